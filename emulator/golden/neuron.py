@@ -1,0 +1,29 @@
+"""neuron: bias, scale and the piecewise-linear NDR curve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
+from emulator.spec.image import Layer
+
+
+def preneuron(z: npt.NDArray[np.int64], layer: Layer) -> npt.NDArray[np.int64]:
+    """v = clip(rshift_round(z * scale, vshift), -2048, 2047), the neuron's input voltage code."""
+    return clip(rshift_round(z * layer.scale.astype(np.int64), layer.vshift), V_MIN, V_MAX)
+
+
+def neuron(
+    v: npt.NDArray[np.int64], layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]
+) -> npt.NDArray[np.uint8]:
+    """Activation codes y, uint8 (images, columns), of voltage codes ``v`` through each column's curve."""
+    f, h = layer.segment_bits, layer.table_bits
+    segment = (v - V_MIN) >> f
+    r = (v - V_MIN) & ((1 << f) - 1)
+    q = layer.curve.astype(np.int64)
+    base = curve_base.astype(np.int64)[q, segment]
+    slope = curve_slope.astype(np.int64)[q, segment]
+    return clip(rshift_round((base << f) + slope * r, f + h), 0, INPUT_MAX).astype(np.uint8)

@@ -1,0 +1,77 @@
+"""noise: the read-noise generator of ``emulator.spec.noise`` and its scale, vectorised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec import noise as spec
+from emulator.spec.arithmetic import GAUSS_FRACTION, SIGMA_MAX, isqrt, rshift_round
+
+_TABLE = np.array(spec.gaussian_table(), np.int16)
+SIGNED_TABLE = np.concatenate([_TABLE, -_TABLE])
+"""Entry index | sign << 9: what the low and the high ten bits of a sample's cipher text look up."""
+
+U32 = npt.NDArray[np.uint32]
+
+
+def _rotate_right(x: Any, by: int, bits: int) -> Any:
+    return (x >> by) | (x << (bits - by))
+
+
+def pass_key(
+    seed: int, inference: npt.NDArray[Any], layer: int, tile: int, dac_slice: int
+) -> npt.NDArray[np.uint16]:
+    """Keys of one pass: Speck64/128 of (inference, layer | tile | slice) under the seed.
+
+    ``inference`` is an integer array (images,), taken mod 2^32; ``seed`` 64 bit. Returns uint16
+    (images, 4), least significant word of the cipher text first.
+    """
+    words = [np.uint32(w) for w in (seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF, spec.DOMAIN_READ, 0)]
+    y = (np.asarray(inference) & 0xFFFFFFFF).astype(np.uint32)
+    x = np.full_like(y, spec.counter_word(layer, tile, dac_slice))
+    x, y = speck_key_rounds(x, y, words)
+    return np.stack([y & 0xFFFF, y >> 16, x & 0xFFFF, x >> 16], axis=-1).astype(np.uint16)
+
+
+def speck_key_rounds(x: U32, y: U32, words: list[Any]) -> tuple[U32, U32]:
+    """Speck64/128 encryption of (x, y) under ``words`` (k0, l0, l1, l2), all uint32."""
+    rx, ry, bits = spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS
+    key, left = words[0], list(words[1:])
+    with np.errstate(over="ignore"):
+        for i in range(spec.KEY_ROUNDS):
+            x = (_rotate_right(x, rx, bits) + y) ^ key
+            y = _rotate_right(y, bits - ry, bits) ^ x
+            fresh = (key + _rotate_right(left[0], rx, bits)) ^ np.uint32(i)
+            key = _rotate_right(key, bits - ry, bits) ^ fresh
+            left = [*left[1:], fresh]
+    return x, y
+
+
+def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
+    """Samples g (Q4.8) of columns ``columns`` (c,) under keys (images, 4): int16 (images, c)."""
+    rx, ry, bits = spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS
+    x = np.broadcast_to(columns.astype(np.uint16), (key.shape[0], columns.size))
+    y = np.broadcast_to(key[:, 3:4], x.shape)
+    for i in range(spec.SAMPLE_ROUNDS):
+        round_key = key[:, i % 4, None] ^ np.uint16(i)
+        x = (_rotate_right(x, rx, bits) + y) ^ round_key
+        y = _rotate_right(y, bits - ry, bits) ^ x
+    low = y & np.uint16(1023)
+    high = (y >> 10) | ((x & np.uint16(15)) << np.uint16(6))
+    return SIGNED_TABLE[low] + SIGNED_TABLE[high]
+
+
+def sigma(energy: npt.NDArray[Any], sigma_out: int, var_cell: int) -> npt.NDArray[np.int64]:
+    """Noise scale min(65535, isqrt(sigma_out^2 + (var_cell * S >> 8))) in accumulator LSB."""
+    radicand = sigma_out * sigma_out + ((var_cell * energy.astype(np.int64)) >> 8)
+    return np.minimum(isqrt(radicand), SIGMA_MAX)
+
+
+def noise(
+    a: npt.NDArray[np.int64], sigma: npt.NDArray[np.int64], g: npt.NDArray[np.int16]
+) -> npt.NDArray[np.int64]:
+    """Noisy columns a' = a + rshift_round(sigma * g, 8); ``sigma`` broadcasts over columns."""
+    return a + rshift_round(sigma * g.astype(np.int64), GAUSS_FRACTION)

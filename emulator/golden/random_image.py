@@ -1,0 +1,116 @@
+"""Random networks that fit a geometry: stimulus for the RTL regression and for self-tests of a board."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emulator.spec.arithmetic import DAC_BITS, INPUT_MAX, V_BITS
+from emulator.spec.geometry import Geometry
+from emulator.spec.image import ChipImage, Layer
+
+
+def random_image(
+    geometry: Geometry,
+    rng: np.random.Generator,
+    *,
+    layers: int | None = None,
+    readout: str | None = None,
+    dac_bits: int | None = None,
+    corner: bool = False,
+) -> ChipImage:
+    """A network of random shape and parameters that ``geometry`` can hold.
+
+    Parameters
+    ----------
+    layers, readout, dac_bits:
+        Fixed where given, else drawn.
+    corner:
+        Largest weights, gains and offsets, and shifts at both ends of their range, so that every clip
+        and width is reached.
+    """
+    for _ in range(1000):
+        depth = layers or int(rng.integers(1, min(geometry.layers, 4) + 1))
+        sizes = [int(rng.integers(1, geometry.max_inputs + 1)) for _ in range(depth)]
+        sizes.append(int(rng.integers(1, geometry.max_outputs + 1)))
+        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        words = sum(k * geometry.groups(m) for k, m in pairs)
+        columns = sum(m + geometry.readouts for _, m in pairs)
+        if words <= geometry.weight_depth and columns <= geometry.columns:
+            break
+    else:
+        raise ValueError(f"no random network fits geometry {geometry.name!r}")
+    segment_bits = V_BITS - (geometry.segments.bit_length() - 1)
+    curves = int(rng.integers(1, geometry.curves + 1))
+    span = 1 << 17 if corner else 1 << 14
+    return ChipImage(
+        name="random",
+        rows=geometry.rows,
+        layers=tuple(
+            _layer(geometry, rng, k, m, readout, dac_bits, segment_bits, curves, corner) for k, m in pairs
+        ),
+        curve_base=rng.integers(-span // 8, span, (curves, geometry.segments)).astype(np.int32),
+        curve_slope=rng.integers(-span // 8, span // 8, (curves, geometry.segments)).astype(np.int32),
+    )
+
+
+def _layer(
+    geometry: Geometry,
+    rng: np.random.Generator,
+    k: int,
+    m: int,
+    readout: str | None,
+    dac_bits: int | None,
+    segment_bits: int,
+    curves: int,
+    corner: bool,
+) -> Layer:
+    most = geometry.weight_max
+    chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
+    d = dac_bits or int(rng.choice(DAC_BITS))
+    rows = min(k, geometry.rows) if chosen == "adc" else k
+    adc_bits = int(rng.integers(4, 13))
+    typical = np.sqrt(rows) * most / 2 * (1 << d) / 2
+    gain = rng.integers(1 << 14, 1 << 16, m)
+    shift = max(0, int(np.log2(typical * (1 << 15)) - adc_bits + 2))
+    weights = rng.integers(-most, most + 1, (k, m))
+    offset = rng.integers(-30, 31, m)
+    if corner:
+        weights = np.where(rng.random((k, m)) < 0.9, most * rng.choice([-1, 1], m), weights)
+        offset = rng.choice([-2048, 0, 2047], m)
+        shift = int(rng.choice([0, 1, shift, 46, 47]))
+    sigma_out, var_cell = 0, 0
+    if geometry.noise and rng.random() < 0.7:
+        sigma_out = int(rng.choice([0, 1, 500, 65535 if corner else 3000]))
+        var_cell = int(rng.choice([0, 1, 300, 65535 if corner else 2000]))
+    spread = typical * (1 << (8 - d)) if chosen == "analog" else (1 << (adc_bits - 1)) * (256 >> d)
+    scale = rng.integers(1 << 12, 1 << 16, m)
+    vshift = max(0, int(np.log2(spread * (1 << 14) / 1200)))
+    return Layer(
+        weights=weights.astype(np.int16),
+        bias=rng.integers(-int(spread) - 1, int(spread) + 2, m).astype(np.int32),
+        gain=gain.astype(np.uint16),
+        offset=offset.astype(np.int16),
+        scale=scale.astype(np.uint16),
+        curve=rng.integers(0, curves, m).astype(np.uint16),
+        readout=chosen,
+        dac_bits=d,
+        adc_bits=adc_bits,
+        shift=min(shift, 47),
+        vshift=min(vshift, 47),
+        segment_bits=segment_bits,
+        table_bits=int(rng.integers(4, 9)),
+        sigma_out=sigma_out,
+        var_cell=var_cell,
+    )
+
+
+def random_inputs(image: ChipImage, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
+    """Input vectors uint8 (count, inputs): random ones, sparse ones, all 0 and all 255 in turn."""
+    x = rng.integers(0, INPUT_MAX + 1, (count, image.inputs)).astype(np.uint8)
+    for i in range(1, count, 4):
+        x[i, rng.random(image.inputs) < 0.8] = 0
+    x[2::4] = INPUT_MAX
+    x[3::4] = 0
+    return x

@@ -1,0 +1,41 @@
+"""Trace: every intermediate of an inference, and the first place where two traces differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Key = tuple[str, int, int, int]
+"""(block, layer, tile, slice); tile and slice are 0 where a block has none."""
+
+
+@dataclass
+class Trace:
+    """Values by (block, layer, tile, slice), each int64 (images, columns).
+
+    Blocks: ``array`` (a), ``noise`` (g), ``noisy`` (a'), ``readout`` (what is added to p), ``partial``
+    (p), ``preneuron`` (z), ``neuron`` (y). ``sigma`` holds (images, 1).
+    """
+
+    values: dict[Key, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def record(self, block: str, layer: int, tile: int, dac_slice: int, value: npt.NDArray[Any]) -> None:
+        """Store a copy of one intermediate."""
+        self.values[block, layer, tile, dac_slice] = np.array(value, np.int64)
+
+    def locate(self, key: Key, image: int, got: npt.NDArray[Any]) -> str | None:
+        """Message naming layer, block, column and values where ``got`` (columns,) differs; None if equal."""
+        expected = self.values[key][image]
+        wrong = np.flatnonzero(np.asarray(got) != expected)
+        if not wrong.size:
+            return None
+        block, layer, tile, dac_slice = key
+        column = int(wrong[0])
+        return (
+            f"layer {layer}, block {block}, tile {tile}, slice {dac_slice}, column {column}: "
+            f"expected {int(expected[column])}, got {int(np.asarray(got)[column])} "
+            f"({wrong.size} of {expected.size} columns differ)"
+        )

@@ -1,0 +1,60 @@
+"""The integer operations every block is written in; the RTL implements the same ones by name.
+
+All three accept Python integers or NumPy integer arrays and never wrap for the widths that the
+geometry proves (``emulator.spec.geometry``).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Integer = TypeVar("Integer", int, npt.NDArray[np.int64])
+
+INPUT_MAX = 255
+V_BITS = 12
+V_MIN, V_MAX = -(1 << (V_BITS - 1)), (1 << (V_BITS - 1)) - 1
+SIGMA_MAX = 65535
+GAUSS_FRACTION = 8
+"""Fraction bits of a Gaussian sample g: g / 256 has unit variance."""
+SHIFT_MAX = 47
+"""Largest ``shift`` or ``vshift`` a layer may ask for."""
+TABLE_BITS_MAX = 12
+DAC_BITS = (1, 2, 4, 8)
+ADC_BITS = range(4, 13)
+
+
+def rshift_round(v: Integer, s: int) -> Integer:
+    """Arithmetic right shift by ``s >= 0``, rounding half up: (v + 2^(s-1)) >> s; v itself for s = 0."""
+    if s == 0:
+        return v
+    return (v + (1 << (s - 1))) >> s
+
+
+def clip(v: Integer, lo: int, hi: int) -> Integer:
+    """Saturate ``v`` to [lo, hi]."""
+    if isinstance(v, np.ndarray):
+        return np.clip(v, lo, hi)
+    return min(max(v, lo), hi)
+
+
+def isqrt(v: Integer) -> Integer:
+    """Floor of the square root of a non-negative integer below 2^50."""
+    if not isinstance(v, np.ndarray):
+        return math.isqrt(v)
+    # float64 holds v exactly; its square root may round up to the next integer, never further.
+    r = np.sqrt(v.astype(np.float64)).astype(np.int64)
+    return r - (r * r > v)
+
+
+def dac_slice(x: Integer, j: int, dac_bits: int) -> Integer:
+    """Slice ``j`` of an input code: the ``dac_bits`` bits from bit ``j * dac_bits`` up."""
+    return (x >> (j * dac_bits)) & ((1 << dac_bits) - 1)
+
+
+def slices(dac_bits: int) -> int:
+    """Number J of DAC slices an 8-bit input is applied in."""
+    return 8 // dac_bits

@@ -1,0 +1,13 @@
+"""Errors of the specification layer: each message names the field, its value and the accepted range."""
+
+
+class SpecError(ValueError):
+    """Something does not fit the specification."""
+
+
+class GeometryError(SpecError):
+    """An illegal geometry, or an image that a geometry cannot hold."""
+
+
+class ImageError(SpecError):
+    """A chip image file that is damaged, of another version, or outside the arithmetic's ranges."""

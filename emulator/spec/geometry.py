@@ -1,0 +1,207 @@
+"""Geometry: the parameters that shape gateware, validated where they are written down."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from emulator.spec.arithmetic import GAUSS_FRACTION, INPUT_MAX, SIGMA_MAX, V_BITS
+from emulator.spec.errors import GeometryError
+
+WORD_ROWS = 8
+"""Input codes in one word of the input and activation buffers."""
+
+
+def _power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Shape of one emulated array and its memories.
+
+    Parameters
+    ----------
+    name:
+        Preset name, for messages only; not part of the hardware's identity.
+    rows:
+        Rows of one crossbar tile (R).
+    lanes:
+        Columns computed in parallel (N), one weight memory and multiplier each.
+    readouts:
+        Columns read out per cycle (P); divides ``lanes``.
+    weight_bits:
+        Bits of a signed effective conductance code: 9 (-255..255) or 8 (-127..127).
+    input_bits:
+        Bits of an input code; the arithmetic fixes 8.
+    weight_depth:
+        Words of each lane's weight memory; a layer takes K * ceil(M / lanes).
+    max_inputs:
+        Longest input or activation vector.
+    max_outputs:
+        Longest result vector.
+    columns:
+        Entries of the column parameter memories, over all layers.
+    layers:
+        Layer descriptors.
+    curves, segments:
+        Curves in the neuron table and PWL segments of each.
+    noise:
+        Whether the read-noise generator is built.
+    analog:
+        Whether layers with ``analog`` readout are supported (wider accumulators).
+    skip:
+        Whether rows whose input slice is 0 are passed over; results are the same.
+    packet_bytes:
+        Longest payload of one packet.
+    window:
+        Requests the device buffers, so the host may have this many unanswered.
+
+    Raises
+    ------
+    GeometryError
+        When a field is out of range or two fields contradict each other.
+    """
+
+    name: str = "custom"
+    rows: int = 128
+    lanes: int = 64
+    readouts: int = 4
+    weight_bits: int = 9
+    input_bits: int = 8
+    weight_depth: int = 2048
+    max_inputs: int = 1024
+    max_outputs: int = 256
+    columns: int = 512
+    layers: int = 8
+    curves: int = 256
+    segments: int = 32
+    noise: bool = True
+    analog: bool = True
+    skip: bool = False
+    packet_bytes: int = 1024
+    window: int = 4
+
+    def __post_init__(self) -> None:
+        def require(ok: bool, field: str, accepted: str) -> None:
+            if not ok:
+                value = getattr(self, field)
+                raise GeometryError(
+                    f"geometry {self.name!r}: {field} is {value}; accepted: {accepted}"
+                )
+
+        require(8 <= self.rows <= 1024 and self.rows % WORD_ROWS == 0, "rows", "8..1024, multiple of 8")
+        require(1 <= self.lanes <= 1024, "lanes", "1..1024")
+        require(
+            1 <= self.readouts <= self.lanes
+            and self.lanes % self.readouts == 0
+            and _power_of_two(self.readouts),
+            "readouts",
+            f"a power of two that divides lanes ({self.lanes})",
+        )
+        require(self.weight_bits in (8, 9), "weight_bits", "8 or 9")
+        require(self.input_bits == 8, "input_bits", "8")
+        for field, low, high in (
+            ("weight_depth", 16, 65536),
+            ("max_inputs", 8, 4096),
+            ("max_outputs", 1, 4096),
+            ("columns", 4, 65536),
+            ("layers", 1, 64),
+            ("curves", 1, 4096),
+            ("segments", 2, 256),
+        ):
+            value = getattr(self, field)
+            require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
+        require(self.columns % self.readouts == 0, "columns", f"a multiple of readouts ({self.readouts})")
+        require(
+            64 <= self.packet_bytes <= 4096 and _power_of_two(self.packet_bytes),
+            "packet_bytes",
+            "a power of two, 64..4096",
+        )
+        require(
+            self.packet_bytes >= max(self.max_inputs, 4 * self.max_outputs),
+            "packet_bytes",
+            f"at least one input or result vector ({max(self.max_inputs, 4 * self.max_outputs)} bytes)",
+        )
+        require(1 <= self.window <= 16 and _power_of_two(self.window), "window", "1, 2, 4, 8 or 16")
+        if self.partial_bits > 32:
+            raise GeometryError(
+                f"geometry {self.name!r}: {self.most_rows} rows on one column line need a "
+                f"{self.partial_bits}-bit partial sum; accepted: at most 32 bits"
+            )
+
+    @property
+    def weight_max(self) -> int:
+        """Largest magnitude of an effective conductance code."""
+        return (1 << (self.weight_bits - 1)) - 1
+
+    @property
+    def most_rows(self) -> int:
+        """Most rows that can add on one column line before readout."""
+        return max(self.rows, self.max_inputs) if self.analog else self.rows
+
+    @property
+    def accumulator_max(self) -> int:
+        """Largest magnitude a lane's accumulator can reach."""
+        return self.most_rows * INPUT_MAX * self.weight_max
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Bits of a lane's signed accumulator; no input can make it wrap."""
+        return self.accumulator_max.bit_length() + 1
+
+    @property
+    def noisy_bits(self) -> int:
+        """Bits of a noisy column value: the accumulator plus the largest noise term."""
+        noise = (SIGMA_MAX << (11 - GAUSS_FRACTION)) + 1 if self.noise else 0
+        return (self.accumulator_max + noise).bit_length() + 1
+
+    @property
+    def partial_bits(self) -> int:
+        """Bits that an ``analog`` partial sum needs over all slices (noise in every slice counted)."""
+        noise = (SIGMA_MAX << (11 - GAUSS_FRACTION)) * INPUT_MAX if self.noise else 0
+        return (self.accumulator_max + noise).bit_length() + 1
+
+    @property
+    def energy_max(self) -> int:
+        """Largest S, the sum of squared input slices on one column line."""
+        return self.most_rows * INPUT_MAX * INPUT_MAX
+
+    @property
+    def most_segment_bits(self) -> int:
+        """Smallest ``segment_bits`` the neuron table can serve: 12 - log2(segments)."""
+        return V_BITS - (self.segments.bit_length() - 1)
+
+    def hardware_fields(self) -> dict[str, int]:
+        """The fields that shape gateware, in the order of the identity block, booleans as 0/1."""
+        return {
+            f.name: int(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "name"
+        }
+
+    def groups(self, outputs: int) -> int:
+        """Column groups that ``outputs`` columns take: ceil(outputs / lanes)."""
+        return -(-outputs // self.lanes)
+
+
+_SIM = Geometry(name="sim")
+PRESETS: dict[str, Geometry] = {
+    g.name: g
+    for g in (
+        _SIM,
+        dataclasses.replace(_SIM, name="sim-8", lanes=8, readouts=2, weight_depth=16384),
+        Geometry(
+            name="tiny",
+            rows=16,
+            lanes=4,
+            readouts=2,
+            weight_depth=512,
+            max_inputs=64,
+            max_outputs=16,
+            columns=64,
+            layers=4,
+            curves=16,
+            packet_bytes=64,
+        ),
+    )
+}
+"""Named geometries; a board adds its own beside its pins."""

@@ -1,0 +1,219 @@
+"""The device's memory map: regions of 32-bit words, and where an image's arrays lie in them.
+
+An address is a 32-bit word address: region number << 24 | offset. Every memory word holds one element,
+sign or zero extended to 32 bits:
+
+==================  ===  =======================================================================
+region              no.  offset -> element
+==================  ===  =======================================================================
+``registers``        0   register address
+``weights``          1   lane * weight_depth + row address -> signed conductance code
+``readout``          2   column -> gain (bits 15..0) | offset (bits 27..16, signed)
+``bias``             3   column -> bias (signed 32 bit)
+``neuron``           4   column -> scale (bits 15..0) | curve (bits 31..16)
+``curve_base``       5   curve * geometry.segments + segment -> base (signed 18 bit)
+``curve_slope``      6   curve * geometry.segments + segment -> slope (signed 18 bit)
+``layers``           7   layer * 8 + field word -> descriptor (``DESCRIPTOR``)
+==================  ===  =======================================================================
+
+A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N at row address
+W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.errors import GeometryError
+from emulator.spec.geometry import Geometry
+from emulator.spec.image import ChipImage, Layer
+
+REGION_SHIFT = 24
+REGIONS: dict[str, int] = {
+    "registers": 0,
+    "weights": 1,
+    "readout": 2,
+    "bias": 3,
+    "neuron": 4,
+    "curve_base": 5,
+    "curve_slope": 6,
+    "layers": 7,
+}
+
+DESCRIPTOR_WORDS = 8
+DESCRIPTOR: dict[str, tuple[int, int, int]] = {
+    "inputs": (0, 0, 16),
+    "outputs": (0, 16, 16),
+    "tile_rows": (1, 0, 16),
+    "dac_log2": (1, 16, 2),
+    "analog": (1, 18, 1),
+    "adc_bits": (1, 20, 4),
+    "last": (1, 24, 1),
+    "shift": (2, 0, 6),
+    "vshift": (2, 8, 6),
+    "segment_bits": (2, 16, 4),
+    "table_bits": (2, 20, 4),
+    "var_cell": (3, 0, 16),
+    "variance_out": (4, 0, 32),
+    "weight_base": (5, 0, 16),
+    "column_base": (5, 16, 16),
+}
+"""Field -> (word, least significant bit, width) of a layer descriptor; variance_out = sigma_out^2."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A run of memory words to write: start address and int32 words; ``short`` when all fit int16."""
+
+    name: str
+    address: int
+    words: npt.NDArray[np.int32]
+
+    @property
+    def short(self) -> bool:
+        """Whether every word is a sign-extended 16-bit value, so it travels in two bytes."""
+        return bool(self.words.size) and -32768 <= self.words.min() and self.words.max() <= 32767
+
+
+def address(region: str, offset: int = 0) -> int:
+    """Word address of an offset in a region."""
+    return REGIONS[region] << REGION_SHIFT | offset
+
+
+def region_words(geometry: Geometry) -> dict[str, int]:
+    """Words in each memory region of a geometry (registers not included)."""
+    table = geometry.curves * geometry.segments
+    return {
+        "weights": geometry.lanes * geometry.weight_depth,
+        "readout": geometry.columns,
+        "bias": geometry.columns,
+        "neuron": geometry.columns,
+        "curve_base": table,
+        "curve_slope": table,
+        "layers": geometry.layers * DESCRIPTOR_WORDS,
+    }
+
+
+def check_fits(image: ChipImage, geometry: Geometry) -> None:
+    """Raise ``GeometryError`` naming the first thing of ``image`` that ``geometry`` cannot hold."""
+
+    def require(value: int, most: int, what: str) -> None:
+        if value > most:
+            raise GeometryError(
+                f"image {image.name!r} does not fit geometry {geometry.name!r}: {what} is {value}; at most {most}"
+            )
+
+    if image.rows != geometry.rows:
+        raise GeometryError(
+            f"image {image.name!r} was compiled for arrays of {image.rows} rows; geometry "
+            f"{geometry.name!r} has {geometry.rows}"
+        )
+    require(len(image.layers), geometry.layers, "number of layers")
+    require(image.outputs, geometry.max_outputs, "outputs")
+    for i, layer in enumerate(image.layers):
+        require(layer.inputs, geometry.max_inputs, f"layer{i}.inputs")
+        require(int(np.abs(layer.weights.astype(np.int64)).max()), geometry.weight_max, f"layer{i}.weights magnitude")
+        if layer.readout == "analog" and not geometry.analog:
+            raise GeometryError(
+                f"image {image.name!r}: layer{i} has analog readout; geometry {geometry.name!r} was built without it"
+            )
+        if (layer.sigma_out or layer.var_cell) and not geometry.noise:
+            raise GeometryError(
+                f"image {image.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built without a "
+                "noise generator (infer without noise, or use another geometry)"
+            )
+    if len(image.layers) > 1:
+        require(image.curve_base.shape[0], geometry.curves, "number of curves")
+        require(image.curve_base.shape[1], geometry.segments, "segments")
+    require(sum(la.inputs * geometry.groups(la.outputs) for la in image.layers), geometry.weight_depth, "weight words a lane")
+    require(sum(_column_span(la, geometry) for la in image.layers), geometry.columns, "column parameters")
+
+
+def _column_span(layer: Layer, geometry: Geometry) -> int:
+    return -(-layer.outputs // geometry.readouts) * geometry.readouts
+
+
+def descriptor(layer: Layer, *, rows: int, last: bool, weight_base: int, column_base: int) -> npt.NDArray[np.int32]:
+    """A layer's descriptor words, int32 (8,)."""
+    values = {
+        "inputs": layer.inputs,
+        "outputs": layer.outputs,
+        "tile_rows": layer.tile_rows(rows),
+        "dac_log2": layer.dac_bits.bit_length() - 1,
+        "analog": int(layer.readout == "analog"),
+        "last": int(last),
+        "variance_out": layer.sigma_out**2,
+        "weight_base": weight_base,
+        "column_base": column_base,
+    }
+    words = np.zeros(DESCRIPTOR_WORDS, np.uint32)
+    for field, (word, low, width) in DESCRIPTOR.items():
+        value = values.get(field, getattr(layer, field, 0))
+        assert 0 <= value < 1 << width, f"descriptor field {field} = {value} exceeds {width} bits"
+        words[word] |= np.uint32(value) << np.uint32(low)
+    return words.view(np.int32)
+
+
+def lay_out(image: ChipImage, geometry: Geometry) -> list[Section]:
+    """Every memory word that ``image`` needs on ``geometry``, as contiguous sections.
+
+    Raises
+    ------
+    GeometryError
+        When the image does not fit.
+    """
+    check_fits(image, geometry)
+    n, depth = geometry.lanes, geometry.weight_depth
+    used = sum(la.inputs * geometry.groups(la.outputs) for la in image.layers)
+    columns = sum(_column_span(la, geometry) for la in image.layers)
+    weights = np.zeros((n, used), np.int32)
+    readout = np.zeros(columns, np.uint32)
+    bias = np.zeros(columns, np.int32)
+    neuron = np.zeros(columns, np.uint32)
+    descriptors = []
+    row = column = 0
+    for i, layer in enumerate(image.layers):
+        k, m = layer.weights.shape
+        descriptors.append(
+            descriptor(
+                layer,
+                rows=image.rows,
+                last=i == len(image.layers) - 1,
+                weight_base=row,
+                column_base=column,
+            )
+        )
+        for group in range(geometry.groups(m)):
+            block = layer.weights[:, group * n : (group + 1) * n]
+            weights[: block.shape[1], row : row + k] = block.T
+            row += k
+        here = slice(column, column + m)
+        readout[here] = layer.gain.astype(np.uint32) | (layer.offset.astype(np.int64) & 0xFFF).astype(np.uint32) << 16
+        bias[here] = layer.bias
+        neuron[here] = layer.scale.astype(np.uint32) | layer.curve.astype(np.uint32) << 16
+        column += _column_span(layer, geometry)
+    sections = [
+        Section(f"weights of lane {lane}", address("weights", lane * depth), weights[lane]) for lane in range(n)
+    ]
+    sections += [
+        Section("readout", address("readout"), readout.view(np.int32)),
+        Section("bias", address("bias"), bias),
+        Section("neuron", address("neuron"), neuron.view(np.int32)),
+        Section("layers", address("layers"), np.concatenate(descriptors)),
+    ]
+    if len(image.layers) > 1:
+        sections += [
+            Section(name, address(name), _padded(table, geometry.segments))
+            for name, table in (("curve_base", image.curve_base), ("curve_slope", image.curve_slope))
+        ]
+    return sections
+
+
+def _padded(table: npt.NDArray[np.int32], segments: int) -> npt.NDArray[np.int32]:
+    """Curve rows padded to the geometry's segments, flattened."""
+    padded = np.zeros((table.shape[0], segments), np.int32)
+    padded[:, : table.shape[1]] = table
+    return padded.reshape(-1)

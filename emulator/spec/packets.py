@@ -1,0 +1,67 @@
+"""Packets: what travels in a frame, both ways.
+
+A frame is the COBS encoding of a body, ended by one 0x00. Bodies, little endian:
+
+request   ``version u8, sequence u16, opcode u8, address u32, length u16, payload, crc u32``
+response  ``version u8, sequence u16, opcode u8 | 0x80, status u8, reserved u8, expected u16, length u16,
+payload, crc u32``
+
+``length`` counts payload bytes; ``crc`` is CRC-32 (zlib's) of everything before it. Nothing happens
+before the CRC is checked; a frame that fails it is counted and dropped without an answer.
+
+Sequence rule. The device executes a request only when its sequence number is the ``expected`` one, then
+adds 1 (mod 2^16). A repeat of the latest executed request is answered again from the cached response,
+not executed again. Any other number is refused with status ``sequence``; every response carries
+``expected``. ``sync`` is taken at any sequence number and sets ``expected`` to the next one.
+Responses come in request order. The host may have ``window`` requests unanswered.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+
+VERSION = 1
+HEADER = struct.Struct("<BHBIH")
+RESPONSE_HEADER = struct.Struct("<BHBBBHH")
+HEADER_BYTES = HEADER.size
+CRC_BYTES = 4
+RESPONSE_FLAG = 0x80
+CRC_POLYNOMIAL = 0xEDB88320
+"""CRC-32/ISO-HDLC, reflected."""
+CRC_RESIDUE = 0xDEBB20E3
+"""CRC register (before the final inversion) after a good body with its CRC, least significant byte first."""
+
+assert HEADER.size == RESPONSE_HEADER.size
+
+
+class Opcode(IntEnum):
+    """What a request asks for. Word counts and payload limits: at most ``packet_bytes`` of payload."""
+
+    SYNC = 1
+    """Start a session: no payload; answered with no payload."""
+    READ = 2
+    """``count u16`` words from ``address``; answered with 4 bytes each."""
+    READ_SHORT = 3
+    """As READ, the low 16 bits of each word: 2 bytes each."""
+    WRITE = 4
+    """Payload of 4-byte words to ``address`` up."""
+    WRITE_SHORT = 5
+    """Payload of 2-byte words, each sign-extended to 32 bits."""
+    CHECK = 6
+    """``count u32`` words from ``address``: answered with the CRC-32 of their little-endian bytes (u32)."""
+    INFER = 7
+    """Payload: the network's input codes, one byte each; ``address``: the inference index that selects
+    the read noise. Answered with the outputs, s32 each."""
+
+
+class Status(IntEnum):
+    """How a request ended; anything but OK carries no payload."""
+
+    OK = 0
+    BAD_OPCODE = 1
+    BAD_ADDRESS = 2
+    BAD_LENGTH = 3
+    SEQUENCE = 4
+    BAD_VERSION = 5
+    NOT_PROGRAMMED = 6

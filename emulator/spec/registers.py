@@ -1,0 +1,97 @@
+"""The register table: one list that makes the gateware decoder, the host accessors and the docs.
+
+Registers are 32-bit words in region 0 of the memory map (``emulator.spec.memory_map``), addressed by
+word. ``ro`` registers are driven by the gateware, ``rw`` hold what the host wrote, ``wo`` act on a write.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from emulator.spec.geometry import Geometry
+
+MAGIC = 0x5452444E
+"""ASCII "NDRT", least significant byte first."""
+PROTOCOL_MAJOR = 1
+PROTOCOL_MINOR = 0
+
+FEATURES = ("noise", "analog", "skip")
+
+
+@dataclass(frozen=True)
+class Register:
+    """One register: word address, access (``ro``, ``rw``, ``wo``), reset value and meaning."""
+
+    name: str
+    address: int
+    access: str
+    text: str
+
+
+def _table() -> tuple[Register, ...]:
+    identity = [
+        ("magic", "ro", "0x5452444E, ASCII NDRT"),
+        ("protocol", "ro", "protocol version: major << 16 | minor"),
+        ("build_id_low", "ro", "hash of RTL and geometry, bits 31..0"),
+        ("build_id_high", "ro", "hash of RTL and geometry, bits 63..32"),
+        ("register_map", "ro", "CRC-32 of the register table's names, addresses and access"),
+    ]
+    geometry = [
+        (f"geometry_{name}", "ro", f"Geometry.{name}" + (" (0 or 1)" if name in FEATURES else ""))
+        for name in Geometry().hardware_fields()
+    ]
+    control = [
+        ("scratch", "rw", "no effect; for link tests"),
+        ("program_tag", "rw", "mark of the image on the chip; 0 = not programmed, inference is refused"),
+        ("layer_count", "rw", "layers of the network on the chip, 0..geometry_layers"),
+        ("noise_enable", "rw", "bit 0: read noise on; 0 behaves as sigma_out = var_cell = 0"),
+        ("seed_low", "rw", "read-noise seed, bits 31..0"),
+        ("seed_high", "rw", "read-noise seed, bits 63..32"),
+    ]
+    counters = [
+        ("counter_clear", "wo", "any write sets every counter below to 0"),
+        ("inferences", "ro", "inferences finished"),
+        ("inference_cycles", "ro", "clock cycles with at least one inference under way"),
+        ("busy_cycles", "ro", "clock cycles in which the array took a row"),
+        ("stall_cycles", "ro", "inference cycles in which the array waited for inputs, noise or readout"),
+        ("passes", "ro", "passes finished: one column group, row tile and slice each"),
+        ("last_cycles", "ro", "clock cycles from the start to the end of the latest inference"),
+        ("frames_good", "ro", "frames received with a good CRC"),
+        ("errors_framing", "ro", "frames dropped: bad COBS, wrong length, or a UART stop bit missing"),
+        ("errors_crc", "ro", "frames dropped: CRC mismatch"),
+        ("errors_overflow", "ro", "frames dropped: longer than a buffer, or no buffer free"),
+        ("errors_sequence", "ro", "frames refused: sequence number neither expected nor the latest"),
+    ]
+    rows = identity + geometry + control + counters
+    return tuple(Register(name, i, access, text) for i, (name, access, text) in enumerate(rows))
+
+
+REGISTERS: tuple[Register, ...] = _table()
+BY_NAME: dict[str, Register] = {r.name: r for r in REGISTERS}
+COUNTERS: tuple[str, ...] = tuple(
+    r.name for r in REGISTERS if r.address > BY_NAME["counter_clear"].address
+)
+
+
+def register_map_hash() -> int:
+    """CRC-32 over the table; a host built with another table refuses the device."""
+    text = "\n".join(f"{r.name} {r.address} {r.access}" for r in REGISTERS)
+    return zlib.crc32(text.encode())
+
+
+def protocol_word() -> int:
+    """Value of the ``protocol`` register."""
+    return PROTOCOL_MAJOR << 16 | PROTOCOL_MINOR
+
+
+def identity(geometry: Geometry, build_id: int) -> dict[str, int]:
+    """Reset values of the identity block for a geometry and a 64-bit build id."""
+    fields = {f"geometry_{k}": v for k, v in geometry.hardware_fields().items()}
+    return {
+        "magic": MAGIC,
+        "protocol": protocol_word(),
+        "build_id_low": build_id & 0xFFFFFFFF,
+        "build_id_high": build_id >> 32,
+        "register_map": register_map_hash(),
+    } | fields

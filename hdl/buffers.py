@@ -1,0 +1,114 @@
+"""buffers: input codes and activations in eight-row words, and the logits, each in two banks."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Signal, signed, unsigned
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import WORD_ROWS, Geometry
+
+
+class RowBuffer(wiring.Component):
+    """Two banks of ``max_inputs`` codes: written one a cycle, read eight a cycle, one cycle behind.
+
+    ``write_address`` is index | bank above; ``read_address`` is word | bank above. Resources: a memory of
+    16 * max_inputs bits.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.words = 2 * geometry.max_inputs // WORD_ROWS
+        super().__init__(
+            {
+                "write": In(1),
+                "write_address": In(bits_for(2 * geometry.max_inputs - 1)),
+                "write_data": In(8),
+                "read_address": In(bits_for(self.words - 1)),
+                "read_data": Out(8 * WORD_ROWS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=8 * WORD_ROWS, depth=self.words, init=[])
+        write, read = memory.write_port(granularity=8), memory.read_port()
+        low = exact_log2(WORD_ROWS)
+        m.d.comb += [
+            write.addr.eq(self.write_address[low:]),
+            write.data.eq(self.write_data.replicate(WORD_ROWS)),
+            write.en.eq(self.write << self.write_address[:low]),
+            read.addr.eq(self.read_address),
+            self.read_data.eq(read.data),
+        ]
+        return m
+
+
+class Written(wiring.Component):
+    """Words of activations completed in each bank: what the scanner may read.
+
+    A word is complete with its eighth code or the layer's ``last``. ``clear`` restarts a bank's count.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        shape = unsigned(bits_for(geometry.max_inputs // WORD_ROWS))
+        super().__init__(
+            {
+                "valid": In(1),
+                "last": In(1),
+                "bank": In(1),
+                "column": In(bits_for(geometry.columns - 1)),
+                "clear": In(2),
+                "words": Out(ArrayLayout(shape, 2)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        complete = self.valid & (self.last | self.column[: exact_log2(WORD_ROWS)].all())
+        for bank in range(2):
+            with m.If(self.clear[bank]):
+                m.d.sync += self.words[bank].eq(0)
+            with m.Elif(complete & (self.bank == bank)):
+                m.d.sync += self.words[bank].eq(self.words[bank] + 1)
+        return m
+
+
+class ResultBuffer(wiring.Component):
+    """Two banks of ``max_outputs`` logits; ``read_data`` is one cycle behind ``read_address``."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.depth = 2 * geometry.max_outputs
+        address = bits_for(self.depth - 1)
+        super().__init__(
+            {
+                "write": In(1),
+                "write_address": In(address),
+                "write_data": In(signed(32)),
+                "read_address": In(address),
+                "read_data": Out(signed(32)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=signed(32), depth=self.depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.write),
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+            read.addr.eq(self.read_address),
+            self.read_data.eq(read.data),
+        ]
+        return m
+
+
+def bank_address(index: Value, bank: Value, size: int) -> Value:
+    """Address of ``index`` in ``bank`` of a two-bank memory of ``size`` (a power of two) entries each."""
+    bits = exact_log2(size)
+    padded = Cat(index, Const(0, bits))[:bits]
+    return Cat(padded, bank)

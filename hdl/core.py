@@ -1,0 +1,201 @@
+"""core: sequencer, array, noise, readout, neuron and their buffers; no link, no registers."""
+
+from __future__ import annotations
+
+from amaranth import Module, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import region_words
+from hdl.array import Array
+from hdl.buffers import ResultBuffer, RowBuffer, Written, bank_address
+from hdl.bus import WindowSignature
+from hdl.emitter import Emitter
+from hdl.layouts import column_shape, feed_layout, noise_layout, readout_layout, start_layout
+from hdl.neuron import Neuron
+from hdl.noise import Noise
+from hdl.queue import Queue
+from hdl.readout import Readout
+from hdl.scanner import Scanner
+from hdl.sequencer import Sequencer
+
+PASS_DEPTH = 4
+
+
+def event_layout() -> StructLayout:
+    """One-cycle pulses for the performance counters."""
+    return StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
+
+
+def probe_layout(g: Geometry) -> StructLayout:
+    """What passes between the blocks, for test benches; costs nothing where left unconnected.
+
+    ``step``: P columns leave the array, with their noise; ``added``: their increments of p.
+    """
+    return StructLayout(
+        {
+            "step": 1,
+            "columns": ArrayLayout(column_shape(g), g.readouts),
+            "sigma": 16,
+            "samples": ArrayLayout(signed(12), g.readouts),
+            "added": 1,
+            "increments": ArrayLayout(signed(32), g.readouts),
+            "activation": 1,
+            "y": 8,
+            "logit": 1,
+            "z": signed(32),
+        }
+    )
+
+
+class Core(wiring.Component):
+    """One emulated chip: a network's layers over one array.
+
+    Load an input vector through ``load_*`` into a bank, then offer ``start`` with that bank. ``start`` is
+    taken when the inference's last pass has been issued; a second one may follow while it runs, in the
+    other bank, and its first layer overlaps the end of the first. ``input_done`` says the oldest started inference's bank may
+    be loaded again; ``done`` that its logits stand in the result bank of the same number, to be read
+    through ``result_address`` before the inference after next is started. Banks alternate, from 0.
+
+    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources: see the blocks.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "load": In(1),
+                "load_address": In(bits_for(2 * geometry.max_inputs - 1)),
+                "load_data": In(8),
+                "start": In(stream.Signature(start_layout())),
+                "input_done": Out(1),
+                "done": Out(1),
+                "result_address": In(bits_for(2 * geometry.max_outputs - 1)),
+                "result_data": Out(signed(32)),
+                "noise_enable": In(1),
+                "seed": In(64),
+                "events": Out(event_layout()),
+                "probe": Out(probe_layout(geometry)),
+            }
+            | {name: In(WindowSignature()) for name in region_words(geometry)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        m.submodules.sequencer = sequencer = Sequencer(g)
+        m.submodules.scanner = scanner = Scanner(g)
+        m.submodules.emitter = emitter = Emitter(g)
+        m.submodules.array = array = Array(g)
+        m.submodules.readout = readout = Readout(g)
+        m.submodules.neuron = neuron = Neuron(g)
+        m.submodules.inputs = inputs = RowBuffer(g)
+        m.submodules.activations = activations = RowBuffer(g)
+        m.submodules.written = written = Written(g)
+        m.submodules.results = results = ResultBuffer(g)
+        windows = {
+            "weights": array.window,
+            "readout": readout.window,
+            "bias": neuron.bias_window,
+            "neuron": neuron.neuron_window,
+            "curve_base": neuron.base_window,
+            "curve_slope": neuron.slope_window,
+            "layers": sequencer.window,
+        }
+        for name, window in windows.items():
+            wiring.connect(m, wiring.flipped(getattr(self, name)), window)
+        wiring.connect(m, wiring.flipped(self.start), sequencer.start)
+        wiring.connect(m, scanner.words, emitter.words)
+        wiring.connect(m, readout.groups, neuron.groups)
+        wiring.connect(m, readout.partials, neuron.partials)
+        self._distribute(m, sequencer, scanner, readout)
+
+        y, logit = neuron.activation, neuron.logit
+        result_bank = Signal()
+        with m.If(self.done):
+            m.d.sync += result_bank.eq(~result_bank)
+        m.d.comb += [
+            sequencer.noise_enable.eq(self.noise_enable),
+            inputs.write.eq(self.load),
+            inputs.write_address.eq(self.load_address),
+            inputs.write_data.eq(self.load_data),
+            inputs.read_address.eq(scanner.read_address),
+            activations.read_address.eq(scanner.read_address),
+            activations.write.eq(y.valid),
+            activations.write_address.eq(bank_address(y.column, y.sink, g.max_inputs)),
+            activations.write_data.eq(y.y),
+            scanner.input_data.eq(inputs.read_data),
+            scanner.activation_data.eq(activations.read_data),
+            scanner.written.eq(written.words),
+            written.valid.eq(y.valid),
+            written.last.eq(y.last),
+            written.bank.eq(y.sink),
+            written.column.eq(y.column),
+            written.clear.eq(scanner.clear),
+            self.input_done.eq(scanner.input_done),
+            array.row.eq(emitter.row),
+            array.shift.eq(readout.shift),
+            readout.capture.eq(array.capture),
+            readout.columns.eq(array.columns),
+            emitter.release.eq(readout.release),
+            results.write.eq(logit.valid),
+            results.write_address.eq(bank_address(logit.column, result_bank, g.max_outputs)),
+            results.write_data.eq(logit.z),
+            results.read_address.eq(self.result_address),
+            self.result_data.eq(results.read_data),
+            self.done.eq(logit.valid & logit.final),
+            self.events.emit.eq(emitter.emit),
+            self.events.passed.eq(readout.passed),
+            self.events.done.eq(self.done),
+            self.probe.step.eq(readout.shift),
+            self.probe.columns.eq(array.columns),
+            self.probe.sigma.eq(readout.sigma.payload),
+            self.probe.samples.eq(readout.samples.payload),
+            self.probe.added.eq(readout.added),
+            self.probe.increments.eq(readout.increments),
+            self.probe.activation.eq(y.valid),
+            self.probe.y.eq(y.y),
+            self.probe.logit.eq(logit.valid),
+            self.probe.z.eq(logit.z),
+        ]
+        return m
+
+    def _distribute(self, m: Module, sequencer: Sequencer, scanner: Scanner, readout: Readout) -> None:
+        """Each pass goes to scanner, noise and readout, each through its own queue."""
+        g = self.geometry
+        issued = sequencer.passes
+        m.submodules.feed_queue = feed = Queue(feed_layout(g), PASS_DEPTH)
+        m.submodules.readout_queue = read = Queue(readout_layout(g), PASS_DEPTH)
+        wiring.connect(m, feed.o, scanner.feed)
+        wiring.connect(m, read.o, readout.passes)
+        m.d.comb += [feed.i.payload.eq(issued.payload.feed), read.i.payload.eq(issued.payload.readout)]
+        sinks = [feed.i, read.i]
+        if g.noise:
+            m.submodules.noise_queue = queue = Queue(noise_layout(g), PASS_DEPTH)
+            m.submodules.noise = noise = Noise(g)
+            sinks.append(queue.i)
+            wiring.connect(m, queue.o, noise.passes)
+            wiring.connect(m, noise.sigma, readout.sigma)
+            wiring.connect(m, noise.samples, readout.samples)
+            m.d.comb += [
+                queue.i.payload.eq(issued.payload.noise),
+                noise.energy.eq(scanner.energy),
+                noise.energy_valid.eq(scanner.energy_valid),
+                scanner.energy_room.eq(noise.energy_room),
+                noise.seed.eq(self.seed),
+                readout.samples_level.eq(noise.samples_level),
+            ]
+        else:
+            m.d.comb += scanner.energy_room.eq(1)
+        everyone = Signal()
+        m.d.comb += everyone.eq(sinks[0].ready & sinks[1].ready & (sinks[2].ready if g.noise else 1))
+        m.d.comb += issued.ready.eq(everyone)
+        for sink in sinks:
+            m.d.comb += sink.valid.eq(issued.valid & everyone)
+        first = Signal(init=1)
+        with m.If(issued.valid & issued.ready):
+            m.d.sync += first.eq(self.start.ready)
+            m.d.comb += self.events.started.eq(first)

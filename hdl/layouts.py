@@ -1,0 +1,123 @@
+"""Records that travel between the core's blocks, sized by the geometry."""
+
+from __future__ import annotations
+
+from amaranth import Shape, signed, unsigned
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import WORD_ROWS, Geometry
+
+INDEX_BITS = 32
+TILE_BITS = 10
+
+
+def row_layout(g: Geometry) -> StructLayout:
+    """One row broadcast to all lanes: input slice ``x`` and weight ``address``; ``first``/``last`` of its pass."""
+    return StructLayout(
+        {
+            "valid": 1,
+            "first": 1,
+            "last": 1,
+            "x": unsigned(8),
+            "address": bits_for(g.weight_depth - 1),
+        }
+    )
+
+
+def word_layout(g: Geometry) -> StructLayout:
+    """Eight rows' input slices, which of them to visit, and the weight address of the first."""
+    return StructLayout(
+        {
+            "x": ArrayLayout(unsigned(8), WORD_ROWS),
+            "visit": WORD_ROWS,
+            "last": 1,
+            "address": bits_for(g.weight_depth - 1),
+        }
+    )
+
+
+def start_layout() -> StructLayout:
+    """An inference to run: input buffer ``bank`` and the index that selects its noise."""
+    return StructLayout({"bank": 1, "inference": INDEX_BITS})
+
+
+def feed_layout(g: Geometry) -> StructLayout:
+    """What the scanner needs of a pass."""
+    return StructLayout(
+        {
+            "from_input": 1,
+            "bank": 1,
+            "sink": 1,
+            "layer_first": 1,
+            "input_done": 1,
+            "word": bits_for(g.max_inputs // WORD_ROWS - 1),
+            "rows": bits_for(g.max_inputs),
+            "address": bits_for(g.weight_depth - 1),
+            "slice": 3,
+            "dac_log2": 2,
+        }
+    )
+
+
+def noise_layout(g: Geometry) -> StructLayout:
+    """What the noise generator needs of a pass."""
+    return StructLayout(
+        {
+            "noisy": 1,
+            "inference": INDEX_BITS,
+            "layer": bits_for(g.layers - 1),
+            "tile": TILE_BITS,
+            "slice": 3,
+            "first_column": bits_for(g.columns - 1),
+            "columns": bits_for(g.lanes),
+            "variance_out": 32,
+            "var_cell": 16,
+        }
+    )
+
+
+def readout_layout(g: Geometry) -> StructLayout:
+    """What readout needs of a pass, and passes on to the neuron after the last one of a group."""
+    return StructLayout(
+        {
+            "noisy": 1,
+            "first": 1,
+            "last": 1,
+            "columns": bits_for(g.lanes),
+            "column": bits_for(g.columns - 1),
+            "analog": 1,
+            "adc_bits": 4,
+            "shift": 6,
+            "lshift": 3,
+            "group": group_layout(g),
+        }
+    )
+
+
+def group_layout(g: Geometry) -> StructLayout:
+    """A finished column group on its way through the neuron."""
+    return StructLayout(
+        {
+            "output": 1,
+            "final": 1,
+            "layer_end": 1,
+            "sink": 1,
+            "first_column": bits_for(g.columns - 1),
+            "column": bits_for(g.columns - 1),
+            "columns": bits_for(g.lanes),
+            "vshift": 6,
+            "segment_bits": 4,
+            "table_bits": 4,
+        }
+    )
+
+
+def pass_layout(g: Geometry) -> StructLayout:
+    """A pass, as the sequencer issues it."""
+    return StructLayout({"feed": feed_layout(g), "noise": noise_layout(g), "readout": readout_layout(g)})
+
+
+def column_shape(g: Geometry) -> Shape:
+    """A lane's accumulator."""
+    return signed(g.accumulator_bits)

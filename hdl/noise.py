@@ -1,0 +1,130 @@
+"""noise: samples and scale of every pass, generated ahead of readout (``emulator.spec.noise``)."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.noise import KEY_WORD_BITS
+from hdl.gaussian import GAUSSIAN_LATENCY, Gaussian
+from hdl.layouts import noise_layout
+from hdl.pass_key import PassKey
+from hdl.queue import Queue
+from hdl.sigma import Sigma
+
+ENERGY_DEPTH = 8
+ENERGY_IN_FLIGHT = 4
+"""Passes the scanner may have begun between reading ``energy_room`` and delivering their energy."""
+
+
+class Noise(wiring.Component):
+    """For each pass: sigma once, then P Gaussian samples g (Q4.8) for every P columns.
+
+    Passes without noise yield sigma 0 and no samples. Throughput: one sample a cycle and pipe, after
+    about 30 cycles of key schedule and square root a pass that overlap the array. Resources: one
+    Speck64/128 round, one square root, and P sample pipes (``hdl.gaussian``).
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "passes": In(stream.Signature(noise_layout(geometry))),
+                "energy": In(bits_for(geometry.energy_max)),
+                "energy_valid": In(1),
+                "energy_room": Out(1),
+                "seed": In(64),
+                "sigma": Out(stream.Signature(16)),
+                "samples": Out(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
+                "samples_level": Out(bits_for(self.sample_depth(geometry))),
+            }
+        )
+
+    @staticmethod
+    def sample_depth(geometry: Geometry) -> int:
+        """Entries of the sample queue: two passes, and the pipeline's content on top."""
+        return 2 * (geometry.lanes // geometry.readouts) + 2 * GAUSSIAN_LATENCY
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        m.submodules.energies = energies = Queue(bits_for(g.energy_max), ENERGY_DEPTH)
+        m.submodules.sigmas = sigmas = Queue(16, 4)
+        m.submodules.samples = samples = Queue(ArrayLayout(signed(12), g.readouts), self.sample_depth(g))
+        m.submodules.root = root = Sigma(g)
+        m.submodules.key = key = PassKey()
+        wiring.connect(m, sigmas.o, wiring.flipped(self.sigma))
+        wiring.connect(m, samples.o, wiring.flipped(self.samples))
+        now = self.passes.payload
+        m.d.comb += [
+            energies.i.payload.eq(self.energy),
+            energies.i.valid.eq(self.energy_valid),
+            self.energy_room.eq(energies.level <= ENERGY_DEPTH - ENERGY_IN_FLIGHT - 1),
+            self.samples_level.eq(samples.level),
+            root.variance_out.eq(now.variance_out),
+            root.var_cell.eq(now.var_cell),
+            root.energy.eq(energies.o.payload),
+            key.seed.eq(self.seed),
+            key.inference.eq(now.inference),
+            key.counter.eq(Cat(now.slice, Signal(5), now.tile, Signal(6), now.layer)),
+            sigmas.i.payload.eq(root.sigma),
+        ]
+        pipes = [Gaussian() for _ in range(g.readouts)]
+        for i, pipe in enumerate(pipes):
+            m.submodules[f"gaussian_{i}"] = pipe
+            m.d.comb += samples.i.payload[i].eq(pipe.sample)
+
+        steps_left = Signal(range(g.lanes // g.readouts + 1))
+        column = Signal(16)
+        launch = Signal()
+        step_log2 = exact_log2(g.readouts)
+        pending = Signal(range(GAUSSIAN_LATENCY + 2))
+        arrives = Signal(GAUSSIAN_LATENCY)
+        m.d.sync += arrives.eq(Cat(launch, arrives))
+        m.d.sync += pending.eq(pending + launch - arrives[-1])
+        room = samples.level + pending < self.sample_depth(g)
+        m.d.comb += samples.i.valid.eq(arrives[-1])
+        rooting = Signal()
+        with m.FSM():
+            with m.State("idle"):
+                with m.If(self.passes.valid & ~now.noisy & energies.o.valid):
+                    # Noiseless: only consume the pass and its energy, so that both queues stay in step.
+                    m.d.comb += [self.passes.ready.eq(1), energies.o.ready.eq(1)]
+                with m.If(self.passes.valid & now.noisy):
+                    m.d.comb += key.start.eq(1)
+                    m.next = "key"
+            with m.State("key"):
+                m.d.sync += [
+                    steps_left.eq((now.columns + (g.readouts - 1)) >> step_log2),
+                    column.eq(now.first_column),
+                ]
+                with m.If(key.done):
+                    for pipe in pipes:
+                        m.d.sync += pipe.key.eq(key.key)
+                    m.next = "launch"
+            with m.State("launch"):
+                m.d.comb += launch.eq(room & (steps_left != 0))
+                with m.If(launch):
+                    m.d.sync += [steps_left.eq(steps_left - 1), column.eq(column + g.readouts)]
+                with m.If(steps_left == 0):
+                    # Samples still on their way leave the pipes long before the next key is ready.
+                    m.next = "sigma"
+            with m.State("sigma"):
+                m.d.comb += sigmas.i.valid.eq(rooting & root.done)
+                with m.If(sigmas.i.valid & sigmas.i.ready):
+                    m.d.comb += self.passes.ready.eq(1)
+                    m.next = "idle"
+        # The square root runs beside key and samples, as soon as the pass's energy is known.
+        with m.If(self.passes.ready):
+            m.d.sync += rooting.eq(0)
+        with m.Elif(self.passes.valid & now.noisy & energies.o.valid & ~rooting):
+            m.d.sync += rooting.eq(1)
+            m.d.comb += [root.start.eq(1), energies.o.ready.eq(1)]
+        for i, pipe in enumerate(pipes):
+            m.d.comb += pipe.column.eq(column + i)
+        assert len(key.key) == 2 * KEY_WORD_BITS
+        return m

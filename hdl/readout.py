@@ -1,0 +1,179 @@
+"""readout: P columns a cycle from the array into the partial sums, and on to the neuron."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import Geometry
+from hdl.array import CAPTURE_LATENCY
+from hdl.bus import WindowSignature
+from hdl.layouts import column_shape, group_layout, readout_layout
+from hdl.noise import Noise
+from hdl.queue import Queue
+from hdl.readout_pipe import PIPE_LATENCY, SETTINGS_STAGE, ReadoutPipe, settings_layout
+
+SETTINGS_BITS = 28
+
+
+class Readout(wiring.Component):
+    """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
+
+    A pass takes ceil(columns / P) cycles and 2 between passes, PIPE_LATENCY + 1 more until ``partials``.
+    ``release`` tells the emitter that the column registers will be free by the time its next last row
+    has come through. Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
+    sum memory of 32 bits a lane, a queue of as many.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.steps = geometry.lanes // geometry.readouts
+        self.depth = max(2 * self.steps, 4)
+        super().__init__(
+            {
+                "passes": In(stream.Signature(readout_layout(geometry))),
+                "capture": In(1),
+                "columns": In(ArrayLayout(column_shape(geometry), geometry.readouts)),
+                "shift": Out(1),
+                "release": Out(1),
+                "sigma": In(stream.Signature(16)),
+                "samples": In(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
+                "samples_level": In(bits_for(Noise.sample_depth(geometry))),
+                "groups": Out(stream.Signature(group_layout(geometry))),
+                "partials": Out(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
+                "passed": Out(1),
+                "added": Out(1),
+                "increments": Out(ArrayLayout(signed(32), geometry.readouts)),
+                "window": In(WindowSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        step_log2 = exact_log2(g.readouts)
+        now = self.passes.payload
+        m.submodules.groups = groups = Queue(group_layout(g), 4)
+        m.submodules.partials = partials = Queue(ArrayLayout(signed(32), g.readouts), self.depth)
+        wiring.connect(m, groups.o, wiring.flipped(self.groups))
+        wiring.connect(m, partials.o, wiring.flipped(self.partials))
+
+        full, running, step = Signal(), Signal(), Signal()
+        count = Signal(range(self.steps + 1))
+        steps = Signal(range(self.steps + 1))
+        credit = Signal(range(self.depth + 1), init=self.depth)
+        m.d.comb += steps.eq((now.columns + (g.readouts - 1)) >> step_log2)
+        quiet = ~now.noisy
+        ready = self.passes.valid & full & ~running
+        ready &= quiet | (self.sigma.valid & (self.samples_level >= steps))
+        begin = ready & (~now.last | ((credit >= steps) & groups.i.ready))
+        ending = step & (count == 1)
+        m.d.comb += [
+            step.eq(running),
+            self.shift.eq(step),
+            # The emitter's next last row reaches the column registers CAPTURE_LATENCY + 2 later.
+            self.release.eq(step & (count == Mux(steps > CAPTURE_LATENCY, CAPTURE_LATENCY, steps))),
+            self.samples.ready.eq(step & now.noisy),
+            self.sigma.ready.eq(ending & now.noisy),
+            self.passes.ready.eq(ending),
+            self.passed.eq(ending),
+            groups.i.payload.eq(now.group),
+            groups.i.valid.eq(begin & now.last),
+        ]
+        entry = Signal(bits_for(g.columns // g.readouts - 1))
+        slot = Signal(range(max(self.steps, 2)))
+        with m.If(begin):
+            m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(now.column >> step_log2)]
+        with m.If(step):
+            m.d.sync += [count.eq(count - 1), slot.eq(slot + 1), entry.eq(entry + 1)]
+        with m.If(ending):
+            m.d.sync += running.eq(0)
+        with m.If(self.capture):
+            m.d.sync += full.eq(1)
+        with m.Elif(ending):
+            m.d.sync += full.eq(0)
+        taken = Mux(begin & now.last, steps, 0)
+        m.d.sync += credit.eq(credit - taken + (partials.o.valid & partials.o.ready))
+
+        layout = StructLayout(
+            {
+                "valid": 1,
+                "first": 1,
+                "last": 1,
+                "sigma": 16,
+                "slot": slot.shape(),
+                "entry": entry.shape(),
+                "settings": settings_layout(),
+            }
+        )
+        stages = [Signal(layout, name=f"stage_{n}") for n in range(PIPE_LATENCY + 1)]
+        settings = stages[0].settings
+        m.d.comb += [
+            stages[0].valid.eq(step),
+            stages[0].first.eq(now.first),
+            stages[0].last.eq(now.last),
+            stages[0].sigma.eq(Mux(now.noisy, self.sigma.payload, 0)),
+            stages[0].slot.eq(slot),
+            stages[0].entry.eq(entry),
+            settings.analog.eq(now.analog),
+            settings.adc_bits.eq(now.adc_bits),
+            settings.shift.eq(now.shift),
+            settings.lshift.eq(now.lshift),
+        ]
+        for early, late in zip(stages[:-1], stages[1:], strict=True):
+            m.d.sync += late.eq(early)
+
+        gains = self._settings(m, stages[SETTINGS_STAGE - 1].entry)
+        pipes = []
+        for i in range(g.readouts):
+            m.submodules[f"pipe_{i}"] = pipe = ReadoutPipe(g)
+            pipes.append(pipe)
+            m.d.comb += [
+                pipe.column.eq(self.columns[i]),
+                pipe.sample.eq(self.samples.payload[i]),
+                pipe.sigma_1.eq(stages[1].sigma),
+                pipe.gain.eq(gains.word_select(i, SETTINGS_BITS)[:16]),
+                pipe.offset.eq(gains.word_select(i, SETTINGS_BITS)[16:].as_signed()),
+            ]
+            for n in (3, 6, 7, 8, 9, 10, 11):
+                m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)
+        self._accumulate(m, pipes, stages, partials)
+        return m
+
+    def _accumulate(self, m: Module, pipes: list[ReadoutPipe], stages: list[Signal], partials: Queue) -> None:
+        """p of the lanes in one group, read one cycle before its increment arrives."""
+        g = self.geometry
+        m.submodules.sums = sums = Memory(shape=32 * g.readouts, depth=max(self.steps, 2), init=[])
+        write, read = sums.write_port(), sums.read_port()
+        end = stages[PIPE_LATENCY]
+        m.d.comb += read.addr.eq(stages[PIPE_LATENCY - 1].slot)
+        total = Signal(ArrayLayout(signed(32), g.readouts))
+        m.d.comb += self.added.eq(end.valid)
+        for i, pipe in enumerate(pipes):
+            m.d.comb += self.increments[i].eq(pipe.increment)
+            before = Mux(end.first, 0, read.data.word_select(i, 32).as_signed())
+            m.d.comb += total[i].eq(before + pipe.increment)
+        m.d.comb += [write.addr.eq(end.slot), write.data.eq(total), write.en.eq(end.valid)]
+        m.d.sync += [partials.i.payload.eq(total), partials.i.valid.eq(end.valid & end.last)]
+
+    def _settings(self, m: Module, entry: Signal) -> Signal:
+        """Gain and offset of P columns, one cycle after ``entry``; the bus reads them when idle."""
+        g = self.geometry
+        step_log2 = exact_log2(g.readouts)
+        depth = g.columns // g.readouts
+        m.submodules.gains = memory = Memory(shape=SETTINGS_BITS * g.readouts, depth=depth, init=[])
+        write, read = memory.write_port(granularity=SETTINGS_BITS), memory.read_port()
+        window = self.window
+        bank, row = window.address[:step_log2], window.address[step_log2:]
+        m.d.comb += [
+            write.addr.eq(row),
+            write.data.eq(window.write_data[:SETTINGS_BITS].replicate(g.readouts)),
+            write.en.eq(window.write << bank),
+            read.addr.eq(Mux(window.select, row, entry)),
+        ]
+        m.d.sync += window.read_data.eq(read.data.word_select(bank, SETTINGS_BITS))
+        return read.data

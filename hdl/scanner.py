@@ -1,0 +1,161 @@
+"""scanner: reads input words ahead of the array, slices them and sums their energy."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.layouts import feed_layout, word_layout
+from hdl.queue import Queue
+
+WORD_DEPTH = 32
+"""Words the scanner may be ahead of the array: two tiles of 128 rows."""
+ISSUE_MARGIN = 4
+"""Words that may be in the pipeline when the queue's level is read."""
+
+
+class Scanner(wiring.Component):
+    """Eight rows a cycle: x_j[k] = (x[k] >> j*d) & (2^d - 1), and S = sum of x_j[k]^2 over the pass.
+
+    Reads the input buffer or the previous layer's activations, the latter no further than
+    ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
+    ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
+    (``skip``) a pass still ends with one row of value 0. Latency: 4 cycles from buffer read to ``words``,
+    8 to ``energy``. Resources: eight 8-bit squarers when the geometry has noise, a 32-word queue.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        word_bits = bits_for(geometry.max_inputs // WORD_ROWS - 1)
+        super().__init__(
+            {
+                "feed": In(stream.Signature(feed_layout(geometry))),
+                "read_address": Out(word_bits + 1),
+                "input_data": In(8 * WORD_ROWS),
+                "activation_data": In(8 * WORD_ROWS),
+                "written": In(ArrayLayout(unsigned(word_bits + 1), 2)),
+                "clear": Out(2),
+                "input_done": Out(1),
+                "words": Out(stream.Signature(word_layout(geometry))),
+                "energy": Out(bits_for(geometry.energy_max)),
+                "energy_valid": Out(1),
+                "energy_room": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        feed = self.feed.payload
+        layout = word_layout(g)
+        m.submodules.queue = queue = Queue(layout, WORD_DEPTH)
+        wiring.connect(m, queue.o, wiring.flipped(self.words))
+
+        word = Signal.like(feed.word)
+        address = Signal.like(feed.address)
+        rows_left = Signal.like(feed.rows)
+        scanning = Signal()
+        issue = Signal()
+        ending = rows_left <= WORD_ROWS
+        written = Mux(feed.bank, self.written[1], self.written[0])
+        present = feed.from_input | (written > word)
+        room = queue.level < WORD_DEPTH - ISSUE_MARGIN
+        m.d.comb += [
+            issue.eq(scanning & present & room),
+            self.read_address.eq(Cat(word, feed.bank)),
+            self.feed.ready.eq(issue & ending),
+            self.input_done.eq(self.feed.ready & feed.input_done),
+        ]
+        with m.If(issue):
+            m.d.sync += [
+                word.eq(word + 1),
+                address.eq(address + WORD_ROWS),
+                rows_left.eq(rows_left - WORD_ROWS),
+            ]
+            with m.If(ending):
+                m.d.sync += scanning.eq(0)
+        with m.If(~scanning & self.feed.valid & self.energy_room):
+            m.d.sync += [
+                scanning.eq(1),
+                word.eq(feed.word),
+                address.eq(feed.address),
+                rows_left.eq(feed.rows),
+            ]
+            with m.If(feed.layer_first):
+                m.d.comb += self.clear.eq(Const(1, 2) << feed.sink)
+
+        # Cycle 1: buffer data arrives. Cycle 2: sliced. Cycle 3: zero rows known, word queued.
+        valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
+        address_1 = Signal.like(address)
+        rows_1 = Signal(WORD_ROWS)
+        slice_1 = Signal.like(feed.slice)
+        dac_1 = Signal.like(feed.dac_log2)
+        m.d.sync += [
+            valid_1.eq(issue),
+            last_1.eq(ending),
+            start_1.eq(word == feed.word),
+            from_input_1.eq(feed.from_input),
+            address_1.eq(address),
+            slice_1.eq(feed.slice),
+            dac_1.eq(feed.dac_log2),
+        ]
+        for i in range(WORD_ROWS):
+            m.d.sync += rows_1[i].eq(rows_left > i)
+
+        data = Mux(from_input_1, self.input_data, self.activation_data)
+        mask = Signal(8)
+        with m.Switch(dac_1):
+            for log2 in range(4):
+                with m.Case(log2):
+                    m.d.comb += mask.eq((1 << (1 << log2)) - 1)
+        shift = Signal(3)
+        m.d.comb += shift.eq(slice_1 << dac_1)
+        valid_2, last_2, start_2 = Signal(), Signal(), Signal()
+        address_2 = Signal.like(address)
+        rows_2 = Signal(WORD_ROWS)
+        x_2 = Signal(ArrayLayout(unsigned(8), WORD_ROWS))
+        m.d.sync += [valid_2.eq(valid_1), last_2.eq(last_1), start_2.eq(start_1)]
+        m.d.sync += [address_2.eq(address_1), rows_2.eq(rows_1)]
+        for i in range(WORD_ROWS):
+            kept = mask & rows_1[i].replicate(8)
+            m.d.sync += x_2[i].eq((data.word_select(i, 8) >> shift) & kept)
+
+        out = Signal(layout)
+        visit = Signal(WORD_ROWS)
+        m.d.comb += visit.eq(rows_2)
+        if g.skip:
+            nonzero = Cat(x_2[i].any() for i in range(WORD_ROWS))
+            # A pass must end with a row: the last word keeps its first one when all are 0.
+            m.d.comb += visit.eq(nonzero | (last_2 & ~nonzero.any()))
+        queue_valid = Signal()
+        m.d.sync += [
+            out.x.eq(x_2),
+            out.visit.eq(visit),
+            out.last.eq(last_2),
+            out.address.eq(address_2),
+            queue_valid.eq(valid_2 & visit.any()),
+        ]
+        m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queue_valid)]
+        if g.noise:
+            self._energy(m, valid_2, start_2, last_2, x_2)
+        return m
+
+    def _energy(self, m: Module, valid: Signal, start: Signal, last: Signal, x: Signal) -> None:
+        """S, over three registered steps: squares, their sum, the running total of the pass."""
+        squares = [Signal(16, name=f"square_{i}") for i in range(WORD_ROWS)]
+        m.d.sync += [squares[i].eq(x[i] * x[i]) for i in range(WORD_ROWS)]
+        pairs = [Signal(18, name=f"quad_{i}") for i in range(2)]
+        for i in range(2):
+            m.d.sync += pairs[i].eq(sum(squares[4 * i : 4 * i + 4]))
+        flags = Cat(valid, start, last)
+        for stage in range(2):
+            late = Signal(3, name=f"energy_flags_{stage}")
+            m.d.sync += late.eq(flags)
+            flags = late
+        m.d.sync += self.energy_valid.eq(flags[0] & flags[2])
+        with m.If(flags[0]):
+            m.d.sync += self.energy.eq(Mux(flags[1], 0, self.energy) + pairs[0] + pairs[1])

@@ -1,0 +1,179 @@
+"""sequencer: turns an inference into passes, from the layer descriptors in its memory."""
+
+from __future__ import annotations
+
+from amaranth import Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
+from hdl.bus import WindowSignature
+from hdl.layouts import pass_layout, start_layout
+
+
+class Sequencer(wiring.Component):
+    """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
+
+    One pass every 3 cycles at most, far ahead of the array. ``layers`` is the network's layer count;
+    ``noise_enable`` 0 issues every pass as noiseless. Resources: layers * 256 bits of memory and about
+    250 LUTs of counters and comparators.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "start": In(stream.Signature(start_layout())),
+                "passes": Out(stream.Signature(pass_layout(geometry))),
+                "noise_enable": In(1),
+                "window": In(WindowSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        words = self._descriptors(m)
+
+        def field(name: str) -> Signal:
+            word, low, width = DESCRIPTOR[name]
+            return words[word * 32 + low : word * 32 + low + width]
+
+        layer = self.layer
+        row = Signal(bits_for(g.max_inputs))
+        rows_left = Signal(16)
+        column = Signal(16)
+        columns_left = Signal(16)
+        group_address = Signal(bits_for(g.weight_depth))
+        step = Signal(3)
+        tile = Signal(10)
+        rows_now, columns_now = Signal(16), Signal(16)
+        last_tile, last_group, last_slice = Signal(), Signal(), Signal()
+
+        inputs, outputs, tile_rows = field("inputs"), field("outputs"), field("tile_rows")
+        p = self.passes.payload
+        final_layer = field("last")
+        group_first = (tile == 0) & (step == 0)
+        group_last = last_tile & last_slice
+        layer_end = group_last & last_group
+        noisy = self.noise_enable & (field("variance_out").any() | field("var_cell").any())
+        if not g.noise:
+            noisy = Const(0, 1)
+        m.d.comb += [
+            p.feed.from_input.eq(layer == 0),
+            p.feed.bank.eq(Mux(layer == 0, self.start.payload.bank, ~layer[0])),
+            p.feed.sink.eq(layer[0]),
+            p.feed.layer_first.eq((column == 0) & group_first),
+            p.feed.input_done.eq((layer == 0) & layer_end),
+            p.feed.word.eq(row >> exact_log2(WORD_ROWS)),
+            p.feed.rows.eq(rows_now),
+            p.feed.address.eq(group_address + row),
+            p.feed.slice.eq(step),
+            p.feed.dac_log2.eq(field("dac_log2")),
+            p.noise.noisy.eq(noisy),
+            p.noise.inference.eq(self.start.payload.inference),
+            p.noise.layer.eq(layer),
+            p.noise.tile.eq(tile),
+            p.noise.slice.eq(step),
+            p.noise.first_column.eq(column),
+            p.noise.columns.eq(columns_now),
+            p.noise.variance_out.eq(field("variance_out")),
+            p.noise.var_cell.eq(field("var_cell")),
+            p.readout.noisy.eq(noisy),
+            p.readout.first.eq(group_first),
+            p.readout.last.eq(group_last),
+            p.readout.columns.eq(columns_now),
+            p.readout.column.eq(field("column_base") + column),
+            p.readout.analog.eq(field("analog")),
+            p.readout.adc_bits.eq(field("adc_bits")),
+            p.readout.shift.eq(field("shift")),
+            p.readout.lshift.eq(step << field("dac_log2")),
+            p.readout.group.output.eq(final_layer),
+            p.readout.group.final.eq(final_layer & last_group),
+            p.readout.group.layer_end.eq(last_group),
+            p.readout.group.sink.eq(layer[0]),
+            p.readout.group.first_column.eq(column),
+            p.readout.group.column.eq(field("column_base") + column),
+            p.readout.group.columns.eq(columns_now),
+            p.readout.group.vshift.eq(field("vshift")),
+            p.readout.group.segment_bits.eq(field("segment_bits")),
+            p.readout.group.table_bits.eq(field("table_bits")),
+        ]
+
+        with m.FSM():
+            with m.State("idle"):
+                m.d.sync += layer.eq(0)
+                with m.If(self.start.valid):
+                    m.next = "fetch"
+            with m.State("fetch"):
+                m.next = "layer"
+            with m.State("layer"):
+                m.d.sync += [
+                    row.eq(0),
+                    rows_left.eq(inputs),
+                    column.eq(0),
+                    columns_left.eq(outputs),
+                    group_address.eq(field("weight_base")),
+                    step.eq(0),
+                    tile.eq(0),
+                ]
+                m.next = "compare"
+            with m.State("compare"):
+                m.d.sync += [
+                    last_tile.eq(rows_left <= tile_rows),
+                    rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
+                    last_group.eq(columns_left <= g.lanes),
+                    columns_now.eq(Mux(columns_left <= g.lanes, columns_left, Const(g.lanes, 16))),
+                    last_slice.eq(((step + 1) << field("dac_log2")) == 8),
+                ]
+                m.next = "issue"
+            with m.State("issue"):
+                m.d.comb += self.passes.valid.eq(1)
+                with m.If(self.passes.ready):
+                    m.next = "compare"
+                    m.d.sync += step.eq(step + 1)
+                    with m.If(last_slice):
+                        m.d.sync += [
+                            step.eq(0),
+                            tile.eq(tile + 1),
+                            row.eq(row + tile_rows),
+                            rows_left.eq(rows_left - tile_rows),
+                        ]
+                    with m.If(group_last):
+                        m.d.sync += [
+                            tile.eq(0),
+                            row.eq(0),
+                            rows_left.eq(inputs),
+                            column.eq(column + g.lanes),
+                            columns_left.eq(columns_left - g.lanes),
+                            group_address.eq(group_address + inputs),
+                        ]
+                    with m.If(layer_end):
+                        m.d.sync += layer.eq(layer + 1)
+                        m.next = "fetch"
+                        with m.If(final_layer):
+                            m.d.comb += self.start.ready.eq(1)
+                            m.next = "idle"
+        return m
+
+    def _descriptors(self, m: Module) -> Signal:
+        """All words of the current layer's descriptor, one cycle behind ``layer``."""
+        g = self.geometry
+        width = 32 * DESCRIPTOR_WORDS
+        m.submodules.memory = memory = Memory(shape=width, depth=g.layers, init=[])
+        write, read = memory.write_port(granularity=32), memory.read_port()
+        word_bits = exact_log2(DESCRIPTOR_WORDS)
+        window = self.window
+        self.layer = layer = Signal(bits_for(g.layers - 1) or 1)
+        chosen = window.address[:word_bits]
+        m.d.comb += [
+            write.addr.eq(window.address[word_bits:]),
+            write.data.eq(window.write_data.replicate(DESCRIPTOR_WORDS)),
+            write.en.eq(window.write << chosen),
+            read.addr.eq(Mux(window.select, window.address[word_bits:], layer)),
+        ]
+        m.d.sync += window.read_data.eq(read.data.word_select(chosen, 32))
+        return read.data

@@ -1,0 +1,242 @@
+"""cocotb: whole inferences on the core, every block's values against the golden trace."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from emulator.golden import Core, Trace
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.sequencer import passes
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
+from hdl.core import probe_layout
+from tests.hdl.probe import unpack
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+IMAGES = int(os.environ.get("IMAGES", "6"))
+REGION_NAMES = {number: name for name, number in REGIONS.items()}
+
+
+async def reset(dut: Any) -> None:
+    cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
+    dut.rst.value = 1
+    for name in REGION_NAMES.values():
+        if name != "registers":
+            getattr(dut, f"{name}__select").value = 0
+            getattr(dut, f"{name}__write").value = 0
+    for name in ("load", "start__valid", "noise_enable", "seed", "result_address"):
+        getattr(dut, name).value = 0
+    for _ in range(3):
+        await RisingEdge(dut.clk)
+    dut.rst.value = 0
+    await RisingEdge(dut.clk)
+
+
+async def program(dut: Any, image: ChipImage) -> None:
+    for section in lay_out(image, GEOMETRY):
+        name = REGION_NAMES[section.address >> REGION_SHIFT]
+        offset = section.address & ((1 << REGION_SHIFT) - 1)
+        select, write = getattr(dut, f"{name}__select"), getattr(dut, f"{name}__write")
+        address, data = getattr(dut, f"{name}__address"), getattr(dut, f"{name}__write_data")
+        select.value = 1
+        for i, word in enumerate(section.words):
+            address.value = offset + i
+            data.value = int(word) & 0xFFFFFFFF
+            write.value = 1
+            await RisingEdge(dut.clk)
+            write.value = 0
+            await RisingEdge(dut.clk)
+        select.value = 0
+        await RisingEdge(dut.clk)
+
+
+class Monitor:
+    """Follows the probe through the passes in sequencer order and names the first difference."""
+
+    def __init__(self, dut: Any, image: ChipImage, trace: Trace, images: int) -> None:
+        self.dut, self.image, self.trace = dut, image, trace
+        order = list(passes(image, GEOMETRY))
+        self.steps = [(n, p, c) for n in range(images) for p in order for c in range(0, p.columns, GEOMETRY.readouts)]
+        groups = [p for p in order if p.last]
+        last = len(image.layers) - 1
+        self.fires = [
+            (n, p.layer, p.first_column + c)
+            for n in range(images)
+            for p in groups
+            if p.layer < last
+            for c in range(p.columns)
+        ]
+        self.logits = [(n, p.first_column + c) for n in range(images) for p in groups if p.layer == last for c in range(p.columns)]
+        self.at = {"step": 0, "added": 0, "activation": 0, "logit": 0}
+
+    def check(self, block: str, key: tuple[int, int, int], image: int, column: int, got: int) -> None:
+        values = self.trace.values.get((block, *key))
+        if values is None:
+            return
+        expected = int(values[image][column])
+        layer, tile, dac_slice = key
+        assert got == expected, (
+            f"layer {layer}, block {block}, tile {tile}, slice {dac_slice}, column {column}, image {image}: "
+            f"expected {expected}, got {got}"
+        )
+
+    def _next(self, event: str, items: list[Any]) -> Any:
+        assert self.at[event] < len(items), f"unexpected {event}: all {len(items)} are done"
+        item = items[self.at[event]]
+        self.at[event] += 1
+        return item
+
+    async def run(self) -> None:
+        layout = probe_layout(GEOMETRY)
+        while True:
+            await RisingEdge(self.dut.clk)
+            raw = self.dut.probe.value
+            assert raw.is_resolvable
+            bits = int(raw)
+            if not bits & self.mask(layout):
+                continue
+            now = unpack(layout, bits)
+            if now["step"]:
+                n, p, c = self._next("step", self.steps)
+                key = (p.layer, p.tile, p.slice)
+                for i in range(min(GEOMETRY.readouts, p.columns - c)):
+                    column = p.first_column + c + i
+                    self.check("array", key, n, column, now["columns"][i])
+                    self.check("noise", key, n, column, now["samples"][i])
+                self.check("sigma", key, n, 0, now["sigma"])
+            if now["added"]:
+                n, p, c = self._next("added", self.steps)
+                for i in range(min(GEOMETRY.readouts, p.columns - c)):
+                    column = p.first_column + c + i
+                    self.check("readout", (p.layer, p.tile, p.slice), n, column, now["increments"][i])
+            if now["activation"]:
+                n, layer, column = self._next("activation", self.fires)
+                self.check("neuron", (layer, 0, 0), n, column, now["y"])
+            if now["logit"]:
+                n, column = self._next("logit", self.logits)
+                self.check("preneuron", (len(self.image.layers) - 1, 0, 0), n, column, now["z"])
+
+    @staticmethod
+    def mask(layout: Any) -> int:
+        return sum(1 << layout[name].offset for name in ("step", "added", "activation", "logit"))
+
+
+async def infer(dut: Any, image: ChipImage, x: np.ndarray[Any, Any], first_index: int, gap: int) -> np.ndarray[Any, Any]:
+    """Stream images as a driver would: load a bank as soon as it is free, start, collect results."""
+    freed = done = collected = 0
+    out = np.zeros((len(x), image.outputs), np.int64)
+
+    async def load_and_start() -> None:
+        for n, row in enumerate(x):
+            while n - freed >= 2 or n - collected >= 2:
+                await RisingEdge(dut.clk)
+            for k, value in enumerate(row):
+                dut.load.value = 1
+                dut.load_address.value = (n & 1) * GEOMETRY.max_inputs + k
+                dut.load_data.value = int(value)
+                await RisingEdge(dut.clk)
+            dut.load.value = 0
+            for _ in range(gap):
+                await RisingEdge(dut.clk)
+            dut.start__valid.value = 1
+            dut.start__payload.value = (n & 1) | ((first_index + n) & 0xFFFFFFFF) << 1
+            await RisingEdge(dut.clk)
+            while not int(dut.start__ready.value):
+                await RisingEdge(dut.clk)
+            dut.start__valid.value = 0
+
+    async def collect() -> None:
+        nonlocal collected
+        for n in range(len(x)):
+            while done <= n:
+                await RisingEdge(dut.clk)
+            for m in range(image.outputs):
+                dut.result_address.value = (n & 1) * GEOMETRY.max_outputs + m
+                for _ in range(3):
+                    await RisingEdge(dut.clk)
+                out[n, m] = dut.result_data.value.to_signed()
+            collected += 1
+
+    tasks = [cocotb.start_soon(load_and_start()), cocotb.start_soon(collect())]
+    for _ in range(2_000_000):
+        await RisingEdge(dut.clk)
+        freed += int(dut.input_done.value)
+        done += int(dut.done.value)
+        if collected == len(x):
+            break
+    else:
+        raise AssertionError(f"only {done} of {len(x)} inferences finished")
+    for task in tasks:
+        await task
+    return out
+
+
+async def run(dut: Any, image: ChipImage, rng: np.random.Generator, *, noise: bool = True, gap: int = 0) -> None:
+    x = random_inputs(image, rng, IMAGES)
+    seed = int(rng.integers(0, 1 << 63))
+    index = int(rng.integers(0, 1 << 32))
+    trace = Trace()
+    expected = Core(image).infer(x, seed=seed, first_index=index, noise=noise, trace=trace)
+    await reset(dut)
+    await program(dut, image)
+    dut.seed.value = seed
+    dut.noise_enable.value = int(noise)
+    monitor = Monitor(dut, image, trace, len(x))
+    watch = cocotb.start_soon(monitor.run())
+    got = await infer(dut, image, x, index, gap)
+    watch.cancel()
+    assert monitor.at["step"] == len(monitor.steps)
+    assert monitor.at["activation"] == len(monitor.fires)
+    np.testing.assert_array_equal(got, expected)
+
+
+def describe(image: ChipImage) -> str:
+    return "; ".join(
+        f"{la.inputs}x{la.outputs} {la.readout} d{la.dac_bits} B{la.adc_bits} s{la.shift} noise {la.sigma_out}/{la.var_cell}"
+        for la in image.layers
+    )
+
+
+def rng_for(name: str) -> np.random.Generator:
+    return np.random.default_rng([int(os.environ.get("SEED", "1")), *name.encode()])
+
+
+@cocotb.test()
+@cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
+async def random_networks(dut: Any, trial: int) -> None:
+    rng = rng_for(f"random {trial}")
+    image = random_image(GEOMETRY, rng)
+    dut._log.info(describe(image))
+    await run(dut, image, rng, gap=int(rng.integers(0, 60)))
+
+
+@cocotb.test()
+@cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
+async def corner_networks(dut: Any, trial: int) -> None:
+    rng = rng_for(f"corner {trial}")
+    image = random_image(GEOMETRY, rng, corner=True)
+    dut._log.info(describe(image))
+    await run(dut, image, rng)
+
+
+@cocotb.test()
+@cocotb.parametrize(dac_bits=[1, 2, 4, 8])
+async def every_slicing(dut: Any, dac_bits: int) -> None:
+    rng = rng_for(f"slicing {dac_bits}")
+    image = random_image(GEOMETRY, rng, layers=2, dac_bits=dac_bits)
+    dut._log.info(describe(image))
+    await run(dut, image, rng)
+
+
+@cocotb.test()
+async def noise_off(dut: Any) -> None:
+    rng = rng_for("noise off")
+    image = random_image(GEOMETRY, rng, layers=2, corner=True)
+    await run(dut, image, rng, noise=False)
