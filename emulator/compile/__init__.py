@@ -1,0 +1,21 @@
+"""From a float network and a chip description to a ChipImage, with every loss on the way measured.
+
+Imports NumPy and emulator.{spec,errors,physics,chips,network,golden} only.
+"""
+
+from emulator.compile.network import Compiled, compile_network
+from emulator.compile.pwl import PwlTable, fit_pwl
+from emulator.compile.report import CompileReport, LayerReport, golden_accuracy
+from emulator.compile.weights import MappedWeights, map_weights
+
+__all__ = [
+    "CompileReport",
+    "Compiled",
+    "LayerReport",
+    "MappedWeights",
+    "PwlTable",
+    "compile_network",
+    "fit_pwl",
+    "golden_accuracy",
+    "map_weights",
+]

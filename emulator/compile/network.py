@@ -1,0 +1,115 @@
+"""compile_network: a float network on a chip description becomes a ChipImage and a report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.chips import Chip, load_chip
+from emulator.compile.layer import CompiledLayer, Options, compile_layer
+from emulator.compile.pwl import PwlTable, fit_pwl
+from emulator.compile.report import CompileReport
+from emulator.errors import CompileError
+from emulator.network import Network
+from emulator.spec import ChipImage
+from emulator.spec.arithmetic import V_BITS
+
+SAMPLES_MIN = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A compiled network and what compiling it lost."""
+
+    image: ChipImage
+    report: CompileReport
+
+
+def compile_network(
+    network: Network,
+    chip: Chip | str | os.PathLike[str],
+    samples: npt.NDArray[np.uint8],
+    *,
+    seed: int = 0,
+    name: str | None = None,
+    segments: int = 32,
+    table_bits: int = 6,
+    bias_correction: bool = True,
+) -> Compiled:
+    """Map, program and calibrate a network on a chip.
+
+    Parameters
+    ----------
+    network:
+        Float network; inputs in [0, 1] are applied as codes 0..255.
+    chip:
+        A chip, a preset's name, or the path of a YAML file.
+    samples:
+        Typical inputs, uint8 (n, inputs), n >= 16, for ADC ranges and bias correction. Not the test set.
+    seed:
+        Chooses the individual chip: the programming error of every cell, 0..2^63-1.
+    name:
+        The image's name; the network's by default.
+    segments, table_bits:
+        Segments of a curve table (power of two) and its fraction bits.
+    bias_correction:
+        Whether biases absorb the mean deviation that programming error and clipping cause on the samples.
+
+    Raises
+    ------
+    CompileError
+        When samples do not fit, or a quantity leaves the arithmetic's range.
+    ChipError, PhysicsError, ImageError
+        When the chip description is invalid, a conductance leaves a model's fitted range, or the result
+        breaks a rule of the image format.
+    """
+    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    if samples.ndim != 2 or samples.shape[1] != network.inputs or samples.dtype != np.uint8:
+        raise CompileError(
+            f"samples are {samples.dtype} {samples.shape}; accepted: uint8 (n, {network.inputs})"
+        )
+    if len(samples) < SAMPLES_MIN:
+        raise CompileError(f"samples hold {len(samples)} inputs; accepted: at least {SAMPLES_MIN}")
+    if not 0 <= seed < 1 << 63:
+        raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
+    options = Options(segments=segments, table_bits=table_bits, bias_correction=bias_correction)
+    empty = fit_pwl(np.zeros((1, 1 << V_BITS)), segments=segments, table_bits=table_bits)
+    table: PwlTable | None = None
+    codes = samples
+    exact = samples.astype(np.float64) / 255
+    done: list[CompiledLayer] = []
+    for i, layer in enumerate(network.layers):
+        rng = np.random.Generator(np.random.Philox(key=[seed, i]))
+        result = compile_layer(layer, chip, codes, exact, table, rng, options)
+        done.append(result)
+        table, codes, exact = result.table, result.codes, result.exact
+    report = CompileReport(
+        network=network.name,
+        chip=chip.name,
+        seed=seed,
+        samples=len(samples),
+        layers=tuple(result.report for result in done),
+    )
+    image = ChipImage(
+        name=name or network.name,
+        rows=chip.array.rows,
+        layers=tuple(result.layer for result in done),
+        curve_base=(table or empty).base,
+        curve_slope=(table or empty).slope,
+        provenance=_provenance(network, chip, report),
+    )
+    return Compiled(image, report)
+
+
+def _provenance(network: Network, chip: Chip, report: CompileReport) -> dict[str, Any]:
+    return {
+        "chip": chip.as_dict(),
+        "network": {"name": network.name, "shape": network.shape, **network.provenance},
+        "report": report.as_dict(),
+        "seed": report.seed,
+        "versions": {"numpy": np.__version__},
+    }

@@ -1,0 +1,130 @@
+"""Piecewise-linear tables: curves -> base and slope integers of the neuron (design, section 3.6).
+
+Each segment's line minimises its largest error over the segment's codes, not its error at the ends: for a
+bent curve that halves the error of joining end points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import CompileError
+from emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
+from emulator.spec.image import CURVE_MAX, CURVE_MIN
+
+CODES = 1 << V_BITS
+GOLDEN = (5**0.5 - 1) / 2
+SEARCH_STEPS = 40
+"""Golden-section steps; the interval shrinks by 4e-9, far below one slope unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class PwlTable:
+    """Tables of Q curves.
+
+    Attributes
+    ----------
+    base, slope:
+        int32 (Q, segments), 18-bit values.
+    segment_bits, table_bits:
+        f and h of the arithmetic.
+    error_lsb:
+        float64 (Q,): largest |table output - curve| over all 4096 voltage codes, in output steps; the
+        output's own rounding (up to 0.5) is in it.
+    """
+
+    base: npt.NDArray[np.int32]
+    slope: npt.NDArray[np.int32]
+    segment_bits: int
+    table_bits: int
+    error_lsb: npt.NDArray[np.float64]
+
+    @property
+    def max_error_lsb(self) -> float:
+        """Largest error of any curve, in output steps."""
+        return float(self.error_lsb.max())
+
+    def evaluate(self) -> npt.NDArray[np.uint8]:
+        """Output codes of every voltage code -2048..2047, uint8 (Q, 4096), in the neuron's arithmetic."""
+        return _evaluate(self.base, self.slope, self.segment_bits, self.table_bits)
+
+
+def fit_pwl(curves: npt.ArrayLike, *, segments: int = 32, table_bits: int = 6) -> PwlTable:
+    """Fit tables to curves given at every voltage code.
+
+    Parameters
+    ----------
+    curves:
+        float (Q, 4096): wanted output in steps, 0..255, at voltage codes -2048..2047.
+    segments:
+        Segments of a table, a power of two, 2..2048.
+    table_bits:
+        Fraction bits h of base and slope, 0..12. A curve too steep for 18 bits at this h is refused.
+
+    Raises
+    ------
+    CompileError
+        When shapes or values are out of range.
+    """
+    target = np.atleast_2d(np.asarray(curves, np.float64))
+    if target.ndim != 2 or target.shape[1] != CODES:
+        raise CompileError(f"curves have shape {target.shape}; accepted: (Q, {CODES})")
+    if not (np.isfinite(target).all() and target.min() >= 0 and target.max() <= INPUT_MAX):
+        raise CompileError(f"curves reach {target.min()}..{target.max()}; accepted: 0..{INPUT_MAX}")
+    if segments not in [1 << b for b in range(1, V_BITS)]:
+        raise CompileError(f"segments is {segments}; accepted: a power of two, 2..{CODES // 2}")
+    if not 0 <= table_bits <= 12:
+        raise CompileError(f"table_bits is {table_bits}; accepted: 0..12")
+    f = V_BITS - (segments.bit_length() - 1)
+    pieces = target.reshape(target.shape[0], segments, 1 << f)
+    r = np.arange(1 << f, dtype=np.float64)
+    # Rounded slope first, then the best base for it: the base absorbs part of the slope's rounding.
+    unit = float(1 << table_bits)
+    slope = np.rint(_minimax_slope(pieces, r) * (1 << f) * unit)
+    residual = pieces - slope[..., None] * (r / ((1 << f) * unit))
+    base = np.rint((residual.max(axis=-1) + residual.min(axis=-1)) / 2 * unit)
+    for name, values in (("base", base), ("slope", slope)):
+        if values.min() < CURVE_MIN or values.max() > CURVE_MAX:
+            raise CompileError(
+                f"curve {name} reaches {values.min():.0f}..{values.max():.0f}; accepted: "
+                f"{CURVE_MIN}..{CURVE_MAX} (use a smaller table_bits than {table_bits})"
+            )
+    base, slope = base.astype(np.int32), slope.astype(np.int32)
+    error = np.abs(_evaluate(base, slope, f, table_bits) - target).max(axis=1)
+    return PwlTable(base, slope, f, table_bits, error)
+
+
+def _minimax_slope(pieces: npt.NDArray[np.float64], r: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Slope per code (Q, segments) whose best line has the least largest error.
+
+    The spread max - min of ``piece - slope * r`` is convex in the slope; its least is half the minimax
+    error, and lies between the steepest and the flattest step of the piece.
+    """
+    steps = np.diff(pieces, axis=-1)
+    low, high = steps.min(axis=-1), steps.max(axis=-1)
+    for _ in range(SEARCH_STEPS):
+        a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        left = _spread(pieces, a, r) <= _spread(pieces, b, r)
+        low, high = np.where(left, low, a), np.where(left, b, high)
+    middle: npt.NDArray[np.float64] = (low + high) / 2
+    return middle
+
+
+def _spread(
+    pieces: npt.NDArray[np.float64], slope: npt.NDArray[np.float64], r: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    spread: npt.NDArray[np.float64] = np.ptp(pieces - slope[..., None] * r, axis=-1)
+    return spread
+
+
+def _evaluate(
+    base: npt.NDArray[Any], slope: npt.NDArray[Any], f: int, table_bits: int
+) -> npt.NDArray[np.uint8]:
+    r = np.arange(1 << f, dtype=np.int64)
+    line = (base.astype(np.int64)[..., None] << f) + slope.astype(np.int64)[..., None] * r
+    y = clip(rshift_round(line, f + table_bits), 0, INPUT_MAX)
+    return y.reshape(base.shape[0], CODES).astype(np.uint8)

@@ -1,0 +1,108 @@
+"""ADC ranges: gain, shift and offset of every column from the sums that sample data makes.
+
+A range may cut rare extremes for a finer step: of ``FACTORS`` the one with the least mean square of
+clipping and rounding is taken. The offset centres the range, since a column's sums seldom lie evenly
+about zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden.array import array
+from emulator.spec.arithmetic import SHIFT_MAX, clip, dac_slice, slices
+
+Sums = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+GAIN_MAX = 65535
+OFFSET_MIN, OFFSET_MAX = -2048, 2047
+RANGE_SPAN = 64.0
+"""Largest ratio of two columns' ranges: a column that hardly moves must not take the others' gain bits."""
+FACTORS = np.linspace(1.05, 0.4, 14)
+"""Ranges tried, relative to the sums' span; above 1 leaves room for noise and unseen data."""
+
+
+@dataclass(frozen=True, eq=False)
+class AdcRange:
+    """ADC settings of one layer; ``clipped`` is the fraction of sample conversions that saturate."""
+
+    gain: npt.NDArray[np.uint16]
+    offset: npt.NDArray[np.int16]
+    shift: int
+    clipped: float
+
+    @property
+    def lsb(self) -> Floats:
+        """Accumulator units per ADC step, (M,)."""
+        return float(1 << self.shift) / self.gain.astype(np.float64)
+
+
+def column_sums(x: npt.NDArray[np.uint8], codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Sums:
+    """Accumulator values int64 (tiles, slices, n, M) of inputs ``x`` uint8 (n, K), tiles of ``rows`` rows."""
+    return np.stack(
+        [
+            np.stack(
+                [
+                    array(dac_slice(x[:, k : k + rows], j, dac_bits), codes[k : k + rows])
+                    for j in range(slices(dac_bits))
+                ]
+            )
+            for k in range(0, x.shape[1], rows)
+        ]
+    )
+
+
+def calibrate(
+    sums: Sums, *, adc_bits: int, dac_bits: int, policy: str, ratio: Floats | None = None
+) -> AdcRange:
+    """Choose gain, shift and offset.
+
+    Parameters
+    ----------
+    sums:
+        int64 (tiles, slices, n, M), from ``column_sums``.
+    adc_bits, dac_bits:
+        Resolution B of the converter, bits of an input slice.
+    policy:
+        ``column``: each column its own step; ``layer``: one step for all.
+    ratio:
+        (M,), when given the gains are in exactly this ratio, whatever the policy: an output layer's steps
+        must stand for equal logits.
+    """
+    tiles, steps, n, columns = sums.shape
+    flat = sums.transpose(3, 0, 1, 2).reshape(columns, -1).astype(np.float64)
+    low, high = flat.min(axis=1), flat.max(axis=1)
+    centre, half = (low + high) / 2, (high - low) / 2
+    half = np.maximum(half, max(half.max() / RANGE_SPAN, 1.0))
+    # A slice counts with the square of its place value in the partial sum.
+    place = np.tile(np.repeat(4.0 ** (dac_bits * np.arange(steps)), n), tiles)
+    codes = float((1 << adc_bits) - 1)
+    weight = np.ones(columns)
+    if ratio is not None or policy == "layer":
+        weight = np.ones(columns) if ratio is None else ratio / ratio.max()
+        half = (half * weight).max() / weight
+    errors = np.stack([_mean_square(flat - centre[:, None], half * f, codes, place) for f in FACTORS])
+    if ratio is not None or policy == "layer":
+        factor = np.full(columns, FACTORS[(errors * weight**2).sum(axis=1).argmin()])
+    else:
+        factor = FACTORS[errors.argmin(axis=0)]
+    wanted = codes / (2 * half * factor)
+    shift = min(SHIFT_MAX, int(np.floor(np.log2(GAIN_MAX / wanted.max()))))
+    gain = np.clip(np.rint(wanted * (1 << shift)), 1, GAIN_MAX)
+    offset = np.clip(np.rint(-centre * gain / (1 << shift) - 0.5), OFFSET_MIN, OFFSET_MAX)
+    bound = 1 << (adc_bits - 1)
+    c = np.rint(flat * (gain / (1 << shift))[:, None]) + offset[:, None]
+    clipped = float((c != clip(c, -bound, bound - 1)).mean())
+    return AdcRange(gain.astype(np.uint16), offset.astype(np.int16), shift, clipped)
+
+
+def _mean_square(centred: Floats, half: Floats, codes: float, place: Floats) -> Floats:
+    """Error (M,) of a range ``-half..half``: rounding inside it, the distance to it outside."""
+    step = 2 * half / codes
+    beyond = np.maximum(np.abs(centred) - half[:, None], 0.0)
+    error: Floats = (np.square(beyond) * place).mean(axis=1) + np.square(step) / 12 * place.mean()
+    return error

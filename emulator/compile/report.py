@@ -1,0 +1,96 @@
+"""What compiling lost, by layer, and the accuracy of the result on the golden model."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden import Core
+from emulator.spec import ChipImage
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerReport:
+    """One layer.
+
+    Attributes
+    ----------
+    inputs, outputs, tiles:
+        K, M and row tiles.
+    quantisation_error, programmed_error:
+        Root mean square of target - float weights, and of effective - float weights, relative to the root
+        mean square of the float weights.
+    saturated_codes:
+        Conductances beyond the code range (of 2 K M).
+    limited_weights:
+        Weights beyond their column's limit (of K M).
+    adc_clipped:
+        Fraction of sample conversions that saturate; 0 with analog readout.
+    adc_range:
+        Least and greatest column range of the converter, in pre-activation units; (0, 0) with analog readout.
+    voltage_clipped:
+        Fraction of sample neuron voltages at an end of the code range (below it an NDR neuron is off);
+        0 for the output layer.
+    curves:
+        Distinct curves; 0 for the output layer.
+    pwl_error_lsb, tail_error_lsb:
+        Largest error of the tables inside their window, and of holding the curve outside it, in output steps.
+    bias_correction:
+        Largest correction of a bias, in pre-activation units.
+    snr_db:
+        Pre-activation power (about its mean) over squared deviation from the float network's, on samples,
+        read noise off, in decibels.
+    """
+
+    inputs: int
+    outputs: int
+    tiles: int
+    quantisation_error: float
+    programmed_error: float
+    saturated_codes: int
+    limited_weights: int
+    adc_clipped: float
+    adc_range: tuple[float, float]
+    voltage_clipped: float
+    curves: int
+    pwl_error_lsb: float
+    tail_error_lsb: float
+    bias_correction: float
+    snr_db: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileReport:
+    """A whole network: chip and network by name, samples used for calibration, one report per layer."""
+
+    network: str
+    chip: str
+    seed: int
+    samples: int
+    layers: tuple[LayerReport, ...]
+
+    @property
+    def pwl_error_lsb(self) -> float:
+        """Largest table error of any layer, in output steps."""
+        return max(layer.pwl_error_lsb for layer in self.layers)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON."""
+        return dataclasses.asdict(self)
+
+
+def golden_accuracy(
+    image: ChipImage,
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.integer],
+    *,
+    seed: int = 0,
+    noise: bool = True,
+) -> float:
+    """Fraction of uint8 images (n, inputs) whose largest output on the golden model is the label's (n,)."""
+    out = Core(image).infer(images, seed=seed, noise=noise)
+    return float((out.argmax(axis=1) == labels).mean())

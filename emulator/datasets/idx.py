@@ -1,0 +1,81 @@
+"""Reader of IDX files, the format MNIST and Fashion-MNIST are published in."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import DatasetError
+
+UNSIGNED_BYTE = 0x08
+"""The only element type these data sets use."""
+GZIP_MAGIC = b"\x1f\x8b"
+BYTES_MAX = 1 << 30
+
+
+def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> npt.NDArray[np.uint8]:
+    """Read an IDX file of unsigned bytes, plain or gzip-compressed.
+
+    The header is two zero bytes, the element type, the number of dimensions, then one big-endian 32-bit
+    size per dimension (Y. LeCun, "The MNIST database", file format section).
+
+    Parameters
+    ----------
+    path:
+        The file.
+    dimensions:
+        Dimensions the caller expects: 3 for images (n, height, width), 1 for labels (n,).
+
+    Returns
+    -------
+    uint8 array of the sizes the header gives.
+
+    Raises
+    ------
+    DatasetError
+        When the file is missing, is not IDX, or its length contradicts its header.
+    """
+    path = Path(path)
+    raw = _bytes(path)
+    if len(raw) < 4:
+        raise DatasetError(f"{path}: length is {len(raw)} bytes; accepted: an IDX header of at least 4 bytes")
+    zero, kind, rank = struct.unpack_from(">HBB", raw)
+    if zero != 0 or kind != UNSIGNED_BYTE:
+        raise DatasetError(
+            f"{path}: magic is 0x{int.from_bytes(raw[:4], 'big'):08x}; "
+            f"accepted: 0x{UNSIGNED_BYTE << 8 | dimensions:08x} (IDX, unsigned bytes)"
+        )
+    if rank != dimensions:
+        raise DatasetError(f"{path}: dimensions is {rank}; accepted: {dimensions}")
+    header = 4 + 4 * rank
+    if len(raw) < header:
+        raise DatasetError(f"{path}: length is {len(raw)} bytes; accepted: a header of {header} bytes")
+    sizes = struct.unpack_from(f">{rank}I", raw, 4)
+    expected = header + int(np.prod(sizes, dtype=object))
+    if len(raw) != expected:
+        raise DatasetError(f"{path}: length is {len(raw)} bytes; accepted: {expected} for sizes {sizes}")
+    return np.frombuffer(raw, np.uint8, offset=header).reshape(sizes)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if raw[:2] != GZIP_MAGIC:
+        return raw
+    # Bounded, so that a crafted file cannot fill the memory before its header is looked at.
+    try:
+        with gzip.open(path) as file:
+            data = file.read(BYTES_MAX + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path}: damaged gzip data ({error})") from None
+    if len(data) > BYTES_MAX:
+        raise DatasetError(f"{path}: more than {BYTES_MAX} bytes after decompression")
+    return data

@@ -1,0 +1,34 @@
+"""Errors of the float side of the emulator: each message names the field, its value and what is accepted.
+
+Integer-side errors (geometry, image file) live in ``emulator.spec.errors``.
+"""
+
+from __future__ import annotations
+
+
+class EmulatorError(ValueError):
+    """Root of the errors below; catch it to report any bad input in one line."""
+
+
+class DatasetError(EmulatorError):
+    """A data file that is missing, damaged or not what its header says."""
+
+
+class NetworkError(EmulatorError):
+    """A network description that is inconsistent, or a file that does not hold one."""
+
+
+class PhysicsError(EmulatorError):
+    """A device parameter outside its physical or fitted range."""
+
+
+class ChipError(EmulatorError):
+    """A chip description with a missing, unknown or out-of-range field."""
+
+
+class CompileError(EmulatorError):
+    """A network that cannot be mapped onto a chip."""
+
+
+class MissingExtraError(EmulatorError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""

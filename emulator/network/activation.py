@@ -1,0 +1,106 @@
+"""Activations of a hidden layer: an NDR neuron with its own parameters, or a named unary function.
+
+Every activation returns values in [0, 1]; the compiler scales them to codes 0..255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import NetworkError
+from emulator.physics.ndr import tunnel
+
+Floats = npt.NDArray[np.float32]
+
+
+def _clipped_relu(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    clipped: npt.NDArray[Any] = np.clip(x, 0.0, 1.0)
+    return clipped
+
+
+def _sigmoid(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    rising: npt.NDArray[Any] = 0.5 + 0.5 * np.tanh(0.5 * x)
+    return rising
+
+
+def _tanh(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    cut: npt.NDArray[Any] = np.maximum(np.tanh(x), 0.0)
+    return cut
+
+
+NAMED: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
+    "relu": _clipped_relu,
+    "sigmoid": _sigmoid,
+    "tanh": _tanh,
+}
+"""Named activations, each as the hardware can represent it: outputs are unsigned, so relu saturates at 1
+(fold the layer's largest activation into the weights) and tanh is cut at 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ndr:
+    """One NDR neuron per output: ``height * f(v / peak)``.
+
+    ``f`` is the shape of the device, 1 at its peak; ``x * exp(1 - x)`` unless a chip says otherwise.
+
+    Parameters
+    ----------
+    peak:
+        float32 (M,), the pre-activation at which the neuron peaks; dimensionless, > 0.
+    height:
+        float32 (M,), the output at the peak; dimensionless, in (0, 1].
+
+    Raises
+    ------
+    NetworkError
+        When a value is out of range or the shapes differ.
+    """
+
+    peak: Floats
+    height: Floats
+
+    def __post_init__(self) -> None:
+        for field in ("peak", "height"):
+            array = np.ascontiguousarray(getattr(self, field), np.float32)
+            if array.ndim != 1:
+                raise NetworkError(f"activation {field} has shape {array.shape}; accepted: (M,)")
+            object.__setattr__(self, field, array)
+        if self.peak.shape != self.height.shape:
+            raise NetworkError(
+                f"activation height has shape {self.height.shape}; accepted: {self.peak.shape}"
+            )
+        _within("activation peak", self.peak, 1e-6, 1e6)
+        _within("activation height", self.height, 1e-6, 1.0)
+
+    def __call__(self, v: Floats) -> Floats:
+        """Outputs in [0, 1] of pre-activations ``v`` (..., M)."""
+        return (self.height * tunnel(v / self.peak)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A named unary activation (a key of ``NAMED``), the same for every neuron of the layer."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in NAMED:
+            raise NetworkError(f"activation is {self.name!r}; accepted: ndr, {', '.join(NAMED)}")
+
+    def __call__(self, v: Floats) -> Floats:
+        """Outputs in [0, 1] of pre-activations ``v``."""
+        return NAMED[self.name](v).astype(np.float32)
+
+
+Activation = Ndr | Named
+
+
+def _within(field: str, array: Floats, low: float, high: float) -> None:
+    bad = ~((array >= low) & (array <= high))
+    if bad.any():
+        raise NetworkError(f"{field}[{int(bad.argmax())}] is {array[bad][0]}; accepted: {low}..{high}")

@@ -1,0 +1,220 @@
+"""Fully connected float networks and their file, an ``.npz`` without pickled objects."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import NetworkError
+from emulator.network.activation import Activation, Floats, Named, Ndr
+
+FORMAT = "ndrite-network"
+FORMAT_VERSION = 1
+BYTES_MAX = 256 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,); no activation = logits.
+
+    Raises
+    ------
+    NetworkError
+        When shapes disagree or a value is not finite.
+    """
+
+    weights: Floats
+    bias: Floats
+    activation: Activation | None = None
+
+    def __post_init__(self) -> None:
+        weights = np.ascontiguousarray(self.weights, np.float32)
+        bias = np.ascontiguousarray(self.bias, np.float32)
+        if weights.ndim != 2 or weights.size == 0:
+            raise NetworkError(f"weights have shape {weights.shape}; accepted: (K, M), neither 0")
+        if bias.shape != weights.shape[1:]:
+            raise NetworkError(f"bias has shape {bias.shape}; accepted: {weights.shape[1:]}")
+        for name, array in (("weights", weights), ("bias", bias)):
+            if not np.isfinite(array).all():
+                raise NetworkError(f"{name} hold a value that is not finite; accepted: finite numbers")
+        if isinstance(self.activation, Ndr) and self.activation.peak.shape != bias.shape:
+            raise NetworkError(
+                f"activation peak has shape {self.activation.peak.shape}; accepted: {bias.shape}"
+            )
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "bias", bias)
+
+    @property
+    def inputs(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def outputs(self) -> int:
+        return int(self.weights.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A fully connected network: inputs in [0, 1], hidden activations in [0, 1], logits out.
+
+    Raises
+    ------
+    NetworkError
+        When layers do not chain, a hidden layer has no activation, or the last one has.
+    """
+
+    layers: tuple[Dense, ...]
+    name: str = "network"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise NetworkError("layers is empty; accepted: at least one layer")
+        for i, layer in enumerate(self.layers):
+            last = i == len(self.layers) - 1
+            if last != (layer.activation is None):
+                accepted = "none on the output layer" if last else "an activation on every hidden layer"
+                raise NetworkError(f"layer {i} activation is {layer.activation}; accepted: {accepted}")
+            if i and layer.inputs != self.layers[i - 1].outputs:
+                raise NetworkError(
+                    f"layer {i} has {layer.inputs} inputs; accepted: {self.layers[i - 1].outputs}, "
+                    f"the outputs of layer {i - 1}"
+                )
+
+    @property
+    def inputs(self) -> int:
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        return self.layers[-1].outputs
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Widths, input first: (784, 128, 10)."""
+        return (self.inputs, *(layer.outputs for layer in self.layers))
+
+    def activations(self, x: npt.ArrayLike) -> list[Floats]:
+        """Output of every layer, float32 (n, M) each; the last entry holds the logits."""
+        h = np.asarray(x, np.float32)
+        if h.ndim != 2 or h.shape[1] != self.inputs:
+            raise NetworkError(f"x has shape {h.shape}; accepted: (n, {self.inputs})")
+        outputs = []
+        for layer in self.layers:
+            h = h @ layer.weights + layer.bias
+            if layer.activation is not None:
+                h = layer.activation(h)
+            outputs.append(h)
+        return outputs
+
+    def forward(self, x: npt.ArrayLike) -> Floats:
+        """Logits, float32 (n, outputs), of inputs ``x`` (n, inputs) in [0, 1].
+
+        Raises
+        ------
+        NetworkError
+            When the shape of ``x`` is wrong.
+        """
+        return self.activations(x)[-1]
+
+    def accuracy(self, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> float:
+        """Fraction of uint8 images (n, inputs), grey values 0..255, whose largest logit is the label's."""
+        logits = self.forward(images.astype(np.float32) / np.float32(255))
+        return float((logits.argmax(axis=1) == labels).mean())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file in whole or not at all (temporary file, then rename)."""
+        path = Path(path)
+        arrays: dict[str, Any] = {}
+        kinds: list[str | None] = []
+        for i, layer in enumerate(self.layers):
+            arrays |= {f"layer{i}.weights": layer.weights, f"layer{i}.bias": layer.bias}
+            if isinstance(layer.activation, Ndr):
+                arrays |= {
+                    f"layer{i}.peak": layer.activation.peak,
+                    f"layer{i}.height": layer.activation.height,
+                }
+            kinds.append(_kind(layer.activation))
+        manifest = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "activations": kinds,
+            "provenance": self.provenance,
+        }
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, manifest=np.array(json.dumps(manifest, sort_keys=True)), **arrays)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(buffer.getvalue())
+            os.chmod(partial, 0o644)
+            os.replace(partial, path)
+        except BaseException:
+            Path(partial).unlink(missing_ok=True)
+            raise
+
+
+def load_network(path: str | os.PathLike[str]) -> Network:
+    """Read a network file.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    NetworkError
+        When the file is not a network of this format version, or is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such network file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+        if size > BYTES_MAX:
+            raise NetworkError(f"size is {size} bytes unpacked; accepted: at most {BYTES_MAX}")
+        with np.load(path, allow_pickle=False) as file:
+            return _assemble({name: file[name] for name in file.files})
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from None
+    except (zipfile.BadZipFile, ValueError, OSError, KeyError, EOFError, TypeError, AttributeError) as error:
+        raise NetworkError(f"{path}: not a network file ({error})") from None
+
+
+def _assemble(arrays: dict[str, npt.NDArray[Any]]) -> Network:
+    if "manifest" not in arrays:
+        raise NetworkError("no manifest in the file; accepted: a file written by Network.save")
+    manifest = json.loads(str(arrays["manifest"]))
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise NetworkError(f"manifest format is not {FORMAT!r}; accepted: a file written by Network.save")
+    if manifest.get("format_version") != FORMAT_VERSION:
+        raise NetworkError(f"format_version is {manifest.get('format_version')}; accepted: {FORMAT_VERSION}")
+    layers = []
+    for i, kind in enumerate(manifest["activations"]):
+        names = ("weights", "bias") + (("peak", "height") if kind == "ndr" else ())
+        for name in names:
+            if f"layer{i}.{name}" not in arrays:
+                raise NetworkError(f"array layer{i}.{name} is missing")
+        part = {name: arrays[f"layer{i}.{name}"] for name in names}
+        activation: Activation | None = None
+        if kind == "ndr":
+            activation = Ndr(part["peak"], part["height"])
+        elif kind is not None:
+            activation = Named(kind)
+        layers.append(Dense(part["weights"], part["bias"], activation))
+    return Network(tuple(layers), str(manifest["name"]), dict(manifest.get("provenance", {})))
+
+
+def _kind(activation: Activation | None) -> str | None:
+    if activation is None:
+        return None
+    return "ndr" if isinstance(activation, Ndr) else activation.name

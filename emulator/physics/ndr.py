@@ -1,0 +1,208 @@
+"""Current against voltage of devices with negative differential resistance (N-type: up, then down).
+
+Every model gives ``current(v)`` in amperes of volts, and its peak. ``shape(u)`` is the same curve in units
+of its own peak, u = V / Vp, f(1) = 1: what a neuron computes, whatever the device's scale. ``tunnel`` is the
+shape of the pure tunnel term and the form networks are trained with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import PhysicsError
+
+Curve = npt.NDArray[np.float64]
+
+BOLTZMANN_J_PER_K = 1.380649e-23
+"""Exact, SI (2019)."""
+ELEMENTARY_CHARGE_C = 1.602176634e-19
+"""Exact, SI (2019)."""
+EXPONENT_MAX = 700.0
+"""Largest argument exp() takes in float64 without overflow."""
+
+
+class NdrModel(Protocol):
+    """A device: its peak, its current, and its shape in units of the peak."""
+
+    @property
+    def peak_voltage_V(self) -> float: ...
+
+    @property
+    def peak_current_A(self) -> float: ...
+
+    def current(self, v: npt.ArrayLike) -> Curve: ...
+
+    def shape(self, u: npt.ArrayLike) -> Curve: ...
+
+
+def tunnel(x: npt.ArrayLike) -> Curve:
+    """``x * exp(1 - x)`` for x > 0, else 0: the tunnel current in units of its peak, x = V / Vp.
+
+    Peak 1 at x = 1, inflection at x = 2. Rising again below 0 is not part of it: a neuron's column voltage
+    below zero leaves the device off. The same function is the ADA activation (Georgescu et al.,
+    arXiv 2003.03229).
+    """
+    x = np.maximum(np.asarray(x, np.float64), 0.0)
+    return x * np.exp(1.0 - x)
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """The tunnel term alone, I = Ip (V / Vp) exp(1 - V / Vp) for V > 0; volts and amperes."""
+
+    peak_voltage_V: float
+    peak_current_A: float
+
+    def __post_init__(self) -> None:
+        _positive(self, "peak_voltage_V", "peak_current_A")
+
+    def current(self, v: npt.ArrayLike) -> Curve:
+        """Amperes at ``v`` volts, any shape."""
+        return self.peak_current_A * tunnel(np.asarray(v, np.float64) / self.peak_voltage_V)
+
+    def shape(self, u: npt.ArrayLike) -> Curve:
+        """Current in units of the peak at ``u = V / Vp``."""
+        return tunnel(u)
+
+
+@dataclass(frozen=True)
+class Esaki:
+    """Tunnel diode: tunnel term, excess current and thermal current, 0 for V <= 0.
+
+    I = jp (V/vpk) exp(1 - V/vpk) + jv (exp(a2 (V - vv)) - exp(-a2 vv)) + js (exp(q V / k T) - 1)
+
+    Defaults are those of the element ``diodetun`` of the fREEDA circuit simulator (freeda.org, elements,
+    diodetun): jp 1 mA, vpk 0.1 V, jv 0.1 mA, vv 0.5 V, a2 30 /V, js 1e-16 A, 300 K. The constant
+    exp(-a2 vv) is ours: it makes the current zero at zero volts and is 3e-7 of jv with the defaults.
+
+    ``peak_voltage_V`` and ``peak_current_A`` are the tunnel term's; the excess current moves the sum's peak
+    by less than 1e-4 of it with the defaults.
+    """
+
+    peak_voltage_V: float = 0.1
+    peak_current_A: float = 1e-3
+    valley_voltage_V: float = 0.5
+    excess_current_A: float = 1e-4
+    excess_slope_per_V: float = 30.0
+    saturation_current_A: float = 1e-16
+    temperature_K: float = 300.0
+
+    def __post_init__(self) -> None:
+        _positive(self, "peak_voltage_V", "peak_current_A", "excess_slope_per_V", "temperature_K")
+        _not_negative(self, "excess_current_A", "saturation_current_A")
+        if not self.valley_voltage_V > self.peak_voltage_V:
+            raise PhysicsError(
+                f"valley_voltage_V is {self.valley_voltage_V}; accepted: above peak_voltage_V "
+                f"({self.peak_voltage_V})"
+            )
+
+    def current(self, v: npt.ArrayLike) -> Curve:
+        """Amperes at ``v`` volts, any shape."""
+        v = np.maximum(np.asarray(v, np.float64), 0.0)
+        thermal = ELEMENTARY_CHARGE_C / (BOLTZMANN_J_PER_K * self.temperature_K)
+        a2, vv = self.excess_slope_per_V, self.valley_voltage_V
+        excess = np.exp(np.minimum(a2 * (v - vv), EXPONENT_MAX)) - np.exp(-a2 * vv)
+        total: Curve = (
+            self.peak_current_A * tunnel(v / self.peak_voltage_V)
+            + self.excess_current_A * excess
+            + self.saturation_current_A * np.expm1(np.minimum(v * thermal, EXPONENT_MAX))
+        )
+        return total
+
+    def shape(self, u: npt.ArrayLike) -> Curve:
+        """Current in units of the peak at ``u = V / Vp``."""
+        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
+
+
+@dataclass(frozen=True)
+class Bell:
+    """Gaussian bell of an anti-ambipolar device: I = Ip exp(-(V - Vp)^2 / (2 w^2)); volts and amperes.
+
+    The form Gaussian-activation transistors are described by (e.g. 10.1002/adma.202511018).
+    """
+
+    peak_voltage_V: float
+    peak_current_A: float
+    width_V: float
+
+    def __post_init__(self) -> None:
+        _positive(self, "peak_voltage_V", "peak_current_A", "width_V")
+
+    def current(self, v: npt.ArrayLike) -> Curve:
+        """Amperes at ``v`` volts, any shape."""
+        x = (np.asarray(v, np.float64) - self.peak_voltage_V) / self.width_V
+        return self.peak_current_A * np.exp(-0.5 * x * x)
+
+    def shape(self, u: npt.ArrayLike) -> Curve:
+        """Current in units of the peak at ``u = V / Vp``."""
+        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A measured curve: linear between points, held at its ends.
+
+    Parameters
+    ----------
+    voltage_V, current_A:
+        float64 (n,), n >= 3; voltages strictly rising, the largest current above zero and at a voltage
+        above zero.
+
+    Raises
+    ------
+    PhysicsError
+        When the points do not make such a curve.
+    """
+
+    voltage_V: Curve
+    current_A: Curve
+
+    def __post_init__(self) -> None:
+        for field in ("voltage_V", "current_A"):
+            array = np.ascontiguousarray(getattr(self, field), np.float64)
+            if array.ndim != 1 or array.size < 3 or not np.isfinite(array).all():
+                raise PhysicsError(f"{field} has shape {array.shape}; accepted: (n,), n >= 3, finite numbers")
+            object.__setattr__(self, field, array)
+        if self.voltage_V.shape != self.current_A.shape:
+            raise PhysicsError(
+                f"current_A has shape {self.current_A.shape}; accepted: {self.voltage_V.shape}"
+            )
+        if not (np.diff(self.voltage_V) > 0).all():
+            raise PhysicsError("voltage_V does not rise at every point; accepted: strictly rising voltages")
+        for field in ("peak_voltage_V", "peak_current_A"):
+            if not getattr(self, field) > 0:
+                raise PhysicsError(f"{field} of the table is {getattr(self, field)}; accepted: above 0")
+
+    @property
+    def peak_voltage_V(self) -> float:
+        return float(self.voltage_V[self.current_A.argmax()])
+
+    @property
+    def peak_current_A(self) -> float:
+        return float(self.current_A.max())
+
+    def current(self, v: npt.ArrayLike) -> Curve:
+        """Amperes at ``v`` volts, any shape."""
+        return np.interp(np.asarray(v, np.float64), self.voltage_V, self.current_A)
+
+    def shape(self, u: npt.ArrayLike) -> Curve:
+        """Current in units of the peak at ``u = V / Vp``."""
+        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
+
+
+def _positive(model: object, *fields: str) -> None:
+    for field in fields:
+        value = getattr(model, field)
+        if not (0 < value < np.inf):
+            raise PhysicsError(f"{field} is {value}; accepted: above 0, finite")
+
+
+def _not_negative(model: object, *fields: str) -> None:
+    for field in fields:
+        value = getattr(model, field)
+        if not (0 <= value < np.inf):
+            raise PhysicsError(f"{field} is {value}; accepted: 0 or more, finite")

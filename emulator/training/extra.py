@@ -1,0 +1,14 @@
+"""The one import of PyTorch, so that its absence is one clear line."""
+
+from __future__ import annotations
+
+from emulator.errors import MissingExtraError
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise MissingExtraError("training needs PyTorch: pip install 'ndrite[train]'") from None
+
+__all__ = ["torch"]

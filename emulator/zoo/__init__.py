@@ -1,0 +1,8 @@
+"""Networks in the box: float weights and their compiled chip images, with the commands that made them.
+
+Imports emulator.errors only (``emulator.zoo.build``: NumPy and emulator too).
+"""
+
+from emulator.zoo.files import float_network, image, images
+
+__all__ = ["float_network", "image", "images"]

@@ -1,0 +1,45 @@
+"""Finding the files of the zoo by network name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emulator.errors import EmulatorError
+
+FOLDER = Path(__file__).parent
+FLOAT_PREFIX = "float-"
+DEFAULT = "fashion-mnist-784-128-10"
+
+
+def images() -> list[str]:
+    """Names of the compiled networks, sorted."""
+    return sorted(p.stem for p in FOLDER.glob("*.npz") if not p.name.startswith(FLOAT_PREFIX))
+
+
+def image(name: str = DEFAULT) -> Path:
+    """Path of a compiled chip image (``emulator.spec.ChipImage.load``).
+
+    Raises
+    ------
+    EmulatorError
+        When there is no such network.
+    """
+    return _existing(f"{name}.npz", name)
+
+
+def float_network(name: str = DEFAULT) -> Path:
+    """Path of the float weights an image was compiled from (``emulator.network.load_network``).
+
+    Raises
+    ------
+    EmulatorError
+        When there is no such network.
+    """
+    return _existing(f"{FLOAT_PREFIX}{name}.npz", name)
+
+
+def _existing(file: str, name: str) -> Path:
+    path = FOLDER / file
+    if name not in images() or not path.is_file():
+        raise EmulatorError(f"network is {name!r}; accepted: {', '.join(images())}")
+    return path

@@ -1,0 +1,103 @@
+"""Float networks: forward pass, file round trip, refusals."""
+
+import numpy as np
+import pytest
+
+from emulator.errors import NetworkError
+from emulator.network import Dense, Named, Ndr, Network, load_network
+
+
+def small(rng: np.random.Generator) -> Network:
+    hidden = Dense(
+        rng.normal(size=(6, 4)), rng.normal(size=4), Ndr(rng.uniform(0.5, 2, 4), rng.uniform(0.2, 1, 4))
+    )
+    middle = Dense(rng.normal(size=(4, 3)), rng.normal(size=3), Named("tanh"))
+    return Network((hidden, middle, Dense(rng.normal(size=(3, 2)), rng.normal(size=2))), "small", {"seed": 1})
+
+
+def test_forward_is_the_formula():
+    net = small(np.random.default_rng(0))
+    x = np.random.default_rng(1).uniform(size=(5, 6))
+    first, second, last = net.layers
+    u = (x @ first.weights + first.bias) / first.activation.peak
+    h = first.activation.height * np.where(u > 0, u * np.exp(1 - u), 0)
+    h = np.maximum(np.tanh(h @ second.weights + second.bias), 0)
+    np.testing.assert_allclose(net.forward(x), h @ last.weights + last.bias, rtol=1e-4, atol=1e-5)
+    assert net.shape == (6, 4, 3, 2)
+
+
+def test_file_round_trip(tmp_path):
+    net = small(np.random.default_rng(2))
+    net.save(tmp_path / "n.npz")
+    again = load_network(tmp_path / "n.npz")
+    x = np.random.default_rng(3).uniform(size=(5, 6))
+    np.testing.assert_array_equal(net.forward(x), again.forward(x))
+    assert (again.name, again.provenance) == ("small", {"seed": 1})
+    assert [p.name for p in tmp_path.iterdir()] == ["n.npz"]
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    net = small(np.random.default_rng(2))
+    net.save(tmp_path / "n.npz")
+    before = (tmp_path / "n.npz").read_bytes()
+    monkeypatch.setattr("os.replace", lambda *a: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        net.save(tmp_path / "n.npz")
+    assert (tmp_path / "n.npz").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["n.npz"]
+
+
+def test_bad_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such network file"):
+        load_network(tmp_path / "none.npz")
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(NetworkError, match="text: not a network file"):
+        load_network(tmp_path / "text")
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(NetworkError, match="no manifest"):
+        load_network(tmp_path / "other.npz")
+    np.savez(tmp_path / "pickle.npz", manifest=np.array([{}], dtype=object))
+    with pytest.raises(NetworkError, match="not a network file"):
+        load_network(tmp_path / "pickle.npz")
+    whole = tmp_path / "n.npz"
+    small(np.random.default_rng(2)).save(whole)
+    (tmp_path / "cut.npz").write_bytes(whole.read_bytes()[:-200])
+    with pytest.raises(NetworkError, match="not a network file"):
+        load_network(tmp_path / "cut.npz")
+    for key, value, message in [
+        ("manifest", np.array('{"format": "ndrite-network", "format_version": 9}'), "format_version is 9"),
+        ("layer0.bias", np.zeros(7), "bias has shape"),
+        ("layer0.peak", np.zeros(4), r"activation peak\[0\] is 0.0; accepted: 1e-06"),
+    ]:
+        with np.load(whole) as file:
+            np.savez(tmp_path / "x.npz", **(dict(file) | {key: value}))
+        with pytest.raises(NetworkError, match=message):
+            load_network(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ((), "layers is empty"),
+        ((Dense(np.ones((2, 2)), np.ones(2), Named("relu")),), "none on the output layer"),
+        ((Dense(np.ones((2, 2)), np.ones(2)),) * 2, "an activation on every hidden layer"),
+        (
+            (Dense(np.ones((2, 3)), np.ones(3), Named("relu")), Dense(np.ones((2, 2)), np.ones(2))),
+            "layer 1 has 2 inputs; accepted: 3",
+        ),
+    ],
+)
+def test_inconsistent_networks(layers, message):
+    with pytest.raises(NetworkError, match=message):
+        Network(layers)
+
+
+def test_bad_values():
+    with pytest.raises(NetworkError, match="not finite"):
+        Dense(np.full((2, 2), np.nan), np.ones(2))
+    with pytest.raises(NetworkError, match="activation is 'swish'; accepted: ndr, relu"):
+        Named("swish")
+    with pytest.raises(NetworkError, match=r"height\[1\] is 1.5; accepted: 1e-06..1.0"):
+        Ndr(np.ones(2), np.array([1, 1.5]))
+    with pytest.raises(NetworkError, match=r"x has shape \(5, 3\); accepted: \(n, 6\)"):
+        small(np.random.default_rng(0)).forward(np.zeros((5, 3)))

@@ -1,0 +1,135 @@
+"""Training: what the forward pass is made of, that it learns, exports exactly, and survives interruption."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from emulator.network import load_network  # noqa: E402
+from emulator.physics import WAN_2022  # noqa: E402
+from emulator.training import loop  # noqa: E402
+from emulator.training.layers import Crossbar  # noqa: E402
+from emulator.training.model import NdrNetwork, export, settle_normalisation  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def toy(n=600):
+    """Four classes of noisy 8 x 8 images."""
+    rng = np.random.default_rng(0)
+    prototypes = rng.uniform(size=(4, 8, 8)).repeat(n // 4, axis=0).reshape(n, 64)
+    x = np.clip(prototypes + rng.normal(0, 0.2, (n, 64)), 0, 1).astype(np.float32)
+    y = np.repeat(np.arange(4), n // 4)
+    order = rng.permutation(n)
+    x, y = torch.from_numpy(x[order]), torch.from_numpy(y[order])
+    return loop.Split(x[:-100], y[:-100], x[-100:], y[-100:])
+
+
+def test_crossbar_noise_is_that_of_both_cells_and_the_read():
+    n = 20_000
+    crossbar = Crossbar(
+        n, 1, error=WAN_2022, g_max_uS=40.0, levels=16, read_noise=0.01, clip_rms=1.0, noise_scale=1.0
+    )
+    with torch.no_grad():
+        crossbar.weight.fill_(0.5)  # its own root mean square, so the limit: level 15
+    crossbar.train()
+    # A row of ones reads the sum of all n weights, whose errors are independent.
+    sums = torch.stack([crossbar(torch.ones(1, n))[0, 0] for _ in range(400)]).detach()
+    sigma = 0.5 * np.sqrt((WAN_2022.sigma(40.0) ** 2 + WAN_2022.sigma(0.0) ** 2) / 40**2 + 0.01**2)
+    assert float(sums.std()) == pytest.approx(sigma * n**0.5, rel=0.15)
+    assert float(sums.mean()) == pytest.approx(0.5 * n, rel=1e-3)
+    crossbar.eval()
+    assert float(crossbar(torch.ones(1, n)).detach()) == pytest.approx(0.5 * n, rel=1e-4)
+
+
+def test_trains_and_exports_exactly(tmp_path):
+    split = toy()
+    model = NdrNetwork((64, 12, 4))
+    kept = []
+
+    def checkpoint(best, epoch, accuracy):
+        kept.append((epoch, accuracy))
+        export(best, name="toy", provenance={"epoch": epoch}).save(tmp_path / "toy.npz")
+        with torch.no_grad():
+            expected.append(best(split.held_images).numpy())
+
+    expected: list[np.ndarray] = []
+    recipe = loop.Recipe(epochs=12, batch=50, average=0.9)
+    best = loop.train(model, split, recipe, side=8, checkpoint=checkpoint)
+    assert best > 0.9
+    assert kept[-1][1] == best
+    network = load_network(tmp_path / "toy.npz")
+    np.testing.assert_allclose(network.forward(split.held_images.numpy()), expected[-1], rtol=1e-3, atol=1e-4)
+    hidden = network.activations(split.held_images.numpy())[0]
+    assert hidden.min() >= 0
+    assert hidden.max() <= 1
+    assert network.layers[0].activation.height.max() == pytest.approx(1.0)
+
+
+def test_same_seed_same_weights():
+    split, results = toy(200), []
+    for _ in range(2):
+        torch.manual_seed(5)
+        model = NdrNetwork((64, 6, 4))
+        loop.train(model, split, loop.Recipe(epochs=2, batch=50), side=8, checkpoint=lambda *a: None)
+        results.append(model.crossbars[0].weight.detach().numpy().copy())
+    np.testing.assert_array_equal(*results)
+
+
+def test_interruption_keeps_the_best_checkpoint(monkeypatch):
+    calls = []
+
+    def interrupt(*a):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_progress", interrupt)
+    best = loop.train(
+        NdrNetwork((64, 6, 4)),
+        toy(200),
+        loop.Recipe(epochs=50, batch=50),
+        side=8,
+        checkpoint=lambda model, epoch, accuracy: calls.append(accuracy),
+    )
+    assert calls == [best]
+
+
+def test_settling_gives_unit_pre_activations():
+    split = toy()
+    model = NdrNetwork((64, 12, 4))
+    settle_normalisation(model, split.images)
+    with torch.no_grad():
+        v = model.neurons[0].norm(model.crossbars[0](split.images))
+    np.testing.assert_allclose(v.mean(dim=0), 0, atol=1e-4)
+    np.testing.assert_allclose(v.std(dim=0), 1, atol=1e-2)
+
+
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; "
+
+
+def test_without_torch_the_error_names_the_extra(tmp_path):
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            WITHOUT_TORCH
+            + "from emulator.training.fashion_mnist import main; "
+            + f"sys.exit(main(['--out', {str(tmp_path / 'x.npz')!r}]))",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert run.stderr == "error: training needs PyTorch: pip install 'ndrite[train]'\n"
+
+
+def test_nothing_else_needs_torch():
+    modules = "emulator.compile, emulator.chips, emulator.network, emulator.zoo.build, emulator.datasets"
+    subprocess.run([sys.executable, "-c", WITHOUT_TORCH + f"import {modules}"], check=True)
