@@ -60,6 +60,9 @@ class Core(wiring.Component):
     be loaded again; ``done`` that its logits stand in the result bank of the same number, to be read
     through ``result_address`` before the inference after next is started. Banks alternate, from 0.
 
+    ``inputs`` is the input length of the network in the descriptors; ``outputs`` that of the results, from
+    the first ``done`` on.
+
     Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources: see the blocks.
     """
 
@@ -75,6 +78,8 @@ class Core(wiring.Component):
                 "done": Out(1),
                 "result_address": In(bits_for(2 * geometry.max_outputs - 1)),
                 "result_data": Out(signed(32)),
+                "inputs": Out(16),
+                "outputs": Out(16),
                 "noise_enable": In(1),
                 "seed": In(64),
                 "events": Out(event_layout()),
@@ -117,7 +122,9 @@ class Core(wiring.Component):
         result_bank = Signal()
         with m.If(self.done):
             m.d.sync += result_bank.eq(~result_bank)
+            m.d.sync += self.outputs.eq(logit.column + 1)
         m.d.comb += [
+            self.inputs.eq(sequencer.inputs),
             sequencer.noise_enable.eq(self.noise_enable),
             inputs.write.eq(self.load),
             inputs.write_address.eq(self.load_address),

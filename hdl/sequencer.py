@@ -17,7 +17,7 @@ from hdl.layouts import pass_layout, start_layout
 class Sequencer(wiring.Component):
     """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
 
-    One pass every 3 cycles at most, far ahead of the array. ``layers`` is the network's layer count;
+    One pass every 2 cycles at most, far ahead of the array. ``inputs`` is layer 0's input length;
     ``noise_enable`` 0 issues every pass as noiseless. Resources: layers * 256 bits of memory and about
     250 LUTs of counters and comparators.
     """
@@ -29,6 +29,7 @@ class Sequencer(wiring.Component):
                 "start": In(stream.Signature(start_layout())),
                 "passes": Out(stream.Signature(pass_layout(geometry))),
                 "noise_enable": In(1),
+                "inputs": Out(16),
                 "window": In(WindowSignature()),
             }
         )
@@ -103,9 +104,14 @@ class Sequencer(wiring.Component):
             p.readout.group.table_bits.eq(field("table_bits")),
         ]
 
+        settled = Signal()
+        m.d.sync += settled.eq((layer == 0) & ~self.window.select)
         with m.FSM():
             with m.State("idle"):
+                # The descriptor read here is layer 0's, unless the bus is at it.
                 m.d.sync += layer.eq(0)
+                with m.If((layer == 0) & settled):
+                    m.d.sync += self.inputs.eq(inputs)
                 with m.If(self.start.valid):
                     m.next = "fetch"
             with m.State("fetch"):

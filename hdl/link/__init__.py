@@ -1,0 +1,4 @@
+"""The byte-stream link: UART pins, COBS framing, CRC-32, packet reception and transmission.
+
+Imports Amaranth, emulator.spec and hdl.queue only.
+"""

@@ -1,0 +1,343 @@
+"""executor: carries out checked packets in sequence order and composes their responses."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.packets import HEADER_BYTES, RESPONSE_FLAG, VERSION, Opcode, Status
+from hdl.bus import BusSignature
+from hdl.layouts import start_layout
+from hdl.link.crc import CRC_INIT, crc32_step
+
+BYTES_32, BYTES_16 = 4, 2
+STATES = {"finish": 0, "read": 1, "logit": 2}
+"""Where composing a header can lead."""
+
+
+class Executor(wiring.Component):
+    """The protocol of ``emulator.spec.packets``: one request at a time, up to two inferences under way.
+
+    Requests other than INFER wait until no inference is under way, so responses keep request order and
+    the bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's; an INFER loads
+    one input a cycle. Resources: about 700 LUTs.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "packet_ready": In(1),
+                "packet_address": Out(bits_for(geometry.packet_bytes + 16)),
+                "packet_data": In(8),
+                "packet_release": Out(1),
+                "bus": Out(BusSignature()),
+                "begin": Out(1),
+                "put": Out(1),
+                "put_data": Out(8),
+                "finish": Out(1),
+                "repeat": Out(1),
+                "busy": In(1),
+                "load": Out(1),
+                "load_address": Out(bits_for(2 * geometry.max_inputs - 1)),
+                "load_data": Out(8),
+                "start": Out(stream.Signature(start_layout())),
+                "done": In(1),
+                "inputs": In(16),
+                "outputs": In(16),
+                "result_address": Out(bits_for(2 * geometry.max_outputs - 1)),
+                "result_data": In(signed(32)),
+                "programmed": In(1),
+                "sequence_error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        header = Signal(8 * HEADER_BYTES)
+        version, sequence, opcode = header[:8], header[8:24], header[24:32]
+        address, length = header[32:64], header[64:80]
+        expected = Signal(16)
+        cached = Signal()
+        self.status = status = Signal(8)
+        self.answer_sequence = answer_sequence = Signal(16)
+        self.answer_opcode = answer_opcode = Signal(8)
+        self.answer_length = answer_length = Signal(16)
+        offset = Signal.like(self.packet_address)
+        index = Signal(range(16))
+        word = Signal(32)
+        byte = Signal(2)
+        left = Signal(32)
+        cursor = Signal(32)
+        crc = Signal(32)
+        short = (opcode == Opcode.READ_SHORT) | (opcode == Opcode.WRITE_SHORT)
+        last_byte = Mux(short, BYTES_16 - 1, BYTES_32 - 1)
+        m.d.comb += self.packet_address.eq(offset)
+
+        # Inferences: started, finished and answered ones alternate between the two banks.
+        bank, answer_bank = Signal(), Signal()
+        pending, finished = Signal(2), Signal(2)
+        begun, answered = Signal(), Signal()
+        sequences = [Signal(16, name=f"sequence_{i}") for i in range(2)]
+        m.d.sync += pending.eq(pending + begun - answered)
+        m.d.sync += finished.eq(finished + self.done - answered)
+        idle = pending == 0
+
+        def answer(code: Status, *, size: object = 0, then: str = "finish") -> None:
+            """Compose the header of the current request's response, then go to state ``then``."""
+            m.d.sync += [
+                status.eq(code),
+                answer_sequence.eq(sequence),
+                answer_opcode.eq(opcode),
+                answer_length.eq(size),
+                after.eq(STATES[then]),
+            ]
+            m.next = "compose"
+
+        after = Signal(range(len(STATES)))
+        loading = Signal()
+        position = Signal(bits_for(g.max_inputs))
+        m.d.sync += [loading.eq(0), position.eq(position + loading)]
+        m.d.comb += [
+            self.load.eq(loading),
+            self.load_data.eq(self.packet_data),
+            self.load_address.eq(Cat(position[: exact_log2(g.max_inputs)], bank)),
+            self.result_address.eq(Cat(left[: exact_log2(g.max_outputs)], answer_bank)),
+        ]
+
+        with m.FSM():
+            with m.State("idle"):
+                m.d.sync += [offset.eq(0), index.eq(0)]
+                with m.If((finished != 0) & ~self.busy):
+                    m.next = "result"
+                with m.Elif(self.packet_ready):
+                    m.next = "header"
+
+            with m.State("header"):
+                # One byte in two cycles: the memory answers a cycle after the address.
+                m.d.sync += index.eq(index + 1)
+                with m.If(index[0]):
+                    m.d.sync += [header.eq(Cat(header[8:], self.packet_data)), offset.eq(offset + 1)]
+                    with m.If(offset == HEADER_BYTES - 1):
+                        m.next = "decide"
+
+            with m.State("decide"):
+                m.d.sync += [byte.eq(0), word.eq(0), left.eq(0), cursor.eq(address)]
+                quiet = idle & ~self.busy
+                runs = (opcode == Opcode.INFER) & self.programmed & (length == self.inputs)
+                with m.If((finished != 0) & ~self.busy):
+                    # Answer first; the packet stays in its slot and is looked at again.
+                    m.next = "result"
+                with m.Elif((version == VERSION) & (sequence == expected) & runs):
+                    with m.If(pending < 2):
+                        m.next = "execute"
+                with m.Elif(~idle & (sequence == (expected - 1)[:16]) & (opcode != Opcode.SYNC)):
+                    # A repeat of an inference whose answer is still to come.
+                    m.next = "drop"
+                with m.Elif(quiet & (version != VERSION)):
+                    answer(Status.BAD_VERSION)
+                with m.Elif(quiet & (opcode == Opcode.SYNC)):
+                    m.d.sync += [expected.eq(sequence + 1), cached.eq(1)]
+                    with m.If(length == 0):
+                        answer(Status.OK)
+                    with m.Else():
+                        answer(Status.BAD_LENGTH)
+                with m.Elif(quiet & (sequence == (expected - 1)[:16]) & cached):
+                    m.d.comb += self.repeat.eq(1)
+                    m.next = "drop"
+                with m.Elif(quiet & (sequence != expected)):
+                    m.d.comb += self.sequence_error.eq(1)
+                    m.d.sync += cached.eq(0)
+                    answer(Status.SEQUENCE)
+                with m.Elif(quiet):
+                    m.next = "execute"
+
+            with m.State("execute"):
+                m.d.sync += [expected.eq(expected + 1), cached.eq(1)]
+                with m.Switch(opcode):
+                    with m.Case(Opcode.READ, Opcode.READ_SHORT, Opcode.CHECK):
+                        with m.If(length == Mux(opcode == Opcode.CHECK, 4, 2)):
+                            m.next = "count"
+                        with m.Else():
+                            answer(Status.BAD_LENGTH)
+                    with m.Case(Opcode.WRITE, Opcode.WRITE_SHORT):
+                        fits = (length & last_byte) == 0
+                        with m.If(fits & (length != 0)):
+                            m.d.sync += left.eq(Mux(short, length >> 1, length >> 2))
+                            m.next = "fetch"
+                        with m.Else():
+                            answer(Status.BAD_LENGTH)
+                    with m.Case(Opcode.INFER):
+                        with m.If(~self.programmed):
+                            answer(Status.NOT_PROGRAMMED)
+                        with m.Elif(length != self.inputs):
+                            answer(Status.BAD_LENGTH)
+                        with m.Else():
+                            m.next = "load"
+                    with m.Default():
+                        answer(Status.BAD_OPCODE)
+
+            with m.State("load"):
+                # Copies the payload into the input bank; memory data is one cycle behind its address.
+                m.d.sync += [offset.eq(offset + 1), left.eq(left + 1), loading.eq(1)]
+                with m.If(left == 0):
+                    m.d.sync += position.eq(0)
+                with m.If(left == length - 1):
+                    m.next = "start"
+            with m.State("start"):
+                m.d.comb += [
+                    self.start.valid.eq(~loading),
+                    self.start.payload.bank.eq(bank),
+                    self.start.payload.inference.eq(address),
+                ]
+                with m.If(self.start.valid & self.start.ready):
+                    m.d.comb += begun.eq(1)
+                    m.d.sync += bank.eq(~bank)
+                    for i in range(2):
+                        with m.If(bank == i):
+                            m.d.sync += sequences[i].eq(sequence)
+                    m.next = "drop"
+
+            with m.State("count"):
+                # 2 or 4 bytes of word count, low byte first.
+                m.d.sync += index.eq(index + 1)
+                with m.If(index[0]):
+                    m.d.sync += [left.eq(left | (self.packet_data << (byte << 3))), byte.eq(byte + 1)]
+                    m.d.sync += offset.eq(offset + 1)
+                    with m.If(offset == (HEADER_BYTES + length - 1)[: len(offset)]):
+                        m.next = "counted"
+            with m.State("counted"):
+                m.d.sync += [byte.eq(0), crc.eq(CRC_INIT)]
+                bytes_wanted = Mux(short, left << 1, left << 2)
+                with m.If(opcode == Opcode.CHECK):
+                    answer(Status.OK, size=4, then="read")
+                with m.Elif((left == 0) | (bytes_wanted > g.packet_bytes)):
+                    answer(Status.BAD_LENGTH)
+                with m.Else():
+                    answer(Status.OK, size=bytes_wanted, then="read")
+
+            with m.State("read"):
+                with m.If(left == 0):
+                    m.d.sync += [word.eq(~crc), opcode.eq(Opcode.READ), left.eq(1), byte.eq(0)]
+                    m.next = "put"
+                with m.Else():
+                    m.d.comb += [self.bus.request.eq(1), self.bus.address.eq(cursor)]
+                    with m.If(self.bus.done):
+                        m.d.sync += [word.eq(self.bus.read_data), cursor.eq(cursor + 1), byte.eq(0)]
+                        m.next = "put"
+                        with m.If(self.bus.error):
+                            answer(Status.BAD_ADDRESS)
+            with m.State("put"):
+                checking = opcode == Opcode.CHECK
+                m.d.comb += [self.put.eq(~checking), self.put_data.eq(word[:8])]
+                m.d.sync += [
+                    word.eq(word >> 8),
+                    byte.eq(byte + 1),
+                    crc.eq(crc32_step(crc, word[:8])),
+                ]
+                with m.If(byte == last_byte):
+                    m.d.sync += left.eq(left - 1)
+                    m.next = "read"
+                    with m.If(~checking & (left == 1)):
+                        m.next = "finish"
+
+            with m.State("fetch"):
+                m.d.sync += index.eq(index + 1)
+                with m.If(index[0]):
+                    m.d.sync += [
+                        word.eq(Cat(word[8:], self.packet_data)),
+                        byte.eq(byte + 1),
+                        offset.eq(offset + 1),
+                    ]
+                    with m.If(byte == last_byte):
+                        m.d.sync += byte.eq(0)
+                        m.next = "write"
+            with m.State("write"):
+                m.d.comb += [
+                    self.bus.request.eq(1),
+                    self.bus.write.eq(1),
+                    self.bus.address.eq(cursor),
+                    self.bus.write_data.eq(Mux(short, word[16:].as_signed(), word.as_signed())),
+                ]
+                with m.If(self.bus.done):
+                    m.d.sync += [left.eq(left - 1), cursor.eq(cursor + 1)]
+                    m.next = "fetch"
+                    with m.If(self.bus.error):
+                        answer(Status.BAD_ADDRESS)
+                    with m.Elif(left == 1):
+                        answer(Status.OK)
+
+            with m.State("compose"):
+                m.d.comb += self.begin.eq(1)
+                m.d.sync += index.eq(0)
+                m.next = "head"
+            self._head(m, index, expected, after)
+
+            with m.State("finish"):
+                m.d.comb += self.finish.eq(1)
+                m.next = "drop"
+            with m.State("drop"):
+                m.d.comb += self.packet_release.eq(1)
+                m.next = "idle"
+
+            self._result(m, answered, answer_bank, sequences, left, word, byte, after)
+        return m
+
+    def _head(self, m: Module, index: Signal, expected: Signal, after: Signal) -> None:
+        """The ten header bytes of a response."""
+        fields = Cat(
+            Const(VERSION, 8),
+            self.answer_sequence,
+            self.answer_opcode | RESPONSE_FLAG,
+            self.status,
+            Const(0, 8),
+            expected,
+            self.answer_length,
+        )
+        with m.State("head"):
+            m.d.comb += [self.put.eq(1), self.put_data.eq(fields.word_select(index, 8))]
+            m.d.sync += index.eq(index + 1)
+            with m.If(index == HEADER_BYTES - 1):
+                m.d.sync += index.eq(0)
+                with m.Switch(after):
+                    for name, number in STATES.items():
+                        with m.Case(number):
+                            m.next = name
+
+    def _result(
+        self, m: Module, answered: Signal, answer_bank: Signal, sequences: list[Signal], left: Signal,
+        word: Signal, byte: Signal, after: Signal,
+    ) -> None:
+        """The response of the oldest finished inference."""
+        with m.State("result"):
+            m.d.sync += [
+                self.status.eq(Status.OK),
+                self.answer_sequence.eq(Mux(answer_bank, sequences[1], sequences[0])),
+                self.answer_opcode.eq(Opcode.INFER),
+                self.answer_length.eq(self.outputs << 2),
+                after.eq(STATES["logit"]),
+                left.eq(0),
+                byte.eq(0),
+            ]
+            m.next = "compose"
+        with m.State("logit"):
+            m.d.sync += byte.eq(byte + 1)
+            with m.If(byte == 1):
+                m.d.sync += [word.eq(self.result_data), byte.eq(0)]
+                m.next = "logit bytes"
+        with m.State("logit bytes"):
+            m.d.comb += [self.put.eq(1), self.put_data.eq(word[:8])]
+            m.d.sync += [word.eq(word >> 8), byte.eq(byte + 1)]
+            with m.If(byte == 3):
+                m.d.sync += [left.eq(left + 1), byte.eq(0)]
+                m.next = "logit"
+                with m.If(left == self.outputs - 1):
+                    m.next = "answered"
+        with m.State("answered"):
+            m.d.comb += [self.finish.eq(1), answered.eq(1)]
+            m.d.sync += answer_bank.eq(~answer_bank)
+            m.next = "idle"

@@ -1,0 +1,71 @@
+"""transmitter: composes one response, appends its CRC, sends it, and keeps it for a repeat."""
+
+from __future__ import annotations
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
+from hdl.link.cobs import CobsSender
+from hdl.link.crc import CRC_INIT, crc32_step, crc_register
+
+
+class Transmitter(wiring.Component):
+    """``begin``, then bytes with ``put``, then ``finish``; ``repeat`` sends the last response again.
+
+    All four only while ``busy`` is down, one at a time. Resources: packet_bytes + 14 bytes of memory,
+    about 250 LUTs.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.depth = geometry.packet_bytes + HEADER_BYTES + CRC_BYTES
+        super().__init__(
+            {
+                "begin": In(1),
+                "put": In(1),
+                "data": In(8),
+                "finish": In(1),
+                "repeat": In(1),
+                "busy": Out(1),
+                "o": Out(stream.Signature(8)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=8, depth=self.depth, init=[])
+        m.submodules.sender = sender = CobsSender(self.depth)
+        write, read = memory.write_port(), memory.read_port()
+        count = Signal(bits_for(self.depth))
+        crc = crc_register("crc")
+        tail = Signal(range(CRC_BYTES + 1))
+        closing = Signal()
+        wiring.connect(m, sender.o, wiring.flipped(self.o))
+        m.d.comb += [
+            read.addr.eq(sender.address),
+            sender.data.eq(read.data),
+            sender.length.eq(count),
+            write.addr.eq(count),
+            write.data.eq(self.data),
+            write.en.eq(self.put),
+            self.busy.eq(sender.busy | closing),
+            sender.start.eq(self.repeat),
+        ]
+        with m.If(self.begin):
+            m.d.sync += [count.eq(0), crc.eq(CRC_INIT)]
+        with m.If(self.put):
+            m.d.sync += [count.eq(count + 1), crc.eq(crc32_step(crc, self.data))]
+        with m.If(self.finish):
+            m.d.sync += [closing.eq(1), tail.eq(0)]
+        with m.If(closing):
+            with m.If(tail == CRC_BYTES):
+                m.d.comb += sender.start.eq(1)
+                m.d.sync += closing.eq(0)
+            with m.Else():
+                m.d.comb += [write.data.eq(~crc[:8]), write.en.eq(1)]
+                m.d.sync += [crc.eq(crc >> 8), count.eq(count + 1), tail.eq(tail + 1)]
+        return m

@@ -1,0 +1,94 @@
+"""registers: identity, control and counters, decoded from the register table."""
+
+from __future__ import annotations
+
+from amaranth import Const, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.registers import BY_NAME, COUNTERS, REGISTERS, identity
+from hdl.bus import WindowSignature
+from hdl.core import event_layout
+from hdl.link.receiver import link_event_layout
+
+CONTROL = ("program_tag", "noise_enable", "seed_low", "seed_high")
+
+
+class Registers(wiring.Component):
+    """Every register of ``emulator.spec.registers.REGISTERS``; counters wrap at 2^32.
+
+    Latency: reads 2 cycles. Resources: 32 flip-flops for each counter and control register.
+    """
+
+    def __init__(self, geometry: Geometry, build_id: int) -> None:
+        self.constants = identity(geometry, build_id)
+        super().__init__(
+            {name: Out(32) for name in CONTROL}
+            | {
+                "window": In(WindowSignature()),
+                "events": In(event_layout()),
+                "link": In(link_event_layout()),
+                "sequence_error": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        window = self.window
+        values: dict[str, object] = {name: Const(value, 32) for name, value in self.constants.items()}
+        values |= {name: getattr(self, name) for name in CONTROL}
+        for register in REGISTERS:
+            if register.access == "rw":
+                held = values.setdefault(register.name, Signal(32, name=register.name))
+                with m.If(window.write & (window.address == register.address)):
+                    m.d.sync += held.eq(window.write_data)
+        values |= self._counters(m)
+        read_data = Signal(32)
+        with m.Switch(window.address):
+            for register in REGISTERS:
+                if register.access != "wo":
+                    with m.Case(register.address):
+                        m.d.comb += read_data.eq(values[register.name])
+        m.d.sync += window.read_data.eq(read_data)
+        return m
+
+    def _counters(self, m: Module) -> dict[str, Signal]:
+        """Performance and link counters, all cleared together."""
+        counters = {name: Signal(32, name=name) for name in COUNTERS}
+        events, link = self.events, self.link
+        under_way = Signal(4)
+        running = (under_way != 0) | events.started
+        m.d.sync += under_way.eq(under_way + events.started - events.done)
+        steps = {
+            "inferences": events.done,
+            "inference_cycles": running,
+            "busy_cycles": events.emit,
+            "stall_cycles": running & ~events.emit,
+            "passes": events.passed,
+            "frames_good": link.good,
+            "errors_framing": link.framing,
+            "errors_crc": link.crc,
+            "errors_overflow": link.overflow,
+            "errors_sequence": self.sequence_error,
+        }
+        for name, step in steps.items():
+            m.d.sync += counters[name].eq(counters[name] + step)
+        # Inferences alternate between two start times, since two may overlap.
+        now = Signal(32)
+        began = [Signal(32, name=f"began_{i}") for i in range(2)]
+        start_turn, end_turn = Signal(), Signal()
+        m.d.sync += now.eq(now + 1)
+        with m.If(events.started):
+            m.d.sync += start_turn.eq(~start_turn)
+        with m.If(events.done):
+            m.d.sync += end_turn.eq(~end_turn)
+        for i in range(2):
+            with m.If(events.started & (start_turn == i)):
+                m.d.sync += began[i].eq(now)
+            with m.If(events.done & (end_turn == i)):
+                m.d.sync += counters["last_cycles"].eq(now - began[i] + 1)
+        clear = BY_NAME["counter_clear"].address
+        with m.If(self.window.write & (self.window.address == clear)):
+            m.d.sync += [counter.eq(0) for counter in counters.values()]
+        return counters

@@ -1,0 +1,36 @@
+"""top: a device on UART pins."""
+
+from __future__ import annotations
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from hdl.device import Device
+from hdl.link.uart import UartReceiver, UartTransmitter
+
+
+class Top(wiring.Component):
+    """The device, 8N1 at ``divisor`` clocks a bit on ``uart_rx`` and ``uart_tx``; idle lines are high."""
+
+    def __init__(self, geometry: Geometry, *, build_id: int = 0, divisor: int) -> None:
+        self.geometry = geometry
+        self.build_id = build_id
+        self.divisor = divisor
+        super().__init__({"uart_rx": In(1, init=1), "uart_tx": Out(1, init=1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.device = device = Device(self.geometry, build_id=self.build_id)
+        m.submodules.receiver = receiver = UartReceiver(self.divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
+        wiring.connect(m, device.tx, transmitter.i)
+        m.d.comb += [
+            receiver.pin.eq(self.uart_rx),
+            device.rx_valid.eq(receiver.valid),
+            device.rx_data.eq(receiver.data),
+            device.line_error.eq(receiver.framing),
+            self.uart_tx.eq(transmitter.pin),
+        ]
+        return m
