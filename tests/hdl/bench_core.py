@@ -8,7 +8,6 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from emulator.golden import Core, Trace
@@ -18,43 +17,17 @@ from emulator.spec import ChipImage, Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.core import probe_layout
 from tests.hdl.probe import unpack
+from tests.hdl.streams import reset, write_memory
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 IMAGES = int(os.environ.get("IMAGES", "6"))
 REGION_NAMES = {number: name for name, number in REGIONS.items()}
 
 
-async def reset(dut: Any) -> None:
-    cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
-    dut.rst.value = 1
-    for name in REGION_NAMES.values():
-        if name != "registers":
-            getattr(dut, f"{name}__select").value = 0
-            getattr(dut, f"{name}__write").value = 0
-    for name in ("load", "start__valid", "noise_enable", "seed", "result_address"):
-        getattr(dut, name).value = 0
-    for _ in range(3):
-        await RisingEdge(dut.clk)
-    dut.rst.value = 0
-    await RisingEdge(dut.clk)
-
-
 async def program(dut: Any, image: ChipImage) -> None:
     for section in lay_out(image, GEOMETRY):
         name = REGION_NAMES[section.address >> REGION_SHIFT]
-        offset = section.address & ((1 << REGION_SHIFT) - 1)
-        select, write = getattr(dut, f"{name}__select"), getattr(dut, f"{name}__write")
-        address, data = getattr(dut, f"{name}__address"), getattr(dut, f"{name}__write_data")
-        select.value = 1
-        for i, word in enumerate(section.words):
-            address.value = offset + i
-            data.value = int(word) & 0xFFFFFFFF
-            write.value = 1
-            await RisingEdge(dut.clk)
-            write.value = 0
-            await RisingEdge(dut.clk)
-        select.value = 0
-        await RisingEdge(dut.clk)
+        await write_memory(dut, name, section.address & ((1 << REGION_SHIFT) - 1), section.words)
 
 
 class Monitor:

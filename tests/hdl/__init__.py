@@ -1,0 +1,1 @@
+"""RTL regression: cocotb benches (bench_*) and the pytest cases that run them (test_*)."""

@@ -1,0 +1,99 @@
+"""cocotb: logits and activations of random column groups against the golden neuron, with gaps."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+
+from emulator.golden.neuron import neuron, preneuron
+from emulator.golden.random_image import random_image
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
+from hdl.layouts import group_layout
+from tests.hdl.streams import Source, reset, write_memory
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+WINDOWS = {"bias": "bias_window", "neuron": "neuron_window", "curve_base": "base_window", "curve_slope": "slope_window"}
+
+
+async def program(dut: Any, image: ChipImage) -> None:
+    for section in lay_out(image, GEOMETRY):
+        for region, window in WINDOWS.items():
+            if section.address >> REGION_SHIFT == REGIONS[region]:
+                await write_memory(dut, window, section.address & ((1 << REGION_SHIFT) - 1), section.words)
+
+
+def extremes(rng: np.random.Generator, image: ChipImage, layer: int) -> np.ndarray[Any, Any]:
+    """Partial sums around the useful range, with some at the ends of what 31 bits allow."""
+    la = image.layers[layer]
+    spread = 4000 * (1 << la.vshift) // max(1, int(la.scale.mean()))
+    p = rng.integers(-spread - 1, spread + 2, la.outputs)
+    ends = rng.random(la.outputs) < 0.2
+    limit = (1 << 31) - 1 - int(np.abs(la.bias.astype(np.int64)).max())
+    return np.where(ends, rng.choice([-limit, limit, 0], la.outputs), np.clip(p, -limit, limit))
+
+
+@cocotb.test()
+@cocotb.parametrize(trial=range(4), idle=[0.0, 0.6])
+async def groups(dut: Any, trial: int, idle: float) -> None:
+    rng = np.random.default_rng([2, trial, int(idle * 10)])
+    image = random_image(GEOMETRY, rng, layers=2 + trial % 2, corner=trial > 1)
+    await reset(dut)
+    await program(dut, image)
+    payloads, partials, expected = [], [], []
+    n, p_per = GEOMETRY.lanes, GEOMETRY.readouts
+    column = 0
+    last = len(image.layers) - 1
+    for _ in range(3):
+        column = 0
+        for i, la in enumerate(image.layers):
+            p = extremes(rng, image, i)
+            z = p + la.bias.astype(np.int64)
+            y = neuron(preneuron(z, la), la, image.curve_base, image.curve_slope)
+            expected += [("logit" if i == last else "activation", m, int(z[m] if i == last else y[m])) for m in range(la.outputs)]
+            for first in range(0, la.outputs, n):
+                count = min(n, la.outputs - first)
+                payloads.append(
+                    group_layout(GEOMETRY).const(
+                        {
+                            "output": int(i == last),
+                            "final": int(i == last and first + n >= la.outputs),
+                            "layer_end": int(first + n >= la.outputs),
+                            "sink": i & 1,
+                            "first_column": first,
+                            "column": column + first,
+                            "columns": count,
+                            "vshift": la.vshift,
+                            "segment_bits": la.segment_bits,
+                            "table_bits": la.table_bits,
+                        }
+                    ).as_value().value
+                )
+                for c in range(0, count, p_per):
+                    words = [int(v) & 0xFFFFFFFF for v in p[first + c : first + min(c + p_per, count)]]
+                    partials.append(sum(w << 32 * k for k, w in enumerate(words)))
+            column += -(-la.outputs // p_per) * p_per
+    cocotb.start_soon(Source(dut, "groups", rng, idle).send(payloads))
+    cocotb.start_soon(Source(dut, "partials", rng, idle).send(partials))
+    seen = 0
+    for _ in range(100_000):
+        await RisingEdge(dut.clk)
+        logit, activation = int(dut.logit.value), int(dut.activation.value)
+        got = []
+        column_bits = (GEOMETRY.columns - 1).bit_length()
+        if logit & 1:
+            z = logit >> 2 + column_bits & 0xFFFFFFFF
+            got.append(("logit", logit >> 2 & ((1 << column_bits) - 1), z - (z >> 31 << 32)))
+        if activation & 1:
+            got.append(("activation", activation >> 3 & ((1 << column_bits) - 1), activation >> 3 + column_bits))
+        for item in got:
+            assert item == expected[seen], f"block neuron, value {seen}: expected {expected[seen]}, got {item}"
+            seen += 1
+        if seen == len(expected):
+            break
+    assert seen == len(expected)

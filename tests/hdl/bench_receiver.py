@@ -1,0 +1,160 @@
+"""cocotb: good, damaged, truncated, overlong and surplus frames into the receiver, with gaps."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections import Counter
+from typing import Any
+
+import cocotb
+import numpy as np
+from cobs import cobs
+from cocotb.triggers import RisingEdge
+
+from emulator.spec import Geometry
+from tests.hdl.streams import reset
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+EVENTS = ("good", "framing", "crc", "overflow")
+
+
+def packet(payload: bytes, *, length: int | None = None) -> bytes:
+    head = struct.pack("<BHBIH", 1, 0x0100, 4, 0x01000000, len(payload) if length is None else length)
+    body = head + payload
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def frames(rng: np.random.Generator) -> list[tuple[str, bytes]]:
+    """(expected event, frame bytes with delimiter); '' where nothing is counted."""
+    out: list[tuple[str, bytes]] = []
+    for _ in range(120):
+        payload = bytes(rng.choice([0, 1, 7, 255], int(rng.integers(0, GEOMETRY.packet_bytes + 1))).astype(np.uint8))
+        good = packet(payload)
+        kind = rng.choice(["good", "good", "good", "flip", "cut", "length", "long", "empty", "stop"])
+        if kind == "good":
+            out.append(("good", cobs.encode(good) + b"\0"))
+        elif kind == "flip":
+            where = int(rng.integers(0, len(good)))
+            bad = bytearray(good)
+            bad[where] ^= 1 << int(rng.integers(0, 8))
+            out.append(("crc", cobs.encode(bytes(bad)) + b"\0"))
+        elif kind == "cut":
+            out.append(("crc", cobs.encode(good[: int(rng.integers(1, len(good)))]) + b"\0"))
+        elif kind == "length":
+            out.append(("framing", cobs.encode(packet(payload, length=len(payload) + 1)) + b"\0"))
+        elif kind == "long":
+            out.append(("overflow", cobs.encode(packet(bytes(GEOMETRY.packet_bytes + 1))) + b"\0"))
+        elif kind == "stop":
+            cut = cobs.encode(good)[:-1]
+            out.append(("framing" if stops_inside_a_block(cut) else "crc", cut + b"\0"))
+        else:
+            out.append(("", b"\0"))
+    return out
+
+
+def stops_inside_a_block(encoded: bytes) -> bool:
+    try:
+        cobs.decode(encoded)
+    except cobs.DecodeError:
+        return True
+    return False
+
+
+@cocotb.test()
+@cocotb.parametrize(gap=[0.0, 0.3])
+async def packets(dut: Any, gap: float) -> None:
+    rng = np.random.default_rng([7, int(gap * 10)])
+    await reset(dut)
+    seen: Counter[str] = Counter()
+
+    async def count() -> None:
+        while True:
+            await RisingEdge(dut.clk)
+            bits = int(dut.events.value)
+            seen.update(name for i, name in enumerate(EVENTS) if bits >> i & 1)
+
+    cocotb.start_soon(count())
+    expected: Counter[str] = Counter()
+    for event, frame in frames(rng):
+        await send(dut, frame, rng, gap)
+        expected[event] += bool(event)
+        if event == "good":
+            assert await take(dut) == cobs.decode(frame[:-1])
+        for _ in range(4):
+            await RisingEdge(dut.clk)
+        assert seen == +expected, f"after a frame that should count as {event!r}: {seen}, expected {expected}"
+        assert not int(dut.ready.value)
+
+
+@cocotb.test()
+async def window_of_packets_then_overflow(dut: Any) -> None:
+    rng = np.random.default_rng(8)
+    await reset(dut)
+    sent = [packet(bytes([i]) * (i + 1)) for i in range(GEOMETRY.window + 2)]
+    overflow = 0
+    for body in sent:
+        await send(dut, cobs.encode(body) + b"\0", rng, 0.0)
+        for _ in range(4):
+            await RisingEdge(dut.clk)
+            overflow += int(dut.events.value) >> EVENTS.index("overflow") & 1
+    assert overflow == 2
+    for body in sent[: GEOMETRY.window]:
+        assert await take(dut) == body
+    assert not int(dut.ready.value)
+    await send(dut, cobs.encode(sent[-1]) + b"\0", rng, 0.0)
+    assert await take(dut) == sent[-1]
+
+
+@cocotb.test()
+async def line_error_spoils_one_frame(dut: Any) -> None:
+    rng = np.random.default_rng(9)
+    await reset(dut)
+    frame = cobs.encode(packet(b"abc")) + b"\0"
+    await send(dut, frame[:5], rng, 0.0)
+    dut.line_error.value = 1
+    await RisingEdge(dut.clk)
+    dut.line_error.value = 0
+    await send(dut, frame[5:], rng, 0.0)
+    for _ in range(6):
+        await RisingEdge(dut.clk)
+    assert not int(dut.ready.value)
+    await send(dut, frame, rng, 0.0)
+    assert await take(dut) == packet(b"abc")
+
+
+async def send(dut: Any, data: bytes, rng: np.random.Generator, gap: float) -> None:
+    for byte in data:
+        while rng.random() < gap:
+            await RisingEdge(dut.clk)
+        dut.valid.value = 1
+        dut.data_in.value = byte
+        await RisingEdge(dut.clk)
+        dut.valid.value = 0
+
+
+async def take(dut: Any) -> bytes:
+    """Read the current slot's packet and release it."""
+    for _ in range(20):
+        if int(dut.ready.value):
+            break
+        await RisingEdge(dut.clk)
+    assert int(dut.ready.value), "no packet was kept"
+    out = bytearray()
+    size = 10
+    while len(out) < size:
+        dut.address.value = len(out)
+        await RisingEdge(dut.clk)
+        await RisingEdge(dut.clk)
+        await RisingEdge(dut.clk)
+        out.append(int(dut.data.value))
+        if len(out) == 10:
+            size = 14 + int.from_bytes(out[8:10], "little")
+    dut.release.value = 1
+    await RisingEdge(dut.clk)
+    dut.release.value = 0
+    await RisingEdge(dut.clk)
+    await RisingEdge(dut.clk)
+    return bytes(out)

@@ -1,0 +1,161 @@
+"""cocotb: program and infer through the UART pins, driven by cocotbext-uart's independent model."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from typing import Any
+
+import cocotb
+import numpy as np
+from cobs import cobs
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+from cocotbext.uart import UartSink, UartSource
+
+from emulator.golden import Core
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import Geometry
+from emulator.spec.memory_map import lay_out
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.registers import BY_NAME, MAGIC, protocol_word, register_map_hash
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+CLOCK_NS = 10
+DIVISOR = int(os.environ["DIVISOR"])
+
+
+class Pins:
+    """Requests and responses over the two pins, one at a time unless ``post`` is used."""
+
+    def __init__(self, dut: Any) -> None:
+        baud = 10**9 // (CLOCK_NS * DIVISOR)
+        self.dut = dut
+        self.source = UartSource(dut.uart_rx, baud=baud, bits=8)
+        self.sink = UartSink(dut.uart_tx, baud=baud, bits=8)
+        self.sequence = 0
+
+    async def post(self, opcode: int, address: int = 0, payload: bytes = b"", *, sequence: int | None = None) -> int:
+        number = self.sequence if sequence is None else sequence
+        body = struct.pack("<BHBIH", 1, number, opcode, address, len(payload)) + payload
+        body += zlib.crc32(body).to_bytes(4, "little")
+        await self.source.write(cobs.encode(body) + b"\0")
+        if sequence is None:
+            self.sequence = (self.sequence + 1) & 0xFFFF
+        return number
+
+    async def take(self) -> tuple[int, int, int, bytes]:
+        frame = bytearray()
+        while not frame or frame[-1]:
+            frame += await self.sink.read(1)
+        body = cobs.decode(bytes(frame[:-1]))
+        assert zlib.crc32(body[:-4]) == int.from_bytes(body[-4:], "little")
+        version, number, opcode, status, _, _, length = struct.unpack("<BHBBBHH", body[:10])
+        assert version == 1
+        assert length == len(body) - 14
+        return number, opcode & 0x7F, status, body[10:-4]
+
+    async def call(self, opcode: int, address: int = 0, payload: bytes = b"", status: int = Status.OK) -> bytes:
+        number = await self.post(opcode, address, payload)
+        got = await self.take()
+        assert got[:3] == (number, opcode, status), f"answer {got} to {Opcode(opcode).name}"
+        return got[3]
+
+    async def read(self, name: str, count: int = 1) -> list[int]:
+        data = await self.call(Opcode.READ, BY_NAME[name].address, count.to_bytes(2, "little"))
+        return list(struct.unpack(f"<{count}I", data))
+
+    async def write(self, name: str, value: int) -> None:
+        await self.call(Opcode.WRITE, BY_NAME[name].address, value.to_bytes(4, "little"))
+
+
+async def begin(dut: Any) -> Pins:
+    cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
+    pins = Pins(dut)
+    dut.rst.value = 1
+    for _ in range(3):
+        await RisingEdge(dut.clk)
+    dut.rst.value = 0
+    pins.sequence = 65530
+    await pins.call(Opcode.SYNC)
+    return pins
+
+
+@cocotb.test()
+async def identity(dut: Any) -> None:
+    pins = await begin(dut)
+    values = await pins.read("magic", 5)
+    assert values == [MAGIC, protocol_word(), 0x55667788, 0x11223344, register_map_hash()]
+    for name, value in GEOMETRY.hardware_fields().items():
+        assert await pins.read(f"geometry_{name}") == [value], name
+
+
+@cocotb.test()
+async def whole_inferences(dut: Any) -> None:
+    pins = await begin(dut)
+    rng = np.random.default_rng(10)
+    for trial in range(2):
+        image = random_image(GEOMETRY, rng, layers=2 + trial)
+        x = random_inputs(image, rng, 6)
+        await pins.write("program_tag", 0)
+        for section in lay_out(image, GEOMETRY):
+            step = GEOMETRY.packet_bytes // 4
+            for i in range(0, len(section.words), step):
+                part = section.words[i : i + step]
+                if section.short:
+                    await pins.call(Opcode.WRITE_SHORT, section.address + i, part.astype("<i2").tobytes())
+                else:
+                    await pins.call(Opcode.WRITE, section.address + i, part.astype("<i4").tobytes())
+            crc = await pins.call(Opcode.CHECK, section.address, len(section.words).to_bytes(4, "little"))
+            assert int.from_bytes(crc, "little") == zlib.crc32(section.words.astype("<i4").tobytes()), section.name
+        await pins.call(Opcode.INFER, 0, x[0].tobytes(), Status.NOT_PROGRAMMED)
+        await pins.write("program_tag", image.tag)
+        await pins.write("noise_enable", 1)
+        await pins.write("seed_low", 77 + trial)
+        # As many in flight as the device has room for.
+        expected = Core(image).infer(x, seed=77 + trial, first_index=3)
+        posted = answered = 0
+        while answered < len(x):
+            while posted < len(x) and posted - answered < GEOMETRY.window:
+                await pins.post(Opcode.INFER, 3 + posted, x[posted].tobytes())
+                posted += 1
+            _, opcode, status, data = await pins.take()
+            assert (opcode, status) == (Opcode.INFER, Status.OK)
+            got = np.frombuffer(data, "<i4")
+            np.testing.assert_array_equal(got, expected[answered], err_msg=f"trial {trial}, image {answered}")
+            answered += 1
+        assert (await pins.read("inferences")) == [6 * (trial + 1)]
+
+
+@cocotb.test()
+async def refusals_and_repeats(dut: Any) -> None:
+    pins = await begin(dut)
+    await pins.call(Opcode.READ, 0x00FFFFFF, b"\1\0", Status.BAD_ADDRESS)
+    await pins.call(Opcode.WRITE, 0x0F000000, b"\1\0\0\0", Status.BAD_ADDRESS)
+    await pins.call(Opcode.READ, 0, b"\1", Status.BAD_LENGTH)
+    await pins.call(Opcode.WRITE, 0, b"\1\2\3", Status.BAD_LENGTH)
+    await pins.call(Opcode.READ, 0, (GEOMETRY.packet_bytes // 4 + 1).to_bytes(2, "little"), Status.BAD_LENGTH)
+    await pins.write("scratch", 0xDEADBEEF)
+    last = (pins.sequence - 1) & 0xFFFF
+    # A repeat of the latest request is answered again, not executed: the payload here is another.
+    await pins.post(Opcode.WRITE, BY_NAME["scratch"].address, b"\0\0\0\0", sequence=last)
+    assert (await pins.take())[:3] == (last, Opcode.WRITE, Status.OK)
+    assert await pins.read("scratch") == [0xDEADBEEF]
+    # Neither expected nor the latest: refused without effect.
+    await pins.post(Opcode.WRITE, BY_NAME["scratch"].address, b"\0\0\0\0", sequence=(pins.sequence + 5) & 0xFFFF)
+    assert (await pins.take())[2] == Status.SEQUENCE
+    assert await pins.read("scratch") == [0xDEADBEEF]
+    assert await pins.read("errors_sequence") == [1]
+
+
+@cocotb.test()
+async def garbage_then_good(dut: Any) -> None:
+    pins = await begin(dut)
+    rng = np.random.default_rng(11)
+    await pins.write("scratch", 0x12345678)
+    for _ in range(20):
+        await pins.source.write(bytes(rng.integers(0, 256, int(rng.integers(1, 90))).astype(np.uint8)))
+    await pins.source.write(b"\0")
+    assert await pins.read("scratch") == [0x12345678]

@@ -1,0 +1,36 @@
+"""Each block against its golden twin, alone, with stalls on both sides."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from emulator.spec import PRESETS
+from hdl.array import Array
+from hdl.link.receiver import Receiver
+from hdl.link.transmitter import Transmitter
+from hdl.neuron import Neuron
+from hdl.noise import Noise
+from hdl.readout import Readout
+from hdl.sequencer import Sequencer
+from tests.hdl.simulate import simulate
+
+TINY = PRESETS["tiny"]
+BLOCKS = {
+    "array": (Array, dataclasses.replace(TINY, lanes=12, readouts=4)),
+    "noise": (Noise, dataclasses.replace(TINY, lanes=16, readouts=4)),
+    "readout": (Readout, dataclasses.replace(TINY, lanes=8, readouts=2)),
+    "neuron": (Neuron, dataclasses.replace(TINY, lanes=8, readouts=4)),
+    "receiver": (Receiver, TINY),
+    "transmitter": (Transmitter, dataclasses.replace(TINY, packet_bytes=1024)),
+    "sequencer": (Sequencer, dataclasses.replace(TINY, lanes=3, readouts=1)),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_block_equals_golden(name: str, tmp_path: Path) -> None:
+    block, geometry = BLOCKS[name]
+    simulate(block(geometry), f"bench_{name}", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
