@@ -1,0 +1,108 @@
+"""The vectorised golden model against the scalar one, and its invariances."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core, Trace
+from emulator.golden.noise import gaussian, pass_key
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import PRESETS, ChipImage
+from tests.emulator.golden import naive
+
+TINY = PRESETS["tiny"]
+SMALL = dataclasses.replace(TINY, max_inputs=32)
+
+
+def sampler(seed: int, index: int) -> naive.Sample:
+    def sample(layer: int, tile: int, dac_slice: int, column: int) -> int:
+        key = pass_key(seed, np.array([index]), layer, tile, dac_slice)
+        return int(gaussian(key, np.array([column]))[0, 0])
+
+    return sample
+
+
+@pytest.mark.parametrize("noise", [False, True])
+@pytest.mark.parametrize("corner", [False, True])
+@pytest.mark.parametrize("trial", range(6))
+def test_equals_the_scalar_model(trial: int, corner: bool, noise: bool) -> None:
+    rng = np.random.default_rng([trial, corner])
+    image = random_image(SMALL, rng, layers=1 + trial % 3, corner=corner)
+    x = random_inputs(image, rng, 4)
+    got = Core(image).infer(x, seed=9, first_index=4, noise=noise)
+    for n, row in enumerate(x):
+        expected = naive.infer(image, [int(v) for v in row], sampler(9, 4 + n) if noise else None)
+        assert got[n].tolist() == expected
+
+
+@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("readout", ["adc", "analog"])
+def test_every_slicing_and_readout_equals_the_scalar_model(dac_bits: int, readout: str) -> None:
+    rng = np.random.default_rng(dac_bits)
+    image = random_image(SMALL, rng, layers=2, dac_bits=dac_bits, readout=readout)
+    x = random_inputs(image, rng, 3)
+    got = Core(image).infer(x, seed=1)
+    assert got.tolist() == [naive.infer(image, row.tolist(), sampler(1, n)) for n, row in enumerate(x)]
+
+
+def noisy_image() -> ChipImage:
+    rng = np.random.default_rng(5)
+    image = random_image(TINY, rng, layers=2, readout="adc")
+    layers = tuple(dataclasses.replace(la, sigma_out=2000, var_cell=500) for la in image.layers)
+    return dataclasses.replace(image, layers=layers)
+
+
+def test_an_inference_depends_on_its_index_not_on_its_company() -> None:
+    image = noisy_image()
+    x = random_inputs(image, np.random.default_rng(0), 9)
+    whole = Core(image).infer(x, seed=3, first_index=2**32 - 4)
+    for n in range(len(x)):
+        alone = Core(image).infer(x[n : n + 1], seed=3, first_index=(2**32 - 4 + n) % 2**32)
+        np.testing.assert_array_equal(alone[0], whole[n])
+
+
+def test_seeds_and_indices_change_the_noise_and_nothing_else_does() -> None:
+    image = noisy_image()
+    x = random_inputs(image, np.random.default_rng(0), 5)
+    first = Core(image).infer(x, seed=3)
+    np.testing.assert_array_equal(Core(image).infer(x, seed=3), first)
+    assert (Core(image).infer(x, seed=4) != first).any()
+    assert (Core(image).infer(x, seed=3 + 2**32) != first).any()
+    assert (Core(image).infer(x, seed=3, first_index=1) != first).any()
+    np.testing.assert_array_equal(
+        Core(image).infer(x, seed=3, noise=False), Core(image.without_noise()).infer(x, seed=8)
+    )
+
+
+def test_trace_names_the_first_difference() -> None:
+    image = noisy_image()
+    x = random_inputs(image, np.random.default_rng(0), 2)
+    trace = Trace()
+    logits = Core(image).infer(x, trace=trace)
+    last = len(image.layers) - 1
+    key = ("preneuron", last, 0, 0)
+    assert trace.locate(key, 1, logits[1]) is None
+    wrong = logits[1].copy()
+    wrong[-1] += 1
+    message = trace.locate(key, 1, wrong)
+    assert message is not None
+    for part in (f"layer {last}", "block preneuron", f"column {len(wrong) - 1}", str(wrong[-1])):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.zeros((2, 3), np.uint8), ["uint8 (2, 3)"]),
+        (np.zeros((2, 64), np.int16), ["int16"]),
+        (np.zeros(64, np.uint8), ["(64,)"]),
+    ],
+)
+def test_wrong_inputs_are_refused(x: np.ndarray, words: list[str]) -> None:
+    image = noisy_image()
+    with pytest.raises(ValueError, match="accepted: uint8") as error:
+        Core(image).infer(x)
+    assert all(word in str(error.value) for word in words)

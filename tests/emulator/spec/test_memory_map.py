@@ -1,0 +1,89 @@
+"""Where an image lies in a device's memories, decoded again by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.golden.random_image import random_image
+from emulator.spec import PRESETS, GeometryError
+from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, check_fits, lay_out, region_words
+from emulator.spec.registers import REGISTERS, register_map_hash
+
+TINY = PRESETS["tiny"]
+
+
+def memories(image: object, geometry: object) -> dict[str, np.ndarray]:
+    names = {number: name for name, number in REGIONS.items()}
+    out = {name: np.zeros(words, np.int64) for name, words in region_words(geometry).items()}
+    for section in lay_out(image, geometry):
+        start = section.address & ((1 << REGION_SHIFT) - 1)
+        out[names[section.address >> REGION_SHIFT]][start : start + len(section.words)] = section.words
+    return out
+
+
+@pytest.mark.parametrize("trial", range(5))
+def test_every_weight_and_parameter_lies_where_the_map_says(trial: int) -> None:
+    rng = np.random.default_rng(trial)
+    g = dataclasses.replace(TINY, lanes=6, readouts=2)
+    image = random_image(g, rng, layers=3)
+    held = memories(image, g)
+    for i, layer in enumerate(image.layers):
+        words = [int(w) & 0xFFFFFFFF for w in held["layers"][8 * i : 8 * i + 8]]
+        got = {name: words[w] >> low & ((1 << width) - 1) for name, (w, low, width) in DESCRIPTOR.items()}
+        assert (got["inputs"], got["outputs"]) == layer.weights.shape
+        assert got["variance_out"] == layer.sigma_out**2
+        assert got["last"] == (i == 2)
+        assert got["column_base"] % g.readouts == 0
+        for k in range(layer.inputs):
+            for m in range(layer.outputs):
+                at = (m % g.lanes) * g.weight_depth + got["weight_base"] + (m // g.lanes) * layer.inputs + k
+                assert held["weights"][at] == layer.weights[k, m]
+        for m in range(layer.outputs):
+            c = got["column_base"] + m
+            word = int(held["readout"][c])
+            offset = word >> 16 & 0xFFF
+            assert word & 0xFFFF == layer.gain[m]
+            assert offset - (offset >> 11 << 12) == layer.offset[m]
+            assert held["bias"][c] == layer.bias[m]
+            assert int(held["neuron"][c]) & 0xFFFFFFFF == int(layer.scale[m]) | int(layer.curve[m]) << 16
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rows": 8}, "arrays of 16 rows"),
+        ({"weight_depth": 16}, "weight words a lane"),
+        ({"layers": 1}, "number of layers"),
+        ({"max_inputs": 8}, "inputs"),
+        ({"columns": 4}, "column parameters"),
+        ({"curves": 1}, "number of curves"),
+        ({"weight_bits": 8}, "weights magnitude"),
+    ],
+)
+def test_what_does_not_fit_is_named(change: dict[str, int], words: str) -> None:
+    image = random_image(TINY, np.random.default_rng(1), layers=2, readout="adc")
+    check_fits(image, TINY)
+    with pytest.raises(GeometryError, match=words):
+        check_fits(image, dataclasses.replace(TINY, noise=True, analog=False, **change))
+
+
+def test_noise_and_analog_need_their_features() -> None:
+    rng = np.random.default_rng(2)
+    analog = random_image(TINY, rng, layers=1, readout="analog").without_noise()
+    with pytest.raises(GeometryError, match="analog"):
+        check_fits(analog, dataclasses.replace(TINY, analog=False))
+    noisy = random_image(TINY, rng, layers=1, readout="adc")
+    noisy = dataclasses.replace(noisy, layers=(dataclasses.replace(noisy.layers[0], sigma_out=5),))
+    with pytest.raises(GeometryError, match="noise generator"):
+        check_fits(noisy, dataclasses.replace(TINY, noise=False))
+    check_fits(noisy.without_noise(), dataclasses.replace(TINY, noise=False))
+
+
+def test_register_table_is_sound() -> None:
+    assert [r.address for r in REGISTERS] == list(range(len(REGISTERS)))
+    assert len({r.name for r in REGISTERS}) == len(REGISTERS)
+    assert {r.access for r in REGISTERS} == {"ro", "rw", "wo"}
+    assert 0 < register_map_hash() < 1 << 32
