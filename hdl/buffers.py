@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Const, Module, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, signed, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout

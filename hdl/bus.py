@@ -13,8 +13,8 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.registers import REGISTERS
 
 READ_WAIT = 8

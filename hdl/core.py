@@ -54,14 +54,13 @@ def probe_layout(g: Geometry) -> StructLayout:
 class Core(wiring.Component):
     """One emulated chip: a network's layers over one array.
 
-    Load an input vector through ``load_*`` into a bank, then offer ``start`` with that bank. ``start`` is
-    taken when the inference's last pass has been issued; a second one may follow while it runs, in the
-    other bank, and its first layer overlaps the end of the first. ``input_done`` says the oldest started inference's bank may
-    be loaded again; ``done`` that its logits stand in the result bank of the same number, to be read
-    through ``result_address`` before the inference after next is started. Banks alternate, from 0.
-
-    ``inputs`` is the input length of the network in the descriptors; ``outputs`` that of the results, from
-    the first ``done`` on.
+    Load an input vector through ``load_*`` into a bank, then offer ``start`` with that bank; it is taken
+    when the inference's last pass has been issued. A second one may follow while the first runs, in the
+    other bank, and its first layer overlaps the end of the first. ``input_done`` says that the oldest
+    started inference's bank may be loaded again; ``done`` that its logits stand in the result bank of the
+    same number, to be read through ``result_address`` before the inference after next is started. Banks
+    alternate, from 0. ``inputs`` is the input length of the network in the descriptors; ``outputs`` that
+    of the results, from the first ``done`` on.
 
     Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources: see the blocks.
     """

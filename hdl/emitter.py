@@ -40,7 +40,10 @@ class Emitter(wiring.Component):
         m.d.comb += self.emit.eq(left.any() & (~closing | free))
         m.d.comb += self.words.ready.eq(only & (self.emit | ~left.any()))
         with m.If(self.words.ready):
-            m.d.sync += [word.eq(self.words.payload), left.eq(Mux(self.words.valid, self.words.payload.visit, 0))]
+            m.d.sync += [
+                word.eq(self.words.payload),
+                left.eq(Mux(self.words.valid, self.words.payload.visit, 0)),
+            ]
         with m.Elif(self.emit):
             m.d.sync += left.eq(rest)
 

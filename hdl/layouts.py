@@ -13,7 +13,7 @@ TILE_BITS = 10
 
 
 def row_layout(g: Geometry) -> StructLayout:
-    """One row broadcast to all lanes: input slice ``x`` and weight ``address``; ``first``/``last`` of its pass."""
+    """One row for all lanes: input slice ``x``, weight ``address``, ``first``/``last`` of its pass."""
     return StructLayout(
         {
             "valid": 1,
@@ -100,7 +100,6 @@ def group_layout(g: Geometry) -> StructLayout:
     return StructLayout(
         {
             "output": 1,
-            "final": 1,
             "layer_end": 1,
             "sink": 1,
             "first_column": bits_for(g.columns - 1),

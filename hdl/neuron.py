@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
@@ -22,8 +25,9 @@ TABLE_BITS = 18
 
 
 class Neuron(wiring.Component):
-    """z = p + bias; v = clip(rshift_round(z * scale, vshift)); y = clip(rshift_round((base << f) + slope * r, f + h)).
+    """z = p + bias; v = clip(rshift_round(z * scale, vshift)); y from v's PWL segment.
 
+    y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f, rest r.
     Output layers stop at z (``logit``, in column order, ``final`` with the network's last). Hidden layers
     give y (``activation``). A group of another layer waits until the pipeline is empty, so the settings
     hold still. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles. Resources: two multipliers (33 x 17 and
@@ -38,9 +42,7 @@ class Neuron(wiring.Component):
                 "groups": In(stream.Signature(group_layout(geometry))),
                 "partials": In(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
                 "logit": Out(StructLayout({"valid": 1, "final": 1, "column": column, "z": signed(32)})),
-                "activation": Out(
-                    StructLayout({"valid": 1, "last": 1, "sink": 1, "column": column, "y": 8})
-                ),
+                "activation": Out(StructLayout({"valid": 1, "last": 1, "sink": 1, "column": column, "y": 8})),
                 "bias_window": In(WindowSignature()),
                 "neuron_window": In(WindowSignature()),
                 "base_window": In(WindowSignature()),
@@ -81,8 +83,8 @@ class Neuron(wiring.Component):
         with m.If(closing):
             m.d.sync += running.eq(0)
         m.d.comb += self.partials.ready.eq(take & (closing | (lane == g.readouts - 1)))
-        m.d.comb += [stages[0].valid.eq(take), stages[0].end.eq(left == 1), stages[0].column.eq(column)]
-        for early, late in zip(stages[:-1], stages[1:], strict=True):
+        m.d.comb += [stages[0].valid.eq(take), stages[0].end.eq((left == 1) & layer.layer_end), stages[0].column.eq(column)]
+        for early, late in itertools.pairwise(stages):
             m.d.sync += late.eq(early)
 
         bias = self._column_memory(m, "bias", self.bias_window, address)
@@ -99,7 +101,7 @@ class Neuron(wiring.Component):
         out = stages[OUTPUT_STAGE]
         m.d.comb += [
             self.logit.valid.eq(out.valid & layer.output),
-            self.logit.final.eq(out.end & layer.final),
+            self.logit.final.eq(out.end & layer.output),
             self.logit.column.eq(out.column),
             self.logit.z.eq(z_2),
         ]
@@ -112,7 +114,7 @@ class Neuron(wiring.Component):
         end = stages[NEURON_LATENCY]
         m.d.comb += [
             self.activation.valid.eq(end.valid & ~layer.output),
-            self.activation.last.eq(end.end & layer.layer_end),
+            self.activation.last.eq(end.end),
             self.activation.sink.eq(layer.sink),
             self.activation.column.eq(end.column),
             self.activation.y.eq(y),
@@ -122,7 +124,9 @@ class Neuron(wiring.Component):
     def _voltage(self, m: Module, z_2: Signal, scale_2: Signal, layer: Signal) -> Signal:
         """v + 2048, unsigned 12 bit, at stage 9."""
         product_3, product_4, product_5 = (Signal(signed(49), name=f"product_{n}") for n in (3, 4, 5))
-        rounded_6, coarse_7, fine_8 = (Signal(signed(50), name=n) for n in ("rounded_6", "coarse_7", "fine_8"))
+        rounded_6, coarse_7, fine_8 = (
+            Signal(signed(50), name=n) for n in ("rounded_6", "coarse_7", "fine_8")
+        )
         half = Signal(48)
         m.d.sync += half.eq((Const(1, 1) << layer.vshift) >> 1)
         m.d.sync += [
@@ -166,7 +170,9 @@ class Neuron(wiring.Component):
             shift.eq(layer.segment_bits + layer.table_bits),
             half.eq((Const(1, 1) << shift) >> 1),
         ]
-        sum_13, rounded_14, y_15 = (Signal(signed(TABLE_BITS + V_BITS + 2), name=n) for n in ("sum_13", "rounded_14", "y_15"))
+        sum_13, rounded_14, y_15 = (
+            Signal(signed(TABLE_BITS + V_BITS + 2), name=n) for n in ("sum_13", "rounded_14", "y_15")
+        )
         y_16 = Signal(8)
         m.d.sync += [
             sum_13.eq(line_12 + base_12),
@@ -176,15 +182,15 @@ class Neuron(wiring.Component):
         ]
         return y_16
 
-    def _column_memory(self, m: Module, name: str, window: object, address: Signal) -> Signal:
+    def _column_memory(self, m: Module, name: str, window: Any, address: Signal) -> Signal:
         return _memory(m, name, window, address, shape=32, depth=self.geometry.columns)
 
-    def _table(self, m: Module, name: str, window: object, address: Signal) -> Signal:
+    def _table(self, m: Module, name: str, window: Any, address: Signal) -> Signal:
         depth = self.geometry.curves * self.geometry.segments
         return _memory(m, name, window, address, shape=signed(TABLE_BITS), depth=depth)
 
 
-def _memory(m: Module, name: str, window: object, address: Signal, *, shape: object, depth: int) -> Signal:
+def _memory(m: Module, name: str, window: Any, address: Signal, *, shape: object, depth: int) -> Signal:
     """A memory the bus writes, read by the pipeline one cycle behind ``address`` and by the bus when idle."""
     m.submodules[name] = memory = Memory(shape=shape, depth=depth, init=[])
     write, read = memory.write_port(), memory.read_port()

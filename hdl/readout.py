@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
@@ -124,7 +126,7 @@ class Readout(wiring.Component):
             settings.shift.eq(now.shift),
             settings.lshift.eq(now.lshift),
         ]
-        for early, late in zip(stages[:-1], stages[1:], strict=True):
+        for early, late in itertools.pairwise(stages):
             m.d.sync += late.eq(early)
 
         gains = self._settings(m, stages[SETTINGS_STAGE - 1].entry)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -36,7 +38,7 @@ class Registers(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         window = self.window
-        values: dict[str, object] = {name: Const(value, 32) for name, value in self.constants.items()}
+        values: dict[str, Any] = {name: Const(value, 32) for name, value in self.constants.items()}
         values |= {name: getattr(self, name) for name in CONTROL}
         for register in REGISTERS:
             if register.access == "rw":

@@ -93,7 +93,6 @@ class Sequencer(wiring.Component):
             p.readout.shift.eq(field("shift")),
             p.readout.lshift.eq(step << field("dac_log2")),
             p.readout.group.output.eq(final_layer),
-            p.readout.group.final.eq(final_layer & last_group),
             p.readout.group.layer_end.eq(last_group),
             p.readout.group.sink.eq(layer[0]),
             p.readout.group.first_column.eq(column),

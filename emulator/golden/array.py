@@ -30,4 +30,5 @@ def array(x: npt.NDArray[np.uint8], w: npt.NDArray[Any]) -> npt.NDArray[np.int64
     bound = x.shape[1] * INPUT_MAX * int(np.abs(w.astype(np.int64)).max(initial=0))
     dtype = np.float32 if bound < FLOAT32_EXACT else np.float64
     assert bound < FLOAT64_EXACT
-    return (x.astype(dtype) @ w.astype(dtype)).astype(np.int64)
+    sums: npt.NDArray[np.int64] = (x.astype(dtype) @ w.astype(dtype)).astype(np.int64)
+    return sums

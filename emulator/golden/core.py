@@ -66,7 +66,8 @@ class Core:
         """
         if x.ndim != 2 or x.shape[1] != self.image.inputs or x.dtype != np.uint8:
             raise ValueError(
-                f"inputs are {x.dtype} {x.shape}; accepted: uint8 (n, {self.image.inputs}) for {self.image.name!r}"
+                f"inputs are {x.dtype} {x.shape}; accepted: uint8 (n, {self.image.inputs}) "
+                f"for {self.image.name!r}"
             )
         if not 0 <= seed < 1 << 64:
             raise ValueError(f"seed is {seed}; accepted: 0..2^64-1")

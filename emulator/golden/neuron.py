@@ -26,4 +26,6 @@ def neuron(
     q = layer.curve.astype(np.int64)
     base = curve_base.astype(np.int64)[q, segment]
     slope = curve_slope.astype(np.int64)[q, segment]
-    return clip(rshift_round((base << f) + slope * r, f + h), 0, INPUT_MAX).astype(np.uint8)
+    y = clip(rshift_round((base << f) + slope * r, f + h), 0, INPUT_MAX)
+    codes: npt.NDArray[np.uint8] = y.astype(np.uint8)
+    return codes

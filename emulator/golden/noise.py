@@ -61,7 +61,8 @@ def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDAr
         y = _rotate_right(y, bits - ry, bits) ^ x
     low = y & np.uint16(1023)
     high = (y >> 10) | ((x & np.uint16(15)) << np.uint16(6))
-    return SIGNED_TABLE[low] + SIGNED_TABLE[high]
+    samples: npt.NDArray[np.int16] = SIGNED_TABLE[low] + SIGNED_TABLE[high]
+    return samples
 
 
 def sigma(energy: npt.NDArray[Any], sigma_out: int, var_cell: int) -> npt.NDArray[np.int64]:

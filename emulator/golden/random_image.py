@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ def random_image(
     rng: np.random.Generator,
     *,
     layers: int | None = None,
+    sizes: list[int] | None = None,
     readout: str | None = None,
     dac_bits: int | None = None,
     corner: bool = False,
@@ -24,17 +26,19 @@ def random_image(
 
     Parameters
     ----------
-    layers, readout, dac_bits:
-        Fixed where given, else drawn.
+    layers, sizes, readout, dac_bits:
+        Fixed where given, else drawn; ``sizes`` are the widths of input, hidden layers and output.
     corner:
         Largest weights, gains and offsets, and shifts at both ends of their range, so that every clip
         and width is reached.
     """
+    fixed = sizes
     for _ in range(1000):
         depth = layers or int(rng.integers(1, min(geometry.layers, 4) + 1))
         sizes = [int(rng.integers(1, geometry.max_inputs + 1)) for _ in range(depth)]
         sizes.append(int(rng.integers(1, geometry.max_outputs + 1)))
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        sizes = fixed or sizes
+        pairs = list(itertools.pairwise(sizes))
         words = sum(k * geometry.groups(m) for k, m in pairs)
         columns = sum(m + geometry.readouts for _, m in pairs)
         if words <= geometry.weight_depth and columns <= geometry.columns:

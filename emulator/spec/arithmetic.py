@@ -7,12 +7,13 @@ geometry proves (``emulator.spec.geometry``).
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Integer = TypeVar("Integer", int, npt.NDArray[np.int64])
+Code = TypeVar("Code", int, npt.NDArray[Any])
 
 INPUT_MAX = 255
 V_BITS = 12
@@ -50,7 +51,7 @@ def isqrt(v: Integer) -> Integer:
     return r - (r * r > v)
 
 
-def dac_slice(x: Integer, j: int, dac_bits: int) -> Integer:
+def dac_slice(x: Code, j: int, dac_bits: int) -> Code:
     """Slice ``j`` of an input code: the ``dac_bits`` bits from bit ``j * dac_bits`` up."""
     return (x >> (j * dac_bits)) & ((1 << dac_bits) - 1)
 

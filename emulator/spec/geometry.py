@@ -86,9 +86,7 @@ class Geometry:
         def require(ok: bool, field: str, accepted: str) -> None:
             if not ok:
                 value = getattr(self, field)
-                raise GeometryError(
-                    f"geometry {self.name!r}: {field} is {value}; accepted: {accepted}"
-                )
+                raise GeometryError(f"geometry {self.name!r}: {field} is {value}; accepted: {accepted}")
 
         require(8 <= self.rows <= 1024 and self.rows % WORD_ROWS == 0, "rows", "8..1024, multiple of 8")
         require(1 <= self.lanes <= 1024, "lanes", "1..1024")
@@ -174,9 +172,7 @@ class Geometry:
 
     def hardware_fields(self) -> dict[str, int]:
         """The fields that shape gateware, in the order of the identity block, booleans as 0/1."""
-        return {
-            f.name: int(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "name"
-        }
+        return {f.name: int(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "name"}
 
     def groups(self, outputs: int) -> int:
         """Column groups that ``outputs`` columns take: ceil(outputs / lanes)."""

@@ -153,8 +153,7 @@ class ChipImage:
     def tag(self) -> int:
         """32-bit mark of scalars and arrays together; never 0, so 0 can mean 'not programmed'."""
         digest = hashlib.sha256(
-            json.dumps([self.rows, [la.scalars() for la in self.layers]]).encode()
-            + self.checksum().encode()
+            json.dumps([self.rows, [la.scalars() for la in self.layers]]).encode() + self.checksum().encode()
         ).digest()
         return int.from_bytes(digest[:4], "little") or 1
 
@@ -181,7 +180,8 @@ class ChipImage:
         path = Path(path)
         text = np.array(json.dumps(self.manifest(), sort_keys=True))
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, manifest=text, **self.arrays())
+        named: dict[str, Any] = {"manifest": text, **self.arrays()}
+        np.savez_compressed(buffer, **named)
         handle, partial = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -226,7 +226,7 @@ class ChipImage:
             raise ImageError(f"format_version is {version}; accepted: {FORMAT_VERSION}")
         layers = []
         for i, scalars in enumerate(manifest["layers"]):
-            named = {}
+            named: dict[str, Any] = {}
             for name, (dtype, _, _) in LAYER_ARRAYS.items():
                 key = f"layer{i}.{name}"
                 if key not in arrays:
@@ -304,7 +304,12 @@ def _validate(image: ChipImage) -> None:
     )
     _require(len(image.layers) >= 1, "layers", "empty", "at least one layer")
     for name, curve in (("curves.base", image.curve_base), ("curves.slope", image.curve_slope)):
-        _require(curve.dtype == np.int32 and curve.ndim == 2, name, f"{curve.dtype} {curve.shape}", "int32 (Q, segments)")
+        _require(
+            curve.dtype == np.int32 and curve.ndim == 2,
+            name,
+            f"{curve.dtype} {curve.shape}",
+            "int32 (Q, segments)",
+        )
         _require(
             curve.size > 0 and curve.min() >= CURVE_MIN and curve.max() <= CURVE_MAX,
             name,
@@ -321,7 +326,12 @@ def _validate(image: ChipImage) -> None:
         _validate_layer(image, i, layer)
         if i:
             before = image.layers[i - 1].outputs
-            _require(layer.inputs == before, f"layer{i}.inputs", layer.inputs, f"the {before} outputs of layer {i - 1}")
+            _require(
+                layer.inputs == before,
+                f"layer{i}.inputs",
+                layer.inputs,
+                f"the {before} outputs of layer {i - 1}",
+            )
 
 
 def _validate_layer(image: ChipImage, i: int, layer: Layer) -> None:

@@ -75,7 +75,7 @@ class Section:
     @property
     def short(self) -> bool:
         """Whether every word is a sign-extended 16-bit value, so it travels in two bytes."""
-        return bool(self.words.size) and -32768 <= self.words.min() and self.words.max() <= 32767
+        return bool(self.words.size) and self.words.min() >= -32768 and self.words.max() <= 32767
 
 
 def address(region: str, offset: int = 0) -> int:
@@ -103,7 +103,8 @@ def check_fits(image: ChipImage, geometry: Geometry) -> None:
     def require(value: int, most: int, what: str) -> None:
         if value > most:
             raise GeometryError(
-                f"image {image.name!r} does not fit geometry {geometry.name!r}: {what} is {value}; at most {most}"
+                f"image {image.name!r} does not fit geometry {geometry.name!r}: "
+                f"{what} is {value}; at most {most}"
             )
 
     if image.rows != geometry.rows:
@@ -115,20 +116,29 @@ def check_fits(image: ChipImage, geometry: Geometry) -> None:
     require(image.outputs, geometry.max_outputs, "outputs")
     for i, layer in enumerate(image.layers):
         require(layer.inputs, geometry.max_inputs, f"layer{i}.inputs")
-        require(int(np.abs(layer.weights.astype(np.int64)).max()), geometry.weight_max, f"layer{i}.weights magnitude")
+        require(
+            int(np.abs(layer.weights.astype(np.int64)).max()),
+            geometry.weight_max,
+            f"layer{i}.weights magnitude",
+        )
         if layer.readout == "analog" and not geometry.analog:
             raise GeometryError(
-                f"image {image.name!r}: layer{i} has analog readout; geometry {geometry.name!r} was built without it"
+                f"image {image.name!r}: layer{i} has analog readout; "
+                f"geometry {geometry.name!r} was built without it"
             )
         if (layer.sigma_out or layer.var_cell) and not geometry.noise:
             raise GeometryError(
-                f"image {image.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built without a "
-                "noise generator (infer without noise, or use another geometry)"
+                f"image {image.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
+                "without a noise generator (infer without noise, or use another geometry)"
             )
     if len(image.layers) > 1:
         require(image.curve_base.shape[0], geometry.curves, "number of curves")
         require(image.curve_base.shape[1], geometry.segments, "segments")
-    require(sum(la.inputs * geometry.groups(la.outputs) for la in image.layers), geometry.weight_depth, "weight words a lane")
+    require(
+        sum(la.inputs * geometry.groups(la.outputs) for la in image.layers),
+        geometry.weight_depth,
+        "weight words a lane",
+    )
     require(sum(_column_span(la, geometry) for la in image.layers), geometry.columns, "column parameters")
 
 
@@ -136,7 +146,9 @@ def _column_span(layer: Layer, geometry: Geometry) -> int:
     return -(-layer.outputs // geometry.readouts) * geometry.readouts
 
 
-def descriptor(layer: Layer, *, rows: int, last: bool, weight_base: int, column_base: int) -> npt.NDArray[np.int32]:
+def descriptor(
+    layer: Layer, *, rows: int, last: bool, weight_base: int, column_base: int
+) -> npt.NDArray[np.int32]:
     """A layer's descriptor words, int32 (8,)."""
     values = {
         "inputs": layer.inputs,
@@ -191,12 +203,15 @@ def lay_out(image: ChipImage, geometry: Geometry) -> list[Section]:
             weights[: block.shape[1], row : row + k] = block.T
             row += k
         here = slice(column, column + m)
-        readout[here] = layer.gain.astype(np.uint32) | (layer.offset.astype(np.int64) & 0xFFF).astype(np.uint32) << 16
+        readout[here] = (
+            layer.gain.astype(np.uint32) | (layer.offset.astype(np.int64) & 0xFFF).astype(np.uint32) << 16
+        )
         bias[here] = layer.bias
         neuron[here] = layer.scale.astype(np.uint32) | layer.curve.astype(np.uint32) << 16
         column += _column_span(layer, geometry)
     sections = [
-        Section(f"weights of lane {lane}", address("weights", lane * depth), weights[lane]) for lane in range(n)
+        Section(f"weights of lane {lane}", address("weights", lane * depth), weights[lane])
+        for lane in range(n)
     ]
     sections += [
         Section("readout", address("readout"), readout.view(np.int32)),

@@ -69,9 +69,7 @@ def _table() -> tuple[Register, ...]:
 
 REGISTERS: tuple[Register, ...] = _table()
 BY_NAME: dict[str, Register] = {r.name: r for r in REGISTERS}
-COUNTERS: tuple[str, ...] = tuple(
-    r.name for r in REGISTERS if r.address > BY_NAME["counter_clear"].address
-)
+COUNTERS: tuple[str, ...] = tuple(r.name for r in REGISTERS if r.address > BY_NAME["counter_clear"].address)
 
 
 def register_map_hash() -> int:

@@ -309,8 +309,15 @@ class Executor(wiring.Component):
                             m.next = name
 
     def _result(
-        self, m: Module, answered: Signal, answer_bank: Signal, sequences: list[Signal], left: Signal,
-        word: Signal, byte: Signal, after: Signal,
+        self,
+        m: Module,
+        answered: Signal,
+        answer_bank: Signal,
+        sequences: list[Signal],
+        left: Signal,
+        word: Signal,
+        byte: Signal,
+        after: Signal,
     ) -> None:
         """The response of the oldest finished inference."""
         with m.State("result"):

@@ -50,7 +50,15 @@ async def column_sums(dut: Any, gap: float, corner: bool) -> None:
                 await RisingEdge(dut.clk)
             dut.row.value = (
                 row_layout(GEOMETRY)
-                .const({"valid": 1, "first": int(k == 0), "last": int(k == rows - 1), "x": int(x[k]), "address": k})
+                .const(
+                    {
+                        "valid": 1,
+                        "first": int(k == 0),
+                        "last": int(k == rows - 1),
+                        "x": int(x[k]),
+                        "address": k,
+                    }
+                )
                 .as_value()
                 .value
             )
@@ -70,7 +78,9 @@ async def column_sums(dut: Any, gap: float, corner: bool) -> None:
                 value = raw >> BITS * i & ((1 << BITS) - 1)
                 value -= value >> (BITS - 1) << BITS
                 want = int(expected[start + i])
-                assert value == want, f"block array, column {start + i}, {rows} rows: expected {want}, got {value}"
+                assert value == want, (
+                    f"block array, column {start + i}, {rows} rows: expected {want}, got {value}"
+                )
 
 
 async def _captured(dut: Any) -> None:

@@ -36,7 +36,9 @@ class Monitor:
     def __init__(self, dut: Any, image: ChipImage, trace: Trace, images: int) -> None:
         self.dut, self.image, self.trace = dut, image, trace
         order = list(passes(image, GEOMETRY))
-        self.steps = [(n, p, c) for n in range(images) for p in order for c in range(0, p.columns, GEOMETRY.readouts)]
+        self.steps = [
+            (n, p, c) for n in range(images) for p in order for c in range(0, p.columns, GEOMETRY.readouts)
+        ]
         groups = [p for p in order if p.last]
         last = len(image.layers) - 1
         self.fires = [
@@ -46,7 +48,13 @@ class Monitor:
             if p.layer < last
             for c in range(p.columns)
         ]
-        self.logits = [(n, p.first_column + c) for n in range(images) for p in groups if p.layer == last for c in range(p.columns)]
+        self.logits = [
+            (n, p.first_column + c)
+            for n in range(images)
+            for p in groups
+            if p.layer == last
+            for c in range(p.columns)
+        ]
         self.at = {"step": 0, "added": 0, "activation": 0, "logit": 0}
 
     def check(self, block: str, key: tuple[int, int, int], image: int, column: int, got: int) -> None:
@@ -101,7 +109,9 @@ class Monitor:
         return sum(1 << layout[name].offset for name in ("step", "added", "activation", "logit"))
 
 
-async def infer(dut: Any, image: ChipImage, x: np.ndarray[Any, Any], first_index: int, gap: int) -> np.ndarray[Any, Any]:
+async def infer(
+    dut: Any, image: ChipImage, x: np.ndarray[Any, Any], first_index: int, gap: int
+) -> np.ndarray[Any, Any]:
     """Stream images as a driver would: load a bank as soon as it is free, start, collect results."""
     freed = done = collected = 0
     out = np.zeros((len(x), image.outputs), np.int64)
@@ -138,7 +148,7 @@ async def infer(dut: Any, image: ChipImage, x: np.ndarray[Any, Any], first_index
             collected += 1
 
     tasks = [cocotb.start_soon(load_and_start()), cocotb.start_soon(collect())]
-    for _ in range(2_000_000):
+    for _ in range(150_000):
         await RisingEdge(dut.clk)
         freed += int(dut.input_done.value)
         done += int(dut.done.value)
@@ -151,7 +161,9 @@ async def infer(dut: Any, image: ChipImage, x: np.ndarray[Any, Any], first_index
     return out
 
 
-async def run(dut: Any, image: ChipImage, rng: np.random.Generator, *, noise: bool = True, gap: int = 0) -> None:
+async def run(
+    dut: Any, image: ChipImage, rng: np.random.Generator, *, noise: bool = True, gap: int = 0
+) -> None:
     x = random_inputs(image, rng, IMAGES)
     seed = int(rng.integers(0, 1 << 63))
     index = int(rng.integers(0, 1 << 32))
@@ -172,7 +184,8 @@ async def run(dut: Any, image: ChipImage, rng: np.random.Generator, *, noise: bo
 
 def describe(image: ChipImage) -> str:
     return "; ".join(
-        f"{la.inputs}x{la.outputs} {la.readout} d{la.dac_bits} B{la.adc_bits} s{la.shift} noise {la.sigma_out}/{la.var_cell}"
+        f"{la.inputs}x{la.outputs} {la.readout} d{la.dac_bits} B{la.adc_bits} s{la.shift} "
+        f"noise {la.sigma_out}/{la.var_cell}"
         for la in image.layers
     )
 
@@ -206,6 +219,17 @@ async def every_slicing(dut: Any, dac_bits: int) -> None:
     image = random_image(GEOMETRY, rng, layers=2, dac_bits=dac_bits)
     dut._log.info(describe(image))
     await run(dut, image, rng)
+
+
+@cocotb.test()
+@cocotb.parametrize(dac_bits=[1, 4, 8])
+async def many_groups_of_short_passes(dut: Any, dac_bits: int) -> None:
+    """Column groups that follow each other faster than the neuron's pipeline is long."""
+    rng = rng_for(f"groups {dac_bits}")
+    most = GEOMETRY.max_outputs
+    for sizes in ([11, 2, most - 3], [3, 4 * GEOMETRY.lanes, most - 1], [1, 1, 1, most]):
+        image = random_image(GEOMETRY, rng, sizes=sizes, dac_bits=dac_bits, readout="adc")
+        await run(dut, image, rng)
 
 
 @cocotb.test()

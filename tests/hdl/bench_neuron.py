@@ -18,7 +18,12 @@ from hdl.layouts import group_layout
 from tests.hdl.streams import Source, reset, write_memory
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
-WINDOWS = {"bias": "bias_window", "neuron": "neuron_window", "curve_base": "base_window", "curve_slope": "slope_window"}
+WINDOWS = {
+    "bias": "bias_window",
+    "neuron": "neuron_window",
+    "curve_base": "base_window",
+    "curve_slope": "slope_window",
+}
 
 
 async def program(dut: Any, image: ChipImage) -> None:
@@ -29,13 +34,16 @@ async def program(dut: Any, image: ChipImage) -> None:
 
 
 def extremes(rng: np.random.Generator, image: ChipImage, layer: int) -> np.ndarray[Any, Any]:
-    """Partial sums around the useful range, with some at the ends of what 31 bits allow."""
+    """Partial sums over the useful range, around its two ends, and at the ends of what 31 bits allow."""
     la = image.layers[layer]
     spread = 4000 * (1 << la.vshift) // max(1, int(la.scale.mean()))
     p = rng.integers(-spread - 1, spread + 2, la.outputs)
-    ends = rng.random(la.outputs) < 0.2
+    edge = np.where(rng.random(la.outputs) < 0.5, 2047.5, -2048.5) * 2.0**la.vshift
+    edge = (edge / np.maximum(la.scale, 1)).astype(np.int64) - la.bias + rng.integers(-1, 2, la.outputs)
     limit = (1 << 31) - 1 - int(np.abs(la.bias.astype(np.int64)).max())
-    return np.where(ends, rng.choice([-limit, limit, 0], la.outputs), np.clip(p, -limit, limit))
+    kind = rng.random(la.outputs)
+    p = np.where(kind < 0.4, edge, np.where(kind < 0.5, rng.choice([-limit, limit], la.outputs), p))
+    return np.clip(p, -limit, limit)
 
 
 @cocotb.test()
@@ -55,14 +63,15 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
             p = extremes(rng, image, i)
             z = p + la.bias.astype(np.int64)
             y = neuron(preneuron(z, la), la, image.curve_base, image.curve_slope)
-            expected += [("logit" if i == last else "activation", m, int(z[m] if i == last else y[m])) for m in range(la.outputs)]
+            kind, values = ("logit", z) if i == last else ("activation", y)
+            expected += [(i, (kind, m, int(m == la.outputs - 1), int(values[m]))) for m in range(la.outputs)]
             for first in range(0, la.outputs, n):
                 count = min(n, la.outputs - first)
                 payloads.append(
-                    group_layout(GEOMETRY).const(
+                    group_layout(GEOMETRY)
+                    .const(
                         {
                             "output": int(i == last),
-                            "final": int(i == last and first + n >= la.outputs),
                             "layer_end": int(first + n >= la.outputs),
                             "sink": i & 1,
                             "first_column": first,
@@ -72,7 +81,9 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
                             "segment_bits": la.segment_bits,
                             "table_bits": la.table_bits,
                         }
-                    ).as_value().value
+                    )
+                    .as_value()
+                    .value
                 )
                 for c in range(0, count, p_per):
                     words = [int(v) & 0xFFFFFFFF for v in p[first + c : first + min(c + p_per, count)]]
@@ -88,11 +99,16 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
         column_bits = (GEOMETRY.columns - 1).bit_length()
         if logit & 1:
             z = logit >> 2 + column_bits & 0xFFFFFFFF
-            got.append(("logit", logit >> 2 & ((1 << column_bits) - 1), z - (z >> 31 << 32)))
+            column = logit >> 2 & ((1 << column_bits) - 1)
+            got.append(("logit", column, logit >> 1 & 1, z - (z >> 31 << 32)))
         if activation & 1:
-            got.append(("activation", activation >> 3 & ((1 << column_bits) - 1), activation >> 3 + column_bits))
+            column = activation >> 3 & ((1 << column_bits) - 1)
+            got.append(("activation", column, activation >> 1 & 1, activation >> 3 + column_bits))
         for item in got:
-            assert item == expected[seen], f"block neuron, value {seen}: expected {expected[seen]}, got {item}"
+            layer, wanted = expected[seen]
+            assert item == wanted, (
+                f"layer {layer}, block neuron: expected (kind, column, end, value) {wanted}, got {item}"
+            )
             seen += 1
         if seen == len(expected):
             break

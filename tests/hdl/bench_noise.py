@@ -35,7 +35,9 @@ def random_pass(rng: np.random.Generator, corner: bool) -> dict[str, int]:
         "columns": columns,
         "variance_out": (65535 if corner else int(rng.integers(0, 5000))) ** 2,
         "var_cell": int(rng.choice([0, 1, 65535])) if corner else int(rng.integers(0, 1 << 12)),
-        "energy": int(rng.choice([0, 1, GEOMETRY.energy_max])) if corner else int(rng.integers(0, GEOMETRY.energy_max)),
+        "energy": int(rng.choice([0, 1, GEOMETRY.energy_max]))
+        if corner
+        else int(rng.integers(0, GEOMETRY.energy_max)),
     }
 
 
@@ -77,7 +79,9 @@ async def passes(dut: Any, stall: float, corner: bool) -> None:
         for c in range(0, p["columns"], GEOMETRY.readouts):
             row = next(got)
             for j, value in enumerate(row[: p["columns"] - c]):
-                assert value == g[c + j], f"pass {i}, column {columns[c + j]}: expected {g[c + j]}, got {value} ({p})"
+                assert value == g[c + j], (
+                    f"pass {i}, column {columns[c + j]}: expected {g[c + j]}, got {value} ({p})"
+                )
     for _ in range(200):
         await RisingEdge(dut.clk)
     assert len(sigmas.taken) == len(noisy)

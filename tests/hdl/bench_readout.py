@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import Any
@@ -59,9 +60,12 @@ async def partial_sums(dut: Any, trial: int, stall: float) -> None:
         key = (p.layer, p.group)
         totals[key] = added if p.first else totals[key] + added
         if p.last:
-            expected += [totals[key][c : c + P] for c in range(0, p.columns, P)]
+            expected += [
+                (p.layer, p.first_column + c, totals[key][c : c + P]) for c in range(0, p.columns, P)
+            ]
         records.append(
-            readout_layout(GEOMETRY).const(
+            readout_layout(GEOMETRY)
+            .const(
                 {
                     "noisy": int(noisy),
                     "first": int(p.first),
@@ -73,7 +77,9 @@ async def partial_sums(dut: Any, trial: int, stall: float) -> None:
                     "shift": la.shift,
                     "lshift": p.slice * la.dac_bits,
                 }
-            ).as_value().value
+            )
+            .as_value()
+            .value
         )
         if noisy:
             sigmas.append(s)
@@ -111,14 +117,15 @@ async def partial_sums(dut: Any, trial: int, stall: float) -> None:
     for task in work:
         cocotb.start_soon(task)
     got = await partials.wait(len(expected))
-    for i, want in enumerate(expected):
-        have = [(got[i] >> 32 * k & 0xFFFFFFFF) for k in range(len(want))]
-        have = [v - (v >> 31 << 32) for v in have]
-        assert have == [int(v) for v in want], f"block readout, entry {i}: expected {want}, got {have}"
+    for entry, (layer, first, values) in zip(got, expected, strict=True):
+        for k, want in enumerate(values):
+            have = entry >> 32 * k & 0xFFFFFFFF
+            have -= have >> 31 << 32
+            assert have == want, (
+                f"layer {layer}, block readout, column {first + k}: expected {want}, got {have}"
+            )
 
 
 def _columns_of(la: Any, here: slice) -> Any:
-    import dataclasses
-
     names = ("bias", "gain", "offset", "scale", "curve")
     return dataclasses.replace(la, weights=la.weights[:, here], **{n: getattr(la, n)[here] for n in names})

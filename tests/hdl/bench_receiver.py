@@ -31,7 +31,9 @@ def frames(rng: np.random.Generator) -> list[tuple[str, bytes]]:
     """(expected event, frame bytes with delimiter); '' where nothing is counted."""
     out: list[tuple[str, bytes]] = []
     for _ in range(120):
-        payload = bytes(rng.choice([0, 1, 7, 255], int(rng.integers(0, GEOMETRY.packet_bytes + 1))).astype(np.uint8))
+        payload = bytes(
+            rng.choice([0, 1, 7, 255], int(rng.integers(0, GEOMETRY.packet_bytes + 1))).astype(np.uint8)
+        )
         good = packet(payload)
         kind = rng.choice(["good", "good", "good", "flip", "cut", "length", "long", "empty", "stop"])
         if kind == "good":

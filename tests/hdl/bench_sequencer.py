@@ -61,7 +61,13 @@ async def order(dut: Any, trial: int, stall: float) -> None:
                 "last": (got["readout"]["last"], int(p.last)),
                 "shift": (got["readout"]["shift"], la.shift),
                 "lshift": (got["readout"]["lshift"], p.slice * la.dac_bits),
-                "final": (got["readout"]["group"]["final"], int(p.layer == len(image.layers) - 1 and p.first_column + p.columns == la.outputs)),
+                "output": (got["readout"]["group"]["output"], int(p.layer == len(image.layers) - 1)),
+                "layer end": (
+                    got["readout"]["group"]["layer_end"],
+                    int(p.first_column + p.columns == la.outputs),
+                ),
             }
             for name, (have, want) in facts.items():
-                assert have == want, f"block sequencer, inference {n}, pass {i}, {name}: expected {want}, got {have}"
+                assert have == want, (
+                    f"block sequencer, inference {n}, pass {i}, {name}: expected {want}, got {have}"
+                )

@@ -37,7 +37,9 @@ class Pins:
         self.sink = UartSink(dut.uart_tx, baud=baud, bits=8)
         self.sequence = 0
 
-    async def post(self, opcode: int, address: int = 0, payload: bytes = b"", *, sequence: int | None = None) -> int:
+    async def post(
+        self, opcode: int, address: int = 0, payload: bytes = b"", *, sequence: int | None = None
+    ) -> int:
         number = self.sequence if sequence is None else sequence
         body = struct.pack("<BHBIH", 1, number, opcode, address, len(payload)) + payload
         body += zlib.crc32(body).to_bytes(4, "little")
@@ -57,7 +59,9 @@ class Pins:
         assert length == len(body) - 14
         return number, opcode & 0x7F, status, body[10:-4]
 
-    async def call(self, opcode: int, address: int = 0, payload: bytes = b"", status: int = Status.OK) -> bytes:
+    async def call(
+        self, opcode: int, address: int = 0, payload: bytes = b"", status: int = Status.OK
+    ) -> bytes:
         number = await self.post(opcode, address, payload)
         got = await self.take()
         assert got[:3] == (number, opcode, status), f"answer {got} to {Opcode(opcode).name}"
@@ -109,7 +113,9 @@ async def whole_inferences(dut: Any) -> None:
                 else:
                     await pins.call(Opcode.WRITE, section.address + i, part.astype("<i4").tobytes())
             crc = await pins.call(Opcode.CHECK, section.address, len(section.words).to_bytes(4, "little"))
-            assert int.from_bytes(crc, "little") == zlib.crc32(section.words.astype("<i4").tobytes()), section.name
+            assert int.from_bytes(crc, "little") == zlib.crc32(section.words.astype("<i4").tobytes()), (
+                section.name
+            )
         await pins.call(Opcode.INFER, 0, x[0].tobytes(), Status.NOT_PROGRAMMED)
         await pins.write("program_tag", image.tag)
         await pins.write("noise_enable", 1)
@@ -144,7 +150,9 @@ async def refusals_and_repeats(dut: Any) -> None:
     assert (await pins.take())[:3] == (last, Opcode.WRITE, Status.OK)
     assert await pins.read("scratch") == [0xDEADBEEF]
     # Neither expected nor the latest: refused without effect.
-    await pins.post(Opcode.WRITE, BY_NAME["scratch"].address, b"\0\0\0\0", sequence=(pins.sequence + 5) & 0xFFFF)
+    await pins.post(
+        Opcode.WRITE, BY_NAME["scratch"].address, b"\0\0\0\0", sequence=(pins.sequence + 5) & 0xFFFF
+    )
     assert (await pins.take())[2] == Status.SEQUENCE
     assert await pins.read("scratch") == [0xDEADBEEF]
     assert await pins.read("errors_sequence") == [1]

@@ -22,7 +22,11 @@ LONGEST = GEOMETRY.packet_bytes + 10
 def bodies(rng: np.random.Generator) -> list[bytes]:
     """Bodies with no zeros, only zeros, and runs around COBS's 254-byte limit."""
     edges = [bytes([7]) * n for n in (1, 253, 254, 255, 508, 509)] + [bytes(n) for n in (1, 2, 300)]
-    edges += [bytes([1]) * 254 + b"\0", b"\0" + bytes([1]) * 254, bytes([1]) * 250 + b"\0" * 3 + bytes([2]) * 260]
+    edges += [
+        bytes([1]) * 254 + b"\0",
+        b"\0" + bytes([1]) * 254,
+        bytes([1]) * 250 + b"\0" * 3 + bytes([2]) * 260,
+    ]
     mixed = [bytes(rng.choice([0, 1, 255], int(rng.integers(1, 700))).astype(np.uint8)) for _ in range(12)]
     return [b[:LONGEST] for b in edges + mixed]
 

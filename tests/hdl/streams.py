@@ -88,7 +88,9 @@ class Sink:
             if len(self.taken) >= count:
                 return self.taken
             await RisingEdge(self.clk)
-        raise AssertionError(f"stream {self.name}: {len(self.taken)} of {count} payloads after {cycles} cycles")
+        raise AssertionError(
+            f"stream {self.name}: {len(self.taken)} of {count} payloads after {cycles} cycles"
+        )
 
 
 async def write_memory(dut: Any, window: str, offset: int, words: Iterable[int]) -> None:

@@ -19,7 +19,9 @@ DIVISOR = 4
 def test_top_through_its_pins(tmp_path: Path) -> None:
     geometry = PRESETS["tiny"]
     top = Top(geometry, build_id=0x1122334455667788, divisor=DIVISOR)
-    simulate(top, "bench_top", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)), DIVISOR=str(DIVISOR))
+    simulate(
+        top, "bench_top", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)), DIVISOR=str(DIVISOR)
+    )
 
 
 @pytest.mark.parametrize("divisor", [0, 1, 65536])

@@ -45,5 +45,3 @@ def test_tile_rows_of_128_need_24_bits() -> None:
 def test_illegal_field_is_named_with_its_value(field: str, value: int) -> None:
     with pytest.raises(GeometryError, match=rf"{field} is {value}; accepted: "):
         dataclasses.replace(PRESETS["sim"], **{field: value})
-
-

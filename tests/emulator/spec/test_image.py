@@ -38,7 +38,9 @@ def test_checksum_can_be_recomputed_with_numpy_alone(image: ChipImage, tmp_path:
         digest = hashlib.sha256()
         for name in sorted(set(file.files) - {"manifest"}):
             a = file[name]
-            digest.update(f"{name} {a.dtype.name} {a.shape}\n".encode() + a.astype(a.dtype.newbyteorder("<")).tobytes())
+            digest.update(
+                f"{name} {a.dtype.name} {a.shape}\n".encode() + a.astype(a.dtype.newbyteorder("<")).tobytes()
+            )
     assert manifest["sha256"] == digest.hexdigest()
     assert manifest["layers"][0]["inputs"] == image.inputs
 
@@ -148,4 +150,6 @@ def test_partial_sums_that_could_overflow_are_refused() -> None:
 def test_tag_follows_scalars_and_arrays(image: ChipImage) -> None:
     other = dataclasses.replace(image.layers[0], shift=image.layers[0].shift ^ 1)
     assert dataclasses.replace(image, layers=(other, *image.layers[1:])).tag != image.tag
-    assert image.without_noise().tag != image.tag or not any(la.sigma_out or la.var_cell for la in image.layers)
+    assert image.without_noise().tag != image.tag or not any(
+        la.sigma_out or la.var_cell for la in image.layers
+    )

@@ -1,0 +1,54 @@
+# Every target creates what it needs: the virtual environment and its packages, from pyproject.toml.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+WORKERS ?= 2
+
+.PHONY: help demo test lint types format clean compiler
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL; table and picture
+	$(BIN)/ndrite demo
+
+test: compiler $(DEV_STAMP) ## the whole test suite on $(WORKERS) workers
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(DEV_STAMP) types ## style, format, layering rule, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(DEV_STAMP) ## mypy
+	$(BIN)/mypy
+
+format: $(DEV_STAMP) ## rewrite the sources in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the virtual environment and every cache of this folder
+	rm -rf $(VENV) build dist sim_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The simulated board is C++: say so before ten minutes of installation, not after.
+compiler:
+	@for c in "$$CXX" g++ clang++; do if [ -n "$$c" ] && command -v $${c%% *} >/dev/null 2>&1; then exit 0; fi; done; \
+	if [ -x $(BIN)/python ] && $(BIN)/python -c 'import ziglang' 2>/dev/null; then exit 0; fi; \
+	echo "make: no C++ compiler found. Install one (Debian: apt install g++; Fedora: dnf install gcc-c++;" >&2; \
+	echo "macOS: xcode-select --install), or: make $(RUN_STAMP) && $(BIN)/pip install ziglang" >&2; exit 1
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "make: $(PYTHON) is older than Python 3.11; use: make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(RUN_STAMP)

@@ -1,0 +1,107 @@
+"""The golden board: the golden model behind the same API as gateware, hundreds of times faster."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden import Core
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.memory_map import check_fits
+from host.api import Progress
+from host.errors import LinkError, NotProgrammedError
+from host.inputs import check_inputs
+
+BATCH = 512
+"""Inferences between two progress reports."""
+
+
+class GoldenBoard:
+    """Satisfies ``BoardApi`` without a device.
+
+    Parameters
+    ----------
+    geometry:
+        When given, images that this geometry cannot hold are refused, as the device would.
+    """
+
+    def __init__(self, geometry: Geometry | None = None) -> None:
+        self._geometry = geometry
+        self._core: Core | None = None
+        self._inferences = 0
+        self._closed = False
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """The geometry images are checked against, if any."""
+        return self._geometry
+
+    def identity(self) -> dict[str, Any]:
+        """That this is the golden model, its geometry, and the tag of the image it holds."""
+        g = self._geometry
+        return {
+            "board": "golden",
+            "geometry": None if g is None else {"name": g.name, **g.hardware_fields()},
+            "program_tag": f"{self._core.image.tag if self._core else 0:08x}",
+            "layer_count": len(self._core.image.layers) if self._core else 0,
+        }
+
+    def program(self, image: ChipImage, *, progress: Progress | None = None) -> None:
+        """Take ``image``. Raises GeometryError when a geometry was given and the image does not fit."""
+        self._open()
+        if self._geometry is not None:
+            check_fits(image, self._geometry)
+        self._core = Core(image)
+        if progress is not None:
+            progress(1, 1)
+
+    def infer(
+        self,
+        x: npt.NDArray[np.uint8],
+        *,
+        seed: int = 0,
+        first_index: int = 0,
+        noise: bool = True,
+        progress: Progress | None = None,
+    ) -> npt.NDArray[np.int32]:
+        """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
+        self._open()
+        if self._core is None:
+            raise NotProgrammedError("no image programmed on this board; call program(image) first")
+        image = self._core.image
+        x = check_inputs(x, image.inputs, seed=seed, first_index=first_index)
+        y = np.empty((len(x), image.outputs), np.int32)
+        for start in range(0, len(x), BATCH):
+            part = x[start : start + BATCH]
+            y[start : start + len(part)] = self._core.infer(
+                part, seed=seed, first_index=first_index + start, noise=noise
+            )
+            self._inferences += len(part)
+            if progress is not None:
+                progress(start + len(part), len(x))
+        return y
+
+    def counters(self) -> dict[str, int]:
+        """Only ``inferences``: the golden model has no clock."""
+        return {"inferences": self._inferences}
+
+    def clear_counters(self) -> None:
+        """Set the counter to 0."""
+        self._inferences = 0
+
+    def close(self) -> None:
+        """Forget the image."""
+        self._closed = True
+        self._core = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        if self._closed:
+            raise LinkError("golden board is closed")

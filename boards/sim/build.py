@@ -1,0 +1,96 @@
+"""Build the simulated board once per build id and tool versions; later opens find it in the user's cache."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from boards.build_id import build_id
+from boards.sim.compile import CXX_FLAGS, FAST, HARNESS, SLOW, VERILATOR_FLAGS, compile_verilog
+from boards.sim.toolchain import compiler_version, find_compiler, tool_versions
+from emulator.spec import Geometry
+
+DEFAULT_DIVISOR = 4
+"""UART clocks per bit in simulation: the fastest at which the receiver still samples mid-bit."""
+KEEP = 24
+"""Libraries kept in the cache, least recently used dropped first; each is a few megabytes."""
+
+
+def build(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR) -> Path:
+    """Shared library of the RTL for a geometry, compiled now or earlier.
+
+    Raises
+    ------
+    SimulationBuildError
+        When no compiler is found or a tool fails.
+    """
+    identity = build_id(geometry)
+    return cached_library(
+        f"{identity:016x} {divisor}",
+        lambda: _verilog(geometry, identity, divisor),
+        what=f"geometry {geometry.name}",
+    )
+
+
+def cached_library(key: str, verilog: Callable[[], str], *, what: str) -> Path:
+    """Library for ``key`` from the cache; when absent, made from ``verilog()``, announced on stderr."""
+    compiler = find_compiler()
+    flags = " ".join([*VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
+    text = "\n".join([key, tool_versions(), compiler_version(compiler), flags])
+    digest = hashlib.sha256(text.encode() + HARNESS.read_bytes()).hexdigest()[:32]
+    folder = user_cache_path("ndrite") / "sim"
+    folder.mkdir(parents=True, exist_ok=True)
+    library = folder / f"{digest}.so"
+    if not library.exists():
+        with _locked(folder / f"{digest}.lock"):
+            if not library.exists():  # another process may have built it while this one waited
+                _build(library, verilog, compiler, what)
+                _prune(folder)
+    os.utime(library)  # marks it as recently used
+    return library
+
+
+def _build(library: Path, verilog: Callable[[], str], compiler: list[str], what: str) -> None:
+    begin = time.monotonic()
+    print(f"ndrite: compiling the simulated board, {what}; once per version ...", file=sys.stderr, flush=True)
+    # Beside its destination, so that the rename is atomic: nobody ever loads half a library.
+    with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as work:
+        partial = Path(work) / "partial.so"
+        compile_verilog(verilog(), partial, work=Path(work), compiler=compiler)
+        os.replace(partial, library)
+    print(f"ndrite: compiled in {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+
+
+def _verilog(geometry: Geometry, identity: int, divisor: int) -> str:
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+    from amaranth.back import verilog
+
+    from boards.sim.compile import TOP
+    from hdl.sim_top import SimTop
+
+    top = SimTop(geometry, build_id=identity, divisor=divisor)
+    text: str = verilog.convert(top, name=TOP, strip_internal_attrs=True)
+    return text
+
+
+def _prune(folder: Path) -> None:
+    libraries = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime, reverse=True)
+    for old in libraries[KEEP:]:
+        old.unlink(missing_ok=True)  # a process that has it loaded keeps its copy
+        old.with_suffix(".lock").unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

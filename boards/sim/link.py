@@ -1,0 +1,44 @@
+"""Link to the RTL compiled for this machine, in this process."""
+
+from __future__ import annotations
+
+from boards.sim.build import DEFAULT_DIVISOR, build
+from boards.sim.model import Model
+from emulator.spec import Geometry
+
+CYCLES_PER_SECOND = 1_000_000
+"""A ``read`` timeout of one second waits this many clock cycles: about one second of a PC's time, and
+several times the longest answer of any preset geometry."""
+
+
+class SimLink:
+    """A freshly powered-on simulated board of a geometry; compiles it when it is not in the cache.
+
+    Parameters
+    ----------
+    geometry:
+        Shape of the array.
+    pins:
+        Go through the UART pins (slower) instead of the byte stream behind them.
+
+    Raises
+    ------
+    SimulationBuildError
+        When it cannot be built.
+    """
+
+    def __init__(self, geometry: Geometry, *, pins: bool = False, divisor: int = DEFAULT_DIVISOR) -> None:
+        self.model = Model(build(geometry, divisor=divisor), pins=pins, divisor=divisor)
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes; the device takes them while ``read`` runs the clock."""
+        self.model.feed(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        """Run until a frame ends; what came within ``timeout_s * CYCLES_PER_SECOND`` cycles."""
+        self.model.run(round(timeout_s * CYCLES_PER_SECOND))
+        return self.model.take()
+
+    def close(self) -> None:
+        """Power off."""
+        self.model.close()

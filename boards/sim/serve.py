@@ -1,0 +1,95 @@
+"""The simulated board's UART pins on a pseudo-terminal: any serial client talks to real RTL."""
+
+from __future__ import annotations
+
+import os
+import select
+import tty
+from collections.abc import Callable
+from pathlib import Path
+
+from boards.sim.build import DEFAULT_DIVISOR, build
+from boards.sim.model import Model
+from emulator.spec import Geometry
+from host.errors import LinkError
+
+BURST_CYCLES = 20_000
+"""Cycles between two looks at the terminal: about 10 ms."""
+QUIET_CYCLES = 2_000_000
+"""The clock stops after this long without traffic, so that an idle board costs no CPU; longer than any
+request takes, and nothing on the device happens without one."""
+READ_CHUNK = 65536
+
+
+def serve(
+    geometry: Geometry,
+    *,
+    link: Path | None = None,
+    announce: Callable[[str], None],
+    divisor: int = DEFAULT_DIVISOR,
+) -> None:
+    """Bridge a fresh simulated board to a pseudo-terminal until interrupted.
+
+    Parameters
+    ----------
+    geometry:
+        Shape of the array.
+    link:
+        Symbolic link to create at the terminal's path, removed at the end.
+    announce:
+        Called once with the path a client opens.
+
+    Raises
+    ------
+    LinkError
+        When ``link`` exists and is no symbolic link, or the board cannot be built.
+    KeyboardInterrupt
+        How it ends.
+    """
+    model = Model(build(geometry, divisor=divisor), pins=True, divisor=divisor)
+    # Holding the slave side open keeps the terminal alive between clients.
+    master, slave = os.openpty()
+    try:
+        tty.setraw(slave)
+        os.set_blocking(master, False)
+        path = os.ttyname(slave)
+        if link is not None:
+            _point(link, path)
+        announce(str(link) if link is not None else path)
+        _bridge(model, master)
+    finally:
+        if link is not None and link.is_symlink():
+            link.unlink()
+        os.close(master)
+        os.close(slave)
+        model.close()
+
+
+def _bridge(model: Model, master: int) -> None:
+    pending = b""
+    quiet = QUIET_CYCLES
+    while True:
+        # While a client does not read, time stands still on the board rather than bytes getting lost.
+        running = quiet < QUIET_CYCLES and not pending
+        readable, writable, _ = select.select(
+            [master], [master] if pending else [], [], 0 if running else None
+        )
+        if readable:
+            model.feed(os.read(master, READ_CHUNK))
+            quiet = 0
+        if writable:
+            pending = pending[os.write(master, pending) :]
+        if running:
+            before = model.cycles
+            model.run(BURST_CYCLES)
+            pending = model.take()
+            quiet = 0 if pending or model.unsent else quiet + model.cycles - before
+
+
+def _point(link: Path, target: str) -> None:
+    if link.is_symlink():
+        link.unlink()
+    try:
+        link.symlink_to(target)
+    except OSError as error:
+        raise LinkError(f"{link}: cannot create the symbolic link ({error.strerror})") from None

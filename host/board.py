@@ -1,0 +1,249 @@
+"""Board: a device with the gateware on it, over any link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.memory_map import Section, lay_out
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.registers import BY_NAME, COUNTERS
+from host.api import Progress
+from host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
+from host.identity import read_identity
+from host.inputs import check_inputs
+from host.links import Link
+from host.memory import differing, read_words, write_commands
+from host.session import ATTEMPTS, TIMEOUT_S, Command, Session
+
+SAFE_PACKET_BYTES = 64
+"""Payload every geometry takes; used until the device has told its own."""
+OPENING_ATTEMPTS = 3
+"""Fewer than later: what does not answer at all is most likely no device."""
+WRITE_ROUNDS = 3
+
+
+class Board:
+    """A device behind ``link``; satisfies ``BoardApi``. The board closes the link.
+
+    Parameters
+    ----------
+    link:
+        The byte stream to the device.
+    timeout_s:
+        Longest silence before a retry, seconds.
+    attempts:
+        Retries in a row before giving up.
+
+    Raises
+    ------
+    LinkTimeout
+        Nothing answers.
+    IdentityError
+        What answers is no device this host can drive.
+    """
+
+    def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS) -> None:
+        self._link = link
+        self._session = Session(link, timeout_s=timeout_s, attempts=min(attempts, OPENING_ATTEMPTS))
+        self._packet_bytes = SAFE_PACKET_BYTES
+        self._image: ChipImage | None = None
+        try:
+            self._identity = read_identity(
+                lambda first, count: [int(w) & 0xFFFFFFFF for w in self.read_words(first, count)]
+            )
+        except BaseException:
+            link.close()
+            raise
+        self._session.attempts = attempts
+        self._session.window = self.geometry.window
+        self._packet_bytes = self.geometry.packet_bytes
+
+    @property
+    def geometry(self) -> Geometry:
+        """The device's geometry, as it reported it."""
+        return self._identity.geometry
+
+    @property
+    def build_id(self) -> int:
+        """The device's 64-bit build id."""
+        return self._identity.build_id
+
+    @property
+    def session(self) -> Session:
+        """The packet session, for its statistics."""
+        return self._session
+
+    def identity(self) -> dict[str, Any]:
+        """Protocol, build id, geometry and programming state."""
+        return {
+            "board": "gateware",
+            "protocol": "{}.{}".format(*self._identity.protocol),
+            "build_id": f"{self.build_id:016x}",
+            "register_map": f"{self._identity.register_map:08x}",
+            "geometry": {"name": self.geometry.name, **self.geometry.hardware_fields()},
+            "program_tag": f"{self.read_register('program_tag'):08x}",
+            "layer_count": self.read_register("layer_count"),
+        }
+
+    # -- words and registers
+
+    def read_words(self, first: int, count: int) -> npt.NDArray[np.int32]:
+        """``count`` words from word address ``first`` up, int32 (count,)."""
+        return read_words(self._session, first, count, self._packet_bytes)
+
+    def write_words(self, first: int, words: npt.NDArray[np.int32]) -> None:
+        """Write int32 (n,) words from word address ``first`` up. The chip counts as unprogrammed after."""
+        if self.read_register("program_tag"):
+            self.write_register("program_tag", 0)
+        self._session.run(write_commands(Section("words", first, words), self._packet_bytes))
+
+    def check_words(self, first: int, words: npt.NDArray[np.int32]) -> bool:
+        """Whether the device's CRC over these words equals the host's."""
+        return not differing(self._session, [Section("words", first, words)])
+
+    def read_register(self, name: str) -> int:
+        """Value of a register, u32. KeyError for an unknown name."""
+        return int(self.read_words(BY_NAME[name].address, 1)[0]) & 0xFFFFFFFF
+
+    def write_register(self, name: str, value: int) -> None:
+        """Set a register to a u32 value.
+
+        Raises
+        ------
+        InputError
+            The register is read-only or the value does not fit.
+        """
+        register = BY_NAME[name]
+        if register.access == "ro":
+            raise InputError(f"register {name} is read-only")
+        if not 0 <= value < 1 << 32:
+            raise InputError(f"register {name}: value is {value}; accepted: 0..2^32-1")
+        self._session.call(Command(Opcode.WRITE, register.address, value.to_bytes(4, "little")))
+
+    def counters(self) -> dict[str, int]:
+        """Every counter by name, u32, read one packet at a time while the device is idle."""
+        words = self.read_words(BY_NAME[COUNTERS[0]].address, len(COUNTERS))
+        return {name: int(w) & 0xFFFFFFFF for name, w in zip(COUNTERS, words, strict=True)}
+
+    def clear_counters(self) -> None:
+        """Set every counter to 0."""
+        self.write_register("counter_clear", 1)
+
+    # -- programming and inference
+
+    def program(self, image: ChipImage, *, progress: Progress | None = None) -> None:
+        """Put ``image`` on the chip: only sections that differ are written, all are verified by CRC.
+
+        Raises
+        ------
+        GeometryError
+            The image does not fit; the chip is untouched.
+        VerifyError
+            A section reads back other than written.
+        HostError
+            Link or device failed. After this or Ctrl-C the chip refuses inference until programmed again.
+        """
+        sections = lay_out(image, self.geometry)
+        self._image = None
+        # A chip that holds nothing is not worth reading first: a CRC costs half as long as writing.
+        blank = self.read_register("program_tag") == 0
+        wrong = sections if blank else differing(self._session, sections)
+        if wrong or not self._holds(image):
+            # From here to the end the chip holds parts of two images: tag 0 makes it refuse inference.
+            self.write_register("program_tag", 0)
+            self._write_until_equal(sections, wrong, progress)
+            self.write_register("layer_count", len(image.layers))
+            self.write_register("program_tag", image.tag)
+        if progress is not None:
+            total = sum(s.words.size for s in sections)
+            progress(total, total)
+        self._image = image
+
+    def infer(
+        self,
+        x: npt.NDArray[np.uint8],
+        *,
+        seed: int = 0,
+        first_index: int = 0,
+        noise: bool = True,
+        progress: Progress | None = None,
+    ) -> npt.NDArray[np.int32]:
+        """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
+        image = self._image
+        if image is None:
+            raise NotProgrammedError("no image programmed on this board; call program(image) first")
+        x = check_inputs(x, image.inputs, seed=seed, first_index=first_index)
+        if not self._holds(image):
+            raise NotProgrammedError(
+                f"the chip no longer holds image {image.name!r} (reset or reprogrammed?); program again"
+            )
+        self.write_register("seed_low", seed & 0xFFFFFFFF)
+        self.write_register("seed_high", seed >> 32)
+        self.write_register("noise_enable", int(noise))
+        y = np.empty((len(x), image.outputs), np.int32)
+
+        def answered(i: int, payload: bytes) -> None:
+            y[i] = np.frombuffer(payload, "<i4")
+            if progress is not None:
+                progress(i + 1, len(x))
+
+        try:
+            self._session.run(self._infer_commands(x, first_index, image.outputs), answered=answered)
+        except DeviceError as error:
+            if error.status == Status.NOT_PROGRAMMED:
+                raise NotProgrammedError("the chip lost its image during inference; program again") from None
+            raise
+        return y
+
+    def close(self) -> None:
+        """Close the link. What is programmed stays on the device."""
+        self._link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _holds(self, image: ChipImage) -> bool:
+        first = BY_NAME["program_tag"].address
+        assert BY_NAME["layer_count"].address == first + 1
+        tag, layers = self.read_words(first, 2)
+        return int(tag) & 0xFFFFFFFF == image.tag and int(layers) == len(image.layers)
+
+    def _write_until_equal(
+        self, sections: list[Section], wrong: list[Section], progress: Progress | None
+    ) -> None:
+        total = sum(s.words.size for s in sections)
+        for _ in range(WRITE_ROUNDS):
+            if not wrong:
+                return
+            done = total - sum(s.words.size for s in wrong)
+            self._write(wrong, done, total, progress)
+            wrong = differing(self._session, wrong)
+        names = ", ".join(s.name for s in wrong[:4])
+        raise VerifyError(
+            f"{len(wrong)} memory sections read back other than written after {WRITE_ROUNDS} rounds: {names}"
+        )
+
+    def _write(self, sections: list[Section], done: int, total: int, progress: Progress | None) -> None:
+        # One batch over all sections, so that the window never runs empty between two of them.
+        commands = [c for s in sections for c in write_commands(s, self._packet_bytes)]
+
+        def answered(i: int, _: bytes) -> None:
+            nonlocal done
+            command = commands[i]
+            done += len(command.payload) // (2 if command.opcode == Opcode.WRITE_SHORT else 4)
+            if progress is not None:
+                progress(done, total)
+
+        self._session.run(commands, answered=answered)
+
+    def _infer_commands(self, x: npt.NDArray[np.uint8], first: int, outputs: int) -> Iterator[Command]:
+        for i, row in enumerate(x):
+            yield Command(Opcode.INFER, first + i, row.tobytes(), answer_bytes=4 * outputs)

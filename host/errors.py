@@ -1,0 +1,49 @@
+"""What can go wrong between host and device, as a small hierarchy: catch HostError for all of it."""
+
+from __future__ import annotations
+
+from emulator.spec.packets import Status
+
+
+class HostError(Exception):
+    """Anything that kept the host from getting a certain answer."""
+
+
+class LinkError(HostError):
+    """The byte stream itself failed: no such port, port busy, cable pulled, simulation not built."""
+
+
+class LinkTimeout(LinkError):
+    """The device did not answer in time, every retry included."""
+
+
+class ProtocolError(HostError):
+    """Answers kept coming damaged or out of order until the retries were spent."""
+
+
+class IdentityError(HostError):
+    """What answered is not a device this host can drive; the message says what to rebuild."""
+
+
+class DeviceError(HostError):
+    """The device refused a request.
+
+    ``status`` is the status code it gave, ``request`` names the request in words.
+    """
+
+    def __init__(self, status: Status, request: str) -> None:
+        super().__init__(f"device refused {request}: {status.name.lower().replace('_', ' ')}")
+        self.status = status
+        self.request = request
+
+
+class NotProgrammedError(HostError):
+    """The chip does not hold the image this Board programmed (never programmed, reset, or overwritten)."""
+
+
+class VerifyError(HostError):
+    """A memory section reads back other than written, after every retry."""
+
+
+class InputError(HostError, ValueError):
+    """Inputs of a wrong type, shape or range; nothing was sent."""

@@ -1,0 +1,74 @@
+"""Reading and judging a device's identity block."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emulator.spec import PRESETS, Geometry, GeometryError
+from emulator.spec.registers import (
+    BY_NAME,
+    FEATURES,
+    MAGIC,
+    PROTOCOL_MAJOR,
+    PROTOCOL_MINOR,
+    register_map_hash,
+)
+from host.errors import IdentityError
+
+FIXED = ("magic", "protocol", "build_id_low", "build_id_high", "register_map")
+"""Registers whose addresses never change between versions, so they can be read before trusting the rest."""
+GEOMETRY_PREFIX = "geometry_"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a device says it is."""
+
+    protocol: tuple[int, int]
+    build_id: int
+    register_map: int
+    geometry: Geometry
+
+
+def read_identity(read: Callable[[int, int], list[int]]) -> Identity:
+    """Identity of the device behind ``read(address, count) -> words``.
+
+    Raises
+    ------
+    IdentityError
+        When this host cannot drive the device; the message says what to rebuild.
+    """
+    assert [BY_NAME[name].address for name in FIXED] == list(range(len(FIXED)))
+    magic, protocol, build_low, build_high, register_map = read(0, len(FIXED))
+    major, minor = protocol >> 16, protocol & 0xFFFF
+    if magic != MAGIC:
+        raise IdentityError(f"not an ndrite device: magic is {magic:#010x}; accepted: {MAGIC:#010x}")
+    if major != PROTOCOL_MAJOR:
+        older = "the gateware" if major < PROTOCOL_MAJOR else "the host (pip install -U ndrite)"
+        raise IdentityError(
+            f"device speaks protocol {major}.{minor}, this host {PROTOCOL_MAJOR}.{PROTOCOL_MINOR}: "
+            f"rebuild {older}"
+        )
+    if register_map != register_map_hash():
+        raise IdentityError(
+            f"device has register map {register_map:#010x}, this host {register_map_hash():#010x}: "
+            "rebuild the gateware from the same version as the host"
+        )
+    return Identity((major, minor), build_high << 32 | build_low, register_map, _geometry(read))
+
+
+def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
+    names = list(Geometry().hardware_fields())
+    first = BY_NAME[GEOMETRY_PREFIX + names[0]].address
+    words = dict(zip(names, read(first, len(names)), strict=True))
+    fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
+    try:
+        geometry = Geometry(name="device", **fields)  # type: ignore[arg-type]
+    except GeometryError as error:
+        raise IdentityError(f"device reports an impossible {error}: rebuild the gateware") from None
+    for preset in PRESETS.values():
+        if preset.hardware_fields() == geometry.hardware_fields():
+            return dataclasses.replace(geometry, name=preset.name)
+    return geometry

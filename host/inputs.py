@@ -1,0 +1,35 @@
+"""Checks on what a caller hands to ``infer``, before a byte is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from host.errors import InputError
+
+SEED_LIMIT = 1 << 64
+INDEX_LIMIT = 1 << 32
+
+
+def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDArray[np.uint8]:
+    """``x`` as a C-contiguous uint8 (n, inputs) array.
+
+    Raises
+    ------
+    InputError
+        Naming what is wrong and what is accepted. Other dtypes are refused, not converted: a silent
+        cast of 0..1 floats would give zeros and a plausible accuracy.
+    """
+    if not isinstance(x, np.ndarray):
+        raise InputError(f"inputs are a {type(x).__name__}; accepted: a NumPy array uint8 (n, {inputs})")
+    if x.dtype != np.uint8:
+        raise InputError(f"inputs have dtype {x.dtype}; accepted: uint8 (codes 0..255)")
+    if x.ndim != 2 or x.shape[1] != inputs:
+        raise InputError(f"inputs have shape {x.shape}; accepted: (n, {inputs})")
+    if not 0 <= seed < SEED_LIMIT:
+        raise InputError(f"seed is {seed}; accepted: 0..2^64-1")
+    if not 0 <= first_index <= INDEX_LIMIT - len(x):
+        raise InputError(f"first_index is {first_index}; accepted: 0..2^32-{len(x)} for {len(x)} inputs")
+    return np.ascontiguousarray(x)

@@ -1,0 +1,8 @@
+"""Links: byte streams between host and device, one module per transport.
+
+Imports pyserial only. A link knows nothing of packets.
+"""
+
+from host.links.link import Link
+
+__all__ = ["Link"]

@@ -1,0 +1,26 @@
+"""The one interface every transport implements."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Link(Protocol):
+    """A byte stream both ways. Bytes may be lost or damaged; the session above copes with that."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send all of ``data``. Raises ``LinkError`` when the stream is broken."""
+        ...
+
+    def read(self, timeout_s: float, /) -> bytes:
+        """Bytes received, at least one unless none came within ``timeout_s`` seconds (then empty).
+
+        A simulated link counts the seconds in simulated clock cycles. Raises ``LinkError`` when the
+        stream is broken.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the transport; further use raises ``LinkError``. Closing twice is allowed."""
+        ...

@@ -1,0 +1,64 @@
+"""Words in and out of the device: commands for bursts of any length, in packets the geometry takes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.memory_map import Section
+from emulator.spec.packets import Opcode
+from host.session import Command, Session
+
+Words = npt.NDArray[np.int32]
+CRC_BYTES = 4
+
+
+def write_commands(section: Section, packet_bytes: int) -> Iterator[Command]:
+    """Commands that write a section, two bytes a word where every word of the section allows it."""
+    short = section.short
+    opcode, word = (Opcode.WRITE_SHORT, 2) if short else (Opcode.WRITE, 4)
+    data = section.words.astype("<i2" if short else "<i4").tobytes()
+    for start in range(0, len(data), packet_bytes):
+        yield Command(opcode, section.address + start // word, data[start : start + packet_bytes])
+
+
+def read_commands(address: int, count: int, packet_bytes: int) -> Iterator[Command]:
+    """Commands that read ``count`` words from ``address`` up."""
+    most = packet_bytes // 4
+    for start in range(0, count, most):
+        n = min(most, count - start)
+        yield Command(Opcode.READ, address + start, n.to_bytes(2, "little"), answer_bytes=4 * n)
+
+
+def check_command(section: Section) -> Command:
+    """Command that asks for a section's CRC as the device sees it."""
+    return Command(
+        Opcode.CHECK, section.address, section.words.size.to_bytes(4, "little"), answer_bytes=CRC_BYTES
+    )
+
+
+def section_crc(section: Section) -> int:
+    """The CRC-32 the device must report: over the section's words, 32 bit little endian."""
+    return zlib.crc32(section.words.astype("<i4").tobytes())
+
+
+def read_words(session: Session, address: int, count: int, packet_bytes: int) -> Words:
+    """``count`` words from ``address`` up, int32 (count,). Raises as ``Session.run``."""
+    parts: list[bytes] = []
+    session.run(
+        read_commands(address, count, packet_bytes), answered=lambda _, payload: parts.append(payload)
+    )
+    return np.frombuffer(b"".join(parts), "<i4").astype(np.int32)
+
+
+def differing(session: Session, sections: list[Section]) -> list[Section]:
+    """The sections whose content on the device is not theirs. Raises as ``Session.run``."""
+    crcs: list[int] = []
+    session.run(
+        (check_command(s) for s in sections),
+        answered=lambda _, payload: crcs.append(int.from_bytes(payload, "little")),
+    )
+    return [s for s, crc in zip(sections, crcs, strict=True) if crc != section_crc(s)]

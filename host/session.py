@@ -1,0 +1,259 @@
+"""The session: requests in, certain answers out, over a link that may lose or damage bytes.
+
+Several requests are in flight (the device's window). The device executes them in sequence order and
+answers in that order, so the session only ever accepts the answer to its oldest unanswered request, with
+matching sequence number, opcode and length and a good CRC. Anything else (damage, silence, a refusal for
+sequence) leads to a resynchronisation: a ``sync`` request under a fresh random sequence number, everything
+before its answer discarded, then every unanswered request again, in order.
+
+A request may therefore be executed twice, the second time after later requests of the same batch. That is
+harmless because requests are idempotent and a batch holds requests that do not depend on one another;
+``Session.run`` returns only when all of them are answered.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from emulator.spec.packets import Opcode, Status
+from host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
+from host.links import Link
+from host.packets import (
+    DELIMITER,
+    OVERHEAD_BYTES,
+    FrameError,
+    Request,
+    Response,
+    VersionError,
+    decode_response,
+    encode_request,
+)
+
+SEQUENCES = 1 << 16
+TIMEOUT_S = 2.0
+ATTEMPTS = 8
+PAYLOAD_MAX = 4096
+"""Longest payload any geometry has."""
+REBUILD = "rebuild the gateware, or use the host it was built with"
+FRAME_MAX = PAYLOAD_MAX + OVERHEAD_BYTES + (PAYLOAD_MAX + OVERHEAD_BYTES) // 254 + 1
+
+
+@dataclass(frozen=True)
+class Command:
+    """One request without its sequence number, and how many payload bytes its answer has."""
+
+    opcode: Opcode
+    address: int = 0
+    payload: bytes = b""
+    answer_bytes: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.opcode.name.lower()} at {self.address:#010x}"
+
+
+@dataclass
+class SessionStatistics:
+    """What the session had to cope with since it began."""
+
+    requests: int = 0
+    resyncs: int = 0
+    timeouts: int = 0
+    damaged_frames: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+class _Anomaly(Exception):
+    """Internal: the stream of answers broke; ``silence`` when nothing came at all."""
+
+    def __init__(self, text: str, *, silence: bool = False) -> None:
+        super().__init__(text)
+        self.silence = silence
+
+
+class Session:
+    """Sequence numbers, window, timeouts and retries over one link.
+
+    Parameters
+    ----------
+    link:
+        The byte stream; the session does not close it.
+    timeout_s:
+        Longest silence before a resynchronisation, seconds (simulated ones on a simulated link).
+    attempts:
+        Resynchronisations in a row without one accepted answer before giving up.
+    """
+
+    def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS) -> None:
+        self.link = link
+        self.timeout_s = timeout_s
+        self.attempts = attempts
+        self.window = 1
+        self.statistics = SessionStatistics()
+        self._next = 0
+        self._received = bytearray()
+        self._scanned = 0
+        self._synced = False
+
+    def run(
+        self, commands: Iterable[Command], *, answered: Callable[[int, bytes], None] | None = None
+    ) -> None:
+        """Carry out every command; ``answered(i, payload)`` is called for each in order.
+
+        Raises
+        ------
+        IdentityError
+            The device speaks another packet version.
+        DeviceError
+            The device refused a command; later commands of the batch may have been executed.
+        LinkTimeout, ProtocolError
+            No certain answer within the allowed attempts.
+        LinkError
+            The link itself broke.
+        """
+        pending = iter(commands)
+        flight: deque[tuple[int, Command]] = deque()
+        index = failures = 0
+        more = True
+        try:
+            if not self._synced:
+                failures = self._resync(failures, _Anomaly("no session yet"))
+            while more or flight:
+                more = more and self._fill(flight, pending)
+                if not flight:
+                    break
+                try:
+                    response = self._accept(*flight[0])
+                except _Anomaly as anomaly:
+                    failures = self._resync(failures + 1, anomaly)
+                    flight = deque(self._send(command) for _, command in flight)
+                    continue
+                failures = 0
+                _, command = flight.popleft()
+                if response.status != Status.OK:
+                    raise DeviceError(_status(response.status), str(command))
+                if answered is not None:
+                    answered(index, response.payload)
+                index += 1
+        except BaseException:
+            # Ctrl-C included: answers may still be under way, so the next batch starts afresh.
+            self._synced = False
+            raise
+
+    def call(self, command: Command) -> bytes:
+        """Carry out one command and return its answer's payload. Raises as ``run``."""
+        answers: list[bytes] = []
+        self.run([command], answered=lambda _, payload: answers.append(payload))
+        return answers[0]
+
+    def _fill(self, flight: deque[tuple[int, Command]], pending: Iterator[Command]) -> bool:
+        """Send until the window is full; False when there are no more commands."""
+        while len(flight) < self.window:
+            command = next(pending, None)
+            if command is None:
+                return False
+            self.statistics.requests += 1
+            flight.append(self._send(command))
+        return True
+
+    def _send(self, command: Command) -> tuple[int, Command]:
+        sequence = self._next
+        self._next = (sequence + 1) % SEQUENCES
+        self._write(Request(sequence, command.opcode, command.address, command.payload))
+        return sequence, command
+
+    def _write(self, request: Request) -> None:
+        frame = encode_request(request)
+        self.statistics.bytes_sent += len(frame)
+        self.link.write(frame)
+
+    def _accept(self, sequence: int, command: Command) -> Response:
+        """The answer to exactly this request, or an anomaly."""
+        try:
+            response = decode_response(self._frame())
+        except VersionError as error:
+            raise IdentityError(f"{error}; {REBUILD}") from None
+        except FrameError as error:
+            self.statistics.damaged_frames += 1
+            raise _Anomaly(str(error)) from None
+        if response.status == Status.SEQUENCE:
+            raise _Anomaly("the device missed a request")
+        if response.sequence != sequence or response.opcode != command.opcode:
+            raise _Anomaly("an answer to another request")
+        length = command.answer_bytes if response.status == Status.OK else 0
+        if len(response.payload) != length:
+            raise _Anomaly(f"{len(response.payload)} bytes in an answer of {length}")
+        return response
+
+    def _resync(self, failures: int, cause: _Anomaly) -> int:
+        """Agree on a new sequence number, discarding all that was under way; the failures so far."""
+        self._synced = False
+        while failures <= self.attempts:
+            self.statistics.resyncs += 1
+            # Random: no stale answer can match it, whatever this or an earlier process had sent.
+            sequence = secrets.randbelow(SEQUENCES)
+            # A leading delimiter ends whatever torn frame the device has half received.
+            self.link.write(DELIMITER)
+            self._write(Request(sequence, Opcode.SYNC, 0))
+            try:
+                self._await_sync(sequence)
+            except _Anomaly as anomaly:
+                cause = anomaly
+                failures += 1
+                continue
+            self._next = (sequence + 1) % SEQUENCES
+            self._synced = True
+            return failures
+        if cause.silence:
+            raise LinkTimeout(f"device does not answer ({failures} attempts of {self.timeout_s:g} s)")
+        raise ProtocolError(f"gave up after {failures} attempts: {cause}")
+
+    def _await_sync(self, sequence: int) -> None:
+        wanted = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
+        # At most two windows of stale answers and some debris can precede the one we wait for.
+        for _ in range(256):
+            try:
+                r = decode_response(self._frame())
+            except VersionError as error:
+                raise IdentityError(
+                    f"{error}; rebuild the device or use the host it was built with"
+                ) from None
+            except FrameError:
+                self.statistics.damaged_frames += 1
+                continue
+            if (r.sequence, r.opcode, r.status, r.expected, r.payload) == wanted:
+                return
+        raise _Anomaly("nothing but other answers and debris after a sync")
+
+    def _frame(self) -> bytes:
+        """Next frame without its delimiter; empty ones are skipped. Anomaly when nothing comes."""
+        while True:
+            end = self._received.find(0, self._scanned)
+            if end >= 0:
+                frame = bytes(self._received[:end])
+                del self._received[: end + 1]
+                self._scanned = 0
+                if frame:
+                    return frame
+                continue
+            self._scanned = len(self._received)
+            if self._scanned > FRAME_MAX:
+                self._received.clear()
+                self._scanned = 0
+                raise _Anomaly("bytes without a delimiter")
+            data = self.link.read(self.timeout_s)
+            if not data:
+                self.statistics.timeouts += 1
+                raise _Anomaly("no answer", silence=True)
+            self.statistics.bytes_received += len(data)
+            self._received += data
+
+
+def _status(code: int) -> Status:
+    try:
+        return Status(code)
+    except ValueError:
+        raise ProtocolError(f"the device answered with status {code}, unknown to this host") from None

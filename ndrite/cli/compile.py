@@ -1,0 +1,67 @@
+"""ndrite compile: a float network onto a chip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ndrite.cli.files import load_array
+from ndrite.cli.options import json_option
+from ndrite.cli.terminal import print_json, print_table
+
+SAMPLES = 512
+"""Test images that calibrate a network of their size when no samples are given."""
+
+
+@click.command()
+@click.argument("network", metavar="FLOAT.npz", type=click.Path(path_type=Path))
+@click.option("--chip", required=True, metavar="NAME", help="Chip preset (ideal, wan2022) or a YAML file.")
+@click.option("-o", "--output", required=True, metavar="IMAGE", type=click.Path(path_type=Path))
+@click.option(
+    "--samples",
+    "samples_path",
+    metavar="X.npy",
+    type=click.Path(path_type=Path),
+    help=f"uint8 (n, inputs) typical inputs that set ADC ranges; default: {SAMPLES} shipped test images.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, (1 << 63) - 1),
+    help="Programming-error seed: which individual chip.",
+)
+@json_option
+def command(
+    network: Path, chip: str, output: Path, samples_path: Path | None, seed: int, as_json: bool
+) -> None:
+    """Compile FLOAT.npz for a chip and write a chip image; report what it lost.
+
+    Errors of weights are relative to the weights' rms, table errors in output steps (LSB), SNR in dB.
+
+    \b
+    Example: ndrite compile float.npz --chip wan2022 -o image.npz --samples x.npy --seed 7
+    """
+    from emulator.compile import compile_network
+    from emulator.network import load_network
+    from ndrite.shipped import labelled_images
+
+    floats = load_network(network)
+    samples = (
+        labelled_images(floats.inputs)[0][:SAMPLES] if samples_path is None else load_array(samples_path)
+    )
+    compiled = compile_network(floats, chip, samples, seed=seed)
+    compiled.image.save(output)
+    report = compiled.report.as_dict()
+    if as_json:
+        print_json({"image": str(output), "tag": f"{compiled.image.tag:08x}", **report})
+        return
+    layers = report["layers"]
+    rows = [(name, *(_text(layer[name]) for layer in layers)) for name in layers[0]]
+    header = ("quantity", *(f"layer {i}" for i in range(len(layers))))
+    print_table(f"{output}: {floats.name} on {report['chip']}", header, rows)
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

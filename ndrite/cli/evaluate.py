@@ -1,0 +1,70 @@
+"""ndrite evaluate: accuracy on the shipped test images, and agreement with the golden model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from emulator.spec import ChipImage
+from ndrite.cli.main import CheckFailed
+from ndrite.cli.options import board_option, json_option, noise_option, seed_option
+from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.url import connect
+
+RTL_IMAGES = 500
+"""Default on anything slower than the golden model."""
+
+
+@click.command()
+@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@board_option
+@click.option(
+    "--images",
+    "count",
+    type=click.IntRange(1),
+    metavar="N",
+    help=f"First N test images; default: all 10,000 on golden:, {RTL_IMAGES} elsewhere.",
+)
+@seed_option
+@noise_option
+@json_option
+def command(image_path: Path, url: str, count: int | None, seed: int, noise: bool, as_json: bool) -> None:
+    """Classify the shipped Fashion-MNIST test images with IMAGE.
+
+    Prints accuracy, the images whose outputs differ from the golden model in any bit, and on gateware the
+    clock cycles per inference against the schedule bound sum of K * J * ceil(M / lanes). Exit code 1 when
+    any image differs.
+
+    \b
+    Example: ndrite evaluate image.npz --board uart:/dev/pts/3 --images 100
+    """
+    from ndrite.evaluate import evaluate
+    from ndrite.shipped import labelled_images
+
+    image = ChipImage.load(image_path)
+    images, labels = labelled_images(image.inputs)
+    if count is None:
+        count = len(images) if url.startswith("golden:") else RTL_IMAGES
+    if count > len(images):
+        raise click.UsageError(f"--images is {count}; accepted: 1..{len(images)}")
+    with connect(url) as board:
+        with progress_bar("programming") as report:
+            board.program(image, progress=report)
+        with progress_bar("inference") as report:
+            result = evaluate(
+                board, image, images[:count], labels[:count], seed=seed, noise=noise, progress=report
+            )
+    if as_json:
+        print_json({"image": str(image_path), "board": url, "seed": seed, "noise": noise, **result.as_dict()})
+    else:
+        rows = [(name, _text(value)) for name, value in result.as_dict().items() if value is not None]
+        print_table(f"{image.name} on {url}", ("quantity", "value"), rows)
+    if result.mismatches:
+        raise CheckFailed(
+            f"{result.mismatches} of {count} images differ from golden; {result.first_mismatch}"
+        )
+
+
+def _text(value: float | int | str) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,161 @@
+"""ndrite explain: where the accuracy goes."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from ndrite.cli.files import load_array
+from ndrite.cli.options import json_option, seed_option
+from ndrite.cli.terminal import print_json, print_table
+
+SAMPLES = 512
+"""Test images that calibrate when no samples are given; the measurement uses the others."""
+
+
+@click.command()
+@click.argument("path", metavar="IMAGE|FLOAT.npz", type=click.Path(path_type=Path))
+@click.option("--chip", metavar="NAME", help="Chip of a float network: preset, YAML file, or several joined by +.")
+@click.option(
+    "--network",
+    metavar="FLOAT.npz",
+    type=click.Path(path_type=Path),
+    help="Float network an IMAGE was compiled from, unless it is the shipped one.",
+)
+@click.option(
+    "--samples",
+    "samples_path",
+    metavar="S.npy",
+    type=click.Path(path_type=Path),
+    help=f"uint8 (n, inputs) that calibrate; default: {SAMPLES} shipped test images.",
+)
+@click.option("--inputs", "inputs_path", metavar="X.npy", type=click.Path(path_type=Path), help="Own test inputs.")
+@click.option("--labels", "labels_path", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes.")
+@click.option("--images", default=2000, show_default=True, type=click.IntRange(1), help="Test images used.")
+@click.option("--chip-seed", type=click.IntRange(0, (1 << 63) - 1), help="Which chip; default: IMAGE's own, or 0.")
+@seed_option
+@click.option("--mitigation", is_flag=True, help="Also measure what each measure against the errors is worth.")
+@click.option(
+    "-p", "--picture", type=click.Path(path_type=Path, dir_okay=False), metavar="PICTURE", help="Draw it."
+)
+@json_option
+def command(
+    path: Path,
+    chip: str | None,
+    network: Path | None,
+    samples_path: Path | None,
+    inputs_path: Path | None,
+    labels_path: Path | None,
+    images: int,
+    chip_seed: int | None,
+    seed: int,
+    mitigation: bool,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
+    """Break the loss of a compiled network down by cause: accuracy (%) and output SNR (dB).
+
+    Every cause alone, as it is and with gains and biases corrected on the samples as compiling does; all of
+    them; and the chip image itself. Give an image, or a float network with --chip.
+
+    \b
+    Example: ndrite explain image.npz -p explain.png
+             ndrite explain float.npz --chip dendritic-ndr --mitigation --json
+    """
+    from emulator.errors import CompileWarning
+    from emulator.explain import explain, mitigation_benefits
+    from ndrite.explain import draw, subject_of
+
+    if (inputs_path is None) != (labels_path is None):
+        raise click.UsageError("--inputs and --labels belong together; accepted: both or neither")
+    if picture is not None and not picture.parent.is_dir():
+        raise click.UsageError(f"{picture.parent}: no such folder")
+    samples, x, labels = _data(path, chip, samples_path, inputs_path, labels_path, images)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CompileWarning)
+        subject = subject_of(path, chip=chip, network=network, samples=samples, seed=chip_seed)
+    result = explain(
+        subject.network,
+        subject.chip,
+        subject.compiled,
+        samples,
+        x,
+        labels,
+        image=subject.image,
+        seed=seed & ((1 << 63) - 1),
+    )
+    benefits = []
+    if mitigation:
+        seeds = (subject.compiled.report.seed,)
+        benefits = mitigation_benefits(subject.network, subject.chip, samples, x, labels, seeds=seeds)
+    if picture is not None:
+        draw(result, picture)
+    notes = [str(w.message) for w in caught]
+    if subject.same_image is False:
+        notes.append("compiling again did not give this very image (other samples?); causes are of the new one")
+    if as_json:
+        content: dict[str, Any] = result.as_dict() | {"notes": notes, "same_image": subject.same_image}
+        print_json(content | {"mitigation": [outcome.as_dict() for outcome in benefits]})
+        return
+    rows = [
+        (
+            row.cause,
+            _percent(row.accuracy),
+            _decibels(row.snr_db),
+            _percent(row.accuracy_corrected),
+            _decibels(row.snr_corrected_db),
+            row.covers,
+        )
+        for row in result.rows
+    ]
+    title = f"{result.network} on {result.chip}: float {100 * result.reference:.2f} %, {result.images} images"
+    print_table(title, ("cause", "accuracy", "SNR", "corrected", "SNR", "covers"), rows)
+    if benefits:
+        lines = [(o.name, _percent(o.accuracy), _decibels(o.snr_db)) for o in benefits]
+        print_table("measures, on the golden model", ("compiled with", "accuracy", "SNR"), lines)
+    for note in notes:
+        click.echo(f"note: {note}")
+
+
+def _data(
+    path: Path,
+    chip: str | None,
+    samples_path: Path | None,
+    inputs_path: Path | None,
+    labels_path: Path | None,
+    images: int,
+) -> tuple[Any, Any, Any]:
+    """Samples uint8 (n, K), test inputs uint8 (n, K) and labels (n,)."""
+    from emulator.network import load_network
+    from emulator.spec import ChipImage
+    from host import InputError
+    from host.inputs import check_inputs
+    from ndrite.shipped import labelled_images
+
+    inputs = ChipImage.load(path).inputs if chip is None else load_network(path).inputs
+    if inputs_path is not None and labels_path is not None:
+        x = check_inputs(load_array(inputs_path), inputs, seed=0, first_index=0)
+        labels = load_array(labels_path)
+        if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
+            raise InputError(f"{labels_path}: {labels.dtype} {labels.shape}; accepted: integers ({len(x)},)")
+        if samples_path is None:
+            raise InputError("--samples is missing; accepted: a file, as the shipped images are not of your data")
+    else:
+        x, labels = labelled_images(inputs)
+    samples = x[:SAMPLES] if samples_path is None else load_array(samples_path)
+    start = SAMPLES if samples_path is None else 0
+    return samples, x[start : start + images], labels[start : start + images]
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f} %"
+
+
+def _decibels(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "none" if value >= 99.95 else f"{value:.1f} dB"

@@ -1,0 +1,50 @@
+"""NumPy files in and out, with errors that name the file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from host import InputError
+
+BYTES_MAX = 8 << 30
+
+
+def load_array(path: Path) -> npt.NDArray[Any]:
+    """Array of an ``.npy`` file; nothing in it is executed.
+
+    Raises
+    ------
+    InputError
+        When there is no such file or it is no plain NumPy array.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size > BYTES_MAX:
+        raise InputError(f"{path}: larger than {BYTES_MAX} bytes")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{path}: not a NumPy .npy file ({error})") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError(f"{path}: an .npz archive; accepted: one array in an .npy file")
+    return array
+
+
+def save_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an ``.npy`` file in whole or not at all."""
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.save(file, array, allow_pickle=False)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

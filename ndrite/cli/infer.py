@@ -1,0 +1,76 @@
+"""ndrite infer: inputs through an image on a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from emulator.spec import ChipImage
+from host.inputs import check_inputs
+from ndrite.cli.files import load_array, save_array
+from ndrite.cli.options import board_option, json_option, noise_option, seed_option
+from ndrite.cli.terminal import print_json, progress_bar
+from ndrite.url import connect
+
+
+@click.command()
+@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.option(
+    "--inputs",
+    "inputs_path",
+    required=True,
+    metavar="X.npy",
+    type=click.Path(path_type=Path),
+    help="uint8 (n, inputs): input codes 0..255.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="Y.npy",
+    type=click.Path(path_type=Path),
+    help="int32 (n, outputs), written in whole or not at all.",
+)
+@board_option
+@seed_option
+@click.option(
+    "--first-index",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, (1 << 32) - 1),
+    help="Inference index of the first row; selects its read noise together with the seed.",
+)
+@noise_option
+@json_option
+def command(
+    image_path: Path,
+    inputs_path: Path,
+    output: Path,
+    url: str,
+    seed: int,
+    first_index: int,
+    noise: bool,
+    as_json: bool,
+) -> None:
+    """Run every row of X.npy through IMAGE and write the outputs.
+
+    \b
+    Example: ndrite infer image.npz --inputs x.npy --board sim: --seed 7 -o y.npy
+    """
+    image = ChipImage.load(image_path)
+    # Before the board is opened: a wrong file should not cost a compilation first.
+    x = check_inputs(load_array(inputs_path), image.inputs, seed=seed, first_index=first_index)
+    if not output.parent.is_dir():
+        raise click.UsageError(f"{output.parent}: no such folder")
+    with connect(url) as board:
+        with progress_bar("programming") as report:
+            board.program(image, progress=report)
+        with progress_bar("inference") as report:
+            y = board.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
+    save_array(output, y)
+    summary = {"output": str(output), "inferences": len(y), "outputs": y.shape[1], "board": url, "seed": seed}
+    if as_json:
+        print_json({**summary, "first_index": first_index, "noise": noise})
+    else:
+        click.echo(f"{output}: {len(y)} inferences of {y.shape[1]} outputs, on {url}")

@@ -1,0 +1,38 @@
+"""ndrite info: what a board says it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from boards.build_id import build_id
+from host import Board
+from ndrite.cli.options import json_option
+from ndrite.cli.terminal import print_json, print_table
+from ndrite.url import connect
+
+
+@click.command()
+@click.argument("url")
+@json_option
+def command(url: str, as_json: bool) -> None:
+    """Print identity, geometry (rows, lanes, memory depths in words) and counters (clock cycles, events).
+
+    \b
+    Example: ndrite info sim:
+             ndrite info uart:/dev/ttyUSB0@1000000 --json
+    """
+    with connect(url) as board:
+        report: dict[str, Any] = board.identity()
+        if isinstance(board, Board):
+            report["sources_match"] = build_id(board.geometry) == board.build_id
+        report["counters"] = board.counters()
+    if as_json:
+        print_json(report)
+        return
+    rows = [(k, str(v)) for k, v in report.items() if not isinstance(v, dict)]
+    rows += [
+        (f"{part}.{k}", str(v)) for part in ("geometry", "counters") for k, v in (report[part] or {}).items()
+    ]
+    print_table(url, ("field", "value"), rows)

@@ -1,0 +1,101 @@
+"""The command group, and how errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+OK, FAILED_CHECK, BAD_INPUT, DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
+COMMANDS = {
+    "demo": "The shipped network: float, golden model and RTL side by side.",
+    "info": "What a board says it is.",
+    "compile": "A float network onto a chip: write a chip image.",
+    "chip": "Chip descriptions: list, show, check, diff, and what each preset loses.",
+    "fit": "Your own measurements into a device description.",
+    "explain": "Where the accuracy goes: one cause of error at a time.",
+    "infer": "Run inputs through an image on a board.",
+    "evaluate": "Accuracy on the shipped test images, and agreement with the golden model.",
+    "serve": "The simulated board's UART on a pseudo-terminal.",
+    "selftest": "Test a board's registers, memories and arithmetic.",
+}
+
+
+class CheckFailed(Exception):
+    """A command did its work and the result is bad: exit code 1."""
+
+
+class _Group(click.Group):
+    """Knows every command's name and summary; imports one only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"ndrite.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ndrite", prog_name="ndrite")
+def group() -> None:
+    """Neural networks on emulated RRAM crossbars with NDR neurons.
+
+    \b
+    A board is named by a URL:
+      golden:[PRESET]    the bit-exact integer model
+      sim:[PRESET]       the RTL compiled for this machine (presets: sim, sim-8, tiny)
+      uart:PORT[@BAUD]   gateware on a serial port, pseudo-terminal or socket://host:port
+
+    \b
+    Exit codes: 0 ok, 1 a check failed, 2 wrong usage or input, 3 link or device error, 130 Ctrl-C.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: run a command, exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. Errors go to stderr as one line."""
+    from emulator.errors import EmulatorError
+    from emulator.spec import SpecError
+    from host import HostError, InputError
+
+    try:
+        code = group.main(args=arguments, prog_name="ndrite", standalone_mode=False)
+        return code if isinstance(code, int) else OK
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("ndrite: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _fail(error.format_message(), BAD_INPUT)
+    except CheckFailed as error:
+        return _fail(str(error), FAILED_CHECK)
+    except (InputError, SpecError, EmulatorError) as error:
+        return _fail(str(error), BAD_INPUT)
+    except HostError as error:
+        return _fail(str(error), DEVICE)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
+        return OK
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", BAD_INPUT)
+
+
+def _fail(message: str, code: int) -> int:
+    print("ndrite: error: " + " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,8 @@
+"""Self test of a board: registers, memories and random networks against the golden model.
+
+Imports boards, host and emulator.
+"""
+
+from ndrite.selftest.run import Check, selftest
+
+__all__ = ["Check", "selftest"]

@@ -1,0 +1,123 @@
+"""The checks of ``ndrite selftest``, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden import Core
+from emulator.spec import PRESETS, Geometry
+from emulator.spec.arithmetic import DAC_BITS
+from emulator.spec.memory_map import address, region_words
+from host import Board, BoardApi
+from ndrite.evaluate import describe_mismatch
+from ndrite.selftest.networks import random_image
+
+PATTERNS = (0x00000000, 0xFFFFFFFF, 0xAAAAAAAA, 0x55555555, 0x01234567, 0x80000001)
+INFERENCES = 8
+READ_BACK_WORDS = 64
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what was tested, whether it passed, and what was seen."""
+
+    name: str
+    passed: bool
+    seen: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types for JSON."""
+        return asdict(self)
+
+
+def selftest(board: BoardApi, *, seed: int = 0) -> Iterator[Check]:
+    """Run every check the board allows; a failed one does not stop the others.
+
+    The chip is left unprogrammed. Link failures end the test with their HostError.
+    """
+    rng = np.random.default_rng(seed)
+    if isinstance(board, Board):
+        yield _scratch(board)
+        for region, draw in _memories(board.geometry).items():
+            yield _memory(board, region, draw, rng)
+    geometry = board.geometry or PRESETS["sim"]
+    yield from _networks(board, geometry, rng)
+    if isinstance(board, Board):
+        board.write_register("program_tag", 0)
+
+
+def _scratch(board: Board) -> Check:
+    wrong = []
+    for pattern in (*PATTERNS, *(1 << i for i in range(32))):
+        board.write_register("scratch", pattern)
+        got = board.read_register("scratch")
+        if got != pattern:
+            wrong.append(f"wrote {pattern:#010x}, read {got:#010x}")
+    count = len(PATTERNS) + 32
+    return Check("scratch register", not wrong, wrong[0] if wrong else f"{count} patterns")
+
+
+Draw = Callable[[np.random.Generator, int], npt.NDArray[np.int64]]
+
+
+def _memories(geometry: Geometry) -> dict[str, Draw]:
+    """Random words as each memory stores them: narrower fields do not keep 32 bits."""
+    w = geometry.weight_max
+    return {
+        "weights": lambda rng, n: rng.integers(-w, w + 1, n),
+        "readout": lambda rng, n: rng.integers(0, 1 << 28, n),
+        "bias": lambda rng, n: rng.integers(-(1 << 31), 1 << 31, n),
+        "neuron": lambda rng, n: rng.integers(0, 1 << 16, n) | rng.integers(0, geometry.curves, n) << 16,
+        "curve_base": lambda rng, n: rng.integers(-(1 << 17), 1 << 17, n),
+        "curve_slope": lambda rng, n: rng.integers(-(1 << 17), 1 << 17, n),
+    }
+
+
+def _memory(board: Board, region: str, draw: Draw, rng: np.random.Generator) -> Check:
+    words = draw(rng, region_words(board.geometry)[region]).astype(np.uint32).view(np.int32)
+    start = address(region)
+    board.write_words(start, words)
+    name = f"memory {region}"
+    # The CRC covers all of it; a few words are also read back, so that a wrong CRC unit is told apart.
+    for first in (0, len(words) - min(READ_BACK_WORDS, len(words))):
+        part = words[first : first + READ_BACK_WORDS]
+        got = board.read_words(start + first, len(part))
+        if not np.array_equal(got, part):
+            i = int(np.flatnonzero(got != part)[0])
+            return Check(name, False, f"word {first + i}: wrote {int(part[i])}, read {int(got[i])}")
+    if not board.check_words(start, words):
+        return Check(name, False, f"CRC over {len(words)} words differs")
+    return Check(name, True, f"{len(words)} words")
+
+
+def _networks(board: BoardApi, geometry: Geometry, rng: np.random.Generator) -> Iterator[Check]:
+    for readout in ("adc", "analog") if geometry.analog else ("adc",):
+        for dac_bits in DAC_BITS:
+            for noise in (False, True) if geometry.noise else (False,):
+                yield _network(board, geometry, rng, readout, dac_bits, noise)
+
+
+def _network(
+    board: BoardApi, geometry: Geometry, rng: np.random.Generator, readout: str, dac_bits: int, noise: bool
+) -> Check:
+    # Two tiles and, with few lanes, two column groups; the last ones not full.
+    inputs = min(geometry.rows + 5, geometry.max_inputs)
+    hidden = min(geometry.lanes + 3, geometry.max_outputs, geometry.columns // 4, 80)
+    outputs = min(10, geometry.max_outputs)
+    widths = (inputs, hidden, outputs)
+    image = random_image(geometry, rng, widths=widths, readout=readout, dac_bits=dac_bits, noise=noise)
+    x = rng.integers(0, 256, (INFERENCES, inputs)).astype(np.uint8)
+    x[0], x[1] = 0, 255
+    seed, first = int(rng.integers(0, 1 << 63)), int(rng.integers(0, 1 << 31))
+    board.program(image)
+    y = board.infer(x, seed=seed, first_index=first, noise=noise)
+    expected = Core(image).infer(x, seed=seed, first_index=first, noise=noise)
+    name = f"network {'-'.join(map(str, widths))} {readout} dac {dac_bits} {'noise' if noise else 'no noise'}"
+    if np.array_equal(y, expected):
+        return Check(name, True, f"{INFERENCES} inferences equal to golden")
+    return Check(name, False, describe_mismatch(y, expected))

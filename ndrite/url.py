@@ -1,0 +1,61 @@
+"""From a board URL to a board."""
+
+from __future__ import annotations
+
+from emulator.spec import PRESETS, Geometry
+from host import Board, BoardApi, InputError
+from host.links.uart import DEFAULT_BAUD, UartLink
+
+FORMS = "golden:[PRESET], sim:[PRESET], uart:PORT[@BAUD]"
+DEFAULT_PRESET = "sim"
+
+
+def connect(url: str) -> BoardApi:
+    """Open a board.
+
+    Parameters
+    ----------
+    url:
+        ``golden:`` the bit-exact model, any image; ``golden:PRESET`` only what that geometry holds.
+        ``sim:`` or ``sim:PRESET`` the RTL, compiled for this machine when it is not in the cache.
+        ``uart:PORT[@BAUD]`` gateware on a serial port, a pseudo-terminal of ``ndrite serve``, or any
+        pyserial URL (``uart:socket://host:port``).
+
+    Raises
+    ------
+    InputError
+        The URL or the preset's name is none of these.
+    LinkError
+        The port cannot be opened, or the simulation cannot be built.
+    LinkTimeout, IdentityError
+        Nothing answers, or something this host cannot drive.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon:
+        raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
+    if scheme == "golden":
+        from boards.golden import GoldenBoard
+
+        return GoldenBoard(preset(rest) if rest else None)
+    if scheme == "sim":
+        from boards.sim import SimLink
+
+        return Board(SimLink(preset(rest or DEFAULT_PRESET)))
+    if scheme == "uart" and rest:
+        port, baud = _port(rest)
+        return Board(UartLink(port, baud))
+    raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
+
+
+def preset(name: str) -> Geometry:
+    """Geometry preset by name. Raises InputError naming those that exist."""
+    if name not in PRESETS:
+        raise InputError(f"geometry preset is {name!r}; accepted: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def _port(rest: str) -> tuple[str, int]:
+    port, at, baud = rest.rpartition("@")
+    if at and port and baud.isdecimal():
+        return port, int(baud)
+    return rest, DEFAULT_BAUD

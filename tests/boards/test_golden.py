@@ -1,0 +1,41 @@
+"""The golden board satisfies the API."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from boards.golden import GoldenBoard
+from emulator.golden import Core
+from emulator.spec import PRESETS, GeometryError
+from host import BoardApi, InputError, LinkError, NotProgrammedError
+from ndrite.selftest.networks import random_image
+
+
+def test_golden_board() -> None:
+    rng = np.random.default_rng(0)
+    image = random_image(PRESETS["tiny"], rng, widths=(20, 6, 3))
+    x = rng.integers(0, 256, (700, 20)).astype(np.uint8)
+    with GoldenBoard(PRESETS["tiny"]) as board:
+        assert isinstance(board, BoardApi)
+        with pytest.raises(NotProgrammedError):
+            board.infer(x)
+        board.program(image)
+        seen: list[tuple[int, int]] = []
+        y = board.infer(x, seed=4, first_index=9, progress=lambda *p: seen.append(p))
+        np.testing.assert_array_equal(y, Core(image).infer(x, seed=4, first_index=9))
+        assert seen == [(512, 700), (700, 700)]
+        assert board.counters() == {"inferences": 700}
+        board.clear_counters()
+        assert board.counters() == {"inferences": 0}
+        with pytest.raises(InputError, match="dtype"):
+            board.infer(x.astype(int))
+    with pytest.raises(LinkError, match="closed"):
+        board.infer(x)
+
+
+def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
+    image = random_image(PRESETS["tiny"], np.random.default_rng(0), widths=(20, 6, 3))
+    with pytest.raises(GeometryError):
+        GoldenBoard(PRESETS["sim"]).program(image)
+    GoldenBoard().program(image)

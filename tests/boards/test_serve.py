@@ -1,0 +1,87 @@
+"""The pseudo-terminal bridge, around the loopback component: no byte is lost, whatever the client does."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boards.sim.build import cached_library
+from boards.sim.serve import serve
+from emulator.spec import PRESETS
+from host.errors import LinkError
+from host.links.uart import UartLink
+from tests.boards.loopback import loopback_verilog
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from boards.sim import serve as module
+from emulator.spec import PRESETS
+module.build = lambda geometry, divisor: Path(sys.argv[1])
+link = Path(sys.argv[2])
+module.serve(PRESETS["tiny"], link=link, announce=lambda path: print(path, flush=True))
+"""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    library = cached_library("loopback", loopback_verilog, what="loopback test component")
+    link = tmp_path / "port"
+    command = [sys.executable, "-c", PROGRAM, str(library), str(link)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == str(link)
+        yield process, link
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def read_all(link: UartLink, size: int) -> bytes:
+    received = b""
+    while len(received) < size and (data := link.read(5.0)):
+        received += data
+    return received
+
+
+def test_bytes_come_back(served: tuple[subprocess.Popen[str], Path]) -> None:
+    for seed in range(2):  # a second client finds the terminal alive
+        link = UartLink(str(served[1]))
+        data = random.Random(seed).randbytes(20_000)
+        for start in range(0, len(data), 2000):
+            link.write(data[start : start + 2000])
+            assert read_all(link, 2000) == data[start : start + 2000]
+        link.close()
+
+
+def test_a_client_that_does_not_read_loses_nothing(served: tuple[subprocess.Popen[str], Path]) -> None:
+    link = UartLink(str(served[1]))
+    data = random.Random(1).randbytes(30_000)  # several times what the terminal itself holds
+    link.write(data)
+    assert read_all(link, len(data)) == data
+    link.close()
+
+
+def test_an_interrupt_removes_the_link(served: tuple[subprocess.Popen[str], Path]) -> None:
+    process, link = served
+    assert os.path.realpath(link).startswith("/dev/")
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)
+    assert not link.is_symlink()
+
+
+def test_a_file_in_the_way_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = cached_library("loopback", loopback_verilog, what="loopback test component")
+    monkeypatch.setattr("boards.sim.serve.build", lambda geometry, divisor: library)
+    path = tmp_path / "precious"
+    path.write_text("data")
+    with pytest.raises(LinkError, match="precious: cannot create"):
+        serve(PRESETS["tiny"], link=path, announce=print)
+    assert path.read_text() == "data"

@@ -1,0 +1,202 @@
+"""Board: identity, verified programming, inference; on a device double, with faults."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core
+from emulator.spec import PRESETS, ChipImage, GeometryError
+from emulator.spec.packets import Opcode
+from emulator.spec.registers import BY_NAME
+from host import Board, BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
+from tests.host.responder import FaultyLink, Responder
+
+
+def open_board(image: ChipImage, rate: float = 0.0, seed: int = 0) -> tuple[Board, Responder]:
+    device = Responder(PRESETS["tiny"], image)
+    return Board(FaultyLink(device, rate=rate, seed=seed), timeout_s=0.01, attempts=40), device
+
+
+def test_identity_and_geometry(image: ChipImage) -> None:
+    board, _ = open_board(image)
+    assert isinstance(board, BoardApi)
+    assert board.geometry == PRESETS["tiny"]
+    assert board.build_id == 0x1234
+    assert board.session.window == PRESETS["tiny"].window
+    assert board.identity()["geometry"]["lanes"] == 4
+
+
+@pytest.mark.parametrize(
+    ("register", "value", "message"),
+    [
+        ("magic", 0, "not an ndrite device"),
+        ("protocol", 2 << 16, "protocol 2.0, this host 1.0: rebuild the host"),
+        ("protocol", 0, "protocol 0.0, this host 1.0: rebuild the gateware"),
+        ("register_map", 1, "rebuild the gateware"),
+        ("geometry_rows", 7, "impossible geometry"),
+    ],
+)
+def test_a_foreign_device_is_refused(image: ChipImage, register: str, value: int, message: str) -> None:
+    device = Responder(PRESETS["tiny"], image)
+    device.set(register, value)
+    link = FaultyLink(device)
+    with pytest.raises(IdentityError, match=message):
+        Board(link)
+    assert link.closed
+
+
+def test_infer_equals_golden(image: ChipImage, x: np.ndarray) -> None:
+    board, _ = open_board(image)
+    seen: list[tuple[int, int]] = []
+    board.program(image, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    for noise in (True, False):
+        y = board.infer(x, seed=1 << 40 | 5, first_index=77, noise=noise)
+        expected = Core(image).infer(x, seed=1 << 40 | 5, first_index=77, noise=noise)
+        np.testing.assert_array_equal(y, expected)
+        assert y.dtype == np.int32
+
+
+def test_infer_of_nothing(image: ChipImage, x: np.ndarray) -> None:
+    board, _ = open_board(image)
+    board.program(image)
+    assert board.infer(x[:0]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1e-3])
+def test_lossy_link_gives_exact_results(image: ChipImage, x: np.ndarray, rate: float) -> None:
+    expected = Core(image).infer(x, seed=3)
+    for seed in range(10):
+        board, _ = open_board(image, rate, seed)
+        board.program(image)
+        np.testing.assert_array_equal(board.infer(x, seed=3), expected)
+
+
+def test_programming_again_writes_nothing(image: ChipImage) -> None:
+    board, device = open_board(image)
+    board.program(image)
+    device.executed.clear()
+    board.program(image)
+    assert not [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
+
+
+def test_only_what_differs_is_written(image: ChipImage) -> None:
+    board, device = open_board(image)
+    board.program(image)
+    bias = image.layers[0].bias + np.int32(1)
+    changed = dataclasses.replace(
+        image, layers=(dataclasses.replace(image.layers[0], bias=bias), image.layers[1])
+    )
+    device.executed.clear()
+    board.program(changed)
+    writes = [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
+    assert {r.address >> 24 for r in writes} == {0, 3}
+    assert device.get("program_tag") == changed.tag
+
+
+def test_a_flipped_bit_is_found_and_repaired(image: ChipImage) -> None:
+    board, device = open_board(image)
+    board.program(image)
+    device.words[0x01000003] ^= 4
+    board.program(image)
+    assert device.get("program_tag") == image.tag
+    fresh, other = open_board(image)
+    fresh.program(image)
+    assert device.words[0x01000003] == other.words[0x01000003]
+
+
+def test_a_stuck_word_fails_verification_and_the_chip_stays_unprogrammed(
+    image: ChipImage, x: np.ndarray
+) -> None:
+    board, device = open_board(image)
+
+    class Stuck(dict):  # type: ignore[type-arg]
+        def __setitem__(self, key: int, value: int) -> None:
+            super().__setitem__(key, 0x7F if key == 0x01000003 else value)
+
+    device.words = Stuck(device.words)
+    with pytest.raises(VerifyError, match="weights of lane 0"):
+        board.program(image)
+    assert device.get("program_tag") == 0
+    with pytest.raises(NotProgrammedError):
+        board.infer(x)
+
+
+def test_interrupted_programming_is_refused_then_repaired(image: ChipImage, x: np.ndarray) -> None:
+    board, device = open_board(image)
+
+    def interrupt(done: int, total: int) -> None:
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        board.program(image, progress=interrupt)
+    assert device.get("program_tag") == 0
+    with pytest.raises(NotProgrammedError):
+        board.infer(x)
+    board.program(image)
+    np.testing.assert_array_equal(board.infer(x), Core(image).infer(x))
+
+
+def test_a_chip_programmed_by_someone_else_is_refused(image: ChipImage, x: np.ndarray) -> None:
+    board, device = open_board(image)
+    board.program(image)
+    device.set("program_tag", 99)
+    with pytest.raises(NotProgrammedError, match="no longer holds image 'small'"):
+        board.infer(x)
+
+
+def test_a_reset_during_inference_is_refused(image: ChipImage, x: np.ndarray) -> None:
+    board, device = open_board(image)
+    board.program(image)
+
+    def reset(done: int, total: int) -> None:
+        if done == 3:
+            device.set("program_tag", 0)
+            device.expected = 0
+
+    with pytest.raises(NotProgrammedError, match="lost its image"):
+        board.infer(x, progress=reset)
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (np.zeros((2, 20), np.float32), {}, "dtype float32; accepted: uint8"),
+        (np.zeros((2, 21), np.uint8), {}, r"shape \(2, 21\); accepted: \(n, 20\)"),
+        (np.zeros(20, np.uint8), {}, r"shape \(20,\)"),
+        ([[0] * 20], {}, "a list; accepted: a NumPy array"),
+        (np.zeros((2, 20), np.uint8), {"seed": -1}, "seed is -1"),
+        (np.zeros((2, 20), np.uint8), {"seed": 1 << 64}, "seed is"),
+        (np.zeros((2, 20), np.uint8), {"first_index": (1 << 32) - 1}, "first_index is"),
+    ],
+)
+def test_wrong_inputs_are_named(image: ChipImage, x: object, options: dict[str, int], message: str) -> None:
+    board, _ = open_board(image)
+    board.program(image)
+    with pytest.raises(InputError, match=message):
+        board.infer(x, **options)  # type: ignore[arg-type]
+
+
+def test_an_image_that_does_not_fit_leaves_the_chip_alone(image: ChipImage, x: np.ndarray) -> None:
+    board, _ = open_board(image)
+    board.program(image)
+    with pytest.raises(GeometryError, match="arrays of 32 rows"):
+        board.program(dataclasses.replace(image, rows=32))
+    board.infer(x)
+
+
+def test_registers(image: ChipImage) -> None:
+    board, _ = open_board(image)
+    board.write_register("scratch", 0xFFFFFFFF)
+    assert board.read_register("scratch") == 0xFFFFFFFF
+    with pytest.raises(InputError, match="read-only"):
+        board.write_register("magic", 1)
+    with pytest.raises(InputError, match="accepted: 0"):
+        board.write_register("scratch", -1)
+    assert BY_NAME["scratch"].access == "rw"
+    assert set(board.counters()) >= {"inferences", "inference_cycles", "errors_crc"}

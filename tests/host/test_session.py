@@ -1,0 +1,146 @@
+"""The session: certain answers over a bad link, or a typed error; never a doubtful number."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.spec import PRESETS
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.registers import BY_NAME
+from host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
+from host.packets import Response, encode_response
+from host.session import Command, Session
+from tests.host.responder import FaultyLink, Responder
+
+SCRATCH = BY_NAME["scratch"].address
+
+
+def write(value: int, address: int = SCRATCH) -> Command:
+    return Command(Opcode.WRITE, address, value.to_bytes(4, "little"))
+
+
+def read(address: int = SCRATCH) -> Command:
+    return Command(Opcode.READ, address, b"\x01\x00", answer_bytes=4)
+
+
+def open_session(rate: float = 0.0, seed: int = 0, window: int = 4) -> tuple[Session, FaultyLink]:
+    link = FaultyLink(Responder(PRESETS["tiny"]), rate=rate, seed=seed)
+    session = Session(link, timeout_s=0.01, attempts=40)
+    session.window = window
+    return session, link
+
+
+def test_answers_come_in_order() -> None:
+    session, _ = open_session()
+    session.run(write(7 * i, 0x01000000 + i) for i in range(50))
+    answers: dict[int, bytes] = {}
+    session.run((read(0x01000000 + i) for i in range(50)), answered=answers.__setitem__)
+    assert [int.from_bytes(answers[i], "little") for i in range(50)] == [7 * i for i in range(50)]
+    assert session.statistics.resyncs == 1
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize("window", [1, 4])
+def test_lossy_link_gives_exact_answers(rate: float, window: int) -> None:
+    resyncs = 0
+    for seed in range(20):
+        session, _ = open_session(rate, seed, window)
+        session.run(write(seed + 7 * i, 0x01000000 + i) for i in range(100))
+        answers: list[int] = []
+        session.run(
+            (read(0x01000000 + i) for i in range(100)),
+            answered=lambda _, payload, answers=answers: answers.append(int.from_bytes(payload, "little")),
+        )
+        assert answers == [seed + 7 * i for i in range(100)]
+        resyncs += session.statistics.resyncs - 1
+    assert resyncs > 1000 * rate, "the link was too kind to show anything"
+
+
+def test_a_sequence_number_wraps() -> None:
+    session, link = open_session()
+    session.call(read())
+    session._next = link.device.expected = 0xFFFE
+    session.run(write(i) for i in range(10))
+    assert link.device.get("scratch") == 9
+    assert session.statistics.resyncs == 1
+
+
+def test_stale_answers_before_the_first_request_are_discarded() -> None:
+    session, link = open_session()
+    link.inject(encode_response(Response(3, Opcode.READ, Status.OK, 4, b"\xff\xff\xff\xff")))
+    link.inject(b"\x05debris")
+    session.call(write(42))
+    assert int.from_bytes(session.call(read()), "little") == 42
+
+
+def test_an_answer_of_wrong_length_is_not_accepted() -> None:
+    session, link = open_session()
+    session.call(write(42))
+    forged = encode_response(Response(session._next, Opcode.READ, Status.OK, 0, b"\x01\x02"))
+    link.inject(forged)
+    assert int.from_bytes(session.call(read()), "little") == 42
+    assert session.statistics.resyncs == 2
+
+
+def test_silence_ends_in_a_timeout() -> None:
+    session, link = open_session()
+    session.attempts = 3
+    link.silent = True
+    with pytest.raises(LinkTimeout, match="does not answer"):
+        session.call(read())
+    link.silent = False
+    session.call(read())
+
+
+def test_endless_garbage_ends_in_a_protocol_error() -> None:
+    session, link = open_session()
+    session.attempts = 2
+    link.read = lambda timeout_s: b"\x07" * 100  # type: ignore[method-assign]
+    with pytest.raises(ProtocolError, match="without a delimiter"):
+        session.call(read())
+    link.read = lambda timeout_s: b"\x07\x00" * 100  # type: ignore[method-assign]
+    with pytest.raises(ProtocolError, match="debris"):
+        session.call(read())
+
+
+def test_a_refusal_is_raised_and_the_session_goes_on() -> None:
+    session, _ = open_session()
+    refused = Command(Opcode.INFER, 0, bytes(20), answer_bytes=12)
+    with pytest.raises(DeviceError, match="infer at 0x00000000: not programmed") as caught:
+        session.run([write(1), refused, write(2)])
+    assert caught.value.status == Status.NOT_PROGRAMMED
+    assert int.from_bytes(session.call(read()), "little") in (1, 2)
+
+
+def test_another_packet_version_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, link = open_session()
+    monkeypatch.setattr("host.packets.VERSION", 2)
+    frame = encode_response(Response(0, Opcode.SYNC, Status.OK, 1))
+    monkeypatch.undo()
+    link.read = lambda timeout_s: frame  # type: ignore[method-assign]
+    with pytest.raises(IdentityError, match="version 2; this host speaks 1; rebuild"):
+        session.call(read())
+
+
+def test_interruption_leaves_a_usable_session() -> None:
+    session, link = open_session()
+
+    def interrupt(i: int, _: bytes) -> None:
+        if i == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        session.run((write(i) for i in range(100)), answered=interrupt)
+    session.call(write(1234))
+    assert link.device.get("scratch") == 1234
+    assert int.from_bytes(session.call(read()), "little") == 1234
+
+
+def test_a_torn_request_does_not_swallow_the_next() -> None:
+    session, link = open_session()
+    session.call(read())
+    link.write(b"\x20torn")
+    session._synced = False
+    session.attempts = 0
+    session.call(write(3))
+    assert link.device.get("scratch") == 3

@@ -1,0 +1,91 @@
+"""UART link: pseudo-terminals and sockets, and one clear line for every port that cannot be opened."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from host.errors import LinkError
+from host.links import Link
+from host.links.uart import UartLink
+
+
+@pytest.fixture
+def pty() -> Iterator[tuple[int, str]]:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    yield master, os.ttyname(slave)
+    os.close(slave)
+    os.close(master)
+
+
+def test_bytes_both_ways(pty: tuple[int, str]) -> None:
+    master, path = pty
+    link = UartLink(path)
+    assert isinstance(link, Link)
+    link.write(b"\x00\x11\x13\xff\n\r")
+    assert os.read(master, 100) == b"\x00\x11\x13\xff\n\r"
+    os.write(master, b"\x00\x03\x04\r\n\xff")
+    received = b""
+    while len(received) < 6:
+        received += link.read(1.0)
+    assert received == b"\x00\x03\x04\r\n\xff"
+    assert link.read(0.01) == b""
+    link.close()
+    link.close()
+    with pytest.raises(LinkError, match="closed"):
+        link.write(b"x")
+
+
+def test_a_busy_port_is_named(pty: tuple[int, str]) -> None:
+    first = UartLink(pty[1])
+    with pytest.raises(LinkError, match=f"{pty[1]}: port is busy"):
+        UartLink(pty[1])
+    first.close()
+    UartLink(pty[1]).close()
+
+
+def test_a_missing_port_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="ttyNONE: no such port"):
+        UartLink(str(tmp_path / "ttyNONE"))
+
+
+def test_a_file_that_is_no_port(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(LinkError, match="cannot open"):
+        UartLink(str(path))
+
+
+def test_an_unknown_scheme() -> None:
+    with pytest.raises(LinkError, match="cannot open"):
+        UartLink("nonsense://port")
+
+
+def test_sockets() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        link = UartLink(f"socket://127.0.0.1:{server.getsockname()[1]}")
+        peer, _ = server.accept()
+        link.write(b"abc\x00")
+        assert peer.recv(10) == b"abc\x00"
+        peer.sendall(b"de")
+        received = b""
+        while len(received) < 2:
+            received += link.read(1.0)
+        assert received == b"de"
+        peer.close()
+        with pytest.raises(LinkError, match="read failed"):
+            link.read(0.5)
+        link.close()
+
+
+def test_a_refused_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(LinkError, match=f"socket://127.0.0.1:{port}: cannot open"):
+        UartLink(f"socket://127.0.0.1:{port}")

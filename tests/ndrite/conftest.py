@@ -1,0 +1,26 @@
+"""Files that the commands read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.spec import PRESETS, ChipImage
+from ndrite.selftest.networks import random_image
+
+
+@pytest.fixture
+def image() -> ChipImage:
+    """20-6-3 for the tiny geometry, with read noise."""
+    return random_image(PRESETS["tiny"], np.random.default_rng(1), widths=(20, 6, 3))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, image: ChipImage, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: image.npz and x.npy, uint8 (5, 20)."""
+    image.save(tmp_path / "image.npz")
+    np.save(tmp_path / "x.npy", np.random.default_rng(2).integers(0, 256, (5, 20)).astype(np.uint8))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,35 @@
+"""Boards and images for whole-system tests: the compiled RTL, the golden model, the shipped network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from boards.sim import SimLink
+from emulator.spec import PRESETS, ChipImage
+from host import Board
+from ndrite.selftest.networks import random_image
+
+
+@pytest.fixture
+def tiny() -> Iterator[tuple[Board, SimLink]]:
+    """A fresh tiny board, and its link."""
+    link = SimLink(PRESETS["tiny"])
+    with Board(link) as board:
+        yield board, link
+
+
+@pytest.fixture(scope="session")
+def image() -> ChipImage:
+    """40-11-5 for the tiny geometry, with read noise: three row tiles, three column groups."""
+    return random_image(PRESETS["tiny"], np.random.default_rng(11), widths=(40, 11, 5), dac_bits=4)
+
+
+@pytest.fixture(scope="session")
+def x() -> np.ndarray:
+    """uint8 (20, 40), the first all 0, the second all 255."""
+    x = np.random.default_rng(12).integers(0, 256, (20, 40)).astype(np.uint8)
+    x[0], x[1] = 0, 255
+    return x

@@ -1,0 +1,36 @@
+"""The demo's acceptance figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ndrite.cli.main import OK, run
+
+
+def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "demo.png"
+    assert run(["demo", "--json", "--picture", str(picture)]) == OK
+    report = json.loads(capsys.readouterr().out)
+    assert report["mismatches"] == 0
+    assert report["images_golden"] == 10_000
+    assert report["images_rtl"] >= 500
+    assert report["accuracy_float"] >= 0.887
+    assert report["accuracy_float"] - report["accuracy_golden"] <= 0.0103
+    assert report["accuracy_rtl"] == report["accuracy_golden_on_rtl_images"]
+    assert report["bound_cycles"] == 1696
+    assert report["efficiency"] >= 0.95
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_demo_prints_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["demo", "--board", "golden:sim", "--images", "100"]) == OK
+    out = capsys.readouterr().out
+    for text in ("float software", "golden model", "board golden:sim", "every bit equal"):
+        assert text in out
+    assert (tmp_path / "ndrite-demo.png").is_file()

@@ -1,0 +1,103 @@
+"""10^5 random, truncated and corrupted frames: chip state stays, the link lives, the counters show them."""
+
+from __future__ import annotations
+
+import random
+import zlib
+
+import numpy as np
+
+from boards.sim import SimLink
+from emulator.golden import Core
+from emulator.spec import ChipImage
+from emulator.spec.memory_map import lay_out
+from emulator.spec.packets import Opcode
+from emulator.spec.registers import BY_NAME
+from host import Board
+from host.memory import differing
+from host.packets import DELIMITER, Request, encode_request
+
+FRAMES = 100_000
+BATCH = 1_000
+STATE = ("scratch", "program_tag", "layer_count", "noise_enable", "seed_low", "seed_high")
+ERRORS = ("errors_framing", "errors_crc", "errors_overflow")
+
+
+def valid(rng: random.Random) -> bytes:
+    """Frame, without its delimiter, of a request that would do harm: a write, an inference, a sync."""
+    opcode = rng.choice([Opcode.WRITE, Opcode.WRITE_SHORT, Opcode.INFER, Opcode.SYNC, Opcode.READ])
+    size = 0 if opcode == Opcode.SYNC else rng.randrange(1, 16) * 4
+    address = rng.randrange(8) << 24 | rng.randrange(64)
+    return encode_request(Request(rng.randrange(1 << 16), opcode, address, rng.randbytes(size)))[:-1]
+
+
+def garbage(rng: random.Random) -> bytes:
+    """One frame, without delimiter and without 0x00, that is no packet."""
+    kind = rng.randrange(4)
+    if kind == 0:
+        return bytes(rng.choices(range(1, 256), k=rng.randrange(1, 120)))
+    frame = bytearray(valid(rng))
+    if kind == 1:  # truncated
+        return bytes(frame[: rng.randrange(1, len(frame))])
+    if kind == 2:  # one byte changed
+        i = rng.randrange(len(frame))
+        frame[i] = rng.choice([b for b in range(1, 256) if b != frame[i]])
+        return bytes(frame)
+    # too long for any buffer
+    return bytes(rng.choices(range(1, 256), k=rng.randrange(200, 700)))
+
+
+def is_packet(frame: bytes) -> bool:
+    """Whether garbage happens to be a packet after all (a random CRC hit)."""
+    from cobs import cobs
+
+    try:
+        body = cobs.decode(frame)
+    except cobs.DecodeError:
+        return False
+    return len(body) >= 14 and zlib.crc32(body[:-4]) == int.from_bytes(body[-4:], "little")
+
+
+def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], image: ChipImage, x: np.ndarray) -> None:
+    board, link = tiny
+    board.program(image)
+    expected = Core(image).infer(x, seed=3)
+    np.testing.assert_array_equal(board.infer(x, seed=3), expected)
+    before = {name: board.read_register(name) for name in STATE}
+    sections = lay_out(image, board.geometry)
+    board.clear_counters()
+    rng = random.Random(1)
+    sent = 0
+    while sent < FRAMES:
+        frames = [f for f in (garbage(rng) for _ in range(BATCH)) if not is_packet(f)]
+        link.write(DELIMITER.join(frames) + DELIMITER)
+        sent += len(frames)
+        while link.model.unsent:
+            link.model.run(10_000)
+        link.model.run(10_000)
+        assert link.model.take() == b"", "garbage was answered"
+        # the link lives: an ordinary request goes through, without a resynchronisation
+        assert board.read_register("magic") == 0x5452444E
+    counters = board.counters()
+    assert sum(counters[name] for name in ERRORS) == sent
+    assert all(counters[name] > sent // 100 for name in ("errors_framing", "errors_crc")), counters
+    assert counters["inferences"] == 0
+    assert {name: board.read_register(name) for name in STATE} == before
+    assert differing(board.session, sections) == []
+    np.testing.assert_array_equal(board.infer(x, seed=3), expected)
+    assert board.session.statistics.resyncs == 1
+    assert BY_NAME["errors_crc"].access == "ro"
+
+
+def test_garbage_between_requests_at_the_uart_pins(image: ChipImage, x: np.ndarray) -> None:
+    from emulator.spec import PRESETS
+
+    link = SimLink(PRESETS["tiny"], pins=True)
+    # Debris without a delimiter swallows the next request: the timeout decides how long that costs.
+    with Board(link, timeout_s=0.05) as board:
+        board.program(image)
+        rng = random.Random(2)
+        for i in range(len(x)):
+            link.write(garbage(rng) + DELIMITER + rng.randbytes(20))
+            y = board.infer(x[i : i + 1], seed=3, first_index=i)
+            np.testing.assert_array_equal(y, Core(image).infer(x[i : i + 1], seed=3, first_index=i))

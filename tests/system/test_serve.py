@@ -1,0 +1,92 @@
+"""``ndrite serve`` in one process, a client through its pseudo-terminal in another."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator import zoo
+from emulator.golden import Core
+from emulator.spec import ChipImage
+from ndrite import connect
+from ndrite.cli.main import DEVICE, INTERRUPTED, OK, run
+
+MAIN = "from ndrite.cli import main; main()"
+
+
+class Server:
+    def __init__(self, preset: str, link: Path) -> None:
+        command = [sys.executable, "-c", MAIN, "serve", "--preset", preset, "--link", str(link)]
+        self.link = link
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.said = self.process.stdout.readline()
+
+    def stop(self, with_signal: int = signal.SIGINT) -> int:
+        self.process.send_signal(with_signal)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server("tiny", tmp_path / "port")
+    yield server
+    if server.process.poll() is None:
+        server.stop()
+
+
+def test_infer_through_the_terminal(
+    server: Server, tmp_path: Path, image: ChipImage, x: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert server.said == f"serving tiny on {server.link}\n"
+    image.save(tmp_path / "image.npz")
+    np.save(tmp_path / "x.npy", x)
+    files = [str(tmp_path / "image.npz"), "--inputs", str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npy")]
+    for seed in (1, 2):  # the second client finds the terminal alive
+        assert run(["infer", *files, "--board", f"uart:{server.link}", "--seed", str(seed)]) == OK
+        y = np.load(tmp_path / "y.npy")
+        np.testing.assert_array_equal(y, Core(image).infer(x, seed=seed))
+    with connect(f"uart:{server.link}") as board:
+        capsys.readouterr()
+        assert run(["info", f"uart:{server.link}"]) == DEVICE
+        assert "port is busy" in capsys.readouterr().err
+        board.program(image)
+        assert board.identity()["program_tag"] == f"{image.tag:08x}"
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_clean(server: Server, with_signal: int) -> None:
+    assert server.link.is_symlink()
+    assert server.stop(with_signal) == INTERRUPTED
+    assert not server.link.is_symlink()
+
+
+def test_a_vanished_server_is_a_clear_error(server: Server, image: ChipImage, x: np.ndarray) -> None:
+    from host import LinkError
+
+    with connect(f"uart:{server.link}") as board:
+        board.program(image)
+        server.stop()
+        with pytest.raises(LinkError):
+            board.infer(x)
+
+
+def test_evaluate_through_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server = Server("sim", tmp_path / "port")
+    try:
+        options = ["--board", f"uart:{server.link}", "--images", "20", "--json"]
+        assert run(["evaluate", str(zoo.image()), *options]) == OK
+    finally:
+        server.stop()
+    report = json.loads(capsys.readouterr().out)
+    assert report["mismatches"] == 0
+    assert report["images"] == 20
+    assert report["bound_cycles"] == 1696

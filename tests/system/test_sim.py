@@ -1,0 +1,102 @@
+"""The simulated board equals the golden board in every bit, whatever the geometry, the seed or the stalls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from boards.build_id import build_id
+from boards.sim import SimLink
+from emulator.golden import Core
+from emulator.spec import PRESETS, ChipImage
+from host import Board
+from ndrite import connect
+from ndrite.evaluate import evaluate
+from ndrite.selftest import selftest
+from ndrite.shipped import labelled_images, shipped_image
+
+
+def test_identity(tiny: tuple[Board, SimLink]) -> None:
+    board, _ = tiny
+    assert board.geometry == PRESETS["tiny"]
+    assert board.build_id == build_id(PRESETS["tiny"])
+
+
+def test_selftest_passes() -> None:
+    with connect("sim:tiny") as board:
+        checks = list(selftest(board))
+    assert [c for c in checks if not c.passed] == []
+    assert len(checks) == 23
+
+
+@pytest.mark.parametrize("preset", ["sim", "sim-8"])
+def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
+    image = shipped_image()
+    images, labels = labelled_images(image.inputs)
+    with connect(f"sim:{preset}") as board:
+        board.program(image)
+        result = evaluate(board, image, images[:20], labels[:20], seed=5)
+        assert result.mismatches == 0, result.first_mismatch
+        again = board.infer(images[:20], seed=5)
+        other = board.infer(images[:20], seed=6)
+        part = board.infer(images[7:9], seed=5, first_index=7)
+        quiet = board.infer(images[:20], seed=5, noise=False)
+    np.testing.assert_array_equal(again, result.outputs)
+    np.testing.assert_array_equal(part, result.outputs[7:9])
+    assert (other != result.outputs).any(axis=1).all()
+    np.testing.assert_array_equal(quiet, Core(image).infer(images[:20], noise=False))
+
+
+def test_efficiency_at_64_lanes() -> None:
+    image = shipped_image()
+    images, labels = labelled_images(image.inputs)
+    with connect("sim:sim") as board:
+        board.program(image)
+        result = evaluate(board, image, images[:50], labels[:50])
+    assert result.bound_cycles == 784 * 2 + 128
+    assert result.efficiency is not None
+    assert result.efficiency >= 0.95
+
+
+def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], image: ChipImage, x: np.ndarray) -> None:
+    board, link = tiny
+    for stalls in ((0.5, 0.0), (0.0, 0.7), (0.4, 0.4)):
+        link.model.stall(*stalls, seed=7)
+        board.program(image)
+        np.testing.assert_array_equal(board.infer(x, seed=1), Core(image).infer(x, seed=1))
+    assert board.session.statistics.resyncs == 1
+
+
+def test_uart_pins(image: ChipImage, x: np.ndarray) -> None:
+    with Board(SimLink(PRESETS["tiny"], pins=True)) as board:
+        board.program(image)
+        np.testing.assert_array_equal(board.infer(x, seed=1), Core(image).infer(x, seed=1))
+        assert board.session.statistics.resyncs == 1
+
+
+def test_counters(tiny: tuple[Board, SimLink], image: ChipImage, x: np.ndarray) -> None:
+    board, _ = tiny
+    board.program(image)
+    board.clear_counters()
+    board.infer(x)
+    counters = board.counters()
+    assert counters["inferences"] == len(x)
+    assert 0 < counters["busy_cycles"] <= counters["inference_cycles"]
+    assert counters["errors_framing"] == counters["errors_crc"] == counters["errors_overflow"] == 0
+    # what clear_counters and reading them cost is not known here: at least one frame per inference
+    assert counters["frames_good"] >= len(x)
+
+
+def test_interrupted_inference_leaves_a_usable_board(
+    tiny: tuple[Board, SimLink], image: ChipImage, x: np.ndarray
+) -> None:
+    board, _ = tiny
+    board.program(image)
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        board.infer(x, progress=interrupt)
+    np.testing.assert_array_equal(board.infer(x, seed=2), Core(image).infer(x, seed=2))
