@@ -83,7 +83,11 @@ class Neuron(wiring.Component):
         with m.If(closing):
             m.d.sync += running.eq(0)
         m.d.comb += self.partials.ready.eq(take & (closing | (lane == g.readouts - 1)))
-        m.d.comb += [stages[0].valid.eq(take), stages[0].end.eq((left == 1) & layer.layer_end), stages[0].column.eq(column)]
+        m.d.comb += [
+            stages[0].valid.eq(take),
+            stages[0].end.eq((left == 1) & layer.layer_end),
+            stages[0].column.eq(column),
+        ]
         for early, late in itertools.pairwise(stages):
             m.d.sync += late.eq(early)
 

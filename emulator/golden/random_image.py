@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,28 +18,28 @@ def random_image(
     rng: np.random.Generator,
     *,
     layers: int | None = None,
-    sizes: list[int] | None = None,
+    sizes: Sequence[int] | None = None,
     readout: str | None = None,
     dac_bits: int | None = None,
+    noise: bool | None = None,
     corner: bool = False,
 ) -> ChipImage:
     """A network of random shape and parameters that ``geometry`` can hold.
 
     Parameters
     ----------
-    layers, sizes, readout, dac_bits:
+    layers, sizes, readout, dac_bits, noise:
         Fixed where given, else drawn; ``sizes`` are the widths of input, hidden layers and output.
     corner:
         Largest weights, gains and offsets, and shifts at both ends of their range, so that every clip
         and width is reached.
     """
-    fixed = sizes
     for _ in range(1000):
         depth = layers or int(rng.integers(1, min(geometry.layers, 4) + 1))
-        sizes = [int(rng.integers(1, geometry.max_inputs + 1)) for _ in range(depth)]
-        sizes.append(int(rng.integers(1, geometry.max_outputs + 1)))
-        sizes = fixed or sizes
-        pairs = list(itertools.pairwise(sizes))
+        drawn = [int(rng.integers(1, geometry.max_inputs + 1)) for _ in range(depth)]
+        drawn.append(int(rng.integers(1, geometry.max_outputs + 1)))
+        widths = list(sizes or drawn)
+        pairs = list(itertools.pairwise(widths))
         words = sum(k * geometry.groups(m) for k, m in pairs)
         columns = sum(m + geometry.readouts for _, m in pairs)
         if words <= geometry.weight_depth and columns <= geometry.columns:
@@ -52,7 +53,8 @@ def random_image(
         name="random",
         rows=geometry.rows,
         layers=tuple(
-            _layer(geometry, rng, k, m, readout, dac_bits, segment_bits, curves, corner) for k, m in pairs
+            _layer(geometry, rng, k, m, readout, dac_bits, noise, segment_bits, curves, corner)
+            for k, m in pairs
         ),
         curve_base=rng.integers(-span // 8, span, (curves, geometry.segments)).astype(np.int32),
         curve_slope=rng.integers(-span // 8, span // 8, (curves, geometry.segments)).astype(np.int32),
@@ -66,6 +68,7 @@ def _layer(
     m: int,
     readout: str | None,
     dac_bits: int | None,
+    noise: bool | None,
     segment_bits: int,
     curves: int,
     corner: bool,
@@ -85,9 +88,11 @@ def _layer(
         offset = rng.choice([-2048, 0, 2047], m)
         shift = int(rng.choice([0, 1, shift, 46, 47]))
     sigma_out, var_cell = 0, 0
-    if geometry.noise and rng.random() < 0.7:
+    if geometry.noise and (rng.random() < 0.7 if noise is None else noise):
         sigma_out = int(rng.choice([0, 1, 500, 65535 if corner else 3000]))
         var_cell = int(rng.choice([0, 1, 300, 65535 if corner else 2000]))
+        if noise:
+            sigma_out = max(sigma_out, 500)
     spread = typical * (1 << (8 - d)) if chosen == "analog" else (1 << (adc_bits - 1)) * (256 >> d)
     scale = rng.integers(1 << 12, 1 << 16, m)
     vshift = max(0, int(np.log2(spread * (1 << 14) / 1200)))

@@ -7,14 +7,14 @@ import pytest
 
 from boards.golden import GoldenBoard
 from emulator.golden import Core
+from emulator.golden.random_image import random_image
 from emulator.spec import PRESETS, GeometryError
 from host import BoardApi, InputError, LinkError, NotProgrammedError
-from ndrite.selftest.networks import random_image
 
 
 def test_golden_board() -> None:
     rng = np.random.default_rng(0)
-    image = random_image(PRESETS["tiny"], rng, widths=(20, 6, 3))
+    image = random_image(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
     x = rng.integers(0, 256, (700, 20)).astype(np.uint8)
     with GoldenBoard(PRESETS["tiny"]) as board:
         assert isinstance(board, BoardApi)
@@ -35,7 +35,9 @@ def test_golden_board() -> None:
 
 
 def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
-    image = random_image(PRESETS["tiny"], np.random.default_rng(0), widths=(20, 6, 3))
+    image = random_image(
+        PRESETS["tiny"], np.random.default_rng(0), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
+    )
     with pytest.raises(GeometryError):
         GoldenBoard(PRESETS["sim"]).program(image)
     GoldenBoard().program(image)

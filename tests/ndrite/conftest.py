@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emulator.golden.random_image import random_image
 from emulator.spec import PRESETS, ChipImage
-from ndrite.selftest.networks import random_image
 
 
 @pytest.fixture
 def image() -> ChipImage:
     """20-6-3 for the tiny geometry, with read noise."""
-    return random_image(PRESETS["tiny"], np.random.default_rng(1), widths=(20, 6, 3))
+    return random_image(
+        PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
+    )
 
 
 @pytest.fixture

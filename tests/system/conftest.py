@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from boards.sim import SimLink
+from emulator.golden.random_image import random_image
 from emulator.spec import PRESETS, ChipImage
 from host import Board
-from ndrite.selftest.networks import random_image
 
 
 @pytest.fixture
@@ -24,7 +24,9 @@ def tiny() -> Iterator[tuple[Board, SimLink]]:
 @pytest.fixture(scope="session")
 def image() -> ChipImage:
     """40-11-5 for the tiny geometry, with read noise: three row tiles, three column groups."""
-    return random_image(PRESETS["tiny"], np.random.default_rng(11), widths=(40, 11, 5), dac_bits=4)
+    return random_image(
+        PRESETS["tiny"], np.random.default_rng(11), sizes=(40, 11, 5), readout="adc", dac_bits=4, noise=True
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,166 @@
+"""chip, fit and explain: what they print and write, and one clear line when they cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.chips import load_chip
+from emulator.compile import compile_network
+from emulator.network import Dense, Ndr, Network
+from emulator.physics import Esaki
+from ndrite.cli.main import BAD_INPUT, FAILED_CHECK, OK, run
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: a small network, its image for dendritic-ndr, data with labels, three CSV files."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    activation = Ndr(rng.uniform(0.5, 2, 12), rng.uniform(0.4, 1, 12))
+    first = Dense(rng.normal(size=(20, 12)) * 0.5, rng.normal(size=12) * 0.3, activation)
+    network = Network((first, Dense(rng.normal(size=(12, 3)), np.zeros(3))), "small")
+    network.save("float.npz")
+    x = rng.integers(0, 256, (300, 20), dtype=np.uint8)
+    np.save("s.npy", x[:100])
+    np.save("x.npy", x[100:])
+    np.save("y.npy", network.forward(x[100:] / np.float32(255)).argmax(axis=1))
+    compile_network(network, "dendritic-ndr", x[:100], seed=4).image.save("image.npz")
+    v = np.linspace(0, 0.5, 60)
+    rows = [f"{a},{b}" for a, b in zip(v, Esaki().current(v), strict=True)]
+    Path("iv.csv").write_text("voltage_V,current_A\n" + "\n".join(rows) + "\n")
+    target = np.repeat([10.0, 20, 30, 40], 50)
+    got = target + rng.standard_normal(200)
+    rows = [f"{a},{b}" for a, b in zip(target, got, strict=True)]
+    Path("g.csv").write_text("target_uS,Gread\n" + "\n".join(rows) + "\n")
+    state = np.r_[np.linspace(10, 50, 41), np.linspace(49, 10, 40)]
+    Path("p.csv").write_text("pulse,conductance_uS\n" + "\n".join(f"{i},{g}" for i, g in enumerate(state)))
+    return tmp_path
+
+
+def out(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
+
+
+def fails(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], *texts: str, code: int = BAD_INPUT
+) -> None:
+    assert run(arguments) == code
+    stdout, err = capsys.readouterr()
+    assert stdout == ""
+    assert err.startswith("ndrite: error: ")
+    assert err.count("\n") == 1
+    for text in texts:
+        assert text in err
+
+
+def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["chip", "list", "--json"]) == OK
+    kinds = {entry["name"]: entry["kind"] for entry in out(capsys)["chips"]}  # type: ignore[attr-defined]
+    assert kinds["wan2022"] == "chip"
+    assert kinds["ndr-bell"] == "device"
+    assert run(["chip", "show", "wan2022+ndr-bell", "--json"]) == OK
+    assert out(capsys)["neuron"]["model"] == "bell"  # type: ignore[index]
+    assert run(["chip", "show", "wan2022"]) == OK
+    assert "aihwkit" in capsys.readouterr().out
+
+
+def test_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: {value: 4, source: me}}\n")
+    assert run(["chip", "check", "mine.yaml", "--json"]) == OK
+    assert out(capsys)["without_source"] == ["cell.g_max_uS"]
+    assert run(["chip", "check", "ndr-esaki", "--json"]) == OK
+    assert out(capsys) == {"name": "ndr-esaki", "ok": True, "values": 7, "without_source": []}
+    Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: 4000}\n")
+    fails(capsys, ["chip", "check", "mine.yaml"], "mine.yaml: cell.levels is 4000; accepted: 2..256")
+    fails(capsys, ["chip", "check", "nothing"], "chip is 'nothing'; accepted: a YAML file, or a preset")
+
+
+def test_diff(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["chip", "diff", "wan2022", "wan2022+ndr-bell", "--json"]) == OK
+    assert out(capsys)["differences"]["neuron.width_V"] == [0.05, 0.208]  # type: ignore[index]
+    assert run(["chip", "diff", "wan2022", "wan2022", "--exit-code"]) == OK
+    assert run(["chip", "diff", "wan2022", "ideal", "--exit-code"]) == FAILED_CHECK
+
+
+def test_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["chip", "table", "ideal", "wan2022", "--images", "100", "--json"]) == OK
+    ideal, wan = out(capsys)["chips"]  # type: ignore[misc]
+    assert ideal["snr_db"] > 35 > wan["snr_db"] > wan["snr_noise_db"] > 12
+    assert run(["chip", "table", "ideal", "--images", "50", "--markdown"]) == OK
+    assert capsys.readouterr().out.startswith("| chip | SNR |")
+
+
+def test_fit_ndr_to_a_chip_that_compiles(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", "ndr", "iv.csv", "-o", "mine.yaml", "-p", "iv.png", "--json"]) == OK
+    report = out(capsys)
+    assert report["values"]["peak_voltage_V"] == pytest.approx(0.1, rel=0.01)  # type: ignore[index]
+    assert Path("iv.png").read_bytes().startswith(PNG)
+    chip = load_chip("wan2022+mine.yaml")
+    assert chip.neuron.model == "esaki"
+    assert "iv.csv" in chip.sources["neuron.peak_voltage_V"]
+    arguments = ["compile", "float.npz", "--chip", "wan2022+mine.yaml", "-o", "i.npz", "--samples", "s.npy"]
+    assert run(arguments) == OK
+
+
+def test_fit_rram_and_ecram(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    column = ["--column", "conductance=Gread:uS"]
+    assert run(["fit", "rram", "g.csv", *column, "-o", "g.yaml", "-p", "g.png", "--json"]) == OK
+    assert out(capsys)["cells"] == 200
+    assert load_chip("wan2022+g.yaml").cell.error_model.sigma(20.0) == pytest.approx(1.0, rel=0.2)
+    assert run(["fit", "ecram", "p.csv", "-o", "p.yaml", "-p", "p.png"]) == OK
+    assert "wan2022" not in Path("p.yaml").read_text()
+    assert load_chip("wan2022+p.yaml").ecram.step_up == pytest.approx(0.05, rel=0.05)
+    assert Path("p.png").read_bytes().startswith(PNG)
+    assert Path("g.png").read_bytes().startswith(PNG)
+
+
+def test_fit_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fails(capsys, ["fit", "ndr", "none.csv"], "none.csv: no such file")
+    fails(capsys, ["fit", "ndr", "g.csv"], "g.csv: no column for voltage", "headers: target_uS, Gread")
+    fails(capsys, ["fit", "rram", "g.csv", "--column", "conductance=Gread"], "has the unit ''", "Gread:S")
+    fails(capsys, ["fit", "rram", "g.csv", "--column", "Gread"], "--column is 'Gread'; accepted")
+    fails(capsys, ["fit", "ndr", "iv.csv", "-o", "nowhere/mine.yaml"], "nowhere: no such folder")
+    Path("up.csv").write_text("voltage_V,current_A\n" + "\n".join(f"{i},{i}" for i in range(20)))
+    fails(capsys, ["fit", "ndr", "up.csv", "-o", "up.yaml"], "the current does not fall")
+    assert not Path("up.yaml").exists()
+    # A device beyond what the emulator accepts: 30 V.
+    v = np.linspace(0, 100, 60)
+    rows = [f"{a},{b}" for a, b in zip(v, v * np.exp(-v / 30), strict=True)]
+    Path("big.csv").write_text("voltage_V,current_A\n" + "\n".join(rows))
+    fails(capsys, ["fit", "ndr", "big.csv"], "the fitted neuron.peak_voltage_V is 30", "accepted: 0.001..10")
+
+
+def explain_options(*more: str) -> list[str]:
+    return ["--samples", "s.npy", "--inputs", "x.npy", "--labels", "y.npy", *more]
+
+
+def test_explain_an_image_and_a_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = ["explain", "image.npz", "--network", "float.npz", *explain_options("-p", "e.png", "--json")]
+    assert run(image) == OK
+    first = out(capsys)
+    assert first["same_image"] is True
+    assert Path("e.png").read_bytes().startswith(PNG)
+    floats = ["explain", "float.npz", "--chip", "dendritic-ndr", "--chip-seed", "4"]
+    assert run([*floats, *explain_options("--json")]) == OK
+    assert out(capsys)["rows"] == first["rows"]
+    assert run([*floats, *explain_options("--mitigation")]) == OK
+    text = capsys.readouterr().out
+    assert "programming error" in text
+    assert "default - bias correction" in text
+
+
+def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fails(capsys, ["explain", "image.npz", *explain_options()], "a network that does not ship", "--network")
+    fails(capsys, ["explain", "none.npz"], "none.npz: no such chip image file")
+    fails(capsys, ["explain", "float.npz", "--chip", "nochip", *explain_options()], "chip is 'nochip'")
+    fails(capsys, ["explain", "image.npz", "--inputs", "x.npy"], "--inputs and --labels belong together")
+    fails(capsys, ["explain", "float.npz", "--chip", "ideal"], "the shipped test images have 784 pixels")
+    fails(capsys, ["explain", "image.npz", *explain_options("-p", "no/e.png")], "no: no such folder")
+    np.save("y.npy", np.zeros(3))
+    fails(capsys, ["explain", "float.npz", "--chip", "ideal", *explain_options()], "y.npy: float64 (3,)")
