@@ -156,16 +156,19 @@ class Core(wiring.Component):
             self.events.emit.eq(emitter.emit),
             self.events.passed.eq(readout.passed),
             self.events.done.eq(self.done),
-            self.probe.step.eq(readout.shift),
             self.probe.columns.eq(array.columns),
-            self.probe.sigma.eq(readout.sigma.payload),
-            self.probe.samples.eq(readout.samples.payload),
             self.probe.added.eq(readout.added),
             self.probe.increments.eq(readout.increments),
             self.probe.activation.eq(y.valid),
             self.probe.y.eq(y.y),
             self.probe.logit.eq(logit.valid),
             self.probe.z.eq(logit.z),
+        ]
+        # Columns stand one cycle behind their step; so does what the probe shows beside them.
+        m.d.sync += [
+            self.probe.step.eq(readout.shift),
+            self.probe.sigma.eq(readout.sigma.payload),
+            self.probe.samples.eq(readout.samples.payload),
         ]
         return m
 

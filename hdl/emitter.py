@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.layouts import row_layout, word_layout
@@ -13,7 +14,7 @@ from hdl.layouts import row_layout, word_layout
 class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
 
-    A pass's last row waits until readout has given the column registers free (``release``). Latency: 2
+    A pass's last row waits until readout has given the column registers free (``release``). Latency: 3
     cycles from ``words`` to ``row``. Resources: about 150 LUTs (an 8:1 multiplexer of 8 bits).
     """
 
@@ -47,14 +48,19 @@ class Emitter(wiring.Component):
         with m.Elif(self.emit):
             m.d.sync += left.eq(rest)
 
+        # Two steps: choose the row, then add its number to the word's weight address.
+        chosen = Signal(row_layout(self.geometry))
+        number = Signal(exact_log2(WORD_ROWS))
         m.d.sync += [
-            self.row.valid.eq(self.emit),
-            self.row.first.eq(starting),
-            self.row.last.eq(closing),
+            chosen.valid.eq(self.emit),
+            chosen.first.eq(starting),
+            chosen.last.eq(closing),
+            chosen.address.eq(word.address),
         ]
         for i in reversed(range(WORD_ROWS)):
             with m.If(left[i]):
-                m.d.sync += [self.row.x.eq(word.x[i]), self.row.address.eq(word.address + i)]
+                m.d.sync += [chosen.x.eq(word.x[i]), number.eq(i)]
+        m.d.sync += [self.row.eq(chosen), self.row.address.eq(chosen.address + number)]
         with m.If(self.emit):
             m.d.sync += starting.eq(closing)
         with m.If(self.emit & closing):

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal, signed, unsigned
+from amaranth import Module, Mux, signed, unsigned
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.layouts import column_shape
+from hdl.memory import READ_LATENCY, RegisteredMemory
+from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
+
+X_STAGE = READ_LATENCY
+"""Cycles after ``address`` at which ``x`` is taken."""
+FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY
+"""Cycles after ``address`` at which ``load`` and ``enable`` are taken; the sum stands one later."""
 
 
 class Lane(wiring.Component):
     """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + x * w[address].
 
-    Latency: the weight at ``address`` is in ``weight`` 2 cycles later; ``x`` is given with it, 2 cycles
-    after its address, and ``load``/``enable`` one cycle after ``x``. Resources: one multiplier, one
-    weight memory of weight_depth words, accumulator_bits + 2 * weight_bits + 8 flip-flops.
+    Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulator``; the weight read is in ``weight``
+    after X_STAGE. Resources: one multiplier, one weight memory of weight_depth words, accumulator_bits
+    flip-flops.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -40,20 +46,17 @@ class Lane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        m.submodules.memory = memory = Memory(shape=signed(g.weight_bits), depth=g.weight_depth, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = RegisteredMemory(signed(g.weight_bits), g.weight_depth)
+        m.submodules.multiplier = multiplier = Multiplier(signed(g.weight_bits), unsigned(8))
         m.d.comb += [
-            write.en.eq(self.write),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
-            read.addr.eq(self.address),
+            memory.address.eq(self.address),
+            memory.write.eq(self.write),
+            memory.write_address.eq(self.write_address),
+            memory.write_data.eq(self.write_data),
+            self.weight.eq(memory.data),
+            multiplier.a.eq(memory.data),
+            multiplier.b.eq(self.x),
         ]
-        product = Signal(signed(g.weight_bits + 8))
-        m.d.sync += self.weight.eq(read.data)
-        m.d.sync += product.eq(self.weight * self.x)
         with m.If(self.enable):
-            with m.If(self.load):
-                m.d.sync += self.accumulator.eq(product)
-            with m.Else():
-                m.d.sync += self.accumulator.eq(self.accumulator + product)
+            m.d.sync += self.accumulator.eq(Mux(self.load, 0, self.accumulator) + multiplier.product)
         return m

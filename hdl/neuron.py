@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import ShapeLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
@@ -16,11 +16,15 @@ from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.geometry import Geometry
 from hdl.bus import WindowSignature
 from hdl.layouts import group_layout
+from hdl.memory import RegisteredMemory
+from hdl.multiplier import Multiplier
+from hdl.wide_multiplier import WideMultiplier
 
-NEURON_LATENCY = 16
+NEURON_LATENCY = 24
 """Cycles from a column's partial sum to its activation."""
-OUTPUT_STAGE = 2
+OUTPUT_STAGE = 3
 """Cycles from a column's partial sum to its logit."""
+VOLTAGE_STAGE = 12
 TABLE_BITS = 18
 
 
@@ -30,8 +34,8 @@ class Neuron(wiring.Component):
     y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f, rest r.
     Output layers stop at z (``logit``, in column order, ``final`` with the network's last). Hidden layers
     give y (``activation``). A group of another layer waits until the pipeline is empty, so the settings
-    hold still. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles. Resources: two multipliers (33 x 17 and
-    18 x 11 bits), 64 bits a column and 36 bits a table entry of memory.
+    hold still. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles. Resources: three multipliers (two for
+    the scale, one for the slope), 64 bits a column and 36 bits a table entry of memory.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -93,12 +97,13 @@ class Neuron(wiring.Component):
 
         bias = self._column_memory(m, "bias", self.bias_window, address)
         settings = self._column_memory(m, "settings", self.neuron_window, address)
-        p_1 = Signal(signed(32))
-        z_2 = Signal(signed(32))
-        scale, curve = Signal(16, name="scale_2"), Signal(16, name="curve_2")
+        p_1, p_2 = Signal(signed(32)), Signal(signed(32))
+        z_3 = Signal(signed(32))
+        scale, curve = Signal(16, name="scale_3"), Signal(16, name="curve_3")
         m.d.sync += [
             p_1.eq(self.partials.payload[lane]),
-            z_2.eq(p_1 + bias.as_signed()),
+            p_2.eq(p_1),
+            z_3.eq(p_2 + bias.as_signed()),
             scale.eq(settings[:16]),
             curve.eq(settings[16:]),
         ]
@@ -107,10 +112,10 @@ class Neuron(wiring.Component):
             self.logit.valid.eq(out.valid & layer.output),
             self.logit.final.eq(out.end & layer.output),
             self.logit.column.eq(out.column),
-            self.logit.z.eq(z_2),
+            self.logit.z.eq(z_3),
         ]
-        v = self._voltage(m, z_2, scale, layer)
-        for n in range(3, 10):
+        v = self._voltage(m, z_3, scale, layer)
+        for n in range(4, VOLTAGE_STAGE + 1):
             late = Signal(16, name=f"curve_{n}")
             m.d.sync += late.eq(curve)
             curve = late
@@ -125,66 +130,83 @@ class Neuron(wiring.Component):
         ]
         return m
 
-    def _voltage(self, m: Module, z_2: Signal, scale_2: Signal, layer: Signal) -> Signal:
-        """v + 2048, unsigned 12 bit, at stage 9."""
-        product_3, product_4, product_5 = (Signal(signed(49), name=f"product_{n}") for n in (3, 4, 5))
-        rounded_6, coarse_7, fine_8 = (
-            Signal(signed(50), name=n) for n in ("rounded_6", "coarse_7", "fine_8")
+    def _voltage(self, m: Module, z_3: Signal, scale_3: Signal, layer: Signal) -> Signal:
+        """v + 2048, unsigned 12 bit, at VOLTAGE_STAGE; the product stands at stage 7."""
+        m.submodules.scaler = scaler = WideMultiplier(32, 16)
+        m.d.comb += [scaler.a.eq(z_3), scaler.b.eq(scale_3)]
+        product_8 = Signal(signed(49))
+        rounded_9, coarse_10, fine_11 = (
+            Signal(signed(50), name=n) for n in ("rounded_9", "coarse_10", "fine_11")
         )
         half = Signal(48)
-        m.d.sync += half.eq((Const(1, 1) << layer.vshift) >> 1)
         m.d.sync += [
-            product_3.eq(z_2 * scale_2),
-            product_4.eq(product_3),
-            product_5.eq(product_4),
-            rounded_6.eq(product_5 + half),
-            fine_8.eq(coarse_7 >> layer.vshift[:3]),
+            half.eq((Const(1, 1) << layer.vshift) >> 1),
+            product_8.eq(scaler.product),
+            rounded_9.eq(product_8 + half),
+            fine_11.eq(coarse_10 >> layer.vshift[:3]),
         ]
         with m.Switch(layer.vshift[3:]):
             for i in range(8):
                 with m.Case(i):
-                    m.d.sync += coarse_7.eq(rounded_6 >> 8 * i)
-        v_9 = Signal(V_BITS)
-        with m.If(fine_8 > V_MAX):
-            m.d.sync += v_9.eq(V_MAX - V_MIN)
-        with m.Elif(fine_8 < V_MIN):
-            m.d.sync += v_9.eq(0)
+                    m.d.sync += coarse_10.eq(rounded_9 >> 8 * i)
+        v_12 = Signal(V_BITS)
+        with m.If(fine_11 > V_MAX):
+            m.d.sync += v_12.eq(V_MAX - V_MIN)
+        with m.Elif(fine_11 < V_MIN):
+            m.d.sync += v_12.eq(0)
         with m.Else():
-            m.d.sync += v_9.eq(fine_8 - V_MIN)
-        return v_9
+            m.d.sync += v_12.eq(fine_11 - V_MIN)
+        return v_12
 
-    def _curve(self, m: Module, v_9: Signal, curve_9: Signal, layer: Signal) -> Signal:
-        """y at stage 16."""
+    def _curve(self, m: Module, v_12: Signal, curve_12: Signal, layer: Signal) -> Signal:
+        """y at stage 24: table address 13, its words 15, line 18."""
         g = self.geometry
         index_bits = exact_log2(g.segments)
-        address = Cat((v_9 >> layer.segment_bits)[:index_bits], curve_9[: exact_log2(g.curves)])
-        base_10 = self._table(m, "base", self.base_window, address)
-        slope_10 = self._table(m, "slope", self.slope_window, address)
-        rest_10, rest_11 = Signal(V_BITS - 1), Signal(V_BITS - 1)
-        m.d.sync += [rest_10.eq(v_9 & ~(Const(-1, signed(V_BITS)) << layer.segment_bits)[: V_BITS - 1])]
-        m.d.sync += rest_11.eq(rest_10)
-        base_11, slope_11 = Signal(signed(TABLE_BITS)), Signal(signed(TABLE_BITS))
-        m.d.sync += [base_11.eq(base_10), slope_11.eq(slope_10)]
-        line_12 = Signal(signed(TABLE_BITS + V_BITS))
-        base_12 = Signal(signed(TABLE_BITS + V_BITS))
-        m.d.sync += [line_12.eq(slope_11 * rest_11), base_12.eq(base_11 << layer.segment_bits)]
+        f = layer.segment_bits
+        address_13 = Signal(index_bits + exact_log2(g.curves))
+        rest = Signal(V_BITS - 1, name="rest_13")
+        m.d.sync += [
+            address_13.eq(Cat((v_12 >> f)[:index_bits], curve_12[: exact_log2(g.curves)])),
+            rest.eq(v_12 & ~(Const(-1, signed(V_BITS)) << f)[: V_BITS - 1]),
+        ]
+        base_15 = self._table(m, "base", self.base_window, address_13)
+        slope_15 = self._table(m, "slope", self.slope_window, address_13)
+        for n in (14, 15):
+            late = Signal(V_BITS - 1, name=f"rest_{n}")
+            m.d.sync += late.eq(rest)
+            rest = late
+        m.submodules.line = line = Multiplier(signed(TABLE_BITS), unsigned(V_BITS - 1))
+        m.d.comb += [line.a.eq(slope_15), line.b.eq(rest)]
+        base = base_15
+        for n in (16, 17):
+            late = Signal(signed(TABLE_BITS), name=f"base_{n}")
+            m.d.sync += late.eq(base)
+            base = late
+        wide = signed(TABLE_BITS + V_BITS + 2)
+        base_18, sum_19, rounded_20, coarse_21, y_22 = (
+            Signal(wide, name=n) for n in ("base_18", "sum_19", "rounded_20", "coarse_21", "y_22")
+        )
         shift = Signal(5)
         half = Signal(24)
+        high, low, y_24 = Signal(), Signal(), Signal(8)
+        y_23 = Signal(8)
         m.d.sync += [
-            shift.eq(layer.segment_bits + layer.table_bits),
+            shift.eq(f + layer.table_bits),
             half.eq((Const(1, 1) << shift) >> 1),
+            base_18.eq(base << f),
+            sum_19.eq(line.product + base_18),
+            rounded_20.eq(sum_19 + half),
+            y_22.eq(coarse_21 >> shift[:3]),
+            low.eq(y_22 < 0),
+            high.eq(y_22 > INPUT_MAX),
+            y_23.eq(y_22),
+            y_24.eq(Mux(low, 0, Mux(high, INPUT_MAX, y_23))),
         ]
-        sum_13, rounded_14, y_15 = (
-            Signal(signed(TABLE_BITS + V_BITS + 2), name=n) for n in ("sum_13", "rounded_14", "y_15")
-        )
-        y_16 = Signal(8)
-        m.d.sync += [
-            sum_13.eq(line_12 + base_12),
-            rounded_14.eq(sum_13 + half),
-            y_15.eq(rounded_14 >> shift),
-            y_16.eq(Mux(y_15 < 0, 0, Mux(y_15 > INPUT_MAX, INPUT_MAX, y_15))),
-        ]
-        return y_16
+        with m.Switch(shift[3:]):
+            for i in range(4):
+                with m.Case(i):
+                    m.d.sync += coarse_21.eq(rounded_20 >> 8 * i)
+        return y_24
 
     def _column_memory(self, m: Module, name: str, window: Any, address: Signal) -> Signal:
         return _memory(m, name, window, address, shape=32, depth=self.geometry.columns)
@@ -194,15 +216,15 @@ class Neuron(wiring.Component):
         return _memory(m, name, window, address, shape=signed(TABLE_BITS), depth=depth)
 
 
-def _memory(m: Module, name: str, window: Any, address: Signal, *, shape: object, depth: int) -> Signal:
-    """A memory the bus writes, read by the pipeline one cycle behind ``address`` and by the bus when idle."""
-    m.submodules[name] = memory = Memory(shape=shape, depth=depth, init=[])
-    write, read = memory.write_port(), memory.read_port()
+def _memory(m: Module, name: str, window: Any, address: Signal, *, shape: ShapeLike, depth: int) -> Signal:
+    """A memory the bus writes, read READ_LATENCY after ``address``, and by the bus when idle."""
+    memory = RegisteredMemory(shape, depth)
+    m.submodules[name] = memory
     m.d.comb += [
-        write.addr.eq(window.address),
-        write.data.eq(window.write_data),
-        write.en.eq(window.write),
-        read.addr.eq(Mux(window.select, window.address, address)),
+        memory.address.eq(Mux(window.select, window.address, address)),
+        memory.write.eq(window.write),
+        memory.write_address.eq(window.address),
+        memory.write_data.eq(window.write_data),
     ]
-    m.d.sync += window.read_data.eq(read.data)
-    return read.data
+    m.d.sync += window.read_data.eq(memory.data)
+    return memory.data

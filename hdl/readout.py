@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import itertools
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
+from emulator.spec.arithmetic import SHIFT_MAX
 from emulator.spec.geometry import Geometry
 from hdl.array import CAPTURE_LATENCY
 from hdl.bus import WindowSignature
 from hdl.layouts import column_shape, group_layout, readout_layout
+from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.noise import Noise
 from hdl.queue import Queue
-from hdl.readout_pipe import PIPE_LATENCY, SETTINGS_STAGE, ReadoutPipe, settings_layout
+from hdl.readout_pipe import (
+    GAIN_STAGE,
+    HALF_STAGE,
+    PIPE_LATENCY,
+    SETTINGS_STAGES,
+    ReadoutPipe,
+    settings_layout,
+)
 
 SETTINGS_BITS = 28
 
@@ -77,7 +86,7 @@ class Readout(wiring.Component):
         m.d.comb += [
             step.eq(running),
             self.shift.eq(step),
-            # The emitter's next last row reaches the column registers CAPTURE_LATENCY + 2 later.
+            # The emitter's next last row reaches the column registers CAPTURE_LATENCY + 3 later.
             self.release.eq(step & (count == Mux(steps > CAPTURE_LATENCY, CAPTURE_LATENCY, steps))),
             self.samples.ready.eq(step & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),
@@ -106,7 +115,6 @@ class Readout(wiring.Component):
                 "valid": 1,
                 "first": 1,
                 "last": 1,
-                "sigma": 16,
                 "slot": slot.shape(),
                 "entry": entry.shape(),
                 "settings": settings_layout(),
@@ -118,18 +126,19 @@ class Readout(wiring.Component):
             stages[0].valid.eq(step),
             stages[0].first.eq(now.first),
             stages[0].last.eq(now.last),
-            stages[0].sigma.eq(Mux(now.noisy, self.sigma.payload, 0)),
             stages[0].slot.eq(slot),
             stages[0].entry.eq(entry),
             settings.analog.eq(now.analog),
             settings.adc_bits.eq(now.adc_bits),
-            settings.shift.eq(now.shift),
+            settings.shift.eq(Mux(now.analog, 0, now.shift)),
             settings.lshift.eq(now.lshift),
         ]
         for early, late in itertools.pairwise(stages):
             m.d.sync += late.eq(early)
+        half = Signal(SHIFT_MAX + 1)
+        m.d.sync += half.eq((Const(1, 1) << stages[HALF_STAGE - 1].settings.shift) >> 1)
 
-        gains = self._settings(m, stages[SETTINGS_STAGE - 1].entry)
+        gains = self._settings(m, stages[GAIN_STAGE - READ_LATENCY].entry)
         pipes = []
         for i in range(g.readouts):
             m.submodules[f"pipe_{i}"] = pipe = ReadoutPipe(g)
@@ -137,11 +146,12 @@ class Readout(wiring.Component):
             m.d.comb += [
                 pipe.column.eq(self.columns[i]),
                 pipe.sample.eq(self.samples.payload[i]),
-                pipe.sigma_1.eq(stages[1].sigma),
-                pipe.gain.eq(gains.word_select(i, SETTINGS_BITS)[:16]),
-                pipe.offset.eq(gains.word_select(i, SETTINGS_BITS)[16:].as_signed()),
+                pipe.sigma.eq(Mux(now.noisy, self.sigma.payload, 0)),
+                pipe.gain.eq(gains[i][:16]),
+                pipe.offset.eq(gains[i][16:].as_signed()),
+                pipe.half.eq(half),
             ]
-            for n in (3, 6, 7, 8, 9, 10, 11):
+            for n in SETTINGS_STAGES:
                 m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)
         self._accumulate(m, pipes, stages, partials)
         return m
@@ -162,20 +172,22 @@ class Readout(wiring.Component):
         m.d.comb += [write.addr.eq(end.slot), write.data.eq(total), write.en.eq(end.valid)]
         m.d.sync += [partials.i.payload.eq(total), partials.i.valid.eq(end.valid & end.last)]
 
-    def _settings(self, m: Module, entry: Signal) -> Signal:
-        """Gain and offset of P columns, one cycle after ``entry``; the bus reads them when idle."""
+    def _settings(self, m: Module, entry: Signal) -> list[Signal]:
+        """Gain and offset of P columns, READ_LATENCY after ``entry``; the bus reads them when idle."""
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
-        depth = g.columns // g.readouts
-        m.submodules.gains = memory = Memory(shape=SETTINGS_BITS * g.readouts, depth=depth, init=[])
-        write, read = memory.write_port(granularity=SETTINGS_BITS), memory.read_port()
         window = self.window
         bank, row = window.address[:step_log2], window.address[step_log2:]
-        m.d.comb += [
-            write.addr.eq(row),
-            write.data.eq(window.write_data[:SETTINGS_BITS].replicate(g.readouts)),
-            write.en.eq(window.write << bank),
-            read.addr.eq(Mux(window.select, row, entry)),
-        ]
-        m.d.sync += window.read_data.eq(read.data.word_select(bank, SETTINGS_BITS))
-        return read.data
+        data = []
+        for i in range(g.readouts):
+            memory = RegisteredMemory(SETTINGS_BITS, g.columns // g.readouts)
+            m.submodules[f"gains_{i}"] = memory
+            m.d.comb += [
+                memory.address.eq(Mux(window.select, row, entry)),
+                memory.write.eq(window.write & (bank == i)),
+                memory.write_address.eq(row),
+                memory.write_data.eq(window.write_data),
+            ]
+            data.append(memory.data)
+        m.d.sync += window.read_data.eq(Cat(*data).word_select(bank, SETTINGS_BITS))
+        return data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Const, Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -10,11 +10,16 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.arithmetic import GAUSS_FRACTION, SHIFT_MAX
 from emulator.spec.geometry import Geometry
 from hdl.layouts import column_shape
+from hdl.multiplier import Multiplier
+from hdl.wide_multiplier import WideMultiplier
 
-SETTINGS_STAGE = 3
-"""Cycles after ``column`` at which ``gain`` and ``offset`` are taken."""
-PIPE_LATENCY = 12
-"""Cycles from ``column`` to ``increment``."""
+GAIN_STAGE = 4
+"""Cycles after a step at which ``gain`` and ``offset`` are taken."""
+HALF_STAGE = 9
+"""Cycles after a step at which ``half`` is taken."""
+PIPE_LATENCY = 15
+"""Cycles from a step to ``increment``."""
+SETTINGS_STAGES = (4, 10, 11, 13, 14)
 
 
 def settings_layout() -> StructLayout:
@@ -25,81 +30,82 @@ def settings_layout() -> StructLayout:
 class ReadoutPipe(wiring.Component):
     """a' = a + rshift_round(sigma * g, 8); adc: clip(rshift_round(a' * gain, shift) + offset) << lshift.
 
-    ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no clipping. ``settings_n``
-    belong to the column that entered n cycles ago. Latency: PIPE_LATENCY cycles, one column a cycle.
-    Resources: two multipliers (16 x 12 with noise, noisy_bits x 17), a 46-bit shifter in two steps.
+    ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no clipping: the owner gives
+    shift 0 and ``half`` 0 for them. ``sigma`` and ``sample`` are taken in the cycle of the step,
+    ``column`` one later, ``gain`` and ``offset`` GAIN_STAGE later; ``settings_n`` belong to the column of
+    n cycles ago and ``half`` is the rounding constant (1 << shift) >> 1 of HALF_STAGE. Latency:
+    PIPE_LATENCY cycles, one column a cycle. Resources: three multipliers (one for noise, two for gain), a
+    shifter of about 48 bits in two steps.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
         members = {
             "column": In(column_shape(geometry)),
-            "sigma_1": In(16),
+            "sigma": In(16),
             "sample": In(signed(12)),
             "gain": In(16),
             "offset": In(signed(12)),
+            "half": In(SHIFT_MAX + 1),
             "increment": Out(signed(32)),
         }
-        members |= {f"settings_{n}": In(settings_layout()) for n in (3, 6, 7, 8, 9, 10, 11)}
+        members |= {f"settings_{n}": In(settings_layout()) for n in SETTINGS_STAGES}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        noisy_3 = Signal(signed(g.noisy_bits))
-        column_1, column_2 = Signal(column_shape(g)), Signal(column_shape(g))
-        m.d.sync += [column_1.eq(self.column), column_2.eq(column_1)]
+        column = self.column
+        for stage in range(2, 5):
+            late = Signal(column_shape(g), name=f"column_{stage}")
+            m.d.sync += late.eq(column)
+            column = late
+        noisy_5 = Signal(signed(g.noisy_bits))
         if g.noise:
-            sample_1 = Signal(signed(12))
-            noise_2 = Signal(signed(28))
-            m.d.sync += [sample_1.eq(self.sample), noise_2.eq(sample_1 * self.sigma_1)]
+            m.submodules.noise = noise = Multiplier(signed(12), signed(17))
+            m.d.comb += [noise.a.eq(self.sample), noise.b.eq(self.sigma)]
+            term_4 = Signal(signed(21))
             half = 1 << (GAUSS_FRACTION - 1)
-            m.d.sync += noisy_3.eq(column_2 + ((noise_2 + half) >> GAUSS_FRACTION))
+            m.d.sync += term_4.eq((noise.product + half) >> GAUSS_FRACTION)
+            m.d.sync += noisy_5.eq(column + term_4)
         else:
-            m.d.sync += noisy_3.eq(column_2)
+            m.d.sync += noisy_5.eq(column)
 
-        noisy_4 = Signal(signed(g.noisy_bits))
-        gain_4 = Signal(16)
-        offset = Signal(signed(12), name="offset_4")
-        m.d.sync += [
-            noisy_4.eq(noisy_3),
-            gain_4.eq(Mux(self.settings_3.analog, 1, self.gain)),
-            offset.eq(Mux(self.settings_3.analog, 0, self.offset)),
-        ]
-        product_5 = Signal(signed(g.noisy_bits + 17))
-        product_6 = Signal.like(product_5)
-        m.d.sync += [product_5.eq(noisy_4 * gain_4), product_6.eq(product_5)]
-        for stage in range(5, 10):
+        gain_5 = Signal(16)
+        offset = Signal(signed(12), name="offset_5")
+        analog_4 = self.settings_4.analog
+        m.d.sync += [gain_5.eq(Mux(analog_4, 1, self.gain)), offset.eq(Mux(analog_4, 0, self.offset))]
+        for stage in range(6, 13):
             late = Signal(signed(12), name=f"offset_{stage}")
             m.d.sync += late.eq(offset)
             offset = late
+        m.submodules.gain = multiplier = WideMultiplier(g.noisy_bits, 16)
+        m.d.comb += [multiplier.a.eq(noisy_5), multiplier.b.eq(gain_5)]
 
         wide = signed(max(g.noisy_bits + 18, SHIFT_MAX + 2))
-        rounded_7, coarse_8, fine_9 = (Signal(wide, name=n) for n in ("rounded_7", "coarse_8", "fine_9"))
-        shift_6 = Mux(self.settings_6.analog, 0, self.settings_6.shift)
-        half_6 = (Const(1, 1) << shift_6) >> 1
-        m.d.sync += rounded_7.eq(product_6 + half_6)
-        shift_7 = Mux(self.settings_7.analog, 0, self.settings_7.shift)
-        with m.Switch(shift_7[3:]):
+        rounded_10, coarse_11, fine_12 = (
+            Signal(wide, name=n) for n in ("rounded_10", "coarse_11", "fine_12")
+        )
+        m.d.sync += rounded_10.eq(multiplier.product + self.half)
+        with m.Switch(self.settings_10.shift[3:]):
             for i in range(8):
                 with m.Case(i):
-                    m.d.sync += coarse_8.eq(rounded_7 >> 8 * i)
-        shift_8 = Mux(self.settings_8.analog, 0, self.settings_8.shift)
-        m.d.sync += fine_9.eq(coarse_8 >> shift_8[:3])
+                    m.d.sync += coarse_11.eq(rounded_10 >> 8 * i)
+        m.d.sync += fine_12.eq(coarse_11 >> self.settings_11.shift[:3])
 
-        offset_10 = Signal(signed(wide.width + 1))
-        clipped_11 = Signal(signed(g.noisy_bits))
-        m.d.sync += offset_10.eq(fine_9 + offset)
+        offset_13 = Signal(signed(wide.width + 1))
+        clipped_14 = Signal(signed(g.noisy_bits))
+        m.d.sync += offset_13.eq(fine_12 + offset)
         top = Signal(12)
-        m.d.comb += top.eq((1 << (self.settings_10.adc_bits - 1)[:4]) - 1)
-        low = ~top
-        with m.If(self.settings_10.analog):
-            m.d.sync += clipped_11.eq(offset_10)
-        with m.Elif(offset_10 > top):
-            m.d.sync += clipped_11.eq(top)
-        with m.Elif(offset_10 < low.as_signed()):
-            m.d.sync += clipped_11.eq(low.as_signed())
+        m.d.comb += top.eq((1 << (self.settings_13.adc_bits - 1)[:4]) - 1)
+        low = (~top).as_signed()
+        with m.If(self.settings_13.analog):
+            m.d.sync += clipped_14.eq(offset_13)
+        with m.Elif(offset_13 > top):
+            m.d.sync += clipped_14.eq(top)
+        with m.Elif(offset_13 < low):
+            m.d.sync += clipped_14.eq(low)
         with m.Else():
-            m.d.sync += clipped_11.eq(offset_10)
-        m.d.sync += self.increment.eq(clipped_11 << self.settings_11.lshift)
+            m.d.sync += clipped_14.eq(offset_13)
+        m.d.sync += self.increment.eq(clipped_14 << self.settings_14.lshift)
         return m

@@ -14,7 +14,7 @@ from hdl.queue import Queue
 
 WORD_DEPTH = 32
 """Words the scanner may be ahead of the array: two tiles of 128 rows."""
-ISSUE_MARGIN = 4
+ISSUE_MARGIN = 6
 """Words that may be in the pipeline when the queue's level is read."""
 
 
@@ -24,8 +24,8 @@ class Scanner(wiring.Component):
     Reads the input buffer or the previous layer's activations, the latter no further than
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
     ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
-    (``skip``) a pass still ends with one row of value 0. Latency: 4 cycles from buffer read to ``words``,
-    8 to ``energy``. Resources: eight 8-bit squarers when the geometry has noise, a 32-word queue.
+    (``skip``) a pass still ends with one row of value 0. Latency: 5 cycles from buffer read to ``words``,
+    9 to ``energy``. Resources: eight 8-bit squarers when the geometry has noise, a 32-word queue.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -88,7 +88,7 @@ class Scanner(wiring.Component):
             with m.If(feed.layer_first):
                 m.d.comb += self.clear.eq(Const(1, 2) << feed.sink)
 
-        # Cycle 1: buffer data arrives. Cycle 2: sliced. Cycle 3: zero rows known, word queued.
+        # Cycle 1: buffer data arrives. Cycle 2: chosen. Cycle 3: sliced. Cycle 4: zero rows known, queued.
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
         address_1 = Signal.like(address)
         rows_1 = Signal(WORD_ROWS)
@@ -106,22 +106,32 @@ class Scanner(wiring.Component):
         for i in range(WORD_ROWS):
             m.d.sync += rows_1[i].eq(rows_left > i)
 
-        data = Mux(from_input_1, self.input_data, self.activation_data)
-        mask = Signal(8)
+        data = Signal(8 * WORD_ROWS)
+        mask, shift = Signal(8), Signal(3)
+        valid_m, last_m, start_m = Signal(), Signal(), Signal()
+        address_m = Signal.like(address)
+        rows_m = Signal(WORD_ROWS)
+        m.d.sync += [
+            data.eq(Mux(from_input_1, self.input_data, self.activation_data)),
+            shift.eq(slice_1 << dac_1),
+            valid_m.eq(valid_1),
+            last_m.eq(last_1),
+            start_m.eq(start_1),
+            address_m.eq(address_1),
+            rows_m.eq(rows_1),
+        ]
         with m.Switch(dac_1):
             for log2 in range(4):
                 with m.Case(log2):
-                    m.d.comb += mask.eq((1 << (1 << log2)) - 1)
-        shift = Signal(3)
-        m.d.comb += shift.eq(slice_1 << dac_1)
+                    m.d.sync += mask.eq((1 << (1 << log2)) - 1)
         valid_2, last_2, start_2 = Signal(), Signal(), Signal()
         address_2 = Signal.like(address)
         rows_2 = Signal(WORD_ROWS)
         x_2 = Signal(ArrayLayout(unsigned(8), WORD_ROWS))
-        m.d.sync += [valid_2.eq(valid_1), last_2.eq(last_1), start_2.eq(start_1)]
-        m.d.sync += [address_2.eq(address_1), rows_2.eq(rows_1)]
+        m.d.sync += [valid_2.eq(valid_m), last_2.eq(last_m), start_2.eq(start_m)]
+        m.d.sync += [address_2.eq(address_m), rows_2.eq(rows_m)]
         for i in range(WORD_ROWS):
-            kept = mask & rows_1[i].replicate(8)
+            kept = mask & rows_m[i].replicate(8)
             m.d.sync += x_2[i].eq((data.word_select(i, 8) >> shift) & kept)
 
         out = Signal(layout)

@@ -11,11 +11,15 @@ from emulator.spec.arithmetic import SIGMA_MAX
 from emulator.spec.geometry import Geometry
 
 
+LOW_BITS = 12
+"""Energy bits multiplied in the first of two narrow products."""
+
+
 class Sigma(wiring.Component):
     """sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one root bit a cycle.
 
     ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
-    Latency: half the radicand's bits + 4 cycles (22 for the ``sim`` geometry). Resources: one 16-bit by
+    Latency: half the radicand's bits + 5 cycles (23 for the ``sim`` geometry). Resources: one 16-bit by
     energy-width multiplier, about 120 LUTs.
     """
 
@@ -41,19 +45,26 @@ class Sigma(wiring.Component):
         radicand = Signal(2 * steps)
         root = Signal(steps)
         remainder = Signal(steps + 2)
-        count = Signal(range(steps + 4))
+        count = Signal(range(steps + 6))
+        low = Signal(unsigned(16 + LOW_BITS))
+        high = Signal(unsigned(16 + len(self.energy) - LOW_BITS))
         # Restoring square root, two radicand bits a step: try to subtract 4 * root + 1.
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
         fits = trial >= candidate
         with m.If(self.start):
             m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0)]
-            m.d.sync += product.eq(self.var_cell * self.energy)
+            m.d.sync += [
+                low.eq(self.var_cell * self.energy[:LOW_BITS]),
+                high.eq(self.var_cell * self.energy[LOW_BITS:]),
+            ]
         with m.Elif(~self.done):
             m.d.sync += count.eq(count + 1)
             with m.If(count == 0):
+                m.d.sync += product.eq(low + (high << LOW_BITS))
+            with m.Elif(count == 1):
                 m.d.sync += radicand.eq(self.variance_out + (product >> 8))
-            with m.Elif(count <= steps):
+            with m.Elif(count <= steps + 1):
                 m.d.sync += [
                     radicand.eq(radicand << 2),
                     remainder.eq(Mux(fits, trial - candidate, trial)),

@@ -73,6 +73,8 @@ async def column_sums(dut: Any, gap: float, corner: bool) -> None:
             dut.shift.value = 1
             await RisingEdge(dut.clk)
             dut.shift.value = 0
+            # Columns stand in the cycle after their shift.
+            await RisingEdge(dut.clk)
             raw = int(dut.columns.value)
             for i in range(min(p, n - start)):
                 value = raw >> BITS * i & ((1 << BITS) - 1)

@@ -94,20 +94,21 @@ async def partial_sums(dut: Any, trial: int, stall: float) -> None:
                 await RisingEdge(dut.clk)
                 free |= int(dut.release.value)
             free = 0
-            for _ in range(5):
+            for _ in range(10):
                 await RisingEdge(dut.clk)
                 free |= int(dut.release.value)
             dut.capture.value = 1
             await RisingEdge(dut.clk)
+            free |= int(dut.release.value)
             dut.capture.value = 0
             position = 0
-            dut.columns.value = pack(a[:P], GEOMETRY.accumulator_bits)
             while position < len(a):
                 await RisingEdge(dut.clk)
                 free |= int(dut.release.value)
                 if int(dut.shift.value):
-                    position += P
+                    # The columns of a step stand in the cycle after it.
                     dut.columns.value = pack(a[position : position + P], GEOMETRY.accumulator_bits)
+                    position += P
 
     partials = Sink(dut, "partials", rng, stall)
     dut.groups__ready.value = 1

@@ -1,0 +1,50 @@
+"""wide_multiplier: a signed product wider than one multiplier, from two of them."""
+
+from __future__ import annotations
+
+from amaranth import Module, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
+
+WIDE_LATENCY = MULTIPLY_LATENCY + 1
+"""Cycles from ``a`` and ``b`` to ``product``."""
+LOW_BITS = 17
+
+
+class WideMultiplier(wiring.Component):
+    """product = a * b for signed ``a`` of up to 35 bits and unsigned ``b`` of up to 17, one a cycle.
+
+    Latency: WIDE_LATENCY cycles. Resources: two multipliers (one where ``a`` fits 18 bits) and one adder.
+
+    Raises ``ValueError`` when an operand is too wide.
+    """
+
+    def __init__(self, a_bits: int, b_bits: int) -> None:
+        if a_bits > LOW_BITS + 18 or b_bits > 17:
+            raise ValueError(
+                f"operands have {a_bits} and {b_bits} bits; accepted: at most {LOW_BITS + 18} and 17"
+            )
+        self.a_bits, self.b_bits = a_bits, b_bits
+        super().__init__(
+            {"a": In(signed(a_bits)), "b": In(unsigned(b_bits)), "product": Out(signed(a_bits + b_bits + 1))}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self.a_bits <= 18:
+            m.submodules.only = only = Multiplier(signed(self.a_bits), unsigned(self.b_bits))
+            m.d.comb += [only.a.eq(self.a), only.b.eq(self.b)]
+            m.d.sync += self.product.eq(only.product)
+            return m
+        m.submodules.low = low = Multiplier(unsigned(LOW_BITS), unsigned(self.b_bits))
+        m.submodules.high = high = Multiplier(signed(self.a_bits - LOW_BITS), unsigned(self.b_bits))
+        m.d.comb += [
+            low.a.eq(self.a[:LOW_BITS]),
+            low.b.eq(self.b),
+            high.a.eq(self.a[LOW_BITS:].as_signed()),
+            high.b.eq(self.b),
+        ]
+        m.d.sync += self.product.eq((high.product << LOW_BITS) + low.product)
+        return m
