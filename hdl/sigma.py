@@ -10,7 +10,6 @@ from amaranth.utils import bits_for
 from emulator.spec.arithmetic import SIGMA_MAX
 from emulator.spec.geometry import Geometry
 
-
 LOW_BITS = 12
 """Energy bits multiplied in the first of two narrow products."""
 
