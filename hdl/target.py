@@ -4,5 +4,9 @@ from __future__ import annotations
 
 
 def is_ecp5(platform: object) -> bool:
-    """Whether ``platform`` names a Lattice ECP5 device; simulation and other families get plain RTL."""
-    return str(getattr(platform, "device", "")).upper().startswith(("LFE5U", "LFE5UM"))
+    """Whether ``platform`` is a Lattice ECP5: its ``family`` says so, or its ``device`` is an LFE5U part.
+
+    Simulation and every other family get plain RTL with the same latencies.
+    """
+    device = str(getattr(platform, "device", "")).upper()
+    return getattr(platform, "family", None) == "ecp5" or device.startswith("LFE5U")
