@@ -30,5 +30,9 @@ class CompileError(EmulatorError):
     """A network that cannot be mapped onto a chip."""
 
 
+class CompileWarning(UserWarning):
+    """Something was cut in a compilation that went through; the text counts it."""
+
+
 class MissingExtraError(EmulatorError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""

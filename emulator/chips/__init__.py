@@ -3,7 +3,22 @@
 Imports NumPy, PyYAML, emulator.errors, emulator.physics and the ranges of emulator.spec only.
 """
 
-from emulator.chips.loader import list_chips, load_chip, parse_chip
-from emulator.chips.schema import Array, Cell, Chip, Input, Neuron, Readout
+from emulator.chips.cell import Cell
+from emulator.chips.loader import list_chips, list_devices, load_chip, parse_chip
+from emulator.chips.neuron import Ecram, Neuron
+from emulator.chips.schema import Array, Chip, Conditions, Input, Readout
 
-__all__ = ["Array", "Cell", "Chip", "Input", "Neuron", "Readout", "list_chips", "load_chip", "parse_chip"]
+__all__ = [
+    "Array",
+    "Cell",
+    "Chip",
+    "Conditions",
+    "Ecram",
+    "Input",
+    "Neuron",
+    "Readout",
+    "list_chips",
+    "list_devices",
+    "load_chip",
+    "parse_chip",
+]

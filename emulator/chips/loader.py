@@ -1,4 +1,4 @@
-"""Reading chip descriptions from YAML: presets by name, files by path."""
+"""Reading chip descriptions from YAML: presets by name, files by path, and parts joined with ``+``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from emulator.chips.schema import SECTIONS, Chip
 from emulator.errors import ChipError
 
 PRESETS = Path(__file__).parent / "presets"
+DEVICES = Path(__file__).parent / "devices"
 BYTES_MAX = 1 << 20
+JOIN = "+"
 
 
 def list_chips() -> list[str]:
@@ -21,8 +23,17 @@ def list_chips() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
+def list_devices() -> list[str]:
+    """Names of the single devices (NDR, ECRAM) that can be added to a chip: ``wan2022+ndr-esaki``; sorted."""
+    return sorted(path.stem for path in DEVICES.glob("*.yaml"))
+
+
 def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
     """The preset of that name, or the description in that YAML file.
+
+    Parts joined with ``+`` are laid over each other field by field, the last one winning:
+    ``wan2022+mine.yaml`` is the preset with the fields of the file, ``wan2022+ndr-bell+ecram-tang2018`` one
+    with other devices.
 
     Raises
     ------
@@ -30,23 +41,37 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
         When there is no such preset or file, or a field is missing, unknown, mistyped or out of range.
     """
     text = os.fspath(name_or_path)
-    path = PRESETS / f"{text}.yaml" if text in list_chips() else Path(text)
-    if not path.is_file():
-        raise ChipError(f"chip is {text!r}; accepted: a YAML file, or a preset: {', '.join(list_chips())}")
-    if path.stat().st_size > BYTES_MAX:
-        raise ChipError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ChipError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
-    try:
-        return parse_chip(content)
-    except ChipError as error:
-        raise ChipError(f"{path}: {error}") from None
+    parts = [text] if Path(text).is_file() else text.split(JOIN)
+    paths = [_find(part) for part in parts]
+    contents = [_read(path) for path in paths]
+    if len(parts) == 1:
+        return _parsed(str(paths[0]), contents[0])
+    for path, content in zip(paths, contents, strict=True):
+        check_part(content, str(path))
+    joined: dict[str, Any] = {"name": JOIN.join(Path(part).stem for part in parts)}
+    joined["description"] = " ".join(str(content.get("description", "")).strip() for content in contents)
+    for content in contents:
+        for section in SECTIONS:
+            joined[section] = joined.get(section, {}) | content.get(section, {})
+    return _parsed(text, joined)
+
+
+def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a preset, device or file says, before defaults: sections of fields (checked for their names).
+
+    Raises
+    ------
+    ChipError
+        When there is no such file or a section or field is unknown.
+    """
+    path = _find(os.fspath(name_or_path))
+    content = _read(path)
+    check_part(content, str(path))
+    return dict(content)
 
 
 def parse_chip(content: Any) -> Chip:
-    """A chip from the nested dictionary a YAML file holds.
+    """A chip from the nested dictionary a YAML file holds (or ``Chip.as_dict`` gives).
 
     A value is written plainly, or as ``{value: ..., source: ...}``.
 
@@ -57,13 +82,16 @@ def parse_chip(content: Any) -> Chip:
     """
     if not isinstance(content, dict):
         raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
-    _known("", content, ["name", "description", *SECTIONS])
+    _known("", content, ["name", "description", *SECTIONS, "sources"])
     for key in ("name", "description"):
         if not isinstance(content.get(key, ""), str):
             raise ChipError(f"{key} is {content[key]!r}; accepted: text")
     if not content.get("name"):
         raise ChipError("name is missing; accepted: a short name")
-    sources: dict[str, str] = {}
+    sources = content.get("sources", {})
+    if not isinstance(sources, dict) or not all(isinstance(v, str) for v in sources.values()):
+        raise ChipError("sources is not a mapping; accepted: section.field to text")
+    sources = dict(sources)
     sections = {name: _section(name, content.get(name, {}), sources) for name in SECTIONS}
     return Chip(
         name=content["name"],
@@ -71,6 +99,58 @@ def parse_chip(content: Any) -> Chip:
         sources=sources,
         **sections,
     )
+
+
+def check_part(content: Any, where: str) -> None:
+    """Refuse anything in a (partial) description that is no section or field.
+
+    Raises
+    ------
+    ChipError
+        Naming ``where`` and the field.
+    """
+    try:
+        if not isinstance(content, dict):
+            raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
+        _known("", content, ["name", "description", *SECTIONS, "sources"])
+        for name, cls in SECTIONS.items():
+            if not isinstance(content.get(name, {}), dict):
+                raise ChipError(f"{name} is {content[name]!r}; accepted: a mapping of fields")
+            _known(f"{name}.", content.get(name, {}), [field.name for field in dataclasses.fields(cls)])
+    except ChipError as error:
+        raise ChipError(f"{where}: {error}") from None
+
+
+def _find(part: str) -> Path:
+    for folder in (PRESETS, DEVICES):
+        if part in (path.stem for path in folder.glob("*.yaml")):
+            return folder / f"{part}.yaml"
+    path = Path(part)
+    if not path.is_file():
+        raise ChipError(
+            f"chip is {part!r}; accepted: a YAML file, or a preset: {', '.join(list_chips())}; a device to "
+            f"add with {JOIN}: {', '.join(list_devices())}"
+        )
+    return path
+
+
+def _read(path: Path) -> Any:
+    if path.stat().st_size > BYTES_MAX:
+        raise ChipError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ChipError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+
+
+def _parsed(where: str, content: Any) -> Chip:
+    try:
+        return parse_chip(content)
+    except ChipError as error:
+        hint = ""
+        if isinstance(content, dict) and "cell" not in content and str(error).startswith("cell."):
+            hint = f" (a single device? add it to a chip: wan2022{JOIN}{where})"
+        raise ChipError(f"{where}: {error}{hint}") from None
 
 
 def _section(name: str, content: Any, sources: dict[str, str]) -> Any:

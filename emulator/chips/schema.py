@@ -6,65 +6,45 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.chips.cell import Cell
 from emulator.chips.fields import check, choice, number
+from emulator.chips.neuron import Ecram, Neuron
 from emulator.errors import ChipError
-from emulator.physics.ndr import Bell, Esaki, NdrModel, Tunnel
-from emulator.physics.rram import MODELS, ProgrammingError
 from emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Array:
-    """The crossbar: ``rows`` that add on one column line before readout."""
+    """The crossbar. ``rows`` add on one column line before readout; IR drop is solved array by array.
+
+    Attributes
+    ----------
+    rows, columns:
+        Cells of one array; G+ and G- of a weight sit at the same place of two arrays (``pairs`` separate) or
+        in neighbouring columns of one (``interleaved``, an array then holds columns / 2 weights a row).
+    wire_resistance_ohm:
+        One wire segment between neighbouring cells, row and column alike; 0 is an ideal wire.
+    access_resistance_ohm:
+        Access transistor (and selector), in series with each cell.
+    """
 
     rows: int = number(8, 1024, 128, multiple=8)
+    columns: int = number(2, 1024, 128, multiple=2)
+    pairs: str = choice(("separate", "interleaved"), "separate")
+    wire_resistance_ohm: float = number(0, 1e3, 0.0)
+    access_resistance_ohm: float = number(0, 1e6, 0.0)
 
     def __post_init__(self) -> None:
         check("array", self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One memory cell; a weight is the difference of two.
-
-    ``levels`` targets are spread evenly over g_min_uS..g_max_uS. ``read_noise_percent`` is the standard
-    deviation of an effective weight at every read, in percent of g_max_uS. ``weight_bits`` is the
-    resolution the emulator keeps of the difference (9: two 8-bit conductances; 8: two 7-bit ones).
-    """
-
-    g_min_uS: float = number(0, 1e6, 0.0)
-    g_max_uS: float = number(1e-6, 1e6)
-    levels: int = number(2, 256)
-    programming_error: str = choice(tuple(MODELS), "ideal")
-    read_noise_percent: float = number(0, 5, 0.0)
-    weight_bits: int = choice((8, 9), 9)
-
-    def __post_init__(self) -> None:
-        check("cell", self)
-        if not self.g_min_uS < self.g_max_uS:
-            raise ChipError(
-                f"cell.g_min_uS is {self.g_min_uS}; accepted: below cell.g_max_uS ({self.g_max_uS})"
-            )
-        low, high = self.error_model.fitted_uS
-        for name in ("g_min_uS", "g_max_uS"):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ChipError(
-                    f"cell.{name} is {value}; accepted: {low}..{high}, the fitted range of "
-                    f"programming_error {self.programming_error!r}"
-                )
-
-    @property
-    def error_model(self) -> ProgrammingError:
-        """The programming error model by name."""
-        return MODELS[self.programming_error]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Input:
-    """Row drivers: an 8-bit input is applied in 8 / ``dac_bits`` slices."""
+    """Row drivers: an 8-bit input is applied in 8 / ``dac_bits`` slices; the largest slice is at
+    ``read_voltage_V``, which is also the voltage conductances are specified at."""
 
     dac_bits: int = choice(DAC_BITS, 8)
+    read_voltage_V: float = number(1e-3, 10, 0.2)
 
     def __post_init__(self) -> None:
         check("input", self)
@@ -76,58 +56,30 @@ class Readout:
 
     ``range_policy`` says whether ADC gain and offset are set per column or once for a layer.
     ``output_noise_lsb`` is the standard deviation of column and ADC noise, in ADC steps (adc only).
+    ``gain_mismatch_percent`` and ``offset_mismatch_lsb``: deviations of each column's converter (adc only).
     """
 
     kind: str = choice(("adc", "analog"), "adc")
     adc_bits: int = number(ADC_BITS.start, ADC_BITS.stop - 1, 8)
     range_policy: str = choice(("column", "layer"), "column")
     output_noise_lsb: float = number(0, 16, 0.0)
+    gain_mismatch_percent: float = number(0, 30, 0.0)
+    offset_mismatch_lsb: float = number(0, 64, 0.0)
 
     def __post_init__(self) -> None:
         check("readout", self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neuron:
-    """The NDR device of a neuron. ``tunnel``: the tunnel term alone; ``esaki``: with excess and thermal
-    current; ``bell``: Gaussian, of width ``width_V``. What is computed is the curve in units of its peak.
-    """
+class Conditions:
+    """When and where the chip is used. ``temperature_K`` enters the neuron's thermal current only: no cited
+    cell model has a temperature; None leaves ``neuron.temperature_K`` as it is."""
 
-    model: str = choice(("tunnel", "esaki", "bell"), "tunnel")
-    peak_voltage_V: float = number(1e-3, 10, 0.1)
-    peak_current_mA: float = number(1e-9, 1e3, 1.0)
-    valley_voltage_V: float = number(1e-3, 20, 0.5)
-    excess_current_mA: float = number(0, 1e3, 0.1)
-    excess_slope_per_V: float = number(1e-3, 1e3, 30.0)
-    saturation_current_A: float = number(0, 1e-3, 1e-16)
-    temperature_K: float = number(1, 1000, 300.0)
-    width_V: float = number(1e-4, 10, 0.05)
+    temperature_K: float | None = number(1, 1000, None)
+    time_since_programming_s: float = number(1e-6, 1e9, 1.0)
 
     def __post_init__(self) -> None:
-        check("neuron", self)
-        if self.model == "esaki" and not self.valley_voltage_V > self.peak_voltage_V:
-            raise ChipError(
-                f"neuron.valley_voltage_V is {self.valley_voltage_V}; accepted: above "
-                f"neuron.peak_voltage_V ({self.peak_voltage_V})"
-            )
-
-    @property
-    def device(self) -> NdrModel:
-        """The device in SI units."""
-        current = self.peak_current_mA * 1e-3
-        if self.model == "tunnel":
-            return Tunnel(self.peak_voltage_V, current)
-        if self.model == "bell":
-            return Bell(self.peak_voltage_V, current, self.width_V)
-        return Esaki(
-            peak_voltage_V=self.peak_voltage_V,
-            peak_current_A=current,
-            valley_voltage_V=self.valley_voltage_V,
-            excess_current_A=self.excess_current_mA * 1e-3,
-            excess_slope_per_V=self.excess_slope_per_V,
-            saturation_current_A=self.saturation_current_A,
-            temperature_K=self.temperature_K,
-        )
+        check("conditions", self)
 
 
 SECTIONS: dict[str, type[Any]] = {
@@ -136,6 +88,8 @@ SECTIONS: dict[str, type[Any]] = {
     "input": Input,
     "readout": Readout,
     "neuron": Neuron,
+    "ecram": Ecram,
+    "conditions": Conditions,
 }
 
 
@@ -149,9 +103,23 @@ class Chip:
     array: Array = Array()
     input: Input = Input()
     readout: Readout = Readout()
-    neuron: Neuron = Neuron()
+    neuron: Neuron = dataclasses.field(default_factory=Neuron)
+    ecram: Ecram = dataclasses.field(default_factory=Ecram)
+    conditions: Conditions = Conditions()
     sources: dict[str, str] = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        kelvin = self.conditions.temperature_K
+        if kelvin is not None:
+            object.__setattr__(self, "neuron", dataclasses.replace(self.neuron, temperature_K=kelvin))
+        low, high = self.cell.drift_model.times_s
+        time = self.conditions.time_since_programming_s
+        if not low <= time <= high:
+            raise ChipError(
+                f"conditions.time_since_programming_s is {time}; accepted: {low:g}..{high:g}, the times "
+                f"cell.drift {self.cell.drift!r} covers"
+            )
+
     def as_dict(self) -> dict[str, Any]:
-        """Every value by section, plain types, for reports and provenance."""
+        """Every value by section, plain types, for reports and provenance; ``parse_chip`` reads it back."""
         return dataclasses.asdict(self)

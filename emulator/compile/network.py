@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,23 +12,27 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.chips import Chip, load_chip
-from emulator.compile.layer import CompiledLayer, Options, compile_layer
+from emulator.compile.layer import CompiledLayer, LayerDetail, Options, compile_layer
+from emulator.compile.mitigation import Mitigation
 from emulator.compile.pwl import PwlTable, fit_pwl
 from emulator.compile.report import CompileReport
-from emulator.errors import CompileError
+from emulator.errors import CompileError, CompileWarning
 from emulator.network import Network
 from emulator.spec import ChipImage
 from emulator.spec.arithmetic import V_BITS
 
 SAMPLES_MIN = 16
+DEVICES = 1 << 32
+"""Random streams of a layer: i for its cells, DEVICES + i for its converters and neurons."""
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A compiled network and what compiling it lost."""
+    """A compiled network and what compiling it lost; ``details`` holds the float side of every layer."""
 
     image: ChipImage
     report: CompileReport
+    details: tuple[LayerDetail, ...] = ()
 
 
 def compile_network(
@@ -39,6 +45,7 @@ def compile_network(
     segments: int = 32,
     table_bits: int = 6,
     bias_correction: bool = True,
+    mitigation: Mitigation | None = None,
 ) -> Compiled:
     """Map, program and calibrate a network on a chip.
 
@@ -47,7 +54,7 @@ def compile_network(
     network:
         Float network; inputs in [0, 1] are applied as codes 0..255.
     chip:
-        A chip, a preset's name, or the path of a YAML file.
+        A chip, a preset's name, the path of a YAML file, or several of these joined with ``+``.
     samples:
         Typical inputs, uint8 (n, inputs), n >= 16, for ADC ranges and bias correction. Not the test set.
     seed:
@@ -58,6 +65,8 @@ def compile_network(
         Segments of a curve table (power of two) and its fraction bits.
     bias_correction:
         Whether biases absorb the mean deviation that programming error and clipping cause on the samples.
+    mitigation:
+        All measures against the chip's errors; None: the default ones, with ``bias_correction`` as given.
 
     Raises
     ------
@@ -76,15 +85,16 @@ def compile_network(
         raise CompileError(f"samples hold {len(samples)} inputs; accepted: at least {SAMPLES_MIN}")
     if not 0 <= seed < 1 << 63:
         raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
-    options = Options(segments=segments, table_bits=table_bits, bias_correction=bias_correction)
+    measures = mitigation or Mitigation(bias_correction=bias_correction)
+    options = Options(segments=segments, table_bits=table_bits, mitigation=measures)
     empty = fit_pwl(np.zeros((1, 1 << V_BITS)), segments=segments, table_bits=table_bits)
     table: PwlTable | None = None
     codes = samples
     exact = samples.astype(np.float64) / 255
     done: list[CompiledLayer] = []
     for i, layer in enumerate(network.layers):
-        rng = np.random.Generator(np.random.Philox(key=[seed, i]))
-        result = compile_layer(layer, chip, codes, exact, table, rng, options)
+        rngs = (_generator(seed, i), _generator(seed, DEVICES + i))
+        result = compile_layer(layer, chip, codes, exact, table, rngs, options)
         done.append(result)
         table, codes, exact = result.table, result.codes, result.exact
     report = CompileReport(
@@ -100,16 +110,23 @@ def compile_network(
         layers=tuple(result.layer for result in done),
         curve_base=(table or empty).base,
         curve_slope=(table or empty).slope,
-        provenance=_provenance(network, chip, report),
+        provenance=_provenance(network, chip, report, measures),
     )
-    return Compiled(image, report)
+    for line in report.warnings:
+        warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)
+    return Compiled(image, report, tuple(result.detail for result in done))
 
 
-def _provenance(network: Network, chip: Chip, report: CompileReport) -> dict[str, Any]:
+def _generator(seed: int, stream: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[seed, stream]))
+
+
+def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:
     return {
         "chip": chip.as_dict(),
         "network": {"name": network.name, "shape": network.shape, **network.provenance},
         "report": report.as_dict(),
         "seed": report.seed,
+        "mitigation": dataclasses.asdict(measures),
         "versions": {"numpy": np.__version__},
     }

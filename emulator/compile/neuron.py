@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from emulator.chips import Neuron
 from emulator.network.activation import NAMED, Activation, Ndr
+from emulator.physics import tunnel
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
 
 Floats = npt.NDArray[np.float64]
@@ -70,6 +71,18 @@ def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Flo
     if isinstance(activation, Ndr):
         return activation.height.astype(np.float64), activation.peak.astype(np.float64)
     return np.ones(outputs), np.ones(outputs)
+
+
+def trained_shape(activation: Activation) -> Shape:
+    """The curve the network was trained with, in its own unit, outputs 0..1."""
+    function = tunnel if isinstance(activation, Ndr) else NAMED[activation.name]
+    return lambda u: np.clip(np.asarray(function(u), np.float64), 0.0, 1.0)
+
+
+def trained_outputs(activation: Activation, z: Floats) -> Floats:
+    """The float network's outputs (n, M) in 0..1 of pre-activations ``z``, whatever the chip's device."""
+    heights, peaks = heights_and_peaks(activation, z.shape[1])
+    return heights * trained_shape(activation)(z / peaks)
 
 
 def choose_window(shape: Shape, segments: int) -> Window:

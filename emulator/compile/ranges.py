@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.array import array
-from emulator.spec.arithmetic import SHIFT_MAX, clip, dac_slice, slices
+from emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
 
 Sums = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -57,7 +57,13 @@ def column_sums(x: npt.NDArray[np.uint8], codes: npt.NDArray[np.int16], rows: in
 
 
 def calibrate(
-    sums: Sums, *, adc_bits: int, dac_bits: int, policy: str, ratio: Floats | None = None
+    sums: Sums,
+    *,
+    adc_bits: int,
+    dac_bits: int,
+    policy: str,
+    ratio: Floats | None = None,
+    bound: Floats | None = None,
 ) -> AdcRange:
     """Choose gain, shift and offset.
 
@@ -72,10 +78,12 @@ def calibrate(
     ratio:
         (M,), when given the gains are in exactly this ratio, whatever the policy: an output layer's steps
         must stand for equal logits.
+    bound:
+        (M,), when given the range is -bound..bound instead of one that the sums call for.
     """
     tiles, steps, n, columns = sums.shape
     flat = sums.transpose(3, 0, 1, 2).reshape(columns, -1).astype(np.float64)
-    low, high = flat.min(axis=1), flat.max(axis=1)
+    low, high = (flat.min(axis=1), flat.max(axis=1)) if bound is None else (-bound, bound)
     centre, half = (low + high) / 2, (high - low) / 2
     half = np.maximum(half, max(half.max() / RANGE_SPAN, 1.0))
     # A slice counts with the square of its place value in the partial sum.
@@ -85,18 +93,19 @@ def calibrate(
     if ratio is not None or policy == "layer":
         weight = np.ones(columns) if ratio is None else ratio / ratio.max()
         half = (half * weight).max() / weight
-    errors = np.stack([_mean_square(flat - centre[:, None], half * f, codes, place) for f in FACTORS])
+    factors = FACTORS if bound is None else np.ones(1)
+    errors = np.stack([_mean_square(flat - centre[:, None], half * f, codes, place) for f in factors])
     if ratio is not None or policy == "layer":
-        factor = np.full(columns, FACTORS[(errors * weight**2).sum(axis=1).argmin()])
+        factor = np.full(columns, factors[(errors * weight**2).sum(axis=1).argmin()])
     else:
-        factor = FACTORS[errors.argmin(axis=0)]
+        factor = factors[errors.argmin(axis=0)]
     wanted = codes / (2 * half * factor)
     shift = min(SHIFT_MAX, int(np.floor(np.log2(GAIN_MAX / wanted.max()))))
     gain = np.clip(np.rint(wanted * (1 << shift)), 1, GAIN_MAX)
     offset = np.clip(np.rint(-centre * gain / (1 << shift) - 0.5), OFFSET_MIN, OFFSET_MAX)
-    bound = 1 << (adc_bits - 1)
+    edge = 1 << (adc_bits - 1)
     c = np.rint(flat * (gain / (1 << shift))[:, None]) + offset[:, None]
-    clipped = float((c != clip(c, -bound, bound - 1)).mean())
+    clipped = float((c != np.clip(c, -edge, edge - 1)).mean())
     return AdcRange(gain.astype(np.uint16), offset.astype(np.int16), shift, clipped)
 
 

@@ -28,6 +28,8 @@ class LayerReport:
         Conductances beyond the code range (of 2 K M).
     limited_weights:
         Weights beyond their column's limit (of K M).
+    stuck_cells:
+        Cells that do not program (of 2 K M).
     adc_clipped:
         Fraction of sample conversions that saturate; 0 with analog readout.
     adc_range:
@@ -41,6 +43,10 @@ class LayerReport:
         Largest error of the tables inside their window, and of holding the curve outside it, in output steps.
     bias_correction:
         Largest correction of a bias, in pre-activation units.
+    gain_correction:
+        Largest relative correction of a column's gain.
+    unreachable_neurons:
+        Neurons whose peak or height is outside what the chip's ECRAM reaches.
     snr_db:
         Pre-activation power (about its mean) over squared deviation from the float network's, on samples,
         read noise off, in decibels.
@@ -61,6 +67,9 @@ class LayerReport:
     tail_error_lsb: float
     bias_correction: float
     snr_db: float
+    stuck_cells: int = 0
+    gain_correction: float = 0.0
+    unreachable_neurons: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +86,24 @@ class CompileReport:
     def pwl_error_lsb(self) -> float:
         """Largest table error of any layer, in output steps."""
         return max(layer.pwl_error_lsb for layer in self.layers)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was cut on the way and how often, one line each; empty when nothing was."""
+        lines = []
+        for i, layer in enumerate(self.layers):
+            cells = 2 * layer.inputs * layer.outputs
+            if layer.saturated_codes:
+                lines.append(
+                    f"layer {i}: {layer.saturated_codes} of {cells} conductances are beyond the code range "
+                    "and held at its end"
+                )
+            if layer.unreachable_neurons:
+                lines.append(
+                    f"layer {i}: {layer.unreachable_neurons} of {layer.outputs} neurons want a curve the "
+                    "ECRAM does not reach and take the nearest"
+                )
+        return tuple(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""

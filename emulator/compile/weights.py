@@ -3,7 +3,8 @@
 Column m of the float weights is scaled by its own limit s[m], the weight that the largest conductance
 stands for; weights beyond it saturate. A positive weight raises G+, a negative one G-; the other cell of
 the pair stays at g_min. Conductance codes are finer than the levels and reach above g_max, so programming
-error survives in the signed difference, the effective weight the array multiplies with.
+error, drift, faults and IR drop survive in the signed difference, the effective weight the array multiplies
+with.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.chips import Cell
+from emulator.chips import Cell, Chip
+from emulator.compile.cells import Cells, make_cells
+from emulator.compile.mitigation import Mitigation
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,10 +37,12 @@ class MappedWeights:
     ----------
     levels:
         int16, signed target level, -(L-1)..L-1.
-    g_plus_uS, g_minus_uS:
-        float64, programmed conductances.
+    cells:
+        Conductances of both cells after every step.
     codes:
         int16, signed effective conductance codes, code(G+) - code(G-).
+    limits:
+        float64 (M,), float weight of the largest level.
     unit:
         float64 (M,), float weight that one code stands for.
     full_scale_uS:
@@ -49,13 +54,23 @@ class MappedWeights:
     """
 
     levels: npt.NDArray[np.int16]
-    g_plus_uS: Floats
-    g_minus_uS: Floats
+    cells: Cells
     codes: npt.NDArray[np.int16]
+    limits: Floats
     unit: Floats
     full_scale_uS: float
     saturated: int
     limited: int
+
+    @property
+    def g_plus_uS(self) -> Floats:
+        """Conductances of the plus cells at the chip's time, float64."""
+        return np.asarray(self.cells.faulted[0], np.float64)
+
+    @property
+    def g_minus_uS(self) -> Floats:
+        """Conductances of the minus cells at the chip's time, float64."""
+        return np.asarray(self.cells.faulted[1], np.float64)
 
     @property
     def effective(self) -> Floats:
@@ -73,10 +88,20 @@ def level_targets(cell: Cell) -> Floats:
     return np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
 
 
-def full_scale(cell: Cell) -> float:
+def full_scale(chip: Cell | Chip) -> float:
     """Conductance of the largest code in microsiemens: every level with its headroom fits below."""
+    chip = as_chip(chip)
+    cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets = level_targets(cell)
-    return float((targets + HEADROOM_SIGMAS * cell.error_model.sigma(targets)).max())
+    drift = cell.drift_model
+    sigma = np.hypot(cell.error_model.sigma(targets), drift.sigma(targets, time))
+    top = float((targets + np.maximum(drift.shift(targets, time), 0.0) + HEADROOM_SIGMAS * sigma).max())
+    return max(top, cell.stuck_at_uS[1]) if cell.stuck_high_percent else top
+
+
+def as_chip(chip: Cell | Chip) -> Chip:
+    """A chip with everything but the cell ideal, when only a cell is given."""
+    return chip if isinstance(chip, Chip) else Chip(name="cell", cell=chip)
 
 
 def column_limits(weights: npt.NDArray[Any], levels: int, *, uniform: bool = False) -> Floats:
@@ -102,7 +127,13 @@ def column_limits(weights: npt.NDArray[Any], levels: int, *, uniform: bool = Fal
 
 
 def map_weights(
-    weights: npt.NDArray[Any], cell: Cell, rng: np.random.Generator, *, uniform: bool = False
+    weights: npt.NDArray[Any],
+    chip: Cell | Chip,
+    rng: np.random.Generator,
+    *,
+    uniform: bool = False,
+    mitigation: Mitigation | None = None,
+    row_voltage_V: Floats | None = None,
 ) -> MappedWeights:
     """Map and program float weights (K, M) onto differential pairs.
 
@@ -110,32 +141,38 @@ def map_weights(
     ----------
     weights:
         Float weights, (K, M).
-    cell:
-        The chip's cell.
+    chip:
+        The chip, or only its cell (ideal wires, one second after programming).
     rng:
-        Source of the programming error; the same state gives the same chip.
+        Source of programming error, drift and faults; the same state gives the same chip.
     uniform:
         One limit for all columns, so that a code stands for the same weight everywhere.
+    mitigation:
+        Which measures are taken; the default ones when None.
+    row_voltage_V:
+        (K,), where cells with a cubic I-V curve are linearised.
 
     Raises
     ------
     PhysicsError
         When a target conductance lies outside the error model's fitted range.
     """
+    chip = as_chip(chip)
+    cell = chip.cell
     limits = column_limits(weights, cell.levels, uniform=uniform)
     levels = _levels(weights.astype(np.float64), limits, cell.levels)
     targets = level_targets(cell)
-    g_plus = cell.error_model.program(targets[np.maximum(levels, 0)], rng)
-    g_minus = cell.error_model.program(targets[np.maximum(-levels, 0)], rng)
-    top, scale = code_max(cell), full_scale(cell)
-    code_plus, code_minus = (np.rint(g * (top / scale)).astype(np.int64) for g in (g_plus, g_minus))
+    wanted = targets[np.maximum(np.stack([levels, -levels]), 0)]
+    cells = make_cells(wanted, chip, rng, mitigation or Mitigation(), row_voltage_V)
+    top, scale = code_max(cell), full_scale(chip)
+    code_plus, code_minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
     saturated = int((code_plus > top).sum() + (code_minus > top).sum())
     codes = np.minimum(code_plus, top) - np.minimum(code_minus, top)
     return MappedWeights(
         levels=levels.astype(np.int16),
-        g_plus_uS=g_plus,
-        g_minus_uS=g_minus,
+        cells=cells,
         codes=codes.astype(np.int16),
+        limits=limits,
         unit=limits * (scale / (top * (cell.g_max_uS - cell.g_min_uS))),
         full_scale_uS=scale,
         saturated=saturated,

@@ -8,6 +8,7 @@ shape of the pure tunnel term and the form networks are trained with.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ BOLTZMANN_J_PER_K = 1.380649e-23
 """Exact, SI (2019)."""
 ELEMENTARY_CHARGE_C = 1.602176634e-19
 """Exact, SI (2019)."""
+PEAK_POINTS = 20_001
+"""Voltages between 0 and the valley at which the peak of a sum of currents is looked for."""
 EXPONENT_MAX = 700.0
 """Largest argument exp() takes in float64 without overflow."""
 
@@ -79,8 +82,8 @@ class Esaki:
     diodetun): jp 1 mA, vpk 0.1 V, jv 0.1 mA, vv 0.5 V, a2 30 /V, js 1e-16 A, 300 K. The constant
     exp(-a2 vv) is ours: it makes the current zero at zero volts and is 3e-7 of jv with the defaults.
 
-    ``peak_voltage_V`` and ``peak_current_A`` are the tunnel term's; the excess current moves the sum's peak
-    by less than 1e-4 of it with the defaults.
+    ``peak_voltage_V`` and ``peak_current_A`` are the tunnel term's. The other terms move the sum's peak, by
+    less than 1e-4 of it with the defaults; ``shape`` is in units of the sum's own peak.
     """
 
     peak_voltage_V: float = 0.1
@@ -100,6 +103,25 @@ class Esaki:
                 f"({self.peak_voltage_V})"
             )
 
+    @cached_property
+    def peak(self) -> tuple[float, float]:
+        """Voltage and current of the sum's first maximum.
+
+        Raises
+        ------
+        PhysicsError
+            When the current only rises, so that there is no negative differential resistance.
+        """
+        v = np.linspace(0.0, self.valley_voltage_V, PEAK_POINTS)
+        current = self.current(v)
+        falls = np.flatnonzero(np.diff(current) < 0)
+        if not falls.size:
+            raise PhysicsError(
+                f"excess_current_A is {self.excess_current_A}; accepted: small enough for the current to "
+                f"fall somewhere between 0 and valley_voltage_V ({self.valley_voltage_V})"
+            )
+        return float(v[falls[0]]), float(current[falls[0]])
+
     def current(self, v: npt.ArrayLike) -> Curve:
         """Amperes at ``v`` volts, any shape."""
         v = np.maximum(np.asarray(v, np.float64), 0.0)
@@ -115,7 +137,8 @@ class Esaki:
 
     def shape(self, u: npt.ArrayLike) -> Curve:
         """Current in units of the peak at ``u = V / Vp``."""
-        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
+        voltage, current = self.peak
+        return self.current(np.asarray(u, np.float64) * voltage) / current
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,13 @@ class ProgrammingError:
         PhysicsError
             When a target lies outside the fitted range.
         """
-        g = np.asarray(target_uS, np.float64)
-        sigma = self.sigma(g)
         # The draw is made even where sigma is 0, so that chips differing in one value stay comparable.
-        return np.maximum(g + sigma * rng.standard_normal(g.shape), 0.0)
+        return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))
+
+    def programmed(self, target_uS: npt.ArrayLike, noise: Conductances) -> Conductances:
+        """The same with given standard normal draws ``noise``, one a cell."""
+        g = np.asarray(target_uS, np.float64)
+        return np.maximum(g + self.sigma(g) * noise, 0.0)
 
 
 IDEAL = ProgrammingError("ideal", (0.0,), 1.0, (0.0, np.inf), "no error, by definition")
@@ -81,7 +84,30 @@ WAN_2022 = ProgrammingError(
     "src/aihwkit/inference/noise/reram.py, ReRamWan2022NoiseModel, normalised to 40 uS)",
 )
 
-MODELS: dict[str, ProgrammingError] = {model.name: model for model in (IDEAL, WAN_2022)}
+MILO_2021 = ProgrammingError(
+    "milo2021",
+    (4.782321, -0.009107),
+    1.0,
+    (50.0, 225.0),
+    "V. Milo et al., IRPS 2021, Fig. 4 (IGVVA-100 algorithm), linear fit by CrossSim (github.com/sandialabs/"
+    "cross-sim, simulator/devices/custom/RRAM_Milo.py)",
+)
+
+_CMO_SOURCE = (
+    "IBM CMO/HfOx 1T1R, arXiv 2502.04524, linear fit by aihwkit (github.com/IBM/aihwkit, "
+    "src/aihwkit/inference/noise/reram.py, ReRamCMONoiseModel.coeff_dict), acceptance range "
+)
+
+IBM_CMO_02 = ProgrammingError(
+    "ibm-cmo-hfox-0.2", (0.00081107, 0.00106879), 1.0, (8.0, 90.0), _CMO_SOURCE + "0.2 %"
+)
+IBM_CMO_2 = ProgrammingError(
+    "ibm-cmo-hfox-2", (0.0112185391, 0.01129027418), 1.0, (8.0, 90.0), _CMO_SOURCE + "2 %"
+)
+
+MODELS: dict[str, ProgrammingError] = {
+    model.name: model for model in (IDEAL, WAN_2022, MILO_2021, IBM_CMO_02, IBM_CMO_2)
+}
 """Programming error models by the name chip descriptions use."""
 
 
@@ -100,3 +126,25 @@ def effective_read_sigma(read_noise_percent: float, g_max_uS: float) -> float:
         if not 0 <= value < np.inf:
             raise PhysicsError(f"{field} is {value}; accepted: 0 or more, finite")
     return read_noise_percent / 100 * g_max_uS
+
+
+CMO_READ_uS = 0.0277316483
+CMO_READ_TIME_S = 1e-6
+"""aihwkit, ReRamCMONoiseModel.read_dict: sigma = K log10(G) sqrt(ln((t + t_read) / (2 t_read))), uS."""
+
+
+def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
+    """Read noise of one IBM CMO/HfOx cell, microsiemens, at conductance ``g_uS`` and time in seconds.
+
+    Below 1 uS the published logarithm changes sign; it is taken as 0 there.
+
+    Raises
+    ------
+    PhysicsError
+        When the time is below the model's read time of 1 us.
+    """
+    if not CMO_READ_TIME_S <= time_s < np.inf:
+        raise PhysicsError(f"time_s is {time_s}; accepted: {CMO_READ_TIME_S} or more, finite")
+    growth = np.sqrt(np.log((time_s + CMO_READ_TIME_S) / (2 * CMO_READ_TIME_S)))
+    sigma = CMO_READ_uS * growth * np.log10(np.maximum(np.asarray(g_uS, np.float64), 1.0))
+    return np.asarray(sigma, np.float64)

@@ -14,6 +14,9 @@ from ndrite.cli.terminal import print_json, print_table
 SAMPLES = 512
 """Test images that calibrate, as `ndrite compile` does; the table is measured on the others."""
 
+SUMMARY = 120
+"""Characters of a description in the list."""
+
 
 @click.group()
 def command() -> None:
@@ -120,14 +123,17 @@ def diff(first: str, second: str, exit_code: bool, as_json: bool) -> None:
 @command.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--images", default=2000, show_default=True, type=click.IntRange(1, 9_000), help="Test images.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, (1 << 63) - 1), help="Which chip.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, (1 << 63) - 1), help="Which chip."
+)
 @click.option("--markdown", is_flag=True, help="Print a Markdown table (the one in docs/physics.md).")
 @json_option
 def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_json: bool) -> None:
     """The shipped network on every preset: fixed point against float physics.
 
     SNR: power of the float network's outputs over squared deviation, dB, first without, then with read noise.
-    PWL error: largest |table - curve| in output steps (of 255), in the window and of the ends held beyond it.
+    PWL, tail: largest |table - curve| in output steps (of 255), in the window and of the ends held beyond it.
+    cut: conductances beyond the code range.
 
     \b
     Example: ndrite chip table --markdown
@@ -141,7 +147,7 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
     network = shipped_network()
     x, labels = labelled_images(network.inputs)
     samples, x, labels = x[:SAMPLES], x[SAMPLES:][:images], labels[SAMPLES:][:images]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in names or [*list_chips(), *(f"wan2022+{device}" for device in list_devices())]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", CompileWarning)
@@ -164,13 +170,13 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
     if as_json:
         print_json({"network": network.name, "images": len(x), "seed": seed, "chips": rows})
         return
-    header = ("chip", "SNR", "with noise", "accuracy", "PWL error", "tail error", "saturated")
+    header = ("chip", "SNR", "noisy", "accuracy", "PWL", "tail", "cut")
     lines = [
         (
             str(row["chip"]),
             f"{row['snr_db']:.1f} dB",
             f"{row['snr_noise_db']:.1f} dB",
-            f"{100 * float(row['accuracy']):.2f} %",
+            f"{100 * row['accuracy']:.2f} %",
             f"{row['pwl_error_lsb']:.2f}",
             f"{row['tail_error_lsb']:.2f}",
             str(row["saturated_codes"]),
@@ -193,7 +199,8 @@ def _fields(chip: Any) -> list[tuple[str, Any]]:
 
 
 def _summary(content: dict[str, Any]) -> str:
-    return " ".join(str(content.get("description", "")).split()).split(". ")[0].rstrip(".")
+    text = " ".join(str(content.get("description", "")).split())
+    return text if len(text) <= SUMMARY else f"{text[: SUMMARY - 3].rsplit(' ', 1)[0]}..."
 
 
 def _text(value: Any) -> str:

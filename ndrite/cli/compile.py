@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ SAMPLES = 512
 
 @click.command()
 @click.argument("network", metavar="FLOAT.npz", type=click.Path(path_type=Path))
-@click.option("--chip", required=True, metavar="NAME", help="Chip preset (ideal, wan2022) or a YAML file.")
+@click.option("--chip", required=True, metavar="NAME", help="Chip preset (see `ndrite chip list`), a YAML file, or several joined with +.")
 @click.option("-o", "--output", required=True, metavar="IMAGE", type=click.Path(path_type=Path))
 @click.option(
     "--samples",
@@ -44,6 +45,7 @@ def command(
     Example: ndrite compile float.npz --chip wan2022 -o image.npz --samples x.npy --seed 7
     """
     from emulator.compile import compile_network
+    from emulator.errors import CompileWarning
     from emulator.network import load_network
     from ndrite.shipped import labelled_images
 
@@ -51,7 +53,12 @@ def command(
     samples = (
         labelled_images(floats.inputs)[0][:SAMPLES] if samples_path is None else load_array(samples_path)
     )
-    compiled = compile_network(floats, chip, samples, seed=seed)
+    with warnings.catch_warnings():
+        # They come with the report and are printed below, one line each.
+        warnings.simplefilter("ignore", CompileWarning)
+        compiled = compile_network(floats, chip, samples, seed=seed)
+    for text in compiled.report.warnings:
+        click.echo(f"ndrite: warning: {text}", err=True)
     compiled.image.save(output)
     report = compiled.report.as_dict()
     if as_json:

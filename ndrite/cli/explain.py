@@ -19,7 +19,9 @@ SAMPLES = 512
 
 @click.command()
 @click.argument("path", metavar="IMAGE|FLOAT.npz", type=click.Path(path_type=Path))
-@click.option("--chip", metavar="NAME", help="Chip of a float network: preset, YAML file, or several joined by +.")
+@click.option(
+    "--chip", metavar="NAME", help="Chip of a float network: preset, YAML file, or several joined by +."
+)
 @click.option(
     "--network",
     metavar="FLOAT.npz",
@@ -33,12 +35,20 @@ SAMPLES = 512
     type=click.Path(path_type=Path),
     help=f"uint8 (n, inputs) that calibrate; default: {SAMPLES} shipped test images.",
 )
-@click.option("--inputs", "inputs_path", metavar="X.npy", type=click.Path(path_type=Path), help="Own test inputs.")
-@click.option("--labels", "labels_path", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes.")
+@click.option(
+    "--inputs", "inputs_path", metavar="X.npy", type=click.Path(path_type=Path), help="Own test inputs."
+)
+@click.option(
+    "--labels", "labels_path", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes."
+)
 @click.option("--images", default=2000, show_default=True, type=click.IntRange(1), help="Test images used.")
-@click.option("--chip-seed", type=click.IntRange(0, (1 << 63) - 1), help="Which chip; default: IMAGE's own, or 0.")
+@click.option(
+    "--chip-seed", type=click.IntRange(0, (1 << 63) - 1), help="Which chip; default: IMAGE's own, or 0."
+)
 @seed_option
-@click.option("--mitigation", is_flag=True, help="Also measure what each measure against the errors is worth.")
+@click.option(
+    "--mitigation", is_flag=True, help="Also measure what each measure against the errors is worth."
+)
 @click.option(
     "-p", "--picture", type=click.Path(path_type=Path, dir_okay=False), metavar="PICTURE", help="Draw it."
 )
@@ -60,7 +70,8 @@ def command(
     """Break the loss of a compiled network down by cause: accuracy (%) and output SNR (dB).
 
     Every cause alone, as it is and with gains and biases corrected on the samples as compiling does; all of
-    them; and the chip image itself. Give an image, or a float network with --chip.
+    them; and the chip image itself. --json says what every cause covers. Give an image, or a float network
+    with --chip.
 
     \b
     Example: ndrite explain image.npz -p explain.png
@@ -96,7 +107,9 @@ def command(
         draw(result, picture)
     notes = [str(w.message) for w in caught]
     if subject.same_image is False:
-        notes.append("compiling again did not give this very image (other samples?); causes are of the new one")
+        notes.append(
+            "compiling again did not give this very image (other samples?); causes are of the new one"
+        )
     if as_json:
         content: dict[str, Any] = result.as_dict() | {"notes": notes, "same_image": subject.same_image}
         print_json(content | {"mitigation": [outcome.as_dict() for outcome in benefits]})
@@ -108,12 +121,11 @@ def command(
             _decibels(row.snr_db),
             _percent(row.accuracy_corrected),
             _decibels(row.snr_corrected_db),
-            row.covers,
         )
         for row in result.rows
     ]
     title = f"{result.network} on {result.chip}: float {100 * result.reference:.2f} %, {result.images} images"
-    print_table(title, ("cause", "accuracy", "SNR", "corrected", "SNR", "covers"), rows)
+    print_table(title, ("cause", "accuracy", "SNR", "corrected", "SNR"), rows)
     if benefits:
         lines = [(o.name, _percent(o.accuracy), _decibels(o.snr_db)) for o in benefits]
         print_table("measures, on the golden model", ("compiled with", "accuracy", "SNR"), lines)
@@ -134,6 +146,7 @@ def _data(
     from emulator.spec import ChipImage
     from host import InputError
     from host.inputs import check_inputs
+    from ndrite.explain import shipped_samples
     from ndrite.shipped import labelled_images
 
     inputs = ChipImage.load(path).inputs if chip is None else load_network(path).inputs
@@ -143,12 +156,17 @@ def _data(
         if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
             raise InputError(f"{labels_path}: {labels.dtype} {labels.shape}; accepted: integers ({len(x)},)")
         if samples_path is None:
-            raise InputError("--samples is missing; accepted: a file, as the shipped images are not of your data")
+            raise InputError(
+                "--samples is missing; accepted: a file, as the shipped images are not of your data"
+            )
     else:
         x, labels = labelled_images(inputs)
-    samples = x[:SAMPLES] if samples_path is None else load_array(samples_path)
-    start = SAMPLES if samples_path is None else 0
-    return samples, x[start : start + images], labels[start : start + images]
+    if samples_path is not None:
+        return load_array(samples_path), x[:images], labels[:images]
+    own = shipped_samples(ChipImage.load(path)) if chip is None else None
+    if own is not None:
+        return own, x[:images], labels[:images]
+    return x[:SAMPLES], x[SAMPLES:][:images], labels[SAMPLES:][:images]
 
 
 def _percent(value: float | None) -> str:

@@ -17,7 +17,9 @@ def _shared(function: Callable[..., None]) -> Callable[..., None]:
     path_type = click.Path(path_type=Path, dir_okay=False)
     for option in (
         json_option,
-        click.option("-p", "--picture", type=path_type, metavar="PICTURE", help="Draw data, model, residuals."),
+        click.option(
+            "-p", "--picture", type=path_type, metavar="PICTURE", help="Draw data, model, residuals."
+        ),
         click.option("-o", "--output", type=path_type, metavar="MINE.yaml", help="Description to write."),
         click.option(
             "--column",
@@ -168,7 +170,9 @@ def _report(
     from emulator.fit.preset import check_values, save_preset
 
     check_values(section, values)
-    source = f"fitted by ndrite to {measured.name}, {len(measured.device)} rows, {len(measured.devices)} device(s)"
+    source = (
+        f"fitted by ndrite to {measured.name}, {len(measured.device)} rows, {len(measured.devices)} device(s)"
+    )
     if output is not None:
         save_preset(output, section, values, source=source, description=f"Fitted to {measured.name}.")
     notes = (*notes, f"{measured.skipped} rows with gaps left out") if measured.skipped else notes

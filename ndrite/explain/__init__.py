@@ -4,6 +4,6 @@ Imports matplotlib (when drawing), ndrite.shipped and emulator only.
 """
 
 from ndrite.explain.picture import draw
-from ndrite.explain.subject import Subject, subject_of
+from ndrite.explain.subject import Subject, shipped_samples, subject_of
 
-__all__ = ["Subject", "draw", "subject_of"]
+__all__ = ["Subject", "draw", "shipped_samples", "subject_of"]

@@ -22,7 +22,7 @@ def draw(explanation: Explanation, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes: Any = figure.subplots(1, 2, sharey=True)
     y = np.arange(len(rows))[::-1]
-    series = (
+    series: tuple[tuple[str, str, list[tuple[float | None, float | None]]], ...] = (
         ("as it is", INK, [(r.snr_db, r.accuracy) for r in rows]),
         ("gains and biases corrected", ACCENT, [(r.snr_corrected_db, r.accuracy_corrected) for r in rows]),
     )

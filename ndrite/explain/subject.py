@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from emulator.chips import Chip, load_chip, parse_chip
 from emulator.compile import Compiled, Mitigation, compile_network
-from emulator.errors import ChipError, CompileError
+from emulator.errors import ChipError, CompileError, DatasetError
 from emulator.network import Network, load_network
 from emulator.spec import ChipImage
 from host import InputError
@@ -58,7 +58,9 @@ def subject_of(
     image = ChipImage.load(path)
     content = image.provenance.get("chip")
     if not isinstance(content, dict):
-        raise InputError(f"{path}: the image does not say which chip it is for; give the float network and --chip")
+        raise InputError(
+            f"{path}: the image does not say which chip it is for; give the float network and --chip"
+        )
     try:
         which = parse_chip(content)
     except ChipError as error:
@@ -66,14 +68,28 @@ def subject_of(
     floats = _network_of(image, path) if network is None else load_network(network)
     if (floats.inputs, floats.outputs) != (image.inputs, image.outputs):
         raise InputError(
-            f"the network is {floats.inputs}-...-{floats.outputs}; accepted: {image.inputs}-...-{image.outputs}, "
-            f"as {path}"
+            f"the network is {floats.inputs}-...-{floats.outputs}; accepted: {image.inputs}-...-"
+            f"{image.outputs}, as {path}"
         )
     given = image.provenance.get("seed", 0)
     compiled = compile_network(
         floats, which, samples, seed=given if seed is None else seed, mitigation=_measures(image, path)
     )
     return Subject(floats, which, compiled, image, compiled.image.checksum() == image.checksum())
+
+
+def shipped_samples(image: ChipImage) -> npt.NDArray[np.uint8] | None:
+    """The training images the shipped image was calibrated on; None for others or without those files."""
+    from emulator import zoo
+    from emulator.datasets import fashion_mnist_train
+    from emulator.zoo.build import HELD_OUT, SAMPLES
+
+    if image.checksum() != ChipImage.load(zoo.image()).checksum():
+        return None
+    try:
+        return fashion_mnist_train()[0][-HELD_OUT:][:SAMPLES]
+    except DatasetError:
+        return None
 
 
 def _measures(image: ChipImage, path: Path) -> Mitigation:
@@ -90,5 +106,7 @@ def _network_of(image: ChipImage, path: Path) -> Network:
     shipped = shipped_network()
     named = image.provenance.get("network")
     if not isinstance(named, dict) or named.get("name") != shipped.name:
-        raise InputError(f"{path}: compiled from a network that does not ship; give it with --network FLOAT.npz")
+        raise InputError(
+            f"{path}: compiled from a network that does not ship; give it with --network FLOAT.npz"
+        )
     return shipped

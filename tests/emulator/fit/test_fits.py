@@ -58,6 +58,9 @@ def test_esaki_parameters_and_spread_come_back(tmp_path):
     assert fit.values["peak_current_variation_percent"] == pytest.approx(
         100 * amps.std(ddof=1) / np.median(amps), rel=0.15
     )
+    # The devices' excess current is the same: its spread must not soak up that of the peak.
+    assert fit.values["valley_voltage_variation_percent"] == 0.0
+    assert fit.values["excess_slope_variation_percent"] < 6
     assert fit.rms < 0.01
     assert fit.peak_to_valley == pytest.approx(6.4, rel=0.1)
 

@@ -1,0 +1,192 @@
+"""Measured tables: CSV files whose headers name quantity and unit: ``voltage_V,current_uA,device``."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import DatasetError
+
+Floats = npt.NDArray[np.float64]
+
+BYTES_MAX = 256 << 20
+PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
+UNITS = {"voltage": "V", "current": "A", "conductance": "S", "target": "S", "time": "s", "pulse": ""}
+"""Quantities and the unit their values are returned in."""
+GAPS = ("", "nan", "na", "n/a", "none", "-")
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """Columns by quantity, SI units, float64 (n,); ``device`` str (n,), one name when there is no column."""
+
+    name: str
+    columns: dict[str, Floats]
+    device: npt.NDArray[np.str_]
+    skipped: int
+
+    @property
+    def devices(self) -> list[str]:
+        """Names of the devices, in order of appearance."""
+        return list(dict.fromkeys(self.device.tolist()))
+
+    def of(self, device: str) -> dict[str, Floats]:
+        """The rows of one device."""
+        rows = self.device == device
+        return {name: values[rows] for name, values in self.columns.items()}
+
+
+def read_measurements(
+    path: Path,
+    quantities: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+) -> Measurements:
+    """Read a CSV file (comma, semicolon, tab or space; lines starting with # are comments).
+
+    Parameters
+    ----------
+    path:
+        The file; its first row holds the headers.
+    quantities, optional:
+        Keys of ``UNITS`` wanted and welcome. A header fits when it is the quantity with a unit:
+        ``voltage_V``, ``voltage (mV)``, ``Voltage [V]``.
+    columns:
+        Quantity -> header, for other names; ``header:unit`` when the header has no unit. ``device`` too.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    DatasetError
+        When a column is missing, its unit is unknown or a value is no number; names file, column and line.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.stat().st_size > BYTES_MAX:
+        raise DatasetError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
+    header, rows = _table(path)
+    chosen = dict(columns or {})
+    for quantity in chosen:
+        if quantity not in (*quantities, *optional, "device"):
+            raise DatasetError(
+                f"--column names {quantity!r}; accepted: {', '.join((*quantities, *optional, 'device'))}"
+            )
+    places: dict[str, tuple[int, float]] = {}
+    for quantity in (*quantities, *optional):
+        found = _column(path, header, quantity, chosen.get(quantity))
+        if found is not None:
+            places[quantity] = found
+        elif quantity in quantities:
+            example = "_".join(filter(None, (quantity, UNITS[quantity])))
+            raise DatasetError(
+                f"{path}: no column for {quantity}; accepted: a header like {example}, "
+                f"or --column {quantity}=HEADER (headers: {', '.join(header)})"
+            )
+    device = _device_column(path, header, chosen.get("device"))
+    return _numbers(path, rows, places, device)
+
+
+def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DatasetError(f"{path}: not a text file; accepted: CSV") from None
+    lines = [
+        (i, s) for i, s in enumerate(text.splitlines(), 1) if s.strip() and not s.lstrip().startswith("#")
+    ]
+    if len(lines) < 2:
+        raise DatasetError(
+            f"{path}: holds {len(lines)} rows; accepted: a header and at least one row of values"
+        )
+    first = lines[0][1]
+    delimiter = max(",;\t", key=first.count)
+    if delimiter in first:
+        parsed = [(i, [c.strip() for c in next(csv.reader([s], delimiter=delimiter))]) for i, s in lines]
+    else:
+        parsed = [(i, s.split()) for i, s in lines]
+    return parsed[0][1], parsed[1:]
+
+
+def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> tuple[int, float] | None:
+    """Index of the quantity's column, and the factor to SI."""
+    if chosen is None:
+        for i, name in enumerate(header):
+            base, unit = _split(name)
+            if base.lower() == quantity:
+                return i, _factor(path, name, unit, quantity)
+        return None
+    name, _, unit = chosen.partition(":")
+    if name not in header:
+        name, unit = chosen, ""
+    if name not in header:
+        raise DatasetError(f"{path}: no column {chosen!r}; accepted: {', '.join(header)}")
+    return header.index(name), _factor(path, name, unit or _split(name)[1], quantity)
+
+
+def _device_column(path: Path, header: list[str], chosen: str | None) -> int | None:
+    if chosen is not None:
+        if chosen not in header:
+            raise DatasetError(f"{path}: no column {chosen!r}; accepted: {', '.join(header)}")
+        return header.index(chosen)
+    return next((i for i, name in enumerate(header) if name.lower() == "device"), None)
+
+
+def _split(header: str) -> tuple[str, str]:
+    """``voltage_mV`` -> (voltage, mV); ``Voltage [V]`` -> (Voltage, V)."""
+    match = re.fullmatch(r"(.+?)\s*(?:[\[(]\s*([^\])]+?)\s*[\])]|_([^_\s]+))", header)
+    return (match[1].rstrip("_ "), match[2] or match[3]) if match else (header, "")
+
+
+def _factor(path: Path, header: str, unit: str, quantity: str) -> float:
+    base = UNITS[quantity]
+    if not base:
+        return 1.0
+    for prefix, factor in PREFIXES.items():
+        if unit == prefix + base:
+            return factor
+    raise DatasetError(
+        f"{path}: column {header!r} has the unit {unit!r}; accepted: {base} with a prefix or none, such as "
+        f"{quantity}_{base} or --column {quantity}={header}:{base}"
+    )
+
+
+def _numbers(
+    path: Path,
+    rows: list[tuple[int, list[str]]],
+    places: dict[str, tuple[int, float]],
+    device: int | None,
+) -> Measurements:
+    values: dict[str, list[float]] = {quantity: [] for quantity in places}
+    names, skipped = [], 0
+    for line, cells in rows:
+        last = max([i for i, _ in places.values()] + ([device] if device is not None else []))
+        if len(cells) <= last:
+            raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: at least {last + 1}")
+        if any(cells[i].lower() in GAPS for i, _ in places.values()):
+            skipped += 1
+            continue
+        for quantity, (i, factor) in places.items():
+            try:
+                value = float(cells[i])
+            except ValueError:
+                value = math.nan
+            if not math.isfinite(value):
+                raise DatasetError(
+                    f"{path}: line {line}: {quantity} is {cells[i]!r}; accepted: a finite number"
+                )
+            values[quantity].append(value * factor)
+        names.append("all" if device is None else cells[device])
+    if not names:
+        raise DatasetError(f"{path}: every row has a gap; accepted: rows with {', '.join(places)}")
+    return Measurements(
+        path.name, {q: np.array(v, np.float64) for q, v in values.items()}, np.array(names), skipped
+    )

@@ -1,0 +1,130 @@
+"""Conductances after programming: relaxation and drift to time t. Microsiemens and seconds."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import PhysicsError
+
+Conductances = npt.NDArray[np.float64]
+
+DAY = 86_400.0
+
+WAN_TIMES_S = (1.0, DAY, 2 * DAY)
+WAN_COEFFICIENTS_uS = (
+    (0.348, 16.030, -43.853, 45.393, -16.815),
+    (0.701, 22.086, -50.773, 47.095, -16.458),
+    (0.782, 20.274, -43.507, 37.062, -11.934),
+)
+"""aihwkit, src/aihwkit/inference/noise/reram.py, ReRamWan2022NoiseModel: sigma in uS as a polynomial of
+G / 40 uS, 1 s, 1 day and 2 days after programming."""
+WAN_REFERENCE_uS = 40.0
+
+CMO_MEAN_uS = -0.08900206
+CMO_STD_uS = (0.41183342, 0.04201137)
+"""aihwkit, the same file, ReRamCMONoiseModel.decay_dict: mean shift per ln t, deviation c0 + c1 ln t."""
+
+
+class Drift(Protocol):
+    """What time does to a cell: a shift and a spread in microsiemens, both of the target and the time."""
+
+    @property
+    def times_s(self) -> tuple[float, float]:
+        """Times the model is valid for."""
+        ...
+
+    def shift(self, target_uS: Conductances, time_s: float) -> Conductances: ...
+
+    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances: ...
+
+
+class NoDrift:
+    """Conductances stay: nothing is known of the device's relaxation."""
+
+    times_s = (0.0, np.inf)
+
+    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """0 everywhere."""
+        return np.zeros_like(target_uS)
+
+    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """0 everywhere."""
+        return np.zeros_like(target_uS)
+
+
+class WanRelaxation:
+    """HfOx of the NeuRRAM chip (W. Wan et al., Nature 608, 504, 2022): spread grows, the mean stays.
+
+    aihwkit gives the total deviation from the target at 1 s, 1 day and 2 days. Between those it is
+    interpolated over the logarithm of time, which is this project's choice. ``sigma`` is the part added
+    after 1 s, sqrt(sigma(t)^2 - sigma(1 s)^2): what the programming error model already holds.
+    """
+
+    times_s = (WAN_TIMES_S[0], WAN_TIMES_S[-1])
+
+    def total(self, target_uS: npt.ArrayLike, time_s: float) -> Conductances:
+        """Deviation from the target, programming error and relaxation together."""
+        x = np.asarray(target_uS, np.float64) / WAN_REFERENCE_uS
+        at = np.stack([np.polynomial.polynomial.polyval(x, c) for c in WAN_COEFFICIENTS_uS])
+        t = float(np.log(time_s))
+        knots = np.log(WAN_TIMES_S)
+        i = int(np.clip(np.searchsorted(knots, t, side="right") - 1, 0, len(knots) - 2))
+        part = (t - knots[i]) / (knots[i + 1] - knots[i])
+        result: Conductances = at[i] + part * (at[i + 1] - at[i])
+        return result
+
+    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """0 everywhere."""
+        return np.zeros_like(target_uS)
+
+    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """Deviation added since 1 s."""
+        added = np.square(self.total(target_uS, time_s)) - np.square(self.total(target_uS, 1.0))
+        return np.asarray(np.sqrt(np.maximum(added, 0.0)), np.float64)
+
+
+class CmoDrift:
+    """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G."""
+
+    times_s = (1.0, 1e9)
+
+    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """-0.089 ln t."""
+        return np.full_like(target_uS, CMO_MEAN_uS * np.log(time_s))
+
+    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """0.412 + 0.042 ln t."""
+        return np.full_like(target_uS, CMO_STD_uS[0] + CMO_STD_uS[1] * np.log(time_s))
+
+
+DRIFTS: dict[str, Drift] = {"none": NoDrift(), "wan2022": WanRelaxation(), "ibm-cmo-hfox": CmoDrift()}
+"""Drift models by the name chip descriptions use."""
+
+
+def age(
+    g_uS: Conductances, target_uS: Conductances, model: Drift, time_s: float, noise: Conductances
+) -> Conductances:
+    """Conductances ``time_s`` seconds after programming, never below 0; shapes as given.
+
+    Parameters
+    ----------
+    g_uS, target_uS:
+        Programmed conductances and what they were programmed to.
+    noise:
+        Standard normal draws, one a cell.
+
+    Raises
+    ------
+    PhysicsError
+        When the time is outside the model's.
+    """
+    low, high = model.times_s
+    if not low <= time_s <= high:
+        raise PhysicsError(
+            f"time_s is {time_s}; accepted: {low:g}..{high:g}, the times the drift model covers"
+        )
+    moved = g_uS + model.shift(target_uS, time_s) + model.sigma(target_uS, time_s) * noise
+    return np.asarray(np.maximum(moved, 0.0), np.float64)

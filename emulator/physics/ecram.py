@@ -1,0 +1,207 @@
+"""ECRAM: conductance changed pulse by pulse. States are dimensionless here; a chip maps them to curves."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import PhysicsError
+
+Floats = npt.NDArray[np.float64]
+
+
+class EcramModel(Protocol):
+    """A device that pulses move between two bounds."""
+
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+    def pulse(self, w: npt.ArrayLike, up: bool, rng: np.random.Generator | None = None) -> Floats: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearStep:
+    """A step that is a linear function of the state: aihwkit's LinearStepDevice.
+
+    Up: w + d_up (1 - gamma_up w / w_max) (1 + s xi); down: w - d_down (1 - gamma_down w / w_min) (1 + s xi);
+    then cut at the bounds (github.com/IBM/aihwkit, src/rpucuda/rpu_linearstep_device.cpp, update_once_mult
+    and populate with mean bound reference). Bounds lie on both sides of 0.
+
+    Attributes
+    ----------
+    step_up, step_down:
+        Change per pulse at w = 0.
+    w_min, w_max:
+        Bounds.
+    gamma_up, gamma_down:
+        How much smaller the step is at its bound than at 0; 0 is linear.
+    cycle_sigma:
+        Cycle-to-cycle deviation of a step, relative to it.
+    """
+
+    step_up: float
+    step_down: float
+    w_min: float
+    w_max: float
+    gamma_up: float = 0.0
+    gamma_down: float = 0.0
+    cycle_sigma: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in ("step_up", "step_down"):
+            _within(self, field, 0, np.inf, open_low=True)
+        for field in ("gamma_up", "gamma_down"):
+            _within(self, field, 0, 1)
+        _within(self, "cycle_sigma", 0, np.inf)
+        if not self.w_min < 0 < self.w_max:
+            raise PhysicsError(f"bounds are {self.w_min}..{self.w_max}; accepted: one below 0, one above")
+
+    @property
+    def low(self) -> float:
+        return self.w_min
+
+    @property
+    def high(self) -> float:
+        return self.w_max
+
+    def pulse(self, w: npt.ArrayLike, up: bool, rng: np.random.Generator | None = None) -> Floats:
+        """States after one pulse on states ``w`` (any shape); without ``rng`` no cycle-to-cycle noise."""
+        w = np.asarray(w, np.float64)
+        if up:
+            step = self.step_up * (1.0 - self.gamma_up * w / self.w_max)
+        else:
+            step = -self.step_down * (1.0 - self.gamma_down * w / self.w_min)
+        return _bounded(self, w, step * _cycle(self.cycle_sigma, w.shape, rng))
+
+    def closed_form(self, w0: float, pulses: npt.ArrayLike, up: bool) -> Floats:
+        """States after ``pulses`` noise-free pulses one way from ``w0``: geometric, cut at the bound.
+
+        w(n) = f + (w0 - f) q^n with q = 1 - gamma d / |bound| and f = bound / gamma; linear for gamma = 0.
+        """
+        n = np.asarray(pulses, np.float64)
+        d, gamma, bound = (
+            (self.step_up, self.gamma_up, self.w_max) if up else (self.step_down, self.gamma_down, self.w_min)
+        )
+        sign = 1.0 if up else -1.0
+        if gamma == 0:
+            return np.clip(w0 + sign * d * n, self.w_min, self.w_max)
+        fixed = bound / gamma
+        return np.clip(fixed + (w0 - fixed) * (1.0 - gamma * d / abs(bound)) ** n, self.w_min, self.w_max)
+
+    def device(self, spread: EcramSpread, rng: np.random.Generator) -> LinearStep:
+        """One device of a population: step, asymmetry, bounds and gammas drawn (aihwkit's ``*_dtod``)."""
+        xi = rng.standard_normal(6)
+        step = max(1.0 + spread.step_sigma * xi[0], 0.01)
+        asymmetry = spread.asymmetry_sigma * xi[1]
+        return dataclasses.replace(
+            self,
+            step_up=self.step_up * step * max(1.0 + asymmetry, 0.01),
+            step_down=self.step_down * step * max(1.0 - asymmetry, 0.01),
+            w_min=self.w_min * max(1.0 + spread.bound_sigma * xi[2], 0.01),
+            w_max=self.w_max * max(1.0 + spread.bound_sigma * xi[3], 0.01),
+            gamma_up=float(np.clip(self.gamma_up * (1.0 + spread.gamma_sigma * xi[4]), 0.0, 1.0)),
+            gamma_down=float(np.clip(self.gamma_down * (1.0 + spread.gamma_sigma * xi[5]), 0.0, 1.0)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EcramSpread:
+    """Device-to-device deviations, relative to the parameters' means."""
+
+    step_sigma: float = 0.0
+    asymmetry_sigma: float = 0.0
+    bound_sigma: float = 0.0
+    gamma_sigma: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exponential:
+    """NeuroSim's pulse curve, state 0..1: up G = B (1 - exp(-P / A)), down G = 1 - B (1 - exp((P - n) / A)).
+
+    With B = 1 / (1 - exp(-n / A)) for n pulses from bound to bound (github.com/neurosim/DNN_NeuroSim_V2.1).
+    A state is moved along the curve from wherever it lies on it. ``a_up``, ``a_down`` are the constants A in
+    pulses, smaller is less linear; ``cycle_sigma`` is relative to the full range, as there.
+    """
+
+    pulses: int
+    a_up: float
+    a_down: float
+    cycle_sigma: float = 0.0
+
+    low = 0.0
+    high = 1.0
+
+    def __post_init__(self) -> None:
+        _within(self, "pulses", 2, 1e6)
+        for field in ("a_up", "a_down"):
+            _within(self, field, 0, np.inf, open_low=True)
+        _within(self, "cycle_sigma", 0, np.inf)
+
+    def pulse(self, w: npt.ArrayLike, up: bool, rng: np.random.Generator | None = None) -> Floats:
+        """States after one pulse on states ``w`` (any shape); without ``rng`` no cycle-to-cycle noise."""
+        w = np.asarray(w, np.float64)
+        # Down is up seen from the other bound: G(P) there is 1 - curve(n - P).
+        at, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
+        # The curve's slope makes a pulse from x land at x + (B - x)(1 - exp(-1 / A)).
+        step = (self._b(a) - at) * -np.expm1(-1.0 / a)
+        noise = 0.0 if rng is None else self.cycle_sigma * rng.standard_normal(w.shape)
+        return _bounded(self, w, (step if up else -step) + noise)
+
+    def closed_form(self, pulses: npt.ArrayLike, up: bool) -> Floats:
+        """Noise-free states after ``pulses`` pulses from the lower bound up, or from the upper one down."""
+        n = np.asarray(pulses, np.float64)
+        a = self.a_up if up else self.a_down
+        curve = np.minimum(self._b(a) * -np.expm1(-n / a), 1.0)
+        return curve if up else 1.0 - curve
+
+    def _b(self, a: float) -> float:
+        return float(-1.0 / np.expm1(-self.pulses / a))
+
+
+def trace(
+    model: EcramModel, up: int, down: int, rng: np.random.Generator | None = None, devices: int = 1
+) -> Floats:
+    """States (up + down + 1, devices) of fresh devices at their lower bound: ``up`` pulses, then ``down``."""
+    w = np.full(devices, model.low)
+    states = [w]
+    for i in range(up + down):
+        w = model.pulse(w, i < up, rng)
+        states.append(w)
+    return np.stack(states)
+
+
+def reachable(model: EcramModel, states: int) -> Floats:
+    """Noise-free states a chip can set, 0..1 of the model's range, rising, at most ``states`` of them.
+
+    Counted in pulses up from the lower bound; when there are more pulses than ``states``, every n-th.
+    """
+    w, seen = np.array(model.low), [float(model.low)]
+    while len(seen) < 1_000_000:
+        w = model.pulse(w, True)
+        if float(w) <= seen[-1]:
+            break
+        seen.append(float(w))
+    levels = (np.array(seen) - model.low) / (model.high - model.low)
+    pick = np.unique(np.rint(np.linspace(0, len(levels) - 1, min(states, len(levels)))).astype(int))
+    return np.asarray(levels[pick], np.float64)
+
+
+def _bounded(model: EcramModel, w: Floats, step: Floats) -> Floats:
+    return np.asarray(np.clip(w + step, model.low, model.high), np.float64)
+
+
+def _cycle(sigma: float, shape: tuple[int, ...], rng: np.random.Generator | None) -> Floats:
+    return np.ones(shape) if rng is None else 1.0 + sigma * rng.standard_normal(shape)
+
+
+def _within(model: object, field: str, low: float, high: float, *, open_low: bool = False) -> None:
+    value = getattr(model, field)
+    if not (low < value if open_low else low <= value) or not value <= high:
+        raise PhysicsError(f"{field} is {value}; accepted: {'above ' if open_low else ''}{low:g}..{high:g}")
