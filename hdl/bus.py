@@ -18,7 +18,7 @@ from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.registers import REGISTERS
 
 READ_WAIT = 8
-WRITE_WAIT = 2
+WRITE_WAIT = 3
 OFFSET_BITS = REGION_SHIFT
 
 
@@ -57,8 +57,8 @@ class BusSignature(wiring.Signature):
 class Decoder(wiring.Component):
     """Routes accesses to the windows and answers out-of-range addresses with ``error``.
 
-    Latency: a read takes READ_WAIT + 3 cycles, a write WRITE_WAIT + 3. Resources: about 150 LUTs and
-    110 flip-flops, mostly the read-data multiplexer.
+    Latency: a read takes READ_WAIT + 3 cycles, a write WRITE_WAIT + 3. Resources: about 200 LUTs and
+    550 flip-flops, one set a window.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -86,20 +86,26 @@ class Decoder(wiring.Component):
             m.d.sync += count.eq(count + 1)
 
         read_data = Signal(32)
+        chosen = {name: Signal(name=f"chosen_{name}") for name in REGIONS}
         with m.Switch(address[REGION_SHIFT:]):
             for name, number in REGIONS.items():
                 window = getattr(self, name)
                 with m.Case(number):
                     inside = address[:REGION_SHIFT] < self.sizes[name]
                     m.d.sync += in_range.eq(inside)
-                    m.d.comb += window.select.eq(active)
-                    m.d.comb += window.write.eq(active & write & (count == 1) & in_range)
+                    m.d.comb += chosen[name].eq(1)
                     m.d.comb += read_data.eq(window.read_data)
             with m.Default():
                 m.d.sync += in_range.eq(0)
         for name in REGIONS:
             window = getattr(self, name)
-            m.d.comb += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
+            # A register each: the windows lie all over the chip.
+            m.d.sync += [
+                window.select.eq(active & chosen[name]),
+                window.write.eq(active & write & (count == 1) & in_range & chosen[name]),
+                window.address.eq(address[:REGION_SHIFT]),
+                window.write_data.eq(data),
+            ]
 
         end = count == Mux(write, WRITE_WAIT + 1, READ_WAIT)
         m.d.sync += bus.done.eq(active & end & ~bus.done)

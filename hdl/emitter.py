@@ -35,18 +35,24 @@ class Emitter(wiring.Component):
         left = Signal(WORD_ROWS)
         starting = Signal(init=1)
         free = Signal(init=1)
+        # Known a cycle ahead: whether any row is left, and whether at most one is.
+        some, only = Signal(), Signal(init=1)
         rest = left & (left - 1)
-        only = ~rest.any()
         closing = word.last & only
-        m.d.comb += self.emit.eq(left.any() & (~closing | free))
-        m.d.comb += self.words.ready.eq(only & (self.emit | ~left.any()))
+        m.d.comb += self.emit.eq(some & (~closing | free))
+        m.d.comb += self.words.ready.eq(only & (self.emit | ~some))
+        following = Signal(WORD_ROWS)
+        m.d.comb += following.eq(left)
         with m.If(self.words.ready):
-            m.d.sync += [
-                word.eq(self.words.payload),
-                left.eq(Mux(self.words.valid, self.words.payload.visit, 0)),
-            ]
+            m.d.comb += following.eq(Mux(self.words.valid, self.words.payload.visit, 0))
+            m.d.sync += word.eq(self.words.payload)
         with m.Elif(self.emit):
-            m.d.sync += left.eq(rest)
+            m.d.comb += following.eq(rest)
+        m.d.sync += [
+            left.eq(following),
+            some.eq(following.any()),
+            only.eq((following & (following - 1)) == 0),
+        ]
 
         # Two steps: choose the row, then add its number to the word's weight address.
         chosen = Signal(row_layout(self.geometry))

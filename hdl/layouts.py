@@ -84,7 +84,7 @@ def readout_layout(g: Geometry) -> StructLayout:
             "noisy": 1,
             "first": 1,
             "last": 1,
-            "columns": bits_for(g.lanes),
+            "steps": bits_for(g.lanes // g.readouts),
             "column": bits_for(g.columns - 1),
             "analog": 1,
             "adc_bits": 4,

@@ -65,7 +65,8 @@ class Neuron(wiring.Component):
         lane = Signal(exact_log2(g.readouts) or 1)
         layout = StructLayout({"valid": 1, "end": 1, "column": column.shape()})
         stages = [Signal(layout, name=f"stage_{n}") for n in range(NEURON_LATENCY + 1)]
-        busy = Cat(stage.valid for stage in stages[1:]).any()
+        busy = Signal()
+        m.d.sync += busy.eq(Cat(stage.valid for stage in stages).any())
 
         take = running & self.partials.valid
         closing = take & (left == 1)

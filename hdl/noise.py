@@ -16,8 +16,8 @@ from hdl.pass_key import PassKey
 from hdl.queue import Queue
 from hdl.sigma import Sigma
 
-ENERGY_DEPTH = 8
-ENERGY_IN_FLIGHT = 4
+ENERGY_DEPTH = 16
+ENERGY_IN_FLIGHT = 8
 """Passes the scanner may have begun between reading ``energy_room`` and delivering their energy."""
 
 
@@ -47,7 +47,7 @@ class Noise(wiring.Component):
     @staticmethod
     def sample_depth(geometry: Geometry) -> int:
         """Entries of the sample queue: two passes, and the pipeline's content on top."""
-        return 2 * (geometry.lanes // geometry.readouts) + 2 * GAUSSIAN_LATENCY
+        return 2 * (geometry.lanes // geometry.readouts) + 2 * GAUSSIAN_LATENCY + 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -86,7 +86,9 @@ class Noise(wiring.Component):
         arrives = Signal(GAUSSIAN_LATENCY)
         m.d.sync += arrives.eq(Cat(launch, arrives))
         m.d.sync += pending.eq(pending + launch - arrives[-1])
-        room = samples.level + pending < self.sample_depth(g)
+        room = Signal()
+        # One cycle old: two samples more may have been launched and counted by then.
+        m.d.sync += room.eq(samples.level + pending < self.sample_depth(g) - 2)
         m.d.comb += samples.i.valid.eq(arrives[-1])
         rooting = Signal()
         with m.FSM():

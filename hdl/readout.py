@@ -34,7 +34,7 @@ SETTINGS_BITS = 28
 class Readout(wiring.Component):
     """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
 
-    A pass takes ceil(columns / P) cycles and 2 between passes, PIPE_LATENCY + 1 more until ``partials``.
+    A pass takes ceil(columns / P) cycles and 3 between passes, PIPE_LATENCY + 1 more until ``partials``.
     ``release`` tells the emitter that the column registers will be free by the time its next last row
     has come through. Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
     sum memory of 32 bits a lane, a queue of as many.
@@ -75,13 +75,14 @@ class Readout(wiring.Component):
 
         full, running, step = Signal(), Signal(), Signal()
         count = Signal(range(self.steps + 1))
-        steps = Signal(range(self.steps + 1))
         credit = Signal(range(self.depth + 1), init=self.depth)
-        m.d.comb += steps.eq((now.columns + (g.readouts - 1)) >> step_log2)
-        quiet = ~now.noisy
-        ready = self.passes.valid & full & ~running
-        ready &= quiet | (self.sigma.valid & (self.samples_level >= steps))
-        begin = ready & (~now.last | ((credit >= steps) & groups.i.ready))
+        steps = now.steps
+        # Registered: what it waits for only grows more true until ``begin``.
+        ready, begin = Signal(), Signal()
+        noise_ready = ~now.noisy | (self.sigma.valid & (self.samples_level >= steps))
+        room = ~now.last | ((credit >= steps) & groups.i.ready)
+        m.d.sync += ready.eq(self.passes.valid & full & ~running & ~begin & noise_ready & room)
+        m.d.comb += begin.eq(ready & ~running)
         ending = step & (count == 1)
         m.d.comb += [
             step.eq(running),

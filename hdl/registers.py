@@ -20,7 +20,8 @@ CONTROL = ("program_tag", "noise_enable", "seed_low", "seed_high")
 class Registers(wiring.Component):
     """Every register of ``emulator.spec.registers.REGISTERS``; counters wrap at 2^32.
 
-    Latency: reads 2 cycles. Resources: 32 flip-flops for each counter and control register.
+    Latency: reads 2 cycles behind ``address``. Resources: 32 flip-flops for each counter and control
+    register.
     """
 
     def __init__(self, geometry: Geometry, build_id: int) -> None:
@@ -46,14 +47,22 @@ class Registers(wiring.Component):
                 with m.If(window.write & (window.address == register.address)):
                     m.d.sync += held.eq(window.write_data)
         values |= self._counters(m)
-        read_data = Signal(32)
-        with m.Switch(window.address):
-            for register in REGISTERS:
-                if register.access != "wo":
-                    with m.Case(register.address):
-                        m.d.comb += read_data.eq(values[register.name])
-        m.d.sync += window.read_data.eq(read_data)
+        self._read(m, values)
         return m
+
+    def _read(self, m: Module, values: dict[str, Any]) -> None:
+        """The read multiplexer, in two registered steps: within eights of registers, then between them."""
+        window = self.window
+        near = [Signal(32, name=f"eight_{i}") for i in range(-(-len(REGISTERS) // 8))]
+        for i, eight in enumerate(near):
+            with m.Switch(window.address[:3]):
+                for register in REGISTERS[8 * i : 8 * i + 8]:
+                    with m.Case(register.address % 8):
+                        m.d.sync += eight.eq(0 if register.access == "wo" else values[register.name])
+        with m.Switch(window.address[3:]):
+            for i, eight in enumerate(near):
+                with m.Case(i):
+                    m.d.sync += window.read_data.eq(eight)
 
     def _counters(self, m: Module) -> dict[str, Signal]:
         """Performance and link counters, all cleared together."""

@@ -10,6 +10,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.layouts import feed_layout, word_layout
+from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 from hdl.queue import Queue
 
 WORD_DEPTH = 32
@@ -25,7 +26,7 @@ class Scanner(wiring.Component):
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
     ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
     (``skip``) a pass still ends with one row of value 0. Latency: 5 cycles from buffer read to ``words``,
-    9 to ``energy``. Resources: eight 8-bit squarers when the geometry has noise, a 32-word queue.
+    13 to ``energy``. Resources: eight multipliers when the geometry has noise, a 32-word queue.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -61,7 +62,8 @@ class Scanner(wiring.Component):
         scanning = Signal()
         issue = Signal()
         ending = rows_left <= WORD_ROWS
-        written = Mux(feed.bank, self.written[1], self.written[0])
+        written = Signal.like(self.written[0])
+        m.d.sync += written.eq(Mux(feed.bank, self.written[1], self.written[0]))
         present = feed.from_input | (written > word)
         room = queue.level < WORD_DEPTH - ISSUE_MARGIN
         m.d.comb += [
@@ -155,17 +157,26 @@ class Scanner(wiring.Component):
         return m
 
     def _energy(self, m: Module, valid: Signal, start: Signal, last: Signal, x: Signal) -> None:
-        """S, over three registered steps: squares, their sum, the running total of the pass."""
-        squares = [Signal(16, name=f"square_{i}") for i in range(WORD_ROWS)]
-        m.d.sync += [squares[i].eq(x[i] * x[i]) for i in range(WORD_ROWS)]
-        pairs = [Signal(18, name=f"quad_{i}") for i in range(2)]
-        for i in range(2):
-            m.d.sync += pairs[i].eq(sum(squares[4 * i : 4 * i + 4]))
+        """S: squares, an adder tree, the running total of the pass; a register after each."""
+        sums = []
+        for i in range(WORD_ROWS):
+            m.submodules[f"square_{i}"] = square = Multiplier(unsigned(8), unsigned(8))
+            m.d.comb += [square.a.eq(x[i]), square.b.eq(x[i])]
+            sums.append(square.product[:16])
+        depth = MULTIPLY_LATENCY
+        while len(sums) > 1:
+            level = []
+            for i in range(0, len(sums), 2):
+                pair = Signal(len(sums[0]) + 1, name=f"energy_{depth}_{i}")
+                m.d.sync += pair.eq(sums[i] + sums[i + 1])
+                level.append(pair)
+            sums = level
+            depth += 1
         flags = Cat(valid, start, last)
-        for stage in range(2):
+        for stage in range(depth):
             late = Signal(3, name=f"energy_flags_{stage}")
             m.d.sync += late.eq(flags)
             flags = late
         m.d.sync += self.energy_valid.eq(flags[0] & flags[2])
         with m.If(flags[0]):
-            m.d.sync += self.energy.eq(Mux(flags[1], 0, self.energy) + pairs[0] + pairs[1])
+            m.d.sync += self.energy.eq(Mux(flags[1], 0, self.energy) + sums[0])

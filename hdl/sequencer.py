@@ -86,7 +86,7 @@ class Sequencer(wiring.Component):
             p.readout.noisy.eq(noisy),
             p.readout.first.eq(group_first),
             p.readout.last.eq(group_last),
-            p.readout.columns.eq(columns_now),
+            p.readout.steps.eq((columns_now + (g.readouts - 1)) >> exact_log2(g.readouts)),
             p.readout.column.eq(field("column_base") + column),
             p.readout.analog.eq(field("analog")),
             p.readout.adc_bits.eq(field("adc_bits")),
@@ -103,8 +103,8 @@ class Sequencer(wiring.Component):
             p.readout.group.table_bits.eq(field("table_bits")),
         ]
 
-        settled = Signal()
-        m.d.sync += settled.eq((layer == 0) & ~self.window.select)
+        reading, settled = Signal(), Signal()
+        m.d.sync += [reading.eq((layer == 0) & ~self.window.select), settled.eq(reading)]
         with m.FSM():
             with m.State("idle"):
                 # The descriptor read here is layer 0's, unless the bus is at it.
@@ -114,6 +114,8 @@ class Sequencer(wiring.Component):
                 with m.If(self.start.valid):
                     m.next = "fetch"
             with m.State("fetch"):
+                m.next = "fetched"
+            with m.State("fetched"):
                 m.next = "layer"
             with m.State("layer"):
                 m.d.sync += [
@@ -165,7 +167,7 @@ class Sequencer(wiring.Component):
         return m
 
     def _descriptors(self, m: Module) -> Signal:
-        """All words of the current layer's descriptor, one cycle behind ``layer``."""
+        """All words of the current layer's descriptor, two cycles behind ``layer``."""
         g = self.geometry
         width = 32 * DESCRIPTOR_WORDS
         m.submodules.memory = memory = Memory(shape=width, depth=g.layers, init=[])
@@ -181,4 +183,6 @@ class Sequencer(wiring.Component):
             read.addr.eq(Mux(window.select, window.address[word_bits:], layer)),
         ]
         m.d.sync += window.read_data.eq(read.data.word_select(chosen, 32))
-        return read.data
+        words = Signal(width)
+        m.d.sync += words.eq(read.data)
+        return words

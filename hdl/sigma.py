@@ -9,6 +9,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.arithmetic import SIGMA_MAX
 from emulator.spec.geometry import Geometry
+from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 
 LOW_BITS = 12
 """Energy bits multiplied in the first of two narrow products."""
@@ -18,8 +19,8 @@ class Sigma(wiring.Component):
     """sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one root bit a cycle.
 
     ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
-    Latency: half the radicand's bits + 5 cycles (23 for the ``sim`` geometry). Resources: one 16-bit by
-    energy-width multiplier, about 120 LUTs.
+    Latency: half the radicand's bits + 7 cycles (25 for the ``sim`` geometry). Resources: two
+    multipliers, about 120 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -40,30 +41,29 @@ class Sigma(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         steps = self.steps
+        m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
+        m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(self.energy) - LOW_BITS))
+        energy = Signal.like(self.energy)
+        m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
+        m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
         product = Signal(unsigned(16 + len(self.energy)))
         radicand = Signal(2 * steps)
         root = Signal(steps)
         remainder = Signal(steps + 2)
-        count = Signal(range(steps + 6))
-        low = Signal(unsigned(16 + LOW_BITS))
-        high = Signal(unsigned(16 + len(self.energy) - LOW_BITS))
+        before = MULTIPLY_LATENCY + 1
+        count = Signal(range(before + steps + 3))
         # Restoring square root, two radicand bits a step: try to subtract 4 * root + 1.
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
         fits = trial >= candidate
         with m.If(self.start):
-            m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0)]
-            m.d.sync += [
-                low.eq(self.var_cell * self.energy[:LOW_BITS]),
-                high.eq(self.var_cell * self.energy[LOW_BITS:]),
-            ]
+            m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]
         with m.Elif(~self.done):
             m.d.sync += count.eq(count + 1)
-            with m.If(count == 0):
-                m.d.sync += product.eq(low + (high << LOW_BITS))
-            with m.Elif(count == 1):
+            m.d.sync += product.eq(low.product + (high.product << LOW_BITS))
+            with m.If(count <= before):
                 m.d.sync += radicand.eq(self.variance_out + (product >> 8))
-            with m.Elif(count <= steps + 1):
+            with m.Elif(count <= before + steps):
                 m.d.sync += [
                     radicand.eq(radicand << 2),
                     remainder.eq(Mux(fits, trial - candidate, trial)),

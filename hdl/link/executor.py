@@ -74,6 +74,8 @@ class Executor(wiring.Component):
         left = Signal(32)
         cursor = Signal(32)
         crc = Signal(32)
+        is_next, is_repeat, fits_inputs = Signal(), Signal(), Signal()
+        last_offset = Signal.like(self.packet_address)
         short = (opcode == Opcode.READ_SHORT) | (opcode == Opcode.WRITE_SHORT)
         last_byte = Mux(short, BYTES_16 - 1, BYTES_32 - 1)
         m.d.comb += self.packet_address.eq(offset)
@@ -123,19 +125,28 @@ class Executor(wiring.Component):
                 with m.If(index[0]):
                     m.d.sync += [header.eq(Cat(header[8:], self.packet_data)), offset.eq(offset + 1)]
                     with m.If(offset == HEADER_BYTES - 1):
-                        m.next = "decide"
+                        m.next = "compare"
+
+            with m.State("compare"):
+                m.d.sync += [
+                    is_next.eq((version == VERSION) & (sequence == expected)),
+                    is_repeat.eq(sequence == (expected - 1)[:16]),
+                    fits_inputs.eq(length == self.inputs),
+                    last_offset.eq(length + (HEADER_BYTES - 1)),
+                ]
+                m.next = "decide"
 
             with m.State("decide"):
                 m.d.sync += [byte.eq(0), word.eq(0), left.eq(0), cursor.eq(address)]
                 quiet = idle & ~self.busy
-                runs = (opcode == Opcode.INFER) & self.programmed & (length == self.inputs)
+                runs = (opcode == Opcode.INFER) & self.programmed & fits_inputs
                 with m.If((finished != 0) & ~self.busy):
                     # Answer first; the packet stays in its slot and is looked at again.
                     m.next = "result"
-                with m.Elif((version == VERSION) & (sequence == expected) & runs):
+                with m.Elif(is_next & runs):
                     with m.If(pending < 2):
                         m.next = "execute"
-                with m.Elif(~idle & (sequence == (expected - 1)[:16]) & (opcode != Opcode.SYNC)):
+                with m.Elif(~idle & is_repeat & (opcode != Opcode.SYNC)):
                     # A repeat of an inference whose answer is still to come.
                     m.next = "drop"
                 with m.Elif(quiet & (version != VERSION)):
@@ -146,10 +157,10 @@ class Executor(wiring.Component):
                         answer(Status.OK)
                     with m.Else():
                         answer(Status.BAD_LENGTH)
-                with m.Elif(quiet & (sequence == (expected - 1)[:16]) & cached):
+                with m.Elif(quiet & is_repeat & cached):
                     m.d.comb += self.repeat.eq(1)
                     m.next = "drop"
-                with m.Elif(quiet & (sequence != expected)):
+                with m.Elif(quiet & ~is_next):
                     m.d.comb += self.sequence_error.eq(1)
                     m.d.sync += cached.eq(0)
                     answer(Status.SEQUENCE)
@@ -174,7 +185,7 @@ class Executor(wiring.Component):
                     with m.Case(Opcode.INFER):
                         with m.If(~self.programmed):
                             answer(Status.NOT_PROGRAMMED)
-                        with m.Elif(length != self.inputs):
+                        with m.Elif(~fits_inputs):
                             answer(Status.BAD_LENGTH)
                         with m.Else():
                             m.next = "load"
@@ -208,7 +219,7 @@ class Executor(wiring.Component):
                 with m.If(index[0]):
                     m.d.sync += [left.eq(left | (self.packet_data << (byte << 3))), byte.eq(byte + 1)]
                     m.d.sync += offset.eq(offset + 1)
-                    with m.If(offset == (HEADER_BYTES + length - 1)[: len(offset)]):
+                    with m.If(offset == last_offset):
                         m.next = "counted"
             with m.State("counted"):
                 m.d.sync += [byte.eq(0), crc.eq(CRC_INIT)]

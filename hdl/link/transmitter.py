@@ -45,21 +45,25 @@ class Transmitter(wiring.Component):
         tail = Signal(range(CRC_BYTES + 1))
         closing = Signal()
         wiring.connect(m, sender.o, wiring.flipped(self.o))
+        # The composer's long selections end here; CRC and memory begin a cycle later.
+        begin, put, finish = Signal(), Signal(), Signal()
+        data = Signal(8)
+        m.d.sync += [begin.eq(self.begin), put.eq(self.put), finish.eq(self.finish), data.eq(self.data)]
         m.d.comb += [
             read.addr.eq(sender.address),
             sender.data.eq(read.data),
             sender.length.eq(count),
             write.addr.eq(count),
-            write.data.eq(self.data),
-            write.en.eq(self.put),
-            self.busy.eq(sender.busy | closing),
+            write.data.eq(data),
+            write.en.eq(put),
+            self.busy.eq(sender.busy | closing | finish),
             sender.start.eq(self.repeat),
         ]
-        with m.If(self.begin):
+        with m.If(begin):
             m.d.sync += [count.eq(0), crc.eq(CRC_INIT)]
-        with m.If(self.put):
-            m.d.sync += [count.eq(count + 1), crc.eq(crc32_step(crc, self.data))]
-        with m.If(self.finish):
+        with m.If(put):
+            m.d.sync += [count.eq(count + 1), crc.eq(crc32_step(crc, data))]
+        with m.If(finish):
             m.d.sync += [closing.eq(1), tail.eq(0)]
         with m.If(closing):
             with m.If(tail == CRC_BYTES):

@@ -70,7 +70,7 @@ async def partial_sums(dut: Any, trial: int, stall: float) -> None:
                     "noisy": int(noisy),
                     "first": int(p.first),
                     "last": int(p.last),
-                    "columns": p.columns,
+                    "steps": -(-p.columns // P),
                     "column": int(bases[p.layer]) + p.first_column,
                     "analog": int(la.readout == "analog"),
                     "adc_bits": la.adc_bits,
