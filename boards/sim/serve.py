@@ -19,6 +19,8 @@ QUIET_CYCLES = 2_000_000
 """The clock stops after this long without traffic, so that an idle board costs no CPU; longer than any
 request takes, and nothing on the device happens without one."""
 READ_CHUNK = 65536
+IDLE_S = 0.25
+"""Longest wait for traffic in one go: a signal that arrives just before the wait is noticed after it."""
 
 
 def serve(
@@ -72,7 +74,7 @@ def _bridge(model: Model, master: int) -> None:
         # While a client does not read, time stands still on the board rather than bytes getting lost.
         running = quiet < QUIET_CYCLES and not pending
         readable, writable, _ = select.select(
-            [master], [master] if pending else [], [], 0 if running else None
+            [master], [master] if pending else [], [], 0 if running else IDLE_S
         )
         if readable:
             model.feed(os.read(master, READ_CHUNK))
