@@ -11,7 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.arithmetic import SHIFT_MAX
+from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from emulator.spec.geometry import Geometry
 from hdl.array import CAPTURE_LATENCY
 from hdl.bus import WindowSignature
@@ -24,6 +24,7 @@ from hdl.readout_pipe import (
     HALF_STAGE,
     PIPE_LATENCY,
     SETTINGS_STAGES,
+    TOP_STAGE,
     ReadoutPipe,
     settings_layout,
 )
@@ -138,6 +139,11 @@ class Readout(wiring.Component):
             m.d.sync += late.eq(early)
         half = Signal(SHIFT_MAX + 1)
         m.d.sync += half.eq((Const(1, 1) << stages[HALF_STAGE - 1].settings.shift) >> 1)
+        top = Signal(12)
+        with m.Switch(stages[TOP_STAGE - 1].settings.adc_bits):
+            for bits in ADC_BITS:
+                with m.Case(bits):
+                    m.d.sync += top.eq((1 << (bits - 1)) - 1)
 
         gains = self._settings(m, stages[GAIN_STAGE - READ_LATENCY].entry)
         pipes = []
@@ -151,6 +157,7 @@ class Readout(wiring.Component):
                 pipe.gain.eq(gains[i][:16]),
                 pipe.offset.eq(gains[i][16:].as_signed()),
                 pipe.half.eq(half),
+                pipe.top.eq(top),
             ]
             for n in SETTINGS_STAGES:
                 m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)

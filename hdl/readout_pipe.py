@@ -17,9 +17,11 @@ GAIN_STAGE = 4
 """Cycles after a step at which ``gain`` and ``offset`` are taken."""
 HALF_STAGE = 9
 """Cycles after a step at which ``half`` is taken."""
-PIPE_LATENCY = 15
+TOP_STAGE = 13
+"""Cycles after a step at which ``top`` is taken."""
+PIPE_LATENCY = 16
 """Cycles from a step to ``increment``."""
-SETTINGS_STAGES = (4, 10, 11, 13, 14)
+SETTINGS_STAGES = (4, 10, 11, 13, 15)
 
 
 def settings_layout() -> StructLayout:
@@ -33,7 +35,8 @@ class ReadoutPipe(wiring.Component):
     ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no clipping: the owner gives
     shift 0 and ``half`` 0 for them. ``sigma`` and ``sample`` are taken in the cycle of the step,
     ``column`` one later, ``gain`` and ``offset`` GAIN_STAGE later; ``settings_n`` belong to the column of
-    n cycles ago and ``half`` is the rounding constant (1 << shift) >> 1 of HALF_STAGE. Latency:
+    n cycles ago, ``half`` is the rounding constant (1 << shift) >> 1 of HALF_STAGE, ``top`` the
+    largest ADC code 2^(B-1) - 1 of TOP_STAGE. Latency:
     PIPE_LATENCY cycles, one column a cycle. Resources: three multipliers (one for noise, two for gain), a
     shifter of about 48 bits in two steps.
     """
@@ -47,6 +50,7 @@ class ReadoutPipe(wiring.Component):
             "gain": In(16),
             "offset": In(signed(12)),
             "half": In(SHIFT_MAX + 1),
+            "top": In(12),
             "increment": Out(signed(32)),
         }
         members |= {f"settings_{n}": In(settings_layout()) for n in SETTINGS_STAGES}
@@ -93,19 +97,24 @@ class ReadoutPipe(wiring.Component):
                     m.d.sync += coarse_11.eq(rounded_10 >> 8 * i)
         m.d.sync += fine_12.eq(coarse_11 >> self.settings_11.shift[:3])
 
+        # Compare in one step, choose in the next: together they were the slowest path of the chip.
         offset_13 = Signal(signed(wide.width + 1))
-        clipped_14 = Signal(signed(g.noisy_bits))
-        m.d.sync += offset_13.eq(fine_12 + offset)
-        top = Signal(12)
-        m.d.comb += top.eq((1 << (self.settings_13.adc_bits - 1)[:4]) - 1)
-        low = (~top).as_signed()
-        with m.If(self.settings_13.analog):
-            m.d.sync += clipped_14.eq(offset_13)
-        with m.Elif(offset_13 > top):
-            m.d.sync += clipped_14.eq(top)
-        with m.Elif(offset_13 < low):
-            m.d.sync += clipped_14.eq(low)
+        value_14 = Signal(signed(g.noisy_bits))
+        top_14 = Signal(12)
+        over_14, under_14 = Signal(), Signal()
+        clipped_15 = Signal(signed(g.noisy_bits))
+        m.d.sync += [
+            offset_13.eq(fine_12 + offset),
+            value_14.eq(offset_13),
+            top_14.eq(self.top),
+            over_14.eq((offset_13 > self.top) & ~self.settings_13.analog),
+            under_14.eq((offset_13 < (~self.top).as_signed()) & ~self.settings_13.analog),
+        ]
+        with m.If(over_14):
+            m.d.sync += clipped_15.eq(top_14)
+        with m.Elif(under_14):
+            m.d.sync += clipped_15.eq((~top_14).as_signed())
         with m.Else():
-            m.d.sync += clipped_14.eq(offset_13)
-        m.d.sync += self.increment.eq(clipped_14 << self.settings_14.lshift)
+            m.d.sync += clipped_15.eq(value_14)
+        m.d.sync += self.increment.eq(clipped_15 << self.settings_15.lshift)
         return m
