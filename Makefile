@@ -4,18 +4,31 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
 
-.PHONY: help demo test lint types format clean compiler
+.PHONY: help demo test prove test-gates check-pnr boards-page lint types format clean compiler
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL; table and picture
 	$(BIN)/ndrite demo
 
 test: compiler $(DEV_STAMP) ## the whole test suite on $(WORKERS) workers
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+prove: $(FPGA_STAMP) ## proofs of rounding, clipping, table addressing, CRC and COBS, each shown to find a bug
+	$(BIN)/python -m pytest tests/proofs
+
+test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
+	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py
+
+check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails when slower or larger than committed
+	$(BIN)/python -m boards.fpga.regression
+
+boards-page: $(RUN_STAMP) ## docs/boards.md from the committed reports
+	$(BIN)/ndrite boards --markdown > docs/boards.md
 
 lint: $(DEV_STAMP) types ## style, format, layering rule, types
 	$(BIN)/ruff check .
@@ -52,3 +65,7 @@ $(RUN_STAMP): pyproject.toml | $(BIN)/python
 $(DEV_STAMP): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(RUN_STAMP)
+
+$(FPGA_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev,fpga]'
+	@touch $@ $(DEV_STAMP) $(RUN_STAMP)

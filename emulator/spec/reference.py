@@ -43,8 +43,8 @@ def reference() -> str:
     parts = [
         "# Register, memory and packet reference",
         (
-            "Written by `python -m emulator.spec.reference` from the tables that also make the gateware and the "
-            "driver. Do not edit."
+            "Written by `python -m emulator.spec.reference` from the tables that also make the gateware "
+            "and the driver. Do not edit."
         ),
         f"Protocol {PROTOCOL_MAJOR}.{PROTOCOL_MINOR}, register map `0x{register_map_hash():08x}`.",
         "## Packets",

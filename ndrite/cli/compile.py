@@ -17,7 +17,12 @@ SAMPLES = 512
 
 @click.command()
 @click.argument("network", metavar="FLOAT.npz", type=click.Path(path_type=Path))
-@click.option("--chip", required=True, metavar="NAME", help="Chip preset (see `ndrite chip list`), a YAML file, or several joined with +.")
+@click.option(
+    "--chip",
+    required=True,
+    metavar="NAME",
+    help="Chip preset (see `ndrite chip list`), a YAML file, or several joined with +.",
+)
 @click.option("-o", "--output", required=True, metavar="IMAGE", type=click.Path(path_type=Path))
 @click.option(
     "--samples",

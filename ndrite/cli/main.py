@@ -20,6 +20,9 @@ COMMANDS = {
     "evaluate": "Accuracy on the shipped test images, and agreement with the golden model.",
     "serve": "The simulated board's UART on a pseudo-terminal.",
     "selftest": "Test a board's registers, memories and arithmetic.",
+    "boards": "The FPGA boards, with size and speed.",
+    "build": "A bitstream for an FPGA board.",
+    "flash": "Load a bitstream into an FPGA board.",
 }
 
 

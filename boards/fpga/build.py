@@ -1,0 +1,178 @@
+"""From a board to a bitstream: RTLIL, Yosys, nextpnr over the seeds, packer, report; whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from boards.build_id import build_id
+from boards.fpga import route, synthesis, timing, tools
+from boards.fpga.board import Board
+from boards.fpga.constraints import SUFFIX, constraints
+from boards.fpga.errors import BuildError, TimingError
+from boards.fpga.performance import performance
+from emulator.spec import ChipImage
+
+STAGES = ("rtl", "synthesis", "place and route", "bitstream")
+Announce = Callable[[str], None]
+
+
+def build(
+    board: Board,
+    folder: Path,
+    *,
+    image: ChipImage,
+    seeds: int = 1,
+    first_seed: int = 1,
+    announce: Announce = lambda _: None,
+    priority: int = 0,
+) -> dict[str, Any]:
+    """Build ``board`` into ``folder`` (replaced in whole) and return its report.
+
+    Parameters
+    ----------
+    image:
+        Network whose rates the report estimates.
+    seeds:
+        Placement seeds to try, from ``first_seed`` up; the fastest is kept.
+    announce:
+        Called with one line as each stage ends.
+    priority:
+        Niceness of the tools.
+
+    Raises
+    ------
+    BuildError
+        When a tool is missing or fails; ``folder`` is as it was, the logs are beside it in FOLDER.failed.
+    TimingError
+        When no seed reaches the board's clock. ``folder`` holds the report and logs, and no bitstream.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    work.chmod(0o755)
+    try:
+        report = _stages(board, work, image, range(first_seed, first_seed + seeds), announce, priority)
+        (work / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+        _replace(folder, work)
+    except BuildError as error:
+        failed = folder.with_name(f"{folder.name}.failed")
+        _replace(failed, work)
+        raise BuildError(f"{board.name}: {error}; logs in {failed}") from None
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    if not report["timing_met"]:
+        raise TimingError(
+            f"{board.name}: {report['fmax_mhz']:.1f} MHz of {board.clock_mhz:g} MHz wanted (best of {seeds} "
+            f"seeds, nextpnr's estimate); no bitstream kept, report and logs in {folder}"
+        )
+    return report
+
+
+def _stages(
+    board: Board, work: Path, image: ChipImage, seeds: range, announce: Announce, priority: int
+) -> dict[str, Any]:
+    wall: dict[str, float] = {}
+    begun = time.monotonic()
+
+    def ended(stage: str, said: str = "") -> None:
+        nonlocal begun
+        now = time.monotonic()
+        wall[stage] = round(wall.get(stage, 0.0) + now - begun, 1)
+        announce(f"{stage}: {now - begun:.1f} s{said}")
+        begun = now
+
+    yosys = tools.find("yosys")
+    placer = tools.find(route.PLACER[board.family])
+    packer = tools.find(route.PACKER[board.family])
+    identity = build_id(board.geometry)
+    (work / "top.il").write_text(synthesis.board_rtlil(board, identity))
+    (work / f"top.{SUFFIX[board.family]}").write_text(constraints(board))
+    shutil.copy(synthesis.SOFT, work)
+    (work / "synth.ys").write_text(synthesis.script(board))
+    ended(STAGES[0])
+    tools.run(yosys, ["-q", "-s", "synth.ys"], cwd=work, log=work / "yosys.log", priority=priority)
+    ended(STAGES[1])
+    best: tuple[timing.Timing, int] | None = None
+    tried: dict[str, float] = {}
+    for seed in seeds:
+        arguments = route.route_arguments(board, seed)
+        tools.run(placer, arguments, cwd=work, log=work / f"nextpnr-{seed}.log", priority=priority)
+        result = timing.read(work / f"report-{seed}.json", board.family)
+        tried[str(seed)] = round(result.fmax_mhz, 2)
+        ended(STAGES[2], f", seed {seed}: {result.fmax_mhz:.1f} of {board.clock_mhz:g} MHz")
+        if best is None or result.fmax_mhz > best[0].fmax_mhz:
+            best = (result, seed)
+    assert best is not None
+    result, seed = best
+    if result.met:
+        tools.run(packer, route.pack_arguments(board, seed), cwd=work, log=work / "pack.log")
+        ended(STAGES[3])
+    versions = [yosys.version, placer.version, packer.version]
+    _keep(board, work, seed)
+    return _report(board, identity, image, result, seed) | {
+        "seeds": tried,
+        "wall_s": wall,
+        "tools": versions,
+    }
+
+
+def _report(
+    board: Board, identity: int, image: ChipImage, result: timing.Timing, seed: int
+) -> dict[str, Any]:
+    g = board.geometry
+    used: dict[str, int] = {name: count for name, (count, _) in result.used.items()}
+    available = {f"{name}_available": count for name, (_, count) in result.used.items()}
+    return {
+        "board": board.name,
+        "family": board.family,
+        "device": board.device,
+        "package": board.package,
+        "speed": board.speed,
+        "lanes": g.lanes,
+        "readouts": g.readouts,
+        "geometry": g.hardware_fields(),
+        "clock_mhz": board.clock_mhz,
+        "fmax_mhz": round(result.fmax_mhz, 2),
+        "fmax_is": _fmax_words(board),
+        "timing_met": result.met,
+        "clocks": {name: {"achieved": a, "constraint": w} for name, (a, w) in result.clocks.items()},
+        **used,
+        **available,
+        "baud": board.baud,
+        # A board whose timing fails would have to run slower.
+        **performance(board, image, board.clock_mhz if result.met else result.fmax_mhz),
+        "build_id": f"{identity:016x}",
+        "seed": seed,
+        "critical_paths": [asdict(path) for path in result.paths],
+    }
+
+
+def _fmax_words(board: Board) -> str:
+    if board.family == "gowin":
+        return "nextpnr's figure without the DSP arcs, which it does not time: not a speed"
+    return "nextpnr's estimate, worst of the reported clocks; not measured on a board"
+
+
+def _keep(board: Board, work: Path, seed: int) -> None:
+    """Drop what is large and can be made again; name the rest after the board."""
+    for path in work.iterdir():
+        if path.name in (f"top.{route.BITSTREAM[board.family]}", f"top.{SUFFIX[board.family]}"):
+            path.rename(path.with_stem(board.name))
+        elif path.suffix not in (".log", ".ys") and path.name not in ("stat.json", f"report-{seed}.json"):
+            path.unlink()
+
+
+def _replace(folder: Path, work: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    work.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

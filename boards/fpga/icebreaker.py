@@ -1,0 +1,45 @@
+"""iCEBreaker (iCE40UP5K); USB serial is an FT2232H."""
+
+from __future__ import annotations
+
+from boards.fpga.board import Board, Pin
+from emulator.spec import Geometry
+
+ICEBREAKER = Board(
+    name="icebreaker",
+    family="ice40",
+    device="up5k",
+    package="sg48",
+    speed="",
+    geometry=Geometry(
+        name="icebreaker",
+        rows=64,
+        lanes=4,
+        readouts=1,
+        weight_bits=8,
+        weight_depth=1024,
+        max_inputs=64,
+        max_outputs=16,
+        columns=64,
+        layers=4,
+        curves=4,
+        noise=False,
+        analog=False,
+        packet_bytes=64,
+        window=1,
+    ),
+    clock_mhz=21,
+    input_mhz=12,
+    clock=Pin("35"),
+    uart_rx=Pin("6", pull="up"),
+    uart_tx=Pin("9"),
+    baud=1_000_000,
+    link_led=Pin("37", active_low=True),
+    activity_led=Pin("11", active_low=True),
+    reset=Pin("10", active_low=True),
+    loader="ice40_generic",
+    pins_from="amaranth_boards.icebreaker",
+    note="does not fit: 12,244 of 5,280 logic cells and 38 of 30 block RAMs with four lanes and no noise; "
+    "most are link, sequencer and pipelines, which do not shrink with the lanes",
+)
+BOARDS = (ICEBREAKER,)

@@ -1,0 +1,93 @@
+"""The docs' size-and-speed page, from the committed reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from boards.fpga.registry import BOARDS
+from boards.fpga.reports import load, summaries
+
+HEAD = """\
+# Boards: size and speed
+
+Written by `ndrite boards --markdown` from `boards/fpga/reports/*.json`; do not edit by hand.
+
+**Nothing here was run on hardware.** Fmax is nextpnr's estimate after routing, the worst of the clocks it
+reports; "met" says whether it reaches the board's clock. Images/s are estimates from these: *compute* is the
+board's clock over the schedule bound `sum of K * J * ceil(M / lanes)` with nothing skipped, *link* is one
+request frame an image at the UART's bit rate. The slower of the two is what a host would see: over a UART
+the link, by far.
+"""
+TAIL = """
+- Weights: codes the array's memories hold (`lanes * weight_depth`); a layer takes `K * ceil(M / lanes)` words
+  a lane.
+- Gowin: nextpnr does not time the DSP arcs of these parts, so their Fmax says nothing about the multipliers
+  and is no speed; images/s at the board's clock assume that the multipliers keep up.
+- iCE40 packs a LUT and a flip-flop into one logic cell and reports cells only, so its flip-flops count as 0.
+- Where a CPU is faster: the integer model with noise was measured at about 349,000 images/s for 784-128-10
+  with 8-bit inputs on one AVX-512 core; compare before choosing a board for speed alone.
+"""
+COLUMNS = (
+    "board", "device", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
+    "block RAMs", "weights", "images/s compute", "images/s link",
+)  # fmt: skip
+
+
+def markdown() -> str:
+    """The page's text."""
+    lines = [HEAD, _row(COLUMNS), _row(["---"] + ["---:"] * (len(COLUMNS) - 1))]
+    missing = []
+    for row in summaries():
+        if row["reported"]:
+            lines.append(_row(_cells(row)))
+        else:
+            missing.append(row["board"])
+    if missing:
+        lines.append("\nNo build is committed of:\n")
+        lines += [f"- `{name}`" + (f": {note}" if (note := BOARDS[name].note) else "") for name in missing]
+    networks = {r["network"] for name in BOARDS if (r := load(name))}
+    if networks:
+        lines.append(f"\nImages/s are for `{', '.join(sorted(networks))}`; `-` where it does not fit:")
+        lines += [
+            f"- {name}: {r['network_fits']}"
+            for name in BOARDS
+            if (r := load(name)) and r["network_fits"] != "yes"
+        ]
+    lines += ["\n## Builds\n", *_builds(), TAIL]
+    return "\n".join(lines)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    def used(name: str) -> str:
+        return f"{row[name]:,} of {row[f'{name}_available']:,}"
+
+    gowin = row["family"] == "gowin"
+    return [
+        f"`{row['board']}`",
+        row["device"],
+        str(row["lanes"]),
+        str(row["readouts"]),
+        f"{row['clock_mhz']:g}",
+        "not a speed" if gowin else f"{row['fmax_mhz']:.1f}",
+        "yes" if row["timing_met"] else "**no**",
+        *(used(name) for name in ("luts", "ffs", "dsps", "brams")),
+        f"{row['weights_capacity']:,}",
+        *(
+            "-" if row[name] is None else f"{row[name]:,}"
+            for name in ("images_per_s_compute", "images_per_s_link")
+        ),
+    ]
+
+
+def _builds() -> list[str]:
+    lines = [_row(("board", "seed", "wall time s", "tools")), _row(("---", "---:", "---:", "---"))]
+    for name in BOARDS:
+        report = load(name)
+        if report is not None:
+            wall = f"{sum(report['wall_s'].values()):.0f}"
+            lines.append(_row((f"`{name}`", str(report["seed"]), wall, ", ".join(report["tools"]))))
+    return lines
+
+
+def _row(cells: Any) -> str:
+    return "| " + " | ".join(cells) + " |"

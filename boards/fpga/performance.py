@@ -1,0 +1,68 @@
+"""What a geometry at a clock can do for an image: estimated from the schedule and the wire's bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from boards.fpga.board import Board
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.errors import GeometryError
+from emulator.spec.memory_map import check_fits
+from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
+from emulator.spec.schedule import bound_cycles
+
+BITS_PER_BYTE = 10
+"""8N1: start bit, eight data bits, stop bit."""
+
+
+def frame_bytes(payload: int) -> int:
+    """Bytes on the wire of a packet: header, payload, CRC, COBS overhead at most, delimiter."""
+    body = HEADER_BYTES + payload + CRC_BYTES
+    return body + 1 + body // 254 + 1
+
+
+def fits(image: ChipImage, geometry: Geometry) -> str | None:
+    """Why a network of ``image``'s shape does not fit, or None when it does.
+
+    The shape counts: where a geometry has 8-bit codes or no noise generator the network would be compiled
+    for 8-bit codes, or run without noise.
+    """
+    layers = []
+    for layer in image.layers:
+        changes: dict[str, Any] = {} if geometry.noise else {"sigma_out": 0, "var_cell": 0}
+        if np.abs(layer.weights).max() > geometry.weight_max:
+            changes["weights"] = layer.weights // 2
+        layers.append(dataclasses.replace(layer, **changes))
+    try:
+        check_fits(dataclasses.replace(image, layers=tuple(layers)), geometry)
+    except GeometryError as error:
+        return str(error)
+    return None
+
+
+def performance(board: Board, image: ChipImage, clock_mhz: float) -> dict[str, float | int | str | None]:
+    """Rates for ``image`` at ``clock_mhz``; None where it does not fit.
+
+    ``images_per_s_compute`` is the clock / schedule bound, nothing skipped; ``images_per_s_link`` is one
+    request frame an image at the UART's bit rate, requests and answers overlapping.
+    """
+    g = board.geometry
+    problem = fits(image, g)
+    compute = link = None
+    cycles = bound_cycles(image, g.lanes)
+    if problem is None:
+        compute = clock_mhz * 1e6 / cycles
+        longest = max(frame_bytes(image.inputs), frame_bytes(4 * image.outputs))
+        link = board.baud / BITS_PER_BYTE / longest
+    return {
+        "network": image.name,
+        "network_fits": "yes" if problem is None else problem,
+        "bound_cycles": cycles,
+        "weights_capacity": g.lanes * g.weight_depth,
+        "gmac_per_s": round(g.lanes * clock_mhz / 1e3, 3),
+        "images_per_s_compute": None if compute is None else round(compute),
+        "images_per_s_link": None if link is None else round(link),
+    }

@@ -1,0 +1,97 @@
+"""PLL settings: exact integer dividers for a wanted clock, inside each device's published limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from boards.fpga.errors import BuildError
+
+TOLERANCE = 0.002
+"""Largest relative deviation from the wanted clock."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Frequencies in MHz that a PLL accepts: phase comparator, oscillator, output."""
+
+    compare: tuple[float, float]
+    oscillator: tuple[float, float]
+    output: tuple[float, float]
+
+
+ECP5 = Limits((3.125, 400), (400, 800), (3.125, 400))
+"""Lattice FPGA-DS-02012, sysCLOCK PLL timing; the comparator's lower limit is that of the reference."""
+ICE40 = Limits((10, 133), (533, 1066), (16, 275))
+"""Lattice FPGA-DS-02008, sysCLOCK PLL timing."""
+GW1NR_9 = Limits((3, 400), (400, 1200), (3.125, 600))
+"""Gowin DS117, grade C6/I5."""
+GW2AR_18 = Limits((3, 500), (500, 1250), (3.90625, 625))
+"""Gowin DS226, grade C8/I7."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Dividers: out = input * feedback / reference; oscillator = out * output (ECP5, Gowin).
+
+    On iCE40 out = input * feedback / reference / output. ``mhz`` is the clock that comes out.
+    """
+
+    reference: int
+    feedback: int
+    output: int
+    mhz: float
+    oscillator: float
+
+
+def ecp5(input_mhz: float, mhz: float) -> Setting:
+    """EHXPLLL with CLKOP as feedback."""
+    candidates = (
+        Setting(r, f, o, input_mhz * f / r, input_mhz * f / r * o)
+        for r in range(1, 129)
+        for f in range(1, 81)
+        for o in range(1, 129)
+    )
+    return _best(candidates, input_mhz, mhz, ECP5)
+
+
+def ice40(input_mhz: float, mhz: float) -> Setting:
+    """SB_PLL40 in SIMPLE feedback; ``output`` is a power of two."""
+    candidates = (
+        Setting(r, f, 1 << q, input_mhz * f / r / (1 << q), input_mhz * f / r)
+        for r in range(1, 17)
+        for f in range(1, 129)
+        for q in range(1, 7)
+    )
+    return _best(candidates, input_mhz, mhz, ICE40)
+
+
+def gowin(input_mhz: float, mhz: float, limits: Limits) -> Setting:
+    """rPLL with its internal feedback."""
+    candidates = (
+        Setting(r, f, o, input_mhz * f / r, input_mhz * f / r * o)
+        for r in range(1, 65)
+        for f in range(1, 65)
+        for o in (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+    )
+    return _best(candidates, input_mhz, mhz, limits)
+
+
+def _best(candidates: Iterator[Setting], input_mhz: float, mhz: float, limits: Limits) -> Setting:
+    """Closest clock, then fastest comparator (least jitter), then oscillator nearest mid range."""
+    middle = sum(limits.oscillator) / 2
+
+    def within(value: float, bounds: tuple[float, float]) -> bool:
+        return bounds[0] <= value <= bounds[1]
+
+    usable = [
+        s
+        for s in candidates
+        if abs(s.mhz / mhz - 1) <= TOLERANCE
+        and within(s.mhz, limits.output)
+        and within(s.oscillator, limits.oscillator)
+        and within(input_mhz / s.reference, limits.compare)
+    ]
+    if not usable:
+        raise BuildError(f"no PLL setting makes {mhz} MHz from {input_mhz} MHz within {TOLERANCE:.1%}")
+    return min(usable, key=lambda s: (round(abs(s.mhz - mhz), 9), s.reference, abs(s.oscillator - middle)))

@@ -1,0 +1,49 @@
+"""The committed reports: one JSON file per board, written by ``python -m boards.fpga.commit``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from boards.fpga.registry import BOARDS
+
+FOLDER = Path(__file__).with_name("reports")
+DROPPED = ("critical_paths",)
+KEYS = (
+    "board device lanes readouts clock_mhz fmax_mhz timing_met luts ffs dsps brams weights_capacity "
+    "images_per_s_compute images_per_s_link"
+).split()
+
+
+def path(board: str) -> Path:
+    """File of a board's committed report."""
+    return FOLDER / f"{board}.json"
+
+
+def load(board: str) -> dict[str, Any] | None:
+    """A board's committed report; None when it was never built."""
+    file = path(board)
+    if not file.is_file():
+        return None
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
+
+
+def summaries() -> list[dict[str, Any]]:
+    """One record per board; figures are None where no report is committed."""
+    rows = []
+    for name, board in BOARDS.items():
+        g = board.geometry
+        known: dict[str, Any] = {
+            "board": name,
+            "device": f"{board.device} {board.package} {board.speed}".strip(),
+            "lanes": g.lanes,
+            "readouts": g.readouts,
+            "clock_mhz": board.clock_mhz,
+            "weights_capacity": g.lanes * g.weight_depth,
+        }
+        report = load(name) or {}
+        extra = {key: value for key, value in report.items() if key not in DROPPED and key != "device"}
+        rows.append({**dict.fromkeys(KEYS), **extra, **known, "reported": bool(report)})
+    return rows

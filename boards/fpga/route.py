@@ -1,0 +1,43 @@
+"""Place and route, and packing into a bitstream."""
+
+from __future__ import annotations
+
+from boards.fpga.board import Board, Family
+from boards.fpga.constraints import SUFFIX
+
+PLACER: dict[Family, str] = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40", "gowin": "nextpnr-himbaechel"}
+PACKER: dict[Family, str] = {"ecp5": "ecppack", "ice40": "icepack", "gowin": "gowin_pack"}
+BITSTREAM: dict[Family, str] = {"ecp5": "bit", "ice40": "bin", "gowin": "fs"}
+_ROUTED: dict[Family, str] = {"ecp5": "config", "ice40": "asc", "gowin": "routed.json"}
+
+
+def route_arguments(board: Board, seed: int) -> list[str]:
+    """nextpnr's arguments: ``top.json`` and constraints to ``SEED.*`` and ``report-SEED.json``."""
+    common = [
+        "--json",
+        "top.json",
+        "--report",
+        f"report-{seed}.json",
+        "--seed",
+        str(seed),
+        "--timing-allow-fail",
+    ]
+    routed, limits = f"{seed}.{_ROUTED[board.family]}", f"top.{SUFFIX[board.family]}"
+    if board.family == "ecp5":
+        part = [f"--{board.device}", "--package", board.package, "--speed", board.speed]
+        return [*common, *part, "--router", "router2", "--lpf", limits, "--textcfg", routed]
+    if board.family == "ice40":
+        return [*common, f"--{board.device}", "--package", board.package, "--pcf", limits, "--asc", routed]
+    part = ["--device", board.device, "--vopt", f"family={board.package}", "--vopt", f"cst={limits}"]
+    return [*common, *part, "--freq", f"{board.clock_mhz:g}", "--write", routed]
+
+
+def pack_arguments(board: Board, seed: int) -> list[str]:
+    """The packer's arguments: a routed design to ``top.*``, the bitstream."""
+    routed, bitstream = f"{seed}.{_ROUTED[board.family]}", f"top.{BITSTREAM[board.family]}"
+    if board.family == "ecp5":
+        return ["--compress", "--input", routed, "--bit", bitstream]
+    if board.family == "ice40":
+        return [routed, bitstream]
+    spare = ["--sspi_as_gpio", "--mspi_as_gpio"]
+    return ["-d", board.package, *spare, "-o", bitstream, routed]

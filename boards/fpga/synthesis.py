@@ -1,0 +1,45 @@
+"""RTLIL of a board's top, and the Yosys script that maps it to the family's cells."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from boards.fpga.board import Board, Family
+
+SOFT = Path(__file__).with_name("soft_multiplier.v")
+"""Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
+CORE = "top.top.device.core"
+"""Hierarchical name of the core in the board's top."""
+SYNTH: dict[Family, str] = {
+    "ecp5": "synth_ecp5 -top top -abc9",
+    "ice40": "synth_ice40 -top top -dsp -spram -abc9 -device u",
+    "gowin": "synth_gowin -top top -json top.json",
+}
+
+
+def board_rtlil(board: Board, build_id: int) -> str:
+    """The whole design as RTLIL text, top module ``top``."""
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    from amaranth.back import rtlil
+
+    from boards.fpga.top import BoardTop
+
+    text: str = rtlil.convert(BoardTop(board, build_id=build_id), platform=board, name="top", emit_src=False)
+    return text
+
+
+def script(board: Board) -> str:
+    """Yosys commands from ``top.il`` to ``top.json``."""
+    lines = ["read_rtlil top.il"]
+    for style, pattern in board.memory_styles:
+        attribute = "rom_style" if style == "logic" else "ram_style"
+        lines.append(f'setattr -set {attribute} "{style}" {CORE}.{pattern}')
+    if board.soft_multipliers:
+        modules = " ".join(f"{CORE}.{name}" for name in board.soft_multipliers)
+        lines.append(f"techmap -autoproc -map {SOFT.name} {modules}")
+    synth = SYNTH[board.family] + ("" if board.dsp_inference else " -nodsp")
+    lines += [synth, "tee -o stat.json stat -json"]
+    if board.family != "gowin":
+        lines.append("write_json top.json")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,98 @@
+"""nextpnr's report: clocks, cells used and available, critical paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boards.fpga.board import Family
+
+CELLS: dict[Family, dict[str, tuple[str, ...]]] = {
+    "ecp5": {
+        "luts": ("TRELLIS_COMB",),
+        "ffs": ("TRELLIS_FF",),
+        "dsps": ("MULT18X18D",),
+        "brams": ("DP16KD",),
+    },
+    "ice40": {
+        "luts": ("ICESTORM_LC",),
+        "ffs": (),
+        "dsps": ("ICESTORM_DSP",),
+        "brams": ("ICESTORM_RAM",),
+        "sprams": ("ICESTORM_SPRAM",),
+    },
+    "gowin": {
+        "luts": ("LUT4",),
+        "ffs": ("DFF",),
+        "dsps": ("MULT9X9", "MULT18X18", "MULT36X36", "MULTADDALU18X18", "MULTALU18X18", "MULTALU36X18"),
+        "brams": ("BSRAM",),
+    },
+}
+"""Resource -> nextpnr's cell types; iCE40 packs a LUT and a flip-flop in one cell and counts cells only."""
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """One critical path in nanoseconds, from the clock edge to the end register's setup."""
+
+    start: str
+    end: str
+    delay_ns: float
+    logic_ns: float
+    routing_ns: float
+    levels: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A routed design's figures."""
+
+    clocks: dict[str, tuple[float, float]]
+    """Clock net -> (achieved, wanted) MHz."""
+    used: dict[str, tuple[int, int]]
+    """Resource -> (used, available)."""
+    paths: tuple[CriticalPath, ...]
+
+    @property
+    def fmax_mhz(self) -> float:
+        """Worst of the reported clocks."""
+        return min((achieved for achieved, _ in self.clocks.values()), default=0.0)
+
+    @property
+    def met(self) -> bool:
+        """Whether every clock reaches its constraint; False when nextpnr reported none."""
+        return bool(self.clocks) and all(achieved >= wanted for achieved, wanted in self.clocks.values())
+
+
+def read(report: Path, family: Family) -> Timing:
+    """Figures of a nextpnr ``--report`` file."""
+    content: dict[str, Any] = json.loads(report.read_text())
+    clocks = {name: (c["achieved"], c["constraint"]) for name, c in content["fmax"].items()}
+    cells = content["utilization"]
+    used = {
+        resource: (
+            sum(cells[name]["used"] for name in names if name in cells),
+            sum(cells[name]["available"] for name in names if name in cells),
+        )
+        for resource, names in CELLS[family].items()
+    }
+    paths = (_path(p["path"]) for p in content["critical_paths"] if p["path"])
+    return Timing(clocks, used, tuple(sorted(paths, key=lambda p: -p.delay_ns)))
+
+
+def _path(steps: list[dict[str, Any]]) -> CriticalPath:
+    def total(kinds: Iterable[str]) -> float:
+        return float(sum(step["delay"] for step in steps if step["type"] in kinds))
+
+    first, last = steps[0], steps[-1]
+    return CriticalPath(
+        start=first["from"]["cell"],
+        end=last["to"]["cell"],
+        delay_ns=sum(step["delay"] for step in steps),
+        logic_ns=total(("logic", "clk-to-q", "setup", "source")),
+        routing_ns=total(("routing",)),
+        levels=sum(step["type"] == "logic" for step in steps),
+    )

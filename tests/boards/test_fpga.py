@@ -1,0 +1,167 @@
+"""Boards without any tool: pins, clocks, geometries, constraints, reports and the regression's verdicts."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boards.fpga import BOARDS, find_board, pll, timing
+from boards.fpga.board import Board, Pin
+from boards.fpga.constraints import constraints
+from boards.fpga.page import markdown
+from boards.fpga.performance import fits, frame_bytes, performance
+from boards.fpga.regression import differences
+from boards.fpga.reports import KEYS, load, summaries
+from emulator import zoo
+from emulator.spec import ChipImage
+from host.errors import InputError
+
+HOLDS_784_128_10 = ("ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f", "ulx3s-85f-128", "ecp5-versa-5g")
+
+
+@pytest.fixture(scope="module")
+def image() -> ChipImage:
+    return ChipImage.load(zoo.image())
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=str)
+def test_clock_can_be_made(board: Board) -> None:
+    if board.family == "ecp5":
+        setting = pll.ecp5(board.input_mhz, board.clock_mhz)
+        assert setting.mhz == pytest.approx(board.clock_mhz, rel=pll.TOLERANCE)
+        assert 400 <= setting.oscillator <= 800
+    elif board.family == "ice40":
+        assert pll.ice40(board.input_mhz, board.clock_mhz).mhz == pytest.approx(board.clock_mhz, rel=0.002)
+    assert 2 <= board.divisor <= 65535
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=str)
+def test_every_pin_is_constrained_once(board: Board) -> None:
+    text = constraints(board)
+    sites = [pin.site for pin in board.pins.values()]
+    assert len(set(sites)) == len(sites)
+    assert all(site in text for site in sites)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "platform"),
+    [
+        ("ulx3s-85f", "ulx3s", "ULX3S_85F_Platform"),
+        ("orangecrab-25f", "orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
+        ("ecp5-versa-5g", "versa_ecp5_5g", "VersaECP55GPlatform"),
+        ("icebreaker", "icebreaker", "ICEBreakerPlatform"),
+        ("tang-nano-9k", "tang_nano_9k", "TangNano9kPlatform"),
+    ],
+)
+def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str) -> None:
+    pytest.importorskip("amaranth_boards")
+    theirs = getattr(importlib.import_module(f"amaranth_boards.{module}"), platform)
+    board = find_board(name)
+    named: dict[str, list[str]] = {}
+    for resource in theirs.resources:
+        ios = [resource.ios[0]] if not hasattr(resource.ios[0], "ios") else [s.ios[0] for s in resource.ios]
+        names = [resource.name] if len(ios) == 1 else [s.name for s in resource.ios]
+        for sub, io in zip(names, ios, strict=True):
+            pins = getattr(io, "names", None) or io.p.names
+            named.setdefault(f"{resource.name}.{sub}", []).extend(pins)
+    assert board.clock.site in named[f"{theirs.default_clk}.{theirs.default_clk}"]
+    if "uart.rx" in named:
+        assert named["uart.rx"] == [board.uart_rx.site]
+        assert named["uart.tx"] == [board.uart_tx.site]
+
+
+@pytest.mark.parametrize("name", HOLDS_784_128_10)
+def test_shipped_network_fits(name: str, image: ChipImage) -> None:
+    assert fits(image, find_board(name).geometry) is None
+
+
+def test_unknown_board_is_named() -> None:
+    with pytest.raises(InputError, match="ulx3s-85f"):
+        find_board("none")
+
+
+def test_baud_far_from_any_divisor_is_refused() -> None:
+    with pytest.raises(ValueError, match="baud"):
+        find_board("ulx3s-85f").resized("x", clock_mhz=7)
+
+
+def test_rates_follow_from_schedule_and_frame(image: ChipImage) -> None:
+    board = find_board("ulx3s-85f")
+    rates = performance(board, image, 100.0)
+    assert rates["bound_cycles"] == 784 * 2 + 128
+    assert rates["images_per_s_compute"] == round(100e6 / 1696)
+    assert frame_bytes(784) == 10 + 784 + 4 + 4 + 1
+    assert rates["images_per_s_link"] == round(board.baud / 10 / frame_bytes(784))
+
+
+def test_list_has_the_promised_keys() -> None:
+    rows = summaries()
+    assert [row["board"] for row in rows] == list(BOARDS)
+    assert all(set(KEYS) <= set(row) for row in rows)
+
+
+def test_page_lists_every_board_and_measures_nothing() -> None:
+    text = markdown()
+    assert all(name in text for name in BOARDS)
+    assert "Nothing here was run on hardware" in text
+
+
+def test_committed_reports_are_of_known_boards() -> None:
+    for name in BOARDS:
+        report = load(name)
+        if report is not None:
+            assert report["board"] == name
+            assert report["lanes"] == find_board(name).geometry.lanes
+
+
+def test_nextpnr_report_is_read(tmp_path: Path) -> None:
+    step = {"from": {"cell": "a", "port": "Q"}, "to": {"cell": "b", "port": "D"}}
+    content = {
+        "fmax": {
+            "fast": {"achieved": 200.0, "constraint": 100.0},
+            "slow": {"achieved": 90.0, "constraint": 100.0},
+        },
+        "utilization": {"TRELLIS_COMB": {"used": 5, "available": 10}},
+        "critical_paths": [
+            {"path": [{"type": "clk-to-q", "delay": 0.5, **step}, {"type": "routing", "delay": 2.0, **step}]}
+        ],
+    }
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(content))
+    result = timing.read(file, "ecp5")
+    assert result.fmax_mhz == 90.0
+    assert not result.met
+    assert result.used["luts"] == (5, 10)
+    assert result.paths[0].delay_ns == 2.5
+
+
+BASE: dict[str, Any] = {
+    "fmax_mhz": 100.0, "luts": 1000, "ffs": 1000, "dsps": 10, "brams": 10, "timing_met": True,
+    "clock_mhz": 95,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"fmax_mhz": 94.9}, "Fmax"),
+        ({"luts": 1031}, "luts"),
+        ({"dsps": 11}, "dsps"),
+        ({"timing_met": False}, "timing"),
+        ({"fmax_mhz": 95.1, "luts": 1030, "ffs": 900}, None),
+    ],
+)
+def test_losses_beyond_the_limits_are_named(change: dict[str, Any], words: str | None) -> None:
+    worse = differences(BASE | change, BASE)
+    assert (words is None and not worse) or (words is not None and words in worse[0])
+
+
+def test_pin_settings_reach_the_file() -> None:
+    text = constraints(find_board("ulx3s-85f"))
+    assert 'LOCATE COMP "rx" SITE "M1";' in text
+    assert 'IOBUF PORT "reset" IO_TYPE=LVCMOS33 PULLMODE=DOWN;' in text
+    assert Pin("A1").pull == "none"

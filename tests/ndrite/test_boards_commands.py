@@ -1,0 +1,43 @@
+"""boards, build and flash as a user calls them; none of them needs a tool or a board here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from boards.fpga import BOARDS
+from boards.fpga.reports import KEYS
+from ndrite.cli.main import BAD_INPUT, DEVICE, OK, run
+
+
+def test_boards_json_is_a_list_with_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["boards", "--json"]) == OK
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["board"] for row in rows] == list(BOARDS)
+    assert all(set(KEYS) <= set(row) for row in rows)
+
+
+def test_committed_page_is_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["boards", "--markdown"]) == OK
+    page = Path(__file__).parents[2] / "docs" / "boards.md"
+    assert page.read_text() == capsys.readouterr().out, "run: make boards-page"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["boards", "--json", "--markdown"], BAD_INPUT, "exclude"),
+        (["build", "none"], BAD_INPUT, "accepted: ulx3s-12f"),
+        (["flash", "none"], BAD_INPUT, "accepted: ulx3s-12f"),
+        (["flash", "ulx3s-85f", "--from", "nowhere"], DEVICE, "ndrite build ulx3s-85f"),
+    ],
+)
+def test_errors_are_one_line(
+    arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == code
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1

@@ -1,0 +1,95 @@
+"""Readout: noise term, rounding, offset, clipping to the converter's range and the slice's weight."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+
+import pytest
+from amaranth import Signal, signed
+
+from emulator.spec import PRESETS
+from emulator.spec.arithmetic import ADC_BITS, GAUSS_FRACTION, SHIFT_MAX
+from hdl.readout_pipe import SETTINGS_STAGES
+from tests.proofs.cut import cut
+from tests.proofs.prover import Claim, holds, mutated
+from tests.proofs.spec import clip, power, rshift_round
+
+GEOMETRY = dataclasses.replace(PRESETS["tiny"])
+MODULE = "hdl.readout_pipe"
+
+
+def _pipe(
+    module: types.ModuleType, c: Claim, *, analog: int
+) -> tuple[object, dict[str, Signal], list[object]]:
+    made = cut(module, c.free)
+    pipe = module.ReadoutPipe(GEOMETRY)
+    c.module.submodules.pipe = pipe.elaborate(None)  # at once, and once only: its products are free inputs
+    values = {
+        name: c.free(shape, name)
+        for name, shape in (
+            ("adc_bits", 4), ("shift", 6), ("lshift", 3), ("column", signed(GEOMETRY.accumulator_bits)),
+            ("offset", signed(12)), ("gain", 16), ("sample", signed(12)), ("sigma", 16),
+        )
+    }  # fmt: skip
+    for name in ("column", "offset", "gain", "sample", "sigma"):
+        c.module.d.comb += getattr(pipe, name).eq(values[name])
+    for stage in SETTINGS_STAGES:
+        settings = getattr(pipe, f"settings_{stage}")
+        c.module.d.comb += settings.analog.eq(analog)
+        for name in ("adc_bits", "shift", "lshift"):
+            c.module.d.comb += getattr(settings, name).eq(values[name])
+    c.given((values["adc_bits"] >= ADC_BITS[0]) & (values["adc_bits"] <= ADC_BITS[-1]))
+    c.module.d.comb += pipe.half.eq(power(values["shift"], SHIFT_MAX) >> 1)
+    c.module.d.comb += pipe.top.eq((power(values["adc_bits"], ADC_BITS[-1]) >> 1) - 1)
+    return pipe, values, made
+
+
+def converter(module: types.ModuleType) -> Claim:
+    """adc: the increment for every product, offset, shift, adc_bits and slice."""
+    c = Claim()
+    pipe, x, _ = _pipe(module, c, analog=0)
+    product = next(signal for signal in c.inputs if signal.name == "product_1")
+    c.given(x["shift"] <= SHIFT_MAX)
+    # Nothing wider can come of gain * column (proved sufficient by the geometry).
+    top = 1 << (GEOMETRY.noisy_bits + 15)
+    c.given((product < top) & (product >= -top))
+    rounded = rshift_round(c.module, product, x["shift"], SHIFT_MAX, "rounded")
+    limit = power(x["adc_bits"], ADC_BITS[-1]) >> 1
+    code = Signal(signed(ADC_BITS[-1] + 1))
+    c.module.d.comb += code.eq(clip(rounded + x["offset"], -limit, limit - 1))
+    expected = Signal(signed(32))
+    c.module.d.comb += expected.eq(code << x["lshift"])
+    c.always(pipe.increment == expected)
+    return c
+
+
+def noise_term(module: types.ModuleType) -> Claim:
+    """a' = a + rshift_round(product, 8), seen at the gain multiplier, for every accumulator value."""
+    c = Claim()
+    _, x, made = _pipe(module, c, analog=0)
+    noise, gain = (block for block in made if hasattr(block, "product"))
+    c.given((noise.value < 1 << 27) & (noise.value >= -(1 << 27)))
+    expected = x["column"] + ((noise.value + (1 << (GAUSS_FRACTION - 1))) >> GAUSS_FRACTION)
+    c.always(gain.a == expected)
+    return c
+
+
+CLAIMS = {"converter": converter, "noise_term": noise_term}
+BUGS = [
+    ("converter", "(offset_13 > self.top)", "(offset_13 > self.top + 1)"),
+    ("converter", "coarse_11 >> self.settings_11.shift[:3]", "coarse_11 >> self.settings_11.shift[:2]"),
+    ("converter", "multiplier.product + self.half", "multiplier.product + (self.half >> 1)"),
+    ("converter", "clipped_15 << self.settings_15.lshift", "clipped_15 << self.settings_15.lshift[:2]"),
+    ("noise_term", "half = 1 << (GAUSS_FRACTION - 1)", "half = 1 << GAUSS_FRACTION"),
+]
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_for_every_value(name: str) -> None:
+    assert holds(CLAIMS[name](mutated(MODULE, "PIPE_LATENCY = 16", "PIPE_LATENCY = 16")))
+
+
+@pytest.mark.parametrize(("name", "old", "new"), BUGS)
+def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
+    assert not holds(CLAIMS[name](mutated(MODULE, old, new)))
