@@ -23,9 +23,9 @@ _COMMON: dict[str, Any] = {
 }
 BOARDS = (
     # The 12F is a 25F die under another name.
-    Board(name="ulx3s-12f", clock_mhz=90, **_COMMON, **ECP5_25F | {"device": "12k"}),
-    Board(name="ulx3s-25f", clock_mhz=90, **_COMMON, **ECP5_25F),
-    Board(name="ulx3s-45f", clock_mhz=120, **_COMMON, **ECP5_45F),
-    Board(name="ulx3s-85f", clock_mhz=140, **_COMMON, **ECP5_85F),
-    Board(name="ulx3s-85f-128", clock_mhz=125, **_COMMON, **ECP5_85F_WIDE),
+    Board(name="ulx3s-12f", clock_mhz=60, **_COMMON, **ECP5_25F | {"device": "12k"}),
+    Board(name="ulx3s-25f", clock_mhz=60, **_COMMON, **ECP5_25F),
+    Board(name="ulx3s-45f", clock_mhz=60, **_COMMON, **ECP5_45F),
+    Board(name="ulx3s-85f", clock_mhz=60, **_COMMON, **ECP5_85F),
+    Board(name="ulx3s-85f-128", clock_mhz=60, **_COMMON, **ECP5_85F_WIDE),
 )
