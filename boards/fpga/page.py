@@ -47,7 +47,7 @@ def markdown() -> str:
         lines += [f"- `{name}`" + (f": {note}" if (note := BOARDS[name].note) else "") for name in missing]
     networks = {r["network"] for name in BOARDS if (r := load(name))}
     if networks:
-        lines.append(f"\nImages/s are for `{', '.join(sorted(networks))}`; `-` where it does not fit:")
+        lines.append(f"\nImages/s are for `{', '.join(sorted(networks))}`; `-` where it does not fit.\n")
         lines += [
             f"- {name}: {r['network_fits']}"
             for name in BOARDS

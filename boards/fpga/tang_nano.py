@@ -61,6 +61,7 @@ TANG_NANO_20K = dataclasses.replace(
         max_outputs=64,
         columns=256,
         packet_bytes=1024,
+        curves=16,
         noise=True,
     ),
     device="GW2AR-LV18QN88C8/I7",
