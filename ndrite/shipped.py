@@ -10,6 +10,9 @@ from emulator.network import Network, load_network
 from emulator.spec import ChipImage
 from host import InputError
 
+CALIBRATION_SAMPLES = 512
+"""First test images, which set converter ranges where the user gives no samples (no training images ship)."""
+
 
 def shipped_image() -> ChipImage:
     """The compiled Fashion-MNIST network (784-128-10, NDR neurons)."""
@@ -37,3 +40,11 @@ def labelled_images(inputs: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
             f"the shipped test images have {images.shape[1]} pixels; this network takes {inputs} inputs"
         )
     return images, labels
+
+
+def calibration_split(
+    x: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], images: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Samples to calibrate with, and the next ``images`` images with their labels to measure on."""
+    measured = slice(CALIBRATION_SAMPLES, CALIBRATION_SAMPLES + images)
+    return x[:CALIBRATION_SAMPLES], x[measured], labels[measured]

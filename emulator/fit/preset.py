@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import yaml
 
 from emulator.chips import load_chip, parse_chip
 from emulator.errors import ChipError
+from emulator.files import whole_file
 
 
 def save_preset(
@@ -37,15 +36,8 @@ def save_preset(
     }
     content = {"name": path.stem, "description": description, section: fields}
     check_values(section, values)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, width=110)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, width=110, encoding="utf-8")
 
 
 def check_values(section: str, values: dict[str, Any]) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
+from emulator.files import whole_file
 from emulator.network.activation import Activation, Floats, Named, Ndr
 
 FORMAT = "ndrite-network"
@@ -151,17 +150,9 @@ class Network:
             "activations": kinds,
             "provenance": self.provenance,
         }
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, manifest=np.array(json.dumps(manifest, sort_keys=True)), **arrays)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(buffer.getvalue())
-            os.chmod(partial, 0o644)
-            os.replace(partial, path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        text = np.array(json.dumps(manifest, sort_keys=True))
+        with whole_file(path) as file:
+            np.savez_compressed(file, manifest=text, **arrays)
 
 
 def load_network(path: str | os.PathLike[str]) -> Network:

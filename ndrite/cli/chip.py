@@ -11,9 +11,6 @@ from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table
 
-SAMPLES = 512
-"""Test images that calibrate, as `ndrite compile` does; the table is measured on the others."""
-
 SUMMARY = 120
 """Characters of a description in the list."""
 
@@ -142,11 +139,11 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
     from emulator.compile import compile_network
     from emulator.errors import CompileWarning
     from emulator.explain import judge
-    from ndrite.shipped import labelled_images, shipped_network
+    from ndrite.shipped import calibration_split, labelled_images, shipped_network
 
     network = shipped_network()
     x, labels = labelled_images(network.inputs)
-    samples, x, labels = x[:SAMPLES], x[SAMPLES:][:images], labels[SAMPLES:][:images]
+    samples, x, labels = calibration_split(x, labels, images)
     rows: list[dict[str, Any]] = []
     for name in names or [*list_chips(), *(f"wan2022+{device}" for device in list_devices())]:
         with warnings.catch_warnings(record=True) as caught:

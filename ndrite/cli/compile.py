@@ -10,9 +10,7 @@ import click
 from ndrite.cli.files import load_array
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table
-
-SAMPLES = 512
-"""Test images that calibrate a network of their size when no samples are given."""
+from ndrite.shipped import CALIBRATION_SAMPLES
 
 
 @click.command()
@@ -29,7 +27,8 @@ SAMPLES = 512
     "samples_path",
     metavar="X.npy",
     type=click.Path(path_type=Path),
-    help=f"uint8 (n, inputs) typical inputs that set ADC ranges; default: {SAMPLES} shipped test images.",
+    help="uint8 (n, inputs) typical inputs that set ADC ranges; "
+    f"default: {CALIBRATION_SAMPLES} shipped test images.",
 )
 @click.option(
     "--seed",
@@ -56,7 +55,9 @@ def command(
 
     floats = load_network(network)
     samples = (
-        labelled_images(floats.inputs)[0][:SAMPLES] if samples_path is None else load_array(samples_path)
+        labelled_images(floats.inputs)[0][:CALIBRATION_SAMPLES]
+        if samples_path is None
+        else load_array(samples_path)
     )
     with warnings.catch_warnings():
         # They come with the report and are printed below, one line each.

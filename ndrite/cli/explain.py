@@ -12,9 +12,7 @@ import numpy as np
 from ndrite.cli.files import load_array
 from ndrite.cli.options import json_option, seed_option
 from ndrite.cli.terminal import print_json, print_table
-
-SAMPLES = 512
-"""Test images that calibrate when no samples are given; the measurement uses the others."""
+from ndrite.shipped import CALIBRATION_SAMPLES
 
 
 @click.command()
@@ -33,7 +31,7 @@ SAMPLES = 512
     "samples_path",
     metavar="S.npy",
     type=click.Path(path_type=Path),
-    help=f"uint8 (n, inputs) that calibrate; default: {SAMPLES} shipped test images.",
+    help=f"uint8 (n, inputs) that calibrate; default: {CALIBRATION_SAMPLES} shipped test images.",
 )
 @click.option(
     "--inputs", "inputs_path", metavar="X.npy", type=click.Path(path_type=Path), help="Own test inputs."
@@ -147,7 +145,7 @@ def _data(
     from host import InputError
     from host.inputs import check_inputs
     from ndrite.explain import shipped_samples
-    from ndrite.shipped import labelled_images
+    from ndrite.shipped import calibration_split, labelled_images
 
     inputs = ChipImage.load(path).inputs if chip is None else load_network(path).inputs
     if inputs_path is not None and labels_path is not None:
@@ -166,7 +164,7 @@ def _data(
     own = shipped_samples(ChipImage.load(path)) if chip is None else None
     if own is not None:
         return own, x[:images], labels[:images]
-    return x[:SAMPLES], x[SAMPLES:][:images], labels[SAMPLES:][:images]
+    return calibration_split(x, labels, images)
 
 
 def _percent(value: float | None) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emulator.files import whole_file
 from host import InputError
 
 BYTES_MAX = 8 << 30
@@ -39,12 +38,5 @@ def load_array(path: Path) -> npt.NDArray[Any]:
 
 def save_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an ``.npy`` file in whole or not at all."""
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, array, allow_pickle=False)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        np.save(file, array, allow_pickle=False)

@@ -11,9 +11,7 @@ from emulator.chips import Chip, parse_chip
 from emulator.compile import compile_network, golden_accuracy
 from emulator.network import Network
 from emulator.spec import ChipImage
-
-SAMPLES = 512
-"""Test images that set the ADC ranges of the error-free twin; the shipped image was calibrated on others."""
+from ndrite.shipped import CALIBRATION_SAMPLES
 
 
 def chip_of(image: ChipImage) -> Chip:
@@ -49,7 +47,7 @@ def losses(
         cell=dataclasses.replace(chip.cell, programming_error="ideal", read_noise_percent=0.0),
         readout=dataclasses.replace(chip.readout, output_noise_lsb=0.0),
     )
-    quantised = compile_network(network, exact, images[:SAMPLES]).image
+    quantised = compile_network(network, exact, images[:CALIBRATION_SAMPLES]).image
     return [
         ("float", network.accuracy(images, labels)),
         ("levels, codes, ADC, PWL", golden_accuracy(quantised, images, labels, noise=False)),

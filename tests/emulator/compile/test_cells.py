@@ -110,7 +110,10 @@ def test_arrays_are_solved_tile_by_tile(pairs):
 
 def test_chips_differing_in_one_value_share_their_draws():
     target = np.random.default_rng(0).choice(level_targets(WAN.cell), (2, 50, 7))
-    make = lambda chip: make_cells(target, chip, np.random.default_rng(3), Mitigation(fault_aware=False))  # noqa: E731
+
+    def make(chip):
+        return make_cells(target, chip, np.random.default_rng(3), Mitigation(fault_aware=False))
+
     plain = make(WAN)
     faulty = make(changed(WAN, cell={"stuck_low_percent": 5.0}))
     older = make(changed(WAN, cell={"drift": "wan2022"}, conditions={"time_since_programming_s": 86400.0}))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 Sample = Callable[[int, int, int, int], int]
@@ -14,7 +15,7 @@ Sample = Callable[[int, int, int, int], int]
 
 
 def rshift_round(v: int, s: int) -> int:
-    return v if s == 0 else math.floor(v / 2**s + 0.5) if abs(v) < 2**40 else (v + 2 ** (s - 1)) // 2**s
+    return math.floor(Fraction(v, 2**s) + Fraction(1, 2)) if s else v
 
 
 def clip(v: int, low: int, high: int) -> int:
