@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden import Core
+from emulator.golden.campaign import campaign
 from emulator.spec import ChipImage, Geometry
+from emulator.spec.campaign import CampaignResult
 from emulator.spec.memory_map import check_fits
 from host.api import Progress
 from host.errors import LinkError, NotProgrammedError
-from host.inputs import check_inputs
+from host.inputs import check_inputs, check_variation
 
 BATCH = 512
 """Inferences between two progress reports."""
@@ -45,7 +47,6 @@ class GoldenBoard:
             "board": "golden",
             "geometry": None if g is None else {"name": g.name, **g.hardware_fields()},
             "program_tag": f"{self._core.image.tag if self._core else 0:08x}",
-            "layer_count": len(self._core.image.layers) if self._core else 0,
         }
 
     def program(self, image: ChipImage, *, progress: Progress | None = None) -> None:
@@ -82,6 +83,39 @@ class GoldenBoard:
             if progress is not None:
                 progress(start + len(part), len(x))
         return y
+
+    def campaign(
+        self,
+        x: npt.NDArray[np.uint8],
+        labels: npt.NDArray[Any],
+        *,
+        chips: int,
+        draws: int = 1,
+        seed: int = 0,
+        first_chip: int = 0,
+        first_image: int = 0,
+        noise: bool = True,
+        progress: Progress | None = None,
+    ) -> CampaignResult:
+        """Votes of virtual chips; see ``BoardApi.campaign``."""
+        self._open()
+        if self._core is None:
+            raise NotProgrammedError("no image programmed on this board; call program(image) first")
+        check_variation(self._core.image, self._geometry)
+        result = campaign(
+            self._core.image,
+            x,
+            labels,
+            chips=chips,
+            draws=draws,
+            seed=seed,
+            first_chip=first_chip,
+            first_image=first_image,
+            noise=noise,
+            progress=progress,
+        )
+        self._inferences += chips * draws * len(x)
+        return result
 
     def counters(self) -> dict[str, int]:
         """Only ``inferences``: the golden model has no clock."""

@@ -5,21 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.bus import WindowSignature
+from hdl.delay import delayed
 from hdl.lane import FLAG_STAGE, X_STAGE, Lane
-from hdl.layouts import column_shape, row_layout
+from hdl.layouts import (
+    GROUP_LANES,
+    cell_layout,
+    cells_at_once,
+    column_shape,
+    peek_layout,
+    poke_layout,
+    row_layout,
+)
+from hdl.memory import READ_LATENCY
 
-GROUP_LANES = 8
-"""Lanes that share one copy of the row registers; rows hop from group to group, one a cycle."""
 CAPTURE_LATENCY = FLAG_STAGE + 3
 """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
+PEEK_LATENCY = READ_LATENCY + 5
+"""Cycles from ``peek`` to ``peeked``."""
 
 
 def skew(geometry: Geometry) -> int:
@@ -34,6 +42,7 @@ class _Group:
     lanes: list[Lane]
     capture: Signal
     shift: Signal
+    near: list[Signal]
 
 
 class Array(wiring.Component):
@@ -43,9 +52,11 @@ class Array(wiring.Component):
     is up when the last group's column registers take their sums. Each cycle with ``shift`` up consumes P
     columns, which stand on ``columns`` one cycle later, first columns first. The next pass may begin at
     once; its last row must come no earlier than CAPTURE_LATENCY cycles before the last ``shift``.
+    ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
+    cycle, only while no inference is under way.
     Latency: CAPTURE_LATENCY + skew(geometry) cycles from the last row to ``capture``. Resources: N lanes
     (one multiplier and weight memory each), N * accumulator_bits flip-flops with a 2:1 multiplexer, about
-    80 flip-flops a lane group, an N:1 read-back multiplexer of weight_bits.
+    110 flip-flops a lane group, a read-back multiplexer from N cells to those read at once.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -56,7 +67,9 @@ class Array(wiring.Component):
                 "capture": Out(1),
                 "shift": In(1),
                 "columns": Out(ArrayLayout(column_shape(geometry), geometry.readouts)),
-                "window": In(WindowSignature()),
+                "peek": In(peek_layout(geometry)),
+                "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
+                "poke": In(poke_layout(geometry)),
             }
         )
 
@@ -64,6 +77,10 @@ class Array(wiring.Component):
         m = Module()
         g = self.geometry
         row = self.row
+        # Slot of the lanes accessed: its place in the lane group below, the group above.
+        self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
+        self.peek_entry, self.poke_entry = Signal(peek_layout(g)), Signal(poke_layout(g))
+        m.d.sync += [self.peek_entry.eq(self.peek), self.poke_entry.eq(self.poke)]
         lanes: list[Lane] = []
         groups = []
         for first in range(0, g.lanes, GROUP_LANES):
@@ -75,46 +92,60 @@ class Array(wiring.Component):
             lanes += group.lanes
         m.d.comb += self.capture.eq(groups[-1].capture)
         self._columns(m, groups, lanes)
-        self._read_back(m, groups)
+        number = delayed(m, self.peek.slot[self.inner :], PEEK_LATENCY - 1, "peek_group")
+        with m.Switch(number):
+            for i, group in enumerate(groups):
+                with m.Case(i):
+                    m.d.sync += [out.eq(near) for out, near in zip(self.peeked, group.near, strict=True)]
         return m
 
     def _group(self, m: Module, row: Signal, first: int) -> _Group:
-        """Lanes ``first`` up, with local registers for the row, its flags and the bus."""
+        """Lanes ``first`` up, with local registers for the row, its flags and accesses to the memories."""
         g = self.geometry
-        window = self.window
-        row_bits = bits_for(g.weight_depth - 1)
-        bus_address = Signal(row_bits, name=f"bus_address_{first}")
-        bus_data = Signal(g.weight_bits, name=f"bus_data_{first}")
-        bus_select = Signal(name=f"bus_select_{first}")
-        m.d.sync += [
-            bus_address.eq(window.address),
-            bus_data.eq(window.write_data),
-            bus_select.eq(window.select),
-        ]
-        address = Signal(row_bits, name=f"address_{first}")
-        m.d.sync += address.eq(Mux(bus_select, bus_address, row.address))
-        x = _delayed(m, row.x, X_STAGE + 1, f"x_{first}")
-        valid, load, last = _delayed(m, Cat(row.valid, row.first, row.last), FLAG_STAGE + 1, f"flags_{first}")
+        at_once, inner, number = cells_at_once(g), self.inner, first // GROUP_LANES
+        # What only this group's accesses change cannot be merged with another group's copy.
+        peek, poke = (
+            Signal(peek_layout(g), name=f"peek_{first}"),
+            Signal(poke_layout(g), name=f"poke_{first}"),
+        )
+        here = Signal(2, name=f"here_{first}")
+        m.d.sync += here.eq(Cat(self.peek.slot[inner:] == number, self.poke.slot[inner:] == number))
+        m.d.sync += [peek.select.eq(self.peek_entry.select & here[0]), poke.lanes.eq(0)]
+        with m.If(here[0]):
+            m.d.sync += [peek.slot.eq(self.peek_entry.slot), peek.address.eq(self.peek_entry.address)]
+        with m.If(here[1]):
+            m.d.sync += poke.eq(self.poke_entry)
+        address = Signal(row.address.shape(), name=f"address_{first}")
+        m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
+        x = delayed(m, row.x, X_STAGE + 1, f"x_{first}")
+        flags = Cat(row.valid, row.first, row.last)
+        valid, load, last = delayed(m, flags, FLAG_STAGE + 1, f"flags_{first}")
         capture = Signal(name=f"capture_{first}")
         shift = Signal(name=f"shift_{first}")
         m.d.sync += [capture.eq(valid & last), shift.eq(self.shift)]
-        lane_number = window.address[row_bits:]
         lanes = []
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
             m.submodules[f"lane_{i}"] = lane = Lane(g)
             write = Signal(name=f"write_{i}")
-            m.d.sync += write.eq(window.write & (lane_number == i))
+            place = (i - first) // at_once
             m.d.comb += [
+                write.eq(poke.lanes[i % at_once] & (poke.slot[:inner] == place)),
                 lane.address.eq(address),
                 lane.x.eq(x),
                 lane.load.eq(load),
                 lane.enable.eq(valid),
-                lane.write.eq(write),
-                lane.write_address.eq(bus_address),
-                lane.write_data.eq(bus_data),
+                lane.write.eq(Cat(write, write & poke.target)[: lane.parts]),
+                lane.write_address.eq(poke.address),
+                lane.write_data.eq(poke.weights[i % at_once]),
             ]
             lanes.append(lane)
-        return _Group(lanes, capture, shift)
+        near = [Signal(cell_layout(g), name=f"near_{first}_{n}") for n in range(at_once)]
+        place = delayed(m, peek.slot[:inner], READ_LATENCY + 1, f"place_{first}")
+        with m.Switch(place):
+            for i in range(0, len(lanes), at_once):
+                with m.Case(i // at_once):
+                    m.d.sync += [out.eq(lane.cell) for out, lane in zip(near, lanes[i:], strict=False)]
+        return _Group(lanes, capture, shift, near)
 
     def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane]) -> None:
         """The column registers: P shift chains, lane i in chain i mod P."""
@@ -129,30 +160,3 @@ class Array(wiring.Component):
                     m.d.sync += held[i].eq(held[i + g.readouts])
         for i in range(g.readouts):
             m.d.comb += self.columns[i].eq(held[i])
-
-    def _read_back(self, m: Module, groups: list[_Group]) -> None:
-        """N:1 multiplexer in two registered steps, off the datapath's critical paths."""
-        row_bits = bits_for(self.geometry.weight_depth - 1)
-        number = self.window.address[row_bits:]
-        inner = bits_for(GROUP_LANES - 1)
-        near = []
-        for i, group in enumerate(groups):
-            chosen = Signal.like(group.lanes[0].weight, name=f"read_{i}")
-            with m.Switch(number[:inner]):
-                for offset, lane in enumerate(group.lanes):
-                    with m.Case(offset):
-                        m.d.sync += chosen.eq(lane.weight)
-            near.append(chosen)
-        with m.Switch(number[inner:]):
-            for i, chosen in enumerate(near):
-                with m.Case(i):
-                    m.d.sync += self.window.read_data.eq(chosen)
-
-
-def _delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
-    """``value`` that many cycles later."""
-    for i in range(cycles):
-        late = Signal(len(value), name=f"{name}_{i + 1}")
-        m.d.sync += late.eq(value)
-        value = late
-    return value

@@ -17,7 +17,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.registers import REGISTERS
 
-READ_WAIT = 8
+READ_WAIT = 9
 WRITE_WAIT = 3
 OFFSET_BITS = REGION_SHIFT
 
@@ -86,18 +86,18 @@ class Decoder(wiring.Component):
             m.d.sync += count.eq(count + 1)
 
         read_data = Signal(32)
-        chosen = {name: Signal(name=f"chosen_{name}") for name in REGIONS}
+        chosen = {name: Signal(name=f"chosen_{name}") for name in self.sizes}
         with m.Switch(address[REGION_SHIFT:]):
-            for name, number in REGIONS.items():
+            for name, size in self.sizes.items():
                 window = getattr(self, name)
-                with m.Case(number):
-                    inside = address[:REGION_SHIFT] < self.sizes[name]
+                with m.Case(REGIONS[name]):
+                    inside = address[:REGION_SHIFT] < size
                     m.d.sync += in_range.eq(inside)
                     m.d.comb += chosen[name].eq(1)
                     m.d.comb += read_data.eq(window.read_data)
             with m.Default():
                 m.d.sync += in_range.eq(0)
-        for name in REGIONS:
+        for name in self.sizes:
             window = getattr(self, name)
             # A register each: the windows lie all over the chip.
             m.d.sync += [

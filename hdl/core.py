@@ -9,16 +9,18 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import region_words
+from emulator.spec.memory_map import campaign_words, region_words
 from hdl.array import Array
 from hdl.buffers import ResultBuffer, RowBuffer, Written, bank_address
 from hdl.bus import WindowSignature
+from hdl.cells import Cells
 from hdl.emitter import Emitter
 from hdl.layouts import column_shape, feed_layout, noise_layout, readout_layout, start_layout
-from hdl.neuron import Neuron
+from hdl.neuron import Neuron, logit_layout
 from hdl.noise import Noise
 from hdl.queue import Queue
 from hdl.readout import Readout
+from hdl.redraw import Redraw
 from hdl.scanner import Scanner
 from hdl.sequencer import Sequencer
 
@@ -51,6 +53,26 @@ def probe_layout(g: Geometry) -> StructLayout:
     )
 
 
+def redraw_signature() -> wiring.Signature:
+    """To the drawing of virtual chips, as its owner sees it flipped; the chip is the core's ``stream``."""
+    return wiring.Signature(
+        {
+            "start": Out(1),
+            "nominal": Out(1),
+            "stuck_low": Out(16),
+            "stuck_high": Out(16),
+            "stuck_codes": Out(24),
+            "busy": In(1),
+        }
+    )
+
+
+def core_regions(geometry: Geometry) -> tuple[str, ...]:
+    """Memory regions that lie in the core."""
+    shared = set(campaign_words(geometry)) - {"variation"}
+    return tuple(name for name in region_words(geometry) if name not in shared)
+
+
 class Core(wiring.Component):
     """One emulated chip: a network's layers over one array.
 
@@ -60,7 +82,8 @@ class Core(wiring.Component):
     started inference's bank may be loaded again; ``done`` that its logits stand in the result bank of the
     same number, to be read through ``result_address`` before the inference after next is started. Banks
     alternate, from 0. ``inputs`` is the input length of the network in the descriptors; ``outputs`` that
-    of the results, from the first ``done`` on.
+    of the results, from the first ``done`` on. Logits also pass on ``logit`` as they come, in column order.
+    ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference is under way.
 
     Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources: see the blocks.
     """
@@ -79,12 +102,15 @@ class Core(wiring.Component):
                 "result_data": Out(signed(32)),
                 "inputs": Out(16),
                 "outputs": Out(16),
+                "logit": Out(logit_layout(geometry)),
                 "noise_enable": In(1),
                 "seed": In(64),
+                "stream": In(32),
                 "events": Out(event_layout()),
                 "probe": Out(probe_layout(geometry)),
             }
-            | {name: In(WindowSignature()) for name in region_words(geometry)}
+            | {name: In(WindowSignature()) for name in core_regions(geometry)}
+            | ({"redraw": In(redraw_signature())} if geometry.redraw else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -94,6 +120,7 @@ class Core(wiring.Component):
         m.submodules.scanner = scanner = Scanner(g)
         m.submodules.emitter = emitter = Emitter(g)
         m.submodules.array = array = Array(g)
+        m.submodules.cells = cells = Cells(g)
         m.submodules.readout = readout = Readout(g)
         m.submodules.neuron = neuron = Neuron(g)
         m.submodules.inputs = inputs = RowBuffer(g)
@@ -101,7 +128,7 @@ class Core(wiring.Component):
         m.submodules.written = written = Written(g)
         m.submodules.results = results = ResultBuffer(g)
         windows = {
-            "weights": array.window,
+            "weights": cells.window,
             "readout": readout.window,
             "bias": neuron.bias_window,
             "neuron": neuron.neuron_window,
@@ -109,6 +136,9 @@ class Core(wiring.Component):
             "curve_slope": neuron.slope_window,
             "layers": sequencer.window,
         }
+        m.d.comb += [array.peek.eq(cells.peek), array.poke.eq(cells.poke), cells.peeked.eq(array.peeked)]
+        if g.redraw:
+            self._virtual_chips(m, cells)
         for name, window in windows.items():
             wiring.connect(m, wiring.flipped(getattr(self, name)), window)
         wiring.connect(m, wiring.flipped(self.start), sequencer.start)
@@ -152,6 +182,7 @@ class Core(wiring.Component):
             results.write_data.eq(logit.z),
             results.read_address.eq(self.result_address),
             self.result_data.eq(results.read_data),
+            self.logit.eq(logit),
             self.done.eq(logit.valid & logit.final),
             self.events.emit.eq(emitter.emit),
             self.events.passed.eq(readout.passed),
@@ -171,6 +202,29 @@ class Core(wiring.Component):
             self.probe.samples.eq(readout.samples.payload),
         ]
         return m
+
+    def _virtual_chips(self, m: Module, cells: Cells) -> None:
+        """The drawing of virtual chips: it listens to descriptors as the bus writes them."""
+        m.submodules.redraw = redraw = Redraw(self.geometry)
+        port = self.redraw
+        wiring.connect(m, wiring.flipped(self.variation), redraw.table)
+        m.d.comb += [
+            redraw.layers.write.eq(self.layers.write),
+            redraw.layers.address.eq(self.layers.address),
+            redraw.layers.write_data.eq(self.layers.write_data),
+            redraw.start.eq(port.start),
+            redraw.nominal.eq(port.nominal),
+            redraw.seed.eq(self.seed),
+            redraw.chip.eq(self.stream),
+            redraw.stuck_low.eq(port.stuck_low),
+            redraw.stuck_high.eq(port.stuck_high),
+            redraw.stuck_codes.eq(port.stuck_codes),
+            port.busy.eq(redraw.busy),
+            cells.draw.eq(redraw.busy),
+            cells.draw_peek.eq(redraw.peek),
+            cells.draw_poke.eq(redraw.poke),
+            redraw.peeked.eq(cells.peeked),
+        ]
 
     def _distribute(self, m: Module, sequencer: Sequencer, scanner: Scanner, readout: Readout) -> None:
         """Each pass goes to scanner, noise and readout, each through its own queue."""
@@ -195,6 +249,7 @@ class Core(wiring.Component):
                 noise.energy_valid.eq(scanner.energy_valid),
                 scanner.energy_room.eq(noise.energy_room),
                 noise.seed.eq(self.seed),
+                noise.stream.eq(self.stream),
                 readout.samples_level.eq(noise.samples_level),
             ]
         else:

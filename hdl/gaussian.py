@@ -15,6 +15,7 @@ from emulator.spec.noise import (
     SAMPLE_WORD_BITS,
     gaussian_table,
 )
+from hdl.delay import delayed
 
 GAUSSIAN_LATENCY = SAMPLE_ROUNDS + 3
 """Cycles from ``column`` to ``sample``."""
@@ -22,6 +23,8 @@ GAUSSIAN_LATENCY = SAMPLE_ROUNDS + 3
 
 class Gaussian(wiring.Component):
     """g = +-A[u1] +- A[u2] with u1, u2 and the signs from the low 20 bits of Speck32 rounds on the column.
+
+    ``uniform`` beside it: the remaining 12 bits above the lowest 4 (``emulator.spec.variation``).
 
     Latency: GAUSSIAN_LATENCY cycles, one sample a cycle; ``key`` must not change while samples are on
     their way. Resources: SAMPLE_ROUNDS 16-bit adders (about 48 LUTs and 32 flip-flops each) and one
@@ -34,6 +37,7 @@ class Gaussian(wiring.Component):
                 "key": In(64),
                 "column": In(SAMPLE_WORD_BITS),
                 "sample": Out(signed(12)),
+                "uniform": Out(16),
             }
         )
 
@@ -60,4 +64,7 @@ class Gaussian(wiring.Component):
             m.d.sync += part.eq(Mux(signs[i], -read.data, read.data))
             signed_parts.append(part)
         m.d.sync += self.sample.eq(signed_parts[0] + signed_parts[1])
+        m.d.comb += self.uniform.eq(
+            delayed(m, Cat(y[:4], x[4:]), GAUSSIAN_LATENCY - SAMPLE_ROUNDS, "uniform")
+        )
         return m

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from hdl.layouts import column_shape
+from hdl.layouts import cell_layout, column_shape
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 
@@ -21,13 +21,14 @@ FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY
 class Lane(wiring.Component):
     """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + x * w[address].
 
-    Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulator``; the weight read is in ``weight``
-    after X_STAGE. Resources: one multiplier, one weight memory of weight_depth words, accumulator_bits
-    flip-flops.
+    Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
+    X_STAGE. ``write`` has a bit for the weight and, where virtual chips are built, one for the target.
+    Resources: one multiplier, one memory of weight_depth cells, accumulator_bits flip-flops.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
+        self.parts = 2 if geometry.redraw else 1
         address = bits_for(geometry.weight_depth - 1)
         super().__init__(
             {
@@ -35,10 +36,10 @@ class Lane(wiring.Component):
                 "x": In(unsigned(8)),
                 "load": In(1),
                 "enable": In(1),
-                "write": In(1),
+                "write": In(self.parts),
                 "write_address": In(address),
                 "write_data": In(signed(geometry.weight_bits)),
-                "weight": Out(signed(geometry.weight_bits)),
+                "cell": Out(cell_layout(geometry)),
                 "accumulator": Out(column_shape(geometry)),
             }
         )
@@ -46,15 +47,17 @@ class Lane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        m.submodules.memory = memory = RegisteredMemory(signed(g.weight_bits), g.weight_depth)
+        m.submodules.memory = memory = RegisteredMemory(
+            signed(g.weight_bits), g.weight_depth, parts=self.parts
+        )
         m.submodules.multiplier = multiplier = Multiplier(signed(g.weight_bits), unsigned(8))
         m.d.comb += [
             memory.address.eq(self.address),
             memory.write.eq(self.write),
             memory.write_address.eq(self.write_address),
-            memory.write_data.eq(self.write_data),
-            self.weight.eq(memory.data),
-            multiplier.a.eq(memory.data),
+            memory.write_data.eq(self.write_data.replicate(self.parts)),
+            self.cell.eq(memory.data),
+            multiplier.a.eq(self.cell.weight),
             multiplier.b.eq(self.x),
         ]
         with m.If(self.enable):

@@ -25,6 +25,46 @@ def row_layout(g: Geometry) -> StructLayout:
     )
 
 
+GROUP_LANES = 8
+"""Lanes that share one copy of the row registers; rows hop from group to group, one a cycle."""
+
+
+def cells_at_once(g: Geometry) -> int:
+    """Weights of neighbouring lanes that are read or written together: what a virtual chip draws a cycle."""
+    return max(1, g.redraw)
+
+
+def peek_layout(g: Geometry) -> StructLayout:
+    """A read of ``cells_at_once`` lanes' memories: which of them (``slot``) and where."""
+    return StructLayout(
+        {
+            "select": 1,
+            "slot": bits_for(-(-g.lanes // cells_at_once(g)) - 1),
+            "address": bits_for(g.weight_depth - 1),
+        }
+    )
+
+
+def cell_layout(g: Geometry) -> StructLayout:
+    """One lane's memory word: the weight the array multiplies with, and the target it is drawn from."""
+    weight = signed(g.weight_bits)
+    return StructLayout({"weight": weight, "target": weight} if g.redraw else {"weight": weight})
+
+
+def poke_layout(g: Geometry) -> StructLayout:
+    """A write to the lanes of a slot that ``lanes`` names; ``target`` takes the value too when asked."""
+    count = cells_at_once(g)
+    return StructLayout(
+        {
+            "lanes": count,
+            "target": 1,
+            "slot": bits_for(-(-g.lanes // count) - 1),
+            "address": bits_for(g.weight_depth - 1),
+            "weights": ArrayLayout(signed(g.weight_bits), count),
+        }
+    )
+
+
 def word_layout(g: Geometry) -> StructLayout:
     """Eight rows' input slices, which of them to visit, and the weight address of the first."""
     return StructLayout(

@@ -15,6 +15,7 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.geometry import Geometry
 from hdl.bus import WindowSignature
+from hdl.delay import delayed
 from hdl.layouts import group_layout
 from hdl.memory import RegisteredMemory
 from hdl.multiplier import Multiplier
@@ -26,6 +27,11 @@ OUTPUT_STAGE = 3
 """Cycles from a column's partial sum to its logit."""
 VOLTAGE_STAGE = 12
 TABLE_BITS = 18
+
+
+def logit_layout(g: Geometry) -> StructLayout:
+    """An output in passing: ``final`` with the network's last."""
+    return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
 
 
 class Neuron(wiring.Component):
@@ -45,7 +51,7 @@ class Neuron(wiring.Component):
             {
                 "groups": In(stream.Signature(group_layout(geometry))),
                 "partials": In(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
-                "logit": Out(StructLayout({"valid": 1, "final": 1, "column": column, "z": signed(32)})),
+                "logit": Out(logit_layout(geometry)),
                 "activation": Out(StructLayout({"valid": 1, "last": 1, "sink": 1, "column": column, "y": 8})),
                 "bias_window": In(WindowSignature()),
                 "neuron_window": In(WindowSignature()),
@@ -116,10 +122,7 @@ class Neuron(wiring.Component):
             self.logit.z.eq(z_3),
         ]
         v = self._voltage(m, z_3, scale, layer)
-        for n in range(4, VOLTAGE_STAGE + 1):
-            late = Signal(16, name=f"curve_{n}")
-            m.d.sync += late.eq(curve)
-            curve = late
+        curve = delayed(m, curve, VOLTAGE_STAGE - 3, "curve")
         y = self._curve(m, v, curve, layer)
         end = stages[NEURON_LATENCY]
         m.d.comb += [
@@ -151,9 +154,11 @@ class Neuron(wiring.Component):
                 with m.Case(i):
                     m.d.sync += coarse_10.eq(rounded_9 >> 8 * i)
         v_12 = Signal(V_BITS)
-        with m.If(fine_11 > V_MAX):
+        # A comparison with a power of two is one of the bits above it; no carry chain of 50.
+        negative, rest = fine_11[-1], fine_11[V_BITS - 1 : -1]
+        with m.If(~negative & rest.any()):
             m.d.sync += v_12.eq(V_MAX - V_MIN)
-        with m.Elif(fine_11 < V_MIN):
+        with m.Elif(negative & ~rest.all()):
             m.d.sync += v_12.eq(0)
         with m.Else():
             m.d.sync += v_12.eq(fine_11 - V_MIN)
@@ -172,17 +177,10 @@ class Neuron(wiring.Component):
         ]
         base_15 = self._table(m, "base", self.base_window, address_13)
         slope_15 = self._table(m, "slope", self.slope_window, address_13)
-        for n in (14, 15):
-            late = Signal(V_BITS - 1, name=f"rest_{n}")
-            m.d.sync += late.eq(rest)
-            rest = late
+        rest = delayed(m, rest, 2, "rest")
         m.submodules.line = line = Multiplier(signed(TABLE_BITS), unsigned(V_BITS - 1))
         m.d.comb += [line.a.eq(slope_15), line.b.eq(rest)]
-        base = base_15
-        for n in (16, 17):
-            late = Signal(signed(TABLE_BITS), name=f"base_{n}")
-            m.d.sync += late.eq(base)
-            base = late
+        base = delayed(m, base_15, 2, "base")
         wide = signed(TABLE_BITS + V_BITS + 2)
         base_18, sum_19, rounded_20, coarse_21, y_22 = (
             Signal(wide, name=n) for n in ("base_18", "sum_19", "rounded_20", "coarse_21", "y_22")

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import Geometry
-from emulator.spec.noise import KEY_WORD_BITS
+from emulator.spec.noise import DOMAIN_READ, KEY_WORD_BITS
 from hdl.gaussian import GAUSSIAN_LATENCY, Gaussian
 from hdl.layouts import noise_layout
 from hdl.pass_key import PassKey
@@ -38,6 +38,7 @@ class Noise(wiring.Component):
                 "energy_valid": In(1),
                 "energy_room": Out(1),
                 "seed": In(64),
+                "stream": In(32),
                 "sigma": Out(stream.Signature(16)),
                 "samples": Out(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
                 "samples_level": Out(bits_for(self.sample_depth(geometry))),
@@ -69,6 +70,8 @@ class Noise(wiring.Component):
             root.var_cell.eq(now.var_cell),
             root.energy.eq(energies.o.payload),
             key.seed.eq(self.seed),
+            key.domain.eq(DOMAIN_READ),
+            key.stream.eq(self.stream),
             key.inference.eq(now.inference),
             key.counter.eq(Cat(now.slice, Signal(5), now.tile, Signal(6), now.layer)),
             sigmas.i.payload.eq(root.sigma),

@@ -6,11 +6,11 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.noise import DOMAIN_READ, KEY_ROTATE_X, KEY_ROTATE_Y, KEY_ROUNDS
+from emulator.spec.noise import KEY_ROTATE_X, KEY_ROTATE_Y, KEY_ROUNDS
 
 
 class PassKey(wiring.Component):
-    """key = Speck64/128 of (counter, inference) under (0, domain, seed); key words are y then x, low first.
+    """key = Speck64/128 of (counter, inference) under (stream, domain, seed); words y then x, low first.
 
     ``start`` for one cycle; ``done`` is up from the result on until the next start. Latency: 28 cycles.
     Resources: two 32-bit adders, 192 flip-flops, no multiplier.
@@ -21,6 +21,8 @@ class PassKey(wiring.Component):
             {
                 "start": In(1),
                 "seed": In(64),
+                "domain": In(32),
+                "stream": In(32),
                 "inference": In(32),
                 "counter": In(32),
                 "key": Out(64),
@@ -42,8 +44,8 @@ class PassKey(wiring.Component):
                 y.eq(self.inference),
                 key.eq(self.seed[:32]),
                 left[0].eq(self.seed[32:]),
-                left[1].eq(DOMAIN_READ),
-                left[2].eq(0),
+                left[1].eq(self.domain),
+                left[2].eq(self.stream),
                 count.eq(0),
                 self.done.eq(0),
             ]

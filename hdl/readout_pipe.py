@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.arithmetic import GAUSS_FRACTION, SHIFT_MAX
 from emulator.spec.geometry import Geometry
+from hdl.delay import delayed
 from hdl.layouts import column_shape
 from hdl.multiplier import Multiplier
 from hdl.wide_multiplier import WideMultiplier
@@ -59,11 +60,7 @@ class ReadoutPipe(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        column = self.column
-        for stage in range(2, 5):
-            late = Signal(column_shape(g), name=f"column_{stage}")
-            m.d.sync += late.eq(column)
-            column = late
+        column = delayed(m, self.column, 3, "column")
         noisy_5 = Signal(signed(g.noisy_bits))
         if g.noise:
             m.submodules.noise = noise = Multiplier(signed(12), signed(17))
@@ -79,10 +76,7 @@ class ReadoutPipe(wiring.Component):
         offset = Signal(signed(12), name="offset_5")
         analog_4 = self.settings_4.analog
         m.d.sync += [gain_5.eq(Mux(analog_4, 1, self.gain)), offset.eq(Mux(analog_4, 0, self.offset))]
-        for stage in range(6, 13):
-            late = Signal(signed(12), name=f"offset_{stage}")
-            m.d.sync += late.eq(offset)
-            offset = late
+        offset = delayed(m, offset, 7, "offset")
         m.submodules.gain = multiplier = WideMultiplier(g.noisy_bits, 16)
         m.d.comb += [multiplier.a.eq(noisy_5), multiplier.b.eq(gain_5)]
 
@@ -97,18 +91,25 @@ class ReadoutPipe(wiring.Component):
                     m.d.sync += coarse_11.eq(rounded_10 >> 8 * i)
         m.d.sync += fine_12.eq(coarse_11 >> self.settings_11.shift[:3])
 
-        # Compare in one step, choose in the next: together they were the slowest path of the chip.
-        offset_13 = Signal(signed(wide.width + 1))
-        value_14 = Signal(signed(g.noisy_bits))
+        # Compare in one step, choose in the next: together they were the slowest path of the chip. What lies
+        # beyond 15 bits is beyond every range, whatever the offset: only the rest needs a real comparison.
+        near = 15
+        sum_13, value_14 = (Signal(signed(g.noisy_bits), name=n) for n in ("sum_13", "value_14"))
+        small_13 = Signal(signed(near + 2))
+        beyond_13 = Signal(2)
         top_14 = Signal(12)
         over_14, under_14 = Signal(), Signal()
         clipped_15 = Signal(signed(g.noisy_bits))
+        negative, rest = fine_12[-1], fine_12[near:-1]
+        adc = ~self.settings_13.analog
         m.d.sync += [
-            offset_13.eq(fine_12 + offset),
-            value_14.eq(offset_13),
+            sum_13.eq(fine_12 + offset),
+            small_13.eq(fine_12[: near + 1].as_signed() + offset),
+            beyond_13.eq(Cat(~negative & rest.any(), negative & ~rest.all())),
+            value_14.eq(sum_13),
             top_14.eq(self.top),
-            over_14.eq((offset_13 > self.top) & ~self.settings_13.analog),
-            under_14.eq((offset_13 < (~self.top).as_signed()) & ~self.settings_13.analog),
+            over_14.eq((beyond_13[0] | ((small_13 > self.top) & ~beyond_13[1])) & adc),
+            under_14.eq((beyond_13[1] | ((small_13 < (~self.top).as_signed()) & ~beyond_13[0])) & adc),
         ]
         with m.If(over_14):
             m.d.sync += clipped_15.eq(top_14)

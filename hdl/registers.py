@@ -14,7 +14,20 @@ from hdl.bus import WindowSignature
 from hdl.core import event_layout
 from hdl.link.receiver import link_event_layout
 
-CONTROL = ("program_tag", "noise_enable", "seed_low", "seed_high")
+CONTROL = (
+    "program_tag",
+    "noise_enable",
+    "seed_low",
+    "seed_high",
+    "stuck_low",
+    "stuck_high",
+    "stuck_codes",
+    "campaign_first_chip",
+    "campaign_chips",
+    "campaign_images",
+    "campaign_draws",
+    "campaign_first_index",
+)
 
 
 class Registers(wiring.Component):
@@ -33,6 +46,10 @@ class Registers(wiring.Component):
                 "events": In(event_layout()),
                 "link": In(link_event_layout()),
                 "sequence_error": In(1),
+                "campaign_control": Out(2),
+                "campaign_busy": In(1),
+                "campaign_chips_done": In(9),
+                "redrawing": In(1),
             }
         )
 
@@ -46,6 +63,12 @@ class Registers(wiring.Component):
                 held = values.setdefault(register.name, Signal(32, name=register.name))
                 with m.If(window.write & (window.address == register.address)):
                     m.d.sync += held.eq(window.write_data)
+        values["campaign_busy"] = self.campaign_busy
+        values["campaign_chips_done"] = self.campaign_chips_done
+        control = BY_NAME["campaign_control"].address
+        m.d.sync += self.campaign_control.eq(0)
+        with m.If(window.write & (window.address == control)):
+            m.d.sync += self.campaign_control.eq(window.write_data)
         values |= self._counters(m)
         self._read(m, values)
         return m
@@ -77,6 +100,8 @@ class Registers(wiring.Component):
             "busy_cycles": events.emit,
             "stall_cycles": running & ~events.emit,
             "passes": events.passed,
+            "redraw_cycles": self.redrawing,
+            "campaign_cycles": self.campaign_busy,
             "frames_good": link.good,
             "errors_framing": link.framing,
             "errors_crc": link.crc,

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.delay import delayed
 from hdl.layouts import feed_layout, word_layout
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 from hdl.queue import Queue
@@ -172,11 +173,7 @@ class Scanner(wiring.Component):
                 level.append(pair)
             sums = level
             depth += 1
-        flags = Cat(valid, start, last)
-        for stage in range(depth):
-            late = Signal(3, name=f"energy_flags_{stage}")
-            m.d.sync += late.eq(flags)
-            flags = late
+        flags = delayed(m, Cat(valid, start, last), depth, "energy_flags")
         m.d.sync += self.energy_valid.eq(flags[0] & flags[2])
         with m.If(flags[0]):
             m.d.sync += self.energy.eq(Mux(flags[1], 0, self.energy) + sums[0])

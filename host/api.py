@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec import ChipImage, Geometry
+from emulator.spec.campaign import CampaignResult
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)`` while long work goes on."""
@@ -57,6 +58,36 @@ class BoardApi(Protocol):
         ------
         InputError
             ``x``, ``seed`` or ``first_index`` has a wrong type, shape or range.
+        NotProgrammedError
+            The chip does not hold the image this board was given.
+        HostError
+            Link or device failed.
+        """
+        ...
+
+    def campaign(
+        self,
+        x: npt.NDArray[np.uint8],
+        labels: npt.NDArray[Any],
+        *,
+        chips: int,
+        draws: int = 1,
+        seed: int = 0,
+        first_chip: int = 0,
+        first_image: int = 0,
+        noise: bool = True,
+        progress: Progress | None = None,
+    ) -> CampaignResult:
+        """Votes of images uint8 (n, inputs) with labels (n,) on virtual chips of the programmed image.
+
+        Chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each image in ``draws`` draws of read
+        noise (``emulator.spec.campaign``); the same everywhere and however it is cut into pieces.
+        ``progress`` counts chips of all pieces. Afterwards the nominal chip is on the board again.
+
+        Raises
+        ------
+        InputError, CampaignError
+            The image was compiled for one individual chip, or a parameter is out of range.
         NotProgrammedError
             The chip does not hold the image this board was given.
         HostError

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec import ChipImage, Geometry
+from emulator.spec.campaign import CampaignResult, check_campaign
 from emulator.spec.memory_map import Section, lay_out
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, COUNTERS
 from host.api import Progress
+from host.campaign import Plan, run_campaign, stop_campaign
 from host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
 from host.identity import read_identity
-from host.inputs import check_inputs
+from host.inputs import check_inputs, check_variation
 from host.links import Link
 from host.memory import differing, read_words, write_commands
 from host.session import ATTEMPTS, TIMEOUT_S, Command, Session
@@ -74,6 +76,11 @@ class Board:
         return self._identity.build_id
 
     @property
+    def link(self) -> Link:
+        """The byte stream to the device."""
+        return self._link
+
+    @property
     def session(self) -> Session:
         """The packet session, for its statistics."""
         return self._session
@@ -87,7 +94,6 @@ class Board:
             "register_map": f"{self._identity.register_map:08x}",
             "geometry": {"name": self.geometry.name, **self.geometry.hardware_fields()},
             "program_tag": f"{self.read_register('program_tag'):08x}",
-            "layer_count": self.read_register("layer_count"),
         }
 
     # -- words and registers
@@ -150,6 +156,7 @@ class Board:
         """
         sections = lay_out(image, self.geometry)
         self._image = None
+        stop_campaign(self)
         # A chip that holds nothing is not worth reading first: a CRC costs half as long as writing.
         blank = self.read_register("program_tag") == 0
         wrong = sections if blank else differing(self._session, sections)
@@ -157,7 +164,6 @@ class Board:
             # From here to the end the chip holds parts of two images: tag 0 makes it refuse inference.
             self.write_register("program_tag", 0)
             self._write_until_equal(sections, wrong, progress)
-            self.write_register("layer_count", len(image.layers))
             self.write_register("program_tag", image.tag)
         if progress is not None:
             total = sum(s.words.size for s in sections)
@@ -174,17 +180,10 @@ class Board:
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
-        image = self._image
-        if image is None:
-            raise NotProgrammedError("no image programmed on this board; call program(image) first")
+        image = self._require_image()
         x = check_inputs(x, image.inputs, seed=seed, first_index=first_index)
-        if not self._holds(image):
-            raise NotProgrammedError(
-                f"the chip no longer holds image {image.name!r} (reset or reprogrammed?); program again"
-            )
-        self.write_register("seed_low", seed & 0xFFFFFFFF)
-        self.write_register("seed_high", seed >> 32)
-        self.write_register("noise_enable", int(noise))
+        self._require_held(image)
+        self._set_noise(seed, noise)
         y = np.empty((len(x), image.outputs), np.int32)
 
         def answered(i: int, payload: bytes) -> None:
@@ -200,6 +199,42 @@ class Board:
             raise
         return y
 
+    def campaign(
+        self,
+        x: npt.NDArray[np.uint8],
+        labels: npt.NDArray[Any],
+        *,
+        chips: int,
+        draws: int = 1,
+        seed: int = 0,
+        first_chip: int = 0,
+        first_image: int = 0,
+        noise: bool = True,
+        progress: Progress | None = None,
+    ) -> CampaignResult:
+        """Votes of virtual chips, drawn and run on the device; see ``BoardApi.campaign``.
+
+        Images that the device's buffer cannot hold at once are run in several batches, each on every chip.
+        """
+        image = self._require_image()
+        check_variation(image, self.geometry)
+        check_campaign(
+            x,
+            labels,
+            inputs=image.inputs,
+            chips=chips,
+            draws=draws,
+            seed=seed,
+            first_chip=first_chip,
+            first_image=first_image,
+        )
+        self._require_held(image)
+        self._set_noise(seed, noise)
+        plan = Plan(draws=draws, seed=seed, first_chip=first_chip, first_image=first_image)
+        result = run_campaign(self, image, x, labels, chips, plan, progress)
+        self._require_held(image)
+        return result
+
     def close(self) -> None:
         """Close the link. What is programmed stays on the device."""
         self._link.close()
@@ -210,11 +245,28 @@ class Board:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def _require_image(self) -> ChipImage:
+        if self._image is None:
+            raise NotProgrammedError("no image programmed on this board; call program(image) first")
+        return self._image
+
+    def _require_held(self, image: ChipImage) -> None:
+        if not self._holds(image):
+            raise NotProgrammedError(
+                f"the chip no longer holds image {image.name!r} (reset or reprogrammed?); program again"
+            )
+
+    def _set_noise(self, seed: int, noise: bool) -> None:
+        self.write_register("seed_low", seed & 0xFFFFFFFF)
+        self.write_register("seed_high", seed >> 32)
+        self.write_register("noise_enable", int(noise))
+
     def _holds(self, image: ChipImage) -> bool:
-        first = BY_NAME["program_tag"].address
-        assert BY_NAME["layer_count"].address == first + 1
-        tag, layers = self.read_words(first, 2)
-        return int(tag) & 0xFFFFFFFF == image.tag and int(layers) == len(image.layers)
+        return self.read_register("program_tag") == image.tag
+
+    def write_sections(self, sections: list[Section]) -> None:
+        """Write those sections that the device does not hold already. Raises as ``program``."""
+        self._write_until_equal(sections, differing(self._session, sections), None)
 
     def _write_until_equal(
         self, sections: list[Section], wrong: list[Section], progress: Progress | None

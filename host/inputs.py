@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.spec import ChipImage, Geometry
 from host.errors import InputError
 
 SEED_LIMIT = 1 << 64
@@ -33,3 +34,17 @@ def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDA
     if not 0 <= first_index <= INDEX_LIMIT - len(x):
         raise InputError(f"first_index is {first_index}; accepted: 0..2^32-{len(x)} for {len(x)} inputs")
     return np.ascontiguousarray(x)
+
+
+def check_variation(image: ChipImage, geometry: Geometry | None) -> None:
+    """Raise InputError when no virtual chips of ``image`` can be drawn on a board of ``geometry``."""
+    if image.variation is None:
+        raise InputError(
+            f"image {image.name!r} is of one individual chip; accepted: one compiled for virtual chips "
+            "(ndrite compile --nominal)"
+        )
+    if geometry is not None and not geometry.redraw:
+        raise InputError(
+            f"geometry {geometry.name!r} was built without virtual chips (redraw 0); accepted: one with "
+            "redraw 1, 2, 4 or 8"
+        )

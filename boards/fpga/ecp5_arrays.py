@@ -7,9 +7,20 @@ from typing import Any
 
 from emulator.spec import Geometry
 
-LARGE = Geometry(name="ecp5-85f", lanes=64, readouts=4, weight_bits=9, weight_depth=2048, curves=64)
+LARGE = Geometry(
+    name="ecp5-85f",
+    lanes=64,
+    readouts=4,
+    weight_bits=9,
+    weight_depth=2048,
+    curves=64,
+    redraw=2,
+    campaign_words=20480,
+    campaign_images=128,
+    campaign_votes=2048,
+)
 WIDE = dataclasses.replace(LARGE, name="ecp5-85f-128", lanes=128, weight_depth=1024)
-MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f", readouts=2)
+MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f", readouts=2, redraw=0)
 SMALL = Geometry(
     name="ecp5-25f",
     lanes=26,

@@ -39,6 +39,10 @@ class SimLink:
         self.model.run(round(timeout_s * CYCLES_PER_SECOND))
         return self.model.take()
 
+    def wait(self, seconds: float) -> None:
+        """Run the clock for ``seconds * CYCLES_PER_SECOND`` cycles, or until a frame ends."""
+        self.model.run(round(seconds * CYCLES_PER_SECOND))
+
     def close(self) -> None:
         """Power off."""
         self.model.close()

@@ -18,6 +18,7 @@ from emulator.compile.pwl import PwlTable, fit_pwl
 from emulator.compile.ranges import AdcRange, Sums, column_sums
 from emulator.compile.report import LayerReport
 from emulator.compile.scaling import cell_noise, int32, output_noise, scale_and_shift
+from emulator.compile.variation import without_errors
 from emulator.compile.weights import MappedWeights, code_max, level_targets, map_weights
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.readout import readout
@@ -36,6 +37,7 @@ class Options:
     segments: int
     table_bits: int
     mitigation: Mitigation
+    nominal: bool = False
 
     @property
     def segment_bits(self) -> int:
@@ -104,6 +106,7 @@ def compile_layer(
         uniform=final and not adc,
         mitigation=measures,
         row_voltage_V=converters.row_voltages(codes, chip),
+        programmed_on=without_errors(chip) if options.nominal else None,
     )
     sums = column_sums(codes, mapped.codes, chip.array.rows if adc else dense.inputs, chip.input.dac_bits)
     wanted = exact @ dense.weights.astype(np.float64)

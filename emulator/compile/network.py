@@ -16,6 +16,7 @@ from emulator.compile.layer import CompiledLayer, LayerDetail, Options, compile_
 from emulator.compile.mitigation import Mitigation
 from emulator.compile.pwl import PwlTable, fit_pwl
 from emulator.compile.report import CompileReport
+from emulator.compile.variation import variation_of
 from emulator.errors import CompileError, CompileWarning
 from emulator.network import Network
 from emulator.spec import ChipImage
@@ -46,6 +47,7 @@ def compile_network(
     table_bits: int = 6,
     bias_correction: bool = True,
     mitigation: Mitigation | None = None,
+    nominal: bool = False,
 ) -> Compiled:
     """Map, program and calibrate a network on a chip.
 
@@ -67,6 +69,9 @@ def compile_network(
         Whether biases absorb the mean deviation that programming error and clipping cause on the samples.
     mitigation:
         All measures against the chip's errors; None: the default ones, with ``bias_correction`` as given.
+    nominal:
+        Program the chip whose cells land on their targets, and say in the image's ``variation`` how those of
+        virtual chips spread around them. Converters and neurons are the individual ones of ``seed``.
 
     Raises
     ------
@@ -86,7 +91,7 @@ def compile_network(
     if not 0 <= seed < 1 << 63:
         raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
     measures = mitigation or Mitigation(bias_correction=bias_correction)
-    options = Options(segments=segments, table_bits=table_bits, mitigation=measures)
+    options = Options(segments=segments, table_bits=table_bits, mitigation=measures, nominal=nominal)
     empty = fit_pwl(np.zeros((1, 1 << V_BITS)), segments=segments, table_bits=table_bits)
     table: PwlTable | None = None
     codes = samples
@@ -111,6 +116,7 @@ def compile_network(
         curve_base=(table or empty).base,
         curve_slope=(table or empty).slope,
         provenance=_provenance(network, chip, report, measures),
+        variation=variation_of(chip) if nominal else None,
     )
     for line in report.warnings:
         warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)

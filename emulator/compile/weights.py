@@ -134,6 +134,7 @@ def map_weights(
     uniform: bool = False,
     mitigation: Mitigation | None = None,
     row_voltage_V: Floats | None = None,
+    programmed_on: Chip | None = None,
 ) -> MappedWeights:
     """Map and program float weights (K, M) onto differential pairs.
 
@@ -151,6 +152,8 @@ def map_weights(
         Which measures are taken; the default ones when None.
     row_voltage_V:
         (K,), where cells with a cubic I-V curve are linearised.
+    programmed_on:
+        The chip whose cells are programmed, where it is not ``chip``, whose codes are used in any case.
 
     Raises
     ------
@@ -163,7 +166,7 @@ def map_weights(
     levels = _levels(weights.astype(np.float64), limits, cell.levels)
     targets = level_targets(cell)
     wanted = targets[np.maximum(np.stack([levels, -levels]), 0)]
-    cells = make_cells(wanted, chip, rng, mitigation or Mitigation(), row_voltage_V)
+    cells = make_cells(wanted, programmed_on or chip, rng, mitigation or Mitigation(), row_voltage_V)
     top, scale = code_max(cell), full_scale(chip)
     code_plus, code_minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
     saturated = int((code_plus > top).sum() + (code_minus > top).sum())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.array import array
+from emulator.golden.fast import FastCore, available, suits
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.noise import gaussian, noise, pass_key, sigma
 from emulator.golden.readout import readout
@@ -17,6 +19,18 @@ from emulator.spec.image import ChipImage, Layer
 
 BATCH = 1024
 """Images computed together; bounds the memory of a large run."""
+FAST_FROM = 256
+"""Images from which on loading the compiled loops pays."""
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """What selects the read noise: ``index`` int64 (images,); none of it without ``noise``."""
+
+    seed: int
+    index: npt.NDArray[np.int64]
+    noise: bool
+    stream: int
 
 
 class Core:
@@ -26,10 +40,18 @@ class Core:
     ----------
     image:
         The compiled network.
+    fast:
+        Whether to use the compiled loops of ``emulator.golden.fast``; None: where numba is installed, for
+        ``FAST_FROM`` images and more (loading numba costs a second). The answers are the same.
     """
 
-    def __init__(self, image: ChipImage) -> None:
+    def __init__(self, image: ChipImage, *, fast: bool | None = None) -> None:
         self.image = image
+        usable = fast is not False and available() and suits(image)
+        if fast and not usable:
+            raise ValueError("compiled loops need numba (pip install 'ndrite[fast]') and sums below 2^24")
+        self._fast = FastCore(image) if usable else None
+        self._always = bool(fast)
 
     def infer(
         self,
@@ -38,6 +60,7 @@ class Core:
         seed: int = 0,
         first_index: int = 0,
         noise: bool = True,
+        stream: int = 0,
         trace: Trace | None = None,
     ) -> npt.NDArray[np.int32]:
         """Run images through the network.
@@ -52,6 +75,8 @@ class Core:
             Inference index of the first image (mod 2^32); image i has index first_index + i.
         noise:
             False turns read noise off.
+        stream:
+            Stream of the read noise: 0, or the virtual chip + 1 in a campaign.
         trace:
             Collects every intermediate; the batch is then computed in one piece.
 
@@ -71,25 +96,25 @@ class Core:
             )
         if not 0 <= seed < 1 << 64:
             raise ValueError(f"seed is {seed}; accepted: 0..2^64-1")
+        if self._fast is not None and trace is None and (self._always or len(x) >= FAST_FROM):
+            return self._fast.infer(x, seed=seed, first_index=first_index, noise=noise, stream=stream)
         step = BATCH if trace is None else max(1, len(x))
         out = np.empty((len(x), self.image.outputs), np.int32)
         for start in range(0, len(x), step):
             part = x[start : start + step]
             index = np.arange(first_index + start, first_index + start + len(part), dtype=np.int64)
-            out[start : start + len(part)] = self._batch(part, seed, index, noise, trace)
+            out[start : start + len(part)] = self._batch(part, _Draw(seed, index, noise, stream), trace)
         return out
 
     def _batch(
         self,
         x: npt.NDArray[np.uint8],
-        seed: int,
-        index: npt.NDArray[np.int64],
-        with_noise: bool,
+        draw: _Draw,
         trace: Trace | None,
     ) -> npt.NDArray[Any]:
         last = len(self.image.layers) - 1
         for i, layer in enumerate(self.image.layers):
-            p = self._partial(i, layer, x, seed, index, with_noise, trace)
+            p = self._partial(i, layer, x, draw, trace)
             z = p + layer.bias.astype(np.int64)
             if trace:
                 trace.record("preneuron", i, 0, 0, z)
@@ -104,13 +129,11 @@ class Core:
         i: int,
         layer: Layer,
         x: npt.NDArray[np.uint8],
-        seed: int,
-        index: npt.NDArray[np.int64],
-        with_noise: bool,
+        draw: _Draw,
         trace: Trace | None,
     ) -> npt.NDArray[np.int64]:
         """Partial sums p of layer ``i`` over all its tiles and slices, int64 (images, outputs)."""
-        noisy = with_noise and bool(layer.sigma_out or layer.var_cell)
+        noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
         columns = np.arange(layer.outputs)
         p = np.zeros((len(x), layer.outputs), np.int64)
         per_tile = layer.tile_rows(self.image.rows)
@@ -124,7 +147,7 @@ class Core:
                 if noisy:
                     energy = np.square(xj.astype(np.int64)).sum(axis=1)
                     s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
-                    g = gaussian(pass_key(seed, index, i, t, j), columns)
+                    g = gaussian(pass_key(draw.seed, draw.index, i, t, j, stream=draw.stream), columns)
                     a = noise(a, s, g)
                     if trace:
                         trace.record("sigma", i, t, j, s)

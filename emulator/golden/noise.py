@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,36 +23,64 @@ def _rotate_right(x: Any, by: int, bits: int) -> Any:
 
 
 def pass_key(
-    seed: int, inference: npt.NDArray[Any], layer: int, tile: int, dac_slice: int
+    seed: int, inference: npt.NDArray[Any], layer: int, tile: int, dac_slice: int, *, stream: int = 0
 ) -> npt.NDArray[np.uint16]:
     """Keys of one pass: Speck64/128 of (inference, layer | tile | slice) under the seed.
 
-    ``inference`` is an integer array (images,), taken mod 2^32; ``seed`` 64 bit. Returns uint16
-    (images, 4), least significant word of the cipher text first.
+    ``inference`` is an integer array (images,), taken mod 2^32; ``seed`` 64 bit; ``stream`` 0, or the
+    virtual chip + 1. Returns uint16 (images, 4), least significant word of the cipher text first.
     """
-    words = [np.uint32(w) for w in (seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF, spec.DOMAIN_READ, 0)]
-    y = (np.asarray(inference) & 0xFFFFFFFF).astype(np.uint32)
-    x = np.full_like(y, spec.counter_word(layer, tile, dac_slice))
-    x, y = speck_key_rounds(x, y, words)
+    return stream_key(seed, spec.DOMAIN_READ, stream, spec.counter_word(layer, tile, dac_slice), inference)
+
+
+def stream_key(
+    seed: int, domain: int, stream: int, counter: int, index: npt.NDArray[Any]
+) -> npt.NDArray[np.uint16]:
+    """Speck64/128 of (counter, index) under (seed, domain, stream): uint16 (n, 4) for index (n,)."""
+    y = (np.asarray(index) & 0xFFFFFFFF).astype(np.uint32)
+    x = np.full_like(y, counter)
+    x, y = speck_key_rounds(x, y, key_schedule(seed, domain, stream))
     return np.stack([y & 0xFFFF, y >> 16, x & 0xFFFF, x >> 16], axis=-1).astype(np.uint16)
 
 
-def speck_key_rounds(x: U32, y: U32, words: list[Any]) -> tuple[U32, U32]:
-    """Speck64/128 encryption of (x, y) under ``words`` (k0, l0, l1, l2), all uint32."""
+@lru_cache(maxsize=8)
+def key_schedule(seed: int, domain: int, stream: int) -> U32:
+    """Round keys uint32 (27,) of Speck64/128 under key words (seed low, seed high, domain, stream)."""
+    mask = (1 << spec.KEY_WORD_BITS) - 1
+
+    def right(value: int, by: int) -> int:
+        return (value >> by | value << (spec.KEY_WORD_BITS - by)) & mask
+
+    key, left = seed & mask, [seed >> 32 & mask, domain, stream]
+    schedule = []
+    for i in range(spec.KEY_ROUNDS):
+        schedule.append(key)
+        fresh = ((key + right(left[0], spec.KEY_ROTATE_X)) & mask) ^ i
+        key = right(key, spec.KEY_WORD_BITS - spec.KEY_ROTATE_Y) ^ fresh
+        left = [*left[1:], fresh]
+    return np.array(schedule, np.uint32)
+
+
+def speck_key_rounds(x: U32, y: U32, schedule: U32) -> tuple[U32, U32]:
+    """Speck64/128 encryption of (x, y), all uint32, under its round keys."""
     rx, ry, bits = spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS
-    key, left = words[0], list(words[1:])
     with np.errstate(over="ignore"):
-        for i in range(spec.KEY_ROUNDS):
+        for key in schedule:
             x = (_rotate_right(x, rx, bits) + y) ^ key
             y = _rotate_right(y, bits - ry, bits) ^ x
-            fresh = (key + _rotate_right(left[0], rx, bits)) ^ np.uint32(i)
-            key = _rotate_right(key, bits - ry, bits) ^ fresh
-            left = [*left[1:], fresh]
     return x, y
 
 
 def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
     """Samples g (Q4.8) of columns ``columns`` (c,) under keys (images, 4): int16 (images, c)."""
+    x, y = sample_rounds(key, columns)
+    return normal(x, y)
+
+
+def sample_rounds(
+    key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+    """Both halves x, y of every sample's cipher text, uint16 (images, c)."""
     rx, ry, bits = spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS
     x = np.broadcast_to(columns.astype(np.uint16), (key.shape[0], columns.size))
     y = np.broadcast_to(key[:, 3:4], x.shape)
@@ -59,6 +88,11 @@ def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDAr
         round_key = key[:, i % 4, None] ^ np.uint16(i)
         x = (_rotate_right(x, rx, bits) + y) ^ round_key
         y = _rotate_right(y, bits - ry, bits) ^ x
+    return x, y
+
+
+def normal(x: npt.NDArray[np.uint16], y: npt.NDArray[np.uint16]) -> npt.NDArray[np.int16]:
+    """The normal sample in the low 20 bits of x | y."""
     low = y & np.uint16(1023)
     high = (y >> 10) | ((x & np.uint16(15)) << np.uint16(6))
     samples: npt.NDArray[np.int16] = SIGNED_TABLE[low] + SIGNED_TABLE[high]

@@ -52,6 +52,12 @@ class Geometry:
         Whether layers with ``analog`` readout are supported (wider accumulators).
     skip:
         Whether rows whose input slice is 0 are passed over; results are the same.
+    redraw:
+        Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor campaigns are built.
+    campaign_words:
+        32-bit words of the image buffer a campaign reads its inputs from.
+    campaign_images, campaign_votes:
+        Labels, and vote counters (images * outputs), that a campaign can hold.
     packet_bytes:
         Longest payload of one packet.
     window:
@@ -79,6 +85,10 @@ class Geometry:
     noise: bool = True
     analog: bool = True
     skip: bool = False
+    redraw: int = 0
+    campaign_words: int = 65536
+    campaign_images: int = 1024
+    campaign_votes: int = 16384
     packet_bytes: int = 1024
     window: int = 4
 
@@ -108,6 +118,19 @@ class Geometry:
             ("curves", 1, 4096),
             ("segments", 2, 256),
         ):
+            value = getattr(self, field)
+            require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
+        require(
+            self.redraw in (0, 1, 2, 4, 8) and (not self.redraw or self.lanes % self.redraw == 0),
+            "redraw",
+            f"0, or 1, 2, 4 or 8 and a divisor of lanes ({self.lanes})",
+        )
+        require(
+            512 <= self.campaign_words <= 1 << 20 and self.campaign_words % 512 == 0,
+            "campaign_words",
+            "512..1048576, a multiple of 512",
+        )
+        for field, low, high in (("campaign_images", 16, 65536), ("campaign_votes", 16, 1 << 20)):
             value = getattr(self, field)
             require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
         require(self.columns % self.readouts == 0, "columns", f"a multiple of readouts ({self.readouts})")
@@ -179,7 +202,7 @@ class Geometry:
         return -(-outputs // self.lanes)
 
 
-_SIM = Geometry(name="sim")
+_SIM = Geometry(name="sim", redraw=2)
 PRESETS: dict[str, Geometry] = {
     g.name: g
     for g in (
@@ -196,6 +219,10 @@ PRESETS: dict[str, Geometry] = {
             columns=64,
             layers=4,
             curves=16,
+            redraw=2,
+            campaign_words=512,
+            campaign_images=32,
+            campaign_votes=256,
             packet_bytes=64,
         ),
     )

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
 import os
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +30,8 @@ from emulator.spec.arithmetic import (
     slices,
 )
 from emulator.spec.errors import ImageError
+from emulator.spec.files import whole_file
+from emulator.spec.variation import ROW_MAX, SCALARS, Variation
 
 FORMAT_VERSION = 1
 MANIFEST_BYTES_MAX = 4 << 20
@@ -115,7 +115,8 @@ class Layer:
 class ChipImage:
     """A network compiled for a chip: layers, curve tables, provenance.
 
-    ``curve_base`` and ``curve_slope`` are int32 (Q, segments), 18-bit signed values.
+    ``curve_base`` and ``curve_slope`` are int32 (Q, segments), 18-bit signed values. ``variation``, where
+    present, says that the weights are the nominal chip's and how those of virtual chips spread around them.
     """
 
     name: str
@@ -124,6 +125,7 @@ class ChipImage:
     curve_base: IntArray
     curve_slope: IntArray
     provenance: dict[str, Any] = field(default_factory=dict)
+    variation: Variation | None = None
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -143,7 +145,10 @@ class ChipImage:
             for i, layer in enumerate(self.layers)
             for name in LAYER_ARRAYS
         }
-        return named | {"curves.base": self.curve_base, "curves.slope": self.curve_slope}
+        named |= {"curves.base": self.curve_base, "curves.slope": self.curve_slope}
+        if self.variation is not None:
+            named |= {"variation.mean": self.variation.mean, "variation.sigma": self.variation.sigma}
+        return named
 
     def checksum(self) -> str:
         """SHA-256 over the arrays, hexadecimal."""
@@ -159,7 +164,8 @@ class ChipImage:
 
     def manifest(self) -> dict[str, Any]:
         """The JSON manifest as a dictionary."""
-        return {
+        extra = {} if self.variation is None else {"variation": self.variation.scalars()}
+        return extra | {
             "format_version": FORMAT_VERSION,
             "name": self.name,
             "inputs": self.inputs,
@@ -177,20 +183,12 @@ class ChipImage:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file in whole or not at all (temporary file, then rename)."""
-        path = Path(path)
-        text = np.array(json.dumps(self.manifest(), sort_keys=True))
-        buffer = io.BytesIO()
-        named: dict[str, Any] = {"manifest": text, **self.arrays()}
-        np.savez_compressed(buffer, **named)
-        handle, partial = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(buffer.getvalue())
-            os.chmod(partial, 0o644)
-            os.replace(partial, path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        named: dict[str, Any] = {
+            "manifest": np.array(json.dumps(self.manifest(), sort_keys=True)),
+            **self.arrays(),
+        }
+        with whole_file(Path(path)) as file:
+            np.savez_compressed(file, **named)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ChipImage:
@@ -252,6 +250,7 @@ class ChipImage:
             curve_base=arrays["curves.base"],
             curve_slope=arrays["curves.slope"],
             provenance=manifest.get("provenance", {}),
+            variation=_variation(manifest, arrays),
         )
         for key, got in (("inputs", image.inputs), ("outputs", image.outputs)):
             if manifest[key] != got:
@@ -259,6 +258,16 @@ class ChipImage:
         if manifest.get("sha256") != image.checksum():
             raise ImageError("checksum differs: the arrays are not those the file was written with")
         return image
+
+
+def _variation(manifest: dict[str, Any], arrays: dict[str, IntArray]) -> Variation | None:
+    if "variation" not in manifest:
+        return None
+    for key in ("variation.mean", "variation.sigma"):
+        if key not in arrays:
+            raise ImageError(f"array {key} is missing")
+    scalars = {name: manifest["variation"][name] for name in SCALARS}
+    return Variation(mean=arrays["variation.mean"], sigma=arrays["variation.sigma"], **scalars)
 
 
 def _checksum(arrays: dict[str, IntArray]) -> str:
@@ -324,6 +333,13 @@ def _validate(image: ChipImage) -> None:
     )
     for i, layer in enumerate(image.layers):
         _validate_layer(image, i, layer)
+        if image.variation is not None:
+            most = int(np.abs(layer.weights.astype(np.int64)).max())
+            top = image.variation.code_max
+            _require(most <= top, f"layer{i}.weights magnitude", most, f"0..{top}, variation.code_max")
+            _require(
+                layer.inputs <= ROW_MAX, f"layer{i}.inputs", layer.inputs, f"1..{ROW_MAX} with variation"
+            )
         if i:
             before = image.layers[i - 1].outputs
             _require(

@@ -14,7 +14,16 @@ region              no.  offset -> element
 ``curve_base``       5   curve * geometry.segments + segment -> base (signed 18 bit)
 ``curve_slope``      6   curve * geometry.segments + segment -> slope (signed 18 bit)
 ``layers``           7   layer * 8 + field word -> descriptor (``DESCRIPTOR``)
+``variation``        8   target code -> mean (bits 15..0) | sigma (bits 31..16), Q8.8 code units
+``campaign_inputs``  9   image * ceil(K / 4) + word -> four input codes, the first in bits 7..0
+``labels``           10  image -> class
+``votes``            11  image * outputs + class -> votes; read only
+``correct``          12  chip of the campaign -> votes for the label; read only
 ==================  ===  =======================================================================
+
+Regions from ``variation`` on exist where ``geometry.redraw`` is not 0. There a write to ``weights`` sets the
+target of the cell pair too, from which virtual chips are drawn (``emulator.spec.variation``); a read gives
+what the array multiplies with.
 
 A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N at row address
 W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts.
@@ -30,6 +39,7 @@ import numpy.typing as npt
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
 from emulator.spec.image import ChipImage, Layer
+from emulator.spec.variation import TABLE_WORDS
 
 REGION_SHIFT = 24
 REGIONS: dict[str, int] = {
@@ -41,7 +51,14 @@ REGIONS: dict[str, int] = {
     "curve_base": 5,
     "curve_slope": 6,
     "layers": 7,
+    "variation": 8,
+    "campaign_inputs": 9,
+    "labels": 10,
+    "votes": 11,
+    "correct": 12,
 }
+CAMPAIGN_CHIPS = 256
+"""Most virtual chips in one campaign command; words of region ``correct``."""
 
 DESCRIPTOR_WORDS = 8
 DESCRIPTOR: dict[str, tuple[int, int, int]] = {
@@ -94,6 +111,19 @@ def region_words(geometry: Geometry) -> dict[str, int]:
         "curve_base": table,
         "curve_slope": table,
         "layers": geometry.layers * DESCRIPTOR_WORDS,
+    } | campaign_words(geometry)
+
+
+def campaign_words(geometry: Geometry) -> dict[str, int]:
+    """Words in the regions that virtual chips and campaigns need; none without ``geometry.redraw``."""
+    if not geometry.redraw:
+        return {}
+    return {
+        "variation": TABLE_WORDS,
+        "campaign_inputs": geometry.campaign_words,
+        "labels": geometry.campaign_images,
+        "votes": geometry.campaign_votes,
+        "correct": CAMPAIGN_CHIPS,
     }
 
 
@@ -134,12 +164,13 @@ def check_fits(image: ChipImage, geometry: Geometry) -> None:
     if len(image.layers) > 1:
         require(image.curve_base.shape[0], geometry.curves, "number of curves")
         require(image.curve_base.shape[1], geometry.segments, "segments")
-    require(
-        sum(la.inputs * geometry.groups(la.outputs) for la in image.layers),
-        geometry.weight_depth,
-        "weight words a lane",
-    )
+    require(weight_words(image, geometry), geometry.weight_depth, "weight words a lane")
     require(sum(_column_span(la, geometry) for la in image.layers), geometry.columns, "column parameters")
+
+
+def weight_words(image: ChipImage, geometry: Geometry) -> int:
+    """Words of each lane's weight memory that the image takes."""
+    return sum(la.inputs * geometry.groups(la.outputs) for la in image.layers)
 
 
 def _column_span(layer: Layer, geometry: Geometry) -> int:
@@ -179,7 +210,7 @@ def lay_out(image: ChipImage, geometry: Geometry) -> list[Section]:
     """
     check_fits(image, geometry)
     n, depth = geometry.lanes, geometry.weight_depth
-    used = sum(la.inputs * geometry.groups(la.outputs) for la in image.layers)
+    used = weight_words(image, geometry)
     columns = sum(_column_span(la, geometry) for la in image.layers)
     weights = np.zeros((n, used), np.int32)
     readout = np.zeros(columns, np.uint32)
@@ -224,6 +255,8 @@ def lay_out(image: ChipImage, geometry: Geometry) -> list[Section]:
             Section(name, address(name), _padded(table, geometry.segments))
             for name, table in (("curve_base", image.curve_base), ("curve_slope", image.curve_slope))
         ]
+    if image.variation is not None and geometry.redraw:
+        sections.append(Section("variation", address("variation"), image.variation.words()))
     return sections
 
 

@@ -65,3 +65,5 @@ class Status(IntEnum):
     SEQUENCE = 4
     BAD_VERSION = 5
     NOT_PROGRAMMED = 6
+    BUSY = 7
+    """A campaign runs: only ``sync``, reads of registers and writes of ``campaign_control`` are taken."""

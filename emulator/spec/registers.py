@@ -14,7 +14,7 @@ from emulator.spec.geometry import Geometry
 MAGIC = 0x5452444E
 """ASCII "NDRT", least significant byte first."""
 PROTOCOL_MAJOR = 1
-PROTOCOL_MINOR = 0
+PROTOCOL_MINOR = 1
 
 FEATURES = ("noise", "analog", "skip")
 
@@ -44,10 +44,22 @@ def _table() -> tuple[Register, ...]:
     control = [
         ("scratch", "rw", "no effect; for link tests"),
         ("program_tag", "rw", "mark of the image on the chip; 0 = not programmed, inference is refused"),
-        ("layer_count", "rw", "layers of the network on the chip, 0..geometry_layers"),
         ("noise_enable", "rw", "bit 0: read noise on; 0 behaves as sigma_out = var_cell = 0"),
         ("seed_low", "rw", "read-noise seed, bits 31..0"),
         ("seed_high", "rw", "read-noise seed, bits 63..32"),
+    ]
+    campaign = [
+        ("stuck_low", "rw", "stuck-low cells of a virtual chip, in 2^-16"),
+        ("stuck_high", "rw", "stuck-high cells of a virtual chip, in 2^-16"),
+        ("stuck_codes", "rw", "code of stuck-low cells | of stuck-high cells << 8 | largest code << 16"),
+        ("campaign_first_chip", "rw", "first virtual chip"),
+        ("campaign_chips", "rw", "virtual chips to run, 1..256"),
+        ("campaign_images", "rw", "images in the campaign buffer, from its beginning"),
+        ("campaign_draws", "rw", "read-noise draws of every image on every chip"),
+        ("campaign_first_index", "rw", "inference index of the first image in the first draw"),
+        ("campaign_control", "wo", "1: run a campaign; 2: abort it"),
+        ("campaign_busy", "ro", "1 while a campaign runs or weights are being written by the chip itself"),
+        ("campaign_chips_done", "ro", "chips whose results stand in region correct"),
     ]
     counters = [
         ("counter_clear", "wo", "any write sets every counter below to 0"),
@@ -57,13 +69,15 @@ def _table() -> tuple[Register, ...]:
         ("stall_cycles", "ro", "inference cycles in which the array waited for inputs, noise or readout"),
         ("passes", "ro", "passes finished: one column group, row tile and slice each"),
         ("last_cycles", "ro", "clock cycles from the start to the end of the latest inference"),
+        ("redraw_cycles", "ro", "clock cycles in which virtual chips were drawn"),
+        ("campaign_cycles", "ro", "clock cycles with campaign_busy"),
         ("frames_good", "ro", "frames received with a good CRC"),
         ("errors_framing", "ro", "frames dropped: bad COBS, wrong length, or a UART stop bit missing"),
         ("errors_crc", "ro", "frames dropped: CRC mismatch"),
         ("errors_overflow", "ro", "frames dropped: longer than a buffer, or no buffer free"),
         ("errors_sequence", "ro", "frames refused: sequence number neither expected nor the latest"),
     ]
-    rows = identity + geometry + control + counters
+    rows = identity + geometry + control + campaign + counters
     return tuple(Register(name, i, access, text) for i, (name, access, text) in enumerate(rows))
 
 

@@ -8,7 +8,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.packets import HEADER_BYTES, RESPONSE_FLAG, VERSION, Opcode, Status
+from emulator.spec.registers import BY_NAME
 from hdl.bus import BusSignature
 from hdl.layouts import start_layout
 from hdl.link.crc import CRC_INIT, crc32_step
@@ -20,6 +22,9 @@ STATES = {"finish": 0, "read": 1, "logit": 2}
 
 class Executor(wiring.Component):
     """The protocol of ``emulator.spec.packets``: one request at a time, up to two inferences under way.
+
+    While a campaign runs it refuses what would meet the running datapath. ``bank`` is that of the next
+    inference.
 
     Requests other than INFER wait until no inference is under way, so responses keep request order and
     the bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's; an INFER loads
@@ -51,6 +56,10 @@ class Executor(wiring.Component):
                 "result_address": Out(bits_for(2 * geometry.max_outputs - 1)),
                 "result_data": In(signed(32)),
                 "programmed": In(1),
+                "campaign_busy": In(1),
+                "campaign_started": In(1),
+                "campaign_done": In(1),
+                "bank": Out(1),
                 "sequence_error": Out(1),
             }
         )
@@ -81,12 +90,17 @@ class Executor(wiring.Component):
         m.d.comb += self.packet_address.eq(offset)
 
         # Inferences: started, finished and answered ones alternate between the two banks.
-        bank, answer_bank = Signal(), Signal()
+        bank, answer_bank = self.bank, Signal()
         pending, finished = Signal(2), Signal(2)
         begun, answered = Signal(), Signal()
         sequences = [Signal(16, name=f"sequence_{i}") for i in range(2)]
         m.d.sync += pending.eq(pending + begun - answered)
         m.d.sync += finished.eq(finished + self.done - answered)
+        # A campaign's inferences take their turn in the alternation.
+        with m.If(self.campaign_started):
+            m.d.sync += bank.eq(~bank)
+        with m.If(self.campaign_done):
+            m.d.sync += answer_bank.eq(~answer_bank)
         idle = pending == 0
 
         def answer(code: Status, *, size: object = 0, then: str = "finish") -> None:
@@ -139,10 +153,16 @@ class Executor(wiring.Component):
             with m.State("decide"):
                 m.d.sync += [byte.eq(0), word.eq(0), left.eq(0), cursor.eq(address)]
                 quiet = idle & ~self.busy
+                harmless = (opcode == Opcode.READ) & (address[REGION_SHIFT:] == REGIONS["registers"])
+                control = (opcode == Opcode.WRITE) & (address == BY_NAME["campaign_control"].address)
+                syncs = (opcode == Opcode.SYNC) | (version != VERSION)
                 runs = (opcode == Opcode.INFER) & self.programmed & fits_inputs
                 with m.If((finished != 0) & ~self.busy):
                     # Answer first; the packet stays in its slot and is looked at again.
                     m.next = "result"
+                with m.Elif(quiet & is_next & self.campaign_busy & ~(harmless | control | syncs)):
+                    m.d.sync += [expected.eq(expected + 1), cached.eq(1)]
+                    answer(Status.BUSY)
                 with m.Elif(is_next & runs):
                     with m.If(pending < 2):
                         m.next = "execute"

@@ -21,6 +21,10 @@ class Link(Protocol):
         """
         ...
 
+    def wait(self, seconds: float, /) -> None:
+        """Let the device work for ``seconds`` (simulated ones on a simulated link) without listening."""
+        ...
+
     def close(self) -> None:
         """Release the transport; further use raises ``LinkError``. Closing twice is allowed."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from typing import Any
 
 import serial
@@ -63,6 +64,10 @@ class UartLink:
         except (serial.SerialException, OSError, TypeError) as error:
             # pyserial raises TypeError when the port is closed under a read
             raise LinkError(f"{self.port}: read failed, device gone? ({error})") from None
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; what arrives meanwhile waits in the port's buffer."""
+        time.sleep(seconds)
 
     def close(self) -> None:
         """Release the port."""

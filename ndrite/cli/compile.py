@@ -37,9 +37,20 @@ from ndrite.shipped import CALIBRATION_SAMPLES
     type=click.IntRange(0, (1 << 63) - 1),
     help="Programming-error seed: which individual chip.",
 )
+@click.option(
+    "--nominal",
+    is_flag=True,
+    help="Cells on their targets, and how they spread beside them: the image for `ndrite campaign`.",
+)
 @json_option
 def command(
-    network: Path, chip: str, output: Path, samples_path: Path | None, seed: int, as_json: bool
+    network: Path,
+    chip: str,
+    output: Path,
+    samples_path: Path | None,
+    seed: int,
+    nominal: bool,
+    as_json: bool,
 ) -> None:
     """Compile FLOAT.npz for a chip and write a chip image; report what it lost.
 
@@ -62,7 +73,7 @@ def command(
     with warnings.catch_warnings():
         # They come with the report and are printed below, one line each.
         warnings.simplefilter("ignore", CompileWarning)
-        compiled = compile_network(floats, chip, samples, seed=seed)
+        compiled = compile_network(floats, chip, samples, seed=seed, nominal=nominal)
     for text in compiled.report.warnings:
         click.echo(f"ndrite: warning: {text}", err=True)
     compiled.image.save(output)

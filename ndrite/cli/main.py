@@ -18,6 +18,8 @@ COMMANDS = {
     "explain": "Where the accuracy goes: one cause of error at a time.",
     "infer": "Run inputs through an image on a board.",
     "evaluate": "Accuracy on the shipped test images, and agreement with the golden model.",
+    "campaign": "Accuracy over many virtual chips of an image.",
+    "sweep": "Grids over chip fields, seeds and networks.",
     "serve": "The simulated board's UART on a pseudo-terminal.",
     "selftest": "Test a board's registers, memories and arithmetic.",
     "boards": "The FPGA boards, with size and speed.",

@@ -8,15 +8,36 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from amaranth.lib.data import ArrayLayout
+from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
 from emulator.golden.array import array
 from emulator.spec import Geometry
-from hdl.layouts import row_layout
-from tests.hdl.streams import reset, write_memory
+from hdl.array import PEEK_LATENCY
+from hdl.layouts import cell_layout, cells_at_once, peek_layout, poke_layout, row_layout
+from tests.hdl.streams import reset
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 BITS = GEOMETRY.accumulator_bits
+
+
+AT_ONCE = cells_at_once(GEOMETRY)
+
+
+async def poke(dut: Any, lane: int, words: Any) -> None:
+    """Write weights and targets of one lane, one row a cycle."""
+    slot, place = divmod(lane, AT_ONCE)
+    for row, weight in enumerate(words):
+        fields = {
+            "lanes": 1 << place,
+            "target": 1,
+            "slot": slot,
+            "address": row,
+            "weights": [int(weight)] * AT_ONCE,
+        }
+        dut.poke.value = poke_layout(GEOMETRY).const(fields).as_value().value
+        await RisingEdge(dut.clk)
+    dut.poke.value = 0
 
 
 @cocotb.test()
@@ -24,22 +45,31 @@ BITS = GEOMETRY.accumulator_bits
 async def column_sums(dut: Any, gap: float, corner: bool) -> None:
     rng = np.random.default_rng([5, int(10 * gap), corner])
     await reset(dut)
-    depth, n, p = GEOMETRY.weight_depth, GEOMETRY.lanes, GEOMETRY.readouts
+    n, p = GEOMETRY.lanes, GEOMETRY.readouts
     used = 96
     most = GEOMETRY.weight_max
     w = rng.choice([-most, most], (used, n)) if corner else rng.integers(-most, most + 1, (used, n))
     for lane in range(n):
-        await write_memory(dut, "window", lane * depth, w[:, lane])
+        await poke(dut, lane, w[:, lane])
     for _ in range(20):
         lane, row = int(rng.integers(0, n)), int(rng.integers(0, used))
-        dut.window__select.value = 1
-        dut.window__address.value = lane * depth + row
-        for _ in range(8):
-            await RisingEdge(dut.clk)
-        got = dut.window__read_data.value.to_signed()
-        assert got == w[row, lane], f"read-back of lane {lane}, row {row}: expected {w[row, lane]}, got {got}"
-    dut.window__select.value = 0
-    await RisingEdge(dut.clk)
+        slot, place = divmod(lane, AT_ONCE)
+        dut.peek.value = (
+            peek_layout(GEOMETRY).const({"select": 1, "slot": slot, "address": row}).as_value().value
+        )
+        await ClockCycles(dut.clk, 1)
+        # Another access every cycle: the answer must be of the first.
+        dut.peek.value = 0
+        await ClockCycles(dut.clk, PEEK_LATENCY - 1)
+        await ReadOnly()
+        bits = int(dut.peeked.value)
+        cell = ArrayLayout(cell_layout(GEOMETRY), AT_ONCE).from_bits(bits)[place]
+        for part in ("weight", "target") if GEOMETRY.redraw else ("weight",):
+            got = getattr(cell, part)
+            assert got == w[row, lane], (
+                f"{part} of lane {lane}, row {row}: expected {w[row, lane]}, got {got}"
+            )
+        await RisingEdge(dut.clk)
     for _ in range(12):
         rows = int(rng.integers(1, used + 1))
         x = np.full(rows, 255) if corner else rng.integers(0, 256, rows)

@@ -47,7 +47,9 @@ async def passes(dut: Any, stall: float, corner: bool) -> None:
     rng = np.random.default_rng([1, int(stall * 10), corner])
     await reset(dut)
     seed = int(rng.integers(0, 1 << 63)) * 2 + 1
+    stream = int(rng.integers(0, 1 << 32)) if corner else 0
     dut.seed.value = seed
+    dut.stream.value = stream
     todo = [random_pass(rng, corner) for _ in range(PASSES)]
     layout = noise_layout(GEOMETRY)
     packed = [int(layout.const({k: v for k, v in p.items() if k != "energy"}).as_value().value) for p in todo]
@@ -73,7 +75,7 @@ async def passes(dut: Any, stall: float, corner: bool) -> None:
     for i, p in enumerate(noisy):
         expected = int(sigma(np.array([p["energy"]]), math.isqrt(p["variance_out"]), p["var_cell"])[0])
         assert got_sigma[i] == expected, f"pass {i}, sigma: expected {expected}, got {got_sigma[i]} ({p})"
-        key = pass_key(seed, np.array([p["inference"]]), p["layer"], p["tile"], p["slice"])
+        key = pass_key(seed, np.array([p["inference"]]), p["layer"], p["tile"], p["slice"], stream=stream)
         columns = np.arange(p["first_column"], p["first_column"] + p["columns"])
         g = gaussian(key, columns)[0]
         for c in range(0, p["columns"], GEOMETRY.readouts):

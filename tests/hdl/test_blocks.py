@@ -15,6 +15,7 @@ from hdl.link.transmitter import Transmitter
 from hdl.neuron import Neuron
 from hdl.noise import Noise
 from hdl.readout import Readout
+from hdl.redraw import Redraw
 from hdl.sequencer import Sequencer
 from tests.hdl.simulate import simulate
 
@@ -26,7 +27,8 @@ BLOCKS = {
     "neuron": (Neuron, dataclasses.replace(TINY, lanes=8, readouts=4)),
     "receiver": (Receiver, TINY),
     "transmitter": (Transmitter, dataclasses.replace(TINY, packet_bytes=1024)),
-    "sequencer": (Sequencer, dataclasses.replace(TINY, lanes=3, readouts=1)),
+    "sequencer": (Sequencer, dataclasses.replace(TINY, lanes=3, readouts=1, redraw=0)),
+    "redraw": (Redraw, dataclasses.replace(TINY, lanes=8, redraw=2)),
 }
 
 
@@ -34,3 +36,10 @@ BLOCKS = {
 def test_block_equals_golden(name: str, tmp_path: Path) -> None:
     block, geometry = BLOCKS[name]
     simulate(block(geometry), f"bench_{name}", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_redraw_of_more_or_fewer_columns_at_once(at_once: int, tmp_path: Path) -> None:
+    geometry = dataclasses.replace(TINY, lanes=8, redraw=at_once, weight_bits=8 if at_once == 1 else 9)
+    fields = json.dumps(dataclasses.asdict(geometry))
+    simulate(Redraw(geometry), "bench_redraw", tmp_path, GEOMETRY=fields)

@@ -15,9 +15,11 @@ from tests.hdl.simulate import simulate
 TINY = PRESETS["tiny"]
 GEOMETRIES = {
     "tiny": TINY,
-    "one-readout-odd-lanes": dataclasses.replace(TINY, lanes=3, readouts=1, rows=8, curves=1),
+    "one-readout-odd-lanes": dataclasses.replace(TINY, lanes=3, readouts=1, rows=8, curves=1, redraw=0),
     "all-readouts-skip": dataclasses.replace(TINY, lanes=8, readouts=8, skip=True, segments=8),
-    "bare": dataclasses.replace(TINY, lanes=4, readouts=4, noise=False, analog=False, weight_bits=8),
+    "bare": dataclasses.replace(
+        TINY, lanes=4, readouts=4, noise=False, analog=False, weight_bits=8, redraw=4
+    ),
 }
 
 

@@ -19,7 +19,7 @@ from host.packets import DELIMITER, Request, encode_request
 
 FRAMES = 100_000
 BATCH = 1_000
-STATE = ("scratch", "program_tag", "layer_count", "noise_enable", "seed_low", "seed_high")
+STATE = ("scratch", "program_tag", "noise_enable", "seed_low", "seed_high")
 ERRORS = ("errors_framing", "errors_crc", "errors_overflow")
 
 

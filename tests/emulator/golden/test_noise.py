@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emulator.golden.noise import gaussian, pass_key, sigma, speck_key_rounds
+from emulator.golden.noise import gaussian, key_schedule, pass_key, sigma, speck_key_rounds
 from emulator.spec.noise import gaussian_table
 
 SAMPLES = 100_000
@@ -22,8 +22,8 @@ def draws(seed: int, passes: int, columns: int, *, layer: int = 0) -> np.ndarray
 
 def test_speck64_128_published_vector() -> None:
     """Beaulieu et al., ePrint 2013/404, appendix C."""
-    words = [np.uint32(w) for w in (0x03020100, 0x0B0A0908, 0x13121110, 0x1B1A1918)]
-    x, y = speck_key_rounds(np.array([0x3B726574], np.uint32), np.array([0x7475432D], np.uint32), words)
+    schedule = key_schedule(0x0B0A090803020100, 0x13121110, 0x1B1A1918)
+    x, y = speck_key_rounds(np.array([0x3B726574], np.uint32), np.array([0x7475432D], np.uint32), schedule)
     assert (int(x[0]), int(y[0])) == (0x8C6FA548, 0x454E028B)
 
 

@@ -1,0 +1,69 @@
+"""redraw: the effective weights of a virtual chip (``emulator.spec.variation``)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden.noise import normal, sample_rounds, stream_key
+from emulator.spec.arithmetic import clip
+from emulator.spec.errors import ImageError
+from emulator.spec.image import ChipImage
+from emulator.spec.variation import CHIPS_MAX, CODE_FRACTION, DOMAIN_CELL, Variation
+
+
+def redraw(
+    targets: npt.NDArray[Any], variation: Variation, *, seed: int, chip: int, layer: int
+) -> npt.NDArray[np.int16]:
+    """Weights int16 (K, M) of a virtual chip, from nominal weights ``targets`` (K, M) of layer ``layer``."""
+    rows, columns = targets.shape
+    key = stream_key(seed, DOMAIN_CELL, chip + 1, layer << 24, np.arange(columns))
+    d = targets.T.astype(np.int64)
+    x, y = sample_rounds(key, np.arange(2 * rows))
+    g = normal(x, y).reshape(columns, rows, 2)
+    uniform = (((x >> 4) << 4) | (y & 15)).astype(np.int64).reshape(columns, rows, 2)
+    plus = _code(np.maximum(d, 0), g[..., 0], uniform[..., 0], variation)
+    minus = _code(np.maximum(-d, 0), g[..., 1], uniform[..., 1], variation)
+    return np.ascontiguousarray((plus - minus).T.astype(np.int16))
+
+
+def _code(
+    a: npt.NDArray[np.int64], g: npt.NDArray[np.int16], u: npt.NDArray[np.int64], variation: Variation
+) -> npt.NDArray[np.int64]:
+    """Codes of cells with targets ``a``, from their normal and uniform samples."""
+    mean, sigma = variation.mean.astype(np.int64)[a], variation.sigma.astype(np.int64)[a]
+    shift = 2 * CODE_FRACTION
+    value = ((mean << CODE_FRACTION) + sigma * g + (1 << (shift - 1))) >> shift
+    code = clip(value, 0, variation.code_max)
+    code = np.where(u + variation.stuck_high >= 1 << 16, variation.stuck_code_high, code)
+    return np.where(u < variation.stuck_low, variation.stuck_code_low, code)
+
+
+def virtual_chip(image: ChipImage, *, seed: int, chip: int) -> ChipImage:
+    """The image with the weights of virtual chip ``chip`` of ``seed``.
+
+    Raises
+    ------
+    ImageError
+        When the image has no variation to draw from.
+    ValueError
+        When seed or chip is out of range.
+    """
+    if image.variation is None:
+        raise ImageError(
+            f"image {image.name!r} is of one individual chip; accepted: one compiled for virtual chips"
+        )
+    if not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed is {seed}; accepted: 0..2^64-1")
+    if not 0 <= chip < CHIPS_MAX:
+        raise ValueError(f"chip is {chip}; accepted: 0..{CHIPS_MAX - 1}")
+    layers = tuple(
+        dataclasses.replace(
+            layer, weights=redraw(layer.weights, image.variation, seed=seed, chip=chip, layer=i)
+        )
+        for i, layer in enumerate(image.layers)
+    )
+    return dataclasses.replace(image, layers=layers, variation=None)

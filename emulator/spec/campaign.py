@@ -1,0 +1,93 @@
+"""Campaigns: many virtual chips, many images, several draws of read noise; only votes come back.
+
+Chip c of a campaign under seed s is virtual chip c of s (``emulator.spec.variation``). Image i in draw t
+is the inference of index i + (t << 20) with the read noise of seed s and stream c + 1. Its vote goes to
+the class with the largest logit, the first of equals. So a vote depends on (image, s, c, i, t) alone, not
+on how a campaign is cut into pieces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.errors import SpecError
+from emulator.spec.variation import CHIPS_MAX, DRAWS_MAX, IMAGES_MAX
+
+
+class CampaignError(SpecError, ValueError):
+    """A campaign's parameters are out of range; nothing was run."""
+
+
+@dataclass(frozen=True, eq=False)
+class CampaignResult:
+    """What a campaign gives.
+
+    ``votes`` int64 (images, classes) over all chips and draws; ``correct`` int64 (chips,), votes of each
+    chip for the images' labels, at most images * draws.
+    """
+
+    votes: npt.NDArray[np.int64]
+    correct: npt.NDArray[np.int64]
+    draws: int
+    seed: int
+    first_chip: int
+
+    @property
+    def chips(self) -> int:
+        return len(self.correct)
+
+    @property
+    def images(self) -> int:
+        return len(self.votes)
+
+    @property
+    def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
+        """Share of correct votes of each chip, float64 (chips,)."""
+        return self.correct / (self.images * self.draws)
+
+
+def check_campaign(
+    x: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    *,
+    inputs: int,
+    chips: int,
+    draws: int,
+    seed: int,
+    first_chip: int,
+    first_image: int,
+) -> None:
+    """Raise ``CampaignError`` naming the first parameter that is out of range, and the range."""
+
+    def require(ok: bool, what: str, value: object, accepted: str) -> None:
+        if not ok:
+            raise CampaignError(f"{what} is {value}; accepted: {accepted}")
+
+    shape = f"uint8 (n, {inputs}) with n >= 1"
+    require(
+        isinstance(x, np.ndarray)
+        and x.dtype == np.uint8
+        and x.ndim == 2
+        and x.shape[1] == inputs
+        and len(x) > 0,
+        "images",
+        f"{getattr(x, 'dtype', type(x).__name__)} {getattr(x, 'shape', '')}",
+        shape,
+    )
+    require(
+        isinstance(labels, np.ndarray) and labels.shape == (len(x),) and labels.dtype.kind in "ui",
+        "labels",
+        f"{getattr(labels, 'dtype', type(labels).__name__)} {getattr(labels, 'shape', '')}",
+        f"integers ({len(x)},)",
+    )
+    least, most = int(labels.min()), int(labels.max())
+    require(least >= 0 and most < 1 << 16, "labels", f"{least}..{most}", "0..65535")
+    require(0 <= first_image <= IMAGES_MAX - len(x), "first_image", first_image, f"0..{IMAGES_MAX - len(x)}")
+    require(1 <= draws <= DRAWS_MAX, "draws", draws, f"1..{DRAWS_MAX}")
+    require(0 <= first_chip < CHIPS_MAX, "first_chip", first_chip, f"0..{CHIPS_MAX - 1}")
+    require(1 <= chips <= CHIPS_MAX - first_chip, "chips", chips, f"1..{CHIPS_MAX - first_chip}")
+    require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1")

@@ -1,0 +1,107 @@
+"""Variation: how the cells of one chip differ from those of the next, in integers.
+
+A *virtual chip* is a number. Under a seed, every memory cell of chip ``c`` is drawn from
+
+    code = clip((mean[a] * 256 + sigma[a] * g + 2^15) >> 16, 0, code_max)
+
+where ``a`` is the target code of the cell, ``mean`` and ``sigma`` tables in Q8.8 code units, and g a
+Q4.8 normal sample of (seed, chip, layer, column, row, side). Cells stick instead, at ``stuck_code_low``
+where a 16-bit uniform number u of the same draw is below ``stuck_low`` and at ``stuck_code_high`` where
+u + ``stuck_high`` >= 2^16. A weight w with |w| = a is a pair: the cell on its sign's side has target a,
+the other has target 0; the drawn weight is the difference of the two drawn codes. Drift is in the
+tables: ``mean`` is where cells have moved to, ``sigma`` holds what time adds to the spread.
+
+The sample generator is that of the read noise (``emulator.spec.noise``) under another domain: the key of
+layer and column is Speck64/128 of (layer << 24, column) under (seed, ``DOMAIN_CELL``, chip + 1); the cell's
+32 bits are its Speck32 rounds of 2 * row + side (side 0 is G+). g takes 20 of them, as always; u is the
+remaining 12 above the lowest 4 of g's, so that rates resolve 2^-16; what that shares with g changes the
+law of a good cell's g by less than 2^-12 in total variation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.errors import ImageError
+
+DOMAIN_CELL = 0x63656C6C
+"""Third key word of a cell's draw, "cell" in ASCII; the fourth is the stream, chip + 1."""
+TABLE_WORDS = 256
+CODE_FRACTION = 8
+"""Fractional bits of ``mean`` and ``sigma``."""
+ROW_MAX = 1 << 15
+DRAW_SHIFT = 20
+"""Inference index of image i in draw t of a campaign: i + (t << DRAW_SHIFT)."""
+IMAGES_MAX = 1 << DRAW_SHIFT
+DRAWS_MAX = 1 << (32 - DRAW_SHIFT)
+CHIPS_MAX = (1 << 32) - 1
+"""Virtual chips of a seed: 0..CHIPS_MAX - 1. The read noise of chip c has its stream c + 1 too."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Variation:
+    """What ``ChipImage.variation`` holds: tables uint16 (256,) and the stuck cells' law.
+
+    ``mean``, ``sigma`` in Q8.8 code units by target code; ``stuck_low``, ``stuck_high`` in 2^-16
+    (together at most 65535); codes 0..``code_max``, which is 255 or 127.
+    """
+
+    mean: npt.NDArray[Any]
+    sigma: npt.NDArray[Any]
+    stuck_low: int = 0
+    stuck_high: int = 0
+    stuck_code_low: int = 0
+    stuck_code_high: int = 255
+    code_max: int = 255
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "sigma"):
+            array = getattr(self, name)
+            if array.dtype != np.uint16 or array.shape != (TABLE_WORDS,):
+                raise ImageError(
+                    f"variation.{name} is {array.dtype} {array.shape}; accepted: uint16 ({TABLE_WORDS},)"
+                )
+        if self.code_max not in (127, 255):
+            raise ImageError(f"variation.code_max is {self.code_max}; accepted: 127 or 255")
+        for name, most in (
+            ("stuck_low", 65535),
+            ("stuck_high", 65535 - self.stuck_low if isinstance(self.stuck_low, int) else 0),
+            ("stuck_code_low", self.code_max),
+            ("stuck_code_high", self.code_max),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value <= most:
+                raise ImageError(f"variation.{name} is {value}; accepted: 0..{most}")
+
+    def scalars(self) -> dict[str, int]:
+        """The manifest's ``variation``."""
+        return {name: getattr(self, name) for name in SCALARS}
+
+    def words(self) -> npt.NDArray[np.int32]:
+        """Memory words of the table: mean | sigma << 16, int32 (256,)."""
+        packed = self.mean.astype(np.uint32) | self.sigma.astype(np.uint32) << 16
+        return packed.view(np.int32)
+
+    def codes_word(self) -> int:
+        """Value of the register ``stuck_codes``."""
+        return self.stuck_code_low | self.stuck_code_high << 8 | self.code_max << 16
+
+
+SCALARS = ("stuck_low", "stuck_high", "stuck_code_low", "stuck_code_high", "code_max")
+
+
+def same_cells(code_max: int = 255) -> Variation:
+    """Cells that land on their targets: every chip is the nominal one."""
+    mean = (np.arange(TABLE_WORDS) << CODE_FRACTION).astype(np.uint16)
+    return Variation(
+        mean=mean, sigma=np.zeros(TABLE_WORDS, np.uint16), stuck_code_high=code_max, code_max=code_max
+    )
+
+
+def inference_index(image: int, draw: int) -> int:
+    """Index that selects the read noise of an image in a draw."""
+    return image + (draw << DRAW_SHIFT)

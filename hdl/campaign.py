@@ -1,0 +1,257 @@
+"""campaign: chips x draws x images without the host: draw a chip, run the images, count the votes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import CAMPAIGN_CHIPS
+from emulator.spec.variation import DRAW_SHIFT
+from hdl.bus import WindowSignature
+from hdl.delay import delayed
+from hdl.layouts import start_layout
+from hdl.memory import READ_LATENCY, RegisteredMemory
+from hdl.neuron import logit_layout
+
+RUN, ABORT = 1, 2
+"""Bits of register ``campaign_control``."""
+BYTES = 4
+"""Input codes in a word of the buffer."""
+
+
+class Campaign(wiring.Component):
+    """For chip in chips: for draw in draws: for image in images: vote for the largest logit, first of equals.
+
+    ``run`` clears the votes, then for each chip has it drawn (``redraw_*``, chip + 1 on ``stream``), streams
+    the images from its buffer into the core's input banks and counts, per image and class, the winners;
+    ``correct`` of the chip are those equal to the image's label. ``abort`` ends after the inferences under
+    way; either way the nominal weights are back in the array before ``busy`` falls. Latency: that of the
+    inferences, which load one input a cycle while the one before computes; about 30 cycles a chip more, and
+    campaign_votes cycles at the beginning. Resources: the four memories, about 500 LUTs.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "run": In(1),
+                "abort": In(1),
+                "first_chip": In(32),
+                "chips": In(9),
+                "images": In(bits_for(geometry.campaign_images)),
+                "draws": In(13),
+                "first_index": In(32),
+                "inputs": In(16),
+                "busy": Out(1),
+                "chips_done": Out(9),
+                "stream": Out(32),
+                "redraw": Out(1),
+                "nominal": Out(1),
+                "redraw_busy": In(1),
+                "bank": In(1),
+                "load": Out(1),
+                "load_address": Out(bits_for(2 * geometry.max_inputs - 1)),
+                "load_data": Out(8),
+                "start": Out(stream.Signature(start_layout())),
+                "input_done": In(1),
+                "logit": In(logit_layout(geometry)),
+                "input_window": In(WindowSignature()),
+                "label_window": In(WindowSignature()),
+                "vote_window": In(WindowSignature()),
+                "correct_window": In(WindowSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        running, clearing, stopping = Signal(), Signal(), Signal()
+        self.running, self.clearing = running, clearing
+        chip = Signal(range(CAMPAIGN_CHIPS + 1))
+        clear_address = Signal(range(g.campaign_votes))
+        m.d.comb += self.chips_done.eq(chip)
+        # Requests under way when the run begins were answered by the nominal chip: stream 0.
+        launch, launched_all, voted_all = Signal(), Signal(), Signal()
+        correct = Signal(32)
+        self.correct_write = Signal()
+
+        m.d.comb += self.busy.eq(1)
+        with m.If(self.abort):
+            m.d.sync += stopping.eq(1)
+        with m.FSM():
+            with m.State("idle"):
+                m.d.comb += self.busy.eq(self.run)
+                m.d.sync += [stopping.eq(0), self.stream.eq(0), clear_address.eq(0)]
+                with m.If(self.run):
+                    m.d.sync += [chip.eq(0), self.stream.eq(self.first_chip + 1)]
+                    m.next = "clear"
+            with m.State("clear"):
+                m.d.comb += clearing.eq(1)
+                m.d.sync += clear_address.eq(clear_address + 1)
+                with m.If(clear_address == g.campaign_votes - 1):
+                    m.next = "chip"
+            with m.State("chip"):
+                m.next = "draw"
+                with m.If((chip == self.chips) | stopping):
+                    m.next = "restore"
+            with m.State("draw"):
+                m.d.comb += self.redraw.eq(1)
+                m.next = "drawing"
+            with m.State("drawing"):
+                with m.If(~self.redraw_busy & ~self.redraw):
+                    m.d.comb += launch.eq(1)
+                    m.next = "run"
+            with m.State("run"):
+                m.d.comb += running.eq(1)
+                with m.If(launched_all & voted_all):
+                    m.next = "chip"
+                    with m.If(~stopping):
+                        m.d.comb += self.correct_write.eq(1)
+                        m.d.sync += [chip.eq(chip + 1), self.stream.eq(self.stream + 1)]
+            with m.State("restore"):
+                m.d.comb += [self.redraw.eq(1), self.nominal.eq(1)]
+                m.next = "restoring"
+            with m.State("restoring"):
+                with m.If(~self.redraw_busy):
+                    m.next = "idle"
+        outstanding = self._load(m, launch, stopping, launched_all)
+        m.d.comb += voted_all.eq(outstanding == 0)
+        self._vote(m, launch, clear_address, correct)
+        self._correct(m, chip, correct)
+        return m
+
+    def _load(self, m: Module, launch: Signal, stopping: Signal, launched_all: Signal) -> Signal:
+        """Images into the input banks, and inferences started; returns how many have no vote yet."""
+        g = self.geometry
+        m.submodules.inputs = memory = RegisteredMemory(32, g.campaign_words)
+        pointer = Signal(range(g.campaign_words))
+        _bus(m, memory, self.input_window, pointer)
+        image, draw = Signal.like(self.images), Signal.like(self.draws)
+        left, position = Signal(16), Signal(16)
+        byte, wait = Signal(2), Signal(range(READ_LATENCY + 2))
+        word = Signal(32)
+        bank, banks_taken = Signal(), Signal(2)
+        outstanding = Signal(4)
+        began, started = Signal(), Signal()
+        self.voted = Signal()
+        last_image = Signal()
+        m.d.sync += banks_taken.eq(banks_taken + began - (self.input_done & (banks_taken != 0)))
+        m.d.sync += outstanding.eq(outstanding + began - self.voted)
+        m.d.sync += last_image.eq(image + 1 == self.images)
+        m.d.comb += [
+            self.load_address.eq(Cat(position[: exact_log2(g.max_inputs)], bank)),
+            self.load_data.eq(word[:8]),
+            self.start.payload.bank.eq(bank),
+            self.start.payload.inference.eq(self.first_index + image + (draw << DRAW_SHIFT)),
+        ]
+        with m.FSM():
+            with m.State("idle"):
+                m.d.sync += [image.eq(0), draw.eq(0), pointer.eq(0), banks_taken.eq(0), outstanding.eq(0)]
+                m.d.sync += wait.eq(0)
+                with m.If(launch):
+                    m.d.sync += [bank.eq(self.bank), launched_all.eq(0)]
+                    m.next = "wait"
+            with m.State("wait"):
+                # The buffer's word is that of ``pointer`` READ_LATENCY cycles later.
+                m.d.sync += [wait.eq(wait + (wait != READ_LATENCY + 1)), left.eq(self.inputs), position.eq(0)]
+                m.d.sync += [byte.eq(0), word.eq(memory.data)]
+                with m.If(stopping | (draw == self.draws) | (self.images == 0)):
+                    m.d.sync += launched_all.eq(1)
+                    m.next = "idle"
+                    with m.If(outstanding != 0):
+                        m.next = "drain"
+                with m.Elif((wait == READ_LATENCY + 1) & (banks_taken < 2) & (outstanding < 3)):
+                    m.d.comb += began.eq(1)
+                    m.d.sync += pointer.eq(pointer + 1)
+                    m.next = "load"
+            with m.State("load"):
+                m.d.comb += self.load.eq(1)
+                m.d.sync += [
+                    position.eq(position + 1),
+                    left.eq(left - 1),
+                    byte.eq(byte + 1),
+                    word.eq(word >> 8),
+                ]
+                with m.If(left == 1):
+                    m.next = "start"
+                with m.Elif(byte == BYTES - 1):
+                    m.d.sync += [word.eq(memory.data), pointer.eq(pointer + 1)]
+            with m.State("start"):
+                m.d.comb += self.start.valid.eq(1)
+                with m.If(self.start.ready):
+                    m.d.comb += started.eq(1)
+                    m.d.sync += [bank.eq(~bank), image.eq(image + 1), wait.eq(0)]
+                    with m.If(last_image):
+                        m.d.sync += [image.eq(0), draw.eq(draw + 1), pointer.eq(0)]
+                    m.next = "wait"
+            with m.State("drain"):
+                with m.If(outstanding == 0):
+                    m.next = "idle"
+        return outstanding
+
+    def _vote(self, m: Module, launch: Signal, clear_address: Signal, correct: Signal) -> None:
+        """The winner of each inference into its counter, three cycles after its last logit."""
+        g = self.geometry
+        m.submodules.votes = votes = RegisteredMemory(32, g.campaign_votes)
+        m.submodules.labels = labels = RegisteredMemory(16, g.campaign_images)
+        logit = self.logit
+        best = Signal(signed(32))
+        winner = Signal(16)
+        base = Signal(range(g.campaign_votes))
+        size = Signal(16)
+        image = Signal.like(self.images)
+        finished = Signal()
+        better = (logit.column == 0) | (logit.z > best)
+        with m.If(logit.valid & better):
+            m.d.sync += [best.eq(logit.z), winner.eq(logit.column)]
+        m.d.sync += finished.eq(self.running & logit.valid & logit.final)
+        with m.If(logit.valid):
+            m.d.sync += size.eq(logit.column + 1)
+        address = Signal(range(g.campaign_votes))
+        m.d.comb += address.eq(base + winner)
+        _bus(m, labels, self.label_window, image)
+        m.d.comb += [
+            votes.address.eq(Mux(self.vote_window.select, self.vote_window.address, address)),
+            votes.write.eq(self.clearing | self.voted),
+            votes.write_address.eq(Mux(self.clearing, clear_address, address)),
+            votes.write_data.eq(Mux(self.clearing, 0, votes.data + 1)),
+        ]
+        m.d.sync += self.vote_window.read_data.eq(votes.data)
+        m.d.comb += self.voted.eq(delayed(m, finished, READ_LATENCY, "finished"))
+        with m.If(launch):
+            m.d.sync += [base.eq(0), image.eq(0), correct.eq(0)]
+        with m.If(self.voted):
+            m.d.sync += [
+                correct.eq(correct + (labels.data == winner)),
+                base.eq(base + size),
+                image.eq(image + 1),
+            ]
+            with m.If(image + 1 == self.images):
+                m.d.sync += [base.eq(0), image.eq(0)]
+
+    def _correct(self, m: Module, chip: Signal, correct: Signal) -> None:
+        m.submodules.correct = memory = RegisteredMemory(32, CAMPAIGN_CHIPS)
+        window = self.correct_window
+        m.d.comb += [
+            memory.address.eq(window.address),
+            memory.write.eq(self.correct_write),
+            memory.write_address.eq(chip),
+            memory.write_data.eq(correct),
+        ]
+        m.d.sync += window.read_data.eq(memory.data)
+
+
+def _bus(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
+    """``memory`` written by the bus; read by it when it asks, at ``address`` otherwise."""
+    m.d.comb += [
+        memory.address.eq(Mux(window.select, window.address, address)),
+        memory.write.eq(window.write),
+        memory.write_address.eq(window.address),
+        memory.write_data.eq(window.write_data),
+    ]
+    m.d.sync += window.read_data.eq(memory.data)

@@ -1,0 +1,16 @@
+"""delay: a value some cycles later, through plain registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal
+
+
+def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
+    """``value`` (its shape kept) ``cycles`` cycles later; ``name`` marks the registers in waveforms."""
+    for i in range(cycles):
+        late = Signal(value.shape(), name=f"{name}_{i + 1}")
+        m.d.sync += late.eq(value)
+        value = late
+    return value

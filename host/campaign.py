@@ -1,0 +1,171 @@
+"""campaign: uploads the images once, has the device run chips x draws x images, collects the votes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.campaign import CampaignResult
+from emulator.spec.memory_map import CAMPAIGN_CHIPS, Section, address
+from emulator.spec.registers import BY_NAME
+from emulator.spec.variation import DRAWS_MAX, inference_index
+from host.errors import HostError, LinkTimeout, VerifyError
+from host.links import Link
+
+RUN, ABORT = 1, 2
+POLL_S = (0.001, 0.05)
+"""First and longest pause between two looks at a running campaign, seconds."""
+IDLE_POLLS = 200
+"""Looks in a row without any change after which the device is given up: at least ten seconds."""
+STATUS = ("campaign_busy", "campaign_chips_done", "counter_clear", "inferences")
+
+
+class Device(Protocol):
+    """What a campaign needs of ``host.Board``."""
+
+    @property
+    def geometry(self) -> Geometry: ...
+
+    @property
+    def link(self) -> Link: ...
+
+    def read_words(self, first: int, count: int) -> npt.NDArray[np.int32]: ...
+
+    def read_register(self, name: str) -> int: ...
+
+    def write_register(self, name: str, value: int) -> None: ...
+
+    def write_sections(self, sections: list[Section]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What stays the same over a campaign's pieces."""
+
+    draws: int
+    seed: int
+    first_chip: int
+    first_image: int
+
+
+def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
+    """Images the device's buffers hold. At least 1 wherever the image itself fits, or ``VerifyError``."""
+    most = min(
+        geometry.campaign_images,
+        geometry.campaign_words // -(-inputs // 4),
+        geometry.campaign_votes // outputs,
+    )
+    if most < 1:
+        raise VerifyError(
+            f"an image of {inputs} inputs and {outputs} outputs does not fit the campaign buffers of "
+            f"geometry {geometry.name!r} ({geometry.campaign_words} words, {geometry.campaign_votes} votes)"
+        )
+    return most
+
+
+def run_campaign(
+    device: Device,
+    image: ChipImage,
+    x: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    chips: int,
+    plan: Plan,
+    progress: Callable[[int, int], None] | None,
+) -> CampaignResult:
+    """Votes of ``chips`` virtual chips. Raises HostError; the device is then told to stop."""
+    variation = image.variation
+    assert variation is not None
+    stop_campaign(device)
+    for name, value in (
+        ("stuck_low", variation.stuck_low),
+        ("stuck_high", variation.stuck_high),
+        ("stuck_codes", variation.codes_word()),
+        ("campaign_draws", plan.draws),
+    ):
+        device.write_register(name, value)
+    votes = np.zeros((len(x), image.outputs), np.int64)
+    correct = np.zeros(chips, np.int64)
+    batch = images_at_once(device.geometry, image.inputs, image.outputs)
+    total = chips * -(-len(x) // batch)
+    done = 0
+    assert plan.draws <= DRAWS_MAX
+    try:
+        for first in range(0, len(x), batch):
+            part = x[first : first + batch]
+            device.write_sections(_sections(part, labels[first : first + batch]))
+            device.write_register("campaign_images", len(part))
+            index = inference_index(plan.first_image + first, 0)
+            device.write_register("campaign_first_index", index)
+            for start in range(0, chips, CAMPAIGN_CHIPS):
+                count = min(CAMPAIGN_CHIPS, chips - start)
+                device.write_register("campaign_first_chip", plan.first_chip + start)
+                device.write_register("campaign_chips", count)
+                device.write_register("campaign_control", RUN)
+                _watch(device, count, partial(_report, progress, done, total))
+                counted = device.read_words(address("votes"), len(part) * image.outputs)
+                votes[first : first + len(part)] += counted.reshape(len(part), image.outputs)
+                good = device.read_words(address("correct"), count)
+                correct[start : start + count] += good
+                if int(counted.sum()) != count * plan.draws * len(part):
+                    raise VerifyError(
+                        f"the device counted {int(counted.sum())} votes; "
+                        f"expected: {count} chips x {plan.draws} draws x {len(part)} images"
+                    )
+                done += count
+    except BaseException:
+        # Ctrl-C included: the device must not work on, and is idle when it is next spoken to.
+        with contextlib.suppress(HostError):
+            device.write_register("campaign_control", ABORT)
+        raise
+    return CampaignResult(votes, correct, plan.draws, plan.seed, plan.first_chip)
+
+
+def stop_campaign(device: Device) -> None:
+    """End a campaign that an earlier process left running, and wait until the nominal chip is back."""
+    if device.geometry.redraw and device.read_register("campaign_busy"):
+        device.write_register("campaign_control", ABORT)
+        _watch(device, 0, lambda _: None)
+
+
+def _report(progress: Callable[[int, int], None] | None, done: int, total: int, chips: int) -> None:
+    if progress is not None:
+        progress(done + chips, total)
+
+
+def _sections(x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> list[Section]:
+    words = -(-x.shape[1] // 4)
+    padded = np.zeros((len(x), 4 * words), np.uint8)
+    padded[:, : x.shape[1]] = x
+    return [
+        Section(
+            "campaign inputs", address("campaign_inputs"), padded.reshape(-1).view("<i4").astype(np.int32)
+        ),
+        Section("labels", address("labels"), labels.astype(np.int32)),
+    ]
+
+
+def _watch(device: Device, chips: int, report: Callable[[int], object]) -> None:
+    """Wait until the device is idle and has done ``chips`` chips (or was aborted)."""
+    pause, seen, idle = POLL_S[0], (-1, -1), 0
+    first = BY_NAME[STATUS[0]].address
+    assert [BY_NAME[name].address - first for name in STATUS] == [0, 1, 2, 3]
+    while True:
+        busy, done, _, inferences = (int(w) & 0xFFFFFFFF for w in device.read_words(first, len(STATUS)))
+        report(done)
+        if not busy:
+            if chips and done != chips:
+                raise VerifyError(f"the device ended after {done} of {chips} virtual chips")
+            return
+        idle = idle + 1 if (done, inferences) == seen else 0
+        seen = (done, inferences)
+        if idle >= IDLE_POLLS:
+            raise LinkTimeout(f"the device's campaign does not go on (after {done} of {chips} chips)")
+        device.link.wait(pause)
+        pause = min(2 * pause, POLL_S[1])

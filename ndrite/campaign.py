@@ -1,0 +1,194 @@
+"""A campaign in resumable pieces, and what its votes say: accuracy distribution, yield, worst images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.files import whole_file
+from emulator.spec import ChipImage
+from emulator.spec.campaign import CampaignResult
+from host import BoardApi, InputError
+
+PIECE_CHIPS = 16
+"""Chips between two saved states: what an interruption costs at most."""
+LEVEL = 0.95
+NORMAL_95 = 1.959963984540054
+WORST = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignPlan:
+    """What a campaign runs; two with the same plan, image and inputs give the same votes."""
+
+    chips: int
+    draws: int = 1
+    seed: int = 0
+    noise: bool = True
+
+
+def run_campaign(
+    board: BoardApi,
+    image: ChipImage,
+    x: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    plan: CampaignPlan,
+    *,
+    state: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> CampaignResult:
+    """Run ``plan`` on a programmed board, going on from ``state`` where that holds chips already done.
+
+    ``state`` is written after every ``PIECE_CHIPS`` chips and left in place.
+
+    Raises
+    ------
+    InputError
+        ``state`` belongs to another campaign.
+    HostError, CampaignError
+        As ``BoardApi.campaign``.
+    """
+    votes = np.zeros((len(x), image.outputs), np.int64)
+    correct = np.zeros(0, np.int64)
+    mark = _mark(image, x, labels, plan)
+    if state is not None and state.exists():
+        votes, correct = _load(state, mark)
+    while len(correct) < plan.chips:
+        first = len(correct)
+        count = min(PIECE_CHIPS, plan.chips - first)
+
+        def report(done: int, total: int, first: int = first, count: int = count) -> None:
+            if progress is not None:
+                progress(first + done * count // max(total, 1), plan.chips)
+
+        piece = board.campaign(
+            x,
+            labels,
+            chips=count,
+            draws=plan.draws,
+            seed=plan.seed,
+            first_chip=first,
+            noise=plan.noise,
+            progress=report,
+        )
+        votes = votes + piece.votes
+        correct = np.concatenate([correct, piece.correct])
+        if state is not None:
+            with whole_file(state) as file:
+                np.savez(file, mark=np.array(mark), votes=votes, correct=correct)
+    if progress is not None:
+        progress(plan.chips, plan.chips)
+    return CampaignResult(votes, correct, plan.draws, plan.seed, 0)
+
+
+def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:
+    """Distribution of the chips' accuracies, yield at ``threshold`` (0..1), worst images; fit for JSON.
+
+    The mean's interval is 95 % by the t law over chips, the yield's 95 % by Wilson's score.
+    """
+    accuracy = result.accuracy_per_chip
+    n = len(accuracy)
+    mean, half = mean_interval(accuracy)
+    passed = int((accuracy >= threshold).sum())
+    low, high = wilson(passed, n)
+    share = result.votes[np.arange(result.images), labels] / result.votes.sum(axis=1)
+    worst = np.argsort(share, kind="stable")[:WORST]
+    return {
+        "chips": n,
+        "images": result.images,
+        "draws": result.draws,
+        "seed": result.seed,
+        "accuracy_mean": mean,
+        "accuracy_mean_interval_95": None if half is None else [mean - half, mean + half],
+        "accuracy_std": float(accuracy.std(ddof=1)) if n > 1 else None,
+        "accuracy_min": float(accuracy.min()),
+        "accuracy_median": float(np.median(accuracy)),
+        "accuracy_max": float(accuracy.max()),
+        "threshold": threshold,
+        "yield": passed / n,
+        "yield_interval_95": [low, high],
+        "worst_images": [
+            {
+                "image": int(i),
+                "label": int(labels[i]),
+                "share_correct": float(share[i]),
+                "usual_vote": int(result.votes[i].argmax()),
+            }
+            for i in worst
+        ],
+        "accuracy_per_chip": [float(a) for a in accuracy],
+        "votes": result.votes.tolist(),
+    }
+
+
+def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
+    """Mean of (n,) values and half its 95 % interval by the t law; None for a single value."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, None
+    from scipy.stats import t
+
+    return mean, float(t.ppf(0.5 + LEVEL / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """95 % interval of a proportion (Wilson 1927, doi 10.1080/01621459.1927.10502953)."""
+    z2 = NORMAL_95**2
+    centre = (successes + z2 / 2) / (n + z2)
+    half = NORMAL_95 / (n + z2) * math.sqrt(successes * (n - successes) / n + z2 / 4)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def figure(result: CampaignResult, path: Path, *, threshold: float, title: str) -> None:
+    """Histogram of the chips' accuracies with the threshold, and yield against threshold."""
+    from matplotlib.figure import Figure
+
+    accuracy = np.sort(100 * result.accuracy_per_chip)
+    drawing = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = drawing.subplots(1, 2)
+    left.hist(accuracy, bins=min(40, max(5, len(accuracy) // 4)), color="#4477aa")
+    left.axvline(100 * threshold, color="#cc3311", linestyle="--", label=f"threshold {100 * threshold:g} %")
+    left.set(xlabel="accuracy of a chip, %", ylabel="chips", title=title)
+    left.legend()
+    right.step(accuracy, 100 * (1 - np.arange(len(accuracy)) / len(accuracy)), where="pre", color="#4477aa")
+    right.axvline(100 * threshold, color="#cc3311", linestyle="--")
+    right.set(xlabel="threshold, % accuracy", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in drawing.canvas.get_supported_filetypes():
+        raise InputError(f"figure {path} ends in {path.suffix!r}; accepted: .png, .svg or .pdf")
+    with whole_file(path) as file:
+        drawing.savefig(file, format=kind, dpi=150)
+
+
+def _mark(image: ChipImage, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: CampaignPlan) -> str:
+    """What a saved state must agree with; the number of chips may grow."""
+    kept = asdict(plan) | {"chips": None, "image": image.tag, "checksum": image.checksum()}
+    scalars = image.variation.scalars() if image.variation else None
+    digest = hashlib.sha256(json.dumps([kept, scalars]).encode())
+    digest.update(x.tobytes())
+    digest.update(np.ascontiguousarray(labels, np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def _load(state: Path, mark: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    try:
+        with np.load(state, allow_pickle=False) as file:
+            same, votes, correct = str(file["mark"]) == mark, file["votes"], file["correct"]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"{state}: not the state of a campaign ({error}); delete it to start anew") from None
+    if not same:
+        raise InputError(
+            f"{state}: state of another campaign (image, inputs, seed, draws); delete it or rename"
+        )
+    return votes, correct
+
+
+__all__ = ["CampaignPlan", "figure", "mean_interval", "run_campaign", "summary", "wilson"]

@@ -1,0 +1,170 @@
+"""ndrite campaign: many virtual chips of one image."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emulator.spec import ChipImage
+from ndrite.cli.files import load_array
+from ndrite.cli.options import board_option, json_option, noise_option
+from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.url import connect
+
+
+@click.command()
+@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@board_option
+@click.option("--chips", default=100, show_default=True, type=click.IntRange(1), help="Virtual chips.")
+@click.option(
+    "--images", "count", default=1000, show_default=True, type=click.IntRange(1), help="First N test images."
+)
+@click.option("--draws", default=1, show_default=True, type=click.IntRange(1, 4096), help="Read-noise draws.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, (1 << 64) - 1),
+    help="Which wafer: chips 0, 1, ... of this seed are the same on every board.",
+)
+@click.option(
+    "--threshold",
+    default=85.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+    help="Accuracy in percent that a good chip reaches.",
+)
+@click.option(
+    "--chip",
+    metavar="NAME",
+    help="Chip whose cells' spread to draw from, where IMAGE was not compiled with --nominal; "
+    "default: the chip it was compiled for.",
+)
+@click.option("--inputs", metavar="X.npy", type=click.Path(path_type=Path), help="uint8 (n, inputs) inputs.")
+@click.option("--labels", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes, (n,).")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE.json",
+    type=click.Path(path_type=Path),
+    help="Write the JSON here; work in progress is kept beside it and taken up again.",
+)
+@click.option(
+    "--figure", "figure_path", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw it here."
+)
+@noise_option
+@json_option
+def command(
+    image_path: Path,
+    url: str,
+    chips: int,
+    count: int,
+    draws: int,
+    seed: int,
+    threshold: float,
+    chip: str | None,
+    inputs: Path | None,
+    labels: Path | None,
+    output: Path | None,
+    figure_path: Path | None,
+    noise: bool,
+    as_json: bool,
+) -> None:
+    """Accuracy over many virtual chips of IMAGE: every cell drawn anew for each, read noise in every draw.
+
+    Votes are the same on every board. Intervals are 95 %. With -o the campaign survives Ctrl-C: run the same
+    command again (more --chips may be asked for then).
+
+    \b
+    Example: ndrite compile float.npz --chip dendritic-ndr --nominal -o image.npz
+             ndrite campaign image.npz --chips 1000 --images 1000 -o campaign.json --figure campaign.svg
+    """
+    from emulator.files import whole_file
+    from ndrite.campaign import CampaignPlan, figure, run_campaign, summary
+
+    image = _with_variation(ChipImage.load(image_path), chip)
+    x, y = _data(image, inputs, labels, count)
+    plan = CampaignPlan(chips=chips, draws=draws, seed=seed, noise=noise)
+    state = None if output is None else output.with_name(f".{output.name}.part.npz")
+    with connect(url) as board:
+        with progress_bar("programming") as report:
+            board.program(image, progress=report)
+        with progress_bar("chips") as report:
+            result = run_campaign(board, image, x, y, plan, state=state, progress=report)
+    found = summary(result, y, threshold=threshold / 100)
+    value: dict[str, Any] = {"image": str(image_path), "board": url, "noise": noise, **found}
+    if figure_path is not None:
+        figure(result, figure_path, threshold=threshold / 100, title=f"{chips} chips, {len(x)} images")
+    if output is not None:
+        import json
+
+        with whole_file(output) as file:
+            file.write(json.dumps(value, indent=1).encode())
+        assert state is not None
+        state.unlink(missing_ok=True)
+    if as_json:
+        print_json(value)
+    else:
+        _table(image, url, found)
+
+
+def _table(image: ChipImage, url: str, found: dict[str, Any]) -> None:
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.2f}"
+
+    def interval(value: list[float] | None) -> str:
+        return "-" if value is None else f"{percent(value[0])} .. {percent(value[1])}"
+
+    rows = [
+        ("chips x images x draws", f"{found['chips']} x {found['images']} x {found['draws']}"),
+        ("accuracy, mean, %", percent(found["accuracy_mean"])),
+        ("its 95 % interval, %", interval(found["accuracy_mean_interval_95"])),
+        ("standard deviation over chips, points", percent(found["accuracy_std"])),
+        (
+            "worst / median / best chip, %",
+            " / ".join(percent(found[f"accuracy_{k}"]) for k in ("min", "median", "max")),
+        ),
+        (f"yield at {100 * found['threshold']:g} %, % of chips", percent(found["yield"])),
+        ("its 95 % interval, %", interval(found["yield_interval_95"])),
+    ]
+    print_table(f"{image.name}: virtual chips on {url}", ("quantity", "value"), rows)
+    worst = [
+        (str(w["image"]), str(w["label"]), percent(w["share_correct"]), str(w["usual_vote"]))
+        for w in found["worst_images"]
+    ]
+    print_table("hardest images", ("image", "label", "correct votes, %", "usual vote"), worst)
+
+
+def _with_variation(image: ChipImage, name: str | None) -> ChipImage:
+    from emulator.chips import Chip, load_chip, parse_chip
+    from emulator.compile.variation import variation_of
+
+    if image.variation is not None and name is None:
+        return image
+    chip: Chip
+    if name is not None:
+        chip = load_chip(name)
+    elif isinstance(image.provenance.get("chip"), dict):
+        chip = parse_chip(image.provenance["chip"])
+        click.echo(
+            "ndrite: warning: this image is one individual chip of "
+            f"{chip.name!r}; its cells, errors included, serve as targets (compile --nominal avoids it)",
+            err=True,
+        )
+    else:
+        raise click.UsageError("IMAGE names no chip; say with --chip whose cells' spread to draw from")
+    return dataclasses.replace(image, variation=variation_of(chip))
+
+
+def _data(image: ChipImage, inputs: Path | None, labels: Path | None, count: int) -> tuple[Any, Any]:
+    from ndrite.shipped import labelled_images
+
+    if (inputs is None) != (labels is None):
+        raise click.UsageError("--inputs and --labels go together")
+    x, y = labelled_images(image.inputs) if inputs is None else (load_array(inputs), load_array(labels))  # type: ignore[arg-type]
+    if inputs is None and count > len(x):
+        raise click.UsageError(f"--images is {count}; accepted: 1..{len(x)}")
+    return x[:count], y[:count]

@@ -1,0 +1,68 @@
+"""ndrite sweep: grids over chip fields, seeds and networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ndrite.cli.options import json_option
+from ndrite.cli.terminal import print_json, print_table, progress_bar
+
+
+@click.command()
+@click.argument("plan_path", metavar="PLAN.yaml", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Results and figures; default: PLAN without .yaml.",
+)
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1, 1024), help="Local processes."
+)
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Dask scheduler to use instead; its workers need ndrite and the plan's network files.",
+)
+@json_option
+def command(plan_path: Path, output: Path | None, workers: int, scheduler: str | None, as_json: bool) -> None:
+    """Accuracy at every point of PLAN.yaml; go on where an earlier run stopped.
+
+    \b
+    Example plan:
+      chip: wan2022
+      grid:
+        cell.stuck_low_percent: [0, 1, 2]
+        array.wire_resistance_ohm: [0, 1]
+      seeds: 3
+      images: 1000
+    With `chips: 50` every point is 50 virtual chips instead of one programmed chip.
+    """
+    from ndrite.sweep import Results, load_plan, run_sweep
+    from ndrite.sweep.figure import axis_summary, draw
+
+    plan = load_plan(plan_path)
+    results = Results(output or plan_path.with_suffix(""))
+    with progress_bar(f"points of {plan.name}") as report:
+        rows = run_sweep(plan, results, scheduler=scheduler, workers=workers, progress=report)
+    figures = draw(rows, plan.axes, results.folder)
+    if as_json:
+        print_json(
+            {
+                "plan": str(plan_path),
+                "results": str(results.folder / "results.parquet"),
+                "figures": [str(path) for path in figures],
+                "rows": rows,
+            }
+        )
+        return
+    for axis in plan.axes:
+        table = [
+            (str(value), *(f"{100 * a:.2f}" for a in accuracies))
+            for value, *accuracies in axis_summary(rows, axis)
+        ]
+        print_table(f"{plan.name}: accuracy, %", (axis, "mean", "least", "greatest"), table)
+    click.echo(f"{len(rows)} points in {results.folder / 'results.parquet'}")

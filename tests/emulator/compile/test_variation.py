@@ -1,0 +1,47 @@
+"""The integer tables of virtual chips against the physics they stand for."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.chips import load_chip
+from emulator.compile.variation import variation_of, without_errors
+from emulator.compile.weights import as_chip, map_weights
+from emulator.golden.redraw import redraw
+
+CHIPS = ("dendritic-ndr", "wan2022", "ibm-cmo-hfox-2", "milo2021")
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_virtual_chips_spread_as_programmed_ones(name: str) -> None:
+    """Mean and deviation of weights, level by level: integer draws against the float programming model."""
+    cell = load_chip(name).cell
+    # Rare stuck cells would dominate a sample's deviation; their rates have a test of their own.
+    chip = as_chip(dataclasses.replace(cell, stuck_low_percent=0.0, stuck_high_percent=0.0))
+    rng = np.random.default_rng(0)
+    levels = np.linspace(-1, 1, 2 * chip.cell.levels - 1)
+    floats = np.repeat(levels[:, None], 4000, axis=1).T.copy()  # every column has every level
+    ideal = without_errors(chip)
+    nominal = map_weights(floats.T, chip, rng, uniform=True, programmed_on=ideal).codes
+    real = map_weights(floats.T, chip, rng, uniform=True).codes
+    drawn = redraw(nominal, variation_of(chip), seed=1, chip=0, layer=0)
+    deviation = real.std(axis=1)
+    limit = 5 * deviation / np.sqrt(real.shape[1])
+    # One code of rounding, and the float model clips at 0 after each of programming and ageing.
+    assert (np.abs(real.mean(axis=1) - drawn.mean(axis=1)) < limit + 1.0).all()
+    assert np.allclose(deviation, drawn.std(axis=1), rtol=0.08, atol=0.4)
+
+
+def test_tables_say_what_the_chip_says() -> None:
+    chip = load_chip("dendritic-ndr")
+    v = variation_of(chip)
+    assert v.stuck_low == round(0.001 * 65536)
+    assert v.stuck_high == round(0.001 * 65536)
+    assert v.code_max == 255
+    assert v.stuck_code_low == 0
+    quiet = variation_of(without_errors(chip))
+    assert not quiet.sigma.any()
+    assert quiet.stuck_low == quiet.stuck_high == 0

@@ -1,0 +1,137 @@
+"""Campaigns of the golden model: what a vote depends on, and the compiled loops against NumPy."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core
+from emulator.golden import fast as fast_model
+from emulator.golden.campaign import campaign
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.redraw import virtual_chip
+from emulator.spec import PRESETS, ChipImage, ImageError
+from emulator.spec.campaign import CampaignError
+from emulator.spec.variation import Variation, same_cells
+
+TINY = PRESETS["tiny"]
+
+
+def varied(seed: int, **options: Any) -> ChipImage:
+    rng = np.random.default_rng(seed)
+    image = random_image(TINY, rng, **options)
+    sigma = rng.integers(500, 8000, 256).astype(np.uint16)
+    v = Variation(mean=same_cells().mean, sigma=sigma, stuck_low=600, stuck_high=400)
+    return dataclasses.replace(image, variation=v)
+
+
+def test_votes_are_the_argmax_of_each_inference() -> None:
+    image = varied(3, layers=2, noise=True)
+    rng = np.random.default_rng(1)
+    x, labels = random_inputs(image, rng, 6), rng.integers(0, image.outputs, 6)
+    got = campaign(image, x, labels, chips=3, draws=2, seed=77, first_chip=40, first_image=500)
+    votes = np.zeros((6, image.outputs), int)
+    correct = np.zeros(3, int)
+    for c in range(3):
+        core = Core(virtual_chip(image, seed=77, chip=40 + c), fast=False)
+        for t in range(2):
+            for i in range(6):
+                y = core.infer(x[i : i + 1], seed=77, first_index=500 + i + t * 2**20, stream=41 + c)[0]
+                winner = int(np.flatnonzero(y == y.max())[0])
+                votes[i, winner] += 1
+                correct[c] += winner == labels[i]
+    np.testing.assert_array_equal(got.votes, votes)
+    np.testing.assert_array_equal(got.correct, correct)
+    assert got.accuracy_per_chip[0] == correct[0] / 12
+
+
+def test_pieces_add_up_to_the_whole() -> None:
+    image = varied(4, layers=2, noise=True)
+    rng = np.random.default_rng(1)
+    x, labels = random_inputs(image, rng, 8), rng.integers(0, image.outputs, 8)
+    whole = campaign(image, x, labels, chips=5, draws=2, seed=7)
+    chips = [campaign(image, x, labels, chips=n, draws=2, seed=7, first_chip=c) for c, n in ((0, 2), (2, 3))]
+    np.testing.assert_array_equal(whole.votes, sum(part.votes for part in chips))
+    np.testing.assert_array_equal(whole.correct, np.concatenate([part.correct for part in chips]))
+    images = [
+        campaign(image, x[i : i + 4], labels[i : i + 4], chips=5, draws=2, seed=7, first_image=i)
+        for i in (0, 4)
+    ]
+    np.testing.assert_array_equal(whole.votes, np.concatenate([part.votes for part in images]))
+    np.testing.assert_array_equal(whole.correct, sum(part.correct for part in images))
+
+
+def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
+    image = varied(5, layers=2, noise=True)
+    rng = np.random.default_rng(1)
+    x, labels = random_inputs(image, rng, 32), np.zeros(32, int)
+    one = campaign(image, x, labels, chips=2, seed=1)
+    assert not np.array_equal(one.votes, campaign(image, x, labels, chips=2, seed=2).votes)
+    assert not np.array_equal(one.votes, campaign(image, x, labels, chips=2, seed=1, first_chip=2).votes)
+    quiet = campaign(image, x, labels, chips=2, seed=1, noise=False)
+    twice = campaign(image, x, labels, chips=2, draws=2, seed=1, noise=False)
+    np.testing.assert_array_equal(2 * quiet.votes, twice.votes)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"chips": 0}, "chips is 0"),
+        ({"draws": 4097}, "draws is 4097; accepted: 1..4096"),
+        ({"seed": -1}, "seed is -1"),
+        ({"first_chip": 2**32 - 1}, "first_chip is"),
+        ({"first_image": 2**20}, "first_image is 1048576"),
+        ({"labels": np.zeros(3, int)}, "labels is int64"),
+        ({"labels": np.full(8, -1)}, "labels is -1"),
+        ({"x": np.zeros((8, 3), np.uint8)}, "images is uint8"),
+    ],
+)
+def test_bad_parameters_are_named(change: dict[str, Any], match: str) -> None:
+    image = varied(4, sizes=(10, 4), noise=False)
+    plan: dict[str, Any] = {"x": np.zeros((8, 10), np.uint8), "labels": np.zeros(8, int), "chips": 1} | change
+    with pytest.raises(CampaignError, match=match):
+        campaign(image, plan.pop("x"), plan.pop("labels"), **plan)
+    with pytest.raises(ImageError, match="individual"):
+        campaign(
+            dataclasses.replace(image, variation=None), np.zeros((8, 10), np.uint8), np.zeros(8, int), chips=1
+        )
+
+
+@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("readout", ["adc", "analog"])
+def test_compiled_loops_equal_numpy(readout: str, dac_bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="needs ndrite[fast]")
+    for trial in range(3):
+        image = varied(trial, layers=3, readout=readout, dac_bits=dac_bits, corner=trial == 2)
+        rng = np.random.default_rng(trial)
+        x, labels = random_inputs(image, rng, 150), rng.integers(0, image.outputs, 150)
+        assert fast_model.suits(image)
+        for stream in (0, 9):
+            arguments: dict[str, Any] = {"seed": 2**63 + trial, "first_index": 2**32 - 70, "stream": stream}
+            np.testing.assert_array_equal(
+                Core(image, fast=True).infer(x, **arguments), Core(image, fast=False).infer(x, **arguments)
+            )
+        plan: dict[str, Any] = {"chips": 2, "draws": 2, "seed": 5 + trial, "first_chip": 1000}
+        compiled = campaign(image, x, labels, **plan)
+        with monkeypatch.context() as patch:
+            patch.setattr("emulator.golden.campaign.available", lambda: False)
+            patch.setattr("emulator.golden.core.available", lambda: False)
+            plain = campaign(image, x, labels, **plan)
+        np.testing.assert_array_equal(compiled.votes, plain.votes)
+        np.testing.assert_array_equal(compiled.correct, plain.correct)
+
+
+def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
+    image = random_image(
+        PRESETS["sim"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False
+    )
+    weights = np.full((1024, 4), 255, np.int16)
+    image = dataclasses.replace(image, layers=(dataclasses.replace(image.layers[0], weights=weights),))
+    assert not fast_model.suits(image)
+    with pytest.raises(ValueError, match="float32"):
+        fast_model.FastCore(image)
+    x = np.full((300, 1024), 255, np.uint8)
+    np.testing.assert_array_equal(Core(image).infer(x), Core(image, fast=False).infer(x))

@@ -1,0 +1,111 @@
+"""ndrite campaign on the golden board: keys, files, interruption, refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emulator.golden.campaign import campaign
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import PRESETS, ChipImage
+from emulator.spec.variation import Variation, same_cells
+from ndrite.campaign import mean_interval, wilson
+from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
+
+OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--draws", "2", "--seed", "5"]
+
+
+@pytest.fixture
+def varied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChipImage:
+    """Working folder with image.npz, x.npy, labels.npy."""
+    rng = np.random.default_rng(2)
+    image = random_image(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", noise=True)
+    sigma = np.full(256, 4000, np.uint16)
+    image = dataclasses.replace(image, variation=Variation(mean=same_cells().mean, sigma=sigma))
+    image.save(tmp_path / "image.npz")
+    x = random_inputs(image, rng, 12)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "labels.npy", rng.integers(0, 3, 12))
+    monkeypatch.chdir(tmp_path)
+    return image
+
+
+def test_json_is_the_campaign(varied: ChipImage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["campaign", "image.npz", "--chips", "40", *OPTIONS, "--threshold", "30", "--json"]) == OK
+    got = json.loads(capsys.readouterr().out)
+    x, labels = np.load("x.npy"), np.load("labels.npy")
+    expected = campaign(varied, x, labels, chips=40, draws=2, seed=5)
+    assert got["votes"] == expected.votes.tolist()
+    assert got["accuracy_per_chip"] == expected.accuracy_per_chip.tolist()
+    assert (got["chips"], got["images"], got["draws"], got["seed"]) == (40, 12, 2, 5)
+    assert got["accuracy_mean"] == pytest.approx(expected.accuracy_per_chip.mean())
+    assert got["yield"] == (expected.accuracy_per_chip >= 0.3).mean()
+    worst = got["worst_images"][0]
+    share = expected.votes[np.arange(12), labels] / 80
+    assert worst["share_correct"] == share.min()
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(
+    varied: ChipImage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["campaign", "image.npz", "--chips", "50", *OPTIONS]
+    assert run([*command, "-o", "whole.json"]) == OK
+    calls: list[int] = []
+
+    def third_time(*a: Any, **k: Any) -> Any:
+        calls.append(k["first_chip"])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return campaign(*a, **k)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("boards.golden.campaign", third_time)
+        assert run([*command, "-o", "parts.json"]) == INTERRUPTED
+        assert not Path("parts.json").exists()
+        assert run([*command, "-o", "parts.json"]) == OK
+    assert calls == [0, 16, 32, 32, 48]
+    assert Path("parts.json").read_bytes() == Path("whole.json").read_bytes()
+    assert sorted(p.name for p in Path().iterdir() if "part" in p.name) == ["parts.json"]
+
+
+def test_a_state_of_another_campaign_is_refused(
+    varied: ChipImage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = Path(".out.json.part.npz")
+    np.savez(state, mark=np.array("other"), votes=np.zeros((12, 3), np.int64), correct=np.zeros(16, np.int64))
+    assert run(["campaign", "image.npz", "--chips", "20", *OPTIONS, "-o", "out.json"]) == BAD_INPUT
+    assert ".out.json.part.npz" in capsys.readouterr().err
+    state.write_bytes(b"no archive")
+    assert run(["campaign", "image.npz", "--chips", "20", *OPTIONS, "-o", "out.json"]) == BAD_INPUT
+
+
+def test_figure_and_table(varied: ChipImage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["campaign", "image.npz", "--chips", "8", *OPTIONS, "--figure", "f.svg"]) == OK
+    assert Path("f.svg").read_text().count("<svg") == 1
+    assert "95 % interval" in capsys.readouterr().out
+    assert run(["campaign", "image.npz", "--chips", "8", *OPTIONS, "--figure", "f.xyz"]) == BAD_INPUT
+    assert ".png, .svg or .pdf" in capsys.readouterr().err
+
+
+def test_an_image_of_one_chip_needs_to_know_whose_spread(
+    varied: ChipImage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataclasses.replace(varied, variation=None).save("one.npz")
+    assert run(["campaign", "one.npz", "--chips", "2", *OPTIONS]) == BAD_INPUT
+    assert "--chip" in capsys.readouterr().err
+    assert run(["campaign", "one.npz", "--chips", "2", *OPTIONS, "--chip", "wan2022"]) == OK
+
+
+def test_intervals() -> None:
+    """Against Brown, Cai, DasGupta 2001 (Wilson, 1 of 10) and a t table (0.975, 3 degrees: 3.182446)."""
+    assert wilson(1, 10) == pytest.approx((0.017876, 0.404150), abs=1e-5)
+    assert wilson(0, 10)[0] == 0.0
+    mean, half = mean_interval(np.array([1.0, 2.0, 3.0, 4.0]))
+    assert mean == 2.5
+    assert half == pytest.approx(3.182446 * np.sqrt(5 / 3) / 2, rel=1e-6)
+    assert mean_interval(np.array([1.0])) == (1.0, None)

@@ -1,0 +1,189 @@
+"""Sweeps: plans, resuming after SIGKILL of worker and client, and what a board resource means."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emulator.network import Dense, Network
+from ndrite.cli.main import BAD_INPUT, OK, run
+from ndrite.sweep import SweepError, load_plan
+from ndrite.sweep.point import run_point
+from ndrite.sweep.results import VOLATILE
+from ndrite.sweep.run import resource
+
+pytest.importorskip("distributed", reason="needs ndrite[sweep]")
+pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
+
+PLAN = """
+chip: wan2022
+networks: [small.npz]
+grid:
+  cell.stuck_low_percent: [0, 2, 5]
+seeds: 2
+images: 200
+samples: 64
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A network of 784-10 (nearest class means) and a plan of six points."""
+    from ndrite.shipped import labelled_images
+
+    x, labels = labelled_images(784)
+    x = x[1000:] / 255.0
+    means = np.stack([x[labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1)
+    dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0), activation=None)
+    Network(name="small", layers=(dense,)).save(tmp_path / "small.npz")
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def table(folder: Path) -> list[dict[str, Any]]:
+    rows = pyarrow.parquet.read_table(folder / "results.parquet").to_pylist()
+    return [{k: v for k, v in row.items() if k not in VOLATILE} for row in rows]
+
+
+def test_points_are_keyed_by_what_decides_them(folder: Path) -> None:
+    plan = load_plan(folder / "plan.yaml")
+    assert len(plan.points) == len({p.key for p in plan.points}) == 6
+    assert plan.axes == ("cell.stuck_low_percent", "seed")
+    (folder / "wider.yaml").write_text(PLAN.replace("[0, 2, 5]", "[5, 0, 1, 2]"))
+    wider = {p.key for p in load_plan(folder / "wider.yaml").points}
+    assert {p.key for p in plan.points} < wider
+    (folder / "other.yaml").write_text(PLAN.replace("images: 200", "images: 201"))
+    assert not {p.key for p in load_plan(folder / "other.yaml").points} & wider
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (("chip: wan2022", ""), "chip is missing"),
+        (("seeds: 2", "seeds: 0"), "seeds is 0"),
+        (("seeds: 2", "sedes: 2"), "field sedes is unknown"),
+        (("images: 200", "images: 20000"), "images is 20000; accepted: an integer, 1..10000"),
+        (("cell.stuck_low_percent", "cell.stuck"), "grid field cell.stuck is unknown"),
+        (("[0, 2, 5]", "[0, 200]"), "stuck_low_percent is 200"),
+        (("[0, 2, 5]", "3"), "grid.cell.stuck_low_percent is 3"),
+        (("small.npz", "none.npz"), "existing file"),
+        (("seeds: 2", "draws: 3"), "draws is 3; accepted: 1, unless chips"),
+        (("chip: wan2022", "chip: [}"), "not YAML"),
+    ],
+)
+def test_bad_plans_are_named(folder: Path, change: tuple[str, str], match: str) -> None:
+    (folder / "bad.yaml").write_text(PLAN.replace(*change))
+    with pytest.raises(SweepError, match=match) as refused:
+        load_plan(folder / "bad.yaml")
+    assert "bad.yaml" in str(refused.value)
+
+
+def test_command_equals_the_points_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sweep", "plan.yaml", "-o", "out", "--json"]) == OK
+    got = json.loads(capsys.readouterr().out)
+    plan = load_plan(folder / "plan.yaml")
+    for row, point in zip(got["rows"], plan.points, strict=True):
+        alone = run_point(point, "golden:")
+        assert {k: row[k] for k in alone if k not in VOLATILE} == {
+            k: v for k, v in alone.items() if k not in VOLATILE
+        }
+    assert [Path(path).name for path in got["figures"]] == ["cell.stuck_low_percent.svg", "seed.svg"]
+    # Nothing is computed twice: the second time not even a worker is started.
+    before = {p: p.stat().st_mtime_ns for p in (folder / "out" / "points").iterdir()}
+    assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
+    assert {p: p.stat().st_mtime_ns for p in (folder / "out" / "points").iterdir()} == before
+
+
+def test_virtual_chips_in_a_point(folder: Path) -> None:
+    (folder / "chips.yaml").write_text(PLAN + "chips: 3\ndraws: 2\n")
+    point = load_plan(folder / "chips.yaml").points[0]
+    row = run_point(point, "golden:")
+    assert row["chips"] == 3
+    assert row["accuracy_min"] <= row["accuracy"] <= row["accuracy_max"]
+
+
+def children(pid: int) -> list[int]:
+    """Processes below ``pid``, all generations."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            if parent == pid:
+                found += [int(entry.name), *children(int(entry.name))]
+    return found
+
+
+def worker_of(pid: int) -> int | None:
+    """The process that computes: a grandchild that runs Dask's worker."""
+    for child in children(pid):
+        try:
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"spawn_main" in command:
+            return child
+    return None
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the worker through /proc")
+def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
+    assert run(["sweep", "plan.yaml", "-o", "whole"]) == OK
+    command = [
+        sys.executable,
+        "-c",
+        "from ndrite.cli import main; main()",
+        "sweep",
+        "plan.yaml",
+        "-o",
+        "broken",
+    ]
+    points = folder / "broken" / "points"
+
+    def until(count: int, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 120
+        while len(list(points.glob("*.parquet"))) < count:
+            assert process.poll() is None, f"the sweep ended early, code {process.poll()}"
+            assert time.monotonic() < deadline, "no result within two minutes"
+            time.sleep(0.02)
+
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as process:
+        until(1, process)
+        worker = worker_of(process.pid)
+        assert worker is not None
+        os.kill(worker, signal.SIGKILL)
+        until(3, process)
+        os.killpg(process.pid, signal.SIGKILL)
+    kept = {p: p.stat().st_mtime_ns for p in points.iterdir()}
+    assert not (folder / "broken" / "results.parquet").exists()
+    assert 3 <= len(kept) < 6
+    assert run(["sweep", "plan.yaml", "-o", "broken"]) == OK
+    assert table(folder / "broken") == table(folder / "whole")
+    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+
+
+def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = load_plan(folder / "plan.yaml")
+    points = folder / "out" / "points"
+    points.mkdir(parents=True)
+    for point in plan.points:
+        (points / f"{point.key}.parquet").write_bytes(b"nothing")
+    assert run(["sweep", "plan.yaml", "-o", "out"]) == BAD_INPUT
+    assert "delete it" in capsys.readouterr().err
+
+
+def test_a_hardware_board_serves_one_worker_at_a_time() -> None:
+    assert resource("golden:") == resource("sim:tiny") == {}
+    assert resource("uart:/dev/ttyUSB0") == {"board-uart:/dev/ttyUSB0": 1}

@@ -1,0 +1,151 @@
+"""Campaigns on the simulated board: every vote as on the golden one, and nothing left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from boards.golden import GoldenBoard
+from boards.sim import SimLink
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import PRESETS, ChipImage, Geometry
+from emulator.spec.packets import Status
+from emulator.spec.variation import Variation, same_cells
+from host import Board, DeviceError, InputError
+from host.campaign import RUN, images_at_once
+from ndrite import connect
+from ndrite.shipped import labelled_images, shipped_image
+
+TINY = PRESETS["tiny"]
+
+
+def varied(image: ChipImage, rng: np.random.Generator, *, code_max: int = 255) -> ChipImage:
+    variation = Variation(
+        mean=same_cells().mean,
+        sigma=rng.integers(200, 6000, 256).astype(np.uint16),
+        stuck_low=int(rng.integers(0, 2000)),
+        stuck_high=int(rng.integers(0, 2000)),
+        stuck_code_high=code_max,
+        code_max=code_max,
+    )
+    return dataclasses.replace(image, variation=variation)
+
+
+@pytest.mark.parametrize("trial", range(6))
+def test_random_networks_vote_as_golden(trial: int) -> None:
+    """Three batches of images: the buffer of this geometry is smaller than the campaign."""
+    rng = np.random.default_rng(trial)
+    image = varied(random_image(TINY, rng, noise=trial % 2 == 0), rng)
+    count = 2 * images_at_once(TINY, image.inputs, image.outputs) + 3
+    x, labels = random_inputs(image, rng, count), rng.integers(0, image.outputs, count)
+    plan: dict[str, Any] = {
+        "chips": 3,
+        "draws": 1 + trial % 3,
+        "seed": int(rng.integers(0, 1 << 63)),
+        "first_chip": int(rng.integers(0, 1 << 31)),
+        "first_image": 900,
+        "noise": trial != 4,
+    }
+    with connect("sim:tiny") as board, GoldenBoard(TINY) as golden:
+        board.program(image)
+        golden.program(image)
+        before = board.infer(x[:3], seed=1)
+        seen: list[tuple[int, int]] = []
+        got = board.campaign(x, labels, progress=lambda *p: seen.append(p), **plan)
+        expected = golden.campaign(x, labels, **plan)
+        np.testing.assert_array_equal(got.votes, expected.votes)
+        np.testing.assert_array_equal(got.correct, expected.correct)
+        assert seen[-1] == (9, 9)
+        # The nominal chip is back, an odd number of inferences does not upset the two banks.
+        np.testing.assert_array_equal(board.infer(x[:3], seed=1), before)
+        np.testing.assert_array_equal(golden.infer(x[:3], seed=1), before)
+
+
+def test_shipped_network_twenty_chips() -> None:
+    image = varied(shipped_image(), np.random.default_rng(3))
+    x, labels = (a[:20] for a in labelled_images(image.inputs))
+    plan: dict[str, Any] = {"chips": 20, "draws": 3, "seed": 99}
+    with connect("sim:") as board, connect("golden:") as golden:
+        board.program(image)
+        golden.program(image)
+        board.clear_counters()
+        got, expected = board.campaign(x, labels, **plan), golden.campaign(x, labels, **plan)
+        counters = board.counters()
+    np.testing.assert_array_equal(got.votes, expected.votes)
+    np.testing.assert_array_equal(got.correct, expected.correct)
+    assert got.votes.sum() == 20 * 20 * 3
+    assert counters["inferences"] == 20 * 20 * 3
+    # 20 chips and the nominal one at the end, two cells a cycle.
+    cells = sum(la.weights.size for la in image.layers)
+    assert counters["redraw_cycles"] <= 1.1 * 21 * cells / 2
+
+
+def start(board: Board, image: ChipImage, draws: int) -> None:
+    """A long campaign, started behind the host's back."""
+    x = np.zeros((1, image.inputs), np.uint8)
+    board.campaign(x, np.zeros(1, int), chips=1)
+    for name, value in (("campaign_chips", 200), ("campaign_draws", draws), ("campaign_control", RUN)):
+        board.write_register(name, value)
+
+
+def test_a_running_campaign_refuses_what_would_disturb_it(tiny: tuple[Board, SimLink]) -> None:
+    board, _ = tiny
+    rng = np.random.default_rng(0)
+    image = varied(random_image(TINY, rng, sizes=(32, 9, 4)), rng)
+    x = random_inputs(image, rng, 4)
+    board.program(image)
+    before = board.infer(x, seed=2)
+    start(board, image, 4000)
+    assert board.read_register("campaign_busy") == 1
+    for attempt in (
+        lambda: board.infer(x),
+        lambda: board.read_words(1 << 24, 1),
+        lambda: board.write_register("scratch", 1),
+        lambda: board.check_words(1 << 24, np.zeros(4, np.int32)),
+    ):
+        with pytest.raises(DeviceError, match="busy") as refused:
+            attempt()
+        assert refused.value.status == Status.BUSY
+    # A new programming ends it, however much was left to do, and gives right answers.
+    board.program(image)
+    assert board.read_register("campaign_busy") == 0
+    assert board.read_register("campaign_chips_done") < 200
+    np.testing.assert_array_equal(board.infer(x, seed=2), before)
+
+
+def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
+    board, _ = tiny
+    rng = np.random.default_rng(0)
+    image = varied(random_image(TINY, rng, sizes=(32, 9, 4)), rng)
+    x, labels = random_inputs(image, rng, 20), np.zeros(20, int)
+    board.program(image)
+    before = board.infer(x, seed=2)
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        board.campaign(x, labels, chips=100, draws=20, progress=interrupt)
+    again = board.campaign(x, labels, chips=2, draws=2, seed=4)
+    with GoldenBoard(TINY) as golden:
+        golden.program(image)
+        np.testing.assert_array_equal(again.votes, golden.campaign(x, labels, chips=2, draws=2, seed=4).votes)
+    np.testing.assert_array_equal(board.infer(x, seed=2), before)
+
+
+def test_images_and_boards_without_virtual_chips_are_refused(tiny: tuple[Board, SimLink]) -> None:
+    board, _ = tiny
+    image = random_image(TINY, np.random.default_rng(0), sizes=(32, 9, 4))
+    x = np.zeros((2, 32), np.uint8)
+    board.program(image)
+    with pytest.raises(InputError, match="--nominal"):
+        board.campaign(x, np.zeros(2, int), chips=1)
+    plain: Geometry = dataclasses.replace(TINY, redraw=0)
+    golden = GoldenBoard(plain)
+    golden.program(varied(image, np.random.default_rng(0)))
+    with pytest.raises(InputError, match="redraw 0"):
+        golden.campaign(x, np.zeros(2, int), chips=1)
