@@ -92,8 +92,8 @@ class ReadoutPipe(wiring.Component):
         m.d.sync += fine_12.eq(coarse_11 >> self.settings_11.shift[:3])
 
         # Compare in one step, choose in the next: together they were the slowest path of the chip. What lies
-        # beyond 15 bits is beyond every range, whatever the offset: only the rest needs a real comparison.
-        near = 15
+        # beyond 13 bits is beyond every range, whatever the offset: only the rest needs a real comparison.
+        near = 12
         sum_13, value_14 = (Signal(signed(g.noisy_bits), name=n) for n in ("sum_13", "value_14"))
         small_13 = Signal(signed(near + 2))
         beyond_13 = Signal(2)

@@ -7,6 +7,7 @@ from typing import Any
 from amaranth import Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.registers import BY_NAME, COUNTERS, REGISTERS, identity
@@ -56,18 +57,20 @@ class Registers(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         window = self.window
+        # The decoder lets nothing through beyond the last register.
+        address = self.address = window.address[: bits_for(len(REGISTERS) - 1)]
         values: dict[str, Any] = {name: Const(value, 32) for name, value in self.constants.items()}
         values |= {name: getattr(self, name) for name in CONTROL}
         for register in REGISTERS:
             if register.access == "rw":
                 held = values.setdefault(register.name, Signal(32, name=register.name))
-                with m.If(window.write & (window.address == register.address)):
+                with m.If(window.write & (address == register.address)):
                     m.d.sync += held.eq(window.write_data)
         values["campaign_busy"] = self.campaign_busy
         values["campaign_chips_done"] = self.campaign_chips_done
         control = BY_NAME["campaign_control"].address
         m.d.sync += self.campaign_control.eq(0)
-        with m.If(window.write & (window.address == control)):
+        with m.If(window.write & (address == control)):
             m.d.sync += self.campaign_control.eq(window.write_data)
         values |= self._counters(m)
         self._read(m, values)
@@ -75,14 +78,14 @@ class Registers(wiring.Component):
 
     def _read(self, m: Module, values: dict[str, Any]) -> None:
         """The read multiplexer, in two registered steps: within eights of registers, then between them."""
-        window = self.window
+        window, address = self.window, self.address
         near = [Signal(32, name=f"eight_{i}") for i in range(-(-len(REGISTERS) // 8))]
         for i, eight in enumerate(near):
-            with m.Switch(window.address[:3]):
+            with m.Switch(address[:3]):
                 for register in REGISTERS[8 * i : 8 * i + 8]:
                     with m.Case(register.address % 8):
                         m.d.sync += eight.eq(0 if register.access == "wo" else values[register.name])
-        with m.Switch(window.address[3:]):
+        with m.Switch(address[3:]):
             for i, eight in enumerate(near):
                 with m.Case(i):
                     m.d.sync += window.read_data.eq(eight)
@@ -124,7 +127,7 @@ class Registers(wiring.Component):
                 m.d.sync += began[i].eq(now)
             with m.If(events.done & (end_turn == i)):
                 m.d.sync += counters["last_cycles"].eq(now - began[i] + 1)
-        clear = BY_NAME["counter_clear"].address
-        with m.If(self.window.write & (self.window.address == clear)):
+        clear, address = BY_NAME["counter_clear"].address, self.address
+        with m.If(self.window.write & (address == clear)):
             m.d.sync += [counter.eq(0) for counter in counters.values()]
         return counters

@@ -57,22 +57,38 @@ class Scanner(wiring.Component):
         m.submodules.queue = queue = Queue(layout, WORD_DEPTH)
         wiring.connect(m, queue.o, wiring.flipped(self.words))
 
+        # The pass is taken off its queue when it begins: what ends it is decided too late for that.
+        now = Signal(feed_layout(g))
         word = Signal.like(feed.word)
         address = Signal.like(feed.address)
         rows_left = Signal.like(feed.rows)
-        scanning = Signal()
+        begun, scanning = Signal(), Signal()
         issue = Signal()
         ending = rows_left <= WORD_ROWS
         written = Signal.like(self.written[0])
-        m.d.sync += written.eq(Mux(feed.bank, self.written[1], self.written[0]))
-        present = feed.from_input | (written > word)
-        room = queue.level < WORD_DEPTH - ISSUE_MARGIN
+        m.d.sync += written.eq(Mux(now.bank, self.written[1], self.written[0]))
+        present = now.from_input | (written > word)
+        room = Signal()
+        m.d.sync += room.eq(queue.level < WORD_DEPTH - ISSUE_MARGIN - 1)
         m.d.comb += [
             issue.eq(scanning & present & room),
-            self.read_address.eq(Cat(word, feed.bank)),
-            self.feed.ready.eq(issue & ending),
-            self.input_done.eq(self.feed.ready & feed.input_done),
+            self.read_address.eq(Cat(word, now.bank)),
+            self.feed.ready.eq(~scanning & ~begun & self.energy_room),
+            self.input_done.eq(issue & ending & now.input_done),
         ]
+        with m.If(self.feed.valid & self.feed.ready):
+            m.d.sync += [now.eq(feed), begun.eq(1)]
+            with m.If(feed.layer_first):
+                m.d.comb += self.clear.eq(Const(1, 2) << feed.sink)
+        with m.If(begun):
+            # Meanwhile ``written`` becomes that of the pass's own bank.
+            m.d.sync += [
+                begun.eq(0),
+                scanning.eq(1),
+                word.eq(now.word),
+                address.eq(now.address),
+                rows_left.eq(now.rows),
+            ]
         with m.If(issue):
             m.d.sync += [
                 word.eq(word + 1),
@@ -81,15 +97,6 @@ class Scanner(wiring.Component):
             ]
             with m.If(ending):
                 m.d.sync += scanning.eq(0)
-        with m.If(~scanning & self.feed.valid & self.energy_room):
-            m.d.sync += [
-                scanning.eq(1),
-                word.eq(feed.word),
-                address.eq(feed.address),
-                rows_left.eq(feed.rows),
-            ]
-            with m.If(feed.layer_first):
-                m.d.comb += self.clear.eq(Const(1, 2) << feed.sink)
 
         # Cycle 1: buffer data arrives. Cycle 2: chosen. Cycle 3: sliced. Cycle 4: zero rows known, queued.
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
@@ -100,11 +107,11 @@ class Scanner(wiring.Component):
         m.d.sync += [
             valid_1.eq(issue),
             last_1.eq(ending),
-            start_1.eq(word == feed.word),
-            from_input_1.eq(feed.from_input),
+            start_1.eq(word == now.word),
+            from_input_1.eq(now.from_input),
             address_1.eq(address),
-            slice_1.eq(feed.slice),
-            dac_1.eq(feed.dac_log2),
+            slice_1.eq(now.slice),
+            dac_1.eq(now.dac_log2),
         ]
         for i in range(WORD_ROWS):
             m.d.sync += rows_1[i].eq(rows_left > i)

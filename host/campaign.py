@@ -120,9 +120,9 @@ def run_campaign(
                     )
                 done += count
     except BaseException:
-        # Ctrl-C included: the device must not work on, and is idle when it is next spoken to.
+        # Ctrl-C included: the device must not work on, and holds the nominal chip when next spoken to.
         with contextlib.suppress(HostError):
-            device.write_register("campaign_control", ABORT)
+            stop_campaign(device)
         raise
     return CampaignResult(votes, correct, plan.draws, plan.seed, plan.first_chip)
 

@@ -56,8 +56,8 @@ class CobsDecoder(wiring.Component):
 class CobsSender(wiring.Component):
     """Sends ``length`` bytes of a memory as one frame: COBS, then 0x00.
 
-    ``start`` for one cycle while ``busy`` is down. The memory answers ``address`` with ``data`` one cycle
-    later. Latency: two memory passes over each block of up to 254 bytes, 2 cycles a byte read.
+    ``start`` for one cycle while ``busy`` is down. The memory answers ``address`` with ``data`` two cycles
+    later. Latency: two memory passes over each block of up to 254 bytes, 3 cycles a byte read.
     Resources: about 90 LUTs.
     """
 
@@ -89,6 +89,9 @@ class CobsSender(wiring.Component):
                     m.next = "fetch"
             with m.State("fetch"):
                 m.d.comb += self.address.eq(scan)
+                m.next = "fetched"
+            with m.State("fetched"):
+                m.d.comb += self.address.eq(scan)
                 m.next = "scan"
             with m.State("scan"):
                 m.d.comb += self.address.eq(scan)
@@ -104,7 +107,7 @@ class CobsSender(wiring.Component):
             with m.State("code"):
                 m.d.comb += [self.address.eq(begin), self.o.valid.eq(1), self.o.payload.eq(run + 1)]
                 with m.If(self.o.ready):
-                    m.next = "copy"
+                    m.next = "step"
             with m.State("copy"):
                 m.d.comb += [self.address.eq(begin), self.o.payload.eq(self.data), self.o.valid.eq(run != 0)]
                 with m.If(run == 0):
@@ -120,6 +123,9 @@ class CobsSender(wiring.Component):
                     m.d.sync += [begin.eq(begin + 1), run.eq(run - 1)]
                     m.next = "step"
             with m.State("step"):
+                m.d.comb += self.address.eq(begin)
+                m.next = "stepped"
+            with m.State("stepped"):
                 m.d.comb += self.address.eq(begin)
                 m.next = "copy"
             with m.State("delimiter"):

@@ -84,7 +84,7 @@ class Executor(wiring.Component):
         cursor = Signal(32)
         crc = Signal(32)
         is_next, is_repeat, fits_inputs = Signal(), Signal(), Signal()
-        last_offset = Signal.like(self.packet_address)
+        end_offset = Signal.like(self.packet_address)
         short = (opcode == Opcode.READ_SHORT) | (opcode == Opcode.WRITE_SHORT)
         last_byte = Mux(short, BYTES_16 - 1, BYTES_32 - 1)
         m.d.comb += self.packet_address.eq(offset)
@@ -115,9 +115,9 @@ class Executor(wiring.Component):
             m.next = "compose"
 
         after = Signal(range(len(STATES)))
-        loading = Signal()
+        asked, loading = Signal(), Signal()
         position = Signal(bits_for(g.max_inputs))
-        m.d.sync += [loading.eq(0), position.eq(position + loading)]
+        m.d.sync += [asked.eq(0), loading.eq(asked), position.eq(position + loading)]
         m.d.comb += [
             self.load.eq(loading),
             self.load_data.eq(self.packet_data),
@@ -131,14 +131,17 @@ class Executor(wiring.Component):
                 with m.If((finished != 0) & ~self.busy):
                     m.next = "result"
                 with m.Elif(self.packet_ready):
-                    m.next = "header"
+                    m.next = "open"
 
+            # The memory answers two cycles after the address. One byte in two cycles, then: the address moves
+            # on in the first of them, the byte of the address before is taken in the second.
+            with m.State("open"):
+                m.next = "header"
             with m.State("header"):
-                # One byte in two cycles: the memory answers a cycle after the address.
-                m.d.sync += index.eq(index + 1)
+                m.d.sync += [index.eq(index + 1), offset.eq(offset + ~index[0])]
                 with m.If(index[0]):
-                    m.d.sync += [header.eq(Cat(header[8:], self.packet_data)), offset.eq(offset + 1)]
-                    with m.If(offset == HEADER_BYTES - 1):
+                    m.d.sync += header.eq(Cat(header[8:], self.packet_data))
+                    with m.If(offset == HEADER_BYTES):
                         m.next = "compare"
 
             with m.State("compare"):
@@ -146,7 +149,7 @@ class Executor(wiring.Component):
                     is_next.eq((version == VERSION) & (sequence == expected)),
                     is_repeat.eq(sequence == (expected - 1)[:16]),
                     fits_inputs.eq(length == self.inputs),
-                    last_offset.eq(length + (HEADER_BYTES - 1)),
+                    end_offset.eq(length + HEADER_BYTES),
                 ]
                 m.next = "decide"
 
@@ -213,15 +216,15 @@ class Executor(wiring.Component):
                         answer(Status.BAD_OPCODE)
 
             with m.State("load"):
-                # Copies the payload into the input bank; memory data is one cycle behind its address.
-                m.d.sync += [offset.eq(offset + 1), left.eq(left + 1), loading.eq(1)]
+                # Copies the payload into the input bank.
+                m.d.sync += [offset.eq(offset + 1), left.eq(left + 1), asked.eq(1)]
                 with m.If(left == 0):
                     m.d.sync += position.eq(0)
                 with m.If(left == length - 1):
                     m.next = "start"
             with m.State("start"):
                 m.d.comb += [
-                    self.start.valid.eq(~loading),
+                    self.start.valid.eq(~asked & ~loading),
                     self.start.payload.bank.eq(bank),
                     self.start.payload.inference.eq(address),
                 ]
@@ -235,11 +238,10 @@ class Executor(wiring.Component):
 
             with m.State("count"):
                 # 2 or 4 bytes of word count, low byte first.
-                m.d.sync += index.eq(index + 1)
+                m.d.sync += [index.eq(index + 1), offset.eq(offset + ~index[0])]
                 with m.If(index[0]):
                     m.d.sync += [left.eq(left | (self.packet_data << (byte << 3))), byte.eq(byte + 1)]
-                    m.d.sync += offset.eq(offset + 1)
-                    with m.If(offset == last_offset):
+                    with m.If(offset == end_offset):
                         m.next = "counted"
             with m.State("counted"):
                 m.d.sync += [byte.eq(0), crc.eq(CRC_INIT)]
@@ -277,13 +279,9 @@ class Executor(wiring.Component):
                         m.next = "finish"
 
             with m.State("fetch"):
-                m.d.sync += index.eq(index + 1)
+                m.d.sync += [index.eq(index + 1), offset.eq(offset + ~index[0])]
                 with m.If(index[0]):
-                    m.d.sync += [
-                        word.eq(Cat(word[8:], self.packet_data)),
-                        byte.eq(byte + 1),
-                        offset.eq(offset + 1),
-                    ]
+                    m.d.sync += [word.eq(Cat(word[8:], self.packet_data)), byte.eq(byte + 1)]
                     with m.If(byte == last_byte):
                         m.d.sync += byte.eq(0)
                         m.next = "write"

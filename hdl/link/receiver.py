@@ -5,7 +5,6 @@ from __future__ import annotations
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -13,6 +12,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
 from hdl.link.cobs import CobsDecoder
 from hdl.link.crc import CRC_INIT, crc32_step, crc_register
+from hdl.memory import RegisteredMemory
 
 LENGTH_OFFSET = 8
 """Where ``length`` stands in the header."""
@@ -27,7 +27,7 @@ class Receiver(wiring.Component):
     """Keeps up to ``window`` packets whose CRC and length are right; drops and counts all others.
 
     Takes a byte in every cycle. ``ready`` says that a packet stands in the current slot: ``address``
-    within it gives ``data`` one cycle later; ``release`` moves on. Nothing outside this block sees a
+    within it gives ``data`` two cycles later; ``release`` moves on. Nothing outside this block sees a
     packet before its CRC is checked. Latency: 3 cycles from the delimiter. Resources: window *
     (packet_bytes + 16) bytes of memory, about 250 LUTs.
     """
@@ -53,8 +53,8 @@ class Receiver(wiring.Component):
         m = Module()
         m.submodules.decoder = decoder = CobsDecoder()
         size = self.window * self.slot_bytes
-        m.submodules.memory = memory = Memory(shape=8, depth=size, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        # Its output register stands before the executor's decisions, the slowest paths of the link.
+        m.submodules.memory = memory = RegisteredMemory(8, size)
         write_base, read_base = Signal(bits_for(size)), Signal(bits_for(size))
         used = Signal(range(self.window + 1))
         count = Signal(bits_for(self.slot_bytes))
@@ -70,11 +70,11 @@ class Receiver(wiring.Component):
         m.d.comb += [
             decoder.valid.eq(self.valid),
             decoder.data.eq(self.data_in),
-            write.addr.eq(write_base + count),
-            write.data.eq(decoder.out_data),
-            write.en.eq(store),
-            read.addr.eq(read_base + self.address),
-            self.data.eq(read.data),
+            memory.write_address.eq(write_base + count),
+            memory.write_data.eq(decoder.out_data),
+            memory.write.eq(store),
+            memory.address.eq(read_base + self.address),
+            self.data.eq(memory.data),
             self.ready.eq(used != 0),
         ]
         with m.If(decoder.out_valid):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -12,6 +11,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
 from hdl.link.cobs import CobsSender
 from hdl.link.crc import CRC_INIT, crc32_step, crc_register
+from hdl.memory import RegisteredMemory
 
 
 class Transmitter(wiring.Component):
@@ -37,9 +37,8 @@ class Transmitter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=8, depth=self.depth, init=[])
+        m.submodules.memory = memory = RegisteredMemory(8, self.depth)
         m.submodules.sender = sender = CobsSender(self.depth)
-        write, read = memory.write_port(), memory.read_port()
         count = Signal(bits_for(self.depth))
         crc = crc_register("crc")
         tail = Signal(range(CRC_BYTES + 1))
@@ -50,12 +49,12 @@ class Transmitter(wiring.Component):
         data = Signal(8)
         m.d.sync += [begin.eq(self.begin), put.eq(self.put), finish.eq(self.finish), data.eq(self.data)]
         m.d.comb += [
-            read.addr.eq(sender.address),
-            sender.data.eq(read.data),
+            memory.address.eq(sender.address),
+            sender.data.eq(memory.data),
             sender.length.eq(count),
-            write.addr.eq(count),
-            write.data.eq(data),
-            write.en.eq(put),
+            memory.write_address.eq(count),
+            memory.write_data.eq(data),
+            memory.write.eq(put),
             self.busy.eq(sender.busy | closing | finish),
             sender.start.eq(self.repeat),
         ]
@@ -70,6 +69,6 @@ class Transmitter(wiring.Component):
                 m.d.comb += sender.start.eq(1)
                 m.d.sync += closing.eq(0)
             with m.Else():
-                m.d.comb += [write.data.eq(~crc[:8]), write.en.eq(1)]
+                m.d.comb += [memory.write_data.eq(~crc[:8]), memory.write.eq(1)]
                 m.d.sync += [crc.eq(crc >> 8), count.eq(count + 1), tail.eq(tail + 1)]
         return m

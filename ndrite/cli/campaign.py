@@ -79,8 +79,8 @@ def command(
     command again (more --chips may be asked for then).
 
     \b
-    Example: ndrite compile float.npz --chip dendritic-ndr --nominal -o image.npz
-             ndrite campaign image.npz --chips 1000 --images 1000 -o campaign.json --figure campaign.svg
+    Example: ndrite campaign image.npz --chips 1000 --images 1000 -o campaign.json --figure campaign.svg
+    with an image made by: ndrite compile float.npz --chip dendritic-ndr --nominal -o image.npz
     """
     from emulator.files import whole_file
     from ndrite.campaign import CampaignPlan, figure, run_campaign, summary

@@ -40,6 +40,8 @@ def command(plan_path: Path, output: Path | None, workers: int, scheduler: str |
       seeds: 3
       images: 1000
     With `chips: 50` every point is 50 virtual chips instead of one programmed chip.
+
+    Example: ndrite sweep plan.yaml --workers 2
     """
     from ndrite.sweep import Results, load_plan, run_sweep
     from ndrite.sweep.figure import axis_summary, draw

@@ -33,8 +33,8 @@ def test_identity_and_geometry(image: ChipImage) -> None:
     ("register", "value", "message"),
     [
         ("magic", 0, "not an ndrite device"),
-        ("protocol", 2 << 16, "protocol 2.0, this host 1.0: rebuild the host"),
-        ("protocol", 0, "protocol 0.0, this host 1.0: rebuild the gateware"),
+        ("protocol", 2 << 16, "protocol 2.0, this host 1.1: rebuild the host"),
+        ("protocol", 0, "protocol 0.0, this host 1.1: rebuild the gateware"),
         ("register_map", 1, "rebuild the gateware"),
         ("geometry_rows", 7, "impossible geometry"),
     ],

@@ -41,7 +41,8 @@ def sent(module: types.ModuleType, bodies: Iterable[bytes]) -> list[bytes]:
     m.submodules.sender = sender = module.CobsSender(DEPTH)
     m.submodules.memory = memory = Memory(shape=8, depth=DEPTH, init=[])
     read = memory.read_port()
-    m.d.comb += [read.addr.eq(sender.address), sender.data.eq(read.data), sender.o.ready.eq(1)]
+    m.d.comb += [read.addr.eq(sender.address), sender.o.ready.eq(1)]
+    m.d.sync += sender.data.eq(read.data)
     frames: list[bytes] = []
 
     async def bench(ctx: SimulatorContext) -> None:
@@ -53,7 +54,7 @@ def sent(module: types.ModuleType, bodies: Iterable[bytes]) -> list[bytes]:
             await ctx.tick()
             ctx.set(sender.start, 0)
             frame = bytearray()
-            for _ in range(5 * len(body) + 50):
+            for _ in range(8 * len(body) + 50):
                 if ctx.get(sender.o.valid):
                     frame.append(ctx.get(sender.o.payload))
                     if frame[-1] == 0:

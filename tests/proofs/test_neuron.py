@@ -100,7 +100,8 @@ CLAIMS: dict[str, Callable[[types.ModuleType], Claim]] = {
 }
 BUGS = [
     ("voltage", "half.eq((Const(1, 1) << layer.vshift) >> 1)", "half.eq((Const(1, 1) << layer.vshift) >> 2)"),
-    ("voltage", "with m.If(fine_11 > V_MAX):", "with m.If(fine_11 > V_MAX + 1):"),
+    ("voltage", "fine_11[V_BITS - 1 : -1]", "fine_11[V_BITS:-1]"),
+    ("voltage", "m.Elif(negative & ~rest.all())", "m.Elif(negative & ~rest.any())"),
     ("voltage", "coarse_10 >> layer.vshift[:3]", "coarse_10 >> layer.vshift[:2]"),
     ("address_split", "(v_12 >> f)[:index_bits]", "(v_12 >> f)[1 : index_bits + 1]"),
     ("address_split", "Const(-1, signed(V_BITS)) << f", "Const(-2, signed(V_BITS)) << f"),

@@ -77,7 +77,9 @@ def noise_term(module: types.ModuleType) -> Claim:
 
 CLAIMS = {"converter": converter, "noise_term": noise_term}
 BUGS = [
-    ("converter", "(offset_13 > self.top)", "(offset_13 > self.top + 1)"),
+    ("converter", "(small_13 > self.top)", "(small_13 > self.top + 1)"),
+    ("converter", "near = 12", "near = 11"),
+    ("converter", "negative & ~rest.all()", "negative & ~rest.any()"),
     ("converter", "coarse_11 >> self.settings_11.shift[:3]", "coarse_11 >> self.settings_11.shift[:2]"),
     ("converter", "multiplier.product + self.half", "multiplier.product + (self.half >> 1)"),
     ("converter", "clipped_15 << self.settings_15.lshift", "clipped_15 << self.settings_15.lshift[:2]"),

@@ -1,0 +1,134 @@
+"""Campaigns of the golden model against other simulators, in one run, one thread each.
+
+    benchmarks/peers/install.sh /tmp/peers
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/campaign.py --peers /tmp/peers [--json]
+
+The work: 784-128-10 on tiles of 128 rows, C virtual chips x N images, programming error and read noise on,
+8-bit converters. Each peer's time stands between two of ours. ``--whole`` runs 1,000 chips x 1,000 images on
+ours and scales the peers' smaller run. ``gemm_share`` is the share of this core's float32 matrix-product
+rate (measured here, 2000 x 2000) that the golden model reaches at 1,000 images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emulator.chips import load_chip
+from emulator.compile.variation import variation_of
+from emulator.golden import Core
+from emulator.golden.campaign import campaign
+from emulator.spec import ChipImage
+from ndrite.shipped import labelled_images, shipped_image, shipped_network
+
+PEERS = {"aihwkit-lightning": "lightning.py", "analoglib": "analog.py"}
+HERE = Path(__file__).parent / "peers"
+THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def best(call: Callable[[], object], rounds: int) -> float:
+    """Shortest time of one call, seconds."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def ours(image: ChipImage, x: Any, labels: Any, chips: int) -> float:
+    """Images x chips a second."""
+    return chips * len(x) / best(lambda: campaign(image, x, labels, chips=chips, seed=1), 3)
+
+
+def single(image: ChipImage, x: Any) -> dict[str, float]:
+    """Rates of one programmed chip."""
+    core = Core(image, fast=True)
+    thousand = x[:1000]
+    core.infer(thousand)
+    a = np.random.default_rng(0).random((2000, 2000), np.float32)
+    peak = 2000**3 / best(lambda: a @ a, 5)
+    macs = sum(layer.weights.size for layer in image.layers)
+    noisy = 1000 / best(lambda: core.infer(thousand, seed=1), 9)
+    quiet = 1000 / best(lambda: core.infer(thousand, noise=False), 9)
+    return {
+        "images_per_s_noise": noisy,
+        "images_per_s_no_noise": quiet,
+        "one_image_us": 1e6 * best(lambda: core.infer(thousand[:1], seed=1), 200),
+        "gemm_gmac_per_s": peak / 1e9,
+        "gemm_share_noise": noisy * macs / peak,
+        "gemm_share_no_noise": quiet * macs / peak,
+    }
+
+
+def peer(python: Path, script: str, weights: Path, images: int, chips: int) -> float:
+    """Images x chips a second of a peer, in its own environment."""
+    command = [python, HERE / script, weights, "--images", str(images), "--chips", str(chips)]
+    done = subprocess.run(command, env=os.environ | THREADS, capture_output=True, text=True, cwd=HERE)
+    if done.returncode:
+        sys.exit(f"{script} failed:\n{done.stderr[-2000:]}")
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return chips * images / found["seconds"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peers", type=Path, help="folder made by benchmarks/peers/install.sh")
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--chips", type=int, default=100, help="chips of our runs beside each peer")
+    parser.add_argument("--peer-chips", type=int, default=10)
+    parser.add_argument("--whole", action="store_true", help="also 1,000 chips x 1,000 images on ours")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        sys.exit("set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts")
+    image = dataclasses.replace(shipped_image(), variation=variation_of(load_chip("wan2022")))
+    x, labels = labelled_images(784)
+    x, labels = x[: options.images], labels[: options.images]
+    campaign(image, x, labels, chips=1)
+    result: dict[str, Any] = {"one_chip": single(image, x), "peers": []}
+    if options.peers is not None:
+        network = shipped_network()
+        with tempfile.TemporaryDirectory() as folder:
+            weights = Path(folder) / "weights.npz"
+            w0, w1 = (layer.weights.astype(np.float32) for layer in network.layers)
+            np.savez(weights, w0=w0, w1=w1, x=(x / 255).astype(np.float32))
+            for name, script in PEERS.items():
+                before = ours(image, x, labels, options.chips)
+                python = options.peers / "bin" / "python"
+                theirs = peer(python, script, weights, len(x), options.peer_chips)
+                after = ours(image, x, labels, options.chips)
+                row = {"peer": name, "images_per_s": theirs, "ours_before": before, "ours_after": after}
+                result["peers"].append(row | {"ratio": min(before, after) / theirs})
+    if options.whole:
+        start = time.perf_counter()
+        campaign(image, x, labels, chips=1000, seed=2)
+        result["thousand_chips_s"] = time.perf_counter() - start
+    if options.json:
+        print(json.dumps(result, indent=1))
+        return
+    for name, value in result["one_chip"].items():
+        print(f"{name:24s} {value:14,.2f}")
+    for row in result["peers"]:
+        own = f"{row['ours_before']:,.0f} / {row['ours_after']:,.0f}"
+        theirs = f"{row['images_per_s']:14,.0f} images x chips/s"
+        print(f"{row['peer']:24s} {theirs}; ours {own}: {row['ratio']:.1f}x")
+    if options.whole:
+        print(f"1,000 chips x {len(x)} images: {result['thousand_chips_s']:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

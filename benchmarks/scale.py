@@ -1,0 +1,155 @@
+"""What a campaign costs on a board and on this machine: cycles from the RTL, rates from them.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/scale.py [--board ulx3s-85f] [--json]
+
+Runs campaigns of the shipped 784-128-10 network on the board's own geometry, compiled for this machine, and
+reads the cycle counters (simulated). A board's time is then estimated at the frequency of its committed
+report, with the bytes that cross its link; the golden model is measured in the same run, one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from boards.fpga import find_board
+from boards.fpga.performance import BITS_PER_BYTE, frame_bytes
+from boards.fpga.reports import load
+from boards.sim import SimLink
+from emulator.chips import load_chip
+from emulator.compile.variation import variation_of
+from emulator.golden.campaign import campaign
+from emulator.spec.memory_map import CAMPAIGN_CHIPS
+from emulator.spec.schedule import bound_cycles
+from host import Board
+from host.campaign import images_at_once
+from ndrite.shipped import labelled_images, shipped_image
+
+CASES = (
+    (1, 1, 1),
+    (10, 1, 1),
+    (100, 100, 1),
+    (100, 1000, 1),
+    (1000, 1000, 1),
+    (1000, 1000, 10),
+    (10000, 1000, 1),
+)
+"""Chips, images, draws of the table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Cycles of one chip: drawing it, and each image on it."""
+
+    redraw: float
+    image: float
+
+
+def simulated(geometry: Any, image: Any, x: Any, labels: Any) -> tuple[Cost, dict[str, Any]]:
+    """Cycles a chip and an image take, from two campaigns; votes must equal the golden model's."""
+    with Board(SimLink(geometry)) as board:
+        board.program(image)
+        board.clear_counters()
+        result = board.campaign(x, labels, chips=2, seed=5)
+        counted = {name: board.read_register(name) for name in ("redraw_cycles", "campaign_cycles")}
+    want = campaign(image, x, labels, chips=2, seed=5)
+    if (result.votes != want.votes).any() or (result.correct != want.correct).any():
+        sys.exit("votes of the simulated board differ from the golden model's")
+    # A third drawing brings the nominal chip back at the end.
+    redraw = counted["redraw_cycles"] / 3
+    return Cost(redraw=redraw, image=(counted["campaign_cycles"] - 2 * redraw) / (2 * len(x))), counted
+
+
+def board_seconds(
+    cost: Cost, clock_hz: float, baud: float, image: Any, batch: int, case: tuple[int, int, int]
+) -> dict[str, float]:
+    """Estimated seconds of one campaign on a board: compute, link, and what part computes."""
+    chips, images, draws = case
+    batches = -(-images // batch)
+    cycles = chips * (cost.redraw * batches + images * draws * cost.image)
+    packet = 1024
+    upload = images * (image.inputs + 4) / packet * frame_bytes(packet)
+    rounds = batches * -(-chips // CAMPAIGN_CHIPS)
+    votes = rounds * min(images, batch) * image.outputs * 4 / packet * frame_bytes(packet)
+    counts = batches * chips * 4 / packet * frame_bytes(packet)
+    link = (upload + votes + counts) * BITS_PER_BYTE / baud
+    compute = cycles / clock_hz
+    return {
+        "compute_s": compute,
+        "link_s": link,
+        "compute_share": compute / (compute + link),
+        "images_x_chips_per_s": chips * images * draws / (compute + link),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--board", default="ulx3s-85f", help="a board with a committed report")
+    parser.add_argument("--images", type=int, default=16, help="images of the simulated campaigns")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        sys.exit("set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts")
+    board, report = find_board(options.board), load(options.board)
+    if report is None:
+        sys.exit(f"no report of {options.board} is committed")
+    g = board.geometry
+    image = dataclasses.replace(shipped_image(), variation=variation_of(load_chip("wan2022")))
+    x, labels = labelled_images(784)
+    cost, counted = simulated(g, image, x[: options.images], labels[: options.images])
+    clock_hz = 1e6 * (board.clock_mhz if report["timing_met"] else report["fmax_mhz"])
+    cells = sum(layer.weights.size for layer in image.layers)
+    campaign(image, x[:1000], labels[:1000], chips=1)
+    start = time.perf_counter()
+    campaign(image, x[:1000], labels[:1000], chips=50, seed=1)
+    golden = 50_000 / (time.perf_counter() - start)
+    batch = images_at_once(g, image.inputs, image.outputs)
+    rows = [
+        {
+            "chips": case[0],
+            "images": case[1],
+            "draws": case[2],
+            "golden_s": case[0] * case[1] * case[2] / golden,
+        }
+        | board_seconds(cost, clock_hz, board.baud, image, batch, case)
+        for case in CASES
+    ]
+    result: dict[str, Any] = {
+        "board": board.name,
+        "clock_mhz": clock_hz / 1e6,
+        "baud": board.baud,
+        "lanes": g.lanes,
+        "cells": cells,
+        "cells_at_once": g.redraw,
+        "redraw_cycles": cost.redraw,
+        "redraw_cycles_per_cell_pair": cost.redraw * g.redraw / cells,
+        "image_cycles": cost.image,
+        "bound_cycles": bound_cycles(image, g.lanes),
+        "images_at_once": batch,
+        "counters": counted,
+        "golden_images_x_chips_per_s": golden,
+        "cases": rows,
+    }
+    if options.json:
+        print(json.dumps(result, indent=1))
+        return
+    for name, value in result.items():
+        if name not in ("cases", "counters"):
+            print(f"{name:30s} {value if isinstance(value, str) else f'{value:,.6g}'}")
+    print("chips images draws | board: compute s, link s, computing, images x chips/s | golden, one core: s")
+    for row in rows:
+        case = f"{row['chips']:5d} {row['images']:6d} {row['draws']:5d}"
+        spent = f"{row['compute_s']:12.4g} {row['link_s']:8.4g} {row['compute_share']:6.1%}"
+        print(f"{case} | {spent} {row['images_x_chips_per_s']:12,.0f} | {row['golden_s']:10.4g}")
+
+
+if __name__ == "__main__":
+    main()
