@@ -132,7 +132,7 @@ def main() -> None:
         "redraw_cycles": cost.redraw,
         "redraw_cycles_per_cell_pair": cost.redraw * g.redraw / cells,
         "image_cycles": cost.image,
-        "bound_cycles": bound_cycles(image, g.lanes),
+        "bound_cycles": bound_cycles(image, g.lanes, g.slices),
         "images_at_once": batch,
         "counters": counted,
         "golden_images_x_chips_per_s": golden,

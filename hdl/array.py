@@ -23,6 +23,7 @@ from hdl.layouts import (
     row_layout,
 )
 from hdl.memory import READ_LATENCY
+from hdl.slice_lane import SliceLane
 
 CAPTURE_LATENCY = FLAG_STAGE + 3
 """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
@@ -39,9 +40,10 @@ def skew(geometry: Geometry) -> int:
 class _Group:
     """One lane group's own copies of what is broadcast."""
 
-    lanes: list[Lane]
+    lanes: list[Lane | SliceLane]
     capture: Signal
     shift: Signal
+    advance: Signal
     near: list[Signal]
 
 
@@ -51,11 +53,13 @@ class Array(wiring.Component):
     One row a cycle, handed on from lane group to lane group, so that no wire spans the chip. ``capture``
     is up when the last group's column registers take their sums. Each cycle with ``shift`` up consumes P
     columns, which stand on ``columns`` one cycle later, first columns first. The next pass may begin at
-    once; its last row must come no earlier than CAPTURE_LATENCY cycles before the last ``shift``.
+    once; its last row must come no earlier than CAPTURE_LATENCY cycles before the last ``shift``. Where
+    ``slices`` are added at once those of slice 0 come first; ``advance``, with the last ``shift`` of a slice,
+    brings the next slice's.
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
     Latency: CAPTURE_LATENCY + skew(geometry) cycles from the last row to ``capture``. Resources: N lanes
-    (one multiplier and weight memory each), N * accumulator_bits flip-flops with a 2:1 multiplexer, about
+    (``Lane`` or ``SliceLane``), N * slices * accumulator_bits flip-flops with a 2:1 multiplexer, about
     110 flip-flops a lane group, a read-back multiplexer from N cells to those read at once.
     """
 
@@ -66,6 +70,7 @@ class Array(wiring.Component):
                 "row": In(row_layout(geometry)),
                 "capture": Out(1),
                 "shift": In(1),
+                "advance": In(1),
                 "columns": Out(ArrayLayout(column_shape(geometry), geometry.readouts)),
                 "peek": In(peek_layout(geometry)),
                 "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
@@ -81,7 +86,7 @@ class Array(wiring.Component):
         self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
         self.peek_entry, self.poke_entry = Signal(peek_layout(g)), Signal(poke_layout(g))
         m.d.sync += [self.peek_entry.eq(self.peek), self.poke_entry.eq(self.poke)]
-        lanes: list[Lane] = []
+        lanes: list[Lane | SliceLane] = []
         groups = []
         for first in range(0, g.lanes, GROUP_LANES):
             hop = Signal(row_layout(g), name=f"row_{first}")
@@ -117,15 +122,18 @@ class Array(wiring.Component):
             m.d.sync += poke.eq(self.poke_entry)
         address = Signal(row.address.shape(), name=f"address_{first}")
         m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
-        x = delayed(m, row.x, X_STAGE + 1, f"x_{first}")
-        flags = Cat(row.valid, row.first, row.last)
+        flags = Cat(row.valid, row.first & row.valid, row.last)
         valid, load, last = delayed(m, flags, FLAG_STAGE + 1, f"flags_{first}")
-        capture = Signal(name=f"capture_{first}")
-        shift = Signal(name=f"shift_{first}")
-        m.d.sync += [capture.eq(valid & last), shift.eq(self.shift)]
-        lanes = []
+        if g.slices > 1:
+            # Without a row nothing is added and nothing loaded.
+            x = delayed(m, row.x & row.valid.replicate(8), FLAG_STAGE + 1, f"x_{first}")
+        else:
+            x = delayed(m, row.x, X_STAGE + 1, f"x_{first}")
+        capture, shift, advance = (Signal(name=f"{n}_{first}") for n in ("capture", "shift", "advance"))
+        m.d.sync += [capture.eq(valid & last), shift.eq(self.shift), advance.eq(self.advance)]
+        lanes: list[Lane | SliceLane] = []
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
-            m.submodules[f"lane_{i}"] = lane = Lane(g)
+            m.submodules[f"lane_{i}"] = lane = SliceLane(g) if g.slices > 1 else Lane(g)
             write = Signal(name=f"write_{i}")
             place = (i - first) // at_once
             m.d.comb += [
@@ -133,11 +141,12 @@ class Array(wiring.Component):
                 lane.address.eq(address),
                 lane.x.eq(x),
                 lane.load.eq(load),
-                lane.enable.eq(valid),
                 lane.write.eq(Cat(write, write & poke.target)[: lane.parts]),
                 lane.write_address.eq(poke.address),
                 lane.write_data.eq(poke.weights[i % at_once]),
             ]
+            if isinstance(lane, Lane):
+                m.d.comb += lane.enable.eq(valid)
             lanes.append(lane)
         near = [Signal(cell_layout(g), name=f"near_{first}_{n}") for n in range(at_once)]
         place = delayed(m, peek.slot[:inner], READ_LATENCY + 1, f"place_{first}")
@@ -145,18 +154,25 @@ class Array(wiring.Component):
             for i in range(0, len(lanes), at_once):
                 with m.Case(i // at_once):
                     m.d.sync += [out.eq(lane.cell) for out, lane in zip(near, lanes[i:], strict=False)]
-        return _Group(lanes, capture, shift, near)
+        return _Group(lanes, capture, shift, advance, near)
 
-    def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane]) -> None:
-        """The column registers: P shift chains, lane i in chain i mod P."""
+    def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane | SliceLane]) -> None:
+        """The column registers: P shift chains, lane i in chain i mod P; slices behind each other."""
         g = self.geometry
-        held = [Signal(column_shape(g), name=f"held_{i}") for i in range(g.lanes)]
+        held = [
+            [Signal(column_shape(g), name=f"held_{i}_{j}") for j in range(g.slices)] for i in range(g.lanes)
+        ]
         for i, lane in enumerate(lanes):
             group = groups[i // GROUP_LANES]
             with m.If(group.capture):
-                m.d.sync += held[i].eq(lane.accumulator)
+                for j in range(g.slices):
+                    sum_j = lane.accumulators[j] if isinstance(lane, SliceLane) else lane.accumulator
+                    m.d.sync += held[i][j].eq(sum_j)
+            with m.Elif(group.advance):
+                for j in range(g.slices - 1):
+                    m.d.sync += held[i][j].eq(held[i][j + 1])
             with m.Elif(group.shift):
                 if i + g.readouts < g.lanes:
-                    m.d.sync += held[i].eq(held[i + g.readouts])
+                    m.d.sync += held[i][0].eq(held[i + g.readouts][0])
         for i in range(g.readouts):
-            m.d.comb += self.columns[i].eq(held[i])
+            m.d.comb += self.columns[i].eq(held[i][0])

@@ -25,6 +25,7 @@ from hdl.scanner import Scanner
 from hdl.sequencer import Sequencer
 
 PASS_DEPTH = 4
+"""Passes that may wait for each block; times the slices that make up one tile together."""
 
 
 def event_layout() -> StructLayout:
@@ -85,7 +86,8 @@ class Core(wiring.Component):
     of the results, from the first ``done`` on. Logits also pass on ``logit`` as they come, in column order.
     ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference is under way.
 
-    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources: see the blocks.
+    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45, an eighth of it where ``slices``
+    is 8. Resources: see the blocks.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -174,6 +176,7 @@ class Core(wiring.Component):
             self.input_done.eq(scanner.input_done),
             array.row.eq(emitter.row),
             array.shift.eq(readout.shift),
+            array.advance.eq(readout.advance),
             readout.capture.eq(array.capture),
             readout.columns.eq(array.columns),
             emitter.release.eq(readout.release),
@@ -231,13 +234,13 @@ class Core(wiring.Component):
         g = self.geometry
         issued = sequencer.passes
         m.submodules.feed_queue = feed = Queue(feed_layout(g), PASS_DEPTH)
-        m.submodules.readout_queue = read = Queue(readout_layout(g), PASS_DEPTH)
+        m.submodules.readout_queue = read = Queue(readout_layout(g), PASS_DEPTH * g.slices)
         wiring.connect(m, feed.o, scanner.feed)
         wiring.connect(m, read.o, readout.passes)
         m.d.comb += [feed.i.payload.eq(issued.payload.feed), read.i.payload.eq(issued.payload.readout)]
         sinks = [feed.i, read.i]
         if g.noise:
-            m.submodules.noise_queue = queue = Queue(noise_layout(g), PASS_DEPTH)
+            m.submodules.noise_queue = queue = Queue(noise_layout(g), PASS_DEPTH * g.slices)
             m.submodules.noise = noise = Noise(g)
             sinks.append(queue.i)
             wiring.connect(m, queue.o, noise.passes)
@@ -259,6 +262,8 @@ class Core(wiring.Component):
         m.d.comb += issued.ready.eq(everyone)
         for sink in sinks:
             m.d.comb += sink.valid.eq(issued.valid & everyone)
+        if g.slices > 1:
+            m.d.comb += feed.i.valid.eq(issued.valid & everyone & (issued.payload.feed.slice == 0))
         first = Signal(init=1)
         with m.If(issued.valid & issued.ready):
             m.d.sync += first.eq(self.start.ready)

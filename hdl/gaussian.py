@@ -26,12 +26,14 @@ class Gaussian(wiring.Component):
 
     ``uniform`` beside it: the remaining 12 bits above the lowest 4 (``emulator.spec.variation``).
 
-    Latency: GAUSSIAN_LATENCY cycles, one sample a cycle; ``key`` must not change while samples are on
-    their way. Resources: SAMPLE_ROUNDS 16-bit adders (about 48 LUTs and 32 flip-flops each) and one
-    512-entry ROM read twice; no multiplier.
+    Latency: GAUSSIAN_LATENCY cycles, one sample a cycle. Unless ``follow`` is set ``key`` must not change
+    while samples are on their way; with it, every column is taken under the key beside it, for 336
+    flip-flops more (those of several generators under one key are the same). Resources: SAMPLE_ROUNDS
+    16-bit adders (about 48 LUTs and 32 flip-flops each) and one 512-entry ROM read twice; no multiplier.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, follow: bool = False) -> None:
+        self.follow = follow
         super().__init__(
             {
                 "key": In(64),
@@ -48,7 +50,8 @@ class Gaussian(wiring.Component):
         for i in range(SAMPLE_ROUNDS):
             next_x = Signal(SAMPLE_WORD_BITS, name=f"x_{i + 1}")
             next_y = Signal(SAMPLE_WORD_BITS, name=f"y_{i + 1}")
-            mixed = (x.rotate_right(SAMPLE_ROTATE_X) + y)[:SAMPLE_WORD_BITS] ^ words[i % 4] ^ i
+            word = delayed(m, words[i % 4], i, f"key_{i}") if self.follow else words[i % 4]
+            mixed = (x.rotate_right(SAMPLE_ROTATE_X) + y)[:SAMPLE_WORD_BITS] ^ word ^ i
             m.d.sync += [next_x.eq(mixed), next_y.eq(y.rotate_left(SAMPLE_ROTATE_Y) ^ mixed)]
             x, y = next_x, next_y
         bits = Cat(y, x[:4])

@@ -132,6 +132,7 @@ def readout_layout(g: Geometry) -> StructLayout:
             "lshift": 3,
             "group": group_layout(g),
         }
+        | ({"slice": 3, "slice_last": 1} if g.slices > 1 else {})
     )
 
 
@@ -155,6 +156,11 @@ def group_layout(g: Geometry) -> StructLayout:
 def pass_layout(g: Geometry) -> StructLayout:
     """A pass, as the sequencer issues it."""
     return StructLayout({"feed": feed_layout(g), "noise": noise_layout(g), "readout": readout_layout(g)})
+
+
+def energy_layout(g: Geometry) -> ArrayLayout:
+    """S of a tile's slices that are added at once."""
+    return ArrayLayout(bits_for(g.energy_max), g.slices)
 
 
 def column_shape(g: Geometry) -> Shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Signal, signed
+from amaranth import Cat, Const, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
@@ -11,7 +11,7 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import Geometry
 from emulator.spec.noise import DOMAIN_READ, KEY_WORD_BITS
 from hdl.gaussian import GAUSSIAN_LATENCY, Gaussian
-from hdl.layouts import noise_layout
+from hdl.layouts import energy_layout, noise_layout
 from hdl.pass_key import PassKey
 from hdl.queue import Queue
 from hdl.sigma import Sigma
@@ -25,8 +25,10 @@ class Noise(wiring.Component):
     """For each pass: sigma once, then P Gaussian samples g (Q4.8) for every P columns.
 
     Passes without noise yield sigma 0 and no samples. Throughput: one sample a cycle and pipe, after
-    about 30 cycles of key schedule and square root a pass that overlap the array. Resources: one
-    Speck64/128 round, one square root, and P sample pipes (``hdl.gaussian``).
+    about 30 cycles of key schedule and square root a pass that overlap the array. Slices that the array adds
+    at once have theirs worked out at once, beside each other, from the one S of each in ``energy``.
+    Resources: a Speck64/128 round and a square root for each of these, and P sample pipes
+    (``hdl.gaussian``).
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -34,7 +36,7 @@ class Noise(wiring.Component):
         super().__init__(
             {
                 "passes": In(stream.Signature(noise_layout(geometry))),
-                "energy": In(bits_for(geometry.energy_max)),
+                "energy": In(energy_layout(geometry)),
                 "energy_valid": In(1),
                 "energy_room": Out(1),
                 "seed": In(64),
@@ -53,11 +55,10 @@ class Noise(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        m.submodules.energies = energies = Queue(bits_for(g.energy_max), ENERGY_DEPTH)
+        m.submodules.energies = energies = Queue(energy_layout(g), ENERGY_DEPTH)
         m.submodules.sigmas = sigmas = Queue(16, 4)
         m.submodules.samples = samples = Queue(ArrayLayout(signed(12), g.readouts), self.sample_depth(g))
-        m.submodules.root = root = Sigma(g)
-        m.submodules.key = key = PassKey()
+        roots, keys = [Sigma(g) for _ in range(g.slices)], [PassKey() for _ in range(g.slices)]
         wiring.connect(m, sigmas.o, wiring.flipped(self.sigma))
         wiring.connect(m, samples.o, wiring.flipped(self.samples))
         now = self.passes.payload
@@ -66,17 +67,34 @@ class Noise(wiring.Component):
             energies.i.valid.eq(self.energy_valid),
             self.energy_room.eq(energies.level <= ENERGY_DEPTH - ENERGY_IN_FLIGHT - 1),
             self.samples_level.eq(samples.level),
-            root.variance_out.eq(now.variance_out),
-            root.var_cell.eq(now.var_cell),
-            root.energy.eq(energies.o.payload),
-            key.seed.eq(self.seed),
-            key.domain.eq(DOMAIN_READ),
-            key.stream.eq(self.stream),
-            key.inference.eq(now.inference),
-            key.counter.eq(Cat(now.slice, Signal(5), now.tile, Signal(6), now.layer)),
-            sigmas.i.payload.eq(root.sigma),
         ]
-        pipes = [Gaussian() for _ in range(g.readouts)]
+        chosen = Signal(range(g.slices))
+        first, last = Const(1, 1), Const(1, 1)
+        if g.slices > 1:
+            m.d.comb += chosen.eq(now.slice)
+            first, last = now.slice == 0, now.slice == g.slices - 1
+        key_start, root_start = Signal(), Signal()
+        sigma, key = Signal(16), Signal(2 * KEY_WORD_BITS)
+        for j, (root, one) in enumerate(zip(roots, keys, strict=True)):
+            m.submodules[f"root_{j}"], m.submodules[f"key_{j}"] = root, one
+            m.d.comb += [
+                root.start.eq(root_start),
+                root.variance_out.eq(now.variance_out),
+                root.var_cell.eq(now.var_cell),
+                root.energy.eq(energies.o.payload[j]),
+                one.start.eq(key_start),
+                one.seed.eq(self.seed),
+                one.domain.eq(DOMAIN_READ),
+                one.stream.eq(self.stream),
+                one.inference.eq(now.inference),
+                one.counter.eq(
+                    Cat(Const(j, 3) if g.slices > 1 else now.slice, Signal(5), now.tile, Signal(6), now.layer)
+                ),
+            ]
+            with m.If(chosen == j):
+                m.d.comb += [sigma.eq(root.sigma), key.eq(one.key)]
+        m.d.comb += sigmas.i.payload.eq(sigma)
+        pipes = [Gaussian(follow=g.slices > 1) for _ in range(g.readouts)]
         for i, pipe in enumerate(pipes):
             m.submodules[f"gaussian_{i}"] = pipe
             m.d.comb += samples.i.payload[i].eq(pipe.sample)
@@ -98,18 +116,18 @@ class Noise(wiring.Component):
             with m.State("idle"):
                 with m.If(self.passes.valid & ~now.noisy & energies.o.valid):
                     # Noiseless: only consume the pass and its energy, so that both queues stay in step.
-                    m.d.comb += [self.passes.ready.eq(1), energies.o.ready.eq(1)]
+                    m.d.comb += [self.passes.ready.eq(1), energies.o.ready.eq(last)]
                 with m.If(self.passes.valid & now.noisy):
-                    m.d.comb += key.start.eq(1)
+                    m.d.comb += key_start.eq(first)
                     m.next = "key"
             with m.State("key"):
                 m.d.sync += [
                     steps_left.eq((now.columns + (g.readouts - 1)) >> step_log2),
                     column.eq(now.first_column),
                 ]
-                with m.If(key.done):
+                with m.If(keys[0].done):
                     for pipe in pipes:
-                        m.d.sync += pipe.key.eq(key.key)
+                        m.d.sync += pipe.key.eq(key)
                     m.next = "launch"
             with m.State("launch"):
                 m.d.comb += launch.eq(room & (steps_left != 0))
@@ -119,17 +137,16 @@ class Noise(wiring.Component):
                     # Samples still on their way leave the pipes long before the next key is ready.
                     m.next = "sigma"
             with m.State("sigma"):
-                m.d.comb += sigmas.i.valid.eq(rooting & root.done)
+                m.d.comb += sigmas.i.valid.eq(rooting & roots[0].done)
                 with m.If(sigmas.i.valid & sigmas.i.ready):
                     m.d.comb += self.passes.ready.eq(1)
                     m.next = "idle"
         # The square root runs beside key and samples, as soon as the pass's energy is known.
-        with m.If(self.passes.ready):
+        with m.If(self.passes.ready & last):
             m.d.sync += rooting.eq(0)
         with m.Elif(self.passes.valid & now.noisy & energies.o.valid & ~rooting):
             m.d.sync += rooting.eq(1)
-            m.d.comb += [root.start.eq(1), energies.o.ready.eq(1)]
+            m.d.comb += [root_start.eq(1), energies.o.ready.eq(1)]
         for i, pipe in enumerate(pipes):
             m.d.comb += pipe.column.eq(column + i)
-        assert len(key.key) == 2 * KEY_WORD_BITS
         return m

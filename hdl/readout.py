@@ -36,6 +36,7 @@ class Readout(wiring.Component):
     """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
 
     A pass takes ceil(columns / P) cycles and 3 between passes, PIPE_LATENCY + 1 more until ``partials``.
+    ``advance`` asks the array for the columns of the next slice, where it has added several at once.
     ``release`` tells the emitter that the column registers will be free by the time its next last row
     has come through. Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
     sum memory of 32 bits a lane, a queue of as many.
@@ -51,6 +52,7 @@ class Readout(wiring.Component):
                 "capture": In(1),
                 "columns": In(ArrayLayout(column_shape(geometry), geometry.readouts)),
                 "shift": Out(1),
+                "advance": Out(1),
                 "release": Out(1),
                 "sigma": In(stream.Signature(16)),
                 "samples": In(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
@@ -85,11 +87,16 @@ class Readout(wiring.Component):
         m.d.sync += ready.eq(self.passes.valid & full & ~running & ~begin & noise_ready & room)
         m.d.comb += begin.eq(ready & ~running)
         ending = step & (count == 1)
+        # Slices added at once are read out one after the other, from one capture.
+        tile_end = now.slice_last if g.slices > 1 else Const(1, 1)
         m.d.comb += [
             step.eq(running),
             self.shift.eq(step),
             # The emitter's next last row reaches the column registers CAPTURE_LATENCY + 3 later.
-            self.release.eq(step & (count == Mux(steps > CAPTURE_LATENCY, CAPTURE_LATENCY, steps))),
+            self.advance.eq(ending & ~tile_end),
+            self.release.eq(
+                step & tile_end & (count == Mux(steps > CAPTURE_LATENCY, CAPTURE_LATENCY, steps))
+            ),
             self.samples.ready.eq(step & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),
             self.passes.ready.eq(ending),
@@ -107,7 +114,7 @@ class Readout(wiring.Component):
             m.d.sync += running.eq(0)
         with m.If(self.capture):
             m.d.sync += full.eq(1)
-        with m.Elif(ending):
+        with m.Elif(ending & tile_end):
             m.d.sync += full.eq(0)
         taken = Mux(begin & now.last, steps, 0)
         m.d.sync += credit.eq(credit - taken + (partials.o.valid & partials.o.ready))

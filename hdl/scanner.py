@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
@@ -10,7 +12,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.delay import delayed
-from hdl.layouts import feed_layout, word_layout
+from hdl.layouts import energy_layout, feed_layout, word_layout
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 from hdl.queue import Queue
 
@@ -27,7 +29,8 @@ class Scanner(wiring.Component):
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
     ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
     (``skip``) a pass still ends with one row of value 0. Latency: 5 cycles from buffer read to ``words``,
-    13 to ``energy``. Resources: eight multipliers when the geometry has noise, a 32-word queue.
+    13 to ``energy``. Resources: eight multipliers when the geometry has noise (none where slices of one
+    bit are added at once), a 32-word queue.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -43,7 +46,7 @@ class Scanner(wiring.Component):
                 "clear": Out(2),
                 "input_done": Out(1),
                 "words": Out(stream.Signature(word_layout(geometry))),
-                "energy": Out(bits_for(geometry.energy_max)),
+                "energy": Out(energy_layout(geometry)),
                 "energy_valid": Out(1),
                 "energy_room": In(1),
             }
@@ -161,10 +164,24 @@ class Scanner(wiring.Component):
         ]
         m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queue_valid)]
         if g.noise:
-            self._energy(m, valid_2, start_2, last_2, x_2)
+            flags = Cat(valid_2, start_2, last_2)
+            if g.slices > 1:
+                self._counts(m, flags, x_2)
+            else:
+                self._energy(m, flags, x_2)
         return m
 
-    def _energy(self, m: Module, valid: Signal, start: Signal, last: Signal, x: Signal) -> None:
+    def _counts(self, m: Module, flags: Any, x: Signal) -> None:
+        """S of slices of one bit: how many rows have it set."""
+        flags = delayed(m, flags, 1, "energy_flags")
+        m.d.sync += self.energy_valid.eq(flags[0] & flags[2])
+        for j in range(self.geometry.slices):
+            ones = Signal(range(WORD_ROWS + 1), name=f"ones_{j}")
+            m.d.sync += ones.eq(sum(x[i][j] for i in range(WORD_ROWS)))
+            with m.If(flags[0]):
+                m.d.sync += self.energy[j].eq(Mux(flags[1], 0, self.energy[j]) + ones)
+
+    def _energy(self, m: Module, flags: Any, x: Signal) -> None:
         """S: squares, an adder tree, the running total of the pass; a register after each."""
         sums = []
         for i in range(WORD_ROWS):
@@ -180,7 +197,7 @@ class Scanner(wiring.Component):
                 level.append(pair)
             sums = level
             depth += 1
-        flags = delayed(m, Cat(valid, start, last), depth, "energy_flags")
+        flags = delayed(m, flags, depth, "energy_flags")
         m.d.sync += self.energy_valid.eq(flags[0] & flags[2])
         with m.If(flags[0]):
-            m.d.sync += self.energy.eq(Mux(flags[1], 0, self.energy) + sums[0])
+            m.d.sync += self.energy[0].eq(Mux(flags[1], 0, self.energy[0]) + sums[0])

@@ -17,7 +17,8 @@ from hdl.layouts import pass_layout, start_layout
 class Sequencer(wiring.Component):
     """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
 
-    One pass every 2 cycles at most, far ahead of the array. ``inputs`` is layer 0's input length;
+    One pass every 2 cycles at most, far ahead of the array. Where the array adds all slices at once, ``feed``
+    counts with slice 0 only. ``inputs`` is layer 0's input length;
     ``noise_enable`` 0 issues every pass as noiseless. Resources: layers * 256 bits of memory and about
     250 LUTs of counters and comparators.
     """
@@ -60,6 +61,8 @@ class Sequencer(wiring.Component):
         group_first = (tile == 0) & (step == 0)
         group_last = last_tile & last_slice
         layer_end = group_last & last_group
+        # Slices added at once are fed once, with the first of them.
+        tile_end = last_tile if g.slices > 1 else group_last
         noisy = self.noise_enable & (field("variance_out").any() | field("var_cell").any())
         if not g.noise:
             noisy = Const(0, 1)
@@ -68,12 +71,12 @@ class Sequencer(wiring.Component):
             p.feed.bank.eq(Mux(layer == 0, self.start.payload.bank, ~layer[0])),
             p.feed.sink.eq(layer[0]),
             p.feed.layer_first.eq((column == 0) & group_first),
-            p.feed.input_done.eq((layer == 0) & layer_end),
+            p.feed.input_done.eq((layer == 0) & tile_end & last_group),
             p.feed.word.eq(row >> exact_log2(WORD_ROWS)),
             p.feed.rows.eq(rows_now),
             p.feed.address.eq(group_address + row),
             p.feed.slice.eq(step),
-            p.feed.dac_log2.eq(field("dac_log2")),
+            p.feed.dac_log2.eq(3 if g.slices > 1 else field("dac_log2")),
             p.noise.noisy.eq(noisy),
             p.noise.inference.eq(self.start.payload.inference),
             p.noise.layer.eq(layer),
@@ -102,6 +105,9 @@ class Sequencer(wiring.Component):
             p.readout.group.segment_bits.eq(field("segment_bits")),
             p.readout.group.table_bits.eq(field("table_bits")),
         ]
+
+        if g.slices > 1:
+            m.d.comb += [p.readout.slice.eq(step), p.readout.slice_last.eq(last_slice)]
 
         reading, settled = Signal(), Signal()
         m.d.sync += [reading.eq((layer == 0) & ~self.window.select), settled.eq(reading)]

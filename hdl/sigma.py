@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -20,7 +22,7 @@ class Sigma(wiring.Component):
 
     ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
     Latency: half the radicand's bits + 7 cycles (25 for the ``sim`` geometry). Resources: two
-    multipliers, about 120 LUTs.
+    multipliers (one where S fits 12 bits), about 120 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -42,10 +44,13 @@ class Sigma(wiring.Component):
         m = Module()
         steps = self.steps
         m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
-        m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(self.energy) - LOW_BITS))
         energy = Signal.like(self.energy)
         m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
-        m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
+        both: Any = low.product
+        if len(energy) > LOW_BITS:
+            m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
+            m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
+            both = low.product + (high.product << LOW_BITS)
         product = Signal(unsigned(16 + len(self.energy)))
         radicand = Signal(2 * steps)
         root = Signal(steps)
@@ -60,7 +65,7 @@ class Sigma(wiring.Component):
             m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]
         with m.Elif(~self.done):
             m.d.sync += count.eq(count + 1)
-            m.d.sync += product.eq(low.product + (high.product << LOW_BITS))
+            m.d.sync += product.eq(both)
             with m.If(count <= before):
                 m.d.sync += radicand.eq(self.variance_out + (product >> 8))
             with m.Elif(count <= before + steps):

@@ -87,7 +87,7 @@ def evaluate(
         golden.program(image)
         expected = golden.infer(images, seed=seed, noise=noise)
     wrong = np.flatnonzero((y != expected).any(axis=1))
-    cycles, lanes = counters.get("inference_cycles"), board.geometry.lanes if board.geometry else 0
+    cycles, geometry = counters.get("inference_cycles"), board.geometry
     return Evaluation(
         images=len(images),
         accuracy=accuracy(y, labels),
@@ -95,7 +95,9 @@ def evaluate(
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
         cycles_per_inference=None if cycles is None else cycles / max(1, counters["inferences"]),
-        bound_cycles=None if cycles is None else bound_cycles(image, lanes),
+        bound_cycles=None
+        if cycles is None or geometry is None
+        else bound_cycles(image, geometry.lanes, geometry.slices),
         outputs=y,
     )
 

@@ -52,7 +52,7 @@ def performance(board: Board, image: ChipImage, clock_mhz: float) -> dict[str, f
     g = board.geometry
     problem = fits(image, g)
     compute = link = None
-    cycles = bound_cycles(image, g.lanes)
+    cycles = bound_cycles(image, g.lanes, g.slices)
     if problem is None:
         compute = clock_mhz * 1e6 / cycles
         longest = max(frame_bytes(image.inputs), frame_bytes(4 * image.outputs))

@@ -29,7 +29,8 @@ def random_image(
     Parameters
     ----------
     layers, sizes, readout, dac_bits, noise:
-        Fixed where given, else drawn; ``sizes`` are the widths of input, hidden layers and output.
+        Fixed where given, else drawn; ``sizes`` are the widths of input, hidden layers and output. A
+        slice-parallel geometry has ``dac_bits`` 1 whatever is asked for.
     corner:
         Largest weights, gains and offsets, and shifts at both ends of their range, so that every clip
         and width is reached.
@@ -75,7 +76,7 @@ def _layer(
 ) -> Layer:
     most = geometry.weight_max
     chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
-    d = dac_bits or int(rng.choice(DAC_BITS))
+    d = 1 if geometry.slices > 1 else dac_bits or int(rng.choice(DAC_BITS))
     rows = min(k, geometry.rows) if chosen == "adc" else k
     adc_bits = int(rng.integers(4, 13))
     typical = np.sqrt(rows) * most / 2 * (1 << d) / 2

@@ -52,6 +52,9 @@ class Geometry:
         Whether layers with ``analog`` readout are supported (wider accumulators).
     skip:
         Whether rows whose input slice is 0 are passed over; results are the same.
+    slices:
+        Input slices a lane adds at once: 1, or 8 of one bit each without a multiplier (the slice-parallel
+        array); the latter runs layers of dac_bits 1 only.
     redraw:
         Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor campaigns are built.
     campaign_words:
@@ -85,6 +88,7 @@ class Geometry:
     noise: bool = True
     analog: bool = True
     skip: bool = False
+    slices: int = 1
     redraw: int = 0
     campaign_words: int = 65536
     campaign_images: int = 1024
@@ -109,6 +113,7 @@ class Geometry:
         )
         require(self.weight_bits in (8, 9), "weight_bits", "8 or 9")
         require(self.input_bits == 8, "input_bits", "8")
+        require(self.slices in (1, 8), "slices", "1 or 8")
         for field, low, high in (
             ("weight_depth", 16, 65536),
             ("max_inputs", 8, 4096),
@@ -162,9 +167,14 @@ class Geometry:
         return max(self.rows, self.max_inputs) if self.analog else self.rows
 
     @property
+    def slice_max(self) -> int:
+        """Largest value of an input slice."""
+        return INPUT_MAX if self.slices == 1 else 1
+
+    @property
     def accumulator_max(self) -> int:
         """Largest magnitude a lane's accumulator can reach."""
-        return self.most_rows * INPUT_MAX * self.weight_max
+        return self.most_rows * self.slice_max * self.weight_max
 
     @property
     def accumulator_bits(self) -> int:
@@ -181,12 +191,12 @@ class Geometry:
     def partial_bits(self) -> int:
         """Bits that an ``analog`` partial sum needs over all slices (noise in every slice counted)."""
         noise = (SIGMA_MAX << (11 - GAUSS_FRACTION)) * INPUT_MAX if self.noise else 0
-        return (self.accumulator_max + noise).bit_length() + 1
+        return (self.most_rows * INPUT_MAX * self.weight_max + noise).bit_length() + 1
 
     @property
     def energy_max(self) -> int:
         """Largest S, the sum of squared input slices on one column line."""
-        return self.most_rows * INPUT_MAX * INPUT_MAX
+        return self.most_rows * self.slice_max**2
 
     @property
     def most_segment_bits(self) -> int:
@@ -208,6 +218,9 @@ PRESETS: dict[str, Geometry] = {
     for g in (
         _SIM,
         dataclasses.replace(_SIM, name="sim-8", lanes=8, readouts=2, weight_depth=16384),
+        dataclasses.replace(
+            _SIM, name="sim-serial", lanes=128, readouts=16, weight_depth=1024, slices=8, skip=True
+        ),
         Geometry(
             name="tiny",
             rows=16,

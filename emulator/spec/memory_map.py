@@ -151,6 +151,11 @@ def check_fits(image: ChipImage, geometry: Geometry) -> None:
             geometry.weight_max,
             f"layer{i}.weights magnitude",
         )
+        if geometry.slices > 1 and layer.dac_bits != 1:
+            raise GeometryError(
+                f"image {image.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
+                f"{geometry.name!r}, which adds {geometry.slices} slices at once: 1"
+            )
         if layer.readout == "analog" and not geometry.analog:
             raise GeometryError(
                 f"image {image.name!r}: layer{i} has analog readout; "

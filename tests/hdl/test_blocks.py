@@ -38,6 +38,12 @@ def test_block_equals_golden(name: str, tmp_path: Path) -> None:
     simulate(block(geometry), f"bench_{name}", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
 
 
+def test_array_of_slices_equals_golden(tmp_path: Path) -> None:
+    geometry = dataclasses.replace(TINY, lanes=12, readouts=4, slices=8)
+    fields = json.dumps(dataclasses.asdict(geometry))
+    simulate(Array(geometry), "bench_array", tmp_path, GEOMETRY=fields)
+
+
 @pytest.mark.parametrize("at_once", [1, 4])
 def test_redraw_of_more_or_fewer_columns_at_once(at_once: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=8, redraw=at_once, weight_bits=8 if at_once == 1 else 9)

@@ -20,6 +20,10 @@ GEOMETRIES = {
     "bare": dataclasses.replace(
         TINY, lanes=4, readouts=4, noise=False, analog=False, weight_bits=8, redraw=4
     ),
+    "slice-parallel": dataclasses.replace(TINY, lanes=8, readouts=4, slices=8, skip=True, redraw=2),
+    "slice-parallel-bare": dataclasses.replace(
+        TINY, lanes=8, readouts=8, slices=8, noise=False, analog=False, redraw=0
+    ),
 }
 
 
