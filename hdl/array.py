@@ -27,7 +27,7 @@ from hdl.slice_lane import SliceLane
 
 CAPTURE_LATENCY = FLAG_STAGE + 3
 """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
-PEEK_LATENCY = READ_LATENCY + 5
+PEEK_LATENCY = READ_LATENCY + 6
 """Cycles from ``peek`` to ``peeked``."""
 
 
@@ -85,7 +85,9 @@ class Array(wiring.Component):
         # Slot of the lanes accessed: its place in the lane group below, the group above.
         self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
         self.peek_entry, self.poke_entry = Signal(peek_layout(g)), Signal(poke_layout(g))
-        m.d.sync += [self.peek_entry.eq(self.peek), self.poke_entry.eq(self.poke)]
+        self.peek_early, self.poke_early = Signal(peek_layout(g)), Signal(poke_layout(g))
+        m.d.sync += [self.peek_early.eq(self.peek), self.peek_entry.eq(self.peek_early)]
+        m.d.sync += [self.poke_early.eq(self.poke), self.poke_entry.eq(self.poke_early)]
         lanes: list[Lane | SliceLane] = []
         groups = []
         for first in range(0, g.lanes, GROUP_LANES):
@@ -114,7 +116,9 @@ class Array(wiring.Component):
             Signal(poke_layout(g), name=f"poke_{first}"),
         )
         here = Signal(2, name=f"here_{first}")
-        m.d.sync += here.eq(Cat(self.peek.slot[inner:] == number, self.poke.slot[inner:] == number))
+        m.d.sync += here.eq(
+            Cat(self.peek_early.slot[inner:] == number, self.poke_early.slot[inner:] == number)
+        )
         m.d.sync += [peek.select.eq(self.peek_entry.select & here[0]), poke.lanes.eq(0)]
         with m.If(here[0]):
             m.d.sync += [peek.slot.eq(self.peek_entry.slot), peek.address.eq(self.peek_entry.address)]

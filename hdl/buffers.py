@@ -14,7 +14,7 @@ from emulator.spec.geometry import WORD_ROWS, Geometry
 
 
 class RowBuffer(wiring.Component):
-    """Two banks of ``max_inputs`` codes: written one a cycle, read eight a cycle, one cycle behind.
+    """Two banks of ``max_inputs`` codes: written one a cycle, read eight a cycle, two cycles behind.
 
     ``write_address`` is index | bank above; ``read_address`` is word | bank above. Resources: a memory of
     16 * max_inputs bits.
@@ -42,8 +42,8 @@ class RowBuffer(wiring.Component):
             write.data.eq(self.write_data.replicate(WORD_ROWS)),
             write.en.eq(self.write << self.write_address[:low]),
             read.addr.eq(self.read_address),
-            self.read_data.eq(read.data),
         ]
+        m.d.sync += self.read_data.eq(read.data)
         return m
 
 

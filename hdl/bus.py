@@ -2,14 +2,17 @@
 
 A window sees a stable ``address`` while ``select`` is up. Reads: the master samples ``read_data``
 ``READ_WAIT`` cycles after ``select`` rose, so a window may register its path as often as it likes up to
-that. Writes: ``write`` is up for one cycle; ``WRITE_WAIT`` cycles later the next access may begin.
+that less three. Writes: ``write`` is up for one cycle; ``WRITE_WAIT`` cycles later the next access may begin.
 The master starts an access only while no inference is under way, so windows may share the datapath's
 memory ports.
 """
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+import functools
+import operator
+
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,8 +20,8 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.registers import REGISTERS
 
-READ_WAIT = 9
-WRITE_WAIT = 3
+READ_WAIT = 13
+WRITE_WAIT = 7
 OFFSET_BITS = REGION_SHIFT
 
 
@@ -57,8 +60,8 @@ class BusSignature(wiring.Signature):
 class Decoder(wiring.Component):
     """Routes accesses to the windows and answers out-of-range addresses with ``error``.
 
-    Latency: a read takes READ_WAIT + 3 cycles, a write WRITE_WAIT + 3. Resources: about 200 LUTs and
-    550 flip-flops, one set a window.
+    Latency: a read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4. Resources: about 400 LUTs and
+    90 flip-flops a window.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -85,32 +88,36 @@ class Decoder(wiring.Component):
         with m.Else():
             m.d.sync += count.eq(count + 1)
 
-        read_data = Signal(32)
-        chosen = {name: Signal(name=f"chosen_{name}") for name in self.sizes}
-        with m.Switch(address[REGION_SHIFT:]):
-            for name, size in self.sizes.items():
-                window = getattr(self, name)
-                with m.Case(REGIONS[name]):
-                    inside = address[:REGION_SHIFT] < size
-                    m.d.sync += in_range.eq(inside)
-                    m.d.comb += chosen[name].eq(1)
-                    m.d.comb += read_data.eq(window.read_data)
-            with m.Default():
-                m.d.sync += in_range.eq(0)
-        for name in self.sizes:
+        # One step a cycle: region and range known, both together, the access itself.
+        inside, strobe, end = [], Signal(), Signal()
+        m.d.sync += strobe.eq(active & write & (count == 2))
+        answers = []
+        for name, size in self.sizes.items():
             window = getattr(self, name)
-            # A register each: the windows lie all over the chip.
+            chosen, below, hit = (Signal(name=f"{n}_{name}") for n in ("chosen", "below", "hit"))
+            answer = Signal(32, name=f"answer_{name}")
             m.d.sync += [
-                window.select.eq(active & chosen[name]),
-                window.write.eq(active & write & (count == 1) & in_range & chosen[name]),
+                chosen.eq(active & (address[REGION_SHIFT:] == REGIONS[name])),
+                below.eq(address[:REGION_SHIFT] < size),
+                hit.eq(chosen & below),
+                # Registers of its own: the windows lie all over the chip.
+                window.select.eq(active & chosen),
+                window.write.eq(strobe & hit),
                 window.address.eq(address[:REGION_SHIFT]),
                 window.write_data.eq(data),
+                answer.eq(window.read_data & chosen.replicate(32)),
             ]
-
-        end = count == Mux(write, WRITE_WAIT + 1, READ_WAIT)
-        m.d.sync += bus.done.eq(active & end & ~bus.done)
-        m.d.sync += bus.error.eq(~in_range)
-        m.d.sync += bus.read_data.eq(read_data)
+            inside.append(hit)
+            answers.append(answer)
+        read_data = Signal(32)
+        m.d.sync += [
+            in_range.eq(Cat(*inside).any()),
+            read_data.eq(functools.reduce(operator.or_, answers)),
+            end.eq(count == Mux(write, WRITE_WAIT, READ_WAIT)),
+            bus.done.eq(active & end & ~bus.done),
+            bus.error.eq(~in_range),
+            bus.read_data.eq(read_data),
+        ]
         with m.If(bus.done):
             m.d.sync += active.eq(0)
         return m

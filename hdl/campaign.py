@@ -17,11 +17,17 @@ from hdl.delay import delayed
 from hdl.layouts import start_layout
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.neuron import logit_layout
+from hdl.queue import Queue
 
 RUN, ABORT = 1, 2
 """Bits of register ``campaign_control``."""
 BYTES = 4
 """Input codes in a word of the buffer."""
+BUFFER_LATENCY = READ_LATENCY + 1
+"""Cycles from an address to the word of the image buffer or a label."""
+assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before is taken"
+VOTE_LATENCY = BUFFER_LATENCY + 2
+"""Cycles a vote takes: address, counter and label read, compared and counted up."""
 
 
 class Campaign(wiring.Component):
@@ -133,21 +139,27 @@ class Campaign(wiring.Component):
         _bus(m, memory, self.input_window, pointer)
         image, draw = Signal.like(self.images), Signal.like(self.draws)
         left, position = Signal(16), Signal(16)
-        byte, wait = Signal(2), Signal(range(READ_LATENCY + 2))
+        byte, wait = Signal(2), Signal(range(BUFFER_LATENCY + 2))
         word = Signal(32)
         bank, banks_taken = Signal(), Signal(2)
         outstanding = Signal(4)
         began, started = Signal(), Signal()
         self.voted = Signal()
         last_image = Signal()
-        m.d.sync += banks_taken.eq(banks_taken + began - (self.input_done & (banks_taken != 0)))
+        input_done = delayed(m, self.input_done, 1, "input_done")
+        m.d.sync += banks_taken.eq(banks_taken + began - (input_done & (banks_taken != 0)))
         m.d.sync += outstanding.eq(outstanding + began - self.voted)
         m.d.sync += last_image.eq(image + 1 == self.images)
+        # Both hold still from the beginning of an image's load to its start.
+        place = Signal(32)
+        m.d.sync += [
+            place.eq(image + (draw << DRAW_SHIFT)),
+            self.start.payload.inference.eq(self.first_index + place),
+        ]
         m.d.comb += [
             self.load_address.eq(Cat(position[: exact_log2(g.max_inputs)], bank)),
             self.load_data.eq(word[:8]),
             self.start.payload.bank.eq(bank),
-            self.start.payload.inference.eq(self.first_index + image + (draw << DRAW_SHIFT)),
         ]
         with m.FSM():
             with m.State("idle"):
@@ -157,15 +169,16 @@ class Campaign(wiring.Component):
                     m.d.sync += [bank.eq(self.bank), launched_all.eq(0)]
                     m.next = "wait"
             with m.State("wait"):
-                # The buffer's word is that of ``pointer`` READ_LATENCY cycles later.
-                m.d.sync += [wait.eq(wait + (wait != READ_LATENCY + 1)), left.eq(self.inputs), position.eq(0)]
+                # The buffer's word is that of ``pointer`` BUFFER_LATENCY cycles later.
+                m.d.sync += [wait.eq(wait + (wait != BUFFER_LATENCY + 1)), left.eq(self.inputs)]
+                m.d.sync += position.eq(0)
                 m.d.sync += [byte.eq(0), word.eq(memory.data)]
                 with m.If(stopping | (draw == self.draws) | (self.images == 0)):
                     m.d.sync += launched_all.eq(1)
                     m.next = "idle"
                     with m.If(outstanding != 0):
                         m.next = "drain"
-                with m.Elif((wait == READ_LATENCY + 1) & (banks_taken < 2) & (outstanding < 3)):
+                with m.Elif((wait == BUFFER_LATENCY + 1) & (banks_taken < 2) & (outstanding < 3)):
                     m.d.comb += began.eq(1)
                     m.d.sync += pointer.eq(pointer + 1)
                     m.next = "load"
@@ -195,11 +208,11 @@ class Campaign(wiring.Component):
         return outstanding
 
     def _vote(self, m: Module, launch: Signal, clear_address: Signal, correct: Signal) -> None:
-        """The winner of each inference into its counter, three cycles after its last logit."""
+        """The winner of each inference into its counter, some cycles after its last logit."""
         g = self.geometry
         m.submodules.votes = votes = RegisteredMemory(32, g.campaign_votes)
         m.submodules.labels = labels = RegisteredMemory(16, g.campaign_images)
-        logit = self.logit
+        logit = delayed(m, self.logit, 1, "logit")
         best = Signal(signed(32))
         winner = Signal(16)
         base = Signal(range(g.campaign_votes))
@@ -212,26 +225,41 @@ class Campaign(wiring.Component):
         m.d.sync += finished.eq(self.running & logit.valid & logit.final)
         with m.If(logit.valid):
             m.d.sync += size.eq(logit.column + 1)
-        address = Signal(range(g.campaign_votes))
-        m.d.comb += address.eq(base + winner)
+        # One vote after the other, each with all the time it takes; no more wait than there are inferences.
+        m.submodules.winners = winners = Queue(16, 4)
+        age = Signal(range(VOTE_LATENCY + 1))
+        m.d.comb += [
+            winners.i.valid.eq(finished),
+            winners.i.payload.eq(winner),
+            self.voted.eq(winners.o.valid & (age == VOTE_LATENCY)),
+            winners.o.ready.eq(self.voted),
+        ]
+        m.d.sync += age.eq(Mux(winners.o.valid & ~self.voted, age + 1, 0))
+        address, last_image, right = Signal(range(g.campaign_votes)), Signal(), Signal()
+        more = Signal(32)
+        m.d.sync += [
+            address.eq(base + winners.o.payload),
+            last_image.eq(image + 1 == self.images),
+            right.eq(labels.data == winners.o.payload),
+            more.eq(votes.data + 1),
+        ]
         _bus(m, labels, self.label_window, image)
         m.d.comb += [
             votes.address.eq(Mux(self.vote_window.select, self.vote_window.address, address)),
             votes.write.eq(self.clearing | self.voted),
             votes.write_address.eq(Mux(self.clearing, clear_address, address)),
-            votes.write_data.eq(Mux(self.clearing, 0, votes.data + 1)),
+            votes.write_data.eq(Mux(self.clearing, 0, more)),
         ]
         m.d.sync += self.vote_window.read_data.eq(votes.data)
-        m.d.comb += self.voted.eq(delayed(m, finished, READ_LATENCY, "finished"))
         with m.If(launch):
             m.d.sync += [base.eq(0), image.eq(0), correct.eq(0)]
         with m.If(self.voted):
             m.d.sync += [
-                correct.eq(correct + (labels.data == winner)),
+                correct.eq(correct + right),
                 base.eq(base + size),
                 image.eq(image + 1),
             ]
-            with m.If(image + 1 == self.images):
+            with m.If(last_image):
                 m.d.sync += [base.eq(0), image.eq(0)]
 
     def _correct(self, m: Module, chip: Signal, correct: Signal) -> None:
@@ -248,7 +276,8 @@ class Campaign(wiring.Component):
 
 def _bus(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
     """``memory`` written by the bus; read by it when it asks, at ``address`` otherwise."""
-    m.d.comb += [
+    # Its blocks lie all over the chip: registers in front of them.
+    m.d.sync += [
         memory.address.eq(Mux(window.select, window.address, address)),
         memory.write.eq(window.write),
         memory.write_address.eq(window.address),

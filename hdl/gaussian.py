@@ -17,7 +17,7 @@ from emulator.spec.noise import (
 )
 from hdl.delay import delayed
 
-GAUSSIAN_LATENCY = SAMPLE_ROUNDS + 3
+GAUSSIAN_LATENCY = SAMPLE_ROUNDS + 4
 """Cycles from ``column`` to ``sample``."""
 
 
@@ -57,14 +57,15 @@ class Gaussian(wiring.Component):
         bits = Cat(y, x[:4])
         table = gaussian_table()
         m.submodules.table = memory = Memory(shape=max(table).bit_length(), depth=QUANTILES, init=list(table))
-        signs = Signal(2)
-        m.d.sync += signs.eq(Cat(bits[9], bits[19]))
+        signs = delayed(m, Cat(bits[9], bits[19]), 2, "signs")
         signed_parts = []
         for i in range(2):
             read = memory.read_port()
             m.d.comb += read.addr.eq(bits[10 * i : 10 * i + 9])
+            # A block RAM takes most of a cycle to answer: nothing but a register behind it.
+            size = Signal(read.data.shape(), name=f"size_{i}")
             part = Signal(signed(11), name=f"part_{i}")
-            m.d.sync += part.eq(Mux(signs[i], -read.data, read.data))
+            m.d.sync += [size.eq(read.data), part.eq(Mux(signs[i], -size, size))]
             signed_parts.append(part)
         m.d.sync += self.sample.eq(signed_parts[0] + signed_parts[1])
         m.d.comb += self.uniform.eq(

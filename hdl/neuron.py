@@ -75,7 +75,9 @@ class Neuron(wiring.Component):
         m.d.sync += busy.eq(Cat(stage.valid for stage in stages).any())
 
         take = running & self.partials.valid
-        closing = take & (left == 1)
+        # Known a cycle ahead: the queue of partial sums waits for it.
+        only = Signal()
+        closing = take & only
         same = ~layer.layer_end
         with m.If(self.groups.valid & ~running & (same | ~busy)):
             m.d.comb += self.groups.ready.eq(1)
@@ -83,11 +85,13 @@ class Neuron(wiring.Component):
                 running.eq(1),
                 layer.eq(group),
                 left.eq(group.columns),
+                only.eq(group.columns == 1),
                 column.eq(group.first_column),
                 address.eq(group.column),
                 lane.eq(0),
             ]
         with m.If(take):
+            m.d.sync += only.eq(left == 2)
             m.d.sync += [left.eq(left - 1), column.eq(column + 1), address.eq(address + 1), lane.eq(lane + 1)]
             if g.readouts == 1:
                 m.d.sync += lane.eq(0)
@@ -96,7 +100,7 @@ class Neuron(wiring.Component):
         m.d.comb += self.partials.ready.eq(take & (closing | (lane == g.readouts - 1)))
         m.d.comb += [
             stages[0].valid.eq(take),
-            stages[0].end.eq((left == 1) & layer.layer_end),
+            stages[0].end.eq(only & layer.layer_end),
             stages[0].column.eq(column),
         ]
         for early, late in itertools.pairwise(stages):

@@ -86,7 +86,9 @@ class Readout(wiring.Component):
         room = ~now.last | ((credit >= steps) & groups.i.ready)
         m.d.sync += ready.eq(self.passes.valid & full & ~running & ~begin & noise_ready & room)
         m.d.comb += begin.eq(ready & ~running)
-        ending = step & (count == 1)
+        # Known a cycle ahead, as is when to release.
+        final, releasing = Signal(), Signal()
+        ending = step & final
         # Slices added at once are read out one after the other, from one capture.
         tile_end = now.slice_last if g.slices > 1 else Const(1, 1)
         m.d.comb += [
@@ -94,9 +96,7 @@ class Readout(wiring.Component):
             self.shift.eq(step),
             # The emitter's next last row reaches the column registers CAPTURE_LATENCY + 3 later.
             self.advance.eq(ending & ~tile_end),
-            self.release.eq(
-                step & tile_end & (count == Mux(steps > CAPTURE_LATENCY, CAPTURE_LATENCY, steps))
-            ),
+            self.release.eq(step & tile_end & releasing),
             self.samples.ready.eq(step & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),
             self.passes.ready.eq(ending),
@@ -108,16 +108,22 @@ class Readout(wiring.Component):
         slot = Signal(range(max(self.steps, 2)))
         with m.If(begin):
             m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(now.column >> step_log2)]
+            m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= CAPTURE_LATENCY)]
         with m.If(step):
             m.d.sync += [count.eq(count - 1), slot.eq(slot + 1), entry.eq(entry + 1)]
+            m.d.sync += [final.eq(count == 2), releasing.eq(count == CAPTURE_LATENCY + 1)]
         with m.If(ending):
             m.d.sync += running.eq(0)
         with m.If(self.capture):
             m.d.sync += full.eq(1)
         with m.Elif(ending & tile_end):
             m.d.sync += full.eq(0)
-        taken = Mux(begin & now.last, steps, 0)
-        m.d.sync += credit.eq(credit - taken + (partials.o.valid & partials.o.ready))
+        taken, given = Signal.like(steps), Signal()
+        m.d.sync += [
+            taken.eq(Mux(begin & now.last, steps, 0)),
+            given.eq(partials.o.valid & partials.o.ready),
+            credit.eq(credit - taken + given),
+        ]
 
         layout = StructLayout(
             {

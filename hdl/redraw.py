@@ -151,9 +151,9 @@ class Redraw(wiring.Component):
             m.d.comb += pipe.column.eq(Cat(Const(i % 2, 1), late_row))
         weights = self._draw(m, pipes, nominal)
         where = delayed(m, issue, CODE_STAGE + 1, "where")
-        under_way = Signal(range(CODE_STAGE + 4))
+        under_way = Signal(range(CODE_STAGE + 5))
         with m.If(issue.select):
-            m.d.sync += under_way.eq(CODE_STAGE + 3)
+            m.d.sync += under_way.eq(CODE_STAGE + 4)
         with m.Elif(under_way != 0):
             m.d.sync += under_way.eq(under_way - 1)
         m.d.comb += [

@@ -64,7 +64,9 @@ class Registers(wiring.Component):
         for register in REGISTERS:
             if register.access == "rw":
                 held = values.setdefault(register.name, Signal(32, name=register.name))
-                with m.If(window.write & (address == register.address)):
+                hit = Signal(name=f"write_{register.name}")
+                m.d.sync += hit.eq(window.write & (address == register.address))
+                with m.If(hit):
                     m.d.sync += held.eq(window.write_data)
         values["campaign_busy"] = self.campaign_busy
         values["campaign_chips_done"] = self.campaign_chips_done
@@ -112,7 +114,9 @@ class Registers(wiring.Component):
             "errors_sequence": self.sequence_error,
         }
         for name, step in steps.items():
-            m.d.sync += counters[name].eq(counters[name] + step)
+            # Events come from all over the chip: a register before each counter.
+            counted = Signal(name=f"count_{name}")
+            m.d.sync += [counted.eq(step), counters[name].eq(counters[name] + counted)]
         # Inferences alternate between two start times, since two may overlap.
         now = Signal(32)
         began = [Signal(32, name=f"began_{i}") for i in range(2)]
@@ -123,10 +127,17 @@ class Registers(wiring.Component):
         with m.If(events.done):
             m.d.sync += end_turn.eq(~end_turn)
         for i in range(2):
-            with m.If(events.started & (start_turn == i)):
+            starts, ends, took = (Signal(name=f"{n}_{i}") for n in ("starts", "ends", "took"))
+            lasted = Signal(32, name=f"lasted_{i}")
+            m.d.sync += [
+                starts.eq(events.started & (start_turn == i)),
+                ends.eq(events.done & (end_turn == i)),
+            ]
+            m.d.sync += [lasted.eq(now - began[i] + 1), took.eq(ends)]
+            with m.If(starts):
                 m.d.sync += began[i].eq(now)
-            with m.If(events.done & (end_turn == i)):
-                m.d.sync += counters["last_cycles"].eq(now - began[i] + 1)
+            with m.If(took):
+                m.d.sync += counters["last_cycles"].eq(lasted)
         clear, address = BY_NAME["counter_clear"].address, self.address
         with m.If(self.window.write & (address == clear)):
             m.d.sync += [counter.eq(0) for counter in counters.values()]

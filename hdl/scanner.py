@@ -18,7 +18,7 @@ from hdl.queue import Queue
 
 WORD_DEPTH = 32
 """Words the scanner may be ahead of the array: two tiles of 128 rows."""
-ISSUE_MARGIN = 6
+ISSUE_MARGIN = 7
 """Words that may be in the pipeline when the queue's level is read."""
 
 
@@ -28,8 +28,8 @@ class Scanner(wiring.Component):
     Reads the input buffer or the previous layer's activations, the latter no further than
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
     ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
-    (``skip``) a pass still ends with one row of value 0. Latency: 5 cycles from buffer read to ``words``,
-    13 to ``energy``. Resources: eight multipliers when the geometry has noise (none where slices of one
+    (``skip``) a pass still ends with one row of value 0. Latency: 6 cycles from buffer read to ``words``,
+    14 to ``energy``. Resources: eight multipliers when the geometry has noise (none where slices of one
     bit are added at once), a 32-word queue.
     """
 
@@ -65,18 +65,20 @@ class Scanner(wiring.Component):
         word = Signal.like(feed.word)
         address = Signal.like(feed.address)
         rows_left = Signal.like(feed.rows)
-        begun, scanning = Signal(), Signal()
+        begun, settling, scanning = Signal(), Signal(), Signal()
         issue = Signal()
         ending = rows_left <= WORD_ROWS
         written = Signal.like(self.written[0])
         m.d.sync += written.eq(Mux(now.bank, self.written[1], self.written[0]))
-        present = now.from_input | (written > word)
+        # Whether ``word`` may be read, known a cycle ahead: after an issue the next one must be there too.
+        present = Signal()
+        m.d.sync += present.eq(now.from_input | (written > word + 1) | ((written > word) & ~issue))
         room = Signal()
         m.d.sync += room.eq(queue.level < WORD_DEPTH - ISSUE_MARGIN - 1)
         m.d.comb += [
             issue.eq(scanning & present & room),
             self.read_address.eq(Cat(word, now.bank)),
-            self.feed.ready.eq(~scanning & ~begun & self.energy_room),
+            self.feed.ready.eq(~scanning & ~begun & ~settling & self.energy_room),
             self.input_done.eq(issue & ending & now.input_done),
         ]
         with m.If(self.feed.valid & self.feed.ready):
@@ -84,14 +86,16 @@ class Scanner(wiring.Component):
             with m.If(feed.layer_first):
                 m.d.comb += self.clear.eq(Const(1, 2) << feed.sink)
         with m.If(begun):
-            # Meanwhile ``written`` becomes that of the pass's own bank.
             m.d.sync += [
                 begun.eq(0),
-                scanning.eq(1),
+                settling.eq(1),
                 word.eq(now.word),
                 address.eq(now.address),
                 rows_left.eq(now.rows),
             ]
+        with m.If(settling):
+            # Meanwhile ``written`` and ``present`` become those of the pass's own bank and word.
+            m.d.sync += [settling.eq(0), scanning.eq(1)]
         with m.If(issue):
             m.d.sync += [
                 word.eq(word + 1),
@@ -101,23 +105,20 @@ class Scanner(wiring.Component):
             with m.If(ending):
                 m.d.sync += scanning.eq(0)
 
-        # Cycle 1: buffer data arrives. Cycle 2: chosen. Cycle 3: sliced. Cycle 4: zero rows known, queued.
+        # Cycle 2: buffer data arrives. Cycle 3: chosen. Cycle 4: sliced. Cycle 5: zero rows known, queued.
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
         address_1 = Signal.like(address)
         rows_1 = Signal(WORD_ROWS)
         slice_1 = Signal.like(feed.slice)
         dac_1 = Signal.like(feed.dac_log2)
-        m.d.sync += [
-            valid_1.eq(issue),
-            last_1.eq(ending),
-            start_1.eq(word == now.word),
-            from_input_1.eq(now.from_input),
-            address_1.eq(address),
-            slice_1.eq(now.slice),
-            dac_1.eq(now.dac_log2),
+        flags = delayed(m, Cat(issue, ending, word == now.word, now.from_input), 2, "flags")
+        m.d.comb += Cat(valid_1, last_1, start_1, from_input_1).eq(flags)
+        m.d.comb += [
+            address_1.eq(delayed(m, address, 2, "address")),
+            slice_1.eq(delayed(m, now.slice, 2, "slice")),
+            dac_1.eq(delayed(m, now.dac_log2, 2, "dac")),
+            rows_1.eq(delayed(m, Cat(rows_left > i for i in range(WORD_ROWS)), 2, "rows")),
         ]
-        for i in range(WORD_ROWS):
-            m.d.sync += rows_1[i].eq(rows_left > i)
 
         data = Signal(8 * WORD_ROWS)
         mask, shift = Signal(8), Signal(3)

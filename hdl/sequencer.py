@@ -11,6 +11,7 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
 from hdl.bus import WindowSignature
+from hdl.delay import delayed
 from hdl.layouts import pass_layout, start_layout
 
 
@@ -109,8 +110,7 @@ class Sequencer(wiring.Component):
         if g.slices > 1:
             m.d.comb += [p.readout.slice.eq(step), p.readout.slice_last.eq(last_slice)]
 
-        reading, settled = Signal(), Signal()
-        m.d.sync += [reading.eq((layer == 0) & ~self.window.select), settled.eq(reading)]
+        settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
         with m.FSM():
             with m.State("idle"):
                 # The descriptor read here is layer 0's, unless the bus is at it.
@@ -120,6 +120,8 @@ class Sequencer(wiring.Component):
                 with m.If(self.start.valid):
                     m.next = "fetch"
             with m.State("fetch"):
+                m.next = "address"
+            with m.State("address"):
                 m.next = "fetched"
             with m.State("fetched"):
                 m.next = "layer"
@@ -173,7 +175,7 @@ class Sequencer(wiring.Component):
         return m
 
     def _descriptors(self, m: Module) -> Signal:
-        """All words of the current layer's descriptor, two cycles behind ``layer``."""
+        """All words of the current layer's descriptor, three cycles behind ``layer``."""
         g = self.geometry
         width = 32 * DESCRIPTOR_WORDS
         m.submodules.memory = memory = Memory(shape=width, depth=g.layers, init=[])
@@ -181,14 +183,19 @@ class Sequencer(wiring.Component):
         word_bits = exact_log2(DESCRIPTOR_WORDS)
         window = self.window
         self.layer = layer = Signal(bits_for(g.layers - 1) or 1)
+        words = Signal(width)
         chosen = window.address[:word_bits]
+        enable, where = Signal(DESCRIPTOR_WORDS), Signal.like(layer)
+        m.d.sync += [
+            enable.eq(window.write << chosen),
+            where.eq(Mux(window.select, window.address[word_bits:], layer)),
+        ]
         m.d.comb += [
             write.addr.eq(window.address[word_bits:]),
             write.data.eq(window.write_data.replicate(DESCRIPTOR_WORDS)),
-            write.en.eq(window.write << chosen),
-            read.addr.eq(Mux(window.select, window.address[word_bits:], layer)),
+            write.en.eq(enable),
+            read.addr.eq(where),
         ]
-        m.d.sync += window.read_data.eq(read.data.word_select(chosen, 32))
-        words = Signal(width)
+        m.d.sync += window.read_data.eq(words.word_select(chosen, 32))
         m.d.sync += words.eq(read.data)
         return words

@@ -16,7 +16,7 @@ from hdl.layouts import start_layout
 from hdl.link.crc import CRC_INIT, crc32_step
 
 BYTES_32, BYTES_16 = 4, 2
-STATES = {"finish": 0, "read": 1, "logit": 2}
+STATES = {"finish": 0, "read": 1, "logit": 2, "checked": 3}
 """Where composing a header can lead."""
 
 
@@ -83,11 +83,22 @@ class Executor(wiring.Component):
         left = Signal(32)
         cursor = Signal(32)
         crc = Signal(32)
-        is_next, is_repeat, fits_inputs = Signal(), Signal(), Signal()
+        # Decided a cycle before they are acted on; what follows from the header, once it is whole.
+        is_next, is_repeat, runs, syncs, sync, outdated, allowed = (
+            Signal(name=n) for n in ("is_next", "is_repeat", "runs", "syncs", "sync", "outdated", "allowed")
+        )
+        short, checking, one_left = (Signal(name=n) for n in ("short", "checking", "one_left"))
+        empty, fits, right_count, bare = (Signal(name=n) for n in ("empty", "fits", "right_count", "bare"))
+        wanted = Signal(16)
+        refused = Signal()
         end_offset = Signal.like(self.packet_address)
-        short = (opcode == Opcode.READ_SHORT) | (opcode == Opcode.WRITE_SHORT)
         last_byte = Mux(short, BYTES_16 - 1, BYTES_32 - 1)
-        m.d.comb += self.packet_address.eq(offset)
+        m.d.sync += one_left.eq(left == 1)
+        m.d.comb += [
+            self.packet_address.eq(offset),
+            self.bus.address.eq(cursor),
+            self.bus.write_data.eq(Mux(short, word[16:].as_signed(), word.as_signed())),
+        ]
 
         # Inferences: started, finished and answered ones alternate between the two banks.
         bank, answer_bank = self.bank, Signal()
@@ -105,13 +116,7 @@ class Executor(wiring.Component):
 
         def answer(code: Status, *, size: object = 0, then: str = "finish") -> None:
             """Compose the header of the current request's response, then go to state ``then``."""
-            m.d.sync += [
-                status.eq(code),
-                answer_sequence.eq(sequence),
-                answer_opcode.eq(opcode),
-                answer_length.eq(size),
-                after.eq(STATES[then]),
-            ]
+            m.d.sync += [status.eq(code), answer_length.eq(size), after.eq(STATES[then])]
             m.next = "compose"
 
         after = Signal(range(len(STATES)))
@@ -145,38 +150,48 @@ class Executor(wiring.Component):
                         m.next = "compare"
 
             with m.State("compare"):
+                register_read = (opcode == Opcode.READ) & (address[REGION_SHIFT:] == REGIONS["registers"])
+                control = (opcode == Opcode.WRITE) & (address == BY_NAME["campaign_control"].address)
                 m.d.sync += [
                     is_next.eq((version == VERSION) & (sequence == expected)),
                     is_repeat.eq(sequence == (expected - 1)[:16]),
-                    fits_inputs.eq(length == self.inputs),
+                    runs.eq((opcode == Opcode.INFER) & self.programmed & (length == self.inputs)),
+                    sync.eq(opcode == Opcode.SYNC),
+                    outdated.eq(version != VERSION),
+                    syncs.eq((opcode == Opcode.SYNC) | (version != VERSION)),
+                    allowed.eq(register_read | control),
+                    short.eq((opcode == Opcode.READ_SHORT) | (opcode == Opcode.WRITE_SHORT)),
+                    checking.eq(opcode == Opcode.CHECK),
+                    empty.eq(length == 0),
+                    right_count.eq(length == Mux(opcode == Opcode.CHECK, 4, 2)),
+                    bare.eq(~self.programmed),
                     end_offset.eq(length + HEADER_BYTES),
+                    answer_sequence.eq(sequence),
+                    answer_opcode.eq(opcode),
                 ]
                 m.next = "decide"
 
             with m.State("decide"):
                 m.d.sync += [byte.eq(0), word.eq(0), left.eq(0), cursor.eq(address)]
+                m.d.sync += fits.eq((length & last_byte) == 0)
                 quiet = idle & ~self.busy
-                harmless = (opcode == Opcode.READ) & (address[REGION_SHIFT:] == REGIONS["registers"])
-                control = (opcode == Opcode.WRITE) & (address == BY_NAME["campaign_control"].address)
-                syncs = (opcode == Opcode.SYNC) | (version != VERSION)
-                runs = (opcode == Opcode.INFER) & self.programmed & fits_inputs
                 with m.If((finished != 0) & ~self.busy):
                     # Answer first; the packet stays in its slot and is looked at again.
                     m.next = "result"
-                with m.Elif(quiet & is_next & self.campaign_busy & ~(harmless | control | syncs)):
+                with m.Elif(quiet & is_next & self.campaign_busy & ~(allowed | syncs)):
                     m.d.sync += [expected.eq(expected + 1), cached.eq(1)]
                     answer(Status.BUSY)
                 with m.Elif(is_next & runs):
                     with m.If(pending < 2):
                         m.next = "execute"
-                with m.Elif(~idle & is_repeat & (opcode != Opcode.SYNC)):
+                with m.Elif(~idle & is_repeat & ~sync):
                     # A repeat of an inference whose answer is still to come.
                     m.next = "drop"
-                with m.Elif(quiet & (version != VERSION)):
+                with m.Elif(quiet & outdated):
                     answer(Status.BAD_VERSION)
-                with m.Elif(quiet & (opcode == Opcode.SYNC)):
+                with m.Elif(quiet & sync):
                     m.d.sync += [expected.eq(sequence + 1), cached.eq(1)]
-                    with m.If(length == 0):
+                    with m.If(empty):
                         answer(Status.OK)
                     with m.Else():
                         answer(Status.BAD_LENGTH)
@@ -194,21 +209,20 @@ class Executor(wiring.Component):
                 m.d.sync += [expected.eq(expected + 1), cached.eq(1)]
                 with m.Switch(opcode):
                     with m.Case(Opcode.READ, Opcode.READ_SHORT, Opcode.CHECK):
-                        with m.If(length == Mux(opcode == Opcode.CHECK, 4, 2)):
+                        with m.If(right_count):
                             m.next = "count"
                         with m.Else():
                             answer(Status.BAD_LENGTH)
                     with m.Case(Opcode.WRITE, Opcode.WRITE_SHORT):
-                        fits = (length & last_byte) == 0
-                        with m.If(fits & (length != 0)):
+                        with m.If(fits & ~empty):
                             m.d.sync += left.eq(Mux(short, length >> 1, length >> 2))
                             m.next = "fetch"
                         with m.Else():
                             answer(Status.BAD_LENGTH)
                     with m.Case(Opcode.INFER):
-                        with m.If(~self.programmed):
+                        with m.If(bare):
                             answer(Status.NOT_PROGRAMMED)
-                        with m.Elif(~fits_inputs):
+                        with m.Elif(~runs):
                             answer(Status.BAD_LENGTH)
                         with m.Else():
                             m.next = "load"
@@ -244,28 +258,40 @@ class Executor(wiring.Component):
                     with m.If(offset == end_offset):
                         m.next = "counted"
             with m.State("counted"):
-                m.d.sync += [byte.eq(0), crc.eq(CRC_INIT)]
+                # A CHECK of no words goes straight to its sum.
                 bytes_wanted = Mux(short, left << 1, left << 2)
-                with m.If(opcode == Opcode.CHECK):
+                m.d.sync += [
+                    byte.eq(0),
+                    crc.eq(CRC_INIT),
+                    wanted.eq(bytes_wanted),
+                    empty.eq(left == 0),
+                    refused.eq((left == 0) | (bytes_wanted > g.packet_bytes)),
+                ]
+                m.next = "grant"
+            with m.State("grant"):
+                with m.If(checking):
                     answer(Status.OK, size=4, then="read")
-                with m.Elif((left == 0) | (bytes_wanted > g.packet_bytes)):
+                    with m.If(empty):
+                        m.d.sync += after.eq(STATES["checked"])
+                with m.Elif(refused):
                     answer(Status.BAD_LENGTH)
                 with m.Else():
-                    answer(Status.OK, size=bytes_wanted, then="read")
+                    answer(Status.OK, size=wanted, then="read")
 
             with m.State("read"):
-                with m.If(left == 0):
-                    m.d.sync += [word.eq(~crc), opcode.eq(Opcode.READ), left.eq(1), byte.eq(0)]
+                m.d.comb += self.bus.request.eq(1)
+                with m.If(self.bus.done):
+                    m.d.sync += [word.eq(self.bus.read_data), cursor.eq(cursor + 1), byte.eq(0)]
                     m.next = "put"
-                with m.Else():
-                    m.d.comb += [self.bus.request.eq(1), self.bus.address.eq(cursor)]
-                    with m.If(self.bus.done):
-                        m.d.sync += [word.eq(self.bus.read_data), cursor.eq(cursor + 1), byte.eq(0)]
-                        m.next = "put"
-                        with m.If(self.bus.error):
-                            answer(Status.BAD_ADDRESS)
+                    with m.If(self.bus.error):
+                        answer(Status.BAD_ADDRESS)
+            with m.State("checked"):
+                # The sum is sent as the one word of a READ would be.
+                m.d.sync += [word.eq(~crc), checking.eq(0), left.eq(1), byte.eq(0)]
+                m.next = "sum"
+            with m.State("sum"):
+                m.next = "put"
             with m.State("put"):
-                checking = opcode == Opcode.CHECK
                 m.d.comb += [self.put.eq(~checking), self.put_data.eq(word[:8])]
                 m.d.sync += [
                     word.eq(word >> 8),
@@ -275,8 +301,10 @@ class Executor(wiring.Component):
                 with m.If(byte == last_byte):
                     m.d.sync += left.eq(left - 1)
                     m.next = "read"
-                    with m.If(~checking & (left == 1)):
+                    with m.If(one_left):
                         m.next = "finish"
+                        with m.If(checking):
+                            m.next = "checked"
 
             with m.State("fetch"):
                 m.d.sync += [index.eq(index + 1), offset.eq(offset + ~index[0])]
@@ -286,18 +314,13 @@ class Executor(wiring.Component):
                         m.d.sync += byte.eq(0)
                         m.next = "write"
             with m.State("write"):
-                m.d.comb += [
-                    self.bus.request.eq(1),
-                    self.bus.write.eq(1),
-                    self.bus.address.eq(cursor),
-                    self.bus.write_data.eq(Mux(short, word[16:].as_signed(), word.as_signed())),
-                ]
+                m.d.comb += [self.bus.request.eq(1), self.bus.write.eq(1)]
                 with m.If(self.bus.done):
                     m.d.sync += [left.eq(left - 1), cursor.eq(cursor + 1)]
                     m.next = "fetch"
                     with m.If(self.bus.error):
                         answer(Status.BAD_ADDRESS)
-                    with m.Elif(left == 1):
+                    with m.Elif(one_left):
                         answer(Status.OK)
 
             with m.State("compose"):
