@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
 
-.PHONY: help demo test prove test-gates check-pnr boards-page lint types format clean compiler
+.PHONY: help demo test test-trust fuzz prove test-gates check-pnr boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,15 @@ demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL
 
 test: compiler $(DEV_STAMP) ## the whole test suite on $(WORKERS) workers
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-trust: compiler $(DEV_STAMP) ## faults on the link and fuzzing at length; prints what was counted
+	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/trust
+
+FUZZ_SECONDS ?= 60
+fuzz: $(DEV_STAMP) ## coverage-guided fuzzing of every parser, FUZZ_SECONDS each
+	$(BIN)/pip install --quiet -e '.[fuzz]'
+	for target in packets image manifest network chip measurements idx plan; do \
+	$(BIN)/python -m tests.trust.fuzz.run $$target --seconds $(FUZZ_SECONDS) || exit 1; done
 
 prove: $(FPGA_STAMP) ## proofs of rounding, clipping, table addressing, CRC and COBS, each shown to find a bug
 	$(BIN)/python -m pytest tests/proofs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from emulator.errors import NetworkError
 from emulator.files import whole_file
 from emulator.network.activation import Activation, Floats, Named, Ndr
+from emulator.spec.archive import read_arrays
 
 FORMAT = "ndrite-network"
 FORMAT_VERSION = 1
@@ -169,15 +169,10 @@ def load_network(path: str | os.PathLike[str]) -> Network:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such network file")
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-        if size > BYTES_MAX:
-            raise NetworkError(f"size is {size} bytes unpacked; accepted: at most {BYTES_MAX}")
-        with np.load(path, allow_pickle=False) as file:
-            return _assemble({name: file[name] for name in file.files})
+        return _assemble(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX))
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
-    except (zipfile.BadZipFile, ValueError, OSError, KeyError, EOFError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NetworkError(f"{path}: not a network file ({error})") from None
 
 

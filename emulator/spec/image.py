@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.spec.archive import read_arrays
 from emulator.spec.arithmetic import (
     ADC_BITS,
     DAC_BITS,
@@ -208,7 +208,7 @@ class ChipImage:
             manifest, arrays = _read(path)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
-        except (zipfile.BadZipFile, ValueError, OSError, KeyError, EOFError) as error:
+        except (ValueError, RecursionError) as error:
             raise ImageError(f"{path}: not a chip image ({error})") from None
         try:
             return cls._assemble(manifest, arrays)
@@ -282,18 +282,15 @@ def _checksum(arrays: dict[str, IntArray]) -> str:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, IntArray]]:
     """Manifest and arrays; sizes are bounded from the archive's directory before anything is unpacked."""
-    with zipfile.ZipFile(path) as archive:
-        total = 0
-        for info in archive.infolist():
-            limit = MANIFEST_BYTES_MAX if info.filename == "manifest.npy" else ARRAY_BYTES_MAX
-            total += info.file_size
-            if info.file_size > limit or total > 4 * ARRAY_BYTES_MAX:
-                raise ImageError(f"member {info.filename} is larger than {limit} bytes")
-    with np.load(path, allow_pickle=False) as file:
-        if not isinstance(file, np.lib.npyio.NpzFile) or "manifest" not in file.files:
-            raise ImageError("no manifest in the file; not a chip image")
-        manifest = json.loads(str(file["manifest"]))
-        arrays = {name: file[name] for name in file.files if name != "manifest"}
+    arrays = read_arrays(
+        path,
+        most_bytes=ARRAY_BYTES_MAX,
+        total_bytes=4 * ARRAY_BYTES_MAX,
+        limits={"manifest": MANIFEST_BYTES_MAX},
+    )
+    if "manifest" not in arrays:
+        raise ImageError("no manifest in the file; not a chip image")
+    manifest = json.loads(str(arrays.pop("manifest")))
     if not isinstance(manifest, dict):
         raise ImageError("the manifest is not a JSON object")
     return manifest, arrays

@@ -188,6 +188,8 @@ class Executor(wiring.Component):
                     # A repeat of an inference whose answer is still to come.
                     m.next = "drop"
                 with m.Elif(quiet & outdated):
+                    # The answer takes the place of the cached one.
+                    m.d.sync += cached.eq(0)
                     answer(Status.BAD_VERSION)
                 with m.Elif(quiet & sync):
                     m.d.sync += [expected.eq(sequence + 1), cached.eq(1)]

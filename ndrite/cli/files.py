@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from emulator.files import whole_file
 from host import InputError
 
 BYTES_MAX = 8 << 30
+DAMAGED = (ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError)
+"""What NumPy raises on a header that is none."""
 
 
 def load_array(path: Path) -> npt.NDArray[Any]:
@@ -27,13 +30,22 @@ def load_array(path: Path) -> npt.NDArray[Any]:
     if path.stat().st_size > BYTES_MAX:
         raise InputError(f"{path}: larger than {BYTES_MAX} bytes")
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        # Mapped first: a header that asks for more than the file holds is refused before it is allocated.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        TypeError,
+        SyntaxError,
+        OverflowError,
+        zipfile.BadZipFile,
+    ) as error:
         raise InputError(f"{path}: not a NumPy .npy file ({error})") from None
     if not isinstance(array, np.ndarray):
         array.close()
         raise InputError(f"{path}: an .npz archive; accepted: one array in an .npy file")
-    return array
+    return np.array(array)
 
 
 def save_array(path: Path, array: npt.NDArray[Any]) -> None:

@@ -107,7 +107,7 @@ def test_unknown_board(fails, url: str) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("url", ["sim:huge", "golden:huge"])
 def test_unknown_preset(fails, url: str) -> None:  # type: ignore[no-untyped-def]
-    fails(["info", url], BAD_INPUT, "preset is 'huge'; accepted: sim, sim-8, tiny")
+    fails(["info", url], BAD_INPUT, "preset is 'huge'; accepted: sim, sim-8, sim-serial, tiny")
 
 
 def test_unknown_command_and_option(fails) -> None:  # type: ignore[no-untyped-def]

@@ -1,0 +1,124 @@
+"""A link that damages what passes through it, at set rates: how the session is tried, on any transport."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from dataclasses import dataclass
+
+from host.errors import LinkError
+from host.links.link import Link
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultRates:
+    """Probabilities, 0 to 1: of the first four per byte, of the others per call of ``write`` or ``read``.
+
+    ``delay`` keeps what was received back until the next read, ``split`` hands over the first part of it
+    only, ``coalesce`` keeps a write back until the next write or read, ``disconnect`` raises LinkError.
+
+    Raises
+    ------
+    ValueError
+        A rate lies outside 0 to 1.
+    """
+
+    drop: float = 0.0
+    duplicate: float = 0.0
+    flip: float = 0.0
+    insert: float = 0.0
+    delay: float = 0.0
+    split: float = 0.0
+    coalesce: float = 0.0
+    disconnect: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, rate in dataclasses.asdict(self).items():
+            if not 0 <= rate <= 1:
+                raise ValueError(f"fault rate {name} is {rate}; accepted: 0 to 1")
+
+    @classmethod
+    def per_byte(cls, rate: float) -> FaultRates:
+        """One fault in ``1 / rate`` bytes, of all four kinds; each fault of a call ten times as often."""
+        byte, call = rate / 4, min(1.0, 10 * rate)
+        return cls(drop=byte, duplicate=byte, flip=byte, insert=byte, delay=call, split=call, coalesce=call)
+
+
+class FaultyLink:
+    """``link`` with faults in both directions; the same ones for the same seed and traffic.
+
+    ``injected`` counts them by name. ``rates`` may be changed at any time.
+    """
+
+    def __init__(self, link: Link, rates: FaultRates, *, seed: int = 0) -> None:
+        self.link = link
+        self.rates = rates
+        self.injected: dict[str, int] = {field.name: 0 for field in dataclasses.fields(FaultRates)}
+        self._rng = random.Random(seed)
+        self._outgoing = bytearray()
+        self._incoming = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Damage and send; may keep it back. Raises LinkError on a disconnection."""
+        self._disconnect()
+        self._outgoing += self._damaged(data)
+        if not self._happens("coalesce", self.rates.coalesce):
+            self._flush()
+
+    def read(self, timeout_s: float) -> bytes:
+        """Receive and damage; may keep all or some of it back. Raises LinkError on a disconnection."""
+        self._disconnect()
+        self._flush()
+        if not self._incoming:
+            self._incoming += self._damaged(self.link.read(timeout_s))
+        if self._happens("delay", self.rates.delay):
+            # What was kept back comes with what follows it.
+            self._incoming += self._damaged(self.link.read(timeout_s))
+        end = len(self._incoming)
+        if end > 1 and self._happens("split", self.rates.split):
+            end = self._rng.randrange(1, end)
+        data = bytes(self._incoming[:end])
+        del self._incoming[:end]
+        return data
+
+    def wait(self, seconds: float) -> None:
+        """As the link under it."""
+        self._flush()
+        self.link.wait(seconds)
+
+    def close(self) -> None:
+        """Close the link under it."""
+        self.link.close()
+
+    def _flush(self) -> None:
+        if self._outgoing:
+            data = bytes(self._outgoing)
+            self._outgoing.clear()
+            self.link.write(data)
+
+    def _disconnect(self) -> None:
+        if self._happens("disconnect", self.rates.disconnect):
+            raise LinkError("the link was cut (injected fault)")
+
+    def _happens(self, name: str, rate: float) -> bool:
+        happens = rate > 0 and self._rng.random() < rate
+        self.injected[name] += happens
+        return happens
+
+    def _damaged(self, data: bytes) -> bytes:
+        r = self.rates
+        if not (r.drop or r.duplicate or r.flip or r.insert):
+            return data
+        out = bytearray()
+        for byte in data:
+            if self._happens("insert", r.insert):
+                out.append(self._rng.randrange(256))
+            if self._happens("drop", r.drop):
+                continue
+            value = byte
+            if self._happens("flip", r.flip):
+                value ^= 1 << self._rng.randrange(8)
+            out.append(value)
+            if self._happens("duplicate", r.duplicate):
+                out.append(value)
+        return bytes(out)

@@ -1,0 +1,144 @@
+"""Programming and inference over a link that damages bytes: golden results or a typed error, nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.sim import SimLink
+from emulator.golden import Core
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import PRESETS
+from host import Board, HostError
+from host.links.faulty import FaultRates, FaultyLink
+from host.links.uart import UartLink
+
+TINY = PRESETS["tiny"]
+RATES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+"""Faults a byte; reads are delayed and split, and writes held back, at ten times the rate a call."""
+PROGRAMMINGS, INFERENCES = 8, 10
+"""At each rate, and after each programming; times ``scale``."""
+TIMEOUT_S = 0.02
+"""Simulated: 20,000 cycles, several times the longest answer."""
+ATTEMPTS = 40
+"""More than usual: at one fault in 100 bytes half the frames are damaged."""
+TERMINAL_TIMEOUT_S = 0.5
+"""Of real time: longer than the serving process sleeps between two looks."""
+
+
+@dataclass
+class Tally:
+    """What came of a run; ``wrong`` is what must stay 0."""
+
+    programmings: int = 0
+    inferences: int = 0
+    refused_programmings: int = 0
+    refused_inferences: int = 0
+    wrong: int = 0
+
+    def line(self, link: FaultyLink) -> str:
+        """For the summary."""
+        return (
+            f"{self.programmings} programmings ({self.refused_programmings} refused), {self.inferences} "
+            f"inferences ({self.refused_inferences} refused), {sum(link.injected.values())} faults, "
+            f"{self.wrong} wrong numbers"
+        )
+
+
+def work(board: Board, link: FaultyLink, rate: FaultRates, rounds: int, seed: int) -> Tally:
+    """Program two images in turn and infer after each, with faults."""
+    rng = np.random.default_rng([seed, 31])
+    images = [random_image(TINY, rng, sizes=(12, 6, 3), noise=True) for _ in range(2)]
+    tally = Tally()
+    for i in range(rounds):
+        image = images[i % 2]
+        x = random_inputs(image, rng, INFERENCES)
+        expected = Core(image).infer(x, seed=i)
+        link.rates = rate
+        tally.programmings += 1
+        try:
+            board.program(image)
+        except HostError:
+            tally.refused_programmings += 1
+            continue
+        tally.inferences += len(x)
+        try:
+            y = board.infer(x, seed=i)
+        except HostError:
+            tally.refused_inferences += len(x)
+            continue
+        tally.wrong += int((y != expected).any(axis=1).sum())
+    # Once the link is whole again, so is the board.
+    link.rates = FaultRates()
+    x = random_inputs(images[0], rng, 4)
+    board.program(images[0])
+    np.testing.assert_array_equal(board.infer(x, seed=1), Core(images[0]).infer(x, seed=1))
+    return tally
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_no_wrong_number_from_a_damaged_link(rate: float, scale: int, counted: list[str]) -> None:
+    link = FaultyLink(SimLink(TINY), FaultRates(), seed=round(1 / rate))
+    with Board(link, timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
+        tally = work(board, link, FaultRates.per_byte(rate), PROGRAMMINGS * scale, seed=round(1 / rate))
+        statistics = board.session.statistics
+    counted.append(f"link, {rate:g} faults a byte: {tally.line(link)}")
+    assert tally.wrong == 0
+    assert tally.programmings == PROGRAMMINGS * scale
+    if rate <= 1e-5:
+        assert tally.refused_inferences == tally.refused_programmings == 0
+    if rate >= 1e-3:
+        assert tally.inferences > tally.refused_inferences
+        assert statistics.damaged_frames > 0
+        assert all(
+            link.injected[name] > 0 for name in ("drop", "duplicate", "flip", "insert", "delay", "split")
+        )
+
+
+def test_no_wrong_number_through_a_terminal(scale: int, counted: list[str], tmp_path: Path) -> None:
+    port = tmp_path / "port"
+    command = [sys.executable, "-c", "from ndrite.cli import main; main()", "serve", "--preset", "tiny"]
+    with subprocess.Popen([*command, "--link", str(port)], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline() == f"serving tiny on {port}\n"
+            link = FaultyLink(UartLink(str(port)), FaultRates(), seed=7)
+            with Board(link, timeout_s=TERMINAL_TIMEOUT_S) as board:
+                tally = work(board, link, FaultRates.per_byte(1e-3), 2 * scale, seed=7)
+        finally:
+            server.terminate()
+    counted.append(f"pseudo-terminal, 0.001 faults a byte: {tally.line(link)}")
+    assert tally.wrong == 0
+    assert tally.programmings == 2 * scale
+    assert tally.inferences > tally.refused_inferences
+
+
+def test_a_cut_link_is_a_typed_error_and_no_more() -> None:
+    link = FaultyLink(SimLink(TINY), FaultRates(), seed=3)
+    rng = np.random.default_rng(3)
+    image = random_image(TINY, rng, sizes=(12, 6, 3), noise=True)
+    x = random_inputs(image, rng, 40)
+    expected = Core(image).infer(x, seed=1)
+    cuts = 0
+    with Board(link, timeout_s=TIMEOUT_S) as board:
+        board.program(image)
+        link.rates = FaultRates(disconnect=0.01)
+        for _ in range(20):
+            try:
+                np.testing.assert_array_equal(board.infer(x, seed=1), expected)
+            except HostError:
+                cuts += 1
+        link.rates = FaultRates()
+        np.testing.assert_array_equal(board.infer(x, seed=1), expected)
+    assert cuts == link.injected["disconnect"] > 0
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.5, float("nan")])
+def test_rates_out_of_range_are_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match=r"fault rate drop is .*; accepted: 0 to 1"):
+        FaultRates(drop=rate)
