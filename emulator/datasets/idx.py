@@ -57,6 +57,8 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> npt.NDArray[np
     if len(raw) < header:
         raise DatasetError(f"{path}: length is {len(raw)} bytes; accepted: a header of {header} bytes")
     sizes = struct.unpack_from(f">{rank}I", raw, 4)
+    if 0 in sizes:
+        raise DatasetError(f"{path}: sizes are {sizes}; accepted: 1 and more each")
     expected = header + int(np.prod(sizes, dtype=object))
     if len(raw) != expected:
         raise DatasetError(f"{path}: length is {len(raw)} bytes; accepted: {expected} for sizes {sizes}")

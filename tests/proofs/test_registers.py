@@ -1,0 +1,112 @@
+"""Registers: each holds what was last written to its own address, and reads as that."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+from amaranth import Signal
+
+import hdl.registers
+from emulator.spec import PRESETS
+from emulator.spec.registers import REGISTERS
+from tests.proofs.checker import Run, Verdict, check
+from tests.proofs.prover import mutated
+
+WRITABLE = [r for r in REGISTERS if r.access == "rw"]
+CONSTANT = ("magic", "protocol", "register_map")
+READ_CYCLES = 2
+
+
+def _run(module: types.ModuleType) -> tuple[Run, object]:
+    run = Run()
+    run.module.submodules.registers = registers = module.Registers(PRESETS["tiny"], 0x1234)
+    window = registers.window
+    run.module.d.comb += [
+        window.write.eq(run.free(1, "write")),
+        window.address.eq(run.free(len(window.address), "address")),
+        window.write_data.eq(run.free(32, "write_data")),
+    ]
+    # The decoder lets nothing beyond the last register through; data and address stand a cycle longer.
+    run.given(window.address < len(REGISTERS))
+    wrote = run.past(window.write, "wrote")
+    run.given(
+        ~wrote
+        | (
+            (window.address == run.past(window.address, "wrote_address"))
+            & (window.write_data == run.past(window.write_data, "wrote_data"))
+            & ~window.write
+        )
+    )
+    return run, registers
+
+
+def separate(module: types.ModuleType) -> Verdict:
+    """No two registers share a bit: each output is what was last written to its own address."""
+    run, registers = _run(module)
+    window = registers.window  # type: ignore[attr-defined]
+    m = run.module
+    for register in WRITABLE:
+        if register.name == "scratch":
+            continue
+        hit = Signal(name=f"hit_{register.name}")
+        kept = Signal(32, name=f"kept_{register.name}")
+        m.d.sync += hit.eq(window.write & (window.address == register.address))
+        with m.If(hit):
+            m.d.sync += kept.eq(window.write_data)
+        run.always(getattr(registers, register.name) == kept)
+        run.reachable(kept == 0xFFFFFFFF)
+    return check(run, depth=4, induction=True)
+
+
+def reads(module: types.ModuleType) -> Verdict:
+    """A read gives the register of its address: control registers as held, constants as built in."""
+    run, registers = _run(module)
+    window = registers.window  # type: ignore[attr-defined]
+    still = run.free(1, "still")
+    nth = run.constant(len(window.address), "nth")
+    # While ``still``, the bus reads address ``nth`` and nothing is written.
+    run.given(~still | ((window.address == nth) & ~window.write))
+    cycles = Signal(range(5))
+    with run.module.If(~still):
+        run.module.d.sync += cycles.eq(0)
+    with run.module.Elif(cycles != 4):
+        run.module.d.sync += cycles.eq(cycles + 1)
+    settled = cycles >= READ_CYCLES + 1
+    for register in WRITABLE:
+        if register.name != "scratch":
+            value = getattr(registers, register.name)
+            run.always(~(settled & (nth == register.address)) | (window.read_data == value))
+    for register in REGISTERS:
+        if register.name in CONSTANT:
+            value = registers.constants[register.name]  # type: ignore[attr-defined]
+            run.always(~(settled & (nth == register.address)) | (window.read_data == value))
+    run.reachable(settled)
+    return check(run, depth=7, induction=True)
+
+
+CLAIMS = {"separate": separate, "reads": reads}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_holds(name: str, proved: list[str]) -> None:
+    verdict = CLAIMS[name](hdl.registers)
+    assert verdict.holds, verdict.log[-3000:]
+    proved.append(f"registers: {CLAIMS[name].__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        (
+            "separate",
+            "hit.eq(window.write & (address == register.address))",
+            "hit.eq(window.write & ((address | 4) == (register.address | 4)))",
+        ),
+        ("separate", "m.d.sync += held.eq(window.write_data)", "m.d.sync += held.eq(window.write_data[1:])"),
+        ("reads", "with m.Case(register.address % 8):", "with m.Case((register.address + 1) % 8):"),
+        ("reads", "window.read_data.eq(eight)", "window.read_data.eq(eight[:31])"),
+    ],
+)
+def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
+    assert not CLAIMS[name](mutated("hdl.registers", old, new)).holds

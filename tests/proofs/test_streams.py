@@ -1,0 +1,92 @@
+"""Queues lose, double and reorder nothing; streams hold what they offer until it is taken."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+
+import pytest
+from amaranth import Signal
+
+import hdl.link.cobs
+import hdl.queue
+from tests.proofs.checker import Run, Verdict, check
+from tests.proofs.prover import mutated
+
+DEPTH, WIDTH = 4, 1
+QUEUE_CYCLES = 12
+
+
+def queue(module: types.ModuleType) -> Verdict:
+    """The n-th payload out is the n-th in, for every n; the level is what went in less what came out."""
+    run = Run()
+    m = run.module
+    m.submodules.queue = q = module.Queue(WIDTH, DEPTH)
+    m.d.comb += [
+        q.i.valid.eq(run.free(1, "valid")),
+        q.i.payload.eq(run.free(WIDTH, "payload")),
+        q.o.ready.eq(run.free(1, "ready")),
+    ]
+    run.stable(q.o, "o")
+    nth = run.constant(4, "nth")
+    entered, left = Signal(4), Signal(4)
+    marked, held = Signal(WIDTH), Signal()
+    put, take = q.i.valid & q.i.ready, q.o.valid & q.o.ready
+    m.d.sync += [entered.eq(entered + put), left.eq(left + take)]
+    with m.If(put & (entered == nth) & ~held):
+        m.d.sync += [marked.eq(q.i.payload), held.eq(1)]
+    run.always(~(take & (left == nth)) | (held & (q.o.payload == marked)))
+    run.always((q.level <= DEPTH) & (q.level == (entered - left)[:4]))
+    run.reachable(take & (left == 3) & (q.level == DEPTH))
+    return check(run, depth=QUEUE_CYCLES)
+
+
+def sender(module: types.ModuleType) -> Verdict:
+    """The frame's bytes stay on offer until taken, whatever the memory holds that keeps its word."""
+    run = Run()
+    m = run.module
+    m.submodules.sender = s = module.CobsSender(3)
+    data = run.free(8, "data")
+    # The memory: what it answers two cycles after an address does not change while the address stands.
+    before = run.past(s.address, "address_before")
+    longer = run.past(before == s.address, "address_stands")
+    data_before = run.past(data, "data_before")
+    run.given(~(longer & (before == s.address)) | (data == data_before))
+    m.d.comb += [
+        s.start.eq(run.free(1, "start")),
+        s.length.eq(run.constant(2, "length")),
+        s.data.eq(data),
+        s.o.ready.eq(run.free(1, "ready")),
+    ]
+    run.stable(s.o, "o")
+    run.reachable(s.o.valid & (s.o.payload == 0))
+    return check(run, depth=14)
+
+
+CLAIMS: dict[str, tuple[Callable[[types.ModuleType], Verdict], types.ModuleType]] = {
+    "queue": (queue, hdl.queue),
+    "sender": (sender, hdl.link.cobs),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_holds(name: str, proved: list[str]) -> None:
+    claim, module = CLAIMS[name]
+    verdict = claim(module)
+    assert verdict.holds, verdict.log[-3000:]
+    assert claim.__doc__ is not None
+    proved.append(f"{name}: {claim.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("queue", "fifo.w_en.eq(self.i.valid)", "fifo.w_en.eq(self.i.valid & (fifo.level != 3))"),
+        ("queue", "fifo.r_en.eq(self.o.ready)", "fifo.r_en.eq(1)"),
+        ("queue", "self.level.eq(fifo.level)", "self.level.eq(fifo.level + self.i.valid)"),
+        ("sender", "self.o.payload.eq(self.data)", "self.o.payload.eq(self.data ^ self.o.ready)"),
+    ],
+)
+def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
+    claim, module = CLAIMS[name]
+    assert not claim(mutated(module.__name__, old, new)).holds
