@@ -108,6 +108,7 @@ class Ring(wiring.Component):
         ]
         assert DESCRIPTOR_BYTES == 32
         assert RECORD_BYTES == 16
+        may_interrupt = config.msi_enable & config.bus_master
         fields = Signal(256)
         m.d.comb += job.job.eq(fields)
         status, value = Signal(8), Signal(32)
@@ -184,13 +185,13 @@ class Ring(wiring.Component):
                 with m.If(~self.writer_busy & self.flushed):
                     m.d.sync += consumer.eq(consumer + 1)
                     m.next = "idle"
-                    with m.If(job.job.flags[0] & config.msi_enable):
+                    with m.If(job.job.flags[0] & may_interrupt):
                         m.next = "interrupt"
                 with m.Else():
                     fail()
             with m.State("interrupt"):
                 m.d.comb += self.interrupt.eq(1)
-                with m.If(self.interrupt_taken | ~config.msi_enable):
+                with m.If(self.interrupt_taken | ~may_interrupt):
                     m.d.comb += interrupted.eq(self.interrupt_taken)
                     m.next = "idle"
 
@@ -201,7 +202,7 @@ class Ring(wiring.Component):
                 with m.If(job.idle & ~self.writer_busy & self.flushed):
                     m.next = "alarm"
             with m.State("alarm"):
-                m.d.comb += self.interrupt.eq(config.msi_enable & ~resetting)
+                m.d.comb += self.interrupt.eq(may_interrupt & ~resetting)
                 with m.If(~self.interrupt | self.interrupt_taken):
                     m.d.comb += interrupted.eq(self.interrupt_taken)
                     m.next = "halted"

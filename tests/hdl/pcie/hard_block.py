@@ -80,6 +80,9 @@ class HardBlock(Device):  # type: ignore[misc]
         self.sent: list[Tlp] = []
         """Every TLP the gateware sent."""
         self.waiting: list[Tlp] = []
+        self.under_way: set[int] = set()
+        """Tags of reads whose last completion has not been delivered."""
+        self.most_under_way = 0
         super().__init__()
         self.function = Function(bar_bytes)
         self.append_function(self.function)
@@ -99,7 +102,10 @@ class HardBlock(Device):  # type: ignore[misc]
         while not self.function.inbound.empty():
             tlp = self.function.inbound.get_nowait()
             tlp.release_fc()
-            self.waiting += self.tamper(tlp) if tlp.is_completion() else [tlp]
+            kept = self.tamper(tlp) if tlp.is_completion() else [tlp]
+            if not kept:
+                self.under_way.discard(tlp.tag)
+            self.waiting += kept
         if not self.waiting:
             return None
         choice = 0
@@ -136,6 +142,8 @@ class HardBlock(Device):  # type: ignore[misc]
                 while not int(dut.rx_ready.value):
                     await edge
             dut.rx_valid.value = 0
+            if tlp.is_completion() and tlp.byte_count <= len(tlp.data) + 3:
+                self.under_way.discard(tlp.tag)
 
     async def _transmit(self) -> None:
         dut, edge = self.dut, RisingEdge(self.dut.clk)
@@ -170,6 +178,9 @@ class HardBlock(Device):  # type: ignore[misc]
         assert 4 * tlp.length <= 128 << code, f"{tlp!r}: longer than {128 << code} bytes"
         if not tlp.has_data():
             assert tlp.tag < 32, "extended tags are not enabled"
+            assert tlp.tag not in self.under_way, f"{tlp!r}: its tag is in use"
+            self.under_way.add(tlp.tag)
+            self.most_under_way = max(self.most_under_way, len(self.under_way))
 
     async def _sideband(self) -> None:
         """Configuration to the gateware, and its interrupt request to an MSI."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from typing import Any
 
+import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge, Timer, with_timeout
+from cocotb.triggers import RisingEdge, Timer
 from cocotbext.pcie.core import RootComplex
 
-import cocotb
-from emulator.spec import Geometry
-from emulator.spec.memory_map import REGION_SHIFT
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.memory_map import REGION_SHIFT, lay_out
+from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import (
     CONTROL_RESET,
     CONTROL_RUN,
@@ -35,12 +37,18 @@ HIGH_MEMORY = 0x12_3456_0000
 class Host:
     """A booted machine with one card in it. Make with ``await Host.boot(dut, geometry)``."""
 
-    def __init__(self, dut: Any, geometry: Geometry, seed: int) -> None:
-        logging.getLogger("cocotb.pcie").setLevel(logging.ERROR)
-        self.dut, self.geometry = dut, geometry
+    geometry: Geometry
+    device: Any
+    bar: Any
+    ring: tuple[int, Any]
+    records: tuple[int, Any]
+    interrupts: int
+
+    def __init__(self, dut: Any, bar_size: int, seed: int) -> None:
+        self.dut = dut
         self.rng = np.random.default_rng(seed)
         self.rc = RootComplex()
-        self.block = HardBlock(dut, bar_bytes(geometry), self.rng)
+        self.block = HardBlock(dut, bar_size, self.rng)
         for part in (self.rc, self.block, self.block.function):
             part.log.setLevel(logging.ERROR)
         self.rc.make_port().connect(self.block)
@@ -58,9 +66,21 @@ class Host:
         max_read: int = 2,
         high: bool = False,
     ) -> Host:
-        """Reset, enumerate, enable, point the engine at fresh rings and start it."""
+        """Attach, then point the engine at fresh rings and start it."""
         cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
-        host = cls(dut, geometry, seed)
+        host = await cls.attach(
+            dut, bar_bytes(geometry), seed=seed, max_payload=max_payload, max_read=max_read
+        )
+        host.geometry = geometry
+        host.ring = host.memory(32 << RING_LOG2, high=high)
+        host.records = host.memory(16 << RING_LOG2, high=high)
+        await host.start()
+        return host
+
+    @classmethod
+    async def attach(cls, dut: Any, bar_size: int, *, seed: int, max_payload: int, max_read: int) -> Host:
+        """Reset, enumerate and enable what is behind the TLP ports of ``dut``, whose clock runs."""
+        host = cls(dut, bar_size, seed)
         dut.rst.value = 1
         for _ in range(4):
             await RisingEdge(dut.clk)
@@ -78,9 +98,6 @@ class Host:
         host.bar = host.device.bar_window[0]
         host.interrupts = 0
         host.device.request_irq(0, host._interrupted)
-        host.ring = host.memory(32 << RING_LOG2, high=high)
-        host.records = host.memory(16 << RING_LOG2, high=high)
-        await host.start()
         return host
 
     async def _interrupted(self) -> None:
@@ -171,15 +188,28 @@ class Host:
             if record is not None:
                 return record
             await self.cycles(16)
-        raise AssertionError(
-            f"descriptor {index} not done: state {await self.get('state'):#x}, consumer {await self.get('consumer')}"
-        )
+        state, consumer = await self.get("state"), await self.get("consumer")
+        raise AssertionError(f"descriptor {index} not done: state {state:#x}, consumer {consumer}")
 
     async def run(self, opcode: int, count: int, **fields: Any) -> tuple[int, int]:
         """Post one descriptor and wait for its record."""
         index = self.post(opcode, count, **fields)
         await self.ring_bell()
         return await self.wait(index)
+
+    async def program(self, image: ChipImage) -> None:
+        """Every section of an image by DMA, each checked by its CRC."""
+        base, memory = self.memory(1 << 16)
+        await self.set_register("program_tag", 0)
+        for section in lay_out(image, self.geometry):
+            kind, form = (Opcode.WRITE_SHORT, "<i2") if section.short else (Opcode.WRITE, "<i4")
+            data = section.words.astype(form).tobytes()
+            memory[: len(data)] = data
+            done = await self.run(kind, len(section.words), source=base, address=section.address)
+            assert done[0] == Status.OK, section.name
+            done = await self.run(Opcode.CHECK, len(section.words), address=section.address)
+            assert done == (Status.OK, zlib.crc32(section.words.astype("<i4").tobytes())), section.name
+        await self.set_register("program_tag", image.tag)
 
     async def cycles(self, count: int) -> None:
         await Timer(count * CLOCK_NS, "ns")
