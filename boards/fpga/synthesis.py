@@ -9,7 +9,7 @@ from boards.fpga.board import Board, Family
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
 """Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
-CORE = "top.top.device.core"
+CORE = "top.top.device.machine.core"
 """Hierarchical name of the core in the board's top."""
 SYNTH: dict[Family, str] = {
     "ecp5": "synth_ecp5 -top top -abc9",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import stream, wiring
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
@@ -11,9 +11,8 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.packets import HEADER_BYTES, RESPONSE_FLAG, VERSION, Opcode, Status
 from emulator.spec.registers import BY_NAME
-from hdl.bus import BusSignature
-from hdl.layouts import start_layout
 from hdl.link.crc import CRC_INIT, crc32_step
+from hdl.master import MasterSignature
 
 BYTES_32, BYTES_16 = 4, 2
 STATES = {"finish": 0, "read": 1, "logit": 2, "checked": 3}
@@ -23,8 +22,7 @@ STATES = {"finish": 0, "read": 1, "logit": 2, "checked": 3}
 class Executor(wiring.Component):
     """The protocol of ``emulator.spec.packets``: one request at a time, up to two inferences under way.
 
-    While a campaign runs it refuses what would meet the running datapath. ``bank`` is that of the next
-    inference.
+    While a campaign runs it refuses what would meet the running datapath.
 
     Requests other than INFER wait until no inference is under way, so responses keep request order and
     the bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's; an INFER loads
@@ -39,34 +37,20 @@ class Executor(wiring.Component):
                 "packet_address": Out(bits_for(geometry.packet_bytes + 16)),
                 "packet_data": In(8),
                 "packet_release": Out(1),
-                "bus": Out(BusSignature()),
+                "master": Out(MasterSignature(geometry)),
                 "begin": Out(1),
                 "put": Out(1),
                 "put_data": Out(8),
                 "finish": Out(1),
                 "repeat": Out(1),
                 "busy": In(1),
-                "load": Out(1),
-                "load_address": Out(bits_for(2 * geometry.max_inputs - 1)),
-                "load_data": Out(8),
-                "start": Out(stream.Signature(start_layout())),
-                "done": In(1),
-                "inputs": In(16),
-                "outputs": In(16),
-                "result_address": Out(bits_for(2 * geometry.max_outputs - 1)),
-                "result_data": In(signed(32)),
-                "programmed": In(1),
-                "campaign_busy": In(1),
-                "campaign_started": In(1),
-                "campaign_done": In(1),
-                "bank": Out(1),
                 "sequence_error": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        g = self.geometry
+        g, master = self.geometry, self.master
         header = Signal(8 * HEADER_BYTES)
         version, sequence, opcode = header[:8], header[8:24], header[24:32]
         address, length = header[32:64], header[64:80]
@@ -96,21 +80,21 @@ class Executor(wiring.Component):
         m.d.sync += one_left.eq(left == 1)
         m.d.comb += [
             self.packet_address.eq(offset),
-            self.bus.address.eq(cursor),
-            self.bus.write_data.eq(Mux(short, word[16:].as_signed(), word.as_signed())),
+            master.bus.address.eq(cursor),
+            master.bus.write_data.eq(Mux(short, word[16:].as_signed(), word.as_signed())),
         ]
 
         # Inferences: started, finished and answered ones alternate between the two banks.
-        bank, answer_bank = self.bank, Signal()
+        bank, answer_bank = master.bank, Signal()
         pending, finished = Signal(2), Signal(2)
         begun, answered = Signal(), Signal()
         sequences = [Signal(16, name=f"sequence_{i}") for i in range(2)]
         m.d.sync += pending.eq(pending + begun - answered)
-        m.d.sync += finished.eq(finished + self.done - answered)
+        m.d.sync += finished.eq(finished + master.done - answered)
         # A campaign's inferences take their turn in the alternation.
-        with m.If(self.campaign_started):
+        with m.If(master.campaign_started):
             m.d.sync += bank.eq(~bank)
-        with m.If(self.campaign_done):
+        with m.If(master.campaign_done):
             m.d.sync += answer_bank.eq(~answer_bank)
         idle = pending == 0
 
@@ -124,10 +108,10 @@ class Executor(wiring.Component):
         position = Signal(bits_for(g.max_inputs))
         m.d.sync += [asked.eq(0), loading.eq(asked), position.eq(position + loading)]
         m.d.comb += [
-            self.load.eq(loading),
-            self.load_data.eq(self.packet_data),
-            self.load_address.eq(Cat(position[: exact_log2(g.max_inputs)], bank)),
-            self.result_address.eq(Cat(left[: exact_log2(g.max_outputs)], answer_bank)),
+            master.load.eq(loading),
+            master.load_data.eq(self.packet_data),
+            master.load_address.eq(Cat(position[: exact_log2(g.max_inputs)], bank)),
+            master.result_address.eq(Cat(left[: exact_log2(g.max_outputs)], answer_bank)),
         ]
 
         with m.FSM():
@@ -155,7 +139,7 @@ class Executor(wiring.Component):
                 m.d.sync += [
                     is_next.eq((version == VERSION) & (sequence == expected)),
                     is_repeat.eq(sequence == (expected - 1)[:16]),
-                    runs.eq((opcode == Opcode.INFER) & self.programmed & (length == self.inputs)),
+                    runs.eq((opcode == Opcode.INFER) & master.programmed & (length == master.inputs)),
                     sync.eq(opcode == Opcode.SYNC),
                     outdated.eq(version != VERSION),
                     syncs.eq((opcode == Opcode.SYNC) | (version != VERSION)),
@@ -164,7 +148,7 @@ class Executor(wiring.Component):
                     checking.eq(opcode == Opcode.CHECK),
                     empty.eq(length == 0),
                     right_count.eq(length == Mux(opcode == Opcode.CHECK, 4, 2)),
-                    bare.eq(~self.programmed),
+                    bare.eq(~master.programmed),
                     end_offset.eq(length + HEADER_BYTES),
                     answer_sequence.eq(sequence),
                     answer_opcode.eq(opcode),
@@ -178,7 +162,7 @@ class Executor(wiring.Component):
                 with m.If((finished != 0) & ~self.busy):
                     # Answer first; the packet stays in its slot and is looked at again.
                     m.next = "result"
-                with m.Elif(quiet & is_next & self.campaign_busy & ~(allowed | syncs)):
+                with m.Elif(quiet & is_next & master.campaign_busy & ~(allowed | syncs)):
                     m.d.sync += [expected.eq(expected + 1), cached.eq(1)]
                     answer(Status.BUSY)
                 with m.Elif(is_next & runs):
@@ -240,11 +224,11 @@ class Executor(wiring.Component):
                     m.next = "start"
             with m.State("start"):
                 m.d.comb += [
-                    self.start.valid.eq(~asked & ~loading),
-                    self.start.payload.bank.eq(bank),
-                    self.start.payload.inference.eq(address),
+                    master.start.valid.eq(~asked & ~loading),
+                    master.start.payload.bank.eq(bank),
+                    master.start.payload.inference.eq(address),
                 ]
-                with m.If(self.start.valid & self.start.ready):
+                with m.If(master.start.valid & master.start.ready):
                     m.d.comb += begun.eq(1)
                     m.d.sync += bank.eq(~bank)
                     for i in range(2):
@@ -281,11 +265,11 @@ class Executor(wiring.Component):
                     answer(Status.OK, size=wanted, then="read")
 
             with m.State("read"):
-                m.d.comb += self.bus.request.eq(1)
-                with m.If(self.bus.done):
-                    m.d.sync += [word.eq(self.bus.read_data), cursor.eq(cursor + 1), byte.eq(0)]
+                m.d.comb += master.bus.request.eq(1)
+                with m.If(master.bus.done):
+                    m.d.sync += [word.eq(master.bus.read_data), cursor.eq(cursor + 1), byte.eq(0)]
                     m.next = "put"
-                    with m.If(self.bus.error):
+                    with m.If(master.bus.error):
                         answer(Status.BAD_ADDRESS)
             with m.State("checked"):
                 # The sum is sent as the one word of a READ would be.
@@ -316,11 +300,11 @@ class Executor(wiring.Component):
                         m.d.sync += byte.eq(0)
                         m.next = "write"
             with m.State("write"):
-                m.d.comb += [self.bus.request.eq(1), self.bus.write.eq(1)]
-                with m.If(self.bus.done):
+                m.d.comb += [master.bus.request.eq(1), master.bus.write.eq(1)]
+                with m.If(master.bus.done):
                     m.d.sync += [left.eq(left - 1), cursor.eq(cursor + 1)]
                     m.next = "fetch"
-                    with m.If(self.bus.error):
+                    with m.If(master.bus.error):
                         answer(Status.BAD_ADDRESS)
                     with m.Elif(one_left):
                         answer(Status.OK)
@@ -374,12 +358,13 @@ class Executor(wiring.Component):
         after: Signal,
     ) -> None:
         """The response of the oldest finished inference."""
+        master = self.master
         with m.State("result"):
             m.d.sync += [
                 self.status.eq(Status.OK),
                 self.answer_sequence.eq(Mux(answer_bank, sequences[1], sequences[0])),
                 self.answer_opcode.eq(Opcode.INFER),
-                self.answer_length.eq(self.outputs << 2),
+                self.answer_length.eq(master.outputs << 2),
                 after.eq(STATES["logit"]),
                 left.eq(0),
                 byte.eq(0),
@@ -388,7 +373,7 @@ class Executor(wiring.Component):
         with m.State("logit"):
             m.d.sync += byte.eq(byte + 1)
             with m.If(byte == 1):
-                m.d.sync += [word.eq(self.result_data), byte.eq(0)]
+                m.d.sync += [word.eq(master.result_data), byte.eq(0)]
                 m.next = "logit bytes"
         with m.State("logit bytes"):
             m.d.comb += [self.put.eq(1), self.put_data.eq(word[:8])]
@@ -396,7 +381,7 @@ class Executor(wiring.Component):
             with m.If(byte == 3):
                 m.d.sync += [left.eq(left + 1), byte.eq(0)]
                 m.next = "logit"
-                with m.If(left == self.outputs - 1):
+                with m.If(left == master.outputs - 1):
                     m.next = "answered"
         with m.State("answered"):
             m.d.comb += [self.finish.eq(1), answered.eq(1)]

@@ -38,7 +38,10 @@ class _Opaque(Verilator):
 def run_bench(
     sources: list[Path], bench: str, folder: Path, *, opaque: bool = False, **parameters: str
 ) -> None:
-    """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of Verilog ``sources``."""
+    """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of Verilog ``sources``.
+
+    Several modules, one after the other, are named with commas between them.
+    """
     package = Path(verilator.__file__).parent
     os.environ["VERILATOR_ROOT"] = str(package)
     os.environ["PATH"] = f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -56,7 +59,7 @@ def run_bench(
     results = folder / "results.xml"
     with contextlib.suppress(SystemExit):
         runner.test(
-            test_module=f"tests.hdl.{bench}",
+            test_module=[f"tests.hdl.{module}" for module in bench.split(",")],
             hdl_toplevel="top",
             build_dir=folder / "build",
             test_dir=folder,

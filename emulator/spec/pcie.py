@@ -1,0 +1,140 @@
+"""What the PCIe endpoint and its driver agree on: BAR0, the engine's registers, descriptors and records.
+
+BAR0 holds the register and memory map of ``emulator.spec.memory_map``: region r at byte
+``r * region_bytes(geometry)``, its word w four bytes times w further. The DMA engine's own registers
+(``ENGINE_REGISTERS``, 32 bit) lie at byte ``ENGINE_OFFSET`` of region 0, whatever the geometry.
+
+Work is handed over in a ring of descriptors in host memory. The host writes descriptors, then ``producer``;
+the engine carries them out in order, writes one record each into a second ring and, where the descriptor
+asks for it, raises an MSI after the record. Addresses in descriptors are bus addresses, multiples of
+``ALIGNMENT``; lengths follow from counts and may be any.
+
+descriptor  ``opcode u8, flags u8, reserved u16, count u32, source u64, destination u64, address u32,
+inputs u16, outputs u16``
+
+record  ``index u32, status u8, opcode u8, reserved u16, value u32, index u32``
+
+==============  =======================================================================================
+opcode          meaning of a descriptor (the codes of ``emulator.spec.packets.Opcode``)
+==============  =======================================================================================
+``READ``        ``count`` words from bus ``address`` up to ``destination``, 4 bytes each
+``WRITE``       ``count`` words from ``source`` to bus ``address`` up, 4 bytes each
+``WRITE_SHORT`` the same from 2 bytes each, sign-extended
+``CHECK``       ``value`` becomes the CRC-32 of ``count`` words from bus ``address`` up
+``INFER``       ``count`` inferences of ``inputs`` bytes each, one after the other from ``source``; their
+                ``outputs`` (s32) go to ``destination``; ``address`` is the first one's inference index
+==============  =======================================================================================
+
+``index`` counts descriptors since ``producer`` and ``consumer`` were 0, modulo 2^32; a record stands when
+both its copies hold it. ``status`` is ``emulator.spec.packets.Status``. Where DMA itself fails the engine
+halts instead: ``error`` says why, an MSI is raised, and only ``CONTROL_RESET`` goes on.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import region_words
+
+VENDOR_ID = 0x10EE
+"""That of the FPGA's maker, as is usual for its hard block without an id of one's own."""
+DEVICE_ID = 0x4E44
+CLASS_CODE = 0x120000
+"""Processing accelerator."""
+
+REGION_SLOTS = 16
+MIN_REGION_WORDS = 4096
+ENGINE_OFFSET = 0x2000
+ENGINE_MAGIC = 0x50434945
+"""ASCII "PCIE"."""
+ALIGNMENT = 8
+DESCRIPTOR_LAYOUT = struct.Struct("<BBHIQQIHH")
+DESCRIPTOR_BYTES = DESCRIPTOR_LAYOUT.size
+RECORD_LAYOUT = struct.Struct("<IBBHII")
+RECORD_BYTES = RECORD_LAYOUT.size
+FLAG_INTERRUPT = 1
+COUNT_MAX = (1 << 24) - 1
+RING_LOG2_MAX = 12
+
+CONTROL_RUN = 1
+CONTROL_RESET = 2
+
+
+class EngineError(IntEnum):
+    """Why the engine halted."""
+
+    NONE = 0
+    COMPLETION = 1
+    """A read was answered with an error status, with poisoned data or with a wrong byte count."""
+    TIMEOUT = 2
+    """A read was not answered within ``read_timeout``."""
+    BUS_MASTER = 3
+    """Bus mastering was switched off while there was work."""
+
+
+@dataclass(frozen=True)
+class EngineRegister:
+    """One 32-bit register of the engine: word address, access (``ro``, ``rw``, ``wo``) and meaning."""
+
+    name: str
+    address: int
+    access: str
+    text: str
+
+
+def _table() -> tuple[EngineRegister, ...]:
+    rows = [
+        ("engine_magic", "ro", "0x50434945, ASCII PCIE"),
+        ("control", "rw", "bit 0: run; bit 1 (reads 0): reset, dropping all work; poll state until idle"),
+        ("state", "ro", "bit 0: work under way; bit 1: halted; bits 15..8: error"),
+        ("ring_low", "rw", "descriptor ring, bus address, bits 31..0"),
+        ("ring_high", "rw", "descriptor ring, bits 63..32"),
+        ("records_low", "rw", "record ring, bus address, bits 31..0"),
+        ("records_high", "rw", "record ring, bits 63..32"),
+        ("ring_log2", "rw", "log2 of the entries of both rings, 0..12"),
+        ("producer", "rw", "descriptors the host has written, modulo 2^32 (the doorbell)"),
+        ("consumer", "ro", "descriptors carried out, modulo 2^32"),
+        ("read_timeout", "rw", "clock cycles a read may wait for its completion"),
+        ("limits", "ro", "bits 3..0: max payload code; 7..4: max read request code; 8: bus master; 9: MSI"),
+        (
+            "bad_posted",
+            "ro",
+            "posted requests dropped: no such address, poisoned, or while work is under way",
+        ),
+        ("bad_nonposted", "ro", "requests answered with an error status"),
+        ("bad_completions", "ro", "completions without a request, dropped"),
+        ("failed_reads", "ro", "reads that ended in an error completion"),
+        ("timeouts", "ro", "reads given up"),
+        ("interrupts", "ro", "MSIs raised"),
+    ]
+    return tuple(EngineRegister(name, i, access, text) for i, (name, access, text) in enumerate(rows))
+
+
+ENGINE_REGISTERS: tuple[EngineRegister, ...] = _table()
+ENGINE_BY_NAME: dict[str, EngineRegister] = {r.name: r for r in ENGINE_REGISTERS}
+READ_TIMEOUT_CYCLES = 1 << 20
+"""Reset value of ``read_timeout``: 17 ms at 62.5 MHz; PCIe allows 50 us to 50 ms by default."""
+
+
+def region_slot_words(geometry: Geometry) -> int:
+    """Words that each region takes in BAR0: a power of two that holds the largest one."""
+    most = max(MIN_REGION_WORDS, *region_words(geometry).values())
+    return 1 << (most - 1).bit_length()
+
+
+def region_bytes(geometry: Geometry) -> int:
+    """Bytes that each region takes in BAR0."""
+    return 4 * region_slot_words(geometry)
+
+
+def bar_bytes(geometry: Geometry) -> int:
+    """Size of BAR0."""
+    return REGION_SLOTS * region_bytes(geometry)
+
+
+def engine_offset(name: str) -> int:
+    """Byte in BAR0 of an engine register."""
+    return ENGINE_OFFSET + 4 * ENGINE_BY_NAME[name].address

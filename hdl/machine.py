@@ -1,0 +1,116 @@
+"""machine: bus, registers, core and campaigns; everything but the link, which is their master."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Mux
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from emulator.spec.geometry import Geometry
+from hdl.bus import Decoder
+from hdl.campaign import Campaign
+from hdl.core import Core, core_regions
+from hdl.layouts import start_layout
+from hdl.link.receiver import link_event_layout
+from hdl.master import MasterSignature
+from hdl.queue import Queue
+from hdl.registers import Registers
+
+
+class Machine(wiring.Component):
+    """Bus, registers, core and, where the geometry has virtual chips, campaigns, behind ``master``.
+
+    ``link`` and ``sequence_error`` are counted for a link of packets.
+    Resources: those of its parts; the core dominates.
+    """
+
+    def __init__(self, geometry: Geometry, *, build_id: int = 0) -> None:
+        self.geometry = geometry
+        self.build_id = build_id
+        super().__init__(
+            {
+                "master": In(MasterSignature(geometry)),
+                "link": In(link_event_layout()),
+                "sequence_error": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        master = self.master
+        m.submodules.decoder = decoder = Decoder(g)
+        m.submodules.registers = registers = Registers(g, self.build_id)
+        m.submodules.starts = starts = Queue(start_layout(), 2)
+        m.submodules.core = core = Core(g)
+        wiring.connect(m, wiring.flipped(master.bus), decoder.bus)
+        wiring.connect(m, decoder.registers, registers.window)
+        for name in core_regions(g):
+            wiring.connect(m, getattr(decoder, name), getattr(core, name))
+        if g.redraw:
+            self._campaign(m, decoder, registers, starts, core)
+        else:
+            wiring.connect(m, wiring.flipped(master.start), starts.i)
+            m.d.comb += [
+                core.load.eq(master.load),
+                core.load_address.eq(master.load_address),
+                core.load_data.eq(master.load_data),
+                master.done.eq(core.done),
+            ]
+        wiring.connect(m, starts.o, core.start)
+        m.d.comb += [
+            master.inputs.eq(core.inputs),
+            master.outputs.eq(core.outputs),
+            master.result_data.eq(core.result_data),
+            master.programmed.eq(registers.program_tag.any()),
+            core.result_address.eq(master.result_address),
+            core.noise_enable.eq(registers.noise_enable[0]),
+            core.seed.eq(Cat(registers.seed_low, registers.seed_high)),
+            registers.events.eq(core.events),
+            registers.link.eq(self.link),
+            registers.sequence_error.eq(self.sequence_error),
+        ]
+        return m
+
+    def _campaign(self, m: Module, decoder: Decoder, registers: Registers, starts: Queue, core: Core) -> None:
+        """While a campaign is busy the core is its own; the link then starts nothing."""
+        master = self.master
+        m.submodules.campaign = campaign = Campaign(self.geometry)
+        for name, window in (
+            ("campaign_inputs", campaign.input_window),
+            ("labels", campaign.label_window),
+            ("votes", campaign.vote_window),
+            ("correct", campaign.correct_window),
+        ):
+            wiring.connect(m, getattr(decoder, name), window)
+        busy = campaign.busy
+        for field in ("first_chip", "chips", "images", "draws", "first_index"):
+            m.d.comb += getattr(campaign, field).eq(getattr(registers, f"campaign_{field}"))
+        for field in ("stuck_low", "stuck_high", "stuck_codes"):
+            m.d.comb += getattr(core.redraw, field).eq(getattr(registers, field))
+        m.d.comb += [
+            campaign.run.eq(registers.campaign_control[0]),
+            campaign.abort.eq(registers.campaign_control[1]),
+            campaign.inputs.eq(core.inputs),
+            campaign.bank.eq(master.bank),
+            campaign.input_done.eq(core.input_done),
+            campaign.logit.eq(core.logit),
+            campaign.redraw_busy.eq(core.redraw.busy),
+            core.redraw.start.eq(campaign.redraw),
+            core.redraw.nominal.eq(campaign.nominal),
+            core.stream.eq(campaign.stream),
+            core.load.eq(Mux(busy, campaign.load, master.load)),
+            core.load_address.eq(Mux(busy, campaign.load_address, master.load_address)),
+            core.load_data.eq(Mux(busy, campaign.load_data, master.load_data)),
+            starts.i.valid.eq(Mux(busy, campaign.start.valid, master.start.valid)),
+            starts.i.payload.eq(Mux(busy, campaign.start.payload, master.start.payload)),
+            campaign.start.ready.eq(busy & starts.i.ready),
+            master.start.ready.eq(~busy & starts.i.ready),
+            master.done.eq(core.done & ~busy),
+            master.campaign_busy.eq(busy),
+            master.campaign_started.eq(campaign.start.valid & campaign.start.ready),
+            master.campaign_done.eq(core.done & busy),
+            registers.campaign_busy.eq(busy),
+            registers.campaign_chips_done.eq(campaign.chips_done),
+            registers.redrawing.eq(core.redraw.busy),
+        ]

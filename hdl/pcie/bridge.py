@@ -1,0 +1,288 @@
+"""bridge: requests to BAR0 become accesses of the bus or of the engine's registers, and are completed."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import REGION_SHIFT
+from emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
+from hdl.bus import BusSignature, WindowSignature
+from hdl.pcie.request import completion
+from hdl.pcie.signature import (
+    STATUS_ABORT,
+    STATUS_SUCCESS,
+    STATUS_UNSUPPORTED,
+    TYPE_IO,
+    TYPE_MEMORY,
+    TYPE_MEMORY_LOCKED,
+    PacketSignature,
+    beat_layout,
+    config_layout,
+    swapped,
+)
+from hdl.queue import Queue
+
+BOUNDARY_WORDS = 32
+"""Read completion boundary of an endpoint, 128 bytes; no max payload is smaller."""
+REQUEST_BEATS = 512
+"""Requests wait in a queue of 4 KiB: several of the largest that processors make."""
+ENGINE_WAIT = 3
+"""Cycles from an address at the engine's window to its data."""
+
+
+def bridge_event_layout() -> StructLayout:
+    """One-cycle pulses: a posted request dropped, a request answered with an error."""
+    return StructLayout({"bad_posted": 1, "bad_nonposted": 1})
+
+
+class Bridge(wiring.Component):
+    """One request at a time, one double word after another.
+
+    Writes: any length and byte enables; a partly enabled double word is read, merged and written. Reads:
+    any length; completions end at multiples of 128 bytes. A read of no bytes is answered with one void
+    double word. ``UR`` answers what is no memory request or hits no register or memory, ``CA`` an access
+    to a memory while ``occupied``; posted requests of that kind are dropped and counted, and so are
+    poisoned ones. Messages are ignored.
+
+    Latency: 18 cycles a bus word read, 12 written. Resources: about 900 LUTs, 700 flip-flops and block
+    RAM for the queue.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "requests": In(stream.Signature(beat_layout())),
+                "sender": Out(PacketSignature()),
+                "config": In(config_layout()),
+                "bus": Out(BusSignature()),
+                "engine": Out(WindowSignature()),
+                "occupied": In(1),
+                "events": Out(bridge_event_layout()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.queue = queue = Queue(beat_layout(), REQUEST_BEATS)
+        wiring.connect(m, wiring.flipped(self.requests), queue.i)
+        beats, beat = queue.o, queue.o.payload
+        low, high = beat.data[:32], beat.data[32:]
+
+        # The request's header.
+        head, who = Signal(32), Signal(32)
+        left = Signal(11)  # double words still to do, this one included
+        address = Signal(62)  # of the double word under way
+        enables, last_enables = Signal(4), Signal(4)
+        spare, have_spare = Signal(32), Signal()  # a double word taken with its neighbour
+        ended = Signal()  # the request's last beat has been taken
+        with_data, kind = head[30], head[24:29]
+        reads = (kind == TYPE_MEMORY) & ~with_data
+        writes = (kind == TYPE_MEMORY) & with_data
+        others = (kind == TYPE_MEMORY_LOCKED) | (kind == TYPE_IO) | (kind[1:] == 0b0010) | (kind[2:] == 0b011)
+
+        # Where the double word lies.
+        slot = exact_log2(region_slot_words(self.geometry))
+        region, offset = address[slot : slot + exact_log2(REGION_SLOTS)], address[:slot]
+        low_bits = exact_log2(ENGINE_OFFSET // 4)
+        to_engine = (region == 0) & (offset[low_bits:] == 1)
+        no_register = offset[:low_bits] >= len(ENGINE_REGISTERS)
+        blocked = (region != 0) & self.occupied
+
+        # One access at a time, to the bus or to the engine; ``data`` is what is written or was read.
+        data = Signal(32)
+        request, write, done, error = Signal(), Signal(), Signal(), Signal()
+        read_data = Signal(32)
+        waited = Signal(range(ENGINE_WAIT + 1))
+        m.d.sync += waited.eq(Mux(request & to_engine & ~done, waited + 1, 0))
+        m.d.comb += [
+            self.bus.request.eq(request & ~to_engine & ~blocked),
+            self.bus.write.eq(write),
+            self.bus.address.eq(Cat(offset, Const(0, REGION_SHIFT - slot), region)),
+            self.bus.write_data.eq(data),
+            self.engine.select.eq(request & to_engine),
+            self.engine.write.eq(request & write & to_engine & ~no_register & (waited == 0)),
+            self.engine.address.eq(offset[:low_bits]),
+            self.engine.write_data.eq(data),
+            done.eq(request & Mux(to_engine, waited == ENGINE_WAIT, self.bus.done | blocked)),
+            error.eq(Mux(to_engine, no_register, self.bus.error | blocked)),
+            read_data.eq(Mux(to_engine, self.engine.read_data, self.bus.read_data)),
+        ]
+
+        # A completion under way.
+        m.submodules.words = words = Memory(shape=64, depth=BOUNDARY_WORDS // 2, init=[])
+        store, fetch = words.write_port(granularity=32), words.read_port(domain="comb")
+        gathered, given = Signal(range(BOUNDARY_WORDS + 1)), Signal(range(BOUNDARY_WORDS // 2 + 1))
+        status, byte_count, lower = Signal(3), Signal(13), Signal(7)
+        packet = self.sender.packet
+        m.d.comb += [
+            store.addr.eq(gathered[1:]),
+            store.data.eq(data.replicate(2)),
+            fetch.addr.eq(given),
+            self.sender.words.payload.eq(fetch.data),
+            packet.payload.payload.eq(gathered),
+            packet.payload.header.eq(
+                completion(
+                    payload=gathered,
+                    status=status,
+                    byte_count=byte_count,
+                    lower_address=lower,
+                    completer_id=self.config.requester_id,
+                    request=Cat(head, who),
+                )
+            ),
+        ]
+        refused = Signal()  # this request will be answered with an error once it is drained
+
+        def refuse(code: Value) -> None:
+            m.d.sync += [status.eq(code), refused.eq(1), gathered.eq(0)]
+            m.next = "drain"
+
+        def drop() -> None:
+            m.d.comb += self.events.bad_posted.eq(1)
+            m.next = "drain"
+
+        with m.FSM():
+            with m.State("head"):
+                m.d.comb += beats.ready.eq(1)
+                m.d.sync += [
+                    head.eq(low),
+                    who.eq(high),
+                    left.eq(Cat(low[:10], low[:10] == 0)),
+                    enables.eq(high[:4]),
+                    last_enables.eq(high[4:8]),
+                    refused.eq(0),
+                    gathered.eq(0),
+                    status.eq(STATUS_SUCCESS),
+                ]
+                with m.If(beats.valid & ~beat.last):
+                    m.next = "address"
+            with m.State("address"):
+                m.d.comb += beats.ready.eq(1)
+                m.d.sync += [
+                    address.eq(Mux(head[29], Cat(high[2:], low), low[2:])),
+                    spare.eq(high),
+                    have_spare.eq(~head[29] & ~beat.half),
+                    ended.eq(beat.last),
+                ]
+                with m.If(beats.valid):
+                    m.next = "decode"
+            with m.State("decode"):
+                single = left == 1
+                first_off = _first_offset(enables)
+                last_off = _last_offset(Mux(single, enables, last_enables))
+                none = single & (enables == 0)
+                m.d.sync += [
+                    byte_count.eq(Mux(none, 1, (left << 2) - first_off - last_off)),
+                    lower.eq(Cat(first_off, address[:5])),
+                ]
+                with m.If(writes & head[14]):
+                    drop()
+                with m.Elif(writes):
+                    m.next = "fetch"
+                with m.Elif(reads):
+                    m.next = "load"
+                with m.Elif(others):
+                    m.d.sync += [byte_count.eq(4), lower.eq(0)]
+                    refuse(STATUS_UNSUPPORTED)
+                with m.Elif(kind[4]):
+                    m.next = "drain"
+                with m.Else():
+                    drop()
+
+            with m.State("fetch"):
+                m.d.comb += beats.ready.eq(~have_spare & ~ended)
+                m.d.sync += data.eq(swapped(Mux(have_spare, spare, low)))
+                with m.If(have_spare):
+                    m.d.sync += have_spare.eq(0)
+                with m.Elif(beats.valid & beats.ready):
+                    m.d.sync += [spare.eq(high), have_spare.eq(~beat.half), ended.eq(beat.last)]
+                with m.If(have_spare | (beats.valid & beats.ready)):
+                    m.next = "store"
+                    with m.If(enables == 0):
+                        m.next = "next"
+                    with m.Elif(enables != 0b1111):
+                        m.next = "load"
+                with m.Elif(ended):
+                    drop()  # fewer double words than its header says
+            with m.State("load"):
+                m.d.comb += request.eq(1)
+                with m.If(done):
+                    with m.If(writes):
+                        # Merge: bytes that are not enabled keep their value.
+                        for i in range(4):
+                            with m.If(~enables[i]):
+                                m.d.sync += data.word_select(i, 8).eq(read_data.word_select(i, 8))
+                        m.next = "store"
+                        with m.If(error):
+                            drop()
+                    with m.Else():
+                        m.d.sync += data.eq(read_data)
+                        m.next = "gather"
+                        with m.If(error):
+                            refuse(Mux(blocked, STATUS_ABORT, STATUS_UNSUPPORTED))
+            with m.State("store"):
+                m.d.comb += [request.eq(1), write.eq(1)]
+                with m.If(done):
+                    m.next = "next"
+                    with m.If(error):
+                        drop()
+            with m.State("gather"):
+                m.d.comb += store.en.eq(Cat(~gathered[0], gathered[0]))
+                m.d.sync += [gathered.eq(gathered + 1), given.eq(0)]
+                m.next = "next"
+                with m.If((left == 1) | address[:5].all()):
+                    m.next = "complete"
+            with m.State("complete"):
+                m.d.comb += [packet.valid.eq(1), self.sender.words.valid.eq(1)]
+                m.d.sync += given.eq(given + self.sender.words.ready)
+                with m.If(packet.ready):
+                    m.d.sync += [
+                        byte_count.eq(byte_count - (gathered << 2) + lower[:2]),
+                        lower.eq(0),
+                        gathered.eq(0),
+                    ]
+                    m.next = "next"
+            with m.State("next"):
+                m.d.sync += [
+                    left.eq(left - 1),
+                    address.eq(address + 1),
+                    enables.eq(Mux(left == 2, last_enables, 0b1111)),
+                ]
+                m.next = "load"
+                with m.If(left == 1):
+                    m.next = "drain"
+                with m.Elif(writes):
+                    m.next = "fetch"
+
+            with m.State("drain"):
+                m.d.comb += beats.ready.eq(~ended)
+                with m.If(ended):
+                    m.next = "head"
+                    with m.If(refused):
+                        m.next = "refuse"
+                with m.Elif(beats.valid):
+                    m.d.sync += ended.eq(beat.last)
+            with m.State("refuse"):
+                m.d.comb += packet.valid.eq(1)
+                with m.If(packet.ready):
+                    m.d.comb += self.events.bad_nonposted.eq(1)
+                    m.next = "head"
+        return m
+
+
+def _first_offset(enables: Value) -> Value:
+    """Byte of the lowest enable; 0 where there is none."""
+    return Mux(enables[0], 0, Mux(enables[1], 1, Mux(enables[2], 2, Mux(enables[3], 3, 0))))
+
+
+def _last_offset(enables: Value) -> Value:
+    """Bytes above the highest enable."""
+    return Mux(enables[3], 0, Mux(enables[2], 1, Mux(enables[1], 2, 3)))

@@ -1,0 +1,120 @@
+"""endpoint: the machine behind raw TLPs."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+
+from emulator.spec.geometry import Geometry
+from hdl.machine import Machine
+from hdl.master import MasterSignature
+from hdl.pcie.arbiter import BusArbiter
+from hdl.pcie.bridge import Bridge
+from hdl.pcie.framer import Framer
+from hdl.pcie.reader import Reader
+from hdl.pcie.ring import Ring
+from hdl.pcie.runner import Runner
+from hdl.pcie.signature import TYPE_COMPLETION, TlpSignature
+from hdl.pcie.writer import Writer
+
+
+class Endpoint(wiring.Component):
+    """Bridge, DMA engine and machine behind ``link``, all in the hard block's user clock domain.
+
+    Requests beyond the bridge's queue hold up what comes after them, completions included, until the bridge
+    has worked some off; it waits for no completion, so this always ends.
+
+    Resources: those of its parts; the machine's core dominates.
+    """
+
+    def __init__(
+        self, geometry: Geometry, *, build_id: int = 0, tags: int = 16, slot_bytes: int = 512
+    ) -> None:
+        self.geometry = geometry
+        self.build_id = build_id
+        self.tags = tags
+        self.slot_bytes = slot_bytes
+        super().__init__({"link": Out(TlpSignature())})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        link, config = self.link, self.link.config
+        m.submodules.bridge = bridge = Bridge(self.geometry)
+        m.submodules.reader = reader = Reader(tags=self.tags, slot_bytes=self.slot_bytes)
+        m.submodules.writer = writer = Writer(most_bytes=self.slot_bytes)
+        m.submodules.ring = ring = Ring()
+        m.submodules.runner = runner = Runner(self.geometry)
+        m.submodules.framer = framer = Framer(3)
+        m.submodules.arbiter = arbiter = BusArbiter()
+        m.submodules.machine = machine = Machine(self.geometry, build_id=self.build_id)
+        wiring.connect(m, framer.sender_0, bridge.sender)
+        wiring.connect(m, framer.sender_1, reader.sender)
+        wiring.connect(m, framer.sender_2, writer.sender)
+        wiring.connect(m, framer.tx, wiring.flipped(link.tx))
+        wiring.connect(m, bridge.engine, ring.window)
+        wiring.connect(m, ring.job, runner.port)
+        wiring.connect(m, bridge.bus, arbiter.first)
+        wiring.connect(m, runner.bus, arbiter.second)
+        self._route(m, bridge, reader)
+        self._share(m, reader, writer, ring, runner)
+
+        master = machine.master
+        wiring.connect(m, arbiter.bus, master.bus)
+        for name, member in MasterSignature(self.geometry).members.items():
+            if name == "bus":
+                continue
+            if name == "start":
+                wiring.connect(m, runner.master.start, master.start)
+            elif member.flow == Out:
+                m.d.comb += getattr(master, name).eq(getattr(runner.master, name))
+            else:
+                m.d.comb += getattr(runner.master, name).eq(getattr(master, name))
+        m.d.comb += [
+            bridge.config.eq(config),
+            reader.config.eq(config),
+            writer.config.eq(config),
+            ring.config.eq(config),
+            framer.bus_master.eq(config.bus_master),
+            reader.timeout_cycles.eq(ring.read_timeout),
+            reader.cancel.eq(ring.cancel),
+            writer.cancel.eq(ring.cancel),
+            ring.writer_busy.eq(writer.busy),
+            ring.flushed.eq(framer.flushed),
+            bridge.occupied.eq(ring.active | master.campaign_busy),
+            link.interrupt.eq(ring.interrupt),
+            ring.interrupt_taken.eq(link.interrupt_taken),
+            ring.counted.bad_posted.eq(bridge.events.bad_posted),
+            ring.counted.bad_nonposted.eq(bridge.events.bad_nonposted),
+            ring.counted.bad_completions.eq(reader.events.unexpected),
+            ring.counted.failed_reads.eq(reader.events.failed),
+            ring.counted.timeouts.eq(reader.events.timeout),
+        ]
+        return m
+
+    def _route(self, m: Module, bridge: Bridge, reader: Reader) -> None:
+        """Completions go to the reader, everything else to the bridge."""
+        rx = self.link.rx
+        begun, completion, kept = Signal(), Signal(), Signal()
+        m.d.comb += completion.eq(Mux(begun, kept, rx.payload.data[25:29] == TYPE_COMPLETION >> 1))
+        for target, chosen in ((reader.completion, completion), (bridge.requests, ~completion)):
+            m.d.comb += [target.valid.eq(rx.valid & chosen), target.payload.eq(rx.payload)]
+        m.d.comb += rx.ready.eq(Mux(completion, reader.completion.ready, bridge.requests.ready))
+        with m.If(rx.valid & rx.ready):
+            m.d.sync += [begun.eq(~rx.payload.last), kept.eq(completion)]
+
+    def _share(self, m: Module, reader: Reader, writer: Writer, ring: Ring, runner: Runner) -> None:
+        """The DMA streams are the runner's while a job runs, else the ring's."""
+        running = ring.running
+        for name, target in (("fetch", reader.transfer), ("put", writer.transfer), ("words", writer.words)):
+            for owner, own in ((ring, ~running), (runner, running)):
+                source = getattr(owner, name)
+                m.d.comb += source.ready.eq(target.ready & own)
+                with m.If(own):
+                    m.d.comb += [target.valid.eq(source.valid), target.payload.eq(source.payload)]
+        for owner, own in ((ring, ~running), (runner, running)):
+            m.d.comb += [
+                owner.fetched.valid.eq(reader.words.valid & own),
+                owner.fetched.payload.eq(reader.words.payload),
+            ]
+        m.d.comb += reader.words.ready.eq(Mux(running, runner.fetched.ready, ring.fetched.ready))

@@ -1,0 +1,236 @@
+"""reader: DMA reads, many at a time, delivered in order however their completions come."""
+
+from __future__ import annotations
+
+from amaranth import Array, Cat, Const, Module, ResetInserter, Signal
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from hdl.pcie.completions import Completions, arrival_layout
+from hdl.pcie.request import memory_request
+from hdl.pcie.signature import PacketSignature, beat_layout, config_layout, transfer_layout
+from hdl.pcie.splitter import Splitter
+from hdl.queue import Queue
+
+OUT_DEPTH = 8
+
+
+def reader_event_layout() -> StructLayout:
+    """One-cycle pulses: a completion nobody asked for, a failed read, a read given up."""
+    return StructLayout({"unexpected": 1, "failed": 1, "timeout": 1})
+
+
+class Reader(wiring.Component):
+    """Fetches transfers from host memory and delivers their bytes as 64-bit words in order.
+
+    Each request takes the next of ``tags`` slots of ``slot_bytes`` in a ring, so up to ``tags`` are under
+    way; completions fill the slots in any order and any split, and slots are emptied oldest first. The last
+    word of a transfer holds what its length leaves, padded with whatever was there.
+
+    A failed read (``reader_event_layout``) ends in ``failed`` or ``timeout`` and stops all issuing and
+    delivering until ``cancel``, which frees every tag. The tag's top bit alternates with each ``cancel``, so
+    completions of cancelled reads are recognised and dropped; ``cancel`` twice within one read's life is
+    the caller's to avoid.
+
+    Latency: about 12 cycles to the first request, 8 from a completion to its word; one word a cycle.
+    Resources: a memory of tags * slot_bytes; about 900 LUTs and 700 flip-flops with 16 tags.
+    """
+
+    def __init__(self, *, tags: int = 16, slot_bytes: int = 512) -> None:
+        if not (2 <= tags <= 16 and tags & (tags - 1) == 0):
+            raise ValueError(f"tags is {tags}; accepted: 2, 4, 8 or 16")
+        self.tags = tags
+        self.slot_bytes = slot_bytes
+        super().__init__(
+            {
+                "transfer": In(stream.Signature(transfer_layout())),
+                "words": Out(stream.Signature(64)),
+                "sender": Out(PacketSignature()),
+                "completion": In(stream.Signature(beat_layout())),
+                "config": In(config_layout()),
+                "timeout_cycles": In(32),
+                "cancel": In(1),
+                "events": Out(reader_event_layout()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        slot_bits = exact_log2(self.tags)
+        slot_words = self.slot_bytes // 8
+        m.submodules.splitter = splitter = Splitter(self.slot_bytes)
+        m.submodules.completions = completions = Completions()
+        m.submodules.buffer = buffer = Memory(shape=64, depth=self.tags * slot_words, init=[])
+        wiring.connect(m, wiring.flipped(self.transfer), splitter.transfer)
+        wiring.connect(m, wiring.flipped(self.completion), completions.beats)
+
+        generation, stopped = Signal(), Signal()
+        tail, head, used = Signal(slot_bits), Signal(slot_bits), Signal(bits_for(self.tags))
+        waiting, filled = Signal(self.tags), Signal(self.tags)
+        size = Array(Signal(13, name=f"size_{i}") for i in range(self.tags))
+        remaining = Array(Signal(13, name=f"remaining_{i}") for i in range(self.tags))
+        issued, emptied = Signal(), Signal()
+        m.d.sync += used.eq(used + issued - emptied)
+        with m.If(self.events.failed | self.events.timeout):
+            m.d.sync += stopped.eq(1)
+
+        # Issue: a part of the transfer becomes a request once a slot is free.
+        packet, chunk = self.sender.packet, splitter.chunk
+        offered, void, asked = Signal(), Signal(), Signal(13)
+        header, four = memory_request(
+            write=False,
+            address=chunk.payload.address,
+            length=chunk.payload.length,
+            requester_id=self.config.requester_id,
+            tag=Cat(tail, Const(0, 4 - slot_bits), generation, Const(0, 3)),
+        )
+        free = (used != self.tags) & ~stopped & ~self.cancel & self.config.bus_master
+        m.d.comb += [
+            splitter.code.eq(self.config.max_read),
+            splitter.cancel.eq(self.cancel | void),
+            packet.valid.eq(offered),
+            issued.eq(offered & packet.ready & ~void & ~self.cancel),
+            chunk.ready.eq(~offered & free),
+        ]
+        with m.If(chunk.valid & chunk.ready):
+            m.d.sync += [
+                packet.payload.header.eq(header),
+                packet.payload.four.eq(four),
+                asked.eq(chunk.payload.length),
+                offered.eq(1),
+            ]
+        with m.If(offered & packet.ready):
+            m.d.sync += [offered.eq(0), void.eq(0)]
+        with m.Elif(offered & self.cancel):
+            # The framer may have begun with it; its completion will be nobody's.
+            m.d.sync += void.eq(1)
+        with m.If(issued):
+            m.d.sync += [
+                tail.eq(tail + 1),
+                size[tail].eq(asked),
+                remaining[tail].eq(asked),
+                waiting.bit_select(tail, 1).eq(1),
+            ]
+
+        # Arrival: look the tag up, compare, then write the words that follow.
+        arrival = completions.arrival
+        slot = arrival.tag[:slot_bits]
+        looked = Signal(arrival_layout())
+        known, looked_slot = Signal(), Signal(slot_bits)
+        looked_size, looked_remaining = Signal(13), Signal(13)
+        m.d.sync += [
+            looked.eq(arrival),
+            looked_slot.eq(slot),
+            looked_size.eq(size[slot]),
+            looked_remaining.eq(remaining[slot]),
+            known.eq(
+                waiting.bit_select(slot, 1)
+                & (arrival.tag[slot_bits:] == Cat(Const(0, 4 - slot_bits), generation, Const(0, 3)))
+                & ~self.cancel
+            ),
+        ]
+        brought = Cat(Const(0, 2), looked.payload)
+        fits = looked.good & (looked.byte_count == looked_remaining)
+        final = looked.byte_count <= brought
+        fill_address, fill_left = Signal(range(self.tags * slot_words)), Signal(10)
+        fill_slot, fill_final = Signal(slot_bits), Signal()
+        m.d.comb += [
+            self.events.unexpected.eq(looked.valid & ~known),
+            self.events.failed.eq(looked.valid & known & ~fits),
+        ]
+        word, word_valid = Signal(64), Signal()
+        m.d.sync += [word.eq(completions.word), word_valid.eq(completions.word_valid)]
+        write = buffer.write_port()
+        m.d.comb += [
+            write.addr.eq(fill_address),
+            write.data.eq(word),
+            write.en.eq(word_valid & (fill_left != 0)),
+        ]
+        with m.If(looked.valid):
+            m.d.sync += [
+                fill_address.eq(
+                    Cat((looked_size - looked.byte_count)[3 : exact_log2(self.slot_bytes)], looked_slot)
+                ),
+                fill_left.eq(0),
+                fill_slot.eq(looked_slot),
+                fill_final.eq(final),
+            ]
+            with m.If(known & fits):
+                m.d.sync += [
+                    fill_left.eq((looked.payload + 1)[1:]),
+                    remaining[looked_slot].eq(looked.byte_count - brought),
+                ]
+        with m.Elif(write.en):
+            m.d.sync += [fill_address.eq(fill_address + 1), fill_left.eq(fill_left - 1)]
+            with m.If((fill_left == 1) & fill_final):
+                m.d.sync += [
+                    waiting.bit_select(fill_slot, 1).eq(0),
+                    filled.bit_select(fill_slot, 1).eq(1),
+                ]
+
+        self._timer(m, waiting.bit_select(head, 1), emptied | (used == 0) | stopped)
+        self._empty(m, buffer, size, filled, head, stopped, emptied)
+        with m.If(self.cancel):
+            m.d.sync += [
+                generation.eq(~generation),
+                stopped.eq(0),
+                tail.eq(0),
+                head.eq(0),
+                used.eq(0),
+                waiting.eq(0),
+                filled.eq(0),
+                fill_left.eq(0),
+            ]
+        return m
+
+    def _timer(self, m: Module, waits: Value, restart: Value) -> None:
+        """The oldest read may wait so long."""
+        waited = Signal(32)
+        with m.If(restart | ~waits | self.cancel):
+            m.d.sync += waited.eq(0)
+        with m.Else():
+            m.d.sync += waited.eq(waited + 1)
+        late = waits & ~restart & ~self.cancel & (waited >= self.timeout_cycles)
+        m.d.sync += self.events.timeout.eq(late & ~self.events.timeout)
+
+    def _empty(
+        self,
+        m: Module,
+        buffer: Memory,
+        size: Array,
+        filled: Signal,
+        head: Signal,
+        stopped: Signal,
+        emptied: Signal,
+    ) -> None:
+        """The oldest slot, once filled, goes out word by word."""
+        m.submodules.out = out = ResetInserter(self.cancel)(Queue(64, OUT_DEPTH))
+        wiring.connect(m, out.o, wiring.flipped(self.words))
+        read = buffer.read_port()
+        slot_words = self.slot_bytes // 8
+        index, words = Signal(range(slot_words)), Signal(range(slot_words + 1))
+        going, asked = Signal(), Signal()
+        step = going & (out.level < OUT_DEPTH - 2)
+        m.d.sync += asked.eq(step & ~self.cancel)
+        m.d.comb += [
+            read.addr.eq(Cat(index, head)),
+            out.i.valid.eq(asked),
+            out.i.payload.eq(read.data),
+            emptied.eq(step & (index == (words - 1)[: len(index)])),
+        ]
+        with m.If(~going):
+            m.d.sync += [
+                going.eq(filled.bit_select(head, 1) & ~stopped & ~self.cancel),
+                index.eq(0),
+                words.eq((size[head] + 7)[3:]),
+            ]
+        with m.Elif(step):
+            m.d.sync += index.eq(index + 1)
+        with m.If(emptied):
+            m.d.sync += [head.eq(head + 1), filled.bit_select(head, 1).eq(0), going.eq(0)]
+        with m.If(self.cancel):
+            m.d.sync += [going.eq(0), asked.eq(0)]

@@ -1,0 +1,258 @@
+"""runner: carries out one descriptor at a time on the machine, data coming and going by DMA."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.pcie import ALIGNMENT
+from hdl.bus import BusSignature
+from hdl.link.crc import CRC_INIT, crc32_step
+from hdl.master import MasterSignature
+from hdl.pcie.inference import Inference
+from hdl.pcie.job import JobSignature
+from hdl.pcie.signature import transfer_layout
+from hdl.pcie.words import Packer, Unpacker
+
+EACH_BITS = 16
+
+
+class Runner(wiring.Component):
+    """The opcodes of ``emulator.spec.pcie``, one job at a time.
+
+    A job is checked first; one that cannot be done ends with its status and moves no data. A write or read
+    beyond a memory runs to its end and is then reported.
+
+    Latency: 20 cycles before the first transfer; then per word READ 20, WRITE 12, CHECK 22 cycles, per
+    inference see ``Inference``. Resources: about 900 LUTs and 700 flip-flops.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "port": In(JobSignature()),
+                "master": Out(MasterSignature(geometry)),
+                "bus": Out(BusSignature()),
+                "fetch": Out(stream.Signature(transfer_layout())),
+                "fetched": In(stream.Signature(64)),
+                "put": Out(stream.Signature(transfer_layout())),
+                "words": Out(stream.Signature(64)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        port, job, master = self.port, self.port.job, self.master
+        m.submodules.unpacker = unpacker = Unpacker()
+        m.submodules.packer = packer = Packer()
+        m.submodules.inference = inference = Inference(self.geometry)
+        wiring.connect(m, wiring.flipped(self.fetched), unpacker.words)
+        wiring.connect(m, packer.words, wiring.flipped(self.words))
+        infers = job.opcode == Opcode.INFER
+        short = job.opcode == Opcode.WRITE_SHORT
+        inferring, reading = Signal(), Signal()
+        elements, results = unpacker.elements, packer.elements
+        word, left, cursor, crc, byte = Signal(32), Signal(24), Signal(32), Signal(32), Signal(2)
+        status, bad = port.status, Signal()
+        m.d.comb += [
+            port.value.eq(~crc),
+            unpacker.log2.eq(Mux(infers, 0, Mux(short, 1, 2))),
+            inference.run.eq(inferring),
+            inference.count.eq(job.count),
+            inference.inputs.eq(job.inputs),
+            inference.outputs.eq(job.outputs),
+            inference.first_index.eq(job.address),
+            inference.codes.valid.eq(elements.valid & inferring),
+            inference.codes.payload.eq(elements.payload),
+            inference.done.eq(master.done),
+            inference.result_data.eq(master.result_data),
+            inference.campaign_started.eq(master.campaign_started),
+            inference.campaign_done.eq(master.campaign_done),
+            inference.results.ready.eq(results.ready),
+            results.valid.eq(Mux(inferring, inference.results.valid, reading)),
+            results.payload.eq(Mux(inferring, inference.results.payload, word)),
+            master.load.eq(inference.load),
+            master.load_address.eq(inference.load_address),
+            master.load_data.eq(inference.load_data),
+            master.bank.eq(inference.bank),
+            master.result_address.eq(inference.result_address),
+            self.bus.address.eq(cursor),
+            self.bus.write_data.eq(word),
+            self.fetch.payload.address.eq(job.source),
+            self.put.payload.address.eq(job.destination),
+        ]
+        wiring.connect(m, inference.start, wiring.flipped(master.start))
+
+        # Lengths in bytes: count times what each element takes, added up bit by bit.
+        source_each, result_each = Signal(EACH_BITS), Signal(EACH_BITS + 2)
+        source_bytes, result_bytes = Signal(40), Signal(42)
+        shifted = Signal(42)
+        m.d.comb += [
+            self.fetch.payload.length.eq(source_bytes),
+            self.put.payload.length.eq(result_bytes),
+        ]
+        cancelled = Signal()
+        with m.If(port.cancel):
+            m.d.sync += cancelled.eq(1)
+
+        def end(code: Status) -> None:
+            m.d.sync += status.eq(code)
+            m.next = "end"
+
+        with m.FSM() as fsm:
+            m.d.comb += port.idle.eq(fsm.ongoing("idle") & inference.idle)
+            with m.State("idle"):
+                m.d.comb += [unpacker.clear.eq(1), packer.clear.eq(1)]
+                m.d.sync += [
+                    cancelled.eq(0),
+                    status.eq(Status.OK),
+                    bad.eq(0),
+                    left.eq(job.count),
+                    cursor.eq(job.address),
+                    crc.eq(CRC_INIT),
+                    byte.eq(0),
+                    shifted.eq(job.count),
+                    source_bytes.eq(0),
+                    result_bytes.eq(0),
+                    source_each.eq(0),
+                    result_each.eq(0),
+                ]
+                with m.If(port.run & ~port.cancel):
+                    m.next = "check"
+            with m.State("check"):
+                aligned = 0
+                for address in (job.source, job.destination):
+                    aligned |= address[: (ALIGNMENT - 1).bit_length()]
+                wrong_shape = (job.inputs != master.inputs) | (job.outputs > self.geometry.max_outputs)
+                m.next = "measure"
+                with m.Switch(job.opcode):
+                    with m.Case(Opcode.READ):
+                        m.d.sync += result_each.eq(4)
+                    with m.Case(Opcode.WRITE):
+                        m.d.sync += source_each.eq(4)
+                    with m.Case(Opcode.WRITE_SHORT):
+                        m.d.sync += source_each.eq(2)
+                    with m.Case(Opcode.CHECK):
+                        pass
+                    with m.Case(Opcode.INFER):
+                        m.d.sync += [source_each.eq(job.inputs), result_each.eq(job.outputs << 2)]
+                        with m.If(~master.programmed):
+                            end(Status.NOT_PROGRAMMED)
+                        with m.Elif(wrong_shape | (job.outputs == 0)):
+                            end(Status.BAD_LENGTH)
+                    with m.Default():
+                        end(Status.BAD_OPCODE)
+                with m.If((job.count == 0) | job.count[24:].any()):
+                    end(Status.BAD_LENGTH)
+                with m.If(aligned != 0):
+                    end(Status.BAD_ADDRESS)
+                with m.If(master.campaign_busy):
+                    end(Status.BUSY)
+            with m.State("measure"):
+                m.d.sync += [
+                    source_each.eq(source_each >> 1),
+                    result_each.eq(result_each >> 1),
+                    shifted.eq(shifted << 1),
+                ]
+                with m.If(source_each[0]):
+                    m.d.sync += source_bytes.eq(source_bytes + shifted)
+                with m.If(result_each[0]):
+                    m.d.sync += result_bytes.eq(result_bytes + shifted)
+                with m.If((source_each == 0) & (result_each == 0)):
+                    m.next = "fetch"
+                    with m.If(source_bytes[32:].any() | result_bytes[32:].any()):
+                        end(Status.BAD_LENGTH)
+            with m.State("fetch"):
+                m.d.comb += self.fetch.valid.eq(source_bytes != 0)
+                with m.If(self.fetch.ready | (source_bytes == 0)):
+                    m.next = "put"
+                with m.Elif(cancelled):
+                    m.next = "cancelled"
+            with m.State("put"):
+                m.d.comb += self.put.valid.eq(result_bytes != 0)
+                with m.If(self.put.ready | (result_bytes == 0)):
+                    with m.Switch(job.opcode):
+                        with m.Case(Opcode.INFER):
+                            m.next = "infer"
+                        with m.Case(Opcode.WRITE, Opcode.WRITE_SHORT):
+                            m.next = "element"
+                        with m.Default():
+                            m.next = "read"
+                with m.Elif(cancelled):
+                    m.next = "cancelled"
+
+            with m.State("infer"):
+                m.d.comb += [inferring.eq(1), elements.ready.eq(inference.codes.ready)]
+                with m.If(cancelled):
+                    m.next = "cancelled"
+                with m.Elif(inference.finished):
+                    m.next = "flush"
+            with m.State("flush"):
+                m.d.comb += packer.flush.eq(1)
+                with m.If(packer.empty):
+                    m.next = "end"
+                with m.Elif(cancelled):
+                    m.next = "cancelled"
+
+            with m.State("element"):
+                m.d.comb += elements.ready.eq(1)
+                m.d.sync += word.eq(
+                    Mux(short, elements.payload[:16].as_signed(), elements.payload.as_signed())
+                )
+                with m.If(cancelled):
+                    m.next = "cancelled"
+                with m.Elif(elements.valid):
+                    m.next = "write"
+            with m.State("write"):
+                m.d.comb += [self.bus.request.eq(1), self.bus.write.eq(1)]
+                with m.If(self.bus.done):
+                    m.next = "element"
+                    self._next_word(m, left, cursor, bad, "end")
+            with m.State("read"):
+                m.d.comb += self.bus.request.eq(1)
+                with m.If(self.bus.done):
+                    m.d.sync += [word.eq(self.bus.read_data), bad.eq(bad | self.bus.error)]
+                    m.next = "give"
+                    with m.If(job.opcode == Opcode.CHECK):
+                        m.next = "sum"
+            with m.State("give"):
+                m.d.comb += reading.eq(1)
+                with m.If(cancelled):
+                    m.next = "cancelled"
+                with m.Elif(results.ready):
+                    m.next = "read"
+                    self._next_word(m, left, cursor, bad, "flush", judge=False)
+            with m.State("sum"):
+                m.d.sync += [word.eq(word >> 8), byte.eq(byte + 1), crc.eq(crc32_step(crc, word[:8]))]
+                with m.If(byte == 3):
+                    m.next = "read"
+                    self._next_word(m, left, cursor, bad, "end", judge=False)
+                    with m.If(cancelled):
+                        m.next = "cancelled"
+
+            with m.State("end"):
+                with m.If(bad):
+                    m.d.sync += status.eq(Status.BAD_ADDRESS)
+                m.next = "done"
+                with m.If(cancelled):
+                    m.next = "cancelled"
+            with m.State("done"):
+                m.d.comb += port.done.eq(~cancelled)
+                m.next = "idle"
+            with m.State("cancelled"):
+                m.next = "idle"
+        return m
+
+    def _next_word(
+        self, m: Module, left: Signal, cursor: Signal, bad: Signal, after: str, *, judge: bool = True
+    ) -> None:
+        """One word less; to state ``after`` when it was the last."""
+        m.d.sync += [left.eq(left - 1), cursor.eq(cursor + 1)]
+        if judge:
+            m.d.sync += bad.eq(bad | self.bus.error)
+        with m.If(left == 1):
+            m.next = after

@@ -1,0 +1,77 @@
+"""signature: what passes between a PCIe hard block and the endpoint, and within the endpoint."""
+
+from __future__ import annotations
+
+from amaranth import Cat
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+
+TYPE_MEMORY, TYPE_MEMORY_LOCKED, TYPE_IO = 0b00000, 0b00001, 0b00010
+TYPE_COMPLETION = 0b01010
+"""Bit 0 marks the answer to a locked request."""
+STATUS_SUCCESS, STATUS_UNSUPPORTED, STATUS_ABORT = 0b000, 0b001, 0b100
+
+
+def beat_layout() -> StructLayout:
+    """Two double words of a TLP, the first in the low half; ``half``: the last one is alone.
+
+    Header double words are numbers as the specification draws them (byte 0 in bits 31..24); payload double
+    words are ordered the same way, so that byte 0 of memory is in bits 31..24.
+    """
+    return StructLayout({"data": 64, "half": 1, "last": 1})
+
+
+def config_layout() -> StructLayout:
+    """From configuration space: own id, size codes (128 << code bytes), and what software has enabled."""
+    return StructLayout(
+        {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
+    )
+
+
+class TlpSignature(wiring.Signature):
+    """The endpoint's side of a hard block: raw TLPs both ways, sideband, and the MSI handshake.
+
+    ``interrupt`` stays up until ``interrupt_taken``; every TLP sent before it rose goes out before the MSI.
+    The hard block delivers memory requests that hit BAR0, completions, and may deliver anything else.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "rx": In(stream.Signature(beat_layout())),
+                "tx": Out(stream.Signature(beat_layout())),
+                "config": In(config_layout()),
+                "interrupt": Out(1),
+                "interrupt_taken": In(1),
+            }
+        )
+
+
+def packet_layout() -> StructLayout:
+    """A TLP to send: header double words, whether the fourth counts, payload double words (0: none)."""
+    return StructLayout({"header": 128, "four": 1, "payload": 11})
+
+
+class PacketSignature(wiring.Signature):
+    """A sender's port to the framer: ``packet`` is taken with the TLP's last beat.
+
+    ``words`` are payload as it lies in memory (byte 0 in bits 7..0), two double words each; they must be
+    there by the time the packet is offered, since the framer serves no one else until the TLP is out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {"packet": Out(stream.Signature(packet_layout())), "words": Out(stream.Signature(64))}
+        )
+
+
+def transfer_layout() -> StructLayout:
+    """A DMA transfer: bus address (a multiple of 8) and bytes, at least 1."""
+    return StructLayout({"address": 64, "length": 32})
+
+
+def swapped(word: Value) -> Value:
+    """A double word with its bytes in reverse order."""
+    return Cat(word[24:32], word[16:24], word[8:16], word[0:8])

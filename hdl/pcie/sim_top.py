@@ -1,0 +1,49 @@
+"""sim_top: the endpoint with one plain port for each signal, as benches and the simulated board drive it."""
+
+from __future__ import annotations
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from hdl.pcie.endpoint import Endpoint
+
+CONFIG = {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
+
+
+class PcieSimTop(wiring.Component):
+    """``Endpoint`` with its streams and sideband taken apart."""
+
+    def __init__(
+        self, geometry: Geometry, *, build_id: int = 0, tags: int = 16, slot_bytes: int = 512
+    ) -> None:
+        self.endpoint = Endpoint(geometry, build_id=build_id, tags=tags, slot_bytes=slot_bytes)
+        fields = {"data": 64, "half": 1, "last": 1}
+        super().__init__(
+            {f"rx_{name}": In(width) for name, width in fields.items()}
+            | {f"tx_{name}": Out(width) for name, width in fields.items()}
+            | {"rx_valid": In(1), "rx_ready": Out(1), "tx_valid": Out(1), "tx_ready": In(1)}
+            | {name: In(width) for name, width in CONFIG.items()}
+            | {"interrupt": Out(1), "interrupt_taken": In(1)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.endpoint = self.endpoint
+        link = self.endpoint.link
+        for name in ("data", "half", "last"):
+            m.d.comb += [
+                link.rx.payload[name].eq(getattr(self, f"rx_{name}")),
+                getattr(self, f"tx_{name}").eq(link.tx.payload[name]),
+            ]
+        m.d.comb += [link.config[name].eq(getattr(self, name)) for name in CONFIG]
+        m.d.comb += [
+            link.rx.valid.eq(self.rx_valid),
+            self.rx_ready.eq(link.rx.ready),
+            self.tx_valid.eq(link.tx.valid),
+            link.tx.ready.eq(self.tx_ready),
+            self.interrupt.eq(link.interrupt),
+            link.interrupt_taken.eq(self.interrupt_taken),
+        ]
+        return m

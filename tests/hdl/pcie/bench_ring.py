@@ -1,0 +1,246 @@
+"""cocotb: descriptors, records, interrupts, refusals, and the engine's way out of every fault."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
+
+from emulator.golden import Core
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.memory_map import address
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.pcie import CONTROL_RESET, EngineError
+from tests.hdl.pcie.host import RING_LOG2, Host
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+THOROUGH = bool(os.environ.get("THOROUGH"))
+
+
+def small_image(seed: int) -> ChipImage:
+    """A network that takes about 100 cycles an inference, with odd sizes."""
+    return random_image(GEOMETRY, np.random.default_rng(seed), sizes=(23, 6, 5), dac_bits=8)
+
+
+@cocotb.test()
+@cocotb.parametrize(high=[False, True], stalls=[False, True])
+async def words_both_ways(dut: Any, high: bool, stalls: bool) -> None:
+    """WRITE, WRITE_SHORT and READ of random runs against a model; nothing is written beyond a result."""
+    host = await Host.boot(dut, GEOMETRY, seed=20 + high, high=high, max_read=0)
+    host.rc.split_on_all_rcb = host.block.shuffle = stalls
+    host.block.stall, host.block.idle = (0.4, 0.4) if stalls else (0.0, 0.0)
+    source, given = host.memory(4096, high=high)
+    target, taken = host.memory(4096, high=high)
+    model = np.zeros(GEOMETRY.columns, np.int32)
+    await host.bar.write(host.offset(address("bias")), model.tobytes())
+    for _ in range(20 if THOROUGH else 6):
+        first = int(host.rng.integers(0, GEOMETRY.columns))
+        count = int(host.rng.integers(1, GEOMETRY.columns - first + 1))
+        kind, form = [(Opcode.WRITE, "<i4"), (Opcode.WRITE_SHORT, "<i2")][int(host.rng.integers(2))]
+        limits = np.iinfo(form)
+        words = host.rng.integers(limits.min, limits.max + 1, count).astype(form)
+        place = 8 * int(host.rng.integers(0, 16))
+        given[place : place + words.nbytes] = words.tobytes()
+        model[first : first + count] = words
+        fields = {"address": address("bias", first)}
+        assert (await host.run(kind, count, source=source + place, **fields))[0] == Status.OK
+        first = int(host.rng.integers(0, GEOMETRY.columns))
+        count = int(host.rng.integers(1, GEOMETRY.columns - first + 1))
+        taken[:] = host.random_bytes(4096)
+        before = bytes(taken)
+        fields = {"address": address("bias", first)}
+        assert (await host.run(Opcode.READ, count, destination=target + place, **fields))[0] == Status.OK
+        wanted = model[first : first + count].tobytes()
+        assert bytes(taken) == before[:place] + wanted + before[place + len(wanted) :]
+
+
+@cocotb.test()
+async def records_wrap_and_interrupts_follow(dut: Any) -> None:
+    """Several descriptors a doorbell, around the ring's end; an MSI only where asked, after its record."""
+    host = await Host.boot(dut, GEOMETRY)
+    seen: list[bool] = []
+    last = -1
+
+    async def interrupted() -> None:
+        seen.append(host.record(last) is not None)
+
+    host.device.msi_vectors[0].cb = [interrupted]
+    for asked, burst in enumerate((3, 8, 5, 8, 1), 1):
+        for i in range(burst):
+            last = host.post(Opcode.CHECK, 1 + i, address=0, interrupt=i == burst - 1)
+        await host.ring_bell()
+        assert (await host.wait(last))[0] == Status.OK
+        await host.cycles(60)
+        assert len(seen) == asked, "one MSI for a burst"
+    assert all(seen), "an MSI came before its record"
+    assert await host.get("consumer") == host.producer > 2 << RING_LOG2
+    writes = [t for t in host.block.sent if t.has_data() and not t.is_completion()]
+    assert len(writes) == host.producer
+
+
+@cocotb.test()
+async def refused_jobs(dut: Any) -> None:
+    """What cannot be done ends with its status, moves no data and halts nothing."""
+    host = await Host.boot(dut, GEOMETRY)
+    base, memory = host.memory(4096)
+    image = small_image(8)
+    shape = {"inputs": image.inputs, "outputs": image.outputs, "source": base, "destination": base}
+    end = address("layers", 8 * GEOMETRY.layers)
+    await host.program(image)
+    await host.set_register("program_tag", 0)
+    assert (await host.run(Opcode.INFER, 1, **shape))[0] == Status.NOT_PROGRAMMED
+    await host.set_register("program_tag", image.tag)
+    for status, opcode, count, fields in (
+        (Status.BAD_OPCODE, 99, 1, {}),
+        (Status.BAD_OPCODE, Opcode.SYNC, 1, {}),
+        (Status.BAD_LENGTH, Opcode.READ, 0, {}),
+        (Status.BAD_LENGTH, Opcode.WRITE, 1 << 24, {}),
+        (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"inputs": image.inputs + 1}),
+        (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"outputs": 0}),
+        (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"outputs": GEOMETRY.max_outputs + 1}),
+        (Status.BAD_ADDRESS, Opcode.WRITE, 1, {"source": base + 4}),
+        (Status.BAD_ADDRESS, Opcode.READ, 1, {"destination": base + 1}),
+        (Status.BAD_ADDRESS, Opcode.CHECK, 1, {"address": end}),
+        (Status.BAD_ADDRESS, Opcode.WRITE, 3, {"address": end - 2, "source": base}),
+        (Status.BAD_ADDRESS, Opcode.READ, 3, {"address": end - 2, "destination": base}),
+    ):
+        before = bytes(memory)
+        got = await host.run(opcode, count, **fields)
+        assert got[0] == status, f"{opcode} {count} {fields}: {got}"
+        if opcode != Opcode.READ or status == Status.BAD_LENGTH:
+            assert bytes(memory) == before
+    assert await host.get("state") == 0
+    await infer_as_golden(host, image, 2)
+
+
+@cocotb.test()
+async def memories_are_closed_while_a_job_runs(dut: Any) -> None:
+    """Meanwhile registers answer, memories are refused with CA, writes to them are dropped and counted."""
+    host = await Host.boot(dut, GEOMETRY)
+    index = host.post(Opcode.CHECK, 400, address=address("weights"))
+    await host.bar.write_dword(host.offset(address("bias")), 0x77)
+    await host.ring_bell()
+    await host.cycles(300)
+    assert await host.get("state") == 1
+    await host.bar.write_dword(host.offset(address("bias")), 0x55)
+    await host.set_register("scratch", 0x99)
+    assert await host.register("scratch") == 0x99
+    with pytest.raises(Exception, match="Unsuccessful completion"):
+        await host.bar.read_dword(host.offset(address("bias")))
+    assert [t.status for t in host.block.sent if t.is_completion()][-1] == CplStatus.CA
+    assert host.record(index) is None, "the job ended too early for this test"
+    assert (await host.wait(index))[0] == Status.OK
+    assert await host.bar.read_dword(host.offset(address("bias"))) == 0x77
+    assert await host.get("bad_posted") == await host.get("bad_nonposted") == 1
+
+
+async def infer_as_golden(host: Host, image: ChipImage, count: int, *, first: int = 0) -> None:
+    x = random_inputs(image, host.rng, count)
+    source, inputs = host.memory(x.size)
+    destination, outputs = host.memory(4 * count * image.outputs)
+    inputs[:] = x.tobytes()
+    await host.set_register("noise_enable", 1)
+    await host.set_register("seed_low", 5)
+    done = await host.run(
+        Opcode.INFER,
+        count,
+        source=source,
+        destination=destination,
+        address=first,
+        inputs=image.inputs,
+        outputs=image.outputs,
+    )
+    assert done[0] == Status.OK
+    got = np.frombuffer(bytes(outputs), "<i4").reshape(count, image.outputs)
+    np.testing.assert_array_equal(got, Core(image).infer(x, seed=5, first_index=first))
+
+
+def broken(block: Any, after: int, change: Callable[[Tlp], list[Tlp]]) -> None:
+    """Change the completion that comes after ``after`` good ones."""
+    left = [after]
+
+    def tamper(tlp: Tlp) -> list[Tlp]:
+        left[0] -= 1
+        return change(Tlp(tlp)) if left[0] == -1 else [tlp]
+
+    block.tamper = tamper
+
+
+def refuse(tlp: Tlp) -> list[Tlp]:
+    tlp.fmt_type, tlp.status, tlp.data, tlp.length = TlpType.CPL, CplStatus.UR, bytearray(), 0
+    return [tlp]
+
+
+@cocotb.test()
+@cocotb.parametrize(fault=["refused", "lost", "bus master", "reset"], moment=[0, 1, 3] if THOROUGH else [3])
+async def faults(dut: Any, fault: str, moment: int) -> None:
+    """The engine halts, says why, interrupts, and after a reset programs and infers as ever.
+
+    ``moment`` counts good completions before the fault: of the descriptor, then of its inputs.
+    """
+    host = await Host.boot(dut, GEOMETRY, max_read=0)
+    block = host.block
+    image = small_image(9)
+    await host.program(image)
+    await infer_as_golden(host, image, 2)
+    await host.set("read_timeout", 2000)
+    count = 60
+    source, _ = host.memory(count * image.inputs)
+    destination, _ = host.memory(4 * count * image.outputs)
+    before = host.interrupts
+    shape = {"inputs": image.inputs, "outputs": image.outputs}
+    index = host.post(Opcode.INFER, count, source=source, destination=destination, **shape)
+    wanted = {
+        "refused": EngineError.COMPLETION,
+        "lost": EngineError.TIMEOUT,
+        "bus master": EngineError.BUS_MASTER,
+    }.get(fault, EngineError.NONE)
+    if fault == "refused":
+        broken(block, moment, refuse)
+    if fault == "lost":
+        broken(block, moment, lambda _: [])
+    await host.ring_bell()
+    if fault == "bus master":
+        await host.cycles(60 + 500 * moment)
+        await host.device.set_master(False)
+    if fault == "reset":
+        await host.cycles(60 + 500 * moment)
+        await host.set("control", CONTROL_RESET)
+    else:
+        for _ in range(400):
+            state = await host.get("state")
+            if state & 2:
+                break
+            await host.cycles(20)
+        assert state == 2 | wanted << 8, f"state {state:#x}"
+        await host.cycles(20)
+        if fault != "bus master":  # without bus mastering there is no MSI either
+            assert host.interrupts == before + 1
+    assert host.record(index) is None
+    block.tamper = lambda tlp: [tlp]
+    await host.device.set_master()
+    await host.cycles(20)
+    block.under_way.clear()
+    await host.start()
+    await host.program(image)
+    await infer_as_golden(host, image, 3, first=7)
+    assert await host.register("program_tag") == image.tag
+    assert await host.get("timeouts") == (fault == "lost")
+    assert await host.get("failed_reads") == (fault == "refused")
+
+
+@cocotb.test()
+async def hundred_images(dut: Any) -> None:
+    """100 images by one descriptor, as golden, with completions in any order."""
+    host = await Host.boot(dut, GEOMETRY, max_read=0, high=True)
+    host.block.shuffle = True
+    image = small_image(10)
+    await host.program(image)
+    await infer_as_golden(host, image, 100, first=1000)

@@ -1,0 +1,85 @@
+"""copier: reader and writer back to back, as a bench drives them: host memory to host memory."""
+
+from __future__ import annotations
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.pcie.framer import Framer
+from hdl.pcie.reader import Reader
+from hdl.pcie.sim_top import CONFIG
+from hdl.pcie.writer import Writer
+
+
+class Copier(wiring.Component):
+    """Ports as those of ``hdl.pcie.sim_top.PcieSimTop``, and the two transfers."""
+
+    def __init__(self, *, tags: int, slot_bytes: int) -> None:
+        self.tags, self.slot_bytes = tags, slot_bytes
+        super().__init__(
+            {"rx_data": In(64), "rx_half": In(1), "rx_last": In(1), "rx_valid": In(1), "rx_ready": Out(1)}
+            | {
+                "tx_data": Out(64),
+                "tx_half": Out(1),
+                "tx_last": Out(1),
+                "tx_valid": Out(1),
+                "tx_ready": In(1),
+            }
+            | {name: In(width) for name, width in CONFIG.items()}
+            | {"interrupt": Out(1), "interrupt_taken": In(1)}
+            | {f"{name}_{field}": In(width) for name in ("read", "write") for field, width in FIELDS.items()}
+            | {
+                "read_ready": Out(1),
+                "write_ready": Out(1),
+                "busy": Out(1),
+                "timeout": In(32),
+                "cancel": In(1),
+            }
+            | {"unexpected": Out(1), "failed": Out(1), "timed_out": Out(1), "moved": Out(1)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.reader = reader = Reader(tags=self.tags, slot_bytes=self.slot_bytes)
+        m.submodules.writer = writer = Writer(most_bytes=self.slot_bytes)
+        m.submodules.framer = framer = Framer(3)
+        wiring.connect(m, framer.sender_1, reader.sender)
+        wiring.connect(m, framer.sender_2, writer.sender)
+        wiring.connect(m, reader.words, writer.words)
+        for name in CONFIG:
+            m.d.comb += [
+                reader.config[name].eq(getattr(self, name)),
+                writer.config[name].eq(getattr(self, name)),
+            ]
+        for target, name in ((reader.transfer, "read"), (writer.transfer, "write")):
+            m.d.comb += [
+                target.payload.address.eq(getattr(self, f"{name}_address")),
+                target.payload.length.eq(getattr(self, f"{name}_length")),
+                target.valid.eq(getattr(self, f"{name}_valid")),
+                getattr(self, f"{name}_ready").eq(target.ready),
+            ]
+        for field in ("data", "half", "last"):
+            m.d.comb += [
+                reader.completion.payload[field].eq(getattr(self, f"rx_{field}")),
+                getattr(self, f"tx_{field}").eq(framer.tx.payload[field]),
+            ]
+        m.d.comb += [
+            reader.completion.valid.eq(self.rx_valid),
+            self.rx_ready.eq(reader.completion.ready),
+            self.tx_valid.eq(framer.tx.valid),
+            framer.tx.ready.eq(self.tx_ready),
+            framer.bus_master.eq(self.bus_master),
+            reader.timeout_cycles.eq(self.timeout),
+            reader.cancel.eq(self.cancel),
+            writer.cancel.eq(self.cancel),
+            self.busy.eq(writer.busy | ~framer.flushed),
+            self.unexpected.eq(reader.events.unexpected),
+            self.failed.eq(reader.events.failed),
+            self.timed_out.eq(reader.events.timeout),
+            self.moved.eq(reader.words.valid & reader.words.ready),
+        ]
+        return m
+
+
+FIELDS = {"address": 64, "length": 32, "valid": 1}

@@ -1,0 +1,215 @@
+"""The host's side of the benches: a root complex, its memory, the rings, and BAR0."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge, Timer
+from cocotbext.pcie.core import RootComplex
+
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.memory_map import REGION_SHIFT, lay_out
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.pcie import (
+    CONTROL_RESET,
+    CONTROL_RUN,
+    DESCRIPTOR_LAYOUT,
+    FLAG_INTERRUPT,
+    RECORD_LAYOUT,
+    bar_bytes,
+    engine_offset,
+    region_bytes,
+)
+from emulator.spec.registers import BY_NAME
+from tests.hdl.pcie.hard_block import HardBlock
+
+CLOCK_NS = 16
+RING_LOG2 = 3
+HIGH_MEMORY = 0x12_3456_0000
+"""Beyond 4 GiB: needs four-double-word headers."""
+
+
+class Host:
+    """A booted machine with one card in it. Make with ``await Host.boot(dut, geometry)``."""
+
+    geometry: Geometry
+    device: Any
+    bar: Any
+    ring: tuple[int, Any]
+    records: tuple[int, Any]
+    interrupts: int
+
+    def __init__(self, dut: Any, bar_size: int, seed: int) -> None:
+        self.dut = dut
+        self.rng = np.random.default_rng(seed)
+        self.rc = RootComplex()
+        self.block = HardBlock(dut, bar_size, self.rng)
+        for part in (self.rc, self.block, self.block.function):
+            part.log.setLevel(logging.ERROR)
+        self.rc.make_port().connect(self.block)
+        self.high_pool = self.rc.mem_address_space.create_pool(HIGH_MEMORY, 1 << 24)
+        self.producer = 0
+
+    @classmethod
+    async def boot(
+        cls,
+        dut: Any,
+        geometry: Geometry,
+        *,
+        seed: int = 1,
+        max_payload: int = 0,
+        max_read: int = 2,
+        high: bool = False,
+    ) -> Host:
+        """Attach, then point the engine at fresh rings and start it."""
+        cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
+        host = await cls.attach(
+            dut, bar_bytes(geometry), seed=seed, max_payload=max_payload, max_read=max_read
+        )
+        host.geometry = geometry
+        host.ring = host.memory(32 << RING_LOG2, high=high)
+        host.records = host.memory(16 << RING_LOG2, high=high)
+        await host.start()
+        return host
+
+    @classmethod
+    async def attach(cls, dut: Any, bar_size: int, *, seed: int, max_payload: int, max_read: int) -> Host:
+        """Reset, enumerate and enable what is behind the TLP ports of ``dut``, whose clock runs."""
+        host = cls(dut, bar_size, seed)
+        dut.rst.value = 1
+        for _ in range(4):
+            await RisingEdge(dut.clk)
+        dut.rst.value = 0
+        host.block.function.pcie_cap.max_payload_size_supported = max_payload
+        host.rc.max_payload_size = max_payload
+        host.rc.max_payload_size_supported = max_payload
+        await host.rc.enumerate()
+        host.device = host.rc.find_device(host.block.function.pcie_id)
+        await host.device.enable_device()
+        await host.device.set_master()
+        assert await host.device.alloc_irq_vectors(1, 1) == 1
+        await host.device.set_mps(max_payload)
+        await host.device.set_readrq(max_read)
+        host.bar = host.device.bar_window[0]
+        host.interrupts = 0
+        host.device.request_irq(0, host._interrupted)
+        return host
+
+    async def _interrupted(self) -> None:
+        self.interrupts += 1
+
+    async def start(self) -> None:
+        """(Re)start the engine with empty rings."""
+        await self.set("control", CONTROL_RESET)
+        for _ in range(1000):
+            if not await self.get("state"):
+                break
+            await self.cycles(20)
+        else:
+            raise AssertionError(f"the engine does not come to rest: state {await self.get('state'):#x}")
+        self.producer = 0
+        self.records[1][:] = b"\xff" * len(self.records[1])
+        for name, address in (("ring", self.ring[0]), ("records", self.records[0])):
+            await self.set(f"{name}_low", address & 0xFFFFFFFF)
+            await self.set(f"{name}_high", address >> 32)
+        await self.set("ring_log2", RING_LOG2)
+        await self.set("control", CONTROL_RUN)
+
+    # -- memory
+
+    def memory(self, size: int, *, high: bool = False) -> tuple[int, Any]:
+        """Bus address and bytes of fresh host memory, aligned to at least 4 KiB."""
+        pool = self.high_pool if high else self.rc.mem_pool
+        region = pool.alloc_region(max(size, 4096))
+        return region.get_absolute_address(0), memoryview(region.mem)[:size]
+
+    def random_bytes(self, size: int) -> bytes:
+        return bytes(self.rng.integers(0, 256, size, dtype=np.uint8))
+
+    # -- BAR0
+
+    def offset(self, word_address: int) -> int:
+        """Byte in BAR0 of a word of the memory map."""
+        region, word = word_address >> REGION_SHIFT, word_address & ((1 << REGION_SHIFT) - 1)
+        return region * region_bytes(self.geometry) + 4 * word
+
+    async def get(self, name: str) -> int:
+        return int(await self.bar.read_dword(engine_offset(name)))
+
+    async def set(self, name: str, value: int) -> None:
+        await self.bar.write_dword(engine_offset(name), value)
+
+    async def register(self, name: str) -> int:
+        return int(await self.bar.read_dword(4 * BY_NAME[name].address))
+
+    async def set_register(self, name: str, value: int) -> None:
+        await self.bar.write_dword(4 * BY_NAME[name].address, value)
+
+    # -- jobs
+
+    def post(
+        self,
+        opcode: int,
+        count: int,
+        *,
+        source: int = 0,
+        destination: int = 0,
+        address: int = 0,
+        inputs: int = 0,
+        outputs: int = 0,
+        interrupt: bool = True,
+    ) -> int:
+        """Put a descriptor in the ring; its index."""
+        index = self.producer
+        fields = (opcode, FLAG_INTERRUPT * interrupt, 0, count, source, destination, address, inputs, outputs)
+        place = (index % (1 << RING_LOG2)) * 32
+        self.ring[1][place : place + 32] = DESCRIPTOR_LAYOUT.pack(*fields)
+        self.producer += 1
+        return index
+
+    def record(self, index: int) -> tuple[int, int] | None:
+        """(status, value) of a descriptor, once its record stands."""
+        place = (index % (1 << RING_LOG2)) * 16
+        first, status, _, _, value, last = RECORD_LAYOUT.unpack(self.records[1][place : place + 16])
+        return (status, value) if first == last == index else None
+
+    async def ring_bell(self) -> None:
+        await self.set("producer", self.producer)
+
+    async def wait(self, index: int, cycles: int = 100_000) -> tuple[int, int]:
+        """(status, value) of a descriptor when its record has come."""
+        for _ in range(cycles // 16):
+            record = self.record(index)
+            if record is not None:
+                return record
+            await self.cycles(16)
+        state, consumer = await self.get("state"), await self.get("consumer")
+        raise AssertionError(f"descriptor {index} not done: state {state:#x}, consumer {consumer}")
+
+    async def run(self, opcode: int, count: int, **fields: Any) -> tuple[int, int]:
+        """Post one descriptor and wait for its record."""
+        index = self.post(opcode, count, **fields)
+        await self.ring_bell()
+        return await self.wait(index)
+
+    async def program(self, image: ChipImage) -> None:
+        """Every section of an image by DMA, each checked by its CRC."""
+        base, memory = self.memory(1 << 16)
+        await self.set_register("program_tag", 0)
+        for section in lay_out(image, self.geometry):
+            kind, form = (Opcode.WRITE_SHORT, "<i2") if section.short else (Opcode.WRITE, "<i4")
+            data = section.words.astype(form).tobytes()
+            memory[: len(data)] = data
+            done = await self.run(kind, len(section.words), source=base, address=section.address)
+            assert done[0] == Status.OK, section.name
+            done = await self.run(Opcode.CHECK, len(section.words), address=section.address)
+            assert done == (Status.OK, zlib.crc32(section.words.astype("<i4").tobytes())), section.name
+        await self.set_register("program_tag", image.tag)
+
+    async def cycles(self, count: int) -> None:
+        await Timer(count * CLOCK_NS, "ns")

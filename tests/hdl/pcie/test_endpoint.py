@@ -1,0 +1,44 @@
+"""The PCIe endpoint against an independent root complex (cocotbext-pcie)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from emulator.spec import PRESETS
+from hdl.pcie.reader import Reader
+from hdl.pcie.sim_top import PcieSimTop
+from hdl.pcie.splitter import Splitter
+from tests.hdl.pcie.copier import Copier
+from tests.hdl.simulate import simulate
+
+TINY = dataclasses.replace(PRESETS["tiny"], redraw=0)
+THOROUGH = os.environ.get("NDRITE_PCIE", "")
+"""Set by ``make test-pcie``: every combination instead of a selection."""
+SLOTS = [(16, 512), (2, 4096), (4, 128)] if THOROUGH else [(16, 512)]
+BENCHES = ",".join(f"pcie.bench_{name}" for name in ("endpoint", "bridge", "ring"))
+
+
+def test_endpoint(tmp_path: Path) -> None:
+    top = PcieSimTop(TINY, build_id=0x1122334455667788)
+    fields = json.dumps(dataclasses.asdict(TINY))
+    simulate(top, BENCHES, tmp_path, GEOMETRY=fields, THOROUGH=THOROUGH)
+
+
+@pytest.mark.parametrize(("tags", "slot_bytes"), SLOTS)
+def test_dma(tags: int, slot_bytes: int, tmp_path: Path) -> None:
+    copier = Copier(tags=tags, slot_bytes=slot_bytes)
+    parameters = {"TAGS": str(tags), "SLOT_BYTES": str(slot_bytes), "THOROUGH": THOROUGH}
+    simulate(copier, "pcie.bench_copier", tmp_path, **parameters)
+
+
+@pytest.mark.parametrize(
+    ("part", "fields"), [(Reader, {"tags": 3}), (Reader, {"tags": 32}), (Splitter, {"most": 96})]
+)
+def test_illegal_sizes_are_refused(part: type, fields: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="accepted: "):
+        part(**fields)
