@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from emulator.chips.fields import check, choice, number, numbers
 from emulator.errors import ChipError
-from emulator.physics.drift import DRIFTS, Drift
+from emulator.physics.drift import DRIFTS, Drift, Scaled
 from emulator.physics.faults import Faults
 from emulator.physics.rram import MODELS, ProgrammingError
 
@@ -28,6 +29,8 @@ class Cell:
     programming_error:
         A published model, or ``fitted``: sigma = sum_i error_coefficients_uS[i] (G / error_reference_uS)^i,
         measured over fitted_min_uS..fitted_max_uS.
+    error_scale:
+        Factor on the deviations of programming and of drift: a worse or a better cell of the same kind.
     read_noise_model, read_noise_percent:
         ``constant``: standard deviation of an effective weight at every read, in percent of g_max_uS.
         ``ibm-cmo-hfox``: of the published law, which depends on conductance and time.
@@ -50,6 +53,7 @@ class Cell:
     error_reference_uS: float = number(1e-6, 1e6, 1.0)
     fitted_min_uS: float = number(0, 1e6, 0.0)
     fitted_max_uS: float = number(1e-6, 1e6, 1e6)
+    error_scale: float = number(0, 100, 1.0)
     read_noise_model: str = choice(READ_NOISES, "constant")
     read_noise_percent: float = number(0, 5, 0.0)
     drift: str = choice(tuple(DRIFTS), "none")
@@ -100,19 +104,27 @@ class Cell:
     def error_model(self) -> ProgrammingError:
         """The programming error model by name."""
         if self.programming_error == FITTED:
-            return ProgrammingError(
+            fitted = ProgrammingError(
                 FITTED,
                 self.error_coefficients_uS,
                 self.error_reference_uS,
                 (self.fitted_min_uS, self.fitted_max_uS),
                 "this chip description",
             )
-        return MODELS[self.programming_error]
+            return self._scaled(fitted)
+        return self._scaled(MODELS[self.programming_error])
 
     @property
     def drift_model(self) -> Drift:
         """The drift model by name."""
-        return DRIFTS[self.drift]
+        drift = DRIFTS[self.drift]
+        return drift if self.error_scale == 1.0 else Scaled(drift, self.error_scale)
+
+    def _scaled(self, model: ProgrammingError) -> ProgrammingError:
+        if self.error_scale == 1.0:
+            return model
+        scaled = tuple(c * self.error_scale for c in model.coefficients_uS)
+        return dataclasses.replace(model, coefficients_uS=scaled)
 
     @property
     def stuck_at_uS(self) -> tuple[float, float]:

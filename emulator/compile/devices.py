@@ -15,10 +15,26 @@ from emulator.errors import CompileError
 from emulator.network import Activation, Ndr
 from emulator.physics.ecram import reachable
 from emulator.physics.ndr import Esaki, NdrModel
+from emulator.physics.tuning import CURRENT, VOLTAGE
 from emulator.spec.arithmetic import INPUT_MAX
 
 Floats = npt.NDArray[np.float64]
 Curves = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """ECRAM states of one layer's neurons, each float64 (M,) in 0..1 of the device's range.
+
+    ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
+    device sets both); ``reference`` is the voltage state that the neurons' input gains were set for;
+    ``heights`` are the outputs at the peak where no ECRAM sets them.
+    """
+
+    voltage: Floats
+    current: Floats
+    reference: Floats
+    heights: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +53,8 @@ class Neurons:
         Whether every neuron has a curve of its own.
     unreachable:
         Neurons whose wanted peak or height lies outside what the ECRAM reaches; they take the nearest.
+    states:
+        What the ECRAMs are set to; None without any.
     """
 
     heights: Floats
@@ -45,30 +63,58 @@ class Neurons:
     nominal: Curves
     individual: bool
     unreachable: int
+    states: States | None = None
 
 
 def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.random.Generator) -> Neurons:
     """Set the ECRAM of every neuron and draw its device; named activations are exact."""
     heights, peaks = heights_and_peaks(activation, outputs)
     shape = shape_of(activation, chip.neuron)
-    unreachable = 0
-    if isinstance(activation, Ndr):
-        heights, peaks, unreachable = _tuned(heights, peaks, chip, rng)
+    if not isinstance(activation, Ndr):
+
+        def exact(u: Floats) -> Floats:
+            return heights * shape(u)
+
+        return Neurons(heights, peaks, exact, exact, False, 0)
+    rest, devices = draw_devices(chip, outputs, rng)
+    heights, peaks, unreachable, states = _tuned(heights, peaks, chip, rest)
 
     def nominal(u: Floats) -> Floats:
         return heights * shape(u)
 
-    if not (isinstance(activation, Ndr) and chip.neuron.varies):
-        return Neurons(heights, peaks, nominal, nominal, False, unreachable)
+    if devices is None:
+        return Neurons(heights, peaks, nominal, nominal, False, unreachable, states)
+    individual = individual_curves(devices, chip, heights)
+    return Neurons(heights, peaks, individual, nominal, True, unreachable, states)
+
+
+def draw_devices(
+    chip: Chip, outputs: int, rng: np.random.Generator
+) -> tuple[Floats, list[NdrModel] | None]:
+    """What is left over (2, M) after setting the ECRAMs, standard normal, voltage then current; devices.
+
+    None for devices that do not vary. The second row is drawn last and only where an ECRAM of its own sets
+    the current, so that chips differing in one value share draws.
+    """
+    first = rng.standard_normal(outputs)
+    devices = chip.neuron.devices(outputs, rng) if chip.neuron.varies else None
+    second = rng.standard_normal(outputs) if chip.ecram.tunes == "each" else first
+    return np.stack([first, second]), devices
+
+
+def individual_curves(
+    devices: list[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float = 1.0
+) -> Curves:
+    """Outputs 0..1 (..., M) of the devices, u (..., M) in units of the nominal peak voltage times stretch."""
     volts, amperes = peak_of(chip.neuron.device)
-    devices = chip.neuron.devices(outputs, rng)
+    outputs = len(devices)
 
     def individual(u: Floats) -> Floats:
-        u = np.broadcast_to(u, (*np.shape(u)[:-1], outputs))
-        currents = np.stack([d.current(u[..., m] * volts) for m, d in enumerate(devices)], axis=-1)
+        v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) / stretch * volts
+        currents = np.stack([d.current(v[..., m]) for m, d in enumerate(devices)], axis=-1)
         return np.clip(heights * currents / amperes, 0.0, 1.0)
 
-    return Neurons(heights, peaks, individual, nominal, True, unreachable)
+    return individual
 
 
 def peak_of(device: NdrModel) -> tuple[float, float]:
@@ -88,9 +134,9 @@ def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, n
 
 
 def _tuned(
-    heights: Floats, peaks: Floats, chip: Chip, rng: np.random.Generator
-) -> tuple[Floats, Floats, int]:
-    """Heights and peaks on the nearest ECRAM states, and how many are out of reach.
+    heights: Floats, peaks: Floats, chip: Chip, rest: Floats
+) -> tuple[Floats, Floats, int, States | None]:
+    """Heights and peaks on the nearest ECRAM states, how many are out of reach, and the states.
 
     Peak currents: a height is its factor on the nominal device, whose height is 1. Peak voltages: factors
     relative to the layer's geometric mean peak, which the neuron's input gain is set for. A state is set
@@ -98,11 +144,10 @@ def _tuned(
     """
     ecram = chip.ecram
     device = ecram.device
-    xi = rng.standard_normal(len(heights))
     if device is None or ecram.tunes == "none":
-        return heights, peaks, 0
+        return heights, peaks, 0, None
     states = reachable(device, ecram.states)
-    noise = xi * (ecram.cycle_percent / 100)
+    noise = rest * (ecram.cycle_percent / 100)
     noise = noise * (1.0 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min))
     tuning = ecram.tuning
 
@@ -111,23 +156,27 @@ def _tuned(
         return np.asarray(states[closest], np.float64)
 
     out = np.zeros(len(heights), bool)
-    state = nearest(tuning.current(states), heights)
-    if ecram.tunes in ("peak_voltage", "both"):
+    voltage = np.zeros(len(heights))
+    current = nearest(tuning.current(states), heights)
+    untuned = heights
+    if ecram.tunes in VOLTAGE:
         centre = float(np.exp(np.log(peaks).mean()))
         low, high = tuning.voltage_factors
         middle = np.sqrt(low * high)
         wanted = peaks / centre * middle
         out |= (wanted < low * 0.999) | (wanted > high * 1.001)
         by_voltage = nearest(tuning.voltage(states), wanted)
-        peaks = centre / middle * tuning.voltage(np.clip(by_voltage + noise, 0.0, 1.0))
+        voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
+        peaks = centre / middle * tuning.voltage(voltage)
         if ecram.tunes == "both":
             # One state sets both: the voltage decides, the height follows.
-            state = by_voltage
-    if ecram.tunes in ("peak_current", "both"):
+            current = by_voltage
+    if ecram.tunes in CURRENT:
         low, high = tuning.current_factors
         out |= (heights < low * 0.999) | (heights > high * 1.001)
-        heights = np.minimum(tuning.current(np.clip(state + noise, 0.0, 1.0)), 1.0)
-    return heights, peaks, int(out.sum())
+        current = np.clip(current + noise[1], 0.0, 1.0)
+        heights = np.minimum(tuning.current(current), 1.0)
+    return heights, peaks, int(out.sum()), States(voltage, current, voltage, untuned)
 
 
 @dataclass(frozen=True, eq=False)

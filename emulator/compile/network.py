@@ -98,7 +98,7 @@ def compile_network(
     exact = samples.astype(np.float64) / 255
     done: list[CompiledLayer] = []
     for i, layer in enumerate(network.layers):
-        rngs = (_generator(seed, i), _generator(seed, DEVICES + i))
+        rngs = (_generator(seed, i), device_generator(seed, i))
         result = compile_layer(layer, chip, codes, exact, table, rngs, options)
         done.append(result)
         table, codes, exact = result.table, result.codes, result.exact
@@ -115,7 +115,10 @@ def compile_network(
         layers=tuple(result.layer for result in done),
         curve_base=(table or empty).base,
         curve_slope=(table or empty).slope,
-        provenance=_provenance(network, chip, report, measures),
+        provenance={
+            **_provenance(network, chip, report, measures),
+            "neurons": [_states(result.detail) for result in done],
+        },
         variation=variation_of(chip) if nominal else None,
     )
     for line in report.warnings:
@@ -123,8 +126,21 @@ def compile_network(
     return Compiled(image, report, tuple(result.detail for result in done))
 
 
+def device_generator(seed: int, layer: int) -> np.random.Generator:
+    """The generator that chip ``seed`` draws the converters and neurons of a layer from."""
+    return _generator(seed, DEVICES + layer)
+
+
 def _generator(seed: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, stream]))
+
+
+def _states(detail: LayerDetail) -> dict[str, list[float]] | None:
+    """What the layer's ECRAMs are set to, for tuning them later."""
+    states = None if detail.neurons is None else detail.neurons.states
+    if states is None:
+        return None
+    return {f.name: getattr(states, f.name).tolist() for f in dataclasses.fields(states)}
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:

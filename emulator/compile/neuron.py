@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from emulator.chips import Neuron
 from emulator.network.activation import NAMED, Activation, Ndr
-from emulator.physics import tunnel
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
 
 Floats = npt.NDArray[np.float64]
@@ -75,7 +74,7 @@ def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Flo
 
 def trained_shape(activation: Activation) -> Shape:
     """The curve the network was trained with, in its own unit, outputs 0..1."""
-    function = tunnel if isinstance(activation, Ndr) else NAMED[activation.name]
+    function = activation.shape if isinstance(activation, Ndr) else NAMED[activation.name]
     return lambda u: np.clip(np.asarray(function(u), np.float64), 0.0, 1.0)
 
 

@@ -46,7 +46,7 @@ NAMED: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
 class Ndr:
     """One NDR neuron per output: ``height * f(v / peak)``.
 
-    ``f`` is the shape of the device, 1 at its peak; ``x * exp(1 - x)`` unless a chip says otherwise.
+    ``f`` is the shape of the device, 1 at its peak: ``x * exp(1 - x)``, or a ``curve`` of the network's own.
 
     Parameters
     ----------
@@ -54,6 +54,9 @@ class Ndr:
         float32 (M,), the pre-activation at which the neuron peaks; dimensionless, > 0.
     height:
         float32 (M,), the output at the peak; dimensionless, in (0, 1].
+    curve:
+        The shape the network was trained with, float32 (2, P), P >= 2: rising u, then f(u) in 0..1; linear
+        between the points, held at the ends. None: ``x * exp(1 - x)``.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class Ndr:
 
     peak: Floats
     height: Floats
+    curve: Floats | None = None
 
     def __post_init__(self) -> None:
         for field in ("peak", "height"):
@@ -76,10 +80,22 @@ class Ndr:
             )
         _within("activation peak", self.peak, 1e-6, 1e6)
         _within("activation height", self.height, 1e-6, 1.0)
+        if self.curve is not None:
+            curve = np.ascontiguousarray(self.curve, np.float32)
+            if curve.ndim != 2 or len(curve) != 2 or curve.shape[1] < 2:
+                raise NetworkError(f"activation curve has shape {curve.shape}; accepted: (2, P), P at least 2")
+            if not (np.isfinite(curve[0]).all() and (np.diff(curve[0]) > 0).all()):
+                raise NetworkError("activation curve[0] does not rise; accepted: strictly rising values of u")
+            _within("activation curve[1]", curve[1], 0.0, 1.0)
+            object.__setattr__(self, "curve", curve)
+
+    def shape(self, u: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """f(u), the curve in its own unit, of any shape."""
+        return tunnel(u) if self.curve is None else np.interp(u, *self.curve.astype(np.float64))
 
     def __call__(self, v: Floats) -> Floats:
         """Outputs in [0, 1] of pre-activations ``v`` (..., M)."""
-        return (self.height * tunnel(v / self.peak)).astype(np.float32)
+        return (self.height * self.shape(v / self.peak)).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from emulator.spec.archive import read_arrays
 FORMAT = "ndrite-network"
 FORMAT_VERSION = 1
 BYTES_MAX = 256 << 20
+NDR_ARRAYS = {"ndr": ("peak", "height"), "ndr-curve": ("peak", "height", "curve")}
+"""Arrays of a layer with NDR neurons, by the kind in the manifest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +144,8 @@ class Network:
                     f"layer{i}.peak": layer.activation.peak,
                     f"layer{i}.height": layer.activation.height,
                 }
+                if layer.activation.curve is not None:
+                    arrays[f"layer{i}.curve"] = layer.activation.curve
             kinds.append(_kind(layer.activation))
         manifest = {
             "format": FORMAT,
@@ -186,14 +190,14 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]]) -> Network:
         raise NetworkError(f"format_version is {manifest.get('format_version')}; accepted: {FORMAT_VERSION}")
     layers = []
     for i, kind in enumerate(manifest["activations"]):
-        names = ("weights", "bias") + (("peak", "height") if kind == "ndr" else ())
+        names = ("weights", "bias") + NDR_ARRAYS.get(kind, ())
         for name in names:
             if f"layer{i}.{name}" not in arrays:
                 raise NetworkError(f"array layer{i}.{name} is missing")
         part = {name: arrays[f"layer{i}.{name}"] for name in names}
         activation: Activation | None = None
-        if kind == "ndr":
-            activation = Ndr(part["peak"], part["height"])
+        if kind in NDR_ARRAYS:
+            activation = Ndr(part["peak"], part["height"], part.get("curve"))
         elif kind is not None:
             activation = Named(kind)
         layers.append(Dense(part["weights"], part["bias"], activation))
@@ -203,4 +207,6 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]]) -> Network:
 def _kind(activation: Activation | None) -> str | None:
     if activation is None:
         return None
-    return "ndr" if isinstance(activation, Ndr) else activation.name
+    if isinstance(activation, Named):
+        return activation.name
+    return "ndr" if activation.curve is None else "ndr-curve"

@@ -100,6 +100,27 @@ class CmoDrift:
         return np.full_like(target_uS, CMO_STD_uS[0] + CMO_STD_uS[1] * np.log(time_s))
 
 
+class Scaled:
+    """Another model with its spread multiplied by ``factor``; its shift stays."""
+
+    def __init__(self, model: Drift, factor: float) -> None:
+        self._model = model
+        self._factor = factor
+
+    @property
+    def times_s(self) -> tuple[float, float]:
+        """The model's."""
+        return self._model.times_s
+
+    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """The model's."""
+        return self._model.shift(target_uS, time_s)
+
+    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """The model's, times the factor."""
+        return self._factor * self._model.sigma(target_uS, time_s)
+
+
 DRIFTS: dict[str, Drift] = {"none": NoDrift(), "wan2022": WanRelaxation(), "ibm-cmo-hfox": CmoDrift()}
 """Drift models by the name chip descriptions use."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ class LinearStep:
     Up: w + d_up (1 - gamma_up w / w_max) (1 + s xi); down: w - d_down (1 - gamma_down w / w_min) (1 + s xi);
     then cut at the bounds (github.com/IBM/aihwkit, src/rpucuda/rpu_linearstep_device.cpp, update_once_mult
     and populate with mean bound reference). Bounds lie on both sides of 0.
+    Fields are numbers, or arrays (n,) in a ``population`` of n devices.
 
     Attributes
     ----------
@@ -60,7 +61,7 @@ class LinearStep:
         for field in ("gamma_up", "gamma_down"):
             _within(self, field, 0, 1)
         _within(self, "cycle_sigma", 0, np.inf)
-        if not self.w_min < 0 < self.w_max:
+        if not (np.all(np.less(self.w_min, 0)) and np.all(np.greater(self.w_max, 0))):
             raise PhysicsError(f"bounds are {self.w_min}..{self.w_max}; accepted: one below 0, one above")
 
     @property
@@ -109,6 +110,15 @@ class LinearStep:
             gamma_up=float(np.clip(self.gamma_up * (1.0 + spread.gamma_sigma * xi[4]), 0.0, 1.0)),
             gamma_down=float(np.clip(self.gamma_down * (1.0 + spread.gamma_sigma * xi[5]), 0.0, 1.0)),
         )
+
+
+    def population(self, spread: EcramSpread, count: int, rng: np.random.Generator) -> LinearStep:
+        """``count`` devices drawn like ``device``, in one model whose fields are arrays (count,)."""
+        drawn = [self.device(spread, rng) for _ in range(count)]
+        fields: dict[str, Any] = {
+            f.name: np.array([getattr(d, f.name) for d in drawn]) for f in dataclasses.fields(self)
+        }
+        return dataclasses.replace(self, **fields)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,5 +213,6 @@ def _cycle(sigma: float, shape: tuple[int, ...], rng: np.random.Generator | None
 
 def _within(model: object, field: str, low: float, high: float, *, open_low: bool = False) -> None:
     value = getattr(model, field)
-    if not (low < value if open_low else low <= value) or not value <= high:
+    above = np.greater(value, low) if open_low else np.greater_equal(value, low)
+    if not (np.all(above) and np.all(np.less_equal(value, high))):
         raise PhysicsError(f"{field} is {value}; accepted: {'above ' if open_low else ''}{low:g}..{high:g}")

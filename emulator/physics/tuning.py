@@ -11,7 +11,9 @@ import numpy.typing as npt
 from emulator.errors import PhysicsError
 from emulator.physics.ndr import Curve, NdrModel, Table
 
-TUNES = ("none", "peak_voltage", "peak_current", "both")
+TUNES = ("none", "peak_voltage", "peak_current", "both", "each")
+"""What ECRAM sets; ``both`` by one state, ``each`` by a device of its own for either."""
+VOLTAGE, CURRENT = ("peak_voltage", "both", "each"), ("peak_current", "both", "each")
 SMALLEST_FACTOR = 0.05
 """A varied parameter keeps at least this part of its mean: a draw beyond -95 % would be no device."""
 
@@ -37,12 +39,12 @@ class Tuning:
 
     def voltage(self, state: npt.ArrayLike) -> Curve:
         """Factor on the peak voltage at ``state`` (any shape)."""
-        on = self.tunes in ("peak_voltage", "both")
+        on = self.tunes in VOLTAGE
         return _between(self.voltage_factors if on else (1.0, 1.0), state)
 
     def current(self, state: npt.ArrayLike) -> Curve:
         """Factor on the peak current at ``state`` (any shape)."""
-        on = self.tunes in ("peak_current", "both")
+        on = self.tunes in CURRENT
         return _between(self.current_factors if on else (1.0, 1.0), state)
 
     def curve(self, device: NdrModel, state: float, v: npt.ArrayLike) -> Curve:

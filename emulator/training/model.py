@@ -1,4 +1,4 @@
-"""The trainable 784-128-10 form (any widths) and its export to a float ``Network``."""
+"""The trainable form of a fully connected network, and its export to a float ``Network``."""
 
 from __future__ import annotations
 
@@ -8,47 +8,64 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emulator.network import Activation, Dense, Ndr, Network
-from emulator.physics.rram import WAN_2022, ProgrammingError
+from emulator.network import Activation, Dense, Network
 from emulator.training.extra import torch
-from emulator.training.layers import Crossbar, NdrNeuron
+from emulator.training.layers import Crossbar
+from emulator.training.neurons import NdrNeuron, Neuron, make_neuron
+from emulator.training.view import ChipView, cells_view
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 class NdrNetwork(torch.nn.Module):
-    """Crossbars and NDR neurons in turn; the last crossbar's outputs plus a bias are the logits.
+    """Crossbars and neurons in turn; the last crossbar's outputs plus a bias are the logits.
 
-    Defaults are the chip preset ``wan2022``: 16 levels up to 40 uS, 1 % read noise.
+    Parameters
+    ----------
+    widths:
+        Inputs, hidden layers, outputs.
+    view:
+        The chip; None: the cells of preset ``wan2022``.
+    neuron:
+        One of ``emulator.training.neurons.KINDS``.
+    normalise:
+        Whether neurons have batch normalisation, which export folds into the weights.
+    height:
+        Start of every neuron's height, and keeps heights as they are at export: room for the ECRAM to move
+        them both ways. None: near 1, and export makes the largest 1. NDR only.
+
+    Raises
+    ------
+    EmulatorError
+        When ``neuron`` is unknown.
     """
 
     def __init__(
         self,
         widths: Sequence[int] = (784, 128, 10),
+        view: ChipView | None = None,
         *,
-        error: ProgrammingError = WAN_2022,
-        g_max_uS: float = 40.0,
-        levels: int = 16,
-        read_noise: float = 0.01,
-        clip_rms: float = 2.5,
-        noise_scale: float = 1.0,
+        neuron: str = "ndr",
+        normalise: bool = True,
+        height: float | None = None,
     ) -> None:
         super().__init__()
-        self.crossbars = torch.nn.ModuleList(
-            Crossbar(
-                k,
+        view = cells_view() if view is None else view
+        self.crossbars = torch.nn.ModuleList(Crossbar(k, m, view) for k, m in pairwise(widths))
+        self.neurons = torch.nn.ModuleList(
+            make_neuron(neuron, m, view, normalise=normalise)
+            if height is None
+            else NdrNeuron(
                 m,
-                error=error,
-                g_max_uS=g_max_uS,
-                levels=levels,
-                read_noise=read_noise,
-                clip_rms=clip_rms,
-                noise_scale=noise_scale,
+                view,
+                normalise=normalise,
+                shared=neuron == "ndr-shared",
+                trainable=neuron != "ndr-fixed",
+                height=height,
             )
-            for k, m in pairwise(widths)
+            for m in widths[1:-1]
         )
-        self.neurons = torch.nn.ModuleList(NdrNeuron(m) for m in widths[1:-1])
         self.bias = torch.nn.Parameter(torch.zeros(widths[-1]))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,31 +86,40 @@ def settle_normalisation(model: NdrNetwork, x: Tensor) -> None:
         model.eval()
         for crossbar, neuron in zip(model.crossbars, model.neurons, strict=False):
             v = crossbar(x)
-            neuron.norm.running_mean.copy_(v.mean(dim=0))
-            neuron.norm.running_var.copy_(v.var(dim=0))
+            neuron.settle(v)
             x = neuron(v)
 
 
 def export(model: NdrNetwork, *, name: str, provenance: dict[str, Any]) -> Network:
-    """The float network: normalisation folded into weights and bias, largest height made 1."""
+    """The float network, with normalisation folded into weights and bias."""
+    return export_layers(model.crossbars, model.neurons, model.bias, name=name, provenance=provenance)
+
+
+def export_layers(
+    crossbars: Sequence[Crossbar],
+    neurons: Sequence[Neuron],
+    bias: Tensor,
+    *,
+    name: str,
+    provenance: dict[str, Any],
+) -> Network:
+    """The float network of a user's own model made of these modules: one neuron less than crossbars.
+
+    ``bias`` (outputs,) is added to the last crossbar's sums.
+    """
     layers: list[Dense] = []
     with torch.no_grad():
-        scale = torch.ones(1)
-        for i, crossbar in enumerate(model.crossbars):
+        scale = torch.ones(1, dtype=torch.float64)
+        for i, crossbar in enumerate(crossbars):
             weight = crossbar.limited()[0].double() * scale
             activation: Activation | None = None
-            if i < len(model.neurons):
-                neuron = model.neurons[i]
-                spread = torch.sqrt(neuron.norm.running_var.double() + neuron.norm.eps)
-                bias = neuron.shift.double() - neuron.norm.running_mean.double() / spread
-                weight = weight / spread
-                height = torch.exp(neuron.log_height.double().clamp(max=0.0))
-                # The next layer takes the scale: activations then use the whole code range.
-                scale = height.max()
-                activation = Ndr(_floats(torch.exp(neuron.log_peak.double())), _floats(height / scale))
+            if i < len(neurons):
+                spread, offset = neurons[i].folded()
+                activation, divisor, scale = neurons[i].exported()
+                weight, shift = weight / (spread * divisor), offset / divisor
             else:
-                bias = model.bias.double()
-            layers.append(Dense(_floats(weight), _floats(bias), activation))
+                shift = bias.double()
+            layers.append(Dense(_floats(weight), _floats(shift), activation))
     return Network(tuple(layers), name, provenance)
 
 

@@ -101,14 +101,14 @@ def test_states_never_leave_their_bounds(seed, step, gamma, cycle):
     assert states.max() <= 1.2
 
 
-@pytest.mark.parametrize("tunes", ["none", "peak_voltage", "peak_current", "both"])
+@pytest.mark.parametrize("tunes", ["none", "peak_voltage", "peak_current", "both", "each"])
 def test_state_moves_the_peak_it_says(tunes):
     tuning = Tuning(tunes=tunes, voltage_factors=(0.5, 2.0), current_factors=(0.1, 1.0))
     v = np.linspace(0, 1, 100_001)
     for state in (0.0, 0.3, 1.0):
         current = tuning.curve(Tunnel(0.1, 1e-3), state, v)
-        volts = 0.1 * (0.5 + 1.5 * state if tunes in ("peak_voltage", "both") else 1.0)
-        amperes = 1e-3 * (0.1 + 0.9 * state if tunes in ("peak_current", "both") else 1.0)
+        volts = 0.1 * (0.5 + 1.5 * state if tunes in ("peak_voltage", "both", "each") else 1.0)
+        amperes = 1e-3 * (0.1 + 0.9 * state if tunes in ("peak_current", "both", "each") else 1.0)
         assert v[current.argmax()] == pytest.approx(volts, abs=2e-5)
         assert current.max() == pytest.approx(amperes, rel=1e-6)
     with pytest.raises(PhysicsError, match=r"ECRAM state is 1.1"):

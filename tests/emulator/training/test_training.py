@@ -13,6 +13,7 @@ from emulator.physics import WAN_2022  # noqa: E402
 from emulator.training import loop  # noqa: E402
 from emulator.training.layers import Crossbar  # noqa: E402
 from emulator.training.model import NdrNetwork, export, settle_normalisation  # noqa: E402
+from emulator.training.view import cells_view  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +35,7 @@ def toy(n=600):
 
 def test_crossbar_noise_is_that_of_both_cells_and_the_read():
     n = 20_000
-    crossbar = Crossbar(
-        n, 1, error=WAN_2022, g_max_uS=40.0, levels=16, read_noise=0.01, clip_rms=1.0, noise_scale=1.0
-    )
+    crossbar = Crossbar(n, 1, cells_view(clip_rms=1.0))
     with torch.no_grad():
         crossbar.weight.fill_(0.5)  # its own root mean square, so the limit: level 15
     crossbar.train()

@@ -1,0 +1,13 @@
+"""Learning on a programmed chip by ECRAM pulses alone: states, pulses, new curves, and the learner.
+
+Imports NumPy and emulator.{spec,errors,physics,chips,network,compile} only. The chip (``EcramBank``, ``retune``)
+holds what a device is; the learner (``Learner``, ``calibrate``) sees the board's outputs, the states as read, and
+the float network.
+"""
+
+from emulator.tuning.bank import EcramBank
+from emulator.tuning.calibrate import CalibrationResult, Plan, calibrate
+from emulator.tuning.learner import Learner
+from emulator.tuning.retune import Tunable, tunable
+
+__all__ = ["CalibrationResult", "EcramBank", "Learner", "Plan", "Tunable", "calibrate", "tunable"]
