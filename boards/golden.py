@@ -15,6 +15,7 @@ from emulator.spec.memory_map import check_fits
 from host.api import Progress
 from host.errors import LinkError, NotProgrammedError
 from host.inputs import check_inputs, check_variation
+from host.scrub import Upset
 
 BATCH = 512
 """Inferences between two progress reports."""
@@ -116,6 +117,13 @@ class GoldenBoard:
         )
         self._inferences += chips * draws * len(x)
         return result
+
+    def scrub(self, image: ChipImage) -> list[Upset]:
+        """Nothing: there is no memory a particle could hit. NotProgrammedError when it holds another image."""
+        self._open()
+        if self._core is None or self._core.image.tag != image.tag:
+            raise NotProgrammedError(f"the board does not hold image {image.name!r}; program it first")
+        return []
 
     def counters(self) -> dict[str, int]:
         """Only ``inferences``: the golden model has no clock."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux
+from amaranth import Cat, Module, Mux, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -15,12 +15,14 @@ from hdl.link.receiver import link_event_layout
 from hdl.master import MasterSignature
 from hdl.queue import Queue
 from hdl.registers import Registers
+from hdl.watchdog import Watchdog
 
 
 class Machine(wiring.Component):
     """Bus, registers, core and, where the geometry has virtual chips, campaigns, behind ``master``.
 
-    ``link`` and ``sequence_error`` are counted for a link of packets.
+    ``link`` and ``sequence_error`` are counted for a link of packets. What does not go on is reset by the
+    watchdog, memories excepted; the chip then counts as not programmed.
     Resources: those of its parts; the core dominates.
     """
 
@@ -41,14 +43,17 @@ class Machine(wiring.Component):
         master = self.master
         m.submodules.decoder = decoder = Decoder(g)
         m.submodules.registers = registers = Registers(g, self.build_id)
-        m.submodules.starts = starts = Queue(start_layout(), 2)
-        m.submodules.core = core = Core(g)
+        m.submodules.watchdog = watchdog = Watchdog(g)
+        starts, core = Queue(start_layout(), 2), Core(g)
+        restart = ResetInserter(watchdog.reset)
+        m.submodules.starts = restart(starts)
+        m.submodules.core = restart(core)
         wiring.connect(m, wiring.flipped(master.bus), decoder.bus)
         wiring.connect(m, decoder.registers, registers.window)
         for name in core_regions(g):
             wiring.connect(m, getattr(decoder, name), getattr(core, name))
         if g.redraw:
-            self._campaign(m, decoder, registers, starts, core)
+            self._campaign(m, decoder, registers, starts, core, watchdog)
         else:
             wiring.connect(m, wiring.flipped(master.start), starts.i)
             m.d.comb += [
@@ -59,6 +64,10 @@ class Machine(wiring.Component):
             ]
         wiring.connect(m, starts.o, core.start)
         m.d.comb += [
+            watchdog.started.eq(starts.i.valid & starts.i.ready),
+            watchdog.done.eq(core.done),
+            master.hung.eq(watchdog.hung),
+            registers.hung.eq(watchdog.hung),
             master.inputs.eq(core.inputs),
             master.outputs.eq(core.outputs),
             master.result_data.eq(core.result_data),
@@ -72,10 +81,19 @@ class Machine(wiring.Component):
         ]
         return m
 
-    def _campaign(self, m: Module, decoder: Decoder, registers: Registers, starts: Queue, core: Core) -> None:
+    def _campaign(
+        self,
+        m: Module,
+        decoder: Decoder,
+        registers: Registers,
+        starts: Queue,
+        core: Core,
+        watchdog: Watchdog,
+    ) -> None:
         """While a campaign is busy the core is its own; the link then starts nothing."""
         master = self.master
-        m.submodules.campaign = campaign = Campaign(self.geometry)
+        campaign = Campaign(self.geometry)
+        m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)
         for name, window in (
             ("campaign_inputs", campaign.input_window),
             ("labels", campaign.label_window),
@@ -89,6 +107,7 @@ class Machine(wiring.Component):
         for field in ("stuck_low", "stuck_high", "stuck_codes"):
             m.d.comb += getattr(core.redraw, field).eq(getattr(registers, field))
         m.d.comb += [
+            watchdog.campaign_busy.eq(busy),
             campaign.run.eq(registers.campaign_control[0]),
             campaign.abort.eq(registers.campaign_control[1]),
             campaign.inputs.eq(core.inputs),

@@ -19,7 +19,8 @@ class MasterSignature(wiring.Signature):
     While ``campaign_busy`` the core is the campaign's and takes no start. ``bank`` is that of the link's
     next inference; it alternates with every inference, its own and the campaign's (``campaign_started``).
     ``done`` ends one of the link's inferences, ``campaign_done`` one of the campaign's. ``programmed``:
-    the program tag is not 0.
+    the program tag is not 0. ``hung`` for one cycle: the core was reset, every inference under way is lost,
+    the next one's bank is 0 again.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -40,5 +41,6 @@ class MasterSignature(wiring.Signature):
                 "campaign_busy": In(1),
                 "campaign_started": In(1),
                 "campaign_done": In(1),
+                "hung": In(1),
             }
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Const, Module, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -17,6 +17,7 @@ from hdl.link.receiver import link_event_layout
 
 CONTROL = (
     "program_tag",
+    "host_mark",
     "noise_enable",
     "seed_low",
     "seed_high",
@@ -51,6 +52,7 @@ class Registers(wiring.Component):
                 "campaign_busy": In(1),
                 "campaign_chips_done": In(9),
                 "redrawing": In(1),
+                "hung": In(1),
             }
         )
 
@@ -68,6 +70,9 @@ class Registers(wiring.Component):
                 m.d.sync += hit.eq(window.write & (address == register.address))
                 with m.If(hit):
                     m.d.sync += held.eq(window.write_data)
+        # A core that was reset may hold weights of a virtual chip, half drawn.
+        with m.If(self.hung):
+            m.d.sync += self.program_tag.eq(0)
         values["campaign_busy"] = self.campaign_busy
         values["campaign_chips_done"] = self.campaign_chips_done
         control = BY_NAME["campaign_control"].address
@@ -98,7 +103,7 @@ class Registers(wiring.Component):
         events, link = self.events, self.link
         under_way = Signal(4)
         running = (under_way != 0) | events.started
-        m.d.sync += under_way.eq(under_way + events.started - events.done)
+        m.d.sync += under_way.eq(Mux(self.hung, 0, under_way + events.started - events.done))
         steps = {
             "inferences": events.done,
             "inference_cycles": running,
@@ -107,6 +112,7 @@ class Registers(wiring.Component):
             "passes": events.passed,
             "redraw_cycles": self.redrawing,
             "campaign_cycles": self.campaign_busy,
+            "watchdog_resets": self.hung,
             "frames_good": link.good,
             "errors_framing": link.framing,
             "errors_crc": link.crc,
@@ -126,6 +132,8 @@ class Registers(wiring.Component):
             m.d.sync += start_turn.eq(~start_turn)
         with m.If(events.done):
             m.d.sync += end_turn.eq(~end_turn)
+        with m.If(self.hung):
+            m.d.sync += [start_turn.eq(0), end_turn.eq(0)]
         for i in range(2):
             starts, ends, took = (Signal(name=f"{n}_{i}") for n in ("starts", "ends", "took"))
             lasted = Signal(32, name=f"lasted_{i}")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from emulator.spec import ChipImage, Geometry
 from emulator.spec.campaign import CampaignResult
+from host.scrub import Upset
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)`` while long work goes on."""
@@ -92,6 +93,18 @@ class BoardApi(Protocol):
             The chip does not hold the image this board was given.
         HostError
             Link or device failed.
+        """
+        ...
+
+    def scrub(self, image: ChipImage) -> list[Upset]:
+        """What has changed in the chip's memories since ``image`` was programmed; it is reloaded.
+
+        Raises
+        ------
+        NotProgrammedError
+            The chip does not hold ``image``.
+        HostError
+            Link or device failed, or a memory stays wrong.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from host.identity import read_identity
 from host.inputs import check_inputs, check_variation
 from host.links import Link
 from host.memory import differing, read_words, write_commands
+from host.scrub import Upset, examine
 from host.session import ATTEMPTS, TIMEOUT_S, Command, Session
 
 SAFE_PACKET_BYTES = 64
@@ -54,10 +56,13 @@ class Board:
         self._session = Session(link, timeout_s=timeout_s, attempts=min(attempts, OPENING_ATTEMPTS))
         self._packet_bytes = SAFE_PACKET_BYTES
         self._image: ChipImage | None = None
+        # Tells a board that lost power, or was opened by another host, from the one opened here.
+        self._mark = secrets.randbits(31) + 1
         try:
             self._identity = read_identity(
                 lambda first, count: [int(w) & 0xFFFFFFFF for w in self.read_words(first, count)]
             )
+            self.write_register("host_mark", self._mark)
         except BaseException:
             link.close()
             raise
@@ -235,6 +240,29 @@ class Board:
         self._require_held(image)
         return result
 
+    def scrub(self, image: ChipImage) -> list[Upset]:
+        """Compare the chip's memories, by CRCs made in gateware, with ``image``; reload what has changed.
+
+        Raises
+        ------
+        NotProgrammedError
+            The chip does not hold ``image``.
+        VerifyError
+            A section stays wrong after every retry.
+        HostError
+            Link or device failed. The chip then refuses inference until programmed again.
+        """
+        if not self._holds(image):
+            raise NotProgrammedError(f"the chip does not hold image {image.name!r}; program it first")
+        stop_campaign(self)
+        wrong = differing(self._session, lay_out(image, self.geometry))
+        upsets = [examine(section, self.read_words) for section in wrong]
+        if wrong:
+            self.write_register("program_tag", 0)
+            self._write_until_equal(wrong, wrong, None)
+            self.write_register("program_tag", image.tag)
+        return upsets
+
     def close(self) -> None:
         """Close the link. What is programmed stays on the device."""
         self._link.close()
@@ -251,10 +279,12 @@ class Board:
         return self._image
 
     def _require_held(self, image: ChipImage) -> None:
-        if not self._holds(image):
-            raise NotProgrammedError(
-                f"the chip no longer holds image {image.name!r} (reset or reprogrammed?); program again"
-            )
+        tag, mark = (int(w) & 0xFFFFFFFF for w in self.read_words(BY_NAME["program_tag"].address, 2))
+        if mark != self._mark:
+            cause = "another host has opened the board" if mark else "the board was reset or without power"
+            raise NotProgrammedError(f"{cause} since it was opened here; open it and program again")
+        if tag != image.tag:
+            raise NotProgrammedError(f"the chip no longer holds image {image.name!r}; program again")
 
     def _set_noise(self, seed: int, noise: bool) -> None:
         self.write_register("seed_low", seed & 0xFFFFFFFF)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from emulator.spec.packets import Status
 
+MEANINGS = {Status.HUNG: "hung; the watchdog has reset the core, program the image again"}
+"""Where a status says less than the user needs."""
+
 
 class HostError(Exception):
     """Anything that kept the host from getting a certain answer."""
@@ -32,7 +35,8 @@ class DeviceError(HostError):
     """
 
     def __init__(self, status: Status, request: str) -> None:
-        super().__init__(f"device refused {request}: {status.name.lower().replace('_', ' ')}")
+        meaning = MEANINGS.get(status, status.name.lower().replace("_", " "))
+        super().__init__(f"device refused {request}: {meaning}")
         self.status = status
         self.request = request
 

@@ -67,3 +67,5 @@ class Status(IntEnum):
     NOT_PROGRAMMED = 6
     BUSY = 7
     """A campaign runs: only ``sync``, reads of registers and writes of ``campaign_control`` are taken."""
+    HUNG = 8
+    """The inference did not end in time: the watchdog has reset the core, ``program_tag`` is 0."""

@@ -44,6 +44,7 @@ def _table() -> tuple[Register, ...]:
     control = [
         ("scratch", "rw", "no effect; for link tests"),
         ("program_tag", "rw", "mark of the image on the chip; 0 = not programmed, inference is refused"),
+        ("host_mark", "rw", "what the host wrote when it opened the device; 0 after power-up"),
         ("noise_enable", "rw", "bit 0: read noise on; 0 behaves as sigma_out = var_cell = 0"),
         ("seed_low", "rw", "read-noise seed, bits 31..0"),
         ("seed_high", "rw", "read-noise seed, bits 63..32"),
@@ -71,6 +72,7 @@ def _table() -> tuple[Register, ...]:
         ("last_cycles", "ro", "clock cycles from the start to the end of the latest inference"),
         ("redraw_cycles", "ro", "clock cycles in which virtual chips were drawn"),
         ("campaign_cycles", "ro", "clock cycles with campaign_busy"),
+        ("watchdog_resets", "ro", "times the core was reset because an inference or campaign did not go on"),
         ("frames_good", "ro", "frames received with a good CRC"),
         ("errors_framing", "ro", "frames dropped: bad COBS, wrong length, or a UART stop bit missing"),
         ("errors_crc", "ro", "frames dropped: CRC mismatch"),

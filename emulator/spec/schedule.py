@@ -1,8 +1,9 @@
-"""The schedule bound: the fewest clock cycles an array of N lanes can take when no row is skipped."""
+"""The schedule bound, the fewest cycles an array of N lanes can take without skipping; and the watchdog's."""
 
 from __future__ import annotations
 
 from emulator.spec.arithmetic import slices
+from emulator.spec.geometry import Geometry
 from emulator.spec.image import ChipImage
 
 
@@ -15,3 +16,17 @@ def bound_cycles(image: ChipImage, lanes: int, at_once: int = 1) -> int:
         layer.inputs * (slices(layer.dac_bits) // at_once) * -(-layer.outputs // lanes)
         for layer in image.layers
     )
+
+
+WATCHDOG_CYCLES_MIN = 1 << 20
+
+
+def watchdog_cycles(geometry: Geometry) -> int:
+    """Clock cycles without the end of an inference after which the watchdog resets the core.
+
+    Several times the longest that ``geometry`` can take: eight slices of every weight word, with readout
+    as slow as the array, or all cells drawn anew.
+    """
+    inference = 8 * geometry.weight_depth
+    redraw = geometry.lanes * geometry.weight_depth // max(geometry.redraw, 1)
+    return max(WATCHDOG_CYCLES_MIN, 8 * inference, 4 * redraw)

@@ -15,7 +15,7 @@ from hdl.link.crc import CRC_INIT, crc32_step
 from hdl.master import MasterSignature
 
 BYTES_32, BYTES_16 = 4, 2
-STATES = {"finish": 0, "read": 1, "logit": 2, "checked": 3}
+STATES = {"finish": 0, "read": 1, "logit": 2, "checked": 3, "answered": 4}
 """Where composing a header can lead."""
 
 
@@ -60,6 +60,7 @@ class Executor(wiring.Component):
         self.answer_sequence = answer_sequence = Signal(16)
         self.answer_opcode = answer_opcode = Signal(8)
         self.answer_length = answer_length = Signal(16)
+        self.result_words = Signal.like(master.outputs)
         offset = Signal.like(self.packet_address)
         index = Signal(range(16))
         word = Signal(32)
@@ -97,6 +98,13 @@ class Executor(wiring.Component):
         with m.If(master.campaign_done):
             m.d.sync += answer_bank.eq(~answer_bank)
         idle = pending == 0
+        # After the watchdog every inference under way is answered as hung; then all begins anew.
+        hung = self.hung = Signal()
+        due = ~idle & ((finished != 0) | hung)
+        with m.If(hung & idle):
+            m.d.sync += [hung.eq(0), bank.eq(0), answer_bank.eq(0), finished.eq(0)]
+        with m.If(master.hung):
+            m.d.sync += hung.eq(1)
 
         def answer(code: Status, *, size: object = 0, then: str = "finish") -> None:
             """Compose the header of the current request's response, then go to state ``then``."""
@@ -117,7 +125,7 @@ class Executor(wiring.Component):
         with m.FSM():
             with m.State("idle"):
                 m.d.sync += [offset.eq(0), index.eq(0)]
-                with m.If((finished != 0) & ~self.busy):
+                with m.If(due & ~self.busy):
                     m.next = "result"
                 with m.Elif(self.packet_ready):
                     m.next = "open"
@@ -159,7 +167,7 @@ class Executor(wiring.Component):
                 m.d.sync += [byte.eq(0), word.eq(0), left.eq(0), cursor.eq(address)]
                 m.d.sync += fits.eq((length & last_byte) == 0)
                 quiet = idle & ~self.busy
-                with m.If((finished != 0) & ~self.busy):
+                with m.If(due & ~self.busy):
                     # Answer first; the packet stays in its slot and is looked at again.
                     m.next = "result"
                 with m.Elif(quiet & is_next & master.campaign_busy & ~(allowed | syncs)):
@@ -361,11 +369,13 @@ class Executor(wiring.Component):
         master = self.master
         with m.State("result"):
             m.d.sync += [
-                self.status.eq(Status.OK),
+                self.status.eq(Mux(self.hung, Status.HUNG, Status.OK)),
                 self.answer_sequence.eq(Mux(answer_bank, sequences[1], sequences[0])),
                 self.answer_opcode.eq(Opcode.INFER),
-                self.answer_length.eq(master.outputs << 2),
-                after.eq(STATES["logit"]),
+                self.answer_length.eq(Mux(self.hung, 0, master.outputs << 2)),
+                # Kept: a reset of the core on the way must not change how many are sent.
+                self.result_words.eq(master.outputs),
+                after.eq(Mux(self.hung, STATES["answered"], STATES["logit"])),
                 left.eq(0),
                 byte.eq(0),
             ]
@@ -381,7 +391,7 @@ class Executor(wiring.Component):
             with m.If(byte == 3):
                 m.d.sync += [left.eq(left + 1), byte.eq(0)]
                 m.next = "logit"
-                with m.If(left == master.outputs - 1):
+                with m.If(left == self.result_words - 1):
                     m.next = "answered"
         with m.State("answered"):
             m.d.comb += [self.finish.eq(1), answered.eq(1)]
