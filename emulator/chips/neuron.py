@@ -118,8 +118,8 @@ class Ecram:
     model:
         ``none``; ``linear-step`` (aihwkit); ``exponential`` (NeuroSim).
     tunes, *_low_factor, *_high_factor:
-        Parameter of the neuron that the state scales, and the factors at its lowest and highest state. ``both``:
-        one device scales both; ``each``: two devices, one for either.
+        Parameter of the neuron that the state scales, and the factors at its lowest and highest state.
+        ``both``: one device scales both; ``each``: two devices, one for either.
     states:
         States the chip uses, at most; spread evenly over the pulses from bound to bound.
     step_*, w_*, gamma_*:

@@ -88,9 +88,7 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
     return Neurons(heights, peaks, individual, nominal, True, unreachable, states)
 
 
-def draw_devices(
-    chip: Chip, outputs: int, rng: np.random.Generator
-) -> tuple[Floats, list[NdrModel] | None]:
+def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Floats, list[NdrModel] | None]:
     """What is left over (2, M) after setting the ECRAMs, standard normal, voltage then current; devices.
 
     None for devices that do not vary. The second row is drawn last and only where an ECRAM of its own sets

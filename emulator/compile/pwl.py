@@ -106,10 +106,20 @@ def _minimax_slope(pieces: npt.NDArray[np.float64], r: npt.NDArray[np.float64]) 
     """
     steps = np.diff(pieces, axis=-1)
     low, high = steps.min(axis=-1), steps.max(axis=-1)
+    a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    at_a, at_b = _spread(pieces, a, r), _spread(pieces, b, r)
     for _ in range(SEARCH_STEPS):
-        a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        left = _spread(pieces, a, r) <= _spread(pieces, b, r)
+        left = at_a <= at_b
         low, high = np.where(left, low, a), np.where(left, b, high)
+        # One inner point stays, the other is new.
+        new = np.where(left, high - GOLDEN * (high - low), low + GOLDEN * (high - low))
+        at_new = _spread(pieces, new, r)
+        a, at_a, b, at_b = (
+            np.where(left, new, b),
+            np.where(left, at_new, at_b),
+            np.where(left, a, new),
+            np.where(left, at_a, at_new),
+        )
     middle: npt.NDArray[np.float64] = (low + high) / 2
     return middle
 

@@ -83,7 +83,9 @@ class Ndr:
         if self.curve is not None:
             curve = np.ascontiguousarray(self.curve, np.float32)
             if curve.ndim != 2 or len(curve) != 2 or curve.shape[1] < 2:
-                raise NetworkError(f"activation curve has shape {curve.shape}; accepted: (2, P), P at least 2")
+                raise NetworkError(
+                    f"activation curve has shape {curve.shape}; accepted: (2, P), P at least 2"
+                )
             if not (np.isfinite(curve[0]).all() and (np.diff(curve[0]) > 0).all()):
                 raise NetworkError("activation curve[0] does not rise; accepted: strictly rising values of u")
             _within("activation curve[1]", curve[1], 0.0, 1.0)

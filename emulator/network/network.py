@@ -190,7 +190,7 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]]) -> Network:
         raise NetworkError(f"format_version is {manifest.get('format_version')}; accepted: {FORMAT_VERSION}")
     layers = []
     for i, kind in enumerate(manifest["activations"]):
-        names = ("weights", "bias") + NDR_ARRAYS.get(kind, ())
+        names = ("weights", "bias", *NDR_ARRAYS.get(kind, ()))
         for name in names:
             if f"layer{i}.{name}" not in arrays:
                 raise NetworkError(f"array layer{i}.{name} is missing")

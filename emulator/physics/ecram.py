@@ -111,7 +111,6 @@ class LinearStep:
             gamma_down=float(np.clip(self.gamma_down * (1.0 + spread.gamma_sigma * xi[5]), 0.0, 1.0)),
         )
 
-
     def population(self, spread: EcramSpread, count: int, rng: np.random.Generator) -> LinearStep:
         """``count`` devices drawn like ``device``, in one model whose fields are arrays (count,)."""
         drawn = [self.device(spread, rng) for _ in range(count)]

@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emulator.errors import EmulatorError
 from emulator.training.augment import Augment
+from emulator.training.checkpoint import Run, load_state, save_state
 from emulator.training.extra import torch
 from emulator.training.model import NdrNetwork, settle_normalisation
 
@@ -40,22 +43,49 @@ class Split:
     held_labels: Tensor
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C after ``epoch`` whole epochs; what they gave is kept."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+
 def train(
     model: NdrNetwork,
     split: Split,
     recipe: Recipe,
     *,
-    side: int,
+    side: int | None,
     checkpoint: Callable[[NdrNetwork, int, float], None],
+    state: Path | None = None,
+    progress: Callable[[int, int, float, float], None] | None = None,
 ) -> float:
     """Train in place; call ``checkpoint(model, epoch, accuracy)`` whenever held-out accuracy is the best yet.
 
     Accuracy is that of the averaged float weights on the held-out images, noise off. Ctrl-C ends training
     early and keeps the best checkpoint. Returns the best held-out accuracy.
+
+    Parameters
+    ----------
+    side:
+        Side of square images to augment by small shifts; None: inputs are taken as they are.
+    state:
+        Where every epoch's whole state goes, and where training goes on from if the file is there: the result
+        is that of an uninterrupted run. Ctrl-C then raises ``Interrupted``.
+    progress:
+        Called as ``progress(epoch, epochs, accuracy, best)`` after every epoch.
+
+    Raises
+    ------
+    EmulatorError
+        ``state`` belongs to another training, or the training set is smaller than a batch.
     """
-    generator = torch.Generator().manual_seed(recipe.seed)
-    augment = Augment(split.images, side, generator)
     n = split.images.shape[0]
+    if n < recipe.batch:
+        raise EmulatorError(f"training set holds {n} samples; accepted: at least batch ({recipe.batch})")
+    generator = torch.Generator().manual_seed(recipe.seed)
+    augment = None if side is None else Augment(split.images, side, generator)
     steps = n // recipe.batch
     device = [p for name, p in model.named_parameters() if "log_" in name or "shift" in name]
     others = [p for name, p in model.named_parameters() if not ("log_" in name or "shift" in name)]
@@ -68,13 +98,17 @@ def train(
     )
     loss_of = torch.nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
     average = copy.deepcopy(model)
-    best, started = 0.0, time.monotonic()
+    run = Run(model, average, optimiser, schedule, generator)
+    best, started, done = 0.0, time.monotonic(), 0
+    if state is not None and state.exists():
+        done, best = load_state(state, run, vars(recipe))
     try:
-        for epoch in range(1, recipe.epochs + 1):
+        for epoch in range(done + 1, recipe.epochs + 1):
             model.train()
             order = torch.randperm(n, generator=generator)
             for rows in order[: steps * recipe.batch].view(steps, recipe.batch):
-                loss = loss_of(model(augment.batch(rows)), split.labels[rows])
+                x = split.images[rows] if augment is None else augment.batch(rows)
+                loss = loss_of(model(x), split.labels[rows])
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 optimiser.step()
@@ -85,8 +119,16 @@ def train(
             if accuracy > best:
                 best = accuracy
                 checkpoint(average, epoch, accuracy)
-            _progress(epoch, recipe.epochs, accuracy, best, time.monotonic() - started)
+            done = epoch
+            if state is not None:
+                save_state(state, run, vars(recipe), done, best)
+            if progress is not None:
+                progress(epoch, recipe.epochs, accuracy, best)
+            else:
+                _progress(epoch, recipe.epochs, accuracy, best, time.monotonic() - started)
     except KeyboardInterrupt:
+        if state is not None:
+            raise Interrupted(done) from None
         print("\ninterrupted: the best checkpoint so far is kept", file=sys.stderr)
     return best
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from emulator.errors import EmulatorError
 from emulator.network import Activation, Named, Ndr
 from emulator.training.extra import torch
@@ -78,7 +81,8 @@ class Neuron(torch.nn.Module):
         raise NotImplementedError
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """The float network's activation, divisor of this layer's z (M,), factor of the next layer's weights."""
+        """The float network's activation, divisor of this layer's z (M,), factor of the next layer's
+        weights."""
         raise NotImplementedError
 
 
@@ -129,8 +133,11 @@ class NdrNeuron(Neuron):
         peak = torch.exp(self._log_peaks().double()).expand(self.outputs)
         height = torch.exp(self.log_height.double().clamp(*self.log_heights)).expand(self.outputs)
         scale = torch.ones(1, dtype=torch.float64) if self.absolute else height.max()
+        curve = self.view.curve
         return (
-            Ndr(peak.numpy(), (height / scale).numpy(), self.view.curve),
+            Ndr(
+                _array(peak), _array(height / scale), None if curve is None else np.asarray(curve, np.float32)
+            ),
             torch.ones(self.outputs, dtype=torch.float64),
             scale,
         )
@@ -178,6 +185,11 @@ class MonotonicNeuron(Neuron):
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
         """Gain and largest activation folded into weights."""
         return Named(self.kind), self.top.double() / torch.exp(self.log_gain.double()), self.top.double()
+
+
+def _array(values: Tensor) -> npt.NDArray[np.float32]:
+    array: npt.NDArray[np.float32] = values.numpy().astype(np.float32)
+    return array
 
 
 def make_neuron(kind: str, outputs: int, view: ChipView = FLOAT, *, normalise: bool = True) -> Neuron:

@@ -79,7 +79,8 @@ def cells_view(
     clip_rms: float = 2.5,
     noise_scale: float = 1.0,
 ) -> ChipView:
-    """Cells alone, ``levels`` of them from 0 to ``g_max_uS``; the defaults are those of preset ``wan2022``."""
+    """Cells alone, ``levels`` of them from 0 to ``g_max_uS``; the defaults are those of preset
+    ``wan2022``."""
     targets = np.linspace(0.0, g_max_uS, levels)
     sigma = np.hypot(error.sigma(targets), error.sigma(0.0)) / g_max_uS
     return ChipView(sigma=sigma, read_noise=read_noise, clip_rms=clip_rms, noise_scale=noise_scale)

@@ -1,8 +1,8 @@
 """Learning on a programmed chip by ECRAM pulses alone: states, pulses, new curves, and the learner.
 
-Imports NumPy and emulator.{spec,errors,physics,chips,network,compile} only. The chip (``EcramBank``, ``retune``)
-holds what a device is; the learner (``Learner``, ``calibrate``) sees the board's outputs, the states as read, and
-the float network.
+Imports NumPy and emulator.{spec,errors,physics,chips,network,compile} only. The chip (``EcramBank``,
+``retune``) holds what a device is; the learner (``Learner``, ``calibrate``) sees the board's outputs, the
+states as read, and the float network.
 """
 
 from emulator.tuning.bank import EcramBank

@@ -89,4 +89,3 @@ class EcramBank:
         size = np.maximum(self.step_sizes(change > 0), 1e-9)
         wanted = np.clip(change / size, -limit, limit)
         return np.asarray(np.floor(wanted + self._rng.random(len(wanted))), np.int64).clip(-limit, limit)
-

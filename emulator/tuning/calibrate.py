@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +45,8 @@ class Plan:
     """
 
     steps: int = 40
-    batch: int = 2000
-    rate: float = 0.06
+    batch: int = 1000
+    rate: float = 0.01
     pulses: int = 200
     method: str = "gradient"
     seed: int = 0
@@ -69,7 +68,6 @@ class CalibrationResult:
     image: ChipImage
     losses: list[float]
     pulses: list[dict[str, npt.NDArray[np.int64]]]
-    history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def pulses_total(self) -> int:
@@ -101,7 +99,8 @@ def calibrate(
 
     Returns
     -------
-    The result; the board holds its image at the end. After Ctrl-C the board holds the last whole step's image.
+    The result; the board holds its image at the end. After Ctrl-C the board holds the last whole step's
+    image.
 
     Raises
     ------
@@ -118,7 +117,9 @@ def calibrate(
     states = _read(tunable, tunable.states, banks)
     image = tunable.image(states)
     program(image)
-    memory = [{k: (np.zeros(b.states.size), np.zeros(b.states.size)) for k, b in bank.items()} for bank in banks]
+    memory = [
+        {k: (np.zeros(b.states.size), np.zeros(b.states.size)) for k, b in bank.items()} for bank in banks
+    ]
     losses: list[float] = []
     used = 0
     for step in range(plan.steps):
@@ -148,7 +149,8 @@ def calibrate(
                     spread = np.sqrt(square / (1 - BETA_2 ** (step + 1)))
                     change = -rate * np.clip(corrected / (spread + TINY), -1.0, 1.0)
                 if kind == "current":
-                    # The sum of heights stays: output converters are set for it, and the largest output decides.
+                    # The sum of heights stays: output converters are set for it, and the largest output
+                    # decides.
                     change = change - change.mean()
                 ecram.pulse(ecram.toward(change, plan.pulses))
         states = _read(tunable, states, banks)
@@ -212,7 +214,7 @@ def _perturbed(
         found.append(cross_entropy(outputs, labels, scale))
         moves.append([{k: b.states for k, b in bank.items()} for bank in banks])
     difference = found[0] - found[1]
-    gradients = []
+    gradients: list[dict[str, Floats]] = []
     for i, bank in enumerate(banks):
         gradients.append({})
         for kind in bank:

@@ -1,9 +1,11 @@
-"""The learner's own picture of the chip: the float network with the ECRAM states it reads, and its gradient."""
+"""The learner's own picture of the chip: the float network with the ECRAM states it reads, and its
+gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ import numpy.typing as npt
 from emulator.compile.devices import States
 from emulator.errors import CompileError
 from emulator.network import Ndr, Network
-from emulator.tuning.retune import Tunable, kinds, moved
+from emulator.tuning.retune import Tunable, kinds
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,7 +55,8 @@ class Learner:
         image = tunable.base
         if network.shape != (image.inputs, *(layer.outputs for layer in image.layers)):
             raise CompileError(
-                f"the network is {'-'.join(map(str, network.shape))}; accepted: the one image {image.name!r} was "
+                f"the network is {'-'.join(map(str, network.shape))}; accepted: the one image "
+                f"{image.name!r} was "
                 "compiled from"
             )
         self.network = network
@@ -68,7 +71,7 @@ class Learner:
         outputs: npt.NDArray[np.int32],
         states: Sequence[States],
     ) -> tuple[float, list[Knobs]]:
-        """Cross entropy of the board's ``outputs`` (n, outputs), and its gradient by state.
+        """Cross entropy of the board's ``outputs`` (n, outputs), and its gradient by state, up to one factor.
 
         ``x`` uint8 (n, inputs), ``labels`` (n,). Outputs are taken times the one factor with the least cross
         entropy: the largest output decides, so a step that only makes all of them larger is worth nothing,
@@ -93,7 +96,8 @@ class Learner:
         return loss, [k for k in knobs if k is not None]
 
     def _knobs(self, back: Floats, y: Floats, u: Floats, slope: Floats, states: States) -> Knobs:
-        """Chain rule from outputs to states; ``slope`` (n, M) is dy/dz, u the pre-activation over the peak."""
+        """Chain rule from outputs to states; ``slope`` (n, M) is dy/dz, u the pre-activation over the
+        peak."""
         tuning, tunes = self.tunable.chip.ecram.tuning, self.tunable.chip.ecram.tunes
         by_log_height = (back * y).sum(axis=0)
         # y = h f(z / p): dy / d ln p = -z dy/dz.
@@ -127,16 +131,17 @@ class Learner:
                 h, slope = height * f, height * df / peak
             else:
                 activation = layer.activation
-                h, slope = shape_and_slope(lambda v, a=activation: np.asarray(a(v), np.float64), z)  # type: ignore[misc]
+                h, slope = shape_and_slope(activation.__call__, z)
             signals.append(h)
             slopes.append((z, slope))
         return signals, slopes
 
 
-def shape_and_slope(shape, u: Floats) -> tuple[Floats, Floats]:  # type: ignore[no-untyped-def]
+def shape_and_slope(shape: Callable[[Any], npt.NDArray[Any]], u: Floats) -> tuple[Floats, Floats]:
     """A curve cut to 0..1 and its slope, taken over 2 ``SLOPE_STEP``."""
-    y = np.clip(shape(u), 0.0, 1.0)
-    above, below = (np.clip(shape(u + d), 0.0, 1.0) for d in (SLOPE_STEP, -SLOPE_STEP))
+    y, above, below = (
+        np.clip(np.asarray(shape(u + d), np.float64), 0.0, 1.0) for d in (0.0, SLOPE_STEP, -SLOPE_STEP)
+    )
     return y, (above - below) / (2 * SLOPE_STEP)
 
 
@@ -164,10 +169,3 @@ def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
         # Never less than a third or more than three times: far out the second derivative vanishes.
         scale = float(np.clip(scale - slope / max(bend, 1e-9), scale / 3, scale * 3))
     return min(scale, SCALE_MAX) / size
-
-
-def apply(tunes: str, states: States, by_kind: dict[str, Floats]) -> States:
-    """``states`` with every kind of ECRAM at the given values."""
-    for which, to in by_kind.items():
-        states = moved(tunes, states, which, to)
-    return states

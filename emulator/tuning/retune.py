@@ -22,19 +22,6 @@ from emulator.spec.arithmetic import INPUT_MAX, V_BITS
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class TunableLayer:
-    """A hidden layer whose neurons have ECRAMs: where they are, and what a state does.
-
-    ``device`` gives outputs 0..1 of u (..., M), heights (M,) and stretches (M,) of the u axis.
-    """
-
-    index: int
-    states: States
-    window: Window
-    device: Device
-
-
 class Device:
     """A layer's devices: nominal ones, or individuals that differ."""
 
@@ -50,6 +37,19 @@ class Device:
             return individual_curves(self._devices, self._chip, heights, stretch)
         shape = self._chip.neuron.device.shape
         return lambda u: np.clip(heights * shape(u / stretch), 0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class TunableLayer:
+    """A hidden layer whose neurons have ECRAMs: where they are, and what a state does.
+
+    ``device`` gives outputs 0..1 of u (..., M), heights (M,) and stretches (M,) of the u axis.
+    """
+
+    index: int
+    states: States
+    window: Window
+    device: Device
 
 
 class Tunable:
@@ -80,7 +80,8 @@ class Tunable:
         return np.asarray(tuning.voltage(states.voltage) / tuning.voltage(states.reference), np.float64)
 
     def image(self, states: Sequence[States]) -> ChipImage:
-        """The image with every tuned neuron's curve at ``states``; weights, biases and gains are the same arrays.
+        """The image with every tuned neuron's curve at ``states``; weights, biases and gains are the same
+        arrays.
 
         Raises
         ------
@@ -139,14 +140,21 @@ def tunable(image: ChipImage) -> Tunable:
     chip = parse_chip(content)
     if chip.ecram.device is None or chip.ecram.tunes == "none":
         raise CompileError(
-            f"ecram.tunes of chip {chip.name!r} is {chip.ecram.tunes!r}; accepted: a chip with an ECRAM at its "
+            f"ecram.tunes of chip {chip.name!r} is {chip.ecram.tunes!r}; accepted: a chip with an ECRAM "
+            f"at its "
             "neurons, such as dendritic-ndr or wan2022+ecram-tang2018"
         )
     if not isinstance(neurons, list) or len(neurons) != len(image.layers) or not any(neurons):
         raise CompileError(
-            f"image {image.name!r} has no states of NDR neurons; accepted: one compiled by this version from a "
+            f"image {image.name!r} has no states of NDR neurons; accepted: one compiled by this version "
+            f"from a "
             "network with NDR neurons"
         )
+    shape = chip.neuron.device.shape
+
+    def nominal(u: Floats) -> Floats:
+        return np.clip(shape(u), 0.0, 1.0)
+
     layers = []
     for i, entry in enumerate(neurons):
         if entry is None:
@@ -154,8 +162,7 @@ def tunable(image: ChipImage) -> Tunable:
         layer = image.layers[i]
         states = _states(entry, layer.outputs, i)
         segments = 1 << (V_BITS - layer.segment_bits)
-        shape = chip.neuron.device.shape
-        window = choose_window(lambda u: np.clip(shape(u), 0.0, 1.0), segments)
+        window = choose_window(nominal, segments)
         layers.append(TunableLayer(i, states, window, Device(chip, seed, i, layer.outputs)))
     return Tunable(image, chip, tuple(layers))
 
@@ -189,6 +196,4 @@ def kinds(tunes: str) -> tuple[str, ...]:
     """The ECRAMs a neuron has: of ``voltage`` and ``current``, one name where one device sets both."""
     if tunes == "both":
         return ("current",)
-    return tuple(
-        name for name, where in (("voltage", VOLTAGE), ("current", CURRENT)) if tunes in where
-    )
+    return tuple(name for name, where in (("voltage", VOLTAGE), ("current", CURRENT)) if tunes in where)

@@ -13,6 +13,8 @@ COMMANDS = {
     "demo": "The shipped network: float, golden model and RTL side by side.",
     "info": "What a board says it is.",
     "compile": "A float network onto a chip: write a chip image.",
+    "train": "Train a network through a chip's errors: write a float network.",
+    "calibrate": "Tune a programmed chip's neurons by ECRAM pulses: write the tuned image.",
     "chip": "Chip descriptions: list, show, check, diff, and what each preset loses.",
     "fit": "Your own measurements into a device description.",
     "explain": "Where the accuracy goes: one cause of error at a time.",

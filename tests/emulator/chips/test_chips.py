@@ -41,7 +41,7 @@ def test_presets():
         "milo2021",
         "wan2022",
     }
-    kinds = {"ecram": {"tang2018", "kim2019", "linear-ysz"}, "ndr": {"esaki", "low-pvcr", "bell"}}
+    kinds = {"ecram": {"tang2018", "kim2019", "linear-ysz", "pair"}, "ndr": {"esaki", "low-pvcr", "bell"}}
     assert set(list_devices()) == {f"{kind}-{name}" for kind, names in kinds.items() for name in names}
     wan = load_chip("wan2022")
     assert (wan.cell.g_max_uS, wan.cell.levels, wan.readout.adc_bits, wan.array.rows) == (40.0, 16, 8, 128)

@@ -62,6 +62,7 @@ CHECKSUMS = {
     "wan2022": "2d36363d0f741c27",
     "wan2022+ecram-kim2019": "732a56a7220ac248",
     "wan2022+ecram-linear-ysz": "b7f9eedbe478eac3",
+    "wan2022+ecram-pair": "52885ce4652e663d",
     "wan2022+ecram-tang2018": "f47799c0ec6386cb",
     "wan2022+ndr-bell": "9d18127c83843c65",
     "wan2022+ndr-esaki": "b00b35d64eb30ce6",

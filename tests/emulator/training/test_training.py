@@ -1,5 +1,6 @@
 """Training: what the forward pass is made of, that it learns, exports exactly, and survives interruption."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -8,12 +9,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from emulator.chips import load_chip  # noqa: E402
+from emulator.errors import EmulatorError  # noqa: E402
 from emulator.network import load_network  # noqa: E402
 from emulator.physics import WAN_2022  # noqa: E402
 from emulator.training import loop  # noqa: E402
 from emulator.training.layers import Crossbar  # noqa: E402
 from emulator.training.model import NdrNetwork, export, settle_normalisation  # noqa: E402
-from emulator.training.view import cells_view  # noqa: E402
+from emulator.training.neurons import KINDS, NdrNeuron  # noqa: E402
+from emulator.training.view import FLOAT, cells_view, view_of  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +101,78 @@ def test_interruption_keeps_the_best_checkpoint(monkeypatch):
         checkpoint=lambda model, epoch, accuracy: calls.append(accuracy),
     )
     assert calls == [best]
+
+
+def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
+    split, recipe = toy(200), loop.Recipe(epochs=4, batch=50)
+
+    def fresh():
+        torch.manual_seed(5)
+        return NdrNetwork((64, 6, 4))
+
+    whole = fresh()
+    loop.train(whole, split, recipe, side=8, checkpoint=lambda *a: None)
+    state, parts = tmp_path / "state", fresh()
+
+    def stop(epoch, *_):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(loop.Interrupted) as stopped:
+        loop.train(parts, split, recipe, side=8, checkpoint=lambda *a: None, state=state, progress=stop)
+    assert stopped.value.epoch == 2
+    resumed = NdrNetwork((64, 6, 4))  # other weights: all must come from the state
+    loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    with pytest.raises(EmulatorError, match="another epochs; accepted: the same recipe"):
+        other = loop.Recipe(epochs=9, batch=50)
+        loop.train(fresh(), split, other, side=8, checkpoint=lambda *a: None, state=state)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("normalise", [True, False])
+def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
+    split = toy(300)
+    model = NdrNetwork((64, 10, 4), FLOAT, neuron=kind, normalise=normalise)
+    loop.train(model, split, loop.Recipe(epochs=3, batch=50, average=0.5), side=8, checkpoint=lambda *a: None)
+    settle_normalisation(model, split.images)
+    with torch.no_grad():
+        want = model(split.images).numpy()
+    got = export(model, name="x", provenance={}).forward(split.images.numpy())
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
+    fixed = [p for p in model.neurons.parameters() if not p.requires_grad]
+    assert bool(fixed) == (kind == "ndr-fixed" or (kind in ("relu", "sigmoid") and not normalise))
+
+
+def test_the_converter_rounds_and_clips_and_gradients_pass():
+    view = dataclasses.replace(FLOAT, adc_bits=4, tile_rows=8)
+    crossbar = Crossbar(16, 3, view)
+    x = torch.rand(100, 16)
+    crossbar.train()
+    y = crossbar(x)
+    exact = x @ crossbar.weight
+    step = crossbar.reach * 2 / 15
+    assert float(((y - exact).abs() / step).max()) <= 1.01, "two tiles, half a step each"
+    assert len(torch.unique((y[:, 0] / step[0]).round(decimals=3))) < 32
+    y.sum().backward()
+    assert float(crossbar.weight.grad.abs().min()) > 0
+    crossbar.eval()
+    torch.testing.assert_close(crossbar(x), exact)
+
+
+def test_the_device_curve_and_its_slope():
+    view = view_of(load_chip("dendritic-ndr"))
+    neuron = NdrNeuron(1, view, normalise=False, height=0.5)
+    z = torch.linspace(-1, 3, 50).unsqueeze(1).requires_grad_()
+    y = neuron.eval()(z)
+    u = z.detach().numpy() + 0.3
+    want = 0.5 * np.clip(load_chip("dendritic-ndr").neuron.device.shape(u), 0, 1)
+    np.testing.assert_allclose(y.detach(), want, atol=1e-4)
+    y.sum().backward()
+    slope = np.gradient(want[:, 0], u[:, 0])
+    inner = (np.abs(u[:, 0]) > 0.1)[1:-1]  # the kink at 0
+    np.testing.assert_allclose(z.grad[1:-1, 0][inner], slope[1:-1][inner], atol=0.05)
 
 
 def test_settling_gives_unit_pre_activations():

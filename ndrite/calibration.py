@@ -1,0 +1,61 @@
+"""Calibrating the chip on a board: ``emulator.tuning`` with a board's forward passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.network import Network
+from emulator.spec import ChipImage
+from emulator.tuning import CalibrationResult, Learner, Plan, calibrate, tunable
+from host import BoardApi
+from host.api import Progress
+
+INDEX_MASK = (1 << 32) - 1
+LEARNING_SEED = 1 << 32
+"""Added to the read-noise seed while learning, so that no noise of the measurement has been learned."""
+
+
+def calibrate_board(
+    board: BoardApi,
+    image: ChipImage,
+    network: Network | None,
+    x: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.integer[Any]],
+    *,
+    plan: Plan,
+    seed: int = 0,
+    noise: bool = True,
+    progress: Progress | None = None,
+) -> CalibrationResult:
+    """Tune the neurons of ``image`` on ``board``; the board holds the tuned image at the end.
+
+    Parameters
+    ----------
+    network:
+        The float network the image was compiled from; None only with ``plan.method`` perturb.
+    x, labels:
+        Labelled samples to learn from, uint8 (n, inputs) and (n,).
+    seed, noise:
+        Read noise of the forward passes, as ``BoardApi.infer``.
+
+    Raises
+    ------
+    CompileError
+        When the image's chip has no ECRAM, or network, samples and image do not fit together.
+    HostError
+        As ``BoardApi.program`` and ``infer``.
+    """
+    chip = tunable(image)
+    learner = None if network is None else Learner(network, chip)
+
+    def infer(batch: npt.NDArray[np.uint8], first: int) -> npt.NDArray[np.int32]:
+        return board.infer(
+            batch, seed=(seed + LEARNING_SEED) % (1 << 64), first_index=first & INDEX_MASK, noise=noise
+        )
+
+    return calibrate(
+        chip, learner, x, labels, infer=infer, program=board.program, plan=plan, progress=progress
+    )

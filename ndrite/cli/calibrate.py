@@ -1,0 +1,156 @@
+"""ndrite calibrate: tune a programmed chip's neurons by ECRAM pulses."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from emulator.spec import ChipImage
+from ndrite.cli.options import board_option, json_option, noise_option, seed_option
+from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.url import connect
+
+METHODS = ("gradient", "sign", "perturb")
+
+
+@click.command()
+@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, metavar="TUNED.npz", type=click.Path(path_type=Path))
+@board_option
+@click.option(
+    "--network",
+    "network_path",
+    metavar="FLOAT.npz",
+    type=click.Path(path_type=Path),
+    help="Float network IMAGE was compiled from, which gradients go back through; not needed for perturb.",
+)
+@click.option("--method", default="gradient", show_default=True, type=click.Choice(METHODS))
+@click.option("--steps", default=40, show_default=True, type=click.IntRange(0, 100_000), help="Updates.")
+@click.option("--batch", default=1000, show_default=True, type=click.IntRange(1), help="Images of an update.")
+@click.option(
+    "--rate",
+    default=0.01,
+    show_default=True,
+    type=click.FloatRange(1e-5, 1),
+    help="Largest change of an ECRAM's state in an update, of its range.",
+)
+@click.option(
+    "--learning-seed", default=0, show_default=True, type=click.IntRange(0), help="Batches, pulse noise."
+)
+@click.option(
+    "--data", default="fashion-mnist", show_default=True, metavar="NAME", help="fashion-mnist or digits."
+)
+@click.option("--folder", metavar="DIR", help="Folder with Fashion-MNIST's original train-*.gz files.")
+@click.option(
+    "--inputs", metavar="X.npy", type=click.Path(path_type=Path), help="Own samples, uint8 (n, inputs)."
+)
+@click.option(
+    "--labels", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes from 0, (n,)."
+)
+@click.option(
+    "--measure",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Images to measure on before and after: the first of the test set; of own samples the last, "
+    "which are then not learned from.",
+)
+@seed_option
+@noise_option
+@json_option
+def command(**options: Any) -> None:
+    """Tune the neurons of IMAGE's chip in the loop and write the tuned image.
+
+    Forward passes run on the board, with its errors and noise; the host turns the outputs into pulse counts
+    for each neuron's ECRAM, whose nonlinear, noisy, bounded update decides what they do; new curves are
+    written to the board. Weights are not touched. The same command gives the same image on every board.
+    After Ctrl-C nothing is written.
+
+    \b
+    Example: ndrite compile float.npz --chip dendritic-ndr+ecram-pair -o image.npz
+             ndrite calibrate image.npz --network float.npz --board golden: -o tuned.npz
+             ndrite calibrate image.npz --method perturb --steps 200 --board sim: -o tuned.npz
+    """
+    from emulator.network import load_network
+    from emulator.tuning import Plan
+    from ndrite.calibration import calibrate_board
+    from ndrite.evaluate import accuracy
+
+    output: Path = options["output"]
+    if not output.absolute().parent.is_dir():
+        raise click.UsageError(f"--output folder is {output.parent}; accepted: a folder that exists")
+    image = ChipImage.load(options["image_path"])
+    network = None if options["network_path"] is None else load_network(options["network_path"])
+    if network is None and options["method"] != "perturb":
+        raise click.UsageError(
+            f"--method {options['method']} needs --network FLOAT.npz; without it: --method perturb"
+        )
+    x, labels, test_x, test_labels = _data(image, options)
+    plan = Plan(
+        steps=options["steps"],
+        batch=options["batch"],
+        rate=options["rate"],
+        method=options["method"],
+        seed=options["learning_seed"],
+    )
+    seed, noise = options["seed"], options["noise"]
+    with connect(options["url"]) as board:
+        with progress_bar("programming") as report:
+            board.program(image, progress=report)
+        before = accuracy(board.infer(test_x, seed=seed, noise=noise), test_labels)
+        with progress_bar("updates") as report:
+            result = calibrate_board(
+                board, image, network, x, labels, plan=plan, seed=seed, noise=noise, progress=report
+            )
+        after = accuracy(board.infer(test_x, seed=seed, noise=noise), test_labels)
+    how = {**dataclasses.asdict(plan), "pulses_total": result.pulses_total, "samples": len(x)}
+    tuned = dataclasses.replace(result.image, provenance={**result.image.provenance, "calibration": how})
+    tuned.save(output)
+    value: dict[str, Any] = {
+        "image": str(output),
+        "board": options["url"],
+        "tag": f"{tuned.tag:08x}",
+        "accuracy_before": before,
+        "accuracy_after": after,
+        "measured_on": len(test_x),
+        "learned_from": len(x),
+        "steps": plan.steps,
+        "pulses": result.pulses_total,
+        "cross_entropy_first": result.losses[0] if result.losses else None,
+        "cross_entropy_last": result.losses[-1] if result.losses else None,
+    }
+    if options["as_json"]:
+        print_json(value)
+    else:
+        rows = [(k, f"{v:.4f}" if isinstance(v, float) else str(v)) for k, v in value.items()]
+        print_table(f"{image.name} on {options['url']}", ("quantity", "value"), rows)
+
+
+def _data(image: ChipImage, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+    from ndrite.labelled import labelled, own_samples
+
+    if (options["inputs"] is None) != (options["labels"] is None):
+        raise click.UsageError("--inputs and --labels go together")
+    count: int = options["measure"]
+    if options["inputs"] is None:
+        data = labelled(options["data"], options["folder"])
+        found = data.x, data.labels, data.test_x[:count], data.test_labels[:count]
+    else:
+        x, y = own_samples(options["inputs"], options["labels"])
+        if count >= len(x):
+            raise click.UsageError(f"--measure is {count}; accepted: 1..{len(x) - 1}, less than the samples")
+        found = x[:-count], y[:-count], x[-count:], y[-count:]
+    if found[0].shape[1] != image.inputs:
+        raise click.UsageError(
+            f"samples have {found[0].shape[1]} inputs; accepted: {image.inputs}, as the image takes"
+        )
+    if int(np.max(found[1])) >= image.outputs:
+        raise click.UsageError(
+            f"labels reach {int(np.max(found[1]))}; accepted: 0..{image.outputs - 1}, as the image has "
+            f"outputs"
+        )
+    return found

@@ -1,0 +1,265 @@
+"""Tuning: pulses obey the device, states become curves, gradients are the model's, learning helps."""
+
+from __future__ import annotations
+
+import dataclasses
+import numpy as np
+import pytest
+
+from emulator.chips import load_chip
+from emulator.compile import compile_network
+from emulator.errors import CompileError, PhysicsError
+from emulator.golden import Core
+from emulator.network import Dense, Named, Ndr, Network
+from emulator.tuning import EcramBank, Learner, Plan, calibrate, tunable
+from emulator.tuning.learner import best_scale, centred, softmax
+
+PAIR = "dendritic-ndr+ecram-pair"
+
+
+def small(hidden: int = 16, layers: int = 1) -> Network:
+    rng = np.random.default_rng(3)
+    widths = [20, *[hidden] * layers]
+    dense = [
+        Dense(
+            rng.normal(size=(k, m)) * 0.6,
+            rng.normal(size=m) * 0.3 + 0.3,
+            Ndr(rng.uniform(0.8, 1.2, m), rng.uniform(0.4, 0.7, m)),
+        )
+        for k, m in zip(widths, widths[1:], strict=False)
+    ]
+    last = rng.normal(size=(hidden, 4))
+    x = rng.uniform(size=(500, 20))
+    mean = Network((*dense, Dense(last, np.zeros(4))), "small").forward(x).mean(axis=0)
+    return Network((*dense, Dense(last, -mean)), "small")  # no class is likelier than another
+
+
+@pytest.fixture(scope="module")
+def samples():
+    x = np.random.default_rng(1).integers(0, 256, (1500, 20), dtype=np.uint8)
+    return x, small().forward(x / np.float32(255)).argmax(axis=1)
+
+
+def chip_image(samples, chip=PAIR, network=None, seed=2):
+    return compile_network(network or small(), chip, samples[0][:200], seed=seed).image
+
+
+# -- pulses
+
+
+def test_every_device_of_a_bank_follows_its_own_law():
+    ecram = load_chip("ideal+ecram-tang2018").ecram
+    ecram = dataclasses.replace(ecram, cycle_percent=0.0)
+    bank = EcramBank(ecram, np.full(3, 0.4), np.random.default_rng(0))
+    devices = [ecram.device.device(ecram.spread, r) for r in [np.random.default_rng(0)] for _ in range(3)]
+    start = ecram.w_min + 0.4 * (ecram.w_max - ecram.w_min)
+    bank.pulse(np.array([30, 0, -20]))
+    want = [devices[0].closed_form(start, 30, True), start, devices[2].closed_form(start, 20, False)]
+    np.testing.assert_allclose(bank.states, (np.array(want) - ecram.w_min) / (ecram.w_max - ecram.w_min))
+    np.testing.assert_array_equal(bank.pulses, [30, 0, 20])
+
+
+def test_a_bank_stays_within_its_bounds_and_refuses_nonsense():
+    ecram = load_chip("ideal+ecram-linear-ysz").ecram
+    bank = EcramBank(ecram, np.array([0.0, 1.0]), np.random.default_rng(0))
+    bank.pulse(np.array([-50, 50]))
+    np.testing.assert_array_equal(bank.states, [0.0, 1.0])
+    with pytest.raises(PhysicsError, match=r"pulse counts have shape \(3,\); accepted: \(2,\)"):
+        bank.pulse(np.zeros(3, int))
+    with pytest.raises(PhysicsError, match="pulse count is 100001; accepted: at most 100000"):
+        bank.pulse(np.array([100_001, 0]))
+    with pytest.raises(PhysicsError, match="ecram.model is 'none'"):
+        EcramBank(load_chip("ideal").ecram, np.zeros(2), np.random.default_rng(0))
+
+
+def test_counts_move_by_what_is_asked_on_average_and_are_limited():
+    ecram = load_chip("ideal+ecram-linear-ysz").ecram  # 100 equal steps over the range
+    bank = EcramBank(ecram, np.full(4000, 0.5), np.random.default_rng(0))
+    counts = bank.toward(np.full(4000, 0.023), 200)
+    assert set(counts.tolist()) == {2, 3}
+    assert counts.mean() == pytest.approx(2.3, abs=0.03)
+    assert bank.toward(np.full(4000, -0.9), 7).min() == -7
+
+
+# -- curves
+
+
+@pytest.mark.parametrize("chip", [PAIR, "wan2022+ecram-tang2018", "dendritic-ndr"])
+def test_unmoved_states_give_the_compiled_curves_bit_for_bit(samples, chip):
+    image = chip_image(samples, chip)
+    form = tunable(image)
+    again = form.image(form.states)
+    q, r = image.layers[0].curve, again.layers[0].curve
+    np.testing.assert_array_equal(image.curve_base[q], again.curve_base[r])
+    np.testing.assert_array_equal(image.curve_slope[q], again.curve_slope[r])
+
+
+def test_a_state_scales_current_and_voltage_and_nothing_else(samples):
+    image = chip_image(samples, "wan2022+ecram-pair")  # devices do not differ, tunnel curve
+    form = tunable(image)
+    state = form.states[0]
+    moved = dataclasses.replace(state, current=np.full(16, 0.25), voltage=state.voltage * 0.5)
+    new = form.image([moved])
+    for a, b in zip(image.layers, new.layers, strict=True):
+        for name in ("weights", "bias", "gain", "offset", "scale"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    window, codes = form.layers[0].window, np.arange(4096)
+    u = window.values()
+    ratio = (0.5 + state.voltage * 0.5) / (0.5 + state.voltage)  # factors 0.5..1.5
+    for m in (0, 7):
+        f, h = image.layers[0].segment_bits, image.layers[0].table_bits
+        base, slope = (t[new.layers[0].curve[m]].astype(float) for t in (new.curve_base, new.curve_slope))
+        y = (base[codes >> f] + slope[codes >> f] * (codes & ((1 << f) - 1)) / (1 << f)) / (1 << h)
+        x = np.maximum(u / ratio[m], 0)
+        want = 255 * (0.1 + 0.9 * 0.25) * x * np.exp(1 - x)
+        assert np.abs(y - want)[codes < 4000].max() < 4
+
+
+def test_provenance_carries_the_new_states(samples, tmp_path):
+    form = tunable(chip_image(samples))
+    moved = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
+    form.image([moved]).save(tmp_path / "t.npz")
+    from emulator.spec import ChipImage
+
+    read = tunable(ChipImage.load(tmp_path / "t.npz")).states[0]
+    np.testing.assert_array_equal(read.current, moved.current)
+    np.testing.assert_array_equal(read.reference, form.states[0].reference)
+
+
+def test_what_cannot_be_tuned_says_why(samples):
+    with pytest.raises(CompileError, match=r"ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with"):
+        tunable(chip_image(samples, "wan2022"))
+    image = chip_image(samples)
+    bare = dataclasses.replace(image, provenance={})
+    with pytest.raises(CompileError, match="does not say which chip"):
+        tunable(bare)
+    old = dataclasses.replace(image, provenance={k: v for k, v in image.provenance.items() if k != "neurons"})
+    with pytest.raises(CompileError, match="has no states of NDR neurons"):
+        tunable(old)
+    entry = dict(image.provenance["neurons"][0], current=[2.0] * 16)
+    bad = dataclasses.replace(image, provenance={**image.provenance, "neurons": [entry, None]})
+    with pytest.raises(CompileError, match=r"provenance.neurons\[0\].current"):
+        tunable(bad)
+
+
+# -- the learner
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_gradient_is_the_models(samples, layers):
+    network = small(layers=layers)
+    form = tunable(chip_image(samples, network=network))
+    learner = Learner(network, form)
+    x = samples[0][:300]
+    y = network.forward(x / np.float32(255)).argmax(axis=1)
+    y[:90] = np.arange(90) % 4  # some labels no model gets right, so that a best scale exists
+
+    def outputs(states):
+        return np.rint(learner._forward(x, states)[0][-1] * 1e6).astype(np.int32)
+
+    scale = best_scale(centred(outputs(form.states).astype(float)), y)
+
+    def loss(states):
+        p = softmax(centred(outputs(states).astype(float)) * scale)
+        return -np.log(p[np.arange(300), y]).mean()
+
+    _, knobs = learner.gradient(x, y, outputs(form.states), form.states)
+    for place in range(layers):
+        for kind in ("current", "voltage"):
+            for m in (1, 9):
+                change = []
+                for d in (1e-3, -1e-3):
+                    states = list(form.states)
+                    value = getattr(states[place], kind).copy()
+                    value[m] += d
+                    states[place] = dataclasses.replace(states[place], **{kind: value})
+                    change.append(loss(states))
+                want = (change[0] - change[1]) / 2e-3
+                got = knobs[place].by_kind[kind][m] * scale * 1e6  # by logits of the board's size
+                assert got == pytest.approx(want, rel=0.05, abs=2e-5)
+
+
+def test_best_scale_has_the_least_cross_entropy():
+    rng = np.random.default_rng(0)
+    logits = centred(rng.normal(size=(400, 5)) * 1e5)
+    y = (logits * 1e-5 + rng.normal(size=(400, 5))).argmax(axis=1)
+    best = best_scale(logits, y)
+    scales = best * np.array([0.9, 1.0, 1.1])
+    losses = [-np.log(softmax(logits * s)[np.arange(400), y]).mean() for s in scales]
+    assert losses[1] == min(losses)
+    assert best_scale(logits, logits.argmax(axis=1)) <= 100 / logits.std() * 1.001, "no error: no optimum"
+
+
+class Chip:
+    """The golden model as the board of a calibration."""
+
+    def program(self, image):
+        self.image = image
+        self.core = Core(image)
+
+    def infer(self, x, first):
+        return self.core.infer(x, seed=5, first_index=first)
+
+
+@pytest.mark.parametrize(("method", "least"), [("gradient", 0.03), ("sign", 0.02), ("perturb", 0.0)])
+def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
+    x, y = samples
+    image = chip_image(samples)
+    form = tunable(image)
+    # Devices put somewhere else than they should be: what learning has to undo.
+    rng = np.random.default_rng(4)
+    wrong = dataclasses.replace(form.states[0], current=rng.choice([0.0, 1.0], 16))
+    form = tunable(form.image([wrong]))
+    chip = Chip()
+    chip.program(form.base)
+    before = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
+    learner = None if method == "perturb" else Learner(small(), form)
+    plan = Plan(steps=40 if method == "perturb" else 25, batch=500, rate=0.04, method=method)
+    result = calibrate(form, learner, x[:1000], y[:1000], infer=chip.infer, program=chip.program, plan=plan)
+    after = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
+    assert after - before > least
+    assert np.mean(result.losses[-5:]) < np.mean(result.losses[:5])
+    assert chip.image is result.image
+    np.testing.assert_array_equal(result.image.layers[0].weights, image.layers[0].weights)
+    assert result.pulses_total > 0
+
+
+def test_the_same_plan_gives_the_same_image(samples):
+    images = []
+    for seed in (0, 0, 1):
+        form, chip = tunable(chip_image(samples)), Chip()
+        plan = Plan(steps=3, batch=100, seed=seed)
+        result = calibrate(
+            form, Learner(small(), form), *samples, infer=chip.infer, program=chip.program, plan=plan
+        )
+        images.append(result.image.checksum())
+    assert images[0] == images[1] != images[2]
+
+
+def test_bad_plans_and_samples(samples):
+    with pytest.raises(CompileError, match="method is 'x'; accepted: gradient, sign, perturb"):
+        Plan(method="x")
+    with pytest.raises(CompileError, match="rate is 2; accepted: above 0, at most 1"):
+        Plan(rate=2)
+    with pytest.raises(CompileError, match="batch is 0; accepted: 1..1000000"):
+        Plan(batch=0)
+    form, chip = tunable(chip_image(samples)), Chip()
+    with pytest.raises(CompileError, match="needs the float network"):
+        calibrate(form, None, *samples, infer=chip.infer, program=chip.program)
+    with pytest.raises(CompileError, match="labels hold 3 classes; accepted: 1500"):
+        calibrate(form, None, samples[0], samples[1][:3], infer=chip.infer, program=chip.program)
+    other = Network((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
+    with pytest.raises(CompileError, match="the network is 20-16-5; accepted"):
+        Learner(other, form)
+
+
+def test_named_layers_keep_their_curves(samples):
+    net = small(layers=2)
+    mixed = Network((dataclasses.replace(net.layers[0], activation=Named("relu")), *net.layers[1:]), "mixed")
+    image = chip_image(samples, network=mixed)
+    form = tunable(image)
+    assert [layer.index for layer in form.layers] == [1]
+    new = form.image(form.states)
+    x = samples[0][:50]
+    np.testing.assert_array_equal(Core(image).infer(x), Core(new).infer(x))
+    assert Learner(mixed, form).gradient(x, samples[1][:50], Core(new).infer(x), form.states)[0] > 0

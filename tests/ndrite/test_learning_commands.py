@@ -1,0 +1,91 @@
+"""train and calibrate: what they print and write, and one clear line when they cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.compile import compile_network
+from emulator.datasets import digits
+from emulator.network import load_network
+from emulator.spec import ChipImage
+from ndrite.cli.main import BAD_INPUT, OK, run
+
+pytest.importorskip("torch")
+
+TRAIN = ["train", "--data", "digits", "--hidden", "16", "--epochs", "12", "--batch", "64", "-o", "d.npz"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """d.npz, 64-16-10 on digits, and image.npz, the same on the dendritic chip with two ECRAMs a neuron."""
+    here = tmp_path_factory.mktemp("learning")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        assert run([*TRAIN, "--chip", "dendritic-ndr+ecram-pair", "--height", "0.5", "--json"]) == OK
+    x = digits()[0]
+    network = load_network(here / "d.npz")
+    compile_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1).image.save(here / "image.npz")
+    return here
+
+
+def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
+    network = load_network(folder / "d.npz")
+    assert network.shape == (64, 16, 10)
+    activation = network.layers[0].activation
+    assert activation.curve is not None, "the chip's own curve, not x exp(1 - x)"  # type: ignore[union-attr]
+    assert activation.height.max() <= 1  # type: ignore[union-attr]
+    *_, x, y = digits()
+    assert network.accuracy(x, y) > 0.75
+
+
+def test_calibrate_gives_the_same_image_on_gateware(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    common = ["calibrate", "image.npz", "--network", "d.npz", "--data", "digits", "--json"]
+    values = {}
+    for board in ("golden:", "sim:"):
+        size = ["--steps", "3", "--batch", "100", "--measure", "100", "-o", f"{board[:-1]}.npz"]
+        assert run([*common, *size, "--board", board]) == OK
+        values[board] = json.loads(capsys.readouterr().out)
+    assert values["golden:"]["tag"] == values["sim:"]["tag"]
+    assert values["golden:"]["accuracy_after"] == values["sim:"]["accuracy_after"]
+    before, after = ChipImage.load("image.npz"), ChipImage.load("golden.npz")
+    np.testing.assert_array_equal(before.layers[0].weights, after.layers[0].weights)
+    assert before.checksum() != after.checksum()
+    assert after.provenance["calibration"]["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--data", "mnist", "-o", "x.npz"], "data set is 'mnist'; accepted: fashion-mnist, digits"),
+        (["train", "--hidden", "a", "-o", "x.npz"], "--hidden is 'a'; accepted: widths 1..65536"),
+        ([*TRAIN, "--chip", "nothing"], "chip is 'nothing'; accepted"),
+        ([*TRAIN[:-1], "nowhere/x.npz"], "--output folder is nowhere; accepted: a folder that exists"),
+        ([*TRAIN[:-1], "x.npz", "--batch", "5000"], "training set holds 1189 samples; accepted: at least"),
+        (["calibrate", "image.npz", "-o", "x.npz"], "--method gradient needs --network"),
+        (["calibrate", "none.npz", "-o", "x.npz"], "none.npz: no such"),
+        (
+            ["calibrate", "image.npz", "-o", "x.npz", "--network", "d.npz", "--inputs", "a.npy"],
+            "--inputs and --labels go together",
+        ),
+    ],
+)
+def test_one_clear_line(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    assert run(arguments) == BAD_INPUT
+    err = capsys.readouterr().err
+    assert err.startswith("ndrite: error: ")
+    assert message in err
+    assert not Path("x.npz").exists()
