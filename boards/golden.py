@@ -119,7 +119,7 @@ class GoldenBoard:
         return result
 
     def scrub(self, image: ChipImage) -> list[Upset]:
-        """Nothing: there is no memory a particle could hit. NotProgrammedError when it holds another image."""
+        """Nothing changes here. NotProgrammedError when the board holds another image, or none."""
         self._open()
         if self._core is None or self._core.image.tag != image.tag:
             raise NotProgrammedError(f"the board does not hold image {image.name!r}; program it first")

@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Accuracy on the shipped test images, and agreement with the golden model.",
     "campaign": "Accuracy over many virtual chips of an image.",
     "sweep": "Grids over chip fields, seeds and networks.",
+    "scrub": "What has changed in a programmed chip's memories; reloads it.",
     "serve": "The simulated board's UART on a pseudo-terminal.",
     "selftest": "Test a board's registers, memories and arithmetic.",
     "boards": "The FPGA boards, with size and speed.",

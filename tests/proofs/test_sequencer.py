@@ -87,7 +87,7 @@ def test_holds(proved: list[str]) -> None:
     ("old", "new"),
     [
         ("last_tile.eq(rows_left <= tile_rows)", "last_tile.eq(rows_left < tile_rows)"),
-        ('== 8),', '== 4),'),
+        ("== 8),", "== 4),"),
     ],
 )
 def test_injected_bug_is_found(old: str, new: str) -> None:

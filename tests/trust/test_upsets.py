@@ -1,0 +1,153 @@
+"""Bits that flip in the simulated memories: found, named, repaired; a run that hangs ends with a status."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.sim import SimLink
+from emulator.golden import Core
+from emulator.golden.campaign import campaign
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import PRESETS, ChipImage
+from emulator.spec.memory_map import DESCRIPTOR, Section, address, lay_out
+from emulator.spec.packets import Status
+from emulator.spec.schedule import watchdog_cycles
+from host import Board, DeviceError, HostError, NotProgrammedError
+from host.memory import write_commands
+from ndrite.cli.main import DEVICE, FAILED_CHECK, OK, run
+from tests.system.test_campaign import varied
+
+TINY = PRESETS["tiny"]
+PER_SECTION = 2
+HANG_S = 2 * watchdog_cycles(TINY) / 1e6
+"""Simulated seconds in which the watchdog must have answered."""
+
+
+@pytest.fixture(scope="module")
+def image() -> ChipImage:
+    return random_image(TINY, np.random.default_rng(5), sizes=(12, 6, 3), noise=True)
+
+
+@pytest.fixture
+def board() -> Iterator[Board]:
+    with Board(SimLink(TINY), timeout_s=HANG_S) as board:
+        yield board
+
+
+def flip(board: Board, where: int, bit: int) -> None:
+    """Change one bit of a memory word, past everything that watches over the image."""
+    word = board.read_words(where, 1) ^ np.array([1 << bit], np.uint32).view(np.int32)
+    board.session.run(write_commands(Section("upset", where, word), TINY.packet_bytes))
+
+
+def test_every_memory_is_watched(board: Board, image: ChipImage, scale: int, counted: list[str]) -> None:
+    rng = np.random.default_rng(6)
+    board.program(image)
+    assert board.scrub(image) == []
+    x = random_inputs(image, rng, 3)
+    expected = Core(image).infer(x, seed=2)
+    flipped = 0
+    for section in lay_out(image, TINY):
+        for _ in range(PER_SECTION * scale):
+            offset = int(rng.integers(section.words.size))
+            before = int(board.read_words(section.address + offset, 1)[0])
+            flip(board, section.address + offset, 0)
+            if int(board.read_words(section.address + offset, 1)[0]) == before:
+                continue  # a bit the memory does not have
+            flipped += 1
+            (upset,) = board.scrub(image)
+            assert (upset.section, upset.address, upset.words) == (section.name, section.address + offset, 1)
+            assert upset.bits >= 1
+            assert section.name in str(upset)
+            assert board.scrub(image) == []
+    np.testing.assert_array_equal(board.infer(x, seed=2), expected)
+    assert flipped >= len(lay_out(image, TINY)) * PER_SECTION * scale // 2
+    counted.append(f"upsets: {flipped} bits flipped, each found, named and repaired")
+
+
+def test_scrub_wants_the_image_that_is_there(board: Board, image: ChipImage) -> None:
+    with pytest.raises(NotProgrammedError, match="does not hold image"):
+        board.scrub(image)
+
+
+def test_a_run_that_hangs(board: Board, image: ChipImage) -> None:
+    """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
+    rng = np.random.default_rng(7)
+    x = random_inputs(image, rng, 4)
+    expected = Core(image).infer(x, seed=2)
+    board.program(image)
+    for _ in range(2):
+        word, low, _ = DESCRIPTOR["last"]
+        flip(board, address("layers", (len(image.layers) - 1) * 8 + word), low)
+        with pytest.raises(DeviceError, match="hung; the watchdog has reset the core") as caught:
+            board.infer(x, seed=2)
+        assert caught.value.status == Status.HUNG
+        with pytest.raises(NotProgrammedError, match="no longer holds"):
+            board.infer(x, seed=2)
+        board.program(image)
+        np.testing.assert_array_equal(board.infer(x, seed=2), expected)
+    assert board.counters()["watchdog_resets"] == 2
+
+
+def test_a_campaign_that_hangs(board: Board) -> None:
+    rng = np.random.default_rng(8)
+    image = varied(random_image(TINY, rng, sizes=(12, 6, 3), noise=True), rng)
+    x, labels = random_inputs(image, rng, 4), rng.integers(0, 3, 4)
+    board.program(image)
+    word, low, _ = DESCRIPTOR["last"]
+    flip(board, address("layers", (len(image.layers) - 1) * 8 + word), low)
+    with pytest.raises(HostError, match="ended after 0 of 3 virtual chips"):
+        board.campaign(x, labels, chips=3, seed=1)
+    board.program(image)
+    result = board.campaign(x, labels, chips=3, seed=1)
+    np.testing.assert_array_equal(result.votes, campaign(image, x, labels, chips=3, seed=1).votes)
+    assert board.counters()["watchdog_resets"] >= 1
+
+
+def test_scrub_command(image: ChipImage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image.save(tmp_path / "image.npz")
+    command = ["scrub", str(tmp_path / "image.npz"), "--board", "sim:tiny"]
+    assert run(command) == DEVICE
+    assert "does not hold image" in capsys.readouterr().err
+    link = SimLink(TINY)
+    with Board(link) as board, pytest.MonkeyPatch.context() as patch:
+        board.program(image)
+        flip(board, address("weights"), 0)
+        patch.setattr("ndrite.cli.scrub.connect", lambda url: contextlib.nullcontext(board))
+        assert run([*command, "--json"]) == FAILED_CHECK
+        said = capsys.readouterr()
+        (upset,) = json.loads(said.out)["upsets"]
+        assert (upset["section"], upset["bits"]) == ("weights of lane 0", 1)
+        assert "weights of lane 0: 1 bits in 1 words changed" in said.err
+        assert run(command) == OK
+        assert "1 looks, 0 changed sections" in capsys.readouterr().out
+
+
+def test_a_board_that_lost_power(image: ChipImage) -> None:
+    link = SimLink(TINY)
+    with Board(link) as board:
+        board.program(image)
+        x = random_inputs(image, np.random.default_rng(9), 2)
+        board.infer(x)
+        other = SimLink(TINY)
+        link.model, other.model = other.model, link.model
+        with pytest.raises(NotProgrammedError, match="reset or without power"):
+            board.infer(x)
+        other.close()
+
+
+def test_a_board_that_another_host_opened(image: ChipImage) -> None:
+    link = SimLink(TINY)
+    board = Board(link)
+    board.program(image)
+    x = random_inputs(image, np.random.default_rng(9), 2)
+    Board(link)
+    with pytest.raises(NotProgrammedError, match="another host has opened the board"):
+        board.infer(x)
+    board.close()
