@@ -12,6 +12,7 @@ import numpy as np
 from boards.golden import GoldenBoard
 from emulator.chips import Chip, load_chip
 from emulator.compile import Mitigation, compile_network
+from emulator.datasets import fashion_mnist_test
 from emulator.errors import CompileWarning
 from emulator.network import Network, load_network
 from emulator.spec import ChipImage
@@ -37,6 +38,19 @@ def network(name: str) -> Network:
 def data(name: str) -> Labelled:
     """A data set, read once."""
     return labelled(name)
+
+
+def learning_data(images: int) -> tuple[Any, Any, Any, Any]:
+    """Fashion-MNIST to learn from, with labels, and the first ``images`` test images with theirs.
+
+    A smoke run (fewer than 1,000) needs no training files, which do not ship: it learns from other test
+    images.
+    """
+    if images < 1000:
+        x, labels = fashion_mnist_test()
+        return x[5000:], labels[5000:], x[:images], labels[:images]
+    found = data("fashion-mnist")
+    return found.x, found.labels, found.test_x[:images], found.test_labels[:images]
 
 
 def changed(chip: str, **fields: Any) -> Chip:

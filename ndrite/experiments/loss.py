@@ -18,7 +18,7 @@ PRESETS = ("ideal", "ibm-cmo-hfox-0.2", "ibm-cmo-hfox-2", "milo2021", "wan2022")
 WORSE = {"cell__error_scale": 2.0, "cell__stuck_low_percent": 0.5, "cell__stuck_high_percent": 0.5}
 CHIPS = 10
 PLAN = Plan(steps=25, batch=2000, rate=0.01)
-PLAN_RAW = Plan(steps=40, batch=2000, rate=0.02)
+PLAN_RAW = Plan(steps=100, batch=2000, rate=0.02)
 
 
 def runs(smoke: bool) -> list[dict[str, Any]]:
@@ -40,20 +40,11 @@ def runs(smoke: bool) -> list[dict[str, Any]]:
 def run(chip: str, worse: bool, corrected: bool, seed: int, images: int) -> dict[str, Any]:
     """One chip: accuracy in float, before, after."""
     net = chips.network(chips.DENDRITIC if chip.startswith("dendritic") else chips.TUNABLE)
-    smoke = images < 1000
-    if smoke:
-        # The training files do not ship: learn from test images that are not measured on.
-        from emulator.datasets import fashion_mnist_test
-
-        x, labels = fashion_mnist_test()
-        test_x, test_labels, x, labels = x[:images], labels[:images], x[5000:], labels[5000:]
-    else:
-        data = chips.data("fashion-mnist")
-        x, labels, test_x, test_labels = data.x, data.labels, data.test_x[:images], data.test_labels[:images]
+    x, labels, test_x, test_labels = chips.learning_data(images)
     fields = WORSE if worse else {}
     samples = x[-chips.SAMPLES :]
     image = chips.make(net, chips.changed(chip, **fields), seed, samples, corrected=corrected)
-    plan = Plan(steps=2, batch=200) if smoke else PLAN if corrected else PLAN_RAW
+    plan = Plan(steps=2, batch=200) if images < 1000 else PLAN if corrected else PLAN_RAW
     after = chips.tuned(image, net, x, labels, seed, plan)
     return {
         "float": net.accuracy(test_x, test_labels),
