@@ -15,6 +15,8 @@ COMMANDS = {
     "compile": "A float network onto a chip: write a chip image.",
     "train": "Train a network through a chip's errors: write a float network.",
     "calibrate": "Tune a programmed chip's neurons by ECRAM pulses: write the tuned image.",
+    "lae": "Latency, area and energy of one activation, from constants you can edit.",
+    "experiment": "The experiments behind the docs: table, JSON and figure.",
     "chip": "Chip descriptions: list, show, check, diff, and what each preset loses.",
     "fit": "Your own measurements into a device description.",
     "explain": "Where the accuracy goes: one cause of error at a time.",

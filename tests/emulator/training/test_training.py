@@ -125,8 +125,8 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
     loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+    other = loop.Recipe(epochs=9, batch=50)
     with pytest.raises(EmulatorError, match="another epochs; accepted: the same recipe"):
-        other = loop.Recipe(epochs=9, batch=50)
         loop.train(fresh(), split, other, side=8, checkpoint=lambda *a: None, state=state)
 
 

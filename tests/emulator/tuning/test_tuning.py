@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def small(hidden: int = 16, layers: int = 1) -> Network:
             rng.normal(size=m) * 0.3 + 0.3,
             Ndr(rng.uniform(0.8, 1.2, m), rng.uniform(0.4, 0.7, m)),
         )
-        for k, m in zip(widths, widths[1:], strict=False)
+        for k, m in pairwise(widths)
     ]
     last = rng.normal(size=(hidden, 4))
     x = rng.uniform(size=(500, 20))
@@ -68,7 +70,7 @@ def test_a_bank_stays_within_its_bounds_and_refuses_nonsense():
         bank.pulse(np.zeros(3, int))
     with pytest.raises(PhysicsError, match="pulse count is 100001; accepted: at most 100000"):
         bank.pulse(np.array([100_001, 0]))
-    with pytest.raises(PhysicsError, match="ecram.model is 'none'"):
+    with pytest.raises(PhysicsError, match=r"ecram\.model is 'none'"):
         EcramBank(load_chip("ideal").ecram, np.zeros(2), np.random.default_rng(0))
 
 
@@ -241,7 +243,7 @@ def test_bad_plans_and_samples(samples):
         Plan(method="x")
     with pytest.raises(CompileError, match="rate is 2; accepted: above 0, at most 1"):
         Plan(rate=2)
-    with pytest.raises(CompileError, match="batch is 0; accepted: 1..1000000"):
+    with pytest.raises(CompileError, match=r"batch is 0; accepted: 1\.\.1000000"):
         Plan(batch=0)
     form, chip = tunable(chip_image(samples)), Chip()
     with pytest.raises(CompileError, match="needs the float network"):

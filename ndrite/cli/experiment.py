@@ -1,0 +1,48 @@
+"""ndrite experiment: the experiments behind the docs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from ndrite.cli.options import json_option
+from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.experiments import NAMES
+
+
+@click.command()
+@click.argument("name", type=click.Choice(NAMES))
+@click.option(
+    "-o",
+    "--output",
+    default=Path("docs/results"),
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder for NAME.json and NAME.svg.",
+)
+@click.option("--smoke", is_flag=True, help="Seconds instead of minutes; the figures mean nothing.")
+@click.option("--resume", is_flag=True, help="Keep the runs that a stopped experiment had finished.")
+@json_option
+def command(name: str, output: Path, smoke: bool, resume: bool, as_json: bool) -> None:
+    """Run experiment NAME: print its table, write its JSON (runs, seeds, intervals) and its figure.
+
+    After Ctrl-C the finished runs lie in the folder; the same command with --resume goes on. Training needs
+    ndrite[train], Fashion-MNIST its training files.
+
+    \b
+    Example: ndrite experiment loss -o docs/results --resume
+    """
+    from ndrite.experiments.runner import execute
+
+    line = shlex.join(["ndrite", *(a for a in sys.argv[1:] if a != "--resume")])
+    with progress_bar("runs") as report:
+        results, tables = execute(name, output, smoke=smoke, resume=resume, command=line, progress=report)
+    if as_json:
+        print_json({"experiment": name, "runs": results})
+        return
+    for table in tables:
+        print_table(table.title, table.header, table.rows)

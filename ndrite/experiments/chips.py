@@ -1,0 +1,84 @@
+"""Virtual chips for the experiments: compiled, measured, tuned on the golden board."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from boards.golden import GoldenBoard
+from emulator.chips import Chip, load_chip
+from emulator.compile import Mitigation, compile_network
+from emulator.datasets import fashion_mnist_test
+from emulator.errors import CompileWarning
+from emulator.network import Network, load_network
+from emulator.spec import ChipImage
+from emulator.tuning import Plan
+from emulator.zoo.files import FLOAT_PREFIX, FOLDER
+from ndrite.calibration import calibrate_board
+from ndrite.labelled import Labelled, labelled
+
+SAMPLES = 2_000
+"""Last training images, which set converter ranges and column corrections."""
+RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=False)
+"""A chip as programmed: nothing was corrected for its individual cells."""
+DENDRITIC, TUNABLE = "fashion-mnist-784-128-10-dendritic", "fashion-mnist-784-128-10-tunable"
+
+
+@cache
+def network(name: str) -> Network:
+    """A float network of the zoo, by name."""
+    return load_network(FOLDER / f"{FLOAT_PREFIX}{name}.npz")
+
+
+@cache
+def data(name: str) -> Labelled:
+    """A data set, read once."""
+    return labelled(name)
+
+
+def learning_data(images: int) -> tuple[Any, Any, Any, Any]:
+    """Fashion-MNIST to learn from, with labels, and the first ``images`` test images with theirs.
+
+    A smoke run (fewer than 1,000) needs no training files, which do not ship: it learns from other test
+    images.
+    """
+    if images < 1000:
+        x, labels = fashion_mnist_test()
+        return x[5000:], labels[5000:], x[:images], labels[:images]
+    found = data("fashion-mnist")
+    return found.x, found.labels, found.test_x[:images], found.test_labels[:images]
+
+
+def changed(chip: str, **fields: Any) -> Chip:
+    """A chip by name with fields of its sections replaced: ``cell__error_scale=2``."""
+    result = load_chip(chip)
+    for name, value in fields.items():
+        section, field = name.split("__")
+        part = dataclasses.replace(getattr(result, section), **{field: value})
+        result = dataclasses.replace(result, **{section: part})
+    return result
+
+
+def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True) -> ChipImage:
+    """Virtual chip ``seed``, with column corrections or as programmed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompileWarning)
+        return compile_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW).image
+
+
+def accuracy(image: ChipImage, x: Any, labels: Any, seed: int) -> float:
+    """Accuracy on the golden model, read noise on."""
+    board = GoldenBoard()
+    board.program(image)
+    return float((board.infer(x, seed=seed).argmax(axis=1) == np.asarray(labels)).mean())
+
+
+def tuned(image: ChipImage, net: Network, x: Any, labels: Any, seed: int, plan: Plan) -> ChipImage:
+    """The image after tuning its neurons on the golden board."""
+    board = GoldenBoard()
+    plan = dataclasses.replace(plan, seed=seed)
+    return calibrate_board(board, image, net, x, labels, plan=plan, seed=seed).image

@@ -1,0 +1,73 @@
+"""Experiments: a smoke run of each, and the runner's promises."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ndrite.cli.main import BAD_INPUT, OK, run
+from ndrite.experiments import NAMES, runner
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_smoke(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if name == "activation":
+        pytest.importorskip("torch")
+    assert run(["experiment", name, "--smoke", "-o", str(tmp_path)]) == OK
+    value = json.loads((tmp_path / f"{name}.json").read_text())
+    assert value["smoke"]
+    assert all("seed" in r for r in value["runs"])
+    assert value["tables"][0]["rows"]
+    assert (tmp_path / f"{name}.svg").read_text().startswith("<?xml")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{name}.json", f"{name}.svg"]
+    assert value["tables"][0]["title"].split()[0] in capsys.readouterr().out
+
+
+class Counting:
+    """An experiment of four runs that fails in the third, once."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.fail = True
+
+    def runs(self, smoke: bool) -> list[dict[str, Any]]:
+        return [{"seed": i} for i in range(4)]
+
+    def run(self, seed: int) -> dict[str, Any]:
+        if seed == 2 and self.fail:
+            raise KeyboardInterrupt
+        self.done.append(seed)
+        return {"value": seed * 0.1}
+
+    def tables(self, results: list[dict[str, Any]]) -> list[runner.Table]:
+        return [runner.Table("t", ("mean",), [(runner.percent([r["value"] for r in results]),)])]
+
+    def draw(self, results: list[dict[str, Any]], figure: Any) -> None:
+        figure.subplots().plot([r["value"] for r in results])
+
+
+def test_a_stopped_experiment_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting = Counting()
+    monkeypatch.setattr(runner, "load", lambda name: counting)
+    with pytest.raises(KeyboardInterrupt):
+        runner.execute("xor", tmp_path)
+    assert not (tmp_path / "xor.json").exists()
+    counting.fail = False
+    results, tables = runner.execute("xor", tmp_path, resume=True)
+    assert counting.done == [0, 1, 2, 3]
+    assert [r["value"] for r in results] == pytest.approx([0, 0.1, 0.2, 0.3])
+    # mean 15, standard deviation 12.91, t 3.182, 4 values
+    assert tables[0].rows[0][0] == "15.00 ± 20.54"
+    runner.execute("xor", tmp_path)
+    assert counting.done == [0, 1, 2, 3] * 2, "without --resume everything is run again"
+
+
+def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["experiment", "xor", "-o", str(tmp_path / "none")]) == BAD_INPUT
+    assert "output folder is" in capsys.readouterr().err
+    (tmp_path / ".xor.runs.json").write_text("{")
+    assert run(["experiment", "xor", "--smoke", "--resume", "-o", str(tmp_path)]) == BAD_INPUT
+    assert "not kept runs" in capsys.readouterr().err
