@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -38,7 +36,7 @@ def command(name: str, output: Path, smoke: bool, resume: bool, as_json: bool) -
     """
     from ndrite.experiments.runner import execute
 
-    line = shlex.join(["ndrite", *(a for a in sys.argv[1:] if a != "--resume")])
+    line = f"ndrite experiment {name}" + (" --smoke" if smoke else "")
     with progress_bar("runs") as report:
         results, tables = execute(name, output, smoke=smoke, resume=resume, command=line, progress=report)
     if as_json:

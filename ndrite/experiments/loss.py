@@ -18,7 +18,7 @@ PRESETS = ("ideal", "ibm-cmo-hfox-0.2", "ibm-cmo-hfox-2", "milo2021", "wan2022")
 WORSE = {"cell__error_scale": 2.0, "cell__stuck_low_percent": 0.5, "cell__stuck_high_percent": 0.5}
 CHIPS = 10
 PLAN = Plan(steps=25, batch=2000, rate=0.01)
-PLAN_RAW = Plan(steps=100, batch=2000, rate=0.02)
+PLAN_RAW = Plan(steps=40, batch=2000, rate=0.02)
 
 
 def runs(smoke: bool) -> list[dict[str, Any]]:
