@@ -71,9 +71,9 @@ def command(**options: Any) -> None:
     After Ctrl-C nothing is written.
 
     \b
-    Example: ndrite compile float.npz --chip dendritic-ndr+ecram-pair -o image.npz
-             ndrite calibrate image.npz --network float.npz --board golden: -o tuned.npz
+    Example: ndrite calibrate image.npz --network float.npz --board golden: -o tuned.npz
              ndrite calibrate image.npz --method perturb --steps 200 --board sim: -o tuned.npz
+    with an image made by: ndrite compile float.npz --chip dendritic-ndr+ecram-pair -o image.npz
     """
     from emulator.network import load_network
     from emulator.tuning import Plan
