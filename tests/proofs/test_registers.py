@@ -13,6 +13,8 @@ from emulator.spec.registers import REGISTERS
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.prover import mutated
 
+pytestmark = pytest.mark.usefixtures("solver")
+
 WRITABLE = [r for r in REGISTERS if r.access == "rw"]
 CONSTANT = ("magic", "protocol", "register_map")
 READ_CYCLES = 2

@@ -13,6 +13,8 @@ import hdl.queue
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.prover import mutated
 
+pytestmark = pytest.mark.usefixtures("solver")
+
 DEPTH, WIDTH = 4, 1
 QUEUE_CYCLES = 12
 

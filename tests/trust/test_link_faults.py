@@ -31,6 +31,11 @@ TERMINAL_TIMEOUT_S = 0.5
 """Of real time: longer than the serving process sleeps between two looks."""
 
 
+def terminal_rounds(scale: int) -> int:
+    """Programmings through a pseudo-terminal, where time is real: 2, and 2 more for each 10 of the scale."""
+    return 2 + 2 * (scale // 10)
+
+
 @dataclass
 class Tally:
     """What came of a run; ``wrong`` is what must stay 0."""
@@ -109,12 +114,12 @@ def test_no_wrong_number_through_a_terminal(scale: int, counted: list[str], tmp_
             assert server.stdout.readline() == f"serving tiny on {port}\n"
             link = FaultyLink(UartLink(str(port)), FaultRates(), seed=7)
             with Board(link, timeout_s=TERMINAL_TIMEOUT_S) as board:
-                tally = work(board, link, FaultRates.per_byte(1e-3), 2 * scale, seed=7)
+                tally = work(board, link, FaultRates.per_byte(1e-3), terminal_rounds(scale), seed=7)
         finally:
             server.terminate()
     counted.append(f"pseudo-terminal, 0.001 faults a byte: {tally.line(link)}")
     assert tally.wrong == 0
-    assert tally.programmings == 2 * scale
+    assert tally.programmings == terminal_rounds(scale)
     assert tally.inferences > tally.refused_inferences
 
 
