@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -12,22 +11,19 @@ import numpy.typing as npt
 from emulator.spec import ChipImage, Geometry
 from emulator.spec.campaign import CampaignResult, check_campaign
 from emulator.spec.memory_map import Section, lay_out
-from emulator.spec.packets import Opcode, Status
+from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME, COUNTERS
 from host.api import Progress
 from host.campaign import Plan, run_campaign, stop_campaign
+from host.channel import Channel
 from host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
 from host.identity import read_identity
 from host.inputs import check_inputs, check_variation
 from host.links import Link
-from host.memory import differing, read_words, write_commands
+from host.packet_channel import PacketChannel
 from host.scrub import Upset, examine
-from host.session import ATTEMPTS, TIMEOUT_S, Command, Session
+from host.session import ATTEMPTS, TIMEOUT_S, Session
 
-SAFE_PACKET_BYTES = 64
-"""Payload every geometry takes; used until the device has told its own."""
-OPENING_ATTEMPTS = 3
-"""Fewer than later: what does not answer at all is most likely no device."""
 WRITE_ROUNDS = 3
 
 
@@ -52,9 +48,17 @@ class Board:
     """
 
     def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS) -> None:
-        self._link = link
-        self._session = Session(link, timeout_s=timeout_s, attempts=min(attempts, OPENING_ATTEMPTS))
-        self._packet_bytes = SAFE_PACKET_BYTES
+        self._open(PacketChannel(link, timeout_s=timeout_s, attempts=attempts))
+
+    @classmethod
+    def over(cls, channel: Channel) -> Self:
+        """A board over another way to the device than packets. Raises as the constructor."""
+        board = cls.__new__(cls)
+        board._open(channel)
+        return board
+
+    def _open(self, channel: Channel) -> None:
+        self._channel = channel
         self._image: ChipImage | None = None
         # Tells a board that lost power, or was opened by another host, from the one opened here.
         self._mark = secrets.randbits(31) + 1
@@ -64,11 +68,9 @@ class Board:
             )
             self.write_register("host_mark", self._mark)
         except BaseException:
-            link.close()
+            channel.close()
             raise
-        self._session.attempts = attempts
-        self._session.window = self.geometry.window
-        self._packet_bytes = self.geometry.packet_bytes
+        channel.fit(self.geometry)
 
     @property
     def geometry(self) -> Geometry:
@@ -81,14 +83,20 @@ class Board:
         return self._identity.build_id
 
     @property
-    def link(self) -> Link:
-        """The byte stream to the device."""
-        return self._link
+    def channel(self) -> Channel:
+        """The way to the device."""
+        return self._channel
 
     @property
     def session(self) -> Session:
-        """The packet session, for its statistics."""
-        return self._session
+        """The packet session, for its statistics. TypeError where the device is not spoken to in packets."""
+        if not isinstance(self._channel, PacketChannel):
+            raise TypeError("this board is not spoken to in packets")
+        return self._channel.session
+
+    def wait(self, seconds: float) -> None:
+        """Let the device work for ``seconds`` (simulated ones on a simulated device)."""
+        self._channel.wait(seconds)
 
     def identity(self) -> dict[str, Any]:
         """Protocol, build id, geometry and programming state."""
@@ -105,17 +113,17 @@ class Board:
 
     def read_words(self, first: int, count: int) -> npt.NDArray[np.int32]:
         """``count`` words from word address ``first`` up, int32 (count,)."""
-        return read_words(self._session, first, count, self._packet_bytes)
+        return self._channel.read(first, count)
 
     def write_words(self, first: int, words: npt.NDArray[np.int32]) -> None:
         """Write int32 (n,) words from word address ``first`` up. The chip counts as unprogrammed after."""
         if self.read_register("program_tag"):
             self.write_register("program_tag", 0)
-        self._session.run(write_commands(Section("words", first, words), self._packet_bytes))
+        self._channel.write([Section("words", first, words)], lambda _: None)
 
     def check_words(self, first: int, words: npt.NDArray[np.int32]) -> bool:
         """Whether the device's CRC over these words equals the host's."""
-        return not differing(self._session, [Section("words", first, words)])
+        return not self._channel.differing([Section("words", first, words)])
 
     def read_register(self, name: str) -> int:
         """Value of a register, u32. KeyError for an unknown name."""
@@ -134,7 +142,7 @@ class Board:
             raise InputError(f"register {name} is read-only")
         if not 0 <= value < 1 << 32:
             raise InputError(f"register {name}: value is {value}; accepted: 0..2^32-1")
-        self._session.call(Command(Opcode.WRITE, register.address, value.to_bytes(4, "little")))
+        self._channel.write_register(register.address, value)
 
     def counters(self) -> dict[str, int]:
         """Every counter by name, u32, read one packet at a time while the device is idle."""
@@ -164,7 +172,7 @@ class Board:
         stop_campaign(self)
         # A chip that holds nothing is not worth reading first: a CRC costs half as long as writing.
         blank = self.read_register("program_tag") == 0
-        wrong = sections if blank else differing(self._session, sections)
+        wrong = sections if blank else self._channel.differing(sections)
         if wrong or not self._holds(image):
             # From here to the end the chip holds parts of two images: tag 0 makes it refuse inference.
             self.write_register("program_tag", 0)
@@ -191,13 +199,16 @@ class Board:
         self._set_noise(seed, noise)
         y = np.empty((len(x), image.outputs), np.int32)
 
-        def answered(i: int, payload: bytes) -> None:
-            y[i] = np.frombuffer(payload, "<i4")
+        done = 0
+
+        def counted(more: int) -> None:
+            nonlocal done
+            done += more
             if progress is not None:
-                progress(i + 1, len(x))
+                progress(done, len(x))
 
         try:
-            self._session.run(self._infer_commands(x, first_index, image.outputs), answered=answered)
+            self._channel.infer(x, first_index, y, counted)
         except DeviceError as error:
             if error.status == Status.NOT_PROGRAMMED:
                 raise NotProgrammedError("the chip lost its image during inference; program again") from None
@@ -255,7 +266,7 @@ class Board:
         if not self._holds(image):
             raise NotProgrammedError(f"the chip does not hold image {image.name!r}; program it first")
         stop_campaign(self)
-        wrong = differing(self._session, lay_out(image, self.geometry))
+        wrong = self._channel.differing(lay_out(image, self.geometry))
         upsets = [examine(section, self.read_words) for section in wrong]
         if wrong:
             self.write_register("program_tag", 0)
@@ -265,7 +276,7 @@ class Board:
 
     def close(self) -> None:
         """Close the link. What is programmed stays on the device."""
-        self._link.close()
+        self._channel.close()
 
     def __enter__(self) -> Self:
         return self
@@ -296,7 +307,7 @@ class Board:
 
     def write_sections(self, sections: list[Section]) -> None:
         """Write those sections that the device does not hold already. Raises as ``program``."""
-        self._write_until_equal(sections, differing(self._session, sections), None)
+        self._write_until_equal(sections, self._channel.differing(sections), None)
 
     def _write_until_equal(
         self, sections: list[Section], wrong: list[Section], progress: Progress | None
@@ -307,25 +318,17 @@ class Board:
                 return
             done = total - sum(s.words.size for s in wrong)
             self._write(wrong, done, total, progress)
-            wrong = differing(self._session, wrong)
+            wrong = self._channel.differing(wrong)
         names = ", ".join(s.name for s in wrong[:4])
         raise VerifyError(
             f"{len(wrong)} memory sections read back other than written after {WRITE_ROUNDS} rounds: {names}"
         )
 
     def _write(self, sections: list[Section], done: int, total: int, progress: Progress | None) -> None:
-        # One batch over all sections, so that the window never runs empty between two of them.
-        commands = [c for s in sections for c in write_commands(s, self._packet_bytes)]
-
-        def answered(i: int, _: bytes) -> None:
+        def counted(words: int) -> None:
             nonlocal done
-            command = commands[i]
-            done += len(command.payload) // (2 if command.opcode == Opcode.WRITE_SHORT else 4)
+            done += words
             if progress is not None:
                 progress(done, total)
 
-        self._session.run(commands, answered=answered)
-
-    def _infer_commands(self, x: npt.NDArray[np.uint8], first: int, outputs: int) -> Iterator[Command]:
-        for i, row in enumerate(x):
-            yield Command(Opcode.INFER, first + i, row.tobytes(), answer_bytes=4 * outputs)
+        self._channel.write(sections, counted)

@@ -17,7 +17,6 @@ from emulator.spec.memory_map import CAMPAIGN_CHIPS, Section, address
 from emulator.spec.registers import BY_NAME
 from emulator.spec.variation import DRAWS_MAX, inference_index
 from host.errors import HostError, LinkTimeout, VerifyError
-from host.links import Link
 
 RUN, ABORT = 1, 2
 POLL_S = (0.001, 0.05)
@@ -33,8 +32,7 @@ class Device(Protocol):
     @property
     def geometry(self) -> Geometry: ...
 
-    @property
-    def link(self) -> Link: ...
+    def wait(self, seconds: float) -> None: ...
 
     def read_words(self, first: int, count: int) -> npt.NDArray[np.int32]: ...
 
@@ -167,5 +165,5 @@ def _watch(device: Device, chips: int, report: Callable[[int], object]) -> None:
         seen = (done, inferences)
         if idle >= IDLE_POLLS:
             raise LinkTimeout(f"the device's campaign does not go on (after {done} of {chips} chips)")
-        device.link.wait(pause)
+        device.wait(pause)
         pause = min(2 * pause, POLL_S[1])

@@ -6,7 +6,7 @@ from emulator.spec import PRESETS, Geometry
 from host import Board, BoardApi, InputError
 from host.links.uart import DEFAULT_BAUD, UartLink
 
-FORMS = "golden:[PRESET], sim:[PRESET], uart:PORT[@BAUD]"
+FORMS = "golden:[PRESET], sim:[PRESET], uart:PORT[@BAUD], pcie:DDDD:BB:DD.F, pcie-sim:[PRESET]"
 DEFAULT_PRESET = "sim"
 
 
@@ -20,6 +20,8 @@ def connect(url: str) -> BoardApi:
         ``sim:`` or ``sim:PRESET`` the RTL, compiled for this machine when it is not in the cache.
         ``uart:PORT[@BAUD]`` gateware on a serial port, a pseudo-terminal of ``ndrite serve``, or any
         pyserial URL (``uart:socket://host:port``).
+        ``pcie:0000:03:00.0`` a card at that PCI address; never used with hardware.
+        ``pcie-sim:`` or ``pcie-sim:PRESET`` the same driver on the compiled endpoint.
 
     Raises
     ------
@@ -44,6 +46,15 @@ def connect(url: str) -> BoardApi:
     if scheme == "uart" and rest:
         port, baud = _port(rest)
         return Board(UartLink(port, baud))
+    if scheme == "pcie" and rest:
+        from host.links.pcie import PcieChannel, open_card
+
+        return Board.over(PcieChannel(open_card(rest)))
+    if scheme == "pcie-sim":
+        from boards.sim.pcie import SimCard
+        from host.links.pcie import PcieChannel
+
+        return Board.over(PcieChannel(SimCard(preset(rest or DEFAULT_PRESET))))
     raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
 
 

@@ -41,31 +41,31 @@ def build(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR) -> Path:
     )
 
 
-def cached_library(key: str, verilog: Callable[[], str], *, what: str) -> Path:
+def cached_library(key: str, verilog: Callable[[], str], *, what: str, harness: Path = HARNESS) -> Path:
     """Library for ``key`` from the cache; when absent, made from ``verilog()``, announced on stderr."""
     compiler = find_compiler()
     flags = " ".join([*VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
     text = "\n".join([key, tool_versions(), compiler_version(compiler), flags])
-    digest = hashlib.sha256(text.encode() + HARNESS.read_bytes()).hexdigest()[:32]
+    digest = hashlib.sha256(text.encode() + harness.read_bytes()).hexdigest()[:32]
     folder = user_cache_path("ndrite") / "sim"
     folder.mkdir(parents=True, exist_ok=True)
     library = folder / f"{digest}.so"
     if not library.exists():
         with _locked(folder / f"{digest}.lock"):
             if not library.exists():  # another process may have built it while this one waited
-                _build(library, verilog, compiler, what)
+                _build(library, verilog, compiler, what, harness)
                 _prune(folder)
     os.utime(library)  # marks it as recently used
     return library
 
 
-def _build(library: Path, verilog: Callable[[], str], compiler: list[str], what: str) -> None:
+def _build(library: Path, verilog: Callable[[], str], compiler: list[str], what: str, harness: Path) -> None:
     begin = time.monotonic()
     print(f"ndrite: compiling the simulated board, {what}; once per version ...", file=sys.stderr, flush=True)
     # Beside its destination, so that the rename is atomic: nobody ever loads half a library.
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as work:
         partial = Path(work) / "partial.so"
-        compile_verilog(verilog(), partial, work=Path(work), compiler=compiler)
+        compile_verilog(verilog(), partial, work=Path(work), compiler=compiler, harness=harness)
         os.replace(partial, library)
     print(f"ndrite: compiled in {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 

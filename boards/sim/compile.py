@@ -24,7 +24,9 @@ FAST, SLOW = "-O2", "-O1"
 """Verilator marks code that runs once as slow; optimising it only costs build time."""
 
 
-def compile_verilog(verilog: str, library: Path, *, work: Path, compiler: list[str]) -> None:
+def compile_verilog(
+    verilog: str, library: Path, *, work: Path, compiler: list[str], harness: Path = HARNESS
+) -> None:
     """Write ``library``, a shared library with the harness's C functions around module ``sim_top``.
 
     Parameters
@@ -37,6 +39,8 @@ def compile_verilog(verilog: str, library: Path, *, work: Path, compiler: list[s
         Existing folder for intermediate files.
     compiler:
         C++ compiler command.
+    harness:
+        The C++ around the model.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def compile_verilog(verilog: str, library: Path, *, work: Path, compiler: list[s
         env={"VERILATOR_ROOT": str(root)},
     )
     include = root / "include"
-    sources = [*sorted((work / "cpp").glob("*.cpp")), *(include / name for name in RUNTIME), HARNESS]
+    sources = [*sorted((work / "cpp").glob("*.cpp")), *(include / name for name in RUNTIME), harness]
     flags = [*CXX_FLAGS, f"-I{work / 'cpp'}", f"-I{include}", f"-I{include / 'vltstd'}"]
 
     def build(source: Path) -> str:

@@ -25,7 +25,7 @@ class PcieSimTop(wiring.Component):
             | {f"tx_{name}": Out(width) for name, width in fields.items()}
             | {"rx_valid": In(1), "rx_ready": Out(1), "tx_valid": Out(1), "tx_ready": In(1)}
             | {name: In(width) for name, width in CONFIG.items()}
-            | {"interrupt": Out(1), "interrupt_taken": In(1)}
+            | {"msi": Out(1), "msi_taken": In(1)}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -43,7 +43,7 @@ class PcieSimTop(wiring.Component):
             self.rx_ready.eq(link.rx.ready),
             self.tx_valid.eq(link.tx.valid),
             link.tx.ready.eq(self.tx_ready),
-            self.interrupt.eq(link.interrupt),
-            link.interrupt_taken.eq(self.interrupt_taken),
+            self.msi.eq(link.interrupt),
+            link.interrupt_taken.eq(self.msi_taken),
         ]
         return m

@@ -1,6 +1,7 @@
 """Links: byte streams between host and device, one module per transport.
 
-Imports pyserial only. A link knows nothing of packets.
+Imports pyserial only. A link knows nothing of packets. ``pcie`` is no byte stream: its channel does what
+packets do elsewhere.
 """
 
 from host.links.link import Link

@@ -70,7 +70,7 @@ class Copies:
 
 async def begin(dut: Any, seed: int = 1, *, max_payload: int = 0, max_read: int = 2) -> Copies:
     cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
-    for name in ("read_valid", "write_valid", "cancel", "interrupt_taken"):
+    for name in ("read_valid", "write_valid", "cancel", "msi_taken"):
         getattr(dut, name).value = 0
     dut.timeout.value = 50_000
     host = await Host.attach(dut, 1 << 16, seed=seed, max_payload=max_payload, max_read=max_read)

@@ -27,7 +27,7 @@ class Copier(wiring.Component):
                 "tx_ready": In(1),
             }
             | {name: In(width) for name, width in CONFIG.items()}
-            | {"interrupt": Out(1), "interrupt_taken": In(1)}
+            | {"msi": Out(1), "msi_taken": In(1)}
             | {f"{name}_{field}": In(width) for name in ("read", "write") for field, width in FIELDS.items()}
             | {
                 "read_ready": Out(1),

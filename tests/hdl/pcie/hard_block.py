@@ -192,11 +192,11 @@ class HardBlock(Device):  # type: ignore[misc]
             dut.max_read.value = function.pcie_cap.max_read_request_size
             dut.bus_master.value = int(function.bus_master_enable)
             dut.msi_enable.value = int(function.msi_cap.msi_enable)
-            dut.interrupt_taken.value = 0
+            dut.msi_taken.value = 0
             await edge
-            if int(dut.interrupt.value) and function.msi_cap.msi_enable:
+            if int(dut.msi.value) and function.msi_cap.msi_enable:
                 await function.msi_cap.issue_msi_interrupt()
-                dut.interrupt_taken.value = 1
+                dut.msi_taken.value = 1
                 await edge
-                dut.interrupt_taken.value = 0
+                dut.msi_taken.value = 0
                 await edge

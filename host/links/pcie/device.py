@@ -1,0 +1,53 @@
+"""What the driver needs of a PCI card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class DmaMemory:
+    """Memory that card and host share: bytes uint8 (n,), and the bus address of the first."""
+
+    data: npt.NDArray[np.uint8]
+    address: int
+    owner: Any = None
+    """Keeps what the bytes lie in alive."""
+
+
+@runtime_checkable
+class PciDevice(Protocol):
+    """A card with BAR0 mapped, bus mastering on, and at least one MSI where the system has them."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    def read(self, offset: int, /) -> int:
+        """A 32-bit word of BAR0; all ones where the card refuses or is gone. Raises ``LinkError``."""
+        ...
+
+    def write(self, offset: int, value: int, /) -> None:
+        """Write a 32-bit word of BAR0; nothing tells whether it arrived. Raises ``LinkError``."""
+        ...
+
+    def memory(self, size: int, /) -> DmaMemory:
+        """``size`` bytes for DMA, contiguous on the bus, aligned to 4 KiB. Raises ``LinkError``."""
+        ...
+
+    def wait(self, seconds: float, /) -> None:
+        """Until an MSI comes, at most ``seconds`` (simulated ones on a simulated card)."""
+        ...
+
+    def now(self) -> float:
+        """Seconds on the clock that ``wait`` counts in."""
+        ...
+
+    def close(self) -> None:
+        """Release the card. Closing twice is allowed."""
+        ...

@@ -1,0 +1,234 @@
+"""The driver's side of the DMA engine: rings, jobs, deadlines, and the way back after a fault."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.pcie import (
+    CONTROL_RESET,
+    CONTROL_RUN,
+    DESCRIPTOR_BYTES,
+    DESCRIPTOR_LAYOUT,
+    ENGINE_MAGIC,
+    FLAG_INTERRUPT,
+    RECORD_BYTES,
+    RECORD_LAYOUT,
+    EngineError,
+    engine_offset,
+)
+from emulator.spec.registers import BY_NAME
+from host.errors import DeviceError, IdentityError, LinkError, LinkTimeout, ProtocolError
+from host.links.pcie.device import PciDevice
+
+RING_LOG2 = 2
+STAGES = 2
+"""Jobs handed over at a time, each with staging memory of its own: one is prepared while the other runs."""
+STAGE_BYTES = 1 << 18
+RESET_S = 1.0
+WAIT_S = 0.01
+"""Longest wait for an interrupt before the records are looked at anyway."""
+GONE = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Job:
+    """One descriptor: what goes in (``data``), how many bytes come back, the rest as in the descriptor."""
+
+    opcode: Opcode
+    count: int
+    address: int
+    data: bytes = b""
+    result_bytes: int = 0
+    inputs: int = 0
+    outputs: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.opcode.name.lower()} of {self.count} at {self.address:#010x}"
+
+
+Answered = Callable[[int, bytes, int], None]
+
+
+class Engine:
+    """Jobs over one card.
+
+    Parameters
+    ----------
+    device:
+        The card; the engine does not close it.
+    timeout_s:
+        Longest time without progress of a job before it is given up, seconds.
+
+    Raises
+    ------
+    LinkError, IdentityError
+        The card is gone, or what is there is no such engine.
+    """
+
+    def __init__(self, device: PciDevice, *, timeout_s: float) -> None:
+        self.device = device
+        self.timeout_s = timeout_s
+        self._ready = False
+        self._produced = 0
+        magic = self._get("engine_magic")
+        if magic != ENGINE_MAGIC:
+            raise IdentityError(
+                f"{device.name}: no ndrite card: engine magic is {magic:#010x}; "
+                f"accepted: {ENGINE_MAGIC:#010x}"
+            )
+        self._ring = device.memory(4096)
+        self._records = device.memory(4096)
+        self._sources = [device.memory(STAGE_BYTES) for _ in range(STAGES)]
+        self._targets = [device.memory(STAGE_BYTES) for _ in range(STAGES)]
+
+    def run(self, jobs: Iterable[Job], answered: Answered | None = None) -> None:
+        """Carry out every job; ``answered(i, result, value)`` is called for each in order.
+
+        Raises
+        ------
+        DeviceError
+            The card refused a job.
+        LinkTimeout
+            A job made no progress for ``timeout_s``, or the card's reads of memory were not answered.
+        LinkError
+            The card is gone or DMA failed.
+        """
+        flight: deque[tuple[int, Job]] = deque()
+        done = 0
+        try:
+            if not self._ready:
+                self.reset()
+            for job in jobs:
+                if len(flight) == STAGES:
+                    done = self._finish(flight, done, answered)
+                flight.append((self._post(job), job))
+            while flight:
+                done = self._finish(flight, done, answered)
+        except BaseException:
+            # Ctrl-C included: what is under way must not meet the next job's memory.
+            self._ready = False
+            raise
+
+    def reset(self) -> None:
+        """Drop all work and start with empty rings. Raises ``LinkError`` when it does not come to rest."""
+        self._ready = False
+        self._set("control", CONTROL_RESET)
+        limit = self.device.now() + RESET_S
+        while self._get("state"):
+            if self.device.now() > limit:
+                raise LinkTimeout(f"{self.device.name}: the DMA engine did not come to rest in {RESET_S} s")
+            self.device.wait(WAIT_S / 100)
+        self._produced = 0
+        self._records.data[:] = 0xFF
+        for name, memory in (("ring", self._ring), ("records", self._records)):
+            self._set(f"{name}_low", memory.address & 0xFFFFFFFF)
+            self._set(f"{name}_high", memory.address >> 32)
+        self._set("ring_log2", RING_LOG2)
+        self._set("control", CONTROL_RUN)
+        self._ready = True
+
+    def check_present(self) -> None:
+        """Raise ``LinkError`` when the card is gone; also waits for what was written before."""
+        if self._word(engine_offset("engine_magic")) != ENGINE_MAGIC:
+            raise LinkError(f"{self.device.name}: card lost (its engine no longer answers)")
+
+    def close(self) -> None:
+        """Stop the engine, as well as may be."""
+        if self._ready:
+            self._ready = False
+            self._set("control", CONTROL_RESET)
+            self._word(engine_offset("state"))  # after it the reset has arrived
+
+    def _post(self, job: Job) -> int:
+        index = self._produced
+        source, target = self._sources[index % STAGES], self._targets[index % STAGES]
+        assert len(job.data) <= STAGE_BYTES
+        assert job.result_bytes <= STAGE_BYTES
+        source.data[: len(job.data)] = np.frombuffer(job.data, np.uint8)
+        fields = (job.opcode, FLAG_INTERRUPT, 0, job.count, source.address, target.address, job.address)
+        place = index % (1 << RING_LOG2) * DESCRIPTOR_BYTES
+        descriptor = DESCRIPTOR_LAYOUT.pack(*fields, job.inputs, job.outputs)
+        self._ring.data[place : place + DESCRIPTOR_BYTES] = np.frombuffer(descriptor, np.uint8)
+        self._produced = (index + 1) & 0xFFFFFFFF
+        self._set("producer", self._produced)
+        return index
+
+    def _finish(self, flight: deque[tuple[int, Job]], done: int, answered: Answered | None) -> int:
+        index, job = flight[0]
+        status, value = self._await(index, job)
+        result = self._targets[index % STAGES].data[: job.result_bytes].tobytes()
+        flight.popleft()
+        if status != Status.OK:
+            raise DeviceError(_status(status), str(job))
+        if answered is not None:
+            answered(done, result, value)
+        return done + 1
+
+    def _await(self, index: int, job: Job) -> tuple[int, int]:
+        """Status and value of a job, once its record stands."""
+        seen = -1
+        limit = self.device.now() + self.timeout_s
+        while True:
+            record = self._record(index)
+            if record is not None:
+                return record
+            self.device.wait(WAIT_S)
+            record = self._record(index)
+            if record is not None:
+                return record
+            self._check_state(job)
+            # A long job shows that it goes on in the count of inferences; others are short.
+            progress = self._word(4 * BY_NAME["inferences"].address)
+            if progress != seen:
+                seen, limit = progress, self.device.now() + self.timeout_s
+            elif self.device.now() > limit:
+                raise LinkTimeout(f"{self.device.name}: {job} made no progress for {self.timeout_s:g} s")
+
+    def _check_state(self, job: Job) -> None:
+        state = self._get("state")
+        if not state & 2:
+            return
+        code = state >> 8
+        if code == EngineError.TIMEOUT:
+            raise LinkTimeout(f"{self.device.name}: {job}: memory did not answer the card's read")
+        why = {
+            EngineError.COMPLETION: "the card's read of memory was refused (IOMMU mapping?)",
+            EngineError.BUS_MASTER: "bus mastering was switched off",
+        }.get(EngineError(code) if code <= max(EngineError) else EngineError.NONE, f"engine error {code}")
+        raise LinkError(f"{self.device.name}: {job}: {why}")
+
+    def _record(self, index: int) -> tuple[int, int] | None:
+        place = index % (1 << RING_LOG2) * RECORD_BYTES
+        raw = self._records.data[place : place + RECORD_BYTES].tobytes()
+        first, status, _, _, value, last = RECORD_LAYOUT.unpack(raw)
+        return (status, value) if first == last == index else None
+
+    def _get(self, name: str) -> int:
+        value = self._word(engine_offset(name))
+        if value == GONE and name != "engine_magic" and self._word(engine_offset("engine_magic")) == GONE:
+            raise LinkError(f"{self.device.name}: card lost (every read gives all ones)")
+        return value
+
+    def _word(self, offset: int) -> int:
+        return self.device.read(offset)
+
+    def _set(self, name: str, value: int) -> None:
+        self.device.write(engine_offset(name), value)
+
+
+def words_of(raw: bytes) -> npt.NDArray[np.int32]:
+    """Results as int32 (n,)."""
+    return np.frombuffer(raw, "<i4").astype(np.int32)
+
+
+def _status(code: int) -> Status:
+    try:
+        return Status(code)
+    except ValueError:
+        raise ProtocolError(f"the card answered with status {code}, unknown to this host") from None

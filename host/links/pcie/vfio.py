@@ -1,0 +1,152 @@
+"""Linux's VFIO: BAR0 mapped, memory mapped for DMA through the IOMMU, the MSI as an eventfd."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import mmap
+import os
+import select
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+
+from host.errors import LinkError
+from host.links.pcie.device import DmaMemory
+from host.links.pcie.sysfs import BUS_MASTER, COMMAND, MEMORY_SPACE
+
+# Numbers and layouts of <linux/vfio.h>; every request is _IO(';', 100 + n).
+_BASE = ord(";") << 8 | 100
+SET_IOMMU, GROUP_STATUS, GROUP_CONTAINER, GROUP_DEVICE = _BASE + 2, _BASE + 3, _BASE + 4, _BASE + 6
+REGION_INFO, SET_IRQS, MAP_DMA = _BASE + 8, _BASE + 10, _BASE + 13
+TYPE1V2_IOMMU = 3
+GROUP_VIABLE = 1
+MAP_READ_WRITE = 3
+IRQ_EVENTFD, IRQ_TRIGGER, MSI_INDEX = 1 << 2, 1 << 5, 1
+BAR0_INDEX, CONFIG_INDEX = 0, 7
+REGION = struct.Struct("<IIIIQQ")
+MAPPING = struct.Struct("<IIQQQ")
+STATUS = struct.Struct("<II")
+IRQS = struct.Struct("<IIIIIi")
+FIRST_IOVA = 1 << 20
+HOW = "enable it in firmware and kernel (intel_iommu=on or amd_iommu=on)"
+
+
+class VfioDevice:
+    """Satisfies ``PciDevice`` for a card bound to ``vfio-pci``. Never used with hardware.
+
+    Raises
+    ------
+    LinkError
+        No IOMMU, no permission, the group is shared with devices in use, or the kernel refused a step.
+    """
+
+    def __init__(self, folder: Path, dev: Path = Path("/dev/vfio")) -> None:
+        self.name = folder.name
+        self._open: list[int] = []
+        self._map: mmap.mmap | None = None
+        self._iova = FIRST_IOVA
+        link = folder / "iommu_group"
+        if not link.exists():
+            raise LinkError(f"{self.name}: no IOMMU; {HOW}")
+        try:
+            self._attach(dev, link.resolve().name)
+        except OSError as error:
+            self.close()
+            raise LinkError(f"{self.name}: VFIO refused ({error.strerror or error})") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self, dev: Path, group_name: str) -> None:
+        container = self._file(dev / "vfio")
+        group = self._file(dev / group_name)
+        self._container = container
+        status = bytearray(STATUS.pack(STATUS.size, 0))
+        fcntl.ioctl(group, GROUP_STATUS, status)
+        if not STATUS.unpack(status)[1] & GROUP_VIABLE:
+            raise LinkError(
+                f"{self.name}: IOMMU group {group_name} holds other devices in use; bind them to vfio-pci too"
+            )
+        fcntl.ioctl(group, GROUP_CONTAINER, struct.pack("<i", container))
+        fcntl.ioctl(container, SET_IOMMU, TYPE1V2_IOMMU)
+        # Of a mutable buffer the result is the kernel's, here the card's descriptor.
+        card = fcntl.ioctl(group, GROUP_DEVICE, bytearray(self.name.encode() + b"\0"), True)
+        self._open.append(card)
+        size, offset = self._region(card, BAR0_INDEX)
+        self._map = mmap.mmap(card, size, offset=offset)
+        self._words = (ctypes.c_uint32 * (size // 4)).from_buffer(self._map)
+        _, config = self._region(card, CONFIG_INDEX)
+        (command,) = struct.unpack("<H", os.pread(card, 2, config + COMMAND))
+        os.pwrite(card, struct.pack("<H", command | MEMORY_SPACE | BUS_MASTER), config + COMMAND)
+        self._event = os.eventfd(0, os.EFD_NONBLOCK)
+        self._open.append(self._event)
+        flags = IRQ_EVENTFD | IRQ_TRIGGER
+        fcntl.ioctl(card, SET_IRQS, IRQS.pack(IRQS.size, flags, MSI_INDEX, 0, 1, self._event))
+
+    def read(self, offset: int) -> int:
+        """A word of BAR0."""
+        return int(self._live()[offset // 4])
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a word of BAR0."""
+        self._live()[offset // 4] = value
+
+    def memory(self, size: int) -> DmaMemory:
+        """Plain pages, mapped for the card at an address of their own."""
+        size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        pages = mmap.mmap(-1, size)
+        virtual = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+        address, self._iova = self._iova, self._iova + size
+        try:
+            fcntl.ioctl(
+                self._container, MAP_DMA, MAPPING.pack(MAPPING.size, MAP_READ_WRITE, virtual, address, size)
+            )
+        except OSError as error:
+            raise LinkError(
+                f"{self.name}: cannot map {size} bytes for DMA ({error.strerror}); see ulimit -l"
+            ) from None
+        return DmaMemory(np.frombuffer(pages, np.uint8), address, pages)
+
+    def wait(self, seconds: float) -> None:
+        """Until the eventfd counts an MSI."""
+        if select.select([self._event], [], [], seconds)[0]:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._event)
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def close(self) -> None:
+        """Close every file; the kernel resets the card and drops the mappings."""
+        self._map = None
+        for fd in reversed(self._open):
+            os.close(fd)
+        self._open.clear()
+
+    def _live(self) -> ctypes.Array[ctypes.c_uint32]:
+        if self._map is None:
+            raise LinkError(f"{self.name}: card is closed")
+        return self._words
+
+    def _file(self, path: Path) -> int:
+        try:
+            fd = os.open(path, os.O_RDWR)
+        except PermissionError:
+            raise LinkError(
+                f"{self.name}: no permission for {path}; give it to your user (chown, or a udev rule)"
+            ) from None
+        except FileNotFoundError:
+            raise LinkError(f"{self.name}: {path} is missing; load the kernel module vfio-pci") from None
+        self._open.append(fd)
+        return fd
+
+    def _region(self, card: int, index: int) -> tuple[int, int]:
+        info = bytearray(REGION.pack(REGION.size, 0, index, 0, 0, 0))
+        fcntl.ioctl(card, REGION_INFO, info)
+        *_, size, offset = REGION.unpack(info)
+        return size, offset

@@ -1,0 +1,83 @@
+"""packet_channel: a device behind a byte stream, spoken to in packets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec import Geometry
+from emulator.spec.memory_map import Section
+from emulator.spec.packets import Opcode
+from host.channel import Count
+from host.links import Link
+from host.memory import differing, read_words, write_commands
+from host.session import Command, Session
+
+SAFE_PACKET_BYTES = 64
+"""Payload every geometry takes; used until the device has told its own."""
+OPENING_ATTEMPTS = 3
+"""Fewer than later: what does not answer at all is most likely no device."""
+
+
+class PacketChannel:
+    """Satisfies ``host.channel.Channel`` over a link, which it closes. Raises as ``host.session.Session``."""
+
+    def __init__(self, link: Link, *, timeout_s: float, attempts: int) -> None:
+        self.link = link
+        self.session = Session(link, timeout_s=timeout_s, attempts=min(attempts, OPENING_ATTEMPTS))
+        self._attempts = attempts
+        self._packet_bytes = SAFE_PACKET_BYTES
+
+    def fit(self, geometry: Geometry) -> None:
+        """Packets and window as large as the device takes them."""
+        self.session.attempts = self._attempts
+        self.session.window = geometry.window
+        self._packet_bytes = geometry.packet_bytes
+
+    def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
+        """``count`` words, int32 (count,)."""
+        return read_words(self.session, address, count, self._packet_bytes)
+
+    def write_register(self, address: int, value: int) -> None:
+        """Set one register."""
+        self.session.call(Command(Opcode.WRITE, address, value.to_bytes(4, "little")))
+
+    def write(self, sections: Sequence[Section], counted: Count) -> None:
+        """One batch over all sections, so that the window never runs empty between two of them."""
+        commands = [c for s in sections for c in write_commands(s, self._packet_bytes)]
+
+        def answered(i: int, _: bytes) -> None:
+            command = commands[i]
+            counted(len(command.payload) // (2 if command.opcode == Opcode.WRITE_SHORT else 4))
+
+        self.session.run(commands, answered=answered)
+
+    def differing(self, sections: Sequence[Section]) -> list[Section]:
+        """Sections whose CRC on the device is another."""
+        return differing(self.session, list(sections))
+
+    def infer(
+        self, x: npt.NDArray[np.uint8], first_index: int, y: npt.NDArray[np.int32], counted: Count
+    ) -> None:
+        """One packet an inference."""
+
+        def answered(i: int, payload: bytes) -> None:
+            y[i] = np.frombuffer(payload, "<i4")
+            counted(1)
+
+        size = 4 * y.shape[1]
+        commands = (
+            Command(Opcode.INFER, first_index + i, row.tobytes(), answer_bytes=size)
+            for i, row in enumerate(x)
+        )
+        self.session.run(commands, answered=answered)
+
+    def wait(self, seconds: float) -> None:
+        """Listen to nothing for a while."""
+        self.link.wait(seconds)
+
+    def close(self) -> None:
+        """Close the link."""
+        self.link.close()

@@ -1,0 +1,133 @@
+"""The PCIe driver on the compiled endpoint: whole inferences, faults, recovery; and its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.sim.pcie import SimCard
+from emulator.golden import Core
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import PRESETS
+from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
+from host import Board, HostError, LinkError, LinkTimeout, NotProgrammedError
+from host.links.pcie import PciDevice, PcieChannel, open_card
+from host.links.pcie.sysfs import SysfsDevice, check_card
+from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
+
+TINY = PRESETS["tiny"]
+IMAGE = random_image(TINY, np.random.default_rng(1), sizes=(37, 9, 5))
+X = random_inputs(IMAGE, np.random.default_rng(2), 100)
+
+
+@pytest.fixture(scope="module")
+def card() -> SimCard:
+    return SimCard(TINY)
+
+
+@pytest.fixture(scope="module")
+def board(card: SimCard) -> Iterator[Board]:
+    with Board.over(PcieChannel(card)) as opened:
+        yield opened
+
+
+def works(board: Board) -> None:
+    board.program(IMAGE)
+    np.testing.assert_array_equal(board.infer(X, seed=3, first_index=9), golden())
+
+
+def golden() -> np.ndarray:
+    return Core(IMAGE).infer(X, seed=3, first_index=9)
+
+
+def test_hundred_images_equal_golden(board: Board, card: SimCard) -> None:
+    assert isinstance(card, PciDevice)
+    seen: list[int] = []
+    board.program(IMAGE)
+    board.clear_counters()
+    y = board.infer(X, seed=3, first_index=9, progress=lambda done, total: seen.append(done))
+    np.testing.assert_array_equal(y, golden())
+    assert seen[-1] == 100
+    assert board.counters()["inferences"] == 100
+    assert card.counters()["stray"] == 0
+
+
+@pytest.mark.parametrize("max_payload", [0, 2])
+@pytest.mark.parametrize("max_read", [0, 5])
+def test_slow_links_and_size_codes(board: Board, card: SimCard, max_payload: int, max_read: int) -> None:
+    card.configure(max_payload=max_payload, max_read=max_read)
+    card.link(rate=4, latency=90, every_boundary=max_read == 0)
+    works(board)
+    card.link(rate=0, latency=0)
+    card.configure()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "error", "seconds"),
+    [
+        (lambda card: card.fault(refuse=3), LinkError, 0.1),
+        (lambda card: card.fault(lose=3), LinkTimeout, 2.1),
+        (lambda card: card.fault(gone=3000), LinkError, 0.1),
+        (lambda card: card.configure(bus_master=False), LinkError, 0.1),
+    ],
+)
+def test_faults_are_raised_in_time_and_overcome(
+    board: Board, card: SimCard, break_it: Callable[[SimCard], None], error: type[HostError], seconds: float
+) -> None:
+    works(board)
+    begun = card.now()
+    break_it(card)
+    with pytest.raises(error, match="simulated card: "):
+        board.infer(X, seed=3)
+    assert card.now() - begun < seconds
+    card.fault()
+    card.configure()
+    works(board)
+
+
+def test_without_interrupts_records_are_polled(board: Board, card: SimCard) -> None:
+    card.configure(msi=False)
+    works(board)
+    card.configure()
+
+
+def test_words_registers_and_a_lost_image(board: Board) -> None:
+    board.program(IMAGE)
+    board.write_register("scratch", 0xFFFFFFFF)
+    assert board.read_register("scratch") == 0xFFFFFFFF
+    board.write_register("program_tag", 0)
+    with pytest.raises(NotProgrammedError):
+        board.infer(X)
+
+
+def card_folder(devices: Path, vendor: int = VENDOR_ID, device: int = DEVICE_ID) -> Path:
+    folder = devices / "0000:03:00.0"
+    folder.mkdir()
+    (folder / "vendor").write_text(f"0x{vendor:04x}\n")
+    (folder / "device").write_text(f"0x{device:04x}\n")
+    return folder
+
+
+def test_messages_of_cards_that_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match=r"'03:00\.0'; accepted: DDDD:BB:DD\.F"):
+        open_card("03:00.0")
+    with pytest.raises(LinkError, match="no such PCI device"):
+        check_card("0000:03:00.0", tmp_path)
+    folder = card_folder(tmp_path, vendor=0x8086)
+    with pytest.raises(LinkError, match="is 8086:4e44; accepted: an ndrite card"):
+        check_card("0000:03:00.0", tmp_path)
+    with pytest.raises(LinkError, match="no IOMMU; enable it"):
+        VfioDevice(folder)
+    (folder / "iommu_group").symlink_to(tmp_path / "7")
+    (tmp_path / "7").mkdir()
+    with pytest.raises(LinkError, match="vfio is missing; load the kernel module"):
+        VfioDevice(folder, dev=tmp_path)
+    with pytest.raises(LinkError, match="an IOMMU guards"):
+        SysfsDevice(folder)
+
+
+def test_layouts_of_the_kernel_s_interface() -> None:
+    assert (REGION.size, MAPPING.size, IRQS.size) == (32, 32, 24)
