@@ -73,6 +73,8 @@ class EngineError(IntEnum):
     """A read was not answered within ``read_timeout``."""
     BUS_MASTER = 3
     """Bus mastering was switched off while there was work."""
+    HUNG = 4
+    """The watchdog reset the core; the chip counts as not programmed."""
 
 
 @dataclass(frozen=True)

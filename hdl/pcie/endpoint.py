@@ -80,6 +80,7 @@ class Endpoint(wiring.Component):
             reader.cancel.eq(ring.cancel),
             writer.cancel.eq(ring.cancel),
             ring.writer_busy.eq(writer.busy),
+            ring.hung.eq(master.hung),
             ring.flushed.eq(framer.flushed),
             bridge.occupied.eq(ring.active | master.campaign_busy),
             link.interrupt.eq(ring.interrupt),

@@ -44,6 +44,7 @@ class Inference(wiring.Component):
                 "result_data": In(signed(32)),
                 "campaign_started": In(1),
                 "campaign_done": In(1),
+                "hung": In(1),
             }
         )
 
@@ -59,6 +60,10 @@ class Inference(wiring.Component):
             m.d.sync += bank.eq(~bank)
         with m.If(answered | self.campaign_done):
             m.d.sync += answer_bank.eq(~answer_bank)
+
+        with m.If(self.hung):
+            # The watchdog has reset the core: nothing is under way, and all begins with bank 0.
+            m.d.sync += [pending.eq(0), ended.eq(0), bank.eq(0), answer_bank.eq(0)]
 
         started, collected = Signal(24), Signal(24)
         position, index = Signal(16), Signal(32)
@@ -114,9 +119,13 @@ class Inference(wiring.Component):
                 with m.If(waited == 1):
                     m.d.sync += waited.eq(0)
                     m.next = "give"
+                with m.If(self.hung):
+                    m.next = "idle"
             with m.State("give"):
                 m.d.comb += self.results.valid.eq(self.run)
-                with m.If(self.results.ready | ~self.run):
+                with m.If(self.hung):
+                    m.next = "idle"
+                with m.Elif(self.results.ready | ~self.run):
                     m.d.sync += column.eq(column + 1)
                     m.next = "fetch"
                     with m.If(column == self.outputs - 1):

@@ -54,6 +54,7 @@ class Ring(wiring.Component):
                 "put": Out(stream.Signature(transfer_layout())),
                 "words": Out(stream.Signature(64)),
                 "writer_busy": In(1),
+                "hung": In(1),
                 "flushed": In(1),
                 "read_timeout": Out(32),
                 "cancel": Out(1),
@@ -97,7 +98,7 @@ class Ring(wiring.Component):
         records = Cat(held["records_low"], held["records_high"])
         m.d.sync += entry.eq(consumer & mask)
         index = Signal(2)
-        failed = self.counted.failed_reads | self.counted.timeouts | ~config.bus_master
+        failed = self.counted.failed_reads | self.counted.timeouts | self.hung | ~config.bus_master
         m.d.comb += [
             self.read_timeout.eq(held["read_timeout"]),
             self.fetch.payload.address.eq(ring + Cat(Const(0, 5), entry)),
@@ -120,7 +121,11 @@ class Ring(wiring.Component):
                     Mux(
                         self.counted.failed_reads,
                         EngineError.COMPLETION,
-                        Mux(self.counted.timeouts, EngineError.TIMEOUT, EngineError.BUS_MASTER),
+                        Mux(
+                            self.counted.timeouts,
+                            EngineError.TIMEOUT,
+                            Mux(self.hung, EngineError.HUNG, EngineError.BUS_MASTER),
+                        ),
                     )
                 )
             with m.If(failed | resetting):

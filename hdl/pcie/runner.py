@@ -69,6 +69,7 @@ class Runner(wiring.Component):
             inference.codes.valid.eq(elements.valid & inferring),
             inference.codes.payload.eq(elements.payload),
             inference.done.eq(master.done),
+            inference.hung.eq(master.hung),
             inference.result_data.eq(master.result_data),
             inference.campaign_started.eq(master.campaign_started),
             inference.campaign_done.eq(master.campaign_done),

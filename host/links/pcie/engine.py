@@ -197,6 +197,8 @@ class Engine:
         code = state >> 8
         if code == EngineError.TIMEOUT:
             raise LinkTimeout(f"{self.device.name}: {job}: memory did not answer the card's read")
+        if code == EngineError.HUNG:
+            raise DeviceError(Status.HUNG, str(job))
         why = {
             EngineError.COMPLETION: "the card's read of memory was refused (IOMMU mapping?)",
             EngineError.BUS_MASTER: "bus mastering was switched off",
