@@ -65,6 +65,8 @@ def group() -> None:
       golden:[PRESET]    the bit-exact integer model
       sim:[PRESET]       the RTL compiled for this machine (presets: sim, sim-8, tiny)
       uart:PORT[@BAUD]   gateware on a serial port, pseudo-terminal or socket://host:port
+      pcie:DDDD:BB:DD.F  a card at that PCI address (never used with hardware)
+      pcie-sim:[PRESET]  the PCIe driver on the compiled endpoint
 
     \b
     Exit codes: 0 ok, 1 a check failed, 2 wrong usage or input, 3 link or device error, 130 Ctrl-C.
