@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from emulator.spec import ChipImage
-from ndrite.cli.options import board_option, json_option, noise_option, seed_option
+from ndrite.cli.options import board_option, json_option, noise_option, samples_options, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
 from ndrite.url import connect
 
@@ -41,16 +41,7 @@ METHODS = ("gradient", "sign", "perturb")
 @click.option(
     "--learning-seed", default=0, show_default=True, type=click.IntRange(0), help="Batches, pulse noise."
 )
-@click.option(
-    "--data", default="fashion-mnist", show_default=True, metavar="NAME", help="fashion-mnist or digits."
-)
-@click.option("--folder", metavar="DIR", help="Folder with Fashion-MNIST's original train-*.gz files.")
-@click.option(
-    "--inputs", metavar="X.npy", type=click.Path(path_type=Path), help="Own samples, uint8 (n, inputs)."
-)
-@click.option(
-    "--labels", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes from 0, (n,)."
-)
+@samples_options
 @click.option(
     "--measure",
     default=1000,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import click
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
@@ -16,3 +20,32 @@ seed_option = click.option(
     help="Read-noise seed; the same seed gives the same answers on every board.",
 )
 noise_option = click.option("--noise/--no-noise", default=True, help="Read noise on (default) or off.")
+
+
+def samples_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a command learns from: a data set by name, or own samples."""
+    options = (
+        click.option(
+            "--data",
+            default="fashion-mnist",
+            show_default=True,
+            metavar="NAME",
+            help="fashion-mnist or digits.",
+        ),
+        click.option(
+            "--folder", metavar="DIR", help="Folder with Fashion-MNIST's original train-*.gz files."
+        ),
+        click.option(
+            "--inputs",
+            metavar="X.npy",
+            type=click.Path(path_type=Path),
+            help="Own samples, uint8 (n, inputs).",
+        ),
+        click.option(
+            "--labels", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes from 0, (n,)."
+        ),
+    )
+    # As decorators are: the last one first.
+    for option in reversed(options):
+        command = option(command)
+    return command

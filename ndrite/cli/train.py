@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ndrite.cli.options import json_option
+from ndrite.cli.options import json_option, samples_options
 from ndrite.cli.terminal import print_json, print_table
 
 AVERAGED_STEPS = 20
@@ -20,16 +20,7 @@ NEURONS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "sigmoid")
 
 @click.command()
 @click.option("-o", "--output", required=True, metavar="FLOAT.npz", type=click.Path(path_type=Path))
-@click.option(
-    "--data", default="fashion-mnist", show_default=True, metavar="NAME", help="fashion-mnist or digits."
-)
-@click.option("--folder", metavar="DIR", help="Folder with Fashion-MNIST's original train-*.gz files.")
-@click.option(
-    "--inputs", metavar="X.npy", type=click.Path(path_type=Path), help="Own samples, uint8 (n, inputs)."
-)
-@click.option(
-    "--labels", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes from 0, (n,)."
-)
+@samples_options
 @click.option(
     "--side", type=click.IntRange(2), help="Side of own square images, which are then shifted a little."
 )
