@@ -1,7 +1,8 @@
-"""Weights frozen in programmed, imperfect RRAM; the inputs change; only ECRAMs move.
+"""Weights frozen in programmed, imperfect RRAM; the inputs or the cells change; only ECRAMs move.
 
 The network and the chip's column corrections were made for clean images. Then every image is darkened,
-shifted or noisy, and the neurons are tuned on labelled images of that kind.
+shifted, rotated or noisy, or the cells have relaxed since the corrections were made, and the neurons are
+tuned on labelled images of that kind.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import rotate
 
 from emulator.tuning import Plan
 from ndrite.experiments import chips
@@ -18,10 +20,22 @@ from ndrite.experiments.runner import Table, mean_interval, percent
 Images = npt.NDArray[np.uint8]
 
 CHIP = "dendritic-ndr+ecram-pair"
-TASKS = ("as trained", "half as bright", "shifted by 2 pixels", "noise of 40 grey values")
+AGED = {"two days after its corrections": 1.0, "two days after its corrections, 3 x error": 3.0}
+"""Factor on programming error and relaxation."""
+TASKS = (
+    "as trained",
+    "half as bright",
+    "noise of 40 grey values",
+    "rotated by 15 degrees",
+    "shifted by 2 pixels",
+    *AGED,
+)
 CHIPS = 5
-PLAN = Plan(steps=60, batch=2000, rate=0.02)
+PLAN = Plan(steps=40, batch=2000, rate=0.02)
+LEARN = 20_000
+"""Last training images, which the neurons are tuned on."""
 SIDE = 28
+LATER_S = 172_800.0
 
 
 def changed(images: Images, task: str, seed: int) -> Images:
@@ -32,6 +46,10 @@ def changed(images: Images, task: str, seed: int) -> Images:
         moved = np.zeros((len(images), SIDE, SIDE), np.uint8)
         moved[:, :, 2:] = images.reshape(-1, SIDE, SIDE)[:, :, :-2]
         return moved.reshape(len(images), -1)
+    if task == "rotated by 15 degrees":
+        square = images.reshape(-1, SIDE, SIDE)
+        turned: Images = rotate(square, 15, axes=(2, 1), reshape=False, order=1)
+        return turned.reshape(len(images), -1)
     if task == "noise of 40 grey values":
         noise = np.random.default_rng(seed).normal(0, 40, images.shape)
         return np.clip(images + noise, 0, 255).astype(np.uint8)
@@ -43,7 +61,7 @@ def runs(smoke: bool) -> list[dict[str, Any]]:
     count, images = (1, 300) if smoke else (CHIPS, 10_000)
     return [
         {"task": task, "seed": seed, "images": images}
-        for task in (TASKS[1:2] if smoke else TASKS)
+        for task in (TASKS[3:] if smoke else TASKS)
         for seed in range(count)
     ]
 
@@ -52,10 +70,15 @@ def run(task: str, seed: int, images: int) -> dict[str, Any]:
     """One chip on one task: accuracy before and after tuning."""
     net = chips.network(chips.DENDRITIC)
     x, labels, test_x, test_labels = chips.learning_data(images)
-    image = chips.make(net, chips.changed(CHIP), seed, x[-chips.SAMPLES :])
+    samples = x[-chips.SAMPLES :]
+    if task in AGED:
+        worse = chips.changed(CHIP, cell__error_scale=AGED[task])
+        image = chips.aged(net, worse, seed, samples, LATER_S)
+    else:
+        image = chips.make(net, chips.changed(CHIP), seed, samples)
     plan = Plan(steps=2, batch=200) if images < 1000 else PLAN
-    other, test = changed(x[-20_000:], task, 2 * seed), changed(test_x, task, 2 * seed + 1)
-    after = chips.tuned(image, net, other, labels[-20_000:], seed, plan)
+    other, test = changed(x[-LEARN:], task, 2 * seed), changed(test_x, task, 2 * seed + 1)
+    after = chips.tuned(image, net, other, labels[-LEARN:], seed, plan)
     return {
         "float": net.accuracy(test, test_labels),
         "before": chips.accuracy(image, test, test_labels, seed),

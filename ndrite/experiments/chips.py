@@ -12,6 +12,7 @@ import numpy as np
 from boards.golden import GoldenBoard
 from emulator.chips import Chip, load_chip
 from emulator.compile import Mitigation, compile_network
+from emulator.compile.weights import code_max, full_scale
 from emulator.datasets import fashion_mnist_test
 from emulator.errors import CompileWarning
 from emulator.network import Network, load_network
@@ -68,6 +69,28 @@ def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool =
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)
         return compile_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW).image
+
+
+def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> ChipImage:
+    """Virtual chip ``seed`` corrected right after programming, its cells as they are at ``time_s``."""
+    early, late = at_time(chip, 1.0), at_time(chip, time_s)
+    image, old = (make(net, c, seed, samples) for c in (early, late))
+    # Codes of both are conductances over their own full scale.
+    factor = full_scale(late) / full_scale(early)
+    top = code_max(chip.cell)
+    layers = tuple(
+        dataclasses.replace(
+            layer, weights=np.clip(np.rint(then.weights * factor), -top, top).astype(np.int16)
+        )
+        for layer, then in zip(image.layers, old.layers, strict=True)
+    )
+    return dataclasses.replace(image, layers=layers)
+
+
+def at_time(chip: Chip, time_s: float) -> Chip:
+    """The chip so many seconds after programming."""
+    conditions = dataclasses.replace(chip.conditions, time_since_programming_s=time_s)
+    return dataclasses.replace(chip, conditions=conditions)
 
 
 def accuracy(image: ChipImage, x: Any, labels: Any, seed: int) -> float:

@@ -1,0 +1,123 @@
+"""Accuracy against programming error, stuck cells, wires and time, without and with calibration.
+
+One value of the dendritic chip is changed at a time; every chip is measured as programmed, with its column
+corrections (biases, gains, stuck cells' partners), with ECRAM pulses alone, and with both. The loss is
+against the same network in float.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emulator.tuning import Plan
+from ndrite.experiments import chips
+from ndrite.experiments.runner import Table, mean_interval, percent
+
+CHIP = "dendritic-ndr+ecram-pair"
+AXES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "programming error": ("x the preset's", (0.0, 1.0, 2.0, 3.0)),
+    "stuck cells": ("%", (0.0, 1.0, 3.0)),
+    "wire resistance": ("ohm a cell", (0.0, 3.0, 10.0)),
+    "time": ("s", (1.0, 172_800.0)),
+    "2 x error, stuck cells": ("%", (1.0,)),
+}
+"""Unit and values; the preset is 1 x, 0.2 %, 1 ohm and 86,400 s."""
+STATES = ("as programmed", "pulses alone", "corrections alone", "both")
+CHIPS = 5
+PLAN = Plan(steps=25, batch=2000, rate=0.01)
+PLAN_RAW = Plan(steps=40, batch=2000, rate=0.02)
+
+
+def runs(smoke: bool) -> list[dict[str, Any]]:
+    """The hardest case first, then axis by axis."""
+    count, images = (1, 300) if smoke else (CHIPS, 10_000)
+    found = [
+        {"axis": axis, "value": value, "seed": seed, "images": images}
+        for axis, (_, values) in reversed(AXES.items())
+        for value in values
+        for seed in range(count)
+    ]
+    return found[:1] + found[-1:] if smoke else found
+
+
+def fields(axis: str, value: float) -> dict[str, float]:
+    """Changes of the chip description."""
+    stuck = {"cell__stuck_low_percent": value / 2, "cell__stuck_high_percent": value / 2}
+    return {
+        "programming error": {"cell__error_scale": value},
+        "stuck cells": stuck,
+        "wire resistance": {"array__wire_resistance_ohm": value},
+        "time": {"conditions__time_since_programming_s": value},
+        "2 x error, stuck cells": {"cell__error_scale": 2.0, **stuck},
+    }[axis]
+
+
+def run(axis: str, value: float, seed: int, images: int) -> dict[str, Any]:
+    """One chip: accuracy in float and in every state."""
+    net = chips.network(chips.DENDRITIC)
+    x, labels, test_x, test_labels = chips.learning_data(images)
+    chip = chips.changed(CHIP, **fields(axis, value))
+    found = {"float": net.accuracy(test_x, test_labels)}
+    for corrected, names in ((False, STATES[:2]), (True, STATES[2:])):
+        plan = PLAN if corrected else PLAN_RAW
+        if images < 1000:
+            plan = Plan(steps=1, batch=100)
+        image = chips.make(net, chip, seed, x[-chips.SAMPLES :], corrected=corrected)
+        after = chips.tuned(image, net, x, labels, seed, plan)
+        for name, made in zip(names, (image, after), strict=True):
+            found[name] = chips.accuracy(made, test_x, test_labels, seed)
+    return found
+
+
+def tables(results: list[dict[str, Any]]) -> list[Table]:
+    """Losses in points, and the part of the loss as programmed that pulses alone and both take back."""
+    rows = []
+    for axis, (unit, _) in AXES.items():
+        for value in sorted({r["value"] for r in results if r["axis"] == axis}):
+            group = [r for r in results if (r["axis"], r["value"]) == (axis, value)]
+            losses = {s: [r["float"] - r[s] for r in group] for s in STATES}
+            rows.append(
+                (
+                    f"{axis} {value:g} {unit}",
+                    *(percent(losses[s]) for s in STATES),
+                    recovered(losses[STATES[0]], losses[STATES[1]]),
+                    recovered(losses[STATES[0]], losses[STATES[3]]),
+                )
+            )
+    header = ("chip", *STATES, "recovered by pulses", "by both")
+    seeds = len({r["seed"] for r in results})
+    title = f"recovery: points lost against float, {seeds} chips, {results[0]['images']} images"
+    return [Table(title, header, rows)]
+
+
+def recovered(before: list[float], after: list[float]) -> str:
+    """The part of a loss that is gone."""
+    total = sum(before)
+    return f"{(total - sum(after)) / total:.0%}" if total > 0 else "-"
+
+
+def draw(results: list[dict[str, Any]], figure: Any) -> None:
+    """Loss along every axis of several values, a line a state."""
+    names = [a for a in AXES if len({r["value"] for r in results if r["axis"] == a}) > 1] or ["time"]
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for ax, axis in zip(panels, names, strict=True):
+        values = sorted({r["value"] for r in results if r["axis"] == axis})
+        for state, colour in zip(STATES, ("#bbbbbb", "#4477aa", "#ccbb44", "#cc3311"), strict=True):
+            points = [
+                mean_interval(
+                    [
+                        100 * (r["float"] - r[state])
+                        for r in results
+                        if (r["axis"], r["value"]) == (axis, value)
+                    ]
+                )
+                for value in values
+            ]
+            error = [0.0 if half != half else half for _, half in points]
+            ax.errorbar(values, [m for m, _ in points], error, color=colour, capsize=2, label=state)
+        if axis == "time":
+            ax.set_xscale("log")
+        ax.set_xlabel(f"{axis}, {AXES[axis][0]}", fontsize=7)
+        ax.tick_params(labelsize=7)
+    panels[0].set_ylabel("accuracy lost, points")
+    panels[0].legend(fontsize=6)
