@@ -5,6 +5,7 @@ Needs ``numba`` (the extra ``fast``); without it the NumPy model does the same w
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from functools import cache
 
@@ -12,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.array import FLOAT32_EXACT
+from emulator.golden.neuron import neuron
 from emulator.golden.noise import SIGNED_TABLE, key_schedule
-from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
 from emulator.spec.image import ChipImage, Layer
 from emulator.spec.noise import DOMAIN_READ
 from emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL
@@ -77,8 +79,7 @@ class FastCore:
             [np.stack([la.bias, la.gain, la.offset, la.scale, la.curve]).astype(np.int64) for la in layers],
             axis=1,
         )
-        self._base = np.ascontiguousarray(image.curve_base, np.int32)
-        self._slope = np.ascontiguousarray(image.curve_slope, np.int32)
+        self._values = np.stack([_curve_values(image, la) for la in layers[:-1]] or [np.zeros(0, np.uint8)])
 
     def infer(
         self,
@@ -98,8 +99,7 @@ class FastCore:
             self._layers,
             self._weights,
             self._columns,
-            self._base,
-            self._slope,
+            self._values,
             TABLE,
             key_schedule(seed, DOMAIN_READ, stream),
             first_index & 0xFFFFFFFF,
@@ -118,9 +118,13 @@ class FastChips:
         assert variation is not None
         self._seed = seed
         self._core = FastCore(image, largest=variation.code_max)
-        self._targets = [np.ascontiguousarray(la.weights.T) for la in image.layers]
-        self._mean = (variation.mean.astype(np.int32) << CODE_FRACTION) + (1 << (2 * CODE_FRACTION - 1))
-        self._sigma = variation.sigma.astype(np.int32)
+        mean = (variation.mean.astype(np.int32) << CODE_FRACTION) + (1 << (2 * CODE_FRACTION - 1))
+        sigma = variation.sigma.astype(np.int32)
+        self._laws = []
+        for layer in image.layers:
+            columns = np.ascontiguousarray(layer.weights.T)
+            codes = np.concatenate([columns.clip(0), (-columns).clip(0)], axis=1)
+            self._laws.append((mean[codes], sigma[codes]))
         self._law = np.array(
             [
                 variation.stuck_low,
@@ -137,10 +141,18 @@ class FastChips:
         from emulator.golden.fast_loops import redraw
 
         schedule = key_schedule(self._seed, DOMAIN_CELL, chip + 1)
-        for i, (targets, weights) in enumerate(zip(self._targets, self._core.weights, strict=True)):
-            key = np.empty((len(targets), 4), np.uint16)
-            redraw(targets, self._mean, self._sigma, self._law, schedule, i, TABLE, key, weights)
+        for i, ((mean, sigma), weights) in enumerate(zip(self._laws, self._core.weights, strict=True)):
+            key = np.empty((len(mean), 4), np.uint16)
+            redraw(mean, sigma, self._law, schedule, i, TABLE, key, weights)
         return self._core
+
+
+def _curve_values(image: ChipImage, layer: Layer) -> npt.NDArray[np.uint8]:
+    """uint8 (curves * 4096,): what every curve answers to every voltage code from V_MIN on, in this layer."""
+    curves = np.arange(len(image.curve_base), dtype=np.uint16)
+    v = np.arange(V_MIN, V_MAX + 1)[:, None]
+    values = neuron(v, dataclasses.replace(layer, curve=curves), image.curve_base, image.curve_slope)
+    return np.ascontiguousarray(values.T).reshape(-1)
 
 
 def _fields(layer: Layer) -> list[int]:

@@ -14,8 +14,10 @@ from numba import njit
 
 from emulator.spec import noise as spec
 
-CHUNK = 128
+CHUNK = 336
 """Images worked on together: their sums stay in the second-level cache."""
+BLOCK = 16
+"""Columns drawn before their weights are put into rows."""
 KEY_ROUNDS, SAMPLE_ROUNDS = spec.KEY_ROUNDS, spec.SAMPLE_ROUNDS
 U16 = np.uint16
 U32 = np.uint32
@@ -25,18 +27,40 @@ assert (spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS) == (8, 3, 32)
 
 
 @njit(cache=True, nogil=True)
-def keys(counter: Any, first: Any, schedule: Any, out: Any) -> None:
-    """Keys uint16 (n, 4) of inferences first .. first + n - 1 under ``counter``."""
-    for b in range(out.shape[0]):
-        x, y = U32(counter), U32(first + b)
-        for i in range(KEY_ROUNDS):
-            x = U32(U32(U32(x >> U32(8)) | U32(x << U32(24))) + y) ^ schedule[i]
-            y = U32(U32(y << U32(3)) | U32(y >> U32(29))) ^ x
-        out[b, 0], out[b, 1] = U16(y & U32(0xFFFF)), U16(y >> U32(16))
-        out[b, 2], out[b, 3] = U16(x & U32(0xFFFF)), U16(x >> U32(16))
+def keys(counter: Any, first: Any, schedule: Any, x: Any, y: Any, out: Any) -> None:
+    """Keys uint16 (n, 4) of inferences first .. first + n - 1 under ``counter``; x, y: uint32 (n,)."""
+    n = out.shape[0]
+    for b in range(n):
+        x[b], y[b] = U32(counter), U32(first + b)
+    for i in range(KEY_ROUNDS):
+        k = schedule[i]
+        for b in range(n):
+            mixed = U32(U32(U32(U32(x[b] >> U32(8)) | U32(x[b] << U32(24))) + y[b]) ^ k)
+            x[b] = mixed
+            y[b] = U32(U32(U32(y[b] << U32(3)) | U32(y[b] >> U32(29))) ^ mixed)
+    for b in range(n):
+        out[b, 0], out[b, 1] = U16(y[b] & U32(0xFFFF)), U16(y[b] >> U32(16))
+        out[b, 2], out[b, 3] = U16(x[b] & U32(0xFFFF)), U16(x[b] >> U32(16))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
+def codes(row: Any, down: Any, mask: Any, out: Any) -> None:
+    """One image's slice codes, float32, of its input codes uint8: both of one tile's rows."""
+    for r in range(row.shape[0]):
+        out[r] = np.float32(np.int32(np.int32(np.int32(row[r]) >> down) & mask))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def energy(row: Any) -> Any:
+    """Sum of squares of slice codes (float32, exact)."""
+    total = np.int32(0)
+    for r in range(row.shape[0]):
+        code = np.int32(row[r])
+        total = np.int32(total + np.int32(code * code))
+    return np.int64(total)
+
+
+@njit(cache=True, nogil=True, inline="always")
 def rounds(x: Any, y: Any, key: Any) -> None:
     """The sample rounds on uint16 rows ``x`` (the columns) and ``y`` (key[3]), in place."""
     for i in range(SAMPLE_ROUNDS):
@@ -47,12 +71,15 @@ def rounds(x: Any, y: Any, key: Any) -> None:
             y[c] = U16(U16(U16(y[c] << RY) | U16(y[c] >> RYC)) ^ mixed)
 
 
-@njit(cache=True, nogil=True)
-def normals(x: Any, y: Any, table: Any, g: Any) -> None:
-    """Samples int32 (c,) from the rounds' result; ``table`` int32 (1024,)."""
+@njit(cache=True, nogil=True, inline="always")
+def normals(x: Any, y: Any, table: Any, low: Any, high: Any, g: Any) -> None:
+    """Samples int32 (c,) from the rounds' result; ``table`` int32 (1024,); low, high: uint16 (c,)."""
     for c in range(x.shape[0]):
-        bits = U32(y[c]) | U32(U32(x[c]) << U32(16))
-        g[c] = table[np.int32(bits & U32(1023))] + table[np.int32(U32(bits >> U32(10)) & U32(1023))]
+        low[c] = U16(y[c] & U16(1023))
+        high[c] = U16(U16(U16(y[c] >> U16(10)) | U16(x[c] << U16(6))) & U16(1023))
+    # Apart from the loop above: gathering is quicker from indices that lie in memory.
+    for c in range(x.shape[0]):
+        g[c] = table[low[c]] + table[high[c]]
 
 
 @njit(cache=True, nogil=True)
@@ -66,6 +93,21 @@ def root(value: int) -> int:
     return r
 
 
+@njit(cache=True, nogil=True, inline="always")
+def add_noise(a: Any, sigma: Any, g: Any) -> None:
+    """Samples int32 (M,) become noisy sums; |sigma * g| < 2^28 and |a| < 2^24, so 32 bits hold them."""
+    for i in range(g.shape[0]):
+        g[i] = np.int32(np.int32(a[i]) + np.int32(np.int32(sigma * g[i] + np.int32(128)) >> np.int32(8)))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def convert(a: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any) -> None:
+    """The ADC's codes of sums a (M,), float32 or int32, added to p int64 (M,)."""
+    for i in range(p.shape[0]):
+        c = ((np.int64(np.int32(a[i])) * np.int64(gain[i]) + half) >> shift) + np.int64(offset[i])
+        p[i] += min(max(c, -top - 1), top) << left
+
+
 @njit(cache=True, nogil=True)
 def add_pass(
     a: Any, noisy: Any, key: Any, sigma: Any, table: Any, columns: Any, cols: Any, layer: Any, j: int, p: Any
@@ -73,6 +115,7 @@ def add_pass(
     """Noise and readout of one pass's sums float32 (n, M), added to p int64 (n, M)."""
     m = a.shape[1]
     x, y = np.empty(m, np.uint16), np.empty(m, np.uint16)
+    lower, higher = np.empty(m, np.uint16), np.empty(m, np.uint16)
     g = np.zeros(m, np.int32)
     gain, offset = cols[0], cols[1]
     analog, shift = layer[3], layer[5]
@@ -80,43 +123,37 @@ def add_pass(
     top = np.int64((1 << (layer[4] - 1)) - 1)
     left = j * layer[2]
     for b in range(a.shape[0]):
-        row, total = a[b], p[b]
-        s = np.int32(0)
         if noisy:
-            s = np.int32(sigma[b])
             x[:] = columns
             y[:] = key[b, 3]
             rounds(x, y, key[b])
-            normals(x, y, table, g)
-        if analog:
+            normals(x, y, table, lower, higher, g)
+            add_noise(a[b], np.int32(sigma[b]), g)
+            if analog:
+                for i in range(m):
+                    p[b, i] += np.int64(g[i]) << left
+            else:
+                convert(g, gain, offset, half, shift, top, left, p[b])
+        elif analog:
             for i in range(m):
-                total[i] += (np.int64(row[i]) + ((np.int64(s) * g[i] + 128) >> 8)) << left
+                p[b, i] += np.int64(a[b, i]) << left
         else:
-            for i in range(m):
-                # |sigma * g| < 2^28 and |a| < 2^24: the noisy sum fits 32 bits.
-                value = np.int32(
-                    np.int32(row[i]) + np.int32(np.int32(s * g[i] + np.int32(128)) >> np.int32(8))
-                )
-                c = ((np.int64(value) * np.int64(gain[i]) + half) >> shift) + np.int64(offset[i])
-                total[i] += min(max(c, -top - 1), top) << left
+            convert(a[b], gain, offset, half, shift, top, left, p[b])
 
 
 @njit(cache=True, nogil=True)
-def fire(z: Any, scale: Any, curve: Any, layer: Any, base: Any, slope: Any, y: Any) -> None:
-    """Activations uint8 (n, M) of z int64 (n, M)."""
-    vshift, f, h = layer[6], layer[7], layer[8]
-    vhalf = np.int64(0) if vshift == 0 else np.int64(1) << (vshift - 1)
-    down = f + h
-    half = np.int64(1) << (down - 1)
-    mask = (np.int64(1) << f) - 1
+def fire(z: Any, scale: Any, curve: Any, vshift: int, values: Any, y: Any) -> None:
+    """Activations uint8 (n, M) of z int64 (n, M); ``values``: uint8, 4096 of every curve."""
+    half = np.int64(0) if vshift == 0 else np.int64(1) << (vshift - 1)
+    zero = curve * 4096 + 2048
+    at = np.empty(z.shape[1], np.int32)
     for b in range(z.shape[0]):
-        for i in range(z.shape[1]):
-            v = (z[b, i] * scale[i] + vhalf) >> vshift
-            u = min(max(v, -2048), 2047) + 2048
-            s, r = u >> f, u & mask
-            q = curve[i]
-            value = ((np.int64(base[q, s]) << f) + np.int64(slope[q, s]) * r + half) >> down
-            y[b, i] = np.uint8(min(max(value, 0), 255))
+        total, out = z[b], y[b]
+        for i in range(total.shape[0]):
+            v = (total[i] * scale[i] + half) >> vshift
+            at[i] = np.int32(min(max(v, np.int64(-2048)), np.int64(2047)) + zero[i])
+        for i in range(total.shape[0]):
+            out[i] = values[U32(at[i])]
 
 
 @njit(cache=True, nogil=True)
@@ -125,8 +162,7 @@ def infer(
     layers: Any,
     weights: Any,
     columns: Any,
-    base: Any,
-    slope: Any,
+    values: Any,
     table: Any,
     schedule: Any,
     first: int,
@@ -136,8 +172,9 @@ def infer(
 ) -> None:
     """Logits of images x uint8 (n, inputs) into ``out`` int32 (n, outputs)."""
     for start in range(0, x.shape[0], CHUNK):
-        now = x[start : start + CHUNK]
+        now = np.ascontiguousarray(x[start : start + CHUNK])
         n = now.shape[0]
+        key_x, key_y = np.empty(n, np.uint32), np.empty(n, np.uint32)
         w_at = m_at = 0
         for i in range(layers.shape[0]):
             layer = layers[i]
@@ -146,7 +183,9 @@ def infer(
             cols = columns[:, m_at : m_at + m]
             w_at, m_at = w_at + k * m, m_at + m
             noisy = with_noise and (layer[9] != 0 or layer[10] != 0)
-            p = np.zeros((n, m), np.int64)
+            p, a = np.empty((n, m), np.int64), np.empty((n, m), np.float32)
+            for b in range(n):
+                p[b] = cols[0]
             key = np.empty((n, 4), np.uint16)
             sigma = np.zeros(n, np.int32)
             numbers = np.arange(m).astype(np.uint16)
@@ -158,68 +197,74 @@ def infer(
                 low, high = t * per_tile, min(k, (t + 1) * per_tile)
                 xj = np.empty((n, high - low), np.float32)
                 for j in range(8 // d):
-                    mask, down = np.uint8((1 << d) - 1), np.uint8(j * d)
+                    mask, down = np.int32((1 << d) - 1), np.int32(j * d)
                     for b in range(n):
-                        for r in range(high - low):
-                            xj[b, r] = np.float32(np.uint8(np.uint8(now[b, low + r] >> down) & mask))
-                        if noisy:
-                            energy = np.int32(0)
-                            for r in range(high - low):
-                                value = np.int32(np.uint8(np.uint8(now[b, low + r] >> down) & mask))
-                                energy = np.int32(energy + np.int32(value * value))
-                            radicand = layer[9] * layer[9] + ((layer[10] * np.int64(energy)) >> 8)
-                            sigma[b] = min(root(radicand), 65535)
+                        codes(now[b, low:high], down, mask, xj[b])
                     if noisy:
-                        keys((i << 24) | (t << 8) | j, first + start, schedule, key)
-                    a = np.dot(xj, w[low:high])
+                        for b in range(n):
+                            radicand = layer[9] * layer[9] + ((layer[10] * energy(xj[b])) >> 8)
+                            sigma[b] = min(root(radicand), 65535)
+                        keys((i << 24) | (t << 8) | j, first + start, schedule, key_x, key_y, key)
+                    np.dot(xj, w[low:high], a)
                     add_pass(a, noisy, key, sigma, table, numbers, narrow, layer, j, p)
-            p += cols[0]
             if i == layers.shape[0] - 1:
                 out[start : start + n] = p
             else:
                 y = np.empty((n, m), np.uint8)
-                fire(p, cols[3], cols[4], layer, base, slope, y)
+                fire(p, cols[3], cols[4], layer[6], values[i], y)
                 now = y
 
 
 @njit(cache=True, nogil=True)
-def redraw(
-    targets: Any,
-    mean: Any,
-    sigma: Any,
-    law: Any,
-    schedule: Any,
-    layer: int,
-    table: Any,
-    key: Any,
-    out: Any,
-) -> None:
-    """Weights float32 (K, M) of a virtual chip from targets int16 (M, K).
-
-    ``mean`` int32 with 16 fractional bits and the rounding half added, ``sigma`` int32 with 8; ``law`` int32:
-    u below which cells stick low, from which on high, codes stuck low and high, code_max.
-    """
-    columns, rows = targets.shape
+def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) -> None:
+    """Codes int32 (2K,) of one column's cells; ``mean``, ``sigma``: int32 (2K,), of each cell."""
     stuck_low, stuck_high, code_low, code_high, top = law[0], law[1], law[2], law[3], law[4]
-    keys(layer << 24, 0, schedule, key)
-    numbers = np.arange(2 * rows).astype(np.uint16)
-    x, y = np.empty(2 * rows, np.uint16), np.empty(2 * rows, np.uint16)
-    g = np.empty(2 * rows, np.int32)
-    code = np.empty(2 * rows, np.int32)
-    for m in range(columns):
-        x[:] = numbers
-        y[:] = key[m, 3]
-        rounds(x, y, key[m])
-        normals(x, y, table, g)
+    for i in range(code.shape[0]):
+        value = np.int32(np.int32(mean[i] + np.int32(sigma[i] * g[i])) >> np.int32(16))
+        c = min(max(value, np.int32(0)), top)
+        u = np.int32(x[i] & U16(0xFFF0)) | np.int32(y[i] & U16(15))
+        c = code_high if u >= stuck_high else c
+        code[i] = code_low if u < stuck_low else c
+
+
+@njit(cache=True, nogil=True)
+def pairs(positive: Any, negative: Any, out: Any) -> None:
+    """Weights float32 of the codes of the cells of each pair."""
+    for k in range(out.shape[0]):
+        out[k] = np.float32(positive[k] - negative[k])
+
+
+@njit(cache=True, nogil=True)
+def redraw(
+    mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, table: Any, key: Any, out: Any
+) -> None:
+    """Weights float32 (K, M) of a virtual chip.
+
+    ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
+    8: of a column's positive cells, then its negative ones. ``law`` int32: u below which cells stick low,
+    from which on high, codes stuck low and high, code_max.
+    """
+    columns, both = mean.shape
+    rows = both // 2
+    keys(layer << 24, 0, schedule, np.empty(columns, np.uint32), np.empty(columns, np.uint32), key)
+    # Cell 2k is the positive one of row k, cell 2k + 1 the negative one.
+    numbers = np.empty(both, np.uint16)
+    for k in range(rows):
+        numbers[k], numbers[rows + k] = U16(2 * k), U16(2 * k + 1)
+    x, y = np.empty(both, np.uint16), np.empty(both, np.uint16)
+    lower, higher = np.empty(both, np.uint16), np.empty(both, np.uint16)
+    g, code = np.empty(both, np.int32), np.empty(both, np.int32)
+    block = np.empty((BLOCK, rows), np.float32)
+    for first in range(0, columns, BLOCK):
+        count = min(BLOCK, columns - first)
+        for c in range(count):
+            x[:] = numbers
+            y[:] = key[first + c, 3]
+            rounds(x, y, key[first + c])
+            normals(x, y, table, lower, higher, g)
+            cells(x, y, g, mean[first + c], sigma[first + c], law, code)
+            pairs(code[:rows], code[rows:], block[c])
+        part = out[:, first : first + count]
         for k in range(rows):
-            code[2 * k] = max(np.int32(targets[m, k]), 0)
-            code[2 * k + 1] = max(-np.int32(targets[m, k]), 0)
-        for i in range(2 * rows):
-            a = code[i]
-            value = np.int32(np.int32(mean[a] + np.int32(sigma[a] * g[i])) >> np.int32(16))
-            c = min(max(value, np.int32(0)), top)
-            u = np.int32(x[i] & U16(0xFFF0)) | np.int32(y[i] & U16(15))
-            c = code_high if u >= stuck_high else c
-            code[i] = code_low if u < stuck_low else c
-        for k in range(rows):
-            out[k, m] = code[2 * k] - code[2 * k + 1]
+            for c in range(count):
+                part[k, c] = block[c, k]
