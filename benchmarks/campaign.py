@@ -75,7 +75,8 @@ def single(image: ChipImage, x: Any) -> dict[str, float]:
 
 def peer(python: Path, script: str, weights: Path, images: int, chips: int) -> float:
     """Images x chips a second of a peer, in its own environment."""
-    command: list[str | Path] = [python, HERE / script, weights, "--images", str(images), "--chips", str(chips)]
+    sizes = ["--images", str(images), "--chips", str(chips)]
+    command: list[str | Path] = [python, HERE / script, weights, *sizes]
     done = subprocess.run(command, env=os.environ | THREADS, capture_output=True, text=True, cwd=HERE)
     if done.returncode:
         sys.exit(f"{script} failed:\n{done.stderr[-2000:]}")
