@@ -18,6 +18,14 @@ class NetworkError(EmulatorError):
     """A network description that is inconsistent, or a file that does not hold one."""
 
 
+class UnsupportedNodeError(NetworkError):
+    """A node of a model that cannot be imported; the message names it and what would work instead."""
+
+    def __init__(self, node: str, kind: str, instead: str) -> None:
+        super().__init__(f"node {node!r} ({kind}) is not supported; {instead}")
+        self.node, self.kind, self.instead = node, kind, instead
+
+
 class PhysicsError(EmulatorError):
     """A device parameter outside its physical or fitted range."""
 

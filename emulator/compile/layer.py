@@ -13,7 +13,7 @@ from emulator.chips import Chip
 from emulator.compile import converters
 from emulator.compile.devices import Neurons, curves_of, make_neurons
 from emulator.compile.mitigation import Mitigation
-from emulator.compile.neuron import Window, choose_window, shape_of, trained_outputs
+from emulator.compile.neuron import Window, shape_of, trained_outputs, window_of
 from emulator.compile.pwl import PwlTable, fit_pwl
 from emulator.compile.ranges import AdcRange, Sums, column_sums
 from emulator.compile.report import LayerReport
@@ -158,7 +158,7 @@ def compile_layer(
 
     activation = dense.activation
     shape = shape_of(activation, chip.neuron)
-    window = choose_window(shape, options.segments)
+    window = window_of(activation, shape, options.segments)
     neurons = make_neurons(activation, chip, dense.outputs, devices_rng)
     table, curve, error = _add_curves(neurons, window, table, dense.outputs, options)
     scale, vshift = scale_and_shift(window.per_unit * step / neurons.peaks)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.chips import Neuron
-from emulator.network.activation import NAMED, Activation, Ndr
+from emulator.network.activation import NAMED, Activation, Ndr, Sampled
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
 
 Floats = npt.NDArray[np.float64]
@@ -61,8 +61,7 @@ def shape_of(activation: Activation, neuron: Neuron) -> Shape:
     if isinstance(activation, Ndr):
         device = neuron.device
         return lambda u: np.clip(device.shape(u), 0.0, 1.0)
-    function = NAMED[activation.name]
-    return lambda u: np.clip(np.asarray(function(u), np.float64), 0.0, 1.0)
+    return trained_shape(activation)
 
 
 def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Floats]:
@@ -74,7 +73,7 @@ def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Flo
 
 def trained_shape(activation: Activation) -> Shape:
     """The curve the network was trained with, in its own unit, outputs 0..1."""
-    function = activation.shape if isinstance(activation, Ndr) else NAMED[activation.name]
+    function = activation.shape if isinstance(activation, Ndr | Sampled) else NAMED[activation.name]
     return lambda u: np.clip(np.asarray(function(u), np.float64), 0.0, 1.0)
 
 
@@ -82,6 +81,13 @@ def trained_outputs(activation: Activation, z: Floats) -> Floats:
     """The float network's outputs (n, M) in 0..1 of pre-activations ``z``, whatever the chip's device."""
     heights, peaks = heights_and_peaks(activation, z.shape[1])
     return heights * trained_shape(activation)(z / peaks)
+
+
+def window_of(activation: Activation, shape: Shape, segments: int) -> Window:
+    """The window for a layer: a sampled function's own ends, else the best of ``choose_window``."""
+    if isinstance(activation, Sampled):
+        return Window(*activation.ends, segments, 0.0)
+    return choose_window(shape, segments)
 
 
 def choose_window(shape: Shape, segments: int) -> Window:

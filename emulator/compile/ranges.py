@@ -86,20 +86,23 @@ def calibrate(
     low, high = (flat.min(axis=1), flat.max(axis=1)) if bound is None else (-bound, bound)
     centre, half = (low + high) / 2, (high - low) / 2
     half = np.maximum(half, max(half.max() / RANGE_SPAN, 1.0))
+    # No finer than lets the offset, -centre in steps, be written down: it matters at 12 bits.
+    reach = np.abs(centre) * float((1 << adc_bits) - 1) / (2 * OFFSET_MAX)
     # A slice counts with the square of its place value in the partial sum.
     place = np.tile(np.repeat(4.0 ** (dac_bits * np.arange(steps)), n), tiles)
     codes = float((1 << adc_bits) - 1)
     weight = np.ones(columns)
     if ratio is not None or policy == "layer":
         weight = np.ones(columns) if ratio is None else ratio / ratio.max()
-        half = (half * weight).max() / weight
+        half, reach = ((v * weight).max() / weight for v in (half, reach))
     factors = FACTORS if bound is None else np.ones(1)
-    errors = np.stack([_mean_square(flat - centre[:, None], half * f, codes, place) for f in factors])
+    ranges = np.maximum(half * factors[:, None], reach)
+    errors = np.stack([_mean_square(flat - centre[:, None], r, codes, place) for r in ranges])
     if ratio is not None or policy == "layer":
-        factor = np.full(columns, factors[(errors * weight**2).sum(axis=1).argmin()])
+        chosen = np.full(columns, (errors * weight**2).sum(axis=1).argmin())
     else:
-        factor = factors[errors.argmin(axis=0)]
-    wanted = codes / (2 * half * factor)
+        chosen = errors.argmin(axis=0)
+    wanted = codes / (2 * ranges[chosen, np.arange(columns)])
     shift = min(SHIFT_MAX, int(np.floor(np.log2(GAIN_MAX / wanted.max()))))
     gain = np.clip(np.rint(wanted * (1 << shift)), 1, GAIN_MAX)
     offset = np.clip(np.rint(-centre * gain / (1 << shift) - 0.5), OFFSET_MIN, OFFSET_MAX)

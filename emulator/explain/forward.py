@@ -12,7 +12,7 @@ from emulator.chips import Chip
 from emulator.compile.converters import column_gain
 from emulator.compile.devices import Neurons, curves_of
 from emulator.compile.layer import LayerDetail
-from emulator.compile.neuron import Window, choose_window, heights_and_peaks, trained_outputs, trained_shape
+from emulator.compile.neuron import Window, heights_and_peaks, trained_outputs, trained_shape, window_of
 from emulator.compile.pwl import fit_pwl
 from emulator.explain.causes import weight_changes
 from emulator.network import Activation, Network
@@ -148,7 +148,7 @@ def _activated(
     if "PWL fit" in causes:
         window = stage.detail.window
         if "NDR device" not in causes or window is None:
-            window = choose_window(trained_shape(stage.activation), segments)
+            window = window_of(stage.activation, trained_shape(stage.activation), segments)
         y = _table(neurons, window, z / neurons.peaks, segments, table_bits)
     else:
         y = neurons.curves(z / neurons.peaks)

@@ -1,4 +1,4 @@
-"""Activations of a hidden layer: an NDR neuron with its own parameters, or a named unary function.
+"""Activations of a hidden layer: an NDR neuron with its own parameters, a named or a sampled unary function.
 
 Every activation returns values in [0, 1]; the compiler scales them to codes 0..255.
 """
@@ -81,15 +81,7 @@ class Ndr:
         _within("activation peak", self.peak, 1e-6, 1e6)
         _within("activation height", self.height, 1e-6, 1.0)
         if self.curve is not None:
-            curve = np.ascontiguousarray(self.curve, np.float32)
-            if curve.ndim != 2 or len(curve) != 2 or curve.shape[1] < 2:
-                raise NetworkError(
-                    f"activation curve has shape {curve.shape}; accepted: (2, P), P at least 2"
-                )
-            if not (np.isfinite(curve[0]).all() and (np.diff(curve[0]) > 0).all()):
-                raise NetworkError("activation curve[0] does not rise; accepted: strictly rising values of u")
-            _within("activation curve[1]", curve[1], 0.0, 1.0)
-            object.__setattr__(self, "curve", curve)
+            object.__setattr__(self, "curve", _curve("activation curve", self.curve))
 
     def shape(self, u: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """f(u), the curve in its own unit, of any shape."""
@@ -115,7 +107,57 @@ class Named:
         return NAMED[self.name](v).astype(np.float32)
 
 
-Activation = Ndr | Named
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Any unary function, the same for every neuron of the layer: linear between points, held at the ends.
+
+    Parameters
+    ----------
+    name:
+        What it samples, for messages and reports.
+    points:
+        float32 (2, P), P >= 2: rising pre-activations, then outputs in 0..1. The chip's table spans exactly
+        the stretch between the first and the last point.
+
+    Raises
+    ------
+    NetworkError
+        When the points do not rise or an output is out of range.
+    """
+
+    name: str
+    points: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", _curve("activation points", self.points))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """First and last pre-activation."""
+        return float(self.points[0, 0]), float(self.points[0, -1])
+
+    def shape(self, u: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """The function at ``u``, of any shape."""
+        values: npt.NDArray[np.float64] = np.interp(u, *self.points.astype(np.float64))
+        return values
+
+    def __call__(self, v: Floats) -> Floats:
+        """Outputs in [0, 1] of pre-activations ``v``."""
+        return self.shape(v).astype(np.float32)
+
+
+Activation = Ndr | Named | Sampled
+
+
+def _curve(field: str, points: npt.ArrayLike) -> Floats:
+    """float32 (2, P) with rising first row and second row in 0..1, or NetworkError."""
+    curve = np.ascontiguousarray(points, np.float32)
+    if curve.ndim != 2 or len(curve) != 2 or curve.shape[1] < 2:
+        raise NetworkError(f"{field} has shape {curve.shape}; accepted: (2, P), P at least 2")
+    if not (np.isfinite(curve[0]).all() and (np.diff(curve[0]) > 0).all()):
+        raise NetworkError(f"{field}[0] does not rise; accepted: strictly rising values of u")
+    _within(f"{field}[1]", curve[1], 0.0, 1.0)
+    return curve
 
 
 def _within(field: str, array: Floats, low: float, high: float) -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
 from emulator.files import whole_file
-from emulator.network.activation import Activation, Floats, Named, Ndr
+from emulator.network.activation import Activation, Floats, Named, Ndr, Sampled
 from emulator.spec.archive import read_arrays
 
 FORMAT = "ndrite-network"
 FORMAT_VERSION = 1
 BYTES_MAX = 256 << 20
+SAMPLED = "sampled:"
+"""Prefix of the kind of a layer with a sampled activation, before its name."""
 NDR_ARRAYS = {"ndr": ("peak", "height"), "ndr-curve": ("peak", "height", "curve")}
 """Arrays of a layer with NDR neurons, by the kind in the manifest."""
 
@@ -134,29 +137,39 @@ class Network:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file in whole or not at all (temporary file, then rename)."""
-        path = Path(path)
-        arrays: dict[str, Any] = {}
-        kinds: list[str | None] = []
-        for i, layer in enumerate(self.layers):
-            arrays |= {f"layer{i}.weights": layer.weights, f"layer{i}.bias": layer.bias}
-            if isinstance(layer.activation, Ndr):
-                arrays |= {
-                    f"layer{i}.peak": layer.activation.peak,
-                    f"layer{i}.height": layer.activation.height,
-                }
-                if layer.activation.curve is not None:
-                    arrays[f"layer{i}.curve"] = layer.activation.curve
-            kinds.append(_kind(layer.activation))
-        manifest = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "name": self.name,
-            "activations": kinds,
-            "provenance": self.provenance,
-        }
-        text = np.array(json.dumps(manifest, sort_keys=True))
-        with whole_file(path) as file:
-            np.savez_compressed(file, manifest=text, **arrays)
+        save_layers(path, self.layers, self.name, self.provenance)
+
+
+def save_layers(
+    path: str | os.PathLike[str],
+    layers: tuple[Dense, ...],
+    name: str,
+    provenance: dict[str, Any],
+    more: dict[str, Any] | None = None,
+) -> None:
+    """Write a network file, in whole or not at all; ``more`` goes into the manifest."""
+    arrays: dict[str, Any] = {}
+    kinds: list[str | None] = []
+    for i, layer in enumerate(layers):
+        arrays |= {f"layer{i}.weights": layer.weights, f"layer{i}.bias": layer.bias}
+        if isinstance(layer.activation, Ndr):
+            arrays |= {f"layer{i}.peak": layer.activation.peak, f"layer{i}.height": layer.activation.height}
+            if layer.activation.curve is not None:
+                arrays[f"layer{i}.curve"] = layer.activation.curve
+        if isinstance(layer.activation, Sampled):
+            arrays[f"layer{i}.points"] = layer.activation.points
+        kinds.append(_kind(layer.activation))
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "activations": kinds,
+        "provenance": provenance,
+        **(more or {}),
+    }
+    text = np.array(json.dumps(manifest, sort_keys=True))
+    with whole_file(Path(path)) as file:
+        np.savez_compressed(file, manifest=text, **arrays)
 
 
 def load_network(path: str | os.PathLike[str]) -> Network:
@@ -169,18 +182,35 @@ def load_network(path: str | os.PathLike[str]) -> Network:
     NetworkError
         When the file is not a network of this format version, or is damaged.
     """
+    return read_network(path, _dense_only)
+
+
+Manifest = dict[str, Any]
+T = TypeVar("T")
+
+
+def read_network(path: str | os.PathLike[str], assemble: Callable[[tuple[Dense, ...], Manifest], T]) -> T:
+    """What ``assemble`` makes of a file's layers and manifest; errors as ``load_network``'s."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such network file")
     try:
-        return _assemble(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX))
+        return assemble(*_read(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX)))
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NetworkError(f"{path}: not a network file ({error})") from None
 
 
-def _assemble(arrays: dict[str, npt.NDArray[Any]]) -> Network:
+def _dense_only(layers: tuple[Dense, ...], manifest: Manifest) -> Network:
+    if manifest.get("convolutions"):
+        raise NetworkError(
+            "a convolutional network; accepted here: fully connected layers (see docs/networks.md)"
+        )
+    return Network(layers, str(manifest["name"]), dict(manifest.get("provenance", {})))
+
+
+def _read(arrays: dict[str, npt.NDArray[Any]]) -> tuple[tuple[Dense, ...], Manifest]:
     if "manifest" not in arrays:
         raise NetworkError("no manifest in the file; accepted: a file written by Network.save")
     manifest = json.loads(str(arrays["manifest"]))
@@ -190,7 +220,8 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]]) -> Network:
         raise NetworkError(f"format_version is {manifest.get('format_version')}; accepted: {FORMAT_VERSION}")
     layers = []
     for i, kind in enumerate(manifest["activations"]):
-        names = ("weights", "bias", *NDR_ARRAYS.get(kind, ()))
+        sampled = isinstance(kind, str) and kind.startswith(SAMPLED)
+        names = ("weights", "bias", *NDR_ARRAYS.get(kind, ()), *(("points",) if sampled else ()))
         for name in names:
             if f"layer{i}.{name}" not in arrays:
                 raise NetworkError(f"array layer{i}.{name} is missing")
@@ -198,10 +229,12 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]]) -> Network:
         activation: Activation | None = None
         if kind in NDR_ARRAYS:
             activation = Ndr(part["peak"], part["height"], part.get("curve"))
+        elif sampled:
+            activation = Sampled(kind.removeprefix(SAMPLED), part["points"])
         elif kind is not None:
             activation = Named(kind)
         layers.append(Dense(part["weights"], part["bias"], activation))
-    return Network(tuple(layers), str(manifest["name"]), dict(manifest.get("provenance", {})))
+    return tuple(layers), manifest
 
 
 def _kind(activation: Activation | None) -> str | None:
@@ -209,4 +242,6 @@ def _kind(activation: Activation | None) -> str | None:
         return None
     if isinstance(activation, Named):
         return activation.name
+    if isinstance(activation, Sampled):
+        return SAMPLED + activation.name
     return "ndr" if activation.curve is None else "ndr-curve"

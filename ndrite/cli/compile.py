@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ndrite.cli.files import load_array
+from ndrite.cli.files import load_codes
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table
 from ndrite.shipped import CALIBRATION_SAMPLES
@@ -27,7 +27,7 @@ from ndrite.shipped import CALIBRATION_SAMPLES
     "samples_path",
     metavar="X.npy",
     type=click.Path(path_type=Path),
-    help="uint8 (n, inputs) typical inputs that set ADC ranges; "
+    help="Typical inputs that set ADC ranges: uint8 (n, inputs), or floats for an imported network; "
     f"default: {CALIBRATION_SAMPLES} shipped test images.",
 )
 @click.option(
@@ -68,7 +68,7 @@ def command(
     samples = (
         labelled_images(floats.inputs)[0][:CALIBRATION_SAMPLES]
         if samples_path is None
-        else load_array(samples_path)
+        else load_codes(samples_path, floats.provenance)
     )
     with warnings.catch_warnings():
         # They come with the report and are printed below, one line each.

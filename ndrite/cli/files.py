@@ -48,6 +48,26 @@ def load_array(path: Path) -> npt.NDArray[Any]:
     return np.array(array)
 
 
+def load_codes(path: Path, provenance: dict[str, Any]) -> npt.NDArray[np.uint8]:
+    """Input codes from a file: floats by the input range in a network's or image's provenance, else as
+    they are.
+
+    Raises
+    ------
+    InputError
+        As ``load_array``, and for floats of fewer than two axes.
+    """
+    from emulator.network import InputRange
+
+    x = load_array(path)
+    inputs = InputRange.from_provenance(provenance)
+    if not np.issubdtype(x.dtype, np.floating) or inputs is None:
+        return x
+    if x.ndim < 2:
+        raise InputError(f"{path}: {x.dtype} {x.shape}; accepted: (n, inputs)")
+    return inputs.encode(x)
+
+
 def save_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an ``.npy`` file in whole or not at all."""
     with whole_file(path) as file:

@@ -8,7 +8,7 @@ import click
 
 from emulator.spec import ChipImage
 from host.inputs import check_inputs
-from ndrite.cli.files import load_array, save_array
+from ndrite.cli.files import load_codes, save_array
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import print_json, progress_bar
 from ndrite.url import connect
@@ -22,7 +22,7 @@ from ndrite.url import connect
     required=True,
     metavar="X.npy",
     type=click.Path(path_type=Path),
-    help="uint8 (n, inputs): input codes 0..255.",
+    help="Input codes uint8 (n, inputs), or floats for the image of an imported network.",
 )
 @click.option(
     "-o",
@@ -60,7 +60,9 @@ def command(
     """
     image = ChipImage.load(image_path)
     # Before the board is opened: a wrong file should not cost a compilation first.
-    x = check_inputs(load_array(inputs_path), image.inputs, seed=seed, first_index=first_index)
+    x = check_inputs(
+        load_codes(inputs_path, image.provenance), image.inputs, seed=seed, first_index=first_index
+    )
     if not output.parent.is_dir():
         raise click.UsageError(f"{output.parent}: no such folder")
     with connect(url) as board:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ OK, FAILED_CHECK, BAD_INPUT, DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
 COMMANDS = {
     "demo": "The shipped network: float, golden model and RTL side by side.",
     "info": "What a board says it is.",
+    "import": "A PyTorch or ONNX model: write a float network.",
     "compile": "A float network onto a chip: write a chip image.",
     "train": "Train a network through a chip's errors: write a float network.",
     "calibrate": "Tune a programmed chip's neurons by ECRAM pulses: write the tuned image.",
@@ -46,7 +48,8 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"ndrite.cli.{cmd_name}")
+        file = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"ndrite.cli.{file}")
         command: click.Command = module.command
         return command
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.compile.neuron import choose_window, curves, heights_and_peaks, shape_of
+from emulator.compile.neuron import curves, heights_and_peaks, shape_of, window_of
 from emulator.golden.neuron import neuron
 from emulator.network import Ndr, Network
 from emulator.spec import ChipImage, Layer
@@ -47,7 +47,7 @@ def neuron_curve(network: Network, image: ChipImage) -> NeuronCurve | None:
     chip, layer = chip_of(image), image.layers[0]
     m = int(activation.height.argmax())
     segments = image.curve_base.shape[1]
-    window = choose_window(shape_of(activation, chip.neuron), segments)
+    window = window_of(activation, shape_of(activation, chip.neuron), segments)
     heights, _ = heights_and_peaks(activation, layer.outputs)
     codes = np.arange(V_MIN, V_MAX + 1, dtype=np.int64)
     volts = window.values() * chip.neuron.peak_voltage_V

@@ -1,0 +1,95 @@
+"""import_model: any model this package can read, as a network with its report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import NetworkError, UnsupportedNodeError
+from emulator.importing.chain import Shape, Step
+from emulator.importing.lower import Imported, lower
+from emulator.network.inputs import InputRange
+
+SUFFIXES = (".onnx", ".pt", ".pth")
+
+
+def import_model(
+    model: str | os.PathLike[str] | Any,
+    *,
+    samples: npt.ArrayLike | None = None,
+    input_range: tuple[float, float] | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    output: str | None = None,
+    name: str | None = None,
+) -> Imported:
+    """Import a PyTorch module, or an ``.onnx``, ``.pt`` or ``.pth`` file.
+
+    Parameters
+    ----------
+    model:
+        Path, or a ``torch.nn.Module``.
+    samples:
+        Typical inputs in the model's own unit, float (n, ...): they set the range of every input and every
+        activation, and the errors are measured on them.
+    input_range:
+        (low, high) that input codes 0 and 255 stand for, the same for all inputs; default: what the samples
+        span, each input by itself (all alike for convolutional models), or 0..1 without samples.
+    input_shape:
+        Shape of one sample, where the model leaves it open.
+    output:
+        Output of an ONNX model to take.
+    name:
+        The network's name; by default the file's or the module's.
+
+    Raises
+    ------
+    UnsupportedNodeError
+        Naming the node, its kind and what would work instead.
+    NetworkError
+        When the file is none of these, or the samples do not fit.
+    MissingExtraError
+        When the package for the file's kind is not installed.
+    """
+    limits = None if input_range is None else InputRange(*(np.array([v], np.float64) for v in input_range))
+    path = Path(model) if isinstance(model, str | os.PathLike) else None
+    try:
+        steps, shape, notes = _read(model, path, input_shape, output)
+        x = None if samples is None else _samples(samples, shape)
+        name = name or (type(model).__name__ if path is None else path.stem)
+        return lower(steps, shape, name=name, samples=x, input_range=limits, notes=notes)
+    except UnsupportedNodeError as error:
+        if path is None:
+            raise
+        raise UnsupportedNodeError(f"{path}: {error.node}", error.kind, error.instead) from None
+
+
+def _read(
+    model: Any, path: Path | None, shape: Shape | None, output: str | None
+) -> tuple[tuple[Step, ...], Shape, list[str]]:
+    if path is not None and path.suffix not in SUFFIXES:
+        raise NetworkError(f"{path}: suffix is {path.suffix!r}; accepted: {', '.join(SUFFIXES)}")
+    if path is not None and path.suffix == ".onnx":
+        from emulator.importing.onnx_model import read_onnx
+
+        return read_onnx(path, shape=shape, output=output)
+    from emulator.importing.torch_model import load_torch, read_torch
+
+    if path is not None:
+        model = load_torch(path)
+    elif not hasattr(model, "named_modules"):
+        raise NetworkError(f"model is {type(model).__name__}; accepted: a path or a torch.nn.Module")
+    return read_torch(model, shape=shape)
+
+
+def _samples(samples: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    x = np.asarray(samples, np.float64)
+    size = int(np.prod(shape))
+    if x.ndim < 2 or not len(x) or x.size != len(x) * size:
+        raise NetworkError(f"samples have shape {x.shape}; accepted: (n, {', '.join(map(str, shape))})")
+    if not np.isfinite(x).all():
+        raise NetworkError("samples hold a value that is not finite; accepted: finite numbers")
+    return x.reshape(len(x), *shape)

@@ -1,0 +1,90 @@
+"""What a network's inputs are in the user's own unit, and how they become the chip's codes 0..255.
+
+A chip takes codes only. Signed inputs, or inputs of any other scale, are moved and stretched to 0..1, and the
+first layer's weights and bias undo that exactly: ``w @ x + b = (w * span) @ u + (b + w @ low)`` for
+``u = (x - low) / span``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import NetworkError
+from emulator.spec.arithmetic import INPUT_MAX
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class InputRange:
+    """The values that codes 0 and 255 stand for: float64 (K,), or (1,) for all inputs alike.
+
+    Raises
+    ------
+    NetworkError
+        When a range is empty or not finite.
+    """
+
+    low: Floats
+    high: Floats
+
+    def __post_init__(self) -> None:
+        low, high = (np.atleast_1d(np.asarray(v, np.float64)) for v in (self.low, self.high))
+        if low.ndim != 1 or low.shape != high.shape:
+            raise NetworkError(f"input range is {low.shape} and {high.shape}; accepted: (K,) both, or (1,)")
+        if not (np.isfinite(low).all() and np.isfinite(high).all() and (high > low).all()):
+            raise NetworkError("input range: high is not above low; accepted: finite, high above low")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    @classmethod
+    def of_samples(cls, x: npt.ArrayLike, *, each: bool = True) -> Self:
+        """The range of samples (n, ...): of every input by itself, or one for all. Constant inputs get 1."""
+        flat = np.asarray(x, np.float64).reshape(len(np.asarray(x)), -1)
+        flat = flat if each else flat.reshape(-1, 1)
+        low, high = flat.min(axis=0), flat.max(axis=0)
+        return cls(low, np.where(high > low, high, low + 1.0))
+
+    @classmethod
+    def from_provenance(cls, provenance: dict[str, Any]) -> Self | None:
+        """The range in a network's provenance (or in the ``network`` part of a chip image's), if any."""
+        where = provenance.get("network", provenance)
+        content = where.get("input") if isinstance(where, dict) else None
+        if not isinstance(content, dict):
+            return None
+        try:
+            return cls(content["low"], content["high"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise NetworkError(f"provenance input is {content!r}; accepted: low and high ({error})") from None
+
+    @property
+    def span(self) -> Floats:
+        """high - low."""
+        return self.high - self.low
+
+    def as_dict(self) -> dict[str, list[float]]:
+        """Plain lists, for JSON."""
+        return {"low": self.low.tolist(), "high": self.high.tolist()}
+
+    def unit(self, x: npt.ArrayLike) -> Floats:
+        """Inputs (n, ...) as 0..1, float64 (n, K); values outside the range are held at its ends."""
+        x = np.asarray(x, np.float64)
+        flat = x.reshape(len(x), -1)
+        if self.low.size not in (1, flat.shape[1]):
+            raise NetworkError(f"x has {flat.shape[1]} inputs; accepted: {self.low.size}")
+        if not np.isfinite(flat).all():
+            raise NetworkError("x holds a value that is not finite; accepted: finite numbers")
+        clipped: Floats = np.clip((flat - self.low) / self.span, 0.0, 1.0)
+        return clipped
+
+    def encode(self, x: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """Codes uint8 (n, K) of inputs (n, ...)."""
+        return np.rint(self.unit(x) * INPUT_MAX).astype(np.uint8)
+
+    def decode(self, codes: npt.NDArray[np.uint8]) -> Floats:
+        """What codes (n, K) stand for."""
+        return self.low + codes.astype(np.float64) * (self.span / INPUT_MAX)

@@ -1,0 +1,239 @@
+"""Models of other libraries, each with its own float outputs."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+pytest.importorskip("onnx", reason="needs ndrite[onnx]")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs ndrite[import-check]")
+skl2onnx = pytest.importorskip("skl2onnx", reason="needs ndrite[import-check]")
+
+nn = torch.nn
+
+
+@dataclass
+class Case:
+    """A model (module or file), its samples, and its own outputs as a function of inputs."""
+
+    model: Any
+    x: np.ndarray
+    outputs: Callable[[np.ndarray], np.ndarray]
+    shape: tuple[int, ...] | None = None
+
+
+def normal(n: int, *shape: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, *shape)).astype(np.float32)
+
+
+def torch_case(model: Any, x: np.ndarray, shape: tuple[int, ...] | None = None) -> Case:
+    """In evaluation mode, its batch norms with statistics and factors that are not trivial."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            for tensor, low, high in (
+                (module.running_mean, -0.3, 0.3),
+                (module.running_var, 0.5, 2.0),
+                (module.weight.data, 0.5, 1.5),
+                (module.bias.data, -0.3, 0.3),
+            ):
+                tensor.uniform_(low, high)
+    model.eval()
+
+    def outputs(x: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return model(torch.from_numpy(np.asarray(x, np.float32))).numpy()
+
+    return Case(model, x, outputs, shape)
+
+
+def onnx_case(path: Path, x: np.ndarray, output: int | str = 0) -> Case:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def outputs(x: np.ndarray) -> np.ndarray:
+        found = session.run(None, {name: np.asarray(x, np.float32)})
+        index = output if isinstance(output, int) else [o.name for o in session.get_outputs()].index(output)
+        return np.asarray(found[index])
+
+    return Case(path, x, outputs)
+
+
+class Composite(nn.Module):
+    """Swish and a dendrite written out, and an activation that torch has no module for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(12, 24), nn.Linear(24, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.a(x)
+        x = self.b(x * torch.sigmoid(x))
+        u = torch.clamp(x + 0.5, min=0)
+        return self.c(u * torch.exp(1 - u))
+
+
+class LeNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.c1, self.c2 = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 8, 3)
+        self.f1, self.f2 = nn.Linear(32, 20), nn.Linear(20, 10)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.max_pool2d(torch.relu(self.c1(x)), 2)
+        x = torch.nn.functional.avg_pool2d(torch.tanh(self.c2(x)), 2)
+        return self.f2(torch.relu(self.f1(x.view(x.size(0), -1))))
+
+
+def seeded(build: Callable[[], Any]) -> Any:
+    torch.manual_seed(3)
+    return build()
+
+
+def exported(folder: Path, model: Any, x: np.ndarray, *, dynamo: bool) -> Path:
+    """Written by one of torch.onnx's two exporters, with an open batch axis."""
+    path = folder / "model.onnx"
+    example = (torch.from_numpy(x[:2]),)
+    model.eval()
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        if dynamo:
+            pytest.importorskip("onnxscript", reason="needs ndrite[import-check]")
+            batch = torch.export.Dim("batch")
+            torch.onnx.export(model, example, path, dynamo=True, dynamic_shapes=({0: batch},))
+        else:
+            axes = {"x": {0: "batch"}}
+            torch.onnx.export(
+                model, example, path, dynamo=False, input_names=["x"], dynamic_axes=axes, opset_version=17
+            )
+    return path
+
+
+def sklearn_file(folder: Path, model: Any, inputs: int, **options: Any) -> Path:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    proto = skl2onnx.convert_sklearn(
+        model, initial_types=[("x", FloatTensorType([None, inputs]))], options=options or None
+    )
+    path = folder / "model.onnx"
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+def _sequential(*layers: Any) -> Callable[[Path], Case]:
+    def build(folder: Path) -> Case:
+        model = seeded(lambda: nn.Sequential(*(layer() for layer in layers)))
+        first = next(m for m in model.modules() if isinstance(m, nn.Linear))
+        return torch_case(model, normal(300, first.in_features))
+
+    return build
+
+
+def _maps(build: Callable[[], Any]) -> Callable[[Path], Case]:
+    def case(folder: Path) -> Case:
+        return torch_case(seeded(build), normal(60, 1, 12, 12), (1, 12, 12))
+
+    return case
+
+
+def _batch_norms() -> Any:
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1, bias=False),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 8, 3, stride=2, groups=2),
+        nn.GELU(),
+        nn.BatchNorm2d(8),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 4),
+    )
+
+
+def _torch_onnx(build: Callable[[], Any], shape: tuple[int, ...], *, dynamo: bool) -> Callable[[Path], Case]:
+    def case(folder: Path) -> Case:
+        x = normal(80, *shape)
+        return onnx_case(exported(folder, seeded(build), x, dynamo=dynamo), x)
+
+    return case
+
+
+def _classifier(activation: str, inputs: int, **options: Any) -> Callable[[Path], Case]:
+    def case(folder: Path) -> Case:
+        from sklearn.neural_network import MLPClassifier
+
+        x = normal(300, inputs)
+        y = (x[:, 0] > 0).astype(int) + (x[:, 1] > 0.5)
+        model = MLPClassifier((24,), activation=activation, max_iter=30, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(x, y)
+        return onnx_case(sklearn_file(folder, model, inputs, zipmap=False), x, "probabilities")
+
+    return case
+
+
+def _regressor(folder: Path) -> Case:
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x = normal(300, 5) * np.array([1, 10, 0.1, 1000, 5], np.float32) + np.array([0, 50, 0, 0, -3], np.float32)
+    y = np.sin(x[:, 0]) + 0.1 * x[:, 1]
+    model = make_pipeline(
+        StandardScaler(),
+        MLPRegressor(hidden_layer_sizes=(30, 20), activation="tanh", max_iter=60, random_state=0),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(x, y)
+    return onnx_case(sklearn_file(folder, model, 5), x)
+
+
+def _saved_file(folder: Path) -> Case:
+    model = seeded(lambda: nn.Sequential(nn.Linear(10, 16), nn.Softplus(), nn.Dropout(), nn.Linear(16, 4)))
+    case = torch_case(model, normal(200, 10))
+    torch.save(model, folder / "model.pt")
+    case.model = folder / "model.pt"
+    return case
+
+
+CASES: dict[str, Callable[[Path], Case]] = {
+    "torch relu": _sequential(lambda: nn.Linear(20, 32), nn.ReLU, lambda: nn.Linear(32, 5)),
+    "torch gelu, batch norms": _sequential(
+        lambda: nn.BatchNorm1d(20),
+        lambda: nn.Linear(20, 32),
+        lambda: nn.BatchNorm1d(32),
+        nn.GELU,
+        lambda: nn.BatchNorm1d(32),
+        lambda: nn.Linear(32, 16),
+        nn.Tanh,
+        lambda: nn.Linear(16, 3),
+    ),
+    "torch three full layers, leaky relu, sigmoid out": _sequential(
+        lambda: nn.Linear(8, 8), lambda: nn.Linear(8, 12), nn.LeakyReLU, lambda: nn.Linear(12, 1), nn.Sigmoid
+    ),
+    "torch 300 inputs": _sequential(lambda: nn.Linear(300, 20), nn.Hardswish, lambda: nn.Linear(20, 4)),
+    "torch composite": lambda folder: torch_case(seeded(Composite), normal(300, 12)),
+    "torch lenet": _maps(LeNet),
+    "torch convolutions, batch norms, groups": _maps(_batch_norms),
+    "torch file": _saved_file,
+    "onnx torch, tracing exporter": _torch_onnx(Composite, (12,), dynamo=False),
+    "onnx torch lenet, tracing exporter": _torch_onnx(LeNet, (1, 12, 12), dynamo=False),
+    "onnx torch lenet, export exporter": _torch_onnx(LeNet, (1, 12, 12), dynamo=True),
+    "onnx torch elu, export exporter": _torch_onnx(
+        lambda: nn.Sequential(nn.Linear(9, 20), nn.ELU(), nn.Linear(20, 3)), (9,), dynamo=True
+    ),
+    "onnx sklearn classifier relu": _classifier("relu", 12),
+    "onnx sklearn classifier logistic, 200 inputs": _classifier("logistic", 200),
+    "onnx sklearn scaler and regressor tanh": _regressor,
+}

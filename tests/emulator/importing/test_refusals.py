@@ -1,0 +1,136 @@
+"""What cannot be imported is refused by the node's name, with what would work instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emulator.errors import NetworkError, UnsupportedNodeError
+from emulator.importing import import_model
+from tests.emulator.importing.models import exported, nn, normal, seeded, sklearn_file, torch
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, x: Any) -> Any:
+        return self.b(torch.relu(self.a(x)) + x)
+
+
+class Branching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+
+    def forward(self, x: Any) -> Any:
+        return self.a(x) if x.sum() > 0 else x
+
+
+REFUSED = {
+    "lstm": (lambda: nn.Sequential(nn.LSTM(6, 6)), r"'0' \(LSTM\).*Linear layers over a window"),
+    "layer norm": (
+        lambda: nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6), nn.Linear(6, 2)),
+        r"'1' \(LayerNorm\).*BatchNorm1d",
+    ),
+    "residual": (Residual, r"\(add\).*chain of layers without residual"),
+    "control flow": (Branching, r"'Branching' \(forward\).*torch.onnx.export"),
+    "activation on the input": (
+        lambda: nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Softmax(1), nn.Unfold(2)),
+        r"'3' \(Unfold\)",
+    ),
+    "first a function": (lambda: nn.Sequential(nn.ReLU(), nn.Linear(6, 2)), r"acts on the inputs"),
+    "prelu by channel": (
+        lambda: nn.Sequential(nn.Linear(6, 6), nn.PReLU(6), nn.Linear(6, 2)),
+        r"'1' \(PReLU\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_modules(name: str) -> None:
+    build, message = REFUSED[name]
+    with pytest.raises(UnsupportedNodeError, match=message):
+        import_model(seeded(build), samples=normal(20, 6), input_shape=(6,))
+
+
+def test_an_unbounded_function_needs_samples() -> None:
+    model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 2))
+    with pytest.raises(UnsupportedNodeError, match=r"relu\(x\).*unbounded: give samples"):
+        import_model(model)
+    bounded = nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Linear(6, 2))
+    assert import_model(bounded, input_range=(-1, 1)).report.error_rms is None
+
+
+def test_onnx_nodes_are_named(tmp_path: Path) -> None:
+    path = exported(tmp_path, seeded(Residual), normal(4, 6), dynamo=False)
+    with pytest.raises(UnsupportedNodeError, match=r"model.onnx: /Add' \(Add\).*branches"):
+        import_model(path, samples=normal(20, 6))
+    from sklearn.ensemble import RandomForestClassifier
+
+    x = normal(50, 6)
+    forest = sklearn_file(tmp_path, RandomForestClassifier(3).fit(x, x[:, 0] > 0), 6)
+    with pytest.raises(UnsupportedNodeError, match=r"\(TreeEnsembleClassifier\).*multi-layer perceptron"):
+        import_model(forest, samples=x)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"not a model")
+    with pytest.raises(NetworkError, match=r"a.onnx: not a valid ONNX model"):
+        import_model(tmp_path / "a.onnx")
+    with pytest.raises(FileNotFoundError, match=r"b.onnx: no such model file"):
+        import_model(tmp_path / "b.onnx")
+    with pytest.raises(NetworkError, match=r"accepted: .onnx, .pt, .pth"):
+        import_model(tmp_path / "a.h5")
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "state.pt")
+    with pytest.raises(NetworkError, match="not a state_dict"):
+        import_model(tmp_path / "state.pt")
+
+
+def test_a_torch_file_with_code_of_its_own_is_not_run(tmp_path: Path) -> None:
+    torch.save(Residual(), tmp_path / "own.pt")
+    with pytest.raises(NetworkError, match=r"own.pt: not a module of PyTorch's own layers"):
+        import_model(tmp_path / "own.pt")
+
+
+def test_samples_of_another_size() -> None:
+    model = nn.Sequential(nn.Linear(6, 2))
+    with pytest.raises(NetworkError, match=r"samples have shape \(20, 5\); accepted: \(n, 6\)"):
+        import_model(model, samples=normal(20, 5))
+    with pytest.raises(NetworkError, match="not finite"):
+        import_model(model, samples=np.full((4, 6), np.nan))
+
+
+def test_qonnx_weights_are_quantised_as_the_file_says(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    weights = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    constants = {"w": weights, "s": np.float32(0.25), "z": np.float32(0), "b": np.float32(4)}
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                "Quant",
+                ["w", "s", "z", "b"],
+                ["q"],
+                "quant",
+                domain="qonnx.custom_op.general",
+                signed=1,
+                narrow=0,
+            ),
+            helper.make_node("MatMul", ["x", "q"], ["y"], "product"),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("qonnx.custom_op.general", 1)]
+    save(helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "q.onnx")
+    x = normal(20, 4)
+    imported = import_model(tmp_path / "q.onnx", samples=x)
+    expected = x @ (np.clip(np.round(weights / 0.25), -8, 7) * 0.25)
+    np.testing.assert_allclose(imported.reference(x), expected, rtol=1e-5, atol=1e-6)
