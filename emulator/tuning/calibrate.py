@@ -14,6 +14,7 @@ from emulator.spec import ChipImage
 from emulator.tuning.bank import EcramBank
 from emulator.tuning.learner import Learner, centred, softmax
 from emulator.tuning.retune import Tunable, kinds, moved
+from emulator.tuning.rule import Rule, rate_at
 
 Floats = npt.NDArray[np.float64]
 Infer = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.int32]]
@@ -21,8 +22,6 @@ Infer = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.int32]]
 Program = Callable[[ChipImage], None]
 
 METHODS = ("gradient", "sign", "perturb")
-BETA_1, BETA_2, TINY = 0.8, 0.95, 1e-12
-"""Decay of the gradient's running mean and mean square (Adam's form, shorter as there are few steps)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,14 +116,13 @@ def calibrate(
     states = _read(tunable, tunable.states, banks)
     image = tunable.image(states)
     program(image)
-    memory = [
-        {k: (np.zeros(b.states.size), np.zeros(b.states.size)) for k, b in bank.items()} for bank in banks
-    ]
+    sign = plan.method == "sign"
+    rules = [{k: Rule(b.states.size, sign=sign) for k, b in bank.items()} for bank in banks]
     losses: list[float] = []
     used = 0
     for step in range(plan.steps):
         rows = rng.choice(len(x), min(plan.batch, len(x)), replace=False)
-        rate = plan.rate * (0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * step / plan.steps)))
+        rate = rate_at(plan.rate, step, plan.steps)
         if plan.method == "perturb":
             loss, gradients = _perturbed(
                 tunable, banks, states, x[rows], labels[rows], infer, program, used, rate, rng, plan
@@ -136,18 +134,9 @@ def calibrate(
             gradients = [k.by_kind for k in knobs]
             used += len(rows)
         losses.append(loss)
-        for bank, gradient, remembered in zip(banks, gradients, memory, strict=True):
+        for bank, gradient, rule in zip(banks, gradients, rules, strict=True):
             for kind, ecram in bank.items():
-                g = gradient[kind]
-                if plan.method == "sign":
-                    change = -rate / 3 * np.sign(g)
-                else:
-                    mean, square = remembered[kind]
-                    mean[:] = BETA_1 * mean + (1 - BETA_1) * g
-                    square[:] = BETA_2 * square + (1 - BETA_2) * g * g
-                    corrected = mean / (1 - BETA_1 ** (step + 1))
-                    spread = np.sqrt(square / (1 - BETA_2 ** (step + 1)))
-                    change = -rate * np.clip(corrected / (spread + TINY), -1.0, 1.0)
+                change = rule[kind].change(gradient[kind], rate)
                 if kind == "current":
                     # The sum of heights stays: output converters are set for it, and the largest output
                     # decides.
