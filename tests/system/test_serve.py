@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,22 +15,7 @@ from emulator.golden import Core
 from emulator.spec import ChipImage
 from ndrite import connect
 from ndrite.cli.main import DEVICE, INTERRUPTED, OK, run
-
-MAIN = "from ndrite.cli import main; main()"
-
-
-class Server:
-    def __init__(self, preset: str, link: Path) -> None:
-        command = [sys.executable, "-c", MAIN, "serve", "--preset", preset, "--link", str(link)]
-        self.link = link
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.said = self.process.stdout.readline()
-
-    def stop(self, with_signal: int = signal.SIGINT) -> int:
-        self.process.send_signal(with_signal)
-        self.process.communicate(timeout=30)
-        return self.process.returncode
+from tests.system.serving import Server
 
 
 @pytest.fixture

@@ -1,0 +1,149 @@
+"""Puts each mutant into a copy of the tree, runs its tests and says which one found it.
+
+    python -m tests.trust.mutants.run [--only TEXT] [--markdown docs/mutants.md]
+
+Exit status 1 when a mutant lives that is not argued equivalent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.trust.mutants.catalogue import MUTANTS, Mutant
+
+TREE = Path(__file__).parents[3]
+TIMEOUT_S = 400
+EQUIVALENT = "equivalent: "
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one mutant fared: ``killer`` the test that found it, "" when none did."""
+
+    mutant: Mutant
+    killer: str
+    seconds: float
+
+    @property
+    def verdict(self) -> str:
+        if self.killer:
+            return f"`{self.killer}`"
+        return "argued equivalent" if self.mutant.fault.startswith(EQUIVALENT) else "**LIVES**"
+
+    @property
+    def lives(self) -> bool:
+        return not self.killer and not self.mutant.fault.startswith(EQUIVALENT)
+
+
+def copy_tree(folder: Path) -> None:
+    """The tracked files into ``folder``."""
+    listed = subprocess.run(["git", "ls-files"], cwd=TREE, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        source = TREE / name
+        if source.is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+
+
+def run_tests(folder: Path, tests: tuple[str, ...]) -> tuple[bool, str]:
+    """Whether they passed, and the first that did not."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", *tests]
+    env = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return False, f"{tests[0]} (did not end in {TIMEOUT_S} s)"
+    if process.returncode == 0:
+        return True, ""
+    if process.returncode == 5:
+        sys.exit(f"no test was collected by {tests}")
+    found = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+    return False, found[1] if found else output.strip().splitlines()[-1]
+
+
+def try_mutant(folder: Path, mutant: Mutant) -> Outcome:
+    file = folder / mutant.file
+    sound = file.read_text()
+    if sound.count(mutant.old) != 1:
+        sys.exit(f"{mutant.file}: {mutant.old!r} stands {sound.count(mutant.old)} times; accepted: 1")
+    start = time.monotonic()
+    file.write_text(sound.replace(mutant.old, mutant.new))
+    try:
+        _, killer = run_tests(folder, mutant.tests)
+    finally:
+        file.write_text(sound)
+    return Outcome(mutant, killer, time.monotonic() - start)
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """Markdown table of all outcomes."""
+    lines = ["| fault | where | found by |", "| --- | --- | --- |"]
+    for o in outcomes:
+        lines.append(f"| {o.mutant.fault} | `{o.mutant.file}` | {o.verdict} |")
+    killed = sum(bool(o.killer) for o in outcomes)
+    equivalent = sum(not o.killer and not o.lives for o in outcomes)
+    lives = sum(o.lives for o in outcomes)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{len(outcomes)} mutants: {killed} found, {equivalent} argued equivalent, {lives} living.",
+        ]
+    )
+
+
+HEAD = """# Mutants
+
+Single-line faults put into the gateware, the golden model, the compile path and the packets, one at a time,
+and the first test that went red for each. Made by `make mutants`; the list is in
+`tests/trust/mutants/catalogue.py`.
+
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", help="mutants whose file or fault contains this")
+    parser.add_argument("--markdown", type=Path, help="write the table here, too")
+    options = parser.parse_args()
+    chosen = [m for m in MUTANTS if options.only in m.file or options.only in m.fault]
+    outcomes = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_tree(folder)
+        for mutant in chosen:
+            outcome = try_mutant(folder, mutant)
+            outcomes.append(outcome)
+            print(f"{outcome.seconds:5.0f} s  {mutant.file}: {mutant.fault}: {outcome.verdict}", flush=True)
+    print(table(outcomes).splitlines()[-1])
+    if options.markdown:
+        options.markdown.write_text(HEAD + table(outcomes) + "\n")
+    if any(o.lives for o in outcomes):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
