@@ -12,6 +12,7 @@ from emulator.compile import compile_network
 from emulator.datasets import digits
 from emulator.errors import CompileError
 from emulator.golden import Core
+from emulator.network import Dense, Network
 from emulator.tuning import Plan
 from emulator.tuning.headroom import with_headroom
 from emulator.tuning.insitu import random_start, train_in_situ
@@ -104,6 +105,18 @@ def test_headroom_halves_logits_and_keeps_answers(data, start):
     assert np.polyfit(plain.ravel(), half.ravel(), 1)[0] == pytest.approx(0.5, abs=0.02)
     with pytest.raises(CompileError, match="headroom is 40 bits; accepted: fewer"):
         with_headroom(image, 40)
+
+
+def test_headroom_takes_back_what_rounding_the_offsets_adds(data):
+    weights = np.random.default_rng(0).normal(size=(64, 10))
+    network = Network((Dense(weights, np.zeros(10)),), "one layer")
+    chip = a_chip()
+    tiles = dataclasses.replace(chip, array=dataclasses.replace(chip.array, rows=16))
+    image = compile_network(network, tiles, data[0], seed=1).image
+    assert (image.layers[0].offset % 4 != 0).any()
+    plain, wide = (Core(i).infer(data[0], noise=False) for i in (image, with_headroom(image, 2)))
+    # Rounding of single answers is even; a bias has steps of 4.
+    assert np.abs((4 * wide - plain).mean(axis=0)).max() < 2.5
 
 
 def test_what_cannot_be_trained_says_why(start, data):
