@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 from collections.abc import Iterator
@@ -11,7 +12,10 @@ import numpy as np
 import pytest
 
 from emulator import zoo
+from emulator.chips import load_chip
+from emulator.compile import compile_network
 from emulator.golden import Core
+from emulator.network import Dense, Ndr, Network
 from emulator.spec import ChipImage
 from ndrite import connect
 from ndrite.cli.main import DEVICE, INTERRUPTED, OK, run
@@ -73,3 +77,30 @@ def test_evaluate_through_the_terminal(tmp_path: Path, capsys: pytest.CaptureFix
     assert report["mismatches"] == 0
     assert report["images"] == 20
     assert report["bound_cycles"] == 1696
+
+
+def test_calibrate_through_the_terminal(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chip = load_chip("dendritic-ndr+ecram-pair")
+    chip = dataclasses.replace(chip, array=dataclasses.replace(chip.array, rows=16))  # the tiny geometry's
+    rng = np.random.default_rng(3)
+    neurons = Ndr(np.ones(8, np.float32), np.full(8, 0.5, np.float32))
+    hidden = Dense(rng.normal(size=(20, 8)), np.full(8, 0.3), neurons)
+    network = Network((hidden, Dense(rng.normal(size=(8, 3)), np.zeros(3))), "small")
+    x = rng.integers(0, 256, (300, 20), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", network.forward(x / np.float32(255)).argmax(axis=1))
+    network.save(tmp_path / "float.npz")
+    compile_network(network, chip, x, seed=1).image.save(tmp_path / "image.npz")
+    files = [str(tmp_path / "image.npz"), "--network", str(tmp_path / "float.npz")]
+    samples = ["--inputs", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy"), "--measure", "50"]
+    reports = []
+    for url in (f"uart:{server.link}", "golden:"):
+        output = ["-o", str(tmp_path / "tuned.npz"), "--board", url]
+        assert run(["calibrate", *files, *samples, *output, "--steps", "3", "--batch", "100", "--json"]) == OK
+        reports.append(json.loads(capsys.readouterr().out))
+    assert reports[0]["pulses"] > 0
+    for name in ("tag", "accuracy_before", "accuracy_after", "pulses", "cross_entropy_last"):
+        assert reports[0][name] == reports[1][name], name
+    assert reports[0]["tag"] != f"{ChipImage.load(tmp_path / 'image.npz').tag:08x}"
