@@ -106,29 +106,48 @@ def _minimax_slope(pieces: npt.NDArray[np.float64], r: npt.NDArray[np.float64]) 
     """
     steps = np.diff(pieces, axis=-1)
     low, high = steps.min(axis=-1), steps.max(axis=-1)
+    # Straight pieces (half of a curve is flat) need no search.
+    bent = low < high
+    found: npt.NDArray[np.float64] = (low + high) / 2
+    found[bent] = _searched(pieces[bent], low[bent], high[bent], r)
+    return found
+
+
+def _searched(
+    pieces: npt.NDArray[np.float64],
+    low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
+    r: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Golden-section search between ``low`` and ``high`` (n,) for pieces (n, codes)."""
     a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_a, at_b = _spread(pieces, a, r), _spread(pieces, b, r)
+    work = np.empty_like(pieces)
+    at_a, at_b = _spread(pieces, a, r, work), _spread(pieces, b, r, work)
     for _ in range(SEARCH_STEPS):
         left = at_a <= at_b
         low, high = np.where(left, low, a), np.where(left, b, high)
         # One inner point stays, the other is new.
         new = np.where(left, high - GOLDEN * (high - low), low + GOLDEN * (high - low))
-        at_new = _spread(pieces, new, r)
+        at_new = _spread(pieces, new, r, work)
         a, at_a, b, at_b = (
             np.where(left, new, b),
             np.where(left, at_new, at_b),
             np.where(left, a, new),
             np.where(left, at_a, at_new),
         )
-    middle: npt.NDArray[np.float64] = (low + high) / 2
-    return middle
+    return np.asarray((low + high) / 2, np.float64)
 
 
 def _spread(
-    pieces: npt.NDArray[np.float64], slope: npt.NDArray[np.float64], r: npt.NDArray[np.float64]
+    pieces: npt.NDArray[np.float64],
+    slope: npt.NDArray[np.float64],
+    r: npt.NDArray[np.float64],
+    work: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    spread: npt.NDArray[np.float64] = np.ptp(pieces - slope[..., None] * r, axis=-1)
-    return spread
+    """Largest less least of ``piece - slope * r``, (n,); ``work`` is overwritten."""
+    np.multiply(slope[:, None], r, out=work)
+    np.subtract(pieces, work, out=work)
+    return np.asarray(work.max(axis=1) - work.min(axis=1), np.float64)
 
 
 def _evaluate(
