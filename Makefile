@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
 
-.PHONY: help demo test test-trust fuzz prove test-gates check-pnr boards-page lint types format clean compiler
+.PHONY: help demo test test-trust fuzz prove mutants test-gates check-pnr boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ fuzz: $(DEV_STAMP) ## coverage-guided fuzzing of every parser, FUZZ_SECONDS each
 prove: $(FPGA_STAMP) ## every proof, each shown to find a bug; prints what is proved and how far
 	$(BIN)/pip install --quiet -e '.[prove]'
 	$(BIN)/python -m pytest tests/proofs
+
+mutants: compiler $(DEV_STAMP) ## single-line faults in gateware, golden model and host; docs/mutants.md says which test finds each
+	$(BIN)/pip install --quiet -e '.[fast]'
+	$(BIN)/python -m tests.trust.mutants.run --markdown docs/mutants.md
 
 test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
+from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.spec.packets import Opcode, Status
+from emulator.spec.packets import RESPONSE_FLAG, RESPONSE_HEADER, VERSION, Opcode, Status
 from host.packets import (
     DELIMITER,
     FrameError,
@@ -73,4 +76,12 @@ def test_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = encode_response(Response(1, Opcode.SYNC, Status.OK, 2))[:-1]
     monkeypatch.undo()
     with pytest.raises(VersionError, match="version 9; this host speaks 1"):
+        decode_response(frame)
+
+
+@pytest.mark.parametrize("said", [0, 3, 5])
+def test_a_payload_of_another_length_than_the_header_says_is_refused(said: int) -> None:
+    body = RESPONSE_HEADER.pack(VERSION, 1, Opcode.READ | RESPONSE_FLAG, Status.OK, 0, 2, said) + b"four"
+    frame = cobs.encode(body + zlib.crc32(body).to_bytes(4, "little"))
+    with pytest.raises(FrameError, match=f"4 payload bytes; the header says {said}"):
         decode_response(frame)

@@ -8,7 +8,7 @@ from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
 from host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
-from host.packets import Response, encode_response
+from host.packets import Response, decode_request, encode_response
 from host.session import Command, Session
 from tests.host.responder import FaultyLink, Responder
 
@@ -82,6 +82,14 @@ def test_an_answer_of_wrong_length_is_not_accepted() -> None:
     assert session.statistics.resyncs == 2
 
 
+def test_the_answer_to_another_request_is_not_accepted() -> None:
+    session, link = open_session()
+    session.call(write(42))
+    link.inject(encode_response(Response(session._next - 1, Opcode.READ, Status.OK, 0, b"\x01\0\0\0")))
+    assert int.from_bytes(session.call(read()), "little") == 42
+    assert session.statistics.resyncs == 2
+
+
 def test_silence_ends_in_a_timeout() -> None:
     session, link = open_session()
     session.attempts = 3
@@ -131,7 +139,10 @@ def test_interruption_leaves_a_usable_session() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         session.run((write(i) for i in range(100)), answered=interrupt)
+    sent: list[bytes] = []
+    link.write, plain = (lambda data: (sent.append(data), plain(data))[1]), link.write  # type: ignore[method-assign]
     session.call(write(1234))
+    assert decode_request(sent[1][:-1]).opcode == Opcode.SYNC, "answers of before may still be under way"
     assert link.device.get("scratch") == 1234
     assert int.from_bytes(session.call(read()), "little") == 1234
 

@@ -124,6 +124,18 @@ def test_compiled_loops_equal_numpy(readout: str, dac_bits: int, monkeypatch: py
         np.testing.assert_array_equal(compiled.correct, plain.correct)
 
 
+def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
+    pytest.importorskip("numba", reason="needs ndrite[fast]")
+    image = varied(1, layers=2, readout="analog", dac_bits=8)
+    loudest = tuple(dataclasses.replace(la, sigma_out=65535, var_cell=65535) for la in image.layers)
+    image = dataclasses.replace(image, layers=loudest)
+    x = np.full((50, image.inputs), 255, np.uint8)
+    assert (255**2 * image.inputs * 65535) >> 8 > 1 << 20, "adds to sigma beyond its limit"
+    np.testing.assert_array_equal(
+        Core(image, fast=True).infer(x, seed=3), Core(image, fast=False).infer(x, seed=3)
+    )
+
+
 def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
     image = random_image(
         PRESETS["sim"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False

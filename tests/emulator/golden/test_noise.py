@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emulator.golden.noise import gaussian, key_schedule, pass_key, sigma, speck_key_rounds
+from emulator.golden.noise import (
+    gaussian,
+    key_schedule,
+    pass_key,
+    sample_rounds,
+    sigma,
+    speck_key_rounds,
+)
 from emulator.spec.noise import gaussian_table
 
 SAMPLES = 100_000
@@ -25,6 +32,18 @@ def test_speck64_128_published_vector() -> None:
     schedule = key_schedule(0x0B0A090803020100, 0x13121110, 0x1B1A1918)
     x, y = speck_key_rounds(np.array([0x3B726574], np.uint32), np.array([0x7475432D], np.uint32), schedule)
     assert (int(x[0]), int(y[0])) == (0x8C6FA548, 0x454E028B)
+
+
+def test_seven_speck32_rounds_by_hand() -> None:
+    """Plain integers: x = ((x >>> 7) + y) ^ k_i ^ i, y = (y <<< 2) ^ x; x begins as column, y as key word 3."""
+    key = [0x1918, 0x1110, 0xFFFF, 0x0100]
+    x, y = sample_rounds(np.array([key], np.uint16), np.arange(200))
+    for column in (0, 1, 77, 199):
+        a, b = column, key[3]
+        for i in range(7):
+            a = (((a >> 7 | a << 9) + b) & 0xFFFF) ^ key[i % 4] ^ i
+            b = ((b << 2 | b >> 14) & 0xFFFF) ^ a
+        assert (int(x[0, column]), int(y[0, column])) == (a, b)
 
 
 def test_table_is_the_same_everywhere() -> None:

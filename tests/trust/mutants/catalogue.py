@@ -49,7 +49,7 @@ MUTANTS = (
         "emulator/spec/arithmetic.py",
         "return r - (r * r > v)",
         "return r",
-        "integer root one too large",
+        "equivalent: below 2^50 the root of a float never rounds up to the next integer",
         ("tests/emulator/spec",),
     ),
     Mutant(
