@@ -48,6 +48,8 @@ def compile_network(
     bias_correction: bool = True,
     mitigation: Mitigation | None = None,
     nominal: bool = False,
+    exact: npt.NDArray[np.float64] | None = None,
+    first_layer: int = 0,
 ) -> Compiled:
     """Map, program and calibrate a network on a chip.
 
@@ -72,6 +74,10 @@ def compile_network(
     nominal:
         Program the chip whose cells land on their targets, and say in the image's ``variation`` how those of
         virtual chips spread around them. Converters and neurons are the individual ones of ``seed``.
+    exact:
+        What the samples are in the float network, (n, inputs) in 0..1, where another image makes the codes.
+    first_layer:
+        Layers of the chip that come before: chooses this network's cells among all of chip ``seed``.
 
     Raises
     ------
@@ -95,10 +101,10 @@ def compile_network(
     empty = fit_pwl(np.zeros((1, 1 << V_BITS)), segments=segments, table_bits=table_bits)
     table: PwlTable | None = None
     codes = samples
-    exact = samples.astype(np.float64) / 255
+    exact = samples.astype(np.float64) / 255 if exact is None else exact
     done: list[CompiledLayer] = []
     for i, layer in enumerate(network.layers):
-        rngs = (_generator(seed, i), device_generator(seed, i))
+        rngs = layer_generators(seed, first_layer + i)
         result = compile_layer(layer, chip, codes, exact, table, rngs, options)
         done.append(result)
         table, codes, exact = result.table, result.codes, result.exact
@@ -124,6 +130,11 @@ def compile_network(
     for line in report.warnings:
         warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)
     return Compiled(image, report, tuple(result.detail for result in done))
+
+
+def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """What chip ``seed`` draws a layer's cells from, and its converters and neurons."""
+    return _generator(seed, layer), device_generator(seed, layer)
 
 
 def device_generator(seed: int, layer: int) -> np.random.Generator:

@@ -3,8 +3,8 @@
 Imports NumPy and emulator.errors only.
 """
 
-from emulator.datasets.digits import digits
+from emulator.datasets.digits import digits, enlarged
 from emulator.datasets.fashion_mnist import CLASSES, fashion_mnist_test, fashion_mnist_train
 from emulator.datasets.idx import read_idx
 
-__all__ = ["CLASSES", "digits", "fashion_mnist_test", "fashion_mnist_train", "read_idx"]
+__all__ = ["CLASSES", "digits", "enlarged", "fashion_mnist_test", "fashion_mnist_train", "read_idx"]

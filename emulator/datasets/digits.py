@@ -18,6 +18,7 @@ from emulator.errors import DatasetError
 SIDE = 8
 COUNT, TEST = 1_797, 500
 GREY_MAX = 16
+LARGE, BORDER = 28, 2
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
@@ -38,3 +39,16 @@ def digits() -> tuple[Images, Labels, Images, Labels]:
         raise DatasetError(f"{folder}: sizes are {images.shape} and {labels.shape}; accepted: {COUNT} digits")
     grey = np.rint(images.reshape(COUNT, -1).astype(np.float64) * (255 / GREY_MAX)).astype(np.uint8)
     return grey[:-TEST], labels[:-TEST], grey[-TEST:], labels[-TEST:]
+
+
+def enlarged(images: Images) -> Images:
+    """Digits uint8 (n, 64) as LeNet-5 takes them, uint8 (n, 1024): 28 x 28, bilinear, in a border of 2
+    zeros."""
+    centres = np.clip((np.arange(LARGE) + 0.5) * (SIDE / LARGE) - 0.5, 0, SIDE - 1)
+    below = np.minimum(centres.astype(int), SIDE - 2)
+    part = centres - below
+    weights = np.zeros((LARGE, SIDE))
+    weights[np.arange(LARGE), below], weights[np.arange(LARGE), below + 1] = 1 - part, part
+    grey = weights @ images.reshape(-1, SIDE, SIDE).astype(np.float64) @ weights.T
+    grey = np.pad(grey, ((0, 0), (BORDER, BORDER), (BORDER, BORDER)))
+    return np.rint(grey).astype(np.uint8).reshape(len(images), -1)

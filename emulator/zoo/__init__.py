@@ -3,6 +3,6 @@
 Imports emulator.errors only (``emulator.zoo.build``: NumPy and emulator too).
 """
 
-from emulator.zoo.files import float_network, image, images
+from emulator.zoo.files import float_network, image, images, lenet5
 
-__all__ = ["float_network", "image", "images"]
+__all__ = ["float_network", "image", "images", "lenet5"]

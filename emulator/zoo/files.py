@@ -43,3 +43,8 @@ def _existing(file: str, name: str) -> Path:
     if name not in images() or not path.is_file():
         raise EmulatorError(f"network is {name!r}; accepted: {', '.join(images())}")
     return path
+
+
+def lenet5() -> Path:
+    """Path of LeNet-5 trained on the enlarged digits (``emulator.network.load_any_network``)."""
+    return FOLDER / f"{FLOAT_PREFIX}lenet5-digits.npz"

@@ -42,6 +42,12 @@ from ndrite.shipped import CALIBRATION_SAMPLES
     is_flag=True,
     help="Cells on their targets, and how they spread beside them: the image for `ndrite campaign`.",
 )
+@click.option(
+    "--lanes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Convolutions: program kernels several times over, side by side, where that is faster on N lanes.",
+)
 @json_option
 def command(
     network: Path,
@@ -50,6 +56,7 @@ def command(
     samples_path: Path | None,
     seed: int,
     nominal: bool,
+    lanes: int | None,
     as_json: bool,
 ) -> None:
     """Compile FLOAT.npz for a chip and write a chip image; report what it lost.
@@ -60,11 +67,14 @@ def command(
     Example: ndrite compile float.npz --chip wan2022 -o image.npz --samples x.npy --seed 7
     """
     from emulator.compile import compile_network
+    from emulator.convolution import ConvImage, compile_convolutional
     from emulator.errors import CompileWarning
-    from emulator.network import load_network
+    from emulator.network import ConvNetwork, load_any_network
+    from emulator.spec import ChipImage
     from ndrite.shipped import labelled_images
 
-    floats = load_network(network)
+    image: ChipImage | ConvImage
+    floats = load_any_network(network)
     samples = (
         labelled_images(floats.inputs)[0][:CALIBRATION_SAMPLES]
         if samples_path is None
@@ -73,13 +83,20 @@ def command(
     with warnings.catch_warnings():
         # They come with the report and are printed below, one line each.
         warnings.simplefilter("ignore", CompileWarning)
-        compiled = compile_network(floats, chip, samples, seed=seed, nominal=nominal)
-    for text in compiled.report.warnings:
+        if isinstance(floats, ConvNetwork):
+            if nominal:
+                raise click.UsageError("--nominal: a convolutional network; accepted: fully connected ones")
+            convolutional = compile_convolutional(floats, chip, samples, seed=seed, lanes=lanes)
+            image, result, tag = convolutional.image, convolutional.report, convolutional.image.tail.tag
+        else:
+            compiled = compile_network(floats, chip, samples, seed=seed, nominal=nominal)
+            image, result, tag = compiled.image, compiled.report, compiled.image.tag
+    for text in result.warnings:
         click.echo(f"ndrite: warning: {text}", err=True)
-    compiled.image.save(output)
-    report = compiled.report.as_dict()
+    image.save(output)
+    report = result.as_dict()
     if as_json:
-        print_json({"image": str(output), "tag": f"{compiled.image.tag:08x}", **report})
+        print_json({"image": str(output), "tag": f"{tag:08x}", **report})
         return
     layers = report["layers"]
     rows = [(name, *(_text(layer[name]) for layer in layers)) for name in layers[0]]

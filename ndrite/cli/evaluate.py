@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
-from emulator.spec import ChipImage
+from emulator.convolution import ConvImage
+from host import InputError
+from ndrite.cli.files import load_array, load_codes
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.program import load_program
 from ndrite.url import connect
 
 RTL_IMAGES = 500
@@ -26,11 +29,30 @@ RTL_IMAGES = 500
     metavar="N",
     help=f"First N test images; default: all 10,000 on golden:, {RTL_IMAGES} elsewhere.",
 )
+@click.option(
+    "--inputs",
+    "inputs_path",
+    metavar="X.npy",
+    type=click.Path(path_type=Path),
+    help="Own inputs: uint8 codes (n, inputs), or floats for the image of an imported network.",
+)
+@click.option(
+    "--labels", "labels_path", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes, (n,)."
+)
 @seed_option
 @noise_option
 @json_option
-def command(image_path: Path, url: str, count: int | None, seed: int, noise: bool, as_json: bool) -> None:
-    """Classify the shipped Fashion-MNIST test images with IMAGE.
+def command(
+    image_path: Path,
+    url: str,
+    count: int | None,
+    inputs_path: Path | None,
+    labels_path: Path | None,
+    seed: int,
+    noise: bool,
+    as_json: bool,
+) -> None:
+    """Classify the shipped Fashion-MNIST test images, or your own inputs, with IMAGE.
 
     Prints accuracy, the images whose outputs differ from the golden model in any bit, and on gateware the
     clock cycles per inference against the schedule bound sum of K * J * ceil(M / lanes). Exit code 1 when
@@ -38,23 +60,37 @@ def command(image_path: Path, url: str, count: int | None, seed: int, noise: boo
 
     \b
     Example: ndrite evaluate image.npz --board uart:/dev/pts/3 --images 100
+             ndrite evaluate image.npz --inputs x.npy --labels y.npy
     """
+    from host.inputs import check_inputs
+    from ndrite.convolution import evaluate_convolutional
     from ndrite.evaluate import evaluate
     from ndrite.shipped import labelled_images
 
-    image = ChipImage.load(image_path)
-    images, labels = labelled_images(image.inputs)
+    if (inputs_path is None) != (labels_path is None):
+        raise click.UsageError("--inputs and --labels belong together; accepted: both or neither")
+    image = load_program(image_path)
+    if inputs_path is not None and labels_path is not None:
+        images = check_inputs(load_codes(inputs_path, image.provenance), image.inputs, seed=0, first_index=0)
+        labels = load_array(labels_path)
+        if labels.shape != (len(images),):
+            raise InputError(f"{labels_path}: shape is {labels.shape}; accepted: ({len(images)},)")
+    else:
+        images, labels = labelled_images(image.inputs)
     if count is None:
-        count = len(images) if url.startswith("golden:") else RTL_IMAGES
+        count = len(images) if url.startswith("golden:") else min(RTL_IMAGES, len(images))
     if count > len(images):
         raise click.UsageError(f"--images is {count}; accepted: 1..{len(images)}")
     with connect(url) as board:
-        with progress_bar("programming") as report:
-            board.program(image, progress=report)
+        x, y = images[:count], labels[:count]
+        if not isinstance(image, ConvImage):
+            with progress_bar("programming") as report:
+                board.program(image, progress=report)
         with progress_bar("inference") as report:
-            result = evaluate(
-                board, image, images[:count], labels[:count], seed=seed, noise=noise, progress=report
-            )
+            if isinstance(image, ConvImage):
+                result = evaluate_convolutional(board, image, x, y, seed=seed, noise=noise, progress=report)
+            else:
+                result = evaluate(board, image, x, y, seed=seed, noise=noise, progress=report)
     if as_json:
         print_json({"image": str(image_path), "board": url, "seed": seed, "noise": noise, **result.as_dict()})
     else:

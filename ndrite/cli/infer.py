@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from emulator.spec import ChipImage
 from host.inputs import check_inputs
 from ndrite.cli.files import load_codes, save_array
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import print_json, progress_bar
+from ndrite.program import load_program, run_program
 from ndrite.url import connect
 
 
@@ -58,18 +58,15 @@ def command(
     \b
     Example: ndrite infer image.npz --inputs x.npy --board sim: --seed 7 -o y.npy
     """
-    image = ChipImage.load(image_path)
+    image = load_program(image_path)
     # Before the board is opened: a wrong file should not cost a compilation first.
     x = check_inputs(
         load_codes(inputs_path, image.provenance), image.inputs, seed=seed, first_index=first_index
     )
     if not output.parent.is_dir():
         raise click.UsageError(f"{output.parent}: no such folder")
-    with connect(url) as board:
-        with progress_bar("programming") as report:
-            board.program(image, progress=report)
-        with progress_bar("inference") as report:
-            y = board.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
+    with connect(url) as board, progress_bar("inference") as report:
+        y = run_program(board, image, x, seed=seed, first_index=first_index, noise=noise, progress=report)
     save_array(output, y)
     summary = {"output": str(output), "inferences": len(y), "outputs": y.shape[1], "board": url, "seed": seed}
     if as_json:

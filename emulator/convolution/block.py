@@ -1,0 +1,89 @@
+"""Several neighbouring outputs at once: a kernel programmed more than once, each time shifted.
+
+Outputs of a block of g x h positions share most of their inputs, so one pass over the block's K' = C * (kh +
+(g - 1) * sh) * (kw + (h - 1) * sw) inputs gives g * h * M outputs where single passes take g * h * K. It
+needs as
+many columns, each with its own cells: the shift-and-duplicate mapping of crossbar convolutions. Cells where a
+copy has no weight are programmed to nothing, and their programming error and read noise count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.network import Activation, Dense, Ndr, Patches
+from emulator.network.patches import Pair
+
+
+def blocked(dense: Dense, patches: Patches, block: Pair) -> tuple[Dense, Patches]:
+    """The layer and its patches for ``block`` positions at once; outputs row, column, channel.
+
+    ``block`` divides the grid's rows and columns. Kernels with dilation are laid out for (1, 1) only.
+    """
+    if block == (1, 1):
+        return dense, patches
+    (rows, columns), (kh, kw), (sh, sw) = block, patches.kernel, patches.stride
+    channels, outputs = patches.shape[0], dense.outputs
+    reach = (kh + (rows - 1) * sh, kw + (columns - 1) * sw)
+    weights = np.zeros((channels, *reach, rows, columns, outputs), np.float32)
+    kernel = dense.weights.reshape(channels, kh, kw, outputs)
+    for i, j in np.ndindex(rows, columns):
+        weights[:, i * sh : i * sh + kh, j * sw : j * sw + kw, i, j] = kernel
+    copies = rows * columns
+    wide = Dense(
+        weights.reshape(-1, copies * outputs),
+        np.tile(dense.bias, copies),
+        _copied(dense.activation, copies),
+    )
+    top, left, _, _ = patches.padding
+    # The padded map's last rows and columns that no kernel reaches are left out, so that blocks tile it.
+    grid = patches.grid
+    height, width = patches.shape[1:]
+    bottom = (grid[0] - 1) * sh + kh - height - top
+    right = (grid[1] - 1) * sw + kw - width - left
+    shape = (channels, height + min(bottom, 0), width + min(right, 0))
+    cut = dataclasses.replace(
+        patches,
+        shape=shape,
+        kernel=reach,
+        stride=(sh * rows, sw * columns),
+        padding=(top, left, max(bottom, 0), max(right, 0)),
+    )
+    return wide, cut
+
+
+def unblocked(y: npt.NDArray[np.uint8], grid: Pair, block: Pair) -> npt.NDArray[np.uint8]:
+    """Maps (n, M, rows, columns) of results (n, blocks, g * h * M)."""
+    rows, columns = grid[0] // block[0], grid[1] // block[1]
+    parts = y.reshape(len(y), rows, columns, *block, -1).transpose(0, 5, 1, 3, 2, 4)
+    return np.ascontiguousarray(parts).reshape(len(y), -1, *grid)
+
+
+def best_block(dense: Dense, patches: Patches, lanes: int, inputs_max: int = 1024) -> Pair:
+    """The block with the fewest cycles a map on ``lanes`` lanes; (1, 1) for kernels with dilation."""
+    if patches.dilation != (1, 1):
+        return (1, 1)
+    best, least = (1, 1), float("inf")
+    for rows, columns in np.ndindex(patches.grid):
+        block = (rows + 1, columns + 1)
+        if patches.grid[0] % block[0] or patches.grid[1] % block[1]:
+            continue
+        copies = block[0] * block[1]
+        wide = dense.outputs * copies
+        if wide > max(lanes, dense.outputs):
+            continue
+        reach = [k + (g - 1) * s for k, g, s in zip(patches.kernel, block, patches.stride, strict=True)]
+        inputs = patches.shape[0] * reach[0] * reach[1]
+        cycles = inputs * -(-wide // lanes) / copies
+        if inputs <= inputs_max and cycles < least:
+            best, least = block, cycles
+    return best
+
+
+def _copied(activation: Activation | None, copies: int) -> Activation | None:
+    if isinstance(activation, Ndr):
+        return Ndr(np.tile(activation.peak, copies), np.tile(activation.height, copies), activation.curve)
+    return activation

@@ -1,0 +1,166 @@
+"""Classifier: a chip image on a board with scikit-learn's face."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.network import InputRange
+from host import InputError
+from ndrite.program import Program, load_program, run_program
+from ndrite.url import connect
+
+
+class Classifier:
+    """Classes from a chip image on a board; works in a pipeline after any transformer of the inputs.
+
+    Parameters
+    ----------
+    image:
+        ``ChipImage``, ``ConvImage``, or the path of a file of either.
+    board:
+        URL, as for ``ndrite.connect``.
+    seed:
+        Read-noise seed; the same seed gives the same answers on every board.
+    classes:
+        What the outputs stand for, (outputs,); 0, 1, 2 ... by default.
+    noise:
+        Read noise on or off.
+
+    Inputs are uint8 codes, or floats for the image of an imported network, whose range they are in; (n, ...),
+    NumPy arrays or torch tensors, and results are of the same kind. The image is already trained: ``fit``
+    checks
+    the number of inputs and keeps the labels' classes. The board is opened for every call.
+    """
+
+    _estimator_type = "classifier"
+
+    def __init__(
+        self,
+        image: Program | str | os.PathLike[str],
+        board: str = "golden:",
+        *,
+        seed: int = 0,
+        classes: npt.ArrayLike | None = None,
+        noise: bool = True,
+    ) -> None:
+        self.image = image
+        self.board = board
+        self.seed = seed
+        self.classes = classes
+        self.noise = noise
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments, for scikit-learn's clone and pipelines."""
+        return {name: getattr(self, name) for name in ("image", "board", "seed", "classes", "noise")}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Change constructor arguments."""
+        for name, value in parameters.items():
+            if name not in self.get_params():
+                raise InputError(f"parameter is {name!r}; accepted: {', '.join(self.get_params())}")
+            setattr(self, name, value)
+        return self
+
+    def fit(self, x: Any, y: Any = None) -> Self:
+        """Nothing is trained: checks that inputs ``x`` (n, ...) fit, and that labels are known classes.
+
+        Raises
+        ------
+        InputError
+            When they do not.
+        """
+        self._codes(_array(x), self._program())
+        if y is not None:
+            unknown = np.setdiff1d(np.unique(_array(y)), self.classes_)
+            if len(unknown):
+                raise InputError(f"label is {unknown[0]}; accepted: {self.classes_.tolist()}")
+        return self
+
+    @property
+    def classes_(self) -> npt.NDArray[Any]:
+        """Class of every output, (outputs,)."""
+        outputs = self._program().outputs
+        classes = np.arange(outputs) if self.classes is None else np.asarray(self.classes)
+        if classes.shape != (outputs,):
+            raise InputError(f"classes have shape {classes.shape}; accepted: ({outputs},)")
+        return classes
+
+    def decision_function(self, x: Any) -> Any:
+        """The chip's outputs, int32 (n, outputs), of inputs (n, ...)."""
+        return _like(x, self._outputs(x))
+
+    def predict(self, x: Any) -> Any:
+        """Class (n,) of the largest output; the first of equals.
+
+        Raises
+        ------
+        InputError
+            When the inputs do not fit the image.
+        HostError
+            When the board fails.
+        """
+        return _like(x, self.classes_[self._outputs(x).argmax(axis=1)])
+
+    def score(self, x: Any, y: Any) -> float:
+        """Fraction of inputs whose class is the label's."""
+        predicted = self.classes_[self._outputs(x).argmax(axis=1)]
+        labels = _array(y)
+        if labels.shape != predicted.shape:
+            raise InputError(f"labels have shape {labels.shape}; accepted: {predicted.shape}")
+        return float((predicted == labels).mean())
+
+    def _outputs(self, x: Any) -> npt.NDArray[np.int32]:
+        program = self._program()
+        codes = self._codes(_array(x), program)
+        with connect(self.board) as board:
+            return run_program(board, program, codes, seed=self.seed, noise=self.noise)
+
+    def _program(self) -> Program:
+        image = self.image
+        return load_program(Path(image)) if isinstance(image, str | os.PathLike) else image
+
+    @staticmethod
+    def _codes(x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
+        if x.ndim < 2 or x[:1].size not in (0, program.inputs):
+            raise InputError(f"x has shape {x.shape}; accepted: (n, {program.inputs})")
+        flat = x.reshape(len(x), program.inputs)
+        if flat.dtype == np.uint8:
+            return flat
+        inputs = InputRange.from_provenance(program.provenance)
+        if inputs is None or not np.issubdtype(x.dtype, np.floating):
+            raise InputError(f"x is {x.dtype}; accepted: uint8 codes, or floats for an imported network")
+        return inputs.encode(flat)
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn 1.6 and later ask an estimator for."""
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=False),
+            transformer_tags=None,
+            classifier_tags=ClassifierTags(),
+            regressor_tags=None,
+            input_tags=InputTags(),
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+def _array(x: Any) -> npt.NDArray[Any]:
+    return np.asarray(x.detach().cpu().numpy() if hasattr(x, "detach") else x)
+
+
+def _like(x: Any, result: npt.NDArray[Any]) -> Any:
+    """``result`` as a tensor where ``x`` is one."""
+    if not hasattr(x, "detach"):
+        return result
+    torch = sys.modules["torch"]  # loaded: x is its tensor
+    return torch.as_tensor(np.ascontiguousarray(result), device=x.device)

@@ -1,0 +1,88 @@
+"""Convolutional images on a board: a stage is programmed, all its patches run, then the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boards.golden import GoldenBoard
+from emulator.convolution import ConvImage
+from emulator.spec import ChipImage
+from host import BoardApi
+from host.api import Progress
+from ndrite.evaluate import Evaluation, accuracy, describe_mismatch
+
+BATCH = 512
+"""Images between two changes of the image on the board."""
+
+
+def infer_convolutional(
+    board: BoardApi,
+    image: ConvImage,
+    x: npt.NDArray[np.uint8],
+    *,
+    seed: int = 0,
+    first_index: int = 0,
+    noise: bool = True,
+    progress: Progress | None = None,
+) -> tuple[npt.NDArray[np.int32], int | None]:
+    """Outputs int32 (n, outputs) of input codes uint8 (n, inputs), and the clock cycles they took.
+
+    Cycles are of the array at work, programming and the link left out; None on a board without a clock.
+
+    Raises
+    ------
+    ImageError
+        When ``x`` has another size.
+    HostError
+        As ``BoardApi.program`` and ``BoardApi.infer``.
+    """
+    cycles: list[int | None] = []
+
+    def infer(part: ChipImage, codes: npt.NDArray[np.uint8], index: int) -> npt.NDArray[np.int32]:
+        board.program(part)
+        board.clear_counters()
+        y = board.infer(codes, seed=seed, first_index=index, noise=noise)
+        cycles.append(board.counters().get("inference_cycles"))
+        return y
+
+    outputs = []
+    for start in range(0, len(x), BATCH):
+        outputs.append(image.run(infer, x[start : start + BATCH], first_index=first_index + start))
+        if progress is not None:
+            progress(min(start + BATCH, len(x)), len(x))
+    y = np.concatenate(outputs) if outputs else np.empty((0, image.outputs), np.int32)
+    known = [c for c in cycles if c is not None]
+    return y, sum(known) if known else None
+
+
+def evaluate_convolutional(
+    board: BoardApi,
+    image: ConvImage,
+    x: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    *,
+    seed: int = 0,
+    noise: bool = True,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """As ``evaluate``; the bound is of the programmed layers, without the ones that pass codes on."""
+    y, cycles = infer_convolutional(board, image, x, seed=seed, noise=noise, progress=progress)
+    expected = y
+    if not isinstance(board, GoldenBoard):
+        expected, _ = infer_convolutional(GoldenBoard(), image, x, seed=seed, noise=noise)
+    wrong = np.flatnonzero((y != expected).any(axis=1))
+    geometry = board.geometry
+    known = cycles is not None and geometry is not None
+    return Evaluation(
+        images=len(x),
+        accuracy=accuracy(y, labels),
+        accuracy_golden=accuracy(expected, labels),
+        mismatches=len(wrong),
+        first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
+        cycles_per_inference=cycles / max(1, len(x)) if cycles is not None else None,
+        bound_cycles=image.bound_cycles(geometry.lanes, geometry.slices) if known and geometry else None,
+        outputs=y,
+    )

@@ -1,0 +1,96 @@
+"""Classifier: same kind out as in, scores, pipelines, convolutional images, refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ndrite
+from emulator.compile import compile_network
+from emulator.datasets import digits
+from emulator.golden import Core
+from emulator.network import Dense, InputRange, Named, Network
+from emulator.spec import ChipImage
+from host import InputError
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[ChipImage, np.ndarray, np.ndarray]:
+    """Digits by least squares on random features, on the wan2022 chip; test images and labels."""
+    x, labels, test, test_labels = digits()
+    rng = np.random.default_rng(0)
+    hidden = Dense(rng.normal(size=(64, 120)) / 3, rng.normal(size=120) / 3, Named("relu"))
+    assert hidden.activation is not None
+    features = hidden.activation(x / np.float32(255) @ hidden.weights + hidden.bias)
+    extended = np.hstack([features, np.ones((len(x), 1))])
+    solution = np.linalg.lstsq(
+        extended.T @ extended + np.eye(121) * 0.1, extended.T @ (2.0 * np.eye(10)[labels] - 1), rcond=None
+    )[0]
+    network = Network(
+        (hidden, Dense(solution[:-1], solution[-1])), "digits", {"input": InputRange([0], [16]).as_dict()}
+    )
+    return compile_network(network, "wan2022", x[:256]).image, test, test_labels
+
+
+def test_predict_and_score(trained: tuple[ChipImage, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    image, x, labels = trained
+    classifier = ndrite.Classifier(image, seed=3)
+    y = classifier.predict(x)
+    np.testing.assert_array_equal(y, Core(image).infer(x, seed=3).argmax(axis=1))
+    assert classifier.score(x, labels) == (y == labels).mean() > 0.85
+    image.save(tmp_path / "image.npz")
+    np.testing.assert_array_equal(ndrite.Classifier(tmp_path / "image.npz", seed=3).predict(x), y)
+    named = ndrite.Classifier(image, seed=3, classes=list("abcdefghij"))
+    assert named.predict(x[:3]).tolist() == ["abcdefghij"[v] for v in y[:3]]
+    # Floats in the unit that the network was imported with, and images that are not flat.
+    np.testing.assert_array_equal(classifier.predict(x.reshape(-1, 8, 8) / 255 * 16), y)
+
+
+def test_tensors_give_tensors(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> None:
+    torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+    image, x, labels = trained
+    classifier = ndrite.Classifier(image)
+    y = classifier.predict(torch.tensor(x))
+    assert isinstance(y, torch.Tensor)
+    np.testing.assert_array_equal(y.numpy(), classifier.predict(x))
+    assert isinstance(classifier.predict(x), np.ndarray)
+    assert classifier.score(torch.tensor(x), torch.tensor(labels)) == classifier.score(x, labels)
+
+
+def test_in_a_pipeline(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> None:
+    pytest.importorskip("sklearn", reason="needs ndrite[import-check]")
+    from sklearn.base import clone, is_classifier
+    from sklearn.model_selection import cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    image, x, labels = trained
+    classifier = ndrite.Classifier(image)
+    pipeline = make_pipeline(FunctionTransformer(lambda v: v * 16.0), clone(classifier))
+    assert is_classifier(pipeline)
+    assert pipeline.fit(x / 255, labels).score(x / 255, labels) == classifier.score(x, labels)
+    assert len(cross_val_score(classifier, x, labels, cv=3)) == 3
+
+
+def test_on_gateware(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> None:
+    image, x, _ = trained
+    on_rtl = ndrite.Classifier(image, "sim:", seed=1).decision_function(x[:5])
+    np.testing.assert_array_equal(on_rtl, ndrite.Classifier(image, seed=1).decision_function(x[:5]))
+
+
+def test_refusals(trained: tuple[ChipImage, np.ndarray, np.ndarray], image: ChipImage) -> None:
+    classifier = ndrite.Classifier(trained[0])
+    with pytest.raises(InputError, match=r"x has shape \(3, 60\); accepted: \(n, 64\)"):
+        classifier.predict(np.zeros((3, 60), np.uint8))
+    with pytest.raises(InputError, match="x is int64; accepted: uint8 codes, or floats"):
+        classifier.predict(np.zeros((3, 64), np.int64))
+    with pytest.raises(InputError, match="x is float64"):
+        ndrite.Classifier(image).predict(np.zeros((3, image.inputs)))
+    with pytest.raises(InputError, match="label is 12"):
+        classifier.fit(trained[1], np.full(len(trained[1]), 12))
+    with pytest.raises(InputError, match="parameter is 'depth'"):
+        classifier.set_params(depth=3)
+    with pytest.raises(InputError, match=r"labels have shape \(2,\)"):
+        classifier.score(trained[1], [1, 2])
