@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
 
-.PHONY: help demo test test-trust fuzz prove mutants test-gates check-pnr boards-page lint types format clean compiler
+.PHONY: help demo test test-trust fuzz prove mutants audit test-gates check-pnr boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ prove: $(FPGA_STAMP) ## every proof, each shown to find a bug; prints what is pr
 mutants: compiler $(DEV_STAMP) ## single-line faults in gateware, golden model and host; docs/mutants.md says which test finds each
 	$(BIN)/pip install --quiet -e '.[fast]'
 	$(BIN)/python -m tests.trust.mutants.run --markdown docs/mutants.md
+
+audit: $(DEV_STAMP) ## known vulnerabilities of what is installed (asks the package index; says what it could not ask)
+	$(PYTHON) -m venv $(VENV)-audit && $(VENV)-audit/bin/pip install --quiet pip-audit
+	$(VENV)-audit/bin/pip-audit --progress-spinner off --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
 test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py

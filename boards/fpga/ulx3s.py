@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from boards.fpga.board import Board, Pin
-from boards.fpga.ecp5_arrays import ECP5_25F, ECP5_45F, ECP5_85F, ECP5_85F_LEAN, ECP5_85F_SERIAL, ECP5_85F_WIDE
+from boards.fpga.ecp5_arrays import (
+    ECP5_25F,
+    ECP5_45F,
+    ECP5_85F,
+    ECP5_85F_LEAN,
+    ECP5_85F_SERIAL,
+    ECP5_85F_WIDE,
+)
 
 _COMMON: dict[str, Any] = {
     "package": "CABGA381",
