@@ -44,7 +44,10 @@ class SimCard:
     """
 
     def __init__(self, geometry: Geometry, *, tags: int = 16, slot_bytes: int = 512) -> None:
-        self._c = _load(_library(geometry, tags, slot_bytes))
+        self._power_on(_library(geometry, tags, slot_bytes))
+
+    def _power_on(self, library: Path) -> None:
+        self._c = _load(library)
         self._data = np.zeros(MEMORY_BYTES, np.uint8)
         self._taken = 0
         pointer = self._data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
@@ -77,6 +80,12 @@ class SimCard:
         for start in range(0, cycles, CHUNK_CYCLES):
             if self._c.ndrite_card_run(self._live(), min(CHUNK_CYCLES, cycles - start)):
                 return
+
+    def run(self, cycles: int) -> None:
+        """Run the clock for so many cycles, whatever interrupts come."""
+        end = self.counters()["cycles"] + cycles
+        while (left := end - self.counters()["cycles"]) > 0:
+            self._c.ndrite_card_run(self._live(), left)
 
     def now(self) -> float:
         """Simulated seconds since power-on."""

@@ -1,0 +1,134 @@
+"""What a PCIe link would give the emulator: DMA reads against the link's limit, and whole inferences.
+
+    python benchmarks/pcie.py [--images 200] [--json]
+
+Everything is simulated, in clocks of the endpoint; seconds follow from the user clock that the hard block of an
+Artix-7 has at each link (Xilinx PG054, table of user clocks for the 64-bit interface). No card was measured.
+The link model: 20 bytes of header and framing a completion, 250 ns from a read to its answer, no
+acknowledgements or flow-control updates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from boards.sim.pcie import SimCard
+from boards.sim.pcie_meter import read_rate
+from emulator.golden import Core
+from emulator.spec import PRESETS
+from emulator.spec.schedule import bound_cycles
+from host import Board
+from host.links.pcie import PcieChannel
+from ndrite.shipped import labelled_images, shipped_image
+
+LATENCY_NS = 250
+
+
+@dataclass(frozen=True)
+class Link:
+    """A generation and width: bytes a second each way after line coding, and the user clock."""
+
+    name: str
+    bytes_per_s: float
+    clock_hz: float
+
+    @property
+    def rate(self) -> float:
+        """Bytes a clock."""
+        return self.bytes_per_s / self.clock_hz
+
+    @property
+    def latency(self) -> float:
+        """Clocks from a read to its answer."""
+        return LATENCY_NS * 1e-9 * self.clock_hz
+
+
+LINKS = (
+    Link("gen1 x1", 250e6, 62.5e6),
+    Link("gen2 x1", 500e6, 62.5e6),
+    Link("gen1 x4", 1000e6, 125e6),
+    Link("gen2 x4", 2000e6, 250e6),
+)
+
+
+def reads(link: Link) -> list[dict[str, Any]]:
+    """DMA reads at both payload sizes, with few and with all tags."""
+    rows = []
+    for code in (0, 1):
+        for tags in (2, 16):
+            rate = read_rate(rate=link.rate, latency=link.latency, max_payload=code, tags=tags)
+            rows.append(
+                {
+                    "link": link.name,
+                    "max_payload_bytes": 128 << code,
+                    "tags": tags,
+                    "payload_bytes_per_clock": rate.payload,
+                    "limit_bytes_per_clock": rate.limit,
+                    "efficiency": rate.efficiency,
+                    "payload_mb_per_s": rate.payload * link.clock_hz / 1e6,
+                }
+            )
+    return rows
+
+
+def inferences(link: Link, count: int) -> dict[str, Any]:
+    """The shipped network streamed by DMA, at 64 lanes; every output must equal the golden model's."""
+    geometry, image = PRESETS["sim"], shipped_image()
+    x, _ = labelled_images(784)
+    x = x[:count]
+    card = SimCard(geometry)
+    card.link(rate=link.rate, latency=link.latency)
+    with Board.over(PcieChannel(card)) as board:
+        board.program(image)
+        board.infer(x[:2], seed=1)
+        before = card.counters()
+        y = board.infer(x, seed=1)
+        after = card.counters()
+    if (y != Core(image).infer(x, seed=1)).any():
+        raise SystemExit("outputs of the simulated card differ from the golden model's")
+    moved = {name: after[name] - before[name] for name in after}
+    clocks = moved["cycles"] / count
+    link_clocks = max(moved["rx_payload"] / 128 * 148, moved["tx_payload"] / 128 * 152) / count / link.rate
+    return {
+        "link": link.name,
+        "lanes": geometry.lanes,
+        "images": count,
+        "clocks_per_image": clocks,
+        "array_bound_clocks": bound_cycles(image, geometry.lanes, geometry.slices),
+        "link_bound_clocks": link_clocks,
+        "images_per_s": link.clock_hz / clocks,
+        "link_bound_images_per_s": link.clock_hz / link_clocks,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=200, help="images streamed over each link")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    read_rows = [row for link in LINKS for row in reads(link)]
+    rows = [inferences(link, options.images) for link in LINKS]
+    if options.json:
+        print(json.dumps({"latency_ns": LATENCY_NS, "reads": read_rows, "inferences": rows}, indent=1))
+        return
+    print("| link | max payload | tags | bytes a clock | limit | efficiency | MB/s |")
+    print("|---|---|---|---|---|---|---|")
+    for r in read_rows:
+        moved = f"{r['payload_bytes_per_clock']:.2f} | {r['limit_bytes_per_clock']:.2f}"
+        reached = f"{r['efficiency']:.1%} | {r['payload_mb_per_s']:,.0f}"
+        print(f"| {r['link']} | {r['max_payload_bytes']} | {r['tags']} | {moved} | {reached} |")
+    print("\n| link | clocks an image | array's bound | link's bound | images/s | link alone |")
+    print("|---|---|---|---|---|---|")
+    for r in rows:
+        clocks = f"{r['clocks_per_image']:,.0f} | {r['array_bound_clocks']:,} | {r['link_bound_clocks']:,.0f}"
+        rates = f"{r['images_per_s']:,.0f} | {r['link_bound_images_per_s']:,.0f}"
+        print(f"| {r['link']} | {clocks} | {rates} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""A simulated card that only reads host memory, without end: what the DMA reader makes of a link."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from boards.build_id import build_id
+from boards.sim.build import cached_library
+from boards.sim.pcie import HARNESS, MEMORY_BASE, SimCard
+from emulator.spec import PRESETS
+from hdl.pcie.framer import Framer
+from hdl.pcie.reader import Reader
+from hdl.pcie.sim_top import CONFIG
+
+TRANSFER_BYTES = 1 << 20
+COMPLETION_HEADER_BYTES = 12
+FRAMING_BYTES = 8
+"""Of each TLP on the link: sequence number, LCRC, framing symbols."""
+TIMEOUT_CYCLES = 100_000
+
+
+class Meter(wiring.Component):
+    """``Reader`` with a sink that always takes. Ports as those of ``hdl.pcie.sim_top.PcieSimTop``."""
+
+    def __init__(self, *, tags: int, slot_bytes: int) -> None:
+        self.tags, self.slot_bytes = tags, slot_bytes
+        fields = {"data": 64, "half": 1, "last": 1}
+        super().__init__(
+            {f"rx_{name}": In(width) for name, width in fields.items()}
+            | {f"tx_{name}": Out(width) for name, width in fields.items()}
+            | {"rx_valid": In(1), "rx_ready": Out(1), "tx_valid": Out(1), "tx_ready": In(1)}
+            | {name: In(width) for name, width in CONFIG.items()}
+            | {"msi": Out(1), "msi_taken": In(1)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.reader = reader = Reader(tags=self.tags, slot_bytes=self.slot_bytes)
+        m.submodules.framer = framer = Framer(1)
+        wiring.connect(m, framer.sender_0, reader.sender)
+        for name in ("data", "half", "last"):
+            m.d.comb += [
+                reader.completion.payload[name].eq(getattr(self, f"rx_{name}")),
+                getattr(self, f"tx_{name}").eq(framer.tx.payload[name]),
+            ]
+        m.d.comb += [reader.config[name].eq(getattr(self, name)) for name in CONFIG]
+        m.d.comb += [
+            reader.transfer.valid.eq(self.bus_master),
+            reader.transfer.payload.address.eq(MEMORY_BASE),
+            reader.transfer.payload.length.eq(TRANSFER_BYTES),
+            reader.words.ready.eq(1),
+            reader.timeout_cycles.eq(TIMEOUT_CYCLES),
+            reader.completion.valid.eq(self.rx_valid),
+            self.rx_ready.eq(reader.completion.ready),
+            self.tx_valid.eq(framer.tx.valid),
+            framer.tx.ready.eq(self.tx_ready),
+            framer.bus_master.eq(self.bus_master),
+        ]
+        return m
+
+
+class MeterCard(SimCard):
+    """The meter behind the simulated root complex."""
+
+    def __init__(self, *, tags: int = 16, slot_bytes: int = 512) -> None:
+        self._power_on(_library(tags, slot_bytes))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Payload bytes a clock, and the most that the link and its completions' headers leave."""
+
+    payload: float
+    limit: float
+
+    @property
+    def efficiency(self) -> float:
+        """Part of the limit that was reached."""
+        return self.payload / self.limit
+
+
+def payload_limit(rate: float, payload_bytes: int) -> float:
+    """Payload bytes a clock of a link of ``rate`` bytes a clock, in completions of ``payload_bytes``."""
+    return rate * payload_bytes / (payload_bytes + COMPLETION_HEADER_BYTES + FRAMING_BYTES)
+
+
+def read_rate(
+    *, rate: float, latency: float, max_payload: int, max_read: int = 2, tags: int = 16, cycles: int = 40_000
+) -> Rate:
+    """Rate of endless reads, simulated.
+
+    Parameters
+    ----------
+    rate:
+        Bytes a clock of each direction of the link.
+    latency:
+        Clocks from a read's arrival at the root complex to its answer.
+    max_payload, max_read:
+        Size codes: 128 << code bytes.
+    tags:
+        Reads that may be under way, 2, 4, 8 or 16.
+    cycles:
+        Clocks counted, after a quarter of them to fill the pipes.
+    """
+    card = MeterCard(tags=tags)
+    try:
+        card.link(rate=rate, latency=latency)
+        card.configure(max_payload=max_payload, max_read=max_read)
+        card.run(cycles // 4)
+        before = card.counters()
+        card.run(cycles)
+        after = card.counters()
+    finally:
+        card.close()
+    # Counted where it enters the link: over this many clocks what is still on its way does not matter.
+    payload = (after["rx_payload"] - before["rx_payload"]) / (after["cycles"] - before["cycles"])
+    return Rate(payload=payload, limit=payload_limit(rate, 128 << max_payload))
+
+
+def _library(tags: int, slot_bytes: int) -> Path:
+    def verilog() -> str:
+        os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+        from amaranth.back import verilog
+
+        from boards.sim.compile import TOP
+
+        text: str = verilog.convert(
+            Meter(tags=tags, slot_bytes=slot_bytes), name=TOP, strip_internal_attrs=True
+        )
+        return text
+
+    sources = build_id(PRESETS["tiny"])  # of all RTL; the meter has no geometry
+    return cached_library(
+        f"pcie meter {sources:016x} {tags} {slot_bytes}", verilog, what="PCIe meter", harness=HARNESS
+    )
