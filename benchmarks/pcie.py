@@ -2,8 +2,8 @@
 
     python benchmarks/pcie.py [--images 200] [--json]
 
-Everything is simulated, in clocks of the endpoint; seconds follow from the user clock that the hard block of an
-Artix-7 has at each link (Xilinx PG054, table of user clocks for the 64-bit interface). No card was measured.
+Everything is simulated, in clocks of the endpoint; seconds follow from the user clock that the hard block of
+an Artix-7 has at each link (Xilinx PG054: user clocks of the 64-bit interface). No card was measured.
 The link model: 20 bytes of header and framing a completion, 250 ns from a read to its answer, no
 acknowledgements or flow-control updates.
 """

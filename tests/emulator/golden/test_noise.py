@@ -35,7 +35,7 @@ def test_speck64_128_published_vector() -> None:
 
 
 def test_seven_speck32_rounds_by_hand() -> None:
-    """Plain integers: x = ((x >>> 7) + y) ^ k_i ^ i, y = (y <<< 2) ^ x; x begins as column, y as key word 3."""
+    """Plain integers: x = ((x >>> 7) + y) ^ k_i ^ i, y = (y <<< 2) ^ x, from x = column."""
     key = [0x1918, 0x1110, 0xFFFF, 0x0100]
     x, y = sample_rounds(np.array([key], np.uint16), np.arange(200))
     for column in (0, 1, 77, 199):
