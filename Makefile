@@ -43,7 +43,7 @@ test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py
 
 test-pcie: compiler $(DEV_STAMP) ## the PCIe endpoint and driver against an independent root complex, every combination
-	NDRITE_PCIE=all $(BIN)/python -m pytest tests/hdl/pcie tests/host/pcie
+	NDRITE_PCIE=all $(BIN)/python -m pytest tests/hdl/pcie tests/host/pcie tests/boards/test_card.py
 
 check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails when slower or larger than committed
 	$(BIN)/python -m boards.fpga.regression
