@@ -15,7 +15,18 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from boards.build_id import build_id
-from boards.sim.compile import CXX_FLAGS, FAST, HARNESS, SLOW, VERILATOR_FLAGS, compile_verilog
+from boards.sim.compile import (
+    CXX_FLAGS,
+    FAST,
+    HARNESS,
+    SLOW,
+    TRACE_CONTROL,
+    TRACE_CXX_FLAGS,
+    TRACE_FLAGS,
+    TRACE_HARNESS,
+    VERILATOR_FLAGS,
+    compile_verilog,
+)
 from boards.sim.toolchain import compiler_version, find_compiler, tool_versions
 from emulator.spec import Geometry
 
@@ -25,8 +36,9 @@ KEEP = 24
 """Libraries kept in the cache, least recently used dropped first; each is a few megabytes."""
 
 
-def build(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR) -> Path:
-    """Shared library of the RTL for a geometry, compiled now or earlier.
+def build(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, trace: bool = False) -> Path:
+    """Shared library of the RTL for a geometry, compiled now or earlier; ``trace``: one that writes
+    waveforms.
 
     Raises
     ------
@@ -37,35 +49,45 @@ def build(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR) -> Path:
     return cached_library(
         f"{identity:016x} {divisor}",
         lambda: _verilog(geometry, identity, divisor),
-        what=f"geometry {geometry.name}",
+        what=f"geometry {geometry.name}" + (", with waveforms" if trace else ""),
+        harness=TRACE_HARNESS if trace else HARNESS,
+        trace=trace,
     )
 
 
-def cached_library(key: str, verilog: Callable[[], str], *, what: str, harness: Path = HARNESS) -> Path:
+def cached_library(
+    key: str, verilog: Callable[[], str], *, what: str, harness: Path = HARNESS, trace: bool = False
+) -> Path:
     """Library for ``key`` from the cache; when absent, made from ``verilog()``, announced on stderr."""
     compiler = find_compiler()
     flags = " ".join([*VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
+    if trace:
+        flags = " ".join([flags, *TRACE_FLAGS, TRACE_CONTROL, *TRACE_CXX_FLAGS])
     text = "\n".join([key, tool_versions(), compiler_version(compiler), flags])
-    digest = hashlib.sha256(text.encode() + harness.read_bytes()).hexdigest()[:32]
+    digest = hashlib.sha256(text.encode() + HARNESS.read_bytes() * trace + harness.read_bytes()).hexdigest()[
+        :32
+    ]
     folder = user_cache_path("ndrite") / "sim"
     folder.mkdir(parents=True, exist_ok=True)
     library = folder / f"{digest}.so"
     if not library.exists():
         with _locked(folder / f"{digest}.lock"):
             if not library.exists():  # another process may have built it while this one waited
-                _build(library, verilog, compiler, what, harness)
+                _build(library, verilog, compiler, what, harness, trace)
                 _prune(folder)
     os.utime(library)  # marks it as recently used
     return library
 
 
-def _build(library: Path, verilog: Callable[[], str], compiler: list[str], what: str, harness: Path) -> None:
+def _build(
+    library: Path, verilog: Callable[[], str], compiler: list[str], what: str, harness: Path, trace: bool
+) -> None:
     begin = time.monotonic()
     print(f"ndrite: compiling the simulated board, {what}; once per version ...", file=sys.stderr, flush=True)
     # Beside its destination, so that the rename is atomic: nobody ever loads half a library.
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as work:
         partial = Path(work) / "partial.so"
-        compile_verilog(verilog(), partial, work=Path(work), compiler=compiler, harness=harness)
+        compile_verilog(verilog(), partial, work=Path(work), compiler=compiler, harness=harness, trace=trace)
         os.replace(partial, library)
     print(f"ndrite: compiled in {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 

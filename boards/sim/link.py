@@ -20,6 +20,8 @@ class SimLink:
         Shape of the array.
     pins:
         Go through the UART pins (slower) instead of the byte stream behind them.
+    waveforms:
+        Whether ``model.trace`` can write a VCD file.
 
     Raises
     ------
@@ -27,8 +29,16 @@ class SimLink:
         When it cannot be built.
     """
 
-    def __init__(self, geometry: Geometry, *, pins: bool = False, divisor: int = DEFAULT_DIVISOR) -> None:
-        self.model = Model(build(geometry, divisor=divisor), pins=pins, divisor=divisor)
+    def __init__(
+        self,
+        geometry: Geometry,
+        *,
+        pins: bool = False,
+        divisor: int = DEFAULT_DIVISOR,
+        waveforms: bool = False,
+    ) -> None:
+        library = build(geometry, divisor=divisor, trace=waveforms)
+        self.model = Model(library, pins=pins, divisor=divisor)
 
     def write(self, data: bytes) -> None:
         """Queue bytes; the device takes them while ``read`` runs the clock."""

@@ -26,6 +26,7 @@ class Model:
 
     def __init__(self, library: Path, *, pins: bool, divisor: int) -> None:
         self._c = _load(library)
+        self._run = self._c.ndrite_run
         self._handle: int | None = self._c.ndrite_new(int(not pins), divisor)
 
     def feed(self, data: bytes) -> None:
@@ -36,9 +37,28 @@ class Model:
         """Run until the end of a frame comes out (True) or ``cycles`` clocks passed (False)."""
         handle = self._live()
         for start in range(0, cycles, CHUNK_CYCLES):
-            if self._c.ndrite_run(handle, min(CHUNK_CYCLES, cycles - start)):
+            if self._run(handle, min(CHUNK_CYCLES, cycles - start)):
                 return True
         return False
+
+    def trace(self, path: Path, levels: int) -> None:
+        """Write every cycle from now on to a VCD file, ``levels`` modules deep; needs a library with
+        waveforms.
+
+        Raises
+        ------
+        LinkError
+            When the file cannot be written, or one was already.
+        """
+        if not self._c.ndrite_trace_open(self._live(), str(path).encode(), levels):
+            raise LinkError(f"{path}: cannot write waveforms there")
+        self._run = self._c.ndrite_trace_run
+
+    def end_trace(self) -> None:
+        """Finish the VCD file."""
+        if self._run is not self._c.ndrite_run:
+            self._run = self._c.ndrite_run
+            self._c.ndrite_trace_close(self._live())
 
     def take(self) -> bytes:
         """Bytes the device has sent since the last call."""
@@ -70,6 +90,7 @@ class Model:
     def close(self) -> None:
         """Power off. Closing twice is allowed."""
         if self._handle is not None:
+            self.end_trace()
             self._c.ndrite_delete(self._handle)
             self._handle = None
 
@@ -97,6 +118,12 @@ def _load(library: Path) -> ctypes.CDLL:
         "ndrite_framing_errors": (u64, [handle]),
         "ndrite_stall": (None, [handle, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint32]),
     }
+    if hasattr(c, "ndrite_trace_open"):
+        signatures |= {
+            "ndrite_trace_open": (ctypes.c_int, [handle, ctypes.c_char_p, ctypes.c_int]),
+            "ndrite_trace_close": (None, [handle]),
+            "ndrite_trace_run": (ctypes.c_int, [handle, u64]),
+        }
     for name, (result, arguments) in signatures.items():
         function = getattr(c, name)
         function.restype, function.argtypes = result, arguments

@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": "Where the accuracy goes: one cause of error at a time.",
     "infer": "Run inputs through an image on a board.",
     "evaluate": "Accuracy on the shipped test images, and agreement with the golden model.",
+    "trace": "Waveforms of one inference in the compiled RTL.",
     "campaign": "Accuracy over many virtual chips of an image.",
     "sweep": "Grids over chip fields, seeds and networks.",
     "scrub": "What has changed in a programmed chip's memories; reloads it.",

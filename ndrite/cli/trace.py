@@ -1,0 +1,100 @@
+"""ndrite trace: the waveforms of one inference in the compiled RTL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from emulator.spec import ChipImage
+from ndrite.cli.files import load_codes
+from ndrite.cli.options import json_option, noise_option, seed_option
+from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.url import DEFAULT_PRESET, preset
+
+
+@click.command()
+@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.option(
+    "--image", "number", default=0, show_default=True, type=click.IntRange(0), help="Which input, from 0."
+)
+@click.option(
+    "--inputs",
+    "inputs_path",
+    metavar="X.npy",
+    type=click.Path(path_type=Path),
+    help=(
+        "Own inputs: codes uint8 (n, inputs), or floats for an imported network; default: shipped test "
+        "images."
+    ),
+)
+@click.option(
+    "-o",
+    "--output",
+    default=Path("trace.vcd"),
+    show_default=True,
+    metavar="WAVES.vcd",
+    type=click.Path(path_type=Path, dir_okay=False),
+)
+@click.option(
+    "--preset", "name", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Geometry preset."
+)
+@seed_option
+@noise_option
+@json_option
+def command(
+    image_path: Path,
+    number: int,
+    inputs_path: Path | None,
+    output: Path,
+    name: str,
+    seed: int,
+    noise: bool,
+    as_json: bool,
+) -> None:
+    """Run one input through IMAGE on the compiled RTL and write every cycle to a VCD file.
+
+    Beside it go lists of the signals to look at first, by block: WAVES.gtkw for GTKWave, WAVES.sucl for
+    Surfer.
+    Prints each block's busy cycles. The lanes inside the array are left out; a model with waveforms is
+    compiled once, which takes minutes.
+
+    \b
+    Example: ndrite trace image.npz --image 3 -o trace.vcd
+             gtkwave trace.gtkw       or: surfer -c trace.sucl trace.vcd
+    """
+    from host.inputs import check_inputs
+    from ndrite.shipped import labelled_images
+    from ndrite.trace import trace_inference, write_lists
+
+    image, geometry = ChipImage.load(image_path), preset(name)
+    if not output.parent.is_dir():
+        raise click.UsageError(f"{output.parent}: no such folder")
+    x = labelled_images(image.inputs)[0] if inputs_path is None else load_codes(inputs_path, image.provenance)
+    x = check_inputs(x, image.inputs, seed=seed, first_index=0)
+    if number >= len(x):
+        raise click.UsageError(f"--image is {number}; accepted: 0..{len(x) - 1}")
+    with progress_bar("programming") as report:
+        trace = trace_inference(
+            image, x[number], output, geometry, index=number, seed=seed, noise=noise, progress=report
+        )
+    lists = write_lists(output)
+    busy = {block: int(active.sum()) for block, active in trace.activity.items()}
+    if as_json:
+        print_json(
+            {
+                "waveforms": str(output),
+                "lists": [str(path) for path in lists],
+                "cycles": trace.cycles,
+                "bound_cycles": trace.bound,
+                "traced_cycles": trace.traced,
+                "busy_cycles": busy,
+                "outputs": trace.outputs.tolist(),
+            }
+        )
+        return
+    print_table(
+        f"{output}: {trace.traced} clock cycles", ("block", "busy"), [(b, str(n)) for b, n in busy.items()]
+    )
+    click.echo(f"inference: {trace.cycles} cycles; schedule bound {trace.bound}")
+    click.echo(f"signal lists: {lists[0]} (GTKWave), {lists[1]} (Surfer)")

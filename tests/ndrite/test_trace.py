@@ -1,0 +1,55 @@
+"""ndrite trace: the waveforms say what the counters say, and hold the outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core
+from emulator.spec import ChipImage
+from host import InputError
+from ndrite.cli.main import BAD_INPUT, OK, run
+from ndrite.trace import SIGNALS, read_activity
+
+
+@pytest.mark.slow
+def test_waveforms_of_one_inference(
+    folder: Path, image: ChipImage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--inputs", "x.npy", "--image", "3", "--preset", "tiny", "--seed", "9", "--json"]
+    assert run(["trace", "image.npz", *options]) == OK
+    result = json.loads(capsys.readouterr().out)
+    x = np.load("x.npy")
+    np.testing.assert_array_equal(result["outputs"], Core(image).infer(x[3:4], seed=9, first_index=3)[0])
+    busy = result["busy_cycles"]
+    # Every input code, hidden neuron and output is written once; rows are those of every column group.
+    assert (busy["inputs"], busy["neuron"], busy["outputs"]) == (20, 6, 3)
+    assert busy["array"] == result["bound_cycles"] == 20 * 2 + 6
+    assert busy["link in"] > 20
+    assert result["bound_cycles"] < result["cycles"] < result["traced_cycles"]
+    names = {line.split()[-1].split("[")[0] for line in Path("trace.gtkw").read_text().splitlines()}
+    assert {signal.path for signal in SIGNALS} <= names
+    assert Path("trace.sucl").read_text().count("variable_add") == len(SIGNALS)
+    assert "lane_" not in Path("trace.vcd").read_text()
+    with pytest.raises(InputError, match=r"trace.vcd: no signal nothing"):
+        read_activity(Path("trace.vcd"), ["nothing"])
+
+
+def test_activity_of_a_small_dump(tmp_path: Path) -> None:
+    (tmp_path / "a.vcd").write_text(
+        "$scope module TOP $end\n$scope module core $end\n$var wire 1 ! busy $end\n$var wire 8 # x [7:0] "
+        "$end\n"
+        "$upscope $end\n$upscope $end\n$enddefinitions $end\n#0\n0!\nb1010 #\n#2\n1!\n#6\n0!\n#8\n1!\n#9\n"
+    )
+    activity = read_activity(tmp_path / "a.vcd", ["TOP.core.busy"])
+    assert activity["TOP.core.busy"].tolist() == [False, True, True, False, True]
+
+
+def test_wrong_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["trace", "image.npz", "--inputs", "x.npy", "--image", "5", "--preset", "tiny"]) == BAD_INPUT
+    assert "--image is 5; accepted: 0..4" in capsys.readouterr().err
+    assert run(["trace", "image.npz", "--inputs", "x.npy", "--preset", "huge"]) == BAD_INPUT
+    assert not Path("trace.vcd").exists()
