@@ -1,0 +1,153 @@
+"""What an array that skips zeros would do, against the golden model on every core of this machine.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/skip.py --digits digits.npz [--json]
+
+For each board with a committed report: clock cycles an image takes on the first real test images, simulated on
+the board's own geometry (outputs must equal the golden model's), and nextpnr's estimate of its frequency. An
+input code is loaded a cycle, so an image takes at least as many cycles as it has inputs, however many are
+skipped. No board was measured, and no link is counted. The golden model runs in the same run, one process a
+core, one thread each. ``digits.npz`` comes from ``ndrite train --data digits -o digits.npz``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from boards.fpga import find_board
+from boards.fpga.reports import load
+from boards.sim import SimLink
+from emulator.chips import load_chip
+from emulator.compile import compile_network
+from emulator.datasets import digits, fashion_mnist_test
+from emulator.golden import Core
+from emulator.network import load_network
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.schedule import bound_cycles
+from host import Board
+from ndrite.shipped import shipped_network
+
+BOARDS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-85f-serial", "ulx3s-25f")
+GOLDEN_SECONDS = 3.0
+SAMPLES = 256
+
+
+def work(digits_network: Path) -> dict[str, tuple[ChipImage, Any]]:
+    """Name -> chip image and test images."""
+    fashion, _ = fashion_mnist_test()
+    _, _, small, _ = digits()
+    cases = {}
+    for bits in (8, 1):
+        chip = load_chip("wan2022")
+        chip = dataclasses.replace(chip, input=dataclasses.replace(chip.input, dac_bits=bits))
+        for name, network, x in (
+            ("fashion-mnist 784-128-10", shipped_network(), fashion),
+            ("uci digits", load_network(digits_network), small),
+        ):
+            image = compile_network(network, chip, x[:SAMPLES]).image
+            cases[f"{name}, {bits}-bit slices"] = image, np.ascontiguousarray(x[SAMPLES:])
+    return cases
+
+
+def cycles(geometry: Geometry, image: ChipImage, x: Any) -> float:
+    """Simulated clock cycles an image, streaming."""
+    with Board(SimLink(geometry)) as board:
+        board.program(image)
+        board.clear_counters()
+        y = board.infer(x, seed=1, noise=geometry.noise)
+        spent = board.counters()["inference_cycles"]
+    if (y != Core(image).infer(x, seed=1, noise=geometry.noise)).any():
+        sys.exit(f"outputs of the simulated {geometry.name} differ from the golden model's")
+    return spent / len(x)
+
+
+def _golden(image: ChipImage, x: Any, ready: Any, go: Any, out: Any) -> None:
+    core = Core(image, fast=True)
+    core.infer(x[:256], seed=1)
+    ready.release()
+    go.wait()
+    done, start = 0, time.perf_counter()
+    while (spent := time.perf_counter() - start) < GOLDEN_SECONDS:
+        core.infer(x, seed=1)
+        done += len(x)
+    out.put(done / spent)
+
+
+def golden(image: ChipImage, x: Any, cores: int) -> float:
+    """Images a second of ``cores`` processes together, read noise on."""
+    context = multiprocessing.get_context("spawn")
+    ready, go, out = context.Semaphore(0), context.Event(), context.Queue()
+    workers = [context.Process(target=_golden, args=(image, x, ready, go, out)) for _ in range(cores)]
+    for worker in workers:
+        worker.start()
+    for _ in workers:
+        ready.acquire()
+    go.set()
+    rates = [out.get() for _ in workers]
+    for worker in workers:
+        worker.join()
+    return float(sum(rates))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--digits", type=Path, required=True, metavar="NETWORK")
+    parser.add_argument("--images", type=int, default=100, help="images of each simulated run")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        sys.exit("set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts")
+    cores = len(os.sched_getaffinity(0))
+    rows = []
+    for case, (image, x) in work(options.digits).items():
+        software = golden(image, x[:2000], cores)
+        one_bit = image.layers[0].dac_bits == 1
+        for name in BOARDS:
+            board, report = find_board(name), load(name)
+            g = board.geometry
+            if report is None or (g.slices > 1) != one_bit or image.inputs > g.max_inputs:
+                continue
+            if any(np.abs(la.weights).max() > g.weight_max for la in image.layers):
+                continue  # would be compiled for shorter codes
+            spent = cycles(g, image, x[: options.images])
+            rate = 1e6 * report["fmax_mhz"] / max(spent, image.inputs)
+            rows.append(
+                {
+                    "case": case,
+                    "board": name,
+                    "cycles": spent,
+                    "load_cycles": image.inputs,
+                    "bound_nothing_skipped": bound_cycles(image, g.lanes, g.slices),
+                    "fmax_mhz": report["fmax_mhz"],
+                    "estimated_images_per_s": rate,
+                    "golden_images_per_s": software,
+                    "cores": cores,
+                    "ratio": rate / software,
+                }
+            )
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return
+    print("| network | board | cycles: nothing skipped | simulated | loading | images/s, estimated | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    for r in rows:
+        spent = f"{r['bound_nothing_skipped']:,} | {r['cycles']:,.0f} | {r['load_cycles']:,}"
+        rates = f"{r['estimated_images_per_s']:,.0f} at {r['fmax_mhz']} MHz | {r['ratio']:.2f}"
+        print(f"| {r['case']} | `{r['board']}` | {spent} | {rates} |")
+    for case, rate in {r["case"]: r["golden_images_per_s"] for r in rows}.items():
+        print(f"golden model, {cores} cores, measured: {case}: {rate:,.0f} images/s")
+
+
+if __name__ == "__main__":
+    main()
