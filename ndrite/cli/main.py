@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": "Where the accuracy goes: one cause of error at a time.",
     "infer": "Run inputs through an image on a board.",
     "evaluate": "Accuracy on the shipped test images, and agreement with the golden model.",
+    "report": "One page about a chip image: accuracy, errors, curves, cells, cycles.",
     "trace": "Waveforms of one inference in the compiled RTL.",
     "campaign": "Accuracy over many virtual chips of an image.",
     "sweep": "Grids over chip fields, seeds and networks.",

@@ -1,0 +1,185 @@
+"""gather: every number of a report."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boards.fpga.reports import load as board_report
+from emulator.explain import Explanation, explain
+from emulator.golden import Core
+from emulator.spec import Geometry
+from host import InputError
+from host.api import Progress
+from host.inputs import check_inputs
+from ndrite.explain import Subject, shipped_samples, subject_of
+from ndrite.report.files import RunFiles
+from ndrite.shipped import CALIBRATION_SAMPLES, labelled_images
+from ndrite.trace import Trace, trace_inference
+
+CLASSES_MAX = 32
+"""Classes that a confusion matrix is drawn for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """All of it; accuracies 0..1.
+
+    ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was asked for or
+    the image
+    does not fit; ``board`` the committed report of an FPGA build, if any.
+    """
+
+    subject: Subject
+    explanation: Explanation
+    accuracy_float: float
+    accuracy_golden: float
+    images: int
+    confusion: npt.NDArray[np.int64]
+    trace: Trace | None
+    geometry: Geometry
+    board: dict[str, Any] | None
+    seed: int
+    provenance: dict[str, str]
+
+
+def gather(
+    files: RunFiles,
+    *,
+    geometry: Geometry,
+    timeline: bool = True,
+    fpga: str | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Report:
+    """Compile again, run, trace one inference.
+
+    Parameters
+    ----------
+    geometry:
+        The array that tiles are laid out for and the timeline is simulated on.
+    timeline:
+        Whether to simulate one inference; the first time, the RTL is compiled with waveforms.
+    fpga:
+        Board whose committed build is shown.
+    images:
+        Most inputs to judge by; default: all.
+    seed:
+        Read-noise seed.
+
+    Raises
+    ------
+    FileNotFoundError, EmulatorError, SpecError, InputError
+        When a file is missing or wrong, or something that does not ship was not given.
+    HostError
+        When the simulation fails.
+    """
+    from ndrite.cli.files import load_array, load_codes
+    from ndrite.program import load_program
+
+    program, board = load_program(files.image), None if fpga is None else _board(fpga)
+    from emulator.spec import ChipImage
+
+    if not isinstance(program, ChipImage):
+        raise InputError(f"{files.image}: a convolutional image; accepted: an image of full layers")
+    if files.inputs is not None and files.labels is not None:
+        x = check_inputs(load_codes(files.inputs, program.provenance), program.inputs, seed=0, first_index=0)
+        labels = load_array(files.labels)
+        if labels.shape != (len(x),):
+            raise InputError(f"{files.labels}: shape is {labels.shape}; accepted: ({len(x)},)")
+    else:
+        x, labels = labelled_images(program.inputs)
+    samples = None if files.samples is None else load_codes(files.samples, program.provenance)
+    if samples is None:
+        samples = shipped_samples(program)
+    if samples is None:
+        samples = x[:CALIBRATION_SAMPLES]
+    x, labels = x[:images], labels[:images]
+    step = _steps(progress, 4 if timeline else 3)
+    subject = subject_of(files.image, chip=None, network=files.network, samples=samples, seed=None)
+    assert subject.image is not None
+    step()
+    explanation = explain(
+        subject.network, subject.chip, subject.compiled, samples, x, labels, image=subject.image, seed=seed
+    )
+    step()
+    answers = Core(subject.image).infer(x, seed=seed).argmax(axis=1)
+    classes = subject.image.outputs
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels, answers), 1)
+    step()
+    trace = None
+    if timeline:
+        with tempfile.TemporaryDirectory() as work:
+            trace = trace_inference(subject.image, x[0], Path(work) / "trace.vcd", geometry, seed=seed)
+        step()
+    return Report(
+        subject=subject,
+        explanation=explanation,
+        accuracy_float=explanation.reference,
+        accuracy_golden=float((answers == labels).mean()),
+        images=len(x),
+        confusion=confusion,
+        trace=trace,
+        geometry=geometry,
+        board=board,
+        seed=seed,
+        provenance=_provenance(files, subject, x, labels, seed),
+    )
+
+
+def _board(name: str) -> dict[str, Any]:
+    from boards.fpga.registry import find_board
+
+    find_board(name)
+    report = board_report(name)
+    if report is None:
+        raise InputError(
+            f"board {name!r} has no committed build; accepted: one of `ndrite boards` with figures"
+        )
+    return report
+
+
+def _provenance(
+    files: RunFiles, subject: Subject, x: npt.NDArray[Any], labels: npt.NDArray[Any], seed: int
+) -> dict[str, str]:
+    import scipy
+
+    from ndrite import __version__
+
+    assert subject.image is not None
+    return {
+        "chip image": f"{files.image.name}, SHA-256 of its arrays {subject.image.checksum()}",
+        "compiled again": "the very same arrays" if subject.same_image else "other arrays (other samples?)",
+        "float network": subject.network.name + ("" if files.network is None else f", {_sha(files.network)}"),
+        "inputs": f"{len(x)}, SHA-256 {hashlib.sha256(x.tobytes()).hexdigest()}",
+        "labels": f"SHA-256 {hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()}",
+        "chip seed": str(subject.compiled.report.seed),
+        "read-noise seed": str(seed),
+        "versions": f"ndrite {__version__}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
+        f"Python {platform.python_version()}",
+    }
+
+
+def _sha(path: Path) -> str:
+    return f"{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _steps(progress: Progress | None, total: int) -> Any:
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    return step

@@ -1,0 +1,34 @@
+"""The page's style sheet."""
+
+STYLE = """
+:root { color-scheme: light; --ink: #1f3a5f; --line: #d9e1ea; }
+* { box-sizing: border-box; }
+body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: #1b2530; background: #f4f6f9; }
+header, main { max-width: 1080px; margin: 0 auto; padding: 0 16px; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 24px 0 12px; color: var(--ink); overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 0 0 8px; color: var(--ink); }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 10px; }
+.figures div { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; }
+.figures b { display: block; font-size: 1.3rem; color: var(--ink); }
+.figures span { font-size: 0.85rem; color: #4a5a6a; }
+nav { display: flex; flex-wrap: wrap; gap: 4px 14px; margin: 14px 0; font-size: 0.95rem; }
+nav a { color: #1d5fa8; padding: 4px 0; }
+section { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; margin:
+0 0 16px; }
+figure { margin: 12px 0 0; }
+figure img { display: block; width: 100%; max-width: 920px; height: auto; margin: 0 auto; }
+#accuracy figure img { max-width: 560px; }
+figcaption { font-size: 0.85rem; color: #4a5a6a; text-align: center; margin-top: 4px; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.88rem; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid
+var(--line); }
+td { min-width: 4em; }
+td:first-child { min-width: 6.5em; }
+td:last-child { min-width: 9em; }
+#provenance td, #chip td:last-child { overflow-wrap: anywhere; }
+#errors td:last-child { min-width: 14em; }
+details { margin-top: 10px; }
+summary { cursor: pointer; padding: 6px 0; color: #1d5fa8; }
+@media print { body { background: #fff; } section { break-inside: avoid; } nav { display: none; } }
+"""
