@@ -29,7 +29,7 @@ GEOMETRY = Geometry(
 AVAILABLE = {"xc7a100t": {"luts": 63_400, "ffs": 126_800, "dsps": 240, "brams": 135, "hard_blocks": 1}}
 """Xilinx DS180; block RAMs of 36 Kbit."""
 SCRIPT = """read_rtlil card.il
-synth_xilinx -family xc7 -top card -noiopad
+synth_xilinx -family xc7 -top card -noiopad -flatten
 tee -o stat.json stat -json -top card
 """
 REPORT = Path(__file__).with_name("report.json")
