@@ -399,7 +399,7 @@ MUTANTS = (
         "zero_due.eq(self.data != 0xFF),",
         "zero_due.eq(1),",
         "full blocks gain a zero",
-        block("receiver"),
+        ("tests/proofs/test_cobs.py",),
     ),
     Mutant(
         "hdl/link/cobs.py",
