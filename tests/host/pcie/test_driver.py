@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 
 from boards.sim.pcie import SimCard
 from emulator.golden import Core
+from emulator.golden.campaign import campaign
 from emulator.golden.random_image import random_image, random_inputs
 from emulator.spec import PRESETS
 from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
+from emulator.spec.variation import same_cells
 from host import Board, HostError, LinkError, LinkTimeout, NotProgrammedError
 from host.links.pcie import PciDevice, PcieChannel, open_card
 from host.links.pcie.sysfs import SysfsDevice, check_card
@@ -92,6 +95,19 @@ def test_without_interrupts_records_are_polled(board: Board, card: SimCard) -> N
     card.configure(msi=False)
     works(board)
     card.configure()
+
+
+def test_campaigns_vote_as_golden(board: Board) -> None:
+    rng = np.random.default_rng(4)
+    spread = dataclasses.replace(same_cells(), sigma=rng.integers(200, 6000, 256).astype(np.uint16))
+    image = dataclasses.replace(random_image(TINY, rng, sizes=(20, 8, 4), noise=True), variation=spread)
+    x, labels = random_inputs(image, rng, 12), rng.integers(0, 4, 12)
+    board.program(image)
+    found = board.campaign(x, labels, chips=3, draws=2, seed=11)
+    wanted = campaign(image, x, labels, chips=3, draws=2, seed=11)
+    np.testing.assert_array_equal(found.votes, wanted.votes)
+    np.testing.assert_array_equal(found.correct, wanted.correct)
+    works(board)
 
 
 def test_words_registers_and_a_lost_image(board: Board) -> None:
