@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal, signed
+from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
@@ -238,11 +238,11 @@ class Core(wiring.Component):
         wiring.connect(m, feed.o, scanner.feed)
         wiring.connect(m, read.o, readout.passes)
         m.d.comb += [feed.i.payload.eq(issued.payload.feed), read.i.payload.eq(issued.payload.readout)]
-        sinks = [feed.i, read.i]
+        queues = [feed, read]
         if g.noise:
             m.submodules.noise_queue = queue = Queue(noise_layout(g), PASS_DEPTH * g.slices)
             m.submodules.noise = noise = Noise(g)
-            sinks.append(queue.i)
+            queues.append(queue)
             wiring.connect(m, queue.o, noise.passes)
             wiring.connect(m, noise.sigma, readout.sigma)
             wiring.connect(m, noise.samples, readout.samples)
@@ -257,14 +257,17 @@ class Core(wiring.Component):
             ]
         else:
             m.d.comb += scanner.energy_room.eq(1)
+        # Known a cycle ahead; the sequencer issues every second cycle at most, so it is never out of date.
         everyone = Signal()
-        m.d.comb += everyone.eq(sinks[0].ready & sinks[1].ready & (sinks[2].ready if g.noise else 1))
+        m.d.sync += everyone.eq(Cat(queue.level < queue.depth - 1 for queue in queues).all())
         m.d.comb += issued.ready.eq(everyone)
-        for sink in sinks:
-            m.d.comb += sink.valid.eq(issued.valid & everyone)
+        for queue in queues:
+            m.d.comb += queue.i.valid.eq(issued.valid & everyone)
         if g.slices > 1:
             m.d.comb += feed.i.valid.eq(issued.valid & everyone & (issued.payload.feed.slice == 0))
         first = Signal(init=1)
+        with m.If(self.start.valid & self.start.ready):
+            m.d.sync += first.eq(1)
         with m.If(issued.valid & issued.ready):
-            m.d.sync += first.eq(self.start.ready)
+            m.d.sync += first.eq(0)
             m.d.comb += self.events.started.eq(first)

@@ -170,8 +170,11 @@ class Sequencer(wiring.Component):
                         m.d.sync += layer.eq(layer + 1)
                         m.next = "fetch"
                         with m.If(final_layer):
-                            m.d.comb += self.start.ready.eq(1)
-                            m.next = "idle"
+                            m.next = "release"
+            with m.State("release"):
+                # A step of its own: whether the queues took the pass is known too late for the starts' queue.
+                m.d.comb += self.start.ready.eq(1)
+                m.next = "idle"
         return m
 
     def _descriptors(self, m: Module) -> Signal:

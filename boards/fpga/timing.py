@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from boards.fpga.board import Family
+from boards.fpga.constraints import AIM
 
 CELLS: dict[Family, dict[str, tuple[str, ...]]] = {
     "ecp5": {
@@ -70,7 +71,7 @@ class Timing:
 def read(report: Path, family: Family) -> Timing:
     """Figures of a nextpnr ``--report`` file."""
     content: dict[str, Any] = json.loads(report.read_text())
-    clocks = {name: (c["achieved"], c["constraint"]) for name, c in content["fmax"].items()}
+    clocks = {name: (c["achieved"], c["constraint"] / AIM[family]) for name, c in content["fmax"].items()}
     cells = content["utilization"]
     used = {
         resource: (
