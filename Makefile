@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
 
-.PHONY: help demo test test-trust fuzz prove mutants audit test-gates check-pnr boards-page lint types format clean compiler
+.PHONY: help demo test test-trust test-release docs fuzz prove mutants audit test-gates check-pnr boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,15 @@ audit: $(DEV_STAMP) ## known vulnerabilities of what is installed (asks the pack
 
 test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py
+
+test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, LeNet-5 on 20 images, notebooks
+	$(BIN)/pip install --quiet -e '.[release,notebooks,train,onnx,import-check]'
+	NDRITE_RELEASE=1 NDRITE_LENET5=20 $(BIN)/python -m pytest tests/release tests/system/test_lenet5.py
+	$(BIN)/python examples/notebooks/run.py
+
+docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning is an error
+	$(BIN)/pip install --quiet -e '.[docs]'
+	$(BIN)/python -m mkdocs build --strict
 
 test-pcie: compiler $(DEV_STAMP) ## the PCIe endpoint and driver against an independent root complex, every combination
 	NDRITE_PCIE=all $(BIN)/python -m pytest tests/hdl/pcie tests/host/pcie tests/boards/test_card.py

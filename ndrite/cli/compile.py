@@ -9,7 +9,7 @@ import click
 
 from ndrite.cli.files import load_codes
 from ndrite.cli.options import json_option
-from ndrite.cli.terminal import print_json, print_table
+from ndrite.cli.terminal import note, print_json, print_table
 from ndrite.shipped import CALIBRATION_SAMPLES
 
 
@@ -92,7 +92,7 @@ def command(
             compiled = compile_network(floats, chip, samples, seed=seed, nominal=nominal)
             image, result, tag = compiled.image, compiled.report, compiled.image.tag
     for text in result.warnings:
-        click.echo(f"ndrite: warning: {text}", err=True)
+        note(f"ndrite: warning: {text}")
     image.save(output)
     report = result.as_dict()
     if as_json:

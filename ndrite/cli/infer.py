@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from host.inputs import check_inputs
-from ndrite.cli.files import load_codes, save_array
+from ndrite.cli.files import STANDARD, load_codes, save_array
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
-from ndrite.cli.terminal import print_json, progress_bar
+from ndrite.cli.terminal import note, print_json, progress_bar
 from ndrite.program import load_program, run_program
 from ndrite.url import connect
 
@@ -57,12 +57,15 @@ def command(
 
     \b
     Example: ndrite infer image.npz --inputs x.npy --board sim: --seed 7 -o y.npy
+             make_inputs | ndrite infer image.npz --inputs - -o - > y.npy
     """
     image = load_program(image_path)
     # Before the board is opened: a wrong file should not cost a compilation first.
     x = check_inputs(
         load_codes(inputs_path, image.provenance), image.inputs, seed=seed, first_index=first_index
     )
+    if as_json and str(output) == STANDARD:
+        raise click.UsageError("--json and -o - both want standard output; accepted: one of them")
     if not output.parent.is_dir():
         raise click.UsageError(f"{output.parent}: no such folder")
     with connect(url) as board, progress_bar("inference") as report:
@@ -72,4 +75,5 @@ def command(
     if as_json:
         print_json({**summary, "first_index": first_index, "noise": noise})
     else:
-        click.echo(f"{output}: {len(y)} inferences of {y.shape[1]} outputs, on {url}")
+        say = note if str(output) == STANDARD else click.echo
+        say(f"{output}: {len(y)} inferences of {y.shape[1]} outputs, on {url}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import keyword
+import re
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -34,6 +36,7 @@ COMMANDS = {
     "boards": "The FPGA boards, with size and speed.",
     "build": "A bitstream for an FPGA board.",
     "flash": "Load a bitstream into an FPGA board.",
+    "completion": "The script for a shell's completion.",
 }
 
 
@@ -62,7 +65,11 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ndrite", prog_name="ndrite")
-def group() -> None:
+@click.option("-q", "--quiet", is_flag=True, help="No progress bars and no notes on stderr; errors stay.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Where an error came from, as a traceback before its line."
+)
+def group(quiet: bool, verbose: bool) -> None:
     """Neural networks on emulated RRAM crossbars with NDR neurons.
 
     \b
@@ -75,7 +82,13 @@ def group() -> None:
 
     \b
     Exit codes: 0 ok, 1 a check failed, 2 wrong usage or input, 3 link or device error, 130 Ctrl-C.
+    Defaults: config.toml in the user's configuration folder (or $NDRITE_CONFIG): board, chip, preset.
     """
+    from ndrite.cli import terminal
+
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose exclude each other")
+    terminal.quiet = quiet
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -88,9 +101,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     from emulator.errors import EmulatorError
     from emulator.spec import SpecError
     from host import HostError, InputError
+    from ndrite.cli import terminal
+    from ndrite.cli.settings import defaults
 
+    terminal.quiet = False
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verbose = _asked(words)
     try:
-        code = group.main(args=arguments, prog_name="ndrite", standalone_mode=False)
+        code = group.main(args=words, prog_name="ndrite", standalone_mode=False, default_map=defaults())
         return code if isinstance(code, int) else OK
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -98,21 +116,29 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print("ndrite: interrupted", file=sys.stderr)
         return INTERRUPTED
     except click.ClickException as error:
-        return _fail(error.format_message(), BAD_INPUT)
+        return _fail(error.format_message(), BAD_INPUT, verbose)
     except CheckFailed as error:
-        return _fail(str(error), FAILED_CHECK)
+        return _fail(str(error), FAILED_CHECK, verbose)
     except (InputError, SpecError, EmulatorError) as error:
-        return _fail(str(error), BAD_INPUT)
+        return _fail(str(error), BAD_INPUT, verbose)
     except HostError as error:
-        return _fail(str(error), DEVICE)
+        return _fail(str(error), DEVICE, verbose)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         return OK
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}", BAD_INPUT)
+        return _fail(f"{where}{error.strerror or error}", BAD_INPUT, verbose)
 
 
-def _fail(message: str, code: int) -> int:
+def _asked(words: list[str]) -> bool:
+    """Whether ``--verbose`` stands before the command."""
+    options = words[: next((i for i, word in enumerate(words) if not word.startswith("-")), len(words))]
+    return "--verbose" in options or any(re.fullmatch("-[qh]*v[qhv]*", word) for word in options)
+
+
+def _fail(message: str, code: int, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
     print("ndrite: error: " + " ".join(message.split()), file=sys.stderr)
     return code

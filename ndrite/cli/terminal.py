@@ -14,13 +14,22 @@ from rich.table import Table
 
 from host.api import Progress as Report
 
+quiet = False
+"""Set by ``ndrite --quiet``: nothing on stderr but errors."""
+
+
+def note(text: str) -> None:
+    """A line on stderr for a person to read; dropped by ``--quiet``."""
+    if not quiet:
+        click.echo(text, err=True)
+
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Report]:
-    """A bar on stderr while the block runs; silent when stderr is no terminal."""
+    """A bar on stderr while the block runs; silent when stderr is no terminal, or by ``--quiet``."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
 
         def report(done: int, total: int) -> None:

@@ -11,6 +11,13 @@ from emulator.golden.random_image import random_image
 from emulator.spec import PRESETS, ChipImage
 
 
+@pytest.fixture(autouse=True)
+def no_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own defaults stay out of the tests."""
+    monkeypatch.delenv("NDRITE_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp()))
+
+
 @pytest.fixture
 def image() -> ChipImage:
     """20-6-3 for the tiny geometry, with read noise."""

@@ -1,0 +1,34 @@
+"""Execute every notebook in an empty folder: ``python examples/notebooks/run.py``; exit code 1 when a cell
+fails."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+
+def main() -> int:
+    """Run them in order, print one line each."""
+    try:
+        import nbformat
+        from nbclient import NotebookClient
+        from nbclient.exceptions import CellExecutionError
+    except ModuleNotFoundError:
+        print("notebooks need: pip install 'ndrite[notebooks]'", file=sys.stderr)
+        return 2
+    for path in sorted(Path(__file__).parent.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        with tempfile.TemporaryDirectory() as folder:
+            client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": folder}})
+            try:
+                client.execute()
+            except CellExecutionError as error:
+                print(f"{path.name}: {error}", file=sys.stderr)
+                return 1
+        print(f"{path.name}: {sum(cell.cell_type == 'code' for cell in notebook.cells)} cells ran")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

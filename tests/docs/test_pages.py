@@ -1,0 +1,102 @@
+"""The documentation: its examples run, its generated pages are current, its site builds."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ndrite.cli.main import COMMANDS, OK, run
+from ndrite.reference.pcie import reference
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def test_the_arithmetic_page() -> None:
+    result = doctest.testfile(str(DOCS / "arithmetic.md"), module_relative=False)
+    assert result.attempted >= 40
+    assert result.failed == 0
+
+
+def test_the_pcie_reference_is_current() -> None:
+    page = (DOCS / "reference-pcie.md").read_text()
+    assert page == reference(), "run: python -m ndrite.reference.pcie > docs/reference-pcie.md"
+
+
+def test_the_command_page_has_every_command_and_exit_code() -> None:
+    page = (DOCS / "cli.md").read_text()
+    for name in COMMANDS:
+        assert f"`ndrite {name}`" in page
+    for code in ("0", "1", "2", "3", "130"):
+        assert re.search(rf"^\| {code} \|", page, re.M)
+
+
+def test_commands_on_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every `ndrite ...` line of a code block names a command and options that it has."""
+    helps: dict[str, str] = {}
+    checked = 0
+    for path in sorted([*DOCS.rglob("*.md"), ROOT / "README.md"]):
+        for kind, block in re.findall(r"^```(\w*)\n(.*?)^```", path.read_text(), re.M | re.S):
+            if kind not in ("", "sh"):
+                continue
+            for line in re.findall(r"^ndrite (.*)", block, re.M):
+                words = line.split("#")[0].split()
+                name = words[0]
+                if name.startswith("-"):
+                    continue
+                assert name in COMMANDS, f"{path.name}: ndrite {line}"
+                group = [name, words[1]] if name in ("chip", "fit", "experiment") else [name]
+                key = " ".join(group)
+                if key not in helps:
+                    assert run([*group, "--help"]) == OK, f"{path.name}: ndrite {line}"
+                    helps[key] = capsys.readouterr().out
+                for word in words[len(group) :]:
+                    if word.startswith("--"):
+                        assert word in helps[key], f"{path.name}: ndrite {line}"
+                checked += 1
+    assert checked > 30
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    if importlib.util.find_spec("mkdocs") is None:
+        pytest.skip("needs ndrite[docs]")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mkdocs",
+            "build",
+            "--strict",
+            "--quiet",
+            "--site-dir",
+            str(tmp_path / "site"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) >= 18
+    # Nothing is fetched from elsewhere when a page is opened.
+    for page in pages:
+        text = page.read_text()
+        assert not re.findall(r'<(?:script|img|iframe)[^>]*src="https?:', text), page.name
+        assert not re.findall(r'<link[^>]*rel="stylesheet"[^>]*href="https?:', text), page.name
+
+
+def test_notebooks_are_stored_without_outputs() -> None:
+    notebooks = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
+    assert len(notebooks) == 3
+    for path in notebooks:
+        for cell in json.loads(path.read_text())["cells"]:
+            assert not cell.get("outputs"), path.name
+            assert cell.get("execution_count") is None, path.name

@@ -1,0 +1,113 @@
+"""Manners: completion, colour, quiet and verbose, standard input and output, configuration file."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core
+from emulator.spec import ChipImage
+from ndrite.cli.main import BAD_INPUT, COMMANDS, OK, run
+
+
+def ndrite(*arguments: str, given: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+    code = "import sys; from ndrite.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        input=given,
+        capture_output=True,
+        env={**os.environ, **variables},
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == OK
+    assert f"_NDRITE_COMPLETE={shell}_complete" in capsys.readouterr().out.replace('"', "")
+
+
+def test_completion_of_commands_and_options() -> None:
+    words = {"COMP_WORDS": "ndrite ", "COMP_CWORD": "1", "_NDRITE_COMPLETE": "bash_complete"}
+    found = ndrite(**words).stdout.decode().split()
+    assert {f"plain,{name}" for name in COMMANDS} <= set(found)
+    words |= {"COMP_WORDS": "ndrite infer --in", "COMP_CWORD": "2"}
+    assert "plain,--inputs" in ndrite(**words).stdout.decode()
+
+
+def test_the_bash_script_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", "bash"]) == OK
+    (tmp_path / "ndrite").write_text(capsys.readouterr().out)
+    assert subprocess.run(["bash", "-n", str(tmp_path / "ndrite")], check=False).returncode == 0
+
+
+def test_standard_input_and_output(folder: Path, image: ChipImage) -> None:
+    x = np.load(folder / "x.npy")
+    done = ndrite("infer", "image.npz", "--inputs", "-", "-o", "-", given=(folder / "x.npy").read_bytes())
+    assert done.returncode == OK, done.stderr
+    np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), Core(image).infer(x))
+    assert b"5 inferences" in done.stderr
+    assert ndrite("-q", "infer", "image.npz", "--inputs", "x.npy", "-o", "-").stderr == b""
+    bad = ndrite("infer", "image.npz", "--inputs", "-", "-o", "-", given=b"nothing")
+    assert bad.returncode == BAD_INPUT
+    assert b"standard input: not a NumPy .npy file" in bad.stderr
+    both = ndrite("infer", "image.npz", "--inputs", "x.npy", "-o", "-", "--json")
+    assert both.returncode == BAD_INPUT
+
+
+def test_verbose_says_where(folder: Path) -> None:
+    plain = ndrite("infer", "none.npz", "--inputs", "x.npy", "-o", "y.npy")
+    verbose = ndrite("-v", "infer", "none.npz", "--inputs", "x.npy", "-o", "y.npy")
+    assert plain.returncode == verbose.returncode == BAD_INPUT
+    assert b"Traceback" not in plain.stderr
+    assert b"Traceback" in verbose.stderr
+    assert verbose.stderr.endswith(plain.stderr)
+    assert ndrite("-q", "-v", "info", "golden:").returncode == BAD_INPUT
+
+
+def test_no_colour(folder: Path) -> None:
+    wide = {"FORCE_COLOR": "1", "COLUMNS": "100"}
+    coloured = ndrite("chip", "list", **wide)
+    plain = ndrite("chip", "list", NO_COLOR="1", COLUMNS="100")
+    assert b"\x1b[" in coloured.stdout
+    assert b"\x1b[" not in plain.stdout
+
+
+def test_configuration_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NDRITE_CONFIG", str(folder / "config.toml"))
+    assert run(["info", "golden:"]) == BAD_INPUT
+    assert "named by NDRITE_CONFIG" in capsys.readouterr().err
+    (folder / "config.toml").write_text('board = "golden:tiny"\n')
+    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
+    assert "on golden:tiny" in capsys.readouterr().out
+    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy", "--board", "golden:"]) == OK
+    assert "golden:tiny" not in capsys.readouterr().out
+    for text, message in (
+        ("board = 3", "board is 3; accepted: text"),
+        ('bord = "sim:"', "key is 'bord'; accepted: board, chip, preset"),
+        ("board =", "not a TOML file"),
+    ):
+        (folder / "config.toml").write_text(text)
+        assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
+        assert message in capsys.readouterr().err
+
+
+def test_every_default_of_the_file_is_a_parameter() -> None:
+    import click
+
+    from ndrite.cli.main import group
+    from ndrite.cli.settings import KEYS
+
+    for key, places in KEYS.items():
+        for command, parameter in places:
+            found = group.get_command(click.Context(group), command)
+            assert found is not None
+            assert parameter in {p.name for p in found.params}, (key, command)

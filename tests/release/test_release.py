@@ -1,0 +1,89 @@
+"""Wheel and sdist in empty environments; the tutorial, command by command. Set ``NDRITE_RELEASE=1`` to run
+it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("NDRITE_RELEASE"), reason="minutes long: make test-release"
+)
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
+    """Standard output; fails with all that was said."""
+    # Nothing of this tree may be found: only what was installed.
+    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(
+        command, cwd=folder, env=clean | (environment or {}), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Wheel (made from the sdist, as `python -m build` does) and sdist."""
+    out = tmp_path_factory.mktemp("dist")
+    run([sys.executable, "-m", "build", "--outdir", str(out), str(ROOT)], out)
+    files = {"wheel": next(out.glob("*.whl")), "sdist": next(out.glob("*.tar.gz"))}
+    assert files["wheel"].name.startswith("ndrite-")
+    return files
+
+
+def environment(folder: Path) -> Path:
+    """An empty virtual environment's folder of programs."""
+    venv.create(folder / "venv", with_pip=True)
+    return folder / "venv" / "bin"
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_an_empty_environment_runs_the_demo(kind: str, built: dict[str, Path], tmp_path: Path) -> None:
+    programs = environment(tmp_path)
+    run([str(programs / "pip"), "install", "--quiet", str(built[kind])], tmp_path)
+    where = run([str(programs / "python"), "-c", "import emulator; print(emulator.__file__)"], tmp_path)
+    assert str(tmp_path) in where
+    out = run([str(programs / "ndrite"), "demo", "--images", "10", "--json"], tmp_path)
+    result = json.loads(out)
+    assert result["mismatches"] == 0
+    assert result["accuracy_golden"] > 0.89
+    assert (tmp_path / "ndrite-demo.png").stat().st_size > 10_000
+
+
+def test_the_tutorial(built: dict[str, Path], tmp_path: Path) -> None:
+    programs = environment(tmp_path)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    path = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "MPLBACKEND": "agg"}
+    commands = 0
+    said = []
+    text = TUTORIAL.read_text()
+    for name, kind, block in re.findall(
+        r"(?:Save this as `([\w.]+)`:\n\n)?^```(\w+)\n(.*?)^```", text, re.M | re.S
+    ):
+        if name:
+            (folder / name).write_text(block)
+            continue
+        assert kind == "sh", "a block that is neither commands nor a file"
+        for line in block.splitlines():
+            command = line.replace('"ndrite[onnx]"', f'"{built["wheel"]}[onnx]"')
+            said.append(run(["sh", "-ec", command], folder, path))
+            commands += 1
+    assert commands == 13
+    everything = "\n".join(said)
+    assert "every bit equal" in everything.replace("\n", " ") or "mismatches" in everything
+    for file in ("float.npz", "mine.yaml", "cells.png", "image.npz", "report.html", "figures/confusion.pdf"):
+        assert (folder / file).is_file(), file
+    accuracy = float(said[-1].splitlines()[-1].rstrip(" %"))
+    assert accuracy > 85
