@@ -17,10 +17,10 @@ CELLS = {"cell__error_scale": 2.0, "cell__stuck_low_percent": 0.5, "cell__stuck_
 
 AXES: dict[str, tuple[str, tuple[float, ...]]] = {
     "pulses": ("pulses from bound to bound", (8.0, 16.0, 32.0, 64.0, 256.0, 1000.0)),
-    "nonlinearity": ("gamma, both ways (1: no step at the bound)", (0.0, 0.5, 0.9)),
-    "noise": ("cycle-to-cycle noise, % of a step", (0.0, 30.0, 100.0, 300.0)),
+    "nonlinearity": ("gamma, both ways (1: no step at the bound)", (0.5, 0.9)),
+    "noise": ("cycle-to-cycle noise, % of a step", (30.0, 100.0, 300.0)),
 }
-"""Label and values; along ``nonlinearity`` and ``noise`` a device has 64 pulses."""
+"""Label and values; along ``nonlinearity`` and ``noise``, 0 otherwise, a device has 64 pulses."""
 CHIPS = 5
 PULSES = 64.0
 PLAN = Plan(steps=40, batch=1000, rate=0.02)
@@ -77,8 +77,7 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     """Losses before and after, and the gain, by ECRAM."""
     rows = []
     for axis, (label, _) in AXES.items():
-        for value in sorted({r["value"] for r in results if r["axis"] == axis}):
-            group = [r for r in results if (r["axis"], r["value"]) == (axis, value)]
+        for value, group in along(results, axis).items():
             rows.append(
                 (
                     label,
@@ -93,23 +92,25 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     return [Table(f"ecram: what it must be, {seeds} chips, {results[0]['images']} images", header, rows)]
 
 
+def along(results: list[dict[str, Any]], axis: str) -> dict[float, list[dict[str, Any]]]:
+    """Results by value; 0 of nonlinearity and noise is the plain device of 64 pulses."""
+    found: dict[float, list[dict[str, Any]]] = {}
+    for r in results:
+        if r["axis"] == axis:
+            found.setdefault(r["value"], []).append(r)
+        elif axis != "pulses" and (r["axis"], r["value"]) == ("pulses", PULSES):
+            found.setdefault(0.0, []).append(r)
+    return dict(sorted(found.items()))
+
+
 def draw(results: list[dict[str, Any]], figure: Any) -> None:
     """Points gained along every axis."""
     panels = figure.subplots(1, len(AXES), sharey=True)
     for ax, (axis, (label, _)) in zip(panels, AXES.items(), strict=True):
-        values = sorted({r["value"] for r in results if r["axis"] == axis})
-        points = [
-            mean_interval(
-                [
-                    100 * (r["after"] - r["before"])
-                    for r in results
-                    if (r["axis"], r["value"]) == (axis, value)
-                ]
-            )
-            for value in values
-        ]
+        groups = along(results, axis)
+        points = [mean_interval([100 * (r["after"] - r["before"]) for r in g]) for g in groups.values()]
         error = [0.0 if half != half else half for _, half in points]
-        ax.errorbar(values, [m for m, _ in points], error, fmt="o-", color="#4477aa", capsize=2)
+        ax.errorbar(list(groups), [m for m, _ in points], error, fmt="o-", color="#4477aa", capsize=2)
         if axis == "pulses":
             ax.set_xscale("log")
         ax.set_xlabel(label, fontsize=6)

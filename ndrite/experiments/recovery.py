@@ -15,9 +15,9 @@ from ndrite.experiments.runner import Table, mean_interval, percent
 
 CHIP = "dendritic-ndr+ecram-pair"
 AXES: dict[str, tuple[str, tuple[float, ...]]] = {
-    "programming error": ("x the preset's", (0.0, 1.0, 2.0, 3.0)),
-    "stuck cells": ("%", (0.0, 1.0, 3.0)),
-    "wire resistance": ("ohm a cell", (0.0, 3.0, 10.0)),
+    "programming error": ("x the preset's", (1.0, 2.0, 3.0)),
+    "stuck cells": ("%", (1.0, 3.0)),
+    "wire resistance": ("ohm a cell", (3.0, 10.0)),
     "time": ("s", (1.0, 172_800.0)),
     "2 x error, stuck cells": ("%", (1.0,)),
 }
