@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.compile import Mitigation
 from emulator.network import Network
 from emulator.spec import ChipImage
 from emulator.tuning import CalibrationResult, Learner, Plan, calibrate, tunable
@@ -16,6 +17,9 @@ from host.api import Progress
 INDEX_MASK = (1 << 32) - 1
 LEARNING_SEED = 1 << 32
 """Added to the read-noise seed while learning, so that no noise of the measurement has been learned."""
+
+CORRECTED_ON = 2000
+"""Last samples, which the model's columns are corrected on."""
 
 
 def calibrate_board(
@@ -28,6 +32,7 @@ def calibrate_board(
     plan: Plan,
     seed: int = 0,
     noise: bool = True,
+    cells: bool = False,
     progress: Progress | None = None,
 ) -> CalibrationResult:
     """Tune the neurons of ``image`` on ``board``; the board holds the tuned image at the end.
@@ -40,6 +45,9 @@ def calibrate_board(
         Labelled samples to learn from, uint8 (n, inputs) and (n,).
     seed, noise:
         Read noise of the forward passes, as ``BoardApi.infer``.
+    cells:
+        Whether gradients go back through the cells as a test read shows them, instead of the network's
+        weights.
 
     Raises
     ------
@@ -49,7 +57,10 @@ def calibrate_board(
         As ``BoardApi.program`` and ``infer``.
     """
     chip = tunable(image)
-    learner = None if network is None else Learner(network, chip)
+    learner = None if network is None else Learner(network, chip, cells=cells)
+    measures = image.provenance.get("mitigation")
+    if learner is not None and cells and isinstance(measures, dict) and measures.get("bias_correction"):
+        learner.correct(x[-CORRECTED_ON:], gains=Mitigation(**measures).calibrates_gain(chip.chip))
 
     def infer(batch: npt.NDArray[np.uint8], first: int) -> npt.NDArray[np.int32]:
         return board.infer(

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.compile.converters import column_gain
 from emulator.compile.devices import States
 from emulator.errors import CompileError
-from emulator.network import Ndr, Network
+from emulator.network import Activation, Ndr, Network
 from emulator.tuning.retune import Tunable, kinds
 
 Floats = npt.NDArray[np.float64]
@@ -36,14 +37,18 @@ class Learner:
 
     The forward pass is the chip's; only the way back goes through the model, whose weights are the float
     network's and whose neurons are nominal devices at the states as read (physics-aware training: Wright et
-    al., Nature 601, 549 (2022)). What the chip's cells and devices really are stays unknown to it.
+    al., Nature 601, 549 (2022)). What the chip's devices really are stays unknown to it, and what its cells
+    are too, unless ``cells``.
 
     Parameters
     ----------
     network:
         The float network the image was compiled from.
     tunable:
-        The chip's tunable form; only what a state nominally does is taken from it.
+        The chip's tunable form; only what a state nominally does is taken from it, and with ``cells``:
+    cells:
+        Whether a test read of the cells is known: gradients then go back through the effective weights that
+        the image holds, in the float network's units.
 
     Raises
     ------
@@ -51,7 +56,7 @@ class Learner:
         When the network's shape is not the image's.
     """
 
-    def __init__(self, network: Network, tunable: Tunable) -> None:
+    def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:
         image = tunable.base
         if network.shape != (image.inputs, *(layer.outputs for layer in image.layers)):
             raise CompileError(
@@ -63,6 +68,30 @@ class Learner:
         self.tunable = tunable
         self._layers = {layer.index: i for i, layer in enumerate(tunable.layers)}
         self._weights = [layer.weights.astype(np.float64) for layer in network.layers]
+        self._biases = [layer.bias.astype(np.float64) for layer in network.layers]
+        if cells:
+            read = [layer.weights.astype(np.float64) for layer in image.layers]
+            self._weights = [
+                codes * weight_of_code(codes, w) for codes, w in zip(read, self._weights, strict=True)
+            ]
+
+    def correct(self, x: npt.NDArray[np.uint8], *, gains: bool) -> None:
+        """Let the model's biases, and its columns' ``gains``, make up for what its cells do on ``x``.
+
+        That is what compilation does with bias correction and gain calibration.
+        """
+        exact: Floats = x.astype(np.float64) / 255
+        h = exact
+        for i, layer in enumerate(self.network.layers):
+            wanted = exact @ layer.weights.astype(np.float64)
+            if gains:
+                self._weights[i] = self._weights[i] * column_gain(wanted, h @ self._weights[i])
+            got = h @ self._weights[i]
+            self._biases[i] = layer.bias + (wanted - got).mean(axis=0)
+            if layer.activation is None:
+                break
+            exact = _activated(layer.activation, wanted + layer.bias)
+            h = _activated(layer.activation, got + self._biases[i])
 
     def gradient(
         self,
@@ -140,7 +169,7 @@ class Learner:
         h: Floats = x.astype(np.float64) / 255
         signals, slopes = [], []
         for i, layer in enumerate(self.network.layers):
-            z = h @ self._weights[i] + layer.bias
+            z = h @ self._weights[i] + self._biases[i]
             if layer.activation is None:
                 signals.append(z)
                 break
@@ -158,6 +187,16 @@ class Learner:
             signals.append(h)
             slopes.append((z, slope))
         return signals, slopes
+
+
+def _activated(activation: Activation, z: Floats) -> Floats:
+    return np.asarray(activation(z.astype(np.float32)), np.float64)
+
+
+def weight_of_code(codes: Floats, weights: Floats) -> Floats:
+    """The weight one code stands for in every column (M,), of ``codes`` (K, M) programmed for ``weights``."""
+    per_weight = (codes * weights).sum(axis=0) / np.maximum(np.square(weights).sum(axis=0), 1e-30)
+    return np.asarray(np.where(per_weight > 0, 1 / np.maximum(per_weight, 1e-30), 0.0), np.float64)
 
 
 def shape_and_slope(shape: Callable[[Any], npt.NDArray[Any]], u: Floats) -> tuple[Floats, Floats]:

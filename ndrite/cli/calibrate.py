@@ -39,6 +39,11 @@ METHODS = ("gradient", "sign", "perturb")
     help="Largest change of an ECRAM's state in an update, of its range.",
 )
 @click.option(
+    "--read-cells",
+    is_flag=True,
+    help="Gradients go back through the cells as a test read shows them, not through FLOAT.npz's weights.",
+)
+@click.option(
     "--learning-seed", default=0, show_default=True, type=click.IntRange(0), help="Batches, pulse noise."
 )
 @samples_options
@@ -80,6 +85,8 @@ def command(**options: Any) -> None:
         raise click.UsageError(
             f"--method {options['method']} needs --network FLOAT.npz; without it: --method perturb"
         )
+    if network is None and options["read_cells"]:
+        raise click.UsageError("--read-cells needs --network FLOAT.npz, whose units the cells are read in")
     x, labels, test_x, test_labels = _data(image, options)
     plan = Plan(
         steps=options["steps"],
@@ -95,10 +102,24 @@ def command(**options: Any) -> None:
         before = accuracy(board.infer(test_x, seed=seed, noise=noise), test_labels)
         with progress_bar("updates") as report:
             result = calibrate_board(
-                board, image, network, x, labels, plan=plan, seed=seed, noise=noise, progress=report
+                board,
+                image,
+                network,
+                x,
+                labels,
+                plan=plan,
+                seed=seed,
+                noise=noise,
+                cells=options["read_cells"],
+                progress=report,
             )
         after = accuracy(board.infer(test_x, seed=seed, noise=noise), test_labels)
-    how = {**dataclasses.asdict(plan), "pulses_total": result.pulses_total, "samples": len(x)}
+    how = {
+        **dataclasses.asdict(plan),
+        "read_cells": options["read_cells"],
+        "pulses_total": result.pulses_total,
+        "samples": len(x),
+    }
     tuned = dataclasses.replace(result.image, provenance={**result.image.provenance, "calibration": how})
     tuned.save(output)
     value: dict[str, Any] = {

@@ -100,8 +100,10 @@ def accuracy(image: ChipImage, x: Any, labels: Any, seed: int) -> float:
     return float((board.infer(x, seed=seed).argmax(axis=1) == np.asarray(labels)).mean())
 
 
-def tuned(image: ChipImage, net: Network, x: Any, labels: Any, seed: int, plan: Plan) -> ChipImage:
-    """The image after tuning its neurons on the golden board."""
+def tuned(
+    image: ChipImage, net: Network, x: Any, labels: Any, seed: int, plan: Plan, *, cells: bool = False
+) -> ChipImage:
+    """The image after tuning its neurons on the golden board; ``cells`` as ``calibrate_board``."""
     board = GoldenBoard()
     plan = dataclasses.replace(plan, seed=seed)
-    return calibrate_board(board, image, net, x, labels, plan=plan, seed=seed).image
+    return calibrate_board(board, image, net, x, labels, plan=plan, seed=seed, cells=cells).image

@@ -69,6 +69,10 @@ def test_calibrate_gives_the_same_image_on_gateware(
         ([*TRAIN[:-1], "nowhere/x.npz"], "--output folder is nowhere; accepted: a folder that exists"),
         ([*TRAIN[:-1], "x.npz", "--batch", "5000"], "training set holds 1189 samples; accepted: at least"),
         (["calibrate", "image.npz", "-o", "x.npz"], "--method gradient needs --network"),
+        (
+            ["calibrate", "image.npz", "-o", "x.npz", "--method", "perturb", "--read-cells"],
+            "--read-cells needs --network",
+        ),
         (["calibrate", "none.npz", "-o", "x.npz"], "none.npz: no such"),
         (
             ["calibrate", "image.npz", "-o", "x.npz", "--network", "d.npz", "--inputs", "a.npy"],

@@ -95,10 +95,11 @@ def test_calibrate_through_the_terminal(
     compile_network(network, chip, x, seed=1).image.save(tmp_path / "image.npz")
     files = [str(tmp_path / "image.npz"), "--network", str(tmp_path / "float.npz")]
     samples = ["--inputs", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy"), "--measure", "50"]
+    short = ["--steps", "3", "--batch", "100", "--read-cells", "--json"]
     reports = []
     for url in (f"uart:{server.link}", "golden:"):
         output = ["-o", str(tmp_path / "tuned.npz"), "--board", url]
-        assert run(["calibrate", *files, *samples, *output, "--steps", "3", "--batch", "100", "--json"]) == OK
+        assert run(["calibrate", *files, *samples, *output, *short]) == OK
         reports.append(json.loads(capsys.readouterr().out))
     assert reports[0]["pulses"] > 0
     for name in ("tag", "accuracy_before", "accuracy_after", "pulses", "cross_entropy_last"):

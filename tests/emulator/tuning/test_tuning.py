@@ -14,7 +14,7 @@ from emulator.errors import CompileError, PhysicsError
 from emulator.golden import Core
 from emulator.network import Dense, Named, Ndr, Network
 from emulator.tuning import EcramBank, Learner, Plan, calibrate, tunable
-from emulator.tuning.learner import best_scale, centred, softmax
+from emulator.tuning.learner import best_scale, centred, softmax, weight_of_code
 
 PAIR = "dendritic-ndr+ecram-pair"
 
@@ -265,3 +265,33 @@ def test_named_layers_keep_their_curves(samples):
     x = samples[0][:50]
     np.testing.assert_array_equal(Core(image).infer(x), Core(new).infer(x))
     assert Learner(mixed, form).gradient(x, samples[1][:50], Core(new).infer(x), form.states)[0] > 0
+
+
+# -- cells as read
+
+
+def test_a_code_stands_for_the_weight_it_was_programmed_for():
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(4000, 3))
+    unit = np.array([0.01, 0.02, 0.005])
+    codes = np.rint(weights / unit + rng.normal(scale=20, size=weights.shape))
+    np.testing.assert_allclose(weight_of_code(codes, weights), unit, rtol=0.02)
+    assert weight_of_code(np.zeros((4, 1)), np.ones((4, 1))) == 0
+
+
+def test_reading_the_cells_brings_the_model_closer_to_the_chip(samples):
+    x, y = samples
+    chip = load_chip(PAIR)
+    cell = dataclasses.replace(chip.cell, error_scale=4.0, stuck_low_percent=5.0)
+    image = chip_image(samples, dataclasses.replace(chip, cell=cell))
+    form = tunable(image)
+    plain, read = Learner(small(), form), Learner(small(), form, cells=True)
+    corrected = Learner(small(), form, cells=True)
+    corrected.correct(x[:500], gains=True)
+    wanted = centred(Core(image).infer(x, noise=False).astype(float))
+    near = [
+        np.corrcoef(wanted.ravel(), centred(m._forward(x, form.states)[0][-1]).ravel())[0, 1]
+        for m in (plain, read, corrected)
+    ]
+    assert near[2] > near[1]
+    assert near[2] > near[0] + 0.02
