@@ -14,6 +14,7 @@ from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.golden.random_image import random_image, random_inputs
 from emulator.spec import PRESETS
+from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, REGION_SHIFT, REGIONS, Section
 from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
 from emulator.spec.variation import same_cells
 from host import Board, HostError, LinkError, LinkTimeout, NotProgrammedError
@@ -95,6 +96,18 @@ def test_without_interrupts_records_are_polled(board: Board, card: SimCard) -> N
     card.configure(msi=False)
     works(board)
     card.configure()
+
+
+def test_a_run_that_hangs_is_said_and_overcome(board: Board) -> None:
+    """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
+    board.program(IMAGE)
+    word, low, _ = DESCRIPTOR["last"]
+    where = (REGIONS["layers"] << REGION_SHIFT) + (len(IMAGE.layers) - 1) * DESCRIPTOR_WORDS + word
+    words = board.read_words(where, 1) & ~np.int32(1 << low)
+    board.channel.write([Section("upset", where, words)], lambda done: None)  # past what guards the image
+    with pytest.raises(HostError, match="hung"):
+        board.infer(X, seed=3)
+    works(board)
 
 
 def test_campaigns_vote_as_golden(board: Board) -> None:
