@@ -33,7 +33,7 @@ prove: $(FPGA_STAMP) ## every proof, each shown to find a bug; prints what is pr
 
 mutants: compiler $(DEV_STAMP) ## single-line faults in gateware, golden model and host; docs/mutants.md says which test finds each
 	$(BIN)/pip install --quiet -e '.[fast]'
-	$(BIN)/python -m tests.trust.mutants.run --markdown docs/mutants.md
+	$(BIN)/python -m tests.trust.mutants.run --results docs/mutants.json
 
 audit: $(DEV_STAMP) ## known vulnerabilities of what is installed (asks the package index; says what it could not ask)
 	$(PYTHON) -m venv $(VENV)-audit && $(VENV)-audit/bin/pip install --quiet pip-audit

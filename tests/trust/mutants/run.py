@@ -1,6 +1,9 @@
 """Puts each mutant into a copy of the tree, runs its tests and says which one found it.
 
-    python -m tests.trust.mutants.run [--only TEXT] [--markdown docs/mutants.md]
+    python -m tests.trust.mutants.run [--only TEXT] [--results docs/mutants.json]
+
+With ``--results`` the outcomes are kept in that file, and a table of all mutants beside it (.md); ``--only``
+then renews some of the rows.
 
 Exit status 1 when a mutant lives that is not argued equivalent.
 """
@@ -8,6 +11,7 @@ Exit status 1 when a mutant lives that is not argued equivalent.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -32,17 +36,34 @@ class Outcome:
 
     mutant: Mutant
     killer: str
-    seconds: float
+    seconds: float = 0.0
 
     @property
     def verdict(self) -> str:
+        """For the table."""
         if self.killer:
             return f"`{self.killer}`"
         return "argued equivalent" if self.mutant.fault.startswith(EQUIVALENT) else "**LIVES**"
 
     @property
     def lives(self) -> bool:
+        """Whether a test is missing."""
         return not self.killer and not self.mutant.fault.startswith(EQUIVALENT)
+
+
+def key(mutant: Mutant) -> str:
+    """What the results file calls it."""
+    return f"{mutant.file}: {mutant.fault}"
+
+
+def keep(results: Path, outcomes: list[Outcome]) -> None:
+    """Put outcomes into the results file, and write the table of all of them beside it."""
+    kept: dict[str, str] = json.loads(results.read_text()) if results.exists() else {}
+    kept |= {key(o.mutant): o.killer for o in outcomes}
+    kept = {key(m): kept[key(m)] for m in MUTANTS if key(m) in kept}
+    results.write_text(json.dumps(kept, indent=1) + "\n")
+    known = [Outcome(m, kept[key(m)]) for m in MUTANTS if key(m) in kept]
+    results.with_suffix(".md").write_text(HEAD + table(known) + "\n")
 
 
 def copy_tree(folder: Path) -> None:
@@ -127,7 +148,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="", help="mutants whose file or fault contains this")
-    parser.add_argument("--markdown", type=Path, help="write the table here, too")
+    parser.add_argument("--results", type=Path, help="JSON file to keep the outcomes in, table beside it")
     options = parser.parse_args()
     chosen = [m for m in MUTANTS if options.only in m.file or options.only in m.fault]
     outcomes = []
@@ -137,10 +158,10 @@ def main() -> None:
         for mutant in chosen:
             outcome = try_mutant(folder, mutant)
             outcomes.append(outcome)
+            if options.results:
+                keep(options.results, [outcome])
             print(f"{outcome.seconds:5.0f} s  {mutant.file}: {mutant.fault}: {outcome.verdict}", flush=True)
     print(table(outcomes).splitlines()[-1])
-    if options.markdown:
-        options.markdown.write_text(HEAD + table(outcomes) + "\n")
     if any(o.lives for o in outcomes):
         sys.exit(1)
 
