@@ -1,11 +1,10 @@
-"""Doubles for fault cases: a device in Python that follows the packet rules, a link that damages bytes.
+"""A double for fault cases: a device in Python that follows the packet rules, and the link to it.
 
 The true device is the RTL (tests/system); this one exists because faults can be placed in it exactly.
 """
 
 from __future__ import annotations
 
-import random
 import zlib
 from collections import deque
 
@@ -15,6 +14,7 @@ from emulator.golden import Core
 from emulator.spec import ChipImage, Geometry
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, REGISTERS, identity
+from host.links.faulty import FaultRates, FaultyLink
 from host.packets import FrameError, Request, Response, decode_request, encode_response
 
 
@@ -100,26 +100,27 @@ class Responder:
         return np.array(values, np.uint32).astype("<u4").tobytes()
 
 
-class FaultyLink:
-    """A link to a responder that damages the stream both ways at ``rate`` per byte, from a seed."""
+class ResponderLink:
+    """A link to a responder; ``silent`` swallows what is sent."""
 
-    def __init__(self, device: Responder, *, rate: float = 0.0, seed: int = 0) -> None:
+    def __init__(self, device: Responder) -> None:
         self.device = device
-        self.rate = rate
         self.silent = False
         self.closed = False
-        self._random = random.Random(seed)
         self._chunks: deque[bytes] = deque()
 
     def write(self, data: bytes) -> None:
         if self.silent:
             return
-        answer = self._damage(self.device.feed(self._damage(data)))
+        answer = self.device.feed(data)
         if answer:
             self._chunks.append(answer)
 
     def read(self, timeout_s: float) -> bytes:
         return self._chunks.popleft() if self._chunks else b""
+
+    def wait(self, seconds: float) -> None:
+        """Time does not matter to a responder."""
 
     def close(self) -> None:
         self.closed = True
@@ -128,19 +129,8 @@ class FaultyLink:
         """Bytes that the host receives from nowhere."""
         self._chunks.append(data)
 
-    def _damage(self, data: bytes) -> bytes:
-        out = bytearray()
-        for byte in data:
-            if self._random.random() >= self.rate:
-                out.append(byte)
-                continue
-            kind = self._random.randrange(4)
-            if kind == 0:
-                continue  # dropped
-            if kind == 1:
-                out += bytes([byte, byte])
-            elif kind == 2:
-                out.append(byte ^ 1 << self._random.randrange(8))
-            else:
-                out += bytes([self._random.randrange(256), byte])
-        return bytes(out)
+
+def faulty(link: ResponderLink, rate: float, seed: int) -> FaultyLink:
+    """The link with bytes dropped, doubled, flipped and inserted, ``rate`` of them."""
+    each = rate / 4
+    return FaultyLink(link, FaultRates(drop=each, duplicate=each, flip=each, insert=each), seed=seed)

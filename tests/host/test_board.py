@@ -12,12 +12,12 @@ from emulator.spec import PRESETS, ChipImage, GeometryError
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
 from host import Board, BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
-from tests.host.responder import FaultyLink, Responder
+from tests.host.responder import Responder, ResponderLink, faulty
 
 
 def open_board(image: ChipImage, rate: float = 0.0, seed: int = 0) -> tuple[Board, Responder]:
     device = Responder(PRESETS["tiny"], image)
-    return Board(FaultyLink(device, rate=rate, seed=seed), timeout_s=0.01, attempts=40), device
+    return Board(faulty(ResponderLink(device), rate, seed), timeout_s=0.01, attempts=40), device
 
 
 def test_identity_and_geometry(image: ChipImage) -> None:
@@ -42,7 +42,7 @@ def test_identity_and_geometry(image: ChipImage) -> None:
 def test_a_foreign_device_is_refused(image: ChipImage, register: str, value: int, message: str) -> None:
     device = Responder(PRESETS["tiny"], image)
     device.set(register, value)
-    link = FaultyLink(device)
+    link = ResponderLink(device)
     with pytest.raises(IdentityError, match=message):
         Board(link)
     assert link.closed

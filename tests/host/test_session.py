@@ -10,7 +10,7 @@ from emulator.spec.registers import BY_NAME
 from host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
 from host.packets import Response, decode_request, encode_response
 from host.session import Command, Session
-from tests.host.responder import FaultyLink, Responder
+from tests.host.responder import Responder, ResponderLink, faulty
 
 SCRATCH = BY_NAME["scratch"].address
 
@@ -23,9 +23,9 @@ def read(address: int = SCRATCH) -> Command:
     return Command(Opcode.READ, address, b"\x01\x00", answer_bytes=4)
 
 
-def open_session(rate: float = 0.0, seed: int = 0, window: int = 4) -> tuple[Session, FaultyLink]:
-    link = FaultyLink(Responder(PRESETS["tiny"]), rate=rate, seed=seed)
-    session = Session(link, timeout_s=0.01, attempts=40)
+def open_session(rate: float = 0.0, seed: int = 0, window: int = 4) -> tuple[Session, ResponderLink]:
+    link = ResponderLink(Responder(PRESETS["tiny"]))
+    session = Session(faulty(link, rate, seed), timeout_s=0.01, attempts=40)
     session.window = window
     return session, link
 

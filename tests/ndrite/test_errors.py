@@ -16,7 +16,7 @@ from emulator.spec import PRESETS, ChipImage
 from emulator.spec.registers import BY_NAME
 from host.links.uart import UartLink
 from ndrite.cli.main import BAD_INPUT, DEVICE, run
-from tests.host.responder import FaultyLink, Responder
+from tests.host.responder import Responder, ResponderLink
 
 INFER = ["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]
 
@@ -134,7 +134,7 @@ def _device(monkeypatch: pytest.MonkeyPatch, **registers: int) -> None:
     device = Responder(PRESETS["tiny"])
     for name, value in registers.items():
         device.words[BY_NAME[name].address] = value
-    monkeypatch.setattr("ndrite.url.UartLink", lambda port, baud: FaultyLink(device))
+    monkeypatch.setattr("ndrite.url.UartLink", lambda port, baud: ResponderLink(device))
 
 
 def test_wrong_protocol_version(fails, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
@@ -148,7 +148,7 @@ def test_wrong_register_map(fails, monkeypatch: pytest.MonkeyPatch) -> None:  # 
 
 
 def test_silent_port(fails, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    link = FaultyLink(Responder(PRESETS["tiny"]))
+    link = ResponderLink(Responder(PRESETS["tiny"]))
     link.silent = True
     monkeypatch.setattr("ndrite.url.UartLink", lambda port, baud: link)
     fails(["info", "uart:x"], DEVICE, "does not answer")
