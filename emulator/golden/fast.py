@@ -1,6 +1,6 @@
 """fast: the golden model in compiled loops, bit-identical to ``emulator.golden.core`` (tested), for speed.
 
-Needs ``numba`` (the extra ``fast``); without it the NumPy model does the same work, slower.
+Needs the extra ``fast``; without it the NumPy model does the same work, slower.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from emulator.golden.array import FLOAT32_EXACT
 from emulator.golden.neuron import neuron
 from emulator.golden.noise import SIGNED_TABLE, key_schedule
+from emulator.golden.threads import in_threads
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
 from emulator.spec.image import ChipImage, Layer
 from emulator.spec.noise import DOMAIN_READ
@@ -39,8 +40,8 @@ TABLE = SIGNED_TABLE.astype(np.int32)
 
 @cache
 def available() -> bool:
-    """Whether numba is installed."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether numba and what keeps BLAS to one thread are installed."""
+    return all(importlib.util.find_spec(name) is not None for name in ("numba", "threadpoolctl"))
 
 
 def suits(image: ChipImage, largest: int | None = None) -> bool:
@@ -93,20 +94,25 @@ class FastCore:
         """Logits int32 (n, outputs); parameters as ``Core.infer``, which checks them."""
         from emulator.golden.fast_loops import infer
 
+        x, schedule = np.ascontiguousarray(x), key_schedule(seed, DOMAIN_READ, stream)
         out = np.empty((len(x), self.image.outputs), np.int32)
-        infer(
-            np.ascontiguousarray(x),
-            self._layers,
-            self._weights,
-            self._columns,
-            self._values,
-            TABLE,
-            key_schedule(seed, DOMAIN_READ, stream),
-            first_index & 0xFFFFFFFF,
-            noise,
-            self.image.rows,
-            out,
-        )
+
+        def part(low: int, high: int) -> None:
+            infer(
+                x[low:high],
+                self._layers,
+                self._weights,
+                self._columns,
+                self._values,
+                TABLE,
+                schedule,
+                (first_index + low) & 0xFFFFFFFF,
+                noise,
+                self.image.rows,
+                out[low:high],
+            )
+
+        in_threads(part, len(x))
         return out
 
 

@@ -1,0 +1,56 @@
+"""threads: a batch of images over the processors, each with BLAS kept to one thread.
+
+The products are small: BLAS threads of their own would make them slower, whole images side by side do not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+LEAST = 128
+"""Images that are worth a thread."""
+
+
+@cache
+def count() -> int:
+    """Threads to use: OMP_NUM_THREADS where it is set, else the processors that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_threads(part: Callable[[int, int], None], images: int) -> None:
+    """Call ``part(low, high)``, which lets go of the interpreter, for ranges that together are 0..images."""
+    if images < LEAST:
+        part(0, images)
+        return
+    parts = min(count(), images // LEAST)
+    edges = [images * i // parts for i in range(parts + 1)]
+    with _blas().limit(limits=1):
+        list(_pool().map(part, edges[:-1], edges[1:]))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count(), "golden")
+
+
+@cache
+def _blas() -> Any:
+    # What the compiled loops multiply with: loaded before the loaded libraries are looked for.
+    import scipy.linalg.cython_blas  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+if hasattr(os, "register_at_fork"):
+    # Threads do not survive a fork.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
