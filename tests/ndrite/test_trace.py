@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from ndrite.trace import SIGNALS, read_activity
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not os.environ.get("NDRITE_RELEASE"), reason="compiles RTL with waveforms, a minute: make test-release"
+)
 def test_waveforms_of_one_inference(
     folder: Path, image: ChipImage, capsys: pytest.CaptureFixture[str]
 ) -> None:
