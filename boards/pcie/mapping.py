@@ -6,6 +6,7 @@ That is as far as the open tools of the package index reach: nextpnr-xilinx is n
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import re
 import sys
@@ -15,16 +16,10 @@ from typing import Any
 
 from boards.build_id import build_id
 from boards.fpga import tools
+from boards.fpga.ecp5_arrays import LEAN
 from emulator.spec import Geometry
 
-GEOMETRY = Geometry(
-    name="artix7-card",
-    lanes=64,
-    readouts=4,
-    weight_bits=9,
-    weight_depth=2048,
-    curves=64,
-)
+GEOMETRY = dataclasses.replace(LEAN, name="artix7-card")
 """Holds 784-128-10."""
 AVAILABLE = {"xc7a100t": {"luts": 63_400, "ffs": 126_800, "dsps": 240, "brams": 135, "hard_blocks": 1}}
 """Xilinx DS180; block RAMs of 36 Kbit."""
