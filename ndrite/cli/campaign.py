@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from emulator.spec import ChipImage
-from ndrite.cli.files import load_array
+from ndrite.cli.files import load_array, load_codes
 from ndrite.cli.options import board_option, json_option, noise_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
 from ndrite.url import connect
@@ -164,7 +164,10 @@ def _data(image: ChipImage, inputs: Path | None, labels: Path | None, count: int
 
     if (inputs is None) != (labels is None):
         raise click.UsageError("--inputs and --labels go together")
-    x, y = labelled_images(image.inputs) if inputs is None else (load_array(inputs), load_array(labels))  # type: ignore[arg-type]
+    if inputs is not None and labels is not None:
+        x, y = load_codes(inputs, image.provenance), load_array(labels)
+    else:
+        x, y = labelled_images(image.inputs)
     if inputs is None and count > len(x):
         raise click.UsageError(f"--images is {count}; accepted: 1..{len(x)}")
     return x[:count], y[:count]

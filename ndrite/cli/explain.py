@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from ndrite.cli.files import load_array
+from ndrite.cli.files import load_array, load_codes
 from ndrite.cli.options import json_option, seed_option
 from ndrite.cli.terminal import print_json, print_table
 from ndrite.shipped import CALIBRATION_SAMPLES
@@ -147,9 +147,10 @@ def _data(
     from ndrite.explain import shipped_samples
     from ndrite.shipped import calibration_split, labelled_images
 
-    inputs = ChipImage.load(path).inputs if chip is None else load_network(path).inputs
+    subject = ChipImage.load(path) if chip is None else load_network(path)
+    inputs, provenance = subject.inputs, subject.provenance
     if inputs_path is not None and labels_path is not None:
-        x = check_inputs(load_array(inputs_path), inputs, seed=0, first_index=0)
+        x = check_inputs(load_codes(inputs_path, provenance), inputs, seed=0, first_index=0)
         labels = load_array(labels_path)
         if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
             raise InputError(f"{labels_path}: {labels.dtype} {labels.shape}; accepted: integers ({len(x)},)")
@@ -160,7 +161,7 @@ def _data(
     else:
         x, labels = labelled_images(inputs)
     if samples_path is not None:
-        return load_array(samples_path), x[:images], labels[:images]
+        return load_codes(samples_path, provenance), x[:images], labels[:images]
     own = shipped_samples(ChipImage.load(path)) if chip is None else None
     if own is not None:
         return own, x[:images], labels[:images]

@@ -40,6 +40,14 @@ def test_import_compile_infer_on_floats(model: Path, capsys: pytest.CaptureFixtu
     wanted = load_network("float.npz").forward(inputs.unit(x))
     y = np.load("y.npy")
     assert np.corrcoef(y.ravel(), wanted.ravel())[0, 1] > 0.999
+    # And explain, on the same floats.
+    np.save("labels.npy", wanted.argmax(axis=1))
+    capsys.readouterr()
+    data = ["--samples", "x.npy", "--inputs", "x.npy", "--labels", "labels.npy"]
+    assert run(["explain", "image.npz", "--network", "float.npz", *data, "--json"]) == OK
+    explained = json.loads(capsys.readouterr().out)
+    assert explained["same_image"]
+    assert explained["reference"] == 1.0
 
 
 def test_the_table_names_nodes_and_errors(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
