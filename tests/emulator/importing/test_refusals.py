@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from emulator.errors import NetworkError, UnsupportedNodeError
+from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.importing import import_model
 from tests.emulator.importing.models import exported, nn, normal, seeded, sklearn_file, torch
 
@@ -134,3 +135,13 @@ def test_qonnx_weights_are_quantised_as_the_file_says(tmp_path: Path) -> None:
     imported = import_model(tmp_path / "q.onnx", samples=x)
     expected = x @ (np.clip(np.round(weights / 0.25), -8, 7) * 0.25)
     np.testing.assert_allclose(imported.reference(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"")
+    (tmp_path / "a.pt").write_bytes(b"")
+    for package, file, extra in (("onnx", "a.onnx", "onnx"), ("torch", "a.pt", "train")):
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, package, None)
+            with pytest.raises(MissingExtraError, match=rf"pip install 'ndrite\[{extra}\]'"):
+                import_model(tmp_path / file)
