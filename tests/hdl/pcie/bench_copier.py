@@ -14,7 +14,7 @@ from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 from tests.hdl.pcie.host import CLOCK_NS, Host
 
 THOROUGH = bool(os.environ.get("THOROUGH"))
-SLOT_BYTES = int(os.environ["SLOT_BYTES"])
+SLOT_BYTES, TAGS = int(os.environ["SLOT_BYTES"]), int(os.environ["TAGS"])
 GUARD = 64
 
 
@@ -97,6 +97,8 @@ async def every_size_code(dut: Any) -> None:
             block.sent.clear()
             for length in (1, 4, 8, 127, 4096 + 5, int(host.rng.integers(600, 9000))):
                 await copies.copy(copies.place(length, arena=0), copies.place(length, arena=1), length)
+            # From a 4 KiB boundary, so that the largest parts do occur.
+            await copies.copy((0, 8192), (1, 8192), 4096 + 5)
             reads = [4 * t.length for t in block.sent if not t.has_data()]
             writes = [4 * t.length for t in block.sent if t.has_data()]
             assert max(reads) == min(128 << max_read, SLOT_BYTES)
@@ -128,7 +130,7 @@ async def reads_beyond_the_tags(dut: Any) -> None:
     block = copies.host.block
     block.shuffle, block.idle = True, 0.5
     await copies.copy((0, 8), (1, 4096 - 16), 12_345)
-    assert block.most_under_way == int(os.environ["TAGS"])
+    assert block.most_under_way == TAGS
 
 
 @cocotb.test()
@@ -196,7 +198,8 @@ async def late_completions(dut: Any) -> None:
     block.tamper = hold
     await copies.transfer("read", copies.arenas[0][0], 700)
     await host.cycles(300)
-    assert len(held) == 6
+    asked = min(6, TAGS)
+    assert len(held) == asked
     await cancel(dut)
     block.tamper = lambda tlp: [tlp]
     watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
@@ -204,7 +207,7 @@ async def late_completions(dut: Any) -> None:
     await copies.transfer("write", copies.arenas[1][0], 2000)
     block.waiting[:0] = held
     await copies.quiet()
-    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": 6}
+    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": asked}
     assert bytes(copies.arenas[1][1][:2000]) == bytes(copies.arenas[0][1][4096:6096])
 
 
