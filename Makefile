@@ -45,6 +45,7 @@ test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells
 test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, waveforms, LeNet-5 on 20 images, notebooks
 	$(BIN)/pip install --quiet -e '.[release,notebooks,train,onnx,import-check]'
 	NDRITE_RELEASE=1 NDRITE_LENET5=20 $(BIN)/python -m pytest tests/release tests/system/test_lenet5.py tests/ndrite/test_trace.py
+	NDRITE_REPORT_TIMELINE=1 $(BIN)/python -m pytest tests/ndrite/test_report.py
 	$(BIN)/python examples/notebooks/run.py
 
 docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning is an error

@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(folder: Path) -> Path:
-    """The page, with the timeline on the tiny geometry when that is asked for (it has to be compiled)."""
+    """The page, with the timeline when that is asked for: the RTL has to be compiled with waveforms."""
     timeline = "--timeline" if os.environ.get("NDRITE_REPORT_TIMELINE") else "--no-timeline"
     assert run(["report", str(folder), "-o", str(folder / "report.html"), timeline]) == OK
     return folder / "report.html"
@@ -80,6 +80,7 @@ def test_the_page_is_self_contained_and_the_same_again(page: Path, folder: Path)
     # Sources of the chip's values, checksums, and the same arrays when compiled again.
     assert "aihwkit ReRamWan2022NoiseModel" in text
     assert "the very same arrays" in text
+    assert ("clock cycles; schedule bound" in text) == bool(os.environ.get("NDRITE_REPORT_TIMELINE"))
     if not os.environ.get("NDRITE_REPORT_TIMELINE"):
         assert run(["report", str(folder), "-o", str(folder / "again.html"), "--no-timeline"]) == OK
         assert (folder / "again.html").read_bytes() == page.read_bytes()
