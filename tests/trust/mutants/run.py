@@ -26,7 +26,7 @@ from pathlib import Path
 from tests.trust.mutants.catalogue import MUTANTS, Mutant
 
 TREE = Path(__file__).parents[3]
-TIMEOUT_S = 400
+TIMEOUT_S = 1500
 EQUIVALENT = "equivalent: "
 
 
