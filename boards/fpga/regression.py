@@ -18,7 +18,7 @@ from boards.fpga.reports import load
 from emulator import zoo
 from emulator.spec import ChipImage
 
-SMALL, LARGE = "ulx3s-25f", "ulx3s-85f"
+SMALL, LARGE = "orangecrab-25f", "ulx3s-85f-lean"
 FMAX_LOSS = 0.05
 AREA_GROWTH = 0.03
 AREA = ("luts", "ffs", "dsps", "brams")
