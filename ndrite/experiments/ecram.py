@@ -19,7 +19,7 @@ CELLS = {"cell__error_scale": 2.0, "cell__stuck_low_percent": 0.5, "cell__stuck_
 AXES: dict[str, tuple[str, tuple[float, ...]]] = {
     "pulses": ("pulses from bound to bound", (8.0, 64.0, 1000.0)),
     "nonlinearity": ("gamma, both ways (1: no step at the bound)", (0.9,)),
-    "noise": ("cycle-to-cycle noise, % of a step", (100.0, 300.0)),
+    "noise": ("cycle-to-cycle noise, % of a step", (300.0,)),
 }
 """Label and values; along ``nonlinearity`` and ``noise``, 0 otherwise, a device has 64 pulses."""
 CHIPS = 3
