@@ -11,7 +11,7 @@ import pytest
 
 from boards.fpga import BOARDS, find_board, pll, timing
 from boards.fpga.board import Board, Pin
-from boards.fpga.constraints import constraints
+from boards.fpga.constraints import AIM, constraints
 from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.regression import differences
@@ -118,12 +118,14 @@ def test_committed_reports_are_of_known_boards() -> None:
             assert report["lanes"] == find_board(name).geometry.lanes
 
 
-def test_nextpnr_report_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("wanted", "met"), [(89.9, True), (90.0, True), (90.1, False)])
+def test_nextpnr_report_is_read(wanted: float, met: bool, tmp_path: Path) -> None:
+    """The router was asked for more than is wanted."""
     step = {"from": {"cell": "a", "port": "Q"}, "to": {"cell": "b", "port": "D"}}
     content = {
         "fmax": {
-            "fast": {"achieved": 200.0, "constraint": 100.0},
-            "slow": {"achieved": 90.0, "constraint": 100.0},
+            "fast": {"achieved": 200.0, "constraint": AIM["ecp5"] * wanted},
+            "slow": {"achieved": 90.0, "constraint": AIM["ecp5"] * wanted},
         },
         "utilization": {"TRELLIS_COMB": {"used": 5, "available": 10}},
         "critical_paths": [
@@ -134,7 +136,8 @@ def test_nextpnr_report_is_read(tmp_path: Path) -> None:
     file.write_text(json.dumps(content))
     result = timing.read(file, "ecp5")
     assert result.fmax_mhz == 90.0
-    assert not result.met
+    assert result.clocks["slow"] == (90.0, pytest.approx(wanted))
+    assert result.met == met
     assert result.used["luts"] == (5, 10)
     assert result.paths[0].delay_ns == 2.5
 
