@@ -109,6 +109,8 @@ class Value:
     """A tensor: what the chain gives, shape of one sample, and a function of it not yet a step.
 
     ``line`` is (scale, shift) where that function is a straight line: it becomes an ``Affine``.
+    ``left_out``: the
+    (node, kind) of a softmax that was left out because only the largest output counts; nothing may follow it.
     """
 
     steps: tuple[Step, ...]
@@ -117,6 +119,15 @@ class Value:
     label: str = "x"
     function: Function | None = None
     line: tuple[float, float] | None = (1.0, 0.0)
+    left_out: tuple[str, str] | None = None
+
+    def check_open(self) -> None:
+        """Raise UnsupportedNodeError when something follows a softmax."""
+        if self.left_out is not None:
+            node, kind = self.left_out
+            raise UnsupportedNodeError(
+                node, kind, "only the output may go through it; use another activation"
+            )
 
     def settled(self) -> Value:
         """The function as a step."""
@@ -125,20 +136,23 @@ class Value:
         step: Step = Unary(self.node, self.label, self.function)
         if self.line is not None:
             step = Affine(self.node, np.array([self.line[0]]), np.array([self.line[1]]))
-        return Value((*self.steps, step), self.shape, self.node)
+        return Value((*self.steps, step), self.shape, self.node, left_out=self.left_out)
 
     def then(self, step: Step, shape: Shape) -> Value:
         """The value after a step."""
+        self.check_open()
         return Value((*self.settled().steps, step), shape, step.node)
 
     def apply(self, node: str, label: str, function: Function) -> Value:
         """The value under a unary function, ``label`` with ``{}`` for its operand."""
+        self.check_open()
         inner = self.function
         composed = function if inner is None else lambda z: function(inner(z))
         return replace(self, node=node, label=label.format(self.label), function=composed, line=None)
 
     def affine(self, node: str, scale: float, shift: float) -> Value:
         """``scale * value + shift``, still part of the function."""
+        self.check_open()
         inner = self.function
         label = self.label if scale == 1 else f"{scale:g}*{self.label}"
         label = label if shift == 0 else f"({label}{shift:+g})"
@@ -159,6 +173,8 @@ def join(a: Value, b: Value, node: str, kind: str, function: Callable[[Any, Any]
     UnsupportedNodeError
         When they are of different chains (a residual connection).
     """
+    a.check_open()
+    b.check_open()
     if a.steps is not b.steps and a.steps != b.steps:
         raise UnsupportedNodeError(
             node,

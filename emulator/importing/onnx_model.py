@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,8 @@ class _Reader:
         if kind in DROPPED or kind == "Quant":
             if DROPPED.get(kind) or kind == "Quant":
                 self.notes.append(f"{name} ({kind}): {DROPPED.get(kind, DROPPED['QuantizeLinear'])}")
+            if kind.endswith("Softmax"):
+                return replace(value, left_out=(name, kind))
             return value
         if len(computed) == 2 and kind in BINARY:
             return chain.join(self.values[computed[0]], self.values[computed[1]], name, kind, BINARY[kind])

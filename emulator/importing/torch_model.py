@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,7 @@ class _Reader:
 
     def _softmax(self, name: str, kind: str, value: Value) -> Value:
         self.notes.append(f"{name} ({kind}): outputs are taken before it; the largest one is the same")
-        return value
+        return replace(value, left_out=(name, kind))
 
     @staticmethod
     def _convolution(name: str, module: Any, value: Value) -> Value:

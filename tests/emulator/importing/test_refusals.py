@@ -44,6 +44,10 @@ REFUSED = {
         lambda: nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Softmax(1), nn.Unfold(2)),
         r"'3' \(Unfold\)",
     ),
+    "softmax inside": (
+        lambda: nn.Sequential(nn.Linear(6, 6), nn.Softmax(1), nn.Linear(6, 2)),
+        r"'1' \(Softmax\).*only the output may go through it",
+    ),
     "first a function": (lambda: nn.Sequential(nn.ReLU(), nn.Linear(6, 2)), r"acts on the inputs"),
     "prelu by channel": (
         lambda: nn.Sequential(nn.Linear(6, 6), nn.PReLU(6), nn.Linear(6, 2)),
@@ -71,6 +75,14 @@ def test_onnx_nodes_are_named(tmp_path: Path) -> None:
     path = exported(tmp_path, seeded(Residual), normal(4, 6), dynamo=False)
     with pytest.raises(UnsupportedNodeError, match=r"model.onnx: /Add' \(Add\).*branches"):
         import_model(path, samples=normal(20, 6))
+    inside = exported(
+        tmp_path,
+        seeded(lambda: nn.Sequential(nn.Linear(6, 6), nn.Softmax(1), nn.ReLU())),
+        normal(4, 6),
+        dynamo=False,
+    )
+    with pytest.raises(UnsupportedNodeError, match=r"Softmax' \(Softmax\).*only the output"):
+        import_model(inside, samples=normal(20, 6))
     from sklearn.ensemble import RandomForestClassifier
 
     x = normal(50, 6)
