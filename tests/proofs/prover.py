@@ -91,16 +91,23 @@ select -assert-min 1 t:$assert
     return False
 
 
-def mutated(name: str, old: str, new: str) -> types.ModuleType:
-    """The module called ``name`` with ``old``, which must occur once in its source, replaced by ``new``."""
+def mutated(name: str, old: str, new: str, *, shown: tuple[str, str] | None = None) -> types.ModuleType:
+    """The module called ``name`` with ``old``, which must occur once in its source, replaced by ``new``.
+
+    ``shown`` is a second such change, which lets a proof see what is inside.
+    """
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.origin is not None
     source = Path(spec.origin).read_text()
     assert source.count(old) == 1, f"{name} holds {old!r} {source.count(old)} times: adapt the injected bug"
+    source = source.replace(old, new)
+    if shown is not None:
+        assert source.count(shown[0]) == 1, f"{name} holds {shown[0]!r} {source.count(shown[0])} times"
+        source = source.replace(*shown)
     module = types.ModuleType(f"{name}_mutated")
     sys.modules[module.__name__] = module  # dataclasses look their module up
-    exec(compile(source.replace(old, new), spec.origin, "exec"), module.__dict__)
+    exec(compile(source, spec.origin, "exec"), module.__dict__)
     return module
 
 

@@ -1,0 +1,98 @@
+"""Packet acceptance: no byte touches an unread packet, and only whole, undamaged frames become packets."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import pytest
+from amaranth import Module
+from amaranth.hdl import Assert, Cover
+
+from emulator.spec import PRESETS
+from emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
+from tests.proofs.checker import Run, Verdict, check
+from tests.proofs.cut import cut
+from tests.proofs.prover import mutated
+
+pytestmark = pytest.mark.usefixtures("solver")
+
+MODULE = "hdl.link.receiver"
+ANCHOR = "        good = Signal()\n"
+SHOWN = (ANCHOR, ANCHOR + "        self.claim(m, locals())\n")
+OVERHEAD = HEADER_BYTES + CRC_BYTES
+
+
+def claim(self: Any, m: Module, inside: dict[str, Any]) -> None:
+    """What holds in every cycle, told of the receiver's own signals."""
+    used, count, length = inside["used"], inside["count"], inside["length"]
+    write_base, read_base = inside["write_base"], inside["read_base"]
+    memory, good = inside["memory"], inside["good"]
+    window, slot = self.window, self.slot_bytes
+
+    def always(condition: Any) -> None:
+        m.d.comb += Assert(condition)
+
+    # The slot that is written holds no unread packet, and no byte falls outside of it.
+    always(~memory.write | (used != window))
+    always(~memory.write | (memory.write_address >= write_base))
+    always(~memory.write | (memory.write_address < write_base + slot))
+    # What is taken for a packet came whole, undamaged and as long as its header says, and there was room.
+    spoiled = inside["decoder"].bad | inside["damaged"] | inside["too_long"] | inside["no_room"]
+    always(~good | (~spoiled & (inside["crc"] == CRC_RESIDUE) & (count == length + OVERHEAD)))
+    always(~good | (used != window))
+    # What makes it inductive: where the unread slots are, and that a frame under way has a free one.
+    always(used <= window)
+    always(count <= OVERHEAD + self.packet_bytes)
+    always((count == 0) | inside["no_room"] | (used != window))
+    for i in range(window):
+        for n in range(window + 1):
+            here = (read_base == i * slot) & (used == n)
+            always(~here | (write_base == (i + n) % window * slot))
+    bases = [read_base == i * slot for i in range(window)]
+    always(sum(bases) == 1)
+    m.d.comb += Cover(memory.write & (count == 2))
+
+
+def accepts(module: types.ModuleType) -> Verdict:
+    """No byte touches an unread packet; only whole frames of right CRC and length become packets."""
+    run = Run()
+    cut(module, run.free)
+    module.Receiver.claim = claim  # type: ignore[attr-defined]
+    run.module.submodules.receiver = receiver = module.Receiver(GEOMETRY)
+    run.module.d.comb += [
+        receiver.valid.eq(run.free(1, "valid")),
+        receiver.data_in.eq(run.free(8, "data_in")),
+        receiver.line_error.eq(run.free(1, "line_error")),
+        receiver.address.eq(run.free(len(receiver.address), "address")),
+        receiver.release.eq(run.free(1, "release")),
+    ]
+    run.given(receiver.ready | ~receiver.release)
+    return check(run, depth=6, induction=True)
+
+
+GEOMETRY = PRESETS["tiny"]
+
+
+def test_holds(proved: list[str]) -> None:
+    verdict = accepts(mutated(MODULE, "LENGTH_OFFSET = 8", "LENGTH_OFFSET = 8", shown=SHOWN))
+    assert verdict.holds, verdict.log[-3000:]
+    proved.append(f"receiver: {accepts.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("(no_room | (first & (used == self.window)))", "no_room"),
+        ("with m.Elif(crc != CRC_RESIDUE):", "with m.Elif(crc[1:] != CRC_RESIDUE >> 1):"),
+        (
+            "with m.Elif(count != length + HEADER_BYTES + CRC_BYTES):",
+            "with m.Elif(count < length + HEADER_BYTES):",
+        ),
+        ("with m.Elif(too_long | no_room):", "with m.Elif(no_room):"),
+        ("m.d.sync += used.eq(used + good - self.release)", "m.d.sync += used.eq(used + good)"),
+        ("with m.If(decoder.bad | damaged):", "with m.If(decoder.bad):"),
+    ],
+)
+def test_injected_bug_is_found(old: str, new: str) -> None:
+    assert not accepts(mutated(MODULE, old, new, shown=SHOWN)).holds
