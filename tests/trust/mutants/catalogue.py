@@ -433,8 +433,15 @@ MUTANTS = (
         "hdl/link/executor.py",
         "runs.eq((opcode == Opcode.INFER) & master.programmed & (length == master.inputs)),",
         "runs.eq((opcode == Opcode.INFER) & (length == master.inputs)),",
-        "an unprogrammed board answers",
+        "equivalent: `bare` refuses it a cycle later",
         (TOP,),
+    ),
+    Mutant(
+        "hdl/link/executor.py",
+        "bare.eq(~master.programmed),",
+        "bare.eq(0),",
+        "an unprogrammed board gives another reason",
+        (TOP, "tests/trust/test_device_fuzz.py"),
     ),
     # PCIe.
     Mutant(
