@@ -81,6 +81,18 @@ class Composite(nn.Module):
         return self.c(u * torch.exp(1 - u))
 
 
+class Normalised(nn.Module):
+    """Takes a mean and a deviation off, by channel or for all, before its layers."""
+
+    def __init__(self, mean: list[float], *layers: Any) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Any) -> Any:
+        return self.layers((x - self.mean) / 0.4)
+
+
 class LeNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -142,6 +154,42 @@ def _maps(build: Callable[[], Any]) -> Callable[[Path], Case]:
         return torch_case(seeded(build), normal(60, 1, 12, 12), (1, 12, 12))
 
     return case
+
+
+def _padded_after_normalising() -> Any:
+    """Zeros around maps whose zero is no code of 0; a function after pooling; batch norms on either side."""
+    return Normalised(
+        [0.3],
+        *(nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(), nn.BatchNorm2d(4)),
+        *(nn.Conv2d(4, 6, 3), nn.Hardtanh(), nn.AvgPool2d(2), nn.Flatten(), nn.BatchNorm1d(24)),
+        nn.Linear(24, 5),
+    )
+
+
+def _padded_tanh() -> Any:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Conv2d(4, 4, 3, padding=1, stride=2), nn.LeakyReLU(0.1)),
+        *(nn.Flatten(), nn.Linear(100, 5), nn.Tanh()),
+    )
+
+
+def _no_activation() -> Any:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.AvgPool2d(2), nn.Conv2d(4, 4, 2, dilation=2), nn.ELU(), nn.Flatten()),
+        *(nn.Linear(36, 8), nn.Linear(8, 5)),
+    )
+
+
+def _pooled_out() -> Any:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.SiLU(), nn.Conv2d(4, 7, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+
+
+def _two_channels(folder: Path) -> Case:
+    layers = (nn.Conv2d(2, 4, 3), nn.ReLU6(), nn.Flatten(), nn.Linear(400, 3))
+    model = seeded(lambda: Normalised([0.1, 0.4], *layers))
+    return torch_case(model, normal(60, 2, 12, 12), (2, 12, 12))
 
 
 def _batch_norms() -> Any:
@@ -226,6 +274,11 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "torch composite": lambda folder: torch_case(seeded(Composite), normal(300, 12)),
     "torch lenet": _maps(LeNet),
     "torch convolutions, batch norms, groups": _maps(_batch_norms),
+    "torch normalised, padded convolution": _maps(_padded_after_normalising),
+    "torch tanh, padded convolution": _maps(_padded_tanh),
+    "torch convolution without activation": _maps(_no_activation),
+    "torch convolution, pooled out": _maps(_pooled_out),
+    "torch two channels normalised": _two_channels,
     "torch file": _saved_file,
     "onnx torch, tracing exporter": _torch_onnx(Composite, (12,), dynamo=False),
     "onnx torch lenet, tracing exporter": _torch_onnx(LeNet, (1, 12, 12), dynamo=False),
