@@ -24,8 +24,9 @@ TAIL = """
 - Gowin: nextpnr does not time the DSP arcs of these parts, so their Fmax says nothing about the multipliers
   and is no speed; images/s at the board's clock assume that the multipliers keep up.
 - iCE40 packs a LUT and a flip-flop into one logic cell and reports cells only, so its flip-flops count as 0.
-- Where a CPU is faster: nearly everywhere. The golden model with read noise does 222,000 images/s of 784-128-10
-  on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`); `benchmarks/skip.py` compares networks.
+- Where a CPU is faster: nearly everywhere. The golden model with read noise does 222,000 images/s of
+  784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`); `benchmarks/skip.py` compares
+  networks.
 """
 COLUMNS = (
     "board", "device", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
