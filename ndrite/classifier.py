@@ -34,8 +34,7 @@ class Classifier:
 
     Inputs are uint8 codes, or floats for the image of an imported network, whose range they are in; (n, ...),
     NumPy arrays or torch tensors, and results are of the same kind. The image is already trained: ``fit``
-    checks
-    the number of inputs and keeps the labels' classes. The board is opened for every call.
+    checks the number of inputs and keeps the labels' classes. The board is opened for every call.
     """
 
     _estimator_type = "classifier"

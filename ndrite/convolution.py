@@ -12,7 +12,7 @@ from emulator.convolution import ConvImage
 from emulator.spec import ChipImage
 from host import BoardApi
 from host.api import Progress
-from ndrite.evaluate import Evaluation, accuracy, describe_mismatch
+from ndrite.evaluate import Evaluation, compare
 
 BATCH = 512
 """Images between two changes of the image on the board."""
@@ -73,16 +73,11 @@ def evaluate_convolutional(
     expected = y
     if not isinstance(board, GoldenBoard):
         expected, _ = infer_convolutional(GoldenBoard(), image, x, seed=seed, noise=noise)
-    wrong = np.flatnonzero((y != expected).any(axis=1))
     geometry = board.geometry
-    known = cycles is not None and geometry is not None
-    return Evaluation(
-        images=len(x),
-        accuracy=accuracy(y, labels),
-        accuracy_golden=accuracy(expected, labels),
-        mismatches=len(wrong),
-        first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
-        cycles_per_inference=cycles / max(1, len(x)) if cycles is not None else None,
-        bound_cycles=image.bound_cycles(geometry.lanes, geometry.slices) if known and geometry else None,
-        outputs=y,
+    return compare(
+        y,
+        expected,
+        labels,
+        cycles_per_inference=None if cycles is None else cycles / max(1, len(x)),
+        bound=None if geometry is None else image.bound_cycles(geometry.lanes, geometry.slices),
     )

@@ -86,18 +86,34 @@ def evaluate(
         golden = GoldenBoard()
         golden.program(image)
         expected = golden.infer(images, seed=seed, noise=noise)
-    wrong = np.flatnonzero((y != expected).any(axis=1))
     cycles, geometry = counters.get("inference_cycles"), board.geometry
+    return compare(
+        y,
+        expected,
+        labels,
+        cycles_per_inference=None if cycles is None else cycles / max(1, counters["inferences"]),
+        bound=None if geometry is None else bound_cycles(image, geometry.lanes, geometry.slices),
+    )
+
+
+def compare(
+    y: npt.NDArray[np.int32],
+    expected: npt.NDArray[np.int32],
+    labels: npt.NDArray[Any],
+    *,
+    cycles_per_inference: float | None,
+    bound: int | None,
+) -> Evaluation:
+    """A board's outputs int32 (n, outputs) against the golden model's; ``bound`` counts where cycles do."""
+    wrong = np.flatnonzero((y != expected).any(axis=1))
     return Evaluation(
-        images=len(images),
+        images=len(y),
         accuracy=accuracy(y, labels),
         accuracy_golden=accuracy(expected, labels),
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
-        cycles_per_inference=None if cycles is None else cycles / max(1, counters["inferences"]),
-        bound_cycles=None
-        if cycles is None or geometry is None
-        else bound_cycles(image, geometry.lanes, geometry.slices),
+        cycles_per_inference=cycles_per_inference,
+        bound_cycles=None if cycles_per_inference is None else bound,
         outputs=y,
     )
 

@@ -53,9 +53,10 @@ def run_program(
         As ``BoardApi.program`` and ``BoardApi.infer``.
     """
     x = check_inputs(x, program.inputs, seed=seed, first_index=first_index)
-    options = {"seed": seed, "first_index": first_index, "noise": noise}
     if isinstance(program, ConvImage):
-        y, _ = infer_convolutional(board, program, x, progress=progress, **options)  # type: ignore[arg-type]
+        y, _ = infer_convolutional(
+            board, program, x, seed=seed, first_index=first_index, noise=noise, progress=progress
+        )
         return y
     board.program(program)
-    return board.infer(x, progress=progress, **options)  # type: ignore[arg-type]
+    return board.infer(x, seed=seed, first_index=first_index, noise=noise, progress=progress)

@@ -29,8 +29,6 @@ FIELDS = (
     "adc_bits",
     "shift",
     "vshift",
-    "segment_bits",
-    "table_bits",
     "sigma_out",
     "var_cell",
 )

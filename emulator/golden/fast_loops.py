@@ -182,7 +182,7 @@ def infer(
             w = weights[w_at : w_at + k * m].reshape((k, m))
             cols = columns[:, m_at : m_at + m]
             w_at, m_at = w_at + k * m, m_at + m
-            noisy = with_noise and (layer[9] != 0 or layer[10] != 0)
+            noisy = with_noise and (layer[7] != 0 or layer[8] != 0)
             p, a = np.empty((n, m), np.int64), np.empty((n, m), np.float32)
             for b in range(n):
                 p[b] = cols[0]
@@ -202,7 +202,7 @@ def infer(
                         codes(now[b, low:high], down, mask, xj[b])
                     if noisy:
                         for b in range(n):
-                            radicand = layer[9] * layer[9] + ((layer[10] * energy(xj[b])) >> 8)
+                            radicand = layer[7] * layer[7] + ((layer[8] * energy(xj[b])) >> 8)
                             sigma[b] = min(root(radicand), 65535)
                         keys((i << 24) | (t << 8) | j, first + start, schedule, key_x, key_y, key)
                     np.dot(xj, w[low:high], a)

@@ -1,8 +1,7 @@
 """A model as a chain of steps, and the values that a front end builds it from.
 
 Every tensor of a supported model is one chain of linear steps, followed by a unary function that is still
-being
-put together: ``x * sigmoid(x)`` reaches us as two nodes, and is one function here.
+being put together: ``x * sigmoid(x)`` reaches us as two nodes, and is one function here.
 """
 
 from __future__ import annotations
@@ -108,9 +107,9 @@ def run(steps: tuple[Step, ...], x: Floats) -> Floats:
 class Value:
     """A tensor: what the chain gives, shape of one sample, and a function of it not yet a step.
 
-    ``line`` is (scale, shift) where that function is a straight line: it becomes an ``Affine``.
-    ``left_out``: the
-    (node, kind) of a softmax that was left out because only the largest output counts; nothing may follow it.
+    ``line`` is (scale, shift) where that function is a straight line: it becomes an ``Affine``. ``left_out``:
+    the (node, kind) of a softmax that was left out because only the largest output counts; nothing may follow
+    it.
     """
 
     steps: tuple[Step, ...]
@@ -212,7 +211,6 @@ def with_constant(value: Value, constant: npt.ArrayLike, node: str, kind: str, o
     }[operation]
     if c.size == 1:
         return value.affine(node, float(scale.reshape(())), float(shift.reshape(())))
-    axis = 0
     wanted = (value.shape[0], *(1,) * (len(value.shape) - 1))
     squeezed = c.reshape(c.shape[1:]) if c.ndim == len(wanted) + 1 and c.shape[0] == 1 else c
     if squeezed.shape != wanted:
@@ -221,8 +219,7 @@ def with_constant(value: Value, constant: npt.ArrayLike, node: str, kind: str, o
             kind,
             f"a constant of shape {c.shape} on values of {value.shape}; use a scalar or shape {wanted}",
         )
-    size = value.shape[axis]
-    return value.then(Affine(node, scale.reshape(size), shift.reshape(size)), value.shape)
+    return value.then(Affine(node, scale.reshape(-1), shift.reshape(-1)), value.shape)
 
 
 def linear(value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None, node: str, kind: str) -> Value:

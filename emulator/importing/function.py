@@ -31,8 +31,7 @@ class Stretch:
     """``(function - offset) / span`` in 0..1 at ``points`` float64 (2, P).
 
     ``error``: largest error of the fitted table in the stretch, in the same unit. ``rises``: it falls
-    nowhere.
-    ``beyond``: fraction of the samples outside.
+    nowhere. ``beyond``: fraction of the samples outside.
     """
 
     points: Floats

@@ -68,8 +68,7 @@ class ImportReport:
         Largest difference of the network's float outputs to the model's on the samples.
     error_rms, error_max:
         With inputs and activations in 8-bit codes and functions as tables, weights exact: root mean square
-        and
-        largest difference to the model's outputs on the samples, in the model's unit.
+        and largest difference to the model's outputs on the samples, in the model's unit.
     error_bound:
         What ``error_max`` cannot exceed while pre-activations stay in the tables' spans, whatever the inputs.
     output_rms:

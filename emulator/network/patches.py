@@ -22,8 +22,7 @@ class Patches:
     """Where a kernel is laid on a feature map.
 
     ``shape`` (C, H, W) of the map; ``kernel``, ``stride``, ``dilation`` (rows, columns); ``padding`` (top,
-    left,
-    bottom, right).
+    left, bottom, right).
 
     Raises
     ------

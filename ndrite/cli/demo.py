@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ndrite.cli.files import require_folder
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import json_option, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
@@ -44,8 +45,7 @@ def command(url: str, images: int, seed: int, picture: Path, as_json: bool) -> N
     from ndrite.demo import run_demo
     from ndrite.demo.picture import draw
 
-    if not picture.parent.is_dir():
-        raise click.UsageError(f"{picture.parent}: no such folder")
+    require_folder(picture)
     demo = run_demo(board=url, images=images, seed=seed, bar=progress_bar)
     draw(demo, picture)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from ndrite.cli.files import load_array, load_codes
+from ndrite.cli.files import load_array, load_codes, require_folder
 from ndrite.cli.options import json_option, seed_option
 from ndrite.cli.terminal import print_json, print_table
 from ndrite.shipped import CALIBRATION_SAMPLES
@@ -81,8 +81,7 @@ def command(
 
     if (inputs_path is None) != (labels_path is None):
         raise click.UsageError("--inputs and --labels belong together; accepted: both or neither")
-    if picture is not None and not picture.parent.is_dir():
-        raise click.UsageError(f"{picture.parent}: no such folder")
+    require_folder(picture)
     samples, x, labels = _data(path, chip, samples_path, inputs_path, labels_path, images)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CompileWarning)

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +20,13 @@ STANDARD = "-"
 """Name of standard input or output."""
 DAMAGED = (ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError)
 """What NumPy raises on a header that is none."""
+
+
+def require_folder(*paths: Path | None) -> None:
+    """Refuse files to write whose folder does not exist, before the work is done."""
+    for path in paths:
+        if path is not None and not path.parent.is_dir():
+            raise click.UsageError(f"{path.parent}: no such folder")
 
 
 def load_array(path: Path) -> npt.NDArray[Any]:

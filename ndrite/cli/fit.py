@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ndrite.cli.files import require_folder
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table
 
@@ -68,7 +69,7 @@ def ndr(
     """
     from emulator.fit import fit_ndr, read_measurements
 
-    _check_folders(output, picture)
+    require_folder(output, picture)
     measured = read_measurements(data, ["voltage", "current"], columns=_mapping(columns))
     fit = fit_ndr(measured, model)
     summary = {
@@ -96,7 +97,7 @@ def rram(
     """
     from emulator.fit import fit_rram, read_measurements
 
-    _check_folders(output, picture)
+    require_folder(output, picture)
     measured = read_measurements(data, ["target", "conductance"], columns=_mapping(columns))
     fit = fit_rram(measured)
     summary = {
@@ -131,7 +132,7 @@ def ecram(
     """
     from emulator.fit import fit_ecram, read_measurements
 
-    _check_folders(output, picture)
+    require_folder(output, picture)
     measured = read_measurements(data, ["pulse", "conductance"], columns=_mapping(columns))
     fit = fit_ecram(measured, model)
     summary = {"low_uS": fit.low_uS, "high_uS": fit.high_uS, "rms_of_range": fit.rms}
@@ -150,12 +151,6 @@ def _mapping(columns: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--column is {text!r}; accepted: QUANTITY=HEADER or QUANTITY=HEADER:UNIT")
         mapping[quantity] = header
     return mapping
-
-
-def _check_folders(*paths: Path | None) -> None:
-    for path in paths:
-        if path is not None and not path.parent.is_dir():
-            raise click.UsageError(f"{path.parent}: no such folder")
 
 
 def _report(

@@ -47,11 +47,9 @@ def command(
 ) -> None:
     """Import MODEL and write a float network for `ndrite compile`; report the error of what is not exact.
 
-    Fully connected layers, 2-D convolutions and pooling in a chain; BatchNorm is folded in; any function
-    of each
-    value becomes a table. Errors are in the model's own unit, table errors also in codes (LSB). A .pt file
-    holds
-    a module of PyTorch's own layers, torch.save(model, path); for others use torch.onnx.export.
+    Fully connected layers, 2-D convolutions and pooling in a chain; BatchNorm is folded in; any function of
+    each value becomes a table. Errors are in the model's own unit, table errors also in codes (LSB). A .pt
+    file holds a module of PyTorch's own layers, torch.save(model, path); for others use torch.onnx.export.
 
     \b
     Example: ndrite import model.onnx --samples x.npy -o float.npz

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from host.inputs import check_inputs
-from ndrite.cli.files import STANDARD, load_codes, save_array
+from ndrite.cli.files import STANDARD, load_codes, require_folder, save_array
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import note, print_json, progress_bar
 from ndrite.program import load_program, run_program
@@ -66,8 +66,7 @@ def command(
     )
     if as_json and str(output) == STANDARD:
         raise click.UsageError("--json and -o - both want standard output; accepted: one of them")
-    if not output.parent.is_dir():
-        raise click.UsageError(f"{output.parent}: no such folder")
+    require_folder(output)
     with connect(url) as board, progress_bar("inference") as report:
         y = run_program(board, image, x, seed=seed, first_index=first_index, noise=noise, progress=report)
     save_array(output, y)

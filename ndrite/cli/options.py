@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ndrite.url import DEFAULT_PRESET
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 board_option = click.option(
     "--board", "url", default="golden:", show_default=True, metavar="URL", help="Board to run on."
@@ -18,6 +20,9 @@ seed_option = click.option(
     show_default=True,
     type=click.IntRange(0, (1 << 64) - 1),
     help="Read-noise seed; the same seed gives the same answers on every board.",
+)
+preset_option = click.option(
+    "--preset", "name", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Geometry preset."
 )
 noise_option = click.option("--noise/--no-noise", default=True, help="Read noise on (default) or off.")
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from ndrite.cli.options import json_option, seed_option
+from ndrite.cli.files import require_folder
+from ndrite.cli.options import json_option, preset_option, seed_option
 from ndrite.cli.terminal import print_json, progress_bar
-from ndrite.url import DEFAULT_PRESET, preset
+from ndrite.url import preset
 
 FILE = click.Path(path_type=Path)
 
@@ -28,9 +29,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--inputs", metavar="X.npy", type=FILE, help="Inputs to judge by.")
 @click.option("--labels", metavar="Y.npy", type=FILE, help="Their classes, (n,).")
 @click.option("--images", type=click.IntRange(1), metavar="N", help="First N inputs only.")
-@click.option(
-    "--preset", "name", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Geometry preset."
-)
+@preset_option
 @click.option(
     "--timeline/--no-timeline",
     default=True,
@@ -65,12 +64,10 @@ def command(
 ) -> None:
     """Write one self-contained HTML page about a chip image: what it is, how well it does, and why.
 
-    Chip card with sources, network card, accuracy and confusion, error by cause, neuron curves,
-    conductances and
-    their programming error, tiles, the cycles of one simulated inference, resources of a board's committed
-    build,
-    provenance. A FOLDER has image.npz, and float.npz, samples.npy, x.npy and y.npy unless they ship or are
-    given.
+    Chip card with sources, network card, accuracy and confusion, error by cause, neuron curves, conductances
+    and their programming error, tiles, the cycles of one simulated inference, resources of a board's
+    committed build, provenance. A FOLDER has image.npz, and float.npz, samples.npy, x.npy and y.npy unless
+    they ship or are given.
 
     \b
     Example: ndrite report image.npz -o report.html --figures figures
@@ -79,8 +76,7 @@ def command(
     from ndrite.report import gather, page, run_files
     from ndrite.report.figures import figures, pdf, svg
 
-    if not output.parent.is_dir():
-        raise click.UsageError(f"{output.parent}: no such folder")
+    require_folder(output)
     files = run_files(run, network=network, samples=samples, inputs=inputs, labels=labels)
     with progress_bar("report") as bar:
         report = gather(

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from ndrite.url import DEFAULT_PRESET, preset
+from ndrite.cli.options import preset_option
+from ndrite.url import preset
 
 
 @click.command()
-@click.option(
-    "--preset", "name", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Geometry preset."
-)
+@preset_option
 @click.option(
     "--link", type=click.Path(path_type=Path), metavar="PATH", help="Symbolic link to make at the terminal."
 )

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from emulator.spec import ChipImage
-from ndrite.cli.files import load_codes
-from ndrite.cli.options import json_option, noise_option, seed_option
+from ndrite.cli.files import load_codes, require_folder
+from ndrite.cli.options import json_option, noise_option, preset_option, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
-from ndrite.url import DEFAULT_PRESET, preset
+from ndrite.url import preset
 
 
 @click.command()
@@ -36,9 +36,7 @@ from ndrite.url import DEFAULT_PRESET, preset
     metavar="WAVES.vcd",
     type=click.Path(path_type=Path, dir_okay=False),
 )
-@click.option(
-    "--preset", "name", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Geometry preset."
-)
+@preset_option
 @seed_option
 @noise_option
 @json_option
@@ -55,9 +53,8 @@ def command(
     """Run one input through IMAGE on the compiled RTL and write every cycle to a VCD file.
 
     Beside it go lists of the signals to look at first, by block: WAVES.gtkw for GTKWave, WAVES.sucl for
-    Surfer.
-    Prints each block's busy cycles. The lanes inside the array are left out; a model with waveforms is
-    compiled once, which takes minutes.
+    Surfer. Prints each block's busy cycles. The lanes inside the array are left out; a model with waveforms
+    is compiled once, which takes minutes.
 
     \b
     Example: ndrite trace image.npz --image 3 -o trace.vcd
@@ -68,8 +65,7 @@ def command(
     from ndrite.trace import trace_inference, write_lists
 
     image, geometry = ChipImage.load(image_path), preset(name)
-    if not output.parent.is_dir():
-        raise click.UsageError(f"{output.parent}: no such folder")
+    require_folder(output)
     x = labelled_images(image.inputs)[0] if inputs_path is None else load_codes(inputs_path, image.provenance)
     x = check_inputs(x, image.inputs, seed=seed, first_index=0)
     if number >= len(x):

@@ -79,11 +79,7 @@ def run(task: str, seed: int, images: int) -> dict[str, Any]:
     plan = Plan(steps=2, batch=200) if images < 1000 else PLAN
     other, test = changed(x[-LEARN:], task, 2 * seed), changed(test_x, task, 2 * seed + 1)
     after = chips.tuned(image, net, other, labels[-LEARN:], seed, plan)
-    return {
-        "float": net.accuracy(test, test_labels),
-        "before": chips.accuracy(image, test, test_labels, seed),
-        "after": chips.accuracy(after, test, test_labels, seed),
-    }
+    return chips.before_and_after(net, (image, after), test, test_labels, seed)
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:

@@ -20,6 +20,7 @@ from emulator.spec import ChipImage
 from emulator.tuning import Plan
 from emulator.zoo.files import FLOAT_PREFIX, FOLDER
 from ndrite.calibration import calibrate_board
+from ndrite.evaluate import accuracy as outputs_accuracy
 from ndrite.labelled import Labelled, labelled
 
 SAMPLES = 2_000
@@ -97,7 +98,19 @@ def accuracy(image: ChipImage, x: Any, labels: Any, seed: int) -> float:
     """Accuracy on the golden model, read noise on."""
     board = GoldenBoard()
     board.program(image)
-    return float((board.infer(x, seed=seed).argmax(axis=1) == np.asarray(labels)).mean())
+    return outputs_accuracy(board.infer(x, seed=seed), labels)
+
+
+def before_and_after(
+    net: Network, images: tuple[ChipImage, ChipImage], x: Any, labels: Any, seed: int
+) -> dict[str, float]:
+    """Accuracy of the float network, and of a chip before and after tuning."""
+    before, after = images
+    return {
+        "float": net.accuracy(x, labels),
+        "before": accuracy(before, x, labels, seed),
+        "after": accuracy(after, x, labels, seed),
+    }
 
 
 def tuned(

@@ -67,11 +67,7 @@ def run(axis: str, value: float, seed: int, images: int) -> dict[str, Any]:
     image = chips.make(net, chip, seed, x[-chips.SAMPLES :], corrected=False)
     plan = Plan(steps=1, batch=100) if images < 1000 else PLAN
     after = chips.tuned(image, net, x, labels, seed, plan, cells=True)
-    return {
-        "float": net.accuracy(test_x, test_labels),
-        "before": chips.accuracy(image, test_x, test_labels, seed),
-        "after": chips.accuracy(after, test_x, test_labels, seed),
-    }
+    return chips.before_and_after(net, (image, after), test_x, test_labels, seed)
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:

@@ -46,11 +46,7 @@ def run(chip: str, worse: bool, corrected: bool, seed: int, images: int) -> dict
     image = chips.make(net, chips.changed(chip, **fields), seed, samples, corrected=corrected)
     plan = Plan(steps=2, batch=200) if images < 1000 else PLAN if corrected else PLAN_RAW
     after = chips.tuned(image, net, x, labels, seed, plan)
-    return {
-        "float": net.accuracy(test_x, test_labels),
-        "before": chips.accuracy(image, test_x, test_labels, seed),
-        "after": chips.accuracy(after, test_x, test_labels, seed),
-    }
+    return chips.before_and_after(net, (image, after), test_x, test_labels, seed)
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:

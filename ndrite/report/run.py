@@ -33,8 +33,7 @@ class Report:
     """All of it; accuracies 0..1.
 
     ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was asked for or
-    the image
-    does not fit; ``board`` the committed report of an FPGA build, if any.
+    the image does not fit; ``board`` the committed report of an FPGA build, if any.
     """
 
     subject: Subject

@@ -23,7 +23,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.trust.mutants.catalogue import MUTANTS, Mutant
+from tests.trust.mutants.catalogue import MUTANTS
+from tests.trust.mutants.mutant import Mutant
 
 TREE = Path(__file__).parents[3]
 TIMEOUT_S = 1500
@@ -138,7 +139,7 @@ HEAD = """# Mutants
 
 Single-line faults put into the gateware, the golden model, the compile path and the packets, one at a time,
 and the first test that went red for each. Made by `make mutants`; the list is in
-`tests/trust/mutants/catalogue.py`.
+`tests/trust/mutants`.
 
 """
 

@@ -1,0 +1,106 @@
+"""Sequencing, campaigns and the link."""
+
+from __future__ import annotations
+
+from tests.trust.mutants.mutant import TOP, Mutant, block
+
+MUTANTS = (
+    Mutant(
+        "hdl/sequencer.py",
+        "p.feed.bank.eq(Mux(layer == 0, self.start.payload.bank, ~layer[0])),",
+        "p.feed.bank.eq(Mux(layer == 0, self.start.payload.bank, layer[0])),",
+        "a layer reads the activations it writes",
+        (*block("sequencer"),),
+    ),
+    Mutant(
+        "hdl/sequencer.py",
+        "rows_left.eq(rows_left - tile_rows),",
+        "rows_left.eq(rows_left - tile_rows - 1),",
+        "later tiles one row short",
+        block("sequencer"),
+    ),
+    Mutant(
+        "hdl/campaign.py",
+        "better = (logit.column == 0) | (logit.z > best)",
+        "better = (logit.column == 0) | (logit.z >= best)",
+        "a tie goes to the last class",
+        ("tests/system/test_campaign.py",),
+    ),
+    Mutant(
+        "hdl/campaign.py",
+        "self.stream.eq(self.first_chip + 1)",
+        "self.stream.eq(self.first_chip)",
+        "chips draw their neighbour's noise",
+        ("tests/system/test_campaign.py",),
+    ),
+    Mutant(
+        "hdl/link/receiver.py",
+        "with m.Elif(crc != CRC_RESIDUE):",
+        "with m.Elif(Const(0)):",
+        "device takes damaged frames",
+        block("receiver"),
+    ),
+    Mutant(
+        "hdl/link/receiver.py",
+        "with m.Elif(count != length + HEADER_BYTES + CRC_BYTES):",
+        "with m.Elif(Const(0)):",
+        "device takes frames of the wrong length",
+        block("receiver"),
+    ),
+    Mutant(
+        "hdl/link/receiver.py",
+        "(no_room | (first & (used == self.window)))",
+        "no_room",
+        "a packet overwrites an unread one",
+        block("receiver"),
+    ),
+    Mutant(
+        "hdl/link/cobs.py",
+        "zero_due.eq(self.data != 0xFF),",
+        "zero_due.eq(1),",
+        "full blocks gain a zero",
+        ("tests/proofs/test_cobs.py",),
+    ),
+    Mutant(
+        "hdl/link/cobs.py",
+        "with m.If((scan == end) | (run == 254)):",
+        "with m.If((scan == end) | (run == 255)):",
+        "a block of 255 is sent",
+        block("transmitter"),
+    ),
+    Mutant(
+        "hdl/link/executor.py",
+        "is_next.eq((version == VERSION) & (sequence == expected)),",
+        "is_next.eq(version == VERSION),",
+        "requests out of order are carried out",
+        (TOP,),
+    ),
+    Mutant(
+        "hdl/link/executor.py",
+        "refused.eq((left == 0) | (bytes_wanted > g.packet_bytes)),",
+        "refused.eq(left == 0),",
+        "answers longer than a packet",
+        (TOP, "tests/trust/test_device_fuzz.py"),
+    ),
+    Mutant(
+        "hdl/link/executor.py",
+        "m.d.sync += [word.eq(~crc), checking.eq(0), left.eq(1), byte.eq(0)]",
+        "m.d.sync += [word.eq(crc), checking.eq(0), left.eq(1), byte.eq(0)]",
+        "check sum not inverted",
+        (TOP,),
+    ),
+    Mutant(
+        "hdl/link/executor.py",
+        "runs.eq((opcode == Opcode.INFER) & master.programmed & (length == master.inputs)),",
+        "runs.eq((opcode == Opcode.INFER) & (length == master.inputs)),",
+        "equivalent: `bare` refuses it a cycle later",
+        (TOP,),
+    ),
+    Mutant(
+        "hdl/link/executor.py",
+        "bare.eq(~master.programmed),",
+        "bare.eq(0),",
+        "an unprogrammed board gives another reason",
+        (TOP, "tests/trust/test_device_fuzz.py"),
+    ),
+)

@@ -1,0 +1,135 @@
+"""The datapath's blocks."""
+
+from __future__ import annotations
+
+from tests.trust.mutants.mutant import CORE, Mutant, block
+
+MUTANTS = (
+    Mutant(
+        "hdl/lane.py",
+        "Mux(self.load, 0, self.accumulator) + multiplier.product",
+        "self.accumulator + multiplier.product",
+        "accumulator never cleared",
+        block("array"),
+    ),
+    Mutant(
+        "hdl/array.py",
+        "write.eq(poke.lanes[i % at_once] & (poke.slot[:inner] == place)),",
+        "write.eq(poke.lanes[i % at_once]),",
+        "a weight goes to every lane of its group",
+        block("array"),
+    ),
+    Mutant(
+        "hdl/array.py",
+        "if i + g.readouts < g.lanes:",
+        "if i + g.readouts < g.lanes - 1:",
+        "the last lane's sum is lost",
+        block("array"),
+    ),
+    Mutant(
+        "hdl/scanner.py",
+        "Mux(flags[1], 0, self.energy[0]) + sums[0]",
+        "self.energy[0] + sums[0]",
+        "energy runs on over passes",
+        (CORE, "-k", "tiny"),
+    ),
+    Mutant(
+        "hdl/scanner.py",
+        "visit.eq(nonzero | (last_2 & ~nonzero.any()))",
+        "visit.eq(nonzero)",
+        "a pass of zeros never ends",
+        (CORE, "-k", "all-readouts-skip"),
+    ),
+    Mutant(
+        "hdl/scanner.py",
+        "kept = mask & rows_m[i].replicate(8)",
+        "kept = mask",
+        "rows beyond the tile are read",
+        (CORE, "-k", "tiny"),
+    ),
+    Mutant(
+        "hdl/readout_pipe.py",
+        "rounded_10.eq(multiplier.product + self.half)",
+        "rounded_10.eq(multiplier.product)",
+        "readout rounds down",
+        block("readout"),
+    ),
+    Mutant(
+        "hdl/readout_pipe.py",
+        "term_4.eq((noise.product + half) >> GAUSS_FRACTION)",
+        "term_4.eq(noise.product >> GAUSS_FRACTION)",
+        "noise rounds down",
+        block("readout"),
+    ),
+    Mutant(
+        "hdl/readout_pipe.py",
+        "(small_13 < (~self.top).as_signed())",
+        "(small_13 <= (~self.top).as_signed())",
+        "equivalent: the lowest code is clipped to itself",
+        block("readout"),
+    ),
+    Mutant(
+        "hdl/readout_pipe.py",
+        "(small_13 > self.top) & ~beyond_13[1]",
+        "(small_13 > self.top)",
+        "far below the range reads as above it",
+        (*block("readout"),),
+    ),
+    Mutant(
+        "hdl/neuron.py",
+        "with m.If(~negative & rest.any()):",
+        "with m.If(~negative & rest[1:].any()):",
+        "voltage clip one bit late",
+        block("neuron"),
+    ),
+    Mutant(
+        "hdl/neuron.py",
+        "same = ~layer.layer_end",
+        "same = Const(1)",
+        "settings change under a running layer",
+        (CORE, "-k", "tiny or bare"),
+    ),
+    Mutant(
+        "hdl/neuron.py",
+        "half.eq((Const(1, 1) << shift) >> 1),",
+        "half.eq((Const(1, 1) << shift) >> 2),",
+        "curve rounds at a quarter",
+        block("neuron"),
+    ),
+    Mutant("hdl/neuron.py", "low.eq(y_22 < 0),", "low.eq(0),", "negative activations wrap", block("neuron")),
+    Mutant(
+        "hdl/sigma.py",
+        "self.sigma.eq(Mux(root > SIGMA_MAX, SIGMA_MAX, root))",
+        "self.sigma.eq(root)",
+        "sigma wraps",
+        (*block("noise"),),
+    ),
+    Mutant(
+        "hdl/sigma.py",
+        "fits = trial >= candidate",
+        "fits = trial > candidate",
+        "root of a square one too small",
+        block("noise"),
+    ),
+    Mutant(
+        "hdl/redraw.py",
+        "+ (1 << (2 * CODE_FRACTION - 1))",
+        "+ (1 << (2 * CODE_FRACTION - 2))",
+        "drawn codes round at a quarter",
+        block("redraw"),
+    ),
+    Mutant(
+        "hdl/redraw.py",
+        "with m.Elif(whole > code_max):",
+        "with m.Elif(whole >= code_max):",
+        "equivalent: the largest code becomes itself",
+        block("redraw"),
+    ),
+    Mutant(
+        "hdl/redraw.py",
+        "m.d.sync += [slot.eq(0), address.eq(address + inputs)]",
+        "m.d.sync += [slot.eq(0), address.eq(address + inputs + 1)]",
+        "second column group one word off",
+        block("redraw"),
+    ),
+)
