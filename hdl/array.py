@@ -23,12 +23,15 @@ from hdl.layouts import (
     row_layout,
 )
 from hdl.memory import READ_LATENCY
+from hdl.own import own
 from hdl.slice_lane import SliceLane
 
 CAPTURE_LATENCY = FLAG_STAGE + 3
 """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
-PEEK_LATENCY = READ_LATENCY + 6
+PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
+MOVING_LANES = 2
+"""Lanes whose column registers are moved by one copy of the signals that say so."""
 
 
 def skew(geometry: Geometry) -> int:
@@ -37,13 +40,20 @@ def skew(geometry: Geometry) -> int:
 
 
 @dataclass
+class _Moves:
+    """One copy of what moves the column registers; ``any`` of the three."""
+
+    capture: Signal
+    advance: Signal
+    any: Signal
+
+
+@dataclass
 class _Group:
     """One lane group's own copies of what is broadcast."""
 
     lanes: list[Lane | SliceLane]
-    capture: Signal
-    shift: Signal
-    advance: Signal
+    moves: list[_Moves]
     near: list[Signal]
 
 
@@ -91,13 +101,13 @@ class Array(wiring.Component):
         lanes: list[Lane | SliceLane] = []
         groups = []
         for first in range(0, g.lanes, GROUP_LANES):
-            hop = Signal(row_layout(g), name=f"row_{first}")
+            hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
             m.d.sync += hop.eq(row)
             row = hop
-            group = self._group(m, hop, first)
+            group = self._group(m, platform, hop, first)
             groups.append(group)
             lanes += group.lanes
-        m.d.comb += self.capture.eq(groups[-1].capture)
+        m.d.comb += self.capture.eq(groups[-1].moves[-1].capture)
         self._columns(m, groups, lanes)
         number = delayed(m, self.peek.slot[self.inner :], PEEK_LATENCY - 1, "peek_group")
         with m.Switch(number):
@@ -106,8 +116,11 @@ class Array(wiring.Component):
                     m.d.sync += [out.eq(near) for out, near in zip(self.peeked, group.near, strict=True)]
         return m
 
-    def _group(self, m: Module, row: Signal, first: int) -> _Group:
-        """Lanes ``first`` up, with local registers for the row, its flags and accesses to the memories."""
+    def _group(self, m: Module, platform: object, row: Signal, first: int) -> _Group:
+        """Lanes ``first`` up, with local registers for the row, its flags and accesses to the memories.
+
+        What is delayed here starts with a register of the group's own: the rest of a delay line then is too.
+        """
         g = self.geometry
         at_once, inner, number = cells_at_once(g), self.inner, first // GROUP_LANES
         # What only this group's accesses change cannot be merged with another group's copy.
@@ -124,20 +137,28 @@ class Array(wiring.Component):
             m.d.sync += [peek.slot.eq(self.peek_entry.slot), peek.address.eq(self.peek_entry.address)]
         with m.If(here[1]):
             m.d.sync += poke.eq(self.poke_entry)
-        address = Signal(row.address.shape(), name=f"address_{first}")
+        address = Signal(row.address.shape(), name=f"address_{first}", reset_less=True)
         m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
-        flags = Cat(row.valid, row.first & row.valid, row.last)
-        valid, load, last = delayed(m, flags, FLAG_STAGE + 1, f"flags_{first}")
+        flags = own(m, platform, Cat(row.valid, row.first & row.valid, row.last), f"flags_{first}")
+        flags = delayed(m, flags, FLAG_STAGE - 1, f"flags_{first}")
         if g.slices > 1:
             # Without a row nothing is added and nothing loaded.
-            x = delayed(m, row.x & row.valid.replicate(8), FLAG_STAGE + 1, f"x_{first}")
+            x = own(m, platform, row.x & row.valid.replicate(8), f"x_{first}")
+            x = delayed(m, x, FLAG_STAGE, f"x_{first}")
         else:
-            x = delayed(m, row.x, X_STAGE + 1, f"x_{first}")
-        capture, shift, advance = (Signal(name=f"{n}_{first}") for n in ("capture", "shift", "advance"))
-        m.d.sync += [capture.eq(valid & last), shift.eq(self.shift), advance.eq(self.advance)]
+            x = delayed(m, own(m, platform, row.x, f"x_{first}"), X_STAGE, f"x_{first}")
+        count = min(GROUP_LANES, g.lanes - first)
+        ends = Signal(name=f"ends_{first}")
+        m.d.sync += ends.eq(flags[0] & flags[2])
+        moves = []
+        for i in range(0, count, MOVING_LANES):
+            signals = Cat(ends, self.advance, ends | self.shift | self.advance)
+            capture, advance, any_ = own(m, platform, signals, f"moves_{first + i}")
+            moves.append(_Moves(capture, advance, any_))
         lanes: list[Lane | SliceLane] = []
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
             m.submodules[f"lane_{i}"] = lane = SliceLane(g) if g.slices > 1 else Lane(g)
+            valid, load = own(m, platform, flags[:2], f"flags_of_{i}")
             write = Signal(name=f"write_{i}")
             place = (i - first) // at_once
             m.d.comb += [
@@ -150,33 +171,33 @@ class Array(wiring.Component):
                 lane.write_data.eq(poke.weights[i % at_once]),
             ]
             if isinstance(lane, Lane):
-                m.d.comb += lane.enable.eq(valid)
+                m.d.comb += lane.gate.eq(valid)
             lanes.append(lane)
         near = [Signal(cell_layout(g), name=f"near_{first}_{n}") for n in range(at_once)]
-        place = delayed(m, peek.slot[:inner], READ_LATENCY + 1, f"place_{first}")
+        # The lanes' memories lie apart: a register on the way.
+        seen = [delayed(m, lane.cell, 1, f"seen_{i}") for i, lane in enumerate(lanes, first)]
+        place = delayed(m, peek.slot[:inner], READ_LATENCY + 2, f"place_{first}")
         with m.Switch(place):
             for i in range(0, len(lanes), at_once):
                 with m.Case(i // at_once):
-                    m.d.sync += [out.eq(lane.cell) for out, lane in zip(near, lanes[i:], strict=False)]
-        return _Group(lanes, capture, shift, advance, near)
+                    m.d.sync += [out.eq(cell) for out, cell in zip(near, seen[i:], strict=False)]
+        return _Group(lanes, moves, near)
 
     def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane | SliceLane]) -> None:
         """The column registers: P shift chains, lane i in chain i mod P; slices behind each other."""
         g = self.geometry
         held = [
-            [Signal(column_shape(g), name=f"held_{i}_{j}") for j in range(g.slices)] for i in range(g.lanes)
+            [Signal(column_shape(g), name=f"held_{i}_{j}", reset_less=True) for j in range(g.slices)]
+            for i in range(g.lanes)
         ]
         for i, lane in enumerate(lanes):
-            group = groups[i // GROUP_LANES]
-            with m.If(group.capture):
+            move = groups[i // GROUP_LANES].moves[i % GROUP_LANES // MOVING_LANES]
+            with m.If(move.any):
                 for j in range(g.slices):
+                    before = held[i + g.readouts][0] if j == 0 and i + g.readouts < g.lanes else held[i][j]
+                    if g.slices > 1 and j < g.slices - 1:
+                        before = Mux(move.advance, held[i][j + 1], before)
                     sum_j = lane.accumulators[j] if isinstance(lane, SliceLane) else lane.accumulator
-                    m.d.sync += held[i][j].eq(sum_j)
-            with m.Elif(group.advance):
-                for j in range(g.slices - 1):
-                    m.d.sync += held[i][j].eq(held[i][j + 1])
-            with m.Elif(group.shift):
-                if i + g.readouts < g.lanes:
-                    m.d.sync += held[i][0].eq(held[i + g.readouts][0])
+                    m.d.sync += held[i][j].eq(Mux(move.capture, sum_j, before))
         for i in range(g.readouts):
             m.d.comb += self.columns[i].eq(held[i][0])

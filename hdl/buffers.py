@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.memory import RegisteredMemory
 
 
 class RowBuffer(wiring.Component):
@@ -34,16 +35,15 @@ class RowBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=8 * WORD_ROWS, depth=self.words, init=[])
-        write, read = memory.write_port(granularity=8), memory.read_port()
+        m.submodules.memory = memory = RegisteredMemory(unsigned(8), self.words, parts=WORD_ROWS)
         low = exact_log2(WORD_ROWS)
-        m.d.comb += [
-            write.addr.eq(self.write_address[low:]),
-            write.data.eq(self.write_data.replicate(WORD_ROWS)),
-            write.en.eq(self.write << self.write_address[:low]),
-            read.addr.eq(self.read_address),
+        # A register in front: what it is written with comes from afar, and is not read before long.
+        m.d.sync += [
+            memory.write_address.eq(self.write_address[low:]),
+            memory.write_data.eq(self.write_data.replicate(WORD_ROWS)),
+            memory.write.eq(self.write << self.write_address[:low]),
         ]
-        m.d.sync += self.read_data.eq(read.data)
+        m.d.comb += [memory.address.eq(self.read_address), self.read_data.eq(memory.data)]
         return m
 
 

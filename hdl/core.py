@@ -257,7 +257,7 @@ class Core(wiring.Component):
             ]
         else:
             m.d.comb += scanner.energy_room.eq(1)
-        # Known a cycle ahead; the sequencer issues every second cycle at most, so it is never out of date.
+        # Known a cycle ahead; the sequencer issues every third cycle at most, so it is never out of date.
         everyone = Signal()
         m.d.sync += everyone.eq(Cat(queue.level < queue.depth - 1 for queue in queues).all())
         m.d.comb += issued.ready.eq(everyone)

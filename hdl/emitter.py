@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+import functools
+import operator
+
+from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -15,7 +18,7 @@ class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
 
     A pass's last row waits until readout has given the column registers free (``release``). Latency: 3
-    cycles from ``words`` to ``row``. Resources: about 150 LUTs (an 8:1 multiplexer of 8 bits).
+    cycles from ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8 bits out of 64).
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -31,42 +34,55 @@ class Emitter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        word = Signal(word_layout(self.geometry))
-        left = Signal(WORD_ROWS)
+        layout = word_layout(self.geometry)
+        word = Signal(layout, reset_less=True)
+        left = Signal(WORD_ROWS, reset_less=True)
+        pick = Signal(WORD_ROWS, reset_less=True)
         starting = Signal(init=1)
         free = Signal(init=1)
         # Known a cycle ahead: whether any row is left, and whether at most one is.
         some, only = Signal(), Signal(init=1)
-        rest = left & (left - 1)
         closing = word.last & only
-        m.d.comb += self.emit.eq(some & (~closing | free))
-        m.d.comb += self.words.ready.eq(only & (self.emit | ~some))
-        following = Signal(WORD_ROWS)
-        m.d.comb += following.eq(left)
-        with m.If(self.words.ready):
-            m.d.comb += following.eq(Mux(self.words.valid, self.words.payload.visit, 0))
-            m.d.sync += word.eq(self.words.payload)
-        with m.Elif(self.emit):
-            m.d.comb += following.eq(rest)
-        m.d.sync += [
-            left.eq(following),
-            some.eq(following.any()),
-            only.eq((following & (following - 1)) == 0),
+        taken, ready = self.words.payload, self.words.ready
+        m.d.comb += [
+            self.emit.eq(some & (~word.last | ~only | free)),
+            ready.eq(only & (~some | ~word.last | free)),
         ]
+        # Of the rows left, the second is the next one's; of two, the second is the last.
+        second, two_at_most = Signal(WORD_ROWS), Signal()
+        rest = left & ~pick
+        m.d.comb += [
+            second.eq(Cat(rest[i] & ~rest[:i].any() if i else rest[0] for i in range(WORD_ROWS))),
+            two_at_most.eq((sum(left[i] for i in range(WORD_ROWS))) <= 2),
+        ]
+        with m.If(ready):
+            m.d.sync += [
+                word.eq(taken),
+                left.eq(taken.visit),
+                pick.eq(taken.pick),
+                some.eq(self.words.valid),
+                only.eq(taken.single | ~self.words.valid),
+            ]
+        with m.Elif(self.emit):
+            m.d.sync += [left.eq(rest), pick.eq(second), only.eq(two_at_most)]
 
         # Two steps: choose the row, then add its number to the word's weight address.
-        chosen = Signal(row_layout(self.geometry))
-        number = Signal(exact_log2(WORD_ROWS))
+        chosen = Signal(row_layout(self.geometry), reset_less=True)
+        row = Signal(row_layout(self.geometry), reset_less=True)
+        number = Signal(exact_log2(WORD_ROWS), reset_less=True)
         m.d.sync += [
             chosen.valid.eq(self.emit),
             chosen.first.eq(starting),
             chosen.last.eq(closing),
             chosen.address.eq(word.address),
+            chosen.x.eq(
+                functools.reduce(operator.or_, (word.x[i] & pick[i].replicate(8) for i in range(WORD_ROWS)))
+            ),
+            number.eq(Cat(Cat(pick[i] for i in range(WORD_ROWS) if i >> bit & 1).any() for bit in range(3))),
+            row.eq(chosen),
+            row.address.eq(chosen.address + number),
         ]
-        for i in reversed(range(WORD_ROWS)):
-            with m.If(left[i]):
-                m.d.sync += [chosen.x.eq(word.x[i]), number.eq(i)]
-        m.d.sync += [self.row.eq(chosen), self.row.address.eq(chosen.address + number)]
+        m.d.comb += self.row.eq(row)
         with m.If(self.emit):
             m.d.sync += starting.eq(closing)
         with m.If(self.emit & closing):

@@ -40,14 +40,16 @@ class GatedAccumulator(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        total = Signal.like(self.sum, name="total", reset_less=True)
+        m.d.comb += self.sum.eq(total)
         if is_ecp5(platform):
-            self._carry_chain(m)
+            self._carry_chain(m, total)
         else:
-            m.d.sync += self.sum.eq(Mux(self.load, 0, self.sum) + Mux(self.gate, self.addend, 0))
+            m.d.sync += total.eq(Mux(self.load, 0, total) + Mux(self.gate, self.addend, 0))
         return m
 
-    def _carry_chain(self, m: Module) -> None:
-        bits = len(self.sum)
+    def _carry_chain(self, m: Module, total: Signal) -> None:
+        bits = len(total)
         addend = Signal(signed(bits))
         following = Signal(bits + 1)
         m.d.comb += addend.eq(self.addend)
@@ -58,7 +60,7 @@ class GatedAccumulator(wiring.Component):
             for half in (0, 1):
                 here = low + half < bits
                 ports |= {
-                    f"i_A{half}": self.sum[low + half] if here else Const(0, 1),
+                    f"i_A{half}": total[low + half] if here else Const(0, 1),
                     f"i_B{half}": self.load,
                     f"i_C{half}": addend[low + half] if here else Const(0, 1),
                     f"i_D{half}": self.gate,
@@ -68,4 +70,4 @@ class GatedAccumulator(wiring.Component):
                 "CCU2C", p_INIT0=_SUM, p_INIT1=_SUM, p_INJECT1_0="NO", p_INJECT1_1="NO", **ports
             )
             carry = out
-        m.d.sync += self.sum.eq(Cat(following[:bits]))
+        m.d.sync += total.eq(Cat(following[:bits]))

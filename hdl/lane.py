@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, signed, unsigned
+from amaranth import Module, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
+from hdl.gated_accumulator import GatedAccumulator
 from hdl.layouts import cell_layout, column_shape
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
@@ -15,15 +16,15 @@ from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 X_STAGE = READ_LATENCY
 """Cycles after ``address`` at which ``x`` is taken."""
 FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY
-"""Cycles after ``address`` at which ``load`` and ``enable`` are taken; the sum stands one later."""
+"""Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
 
 
 class Lane(wiring.Component):
-    """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + x * w[address].
+    """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x * w[address] : 0).
 
     Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
     X_STAGE. ``write`` has a bit for the weight and, where virtual chips are built, one for the target.
-    Resources: one multiplier, one memory of weight_depth cells, accumulator_bits flip-flops.
+    Resources: one multiplier, one memory of weight_depth cells, a ``GatedAccumulator``.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -35,7 +36,7 @@ class Lane(wiring.Component):
                 "address": In(address),
                 "x": In(unsigned(8)),
                 "load": In(1),
-                "enable": In(1),
+                "gate": In(1),
                 "write": In(self.parts),
                 "write_address": In(address),
                 "write_data": In(signed(geometry.weight_bits)),
@@ -60,6 +61,11 @@ class Lane(wiring.Component):
             multiplier.a.eq(self.cell.weight),
             multiplier.b.eq(self.x),
         ]
-        with m.If(self.enable):
-            m.d.sync += self.accumulator.eq(Mux(self.load, 0, self.accumulator) + multiplier.product)
+        m.submodules.sum = total = GatedAccumulator(len(multiplier.product), g.accumulator_bits)
+        m.d.comb += [
+            total.load.eq(self.load),
+            total.gate.eq(self.gate),
+            total.addend.eq(multiplier.product),
+            self.accumulator.eq(total.sum),
+        ]
         return m

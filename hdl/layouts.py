@@ -66,11 +66,16 @@ def poke_layout(g: Geometry) -> StructLayout:
 
 
 def word_layout(g: Geometry) -> StructLayout:
-    """Eight rows' input slices, which of them to visit, and the weight address of the first."""
+    """Eight rows' input slices, which of them to ``visit``, and the weight address of the first.
+
+    ``pick`` is the first to visit alone; ``single`` says that no other is.
+    """
     return StructLayout(
         {
             "x": ArrayLayout(unsigned(8), WORD_ROWS),
             "visit": WORD_ROWS,
+            "pick": WORD_ROWS,
+            "single": 1,
             "last": 1,
             "address": bits_for(g.weight_depth - 1),
         }

@@ -15,17 +15,21 @@ from hdl.target import is_ecp5
 
 READ_LATENCY = 2
 """Cycles from ``address`` to ``data``."""
-_ECP5_SHAPES = ((1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-"""DP16KD: (depth, data bits) without its byte enables."""
+_ECP5_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+"""DP16KD: (depth, data bits) with a write enable for every nine bits of the widest two."""
+_ENABLED_BITS = 9
+_SMALLEST_BLOCK = 4096
+"""Bits below which a memory is left to the synthesiser, which may make it of LUTs."""
 
 
 class RegisteredMemory(wiring.Component):
     """``data`` is the word at ``address`` READ_LATENCY cycles later; a write is seen from the next cycle on.
 
-    A word may have two ``parts`` of ``shape``, low one first, each with its own ``write``. On ECP5 the
-    output register is the block RAM's own (DP16KD, OUTREG), which the synthesiser does not use by itself
-    and which decides the speed of everything behind a memory. Resources: width * depth bits of block RAM
-    (on ECP5 two parts of up to 9 bits share blocks up to 1024 words deep), elsewhere also width flip-flops.
+    A word may have several ``parts`` of ``shape``, low one first, each with its own ``write``. A word that is
+    read in the cycle it is written in is undefined. On ECP5 the output register is the block RAM's own
+    (DP16KD, OUTREG), which the synthesiser does not use by itself and which decides the speed of everything
+    behind a memory. Resources: width * depth bits of block RAM (on ECP5 up to four parts of 9 bits share
+    blocks of 512 words, two those of 1024), elsewhere also width flip-flops.
     """
 
     def __init__(self, shape: ShapeLike, depth: int, *, parts: int = 1) -> None:
@@ -45,7 +49,7 @@ class RegisteredMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if is_ecp5(platform) and self.depth >= 512:
+        if is_ecp5(platform) and self.depth * len(self.data) >= _SMALLEST_BLOCK:
             self._banks(m)
             return m
         word = self.data.shape()
@@ -53,13 +57,15 @@ class RegisteredMemory(wiring.Component):
         # Amaranth takes a granularity of unsigned words only.
         write = memory.write_port() if self.parts == 1 else memory.write_port(granularity=self.shape.width)
         read = memory.read_port()
+        late = Signal(word, name="late", reset_less=True)
         m.d.comb += [
             write.en.eq(self.write),
             write.addr.eq(self.write_address),
             write.data.eq(self.write_data),
             read.addr.eq(self.address),
+            self.data.eq(late),
         ]
-        m.d.sync += self.data.eq(read.data)
+        m.d.sync += late.eq(read.data)
         return m
 
     def _banks(self, m: Module) -> None:
@@ -88,40 +94,52 @@ class RegisteredMemory(wiring.Component):
 
     def _block_rams(self, m: Module, name: str, depth: int, write: Any, out: Signal) -> None:
         """As many DP16KD side by side as the width needs: port A writes, port B reads."""
-        _, width = next(shape for shape in _ECP5_SHAPES if shape[0] >= depth)
         bits = self.shape.width
-        if self.parts == 2 and width == 18 and bits <= 9:
-            # Two parts in one block, each behind a write enable of its own nine bits.
-            pad = Const(0, 9 - bits)
-            data = Cat(self.write_data[:bits], pad, self.write_data[bits:])
-            m.submodules[name], read = _dp16kd(self, data, width, write.any(), write)
-            m.d.comb += out.eq(Cat(read[:bits], read[9 : 9 + bits]))
+        shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
+        # The narrowest that a part fits in one block of, or the widest.
+        _, width = next((s for s in reversed(shapes) if s[1] >= len(self.data)), shapes[0])
+        if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
+            # Parts in one block, each behind a write enable of its own nine bits.
+            together = width // _ENABLED_BITS
+            pad = Const(0, _ENABLED_BITS - bits)
+            for first in range(0, self.parts, together):
+                parts = range(first, min(first + together, self.parts))
+                data = Cat(Cat(self.write_data.word_select(i, bits), pad) for i in parts)
+                enables = Cat(write[i] for i in parts)
+                instance, read = _dp16kd(self, data, width, enables.any(), enables)
+                m.submodules[f"{name}_{first}"] = instance
+                for at, i in enumerate(parts):
+                    low = _ENABLED_BITS * at
+                    m.d.comb += out[i * bits : (i + 1) * bits].eq(read[low : low + bits])
             return
         for part in range(self.parts):
             for low in range(0, bits, width):
                 here = slice(part * bits + low, part * bits + min(low + width, bits))
-                instance, read = _dp16kd(self, self.write_data[here], width, write[part], Const(0b11, 2))
+                instance, read = _dp16kd(self, self.write_data[here], width, write[part], Const(0b1111, 4))
                 m.submodules[f"{name}_{part}_{low}"] = instance
                 m.d.comb += out[here].eq(read)
 
 
 def _dp16kd(
-    memory: RegisteredMemory, part: Any, width: int, write: Any, halves: Any
+    memory: RegisteredMemory, part: Any, width: int, write: Any, enables: Any
 ) -> tuple[Instance, Signal]:
-    # The address is left aligned in 14 bits; in the widest shape the low bits enable the word's halves.
-    unused = {18: 4, 9: 3, 4: 2, 2: 1, 1: 0}[width]
-    out = Signal(18)
+    # The address is left aligned in 14 bits; in the widest shapes the low bits enable nine bits of data each.
+    unused = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}[width]
+    out = Signal(36)
     ports: dict[str, Any] = {}
-    low = Cat(halves, Const(0, 2)) if width == 18 else Const(0, unused)
+    low = Cat(enables, Const(0, unused))[:unused] if width > _ENABLED_BITS else Const(0, unused)
     address_a = Cat(low, memory.write_address[:14])
     address_b = Cat(Const(0, unused), memory.address[:14])
     for i in range(14):
         ports[f"i_ADA{i}"] = address_a[i] if i < len(address_a) else Const(0, 1)
         ports[f"i_ADB{i}"] = address_b[i] if i < len(address_b) else Const(0, 1)
     for i in range(18):
+        # Words of 36 bits: written through both ports' inputs, read from both outputs, low half on A.
         ports[f"i_DIA{i}"] = part[i] if i < len(part) else Const(0, 1)
-        ports[f"i_DIB{i}"] = Const(0, 1)
-        ports[f"o_DOB{i}"] = out[i]
+        ports[f"i_DIB{i}"] = part[18 + i] if 18 + i < len(part) else Const(0, 1)
+        ports[f"o_DOB{i}"] = out[18 + i] if width == 36 else out[i]
+        if width == 36:
+            ports[f"o_DOA{i}"] = out[i]
     for port, we, enable in (("A", write, Const(1, 1)), ("B", Const(0, 1), Const(1, 1))):
         ports |= {
             f"i_CLK{port}": ClockSignal(),
@@ -135,7 +153,7 @@ def _dp16kd(
         "DP16KD",
         p_DATA_WIDTH_A=width,
         p_DATA_WIDTH_B=width,
-        p_REGMODE_A="NOREG",
+        p_REGMODE_A="OUTREG" if width == 36 else "NOREG",
         p_REGMODE_B="OUTREG",
         p_WRITEMODE_A="NORMAL",
         p_WRITEMODE_B="NORMAL",

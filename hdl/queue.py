@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Shape
-from amaranth.hdl import ShapeLike
+from amaranth import Module, Mux, Shape, Signal, unsigned
+from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 
 class Queue(wiring.Component):
-    """``depth`` payloads, first in first out; ``level`` counts those stored.
+    """``depth`` payloads (2 or more), first in first out; ``level`` counts those stored.
 
+    ``i.ready`` and ``o.valid`` are registers, and so is ``o.payload``: no path leads through from one end to
+    the other, and what the ends themselves decide on has been worked out a cycle before.
     Latency: 2 cycles from ``i`` to ``o``. Resources: a memory of depth * width bits and two counters.
+
+    Raises ``ValueError`` for a depth below 2.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
+        if depth < 2:
+            raise ValueError(f"queue depth is {depth}; accepted: 2 or more")
         self.depth = depth
         super().__init__(
             {
@@ -28,15 +34,37 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        depth, level = self.depth, self.level
         width = Shape.cast(self.i.signature.members["payload"].shape).width
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=width, depth=self.depth)
+        m.submodules.memory = memory = Memory(shape=unsigned(width), depth=depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        room, valid = Signal(init=1), Signal()
+        # ``waiting``: a payload stands in the memory, behind the one on ``o`` if that is valid.
+        waiting, put, take, pull = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            fifo.w_data.eq(self.i.payload),
-            fifo.w_en.eq(self.i.valid),
-            self.i.ready.eq(fifo.w_rdy),
-            self.o.payload.eq(fifo.r_data),
-            self.o.valid.eq(fifo.r_rdy),
-            fifo.r_en.eq(self.o.ready),
-            self.level.eq(fifo.level),
+            self.i.ready.eq(room),
+            self.o.valid.eq(valid),
+            self.o.payload.eq(read.data),
+            write.data.eq(self.i.payload),
+            write.en.eq(put),
+            read.en.eq(pull),
+            put.eq(self.i.valid & room),
+            take.eq(valid & self.o.ready),
+            pull.eq(waiting & (~valid | self.o.ready)),
         ]
+        one_waits = Mux(valid, level == 2, level == 1)
+        m.d.sync += [
+            level.eq(level + put - take),
+            room.eq(Mux(put == take, room, take | (level != depth - 1))),
+            waiting.eq(put | (waiting & ~(pull & one_waits))),
+            valid.eq(pull | (valid & ~self.o.ready)),
+        ]
+        with m.If(put):
+            m.d.sync += write.addr.eq(_after(write.addr, depth))
+        with m.If(pull):
+            m.d.sync += read.addr.eq(_after(read.addr, depth))
         return m
+
+
+def _after(address: Signal, depth: int) -> Value:
+    return Mux(address == depth - 1, 0, address + 1)

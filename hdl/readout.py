@@ -150,9 +150,9 @@ class Readout(wiring.Component):
         ]
         for early, late in itertools.pairwise(stages):
             m.d.sync += late.eq(early)
-        half = Signal(SHIFT_MAX + 1)
+        half = Signal(SHIFT_MAX + 1, reset_less=True)
         m.d.sync += half.eq((Const(1, 1) << stages[HALF_STAGE - 1].settings.shift) >> 1)
-        top = Signal(12)
+        top = Signal(12, reset_less=True)
         with m.Switch(stages[TOP_STAGE - 1].settings.adc_bits):
             for bits in ADC_BITS:
                 with m.Case(bits):

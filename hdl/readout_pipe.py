@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
@@ -12,17 +14,19 @@ from emulator.spec.geometry import Geometry
 from hdl.delay import delayed
 from hdl.layouts import column_shape
 from hdl.multiplier import Multiplier
+from hdl.own import own
 from hdl.wide_multiplier import WideMultiplier
 
 GAIN_STAGE = 4
 """Cycles after a step at which ``gain`` and ``offset`` are taken."""
-HALF_STAGE = 9
+HALF_STAGE = 8
 """Cycles after a step at which ``half`` is taken."""
 TOP_STAGE = 13
 """Cycles after a step at which ``top`` is taken."""
-PIPE_LATENCY = 16
+PIPE_LATENCY = 18
 """Cycles from a step to ``increment``."""
-SETTINGS_STAGES = (4, 10, 11, 13, 15)
+SETTINGS_STAGES = (3, 9, 10, 11, 14, 16)
+"""Each acts a cycle later, from a register of the pipe's own."""
 
 
 def settings_layout() -> StructLayout:
@@ -39,7 +43,7 @@ class ReadoutPipe(wiring.Component):
     n cycles ago, ``half`` is the rounding constant (1 << shift) >> 1 of HALF_STAGE, ``top`` the
     largest ADC code 2^(B-1) - 1 of TOP_STAGE. Latency:
     PIPE_LATENCY cycles, one column a cycle. Resources: three multipliers (one for noise, two for gain), a
-    shifter of about 48 bits in two steps.
+    shifter of about 48 bits in three steps.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -60,62 +64,80 @@ class ReadoutPipe(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
+
+        def register(shape: Any, name: str) -> Signal:
+            return Signal(shape, name=name, reset_less=True)
+
+        def setting(stage: int, field: str, name: str) -> Any:
+            """A field of the layer's settings that acts in ``stage`` + 1."""
+            settings = getattr(self, f"settings_{stage}")
+            return own(m, platform, getattr(settings, field), f"{name}_{stage + 1}")
+
         column = delayed(m, self.column, 3, "column")
-        noisy_5 = Signal(signed(g.noisy_bits))
+        noisy_5 = register(signed(g.noisy_bits), "noisy_5")
         if g.noise:
             m.submodules.noise = noise = Multiplier(signed(12), signed(17))
             m.d.comb += [noise.a.eq(self.sample), noise.b.eq(self.sigma)]
-            term_4 = Signal(signed(21))
+            term_4 = register(signed(21), "term_4")
             half = 1 << (GAUSS_FRACTION - 1)
             m.d.sync += term_4.eq((noise.product + half) >> GAUSS_FRACTION)
             m.d.sync += noisy_5.eq(column + term_4)
         else:
             m.d.sync += noisy_5.eq(column)
 
-        gain_5 = Signal(16)
-        offset = Signal(signed(12), name="offset_5")
-        analog_4 = self.settings_4.analog
-        m.d.sync += [gain_5.eq(Mux(analog_4, 1, self.gain)), offset.eq(Mux(analog_4, 0, self.offset))]
-        offset = delayed(m, offset, 7, "offset")
+        gain_5, offset_5 = register(16, "gain_5"), register(signed(12), "offset_5")
+        analog_4 = setting(3, "analog", "analog")
+        m.d.sync += [gain_5.eq(Mux(analog_4, 1, self.gain)), offset_5.eq(Mux(analog_4, 0, self.offset))]
+        offset = delayed(m, offset_5, 8, "offset")
         m.submodules.gain = multiplier = WideMultiplier(g.noisy_bits, 16)
         m.d.comb += [multiplier.a.eq(noisy_5), multiplier.b.eq(gain_5)]
 
         wide = signed(max(g.noisy_bits + 18, SHIFT_MAX + 2))
-        rounded_10, coarse_11, fine_12 = (
-            Signal(wide, name=n) for n in ("rounded_10", "coarse_11", "fine_12")
-        )
-        m.d.sync += rounded_10.eq(multiplier.product + self.half)
-        with m.Switch(self.settings_10.shift[3:]):
-            for i in range(8):
-                with m.Case(i):
-                    m.d.sync += coarse_11.eq(rounded_10 >> 8 * i)
-        m.d.sync += fine_12.eq(coarse_11 >> self.settings_11.shift[:3])
+        shifted = register(wide, "rounded_10")
+        m.d.sync += shifted.eq(multiplier.product + own(m, platform, self.half, "half_9"))
+        for stage, low in ((10, 4), (11, 2), (12, 0)):
+            # Two bits of the distance a step, each step with two copies of them.
+            step = register(wide, f"shifted_{stage + 1}")
+            halves = (slice(0, wide.width // 2), slice(wide.width // 2, wide.width))
+            for n, part in enumerate(halves):
+                distance = setting(stage - 1, "shift", f"shift_{n}")[low : low + 2]
+                with m.Switch(distance):
+                    for i in range(4):
+                        with m.Case(i):
+                            m.d.sync += step[part].eq((shifted >> (i << low))[part])
+            shifted = step
+        fine_13 = shifted
 
-        # Compare in one step, choose in the next: together they were the slowest path of the chip. What lies
-        # beyond 13 bits is beyond every range, whatever the offset: only the rest needs a real comparison.
+        # What lies beyond 13 bits is beyond every range, whatever the offset: only the rest needs a real
+        # comparison. Comparing, deciding and choosing are a step each.
         near = 12
-        sum_13, value_14 = (Signal(signed(g.noisy_bits), name=n) for n in ("sum_13", "value_14"))
-        small_13 = Signal(signed(near + 2))
-        beyond_13 = Signal(2)
-        top_14 = Signal(12)
-        over_14, under_14 = Signal(), Signal()
-        clipped_15 = Signal(signed(g.noisy_bits))
-        negative, rest = fine_12[-1], fine_12[near:-1]
-        adc = ~self.settings_13.analog
+        sum_14, value_15, value_16 = (
+            register(signed(g.noisy_bits), n) for n in ("sum_14", "value_15", "value_16")
+        )
+        small_14 = register(signed(near + 2), "small_14")
+        beyond_14, beyond_15 = register(2, "beyond_14"), register(2, "beyond_15")
+        above_15, below_15, clip_16 = (register(1, n) for n in ("above_15", "below_15", "clip_16"))
+        limit_16 = register(signed(13), "limit_16")
+        clipped_17 = register(signed(g.noisy_bits), "clipped_17")
+        increment_18 = register(signed(32), "increment_18")
+        negative, rest = fine_13[-1], fine_13[near:-1]
+        top_14 = own(m, platform, self.top, "top_14")
+        top_15 = delayed(m, top_14, 1, "top_14")
+        adc_15 = ~setting(14, "analog", "analog")
+        over = beyond_15[0] | (above_15 & ~beyond_15[1])
         m.d.sync += [
-            sum_13.eq(fine_12 + offset),
-            small_13.eq(fine_12[: near + 1].as_signed() + offset),
-            beyond_13.eq(Cat(~negative & rest.any(), negative & ~rest.all())),
-            value_14.eq(sum_13),
-            top_14.eq(self.top),
-            over_14.eq((beyond_13[0] | ((small_13 > self.top) & ~beyond_13[1])) & adc),
-            under_14.eq((beyond_13[1] | ((small_13 < (~self.top).as_signed()) & ~beyond_13[0])) & adc),
+            sum_14.eq(fine_13 + offset),
+            small_14.eq(fine_13[: near + 1].as_signed() + offset),
+            beyond_14.eq(Cat(~negative & rest.any(), negative & ~rest.all())),
+            value_15.eq(sum_14),
+            beyond_15.eq(beyond_14),
+            above_15.eq(small_14 > top_14),
+            below_15.eq(small_14 < (~top_14).as_signed()),
+            value_16.eq(value_15),
+            clip_16.eq((beyond_15.any() | above_15 | below_15) & adc_15),
+            limit_16.eq(Mux(over, top_15, (~top_15).as_signed())),
+            clipped_17.eq(Mux(clip_16, limit_16, value_16)),
+            increment_18.eq(clipped_17 << setting(16, "lshift", "lshift")),
         ]
-        with m.If(over_14):
-            m.d.sync += clipped_15.eq(top_14)
-        with m.Elif(under_14):
-            m.d.sync += clipped_15.eq((~top_14).as_signed())
-        with m.Else():
-            m.d.sync += clipped_15.eq(value_14)
-        m.d.sync += self.increment.eq(clipped_15 << self.settings_15.lshift)
+        m.d.comb += self.increment.eq(increment_18)
         return m

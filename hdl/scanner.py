@@ -18,7 +18,7 @@ from hdl.queue import Queue
 
 WORD_DEPTH = 32
 """Words the scanner may be ahead of the array: two tiles of 128 rows."""
-ISSUE_MARGIN = 7
+ISSUE_MARGIN = 8
 """Words that may be in the pipeline when the queue's level is read."""
 
 
@@ -28,9 +28,9 @@ class Scanner(wiring.Component):
     Reads the input buffer or the previous layer's activations, the latter no further than
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
     ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
-    (``skip``) a pass still ends with one row of value 0. Latency: 6 cycles from buffer read to ``words``,
-    14 to ``energy``. Resources: eight multipliers when the geometry has noise (none where slices of one
-    bit are added at once), a 32-word queue.
+    (``skip``) a pass still ends with one row of value 0. Latency: 6 cycles from buffer read to ``words``
+    (with ``skip`` 7), 14 to ``energy``. Resources: eight multipliers when the geometry has noise (none where
+    slices of one bit are added at once), a 32-word queue.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -62,48 +62,52 @@ class Scanner(wiring.Component):
 
         # The pass is taken off its queue when it begins: what ends it is decided too late for that.
         now = Signal(feed_layout(g))
-        word = Signal.like(feed.word)
+        word, following = Signal.like(feed.word), Signal(len(feed.word) + 1)
         address = Signal.like(feed.address)
         rows_left = Signal.like(feed.rows)
-        begun, settling, scanning = Signal(), Signal(), Signal()
-        issue = Signal()
-        ending = rows_left <= WORD_ROWS
+        free, begun, settling, scanning = Signal(init=1), Signal(), Signal(), Signal()
+        issue, ending = Signal(), Signal()
         written = Signal.like(self.written[0])
         m.d.sync += written.eq(Mux(now.bank, self.written[1], self.written[0]))
         # Whether ``word`` may be read, known a cycle ahead: after an issue the next one must be there too.
         present = Signal()
-        m.d.sync += present.eq(now.from_input | (written > word + 1) | ((written > word) & ~issue))
+        m.d.sync += present.eq(now.from_input | (written > following) | ((written > word) & ~issue))
         room = Signal()
         m.d.sync += room.eq(queue.level < WORD_DEPTH - ISSUE_MARGIN - 1)
         m.d.comb += [
             issue.eq(scanning & present & room),
             self.read_address.eq(Cat(word, now.bank)),
-            self.feed.ready.eq(~scanning & ~begun & ~settling & self.energy_room),
-            self.input_done.eq(issue & ending & now.input_done),
+            self.feed.ready.eq(free & self.energy_room),
         ]
+        m.d.sync += self.input_done.eq(issue & ending & now.input_done)
+        m.d.sync += self.clear.eq(
+            (self.feed.valid & self.feed.ready & feed.layer_first).replicate(2) & Cat(~feed.sink, feed.sink)
+        )
         with m.If(self.feed.valid & self.feed.ready):
-            m.d.sync += [now.eq(feed), begun.eq(1)]
-            with m.If(feed.layer_first):
-                m.d.comb += self.clear.eq(Const(1, 2) << feed.sink)
+            m.d.sync += [now.eq(feed), begun.eq(1), free.eq(0)]
         with m.If(begun):
             m.d.sync += [
                 begun.eq(0),
                 settling.eq(1),
                 word.eq(now.word),
+                following.eq(now.word + 1),
                 address.eq(now.address),
                 rows_left.eq(now.rows),
+                ending.eq(now.rows <= WORD_ROWS),
             ]
         with m.If(settling):
             # Meanwhile ``written`` and ``present`` become those of the pass's own bank and word.
             m.d.sync += [settling.eq(0), scanning.eq(1)]
         with m.If(issue):
             m.d.sync += [
-                word.eq(word + 1),
+                word.eq(following),
+                following.eq(following + 1),
                 address.eq(address + WORD_ROWS),
                 rows_left.eq(rows_left - WORD_ROWS),
+                ending.eq(rows_left <= 2 * WORD_ROWS),
             ]
             with m.If(ending):
-                m.d.sync += scanning.eq(0)
+                m.d.sync += [scanning.eq(0), free.eq(1)]
 
         # Cycle 2: buffer data arrives. Cycle 3: chosen. Cycle 4: sliced. Cycle 5: zero rows known, queued.
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
@@ -148,20 +152,33 @@ class Scanner(wiring.Component):
             kept = mask & rows_m[i].replicate(8)
             m.d.sync += x_2[i].eq((data.word_select(i, 8) >> shift) & kept)
 
-        out = Signal(layout)
-        visit = Signal(WORD_ROWS)
-        m.d.comb += visit.eq(rows_2)
-        if g.skip:
-            nonzero = Cat(x_2[i].any() for i in range(WORD_ROWS))
-            # A pass must end with a row: the last word keeps its first one when all are 0.
-            m.d.comb += visit.eq(nonzero | (last_2 & ~nonzero.any()))
+        out = Signal(layout, reset_less=True)
         queue_valid = Signal()
+        if g.skip:
+            # A step of its own to find the rows that are not zero.
+            x, nonzero = Signal.like(x_2, name="x_3"), Signal(WORD_ROWS, name="nonzero_3", reset_less=True)
+            m.d.sync += [x.eq(x_2), nonzero.eq(Cat(x_2[i].any() for i in range(WORD_ROWS)))]
+            valid, last, at = (
+                delayed(m, s, 1, n)
+                for s, n in ((valid_2, "valid_2"), (last_2, "last_2"), (address_2, "address_2"))
+            )
+            # A pass must end with a row: the last word keeps its first one when all are 0.
+            alone = last & ~nonzero.any()
+            visit = nonzero | alone
+            pick = [nonzero[0] | alone, *(nonzero[i] & ~nonzero[:i].any() for i in range(1, WORD_ROWS))]
+            single = sum(nonzero[i] for i in range(WORD_ROWS)) <= 1
+        else:
+            x, valid, last, at, visit = x_2, valid_2, last_2, address_2, rows_2
+            pick = [Const(1, 1), *(Const(0, 1) for _ in range(1, WORD_ROWS))]
+            single = ~rows_2[1]
         m.d.sync += [
-            out.x.eq(x_2),
+            out.x.eq(x),
             out.visit.eq(visit),
-            out.last.eq(last_2),
-            out.address.eq(address_2),
-            queue_valid.eq(valid_2 & visit.any()),
+            out.pick.eq(Cat(*pick)),
+            out.single.eq(single),
+            out.last.eq(last),
+            out.address.eq(at),
+            queue_valid.eq(valid & visit.any()),
         ]
         m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queue_valid)]
         if g.noise:

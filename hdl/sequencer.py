@@ -18,7 +18,7 @@ from hdl.layouts import pass_layout, start_layout
 class Sequencer(wiring.Component):
     """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
 
-    One pass every 2 cycles at most, far ahead of the array. Where the array adds all slices at once, ``feed``
+    One pass every 3 cycles at most, far ahead of the array. Where the array adds all slices at once, ``feed``
     counts with slice 0 only. ``inputs`` is layer 0's input length;
     ``noise_enable`` 0 issues every pass as noiseless. Resources: layers * 256 bits of memory and about
     250 LUTs of counters and comparators.
@@ -55,6 +55,8 @@ class Sequencer(wiring.Component):
         tile = Signal(10)
         rows_now, columns_now = Signal(16), Signal(16)
         last_tile, last_group, last_slice = Signal(), Signal(), Signal()
+        address, column_address = Signal.like(group_address), Signal(bits_for(g.columns - 1))
+        lshift = Signal(3)
 
         inputs, outputs, tile_rows = field("inputs"), field("outputs"), field("tile_rows")
         p = self.passes.payload
@@ -75,7 +77,7 @@ class Sequencer(wiring.Component):
             p.feed.input_done.eq((layer == 0) & tile_end & last_group),
             p.feed.word.eq(row >> exact_log2(WORD_ROWS)),
             p.feed.rows.eq(rows_now),
-            p.feed.address.eq(group_address + row),
+            p.feed.address.eq(address),
             p.feed.slice.eq(step),
             p.feed.dac_log2.eq(3 if g.slices > 1 else field("dac_log2")),
             p.noise.noisy.eq(noisy),
@@ -91,16 +93,16 @@ class Sequencer(wiring.Component):
             p.readout.first.eq(group_first),
             p.readout.last.eq(group_last),
             p.readout.steps.eq((columns_now + (g.readouts - 1)) >> exact_log2(g.readouts)),
-            p.readout.column.eq(field("column_base") + column),
+            p.readout.column.eq(column_address),
             p.readout.analog.eq(field("analog")),
             p.readout.adc_bits.eq(field("adc_bits")),
             p.readout.shift.eq(field("shift")),
-            p.readout.lshift.eq(step << field("dac_log2")),
+            p.readout.lshift.eq(lshift),
             p.readout.group.output.eq(final_layer),
             p.readout.group.layer_end.eq(last_group),
             p.readout.group.sink.eq(layer[0]),
             p.readout.group.first_column.eq(column),
-            p.readout.group.column.eq(field("column_base") + column),
+            p.readout.group.column.eq(column_address),
             p.readout.group.columns.eq(columns_now),
             p.readout.group.vshift.eq(field("vshift")),
             p.readout.group.segment_bits.eq(field("segment_bits")),
@@ -143,36 +145,41 @@ class Sequencer(wiring.Component):
                     last_group.eq(columns_left <= g.lanes),
                     columns_now.eq(Mux(columns_left <= g.lanes, columns_left, Const(g.lanes, 16))),
                     last_slice.eq(((step + 1) << field("dac_log2")) == 8),
+                    address.eq(group_address + row),
+                    column_address.eq(field("column_base") + column),
+                    lshift.eq(step << field("dac_log2")),
                 ]
                 m.next = "issue"
             with m.State("issue"):
                 m.d.comb += self.passes.valid.eq(1)
                 with m.If(self.passes.ready):
-                    m.next = "compare"
-                    m.d.sync += step.eq(step + 1)
-                    with m.If(last_slice):
-                        m.d.sync += [
-                            step.eq(0),
-                            tile.eq(tile + 1),
-                            row.eq(row + tile_rows),
-                            rows_left.eq(rows_left - tile_rows),
-                        ]
-                    with m.If(group_last):
-                        m.d.sync += [
-                            tile.eq(0),
-                            row.eq(0),
-                            rows_left.eq(inputs),
-                            column.eq(column + g.lanes),
-                            columns_left.eq(columns_left - g.lanes),
-                            group_address.eq(group_address + inputs),
-                        ]
-                    with m.If(layer_end):
-                        m.d.sync += layer.eq(layer + 1)
-                        m.next = "fetch"
-                        with m.If(final_layer):
-                            m.next = "release"
+                    m.next = "advance"
+            with m.State("advance"):
+                # A step of its own: whether the queues took the pass is known late, and much hangs on it.
+                m.next = "compare"
+                m.d.sync += step.eq(step + 1)
+                with m.If(last_slice):
+                    m.d.sync += [
+                        step.eq(0),
+                        tile.eq(tile + 1),
+                        row.eq(row + tile_rows),
+                        rows_left.eq(rows_left - tile_rows),
+                    ]
+                with m.If(group_last):
+                    m.d.sync += [
+                        tile.eq(0),
+                        row.eq(0),
+                        rows_left.eq(inputs),
+                        column.eq(column + g.lanes),
+                        columns_left.eq(columns_left - g.lanes),
+                        group_address.eq(group_address + inputs),
+                    ]
+                with m.If(layer_end):
+                    m.d.sync += layer.eq(layer + 1)
+                    m.next = "fetch"
+                    with m.If(final_layer):
+                        m.next = "release"
             with m.State("release"):
-                # A step of its own: whether the queues took the pass is known too late for the starts' queue.
                 m.d.comb += self.start.ready.eq(1)
                 m.next = "idle"
         return m

@@ -9,8 +9,9 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.geometry import Geometry
 from emulator.spec.schedule import watchdog_cycles
 
-RESET_CYCLES = 4
-"""How long ``reset`` is up: the core's pipelines hold nothing that outlives it."""
+RESET_CYCLES = 64
+"""How long ``reset`` is up. It reaches what keeps a state; the pipelines between, which would cost the chip
+its longest wires, have run empty by then."""
 
 
 class Watchdog(wiring.Component):

@@ -30,7 +30,7 @@ PASSES = LAYERS * (OUTPUTS // LANES) * INPUTS * 2
 """At most: every column group, tiles of one row, two slices of four bits."""
 OPENING = 4 * LAYERS
 """Cycles in which the descriptors are written: two words each, whose addresses stand for two cycles."""
-BOUND = OPENING + 4 + 7 * LAYERS + 3 * PASSES
+BOUND = OPENING + 4 + 7 * LAYERS + 4 * PASSES
 
 
 def ends(module: types.ModuleType) -> Verdict:

@@ -83,9 +83,11 @@ def test_holds(name: str, proved: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("queue", "fifo.w_en.eq(self.i.valid)", "fifo.w_en.eq(self.i.valid & (fifo.level != 3))"),
-        ("queue", "fifo.r_en.eq(self.o.ready)", "fifo.r_en.eq(1)"),
-        ("queue", "self.level.eq(fifo.level)", "self.level.eq(fifo.level + self.i.valid)"),
+        ("queue", "write.en.eq(put)", "write.en.eq(put & (level != 3))"),
+        ("queue", "(~valid | self.o.ready)", "(~valid | 1)"),
+        ("queue", "level + put - take", "level + put - self.o.ready"),
+        ("queue", "level == 2, level == 1", "level == 1, level == 1"),
+        ("queue", "level != depth - 1", "level != depth"),
         ("sender", "self.o.payload.eq(self.data)", "self.o.payload.eq(self.data ^ self.o.ready)"),
     ],
 )
