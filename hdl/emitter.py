@@ -12,6 +12,7 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.layouts import row_layout, word_layout
+from hdl.picking import at_most, second_of
 
 
 class Emitter(wiring.Component):
@@ -48,13 +49,6 @@ class Emitter(wiring.Component):
             self.emit.eq(some & (~word.last | ~only | free)),
             ready.eq(only & (~some | ~word.last | free)),
         ]
-        # Of the rows left, the second is the next one's; of two, the second is the last.
-        second, two_at_most = Signal(WORD_ROWS), Signal()
-        rest = left & ~pick
-        m.d.comb += [
-            second.eq(Cat(rest[i] & ~rest[:i].any() if i else rest[0] for i in range(WORD_ROWS))),
-            two_at_most.eq((sum(left[i] for i in range(WORD_ROWS))) <= 2),
-        ]
         with m.If(ready):
             m.d.sync += [
                 word.eq(taken),
@@ -64,7 +58,7 @@ class Emitter(wiring.Component):
                 only.eq(taken.single | ~self.words.valid),
             ]
         with m.Elif(self.emit):
-            m.d.sync += [left.eq(rest), pick.eq(second), only.eq(two_at_most)]
+            m.d.sync += [left.eq(left & ~pick), pick.eq(second_of(left)), only.eq(at_most(left, 2))]
 
         # Two steps: choose the row, then add its number to the word's weight address.
         chosen = Signal(row_layout(self.geometry), reset_less=True)

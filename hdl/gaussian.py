@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.noise import (
-    QUANTILES,
     SAMPLE_ROTATE_X,
     SAMPLE_ROTATE_Y,
     SAMPLE_ROUNDS,
@@ -16,6 +14,8 @@ from emulator.spec.noise import (
     gaussian_table,
 )
 from hdl.delay import delayed
+from hdl.memory import READ_LATENCY
+from hdl.table import Table
 
 GAUSSIAN_LATENCY = SAMPLE_ROUNDS + 4
 """Cycles from ``column`` to ``sample``."""
@@ -48,26 +48,25 @@ class Gaussian(wiring.Component):
         words = [self.key.word_select(i, SAMPLE_WORD_BITS) for i in range(4)]
         x, y = self.column, words[3]
         for i in range(SAMPLE_ROUNDS):
-            next_x = Signal(SAMPLE_WORD_BITS, name=f"x_{i + 1}")
-            next_y = Signal(SAMPLE_WORD_BITS, name=f"y_{i + 1}")
+            next_x, next_y = (
+                Signal(SAMPLE_WORD_BITS, name=f"{n}_{i + 1}", reset_less=True) for n in ("x", "y")
+            )
             word = delayed(m, words[i % 4], i, f"key_{i}") if self.follow else words[i % 4]
             mixed = (x.rotate_right(SAMPLE_ROTATE_X) + y)[:SAMPLE_WORD_BITS] ^ word ^ i
             m.d.sync += [next_x.eq(mixed), next_y.eq(y.rotate_left(SAMPLE_ROTATE_Y) ^ mixed)]
             x, y = next_x, next_y
         bits = Cat(y, x[:4])
-        table = gaussian_table()
-        m.submodules.table = memory = Memory(shape=max(table).bit_length(), depth=QUANTILES, init=list(table))
-        signs = delayed(m, Cat(bits[9], bits[19]), 2, "signs")
+        m.submodules.table = table = Table(gaussian_table())
+        signs = delayed(m, Cat(bits[9], bits[19]), READ_LATENCY, "signs")
         signed_parts = []
         for i in range(2):
-            read = memory.read_port()
-            m.d.comb += read.addr.eq(bits[10 * i : 10 * i + 9])
-            # A block RAM takes most of a cycle to answer: nothing but a register behind it.
-            size = Signal(read.data.shape(), name=f"size_{i}")
-            part = Signal(signed(11), name=f"part_{i}")
-            m.d.sync += [size.eq(read.data), part.eq(Mux(signs[i], -size, size))]
+            part = Signal(signed(11), name=f"part_{i}", reset_less=True)
+            m.d.comb += table.address[i].eq(bits[10 * i : 10 * i + 9])
+            m.d.sync += part.eq(Mux(signs[i], -table.data[i], table.data[i]))
             signed_parts.append(part)
-        m.d.sync += self.sample.eq(signed_parts[0] + signed_parts[1])
+        sample = Signal.like(self.sample, name="sum", reset_less=True)
+        m.d.sync += sample.eq(signed_parts[0] + signed_parts[1])
+        m.d.comb += self.sample.eq(sample)
         m.d.comb += self.uniform.eq(
             delayed(m, Cat(y[:4], x[4:]), GAUSSIAN_LATENCY - SAMPLE_ROUNDS, "uniform")
         )

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
+from hdl.delay import delayed
 from hdl.gated_accumulator import GatedAccumulator
 from hdl.layouts import cell_layout, column_shape
 from hdl.memory import READ_LATENCY, RegisteredMemory
@@ -15,7 +16,7 @@ from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 
 X_STAGE = READ_LATENCY
 """Cycles after ``address`` at which ``x`` is taken."""
-FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY
+FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY + 1
 """Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
 
 
@@ -65,7 +66,8 @@ class Lane(wiring.Component):
         m.d.comb += [
             total.load.eq(self.load),
             total.gate.eq(self.gate),
-            total.addend.eq(multiplier.product),
+            # A multiplier's output register is slow: another one before the adder.
+            total.addend.eq(delayed(m, multiplier.product, 1, "product")),
             self.accumulator.eq(total.sum),
         ]
         return m

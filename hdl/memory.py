@@ -18,7 +18,7 @@ READ_LATENCY = 2
 _ECP5_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """DP16KD: (depth, data bits) with a write enable for every nine bits of the widest two."""
 _ENABLED_BITS = 9
-_SMALLEST_BLOCK = 4096
+_SMALLEST_BLOCK = 1024
 """Bits below which a memory is left to the synthesiser, which may make it of LUTs."""
 
 

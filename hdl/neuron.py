@@ -19,6 +19,7 @@ from hdl.delay import delayed
 from hdl.layouts import group_layout
 from hdl.memory import RegisteredMemory
 from hdl.multiplier import Multiplier
+from hdl.own import own
 from hdl.wide_multiplier import WideMultiplier
 
 NEURON_LATENCY = 24
@@ -70,13 +71,13 @@ class Neuron(wiring.Component):
         column, address = Signal.like(group.column), Signal.like(group.column)
         lane = Signal(exact_log2(g.readouts) or 1)
         layout = StructLayout({"valid": 1, "end": 1, "column": column.shape()})
-        stages = [Signal(layout, name=f"stage_{n}") for n in range(NEURON_LATENCY + 1)]
+        stages = [Signal(layout, name=f"stage_{n}", reset_less=True) for n in range(NEURON_LATENCY + 1)]
         busy = Signal()
         m.d.sync += busy.eq(Cat(stage.valid for stage in stages).any())
 
         take = running & self.partials.valid
         # Known a cycle ahead: the queue of partial sums waits for it.
-        only = Signal()
+        only, lane_last = Signal(), Signal()
         closing = take & only
         same = ~layer.layer_end
         with m.If(self.groups.valid & ~running & (same | ~busy)):
@@ -89,15 +90,16 @@ class Neuron(wiring.Component):
                 column.eq(group.first_column),
                 address.eq(group.column),
                 lane.eq(0),
+                lane_last.eq(g.readouts == 1),
             ]
         with m.If(take):
-            m.d.sync += only.eq(left == 2)
+            m.d.sync += [only.eq(left == 2), lane_last.eq((lane == g.readouts - 2) | (g.readouts == 1))]
             m.d.sync += [left.eq(left - 1), column.eq(column + 1), address.eq(address + 1), lane.eq(lane + 1)]
             if g.readouts == 1:
                 m.d.sync += lane.eq(0)
         with m.If(closing):
             m.d.sync += running.eq(0)
-        m.d.comb += self.partials.ready.eq(take & (closing | (lane == g.readouts - 1)))
+        m.d.comb += self.partials.ready.eq(running & (only | lane_last))
         m.d.comb += [
             stages[0].valid.eq(take),
             stages[0].end.eq(only & layer.layer_end),
@@ -108,9 +110,9 @@ class Neuron(wiring.Component):
 
         bias = self._column_memory(m, "bias", self.bias_window, address)
         settings = self._column_memory(m, "settings", self.neuron_window, address)
-        p_1, p_2 = Signal(signed(32)), Signal(signed(32))
-        z_3 = Signal(signed(32))
-        scale, curve = Signal(16, name="scale_3"), Signal(16, name="curve_3")
+        p_1, p_2 = Signal(signed(32), reset_less=True), Signal(signed(32), reset_less=True)
+        z_3 = Signal(signed(32), reset_less=True)
+        scale, curve = (Signal(16, name=n, reset_less=True) for n in ("scale_3", "curve_3"))
         m.d.sync += [
             p_1.eq(self.partials.payload[lane]),
             p_2.eq(p_1),
@@ -119,18 +121,21 @@ class Neuron(wiring.Component):
             curve.eq(settings[16:]),
         ]
         out = stages[OUTPUT_STAGE]
+        # The layer's settings hold still: what they decide is decided a cycle before.
+        m.d.sync += [
+            self.logit.valid.eq(stages[OUTPUT_STAGE - 1].valid & layer.output),
+            self.logit.final.eq(stages[OUTPUT_STAGE - 1].end & layer.output),
+        ]
         m.d.comb += [
-            self.logit.valid.eq(out.valid & layer.output),
-            self.logit.final.eq(out.end & layer.output),
             self.logit.column.eq(out.column),
             self.logit.z.eq(z_3),
         ]
-        v = self._voltage(m, z_3, scale, layer)
+        v = self._voltage(m, platform, z_3, scale, layer)
         curve = delayed(m, curve, VOLTAGE_STAGE - 3, "curve")
-        y = self._curve(m, v, curve, layer)
+        y = self._curve(m, platform, v, curve, layer)
         end = stages[NEURON_LATENCY]
+        m.d.sync += self.activation.valid.eq(stages[NEURON_LATENCY - 1].valid & ~layer.output)
         m.d.comb += [
-            self.activation.valid.eq(end.valid & ~layer.output),
             self.activation.last.eq(end.end),
             self.activation.sink.eq(layer.sink),
             self.activation.column.eq(end.column),
@@ -138,26 +143,27 @@ class Neuron(wiring.Component):
         ]
         return m
 
-    def _voltage(self, m: Module, z_3: Signal, scale_3: Signal, layer: Signal) -> Signal:
-        """v + 2048, unsigned 12 bit, at VOLTAGE_STAGE; the product stands at stage 7."""
+    def _voltage(self, m: Module, platform: object, z_3: Signal, scale_3: Signal, layer: Signal) -> Signal:
+        """v + 2048, unsigned 12 bit, at VOLTAGE_STAGE; the product stands at stage 8."""
         m.submodules.scaler = scaler = WideMultiplier(32, 16)
         m.d.comb += [scaler.a.eq(z_3), scaler.b.eq(scale_3)]
-        product_8 = Signal(signed(49))
         rounded_9, coarse_10, fine_11 = (
-            Signal(signed(50), name=n) for n in ("rounded_9", "coarse_10", "fine_11")
+            Signal(signed(50), name=n, reset_less=True) for n in ("rounded_9", "coarse_10", "fine_11")
         )
-        half = Signal(48)
+        half = Signal(48, reset_less=True)
+        # Each reader has a copy of its own: one register would have several hundred of them.
+        vshift = [own(m, platform, layer.vshift, f"vshift_{i}") for i in range(4)]
         m.d.sync += [
-            half.eq((Const(1, 1) << layer.vshift) >> 1),
-            product_8.eq(scaler.product),
-            rounded_9.eq(product_8 + half),
-            fine_11.eq(coarse_10 >> layer.vshift[:3]),
+            half.eq((Const(1, 1) << vshift[0]) >> 1),
+            rounded_9.eq(scaler.product + half),
+            fine_11.eq(coarse_10 >> vshift[1][:3]),
         ]
-        with m.Switch(layer.vshift[3:]):
-            for i in range(8):
-                with m.Case(i):
-                    m.d.sync += coarse_10.eq(rounded_9 >> 8 * i)
-        v_12 = Signal(V_BITS)
+        for number, part in enumerate((slice(0, 25), slice(25, 50))):
+            with m.Switch(vshift[2 + number][3:]):
+                for i in range(8):
+                    with m.Case(i):
+                        m.d.sync += coarse_10[part].eq((rounded_9 >> 8 * i)[part])
+        v_12 = Signal(V_BITS, reset_less=True)
         # A comparison with a power of two is one of the bits above it; no carry chain of 50.
         negative, rest = fine_11[-1], fine_11[V_BITS - 1 : -1]
         with m.If(~negative & rest.any()):
@@ -168,16 +174,17 @@ class Neuron(wiring.Component):
             m.d.sync += v_12.eq(fine_11 - V_MIN)
         return v_12
 
-    def _curve(self, m: Module, v_12: Signal, curve_12: Signal, layer: Signal) -> Signal:
+    def _curve(self, m: Module, platform: object, v_12: Signal, curve_12: Signal, layer: Signal) -> Signal:
         """y at stage 24: table address 13, its words 15, line 18."""
         g = self.geometry
         index_bits = exact_log2(g.segments)
-        f = layer.segment_bits
-        address_13 = Signal(index_bits + exact_log2(g.curves))
-        rest = Signal(V_BITS - 1, name="rest_13")
+        f = [own(m, platform, layer.segment_bits, f"segment_bits_{i}") for i in range(4)]
+        address_13 = Signal(index_bits + exact_log2(g.curves), reset_less=True)
+        rest, below = (Signal(V_BITS - 1, name=n, reset_less=True) for n in ("rest_13", "below"))
         m.d.sync += [
-            address_13.eq(Cat((v_12 >> f)[:index_bits], curve_12[: exact_log2(g.curves)])),
-            rest.eq(v_12 & ~(Const(-1, signed(V_BITS)) << f)[: V_BITS - 1]),
+            address_13.eq(Cat((v_12 >> f[0])[:index_bits], curve_12[: exact_log2(g.curves)])),
+            below.eq(~(Const(-1, signed(V_BITS)) << f[1])[: V_BITS - 1]),
+            rest.eq(v_12 & below),
         ]
         base_15 = self._table(m, "base", self.base_window, address_13)
         slope_15 = self._table(m, "slope", self.slope_window, address_13)
@@ -187,16 +194,17 @@ class Neuron(wiring.Component):
         base = delayed(m, base_15, 2, "base")
         wide = signed(TABLE_BITS + V_BITS + 2)
         base_18, sum_19, rounded_20, coarse_21, y_22 = (
-            Signal(wide, name=n) for n in ("base_18", "sum_19", "rounded_20", "coarse_21", "y_22")
+            Signal(wide, name=n, reset_less=True)
+            for n in ("base_18", "sum_19", "rounded_20", "coarse_21", "y_22")
         )
-        shift = Signal(5)
-        half = Signal(24)
-        high, low, y_24 = Signal(), Signal(), Signal(8)
-        y_23 = Signal(8)
+        shift = Signal(5, reset_less=True)
+        half = Signal(24, reset_less=True)
+        high, low, y_24 = (Signal(n, reset_less=True) for n in (1, 1, 8))
+        y_23 = Signal(8, reset_less=True)
         m.d.sync += [
-            shift.eq(f + layer.table_bits),
+            shift.eq(f[2] + layer.table_bits),
             half.eq((Const(1, 1) << shift) >> 1),
-            base_18.eq(base << f),
+            base_18.eq(base << f[3]),
             sum_19.eq(line.product + base_18),
             rounded_20.eq(sum_19 + half),
             y_22.eq(coarse_21 >> shift[:3]),

@@ -12,6 +12,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.noise import DOMAIN_READ, KEY_WORD_BITS
 from hdl.gaussian import GAUSSIAN_LATENCY, Gaussian
 from hdl.layouts import energy_layout, noise_layout
+from hdl.own import own
 from hdl.pass_key import PassKey
 from hdl.queue import Queue
 from hdl.sigma import Sigma
@@ -24,11 +25,11 @@ ENERGY_IN_FLIGHT = 8
 class Noise(wiring.Component):
     """For each pass: sigma once, then P Gaussian samples g (Q4.8) for every P columns.
 
-    Passes without noise yield sigma 0 and no samples. Throughput: one sample a cycle and pipe, after
-    about 30 cycles of key schedule and square root a pass that overlap the array. Slices that the array adds
-    at once have theirs worked out at once, beside each other, from the one S of each in ``energy``.
-    Resources: a Speck64/128 round and a square root for each of these, and P sample pipes
-    (``hdl.gaussian``).
+    A pass's first column is a multiple of P. Passes without noise yield sigma 0 and no samples. Throughput:
+    one sample a cycle and pipe, after about 35 cycles of key schedule and square root a pass that overlap the
+    array. Slices that the array adds at once have theirs worked out beside each other, from the one S
+    of each in ``energy``. Resources: a Speck64/128 round and a square root for each of these, and P sample
+    pipes (``hdl.gaussian``).
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -55,9 +56,10 @@ class Noise(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
+        depth = self.sample_depth(g)
         m.submodules.energies = energies = Queue(energy_layout(g), ENERGY_DEPTH)
         m.submodules.sigmas = sigmas = Queue(16, 4)
-        m.submodules.samples = samples = Queue(ArrayLayout(signed(12), g.readouts), self.sample_depth(g))
+        m.submodules.samples = samples = Queue(ArrayLayout(signed(12), g.readouts), depth, parts=g.readouts)
         roots, keys = [Sigma(g) for _ in range(g.slices)], [PassKey() for _ in range(g.slices)]
         wiring.connect(m, sigmas.o, wiring.flipped(self.sigma))
         wiring.connect(m, samples.o, wiring.flipped(self.samples))
@@ -65,15 +67,16 @@ class Noise(wiring.Component):
         m.d.comb += [
             energies.i.payload.eq(self.energy),
             energies.i.valid.eq(self.energy_valid),
-            self.energy_room.eq(energies.level <= ENERGY_DEPTH - ENERGY_IN_FLIGHT - 1),
             self.samples_level.eq(samples.level),
         ]
+        m.d.sync += self.energy_room.eq(energies.level <= ENERGY_DEPTH - ENERGY_IN_FLIGHT - 1)
         chosen = Signal(range(g.slices))
         first, last = Const(1, 1), Const(1, 1)
         if g.slices > 1:
             m.d.comb += chosen.eq(now.slice)
             first, last = now.slice == 0, now.slice == g.slices - 1
-        key_start, root_start = Signal(), Signal()
+        key_start, root_start, skip = Signal(), Signal(), Signal()
+        shared = Signal(2 * KEY_WORD_BITS, reset_less=True)
         sigma, key = Signal(16), Signal(2 * KEY_WORD_BITS)
         for j, (root, one) in enumerate(zip(roots, keys, strict=True)):
             m.submodules[f"root_{j}"], m.submodules[f"key_{j}"] = root, one
@@ -99,54 +102,87 @@ class Noise(wiring.Component):
             m.submodules[f"gaussian_{i}"] = pipe
             m.d.comb += samples.i.payload[i].eq(pipe.sample)
 
-        steps_left = Signal(range(g.lanes // g.readouts + 1))
+        steps_left, more = Signal(range(g.lanes // g.readouts + 1)), Signal()
         column = Signal(16)
         launch = Signal()
         step_log2 = exact_log2(g.readouts)
-        pending = Signal(range(GAUSSIAN_LATENCY + 2))
-        arrives = Signal(GAUSSIAN_LATENCY)
+        arrives = Signal(GAUSSIAN_LATENCY, reset_less=True)
         m.d.sync += arrives.eq(Cat(launch, arrives))
-        m.d.sync += pending.eq(pending + launch - arrives[-1])
-        room = Signal()
-        # One cycle old: two samples more may have been launched and counted by then.
-        m.d.sync += room.eq(samples.level + pending < self.sample_depth(g) - 2)
         m.d.comb += samples.i.valid.eq(arrives[-1])
+        # Entries of the queue that neither a sample stored nor one on its way will need.
+        free, taken, room = Signal(range(depth + 1), init=depth), Signal(), Signal()
+        launching, launched, leaving = Signal(), Signal(), Signal()
+        m.d.sync += [
+            taken.eq(samples.o.valid & samples.o.ready),
+            launched.eq(launch),
+            free.eq(free - launched + taken),
+            # Two cycles old: three samples more may have been launched by then.
+            room.eq(free > 3),
+        ]
         rooting = Signal()
+        steps = Signal.like(steps_left)
+        m.d.comb += [
+            steps.eq((now.columns + (g.readouts - 1)) >> step_log2),
+            launch.eq(launching & room & more),
+            self.passes.ready.eq(leaving),
+        ]
+        m.d.sync += [key_start.eq(0), leaving.eq(0)]
         with m.FSM():
             with m.State("idle"):
-                with m.If(self.passes.valid & ~now.noisy & energies.o.valid):
-                    # Noiseless: only consume the pass and its energy, so that both queues stay in step.
-                    m.d.comb += [self.passes.ready.eq(1), energies.o.ready.eq(last)]
-                with m.If(self.passes.valid & now.noisy):
-                    m.d.comb += key_start.eq(first)
-                    m.next = "key"
+                with m.If(self.passes.valid):
+                    m.next = "begin"
+                    with m.If(~now.noisy):
+                        m.next = "noiseless"
+            with m.State("noiseless"):
+                # Only the pass and its energy are consumed, so that both queues stay in step.
+                with m.If(energies.o.valid):
+                    m.d.comb += skip.eq(1)
+                    m.d.sync += leaving.eq(1)
+                    m.next = "gone"
+            with m.State("begin"):
+                m.d.sync += key_start.eq(first)
+                m.next = "started"
+            with m.State("started"):
+                m.next = "key"
             with m.State("key"):
-                m.d.sync += [
-                    steps_left.eq((now.columns + (g.readouts - 1)) >> step_log2),
-                    column.eq(now.first_column),
-                ]
+                m.d.sync += [steps_left.eq(steps), more.eq(steps != 0), column.eq(now.first_column)]
                 with m.If(keys[0].done):
-                    for pipe in pipes:
-                        m.d.sync += pipe.key.eq(key)
-                    m.next = "launch"
+                    m.d.sync += shared.eq(key)
+                    m.next = "keyed"
+            with m.State("keyed"):
+                m.d.sync += launching.eq(1)
+                m.next = "launch"
             with m.State("launch"):
-                m.d.comb += launch.eq(room & (steps_left != 0))
-                with m.If(launch):
-                    m.d.sync += [steps_left.eq(steps_left - 1), column.eq(column + g.readouts)]
-                with m.If(steps_left == 0):
+                with m.If(~more):
+                    m.d.sync += launching.eq(0)
                     # Samples still on their way leave the pipes long before the next key is ready.
                     m.next = "sigma"
             with m.State("sigma"):
                 m.d.comb += sigmas.i.valid.eq(rooting & roots[0].done)
                 with m.If(sigmas.i.valid & sigmas.i.ready):
-                    m.d.comb += self.passes.ready.eq(1)
-                    m.next = "idle"
+                    m.next = "pass"
+            with m.State("pass"):
+                with m.If(last):
+                    m.d.sync += rooting.eq(0)
+                m.d.sync += leaving.eq(1)
+                m.next = "gone"
+            with m.State("gone"):
+                m.next = "idle"
+        with m.If(launch):
+            m.d.sync += [
+                steps_left.eq(steps_left - 1),
+                more.eq(steps_left != 1),
+                column.eq(column + g.readouts),
+            ]
         # The square root runs beside key and samples, as soon as the pass's energy is known.
-        with m.If(self.passes.ready & last):
-            m.d.sync += rooting.eq(0)
-        with m.Elif(self.passes.valid & now.noisy & energies.o.valid & ~rooting):
+        m.d.sync += root_start.eq(
+            self.passes.valid & now.noisy & energies.o.valid & ~rooting & ~root_start & ~self.passes.ready
+        )
+        with m.If(root_start):
             m.d.sync += rooting.eq(1)
-            m.d.comb += [root_start.eq(1), energies.o.ready.eq(1)]
+        m.d.comb += energies.o.ready.eq(root_start | (skip & last))
         for i, pipe in enumerate(pipes):
-            m.d.comb += pipe.column.eq(column + i)
+            # Columns begin at a multiple of the lanes, which P divides.
+            m.d.comb += pipe.column.eq(Cat(Const(i, step_log2), column[step_log2:]))
+            m.d.comb += pipe.key.eq(own(m, platform, shared, f"key_of_{i}"))
         return m

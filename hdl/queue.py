@@ -17,13 +17,20 @@ class Queue(wiring.Component):
     the other, and what the ends themselves decide on has been worked out a cycle before.
     Latency: 2 cycles from ``i`` to ``o``. Resources: a memory of depth * width bits and two counters.
 
-    Raises ``ValueError`` for a depth below 2.
+    ``parts`` of a wide payload have memories of their own, each with its own counters beside it.
+
+    Raises ``ValueError`` for a depth below 2 or parts of unequal size.
     """
 
-    def __init__(self, shape: ShapeLike, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, depth: int, *, parts: int = 1) -> None:
+        width = Shape.cast(shape).width
         if depth < 2:
             raise ValueError(f"queue depth is {depth}; accepted: 2 or more")
+        if parts < 1 or width % parts:
+            raise ValueError(f"queue has {parts} parts; accepted: a divisor of the payload's {width} bits")
         self.depth = depth
+        self.parts = parts
+        self.width = width
         super().__init__(
             {
                 "i": In(stream.Signature(shape)),
@@ -35,34 +42,40 @@ class Queue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         depth, level = self.depth, self.level
-        width = Shape.cast(self.i.signature.members["payload"].shape).width
-        m.submodules.memory = memory = Memory(shape=unsigned(width), depth=depth, init=[])
-        write, read = memory.write_port(), memory.read_port()
         room, valid = Signal(init=1), Signal()
         # ``waiting``: a payload stands in the memory, behind the one on ``o`` if that is valid.
         waiting, put, take, pull = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(room),
             self.o.valid.eq(valid),
-            self.o.payload.eq(read.data),
-            write.data.eq(self.i.payload),
-            write.en.eq(put),
-            read.en.eq(pull),
             put.eq(self.i.valid & room),
             take.eq(valid & self.o.ready),
             pull.eq(waiting & (~valid | self.o.ready)),
         ]
         one_waits = Mux(valid, level == 2, level == 1)
+        with m.If(put & ~take):
+            m.d.sync += level.eq(level + 1)
+        with m.If(take & ~put):
+            m.d.sync += level.eq(level - 1)
         m.d.sync += [
-            level.eq(level + put - take),
             room.eq(Mux(put == take, room, take | (level != depth - 1))),
             waiting.eq(put | (waiting & ~(pull & one_waits))),
             valid.eq(pull | (valid & ~self.o.ready)),
         ]
-        with m.If(put):
-            m.d.sync += write.addr.eq(_after(write.addr, depth))
-        with m.If(pull):
-            m.d.sync += read.addr.eq(_after(read.addr, depth))
+        part, into, out = self.width // self.parts, Value.cast(self.i.payload), Value.cast(self.o.payload)
+        for i in range(self.parts):
+            m.submodules[f"memory_{i}"] = memory = Memory(shape=unsigned(part), depth=depth, init=[])
+            write, read = memory.write_port(), memory.read_port()
+            m.d.comb += [
+                write.en.eq(put),
+                write.data.eq(into.word_select(i, part)),
+                read.en.eq(pull),
+                out.word_select(i, part).eq(read.data),
+            ]
+            with m.If(put):
+                m.d.sync += write.addr.eq(_after(write.addr, depth))
+            with m.If(pull):
+                m.d.sync += read.addr.eq(_after(read.addr, depth))
         return m
 
 

@@ -18,6 +18,7 @@ from hdl.bus import WindowSignature
 from hdl.layouts import column_shape, group_layout, readout_layout
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.noise import Noise
+from hdl.own import own
 from hdl.queue import Queue
 from hdl.readout_pipe import (
     GAIN_STAGE,
@@ -72,7 +73,8 @@ class Readout(wiring.Component):
         step_log2 = exact_log2(g.readouts)
         now = self.passes.payload
         m.submodules.groups = groups = Queue(group_layout(g), 4)
-        m.submodules.partials = partials = Queue(ArrayLayout(signed(32), g.readouts), self.depth)
+        layout = ArrayLayout(signed(32), g.readouts)
+        m.submodules.partials = partials = Queue(layout, self.depth, parts=g.readouts)
         wiring.connect(m, groups.o, wiring.flipped(self.groups))
         wiring.connect(m, partials.o, wiring.flipped(self.partials))
 
@@ -86,9 +88,9 @@ class Readout(wiring.Component):
         room = ~now.last | ((credit >= steps) & groups.i.ready)
         m.d.sync += ready.eq(self.passes.valid & full & ~running & ~begin & noise_ready & room)
         m.d.comb += begin.eq(ready & ~running)
-        # Known a cycle ahead, as is when to release.
+        # Known a cycle ahead, as is when to release; ``final`` only ever stands in a step.
         final, releasing = Signal(), Signal()
-        ending = step & final
+        ending = final
         # Slices added at once are read out one after the other, from one capture.
         tile_end = now.slice_last if g.slices > 1 else Const(1, 1)
         m.d.comb += [
@@ -135,7 +137,7 @@ class Readout(wiring.Component):
                 "settings": settings_layout(),
             }
         )
-        stages = [Signal(layout, name=f"stage_{n}") for n in range(PIPE_LATENCY + 1)]
+        stages = [Signal(layout, name=f"stage_{n}", reset_less=True) for n in range(PIPE_LATENCY + 1)]
         settings = stages[0].settings
         m.d.comb += [
             stages[0].valid.eq(step),
@@ -166,7 +168,7 @@ class Readout(wiring.Component):
             m.d.comb += [
                 pipe.column.eq(self.columns[i]),
                 pipe.sample.eq(self.samples.payload[i]),
-                pipe.sigma.eq(Mux(now.noisy, self.sigma.payload, 0)),
+                pipe.sigma.eq(self.sigma.payload & now.noisy.replicate(16)),
                 pipe.gain.eq(gains[i][:16]),
                 pipe.offset.eq(gains[i][16:].as_signed()),
                 pipe.half.eq(half),
@@ -174,24 +176,43 @@ class Readout(wiring.Component):
             ]
             for n in SETTINGS_STAGES:
                 m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)
-        self._accumulate(m, pipes, stages, partials)
+        self._accumulate(m, platform, pipes, stages, partials)
         return m
 
-    def _accumulate(self, m: Module, pipes: list[ReadoutPipe], stages: list[Signal], partials: Queue) -> None:
+    def _accumulate(
+        self,
+        m: Module,
+        platform: object,
+        pipes: list[ReadoutPipe],
+        stages: list[Signal],
+        partials: Queue,
+    ) -> None:
         """p of the lanes in one group, read one cycle before its increment arrives."""
         g = self.geometry
-        m.submodules.sums = sums = Memory(shape=32 * g.readouts, depth=max(self.steps, 2), init=[])
-        write, read = sums.write_port(), sums.read_port()
         end = stages[PIPE_LATENCY]
-        m.d.comb += read.addr.eq(stages[PIPE_LATENCY - 1].slot)
         total = Signal(ArrayLayout(signed(32), g.readouts))
         m.d.comb += self.added.eq(end.valid)
         for i, pipe in enumerate(pipes):
-            m.d.comb += self.increments[i].eq(pipe.increment)
-            before = Mux(end.first, 0, read.data.word_select(i, 32).as_signed())
-            m.d.comb += total[i].eq(before + pipe.increment)
-        m.d.comb += [write.addr.eq(end.slot), write.data.eq(total), write.en.eq(end.valid)]
-        m.d.sync += [partials.i.payload.eq(total), partials.i.valid.eq(end.valid & end.last)]
+            m.submodules[f"sums_{i}"] = sums = Memory(shape=signed(32), depth=max(self.steps, 2), init=[])
+            write, read = sums.write_port(), sums.read_port()
+            enable, first = (
+                own(m, platform, s, f"{n}_{i}")
+                for n, s in (
+                    ("adds", stages[PIPE_LATENCY - 1].valid),
+                    ("begins", stages[PIPE_LATENCY - 1].first),
+                )
+            )
+            m.d.comb += [
+                read.addr.eq(own(m, platform, stages[PIPE_LATENCY - 2].slot, f"read_slot_{i}")),
+                write.addr.eq(own(m, platform, stages[PIPE_LATENCY - 1].slot, f"write_slot_{i}")),
+                write.en.eq(enable),
+                write.data.eq(total[i]),
+                self.increments[i].eq(pipe.increment),
+                total[i].eq(Mux(first, 0, read.data) + pipe.increment),
+            ]
+        finished = Signal.like(total, name="finished", reset_less=True)
+        m.d.sync += [finished.eq(total), partials.i.valid.eq(end.valid & end.last)]
+        m.d.comb += partials.i.payload.eq(finished)
 
     def _settings(self, m: Module, entry: Signal) -> list[Signal]:
         """Gain and offset of P columns, READ_LATENCY after ``entry``; the bus reads them when idle."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -19,13 +19,13 @@ from hdl.wide_multiplier import WideMultiplier
 
 GAIN_STAGE = 4
 """Cycles after a step at which ``gain`` and ``offset`` are taken."""
-HALF_STAGE = 8
+HALF_STAGE = 9
 """Cycles after a step at which ``half`` is taken."""
-TOP_STAGE = 13
+TOP_STAGE = 14
 """Cycles after a step at which ``top`` is taken."""
-PIPE_LATENCY = 18
+PIPE_LATENCY = 19
 """Cycles from a step to ``increment``."""
-SETTINGS_STAGES = (3, 9, 10, 11, 14, 16)
+SETTINGS_STAGES = (3, 10, 11, 12, 15, 17)
 """Each acts a cycle later, from a register of the pipe's own."""
 
 
@@ -78,24 +78,25 @@ class ReadoutPipe(wiring.Component):
         if g.noise:
             m.submodules.noise = noise = Multiplier(signed(12), signed(17))
             m.d.comb += [noise.a.eq(self.sample), noise.b.eq(self.sigma)]
-            term_4 = register(signed(21), "term_4")
+            term_4 = delayed(m, noise.product, 1, "term")
+            # The rounding constant stands where the column, shifted, has zeros.
             half = 1 << (GAUSS_FRACTION - 1)
-            m.d.sync += term_4.eq((noise.product + half) >> GAUSS_FRACTION)
-            m.d.sync += noisy_5.eq(column + term_4)
+            raised = Cat(Const(half, GAUSS_FRACTION), column).as_signed()
+            m.d.sync += noisy_5.eq((raised + term_4) >> GAUSS_FRACTION)
         else:
             m.d.sync += noisy_5.eq(column)
 
         gain_5, offset_5 = register(16, "gain_5"), register(signed(12), "offset_5")
         analog_4 = setting(3, "analog", "analog")
         m.d.sync += [gain_5.eq(Mux(analog_4, 1, self.gain)), offset_5.eq(Mux(analog_4, 0, self.offset))]
-        offset = delayed(m, offset_5, 8, "offset")
+        offset = delayed(m, offset_5, 9, "offset")
         m.submodules.gain = multiplier = WideMultiplier(g.noisy_bits, 16)
         m.d.comb += [multiplier.a.eq(noisy_5), multiplier.b.eq(gain_5)]
 
         wide = signed(max(g.noisy_bits + 18, SHIFT_MAX + 2))
-        shifted = register(wide, "rounded_10")
-        m.d.sync += shifted.eq(multiplier.product + own(m, platform, self.half, "half_9"))
-        for stage, low in ((10, 4), (11, 2), (12, 0)):
+        shifted = register(wide, "rounded_11")
+        m.d.sync += shifted.eq(multiplier.product + own(m, platform, self.half, "half_10"))
+        for stage, low in ((11, 4), (12, 2), (13, 0)):
             # Two bits of the distance a step, each step with two copies of them.
             step = register(wide, f"shifted_{stage + 1}")
             halves = (slice(0, wide.width // 2), slice(wide.width // 2, wide.width))
@@ -106,38 +107,38 @@ class ReadoutPipe(wiring.Component):
                         with m.Case(i):
                             m.d.sync += step[part].eq((shifted >> (i << low))[part])
             shifted = step
-        fine_13 = shifted
+        fine_14 = shifted
 
         # What lies beyond 13 bits is beyond every range, whatever the offset: only the rest needs a real
         # comparison. Comparing, deciding and choosing are a step each.
         near = 12
-        sum_14, value_15, value_16 = (
-            register(signed(g.noisy_bits), n) for n in ("sum_14", "value_15", "value_16")
+        sum_15, value_16, value_17 = (
+            register(signed(g.noisy_bits), n) for n in ("sum_15", "value_16", "value_17")
         )
-        small_14 = register(signed(near + 2), "small_14")
-        beyond_14, beyond_15 = register(2, "beyond_14"), register(2, "beyond_15")
-        above_15, below_15, clip_16 = (register(1, n) for n in ("above_15", "below_15", "clip_16"))
-        limit_16 = register(signed(13), "limit_16")
-        clipped_17 = register(signed(g.noisy_bits), "clipped_17")
-        increment_18 = register(signed(32), "increment_18")
-        negative, rest = fine_13[-1], fine_13[near:-1]
-        top_14 = own(m, platform, self.top, "top_14")
-        top_15 = delayed(m, top_14, 1, "top_14")
-        adc_15 = ~setting(14, "analog", "analog")
-        over = beyond_15[0] | (above_15 & ~beyond_15[1])
+        small_15 = register(signed(near + 2), "small_15")
+        beyond_15, beyond_16 = register(2, "beyond_15"), register(2, "beyond_16")
+        above_16, below_16, clip_17 = (register(1, n) for n in ("above_16", "below_16", "clip_17"))
+        limit_17 = register(signed(13), "limit_17")
+        clipped_18 = register(signed(g.noisy_bits), "clipped_18")
+        increment_19 = register(signed(32), "increment_19")
+        negative, rest = fine_14[-1], fine_14[near:-1]
+        top_15 = own(m, platform, self.top, "top_15")
+        top_16 = delayed(m, top_15, 1, "top_15")
+        adc_16 = ~setting(15, "analog", "analog")
+        over = beyond_16[0] | (above_16 & ~beyond_16[1])
         m.d.sync += [
-            sum_14.eq(fine_13 + offset),
-            small_14.eq(fine_13[: near + 1].as_signed() + offset),
-            beyond_14.eq(Cat(~negative & rest.any(), negative & ~rest.all())),
-            value_15.eq(sum_14),
-            beyond_15.eq(beyond_14),
-            above_15.eq(small_14 > top_14),
-            below_15.eq(small_14 < (~top_14).as_signed()),
-            value_16.eq(value_15),
-            clip_16.eq((beyond_15.any() | above_15 | below_15) & adc_15),
-            limit_16.eq(Mux(over, top_15, (~top_15).as_signed())),
-            clipped_17.eq(Mux(clip_16, limit_16, value_16)),
-            increment_18.eq(clipped_17 << setting(16, "lshift", "lshift")),
+            sum_15.eq(fine_14 + offset),
+            small_15.eq(fine_14[: near + 1].as_signed() + offset),
+            beyond_15.eq(Cat(~negative & rest.any(), negative & ~rest.all())),
+            value_16.eq(sum_15),
+            beyond_16.eq(beyond_15),
+            above_16.eq(small_15 > top_15),
+            below_16.eq(small_15 < (~top_15).as_signed()),
+            value_17.eq(value_16),
+            clip_17.eq((beyond_16.any() | above_16 | below_16) & adc_16),
+            limit_17.eq(Mux(over, top_16, (~top_16).as_signed())),
+            clipped_18.eq(Mux(clip_17, limit_17, value_17)),
+            increment_19.eq(clipped_18 << setting(17, "lshift", "lshift")),
         ]
-        m.d.comb += self.increment.eq(increment_18)
+        m.d.comb += self.increment.eq(increment_19)
         return m

@@ -14,6 +14,7 @@ from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.delay import delayed
 from hdl.layouts import energy_layout, feed_layout, word_layout
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.picking import at_most, first_of
 from hdl.queue import Queue
 
 WORD_DEPTH = 32
@@ -165,16 +166,16 @@ class Scanner(wiring.Component):
             # A pass must end with a row: the last word keeps its first one when all are 0.
             alone = last & ~nonzero.any()
             visit = nonzero | alone
-            pick = [nonzero[0] | alone, *(nonzero[i] & ~nonzero[:i].any() for i in range(1, WORD_ROWS))]
-            single = sum(nonzero[i] for i in range(WORD_ROWS)) <= 1
+            pick = first_of(nonzero) | alone
+            single = at_most(nonzero, 1)
         else:
             x, valid, last, at, visit = x_2, valid_2, last_2, address_2, rows_2
-            pick = [Const(1, 1), *(Const(0, 1) for _ in range(1, WORD_ROWS))]
+            pick = Const(1, WORD_ROWS)
             single = ~rows_2[1]
         m.d.sync += [
             out.x.eq(x),
             out.visit.eq(visit),
-            out.pick.eq(Cat(*pick)),
+            out.pick.eq(pick),
             out.single.eq(single),
             out.last.eq(last),
             out.address.eq(at),

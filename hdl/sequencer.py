@@ -57,13 +57,16 @@ class Sequencer(wiring.Component):
         last_tile, last_group, last_slice = Signal(), Signal(), Signal()
         address, column_address = Signal.like(group_address), Signal(bits_for(g.columns - 1))
         lshift = Signal(3)
+        # States of their own registers, since much hangs on them: a pass on offer, moving on, a layer begun.
+        offering, advancing, beginning = Signal(), Signal(), Signal()
 
         inputs, outputs, tile_rows = field("inputs"), field("outputs"), field("tile_rows")
         p = self.passes.payload
         final_layer = field("last")
         group_first = (tile == 0) & (step == 0)
         group_last = last_tile & last_slice
-        layer_end = group_last & last_group
+        # What ends with a pass, as registers for what moves on then.
+        group_end, layer_end = Signal(), Signal()
         # Slices added at once are fed once, with the first of them.
         tile_end = last_tile if g.slices > 1 else group_last
         noisy = self.noise_enable & (field("variance_out").any() | field("var_cell").any())
@@ -112,6 +115,22 @@ class Sequencer(wiring.Component):
         if g.slices > 1:
             m.d.comb += [p.readout.slice.eq(step), p.readout.slice_last.eq(last_slice)]
 
+        # Settled in state "compare", from what moves in "layer" and "advance" only.
+        m.d.sync += [
+            last_tile.eq(rows_left <= tile_rows),
+            rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
+            last_group.eq(columns_left <= g.lanes),
+            columns_now.eq(Mux(columns_left <= g.lanes, columns_left, Const(g.lanes, 16))),
+            last_slice.eq(((step + 1) << field("dac_log2")) == 8),
+            address.eq(group_address + row),
+            column_address.eq(field("column_base") + column),
+            lshift.eq(step << field("dac_log2")),
+            group_end.eq(group_last),
+            layer_end.eq(group_last & last_group),
+            advancing.eq(0),
+            beginning.eq(0),
+        ]
+        m.d.comb += self.passes.valid.eq(offering)
         settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
         with m.FSM():
             with m.State("idle"):
@@ -126,62 +145,56 @@ class Sequencer(wiring.Component):
             with m.State("address"):
                 m.next = "fetched"
             with m.State("fetched"):
+                m.d.sync += beginning.eq(1)
                 m.next = "layer"
             with m.State("layer"):
-                m.d.sync += [
-                    row.eq(0),
-                    rows_left.eq(inputs),
-                    column.eq(0),
-                    columns_left.eq(outputs),
-                    group_address.eq(field("weight_base")),
-                    step.eq(0),
-                    tile.eq(0),
-                ]
                 m.next = "compare"
             with m.State("compare"):
-                m.d.sync += [
-                    last_tile.eq(rows_left <= tile_rows),
-                    rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
-                    last_group.eq(columns_left <= g.lanes),
-                    columns_now.eq(Mux(columns_left <= g.lanes, columns_left, Const(g.lanes, 16))),
-                    last_slice.eq(((step + 1) << field("dac_log2")) == 8),
-                    address.eq(group_address + row),
-                    column_address.eq(field("column_base") + column),
-                    lshift.eq(step << field("dac_log2")),
-                ]
+                m.d.sync += offering.eq(1)
                 m.next = "issue"
             with m.State("issue"):
-                m.d.comb += self.passes.valid.eq(1)
                 with m.If(self.passes.ready):
+                    m.d.sync += [offering.eq(0), advancing.eq(1)]
                     m.next = "advance"
             with m.State("advance"):
-                # A step of its own: whether the queues took the pass is known late, and much hangs on it.
                 m.next = "compare"
-                m.d.sync += step.eq(step + 1)
-                with m.If(last_slice):
-                    m.d.sync += [
-                        step.eq(0),
-                        tile.eq(tile + 1),
-                        row.eq(row + tile_rows),
-                        rows_left.eq(rows_left - tile_rows),
-                    ]
-                with m.If(group_last):
-                    m.d.sync += [
-                        tile.eq(0),
-                        row.eq(0),
-                        rows_left.eq(inputs),
-                        column.eq(column + g.lanes),
-                        columns_left.eq(columns_left - g.lanes),
-                        group_address.eq(group_address + inputs),
-                    ]
                 with m.If(layer_end):
-                    m.d.sync += layer.eq(layer + 1)
                     m.next = "fetch"
                     with m.If(final_layer):
                         m.next = "release"
             with m.State("release"):
                 m.d.comb += self.start.ready.eq(1)
                 m.next = "idle"
+        with m.If(advancing):
+            m.d.sync += step.eq(step + 1)
+            with m.If(last_slice):
+                m.d.sync += [
+                    step.eq(0),
+                    tile.eq(tile + 1),
+                    row.eq(row + tile_rows),
+                    rows_left.eq(rows_left - tile_rows),
+                ]
+            with m.If(group_end):
+                m.d.sync += [
+                    tile.eq(0),
+                    row.eq(0),
+                    rows_left.eq(inputs),
+                    column.eq(column + g.lanes),
+                    columns_left.eq(columns_left - g.lanes),
+                    group_address.eq(group_address + inputs),
+                ]
+            with m.If(layer_end):
+                m.d.sync += layer.eq(layer + 1)
+        with m.If(beginning):
+            m.d.sync += [
+                row.eq(0),
+                rows_left.eq(inputs),
+                column.eq(0),
+                columns_left.eq(outputs),
+                group_address.eq(field("weight_base")),
+                step.eq(0),
+                tile.eq(0),
+            ]
         return m
 
     def _descriptors(self, m: Module) -> Signal:
@@ -206,6 +219,11 @@ class Sequencer(wiring.Component):
             write.en.eq(enable),
             read.addr.eq(where),
         ]
-        m.d.sync += window.read_data.eq(words.word_select(chosen, 32))
+        # Two steps: the bus's address reaches far.
+        near = [Signal(32, name=f"near_{i}", reset_less=True) for i in range(2)]
+        half = DESCRIPTOR_WORDS // 2
+        for i in range(2):
+            m.d.sync += near[i].eq(words[32 * half * i : 32 * half * (i + 1)].word_select(chosen[:-1], 32))
+        m.d.sync += window.read_data.eq(Mux(chosen[-1], near[1], near[0]))
         m.d.sync += words.eq(read.data)
         return words

@@ -11,6 +11,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.arithmetic import SIGMA_MAX
 from emulator.spec.geometry import Geometry
+from hdl.delay import delayed
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 
 LOW_BITS = 12
@@ -21,7 +22,7 @@ class Sigma(wiring.Component):
     """sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one root bit a cycle.
 
     ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
-    Latency: half the radicand's bits + 7 cycles (25 for the ``sim`` geometry). Resources: two
+    Latency: half the radicand's bits + 8 cycles (26 for the ``sim`` geometry). Resources: two
     multipliers (one where S fits 12 bits), about 120 LUTs.
     """
 
@@ -46,29 +47,37 @@ class Sigma(wiring.Component):
         m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
         energy = Signal.like(self.energy)
         m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
-        both: Any = low.product
+        # A multiplier's output register is slow: another one before the adder.
+        both: Any = delayed(m, low.product, 1, "low")
         if len(energy) > LOW_BITS:
             m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
             m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
-            both = low.product + (high.product << LOW_BITS)
+            both = both + (delayed(m, high.product, 1, "high") << LOW_BITS)
         product = Signal(unsigned(16 + len(self.energy)))
         radicand = Signal(2 * steps)
         root = Signal(steps)
         remainder = Signal(steps + 2)
-        before = MULTIPLY_LATENCY + 1
+        before = MULTIPLY_LATENCY + 2
         count = Signal(range(before + steps + 3))
         # Restoring square root, two radicand bits a step: try to subtract 4 * root + 1.
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
         fits = trial >= candidate
+        # Which step the count is at, known a cycle ahead.
+        adding, rooting = Signal(), Signal()
         with m.If(self.start):
             m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]
+            m.d.sync += [adding.eq(1), rooting.eq(0)]
         with m.Elif(~self.done):
             m.d.sync += count.eq(count + 1)
+            m.d.sync += [
+                adding.eq(count < before),
+                rooting.eq((count >= before) & (count < before + steps)),
+            ]
             m.d.sync += product.eq(both)
-            with m.If(count <= before):
+            with m.If(adding):
                 m.d.sync += radicand.eq(self.variance_out + (product >> 8))
-            with m.Elif(count <= before + steps):
+            with m.Elif(rooting):
                 m.d.sync += [
                     radicand.eq(radicand << 2),
                     remainder.eq(Mux(fits, trial - candidate, trial)),

@@ -38,11 +38,12 @@ class Watchdog(wiring.Component):
         under_way = Signal(3)
         left = Signal(range(self.cycles + 1), init=self.cycles)
         resetting = Signal(range(RESET_CYCLES + 1))
-        watched = Signal()
+        watched, expired = Signal(), Signal()
         m.d.sync += [
+            expired.eq((left == 0) & ~self.done),
             under_way.eq(under_way + self.started - self.done),
             watched.eq((under_way != 0) | self.campaign_busy),
-            self.hung.eq(watched & (left == 0) & ~self.reset & ~self.hung),
+            self.hung.eq(watched & expired & ~self.done & ~self.reset & ~self.hung),
             self.reset.eq(resetting != 0),
         ]
         with m.If(~watched | self.done | self.hung):

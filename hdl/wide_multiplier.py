@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth import Module, signed, unsigned
+from amaranth import Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.delay import delayed
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 
-WIDE_LATENCY = MULTIPLY_LATENCY + 1
+WIDE_LATENCY = MULTIPLY_LATENCY + 2
 """Cycles from ``a`` and ``b`` to ``product``."""
 LOW_BITS = 17
 
@@ -33,10 +34,12 @@ class WideMultiplier(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        product = Signal.like(self.product, name="sum", reset_less=True)
+        m.d.comb += self.product.eq(product)
         if self.a_bits <= 18:
             m.submodules.only = only = Multiplier(signed(self.a_bits), unsigned(self.b_bits))
             m.d.comb += [only.a.eq(self.a), only.b.eq(self.b)]
-            m.d.sync += self.product.eq(only.product)
+            m.d.sync += product.eq(delayed(m, only.product, 1, "only"))
             return m
         m.submodules.low = low = Multiplier(unsigned(LOW_BITS), unsigned(self.b_bits))
         m.submodules.high = high = Multiplier(signed(self.a_bits - LOW_BITS), unsigned(self.b_bits))
@@ -46,5 +49,7 @@ class WideMultiplier(wiring.Component):
             high.a.eq(self.a[LOW_BITS:].as_signed()),
             high.b.eq(self.b),
         ]
-        m.d.sync += self.product.eq((high.product << LOW_BITS) + low.product)
+        # A multiplier's output register is slow: another one before the adder.
+        parts = [delayed(m, half.product, 1, name) for half, name in ((low, "low"), (high, "high"))]
+        m.d.sync += product.eq((parts[1] << LOW_BITS) + parts[0])
         return m

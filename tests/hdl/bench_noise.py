@@ -31,7 +31,8 @@ def random_pass(rng: np.random.Generator, corner: bool) -> dict[str, int]:
         "layer": int(rng.integers(0, GEOMETRY.layers)),
         "tile": int(rng.integers(0, 1 << 10)),
         "slice": int(rng.integers(0, 8)),
-        "first_column": int(rng.integers(0, GEOMETRY.columns - columns + 1)),
+        "first_column": GEOMETRY.readouts
+        * int(rng.integers(0, (GEOMETRY.columns - columns) // GEOMETRY.readouts + 1)),
         "columns": columns,
         "variance_out": (65535 if corner else int(rng.integers(0, 5000))) ** 2,
         "var_cell": int(rng.choice([0, 1, 65535])) if corner else int(rng.integers(0, 1 << 12)),

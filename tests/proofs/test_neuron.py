@@ -30,7 +30,7 @@ def voltage(neuron: types.ModuleType) -> Claim:
     vshift = c.free(6, "vshift")
     c.module.d.comb += layer.vshift.eq(vshift)
     c.given(vshift <= SHIFT_MAX)
-    v = neuron.Neuron(GEOMETRY)._voltage(c.module, c.free(32, "z"), c.free(16, "scale"), layer)
+    v = neuron.Neuron(GEOMETRY)._voltage(c.module, None, c.free(32, "z"), c.free(16, "scale"), layer)
     product = made[0].value
     expected = clip(rshift_round(c.module, product, vshift, SHIFT_MAX, "expected"), V_MIN, V_MAX) - V_MIN
     c.always(v == expected)
@@ -54,7 +54,7 @@ def _curve(neuron: types.ModuleType, c: Claim) -> tuple[Signal, Signal, list[obj
                 select=window, address=Signal(8), write=Signal(), write_data=Signal(32), read_data=Signal(32)
             ),
         )
-    y = n._curve(c.module, v, curve, layer)
+    y = n._curve(c.module, None, v, curve, layer)
     return y, v, made, f, h
 
 
@@ -99,13 +99,13 @@ CLAIMS: dict[str, Callable[[types.ModuleType], Claim]] = {
     "activation": activation,
 }
 BUGS = [
-    ("voltage", "half.eq((Const(1, 1) << layer.vshift) >> 1)", "half.eq((Const(1, 1) << layer.vshift) >> 2)"),
+    ("voltage", "half.eq((Const(1, 1) << vshift[0]) >> 1)", "half.eq((Const(1, 1) << vshift[0]) >> 2)"),
     ("voltage", "fine_11[V_BITS - 1 : -1]", "fine_11[V_BITS:-1]"),
     ("voltage", "m.Elif(negative & ~rest.all())", "m.Elif(negative & ~rest.any())"),
-    ("voltage", "coarse_10 >> layer.vshift[:3]", "coarse_10 >> layer.vshift[:2]"),
-    ("address_split", "(v_12 >> f)[:index_bits]", "(v_12 >> f)[1 : index_bits + 1]"),
-    ("address_split", "Const(-1, signed(V_BITS)) << f", "Const(-2, signed(V_BITS)) << f"),
-    ("activation", "shift.eq(f + layer.table_bits)", "shift.eq(layer.table_bits)"),
+    ("voltage", "coarse_10 >> vshift[1][:3]", "coarse_10 >> vshift[1][:2]"),
+    ("address_split", "(v_12 >> f[0])[:index_bits]", "(v_12 >> f[0])[1 : index_bits + 1]"),
+    ("address_split", "Const(-1, signed(V_BITS)) << f[1]", "Const(-2, signed(V_BITS)) << f[1]"),
+    ("activation", "shift.eq(f[2] + layer.table_bits)", "shift.eq(layer.table_bits)"),
     ("activation", "Mux(low, 0, Mux", "Mux(low, 1, Mux"),
     ("activation", "high.eq(y_22 > INPUT_MAX)", "high.eq(y_22 > INPUT_MAX + 1)"),
 ]

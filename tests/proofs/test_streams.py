@@ -85,7 +85,7 @@ def test_holds(name: str, proved: list[str]) -> None:
     [
         ("queue", "write.en.eq(put)", "write.en.eq(put & (level != 3))"),
         ("queue", "(~valid | self.o.ready)", "(~valid | 1)"),
-        ("queue", "level + put - take", "level + put - self.o.ready"),
+        ("queue", "with m.If(take & ~put):", "with m.If(self.o.ready & ~put):"),
         ("queue", "level == 2, level == 1", "level == 1, level == 1"),
         ("queue", "level != depth - 1", "level != depth"),
         ("sender", "self.o.payload.eq(self.data)", "self.o.payload.eq(self.data ^ self.o.ready)"),
