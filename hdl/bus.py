@@ -100,13 +100,14 @@ class Decoder(wiring.Component):
                 chosen.eq(active & (address[REGION_SHIFT:] == REGIONS[name])),
                 below.eq(address[:REGION_SHIFT] < size),
                 hit.eq(chosen & below),
-                # Registers of its own: the windows lie all over the chip.
                 window.select.eq(active & chosen),
                 window.write.eq(strobe & hit),
-                window.address.eq(address[:REGION_SHIFT]),
-                window.write_data.eq(data),
                 answer.eq(window.read_data & chosen.replicate(32)),
             ]
+            # The windows lie all over the chip: each has registers of its own. What loads them tells them
+            # apart; the synthesiser would make one of equal ones.
+            with m.If(chosen):
+                m.d.sync += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
             inside.append(hit)
             answers.append(answer)
         read_data = Signal(32)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -10,10 +13,15 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from emulator.spec.registers import BY_NAME, COUNTERS, REGISTERS, identity
+from emulator.spec.registers import COUNTERS, REGISTERS, identity
 from hdl.bus import WindowSignature
 from hdl.core import event_layout
 from hdl.link.receiver import link_event_layout
+
+Item = TypeVar("Item")
+
+READ_LATENCY = 4
+"""Cycles from ``address`` to ``read_data``."""
 
 CONTROL = (
     "program_tag",
@@ -35,8 +43,9 @@ CONTROL = (
 class Registers(wiring.Component):
     """Every register of ``emulator.spec.registers.REGISTERS``; counters wrap at 2^32.
 
-    Latency: reads 2 cycles behind ``address``. Resources: 32 flip-flops for each counter and control
-    register.
+    Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
+    counters 3; an event is counted 3 cycles after it, a link's 2.
+    Resources: 48 flip-flops for each counter and control register.
     """
 
     def __init__(self, geometry: Geometry, build_id: int) -> None:
@@ -60,50 +69,63 @@ class Registers(wiring.Component):
         m = Module()
         window = self.window
         # The decoder lets nothing through beyond the last register.
-        address = self.address = window.address[: bits_for(len(REGISTERS) - 1)]
+        address = window.address[: bits_for(len(REGISTERS) - 1)]
+        # The address is taken apart once, for reads and writes: one register for each it may stand for.
+        write = Signal()
+        m.d.sync += write.eq(window.write)
+        self.chosen: dict[str, Signal] = {}
         values: dict[str, Any] = {name: Const(value, 32) for name, value in self.constants.items()}
         values |= {name: getattr(self, name) for name in CONTROL}
         for register in REGISTERS:
+            chosen = self.chosen[register.name] = Signal(name=f"chosen_{register.name}")
+            m.d.sync += chosen.eq(address == register.address)
             if register.access == "rw":
                 held = values.setdefault(register.name, Signal(32, name=register.name))
-                hit = Signal(name=f"write_{register.name}")
-                m.d.sync += hit.eq(window.write & (address == register.address))
-                with m.If(hit):
+                with m.If(write & chosen):
                     m.d.sync += held.eq(window.write_data)
         # A core that was reset may hold weights of a virtual chip, half drawn.
         with m.If(self.hung):
             m.d.sync += self.program_tag.eq(0)
         values["campaign_busy"] = self.campaign_busy
         values["campaign_chips_done"] = self.campaign_chips_done
-        control = BY_NAME["campaign_control"].address
         m.d.sync += self.campaign_control.eq(0)
-        with m.If(window.write & (address == control)):
+        with m.If(write & self.chosen["campaign_control"]):
             m.d.sync += self.campaign_control.eq(window.write_data)
-        values |= self._counters(m)
+        clear = Signal()
+        m.d.sync += clear.eq(write & self.chosen["counter_clear"])
+        values |= self._counters(m, clear)
         self._read(m, values)
         return m
 
     def _read(self, m: Module, values: dict[str, Any]) -> None:
-        """The read multiplexer, in two registered steps: within eights of registers, then between them."""
-        window, address = self.window, self.address
-        near = [Signal(32, name=f"eight_{i}") for i in range(-(-len(REGISTERS) // 8))]
-        for i, eight in enumerate(near):
-            with m.Switch(address[:3]):
-                for register in REGISTERS[8 * i : 8 * i + 8]:
-                    with m.Case(register.address % 8):
-                        m.d.sync += eight.eq(0 if register.access == "wo" else values[register.name])
-        with m.Switch(address[3:]):
-            for i, eight in enumerate(near):
-                with m.Case(i):
-                    m.d.sync += window.read_data.eq(eight)
+        """The read multiplexer: gates, then ORs, a register after each step.
 
-    def _counters(self, m: Module) -> dict[str, Signal]:
+        Two gated registers are one look-up table a bit, an OR of four too. The constants are gated at once:
+        a bit of theirs only says which of them have it.
+        """
+        window = self.window
+        read = [register for register in REGISTERS if register.access != "wo"]
+        fixed = [register for register in read if register.name in self.constants]
+        moving = [register for register in read if register.name not in self.constants]
+        words = []
+        for i, group in enumerate([*_groups(moving, 2), fixed]):
+            gated = Signal(32, name=f"gated_{i}")
+            m.d.sync += gated.eq(_any(values[r.name] & self.chosen[r.name].replicate(32) for r in group))
+            words.append(gated)
+        merged = [Signal(32, name=f"merged_{i}") for i in range(-(-len(words) // 4))]
+        m.d.sync += [word.eq(_any(group)) for word, group in zip(merged, _groups(words, 4), strict=True)]
+        m.d.sync += window.read_data.eq(_any(merged))
+
+    def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:
         """Performance and link counters, all cleared together."""
         counters = {name: Signal(32, name=name) for name in COUNTERS}
-        events, link = self.events, self.link
+        # Events come from all over the chip, some at the end of long decisions: a register first.
+        link = self.link
+        events, hung = Signal(event_layout()), Signal()
+        m.d.sync += [events.eq(self.events), hung.eq(self.hung)]
         under_way = Signal(4)
         running = (under_way != 0) | events.started
-        m.d.sync += under_way.eq(Mux(self.hung, 0, under_way + events.started - events.done))
+        m.d.sync += under_way.eq(Mux(hung, 0, under_way + events.started - events.done))
         steps = {
             "inferences": events.done,
             "inference_cycles": running,
@@ -112,7 +134,7 @@ class Registers(wiring.Component):
             "passes": events.passed,
             "redraw_cycles": self.redrawing,
             "campaign_cycles": self.campaign_busy,
-            "watchdog_resets": self.hung,
+            "watchdog_resets": hung,
             "frames_good": link.good,
             "errors_framing": link.framing,
             "errors_crc": link.crc,
@@ -120,7 +142,7 @@ class Registers(wiring.Component):
             "errors_sequence": self.sequence_error,
         }
         for name, step in steps.items():
-            # Events come from all over the chip: a register before each counter.
+            # And one between what decides and what counts.
             counted = Signal(name=f"count_{name}")
             m.d.sync += [counted.eq(step), counters[name].eq(counters[name] + counted)]
         # Inferences alternate between two start times, since two may overlap.
@@ -132,7 +154,7 @@ class Registers(wiring.Component):
             m.d.sync += start_turn.eq(~start_turn)
         with m.If(events.done):
             m.d.sync += end_turn.eq(~end_turn)
-        with m.If(self.hung):
+        with m.If(hung):
             m.d.sync += [start_turn.eq(0), end_turn.eq(0)]
         for i in range(2):
             starts, ends, took = (Signal(name=f"{n}_{i}") for n in ("starts", "ends", "took"))
@@ -146,7 +168,14 @@ class Registers(wiring.Component):
                 m.d.sync += began[i].eq(now)
             with m.If(took):
                 m.d.sync += counters["last_cycles"].eq(lasted)
-        clear, address = BY_NAME["counter_clear"].address, self.address
-        with m.If(self.window.write & (address == clear)):
+        with m.If(clear):
             m.d.sync += [counter.eq(0) for counter in counters.values()]
         return counters
+
+
+def _groups(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def _any(words: Iterable[Any]) -> Any:
+    return functools.reduce(operator.or_, words)

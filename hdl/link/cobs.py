@@ -10,11 +10,13 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from hdl.link.states import States
+
 
 class CobsDecoder(wiring.Component):
     """Body bytes of each frame, then ``end`` with ``bad`` set when the frame stopped inside a block.
 
-    Always ready. A lone delimiter gives no ``end``. Latency: one cycle. Resources: about 40 LUTs.
+    Always ready. A lone delimiter gives no ``end``. Latency: two cycles. Resources: about 40 LUTs.
     """
 
     def __init__(self) -> None:
@@ -31,25 +33,31 @@ class CobsDecoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        left = Signal(8)
+        left, inside = Signal(8), Signal()  # ``inside`` a block: ``left`` is not 0
         started = Signal()
         zero_due = Signal()
+        # Of the byte: itself, whether it is the delimiter, and what it starts as a code.
+        valid, data, delimits, follows, opens = Signal(), Signal(8), Signal(), Signal(8), Signal()
+        m.d.sync += [valid.eq(self.valid), data.eq(self.data), delimits.eq(self.data == 0)]
+        m.d.sync += [follows.eq(self.data - 1), opens.eq(self.data != 1)]
         m.d.sync += [self.out_valid.eq(0), self.end.eq(0)]
-        with m.If(self.valid):
-            with m.If(self.data == 0):
-                m.d.sync += [self.end.eq(started), self.bad.eq(left != 0)]
-                m.d.sync += [left.eq(0), started.eq(0), zero_due.eq(0)]
-            with m.Elif(left == 0):
+        with m.If(valid):
+            with m.If(delimits):
+                m.d.sync += [self.end.eq(started), self.bad.eq(inside)]
+                m.d.sync += [left.eq(0), inside.eq(0), started.eq(0), zero_due.eq(0)]
+            with m.Elif(~inside):
                 # A code byte; the zero of the block before is due now that another block follows.
                 m.d.sync += [
-                    left.eq(self.data - 1),
+                    left.eq(follows),
+                    inside.eq(opens),
                     started.eq(1),
-                    zero_due.eq(self.data != 0xFF),
+                    zero_due.eq(data != 0xFF),
                     self.out_valid.eq(zero_due),
                     self.out_data.eq(0),
                 ]
             with m.Else():
-                m.d.sync += [left.eq(left - 1), self.out_valid.eq(1), self.out_data.eq(self.data)]
+                m.d.sync += [left.eq(left - 1), inside.eq(left != 1)]
+                m.d.sync += [self.out_valid.eq(1), self.out_data.eq(data)]
         return m
 
 
@@ -57,8 +65,8 @@ class CobsSender(wiring.Component):
     """Sends ``length`` bytes of a memory as one frame: COBS, then 0x00.
 
     ``start`` for one cycle while ``busy`` is down. The memory answers ``address`` with ``data`` two cycles
-    later. Latency: two memory passes over each block of up to 254 bytes, 3 cycles a byte read.
-    Resources: about 90 LUTs.
+    later. Latency: two memory passes over each block of up to 254 bytes, 3 cycles a byte each, and 9
+    cycles a block. Resources: about 80 LUTs.
     """
 
     def __init__(self, depth: int) -> None:
@@ -76,60 +84,72 @@ class CobsSender(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        begin, scan = Signal.like(self.length), Signal.like(self.length)
-        end = Signal.like(self.length)
+        pointer, begin, end = (Signal.like(self.length, name=n) for n in ("pointer", "begin", "end"))
         run = Signal(8)
-        closed_by_zero = Signal()
-        m.d.comb += self.busy.eq(1)
-        with m.FSM():
-            with m.State("idle"):
-                m.d.comb += self.busy.eq(0)
-                m.d.sync += [begin.eq(0), scan.eq(0), run.eq(0), end.eq(self.length)]
-                with m.If(self.start):
-                    m.next = "fetch"
-            with m.State("fetch"):
-                m.d.comb += self.address.eq(scan)
-                m.next = "fetched"
-            with m.State("fetched"):
-                m.d.comb += self.address.eq(scan)
-                m.next = "scan"
-            with m.State("scan"):
-                m.d.comb += self.address.eq(scan)
-                m.d.sync += closed_by_zero.eq(0)
-                with m.If((scan == end) | (run == 254)):
-                    m.next = "code"
-                with m.Elif(self.data == 0):
-                    m.d.sync += closed_by_zero.eq(1)
-                    m.next = "code"
-                with m.Else():
-                    m.d.sync += [scan.eq(scan + 1), run.eq(run + 1)]
-                    m.next = "fetch"
-            with m.State("code"):
-                m.d.comb += [self.address.eq(begin), self.o.valid.eq(1), self.o.payload.eq(run + 1)]
-                with m.If(self.o.ready):
-                    m.next = "step"
-            with m.State("copy"):
-                m.d.comb += [self.address.eq(begin), self.o.payload.eq(self.data), self.o.valid.eq(run != 0)]
-                with m.If(run == 0):
-                    with m.If(closed_by_zero):
-                        # The zero itself is implied by the next block's code byte, empty as it may be.
-                        m.d.sync += [begin.eq(scan + 1), scan.eq(scan + 1)]
-                        m.next = "fetch"
-                    with m.Elif(scan == end):
-                        m.next = "delimiter"
-                    with m.Else():
-                        m.next = "fetch"
-                with m.Elif(self.o.ready):
-                    m.d.sync += [begin.eq(begin + 1), run.eq(run - 1)]
-                    m.next = "step"
-            with m.State("step"):
-                m.d.comb += self.address.eq(begin)
-                m.next = "stepped"
-            with m.State("stepped"):
-                m.d.comb += self.address.eq(begin)
-                m.next = "copy"
-            with m.State("delimiter"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(0)]
-                with m.If(self.o.ready):
-                    m.next = "idle"
+        payload, offered = Signal(8), Signal()
+        # A block's end: by the body's, its longest, or a zero. Found a cycle before it is acted on.
+        at_end, full, zero, stop = (Signal(name=n) for n in ("at_end", "full", "zero", "stop"))
+        none_left = Signal()
+        m.d.sync += [at_end.eq(pointer == end), full.eq(run == 254), none_left.eq(run == 0)]
+        m.d.sync += [zero.eq(self.data == 0), stop.eq(at_end | full | (self.data == 0))]
+        closed_by_zero, last = Signal(), Signal()
+        states = States(
+            m,
+            *("idle", "fetch", "fetching", "fetched", "scan"),
+            *("code", "offer", "next", "copy", "block", "delimiter", "close"),
+        )
+        taken = offered & self.o.ready
+        m.d.comb += [
+            self.busy.eq(~states["idle"]),
+            self.address.eq(pointer),
+            self.o.valid.eq(offered),
+            self.o.payload.eq(payload),
+        ]
+        with states.at("idle"):
+            m.d.sync += [pointer.eq(0), begin.eq(0), run.eq(0), end.eq(self.length)]
+            with m.If(self.start):
+                states.go("fetch")
+        with states.at("fetch"):
+            states.go("fetching")
+        with states.at("fetching"):
+            states.go("fetched")
+        with states.at("fetched"):
+            # What is found of this byte is still there a cycle later; the next one is already asked for.
+            m.d.sync += pointer.eq(pointer + 1)
+            states.go("scan")
+        with states.at("scan"):
+            m.d.sync += [closed_by_zero.eq(zero & ~at_end & ~full), last.eq(at_end)]
+            with m.If(stop):
+                states.go("code")
+            with m.Else():
+                m.d.sync += run.eq(run + 1)
+                states.go("fetching")
+        with states.at("code"):
+            m.d.sync += [payload.eq(run + 1), offered.eq(1), pointer.eq(begin)]
+            states.go("offer")
+        with states.at("offer"):
+            with m.If(taken):
+                m.d.sync += offered.eq(0)
+                states.go("next")
+        with states.at("next"):
+            with m.If(~none_left):
+                states.go("copy")
+            with m.Elif(last):
+                states.go("delimiter")
+            with m.Else():
+                states.go("block")
+        with states.at("block"):
+            # The zero itself is implied by the next block's code byte, empty as it may be.
+            m.d.sync += [pointer.eq(pointer + closed_by_zero), begin.eq(pointer + closed_by_zero)]
+            states.go("fetch")
+        with states.at("copy"):
+            m.d.sync += [payload.eq(self.data), offered.eq(1), pointer.eq(pointer + 1), run.eq(run - 1)]
+            states.go("offer")
+        with states.at("delimiter"):
+            m.d.sync += [payload.eq(0), offered.eq(1)]
+            states.go("close")
+        with states.at("close"):
+            with m.If(taken):
+                m.d.sync += offered.eq(0)
+                states.go("idle")
         return m

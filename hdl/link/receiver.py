@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -11,7 +11,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
 from hdl.link.cobs import CobsDecoder
-from hdl.link.crc import CRC_INIT, crc32_step, crc_register
+from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
 from hdl.memory import RegisteredMemory
 
 LENGTH_OFFSET = 8
@@ -28,7 +28,7 @@ class Receiver(wiring.Component):
 
     Takes a byte in every cycle. ``ready`` says that a packet stands in the current slot: ``address``
     within it gives ``data`` two cycles later; ``release`` moves on. Nothing outside this block sees a
-    packet before its CRC is checked. Latency: 3 cycles from the delimiter. Resources: window *
+    packet before its CRC is checked. Latency: 6 cycles from the delimiter. Resources: window *
     (packet_bytes + 16) bytes of memory, about 250 LUTs.
     """
 
@@ -57,7 +57,9 @@ class Receiver(wiring.Component):
         m.submodules.memory = memory = RegisteredMemory(8, size)
         write_base, read_base = Signal(bits_for(size)), Signal(bits_for(size))
         used = Signal(range(self.window + 1))
+        most = HEADER_BYTES + self.packet_bytes + CRC_BYTES
         count = Signal(bits_for(self.slot_bytes))
+        first, brim = Signal(init=1), Signal()
         length = Signal(16)
         crc = crc_register("crc")
         too_long, no_room, damaged = Signal(), Signal(), Signal()
@@ -65,43 +67,73 @@ class Receiver(wiring.Component):
         def after(base: Signal) -> Signal:
             return Mux(base == size - self.slot_bytes, 0, base + self.slot_bytes)
 
-        first = count == 0
-        store = decoder.out_valid & ~too_long & ~(no_room | (first & (used == self.window)))
+        # What the decoder says, with what a byte means to the CRC.
+        valid, data, part, end, bad = Signal(), Signal(8), Signal(32), Signal(), Signal()
+        m.d.sync += [valid.eq(decoder.out_valid), data.eq(decoder.out_data), end.eq(decoder.end)]
+        m.d.sync += [part.eq(crc32_of_byte(decoder.out_data)), bad.eq(decoder.bad)]
+        # A line error keeps its place among the bytes.
+        error, error_late = Signal(), Signal()
+        m.d.sync += [error.eq(self.line_error), error_late.eq(error)]
+        # A byte is judged in one cycle and stored in the next.
+        store = valid & ~too_long & ~(no_room | (first & (used == self.window)))
+        place, byte, kept, low, high = Signal.like(write_base), Signal(8), Signal(), Signal(), Signal()
+        m.d.sync += [
+            place.eq(write_base + count),
+            byte.eq(data),
+            kept.eq(store),
+            low.eq(valid & (count == LENGTH_OFFSET)),
+            high.eq(valid & (count == LENGTH_OFFSET + 1)),
+        ]
         m.d.comb += [
             decoder.valid.eq(self.valid),
             decoder.data.eq(self.data_in),
-            memory.write_address.eq(write_base + count),
-            memory.write_data.eq(decoder.out_data),
-            memory.write.eq(store),
+            memory.write_address.eq(place),
+            memory.write_data.eq(byte),
+            memory.write.eq(kept),
             memory.address.eq(read_base + self.address),
             self.data.eq(memory.data),
             self.ready.eq(used != 0),
         ]
-        with m.If(decoder.out_valid):
-            m.d.sync += crc.eq(crc32_step(crc, decoder.out_data))
+        with m.If(valid):
+            m.d.sync += [crc.eq(crc32_step(crc, Const(0, 8)) ^ part), first.eq(0)]
             with m.If(first & (used == self.window)):
                 m.d.sync += no_room.eq(1)
-            with m.If(count == HEADER_BYTES + self.packet_bytes + CRC_BYTES):
+            with m.If(brim):
                 m.d.sync += too_long.eq(1)
             with m.Else():
-                m.d.sync += count.eq(count + 1)
-            with m.If(count == LENGTH_OFFSET):
-                m.d.sync += length[:8].eq(decoder.out_data)
-            with m.If(count == LENGTH_OFFSET + 1):
-                m.d.sync += length[8:].eq(decoder.out_data)
-        with m.If(self.line_error):
+                m.d.sync += [count.eq(count + 1), brim.eq(count == most - 1)]
+        with m.If(low):
+            m.d.sync += length[:8].eq(byte)
+        with m.If(high):
+            m.d.sync += length[8:].eq(byte)
+        with m.If(error_late):
             m.d.sync += damaged.eq(1)
+        with m.If(end):
+            m.d.sync += [count.eq(0), first.eq(1), brim.eq(0), crc.eq(CRC_INIT)]
+            m.d.sync += [too_long.eq(0), no_room.eq(0), damaged.eq(0)]
 
-        good = Signal()
-        with m.If(decoder.end):
-            m.d.sync += [count.eq(0), crc.eq(CRC_INIT), too_long.eq(0), no_room.eq(0), damaged.eq(0)]
-            with m.If(decoder.bad | damaged):
+        # The verdict a cycle after the end, on findings of the end's cycle. The length stands by then: what
+        # comes behind it is longer than the two steps to ``whole``.
+        wanted = Signal(range(2**16 + HEADER_BYTES + CRC_BYTES))
+        ended, broken, lost, right, whole, good = (
+            Signal(name=n) for n in ("ended", "broken", "lost", "right", "whole", "good")
+        )
+        m.d.sync += [
+            wanted.eq(length + HEADER_BYTES + CRC_BYTES),
+            ended.eq(end),
+            broken.eq(bad | damaged),
+            lost.eq(too_long | no_room),
+            right.eq(crc == CRC_RESIDUE),
+            whole.eq(count == wanted),
+        ]
+        with m.If(ended):
+            with m.If(broken):
                 m.d.comb += self.events.framing.eq(1)
-            with m.Elif(too_long | no_room):
+            with m.Elif(lost):
                 m.d.comb += self.events.overflow.eq(1)
-            with m.Elif(crc != CRC_RESIDUE):
+            with m.Elif(~right):
                 m.d.comb += self.events.crc.eq(1)
-            with m.Elif(count != length + HEADER_BYTES + CRC_BYTES):
+            with m.Elif(~whole):
                 m.d.comb += self.events.framing.eq(1)
             with m.Else():
                 m.d.comb += good.eq(1)

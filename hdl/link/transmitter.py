@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -10,7 +10,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
 from hdl.link.cobs import CobsSender
-from hdl.link.crc import CRC_INIT, crc32_step, crc_register
+from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
 from hdl.memory import RegisteredMemory
 
 
@@ -41,34 +41,39 @@ class Transmitter(wiring.Component):
         m.submodules.sender = sender = CobsSender(self.depth)
         count = Signal(bits_for(self.depth))
         crc = crc_register("crc")
-        tail = Signal(range(CRC_BYTES + 1))
+        tail = Signal(range(CRC_BYTES))
         closing = Signal()
         wiring.connect(m, sender.o, wiring.flipped(self.o))
         # The composer's long selections end here; CRC and memory begin a cycle later.
-        begin, put, finish = Signal(), Signal(), Signal()
+        begin, put, finish, repeat = Signal(), Signal(), Signal(), Signal()
         data = Signal(8)
         m.d.sync += [begin.eq(self.begin), put.eq(self.put), finish.eq(self.finish), data.eq(self.data)]
+        m.d.sync += repeat.eq(self.repeat)
+        part, summed = Signal(32), Signal()
+        m.d.sync += [part.eq(crc32_of_byte(data)), summed.eq(put)]
+        start = Signal()
+        m.d.sync += start.eq(repeat | (closing & (tail == CRC_BYTES - 1)))
+        # The finished CRC is read where it stands: shifting it out would lengthen its every step.
         m.d.comb += [
             memory.address.eq(sender.address),
             sender.data.eq(memory.data),
             sender.length.eq(count),
             memory.write_address.eq(count),
-            memory.write_data.eq(data),
-            memory.write.eq(put),
-            self.busy.eq(sender.busy | closing | finish),
-            sender.start.eq(self.repeat),
+            memory.write_data.eq(Mux(closing, ~crc.word_select(tail, 8), data)),
+            memory.write.eq(put | closing),
+            self.busy.eq(sender.busy | closing | finish | repeat | start),
+            sender.start.eq(start),
         ]
         with m.If(begin):
             m.d.sync += [count.eq(0), crc.eq(CRC_INIT)]
         with m.If(put):
-            m.d.sync += [count.eq(count + 1), crc.eq(crc32_step(crc, data))]
+            m.d.sync += count.eq(count + 1)
+        with m.If(summed):
+            m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
         with m.If(finish):
             m.d.sync += [closing.eq(1), tail.eq(0)]
         with m.If(closing):
-            with m.If(tail == CRC_BYTES):
-                m.d.comb += sender.start.eq(1)
+            m.d.sync += [count.eq(count + 1), tail.eq(tail + 1)]
+            with m.If(tail == CRC_BYTES - 1):
                 m.d.sync += closing.eq(0)
-            with m.Else():
-                m.d.comb += [memory.write_data.eq(~crc[:8]), memory.write.eq(1)]
-                m.d.sync += [crc.eq(crc >> 8), count.eq(count + 1), tail.eq(tail + 1)]
         return m

@@ -61,20 +61,24 @@ class UartTransmitter(wiring.Component):
         shifter = Signal(10, init=0x3FF)
         bits_left = Signal(range(11))
         timer = Signal(range(self.divisor))
-        m.d.comb += self.i.ready.eq(bits_left == 0)
+        # A register: what offers the bytes lies elsewhere, and decides by it.
+        idle = Signal(init=1)
+        m.d.comb += self.i.ready.eq(idle)
         m.d.comb += self.pin.eq(shifter[0])
-        with m.If(self.i.ready):
+        with m.If(idle):
             with m.If(self.i.valid):
                 m.d.sync += [
                     shifter.eq(Cat(Const(0, 1), self.i.payload, Const(1, 1))),
                     bits_left.eq(10),
                     timer.eq(self.divisor - 1),
+                    idle.eq(0),
                 ]
         with m.Elif(timer == 0):
             m.d.sync += [
                 shifter.eq(Cat(shifter[1:], Const(1, 1))),
                 bits_left.eq(bits_left - 1),
                 timer.eq(self.divisor - 1),
+                idle.eq(bits_left == 1),
             ]
         with m.Else():
             m.d.sync += timer.eq(timer - 1)

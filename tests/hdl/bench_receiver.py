@@ -19,6 +19,8 @@ from tests.hdl.streams import reset
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 EVENTS = ("good", "framing", "crc", "overflow")
+LATENCY = 6
+"""Cycles from a frame's delimiter to its packet."""
 
 
 def packet(payload: bytes, *, length: int | None = None) -> bytes:
@@ -85,7 +87,7 @@ async def packets(dut: Any, gap: float) -> None:
         expected[event] += bool(event)
         if event == "good":
             assert await take(dut) == cobs.decode(frame[:-1])
-        for _ in range(4):
+        for _ in range(LATENCY):
             await RisingEdge(dut.clk)
         assert seen == +expected, f"after a frame that should count as {event!r}: {seen}, expected {expected}"
         assert not int(dut.ready.value)
@@ -101,7 +103,7 @@ async def window_of_packets_then_overflow(dut: Any) -> None:
         if i >= GEOMETRY.window:
             body = b"\xa5" + body[1:]  # of another version: no byte of it may replace one of a kept packet
         await send(dut, cobs.encode(body) + b"\0", rng, 0.0)
-        for _ in range(4):
+        for _ in range(LATENCY):
             await RisingEdge(dut.clk)
             overflow += int(dut.events.value) >> EVENTS.index("overflow") & 1
     assert overflow == 2

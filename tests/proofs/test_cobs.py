@@ -75,7 +75,7 @@ def received(module: types.ModuleType, frames: Iterable[bytes]) -> list[tuple[by
     async def bench(ctx: SimulatorContext) -> None:
         for frame in frames:
             body, ended = bytearray(), None
-            for byte in (*frame, 0, None):
+            for byte in (*frame, 0, None, None):
                 ctx.set(decoder.valid, byte is not None)
                 ctx.set(decoder.data, byte or 0)
                 await ctx.tick()
@@ -123,8 +123,9 @@ def test_decoder_on_every_frame() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("(run == 254)", "(run == 255)"),
-        ("begin.eq(scan + 1), scan.eq(scan + 1)", "begin.eq(scan), scan.eq(scan + 1)"),
+        ("full.eq(run == 254)", "full.eq(run == 255)"),
+        ("pointer.eq(begin)", "pointer.eq(begin + 1)"),
+        ("begin.eq(pointer + closed_by_zero)", "begin.eq(pointer)"),
     ],
 )
 def test_injected_encoder_bug_is_found(old: str, new: str) -> None:
@@ -133,7 +134,11 @@ def test_injected_encoder_bug_is_found(old: str, new: str) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("self.data != 0xFF", "self.data != 0xFE"), ("self.bad.eq(left != 0)", "self.bad.eq(left > 1)")],
+    [
+        ("data != 0xFF", "data != 0xFE"),
+        ("inside.eq(left != 1)", "inside.eq(left > 2)"),
+        ("self.bad.eq(inside)", "self.bad.eq(left > 1)"),
+    ],
 )
 def test_injected_decoder_bug_is_found(old: str, new: str) -> None:
     assert decoder_wrong(mutated("hdl.link.cobs", old, new))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 
 import pytest
-from amaranth import Mux, Signal
+from amaranth import Const, Mux, Signal
 
 import hdl.link.crc
 from emulator.spec.packets import CRC_POLYNOMIAL
@@ -21,6 +21,7 @@ def claim(crc: types.ModuleType) -> Claim:
         c.module.d.comb += after.eq(Mux(serial[0], (serial >> 1) ^ CRC_POLYNOMIAL, serial >> 1))
         serial = after
     c.always(crc.crc32_step(state, byte) == serial)
+    c.always(crc.crc32_step(state, Const(0, 8)) ^ crc.crc32_of_byte(byte) == serial)
     return c
 
 

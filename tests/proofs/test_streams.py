@@ -62,7 +62,7 @@ def sender(module: types.ModuleType) -> Verdict:
     ]
     run.stable(s.o, "o")
     run.reachable(s.o.valid & (s.o.payload == 0))
-    return check(run, depth=14)
+    return check(run, depth=18)
 
 
 CLAIMS: dict[str, tuple[Callable[[types.ModuleType], Verdict], types.ModuleType]] = {
@@ -88,7 +88,8 @@ def test_holds(name: str, proved: list[str]) -> None:
         ("queue", "with m.If(take & ~put):", "with m.If(self.o.ready & ~put):"),
         ("queue", "level == 2, level == 1", "level == 1, level == 1"),
         ("queue", "level != depth - 1", "level != depth"),
-        ("sender", "self.o.payload.eq(self.data)", "self.o.payload.eq(self.data ^ self.o.ready)"),
+        ("sender", "self.o.payload.eq(payload)", "self.o.payload.eq(payload ^ self.o.ready)"),
+        ("sender", "taken = offered & self.o.ready", "taken = offered"),
     ],
 )
 def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
