@@ -88,9 +88,11 @@ class CobsSender(wiring.Component):
         run = Signal(8)
         payload, offered = Signal(8), Signal()
         # A block's end: by the body's, its longest, or a zero. Found a cycle before it is acted on.
-        at_end, full, zero, stop = (Signal(name=n) for n in ("at_end", "full", "zero", "stop"))
-        none_left = Signal()
-        m.d.sync += [at_end.eq(pointer == end), full.eq(run == 254), none_left.eq(run == 0)]
+        full, zero, stop, none_left = (Signal(name=n) for n in ("full", "zero", "stop", "none_left"))
+        low_end, high_end = Signal(), Signal()
+        m.d.sync += [low_end.eq(pointer[:6] == end[:6]), high_end.eq(pointer[6:] == end[6:])]
+        at_end = low_end & high_end
+        m.d.sync += [full.eq(run == 254), none_left.eq(run == 0)]
         m.d.sync += [zero.eq(self.data == 0), stop.eq(at_end | full | (self.data == 0))]
         closed_by_zero, last = Signal(), Signal()
         states = States(

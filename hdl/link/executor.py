@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.packets import HEADER_BYTES, RESPONSE_FLAG, VERSION, Opcode, Status
-from emulator.spec.registers import BY_NAME
-from hdl.link.crc import CRC_INIT, crc32_step
+from hdl.link import words
+from hdl.link.decision import REQUESTS, WAYS, Decision
+from hdl.link.inferences import Inferences
+from hdl.link.states import States
 from hdl.master import MasterSignature
 
-BYTES_32, BYTES_16 = 4, 2
-STATES = {"finish": 0, "read": 1, "logit": 2, "checked": 3, "answered": 4}
+AFTER_HEAD = ("finish", "read", "logit", "checked", "answered")
 """Where composing a header can lead."""
 
 
@@ -25,8 +26,8 @@ class Executor(wiring.Component):
     While a campaign runs it refuses what would meet the running datapath.
 
     Requests other than INFER wait until no inference is under way, so responses keep request order and
-    the bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's; an INFER loads
-    one input a cycle. Resources: about 700 LUTs.
+    the bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's, about 10 a request;
+    an INFER loads one input a cycle, a word of its answer takes 8. Resources: about 700 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -50,350 +51,258 @@ class Executor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        g, master = self.geometry, self.master
-        header = Signal(8 * HEADER_BYTES)
-        version, sequence, opcode = header[:8], header[8:24], header[24:32]
-        address, length = header[32:64], header[64:80]
-        expected = Signal(16)
-        cached = Signal()
-        self.status = status = Signal(8)
-        self.answer_sequence = answer_sequence = Signal(16)
-        self.answer_opcode = answer_opcode = Signal(8)
-        self.answer_length = answer_length = Signal(16)
-        self.result_words = Signal.like(master.outputs)
-        offset = Signal.like(self.packet_address)
-        index = Signal(range(16))
-        word = Signal(32)
-        byte = Signal(2)
-        left = Signal(32)
-        cursor = Signal(32)
-        crc = Signal(32)
-        # Decided a cycle before they are acted on; what follows from the header, once it is whole.
-        is_next, is_repeat, runs, syncs, sync, outdated, allowed = (
-            Signal(name=n) for n in ("is_next", "is_repeat", "runs", "syncs", "sync", "outdated", "allowed")
+        self.states = states = States(
+            m,
+            *("idle", "open", "header", "compare", "judge", "weigh", "act", "execute"),
+            *("load", "loaded", "settled", "start"),
+            *words.STATES,
+            *("verdict", "compose", "head", "finish", "drop"),
+            *("result", "logit", "bytes", "answered", "rest"),
         )
-        short, checking, one_left = (Signal(name=n) for n in ("short", "checking", "one_left"))
-        empty, fits, right_count, bare = (Signal(name=n) for n in ("empty", "fits", "right_count", "bare"))
-        wanted = Signal(16)
-        refused = Signal()
-        end_offset = Signal.like(self.packet_address)
-        last_byte = Mux(short, BYTES_16 - 1, BYTES_32 - 1)
-        m.d.sync += one_left.eq(left == 1)
+        m.submodules.inferences = self.inferences = Inferences()
+        self.words, self.status = words.Words(), Signal(Status)
+        self.header = header = Signal(8 * HEADER_BYTES)
+        self.response = Signal(8 * HEADER_BYTES)
+        self.sequence, self.opcode = header[8:24], header[24:32]
+        self.address, self.length = header[32:64], header[64:80]
+        self.offset = Signal.like(self.packet_address)
+        self.position = Signal(bits_for(self.geometry.max_inputs))
+        # Of the packet's bytes, one in two cycles: the address moves on in the first of them, the byte of the
+        # address before is taken in the second. The memory answers two cycles after the address.
+        phase = Signal()
+        moving = states["header"] | states["count"] | states["fetch"]
+        m.d.sync += phase.eq(moving & ~phase)
+        taken = phase
+        last_offset, counted, headed = Signal.like(self.packet_address), Signal(), Signal()
+        m.d.sync += [headed.eq(self.offset == HEADER_BYTES - 1), counted.eq(self.offset == last_offset)]
+        with m.If((moving & ~phase) | states["load"]):
+            m.d.sync += self.offset.eq(self.offset + 1)
+        m.d.comb += [self.packet_address.eq(self.offset), self.packet_release.eq(states["drop"])]
+
+        m.submodules.decision = self.decision = decision = Decision()
         m.d.comb += [
-            self.packet_address.eq(offset),
-            master.bus.address.eq(cursor),
-            master.bus.write_data.eq(Mux(short, word[16:].as_signed(), word.as_signed())),
+            decision.header.eq(header),
+            decision.inputs.eq(self.master.inputs),
+            decision.compare.eq(states["compare"]),
+            decision.judge.eq(states["judge"]),
+            decision.weigh.eq(states["weigh"]),
+            decision.act.eq(states["act"]),
         ]
-
-        # Inferences: started, finished and answered ones alternate between the two banks.
-        bank, answer_bank = master.bank, Signal()
-        pending, finished = Signal(2), Signal(2)
-        begun, answered = Signal(), Signal()
-        sequences = [Signal(16, name=f"sequence_{i}") for i in range(2)]
-        m.d.sync += pending.eq(pending + begun - answered)
-        m.d.sync += finished.eq(finished + master.done - answered)
-        # A campaign's inferences take their turn in the alternation.
-        with m.If(master.campaign_started):
-            m.d.sync += bank.eq(~bank)
-        with m.If(master.campaign_done):
-            m.d.sync += answer_bank.eq(~answer_bank)
-        idle = pending == 0
-        # After the watchdog every inference under way is answered as hung; then all begins anew.
-        hung = self.hung = Signal()
-        due = ~idle & ((finished != 0) | hung)
-        with m.If(hung & idle):
-            m.d.sync += [hung.eq(0), bank.eq(0), answer_bank.eq(0), finished.eq(0)]
-        with m.If(master.hung):
-            m.d.sync += hung.eq(1)
-
-        def answer(code: Status, *, size: object = 0, then: str = "finish") -> None:
-            """Compose the header of the current request's response, then go to state ``then``."""
-            m.d.sync += [status.eq(code), answer_length.eq(size), after.eq(STATES[then])]
-            m.next = "compose"
-
-        after = Signal(range(len(STATES)))
-        asked, loading = Signal(), Signal()
-        position = Signal(bits_for(g.max_inputs))
-        m.d.sync += [asked.eq(0), loading.eq(asked), position.eq(position + loading)]
-        m.d.comb += [
-            master.load.eq(loading),
-            master.load_data.eq(self.packet_data),
-            master.load_address.eq(Cat(position[: exact_log2(g.max_inputs)], bank)),
-            master.result_address.eq(Cat(left[: exact_log2(g.max_outputs)], answer_bank)),
-        ]
-
-        with m.FSM():
-            with m.State("idle"):
-                m.d.sync += [offset.eq(0), index.eq(0)]
-                with m.If(due & ~self.busy):
-                    m.next = "result"
-                with m.Elif(self.packet_ready):
-                    m.next = "open"
-
-            # The memory answers two cycles after the address. One byte in two cycles, then: the address moves
-            # on in the first of them, the byte of the address before is taken in the second.
-            with m.State("open"):
-                m.next = "header"
-            with m.State("header"):
-                m.d.sync += [index.eq(index + 1), offset.eq(offset + ~index[0])]
-                with m.If(index[0]):
-                    m.d.sync += header.eq(Cat(header[8:], self.packet_data))
-                    with m.If(offset == HEADER_BYTES):
-                        m.next = "compare"
-
-            with m.State("compare"):
-                register_read = (opcode == Opcode.READ) & (address[REGION_SHIFT:] == REGIONS["registers"])
-                control = (opcode == Opcode.WRITE) & (address == BY_NAME["campaign_control"].address)
-                m.d.sync += [
-                    is_next.eq((version == VERSION) & (sequence == expected)),
-                    is_repeat.eq(sequence == (expected - 1)[:16]),
-                    runs.eq((opcode == Opcode.INFER) & master.programmed & (length == master.inputs)),
-                    sync.eq(opcode == Opcode.SYNC),
-                    outdated.eq(version != VERSION),
-                    syncs.eq((opcode == Opcode.SYNC) | (version != VERSION)),
-                    allowed.eq(register_read | control),
-                    short.eq((opcode == Opcode.READ_SHORT) | (opcode == Opcode.WRITE_SHORT)),
-                    checking.eq(opcode == Opcode.CHECK),
-                    empty.eq(length == 0),
-                    right_count.eq(length == Mux(opcode == Opcode.CHECK, 4, 2)),
-                    bare.eq(~master.programmed),
-                    end_offset.eq(length + HEADER_BYTES),
-                    answer_sequence.eq(sequence),
-                    answer_opcode.eq(opcode),
-                ]
-                m.next = "decide"
-
-            with m.State("decide"):
-                m.d.sync += [byte.eq(0), word.eq(0), left.eq(0), cursor.eq(address)]
-                m.d.sync += fits.eq((length & last_byte) == 0)
-                quiet = idle & ~self.busy
-                with m.If(due & ~self.busy):
-                    # Answer first; the packet stays in its slot and is looked at again.
-                    m.next = "result"
-                with m.Elif(quiet & is_next & master.campaign_busy & ~(allowed | syncs)):
-                    m.d.sync += [expected.eq(expected + 1), cached.eq(1)]
-                    answer(Status.BUSY)
-                with m.Elif(is_next & runs):
-                    with m.If(pending < 2):
-                        m.next = "execute"
-                with m.Elif(~idle & is_repeat & ~sync):
-                    # A repeat of an inference whose answer is still to come.
-                    m.next = "drop"
-                with m.Elif(quiet & outdated):
-                    # The answer takes the place of the cached one.
-                    m.d.sync += cached.eq(0)
-                    answer(Status.BAD_VERSION)
-                with m.Elif(quiet & sync):
-                    m.d.sync += [expected.eq(sequence + 1), cached.eq(1)]
-                    with m.If(empty):
-                        answer(Status.OK)
-                    with m.Else():
-                        answer(Status.BAD_LENGTH)
-                with m.Elif(quiet & is_repeat & cached):
-                    m.d.comb += self.repeat.eq(1)
-                    m.next = "drop"
-                with m.Elif(quiet & ~is_next):
-                    m.d.comb += self.sequence_error.eq(1)
-                    m.d.sync += cached.eq(0)
-                    answer(Status.SEQUENCE)
-                with m.Elif(quiet):
-                    m.next = "execute"
-
-            with m.State("execute"):
-                m.d.sync += [expected.eq(expected + 1), cached.eq(1)]
-                with m.Switch(opcode):
-                    with m.Case(Opcode.READ, Opcode.READ_SHORT, Opcode.CHECK):
-                        with m.If(right_count):
-                            m.next = "count"
-                        with m.Else():
-                            answer(Status.BAD_LENGTH)
-                    with m.Case(Opcode.WRITE, Opcode.WRITE_SHORT):
-                        with m.If(fits & ~empty):
-                            m.d.sync += left.eq(Mux(short, length >> 1, length >> 2))
-                            m.next = "fetch"
-                        with m.Else():
-                            answer(Status.BAD_LENGTH)
-                    with m.Case(Opcode.INFER):
-                        with m.If(bare):
-                            answer(Status.NOT_PROGRAMMED)
-                        with m.Elif(~runs):
-                            answer(Status.BAD_LENGTH)
-                        with m.Else():
-                            m.next = "load"
-                    with m.Default():
-                        answer(Status.BAD_OPCODE)
-
-            with m.State("load"):
-                # Copies the payload into the input bank.
-                m.d.sync += [offset.eq(offset + 1), left.eq(left + 1), asked.eq(1)]
-                with m.If(left == 0):
-                    m.d.sync += position.eq(0)
-                with m.If(left == length - 1):
-                    m.next = "start"
-            with m.State("start"):
-                m.d.comb += [
-                    master.start.valid.eq(~asked & ~loading),
-                    master.start.payload.bank.eq(bank),
-                    master.start.payload.inference.eq(address),
-                ]
-                with m.If(master.start.valid & master.start.ready):
-                    m.d.comb += begun.eq(1)
-                    m.d.sync += bank.eq(~bank)
-                    for i in range(2):
-                        with m.If(bank == i):
-                            m.d.sync += sequences[i].eq(sequence)
-                    m.next = "drop"
-
-            with m.State("count"):
-                # 2 or 4 bytes of word count, low byte first.
-                m.d.sync += [index.eq(index + 1), offset.eq(offset + ~index[0])]
-                with m.If(index[0]):
-                    m.d.sync += [left.eq(left | (self.packet_data << (byte << 3))), byte.eq(byte + 1)]
-                    with m.If(offset == end_offset):
-                        m.next = "counted"
-            with m.State("counted"):
-                # A CHECK of no words goes straight to its sum.
-                bytes_wanted = Mux(short, left << 1, left << 2)
-                m.d.sync += [
-                    byte.eq(0),
-                    crc.eq(CRC_INIT),
-                    wanted.eq(bytes_wanted),
-                    empty.eq(left == 0),
-                    refused.eq((left == 0) | (bytes_wanted > g.packet_bytes)),
-                ]
-                m.next = "grant"
-            with m.State("grant"):
-                with m.If(checking):
-                    answer(Status.OK, size=4, then="read")
-                    with m.If(empty):
-                        m.d.sync += after.eq(STATES["checked"])
-                with m.Elif(refused):
-                    answer(Status.BAD_LENGTH)
-                with m.Else():
-                    answer(Status.OK, size=wanted, then="read")
-
-            with m.State("read"):
-                m.d.comb += master.bus.request.eq(1)
-                with m.If(master.bus.done):
-                    m.d.sync += [word.eq(master.bus.read_data), cursor.eq(cursor + 1), byte.eq(0)]
-                    m.next = "put"
-                    with m.If(master.bus.error):
-                        answer(Status.BAD_ADDRESS)
-            with m.State("checked"):
-                # The sum is sent as the one word of a READ would be.
-                m.d.sync += [word.eq(~crc), checking.eq(0), left.eq(1), byte.eq(0)]
-                m.next = "sum"
-            with m.State("sum"):
-                m.next = "put"
-            with m.State("put"):
-                m.d.comb += [self.put.eq(~checking), self.put_data.eq(word[:8])]
-                m.d.sync += [
-                    word.eq(word >> 8),
-                    byte.eq(byte + 1),
-                    crc.eq(crc32_step(crc, word[:8])),
-                ]
-                with m.If(byte == last_byte):
-                    m.d.sync += left.eq(left - 1)
-                    m.next = "read"
-                    with m.If(one_left):
-                        m.next = "finish"
-                        with m.If(checking):
-                            m.next = "checked"
-
-            with m.State("fetch"):
-                m.d.sync += [index.eq(index + 1), offset.eq(offset + ~index[0])]
-                with m.If(index[0]):
-                    m.d.sync += [word.eq(Cat(word[8:], self.packet_data)), byte.eq(byte + 1)]
-                    with m.If(byte == last_byte):
-                        m.d.sync += byte.eq(0)
-                        m.next = "write"
-            with m.State("write"):
-                m.d.comb += [master.bus.request.eq(1), master.bus.write.eq(1)]
-                with m.If(master.bus.done):
-                    m.d.sync += [left.eq(left - 1), cursor.eq(cursor + 1)]
-                    m.next = "fetch"
-                    with m.If(master.bus.error):
-                        answer(Status.BAD_ADDRESS)
-                    with m.Elif(one_left):
-                        answer(Status.OK)
-
-            with m.State("compose"):
-                m.d.comb += self.begin.eq(1)
-                m.d.sync += index.eq(0)
-                m.next = "head"
-            self._head(m, index, expected, after)
-
-            with m.State("finish"):
-                m.d.comb += self.finish.eq(1)
-                m.next = "drop"
-            with m.State("drop"):
-                m.d.comb += self.packet_release.eq(1)
-                m.next = "idle"
-
-            self._result(m, answered, answer_bank, sequences, left, word, byte, after)
+        with states.at("idle"):
+            m.d.sync += self.offset.eq(0)
+        with states.at("open"):
+            states.go("header")
+        with states.at("header"):
+            with m.If(phase & headed):
+                states.go("compare")
+        with states.at("compare"):
+            m.d.sync += last_offset.eq(self.length + (HEADER_BYTES - 1))
+            states.go("judge")
+        with states.at("judge"):
+            states.go("weigh")
+        with states.at("weigh"):
+            states.go("act")
+        self._around(m)
+        self._infer(m)
+        self.words.build(m, states, self.master.bus, self.geometry, self.packet_data, taken, counted)
+        self._answer(m)
+        self._result(m)
+        self._shift(m, taken)
         return m
 
-    def _head(self, m: Module, index: Signal, expected: Signal, after: Signal) -> None:
-        """The ten header bytes of a response."""
-        fields = Cat(
-            Const(VERSION, 8),
-            self.answer_sequence,
-            self.answer_opcode | RESPONSE_FLAG,
-            self.status,
-            Const(0, 8),
-            expected,
-            self.answer_length,
-        )
-        with m.State("head"):
-            m.d.comb += [self.put.eq(1), self.put_data.eq(fields.word_select(index, 8))]
-            m.d.sync += index.eq(index + 1)
-            with m.If(index == HEADER_BYTES - 1):
-                m.d.sync += index.eq(0)
-                with m.Switch(after):
-                    for name, number in STATES.items():
-                        with m.Case(number):
-                            m.next = name
+    def _around(self, m: Module) -> None:
+        """What the decision goes by, and what it says."""
+        states, decision, w, inferences = self.states, self.decision, self.words, self.inferences
+        # Of a cycle ago: it changes by what this machine itself did longer ago, or else only towards what
+        # is waited for.
+        m.d.sync += [
+            decision.due.eq(inferences.due & ~self.busy),
+            decision.quiet.eq(inferences.none & ~self.busy),
+            decision.room.eq(inferences.room),
+            decision.none.eq(inferences.none),
+            decision.campaign.eq(self.master.campaign_busy),
+            decision.bare.eq(~self.master.programmed),
+        ]
+        m.d.comb += [
+            w.address.eq(self.address),
+            w.amount.eq(decision.amount),
+            w.short.eq(decision.short),
+            self.repeat.eq(states["act"] & decision.repeats),
+            self.sequence_error.eq(states["act"] & decision.wrong),
+        ]
+        with states.at("compare"):
+            m.d.sync += w.checking.eq(self.opcode == Opcode.CHECK)
+        with states.at("idle"):
+            with m.If(decision.due):
+                states.go("result")
+            with m.Elif(self.packet_ready):
+                states.go("open")
+        with states.at("act"):
+            # Answer first; the packet stays in its slot and is looked at again.
+            decision.lead(m, states, WAYS)
+            m.d.sync += self.status.eq(decision.reply)
+        with states.at("execute"):
+            decision.lead(m, states, REQUESTS)
+            m.d.sync += [self.status.eq(decision.refusal), self.position.eq(0)]
 
-    def _result(
-        self,
-        m: Module,
-        answered: Signal,
-        answer_bank: Signal,
-        sequences: list[Signal],
-        left: Signal,
-        word: Signal,
-        byte: Signal,
-        after: Signal,
-    ) -> None:
-        """The response of the oldest finished inference."""
-        master = self.master
-        with m.State("result"):
+    def _infer(self, m: Module) -> None:
+        """The payload into the input bank, then the start."""
+        g, states, master = self.geometry, self.states, self.master
+        inferences, position = self.inferences, self.position
+        asked, loading = Signal(), Signal()
+        # Known a cycle ahead, in the first cycle as in those that count down.
+        to_load, last_load = Signal.like(self.length), Signal()
+        m.d.sync += last_load.eq(~to_load[2:].any() & (to_load[:2] == Mux(states["load"], 2, 1)))
+        with states.at("act"):
+            m.d.sync += to_load.eq(self.length)
+        m.d.sync += [asked.eq(states["load"]), loading.eq(asked)]
+        with m.If(loading):
+            m.d.sync += position.eq(position + 1)
+        m.d.comb += [
+            master.bank.eq(inferences.bank),
+            master.load.eq(loading),
+            master.load_data.eq(self.packet_data),
+            master.load_address.eq(Cat(position[: exact_log2(g.max_inputs)], inferences.bank)),
+            master.start.valid.eq(states["start"]),
+            master.start.payload.bank.eq(inferences.bank),
+            master.start.payload.inference.eq(self.address),
+            inferences.begin.eq(states["start"]),
+            inferences.begun.eq(states["start"] & master.start.ready),
+            inferences.number.eq(self.sequence),
+            inferences.done.eq(master.done),
+            inferences.campaign_started.eq(master.campaign_started),
+            inferences.campaign_done.eq(master.campaign_done),
+            inferences.hung.eq(master.hung),
+            inferences.answered.eq(states["answered"]),
+        ]
+        with states.at("load"):
+            m.d.sync += to_load.eq(to_load - 1)
+            with m.If(last_load):
+                states.go("loaded")
+        with states.at("loaded"):
+            states.go("settled")
+        with states.at("settled"):
+            states.go("start")
+        with states.at("start"):
+            with m.If(master.start.ready):
+                states.go("drop")
+
+    def _answer(self, m: Module) -> None:
+        """A request's response: its header, what follows that, and its end."""
+        states, w = self.states, self.words
+        self.answer_length, self.bare_answer = Signal(16), Signal()
+        self.of_result = Signal()
+        self.after = after = {name: Signal(name=f"after_{name}") for name in AFTER_HEAD}
+        said = w.status()
+        for name in ("compare", "failed"):
+            with states.at(name):
+                m.d.sync += [self.bare_answer.eq(1), self.of_result.eq(0)]
+                m.d.sync += [after[n].eq(n == "finish") for n in AFTER_HEAD]
+        for name, code in said.items():
+            with states.at(name):
+                m.d.sync += self.status.eq(code)
+        with states.at("grant"):
+            m.d.sync += [self.answer_length.eq(w.wanted), self.bare_answer.eq(w.refused)]
             m.d.sync += [
-                self.status.eq(Mux(self.hung, Status.HUNG, Status.OK)),
-                self.answer_sequence.eq(Mux(answer_bank, sequences[1], sequences[0])),
-                self.answer_opcode.eq(Opcode.INFER),
-                self.answer_length.eq(Mux(self.hung, 0, master.outputs << 2)),
-                # Kept: a reset of the core on the way must not change how many are sent.
-                self.result_words.eq(master.outputs),
-                after.eq(Mux(self.hung, STATES["answered"], STATES["logit"])),
-                left.eq(0),
-                byte.eq(0),
+                after["finish"].eq(w.refused),
+                after["checked"].eq(w.checking & w.empty),
+                after["read"].eq(~w.refused & ~(w.checking & w.empty)),
             ]
-            m.next = "compose"
-        with m.State("logit"):
-            m.d.sync += byte.eq(byte + 1)
-            with m.If(byte == 1):
-                m.d.sync += [word.eq(master.result_data), byte.eq(0)]
-                m.next = "logit bytes"
-        with m.State("logit bytes"):
-            m.d.comb += [self.put.eq(1), self.put_data.eq(word[:8])]
-            m.d.sync += [word.eq(word >> 8), byte.eq(byte + 1)]
-            with m.If(byte == 3):
-                m.d.sync += [left.eq(left + 1), byte.eq(0)]
-                m.next = "logit"
-                with m.If(left == self.result_words - 1):
-                    m.next = "answered"
-        with m.State("answered"):
-            m.d.comb += [self.finish.eq(1), answered.eq(1)]
-            m.d.sync += answer_bank.eq(~answer_bank)
-            m.next = "idle"
+            states.go("verdict")
+
+        with states.at("verdict"):
+            states.go("compose")
+        with states.at("compose"):
+            states.go("head")
+        index, headed = Signal(range(HEADER_BYTES)), Signal()
+        m.d.sync += headed.eq(index == HEADER_BYTES - 2)
+        with states.at("head"):
+            m.d.sync += index.eq(index + 1)
+            with m.If(headed):
+                m.d.sync += index.eq(0)
+                for name in AFTER_HEAD:
+                    with m.If(after[name]):
+                        states.go(name)
+        m.d.comb += [
+            self.begin.eq(states["compose"]),
+            self.put.eq(states["head"] | states["bytes"] | (states["put"] & ~w.checking)),
+            self.put_data.eq(Mux(states["head"], self.response[:8], w.word[:8])),
+            self.finish.eq(states["finish"] | states["answered"]),
+        ]
+        with states.at("finish"):
+            states.go("drop")
+        with states.at("drop"):
+            states.go("idle")
+
+    def _result(self, m: Module) -> None:
+        """The response of the oldest inference that is due."""
+        g, states, master = self.geometry, self.states, self.master
+        inferences = self.inferences
+        lost = inferences.lost
+        # Kept: a reset of the core on the way must not change how many are sent.
+        beat = Signal(2)
+        outputs, sent, all_sent = Signal.like(master.outputs), Signal(bits_for(g.max_outputs)), Signal()
+        self.result = Signal(32)
+        m.d.sync += [
+            master.result_address.eq(Cat(sent[: exact_log2(g.max_outputs)], inferences.answer_bank)),
+            self.result.eq(master.result_data),
+            all_sent.eq(sent == outputs),
+        ]
+        with states.at("result"):
+            m.d.sync += [
+                self.answer_length.eq(master.outputs << 2),
+                self.bare_answer.eq(lost),
+                self.of_result.eq(1),
+                outputs.eq(master.outputs),
+                sent.eq(0),
+                beat.eq(0),
+            ]
+            m.d.sync += [signal.eq(0) for signal in self.after.values()]
+            m.d.sync += [self.after["answered"].eq(lost), self.after["logit"].eq(~lost)]
+            states.go("verdict")
+        with states.at("logit"):
+            # The first one is there since long, the others come while the bytes of the one before go out.
+            m.d.sync += beat.eq(beat + 1)
+            with m.If(beat == 3):
+                states.go("bytes")
+        with states.at("bytes"):
+            m.d.sync += beat.eq(beat + 1)
+            with m.If(beat == 0):
+                m.d.sync += sent.eq(sent + 1)
+            with m.If(beat == 3):
+                with m.If(all_sent):
+                    states.go("answered")
+                with m.Else():
+                    states.go("logit")
+        with states.at("answered"):
+            states.go("rest")
+        with states.at("rest"):
+            # Until it shows in what decides about the next one.
+            states.go("idle")
+
+    def _shift(self, m: Module, taken: Value) -> None:
+        """The shift registers: a header comes in, a response's goes out, a word does both."""
+        states, w, header, response = self.states, self.words, self.header, self.response
+        with m.If(states["header"] & taken):
+            m.d.sync += header.eq(Cat(header[8:], self.packet_data))
+        with m.If(states["head"]):
+            m.d.sync += response.eq(response >> 8)
+        with m.If(states["compose"]):
+            lost = Mux(self.bare_answer, Status.HUNG, Status.OK)
+            fields = (
+                Const(VERSION, 8),
+                Mux(self.of_result, self.inferences.answer_number, self.sequence),
+                Mux(self.of_result, Const(Opcode.INFER, 8), self.opcode) | RESPONSE_FLAG,
+                Cat(Mux(self.of_result, lost, self.status), Const(0, 16))[:16],
+                self.decision.expected,
+                self.answer_length & ~self.bare_answer.replicate(16),
+            )
+            m.d.sync += response.eq(Cat(*fields))
+        with m.If(states["put"] | states["bytes"] | taken):
+            m.d.sync += w.word.eq(Cat(w.word[8:], self.packet_data))
+        with m.If(states["read"]):
+            m.d.sync += w.word.eq(self.master.bus.read_data)
+        with m.If(states["checked"]):
+            m.d.sync += w.word.eq(~w.crc)
+        with m.If(states["logit"]):
+            m.d.sync += w.word.eq(self.result)

@@ -28,17 +28,19 @@ class UartReceiver(wiring.Component):
         m.submodules.synchroniser = FFSynchronizer(self.pin, level, init=1)
         timer = Signal(range(self.divisor + self.divisor // 2 + 1))
         bits_left = Signal(range(10))
-        tick = timer == 0
+        tick, idle = Signal(), Signal(init=1)  # ``timer`` is 0, ``bits_left`` is 0
         m.d.sync += [self.valid.eq(0), self.framing.eq(0)]
-        with m.If(bits_left == 0):
+        with m.If(idle):
             with m.If(~level):
+                m.d.sync += idle.eq(0)
                 # One and a half bits from the start edge to the middle of bit 0, less the cycle just spent.
                 m.d.sync += [bits_left.eq(9), timer.eq(self.divisor + self.divisor // 2 - 1)]
         with m.Elif(~tick):
-            m.d.sync += timer.eq(timer - 1)
+            m.d.sync += [timer.eq(timer - 1), tick.eq(timer == 1)]
         with m.Else():
-            m.d.sync += [bits_left.eq(bits_left - 1), timer.eq(self.divisor - 1)]
+            m.d.sync += [bits_left.eq(bits_left - 1), timer.eq(self.divisor - 1), tick.eq(0)]
             with m.If(bits_left == 1):
+                m.d.sync += idle.eq(1)
                 m.d.sync += [self.valid.eq(level), self.framing.eq(~level)]
             with m.Else():
                 m.d.sync += self.data.eq(Cat(self.data[1:], level))
@@ -62,7 +64,7 @@ class UartTransmitter(wiring.Component):
         bits_left = Signal(range(11))
         timer = Signal(range(self.divisor))
         # A register: what offers the bytes lies elsewhere, and decides by it.
-        idle = Signal(init=1)
+        idle, tick = Signal(init=1), Signal()
         m.d.comb += self.i.ready.eq(idle)
         m.d.comb += self.pin.eq(shifter[0])
         with m.If(idle):
@@ -73,15 +75,16 @@ class UartTransmitter(wiring.Component):
                     timer.eq(self.divisor - 1),
                     idle.eq(0),
                 ]
-        with m.Elif(timer == 0):
+        with m.Elif(tick):
             m.d.sync += [
                 shifter.eq(Cat(shifter[1:], Const(1, 1))),
                 bits_left.eq(bits_left - 1),
                 timer.eq(self.divisor - 1),
+                tick.eq(0),
                 idle.eq(bits_left == 1),
             ]
         with m.Else():
-            m.d.sync += timer.eq(timer - 1)
+            m.d.sync += [timer.eq(timer - 1), tick.eq(timer == 1)]
         return m
 
 

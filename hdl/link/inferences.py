@@ -1,0 +1,65 @@
+"""inferences: what is under way in the core, in which bank, and whose answer is due."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+
+class Inferences(wiring.Component):
+    """Up to two inferences, begun, finished and answered in turns of the two banks.
+
+    ``begun`` with its ``number``, ``done`` and ``answered`` count; ``answer_number`` is that of the oldest.
+    A campaign's inferences take their turn in the alternation. After ``hung`` every inference under way is
+    ``lost``, due at once; when the last of them is answered all begins anew. Latency: one cycle.
+    Resources: about 30 LUTs and 45 flip-flops.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "begin": In(1),
+                "begun": In(1),
+                "number": In(16),
+                "done": In(1),
+                "answered": In(1),
+                "campaign_started": In(1),
+                "campaign_done": In(1),
+                "hung": In(1),
+                "bank": Out(1),
+                "answer_bank": Out(1),
+                "answer_number": Out(16),
+                "none": Out(1),
+                "room": Out(1),
+                "due": Out(1),
+                "lost": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bank, answer_bank = self.bank, self.answer_bank
+        pending, finished = Signal(2), Signal(2)
+        numbers = [Signal(16, name=f"number_{i}") for i in range(2)]
+        m.d.comb += [
+            self.none.eq(pending == 0),
+            self.room.eq(pending < 2),
+            self.due.eq((pending != 0) & ((finished != 0) | self.lost)),
+            self.answer_number.eq(Mux(answer_bank, numbers[1], numbers[0])),
+        ]
+        m.d.sync += pending.eq(pending + self.begun - self.answered)
+        m.d.sync += finished.eq(finished + self.done - self.answered)
+        with m.If(self.begun | self.campaign_started):
+            m.d.sync += bank.eq(~bank)
+        with m.If(self.answered | self.campaign_done):
+            m.d.sync += answer_bank.eq(~answer_bank)
+        for i, number in enumerate(numbers):
+            # All the while it is offered to the core: its being taken is a late signal.
+            with m.If(self.begin & (bank == i)):
+                m.d.sync += number.eq(self.number)
+        with m.If(self.lost & self.none):
+            m.d.sync += [self.lost.eq(0), bank.eq(0), answer_bank.eq(0), finished.eq(0)]
+        with m.If(self.hung):
+            m.d.sync += self.lost.eq(1)
+        return m

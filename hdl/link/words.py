@@ -1,0 +1,152 @@
+"""words: the executor's part that reads, sums and writes words over the bus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Const, Module, Mux, Signal
+from amaranth.hdl import Value
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.packets import Status
+from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step
+from hdl.link.states import States
+
+BYTES_32, BYTES_16 = 4, 2
+STATES = (
+    "count",
+    "counted",
+    "sized",
+    "limited",
+    "grant",
+    "read",
+    "put",
+    "sum",
+    "checked",
+    "fetch",
+    "write",
+    "failed",
+)
+
+
+class Words:
+    """READ, READ_SHORT and CHECK from state ``count`` on, WRITE and WRITE_SHORT from state ``fetch`` on.
+
+    ``short``, ``checking``, ``address`` and, for a write, ``amount`` of words are the request's, there in
+    state ``execute``. ``word`` is a shift register: bytes go out at its low end and come in at its high end.
+    """
+
+    def __init__(self) -> None:
+        self.short, self.checking = Signal(name="short"), Signal(name="checking")
+        self.left, self.cursor = Signal(32, name="left"), Signal(32, name="cursor")
+        self.address, self.amount = Signal(32, name="address"), Signal(16, name="amount")
+        self.word, self.byte = Signal(32, name="word"), Signal(2, name="byte")
+        self.crc = Signal(32, name="crc")
+        self.wanted = Signal(16, name="wanted")
+        self.empty, self.refused = Signal(name="empty"), Signal(name="refused")
+        # Counts up to 3 in words of either size.
+        self.first_byte = Mux(self.short, BYTES_32 - BYTES_16, 0)
+
+    def build(
+        self,
+        m: Module,
+        states: States,
+        bus: Any,
+        geometry: Geometry,
+        data: Signal,
+        taken: Value,
+        counted: Signal,
+    ) -> None:
+        """All states but ``grant``; ``taken``: ``data`` is the packet's next byte, ``counted``: its last."""
+        word, byte, left, cursor, crc = self.word, self.byte, self.left, self.cursor, self.crc
+        many_16, many_32 = Signal(), Signal()
+        # ``left`` stands for long between two words, and is wide: compared in two steps.
+        low_one, high_zero, one_left, final = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [low_one.eq(left[:16] == 1), high_zero.eq(left[16:] == 0)]
+        m.d.sync += one_left.eq(low_one & high_zero)
+        m.d.comb += [
+            bus.request.eq(states["read"] | states["write"]),
+            bus.write.eq(states["write"]),
+            bus.address.eq(cursor),
+            bus.write_data.eq(Mux(self.short, word[16:].as_signed(), word.as_signed())),
+        ]
+        # Steps that several states take are put down once each: the fewer the shorter their conditions.
+        last_byte = byte == BYTES_32 - 1
+        with m.If(states["put"] | (states["fetch"] & taken)):
+            m.d.sync += byte.eq(Mux(last_byte, self.first_byte, byte + 1))
+        stepped = Signal()
+        m.d.sync += stepped.eq((states["read"] | states["write"]) & bus.done)
+        with m.If(stepped):
+            m.d.sync += [cursor.eq(cursor + 1), left.eq(left - 1), final.eq(one_left)]
+        with states.at("execute"):
+            m.d.sync += [cursor.eq(self.address), left.eq(self.amount), byte.eq(self.first_byte)]
+        # A byte's share of the sum is taken out a cycle before the sum takes it in.
+        part, adding = Signal(32), Signal()
+        m.d.sync += [part.eq(crc32_of_byte(word[:8])), adding.eq(states["put"])]
+        with m.If(adding):
+            m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
+
+        with states.at("count"):
+            # 2 or 4 bytes of word count, low byte first.
+            with m.If(taken & counted):
+                states.go("counted")
+        with states.at("counted"):
+            m.d.sync += [left.eq(Mux(self.checking, word, word[16:])), crc.eq(CRC_INIT)]
+            states.go("sized")
+        with states.at("sized"):
+            m.d.sync += [
+                self.wanted.eq(Mux(self.checking, BYTES_32, Mux(self.short, left << 1, left << 2))),
+                self.empty.eq(left == 0),
+                # More than a packet holds, as the carry of an addition.
+                many_16.eq((left[:16] + (0xFFFF - geometry.packet_bytes // BYTES_16))[16]),
+                many_32.eq((left[:16] + (0xFFFF - geometry.packet_bytes // BYTES_32))[16]),
+            ]
+            states.go("limited")
+        with states.at("limited"):
+            many = Mux(self.short, many_16, many_32)
+            m.d.sync += self.refused.eq(~self.checking & (self.empty | many))
+            states.go("grant")
+
+        with states.at("read"):
+            with m.If(bus.done):
+                with m.If(bus.error):
+                    states.go("failed")
+                with m.Else():
+                    states.go("put")
+        with states.at("put"):
+            with m.If(last_byte):
+                with m.If(~final):
+                    states.go("read")
+                with m.Elif(self.checking):
+                    states.go("sum")
+                with m.Else():
+                    states.go("finish")
+        with states.at("sum"):
+            states.go("checked")
+        with states.at("checked"):
+            # The sum is sent as the one word of a READ would be. A CHECK of no words comes here at once.
+            m.d.sync += [self.checking.eq(0), final.eq(1)]
+            states.go("put")
+
+        with states.at("fetch"):
+            with m.If(taken & last_byte):
+                states.go("write")
+        with states.at("write"):
+            with m.If(bus.done):
+                with m.If(bus.error):
+                    states.go("failed")
+                with m.Elif(one_left):
+                    states.go("verdict")
+                with m.Else():
+                    states.go("fetch")
+
+        with states.at("failed"):
+            states.go("verdict")
+
+    def status(self) -> dict[str, Any]:
+        """What the answer says that a state leads to."""
+        return {
+            "grant": Mux(self.refused, Status.BAD_LENGTH, Status.OK),
+            "write": Status.OK,
+            "failed": Status.BAD_ADDRESS,
+        }
