@@ -261,7 +261,8 @@ class Executor(wiring.Component):
             m.d.sync += [self.after["answered"].eq(lost), self.after["logit"].eq(~lost)]
             states.go("verdict")
         with states.at("logit"):
-            # The first one is there since long, the others come while the bytes of the one before go out.
+            # The first one is there since long, the others come while the bytes of the one before go out:
+            # up to four cycles behind their address.
             m.d.sync += beat.eq(beat + 1)
             with m.If(beat == 3):
                 states.go("bytes")
