@@ -31,7 +31,7 @@ CAPTURE_LATENCY = FLAG_STAGE + 3
 PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
 MOVING_LANES = 2
-"""Lanes whose column registers are moved by one copy of the signals that say so."""
+"""Lanes that share a copy of their input and of what moves their column registers."""
 
 
 def skew(geometry: Geometry) -> int:
@@ -144,9 +144,9 @@ class Array(wiring.Component):
         if g.slices > 1:
             # Without a row nothing is added and nothing loaded.
             x = own(m, platform, row.x & row.valid.replicate(8), f"x_{first}")
-            x = delayed(m, x, FLAG_STAGE, f"x_{first}")
+            x = delayed(m, x, FLAG_STAGE - 1, f"x_{first}")
         else:
-            x = delayed(m, own(m, platform, row.x, f"x_{first}"), X_STAGE, f"x_{first}")
+            x = delayed(m, own(m, platform, row.x, f"x_{first}"), X_STAGE - 1, f"x_{first}")
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d.sync += ends.eq(flags[0] & flags[2])
@@ -159,12 +159,14 @@ class Array(wiring.Component):
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
             m.submodules[f"lane_{i}"] = lane = SliceLane(g) if g.slices > 1 else Lane(g)
             valid, load = own(m, platform, flags[:2], f"flags_of_{i}")
+            if (i - first) % MOVING_LANES == 0:
+                x_here = own(m, platform, x, f"x_of_{i}")
             write = Signal(name=f"write_{i}")
             place = (i - first) // at_once
             m.d.comb += [
                 write.eq(poke.lanes[i % at_once] & (poke.slot[:inner] == place)),
                 lane.address.eq(address),
-                lane.x.eq(x),
+                lane.x.eq(x_here),
                 lane.load.eq(load),
                 lane.write.eq(Cat(write, write & poke.target)[: lane.parts]),
                 lane.write_address.eq(poke.address),
@@ -174,13 +176,11 @@ class Array(wiring.Component):
                 m.d.comb += lane.gate.eq(valid)
             lanes.append(lane)
         near = [Signal(cell_layout(g), name=f"near_{first}_{n}") for n in range(at_once)]
-        # The lanes' memories lie apart: a register on the way.
-        seen = [delayed(m, lane.cell, 1, f"seen_{i}") for i, lane in enumerate(lanes, first)]
         place = delayed(m, peek.slot[:inner], READ_LATENCY + 2, f"place_{first}")
         with m.Switch(place):
             for i in range(0, len(lanes), at_once):
                 with m.Case(i // at_once):
-                    m.d.sync += [out.eq(cell) for out, cell in zip(near, seen[i:], strict=False)]
+                    m.d.sync += [out.eq(lane.cell) for out, lane in zip(near, lanes[i:], strict=False)]
         return _Group(lanes, moves, near)
 
     def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane | SliceLane]) -> None:

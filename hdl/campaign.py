@@ -86,12 +86,11 @@ class Campaign(wiring.Component):
         correct = Signal(32)
         self.correct_write = Signal()
 
-        m.d.comb += self.busy.eq(1)
         with m.If(self.abort):
             m.d.sync += stopping.eq(1)
-        with m.FSM():
+        with m.FSM() as fsm:
+            m.d.sync += self.busy.eq(~fsm.ongoing("idle") | self.run)
             with m.State("idle"):
-                m.d.comb += self.busy.eq(self.run)
                 m.d.sync += [stopping.eq(0), self.stream.eq(0), clear_address.eq(0)]
                 with m.If(self.run):
                     m.d.sync += [chip.eq(0), self.stream.eq(self.first_chip + 1)]
@@ -126,7 +125,7 @@ class Campaign(wiring.Component):
                 with m.If(~self.redraw_busy):
                     m.next = "idle"
         outstanding = self._load(m, launch, stopping, launched_all)
-        m.d.comb += voted_all.eq(outstanding == 0)
+        m.d.sync += voted_all.eq(outstanding == 0)
         self._vote(m, launch, clear_address, correct)
         self._correct(m, chip, correct)
         return m
@@ -150,6 +149,12 @@ class Campaign(wiring.Component):
         m.d.sync += banks_taken.eq(banks_taken + began - (input_done & (banks_taken != 0)))
         m.d.sync += outstanding.eq(outstanding + began - self.voted)
         m.d.sync += last_image.eq(image + 1 == self.images)
+        # Known a cycle ahead; a wait is longer.
+        over, may = Signal(), Signal()
+        m.d.sync += [
+            over.eq(stopping | (draw == self.draws) | (self.images == 0)),
+            may.eq((banks_taken < 2) & (outstanding < 3)),
+        ]
         # Both hold still from the beginning of an image's load to its start.
         place = Signal(32)
         m.d.sync += [
@@ -161,7 +166,9 @@ class Campaign(wiring.Component):
             self.load_data.eq(word[:8]),
             self.start.payload.bank.eq(bank),
         ]
-        with m.FSM():
+        with m.FSM() as fsm:
+            loading = fsm.ongoing("load") & (byte != BYTES - 1)
+            m.d.sync += word.eq(Mux(loading, word >> 8, memory.data))
             with m.State("idle"):
                 m.d.sync += [image.eq(0), draw.eq(0), pointer.eq(0), banks_taken.eq(0), outstanding.eq(0)]
                 m.d.sync += wait.eq(0)
@@ -172,28 +179,23 @@ class Campaign(wiring.Component):
                 # The buffer's word is that of ``pointer`` BUFFER_LATENCY cycles later.
                 m.d.sync += [wait.eq(wait + (wait != BUFFER_LATENCY + 1)), left.eq(self.inputs)]
                 m.d.sync += position.eq(0)
-                m.d.sync += [byte.eq(0), word.eq(memory.data)]
-                with m.If(stopping | (draw == self.draws) | (self.images == 0)):
+                m.d.sync += byte.eq(0)
+                with m.If(over & (wait != 0)):
                     m.d.sync += launched_all.eq(1)
                     m.next = "idle"
                     with m.If(outstanding != 0):
                         m.next = "drain"
-                with m.Elif((wait == BUFFER_LATENCY + 1) & (banks_taken < 2) & (outstanding < 3)):
+                with m.Elif((wait == BUFFER_LATENCY + 1) & may):
                     m.d.comb += began.eq(1)
                     m.d.sync += pointer.eq(pointer + 1)
                     m.next = "load"
             with m.State("load"):
                 m.d.comb += self.load.eq(1)
-                m.d.sync += [
-                    position.eq(position + 1),
-                    left.eq(left - 1),
-                    byte.eq(byte + 1),
-                    word.eq(word >> 8),
-                ]
+                m.d.sync += [position.eq(position + 1), left.eq(left - 1), byte.eq(byte + 1)]
                 with m.If(left == 1):
                     m.next = "start"
                 with m.Elif(byte == BYTES - 1):
-                    m.d.sync += [word.eq(memory.data), pointer.eq(pointer + 1)]
+                    m.d.sync += pointer.eq(pointer + 1)
             with m.State("start"):
                 m.d.comb += self.start.valid.eq(1)
                 with m.If(self.start.ready):
@@ -219,7 +221,9 @@ class Campaign(wiring.Component):
         size = Signal(16)
         image = Signal.like(self.images)
         finished = Signal()
-        better = (logit.column == 0) | (logit.z > best)
+        first = Signal()
+        m.d.sync += first.eq(self.logit.column == 0)
+        better = first | (logit.z > best)
         with m.If(logit.valid & better):
             m.d.sync += [best.eq(logit.z), winner.eq(logit.column)]
         m.d.sync += finished.eq(self.running & logit.valid & logit.final)

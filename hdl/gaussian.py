@@ -17,7 +17,7 @@ from hdl.delay import delayed
 from hdl.memory import READ_LATENCY
 from hdl.table import Table
 
-GAUSSIAN_LATENCY = SAMPLE_ROUNDS + 4
+GAUSSIAN_LATENCY = SAMPLE_ROUNDS + 5
 """Cycles from ``column`` to ``sample``."""
 
 
@@ -57,12 +57,13 @@ class Gaussian(wiring.Component):
             x, y = next_x, next_y
         bits = Cat(y, x[:4])
         m.submodules.table = table = Table(gaussian_table())
-        signs = delayed(m, Cat(bits[9], bits[19]), READ_LATENCY, "signs")
+        signs = delayed(m, Cat(bits[9], bits[19]), READ_LATENCY + 1, "signs")
         signed_parts = []
         for i in range(2):
             part = Signal(signed(11), name=f"part_{i}", reset_less=True)
             m.d.comb += table.address[i].eq(bits[10 * i : 10 * i + 9])
-            m.d.sync += part.eq(Mux(signs[i], -table.data[i], table.data[i]))
+            size = delayed(m, table.data[i], 1, f"size_{i}")
+            m.d.sync += part.eq(Mux(signs[i], -size, size))
             signed_parts.append(part)
         sample = Signal.like(self.sample, name="sum", reset_less=True)
         m.d.sync += sample.eq(signed_parts[0] + signed_parts[1])

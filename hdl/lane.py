@@ -14,7 +14,7 @@ from hdl.layouts import cell_layout, column_shape
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 
-X_STAGE = READ_LATENCY
+X_STAGE = READ_LATENCY + 1
 """Cycles after ``address`` at which ``x`` is taken."""
 FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY + 1
 """Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
@@ -58,7 +58,8 @@ class Lane(wiring.Component):
             memory.write.eq(self.write),
             memory.write_address.eq(self.write_address),
             memory.write_data.eq(self.write_data.replicate(self.parts)),
-            self.cell.eq(memory.data),
+            # Block RAMs and multipliers stand in columns apart: a register on the way.
+            self.cell.eq(delayed(m, memory.data, 1, "cell")),
             multiplier.a.eq(self.cell.weight),
             multiplier.b.eq(self.x),
         ]

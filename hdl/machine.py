@@ -106,6 +106,12 @@ class Machine(wiring.Component):
             m.d.comb += getattr(campaign, field).eq(getattr(registers, f"campaign_{field}"))
         for field in ("stuck_low", "stuck_high", "stuck_codes"):
             m.d.comb += getattr(core.redraw, field).eq(getattr(registers, field))
+        # A cycle later; a start takes longer.
+        m.d.sync += [
+            core.load.eq(Mux(busy, campaign.load, master.load)),
+            core.load_address.eq(Mux(busy, campaign.load_address, master.load_address)),
+            core.load_data.eq(Mux(busy, campaign.load_data, master.load_data)),
+        ]
         m.d.comb += [
             watchdog.campaign_busy.eq(busy),
             campaign.run.eq(registers.campaign_control[0]),
@@ -118,9 +124,6 @@ class Machine(wiring.Component):
             core.redraw.start.eq(campaign.redraw),
             core.redraw.nominal.eq(campaign.nominal),
             core.stream.eq(campaign.stream),
-            core.load.eq(Mux(busy, campaign.load, master.load)),
-            core.load_address.eq(Mux(busy, campaign.load_address, master.load_address)),
-            core.load_data.eq(Mux(busy, campaign.load_data, master.load_data)),
             starts.i.valid.eq(Mux(busy, campaign.start.valid, master.start.valid)),
             starts.i.payload.eq(Mux(busy, campaign.start.payload, master.start.payload)),
             campaign.start.ready.eq(busy & starts.i.ready),

@@ -191,12 +191,14 @@ class Neuron(wiring.Component):
         rest = delayed(m, rest, 2, "rest")
         m.submodules.line = line = Multiplier(signed(TABLE_BITS), unsigned(V_BITS - 1))
         m.d.comb += [line.a.eq(slope_15), line.b.eq(rest)]
-        base = delayed(m, base_15, 2, "base")
+        base = delayed(m, base_15, 1, "base")
         wide = signed(TABLE_BITS + V_BITS + 2)
-        base_18, sum_19, rounded_20, coarse_21, y_22 = (
+        shifted_17, base_18, rounded_20, coarse_21, y_22 = (
             Signal(wide, name=n, reset_less=True)
-            for n in ("base_18", "sum_19", "rounded_20", "coarse_21", "y_22")
+            for n in ("shifted_17", "base_18", "rounded_20", "coarse_21", "y_22")
         )
+        # A multiplier's output register is slow: another one before the adder.
+        product_19, base_19 = delayed(m, line.product, 1, "product_19"), delayed(m, base_18, 1, "base_19")
         shift = Signal(5, reset_less=True)
         half = Signal(24, reset_less=True)
         high, low, y_24 = (Signal(n, reset_less=True) for n in (1, 1, 8))
@@ -204,9 +206,9 @@ class Neuron(wiring.Component):
         m.d.sync += [
             shift.eq(f[2] + layer.table_bits),
             half.eq((Const(1, 1) << shift) >> 1),
-            base_18.eq(base << f[3]),
-            sum_19.eq(line.product + base_18),
-            rounded_20.eq(sum_19 + half),
+            shifted_17.eq(base << f[3]),
+            base_18.eq(shifted_17 + half),
+            rounded_20.eq(product_19 + base_19),
             y_22.eq(coarse_21 >> shift[:3]),
             low.eq(y_22 < 0),
             high.eq(y_22 > INPUT_MAX),

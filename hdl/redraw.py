@@ -42,7 +42,7 @@ class Redraw(wiring.Component):
 
     Column by column, ``geometry.redraw`` neighbouring ones at once, one row a cycle; with ``nominal`` the
     targets themselves go to the array. ``start`` for one cycle while ``busy`` is down. Latency: K + about
-    14 cycles for each set of columns (keys of the next are made meanwhile), 40 at the beginning.
+    16 cycles for each set of columns (keys of the next are made meanwhile), 40 at the beginning.
     Resources: for every column at once two sample pipes, two multipliers, a table of 256 * 32 bits; one
     Speck64/128 round.
     """
@@ -88,6 +88,9 @@ class Redraw(wiring.Component):
             key.inference.eq(column + nth),
         ]
 
+        last_set = Signal()
+        m.d.sync += last_set.eq(column + c >= outputs)
+
         # The plan: which columns come next, and their keys.
         with m.FSM():
             with m.State("idle"):
@@ -122,7 +125,7 @@ class Redraw(wiring.Component):
                     m.next = "key"
                     with m.If(slot == g.lanes // c - 1):
                         m.d.sync += [slot.eq(0), address.eq(address + inputs)]
-                    with m.If(column + c >= outputs):
+                    with m.If(last_set):
                         m.d.sync += layer.eq(layer + 1)
                         m.next = "fetch"
                         with m.If(last):
@@ -133,7 +136,9 @@ class Redraw(wiring.Component):
         rows_left, row = Signal(16), Signal(16)
         issue = Signal(peek_layout(g))
         drain = Signal(range(DRAIN + 2))
-        m.d.comb += [take.eq(planned & ~issue.select & (drain == 0)), self.peek.eq(issue)]
+        # Much hangs on it: a register of its own.
+        m.d.sync += take.eq(planned & ~issue.select & (drain == 0) & ~take)
+        m.d.comb += self.peek.eq(issue)
         pipes = [Gaussian() for _ in range(2 * c)]
         with m.If(take):
             m.d.sync += [issue.select.eq(1), issue.slot.eq(slot), issue.address.eq(address)]
@@ -156,8 +161,8 @@ class Redraw(wiring.Component):
             m.d.sync += under_way.eq(CODE_STAGE + 4)
         with m.Elif(under_way != 0):
             m.d.sync += under_way.eq(under_way - 1)
+        m.d.sync += self.busy.eq(self.start | planning | planned | issue.select | (under_way != 0))
         m.d.comb += [
-            self.busy.eq(planning | planned | issue.select | (under_way != 0)),
             self.poke.lanes.eq(where.select.replicate(c)),
             self.poke.slot.eq(where.slot),
             self.poke.address.eq(where.address),
@@ -171,15 +176,17 @@ class Redraw(wiring.Component):
         word_bits = exact_log2(DESCRIPTOR_WORDS)
         read = {}
         for word in sorted({DESCRIPTOR[name][0] for name in ("inputs", "last", "weight_base")}):
-            memory = Memory(shape=32, depth=g.layers, init=[])
+            memory, enable = Memory(shape=32, depth=g.layers, init=[]), Signal(name=f"enable_{word}")
             m.submodules[f"word_{word}"] = memory
             write, port = memory.write_port(), memory.read_port()
             m.d.comb += [
                 write.addr.eq(window.address[word_bits:]),
                 write.data.eq(window.write_data),
-                write.en.eq(window.write & (window.address[:word_bits] == word)),
+                write.en.eq(enable),
                 port.addr.eq(layer),
             ]
+            # A cycle later: the bus holds address and data.
+            m.d.sync += enable.eq(window.write & (window.address[:word_bits] == word))
             read[word] = port.data
 
         def field(name: str) -> Any:
@@ -194,7 +201,9 @@ class Redraw(wiring.Component):
         most = g.weight_max
         # Of the pair's other cell, whose target is 0.
         entry_0 = Signal(32)
-        with m.If(table.write & (table.address == 0)):
+        writes_0 = Signal()
+        m.d.sync += writes_0.eq(table.write & (table.address == 0))
+        with m.If(writes_0):
             m.d.sync += entry_0.eq(table.write_data)
         code_low, code_high = self.stuck_codes[:8], self.stuck_codes[8:16]
         code_max = self.stuck_codes[16:24]

@@ -30,7 +30,7 @@ class Scanner(wiring.Component):
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
     ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
     (``skip``) a pass still ends with one row of value 0. Latency: 6 cycles from buffer read to ``words``
-    (with ``skip`` 7), 14 to ``energy``. Resources: eight multipliers when the geometry has noise (none where
+    (with ``skip`` 7), 15 to ``energy``. Resources: eight multipliers when the geometry has noise (none where
     slices of one bit are added at once), a 32-word queue.
     """
 
@@ -206,8 +206,9 @@ class Scanner(wiring.Component):
         for i in range(WORD_ROWS):
             m.submodules[f"square_{i}"] = square = Multiplier(unsigned(8), unsigned(8))
             m.d.comb += [square.a.eq(x[i]), square.b.eq(x[i])]
-            sums.append(square.product[:16])
-        depth = MULTIPLY_LATENCY
+            # A multiplier's output register is slow: another one before the adder.
+            sums.append(delayed(m, square.product[:16], 1, f"square_{i}"))
+        depth = MULTIPLY_LATENCY + 1
         while len(sums) > 1:
             level = []
             for i in range(0, len(sums), 2):

@@ -52,7 +52,7 @@ class SliceLane(wiring.Component):
             memory.write.eq(self.write),
             memory.write_address.eq(self.write_address),
             memory.write_data.eq(self.write_data.replicate(self.parts)),
-            self.cell.eq(memory.data),
+            self.cell.eq(delayed(m, memory.data, 1, "cell")),
         ]
         weight = delayed(m, self.cell.weight, FLAG_STAGE - X_STAGE, "weight")
         for j in range(g.slices):
