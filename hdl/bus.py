@@ -96,8 +96,11 @@ class Decoder(wiring.Component):
             window = getattr(self, name)
             chosen, below, hit = (Signal(name=f"{n}_{name}") for n in ("chosen", "below", "hit"))
             answer = Signal(32, name=f"answer_{name}")
+            # As a reset, not as one more input of the comparison.
+            m.d.sync += chosen.eq(0)
+            with m.If(active):
+                m.d.sync += chosen.eq(address[REGION_SHIFT:] == REGIONS[name])
             m.d.sync += [
-                chosen.eq(active & (address[REGION_SHIFT:] == REGIONS[name])),
                 below.eq(address[:REGION_SHIFT] < size),
                 hit.eq(chosen & below),
                 window.select.eq(active & chosen),

@@ -107,6 +107,8 @@ class CobsSender(wiring.Component):
             self.o.valid.eq(offered),
             self.o.payload.eq(payload),
         ]
+        with m.If(taken):
+            m.d.sync += offered.eq(0)
         with states.at("idle"):
             m.d.sync += [pointer.eq(0), begin.eq(0), run.eq(0), end.eq(self.length)]
             with m.If(self.start):
@@ -131,7 +133,6 @@ class CobsSender(wiring.Component):
             states.go("offer")
         with states.at("offer"):
             with m.If(taken):
-                m.d.sync += offered.eq(0)
                 states.go("next")
         with states.at("next"):
             with m.If(~none_left):
@@ -152,6 +153,5 @@ class CobsSender(wiring.Component):
             states.go("close")
         with states.at("close"):
             with m.If(taken):
-                m.d.sync += offered.eq(0)
                 states.go("idle")
         return m
