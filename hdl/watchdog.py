@@ -40,7 +40,7 @@ class Watchdog(wiring.Component):
         resetting = Signal(range(RESET_CYCLES + 1))
         watched, expired = Signal(), Signal()
         m.d.sync += [
-            expired.eq((left == 0) & ~self.done),
+            expired.eq((left == 0) & ~self.done & ~self.hung),
             under_way.eq(under_way + self.started - self.done),
             watched.eq((under_way != 0) | self.campaign_busy),
             self.hung.eq(watched & expired & ~self.done & ~self.reset & ~self.hung),
