@@ -6,7 +6,6 @@ from amaranth import Cat, Const, Module, signed, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
@@ -78,7 +77,7 @@ class Written(wiring.Component):
 
 
 class ResultBuffer(wiring.Component):
-    """Two banks of ``max_outputs`` logits; ``read_data`` is one cycle behind ``read_address``."""
+    """Two banks of ``max_outputs`` logits; ``read_data`` is two cycles behind ``read_address``."""
 
     def __init__(self, geometry: Geometry) -> None:
         self.depth = 2 * geometry.max_outputs
@@ -95,14 +94,13 @@ class ResultBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=signed(32), depth=self.depth, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = RegisteredMemory(signed(32), self.depth)
         m.d.comb += [
-            write.en.eq(self.write),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
-            read.addr.eq(self.read_address),
-            self.read_data.eq(read.data),
+            memory.write.eq(self.write),
+            memory.write_address.eq(self.write_address),
+            memory.write_data.eq(self.write_data),
+            memory.address.eq(self.read_address),
+            self.read_data.eq(memory.data),
         ]
         return m
 

@@ -49,7 +49,9 @@ class RegisteredMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if is_ecp5(platform) and self.depth * len(self.data) >= _SMALLEST_BLOCK:
+        # A board short of block RAMs keeps them for the deepest memories.
+        shallow = self.depth < getattr(platform, "block_memory_words", 0)
+        if is_ecp5(platform) and not shallow and self.depth * len(self.data) >= _SMALLEST_BLOCK:
             self._banks(m)
             return m
         word = self.data.shape()

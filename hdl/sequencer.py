@@ -69,9 +69,11 @@ class Sequencer(wiring.Component):
         group_end, layer_end = Signal(), Signal()
         # Slices added at once are fed once, with the first of them.
         tile_end = last_tile if g.slices > 1 else group_last
-        noisy = self.noise_enable & (field("variance_out").any() | field("var_cell").any())
-        if not g.noise:
-            noisy = Const(0, 1)
+        noisy = Signal()
+        if g.noise:
+            # The layer's, settled before its first pass is offered.
+            any_noise = field("variance_out").any() | field("var_cell").any()
+            m.d.sync += noisy.eq(self.noise_enable & any_noise)
         m.d.comb += [
             p.feed.from_input.eq(layer == 0),
             p.feed.bank.eq(Mux(layer == 0, self.start.payload.bank, ~layer[0])),

@@ -57,6 +57,8 @@ class Board:
     memory_styles:
         (style, pattern) of memories that Yosys should not place by its own rules: "distributed" and "block"
         RAM, or "logic" for read-only tables; the pattern names memories in Yosys' selection syntax.
+    block_memory_words:
+        On ECP5: memories of fewer words are left to the synthesiser and to ``memory_styles``.
     soft_multipliers:
         Modules (patterns likewise) whose multipliers are built from LUTs: lanes beyond the part's DSPs.
     dsp_inference:
@@ -89,6 +91,7 @@ class Board:
     reset: Pin | None = None
     loader: str
     memory_styles: tuple[tuple[MemoryStyle, str], ...] = ()
+    block_memory_words: int = 0
     soft_multipliers: tuple[str, ...] = ()
     dsp_inference: bool = True
     pins_from: str

@@ -43,9 +43,9 @@ TANG_NANO_9K = Board(
     # More LUT memories than these leave nextpnr no place for the rest.
     memory_styles=(
         ("block", "sequencer/m:*"),
-        ("block", "scanner.queue.fifo/m:*"),
-        ("block", "inputs*/m:*"),
-        ("block", "activations/m:*"),
+        ("block", "scanner.queue/m:*"),
+        ("block", "inputs*.memory/m:*"),
+        ("block", "activations.memory/m:*"),
     ),
     pins_from="amaranth_boards.tang_nano_9k",
     note="nextpnr finds no legal placement at 7,830 of 8,640 LUTs and 6,073 of 6,480 flip-flops (four lanes, "

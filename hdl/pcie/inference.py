@@ -114,9 +114,9 @@ class Inference(wiring.Component):
                 with m.If(ended != 0):
                     m.next = "fetch"
             with m.State("fetch"):
-                # The buffer answers a cycle behind the address.
+                # The buffer answers two cycles behind the address.
                 m.d.sync += [waited.eq(waited + 1), word.eq(self.result_data)]
-                with m.If(waited == 1):
+                with m.If(waited == 2):
                     m.d.sync += waited.eq(0)
                     m.next = "give"
                 with m.If(self.hung):
