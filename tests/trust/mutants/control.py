@@ -21,8 +21,8 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/campaign.py",
-        "better = (logit.column == 0) | (logit.z > best)",
-        "better = (logit.column == 0) | (logit.z >= best)",
+        "better = first | (logit.z > best)",
+        "better = first | (logit.z >= best)",
         "a tie goes to the last class",
         ("tests/system/test_campaign.py",),
     ),
