@@ -12,10 +12,13 @@ from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from emulator.golden.random_image import random_image, random_inputs
 from emulator.spec import PRESETS, ChipImage, Geometry
-from emulator.spec.packets import Status
+from emulator.spec.memory_map import address
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.registers import BY_NAME
 from emulator.spec.variation import Variation, same_cells
 from host import Board, DeviceError, InputError
 from host.campaign import RUN, images_at_once
+from host.session import Command
 from ndrite import connect
 from ndrite.shipped import labelled_images, shipped_image
 
@@ -113,6 +116,30 @@ def test_a_running_campaign_refuses_what_would_disturb_it(tiny: tuple[Board, Sim
     board.program(image)
     assert board.read_register("campaign_busy") == 0
     assert board.read_register("campaign_chips_done") < 200
+    np.testing.assert_array_equal(board.infer(x, seed=2), before)
+
+
+def test_an_inference_on_the_heels_of_a_start_is_refused(tiny: tuple[Board, SimLink]) -> None:
+    """Both packets are there before the first is answered: the second must not load past the campaign."""
+    board, _ = tiny
+    rng = np.random.default_rng(5)
+    image = varied(random_image(TINY, rng, sizes=(32, 9, 4)), rng)
+    x = random_inputs(image, rng, 4)
+    board.program(image)
+    before = board.infer(x, seed=2)
+    board.campaign(np.zeros((1, image.inputs), np.uint8), np.zeros(1, int), chips=1)
+    for name, value in (("campaign_chips", 200), ("campaign_draws", 4000)):
+        board.write_register(name, value)
+    control = address("registers", BY_NAME["campaign_control"].address)
+    both = [
+        Command(Opcode.WRITE, control, RUN.to_bytes(4, "little")),
+        Command(Opcode.INFER, 0, x[0].tobytes(), answer_bytes=4 * image.outputs),
+    ]
+    with pytest.raises(DeviceError, match="busy") as refused:
+        board.session.run(both)
+    assert refused.value.status == Status.BUSY
+    assert board.read_register("campaign_busy") == 1
+    board.program(image)
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
 
 
