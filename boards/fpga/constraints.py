@@ -6,7 +6,7 @@ from boards.fpga.board import Board, Family, Pin
 
 SUFFIX = {"ecp5": "lpf", "ice40": "pcf", "gowin": "cst"}
 
-AIM: dict[Family, float] = {"ecp5": 1.5, "ice40": 1.0, "gowin": 1.0}
+AIM: dict[Family, float] = {"ecp5": 1.3, "ice40": 1.0, "gowin": 1.0}
 """What place and route is asked for, in multiples of the board's clock: it gives up near what it is asked."""
 
 

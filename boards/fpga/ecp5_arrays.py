@@ -22,7 +22,7 @@ LARGE = Geometry(
 )
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
 WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, weight_depth=1024)
-SERIAL = dataclasses.replace(WIDE, name="ecp5-85f-serial", slices=8, readouts=8)
+SERIAL = dataclasses.replace(LEAN, name="ecp5-85f-serial", slices=8, readouts=8)
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f", readouts=2, redraw=0)
 SMALL = Geometry(
     name="ecp5-25f",

@@ -30,14 +30,14 @@ _COMMON: dict[str, Any] = {
 }
 BOARDS = (
     # The 12F is a 25F die under another name.
-    Board(name="ulx3s-12f", clock_mhz=90, **_COMMON, **ECP5_25F | {"device": "12k"}),
-    Board(name="ulx3s-25f", clock_mhz=90, **_COMMON, **ECP5_25F),
-    Board(name="ulx3s-45f", clock_mhz=105, **_COMMON, **ECP5_45F),
+    Board(name="ulx3s-12f", clock_mhz=110, **_COMMON, **ECP5_25F | {"device": "12k"}),
+    Board(name="ulx3s-25f", clock_mhz=110, **_COMMON, **ECP5_25F),
+    Board(name="ulx3s-45f", clock_mhz=120, **_COMMON, **ECP5_45F),
     # With virtual chips and campaigns, which take half of its block RAMs.
-    Board(name="ulx3s-85f", clock_mhz=96, **_COMMON, **ECP5_85F),
+    Board(name="ulx3s-85f", clock_mhz=120, **_COMMON, **ECP5_85F),
     # Without them: smaller and faster.
-    Board(name="ulx3s-85f-lean", clock_mhz=120, **_COMMON, **ECP5_85F_LEAN),
-    Board(name="ulx3s-85f-128", clock_mhz=105, **_COMMON, **ECP5_85F_WIDE),
-    # 1,024 one-bit multiply-adds a cycle, for networks of one-bit converters.
-    Board(name="ulx3s-85f-serial", clock_mhz=90, **_COMMON, **ECP5_85F_SERIAL),
+    Board(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
+    Board(name="ulx3s-85f-128", clock_mhz=125, **_COMMON, **ECP5_85F_WIDE),
+    # 512 one-bit multiply-adds a cycle, for networks of one-bit converters.
+    Board(name="ulx3s-85f-serial", clock_mhz=100, **_COMMON, **ECP5_85F_SERIAL),
 )

@@ -10,7 +10,7 @@ ECP5_VERSA_5G = Board(
     name="ecp5-versa-5g",
     package="CABGA381",
     speed="8",
-    clock_mhz=120,
+    clock_mhz=140,
     input_mhz=100,
     clock=Pin("P3", standard="LVDS", differential=True),
     uart_rx=Pin("C11", pull="up"),
