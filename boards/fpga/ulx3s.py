@@ -34,7 +34,7 @@ BOARDS = (
     Board(name="ulx3s-25f", clock_mhz=110, **_COMMON, **ECP5_25F),
     Board(name="ulx3s-45f", clock_mhz=120, **_COMMON, **ECP5_45F),
     # With virtual chips and campaigns, which take half of its block RAMs.
-    Board(name="ulx3s-85f", clock_mhz=120, **_COMMON, **ECP5_85F),
+    Board(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
     # Without them: smaller and faster.
     Board(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
     Board(name="ulx3s-85f-128", clock_mhz=125, **_COMMON, **ECP5_85F_WIDE),
