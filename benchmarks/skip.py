@@ -6,7 +6,8 @@ For each board with a committed report: clock cycles an image takes on the first
 on the board's own geometry (outputs must equal the golden model's), and nextpnr's estimate of its clock. An
 input code is loaded a cycle, so an image takes at least as many cycles as it has inputs, however many are
 skipped. No board was measured, and no link is counted. The golden model runs in the same run, one process a
-core, one thread each. ``digits.npz`` comes from ``ndrite train --data digits --hidden 48 --epochs 60 -o digits.npz``.
+core, one thread each. ``digits.npz`` comes from
+``ndrite train --data digits --hidden 48 --epochs 60 -o digits.npz``.
 """
 
 from __future__ import annotations
