@@ -119,10 +119,8 @@ def main() -> None:
         for name in BOARDS:
             board, report = find_board(name), load(name)
             g = board.geometry
-            if report is None or (g.slices > 1) != one_bit or image.inputs > g.max_inputs:
+            if report is None or (g.slices > 1) != one_bit:
                 continue
-            if any(np.abs(la.weights).max() > g.weight_max for la in image.layers):
-                continue  # would be compiled for shorter codes
             try:
                 check_fits(image, g)
             except GeometryError as error:

@@ -86,12 +86,18 @@ def test_shipped_network_twenty_chips() -> None:
     assert counters["redraw_cycles"] <= 1.1 * 21 * cells / 2
 
 
-def start(board: Board, image: ChipImage, draws: int) -> None:
-    """A long campaign, started behind the host's back."""
+def prepare(board: Board, image: ChipImage, draws: int) -> None:
+    """All but the start of a long campaign, set up behind the host's back."""
     x = np.zeros((1, image.inputs), np.uint8)
     board.campaign(x, np.zeros(1, int), chips=1)
-    for name, value in (("campaign_chips", 200), ("campaign_draws", draws), ("campaign_control", RUN)):
+    for name, value in (("campaign_chips", 200), ("campaign_draws", draws)):
         board.write_register(name, value)
+
+
+def start(board: Board, image: ChipImage, draws: int) -> None:
+    """A long campaign, started behind the host's back."""
+    prepare(board, image, draws)
+    board.write_register("campaign_control", RUN)
 
 
 def test_a_running_campaign_refuses_what_would_disturb_it(tiny: tuple[Board, SimLink]) -> None:
@@ -127,9 +133,7 @@ def test_an_inference_on_the_heels_of_a_start_is_refused(tiny: tuple[Board, SimL
     x = random_inputs(image, rng, 4)
     board.program(image)
     before = board.infer(x, seed=2)
-    board.campaign(np.zeros((1, image.inputs), np.uint8), np.zeros(1, int), chips=1)
-    for name, value in (("campaign_chips", 200), ("campaign_draws", 4000)):
-        board.write_register(name, value)
+    prepare(board, image, 4000)
     control = address("registers", BY_NAME["campaign_control"].address)
     both = [
         Command(Opcode.WRITE, control, RUN.to_bytes(4, "little")),
