@@ -7,10 +7,10 @@ DEV_STAMP := $(VENV)/.installed-dev
 FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
 
-.PHONY: help demo test test-trust test-release docs fuzz prove mutants audit test-gates check-pnr boards-page lint types format clean compiler
+.PHONY: help demo test test-trust test-release docs fuzz prove mutants audit test-gates check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL; table and picture
 	$(BIN)/ndrite demo
@@ -57,6 +57,9 @@ test-pcie: compiler $(DEV_STAMP) ## the PCIe endpoint and driver against an inde
 
 check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails when slower or larger than committed
 	$(BIN)/python -m boards.fpga.regression
+
+check-pnr-changed: $(FPGA_STAMP) ## check-pnr where the gateware is no longer what the committed reports are of
+	$(BIN)/python -m boards.fpga.regression --changed
 
 boards-page: $(RUN_STAMP) ## docs/boards.md from the committed reports
 	$(BIN)/ndrite boards --markdown > docs/boards.md

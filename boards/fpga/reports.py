@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from boards.build_id import build_id
+from boards.fpga.board import Board
 from boards.fpga.registry import BOARDS
 
 FOLDER = Path(__file__).with_name("reports")
@@ -28,6 +30,19 @@ def load(board: str) -> dict[str, Any] | None:
         return None
     content: dict[str, Any] = json.loads(file.read_text())
     return content
+
+
+def is_current(report: dict[str, Any], board: Board) -> bool:
+    """Whether a build of ``board`` as it stands would place and route what ``report`` is of."""
+    made_from = (
+        report["build_id"],
+        report["clock_mhz"],
+        report["device"],
+        report["package"],
+        report["speed"],
+    )
+    now = (f"{build_id(board.geometry):016x}", board.clock_mhz, board.device, board.package, board.speed)
+    return made_from == now
 
 
 def summaries() -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ BOARDS = (
     # The 12F is a 25F die under another name.
     Board(name="ulx3s-12f", clock_mhz=110, **_COMMON, **ECP5_25F | {"device": "12k"}),
     Board(name="ulx3s-25f", clock_mhz=110, **_COMMON, **ECP5_25F),
-    Board(name="ulx3s-45f", clock_mhz=120, **_COMMON, **ECP5_45F),
+    Board(name="ulx3s-45f", clock_mhz=100, **_COMMON, **ECP5_45F),
     # With virtual chips and campaigns, which take half of its block RAMs.
     Board(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
     # Without them: smaller and faster.

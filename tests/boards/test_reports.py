@@ -1,0 +1,99 @@
+"""Taking reports: what is refused, what a reason lets through, and which board need not be placed again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boards.build_id import build_id
+from boards.fpga import commit, find_board, regression, reports
+from boards.fpga.reports import is_current
+
+BOARD = find_board("ulx3s-25f")
+
+
+@pytest.fixture
+def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in place of the committed reports."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    monkeypatch.setattr(reports, "FOLDER", folder)
+    return folder / f"{BOARD.name}.json"
+
+
+def a_report(**changes: Any) -> dict[str, Any]:
+    of_now = {
+        "board": BOARD.name,
+        "device": BOARD.device,
+        "package": BOARD.package,
+        "speed": BOARD.speed,
+        "clock_mhz": BOARD.clock_mhz,
+        "build_id": f"{build_id(BOARD.geometry):016x}",
+    }
+    figures = {"fmax_mhz": 120.0, "timing_met": True, "luts": 1000, "ffs": 2000, "dsps": 10, "brams": 20}
+    return of_now | figures | changes
+
+
+def built(tmp_path: Path, **changes: Any) -> str:
+    (tmp_path / "report.json").write_text(json.dumps(a_report(**changes)))
+    return str(tmp_path)
+
+
+def test_a_report_no_worse_replaces_the_old_one(committed: Path, tmp_path: Path) -> None:
+    assert commit.main([built(tmp_path)]) == 0
+    assert commit.main([built(tmp_path, fmax_mhz=114.1, luts=1030)]) == 0
+    taken = json.loads(committed.read_text())
+    assert taken["fmax_mhz"] == 114.1
+    assert "accepted" not in taken
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"fmax_mhz": 113.9}, "Fmax 120.0 -> 113.9 MHz"),
+        ({"luts": 1031}, "luts 1000 -> 1031"),
+        ({"timing_met": False}, "timing was met and is not"),
+    ],
+)
+def test_a_worse_one_needs_a_reason(
+    change: dict[str, Any], said: str, committed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit.main([built(tmp_path)])
+    assert commit.main([built(tmp_path, **change)]) == 1
+    assert said in capsys.readouterr().err
+    assert json.loads(committed.read_text())["fmax_mhz"] == 120.0
+    assert json.loads(committed.read_text())["luts"] == 1000
+    assert commit.main(["--accept", "twice the lanes", built(tmp_path, **change)]) == 0
+    accepted = json.loads(committed.read_text())["accepted"]
+    assert accepted["why"] == "twice the lanes"
+    assert any(said in line for line in accepted["worse"])
+
+
+@pytest.mark.parametrize(
+    "change", [{"build_id": "0" * 16}, {"clock_mhz": BOARD.clock_mhz + 1}, {"speed": "8"}, {"device": "45k"}]
+)
+def test_a_report_of_something_else_is_refused(
+    change: dict[str, Any], committed: Path, tmp_path: Path
+) -> None:
+    assert is_current(a_report(), BOARD)
+    assert not is_current(a_report(**change), BOARD)
+    assert commit.main([built(tmp_path, **change)]) == 1
+    assert not committed.exists()
+
+
+def test_only_changed_gateware_is_placed_again(
+    committed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    placed: list[str] = []
+    monkeypatch.setattr(regression, "check", lambda name, folder: placed.append(name) or ["slower"])
+    committed.write_text(json.dumps(a_report()))
+    assert regression.main(["--changed", BOARD.name]) == 0
+    assert placed == []
+    assert "of this gateware: 120.0 MHz" in capsys.readouterr().out
+    assert regression.main([BOARD.name]) == 1
+    committed.write_text(json.dumps(a_report(build_id="1" * 16)))
+    assert regression.main(["--changed", BOARD.name]) == 1
+    assert placed == [BOARD.name] * 2
