@@ -11,6 +11,9 @@ from emulator.spec.errors import GeometryError
 
 Family = Literal["ecp5", "ice40", "gowin"]
 MemoryStyle = Literal["distributed", "block", "logic"]
+Router = Literal["router1", "router2"]
+AIM: dict[Family, float] = {"ecp5": 1.3, "ice40": 1.0, "gowin": 1.0}
+"""What place and route is asked for, in multiples of the board's clock: it gives up near what it is asked."""
 BAUD_TOLERANCE = 0.02
 """Largest deviation of the real bit rate that the far end's UART still samples safely."""
 
@@ -63,6 +66,11 @@ class Board:
         Modules (patterns likewise) whose multipliers are built from LUTs: lanes beyond the part's DSPs.
     dsp_inference:
         Whether Yosys may put other products into DSPs than those the RTL asks for.
+    router:
+        On ECP5: "router1", or "router2" with rerouting of what misses its time, for designs so full that the
+        first does not come to an end.
+    aim:
+        What place and route is asked for, in multiples of ``clock_mhz``; none: ``AIM`` of the family.
     pins_from:
         Where the pins were taken from.
     note:
@@ -94,6 +102,8 @@ class Board:
     block_memory_words: int = 0
     soft_multipliers: tuple[str, ...] = ()
     dsp_inference: bool = True
+    router: Router = "router1"
+    aim: float | None = None
     pins_from: str
     note: str = ""
 
@@ -104,6 +114,11 @@ class Board:
                 f"board {self.name!r}: {self.baud} baud is off by {100 * error:.1f} % at "
                 f"{self.clock_mhz} MHz; accepted: at most {100 * BAUD_TOLERANCE:.0f} %"
             )
+
+    @property
+    def asked(self) -> float:
+        """What place and route is asked for, in multiples of ``clock_mhz``."""
+        return AIM[self.family] if self.aim is None else self.aim
 
     @property
     def divisor(self) -> int:

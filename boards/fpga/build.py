@@ -104,7 +104,7 @@ def _stages(
     for seed in seeds:
         arguments = route.route_arguments(board, seed)
         tools.run(placer, arguments, cwd=work, log=work / f"nextpnr-{seed}.log", priority=priority)
-        result = timing.read(work / f"report-{seed}.json", board.family)
+        result = timing.read(work / f"report-{seed}.json", board.family, board.asked)
         tried[str(seed)] = round(result.fmax_mhz, 2)
         ended(STAGES[2], f", seed {seed}: {result.fmax_mhz:.1f} of {board.clock_mhz:g} MHz")
         if best is None or result.fmax_mhz > best[0].fmax_mhz:

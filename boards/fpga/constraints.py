@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from boards.fpga.board import Board, Family, Pin
+from boards.fpga.board import Board, Pin
 
 SUFFIX = {"ecp5": "lpf", "ice40": "pcf", "gowin": "cst"}
-
-AIM: dict[Family, float] = {"ecp5": 1.3, "ice40": 1.0, "gowin": 1.0}
-"""What place and route is asked for, in multiples of the board's clock: it gives up near what it is asked."""
 
 
 def constraints(board: Board) -> str:
@@ -24,7 +21,7 @@ def _lpf(board: Board) -> str:
     for port, pin in board.pins.items():
         settings = f"IO_TYPE={pin.standard} PULLMODE={pin.pull.upper()}"
         lines += [f'LOCATE COMP "{port}" SITE "{pin.site}";', f'IOBUF PORT "{port}" {settings};']
-    lines.append(f'FREQUENCY PORT "clk" {board.input_mhz * AIM[board.family]:g} MHZ;')
+    lines.append(f'FREQUENCY PORT "clk" {board.input_mhz * board.asked:g} MHZ;')
     return "\n".join(lines) + "\n"
 
 

@@ -48,7 +48,7 @@ def route_endpoint(folder: Path) -> dict[str, Any]:
     tools.run(tools.find("yosys"), ["-q", "-s", "synth.ys"], cwd=folder, log=folder / "yosys.log")
     arguments = [*route.route_arguments(board, 1), "--lpf-allow-unconstrained"]
     tools.run(tools.find("nextpnr-ecp5"), arguments, cwd=folder, log=folder / "nextpnr.log")
-    found = timing.read(folder / "report-1.json", board.family)
+    found = timing.read(folder / "report-1.json", board.family, 1.0)
     return {
         "device": board.device,
         "lanes": LANES,

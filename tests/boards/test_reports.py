@@ -88,7 +88,12 @@ def test_only_changed_gateware_is_placed_again(
     committed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     placed: list[str] = []
-    monkeypatch.setattr(regression, "check", lambda name, folder: placed.append(name) or ["slower"])
+
+    def check(name: str, folder: Path) -> list[str]:
+        placed.append(name)
+        return ["slower"]
+
+    monkeypatch.setattr(regression, "check", check)
     committed.write_text(json.dumps(a_report()))
     assert regression.main(["--changed", BOARD.name]) == 0
     assert placed == []
