@@ -71,6 +71,9 @@ class Board:
         first does not come to an end.
     aim:
         What place and route is asked for, in multiples of ``clock_mhz``; none: ``AIM`` of the family.
+    lane_sites_from:
+        On ECP5: how many multiplier sites, counted along ``boards.fpga.floorplan``'s path, are left to the rest
+        of the design before the first lane's; none: the placer does as it likes.
     pins_from:
         Where the pins were taken from.
     note:
@@ -104,6 +107,7 @@ class Board:
     dsp_inference: bool = True
     router: Router = "router1"
     aim: float | None = None
+    lane_sites_from: int | None = None
     pins_from: str
     note: str = ""
 

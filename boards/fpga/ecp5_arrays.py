@@ -44,7 +44,11 @@ ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": LARGE
 ECP5_85F_LEAN: dict[str, Any] = ECP5_85F | {"geometry": LEAN}
 ECP5_85F_SERIAL: dict[str, Any] = ECP5_85F | {"geometry": SERIAL}
 ECP5_85F_SERIAL_WIDE: dict[str, Any] = ECP5_85F | {"geometry": SERIAL_WIDE}
-ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {"geometry": WIDE}
+ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
+    "geometry": WIDE,
+    # Deep enough for a block RAM, whose outputs would come too late for the neuron.
+    "memory_styles": (("distributed", "readout.partials*/m:*"),),
+}
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
 # are multiplied in LUTs.
 ECP5_45F: dict[str, Any] = {

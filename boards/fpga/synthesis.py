@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from boards.fpga.board import Board, Family
+from boards.fpga.floorplan import places
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
 """Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
@@ -40,6 +41,10 @@ def script(board: Board) -> str:
         lines.append(f"techmap -autoproc -map {SOFT.name} {modules}")
     synth = SYNTH[board.family] + ("" if board.dsp_inference else " -nodsp")
     lines += [synth, "tee -o stat.json stat -json"]
+    floorplan = places(board)
+    if floorplan:
+        lines += [f'setattr -set BEL "{site}" top/c:{cell}' for cell, site in floorplan.items()]
+        lines.append(f"select -assert-count {len(floorplan)} top/a:BEL")
     if board.family != "gowin":
         lines.append("write_json top.json")
     return "\n".join(lines) + "\n"
