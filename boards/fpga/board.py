@@ -72,8 +72,8 @@ class Board:
     aim:
         What place and route is asked for, in multiples of ``clock_mhz``; none: ``AIM`` of the family.
     lane_sites_from:
-        On ECP5: how many multiplier sites, counted along ``boards.fpga.floorplan``'s path, are left to the rest
-        of the design before the first lane's; none: the placer does as it likes.
+        On ECP5: how many multiplier sites, counted along ``boards.fpga.floorplan``'s path, are left to the
+        rest of the design before the first lane's; none: the placer does as it likes.
     pins_from:
         Where the pins were taken from.
     note:

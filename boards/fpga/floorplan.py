@@ -1,8 +1,8 @@
 """Floorplan: where the lanes' multipliers and weight memories stand on an ECP5.
 
-A lane's registers follow its multiplier, which comes in few rows; left alone, the placer gathers the registers
-of a wide array on one side of the chip and reaches multipliers on the other, a chip's width away. So lanes are
-laid out as rows hand on from group to group: along one row of multipliers, back along the next, each lane's
+Multipliers come in few rows, which a wide array fills. Left alone, the placer gathers the lanes' registers on
+one side of the chip and reaches multipliers on the other, a chip's width away. So lanes are laid out in the
+order in which they hand on what is broadcast: along one row of multipliers, back along the next, each lane's
 memory in the row of block RAMs above it.
 """
 
@@ -43,7 +43,7 @@ DIES = {
 
 
 def places(board: Board) -> dict[str, str]:
-    """Cell of the flattened netlist -> site, for lanes whose memory is one block RAM; empty without a floorplan.
+    """Cell of the flattened netlist -> site, where a lane's memory is one block RAM; empty without a plan.
 
     Raises
     ------

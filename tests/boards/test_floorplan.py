@@ -1,0 +1,83 @@
+"""The floorplan: one site a lane, along a path without jumps, on sites the dies have."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+
+import pytest
+
+from boards.fpga import find_board, synthesis
+from boards.fpga.board import Board
+from boards.fpga.floorplan import places
+
+WIDE = find_board("ulx3s-85f-128")
+# Columns as nextpnr names the 85F's multipliers and block RAMs of a row.
+MULTIPLIERS = (
+    "4 5 8 9 13 14 17 18 22 23 26 27 31 32 35 36 40 41 44 45 49 50 53 54 58 59 62 63 69 70 73 74 78 79 82 83 "
+    "87 88 91 92 96 97 100 101 105 106 109 110 114 115 118 119"
+)
+MEMORIES = (
+    "4 6 8 10 13 15 17 19 22 24 26 28 31 33 35 37 40 42 44 46 49 51 53 55 58 60 62 64 69 71 73 75 78 80 82 "
+    "84 87 89 91 93 96 98 100 102 105 107 109 111 114 116 118 120"
+)
+
+
+def positions(board: Board, what: str) -> list[tuple[int, int]]:
+    """(column, row) of every lane's multiplier or memory."""
+    found = {}
+    for cell, site in places(board).items():
+        lane = re.fullmatch(rf"top\.device\.machine\.core\.array\.lane_(\d+)\.{what}\..*", cell)
+        if lane:
+            x, y = re.fullmatch(r"X(\d+)/Y(\d+)/(?:MULT18_|EBR)\d", site).groups()  # type: ignore[union-attr]
+            found[int(lane[1])] = int(x), int(y)
+    return [found[lane] for lane in sorted(found)]
+
+
+def test_every_lane_has_sites_of_its_own() -> None:
+    sites = places(WIDE)
+    assert len(sites) == len(set(sites.values())) == 2 * WIDE.geometry.lanes
+
+
+@pytest.mark.parametrize(
+    ("what", "columns", "rows"),
+    [("multiplier", MULTIPLIERS, (58, 34, 10)), ("memory", MEMORIES, (70, 46, 22))],
+)
+def test_sites_are_the_dies(what: str, columns: str, rows: tuple[int, ...]) -> None:
+    found = positions(WIDE, what)
+    for row in rows[1:]:
+        assert sorted(x for x, y in found if y == row) == [int(c) for c in columns.split()]
+    assert [x for x, y in found if y == rows[0]] == [int(c) for c in columns.split()][28:]
+
+
+@pytest.mark.parametrize("what", ["multiplier", "memory"])
+def test_neighbours_stand_side_by_side(what: str) -> None:
+    for (x, y), (after_x, after_y) in itertools.pairwise(positions(WIDE, what)):
+        if y == after_y:
+            assert abs(x - after_x) <= 6
+        else:
+            assert (abs(y - after_y), x) == (24, after_x)
+
+
+def test_a_slice_parallel_array_has_no_multipliers() -> None:
+    assert positions(find_board("ulx3s-85f-serial-128"), "multiplier") == []
+    assert len(positions(find_board("ulx3s-85f-serial-128"), "memory")) == 128
+
+
+def test_the_script_places_and_counts_them() -> None:
+    text = synthesis.script(WIDE)
+    assert 'setattr -set BEL "X69/Y58/MULT18_0" top/c:top.device.machine.core.array.lane_0.multiplier' in text
+    assert "select -assert-count 256 top/a:BEL" in text
+    assert "BEL" not in synthesis.script(find_board("ulx3s-25f"))
+
+
+@pytest.mark.parametrize("first", [-1, 29])
+def test_too_few_sites_are_refused(first: int) -> None:
+    with pytest.raises(ValueError, match=rf"lane_sites_from is {first}; accepted: 0..28"):
+        places(dataclasses.replace(WIDE, lane_sites_from=first))
+
+
+def test_an_unknown_die_is_refused() -> None:
+    with pytest.raises(ValueError, match="no floorplan for 25k; known: 85k, 45k"):
+        places(dataclasses.replace(find_board("ulx3s-25f"), lane_sites_from=0))
