@@ -39,7 +39,7 @@ from emulator.spec.schedule import bound_cycles
 from host import Board
 from ndrite.shipped import shipped_network
 
-BOARDS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-85f-serial", "ulx3s-25f")
+BOARDS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-85f-serial", "ulx3s-85f-serial-128", "ulx3s-25f")
 GOLDEN_SECONDS = 3.0
 SAMPLES = 256
 

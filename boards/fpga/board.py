@@ -11,7 +11,6 @@ from emulator.spec.errors import GeometryError
 
 Family = Literal["ecp5", "ice40", "gowin"]
 MemoryStyle = Literal["distributed", "block", "logic"]
-Router = Literal["router1", "router2"]
 AIM: dict[Family, float] = {"ecp5": 1.3, "ice40": 1.0, "gowin": 1.0}
 """What place and route is asked for, in multiples of the board's clock: it gives up near what it is asked."""
 BAUD_TOLERANCE = 0.02
@@ -66,9 +65,6 @@ class Board:
         Modules (patterns likewise) whose multipliers are built from LUTs: lanes beyond the part's DSPs.
     dsp_inference:
         Whether Yosys may put other products into DSPs than those the RTL asks for.
-    router:
-        On ECP5: "router1", or "router2" with rerouting of what misses its time, for designs so full that the
-        first does not come to an end.
     aim:
         What place and route is asked for, in multiples of ``clock_mhz``; none: ``AIM`` of the family.
     lane_sites_from:
@@ -105,7 +101,6 @@ class Board:
     block_memory_words: int = 0
     soft_multipliers: tuple[str, ...] = ()
     dsp_inference: bool = True
-    router: Router = "router1"
     aim: float | None = None
     lane_sites_from: int | None = None
     pins_from: str

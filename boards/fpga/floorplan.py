@@ -3,7 +3,8 @@
 Multipliers come in few rows, which a wide array fills. Left alone, the placer gathers the lanes' registers on
 one side of the chip and reaches multipliers on the other, a chip's width away. So lanes are laid out in the
 order in which they hand on what is broadcast: along one row of multipliers, back along the next, each lane's
-memory in the row of block RAMs above it.
+memory in the row of block RAMs above it. What feeds the first lane and what reads it out stands before it in
+the first row, or it would be drawn out along the whole array.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from boards.fpga.board import Board
+from emulator.spec import Geometry
+from emulator.spec.geometry import WORD_ROWS
 
-ARRAY = "top.device.machine.core.array"
-"""The array's name in the flattened netlist."""
+CORE = "top.device.machine.core"
+"""The core's name in the flattened netlist."""
 _BLOCK_COLUMNS = 9
 _SITES_A_BLOCK = 4
 _FIRST_COLUMN = 4
@@ -43,7 +46,10 @@ DIES = {
 
 
 def places(board: Board) -> dict[str, str]:
-    """Cell of the flattened netlist -> site, where a lane's memory is one block RAM; empty without a plan.
+    """Cell of the flattened netlist (or a pattern of one) -> site; empty without a plan.
+
+    A lane's memory is one block RAM, a neuron's curve table two side by side: other geometries have no plan,
+    which the synthesis script finds out by counting.
 
     Raises
     ------
@@ -56,22 +62,54 @@ def places(board: Board) -> dict[str, str]:
     die = DIES.get(board.device)
     if die is None:
         raise ValueError(f"board {board.name!r}: no floorplan for {board.device}; known: {', '.join(DIES)}")
-    first = board.lane_sites_from
+    first, rest = board.lane_sites_from, _rest_multipliers(g)
     path = []
     for number, row in enumerate(die.rows):
         sites = range(die.sites) if number % 2 == 0 else range(die.sites - 1, -1, -1)
         path += [(row, site) for site in sites]
-    path = path[first:]
     most = die.sites * len(die.rows) - g.lanes
-    if not 0 <= first <= most:
-        raise ValueError(f"board {board.name!r}: lane_sites_from is {first}; accepted: 0..{most}")
+    if not len(rest) <= first <= most:
+        raise ValueError(f"board {board.name!r}: lane_sites_from is {first}; accepted: {len(rest)}..{most}")
     found = {}
-    for lane, ((multipliers, memories), site) in zip(range(g.lanes), path, strict=False):
-        column, kind = die.column(site), site % _SITES_A_BLOCK
+    for cells, site_of in ((rest, _multiplier), (_rest_memories(g), _memory)):
+        for cell, (row, site) in zip(cells, reversed(path[:first]), strict=False):
+            found[f"{CORE}.{cell}"] = site_of(die, row, site)
+    for lane, (row, site) in zip(range(g.lanes), path[first:], strict=False):
         if g.slices == 1:
-            offset = _MULTIPLIER_OFFSETS[kind]
-            cell = f"{ARRAY}.lane_{lane}.multiplier.multiplier"
-            found[cell] = f"X{column + offset}/Y{multipliers}/MULT18_{offset}"
-        cell = f"{ARRAY}.lane_{lane}.memory.block_0_0_0"
-        found[cell] = f"X{column + _MEMORY_OFFSETS[kind]}/Y{memories}/EBR{kind}"
+            found[f"{CORE}.array.lane_{lane}.multiplier.multiplier"] = _multiplier(die, row, site)
+        found[f"{CORE}.array.lane_{lane}.memory.block_0_0_0"] = _memory(die, row, site)
     return found
+
+
+def _multiplier(die: Die, row: tuple[int, int], site: int) -> str:
+    offset = _MULTIPLIER_OFFSETS[site % _SITES_A_BLOCK]
+    return f"X{die.column(site) + offset}/Y{row[0]}/MULT18_{offset}"
+
+
+def _memory(die: Die, row: tuple[int, int], site: int) -> str:
+    kind = site % _SITES_A_BLOCK
+    return f"X{die.column(site) + _MEMORY_OFFSETS[kind]}/Y{row[1]}/EBR{kind}"
+
+
+def _rest_multipliers(g: Geometry) -> list[str]:
+    """The core's other multipliers, those next to the first lane first; none where lanes have none."""
+    if g.slices > 1:
+        return []
+    cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise]
+    for i in range(g.readouts):
+        cells += [f"readout.pipe_{i}.gain*.{half}.multiplier" for half in ("high", "low")]
+        cells += [f"readout.pipe_{i}.noise.multiplier"] if g.noise else []
+    cells += [f"noise.root_0.{half}.multiplier" for half in ("high", "low") if g.noise]
+    return [*cells, "neuron.line.multiplier", "neuron.scaler.high.multiplier", "neuron.scaler.low.multiplier"]
+
+
+def _rest_memories(g: Geometry) -> list[str]:
+    """The core's other block RAMs likewise."""
+    if g.slices > 1:
+        return []
+    cells = [f"{buffer}.memory.block_0_{low}" for buffer in ("inputs*", "activations") for low in (0, 4)]
+    cells += [f"readout.gains_{i}.block_0_0_0" for i in range(g.readouts)]
+    cells += [f"noise.gaussian_{i}.table.block" for i in range(g.readouts) if g.noise]
+    cells += [f"neuron.base.block_0_0_{low}" for low in (0, 9)]
+    cells += [f"neuron.{table}.block_0_0_0" for table in ("bias", "settings")]
+    return [*cells, *(f"neuron.slope.block_0_0_{low}" for low in (0, 9)), "results.memory.block_0_0_0"]

@@ -13,6 +13,7 @@ ORANGECRAB_25F = Board(
     package="CSFBGA285",
     speed="8",
     clock_mhz=108,
+    aim=1.5,
     input_mhz=48,
     clock=Pin("A9"),
     uart_rx=Pin("N17"),

@@ -25,9 +25,8 @@ def route_arguments(board: Board, seed: int) -> list[str]:
     routed, limits = f"{seed}.{_ROUTED[board.family]}", f"top.{SUFFIX[board.family]}"
     if board.family == "ecp5":
         part = [f"--{board.device}", "--package", board.package, "--speed", board.speed]
-        # By itself router2 sends nets of many readers on detours: 82 MHz where router1 reaches 103.
-        again = ["--tmg-ripup"] if board.router == "router2" else []
-        return [*common, *part, "--router", board.router, *again, "--lpf", limits, "--textcfg", routed]
+        # router2 is faster, and sends nets of many readers on detours: 82 MHz where router1 reaches 103.
+        return [*common, *part, "--router", "router1", "--lpf", limits, "--textcfg", routed]
     if board.family == "ice40":
         return [*common, f"--{board.device}", "--package", board.package, "--pcf", limits, "--asc", routed]
     part = ["--device", board.device, "--vopt", f"family={board.package}", "--vopt", f"cst={limits}"]

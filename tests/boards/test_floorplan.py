@@ -35,9 +35,20 @@ def positions(board: Board, what: str) -> list[tuple[int, int]]:
     return [found[lane] for lane in sorted(found)]
 
 
-def test_every_lane_has_sites_of_its_own() -> None:
+def test_no_two_cells_share_a_site() -> None:
     sites = places(WIDE)
-    assert len(sites) == len(set(sites.values())) == 2 * WIDE.geometry.lanes
+    assert len(set(sites.values())) == len(sites)
+    assert len([cell for cell in sites if ".lane_" in cell]) == 2 * WIDE.geometry.lanes
+
+
+def test_what_feeds_the_array_stands_before_its_first_lane() -> None:
+    rest = {cell: site for cell, site in places(WIDE).items() if ".lane_" not in cell}
+    multipliers = [site for site in rest.values() if "MULT18" in site]
+    assert len(multipliers) == 8 + 3 * WIDE.geometry.readouts + 2 + 3
+    first = positions(WIDE, "multiplier")[0][0]
+    columns = [int(re.match(r"X(\d+)/", site)[1]) for site in rest.values()]  # type: ignore[index]
+    assert max(columns) < first
+    assert places(WIDE)["top.device.machine.core.scanner.square_0.multiplier"] == "X63/Y58/MULT18_5"
 
 
 @pytest.mark.parametrize(
@@ -68,13 +79,13 @@ def test_a_slice_parallel_array_has_no_multipliers() -> None:
 def test_the_script_places_and_counts_them() -> None:
     text = synthesis.script(WIDE)
     assert 'setattr -set BEL "X69/Y58/MULT18_0" top/c:top.device.machine.core.array.lane_0.multiplier' in text
-    assert "select -assert-count 256 top/a:BEL" in text
+    assert "select -assert-count 300 top/a:BEL" in text
     assert "BEL" not in synthesis.script(find_board("ulx3s-25f"))
 
 
-@pytest.mark.parametrize("first", [-1, 29])
+@pytest.mark.parametrize("first", [-1, 24, 29])
 def test_too_few_sites_are_refused(first: int) -> None:
-    with pytest.raises(ValueError, match=rf"lane_sites_from is {first}; accepted: 0..28"):
+    with pytest.raises(ValueError, match=rf"lane_sites_from is {first}; accepted: 25..28"):
         places(dataclasses.replace(WIDE, lane_sites_from=first))
 
 
