@@ -139,6 +139,8 @@ def _report(
         "readouts": g.readouts,
         "geometry": g.hardware_fields(),
         "clock_mhz": board.clock_mhz,
+        "aim": board.asked,
+        "lane_sites_from": board.lane_sites_from,
         "fmax_mhz": round(result.fmax_mhz, 2),
         "fmax_is": _fmax_words(board),
         "timing_met": result.met,

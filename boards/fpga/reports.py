@@ -33,16 +33,17 @@ def load(board: str) -> dict[str, Any] | None:
 
 
 def is_current(report: dict[str, Any], board: Board) -> bool:
-    """Whether a build of ``board`` as it stands would place and route what ``report`` is of."""
-    made_from = (
-        report["build_id"],
-        report["clock_mhz"],
-        report["device"],
-        report["package"],
-        report["speed"],
-    )
-    now = (f"{build_id(board.geometry):016x}", board.clock_mhz, board.device, board.package, board.speed)
-    return made_from == now
+    """Whether a build of ``board`` as it stands would place and route what ``report`` is of, and likewise."""
+    now = {
+        "build_id": f"{build_id(board.geometry):016x}",
+        "clock_mhz": board.clock_mhz,
+        "device": board.device,
+        "package": board.package,
+        "speed": board.speed,
+        "aim": board.asked,
+        "lane_sites_from": board.lane_sites_from,
+    }
+    return all(report[field] == value for field, value in now.items())
 
 
 def summaries() -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ BOARDS = (
     # With virtual chips and campaigns, which take half of its block RAMs.
     Board(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
     # Without them: smaller and faster.
-    Board(name="ulx3s-85f-lean", clock_mhz=140, lane_sites_from=28, **_COMMON, **ECP5_85F_LEAN),
+    Board(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
     Board(name="ulx3s-85f-128", clock_mhz=125, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
     # 512 one-bit multiply-adds a cycle, for networks of one-bit converters.
     Board(name="ulx3s-85f-serial", clock_mhz=100, **_COMMON, **ECP5_85F_SERIAL),

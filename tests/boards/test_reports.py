@@ -31,6 +31,8 @@ def a_report(**changes: Any) -> dict[str, Any]:
         "package": BOARD.package,
         "speed": BOARD.speed,
         "clock_mhz": BOARD.clock_mhz,
+        "aim": BOARD.asked,
+        "lane_sites_from": BOARD.lane_sites_from,
         "build_id": f"{build_id(BOARD.geometry):016x}",
     }
     figures = {"fmax_mhz": 120.0, "timing_met": True, "luts": 1000, "ffs": 2000, "dsps": 10, "brams": 20}
@@ -73,7 +75,14 @@ def test_a_worse_one_needs_a_reason(
 
 
 @pytest.mark.parametrize(
-    "change", [{"build_id": "0" * 16}, {"clock_mhz": BOARD.clock_mhz + 1}, {"speed": "8"}, {"device": "45k"}]
+    "change",
+    [
+        {"build_id": "0" * 16},
+        {"clock_mhz": BOARD.clock_mhz + 1},
+        {"speed": "8"},
+        {"device": "45k"},
+        {"aim": 1.1},
+    ],
 )
 def test_a_report_of_something_else_is_refused(
     change: dict[str, Any], committed: Path, tmp_path: Path
