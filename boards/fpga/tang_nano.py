@@ -48,8 +48,8 @@ TANG_NANO_9K = Board(
         ("block", "activations.memory/m:*"),
     ),
     pins_from="amaranth_boards.tang_nano_9k",
-    note="nextpnr finds no legal placement at 7,830 of 8,640 LUTs and 6,073 of 6,480 flip-flops (four lanes, "
-    "no noise)",
+    note="does not fit: 9,162 of 6,480 flip-flops with four lanes and no noise; most are the pipelines that make "
+    "large chips fast",
 )
 TANG_NANO_20K = dataclasses.replace(
     TANG_NANO_9K.resized(
