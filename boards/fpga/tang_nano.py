@@ -48,8 +48,8 @@ TANG_NANO_9K = Board(
         ("block", "activations.memory/m:*"),
     ),
     pins_from="amaranth_boards.tang_nano_9k",
-    note="does not fit: 9,162 of 6,480 flip-flops with four lanes and no noise; most are the pipelines that make "
-    "large chips fast",
+    note="does not fit: 9,162 of 6,480 flip-flops with four lanes and no noise; most are the pipelines that "
+    "make large chips fast",
 )
 TANG_NANO_20K = dataclasses.replace(
     TANG_NANO_9K.resized(
