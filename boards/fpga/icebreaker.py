@@ -40,6 +40,6 @@ ICEBREAKER = Board(
     loader="ice40_generic",
     pins_from="amaranth_boards.icebreaker",
     note="does not fit: 10,864 flip-flops on 5,280 logic cells, 10 of 8 multipliers and 38 of 30 block RAMs "
-    "with four lanes and no noise; most are link, sequencer and pipelines, which do not shrink with the lanes",
+    "with four lanes and no noise; most are link, sequencer and pipelines, which do not shrink with lanes",
 )
 BOARDS = (ICEBREAKER,)
