@@ -17,6 +17,7 @@ from boards.fpga.board import Board
 from boards.fpga.constraints import SUFFIX, constraints
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.performance import performance
+from boards.fpga.reports import made_from
 from emulator.spec import ChipImage
 
 STAGES = ("rtl", "synthesis", "place and route", "bitstream")
@@ -91,8 +92,7 @@ def _stages(
     yosys = tools.find("yosys")
     placer = tools.find(route.PLACER[board.family])
     packer = tools.find(route.PACKER[board.family])
-    identity = build_id(board.geometry)
-    (work / "top.il").write_text(synthesis.board_rtlil(board, identity))
+    (work / "top.il").write_text(synthesis.board_rtlil(board, build_id(board.geometry)))
     (work / f"top.{SUFFIX[board.family]}").write_text(constraints(board))
     shutil.copy(synthesis.SOFT, work)
     (work / "synth.ys").write_text(synthesis.script(board))
@@ -116,31 +116,24 @@ def _stages(
         ended(STAGES[3])
     versions = [yosys.version, placer.version, packer.version]
     _keep(board, work, seed)
-    return _report(board, identity, image, result, seed) | {
+    return _report(board, image, result, seed) | {
         "seeds": tried,
         "wall_s": wall,
         "tools": versions,
     }
 
 
-def _report(
-    board: Board, identity: int, image: ChipImage, result: timing.Timing, seed: int
-) -> dict[str, Any]:
+def _report(board: Board, image: ChipImage, result: timing.Timing, seed: int) -> dict[str, Any]:
     g = board.geometry
     used: dict[str, int] = {name: count for name, (count, _) in result.used.items()}
     available = {f"{name}_available": count for name, (_, count) in result.used.items()}
     return {
         "board": board.name,
         "family": board.family,
-        "device": board.device,
-        "package": board.package,
-        "speed": board.speed,
+        **made_from(board),
         "lanes": g.lanes,
         "readouts": g.readouts,
         "geometry": g.hardware_fields(),
-        "clock_mhz": board.clock_mhz,
-        "aim": board.asked,
-        "lane_sites_from": board.lane_sites_from,
         "fmax_mhz": round(result.fmax_mhz, 2),
         "fmax_is": _fmax_words(board),
         "timing_met": result.met,
@@ -150,7 +143,6 @@ def _report(
         "baud": board.baud,
         # A board whose timing fails would have to run slower.
         **performance(board, image, board.clock_mhz if result.met else result.fmax_mhz),
-        "build_id": f"{identity:016x}",
         "seed": seed,
         "critical_paths": [asdict(path) for path in result.paths],
     }

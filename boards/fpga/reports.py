@@ -32,9 +32,9 @@ def load(board: str) -> dict[str, Any] | None:
     return content
 
 
-def is_current(report: dict[str, Any], board: Board) -> bool:
-    """Whether a build of ``board`` as it stands would place and route what ``report`` is of, and likewise."""
-    now = {
+def made_from(board: Board) -> dict[str, Any]:
+    """The fields of a report that say what was placed and routed, and how."""
+    return {
         "build_id": f"{build_id(board.geometry):016x}",
         "clock_mhz": board.clock_mhz,
         "device": board.device,
@@ -43,7 +43,11 @@ def is_current(report: dict[str, Any], board: Board) -> bool:
         "aim": board.asked,
         "lane_sites_from": board.lane_sites_from,
     }
-    return all(report[field] == value for field, value in now.items())
+
+
+def is_current(report: dict[str, Any], board: Board) -> bool:
+    """Whether a build of ``board`` as it stands would place and route what ``report`` is of, and likewise."""
+    return all(report[field] == value for field, value in made_from(board).items())
 
 
 def summaries() -> list[dict[str, Any]]:

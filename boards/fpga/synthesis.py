@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 from boards.fpga.board import Board, Family
+from boards.fpga.floorplan import CORE as CORE_CELL
 from boards.fpga.floorplan import places
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
 """Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
-CORE = "top.top.device.machine.core"
+CORE = f"top.{CORE_CELL}"
 """Hierarchical name of the core in the board's top."""
 SYNTH: dict[Family, str] = {
     "ecp5": "synth_ecp5 -top top -abc9",

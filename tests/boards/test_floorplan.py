@@ -24,14 +24,20 @@ MEMORIES = (
 )
 
 
+def position(site: str) -> tuple[int, int]:
+    """(column, row) of a site as nextpnr names it."""
+    named = re.fullmatch(r"X(\d+)/Y(\d+)/(?:MULT18_|EBR)\d", site)
+    assert named, site
+    return int(named[1]), int(named[2])
+
+
 def positions(board: Board, what: str) -> list[tuple[int, int]]:
     """(column, row) of every lane's multiplier or memory."""
     found = {}
     for cell, site in places(board).items():
         lane = re.fullmatch(rf"top\.device\.machine\.core\.array\.lane_(\d+)\.{what}\..*", cell)
         if lane:
-            x, y = re.fullmatch(r"X(\d+)/Y(\d+)/(?:MULT18_|EBR)\d", site).groups()  # type: ignore[union-attr]
-            found[int(lane[1])] = int(x), int(y)
+            found[int(lane[1])] = position(site)
     return [found[lane] for lane in sorted(found)]
 
 
@@ -46,8 +52,7 @@ def test_what_feeds_the_array_stands_before_its_first_lane() -> None:
     multipliers = [site for site in rest.values() if "MULT18" in site]
     assert len(multipliers) == 8 + 3 * WIDE.geometry.readouts + 2 + 3
     first = positions(WIDE, "multiplier")[0][0]
-    columns = [int(re.match(r"X(\d+)/", site)[1]) for site in rest.values()]  # type: ignore[index]
-    assert max(columns) < first
+    assert max(position(site)[0] for site in rest.values()) < first
     assert places(WIDE)["top.device.machine.core.scanner.square_0.multiplier"] == "X63/Y58/MULT18_5"
 
 

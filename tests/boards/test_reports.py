@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from boards.build_id import build_id
 from boards.fpga import commit, find_board, regression, reports
-from boards.fpga.reports import is_current
+from boards.fpga.reports import is_current, made_from
 
 BOARD = find_board("ulx3s-25f")
 
@@ -25,16 +24,7 @@ def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def a_report(**changes: Any) -> dict[str, Any]:
-    of_now = {
-        "board": BOARD.name,
-        "device": BOARD.device,
-        "package": BOARD.package,
-        "speed": BOARD.speed,
-        "clock_mhz": BOARD.clock_mhz,
-        "aim": BOARD.asked,
-        "lane_sites_from": BOARD.lane_sites_from,
-        "build_id": f"{build_id(BOARD.geometry):016x}",
-    }
+    of_now = {"board": BOARD.name} | made_from(BOARD)
     figures = {"fmax_mhz": 120.0, "timing_met": True, "luts": 1000, "ffs": 2000, "dsps": 10, "brams": 20}
     return of_now | figures | changes
 
