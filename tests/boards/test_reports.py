@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from boards.fpga import commit, find_board, regression, reports
-from boards.fpga.reports import is_current, made_from
+from boards.fpga.reports import is_current, made_from, netlist
 
 BOARD = find_board("ulx3s-25f")
 
@@ -67,7 +67,7 @@ def test_a_worse_one_needs_a_reason(
 @pytest.mark.parametrize(
     "change",
     [
-        {"build_id": "0" * 16},
+        {"build_id": "0" * 16, "netlist": "0" * 16},
         {"clock_mhz": BOARD.clock_mhz + 1},
         {"speed": "8"},
         {"device": "45k"},
@@ -81,6 +81,16 @@ def test_a_report_of_something_else_is_refused(
     assert not is_current(a_report(**change), BOARD)
     assert commit.main([built(tmp_path, **change)]) == 1
     assert not committed.exists()
+
+
+def test_a_report_of_the_same_netlist_stands_whatever_else_changed() -> None:
+    assert is_current(a_report(build_id="0" * 16), BOARD)
+
+
+def test_the_netlist_tells_boards_apart_by_what_shapes_their_rtl() -> None:
+    other = BOARD.resized("other", curves=32)
+    assert netlist(BOARD) == netlist(BOARD.resized("another"))
+    assert netlist(other) != netlist(BOARD)
 
 
 def test_only_changed_gateware_is_placed_again(
@@ -98,6 +108,6 @@ def test_only_changed_gateware_is_placed_again(
     assert placed == []
     assert "of this gateware: 120.0 MHz" in capsys.readouterr().out
     assert regression.main([BOARD.name]) == 1
-    committed.write_text(json.dumps(a_report(build_id="1" * 16)))
+    committed.write_text(json.dumps(a_report(build_id="1" * 16, netlist="1" * 16)))
     assert regression.main(["--changed", BOARD.name]) == 1
     assert placed == [BOARD.name] * 2
