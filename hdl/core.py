@@ -23,6 +23,7 @@ from hdl.readout import Readout
 from hdl.redraw import Redraw
 from hdl.scanner import Scanner
 from hdl.sequencer import Sequencer
+from hdl.slice_noise import SliceNoise
 
 PASS_DEPTH = 4
 """Passes that may wait for each block; times the slices that make up one tile together."""
@@ -241,7 +242,7 @@ class Core(wiring.Component):
         queues = [feed, read]
         if g.noise:
             m.submodules.noise_queue = queue = Queue(noise_layout(g), PASS_DEPTH * g.slices)
-            m.submodules.noise = noise = Noise(g)
+            m.submodules.noise = noise = SliceNoise(g) if g.slices > 1 else Noise(g)
             queues.append(queue)
             wiring.connect(m, queue.o, noise.passes)
             wiring.connect(m, noise.sigma, readout.sigma)

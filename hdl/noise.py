@@ -22,31 +22,34 @@ ENERGY_IN_FLIGHT = 8
 """Passes the scanner may have begun between reading ``energy_room`` and delivering their energy."""
 
 
+def noise_ports(geometry: Geometry) -> dict[str, wiring.Member]:
+    """Ports of a noise generator."""
+    return {
+        "passes": In(stream.Signature(noise_layout(geometry))),
+        "energy": In(energy_layout(geometry)),
+        "energy_valid": In(1),
+        "energy_room": Out(1),
+        "seed": In(64),
+        "stream": In(32),
+        "sigma": Out(stream.Signature(16)),
+        "samples": Out(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
+        "samples_level": Out(bits_for(Noise.sample_depth(geometry))),
+    }
+
+
 class Noise(wiring.Component):
     """For each pass: sigma once, then P Gaussian samples g (Q4.8) for every P columns.
 
     A pass's first column is a multiple of P. Passes without noise yield sigma 0 and no samples. Throughput:
     one sample a cycle and pipe, after about 35 cycles of key schedule and square root a pass that overlap the
     array. Slices that the array adds at once have theirs worked out beside each other, from the one S
-    of each in ``energy``. Resources: a Speck64/128 round and a square root for each of these, and P sample
+    of each in ``energy``, but pass by pass; ``hdl.slice_noise`` takes a tile at a time. Resources: a Speck64/128 round and a square root for each of these, and P sample
     pipes (``hdl.gaussian``).
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
-        super().__init__(
-            {
-                "passes": In(stream.Signature(noise_layout(geometry))),
-                "energy": In(energy_layout(geometry)),
-                "energy_valid": In(1),
-                "energy_room": Out(1),
-                "seed": In(64),
-                "stream": In(32),
-                "sigma": Out(stream.Signature(16)),
-                "samples": Out(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
-                "samples_level": Out(bits_for(self.sample_depth(geometry))),
-            }
-        )
+        super().__init__(noise_ports(geometry))
 
     @staticmethod
     def sample_depth(geometry: Geometry) -> int:

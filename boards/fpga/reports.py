@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,12 @@ def load(board: str) -> dict[str, Any] | None:
 
 def netlist(board: Board) -> str:
     """Digest of the board's RTL, its build id left out: what a change of sources elsewhere leaves alone."""
-    return hashlib.sha256(board_rtlil(board, 0).encode()).hexdigest()[:16]
+    numbers: dict[str, int] = {}
+    # Amaranth numbers some names in the order in which anything at all was made, used or not.
+    text = re.sub(
+        r"\\port\$\d+", lambda m: f"\\port${numbers.setdefault(m[0], len(numbers))}", board_rtlil(board, 0)
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def built_id(board: Board) -> str:

@@ -17,6 +17,7 @@ from hdl.noise import Noise
 from hdl.readout import Readout
 from hdl.redraw import Redraw
 from hdl.sequencer import Sequencer
+from hdl.slice_noise import SliceNoise
 from tests.hdl.simulate import simulate
 
 TINY = PRESETS["tiny"]
@@ -42,6 +43,13 @@ def test_array_of_slices_equals_golden(tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=12, readouts=4, slices=8)
     fields = json.dumps(dataclasses.asdict(geometry))
     simulate(Array(geometry), "bench_array", tmp_path, GEOMETRY=fields)
+
+
+@pytest.mark.parametrize("readouts", [4, 16])
+def test_noise_of_slices_equals_golden(readouts: int, tmp_path: Path) -> None:
+    geometry = dataclasses.replace(TINY, lanes=16, readouts=readouts, slices=8)
+    fields = json.dumps(dataclasses.asdict(geometry))
+    simulate(SliceNoise(geometry), "bench_noise", tmp_path, GEOMETRY=fields)
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
