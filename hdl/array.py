@@ -12,7 +12,7 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.delay import delayed
-from hdl.lane import FLAG_STAGE, X_STAGE, Lane
+from hdl.lane import FLAG_STAGE, KEPT, X_STAGE, Lane
 from hdl.layouts import (
     GROUP_LANES,
     cell_layout,
@@ -24,14 +24,21 @@ from hdl.layouts import (
 )
 from hdl.memory import READ_LATENCY
 from hdl.own import own
+from hdl.pipeline import Pipeline, cycles
 from hdl.slice_lane import SliceLane
 
 CAPTURE_LATENCY = FLAG_STAGE + 3
-"""Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
+"""Cycles from a pass's last row on ``row`` until the first group's column registers take the sums (fewer on a
+compact platform: ``capture_latency``)."""
 PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
 MOVING_LANES = 2
 """Lanes that share a copy of their input and of what moves their column registers."""
+
+
+def capture_latency(platform: object) -> int:
+    """CAPTURE_LATENCY on ``platform``."""
+    return cycles(platform, KEPT, 0, FLAG_STAGE) + CAPTURE_LATENCY - FLAG_STAGE
 
 
 def skew(geometry: Geometry) -> int:
@@ -139,17 +146,19 @@ class Array(wiring.Component):
             m.d.sync += poke.eq(self.poke_entry)
         address = Signal(row.address.shape(), name=f"address_{first}", reset_less=True)
         m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
+        pipeline = Pipeline(m, platform, KEPT)
         flags = own(m, platform, Cat(row.valid, row.first & row.valid, row.last), f"flags_{first}")
-        flags = delayed(m, flags, FLAG_STAGE - 1, f"flags_{first}")
+        flags = pipeline.delayed(flags, 0, FLAG_STAGE - 1, f"flags_{first}")
         if g.slices > 1:
             # Without a row nothing is added and nothing loaded.
             x = own(m, platform, row.x & row.valid.replicate(8), f"x_{first}")
-            x = delayed(m, x, FLAG_STAGE - 1, f"x_{first}")
+            x = pipeline.delayed(x, 0, FLAG_STAGE - 1, f"x_{first}")
         else:
-            x = delayed(m, own(m, platform, row.x, f"x_{first}"), X_STAGE - 1, f"x_{first}")
+            x = own(m, platform, row.x, f"x_{first}")
+            x = pipeline.delayed(x, 0, X_STAGE - 1, f"x_{first}")
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
-        m.d.sync += ends.eq(flags[0] & flags[2])
+        m.d[pipeline.at(FLAG_STAGE)] += ends.eq(flags[0] & flags[2])
         moves = []
         for i in range(0, count, MOVING_LANES):
             signals = Cat(ends, self.advance, ends | self.shift | self.advance)
@@ -158,9 +167,9 @@ class Array(wiring.Component):
         lanes: list[Lane | SliceLane] = []
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
             m.submodules[f"lane_{i}"] = lane = SliceLane(g) if g.slices > 1 else Lane(g)
-            valid, load = own(m, platform, flags[:2], f"flags_of_{i}")
+            valid, load = pipeline.own(flags[:2], FLAG_STAGE, f"flags_of_{i}")
             if (i - first) % MOVING_LANES == 0:
-                x_here = own(m, platform, x, f"x_of_{i}")
+                x_here = pipeline.own(x, FLAG_STAGE if g.slices > 1 else X_STAGE, f"x_of_{i}")
             write = Signal(name=f"write_{i}")
             place = (i - first) // at_once
             m.d.comb += [

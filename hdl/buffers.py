@@ -14,8 +14,9 @@ from hdl.memory import RegisteredMemory
 
 
 class RowBuffer(wiring.Component):
-    """Two banks of ``max_inputs`` codes: written one a cycle, read eight a cycle, two cycles behind.
+    """Two banks of ``max_inputs`` codes: written one a cycle, read eight a cycle.
 
+    ``read_data`` is two cycles behind ``read_address``, on a compact platform one.
     ``write_address`` is index | bank above; ``read_address`` is word | bank above. Resources: a memory of
     16 * max_inputs bits.
     """
@@ -34,7 +35,7 @@ class RowBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = RegisteredMemory(unsigned(8), self.words, parts=WORD_ROWS)
+        m.submodules.memory = memory = RegisteredMemory(unsigned(8), self.words, parts=WORD_ROWS, early=True)
         low = exact_log2(WORD_ROWS)
         # A register in front: what it is written with comes from afar, and is not read before long.
         m.d.sync += [

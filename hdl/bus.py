@@ -19,6 +19,7 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.registers import REGISTERS
+from hdl.target import is_compact
 
 READ_WAIT = 13
 WRITE_WAIT = 7
@@ -61,7 +62,7 @@ class Decoder(wiring.Component):
     """Routes accesses to the windows and answers out-of-range addresses with ``error``.
 
     Latency: a read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4. Resources: about 400 LUTs and
-    90 flip-flops a window.
+    90 flip-flops a window, on a compact platform two.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -74,7 +75,7 @@ class Decoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bus = self.bus
+        bus, compact = self.bus, is_compact(platform)
         # Registered once on the way in and once on the way out: the windows are spread over the chip.
         address = Signal(32)
         data = Signal(32)
@@ -105,10 +106,15 @@ class Decoder(wiring.Component):
                 hit.eq(chosen & below),
                 window.select.eq(active & chosen),
                 window.write.eq(strobe & hit),
-                answer.eq(window.read_data & chosen.replicate(32)),
             ]
+            m.d["comb" if compact else "sync"] += answer.eq(window.read_data & chosen.replicate(32))
             # The windows lie all over the chip: each has registers of its own. What loads them tells them
             # apart; the synthesiser would make one of equal ones.
+            if compact:
+                m.d.comb += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
+                inside.append(hit)
+                answers.append(answer)
+                continue
             with m.If(chosen):
                 m.d.sync += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
             inside.append(hit)

@@ -8,23 +8,26 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from hdl.delay import delayed
 from hdl.gated_accumulator import GatedAccumulator
 from hdl.layouts import cell_layout, column_shape
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.pipeline import Pipeline
 
 X_STAGE = READ_LATENCY + 1
 """Cycles after ``address`` at which ``x`` is taken."""
 FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY + 1
 """Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
+KEPT = (1, 6)
+"""Stages that are registers on a compact platform too: the memory's and the multiplier's."""
 
 
 class Lane(wiring.Component):
     """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x * w[address] : 0).
 
     Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
-    X_STAGE. ``write`` has a bit for the weight and, where virtual chips are built, one for the target.
+    X_STAGE (on a compact platform as many of these stages as are KEPT). ``write`` has a bit for the weight and,
+    where virtual chips are built, one for the target.
     Resources: one multiplier, one memory of weight_depth cells, a ``GatedAccumulator``.
     """
 
@@ -49,8 +52,9 @@ class Lane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
+        pipeline = Pipeline(m, platform, KEPT)
         m.submodules.memory = memory = RegisteredMemory(
-            signed(g.weight_bits), g.weight_depth, parts=self.parts
+            signed(g.weight_bits), g.weight_depth, parts=self.parts, early=True
         )
         m.submodules.multiplier = multiplier = Multiplier(signed(g.weight_bits), unsigned(8))
         m.d.comb += [
@@ -59,7 +63,7 @@ class Lane(wiring.Component):
             memory.write_address.eq(self.write_address),
             memory.write_data.eq(self.write_data.replicate(self.parts)),
             # Block RAMs and multipliers stand in columns apart: a register on the way.
-            self.cell.eq(delayed(m, memory.data, 1, "cell")),
+            self.cell.eq(pipeline.delayed(memory.data, READ_LATENCY, X_STAGE, "cell")),
             multiplier.a.eq(self.cell.weight),
             multiplier.b.eq(self.x),
         ]
@@ -68,7 +72,7 @@ class Lane(wiring.Component):
             total.load.eq(self.load),
             total.gate.eq(self.gate),
             # A multiplier's output register is slow: another one before the adder.
-            total.addend.eq(delayed(m, multiplier.product, 1, "product")),
+            total.addend.eq(pipeline.delayed(multiplier.product, FLAG_STAGE - 1, FLAG_STAGE, "product")),
             self.accumulator.eq(total.sum),
         ]
         return m

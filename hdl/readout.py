@@ -13,16 +13,17 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.array import CAPTURE_LATENCY
+from hdl.array import capture_latency
 from hdl.bus import WindowSignature
 from hdl.layouts import column_shape, group_layout, readout_layout
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.noise import Noise
-from hdl.own import own
+from hdl.pipeline import Pipeline
 from hdl.queue import Queue
 from hdl.readout_pipe import (
     GAIN_STAGE,
     HALF_STAGE,
+    KEPT,
     PIPE_LATENCY,
     SETTINGS_STAGES,
     TOP_STAGE,
@@ -36,7 +37,8 @@ SETTINGS_BITS = 28
 class Readout(wiring.Component):
     """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
 
-    A pass takes ceil(columns / P) cycles and 3 between passes, PIPE_LATENCY + 1 more until ``partials``.
+    A pass takes ceil(columns / P) cycles and 3 between passes, PIPE_LATENCY + 1 more until ``partials``
+    (fewer on a compact platform).
     ``advance`` asks the array for the columns of the next slice, where it has added several at once.
     ``release`` tells the emitter that the column registers will be free by the time its next last row
     has come through. Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
@@ -71,6 +73,7 @@ class Readout(wiring.Component):
         m = Module()
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
+        capture = capture_latency(platform)
         now = self.passes.payload
         m.submodules.groups = groups = Queue(group_layout(g), 4)
         layout = ArrayLayout(signed(32), g.readouts)
@@ -96,7 +99,7 @@ class Readout(wiring.Component):
         m.d.comb += [
             step.eq(running),
             self.shift.eq(step),
-            # The emitter's next last row reaches the column registers CAPTURE_LATENCY + 3 later.
+            # The emitter's next last row reaches the column registers ``capture`` + 3 cycles later.
             self.advance.eq(ending & ~tile_end),
             self.release.eq(step & tile_end & releasing),
             self.samples.ready.eq(step & now.noisy),
@@ -110,10 +113,10 @@ class Readout(wiring.Component):
         slot = Signal(range(max(self.steps, 2)))
         with m.If(begin):
             m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(now.column >> step_log2)]
-            m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= CAPTURE_LATENCY)]
+            m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= capture)]
         with m.If(step):
             m.d.sync += [count.eq(count - 1), slot.eq(slot + 1), entry.eq(entry + 1)]
-            m.d.sync += [final.eq(count == 2), releasing.eq(count == CAPTURE_LATENCY + 1)]
+            m.d.sync += [final.eq(count == 2), releasing.eq(count == capture + 1)]
         with m.If(ending):
             m.d.sync += running.eq(0)
         with m.If(self.capture):
@@ -150,15 +153,16 @@ class Readout(wiring.Component):
             settings.shift.eq(Mux(now.analog, 0, now.shift)),
             settings.lshift.eq(now.lshift),
         ]
-        for early, late in itertools.pairwise(stages):
-            m.d.sync += late.eq(early)
+        self.pipeline = pipeline = Pipeline(m, platform, KEPT)
+        for stage, (early, late) in enumerate(itertools.pairwise(stages), 1):
+            m.d[pipeline.at(stage)] += late.eq(early)
         half = Signal(SHIFT_MAX + 1, reset_less=True)
-        m.d.sync += half.eq((Const(1, 1) << stages[HALF_STAGE - 1].settings.shift) >> 1)
+        m.d[pipeline.at(HALF_STAGE)] += half.eq((Const(1, 1) << stages[HALF_STAGE - 1].settings.shift) >> 1)
         top = Signal(12, reset_less=True)
         with m.Switch(stages[TOP_STAGE - 1].settings.adc_bits):
             for bits in ADC_BITS:
                 with m.Case(bits):
-                    m.d.sync += top.eq((1 << (bits - 1)) - 1)
+                    m.d[pipeline.at(TOP_STAGE)] += top.eq((1 << (bits - 1)) - 1)
 
         gains = self._settings(m, stages[GAIN_STAGE - READ_LATENCY].entry)
         pipes = []
@@ -176,19 +180,18 @@ class Readout(wiring.Component):
             ]
             for n in SETTINGS_STAGES:
                 m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)
-        self._accumulate(m, platform, pipes, stages, partials)
+        self._accumulate(m, pipes, stages, partials)
         return m
 
     def _accumulate(
         self,
         m: Module,
-        platform: object,
         pipes: list[ReadoutPipe],
         stages: list[Signal],
         partials: Queue,
     ) -> None:
         """p of the lanes in one group, read one cycle before its increment arrives."""
-        g = self.geometry
+        g, pipeline = self.geometry, self.pipeline
         end = stages[PIPE_LATENCY]
         total = Signal(ArrayLayout(signed(32), g.readouts))
         m.d.comb += self.added.eq(end.valid)
@@ -196,15 +199,15 @@ class Readout(wiring.Component):
             m.submodules[f"sums_{i}"] = sums = Memory(shape=signed(32), depth=max(self.steps, 2), init=[])
             write, read = sums.write_port(), sums.read_port()
             enable, first = (
-                own(m, platform, s, f"{n}_{i}")
+                pipeline.own(s, PIPE_LATENCY, f"{n}_{i}")
                 for n, s in (
                     ("adds", stages[PIPE_LATENCY - 1].valid),
                     ("begins", stages[PIPE_LATENCY - 1].first),
                 )
             )
             m.d.comb += [
-                read.addr.eq(own(m, platform, stages[PIPE_LATENCY - 2].slot, f"read_slot_{i}")),
-                write.addr.eq(own(m, platform, stages[PIPE_LATENCY - 1].slot, f"write_slot_{i}")),
+                read.addr.eq(pipeline.own(stages[PIPE_LATENCY - 2].slot, PIPE_LATENCY - 1, f"read_slot_{i}")),
+                write.addr.eq(pipeline.own(stages[PIPE_LATENCY - 1].slot, PIPE_LATENCY, f"write_slot_{i}")),
                 write.en.eq(enable),
                 write.data.eq(total[i]),
                 self.increments[i].eq(pipe.increment),
@@ -222,7 +225,7 @@ class Readout(wiring.Component):
         bank, row = window.address[:step_log2], window.address[step_log2:]
         data = []
         for i in range(g.readouts):
-            memory = RegisteredMemory(SETTINGS_BITS, g.columns // g.readouts)
+            memory = RegisteredMemory(SETTINGS_BITS, g.columns // g.readouts, early=True)
             m.submodules[f"gains_{i}"] = memory
             m.d.comb += [
                 memory.address.eq(Mux(window.select, row, entry)),

@@ -17,18 +17,14 @@ from emulator.spec.registers import COUNTERS, REGISTERS, identity
 from hdl.bus import WindowSignature
 from hdl.core import event_layout
 from hdl.link.receiver import link_event_layout
+from hdl.target import is_compact
 
 Item = TypeVar("Item")
 
 READ_LATENCY = 4
 """Cycles from ``address`` to ``read_data``."""
 
-CONTROL = (
-    "program_tag",
-    "host_mark",
-    "noise_enable",
-    "seed_low",
-    "seed_high",
+CAMPAIGN = (
     "stuck_low",
     "stuck_high",
     "stuck_codes",
@@ -38,6 +34,14 @@ CONTROL = (
     "campaign_draws",
     "campaign_first_index",
 )
+CONTROL = (
+    "program_tag",
+    "host_mark",
+    "noise_enable",
+    "seed_low",
+    "seed_high",
+    *CAMPAIGN,
+)
 
 
 class Registers(wiring.Component):
@@ -45,10 +49,12 @@ class Registers(wiring.Component):
 
     Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
     counters 3; an event is counted 3 cycles after it, a link's 2.
-    Resources: 48 flip-flops for each counter and control register.
+    Resources: 48 flip-flops for each counter and control register. On a compact platform the read multiplexer
+    has no registers of its own, and those of campaigns, where the geometry has none, read as 0.
     """
 
     def __init__(self, geometry: Geometry, build_id: int) -> None:
+        self.geometry = geometry
         self.constants = identity(geometry, build_id)
         super().__init__(
             {name: Out(32) for name in CONTROL}
@@ -68,6 +74,8 @@ class Registers(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         window = self.window
+        self.compact = is_compact(platform)
+        left_out = CAMPAIGN if self.compact and not self.geometry.redraw else ()
         # The decoder lets nothing through beyond the last register.
         address = window.address[: bits_for(len(REGISTERS) - 1)]
         # The address is taken apart once, for reads and writes: one register for each it may stand for.
@@ -79,7 +87,7 @@ class Registers(wiring.Component):
         for register in REGISTERS:
             chosen = self.chosen[register.name] = Signal(name=f"chosen_{register.name}")
             m.d.sync += chosen.eq(address == register.address)
-            if register.access == "rw":
+            if register.access == "rw" and register.name not in left_out:
                 held = values.setdefault(register.name, Signal(32, name=register.name))
                 with m.If(write & chosen):
                     m.d.sync += held.eq(window.write_data)
@@ -103,17 +111,17 @@ class Registers(wiring.Component):
         Two gated registers are one look-up table a bit, an OR of four too. The constants are gated at once:
         a bit of theirs only says which of them have it.
         """
-        window = self.window
+        window, step = self.window, "comb" if self.compact else "sync"
         read = [register for register in REGISTERS if register.access != "wo"]
         fixed = [register for register in read if register.name in self.constants]
         moving = [register for register in read if register.name not in self.constants]
         words = []
         for i, group in enumerate([*_groups(moving, 2), fixed]):
             gated = Signal(32, name=f"gated_{i}")
-            m.d.sync += gated.eq(_any(values[r.name] & self.chosen[r.name].replicate(32) for r in group))
+            m.d[step] += gated.eq(_any(values[r.name] & self.chosen[r.name].replicate(32) for r in group))
             words.append(gated)
         merged = [Signal(32, name=f"merged_{i}") for i in range(-(-len(words) // 4))]
-        m.d.sync += [word.eq(_any(group)) for word, group in zip(merged, _groups(words, 4), strict=True)]
+        m.d[step] += [word.eq(_any(group)) for word, group in zip(merged, _groups(words, 4), strict=True)]
         m.d.sync += window.read_data.eq(_any(merged))
 
     def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:

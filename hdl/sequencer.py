@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth import Const, Module, Mux, Signal
+from contextlib import nullcontext
+
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -13,12 +16,14 @@ from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
 from hdl.bus import WindowSignature
 from hdl.delay import delayed
 from hdl.layouts import pass_layout, start_layout
+from hdl.memory import RegisteredMemory
+from hdl.target import is_compact
 
 
 class Sequencer(wiring.Component):
     """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
 
-    One pass every 3 cycles at most, far ahead of the array. Where the array adds all slices at once, ``feed``
+    One pass every 3 cycles at most, far ahead of the array (a compact platform takes twelve more a layer). Where the array adds all slices at once, ``feed``
     counts with slice 0 only. ``inputs`` is layer 0's input length;
     ``noise_enable`` 0 issues every pass as noiseless. Resources: layers * 256 bits of memory and about
     250 LUTs of counters and comparators.
@@ -39,7 +44,7 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        words = self._descriptors(m)
+        words = self._words(m) if is_compact(platform) else self._descriptors(m)
 
         def field(name: str) -> Signal:
             word, low, width = DESCRIPTOR[name]
@@ -133,7 +138,10 @@ class Sequencer(wiring.Component):
             beginning.eq(0),
         ]
         m.d.comb += self.passes.valid.eq(offering)
-        settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
+        if is_compact(platform):
+            settled = self.settled
+        else:
+            settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
         with m.FSM():
             with m.State("idle"):
                 # The descriptor read here is layer 0's, unless the bus is at it.
@@ -147,8 +155,9 @@ class Sequencer(wiring.Component):
             with m.State("address"):
                 m.next = "fetched"
             with m.State("fetched"):
-                m.d.sync += beginning.eq(1)
-                m.next = "layer"
+                with m.If(settled) if is_compact(platform) else nullcontext():
+                    m.d.sync += beginning.eq(1)
+                    m.next = "layer"
             with m.State("layer"):
                 m.next = "compare"
             with m.State("compare"):
@@ -198,6 +207,31 @@ class Sequencer(wiring.Component):
                 tile.eq(0),
             ]
         return m
+
+    def _words(self, m: Module) -> Signal:
+        """As ``_descriptors``, from a memory of one word, one after the other; ``settled`` when all are there."""
+        g, window = self.geometry, self.window
+        m.submodules.memory = memory = RegisteredMemory(32, g.layers * DESCRIPTOR_WORDS, early=True)
+        self.layer = layer = Signal(bits_for(g.layers - 1) or 1)
+        words = Signal(ArrayLayout(32, DESCRIPTOR_WORDS))
+        index, before = Signal(range(DESCRIPTOR_WORDS)), Signal(range(DESCRIPTOR_WORDS))
+        m.d.comb += [
+            memory.write.eq(window.write),
+            memory.write_address.eq(window.address),
+            memory.write_data.eq(window.write_data),
+            memory.address.eq(Mux(window.select, window.address, Cat(index, layer))),
+        ]
+        m.d.sync += [index.eq(index + 1), before.eq(index), words[before].eq(memory.data)]
+        m.d.sync += window.read_data.eq(memory.data)
+        late, age = Signal.like(layer), Signal(range(DESCRIPTOR_WORDS + 3))
+        self.settled = settled = Signal()
+        m.d.comb += settled.eq(age == DESCRIPTOR_WORDS + 2)
+        m.d.sync += late.eq(layer)
+        with m.If(window.select | (late != layer)):
+            m.d.sync += age.eq(0)
+        with m.Elif(~settled):
+            m.d.sync += age.eq(age + 1)
+        return words.as_value()
 
     def _descriptors(self, m: Module) -> Signal:
         """All words of the current layer's descriptor, three cycles behind ``layer``."""

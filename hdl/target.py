@@ -10,3 +10,11 @@ def is_ecp5(platform: object) -> bool:
     """
     device = str(getattr(platform, "device", "")).upper()
     return getattr(platform, "family", None) == "ecp5" or device.startswith("LFE5U")
+
+
+def is_compact(platform: object) -> bool:
+    """Whether ``platform`` asks for a design without the registers that only serve speed (its ``compact``).
+
+    For parts with fewer flip-flops than those take, at a quarter of the clock. Latencies are shorter then.
+    """
+    return bool(getattr(platform, "compact", False))

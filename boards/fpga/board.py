@@ -65,6 +65,9 @@ class Board:
         Modules (patterns likewise) whose multipliers are built from LUTs: lanes beyond the part's DSPs.
     dsp_inference:
         Whether Yosys may put other products into DSPs than those the RTL asks for.
+    compact:
+        Whether registers that only serve speed are left out; neither with virtual chips nor with slices added
+        at once.
     aim:
         What place and route is asked for, in multiples of ``clock_mhz``; none: ``AIM`` of the family.
     lane_sites_from:
@@ -78,7 +81,8 @@ class Board:
     Raises
     ------
     ValueError
-        When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``.
+        When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or the geometry is none for a compact
+        design.
     """
 
     name: str
@@ -101,12 +105,18 @@ class Board:
     block_memory_words: int = 0
     soft_multipliers: tuple[str, ...] = ()
     dsp_inference: bool = True
+    compact: bool = False
     aim: float | None = None
     lane_sites_from: int | None = None
     pins_from: str
     note: str = ""
 
     def __post_init__(self) -> None:
+        if self.compact and (self.geometry.redraw or self.geometry.slices > 1):
+            raise ValueError(
+                f"board {self.name!r}: compact with redraw {self.geometry.redraw} and slices "
+                f"{self.geometry.slices}; accepted: redraw 0 and slices 1"
+            )
         error = abs(self.clock_mhz * 1e6 / self.divisor / self.baud - 1)
         if error > BAUD_TOLERANCE:
             raise ValueError(

@@ -16,14 +16,22 @@ from cocotb_tools.runner import Verilator, get_runner
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def simulate(component: wiring.Component, bench: str, folder: Path, **parameters: str) -> None:
-    """Build ``component`` in ``folder`` and run the cocotb module ``tests.hdl.<bench>`` on it.
+class Compact:
+    """A platform that asks for the design without registers that only serve speed."""
+
+    compact = True
+
+
+def simulate(
+    component: wiring.Component, bench: str, folder: Path, *, platform: object = None, **parameters: str
+) -> None:
+    """Build ``component`` for ``platform`` in ``folder`` and run the cocotb module ``tests.hdl.<bench>`` on it.
 
     ``parameters`` reach the bench as environment variables.
     """
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     source = folder / "top.v"
-    source.write_text(verilog.convert(component, name="top", strip_internal_attrs=True))
+    source.write_text(verilog.convert(component, platform=platform, name="top", strip_internal_attrs=True))
     run_bench([source], bench, folder, **parameters)
 
 

@@ -18,7 +18,7 @@ from hdl.readout import Readout
 from hdl.redraw import Redraw
 from hdl.sequencer import Sequencer
 from hdl.slice_noise import SliceNoise
-from tests.hdl.simulate import simulate
+from tests.hdl.simulate import Compact, simulate
 
 TINY = PRESETS["tiny"]
 BLOCKS = {
@@ -37,6 +37,13 @@ BLOCKS = {
 def test_block_equals_golden(name: str, tmp_path: Path) -> None:
     block, geometry = BLOCKS[name]
     simulate(block(geometry), f"bench_{name}", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
+
+
+@pytest.mark.parametrize("name", ["readout", "neuron", "sequencer", "noise"])
+def test_block_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
+    block, geometry = BLOCKS[name]
+    fields = json.dumps(dataclasses.asdict(geometry))
+    simulate(block(geometry), f"bench_{name}", tmp_path, platform=Compact(), GEOMETRY=fields)
 
 
 def test_array_of_slices_equals_golden(tmp_path: Path) -> None:

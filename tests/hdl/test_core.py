@@ -10,7 +10,7 @@ import pytest
 
 from emulator.spec import PRESETS, Geometry
 from hdl.core import Core
-from tests.hdl.simulate import simulate
+from tests.hdl.simulate import Compact, simulate
 
 TINY = PRESETS["tiny"]
 GEOMETRIES = {
@@ -25,6 +25,19 @@ GEOMETRIES = {
         TINY, lanes=8, readouts=8, slices=8, noise=False, analog=False, redraw=0
     ),
 }
+
+
+COMPACT = {
+    name: dataclasses.replace(GEOMETRIES[name], redraw=0)
+    for name in ("tiny", "one-readout-odd-lanes", "all-readouts-skip", "bare")
+}
+
+
+@pytest.mark.parametrize("name", COMPACT)
+def test_core_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
+    geometry = COMPACT[name]
+    fields = json.dumps(dataclasses.asdict(geometry))
+    simulate(Core(geometry), "bench_core", tmp_path, platform=Compact(), GEOMETRY=fields)
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
