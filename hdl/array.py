@@ -12,7 +12,7 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.delay import delayed
-from hdl.lane import FLAG_STAGE, KEPT, X_STAGE, Lane
+from hdl.lane import FLAG_STAGE, KEPT, SLICE_STAGE, X_STAGE, Lane
 from hdl.layouts import (
     GROUP_LANES,
     cell_layout,
@@ -27,18 +27,22 @@ from hdl.own import own
 from hdl.pipeline import Pipeline, cycles
 from hdl.slice_lane import SliceLane
 
-CAPTURE_LATENCY = FLAG_STAGE + 3
-"""Cycles from a pass's last row on ``row`` until the first group's column registers take the sums (fewer on a
-compact platform: ``capture_latency``)."""
+CAPTURE_STAGES = 3
+"""Cycles around a lane, from a row on ``row`` until the first group's column registers take the sums."""
 PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
 MOVING_LANES = 2
 """Lanes that share a copy of their input and of what moves their column registers."""
 
 
-def capture_latency(platform: object) -> int:
-    """CAPTURE_LATENCY on ``platform``."""
-    return cycles(platform, KEPT, 0, FLAG_STAGE) + CAPTURE_LATENCY - FLAG_STAGE
+def flag_stage(geometry: Geometry) -> int:
+    """Cycles after a lane's ``address`` at which it takes its flags."""
+    return SLICE_STAGE if geometry.slices > 1 else FLAG_STAGE
+
+
+def capture_latency(geometry: Geometry, platform: object) -> int:
+    """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
+    return cycles(platform, KEPT, 0, flag_stage(geometry)) + CAPTURE_STAGES
 
 
 def skew(geometry: Geometry) -> int:
@@ -70,12 +74,12 @@ class Array(wiring.Component):
     One row a cycle, handed on from lane group to lane group, so that no wire spans the chip. ``capture``
     is up when the last group's column registers take their sums. Each cycle with ``shift`` up consumes P
     columns, which stand on ``columns`` one cycle later, first columns first. The next pass may begin at
-    once; its last row must come no earlier than CAPTURE_LATENCY cycles before the last ``shift``. Where
+    once; its last row must come no earlier than ``capture_latency`` cycles before the last ``shift``. Where
     ``slices`` are added at once those of slice 0 come first; ``advance``, with the last ``shift`` of a slice,
     brings the next slice's.
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
-    Latency: CAPTURE_LATENCY + skew(geometry) cycles from the last row to ``capture``. Resources: N lanes
+    Latency: capture_latency + skew(geometry) cycles from the last row to ``capture``. Resources: N lanes
     (``Lane`` or ``SliceLane``), N * slices * accumulator_bits flip-flops with a 2:1 multiplexer, about
     110 flip-flops a lane group, a read-back multiplexer from N cells to those read at once.
     """
@@ -146,19 +150,19 @@ class Array(wiring.Component):
             m.d.sync += poke.eq(self.poke_entry)
         address = Signal(row.address.shape(), name=f"address_{first}", reset_less=True)
         m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
-        pipeline = Pipeline(m, platform, KEPT)
+        pipeline, stage = Pipeline(m, platform, KEPT), flag_stage(g)
         flags = own(m, platform, Cat(row.valid, row.first & row.valid, row.last), f"flags_{first}")
-        flags = pipeline.delayed(flags, 0, FLAG_STAGE - 1, f"flags_{first}")
+        flags = pipeline.delayed(flags, 0, stage - 1, f"flags_{first}")
         if g.slices > 1:
             # Without a row nothing is added and nothing loaded.
             x = own(m, platform, row.x & row.valid.replicate(8), f"x_{first}")
-            x = pipeline.delayed(x, 0, FLAG_STAGE - 1, f"x_{first}")
+            x = pipeline.delayed(x, 0, stage - 1, f"x_{first}")
         else:
             x = own(m, platform, row.x, f"x_{first}")
             x = pipeline.delayed(x, 0, X_STAGE - 1, f"x_{first}")
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
-        m.d[pipeline.at(FLAG_STAGE)] += ends.eq(flags[0] & flags[2])
+        m.d[pipeline.at(stage)] += ends.eq(flags[0] & flags[2])
         moves = []
         for i in range(0, count, MOVING_LANES):
             signals = Cat(ends, self.advance, ends | self.shift | self.advance)
@@ -167,9 +171,9 @@ class Array(wiring.Component):
         lanes: list[Lane | SliceLane] = []
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
             m.submodules[f"lane_{i}"] = lane = SliceLane(g) if g.slices > 1 else Lane(g)
-            valid, load = pipeline.own(flags[:2], FLAG_STAGE, f"flags_of_{i}")
+            valid, load = pipeline.own(flags[:2], stage, f"flags_of_{i}")
             if (i - first) % MOVING_LANES == 0:
-                x_here = pipeline.own(x, FLAG_STAGE if g.slices > 1 else X_STAGE, f"x_of_{i}")
+                x_here = pipeline.own(x, stage if g.slices > 1 else X_STAGE, f"x_of_{i}")
             write = Signal(name=f"write_{i}")
             place = (i - first) // at_once
             m.d.comb += [

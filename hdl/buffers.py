@@ -78,7 +78,10 @@ class Written(wiring.Component):
 
 
 class ResultBuffer(wiring.Component):
-    """Two banks of ``max_outputs`` logits; ``read_data`` is two cycles behind ``read_address``."""
+    """Two banks of ``max_outputs`` logits.
+
+    ``read_data`` is two cycles behind ``read_address``, on a compact platform one.
+    """
 
     def __init__(self, geometry: Geometry) -> None:
         self.depth = 2 * geometry.max_outputs
@@ -95,7 +98,7 @@ class ResultBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = RegisteredMemory(signed(32), self.depth)
+        m.submodules.memory = memory = RegisteredMemory(signed(32), self.depth, early=True)
         m.d.comb += [
             memory.write.eq(self.write),
             memory.write_address.eq(self.write_address),

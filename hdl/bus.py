@@ -13,8 +13,10 @@ import functools
 import operator
 
 from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
@@ -83,8 +85,12 @@ class Decoder(wiring.Component):
         in_range = Signal()
         count = Signal(range(max(READ_WAIT, WRITE_WAIT) + 2))
         active = Signal()
+        if compact:
+            # The master holds them.
+            m.d.comb += [address.eq(bus.address), data.eq(bus.write_data)]
         with m.If(~active):
-            m.d.sync += [address.eq(bus.address), data.eq(bus.write_data), write.eq(bus.write), count.eq(0)]
+            held = [] if compact else [address.eq(bus.address), data.eq(bus.write_data)]
+            m.d.sync += [*held, write.eq(bus.write), count.eq(0)]
             m.d.sync += active.eq(bus.request & ~bus.done)
         with m.Else():
             m.d.sync += count.eq(count + 1)
@@ -102,7 +108,7 @@ class Decoder(wiring.Component):
             with m.If(active):
                 m.d.sync += chosen.eq(address[REGION_SHIFT:] == REGIONS[name])
             m.d.sync += [
-                below.eq(address[:REGION_SHIFT] < size),
+                below.eq(_below(address[:REGION_SHIFT], size) if compact else address[:REGION_SHIFT] < size),
                 hit.eq(chosen & below),
                 window.select.eq(active & chosen),
                 window.write.eq(strobe & hit),
@@ -122,7 +128,9 @@ class Decoder(wiring.Component):
         read_data = Signal(32)
         m.d.sync += [
             in_range.eq(Cat(*inside).any()),
-            read_data.eq(functools.reduce(operator.or_, answers)),
+        ]
+        m.d["comb" if compact else "sync"] += read_data.eq(functools.reduce(operator.or_, answers))
+        m.d.sync += [
             end.eq(count == Mux(write, WRITE_WAIT, READ_WAIT)),
             bus.done.eq(active & end & ~bus.done),
             bus.error.eq(~in_range),
@@ -131,3 +139,8 @@ class Decoder(wiring.Component):
         with m.If(bus.done):
             m.d.sync += active.eq(0)
         return m
+
+
+def _below(address: Value, size: int) -> Value:
+    """Whether an address lies in a region of ``size`` words: without an adder where that is a power of two."""
+    return address < size if size & (size - 1) else ~address[exact_log2(size) :].any()

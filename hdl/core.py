@@ -75,6 +75,32 @@ def core_regions(geometry: Geometry) -> tuple[str, ...]:
     return tuple(name for name in region_words(geometry) if name not in shared)
 
 
+def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
+    """Ports of a core, whatever it is made of."""
+    return (
+        {
+            "load": In(1),
+            "load_address": In(bits_for(2 * geometry.max_inputs - 1)),
+            "load_data": In(8),
+            "start": In(stream.Signature(start_layout())),
+            "input_done": Out(1),
+            "done": Out(1),
+            "result_address": In(bits_for(2 * geometry.max_outputs - 1)),
+            "result_data": Out(signed(32)),
+            "inputs": Out(16),
+            "outputs": Out(16),
+            "logit": Out(logit_layout(geometry)),
+            "noise_enable": In(1),
+            "seed": In(64),
+            "stream": In(32),
+            "events": Out(event_layout()),
+            "probe": Out(probe_layout(geometry)),
+        }
+        | {name: In(WindowSignature()) for name in core_regions(geometry)}
+        | ({"redraw": In(redraw_signature())} if geometry.redraw else {})
+    )
+
+
 class Core(wiring.Component):
     """One emulated chip: a network's layers over one array.
 
@@ -93,28 +119,7 @@ class Core(wiring.Component):
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
-        super().__init__(
-            {
-                "load": In(1),
-                "load_address": In(bits_for(2 * geometry.max_inputs - 1)),
-                "load_data": In(8),
-                "start": In(stream.Signature(start_layout())),
-                "input_done": Out(1),
-                "done": Out(1),
-                "result_address": In(bits_for(2 * geometry.max_outputs - 1)),
-                "result_data": Out(signed(32)),
-                "inputs": Out(16),
-                "outputs": Out(16),
-                "logit": Out(logit_layout(geometry)),
-                "noise_enable": In(1),
-                "seed": In(64),
-                "stream": In(32),
-                "events": Out(event_layout()),
-                "probe": Out(probe_layout(geometry)),
-            }
-            | {name: In(WindowSignature()) for name in core_regions(geometry)}
-            | ({"redraw": In(redraw_signature())} if geometry.redraw else {})
-        )
+        super().__init__(core_ports(geometry))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

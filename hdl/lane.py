@@ -18,6 +18,8 @@ X_STAGE = READ_LATENCY + 1
 """Cycles after ``address`` at which ``x`` is taken."""
 FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY + 1
 """Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
+SLICE_STAGE = X_STAGE + 2
+"""Likewise in an array that adds several slices at once, where nothing is multiplied."""
 KEPT = (1, 6)
 """Stages that are registers on a compact platform too: the memory's and the multiplier's."""
 
@@ -26,8 +28,8 @@ class Lane(wiring.Component):
     """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x * w[address] : 0).
 
     Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
-    X_STAGE (on a compact platform as many of these stages as are KEPT). ``write`` has a bit for the weight and,
-    where virtual chips are built, one for the target.
+    X_STAGE (on a compact platform as many of these stages as are KEPT). ``write`` has a bit for the weight
+    and, where virtual chips are built, one for the target.
     Resources: one multiplier, one memory of weight_depth cells, a ``GatedAccumulator``.
     """
 

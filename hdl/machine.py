@@ -15,6 +15,8 @@ from hdl.link.receiver import link_event_layout
 from hdl.master import MasterSignature
 from hdl.queue import Queue
 from hdl.registers import Registers
+from hdl.small.core import SmallCore
+from hdl.target import is_small
 from hdl.watchdog import Watchdog
 
 
@@ -44,7 +46,7 @@ class Machine(wiring.Component):
         m.submodules.decoder = decoder = Decoder(g)
         m.submodules.registers = registers = Registers(g, self.build_id)
         m.submodules.watchdog = watchdog = Watchdog(g)
-        starts, core = Queue(start_layout(), 2), Core(g)
+        starts, core = Queue(start_layout(), 2), SmallCore(g) if is_small(platform) else Core(g)
         restart = ResetInserter(watchdog.reset)
         m.submodules.starts = restart(starts)
         m.submodules.core = restart(core)

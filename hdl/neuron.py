@@ -37,6 +37,12 @@ def logit_layout(g: Geometry) -> StructLayout:
     return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
 
 
+def activation_layout(g: Geometry) -> StructLayout:
+    """A hidden neuron's output in passing: ``last`` with the layer's."""
+    column = bits_for(g.columns - 1)
+    return StructLayout({"valid": 1, "last": 1, "sink": 1, "column": column, "y": 8})
+
+
 class Neuron(wiring.Component):
     """z = p + bias; v = clip(rshift_round(z * scale, vshift)); y from v's PWL segment.
 
@@ -50,13 +56,12 @@ class Neuron(wiring.Component):
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
-        column = bits_for(geometry.columns - 1)
         super().__init__(
             {
                 "groups": In(stream.Signature(group_layout(geometry))),
                 "partials": In(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
                 "logit": Out(logit_layout(geometry)),
-                "activation": Out(StructLayout({"valid": 1, "last": 1, "sink": 1, "column": column, "y": 8})),
+                "activation": Out(activation_layout(geometry)),
                 "bias_window": In(WindowSignature()),
                 "neuron_window": In(WindowSignature()),
                 "base_window": In(WindowSignature()),

@@ -42,9 +42,9 @@ class Noise(wiring.Component):
 
     A pass's first column is a multiple of P. Passes without noise yield sigma 0 and no samples. Throughput:
     one sample a cycle and pipe, after about 35 cycles of key schedule and square root a pass that overlap the
-    array. Slices that the array adds at once have theirs worked out beside each other, from the one S
-    of each in ``energy``, but pass by pass; ``hdl.slice_noise`` takes a tile at a time. Resources: a Speck64/128 round and a square root for each of these, and P sample
-    pipes (``hdl.gaussian``).
+    array. Slices that the array adds at once have theirs worked out beside each other, from the one S of
+    each in ``energy``, but pass by pass; ``hdl.slice_noise`` takes a tile at a time. Resources: a Speck64/128
+    round and a square root for each of these, and P sample pipes (``hdl.gaussian``).
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -73,7 +73,7 @@ class Readout(wiring.Component):
         m = Module()
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
-        capture = capture_latency(platform)
+        capture = capture_latency(g, platform)
         now = self.passes.payload
         m.submodules.groups = groups = Queue(group_layout(g), 4)
         layout = ArrayLayout(signed(32), g.readouts)

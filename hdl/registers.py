@@ -17,13 +17,14 @@ from emulator.spec.registers import COUNTERS, REGISTERS, identity
 from hdl.bus import WindowSignature
 from hdl.core import event_layout
 from hdl.link.receiver import link_event_layout
-from hdl.target import is_compact
+from hdl.target import is_compact, is_small
 
 Item = TypeVar("Item")
 
 READ_LATENCY = 4
 """Cycles from ``address`` to ``read_data``."""
 
+SEED = ("seed_low", "seed_high")
 CAMPAIGN = (
     "stuck_low",
     "stuck_high",
@@ -34,12 +35,13 @@ CAMPAIGN = (
     "campaign_draws",
     "campaign_first_index",
 )
+BUSINESS = ("busy_cycles", "stall_cycles", "passes", "last_cycles")
+"""Counters of how busy the array is."""
 CONTROL = (
     "program_tag",
     "host_mark",
     "noise_enable",
-    "seed_low",
-    "seed_high",
+    *SEED,
     *CAMPAIGN,
 )
 
@@ -50,7 +52,8 @@ class Registers(wiring.Component):
     Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
     counters 3; an event is counted 3 cycles after it, a link's 2.
     Resources: 48 flip-flops for each counter and control register. On a compact platform the read multiplexer
-    has no registers of its own, and those of campaigns, where the geometry has none, read as 0.
+    has no registers of its own, and those of campaigns and noise, where the geometry has none, read as 0; on
+    a small one those of BUSINESS too.
     """
 
     def __init__(self, geometry: Geometry, build_id: int) -> None:
@@ -75,7 +78,11 @@ class Registers(wiring.Component):
         m = Module()
         window = self.window
         self.compact = is_compact(platform)
-        left_out = CAMPAIGN if self.compact and not self.geometry.redraw else ()
+        self.small = is_small(platform)
+        left_out: tuple[str, ...] = ()
+        if self.compact:
+            left_out += () if self.geometry.redraw else CAMPAIGN
+            left_out += () if self.geometry.noise else SEED
         # The decoder lets nothing through beyond the last register.
         address = window.address[: bits_for(len(REGISTERS) - 1)]
         # The address is taken apart once, for reads and writes: one register for each it may stand for.
@@ -85,6 +92,8 @@ class Registers(wiring.Component):
         values: dict[str, Any] = {name: Const(value, 32) for name, value in self.constants.items()}
         values |= {name: getattr(self, name) for name in CONTROL}
         for register in REGISTERS:
+            if self.compact and register.name in self.constants:
+                continue
             chosen = self.chosen[register.name] = Signal(name=f"chosen_{register.name}")
             m.d.sync += chosen.eq(address == register.address)
             if register.access == "rw" and register.name not in left_out:
@@ -118,11 +127,24 @@ class Registers(wiring.Component):
         words = []
         for i, group in enumerate([*_groups(moving, 2), fixed]):
             gated = Signal(32, name=f"gated_{i}")
+            if self.compact and group is fixed:
+                self._constant(m, gated)
+                words.append(gated)
+                continue
             m.d[step] += gated.eq(_any(values[r.name] & self.chosen[r.name].replicate(32) for r in group))
             words.append(gated)
         merged = [Signal(32, name=f"merged_{i}") for i in range(-(-len(words) // 4))]
         m.d[step] += [word.eq(_any(group)) for word, group in zip(merged, _groups(words, 4), strict=True)]
         m.d.sync += window.read_data.eq(_any(merged))
+
+    def _constant(self, m: Module, word: Signal) -> None:
+        """The constant at the address, 0 where there is none."""
+        address = self.window.address[: bits_for(len(REGISTERS) - 1)]
+        with m.Switch(address):
+            for register in REGISTERS:
+                if register.name in self.constants:
+                    with m.Case(register.address):
+                        m.d.comb += word.eq(self.constants[register.name])
 
     def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:
         """Performance and link counters, all cleared together."""
@@ -149,10 +171,20 @@ class Registers(wiring.Component):
             "errors_overflow": link.overflow,
             "errors_sequence": self.sequence_error,
         }
+        for name in BUSINESS if self.small else ():
+            steps.pop(name, None)
         for name, step in steps.items():
             # And one between what decides and what counts.
             counted = Signal(name=f"count_{name}")
             m.d.sync += [counted.eq(step), counters[name].eq(counters[name] + counted)]
+        if not self.small:
+            self._lasting(m, events, hung, counters["last_cycles"])
+        with m.If(clear):
+            m.d.sync += [counter.eq(0) for counter in counters.values()]
+        return counters
+
+    def _lasting(self, m: Module, events: Signal, hung: Signal, last_cycles: Signal) -> None:
+        """Cycles of the latest inference."""
         # Inferences alternate between two start times, since two may overlap.
         now = Signal(32)
         began = [Signal(32, name=f"began_{i}") for i in range(2)]
@@ -175,10 +207,7 @@ class Registers(wiring.Component):
             with m.If(starts):
                 m.d.sync += began[i].eq(now)
             with m.If(took):
-                m.d.sync += counters["last_cycles"].eq(lasted)
-        with m.If(clear):
-            m.d.sync += [counter.eq(0) for counter in counters.values()]
-        return counters
+                m.d.sync += last_cycles.eq(lasted)
 
 
 def _groups(items: Sequence[Item], size: int) -> list[Sequence[Item]]:

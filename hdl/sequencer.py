@@ -23,10 +23,10 @@ from hdl.target import is_compact
 class Sequencer(wiring.Component):
     """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
 
-    One pass every 3 cycles at most, far ahead of the array (a compact platform takes twelve more a layer). Where the array adds all slices at once, ``feed``
-    counts with slice 0 only. ``inputs`` is layer 0's input length;
-    ``noise_enable`` 0 issues every pass as noiseless. Resources: layers * 256 bits of memory and about
-    250 LUTs of counters and comparators.
+    One pass every 3 cycles at most, far ahead of the array; a compact platform takes twelve more a layer.
+    Where the array adds all slices at once, ``feed`` counts with slice 0 only. ``inputs`` is layer 0's input
+    length; ``noise_enable`` 0 issues every pass as noiseless. Resources: layers * 256 bits of memory and
+    about 250 LUTs of counters and comparators.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -222,7 +222,7 @@ class Sequencer(wiring.Component):
             memory.address.eq(Mux(window.select, window.address, Cat(index, layer))),
         ]
         m.d.sync += [index.eq(index + 1), before.eq(index), words[before].eq(memory.data)]
-        m.d.sync += window.read_data.eq(memory.data)
+        m.d.comb += window.read_data.eq(memory.data)
         late, age = Signal.like(layer), Signal(range(DESCRIPTOR_WORDS + 3))
         self.settled = settled = Signal()
         m.d.comb += settled.eq(age == DESCRIPTOR_WORDS + 2)

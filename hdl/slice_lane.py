@@ -11,7 +11,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from hdl.delay import delayed
 from hdl.gated_accumulator import GatedAccumulator
-from hdl.lane import FLAG_STAGE, X_STAGE
+from hdl.lane import SLICE_STAGE, X_STAGE
 from hdl.layouts import cell_layout, column_shape
 from hdl.memory import RegisteredMemory
 
@@ -19,8 +19,8 @@ from hdl.memory import RegisteredMemory
 class SliceLane(wiring.Component):
     """``accumulators``[j] <= (``load`` ? 0 : ``accumulators``[j]) + (``x``[j] ? w[address] : 0).
 
-    ``load`` and ``x`` are taken FLAG_STAGE cycles after ``address``; both 0 leave the sums as they are.
-    Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulators``; the word read is in ``cell`` after
+    ``load`` and ``x`` are taken SLICE_STAGE cycles after ``address``; both 0 leave the sums as they are.
+    Latency: SLICE_STAGE + 1 cycles from ``address`` to ``accumulators``; the word read is in ``cell`` after
     X_STAGE. Resources: one memory of weight_depth cells, a ``GatedAccumulator`` a slice, no multiplier.
     """
 
@@ -54,7 +54,7 @@ class SliceLane(wiring.Component):
             memory.write_data.eq(self.write_data.replicate(self.parts)),
             self.cell.eq(delayed(m, memory.data, 1, "cell")),
         ]
-        weight = delayed(m, self.cell.weight, FLAG_STAGE - X_STAGE, "weight")
+        weight = delayed(m, self.cell.weight, SLICE_STAGE - X_STAGE, "weight")
         for j in range(g.slices):
             m.submodules[f"slice_{j}"] = one = GatedAccumulator(g.weight_bits, g.accumulator_bits)
             m.d.comb += [

@@ -18,3 +18,13 @@ def is_compact(platform: object) -> bool:
     For parts with fewer flip-flops than those take, at a quarter of the clock. Latencies are shorter then.
     """
     return bool(getattr(platform, "compact", False))
+
+
+def is_ice40(platform: object) -> bool:
+    """Whether ``platform`` is a Lattice iCE40, as its ``family`` says."""
+    return getattr(platform, "family", None) == "ice40"
+
+
+def is_small(platform: object) -> bool:
+    """Whether ``platform`` asks for the core of ``hdl.small`` (its ``small``)."""
+    return bool(getattr(platform, "small", False))

@@ -68,6 +68,8 @@ class Board:
     compact:
         Whether registers that only serve speed are left out; neither with virtual chips nor with slices added
         at once.
+    small:
+        Whether the core is ``hdl.small``'s; only with ``compact``.
     aim:
         What place and route is asked for, in multiples of ``clock_mhz``; none: ``AIM`` of the family.
     lane_sites_from:
@@ -81,8 +83,7 @@ class Board:
     Raises
     ------
     ValueError
-        When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or the geometry is none for a compact
-        design.
+        When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for does not go together.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Board:
     soft_multipliers: tuple[str, ...] = ()
     dsp_inference: bool = True
     compact: bool = False
+    small: bool = False
     aim: float | None = None
     lane_sites_from: int | None = None
     pins_from: str
@@ -117,6 +119,8 @@ class Board:
                 f"board {self.name!r}: compact with redraw {self.geometry.redraw} and slices "
                 f"{self.geometry.slices}; accepted: redraw 0 and slices 1"
             )
+        if self.small and not self.compact:
+            raise ValueError(f"board {self.name!r}: small is True, compact False; accepted: both")
         error = abs(self.clock_mhz * 1e6 / self.divisor / self.baud - 1)
         if error > BAUD_TOLERANCE:
             raise ValueError(

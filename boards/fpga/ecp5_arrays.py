@@ -25,7 +25,7 @@ WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, weight_depth=10
 SERIAL = dataclasses.replace(LEAN, name="ecp5-85f-serial", slices=8, readouts=8)
 # 1,024 accumulators: three bits of each, and of the register behind it, are saved where no layer adds up more
 # rows than a tile has before readout.
-SERIAL_WIDE = dataclasses.replace(WIDE, name="ecp5-85f-serial-128", slices=8, readouts=16, analog=False)
+SERIAL_WIDE = dataclasses.replace(WIDE, name="ecp5-85f-serial-128", slices=8, readouts=8, analog=False)
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f", readouts=2, redraw=0)
 SMALL = Geometry(
     name="ecp5-25f",

@@ -40,6 +40,7 @@ TANG_NANO_9K = Board(
     activity_led=Pin("11", standard="LVCMOS18", active_low=True),
     reset=Pin("4", standard="LVCMOS18", active_low=True, pull="up"),
     loader="tangnano9k",
+    compact=True,
     # More LUT memories than these leave nextpnr no place for the rest.
     memory_styles=(
         ("block", "sequencer/m:*"),

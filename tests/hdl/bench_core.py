@@ -21,6 +21,8 @@ from tests.hdl.streams import reset, write_memory
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 IMAGES = int(os.environ.get("IMAGES", "6"))
+CYCLES = int(os.environ.get("CYCLES", "150000"))
+"""How long a network's images may take together."""
 REGION_NAMES = {number: name for name, number in REGIONS.items()}
 
 
@@ -148,7 +150,7 @@ async def infer(
             collected += 1
 
     tasks = [cocotb.start_soon(load_and_start()), cocotb.start_soon(collect())]
-    for _ in range(150_000):
+    for _ in range(CYCLES):
         await RisingEdge(dut.clk)
         freed += int(dut.input_done.value)
         done += int(dut.done.value)

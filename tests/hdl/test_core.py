@@ -10,6 +10,7 @@ import pytest
 
 from emulator.spec import PRESETS, Geometry
 from hdl.core import Core
+from hdl.small.core import SmallCore
 from tests.hdl.simulate import Compact, simulate
 
 TINY = PRESETS["tiny"]
@@ -38,6 +39,32 @@ def test_core_without_registers_for_speed_equals_golden(name: str, tmp_path: Pat
     geometry = COMPACT[name]
     fields = json.dumps(dataclasses.asdict(geometry))
     simulate(Core(geometry), "bench_core", tmp_path, platform=Compact(), GEOMETRY=fields)
+
+
+PLAIN = dataclasses.replace(TINY, readouts=1, noise=False, analog=False, redraw=0)
+SMALL = {
+    "two-lanes": dataclasses.replace(PLAIN, lanes=2, weight_bits=8),
+    "odd-lanes": dataclasses.replace(PLAIN, lanes=3, rows=8, curves=2, segments=8, weight_bits=9),
+    "one-lane": dataclasses.replace(PLAIN, lanes=1, weight_depth=2048),
+}
+
+
+@pytest.mark.parametrize("platform", [None, Compact()], ids=["full", "compact"])
+@pytest.mark.parametrize("name", SMALL)
+def test_small_core_equals_golden(name: str, platform: Compact | None, tmp_path: Path) -> None:
+    # One column after the other: slow.
+    work = {"IMAGES": "3", "TRIALS": "2", "CYCLES": "600000"}
+    fields = json.dumps(dataclasses.asdict(SMALL[name]))
+    simulate(SmallCore(SMALL[name]), "bench_core", tmp_path, platform=platform, GEOMETRY=fields, **work)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("readouts", 2), ("slices", 8), ("noise", True), ("analog", True), ("skip", True), ("redraw", 1)],
+)
+def test_small_core_names_what_it_lacks(field: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"{field} is {value}; accepted by the small core"):
+        SmallCore(dataclasses.replace(PLAIN, lanes=2, **{field: value}))
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)

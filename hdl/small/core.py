@@ -1,0 +1,99 @@
+"""small core: the chip for parts too small for ``hdl.core``'s pipelines; sequencer, lanes and engine."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+
+from emulator.spec.geometry import Geometry
+from hdl.buffers import ResultBuffer, bank_address
+from hdl.core import core_ports
+from hdl.memory import RegisteredMemory
+from hdl.sequencer import Sequencer
+from hdl.small.engine import WINDOWS, Engine
+from hdl.small.lanes import Lanes
+
+
+class SmallCore(wiring.Component):
+    """``hdl.core.Core``, with rows one after the other as there, but columns too behind the lanes.
+
+    Without noise, virtual chips, analog readout, skipping, and slices added at once. Latency: about
+    sum of K * J * ceil(M / N) cycles an inference where readout of N columns (see ``Engine``) is faster than the rows of a pass, else
+    that. Resources: about 1,400 LUTs for two lanes, and N multipliers.
+
+    Raises ``ValueError`` for a geometry with what it lacks, or more than one readout.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        lacking = {"readouts": 1, "slices": 1, "noise": False, "analog": False, "skip": False, "redraw": 0}
+        for field, only in lacking.items():
+            value = getattr(geometry, field)
+            if value != only:
+                raise ValueError(
+                    f"geometry {geometry.name!r}: {field} is {value}; accepted by the small core: {only}"
+                )
+        self.geometry = geometry
+        super().__init__(core_ports(geometry))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        m.submodules.sequencer = sequencer = Sequencer(g)
+        m.submodules.lanes = lanes = Lanes(g)
+        m.submodules.engine = engine = Engine(g)
+        m.submodules.inputs = inputs = RegisteredMemory(8, 2 * g.max_inputs, early=True)
+        m.submodules.activations = activations = RegisteredMemory(8, 2 * g.max_inputs, early=True)
+        m.submodules.results = results = ResultBuffer(g)
+        wiring.connect(m, wiring.flipped(self.start), sequencer.start)
+        wiring.connect(m, wiring.flipped(self.weights), lanes.window)
+        wiring.connect(m, wiring.flipped(self.layers), sequencer.window)
+        wiring.connect(m, sequencer.passes, lanes.passes)
+        for name in WINDOWS:
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(engine, f"{name}_window"))
+        y, logit = engine.activation, engine.logit
+        result_bank = Signal()
+        with m.If(self.done):
+            m.d.sync += [result_bank.eq(~result_bank), self.outputs.eq(logit.column + 1)]
+        m.d.comb += [
+            self.inputs.eq(sequencer.inputs),
+            sequencer.noise_enable.eq(self.noise_enable),
+            inputs.write.eq(self.load),
+            inputs.write_address.eq(self.load_address),
+            inputs.write_data.eq(self.load_data),
+            inputs.address.eq(lanes.x_address),
+            activations.write.eq(y.valid),
+            activations.write_address.eq(bank_address(y.column, y.sink, g.max_inputs)),
+            activations.write_data.eq(y.y),
+            activations.address.eq(lanes.x_address),
+            lanes.x.eq(Mux(lanes.from_input, inputs.data, activations.data)),
+            lanes.free.eq(~engine.busy),
+            engine.start.eq(lanes.capture),
+            engine.sums.eq(lanes.sums),
+            engine.settings.eq(lanes.settings),
+            results.write.eq(logit.valid),
+            results.write_address.eq(bank_address(logit.column, result_bank, g.max_outputs)),
+            results.write_data.eq(logit.z),
+            results.read_address.eq(self.result_address),
+            self.result_data.eq(results.read_data),
+            self.logit.eq(logit),
+            self.input_done.eq(lanes.input_done),
+            self.done.eq(logit.valid & logit.final),
+            self.events.emit.eq(lanes.emit),
+            self.events.passed.eq(engine.passed),
+            self.events.done.eq(self.done),
+            self.probe.step.eq(engine.step),
+            self.probe.columns[0].eq(engine.column),
+            self.probe.added.eq(engine.added),
+            self.probe.increments[0].eq(engine.increment),
+            self.probe.activation.eq(y.valid),
+            self.probe.y.eq(y.y),
+            self.probe.logit.eq(logit.valid),
+            self.probe.z.eq(logit.z),
+        ]
+        first = Signal(init=1)
+        with m.If(self.start.valid & self.start.ready):
+            m.d.sync += first.eq(1)
+        with m.If(sequencer.passes.valid & sequencer.passes.ready):
+            m.d.sync += first.eq(0)
+            m.d.comb += self.events.started.eq(first)
+        return m

@@ -1,0 +1,246 @@
+"""engine: readout and neuron of one column after the other, on one multiplier and one shifter."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.arithmetic import INPUT_MAX, V_BITS
+from emulator.spec.geometry import Geometry
+from hdl.bus import WindowSignature
+from hdl.layouts import column_shape, readout_layout
+from hdl.memory import RegisteredMemory
+from hdl.neuron import TABLE_BITS, activation_layout, logit_layout
+from hdl.readout import SETTINGS_BITS
+
+FACTOR_BITS = 16
+"""Bits of a product's second factor, and of each half of the first."""
+WORK_BITS = 34 + FACTOR_BITS
+WINDOWS = {
+    "readout": SETTINGS_BITS,
+    "bias": 32,
+    "neuron": 32,
+    "curve_base": TABLE_BITS,
+    "curve_slope": TABLE_BITS,
+}
+"""Memory region -> bits of a word."""
+NEAR_BITS = 13
+"""Bits of a rounded value that its place in a range of at most 12 bits is decided on."""
+
+
+class Engine(wiring.Component):
+    """p[m] += adc(a[m]) for each pass, without noise; after a group's last pass z, v and y of each column.
+
+    adc(a) = clip(rshift_round(a * gain, shift) + offset) << lshift; z = p + bias, which is ``logit`` in an
+    output layer; else v = clip(rshift_round(z * scale, vshift)) and y = clip(rshift_round((base << f) +
+    slope * r, f + h), 0, 255) of v's segment, on ``activation``.
+
+    ``start`` hands over ``sums`` and ``settings`` of a pass while ``busy`` is down. Latency: a column takes
+    12 cycles and its shift, after a group's last pass 17 more, vshift, f and h. Resources: registers of 50 and
+    32 bits, N sums held, three adders, two multipliers of 16 by 16 bits; memory of 32 bits a lane, 92 a
+    column and 36 a table entry.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "start": In(1),
+                "sums": In(ArrayLayout(column_shape(geometry), geometry.lanes)),
+                "settings": In(readout_layout(geometry)),
+                "busy": Out(1),
+                "step": Out(1),
+                "column": Out(column_shape(geometry)),
+                "added": Out(1),
+                "increment": Out(signed(32)),
+                "passed": Out(1),
+                "logit": Out(logit_layout(geometry)),
+                "activation": Out(activation_layout(geometry)),
+            }
+            | {f"{name}_window": In(WindowSignature()) for name in WINDOWS}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g, settings, group = self.geometry, self.settings, self.settings.group
+        held = [Signal(column_shape(g), name=f"held_{i}", reset_less=True) for i in range(g.lanes)]
+        m.submodules.partials = partials = Memory(shape=signed(32), depth=max(g.lanes, 2), init=[])
+        kept, read = partials.write_port(), partials.read_port()
+        number = Signal(range(g.lanes))
+        self.work, self.dropped = Signal(signed(WORK_BITS)), Signal()
+        work, term, count = self.work, Signal(signed(32)), Signal(6)
+        # What a rounding is for.
+        converting, scaling = Signal(), Signal()
+        voltage = Signal(V_BITS)
+        memories = self._memories(m, platform, number, voltage)
+        gains, bias, neuron = memories["readout"], memories["bias"], memories["neuron"]
+        total, factor = Signal(signed(33)), Signal(FACTOR_BITS)
+        product = self._product(m, factor)
+        m.d.comb += [
+            read.addr.eq(number),
+            kept.addr.eq(number),
+            kept.data.eq(total),
+            total.eq(work[:32].as_signed() + term),
+            self.column.eq(held[0]),
+            self.increment.eq(work),
+            self.logit.z.eq(total),
+            self.logit.column.eq(group.first_column + number),
+            self.activation.column.eq(group.first_column + number),
+            self.activation.sink.eq(group.sink),
+        ]
+        clipped, y = self._clipped(converting, gains[16:].as_signed()), Signal(8)
+        m.d.comb += y.eq(self._unsigned())
+        last_column = Signal()
+        m.d.comb += last_column.eq(number + 1 == group.columns)
+        m.d.comb += [
+            self.logit.final.eq(last_column & group.layer_end),
+            self.activation.last.eq(last_column & group.layer_end),
+        ]
+
+        def multiply(by: Any, then: str) -> None:
+            m.d.comb += factor.eq(by)
+            m.d.sync += work.eq(product)
+            m.next = then
+
+        def round_off(bits: Any) -> None:
+            m.d.sync += [count.eq(bits), self.dropped.eq(0)]
+            m.next = "round"
+
+        f = group.segment_bits
+        with m.FSM():
+            with m.State("idle"):
+                with m.If(self.start):
+                    m.d.sync += [number.eq(0), self.busy.eq(1)]
+                    m.d.sync += [hold.eq(one) for hold, one in zip(held, self.sums, strict=True)]
+                    m.next = "column"
+            with m.State("column"):
+                m.d.comb += self.step.eq(1)
+                m.d.sync += [work.eq(held[0]), converting.eq(1), scaling.eq(0)]
+                m.next = "fetch"
+            with m.State("fetch"):
+                m.next = "gain"
+            with m.State("gain"):
+                multiply(gains[:16], "round")
+                round_off(settings.shift)
+            with m.State("round"):
+                with m.If(count == 0):
+                    m.next = "rounded"
+                with m.Else():
+                    m.d.sync += [count.eq(count - 1), self.dropped.eq(work[0]), work.eq(work >> 1)]
+            with m.State("rounded"):
+                m.d.sync += [work.eq(clipped), term.eq(0)]
+                # The voltage counts from its least value.
+                m.d.sync += voltage.eq(Cat(clipped[: V_BITS - 1], ~clipped[V_BITS - 1]))
+                with m.If(converting):
+                    m.next = "raise"
+                with m.Elif(scaling):
+                    m.next = "segment"
+                with m.Else():
+                    m.d.comb += [self.activation.valid.eq(1), self.activation.y.eq(y)]
+                    m.next = "next"
+            with m.State("raise"):
+                multiply(Const(1, 1) << settings.lshift, "add")
+                with m.If(~settings.first):
+                    m.d.sync += term.eq(read.data)
+            with m.State("add"):
+                m.d.comb += [self.added.eq(1), kept.en.eq(1)]
+                m.d.sync += [work.eq(total), term.eq(bias.as_signed())]
+                m.next = "next"
+                with m.If(settings.last):
+                    m.next = "sum"
+            with m.State("sum"):
+                m.d.sync += [work.eq(total), converting.eq(0), scaling.eq(1)]
+                m.next = "scale"
+                with m.If(group.output):
+                    m.d.comb += self.logit.valid.eq(1)
+                    m.next = "next"
+            with m.State("scale"):
+                multiply(neuron[:16], "round")
+                round_off(group.vshift)
+            with m.State("segment"):
+                m.next = "look"
+            with m.State("look"):
+                m.next = "base"
+            with m.State("base"):
+                m.d.sync += [work.eq(memories["curve_base"].as_signed()), scaling.eq(0)]
+                m.next = "lift"
+            with m.State("lift"):
+                multiply(Const(1, 1) << f, "slope")
+            with m.State("slope"):
+                m.d.sync += [term.eq(work), work.eq(memories["curve_slope"].as_signed())]
+                m.next = "line"
+            with m.State("line"):
+                multiply(voltage & ~(Const(-1, signed(V_BITS)) << f)[:V_BITS], "join")
+            with m.State("join"):
+                m.d.sync += work.eq(total)
+                round_off(f + group.table_bits)
+            with m.State("next"):
+                m.d.sync += number.eq(number + 1)
+                m.d.sync += [hold.eq(late) for hold, late in itertools.pairwise(held)]
+                m.next = "column"
+                with m.If(last_column):
+                    m.d.comb += self.passed.eq(1)
+                    m.d.sync += self.busy.eq(0)
+                    m.next = "idle"
+        return m
+
+    def _product(self, m: Module, factor: Signal) -> Any:
+        """``work``, of which 32 bits count, times ``factor``: unsigned halves, for multipliers of 16 by 16 bits."""
+        low, high = Signal(2 * FACTOR_BITS, name="low"), Signal(2 * FACTOR_BITS, name="high")
+        term = self.work[: 2 * FACTOR_BITS]
+        m.d.comb += [low.eq(term[:FACTOR_BITS] * factor), high.eq(term[FACTOR_BITS:] * factor)]
+        # A negative value is 2^32 less than its bits say.
+        upper = Cat(
+            high[:FACTOR_BITS], (high[FACTOR_BITS:] - (factor & term[-1].replicate(FACTOR_BITS)))[:18]
+        )
+        return Cat(low[:FACTOR_BITS], (upper.as_signed() + low[FACTOR_BITS:])).as_signed()
+
+    def _clipped(self, converting: Any, offset: Any) -> Any:
+        """``work`` and the bit shifted out of it, with the offset of a converter, in the converter's range or v's.
+
+        What lies beyond NEAR_BITS is beyond every range, whatever the offset.
+        """
+        # A bit for each below the sign.
+        top = Cat(~converting | (self.settings.adc_bits > bit + 1) for bit in range(V_BITS - 1))
+        top = Cat(top, Const(0, 1)).as_signed()
+        negative, rest = self.work[-1], self.work[NEAR_BITS - 1 : -1]
+        near = self.work[:NEAR_BITS].as_signed() + Mux(converting, offset, 0) + self.dropped
+        above = (~negative & rest.any()) | (~(negative & ~rest.all()) & (near > top))
+        below = (negative & ~rest.all()) | (~(~negative & rest.any()) & (near < ~top))
+        return Mux(above, top, Mux(below, ~top, near))[:V_BITS].as_signed()
+
+    def _unsigned(self) -> Any:
+        """``work`` and the bit shifted out of it, in 0..255."""
+        sum_ = self.work[:8] + self.dropped
+        return Mux(self.work[-1], 0, Mux(self.work[8:].any() | sum_[8], INPUT_MAX, sum_[:8]))
+
+    def _memories(self, m: Module, platform: object, number: Signal, voltage: Signal) -> dict[str, Any]:
+        """Each memory's word: of the current column, or of its voltage's segment; the bus's when that asks."""
+        g, group = self.geometry, self.settings.group
+        column = Signal(bits_for(g.columns - 1))
+        m.d.comb += column.eq(self.settings.column + number)
+        words: dict[str, Any] = {}
+        segment = Cat((voltage >> group.segment_bits)[: exact_log2(g.segments)])
+        for name, width in WINDOWS.items():
+            curves = name.startswith("curve")
+            depth = g.curves * g.segments if curves else g.columns
+            address = Cat(segment, words["neuron"][16 : 16 + exact_log2(g.curves)]) if curves else column
+            window = getattr(self, f"{name}_window")
+            memory = RegisteredMemory(width, depth, early=True)
+            m.submodules[name] = memory
+            m.d.comb += [
+                memory.address.eq(Mux(window.select, window.address, address)),
+                memory.write.eq(window.write),
+                memory.write_address.eq(window.address),
+                memory.write_data.eq(window.write_data),
+                window.read_data.eq(memory.data.as_signed() if curves else memory.data),
+            ]
+            words[name] = memory.data
+        return words

@@ -1,0 +1,122 @@
+"""lanes: walks the rows of one pass after the other and adds them up in every lane."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.bus import WindowSignature
+from hdl.layouts import column_shape, feed_layout, pass_layout, readout_layout
+from hdl.pipeline import Pipeline
+from hdl.small.weights import Weights
+
+KEPT = (1, 3)
+"""Stages that are registers on a compact platform too: the memories' and the products'."""
+PRODUCT_STAGE = 3
+
+
+class Lanes(wiring.Component):
+    """a[m] = sum over the pass's rows of x_j[k] * w[k, m], for all lanes m; one row a cycle.
+
+    ``x`` is the code at ``x_address`` (index | bank above), a cycle later on a compact platform, else two.
+    Of the last row of a pass the walk waits until ``free``; with the sums of the pass on ``sums`` ``capture``
+    is up for a cycle, and ``settings`` are the pass's. A layer's first pass that reads activations waits
+    until ``free`` too, since they are all there then. Latency: 5 cycles from a row's address to the sum, 3 on a compact
+    platform; a cycle between passes. Resources: N memories, multipliers and adders.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "passes": In(stream.Signature(pass_layout(geometry))),
+                "free": In(1),
+                "x_address": Out(bits_for(2 * geometry.max_inputs - 1)),
+                "from_input": Out(1),
+                "x": In(8),
+                "sums": Out(ArrayLayout(column_shape(geometry), geometry.lanes)),
+                "capture": Out(1),
+                "settings": Out(readout_layout(geometry)),
+                "emit": Out(1),
+                "input_done": Out(1),
+                "window": In(WindowSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        feed = self.passes.payload.feed
+        pipeline = Pipeline(m, platform, KEPT)
+        now, settings = Signal(feed_layout(g)), Signal(readout_layout(g))
+        row, left = Signal(bits_for(g.max_inputs - 1)), Signal(bits_for(g.max_inputs))
+        address = Signal(bits_for(g.weight_depth - 1))
+        walking, draining = Signal(), Signal()
+        last, issue, free = left == 1, Signal(), Signal()
+        m.d.comb += [
+            free.eq(self.free & ~draining),
+            issue.eq(walking & (~last | free)),
+            self.emit.eq(issue),
+            self.input_done.eq(issue & last & now.input_done),
+            self.passes.ready.eq(~walking & (feed.from_input | ~feed.layer_first | free)),
+            self.x_address.eq(Cat(row, now.bank)),
+            self.from_input.eq(pipeline.delayed(now.from_input, 0, 2, "from_input")),
+        ]
+        with m.If(issue):
+            m.d.sync += [row.eq(row + 1), address.eq(address + 1), left.eq(left - 1)]
+            with m.If(last):
+                # Readout takes these settings over with the sums, when another pass may be walked already.
+                m.d.sync += [walking.eq(0), draining.eq(1), self.settings.eq(settings)]
+        with m.If(self.passes.valid & self.passes.ready):
+            m.d.sync += [
+                now.eq(feed),
+                settings.eq(self.passes.payload.readout),
+                row.eq(feed.word * WORD_ROWS),
+                left.eq(feed.rows),
+                address.eq(feed.address),
+                walking.eq(1),
+            ]
+
+        valid, ends = pipeline.delayed(Cat(issue, issue & last), 0, PRODUCT_STAGE, "flags")
+        shift = pipeline.delayed((now.slice << now.dac_log2)[:3], 0, 2, "shift")
+        mask = Signal(8)
+        with m.Switch(pipeline.delayed(now.dac_log2, 0, 2, "dac")):
+            for log2 in range(4):
+                with m.Case(log2):
+                    m.d.comb += mask.eq((1 << (1 << log2)) - 1)
+        sliced = Signal(8)
+        m.d.comb += sliced.eq((self.x >> shift) & mask)
+        m.d.sync += self.capture.eq(ends)
+        with m.If(self.capture):
+            m.d.sync += draining.eq(0)
+
+        window = self.window
+        row_bits = len(address)
+        lane_number = window.address[row_bits:]
+        codes = []
+        for i in range(g.lanes):
+            m.submodules[f"weights_{i}"] = weights = Weights(g)
+            product = Signal(signed(g.weight_bits + 8), name=f"product_{i}", reset_less=True)
+            total = Signal(column_shape(g), name=f"sum_{i}")
+            m.d.comb += [
+                weights.address.eq(Mux(window.select, window.address[:row_bits], address)),
+                weights.write.eq(window.write & (lane_number == i)),
+                weights.write_data.eq(window.write_data),
+                self.sums[i].eq(total),
+            ]
+            m.d[pipeline.at(PRODUCT_STAGE)] += product.eq(sliced * weights.data)
+            # A row of the next pass is two cycles behind the last one at least.
+            with m.If(self.capture):
+                m.d.sync += total.eq(0)
+            with m.Elif(valid):
+                m.d.sync += total.eq(total + product)
+            codes.append(weights.data)
+        with m.Switch(lane_number):
+            for i, code in enumerate(codes):
+                with m.Case(i):
+                    m.d.comb += window.read_data.eq(code)
+        return m
