@@ -52,20 +52,26 @@ class Sequencer(wiring.Component):
 
         layer = self.layer
         row = Signal(bits_for(g.max_inputs))
-        rows_left = Signal(16)
-        column = Signal(16)
-        columns_left = Signal(16)
+        # As wide as the descriptor's fields, or as what an image that fits can have in them.
+        small = is_compact(platform)
+        row_bits, column_bits = (bits_for(g.max_inputs), bits_for(g.columns)) if small else (16, 16)
+        rows_left = Signal(row_bits)
+        column = Signal(column_bits)
+        columns_left = Signal(column_bits)
         group_address = Signal(bits_for(g.weight_depth))
         step = Signal(3)
         tile = Signal(10)
-        rows_now, columns_now = Signal(16), Signal(16)
+        rows_now, columns_now = Signal(row_bits), Signal(column_bits)
         last_tile, last_group, last_slice = Signal(), Signal(), Signal()
         address, column_address = Signal.like(group_address), Signal(bits_for(g.columns - 1))
         lshift = Signal(3)
         # States of their own registers, since much hangs on them: a pass on offer, moving on, a layer begun.
         offering, advancing, beginning = Signal(), Signal(), Signal()
 
-        inputs, outputs, tile_rows = field("inputs"), field("outputs"), field("tile_rows")
+        inputs, outputs, tile_rows = (
+            field(name)[:bits]
+            for name, bits in (("inputs", row_bits), ("outputs", column_bits), ("tile_rows", row_bits))
+        )
         p = self.passes.payload
         final_layer = field("last")
         group_first = (tile == 0) & (step == 0)
@@ -127,7 +133,7 @@ class Sequencer(wiring.Component):
             last_tile.eq(rows_left <= tile_rows),
             rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
             last_group.eq(columns_left <= g.lanes),
-            columns_now.eq(Mux(columns_left <= g.lanes, columns_left, Const(g.lanes, 16))),
+            columns_now.eq(Mux(columns_left <= g.lanes, columns_left, Const(g.lanes, column_bits))),
             last_slice.eq(((step + 1) << field("dac_log2")) == 8),
             address.eq(group_address + row),
             column_address.eq(field("column_base") + column),

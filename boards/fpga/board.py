@@ -83,7 +83,8 @@ class Board:
     Raises
     ------
     ValueError
-        When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for does not go together.
+        When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for does not go
+        together.
     """
 
     name: str

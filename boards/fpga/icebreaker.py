@@ -22,7 +22,7 @@ ICEBREAKER = Board(
         max_outputs=16,
         columns=256,
         layers=4,
-        curves=8,
+        curves=16,
         noise=False,
         analog=False,
         window=1,
@@ -39,9 +39,6 @@ ICEBREAKER = Board(
     loader="ice40_generic",
     compact=True,
     small=True,
-    memory_styles=(("block", "engine/m:*"),),
     pins_from="amaranth_boards.icebreaker",
-    note="does not fit: 10,864 flip-flops on 5,280 logic cells, 10 of 8 multipliers and 38 of 30 block RAMs "
-    "with four lanes and no noise; most are link, sequencer and pipelines, which do not shrink with lanes",
 )
 BOARDS = (ICEBREAKER,)

@@ -36,22 +36,28 @@ class BoardTop(wiring.Component):
         m.submodules.top = top = Top(board.geometry, build_id=self.build_id, divisor=board.divisor)
         m.d.comb += [top.uart_rx.eq(self.rx), self.tx.eq(top.uart_tx)]
         led_pins = ((self.link_led, board.link_led), (self.activity_led, board.activity_led))
+        wrap: Signal | None = None
         for (led, pin), line in zip(led_pins, (self.rx, top.uart_tx), strict=True):
-            m.d.comb += led.eq(_stretched(m, ~line, board) ^ pin.active_low)
+            lit, wrap = _stretched(m, ~line, board, wrap if board.compact else None)
+            m.d.comb += led.eq(lit ^ pin.active_low)
         return m
 
 
-def _stretched(m: Module, event: Signal, board: Board) -> Signal:
-    """``event``, seen for ``BLINK_S`` longer; a prescaler keeps the counter short and off the fast paths."""
+def _stretched(m: Module, event: Signal, board: Board, wrap: Signal | None) -> tuple[Signal, Signal]:
+    """``event``, seen for ``BLINK_S`` longer; and when such a time ends, by ``wrap`` or a timer of its own.
+
+    A prescaler keeps the counter short and off the fast paths.
+    """
     seen, lit = Signal(), Signal()
     timer = Signal(range(round(board.clock_mhz * 1e6 * BLINK_S)))
     late = Signal(2)
     m.d.sync += late.eq((late << 1) | event)
-    m.d.sync += timer.eq(timer + 1)
-    wrap = Signal()
-    m.d.sync += wrap.eq(timer.all())
+    if wrap is None:
+        m.d.sync += timer.eq(timer + 1)
+        wrap = Signal()
+        m.d.sync += wrap.eq(timer.all())
     with m.If(wrap):
         m.d.sync += [lit.eq(seen), seen.eq(late[1])]
     with m.Elif(late[1]):
         m.d.sync += seen.eq(1)
-    return lit
+    return lit, wrap

@@ -3,7 +3,7 @@
 Imports hdl (only while building), emulator.spec and host.
 """
 
-from boards.sim.link import SimLink
+from boards.sim.link import Design, SimLink
 from boards.sim.toolchain import SimulationBuildError
 
-__all__ = ["SimLink", "SimulationBuildError"]
+__all__ = ["Design", "SimLink", "SimulationBuildError"]

@@ -36,20 +36,25 @@ KEEP = 24
 """Libraries kept in the cache, least recently used dropped first; each is a few megabytes."""
 
 
-def build(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, trace: bool = False) -> Path:
+def build(
+    geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, trace: bool = False, platform: object = None
+) -> Path:
     """Shared library of the RTL for a geometry, compiled now or earlier; ``trace``: one that writes
-    waveforms.
+    waveforms; ``platform``: of the design that it asks for (``hdl.target``).
 
     Raises
     ------
     SimulationBuildError
         When no compiler is found or a tool fails.
     """
+    from hdl.target import is_compact, is_small
+
     identity = build_id(geometry)
+    design = ", compact" * is_compact(platform) + ", small" * is_small(platform)
     return cached_library(
-        f"{identity:016x} {divisor}",
-        lambda: _verilog(geometry, identity, divisor),
-        what=f"geometry {geometry.name}" + (", with waveforms" if trace else ""),
+        f"{identity:016x} {divisor}" + design,
+        lambda: _verilog(geometry, identity, divisor, platform),
+        what=f"geometry {geometry.name}" + design + (", with waveforms" if trace else ""),
         harness=TRACE_HARNESS if trace else HARNESS,
         trace=trace,
     )
@@ -92,7 +97,7 @@ def _build(
     print(f"ndrite: compiled in {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
 
-def _verilog(geometry: Geometry, identity: int, divisor: int) -> str:
+def _verilog(geometry: Geometry, identity: int, divisor: int, platform: object) -> str:
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     from amaranth.back import verilog
 
@@ -100,7 +105,7 @@ def _verilog(geometry: Geometry, identity: int, divisor: int) -> str:
     from hdl.sim_top import SimTop
 
     top = SimTop(geometry, build_id=identity, divisor=divisor)
-    text: str = verilog.convert(top, name=TOP, strip_internal_attrs=True)
+    text: str = verilog.convert(top, platform=platform, name=TOP, strip_internal_attrs=True)
     return text
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from boards.sim.build import DEFAULT_DIVISOR, build
 from boards.sim.model import Model
 from emulator.spec import Geometry
@@ -9,6 +11,14 @@ from emulator.spec import Geometry
 CYCLES_PER_SECOND = 1_000_000
 """A ``read`` timeout of one second waits this many clock cycles: about one second of a PC's time, and
 several times the longest answer of any preset geometry."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """Stands in for a board's platform: of the gateware's designs (``hdl.target``) the one to simulate."""
+
+    compact: bool = False
+    small: bool = False
 
 
 class SimLink:
@@ -22,6 +32,8 @@ class SimLink:
         Go through the UART pins (slower) instead of the byte stream behind them.
     waveforms:
         Whether ``model.trace`` can write a VCD file.
+    platform:
+        What ``hdl.target`` asks: a ``boards.sim.Design``, say, to have the gateware of a small part.
 
     Raises
     ------
@@ -36,8 +48,9 @@ class SimLink:
         pins: bool = False,
         divisor: int = DEFAULT_DIVISOR,
         waveforms: bool = False,
+        platform: object = None,
     ) -> None:
-        library = build(geometry, divisor=divisor, trace=waveforms)
+        library = build(geometry, divisor=divisor, trace=waveforms, platform=platform)
         self.model = Model(library, pins=pins, divisor=divisor)
 
     def write(self, data: bytes) -> None:

@@ -31,6 +31,8 @@ WINDOWS = {
     "curve_slope": TABLE_BITS,
 }
 """Memory region -> bits of a word."""
+STRIDE = 4
+"""Bits that the shifter drops a cycle, as long as so many are left to drop."""
 NEAR_BITS = 13
 """Bits of a rounded value that its place in a range of at most 12 bits is decided on."""
 
@@ -43,7 +45,8 @@ class Engine(wiring.Component):
     slope * r, f + h), 0, 255) of v's segment, on ``activation``.
 
     ``start`` hands over ``sums`` and ``settings`` of a pass while ``busy`` is down. Latency: a column takes
-    12 cycles and its shift, after a group's last pass 17 more, vshift, f and h. Resources: registers of 50 and
+    12 cycles and about a third of its shift, after a group's last pass 17 more and that of vshift, f and h.
+    Resources: registers of 50 and
     32 bits, N sums held, three adders, two multipliers of 16 by 16 bits; memory of 32 bits a lane, 92 a
     column and 36 a table entry.
     """
@@ -132,6 +135,12 @@ class Engine(wiring.Component):
             with m.State("round"):
                 with m.If(count == 0):
                     m.next = "rounded"
+                with m.Elif(count >= STRIDE):
+                    m.d.sync += [
+                        count.eq(count - STRIDE),
+                        self.dropped.eq(work[STRIDE - 1]),
+                        work.eq(work >> STRIDE),
+                    ]
                 with m.Else():
                     m.d.sync += [count.eq(count - 1), self.dropped.eq(work[0]), work.eq(work >> 1)]
             with m.State("rounded"):

@@ -1,0 +1,58 @@
+"""The smallest boards' design, compiled for this machine: a whole device behind the host's driver."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from boards.fpga import find_board
+from boards.sim import Design, SimLink
+from emulator.chips import load_chip
+from emulator.compile import compile_network
+from emulator.golden import Core
+from emulator.spec import ChipImage
+from host import Board
+from ndrite.selftest import selftest
+from ndrite.shipped import labelled_images, shipped_network
+
+SMALL = Design(compact=True, small=True)
+
+
+def small_image() -> tuple[ChipImage, np.ndarray]:
+    """The shipped network in 8-bit codes without read noise, and real test images."""
+    images, _ = labelled_images(784)
+    chip = load_chip("wan2022")
+    chip = dataclasses.replace(chip, input=dataclasses.replace(chip.input, dac_bits=8))
+    image = compile_network(shipped_network(), chip, images[:64]).image
+    layers = tuple(
+        dataclasses.replace(la, weights=la.weights // 2, sigma_out=0, var_cell=0) for la in image.layers
+    )
+    return dataclasses.replace(image, layers=layers), images[64:]
+
+
+def test_icebreaker_runs_the_shipped_network() -> None:
+    geometry = find_board("icebreaker").geometry
+    image, images = small_image()
+    with Board(SimLink(geometry, platform=SMALL)) as board:
+        board.program(image)
+        board.clear_counters()
+        outputs = board.infer(images[:4], seed=1, noise=False)
+        counters = board.counters()
+    np.testing.assert_array_equal(outputs, Core(image).infer(images[:4], seed=1, noise=False))
+    assert counters["inferences"] == 4
+    assert counters["inference_cycles"] >= 4 * (784 * 64 + 128 * 5)
+    assert counters["busy_cycles"] == 4 * (784 * 64 + 128 * 5)
+    assert counters["passes"] == 4 * (7 * 64 + 5)
+    assert counters["last_cycles"] >= 784 * 64
+
+
+@pytest.mark.parametrize("design", [Design(compact=True), SMALL], ids=["compact", "small"])
+def test_selftest_passes(design: Design) -> None:
+    geometry = dataclasses.replace(
+        find_board("tang-nano-9k").geometry, name="small", lanes=2, max_outputs=16, columns=64
+    )
+    with Board(SimLink(geometry, platform=design)) as board:
+        checks = list(selftest(board))
+    assert [c for c in checks if not c.passed] == []
