@@ -142,5 +142,5 @@ class Decoder(wiring.Component):
 
 
 def _below(address: Value, size: int) -> Value:
-    """Whether an address lies in a region of ``size`` words: without an adder where that is a power of two."""
+    """Whether an address lies in a region of ``size`` words; no adder where that is a power of two."""
     return address < size if size & (size - 1) else ~address[exact_log2(size) :].any()

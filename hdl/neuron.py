@@ -72,7 +72,7 @@ class Neuron(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        self.pipeline = pipeline = Pipeline(m, platform, KEPT)
+        pipeline = Pipeline(m, platform, KEPT)
         group = self.groups.payload
         left = Signal.like(group.columns)
         running = Signal()
@@ -161,7 +161,7 @@ class Neuron(wiring.Component):
         )
         half = Signal(48, reset_less=True)
         # Each reader has a copy of its own: one register would have several hundred of them.
-        pipeline = self.pipeline
+        pipeline = Pipeline(m, platform, KEPT)
         vshift = [own(m, platform, layer.vshift, f"vshift_{i}") for i in range(4)]
         m.d[pipeline.at(8)] += half.eq((Const(1, 1) << vshift[0]) >> 1)
         m.d[pipeline.at(9)] += rounded_9.eq(scaler.product + half)
@@ -186,7 +186,7 @@ class Neuron(wiring.Component):
         """y at stage 24: table address 13, its words 15, line 18."""
         g = self.geometry
         index_bits = exact_log2(g.segments)
-        pipeline = self.pipeline
+        pipeline = Pipeline(m, platform, KEPT)
         f = [own(m, platform, layer.segment_bits, f"segment_bits_{i}") for i in range(4)]
         address_13 = Signal(index_bits + exact_log2(g.curves), reset_less=True)
         rest, below = (Signal(V_BITS - 1, name=n, reset_less=True) for n in ("rest_13", "below"))

@@ -215,7 +215,7 @@ class Sequencer(wiring.Component):
         return m
 
     def _words(self, m: Module) -> Signal:
-        """As ``_descriptors``, from a memory of one word, one after the other; ``settled`` when all are there."""
+        """As ``_descriptors``, but read word by word, again and again; ``settled`` when all are there."""
         g, window = self.geometry, self.window
         m.submodules.memory = memory = RegisteredMemory(32, g.layers * DESCRIPTOR_WORDS, early=True)
         self.layer = layer = Signal(bits_for(g.layers - 1) or 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from amaranth import Cat, Const, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
@@ -26,7 +28,7 @@ class SliceNoise(wiring.Component):
 
     The tile's slices are worked out beside each other from the one S of each in ``energy``: their keys and
     roots first, then their samples one slice after the other without a gap, while the next tile's keys and
-    roots are under way. Throughput: one sample a cycle and pipe, and no more than one tile in about 45 cycles.
+    roots are under way. Throughput: one sample a cycle and pipe, and at most one tile in about 45 cycles.
     Resources: a Speck64/128 round, a square root and a held key for each slice, and P sample pipes.
     """
 
@@ -145,7 +147,7 @@ class SliceNoise(wiring.Component):
             m.d.sync += [left.eq(left - 1), only.eq(left == 2), column.eq(column + g.readouts)]
             with m.If(only):
                 m.d.sync += [left.eq(of_tile), only.eq(of_tile == 1), column.eq(first), turn.eq(turn + 1)]
-                m.d.sync += [early.eq(late) for early, late in zip(held, held[1:], strict=False)]
+                m.d.sync += [early.eq(late) for early, late in itertools.pairwise(held)]
                 with m.If(turn == g.slices - 1):
                     m.d.sync += self.busy.eq(0)
         with m.If(self.handed):

@@ -19,6 +19,9 @@ SYNTH: dict[Family, str] = {
     "gowin": "synth_gowin -top top -json top.json",
 }
 
+COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
+"""For compact designs: nothing reads a word in the cycle it is written in, or minds what comes of it."""
+
 
 def board_rtlil(board: Board, build_id: int) -> str:
     """The whole design as RTLIL text, top module ``top``."""
@@ -35,8 +38,7 @@ def script(board: Board) -> str:
     """Yosys commands from ``top.il`` to ``top.json``."""
     lines = ["read_rtlil top.il"]
     if board.compact:
-        # Nothing reads a word in the cycle it is written in, or minds what comes of it: no registers for that.
-        lines.append("setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2")
+        lines.append(COLLISIONS)
     for style, pattern in board.memory_styles:
         attribute = "rom_style" if style == "logic" else "ram_style"
         lines.append(f'setattr -set {attribute} "{style}" {CORE}.{pattern}')

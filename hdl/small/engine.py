@@ -201,7 +201,7 @@ class Engine(wiring.Component):
         return m
 
     def _product(self, m: Module, factor: Signal) -> Any:
-        """``work``, of which 32 bits count, times ``factor``: unsigned halves, for multipliers of 16 by 16 bits."""
+        """``work``, of which 32 bits count, times ``factor``; by halves, for multipliers of 16 by 16 bits."""
         low, high = Signal(2 * FACTOR_BITS, name="low"), Signal(2 * FACTOR_BITS, name="high")
         term = self.work[: 2 * FACTOR_BITS]
         m.d.comb += [low.eq(term[:FACTOR_BITS] * factor), high.eq(term[FACTOR_BITS:] * factor)]
@@ -212,7 +212,7 @@ class Engine(wiring.Component):
         return Cat(low[:FACTOR_BITS], (upper.as_signed() + low[FACTOR_BITS:])).as_signed()
 
     def _clipped(self, converting: Any, offset: Any) -> Any:
-        """``work`` and the bit shifted out of it, with the offset of a converter, in the converter's range or v's.
+        """``work`` and the bit shifted out of it: with its offset in a converter's range, or in v's.
 
         What lies beyond NEAR_BITS is beyond every range, whatever the offset.
         """
@@ -231,7 +231,7 @@ class Engine(wiring.Component):
         return Mux(self.work[-1], 0, Mux(self.work[8:].any() | sum_[8], INPUT_MAX, sum_[:8]))
 
     def _memories(self, m: Module, platform: object, number: Signal, voltage: Signal) -> dict[str, Any]:
-        """Each memory's word: of the current column, or of its voltage's segment; the bus's when that asks."""
+        """Each memory's word: of the current column or its voltage's segment, or the one the bus asks for."""
         g, group = self.geometry, self.settings.group
         column = Signal(bits_for(g.columns - 1))
         m.d.comb += column.eq(self.settings.column + number)

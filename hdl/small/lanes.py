@@ -25,8 +25,8 @@ class Lanes(wiring.Component):
     ``x`` is the code at ``x_address`` (index | bank above), a cycle later on a compact platform, else two.
     Of the last row of a pass the walk waits until ``free``; with the sums of the pass on ``sums`` ``capture``
     is up for a cycle, and ``settings`` are the pass's. A layer's first pass that reads activations waits
-    until ``free`` too, since they are all there then. Latency: 5 cycles from a row's address to the sum, 3 on a compact
-    platform; a cycle between passes. Resources: N memories, multipliers and adders.
+    until ``free`` too, since they are all there then. Latency: 5 cycles from a row's address to the sum, 3 on
+    a compact platform; a cycle between passes. Resources: N memories, multipliers and adders.
     """
 
     def __init__(self, geometry: Geometry) -> None:

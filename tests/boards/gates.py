@@ -10,6 +10,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from boards.fpga import tools
+from boards.fpga.synthesis import COLLISIONS
 
 CELLS = Path(__file__).resolve().parents[1] / "hdl" / "cells"
 SYNTH = {"ecp5": "synth_ecp5 -top top -abc9", "ice40": "synth_ice40 -top top -dsp -spram -abc9 -device u"}
@@ -18,11 +19,12 @@ OURS = {"ecp5": ("DP16KD.v", "MULT18X18D.v"), "ice40": ()}
 """Cells that Yosys declares as black boxes, modelled by us in tests/hdl/cells."""
 
 
-def netlist(component: wiring.Component, family: str, folder: Path) -> list[Path]:
+def netlist(component: wiring.Component, family: str, folder: Path, *, compact: bool = False) -> list[Path]:
     """Synthesise in ``folder``; files of the netlist (module ``top``), its cells and its visible ports."""
-    target = SimpleNamespace(family=family)
+    target = SimpleNamespace(family=family, compact=compact)
     (folder / "top.il").write_text(rtlil.convert(component, platform=target, name="top", emit_src=False))
-    commands = f"read_rtlil top.il; {SYNTH[family]}; write_verilog -noattr gates.v"
+    before = f"{COLLISIONS}; " if compact else ""
+    commands = f"read_rtlil top.il; {before}{SYNTH[family]}; write_verilog -noattr gates.v"
     tools.run(tools.find("yosys"), ["-q", "-p", commands], cwd=folder, log=folder / "yosys.log")
     models = _flattened(family, folder)
     # cocotb needs the ports; making every wire of a netlist visible would take hours to compile.

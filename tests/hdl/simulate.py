@@ -25,7 +25,7 @@ class Compact:
 def simulate(
     component: wiring.Component, bench: str, folder: Path, *, platform: object = None, **parameters: str
 ) -> None:
-    """Build ``component`` for ``platform`` in ``folder`` and run the cocotb module ``tests.hdl.<bench>`` on it.
+    """Build ``component`` for ``platform`` in ``folder``; run the cocotb module ``tests.hdl.<bench>`` on it.
 
     ``parameters`` reach the bench as environment variables.
     """

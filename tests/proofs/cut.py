@@ -19,7 +19,7 @@ def cut(module: types.ModuleType, free: Free) -> list[Any]:
     made: list[Any] = []
 
     class Product(wiring.Component):
-        def __init__(self, a: Any, b: Any) -> None:
+        def __init__(self, a: Any, b: Any, *, registers: Any = None) -> None:
             a_shape = signed(a) if isinstance(a, int) else Shape.cast(a)
             b_shape = Shape.cast(b)
             width = a_shape.width + b_shape.width + 1
@@ -33,7 +33,7 @@ def cut(module: types.ModuleType, free: Free) -> list[Any]:
             return m
 
     class Words(wiring.Component):
-        def __init__(self, shape: Any, depth: int) -> None:
+        def __init__(self, shape: Any, depth: int, *, early: bool = False) -> None:
             address = bits_for(depth - 1)
             super().__init__(
                 {

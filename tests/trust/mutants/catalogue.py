@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.trust.mutants import control, datapath, golden, host, pcie
+from tests.trust.mutants import control, datapath, golden, host, pcie, small
 
-MUTANTS = golden.MUTANTS + host.MUTANTS + datapath.MUTANTS + control.MUTANTS + pcie.MUTANTS
+MUTANTS = golden.MUTANTS + host.MUTANTS + datapath.MUTANTS + control.MUTANTS + pcie.MUTANTS + small.MUTANTS

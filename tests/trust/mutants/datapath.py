@@ -49,7 +49,7 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/readout_pipe.py",
-        'multiplier.product + own(m, platform, self.half, "half_10")',
+        'multiplier.product + pipeline.own(self.half, 10, "half_10")',
         "multiplier.product",
         "readout rounds down",
         block("readout"),
@@ -91,8 +91,8 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/neuron.py",
-        "half.eq((Const(1, 1) << shift) >> 1),",
-        "half.eq((Const(1, 1) << shift) >> 2),",
+        "half.eq((Const(1, 1) << shift) >> 1)]",
+        "half.eq((Const(1, 1) << shift) >> 2)]",
         "curve rounds at a quarter",
         block("neuron"),
     ),
