@@ -17,7 +17,7 @@ from emulator.spec.registers import COUNTERS, REGISTERS, identity
 from hdl.bus import WindowSignature
 from hdl.core import event_layout
 from hdl.link.receiver import link_event_layout
-from hdl.target import is_compact
+from hdl.target import is_compact, is_small
 
 Item = TypeVar("Item")
 
@@ -35,6 +35,8 @@ CAMPAIGN = (
     "campaign_draws",
     "campaign_first_index",
 )
+BUSINESS = ("busy_cycles", "stall_cycles", "passes", "last_cycles")
+"""Counters of how busy the array is."""
 CONTROL = (
     "program_tag",
     "host_mark",
@@ -50,7 +52,8 @@ class Registers(wiring.Component):
     Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
     counters 3; an event is counted 3 cycles after it, a link's 2.
     Resources: 48 flip-flops for each counter and control register. On a compact platform the read multiplexer
-    has no registers of its own, and those of campaigns and noise, where the geometry has none, read as 0.
+    has no registers of its own, and those of campaigns and noise, where the geometry has none, read as 0; on
+    a small one those of BUSINESS too.
     """
 
     def __init__(self, geometry: Geometry, build_id: int) -> None:
@@ -74,7 +77,7 @@ class Registers(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         window = self.window
-        self.compact = is_compact(platform)
+        self.compact, self.small = is_compact(platform), is_small(platform)
         left_out: tuple[str, ...] = ()
         if self.compact:
             left_out += () if self.geometry.redraw else CAMPAIGN
@@ -167,11 +170,14 @@ class Registers(wiring.Component):
             "errors_overflow": link.overflow,
             "errors_sequence": self.sequence_error,
         }
+        for name in BUSINESS if self.small else ():
+            steps.pop(name, None)
         for name, step in steps.items():
             # And one between what decides and what counts.
             counted = Signal(name=f"count_{name}")
             m.d.sync += [counted.eq(step), counters[name].eq(counters[name] + counted)]
-        self._lasting(m, events, hung, counters["last_cycles"])
+        if not self.small:
+            self._lasting(m, events, hung, counters["last_cycles"])
         with m.If(clear):
             m.d.sync += [counter.eq(0) for counter in counters.values()]
         return counters

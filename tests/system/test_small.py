@@ -43,9 +43,8 @@ def test_icebreaker_runs_the_shipped_network() -> None:
     np.testing.assert_array_equal(outputs, Core(image).infer(images[:4], seed=1, noise=False))
     assert counters["inferences"] == 4
     assert counters["inference_cycles"] >= 4 * (784 * 64 + 128 * 5)
-    assert counters["busy_cycles"] == 4 * (784 * 64 + 128 * 5)
-    assert counters["passes"] == 4 * (7 * 64 + 5)
-    assert counters["last_cycles"] >= 784 * 64
+    # What a small part does without.
+    assert counters["busy_cycles"] == counters["passes"] == counters["last_cycles"] == 0
 
 
 @pytest.mark.parametrize("design", [Design(compact=True), SMALL], ids=["compact", "small"])
