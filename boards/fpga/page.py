@@ -28,6 +28,10 @@ TAIL = """
   784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`); `benchmarks/skip.py` compares
   networks.
 """
+COMPACT = "Without the pipeline registers that make large parts fast (`hdl.pipeline`)."
+SMALL = """\
+Compact, and one column after the other through one multiplier and one shifter for readout and neurons
+  (`hdl.small`); no noise, no counters of how busy the array is."""
 COLUMNS = (
     "board", "device", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
     "block RAMs", "weights", "images/s compute", "images/s link",
@@ -54,8 +58,19 @@ def markdown() -> str:
             for name in BOARDS
             if (r := load(name)) and r["network_fits"] != "yes"
         ]
-    lines += ["\n## Builds\n", *_builds(), TAIL]
+    lines += ["\n## Designs\n", *_designs(), "\n## Builds\n", *_builds(), TAIL]
     return "\n".join(lines)
+
+
+def _designs() -> list[str]:
+    """Which boards have less than the whole gateware, and what they lack."""
+    small = [f"`{board.name}`" for board in BOARDS.values() if board.small]
+    compact = [f"`{board.name}`" for board in BOARDS.values() if board.compact and not board.small]
+    return [
+        "Same arithmetic, memory map and link everywhere; these trade speed for size:\n",
+        f"- Compact: {', '.join(compact)}. {COMPACT}",
+        f"- Small: {', '.join(small)}. {SMALL}",
+    ]
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
