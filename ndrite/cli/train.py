@@ -76,6 +76,7 @@ def command(**options: Any) -> None:
     from ndrite.labelled import labelled, own_samples
 
     output: Path = options["output"]
+    hidden = _widths(options["hidden"])
     if not output.absolute().parent.is_dir():
         raise click.UsageError(f"--output folder is {output.parent}; accepted: a folder that exists")
     test: tuple[Any, Any] | None = None
@@ -89,7 +90,7 @@ def command(**options: Any) -> None:
         samples = Samples(data.x, data.labels, data.name, data.side if data.side == 28 else None)
         test = data.test_x, data.test_labels
     job = Job(
-        hidden=_widths(options["hidden"]),
+        hidden=hidden,
         neuron=options["neuron"],
         normalise=options["normalise"],
         height=options["height"],

@@ -15,7 +15,7 @@ from tests.boards.loopback import loopback_verilog
 @pytest.fixture
 def link(monkeypatch: pytest.MonkeyPatch) -> SimLink:
     library = cached_library("loopback", loopback_verilog, what="loopback test component")
-    monkeypatch.setattr("boards.sim.link.build", lambda geometry, divisor, trace: library)
+    monkeypatch.setattr("boards.sim.link.build", lambda geometry, divisor, trace, platform: library)
     return SimLink(PRESETS["tiny"])
 
 
