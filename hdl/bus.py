@@ -118,11 +118,9 @@ class Decoder(wiring.Component):
             # apart; the synthesiser would make one of equal ones.
             if compact:
                 m.d.comb += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
-                inside.append(hit)
-                answers.append(answer)
-                continue
-            with m.If(chosen):
-                m.d.sync += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
+            else:
+                with m.If(chosen):
+                    m.d.sync += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
             inside.append(hit)
             answers.append(answer)
         read_data = Signal(32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
@@ -99,6 +101,16 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
         | {name: In(WindowSignature()) for name in core_regions(geometry)}
         | ({"redraw": In(redraw_signature())} if geometry.redraw else {})
     )
+
+
+def mark_starts(m: Module, core: Any, issued: Any) -> None:
+    """``events.started`` of ``core`` with an inference's first pass to be ``issued``."""
+    first = Signal(init=1)
+    with m.If(core.start.valid & core.start.ready):
+        m.d.sync += first.eq(1)
+    with m.If(issued.valid & issued.ready):
+        m.d.sync += first.eq(0)
+        m.d.comb += core.events.started.eq(first)
 
 
 class Core(wiring.Component):
@@ -271,9 +283,4 @@ class Core(wiring.Component):
             m.d.comb += queue.i.valid.eq(issued.valid & everyone)
         if g.slices > 1:
             m.d.comb += feed.i.valid.eq(issued.valid & everyone & (issued.payload.feed.slice == 0))
-        first = Signal(init=1)
-        with m.If(self.start.valid & self.start.ready):
-            m.d.sync += first.eq(1)
-        with m.If(issued.valid & issued.ready):
-            m.d.sync += first.eq(0)
-            m.d.comb += self.events.started.eq(first)
+        mark_starts(m, self, issued)

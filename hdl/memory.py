@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, ClockSignal, Const, Instance, Module, Shape, Signal, unsigned
+from amaranth import Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal, unsigned
 from amaranth.hdl import ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -124,6 +124,19 @@ class RegisteredMemory(wiring.Component):
                 instance, read = _dp16kd(self, self.write_data[here], width, write[part], Const(0b1111, 4))
                 m.submodules[f"{name}_{part}_{low}"] = instance
                 m.d.comb += out[here].eq(read)
+
+
+def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:
+    """``memory`` is read at ``address``, or where the bus asks when it does, and written by the bus.
+
+    ``window.read_data`` is left to the owner.
+    """
+    m.d.comb += [
+        memory.address.eq(Mux(window.select, window.address, address)),
+        memory.write.eq(window.write),
+        memory.write_address.eq(window.address),
+        memory.write_data.eq(window.write_data),
+    ]
 
 
 def _dp16kd(

@@ -16,7 +16,7 @@ from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.geometry import Geometry
 from hdl.bus import WindowSignature
 from hdl.layouts import group_layout
-from hdl.memory import RegisteredMemory
+from hdl.memory import RegisteredMemory, share
 from hdl.multiplier import Multiplier
 from hdl.own import own
 from hdl.pipeline import Pipeline
@@ -239,11 +239,6 @@ def _memory(m: Module, name: str, window: Any, address: Signal, *, shape: ShapeL
     """A memory the bus writes, read READ_LATENCY after ``address``, and by the bus when idle."""
     memory = RegisteredMemory(shape, depth, early=True)
     m.submodules[name] = memory
-    m.d.comb += [
-        memory.address.eq(Mux(window.select, window.address, address)),
-        memory.write.eq(window.write),
-        memory.write_address.eq(window.address),
-        memory.write_data.eq(window.write_data),
-    ]
+    share(m, memory, window, address)
     m.d.sync += window.read_data.eq(memory.data)
     return memory.data

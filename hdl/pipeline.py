@@ -34,15 +34,11 @@ class Pipeline:
 
     def delayed(self, value: Any, stage: int, until: int, name: str) -> Any:
         """``value`` of ``stage`` as it is at stage ``until``."""
-        return delayed(self.m, value, self.cycles(stage, until), name)
+        return delayed(self.m, value, cycles(self.platform, self.kept, stage, until), name)
 
     def own(self, value: Any, stage: int, name: str) -> Any:
         """``value`` of the stage before at ``stage``, from a register of the block's own (``hdl.own``)."""
         return own(self.m, self.platform, value, name) if self.has(stage) else value
-
-    def cycles(self, stage: int, until: int) -> int:
-        """Registers between two stages."""
-        return cycles(self.platform, self.kept, stage, until)
 
 
 def cycles(platform: object, kept: Container[int], stage: int, until: int) -> int:

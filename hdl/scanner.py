@@ -116,7 +116,6 @@ class Scanner(wiring.Component):
                 m.d.sync += [scanning.eq(0), free.eq(1)]
 
         # Stage 2: buffer data arrives. Stage 3: chosen. Stage 4: sliced. Stage 5: zero rows known, queued.
-        self.platform = platform
         pipeline = Pipeline(m, platform, KEPT)
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
         address_1 = Signal.like(address)
@@ -194,7 +193,7 @@ class Scanner(wiring.Component):
             if g.slices > 1:
                 self._counts(m, flags, x_2)
             else:
-                self._energy(m, flags, x_2)
+                self._energy(m, platform, flags, x_2)
         return m
 
     def _counts(self, m: Module, flags: Any, x: Signal) -> None:
@@ -207,9 +206,9 @@ class Scanner(wiring.Component):
             with m.If(flags[0]):
                 m.d.sync += self.energy[j].eq(Mux(flags[1], 0, self.energy[j]) + ones)
 
-    def _energy(self, m: Module, flags: Any, x: Signal) -> None:
+    def _energy(self, m: Module, platform: object, flags: Any, x: Signal) -> None:
         """S: squares, an adder tree, the running total of the pass; a register after each."""
-        pipeline = Pipeline(m, self.platform, ENERGY_KEPT)
+        pipeline = Pipeline(m, platform, ENERGY_KEPT)
         sums = []
         for i in range(WORD_ROWS):
             m.submodules[f"square_{i}"] = square = Multiplier(

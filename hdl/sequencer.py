@@ -44,7 +44,8 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        words = self._words(m) if is_compact(platform) else self._descriptors(m)
+        compact = is_compact(platform)
+        words = self._words(m) if compact else self._descriptors(m)
 
         def field(name: str) -> Signal:
             word, low, width = DESCRIPTOR[name]
@@ -53,8 +54,7 @@ class Sequencer(wiring.Component):
         layer = self.layer
         row = Signal(bits_for(g.max_inputs))
         # As wide as the descriptor's fields, or as what an image that fits can have in them.
-        small = is_compact(platform)
-        row_bits, column_bits = (bits_for(g.max_inputs), bits_for(g.columns)) if small else (16, 16)
+        row_bits, column_bits = (bits_for(g.max_inputs), bits_for(g.columns)) if compact else (16, 16)
         rows_left = Signal(row_bits)
         column = Signal(column_bits)
         columns_left = Signal(column_bits)
@@ -144,7 +144,7 @@ class Sequencer(wiring.Component):
             beginning.eq(0),
         ]
         m.d.comb += self.passes.valid.eq(offering)
-        if is_compact(platform):
+        if compact:
             settled = self.settled
         else:
             settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
@@ -161,7 +161,7 @@ class Sequencer(wiring.Component):
             with m.State("address"):
                 m.next = "fetched"
             with m.State("fetched"):
-                with m.If(settled) if is_compact(platform) else nullcontext():
+                with m.If(settled) if compact else nullcontext():
                     m.d.sync += beginning.eq(1)
                     m.next = "layer"
             with m.State("layer"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def load(board: str) -> dict[str, Any] | None:
     return content
 
 
+@cache
 def netlist(board: Board) -> str:
     """Digest of the board's RTL, its build id left out: what a change of sources elsewhere leaves alone."""
     numbers: dict[str, int] = {}

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 
 from emulator.spec.geometry import Geometry
 from hdl.buffers import ResultBuffer, bank_address
-from hdl.core import core_ports
+from hdl.core import core_ports, mark_starts
 from hdl.memory import RegisteredMemory
 from hdl.sequencer import Sequencer
 from hdl.small.engine import WINDOWS, Engine
@@ -90,10 +90,5 @@ class SmallCore(wiring.Component):
             self.probe.logit.eq(logit.valid),
             self.probe.z.eq(logit.z),
         ]
-        first = Signal(init=1)
-        with m.If(self.start.valid & self.start.ready):
-            m.d.sync += first.eq(1)
-        with m.If(sequencer.passes.valid & sequencer.passes.ready):
-            m.d.sync += first.eq(0)
-            m.d.comb += self.events.started.eq(first)
+        mark_starts(m, self, sequencer.passes)
         return m

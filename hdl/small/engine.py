@@ -16,7 +16,7 @@ from emulator.spec.arithmetic import INPUT_MAX, V_BITS
 from emulator.spec.geometry import Geometry
 from hdl.bus import WindowSignature
 from hdl.layouts import column_shape, readout_layout
-from hdl.memory import RegisteredMemory
+from hdl.memory import RegisteredMemory, share
 from hdl.neuron import TABLE_BITS, activation_layout, logit_layout
 from hdl.readout import SETTINGS_BITS
 
@@ -46,9 +46,8 @@ class Engine(wiring.Component):
 
     ``start`` hands over ``sums`` and ``settings`` of a pass while ``busy`` is down. Latency: a column takes
     12 cycles and about a third of its shift, after a group's last pass 17 more and that of vshift, f and h.
-    Resources: registers of 50 and
-    32 bits, N sums held, three adders, two multipliers of 16 by 16 bits; memory of 32 bits a lane, 92 a
-    column and 36 a table entry.
+    Resources: registers of 50 and 32 bits, N sums held, three adders, two multipliers of 16 by 16 bits;
+    memory of 32 bits a lane, 92 a column and 36 a table entry.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -82,7 +81,7 @@ class Engine(wiring.Component):
         # What a rounding is for.
         converting, scaling = Signal(), Signal()
         voltage = Signal(V_BITS)
-        memories = self._memories(m, platform, number, voltage)
+        memories = self._memories(m, number, voltage)
         gains, bias, neuron = memories["readout"], memories["bias"], memories["neuron"]
         total, factor = Signal(signed(33)), Signal(FACTOR_BITS)
         product = self._product(m, factor)
@@ -230,7 +229,7 @@ class Engine(wiring.Component):
         sum_ = self.work[:8] + self.dropped
         return Mux(self.work[-1], 0, Mux(self.work[8:].any() | sum_[8], INPUT_MAX, sum_[:8]))
 
-    def _memories(self, m: Module, platform: object, number: Signal, voltage: Signal) -> dict[str, Any]:
+    def _memories(self, m: Module, number: Signal, voltage: Signal) -> dict[str, Any]:
         """Each memory's word: of the current column or its voltage's segment, or the one the bus asks for."""
         g, group = self.geometry, self.settings.group
         column = Signal(bits_for(g.columns - 1))
@@ -244,12 +243,7 @@ class Engine(wiring.Component):
             window = getattr(self, f"{name}_window")
             memory = RegisteredMemory(width, depth, early=True)
             m.submodules[name] = memory
-            m.d.comb += [
-                memory.address.eq(Mux(window.select, window.address, address)),
-                memory.write.eq(window.write),
-                memory.write_address.eq(window.address),
-                memory.write_data.eq(window.write_data),
-                window.read_data.eq(memory.data.as_signed() if curves else memory.data),
-            ]
+            share(m, memory, window, address)
+            m.d.comb += window.read_data.eq(memory.data.as_signed() if curves else memory.data)
             words[name] = memory.data
         return words

@@ -16,12 +16,6 @@ from cocotb_tools.runner import Verilator, get_runner
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Compact:
-    """A platform that asks for the design without registers that only serve speed."""
-
-    compact = True
-
-
 def simulate(
     component: wiring.Component, bench: str, folder: Path, *, platform: object = None, **parameters: str
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from boards.sim import Design
 from emulator.spec import PRESETS
 from hdl.array import Array
 from hdl.link.receiver import Receiver
@@ -18,8 +19,9 @@ from hdl.readout import Readout
 from hdl.redraw import Redraw
 from hdl.sequencer import Sequencer
 from hdl.slice_noise import SliceNoise
-from tests.hdl.simulate import Compact, simulate
+from tests.hdl.simulate import simulate
 
+COMPACT_DESIGN = Design(compact=True)
 TINY = PRESETS["tiny"]
 BLOCKS = {
     "array": (Array, dataclasses.replace(TINY, lanes=12, readouts=4)),
@@ -43,7 +45,7 @@ def test_block_equals_golden(name: str, tmp_path: Path) -> None:
 def test_block_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
     block, geometry = BLOCKS[name]
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(block(geometry), f"bench_{name}", tmp_path, platform=Compact(), GEOMETRY=fields)
+    simulate(block(geometry), f"bench_{name}", tmp_path, platform=COMPACT_DESIGN, GEOMETRY=fields)
 
 
 def test_array_of_slices_equals_golden(tmp_path: Path) -> None:

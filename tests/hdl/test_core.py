@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from boards.sim import Design
 from emulator.spec import PRESETS, Geometry
 from hdl.core import Core
 from hdl.small.core import SmallCore
-from tests.hdl.simulate import Compact, simulate
+from tests.hdl.simulate import simulate
 
+COMPACT_DESIGN = Design(compact=True)
 TINY = PRESETS["tiny"]
 GEOMETRIES = {
     "tiny": TINY,
@@ -38,7 +40,7 @@ COMPACT = {
 def test_core_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
     geometry = COMPACT[name]
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Core(geometry), "bench_core", tmp_path, platform=Compact(), GEOMETRY=fields)
+    simulate(Core(geometry), "bench_core", tmp_path, platform=COMPACT_DESIGN, GEOMETRY=fields)
 
 
 PLAIN = dataclasses.replace(TINY, readouts=1, noise=False, analog=False, redraw=0)
@@ -49,9 +51,9 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("platform", [None, Compact()], ids=["full", "compact"])
+@pytest.mark.parametrize("platform", [None, COMPACT_DESIGN], ids=["full", "compact"])
 @pytest.mark.parametrize("name", SMALL)
-def test_small_core_equals_golden(name: str, platform: Compact | None, tmp_path: Path) -> None:
+def test_small_core_equals_golden(name: str, platform: Design | None, tmp_path: Path) -> None:
     # One column after the other: slow.
     work = {"IMAGES": "3", "TRIALS": "2", "CYCLES": "600000"}
     fields = json.dumps(dataclasses.asdict(SMALL[name]))
