@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from host import InputError
 
-DATA = ("fashion-mnist", "digits")
+DATA = ("fashion-mnist", "digits", "mnist")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +38,17 @@ def labelled(name: str, folder: str | None = None) -> Labelled:
         When the name is unknown.
     DatasetError
         When files are missing or damaged.
+    MissingExtraError
+        When the data set needs a package that is not installed.
     """
-    from emulator.datasets import digits, fashion_mnist_test, fashion_mnist_train
+    from emulator.datasets import digits, fashion_mnist_test, fashion_mnist_train, mnist
     from emulator.datasets.fashion_mnist import TRAIN_FOLDER
 
     if name == "digits":
         x, y, test_x, test_y = digits()
         return Labelled(name, x, y, test_x, test_y, 8)
+    if name == "mnist":
+        return Labelled(name, *mnist(), 28)
     if name == "fashion-mnist":
         x, y = fashion_mnist_train(folder or TRAIN_FOLDER)
         return Labelled(name, x, y, *fashion_mnist_test(), 28)

@@ -35,7 +35,7 @@ def samples_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="fashion-mnist",
             show_default=True,
             metavar="NAME",
-            help="fashion-mnist or digits.",
+            help="fashion-mnist, digits or mnist.",
         ),
         click.option(
             "--folder", metavar="DIR", help="Folder with Fashion-MNIST's original train-*.gz files."
