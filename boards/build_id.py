@@ -21,6 +21,8 @@ def build_id(geometry: Geometry) -> int:
     digest = hashlib.sha256(_sources())
     for name, value in geometry.hardware_fields().items():
         digest.update(f"{name}={value}\n".encode())
+    if geometry.overlap:
+        digest.update(b"overlap\n")
     return int.from_bytes(digest.digest()[:8], "little") or 1
 
 

@@ -45,9 +45,28 @@ def capture_latency(geometry: Geometry, platform: object) -> int:
     return cycles(platform, KEPT, 0, flag_stage(geometry)) + CAPTURE_STAGES
 
 
+def hop_groups(geometry: Geometry) -> int:
+    """Neighbouring lane groups that rows reach in the same cycle."""
+    return 2 if geometry.overlap else 1
+
+
 def skew(geometry: Geometry) -> int:
     """Cycles the last lane group works behind the first."""
-    return -(-geometry.lanes // GROUP_LANES) - 1
+    groups = -(-geometry.lanes // GROUP_LANES)
+    return -(-groups // hop_groups(geometry)) - 1
+
+
+def release_latency(geometry: Geometry, platform: object) -> int:
+    """Cycles from a pass's last row on ``row`` until, at the earliest, it overwrites a column that the last
+    ``shift`` of the pass before still has to move.
+
+    That column passes through lane group 0 last. Where rows start out from the far end they are there last
+    too: no group is reached before the columns above it have moved on, as long as no more columns are shifted
+    at once than lanes reached.
+    """
+    capture = capture_latency(geometry, platform)
+    late = geometry.overlap and geometry.readouts <= GROUP_LANES * hop_groups(geometry)
+    return capture + skew(geometry) if late else capture
 
 
 @dataclass
@@ -74,9 +93,11 @@ class Array(wiring.Component):
     One row a cycle, handed on from lane group to lane group, so that no wire spans the chip. ``capture``
     is up when the last group's column registers take their sums. Each cycle with ``shift`` up consumes P
     columns, which stand on ``columns`` one cycle later, first columns first. The next pass may begin at
-    once; its last row must come no earlier than ``capture_latency`` cycles before the last ``shift``. Where
+    once; its last row must come no earlier than ``release_latency`` cycles before the last ``shift``. Rows
+    start out at lane group 0, or where inferences ``overlap`` at the last one. Where
     ``slices`` are added at once those of slice 0 come first; ``advance``, with the last ``shift`` of a slice,
-    brings the next slice's.
+    brings the next slice's. With overlap a lane group that has taken its sums stands still until the first
+    ``shift`` of their own pass, which ``open`` marks: columns of the pass before may still be on the move.
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
     Latency: capture_latency + skew(geometry) cycles from the last row to ``capture``. Resources: N lanes
@@ -97,6 +118,7 @@ class Array(wiring.Component):
                 "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
                 "poke": In(poke_layout(geometry)),
             }
+            | ({"open": In(1)} if geometry.overlap else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -109,16 +131,18 @@ class Array(wiring.Component):
         self.peek_early, self.poke_early = Signal(peek_layout(g)), Signal(poke_layout(g))
         m.d.sync += [self.peek_early.eq(self.peek), self.peek_entry.eq(self.peek_early)]
         m.d.sync += [self.poke_early.eq(self.poke), self.poke_entry.eq(self.poke_early)]
-        lanes: list[Lane | SliceLane] = []
-        groups = []
-        for first in range(0, g.lanes, GROUP_LANES):
-            hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
-            m.d.sync += hop.eq(row)
-            row = hop
-            group = self._group(m, platform, hop, first)
-            groups.append(group)
-            lanes += group.lanes
+        groups: list[_Group] = []
+        firsts = range(0, g.lanes, GROUP_LANES)
+        for first in reversed(firsts) if g.overlap else firsts:
+            if len(groups) % hop_groups(g) == 0:
+                hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
+                m.d.sync += hop.eq(row)
+                row = hop
+            groups.append(self._group(m, platform, row, first))
         m.d.comb += self.capture.eq(groups[-1].moves[-1].capture)
+        if g.overlap:
+            groups.reverse()
+        lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, groups, lanes)
         number = delayed(m, self.peek.slot[self.inner :], PEEK_LATENCY - 1, "peek_group")
         with m.Switch(number):
@@ -163,9 +187,16 @@ class Array(wiring.Component):
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d[pipeline.at(stage)] += ends.eq(flags[0] & flags[2])
+        shift = self.shift
+        if g.overlap:
+            # Passes whose sums were taken and whose own shifts have not begun: two where a pass of few
+            # columns, none of them in this group, is in between.
+            taken = Signal(2, name=f"taken_{first}")
+            m.d.sync += taken.eq(taken + ends - self.open)
+            shift = self.shift & (taken == self.open)
         moves = []
         for i in range(0, count, MOVING_LANES):
-            signals = Cat(ends, self.advance, ends | self.shift | self.advance)
+            signals = Cat(ends, self.advance, ends | shift | self.advance)
             capture, advance, any_ = own(m, platform, signals, f"moves_{first + i}")
             moves.append(_Moves(capture, advance, any_))
         lanes: list[Lane | SliceLane] = []

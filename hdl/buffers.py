@@ -1,9 +1,8 @@
-"""buffers: input codes and activations in eight-row words, and the logits, each in two banks."""
+"""buffers: input codes and activations in eight-row words, and the logits, each in banks."""
 
 from __future__ import annotations
 
-from amaranth import Cat, Const, Module, signed, unsigned
-from amaranth.hdl import Value
+from amaranth import Module, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
@@ -14,20 +13,21 @@ from hdl.memory import RegisteredMemory
 
 
 class RowBuffer(wiring.Component):
-    """Two banks of ``max_inputs`` codes: written one a cycle, read eight a cycle.
+    """Banks of ``max_inputs`` codes: written ``codes`` a cycle (1 or 8), read eight a cycle.
 
-    ``read_data`` is two cycles behind ``read_address``, on a compact platform one.
-    ``write_address`` is index | bank above; ``read_address`` is word | bank above. Resources: a memory of
-    16 * max_inputs bits.
+    ``write`` marks the codes that are written. ``read_data`` is two cycles behind ``read_address``, on a
+    compact platform one. Addresses have the bank above the word, that of one code its index in the word
+    below. Resources: a memory of 8 * banks * max_inputs bits.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.words = 2 * geometry.max_inputs // WORD_ROWS
+    def __init__(self, geometry: Geometry, *, codes: int = 1) -> None:
+        self.words = geometry.banks * geometry.max_inputs // WORD_ROWS
+        self.codes = codes
         super().__init__(
             {
-                "write": In(1),
-                "write_address": In(bits_for(2 * geometry.max_inputs - 1)),
-                "write_data": In(8),
+                "write": In(codes),
+                "write_address": In(bits_for(geometry.banks * geometry.max_inputs // codes - 1)),
+                "write_data": In(8 * codes),
                 "read_address": In(bits_for(self.words - 1)),
                 "read_data": Out(8 * WORD_ROWS),
             }
@@ -36,11 +36,11 @@ class RowBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memory = memory = RegisteredMemory(unsigned(8), self.words, parts=WORD_ROWS, early=True)
-        low = exact_log2(WORD_ROWS)
+        low = exact_log2(WORD_ROWS // self.codes)
         # A register in front: what it is written with comes from afar, and is not read before long.
         m.d.sync += [
             memory.write_address.eq(self.write_address[low:]),
-            memory.write_data.eq(self.write_data.replicate(WORD_ROWS)),
+            memory.write_data.eq(self.write_data.replicate(WORD_ROWS // self.codes)),
             memory.write.eq(self.write << self.write_address[:low]),
         ]
         m.d.comb += [memory.address.eq(self.read_address), self.read_data.eq(memory.data)]
@@ -54,22 +54,23 @@ class Written(wiring.Component):
     """
 
     def __init__(self, geometry: Geometry) -> None:
+        self.banks = banks = geometry.banks
         shape = unsigned(bits_for(geometry.max_inputs // WORD_ROWS))
         super().__init__(
             {
                 "valid": In(1),
                 "last": In(1),
-                "bank": In(1),
+                "bank": In(exact_log2(banks)),
                 "column": In(bits_for(geometry.columns - 1)),
-                "clear": In(2),
-                "words": Out(ArrayLayout(shape, 2)),
+                "clear": In(banks),
+                "words": Out(ArrayLayout(shape, banks)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         complete = self.valid & (self.last | self.column[: exact_log2(WORD_ROWS)].all())
-        for bank in range(2):
+        for bank in range(self.banks):
             with m.If(self.clear[bank]):
                 m.d.sync += self.words[bank].eq(0)
             with m.Elif(complete & (self.bank == bank)):
@@ -78,13 +79,13 @@ class Written(wiring.Component):
 
 
 class ResultBuffer(wiring.Component):
-    """Two banks of ``max_outputs`` logits.
+    """Banks of ``max_outputs`` logits.
 
     ``read_data`` is two cycles behind ``read_address``, on a compact platform one.
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        self.depth = 2 * geometry.max_outputs
+        self.depth = geometry.banks * geometry.max_outputs
         address = bits_for(self.depth - 1)
         super().__init__(
             {
@@ -107,10 +108,3 @@ class ResultBuffer(wiring.Component):
             self.read_data.eq(memory.data),
         ]
         return m
-
-
-def bank_address(index: Value, bank: Value, size: int) -> Value:
-    """Address of ``index`` in ``bank`` of a two-bank memory of ``size`` (a power of two) entries each."""
-    bits = exact_log2(size)
-    padded = Cat(index, Const(0, bits))[:bits]
-    return Cat(padded, bank)

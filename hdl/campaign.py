@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -12,9 +12,11 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
 from emulator.spec.variation import DRAW_SHIFT
+from hdl.banks import bank_bits, next_bank
 from hdl.bus import WindowSignature
 from hdl.delay import delayed
 from hdl.layouts import start_layout
+from hdl.loading import load_members, load_one
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.neuron import logit_layout
 from hdl.queue import Queue
@@ -26,6 +28,8 @@ BYTES = 4
 BUFFER_LATENCY = READ_LATENCY + 1
 """Cycles from an address to the word of the image buffer or a label."""
 assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before is taken"
+WINNERS = 4
+"""Votes that may wait."""
 VOTE_LATENCY = BUFFER_LATENCY + 2
 """Cycles a vote takes: address, counter and label read, compared and counted up."""
 
@@ -37,8 +41,9 @@ class Campaign(wiring.Component):
     the images from its buffer into the core's input banks and counts, per image and class, the winners;
     ``correct`` of the chip are those equal to the image's label. ``abort`` ends after the inferences under
     way; either way the nominal weights are back in the array before ``busy`` falls. Latency: that of the
-    inferences, which load one input a cycle while the one before computes; about 30 cycles a chip more, and
-    campaign_votes cycles at the beginning. Resources: the four memories, about 500 LUTs.
+    inferences, which load one input a cycle (with overlap four) while the one before computes; about 30
+    cycles a chip more, and campaign_votes cycles at the beginning. Resources: the four memories, about 500
+    LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -59,11 +64,9 @@ class Campaign(wiring.Component):
                 "redraw": Out(1),
                 "nominal": Out(1),
                 "redraw_busy": In(1),
-                "bank": In(1),
-                "load": Out(1),
-                "load_address": Out(bits_for(2 * geometry.max_inputs - 1)),
-                "load_data": Out(8),
-                "start": Out(stream.Signature(start_layout())),
+                "bank": In(bank_bits(geometry)),
+                **load_members(geometry, Out),
+                "start": Out(stream.Signature(start_layout(geometry))),
                 "input_done": In(1),
                 "logit": In(logit_layout(geometry)),
                 "input_window": In(WindowSignature()),
@@ -140,7 +143,7 @@ class Campaign(wiring.Component):
         left, position = Signal(16), Signal(16)
         byte, wait = Signal(2), Signal(range(BUFFER_LATENCY + 2))
         word = Signal(32)
-        bank, banks_taken = Signal(), Signal(2)
+        bank, banks_taken = Signal(bank_bits(g)), Signal(range(g.banks + 1))
         outstanding = Signal(4)
         began, started = Signal(), Signal()
         self.voted = Signal()
@@ -153,7 +156,7 @@ class Campaign(wiring.Component):
         over, may = Signal(), Signal()
         m.d.sync += [
             over.eq(stopping | (draw == self.draws) | (self.images == 0)),
-            may.eq((banks_taken < 2) & (outstanding < 3)),
+            may.eq((banks_taken < g.banks) & (outstanding < min(g.banks + 1, WINNERS))),
         ]
         # Both hold still from the beginning of an image's load to its start.
         place = Signal(32)
@@ -161,9 +164,22 @@ class Campaign(wiring.Component):
             place.eq(image + (draw << DRAW_SHIFT)),
             self.start.payload.inference.eq(self.first_index + place),
         ]
+        # With overlap a word of the buffer a cycle is loaded, BUFFER_LATENCY cycles after it was asked for.
+        asked = Signal()
+        if g.overlap:
+            arrived = delayed(m, asked, BUFFER_LATENCY, "arrived")
+            m.d.comb += self.load.eq(arrived.replicate(BYTES) << Cat(Const(0, 2), position[2]))
+            load_address = Cat(position[3 : exact_log2(g.max_inputs)], bank)
+            load_data = memory.data.replicate(2)
+            with m.If(arrived):
+                m.d.sync += position.eq(position + BYTES)
+        else:
+            load, load_address, load_data = load_one(
+                g, valid=Const(1), index=position, bank=bank, code=word[:8]
+            )
         m.d.comb += [
-            self.load_address.eq(Cat(position[: exact_log2(g.max_inputs)], bank)),
-            self.load_data.eq(word[:8]),
+            self.load_address.eq(load_address),
+            self.load_data.eq(load_data),
             self.start.payload.bank.eq(bank),
         ]
         with m.FSM() as fsm:
@@ -187,20 +203,32 @@ class Campaign(wiring.Component):
                         m.next = "drain"
                 with m.Elif((wait == BUFFER_LATENCY + 1) & may):
                     m.d.comb += began.eq(1)
-                    m.d.sync += pointer.eq(pointer + 1)
+                    if not g.overlap:
+                        m.d.sync += pointer.eq(pointer + 1)
                     m.next = "load"
             with m.State("load"):
-                m.d.comb += self.load.eq(1)
-                m.d.sync += [position.eq(position + 1), left.eq(left - 1), byte.eq(byte + 1)]
-                with m.If(left == 1):
-                    m.next = "start"
-                with m.Elif(byte == BYTES - 1):
-                    m.d.sync += pointer.eq(pointer + 1)
+                if g.overlap:
+                    m.d.comb += asked.eq(1)
+                    m.d.sync += [pointer.eq(pointer + 1), left.eq(left - BYTES), wait.eq(0)]
+                    with m.If(left <= BYTES):
+                        m.next = "arrive"
+                else:
+                    m.d.comb += self.load.eq(load)
+                    m.d.sync += [position.eq(position + 1), left.eq(left - 1), byte.eq(byte + 1)]
+                    with m.If(left == 1):
+                        m.next = "start"
+                    with m.Elif(byte == BYTES - 1):
+                        m.d.sync += pointer.eq(pointer + 1)
+            if g.overlap:
+                with m.State("arrive"):
+                    m.d.sync += wait.eq(wait + 1)
+                    with m.If(wait == BUFFER_LATENCY):
+                        m.next = "start"
             with m.State("start"):
                 m.d.comb += self.start.valid.eq(1)
                 with m.If(self.start.ready):
                     m.d.comb += started.eq(1)
-                    m.d.sync += [bank.eq(~bank), image.eq(image + 1), wait.eq(0)]
+                    m.d.sync += [bank.eq(next_bank(bank)), image.eq(image + 1), wait.eq(0)]
                     with m.If(last_image):
                         m.d.sync += [image.eq(0), draw.eq(draw + 1), pointer.eq(0)]
                     m.next = "wait"
@@ -230,7 +258,7 @@ class Campaign(wiring.Component):
         with m.If(logit.valid):
             m.d.sync += size.eq(logit.column + 1)
         # One vote after the other, each with all the time it takes; no more wait than there are inferences.
-        m.submodules.winners = winners = Queue(16, 4)
+        m.submodules.winners = winners = Queue(16, WINNERS)
         age = Signal(range(VOTE_LATENCY + 1))
         m.d.comb += [
             winners.i.valid.eq(finished),

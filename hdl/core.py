@@ -13,13 +13,16 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import campaign_words, region_words
 from hdl.array import Array
-from hdl.buffers import ResultBuffer, RowBuffer, Written, bank_address
+from hdl.banks import bank_address, bank_bits, next_bank
+from hdl.buffers import ResultBuffer, RowBuffer, Written
 from hdl.bus import WindowSignature
 from hdl.cells import Cells
 from hdl.emitter import Emitter
 from hdl.layouts import column_shape, feed_layout, noise_layout, readout_layout, start_layout
+from hdl.loading import load_members
 from hdl.neuron import Neuron, logit_layout
 from hdl.noise import Noise
+from hdl.pass_noise import PassNoise
 from hdl.queue import Queue
 from hdl.readout import Readout
 from hdl.redraw import Redraw
@@ -28,7 +31,8 @@ from hdl.sequencer import Sequencer
 from hdl.slice_noise import SliceNoise
 
 PASS_DEPTH = 4
-"""Passes that may wait for each block; times the slices that make up one tile together."""
+"""Passes that may wait for each block, twice as many with overlap; times the slices that make up one tile
+together."""
 
 
 def event_layout() -> StructLayout:
@@ -39,7 +43,8 @@ def event_layout() -> StructLayout:
 def probe_layout(g: Geometry) -> StructLayout:
     """What passes between the blocks, for test benches; costs nothing where left unconnected.
 
-    ``step``: P columns leave the array, with their noise; ``added``: their increments of p.
+    ``step``: P columns leave the array, with their noise; ``added``: their increments of p. Where inferences
+    overlap, ``opened``: a layer's first pass is issued, an inference's ``input_layer`` or its next one.
     """
     return StructLayout(
         {
@@ -54,6 +59,7 @@ def probe_layout(g: Geometry) -> StructLayout:
             "logit": 1,
             "z": signed(32),
         }
+        | ({"opened": 1, "input_layer": 1} if g.overlap else {})
     )
 
 
@@ -81,13 +87,11 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
     """Ports of a core, whatever it is made of."""
     return (
         {
-            "load": In(1),
-            "load_address": In(bits_for(2 * geometry.max_inputs - 1)),
-            "load_data": In(8),
-            "start": In(stream.Signature(start_layout())),
+            **load_members(geometry, In),
+            "start": In(stream.Signature(start_layout(geometry))),
             "input_done": Out(1),
             "done": Out(1),
-            "result_address": In(bits_for(2 * geometry.max_outputs - 1)),
+            "result_address": In(bits_for(geometry.banks * geometry.max_outputs - 1)),
             "result_data": Out(signed(32)),
             "inputs": Out(16),
             "outputs": Out(16),
@@ -105,6 +109,14 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 def mark_starts(m: Module, core: Any, issued: Any) -> None:
     """``events.started`` of ``core`` with an inference's first pass to be ``issued``."""
+    if core.geometry.overlap:
+        opened = issued.valid & issued.ready & issued.payload.feed.layer_first
+        m.d.comb += [
+            core.events.started.eq(opened & issued.payload.feed.from_input),
+            core.probe.opened.eq(opened),
+            core.probe.input_layer.eq(issued.payload.feed.from_input),
+        ]
+        return
     first = Signal(init=1)
     with m.If(core.start.valid & core.start.ready):
         m.d.sync += first.eq(1)
@@ -116,14 +128,14 @@ def mark_starts(m: Module, core: Any, issued: Any) -> None:
 class Core(wiring.Component):
     """One emulated chip: a network's layers over one array.
 
-    Load an input vector through ``load_*`` into a bank, then offer ``start`` with that bank; it is taken
-    when the inference's last pass has been issued. A second one may follow while the first runs, in the
-    other bank, and its first layer overlaps the end of the first. ``input_done`` says that the oldest
-    started inference's bank may be loaded again; ``done`` that its logits stand in the result bank of the
-    same number, to be read through ``result_address`` before the inference after next is started. Banks
-    alternate, from 0. ``inputs`` is the input length of the network in the descriptors; ``outputs`` that
-    of the results, from the first ``done`` on. Logits also pass on ``logit`` as they come, in column order.
-    ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference is under way.
+    Load an input vector through ``load*`` into a bank, then offer ``start`` with that bank; ``Sequencer``
+    says when it is taken. The next one may follow in the next bank while the first runs. ``input_done`` says
+    that the oldest started inference's bank may be loaded again; ``done`` that its logits stand in the result
+    bank of the same number, to be read through ``result_address`` before that bank's next inference is
+    started. Banks take turns, from 0. ``inputs`` is the input length of the network in the descriptors;
+    ``outputs`` that of the results, from the first ``done`` on. Logits also pass on ``logit`` as they come,
+    in column order. ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference is
+    under way.
 
     Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45, an eighth of it where ``slices``
     is 8. Resources: see the blocks.
@@ -143,7 +155,7 @@ class Core(wiring.Component):
         m.submodules.cells = cells = Cells(g)
         m.submodules.readout = readout = Readout(g)
         m.submodules.neuron = neuron = Neuron(g)
-        m.submodules.inputs = inputs = RowBuffer(g)
+        m.submodules.inputs = inputs = RowBuffer(g, codes=g.load_codes)
         m.submodules.activations = activations = RowBuffer(g)
         m.submodules.written = written = Written(g)
         m.submodules.results = results = ResultBuffer(g)
@@ -168,9 +180,9 @@ class Core(wiring.Component):
         self._distribute(m, sequencer, scanner, readout)
 
         y, logit = neuron.activation, neuron.logit
-        result_bank = Signal()
+        result_bank = Signal(bank_bits(g))
         with m.If(self.done):
-            m.d.sync += result_bank.eq(~result_bank)
+            m.d.sync += result_bank.eq(next_bank(result_bank))
             m.d.sync += self.outputs.eq(logit.column + 1)
         m.d.comb += [
             self.inputs.eq(sequencer.inputs),
@@ -198,6 +210,7 @@ class Core(wiring.Component):
             readout.capture.eq(array.capture),
             readout.columns.eq(array.columns),
             emitter.release.eq(readout.release),
+            *([readout.closed.eq(emitter.closed)] if g.overlap else ()),
             results.write.eq(logit.valid),
             results.write_address.eq(bank_address(logit.column, result_bank, g.max_outputs)),
             results.write_data.eq(logit.z),
@@ -216,6 +229,8 @@ class Core(wiring.Component):
             self.probe.logit.eq(logit.valid),
             self.probe.z.eq(logit.z),
         ]
+        if g.overlap:
+            m.d.comb += array.open.eq(readout.open)
         # Columns stand one cycle behind their step; so does what the probe shows beside them.
         m.d.sync += [
             self.probe.step.eq(readout.shift),
@@ -223,6 +238,12 @@ class Core(wiring.Component):
             self.probe.samples.eq(readout.samples.payload),
         ]
         return m
+
+    def _noise(self) -> Noise | SliceNoise:
+        g = self.geometry
+        if g.slices > 1:
+            return SliceNoise(g)
+        return PassNoise(g) if g.overlap else Noise(g)
 
     def _virtual_chips(self, m: Module, cells: Cells) -> None:
         """The drawing of virtual chips: it listens to descriptors as the bus writes them."""
@@ -251,15 +272,16 @@ class Core(wiring.Component):
         """Each pass goes to scanner, noise and readout, each through its own queue."""
         g = self.geometry
         issued = sequencer.passes
-        m.submodules.feed_queue = feed = Queue(feed_layout(g), PASS_DEPTH)
-        m.submodules.readout_queue = read = Queue(readout_layout(g), PASS_DEPTH * g.slices)
+        depth = PASS_DEPTH * (1 + g.overlap)
+        m.submodules.feed_queue = feed = Queue(feed_layout(g), depth)
+        m.submodules.readout_queue = read = Queue(readout_layout(g), depth * g.slices)
         wiring.connect(m, feed.o, scanner.feed)
         wiring.connect(m, read.o, readout.passes)
         m.d.comb += [feed.i.payload.eq(issued.payload.feed), read.i.payload.eq(issued.payload.readout)]
         queues = [feed, read]
         if g.noise:
-            m.submodules.noise_queue = queue = Queue(noise_layout(g), PASS_DEPTH * g.slices)
-            m.submodules.noise = noise = SliceNoise(g) if g.slices > 1 else Noise(g)
+            m.submodules.noise_queue = queue = Queue(noise_layout(g), depth * g.slices)
+            m.submodules.noise = noise = self._noise()
             queues.append(queue)
             wiring.connect(m, queue.o, noise.passes)
             wiring.connect(m, noise.sigma, readout.sigma)

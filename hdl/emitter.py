@@ -18,7 +18,8 @@ from hdl.picking import at_most, second_of
 class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
 
-    A pass's last row waits until readout has given the column registers free (``release``). Latency: 3
+    A pass's last row (``closed`` when it goes) waits until readout has given the column registers free
+    (``release``). Latency: 3
     cycles from ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8 bits out of 64).
     """
 
@@ -31,6 +32,7 @@ class Emitter(wiring.Component):
                 "release": In(1),
                 "emit": Out(1),
             }
+            | ({"closed": Out(1)} if geometry.overlap else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -79,6 +81,8 @@ class Emitter(wiring.Component):
         m.d.comb += self.row.eq(row)
         with m.If(self.emit):
             m.d.sync += starting.eq(closing)
+        if self.geometry.overlap:
+            m.d.comb += self.closed.eq(self.emit & closing)
         with m.If(self.emit & closing):
             m.d.sync += free.eq(0)
         with m.Elif(self.release):

@@ -7,6 +7,7 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.banks import bank_bits
 
 INDEX_BITS = 32
 TILE_BITS = 10
@@ -82,9 +83,9 @@ def word_layout(g: Geometry) -> StructLayout:
     )
 
 
-def start_layout() -> StructLayout:
+def start_layout(g: Geometry) -> StructLayout:
     """An inference to run: input buffer ``bank`` and the index that selects its noise."""
-    return StructLayout({"bank": 1, "inference": INDEX_BITS})
+    return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS})
 
 
 def feed_layout(g: Geometry) -> StructLayout:
@@ -92,8 +93,8 @@ def feed_layout(g: Geometry) -> StructLayout:
     return StructLayout(
         {
             "from_input": 1,
-            "bank": 1,
-            "sink": 1,
+            "bank": bank_bits(g),
+            "sink": bank_bits(g),
             "layer_first": 1,
             "input_done": 1,
             "word": bits_for(g.max_inputs // WORD_ROWS - 1),
@@ -147,7 +148,7 @@ def group_layout(g: Geometry) -> StructLayout:
         {
             "output": 1,
             "layer_end": 1,
-            "sink": 1,
+            "sink": bank_bits(g),
             "first_column": bits_for(g.columns - 1),
             "column": bits_for(g.columns - 1),
             "columns": bits_for(g.lanes),

@@ -46,7 +46,7 @@ class Machine(wiring.Component):
         m.submodules.decoder = decoder = Decoder(g)
         m.submodules.registers = registers = Registers(g, self.build_id)
         m.submodules.watchdog = watchdog = Watchdog(g)
-        starts, core = Queue(start_layout(), 2), SmallCore(g) if is_small(platform) else Core(g)
+        starts, core = Queue(start_layout(g), 2), SmallCore(g) if is_small(platform) else Core(g)
         restart = ResetInserter(watchdog.reset)
         m.submodules.starts = restart(starts)
         m.submodules.core = restart(core)

@@ -14,6 +14,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.geometry import Geometry
+from hdl.banks import bank_bits
 from hdl.bus import WindowSignature
 from hdl.layouts import group_layout
 from hdl.memory import RegisteredMemory, share
@@ -40,7 +41,7 @@ def logit_layout(g: Geometry) -> StructLayout:
 def activation_layout(g: Geometry) -> StructLayout:
     """A hidden neuron's output in passing: ``last`` with the layer's."""
     column = bits_for(g.columns - 1)
-    return StructLayout({"valid": 1, "last": 1, "sink": 1, "column": column, "y": 8})
+    return StructLayout({"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "y": 8})
 
 
 class Neuron(wiring.Component):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.memory import Memory
@@ -13,7 +14,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.array import capture_latency
+from hdl.array import capture_latency, release_latency, skew
 from hdl.bus import WindowSignature
 from hdl.layouts import column_shape, group_layout, readout_layout
 from hdl.memory import READ_LATENCY, RegisteredMemory
@@ -32,6 +33,10 @@ from hdl.readout_pipe import (
 )
 
 SETTINGS_BITS = 28
+EMITTER_CYCLES = 3
+"""Cycles from ``release`` until a last row that waits for it is on the array's ``row``."""
+BEGIN_CYCLES = 3
+"""Cycles from ``capture`` to a pass's first step, where nothing else is waited for."""
 
 
 class Readout(wiring.Component):
@@ -41,7 +46,8 @@ class Readout(wiring.Component):
     (fewer on a compact platform).
     ``advance`` asks the array for the columns of the next slice, where it has added several at once.
     ``release`` tells the emitter that the column registers will be free by the time its next last row
-    has come through. Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
+    has come through; with overlap it may come before the pass's columns do. Then ``open`` goes with a pass's
+    first ``shift``, too. Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
     sum memory of 32 bits a lane, a queue of as many.
     """
 
@@ -67,13 +73,14 @@ class Readout(wiring.Component):
                 "increments": Out(ArrayLayout(signed(32), geometry.readouts)),
                 "window": In(WindowSignature()),
             }
+            | ({"open": Out(1), "closed": In(1)} if geometry.overlap else {})
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
-        capture = capture_latency(g, platform)
+        release = release_latency(g, platform) + (EMITTER_CYCLES if g.overlap else 0)
         now = self.passes.payload
         m.submodules.groups = groups = Queue(group_layout(g), 4)
         layout = ArrayLayout(signed(32), g.readouts)
@@ -96,12 +103,17 @@ class Readout(wiring.Component):
         ending = final
         # Slices added at once are read out one after the other, from one capture.
         tile_end = now.slice_last if g.slices > 1 else Const(1, 1)
+        release_now = step & tile_end & releasing
+        if g.overlap and g.slices == 1:
+            awaited = self.passes.valid & noise_ready & room & ~(full | running | begin)
+            early, ahead = self._release_early(m, platform, release, begin, ending, awaited)
+            release_now = (release_now & ~early) | ahead
         m.d.comb += [
             step.eq(running),
             self.shift.eq(step),
-            # The emitter's next last row reaches the column registers ``capture`` + 3 cycles later.
+            # The emitter's next last row reaches the column registers EMITTER_CYCLES + release_latency later.
             self.advance.eq(ending & ~tile_end),
-            self.release.eq(step & tile_end & releasing),
+            self.release.eq(release_now),
             self.samples.ready.eq(step & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),
             self.passes.ready.eq(ending),
@@ -111,12 +123,14 @@ class Readout(wiring.Component):
         ]
         entry = Signal(bits_for(g.columns // g.readouts - 1))
         slot = Signal(range(max(self.steps, 2)))
+        if g.overlap:
+            m.d.sync += self.open.eq(begin)
         with m.If(begin):
             m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(now.column >> step_log2)]
-            m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= capture)]
+            m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= release)]
         with m.If(step):
             m.d.sync += [count.eq(count - 1), slot.eq(slot + 1), entry.eq(entry + 1)]
-            m.d.sync += [final.eq(count == 2), releasing.eq(count == capture + 1)]
+            m.d.sync += [final.eq(count == 2), releasing.eq(count == release + 1)]
         with m.If(ending):
             m.d.sync += running.eq(0)
         with m.If(self.capture):
@@ -182,6 +196,33 @@ class Readout(wiring.Component):
                 m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)
         self._accumulate(m, pipes, stages, partials)
         return m
+
+    def _release_early(
+        self, m: Module, platform: object, release: int, begin: Value, ending: Value, awaited: Value
+    ) -> tuple[Signal, Signal]:
+        """Whether the next pass, or the one read out now, has released the registers before it began, and
+        whether it does so now.
+
+        A pass that is ``awaited``, lacking only its columns, is read out as soon as they are there; when that
+        will be is known from when its last row was emitted (``closed``), and so is when they will have left.
+        """
+        g, now = self.geometry, self.passes.payload
+        # The pass's first step comes so long after ``closed``; ``release`` may be two cycles after ``age``.
+        arrival = EMITTER_CYCLES + capture_latency(g, platform) + skew(g) + BEGIN_CYCLES
+        before = arrival - release - 2
+        age, coming = Signal(range(self.steps + before + 2)), Signal(2)
+        early, ahead = Signal(), Signal()
+        m.d.sync += [
+            # Passes whose last row has been emitted and that have not begun.
+            coming.eq(coming + self.closed - begin),
+            ahead.eq(awaited & (coming != 0) & ~(early | ahead) & (age >= now.steps + before)),
+            early.eq((early & ~ending) | ahead),
+        ]
+        with m.If(self.closed):
+            m.d.sync += age.eq(0)
+        with m.Elif(age != self.steps + before + 1):
+            m.d.sync += age.eq(age + 1)
+        return early, ahead
 
     def _accumulate(
         self,

@@ -14,6 +14,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.registers import COUNTERS, REGISTERS, identity
+from hdl.banks import next_bank
 from hdl.bus import WindowSignature
 from hdl.core import event_layout
 from hdl.link.receiver import link_event_layout
@@ -184,18 +185,19 @@ class Registers(wiring.Component):
 
     def _lasting(self, m: Module, events: Signal, hung: Signal, last_cycles: Signal) -> None:
         """Cycles of the latest inference."""
-        # Inferences alternate between two start times, since two may overlap.
+        # Inferences take turns with start times, since as many may overlap.
+        banks = self.geometry.banks
         now = Signal(32)
-        began = [Signal(32, name=f"began_{i}") for i in range(2)]
-        start_turn, end_turn = Signal(), Signal()
+        began = [Signal(32, name=f"began_{i}") for i in range(banks)]
+        start_turn, end_turn = Signal(range(banks)), Signal(range(banks))
         m.d.sync += now.eq(now + 1)
         with m.If(events.started):
-            m.d.sync += start_turn.eq(~start_turn)
+            m.d.sync += start_turn.eq(next_bank(start_turn))
         with m.If(events.done):
-            m.d.sync += end_turn.eq(~end_turn)
+            m.d.sync += end_turn.eq(next_bank(end_turn))
         with m.If(hung):
             m.d.sync += [start_turn.eq(0), end_turn.eq(0)]
-        for i in range(2):
+        for i in range(banks):
             starts, ends, took = (Signal(name=f"{n}_{i}") for n in ("starts", "ends", "took"))
             lasted = Signal(32, name=f"lasted_{i}")
             m.d.sync += [

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.banks import bank_bits
 from hdl.delay import delayed
 from hdl.layouts import energy_layout, feed_layout, word_layout
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
@@ -45,11 +46,11 @@ class Scanner(wiring.Component):
         super().__init__(
             {
                 "feed": In(stream.Signature(feed_layout(geometry))),
-                "read_address": Out(word_bits + 1),
+                "read_address": Out(word_bits + bank_bits(geometry)),
                 "input_data": In(8 * WORD_ROWS),
                 "activation_data": In(8 * WORD_ROWS),
-                "written": In(ArrayLayout(unsigned(word_bits + 1), 2)),
-                "clear": Out(2),
+                "written": In(ArrayLayout(unsigned(word_bits + 1), geometry.banks)),
+                "clear": Out(geometry.banks),
                 "input_done": Out(1),
                 "words": Out(stream.Signature(word_layout(geometry))),
                 "energy": Out(energy_layout(geometry)),
@@ -74,7 +75,9 @@ class Scanner(wiring.Component):
         free, begun, settling, scanning = Signal(init=1), Signal(), Signal(), Signal()
         issue, ending = Signal(), Signal()
         written = Signal.like(self.written[0])
-        m.d.sync += written.eq(Mux(now.bank, self.written[1], self.written[0]))
+        m.d.sync += written.eq(
+            self.written[now.bank] if g.overlap else Mux(now.bank, self.written[1], self.written[0])
+        )
         # Whether ``word`` may be read, known a cycle ahead: after an issue the next one must be there too.
         present = Signal()
         m.d.sync += present.eq(now.from_input | (written > following) | ((written > word) & ~issue))
@@ -86,8 +89,9 @@ class Scanner(wiring.Component):
             self.feed.ready.eq(free & self.energy_room),
         ]
         m.d.sync += self.input_done.eq(issue & ending & now.input_done)
+        sinks = Cat(feed.sink == i for i in range(g.banks)) if g.overlap else Cat(~feed.sink, feed.sink)
         m.d.sync += self.clear.eq(
-            (self.feed.valid & self.feed.ready & feed.layer_first).replicate(2) & Cat(~feed.sink, feed.sink)
+            (self.feed.valid & self.feed.ready & feed.layer_first).replicate(g.banks) & sinks
         )
         with m.If(self.feed.valid & self.feed.ready):
             m.d.sync += [now.eq(feed), begun.eq(1), free.eq(0)]

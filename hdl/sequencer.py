@@ -13,6 +13,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
+from hdl.banks import bank_bits
 from hdl.bus import WindowSignature
 from hdl.delay import delayed
 from hdl.layouts import pass_layout, start_layout
@@ -22,6 +23,10 @@ from hdl.target import is_compact
 
 class Sequencer(wiring.Component):
     """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
+
+    ``start`` is taken with an inference's last pass. Where inferences ``overlap`` it is taken with the last
+    pass of its first layer; if by then another one is on offer, that one's first layer comes before the rest
+    of this one, and it is taken when that is through.
 
     One pass every 3 cycles at most, far ahead of the array; a compact platform takes twelve more a layer.
     Where the array adds all slices at once, ``feed`` counts with slice 0 only. ``inputs`` is layer 0's input
@@ -33,7 +38,7 @@ class Sequencer(wiring.Component):
         self.geometry = geometry
         super().__init__(
             {
-                "start": In(stream.Signature(start_layout())),
+                "start": In(stream.Signature(start_layout(geometry))),
                 "passes": Out(stream.Signature(pass_layout(geometry))),
                 "noise_enable": In(1),
                 "inputs": Out(16),
@@ -73,6 +78,20 @@ class Sequencer(wiring.Component):
             for name, bits in (("inputs", row_bits), ("outputs", column_bits), ("tile_rows", row_bits))
         )
         p = self.passes.payload
+        # The inference whose layer is issued, and where that reads its rows and puts its activations.
+        if g.overlap:
+            current = Signal(start_layout(g))
+            bank, sink = Signal(bank_bits(g)), Signal(bank_bits(g))
+            # Layer 0's activations lie in bank 0 or 1, inferences taking turns; those of deeper ones, which
+            # one inference only has, in 2 or 3.
+            own = Cat(current.bank[0], Const(0, 1))
+            m.d.comb += [
+                sink.eq(Mux(layer == 0, own, Cat(layer[0], Const(1, 1)))),
+                bank.eq(Mux(layer == 0, current.bank, Mux(layer == 1, own, Cat(~layer[0], Const(1, 1))))),
+            ]
+        else:
+            current = self.start.payload
+            bank, sink = Mux(layer == 0, current.bank, ~layer[0]), layer[0]
         final_layer = field("last")
         group_first = (tile == 0) & (step == 0)
         group_last = last_tile & last_slice
@@ -87,8 +106,8 @@ class Sequencer(wiring.Component):
             m.d.sync += noisy.eq(self.noise_enable & any_noise)
         m.d.comb += [
             p.feed.from_input.eq(layer == 0),
-            p.feed.bank.eq(Mux(layer == 0, self.start.payload.bank, ~layer[0])),
-            p.feed.sink.eq(layer[0]),
+            p.feed.bank.eq(bank),
+            p.feed.sink.eq(sink),
             p.feed.layer_first.eq((column == 0) & group_first),
             p.feed.input_done.eq((layer == 0) & tile_end & last_group),
             p.feed.word.eq(row >> exact_log2(WORD_ROWS)),
@@ -97,7 +116,7 @@ class Sequencer(wiring.Component):
             p.feed.slice.eq(step),
             p.feed.dac_log2.eq(3 if g.slices > 1 else field("dac_log2")),
             p.noise.noisy.eq(noisy),
-            p.noise.inference.eq(self.start.payload.inference),
+            p.noise.inference.eq(current.inference),
             p.noise.layer.eq(layer),
             p.noise.tile.eq(tile),
             p.noise.slice.eq(step),
@@ -116,7 +135,7 @@ class Sequencer(wiring.Component):
             p.readout.lshift.eq(lshift),
             p.readout.group.output.eq(final_layer),
             p.readout.group.layer_end.eq(last_group),
-            p.readout.group.sink.eq(layer[0]),
+            p.readout.group.sink.eq(sink),
             p.readout.group.first_column.eq(column),
             p.readout.group.column.eq(column_address),
             p.readout.group.columns.eq(columns_now),
@@ -148,6 +167,10 @@ class Sequencer(wiring.Component):
             settled = self.settled
         else:
             settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
+        if g.overlap:
+            # ``halfway``: ``begun`` has its first layer issued and the rest not. ``ahead``: so has the one on
+            # offer.
+            begun, halfway, ahead, first_layer = Signal(start_layout(g)), Signal(), Signal(), Signal()
         with m.FSM():
             with m.State("idle"):
                 # The descriptor read here is layer 0's, unless the bus is at it.
@@ -156,6 +179,10 @@ class Sequencer(wiring.Component):
                     m.d.sync += self.inputs.eq(inputs)
                 with m.If(self.start.valid):
                     m.next = "fetch"
+                if g.overlap:
+                    with m.Elif(halfway):
+                        m.d.sync += layer.eq(1)
+                        m.next = "fetch"
             with m.State("fetch"):
                 m.next = "address"
             with m.State("address"):
@@ -164,6 +191,9 @@ class Sequencer(wiring.Component):
                 with m.If(settled) if compact else nullcontext():
                     m.d.sync += beginning.eq(1)
                     m.next = "layer"
+                if g.overlap:
+                    m.d.sync += first_layer.eq(layer == 0)
+                    m.d.sync += current.eq(Mux(layer == 0, self.start.payload, begun))
             with m.State("layer"):
                 m.next = "compare"
             with m.State("compare"):
@@ -179,8 +209,22 @@ class Sequencer(wiring.Component):
                     m.next = "fetch"
                     with m.If(final_layer):
                         m.next = "release"
+                    if g.overlap:
+                        with m.Elif(first_layer):
+                            with m.If(halfway):
+                                m.d.sync += ahead.eq(1)
+                            with m.Else():
+                                m.next = "release"
             with m.State("release"):
-                m.d.comb += self.start.ready.eq(1)
+                if g.overlap:
+                    m.d.comb += self.start.ready.eq(first_layer | ahead)
+                    m.d.sync += [
+                        begun.eq(self.start.payload),
+                        halfway.eq(Mux(first_layer, ~final_layer, ahead)),
+                        ahead.eq(0),
+                    ]
+                else:
+                    m.d.comb += self.start.ready.eq(1)
                 m.next = "idle"
         with m.If(advancing):
             m.d.sync += step.eq(step + 1)

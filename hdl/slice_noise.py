@@ -54,25 +54,32 @@ class SliceNoise(wiring.Component):
         ]
         m.d.sync += self.energy_room.eq(energies.level <= ENERGY_DEPTH - ENERGY_IN_FLIGHT - 1)
 
+        self._stages(m)
         self.key_start, self.root_start = Signal(), Signal()
         self.roots, self.keys = [Sigma(g) for _ in range(g.slices)], [PassKey() for _ in range(g.slices)]
         for j, (root, key) in enumerate(zip(self.roots, self.keys, strict=True)):
             m.submodules[f"root_{j}"], m.submodules[f"key_{j}"] = root, key
             m.d.comb += [
                 root.start.eq(self.root_start),
-                root.variance_out.eq(now.variance_out),
-                root.var_cell.eq(now.var_cell),
+                root.variance_out.eq(self.rooted.variance_out),
+                root.var_cell.eq(self.rooted.var_cell),
                 root.energy.eq(energies.o.payload[j]),
                 key.start.eq(self.key_start),
                 key.seed.eq(self.seed),
                 key.domain.eq(DOMAIN_READ),
                 key.stream.eq(self.stream),
                 key.inference.eq(now.inference),
-                key.counter.eq(Cat(Const(j, 3), Signal(5), now.tile, Signal(6), now.layer)),
+                key.counter.eq(
+                    Cat(Const(j, 3) if g.slices > 1 else now.slice, Signal(5), now.tile, Signal(6), now.layer)
+                ),
             ]
         self._schedule(m)
         self._samples(m, platform)
         return m
+
+    def _stages(self, m: Module) -> None:
+        """Whose keys are handed over next (``keyed``), and whose roots are under way (``rooted``)."""
+        self.keyed = self.rooted = self.passes.payload
 
     def _schedule(self, m: Module) -> None:
         """A tile's keys to the samples (``handed``), its sigmas to readout, its passes off their queue."""
@@ -133,7 +140,7 @@ class SliceNoise(wiring.Component):
 
     def _samples(self, m: Module, platform: object) -> None:
         """Of every slice of the tile handed over, ``busy`` until the last has been launched."""
-        g, now, samples = self.geometry, self.passes.payload, self.stored
+        g, keyed, samples = self.geometry, self.keyed, self.stored
         step_log2 = exact_log2(g.readouts)
         held = [Signal(2 * KEY_WORD_BITS, name=f"held_{j}", reset_less=True) for j in range(g.slices)]
         steps, left = (Signal(range(g.lanes // g.readouts + 1), name=n) for n in ("steps", "left"))
@@ -141,7 +148,7 @@ class SliceNoise(wiring.Component):
         turn, room, go = Signal(range(g.slices)), Signal(), Signal()
         # Known a cycle ahead, as that counts down.
         only = Signal()
-        m.d.comb += [go.eq(self.busy & room), steps.eq((now.columns + (g.readouts - 1)) >> step_log2)]
+        m.d.comb += [go.eq(self.busy & room), steps.eq((keyed.columns + (g.readouts - 1)) >> step_log2)]
         of_tile = Signal.like(steps)
         with m.If(go):
             m.d.sync += [left.eq(left - 1), only.eq(left == 2), column.eq(column + g.readouts)]
@@ -152,7 +159,7 @@ class SliceNoise(wiring.Component):
                     m.d.sync += self.busy.eq(0)
         with m.If(self.handed):
             m.d.sync += [self.busy.eq(1), turn.eq(0), left.eq(steps), of_tile.eq(steps), only.eq(steps == 1)]
-            m.d.sync += [column.eq(now.first_column), first.eq(now.first_column)]
+            m.d.sync += [column.eq(keyed.first_column), first.eq(keyed.first_column)]
             m.d.sync += [hold.eq(key.key) for hold, key in zip(held, self.keys, strict=True)]
 
         launched = Signal()

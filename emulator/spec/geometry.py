@@ -61,6 +61,10 @@ class Geometry:
         32-bit words of the image buffer a campaign reads its inputs from.
     campaign_images, campaign_votes:
         Labels, and vote counters (images * outputs), that a campaign can hold.
+    overlap:
+        Whether the next inference's first layer runs before the rest of this one's; then the core has four
+        banks for inputs, activations and results each, and takes eight input codes a cycle. Results are the
+        same and a host sees no difference.
     packet_bytes:
         Longest payload of one packet.
     window:
@@ -93,6 +97,7 @@ class Geometry:
     campaign_words: int = 65536
     campaign_images: int = 1024
     campaign_votes: int = 16384
+    overlap: bool = False
     packet_bytes: int = 1024
     window: int = 4
 
@@ -203,9 +208,23 @@ class Geometry:
         """Smallest ``segment_bits`` the neuron table can serve: 12 - log2(segments)."""
         return V_BITS - (self.segments.bit_length() - 1)
 
+    @property
+    def banks(self) -> int:
+        """Banks of the core's input, activation and result memories: inferences that may be under way."""
+        return 4 if self.overlap else 2
+
+    @property
+    def load_codes(self) -> int:
+        """Input codes that can be loaded in a cycle."""
+        return WORD_ROWS if self.overlap else 1
+
     def hardware_fields(self) -> dict[str, int]:
-        """The fields that shape gateware, in the order of the identity block, booleans as 0/1."""
-        return {f.name: int(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "name"}
+        """The fields that a host can tell, in the order of the identity block, booleans as 0/1."""
+        return {
+            f.name: int(getattr(self, f.name))
+            for f in dataclasses.fields(self)
+            if f.name not in ("name", "overlap")
+        }
 
     def groups(self, outputs: int) -> int:
         """Column groups that ``outputs`` columns take: ceil(outputs / lanes)."""

@@ -14,6 +14,7 @@ from hdl.link import words
 from hdl.link.decision import REQUESTS, WAYS, Decision
 from hdl.link.inferences import Inferences
 from hdl.link.states import States
+from hdl.loading import load_one
 from hdl.master import MasterSignature
 
 AFTER_HEAD = ("finish", "read", "logit", "checked", "answered")
@@ -21,7 +22,8 @@ AFTER_HEAD = ("finish", "read", "logit", "checked", "answered")
 
 
 class Executor(wiring.Component):
-    """The protocol of ``emulator.spec.packets``: one request at a time, up to two inferences under way.
+    """The protocol of ``emulator.spec.packets``: one request at a time, as many inferences under way as
+    there are banks.
 
     While a campaign runs it refuses what would meet the running datapath.
 
@@ -59,7 +61,7 @@ class Executor(wiring.Component):
             *("verdict", "compose", "head", "finish", "drop"),
             *("result", "logit", "bytes", "answered", "rest"),
         )
-        m.submodules.inferences = self.inferences = Inferences()
+        m.submodules.inferences = self.inferences = Inferences(self.geometry)
         self.words, self.status = words.Words(), Signal(Status)
         self.header = header = Signal(8 * HEADER_BYTES)
         self.response = Signal(8 * HEADER_BYTES)
@@ -158,11 +160,14 @@ class Executor(wiring.Component):
         m.d.sync += [asked.eq(states["load"]), loading.eq(asked)]
         with m.If(loading):
             m.d.sync += position.eq(position + 1)
+        load, load_address, load_data = load_one(
+            g, valid=loading, index=position, bank=inferences.bank, code=self.packet_data
+        )
         m.d.comb += [
             master.bank.eq(inferences.bank),
-            master.load.eq(loading),
-            master.load_data.eq(self.packet_data),
-            master.load_address.eq(Cat(position[: exact_log2(g.max_inputs)], inferences.bank)),
+            master.load.eq(load),
+            master.load_data.eq(load_data),
+            master.load_address.eq(load_address),
             master.start.valid.eq(states["start"]),
             master.start.payload.bank.eq(inferences.bank),
             master.start.payload.inference.eq(self.address),

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from emulator.spec.geometry import Geometry
+from hdl.banks import bank_bits, next_bank
+
 
 class Inferences(wiring.Component):
-    """Up to two inferences, begun, finished and answered in turns of the two banks.
+    """As many inferences as there are banks, begun, finished and answered in turns of them.
 
     ``begun`` with its ``number``, ``done`` and ``answered`` count; ``answer_number`` is that of the oldest.
-    A campaign's inferences take their turn in the alternation. After ``hung`` every inference under way is
+    A campaign's inferences take their turn too. After ``hung`` every inference under way is
     ``lost``, due at once; when the last of them is answered all begins anew. Latency: one cycle.
-    Resources: about 30 LUTs and 45 flip-flops.
+    Resources: about 30 LUTs and 45 flip-flops with two banks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, geometry: Geometry) -> None:
+        self.banks = geometry.banks
+        bank = bank_bits(geometry)
         super().__init__(
             {
                 "begin": In(1),
@@ -27,8 +32,8 @@ class Inferences(wiring.Component):
                 "campaign_started": In(1),
                 "campaign_done": In(1),
                 "hung": In(1),
-                "bank": Out(1),
-                "answer_bank": Out(1),
+                "bank": Out(bank),
+                "answer_bank": Out(bank),
                 "answer_number": Out(16),
                 "none": Out(1),
                 "room": Out(1),
@@ -40,20 +45,24 @@ class Inferences(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bank, answer_bank = self.bank, self.answer_bank
-        pending, finished = Signal(2), Signal(2)
-        numbers = [Signal(16, name=f"number_{i}") for i in range(2)]
+        pending, finished = Signal(range(self.banks + 1)), Signal(range(self.banks + 1))
+        numbers = [Signal(16, name=f"number_{i}") for i in range(self.banks)]
         m.d.comb += [
             self.none.eq(pending == 0),
-            self.room.eq(pending < 2),
+            self.room.eq(pending < self.banks),
             self.due.eq((pending != 0) & ((finished != 0) | self.lost)),
-            self.answer_number.eq(Mux(answer_bank, numbers[1], numbers[0])),
+            self.answer_number.eq(
+                Mux(answer_bank, numbers[1], numbers[0])
+                if self.banks == 2
+                else Cat(numbers).word_select(answer_bank, 16)
+            ),
         ]
         m.d.sync += pending.eq(pending + self.begun - self.answered)
         m.d.sync += finished.eq(finished + self.done - self.answered)
         with m.If(self.begun | self.campaign_started):
-            m.d.sync += bank.eq(~bank)
+            m.d.sync += bank.eq(next_bank(bank))
         with m.If(self.answered | self.campaign_done):
-            m.d.sync += answer_bank.eq(~answer_bank)
+            m.d.sync += answer_bank.eq(next_bank(answer_bank))
         for i, number in enumerate(numbers):
             # All the while it is offered to the core: its being taken is a late signal.
             with m.If(self.begin & (bank == i)):

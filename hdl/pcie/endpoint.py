@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
@@ -22,6 +24,8 @@ from hdl.pcie.writer import Writer
 class Endpoint(wiring.Component):
     """Bridge, DMA engine and machine behind ``link``, all in the hard block's user clock domain.
 
+    The machine's inferences overlap, whatever the geometry says.
+
     Requests beyond the bridge's queue hold up what comes after them, completions included, until the bridge
     has worked some off; it waits for no completion, so this always ends.
 
@@ -31,7 +35,8 @@ class Endpoint(wiring.Component):
     def __init__(
         self, geometry: Geometry, *, build_id: int = 0, tags: int = 16, slot_bytes: int = 512
     ) -> None:
-        self.geometry = geometry
+        # Its link is worth it.
+        self.geometry = dataclasses.replace(geometry, overlap=True)
         self.build_id = build_id
         self.tags = tags
         self.slot_bytes = slot_bytes

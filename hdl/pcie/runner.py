@@ -50,7 +50,6 @@ class Runner(wiring.Component):
         m.submodules.unpacker = unpacker = Unpacker()
         m.submodules.packer = packer = Packer()
         m.submodules.inference = inference = Inference(self.geometry)
-        wiring.connect(m, wiring.flipped(self.fetched), unpacker.words)
         wiring.connect(m, packer.words, wiring.flipped(self.words))
         infers = job.opcode == Opcode.INFER
         short = job.opcode == Opcode.WRITE_SHORT
@@ -60,14 +59,17 @@ class Runner(wiring.Component):
         status, bad = port.status, Signal()
         m.d.comb += [
             port.value.eq(~crc),
-            unpacker.log2.eq(Mux(infers, 0, Mux(short, 1, 2))),
+            unpacker.short.eq(short),
+            unpacker.words.valid.eq(self.fetched.valid & ~infers),
+            unpacker.words.payload.eq(self.fetched.payload),
+            self.fetched.ready.eq(Mux(infers, inference.words.ready, unpacker.words.ready)),
             inference.run.eq(inferring),
             inference.count.eq(job.count),
             inference.inputs.eq(job.inputs),
             inference.outputs.eq(job.outputs),
             inference.first_index.eq(job.address),
-            inference.codes.valid.eq(elements.valid & inferring),
-            inference.codes.payload.eq(elements.payload),
+            inference.words.valid.eq(self.fetched.valid & inferring),
+            inference.words.payload.eq(self.fetched.payload),
             inference.done.eq(master.done),
             inference.hung.eq(master.hung),
             inference.result_data.eq(master.result_data),
@@ -187,7 +189,7 @@ class Runner(wiring.Component):
                     m.next = "cancelled"
 
             with m.State("infer"):
-                m.d.comb += [inferring.eq(1), elements.ready.eq(inference.codes.ready)]
+                m.d.comb += inferring.eq(1)
                 with m.If(cancelled):
                     m.next = "cancelled"
                 with m.Elif(inference.finished):

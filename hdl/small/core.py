@@ -6,7 +6,8 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 
 from emulator.spec.geometry import Geometry
-from hdl.buffers import ResultBuffer, bank_address
+from hdl.banks import bank_address
+from hdl.buffers import ResultBuffer
 from hdl.core import core_ports, mark_starts
 from hdl.memory import RegisteredMemory
 from hdl.sequencer import Sequencer
@@ -17,7 +18,7 @@ from hdl.small.lanes import Lanes
 class SmallCore(wiring.Component):
     """``hdl.core.Core`` with readout and neurons for one column at a time.
 
-    Without noise, virtual chips, analog readout, skipping, and slices added at once. Latency: about the sum
+    Without noise, virtual chips, analog readout, skipping, slices added at once, and overlap. Latency: about the sum
     of K * J * ceil(M / N) cycles an inference, or where that is longer that of N columns (``Engine``) a pass.
     Resources: about 1,800 LUTs for two lanes, N multipliers for them and two, and the memories.
 
@@ -25,7 +26,15 @@ class SmallCore(wiring.Component):
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        lacking = {"readouts": 1, "slices": 1, "noise": False, "analog": False, "skip": False, "redraw": 0}
+        lacking = {
+            "readouts": 1,
+            "slices": 1,
+            "noise": False,
+            "analog": False,
+            "skip": False,
+            "redraw": 0,
+            "overlap": False,
+        }
         for field, only in lacking.items():
             value = getattr(geometry, field)
             if value != only:

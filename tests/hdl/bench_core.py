@@ -8,6 +8,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
+from cocotb.queue import Queue
 from cocotb.triggers import RisingEdge
 
 from emulator.golden import Core, Trace
@@ -33,31 +34,54 @@ async def program(dut: Any, image: ChipImage) -> None:
 
 
 class Monitor:
-    """Follows the probe through the passes in sequencer order and names the first difference."""
+    """Follows the probe through the passes in sequencer order and names the first difference.
+
+    Where inferences overlap the order of layers is what the core says as it opens them, within the rule.
+    """
 
     def __init__(self, dut: Any, image: ChipImage, trace: Trace, images: int) -> None:
         self.dut, self.image, self.trace = dut, image, trace
-        order = list(passes(image, GEOMETRY))
-        self.steps = [
-            (n, p, c) for n in range(images) for p in order for c in range(0, p.columns, GEOMETRY.readouts)
-        ]
-        groups = [p for p in order if p.last]
-        last = len(image.layers) - 1
-        self.fires = [
-            (n, p.layer, p.first_column + c)
-            for n in range(images)
-            for p in groups
-            if p.layer < last
-            for c in range(p.columns)
-        ]
-        self.logits = [
-            (n, p.first_column + c)
-            for n in range(images)
-            for p in groups
-            if p.layer == last
-            for c in range(p.columns)
-        ]
+        self.order = list(passes(image, GEOMETRY))
+        self.steps: list[Any] = []
+        self.fires: list[Any] = []
+        self.logits: list[Any] = []
+        self.opened: list[tuple[int, int]] = []
         self.at = {"step": 0, "added": 0, "activation": 0, "logit": 0}
+        if not GEOMETRY.overlap:
+            for n in range(images):
+                for layer in range(len(image.layers)):
+                    self.open(n, layer)
+
+    def open(self, n: int, layer: int) -> None:
+        """Inference ``n``'s layer is next."""
+        last = len(self.image.layers) - 1
+        mine = [p for p in self.order if p.layer == layer]
+        self.opened.append((n, layer))
+        self.steps += [(n, p, c) for p in mine for c in range(0, p.columns, GEOMETRY.readouts)]
+        for p in mine:
+            for c in range(p.columns if p.last else 0):
+                if layer == last:
+                    self.logits.append((n, p.first_column + c))
+                else:
+                    self.fires.append((n, layer, p.first_column + c))
+
+    def opens(self, input_layer: bool) -> None:
+        """The core says that it opens a layer: which one of which inference, and whether it may."""
+        begun = [n for n, layer in self.opened if layer == 0]
+        ended = sum(layer == len(self.image.layers) - 1 for _, layer in self.opened)
+        if input_layer:
+            assert len(begun) - ended < 2, f"inference {len(begun)} begins while two are half done"
+            self.open(len(begun), 0)
+        else:
+            layers = [layer for n, layer in self.opened if n == ended]
+            assert layers, f"layer after the first of inference {ended}, which was not begun"
+            self.open(ended, layers[-1] + 1)
+
+    @property
+    def overlapped(self) -> int:
+        """Inferences whose first layer came before the rest of the one before."""
+        at = {opened: i for i, opened in enumerate(self.opened)}
+        return sum(at.get((n + 1, 0), len(at)) < at[n, 1] for n, layer in at if layer == 1)
 
     def check(self, block: str, key: tuple[int, int, int], image: int, column: int, got: int) -> None:
         values = self.trace.values.get((block, *key))
@@ -86,6 +110,8 @@ class Monitor:
             if not bits & self.mask(layout):
                 continue
             now = unpack(layout, bits)
+            if GEOMETRY.overlap and now["opened"]:
+                self.opens(bool(now["input_layer"]))
             if now["step"]:
                 n, p, c = self._next("step", self.steps)
                 key = (p.layer, p.tile, p.slice)
@@ -108,7 +134,8 @@ class Monitor:
 
     @staticmethod
     def mask(layout: Any) -> int:
-        return sum(1 << layout[name].offset for name in ("step", "added", "activation", "logit"))
+        names = ("step", "added", "activation", "logit", *(("opened",) if GEOMETRY.overlap else ()))
+        return sum(1 << layout[name].offset for name in names)
 
 
 async def infer(
@@ -116,22 +143,30 @@ async def infer(
 ) -> np.ndarray[Any, Any]:
     """Stream images as a driver would: load a bank as soon as it is free, start, collect results."""
     freed = done = collected = 0
+    starts: Queue[int] = Queue()
     out = np.zeros((len(x), image.outputs), np.int64)
 
-    async def load_and_start() -> None:
+    async def load() -> None:
         for n, row in enumerate(x):
-            while n - freed >= 2 or n - collected >= 2:
+            bank = n % GEOMETRY.banks
+            while n - freed >= GEOMETRY.banks or n - collected >= GEOMETRY.banks:
                 await RisingEdge(dut.clk)
-            for k, value in enumerate(row):
-                dut.load.value = 1
-                dut.load_address.value = (n & 1) * GEOMETRY.max_inputs + k
-                dut.load_data.value = int(value)
+            codes = GEOMETRY.load_codes
+            for k in range(0, len(row), codes):
+                some = row[k : k + codes]
+                dut.load.value = (1 << len(some)) - 1
+                dut.load_address.value = (bank * GEOMETRY.max_inputs + k) // codes
+                dut.load_data.value = int.from_bytes(some.astype(np.uint8).tobytes(), "little")
                 await RisingEdge(dut.clk)
             dut.load.value = 0
             for _ in range(gap):
                 await RisingEdge(dut.clk)
+            starts.put_nowait(bank | ((first_index + n) & 0xFFFFFFFF) << (GEOMETRY.banks - 1).bit_length())
+
+    async def start() -> None:
+        for _ in x:
+            dut.start__payload.value = await starts.get()
             dut.start__valid.value = 1
-            dut.start__payload.value = (n & 1) | ((first_index + n) & 0xFFFFFFFF) << 1
             await RisingEdge(dut.clk)
             while not int(dut.start__ready.value):
                 await RisingEdge(dut.clk)
@@ -143,13 +178,13 @@ async def infer(
             while done <= n:
                 await RisingEdge(dut.clk)
             for m in range(image.outputs):
-                dut.result_address.value = (n & 1) * GEOMETRY.max_outputs + m
+                dut.result_address.value = n % GEOMETRY.banks * GEOMETRY.max_outputs + m
                 for _ in range(3):
                     await RisingEdge(dut.clk)
                 out[n, m] = dut.result_data.value.to_signed()
             collected += 1
 
-    tasks = [cocotb.start_soon(load_and_start()), cocotb.start_soon(collect())]
+    tasks = [cocotb.start_soon(task()) for task in (load, start, collect)]
     for _ in range(CYCLES):
         await RisingEdge(dut.clk)
         freed += int(dut.input_done.value)
@@ -165,7 +200,7 @@ async def infer(
 
 async def run(
     dut: Any, image: ChipImage, rng: np.random.Generator, *, noise: bool = True, gap: int = 0
-) -> None:
+) -> Monitor:
     x = random_inputs(image, rng, IMAGES)
     seed = int(rng.integers(0, 1 << 63))
     index = int(rng.integers(0, 1 << 32))
@@ -179,9 +214,11 @@ async def run(
     watch = cocotb.start_soon(monitor.run())
     got = await infer(dut, image, x, index, gap)
     watch.cancel()
+    assert sorted(monitor.opened) == [(n, layer) for n in range(len(x)) for layer in range(len(image.layers))]
     assert monitor.at["step"] == len(monitor.steps)
     assert monitor.at["activation"] == len(monitor.fires)
     np.testing.assert_array_equal(got, expected)
+    return monitor
 
 
 def describe(image: ChipImage) -> str:
@@ -232,6 +269,19 @@ async def many_groups_of_short_passes(dut: Any, dac_bits: int) -> None:
     for sizes in ([11, 2, most - 3], [3, 4 * GEOMETRY.lanes, most - 1], [1, 1, 1, most]):
         image = random_image(GEOMETRY, rng, sizes=sizes, dac_bits=dac_bits, readout="adc")
         await run(dut, image, rng)
+        if GEOMETRY.overlap and dac_bits == 8:
+            # Readout then waits for nothing but columns.
+            await run(dut, image, rng, noise=False)
+
+
+@cocotb.test(skip=not GEOMETRY.overlap)
+@cocotb.parametrize(layers=[2, 3, 4])
+async def inferences_overlap(dut: Any, layers: int) -> None:
+    """Loads are faster than layers: every inference's second layer comes after the next one's first."""
+    rng = rng_for(f"overlap {layers}")
+    sizes = [GEOMETRY.max_inputs, *([GEOMETRY.lanes] * (layers - 1)), 3]
+    monitor = await run(dut, random_image(GEOMETRY, rng, sizes=sizes, dac_bits=2, readout="adc"), rng)
+    assert monitor.overlapped == IMAGES - 1, monitor.opened
 
 
 @cocotb.test()

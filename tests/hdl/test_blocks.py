@@ -15,6 +15,7 @@ from hdl.link.receiver import Receiver
 from hdl.link.transmitter import Transmitter
 from hdl.neuron import Neuron
 from hdl.noise import Noise
+from hdl.pass_noise import PassNoise
 from hdl.readout import Readout
 from hdl.redraw import Redraw
 from hdl.sequencer import Sequencer
@@ -59,6 +60,19 @@ def test_noise_of_slices_equals_golden(readouts: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=16, readouts=readouts, slices=8)
     fields = json.dumps(dataclasses.asdict(geometry))
     simulate(SliceNoise(geometry), "bench_noise", tmp_path, GEOMETRY=fields)
+
+
+@pytest.mark.parametrize(("lanes", "readouts"), [(64, 1), (16, 8)])  # samples slower than keys, and faster
+def test_noise_ahead_of_passes_equals_golden(lanes: int, readouts: int, tmp_path: Path) -> None:
+    geometry = dataclasses.replace(TINY, lanes=lanes, readouts=readouts, overlap=True)
+    fields = json.dumps(dataclasses.asdict(geometry))
+    simulate(PassNoise(geometry), "bench_noise", tmp_path, GEOMETRY=fields)
+
+
+def test_sequencer_of_overlapping_inferences_equals_golden(tmp_path: Path) -> None:
+    geometry = dataclasses.replace(TINY, lanes=3, readouts=1, redraw=0, overlap=True)
+    fields = json.dumps(dataclasses.asdict(geometry))
+    simulate(Sequencer(geometry), "bench_sequencer", tmp_path, GEOMETRY=fields)
 
 
 @pytest.mark.parametrize("at_once", [1, 4])

@@ -27,7 +27,29 @@ GEOMETRIES = {
     "slice-parallel-bare": dataclasses.replace(
         TINY, lanes=8, readouts=8, slices=8, noise=False, analog=False, redraw=0
     ),
+    "overlap": dataclasses.replace(TINY, overlap=True),
+    "overlap-skip": dataclasses.replace(TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True),
+    "overlap-slice-parallel": dataclasses.replace(
+        TINY, lanes=8, readouts=4, slices=8, skip=True, redraw=0, overlap=True
+    ),
 }
+
+
+# Several lane groups: columns of one pass are on the move while the next one's arrive.
+WIDE = dataclasses.replace(
+    TINY, columns=512, max_inputs=256, packet_bytes=256, skip=True, redraw=0, overlap=True
+)
+LANE_GROUPS = {
+    "slow-readout": dataclasses.replace(WIDE, lanes=40, readouts=2),
+    "fast-readout": dataclasses.replace(WIDE, lanes=64, readouts=8),
+    "faster-than-rows": dataclasses.replace(WIDE, lanes=64, readouts=32, noise=False),
+}
+
+
+@pytest.mark.parametrize("name", LANE_GROUPS)
+def test_core_of_lane_groups_equals_golden(name: str, tmp_path: Path) -> None:
+    fields = json.dumps(dataclasses.asdict(LANE_GROUPS[name]))
+    simulate(Core(LANE_GROUPS[name]), "bench_core", tmp_path, GEOMETRY=fields, IMAGES="5", TRIALS="2")
 
 
 COMPACT = {
@@ -62,7 +84,15 @@ def test_small_core_equals_golden(name: str, platform: Design | None, tmp_path: 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("readouts", 2), ("slices", 8), ("noise", True), ("analog", True), ("skip", True), ("redraw", 1)],
+    [
+        ("readouts", 2),
+        ("slices", 8),
+        ("noise", True),
+        ("analog", True),
+        ("skip", True),
+        ("redraw", 1),
+        ("overlap", True),
+    ],
 )
 def test_small_core_names_what_it_lacks(field: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"{field} is {value}; accepted by the small core"):

@@ -37,8 +37,9 @@ def varied(image: ChipImage, rng: np.random.Generator, *, code_max: int = 255) -
     return dataclasses.replace(image, variation=variation)
 
 
+@pytest.mark.parametrize("overlap", [False, True], ids=["in-order", "overlap"])
 @pytest.mark.parametrize("trial", range(6))
-def test_random_networks_vote_as_golden(trial: int) -> None:
+def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
     """Three batches of images: the buffer of this geometry is smaller than the campaign."""
     rng = np.random.default_rng(trial)
     image = varied(random_image(TINY, rng, noise=trial % 2 == 0), rng)
@@ -52,7 +53,8 @@ def test_random_networks_vote_as_golden(trial: int) -> None:
         "first_image": 900,
         "noise": trial != 4,
     }
-    with connect("sim:tiny") as board, GoldenBoard(TINY) as golden:
+    geometry = dataclasses.replace(TINY, overlap=overlap)
+    with Board(SimLink(geometry)) as board, GoldenBoard(TINY) as golden:
         board.program(image)
         golden.program(image)
         before = board.infer(x[:3], seed=1)

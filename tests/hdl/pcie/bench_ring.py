@@ -194,6 +194,7 @@ async def faults(dut: Any, fault: str, moment: int) -> None:
     count = 60
     source, _ = host.memory(count * image.inputs)
     destination, _ = host.memory(4 * count * image.outputs)
+    await host.cycles(100)  # the last job's interrupt follows its record
     before = host.interrupts
     shape = {"inputs": image.inputs, "outputs": image.outputs}
     index = host.post(Opcode.INFER, count, source=source, destination=destination, **shape)

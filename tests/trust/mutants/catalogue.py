@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from tests.trust.mutants import control, datapath, golden, host, pcie, small
+from tests.trust.mutants import control, datapath, golden, host, overlap, pcie, small
 
-MUTANTS = golden.MUTANTS + host.MUTANTS + datapath.MUTANTS + control.MUTANTS + pcie.MUTANTS + small.MUTANTS
+MUTANTS = (
+    golden.MUTANTS
+    + host.MUTANTS
+    + datapath.MUTANTS
+    + control.MUTANTS
+    + pcie.MUTANTS
+    + small.MUTANTS
+    + overlap.MUTANTS
+)

@@ -7,8 +7,8 @@ from tests.trust.mutants.mutant import TOP, Mutant, block
 MUTANTS = (
     Mutant(
         "hdl/sequencer.py",
-        "p.feed.bank.eq(Mux(layer == 0, self.start.payload.bank, ~layer[0])),",
-        "p.feed.bank.eq(Mux(layer == 0, self.start.payload.bank, layer[0])),",
+        "bank, sink = Mux(layer == 0, current.bank, ~layer[0]), layer[0]",
+        "bank, sink = Mux(layer == 0, current.bank, layer[0]), layer[0]",
         "a layer reads the activations it writes",
         (*block("sequencer"),),
     ),

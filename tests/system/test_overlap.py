@@ -1,0 +1,35 @@
+"""A wide array whose inferences overlap, fed by a card's DMA: as golden, and close to the schedule."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from boards.fpga import find_board
+from boards.sim.pcie import SimCard
+from emulator.golden import Core
+from emulator.spec.schedule import bound_cycles
+from host import Board
+from host.links.pcie import PcieChannel
+from ndrite.shipped import labelled_images, shipped_image
+
+IMAGES = 60
+
+
+@pytest.mark.slow
+def test_128_lanes_keep_to_the_schedule() -> None:
+    geometry = dataclasses.replace(find_board("ulx3s-85f-128").geometry, skip=False)
+    image = shipped_image()
+    x = labelled_images(image.inputs)[0][:IMAGES]
+    with Board.over(PcieChannel(SimCard(geometry))) as board:
+        board.program(image)
+        board.clear_counters()
+        y = board.infer(x, seed=1)
+        counters = board.counters()
+    np.testing.assert_array_equal(y, Core(image).infer(x, seed=1))
+    assert counters["inferences"] == IMAGES
+    # The first image's latency included.
+    assert 0.95 <= IMAGES * bound_cycles(image, geometry.lanes) / counters["inference_cycles"] <= 1
+    assert counters["last_cycles"] < 4 * bound_cycles(image, geometry.lanes)
