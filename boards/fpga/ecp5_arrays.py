@@ -20,12 +20,16 @@ LARGE = Geometry(
     campaign_images=128,
     campaign_votes=2048,
 )
+# Its campaigns load their images on the chip, fast enough for inferences to overlap.
+CAMPAIGN = dataclasses.replace(LARGE, overlap=True)
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
-WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, weight_depth=1024)
+WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, weight_depth=1024, overlap=True)
 SERIAL = dataclasses.replace(LEAN, name="ecp5-85f-serial", slices=8, readouts=8)
 # 1,024 accumulators: three bits of each, and of the register behind it, are saved where no layer adds up more
 # rows than a tile has before readout.
-SERIAL_WIDE = dataclasses.replace(WIDE, name="ecp5-85f-serial-128", slices=8, readouts=8, analog=False)
+SERIAL_WIDE = dataclasses.replace(
+    WIDE, name="ecp5-85f-serial-128", slices=8, readouts=8, analog=False, overlap=False
+)
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f", readouts=2, redraw=0)
 SMALL = Geometry(
     name="ecp5-25f",
@@ -40,7 +44,7 @@ SMALL = Geometry(
     window=1,
 )
 
-ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": LARGE}
+ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
 ECP5_85F_LEAN: dict[str, Any] = ECP5_85F | {"geometry": LEAN}
 ECP5_85F_SERIAL: dict[str, Any] = ECP5_85F | {"geometry": SERIAL}
 ECP5_85F_SERIAL_WIDE: dict[str, Any] = ECP5_85F | {"geometry": SERIAL_WIDE}

@@ -32,6 +32,9 @@ COMPACT = "Without the pipeline registers that make large parts fast (`hdl.pipel
 SMALL = """\
 Compact, and one column after the other through one multiplier and one shifter for readout and neurons
   (`hdl.small`); no noise, no counters of how busy the array is."""
+OVERLAP = """\
+The next image's first layer runs before the rest of this one's, with four banks of inputs, activations
+  and results. Over a UART nothing is gained by it; campaigns and PCIe are faster (`benchmarks/skip.py`)."""
 COLUMNS = (
     "board", "device", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
     "block RAMs", "weights", "images/s compute", "images/s link",
@@ -63,13 +66,15 @@ def markdown() -> str:
 
 
 def _designs() -> list[str]:
-    """Which boards have less than the whole gateware, and what they lack."""
+    """Which boards have less or more than the usual gateware, and what."""
     small = [f"`{board.name}`" for board in BOARDS.values() if board.small]
     compact = [f"`{board.name}`" for board in BOARDS.values() if board.compact and not board.small]
+    overlap = [f"`{board.name}`" for board in BOARDS.values() if board.geometry.overlap]
     return [
         "Same arithmetic, memory map and link everywhere; these trade speed for size:\n",
         f"- Compact: {', '.join(compact)}. {COMPACT}",
         f"- Small: {', '.join(small)}. {SMALL}",
+        f"\nThis trades size for speed:\n\n- Overlap: {', '.join(overlap)}. {OVERLAP}",
     ]
 
 
