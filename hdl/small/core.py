@@ -18,8 +18,9 @@ from hdl.small.lanes import Lanes
 class SmallCore(wiring.Component):
     """``hdl.core.Core`` with readout and neurons for one column at a time.
 
-    Without noise, virtual chips, analog readout, skipping, slices added at once, and overlap. Latency: about the sum
-    of K * J * ceil(M / N) cycles an inference, or where that is longer that of N columns (``Engine``) a pass.
+    Without noise, virtual chips, analog readout, skipping, slices added at once, and overlap. Latency: about
+    the sum of K * J * ceil(M / N) cycles an inference, or where that is longer that of N columns (``Engine``)
+    a pass.
     Resources: about 1,800 LUTs for two lanes, N multipliers for them and two, and the memories.
 
     Raises ``ValueError`` for a geometry with what it lacks, or more than one readout.
