@@ -13,6 +13,7 @@ from emulator.spec.arithmetic import SIGMA_MAX
 from emulator.spec.geometry import Geometry
 from hdl.delay import delayed
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.target import has_few_multipliers
 
 LOW_BITS = 12
 """Energy bits multiplied in the first of two narrow products."""
@@ -23,7 +24,7 @@ class Sigma(wiring.Component):
 
     ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
     Latency: half the radicand's bits + 8 cycles (26 for the ``sim`` geometry). Resources: two
-    multipliers (one where S fits 12 bits), about 120 LUTs.
+    multipliers (one where S fits 12 bits, or where multipliers are few: two cycles more), about 120 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -46,10 +47,20 @@ class Sigma(wiring.Component):
         steps = self.steps
         m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
         energy = Signal.like(self.energy)
-        m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
+        in_turns = has_few_multipliers(platform) and len(energy) > LOW_BITS
+        before = MULTIPLY_LATENCY + 2 + 2 * in_turns
+        count = Signal(range(before + steps + 3))
+        factor = Mux(count == 0, energy[:LOW_BITS], energy[LOW_BITS:]) if in_turns else energy[:LOW_BITS]
+        m.d.comb += [low.a.eq(self.var_cell), low.b.eq(factor)]
         # A multiplier's output register is slow: another one before the adder.
         both: Any = delayed(m, low.product, 1, "low")
-        if len(energy) > LOW_BITS:
+        if in_turns:
+            # The low half's product first, kept while the high half's stays.
+            kept = Signal.like(both)
+            with m.If(count == MULTIPLY_LATENCY + 1):
+                m.d.sync += kept.eq(both)
+            both = kept + (both << LOW_BITS)
+        elif len(energy) > LOW_BITS:
             m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
             m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
             both = both + (delayed(m, high.product, 1, "high") << LOW_BITS)
@@ -57,8 +68,6 @@ class Sigma(wiring.Component):
         radicand = Signal(2 * steps)
         root = Signal(steps)
         remainder = Signal(steps + 2)
-        before = MULTIPLY_LATENCY + 2
-        count = Signal(range(before + steps + 3))
         # Restoring square root, two radicand bits a step: try to subtract 4 * root + 1.
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)

@@ -62,7 +62,7 @@ def places(board: Board) -> dict[str, str]:
     die = DIES.get(board.device)
     if die is None:
         raise ValueError(f"board {board.name!r}: no floorplan for {board.device}; known: {', '.join(DIES)}")
-    first, rest = board.lane_sites_from, _rest_multipliers(g)
+    first, rest = board.lane_sites_from, _rest_multipliers(g, board.few_multipliers)
     path = []
     for number, row in enumerate(die.rows):
         sites = range(die.sites) if number % 2 == 0 else range(die.sites - 1, -1, -1)
@@ -91,15 +91,16 @@ def _memory(die: Die, row: tuple[int, int], site: int) -> str:
     return f"X{die.column(site) + _MEMORY_OFFSETS[kind]}/Y{row[1]}/EBR{kind}"
 
 
-def _rest_multipliers(g: Geometry) -> list[str]:
+def _rest_multipliers(g: Geometry, few: bool) -> list[str]:
     """The core's other multipliers, those next to the first lane first; none where lanes have none."""
     if g.slices > 1:
         return []
-    cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise]
+    cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise and not few]
     for i in range(g.readouts):
         cells += [f"readout.pipe_{i}.gain*.{half}.multiplier" for half in ("high", "low")]
         cells += [f"readout.pipe_{i}.noise.multiplier"] if g.noise else []
-    cells += [f"noise.root_0.{half}.multiplier" for half in ("high", "low") if g.noise]
+    halves = ("low",) if few else ("high", "low")
+    cells += [f"noise.root_0.{half}.multiplier" for half in halves if g.noise]
     return [*cells, "neuron.line.multiplier", "neuron.scaler.high.multiplier", "neuron.scaler.low.multiplier"]
 
 

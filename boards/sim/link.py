@@ -19,6 +19,7 @@ class Design:
 
     compact: bool = False
     small: bool = False
+    few_multipliers: bool = False
 
 
 class SimLink:
