@@ -92,4 +92,18 @@ MUTANTS = (
         "answers under another request's number",
         CAMPAIGN,
     ),
+    Mutant(
+        "hdl/sigma.py",
+        "with m.If(count == MULTIPLY_LATENCY + 1):",
+        "with m.If(count == MULTIPLY_LATENCY + 2):",
+        "the wrong half's product is kept",
+        (BLOCKS, "-k", "few_multipliers"),
+    ),
+    Mutant(
+        "hdl/scanner.py",
+        "Table([n * n for n in range(INPUT_MAX + 1)])",
+        "Table([n * n - (n == INPUT_MAX) for n in range(INPUT_MAX + 1)])",
+        "one square of 256 wrong by one",
+        (CORE, "-k", "few_multipliers"),
+    ),
 )
