@@ -41,8 +41,8 @@ WIDE = dataclasses.replace(
 )
 LANE_GROUPS = {
     "slow-readout": dataclasses.replace(WIDE, lanes=40, readouts=2),
-    "fast-readout": dataclasses.replace(WIDE, lanes=64, readouts=8),
-    "faster-than-rows": dataclasses.replace(WIDE, lanes=64, readouts=32, noise=False),
+    "fast-readout": dataclasses.replace(WIDE, lanes=48, readouts=8),
+    "faster-than-rows": dataclasses.replace(WIDE, lanes=32, readouts=32, noise=False),
 }
 
 
