@@ -63,7 +63,10 @@ def test_calibrate_gives_the_same_image_on_gateware(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--data", "mnist", "-o", "x.npz"], "data set is 'mnist'; accepted: fashion-mnist, digits"),
+        (
+            ["train", "--data", "cifar", "-o", "x.npz"],
+            "data set is 'cifar'; accepted: fashion-mnist, digits, mnist",
+        ),
         (["train", "--hidden", "a", "-o", "x.npz"], "--hidden is 'a'; accepted: widths 1..65536"),
         ([*TRAIN, "--chip", "nothing"], "chip is 'nothing'; accepted"),
         ([*TRAIN[:-1], "nowhere/x.npz"], "--output folder is nowhere; accepted: a folder that exists"),
