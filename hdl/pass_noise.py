@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from amaranth import Module, Signal
-from amaranth.hdl import Value
 from amaranth.lib.data import StructLayout
 
 from hdl.queue import Queue
 from hdl.slice_noise import SliceNoise
-from hdl.target import has_few_multipliers
 
 
 def scale_layout() -> StructLayout:
@@ -19,25 +17,19 @@ def scale_layout() -> StructLayout:
 class PassNoise(SliceNoise):
     """``hdl.noise.Noise`` with a pass's key worked out beside the samples of the one before.
 
-    For arrays without slices added at once. Throughput: one sample a cycle and pipe, and a pass in 30 cycles
-    (31 where multipliers are few).
+    For arrays without slices added at once. Throughput: one sample a cycle and pipe, and a pass in 30 cycles.
     Resources: as ``Noise``, and about 150 flip-flops.
     """
 
-    def _schedule(self, m: Module, platform: object) -> None:
+    def _schedule(self, m: Module) -> None:
         """A pass goes to the key, which ``handed`` gives to the samples, and through a queue to the root."""
         now, energies, sigmas = self.passes.payload, self.energies, self.sigmas
         m.submodules.scales = scales = Queue(scale_layout(), 4)
         self.handed, self.busy = Signal(), Signal()
         keying, rooting, skip = Signal(), Signal(), Signal()
-        taking = scales.i.ready & ~(now.noisy & keying)
-        waiting = scales.o.valid & energies.o.valid & ~rooting
-        if has_few_multipliers(platform):
-            # A register before what starts key and root: they lie far apart on a chip as full as that.
-            taking, waiting = self._late(m, self.passes.valid & taking), self._late(m, waiting)
         taken = self.passes.valid & self.passes.ready
         m.d.comb += [
-            self.passes.ready.eq(taking),
+            self.passes.ready.eq(scales.i.ready & ~(now.noisy & keying)),
             scales.i.valid.eq(taken),
             *(scales.i.payload[name].eq(now[name]) for name in scale_layout().members),
             self.key_start.eq(taken & now.noisy),
@@ -48,6 +40,7 @@ class PassNoise(SliceNoise):
         with m.Elif(self.handed):
             m.d.sync += keying.eq(0)
 
+        waiting = scales.o.valid & energies.o.valid & ~rooting
         m.d.comb += [
             self.root_start.eq(waiting & scales.o.payload.noisy),
             # Of a pass without noise only its energy is consumed, so that both queues stay in step.
@@ -61,12 +54,6 @@ class PassNoise(SliceNoise):
             m.d.sync += [rooting.eq(1), self.rooted.eq(scales.o.payload)]
         with m.Elif(sigmas.i.valid & sigmas.i.ready):
             m.d.sync += rooting.eq(0)
-
-    def _late(self, m: Module, condition: Value) -> Signal:
-        """Up for one cycle, the one after ``condition``, which stays up until then."""
-        late = Signal()
-        m.d.sync += late.eq(condition & ~late)
-        return late
 
     def _stages(self, m: Module) -> None:
         self.keyed = Signal(self.passes.payload.shape(), reset_less=True)

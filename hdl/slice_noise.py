@@ -73,7 +73,7 @@ class SliceNoise(wiring.Component):
                     Cat(Const(j, 3) if g.slices > 1 else now.slice, Signal(5), now.tile, Signal(6), now.layer)
                 ),
             ]
-        self._schedule(m, platform)
+        self._schedule(m)
         self._samples(m, platform)
         return m
 
@@ -81,7 +81,7 @@ class SliceNoise(wiring.Component):
         """Whose keys are handed over next (``keyed``), and whose roots are under way (``rooted``)."""
         self.keyed = self.rooted = self.passes.payload
 
-    def _schedule(self, m: Module, platform: object) -> None:
+    def _schedule(self, m: Module) -> None:
         """A tile's keys to the samples (``handed``), its sigmas to readout, its passes off their queue."""
         g, now, energies, sigmas = self.geometry, self.passes.payload, self.energies, self.sigmas
         self.handed, self.busy = Signal(), Signal()
