@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
 from functools import cache
@@ -19,10 +20,9 @@ def build_id(geometry: Geometry) -> int:
     Line endings do not count; file names, contents and geometry do.
     """
     digest = hashlib.sha256(_sources())
-    for name, value in geometry.hardware_fields().items():
-        digest.update(f"{name}={value}\n".encode())
-    if geometry.overlap:
-        digest.update(b"overlap\n")
+    for field in dataclasses.fields(geometry):
+        if field.name != "name":
+            digest.update(f"{field.name}={int(getattr(geometry, field.name))}\n".encode())
     return int.from_bytes(digest.digest()[:8], "little") or 1
 
 

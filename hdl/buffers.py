@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.banks import bank_bits
 from hdl.memory import RegisteredMemory
 
 
@@ -54,16 +55,16 @@ class Written(wiring.Component):
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        self.banks = banks = geometry.banks
+        self.banks = geometry.banks
         shape = unsigned(bits_for(geometry.max_inputs // WORD_ROWS))
         super().__init__(
             {
                 "valid": In(1),
                 "last": In(1),
-                "bank": In(exact_log2(banks)),
+                "bank": In(bank_bits(geometry)),
                 "column": In(bits_for(geometry.columns - 1)),
-                "clear": In(banks),
-                "words": Out(ArrayLayout(shape, banks)),
+                "clear": In(self.banks),
+                "words": Out(ArrayLayout(shape, self.banks)),
             }
         )
 

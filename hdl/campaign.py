@@ -16,7 +16,7 @@ from hdl.banks import bank_bits, next_bank
 from hdl.bus import WindowSignature
 from hdl.delay import delayed
 from hdl.layouts import start_layout
-from hdl.loading import load_members, load_one
+from hdl.loading import load_members
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.neuron import logit_layout
 from hdl.queue import Queue
@@ -174,9 +174,7 @@ class Campaign(wiring.Component):
             with m.If(arrived):
                 m.d.sync += position.eq(position + BYTES)
         else:
-            load, load_address, load_data = load_one(
-                g, valid=Const(1), index=position, bank=bank, code=word[:8]
-            )
+            load_address, load_data = Cat(position[: exact_log2(g.max_inputs)], bank), word[:8]
         m.d.comb += [
             self.load_address.eq(load_address),
             self.load_data.eq(load_data),
@@ -213,7 +211,7 @@ class Campaign(wiring.Component):
                     with m.If(left <= BYTES):
                         m.next = "arrive"
                 else:
-                    m.d.comb += self.load.eq(load)
+                    m.d.comb += self.load.eq(1)
                     m.d.sync += [position.eq(position + 1), left.eq(left - 1), byte.eq(byte + 1)]
                     with m.If(left == 1):
                         m.next = "start"

@@ -19,8 +19,8 @@ class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
 
     A pass's last row (``closed`` when it goes) waits until readout has given the column registers free
-    (``release``). Latency: 3
-    cycles from ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8 bits out of 64).
+    (``release``). Latency: 3 cycles from ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8 bits
+    out of 64).
     """
 
     def __init__(self, geometry: Geometry) -> None:
