@@ -124,7 +124,14 @@ class Readout(wiring.Component):
         entry = Signal(bits_for(g.columns // g.readouts - 1))
         slot = Signal(range(max(self.steps, 2)))
         if g.overlap:
-            m.d.sync += self.open.eq(begin)
+            opening = begin
+            if g.slices > 1:
+                # One capture for all of a tile's slices: its first one opens it.
+                tile_start = Signal(init=1)
+                opening = begin & tile_start
+                with m.If(ending):
+                    m.d.sync += tile_start.eq(tile_end)
+            m.d.sync += self.open.eq(opening)
         with m.If(begin):
             m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(now.column >> step_log2)]
             m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= release)]
