@@ -56,23 +56,21 @@ def skew(geometry: Geometry) -> int:
     return -(-groups // hop_groups(geometry)) - 1
 
 
-def release_latency(geometry: Geometry, platform: object) -> int:
-    """Cycles from a pass's last row on ``row`` until, at the earliest, it overwrites a column that the last
-    ``shift`` of the pass before still has to move.
+def waiting(geometry: Geometry) -> int:
+    """Passes whose sums may wait, in registers of their own, while those of one before them are read out.
 
-    That column passes through lane group 0 last. Where rows start out from the far end they are there last
-    too: no group is reached before the columns above it have moved on, as long as no more columns are shifted
-    at once than lanes reached.
+    Passes differ in length where zeros are skipped; this is what lets short ones follow at once.
     """
-    capture = capture_latency(geometry, platform)
-    late = geometry.overlap and geometry.readouts <= GROUP_LANES * hop_groups(geometry)
-    return capture + skew(geometry) if late else capture
+    return 2 if geometry.overlap and geometry.slices == 1 else 0
 
 
 @dataclass
 class _Moves:
-    """One copy of what moves the column registers; ``any`` of the three."""
+    """One copy of what moves the column registers; ``any`` of the three. ``keep``: sums into the registers
+    where they wait, the lanes' first.
+    """
 
+    keep: Signal | None
     capture: Signal
     advance: Signal
     any: Signal
@@ -93,16 +91,17 @@ class Array(wiring.Component):
     One row a cycle, handed on from lane group to lane group, so that no wire spans the chip. ``capture``
     is up when the last group's column registers take their sums. Each cycle with ``shift`` up consumes P
     columns, which stand on ``columns`` one cycle later, first columns first. The next pass may begin at
-    once; its last row must come no earlier than ``release_latency`` cycles before the last ``shift``. Rows
-    start out at lane group 0, or where inferences ``overlap`` at the last one. Where
+    once; its last row must come no earlier than ``capture_latency`` cycles before the last ``shift``. Where
     ``slices`` are added at once those of slice 0 come first; ``advance``, with the last ``shift`` of a slice,
-    brings the next slice's. With overlap a lane group that has taken its sums stands still until the first
-    ``shift`` of their own pass, which ``open`` marks: columns of the pass before may still be on the move.
+    brings the next slice's. Where sums may wait (``waiting``) as many more passes may end before that
+    ``shift``: their sums stand in line behind the column registers, and move up on ``close``, which goes with
+    the last ``shift`` of a pass.
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
     Latency: capture_latency + skew(geometry) cycles from the last row to ``capture``. Resources: N lanes
-    (``Lane`` or ``SliceLane``), N * slices * accumulator_bits flip-flops with a 2:1 multiplexer, about
-    110 flip-flops a lane group, a read-back multiplexer from N cells to those read at once.
+    (``Lane`` or ``SliceLane``), N * slices * accumulator_bits flip-flops with a 2:1 multiplexer (and
+    ``waiting`` times as many without), about 110 flip-flops a lane group, a read-back multiplexer from N
+    cells to those read at once.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -118,7 +117,7 @@ class Array(wiring.Component):
                 "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
                 "poke": In(poke_layout(geometry)),
             }
-            | ({"open": In(1)} if geometry.overlap else {})
+            | ({"close": In(1)} if waiting(geometry) else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -132,16 +131,13 @@ class Array(wiring.Component):
         m.d.sync += [self.peek_early.eq(self.peek), self.peek_entry.eq(self.peek_early)]
         m.d.sync += [self.poke_early.eq(self.poke), self.poke_entry.eq(self.poke_early)]
         groups: list[_Group] = []
-        firsts = range(0, g.lanes, GROUP_LANES)
-        for first in reversed(firsts) if g.overlap else firsts:
+        for first in range(0, g.lanes, GROUP_LANES):
             if len(groups) % hop_groups(g) == 0:
                 hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
                 m.d.sync += hop.eq(row)
                 row = hop
             groups.append(self._group(m, platform, row, first))
         m.d.comb += self.capture.eq(groups[-1].moves[-1].capture)
-        if g.overlap:
-            groups.reverse()
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, groups, lanes)
         number = delayed(m, self.peek.slot[self.inner :], PEEK_LATENCY - 1, "peek_group")
@@ -187,18 +183,12 @@ class Array(wiring.Component):
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d[pipeline.at(stage)] += ends.eq(flags[0] & flags[2])
-        shift = self.shift
-        if g.overlap:
-            # Passes whose sums were taken and whose own shifts have not begun: two where a pass of few
-            # columns, none of them in this group, is in between.
-            taken = Signal(2, name=f"taken_{first}")
-            m.d.sync += taken.eq(taken + ends - self.open)
-            shift = self.shift & (taken == self.open)
+        line = self._line(m, ends, first) if waiting(g) else [ends]
         moves = []
         for i in range(0, count, MOVING_LANES):
-            signals = Cat(ends, self.advance, ends | shift | self.advance)
-            capture, advance, any_ = own(m, platform, signals, f"moves_{first + i}")
-            moves.append(_Moves(capture, advance, any_))
+            keep = own(m, platform, Cat(line[:-1]), f"keep_{first + i}") if waiting(g) else None
+            signals = Cat(line[-1], self.advance, line[-1] | self.shift | self.advance)
+            moves.append(_Moves(keep, *own(m, platform, signals, f"moves_{first + i}")))
         lanes: list[Lane | SliceLane] = []
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
             m.submodules[f"lane_{i}"] = lane = SliceLane(g) if g.slices > 1 else Lane(g)
@@ -227,6 +217,17 @@ class Array(wiring.Component):
                     m.d.sync += [out.eq(lane.cell) for out, lane in zip(near, lanes[i:], strict=False)]
         return _Group(lanes, moves, near)
 
+    def _line(self, m: Module, ends: Signal, first: int) -> list[Signal]:
+        """When sums of lane group ``first`` get in line, move up, and reach the column registers."""
+        places = 1 + waiting(self.geometry)
+        full = [Signal(name=f"full_{first}_{i}") for i in range(places)]
+        moves = [ends, *(Signal(name=f"move_{first}_{i}") for i in range(1, places)), self.close]
+        for i in range(places - 1):
+            m.d.comb += moves[i + 1].eq(full[i] & (~full[i + 1] | moves[i + 2]))
+        for i in range(places):
+            m.d.sync += full[i].eq(moves[i] | (full[i] & ~moves[i + 1]))
+        return moves[:-1]
+
     def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane | SliceLane]) -> None:
         """The column registers: P shift chains, lane i in chain i mod P; slices behind each other."""
         g = self.geometry
@@ -236,12 +237,18 @@ class Array(wiring.Component):
         ]
         for i, lane in enumerate(lanes):
             move = groups[i // GROUP_LANES].moves[i % GROUP_LANES // MOVING_LANES]
+            sums = list(lane.accumulators) if isinstance(lane, SliceLane) else [lane.accumulator]
+            for j in range(waiting(g)):
+                kept = Signal(column_shape(g), name=f"waiting_{i}_{j}", reset_less=True)
+                assert move.keep is not None
+                with m.If(move.keep[j]):
+                    m.d.sync += kept.eq(sums[0])
+                sums = [kept]
             with m.If(move.any):
                 for j in range(g.slices):
                     before = held[i + g.readouts][0] if j == 0 and i + g.readouts < g.lanes else held[i][j]
                     if g.slices > 1 and j < g.slices - 1:
                         before = Mux(move.advance, held[i][j + 1], before)
-                    sum_j = lane.accumulators[j] if isinstance(lane, SliceLane) else lane.accumulator
-                    m.d.sync += held[i][j].eq(Mux(move.capture, sum_j, before))
+                    m.d.sync += held[i][j].eq(Mux(move.capture, sums[j], before))
         for i in range(g.readouts):
             m.d.comb += self.columns[i].eq(held[i][0])

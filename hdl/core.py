@@ -12,7 +12,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import campaign_words, region_words
-from hdl.array import Array
+from hdl.array import Array, waiting
 from hdl.banks import bank_address, bank_bits, next_bank
 from hdl.buffers import ResultBuffer, RowBuffer, Written
 from hdl.bus import WindowSignature
@@ -210,7 +210,6 @@ class Core(wiring.Component):
             readout.capture.eq(array.capture),
             readout.columns.eq(array.columns),
             emitter.release.eq(readout.release),
-            *([readout.closed.eq(emitter.closed)] if g.overlap else ()),
             results.write.eq(logit.valid),
             results.write_address.eq(bank_address(logit.column, result_bank, g.max_outputs)),
             results.write_data.eq(logit.z),
@@ -229,8 +228,8 @@ class Core(wiring.Component):
             self.probe.logit.eq(logit.valid),
             self.probe.z.eq(logit.z),
         ]
-        if g.overlap:
-            m.d.comb += array.open.eq(readout.open)
+        if waiting(g):
+            m.d.comb += array.close.eq(readout.close)
         # Columns stand one cycle behind their step; so does what the probe shows beside them.
         m.d.sync += [
             self.probe.step.eq(readout.shift),

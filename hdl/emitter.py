@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.array import waiting
 from hdl.layouts import row_layout, word_layout
 from hdl.picking import at_most, second_of
 
@@ -18,9 +19,9 @@ from hdl.picking import at_most, second_of
 class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
 
-    A pass's last row (``closed`` when it goes) waits until readout has given the column registers free
-    (``release``). Latency: 3 cycles from ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8 bits
-    out of 64).
+    A pass's last row waits until readout has given the column registers free (``release``), or a place in
+    line before them (``waiting``). Latency: 3 cycles from ``words`` to
+    ``row``. Resources: about 150 LUTs (a choice of 8 bits out of 64).
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -32,7 +33,6 @@ class Emitter(wiring.Component):
                 "release": In(1),
                 "emit": Out(1),
             }
-            | ({"closed": Out(1)} if geometry.overlap else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -81,8 +81,15 @@ class Emitter(wiring.Component):
         m.d.comb += self.row.eq(row)
         with m.If(self.emit):
             m.d.sync += starting.eq(closing)
-        if self.geometry.overlap:
-            m.d.comb += self.closed.eq(self.emit & closing)
+        places = waiting(self.geometry)
+        if places:
+            # How many more last rows may go: as many as there are ones, ``free`` the first of them.
+            more = Signal(places, init=-1)
+            with m.If(self.emit & closing & ~self.release):
+                m.d.sync += Cat(free, more).eq(more)
+            with m.Elif(self.release & ~(self.emit & closing)):
+                m.d.sync += Cat(free, more).eq(Cat(1, free, more))
+            return m
         with m.If(self.emit & closing):
             m.d.sync += free.eq(0)
         with m.Elif(self.release):

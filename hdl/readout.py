@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
-from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.memory import Memory
@@ -14,7 +13,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.array import capture_latency, release_latency, skew
+from hdl.array import capture_latency, waiting
 from hdl.bus import WindowSignature
 from hdl.layouts import column_shape, group_layout, readout_layout
 from hdl.memory import READ_LATENCY, RegisteredMemory
@@ -35,8 +34,6 @@ from hdl.readout_pipe import (
 SETTINGS_BITS = 28
 EMITTER_CYCLES = 3
 """Cycles from ``release`` until a last row that waits for it is on the array's ``row``."""
-BEGIN_CYCLES = 3
-"""Cycles from ``capture`` to a pass's first step, where nothing else is waited for."""
 
 
 class Readout(wiring.Component):
@@ -45,9 +42,9 @@ class Readout(wiring.Component):
     A pass takes ceil(columns / P) cycles and 3 between passes, PIPE_LATENCY + 1 more until ``partials``
     (fewer on a compact platform).
     ``advance`` asks the array for the columns of the next slice, where it has added several at once.
-    ``release`` tells the emitter that the column registers will be free by the time its next last row
-    has come through; with overlap it may come before the pass's columns do. Then ``open`` goes with a pass's
-    first ``shift``, too. Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
+    ``release`` tells the emitter that a place in the column registers, or in line before them (``waiting``),
+    will be free by the time its next last row has come through; ``close`` goes with a pass's last ``shift``.
+    Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
     sum memory of 32 bits a lane, a queue of as many.
     """
 
@@ -73,14 +70,14 @@ class Readout(wiring.Component):
                 "increments": Out(ArrayLayout(signed(32), geometry.readouts)),
                 "window": In(WindowSignature()),
             }
-            | ({"open": Out(1), "closed": In(1)} if geometry.overlap else {})
+            | ({"close": Out(1)} if waiting(geometry) else {})
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
-        release = release_latency(g, platform) + (EMITTER_CYCLES if g.overlap else 0)
+        release = capture_latency(g, platform) + (EMITTER_CYCLES if g.overlap else 0)
         now = self.passes.payload
         m.submodules.groups = groups = Queue(group_layout(g), 4)
         layout = ArrayLayout(signed(32), g.readouts)
@@ -103,17 +100,12 @@ class Readout(wiring.Component):
         ending = final
         # Slices added at once are read out one after the other, from one capture.
         tile_end = now.slice_last if g.slices > 1 else Const(1, 1)
-        release_now = step & tile_end & releasing
-        if g.overlap and g.slices == 1:
-            awaited = self.passes.valid & noise_ready & room & ~(full | running | begin)
-            early, ahead = self._release_early(m, platform, release, begin, ending, awaited)
-            release_now = (release_now & ~early) | ahead
         m.d.comb += [
             step.eq(running),
             self.shift.eq(step),
-            # The emitter's next last row reaches the column registers EMITTER_CYCLES + release_latency later.
             self.advance.eq(ending & ~tile_end),
-            self.release.eq(release_now),
+            # The emitter's next last row reaches the column registers EMITTER_CYCLES + capture_latency later.
+            self.release.eq(step & tile_end & releasing),
             self.samples.ready.eq(step & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),
             self.passes.ready.eq(ending),
@@ -123,15 +115,8 @@ class Readout(wiring.Component):
         ]
         entry = Signal(bits_for(g.columns // g.readouts - 1))
         slot = Signal(range(max(self.steps, 2)))
-        if g.overlap:
-            opening = begin
-            if g.slices > 1:
-                # One capture for all of a tile's slices: its first one opens it.
-                tile_start = Signal(init=1)
-                opening = begin & tile_start
-                with m.If(ending):
-                    m.d.sync += tile_start.eq(tile_end)
-            m.d.sync += self.open.eq(opening)
+        if waiting(g):
+            m.d.comb += self.close.eq(ending)
         with m.If(begin):
             m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(now.column >> step_log2)]
             m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= release)]
@@ -203,33 +188,6 @@ class Readout(wiring.Component):
                 m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)
         self._accumulate(m, pipes, stages, partials)
         return m
-
-    def _release_early(
-        self, m: Module, platform: object, release: int, begin: Value, ending: Value, awaited: Value
-    ) -> tuple[Signal, Signal]:
-        """Whether the next pass, or the one read out now, has released the registers before it began, and
-        whether it does so now.
-
-        A pass that is ``awaited``, lacking only its columns, is read out as soon as they are there; when that
-        will be is known from when its last row was emitted (``closed``), and so is when they will have left.
-        """
-        g, now = self.geometry, self.passes.payload
-        # The pass's first step comes so long after ``closed``; ``release`` may be two cycles after ``age``.
-        arrival = EMITTER_CYCLES + capture_latency(g, platform) + skew(g) + BEGIN_CYCLES
-        before = arrival - release - 2
-        age, coming = Signal(range(self.steps + before + 2)), Signal(2)
-        early, ahead = Signal(), Signal()
-        m.d.sync += [
-            # Passes whose last row has been emitted and that have not begun.
-            coming.eq(coming + self.closed - begin),
-            ahead.eq(awaited & (coming != 0) & ~(early | ahead) & (age >= now.steps + before)),
-            early.eq((early & ~ending) | ahead),
-        ]
-        with m.If(self.closed):
-            m.d.sync += age.eq(0)
-        with m.Elif(age != self.steps + before + 1):
-            m.d.sync += age.eq(age + 1)
-        return early, ahead
 
     def _accumulate(
         self,

@@ -17,6 +17,9 @@ from hdl.target import has_few_multipliers
 
 LOW_BITS = 12
 """Energy bits multiplied in the first of two narrow products."""
+DIGIT_BITS = 2
+DIGITS = 16 // DIGIT_BITS
+"""Digits of ``var_cell`` that are multiplied one after the other where multipliers are few."""
 
 
 class Sigma(wiring.Component):
@@ -24,7 +27,8 @@ class Sigma(wiring.Component):
 
     ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
     Latency: half the radicand's bits + 8 cycles (26 for the ``sim`` geometry). Resources: two
-    multipliers (one where S fits 12 bits, or where multipliers are few: two cycles more), about 120 LUTs.
+    multipliers (one where S fits 12 bits), about 120 LUTs; where multipliers are few none, about 200 LUTs and
+    five cycles more.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -45,26 +49,13 @@ class Sigma(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         steps = self.steps
-        m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
+        few = has_few_multipliers(platform)
         energy = Signal.like(self.energy)
-        in_turns = has_few_multipliers(platform) and len(energy) > LOW_BITS
-        before = MULTIPLY_LATENCY + 2 + 2 * in_turns
+        before = DIGITS + 2 if few else MULTIPLY_LATENCY + 2
         count = Signal(range(before + steps + 3))
-        factor = Mux(count == 0, energy[:LOW_BITS], energy[LOW_BITS:]) if in_turns else energy[:LOW_BITS]
-        m.d.comb += [low.a.eq(self.var_cell), low.b.eq(factor)]
-        # A multiplier's output register is slow: another one before the adder.
-        both: Any = delayed(m, low.product, 1, "low")
-        if in_turns:
-            # The low half's product first, kept while the high half's stays.
-            kept = Signal.like(both)
-            with m.If(count == MULTIPLY_LATENCY + 1):
-                m.d.sync += kept.eq(both)
-            both = kept + (both << LOW_BITS)
-        elif len(energy) > LOW_BITS:
-            m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
-            m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
-            both = both + (delayed(m, high.product, 1, "high") << LOW_BITS)
         product = Signal(unsigned(16 + len(self.energy)))
+        if not few:
+            both = self._product(m, energy)
         radicand = Signal(2 * steps)
         root = Signal(steps)
         remainder = Signal(steps + 2)
@@ -83,7 +74,10 @@ class Sigma(wiring.Component):
                 adding.eq(count < before),
                 rooting.eq((count >= before) & (count < before + steps)),
             ]
-            m.d.sync += product.eq(both)
+            if few:
+                self._multiply(m, energy, count, product)
+            else:
+                m.d.sync += product.eq(both)
             with m.If(adding):
                 m.d.sync += radicand.eq(self.variance_out + (product >> 8))
             with m.Elif(rooting):
@@ -95,3 +89,30 @@ class Sigma(wiring.Component):
             with m.Else():
                 m.d.sync += [self.done.eq(1), self.sigma.eq(Mux(root > SIGMA_MAX, SIGMA_MAX, root))]
         return m
+
+    def _product(self, m: Module, energy: Signal) -> Any:
+        """var_cell * S of multipliers."""
+        m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
+        m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
+        # A multiplier's output register is slow: another one before the adder.
+        both: Any = delayed(m, low.product, 1, "low")
+        if len(energy) > LOW_BITS:
+            m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
+            m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
+            both = both + (delayed(m, high.product, 1, "high") << LOW_BITS)
+        return both
+
+    def _multiply(self, m: Module, energy: Signal, count: Signal, product: Signal) -> None:
+        """var_cell * S into ``product``, by count DIGITS + 2: a digit a cycle, highest first."""
+        factor = Signal.like(self.var_cell)
+        thrice = Signal(len(energy) + 2)
+        addend = Signal.like(thrice)
+        with m.If(count == 0):
+            m.d.sync += [factor.eq(self.var_cell), thrice.eq(energy + (energy << 1)), addend.eq(0)]
+            m.d.sync += product.eq(0)
+        with m.Elif(count < DIGITS + 2):
+            m.d.sync += [factor.eq(factor << DIGIT_BITS), product.eq((product << DIGIT_BITS) + addend)]
+            with m.Switch(factor[-DIGIT_BITS:]):
+                for digit, multiple in enumerate((0, energy, energy << 1, thrice)):
+                    with m.Case(digit):
+                        m.d.sync += addend.eq(multiple)

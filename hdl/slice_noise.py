@@ -39,7 +39,7 @@ class SliceNoise(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        g, now = self.geometry, self.passes.payload
+        g = self.geometry
         m.submodules.energies = self.energies = energies = Queue(energy_layout(g), ENERGY_DEPTH)
         m.submodules.sigmas = self.sigmas = sigmas = Queue(16, 2 * g.slices)
         m.submodules.samples = self.stored = samples = Queue(
@@ -54,16 +54,24 @@ class SliceNoise(wiring.Component):
         ]
         m.d.sync += self.energy_room.eq(energies.level <= ENERGY_DEPTH - ENERGY_IN_FLIGHT - 1)
 
-        self._stages(m)
+        self._units(m)
+        self._schedule(m)
+        self._samples(m, platform)
+        return m
+
+    def _units(self, m: Module) -> None:
+        """A root and a key for each slice; whose keys are handed over next is in ``keyed``."""
+        g, now = self.geometry, self.passes.payload
+        self.keyed = now
         self.key_start, self.root_start = Signal(), Signal()
         self.roots, self.keys = [Sigma(g) for _ in range(g.slices)], [PassKey() for _ in range(g.slices)]
         for j, (root, key) in enumerate(zip(self.roots, self.keys, strict=True)):
             m.submodules[f"root_{j}"], m.submodules[f"key_{j}"] = root, key
             m.d.comb += [
                 root.start.eq(self.root_start),
-                root.variance_out.eq(self.rooted.variance_out),
-                root.var_cell.eq(self.rooted.var_cell),
-                root.energy.eq(energies.o.payload[j]),
+                root.variance_out.eq(now.variance_out),
+                root.var_cell.eq(now.var_cell),
+                root.energy.eq(self.energies.o.payload[j]),
                 key.start.eq(self.key_start),
                 key.seed.eq(self.seed),
                 key.domain.eq(DOMAIN_READ),
@@ -73,13 +81,7 @@ class SliceNoise(wiring.Component):
                     Cat(Const(j, 3) if g.slices > 1 else now.slice, Signal(5), now.tile, Signal(6), now.layer)
                 ),
             ]
-        self._schedule(m)
-        self._samples(m, platform)
-        return m
-
-    def _stages(self, m: Module) -> None:
-        """Whose keys are handed over next (``keyed``), and whose roots are under way (``rooted``)."""
-        self.keyed = self.rooted = self.passes.payload
+        self.finished = [key.key for key in self.keys]
 
     def _schedule(self, m: Module) -> None:
         """A tile's keys to the samples (``handed``), its sigmas to readout, its passes off their queue."""
@@ -160,7 +162,7 @@ class SliceNoise(wiring.Component):
         with m.If(self.handed):
             m.d.sync += [self.busy.eq(1), turn.eq(0), left.eq(steps), of_tile.eq(steps), only.eq(steps == 1)]
             m.d.sync += [column.eq(keyed.first_column), first.eq(keyed.first_column)]
-            m.d.sync += [hold.eq(key.key) for hold, key in zip(held, self.keys, strict=True)]
+            m.d.sync += [hold.eq(key) for hold, key in zip(held, self.finished, strict=True)]
 
         launched = Signal()
         arrives = Signal(GAUSSIAN_LATENCY, reset_less=True)
