@@ -28,16 +28,15 @@ from typing import Any
 import numpy as np
 
 from boards.fpga import find_board
-from boards.fpga.board import Board as FpgaBoard
 from boards.fpga.reports import load
-from boards.sim import Design, SimLink
+from boards.sim import SimLink
 from boards.sim.pcie import SimCard
 from emulator.chips import load_chip
 from emulator.compile import compile_network
 from emulator.datasets import digits, fashion_mnist_test, mnist
 from emulator.golden import Core
 from emulator.network import load_network
-from emulator.spec import ChipImage
+from emulator.spec import ChipImage, Geometry
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits
 from emulator.spec.schedule import bound_cycles
@@ -45,14 +44,7 @@ from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.shipped import shipped_network
 
-BOARDS = (
-    "ulx3s-85f-lean",
-    "ulx3s-85f-128",
-    "ulx3s-85f-128-p8",
-    "ulx3s-85f-serial",
-    "ulx3s-85f-serial-128",
-    "ulx3s-25f",
-)
+BOARDS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-85f-serial", "ulx3s-85f-serial-128", "ulx3s-25f")
 GOLDEN_SECONDS = 3.0
 SAMPLES = 256
 
@@ -76,18 +68,10 @@ def work(digits_network: Path, mnist_network: Path) -> dict[str, tuple[ChipImage
     return cases
 
 
-def open_simulated(target: FpgaBoard) -> Board:
-    """The board's core behind DMA where inferences overlap, else behind its own byte stream."""
-    design = Design(few_multipliers=target.few_multipliers)
-    if target.geometry.overlap:
-        return Board.over(PcieChannel(SimCard(target.geometry, platform=design)))
-    return Board(SimLink(target.geometry, platform=design))
-
-
-def cycles(target: FpgaBoard, image: ChipImage, x: Any) -> float:
+def cycles(geometry: Geometry, image: ChipImage, x: Any) -> float:
     """Simulated clock cycles an image, streaming."""
-    geometry = target.geometry
-    with open_simulated(target) as board:
+    overlap = geometry.overlap
+    with Board.over(PcieChannel(SimCard(geometry))) if overlap else Board(SimLink(geometry)) as board:
         board.program(image)
         board.clear_counters()
         y = board.infer(x, seed=1, noise=geometry.noise)
@@ -151,7 +135,7 @@ def main() -> None:
             except GeometryError as error:
                 print(f"{case} on {name}: left out: {error}", file=sys.stderr)
                 continue
-            spent = cycles(board, image, x[: options.images])
+            spent = cycles(g, image, x[: options.images])
             loading = -(-image.inputs // g.load_codes)
             rate = 1e6 * report["fmax_mhz"] / max(spent, loading)
             rows.append(

@@ -10,18 +10,14 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.banks import bank_bits
 from hdl.delay import delayed
 from hdl.layouts import energy_layout, feed_layout, word_layout
-from hdl.memory import READ_LATENCY
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
 from hdl.picking import at_most, first_of
 from hdl.pipeline import Pipeline
 from hdl.queue import Queue
-from hdl.table import Table
-from hdl.target import has_few_multipliers
 
 WORD_DEPTH = 32
 """Words the scanner may be ahead of the array: two tiles of 128 rows."""
@@ -40,9 +36,8 @@ class Scanner(wiring.Component):
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
     ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
     (``skip``) a pass still ends with one row of value 0. Latency: 6 cycles from buffer read to ``words``
-    (with ``skip`` 7), 15 to ``energy``. Resources: eight multipliers when the geometry has noise, or four
-    tables where multipliers are few (neither where slices of one bit are added at once), a 32-word queue. On
-    a compact platform latencies are shorter.
+    (with ``skip`` 7), 15 to ``energy``. Resources: eight multipliers when the geometry has noise (none where
+    slices of one bit are added at once), a 32-word queue. On a compact platform latencies are shorter.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -215,22 +210,11 @@ class Scanner(wiring.Component):
             with m.If(flags[0]):
                 m.d.sync += self.energy[j].eq(Mux(flags[1], 0, self.energy[j]) + ones)
 
-    def _table_squares(self, m: Module, x: Signal) -> list[Any]:
-        """The squares from tables, as late as from multipliers."""
-        squares = []
-        for i in range(0, WORD_ROWS, 2):
-            m.submodules[f"squares_{i}"] = table = Table([n * n for n in range(INPUT_MAX + 1)])
-            for j in range(2):
-                m.d.comb += table.address[j].eq(x[i + j])
-                late = MULTIPLY_LATENCY + 1 - READ_LATENCY
-                squares.append(delayed(m, table.data[j][:16], late, f"square_{i + j}"))
-        return squares
-
     def _energy(self, m: Module, platform: object, flags: Any, x: Signal) -> None:
         """S: squares, an adder tree, the running total of the pass; a register after each."""
         pipeline = Pipeline(m, platform, ENERGY_KEPT)
-        sums = self._table_squares(m, x) if has_few_multipliers(platform) else []
-        for i in range(len(sums), WORD_ROWS):
+        sums = []
+        for i in range(WORD_ROWS):
             m.submodules[f"square_{i}"] = square = Multiplier(
                 unsigned(8), unsigned(8), registers=(True, False, False)
             )

@@ -13,13 +13,9 @@ from emulator.spec.arithmetic import SIGMA_MAX
 from emulator.spec.geometry import Geometry
 from hdl.delay import delayed
 from hdl.multiplier import MULTIPLY_LATENCY, Multiplier
-from hdl.target import has_few_multipliers
 
 LOW_BITS = 12
 """Energy bits multiplied in the first of two narrow products."""
-DIGIT_BITS = 2
-DIGITS = 16 // DIGIT_BITS
-"""Digits of ``var_cell`` that are multiplied one after the other where multipliers are few."""
 
 
 class Sigma(wiring.Component):
@@ -27,8 +23,7 @@ class Sigma(wiring.Component):
 
     ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
     Latency: half the radicand's bits + 8 cycles (26 for the ``sim`` geometry). Resources: two
-    multipliers (one where S fits 12 bits), about 120 LUTs; where multipliers are few none, about 200 LUTs and
-    five cycles more.
+    multipliers (one where S fits 12 bits), about 120 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -49,16 +44,21 @@ class Sigma(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         steps = self.steps
-        few = has_few_multipliers(platform)
+        m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
         energy = Signal.like(self.energy)
-        before = DIGITS + 2 if few else MULTIPLY_LATENCY + 2
-        count = Signal(range(before + steps + 3))
+        m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
+        # A multiplier's output register is slow: another one before the adder.
+        both: Any = delayed(m, low.product, 1, "low")
+        if len(energy) > LOW_BITS:
+            m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
+            m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
+            both = both + (delayed(m, high.product, 1, "high") << LOW_BITS)
         product = Signal(unsigned(16 + len(self.energy)))
-        if not few:
-            both = self._product(m, energy)
         radicand = Signal(2 * steps)
         root = Signal(steps)
         remainder = Signal(steps + 2)
+        before = MULTIPLY_LATENCY + 2
+        count = Signal(range(before + steps + 3))
         # Restoring square root, two radicand bits a step: try to subtract 4 * root + 1.
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
@@ -74,10 +74,7 @@ class Sigma(wiring.Component):
                 adding.eq(count < before),
                 rooting.eq((count >= before) & (count < before + steps)),
             ]
-            if few:
-                self._multiply(m, energy, count, product)
-            else:
-                m.d.sync += product.eq(both)
+            m.d.sync += product.eq(both)
             with m.If(adding):
                 m.d.sync += radicand.eq(self.variance_out + (product >> 8))
             with m.Elif(rooting):
@@ -89,30 +86,3 @@ class Sigma(wiring.Component):
             with m.Else():
                 m.d.sync += [self.done.eq(1), self.sigma.eq(Mux(root > SIGMA_MAX, SIGMA_MAX, root))]
         return m
-
-    def _product(self, m: Module, energy: Signal) -> Any:
-        """var_cell * S of multipliers."""
-        m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
-        m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
-        # A multiplier's output register is slow: another one before the adder.
-        both: Any = delayed(m, low.product, 1, "low")
-        if len(energy) > LOW_BITS:
-            m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
-            m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
-            both = both + (delayed(m, high.product, 1, "high") << LOW_BITS)
-        return both
-
-    def _multiply(self, m: Module, energy: Signal, count: Signal, product: Signal) -> None:
-        """var_cell * S into ``product``, by count DIGITS + 2: a digit a cycle, highest first."""
-        factor = Signal.like(self.var_cell)
-        thrice = Signal(len(energy) + 2)
-        addend = Signal.like(thrice)
-        with m.If(count == 0):
-            m.d.sync += [factor.eq(self.var_cell), thrice.eq(energy + (energy << 1)), addend.eq(0)]
-            m.d.sync += product.eq(0)
-        with m.Elif(count < DIGITS + 2):
-            m.d.sync += [factor.eq(factor << DIGIT_BITS), product.eq((product << DIGIT_BITS) + addend)]
-            with m.Switch(factor[-DIGIT_BITS:]):
-                for digit, multiple in enumerate((0, energy, energy << 1, thrice)):
-                    with m.Case(digit):
-                        m.d.sync += addend.eq(multiple)

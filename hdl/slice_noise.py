@@ -77,9 +77,7 @@ class SliceNoise(wiring.Component):
                 key.domain.eq(DOMAIN_READ),
                 key.stream.eq(self.stream),
                 key.inference.eq(now.inference),
-                key.counter.eq(
-                    Cat(Const(j, 3) if g.slices > 1 else now.slice, Signal(5), now.tile, Signal(6), now.layer)
-                ),
+                key.counter.eq(Cat(Const(j, 3), Signal(5), now.tile, Signal(6), now.layer)),
             ]
         self.finished = [key.key for key in self.keys]
 

@@ -28,10 +28,3 @@ def is_ice40(platform: object) -> bool:
 def is_small(platform: object) -> bool:
     """Whether ``platform`` asks for the core of ``hdl.small`` (its ``small``)."""
     return bool(getattr(platform, "small", False))
-
-
-def has_few_multipliers(platform: object) -> bool:
-    """Whether ``platform`` asks for tables, and for turns at one multiplier, instead of more of them (its
-    ``few_multipliers``): where lanes and readout pipes need all that there are.
-    """
-    return bool(getattr(platform, "few_multipliers", False))

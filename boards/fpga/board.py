@@ -70,9 +70,6 @@ class Board:
         at once.
     small:
         Whether the core is ``hdl.small``'s; only with ``compact``.
-    few_multipliers:
-        Whether tables and turns take the place of multipliers beside lanes and readout pipes; not with
-        ``compact``.
     aim:
         What place and route is asked for, in multiples of ``clock_mhz``; none: ``AIM`` of the family.
     lane_sites_from:
@@ -112,7 +109,6 @@ class Board:
     dsp_inference: bool = True
     compact: bool = False
     small: bool = False
-    few_multipliers: bool = False
     aim: float | None = None
     lane_sites_from: int | None = None
     pins_from: str
@@ -124,8 +120,6 @@ class Board:
                 f"board {self.name!r}: compact with redraw {self.geometry.redraw} and slices "
                 f"{self.geometry.slices}; accepted: redraw 0 and slices 1"
             )
-        if self.compact and self.few_multipliers:
-            raise ValueError(f"board {self.name!r}: compact with few_multipliers; accepted: one of them")
         if self.small and not self.compact:
             raise ValueError(f"board {self.name!r}: small is True, compact False; accepted: both")
         error = abs(self.clock_mhz * 1e6 / self.divisor / self.baud - 1)

@@ -24,7 +24,6 @@ LARGE = Geometry(
 CAMPAIGN = dataclasses.replace(LARGE, overlap=True)
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
 WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, weight_depth=1024, overlap=True)
-WIDE_FAST = dataclasses.replace(WIDE, name="ecp5-85f-128-p8", readouts=8)
 SERIAL = dataclasses.replace(LEAN, name="ecp5-85f-serial", slices=8, readouts=8)
 # 1,024 accumulators: three bits of each, and of the register behind it, are saved where no layer adds up more
 # rows than a tile has before readout.
@@ -54,7 +53,6 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     # Deep enough for a block RAM, whose outputs would come too late for the neuron.
     "memory_styles": (("distributed", "readout.partials*/m:*"),),
 }
-ECP5_85F_WIDE_FAST: dict[str, Any] = ECP5_85F_WIDE | {"geometry": WIDE_FAST}
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
 # are multiplied in LUTs.
 ECP5_45F: dict[str, Any] = {

@@ -62,7 +62,7 @@ def places(board: Board) -> dict[str, str]:
     die = DIES.get(board.device)
     if die is None:
         raise ValueError(f"board {board.name!r}: no floorplan for {board.device}; known: {', '.join(DIES)}")
-    first, rest = board.lane_sites_from, _rest_multipliers(g, board.few_multipliers)
+    first, rest = board.lane_sites_from, _rest_multipliers(g)
     path = []
     for number, row in enumerate(die.rows):
         sites = range(die.sites) if number % 2 == 0 else range(die.sites - 1, -1, -1)
@@ -91,16 +91,18 @@ def _memory(die: Die, row: tuple[int, int], site: int) -> str:
     return f"X{die.column(site) + _MEMORY_OFFSETS[kind]}/Y{row[1]}/EBR{kind}"
 
 
-def _rest_multipliers(g: Geometry, few: bool) -> list[str]:
+def _rest_multipliers(g: Geometry) -> list[str]:
     """The core's other multipliers, those next to the first lane first; none where lanes have none."""
+    from hdl.pass_noise import UNITS
+
     if g.slices > 1:
         return []
-    cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise and not few]
+    cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise]
     for i in range(g.readouts):
         cells += [f"readout.pipe_{i}.gain*.{half}.multiplier" for half in ("high", "low")]
         cells += [f"readout.pipe_{i}.noise.multiplier"] if g.noise else []
-    halves = ("low",) if few else ("high", "low")
-    cells += [f"noise.root_0.{half}.multiplier" for half in halves if g.noise]
+    for i in range((UNITS if g.overlap else 1) if g.noise else 0):
+        cells += [f"noise.root_{i}.{half}.multiplier" for half in ("high", "low")]
     return [*cells, "neuron.line.multiplier", "neuron.scaler.high.multiplier", "neuron.scaler.low.multiplier"]
 
 

@@ -13,7 +13,6 @@ from boards.fpga.ecp5_arrays import (
     ECP5_85F_SERIAL,
     ECP5_85F_SERIAL_WIDE,
     ECP5_85F_WIDE,
-    ECP5_85F_WIDE_FAST,
 )
 
 _COMMON: dict[str, Any] = {
@@ -40,15 +39,6 @@ BOARDS = (
     # Without them: smaller and faster.
     Board(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
     Board(name="ulx3s-85f-128", clock_mhz=125, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
-    # With twice the readout pipes, which leaves no multiplier over.
-    Board(
-        name="ulx3s-85f-128-p8",
-        clock_mhz=115,
-        lane_sites_from=28,
-        few_multipliers=True,
-        **_COMMON,
-        **ECP5_85F_WIDE_FAST,
-    ),
     # 512 one-bit multiply-adds a cycle, for networks of one-bit converters.
     Board(
         name="ulx3s-85f-serial",

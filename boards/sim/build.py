@@ -47,7 +47,10 @@ def build(
     SimulationBuildError
         When no compiler is found or a tool fails.
     """
-    identity, design = build_id(geometry), design_of(platform)
+    from hdl.target import is_compact, is_small
+
+    identity = build_id(geometry)
+    design = ", compact" * is_compact(platform) + ", small" * is_small(platform)
     return cached_library(
         f"{identity:016x} {divisor}" + design,
         lambda: _verilog(geometry, identity, divisor, platform),
@@ -55,14 +58,6 @@ def build(
         harness=TRACE_HARNESS if trace else HARNESS,
         trace=trace,
     )
-
-
-def design_of(platform: object) -> str:
-    """What ``platform`` asks for, to go after a geometry's name; empty for the usual gateware."""
-    from hdl.target import has_few_multipliers, is_compact, is_small
-
-    design = ", compact" * is_compact(platform) + ", small" * is_small(platform)
-    return design + ", few multipliers" * has_few_multipliers(platform)
 
 
 def cached_library(

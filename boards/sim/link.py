@@ -19,7 +19,6 @@ class Design:
 
     compact: bool = False
     small: bool = False
-    few_multipliers: bool = False
 
 
 class SimLink:

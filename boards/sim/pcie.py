@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from boards.build_id import build_id
-from boards.sim.build import cached_library, design_of
+from boards.sim.build import cached_library
 from boards.sim.link import CYCLES_PER_SECOND
 from emulator.spec import Geometry
 from host.errors import LinkError
@@ -36,8 +36,6 @@ class SimCard:
         Shape of the array.
     tags, slot_bytes:
         Of the endpoint's DMA reader.
-    platform:
-        What ``hdl.target`` asks, as for ``boards.sim.SimLink``.
 
     Raises
     ------
@@ -45,10 +43,8 @@ class SimCard:
         When it cannot be built.
     """
 
-    def __init__(
-        self, geometry: Geometry, *, tags: int = 16, slot_bytes: int = 512, platform: object = None
-    ) -> None:
-        self._power_on(_library(geometry, tags, slot_bytes, platform))
+    def __init__(self, geometry: Geometry, *, tags: int = 16, slot_bytes: int = 512) -> None:
+        self._power_on(_library(geometry, tags, slot_bytes))
 
     def _power_on(self, library: Path) -> None:
         self._c = _load(library)
@@ -132,8 +128,8 @@ class SimCard:
         return self._handle
 
 
-def _library(geometry: Geometry, tags: int, slot_bytes: int, platform: object) -> Path:
-    identity, design = build_id(geometry), design_of(platform)
+def _library(geometry: Geometry, tags: int, slot_bytes: int) -> Path:
+    identity = build_id(geometry)
 
     def verilog() -> str:
         os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
@@ -143,12 +139,11 @@ def _library(geometry: Geometry, tags: int, slot_bytes: int, platform: object) -
         from hdl.pcie.sim_top import PcieSimTop
 
         top = PcieSimTop(geometry, build_id=identity, tags=tags, slot_bytes=slot_bytes)
-        text: str = verilog.convert(top, platform=platform, name=TOP, strip_internal_attrs=True)
+        text: str = verilog.convert(top, name=TOP, strip_internal_attrs=True)
         return text
 
-    key = f"pcie {identity:016x} {tags} {slot_bytes}" + design
-    what = f"PCIe card of geometry {geometry.name}" + design
-    return cached_library(key, verilog, what=what, harness=HARNESS)
+    key = f"pcie {identity:016x} {tags} {slot_bytes}"
+    return cached_library(key, verilog, what=f"PCIe card of geometry {geometry.name}", harness=HARNESS)
 
 
 def _load(library: Path) -> Any:

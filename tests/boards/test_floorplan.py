@@ -11,6 +11,7 @@ import pytest
 from boards.fpga import find_board, synthesis
 from boards.fpga.board import Board
 from boards.fpga.floorplan import places
+from hdl.pass_noise import UNITS
 
 WIDE = find_board("ulx3s-85f-128")
 # Columns as nextpnr names the 85F's multipliers and block RAMs of a row.
@@ -50,7 +51,7 @@ def test_no_two_cells_share_a_site() -> None:
 def test_what_feeds_the_array_stands_before_its_first_lane() -> None:
     rest = {cell: site for cell, site in places(WIDE).items() if ".lane_" not in cell}
     multipliers = [site for site in rest.values() if "MULT18" in site]
-    assert len(multipliers) == 8 + 3 * WIDE.geometry.readouts + 2 + 3
+    assert len(multipliers) == 8 + 3 * WIDE.geometry.readouts + 2 * UNITS + 3
     first = positions(WIDE, "multiplier")[0][0]
     assert max(position(site)[0] for site in rest.values()) < first
     assert places(WIDE)["top.device.machine.core.scanner.square_0.multiplier"] == "X63/Y58/MULT18_5"

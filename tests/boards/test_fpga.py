@@ -82,10 +82,6 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
     ("fields", "said"),
     [
         ({"compact": True}, "compact with redraw 2 and slices 1; accepted: redraw 0 and slices 1"),
-        (
-            {"compact": True, "few_multipliers": True, "geometry": find_board("tang-nano-20k").geometry},
-            "compact with few_multipliers; accepted: one of them",
-        ),
         ({"small": True}, "small is True, compact False; accepted: both"),
         ({"baud": 70_000_000}, "70000000 baud is off by"),
     ],

@@ -21,6 +21,7 @@ from tests.boards.gates import netlist
 TINY = dataclasses.replace(PRESETS["tiny"], lanes=4, readouts=2)
 GEOMETRIES = {
     "multipliers": TINY,
+    "overlap": dataclasses.replace(TINY, lanes=8, skip=True, redraw=0, overlap=True),
     "slice-parallel": dataclasses.replace(TINY, slices=8, skip=True),
     "small": dataclasses.replace(
         TINY, lanes=2, readouts=1, weight_bits=8, weight_depth=65536, noise=False, analog=False, redraw=0
@@ -33,7 +34,13 @@ IMAGES = 3
 @pytest.mark.skipif("NDRITE_GATES" not in os.environ, reason="takes minutes; run: make test-gates")
 @pytest.mark.parametrize(
     ("family", "geometry"),
-    [("ecp5", "multipliers"), ("ice40", "multipliers"), ("ecp5", "slice-parallel"), ("ice40", "small")],
+    [
+        ("ecp5", "multipliers"),
+        ("ecp5", "overlap"),
+        ("ecp5", "slice-parallel"),
+        ("ice40", "multipliers"),
+        ("ice40", "small"),
+    ],
 )
 def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> None:
     shape = GEOMETRIES[geometry]

@@ -69,13 +69,6 @@ def test_noise_ahead_of_passes_equals_golden(lanes: int, readouts: int, tmp_path
     simulate(PassNoise(geometry), "bench_noise", tmp_path, GEOMETRY=fields)
 
 
-def test_noise_with_few_multipliers_equals_golden(tmp_path: Path) -> None:
-    geometry = dataclasses.replace(TINY, lanes=16, readouts=8, overlap=True)
-    fields = json.dumps(dataclasses.asdict(geometry))
-    design = Design(few_multipliers=True)
-    simulate(PassNoise(geometry), "bench_noise", tmp_path, platform=design, GEOMETRY=fields)
-
-
 def test_sequencer_of_overlapping_inferences_equals_golden(tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=3, readouts=1, redraw=0, overlap=True)
     fields = json.dumps(dataclasses.asdict(geometry))

@@ -54,12 +54,6 @@ def test_core_of_lane_groups_equals_golden(name: str, tmp_path: Path) -> None:
     simulate(Core(LANE_GROUPS[name]), "bench_core", tmp_path, GEOMETRY=fields, **work)
 
 
-def test_core_with_few_multipliers_equals_golden(tmp_path: Path) -> None:
-    geometry = GEOMETRIES["overlap-skip"]
-    fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Core(geometry), "bench_core", tmp_path, platform=Design(few_multipliers=True), GEOMETRY=fields)
-
-
 COMPACT = {
     name: dataclasses.replace(GEOMETRIES[name], redraw=0)
     for name in ("tiny", "one-readout-odd-lanes", "all-readouts-skip", "bare")
