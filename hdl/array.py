@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
@@ -78,9 +79,10 @@ class _Moves:
 
 @dataclass
 class _Group:
-    """One lane group's own copies of what is broadcast."""
+    """One lane group's own copies of what is broadcast; ``first_in_line``: sums wait next to the columns."""
 
     lanes: list[Lane | SliceLane]
+    first_in_line: Value
     moves: list[_Moves]
     near: list[Signal]
 
@@ -95,7 +97,7 @@ class Array(wiring.Component):
     ``slices`` are added at once those of slice 0 come first; ``advance``, with the last ``shift`` of a slice,
     brings the next slice's. Where sums may wait (``waiting``) as many more passes may end before that
     ``shift``: their sums stand in line behind the column registers, and move up on ``close``, which goes with
-    the last ``shift`` of a pass.
+    the last ``shift`` of a pass. ``follows``, known before that, says that the next ones then come at once.
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
     Latency: capture_latency + skew(geometry) cycles from the last row to ``capture``. Resources: N lanes
@@ -117,7 +119,7 @@ class Array(wiring.Component):
                 "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
                 "poke": In(poke_layout(geometry)),
             }
-            | ({"close": In(1)} if waiting(geometry) else {})
+            | ({"close": In(1), "follows": Out(1)} if waiting(geometry) else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -138,6 +140,8 @@ class Array(wiring.Component):
                 row = hop
             groups.append(self._group(m, platform, row, first))
         m.d.comb += self.capture.eq(groups[-1].moves[-1].capture)
+        if waiting(g):
+            m.d.sync += self.follows.eq(groups[-1].first_in_line)
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, groups, lanes)
         number = delayed(m, self.peek.slot[self.inner :], PEEK_LATENCY - 1, "peek_group")
@@ -183,7 +187,7 @@ class Array(wiring.Component):
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d[pipeline.at(stage)] += ends.eq(flags[0] & flags[2])
-        line = self._line(m, ends, first) if waiting(g) else [ends]
+        line, first_in_line = self._line(m, ends, first) if waiting(g) else ([ends], Const(0))
         moves = []
         for i in range(0, count, MOVING_LANES):
             keep = own(m, platform, Cat(line[:-1]), f"keep_{first + i}") if waiting(g) else None
@@ -215,10 +219,12 @@ class Array(wiring.Component):
             for i in range(0, len(lanes), at_once):
                 with m.Case(i // at_once):
                     m.d.sync += [out.eq(lane.cell) for out, lane in zip(near, lanes[i:], strict=False)]
-        return _Group(lanes, moves, near)
+        return _Group(lanes, first_in_line, moves, near)
 
-    def _line(self, m: Module, ends: Signal, first: int) -> list[Signal]:
-        """When sums of lane group ``first`` get in line, move up, and reach the column registers."""
+    def _line(self, m: Module, ends: Signal, first: int) -> tuple[list[Signal], Signal]:
+        """When sums of lane group ``first`` get in line, move up, and reach the column registers; whether the
+        place before those is taken.
+        """
         places = 1 + waiting(self.geometry)
         full = [Signal(name=f"full_{first}_{i}") for i in range(places)]
         moves = [ends, *(Signal(name=f"move_{first}_{i}") for i in range(1, places)), self.close]
@@ -226,7 +232,7 @@ class Array(wiring.Component):
             m.d.comb += moves[i + 1].eq(full[i] & (~full[i + 1] | moves[i + 2]))
         for i in range(places):
             m.d.sync += full[i].eq(moves[i] | (full[i] & ~moves[i + 1]))
-        return moves[:-1]
+        return moves[:-1], full[-2]
 
     def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane | SliceLane]) -> None:
         """The column registers: P shift chains, lane i in chain i mod P; slices behind each other."""

@@ -229,7 +229,7 @@ class Core(wiring.Component):
             self.probe.z.eq(logit.z),
         ]
         if waiting(g):
-            m.d.comb += array.close.eq(readout.close)
+            m.d.comb += [array.close.eq(readout.close), readout.follows.eq(array.follows)]
         # Columns stand one cycle behind their step; so does what the probe shows beside them.
         m.d.sync += [
             self.probe.step.eq(readout.shift),

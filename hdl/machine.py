@@ -64,6 +64,8 @@ class Machine(wiring.Component):
                 core.load_data.eq(master.load_data),
                 master.done.eq(core.done),
             ]
+        if g.overlap:
+            m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy)
         wiring.connect(m, starts.o, core.start)
         m.d.comb += [
             watchdog.started.eq(starts.i.valid & starts.i.ready),

@@ -20,7 +20,8 @@ class MasterSignature(wiring.Signature):
     It masters ``bus``, loads input codes, starts inferences and reads results as ``hdl.core.Core`` has it.
     While ``campaign_busy`` the core is the campaign's and takes no start. ``bank`` is that of the link's
     next inference; every inference takes the next bank, its own and the campaign's (``campaign_started``).
-    ``done`` ends one of the link's inferences, ``campaign_done`` one of the campaign's. ``programmed``:
+    ``done`` ends one of the link's inferences, ``campaign_done`` one of the campaign's; ``input_done``, where
+    inferences overlap, says that the bank of the link's oldest one may be loaded again. ``programmed``:
     the program tag is not 0. ``hung`` for one cycle: the core was reset, every inference under way is lost,
     the next one's bank is 0 again.
     """
@@ -43,4 +44,5 @@ class MasterSignature(wiring.Signature):
                 "campaign_done": In(1),
                 "hung": In(1),
             }
+            | ({"input_done": In(1)} if geometry.overlap else {})
         )

@@ -6,7 +6,7 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib.data import StructLayout
 
-from emulator.spec.noise import DOMAIN_READ
+from emulator.spec.noise import DOMAIN_READ, KEY_WORD_BITS
 from hdl.layouts import noise_layout
 from hdl.pass_key import PassKey
 from hdl.queue import Queue
@@ -26,7 +26,7 @@ class PassNoise(SliceNoise):
     """``hdl.noise.Noise`` with the next passes' keys worked out beside the samples of the one before.
 
     For arrays without slices added at once. Throughput: one sample a cycle and pipe, and a pass in 16 cycles.
-    Resources: as ``Noise``, another key and root, and about 250 flip-flops.
+    Resources: as ``Noise``, another key and root, and about 350 flip-flops.
     """
 
     def _units(self, m: Module) -> None:
@@ -52,7 +52,7 @@ class PassNoise(SliceNoise):
     def _schedule_keys(self, m: Module) -> None:
         g, now, scales = self.geometry, self.passes.payload, self.scales
         self.handed, self.busy = Signal(), Signal()
-        taking, giving, keying = Signal(), Signal(), Signal(UNITS)
+        taking, giving, keying, key_ready = Signal(), Signal(), Signal(UNITS), Signal()
         waits = now.noisy & keying.bit_select(taking, 1)
         taken = self._late(m, self.passes.valid & scales.i.ready & ~waits)
         done = Cat(key.done for key in self.keys)
@@ -60,8 +60,10 @@ class PassNoise(SliceNoise):
             self.passes.ready.eq(taken),
             scales.i.valid.eq(taken),
             *(scales.i.payload[name].eq(now[name]) for name in scale_layout().members),
-            self.handed.eq((keying & done).bit_select(giving, 1) & ~self.busy),
+            self.handed.eq(key_ready & ~self.busy),
         ]
+        # A cycle late: ``busy`` bridges the one after ``handed``.
+        m.d.sync += key_ready.eq((keying & done).bit_select(giving, 1))
         m.d.sync += [taking.eq(taking ^ (taken & now.noisy)), giving.eq(giving ^ self.handed)]
         keyed = [Signal(noise_layout(g), name=f"keyed_{j}", reset_less=True) for j in range(UNITS)]
         for j, key in enumerate(self.keys):
@@ -70,9 +72,12 @@ class PassNoise(SliceNoise):
                 m.d.sync += [keying[j].eq(1), keyed[j].eq(now)]
             with m.Elif(self.handed & (giving == j)):
                 m.d.sync += keying[j].eq(0)
-        self.keyed = Signal(noise_layout(g))
-        m.d.comb += self.keyed.eq(Mux(giving, keyed[1], keyed[0]))
-        self.finished = [Mux(giving, self.keys[1].key, self.keys[0].key)]
+        self.keyed, finished = Signal(noise_layout(g), reset_less=True), Signal(2 * KEY_WORD_BITS)
+        m.d.sync += [
+            self.keyed.eq(Mux(giving, keyed[1], keyed[0])),
+            finished.eq(Mux(giving, self.keys[1].key, self.keys[0].key)),
+        ]
+        self.finished = [finished]
 
     def _schedule_roots(self, m: Module) -> None:
         scales, energies, sigmas = self.scales, self.energies, self.sigmas

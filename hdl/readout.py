@@ -39,8 +39,8 @@ EMITTER_CYCLES = 3
 class Readout(wiring.Component):
     """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
 
-    A pass takes ceil(columns / P) cycles and 3 between passes, PIPE_LATENCY + 1 more until ``partials``
-    (fewer on a compact platform).
+    A pass takes ceil(columns / P) cycles and 3 between passes (2 where its sums waited), PIPE_LATENCY + 1
+    more until ``partials`` (fewer on a compact platform).
     ``advance`` asks the array for the columns of the next slice, where it has added several at once.
     ``release`` tells the emitter that a place in the column registers, or in line before them (``waiting``),
     will be free by the time its next last row has come through; ``close`` goes with a pass's last ``shift``.
@@ -70,7 +70,7 @@ class Readout(wiring.Component):
                 "increments": Out(ArrayLayout(signed(32), geometry.readouts)),
                 "window": In(WindowSignature()),
             }
-            | ({"close": Out(1)} if waiting(geometry) else {})
+            | ({"close": Out(1), "follows": In(1)} if waiting(geometry) else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -128,7 +128,7 @@ class Readout(wiring.Component):
         with m.If(self.capture):
             m.d.sync += full.eq(1)
         with m.Elif(ending & tile_end):
-            m.d.sync += full.eq(0)
+            m.d.sync += full.eq(self.follows if waiting(g) else 0)
         taken, given = Signal.like(steps), Signal()
         m.d.sync += [
             taken.eq(Mux(begin & now.last, steps, 0)),

@@ -18,8 +18,9 @@ class Inference(wiring.Component):
     """Runs ``count`` inferences of ``inputs`` codes, eight in each of ``words``, and sends their ``results``.
 
     Images follow each other without a gap, wherever in a word they begin. As many inferences are under way as
-    there are banks. The fields stand while ``run`` is up; ``finished`` when the last result has been taken.
-    When ``run`` falls early, inferences under way still end, unseen; ``idle`` once there are none.
+    there are banks; the next one is loaded as soon as the inputs of one have been read. The fields stand
+    while ``run`` is up; ``finished`` when the last result has been taken. When ``run`` falls early,
+    inferences loaded or under way still end, unseen; ``idle`` once there are none.
 
     Latency: a word a cycle, beside the inferences before, two where images begin within a word; 3 cycles a
     result. Resources: about 600 LUTs and 300 flip-flops.
@@ -45,6 +46,7 @@ class Inference(wiring.Component):
                 **load_members(geometry, Out),
                 "start": Out(stream.Signature(start_layout(geometry))),
                 "bank": Out(bank_bits(geometry)),
+                "input_done": In(1),
                 "done": In(1),
                 "result_address": Out(bits_for(geometry.banks * geometry.max_outputs - 1)),
                 "result_data": In(signed(32)),
@@ -71,23 +73,38 @@ class Inference(wiring.Component):
             # The watchdog has reset the core: nothing is under way, and all begins with bank 0.
             m.d.sync += [pending.eq(0), ended.eq(0), bank.eq(0), answer_bank.eq(0)]
 
-        started, collected = Signal(24), Signal(24)
         index, loading = Signal(32), Signal()
-        loaded = self._load(m, loading)
-        m.d.comb += [self.start.payload.bank.eq(bank), self.start.payload.inference.eq(index)]
+        taken, collected = Signal(24), Signal(24)
+        # Images loaded and not read to the end, and not started yet; the bank the next one is loaded into.
+        ready, unread, queued = Signal(), Signal(range(g.banks + 1)), Signal(range(g.banks + 1))
+        load_bank = Signal.like(bank)
+        loaded = self._load(m, loading, load_bank)
+        m.d.sync += [queued.eq(queued + ready - begun), unread.eq(unread + ready - self.input_done)]
+        m.d.comb += [
+            self.start.payload.bank.eq(bank),
+            self.start.payload.inference.eq(index),
+            self.start.valid.eq((queued != 0) & (pending < g.banks)),
+            begun.eq(self.start.valid & self.start.ready),
+        ]
+        with m.If(begun):
+            m.d.sync += index.eq(index + 1)
+        with m.If(self.hung):
+            m.d.sync += [queued.eq(0), unread.eq(0)]
         # After the watchdog's reset nothing more is started until the run is over, which it soon will be.
         lost, going = Signal(), Signal()
         m.d.sync += lost.eq(self.run & (lost | self.hung))
-        m.d.comb += going.eq(self.run & ~lost)
+        m.d.comb += going.eq(self.run & ~lost & ~self.hung)
         with m.FSM(name="loader"):
             with m.State("idle"):
-                m.d.sync += [started.eq(0), index.eq(self.first_index)]
+                m.d.sync += [taken.eq(0), load_bank.eq(bank)]
+                with m.If(self.idle):
+                    m.d.sync += index.eq(self.first_index)
                 with m.If(going & ~self.finished & self.idle):
                     m.next = "wait"
             with m.State("wait"):
                 with m.If(~going):
                     m.next = "idle"
-                with m.Elif((pending < g.banks) & (started != self.count)):
+                with m.Elif((unread < g.banks) & (taken != self.count)):
                     m.next = "load"
             with m.State("load"):
                 m.d.comb += loading.eq(1)
@@ -96,14 +113,11 @@ class Inference(wiring.Component):
                 with m.Elif(loaded):
                     m.next = "settle"
             with m.State("settle"):
-                m.next = "start"
-            with m.State("start"):
-                m.d.comb += self.start.valid.eq(~lost)
-                with m.If(lost):
+                with m.If(~going):
                     m.next = "idle"
-                with m.Elif(self.start.ready):
-                    m.d.comb += begun.eq(1)
-                    m.d.sync += [started.eq(started + 1), index.eq(index + 1)]
+                with m.Else():
+                    m.d.comb += ready.eq(1)
+                    m.d.sync += [taken.eq(taken + 1), load_bank.eq(next_bank(load_bank))]
                     m.next = "wait"
 
         column, waited = Signal(16), Signal(2)
@@ -112,7 +126,7 @@ class Inference(wiring.Component):
             self.result_address.eq(Cat(column[: exact_log2(g.max_outputs)], answer_bank)),
             self.results.payload.eq(word),
             self.finished.eq(self.run & (collected == self.count)),
-            self.idle.eq((pending == 0) & (ended == 0)),
+            self.idle.eq((pending == 0) & (ended == 0) & (queued == 0)),
         ]
         with m.If(~self.run):
             m.d.sync += collected.eq(0)
@@ -142,7 +156,7 @@ class Inference(wiring.Component):
                         m.next = "idle"
         return m
 
-    def _load(self, m: Module, loading: Value) -> Value:
+    def _load(self, m: Module, loading: Value, bank: Signal) -> Value:
         """Codes into the bank while ``loading``; the value returned is up with an image's last ones.
 
         A word is taken apart only where it crosses a word of the bank, or two images meet in it.
@@ -175,7 +189,7 @@ class Inference(wiring.Component):
         codes = Cat(take > i for i in range(g.load_codes))
         m.d.sync += [
             self.load.eq(Mux(step, codes << offset, 0)),
-            self.load_address.eq(Cat(position[bytes_log2 : exact_log2(g.max_inputs)], self.bank)),
+            self.load_address.eq(Cat(position[bytes_log2 : exact_log2(g.max_inputs)], bank)),
             self.load_data.eq(held << Cat(Const(0, 3), offset)),
         ]
         return step & (left == take)

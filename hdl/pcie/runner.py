@@ -70,6 +70,7 @@ class Runner(wiring.Component):
             inference.first_index.eq(job.address),
             inference.words.valid.eq(self.fetched.valid & inferring),
             inference.words.payload.eq(self.fetched.payload),
+            inference.input_done.eq(master.input_done),
             inference.done.eq(master.done),
             inference.hung.eq(master.hung),
             inference.result_data.eq(master.result_data),

@@ -63,8 +63,8 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/pass_noise.py",
-        "bit_select(giving, 1) & ~self.busy)",
-        "bit_select(giving, 1))",
+        "self.handed.eq(key_ready & ~self.busy)",
+        "self.handed.eq(key_ready)",
         "a key changes under a pass's samples",
         NOISE,
     ),
@@ -74,6 +74,13 @@ MUTANTS = (
         "energies.o.valid",
         "a root begun anew",
         NOISE,
+    ),
+    Mutant(
+        "hdl/readout.py",
+        "full.eq(self.follows if waiting(g) else 0)",
+        "full.eq(1 if waiting(g) else 0)",
+        "columns read out before they are there",
+        OVERLAP,
     ),
     Mutant(
         "hdl/pass_noise.py",
