@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
 
-.PHONY: help demo test test-trust test-release docs fuzz prove mutants audit test-gates check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help demo test test-trust test-release test-hdl docs fuzz prove mutants audit test-gates check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ mutants: compiler $(DEV_STAMP) ## single-line faults in gateware, golden model a
 audit: $(DEV_STAMP) ## known vulnerabilities of what is installed (asks the package index; says what it could not ask)
 	$(PYTHON) -m venv $(VENV)-audit && $(VENV)-audit/bin/pip install --quiet pip-audit
 	$(VENV)-audit/bin/pip-audit --progress-spinner off --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+test-hdl: compiler $(DEV_STAMP) ## every core of tests/hdl against the golden model, those too that `make test` leaves out
+	NDRITE_HDL=1 $(BIN)/python -m pytest -n $(WORKERS) tests/hdl/test_core.py
 
 test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from dataclasses import dataclass
 
 from amaranth import Cat, Const, Module, Mux, Signal
@@ -62,7 +64,7 @@ def waiting(geometry: Geometry) -> int:
 
     Passes differ in length where zeros are skipped; this is what lets short ones follow at once.
     """
-    return 2 if geometry.overlap and geometry.slices == 1 else 0
+    return 3 if geometry.overlap and geometry.slices == 1 else 0
 
 
 @dataclass
@@ -144,6 +146,13 @@ class Array(wiring.Component):
             m.d.sync += self.follows.eq(groups[-1].first_in_line)
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, groups, lanes)
+        if waiting(g):
+            # Of groups that were not asked the cells are 0.
+            for out, cells in zip(
+                self.peeked, zip(*(group.near for group in groups), strict=True), strict=True
+            ):
+                m.d.sync += out.eq(functools.reduce(operator.or_, (Value.cast(cell) for cell in cells)))
+            return m
         number = delayed(m, self.peek.slot[self.inner :], PEEK_LATENCY - 1, "peek_group")
         with m.Switch(number):
             for i, group in enumerate(groups):
@@ -219,6 +228,10 @@ class Array(wiring.Component):
             for i in range(0, len(lanes), at_once):
                 with m.Case(i // at_once):
                     m.d.sync += [out.eq(lane.cell) for out, lane in zip(near, lanes[i:], strict=False)]
+        if waiting(g):
+            asked = delayed(m, peek.select, READ_LATENCY + 2, f"asked_{first}")
+            with m.If(~asked):
+                m.d.sync += [Value.cast(out).eq(0) for out in near]
         return _Group(lanes, first_in_line, moves, near)
 
     def _line(self, m: Module, ends: Signal, first: int) -> tuple[list[Signal], Signal]:

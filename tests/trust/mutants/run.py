@@ -80,7 +80,7 @@ def copy_tree(folder: Path) -> None:
 def run_tests(folder: Path, tests: tuple[str, ...]) -> tuple[bool, str]:
     """Whether they passed, and the first that did not."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", *tests]
-    env = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = os.environ | {"NDRITE_HDL": "1", "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         command,
         cwd=folder,
