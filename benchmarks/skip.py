@@ -115,7 +115,7 @@ def main() -> None:
     )
     parser.add_argument("--digits", type=Path, required=True, metavar="NETWORK")
     parser.add_argument("--mnist", type=Path, required=True, metavar="NETWORK")
-    parser.add_argument("--images", type=int, default=100, help="images of each simulated run")
+    parser.add_argument("--images", type=int, default=300, help="images of each simulated run")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if os.environ.get("OMP_NUM_THREADS") != "1":

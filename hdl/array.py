@@ -196,7 +196,7 @@ class Array(wiring.Component):
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d[pipeline.at(stage)] += ends.eq(flags[0] & flags[2])
-        line, first_in_line = self._line(m, ends, first) if waiting(g) else ([ends], Const(0))
+        line, first_in_line = self._line(m, platform, ends, first) if waiting(g) else ([ends], Const(0))
         moves = []
         for i in range(0, count, MOVING_LANES):
             keep = own(m, platform, Cat(line[:-1]), f"keep_{first + i}") if waiting(g) else None
@@ -234,13 +234,14 @@ class Array(wiring.Component):
                 m.d.sync += [Value.cast(out).eq(0) for out in near]
         return _Group(lanes, first_in_line, moves, near)
 
-    def _line(self, m: Module, ends: Signal, first: int) -> tuple[list[Signal], Signal]:
+    def _line(self, m: Module, platform: object, ends: Signal, first: int) -> tuple[list[Signal], Signal]:
         """When sums of lane group ``first`` get in line, move up, and reach the column registers; whether the
         place before those is taken.
         """
         places = 1 + waiting(self.geometry)
         full = [Signal(name=f"full_{first}_{i}") for i in range(places)]
-        moves = [ends, *(Signal(name=f"move_{first}_{i}") for i in range(1, places)), self.close]
+        moves = [ends, *(Signal(name=f"move_{first}_{i}") for i in range(1, places))]
+        moves.append(own(m, platform, self.close, f"close_{first}"))
         for i in range(places - 1):
             m.d.comb += moves[i + 1].eq(full[i] & (~full[i + 1] | moves[i + 2]))
         for i in range(places):

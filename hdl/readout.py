@@ -77,7 +77,7 @@ class Readout(wiring.Component):
         m = Module()
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
-        release = capture_latency(g, platform) + (EMITTER_CYCLES if g.overlap else 0)
+        release = capture_latency(g, platform) + (EMITTER_CYCLES if g.overlap else 0) - (waiting(g) != 0)
         now = self.passes.payload
         m.submodules.groups = groups = Queue(group_layout(g), 4)
         layout = ArrayLayout(signed(32), g.readouts)
@@ -104,7 +104,8 @@ class Readout(wiring.Component):
             step.eq(running),
             self.shift.eq(step),
             self.advance.eq(ending & ~tile_end),
-            # The emitter's next last row reaches the column registers EMITTER_CYCLES + capture_latency later.
+            # The emitter's next last row reaches the column registers EMITTER_CYCLES + capture_latency later;
+            # sums in line move up a cycle behind ``close``.
             self.release.eq(step & tile_end & releasing),
             self.samples.ready.eq(step & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),

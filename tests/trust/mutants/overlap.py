@@ -49,8 +49,8 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/readout.py",
-        "+ (EMITTER_CYCLES if g.overlap else 0)",
-        "+ (EMITTER_CYCLES + 1 if g.overlap else 0)",
+        "- (waiting(g) != 0)",
+        "",
         "a place in line given free a cycle early",
         GROUPS,
     ),
