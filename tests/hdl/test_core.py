@@ -45,6 +45,9 @@ LANE_GROUPS = {
 }
 
 
+WORK = {} if "NDRITE_HDL" in os.environ else {"TRIALS": "2", "IMAGES": "4"}
+
+
 def rarely(name: str, *values: object) -> Any:
     """Parameters of a test that has little to find once the others have passed."""
     skip = pytest.mark.skipif("NDRITE_HDL" not in os.environ, reason="takes minutes; run: make test-hdl")
@@ -71,7 +74,7 @@ COMPACT = {
 def test_core_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
     geometry = COMPACT[name]
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Core(geometry), "bench_core", tmp_path, platform=COMPACT_DESIGN, GEOMETRY=fields)
+    simulate(Core(geometry), "bench_core", tmp_path, platform=COMPACT_DESIGN, GEOMETRY=fields, **WORK)
 
 
 PLAIN = dataclasses.replace(TINY, readouts=1, noise=False, analog=False, redraw=0)
@@ -124,4 +127,5 @@ RARE = ("slice-parallel-bare", "overlap", "overlap-slice-parallel")
 @pytest.mark.parametrize("name", [rarely(name) if name in RARE else name for name in GEOMETRIES])
 def test_core_equals_golden(name: str, tmp_path: Path) -> None:
     geometry: Geometry = GEOMETRIES[name]
-    simulate(Core(geometry), "bench_core", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
+    fields = json.dumps(dataclasses.asdict(geometry))
+    simulate(Core(geometry), "bench_core", tmp_path, GEOMETRY=fields, **WORK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ IMAGES = 60
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("NDRITE_HDL" not in os.environ, reason="takes minutes; run: make test-hdl")
 def test_128_lanes_keep_to_the_schedule() -> None:
     geometry = dataclasses.replace(find_board("ulx3s-85f-128").geometry, skip=False)
     image = shipped_image()
