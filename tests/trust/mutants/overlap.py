@@ -98,7 +98,14 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/pcie/inference.py",
-        "going.eq(self.run & ~lost)",
+        "unread.eq(unread + ready - self.input_done)",
+        "unread.eq(unread + ready - begun)",
+        "an image is loaded over one that is still read",
+        (DRIVER, "-k", "hundred_images"),
+    ),
+    Mutant(
+        "hdl/pcie/inference.py",
+        "going.eq(self.run & ~lost & ~self.hung)",
         "going.eq(self.run)",
         "inferences go on being started after the watchdog's reset",
         (DRIVER, "-k", "hangs"),
