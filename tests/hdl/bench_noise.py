@@ -79,7 +79,14 @@ async def passes(dut: Any, stall: float, corner: bool) -> None:
             await RisingEdge(dut.clk)
 
     sigmas, samples = Sink(dut, "sigma", rng, stall), Sink(dut, "samples", rng, stall)
-    for task in (Source(dut, "passes", rng, stall).send(packed), energies(), sigmas.run(), samples.run()):
+
+    async def late_sigmas() -> None:
+        """Readout may take samples long before it takes the first sigma: roots must wait for it."""
+        for _ in range(3000 if corner else 0):
+            await RisingEdge(dut.clk)
+        await sigmas.run()
+
+    for task in (Source(dut, "passes", rng, stall).send(packed), energies(), late_sigmas(), samples.run()):
         cocotb.start_soon(task)
     noisy = [p for p in todo if p["noisy"]]
     steps = sum(-(-p["columns"] // GEOMETRY.readouts) for p in noisy)
