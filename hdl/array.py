@@ -53,12 +53,6 @@ def hop_groups(geometry: Geometry) -> int:
     return 2 if geometry.overlap else 1
 
 
-def skew(geometry: Geometry) -> int:
-    """Cycles the last lane group works behind the first."""
-    groups = -(-geometry.lanes // GROUP_LANES)
-    return -(-groups // hop_groups(geometry)) - 1
-
-
 def waiting(geometry: Geometry) -> int:
     """Passes whose sums may wait, in registers of their own, while those of one before them are read out.
 
@@ -102,7 +96,7 @@ class Array(wiring.Component):
     the last ``shift`` of a pass. ``follows``, known before that, says that the next ones then come at once.
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
-    Latency: capture_latency + skew(geometry) cycles from the last row to ``capture``. Resources: N lanes
+    Latency: capture_latency, and one for each hop, from the last row to ``capture``. Resources: N lanes
     (``Lane`` or ``SliceLane``), N * slices * accumulator_bits flip-flops with a 2:1 multiplexer (and
     ``waiting`` times as many without), about 110 flip-flops a lane group, a read-back multiplexer from N
     cells to those read at once.

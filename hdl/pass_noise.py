@@ -6,7 +6,7 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib.data import StructLayout
 
-from emulator.spec.noise import DOMAIN_READ, KEY_WORD_BITS
+from emulator.spec.noise import KEY_WORD_BITS
 from hdl.layouts import noise_layout
 from hdl.pass_key import PassKey
 from hdl.queue import Queue
@@ -34,14 +34,8 @@ class PassNoise(SliceNoise):
         self.roots, self.keys = [Sigma(g) for _ in range(UNITS)], [PassKey() for _ in range(UNITS)]
         for j, (root, key) in enumerate(zip(self.roots, self.keys, strict=True)):
             m.submodules[f"root_{j}"], m.submodules[f"key_{j}"] = root, key
-            m.d.comb += [
-                key.seed.eq(self.seed),
-                key.domain.eq(DOMAIN_READ),
-                key.stream.eq(self.stream),
-                key.inference.eq(now.inference),
-                key.counter.eq(Cat(now.slice, Const(0, 5), now.tile, Const(0, 6), now.layer)),
-                root.energy.eq(self.energies.o.payload[0]),
-            ]
+            self._key_of(m, key, Cat(now.slice, Const(0, 5), now.tile, Const(0, 6), now.layer))
+            m.d.comb += root.energy.eq(self.energies.o.payload[0])
 
     def _schedule(self, m: Module) -> None:
         """A pass goes to a key, which ``handed`` gives to the samples, and through a queue to a root."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from amaranth import Cat, Const, Module, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.utils import exact_log2
@@ -73,13 +74,19 @@ class SliceNoise(wiring.Component):
                 root.var_cell.eq(now.var_cell),
                 root.energy.eq(self.energies.o.payload[j]),
                 key.start.eq(self.key_start),
-                key.seed.eq(self.seed),
-                key.domain.eq(DOMAIN_READ),
-                key.stream.eq(self.stream),
-                key.inference.eq(now.inference),
-                key.counter.eq(Cat(Const(j, 3), Signal(5), now.tile, Signal(6), now.layer)),
             ]
+            self._key_of(m, key, Cat(Const(j, 3), Signal(5), now.tile, Signal(6), now.layer))
         self.finished = [key.key for key in self.keys]
+
+    def _key_of(self, m: Module, key: PassKey, counter: Value) -> None:
+        """``key`` takes what read noise is drawn from, for the pass on offer."""
+        m.d.comb += [
+            key.seed.eq(self.seed),
+            key.domain.eq(DOMAIN_READ),
+            key.stream.eq(self.stream),
+            key.inference.eq(self.passes.payload.inference),
+            key.counter.eq(counter),
+        ]
 
     def _schedule(self, m: Module) -> None:
         """A tile's keys to the samples (``handed``), its sigmas to readout, its passes off their queue."""
