@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
+from hdl.broadcast import REGION_GROUPS, Heard, hear
 from hdl.delay import delayed
 from hdl.lane import FLAG_STAGE, KEPT, SLICE_STAGE, X_STAGE, Lane
 from hdl.layouts import (
@@ -25,6 +26,7 @@ from hdl.layouts import (
     poke_layout,
     row_layout,
 )
+from hdl.line import line_up, waiting
 from hdl.memory import READ_LATENCY
 from hdl.own import own
 from hdl.pipeline import Pipeline, cycles
@@ -51,14 +53,6 @@ def capture_latency(geometry: Geometry, platform: object) -> int:
 def hop_groups(geometry: Geometry) -> int:
     """Neighbouring lane groups that rows reach in the same cycle."""
     return 2 if geometry.overlap else 1
-
-
-def waiting(geometry: Geometry) -> int:
-    """Passes whose sums may wait, in registers of their own, while those of one before them are read out.
-
-    Passes differ in length where zeros are skipped; this is what lets short ones follow at once.
-    """
-    return 3 if geometry.overlap and geometry.slices == 1 else 0
 
 
 @dataclass
@@ -92,8 +86,9 @@ class Array(wiring.Component):
     once; its last row must come no earlier than ``capture_latency`` cycles before the last ``shift``. Where
     ``slices`` are added at once those of slice 0 come first; ``advance``, with the last ``shift`` of a slice,
     brings the next slice's. Where sums may wait (``waiting``) as many more passes may end before that
-    ``shift``: their sums stand in line behind the column registers, and move up on ``close``, which goes with
-    the last ``shift`` of a pass. ``follows``, known before that, says that the next ones then come at once.
+    ``shift``: their sums stand in line behind the column registers, and move up with the
+    last ``shift`` of a pass; ``shift_next`` and ``close_next`` then announce that a ``shift``, and a last
+    one, comes in the next cycle. ``follows``, known before that, says that the next ones then come at once.
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
     Latency: capture_latency, and one for each hop, from the last row to ``capture``. Resources: N lanes
@@ -108,14 +103,17 @@ class Array(wiring.Component):
             {
                 "row": In(row_layout(geometry)),
                 "capture": Out(1),
-                "shift": In(1),
                 "advance": In(1),
                 "columns": Out(ArrayLayout(column_shape(geometry), geometry.readouts)),
                 "peek": In(peek_layout(geometry)),
                 "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
                 "poke": In(poke_layout(geometry)),
             }
-            | ({"close": In(1), "follows": Out(1)} if waiting(geometry) else {})
+            | (
+                {"shift_next": In(1), "close_next": In(1), "follows": Out(1)}
+                if waiting(geometry)
+                else {"shift": In(1)}
+            )
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -124,17 +122,16 @@ class Array(wiring.Component):
         row = self.row
         # Slot of the lanes accessed: its place in the lane group below, the group above.
         self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
-        self.peek_entry, self.poke_entry = Signal(peek_layout(g)), Signal(poke_layout(g))
-        self.peek_early, self.poke_early = Signal(peek_layout(g)), Signal(poke_layout(g))
-        m.d.sync += [self.peek_early.eq(self.peek), self.peek_entry.eq(self.peek_early)]
-        m.d.sync += [self.poke_early.eq(self.poke), self.poke_entry.eq(self.poke_early)]
         groups: list[_Group] = []
+        region = REGION_GROUPS if waiting(g) else g.lanes
         for first in range(0, g.lanes, GROUP_LANES):
+            if len(groups) % region == 0:
+                heard = hear(m, platform, self, first)
             if len(groups) % hop_groups(g) == 0:
                 hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
                 m.d.sync += hop.eq(row)
                 row = hop
-            groups.append(self._group(m, platform, row, first))
+            groups.append(self._group(m, platform, row, heard, first))
         m.d.comb += self.capture.eq(groups[-1].moves[-1].capture)
         if waiting(g):
             m.d.sync += self.follows.eq(groups[-1].first_in_line)
@@ -154,7 +151,7 @@ class Array(wiring.Component):
                     m.d.sync += [out.eq(near) for out, near in zip(self.peeked, group.near, strict=True)]
         return m
 
-    def _group(self, m: Module, platform: object, row: Signal, first: int) -> _Group:
+    def _group(self, m: Module, platform: object, row: Signal, heard: Heard, first: int) -> _Group:
         """Lanes ``first`` up, with local registers for the row, its flags and accesses to the memories.
 
         What is delayed here starts with a register of the group's own: the rest of a delay line then is too.
@@ -168,13 +165,13 @@ class Array(wiring.Component):
         )
         here = Signal(2, name=f"here_{first}")
         m.d.sync += here.eq(
-            Cat(self.peek_early.slot[inner:] == number, self.poke_early.slot[inner:] == number)
+            Cat(heard.peek_early.slot[inner:] == number, heard.poke_early.slot[inner:] == number)
         )
-        m.d.sync += [peek.select.eq(self.peek_entry.select & here[0]), poke.lanes.eq(0)]
+        m.d.sync += [peek.select.eq(heard.peek.select & here[0]), poke.lanes.eq(0)]
         with m.If(here[0]):
-            m.d.sync += [peek.slot.eq(self.peek_entry.slot), peek.address.eq(self.peek_entry.address)]
+            m.d.sync += [peek.slot.eq(heard.peek.slot), peek.address.eq(heard.peek.address)]
         with m.If(here[1]):
-            m.d.sync += poke.eq(self.poke_entry)
+            m.d.sync += poke.eq(heard.poke)
         address = Signal(row.address.shape(), name=f"address_{first}", reset_less=True)
         m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
         pipeline, stage = Pipeline(m, platform, KEPT), flag_stage(g)
@@ -190,11 +187,13 @@ class Array(wiring.Component):
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d[pipeline.at(stage)] += ends.eq(flags[0] & flags[2])
-        line, first_in_line = self._line(m, platform, ends, first) if waiting(g) else ([ends], Const(0))
+        line, first_in_line = [ends], Const(0)
+        if waiting(g):
+            line, first_in_line = line_up(m, platform, 1 + waiting(g), ends, heard.close, str(first))
         moves = []
         for i in range(0, count, MOVING_LANES):
             keep = own(m, platform, Cat(line[:-1]), f"keep_{first + i}") if waiting(g) else None
-            signals = Cat(line[-1], self.advance, line[-1] | self.shift | self.advance)
+            signals = Cat(line[-1], self.advance, line[-1] | heard.shift | self.advance)
             moves.append(_Moves(keep, *own(m, platform, signals, f"moves_{first + i}")))
         lanes: list[Lane | SliceLane] = []
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
@@ -227,20 +226,6 @@ class Array(wiring.Component):
             with m.If(~asked):
                 m.d.sync += [Value.cast(out).eq(0) for out in near]
         return _Group(lanes, first_in_line, moves, near)
-
-    def _line(self, m: Module, platform: object, ends: Signal, first: int) -> tuple[list[Signal], Signal]:
-        """When sums of lane group ``first`` get in line, move up, and reach the column registers; whether the
-        place before those is taken.
-        """
-        places = 1 + waiting(self.geometry)
-        full = [Signal(name=f"full_{first}_{i}") for i in range(places)]
-        moves = [ends, *(Signal(name=f"move_{first}_{i}") for i in range(1, places))]
-        moves.append(own(m, platform, self.close, f"close_{first}"))
-        for i in range(places - 1):
-            m.d.comb += moves[i + 1].eq(full[i] & (~full[i + 1] | moves[i + 2]))
-        for i in range(places):
-            m.d.sync += full[i].eq(moves[i] | (full[i] & ~moves[i + 1]))
-        return moves[:-1], full[-2]
 
     def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane | SliceLane]) -> None:
         """The column registers: P shift chains, lane i in chain i mod P; slices behind each other."""

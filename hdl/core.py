@@ -12,13 +12,14 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import campaign_words, region_words
-from hdl.array import Array, waiting
+from hdl.array import Array
 from hdl.banks import bank_address, bank_bits, next_bank
 from hdl.buffers import ResultBuffer, RowBuffer, Written
 from hdl.bus import WindowSignature
 from hdl.cells import Cells
 from hdl.emitter import Emitter
 from hdl.layouts import column_shape, feed_layout, noise_layout, readout_layout, start_layout
+from hdl.line import waiting
 from hdl.loading import load_members
 from hdl.neuron import Neuron, logit_layout
 from hdl.noise import Noise
@@ -205,7 +206,7 @@ class Core(wiring.Component):
             written.clear.eq(scanner.clear),
             self.input_done.eq(scanner.input_done),
             array.row.eq(emitter.row),
-            array.shift.eq(readout.shift),
+            array.shift_next.eq(readout.shift_next) if waiting(g) else array.shift.eq(readout.shift),
             array.advance.eq(readout.advance),
             readout.capture.eq(array.capture),
             readout.columns.eq(array.columns),
@@ -229,7 +230,7 @@ class Core(wiring.Component):
             self.probe.z.eq(logit.z),
         ]
         if waiting(g):
-            m.d.comb += [array.close.eq(readout.close), readout.follows.eq(array.follows)]
+            m.d.comb += [array.close_next.eq(readout.close_next), readout.follows.eq(array.follows)]
         # Columns stand one cycle behind their step; so does what the probe shows beside them.
         m.d.sync += [
             self.probe.step.eq(readout.shift),

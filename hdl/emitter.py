@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.array import waiting
 from hdl.layouts import row_layout, word_layout
+from hdl.line import waiting
 from hdl.picking import at_most, second_of
 
 

@@ -13,9 +13,10 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.array import capture_latency, waiting
+from hdl.array import capture_latency
 from hdl.bus import WindowSignature
 from hdl.layouts import column_shape, group_layout, readout_layout
+from hdl.line import waiting
 from hdl.memory import READ_LATENCY, RegisteredMemory
 from hdl.noise import Noise
 from hdl.pipeline import Pipeline
@@ -43,7 +44,8 @@ class Readout(wiring.Component):
     more until ``partials`` (fewer on a compact platform).
     ``advance`` asks the array for the columns of the next slice, where it has added several at once.
     ``release`` tells the emitter that a place in the column registers, or in line before them (``waiting``),
-    will be free by the time its next last row has come through; ``close`` goes with a pass's last ``shift``.
+    will be free by the time its next last row has come through; ``shift_next`` and ``close_next`` announce a
+    ``shift``, and a pass's last one, a cycle ahead.
     Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
     sum memory of 32 bits a lane, a queue of as many.
     """
@@ -70,7 +72,7 @@ class Readout(wiring.Component):
                 "increments": Out(ArrayLayout(signed(32), geometry.readouts)),
                 "window": In(WindowSignature()),
             }
-            | ({"close": Out(1), "follows": In(1)} if waiting(geometry) else {})
+            | ({"shift_next": Out(1), "close_next": Out(1), "follows": In(1)} if waiting(geometry) else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -105,7 +107,7 @@ class Readout(wiring.Component):
             self.shift.eq(step),
             self.advance.eq(ending & ~tile_end),
             # The emitter's next last row reaches the column registers EMITTER_CYCLES + capture_latency later;
-            # sums in line move up a cycle behind ``close``.
+            # sums in line move up a cycle behind a pass's last ``shift``.
             self.release.eq(step & tile_end & releasing),
             self.samples.ready.eq(step & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),
@@ -117,7 +119,10 @@ class Readout(wiring.Component):
         entry = Signal(bits_for(g.columns // g.readouts - 1))
         slot = Signal(range(max(self.steps, 2)))
         if waiting(g):
-            m.d.comb += self.close.eq(ending)
+            m.d.comb += [
+                self.shift_next.eq(begin | (running & ~ending)),
+                self.close_next.eq(Mux(begin, steps == 1, running & (count == 2))),
+            ]
         with m.If(begin):
             m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(now.column >> step_log2)]
             m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= release)]

@@ -27,14 +27,14 @@ MUTANTS = (
         OVERLAP,
     ),
     Mutant(
-        "hdl/array.py",
+        "hdl/line.py",
         "moves[i + 1].eq(full[i] & (~full[i + 1] | moves[i + 2]))",
         "moves[i + 1].eq(full[i])",
         "sums move up over those before them",
         FAST,
     ),
     Mutant(
-        "hdl/array.py",
+        "hdl/line.py",
         "full[i].eq(moves[i] | (full[i] & ~moves[i + 1]))",
         "full[i].eq((moves[i] | full[i]) & ~moves[i + 1])",
         "a place is free though other sums move up into it",
@@ -56,8 +56,8 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/readout.py",
-        "self.close.eq(ending)",
-        "self.close.eq(begin)",
+        "self.close_next.eq(Mux(begin, steps == 1, running & (count == 2)))",
+        "self.close_next.eq(begin)",
         "the next columns come as those before them begin to move",
         OVERLAP,
     ),
