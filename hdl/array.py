@@ -6,7 +6,7 @@ import functools
 import operator
 from dataclasses import dataclass
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
@@ -69,10 +69,9 @@ class _Moves:
 
 @dataclass
 class _Group:
-    """One lane group's own copies of what is broadcast; ``first_in_line``: sums wait next to the columns."""
+    """One lane group's own copies of what is broadcast."""
 
     lanes: list[Lane | SliceLane]
-    first_in_line: Value
     moves: list[_Moves]
     near: list[Signal]
 
@@ -86,9 +85,10 @@ class Array(wiring.Component):
     once; its last row must come no earlier than ``capture_latency`` cycles before the last ``shift``. Where
     ``slices`` are added at once those of slice 0 come first; ``advance``, with the last ``shift`` of a slice,
     brings the next slice's. Where sums may wait (``waiting``) as many more passes may end before that
-    ``shift``: their sums stand in line behind the column registers, and move up with the
-    last ``shift`` of a pass; ``shift_next`` and ``close_next`` then announce that a ``shift``, and a last
-    one, comes in the next cycle. ``follows``, known before that, says that the next ones then come at once.
+    ``shift``: their sums stand in line behind the column registers, where the next ones are in the cycle
+    after the last ``shift`` of those before them. ``capture`` is then up when a pass's sums get in line, and
+    its first ``shift`` may come three cycles later; ``shift_next`` and ``close_next`` announce that a
+    ``shift``, and a last one, comes in the next cycle.
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
     Latency: capture_latency, and one for each hop, from the last row to ``capture``. Resources: N lanes
@@ -109,11 +109,7 @@ class Array(wiring.Component):
                 "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
                 "poke": In(poke_layout(geometry)),
             }
-            | (
-                {"shift_next": In(1), "close_next": In(1), "follows": Out(1)}
-                if waiting(geometry)
-                else {"shift": In(1)}
-            )
+            | ({"shift_next": In(1), "close_next": In(1)} if waiting(geometry) else {"shift": In(1)})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -132,9 +128,8 @@ class Array(wiring.Component):
                 m.d.sync += hop.eq(row)
                 row = hop
             groups.append(self._group(m, platform, row, heard, first))
-        m.d.comb += self.capture.eq(groups[-1].moves[-1].capture)
-        if waiting(g):
-            m.d.sync += self.follows.eq(groups[-1].first_in_line)
+        last = groups[-1].moves[-1]
+        m.d.comb += self.capture.eq(last.capture if last.keep is None else last.keep[0])
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, groups, lanes)
         if waiting(g):
@@ -187,9 +182,9 @@ class Array(wiring.Component):
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d[pipeline.at(stage)] += ends.eq(flags[0] & flags[2])
-        line, first_in_line = [ends], Const(0)
+        line = [ends]
         if waiting(g):
-            line, first_in_line = line_up(m, platform, 1 + waiting(g), ends, heard.close, str(first))
+            line = line_up(m, 1 + waiting(g), ends, heard.close, str(first))
         moves = []
         for i in range(0, count, MOVING_LANES):
             keep = own(m, platform, Cat(line[:-1]), f"keep_{first + i}") if waiting(g) else None
@@ -225,7 +220,7 @@ class Array(wiring.Component):
             asked = delayed(m, peek.select, READ_LATENCY + 2, f"asked_{first}")
             with m.If(~asked):
                 m.d.sync += [Value.cast(out).eq(0) for out in near]
-        return _Group(lanes, first_in_line, moves, near)
+        return _Group(lanes, moves, near)
 
     def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane | SliceLane]) -> None:
         """The column registers: P shift chains, lane i in chain i mod P; slices behind each other."""

@@ -230,11 +230,11 @@ class Core(wiring.Component):
             self.probe.z.eq(logit.z),
         ]
         if waiting(g):
-            m.d.comb += [array.close_next.eq(readout.close_next), readout.follows.eq(array.follows)]
+            m.d.comb += array.close_next.eq(readout.close_next)
         # Columns stand one cycle behind their step; so does what the probe shows beside them.
         m.d.sync += [
             self.probe.step.eq(readout.shift),
-            self.probe.sigma.eq(readout.sigma.payload),
+            self.probe.sigma.eq(readout.sigma_now if waiting(g) else readout.sigma.payload),
             self.probe.samples.eq(readout.samples.payload),
         ]
         return m

@@ -6,7 +6,6 @@ from amaranth import Module, Signal
 from amaranth.hdl import Value
 
 from emulator.spec.geometry import Geometry
-from hdl.own import own
 
 
 def waiting(geometry: Geometry) -> int:
@@ -17,19 +16,16 @@ def waiting(geometry: Geometry) -> int:
     return 3 if geometry.overlap and geometry.slices == 1 else 0
 
 
-def line_up(
-    m: Module, platform: object, places: int, ends: Signal, close: Value, name: str
-) -> tuple[list[Signal], Signal]:
-    """When a pass's sums go from one place to the next; whether the last place but one is taken.
+def line_up(m: Module, places: int, ends: Signal, close: Value, name: str) -> list[Signal]:
+    """When a pass's sums get to each place.
 
     Sums enter place 0 as the pass ``ends``, move up wherever the place before them is free or becomes so, and
-    leave the last place, which is the column registers, two cycles after ``close``.
+    leave the last place, which is the column registers, on ``close``.
     """
     full = [Signal(name=f"full_{name}_{i}") for i in range(places)]
-    moves = [ends, *(Signal(name=f"move_{name}_{i}") for i in range(1, places))]
-    moves.append(own(m, platform, close, f"closing_{name}"))
+    moves = [ends, *(Signal(name=f"move_{name}_{i}") for i in range(1, places)), close]
     for i in range(places - 1):
         m.d.comb += moves[i + 1].eq(full[i] & (~full[i + 1] | moves[i + 2]))
     for i in range(places):
         m.d.sync += full[i].eq(moves[i] | (full[i] & ~moves[i + 1]))
-    return moves[:-1], full[-2]
+    return moves[:-1]

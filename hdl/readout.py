@@ -13,7 +13,6 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.array import capture_latency
 from hdl.bus import WindowSignature
 from hdl.layouts import column_shape, group_layout, readout_layout
 from hdl.line import waiting
@@ -31,21 +30,20 @@ from hdl.readout_pipe import (
     ReadoutPipe,
     settings_layout,
 )
+from hdl.turns import back_to_back, one_by_one
 
 SETTINGS_BITS = 28
-EMITTER_CYCLES = 3
-"""Cycles from ``release`` until a last row that waits for it is on the array's ``row``."""
 
 
 class Readout(wiring.Component):
     """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
 
-    A pass takes ceil(columns / P) cycles and 3 between passes (2 where its sums waited), PIPE_LATENCY + 1
+    A pass takes ceil(columns / P) cycles, and 3 between passes or none (``turns``), PIPE_LATENCY + 1
     more until ``partials`` (fewer on a compact platform).
     ``advance`` asks the array for the columns of the next slice, where it has added several at once.
     ``release`` tells the emitter that a place in the column registers, or in line before them (``waiting``),
     will be free by the time its next last row has come through; ``shift_next`` and ``close_next`` announce a
-    ``shift``, and a pass's last one, a cycle ahead.
+    ``shift``, and a pass's last one, a cycle ahead, and ``sigma_now`` is the pass's.
     Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
     sum memory of 32 bits a lane, a queue of as many.
     """
@@ -72,75 +70,25 @@ class Readout(wiring.Component):
                 "increments": Out(ArrayLayout(signed(32), geometry.readouts)),
                 "window": In(WindowSignature()),
             }
-            | ({"shift_next": Out(1), "close_next": Out(1), "follows": In(1)} if waiting(geometry) else {})
+            | (
+                {"shift_next": Out(1), "close_next": Out(1), "sigma_now": Out(16)}
+                if waiting(geometry)
+                else {}
+            )
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        step_log2 = exact_log2(g.readouts)
-        release = capture_latency(g, platform) + (EMITTER_CYCLES if g.overlap else 0) - (waiting(g) != 0)
-        now = self.passes.payload
         m.submodules.groups = groups = Queue(group_layout(g), 4)
         layout = ArrayLayout(signed(32), g.readouts)
         m.submodules.partials = partials = Queue(layout, self.depth, parts=g.readouts)
         wiring.connect(m, groups.o, wiring.flipped(self.groups))
         wiring.connect(m, partials.o, wiring.flipped(self.partials))
 
-        full, running, step = Signal(), Signal(), Signal()
-        count = Signal(range(self.steps + 1))
-        credit = Signal(range(self.depth + 1), init=self.depth)
-        steps = now.steps
-        # Registered: what it waits for only grows more true until ``begin``.
-        ready, begin = Signal(), Signal()
-        noise_ready = ~now.noisy | (self.sigma.valid & (self.samples_level >= steps))
-        room = ~now.last | ((credit >= steps) & groups.i.ready)
-        m.d.sync += ready.eq(self.passes.valid & full & ~running & ~begin & noise_ready & room)
-        m.d.comb += begin.eq(ready & ~running)
-        # Known a cycle ahead, as is when to release; ``final`` only ever stands in a step.
-        final, releasing = Signal(), Signal()
-        ending = final
-        # Slices added at once are read out one after the other, from one capture.
-        tile_end = now.slice_last if g.slices > 1 else Const(1, 1)
-        m.d.comb += [
-            step.eq(running),
-            self.shift.eq(step),
-            self.advance.eq(ending & ~tile_end),
-            # The emitter's next last row reaches the column registers EMITTER_CYCLES + capture_latency later;
-            # sums in line move up a cycle behind a pass's last ``shift``.
-            self.release.eq(step & tile_end & releasing),
-            self.samples.ready.eq(step & now.noisy),
-            self.sigma.ready.eq(ending & now.noisy),
-            self.passes.ready.eq(ending),
-            self.passed.eq(ending),
-            groups.i.payload.eq(now.group),
-            groups.i.valid.eq(begin & now.last),
-        ]
-        entry = Signal(bits_for(g.columns // g.readouts - 1))
-        slot = Signal(range(max(self.steps, 2)))
-        if waiting(g):
-            m.d.comb += [
-                self.shift_next.eq(begin | (running & ~ending)),
-                self.close_next.eq(Mux(begin, steps == 1, running & (count == 2))),
-            ]
-        with m.If(begin):
-            m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(now.column >> step_log2)]
-            m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= release)]
-        with m.If(step):
-            m.d.sync += [count.eq(count - 1), slot.eq(slot + 1), entry.eq(entry + 1)]
-            m.d.sync += [final.eq(count == 2), releasing.eq(count == release + 1)]
-        with m.If(ending):
-            m.d.sync += running.eq(0)
-        with m.If(self.capture):
-            m.d.sync += full.eq(1)
-        with m.Elif(ending & tile_end):
-            m.d.sync += full.eq(self.follows if waiting(g) else 0)
-        taken, given = Signal.like(steps), Signal()
-        m.d.sync += [
-            taken.eq(Mux(begin & now.last, steps, 0)),
-            given.eq(partials.o.valid & partials.o.ready),
-            credit.eq(credit - taken + given),
-        ]
+        take_turns = back_to_back if waiting(g) else one_by_one
+        turn = take_turns(m, platform, self, groups, partials)
+        now, slot, entry = turn.now, turn.slot, turn.entry
 
         layout = StructLayout(
             {
@@ -155,7 +103,7 @@ class Readout(wiring.Component):
         stages = [Signal(layout, name=f"stage_{n}", reset_less=True) for n in range(PIPE_LATENCY + 1)]
         settings = stages[0].settings
         m.d.comb += [
-            stages[0].valid.eq(step),
+            stages[0].valid.eq(turn.step),
             stages[0].first.eq(now.first),
             stages[0].last.eq(now.last),
             stages[0].slot.eq(slot),
@@ -184,7 +132,7 @@ class Readout(wiring.Component):
             m.d.comb += [
                 pipe.column.eq(self.columns[i]),
                 pipe.sample.eq(self.samples.payload[i]),
-                pipe.sigma.eq(self.sigma.payload & now.noisy.replicate(16)),
+                pipe.sigma.eq(turn.sigma),
                 pipe.gain.eq(gains[i][:16]),
                 pipe.offset.eq(gains[i][16:].as_signed()),
                 pipe.half.eq(half),

@@ -9,7 +9,6 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 
 from emulator.golden.noise import noise
 from emulator.golden.random_image import random_image
@@ -18,14 +17,13 @@ from emulator.golden.sequencer import passes
 from emulator.spec import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.layouts import readout_layout
+from hdl.line import waiting
+from hdl.noise import Noise
+from tests.hdl.array_stand_in import in_line, one_at_a_time, pack, start, stored_samples
 from tests.hdl.streams import Sink, Source, reset, write_memory
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 P = GEOMETRY.readouts
-
-
-def pack(values: Any, bits: int) -> int:
-    return sum((int(v) & ((1 << bits) - 1)) << bits * i for i, v in enumerate(values))
 
 
 @cocotb.test()
@@ -34,7 +32,6 @@ async def partial_sums(dut: Any, trial: int, stall: float) -> None:
     rng = np.random.default_rng([4, trial, int(10 * stall)])
     image = random_image(GEOMETRY, rng, corner=trial > 2)
     await reset(dut)
-    dut.samples_level.value = GEOMETRY.lanes // P
     for section in lay_out(image, GEOMETRY):
         if section.address >> REGION_SHIFT == REGIONS["readout"]:
             await write_memory(dut, "window", 0, section.words)
@@ -86,37 +83,19 @@ async def partial_sums(dut: Any, trial: int, stall: float) -> None:
             samples += [pack(g[c : c + P], 12) for c in range(0, p.columns, P)]
         columns.append(a)
 
-    async def array() -> None:
-        """Stands for the array: capture, then show P columns and move on with each shift."""
-        free = 1
-        for a in columns:
-            while not free or rng.random() < stall:
-                await RisingEdge(dut.clk)
-                free |= int(dut.release.value)
-            free = 0
-            for _ in range(10):
-                await RisingEdge(dut.clk)
-                free |= int(dut.release.value)
-            dut.capture.value = 1
-            await RisingEdge(dut.clk)
-            free |= int(dut.release.value)
-            dut.capture.value = 0
-            position = 0
-            while position < len(a):
-                await RisingEdge(dut.clk)
-                free |= int(dut.release.value)
-                if int(dut.shift.value):
-                    # The columns of a step stand in the cycle after it.
-                    dut.columns.value = pack(a[position : position + P], GEOMETRY.accumulator_bits)
-                    position += P
-
     partials = Sink(dut, "partials", rng, stall)
     dut.groups__ready.value = 1
-    work = [Source(dut, "passes", rng, stall).send(records), array(), partials.run()]
+    array = in_line if waiting(GEOMETRY) else one_at_a_time
+    start(
+        Source(dut, "passes", rng, stall).send(records),
+        array(dut, GEOMETRY, columns, rng, stall),
+        partials.run(),
+    )
     if GEOMETRY.noise:
-        work += [Source(dut, "sigma", rng, stall).send(sigmas), Source(dut, "samples", rng).send(samples)]
-    for task in work:
-        cocotb.start_soon(task)
+        start(
+            Source(dut, "sigma", rng, stall).send(sigmas),
+            stored_samples(dut, Noise.sample_depth(GEOMETRY), samples, rng, stall),
+        )
     got = await partials.wait(len(expected))
     for entry, (layer, first, values) in zip(got, expected, strict=True):
         for k, want in enumerate(values):

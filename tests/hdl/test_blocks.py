@@ -69,6 +69,11 @@ def test_noise_ahead_of_passes_equals_golden(lanes: int, readouts: int, tmp_path
     simulate(PassNoise(geometry), "bench_noise", tmp_path, GEOMETRY=fields)
 
 
+def test_readout_back_to_back_equals_golden(tmp_path: Path) -> None:
+    geometry = dataclasses.replace(TINY, lanes=16, readouts=2, overlap=True)
+    simulate(Readout(geometry), "bench_readout", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
+
+
 def test_sequencer_of_overlapping_inferences_equals_golden(tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=3, readouts=1, redraw=0, overlap=True)
     fields = json.dumps(dataclasses.asdict(geometry))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.trust.mutants.mutant import BLOCKS, CORE, DRIVER, Mutant
 
 SEQUENCER = (BLOCKS, "-k", "sequencer_of_overlapping")
+READOUT = (BLOCKS, "-k", "back_to_back")
 NOISE = (BLOCKS, "-k", "noise_ahead")
 OVERLAP = (CORE, "-k", "test_core_equals_golden and overlap-skip")
 GROUPS = (CORE, "-k", "lane_groups and slow-readout")
@@ -48,16 +49,16 @@ MUTANTS = (
         FAST,
     ),
     Mutant(
-        "hdl/readout.py",
-        "- (waiting(g) != 0)",
-        "",
+        "hdl/turns.py",
+        "release = capture_latency(g, platform) + EMITTER_CYCLES",
+        "release = capture_latency(g, platform) + EMITTER_CYCLES + 1",
         "a place in line given free a cycle early",
         GROUPS,
     ),
     Mutant(
-        "hdl/readout.py",
-        "self.close_next.eq(Mux(begin, steps == 1, running & (count == 2)))",
-        "self.close_next.eq(begin)",
+        "hdl/turns.py",
+        "readout.close_next.eq(Mux(begin, steps == 1, running & (count == 2)))",
+        "readout.close_next.eq(begin)",
         "the next columns come as those before them begin to move",
         OVERLAP,
     ),
@@ -76,11 +77,25 @@ MUTANTS = (
         NOISE,
     ),
     Mutant(
-        "hdl/readout.py",
-        "full.eq(self.follows if waiting(g) else 0)",
-        "full.eq(1 if waiting(g) else 0)",
+        "hdl/turns.py",
+        "& (there != 0)",
+        "",
         "columns read out before they are there",
         OVERLAP,
+    ),
+    Mutant(
+        "hdl/turns.py",
+        "spare.eq(readout.samples_level - Mux(running & now.noisy, count, 0)),",
+        "spare.eq(readout.samples_level),",
+        "the next pass counts on samples that this one takes",
+        OVERLAP,
+    ),
+    Mutant(
+        "hdl/turns.py",
+        "& ~begun",
+        "",
+        "a pass begins on what was free before the last one did",
+        READOUT,
     ),
     Mutant(
         "hdl/pass_noise.py",
