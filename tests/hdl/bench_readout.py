@@ -29,6 +29,16 @@ P = GEOMETRY.readouts
 @cocotb.test()
 @cocotb.parametrize(trial=range(5), stall=[0.0, 0.6])
 async def partial_sums(dut: Any, trial: int, stall: float) -> None:
+    await _partial_sums(dut, trial, stall, stall)
+
+
+@cocotb.test()
+@cocotb.parametrize(trial=range(3))
+async def partial_sums_short_of_samples(dut: Any, trial: int) -> None:
+    await _partial_sums(dut, trial, 0.0, 0.6)
+
+
+async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> None:
     rng = np.random.default_rng([4, trial, int(10 * stall)])
     image = random_image(GEOMETRY, rng, corner=trial > 2)
     await reset(dut)
@@ -94,7 +104,7 @@ async def partial_sums(dut: Any, trial: int, stall: float) -> None:
     if GEOMETRY.noise:
         start(
             Source(dut, "sigma", rng, stall).send(sigmas),
-            stored_samples(dut, Noise.sample_depth(GEOMETRY), samples, rng, stall),
+            stored_samples(dut, Noise.sample_depth(GEOMETRY), samples, rng, scarce),
         )
     got = await partials.wait(len(expected))
     for entry, (layer, first, values) in zip(got, expected, strict=True):

@@ -69,8 +69,9 @@ def test_noise_ahead_of_passes_equals_golden(lanes: int, readouts: int, tmp_path
     simulate(PassNoise(geometry), "bench_noise", tmp_path, GEOMETRY=fields)
 
 
-def test_readout_back_to_back_equals_golden(tmp_path: Path) -> None:
-    geometry = dataclasses.replace(TINY, lanes=16, readouts=2, overlap=True)
+@pytest.mark.parametrize("lanes", [16, 4])  # passes of up to eight steps, and of one or two
+def test_readout_back_to_back_equals_golden(lanes: int, tmp_path: Path) -> None:
+    geometry = dataclasses.replace(TINY, lanes=lanes, readouts=2, overlap=True)
     simulate(Readout(geometry), "bench_readout", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
 
 
