@@ -36,6 +36,12 @@ def load(board: str) -> dict[str, Any] | None:
     return content
 
 
+def known_seed(board: str) -> int:
+    """The placement seed of a board's committed report; 1 where there is none."""
+    committed = load(board)
+    return 1 if committed is None else int(committed["seed"])
+
+
 @cache
 def netlist(board: Board) -> str:
     """Digest of the board's RTL, its build id left out: what a change of sources elsewhere leaves alone."""

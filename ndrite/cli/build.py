@@ -24,7 +24,11 @@ SHOWN = (
     type=click.IntRange(1, 100),
     help="Placement seeds to try; the fastest is kept.",
 )
-@click.option("--first-seed", default=1, show_default=True, type=click.IntRange(0), help="The first of them.")
+@click.option(
+    "--first-seed",
+    type=click.IntRange(0),
+    help="The first of them; default: that of the board's committed report, or 1.",
+)
 @click.option(
     "-o",
     "--output",
@@ -33,7 +37,7 @@ SHOWN = (
     help="Folder to write (replaced in whole); default: build/BOARD.",
 )
 @json_option
-def command(board: str, seeds: int, first_seed: int, output: Path | None, as_json: bool) -> None:
+def command(board: str, seeds: int, first_seed: int | None, output: Path | None, as_json: bool) -> None:
     """Build the bitstream of BOARD: synthesis, place and route, packing.
 
     Needs the tools of ndrite[fpga], or native ones. Clock rates in MHz are nextpnr's estimates, images/s
@@ -46,6 +50,7 @@ def command(board: str, seeds: int, first_seed: int, output: Path | None, as_jso
     from boards.fpga import find_board
     from boards.fpga.build import build
     from boards.fpga.errors import TimingError
+    from boards.fpga.reports import known_seed
     from ndrite.cli.main import CheckFailed
     from ndrite.shipped import shipped_image
 
@@ -57,7 +62,7 @@ def command(board: str, seeds: int, first_seed: int, output: Path | None, as_jso
             folder,
             image=shipped_image(),
             seeds=seeds,
-            first_seed=first_seed,
+            first_seed=known_seed(chosen.name) if first_seed is None else first_seed,
             announce=lambda line: click.echo(f"{chosen.name}: {line}", err=True),
         )
     except TimingError as error:

@@ -111,3 +111,9 @@ def test_only_changed_gateware_is_placed_again(
     committed.write_text(json.dumps(a_report(build_id="1" * 16, netlist="1" * 16)))
     assert regression.main(["--changed", BOARD.name]) == 1
     assert placed == [BOARD.name] * 2
+
+
+def test_a_build_begins_at_the_seed_that_is_known_to_do(committed: Path) -> None:
+    assert reports.known_seed(BOARD.name) == 1
+    committed.write_text(json.dumps(a_report(seed=7)))
+    assert reports.known_seed(BOARD.name) == 7
