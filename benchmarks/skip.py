@@ -44,7 +44,7 @@ from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.shipped import shipped_network
 
-BOARDS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-85f-serial", "ulx3s-85f-serial-128", "ulx3s-25f")
+BOARDS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-85f-serial-128", "ulx3s-25f")
 GOLDEN_SECONDS = 3.0
 SAMPLES = 256
 

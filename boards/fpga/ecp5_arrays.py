@@ -24,7 +24,6 @@ LARGE = Geometry(
 CAMPAIGN = dataclasses.replace(LARGE, overlap=True)
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
 WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, weight_depth=1024, overlap=True)
-SERIAL = dataclasses.replace(LEAN, name="ecp5-85f-serial", slices=8, readouts=8)
 # 1,024 accumulators: three bits of each, and of the register behind it, are saved where no layer adds up more
 # rows than a tile has before readout.
 SERIAL_WIDE = dataclasses.replace(
@@ -46,7 +45,6 @@ SMALL = Geometry(
 
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
 ECP5_85F_LEAN: dict[str, Any] = ECP5_85F | {"geometry": LEAN}
-ECP5_85F_SERIAL: dict[str, Any] = ECP5_85F | {"geometry": SERIAL}
 ECP5_85F_SERIAL_WIDE: dict[str, Any] = ECP5_85F | {"geometry": SERIAL_WIDE}
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,

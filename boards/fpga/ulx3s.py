@@ -10,7 +10,6 @@ from boards.fpga.ecp5_arrays import (
     ECP5_45F,
     ECP5_85F,
     ECP5_85F_LEAN,
-    ECP5_85F_SERIAL,
     ECP5_85F_SERIAL_WIDE,
     ECP5_85F_WIDE,
 )
@@ -39,16 +38,7 @@ BOARDS = (
     # Without them: smaller and faster.
     Board(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
     Board(name="ulx3s-85f-128", clock_mhz=125, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
-    # 512 one-bit multiply-adds a cycle, for networks of one-bit converters.
-    Board(
-        name="ulx3s-85f-serial",
-        clock_mhz=90,
-        lane_sites_from=28,
-        note="at 100 MHz nextpnr reached 92.5; not built at 90 yet",
-        **_COMMON,
-        **ECP5_85F_SERIAL,
-    ),
-    # And 1,024, three quarters of the chip.
+    # 1,024 one-bit multiply-adds a cycle, for networks of one-bit converters; three quarters of the chip.
     Board(
         name="ulx3s-85f-serial-128",
         clock_mhz=100,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from boards.fpga import BOARDS
-from boards.fpga.reports import KEYS
+from boards.fpga.reports import KEYS, load
 from ndrite.cli.main import BAD_INPUT, DEVICE, OK, run
 
 
@@ -23,6 +23,16 @@ def test_committed_page_is_current(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["boards", "--markdown"]) == OK
     page = Path(__file__).parents[2] / "docs" / "boards.md"
     assert page.read_text() == capsys.readouterr().out, "run: make boards-page"
+
+
+def test_the_table_quotes_no_speed_that_leaves_the_multipliers_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["boards"]) == OK
+    table = capsys.readouterr().out
+    gowin = [report for name in BOARDS if (report := load(name)) and report["family"] == "gowin"]
+    assert len(gowin) == 2
+    assert not [report["board"] for report in gowin if str(report["fmax_mhz"]) in table]
 
 
 @pytest.mark.parametrize(
