@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -17,21 +15,15 @@ from hdl.bus import WindowSignature
 from hdl.delay import delayed
 from hdl.layouts import start_layout
 from hdl.loading import load_members
-from hdl.memory import READ_LATENCY, RegisteredMemory
+from hdl.memory import RegisteredMemory
 from hdl.neuron import logit_layout
-from hdl.queue import Queue
+from hdl.votes import BUFFER_LATENCY, WINNERS, count_votes, keep_correct, windowed
 
 RUN, ABORT = 1, 2
 """Bits of register ``campaign_control``."""
 BYTES = 4
 """Input codes in a word of the buffer."""
-BUFFER_LATENCY = READ_LATENCY + 1
-"""Cycles from an address to the word of the image buffer or a label."""
 assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before is taken"
-WINNERS = 4
-"""Votes that may wait."""
-VOTE_LATENCY = BUFFER_LATENCY + 2
-"""Cycles a vote takes: address, counter and label read, compared and counted up."""
 
 
 class Campaign(wiring.Component):
@@ -129,8 +121,8 @@ class Campaign(wiring.Component):
                     m.next = "idle"
         outstanding = self._load(m, launch, stopping, launched_all)
         m.d.sync += voted_all.eq(outstanding == 0)
-        self._vote(m, launch, clear_address, correct)
-        self._correct(m, chip, correct)
+        count_votes(m, self, launch, clear_address, correct)
+        keep_correct(m, self, chip, correct)
         return m
 
     def _load(self, m: Module, launch: Signal, stopping: Signal, launched_all: Signal) -> Signal:
@@ -138,7 +130,7 @@ class Campaign(wiring.Component):
         g = self.geometry
         m.submodules.inputs = memory = RegisteredMemory(32, g.campaign_words)
         pointer = Signal(range(g.campaign_words))
-        _bus(m, memory, self.input_window, pointer)
+        windowed(m, memory, self.input_window, pointer)
         image, draw = Signal.like(self.images), Signal.like(self.draws)
         left, position = Signal(16), Signal(16)
         byte, wait = Signal(2), Signal(range(BUFFER_LATENCY + 2))
@@ -234,83 +226,3 @@ class Campaign(wiring.Component):
                 with m.If(outstanding == 0):
                     m.next = "idle"
         return outstanding
-
-    def _vote(self, m: Module, launch: Signal, clear_address: Signal, correct: Signal) -> None:
-        """The winner of each inference into its counter, some cycles after its last logit."""
-        g = self.geometry
-        m.submodules.votes = votes = RegisteredMemory(32, g.campaign_votes)
-        m.submodules.labels = labels = RegisteredMemory(16, g.campaign_images)
-        logit = delayed(m, self.logit, 1, "logit")
-        best = Signal(signed(32))
-        winner = Signal(16)
-        base = Signal(range(g.campaign_votes))
-        size = Signal(16)
-        image = Signal.like(self.images)
-        finished = Signal()
-        first = Signal()
-        m.d.sync += first.eq(self.logit.column == 0)
-        better = first | (logit.z > best)
-        with m.If(logit.valid & better):
-            m.d.sync += [best.eq(logit.z), winner.eq(logit.column)]
-        m.d.sync += finished.eq(self.running & logit.valid & logit.final)
-        with m.If(logit.valid):
-            m.d.sync += size.eq(logit.column + 1)
-        # One vote after the other, each with all the time it takes; no more wait than there are inferences.
-        m.submodules.winners = winners = Queue(16, WINNERS)
-        age = Signal(range(VOTE_LATENCY + 1))
-        m.d.comb += [
-            winners.i.valid.eq(finished),
-            winners.i.payload.eq(winner),
-            self.voted.eq(winners.o.valid & (age == VOTE_LATENCY)),
-            winners.o.ready.eq(self.voted),
-        ]
-        m.d.sync += age.eq(Mux(winners.o.valid & ~self.voted, age + 1, 0))
-        address, last_image, right = Signal(range(g.campaign_votes)), Signal(), Signal()
-        more = Signal(32)
-        m.d.sync += [
-            address.eq(base + winners.o.payload),
-            last_image.eq(image + 1 == self.images),
-            right.eq(labels.data == winners.o.payload),
-            more.eq(votes.data + 1),
-        ]
-        _bus(m, labels, self.label_window, image)
-        m.d.comb += [
-            votes.address.eq(Mux(self.vote_window.select, self.vote_window.address, address)),
-            votes.write.eq(self.clearing | self.voted),
-            votes.write_address.eq(Mux(self.clearing, clear_address, address)),
-            votes.write_data.eq(Mux(self.clearing, 0, more)),
-        ]
-        m.d.sync += self.vote_window.read_data.eq(votes.data)
-        with m.If(launch):
-            m.d.sync += [base.eq(0), image.eq(0), correct.eq(0)]
-        with m.If(self.voted):
-            m.d.sync += [
-                correct.eq(correct + right),
-                base.eq(base + size),
-                image.eq(image + 1),
-            ]
-            with m.If(last_image):
-                m.d.sync += [base.eq(0), image.eq(0)]
-
-    def _correct(self, m: Module, chip: Signal, correct: Signal) -> None:
-        m.submodules.correct = memory = RegisteredMemory(32, CAMPAIGN_CHIPS)
-        window = self.correct_window
-        m.d.comb += [
-            memory.address.eq(window.address),
-            memory.write.eq(self.correct_write),
-            memory.write_address.eq(chip),
-            memory.write_data.eq(correct),
-        ]
-        m.d.sync += window.read_data.eq(memory.data)
-
-
-def _bus(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
-    """``memory`` written by the bus; read by it when it asks, at ``address`` otherwise."""
-    # Its blocks lie all over the chip: registers in front of them.
-    m.d.sync += [
-        memory.address.eq(Mux(window.select, window.address, address)),
-        memory.write.eq(window.write),
-        memory.write_address.eq(window.address),
-        memory.write_data.eq(window.write_data),
-    ]
-    m.d.sync += window.read_data.eq(memory.data)

@@ -20,7 +20,7 @@ MUTANTS = (
         block("sequencer"),
     ),
     Mutant(
-        "hdl/campaign.py",
+        "hdl/votes.py",
         "better = first | (logit.z > best)",
         "better = first | (logit.z >= best)",
         "a tie goes to the last class",
