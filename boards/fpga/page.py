@@ -25,9 +25,10 @@ TAIL = """
   and is no speed; images/s at the board's clock assume that the multipliers keep up.
 - iCE40 packs a LUT and a flip-flop into one logic cell and reports cells only, so its flip-flops count as 0.
 - Where a CPU is faster: over a UART, everywhere. The golden model with read noise does 222,000 images/s of
-  784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`). Array against two cores, zeros
-  skipped ([table](campaigns.md#on-a-board), `benchmarks/skip.py`): 128 lanes win on MNIST, the slice-parallel array
-  with one-bit converters; the cores win on Fashion-MNIST at eight bits and on small networks.
+  784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`). Array against two cores,
+  zeros skipped ([table](campaigns.md#on-a-board), `benchmarks/skip.py`): 128 lanes win on MNIST, the
+  slice-parallel array with one-bit converters; the cores win on Fashion-MNIST at eight bits and on small
+  networks.
 """
 COMPACT = "Without the pipeline registers that make large parts fast (`hdl.pipeline`)."
 SMALL = """\
