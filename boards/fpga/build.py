@@ -18,6 +18,7 @@ from boards.fpga.constraints import SUFFIX, constraints
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.performance import performance
 from boards.fpga.reports import made_from
+from boards.fpga.search import search
 from emulator.spec import ChipImage
 
 STAGES = ("rtl", "synthesis", "place and route", "bitstream")
@@ -31,8 +32,9 @@ def build(
     image: ChipImage,
     seeds: int = 1,
     first_seed: int = 1,
+    jobs: int = 1,
     announce: Announce = lambda _: None,
-    priority: int = 0,
+    progress: Announce = lambda _: None,
 ) -> dict[str, Any]:
     """Build ``board`` into ``folder`` (replaced in whole) and return its report.
 
@@ -42,10 +44,12 @@ def build(
         Network whose rates the report estimates.
     seeds:
         Placement seeds to try, from ``first_seed`` up; the fastest is kept.
+    jobs:
+        How many of them at once; nextpnr uses one core.
     announce:
         Called with one line as each stage ends.
-    priority:
-        Niceness of the tools.
+    progress:
+        Called about once a second while a tool works, with a few words about where it is.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def build(
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     work.chmod(0o755)
     try:
-        report = _stages(board, work, image, range(first_seed, first_seed + seeds), announce, priority)
+        report = _stages(board, work, image, range(first_seed, first_seed + seeds), jobs, announce, progress)
         (work / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         _replace(folder, work)
     except BuildError as error:
@@ -77,49 +81,50 @@ def build(
 
 
 def _stages(
-    board: Board, work: Path, image: ChipImage, seeds: range, announce: Announce, priority: int
+    board: Board,
+    work: Path,
+    image: ChipImage,
+    seeds: range,
+    jobs: int,
+    announce: Announce,
+    progress: Announce,
 ) -> dict[str, Any]:
     wall: dict[str, float] = {}
     begun = time.monotonic()
 
-    def ended(stage: str, said: str = "") -> None:
+    def ended(stage: str) -> None:
         nonlocal begun
         now = time.monotonic()
-        wall[stage] = round(wall.get(stage, 0.0) + now - begun, 1)
-        announce(f"{stage}: {now - begun:.1f} s{said}")
+        wall[stage] = round(now - begun, 1)
+        announce(f"{stage}: {now - begun:.1f} s")
         begun = now
 
-    yosys = tools.find("yosys")
+    def found(seed: int, result: timing.Timing) -> None:
+        announce(f"seed {seed}: {result.fmax_mhz:.1f} of {board.clock_mhz:g} MHz")
+
+    yosys, packer = tools.find("yosys"), tools.find(route.PACKER[board.family])
     placer = tools.find(route.PLACER[board.family])
-    packer = tools.find(route.PACKER[board.family])
+    progress(STAGES[0])
     (work / "top.il").write_text(synthesis.board_rtlil(board, build_id(board.geometry)))
     (work / f"top.{SUFFIX[board.family]}").write_text(constraints(board))
     shutil.copy(synthesis.SOFT, work)
     (work / "synth.ys").write_text(synthesis.script(board))
     ended(STAGES[0])
-    tools.run(yosys, ["-q", "-s", "synth.ys"], cwd=work, log=work / "yosys.log", priority=priority)
+    progress(STAGES[1])
+    tools.run(yosys, ["-q", "-s", "synth.ys"], cwd=work, log=work / "yosys.log")
     ended(STAGES[1])
-    best: tuple[timing.Timing, int] | None = None
-    tried: dict[str, float] = {}
-    for seed in seeds:
-        arguments = route.route_arguments(board, seed)
-        tools.run(placer, arguments, cwd=work, log=work / f"nextpnr-{seed}.log", priority=priority)
-        result = timing.read(work / f"report-{seed}.json", board.family, board.asked)
-        tried[str(seed)] = round(result.fmax_mhz, 2)
-        ended(STAGES[2], f", seed {seed}: {result.fmax_mhz:.1f} of {board.clock_mhz:g} MHz")
-        if best is None or result.fmax_mhz > best[0].fmax_mhz:
-            best = (result, seed)
-    assert best is not None
-    result, seed = best
+    results = search(board, work, seeds, jobs=jobs, found=found, progress=progress)
+    ended(STAGES[2])
+    seed, result = max(results.items(), key=lambda item: item[1].fmax_mhz)
     if result.met:
+        progress(STAGES[3])
         tools.run(packer, route.pack_arguments(board, seed), cwd=work, log=work / "pack.log")
         ended(STAGES[3])
-    versions = [yosys.version, placer.version, packer.version]
     _keep(board, work, seed)
     return _report(board, image, result, seed) | {
-        "seeds": tried,
+        "seeds": {str(tried): round(timed.fmax_mhz, 2) for tried, timed in results.items()},
         "wall_s": wall,
-        "tools": versions,
+        "tools": [yosys.version, placer.version, packer.version],
     }
 
 

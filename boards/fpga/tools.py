@@ -86,30 +86,67 @@ def find(name: str) -> Command:
     return packaged
 
 
-def run(command: Command, arguments: list[str], *, cwd: Path, log: Path, priority: int = 0) -> None:
-    """Run a tool in ``cwd`` with everything it says in ``log``.
+class Job:
+    """A tool at work in ``cwd`` with everything it says in ``log``; a context that leaves no process behind.
 
     YoWASP tools see only the working folder under its own name, so paths must be relative to it.
+    """
+
+    def __init__(self, command: Command, arguments: list[str], *, cwd: Path, log: Path) -> None:
+        self.log = log
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
+                [*command.arguments, *arguments],
+                cwd=cwd,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def ended(self, seconds: float | None) -> bool:
+        """Whether it ended well, waiting so long for it; None: till it does.
+
+        Raises
+        ------
+        BuildError
+            When it failed, with the last lines it said.
+        """
+        try:
+            status = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        if status:
+            lines = [line for line in self.said().splitlines() if line.strip()]
+            said = [line for line in lines if "ERROR" in line] or lines
+            raise BuildError(f"{self.log.stem} failed with status {status}: {' / '.join(said[-LAST_LINES:])}")
+        return True
+
+    def said(self, most: int | None = None) -> str:
+        """Its log, or the last ``most`` bytes of it."""
+        with self.log.open("rb") as file:
+            if most is not None:
+                file.seek(max(0, self.log.stat().st_size - most))
+            return file.read().decode(errors="replace")
+
+
+def run(command: Command, arguments: list[str], *, cwd: Path, log: Path) -> None:
+    """Run a tool to its end, as a :class:`Job`.
 
     Raises
     ------
     BuildError
         When it fails, with the last lines it said.
     """
-    nice = ["nice", "-n", str(priority)] if priority and shutil.which("nice") else []
-    with log.open("ab") as file:
-        status = subprocess.run(
-            [*nice, *command.arguments, *arguments],
-            cwd=cwd,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        ).returncode
-    if status:
-        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        said = [line for line in lines if "ERROR" in line] or lines
-        raise BuildError(f"{log.stem} failed with status {status}: {' / '.join(said[-LAST_LINES:])}")
+    with Job(command, arguments, cwd=cwd, log=log) as job:
+        job.ended(None)
 
 
 def _packaged(tool: Tool) -> Command | None:

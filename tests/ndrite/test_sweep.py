@@ -140,6 +140,8 @@ def worker_of(pid: int) -> int | None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the worker through /proc")
 def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
+    # So many points that a busy machine does not end the sweep while the test looks away.
+    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 10"))
     assert run(["sweep", "plan.yaml", "-o", "whole"]) == OK
     command = [
         sys.executable,
@@ -168,7 +170,7 @@ def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     kept = {p: p.stat().st_mtime_ns for p in points.iterdir()}
     assert not (folder / "broken" / "results.parquet").exists()
-    assert 3 <= len(kept) < 6
+    assert 3 <= len(kept) < 30
     assert run(["sweep", "plan.yaml", "-o", "broken"]) == OK
     assert table(folder / "broken") == table(folder / "whole")
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
