@@ -102,12 +102,11 @@ class Monitor:
 
     async def run(self) -> None:
         layout = probe_layout(GEOMETRY)
+        anything, probe, edge = self.mask(layout), self.dut.probe, RisingEdge(self.dut.clk)
         while True:
-            await RisingEdge(self.dut.clk)
-            raw = self.dut.probe.value
-            assert raw.is_resolvable
-            bits = int(raw)
-            if not bits & self.mask(layout):
+            await edge
+            bits = int(probe.value)
+            if not bits & anything:
                 continue
             now = unpack(layout, bits)
             if GEOMETRY.overlap and now["opened"]:
