@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import Any
@@ -13,6 +14,7 @@ from cocotb.triggers import RisingEdge
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.random_image import random_image
 from emulator.spec import ChipImage, Geometry
+from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.layouts import group_layout
 from tests.hdl.streams import Source, reset, write_memory
@@ -46,11 +48,24 @@ def extremes(rng: np.random.Generator, image: ChipImage, layer: int) -> np.ndarr
     return np.clip(p, -limit, limit)
 
 
+def edges(rng: np.random.Generator, image: ChipImage) -> ChipImage:
+    """The image with half of its curve's segments level, at and around both ends of the activations."""
+    shape = image.curve_base.shape
+    bits = rng.choice([la.table_bits for la in image.layers], shape)
+    level = rng.choice([-1, 0, 1, INPUT_MAX - 1, INPUT_MAX, INPUT_MAX + 1, INPUT_MAX + 2], shape) << bits
+    chosen = rng.random(shape) < 0.5
+    return dataclasses.replace(
+        image,
+        curve_base=np.where(chosen, level, image.curve_base).astype(np.int32),
+        curve_slope=np.where(chosen, 0, image.curve_slope).astype(np.int32),
+    )
+
+
 @cocotb.test()
 @cocotb.parametrize(trial=range(4), idle=[0.0, 0.6])
 async def groups(dut: Any, trial: int, idle: float) -> None:
     rng = np.random.default_rng([2, trial, int(idle * 10)])
-    image = random_image(GEOMETRY, rng, layers=2 + trial % 2, corner=trial > 1)
+    image = edges(rng, random_image(GEOMETRY, rng, layers=2 + trial % 2, corner=trial > 1))
     await reset(dut)
     await program(dut, image)
     payloads, partials, expected = [], [], []
