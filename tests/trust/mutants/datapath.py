@@ -98,6 +98,13 @@ MUTANTS = (
     ),
     Mutant("hdl/neuron.py", "low.eq(y_22 < 0),", "low.eq(0),", "negative activations wrap", block("neuron")),
     Mutant(
+        "hdl/neuron.py",
+        "y_22 > INPUT_MAX)",
+        "y_22 > INPUT_MAX + 1)",
+        "activation of 256 wraps",
+        block("neuron"),
+    ),
+    Mutant(
         "hdl/sigma.py",
         "self.sigma.eq(Mux(root > SIGMA_MAX, SIGMA_MAX, root))",
         "self.sigma.eq(root)",
