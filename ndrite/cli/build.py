@@ -33,7 +33,7 @@ SHOWN = (
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Seeds to try at once, a core each; default: as many as there are cores.",
+    help="Seeds to try at once, a core and up to 1.1 GB each; default: as many as there are cores.",
 )
 @click.option(
     "-o",
