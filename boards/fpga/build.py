@@ -113,7 +113,7 @@ def _stages(
     progress(STAGES[1])
     tools.run(yosys, ["-q", "-s", "synth.ys"], cwd=work, log=work / "yosys.log")
     ended(STAGES[1])
-    results = search(board, work, seeds, jobs=jobs, found=found, progress=progress)
+    results = search(placer, board, work, seeds, jobs=jobs, found=found, progress=progress)
     ended(STAGES[2])
     seed, result = max(results.items(), key=lambda item: item[1].fmax_mhz)
     if result.met:

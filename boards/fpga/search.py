@@ -15,6 +15,7 @@ POLL_S = 1.0
 
 
 def search(
+    placer: tools.Command,
     board: Board,
     work: Path,
     seeds: Iterable[int],
@@ -30,9 +31,8 @@ def search(
     Raises
     ------
     BuildError
-        When nextpnr is missing or fails, or the search is left otherwise; none of the others goes on then.
+        When nextpnr fails; none of the other seeds goes on then, nor when the search is left otherwise.
     """
-    placer = tools.find(route.PLACER[board.family])
     waiting, results = deque(seeds), dict[int, timing.Timing]()
     running: dict[int, tools.Job] = {}
     with ExitStack() as started:

@@ -13,6 +13,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -32,12 +33,17 @@ def note(text: str) -> None:
         click.echo(text, err=True)
 
 
+def _shown(*columns: ProgressColumn) -> Progress:
+    """What stands on stderr while a block runs; silent when stderr is no terminal, or by ``--quiet``."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Report]:
     """A bar on stderr while the block runs; silent when stderr is no terminal, or by ``--quiet``."""
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+    with _shown(*columns) as bar:
         task = bar.add_task(what, total=None)
 
         def report(done: int, total: int) -> None:
@@ -49,10 +55,7 @@ def progress_bar(what: str) -> Iterator[Report]:
 @contextmanager
 def status_line(what: str) -> Iterator[Callable[[str], None]]:
     """A line on stderr that says what goes on and for how long; silent as :func:`progress_bar` is."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    shown = console.is_terminal and not quiet
-    with Progress(*columns, console=console, transient=True, disable=not shown) as line:
+    with _shown(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as line:
         task = line.add_task(what)
 
         def report(words: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
@@ -100,8 +99,3 @@ async def stored_samples(
             stored.pop(0)
     dut.samples__valid.value = 0
     dut.samples_level.value = 0
-
-
-def start(*work: Any) -> None:
-    for task in work:
-        cocotb.start_soon(task)

@@ -19,7 +19,7 @@ from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.layouts import readout_layout
 from hdl.line import waiting
 from hdl.noise import Noise
-from tests.hdl.array_stand_in import in_line, one_at_a_time, pack, start, stored_samples
+from tests.hdl.array_stand_in import in_line, one_at_a_time, pack, stored_samples
 from tests.hdl.streams import Sink, Source, reset, write_memory
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
@@ -96,16 +96,18 @@ async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> No
     partials = Sink(dut, "partials", rng, stall)
     dut.groups__ready.value = 1
     array = in_line if waiting(GEOMETRY) else one_at_a_time
-    start(
+    work = [
         Source(dut, "passes", rng, stall).send(records),
         array(dut, GEOMETRY, columns, rng, stall),
         partials.run(),
-    )
+    ]
     if GEOMETRY.noise:
-        start(
+        work += [
             Source(dut, "sigma", rng, stall).send(sigmas),
             stored_samples(dut, Noise.sample_depth(GEOMETRY), samples, rng, scarce),
-        )
+        ]
+    for task in work:
+        cocotb.start_soon(task)
     got = await partials.wait(len(expected))
     for entry, (layer, first, values) in zip(got, expected, strict=True):
         for k, want in enumerate(values):

@@ -32,20 +32,20 @@ def simulate(
 class _Ports(Verilator):
     """Shows cocotb the top's own signals, not the whole hierarchy: half the C++, and faster."""
 
+    shown: tuple[str, ...] = ("--public-depth", "1")
+
     def _build_command(self) -> list[list[str]]:
-        shown = {"--public-flat-rw": ["--public-depth", "1"]}
+        shown = {"--public-flat-rw": self.shown}
         return [
-            [word for given in command for word in shown.get(given, [given])]
+            [word for given in command for word in shown.get(given, (given,))]
             for command in super()._build_command()
         ]
 
 
-class _Opaque(Verilator):
+class _Opaque(_Ports):
     """Shows cocotb what a control file (.vlt) among the sources names, and nothing else."""
 
-    def _build_command(self) -> list[list[str]]:
-        commands = super()._build_command()
-        return [[word for word in command if word != "--public-flat-rw"] for command in commands]
+    shown = ()
 
 
 def run_bench(
