@@ -68,33 +68,45 @@ def cached_library(
     flags = " ".join([*VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
     if trace:
         flags = " ".join([flags, *TRACE_FLAGS, TRACE_CONTROL, *TRACE_CXX_FLAGS])
-    text = "\n".join([key, tool_versions(), compiler_version(compiler), flags])
-    digest = hashlib.sha256(text.encode() + HARNESS.read_bytes() * trace + harness.read_bytes()).hexdigest()[
-        :32
-    ]
+    tools = "\n".join([tool_versions(), compiler_version(compiler), flags])
+    harnesses = HARNESS.read_bytes() * trace + harness.read_bytes()
+    digest = _digest(f"{key}\n{tools}".encode() + harnesses)
     folder = user_cache_path("ndrite") / "sim"
     folder.mkdir(parents=True, exist_ok=True)
     library = folder / f"{digest}.so"
     if not library.exists():
         with _locked(folder / f"{digest}.lock"):
             if not library.exists():  # another process may have built it while this one waited
-                _build(library, verilog, compiler, what, harness, trace)
+                runtime = folder / f"runtime-{_digest(tools.encode())}"
+                _build(library, verilog, compiler, runtime, what, harness, trace)
                 _prune(folder)
     os.utime(library)  # marks it as recently used
     return library
 
 
 def _build(
-    library: Path, verilog: Callable[[], str], compiler: list[str], what: str, harness: Path, trace: bool
+    library: Path,
+    verilog: Callable[[], str],
+    compiler: list[str],
+    runtime: Path,
+    what: str,
+    harness: Path,
+    trace: bool,
 ) -> None:
     begin = time.monotonic()
     print(f"ndrite: compiling the simulated board, {what}; once per version ...", file=sys.stderr, flush=True)
     # Beside its destination, so that the rename is atomic: nobody ever loads half a library.
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as work:
         partial = Path(work) / "partial.so"
-        compile_verilog(verilog(), partial, work=Path(work), compiler=compiler, harness=harness, trace=trace)
+        compile_verilog(
+            verilog(), partial, work=Path(work), compiler=compiler, kept=runtime, harness=harness, trace=trace
+        )
         os.replace(partial, library)
     print(f"ndrite: compiled in {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def _verilog(geometry: Geometry, identity: int, divisor: int, platform: object) -> str:

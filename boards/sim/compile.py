@@ -27,8 +27,10 @@ TRACE_CONTROL = '`verilator_config\ntracing_off -scope "*.lane_*" -levels 0\n'
 ports."""
 TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
 TRACE_CXX_FLAGS = ("-UVM_TRACE", "-DVM_TRACE=1", "-DVM_TRACE_VCD=1")
-FAST, SLOW = "-O2", "-O1"
+FAST, SLOW = "-O2", "-O0"
 """Verilator marks code that runs once as slow; optimising it only costs build time."""
+RARE = "rare.cpp"
+"""All of the slow code in one source: what costs there is reading the same headers for each."""
 
 
 def compile_verilog(
@@ -37,6 +39,7 @@ def compile_verilog(
     *,
     work: Path,
     compiler: list[str],
+    kept: Path,
     harness: Path = HARNESS,
     trace: bool = False,
 ) -> None:
@@ -52,6 +55,9 @@ def compile_verilog(
         Existing folder for intermediate files.
     compiler:
         C++ compiler command.
+    kept:
+        Folder for the objects of Verilator's own C++, the same for every design with these tools and flags;
+        made when absent. Objects are renamed into it whole.
     harness:
         The C++ around the model.
     trace:
@@ -77,8 +83,10 @@ def compile_verilog(
         env={"VERILATOR_ROOT": str(root)},
     )
     include = root / "include"
-    runtime = (*RUNTIME, *(TRACE_RUNTIME if trace else ()))
-    sources = [*sorted((work / "cpp").glob("*.cpp")), *(include / name for name in runtime), harness]
+    slow = sorted((work / "cpp").glob("*Slow.cpp"))
+    (work / RARE).write_text("".join(f'#include "{source.name}"\n' for source in slow))
+    fast = [source for source in sorted((work / "cpp").glob("*.cpp")) if source not in slow]
+    runtime = [include / name for name in (*RUNTIME, *(TRACE_RUNTIME if trace else ()))]
     flags = [
         *CXX_FLAGS,
         *(TRACE_CXX_FLAGS if trace else ()),
@@ -89,11 +97,15 @@ def compile_verilog(
     ]
 
     def build(source: Path) -> str:
-        target = work / f"{source.stem}.o"
-        level = SLOW if "Slow" in source.stem else FAST
-        run([*compiler, level, *flags, "-c", str(source), "-o", str(target)])
+        target = kept / f"{source.stem}.o" if source in runtime else work / f"{source.stem}.o"
+        if not target.exists():
+            partial = work / f"{source.stem}.partial.o"
+            level = SLOW if source.name == RARE else FAST
+            run([*compiler, level, *flags, "-c", str(source), "-o", str(partial)])
+            partial.replace(target)
         return str(target)
 
+    kept.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        objects = list(pool.map(build, sources))
+        objects = list(pool.map(build, [*fast, work / RARE, *runtime, harness]))
     run([*compiler, "-shared", "-pthread", *objects, "-o", str(library)])
