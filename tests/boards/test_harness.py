@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,3 +91,22 @@ def test_the_second_build_is_free(library: Path) -> None:
 
     assert cached_library("loopback", never, what="loopback test component") == library
     assert time.monotonic() - begin < 2
+
+
+def test_verilators_own_objects_are_compiled_once_for_all_designs(
+    library: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ndrite" / "sim"
+    for runtime in library.parent.glob("runtime-*"):
+        shutil.copytree(runtime, folder / runtime.name)
+    there = {path: path.stat().st_mtime_ns for path in folder.glob("*/*")}
+    assert {path.name for path in there} >= {"verilated.o", "verilated_threads.o"}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    second = cached_library("loopback again", loopback_verilog, what="loopback test component")
+    assert second.parent == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*")} == there
+    model = Model(second, pins=False, divisor=DIVISOR)
+    model.feed(b"\x01\x00")
+    assert model.run(1000)
+    assert model.take() == b"\x01\x00"
+    model.close()
