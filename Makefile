@@ -6,6 +6,7 @@ RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
+SHARED := -n $(WORKERS) --dist worksteal
 
 .PHONY: help demo test test-trust test-release test-hdl docs fuzz prove mutants audit test-gates check-pnr check-pnr-changed boards-page lint types format clean compiler
 
@@ -16,7 +17,7 @@ demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL
 	$(BIN)/ndrite demo
 
 test: compiler $(DEV_STAMP) ## the whole test suite on $(WORKERS) workers
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest $(SHARED)
 
 test-trust: compiler $(DEV_STAMP) ## faults on the link and fuzzing at length; prints what was counted
 	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/trust
@@ -40,7 +41,7 @@ audit: $(DEV_STAMP) ## known vulnerabilities of what is installed (asks the pack
 	$(VENV)-audit/bin/pip-audit --progress-spinner off --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
 test-hdl: compiler $(DEV_STAMP) ## every core of tests/hdl against the golden model, those too that `make test` leaves out
-	NDRITE_HDL=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/hdl/test_core.py tests/system/test_overlap.py
+	NDRITE_HDL=1 $(BIN)/python -m pytest $(SHARED) tests/hdl/test_core.py tests/system/test_overlap.py
 
 test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py

@@ -23,8 +23,9 @@ TAIL = """
   a lane.
 - Gowin: nextpnr does not time the DSP arcs of these parts, so their Fmax says nothing about the multipliers
   and is no speed; images/s at the board's clock assume that the multipliers keep up.
-- The build id is part of the design, so the same gateware built at another commit is placed anew and its Fmax
-  wanders by some per cent: `ulx3s-85f` came to 111.3 MHz for the report and to 106.4 at a later commit.
+- The build id, a hash over the sources and the geometry, is part of the design. So after any edit of a source
+  the same gateware is placed anew and its Fmax wanders by some per cent: `ulx3s-85f` came to 111.3 MHz for
+  the report, and to 106.4 once a part of a file had moved into one of its own.
 - iCE40 packs a LUT and a flip-flop into one logic cell and reports cells only, so its flip-flops count as 0.
 - Where a CPU is faster: over a UART, everywhere. The golden model with read noise does 222,000 images/s of
   784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`). Array against two cores,

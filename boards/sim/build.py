@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -77,31 +78,24 @@ def cached_library(
     if not library.exists():
         with _locked(folder / f"{digest}.lock"):
             if not library.exists():  # another process may have built it while this one waited
-                runtime = folder / f"runtime-{_digest(tools.encode())}"
-                _build(library, verilog, compiler, runtime, what, harness, trace)
+                kept = folder / f"runtime-{_digest(tools.encode())}"
+                compiled = partial(
+                    compile_verilog, compiler=compiler, kept=kept, harness=harness, trace=trace
+                )
+                _build(library, verilog, compiled, what)
                 _prune(folder)
     os.utime(library)  # marks it as recently used
     return library
 
 
-def _build(
-    library: Path,
-    verilog: Callable[[], str],
-    compiler: list[str],
-    runtime: Path,
-    what: str,
-    harness: Path,
-    trace: bool,
-) -> None:
+def _build(library: Path, verilog: Callable[[], str], compiled: Callable[..., None], what: str) -> None:
     begin = time.monotonic()
     print(f"ndrite: compiling the simulated board, {what}; once per version ...", file=sys.stderr, flush=True)
     # Beside its destination, so that the rename is atomic: nobody ever loads half a library.
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as work:
-        partial = Path(work) / "partial.so"
-        compile_verilog(
-            verilog(), partial, work=Path(work), compiler=compiler, kept=runtime, harness=harness, trace=trace
-        )
-        os.replace(partial, library)
+        unfinished = Path(work) / "unfinished.so"
+        compiled(verilog(), unfinished, work=Path(work))
+        os.replace(unfinished, library)
     print(f"ndrite: compiled in {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
 

@@ -97,7 +97,7 @@ def compile_verilog(
     ]
 
     def build(source: Path) -> str:
-        target = kept / f"{source.stem}.o" if source in runtime else work / f"{source.stem}.o"
+        target = (kept if source in runtime else work) / f"{source.stem}.o"
         if not target.exists():
             partial = work / f"{source.stem}.partial.o"
             level = SLOW if source.name == RARE else FAST
