@@ -66,7 +66,7 @@ def cached_library(
 ) -> Path:
     """Library for ``key`` from the cache; when absent, made from ``verilog()``, announced on stderr."""
     compiler = find_compiler()
-    flags = " ".join([*VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
+    flags = " ".join([*compiler[1:], *VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
     if trace:
         flags = " ".join([flags, *TRACE_FLAGS, TRACE_CONTROL, *TRACE_CXX_FLAGS])
     tools = "\n".join([tool_versions(), compiler_version(compiler), flags])

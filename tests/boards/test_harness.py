@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from boards.sim.build import cached_library
 from boards.sim.model import Model
+from boards.sim.toolchain import find_compiler
 from host.errors import LinkError
 from tests.boards.loopback import loopback_verilog
 
@@ -91,6 +93,21 @@ def test_the_second_build_is_free(library: Path) -> None:
 
     assert cached_library("loopback", never, what="loopback test component") == library
     assert time.monotonic() - begin < 2
+
+
+class Asked(Exception):
+    """A library is about to be compiled."""
+
+
+def test_other_options_of_the_compiler_are_another_build(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verilog() -> str:
+        raise Asked
+
+    monkeypatch.setenv("CXX", shlex.join([*find_compiler(), "-DOTHER"]))
+    with pytest.raises(Asked):
+        cached_library("loopback", verilog, what="loopback test component")
 
 
 def test_verilators_own_objects_are_compiled_once_for_all_designs(
