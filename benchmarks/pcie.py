@@ -22,7 +22,8 @@ from emulator.spec import PRESETS
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.links.pcie import PcieChannel
-from ndrite.shipped import labelled_images, shipped_image
+from ndrite.labelled import test_set
+from ndrite.shipped import shipped_image
 
 LATENCY_NS = 250
 
@@ -77,7 +78,7 @@ def reads(link: Link) -> list[dict[str, Any]]:
 def inferences(link: Link, count: int) -> dict[str, Any]:
     """The shipped network streamed by DMA, at 64 lanes; every output must equal the golden model's."""
     geometry, image = PRESETS["sim"], shipped_image()
-    x, _ = labelled_images(784)
+    x, _ = test_set("fashion-mnist")
     x = x[:count]
     card = SimCard(geometry)
     card.link(rate=link.rate, latency=link.latency)

@@ -10,6 +10,7 @@ The digits are UCI's, 8 x 8 pixels (1,297 to train with, the last 500 to test), 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def main() -> None:
 
     if options.train:
         network = through_onnx(train(options.epochs, options.seed), options.onnx)
+        network = dataclasses.replace(network, provenance={**network.provenance, "data_set": "digits-32"})
         if options.save:
             network.save(options.save)
     else:

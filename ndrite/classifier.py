@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.network import InputRange
 from host import InputError
+from ndrite.inputs import InputWarning, encode
 from ndrite.program import Program, load_program, run_program
 from ndrite.url import connect
 
@@ -31,9 +32,12 @@ class Classifier:
         What the outputs stand for, (outputs,); 0, 1, 2 ... by default.
     noise:
         Read noise on or off.
+    codes:
+        Inputs are codes uint8 0..255 even where the image stores an input range.
 
-    Inputs are uint8 codes, or floats for the image of an imported network, whose range they are in; (n, ...),
-    NumPy arrays or torch tensors, and results are of the same kind. The image is already trained: ``fit``
+    Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes; ``InputWarning``
+    says how many values lay outside the stored range. They are NumPy arrays or torch tensors, and results are
+    of the same kind. The image is already trained: ``fit``
     checks the number of inputs and keeps the labels' classes. The board is opened for every call.
     """
 
@@ -47,16 +51,19 @@ class Classifier:
         seed: int = 0,
         classes: npt.ArrayLike | None = None,
         noise: bool = True,
+        codes: bool = False,
     ) -> None:
         self.image = image
         self.board = board
         self.seed = seed
         self.classes = classes
         self.noise = noise
+        self.codes = codes
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, for scikit-learn's clone and pipelines."""
-        return {name: getattr(self, name) for name in ("image", "board", "seed", "classes", "noise")}
+        names = ("image", "board", "seed", "classes", "noise", "codes")
+        return {name: getattr(self, name) for name in names}
 
     def set_params(self, **parameters: Any) -> Self:
         """Change constructor arguments."""
@@ -124,17 +131,11 @@ class Classifier:
         image = self.image
         return load_program(Path(image)) if isinstance(image, str | os.PathLike) else image
 
-    @staticmethod
-    def _codes(x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
-        if x.ndim < 2 or x[:1].size not in (0, program.inputs):
-            raise InputError(f"x has shape {x.shape}; accepted: (n, {program.inputs})")
-        flat = x.reshape(len(x), program.inputs)
-        if flat.dtype == np.uint8:
-            return flat
-        inputs = InputRange.from_provenance(program.provenance)
-        if inputs is None or not np.issubdtype(x.dtype, np.floating):
-            raise InputError(f"x is {x.dtype}; accepted: uint8 codes, or floats for an imported network")
-        return inputs.encode(flat)
+    def _codes(self, x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
+        encoded = encode(x, program.provenance, program.inputs, codes=self.codes)
+        if encoded.warning is not None:
+            warnings.warn(encoded.warning, InputWarning, stacklevel=4)
+        return encoded.codes
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn 1.6 and later ask an estimator for."""

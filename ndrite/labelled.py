@@ -1,4 +1,4 @@
-"""Labelled samples by name or from a user's files, for training, calibration and experiments."""
+"""Labelled samples by name or from a user's files, for calibration, evaluation, training and experiments."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.network import InputRange
 from host import InputError
 
-DATA = ("fashion-mnist", "digits", "mnist")
+Codes = npt.NDArray[np.uint8]
+Labels = npt.NDArray[Any]
+
+DATA = ("fashion-mnist", "digits", "digits-32", "mnist")
+CALIBRATION_SAMPLES = 512
+"""Samples that set converter ranges where the user gives none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +28,10 @@ class Labelled:
     """
 
     name: str
-    x: npt.NDArray[np.uint8]
-    labels: npt.NDArray[Any]
-    test_x: npt.NDArray[np.uint8]
-    test_labels: npt.NDArray[Any]
+    x: Codes
+    labels: Labels
+    test_x: Codes
+    test_labels: Labels
     side: int | None = None
 
 
@@ -41,21 +47,95 @@ def labelled(name: str, folder: str | None = None) -> Labelled:
     MissingExtraError
         When the data set needs a package that is not installed.
     """
-    from emulator.datasets import digits, fashion_mnist_test, fashion_mnist_train, mnist
+    from emulator.datasets import digits, enlarged, fashion_mnist_test, fashion_mnist_train, mnist
     from emulator.datasets.fashion_mnist import TRAIN_FOLDER
 
+    _check(name)
     if name == "digits":
+        return Labelled(name, *digits(), 8)
+    if name == "digits-32":
         x, y, test_x, test_y = digits()
-        return Labelled(name, x, y, test_x, test_y, 8)
+        return Labelled(name, enlarged(x), y, enlarged(test_x), test_y, 32)
     if name == "mnist":
         return Labelled(name, *mnist(), 28)
+    x, y = fashion_mnist_train(folder or TRAIN_FOLDER)
+    return Labelled(name, x, y, *fashion_mnist_test(), 28)
+
+
+def data_set_of(provenance: dict[str, Any]) -> str | None:
+    """The data set that a network's provenance names (or the ``network`` part of an image's); None: none."""
+    where = provenance.get("network", provenance)
+    name = where.get("data_set") if isinstance(where, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def test_set(name: str) -> tuple[Codes, Labels]:
+    """Test samples of a data set by name; errors as ``labelled``. Fashion-MNIST's ship with the package."""
+    from emulator.datasets import fashion_mnist_test
+
     if name == "fashion-mnist":
-        x, y = fashion_mnist_train(folder or TRAIN_FOLDER)
-        return Labelled(name, x, y, *fashion_mnist_test(), 28)
-    raise InputError(f"data set is {name!r}; accepted: {', '.join(DATA)}, or your own --inputs and --labels")
+        return fashion_mnist_test()
+    found = labelled(name)
+    return found.test_x, found.test_labels
 
 
-def own_samples(inputs: Path, labels: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
+def typical(name: str) -> Codes:
+    """Samples of a data set that set converter ranges; errors as ``labelled``.
+
+    Training samples, except for Fashion-MNIST, whose training images do not ship: its first test images.
+    """
+    if name == "fashion-mnist":
+        return test_set(name)[0][:CALIBRATION_SAMPLES]
+    return labelled(name).x[:CALIBRATION_SAMPLES]
+
+
+def unseen(name: str) -> tuple[Codes, Labels]:
+    """The test samples that ``typical`` does not hold."""
+    x, labels = test_set(name)
+    first = CALIBRATION_SAMPLES if name == "fashion-mnist" else 0
+    return x[first:], labels[first:]
+
+
+def chosen_data_set(provenance: dict[str, Any], inputs: int, given: str | None, wanted: str) -> str:
+    """``given``, or the data set that the provenance names.
+
+    Raises
+    ------
+    InputError
+        When neither is there (``wanted``: the options to give instead), its samples have another size, or
+        ``given`` ones are in another unit than the network's inputs.
+    """
+    stored = InputRange.from_provenance(provenance)
+    if given is not None and stored is not None and stored.low.size > 1:
+        raise InputError(
+            f"--data {given}: every input of the network has a range of its own; accepted: {wanted}"
+        )
+    name = given or data_set_of(provenance)
+    if name is None:
+        raise InputError(f"the network names no data set; give {wanted}, or --data {{{','.join(DATA)}}}")
+    _check(name)
+    size = {"fashion-mnist": 784, "digits": 64, "digits-32": 1024, "mnist": 784}[name]
+    if size != inputs:
+        raise InputError(f"data set {name} has {size} inputs; accepted: {inputs}, as the network takes")
+    return name
+
+
+def check_classes(labels: Labels, samples: int, outputs: int, what: str) -> Labels:
+    """``labels`` as they are, when they are classes 0..outputs-1 of so many samples.
+
+    Raises
+    ------
+    InputError
+        When they are not.
+    """
+    if labels.shape != (samples,) or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"{what}: {labels.dtype} {labels.shape}; accepted: integer classes, ({samples},)")
+    if samples and not (labels.min() >= 0 and labels.max() < outputs):
+        raise InputError(f"{what}: classes are {labels.min()}..{labels.max()}; accepted: 0..{outputs - 1}")
+    return labels
+
+
+def own_samples(inputs: Path, labels: Path) -> tuple[Codes, Labels]:
     """A user's samples uint8 (n, inputs) and classes (n,) from two ``.npy`` files.
 
     Raises
@@ -63,11 +143,16 @@ def own_samples(inputs: Path, labels: Path) -> tuple[npt.NDArray[np.uint8], npt.
     InputError
         When a file is missing, or types or shapes are wrong.
     """
-    from ndrite.cli.files import load_array
+    from ndrite.arrays import load_array
 
     x, y = load_array(inputs), load_array(labels)
     if x.ndim != 2 or x.dtype != np.uint8 or not len(x):
         raise InputError(f"{inputs}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 1")
-    if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
-        raise InputError(f"{labels}: {y.dtype} {y.shape}; accepted: integer classes from 0, ({len(x)},)")
-    return x, y
+    return x, check_classes(y, len(x), 1 << 31, str(labels))
+
+
+def _check(name: str) -> None:
+    if name not in DATA:
+        raise InputError(
+            f"data set is {name!r}; accepted: {', '.join(DATA)}, or your own --inputs and --labels"
+        )

@@ -16,6 +16,7 @@ from emulator.compile.layer import CompiledLayer, LayerDetail, Options, compile_
 from emulator.compile.mitigation import Mitigation
 from emulator.compile.pwl import PwlTable, fit_pwl
 from emulator.compile.report import CompileReport
+from emulator.compile.unused import unused_parts
 from emulator.compile.variation import variation_of
 from emulator.errors import CompileError, CompileWarning
 from emulator.network import Network
@@ -114,6 +115,7 @@ def compile_network(
         seed=seed,
         samples=len(samples),
         layers=tuple(result.report for result in done),
+        unused=unused_parts((layer.activation for layer in network.layers), chip),
     )
     image = ChipImage(
         name=name or network.name,

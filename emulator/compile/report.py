@@ -81,6 +81,8 @@ class CompileReport:
     seed: int
     samples: int
     layers: tuple[LayerReport, ...]
+    unused: tuple[str, ...] = ()
+    """What of the chip the image does not use, one line each."""
 
     @property
     def pwl_error_lsb(self) -> float:
@@ -89,7 +91,7 @@ class CompileReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was cut on the way and how often, one line each; empty when nothing was."""
+        """What was cut on the way and how often, and what of the chip is not used; one line each."""
         lines = []
         for i, layer in enumerate(self.layers):
             cells = 2 * layer.inputs * layer.outputs
@@ -103,7 +105,7 @@ class CompileReport:
                     f"layer {i}: {layer.unreachable_neurons} of {layer.outputs} neurons want a curve the "
                     "ECRAM does not reach and take the nearest"
                 )
-        return tuple(lines)
+        return (*lines, *self.unused)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""

@@ -12,6 +12,7 @@ from emulator.chips import Chip, load_chip
 from emulator.compile import Compiled, CompileReport, LayerReport, Mitigation, compile_network
 from emulator.compile.layer import Options, compile_layer
 from emulator.compile.network import layer_generators
+from emulator.compile.unused import unused_parts
 from emulator.convolution.block import best_block, blocked
 from emulator.convolution.image import ConvImage, StageImage, passing_layer
 from emulator.errors import CompileError
@@ -88,12 +89,14 @@ def compile_convolutional(
         exact=exact.reshape(len(exact), -1),
         first_layer=len(stages),
     )
+    activations = [layer.activation for layer in (*(c.dense for c in network.stages), *network.tail.layers)]
     report = CompileReport(
         network=network.name,
         chip=chip.name,
         seed=seed,
         samples=len(samples),
         layers=(*reports, *tail.report.layers),
+        unused=unused_parts(activations, chip),
     )
     provenance = {
         "chip": chip.as_dict(),

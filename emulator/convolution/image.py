@@ -25,9 +25,10 @@ from emulator.files import whole_file
 from emulator.network import Patches, Pool
 from emulator.network.patches import Pair
 from emulator.spec import ChipImage, ImageError, Layer
+from emulator.spec.digest import FIELD, digest
 from emulator.spec.schedule import bound_cycles
 
-FORMAT, FORMAT_VERSION = "ndrite-convolution", 1
+FORMAT, FORMAT_VERSION = "ndrite-convolution", 2
 BYTES_MAX = 256 << 20
 Infer = Callable[[ChipImage, npt.NDArray[np.uint8], int], npt.NDArray[np.int32]]
 """Outputs int32 (n, outputs) of an image on input codes (n, inputs) from an inference index on."""
@@ -108,10 +109,12 @@ class ConvImage:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file in whole or not at all."""
-        manifest = {
+        images = {f"stage{i}": stage.image for i, stage in enumerate(self.stages)} | {"tail": self.tail}
+        manifest: dict[str, Any] = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "name": self.name,
+            "images": {name: image.manifest()[FIELD] for name, image in images.items()},
             "provenance": self.provenance,
             "stages": [
                 {
@@ -130,8 +133,8 @@ class ConvImage:
             whole_file(Path(path)) as file,
             zipfile.ZipFile(file, "w") as archive,
         ):
+            manifest[FIELD] = digest(manifest)
             archive.writestr("program.json", json.dumps(manifest, sort_keys=True))
-            images = {f"stage{i}": stage.image for i, stage in enumerate(self.stages)} | {"tail": self.tail}
             for name, image in images.items():
                 image.save(Path(work) / f"{name}.npz")
                 archive.write(Path(work) / f"{name}.npz", f"{name}.npz")
@@ -189,12 +192,17 @@ def _read(path: Path) -> ConvImage:
             raise ImageError(f"larger than {BYTES_MAX} bytes unpacked")
         manifest = json.loads(archive.read("program.json"))
         if manifest.get("format") != FORMAT or manifest.get("format_version") != FORMAT_VERSION:
-            raise ImageError(f"format is not {FORMAT} {FORMAT_VERSION}")
+            raise ImageError(f"format is not {FORMAT} {FORMAT_VERSION}; compile the network again")
+        if manifest.get(FIELD) != digest(manifest):
+            raise ImageError("checksum differs: program.json is not what the file was written with")
 
         def image(name: str) -> ChipImage:
             target = Path(work) / "image.npz"
             target.write_bytes(archive.read(f"{name}.npz"))
-            return ChipImage.load(target)
+            part = ChipImage.load(target)
+            if part.manifest()[FIELD] != manifest["images"][name]:
+                raise ImageError(f"checksum differs: {name}.npz is not the one the file was written with")
+            return part
 
         stages = tuple(
             StageImage(

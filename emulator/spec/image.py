@@ -1,14 +1,13 @@
 """ChipImage: the compiled network as an ``.npz`` that NumPy alone can open and check.
 
-Layout (design, section 3.7): a ``manifest`` of JSON text and plain integer arrays, no pickled objects.
-The SHA-256 covers every array's name, dtype, shape and bytes (little endian, C order), in name order.
-It names no lanes and no addresses: laying it out for a geometry is the driver's work.
+A ``manifest`` of JSON text and plain integer arrays, no pickled objects. The manifest's ``sha256`` covers
+every other field of it and every array (``emulator.spec.digest``). The file names no lanes and no addresses:
+laying it out for a geometry is the driver's work.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -29,11 +28,12 @@ from emulator.spec.arithmetic import (
     V_BITS,
     slices,
 )
+from emulator.spec.digest import FIELD, digest
 from emulator.spec.errors import ImageError
 from emulator.spec.files import whole_file
 from emulator.spec.variation import ROW_MAX, SCALARS, Variation
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_BYTES_MAX = 4 << 20
 ARRAY_BYTES_MAX = 256 << 20
 VECTOR_MAX = 65536
@@ -151,30 +151,30 @@ class ChipImage:
         return named
 
     def checksum(self) -> str:
-        """SHA-256 over the arrays, hexadecimal."""
-        return _checksum(self.arrays())
+        """SHA-256, hexadecimal, over all that computes: arrays and scalars, not name and provenance."""
+        return digest(self._computes(), self.arrays())
 
     @property
     def tag(self) -> int:
-        """32-bit mark of scalars and arrays together; never 0, so 0 can mean 'not programmed'."""
-        digest = hashlib.sha256(
-            json.dumps([self.rows, [la.scalars() for la in self.layers]]).encode() + self.checksum().encode()
-        ).digest()
-        return int.from_bytes(digest[:4], "little") or 1
+        """32-bit mark of all that computes; never 0, so 0 can mean 'not programmed'."""
+        return int.from_bytes(bytes.fromhex(self.checksum()[:8]), "little") or 1
 
     def manifest(self) -> dict[str, Any]:
-        """The JSON manifest as a dictionary."""
-        extra = {} if self.variation is None else {"variation": self.variation.scalars()}
-        return extra | {
+        """The JSON manifest as a dictionary, its digest included."""
+        manifest = {
             "format_version": FORMAT_VERSION,
             "name": self.name,
             "inputs": self.inputs,
             "outputs": self.outputs,
-            "rows": self.rows,
-            "layers": [layer.scalars() for layer in self.layers],
             "provenance": self.provenance,
-            "sha256": self.checksum(),
+            **self._computes(),
         }
+        return manifest | {FIELD: digest(manifest, self.arrays())}
+
+    def _computes(self) -> dict[str, Any]:
+        """The manifest's fields that say what is computed."""
+        fields: dict[str, Any] = {"rows": self.rows, "layers": [layer.scalars() for layer in self.layers]}
+        return fields if self.variation is None else fields | {"variation": self.variation.scalars()}
 
     def without_noise(self) -> ChipImage:
         """The same chip with read noise off."""
@@ -221,7 +221,10 @@ class ChipImage:
     def _assemble(cls, manifest: dict[str, Any], arrays: dict[str, IntArray]) -> ChipImage:
         version = manifest.get("format_version")
         if version != FORMAT_VERSION:
-            raise ImageError(f"format_version is {version}; accepted: {FORMAT_VERSION}")
+            earlier = "; compile the network again: files of format 1 do not protect their manifest"
+            raise ImageError(
+                f"format_version is {version}; accepted: {FORMAT_VERSION}{earlier if version == 1 else ''}"
+            )
         layers = []
         for i, scalars in enumerate(manifest["layers"]):
             named: dict[str, Any] = {}
@@ -249,14 +252,14 @@ class ChipImage:
             layers=tuple(layers),
             curve_base=arrays["curves.base"],
             curve_slope=arrays["curves.slope"],
-            provenance=manifest.get("provenance", {}),
+            provenance=_object(manifest, "provenance"),
             variation=_variation(manifest, arrays),
         )
         for key, got in (("inputs", image.inputs), ("outputs", image.outputs)):
             if manifest[key] != got:
                 raise ImageError(f"manifest {key} is {manifest[key]}; the layers say {got}")
-        if manifest.get("sha256") != image.checksum():
-            raise ImageError("checksum differs: the arrays are not those the file was written with")
+        if manifest.get(FIELD) != digest(manifest, arrays):
+            raise ImageError("checksum differs: manifest and arrays are not those the file was written with")
         return image
 
 
@@ -270,14 +273,11 @@ def _variation(manifest: dict[str, Any], arrays: dict[str, IntArray]) -> Variati
     return Variation(mean=arrays["variation.mean"], sigma=arrays["variation.sigma"], **scalars)
 
 
-def _checksum(arrays: dict[str, IntArray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name]
-        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        digest.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
-        digest.update(little.tobytes())
-    return digest.hexdigest()
+def _object(manifest: dict[str, Any], name: str) -> dict[str, Any]:
+    value = manifest[name]
+    if not isinstance(value, dict):
+        raise ImageError(f"manifest {name} is {str(value)[:40]!r}; accepted: an object")
+    return value
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, IntArray]]:

@@ -23,10 +23,10 @@ class Run:
     generator: torch.Generator
 
 
-def save_state(path: Path, run: Run, recipe: dict[str, Any], epoch: int, best: float) -> None:
-    """Write the state in whole or not at all."""
+def save_state(path: Path, run: Run, mark: dict[str, Any], epoch: int, best: float) -> None:
+    """Write the state in whole or not at all; ``mark``: what training depends on, plain values by name."""
     content = {
-        "recipe": recipe,
+        "mark": mark,
         "epoch": epoch,
         "best": best,
         "model": run.model.state_dict(),
@@ -40,22 +40,21 @@ def save_state(path: Path, run: Run, recipe: dict[str, Any], epoch: int, best: f
         torch.save(content, file)
 
 
-def load_state(path: Path, run: Run, recipe: dict[str, Any]) -> tuple[int, float]:
+def load_state(path: Path, run: Run, mark: dict[str, Any]) -> tuple[int, float]:
     """Put the state into ``run``; the epochs done and the best held-out accuracy. Nothing in it is executed.
 
     Raises
     ------
     EmulatorError
-        When the file is no such state, or one of another model or recipe.
+        When the file is no such state, or one of another training: model, recipe, settings or samples.
     """
     try:
         content = torch.load(path, weights_only=True)
-        if content["recipe"] != recipe:
-            changed = sorted(k for k in recipe if content["recipe"].get(k) != recipe[k])
+        if content["mark"] != mark:
+            changed = sorted(k for k in mark if content["mark"].get(k) != mark[k])
             raise EmulatorError(
-                f"{path}: state of a training with another {', '.join(changed)}; accepted: the same "
-                f"recipe, or "
-                "delete the file to start anew"
+                f"{path}: state of a training with another {', '.join(changed)}; accepted: the "
+                "same training, or delete the file to start anew"
             )
         run.model.load_state_dict(content["model"])
         run.average.load_state_dict(content["average"])

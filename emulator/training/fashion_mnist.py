@@ -64,6 +64,7 @@ def _run(options: argparse.Namespace) -> int:
         provenance = {
             "command": "python -m emulator.training.fashion_mnist "
             f"--epochs {options.epochs} --seed {options.seed}",
+            "data_set": "fashion-mnist",
             "data": f"Fashion-MNIST, {len(split.labels)} training images, last {HELD_OUT} held out",
             "epoch": epoch,
             "held_out_accuracy": accuracy,

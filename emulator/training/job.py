@@ -14,6 +14,7 @@ import numpy.typing as npt
 from emulator.chips import load_chip
 from emulator.errors import EmulatorError
 from emulator.network import Network, load_network
+from emulator.spec.digest import digest
 from emulator.training.extra import torch
 from emulator.training.loop import Recipe, Split, train
 from emulator.training.model import NdrNetwork, export
@@ -25,12 +26,14 @@ class Samples:
     """Labelled samples: ``x`` uint8 (n, inputs), ``labels`` (n,) integer classes from 0.
 
     ``side`` is the side of square images that small shifts leave what they are; None: not images.
+    ``data_set``: the data set's name where they are one of ours, which the network's file then names.
     """
 
     x: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.integer[Any]]
     name: str
     side: int | None = None
+    data_set: str | None = None
 
     def __post_init__(self) -> None:
         x, y = self.x, self.labels
@@ -43,6 +46,11 @@ class Samples:
     def classes(self) -> int:
         """Number of classes: the largest label + 1."""
         return int(self.labels.max()) + 1
+
+    def digest(self) -> str:
+        """SHA-256 of samples and labels."""
+        arrays: dict[str, npt.NDArray[Any]] = {"x": self.x, "labels": self.labels.astype(np.int64)}
+        return digest({"side": self.side}, arrays)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +123,7 @@ def run_job(
     y = torch.from_numpy(samples.labels.astype(np.int64))
 
     def checkpoint(best: NdrNetwork, epoch: int, accuracy: float) -> None:
-        provenance = {
+        provenance: dict[str, Any] = {
             "command": command,
             "data": f"{samples.name}, {n} training samples, the next {job.held_out} held out",
             "job": dataclasses.asdict(job),
@@ -123,12 +131,15 @@ def run_job(
             "held_out_accuracy": accuracy,
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
         }
+        if samples.data_set is not None:
+            provenance["data_set"] = samples.data_set
         export(best, name=name, provenance=provenance).save(out)
 
     train(
         model,
         Split(x[:n], y[:n], x[n:], y[n:]),
         job.recipe,
+        mark=_mark(job, samples),
         side=samples.side,
         checkpoint=checkpoint,
         state=state,
@@ -138,6 +149,15 @@ def run_job(
     if not out.is_file():
         raise EmulatorError(f"{out}: no epoch was better than nothing; nothing was written")
     return load_network(out)
+
+
+def _mark(job: Job, samples: Samples) -> dict[str, Any]:
+    """What a kept state must agree with: everything that decides what training gives."""
+    settings = dataclasses.asdict(job)
+    recipe = settings.pop("recipe")
+    chip = None if job.chip is None else digest(load_chip(job.chip).as_dict())
+    settings["hidden"] = list(job.hidden)
+    return {**recipe, **settings, "chip": chip, "samples": samples.digest()}
 
 
 def state_file(out: Path) -> Path:

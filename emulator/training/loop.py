@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.errors import EmulatorError
 from emulator.training.augment import Augment
@@ -56,6 +56,7 @@ def train(
     split: Split,
     recipe: Recipe,
     *,
+    mark: dict[str, Any] | None = None,
     side: int | None,
     checkpoint: Callable[[NdrNetwork, int, float], None],
     state: Path | None = None,
@@ -68,6 +69,8 @@ def train(
 
     Parameters
     ----------
+    mark:
+        What ``state`` must agree with, plain values by name; default: the recipe.
     side:
         Side of square images to augment by small shifts; None: inputs are taken as they are.
     state:
@@ -101,7 +104,7 @@ def train(
     run = Run(model, average, optimiser, schedule, generator)
     best, started, done = 0.0, time.monotonic(), 0
     if state is not None and state.exists():
-        done, best = load_state(state, run, vars(recipe))
+        done, best = load_state(state, run, mark or vars(recipe))
     try:
         for epoch in range(done + 1, recipe.epochs + 1):
             model.train()
@@ -121,7 +124,7 @@ def train(
                 checkpoint(average, epoch, accuracy)
             done = epoch
             if state is not None:
-                save_state(state, run, vars(recipe), done, best)
+                save_state(state, run, mark or vars(recipe), done, best)
             if progress is not None:
                 progress(epoch, recipe.epochs, accuracy, best)
             else:

@@ -143,13 +143,15 @@ def command(**options: Any) -> None:
 
 
 def _data(image: ChipImage, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
-    from ndrite.labelled import labelled, own_samples
+    from ndrite.labelled import chosen_data_set, labelled, own_samples
 
     if (options["inputs"] is None) != (options["labels"] is None):
         raise click.UsageError("--inputs and --labels go together")
     count: int = options["measure"]
     if options["inputs"] is None:
-        data = labelled(options["data"], options["folder"])
+        wanted = "--inputs X.npy and --labels Y.npy"
+        name = chosen_data_set(image.provenance, image.inputs, options["data"], wanted)
+        data = labelled(name, options["folder"])
         found = data.x, data.labels, data.test_x[:count], data.test_labels[:count]
     else:
         x, y = own_samples(options["inputs"], options["labels"])

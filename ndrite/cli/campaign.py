@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from emulator.spec import ChipImage
-from ndrite.cli.files import load_array, load_codes
+from ndrite.cli.inputs import judged, judged_options
 from ndrite.cli.options import board_option, json_option, noise_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
 from ndrite.url import connect
@@ -43,8 +43,7 @@ from ndrite.url import connect
     help="Chip whose cells' spread to draw from, where IMAGE was not compiled with --nominal; "
     "default: the chip it was compiled for.",
 )
-@click.option("--inputs", metavar="X.npy", type=click.Path(path_type=Path), help="uint8 (n, inputs) inputs.")
-@click.option("--labels", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes, (n,).")
+@judged_options
 @click.option(
     "-o",
     "--output",
@@ -66,8 +65,10 @@ def command(
     seed: int,
     threshold: float,
     chip: str | None,
-    inputs: Path | None,
-    labels: Path | None,
+    inputs_path: Path | None,
+    labels_path: Path | None,
+    data: str | None,
+    codes: bool,
     output: Path | None,
     figure_path: Path | None,
     noise: bool,
@@ -84,9 +85,21 @@ def command(
     """
     from emulator.files import whole_file
     from ndrite.campaign import CampaignPlan, figure, run_campaign, summary
+    from ndrite.labelled import check_classes
 
     image = _with_variation(ChipImage.load(image_path), chip)
-    x, y = _data(image, inputs, labels, count)
+    x, y = judged(
+        image.provenance,
+        image.inputs,
+        inputs_path=inputs_path,
+        labels_path=labels_path,
+        data=data,
+        codes=codes,
+    )
+    check_classes(y, len(x), image.outputs, str(labels_path))
+    if inputs_path is None and count > len(x):
+        raise click.UsageError(f"--images is {count}; accepted: 1..{len(x)}")
+    x, y = x[:count], y[:count]
     plan = CampaignPlan(chips=chips, draws=draws, seed=seed, noise=noise)
     state = None if output is None else output.with_name(f".{output.name}.part.npz")
     with connect(url) as board:
@@ -157,17 +170,3 @@ def _with_variation(image: ChipImage, name: str | None) -> ChipImage:
     else:
         raise click.UsageError("IMAGE names no chip; say with --chip whose cells' spread to draw from")
     return dataclasses.replace(image, variation=variation_of(chip))
-
-
-def _data(image: ChipImage, inputs: Path | None, labels: Path | None, count: int) -> tuple[Any, Any]:
-    from ndrite.shipped import labelled_images
-
-    if (inputs is None) != (labels is None):
-        raise click.UsageError("--inputs and --labels go together")
-    if inputs is not None and labels is not None:
-        x, y = load_codes(inputs, image.provenance), load_array(labels)
-    else:
-        x, y = labelled_images(image.inputs)
-    if inputs is None and count > len(x):
-        raise click.UsageError(f"--images is {count}; accepted: 1..{len(x)}")
-    return x[:count], y[:count]

@@ -139,11 +139,12 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
     from emulator.compile import compile_network
     from emulator.errors import CompileWarning
     from emulator.explain import judge
-    from ndrite.shipped import calibration_split, labelled_images, shipped_network
+    from ndrite.labelled import typical, unseen
+    from ndrite.shipped import shipped_network
 
     network = shipped_network()
-    x, labels = labelled_images(network.inputs)
-    samples, x, labels = calibration_split(x, labels, images)
+    samples = typical("fashion-mnist")
+    x, labels = (part[:images] for part in unseen("fashion-mnist"))
     rows: list[dict[str, Any]] = []
     for name in names or [*list_chips(), *(f"wan2022+{device}" for device in list_devices())]:
         with warnings.catch_warnings(record=True) as caught:

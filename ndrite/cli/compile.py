@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from ndrite.cli.files import load_codes
+from ndrite.cli.inputs import codes_option, data_option, typical_inputs
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import note, print_json, print_table
-from ndrite.shipped import CALIBRATION_SAMPLES
+from ndrite.labelled import CALIBRATION_SAMPLES
 
 
 @click.command()
@@ -27,9 +27,11 @@ from ndrite.shipped import CALIBRATION_SAMPLES
     "samples_path",
     metavar="X.npy",
     type=click.Path(path_type=Path),
-    help="Typical inputs that set ADC ranges: uint8 (n, inputs), or floats for an imported network; "
-    f"default: {CALIBRATION_SAMPLES} shipped test images.",
+    help="Typical inputs that set ADC ranges, (n, inputs): in the unit of an imported network, else codes "
+    f"uint8; default: {CALIBRATION_SAMPLES} samples of the data set that the network names.",
 )
+@data_option
+@codes_option
 @click.option(
     "--seed",
     default=0,
@@ -54,6 +56,8 @@ def command(
     chip: str,
     output: Path,
     samples_path: Path | None,
+    data: str | None,
+    codes: bool,
     seed: int,
     nominal: bool,
     lanes: int | None,
@@ -71,15 +75,10 @@ def command(
     from emulator.errors import CompileWarning
     from emulator.network import ConvNetwork, load_any_network
     from emulator.spec import ChipImage
-    from ndrite.shipped import labelled_images
 
     image: ChipImage | ConvImage
     floats = load_any_network(network)
-    samples = (
-        labelled_images(floats.inputs)[0][:CALIBRATION_SAMPLES]
-        if samples_path is None
-        else load_codes(samples_path, floats.provenance)
-    )
+    samples = typical_inputs(floats.provenance, floats.inputs, path=samples_path, data=data, codes=codes)
     with warnings.catch_warnings():
         # They come with the report and are printed below, one line each.
         warnings.simplefilter("ignore", CompileWarning)

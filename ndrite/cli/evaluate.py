@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from emulator.convolution import ConvImage
-from host import InputError
-from ndrite.cli.files import load_array, load_codes
+from ndrite.cli.inputs import judged, judged_options
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
@@ -29,16 +28,7 @@ RTL_IMAGES = 500
     metavar="N",
     help=f"First N test images; default: all 10,000 on golden:, {RTL_IMAGES} elsewhere.",
 )
-@click.option(
-    "--inputs",
-    "inputs_path",
-    metavar="X.npy",
-    type=click.Path(path_type=Path),
-    help="Own inputs: uint8 codes (n, inputs), or floats for the image of an imported network.",
-)
-@click.option(
-    "--labels", "labels_path", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes, (n,)."
-)
+@judged_options
 @seed_option
 @noise_option
 @json_option
@@ -48,6 +38,8 @@ def command(
     count: int | None,
     inputs_path: Path | None,
     labels_path: Path | None,
+    data: str | None,
+    codes: bool,
     seed: int,
     noise: bool,
     as_json: bool,
@@ -62,21 +54,20 @@ def command(
     Example: ndrite evaluate image.npz --board uart:/dev/pts/3 --images 100
              ndrite evaluate image.npz --inputs x.npy --labels y.npy
     """
-    from host.inputs import check_inputs
     from ndrite.convolution import evaluate_convolutional
     from ndrite.evaluate import evaluate
-    from ndrite.shipped import labelled_images
+    from ndrite.labelled import check_classes
 
-    if (inputs_path is None) != (labels_path is None):
-        raise click.UsageError("--inputs and --labels belong together; accepted: both or neither")
     image = load_program(image_path)
-    if inputs_path is not None and labels_path is not None:
-        images = check_inputs(load_codes(inputs_path, image.provenance), image.inputs, seed=0, first_index=0)
-        labels = load_array(labels_path)
-        if labels.shape != (len(images),):
-            raise InputError(f"{labels_path}: shape is {labels.shape}; accepted: ({len(images)},)")
-    else:
-        images, labels = labelled_images(image.inputs)
+    images, labels = judged(
+        image.provenance,
+        image.inputs,
+        inputs_path=inputs_path,
+        labels_path=labels_path,
+        data=data,
+        codes=codes,
+    )
+    check_classes(labels, len(images), image.outputs, str(labels_path))
     if count is None:
         count = len(images) if url.startswith("golden:") else min(RTL_IMAGES, len(images))
     if count > len(images):

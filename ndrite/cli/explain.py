@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
-from ndrite.cli.files import load_array, load_codes, require_folder
+from ndrite.cli.files import require_folder
+from ndrite.cli.inputs import judged, judged_options, typical_inputs
 from ndrite.cli.options import json_option, seed_option
 from ndrite.cli.terminal import print_json, print_table
-from ndrite.shipped import CALIBRATION_SAMPLES
+from ndrite.labelled import CALIBRATION_SAMPLES, check_classes
 
 
 @click.command()
@@ -31,14 +31,10 @@ from ndrite.shipped import CALIBRATION_SAMPLES
     "samples_path",
     metavar="S.npy",
     type=click.Path(path_type=Path),
-    help=f"uint8 (n, inputs) that calibrate; default: {CALIBRATION_SAMPLES} shipped test images.",
+    help="Inputs that calibrate, (n, inputs), as --inputs; default: "
+    f"{CALIBRATION_SAMPLES} samples of the data set that the network names.",
 )
-@click.option(
-    "--inputs", "inputs_path", metavar="X.npy", type=click.Path(path_type=Path), help="Own test inputs."
-)
-@click.option(
-    "--labels", "labels_path", metavar="Y.npy", type=click.Path(path_type=Path), help="Their classes."
-)
+@judged_options
 @click.option("--images", default=2000, show_default=True, type=click.IntRange(1), help="Test images used.")
 @click.option(
     "--chip-seed", type=click.IntRange(0, (1 << 63) - 1), help="Which chip; default: IMAGE's own, or 0."
@@ -58,6 +54,8 @@ def command(
     samples_path: Path | None,
     inputs_path: Path | None,
     labels_path: Path | None,
+    data: str | None,
+    codes: bool,
     images: int,
     chip_seed: int | None,
     seed: int,
@@ -77,12 +75,27 @@ def command(
     """
     from emulator.errors import CompileWarning
     from emulator.explain import explain, mitigation_benefits
-    from ndrite.explain import draw, subject_of
+    from emulator.network import load_network
+    from emulator.spec import ChipImage
+    from ndrite.explain import draw, shipped_samples, subject_of
 
-    if (inputs_path is None) != (labels_path is None):
-        raise click.UsageError("--inputs and --labels belong together; accepted: both or neither")
     require_folder(picture)
-    samples, x, labels = _data(path, chip, samples_path, inputs_path, labels_path, images)
+    floats = ChipImage.load(path) if chip is None else load_network(path)
+    x, labels = judged(
+        floats.provenance,
+        floats.inputs,
+        inputs_path=inputs_path,
+        labels_path=labels_path,
+        data=data,
+        codes=codes,
+        seen=False,
+    )
+    x, labels = x[:images], check_classes(labels, len(x), floats.outputs, str(labels_path))[:images]
+    samples = None if samples_path or not isinstance(floats, ChipImage) else shipped_samples(floats)
+    if samples is None:
+        if inputs_path is not None and samples_path is None:
+            raise click.UsageError("--samples is missing; accepted: a file, as --inputs are your own data")
+        samples = typical_inputs(floats.provenance, floats.inputs, path=samples_path, data=data, codes=codes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CompileWarning)
         subject = subject_of(path, chip=chip, network=network, samples=samples, seed=chip_seed)
@@ -128,43 +141,6 @@ def command(
         print_table("measures, on the golden model", ("compiled with", "accuracy", "SNR"), lines)
     for note in notes:
         click.echo(f"note: {note}")
-
-
-def _data(
-    path: Path,
-    chip: str | None,
-    samples_path: Path | None,
-    inputs_path: Path | None,
-    labels_path: Path | None,
-    images: int,
-) -> tuple[Any, Any, Any]:
-    """Samples uint8 (n, K), test inputs uint8 (n, K) and labels (n,)."""
-    from emulator.network import load_network
-    from emulator.spec import ChipImage
-    from host import InputError
-    from host.inputs import check_inputs
-    from ndrite.explain import shipped_samples
-    from ndrite.shipped import calibration_split, labelled_images
-
-    subject = ChipImage.load(path) if chip is None else load_network(path)
-    inputs, provenance = subject.inputs, subject.provenance
-    if inputs_path is not None and labels_path is not None:
-        x = check_inputs(load_codes(inputs_path, provenance), inputs, seed=0, first_index=0)
-        labels = load_array(labels_path)
-        if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
-            raise InputError(f"{labels_path}: {labels.dtype} {labels.shape}; accepted: integers ({len(x)},)")
-        if samples_path is None:
-            raise InputError(
-                "--samples is missing; accepted: a file, as the shipped images are not of your data"
-            )
-    else:
-        x, labels = labelled_images(inputs)
-    if samples_path is not None:
-        return load_codes(samples_path, provenance), x[:images], labels[:images]
-    own = shipped_samples(ChipImage.load(path)) if chip is None else None
-    if own is not None:
-        return own, x[:images], labels[:images]
-    return calibration_split(x, labels, images)
 
 
 def _percent(value: float | None) -> str:

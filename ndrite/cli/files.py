@@ -1,25 +1,10 @@
-"""NumPy files in and out, with errors that name the file."""
+"""What commands do with files before the work begins."""
 
 from __future__ import annotations
 
-import io
-import sys
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
-import numpy.typing as npt
-
-from emulator.files import whole_file
-from host import InputError
-
-BYTES_MAX = 8 << 30
-STANDARD = "-"
-"""Name of standard input or output."""
-DAMAGED = (ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError)
-"""What NumPy raises on a header that is none."""
 
 
 def require_folder(*paths: Path | None) -> None:
@@ -27,81 +12,3 @@ def require_folder(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and not path.parent.is_dir():
             raise click.UsageError(f"{path.parent}: no such folder")
-
-
-def load_array(path: Path) -> npt.NDArray[Any]:
-    """Array of an ``.npy`` file, or of standard input for ``-``; nothing in it is executed.
-
-    Raises
-    ------
-    InputError
-        When there is no such file or it is no plain NumPy array.
-    """
-    if str(path) == STANDARD:
-        return _from_stdin()
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size > BYTES_MAX:
-        raise InputError(f"{path}: larger than {BYTES_MAX} bytes")
-    try:
-        # Mapped first: a header that asks for more than the file holds is refused before it is allocated.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        TypeError,
-        SyntaxError,
-        OverflowError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise InputError(f"{path}: not a NumPy .npy file ({error})") from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise InputError(f"{path}: an .npz archive; accepted: one array in an .npy file")
-    return np.array(array)
-
-
-def _from_stdin() -> npt.NDArray[Any]:
-    data = sys.stdin.buffer.read(BYTES_MAX + 1)
-    if len(data) > BYTES_MAX:
-        raise InputError(f"standard input: more than {BYTES_MAX} bytes")
-    try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-    except DAMAGED as error:
-        raise InputError(f"standard input: not a NumPy .npy file ({error})") from None
-    if not isinstance(array, np.ndarray):
-        raise InputError("standard input: an .npz archive; accepted: one array in an .npy file")
-    return array
-
-
-def load_codes(path: Path, provenance: dict[str, Any]) -> npt.NDArray[np.uint8]:
-    """Input codes from a file: floats by the input range in a network's or image's provenance, else as
-    they are.
-
-    Raises
-    ------
-    InputError
-        As ``load_array``, and for floats of fewer than two axes.
-    """
-    from emulator.network import InputRange
-
-    x = load_array(path)
-    inputs = InputRange.from_provenance(provenance)
-    if not np.issubdtype(x.dtype, np.floating) or inputs is None:
-        return x
-    if x.ndim < 2:
-        raise InputError(f"{path}: {x.dtype} {x.shape}; accepted: (n, inputs)")
-    return inputs.encode(x)
-
-
-def save_array(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write an ``.npy`` file in whole or not at all; ``-`` is standard output."""
-    if str(path) == STANDARD:
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=False)
-        sys.stdout.buffer.write(buffer.getvalue())
-        sys.stdout.buffer.flush()
-        return
-    with whole_file(path) as file:
-        np.save(file, array, allow_pickle=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ndrite.cli.files import load_array
+from ndrite.arrays import load_array
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from host.inputs import check_inputs
-from ndrite.cli.files import STANDARD, load_codes, require_folder, save_array
+from ndrite.arrays import STANDARD, save_array
+from ndrite.cli.files import require_folder
+from ndrite.cli.inputs import codes_option, load_inputs
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import note, print_json, progress_bar
 from ndrite.program import load_program, run_program
@@ -22,8 +24,9 @@ from ndrite.url import connect
     required=True,
     metavar="X.npy",
     type=click.Path(path_type=Path),
-    help="Input codes uint8 (n, inputs), or floats for the image of an imported network.",
+    help="Inputs (n, inputs): in the unit of an imported network, else codes uint8.",
 )
+@codes_option
 @click.option(
     "-o",
     "--output",
@@ -46,6 +49,7 @@ from ndrite.url import connect
 def command(
     image_path: Path,
     inputs_path: Path,
+    codes: bool,
     output: Path,
     url: str,
     seed: int,
@@ -62,7 +66,10 @@ def command(
     image = load_program(image_path)
     # Before the board is opened: a wrong file should not cost a compilation first.
     x = check_inputs(
-        load_codes(inputs_path, image.provenance), image.inputs, seed=seed, first_index=first_index
+        load_inputs(inputs_path, image.provenance, image.inputs, codes=codes),
+        image.inputs,
+        seed=seed,
+        first_index=first_index,
     )
     if as_json and str(output) == STANDARD:
         raise click.UsageError("--json and -o - both want standard output; accepted: one of them")

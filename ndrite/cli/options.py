@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ndrite.labelled import DATA
 from ndrite.url import DEFAULT_PRESET
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
@@ -28,14 +29,12 @@ noise_option = click.option("--noise/--no-noise", default=True, help="Read noise
 
 
 def samples_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What a command learns from: a data set by name, or own samples."""
+    """What a command learns from: a data set by name (None where not given), or own samples."""
     options = (
         click.option(
             "--data",
-            default="fashion-mnist",
-            show_default=True,
-            metavar="NAME",
-            help="fashion-mnist, digits or mnist.",
+            type=click.Choice(DATA),
+            help="Data set; default: the one that the image names, fashion-mnist in training.",
         ),
         click.option(
             "--folder", metavar="DIR", help="Folder with Fashion-MNIST's original train-*.gz files."

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ndrite.cli.files import require_folder
+from ndrite.cli.inputs import judged_options
 from ndrite.cli.options import json_option, preset_option, seed_option
 from ndrite.cli.terminal import print_json, progress_bar
 from ndrite.url import preset
@@ -26,8 +27,7 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--network", metavar="FLOAT.npz", type=FILE, help="Float network it was compiled from.")
 @click.option("--samples", metavar="S.npy", type=FILE, help="Inputs it was calibrated on.")
-@click.option("--inputs", metavar="X.npy", type=FILE, help="Inputs to judge by.")
-@click.option("--labels", metavar="Y.npy", type=FILE, help="Their classes, (n,).")
+@judged_options
 @click.option("--images", type=click.IntRange(1), metavar="N", help="First N inputs only.")
 @preset_option
 @click.option(
@@ -52,8 +52,10 @@ def command(
     output: Path,
     network: Path | None,
     samples: Path | None,
-    inputs: Path | None,
-    labels: Path | None,
+    inputs_path: Path | None,
+    labels_path: Path | None,
+    data: str | None,
+    codes: bool,
     images: int | None,
     name: str,
     timeline: bool,
@@ -77,7 +79,9 @@ def command(
     from ndrite.report.figures import figures, pdf, svg
 
     require_folder(output)
-    files = run_files(run, network=network, samples=samples, inputs=inputs, labels=labels)
+    files = run_files(
+        run, data=data, codes=codes, network=network, samples=samples, inputs=inputs_path, labels=labels_path
+    )
     with progress_bar("report") as bar:
         report = gather(
             files,

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from emulator.spec import ChipImage
-from ndrite.cli.files import load_codes, require_folder
+from ndrite.cli.files import require_folder
+from ndrite.cli.inputs import codes_option, data_option, load_inputs
 from ndrite.cli.options import json_option, noise_option, preset_option, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
 from ndrite.url import preset
@@ -23,11 +24,10 @@ from ndrite.url import preset
     "inputs_path",
     metavar="X.npy",
     type=click.Path(path_type=Path),
-    help=(
-        "Own inputs: codes uint8 (n, inputs), or floats for an imported network; default: shipped test "
-        "images."
-    ),
+    help="Own inputs (n, inputs): in the unit of an imported network, else codes uint8.",
 )
+@data_option
+@codes_option
 @click.option(
     "-o",
     "--output",
@@ -44,6 +44,8 @@ def command(
     image_path: Path,
     number: int,
     inputs_path: Path | None,
+    data: str | None,
+    codes: bool,
     output: Path,
     name: str,
     seed: int,
@@ -61,12 +63,15 @@ def command(
              gtkwave trace.gtkw       or: surfer -c trace.sucl trace.vcd
     """
     from host.inputs import check_inputs
-    from ndrite.shipped import labelled_images
+    from ndrite.labelled import chosen_data_set, test_set
     from ndrite.trace import trace_inference, write_lists
 
     image, geometry = ChipImage.load(image_path), preset(name)
     require_folder(output)
-    x = labelled_images(image.inputs)[0] if inputs_path is None else load_codes(inputs_path, image.provenance)
+    if inputs_path is None:
+        x = test_set(chosen_data_set(image.provenance, image.inputs, data, "--inputs X.npy"))[0]
+    else:
+        x = load_inputs(inputs_path, image.provenance, image.inputs, codes=codes)
     x = check_inputs(x, image.inputs, seed=seed, first_index=0)
     if number >= len(x):
         raise click.UsageError(f"--image is {number}; accepted: 0..{len(x) - 1}")

@@ -86,8 +86,9 @@ def command(**options: Any) -> None:
         x, y = own_samples(options["inputs"], options["labels"])
         samples = Samples(x, y, options["inputs"].name, options["side"])
     else:
-        data = labelled(options["data"], options["folder"])
-        samples = Samples(data.x, data.labels, data.name, data.side if data.side == 28 else None)
+        data = labelled(options["data"] or "fashion-mnist", options["folder"])
+        side = data.side if data.side == 28 else None
+        samples = Samples(data.x, data.labels, data.name, side, data_set=data.name)
         test = data.test_x, data.test_labels
     job = Job(
         hidden=hidden,

@@ -11,7 +11,7 @@ from emulator.chips import Chip, parse_chip
 from emulator.compile import compile_network, golden_accuracy
 from emulator.network import Network
 from emulator.spec import ChipImage
-from ndrite.shipped import CALIBRATION_SAMPLES
+from ndrite.labelled import CALIBRATION_SAMPLES
 
 
 def chip_of(image: ChipImage) -> Chip:

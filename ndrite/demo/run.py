@@ -16,7 +16,8 @@ from host.api import Progress
 from ndrite.demo.curve import NeuronCurve, neuron_curve
 from ndrite.demo.losses import losses
 from ndrite.evaluate import Evaluation, accuracy, evaluate
-from ndrite.shipped import labelled_images, shipped_image, shipped_network
+from ndrite.labelled import test_set
+from ndrite.shipped import shipped_image, shipped_network
 from ndrite.url import connect
 
 CLASSES = 10
@@ -81,7 +82,7 @@ def run_demo(*, board: str, images: int, seed: int, bar: Bar) -> Demo:
         When the board fails.
     """
     image, network = shipped_image(), shipped_network()
-    x, labels = labelled_images(image.inputs)
+    x, labels = test_set("fashion-mnist")
     golden = GoldenBoard()
     golden.program(image)
     with bar("golden model") as report:

@@ -18,16 +18,18 @@ IMAGE = "image.npz"
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Paths; None: what ships with the package, where it fits."""
+    """Paths; None: the data set ``data``, or the one that the image names. ``codes``: inputs are codes."""
 
     image: Path
     network: Path | None = None
     samples: Path | None = None
     inputs: Path | None = None
     labels: Path | None = None
+    data: str | None = None
+    codes: bool = False
 
 
-def run_files(run: Path, **given: Path | None) -> RunFiles:
+def run_files(run: Path, *, data: str | None = None, codes: bool = False, **given: Path | None) -> RunFiles:
     """Files of ``run``, an image or a folder; ``given`` come first.
 
     Raises
@@ -48,4 +50,4 @@ def run_files(run: Path, **given: Path | None) -> RunFiles:
                 found.setdefault(name, run / file)
     if ("inputs" in found) != ("labels" in found):
         raise InputError("inputs and labels belong together; accepted: both (x.npy and y.npy) or neither")
-    return RunFiles(image, **found)
+    return RunFiles(image, data=data, codes=codes, **found)

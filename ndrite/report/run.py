@@ -18,10 +18,11 @@ from emulator.golden import Core
 from emulator.spec import Geometry
 from host import InputError
 from host.api import Progress
-from host.inputs import check_inputs
+from ndrite.arrays import load_array
 from ndrite.explain import Subject, shipped_samples, subject_of
+from ndrite.inputs import encode
+from ndrite.labelled import check_classes, chosen_data_set, test_set, typical
 from ndrite.report.files import RunFiles
-from ndrite.shipped import CALIBRATION_SAMPLES, labelled_images
 from ndrite.trace import Trace, trace_inference
 
 CLASSES_MAX = 32
@@ -81,7 +82,6 @@ def gather(
     HostError
         When the simulation fails.
     """
-    from ndrite.cli.files import load_array, load_codes
     from ndrite.program import load_program
 
     program, board = load_program(files.image), None if fpga is None else _board(fpga)
@@ -89,18 +89,32 @@ def gather(
 
     if not isinstance(program, ChipImage):
         raise InputError(f"{files.image}: a convolutional image; accepted: an image of full layers")
+    wanted = "--inputs X.npy, --labels Y.npy and --samples S.npy"
+    own = files.inputs is not None and files.labels is not None
+    name = None if own else chosen_data_set(program.provenance, program.inputs, files.data, wanted)
+    warnings: list[str] = []
+
+    def codes_in(path: Path) -> npt.NDArray[np.uint8]:
+        encoded = encode(
+            load_array(path), program.provenance, program.inputs, what=str(path), codes=files.codes
+        )
+        if encoded.warning is not None:
+            warnings.append(f"{path.name}: {encoded.warning}")
+        return encoded.codes
+
     if files.inputs is not None and files.labels is not None:
-        x = check_inputs(load_codes(files.inputs, program.provenance), program.inputs, seed=0, first_index=0)
-        labels = load_array(files.labels)
-        if labels.shape != (len(x),):
-            raise InputError(f"{files.labels}: shape is {labels.shape}; accepted: ({len(x)},)")
+        x, labels = codes_in(files.inputs), load_array(files.labels)
     else:
-        x, labels = labelled_images(program.inputs)
-    samples = None if files.samples is None else load_codes(files.samples, program.provenance)
+        assert name is not None
+        x, labels = test_set(name)
+    check_classes(labels, len(x), program.outputs, str(files.labels))
+    samples = shipped_samples(program) if files.samples is None else codes_in(files.samples)
     if samples is None:
-        samples = shipped_samples(program)
-    if samples is None:
-        samples = x[:CALIBRATION_SAMPLES]
+        if name is None:
+            raise InputError(
+                f"{files.image}: --samples is missing; accepted: a file, as --inputs are your own data"
+            )
+        samples = typical(name)
     x, labels = x[:images], labels[:images]
     step = _steps(progress, 4 if timeline else 3)
     subject = subject_of(files.image, chip=None, network=files.network, samples=samples, seed=None)
@@ -131,7 +145,8 @@ def gather(
         geometry=geometry,
         board=board,
         seed=seed,
-        provenance=_provenance(files, subject, x, labels, seed),
+        provenance=_provenance(files, subject, x, labels, seed)
+        | ({"warnings": "; ".join(warnings)} if warnings else {}),
     )
 
 

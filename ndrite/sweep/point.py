@@ -13,7 +13,7 @@ from emulator.compile import compile_network
 from emulator.errors import CompileWarning
 from emulator.network import load_network
 from ndrite.campaign import mean_interval
-from ndrite.shipped import labelled_images
+from ndrite.labelled import chosen_data_set, test_set
 from ndrite.sweep.plan import Point
 from ndrite.url import connect
 
@@ -26,7 +26,9 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
     """
     began = time.monotonic()
     network = load_network(point.network)
-    x, labels = labelled_images(network.inputs)
+    x, labels = test_set(
+        chosen_data_set(network.provenance, network.inputs, None, "inputs and labels in the plan")
+    )
     chip = parse_chip(point.chip)
     measured = slice(point.samples, point.samples + point.images)
     with warnings.catch_warnings():

@@ -163,7 +163,8 @@ def test_no_compiler(fails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_image_for_other_data_cannot_be_evaluated(fails) -> None:  # type: ignore[no-untyped-def]
-    fails(["evaluate", "image.npz"], BAD_INPUT, "784 pixels", "20 inputs")
+    fails(["evaluate", "image.npz"], BAD_INPUT, "names no data set", "--inputs X.npy and --labels Y.npy")
+    fails(["evaluate", "image.npz", "--data", "mnist"], BAD_INPUT, "mnist has 784 inputs; accepted: 20")
 
 
 def test_image_with_too_many_layers(fails, folder: Path, image: ChipImage) -> None:  # type: ignore[no-untyped-def]

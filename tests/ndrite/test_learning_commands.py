@@ -65,7 +65,7 @@ def test_calibrate_gives_the_same_image_on_gateware(
     [
         (
             ["train", "--data", "cifar", "-o", "x.npz"],
-            "data set is 'cifar'; accepted: fashion-mnist, digits, mnist",
+            "'cifar' is not one of 'fashion-mnist', 'digits', 'digits-32', 'mnist'",
         ),
         (["train", "--hidden", "a", "-o", "x.npz"], "--hidden is 'a'; accepted: widths 1..65536"),
         ([*TRAIN, "--chip", "nothing"], "chip is 'nothing'; accepted"),

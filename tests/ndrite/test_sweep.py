@@ -38,13 +38,15 @@ samples: 64
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A network of 784-10 (nearest class means) and a plan of six points."""
-    from ndrite.shipped import labelled_images
+    from ndrite.labelled import test_set
 
-    x, labels = labelled_images(784)
+    x, labels = test_set("fashion-mnist")
     x = x[1000:] / 255.0
     means = np.stack([x[labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1)
     dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0), activation=None)
-    Network(name="small", layers=(dense,)).save(tmp_path / "small.npz")
+    Network(name="small", layers=(dense,), provenance={"data_set": "fashion-mnist"}).save(
+        tmp_path / "small.npz"
+    )
     (tmp_path / "plan.yaml").write_text(PLAN)
     monkeypatch.chdir(tmp_path)
     return tmp_path

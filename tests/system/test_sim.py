@@ -12,8 +12,9 @@ from emulator.spec import PRESETS, ChipImage
 from host import Board
 from ndrite import connect
 from ndrite.evaluate import evaluate
+from ndrite.labelled import test_set
 from ndrite.selftest import selftest
-from ndrite.shipped import labelled_images, shipped_image
+from ndrite.shipped import shipped_image
 
 
 def test_identity(tiny: tuple[Board, SimLink]) -> None:
@@ -32,7 +33,7 @@ def test_selftest_passes() -> None:
 @pytest.mark.parametrize("preset", ["sim", "sim-8"])
 def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
     image = shipped_image()
-    images, labels = labelled_images(image.inputs)
+    images, labels = test_set("fashion-mnist")
     with connect(f"sim:{preset}") as board:
         board.program(image)
         result = evaluate(board, image, images[:20], labels[:20], seed=5)
@@ -49,7 +50,7 @@ def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
 
 def test_efficiency_at_64_lanes() -> None:
     image = shipped_image()
-    images, labels = labelled_images(image.inputs)
+    images, labels = test_set("fashion-mnist")
     with connect("sim:sim") as board:
         board.program(image)
         result = evaluate(board, image, images[:50], labels[:50])

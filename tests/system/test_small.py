@@ -15,15 +15,16 @@ from emulator.golden import Core
 from emulator.spec import ChipImage
 from emulator.spec.schedule import bound_cycles
 from host import Board
+from ndrite.labelled import test_set
 from ndrite.selftest import selftest
-from ndrite.shipped import labelled_images, shipped_network
+from ndrite.shipped import shipped_network
 
 SMALL = Design(compact=True, small=True)
 
 
 def small_image() -> tuple[ChipImage, np.ndarray]:
     """The shipped network in 8-bit codes without read noise, and real test images."""
-    images, _ = labelled_images(784)
+    images, _ = test_set("fashion-mnist")
     chip = load_chip("wan2022")
     chip = dataclasses.replace(chip, input=dataclasses.replace(chip.input, dac_bits=8))
     image = compile_network(shipped_network(), chip, images[:64]).image

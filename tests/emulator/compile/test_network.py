@@ -175,3 +175,23 @@ def test_refusals(change, message):
     arguments = {"samples": samples(network())} | change
     with pytest.raises(CompileError, match=message):
         compile_network(network(), IDEAL, arguments.pop("samples"), **arguments)
+
+
+def test_what_of_the_chip_is_not_used_is_said():
+    """A measured NDR table changes nothing in a network of ReLUs: said, with what would use it."""
+    table = {"table_voltage_V": (0.0, 0.1, 0.2, 0.4), "table_current_A": (0.0, 1e-3, 4e-4, 1e-4)}
+    chip = dataclasses.replace(WAN, neuron=dataclasses.replace(WAN.neuron, model="table", **table))
+    relu, ndr = network(activation="relu"), network(activation="ndr")
+    plain, measured = (compile_network(relu, c, samples(relu)) for c in (WAN, chip))
+    assert plain.image.checksum() == measured.image.checksum()
+    (line,) = measured.report.unused
+    assert "neuron" in line
+    assert "relu" in line
+    assert "ndrite train --chip wan2022" in line
+    assert line in measured.report.warnings
+    assert compile_network(ndr, chip, samples(ndr)).report.unused == ()
+    assert compile_network(relu, IDEAL, samples(relu)).report.unused == ()
+    analog = dataclasses.replace(
+        WAN, readout=dataclasses.replace(WAN.readout, kind="analog", gain_mismatch_percent=2.0)
+    )
+    assert "gain_mismatch_percent" in compile_network(ndr, analog, samples(ndr)).report.unused[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,20 @@ def test_an_inference_does_not_depend_on_what_ran_before(network: ConvNetwork, x
     assert (golden(image, x[4:6]) != together[4:6]).any(), "read noise is off"
 
 
+def _edited(source: Path, target: Path, change: dict[str, object]) -> None:
+    """Rewrite the first stage's entry in the file, as someone with an editor would."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for item in old.infolist():
+            content = old.read(item)
+            if item.filename == "program.json":
+                manifest = json.loads(content)
+                stage = manifest["stages"][0]
+                for key, value in change.items():
+                    (stage if key in stage else stage["patches"])[key] = value
+                content = json.dumps(manifest).encode()
+            new.writestr(item.filename, content)
+
+
 def test_files(network: ConvNetwork, x: np.ndarray, tmp_path: Path) -> None:
     network.save(tmp_path / "float.npz")
     again = load_any_network(tmp_path / "float.npz")
@@ -149,6 +165,10 @@ def test_files(network: ConvNetwork, x: np.ndarray, tmp_path: Path) -> None:
     loaded = ConvImage.load(tmp_path / "image.zip")
     np.testing.assert_array_equal(golden(loaded, x), golden(image, x))
     assert loaded.bound_cycles(16) == image.bound_cycles(16)
+    for change in ({"pad": 9}, {"stride": [1, 2]}):
+        _edited(tmp_path / "image.zip", tmp_path / "other.zip", change)
+        with pytest.raises(ImageError, match=r"other.zip: checksum differs: program.json"):
+            ConvImage.load(tmp_path / "other.zip")
     (tmp_path / "image.zip").write_bytes(b"PK nothing")
     with pytest.raises(ImageError, match=r"image.zip: not a convolutional image"):
         ConvImage.load(tmp_path / "image.zip")

@@ -35,7 +35,8 @@ def test_checksum_can_be_recomputed_with_numpy_alone(image: ChipImage, tmp_path:
     image.save(tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
         manifest = json.loads(str(file["manifest"]))
-        digest = hashlib.sha256()
+        record = {key: value for key, value in manifest.items() if key != "sha256"}
+        digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
         for name in sorted(set(file.files) - {"manifest"}):
             a = file[name]
             digest.update(
@@ -74,6 +75,34 @@ def float_gain(_: Any, arrays: Any) -> None:
     arrays["layer0.gain"] = arrays["layer0.gain"].astype(np.float32)
 
 
+def other_shift(manifest: Any, _: Any) -> None:
+    manifest["layers"][0]["shift"] ^= 1
+
+
+def other_noise(manifest: Any, _: Any) -> None:
+    manifest["layers"][0]["sigma_out"] += 1
+
+
+def other_seed(manifest: Any, _: Any) -> None:
+    manifest["provenance"]["seed"] = 77
+
+
+def other_name(manifest: Any, _: Any) -> None:
+    manifest["name"] = "better"
+
+
+def more_fields(manifest: Any, _: Any) -> None:
+    manifest["note"] = "checked"
+
+
+def listed_provenance(manifest: Any, _: Any) -> None:
+    manifest["provenance"] = ["seed", 1]
+
+
+def format_1(manifest: Any, _: Any) -> None:
+    manifest["format_version"] = 1
+
+
 def odd_dac(manifest: Any, _: Any) -> None:
     manifest["layers"][0]["dac_bits"] = 3
 
@@ -99,7 +128,14 @@ def wrong_readout(manifest: Any, _: Any) -> None:
     [
         (corrupt_weight, "checksum differs"),
         (drop_bias, "layer1.bias is missing"),
-        (old_version, "format_version is 0; accepted: 1"),
+        (old_version, "format_version is 0; accepted: 2"),
+        (format_1, "format_version is 1; accepted: 2; compile the network again"),
+        (other_shift, "checksum differs"),
+        (other_noise, "checksum differs"),
+        (other_seed, "checksum differs"),
+        (other_name, "checksum differs"),
+        (more_fields, "checksum differs"),
+        (listed_provenance, "manifest provenance is .*; accepted: an object"),
         (wide_weight, r"layer0.weights is .*256; accepted: -255..255"),
         (float_gain, "layer0.gain has dtype float32; accepted: uint16"),
         (odd_dac, "layer0.dac_bits is 3; accepted: 1, 2, 4 or 8"),

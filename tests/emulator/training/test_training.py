@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from emulator.errors import EmulatorError  # noqa: E402
 from emulator.network import load_network  # noqa: E402
 from emulator.physics import WAN_2022  # noqa: E402
 from emulator.training import loop  # noqa: E402
+from emulator.training.job import Job, Samples, run_job  # noqa: E402
 from emulator.training.layers import Crossbar  # noqa: E402
 from emulator.training.model import NdrNetwork, export, settle_normalisation  # noqa: E402
 from emulator.training.neurons import KINDS, NdrNeuron  # noqa: E402
@@ -126,7 +128,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     other = loop.Recipe(epochs=9, batch=50)
-    with pytest.raises(EmulatorError, match="another epochs; accepted: the same recipe"):
+    with pytest.raises(EmulatorError, match="another epochs; accepted: the same training"):
         loop.train(fresh(), split, other, side=8, checkpoint=lambda *a: None, state=state)
 
 
@@ -208,3 +210,32 @@ def test_without_torch_the_error_names_the_extra(tmp_path):
 def test_nothing_else_needs_torch():
     modules = "emulator.compile, emulator.chips, emulator.network, emulator.zoo.build, emulator.datasets"
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH + f"import {modules}"], check=True)
+
+
+def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> None:
+    """Going on with other samples would train on those that were held out."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (120, 16)).astype(np.uint8)
+    labels = rng.integers(0, 3, 120)
+    samples = Samples(x, labels, "first")
+    job = Job(hidden=(5,), held_out=20, recipe=loop.Recipe(epochs=3, batch=20))
+    out = tmp_path / "float.npz"
+
+    def stop(epoch: int, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(loop.Interrupted):
+        run_job(job, samples, out, name="n", progress=stop)
+    others = {
+        "samples": (job, Samples(x[::-1].copy(), labels[::-1].copy(), "first")),
+        "samples, labels alone": (job, Samples(x, (labels + 1) % 3, "first")),
+        "held_out": (dataclasses.replace(job, held_out=40), samples),
+        "noise_scale": (dataclasses.replace(job, noise_scale=2.0), samples),
+        "chip": (dataclasses.replace(job, chip="wan2022"), samples),
+        "neuron": (dataclasses.replace(job, neuron="ndr-shared"), samples),
+    }
+    for what, (other, given) in others.items():
+        with pytest.raises(EmulatorError, match=f"another .*{what.split(',')[0]}"):
+            run_job(other, given, out, name="n", resume=True)
+    run_job(job, samples, out, name="n", resume=True)
+    assert not any(p.name.endswith(".state") for p in tmp_path.iterdir())

@@ -1,0 +1,123 @@
+"""What a network is judged by and in which unit: never another data set than its own, never a silent clip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator import zoo
+from emulator.compile import compile_network
+from emulator.datasets import digits
+from emulator.network import Dense, InputRange, Network
+from ndrite.cli.main import BAD_INPUT, OK, run
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def nearest_means(x: np.ndarray, labels: np.ndarray, **provenance: object) -> Network:
+    """Classes by their mean sample: a linear network of inputs in 0..1."""
+    values = x.astype(np.float64) / 255
+    means = np.stack([values[labels == k].mean(axis=0) for k in range(10)])
+    return Network((Dense(means.T, -0.5 * (means**2).sum(axis=1)),), "means", dict(provenance))
+
+
+def test_no_data_set_stands_in_for_another(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """784 inputs alone do not make a network one of Fashion-MNIST."""
+    rng = np.random.default_rng(1)
+    network = Network((Dense(rng.normal(size=(784, 10)), np.zeros(10)),), "someone's")
+    network.save("float.npz")
+    x = rng.integers(0, 256, (64, 784)).astype(np.uint8)
+    compile_network(network, "ideal", x).image.save("image.npz")
+    for arguments in (
+        ["compile", "float.npz", "--chip", "ideal", "-o", "other.npz"],
+        ["evaluate", "image.npz"],
+        ["campaign", "image.npz", "--chips", "2", "--images", "10"],
+        ["explain", "float.npz", "--chip", "ideal"],
+        ["report", "image.npz", "--no-timeline"],
+        ["trace", "image.npz", "--preset", "tiny"],
+    ):
+        assert run(arguments) == BAD_INPUT, arguments
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "the network names no data set; give --" in err, arguments
+    assert sorted(p.name for p in here.iterdir()) == ["float.npz", "image.npz"]
+
+
+def test_a_network_names_its_data_set(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x, labels, test, test_labels = digits()
+    network = nearest_means(x, labels, data_set="digits")
+    network.save("float.npz")
+    assert run(["compile", "float.npz", "--chip", "ideal", "-o", "image.npz"]) == OK
+    assert run(["evaluate", "image.npz", "--json"]) == OK
+    result = json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
+    assert result["images"] == 500
+    assert result["accuracy"] == pytest.approx(network.accuracy(test, test_labels), abs=0.02)
+
+
+@pytest.mark.slow
+def test_lenet5_needs_nothing_else(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The shipped LeNet-5 names the enlarged digits: compile and evaluate find samples and labels."""
+    assert run(["compile", str(zoo.lenet5()), "--chip", "ideal", "-o", "lenet5.npz", "--json"]) == OK
+    capsys.readouterr()
+    assert run(["evaluate", "lenet5.npz", "--images", "100", "--json"]) == OK
+    result = json.loads(capsys.readouterr().out)
+    assert result["accuracy"] > 0.9
+    assert result["mismatches"] == 0
+
+
+def test_bytes_are_in_the_model_s_unit_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Grey values 0..16 as uint8 and as floats are the same inputs; codes must be called so."""
+    x, labels, test, test_labels = digits()
+    network = nearest_means(x, labels, input=InputRange([0], [16]).as_dict())
+    compile_network(network, "ideal", x[:100]).image.save("image.npz")
+    grey = np.rint(test / 255 * 16)
+    np.save("floats.npy", grey)
+    np.save("bytes.npy", grey.astype(np.uint8))
+    np.save("codes.npy", test)
+    answers = []
+    for name, options in (("floats", []), ("bytes", []), ("codes", ["--codes"])):
+        assert run(["infer", "image.npz", "--inputs", f"{name}.npy", "-o", f"y-{name}.npy", *options]) == OK
+        answers.append(np.load(f"y-{name}.npy"))
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers[0], answers[2])
+    assert (answers[0].argmax(axis=1) == test_labels).mean() > 0.85
+    capsys.readouterr()
+    assert run(["infer", "image.npz", "--inputs", "codes.npy", "-o", "y.npy"]) == BAD_INPUT
+    assert (
+        "values are 0..255; accepted: the model's own unit, 0..16 in the image; if" in capsys.readouterr().err
+    )
+    assert not Path("y.npy").exists()
+
+
+def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x, labels, _, _ = digits()
+    network = nearest_means(x, labels, input=InputRange([-1], [1]).as_dict())
+    compile_network(network, "ideal", x[:100]).image.save("image.npz")
+    values = np.zeros((5, 64))
+    values[2, :7] = 1.5
+    np.save("x.npy", values)
+    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
+    err = capsys.readouterr().err
+    assert "x.npy: 7 of 320 input values (2.2 %) lie outside the stored range -1..1" in err
+    values[0, 0] = np.nan
+    np.save("x.npy", values)
+    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
+    assert "not finite" in capsys.readouterr().err
+
+
+def test_labels_that_no_output_stands_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x, labels, test, _ = digits()
+    compile_network(nearest_means(x, labels), "ideal", x[:100]).image.save("image.npz")
+    np.save("x.npy", test[:20])
+    np.save("y.npy", np.full(20, 10))
+    for command in (["evaluate"], ["campaign", "--chips", "2"]):
+        options = ["--inputs", "x.npy", "--labels", "y.npy"]
+        assert run([command[0], "image.npz", *command[1:], *options]) == BAD_INPUT
+        assert "y.npy: classes are 10..10; accepted: 0..9" in capsys.readouterr().err
