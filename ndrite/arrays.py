@@ -6,6 +6,7 @@ import io
 import sys
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,10 @@ from host import InputError
 BYTES_MAX = 8 << 30
 STANDARD = "-"
 """Name of standard input or output."""
-DAMAGED = (ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError)
+DAMAGED = (
+    *(ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError),
+    *(TokenError, RecursionError, MemoryError, zipfile.BadZipFile),
+)
 """What NumPy raises on a header that is none."""
 
 
@@ -38,15 +42,7 @@ def load_array(path: Path) -> npt.NDArray[Any]:
     try:
         # Mapped first: a header that asks for more than the file holds is refused before it is allocated.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        TypeError,
-        SyntaxError,
-        OverflowError,
-        zipfile.BadZipFile,
-    ) as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: not a NumPy .npy file ({error})") from None
     if not isinstance(array, np.ndarray):
         array.close()

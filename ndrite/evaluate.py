@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from boards.golden import GoldenBoard
 from emulator.spec import ChipImage
+from emulator.spec.brief import brief_repr
 from emulator.spec.schedule import bound_cycles
 from host import BoardApi
 from host.api import Progress
@@ -22,6 +23,8 @@ class Evaluation:
     ``mismatches`` counts images with any output unequal to the golden model's. The cycle figures are None
     on a board without a clock. ``outputs`` is int32 (images, outputs).
     """
+
+    __repr__ = brief_repr
 
     images: int
     accuracy: float

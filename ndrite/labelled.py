@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.network import InputRange
+from emulator.spec.brief import brief_repr
 from host import InputError
 
 Codes = npt.NDArray[np.uint8]
@@ -26,6 +27,8 @@ class Labelled:
 
     ``side``: side of square images; None where samples are a user's own and not known to be images.
     """
+
+    __repr__ = brief_repr
 
     name: str
     x: Codes

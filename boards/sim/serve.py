@@ -44,7 +44,7 @@ def serve(
     Raises
     ------
     LinkError
-        When ``link`` exists and is no symbolic link, or the board cannot be built.
+        When ``link`` is not free, or the board cannot be built.
     KeyboardInterrupt
         How it ends.
     """
@@ -60,7 +60,7 @@ def serve(
         announce(str(link) if link is not None else path)
         _bridge(model, master)
     finally:
-        if link is not None and link.is_symlink():
+        if link is not None and link.is_symlink() and str(link.readlink()) == os.ttyname(slave):
             link.unlink()
         os.close(master)
         os.close(slave)
@@ -90,7 +90,9 @@ def _bridge(model: Model, master: int) -> None:
 
 def _point(link: Path, target: str) -> None:
     if link.is_symlink():
-        link.unlink()
+        if link.exists():
+            raise LinkError(f"{link}: another board is served there ({link.readlink()})")
+        link.unlink()  # left by a server that was killed
     try:
         link.symlink_to(target)
     except OSError as error:

@@ -7,14 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from emulator.chips.schema import SECTIONS, Chip
 from emulator.errors import ChipError
+from emulator.yaml_file import read_yaml
 
 PRESETS = Path(__file__).parent / "presets"
 DEVICES = Path(__file__).parent / "devices"
-BYTES_MAX = 1 << 20
 JOIN = "+"
 
 
@@ -135,12 +133,7 @@ def _find(part: str) -> Path:
 
 
 def _read(path: Path) -> Any:
-    if path.stat().st_size > BYTES_MAX:
-        raise ChipError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ChipError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    return read_yaml(path, ChipError)
 
 
 def _parsed(where: str, content: Any) -> Chip:

@@ -25,6 +25,7 @@ from emulator.golden.readout import readout
 from emulator.network import Dense
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, slices
+from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,6 +54,8 @@ class LayerDetail:
     the converters before and after mismatch, not yet trimmed; ``neurons`` and ``window`` of a hidden layer.
     """
 
+    __repr__ = brief_repr
+
     mapped: MappedWeights
     step: Floats
     designed: AdcRange
@@ -68,6 +71,8 @@ class CompiledLayer:
     ``codes`` uint8 (n, M): outputs of the integer arithmetic, read noise off; ``exact`` float64 (n, M):
     the float network's.
     """
+
+    __repr__ = brief_repr
 
     layer: Layer
     table: PwlTable | None

@@ -22,6 +22,7 @@ from emulator.errors import CompileError, CompileWarning
 from emulator.network import Network
 from emulator.spec import ChipImage
 from emulator.spec.arithmetic import V_BITS
+from emulator.spec.brief import brief_repr
 
 SAMPLES_MIN = 16
 DEVICES = 1 << 32
@@ -31,6 +32,8 @@ DEVICES = 1 << 32
 @dataclass(frozen=True, eq=False)
 class Compiled:
     """A compiled network and what compiling it lost; ``details`` holds the float side of every layer."""
+
+    __repr__ = brief_repr
 
     image: ChipImage
     report: CompileReport

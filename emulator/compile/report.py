@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from emulator.golden import Core
 from emulator.spec import ChipImage
+from emulator.spec.brief import brief_repr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,8 @@ class LayerReport:
 @dataclass(frozen=True, kw_only=True)
 class CompileReport:
     """A whole network: chip and network by name, samples used for calibration, one report per layer."""
+
+    __repr__ = brief_repr
 
     network: str
     chip: str

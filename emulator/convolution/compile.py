@@ -21,6 +21,7 @@ from emulator.network import Conv, ConvNetwork
 from emulator.network.patches import Pair
 from emulator.spec import ChipImage
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.brief import brief_repr
 
 Maps = npt.NDArray[np.uint8]
 PATCHES_MAX = 4096
@@ -31,6 +32,8 @@ SEGMENTS, TABLE_BITS = 32, 6
 @dataclass(frozen=True, eq=False)
 class CompiledConv:
     """The image, a report of all layers in order, and the fully connected rest as compiled."""
+
+    __repr__ = brief_repr
 
     image: ConvImage
     report: CompileReport

@@ -25,6 +25,7 @@ from emulator.files import whole_file
 from emulator.network import Patches, Pool
 from emulator.network.patches import Pair
 from emulator.spec import ChipImage, ImageError, Layer
+from emulator.spec.brief import brief_repr
 from emulator.spec.digest import FIELD, digest
 from emulator.spec.schedule import bound_cycles
 
@@ -65,6 +66,8 @@ class StageImage:
 @dataclass(frozen=True, eq=False)
 class ConvImage:
     """Stages, then the image of the fully connected rest; ``inputs`` are flat (channel, row, column)."""
+
+    __repr__ = brief_repr
 
     name: str
     stages: tuple[StageImage, ...]
@@ -163,10 +166,11 @@ class ConvImage:
 
 def is_convolutional(path: str | os.PathLike[str]) -> bool:
     """Whether the file is a zip archive with a ``program.json``."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "program.json" in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return "program.json" in archive.namelist()
 
 
 def passing_layer(columns: int, dac_bits: int) -> Layer:

@@ -16,6 +16,7 @@ from emulator.explain.forward import logits, stages
 from emulator.golden import Core
 from emulator.network import Network
 from emulator.spec import ChipImage
+from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,6 +44,8 @@ class Row:
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
     """All rows, causes first; ``reference`` is the float network's accuracy."""
+
+    __repr__ = brief_repr
 
     network: str
     chip: str

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError
+from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,6 +27,8 @@ GAPS = ("", "nan", "na", "n/a", "none", "-")
 @dataclass(frozen=True, eq=False)
 class Measurements:
     """Columns by quantity, SI units, float64 (n,); ``device`` str (n,), one name when there is no column."""
+
+    __repr__ = brief_repr
 
     name: str
     columns: dict[str, Floats]

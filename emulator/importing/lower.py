@@ -19,6 +19,7 @@ from emulator.importing.chain import Convolve, Shape, Step, run
 from emulator.importing.function import Stretch, stretch_of
 from emulator.importing.quantised import errors_of, quantised
 from emulator.network import Conv, ConvNetwork, Dense, InputRange, Network, Sampled
+from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,6 +78,8 @@ class ImportReport:
         What was left out of the model, one line each.
     """
 
+    __repr__ = brief_repr
+
     name: str
     shape: tuple[int, ...]
     samples: int
@@ -97,6 +100,8 @@ class ImportReport:
 class Imported:
     """The network, the range of its inputs, the report, and the model's own float64 outputs
     (``reference``)."""
+
+    __repr__ = brief_repr
 
     network: Network | ConvNetwork
     inputs: InputRange

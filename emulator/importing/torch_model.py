@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -76,7 +77,11 @@ def load_torch(path: Path) -> Any:
     names = [*ACTIVATIONS, *DROPPED, "Sequential", "Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten"]
     names += ["BatchNorm1d", "BatchNorm2d", "AdaptiveAvgPool2d", "Softmax", "LogSoftmax", "Unflatten"]
     try:
-        with torch.serialization.safe_globals([getattr(nn, name) for name in names]):
+        with (
+            torch.serialization.safe_globals([getattr(nn, name) for name in names]),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")  # of the pickle's protocol: nothing that a user could change
             module = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch errors share no base
         first = next(iter(str(error).splitlines()), "damaged")

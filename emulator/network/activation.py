@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError
 from emulator.physics.ndr import tunnel
+from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float32]
 
@@ -63,6 +64,8 @@ class Ndr:
     NetworkError
         When a value is out of range or the shapes differ.
     """
+
+    __repr__ = brief_repr
 
     peak: Floats
     height: Floats
@@ -124,6 +127,8 @@ class Sampled:
     NetworkError
         When the points do not rise or an output is out of range.
     """
+
+    __repr__ = brief_repr
 
     name: str
     points: Floats

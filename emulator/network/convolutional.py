@@ -14,6 +14,7 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Floats
 from emulator.network.network import Dense, Manifest, Network, read_network, save_layers
 from emulator.network.patches import Patches, Pool
+from emulator.spec.brief import brief_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,8 @@ class ConvNetwork:
     NetworkError
         When stages do not chain.
     """
+
+    __repr__ = brief_repr
 
     stages: tuple[Conv, ...]
     tail: Network

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +29,8 @@ class InputRange:
     NetworkError
         When a range is empty or not finite.
     """
+
+    __repr__ = brief_repr
 
     low: Floats
     high: Floats

@@ -16,6 +16,7 @@ from emulator.errors import NetworkError
 from emulator.files import whole_file
 from emulator.network.activation import Activation, Floats, Named, Ndr, Sampled
 from emulator.spec.archive import read_arrays
+from emulator.spec.brief import brief_repr
 
 FORMAT = "ndrite-network"
 FORMAT_VERSION = 1
@@ -35,6 +36,8 @@ class Dense:
     NetworkError
         When shapes disagree or a value is not finite.
     """
+
+    __repr__ = brief_repr
 
     weights: Floats
     bias: Floats
@@ -75,6 +78,8 @@ class Network:
     NetworkError
         When layers do not chain, a hidden layer has no activation, or the last one has.
     """
+
+    __repr__ = brief_repr
 
     layers: tuple[Dense, ...]
     name: str = "network"
@@ -218,6 +223,9 @@ def _read(arrays: dict[str, npt.NDArray[Any]]) -> tuple[tuple[Dense, ...], Manif
         raise NetworkError(f"manifest format is not {FORMAT!r}; accepted: a file written by Network.save")
     if manifest.get("format_version") != FORMAT_VERSION:
         raise NetworkError(f"format_version is {manifest.get('format_version')}; accepted: {FORMAT_VERSION}")
+    provenance = manifest.get("provenance", {})
+    if not isinstance(provenance, dict):
+        raise NetworkError(f"provenance is {str(provenance)[:40]!r}; accepted: an object")
     layers = []
     for i, kind in enumerate(manifest["activations"]):
         sampled = isinstance(kind, str) and kind.startswith(SAMPLED)

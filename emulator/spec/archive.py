@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import lzma
 import struct
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,7 @@ def read_arrays(
     except (
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
         struct.error,
         ValueError,  # a name that is no text
         NotImplementedError,  # another version or compression
@@ -85,7 +88,15 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
         else:
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
-    except (ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError) as error:
+    except (
+        ValueError,
+        TypeError,
+        SyntaxError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+        TokenError,
+    ) as error:
         raise ArchiveError(f"not a NumPy array ({error})") from None
     if dtype.hasobject:
         raise ArchiveError("holds Python objects; accepted: plain arrays")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.spec.brief import brief_repr
 from emulator.spec.errors import SpecError
 from emulator.spec.variation import CHIPS_MAX, DRAWS_MAX, IMAGES_MAX
 
@@ -29,6 +30,8 @@ class CampaignResult:
     ``votes`` int64 (images, classes) over all chips and draws; ``correct`` int64 (chips,), votes of each
     chip for the images' labels, at most images * draws.
     """
+
+    __repr__ = brief_repr
 
     votes: npt.NDArray[np.int64]
     correct: npt.NDArray[np.int64]

@@ -28,6 +28,7 @@ from emulator.spec.arithmetic import (
     V_BITS,
     slices,
 )
+from emulator.spec.brief import brief_repr
 from emulator.spec.digest import FIELD, digest
 from emulator.spec.errors import ImageError
 from emulator.spec.files import whole_file
@@ -74,6 +75,8 @@ class Layer:
     ``curve`` uint16, each (M,). ``sigma_out`` in accumulator LSB; ``var_cell`` in Q8.8 code units squared.
     """
 
+    __repr__ = brief_repr
+
     weights: IntArray
     bias: IntArray
     gain: IntArray
@@ -118,6 +121,8 @@ class ChipImage:
     ``curve_base`` and ``curve_slope`` are int32 (Q, segments), 18-bit signed values. ``variation``, where
     present, says that the weights are the nominal chip's and how those of virtual chips spread around them.
     """
+
+    __repr__ = brief_repr
 
     name: str
     rows: int

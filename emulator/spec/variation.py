@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.spec.brief import brief_repr
 from emulator.spec.errors import ImageError
 
 DOMAIN_CELL = 0x63656C6C
@@ -49,6 +50,8 @@ class Variation:
     ``mean``, ``sigma`` in Q8.8 code units by target code; ``stuck_low``, ``stuck_high`` in 2^-16
     (together at most 65535); codes 0..``code_max``, which is 255 or 127.
     """
+
+    __repr__ = brief_repr
 
     mean: npt.NDArray[Any]
     sigma: npt.NDArray[Any]

@@ -40,7 +40,7 @@ class UartLink:
             options["exclusive"] = True  # two processes on one port would share one sequence counter
         try:
             self._serial: Any = serial.serial_for_url(port, **options)
-        except (serial.SerialException, OSError, ValueError) as error:
+        except Exception as error:  # pyserial's URL handlers raise what they like: KeyError, AssertionError
             raise LinkError(_explain(port, error)) from None
         self._serial.reset_input_buffer()
 

@@ -11,7 +11,7 @@ import click
 from emulator.spec import ChipImage
 from ndrite.cli.inputs import judged, judged_options
 from ndrite.cli.options import board_option, json_option, noise_option
-from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.cli.terminal import note, print_json, print_table, progress_bar
 from ndrite.url import connect
 
 
@@ -162,10 +162,9 @@ def _with_variation(image: ChipImage, name: str | None) -> ChipImage:
         chip = load_chip(name)
     elif isinstance(image.provenance.get("chip"), dict):
         chip = parse_chip(image.provenance["chip"])
-        click.echo(
+        note(
             "ndrite: warning: this image is one individual chip of "
-            f"{chip.name!r}; its cells, errors included, serve as targets (compile --nominal avoids it)",
-            err=True,
+            f"{chip.name!r}; its cells, errors included, serve as targets (compile --nominal avoids it)"
         )
     else:
         raise click.UsageError("IMAGE names no chip; say with --chip whose cells' spread to draw from")

@@ -9,7 +9,7 @@ import click
 
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import json_option
-from ndrite.cli.terminal import print_json, print_table
+from ndrite.cli.terminal import print_json, print_table, say
 
 SUMMARY = 120
 """Characters of a description in the list."""
@@ -87,9 +87,9 @@ def check(name: str, as_json: bool) -> None:
     if as_json:
         print_json({"name": name, "ok": True, "values": len(given), "without_source": unsourced})
         return
-    click.echo(f"{name}: ok, {len(given)} values, {len(unsourced)} without a source")
+    say(f"{name}: ok, {len(given)} values, {len(unsourced)} without a source")
     for field in unsourced:
-        click.echo(f"  {field}: no source")
+        say(f"  {field}: no source")
 
 
 @command.command()
@@ -112,7 +112,7 @@ def diff(first: str, second: str, exit_code: bool, as_json: bool) -> None:
     elif rows:
         print_table("differences", ("field", first, second), [(f, _text(a), _text(b)) for f, a, b in rows])
     else:
-        click.echo("no difference")
+        say("no difference")
     if exit_code and rows:
         raise CheckFailed(f"{first} and {second} differ in {len(rows)} fields")
 
@@ -182,9 +182,9 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
         for row in rows
     ]
     if markdown:
-        click.echo("| " + " | ".join(header) + " |\n|---" + "|---:" * (len(header) - 1) + "|")
+        say("| " + " | ".join(header) + " |\n|---" + "|---:" * (len(header) - 1) + "|")
         for line in lines:
-            click.echo("| " + " | ".join(line) + " |")
+            say("| " + " | ".join(line) + " |")
     else:
         print_table(f"{network.name}, {len(x)} test images, chip seed {seed}", header, lines)
 

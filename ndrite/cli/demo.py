@@ -9,7 +9,7 @@ import click
 from ndrite.cli.files import require_folder
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import json_option, seed_option
-from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 from ndrite.demo.run import Demo
 
 
@@ -52,7 +52,7 @@ def command(url: str, images: int, seed: int, picture: Path, as_json: bool) -> N
         print_json({**demo.as_dict(), "picture": str(picture)})
     else:
         _print(demo)
-        click.echo(f"picture: {picture}")
+        say(f"picture: {picture}")
     if demo.rtl.mismatches:
         raise CheckFailed(f"{demo.rtl.mismatches} of {images} images differ; {demo.rtl.first_mismatch}")
 
@@ -72,7 +72,7 @@ def _print(demo: Demo) -> None:
     ]
     print_table(demo.image.name, ("", "images", "accuracy", "agreement"), rows)
     if rtl.efficiency is not None:
-        click.echo(
+        say(
             f"clock cycles per inference: {rtl.cycles_per_inference:.1f}; schedule bound {rtl.bound_cycles}; "
             f"efficiency {100 * rtl.efficiency:.1f} %"
         )

@@ -11,7 +11,7 @@ import click
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import judged, judged_options, typical_inputs
 from ndrite.cli.options import json_option, seed_option
-from ndrite.cli.terminal import print_json, print_table
+from ndrite.cli.terminal import print_json, print_table, say
 from ndrite.labelled import CALIBRATION_SAMPLES, check_classes
 
 
@@ -140,7 +140,7 @@ def command(
         lines = [(o.name, _percent(o.accuracy), _decibels(o.snr_db)) for o in benefits]
         print_table("measures, on the golden model", ("compiled with", "accuracy", "SNR"), lines)
     for note in notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
 
 
 def _percent(value: float | None) -> str:

@@ -10,7 +10,7 @@ import click
 
 from ndrite.cli.files import require_folder
 from ndrite.cli.options import json_option
-from ndrite.cli.terminal import print_json, print_table
+from ndrite.cli.terminal import print_json, print_table, say
 
 
 def _shared(function: Callable[..., None]) -> Callable[..., None]:
@@ -178,9 +178,9 @@ def _report(
     rows = [(f"{section}.{name}", _text(value)) for name, value in values.items()]
     print_table(measured.name, ("field", "value"), [*rows, *((k, _text(v)) for k, v in summary.items())])
     for note in notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     if output is not None:
-        click.echo(f"{output}: use it with --chip NAME+{output}")
+        say(f"{output}: use it with --chip NAME+{output}")
 
 
 def _text(value: Any) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ndrite.cli.terminal import say
+
 
 @click.command()
 @click.argument("board", metavar="BOARD")
@@ -31,4 +33,4 @@ def command(board: str, folder: Path | None, permanent: bool) -> None:
 
     chosen = find_board(board)
     flash(chosen, Path("build") / chosen.name if folder is None else folder, permanent=permanent)
-    click.echo(f"{chosen.name}: loaded")
+    say(f"{chosen.name}: loaded")

@@ -8,7 +8,7 @@ import click
 
 from ndrite.arrays import load_array
 from ndrite.cli.options import json_option
-from ndrite.cli.terminal import print_json, print_table
+from ndrite.cli.terminal import print_json, print_table, say
 
 
 @click.command("import")
@@ -71,13 +71,13 @@ def command(
     header = ("node", "function", "size", "table error", "in LSB", "beyond table")
     print_table(f"{output}: {report.name}", header, rows)
     if report.error_rms is not None and report.output_rms is not None:
-        click.echo(
+        say(
             f"8-bit codes and tables: rms error {report.error_rms:.3g}, largest {report.error_max:.3g} on "
             f"{report.samples} samples; outputs' rms {report.output_rms:.3g}"
         )
-    click.echo(f"largest error possible within the tables: {report.error_bound:.3g}")
+    say(f"largest error possible within the tables: {report.error_bound:.3g}")
     for note in report.notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
 
 
 def _table(error: float, lsb: float, beyond: float | None) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from ndrite.arrays import STANDARD, save_array
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import codes_option, load_inputs
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
-from ndrite.cli.terminal import note, print_json, progress_bar
+from ndrite.cli.terminal import note, print_json, progress_bar, say
 from ndrite.program import load_program, run_program
 from ndrite.url import connect
 
@@ -81,5 +81,5 @@ def command(
     if as_json:
         print_json({**summary, "first_index": first_index, "noise": noise})
     else:
-        say = note if str(output) == STANDARD else click.echo
-        say(f"{output}: {len(y)} inferences of {y.shape[1]} outputs, on {url}")
+        tell = note if str(output) == STANDARD else say
+        tell(f"{output}: {len(y)} inferences of {y.shape[1]} outputs, on {url}")

@@ -138,7 +138,9 @@ def _asked(words: list[str]) -> bool:
 
 
 def _fail(message: str, code: int, verbose: bool) -> int:
+    from ndrite.cli.terminal import printable
+
     if verbose:
         traceback.print_exc()
-    print("ndrite: error: " + " ".join(message.split()), file=sys.stderr)
+    print("ndrite: error: " + printable(" ".join(message.split())), file=sys.stderr)
     return code

@@ -9,7 +9,7 @@ import click
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import judged_options
 from ndrite.cli.options import json_option, preset_option, seed_option
-from ndrite.cli.terminal import print_json, progress_bar
+from ndrite.cli.terminal import print_json, progress_bar, say
 from ndrite.url import preset
 
 FILE = click.Path(path_type=Path)
@@ -113,6 +113,4 @@ def command(
             }
         )
         return
-    click.echo(
-        f"{output}: {output.stat().st_size / 1e6:.1f} MB" + (f"; figures in {folder}" if folder else "")
-    )
+    say(f"{output}: {output.stat().st_size / 1e6:.1f} MB" + (f"; figures in {folder}" if folder else ""))

@@ -10,7 +10,7 @@ import click
 from emulator.spec import ChipImage
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import json_option
-from ndrite.cli.terminal import print_json
+from ndrite.cli.terminal import print_json, printable, say
 from ndrite.url import connect
 
 
@@ -45,7 +45,7 @@ def command(image_path: Path, url: str, every: float | None, as_json: bool) -> N
                 looks += 1
                 found += upsets
                 for upset in upsets:
-                    click.echo(str(upset), err=True)
+                    click.echo(printable(str(upset)), err=True)
                 if every is None:
                     break
                 time.sleep(every)
@@ -56,6 +56,6 @@ def command(image_path: Path, url: str, every: float | None, as_json: bool) -> N
         upset_rows = [vars(upset) for upset in found]
         print_json({"image": str(image_path), "board": url, "looks": looks, "upsets": upset_rows})
     else:
-        click.echo(f"{image.name} on {url}: {looks} looks, {len(found)} changed sections")
+        say(f"{image.name} on {url}: {looks} looks, {len(found)} changed sections")
     if found:
         raise CheckFailed(f"{len(found)} memory sections had changed; reloaded and verified")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ndrite.cli.options import preset_option
+from ndrite.cli.terminal import say
 from ndrite.url import preset
 
 
@@ -29,7 +30,7 @@ def command(name: str, link: Path | None) -> None:
 
     geometry = preset(name)
     signal.signal(signal.SIGTERM, _interrupt)  # `kill` ends it as cleanly as Ctrl-C does
-    serve(geometry, link=link, announce=lambda path: click.echo(f"serving {geometry.name} on {path}"))
+    serve(geometry, link=link, announce=lambda path: say(f"serving {geometry.name} on {path}"))
 
 
 def _interrupt(*_: object) -> None:

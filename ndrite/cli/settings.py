@@ -42,7 +42,7 @@ def defaults() -> dict[str, dict[str, Any]]:
         return {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a TOML file ({error})") from None
     found: dict[str, dict[str, Any]] = {}
     for key, value in content.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ndrite.cli.options import json_option
-from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 
 
 @click.command()
@@ -67,4 +67,4 @@ def command(plan_path: Path, output: Path | None, workers: int, scheduler: str |
             for value, *accuracies in axis_summary(rows, axis)
         ]
         print_table(f"{plan.name}: accuracy, %", (axis, "mean", "least", "greatest"), table)
-    click.echo(f"{len(rows)} points in {results.folder / 'results.parquet'}")
+    say(f"{len(rows)} points in {results.folder / 'results.parquet'}")

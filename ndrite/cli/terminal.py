@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,17 +22,33 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from host.api import Progress as Report
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\\\)?")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+WIDE = 10_000
+"""Columns of a table that no terminal shows: lines of a pipe or file are not broken."""
 
 quiet = False
 """Set by ``ndrite --quiet``: nothing on stderr but errors."""
 
 
+def printable(text: str) -> str:
+    """``text`` without what would command a terminal: names come from files of other people."""
+    return CONTROLS.sub("\ufffd", ESCAPES.sub("", text))
+
+
+def say(text: str) -> None:
+    """A line on stdout."""
+    click.echo(printable(text))
+
+
 def note(text: str) -> None:
     """A line on stderr for a person to read; dropped by ``--quiet``."""
     if not quiet:
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
 
 def _shown(*columns: ProgressColumn) -> Progress:
@@ -71,10 +89,12 @@ def print_json(value: dict[str, Any]) -> None:
 
 def print_table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A table on stdout; columns of numbers right aligned, the first and those of words left."""
-    table = Table(title=title, title_justify="left")
+    say(title)
+    # As Text: square brackets in a name are no markup.
+    table = Table()
     for i, name in enumerate(header):
         numbers = i > 0 and any(cell[:1].isdigit() or cell[:1] == "-" for cell in (row[i] for row in rows))
-        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
+        table.add_column(Text(printable(name)), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)

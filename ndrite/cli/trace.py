@@ -10,7 +10,7 @@ from emulator.spec import ChipImage
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import codes_option, data_option, load_inputs
 from ndrite.cli.options import json_option, noise_option, preset_option, seed_option
-from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 from ndrite.url import preset
 
 
@@ -97,5 +97,5 @@ def command(
     print_table(
         f"{output}: {trace.traced} clock cycles", ("block", "busy"), [(b, str(n)) for b, n in busy.items()]
     )
-    click.echo(f"inference: {trace.cycles} cycles; schedule bound {trace.bound}")
-    click.echo(f"signal lists: {lists[0]} (GTKWave), {lists[1]} (Surfer)")
+    say(f"inference: {trace.cycles} cycles; schedule bound {trace.bound}")
+    say(f"signal lists: {lists[0]} (GTKWave), {lists[1]} (Surfer)")

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-import yaml
-
 from emulator.errors import EmulatorError
+from emulator.yaml_file import read_yaml
 
 ACCOUNTINGS = ("low", "typical", "high")
 QUANTITIES = ("latency_ns", "area_um2", "energy_pJ")
@@ -40,12 +39,7 @@ def load_constants(path: FilePath = CONSTANTS) -> dict[str, Any]:
     EmulatorError
         Naming the file, field, value and what is accepted.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise EmulatorError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise EmulatorError(f"{path}: not YAML ({error})") from None
+    content = read_yaml(path, EmulatorError)
     try:
         for reference in REFERENCES:
             ratio = content["quoted"][reference]["ratio"] = float(content["quoted"][reference]["ratio"])

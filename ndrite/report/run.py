@@ -16,6 +16,7 @@ from boards.fpga.reports import load as board_report
 from emulator.explain import Explanation, explain
 from emulator.golden import Core
 from emulator.spec import Geometry
+from emulator.spec.brief import brief_repr
 from host import InputError
 from host.api import Progress
 from ndrite.arrays import load_array
@@ -36,6 +37,8 @@ class Report:
     ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was asked for or
     the image does not fit; ``board`` the committed report of an FPGA build, if any.
     """
+
+    __repr__ = brief_repr
 
     subject: Subject
     explanation: Explanation

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from emulator.files import whole_file
 from ndrite.trace.signals import SIGNALS
+from ndrite.trace.vcd import read_widths
 
 
 def write_lists(waveform: Path) -> tuple[Path, Path]:
     """Write both beside ``waveform``; their paths, GTKWave's first."""
-    widths = _widths(waveform)
+    widths = read_widths(waveform)
     gtkw = [f'[dumpfile] "{waveform.name}"', "[timestart] 0"]
     surfer = []
     block = ""
@@ -30,21 +31,3 @@ def write_lists(waveform: Path) -> tuple[Path, Path]:
         with whole_file(path) as file:
             file.write(("\n".join(lines) + "\n").encode())
     return paths
-
-
-def _widths(waveform: Path) -> dict[str, int]:
-    """Bits of every variable in the file's header."""
-    widths: dict[str, int] = {}
-    scope: list[str] = []
-    with waveform.open() as file:
-        for line in file:
-            words = line.split()
-            if words[:1] == ["$scope"]:
-                scope.append(words[2])
-            elif words[:1] == ["$upscope"]:
-                scope.pop()
-            elif words[:1] == ["$var"]:
-                widths[".".join([*scope, words[4]])] = int(words[2])
-            elif words[:1] == ["$enddefinitions"]:
-                break
-    return widths

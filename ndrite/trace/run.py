@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from boards.sim import SimLink
 from emulator.spec import ChipImage, Geometry
+from emulator.spec.brief import brief_repr
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.api import Progress
@@ -27,6 +28,8 @@ class Trace:
     ``cycles`` from the inference's first to its last (the gateware's own counter), ``bound`` the schedule's;
     ``activity`` bool (traced cycles,) by block, the packets in and out included.
     """
+
+    __repr__ = brief_repr
 
     path: Path
     outputs: npt.NDArray[np.int32]

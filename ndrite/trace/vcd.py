@@ -1,4 +1,4 @@
-"""Value change dumps: in which cycles one-bit signals were 1."""
+"""Value change dumps: in which cycles signals were not 0."""
 
 from __future__ import annotations
 
@@ -6,54 +6,45 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from vcdvcd import VCDVCD
 
 from host import InputError
 
 STEPS_PER_CYCLE = 2
 
 
+def read_widths(path: Path) -> dict[str, int]:
+    """Bits of every variable in the file's header, by its whole name (scopes and name, dots between)."""
+    header = VCDVCD(str(path), only_sigs=True)
+    return {_bare(name): int(header[name].size) for name in header.references_to_ids}
+
+
 def read_activity(path: Path, signals: list[str]) -> dict[str, npt.NDArray[np.bool_]]:
-    """bool (cycles,) by signal: whether it was 1 when the clock rose, at even time steps.
+    """bool (cycles,) by signal: whether any of its bits was 1 when the clock rose, at even time steps.
 
     Raises
     ------
     InputError
         When a signal is not in the file.
     """
-    codes: dict[str, list[str]] = {}
-    scope: list[str] = []
-    changes: dict[str, list[tuple[int, int]]] = {name: [] for name in signals}
-    time = 0
-    with path.open() as file:
-        for line in file:
-            words = line.split()
-            if not words:
-                continue
-            if words[0] == "$scope":
-                scope.append(words[2])
-            elif words[0] == "$upscope":
-                scope.pop()
-            elif words[0] == "$var":
-                name = ".".join([*scope, words[4]])
-                if name in changes:
-                    codes.setdefault(words[3], []).append(name)
-            elif words[0] == "$enddefinitions":
-                break
-        missing = set(signals) - {name for names in codes.values() for name in names}
-        if missing:
-            raise InputError(f"{path}: no signal {min(missing)}")
-        for line in file:
-            if line[0] == "#":
-                time = int(line[1:])
-            elif line[0] in "01xz":
-                for name in codes.get(line[1:].strip(), ()):
-                    changes[name].append((time, int(line[0] == "1")))
-    cycles = time // STEPS_PER_CYCLE + 1
+    header = VCDVCD(str(path), only_sigs=True)
+    written = {_bare(name): name for name in header.references_to_ids}
+    missing = set(signals) - set(written)
+    if missing:
+        raise InputError(f"{path}: no signal {min(missing)}")
+    waves = VCDVCD(str(path), signals=[written[name] for name in signals])
+    cycles = waves.endtime // STEPS_PER_CYCLE + 1
     activity = {}
-    for name, pairs in changes.items():
+    for name in signals:
+        changes = [(time, "1" in value) for time, value in waves[written[name]].tv]
         value = np.zeros(cycles, bool)
-        for (start, level), (end, _) in zip(pairs, [*pairs[1:], (STEPS_PER_CYCLE * cycles, 0)], strict=True):
-            first = -(-start // STEPS_PER_CYCLE)
-            value[first : -(-end // STEPS_PER_CYCLE)] = bool(level)
+        ends = [*changes[1:], (STEPS_PER_CYCLE * cycles, False)]
+        for (start, level), (end, _) in zip(changes, ends, strict=True):
+            value[-(-start // STEPS_PER_CYCLE) : -(-end // STEPS_PER_CYCLE)] = level
         activity[name] = value
     return activity
+
+
+def _bare(name: str) -> str:
+    """A variable's name without its range of bits: ``core.data[7:0]`` is ``core.data``."""
+    return name.split("[")[0]

@@ -1,0 +1,70 @@
+"""YAML files from anywhere: plain data only, bounded in size, depth and repetition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emulator.errors import EmulatorError
+
+BYTES_MAX = 1 << 20
+DEPTH_MAX = 16
+PLAIN = (str, int, float, bool, type(None))
+
+
+def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
+    """What the file holds: mappings with text keys, lists, and text, numbers, booleans, nothing.
+
+    Raises
+    ------
+    error
+        When the file cannot be read, is no YAML, larger than 1 MiB, repeats parts by aliases (a few bytes
+        could stand for gigabytes), is nested too deeply, or holds another kind of value, such as a date.
+    """
+    try:
+        size = path.stat().st_size
+        if size > BYTES_MAX:
+            raise error(f"{path}: size is {size} bytes; accepted: at most {BYTES_MAX}")
+        text = path.read_text(encoding="utf-8")
+    except OSError as fault:
+        raise error(f"{path}: cannot be read ({fault.strerror})") from None
+    except UnicodeDecodeError as fault:
+        raise error(f"{path}: not YAML ({fault})") from None
+    try:
+        depth = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            if isinstance(event, yaml.AliasEvent):
+                raise error(f"{path}: line {line} has the alias *{event.anchor}; accepted: no aliases")
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > DEPTH_MAX:
+                raise error(
+                    f"{path}: line {line} is nested deeper than {DEPTH_MAX}; accepted: sections of fields"
+                )
+        content = yaml.safe_load(text)
+    # A date that does not exist and an integer of thousands of digits are ValueErrors.
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        raise error(f"{path}: not YAML ({' '.join(str(fault).split())})") from None
+    _check(content, "", path, error)
+    return content
+
+
+def _check(value: Any, where: str, path: Path, error: type[EmulatorError]) -> None:
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if not isinstance(key, str):
+                raise error(f"{path}: {where or 'a'} key is {key!r}; accepted: text")
+            _check(entry, f"{where}.{key}" if where else key, path, error)
+    elif isinstance(value, list):
+        for i, entry in enumerate(value):
+            _check(entry, f"{where}[{i}]", path, error)
+    elif not isinstance(value, PLAIN):
+        kind = type(value).__name__
+        raise error(
+            f"{path}: {where or 'the file'} is a {kind}; accepted: text, a number, true, false or null"
+        )

@@ -1,0 +1,215 @@
+"""Files and names from strangers: one line, exit code 2, nothing executed, no command to a terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.golden.random_image import random_image
+from emulator.network import Dense, Network
+from emulator.spec import PRESETS, ChipImage
+from ndrite.cli.main import BAD_INPUT, DEVICE, OK, run
+
+EVIL = "a[bold]b[/nothing]\x1b[31mred\x1b]0;title\x07\u202eback"
+SHOWN = "a[bold]b[/nothing]red"
+
+
+@pytest.fixture
+def fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Runs a command that must fail with one printable line that holds every text."""
+    monkeypatch.chdir(tmp_path)
+
+    def check(arguments: list[str], *texts: str, code: int = BAD_INPUT) -> None:
+        assert run(arguments) == code, arguments
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("ndrite: error: ")
+        assert err.count("\n") == 1
+        assert "\x1b" not in err
+        for text in texts:
+            assert text in err, err
+
+    return check
+
+
+BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (BOMB, "alias *a; accepted: no aliases"),
+        ("name: x\ncell: {levels: 2001-01-01}\n", "cell.levels is a date; accepted: text, a number"),
+        ("name: x\ncell: {levels: 2001-13-45}\n", "not YAML"),
+        ("name: x\ncell: {levels: !!binary aGVsbG8=}\n", "cell.levels is a bytes"),
+        ("name: x\ncell: !!set {a, b}\n", "cell is a set"),
+        ("name: x\ncell: {levels: " + "9" * 5000 + "}\n", "not YAML"),
+        ("name: x\ncell: {1: 2}\n", "cell key is 1; accepted: text"),
+        ("name: x\ncell: {g_max_uS: .inf, levels: 16}\n", "cell.g_max_uS is inf"),
+        ("? [a, b]\n: 1\n", "not YAML"),
+        ("[" * 3000, "not YAML"),
+        ("{a: " * 40 + "1" + "}" * 40, "nested deeper than 16"),
+        ("name: x\ncell: !!python/object/apply:os.system [true]\n", "not YAML"),
+    ],
+)
+def test_chip_descriptions(fails, text: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    Path("chip.yaml").write_text(text)
+    began = time.monotonic()
+    fails(["chip", "check", "chip.yaml"], "chip.yaml", words)
+    assert time.monotonic() - began < 60, "a few bytes took a minute"
+
+
+def _lzma_member(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("manifest.npy", bytes(2000))
+    data = bytearray(path.read_bytes())
+    start = data.index(b"manifest.npy") + len("manifest.npy")
+    data[start + 9 : start + 30] = b"\xff" * 21  # behind the coder's properties
+    path.write_bytes(data)
+
+
+def test_archives(fails) -> None:  # type: ignore[no-untyped-def]
+    _lzma_member(Path("image.npz"))
+    np.save("x.npy", np.zeros((1, 3), np.uint8))
+    fails(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "image.npz: not")
+    fails(["compile", "image.npz", "--chip", "ideal", "-o", "y.npz"], "image.npz: not")
+
+
+@pytest.mark.parametrize("header", ["((((", "{" * 500, "'" + "a" * 40, "{'descr': (", "\\"])
+def test_array_headers(fails, header: str) -> None:  # type: ignore[no-untyped-def]
+    image = random_image(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
+    image.save("image.npz")
+    body = header.encode().ljust(600) + b"\n"
+    Path("x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little") + body + bytes(20))
+    fails(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy: not a NumPy .npy file")
+
+
+@pytest.mark.parametrize(
+    "content", [{"input": 3}, {"input": {"low": "a", "high": [1]}}, {"input": {"low": []}}]
+)
+def test_provenance_of_the_wrong_kind(fails, content: dict[str, object]) -> None:  # type: ignore[no-untyped-def]
+    image = random_image(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
+    dataclasses.replace(image, provenance={"network": content, "chip": 3}).save("image.npz")
+    np.save("x.npy", np.zeros((2, 20)))
+    fails(
+        ["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy" if content == {"input": 3} else ""
+    )
+
+
+def test_a_network_whose_provenance_is_no_object(fails) -> None:  # type: ignore[no-untyped-def]
+    Network((Dense(np.ones((3, 2)), np.zeros(2)),)).save("float.npz")
+    with np.load("float.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    for wrong in (3, "text", [1, 2], None):
+        manifest = json.loads(str(arrays["manifest"])) | {"provenance": wrong}
+        np.savez("bad.npz", **(arrays | {"manifest": np.array(json.dumps(manifest))}))
+        fails(["compile", "bad.npz", "--chip", "ideal", "-o", "i.npz"], "bad.npz", "provenance")
+
+
+def test_names_do_not_command_the_terminal(fails, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    """A name from a file is shown as it is: no markup, no escape sequence."""
+    rng = np.random.default_rng(1)
+    Network((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), EVIL).save("float.npz")
+    x = rng.integers(0, 256, (32, 20)).astype(np.uint8)
+    np.save("x.npy", x)
+    np.save("y.npy", np.zeros(32, np.int64))
+    for command in (
+        ["compile", "float.npz", "--chip", "ideal", "--samples", "x.npy", "-o", "image.npz"],
+        ["evaluate", "image.npz", "--inputs", "x.npy", "--labels", "y.npy"],
+    ):
+        assert run(command) == OK
+        out, err = capsys.readouterr()
+        assert "\x1b" not in out + err
+        assert "\u202e" not in out + err
+        assert SHOWN in out
+
+
+def test_a_pickle_is_not_run(fails) -> None:  # type: ignore[no-untyped-def]
+    pytest.importorskip("torch", reason="needs ndrite[train]")
+    import pickle
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, ("touch pwned",)
+
+    for name, content in {
+        "a.pt": pickle.dumps(Evil()),
+        "b.pt": b"",
+        "c.pt": b"PK\x03\x04" + bytes(50),
+        "d.pt": b"\x80\x02" + b"(" * 5000,
+        "e.pt": pickle.dumps({"a": 1}, protocol=5),
+    }.items():
+        Path(name).write_bytes(content)
+        fails(["import", name, "-o", "float.npz"], name)
+    assert not Path("pwned").exists()
+
+
+def test_settings_nested_too_deeply(fails, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    Path("config.toml").write_text("board = " + "[" * 5000)
+    monkeypatch.setenv("NDRITE_CONFIG", "config.toml")
+    fails(["chip", "list"], "config.toml: not a TOML file")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["uart:alt://", "uart:alt:///dev/null?class=x", "uart:hwgrep://x&n=y", "uart:loop://?x=1", "uart:spy://"],
+)
+def test_odd_port_urls(fails, url: str) -> None:  # type: ignore[no-untyped-def]
+    fails(["info", url], url.removeprefix("uart:"), code=DEVICE)
+
+
+def test_two_servers_on_one_path(fails) -> None:  # type: ignore[no-untyped-def]
+    """The second is told, and the first one's link survives it."""
+    import tty
+
+    from boards.sim import serve
+    from host.errors import LinkError
+
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    Path("board").symlink_to(os.ttyname(slave))
+    with pytest.raises(LinkError, match="board: another board is served there"):
+        serve._point(Path("board"), "/dev/pts/none")
+    assert Path("board").is_symlink()
+    os.close(slave)
+    os.close(master)
+
+
+def test_results_fit_a_screen() -> None:
+    """What a prompt shows of a result is a line or two, not its arrays."""
+    from emulator import zoo
+
+    image = ChipImage.load(zoo.image())
+    assert len(repr(image)) < 400
+    assert "fashion-mnist-784-128-10" in repr(image)
+    assert len(repr(image.layers[0])) < 800
+    assert "int16 (784, 128)" in repr(image.layers[0])
+
+
+def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
+    """A long name stays one word where no terminal sets a width."""
+    rng = np.random.default_rng(1)
+    name = "a/" * 60 + "end"
+    Network((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), name).save(tmp_path / "float.npz")
+    np.save(tmp_path / "x.npy", rng.integers(0, 256, (32, 20)).astype(np.uint8))
+    line = "compile float.npz --chip ideal --samples x.npy -o image.npz".split()
+    done = subprocess.run(
+        [sys.executable, "-c", "import ndrite.cli; ndrite.cli.main()", *line],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": "80"},
+    )
+    assert name in done.stdout
