@@ -11,12 +11,15 @@ from scipy.optimize import least_squares
 
 from emulator.errors import DatasetError
 from emulator.fit.measurements import Measurements
+from emulator.fit.sweeps import Leg, legs_of, noise_of
 
 Floats = npt.NDArray[np.float64]
 
 MODELS = ("linear-step", "exponential")
 PULSES_MIN = 8
 SMOOTH = 5
+RUN = 0.25
+"""A way back shorter than this part of the range belongs to the run."""
 PLATEAU = 1e-3
 """Part of the range below the largest conductance that still counts as the device's bound."""
 
@@ -50,7 +53,7 @@ class EcramFit:
 
 
 def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
-    """Fit conductance against pulse number: up to the largest conductance, then down, per device.
+    """Fit conductance against pulse number: any number of runs up and down, per device.
 
     Both models approach a fixed point geometrically, w(n) = f + (w0 - f) q^n; that is fitted to the whole
     trace of every branch, which measurement noise does not bias as it does single steps.
@@ -70,13 +73,17 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     notes: list[str] = []
     traces = {name: _trace(name, **data.of(name)) for name in data.devices}
     smooth = {name: _smooth(g) for name, (_, g, _) in traces.items()}
+    runs = {name: len(legs) for name, (_, _, legs) in traces.items()}
+    if max(runs.values()) > 2:
+        notes.append(f"{max(runs.values())} runs up and down; every one is fitted, medians are taken")
     low = float(np.median([s.min() for s in smooth.values()]))
     high = float(np.median([s.max() for s in smooth.values()]))
     branches: list[Branch] = []
     found: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
-    for name, (pulse, g, turn) in traces.items():
+    for name, (pulse, g, legs) in traces.items():
         state = 2 * (g - low) / (high - low) - 1
-        for up, part in ((True, slice(0, turn + 1)), (False, slice(turn, None))):
+        for leg in legs:
+            up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
             step, gamma, modelled = _branch(n, state[part], up)
             increments = np.diff(state[part]) / np.maximum(np.diff(n), 1)
@@ -118,8 +125,8 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     return EcramFit(model, values, tuple(branches), low * 1e6, high * 1e6, rms, tuple(notes))
 
 
-def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Floats, int]:
-    """Pulses in order, conductances, and the index where the direction turns."""
+def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Floats, list[Leg]]:
+    """Pulses in order, conductances, and the runs up and down."""
     where = f"device {name!r}"
     order = np.argsort(pulse, kind="stable")
     pulse, g = pulse[order], conductance[order]
@@ -131,21 +138,34 @@ def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Float
     if (g < 0).any():
         raise DatasetError(f"{where}: conductance is {g.min() * 1e6:g} uS; accepted: 0 or more")
     smooth = _smooth(g)
-    noise = 1.4826 * float(np.median(np.abs(g - smooth)))
-    # At its bound the device stays while pulses go on: the direction turns at the end of that plateau.
-    level = smooth.max() - max(2 * noise, PLATEAU * float(np.ptp(smooth)))
-    turn = int(np.flatnonzero(smooth >= level)[-1])
-    for part, length in (("rising", turn), ("falling", len(g) - 1 - turn)):
-        if length < PULSES_MIN:
-            raise DatasetError(
-                f"{where}: the {part} branch has {length} pulses; accepted: at least {PULSES_MIN} up, then "
-                "as many down"
-            )
+    noise = noise_of(g)
     if np.ptp(smooth) <= 3 * noise:
         raise DatasetError(
             f"{where}: the conductance does not move beyond its noise; accepted: a pulse response"
         )
-    return pulse, g, turn
+    legs = _with_plateaus(legs_of(smooth, RUN), smooth, max(2 * noise, PLATEAU * float(np.ptp(smooth))))
+    for up, word in ((True, "rising"), (False, "falling")):
+        lengths = [leg.stop - leg.start for leg in legs if leg.up is up]
+        if not lengths or min(lengths) < PULSES_MIN:
+            raise DatasetError(
+                f"{where}: the {word} branch has {min(lengths, default=0)} pulses; accepted: at least "
+                f"{PULSES_MIN} up and as many down, once or several times"
+            )
+    return pulse, g, legs
+
+
+def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Leg]:
+    """At its bound a device stays while pulses go on: a run ends where that plateau does."""
+    moved: list[Leg] = []
+    start = 0
+    for i, leg in enumerate(legs):
+        stop = leg.stop
+        if i + 1 < len(legs):
+            reach = smooth[leg.start : legs[i + 1].stop + 1] * (1 if leg.up else -1)
+            stop = leg.start + int(np.flatnonzero(reach >= reach.max() - tolerance)[-1])
+        moved.append(Leg(start, stop, leg.up))
+        start = stop
+    return moved
 
 
 def _branch(n: Floats, state: Floats, up: bool) -> tuple[float, float, Floats]:

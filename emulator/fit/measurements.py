@@ -16,12 +16,23 @@ from emulator.errors import DatasetError
 from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
+Place = tuple[int, float, bool]
+"""Index of a column, factor to SI, and whether values are resistances."""
 
 BYTES_MAX = 256 << 20
 PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
 UNITS = {"voltage": "V", "current": "A", "conductance": "S", "target": "S", "time": "s", "pulse": ""}
 """Quantities and the unit their values are returned in."""
 GAPS = ("", "nan", "na", "n/a", "none", "-")
+OHM = ("ohm", "Ohm", "Ω", "Ω")
+"""Unit of a resistance, which stands for its conductance."""
+INVERSE = {"conductance": "resistance", "target": "target_resistance"}
+"""Quantity -> name of a column of resistances that it may come as."""
+OVERFLOW = 1e30
+"""Instruments mark a reading out of range by 9.9e37 or so."""
+HEADER_MAX = 200
+"""Characters of a header cell."""
+DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +66,9 @@ def read_measurements(
 ) -> Measurements:
     """Read a CSV file (comma, semicolon, tab or space; lines starting with # are comments).
 
+    Numbers may have decimal commas where the comma does not separate. Resistances in ohm are read as
+    conductances.
+
     Parameters
     ----------
     path:
@@ -83,7 +97,7 @@ def read_measurements(
             raise DatasetError(
                 f"--column names {quantity!r}; accepted: {', '.join((*quantities, *optional, 'device'))}"
             )
-    places: dict[str, tuple[int, float]] = {}
+    places: dict[str, Place] = {}
     for quantity in (*quantities, *optional):
         found = _column(path, header, quantity, chosen.get(quantity))
         if found is not None:
@@ -111,28 +125,38 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             f"{path}: holds {len(lines)} rows; accepted: a header and at least one row of values"
         )
     first = lines[0][1]
-    delimiter = max(",;\t", key=first.count)
-    if delimiter in first:
-        parsed = [(i, [c.strip() for c in next(csv.reader([s], delimiter=delimiter))]) for i, s in lines]
-    else:
-        parsed = [(i, s.split()) for i, s in lines]
-    return parsed[0][1], parsed[1:]
+    # A comma beside a semicolon or a tab is a decimal comma, in the header's words too.
+    delimiter = next((d for d in ";\t" if d in first), ",")
+    try:
+        if delimiter in first:
+            parsed = [(i, [c.strip() for c in next(csv.reader([s], delimiter=delimiter))]) for i, s in lines]
+        else:
+            parsed = [(i, s.split()) for i, s in lines]
+    except csv.Error as error:
+        raise DatasetError(f"{path}: not CSV ({error})") from None
+    header = parsed[0][1]
+    longest = max(header, key=len)
+    if len(longest) > HEADER_MAX:  # the search for a unit takes the square of it
+        raise DatasetError(
+            f"{path}: header {longest[:20]!r}... has {len(longest)} characters; accepted: {HEADER_MAX}"
+        )
+    return header, parsed[1:]
 
 
-def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> tuple[int, float] | None:
-    """Index of the quantity's column, and the factor to SI."""
+def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> Place | None:
+    """The quantity's column."""
     if chosen is None:
         for i, name in enumerate(header):
             base, unit = _split(name)
-            if base.lower() == quantity:
-                return i, _factor(path, name, unit, quantity)
+            if base.lower() in (quantity, INVERSE.get(quantity)):
+                return i, *_factor(path, name, unit, quantity)
         return None
     name, _, unit = chosen.partition(":")
     if name not in header:
         name, unit = chosen, ""
     if name not in header:
         raise DatasetError(f"{path}: no column {chosen!r}; accepted: {', '.join(header)}")
-    return header.index(name), _factor(path, name, unit or _split(name)[1], quantity)
+    return header.index(name), *_factor(path, name, unit or _split(name)[1], quantity)
 
 
 def _device_column(path: Path, header: list[str], chosen: str | None) -> int | None:
@@ -149,47 +173,58 @@ def _split(header: str) -> tuple[str, str]:
     return (match[1].rstrip("_ "), match[2] or match[3]) if match else (header, "")
 
 
-def _factor(path: Path, header: str, unit: str, quantity: str) -> float:
+def _factor(path: Path, header: str, unit: str, quantity: str) -> tuple[float, bool]:
     base = UNITS[quantity]
     if not base:
-        return 1.0
+        return 1.0, False
     for prefix, factor in PREFIXES.items():
         if unit == prefix + base:
-            return factor
+            return factor, False
+        if quantity in INVERSE and unit in [prefix + ohm for ohm in OHM]:
+            return factor, True
+    ohm = " (or ohm)" if quantity in INVERSE else ""
     raise DatasetError(
-        f"{path}: column {header!r} has the unit {unit!r}; accepted: {base} with a prefix or none, such as "
-        f"{quantity}_{base} or --column {quantity}={header}:{base}"
+        f"{path}: column {header!r} has the unit {unit!r}; accepted: {base} with a prefix or none{ohm}, "
+        f"such as {quantity}_{base} or --column {quantity}={header}:{base}"
     )
 
 
 def _numbers(
     path: Path,
     rows: list[tuple[int, list[str]]],
-    places: dict[str, tuple[int, float]],
+    places: dict[str, Place],
     device: int | None,
 ) -> Measurements:
     values: dict[str, list[float]] = {quantity: [] for quantity in places}
     names, skipped = [], 0
     for line, cells in rows:
-        last = max([i for i, _ in places.values()] + ([device] if device is not None else []))
+        last = max([i for i, _, _ in places.values()] + ([device] if device is not None else []))
         if len(cells) <= last:
             raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: at least {last + 1}")
-        if any(cells[i].lower() in GAPS for i, _ in places.values()):
+        if any(cells[i].lower() in GAPS for i, _, _ in places.values()):
             skipped += 1
             continue
-        for quantity, (i, factor) in places.items():
-            try:
-                value = float(cells[i])
-            except ValueError:
-                value = math.nan
+        for quantity, (i, factor, inverse) in places.items():
+            where = f"{path}: line {line}: {quantity} is {cells[i]!r}"
+            value = _number(cells[i])
             if not math.isfinite(value):
-                raise DatasetError(
-                    f"{path}: line {line}: {quantity} is {cells[i]!r}; accepted: a finite number"
-                )
-            values[quantity].append(value * factor)
+                raise DatasetError(f"{where}; accepted: a finite number")
+            if abs(value) >= OVERFLOW:
+                raise DatasetError(f"{where}, an instrument's overflow; accepted: a reading or a gap")
+            if inverse and value <= 0:
+                raise DatasetError(f"{where} ohm; accepted: a resistance above 0")
+            values[quantity].append(1 / (value * factor) if inverse else value * factor)
         names.append("all" if device is None else cells[device])
     if not names:
         raise DatasetError(f"{path}: every row has a gap; accepted: rows with {', '.join(places)}")
     return Measurements(
         path.name, {q: np.array(v, np.float64) for q, v in values.items()}, np.array(names), skipped
     )
+
+
+def _number(text: str) -> float:
+    """The number, with a decimal point or comma; not a number where it is none."""
+    try:
+        return float(text.replace(",", ".") if DECIMAL_COMMA.fullmatch(text) else text)
+    except ValueError:
+        return math.nan

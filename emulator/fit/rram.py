@@ -14,12 +14,16 @@ from emulator.fit.measurements import Measurements
 Floats = npt.NDArray[np.float64]
 
 TARGETS_MIN, CELLS_MIN = 3, 10
+TIMES_MAX = 2.0
+"""Ratio of the times since programming within one fit."""
 DEGREE_MAX = 4
 STUCK_SIGMAS = 6.0
 """A cell further from its target than this (robust deviations), at an end of the range, counts as stuck."""
 END = 0.1
 """Part of the range at each end in which a cell is taken for stuck rather than badly programmed."""
 SIGMA_FLOOR = 1e-6
+OFFSET_MAX = 0.1
+"""Mean offset from the target, of it (or of a tenth of the range), that is no programming error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,7 @@ def fit_rram(data: Measurements) -> RramFit:
     ----------
     data:
         Columns ``target`` and ``conductance`` (siemens), one row a cell; several cells for each target.
+        A column ``time`` (seconds since programming), where there is one, must hold one time.
 
     Raises
     ------
@@ -61,6 +66,12 @@ def fit_rram(data: Measurements) -> RramFit:
         When there are too few targets or cells, or values no cell can have.
     """
     target, got = data.columns["target"] * 1e6, data.columns["conductance"] * 1e6
+    times = data.columns.get("time", np.zeros(0))
+    if len(times) and times.max() > TIMES_MAX * max(times.min(), 1e-9):
+        raise DatasetError(
+            f"time is {times.min():g}..{times.max():g} s; accepted: rows of one time since programming, as "
+            "cells drift"
+        )
     if (target < 0).any():
         raise DatasetError(f"target conductance is {target.min():g} uS; accepted: 0 or more")
     if target.max() <= 0:
@@ -94,6 +105,7 @@ def fit_rram(data: Measurements) -> RramFit:
     mean, sigma = np.array([g.mean() for g in kept]), np.array([g.std(ddof=1) for g in kept])
     if not (sigma > 0).any():
         raise DatasetError("cells do not differ at any target; accepted: measured conductances, not targets")
+    _refuse_offset(levels, mean, sigma, cells, high)
     worst = np.abs(mean - levels).max()
     if worst > sigma.max():
         notes.append(f"the mean is off target by up to {worst:.3g} uS; the model is centred on the target")
@@ -113,6 +125,25 @@ def fit_rram(data: Measurements) -> RramFit:
     return RramFit(
         values, levels, mean, sigma, cells, coefficients, high, stuck_low, stuck_high, tuple(notes)
     )
+
+
+def _refuse_offset(
+    levels: Floats, mean: Floats, sigma: Floats, cells: npt.NDArray[np.intp], high: float
+) -> None:
+    """The model is centred on the target: cells that all miss it the same way would pass for good ones."""
+    offset = mean - levels
+    certain = np.abs(offset) > 3 * sigma / np.sqrt(cells)
+    large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
+    # No reading is below 0: near it, noise lifts the mean.
+    lifted = (offset > 0) & (levels < 2 * sigma)
+    wrong = certain & large & ~lifted
+    if wrong.any():
+        at = int(np.abs(np.where(wrong, offset, 0.0)).argmax())
+        raise DatasetError(
+            f"cells for {levels[at]:g} uS read {mean[at]:.4g} uS on average ({offset[at]:+.3g} uS, "
+            f"deviation {sigma[at]:.3g} uS); accepted: a mean within half a deviation or {OFFSET_MAX:.0%} of "
+            "its target"
+        )
 
 
 def _stuck(

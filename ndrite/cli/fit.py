@@ -98,7 +98,9 @@ def rram(
     from emulator.fit import fit_rram, read_measurements
 
     require_folder(output, picture)
-    measured = read_measurements(data, ["target", "conductance"], columns=_mapping(columns))
+    measured = read_measurements(
+        data, ["target", "conductance"], optional=["time"], columns=_mapping(columns)
+    )
     fit = fit_rram(measured)
     summary = {
         "cells": int(fit.cells.sum()),

@@ -237,3 +237,153 @@ def test_headers_delimiters_and_units(tmp_path, header, columns):
     np.testing.assert_allclose(data.columns["voltage"], [0.1, 0.3])
     np.testing.assert_allclose(data.columns["current"], [3e-6, 5e-6])
     assert data.skipped == 1
+
+
+def cycles(tmp_path, count, *, noise=0.0, spread=0.0, seed=0):
+    """Pulses up and down ``count`` times between the bounds of a known linear-step device."""
+    model = LinearStep(
+        step_up=0.04, step_down=0.05, w_min=-1, w_max=1, gamma_up=0.5, gamma_down=0.3, cycle_sigma=spread
+    )
+    rng = np.random.default_rng(seed)
+    w, states = -1.0, [-1.0]
+    for _ in range(count):
+        for way, step, gamma in ((1, 0.04, 0.5), (-1, 0.05, 0.3)):
+            for _ in range(70):
+                change = step * (1 - way * gamma * w) * (1 + spread * rng.standard_normal())
+                w = float(np.clip(w + way * change, -1, 1))
+                states.append(w)
+    assert model.step_up == 0.04
+    g = 50 + 25 * np.array(states) + noise * rng.standard_normal(len(states))
+    path = write(tmp_path / "p.csv", "pulse,conductance_uS", np.arange(len(g)), g)
+    return read_measurements(path, ["pulse", "conductance"])
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_every_cycle_of_pulses_is_fitted(tmp_path, count):
+    """The usual measurement runs up and down several times; one fit of its largest value is none."""
+    fit = fit_ecram(cycles(tmp_path, count, noise=0.1))
+    assert len(fit.branches) == 2 * count
+    assert fit.values["step_up"] == pytest.approx(0.04, rel=0.1)
+    assert fit.values["step_down"] == pytest.approx(0.05, rel=0.1)
+    assert fit.rms < 0.01
+    assert fit.values["cycle_percent"] < 25, "read noise, a tenth of a step, is all that varies"
+
+
+def test_a_real_esaki_sweep_ends_above_its_peak(tmp_path):
+    device = Esaki(peak_voltage_V=0.1, peak_current_A=1e-3)
+    v = np.linspace(0, 0.62, 125)
+    assert device.current(v)[-1] > 2e-3, "the thermal branch passes the peak"
+    path = write(tmp_path / "iv.csv", "voltage_V,current_A", v, device.current(v))
+    fit = fit_ndr(read_measurements(path, ["voltage", "current"]))
+    assert fit.model == "esaki"
+    assert fit.values["peak_voltage_V"] == pytest.approx(0.1, rel=0.02)
+    assert fit.values["peak_current_mA"] == pytest.approx(1.0, rel=0.02)
+    assert any("passes the peak" in note for note in fit.notes)
+    table = fit_ndr(read_measurements(path, ["voltage", "current"]), "table")
+    assert table.device.peak_current_A == pytest.approx(1e-3, rel=0.02)
+    assert table.device.peak_voltage_V == pytest.approx(0.1, rel=0.05)
+
+
+def s_type(points=60):
+    """A current sweep through the fold of a threshold switch: 0..1 V, back to 0.4 V, on to 1.2 V."""
+    current = np.linspace(0, 3e-3, 3 * points)
+    knees = np.array([0, 1e-3, 2e-3, 3e-3])
+    return np.interp(current, knees, [0.0, 1.0, 0.4, 1.2]), current
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_an_s_type_device_is_refused(tmp_path, both_ways):
+    v, i = s_type()
+    if both_ways:
+        v, i = np.concatenate([v, v[::-1]]), np.concatenate([i, i[::-1]])
+    path = write(tmp_path / "iv.csv", "voltage_V,current_A", v, i)
+    with pytest.raises(DatasetError, match="voltage falls while the current rises"):
+        fit_ndr(read_measurements(path, ["voltage", "current"]))
+
+
+def test_hysteresis_is_said_and_the_way_up_is_fitted(tmp_path):
+    up, down = Bell(0.30, 1e-3, 0.06), Bell(0.26, 0.9e-3, 0.06)
+    v = np.linspace(0, 0.6, 121)
+    rng = np.random.default_rng(3)
+    volts = np.concatenate([v, v[::-1]])
+    amps = np.concatenate([up.current(v), down.current(v[::-1])]) + 2e-6 * rng.standard_normal(242)
+    path = write(tmp_path / "iv.csv", "voltage_V,current_A", volts, amps)
+    fit = fit_ndr(read_measurements(path, ["voltage", "current"]))
+    assert fit.values["peak_voltage_V"] == pytest.approx(0.30, rel=0.01)
+    assert fit.values["peak_current_mA"] == pytest.approx(1.0, rel=0.02)
+    (note,) = [note for note in fit.notes if "hysteresis" in note]
+    # The curves differ most on their flanks: by 0.4 of the peak.
+    assert "differ by up to 4" in note
+    same = np.concatenate([up.current(v), up.current(v[::-1])]) + 2e-6 * rng.standard_normal(242)
+    path = write(tmp_path / "iv.csv", "voltage_V,current_A", volts, same)
+    assert not any("hysteresis" in n for n in fit_ndr(read_measurements(path, ["voltage", "current"])).notes)
+
+
+@pytest.mark.parametrize("offset", [-1.5, 1.5])
+def test_cells_that_all_miss_their_target_are_refused(tmp_path, offset):
+    rng = np.random.default_rng(0)
+    target = np.repeat([5.0, 20.0, 40.0, 60.0], 200)
+    got = target + offset + 0.8 * rng.standard_normal(len(target))
+    path = write(tmp_path / "g.csv", "target_uS,conductance_uS", target, np.abs(got))
+    with pytest.raises(
+        DatasetError,
+        match=rf"cells for 5 uS read .*\({'[+]' if offset > 0 else '-'}1.*accepted: a mean within",
+    ):
+        fit_rram(read_measurements(path, ["target", "conductance"]))
+
+
+def test_cells_of_several_ages_are_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    target = np.repeat([5.0, 20.0, 40.0], 100)
+    got = target + rng.standard_normal(len(target))
+    path = tmp_path / "g.csv"
+    for times, fine in ((np.tile([1.0, 86400.0], 150), False), (np.tile([1.0, 1.4], 150), True)):
+        write(path, "target_uS,conductance_uS,time_s", target, got, times)
+        data = read_measurements(path, ["target", "conductance"], optional=["time"])
+        if fine:
+            fit_rram(data)
+            continue
+        with pytest.raises(DatasetError, match=r"time is 1..86400 s; accepted: rows of one time"):
+            fit_rram(data)
+
+
+@pytest.mark.parametrize("mark", ["9.9e37", "9.91e+37", "-9.9E37", "1e38"])
+def test_an_overflowed_reading_is_refused(tmp_path, mark):
+    path = tmp_path / "x.csv"
+    path.write_text(f"voltage_V,current_A\n0.1,1e-3\n0.2,{mark}\n")
+    with pytest.raises(DatasetError, match=r"line 3: current is .*instrument's overflow"):
+        read_measurements(path, ["voltage", "current"])
+
+
+@pytest.mark.parametrize("mark", [";", "\t", " "])
+def test_decimal_commas(tmp_path, mark):
+    path = tmp_path / "x.csv"
+    path.write_text(f"voltage_V{mark}current_mA\n0,25{mark}-1,5e-1\n1{mark}2,0\n,5{mark}3\n")
+    data = read_measurements(path, ["voltage", "current"])
+    np.testing.assert_allclose(data.columns["voltage"], [0.25, 1.0, 0.5])
+    np.testing.assert_allclose(data.columns["current"], [-1.5e-4, 2e-3, 3e-3])
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["target_kohm,resistance_kohm", "target_resistance (kΩ),Resistance [kOhm]", "target_kΩ,resistance_kΩ"],
+)
+def test_resistances_are_conductances(tmp_path, header):
+    path = tmp_path / "x.csv"
+    path.write_text(f"{header}\n20,25\n100,80\n", encoding="utf-8")
+    data = read_measurements(path, ["target", "conductance"])
+    np.testing.assert_allclose(data.columns["target"], [5e-5, 1e-5])
+    np.testing.assert_allclose(data.columns["conductance"], [4e-5, 1.25e-5])
+    path.write_text(f"{header}\n20,0\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="line 2: conductance is '0' ohm; accepted: a resistance above 0"):
+        read_measurements(path, ["target", "conductance"])
+
+
+def test_a_header_without_end_is_refused_at_once(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("voltage" + " (" * 60_000 + ",current_A\n1,2\n")
+    with pytest.raises(DatasetError, match=r"not CSV|accepted: 200"):
+        read_measurements(path, ["voltage", "current"])
+    path.write_text('voltage_V,"' + "x" * 200_000 + "\n1,2\n")
+    with pytest.raises(DatasetError, match=r"not CSV|accepted: 200"):
+        read_measurements(path, ["voltage", "current"])
