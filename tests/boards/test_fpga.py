@@ -6,9 +6,12 @@ import dataclasses
 import importlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from amaranth.back import rtlil
 
 from boards.fpga import BOARDS, find_board, pll, timing
 from boards.fpga.board import Board, Pin
@@ -18,7 +21,10 @@ from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.regression import differences
 from boards.fpga.reports import KEYS, load, summaries
 from emulator import zoo
+from emulator.golden.random_image import random_image
 from emulator.spec import ChipImage
+from emulator.spec.memory_map import address, lay_out
+from hdl.lane import Lane
 from host.errors import InputError
 
 HOLDS_784_128_10 = (
@@ -94,6 +100,23 @@ def test_what_does_not_go_together_is_refused(fields: dict[str, Any], said: str)
 @pytest.mark.parametrize("name", HOLDS_784_128_10)
 def test_shipped_network_fits(name: str, image: ChipImage) -> None:
     assert fits(image, find_board(name).geometry) is None
+
+
+def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
+    """2048 words of nine bits are one DP16KD: no lane has a second one, and every word can be written."""
+    g = find_board("ulx3s-85f-128").geometry
+    target = SimpleNamespace(family="ecp5")
+    lane = rtlil.convert(Lane(g), platform=target, emit_src=False)
+    assert lane.count("cell \\DP16KD ") == 1
+    assert "parameter \\DATA_WIDTH_B 9" in lane
+    assert "connect \\ADB13 \\address [10]" in lane
+    image = random_image(g, np.random.default_rng(1), sizes=(1024, 256))
+    sections = [s for s in lay_out(image, g) if s.name.startswith("weights")]
+    taken = np.concatenate([s.address + np.arange(s.words.size) for s in sections])
+    assert (taken == address("weights") + np.arange(128 * 2048)).all()
+    for group in range(2):
+        words = np.array([s.words[1024 * group : 1024 * (group + 1)] for s in sections])
+        assert (image.layers[0].weights[:, 128 * group : 128 * (group + 1)] == words.T).all()
 
 
 def test_unknown_board_is_named() -> None:
