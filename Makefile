@@ -41,7 +41,7 @@ audit: $(DEV_STAMP) ## known vulnerabilities of what is installed (asks the pack
 	$(VENV)-audit/bin/pip-audit --progress-spinner off --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
 test-hdl: compiler $(DEV_STAMP) ## every core of tests/hdl against the golden model, those too that `make test` leaves out
-	NDRITE_HDL=1 $(BIN)/python -m pytest $(SHARED) tests/hdl/test_core.py tests/system/test_overlap.py
+	NDRITE_HDL=1 $(BIN)/python -m pytest $(SHARED) tests/hdl/test_core.py tests/hdl/test_geometries.py tests/system/test_overlap.py
 
 test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py

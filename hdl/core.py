@@ -30,6 +30,7 @@ from hdl.redraw import Redraw
 from hdl.scanner import Scanner
 from hdl.sequencer import Sequencer
 from hdl.slice_noise import SliceNoise
+from hdl.target import is_compact
 
 PASS_DEPTH = 4
 """Passes that may wait for each block, twice as many with overlap; times the slices that make up one tile
@@ -126,6 +127,16 @@ def mark_starts(m: Module, core: Any, issued: Any) -> None:
         m.d.comb += core.events.started.eq(first)
 
 
+def _check_compact(g: Geometry) -> None:
+    """Cells are drawn, and slices added at once, by a count of cycles that a compact platform leaves out."""
+    for field, only in (("redraw", 0), ("slices", 1)):
+        value = getattr(g, field)
+        if value != only:
+            raise ValueError(
+                f"geometry {g.name!r}: {field} is {value}; accepted by the compact design: {only}"
+            )
+
+
 class Core(wiring.Component):
     """One emulated chip: a network's layers over one array.
 
@@ -140,6 +151,9 @@ class Core(wiring.Component):
 
     Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45, an eighth of it where ``slices``
     is 8. Resources: see the blocks.
+
+    Elaboration raises ``ValueError`` for a compact platform (``hdl.target``) with virtual chips or slices
+    added at once.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -149,6 +163,8 @@ class Core(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
+        if is_compact(platform):
+            _check_compact(g)
         m.submodules.sequencer = sequencer = Sequencer(g)
         m.submodules.scanner = scanner = Scanner(g)
         m.submodules.emitter = emitter = Emitter(g)

@@ -70,7 +70,7 @@ class Machine(wiring.Component):
         m.d.comb += [
             watchdog.started.eq(starts.i.valid & starts.i.ready),
             watchdog.done.eq(core.done),
-            master.hung.eq(watchdog.hung),
+            master.hung.eq(watchdog.hung | watchdog.reset),
             registers.hung.eq(watchdog.hung),
             master.inputs.eq(core.inputs),
             master.outputs.eq(core.outputs),

@@ -22,8 +22,8 @@ class MasterSignature(wiring.Signature):
     next inference; every inference takes the next bank, its own and the campaign's (``campaign_started``).
     ``done`` ends one of the link's inferences, ``campaign_done`` one of the campaign's; ``input_done``, where
     inferences overlap, says that the bank of the link's oldest one may be loaded again. ``programmed``:
-    the program tag is not 0. ``hung`` for one cycle: the core was reset, every inference under way is lost,
-    the next one's bank is 0 again.
+    the program tag is not 0. ``hung`` while the watchdog resets the core: every inference under way is lost,
+    the next one's bank is 0 again, and none may be started.
     """
 
     def __init__(self, geometry: Geometry) -> None:

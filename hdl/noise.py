@@ -42,12 +42,14 @@ class Noise(wiring.Component):
 
     A pass's first column is a multiple of P. Passes without noise yield sigma 0 and no samples. Throughput:
     one sample a cycle and pipe, after about 35 cycles of key schedule and square root a pass that overlap the
-    array. Slices that the array adds at once have theirs worked out beside each other, from the one S of
-    each in ``energy``, but pass by pass; ``hdl.slice_noise`` takes a tile at a time. Resources: a Speck64/128
-    round and a square root for each of these, and P sample pipes (``hdl.gaussian``).
+    array. Resources: a Speck64/128 round, a square root and P sample pipes (``hdl.gaussian``).
+
+    Raises ``ValueError`` for a geometry whose slices are added at once: theirs is ``hdl.slice_noise``.
     """
 
     def __init__(self, geometry: Geometry) -> None:
+        if geometry.slices != 1:
+            raise ValueError(f"geometry {geometry.name!r}: slices is {geometry.slices}; accepted by Noise: 1")
         self.geometry = geometry
         super().__init__(noise_ports(geometry))
 
@@ -63,7 +65,8 @@ class Noise(wiring.Component):
         m.submodules.energies = energies = Queue(energy_layout(g), ENERGY_DEPTH)
         m.submodules.sigmas = sigmas = Queue(16, 4)
         m.submodules.samples = samples = Queue(ArrayLayout(signed(12), g.readouts), depth, parts=g.readouts)
-        roots, keys = [Sigma(g) for _ in range(g.slices)], [PassKey() for _ in range(g.slices)]
+        m.submodules.root = root = Sigma(g)
+        m.submodules.key = key = PassKey()
         wiring.connect(m, sigmas.o, wiring.flipped(self.sigma))
         wiring.connect(m, samples.o, wiring.flipped(self.samples))
         now = self.passes.payload
@@ -73,34 +76,21 @@ class Noise(wiring.Component):
             self.samples_level.eq(samples.level),
         ]
         m.d.sync += self.energy_room.eq(energies.level <= ENERGY_DEPTH - ENERGY_IN_FLIGHT - 1)
-        chosen = Signal(range(g.slices))
-        first, last = Const(1, 1), Const(1, 1)
-        if g.slices > 1:
-            m.d.comb += chosen.eq(now.slice)
-            first, last = now.slice == 0, now.slice == g.slices - 1
-        key_start, root_start, skip = Signal(), Signal(), Signal()
+        root_start, skip = Signal(), Signal()
         shared = Signal(2 * KEY_WORD_BITS, reset_less=True)
-        sigma, key = Signal(16), Signal(2 * KEY_WORD_BITS)
-        for j, (root, one) in enumerate(zip(roots, keys, strict=True)):
-            m.submodules[f"root_{j}"], m.submodules[f"key_{j}"] = root, one
-            m.d.comb += [
-                root.start.eq(root_start),
-                root.variance_out.eq(now.variance_out),
-                root.var_cell.eq(now.var_cell),
-                root.energy.eq(energies.o.payload[j]),
-                one.start.eq(key_start),
-                one.seed.eq(self.seed),
-                one.domain.eq(DOMAIN_READ),
-                one.stream.eq(self.stream),
-                one.inference.eq(now.inference),
-                one.counter.eq(
-                    Cat(Const(j, 3) if g.slices > 1 else now.slice, Signal(5), now.tile, Signal(6), now.layer)
-                ),
-            ]
-            with m.If(chosen == j):
-                m.d.comb += [sigma.eq(root.sigma), key.eq(one.key)]
-        m.d.comb += sigmas.i.payload.eq(sigma)
-        pipes = [Gaussian(follow=g.slices > 1) for _ in range(g.readouts)]
+        m.d.comb += [
+            root.start.eq(root_start),
+            root.variance_out.eq(now.variance_out),
+            root.var_cell.eq(now.var_cell),
+            root.energy.eq(energies.o.payload[0]),
+            key.seed.eq(self.seed),
+            key.domain.eq(DOMAIN_READ),
+            key.stream.eq(self.stream),
+            key.inference.eq(now.inference),
+            key.counter.eq(Cat(now.slice, Const(0, 5), now.tile, Const(0, 6), now.layer)),
+            sigmas.i.payload.eq(root.sigma),
+        ]
+        pipes = [Gaussian() for _ in range(g.readouts)]
         for i, pipe in enumerate(pipes):
             m.submodules[f"gaussian_{i}"] = pipe
             m.d.comb += samples.i.payload[i].eq(pipe.sample)
@@ -129,7 +119,7 @@ class Noise(wiring.Component):
             launch.eq(launching & room & more),
             self.passes.ready.eq(leaving),
         ]
-        m.d.sync += [key_start.eq(0), leaving.eq(0)]
+        m.d.sync += [key.start.eq(0), leaving.eq(0)]
         with m.FSM():
             with m.State("idle"):
                 with m.If(self.passes.valid):
@@ -143,14 +133,14 @@ class Noise(wiring.Component):
                     m.d.sync += leaving.eq(1)
                     m.next = "gone"
             with m.State("begin"):
-                m.d.sync += key_start.eq(first)
+                m.d.sync += key.start.eq(1)
                 m.next = "started"
             with m.State("started"):
                 m.next = "key"
             with m.State("key"):
                 m.d.sync += [steps_left.eq(steps), more.eq(steps != 0), column.eq(now.first_column)]
-                with m.If(keys[0].done):
-                    m.d.sync += shared.eq(key)
+                with m.If(key.done):
+                    m.d.sync += shared.eq(key.key)
                     m.next = "keyed"
             with m.State("keyed"):
                 m.d.sync += launching.eq(1)
@@ -161,13 +151,11 @@ class Noise(wiring.Component):
                     # Samples still on their way leave the pipes long before the next key is ready.
                     m.next = "sigma"
             with m.State("sigma"):
-                m.d.comb += sigmas.i.valid.eq(rooting & roots[0].done)
+                m.d.comb += sigmas.i.valid.eq(rooting & root.done)
                 with m.If(sigmas.i.valid & sigmas.i.ready):
                     m.next = "pass"
             with m.State("pass"):
-                with m.If(last):
-                    m.d.sync += rooting.eq(0)
-                m.d.sync += leaving.eq(1)
+                m.d.sync += [rooting.eq(0), leaving.eq(1)]
                 m.next = "gone"
             with m.State("gone"):
                 m.next = "idle"
@@ -183,7 +171,7 @@ class Noise(wiring.Component):
         )
         with m.If(root_start):
             m.d.sync += rooting.eq(1)
-        m.d.comb += energies.o.ready.eq(root_start | (skip & last))
+        m.d.comb += energies.o.ready.eq(root_start | skip)
         for i, pipe in enumerate(pipes):
             # Columns begin at a multiple of the lanes, which P divides.
             m.d.comb += pipe.column.eq(Cat(Const(i, step_log2), column[step_log2:]))

@@ -58,8 +58,11 @@ class Sequencer(wiring.Component):
 
         layer = self.layer
         row = Signal(bits_for(g.max_inputs))
-        # As wide as the descriptor's fields, or as what an image that fits can have in them.
-        row_bits, column_bits = (bits_for(g.max_inputs), bits_for(g.columns)) if compact else (16, 16)
+        # As wide as the descriptor's fields, or as what an image that fits can have in them. A tile's rows
+        # are the array's, however few a layer has.
+        row_bits, column_bits = 16, 16
+        if compact:
+            row_bits, column_bits = bits_for(max(g.max_inputs, g.rows)), bits_for(g.columns)
         rows_left = Signal(row_bits)
         column = Signal(column_bits)
         columns_left = Signal(column_bits)

@@ -51,7 +51,9 @@ class Watchdog(wiring.Component):
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         with m.If(self.hung):
-            m.d.sync += [under_way.eq(0), resetting.eq(RESET_CYCLES)]
+            m.d.sync += resetting.eq(RESET_CYCLES)
         with m.Elif(resetting != 0):
             m.d.sync += resetting.eq(resetting - 1)
+        with m.If(self.hung | self.reset):
+            m.d.sync += under_way.eq(0)
         return m

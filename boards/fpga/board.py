@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+from boards.fpga import pll
 from emulator.spec import Geometry
 from emulator.spec.errors import GeometryError
 
@@ -85,6 +87,8 @@ class Board:
     ValueError
         When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for does not go
         together.
+    BuildError
+        When the part's PLL cannot make ``clock_mhz`` of ``input_mhz`` within its limits.
     """
 
     name: str
@@ -122,12 +126,27 @@ class Board:
             )
         if self.small and not self.compact:
             raise ValueError(f"board {self.name!r}: small is True, compact False; accepted: both")
+        if self.asked != 1 and self.family != "ecp5":
+            raise ValueError(f"board {self.name!r}: aim is {self.asked:g}; accepted on {self.family}: 1")
         error = abs(self.clock_mhz * 1e6 / self.divisor / self.baud - 1)
         if error > BAUD_TOLERANCE:
             raise ValueError(
                 f"board {self.name!r}: {self.baud} baud is off by {100 * error:.1f} % at "
                 f"{self.clock_mhz} MHz; accepted: at most {100 * BAUD_TOLERANCE:.0f} %"
             )
+        _ = self.pll_setting  # raises
+
+    @cached_property
+    def pll_setting(self) -> pll.Setting | None:
+        """How its PLL makes the clock; none: the clock is the crystal's own."""
+        if self.family == "ecp5":
+            return pll.ecp5(self.input_mhz, self.clock_mhz)
+        if self.family == "ice40":
+            return pll.ice40(self.input_mhz, self.clock_mhz)
+        if self.clock_mhz == self.input_mhz:
+            return None
+        limits = pll.GW2AR_18 if self.device.startswith("GW2AR") else pll.GW1NR_9
+        return pll.gowin(self.input_mhz, self.clock_mhz, limits)
 
     @property
     def asked(self) -> float:

@@ -8,9 +8,10 @@ from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib.cdc import ResetSynchronizer
 
-from boards.fpga import pll
 from boards.fpga.board import Board
 
+CLOCK_NET = "clocking.clk"
+"""The clock of domain ``sync`` in a board's netlist."""
 HOLD_CYCLES = 1 << 10
 """Cycles that iCE40 and Gowin stay in reset after lock: iCE40 block RAM is not ready for some 3 us."""
 
@@ -31,7 +32,8 @@ def clocking(board: Board, clk: Value, reset: Value) -> Module:
 
 def _ecp5(board: Board, clk: Value, reset: Value) -> Module:
     m = Module()
-    s = pll.ecp5(board.input_mhz, board.clock_mhz)
+    s = board.pll_setting
+    assert s is not None
     out, locked = Signal(), Signal()
     m.submodules.pll = Instance(
         "EHXPLLL",
@@ -75,7 +77,8 @@ def _ecp5(board: Board, clk: Value, reset: Value) -> Module:
 
 
 def _ice40(board: Board, clk: Value, reset: Value) -> Module:
-    s = pll.ice40(board.input_mhz, board.clock_mhz)
+    s = board.pll_setting
+    assert s is not None
     # FILTER_RANGE as icepll chooses it from the comparator's frequency.
     compare = board.input_mhz / s.reference
     filter_range = next(i for i, top in enumerate((17, 26, 44, 66, 101, 134), start=1) if compare < top)
@@ -97,13 +100,12 @@ def _ice40(board: Board, clk: Value, reset: Value) -> Module:
 
 
 def _gowin(board: Board, clk: Value, reset: Value) -> Module:
-    if board.clock_mhz == board.input_mhz:
+    s = board.pll_setting
+    if s is None:
         out = Signal()
         m = _held(None, out, Const(1), reset)
         m.d.comb += out.eq(clk)
         return m
-    limits = pll.GW2AR_18 if board.device.startswith("GW2AR") else pll.GW1NR_9
-    s = pll.gowin(board.input_mhz, board.clock_mhz, limits)
     out, locked = Signal(), Signal()
     zero = {f"i_{name}": Const(0) for name in ("RESET", "RESET_P", "CLKFB")}
     wide = {f"i_{name}": Const(0, 6) for name in ("FBDSEL", "IDSEL", "ODSEL")}

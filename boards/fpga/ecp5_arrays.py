@@ -23,7 +23,7 @@ LARGE = Geometry(
 # Its campaigns load their images on the chip, fast enough for inferences to overlap.
 CAMPAIGN = dataclasses.replace(LARGE, overlap=True)
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
-WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, weight_depth=1024, overlap=True)
+WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, overlap=True)
 # 1,024 accumulators: three bits of each, and of the register behind it, are saved where no layer adds up more
 # rows than a tile has before readout.
 SERIAL_WIDE = dataclasses.replace(

@@ -50,6 +50,7 @@ def ecp5(input_mhz: float, mhz: float) -> Setting:
         Setting(r, f, o, input_mhz * f / r, input_mhz * f / r * o)
         for r in range(1, 129)
         for f in range(1, 81)
+        if _near(input_mhz * f / r, mhz)
         for o in range(1, 129)
     )
     return _best(candidates, input_mhz, mhz, ECP5)
@@ -72,9 +73,14 @@ def gowin(input_mhz: float, mhz: float, limits: Limits) -> Setting:
         Setting(r, f, o, input_mhz * f / r, input_mhz * f / r * o)
         for r in range(1, 65)
         for f in range(1, 65)
+        if _near(input_mhz * f / r, mhz)
         for o in (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
     )
     return _best(candidates, input_mhz, mhz, limits)
+
+
+def _near(mhz: float, wanted: float) -> bool:
+    return abs(mhz / wanted - 1) <= TOLERANCE
 
 
 def _best(candidates: Iterator[Setting], input_mhz: float, mhz: float, limits: Limits) -> Setting:
@@ -87,11 +93,16 @@ def _best(candidates: Iterator[Setting], input_mhz: float, mhz: float, limits: L
     usable = [
         s
         for s in candidates
-        if abs(s.mhz / mhz - 1) <= TOLERANCE
+        if _near(s.mhz, mhz)
         and within(s.mhz, limits.output)
         and within(s.oscillator, limits.oscillator)
         and within(input_mhz / s.reference, limits.compare)
     ]
     if not usable:
-        raise BuildError(f"no PLL setting makes {mhz} MHz from {input_mhz} MHz within {TOLERANCE:.1%}")
+        low, high = limits.oscillator
+        raise BuildError(
+            f"no PLL setting makes {mhz:g} MHz from {input_mhz:g} MHz within {TOLERANCE:.1%}; accepted: "
+            f"what an oscillator of {low:g}..{high:g} MHz and an output of {limits.output[0]:g}.."
+            f"{limits.output[1]:g} MHz allow"
+        )
     return min(usable, key=lambda s: (round(abs(s.mhz - mhz), 9), s.reference, abs(s.oscillator - middle)))

@@ -121,7 +121,7 @@ class Geometry:
         require(self.slices in (1, 8), "slices", "1 or 8")
         for field, low, high in (
             ("weight_depth", 16, 65536),
-            ("max_inputs", 8, 4096),
+            ("max_inputs", 2 * WORD_ROWS, 4096),
             ("max_outputs", 1, 4096),
             ("columns", 4, 65536),
             ("layers", 1, 64),

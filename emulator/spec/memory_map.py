@@ -166,6 +166,8 @@ def check_fits(image: ChipImage, geometry: Geometry) -> None:
                 f"image {image.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
                 "without a noise generator (infer without noise, or use another geometry)"
             )
+    if image.variation is not None and geometry.redraw:
+        require(image.variation.code_max, geometry.weight_max, "variation.code_max")
     if len(image.layers) > 1:
         require(image.curve_base.shape[0], geometry.curves, "number of curves")
         require(image.curve_base.shape[1], geometry.segments, "segments")

@@ -99,7 +99,11 @@ def _table() -> tuple[EngineRegister, ...]:
         ("ring_log2", "rw", "log2 of the entries of both rings, 0..12"),
         ("producer", "rw", "descriptors the host has written, modulo 2^32 (the doorbell)"),
         ("consumer", "ro", "descriptors carried out, modulo 2^32"),
-        ("read_timeout", "rw", "clock cycles a read may wait for its completion"),
+        (
+            "read_timeout",
+            "rw",
+            "clock cycles a read may wait for its completion, and after a reset its tag too",
+        ),
         ("limits", "ro", "bits 3..0: max payload code; 7..4: max read request code; 8: bus master; 9: MSI"),
         (
             "bad_posted",

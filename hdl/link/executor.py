@@ -152,6 +152,9 @@ class Executor(wiring.Component):
         g, states, master = self.geometry, self.states, self.master
         inferences, position = self.inferences, self.position
         asked, loading = Signal(), Signal()
+        # What the reset of a core that hung finds on its way there is lost with the others.
+        begun = Signal()
+        m.d.comb += begun.eq(states["start"] & (master.start.ready | inferences.lost))
         # Known a cycle ahead, in the first cycle as in those that count down.
         to_load, last_load = Signal.like(self.length), Signal()
         m.d.sync += last_load.eq(~to_load[2:].any() & (to_load[:2] == Mux(states["load"], 2, 1)))
@@ -168,11 +171,11 @@ class Executor(wiring.Component):
             master.load.eq(load),
             master.load_data.eq(load_data),
             master.load_address.eq(load_address),
-            master.start.valid.eq(states["start"]),
+            master.start.valid.eq(states["start"] & ~inferences.lost),
             master.start.payload.bank.eq(inferences.bank),
             master.start.payload.inference.eq(self.address),
             inferences.begin.eq(states["start"]),
-            inferences.begun.eq(states["start"] & master.start.ready),
+            inferences.begun.eq(begun),
             inferences.number.eq(self.sequence),
             inferences.done.eq(master.done),
             inferences.campaign_started.eq(master.campaign_started),
@@ -189,7 +192,7 @@ class Executor(wiring.Component):
         with states.at("settled"):
             states.go("start")
         with states.at("start"):
-            with m.If(master.start.ready):
+            with m.If(begun):
                 states.go("drop")
 
     def _answer(self, m: Module) -> None:

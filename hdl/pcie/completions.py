@@ -11,11 +11,12 @@ from hdl.pcie.signature import STATUS_SUCCESS, beat_layout, swapped
 
 
 def arrival_layout() -> StructLayout:
-    """A completion's header: tag, bytes still to come with this one (1..4096), its own double words.
+    """A completion's header: whose read it answers, bytes still to come with this one (1..4096), its own
+    double words.
 
     ``good``: successful, with data, and not poisoned.
     """
-    return StructLayout({"valid": 1, "tag": 8, "byte_count": 13, "payload": 11, "good": 1})
+    return StructLayout({"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11, "good": 1})
 
 
 class Completions(wiring.Component):
@@ -56,6 +57,7 @@ class Completions(wiring.Component):
             m.d.sync += [
                 arrival.valid.eq(1),
                 arrival.tag.eq(beat.data[8:16]),
+                arrival.requester.eq(beat.data[16:32]),
                 arrival.byte_count.eq(Cat(byte_count, byte_count == 0)),
                 arrival.payload.eq(Mux(with_data, Cat(first[:10], first[:10] == 0), 0)),
                 arrival.good.eq(with_data & (first[45:48] == STATUS_SUCCESS) & ~first[14]),

@@ -196,7 +196,7 @@ class Ring(wiring.Component):
                     fail()
             with m.State("interrupt"):
                 m.d.comb += self.interrupt.eq(1)
-                with m.If(self.interrupt_taken | ~may_interrupt):
+                with m.If(self.interrupt_taken | ~may_interrupt | resetting):
                     m.d.comb += interrupted.eq(self.interrupt_taken)
                     m.next = "idle"
 

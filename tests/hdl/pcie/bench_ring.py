@@ -228,13 +228,39 @@ async def faults(dut: Any, fault: str, moment: int) -> None:
     block.tamper = lambda tlp: [tlp]
     await host.device.set_master()
     await host.cycles(20)
-    block.under_way.clear()
     await host.start()
     await host.program(image)
     await infer_as_golden(host, image, 3, first=7)
     assert await host.register("program_tag") == image.tag
     assert await host.get("timeouts") == (fault == "lost")
     assert await host.get("failed_reads") == (fault == "refused")
+
+
+@cocotb.test()
+@cocotb.parametrize(halted=[False, True])
+async def interrupt_never_taken(dut: Any, halted: bool) -> None:
+    """It blocks no reset; afterwards each job has its one interrupt."""
+    host = await Host.boot(dut, GEOMETRY, max_read=0)
+    await host.set("read_timeout", 2000)
+    host.block.deaf = True
+    if halted:
+        broken(host.block, 0, refuse)
+        host.post(Opcode.CHECK, 1)
+        await host.ring_bell()
+    else:
+        assert (await host.run(Opcode.CHECK, 1))[0] == Status.OK
+    await host.cycles(300)
+    assert int(dut.msi.value)
+    assert await host.get("state") & 1
+    host.block.tamper = lambda tlp: [tlp]
+    await host.start()
+    assert not int(dut.msi.value)
+    host.block.deaf = False
+    assert host.interrupts == await host.get("interrupts") == 0
+    for _ in range(3):
+        assert (await host.run(Opcode.CHECK, 1))[0] == Status.OK
+        await host.cycles(60)
+    assert host.interrupts == await host.get("interrupts") == 3
 
 
 @cocotb.test()

@@ -69,13 +69,13 @@ class HardBlock(Device):  # type: ignore[misc]
 
     ``stall`` and ``idle`` are the chances per cycle that the transmit side is not ready and that the
     receive side pauses. ``tamper`` may replace each completion by any number of others. With ``shuffle``,
-    completions of different tags overtake each other.
+    completions of different tags overtake each other. A ``deaf`` one takes no interrupt.
     """
 
     def __init__(self, dut: Any, bar_bytes: int, rng: np.random.Generator) -> None:
         self.dut, self.rng = dut, rng
         self.stall = self.idle = 0.0
-        self.shuffle = False
+        self.shuffle = self.deaf = False
         self.tamper: Callable[[Tlp], list[Tlp]] = lambda tlp: [tlp]
         self.sent: list[Tlp] = []
         """Every TLP the gateware sent."""
@@ -142,7 +142,7 @@ class HardBlock(Device):  # type: ignore[misc]
                 while not int(dut.rx_ready.value):
                     await edge
             dut.rx_valid.value = 0
-            if tlp.is_completion() and tlp.byte_count <= len(tlp.data) + 3:
+            if tlp.is_completion() and (not tlp.has_data() or tlp.byte_count <= len(tlp.data) + 3):
                 self.under_way.discard(tlp.tag)
 
     async def _transmit(self) -> None:
@@ -194,7 +194,7 @@ class HardBlock(Device):  # type: ignore[misc]
             dut.msi_enable.value = int(function.msi_cap.msi_enable)
             dut.msi_taken.value = 0
             await edge
-            if int(dut.msi.value) and function.msi_cap.msi_enable:
+            if not self.deaf and int(dut.msi.value) and function.msi_cap.msi_enable:
                 await function.msi_cap.issue_msi_interrupt()
                 dut.msi_taken.value = 1
                 await edge

@@ -1,0 +1,252 @@
+"""Geometry x design x extreme image on the simulated board, every inference and vote as golden's."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.hdl import Fragment
+
+from boards.golden import GoldenBoard
+from boards.sim import Design, SimLink
+from emulator.golden.random_image import random_image
+from emulator.spec import PRESETS, ChipImage, Geometry
+from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.errors import GeometryError, ImageError
+from emulator.spec.image import Layer
+from emulator.spec.memory_map import check_fits
+from emulator.spec.variation import Variation, same_cells
+from hdl.core import Core
+from host import Board
+
+TINY = PRESETS["tiny"]
+THOROUGH = "NDRITE_HDL" in os.environ
+IMAGES = 12 if THOROUGH else 5
+SAMPLES = 8
+DESIGNS: dict[str, tuple[Design | None, dict[str, Any]]] = {
+    "plain": (None, {}),
+    "overlap": (None, {"overlap": True}),
+    "slice-parallel": (None, {"slices": 8}),
+    "overlap-slice-parallel": (None, {"slices": 8, "overlap": True}),
+    "compact": (Design(compact=True), {"redraw": 0}),
+    "small": (
+        Design(compact=True, small=True),
+        {"redraw": 0, "readouts": 1, "noise": False, "analog": False, "skip": False},
+    ),
+}
+"""Design -> platform, and the geometry fields that it fixes."""
+KINDS = ("one by one", "one column", "one row", "all limits", "all limits", "any")
+
+
+def random_geometry(design: str, rng: np.random.Generator) -> Geometry:
+    """Any legal fields, small and large ones as likely, and those that ``design`` asks for."""
+
+    def one_of(*values: Any) -> Any:
+        return values[int(rng.integers(0, len(values)))]
+
+    fixed = DESIGNS[design][1]
+    while True:
+        lanes = one_of(1, 2, 3, 4, 5, 8, 9, 12, 16)
+        max_inputs, max_outputs = one_of(16, 16, 32, 128), one_of(1, 2, 16, 64)
+        fields = {
+            "name": f"fuzz {design}",
+            "rows": one_of(8, 16, 24, 128, 1024),
+            "lanes": lanes,
+            "readouts": one_of(*(p for p in (1, 2, 4, 8, 16) if lanes % p == 0)),
+            "weight_bits": one_of(8, 9),
+            "weight_depth": one_of(16, 64, 512),
+            "max_inputs": max_inputs,
+            "max_outputs": max_outputs,
+            "columns": one_of(16, 64, 256),
+            "layers": one_of(1, 2, 4),
+            "curves": one_of(1, 2, 16),
+            "segments": one_of(2, 8, 32, 256),
+            "noise": one_of(False, True),
+            "analog": one_of(False, True),
+            "skip": one_of(False, True),
+            "redraw": one_of(*(0, *(c for c in (1, 2, 4, 8) if lanes % c == 0))),
+            "campaign_words": 512,
+            "campaign_images": 16,
+            "campaign_votes": one_of(64, 1024),
+            "packet_bytes": one_of(
+                *(b for b in (64, 128, 256, 512) if b >= max(max_inputs, 4 * max_outputs))
+            ),
+            "window": one_of(1, 2, 4),
+        }
+        try:
+            return Geometry(**(fields | fixed))
+        except GeometryError:  # fields that contradict each other
+            continue
+
+
+def sizes_of(kind: str, g: Geometry, rng: np.random.Generator) -> tuple[int, ...]:
+    """Widths of an image of ``kind`` that ``g`` can hold; the widest that fits where it is about limits."""
+    if kind == "one by one":
+        return (1, 1)
+    if kind == "one row":
+        return (1, min(g.max_outputs, g.weight_depth * g.lanes, g.columns))
+    most = min(g.max_inputs, g.weight_depth)
+    if kind == "one column":
+        return (most, 1)
+    for _ in range(1000):
+        depth = int(rng.integers(1, g.layers + 1))
+        widths = [int(rng.choice([1, rng.integers(1, most + 1), most])) for _ in range(depth)]
+        widths.append(int(rng.choice([1, rng.integers(1, g.max_outputs + 1), g.max_outputs])))
+        pairs = list(itertools.pairwise(widths))
+        spans = sum(-(-m // g.readouts) * g.readouts for _, m in pairs)
+        if sum(k * g.groups(m) for k, m in pairs) <= g.weight_depth and spans <= g.columns:
+            return tuple(widths)
+    return (1, 1)
+
+
+def at_its_limits(layer: Layer, g: Geometry, rng: np.random.Generator) -> Layer:
+    """All weights at an end of their range, and gain, offset, scale and shifts at one of theirs."""
+    m = layer.outputs
+    signs = rng.choice([-1, 1], layer.weights.shape if rng.random() < 0.5 else m)
+    return dataclasses.replace(
+        layer,
+        weights=(np.ones_like(layer.weights) * signs * g.weight_max).astype(np.int16),
+        gain=rng.choice([0, 65535, 65535], m).astype(np.uint16),
+        offset=rng.choice([-2048, 0, 2047], m).astype(np.int16),
+        scale=rng.choice([0, 65535, 65535], m).astype(np.uint16),
+        bias=rng.choice([-(1 << 30), 0, 1 << 30], m).astype(np.int32),
+        shift=int(rng.choice([0, 1, 20, 46, 47])),
+        vshift=int(rng.choice([0, 16, 30, 46, 47])),
+        sigma_out=layer.sigma_out and 65535,
+        var_cell=layer.var_cell and 65535,
+    )
+
+
+def extreme_image(kind: str, g: Geometry, rng: np.random.Generator) -> ChipImage:
+    """An image of ``kind`` for ``g``; with cells that vary where ``g`` draws virtual chips."""
+    sizes = sizes_of(kind, g, rng)
+    image = random_image(g, rng, sizes=sizes, layers=len(sizes) - 1, corner=kind != "any")
+    if kind == "all limits":
+        for _ in range(50):
+            try:
+                layers = tuple(at_its_limits(layer, g, rng) for layer in image.layers)
+                image = dataclasses.replace(image, layers=layers)
+                break
+            except ImageError:  # sums too large for 32 bits
+                continue
+    if not g.redraw:
+        return image
+    return dataclasses.replace(image, variation=varied(g.weight_max, rng))
+
+
+def varied(code_max: int, rng: np.random.Generator) -> Variation:
+    return Variation(
+        mean=same_cells().mean,
+        sigma=rng.integers(200, 20000, 256).astype(np.uint16),
+        stuck_low=int(rng.integers(0, 4000)),
+        stuck_high=int(rng.integers(0, 4000)),
+        stuck_code_high=code_max,
+        code_max=code_max,
+    )
+
+
+def samples_of(image: ChipImage, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    """Codes uint8 (SAMPLES, inputs): all 0, all 255, one row only, sparse ones and any."""
+    x = rng.integers(0, INPUT_MAX + 1, (SAMPLES, image.inputs)).astype(np.uint8)
+    x[0], x[1], x[2] = 0, INPUT_MAX, 0
+    x[2, int(rng.integers(0, image.inputs))] = INPUT_MAX
+    x[3, rng.random(image.inputs) < 0.8] = 0
+    x[4] = int(rng.choice([1, 128]))
+    return x[rng.permutation(SAMPLES)]
+
+
+def compare(g: Geometry, design: str, rng: np.random.Generator) -> tuple[int, int]:
+    """How many inferences and votes were compared, all equal; a campaign between two rounds of inferences."""
+    inferences = votes = 0
+    with Board(SimLink(g, platform=DESIGNS[design][0])) as board, GoldenBoard(g) as golden:
+        for n in range(IMAGES):
+            image = extreme_image(KINDS[n % len(KINDS)], g, rng)
+            board.program(image)
+            golden.program(image)
+            for again in range(2):
+                x = samples_of(image, rng)[: SAMPLES - again]  # an odd number moves the banks on
+                plan: dict[str, Any] = {"seed": int(rng.integers(0, 1 << 63)), "noise": rng.random() < 0.8}
+                index = int(rng.integers(0, 1 << 31))
+                where = f"{g}, image {n} ({KINDS[n % len(KINDS)]}): {image.layers}"
+                got = board.infer(x, first_index=index, **plan)
+                wanted = golden.infer(x, first_index=index, **plan)
+                np.testing.assert_array_equal(got, wanted, err_msg=where)
+                inferences += len(x)
+                if again or not g.redraw:
+                    continue
+                plan |= {"chips": 2, "draws": 2, "first_chip": int(rng.integers(0, 1 << 31))}
+                labels = rng.integers(0, image.outputs, len(x))
+                counted = board.campaign(x, labels, **plan)
+                expected = golden.campaign(x, labels, **plan)
+                np.testing.assert_array_equal(counted.votes, expected.votes, err_msg=where)
+                np.testing.assert_array_equal(counted.correct, expected.correct, err_msg=where)
+                votes += int(counted.votes.sum())
+    return inferences, votes
+
+
+AT_ONCE = {
+    "compact": dataclasses.replace(TINY, rows=1024, max_inputs=16, redraw=0, layers=2, segments=8),
+    "small": dataclasses.replace(
+        TINY,
+        rows=128,
+        lanes=1,
+        readouts=1,
+        noise=False,
+        analog=False,
+        redraw=0,
+        max_inputs=16,
+        max_outputs=1,
+        columns=16,
+        layers=1,
+        curves=1,
+    ),
+    "overlap-slice-parallel": dataclasses.replace(
+        TINY, rows=8, lanes=3, readouts=1, max_inputs=16, slices=8, overlap=True, redraw=1, window=2
+    ),
+}
+"""Geometries that were computed wrongly once, or are as small as they may be."""
+
+
+@pytest.mark.parametrize("design", AT_ONCE)
+def test_extreme_images_equal_golden(design: str) -> None:
+    g = AT_ONCE[design]
+    inferences, votes = compare(g, design, np.random.default_rng(3))
+    assert inferences == IMAGES * (2 * SAMPLES - 1)
+    assert votes == (IMAGES * SAMPLES * 4 if g.redraw else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not THOROUGH, reason="takes minutes; run: make test-hdl")
+@pytest.mark.parametrize("trial", range(int(os.environ.get("TRIALS", "4"))))
+@pytest.mark.parametrize("design", DESIGNS)
+def test_random_geometries_equal_golden(
+    design: str, trial: int, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Boards that nobody else will ask for stay out of the user's cache.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "geometries"))
+    rng = np.random.default_rng([trial, *design.encode()])
+    g = random_geometry(design, rng)
+    inferences, votes = compare(g, design, rng)
+    assert inferences == IMAGES * (2 * SAMPLES - 1)
+    assert votes == (IMAGES * SAMPLES * 4 if g.redraw else 0)
+
+
+@pytest.mark.parametrize(("field", "value"), [("redraw", 2), ("slices", 8)])
+def test_compact_design_names_what_it_lacks(field: str, value: int) -> None:
+    g = dataclasses.replace(TINY, **({"redraw": 0, "noise": False} | {field: value}))
+    with pytest.raises(ValueError, match=f"{field} is {value}; accepted by the compact design: "):
+        Fragment.get(Core(g), Design(compact=True))
+
+
+def test_virtual_chips_of_codes_beyond_the_weights_are_refused() -> None:
+    g = dataclasses.replace(TINY, weight_bits=8)
+    rng = np.random.default_rng(1)
+    image = dataclasses.replace(random_image(g, rng), variation=varied(255, rng))
+    with pytest.raises(GeometryError, match=r"variation\.code_max is 255; at most 127"):
+        check_fits(image, g)
+    check_fits(dataclasses.replace(image, variation=varied(127, rng)), g)
+    check_fits(image, dataclasses.replace(g, redraw=0))

@@ -1,0 +1,73 @@
+"""The UART's receiver by itself: what a disturbed line may cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from amaranth.sim import Simulator
+
+from hdl.link.uart import UartReceiver
+
+BYTES = (0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80, 0x3C)
+
+
+def levels_of(byte: int, divisor: int) -> list[int]:
+    """8N1 on the line, a level a clock cycle."""
+    return [bit for bit in (0, *(byte >> i & 1 for i in range(8)), 1) for _ in range(divisor)]
+
+
+def received(divisor: int, levels: list[int]) -> tuple[list[int], int]:
+    """Bytes that come of the line's levels, and how many stop bits were missing."""
+    receiver, came, missing = UartReceiver(divisor), [], 0
+
+    async def bench(ctx: Any) -> None:
+        nonlocal missing
+        for level in [1] * 8 + levels + [1] * 12 * divisor:
+            ctx.set(receiver.pin, level)
+            await ctx.tick()
+            missing += ctx.get(receiver.framing)
+            if ctx.get(receiver.valid):
+                came.append(ctx.get(receiver.data))
+
+    simulator = Simulator(receiver)
+    simulator.add_clock(8e-9)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return came, missing
+
+
+@pytest.mark.parametrize("divisor", [2, 3, 4, 5, 16, 31])
+def test_bytes_follow_each_other_without_a_gap(divisor: int) -> None:
+    levels = [level for byte in BYTES for level in levels_of(byte, divisor)]
+    assert received(divisor, levels) == (list(BYTES), 0)
+
+
+@pytest.mark.parametrize("divisor", [4, 5, 16])
+def test_glitch_of_half_a_bit_is_no_byte(divisor: int) -> None:
+    for cycles in range(1, divisor // 2 + 1):
+        assert received(divisor, [0] * cycles) == ([], 0), f"{cycles} cycles"
+
+
+@pytest.mark.parametrize(("divisor", "cycles"), [(4, 1), (5, 2), (16, 1), (16, 7)])
+def test_glitch_before_a_start_bit_moves_no_byte(divisor: int, cycles: int) -> None:
+    for gap in (2, cycles + 1, 3 * divisor):
+        levels = [level for b in BYTES for level in [0] * cycles + [1] * gap + levels_of(b, divisor)]
+        assert received(divisor, levels) == (list(BYTES), 0), f"{cycles} cycles, {gap} before the byte"
+
+
+@pytest.mark.parametrize("divisor", [4, 5, 16])
+def test_one_inverted_cycle_anywhere_in_a_byte_costs_nothing(divisor: int) -> None:
+    levels = levels_of(0xA6, divisor)
+    for place in range(len(levels)):
+        disturbed = levels.copy()
+        disturbed[place] ^= 1
+        assert received(divisor, disturbed + levels_of(0x5B, divisor)) == ([0xA6, 0x5B], 0), f"cycle {place}"
+
+
+def test_start_bit_is_judged_until_its_middle_only() -> None:
+    divisor = 16
+    for place in range(divisor // 2 + 2, divisor - 2, 2):
+        disturbed = levels_of(0x00, divisor)
+        disturbed[place : place + 2] = [1, 1]
+        assert received(divisor, disturbed) == ([0x00], 0), f"cycle {place}"
