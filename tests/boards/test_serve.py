@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from boards.sim.build import cached_library
 from boards.sim.serve import serve
 from emulator.spec import PRESETS
 from host.errors import LinkError
 from host.links.uart import UartLink
-from tests.boards.loopback import loopback_verilog
+from tests.boards.loopback import loopback_library
 
 PROGRAM = """
 import sys
@@ -32,7 +31,7 @@ module.serve(PRESETS["tiny"], link=link, announce=lambda path: print(path, flush
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    library = cached_library("loopback", loopback_verilog, what="loopback test component")
+    library = loopback_library()
     link = tmp_path / "port"
     command = [sys.executable, "-c", PROGRAM, str(library), str(link)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -78,7 +77,7 @@ def test_an_interrupt_removes_the_link(served: tuple[subprocess.Popen[str], Path
 
 
 def test_a_file_in_the_way_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = cached_library("loopback", loopback_verilog, what="loopback test component")
+    library = loopback_library()
     monkeypatch.setattr("boards.sim.serve.build", lambda geometry, divisor: library)
     path = tmp_path / "precious"
     path.write_text("data")

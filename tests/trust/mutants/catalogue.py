@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.trust.mutants import control, datapath, golden, host, overlap, pcie, small
+from tests.trust.mutants import boards, control, datapath, golden, host, overlap, pcie, small
 
 MUTANTS = (
     golden.MUTANTS
+    + boards.MUTANTS
     + host.MUTANTS
     + datapath.MUTANTS
     + control.MUTANTS
