@@ -29,7 +29,8 @@ OfCopies = Callable[[Edit], int]
 
 @pytest.fixture(scope="module")
 def of_copies(tmp_path_factory: pytest.TempPathFactory) -> OfCopies:
-    """Build id of the simulated tiny board, of sources after an edit of (file, text)."""
+    """Build id of the simulated tiny board, of sources after an edit of (file, text); with one cache."""
+    cache = str(tmp_path_factory.mktemp("cache"))
 
     def identity(edit: Edit) -> int:
         root = tmp_path_factory.mktemp("sources")
@@ -38,7 +39,7 @@ def of_copies(tmp_path_factory: pytest.TempPathFactory) -> OfCopies:
                 name = path.relative_to(ROOT)
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(edit(name.as_posix(), path.read_text()))
-        env = os.environ | {"PYTHONPATH": str(root), "XDG_CACHE_HOME": str(root / "cache")}
+        env = os.environ | {"PYTHONPATH": str(root), "XDG_CACHE_HOME": cache}
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM], env=env, cwd=root, capture_output=True, text=True
         )
@@ -49,9 +50,9 @@ def of_copies(tmp_path_factory: pytest.TempPathFactory) -> OfCopies:
 
 
 @pytest.fixture(scope="module")
-def here() -> int:
+def here(of_copies: OfCopies) -> int:
     """Of the sources as they stand."""
-    return simulated_id(PRESETS["tiny"])
+    return of_copies(lambda _, text: text)
 
 
 def test_a_comment_changes_no_build_id(of_copies: OfCopies, here: int) -> None:
@@ -84,6 +85,7 @@ def test_what_shapes_the_gateware_changes_it(
 
 def test_a_board_of_these_sources_is_known_by_its_build_id(here: int) -> None:
     assert 0 < here < 1 << 64
+    assert here == simulated_id(PRESETS["tiny"])
     assert is_of_these_sources(PRESETS["tiny"], here)
 
 

@@ -72,8 +72,21 @@ def test_an_interrupt_removes_the_link(served: tuple[subprocess.Popen[str], Path
     process, link = served
     assert os.path.realpath(link).startswith("/dev/")
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
+    process.wait(timeout=10)
     assert not link.is_symlink()
+
+
+def test_an_interrupt_is_heard_where_the_tests_run_in_the_background() -> None:
+    test = f"{Path(__file__).name}::test_an_interrupt_removes_the_link"
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", test]
+    program = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        f"os.execv({sys.executable!r}, {command})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_file_in_the_way_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

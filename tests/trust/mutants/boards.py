@@ -23,7 +23,11 @@ MUTANTS = (
         NETLIST,
     ),
     Mutant(
-        "boards/netlist.py", "emit_src=False", "emit_src=True", "a line moved changes the build id", NETLIST
+        "boards/netlist.py",
+        'name="top", emit_src=False)',
+        'name="top")',
+        "a line moved changes the build id",
+        NETLIST,
     ),
     Mutant(
         "boards/netlist.py",
