@@ -12,7 +12,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from emulator.files import whole_file
+from emulator.files import check_destination, whole_file
 from host import InputError
 
 BYTES_MAX = 8 << 30
@@ -23,10 +23,13 @@ DAMAGED = (ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError)
 
 
 def require_folder(*paths: Path | None) -> None:
-    """Refuse files to write whose folder does not exist, before the work is done."""
+    """Refuse files that cannot be written, or whose folder does not exist, before the work is done."""
     for path in paths:
-        if path is not None and not path.parent.is_dir():
+        if path is None or str(path) == STANDARD:
+            continue
+        if not path.parent.is_dir():
             raise click.UsageError(f"{path.parent}: no such folder")
+        check_destination(path)
 
 
 def load_array(path: Path) -> npt.NDArray[Any]:
