@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.chips import parse_chip
 from emulator.compile import compile_network
 from emulator.errors import CompileWarning
-from emulator.network import load_network
+from emulator.network import InputRange, Network, load_network
+from host.inputs import check_inputs
 from ndrite.campaign import mean_interval
 from ndrite.shipped import labelled_images
-from ndrite.sweep.plan import Point
+from ndrite.sweep.plan import File, Point
 from ndrite.url import connect
 
 
 def run_point(point: Point, board_url: str) -> dict[str, Any]:
     """Row of the results: the point's axes and what it gave, plain values.
 
-    The first ``samples`` shipped test images calibrate; accuracy is measured on the ``images`` after them.
-    Raises what compiling and the board raise.
+    The first ``samples`` samples calibrate; accuracy is measured on the ``images`` after them. They are the
+    plan's, else the shipped test images. Raises SweepError when a file is no longer the plan's, and what
+    compiling and the board raise.
     """
     began = time.monotonic()
-    network = load_network(point.network)
-    x, labels = labelled_images(network.inputs)
+    network = _network(point.network)
+    if point.inputs is None or point.labels is None:
+        x, labels = labelled_images(network.inputs)
+    else:
+        x, labels = _codes(point.inputs.array(), network), point.labels.array()
     chip = parse_chip(point.chip)
     measured = slice(point.samples, point.samples + point.images)
     with warnings.catch_warnings():
@@ -60,6 +68,22 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         "board": board_url,
         "seconds": time.monotonic() - began,
     }
+
+
+def _network(file: File) -> Network:
+    """The network in a file that is read once: what is computed with is what was checked."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / Path(file.path).name
+        copy.write_bytes(file.read())
+        return load_network(copy)
+
+
+def _codes(x: npt.NDArray[Any], network: Network) -> npt.NDArray[np.uint8]:
+    """Codes uint8 (n, inputs) of samples (n, ...), in the network's unit where it has one."""
+    flat, stored = x.reshape(len(x), -1), InputRange.from_provenance(network.provenance)
+    if stored is not None and np.issubdtype(flat.dtype, np.floating):
+        flat = stored.encode(flat)
+    return check_inputs(flat, network.inputs, seed=0, first_index=0)
 
 
 def _plain(value: Any) -> Any:
