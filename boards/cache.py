@@ -87,8 +87,10 @@ def workshop(root: Path, entry: str) -> Iterator[Path]:
             if name == entry:
                 shutil.rmtree(left, ignore_errors=True)
                 continue
-            with locked(root / f"{name}{LOCK}", wait=False):
+            lock = root / f"{name}{LOCK}"
+            with locked(lock, wait=False):
                 shutil.rmtree(left, ignore_errors=True)
+                lock.unlink()
     work = root / f"{WORK}{entry}"
     work.mkdir()
     try:

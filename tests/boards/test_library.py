@@ -40,6 +40,7 @@ def own(library: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         shutil.copytree(path, folder / path.name)
     for path in library.parent.glob(f"{library.name}*"):
         shutil.copy(path, folder)
+    shutil.copytree(library.parents[1] / "netlists", folder.parent / "netlists")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return folder
 
@@ -54,6 +55,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
         library.write_bytes(b"library")
 
     monkeypatch.setattr(build, "compile_verilog", stand_in)
+    monkeypatch.setattr(build, "verilog", lambda *_, **__: "module sim_top; endmodule")
     return done
 
 

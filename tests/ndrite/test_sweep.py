@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from emulator.network import Dense, Network
-from ndrite.cli.main import BAD_INPUT, OK, run
+from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.sweep import SweepError, load_plan
 from ndrite.sweep.point import run_point
 from ndrite.sweep.results import VOLATILE
@@ -230,6 +230,29 @@ def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
     assert run(["sweep", "plan.yaml", "-o", "broken"]) == OK
     assert table(folder / "broken") == table(folder / "whole")
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers through /proc")
+def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
+    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 100"))
+    program = "from ndrite.cli import main; main()"
+    command = [sys.executable, "-c", program, "sweep", "plan.yaml", "-o", "out", "--workers", "2"]
+    points = folder / "out" / "points"
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while len(list(points.glob("*.parquet"))) < 3:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline, "no result within two minutes"
+            time.sleep(0.02)
+        workers = children(process.pid)
+        # As a terminal does: to all of them at once.
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == INTERRUPTED, said
+    assert said.endswith("ndrite: interrupted\n")
+    assert len(workers) >= 2
+    assert not [worker for worker in workers if Path(f"/proc/{worker}/exe").exists()]
+    assert len(list(points.glob("*.parquet"))) < 300
 
 
 def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
