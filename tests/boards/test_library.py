@@ -22,6 +22,7 @@ from boards.sim.toolchain import SimulationBuildError, find_compiler
 from host.errors import LinkError
 from tests.boards.loopback import Loopback, loopback_library
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*created but never used")  # where Verilog is a stand-in
 DIVISOR = 4
 Compiled = list[str]
 
