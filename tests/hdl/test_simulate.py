@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from boards import netlist
 from hdl.link.uart import UartReceiver
 from tests.hdl import simulate as module
 from tests.hdl.simulate import TOP, Opaque, Ports, compiled
@@ -75,7 +76,7 @@ def test_of_several_workers_one_compiles(builds: Builds, source: Path) -> None:
     assert len(builds) == 1
 
 
-def test_the_verilog_of_a_bench_is_free_of_places_and_numbers(
+def test_the_netlist_of_a_bench_is_free_of_places_and_numbers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     texts = []
@@ -84,14 +85,22 @@ def test_the_verilog_of_a_bench_is_free_of_places_and_numbers(
         texts.append(sources[0].read_text())
 
     monkeypatch.setattr(module, "run_bench", run)
-    monkeypatch.setattr(module, "verilog", lambda *_: r"assign \port$5361$0 = \port$17 ;")
+    monkeypatch.setattr(module, "rtlil", lambda *_: r"connect \port$5361$0 \port$17")
     module.simulate(UartReceiver(4), "bench", tmp_path)
     monkeypatch.undo()
     monkeypatch.setattr(module, "run_bench", run)
     module.simulate(UartReceiver(4), "bench", tmp_path)
-    assert texts[0] == r"assign \port$0$0 = \port$1 ;"
+    assert texts[0] == r"connect \port$0$0 \port$1"
     assert "src" not in texts[1]
-    assert "module top" in texts[1]
+    assert "module \\top" in texts[1]
+
+
+def test_a_netlist_is_compiled_as_verilog(builds: Builds, tmp_path: Path) -> None:
+    source = tmp_path / "top.il"
+    source.write_text(netlist.rtlil(UartReceiver(4)))
+    compiled(Ports(), [source])
+    compiled(Ports(), [source])
+    assert [text.count("\nmodule top(") for text in builds] == [1]
 
 
 def test_only_the_latest_are_kept(builds: Builds, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,8 +81,8 @@ MUTANTS = (
     ),
     Mutant(
         "tests/hdl/simulate.py",
-        "    source.write_text(renumbered(verilog(component, platform)))",
-        "    source.write_text(verilog(component, platform))",
+        "    source.write_text(renumbered(rtlil(component, platform)))",
+        "    source.write_text(rtlil(component, platform))",
         "benches keep Amaranth's numbers",
         ("tests/hdl/test_simulate.py",),
     ),
