@@ -7,14 +7,18 @@ DEV_STAMP := $(VENV)/.installed-dev
 FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
 SHARED := -n $(WORKERS) --dist worksteal
+QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help demo test test-trust test-release test-hdl docs fuzz prove mutants audit test-gates check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help demo quick test test-trust test-release test-hdl docs fuzz prove mutants audit test-gates check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL; table and picture
 	$(BIN)/ndrite demo
+
+quick: $(DEV_STAMP) ## what needs no compiled board and no minute: emulator, host, commands, golden board
+	$(BIN)/python -m pytest $(SHARED) -m "not slow" $(QUICK)
 
 test: compiler $(DEV_STAMP) ## the whole test suite on $(WORKERS) workers
 	$(BIN)/python -m pytest $(SHARED)

@@ -1,5 +1,5 @@
 """Writing a file in whole or not at all (kept where the image format needs it, in ``emulator.spec``)."""
 
-from emulator.spec.files import whole_file
+from emulator.spec.files import check_destination, whole_file
 
-__all__ = ["whole_file"]
+__all__ = ["check_destination", "whole_file"]

@@ -14,6 +14,7 @@ harmless because requests are idempotent and a batch holds requests that do not 
 from __future__ import annotations
 
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from host.packets import (
 SEQUENCES = 1 << 16
 TIMEOUT_S = 2.0
 ATTEMPTS = 8
+PATIENCE = 4
+"""Timeouts that the whole of an answer may take, however its bytes come."""
 PAYLOAD_MAX = 4096
 """Longest payload any geometry has."""
 REBUILD = "rebuild the gateware, or use the host it was built with"
@@ -173,7 +176,7 @@ class Session:
     def _accept(self, sequence: int, command: Command) -> Response:
         """The answer to exactly this request, or an anomaly."""
         try:
-            response = decode_response(self._frame())
+            response = decode_response(self._frame(self._deadline()))
         except VersionError as error:
             raise IdentityError(f"{error}; {REBUILD}") from None
         except FrameError as error:
@@ -214,9 +217,10 @@ class Session:
     def _await_sync(self, sequence: int) -> None:
         wanted = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
         # At most two windows of stale answers and some debris can precede the one we wait for.
+        deadline = self._deadline()
         for _ in range(256):
             try:
-                r = decode_response(self._frame())
+                r = decode_response(self._frame(deadline))
             except VersionError as error:
                 raise IdentityError(
                     f"{error}; rebuild the device or use the host it was built with"
@@ -228,8 +232,15 @@ class Session:
                 return
         raise _Anomaly("nothing but other answers and debris after a sync")
 
-    def _frame(self) -> bytes:
-        """Next frame without its delimiter; empty ones are skipped. Anomaly when nothing comes."""
+    def _deadline(self) -> float:
+        """When an answer that is waited for from now on must be whole, on the clock of this machine.
+
+        A simulated device is no exception: it answers in one piece, or was silent long before.
+        """
+        return time.monotonic() + PATIENCE * self.timeout_s
+
+    def _frame(self, deadline: float) -> bytes:
+        """Next frame without its delimiter; empty ones are skipped. Anomaly when none comes in time."""
         while True:
             end = self._received.find(0, self._scanned)
             if end >= 0:
@@ -244,6 +255,9 @@ class Session:
                 self._received.clear()
                 self._scanned = 0
                 raise _Anomaly("bytes without a delimiter")
+            if time.monotonic() > deadline:
+                self.statistics.timeouts += 1
+                raise _Anomaly("bytes, and no answer in time")
             data = self.link.read(self.timeout_s)
             if not data:
                 self.statistics.timeouts += 1

@@ -17,11 +17,12 @@ def connect(url: str) -> BoardApi:
     ----------
     url:
         ``golden:`` the bit-exact model, any image; ``golden:PRESET`` only what that geometry holds.
-        ``sim:`` or ``sim:PRESET`` the RTL, compiled for this machine when it is not in the cache.
+        ``sim:`` the RTL, compiled for this machine when it is not in the cache, as large as the image that is
+        programmed needs; ``sim:PRESET`` in that geometry.
         ``uart:PORT[@BAUD]`` gateware on a serial port, a pseudo-terminal of ``ndrite serve``, or any
         pyserial URL (``uart:socket://host:port``).
         ``pcie:0000:03:00.0`` a card at that PCI address; never used with hardware.
-        ``pcie-sim:`` or ``pcie-sim:PRESET`` the same driver on the compiled endpoint.
+        ``pcie-sim:`` or ``pcie-sim:PRESET`` the same driver on the compiled endpoint, sized alike.
 
     Raises
     ------
@@ -40,9 +41,9 @@ def connect(url: str) -> BoardApi:
 
         return GoldenBoard(preset(rest) if rest else None)
     if scheme == "sim":
-        from boards.sim import SimLink
+        from boards.sim import SimLink, SizedBoard
 
-        return Board(SimLink(preset(rest or DEFAULT_PRESET)))
+        return Board(SimLink(preset(rest))) if rest else SizedBoard.of_links(SimLink)
     if scheme == "uart" and rest:
         port, baud = _port(rest)
         return Board(UartLink(port, baud))
@@ -51,10 +52,13 @@ def connect(url: str) -> BoardApi:
 
         return Board.over(PcieChannel(open_card(rest)))
     if scheme == "pcie-sim":
+        from boards.sim import SizedBoard
         from boards.sim.pcie import SimCard
         from host.links.pcie import PcieChannel
 
-        return Board.over(PcieChannel(SimCard(preset(rest or DEFAULT_PRESET))))
+        if rest:
+            return Board.over(PcieChannel(SimCard(preset(rest))))
+        return SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)))
     raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
 
 

@@ -11,14 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards.build_id import build_id
 from boards.fpga import route, synthesis, timing, tools
 from boards.fpga.board import Board
 from boards.fpga.constraints import SUFFIX, constraints
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.performance import performance
-from boards.fpga.reports import made_from
+from boards.fpga.reports import board_netlist, made_from
 from boards.fpga.search import search
+from boards.netlist import build_id, rtlil
 from emulator.spec import ChipImage
 
 STAGES = ("rtl", "synthesis", "place and route", "bitstream")
@@ -105,7 +105,8 @@ def _stages(
     yosys, packer = tools.find("yosys"), tools.find(route.PACKER[board.family])
     placer = tools.find(route.PLACER[board.family])
     progress(STAGES[0])
-    (work / "top.il").write_text(synthesis.board_rtlil(board, build_id(board.geometry)))
+    identity = build_id(board_netlist(board))
+    (work / "top.il").write_text(rtlil(synthesis.board_top(board, identity), board))
     (work / f"top.{SUFFIX[board.family]}").write_text(constraints(board))
     shutil.copy(synthesis.SOFT, work)
     (work / "synth.ys").write_text(synthesis.script(board))

@@ -23,9 +23,8 @@ TAIL = """
   a lane.
 - Gowin: nextpnr does not time the DSP arcs of these parts, so their Fmax says nothing about the multipliers
   and is no speed; images/s at the board's clock assume that the multipliers keep up.
-- The build id, a hash over the sources and the geometry, is part of the design. So after any edit of a source
-  the same gateware is placed anew and its Fmax wanders by some per cent: `ulx3s-85f` came to 111.3 MHz for
-  the report, and to 106.4 once a part of a file had moved into one of its own.
+- The build id, a hash over the rest of the netlist, is part of the design: the same netlist is placed alike,
+  whatever else changed in the sources. After any change of it Fmax wanders by some per cent.
 - iCE40 packs a LUT and a flip-flop into one logic cell and reports cells only, so its flip-flops count as 0.
 - Where a CPU is faster: over a UART, everywhere. The golden model with read noise does 222,000 images/s of
   784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`). Array against two cores,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from boards.build_id import build_id
 from boards.fpga.board import Board
 from boards.fpga.registry import BOARDS
-from boards.fpga.synthesis import board_rtlil
+from boards.fpga.synthesis import board_top
+from boards.netlist import build_id, netlist
 
 FOLDER = Path(__file__).with_name("reports")
+DIGITS = 16
+"""Of a netlist's digest that reports hold."""
 DROPPED = ("critical_paths",)
 KEYS = (
     "board device lanes readouts clock_mhz fmax_mhz timing_met luts ffs dsps brams weights_capacity "
@@ -42,25 +41,15 @@ def known_seed(board: str) -> int:
     return 1 if committed is None else int(committed["seed"])
 
 
-@cache
-def netlist(board: Board) -> str:
-    """Digest of the board's RTL, its build id left out: what a change of sources elsewhere leaves alone."""
-    numbers: dict[str, int] = {}
-    # Amaranth numbers some names in the order in which anything at all was made, used or not.
-    text = re.sub(
-        r"\\port\$\d+", lambda m: f"\\port${numbers.setdefault(m[0], len(numbers))}", board_rtlil(board, 0)
-    )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def built_id(board: Board) -> str:
-    """The build id of the sources as they stand, as reports have it."""
-    return f"{build_id(board.geometry):016x}"
+def board_netlist(board: Board) -> str:
+    """Digest of the board's RTL, its build id left out."""
+    return netlist(lambda identity: board_top(board, identity), key="board top", platform=board)
 
 
 def made_from(board: Board) -> dict[str, Any]:
     """The fields of a report that say what was placed and routed, and how."""
-    return {"build_id": built_id(board), "netlist": netlist(board)} | _how(board)
+    of = board_netlist(board)
+    return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 
 
 def _how(board: Board) -> dict[str, Any]:
@@ -75,13 +64,10 @@ def _how(board: Board) -> dict[str, Any]:
 
 
 def is_current(report: dict[str, Any], board: Board) -> bool:
-    """Whether a build of ``board`` as it stands would place and route what ``report`` is of, and likewise.
-
-    Of the same netlist, that is, save for the constant bits of its build id.
-    """
+    """Whether a build of ``board`` as it stands would place and route what ``report`` is of, and likewise."""
     if any(report[field] != value for field, value in _how(board).items()):
         return False
-    return bool(report["build_id"] == built_id(board) or report["netlist"] == netlist(board))
+    return bool(report["netlist"] == board_netlist(board)[:DIGITS])
 
 
 def summaries() -> list[dict[str, Any]]:

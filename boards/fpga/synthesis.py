@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from boards.fpga.board import Board, Family
@@ -23,15 +22,11 @@ COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
 """For compact designs: nothing reads a word in the cycle it is written in, or minds what comes of it."""
 
 
-def board_rtlil(board: Board, build_id: int) -> str:
-    """The whole design as RTLIL text, top module ``top``."""
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    from amaranth.back import rtlil
-
+def board_top(board: Board, build_id: int) -> object:
+    """The whole design."""
     from boards.fpga.top import BoardTop
 
-    text: str = rtlil.convert(BoardTop(board, build_id=build_id), platform=board, name="top", emit_src=False)
-    return text
+    return BoardTop(board, build_id=build_id)
 
 
 def script(board: Board) -> str:

@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from boards.build_id import build_id
 from boards.fpga import route, synthesis, timing, tools
 from boards.fpga.registry import find_board
+from boards.netlist import build_id, netlist, rtlil
 from emulator.spec import Geometry
 
 BOARD = "ulx3s-85f-lean"
@@ -33,15 +33,15 @@ def geometry() -> Geometry:
 
 def route_endpoint(folder: Path) -> dict[str, Any]:
     """Synthesise, place and route in ``folder``; size and estimated clock. Raises ``BuildError``."""
-    from amaranth.back import rtlil
-
     from hdl.pcie.sim_top import PcieSimTop
+
+    def make(identity: int) -> PcieSimTop:
+        return PcieSimTop(geometry(), build_id=identity)
 
     board = find_board(BOARD)
     folder.mkdir(parents=True, exist_ok=True)
-    identity = build_id(geometry())
-    top = PcieSimTop(geometry(), build_id=identity)
-    (folder / "top.il").write_text(rtlil.convert(top, platform=board, name="top", emit_src=False))
+    identity = build_id(netlist(make, key=f"endpoint {geometry()}", platform=board))
+    (folder / "top.il").write_text(rtlil(make(identity), board))
     (folder / "top.lpf").write_text(f'FREQUENCY NET "clk" {CLOCK_MHZ:g} MHZ;\n')
     (folder / "synth.ys").write_text(synthesis.script(board))
     shutil.copy(synthesis.SOFT, folder)

@@ -14,9 +14,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from boards.build_id import build_id
 from boards.fpga import tools
 from boards.fpga.ecp5_arrays import LEAN
+from boards.netlist import build_id, netlist, rtlil
 from emulator.spec import Geometry
 
 GEOMETRY = dataclasses.replace(LEAN, name="artix7-card")
@@ -24,21 +24,22 @@ GEOMETRY = dataclasses.replace(LEAN, name="artix7-card")
 AVAILABLE = {"xc7a100t": {"luts": 63_400, "ffs": 126_800, "dsps": 240, "brams": 135, "hard_blocks": 1}}
 """Xilinx DS180; block RAMs of 36 Kbit."""
 SCRIPT = """read_rtlil card.il
-synth_xilinx -family xc7 -top card -noiopad -flatten
-tee -o stat.json stat -json -top card
+synth_xilinx -family xc7 -top top -noiopad -flatten
+tee -o stat.json stat -json -top top
 """
 REPORT = Path(__file__).with_name("report.json")
 
 
 def map_card(geometry: Geometry, folder: Path) -> dict[str, Any]:
     """Synthesise ``Card(geometry)`` in ``folder``; counts of what it takes. Raises ``BuildError``."""
-    from amaranth.back import rtlil
-
     from boards.pcie.card import Card
 
+    def make(identity: int) -> Card:
+        return Card(geometry, build_id=identity)
+
     folder.mkdir(parents=True, exist_ok=True)
-    identity = build_id(geometry)
-    (folder / "card.il").write_text(rtlil.convert(Card(geometry, build_id=identity), name="card"))
+    identity = build_id(netlist(make, key=f"card {geometry}"))
+    (folder / "card.il").write_text(rtlil(make(identity)))
     (folder / "map.ys").write_text(SCRIPT)
     tools.run(tools.find("yosys"), ["-q", "-s", "map.ys"], cwd=folder, log=folder / "yosys.log")
     cells: Counter[str] = Counter(

@@ -4,6 +4,7 @@ Imports hdl (only while building), emulator.spec and host.
 """
 
 from boards.sim.link import Design, SimLink
+from boards.sim.sized import SizedBoard
 from boards.sim.toolchain import SimulationBuildError
 
-__all__ = ["Design", "SimLink", "SimulationBuildError"]
+__all__ = ["Design", "SimLink", "SimulationBuildError", "SizedBoard"]

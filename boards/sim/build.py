@@ -1,26 +1,21 @@
-"""Build the simulated board once per build id and tool versions; later opens find it in the user's cache."""
+"""Build the simulated board once per netlist and tool versions; later opens find it in the user's cache."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
+import dataclasses
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-from platformdirs import user_cache_path
-
-from boards.build_id import build_id
+from boards.cache import LOCK, digest, folder, is_whole, locked, prune, seal, used, workshop
+from boards.netlist import Make, build_id, netlist, verilog
 from boards.sim.compile import (
     CXX_FLAGS,
     FAST,
     HARNESS,
     SLOW,
+    TOP,
     TRACE_CONTROL,
     TRACE_CXX_FLAGS,
     TRACE_FLAGS,
@@ -28,13 +23,16 @@ from boards.sim.compile import (
     VERILATOR_FLAGS,
     compile_verilog,
 )
-from boards.sim.toolchain import compiler_version, find_compiler, tool_versions
+from boards.sim.toolchain import SimulationBuildError, compiler_version, find_compiler, tool_versions
 from emulator.spec import Geometry
 
 DEFAULT_DIVISOR = 4
 """UART clocks per bit in simulation: the fastest at which the receiver still samples mid-bit."""
-KEEP = 24
+KEEP = 48
 """Libraries kept in the cache, least recently used dropped first; each is a few megabytes."""
+
+KEEP_RUNTIMES = 6
+"""The same of Verilator's own objects, a folder for all designs of the same tools and flags."""
 
 
 def build(
@@ -46,84 +44,86 @@ def build(
     Raises
     ------
     SimulationBuildError
-        When no compiler is found or a tool fails.
+        When no compiler is found, a tool fails or the cache cannot be written.
     """
-    from hdl.target import is_compact, is_small
-
-    identity = build_id(geometry)
-    design = ", compact" * is_compact(platform) + ", small" * is_small(platform)
+    of_platform = "" if platform is None else f", {platform}"
     return cached_library(
-        f"{identity:016x} {divisor}" + design,
-        lambda: _verilog(geometry, identity, divisor, platform),
-        what=f"geometry {geometry.name}" + design + (", with waveforms" if trace else ""),
+        **_design(geometry, divisor, platform),
+        what=f"geometry {geometry.name}{of_platform}" + (", with waveforms" if trace else ""),
         harness=TRACE_HARNESS if trace else HARNESS,
         trace=trace,
     )
 
 
+def simulated_id(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, platform: object = None) -> int:
+    """Build id of the simulated board that ``build`` makes of the sources as they stand."""
+    return build_id(netlist(**_design(geometry, divisor, platform)))
+
+
+def _design(geometry: Geometry, divisor: int, platform: object) -> dict[str, Any]:
+    def make(identity: int) -> object:
+        from hdl.sim_top import SimTop
+
+        return SimTop(geometry, build_id=identity, divisor=divisor)
+
+    shape = dataclasses.replace(geometry, name="")
+    return {"make": make, "key": f"sim top {shape} {divisor}", "platform": platform}
+
+
 def cached_library(
-    key: str, verilog: Callable[[], str], *, what: str, harness: Path = HARNESS, trace: bool = False
+    make: Make,
+    *,
+    key: str,
+    platform: object = None,
+    what: str,
+    harness: Path = HARNESS,
+    trace: bool = False,
 ) -> Path:
-    """Library for ``key`` from the cache; when absent, made from ``verilog()``, announced on stderr."""
+    """Library of a design from the cache; compiled when absent or damaged, announced on stderr.
+
+    ``make``, ``key`` and ``platform`` are those of ``boards.netlist.netlist``. Raises as ``build``.
+    """
+    try:
+        return _library(make, key, platform, what, harness, trace)
+    except OSError as error:
+        raise SimulationBuildError(f"cannot build the simulated board: {error}") from None
+
+
+def _library(make: Make, key: str, platform: object, what: str, harness: Path, trace: bool) -> Path:
     compiler = find_compiler()
     flags = " ".join([*compiler[1:], *VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
     if trace:
         flags = " ".join([flags, *TRACE_FLAGS, TRACE_CONTROL, *TRACE_CXX_FLAGS])
     tools = "\n".join([tool_versions(), compiler_version(compiler), flags])
     harnesses = HARNESS.read_bytes() * trace + harness.read_bytes()
-    digest = _digest(f"{key}\n{tools}".encode() + harnesses)
-    folder = user_cache_path("ndrite") / "sim"
-    folder.mkdir(parents=True, exist_ok=True)
-    library = folder / f"{digest}.so"
-    if not library.exists():
-        with _locked(folder / f"{digest}.lock"):
-            if not library.exists():  # another process may have built it while this one waited
-                kept = folder / f"runtime-{_digest(tools.encode())}"
-                compiled = partial(
-                    compile_verilog, compiler=compiler, kept=kept, harness=harness, trace=trace
-                )
-                _build(library, verilog, compiled, what)
-                _prune(folder)
-    os.utime(library)  # marks it as recently used
+    design = netlist(make, key=key, platform=platform)
+    root = folder("sim")
+    entry = digest(f"{design}\n{tools}".encode() + harnesses)
+    library = root / f"{entry}.so"
+    runtime = root / f"runtime-{digest(tools.encode())}"
+    if not is_whole(library):
+        with locked(root / f"{entry}{LOCK}"):
+            if not is_whole(library):  # another process may have built it while this one waited
+                begin = time.monotonic()
+                _say(f"compiling the simulated board, {what}; once per version ...")
+                with workshop(root, entry) as work:
+                    unfinished = work / "unfinished.so"
+                    compile_verilog(
+                        verilog(make(build_id(design)), platform, name=TOP),
+                        unfinished,
+                        work=work,
+                        compiler=compiler,
+                        kept=runtime,
+                        harness=harness,
+                        trace=trace,
+                    )
+                    seal(unfinished, library)
+                _say(f"compiled in {time.monotonic() - begin:.0f} s")
+        prune(root, "*.so", KEEP, library)
+        prune(root, "runtime-*", KEEP_RUNTIMES, runtime)
+    used(library)
     return library
 
 
-def _build(library: Path, verilog: Callable[[], str], compiled: Callable[..., None], what: str) -> None:
-    begin = time.monotonic()
-    print(f"ndrite: compiling the simulated board, {what}; once per version ...", file=sys.stderr, flush=True)
-    # Beside its destination, so that the rename is atomic: nobody ever loads half a library.
-    with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as work:
-        unfinished = Path(work) / "unfinished.so"
-        compiled(verilog(), unfinished, work=Path(work))
-        os.replace(unfinished, library)
-    print(f"ndrite: compiled in {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
-
-
-def _verilog(geometry: Geometry, identity: int, divisor: int, platform: object) -> str:
-    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    from amaranth.back import verilog
-
-    from boards.sim.compile import TOP
-    from hdl.sim_top import SimTop
-
-    top = SimTop(geometry, build_id=identity, divisor=divisor)
-    text: str = verilog.convert(top, platform=platform, name=TOP, strip_internal_attrs=True)
-    return text
-
-
-def _prune(folder: Path) -> None:
-    libraries = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime, reverse=True)
-    for old in libraries[KEEP:]:
-        old.unlink(missing_ok=True)  # a process that has it loaded keeps its copy
-        old.with_suffix(".lock").unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _say(text: str) -> None:
+    print(f"ndrite: {text}", file=sys.stderr, flush=True)

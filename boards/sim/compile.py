@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from boards.cache import is_whole, seal
 from boards.sim.toolchain import run, verilator_root
 
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -57,7 +58,7 @@ def compile_verilog(
         C++ compiler command.
     kept:
         Folder for the objects of Verilator's own C++, the same for every design with these tools and flags;
-        made when absent. Objects are renamed into it whole.
+        made when absent. Objects come into it whole, and are made again when they no longer are.
     harness:
         The C++ around the model.
     trace:
@@ -98,11 +99,11 @@ def compile_verilog(
 
     def build(source: Path) -> str:
         target = (kept if source in runtime else work) / f"{source.stem}.o"
-        if not target.exists():
+        if not is_whole(target):
             partial = work / f"{source.stem}.partial.o"
             level = SLOW if source.name == RARE else FAST
             run([*compiler, level, *flags, "-c", str(source), "-o", str(partial)])
-            partial.replace(target)
+            seal(partial, target)
         return str(target)
 
     kept.mkdir(parents=True, exist_ok=True)

@@ -125,6 +125,10 @@ def _load(library: Path) -> ctypes.CDLL:
             "ndrite_trace_run": (ctypes.c_int, [handle, u64]),
         }
     for name, (result, arguments) in signatures.items():
-        function = getattr(c, name)
+        function = getattr(c, name, None)
+        if function is None:
+            raise LinkError(
+                f"{library} is no simulated board: it has no {name}; delete the file to rebuild it"
+            )
         function.restype, function.argtypes = result, arguments
     return c

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import os
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from boards.build_id import build_id
+from boards.netlist import build_id, netlist
 from boards.sim.build import cached_library
 from boards.sim.link import CYCLES_PER_SECOND
 from emulator.spec import Geometry
@@ -17,6 +17,7 @@ from host.errors import LinkError
 from host.links.pcie.device import DmaMemory
 
 HARNESS = Path(__file__).with_name("pcie_harness.cpp")
+TAGS, SLOT_BYTES = 16, 512
 MEMORY_BYTES = 4 << 20
 MEMORY_BASE = 0x8_0000_0000
 READ_CYCLES = 100_000
@@ -43,7 +44,7 @@ class SimCard:
         When it cannot be built.
     """
 
-    def __init__(self, geometry: Geometry, *, tags: int = 16, slot_bytes: int = 512) -> None:
+    def __init__(self, geometry: Geometry, *, tags: int = TAGS, slot_bytes: int = SLOT_BYTES) -> None:
         self._power_on(_library(geometry, tags, slot_bytes))
 
     def _power_on(self, library: Path) -> None:
@@ -128,22 +129,24 @@ class SimCard:
         return self._handle
 
 
-def _library(geometry: Geometry, tags: int, slot_bytes: int) -> Path:
-    identity = build_id(geometry)
+def card_id(geometry: Geometry, tags: int = TAGS, slot_bytes: int = SLOT_BYTES) -> int:
+    """Build id of a simulated card of the sources as they stand."""
+    return build_id(netlist(**_design(geometry, tags, slot_bytes)))
 
-    def verilog() -> str:
-        os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-        from amaranth.back import verilog
 
-        from boards.sim.compile import TOP
+def _design(geometry: Geometry, tags: int, slot_bytes: int) -> dict[str, Any]:
+    def make(identity: int) -> object:
         from hdl.pcie.sim_top import PcieSimTop
 
-        top = PcieSimTop(geometry, build_id=identity, tags=tags, slot_bytes=slot_bytes)
-        text: str = verilog.convert(top, name=TOP, strip_internal_attrs=True)
-        return text
+        return PcieSimTop(geometry, build_id=identity, tags=tags, slot_bytes=slot_bytes)
 
-    key = f"pcie {identity:016x} {tags} {slot_bytes}"
-    return cached_library(key, verilog, what=f"PCIe card of geometry {geometry.name}", harness=HARNESS)
+    shape = dataclasses.replace(geometry, name="")
+    return {"make": make, "key": f"pcie sim top {shape} {tags} {slot_bytes}"}
+
+
+def _library(geometry: Geometry, tags: int, slot_bytes: int) -> Path:
+    what = f"PCIe card of geometry {geometry.name}"
+    return cached_library(**_design(geometry, tags, slot_bytes), what=what, harness=HARNESS)
 
 
 def _load(library: Path) -> Any:

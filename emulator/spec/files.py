@@ -2,26 +2,87 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What writing may fail with; the system then names no file."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that becomes ``path`` when the block ends, and vanishes when it raises.
 
-    Written beside ``path`` under another name, then renamed: a reader sees the old content or the new.
+    Written beside ``path`` under another name, then renamed: a reader sees the old content or the new. A
+    symbolic link stays, and what it points to is written; a file keeps its owner and mode, a new one has
+    those of any file the user makes. Devices and pipes are written to when the block ends.
+
+    Raises
+    ------
+    OSError
+        As ``check_destination``, and when the disk is full; ``filename`` is ``path``.
     """
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    there = check_destination(path)
+    if there is not None and not stat.S_ISREG(there.st_mode):
+        buffer = io.BytesIO()
+        yield buffer
+        with path.open("wb") as through:
+            through.write(buffer.getvalue())
+        return
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    # What was private is so from the first byte on; the owner and mode of before come with the last.
+    handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if there is None else 0o600)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             yield file
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
+        if there is not None:
+            with contextlib.suppress(PermissionError):
+                os.chown(partial, there.st_uid, there.st_gid)
+            os.chmod(partial, stat.S_IMODE(there.st_mode))
+        os.replace(partial, target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if error.errno in FULL and error.filename is None:
+            raise _named(error.errno, path) from None
         raise
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def check_destination(path: Path) -> os.stat_result | None:
+    """What is at ``path``, links followed; None for nothing. Leaves no trace.
+
+    Raises
+    ------
+    OSError
+        When ``whole_file`` could not write there; ``filename`` is ``path``.
+    """
+    try:
+        there: os.stat_result | None = path.stat()
+    except FileNotFoundError:
+        there = None
+    folder = Path(os.path.realpath(path)).parent
+    if there is None or stat.S_ISREG(there.st_mode):
+        if not folder.is_dir():
+            raise _named(errno.ENOTDIR if folder.exists() else errno.ENOENT, path)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise _named(errno.EACCES, path)
+    elif stat.S_ISDIR(there.st_mode):
+        raise _named(errno.EISDIR, path)
+    if there is not None and not os.access(path, os.W_OK):
+        raise _named(errno.EACCES, path)
+    return there
+
+
+def _named(code: int, path: Path) -> OSError:
+    return OSError(code, os.strerror(code), str(path))

@@ -172,12 +172,17 @@ def check_fits(image: ChipImage, geometry: Geometry) -> None:
         require(image.curve_base.shape[0], geometry.curves, "number of curves")
         require(image.curve_base.shape[1], geometry.segments, "segments")
     require(weight_words(image, geometry), geometry.weight_depth, "weight words a lane")
-    require(sum(_column_span(la, geometry) for la in image.layers), geometry.columns, "column parameters")
+    require(column_words(image, geometry), geometry.columns, "column parameters")
 
 
 def weight_words(image: ChipImage, geometry: Geometry) -> int:
     """Words of each lane's weight memory that the image takes."""
     return sum(la.inputs * geometry.groups(la.outputs) for la in image.layers)
+
+
+def column_words(image: ChipImage, geometry: Geometry) -> int:
+    """Words of each column parameter memory that the image takes."""
+    return sum(_column_span(la, geometry) for la in image.layers)
 
 
 def _column_span(layer: Layer, geometry: Geometry) -> int:
@@ -218,7 +223,7 @@ def lay_out(image: ChipImage, geometry: Geometry) -> list[Section]:
     check_fits(image, geometry)
     n, depth = geometry.lanes, geometry.weight_depth
     used = weight_words(image, geometry)
-    columns = sum(_column_span(la, geometry) for la in image.layers)
+    columns = column_words(image, geometry)
     weights = np.zeros((n, used), np.int32)
     readout = np.zeros(columns, np.uint32)
     bias = np.zeros(columns, np.int32)

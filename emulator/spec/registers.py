@@ -33,8 +33,8 @@ def _table() -> tuple[Register, ...]:
     identity = [
         ("magic", "ro", "0x5452444E, ASCII NDRT"),
         ("protocol", "ro", "protocol version: major << 16 | minor"),
-        ("build_id_low", "ro", "hash of RTL and geometry, bits 31..0"),
-        ("build_id_high", "ro", "hash of RTL and geometry, bits 63..32"),
+        ("build_id_low", "ro", "hash of the netlist, bits 31..0"),
+        ("build_id_high", "ro", "hash of the netlist, bits 63..32"),
         ("register_map", "ro", "CRC-32 of the register table's names, addresses and access"),
     ]
     geometry = [

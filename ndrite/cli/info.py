@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from boards.build_id import build_id
+from boards.recognise import is_of_these_sources
 from host import Board
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table
@@ -26,7 +26,7 @@ def command(url: str, as_json: bool) -> None:
     with connect(url) as board:
         report: dict[str, Any] = board.identity()
         if isinstance(board, Board):
-            report["sources_match"] = build_id(board.geometry) == board.build_id
+            report["sources_match"] = is_of_these_sources(board.geometry, board.build_id)
         report["counters"] = board.counters()
     if as_json:
         print_json(report)

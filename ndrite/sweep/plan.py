@@ -7,14 +7,17 @@ import hashlib
 import itertools
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
+import numpy.typing as npt
 
 from emulator.chips import load_chip, parse_chip
 from emulator.chips.schema import SECTIONS
 from emulator.errors import ChipError, EmulatorError
+from emulator.spec.archive import ArchiveError, read_array
+from emulator.yaml_file import read_yaml
 
 POINTS_MAX = 1_000_000
 SCALE = {
@@ -30,15 +33,46 @@ class SweepError(EmulatorError):
     """A sweep plan or its results folder that cannot be used."""
 
 
+@dataclass(frozen=True)
+class File:
+    """A file as it was when the plan was read: path and SHA-256, hexadecimal."""
+
+    path: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> File:
+        """``path`` as it is now. OSError when it cannot be read."""
+        return cls(str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
+
+    def read(self) -> bytes:
+        """Its content, read once. Raises SweepError when it is another than the plan was read with."""
+        try:
+            data = Path(self.path).read_bytes()
+        except OSError as error:
+            raise SweepError(f"{self.path}: cannot be read ({error.strerror})") from None
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise SweepError(f"{self.path} has changed since the plan was read; start the sweep again")
+        return data
+
+    def array(self) -> npt.NDArray[Any]:
+        """The array in an ``.npy`` file. Raises SweepError when it is none."""
+        try:
+            return read_array(self.read())
+        except ArchiveError as error:
+            raise SweepError(f"{self.path}: {error}") from None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Point:
     """One combination: everything a worker needs, plain values only.
 
-    ``fields`` are chip fields by dotted name; ``axes`` what the plan varied, for the table.
+    ``axes`` is what the plan varied, for the table.
     """
 
-    network: str
-    network_checksum: str
+    network: File
+    inputs: File | None
+    labels: File | None
     chip: dict[str, Any]
     axes: tuple[tuple[str, Any], ...]
     seed: int
@@ -49,9 +83,11 @@ class Point:
 
     @property
     def key(self) -> str:
-        """Hexadecimal digest of what decides the result."""
-        content = dataclasses.asdict(self)
-        del content["axes"], content["network"]
+        """Hexadecimal digest of what decides the result: of files their contents, and this version's work."""
+        content = dataclasses.asdict(self) | {"version": version("ndrite")}
+        del content["axes"]
+        for name in ("network", "inputs", "labels"):
+            content[name] = content[name] and content[name]["sha256"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -69,9 +105,10 @@ def load_plan(path: Path) -> Plan:
     """Read and check a plan.
 
     Fields: ``name``, ``chip`` (preset, file or joined), ``networks`` (list of float networks; the shipped
-    one by default), ``grid`` (dotted chip field -> list of values), ``seeds`` (list, or a count), ``images``,
-    ``draws``, ``chips`` (virtual chips a point; 0: one individual chip, programmed by its seed),
-    ``samples``, ``boards`` (list of URLs, ``golden:`` by default).
+    one by default), ``inputs`` and ``labels`` (``.npy`` files of samples and their classes, in place of the
+    data set that comes with a network), ``grid`` (dotted chip field -> list of values), ``seeds`` (list, or
+    a count), ``images``, ``draws``, ``chips`` (virtual chips a point; 0: one individual chip, programmed by
+    its seed), ``samples``, ``boards`` (list of URLs, ``golden:`` by default).
 
     Raises
     ------
@@ -80,12 +117,7 @@ def load_plan(path: Path) -> Plan:
     ChipError, NetworkError
         A combination is no valid chip, or a network cannot be read.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SweepError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SweepError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    content = read_yaml(path, SweepError)
     try:
         return _plan(content, path)
     except SweepError as error:
@@ -94,7 +126,7 @@ def load_plan(path: Path) -> Plan:
 
 def _plan(content: Any, path: Path) -> Plan:
     _require(isinstance(content, dict), "plan", type(content).__name__, "a mapping of fields")
-    known = ("name", "chip", "networks", "grid", "seeds", "boards", *SCALE)
+    known = ("name", "chip", "networks", "inputs", "labels", "grid", "seeds", "boards", *SCALE)
     for key in content:
         _require(key in known, f"field {key}", "unknown", ", ".join(known))
     _require("chip" in content, "chip", "missing", "a preset, a YAML file, or several joined with +")
@@ -120,6 +152,7 @@ def _plan(content: Any, path: Path) -> Plan:
         "a list of board URLs",
     )
     networks = _networks(content.get("networks"), path.parent)
+    inputs, labels = _samples(content, path.parent, scale["samples"] + scale["images"])
     count = len(networks) * len(seeds)
     for values in grid.values():
         count *= len(values)
@@ -130,12 +163,13 @@ def _plan(content: Any, path: Path) -> Plan:
     for values in itertools.product(*grid.values()):
         varied = dict(zip(grid, values, strict=True))
         chip = _with_fields(base, varied)
-        for (network, checksum), seed in itertools.product(networks, seeds):
-            extra = {"network": Path(network).stem, "seed": seed}
+        for network, seed in itertools.product(networks, seeds):
+            extra = {"network": Path(network.path).stem, "seed": seed}
             points.append(
                 Point(
                     network=network,
-                    network_checksum=checksum,
+                    inputs=inputs,
+                    labels=labels,
                     chip=chip,
                     axes=tuple((varied | extra).items()),
                     seed=seed,
@@ -173,7 +207,31 @@ def _chip_name(name: Any, folder: Path) -> str:
     return str(beside) if beside.is_file() else str(name)
 
 
-def _networks(names: Any, folder: Path) -> list[tuple[str, str]]:
+def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File | None, File | None]:
+    """The user's samples and classes, enough of both; (None, None) where the plan names none."""
+    names = {field: content[field] for field in ("inputs", "labels") if field in content}
+    if not names:
+        return None, None
+    _require(len(names) == 2, "fields", f"{', '.join(names)} alone", "inputs and labels, or neither")
+    files, arrays = [], []
+    for field, name in names.items():
+        path = folder / str(name)
+        _require(isinstance(name, str) and path.is_file(), field, name, "an existing .npy file")
+        files.append(File.of(path))
+        arrays.append(files[-1].array())
+    x, labels = arrays
+    _require(x.ndim >= 2 and len(x) >= wanted, "inputs", x.shape, f"(n, ...), n at least {wanted}")
+    integers = labels.ndim == 1 and labels.dtype.kind in "ui"
+    _require(
+        integers and len(labels) == len(x),
+        "labels",
+        f"{labels.dtype} {labels.shape}",
+        f"integers ({len(x)},)",
+    )
+    return files[0], files[1]
+
+
+def _networks(names: Any, folder: Path) -> list[File]:
     from emulator import zoo
 
     if names is None:
@@ -184,7 +242,7 @@ def _networks(names: Any, folder: Path) -> list[tuple[str, str]]:
         files = [folder / name for name in names]
     for file in files:
         _require(file.is_file(), "networks", file, "an existing file")
-    return [(str(f.resolve()), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files]
+    return [File.of(file) for file in files]
 
 
 def _require(ok: bool, what: str, value: object, accepted: str) -> None:

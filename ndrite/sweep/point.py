@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,24 +13,30 @@ import numpy as np
 from emulator.chips import parse_chip
 from emulator.compile import compile_network
 from emulator.errors import CompileWarning
-from emulator.network import load_network
+from emulator.network import Network, load_network
 from ndrite.campaign import mean_interval
-from ndrite.labelled import chosen_data_set, test_set
-from ndrite.sweep.plan import Point
+from ndrite.inputs import encode
+from ndrite.labelled import check_classes, chosen_data_set, test_set
+from ndrite.sweep.plan import File, Point
 from ndrite.url import connect
 
 
 def run_point(point: Point, board_url: str) -> dict[str, Any]:
     """Row of the results: the point's axes and what it gave, plain values.
 
-    The first ``samples`` shipped test images calibrate; accuracy is measured on the ``images`` after them.
-    Raises what compiling and the board raise.
+    The first ``samples`` samples calibrate; accuracy is measured on the ``images`` after them. They are the
+    plan's, else the test images of the data set that the network names. Raises SweepError when a file is no
+    longer the plan's, and what compiling and the board raise.
     """
     began = time.monotonic()
-    network = load_network(point.network)
-    x, labels = test_set(
-        chosen_data_set(network.provenance, network.inputs, None, "inputs and labels in the plan")
-    )
+    network = _network(point.network)
+    if point.inputs is None or point.labels is None:
+        name = chosen_data_set(network.provenance, network.inputs, None, "inputs and labels in the plan")
+        x, labels = test_set(name)
+    else:
+        given = encode(point.inputs.array(), network.provenance, network.inputs, what=point.inputs.path)
+        x, labels = given.codes, point.labels.array()
+        check_classes(labels, len(x), network.outputs, point.labels.path)
     chip = parse_chip(point.chip)
     measured = slice(point.samples, point.samples + point.images)
     with warnings.catch_warnings():
@@ -62,6 +70,14 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         "board": board_url,
         "seconds": time.monotonic() - began,
     }
+
+
+def _network(file: File) -> Network:
+    """The network in a file that is read once: what is computed with is what was checked."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / Path(file.path).name
+        copy.write_bytes(file.read())
+        return load_network(copy)
 
 
 def _plain(value: Any) -> Any:

@@ -86,30 +86,40 @@ def _client(scheduler: str | None, workers: int, boards: tuple[str, ...]) -> Ite
     try:
         import dask
         from distributed import Client, Nanny, Scheduler, SpecCluster
+        from distributed.security import Security
     except ImportError:
         raise MissingExtraError("sweeps need dask; install it with: pip install 'ndrite[sweep]'") from None
     if scheduler is not None:
         with Client(scheduler) as client:
             yield client
         return
+    try:
+        # Whoever can speak to a scheduler or worker runs code as its owner: this sweep alone can.
+        security = Security.temporary()
+    except ImportError:
+        raise MissingExtraError(
+            "local sweeps need cryptography; install it with: pip install 'ndrite[sweep]'"
+        ) from None
+    secure = {"security": security, "protocol": "tls://", "host": "127.0.0.1"}
     # A process a worker, one thread each; NumPy's own threads would fight over the cores.
     quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "DASK_LOGGING__DISTRIBUTED": "error"}
-    options: dict[str, Any] = {"nthreads": 1, "env": quiet}
+    options: dict[str, Any] = {"nthreads": 1, "env": quiet, **secure}
     software = workers if any(not resource(url) for url in boards) else 0
     spec: dict[Any, Any] = {i: {"cls": Nanny, "options": options} for i in range(software)}
     for url in boards:
         if resource(url):
             spec[url] = {"cls": Nanny, "options": options | {"resources": resource(url)}}
     quiet_log = {"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": RETRIES}
-    loopback = {"host": "127.0.0.1", "port": 0, "dashboard": False}
+    only_here = {"port": 0, "dashboard": False, **secure}
     with (
         dask.config.set(quiet_log),
         SpecCluster(
-            scheduler={"cls": Scheduler, "options": loopback},
+            scheduler={"cls": Scheduler, "options": only_here},
             workers=spec,
+            security=security,
             silence_logs=40,
             asynchronous=False,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, security=security) as client,
     ):
         yield client

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -41,3 +43,15 @@ def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
     with pytest.raises(GeometryError):
         GoldenBoard(PRESETS["sim"]).program(image)
     GoldenBoard().program(image)
+
+
+def test_scrubbing_is_of_the_image_that_was_programmed_whatever_its_name() -> None:
+    rng = np.random.default_rng(0)
+    image = random_image(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+    other = random_image(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+    assert image.name == other.name
+    with GoldenBoard() as board:
+        board.program(image)
+        assert board.scrub(dataclasses.replace(image, name="renamed")) == []
+        with pytest.raises(NotProgrammedError, match="does not hold"):
+            board.scrub(other)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import pytest
 
 from boards.sim import SimLink
-from boards.sim.build import cached_library
 from boards.sim.link import CYCLES_PER_SECOND
 from emulator.spec import PRESETS
 from host import Board, LinkError, LinkTimeout
-from tests.boards.loopback import loopback_verilog
+from tests.boards.loopback import loopback_library
 
 
 @pytest.fixture
 def link(monkeypatch: pytest.MonkeyPatch) -> SimLink:
-    library = cached_library("loopback", loopback_verilog, what="loopback test component")
+    library = loopback_library()
     monkeypatch.setattr("boards.sim.link.build", lambda geometry, divisor, trace, platform: library)
     return SimLink(PRESETS["tiny"])
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from boards.fpga import commit, find_board, regression, reports
-from boards.fpga.reports import is_current, made_from, netlist
+from boards.fpga.reports import board_netlist, is_current, made_from
 
 BOARD = find_board("ulx3s-25f")
 
@@ -89,8 +89,8 @@ def test_a_report_of_the_same_netlist_stands_whatever_else_changed() -> None:
 
 def test_the_netlist_tells_boards_apart_by_what_shapes_their_rtl() -> None:
     other = BOARD.resized("other", curves=32)
-    assert netlist(BOARD) == netlist(BOARD.resized("another"))
-    assert netlist(other) != netlist(BOARD)
+    assert board_netlist(BOARD) == board_netlist(BOARD.resized("another"))
+    assert board_netlist(other) != board_netlist(BOARD)
 
 
 def test_only_changed_gateware_is_placed_again(

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from boards.sim.build import cached_library
 from boards.sim.serve import serve
 from emulator.spec import PRESETS
 from host.errors import LinkError
 from host.links.uart import UartLink
-from tests.boards.loopback import loopback_verilog
+from tests.boards.loopback import loopback_library
 
 PROGRAM = """
 import sys
@@ -32,7 +31,7 @@ module.serve(PRESETS["tiny"], link=link, announce=lambda path: print(path, flush
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    library = cached_library("loopback", loopback_verilog, what="loopback test component")
+    library = loopback_library()
     link = tmp_path / "port"
     command = [sys.executable, "-c", PROGRAM, str(library), str(link)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -73,12 +72,25 @@ def test_an_interrupt_removes_the_link(served: tuple[subprocess.Popen[str], Path
     process, link = served
     assert os.path.realpath(link).startswith("/dev/")
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
+    process.wait(timeout=10)
     assert not link.is_symlink()
 
 
+def test_an_interrupt_is_heard_where_the_tests_run_in_the_background() -> None:
+    test = f"{Path(__file__).name}::test_an_interrupt_removes_the_link"
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", test]
+    program = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        f"os.execv({sys.executable!r}, {command})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_file_in_the_way_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = cached_library("loopback", loopback_verilog, what="loopback test component")
+    library = loopback_library()
     monkeypatch.setattr("boards.sim.serve.build", lambda geometry, divisor: library)
     path = tmp_path / "precious"
     path.write_text("data")

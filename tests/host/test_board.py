@@ -9,6 +9,7 @@ import pytest
 
 from emulator.golden import Core
 from emulator.spec import PRESETS, ChipImage, GeometryError
+from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
 from host import Board, BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
@@ -87,15 +88,12 @@ def test_programming_again_writes_nothing(image: ChipImage) -> None:
 def test_only_what_differs_is_written(image: ChipImage) -> None:
     board, device = open_board(image)
     board.program(image)
-    bias = image.layers[0].bias + np.int32(1)
-    changed = dataclasses.replace(
-        image, layers=(dataclasses.replace(image.layers[0], bias=bias), image.layers[1])
-    )
+    other = changed(image)
     device.executed.clear()
-    board.program(changed)
+    board.program(other)
     writes = [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
     assert {r.address >> 24 for r in writes} == {0, 3}
-    assert device.get("program_tag") == changed.tag
+    assert device.get("program_tag") == other.tag
 
 
 def test_a_flipped_bit_is_found_and_repaired(image: ChipImage) -> None:
@@ -200,3 +198,55 @@ def test_registers(image: ChipImage) -> None:
         board.write_register("scratch", -1)
     assert BY_NAME["scratch"].access == "rw"
     assert set(board.counters()) >= {"inferences", "inference_cycles", "errors_crc"}
+
+
+@pytest.fixture
+def watched(image: ChipImage, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, Responder, list[int]]:
+    """A programmed board, and the tag at every write to its memories from now on."""
+    board, device = open_board(image)
+    board.program(image)
+    tags: list[int] = []
+
+    class Watched(dict):  # type: ignore[type-arg]
+        def __setitem__(self, key: int, value: int) -> None:
+            if key >> REGION_SHIFT:
+                tags.append(self[BY_NAME["program_tag"].address])
+            super().__setitem__(key, value)
+
+    device.words = Watched(device.words)
+    return board, device, tags
+
+
+def changed(image: ChipImage) -> ChipImage:
+    bias = image.layers[0].bias + np.int32(1)
+    return dataclasses.replace(
+        image, layers=(dataclasses.replace(image.layers[0], bias=bias), image.layers[1])
+    )
+
+
+def test_programming_takes_the_tag_away_first(
+    image: ChipImage, watched: tuple[Board, Responder, list[int]]
+) -> None:
+    board, device, tags = watched
+    board.program(changed(image))
+    assert set(tags) == {0}
+    assert device.get("program_tag") == changed(image).tag
+
+
+def test_scrubbing_takes_the_tag_away_first(
+    image: ChipImage, watched: tuple[Board, Responder, list[int]]
+) -> None:
+    board, device, tags = watched
+    dict.__setitem__(device.words, 0x01000003, device.words[0x01000003] ^ 4)
+    assert [upset.bits for upset in board.scrub(image)] == [1]
+    assert set(tags) == {0}
+    assert device.get("program_tag") == image.tag
+
+
+def test_writing_words_takes_the_tag_away_first(
+    image: ChipImage, watched: tuple[Board, Responder, list[int]]
+) -> None:
+    board, device, tags = watched
+    board.write_words(0x01000000, np.zeros(3, np.int32))
+    assert set(tags) == {0}
+    assert device.get("program_tag") == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from emulator.spec import PRESETS
@@ -109,6 +111,46 @@ def test_endless_garbage_ends_in_a_protocol_error() -> None:
     link.read = lambda timeout_s: b"\x07\x00" * 100  # type: ignore[method-assign]
     with pytest.raises(ProtocolError, match="debris"):
         session.call(read())
+
+
+@pytest.mark.parametrize("byte", [b"\x00", b"\x07", b"\x01\x00"])
+@pytest.mark.parametrize("synced", [False, True])
+def test_a_device_that_dribbles_holds_nobody(byte: bytes, synced: bool) -> None:
+    """A byte now and then, each within the longest silence, is no answer either."""
+    session, link = open_session()
+    session.attempts = 2
+    if synced:
+        session.call(read())
+    reads = 0
+
+    def dribble(timeout_s: float) -> bytes:
+        nonlocal reads
+        reads += 1
+        assert reads < 400, "for ever"
+        time.sleep(timeout_s / 10)
+        return byte
+
+    link.read = dribble  # type: ignore[method-assign]
+    with pytest.raises((LinkTimeout, ProtocolError)):
+        session.call(read())
+
+
+def test_a_slow_answer_is_taken() -> None:
+    session, link = open_session()
+    session.timeout_s = 1.0
+    session.call(write(42))
+    whole = link.read
+    pending = bytearray()
+
+    def slow(timeout_s: float) -> bytes:
+        pending.extend(whole(timeout_s))
+        byte = bytes(pending[:1])
+        del pending[:1]
+        return byte
+
+    link.read = slow  # type: ignore[method-assign]
+    assert int.from_bytes(session.call(read()), "little") == 42
+    assert session.statistics.resyncs == 1
 
 
 def test_a_refusal_is_raised_and_the_session_goes_on() -> None:

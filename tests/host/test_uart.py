@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from host.errors import LinkError
-from host.links import Link
+from host.links import Link, uart
 from host.links.uart import UartLink
 
 
@@ -40,6 +41,26 @@ def test_bytes_both_ways(pty: tuple[int, str]) -> None:
     link.close()
     with pytest.raises(LinkError, match="closed"):
         link.write(b"x")
+
+
+def test_a_port_nobody_reads_does_not_hold_the_host(
+    pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uart, "WRITE_TIMEOUT_S", 0.2)
+    link = UartLink(pty[1])
+    said: list[str] = []
+
+    def write() -> None:
+        try:
+            link.write(bytes(1 << 20))
+        except LinkError as error:
+            said.append(str(error))
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    writer.join(timeout=5)
+    assert said == [f"{pty[1]}: write failed, device gone? (Write timeout)"]
+    link.close()
 
 
 def test_a_busy_port_is_named(pty: tuple[int, str]) -> None:

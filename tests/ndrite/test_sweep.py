@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from emulator.network import Dense, Network
-from ndrite.cli.main import BAD_INPUT, OK, run
+from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.sweep import SweepError, load_plan
 from ndrite.sweep.point import run_point
 from ndrite.sweep.results import VOLATILE
@@ -88,6 +88,62 @@ def test_bad_plans_are_named(folder: Path, change: tuple[str, str], match: str) 
     with pytest.raises(SweepError, match=match) as refused:
         load_plan(folder / "bad.yaml")
     assert "bad.yaml" in str(refused.value)
+
+
+def test_another_version_computes_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {p.key for p in load_plan(folder / "plan.yaml").points}
+    monkeypatch.setattr("ndrite.sweep.plan.version", lambda _: "99")
+    assert not {p.key for p in load_plan(folder / "plan.yaml").points} & before
+
+
+def own_samples(folder: Path) -> None:
+    """A plan with samples of its own: three classes that the network tells apart by one input each."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 400)
+    x = np.zeros((400, 3), np.uint8)
+    x[np.arange(400), labels] = 255
+    weights = np.eye(3, dtype=np.float32)[[1, 2, 0]]  # input k speaks for class k + 1
+    Network(name="own", layers=(Dense(weights, np.zeros(3), None),)).save(folder / "small.npz")
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", (labels + 1) % 3)
+    (folder / "own.yaml").write_text("inputs: x.npy\nlabels: y.npy\n" + PLAN.replace("wan2022", "ideal"))
+
+
+def test_the_plans_own_samples_are_judged_on(folder: Path) -> None:
+    own_samples(folder)
+    point = load_plan(folder / "own.yaml").points[0]
+    assert run_point(point, "golden:")["accuracy"] == 1
+    np.save(folder / "y.npy", (np.load(folder / "y.npy") + 1) % 3)
+    other = load_plan(folder / "own.yaml").points[0]
+    assert other.key != point.key
+    assert run_point(other, "golden:")["accuracy"] == 0
+
+
+@pytest.mark.parametrize("file", ["small.npz", "x.npy", "y.npy"])
+def test_a_file_that_changes_after_the_plan_was_read_is_refused(folder: Path, file: str) -> None:
+    """What is computed with is what the key says."""
+    own_samples(folder)
+    point = load_plan(folder / "own.yaml").points[0]
+    (folder / file).write_bytes((folder / file).read_bytes() + b"more")
+    with pytest.raises(SweepError, match=f"{file} has changed since the plan was read"):
+        run_point(point, "golden:")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (("labels: y.npy", ""), "inputs alone; accepted: inputs and labels, or neither"),
+        (("x.npy", "none.npy"), "inputs is none.npy; accepted: an existing .npy file"),
+        (("y.npy", "x.npy"), "labels is uint8"),
+        (("images: 200", "images: 400"), r"inputs is \(400, 3\); accepted: \(n, ...\), n at least 464"),
+        (("x.npy", "plan.yaml"), "plan.yaml: not a NumPy array"),
+    ],
+)
+def test_bad_samples_of_a_plan_are_named(folder: Path, change: tuple[str, str], match: str) -> None:
+    own_samples(folder)
+    (folder / "bad.yaml").write_text((folder / "own.yaml").read_text().replace(*change))
+    with pytest.raises(SweepError, match=match):
+        load_plan(folder / "bad.yaml")
 
 
 def test_command_equals_the_points_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,6 +234,29 @@ def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers through /proc")
+def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
+    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 100"))
+    program = "from ndrite.cli import main; main()"
+    command = [sys.executable, "-c", program, "sweep", "plan.yaml", "-o", "out", "--workers", "2"]
+    points = folder / "out" / "points"
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while len(list(points.glob("*.parquet"))) < 3:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline, "no result within two minutes"
+            time.sleep(0.02)
+        workers = children(process.pid)
+        # As a terminal does: to all of them at once.
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == INTERRUPTED, said
+    assert said.endswith("ndrite: interrupted\n")
+    assert len(workers) >= 2
+    assert not [worker for worker in workers if Path(f"/proc/{worker}/exe").exists()]
+    assert len(list(points.glob("*.parquet"))) < 300
+
+
 def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = load_plan(folder / "plan.yaml")
     points = folder / "out" / "points"
@@ -191,3 +270,25 @@ def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[s
 def test_a_hardware_board_serves_one_worker_at_a_time() -> None:
     assert resource("golden:") == resource("sim:tiny") == {}
     assert resource("uart:/dev/ttyUSB0") == {"board-uart:/dev/ttyUSB0": 1}
+
+
+def test_nobody_else_can_speak_to_the_local_workers() -> None:
+    """Who can hands them code to run, as the user."""
+    from distributed import Client
+    from distributed.security import Security
+
+    from ndrite.sweep.run import _client
+
+    with _client(None, 2, ("golden:", "uart:/dev/none")) as client:
+        client.wait_for_workers(3)
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        addresses = [client.scheduler.address, *workers, *(w["nanny"] for w in workers.values())]
+        assert len(addresses) == 7
+        assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
+        for address, security in (
+            (client.scheduler.address.replace("tls", "tcp"), None),
+            (client.scheduler.address, Security.temporary()),
+        ):
+            with pytest.raises(OSError, match=r"Timed out|reset|closed|certificate"):
+                Client(address, timeout=2, security=security)
+        assert client.submit(sum, (1, 2)).result() == 3

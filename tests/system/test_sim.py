@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from boards.build_id import build_id
+from boards.recognise import is_of_these_sources
 from boards.sim import SimLink
 from emulator.golden import Core
+from emulator.golden.random_image import random_image, random_inputs
 from emulator.spec import PRESETS, ChipImage
 from host import Board
 from ndrite import connect
@@ -20,7 +23,8 @@ from ndrite.shipped import shipped_image
 def test_identity(tiny: tuple[Board, SimLink]) -> None:
     board, _ = tiny
     assert board.geometry == PRESETS["tiny"]
-    assert board.build_id == build_id(PRESETS["tiny"])
+    assert is_of_these_sources(board.geometry, board.build_id)
+    assert not is_of_these_sources(board.geometry, board.build_id ^ 1)
 
 
 def test_selftest_passes() -> None:
@@ -46,6 +50,19 @@ def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
     np.testing.assert_array_equal(part, result.outputs[7:9])
     assert (other != result.outputs).any(axis=1).all()
     np.testing.assert_array_equal(quiet, Core(image).infer(images[:20], noise=False))
+
+
+def test_an_image_larger_than_the_usual_array() -> None:
+    """784-300-100-10: twice the weights that geometry sim holds, in a board compiled to its size."""
+    wide = dataclasses.replace(PRESETS["sim"], weight_depth=8192)
+    rng = np.random.default_rng(3)
+    image = random_image(wide, rng, sizes=(784, 300, 100, 10), readout="adc", dac_bits=8, noise=True)
+    x = random_inputs(image, rng, 4)
+    with connect("sim:") as board:
+        board.program(image)
+        assert board.geometry is not None
+        assert board.geometry.hardware_fields() == wide.hardware_fields()
+        np.testing.assert_array_equal(board.infer(x, seed=4), Core(image).infer(x, seed=4))
 
 
 def test_efficiency_at_64_lanes() -> None:

@@ -124,6 +124,31 @@ def test_compiled_loops_equal_numpy(readout: str, dac_bits: int, monkeypatch: py
         np.testing.assert_array_equal(compiled.correct, plain.correct)
 
 
+@pytest.mark.parametrize("code_max", [127, 255])
+def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
+    """Cells land beyond the largest code, and beyond 127 in any case."""
+    pytest.importorskip("numba", reason="needs ndrite[fast]")
+    eight = dataclasses.replace(TINY, weight_bits=8)
+    image = random_image(eight, np.random.default_rng(8), layers=2, corner=True)
+    sigma = np.full(256, 20_000, np.uint16)
+    law = Variation(
+        mean=same_cells().mean,
+        sigma=sigma,
+        stuck_low=3000,
+        stuck_high=5000,
+        stuck_code_low=3,
+        stuck_code_high=code_max,
+        code_max=code_max,
+    )
+    image = dataclasses.replace(image, variation=law)
+    chips = fast_model.FastChips(image, 7)
+    for chip in (0, 5):
+        expected = [layer.weights for layer in virtual_chip(image, seed=7, chip=chip).layers]
+        assert max(int(np.abs(weights).max()) for weights in expected) == code_max
+        for got, weights in zip(chips.chip(chip).weights, expected, strict=True):
+            np.testing.assert_array_equal(got, weights)
+
+
 def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
     image = varied(1, layers=2, readout="analog", dac_bits=8)

@@ -64,6 +64,16 @@ def test_an_inference_depends_on_its_index_not_on_its_company() -> None:
         np.testing.assert_array_equal(alone[0], whole[n])
 
 
+def test_every_sample_of_a_long_batch_has_its_own_noise() -> None:
+    """NumPy works on 1,024 at a time."""
+    image = noisy_image()
+    x = np.repeat(random_inputs(image, np.random.default_rng(0), 1), 1030, axis=0)
+    whole = Core(image, fast=False).infer(x, seed=3, first_index=9)
+    tail = Core(image, fast=False).infer(x[:7], seed=3, first_index=9 + 1023)
+    np.testing.assert_array_equal(whole[1023:], tail)
+    assert (whole[1024:] != whole[:6]).any()
+
+
 def test_seeds_and_indices_change_the_noise_and_nothing_else_does() -> None:
     image = noisy_image()
     x = random_inputs(image, np.random.default_rng(0), 5)

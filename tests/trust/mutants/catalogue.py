@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.trust.mutants import control, datapath, golden, host, overlap, pcie, small
+from tests.trust.mutants import boards, control, datapath, golden, host, overlap, pcie, small, spec
 
 MUTANTS = (
     golden.MUTANTS
+    + spec.MUTANTS
+    + boards.MUTANTS
     + host.MUTANTS
     + datapath.MUTANTS
     + control.MUTANTS

@@ -131,4 +131,25 @@ MUTANTS = (
         "both cells of a pair programmed",
         ("tests/emulator/compile",),
     ),
+    Mutant(
+        "emulator/golden/core.py",
+        "np.arange(first_index + start, first_index + start + len(part), dtype=np.int64)",
+        "np.arange(first_index, first_index + len(part), dtype=np.int64)",
+        "the second batch of 1,024 samples has the first one's noise",
+        (GOLDEN,),
+    ),
+    Mutant(
+        "emulator/golden/fast.py",
+        "                variation.code_max,\n            ],",
+        "                255,\n            ],",
+        "compiled loops ignore the largest code",
+        (GOLDEN,),
+    ),
+    Mutant(
+        "boards/golden.py",
+        "self._core.image.tag != image.tag",
+        "self._core.image.name != image.name",
+        "the golden board scrubs by name",
+        ("tests/boards/test_golden.py",),
+    ),
 )

@@ -1,0 +1,128 @@
+"""The user's cache: files that take long to make, by the digest of what they follow from, whole."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from platformdirs import user_cache_path
+
+from emulator.spec.files import whole_file
+
+SUM, LOCK = ".sha256", ".lock"
+WORK = "build-"
+"""Folders of work under way begin with this; the rest of the name is the entry's, as in its lock."""
+
+
+def folder(name: str) -> Path:
+    """A folder of the user's cache ($XDG_CACHE_HOME/ndrite/NAME on Linux), made when absent."""
+    path = user_cache_path("ndrite") / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def digest(data: bytes) -> str:
+    """Name of what follows from ``data``: 32 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def seal(finished: Path, path: Path) -> None:
+    """Move the file ``finished`` to ``path``, on the same file system, with its checksum beside it."""
+    with whole_file(path.with_name(path.name + SUM)) as file:
+        file.write(_sum(finished))
+    # A process killed between the two leaves a checksum of another file, so no file at all.
+    os.replace(finished, path)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether ``path`` is there as it was sealed. A cut library would end the process that loads it."""
+    try:
+        return path.with_name(path.name + SUM).read_bytes() == _sum(path)
+    except OSError:
+        return False
+
+
+def _sum(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest().encode()
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock file, made when absent. Raises BlockingIOError when another holds it and not ``wait``."""
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is(file, path):
+                yield
+                return
+
+
+def _is(file: IO[str], path: Path) -> bool:
+    """Whoever drops an entry drops its lock file too: one that was waited for may be nobody's any more."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def workshop(root: Path, entry: str) -> Iterator[Path]:
+    """An empty folder in ``root`` to make ``entry`` in, whose lock ENTRY.lock the caller holds.
+
+    Beside its destination, so that a rename puts the result there whole. What killed processes left behind
+    of this or another entry is removed.
+    """
+    for left in root.glob(f"{WORK}*"):
+        name = left.name.removeprefix(WORK)
+        with contextlib.suppress(BlockingIOError):
+            if name == entry:
+                shutil.rmtree(left, ignore_errors=True)
+                continue
+            lock = root / f"{name}{LOCK}"
+            with locked(lock, wait=False):
+                shutil.rmtree(left, ignore_errors=True)
+                lock.unlink()
+    work = root / f"{WORK}{entry}"
+    work.mkdir()
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def used(path: Path) -> None:
+    """Mark an entry as recently used."""
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(path)
+
+
+def prune(root: Path, pattern: str, keep: int, newest: Path) -> None:
+    """Drop all but the ``keep`` most recently used entries; never ``newest``, nor one being made."""
+    now = time.time()
+    times: dict[Path, float] = {}
+    for path in root.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):
+            times[path] = path.stat().st_mtime
+            if times[path] > now:
+                # Of a clock that was wrong: from here on it ages as any other.
+                os.utime(path, (now, now))
+                times[path] = now
+    times.pop(newest, None)
+    for old in sorted(times, key=times.__getitem__, reverse=True)[keep - 1 :]:
+        lock = old.with_name(f"{old.name.split('.')[0]}{LOCK}")
+        with contextlib.suppress(BlockingIOError), locked(lock, wait=False):
+            if old.is_dir():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.with_name(old.name + SUM).unlink(missing_ok=True)
+                old.unlink(missing_ok=True)  # a process that has it loaded keeps its copy
+            lock.unlink(missing_ok=True)

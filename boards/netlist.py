@@ -1,0 +1,107 @@
+"""Netlists: what simulated boards, reports and build ids go by, so that a comment changes none of them.
+
+Elaborating a design takes seconds. The digest of its netlist is remembered in the user's cache by the digest
+of the sources, so that only a change of sources elaborates again, and only one of the netlist compiles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from boards.cache import digest, folder, prune, used
+from emulator.spec.files import whole_file
+
+SOURCES = ("hdl", "emulator.spec", "boards")
+"""Packages whose source shapes any netlist."""
+KEEP = 512
+"""Remembered netlists, least recently used dropped first; each is a line."""
+Make = Callable[[int], Any]
+"""Makes the design, an Amaranth component, with a build id."""
+
+
+def netlist(make: Make, *, key: str, platform: object = None) -> str:
+    """SHA-256, hexadecimal, of a design's RTLIL for ``platform`` with build id 0.
+
+    ``key`` names the design and all that ``make`` makes it of, sources left out.
+    """
+    memory = folder("netlists")
+    note = memory / digest(f"{key}\n{platform!r}\n{sources()}".encode())
+    try:
+        known = note.read_text()
+    except (OSError, ValueError):
+        known = ""
+    if re.fullmatch("[0-9a-f]{64}", known):
+        used(note)
+        return known
+    found = hashlib.sha256(renumbered(rtlil(make(0), platform)).encode()).hexdigest()
+    with whole_file(note) as file:
+        file.write(found.encode())
+    prune(memory, "*[0-9a-f]", KEEP, note)
+    return found
+
+
+def build_id(netlist: str) -> int:
+    """The 64-bit build id of a design, part of it: from the digest of all the rest; never 0."""
+    return int(netlist[:16], 16) or 1
+
+
+def rtlil(design: Any, platform: object = None) -> str:
+    """A design as RTLIL text, top module ``top``, without marks of where in the sources it came from."""
+    _own_yosys()
+    from amaranth.back import rtlil
+
+    text: str = rtlil.convert(design, platform=platform, name="top", emit_src=False)
+    return text
+
+
+def verilog(design: Any, platform: object = None, *, name: str = "top") -> str:
+    """A design as Verilog text without such marks."""
+    _own_yosys()
+    from amaranth.back import verilog
+
+    text: str = verilog.convert(
+        design, platform=platform, name=name, emit_src=False, strip_internal_attrs=True
+    )
+    return text
+
+
+@cache
+def sources() -> str:
+    """Digest over the sources of ``SOURCES`` and the version of Amaranth; line endings do not count."""
+    found = hashlib.sha256(importlib.metadata.version("amaranth").encode())
+    for package in SOURCES:
+        root = _folder(package)
+        for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
+            content = path.read_bytes().replace(b"\r\n", b"\n")
+            found.update(f"{package}/{path.relative_to(root).as_posix()} {len(content)}\n".encode())
+            found.update(content)
+    return found.hexdigest()
+
+
+def renumbered(text: str) -> str:
+    """Amaranth numbers some names in the order in which anything at all was made, used or not."""
+    numbers: dict[str, int] = {}
+
+    def renumber(name: re.Match[str]) -> str:
+        return "\\port$" + str(numbers.setdefault(name[0], len(numbers)))
+
+    return re.sub(r"\\port\$\d+", renumber, text)
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(f"package {package} is missing: reinstall ndrite")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _own_yosys() -> None:
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"

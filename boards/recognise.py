@@ -1,0 +1,38 @@
+"""Whether a device was made of the sources as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from boards.fpga.board import Board
+from boards.fpga.registry import BOARDS
+from boards.fpga.reports import board_netlist
+from boards.netlist import build_id
+from boards.sim.build import simulated_id
+from boards.sim.link import Design
+from boards.sim.pcie import card_id
+from emulator.spec import Geometry
+
+
+def is_of_these_sources(geometry: Geometry, identity: int) -> bool:
+    """Whether build id ``identity`` is that of a board, simulated or not, which reports ``geometry``.
+
+    Seconds for every such design the first time after a change of the sources.
+    """
+    return any(made() == identity for made in _designs(geometry))
+
+
+def _designs(geometry: Geometry) -> Iterator[Callable[[], int]]:
+    yield partial(simulated_id, geometry)
+    for board in BOARDS.values():
+        if board.geometry.hardware_fields() == geometry.hardware_fields():
+            yield partial(_board_id, board)
+    if geometry.redraw == 0 and geometry.slices == 1:
+        for design in (Design(compact=True), Design(compact=True, small=True)):
+            yield partial(simulated_id, geometry, platform=design)
+    yield partial(card_id, geometry)
+
+
+def _board_id(board: Board) -> int:
+    return build_id(board_netlist(board))

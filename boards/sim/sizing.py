@@ -1,0 +1,49 @@
+"""How large a simulated array must be for an image: the usual one where that will do."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from emulator.spec import PRESETS, ChipImage, Geometry
+from emulator.spec.errors import GeometryError
+from emulator.spec.memory_map import check_fits, column_words, weight_words
+
+USUAL = PRESETS["sim"]
+
+
+def sized(image: ChipImage, base: Geometry = USUAL) -> Geometry:
+    """``base``, with the tile rows of ``image`` and every memory as large as the image needs.
+
+    Sizes are powers of two, so that images of about the same size share a compiled board.
+
+    Raises
+    ------
+    GeometryError
+        When no geometry can hold the image, larger than any memory may be.
+    """
+    several = len(image.layers) > 1
+    needs = {
+        "weight_depth": weight_words(image, base),
+        "max_inputs": max(layer.inputs for layer in image.layers),
+        "max_outputs": image.outputs,
+        "columns": column_words(image, base),
+        "layers": len(image.layers),
+        "curves": image.curve_base.shape[0] if several else 1,
+        "segments": image.curve_base.shape[1] if several else 1,
+    }
+    fields = {name: max(getattr(base, name), _power_of_two(need)) for name, need in needs.items()}
+    longest = max(fields["max_inputs"], 4 * fields["max_outputs"])
+    fields |= {"packet_bytes": max(base.packet_bytes, longest), "rows": image.rows}
+    fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
+    if all(getattr(base, name) == value for name, value in fields.items()):
+        return base
+    try:
+        geometry = dataclasses.replace(base, name=f"sim-{fields['weight_depth']}", **fields)
+    except GeometryError as error:
+        raise GeometryError(f"image {image.name!r} is too large to be simulated: {error}") from None
+    check_fits(image, geometry)
+    return geometry
+
+
+def _power_of_two(least: int) -> int:
+    return 1 << (least - 1).bit_length()

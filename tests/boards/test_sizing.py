@@ -1,0 +1,114 @@
+"""Simulated boards as large as their images: which geometry is taken, and when a board grows."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from boards.sim import SizedBoard
+from boards.sim.sizing import USUAL, sized
+from emulator.golden import Core
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import ChipImage, Geometry, GeometryError
+from emulator.spec.memory_map import check_fits
+from host import BoardApi, LinkError
+from ndrite.shipped import shipped_image
+from tests.host.responder import Responder, ResponderLink
+
+BEYOND = dataclasses.replace(
+    USUAL, weight_depth=65536, max_inputs=4096, max_outputs=1024, columns=16384, packet_bytes=4096
+)
+
+
+def image_of(*sizes: int, geometry: Geometry = BEYOND) -> ChipImage:
+    rng = np.random.default_rng(sizes)
+    return random_image(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
+
+
+def test_what_fits_the_usual_array_gets_it() -> None:
+    assert sized(shipped_image()) is USUAL
+    assert sized(image_of(1024, 128, geometry=USUAL)) is USUAL
+
+
+@pytest.mark.parametrize(
+    ("sizes", "larger"),
+    [
+        ((784, 300, 100, 10), {"weight_depth": 8192, "columns": 512}),
+        ((784, 256, 128, 10), {"weight_depth": 4096}),
+        ((1025, 10), {"max_inputs": 2048, "packet_bytes": 2048}),
+        ((10, 300), {"max_outputs": 512, "columns": 512, "packet_bytes": 2048}),
+        ((10, 400, 200, 10), {"weight_depth": 2048, "columns": 1024}),
+        ((20,) * 10, {"layers": 16}),
+    ],
+    ids=str,
+)
+def test_every_memory_grows_to_the_next_power_of_two(sizes: tuple[int, ...], larger: dict[str, int]) -> None:
+    geometry = sized(image_of(*sizes))
+    check_fits(image_of(*sizes), geometry)
+    assert geometry.hardware_fields() == dataclasses.replace(USUAL, **larger).hardware_fields()
+
+
+def test_other_tiles_and_tables_are_other_geometries() -> None:
+    wide = dataclasses.replace(BEYOND, rows=64, segments=128, curves=1)
+    geometry = sized(image_of(100, 20, 5, geometry=wide))
+    assert (geometry.rows, geometry.segments, geometry.curves) == (64, 128, USUAL.curves)
+
+
+def test_what_no_memory_can_hold_is_refused() -> None:
+    layer = image_of(4096, 64).layers[0]
+    wide = dataclasses.replace(layer, weights=np.ones((4097, 64), np.int16))
+    with pytest.raises(GeometryError, match=r"'random' is too large to be simulated: .* max_inputs is 8192"):
+        sized(dataclasses.replace(image_of(4096, 64), layers=(wide,)))
+
+
+@pytest.fixture
+def devices() -> list[tuple[Responder, ResponderLink]]:
+    """Every device that was powered on, and its link."""
+    return []
+
+
+@pytest.fixture
+def board(devices: list[tuple[Responder, ResponderLink]]) -> SizedBoard:
+    def power_on(geometry: Geometry) -> ResponderLink:
+        device = Responder(geometry)
+        devices.append((device, ResponderLink(device)))
+        return devices[-1][1]
+
+    return SizedBoard.of_links(power_on)
+
+
+def test_a_board_grows_and_never_shrinks(
+    board: SizedBoard, devices: list[tuple[Responder, ResponderLink]]
+) -> None:
+    assert isinstance(board, BoardApi)
+    assert board.geometry == USUAL
+    small, large = image_of(20, 3), image_of(30, 300)
+    x = {i.inputs: random_inputs(i, np.random.default_rng(0), 3) for i in (small, large)}
+    for image in (small, large, small):
+        board.program(image)
+        devices[-1][0].image = image
+        np.testing.assert_array_equal(board.infer(x[image.inputs]), Core(image).infer(x[image.inputs]))
+    assert [device.get("geometry_max_outputs") for device, _ in devices] == [256, 512]
+    assert [link.closed for _, link in devices] == [True, False]
+    board.close()
+    assert devices[-1][1].closed
+
+
+def test_a_larger_board_that_cannot_be_built_leaves_the_old_one(
+    devices: list[tuple[Responder, ResponderLink]],
+) -> None:
+    def power_on(geometry: Geometry) -> ResponderLink:
+        if devices:
+            raise LinkError("no compiler")
+        device = Responder(geometry)
+        devices.append((device, ResponderLink(device)))
+        return devices[-1][1]
+
+    board = SizedBoard.of_links(power_on)
+    board.program(image_of(20, 3))
+    with pytest.raises(LinkError, match="no compiler"):
+        board.program(image_of(30, 300))
+    assert not devices[0][1].closed
+    assert board.geometry == USUAL

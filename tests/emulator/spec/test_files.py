@@ -1,0 +1,165 @@
+"""Files written whole or not at all: what is kept of what was there, and what is never replaced."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from emulator.spec.files import check_destination, whole_file
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o002])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def write(path: Path, data: bytes = b"new") -> None:
+    with whole_file(path) as file:
+        file.write(data)
+
+
+def half(path: Path, error: type[BaseException]) -> None:
+    with whole_file(path) as file:
+        file.write(b"half")
+        raise error
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_reader_sees_the_old_or_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    with whole_file(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_nothing_is_left_of_what_failed(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    with pytest.raises(error):
+        half(path, error)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_new_file_has_the_users_mode(tmp_path: Path, umask: int) -> None:
+    write(tmp_path / "x")
+    assert mode(tmp_path / "x") == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("kept", [0o600, 0o664, 0o755])
+def test_a_file_keeps_its_mode(tmp_path: Path, kept: int, umask: int) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    path.chmod(kept)
+    write(path)
+    assert (path.read_bytes(), mode(path)) == (b"new", kept)
+
+
+def test_while_it_is_written_nobody_else_reads_what_was_private(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    with whole_file(path):
+        assert [mode(other) & 0o077 for other in tmp_path.iterdir()] == [0, 0]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_a_link(tmp_path: Path, there: bool) -> None:
+    target, link = tmp_path / "folder" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    if there:
+        target.write_bytes(b"old")
+    link.symlink_to(Path("folder") / "target")
+    write(link)
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert os.listdir(target.parent) == ["target"]
+
+
+def test_a_pipe_is_written_through(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()), daemon=True)
+    reader.start()
+    with whole_file(path) as file:
+        file.write(b"....")
+        file.seek(0)
+        file.write(b"new")
+    reader.join(timeout=10)
+    assert got == [b"new."]
+    assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+def test_a_pipe_gets_nothing_of_what_failed(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(RuntimeError):
+        half(path, RuntimeError)
+    assert os.read(reader, 10) == b""
+    os.close(reader)
+
+
+def test_a_device_is_written_through(tmp_path: Path) -> None:
+    master, slave = os.openpty()
+    link = tmp_path / "terminal"
+    link.symlink_to(os.ttyname(slave))
+    write(link)
+    assert os.read(master, 10) == b"new"
+    assert link.is_symlink()
+    os.close(master)
+    os.close(slave)
+
+
+def test_the_users_file_is_named(tmp_path: Path) -> None:
+    for path, code in ((tmp_path / "no" / "x", errno.ENOENT), (tmp_path, errno.EISDIR)):
+        for refused in (write, check_destination):
+            with pytest.raises(OSError, match=os.strerror(code)) as error:
+                refused(path)
+            assert (error.value.errno, error.value.filename) == (code, str(path))
+
+
+def test_a_full_disk_names_the_users_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)) as error, whole_file(tmp_path / "x"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert error.value.filename == str(tmp_path / "x")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_what_may_not_be_written_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    path.chmod(0o444)
+    for refused in (write, check_destination):
+        with pytest.raises(PermissionError) as error:
+            refused(path)
+        assert error.value.filename == str(path)
+    assert path.read_bytes() == b"old"
+
+
+def test_a_destination_is_checked_without_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    check_destination(path)
+    path.write_bytes(b"old")
+    check_destination(path)
+    check_destination(Path("/dev/null"))
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["x"]

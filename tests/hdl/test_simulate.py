@@ -1,0 +1,112 @@
+"""The cache of compiled benches: what is compiled, what is not, and that workers do not do it twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boards import netlist
+from hdl.link.uart import UartReceiver
+from tests.hdl import simulate as module
+from tests.hdl.simulate import TOP, Opaque, Ports, compiled
+
+Builds = list[str]
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Builds:
+    """Texts that were compiled, in an own cache; the compiler is a stand-in that takes its time."""
+    done: Builds = []
+
+    def build(self: Ports, *, sources: list[Path], build_dir: Path, **_: Any) -> None:
+        time.sleep(0.2)
+        done.append(sources[0].read_text())
+        (build_dir / TOP).write_text("a program")
+
+    monkeypatch.setattr(Ports, "build", build)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return done
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "top.v"
+    path.write_text("module top; endmodule")
+    return path
+
+
+def test_the_same_verilog_is_compiled_once(builds: Builds, source: Path) -> None:
+    assert compiled(Ports(), [source]).read_text() == "a program"
+    assert compiled(Ports(), [source]) == compiled(Ports(), [source])
+    assert len(builds) == 1
+
+
+def test_other_verilog_flags_or_compilers_are_another_program(
+    builds: Builds, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled(Ports(), [source])
+    compiled(Opaque(), [source])
+    source.write_text("module top; wire a; endmodule")
+    compiled(Ports(), [source])
+    monkeypatch.setattr(module, "BUILD_ARGS", [*module.BUILD_ARGS, "-O0"])
+    compiled(Ports(), [source])
+    monkeypatch.setattr(module, "compiler_version", lambda _: "another")
+    compiled(Ports(), [source])
+    monkeypatch.setattr(module, "tool_versions", lambda: "others")
+    compiled(Ports(), [source])
+    assert len(builds) == 6
+
+
+def test_a_cut_program_is_compiled_again(builds: Builds, source: Path) -> None:
+    compiled(Ports(), [source]).write_text("")
+    assert compiled(Ports(), [source]).read_text() == "a program"
+    assert len(builds) == 2
+
+
+def test_of_several_workers_one_compiles(builds: Builds, source: Path) -> None:
+    workers = [threading.Thread(target=compiled, args=(Ports(), [source])) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(builds) == 1
+
+
+def test_the_netlist_of_a_bench_is_free_of_places_and_numbers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    texts = []
+
+    def run(sources: list[Path], *_: object, **__: object) -> None:
+        texts.append(sources[0].read_text())
+
+    monkeypatch.setattr(module, "run_bench", run)
+    monkeypatch.setattr(module, "rtlil", lambda *_: r"connect \port$5361$0 \port$17")
+    module.simulate(UartReceiver(4), "bench", tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "run_bench", run)
+    module.simulate(UartReceiver(4), "bench", tmp_path)
+    assert texts[0] == r"connect \port$0$0 \port$1"
+    assert "src" not in texts[1]
+    assert "module \\top" in texts[1]
+
+
+def test_a_netlist_is_compiled_as_verilog(builds: Builds, tmp_path: Path) -> None:
+    source = tmp_path / "top.il"
+    source.write_text(netlist.rtlil(UartReceiver(4)))
+    compiled(Ports(), [source])
+    compiled(Ports(), [source])
+    assert [text.count("\nmodule top(") for text in builds] == [1]
+
+
+def test_only_the_latest_are_kept(builds: Builds, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEEP", 2)
+    programs = []
+    for i in range(3):
+        source.write_text(f"module top{i}; endmodule")
+        programs.append(compiled(Ports(), [source]))
+    assert [program.exists() for program in programs] == [False, True, True]

@@ -1,0 +1,123 @@
+"""Campaigns as the driver runs them: pieces, waiting, and what is checked before and after."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.spec import PRESETS, ChipImage
+from emulator.spec.memory_map import address
+from emulator.spec.packets import Opcode, Status
+from emulator.spec.registers import BY_NAME
+from emulator.spec.variation import same_cells
+from host import Board, NotProgrammedError, VerifyError
+from host.campaign import ABORT, IDLE_POLLS, RUN
+from host.packets import Request
+from tests.host.responder import Responder, ResponderLink
+
+CONTROL = BY_NAME["campaign_control"].address
+STATUS = BY_NAME["campaign_busy"].address
+
+
+class Campaigner(Responder):
+    """A device whose campaigns vote for class 0 and count, for each chip, its own number as correct.
+
+    ``looks``: how often it is found at work before it is done, an inference further each time.
+    """
+
+    def __init__(self, image: ChipImage, looks: int = 0) -> None:
+        super().__init__(PRESETS["tiny"], image)
+        self.looks = looks
+        self.pieces: list[tuple[int, int, int, int]] = []
+        self.after = lambda: None
+
+    def _execute(self, r: Request) -> tuple[Status, bytes]:
+        if r.opcode == Opcode.READ and r.address == STATUS and self.get("campaign_busy"):
+            self.looks -= 1
+            self.set("inferences", self.get("inferences") + 1)
+            if self.looks < 0:
+                self.set("campaign_busy", 0)
+                self.set("campaign_chips_done", self.get("campaign_chips"))
+        status = super()._execute(r)
+        if r.opcode == Opcode.WRITE and r.address == CONTROL:
+            self._control(int.from_bytes(r.payload, "little"))
+        return status
+
+    def _control(self, order: int) -> None:
+        if order == ABORT:
+            self.set("campaign_busy", 0)
+            return
+        assert order == RUN
+        names = ("campaign_first_chip", "campaign_chips", "campaign_images", "campaign_first_index")
+        first, chips, images, index = (self.get(name) for name in names)
+        self.pieces.append((first, chips, images, index))
+        assert self.image is not None
+        for i in range(images):
+            for j in range(self.image.outputs):
+                votes = chips * self.get("campaign_draws") if j == 0 else 0
+                self.words[address("votes", i * self.image.outputs + j)] = votes
+        for i in range(chips):
+            self.words[address("correct", i)] = first + i
+        self.set("campaign_busy", 1)
+        self.set("campaign_chips_done", 0)
+        self.after()
+
+
+@pytest.fixture(scope="session")
+def varied(image: ChipImage) -> ChipImage:
+    """The small image compiled for virtual chips."""
+    return dataclasses.replace(image, variation=same_cells())
+
+
+def opened(varied: ChipImage, looks: int = 0) -> tuple[Board, Campaigner]:
+    device = Campaigner(varied, looks)
+    board = Board(ResponderLink(device), timeout_s=0.01)
+    board.program(varied)
+    return board, device
+
+
+def inputs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros((count, 20), np.uint8), np.zeros(count, np.int64)
+
+
+def test_every_piece_begins_where_the_one_before_ended(varied: ChipImage) -> None:
+    board, device = opened(varied)
+    # The tiny geometry's buffer holds 32 labels; a command runs 256 chips.
+    result = board.campaign(*inputs(40), chips=300, first_chip=7, first_image=5)
+    assert device.pieces == [(7, 256, 32, 5), (263, 44, 32, 5), (7, 256, 8, 37), (263, 44, 8, 37)]
+    np.testing.assert_array_equal(result.correct, 2 * np.arange(7, 307))
+    np.testing.assert_array_equal(result.votes, [[300, 0, 0]] * 40)
+
+
+def test_a_campaign_that_goes_on_is_waited_for(varied: ChipImage) -> None:
+    board, _ = opened(varied, looks=2 * IDLE_POLLS)
+    board.campaign(*inputs(3), chips=2)
+
+
+def test_an_image_lost_during_a_campaign_is_noticed(varied: ChipImage) -> None:
+    board, device = opened(varied)
+    device.after = lambda: device.set("program_tag", 0)
+    with pytest.raises(NotProgrammedError, match="no longer holds"):
+        board.campaign(*inputs(3), chips=2)
+
+
+def test_votes_that_are_missing_are_noticed(varied: ChipImage) -> None:
+    board, device = opened(varied)
+    device.after = lambda: device.words.__setitem__(address("votes"), 1)
+    with pytest.raises(VerifyError, match="the device counted"):
+        board.campaign(*inputs(3), chips=2)
+
+
+@pytest.mark.parametrize("work", ["scrub", "program"])
+def test_a_campaign_left_running_is_stopped_first(varied: ChipImage, work: str) -> None:
+    board, device = opened(varied)
+    device.set("campaign_busy", 1)
+    device.looks = 10
+    device.executed.clear()
+    getattr(board, work)(varied)
+    orders = [r for r in device.executed if r.address == CONTROL and r.opcode == Opcode.WRITE]
+    assert [int.from_bytes(r.payload, "little") for r in orders] == [ABORT]
+    checks = [i for i, r in enumerate(device.executed) if r.opcode == Opcode.CHECK]
+    assert device.executed.index(orders[0]) < min(checks)

@@ -1,0 +1,105 @@
+"""The contract of gateware and host: files, bounds, memory map, schedule."""
+
+from __future__ import annotations
+
+from tests.trust.mutants.mutant import Mutant
+
+BOUNDS = ("tests/emulator/spec/test_bounds.py",)
+FILES = ("tests/emulator/spec/test_files.py",)
+
+MUTANTS = (
+    Mutant(
+        "emulator/spec/files.py",
+        "    except BaseException:\n        partial.unlink(missing_ok=True)\n",
+        "    except BaseException:\n",
+        "half of a file is left behind",
+        FILES,
+    ),
+    Mutant(
+        "emulator/spec/files.py", "0o666 if there is None else 0o600", "0o600", "a new file is private", FILES
+    ),
+    Mutant(
+        "emulator/spec/files.py",
+        "os.chmod(partial, stat.S_IMODE(there.st_mode))",
+        "pass",
+        "a file loses its mode",
+        FILES,
+    ),
+    Mutant(
+        "emulator/spec/files.py",
+        "target = Path(os.path.realpath(path))",
+        "target = path",
+        "a link is replaced",
+        FILES,
+    ),
+    Mutant(
+        "emulator/spec/files.py",
+        "        yield buffer\n",
+        "        with contextlib.suppress(RuntimeError):\n            yield buffer\n",
+        "a pipe gets half of what failed",
+        FILES,
+    ),
+    Mutant(
+        "emulator/spec/files.py",
+        "if error.errno in FULL and error.filename is None:",
+        "if False:",
+        "a full disk names no file",
+        FILES,
+    ),
+    Mutant(
+        "emulator/spec/image.py",
+        "noise = (SIGMA_MAX << 3) * weight_of_slices if layer.sigma_out or layer.var_cell else 0",
+        "noise = 0",
+        "an analog column's bound leaves its noise out",
+        BOUNDS,
+    ),
+    Mutant(
+        "emulator/spec/image.py",
+        "layer.inputs <= ROW_MAX,",
+        "layer.inputs <= 2 * ROW_MAX,",
+        "virtual chips with more rows than their samples have numbers",
+        BOUNDS,
+    ),
+    Mutant(
+        "emulator/spec/image.py",
+        "curve.size > 0 and ",
+        "curve.size == 0 or ",
+        "curves may be empty",
+        BOUNDS,
+    ),
+    Mutant(
+        "emulator/spec/memory_map.py",
+        "return -(-layer.outputs // geometry.readouts) * geometry.readouts",
+        "return layer.outputs",
+        "columns counted without alignment",
+        (*BOUNDS, "tests/emulator/spec/test_memory_map.py"),
+    ),
+    Mutant(
+        "emulator/spec/memory_map.py",
+        "return sum(_column_span(la, geometry) for la in image.layers)",
+        "return sum(la.outputs for la in image.layers)",
+        "an image fits by its columns without alignment",
+        BOUNDS,
+    ),
+    Mutant(
+        "emulator/spec/archive.py",
+        " or min(shape, default=1) < 1:",
+        ":",
+        "arrays may be empty",
+        BOUNDS,
+    ),
+    Mutant(
+        "emulator/spec/campaign.py",
+        "1 <= chips <= CHIPS_MAX - first_chip,",
+        "1 <= chips <= CHIPS_MAX,",
+        "a campaign goes past the last chip",
+        BOUNDS,
+    ),
+    Mutant(
+        "emulator/spec/schedule.py",
+        "max(WATCHDOG_CYCLES_MIN, 8 * inference, 4 * redraw)",
+        "max(WATCHDOG_CYCLES_MIN, inference, redraw)",
+        "the watchdog barks at the longest work",
+        BOUNDS,
+    ),
+)
