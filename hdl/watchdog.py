@@ -44,7 +44,7 @@ class Watchdog(wiring.Component):
             under_way.eq(under_way + self.started - self.done),
             watched.eq((under_way != 0) | self.campaign_busy),
             self.hung.eq(watched & expired & ~self.done & ~self.reset & ~self.hung),
-            self.reset.eq(resetting != 0),
+            self.reset.eq(self.hung | (resetting != 0)),
         ]
         with m.If(~watched | self.done | self.hung):
             m.d.sync += left.eq(self.cycles)

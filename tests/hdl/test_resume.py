@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.sim import Simulator
 
-from boards.sim import SimLink
 from emulator.golden import Core
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import PRESETS, ChipImage
-from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
+from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.schedule import watchdog_cycles
-from host import Board
-from host.memory import write_commands
-from host.packets import DELIMITER, Request, decode_response, encode_request
+from hdl.machine import Machine
+from hdl.watchdog import RESET_CYCLES
+from tests.hdl.wire import Wire
 
 # A vector takes longer to load than the core is held in reset.
 LONG = dataclasses.replace(PRESETS["tiny"], max_inputs=512, packet_bytes=512, redraw=0)
@@ -30,51 +29,25 @@ ANSWER, ARRIVAL = 90, 580
 beginning of its load."""
 
 
-class Wire:
-    """Requests as the link's bytes, each at the clock cycle that a test wants."""
+def works(wire: Wire) -> None:
+    wire.program(IMAGE)
+    for first, count in ((0, 1), (3, 5), (9, 2)):
+        got = wire.board.infer(X[:count], seed=4, first_index=first)
+        wanted = Core(IMAGE).infer(X[:count], seed=4, first_index=first)
+        np.testing.assert_array_equal(got, wanted)
 
-    def __init__(self, overlap: bool) -> None:
-        self.geometry = dataclasses.replace(LONG, overlap=overlap)
-        self.link = SimLink(self.geometry)
-        self.board = Board(self.link, timeout_s=3 * WAIT / 1e6)
-        self.sequence = 0
 
-    def program(self, image: ChipImage, *, hangs: bool) -> None:
-        """``image``, with or without the mark by which the sequencer knows its last layer."""
-        self.board.program(image)
-        if hangs:
-            word, low, _ = DESCRIPTOR["last"]
-            where = address("layers", (len(image.layers) - 1) * DESCRIPTOR_WORDS + word)
-            upset = self.board.read_words(where, 1) & ~np.int32(1 << low)
-            self.board.session.run(write_commands(Section("upset", where, upset), LONG.packet_bytes))
-        self.sequence = self.board.session._next
+def infer(wire: Wire, n: int) -> None:
+    wire.send(Opcode.INFER, 0, X[n].tobytes())
 
-    def infer(self, codes: np.ndarray[Any, Any], index: int = 0) -> None:
-        self.link.write(encode_request(Request(self.sequence, Opcode.INFER, index, codes.tobytes())))
-        self.sequence = (self.sequence + 1) % (1 << 16)
 
-    def run(self, cycles: int) -> None:
-        """So many clock cycles, whatever is answered in them."""
-        end = self.link.model.cycles + cycles
-        while (left := end - self.link.model.cycles) > 0:
-            self.link.model.run(left)
-
-    def answers(self) -> list[int]:
-        """Statuses of what has been answered."""
-        return [decode_response(frame).status for frame in self.link.model.take().split(DELIMITER)[:-1]]
-
-    def works(self) -> None:
-        self.board.session._synced = False  # it was not asked for what was answered
-        self.board.program(IMAGE)
-        for first, count in ((0, 1), (3, 5), (9, 2)):
-            got = self.board.infer(X[:count], seed=4, first_index=first)
-            wanted = Core(IMAGE).infer(X[:count], seed=4, first_index=first)
-            np.testing.assert_array_equal(got, wanted)
+def statuses(wire: Wire) -> list[int]:
+    return [answer.status for answer in wire.answers()]
 
 
 @pytest.fixture(params=[False, True], ids=["in-order", "overlap"], scope="module")
 def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
-    wire = Wire(request.param)
+    wire = Wire(dataclasses.replace(LONG, overlap=request.param))
     yield wire
     wire.board.close()
 
@@ -84,9 +57,9 @@ def hung(wire: Wire) -> int:
     """Cycles, about, from a request's first byte until the watchdog speaks."""
     wire.program(IMAGE, hangs=True)
     begun = wire.link.model.cycles
-    wire.infer(X[0])
+    infer(wire, 0)
     assert wire.link.model.run(WAIT + 10_000)
-    assert wire.answers() == [Status.HUNG]
+    assert statuses(wire) == [Status.HUNG]
     return wire.link.model.cycles - begun - ANSWER
 
 
@@ -94,20 +67,43 @@ def hung(wire: Wire) -> int:
 def test_any_number_of_inferences_may_be_under_way_when_it_hangs(wire: Wire, under_way: int) -> None:
     wire.program(IMAGE, hangs=True)
     for n in range(under_way):
-        wire.infer(X[n])
+        infer(wire, n)
     wire.run(WAIT + 10_000)
     lost = min(under_way, wire.geometry.banks)
-    assert wire.answers() == [Status.HUNG] * lost + [Status.NOT_PROGRAMMED] * (under_way - lost)
-    wire.works()
+    assert statuses(wire) == [Status.HUNG] * lost + [Status.NOT_PROGRAMMED] * (under_way - lost)
+    works(wire)
 
 
 @pytest.mark.parametrize("before", [50, 350])
 def test_an_inference_that_is_being_loaded_when_it_hangs(wire: Wire, hung: int, before: int) -> None:
     """Its load begins ``before`` cycles ahead of the reset and goes on behind it: it is lost, as a whole."""
     wire.program(IMAGE, hangs=True)
-    wire.infer(X[0])
+    infer(wire, 0)
     wire.run(hung - before - ARRIVAL)
-    wire.infer(X[1])
+    infer(wire, 1)
     wire.run(4000)
-    assert wire.answers() == [Status.HUNG] * 2
-    wire.works()
+    assert statuses(wire) == [Status.HUNG] * 2
+    works(wire)
+
+
+def test_hang_is_said_until_the_reset_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then a link starts nothing; what is started all the same is not waited for."""
+    monkeypatch.setattr("hdl.watchdog.watchdog_cycles", lambda geometry: 300)
+    machine = Machine(dataclasses.replace(PRESETS["tiny"], redraw=0, noise=False))
+    hung: list[int] = []
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(machine.master.start.valid, 1)
+        await ctx.tick()
+        ctx.set(machine.master.start.valid, 0)
+        for cycle in range(1200):
+            if ctx.get(machine.master.hung):
+                hung.append(cycle)
+            ctx.set(machine.master.start.valid, bool(hung) and cycle == hung[0] + RESET_CYCLES // 2)
+            await ctx.tick()
+
+    simulator = Simulator(machine)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert hung == list(range(hung[0], hung[0] + RESET_CYCLES + 2))

@@ -1,0 +1,77 @@
+"""A bench that compares nothing must not pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core, Trace
+from emulator.golden.random_image import random_image, random_inputs
+from emulator.spec import PRESETS
+from tests.hdl.compared import SHOWN, Compared
+
+IMAGE = random_image(
+    PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 5, 3), readout="adc", dac_bits=4, noise=True
+)
+IMAGES = 2
+# Of 20 rows in tiles of 16 two tiles, of 5 rows one; two slices of each.
+COUNTS = {
+    "array": 2 * 26,
+    "noise": 2 * 26,
+    "sigma": 2 * 6,
+    "readout": 2 * 26,
+    "neuron": 2 * 5,
+    "preneuron": 2 * 3,
+}
+
+
+def traced() -> Trace:
+    trace = Trace()
+    Core(IMAGE).infer(random_inputs(IMAGE, np.random.default_rng(2), IMAGES), seed=1, trace=trace)
+    return trace
+
+
+def feed(compared: Compared, values: Trace, leave_out: str = "") -> None:
+    """All that a core with these values would show, but for a block."""
+    for (block, *key), rows in values.values.items():
+        if block in SHOWN and block != leave_out and (block != "preneuron" or key[0] == 1):
+            for image, row in enumerate(rows):
+                for column, value in enumerate(row):
+                    compared.check(block, tuple(key), image, column, int(value))
+
+
+def test_everything_is_compared_once() -> None:
+    trace = traced()
+    compared = Compared(trace, 2)
+    feed(compared, trace)
+    compared.complete()
+    assert compared.counts == COUNTS
+    with pytest.raises(AssertionError, match="seen twice"):
+        compared.check("array", (0, 0, 0), 0, 0, int(trace.values["array", 0, 0, 0][0, 0]))
+
+
+@pytest.mark.parametrize("block", SHOWN)
+def test_missing_key_of_the_trace_is_a_failure(block: str) -> None:
+    trace, whole = traced(), traced()
+    trace.values = {key: value for key, value in trace.values.items() if key[0] != block}
+    with pytest.raises(AssertionError, match=f"block {block}, .*: the trace has no such values"):
+        feed(Compared(trace, 2), whole)
+
+
+@pytest.mark.parametrize("block", SHOWN)
+def test_block_that_is_never_seen_is_a_failure(block: str) -> None:
+    trace = traced()
+    compared = Compared(trace, 2)
+    feed(compared, trace, leave_out=block)
+    with pytest.raises(AssertionError, match=f"never compared: .*'{block}'"):
+        compared.complete()
+
+
+@pytest.mark.parametrize("block", SHOWN)
+def test_other_value_is_a_failure(block: str) -> None:
+    trace, other = traced(), traced()
+    for key in other.values:
+        if key[0] == block:
+            other.values[key] = other.values[key] + 1
+    with pytest.raises(AssertionError, match=f"block {block}, .*expected"):
+        feed(Compared(trace, 2), other)

@@ -1,0 +1,50 @@
+"""A simulated board's byte stream as tests use it that go by the clock."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from boards.sim import SimLink
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
+from emulator.spec.schedule import watchdog_cycles
+from host import Board
+from host.memory import write_commands
+from host.packets import DELIMITER, Request, Response, decode_response, encode_request
+
+
+class Wire:
+    """Requests to a board of ``geometry``, each at the clock cycle that a test wants."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.link = SimLink(geometry)
+        self.board = Board(self.link, timeout_s=3 * watchdog_cycles(geometry) / 1e6)
+        self.sequence = 0
+
+    def program(self, image: ChipImage, *, hangs: bool = False) -> None:
+        """``image``, with or without the mark by which the sequencer knows its last layer."""
+        self.board.session._synced = False  # it was not asked for what ``send`` was answered
+        self.board.program(image)
+        if hangs:
+            word, low, _ = DESCRIPTOR["last"]
+            where = address("layers", (len(image.layers) - 1) * DESCRIPTOR_WORDS + word)
+            upset = self.board.read_words(where, 1) & ~np.int32(1 << low)
+            self.board.session.run(write_commands(Section("upset", where, upset), self.geometry.packet_bytes))
+        self.sequence = self.board.session._next
+
+    def send(self, opcode: int, where: int = 0, payload: bytes = b"", *, repeat: bool = False) -> None:
+        """A request; with ``repeat`` under the number of the one before."""
+        number = self.sequence - repeat
+        self.link.write(encode_request(Request(number, opcode, where, payload)))
+        self.sequence = number + 1
+
+    def run(self, cycles: int) -> None:
+        """So many clock cycles, whatever is answered in them."""
+        end = self.link.model.cycles + cycles
+        while (left := end - self.link.model.cycles) > 0:
+            self.link.model.run(left)
+
+    def answers(self) -> list[Response]:
+        """What has been answered since the last call."""
+        return [decode_response(frame) for frame in self.link.model.take().split(DELIMITER)[:-1]]
