@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,11 +16,10 @@ from emulator.files import whole_file
 from emulator.spec import ChipImage
 from emulator.spec.campaign import CampaignResult
 from host import BoardApi, InputError
+from ndrite.intervals import mean_interval, wilson
 
 PIECE_CHIPS = 16
 """Chips between two saved states: what an interruption costs at most."""
-LEVEL = 0.95
-NORMAL_95 = 1.959963984540054
 WORST = 10
 
 
@@ -129,24 +127,6 @@ def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: floa
     }
 
 
-def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
-    """Mean of (n,) values and half its 95 % interval by the t law; None for a single value."""
-    mean = float(values.mean())
-    if len(values) < 2:
-        return mean, None
-    from scipy.stats import t
-
-    return mean, float(t.ppf(0.5 + LEVEL / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
-
-
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927, doi 10.1080/01621459.1927.10502953)."""
-    z2 = NORMAL_95**2
-    centre = (successes + z2 / 2) / (n + z2)
-    half = NORMAL_95 / (n + z2) * math.sqrt(successes * (n - successes) / n + z2 / 4)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def figure(result: CampaignResult, path: Path, *, threshold: float, title: str) -> None:
     """Histogram of the chips' accuracies with the threshold, and yield against threshold."""
     from matplotlib.figure import Figure
@@ -189,6 +169,3 @@ def _load(state: Path, mark: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np
             f"{state}: state of another campaign (image, inputs, seed, draws); delete it or rename"
         )
     return votes, correct
-
-
-__all__ = ["CampaignPlan", "figure", "mean_interval", "run_campaign", "summary", "wilson"]

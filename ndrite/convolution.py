@@ -12,7 +12,7 @@ from emulator.convolution import ConvImage
 from emulator.spec import ChipImage
 from host import BoardApi
 from host.api import Progress
-from ndrite.evaluate import Evaluation, compare
+from ndrite.evaluate import Evaluation, Targets, compare
 
 BATCH = 512
 """Images between two changes of the image on the board."""
@@ -62,10 +62,11 @@ def evaluate_convolutional(
     board: BoardApi,
     image: ConvImage,
     x: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any],
+    labels: npt.NDArray[Any] | Targets,
     *,
     seed: int = 0,
     noise: bool = True,
+    floats: npt.NDArray[np.float32] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """As ``evaluate``; the bound is of the programmed layers, without the ones that pass codes on."""
@@ -78,6 +79,7 @@ def evaluate_convolutional(
         y,
         expected,
         labels,
+        floats=floats,
         cycles_per_inference=None if cycles is None else cycles / max(1, len(x)),
         bound=None if geometry is None else image.bound_cycles(geometry.lanes, geometry.slices),
     )

@@ -12,28 +12,43 @@ from boards.golden import GoldenBoard
 from emulator.spec import ChipImage
 from emulator.spec.brief import brief_repr
 from emulator.spec.schedule import bound_cycles
-from host import BoardApi
+from host import BoardApi, InputError
 from host.api import Progress
+from ndrite.intervals import proportion
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Result of ``evaluate``.
 
-    ``mismatches`` counts images with any output unequal to the golden model's. The cycle figures are None
+    ``mismatches`` counts samples with any output unequal to the golden model's. The cycle figures are None
     on a board without a clock. ``outputs`` is int32 (images, outputs).
+
+    For classes, ``accuracy`` of the board, of the golden model and (where one was given) of the float
+    network; the interval is 95 % over samples (Wilson), of this one chip and read-noise seed. For targets,
+    ``rms_error`` of the three likewise, in the model's unit, and ``target_rms`` about the targets' means.
     """
 
     __repr__ = brief_repr
 
     images: int
-    accuracy: float
-    accuracy_golden: float
     mismatches: int
     first_mismatch: str | None
     cycles_per_inference: float | None
     bound_cycles: int | None
     outputs: npt.NDArray[np.int32]
+    accuracy: float | None = None
+    accuracy_golden: float | None = None
+    accuracy_float: float | None = None
+    rms_error: float | None = None
+    rms_error_golden: float | None = None
+    rms_error_float: float | None = None
+    target_rms: float | None = None
+
+    @property
+    def accuracy_interval_95(self) -> list[float] | None:
+        """Of ``accuracy``, over samples."""
+        return None if self.accuracy is None else proportion(self.accuracy, self.images)
 
     @property
     def efficiency(self) -> float | None:
@@ -43,11 +58,23 @@ class Evaluation:
         return self.bound_cycles / self.cycles_per_inference
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON, outputs left out."""
+        """Plain numbers for JSON, outputs left out; of accuracy and error, what applies."""
+        judged = {
+            "accuracy": self.accuracy,
+            "accuracy_interval_95": self.accuracy_interval_95,
+            "accuracy_golden": self.accuracy_golden,
+            "accuracy_float": self.accuracy_float,
+        }
+        if self.rms_error is not None:
+            judged = {
+                "rms_error": self.rms_error,
+                "rms_error_golden": self.rms_error_golden,
+                "rms_error_float": self.rms_error_float,
+                "target_rms": self.target_rms,
+            }
         return {
             "images": self.images,
-            "accuracy": self.accuracy,
-            "accuracy_golden": self.accuracy_golden,
+            **judged,
             "mismatches": self.mismatches,
             "first_mismatch": self.first_mismatch,
             "cycles_per_inference": self.cycles_per_inference,
@@ -56,14 +83,58 @@ class Evaluation:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What a regressor or autoencoder should give, float64 (n, outputs), in the model's unit, of which one
+    step of the board's outputs is ``step``."""
+
+    values: npt.NDArray[np.float64]
+    step: float
+
+    def rms_error(self, outputs: npt.NDArray[Any]) -> float:
+        """Root mean square error of outputs (n, outputs) in steps."""
+        return float(np.sqrt(np.square(outputs * self.step - self.values).mean()))
+
+
+def targets_of(labels: npt.NDArray[Any], image: Any, what: str) -> Targets | None:
+    """``labels`` as targets, when that is what they are: floats, or a row for each output; None: classes.
+
+    Raises
+    ------
+    InputError
+        When their shape is not (n,) or (n, outputs), or the image does not say what its outputs stand for.
+    """
+    kind = (image.provenance.get("network") or {}).get("outputs")
+    regression = isinstance(kind, dict) and kind.get("kind") == "regression"
+    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and not regression and image.outputs > 1:
+        return None
+    values = labels.reshape(len(labels), -1) if labels.ndim else labels
+    if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (image.outputs,):
+        raise InputError(
+            f"{what}: {labels.dtype} {labels.shape}; accepted: classes (n,), or targets (n, {image.outputs})"
+        )
+    if not np.isfinite(values).all():
+        raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
+    return Targets(values.astype(np.float64), output_step(image, what))
+
+
+def output_step(image: Any, what: str) -> float:
+    """What one step of the image's outputs is in the model's unit. Raises InputError when it does not say."""
+    step = image.provenance.get("output_step")
+    if not isinstance(step, float) or not step > 0:
+        raise InputError(f"{what}: the image does not say what one step of its outputs is; compile it again")
+    return step
+
+
 def evaluate(
     board: BoardApi,
     image: ChipImage,
     images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any] | Targets,
     *,
     seed: int = 0,
     noise: bool = True,
+    floats: npt.NDArray[np.float32] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Run labelled images on a board that ``image`` is programmed on, and on the golden model.
@@ -71,7 +142,9 @@ def evaluate(
     Parameters
     ----------
     images, labels:
-        uint8 (n, inputs) codes and uint8 (n,) classes.
+        uint8 (n, inputs) codes, and classes (n,) or targets.
+    floats:
+        Outputs (n, outputs) of the float network, to be judged too.
     seed, noise:
         As for ``BoardApi.infer``.
 
@@ -94,6 +167,7 @@ def evaluate(
         y,
         expected,
         labels,
+        floats=floats,
         cycles_per_inference=None if cycles is None else cycles / max(1, counters["inferences"]),
         bound=None if geometry is None else bound_cycles(image, geometry.lanes, geometry.slices),
     )
@@ -102,26 +176,40 @@ def evaluate(
 def compare(
     y: npt.NDArray[np.int32],
     expected: npt.NDArray[np.int32],
-    labels: npt.NDArray[Any],
+    labels: npt.NDArray[Any] | Targets,
     *,
+    floats: npt.NDArray[np.float32] | None,
     cycles_per_inference: float | None,
     bound: int | None,
 ) -> Evaluation:
     """A board's outputs int32 (n, outputs) against the golden model's; ``bound`` counts where cycles do."""
     wrong = np.flatnonzero((y != expected).any(axis=1))
+    judged: dict[str, float | None]
+    if isinstance(labels, Targets):
+        judged = {
+            "rms_error": labels.rms_error(y),
+            "rms_error_golden": labels.rms_error(expected),
+            "rms_error_float": None if floats is None else labels.rms_error(floats / labels.step),
+            "target_rms": float(labels.values.std(axis=0).mean()),
+        }
+    else:
+        judged = {
+            "accuracy": accuracy(y, labels),
+            "accuracy_golden": accuracy(expected, labels),
+            "accuracy_float": None if floats is None else accuracy(floats, labels),
+        }
     return Evaluation(
         images=len(y),
-        accuracy=accuracy(y, labels),
-        accuracy_golden=accuracy(expected, labels),
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
         cycles_per_inference=cycles_per_inference,
         bound_cycles=None if cycles_per_inference is None else bound,
         outputs=y,
+        **judged,
     )
 
 
-def accuracy(outputs: npt.NDArray[np.int32], labels: npt.NDArray[np.uint8]) -> float:
+def accuracy(outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     """Fraction of rows whose largest output (the first of equals) is the label's."""
     return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from emulator import zoo
-from emulator.network import Network, load_network
+from emulator.convolution import ConvImage
+from emulator.errors import NetworkError
+from emulator.network import ConvNetwork, Network, load_any_network, load_network
 from emulator.spec import ChipImage
 
 
@@ -15,3 +20,25 @@ def shipped_image() -> ChipImage:
 def shipped_network() -> Network:
     """The float network it was compiled from."""
     return load_network(zoo.float_network())
+
+
+def network_of(image: ChipImage | ConvImage, path: Path | None) -> Network | ConvNetwork | None:
+    """The float network an image was compiled from: the given file's, or the shipped one of that name.
+
+    Raises
+    ------
+    FileNotFoundError, NetworkError
+        When the file is missing or no network, or of another size than the image.
+    """
+    if path is not None:
+        given = load_any_network(path)
+        if (given.inputs, given.outputs) != (image.inputs, image.outputs):
+            raise NetworkError(
+                f"{path}: {given.inputs} inputs and {given.outputs} outputs; accepted: {image.inputs} and "
+                f"{image.outputs}, as the image"
+            )
+        return given
+    shipped = shipped_network()
+    wanted = {"name": shipped.name, "shape": shipped.shape, **shipped.provenance}
+    named = image.provenance.get("network")
+    return shipped if json.dumps(named, sort_keys=True) == json.dumps(wanted, sort_keys=True) else None

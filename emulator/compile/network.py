@@ -129,6 +129,7 @@ def compile_network(
         provenance={
             **_provenance(network, chip, report, measures),
             "neurons": [_states(result.detail) for result in done],
+            "output_step": float(done[-1].detail.step[0]),
         },
         variation=variation_of(chip) if nominal else None,
     )

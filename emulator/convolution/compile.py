@@ -106,6 +106,7 @@ def compile_convolutional(
         "network": {"name": network.name, **network.provenance},
         "report": report.as_dict(),
         "seed": seed,
+        "output_step": tail.image.provenance["output_step"],
     }
     return CompiledConv(ConvImage(network.name, tuple(stages), tail.image, provenance), report, tail)
 

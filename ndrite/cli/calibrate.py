@@ -75,6 +75,7 @@ def command(**options: Any) -> None:
     from emulator.tuning import Plan
     from ndrite.calibration import calibrate_board
     from ndrite.evaluate import accuracy
+    from ndrite.intervals import proportion
 
     output: Path = options["output"]
     if not output.absolute().parent.is_dir():
@@ -127,7 +128,9 @@ def command(**options: Any) -> None:
         "board": options["url"],
         "tag": f"{tuned.tag:08x}",
         "accuracy_before": before,
+        "accuracy_before_interval_95": proportion(before, len(test_x)),
         "accuracy_after": after,
+        "accuracy_after_interval_95": proportion(after, len(test_x)),
         "measured_on": len(test_x),
         "learned_from": len(x),
         "steps": plan.steps,
@@ -138,7 +141,7 @@ def command(**options: Any) -> None:
     if options["as_json"]:
         print_json(value)
     else:
-        rows = [(k, f"{v:.4f}" if isinstance(v, float) else str(v)) for k, v in value.items()]
+        rows = [(k, _text(v)) for k, v in value.items()]
         print_table(f"{image.name} on {options['url']}", ("quantity", "value"), rows)
 
 
@@ -168,3 +171,9 @@ def _data(image: ChipImage, options: dict[str, Any]) -> tuple[Any, Any, Any, Any
             f"outputs"
         )
     return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return " .. ".join(f"{v:.4f}" for v in value)
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

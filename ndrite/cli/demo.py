@@ -11,6 +11,7 @@ from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import json_option, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 from ndrite.demo.run import Demo
+from ndrite.intervals import percent
 
 
 @click.command()
@@ -59,18 +60,21 @@ def command(url: str, images: int, seed: int, picture: Path, as_json: bool) -> N
 
 def _print(demo: Demo) -> None:
     rtl = demo.rtl
+    assert rtl.accuracy is not None
+    assert rtl.accuracy_golden is not None
+    all_of_them, some = demo.images_golden, rtl.images
     rows = [
-        ("float software", f"{demo.images_golden:,}", f"{100 * demo.accuracy_float:.2f} %", ""),
-        ("golden model", f"{demo.images_golden:,}", f"{100 * demo.accuracy_golden:.2f} %", "reference"),
+        ("float software", f"{all_of_them:,}", percent(demo.accuracy_float, all_of_them), ""),
+        ("golden model", f"{all_of_them:,}", percent(demo.accuracy_golden, all_of_them), "reference"),
         (
             f"board {demo.board}",
-            f"{rtl.images:,}",
-            f"{100 * rtl.accuracy:.2f} %",
+            f"{some:,}",
+            percent(rtl.accuracy, some),
             "every bit equal" if not rtl.mismatches else f"{rtl.mismatches} images differ",
         ),
-        ("golden, the same images", f"{rtl.images:,}", f"{100 * rtl.accuracy_golden:.2f} %", "reference"),
+        ("golden, the same images", f"{some:,}", percent(rtl.accuracy_golden, some), "reference"),
     ]
-    print_table(demo.image.name, ("", "images", "accuracy", "agreement"), rows)
+    print_table(demo.image.name, ("", "images", "accuracy (95 % over images)", "agreement"), rows)
     if rtl.efficiency is not None:
         say(
             f"clock cycles per inference: {rtl.cycles_per_inference:.1f}; schedule bound {rtl.bound_cycles}; "

@@ -1,12 +1,15 @@
-"""ndrite evaluate: accuracy on the shipped test images, and agreement with the golden model."""
+"""ndrite evaluate: accuracy or error on test samples, and agreement with the golden model."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 
 from emulator.convolution import ConvImage
+from host import InputError
 from ndrite.cli.inputs import judged, judged_options
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
@@ -29,6 +32,13 @@ RTL_IMAGES = 500
     help=f"First N test images; default: all 10,000 on golden:, {RTL_IMAGES} elsewhere.",
 )
 @judged_options
+@click.option(
+    "--network",
+    "network_path",
+    metavar="FLOAT.npz",
+    type=click.Path(path_type=Path),
+    help="Float network that IMAGE was compiled from, to be judged beside it; the shipped one is known.",
+)
 @seed_option
 @noise_option
 @json_option
@@ -40,23 +50,26 @@ def command(
     labels_path: Path | None,
     data: str | None,
     codes: bool,
+    network_path: Path | None,
     seed: int,
     noise: bool,
     as_json: bool,
 ) -> None:
-    """Classify the shipped Fashion-MNIST test images, or your own inputs, with IMAGE.
+    """Judge IMAGE by the test samples of the data set that its network names, or by your own.
 
-    Prints accuracy, the images whose outputs differ from the golden model in any bit, and on gateware the
-    clock cycles per inference against the schedule bound sum of K * J * ceil(M / lanes). Exit code 1 when
-    any image differs.
+    Prints accuracy with its 95 % interval over samples, or (labels that are floats, or a row for each output)
+    the root mean square error in the model's unit; the inputs whose outputs differ from the golden model in
+    any bit; on gateware the clock cycles per inference against the schedule bound, the sum of
+    K * J * ceil(M / lanes). Exit code 1 when any input differs.
 
     \b
     Example: ndrite evaluate image.npz --board uart:/dev/pts/3 --images 100
              ndrite evaluate image.npz --inputs x.npy --labels y.npy
     """
     from ndrite.convolution import evaluate_convolutional
-    from ndrite.evaluate import evaluate
+    from ndrite.evaluate import Targets, evaluate, targets_of
     from ndrite.labelled import check_classes
+    from ndrite.shipped import network_of
 
     image = load_program(image_path)
     images, labels = judged(
@@ -67,21 +80,29 @@ def command(
         data=data,
         codes=codes,
     )
-    check_classes(labels, len(images), image.outputs, str(labels_path))
+    if len(labels) != len(images):
+        raise InputError(f"{labels_path}: {len(labels)} rows; accepted: {len(images)}, one for each input")
+    targets = targets_of(labels, image, str(labels_path))
+    if targets is None:
+        check_classes(labels, len(images), image.outputs, str(labels_path))
+    network = network_of(image, network_path)
     if count is None:
         count = len(images) if url.startswith("golden:") else min(RTL_IMAGES, len(images))
     if count > len(images):
         raise click.UsageError(f"--images is {count}; accepted: 1..{len(images)}")
     with connect(url) as board:
-        x, y = images[:count], labels[:count]
+        x = images[:count]
+        y = labels[:count] if targets is None else Targets(targets.values[:count], targets.step)
+        floats = None if network is None else network.forward(x / np.float32(255))
+        options: dict[str, Any] = {"seed": seed, "noise": noise, "floats": floats}
         if not isinstance(image, ConvImage):
             with progress_bar("programming") as report:
                 board.program(image, progress=report)
         with progress_bar("inference") as report:
             if isinstance(image, ConvImage):
-                result = evaluate_convolutional(board, image, x, y, seed=seed, noise=noise, progress=report)
+                result = evaluate_convolutional(board, image, x, y, **options, progress=report)
             else:
-                result = evaluate(board, image, x, y, seed=seed, noise=noise, progress=report)
+                result = evaluate(board, image, x, y, **options, progress=report)
     if as_json:
         print_json({"image": str(image_path), "board": url, "seed": seed, "noise": noise, **result.as_dict()})
     else:
@@ -93,5 +114,7 @@ def command(
         )
 
 
-def _text(value: float | int | str) -> str:
+def _text(value: float | int | str | list[float]) -> str:
+    if isinstance(value, list):
+        return " .. ".join(f"{v:.4f}" for v in value)
     return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -78,6 +78,7 @@ def command(
     from emulator.network import load_network
     from emulator.spec import ChipImage
     from ndrite.explain import draw, shipped_samples, subject_of
+    from ndrite.intervals import percent
 
     require_folder(picture)
     floats = ChipImage.load(path) if chip is None else load_network(path)
@@ -134,7 +135,8 @@ def command(
         )
         for row in result.rows
     ]
-    title = f"{result.network} on {result.chip}: float {100 * result.reference:.2f} %, {result.images} images"
+    floats_do = percent(result.reference, result.images)
+    title = f"{result.network} on {result.chip}: float {floats_do}, 95 % over {result.images} samples"
     print_table(title, ("cause", "accuracy", "SNR", "corrected", "SNR"), rows)
     if benefits:
         lines = [(o.name, _percent(o.accuracy), _decibels(o.snr_db)) for o in benefits]

@@ -12,6 +12,7 @@ from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import codes_option, load_inputs
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import note, print_json, progress_bar, say
+from ndrite.evaluate import output_step
 from ndrite.program import load_program, run_program
 from ndrite.url import connect
 
@@ -33,7 +34,12 @@ from ndrite.url import connect
     required=True,
     metavar="Y.npy",
     type=click.Path(path_type=Path),
-    help="int32 (n, outputs), written in whole or not at all.",
+    help="(n, outputs), written in whole or not at all.",
+)
+@click.option(
+    "--model-unit",
+    is_flag=True,
+    help="Write float64 outputs in the unit of the model, as a regression's; default: the chip's int32 sums.",
 )
 @board_option
 @seed_option
@@ -51,6 +57,7 @@ def command(
     inputs_path: Path,
     codes: bool,
     output: Path,
+    model_unit: bool,
     url: str,
     seed: int,
     first_index: int,
@@ -74,9 +81,10 @@ def command(
     if as_json and str(output) == STANDARD:
         raise click.UsageError("--json and -o - both want standard output; accepted: one of them")
     require_folder(output)
+    step = output_step(image, str(image_path)) if model_unit else None
     with connect(url) as board, progress_bar("inference") as report:
         y = run_program(board, image, x, seed=seed, first_index=first_index, noise=noise, progress=report)
-    save_array(output, y)
+    save_array(output, y if step is None else y * step)
     summary = {"output": str(output), "inferences": len(y), "outputs": y.shape[1], "board": url, "seed": seed}
     if as_json:
         print_json({**summary, "first_index": first_index, "noise": noise})

@@ -73,6 +73,7 @@ def command(**options: Any) -> None:
     from emulator.training.extra import torch
     from emulator.training.job import Job, Samples, run_job
     from emulator.training.loop import Interrupted, Recipe
+    from ndrite.intervals import proportion
     from ndrite.labelled import labelled, own_samples
 
     output: Path = options["output"]
@@ -130,6 +131,7 @@ def command(**options: Any) -> None:
     }
     if test is not None:
         value["test_accuracy"] = network.accuracy(*test)
+        value["test_accuracy_interval_95"] = proportion(value["test_accuracy"], len(test[0]))
         value["test_samples"] = len(test[0])
     if options["as_json"]:
         print_json(value)
@@ -148,6 +150,8 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, list) and isinstance(value[0], float):
+        return " .. ".join(f"{100 * v:.2f} %" for v in value)
     if isinstance(value, list):
         return "-".join(map(str, value))
     return f"{100 * value:.2f} %" if isinstance(value, float) else str(value)

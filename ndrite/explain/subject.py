@@ -14,6 +14,7 @@ from emulator.errors import ChipError, CompileError, DatasetError
 from emulator.network import Network, load_network
 from emulator.spec import ChipImage
 from host import InputError
+from ndrite.shipped import network_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +102,8 @@ def _measures(image: ChipImage, path: Path) -> Mitigation:
 
 
 def _network_of(image: ChipImage, path: Path) -> Network:
-    from ndrite.shipped import shipped_network
-
-    shipped = shipped_network()
-    named = image.provenance.get("network")
-    if not isinstance(named, dict) or named.get("name") != shipped.name:
+    shipped = network_of(image, None)
+    if not isinstance(shipped, Network):
         raise InputError(
             f"{path}: compiled from a network that does not ship; give it with --network FLOAT.npz"
         )

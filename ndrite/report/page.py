@@ -9,6 +9,7 @@ from typing import Any
 
 from emulator.chips import Chip
 from emulator.network import Named, Ndr, Sampled
+from ndrite.intervals import percent
 from ndrite.report.figures import Figure, svg
 from ndrite.report.run import Report
 from ndrite.report.style import STYLE
@@ -118,10 +119,10 @@ def _accuracy(report: Report) -> str:
     total = report.confusion.sum(axis=1)
     worst = min(range(len(total)), key=lambda c: right[c] / total[c] if total[c] else 2.0)
     return (
-        f"<p>{100 * report.accuracy_golden:.2f} % of {report.images:,} inputs on the golden model "
-        f"(read-noise seed "
-        f"{report.seed}), {100 * report.accuracy_float:.2f} % in float software: a loss of "
-        f"{100 * (report.accuracy_float - report.accuracy_golden):.2f} points. Fewest right answers: class "
+        f"<p>{percent(report.accuracy_golden, report.images)} of {report.images:,} inputs on the golden model "
+        f"(read-noise seed {report.seed}), {percent(report.accuracy_float, report.images)} in float software: "
+        f"a loss of {100 * (report.accuracy_float - report.accuracy_golden):.2f} points. In brackets: 95 % "
+        f"over inputs, of this one chip. Fewest right answers: class "
         f"{worst}, "
         f"{right[worst]} of {total[worst]}.</p>"
     )

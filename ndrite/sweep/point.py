@@ -14,8 +14,8 @@ from emulator.chips import parse_chip
 from emulator.compile import compile_network
 from emulator.errors import CompileWarning
 from emulator.network import Network, load_network
-from ndrite.campaign import mean_interval
 from ndrite.inputs import encode
+from ndrite.intervals import mean_interval
 from ndrite.labelled import check_classes, chosen_data_set, test_set
 from ndrite.sweep.plan import File, Point
 from ndrite.url import connect

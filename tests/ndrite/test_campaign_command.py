@@ -14,8 +14,8 @@ from emulator.golden.campaign import campaign
 from emulator.golden.random_image import random_image, random_inputs
 from emulator.spec import PRESETS, ChipImage
 from emulator.spec.variation import Variation, same_cells
-from ndrite.campaign import mean_interval, wilson
 from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
+from ndrite.intervals import mean_interval, wilson
 
 OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--draws", "2", "--seed", "5"]
 

@@ -121,3 +121,51 @@ def test_labels_that_no_output_stands_for(here: Path, capsys: pytest.CaptureFixt
         options = ["--inputs", "x.npy", "--labels", "y.npy"]
         assert run([command[0], "image.npz", *command[1:], *options]) == BAD_INPUT
         assert "y.npy: classes are 10..10; accepted: 0..9" in capsys.readouterr().err
+
+
+def regressor(rng: np.random.Generator) -> tuple[Network, np.ndarray, np.ndarray]:
+    """A linear model of three outputs, samples uint8 (200, 12), and its targets."""
+    weights, bias = rng.normal(size=(12, 3)), rng.normal(size=3)
+    x = rng.integers(0, 256, (200, 12)).astype(np.uint8)
+    return Network((Dense(weights, bias),), "plant"), x, x / 255 @ weights + bias
+
+
+def test_a_regressor_is_judged_in_its_own_unit(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No accuracy of 0.0: the error of the targets, of board, golden model and floats alike."""
+    network, x, targets = regressor(np.random.default_rng(2))
+    network.save("float.npz")
+    compile_network(network, "ideal", x[:100]).image.save("image.npz")
+    np.save("x.npy", x)
+    np.save("y.npy", targets + 0.25)
+    options = ["--inputs", "x.npy", "--labels", "y.npy", "--network", "float.npz", "--json"]
+    assert run(["evaluate", "image.npz", *options]) == OK
+    result = json.loads(capsys.readouterr().out)
+    assert "accuracy" not in result
+    assert result["rms_error_float"] == pytest.approx(0.25, rel=1e-4)
+    assert result["rms_error"] == result["rms_error_golden"] == pytest.approx(0.25, rel=0.02)
+    assert result["target_rms"] == pytest.approx(targets.std(axis=0).mean())
+    assert run(["evaluate", "image.npz", "--inputs", "x.npy", "--labels", "y.npy"]) == OK
+    assert "accuracy" not in capsys.readouterr().out
+    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "model.npy", "--model-unit"]) == OK
+    np.testing.assert_allclose(np.load("model.npy"), targets, atol=0.02)
+    np.save("y.npy", targets[:, :2])
+    assert run(["evaluate", "image.npz", *options]) == BAD_INPUT
+    assert "accepted: classes (n,), or targets (n, 3)" in capsys.readouterr().err
+
+
+def test_accuracy_stands_beside_its_interval_and_the_floats(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, labels, test, test_labels = digits()
+    network = nearest_means(x, labels, data_set="digits")
+    network.save("float.npz")
+    compile_network(network, "wan2022", x[:200]).image.save("image.npz")
+    assert run(["evaluate", "image.npz", "--network", "float.npz", "--json"]) == OK
+    result = json.loads(capsys.readouterr().out)
+    assert result["accuracy_float"] == network.accuracy(test, test_labels)
+    low, high = result["accuracy_interval_95"]
+    # Wilson's interval of 500 samples, near 90 %, is some 2.7 points to either side.
+    assert low < result["accuracy"] < high
+    assert 0.04 < high - low < 0.07
+    assert run(["evaluate", "image.npz", "--network", str(zoo.float_network())]) == BAD_INPUT
+    assert "784 inputs and 10 outputs; accepted: 64 and 10" in capsys.readouterr().err

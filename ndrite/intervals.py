@@ -1,0 +1,42 @@
+"""95 % intervals; each says over what it is taken."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+LEVEL = 0.95
+NORMAL_95 = 1.959963984540054
+
+
+def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
+    """Mean of (n,) values and half its 95 % interval by the t law; None for a single value."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, None
+    from scipy.stats import t
+
+    return mean, float(t.ppf(0.5 + LEVEL / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """95 % interval of a proportion (Wilson 1927, doi 10.1080/01621459.1927.10502953)."""
+    z2 = NORMAL_95**2
+    centre = (successes + z2 / 2) / (n + z2)
+    half = NORMAL_95 / (n + z2) * math.sqrt(successes * (n - successes) / n + z2 / 4)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def proportion(accuracy: float, n: int) -> list[float] | None:
+    """The 95 % interval over samples of an accuracy (0..1) found on ``n`` of them; None without any."""
+    return list(wilson(round(accuracy * n), n)) if n else None
+
+
+def percent(accuracy: float, n: int) -> str:
+    """An accuracy and its interval over ``n`` samples, in percent."""
+    interval = proportion(accuracy, n)
+    if interval is None:
+        return "-"
+    return f"{100 * accuracy:.2f} % ({100 * interval[0]:.2f} .. {100 * interval[1]:.2f})"
