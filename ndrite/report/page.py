@@ -118,11 +118,12 @@ def _accuracy(report: Report) -> str:
     right = report.confusion.diagonal()
     total = report.confusion.sum(axis=1)
     worst = min(range(len(total)), key=lambda c: right[c] / total[c] if total[c] else 2.0)
+    golden = percent(report.accuracy_golden, report.images)
+    floats = percent(report.accuracy_float, report.images)
     return (
-        f"<p>{percent(report.accuracy_golden, report.images)} of {report.images:,} inputs on the golden model "
-        f"(read-noise seed {report.seed}), {percent(report.accuracy_float, report.images)} in float software: "
-        f"a loss of {100 * (report.accuracy_float - report.accuracy_golden):.2f} points. In brackets: 95 % "
-        f"over inputs, of this one chip. Fewest right answers: class "
+        f"<p>{golden} of {report.images:,} inputs on the golden model (read-noise seed {report.seed}), {floats} in "
+        f"float software: a loss of {100 * (report.accuracy_float - report.accuracy_golden):.2f} points. In "
+        f"brackets: 95 % over inputs, of this one chip. Fewest right answers: class "
         f"{worst}, "
         f"{right[worst]} of {total[worst]}.</p>"
     )

@@ -134,7 +134,7 @@ def test_a_regressor_is_judged_in_its_own_unit(here: Path, capsys: pytest.Captur
     """No accuracy of 0.0: the error of the targets, of board, golden model and floats alike."""
     network, x, targets = regressor(np.random.default_rng(2))
     network.save("float.npz")
-    compile_network(network, "ideal", x[:100]).image.save("image.npz")
+    compile_network(network, "ideal", x).image.save("image.npz")
     np.save("x.npy", x)
     np.save("y.npy", targets + 0.25)
     options = ["--inputs", "x.npy", "--labels", "y.npy", "--network", "float.npz", "--json"]
