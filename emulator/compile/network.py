@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,7 @@ def compile_network(
     nominal: bool = False,
     exact: npt.NDArray[np.float64] | None = None,
     first_layer: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Compiled:
     """Map, program and calibrate a network on a chip.
 
@@ -82,6 +84,8 @@ def compile_network(
         What the samples are in the float network, (n, inputs) in 0..1, where another image makes the codes.
     first_layer:
         Layers of the chip that come before: chooses this network's cells among all of chip ``seed``.
+    progress:
+        Called as ``progress(done, total)`` after every layer.
 
     Raises
     ------
@@ -112,6 +116,8 @@ def compile_network(
         result = compile_layer(layer, chip, codes, exact, table, rngs, options)
         done.append(result)
         table, codes, exact = result.table, result.codes, result.exact
+        if progress is not None:
+            progress(i + 1, len(network.layers))
     report = CompileReport(
         network=network.name,
         chip=chip.name,

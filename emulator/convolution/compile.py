@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,12 +49,13 @@ def compile_convolutional(
     seed: int = 0,
     lanes: int | None = None,
     mitigation: Mitigation | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> CompiledConv:
     """Map, program and calibrate a convolutional network on a chip.
 
     Parameters
     ----------
-    network, chip, seed, mitigation:
+    network, chip, seed, mitigation, progress:
         As for ``compile_network``.
     samples:
         Typical inputs, uint8 (n, inputs), n >= 16.
@@ -74,6 +76,7 @@ def compile_convolutional(
     options = Options(segments=SEGMENTS, table_bits=TABLE_BITS, mitigation=mitigation or Mitigation())
     maps: Maps = network.maps(samples)
     exact = maps.astype(np.float64) / INPUT_MAX
+    total = len(network.stages) + len(network.tail.layers)
     stages: list[StageImage] = []
     reports: list[LayerReport] = []
     for i, conv in enumerate(network.stages):
@@ -83,6 +86,8 @@ def compile_convolutional(
         reports.append(layer)
         maps = stage.place(Core(stage.image).infer(stage.cut(maps), noise=False))
         exact = conv(exact).astype(np.float64)
+        if progress is not None:
+            progress(i + 1, total)
     tail = compile_network(
         network.tail,
         chip,
@@ -91,6 +96,7 @@ def compile_convolutional(
         mitigation=mitigation,
         exact=exact.reshape(len(exact), -1),
         first_layer=len(stages),
+        progress=None if progress is None else lambda done, _: progress(len(stages) + done, total),
     )
     activations = [layer.activation for layer in (*(c.dense for c in network.stages), *network.tail.layers)]
     report = CompileReport(

@@ -9,7 +9,7 @@ import click
 
 from ndrite.cli.inputs import codes_option, data_option, typical_inputs
 from ndrite.cli.options import json_option
-from ndrite.cli.terminal import note, print_json, print_table
+from ndrite.cli.terminal import note, print_json, print_table, progress_bar
 from ndrite.labelled import CALIBRATION_SAMPLES
 
 
@@ -79,16 +79,16 @@ def command(
     image: ChipImage | ConvImage
     floats = load_any_network(network)
     samples = typical_inputs(floats.provenance, floats.inputs, path=samples_path, data=data, codes=codes)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), progress_bar("layers") as bar:
         # They come with the report and are printed below, one line each.
         warnings.simplefilter("ignore", CompileWarning)
         if isinstance(floats, ConvNetwork):
             if nominal:
                 raise click.UsageError("--nominal: a convolutional network; accepted: fully connected ones")
-            convolutional = compile_convolutional(floats, chip, samples, seed=seed, lanes=lanes)
+            convolutional = compile_convolutional(floats, chip, samples, seed=seed, lanes=lanes, progress=bar)
             image, result, tag = convolutional.image, convolutional.report, convolutional.image.tail.tag
         else:
-            compiled = compile_network(floats, chip, samples, seed=seed, nominal=nominal)
+            compiled = compile_network(floats, chip, samples, seed=seed, nominal=nominal, progress=bar)
             image, result, tag = compiled.image, compiled.report, compiled.image.tag
     for text in result.warnings:
         note(f"ndrite: warning: {text}")

@@ -120,9 +120,10 @@ def _accuracy(report: Report) -> str:
     worst = min(range(len(total)), key=lambda c: right[c] / total[c] if total[c] else 2.0)
     golden = percent(report.accuracy_golden, report.images)
     floats = percent(report.accuracy_float, report.images)
+    lost = 100 * (report.accuracy_float - report.accuracy_golden)
     return (
-        f"<p>{golden} of {report.images:,} inputs on the golden model (read-noise seed {report.seed}), {floats} in "
-        f"float software: a loss of {100 * (report.accuracy_float - report.accuracy_golden):.2f} points. In "
+        f"<p>{golden} of {report.images:,} inputs on the golden model (read-noise seed {report.seed}), {floats} "
+        f"in float software: a loss of {lost:.2f} points. In "
         f"brackets: 95 % over inputs, of this one chip. Fewest right answers: class "
         f"{worst}, "
         f"{right[worst]} of {total[worst]}.</p>"

@@ -195,3 +195,9 @@ def test_what_of_the_chip_is_not_used_is_said():
         WAN, readout=dataclasses.replace(WAN.readout, kind="analog", gain_mismatch_percent=2.0)
     )
     assert "gain_mismatch_percent" in compile_network(ndr, analog, samples(ndr)).report.unused[0]
+
+
+def test_progress_counts_the_layers():
+    net, seen = network(), []
+    compile_network(net, IDEAL, samples(net), progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]
