@@ -122,7 +122,8 @@ def _accuracy(report: Report) -> str:
     floats = percent(report.accuracy_float, report.images)
     lost = 100 * (report.accuracy_float - report.accuracy_golden)
     return (
-        f"<p>{golden} of {report.images:,} inputs on the golden model (read-noise seed {report.seed}), {floats} "
+        f"<p>{golden} of {report.images:,} inputs on the golden model (read-noise seed {report.seed}), "
+        f"{floats} "
         f"in float software: a loss of {lost:.2f} points. In "
         f"brackets: 95 % over inputs, of this one chip. Fewest right answers: class "
         f"{worst}, "
