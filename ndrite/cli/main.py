@@ -25,7 +25,7 @@ COMMANDS = {
     "fit": "Your own measurements into a device description.",
     "explain": "Where the accuracy goes: one cause of error at a time.",
     "infer": "Run inputs through an image on a board.",
-    "evaluate": "Accuracy on the shipped test images, and agreement with the golden model.",
+    "evaluate": "Accuracy or error on test samples, and agreement with the golden model.",
     "report": "One page about a chip image: accuracy, errors, curves, cells, cycles.",
     "trace": "Waveforms of one inference in the compiled RTL.",
     "campaign": "Accuracy over many virtual chips of an image.",
