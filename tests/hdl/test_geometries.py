@@ -88,7 +88,7 @@ def sizes_of(kind: str, g: Geometry, rng: np.random.Generator) -> tuple[int, ...
     if kind == "one by one":
         return (1, 1)
     if kind == "one row":
-        return (1, min(g.max_outputs, g.weight_depth * g.lanes, g.columns))
+        return (1, min(g.max_outputs, g.weight_depth * g.lanes, g.columns - g.readouts))
     most = min(g.max_inputs, g.weight_depth)
     if kind == "one column":
         return (most, 1)
@@ -97,7 +97,7 @@ def sizes_of(kind: str, g: Geometry, rng: np.random.Generator) -> tuple[int, ...
         widths = [int(rng.choice([1, rng.integers(1, most + 1), most])) for _ in range(depth)]
         widths.append(int(rng.choice([1, rng.integers(1, g.max_outputs + 1), g.max_outputs])))
         pairs = list(itertools.pairwise(widths))
-        spans = sum(-(-m // g.readouts) * g.readouts for _, m in pairs)
+        spans = sum(m + g.readouts for _, m in pairs)  # as ``random_image`` has it
         if sum(k * g.groups(m) for k, m in pairs) <= g.weight_depth and spans <= g.columns:
             return tuple(widths)
     return (1, 1)

@@ -12,9 +12,10 @@ from hdl.link.uart import UartReceiver
 BYTES = (0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80, 0x3C)
 
 
-def levels_of(byte: int, divisor: int) -> list[int]:
+def levels_of(byte: int, divisor: float) -> list[int]:
     """8N1 on the line, a level a clock cycle."""
-    return [bit for bit in (0, *(byte >> i & 1 for i in range(8)), 1) for _ in range(divisor)]
+    bits = (0, *(byte >> i & 1 for i in range(8)), 1)
+    return [bits[int(cycle / divisor)] for cycle in range(round(10 * divisor))]
 
 
 def received(divisor: int, levels: list[int]) -> tuple[list[int], int]:
@@ -54,6 +55,15 @@ def test_glitch_before_a_start_bit_moves_no_byte(divisor: int, cycles: int) -> N
     for gap in (2, cycles + 1, 3 * divisor):
         levels = [level for b in BYTES for level in [0] * cycles + [1] * gap + levels_of(b, divisor)]
         assert received(divisor, levels) == (list(BYTES), 0), f"{cycles} cycles, {gap} before the byte"
+
+
+@pytest.mark.parametrize("rate", [0.98, 1.02])
+def test_glitch_takes_nothing_of_what_bit_rates_may_differ(rate: float) -> None:
+    """A start bit behind a glitch is timed from its own edge."""
+    divisor = 32
+    for gap in (6, 9, 11):
+        levels = [level for b in BYTES for level in [0] * 3 + [1] * gap + levels_of(b, divisor / rate)]
+        assert received(divisor, levels) == (list(BYTES), 0), f"{gap} cycles before the byte"
 
 
 @pytest.mark.parametrize("divisor", [4, 5, 16])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.trust.mutants.mutant import TOP, Mutant, block
+from tests.trust.mutants.mutant import GEOMETRIES, REQUESTS, RESUME, TOP, UART, Mutant, block
 
 MUTANTS = (
     Mutant(
@@ -102,5 +102,96 @@ MUTANTS = (
         "with m.If(infers & bare & hollow):",
         "an unprogrammed board gives another reason",
         (TOP, "tests/trust/test_device_fuzz.py"),
+    ),
+    Mutant(
+        "hdl/link/inferences.py",
+        "m.d.sync += [self.lost.eq(0), bank.eq(0), answer_bank.eq(0), finished.eq(0)]",
+        "m.d.sync += [self.lost.eq(0), bank.eq(0), finished.eq(0)]",
+        "answers after a hang come of another bank",
+        (RESUME, "-k", "any_number"),
+    ),
+    Mutant(
+        "hdl/link/inferences.py",
+        "m.d.sync += [self.lost.eq(0), bank.eq(0), answer_bank.eq(0), finished.eq(0)]",
+        "m.d.sync += [self.lost.eq(0), answer_bank.eq(0), finished.eq(0)]",
+        "inferences after a hang are loaded into another bank",
+        (RESUME, "-k", "any_number"),
+    ),
+    Mutant(
+        "hdl/watchdog.py",
+        "m.d.sync += under_way.eq(0)",
+        "pass",
+        "what was under way at a hang is waited for ever after",
+        (RESUME, "-k", "any_number"),
+    ),
+    Mutant(
+        "hdl/watchdog.py",
+        "self.hung | (resetting != 0)",
+        "resetting != 0",
+        "between the watchdog's word and its reset a link may start something",
+        (RESUME, "-k", "said_until"),
+    ),
+    Mutant(
+        "hdl/machine.py",
+        "watchdog.hung | watchdog.reset",
+        "watchdog.hung",
+        "a link may start something while the core is being reset",
+        (RESUME, "-k", "said_until"),
+    ),
+    Mutant(
+        "hdl/link/executor.py",
+        'states["start"] & ~inferences.lost)',
+        'states["start"])',
+        "an inference loaded while the core hung is started after its reset",
+        (RESUME, "-k", "being_loaded"),
+    ),
+    Mutant(
+        "hdl/link/decision.py",
+        'drops = (~self.due & ~self.none & again) | (settled & kind["repeat"])',
+        'drops = settled & kind["repeat"]',
+        "a repeat of an inference under way is answered too",
+        (REQUESTS, "-k", "twice"),
+    ),
+    Mutant(
+        "hdl/link/words.py",
+        "high_zero.eq(left[16:] == 0)",
+        "high_zero.eq(1)",
+        "the upper half of a word count is ignored",
+        (REQUESTS, "-k", "word_count"),
+    ),
+    Mutant(
+        "hdl/campaign.py",
+        "with m.If(clear_address == g.campaign_votes - 1):",
+        "with m.If(clear_address == g.campaign_votes - 2):",
+        "the last vote is not cleared",
+        (REQUESTS, "-k", "votes"),
+    ),
+    Mutant(
+        "hdl/link/uart.py",
+        "with m.Elif(starting & level):",
+        "with m.Elif(starting & level & (timer == 0)):",
+        "a start bit is judged in its middle only: one right behind a glitch is taken too soon",
+        (UART,),
+    ),
+    Mutant(
+        "hdl/link/uart.py",
+        "with m.Elif(starting & level):",
+        "with m.Elif(Const(0)):",
+        "a glitch is a start bit",
+        (UART,),
+    ),
+    Mutant(
+        "hdl/link/uart.py",
+        "level.eq((sample & before) | (sample & earlier) | (before & earlier))",
+        "level.eq(before)",
+        "one wrong sample is a wrong bit",
+        (UART,),
+    ),
+    Mutant(
+        "hdl/sequencer.py",
+        "bits_for(max(g.max_inputs, g.rows)), bits_for(g.columns)",
+        "bits_for(g.max_inputs), bits_for(g.columns)",
+        "a compact design cuts off a tile's rows",
+        (GEOMETRIES, "-k", "extreme and compact"),
     ),
 )

@@ -10,6 +10,11 @@ TOP = "tests/hdl/test_top.py"
 GOLDEN = "tests/emulator/golden"
 PCIE = "tests/hdl/pcie/test_endpoint.py"
 DRIVER = "tests/host/pcie/test_driver.py"
+RINGS = "tests/host/pcie/test_engine.py"
+RESUME = "tests/hdl/test_resume.py"
+REQUESTS = "tests/hdl/test_requests.py"
+UART = "tests/hdl/test_uart.py"
+GEOMETRIES = "tests/hdl/test_geometries.py"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.trust.mutants.mutant import DRIVER, PCIE, Mutant
+from tests.trust.mutants.mutant import DRIVER, PCIE, RINGS, Mutant
 
 MUTANTS = (
     Mutant(
@@ -123,5 +123,33 @@ MUTANTS = (
         "blocked = Const(0)",
         "memories open while a job runs",
         (PCIE, "-k", "endpoint"),
+    ),
+    Mutant(
+        "hdl/pcie/inference.py",
+        "ended.eq(0), bank.eq(0), answer_bank.eq(0)]",
+        "ended.eq(0), bank.eq(0)]",
+        "a card's answers after a hang come of another bank",
+        (DRIVER, "-k", "hangs"),
+    ),
+    Mutant(
+        "host/links/pcie/engine.py",
+        "self._produced = (index + 1) & 0xFFFFFFFF",
+        "self._produced = (index + 1) & 0xFF",
+        "the driver's index is one byte",
+        (RINGS,),
+    ),
+    Mutant(
+        "host/links/pcie/engine.py",
+        "self._records.data[:] = 0xFF",
+        "pass",
+        "records of before a reset are taken",
+        (RINGS,),
+    ),
+    Mutant(
+        "host/links/pcie/engine.py",
+        "if first == last == index else None",
+        "if first == index else None",
+        "a torn record is taken",
+        (RINGS,),
     ),
 )
