@@ -3,6 +3,7 @@ folded."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,11 +76,12 @@ class _Folding:
         self.blocks: list[Block] = []
         self.pending = _Pending()
         self.shape: Any = shape
+        self.order: npt.NDArray[np.intp] | None = None
 
     def take(self, step: Step) -> None:
         last = self.blocks[-1] if self.blocks else None
         if isinstance(step, Flatten):
-            self._flatten()
+            self._flatten(step)
         elif isinstance(step, Affine):
             self._affine(step, last)
         elif isinstance(step, Unary):
@@ -109,6 +111,11 @@ class _Folding:
         if last is not None and isinstance(step, Convolve) and isinstance(last.product, Linear):
             raise UnsupportedNodeError(step.node, "Conv", "it follows a full layer; put convolutions first")
         folded = _fold(self.pending, step)
+        if self.order is not None and isinstance(folded, Linear):
+            placed = np.empty_like(folded.weights)
+            placed[self.order] = folded.weights
+            folded = Linear(folded.node, placed, folded.bias)
+            self.order = None
         self.pending = _Pending()
         self.shape = step.bias.shape if isinstance(step, Linear) else (len(step.bias), *step.patches.grid)
         if last is not None and last.function is None:
@@ -117,6 +124,10 @@ class _Folding:
                 last.product = Linear(
                     folded.node, first.weights @ folded.weights, first.bias @ folded.weights + folded.bias
                 )
+                return
+            merged = _one_convolution(last, folded)
+            if merged is not None:
+                last.product = merged
                 return
             last.function = identity(last.node)
         self.blocks.append(Block(folded))
@@ -172,14 +183,18 @@ class _Folding:
         last.pool = step
         self.shape = (self.shape[0], *step.pool.grid(*self.shape[1:]))
 
-    def _flatten(self) -> None:
+    def _flatten(self, step: Flatten) -> None:
         if len(self.shape) != 3:
             return
+        self.order = step.order
         each = int(np.prod(self.shape[1:]))
         size = int(self.shape[0])
         if self.pending.scale.size > 1 or self.pending.shift.size > 1:
             scale, shift = (np.broadcast_to(v, (size,)) for v in (self.pending.scale, self.pending.shift))
-            self.pending = _Pending(np.repeat(scale, each), np.repeat(shift, each))
+            scale, shift = np.repeat(scale, each), np.repeat(shift, each)
+            self.pending = _Pending(
+                *((scale, shift) if step.order is None else (scale[step.order], shift[step.order]))
+            )
         self.shape = (size * each,)
 
 
@@ -209,3 +224,25 @@ def _fold(pending: _Pending, step: Linear | Convolve) -> Linear | Convolve:
     return Convolve(
         step.node, step.weights * scale[:, None], step.bias + shift @ step.weights, step.patches, pad
     )
+
+
+def _one_convolution(last: Block, step: Linear | Convolve) -> Convolve | None:
+    """Two convolutions with nothing between them as one, where either sees single positions only."""
+    first = last.product
+    if not (isinstance(first, Convolve) and isinstance(step, Convolve)) or last.pool is not None:
+        return None
+    if _pointwise(step):
+        weights = first.weights @ step.weights
+        return Convolve(step.node, weights, first.bias @ step.weights + step.bias, first.patches, first.pad)
+    if not _pointwise(first) or (any(step.patches.padding) and (first.bias.any() or step.pad != 0)):
+        return None
+    channels, before = step.patches.shape[0], first.patches.shape
+    kernels = step.weights.reshape(channels, -1, step.weights.shape[1])
+    weights = np.einsum("ac,ckm->akm", first.weights, kernels).reshape(-1, step.weights.shape[1])
+    bias = step.bias + np.einsum("c,ckm->m", first.bias, kernels)
+    return Convolve(step.node, weights, bias, dataclasses.replace(step.patches, shape=before), step.pad)
+
+
+def _pointwise(step: Convolve) -> bool:
+    where = step.patches
+    return where.kernel == (1, 1) and where.stride == (1, 1) and not any(where.padding)

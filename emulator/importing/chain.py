@@ -85,12 +85,14 @@ class Unary:
 
 @dataclass(frozen=True, eq=False)
 class Flatten:
-    """Feature maps (n, C, H, W) to (n, C * H * W)."""
+    """Feature maps (n, C, H, W) to (n, C * H * W), then, with ``order`` (C * H * W,), in that order."""
 
     node: str
+    order: npt.NDArray[np.intp] | None = None
 
     def __call__(self, x: Floats) -> Floats:
-        return x.reshape(len(x), -1)
+        flat = x.reshape(len(x), -1)
+        return flat if self.order is None else flat[:, self.order]
 
 
 Step = Linear | Convolve | Pooling | Affine | Unary | Flatten
@@ -103,13 +105,39 @@ def run(steps: tuple[Step, ...], x: Floats) -> Floats:
     return x
 
 
+@dataclass(frozen=True)
+class Read:
+    """What a front end makes of a model.
+
+    ``shape`` of one sample as the steps take it; ``notes`` on what was left out; ``axes``: where the model's
+    own samples are maps in another order, the axes of ``shape`` in them, (2, 0, 1) for (H, W, C).
+    """
+
+    steps: tuple[Step, ...]
+    shape: Shape
+    notes: tuple[str, ...]
+    axes: tuple[int, ...] | None = None
+
+    @property
+    def own_shape(self) -> Shape:
+        """Shape of one sample as the model takes it."""
+        if self.axes is None:
+            return self.shape
+        return tuple(self.shape[self.axes.index(i)] for i in range(len(self.axes)))
+
+    def ordered(self, x: Floats) -> Floats:
+        """The model's own samples (n, ...) as the steps take them, (n, *shape)."""
+        own = x.reshape(len(x), *self.own_shape)
+        return own if self.axes is None else own.transpose(0, *(a + 1 for a in self.axes))
+
+
 @dataclass(frozen=True, eq=False)
 class Value:
     """A tensor: what the chain gives, shape of one sample, and a function of it not yet a step.
 
     ``line`` is (scale, shift) where that function is a straight line: it becomes an ``Affine``. ``left_out``:
     the (node, kind) of a softmax that was left out because only the largest output counts; nothing may follow
-    it.
+    it. ``channels_last``: the model sees the maps (H, W, C); ``shape`` is (C, H, W) all the same.
     """
 
     steps: tuple[Step, ...]
@@ -119,6 +147,7 @@ class Value:
     function: Function | None = None
     line: tuple[float, float] | None = (1.0, 0.0)
     left_out: tuple[str, str] | None = None
+    channels_last: bool = False
 
     def check_open(self) -> None:
         """Raise UnsupportedNodeError when something follows a softmax."""
@@ -135,7 +164,10 @@ class Value:
         step: Step = Unary(self.node, self.label, self.function)
         if self.line is not None:
             step = Affine(self.node, np.array([self.line[0]]), np.array([self.line[1]]))
-        return Value((*self.steps, step), self.shape, self.node, left_out=self.left_out)
+        return replace(
+            Value((*self.steps, step), self.shape, self.node, left_out=self.left_out),
+            channels_last=self.channels_last,
+        )
 
     def then(self, step: Step, shape: Shape) -> Value:
         """The value after a step."""
@@ -198,6 +230,8 @@ def with_constant(value: Value, constant: npt.ArrayLike, node: str, kind: str, o
         When the constant's shape is not a scalar, one value a feature, or one a channel.
     """
     c = np.asarray(constant, np.float64)
+    if value.channels_last and c.size > 1 and c.shape[-1] == c.size:
+        c = c.reshape(-1, 1, 1)
     if operation == "rdiv":
         if c.size == 1:
             return value.apply(node, f"{float(c.reshape(())):g}/{{}}", lambda z: float(c.reshape(())) / z)
@@ -219,7 +253,8 @@ def with_constant(value: Value, constant: npt.ArrayLike, node: str, kind: str, o
             kind,
             f"a constant of shape {c.shape} on values of {value.shape}; use a scalar or shape {wanted}",
         )
-    return value.then(Affine(node, scale.reshape(-1), shift.reshape(-1)), value.shape)
+    scaled = value.then(Affine(node, scale.reshape(-1), shift.reshape(-1)), value.shape)
+    return replace(scaled, channels_last=value.channels_last)
 
 
 def linear(value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None, node: str, kind: str) -> Value:
@@ -247,8 +282,10 @@ def convolution(
     dilation: tuple[int, int],
     groups: int,
 ) -> Value:
-    """A 2-D convolution, ``kernels`` (M, C / groups, kh, kw)."""
+    """A 2-D convolution, ``kernels`` (M, C / groups, kh, kw); a 1-D one, (M, C / groups, k), is one row."""
     k = np.asarray(kernels, np.float64)
+    if k.ndim == 3 and len(value.shape) == 3 and value.shape[1] == 1:
+        k = k[:, :, None]
     if len(value.shape) != 3 or k.ndim != 4 or k.shape[1] * groups != value.shape[0]:
         raise UnsupportedNodeError(
             node,
@@ -275,11 +312,11 @@ def convolution(
 
 def pooling(value: Value, kind: str, kernel: Any, stride: Any, node: str) -> Value:
     """Pooling without padding; ``kernel`` None: over the whole map."""
-    if len(value.shape) != 3:
+    if len(value.shape) != 3 or value.channels_last:
         raise UnsupportedNodeError(node, f"{kind} pooling", "give the input's shape (C, H, W)")
     height, width = value.shape[1:]
-    size = (height, width) if kernel is None else (int(kernel[0]), int(kernel[1]))
-    step = size if stride is None else (int(stride[0]), int(stride[1]))
+    size = (height, width) if kernel is None else two(kernel)
+    step = size if stride is None else two(stride)
     pool = Pool(kind=kind, kernel=size, stride=step)
     return value.then(Pooling(node, pool), (value.shape[0], *pool.grid(height, width)))
 
@@ -288,7 +325,55 @@ def flatten(value: Value, node: str) -> Value:
     """One axis of features."""
     if len(value.shape) == 1:
         return value
-    return value.then(Flatten(node), (int(np.prod(value.shape)),))
+    size = int(np.prod(value.shape))
+    order = None
+    if value.channels_last and len(value.shape) == 3:
+        order = np.arange(size).reshape(value.shape).transpose(1, 2, 0).reshape(-1)
+    return value.then(Flatten(node, order), (size,))
+
+
+def two(v: Any) -> tuple[int, int]:
+    """Rows and columns of a size given as two numbers, one for both, or (1-D) one of columns in a list."""
+    sizes = [int(n) for n in v] if isinstance(v, list | tuple | np.ndarray) else [int(v)] * 2
+    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
+def transpose(value: Value, permutation: list[int], node: str) -> Value:
+    """The axes of maps in another order, between (C, H, W) and (H, W, C) only."""
+    first, last = [0, 3, 1, 2], [0, 2, 3, 1]
+    if len(value.shape) == 3 and permutation == (first if value.channels_last else last):
+        return replace(value, channels_last=not value.channels_last)
+    if permutation == list(range(len(value.shape) + 1)) or len(value.shape) == 1:
+        return value
+    raise UnsupportedNodeError(
+        node,
+        "Transpose",
+        f"to {permutation} of {value.shape}; use (channel, row, column) or (row, column, channel)",
+    )
+
+
+def prelu(value: Value, slopes: npt.ArrayLike, node: str) -> Value:
+    """A slope for each channel or feature: ``relu(x) - slope * relu(-x)``, so twice the neurons, exactly."""
+    a = np.asarray(slopes, np.float64).reshape(-1)
+    if a.size != value.shape[0]:
+        raise UnsupportedNodeError(
+            node, "PReLU", f"{a.size} slopes on values of {value.shape}; use one slope, or one a channel"
+        )
+    eye = np.eye(a.size)
+    both = _mixed(value, np.hstack([eye, -eye]), node)
+    halves = both.apply(node, "relu({})", lambda z: np.maximum(z, 0.0))
+    return _mixed(halves, np.vstack([eye, -np.diag(a)]), node)
+
+
+def _mixed(value: Value, weights: Floats, node: str) -> Value:
+    """Channels (or features) mixed by ``weights`` (C, M), position by position."""
+    if len(value.shape) == 1:
+        return linear(value.settled(), weights, None, node, "PReLU")
+    kernels = weights.T.reshape(weights.shape[1], weights.shape[0], 1, 1)
+    mixed = convolution(
+        value.settled(), kernels, None, node, stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=1
+    )
+    return replace(mixed, channels_last=value.channels_last)
 
 
 def batch_norm(

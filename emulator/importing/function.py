@@ -47,8 +47,10 @@ class Stretch:
         return float(self.points[0, 0]), float(self.points[0, -1])
 
 
-def stretch_of(unary: Unary, z: Floats | None) -> Stretch:
+def stretch_of(unary: Unary, z: Floats | None, border: float | None = None) -> Stretch:
     """Where to span a function's table, given the pre-activations ``z`` of samples.
+
+    ``border``: a value that the outputs' range must hold too, what a padded convolution puts around them.
 
     Raises
     ------
@@ -63,9 +65,9 @@ def stretch_of(unary: Unary, z: Floats | None) -> Stretch:
             "it is unbounded: give samples of inputs, so that its range can be measured",
         )
     low, high = _trimmed(unary, low, high)
-    candidates = [_fitted(unary, low, high)]
+    candidates = [_fitted(unary, low, high, border)]
     if low < 0 < high:
-        candidates.append(_fitted(unary, _with_border(low, high, 0.0), high))
+        candidates.append(_fitted(unary, _with_border(low, high, 0.0), high, border))
     points, offset, span, error = min(candidates, key=lambda c: c[3])
     beyond = None if z is None else float(((z < points[0, 0]) | (z > points[0, -1])).mean())
     if beyond is not None and z is not None:
@@ -125,12 +127,15 @@ def _with_border(low: float, high: float, kink: float) -> float:
     return (inner * kink - n * high) / (inner - n)
 
 
-def _fitted(unary: Unary, low: float, high: float) -> tuple[Floats, float, float, float]:
+def _fitted(
+    unary: Unary, low: float, high: float, border: float | None
+) -> tuple[Floats, float, float, float]:
     """Points, offset, span, and the table's largest error relative to the span."""
     # Ends in single precision, as the network file has them.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
     y = _values(unary, u)
-    offset, span = float(y.min()), float(np.ptp(y))
+    held = y if border is None else np.append(y, border)
+    offset, span = float(held.min()), float(np.ptp(held))
     span = span if span > 0 else 1.0
     points = np.stack([u, np.clip((y - offset) / span, 0.0, 1.0)])
     window = Window(float(u[0]), float(u[-1]), SEGMENTS, 0.0)

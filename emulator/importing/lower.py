@@ -7,6 +7,7 @@ layer's weights and bias undo it exactly, so tanh and GELU need no second pass f
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.importing.blocks import Block, blocks_of, fold_input
-from emulator.importing.chain import Convolve, Shape, Step, run
+from emulator.importing.chain import Convolve, Read, Step, run
 from emulator.importing.function import Stretch, stretch_of
 from emulator.importing.quantised import errors_of, quantised
 from emulator.network import Conv, ConvNetwork, Dense, InputRange, Network, Sampled
@@ -106,30 +107,27 @@ class Imported:
     network: Network | ConvNetwork
     inputs: InputRange
     report: ImportReport
-    steps: tuple[Step, ...]
-    shape: Shape
+    read: Read
 
     def reference(self, x: npt.ArrayLike) -> Floats:
         """The model's outputs (n, M), float64, of inputs (n, ...) in its own unit."""
-        x = np.asarray(x, np.float64)
-        return run(self.steps, x.reshape(len(x), *self.shape))
+        return run(self.read.steps, self.read.ordered(np.asarray(x, np.float64)))
 
 
 def lower(
-    steps: tuple[Step, ...],
-    shape: Shape,
+    read: Read,
     *,
     name: str,
     samples: Floats | None = None,
     input_range: InputRange | None = None,
-    notes: list[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Imported:
     """Lower a chain.
 
     Parameters
     ----------
-    steps, shape:
-        The model, and the shape of one sample.
+    read:
+        The model.
     samples:
         Inputs (n, *shape) in the model's unit, n >= 1; needed where a function is unbounded.
     input_range:
@@ -142,6 +140,7 @@ def lower(
     NetworkError
         When a weight is not finite.
     """
+    steps, shape = read.steps, read.shape
     blocks = blocks_of(steps, shape)
     if input_range is None:
         input_range = (
@@ -149,15 +148,24 @@ def lower(
             if samples is None
             else InputRange.of_samples(samples, each=len(shape) == 1)
         )
+        border = _border(blocks[0])
+        if border is not None:  # the border of the first convolution is a code too
+            low, high = np.minimum(input_range.low, border), np.maximum(input_range.high, border)
+            input_range = InputRange(low, high)
+    if read.axes is not None:
+        input_range = dataclasses.replace(input_range, axes=read.axes, shape=read.own_shape)
     fold_input(blocks[0], input_range.low, input_range.span)
     x = None
     if samples is not None:
-        x = input_range.unit(samples).reshape(samples.shape)
+        # The steps' order: axes are those of the model's own samples.
+        x = dataclasses.replace(input_range, axes=None).unit(samples).reshape(samples.shape)
     layers: list[Dense | Conv] = []
     stretches: list[Stretch | None] = []
     for block, after in zip(blocks, [*blocks[1:], None], strict=True):
-        layer, stretch, x = _layer(block, x)
+        layer, stretch, x = _layer(block, x, _border(after))
         layers.append(layer)
+        if progress is not None:
+            progress(len(layers), len(blocks) + 1)
         stretches.append(stretch)
         if after is not None and stretch is not None:
             fold_input(after, np.array([stretch.offset]), np.array([stretch.span]))
@@ -174,13 +182,24 @@ def lower(
         samples=0 if samples is None else len(samples),
         blocks=tuple(_report(b, d, s) for b, d, s in zip(blocks, layers, stretches, strict=True)),
         error_bound=bound,
-        notes=tuple(notes or ()),
+        notes=read.notes,
         **_measured(network, input_range, steps, samples),
     )
-    return Imported(network, input_range, report, steps, shape)
+    if progress is not None:
+        progress(len(blocks) + 1, len(blocks) + 1)
+    return Imported(network, input_range, report, read)
 
 
-def _layer(block: Block, x: Floats | None) -> tuple[Dense | Conv, Stretch | None, Floats | None]:
+def _border(block: Block | None) -> float | None:
+    """What a padded convolution has around its inputs, in their unit; None: nothing."""
+    if block is None or not isinstance(block.product, Convolve) or not any(block.product.patches.padding):
+        return None
+    return block.product.pad
+
+
+def _layer(
+    block: Block, x: Floats | None, border: float | None = None
+) -> tuple[Dense | Conv, Stretch | None, Floats | None]:
     """The layer, its function's stretch, and its outputs 0..1 of inputs ``x`` 0..1."""
     product = block.product
     if not (np.isfinite(product.weights).all() and np.isfinite(product.bias).all()):
@@ -191,7 +210,7 @@ def _layer(block: Block, x: Floats | None) -> tuple[Dense | Conv, Stretch | None
     weights, bias = product.weights.astype(np.float32), product.bias.astype(np.float32)
     if block.function is None:
         return Dense(weights, bias), None, z
-    stretch = stretch_of(block.function, z)
+    stretch = stretch_of(block.function, z, border)
     if block.swapped and not stretch.rises:
         raise UnsupportedNodeError(
             block.function.node,
@@ -243,6 +262,7 @@ def _measured(
     if samples is None:
         return {"float_error": None, "error_rms": None, "error_max": None, "output_rms": None}
     wanted = run(steps, samples)
+    inputs = dataclasses.replace(inputs, axes=None)
     floats = network.forward(inputs.unit(samples))
     difference = quantised(network, inputs.encode(samples)) - wanted
     return {

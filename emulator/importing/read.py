@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.importing.chain import Shape, Step
+from emulator.importing.chain import Read, Shape
 from emulator.importing.lower import Imported, lower
 from emulator.network.inputs import InputRange
 
@@ -25,6 +26,7 @@ def import_model(
     input_shape: tuple[int, ...] | None = None,
     output: str | None = None,
     name: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Imported:
     """Import a PyTorch module, or an ``.onnx``, ``.pt`` or ``.pth`` file.
 
@@ -44,6 +46,8 @@ def import_model(
         Output of an ONNX model to take.
     name:
         The network's name; by default the file's or the module's.
+    progress:
+        Called as ``progress(done, total)`` after every layer.
 
     Raises
     ------
@@ -54,22 +58,23 @@ def import_model(
     MissingExtraError
         When the package for the file's kind is not installed.
     """
-    limits = None if input_range is None else InputRange(*(np.array([v], np.float64) for v in input_range))
+    limits = None
+    if input_range is not None:
+        low, high = (np.array([v], np.float64) for v in input_range)
+        limits = InputRange(low, high)
     path = Path(model) if isinstance(model, str | os.PathLike) else None
     try:
-        steps, shape, notes = _read(model, path, input_shape, output)
-        x = None if samples is None else _samples(samples, shape)
+        read = _read(model, path, input_shape, output)
+        x = None if samples is None else _samples(samples, read)
         name = name or (type(model).__name__ if path is None else path.stem)
-        return lower(steps, shape, name=name, samples=x, input_range=limits, notes=notes)
+        return lower(read, name=name, samples=x, input_range=limits, progress=progress)
     except UnsupportedNodeError as error:
         if path is None:
             raise
         raise UnsupportedNodeError(f"{path}: {error.node}", error.kind, error.instead) from None
 
 
-def _read(
-    model: Any, path: Path | None, shape: Shape | None, output: str | None
-) -> tuple[tuple[Step, ...], Shape, list[str]]:
+def _read(model: Any, path: Path | None, shape: Shape | None, output: str | None) -> Read:
     if path is not None and path.suffix not in SUFFIXES:
         raise NetworkError(f"{path}: suffix is {path.suffix!r}; accepted: {', '.join(SUFFIXES)}")
     if path is not None and path.suffix == ".onnx":
@@ -85,11 +90,13 @@ def _read(
     return read_torch(model, shape=shape)
 
 
-def _samples(samples: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+def _samples(samples: npt.ArrayLike, read: Read) -> npt.NDArray[np.float64]:
+    """As the steps take them, float64 (n, *shape)."""
+    shape = read.own_shape
     x = np.asarray(samples, np.float64)
     size = int(np.prod(shape))
     if x.ndim < 2 or not len(x) or x.size != len(x) * size:
         raise NetworkError(f"samples have shape {x.shape}; accepted: (n, {', '.join(map(str, shape))})")
     if not np.isfinite(x).all():
         raise NetworkError("samples hold a value that is not finite; accepted: finite numbers")
-    return x.reshape(len(x), *shape)
+    return read.ordered(x)

@@ -13,7 +13,7 @@ import numpy as np
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.importing import chain
-from emulator.importing.chain import Floats, Shape, Value
+from emulator.importing.chain import Floats, Read, Shape, Value
 
 UNARY = set(
     "relu sigmoid tanh exp log log1p expm1 sin cos abs absolute sqrt rsqrt square reciprocal neg erf sign "
@@ -49,7 +49,6 @@ INSTEAD = {
     "Embedding": "use a one-hot input and Linear",
     "MultiheadAttention": "attention is not supported; use Linear layers and activations",
     "ConvTranspose2d": "use Conv2d or Linear",
-    "Conv1d": "use Conv2d with a kernel of one row",
 }
 OTHERWISE = (
     "use Linear, Conv2d, MaxPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Flatten, Dropout, or "
@@ -74,8 +73,9 @@ def load_torch(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     nn = torch.nn
-    names = [*ACTIVATIONS, *DROPPED, "Sequential", "Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten"]
-    names += ["BatchNorm1d", "BatchNorm2d", "AdaptiveAvgPool2d", "Softmax", "LogSoftmax", "Unflatten"]
+    names = [*ACTIVATIONS, *DROPPED, "Sequential", "Linear", "Flatten", "Unflatten", "Softmax", "LogSoftmax"]
+    names += [f"{kind}{d}d" for kind in ("Conv", "MaxPool", "AvgPool", "BatchNorm") for d in (1, 2)]
+    names += ["AdaptiveAvgPool2d"]
     try:
         with (
             torch.serialization.safe_globals([getattr(nn, name) for name in names]),
@@ -98,7 +98,7 @@ def load_torch(path: Path) -> Any:
     return module
 
 
-def read_torch(module: Any, *, shape: Shape | None = None) -> tuple[tuple[chain.Step, ...], Shape, list[str]]:
+def read_torch(module: Any, *, shape: Shape | None = None) -> Read:
     """Steps, shape of one input sample, and notes, of a ``torch.nn.Module`` in evaluation mode.
 
     Raises
@@ -123,7 +123,9 @@ def read_torch(module: Any, *, shape: Shape | None = None) -> tuple[tuple[chain.
                 f"it cannot be traced ({first}); use nn.Sequential, or torch.onnx.export and the .onnx file",
             ) from None
         if shape is None:
-            first_layer = next((m for m in module.modules() if isinstance(m, nn.Linear | nn.Conv2d)), None)
+            first_layer = next(
+                (m for m in module.modules() if isinstance(m, nn.Linear | nn.Conv1d | nn.Conv2d)), None
+            )
             if not isinstance(first_layer, nn.Linear):
                 raise NetworkError("the input's shape does not follow from the model; give it (input_shape)")
             shape = (first_layer.in_features,)
@@ -142,7 +144,7 @@ class _Reader:
         self.values: dict[Any, Any] = {}
         self.notes: list[str] = []
 
-    def read(self) -> tuple[tuple[chain.Step, ...], Shape, list[str]]:
+    def read(self) -> Read:
         for node in self.graph.graph.nodes:
             if node.op == "placeholder":
                 if self.values:
@@ -156,7 +158,7 @@ class _Reader:
                 value = self.values.get(node.args[0]) if not isinstance(node.args[0], tuple) else None
                 if not isinstance(value, Value):
                     raise UnsupportedNodeError("output", "output", "return one tensor")
-                return value.settled().steps, self.shape, self.notes
+                return Read(value.settled().steps, self.shape, tuple(self.notes))
             elif node.op == "call_module":
                 module = self.modules[node.target]
                 self.values[node] = self._module(node.target, module, self._value(node, node.args[0]))
@@ -175,23 +177,27 @@ class _Reader:
         if kind == "Linear":
             bias = None if module.bias is None else _numpy(module.bias)
             return chain.linear(value.settled(), _numpy(module.weight).T, bias, name, kind)
-        if kind == "Conv2d":
+        if kind in ("Conv1d", "Conv2d"):
+            if kind == "Conv1d" and not value.steps and len(value.shape) == 2:
+                self.shape = (value.shape[0], 1, value.shape[1])
+                value = Value((), self.shape)
             return self._convolution(name, module, value.settled())
         if kind in ("BatchNorm1d", "BatchNorm2d") and module.running_mean is not None:
             gamma, beta = (None if p is None else _numpy(p) for p in (module.weight, module.bias))
             mean, variance = _numpy(module.running_mean), _numpy(module.running_var)
             return chain.batch_norm(value, gamma, beta, mean, variance, module.eps, name)
-        if kind in ("MaxPool2d", "AvgPool2d"):
+        if kind in ("MaxPool1d", "AvgPool1d", "MaxPool2d", "AvgPool2d"):
+            one = kind.endswith("1d")
             padded = (
-                _two(module.padding) != (0, 0)
+                any(_two(module.padding))
                 or module.ceil_mode
-                or _two(getattr(module, "dilation", 1)) != (1, 1)
+                or set(_two(getattr(module, "dilation", 1))) != {1}
             )
             if padded:
                 raise UnsupportedNodeError(name, kind, "use pooling without padding, dilation and ceil_mode")
-            what = "max" if kind == "MaxPool2d" else "average"
-            stride = None if module.stride is None else _two(module.stride)
-            return chain.pooling(value, what, _two(module.kernel_size), stride, name)
+            what = "max" if kind.startswith("Max") else "average"
+            size, stride = (_row(v) if one else v for v in (module.kernel_size, module.stride))
+            return chain.pooling(value, what, _two(size), None if stride is None else _two(stride), name)
         if kind == "AdaptiveAvgPool2d" and _two(module.output_size) == (1, 1):
             return chain.pooling(value, "average", None, None, name)
         if kind == "Flatten" and module.start_dim == 1 and module.end_dim in (-1, len(value.shape)):
@@ -203,7 +209,9 @@ class _Reader:
             return value
         if kind in ("Softmax", "LogSoftmax"):
             return self._softmax(name, kind, value)
-        if kind in ACTIVATIONS and not (kind == "PReLU" and module.weight.numel() > 1):
+        if kind == "PReLU" and module.weight.numel() > 1:
+            return chain.prelu(value, _numpy(module.weight), name)
+        if kind in ACTIVATIONS:
             return value.apply(name, f"{kind.lower()}({{}})", _called(module))
         raise UnsupportedNodeError(name, kind, INSTEAD.get(kind, OTHERWISE))
 
@@ -213,12 +221,13 @@ class _Reader:
 
     @staticmethod
     def _convolution(name: str, module: Any, value: Value) -> Value:
+        one = type(module).__name__ == "Conv1d"
         if isinstance(module.padding, str):
             if module.padding == "same":
                 raise UnsupportedNodeError(name, "Conv2d", "padding is 'same'; give it in numbers")
             padding = (0, 0)
         else:
-            padding = _two(module.padding)
+            padding = _two(_row(module.padding, 0) if one else module.padding)
         if module.padding_mode != "zeros":
             raise UnsupportedNodeError(name, "Conv2d", "use padding_mode 'zeros'")
         return chain.convolution(
@@ -226,9 +235,9 @@ class _Reader:
             _numpy(module.weight),
             None if module.bias is None else _numpy(module.bias),
             name,
-            stride=_two(module.stride),
+            stride=_two(_row(module.stride) if one else module.stride),
             padding=(*padding, *padding),
-            dilation=_two(module.dilation),
+            dilation=_two(_row(module.dilation) if one else module.dilation),
             groups=module.groups,
         )
 
@@ -343,6 +352,13 @@ def _attribute(graph: Any, target: str) -> Any:
 
 def _numpy(tensor: Any) -> Floats:
     return np.asarray(tensor.detach().cpu().numpy(), np.float64)
+
+
+def _row(v: Any, across: int = 1) -> Any:
+    """A 1-D layer's size as that of a row."""
+    if v is None:
+        return None
+    return (across, int(v[0]) if isinstance(v, tuple | list) else int(v))
 
 
 def _two(v: Any) -> tuple[int, int]:

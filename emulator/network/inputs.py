@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.float64]
 class InputRange:
     """The values that codes 0 and 255 stand for: float64 (K,), or (1,) for all inputs alike.
 
+    ``axes``: where samples come as maps in another order than (C, H, W), the axes of those in them, and their
+    ``shape``: (2, 0, 1) and (H, W, C).
+
     Raises
     ------
     NetworkError
@@ -34,6 +37,8 @@ class InputRange:
 
     low: Floats
     high: Floats
+    axes: tuple[int, ...] | None = None
+    shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         low, high = (np.atleast_1d(np.asarray(v, np.float64)) for v in (self.low, self.high))
@@ -60,7 +65,8 @@ class InputRange:
         if not isinstance(content, dict):
             return None
         try:
-            return cls(content["low"], content["high"])
+            axes, shape = content.get("axes"), content.get("shape", ())
+            return cls(content["low"], content["high"], None if axes is None else tuple(axes), tuple(shape))
         except (KeyError, TypeError, ValueError) as error:
             raise NetworkError(f"provenance input is {content!r}; accepted: low and high ({error})") from None
 
@@ -69,14 +75,18 @@ class InputRange:
         """high - low."""
         return self.high - self.low
 
-    def as_dict(self) -> dict[str, list[float]]:
+    def as_dict(self) -> dict[str, Any]:
         """Plain lists, for JSON."""
-        return {"low": self.low.tolist(), "high": self.high.tolist()}
+        order = {} if self.axes is None else {"axes": list(self.axes), "shape": list(self.shape)}
+        return {"low": self.low.tolist(), "high": self.high.tolist(), **order}
 
     def unit(self, x: npt.ArrayLike) -> Floats:
         """Inputs (n, ...) as 0..1, float64 (n, K); values outside the range are held at its ends."""
         x = np.asarray(x, np.float64)
         flat = x.reshape(len(x), -1)
+        if self.axes is not None and flat.shape[1] == int(np.prod(self.shape)):
+            maps = flat.reshape(len(x), *self.shape).transpose(0, *(a + 1 for a in self.axes))
+            flat = maps.reshape(len(x), -1)
         if self.low.size not in (1, flat.shape[1]):
             raise NetworkError(f"x has {flat.shape[1]} inputs; accepted: {self.low.size}")
         if not np.isfinite(flat).all():

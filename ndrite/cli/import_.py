@@ -8,7 +8,7 @@ import click
 
 from ndrite.arrays import load_array
 from ndrite.cli.options import json_option
-from ndrite.cli.terminal import print_json, print_table, say
+from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 
 
 @click.command("import")
@@ -58,7 +58,10 @@ def command(
 
     shape = None if input_shape is None else _shape(input_shape)
     samples = None if samples_path is None else load_array(samples_path)
-    imported = import_model(model, samples=samples, input_range=input_range, input_shape=shape, output=node)
+    with progress_bar("layers") as bar:
+        imported = import_model(
+            model, samples=samples, input_range=input_range, input_shape=shape, output=node, progress=bar
+        )
     imported.network.save(output)
     report = imported.report
     if as_json:

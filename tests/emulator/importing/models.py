@@ -255,6 +255,133 @@ def _saved_file(folder: Path) -> Case:
     return case
 
 
+def _prelu() -> Any:
+    """A slope for each channel of maps and for each feature, none of them trivial."""
+    model = nn.Sequential(
+        *(
+            nn.Conv2d(1, 4, 3, padding=1),
+            nn.PReLU(4),
+            nn.MaxPool2d(2),
+            nn.Conv2d(4, 6, 3, padding=1),
+            nn.PReLU(6),
+        ),
+        *(nn.Flatten(), nn.Linear(216, 12), nn.BatchNorm1d(12), nn.PReLU(12), nn.Linear(12, 4)),
+    )
+    for module in model.modules():
+        if isinstance(module, nn.PReLU):
+            module.weight.data = torch.linspace(-0.3, 0.9, module.weight.numel())
+    return model
+
+
+def _average_then_padded() -> Any:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(4, 5, 3, padding=1), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(125, 3)),
+    )
+
+
+def _padded_sigmoid() -> Any:
+    """Outputs in 0.2..0.8: what 0 maps to lies outside of what the samples span."""
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.Sigmoid(), nn.Conv2d(4, 5, 3, padding=1), nn.Tanh(), nn.Flatten()),
+        nn.Linear(500, 3),
+    )
+    model[0].weight.data *= 0.5
+    return model
+
+
+def _row() -> Any:
+    return nn.Sequential(
+        *(
+            nn.Conv1d(2, 6, 5, padding=2, stride=2),
+            nn.ReLU(),
+            nn.MaxPool1d(2),
+            nn.Conv1d(6, 8, 3, dilation=2),
+        ),
+        *(nn.Tanh(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(16, 3)),
+    )
+
+
+def _vgg() -> Any:
+    """VGG's pattern at a quarter of its width: pairs of 3 x 3 convolutions between poolings."""
+    layers: list[Any] = []
+    before = 3
+    for width in (16, 32, 64):
+        for _ in range(2):
+            layers += [nn.Conv2d(before, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+            before = width
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 16, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def _keras_cnn(folder: Path) -> Case:
+    """As tf2onnx writes a Keras CNN: samples (row, column, channel), transposed around its convolutions."""
+    from onnx import TensorProto, checker, helper, numpy_helper, save
+
+    rng = np.random.default_rng(4)
+    constants = {
+        "k1": rng.normal(size=(4, 2, 3, 3)) / 3,
+        "b1": rng.normal(size=4) / 3,
+        "k2": rng.normal(size=(5, 4, 3, 3)) / 4,
+        "b2": rng.normal(size=5) / 3,
+        "w": rng.normal(size=(80, 6)) / 6,
+        "b": rng.normal(size=6),
+    }
+    tensors = [numpy_helper.from_array(v.astype(np.float32), k) for k, v in constants.items()]
+    tensors.append(numpy_helper.from_array(np.array([-1, 80], np.int64), "flat"))
+    node = helper.make_node
+    graph = helper.make_graph(
+        [
+            node("Transpose", ["x"], ["first"], "to_nchw", perm=[0, 3, 1, 2]),
+            node("Conv", ["first", "k1", "b1"], ["c1"], "conv", pads=[1, 1, 1, 1], kernel_shape=[3, 3]),
+            node("Relu", ["c1"], ["r1"], "relu"),
+            node("MaxPool", ["r1"], ["p1"], "pool", kernel_shape=[2, 2], strides=[2, 2]),
+            node("Conv", ["p1", "k2", "b2"], ["c2"], "conv_1", kernel_shape=[3, 3]),
+            node("Relu", ["c2"], ["r2"], "relu_1"),
+            node("Transpose", ["r2"], ["last"], "to_nhwc", perm=[0, 2, 3, 1]),
+            node("Reshape", ["last", "flat"], ["f"], "flatten"),
+            node("MatMul", ["f", "w"], ["m"], "dense"),
+            node("Add", ["m", "b"], ["y"], "bias"),
+        ],
+        "keras",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 12, 12, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 6])],
+        tensors,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    checker.check_model(model)
+    save(model, folder / "keras.onnx")
+    return onnx_case(folder / "keras.onnx", normal(60, 12, 12, 2))
+
+
+def _sklearn(build: Callable[[], Any], output: int | str = 0, **options: Any) -> Callable[[Path], Case]:
+    """A fitted model of two classes (by the sign of a sum), or of a linear target."""
+
+    def case(folder: Path) -> Case:
+        x = normal(300, 7)
+        model = build()
+        target = x[:, 0] - 2 * x[:, 1] + 0.3
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(x, (target > 0).astype(int) if hasattr(model, "predict_proba") else target)
+        return onnx_case(sklearn_file(folder, model, 7, **options), x, output)
+
+    return case
+
+
+def _sk(name: str, kind: str, **options: Any) -> Callable[[], Any]:
+    import importlib
+
+    return lambda: getattr(importlib.import_module(f"sklearn.{name}"), kind)(**options)
+
+
+def _around(layer: Callable[[], Any], *, dynamo: bool) -> Callable[[Path], Case]:
+    """One function of each value between two full layers."""
+    return _torch_onnx(
+        lambda: nn.Sequential(nn.Linear(9, 20), layer(), nn.Linear(20, 3)), (9,), dynamo=dynamo
+    )
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
     "torch relu": _sequential(lambda: nn.Linear(20, 32), nn.ReLU, lambda: nn.Linear(32, 5)),
     "torch gelu, batch norms": _sequential(
@@ -289,4 +416,34 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "onnx sklearn classifier relu": _classifier("relu", 12),
     "onnx sklearn classifier logistic, 200 inputs": _classifier("logistic", 200),
     "onnx sklearn scaler and regressor tanh": _regressor,
+    "torch prelu by channel": _maps(_prelu),
+    "torch relu, average pooling, padded convolution": _maps(_average_then_padded),
+    "torch sigmoid, padded convolution": _maps(_padded_sigmoid),
+    "torch 1-D convolutions": lambda folder: torch_case(seeded(_row), normal(60, 2, 32), (2, 32)),
+    "torch vgg": lambda folder: torch_case(seeded(_vgg), normal(24, 3, 32, 32), (3, 32, 32)),
+    "onnx torch 1-D convolutions, tracing exporter": _torch_onnx(_row, (2, 32), dynamo=False),
+    "onnx torch 1-D convolutions, export exporter": _torch_onnx(_row, (2, 32), dynamo=True),
+    "onnx torch prelu by channel, tracing exporter": _torch_onnx(_prelu, (1, 12, 12), dynamo=False),
+    "onnx torch prelu by channel, export exporter": _torch_onnx(_prelu, (1, 12, 12), dynamo=True),
+    **{
+        f"onnx torch {name}, {'export' if dynamo else 'tracing'} exporter": _around(layer, dynamo=dynamo)
+        for name, layer in {
+            "gelu": nn.GELU,
+            "gelu, tanh": lambda: nn.GELU(approximate="tanh"),
+            "softplus": nn.Softplus,
+            "prelu": nn.PReLU,
+        }.items()
+        for dynamo in (False, True)
+    },
+    "onnx keras cnn": _keras_cnn,
+    "onnx sklearn two classes": _sklearn(
+        _sk("neural_network", "MLPClassifier", hidden_layer_sizes=(16,), max_iter=40, random_state=0),
+        "probabilities",
+        zipmap=False,
+    ),
+    "onnx sklearn logistic regression": _sklearn(
+        _sk("linear_model", "LogisticRegression"), "probabilities", zipmap=False
+    ),
+    "onnx sklearn linear regression": _sklearn(_sk("linear_model", "LinearRegression")),
+    "onnx sklearn ridge": _sklearn(_sk("linear_model", "Ridge")),
 }
