@@ -18,7 +18,7 @@ demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL
 	$(BIN)/ndrite demo
 
 quick: $(DEV_STAMP) ## what needs no compiled board and no minute: emulator, host, commands, golden board
-	$(BIN)/python -m pytest $(SHARED) -m "not slow" $(QUICK)
+	$(BIN)/python -m pytest $(SHARED) -m "not slow" -k "not exporter" $(QUICK) --ignore=tests/host/pcie
 
 test: compiler $(DEV_STAMP) ## the whole test suite on $(WORKERS) workers
 	$(BIN)/python -m pytest $(SHARED)

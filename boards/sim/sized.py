@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from boards.sim.sizing import USUAL, sized
 from emulator.spec import ChipImage, Geometry
@@ -16,10 +16,11 @@ from host.session import ATTEMPTS, TIMEOUT_S
 
 
 class SizedBoard(Board):
-    """A board on the usual simulated array; on a larger one once an image needs it.
+    """A board on the usual simulated array, or on a larger one where an image needs it.
 
-    Whatever was on the smaller one, counters and registers too, is gone then, as after a change of boards.
-    It never shrinks: a program of several images settles on one size.
+    It is powered on when first spoken to, so that a first image alone decides which one is compiled. Later a
+    larger image moves it to a larger array; whatever was on the smaller one, counters and registers too, is
+    gone then, as after a change of boards. It never shrinks: a program of several images settles on one size.
 
     Parameters
     ----------
@@ -29,12 +30,19 @@ class SizedBoard(Board):
     Raises
     ------
     SimulationBuildError
-        When it cannot be built; ``program`` may raise it too.
+        When it cannot be built: by whatever speaks to it first.
     """
 
     def __init__(self, power_on: Callable[[Geometry], Channel]) -> None:
         self._power_on = power_on
-        self._open(power_on(USUAL))
+        self._geometry: Geometry | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        # What ``Board`` keeps of an open device is asked for before there is one.
+        if name == "_geometry" or self._geometry is not None or not name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name}")
+        self._move(USUAL)
+        return getattr(self, name)
 
     @classmethod
     def of_links(cls, link: Callable[[Geometry], Link]) -> Self:
@@ -43,9 +51,19 @@ class SizedBoard(Board):
 
     def program(self, image: ChipImage, *, progress: Progress | None = None) -> None:
         """Put ``image`` on the chip, a larger one where need be. Raises as ``host.Board.program``."""
-        wanted = sized(image, self.geometry)
-        if wanted != self.geometry:
-            channel = self._power_on(wanted)
-            self._channel.close()
-            self._open(channel)
+        wanted = sized(image, self._geometry or USUAL)
+        if wanted != self._geometry:
+            self._move(wanted)
         super().program(image, progress=progress)
+
+    def close(self) -> None:
+        """Power off, where it was ever on."""
+        if self._geometry is not None:
+            super().close()
+
+    def _move(self, geometry: Geometry) -> None:
+        channel = self._power_on(geometry)
+        if self._geometry is not None:
+            self._channel.close()
+        self._geometry = geometry
+        self._open(channel)

@@ -82,8 +82,8 @@ def board(devices: list[tuple[Responder, ResponderLink]]) -> SizedBoard:
 def test_a_board_grows_and_never_shrinks(
     board: SizedBoard, devices: list[tuple[Responder, ResponderLink]]
 ) -> None:
-    assert isinstance(board, BoardApi)
     assert board.geometry == USUAL
+    assert isinstance(board, BoardApi)
     small, large = image_of(20, 3), image_of(30, 300)
     x = {i.inputs: random_inputs(i, np.random.default_rng(0), 3) for i in (small, large)}
     for image in (small, large, small):
@@ -94,6 +94,17 @@ def test_a_board_grows_and_never_shrinks(
     assert [link.closed for _, link in devices] == [True, False]
     board.close()
     assert devices[-1][1].closed
+
+
+def test_nothing_is_powered_on_before_it_is_needed(
+    board: SizedBoard, devices: list[tuple[Responder, ResponderLink]]
+) -> None:
+    board.close()
+    assert devices == []
+    board.program(image_of(30, 300))
+    assert [device.get("geometry_max_outputs") for device, _ in devices] == [512]
+    with pytest.raises(AttributeError, match="no attribute _nonsense"):
+        board._nonsense  # noqa: B018
 
 
 def test_a_larger_board_that_cannot_be_built_leaves_the_old_one(

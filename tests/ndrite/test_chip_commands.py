@@ -140,6 +140,7 @@ def explain_options(*more: str) -> list[str]:
     return ["--samples", "s.npy", "--inputs", "x.npy", "--labels", "y.npy", *more]
 
 
+@pytest.mark.slow
 def test_explain_an_image_and_a_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = ["explain", "image.npz", "--network", "float.npz", *explain_options("-p", "e.png", "--json")]
     assert run(image) == OK

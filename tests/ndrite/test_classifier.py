@@ -92,6 +92,7 @@ def test_in_a_pipeline(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> Non
     assert len(cross_val_score(classifier, x, labels, cv=3)) == 3
 
 
+@pytest.mark.slow
 def test_on_gateware(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> None:
     image, x, _ = trained
     on_rtl = ndrite.Classifier(image, "sim:", seed=1, codes=True).decision_function(x[:5])

@@ -12,6 +12,7 @@ from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.experiments import NAMES, runner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_smoke(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if name == "activation":

@@ -42,6 +42,7 @@ def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
     assert network.accuracy(x, y) > 0.75
 
 
+@pytest.mark.slow
 def test_calibrate_gives_the_same_image_on_gateware(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,7 @@ def page(folder: Path) -> Path:
     return folder / "report.html"
 
 
+@pytest.mark.slow
 def test_numbers_and_figures(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = [
         "-o",
@@ -69,6 +70,7 @@ def test_numbers_and_figures(folder: Path, tmp_path: Path, capsys: pytest.Captur
         assert b"<svg" in (tmp_path / "figures" / f"{name}.svg").read_bytes()[:1000]
 
 
+@pytest.mark.slow
 def test_the_page_is_self_contained_and_the_same_again(page: Path, folder: Path) -> None:
     text = page.read_text()
     assert "digits &amp; &lt;NDR&gt;" in text
@@ -86,6 +88,7 @@ def test_the_page_is_self_contained_and_the_same_again(page: Path, folder: Path)
         assert (folder / "again.html").read_bytes() == page.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_in_a_browser(page: Path, width: int, tmp_path: Path) -> None:
     """No console message, no request, every picture there, nothing wider than the window."""

@@ -146,6 +146,7 @@ def test_bad_samples_of_a_plan_are_named(folder: Path, change: tuple[str, str], 
         load_plan(folder / "bad.yaml")
 
 
+@pytest.mark.slow
 def test_command_equals_the_points_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["sweep", "plan.yaml", "-o", "out", "--json"]) == OK
     got = json.loads(capsys.readouterr().out)
@@ -196,6 +197,7 @@ def worker_of(pid: int) -> int | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the worker through /proc")
 def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
     # So many points that a busy machine does not end the sweep while the test looks away.
@@ -234,6 +236,7 @@ def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers through /proc")
 def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
     (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 100"))
@@ -272,6 +275,7 @@ def test_a_hardware_board_serves_one_worker_at_a_time() -> None:
     assert resource("uart:/dev/ttyUSB0") == {"board-uart:/dev/ttyUSB0": 1}
 
 
+@pytest.mark.slow
 def test_nobody_else_can_speak_to_the_local_workers() -> None:
     """Who can hands them code to run, as the user."""
     from distributed import Client

@@ -74,6 +74,7 @@ def test_every_preset_is_pinned():
     assert set(CHECKSUMS) == {*list_chips(), *(f"wan2022+{device}" for device in list_devices())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKSUMS)
 def test_images_under_a_fixed_seed(name):
     net = network((140, 24, 5))  # two row tiles
@@ -138,6 +139,7 @@ def test_compensation_keeps_the_pairs_difference_where_it_can():
     np.testing.assert_array_equal(compensate(zero, np.array([[[0]], [[1]]], np.int8), chip).ravel(), [40, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chip", "on", "off", "least_gain_db"),
     [

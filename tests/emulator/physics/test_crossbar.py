@@ -57,6 +57,7 @@ def test_equals_a_dense_nodal_solve(shape, ohm, access):
     np.testing.assert_allclose(v @ effective_matrix(g, ohm, access), want, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_satisfies_kirchhoff_at_128():
     # 32,768 nodes: the sparse equations, assembled by other code, solved by another method.
     rng = np.random.default_rng(1)

@@ -203,6 +203,7 @@ class Chip:
         return self.core.infer(x, seed=5, first_index=first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "least"), [("gradient", 0.03), ("sign", 0.02), ("perturb", 0.0)])
 def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     x, y = samples
