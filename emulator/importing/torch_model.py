@@ -188,11 +188,10 @@ class _Reader:
             return chain.batch_norm(value, gamma, beta, mean, variance, module.eps, name)
         if kind in ("MaxPool1d", "AvgPool1d", "MaxPool2d", "AvgPool2d"):
             one = kind.endswith("1d")
-            padded = (
-                any(_two(module.padding))
-                or module.ceil_mode
-                or set(_two(getattr(module, "dilation", 1))) != {1}
-            )
+            padding, dilation = module.padding, getattr(module, "dilation", 1)
+            if one:
+                padding, dilation = _row(padding, 0), _row(dilation)
+            padded = any(_two(padding)) or module.ceil_mode or set(_two(dilation)) != {1}
             if padded:
                 raise UnsupportedNodeError(name, kind, "use pooling without padding, dilation and ceil_mode")
             what = "max" if kind.startswith("Max") else "average"
