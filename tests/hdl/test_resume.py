@@ -72,6 +72,9 @@ def test_any_number_of_inferences_may_be_under_way_when_it_hangs(wire: Wire, und
     lost = min(under_way, wire.geometry.banks)
     assert statuses(wire) == [Status.HUNG] * lost + [Status.NOT_PROGRAMMED] * (under_way - lost)
     works(wire)
+    # Nothing is under way any more, and the watchdog knows.
+    wire.run(WAIT + 10_000)
+    assert wire.board.infer(X[:1], seed=4).shape == (1, IMAGE.outputs)
 
 
 @pytest.mark.parametrize("before", [50, 350])

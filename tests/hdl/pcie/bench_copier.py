@@ -172,6 +172,14 @@ async def errors_and_cancel(dut: Any) -> None:
         rest.byte_count -= 12
         return [first, rest]
 
+    def swapped(tlp: Tlp) -> list[Tlp]:
+        block.tamper = lambda t: [t]
+        first, rest = Tlp(tlp), Tlp(tlp)
+        first.set_data(tlp.data[:64])
+        rest.set_data(tlp.data[64:])
+        rest.byte_count -= 64
+        return [rest, first]
+
     def lost(tlp: Tlp) -> list[Tlp]:
         block.tamper = lambda t: [t]
         return []
@@ -179,6 +187,7 @@ async def errors_and_cancel(dut: Any) -> None:
     kinds = {
         "longer than its byte count": (long, "failed"),
         "split off a word's boundary": (split, "failed"),
+        "parts in the wrong order": (swapped, "failed"),
         "unsupported": (failing(CplStatus.UR), "failed"),
         "abort": (failing(CplStatus.CA), "failed"),
         "poisoned": (failing(None), "failed"),
@@ -308,6 +317,36 @@ async def stale_completions(dut: Any, cancels: int, late: str) -> None:
     expected = 0 if late == "never" else len(held)
     assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": expected}
     assert bytes(copies.arenas[1][1][:length]) == bytes(copies.arenas[0][1][8192 : 8192 + length])
+
+
+@cocotb.test()
+async def quarantine_of_reads_since(dut: Any) -> None:
+    """The end of one reset's quarantine is not that of reads issued meanwhile, which another reset drops."""
+    copies = await begin(dut, max_read=0)
+    host, block = copies.host, copies.host.block
+    dut.timeout.value = 2000
+    held: list[Tlp] = []
+
+    def hold(tlp: Tlp) -> list[Tlp]:
+        held.append(Tlp(tlp))
+        return []
+
+    await cancel(dut)
+    await host.cycles(1500)
+    block.tamper = hold
+    await copies.transfer("read", copies.arenas[0][0], 128 * TAGS)
+    await host.cycles(1000)
+    assert len(held) == TAGS
+    await cancel(dut)
+    block.tamper = lambda tlp: [tlp]
+    sent = len(block.sent)
+    await copies.transfer("read", copies.arenas[0][0] + 8192, 999)
+    await copies.transfer("write", copies.arenas[1][0], 999)
+    await host.cycles(300)
+    assert len(block.sent) == sent, "a read under a tag that is not free"
+    block.waiting += held
+    await copies.quiet()
+    assert bytes(copies.arenas[1][1][:999]) == bytes(copies.arenas[0][1][8192 : 8192 + 999])
 
 
 @cocotb.test()

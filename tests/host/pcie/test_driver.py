@@ -102,6 +102,7 @@ def test_without_interrupts_records_are_polled(board: Board, card: SimCard) -> N
 def test_a_run_that_hangs_is_said_and_overcome(board: Board, images: int) -> None:
     """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
     board.program(IMAGE)
+    board.infer(X[:images], seed=3)  # the turn is no longer the first bank's
     word, low, _ = DESCRIPTOR["last"]
     where = (REGIONS["layers"] << REGION_SHIFT) + (len(IMAGE.layers) - 1) * DESCRIPTOR_WORDS + word
     words = board.read_words(where, 1) & ~np.int32(1 << low)
