@@ -68,3 +68,33 @@ def test_compiled_for_the_ideal_chip_it_still_does(name: str, tmp_path: Path) ->
     error = np.sqrt(np.square(y - imported.reference(case.x)).mean())
     assert error < 1.5 * imported.report.error_rms
     assert provenance["network"]["input"] == imported.inputs.as_dict()
+
+
+@pytest.mark.parametrize(
+    "name", ["torch relu, average pooling, padded convolution", "torch sigmoid, padded convolution"]
+)
+@pytest.mark.parametrize("samples", [1, 2, 7, 60])
+def test_the_border_is_what_zero_maps_to_however_many_samples(
+    name: str, samples: int, tmp_path: Path
+) -> None:
+    """A few samples may not reach 0; the zeros around a convolution's inputs are codes all the same."""
+    case = CASES[name](tmp_path)
+    imported = import_model(case.model, samples=case.x[:samples], input_shape=case.shape)
+    assert isinstance(imported.network, ConvNetwork)
+    padded = imported.network.stages[1]
+    before = imported.network.stages[0].dense.activation
+    assert before is not None
+    assert 0.0 <= padded.pad <= 1.0
+    # The first samples lie in every table's span: there the network is the model.
+    seen = case.x[:samples]
+    floats = imported.network.forward(imported.inputs.unit(seen))
+    np.testing.assert_allclose(floats, case.outputs(seen), atol=0.01 * np.abs(case.outputs(seen)).max())
+
+
+def test_progress_counts_layers_and_the_measurement() -> None:
+    from tests.emulator.importing.models import nn, normal
+
+    seen: list[tuple[int, int]] = []
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
+    import_model(model, samples=normal(20, 6), progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
