@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.spec import PRESETS, Geometry
+from emulator.spec import PRESETS, ChipImage, Geometry
 from host import Board, BoardApi, InputError
 from host.links.uart import DEFAULT_BAUD, UartLink
 
@@ -67,6 +67,21 @@ def preset(name: str) -> Geometry:
     if name not in PRESETS:
         raise InputError(f"geometry preset is {name!r}; accepted: {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def geometry_for(image: ChipImage, name: str | None) -> Geometry:
+    """The named geometry, or one as large as the image needs.
+
+    Raises
+    ------
+    InputError
+        When there is no preset of that name.
+    GeometryError
+        When no simulated board can hold the image.
+    """
+    from boards.sim.sizing import sized
+
+    return sized(image) if name is None else preset(name)
 
 
 def _port(rest: str) -> tuple[str, int]:

@@ -25,6 +25,9 @@ seed_option = click.option(
 preset_option = click.option(
     "--preset", "name", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Geometry preset."
 )
+sized_option = click.option(
+    "--preset", "name", metavar="NAME", help="Geometry preset; default: as large as IMAGE needs."
+)
 noise_option = click.option("--noise/--no-noise", default=True, help="Read noise on (default) or off.")
 
 

@@ -8,9 +8,8 @@ import click
 
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import judged_options
-from ndrite.cli.options import json_option, preset_option, seed_option
+from ndrite.cli.options import json_option, seed_option, sized_option
 from ndrite.cli.terminal import print_json, progress_bar, say
-from ndrite.url import preset
 
 FILE = click.Path(path_type=Path)
 
@@ -29,7 +28,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--samples", metavar="S.npy", type=FILE, help="Inputs it was calibrated on.")
 @judged_options
 @click.option("--images", type=click.IntRange(1), metavar="N", help="First N inputs only.")
-@preset_option
+@sized_option
 @click.option(
     "--timeline/--no-timeline",
     default=True,
@@ -57,7 +56,7 @@ def command(
     data: str | None,
     codes: bool,
     images: int | None,
-    name: str,
+    name: str | None,
     timeline: bool,
     fpga: str,
     folder: Path | None,
@@ -85,7 +84,7 @@ def command(
     with progress_bar("report") as bar:
         report = gather(
             files,
-            geometry=preset(name),
+            preset=name,
             timeline=timeline,
             fpga=fpga,
             images=images,

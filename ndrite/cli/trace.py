@@ -9,9 +9,9 @@ import click
 from emulator.spec import ChipImage
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import codes_option, data_option, load_inputs
-from ndrite.cli.options import json_option, noise_option, preset_option, seed_option
+from ndrite.cli.options import json_option, noise_option, seed_option, sized_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
-from ndrite.url import preset
+from ndrite.url import geometry_for
 
 
 @click.command()
@@ -36,7 +36,7 @@ from ndrite.url import preset
     metavar="WAVES.vcd",
     type=click.Path(path_type=Path, dir_okay=False),
 )
-@preset_option
+@sized_option
 @seed_option
 @noise_option
 @json_option
@@ -47,7 +47,7 @@ def command(
     data: str | None,
     codes: bool,
     output: Path,
-    name: str,
+    name: str | None,
     seed: int,
     noise: bool,
     as_json: bool,
@@ -66,7 +66,8 @@ def command(
     from ndrite.labelled import chosen_data_set, test_set
     from ndrite.trace import trace_inference, write_lists
 
-    image, geometry = ChipImage.load(image_path), preset(name)
+    image = ChipImage.load(image_path)
+    geometry = geometry_for(image, name)
     require_folder(output)
     if inputs_path is None:
         x = test_set(chosen_data_set(image.provenance, image.inputs, data, "--inputs X.npy"))[0]

@@ -25,6 +25,7 @@ from ndrite.inputs import encode
 from ndrite.labelled import check_classes, chosen_data_set, test_set, typical
 from ndrite.report.files import RunFiles
 from ndrite.trace import Trace, trace_inference
+from ndrite.url import geometry_for
 
 CLASSES_MAX = 32
 """Classes that a confusion matrix is drawn for."""
@@ -56,7 +57,7 @@ class Report:
 def gather(
     files: RunFiles,
     *,
-    geometry: Geometry,
+    preset: str | None = None,
     timeline: bool = True,
     fpga: str | None = None,
     images: int | None = None,
@@ -67,8 +68,9 @@ def gather(
 
     Parameters
     ----------
-    geometry:
-        The array that tiles are laid out for and the timeline is simulated on.
+    preset:
+        The array that tiles are laid out for and the timeline is simulated on; None: one as large as the
+        image needs.
     timeline:
         Whether to simulate one inference; the first time, the RTL is compiled with waveforms.
     fpga:
@@ -92,6 +94,7 @@ def gather(
 
     if not isinstance(program, ChipImage):
         raise InputError(f"{files.image}: a convolutional image; accepted: an image of full layers")
+    geometry = geometry_for(program, preset)
     wanted = "--inputs X.npy, --labels Y.npy and --samples S.npy"
     own = files.inputs is not None and files.labels is not None
     name = None if own else chosen_data_set(program.provenance, program.inputs, files.data, wanted)

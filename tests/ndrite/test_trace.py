@@ -57,3 +57,18 @@ def test_wrong_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "--image is 5; accepted: 0..4" in capsys.readouterr().err
     assert run(["trace", "image.npz", "--inputs", "x.npy", "--preset", "huge"]) == BAD_INPUT
     assert not Path("trace.vcd").exists()
+
+
+def test_the_array_is_as_large_as_the_image(image: ChipImage) -> None:
+    """A default that the image does not fit would be none."""
+    from emulator.golden.random_image import random_image
+    from emulator.spec import PRESETS
+    from emulator.spec.memory_map import check_fits
+    from ndrite.url import geometry_for
+
+    large = random_image(PRESETS["sim"], np.random.default_rng(0), sizes=(784, 300, 10))
+    assert PRESETS["sim"].lanes * PRESETS["sim"].weight_depth < 784 * 300
+    check_fits(large, geometry_for(large, None))
+    assert geometry_for(image, "tiny") is PRESETS["tiny"]
+    with pytest.raises(InputError, match="geometry preset is 'huge'"):
+        geometry_for(large, "huge")
