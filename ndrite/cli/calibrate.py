@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from emulator.spec import ChipImage
+from ndrite.cli.files import require_folder
 from ndrite.cli.options import board_option, json_option, noise_option, samples_options, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
 from ndrite.url import connect
@@ -78,8 +79,7 @@ def command(**options: Any) -> None:
     from ndrite.intervals import proportion
 
     output: Path = options["output"]
-    if not output.absolute().parent.is_dir():
-        raise click.UsageError(f"--output folder is {output.parent}; accepted: a folder that exists")
+    require_folder(output)
     image = ChipImage.load(options["image_path"])
     network = None if options["network_path"] is None else load_network(options["network_path"])
     if network is None and options["method"] != "perturb":

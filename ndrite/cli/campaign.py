@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from emulator.spec import ChipImage
+from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import judged, judged_options
 from ndrite.cli.options import board_option, json_option, noise_option
 from ndrite.cli.terminal import note, print_json, print_table, progress_bar
@@ -87,6 +88,7 @@ def command(
     from ndrite.campaign import CampaignPlan, figure, run_campaign, summary
     from ndrite.labelled import check_classes
 
+    require_folder(output, figure_path)
     image = _with_variation(ChipImage.load(image_path), chip)
     x, y = judged(
         image.provenance,

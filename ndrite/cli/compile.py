@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import codes_option, data_option, typical_inputs
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import note, print_json, print_table, progress_bar
@@ -76,6 +77,7 @@ def command(
     from emulator.network import ConvNetwork, load_any_network
     from emulator.spec import ChipImage
 
+    require_folder(output)
     image: ChipImage | ConvImage
     floats = load_any_network(network)
     samples = typical_inputs(floats.provenance, floats.inputs, path=samples_path, data=data, codes=codes)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ndrite.arrays import load_array
+from ndrite.cli.files import require_folder
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 
@@ -56,6 +57,7 @@ def command(
     """
     from emulator.importing import import_model
 
+    require_folder(output)
     shape = None if input_shape is None else _shape(input_shape)
     samples = None if samples_path is None else load_array(samples_path)
     with progress_bar("layers") as bar:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ndrite.cli.files import require_folder
 from ndrite.cli.options import json_option, samples_options
 from ndrite.cli.terminal import print_json, print_table
 
@@ -78,8 +79,7 @@ def command(**options: Any) -> None:
 
     output: Path = options["output"]
     hidden = _widths(options["hidden"])
-    if not output.absolute().parent.is_dir():
-        raise click.UsageError(f"--output folder is {output.parent}; accepted: a folder that exists")
+    require_folder(output)
     test: tuple[Any, Any] | None = None
     if (options["inputs"] is None) != (options["labels"] is None):
         raise click.UsageError("--inputs and --labels go together")

@@ -213,3 +213,29 @@ def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
         env=os.environ | {"COLUMNS": "80"},
     )
     assert name in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["compile", "float.npz", "--chip", "ideal", "-o"],
+        ["import", "model.onnx", "-o"],
+        ["campaign", "image.npz", "-o"],
+        ["calibrate", "image.npz", "-o"],
+        ["train", "--data", "digits", "-o"],
+        ["fit", "ndr", "iv.csv", "-o"],
+        ["infer", "image.npz", "--inputs", "x.npy", "-o"],
+        ["report", "image.npz", "-o"],
+        ["trace", "image.npz", "-o"],
+    ],
+)
+def test_a_destination_is_judged_before_the_work(fails, command: list[str]) -> None:  # type: ignore[no-untyped-def]
+    """Nothing is read or trained first, and the file in the message is the user's."""
+    if command[0] == "train":
+        pytest.importorskip("torch", reason="needs ndrite[train]")
+    Path("taken").mkdir()
+    if command[0] in ("infer", "trace"):
+        random_image(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3)).save("image.npz")
+        np.save("x.npy", np.zeros((1, 20), np.uint8))
+    fails([*command, "nowhere/out"], "nowhere: no such folder")
+    fails([*command, "taken"], "taken")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -66,7 +67,8 @@ def test_the_array_is_as_large_as_the_image(image: ChipImage) -> None:
     from emulator.spec.memory_map import check_fits
     from ndrite.url import geometry_for
 
-    large = random_image(PRESETS["sim"], np.random.default_rng(0), sizes=(784, 300, 10))
+    roomy = dataclasses.replace(PRESETS["sim"], name="roomy", weight_depth=8192)
+    large = random_image(roomy, np.random.default_rng(0), sizes=(784, 300, 10))
     assert PRESETS["sim"].lanes * PRESETS["sim"].weight_depth < 784 * 300
     check_fits(large, geometry_for(large, None))
     assert geometry_for(image, "tiny") is PRESETS["tiny"]
