@@ -173,7 +173,7 @@ def _provenance(
 ) -> dict[str, str]:
     import scipy
 
-    from ndrite import __version__
+    from importlib.metadata import version
 
     assert subject.image is not None
     return {
@@ -184,7 +184,7 @@ def _provenance(
         "labels": f"SHA-256 {hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()}",
         "chip seed": str(subject.compiled.report.seed),
         "read-noise seed": str(seed),
-        "versions": f"ndrite {__version__}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
+        "versions": f"ndrite {version('ndrite')}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
         f"Python {platform.python_version()}",
     }
 

