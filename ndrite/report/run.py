@@ -171,9 +171,9 @@ def _board(name: str) -> dict[str, Any]:
 def _provenance(
     files: RunFiles, subject: Subject, x: npt.NDArray[Any], labels: npt.NDArray[Any], seed: int
 ) -> dict[str, str]:
-    import scipy
-
     from importlib.metadata import version
+
+    import scipy
 
     assert subject.image is not None
     return {
