@@ -13,7 +13,7 @@ from typing import Any
 
 from boards.fpga import route, synthesis, timing, tools
 from boards.fpga.board import Board
-from boards.fpga.constraints import SUFFIX, constraints
+from boards.fpga.constraints import SUFFIX, clock_net, constraints
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.performance import performance
 from boards.fpga.reports import board_netlist, made_from
@@ -107,12 +107,13 @@ def _stages(
     progress(STAGES[0])
     identity = build_id(board_netlist(board))
     (work / "top.il").write_text(rtlil(synthesis.board_top(board, identity), board))
-    (work / f"top.{SUFFIX[board.family]}").write_text(constraints(board))
     shutil.copy(synthesis.SOFT, work)
     (work / "synth.ys").write_text(synthesis.script(board))
     ended(STAGES[0])
     progress(STAGES[1])
     tools.run(yosys, ["-q", "-s", "synth.ys"], cwd=work, log=work / "yosys.log")
+    clock = clock_net(work / "top.json") if board.family == "ecp5" else ""
+    (work / f"top.{SUFFIX[board.family]}").write_text(constraints(board, clock))
     ended(STAGES[1])
     results = search(placer, board, work, seeds, jobs=jobs, found=found, progress=progress)
     ended(STAGES[2])

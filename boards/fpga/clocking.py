@@ -10,8 +10,6 @@ from amaranth.lib.cdc import ResetSynchronizer
 
 from boards.fpga.board import Board
 
-CLOCK_NET = "clocking.clk"
-"""The clock of domain ``sync`` in a board's netlist."""
 HOLD_CYCLES = 1 << 10
 """Cycles that iCE40 and Gowin stay in reset after lock: iCE40 block RAM is not ready for some 3 us."""
 

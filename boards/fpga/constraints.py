@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 from boards.fpga.board import Board, Pin
-from boards.fpga.clocking import CLOCK_NET
+from boards.fpga.errors import BuildError
 
 SUFFIX = {"ecp5": "lpf", "ice40": "pcf", "gowin": "cst"}
 
 
-def constraints(board: Board) -> str:
-    """Text of the constraint file."""
+def constraints(board: Board, clock: str) -> str:
+    """Text of the constraint file; ``clock``: the net that the design runs on (ECP5)."""
     if board.family == "ecp5":
-        return _lpf(board)
+        return _lpf(board, clock)
     if board.family == "ice40":
         return _pcf(board)
     return _cst(board)
 
 
-def _lpf(board: Board) -> str:
+def clock_net(netlist: Path) -> str:
+    """Name of the net behind the PLL in a synthesised ECP5 design (Yosys' JSON).
+
+    Flattening keeps one of the clock's names, another one in every design, and place and route ignores a
+    constraint on any other.
+
+    Raises
+    ------
+    BuildError
+        When there is no PLL.
+    """
+    modules: dict[str, Any] = json.loads(netlist.read_text())["modules"]
+    top = next(m for m in modules.values() if int(m.get("attributes", {}).get("top", "0"), 2))
+    for cell in top["cells"].values():
+        if cell["type"] == "EHXPLLL":
+            bits = cell["connections"]["CLKOP"]
+            names: list[str] = [name for name, net in top["netnames"].items() if net["bits"] == bits]
+            return min(names, key=lambda name: ("$" in name, name))
+    raise BuildError(f"{netlist.name}: no PLL, so no clock to constrain")
+
+
+def _lpf(board: Board, clock: str) -> str:
     lines = ["BLOCK ASYNCPATHS;", "BLOCK RESETPATHS;"]
     for port, pin in board.pins.items():
         settings = f"IO_TYPE={pin.standard} PULLMODE={pin.pull.upper()}"
         lines += [f'LOCATE COMP "{port}" SITE "{pin.site}";', f'IOBUF PORT "{port}" {settings};']
     # The tool judges the PLL by what goes in; what it aims at is asked for behind it.
     lines.append(f'FREQUENCY PORT "clk" {board.input_mhz:g} MHZ;')
-    lines.append(f'FREQUENCY NET "{CLOCK_NET}" {board.clock_mhz * board.asked:g} MHZ;')
+    lines.append(f'FREQUENCY NET "{clock}" {board.clock_mhz * board.asked:g} MHZ;')
     return "\n".join(lines) + "\n"
 
 

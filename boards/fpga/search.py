@@ -45,7 +45,9 @@ def search(
             for seed, job in list(running.items()):
                 if job.ended(POLL_S / len(running)):
                     del running[seed]
-                    results[seed] = timing.read(work / f"report-{seed}.json", board.family, board.asked)
+                    results[seed] = timing.read(
+                        work / f"report-{seed}.json", board.family, board.asked, board.clock_mhz
+                    )
                     found(seed, results[seed])
             steps = (f"seed {seed} {under_way(job.said(ENOUGH))}" for seed, job in running.items())
             progress("; ".join(steps))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from boards.fpga.board import Family
+from boards.fpga.errors import BuildError
 
 CELLS: dict[Family, dict[str, tuple[str, ...]]] = {
     "ecp5": {
@@ -32,6 +33,10 @@ CELLS: dict[Family, dict[str, tuple[str, ...]]] = {
     },
 }
 """Resource -> nextpnr's cell types; iCE40 packs a LUT and a flip-flop in one cell and counts cells only."""
+
+
+TOLERANCE = 0.02
+"""Of a constraint: periods are whole picoseconds."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,21 @@ class Timing:
         return bool(self.clocks) and all(achieved >= wanted for achieved, wanted in self.clocks.values())
 
 
-def read(report: Path, family: Family, asked: float) -> Timing:
-    """Figures of a nextpnr ``--report`` file; it was ``asked`` for so many times the clock wanted."""
+def read(report: Path, family: Family, asked: float, clock_mhz: float | None = None) -> Timing:
+    """Figures of a nextpnr ``--report`` file; it was ``asked`` for so many times the clock wanted.
+
+    Raises
+    ------
+    BuildError
+        When nextpnr did not aim at ``asked`` times ``clock_mhz``: its verdict would be on another clock.
+    """
     content: dict[str, Any] = json.loads(report.read_text())
+    for name, clock in content["fmax"].items():
+        if clock_mhz is not None and abs(clock["constraint"] / (asked * clock_mhz) - 1) > TOLERANCE:
+            raise BuildError(
+                f"nextpnr aimed at {clock['constraint']:.1f} MHz for net {name}; accepted: "
+                f"{asked * clock_mhz:.1f} MHz, as the constraints ask"
+            )
     clocks = {name: (c["achieved"], c["constraint"] / asked) for name, c in content["fmax"].items()}
     cells = content["utilization"]
     used = {

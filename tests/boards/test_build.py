@@ -55,6 +55,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
         return tools.Command((sys.executable, "-c", code if name == "nextpnr-ecp5" else ""), "stand-in")
 
     monkeypatch.setattr(tools, "find", find)
+    monkeypatch.setattr("boards.fpga.build.clock_net", lambda netlist: "clk")  # nothing is synthesised
 
 
 def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(

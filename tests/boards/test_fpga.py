@@ -15,7 +15,7 @@ from amaranth.back import rtlil
 
 from boards.fpga import BOARDS, find_board, pll, timing
 from boards.fpga.board import Board, Pin
-from boards.fpga.constraints import constraints
+from boards.fpga.constraints import clock_net, constraints
 from boards.fpga.errors import BuildError
 from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
@@ -52,7 +52,7 @@ def test_clock_can_be_made(board: Board) -> None:
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=str)
 def test_every_pin_is_constrained_once(board: Board) -> None:
-    text = constraints(board)
+    text = constraints(board, "top.array.clk")
     sites = [pin.site for pin in board.pins.values()]
     assert len(set(sites)) == len(sites)
     assert all(site in text for site in sites)
@@ -139,9 +139,9 @@ def test_clock_that_the_pll_cannot_make_is_refused(clock_mhz: float, input_mhz: 
 @pytest.mark.parametrize("board", [b for b in BOARDS.values() if b.family == "ecp5"], ids=lambda b: b.name)
 def test_the_tool_is_told_the_crystal_and_what_to_aim_at(board: Board) -> None:
     """It judges the PLL by what it is told comes in: with anything else its oscillator would be another."""
-    text = constraints(board)
+    text = constraints(board, "top.array.clk")
     assert f'FREQUENCY PORT "clk" {board.input_mhz:g} MHZ;' in text
-    assert f'FREQUENCY NET "clocking.clk" {(board.aim or 1.3) * board.clock_mhz:g} MHZ;' in text
+    assert f'FREQUENCY NET "top.array.clk" {(board.aim or 1.3) * board.clock_mhz:g} MHZ;' in text
 
 
 def test_baud_far_from_any_divisor_is_refused() -> None:
@@ -224,7 +224,40 @@ def test_losses_beyond_the_limits_are_named(change: dict[str, Any], words: str |
 
 
 def test_pin_settings_reach_the_file() -> None:
-    text = constraints(find_board("ulx3s-85f"))
+    text = constraints(find_board("ulx3s-85f"), "top.array.clk")
     assert 'LOCATE COMP "rx" SITE "M1";' in text
     assert 'IOBUF PORT "reset" IO_TYPE=LVCMOS33 PULLMODE=DOWN;' in text
     assert Pin("A1").pull == "none"
+
+
+def test_a_verdict_on_another_clock_is_no_verdict(tmp_path: Path) -> None:
+    """A constraint that the tool ignored, as it does for a net it does not know, ends the build."""
+    report = {
+        "fmax": {"clk": {"achieved": 133.9, "constraint": 140.0}},
+        "utilization": {},
+        "critical_paths": [],
+    }
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(report))
+    with pytest.raises(BuildError, match=r"aimed at 140.0 MHz for net clk; accepted: 182.0 MHz"):
+        timing.read(file, "ecp5", 1.3, 140.0)
+    assert timing.read(file, "ecp5", 1.0, 140.0).met is False
+
+
+def test_the_clock_is_found_by_the_name_that_synthesis_kept(tmp_path: Path) -> None:
+    top = {
+        "attributes": {"top": "00000000000000000000000000000001"},
+        "cells": {"pll": {"type": "EHXPLLL", "connections": {"CLKOP": [9], "CLKI": [2]}}},
+        "netnames": {
+            "clk$11": {"bits": [9]},
+            "top.device.array.lane_7.clk": {"bits": [9]},
+            "clocking.in": {"bits": [2]},
+        },
+    }
+    file = tmp_path / "top.json"
+    file.write_text(json.dumps({"modules": {"EHXPLLL": {"attributes": {}}, "top": top}}))
+    assert clock_net(file) == "top.device.array.lane_7.clk"
+    top["cells"] = {}
+    file.write_text(json.dumps({"modules": {"top": top}}))
+    with pytest.raises(BuildError, match="no PLL"):
+        clock_net(file)
