@@ -17,6 +17,9 @@ reports; "met" says whether it reaches the board's clock. Images/s are estimates
 board's clock over the schedule bound `sum of K * J * ceil(M / lanes)` with nothing skipped, *link* is one
 request frame an image at the UART's bit rate. The slower of the two is what a host would see: over a UART
 the link, by far.
+
+\\* placed and routed before the last change of this board's netlist, so its figures are of the gateware before; the
+weights are those of the present one. `ndrite build` makes it anew.
 """
 TAIL = """
 - Weights: codes the array's memories hold (`lanes * weight_depth`); a layer takes `K * ceil(M / lanes)` words
@@ -39,6 +42,7 @@ Compact, and one column after the other through one multiplier and one shifter f
 OVERLAP = """\
 The next image's first layer runs before the rest of this one's, with four banks of inputs, activations
   and results. Over a UART nothing is gained by it; campaigns and PCIe are faster (`benchmarks/skip.py`)."""
+EARLIER = "\\*"
 COLUMNS = (
     "board", "device", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
     "block RAMs", "weights", "images/s compute", "images/s link",
@@ -88,7 +92,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
     gowin = row["family"] == "gowin"
     return [
-        f"`{row['board']}`",
+        f"`{row['board']}`" + EARLIER * row["earlier"],
         row["device"],
         str(row["lanes"]),
         str(row["readouts"]),

@@ -85,5 +85,6 @@ def summaries() -> list[dict[str, Any]]:
         }
         report = load(name) or {}
         extra = {key: value for key, value in report.items() if key not in DROPPED and key != "device"}
-        rows.append({**dict.fromkeys(KEYS), **extra, **known, "reported": bool(report)})
+        earlier = bool(report.get("of_earlier_netlist", False))
+        rows.append({**dict.fromkeys(KEYS), **extra, **known, "reported": bool(report), "earlier": earlier})
     return rows

@@ -38,7 +38,7 @@ def command(as_json: bool, as_markdown: bool) -> None:
     """
     from boards.fpga.page import markdown
     from boards.fpga.reports import summaries
-    from ndrite.cli.terminal import print_table
+    from ndrite.cli.terminal import print_table, say
 
     if as_json and as_markdown:
         raise click.UsageError("--json and --markdown exclude each other")
@@ -51,10 +51,14 @@ def command(as_json: bool, as_markdown: bool) -> None:
         return
     cells = [tuple(_text(name, row) for name in COLUMNS) for row in rows]
     print_table("FPGA boards (estimated by nextpnr, not measured)", tuple(COLUMNS.values()), cells)
+    if any(row["earlier"] for row in rows):
+        say("* built before the last change of this board's netlist; `ndrite build` makes it anew")
 
 
 def _text(name: str, row: dict[str, Any]) -> str:
     value = row[name]
+    if name == "board" and row["earlier"]:
+        return f"{value} *"
     # nextpnr does not time the multipliers of these: its figure is no speed.
     if value is None or (name == "fmax_mhz" and row.get("family") == "gowin"):
         return "-"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from boards.fpga import commit, find_board, regression, reports
-from boards.fpga.reports import board_netlist, is_current, made_from
+from boards.fpga.reports import board_netlist, is_current, load, made_from
 
 BOARD = find_board("ulx3s-25f")
 
@@ -117,3 +117,11 @@ def test_a_build_begins_at_the_seed_that_is_known_to_do(committed: Path) -> None
     assert reports.known_seed(BOARD.name) == 1
     committed.write_text(json.dumps(a_report(seed=7)))
     assert reports.known_seed(BOARD.name) == 7
+
+
+@pytest.mark.parametrize("name", ["orangecrab-25f", "ulx3s-85f-lean", "icebreaker", "tang-nano-9k"])
+def test_a_report_says_whether_it_is_of_this_gateware(name: str) -> None:
+    report = load(name)
+    assert report is not None
+    earlier = report.get("of_earlier_netlist", False)
+    assert is_current(report, find_board(name)) is not earlier, f"{name}: commit its report again"
