@@ -1,4 +1,4 @@
-"""Every RRAM preset: mean and deviation against the cited formula, written out here a second time."""
+"""Every RRAM preset: mean and deviation against the cited formula, as ``cited`` has it a second time."""
 
 import dataclasses
 
@@ -12,25 +12,9 @@ from emulator.errors import PhysicsError
 from emulator.physics.drift import DRIFTS, age
 from emulator.physics.faults import Faults
 from emulator.physics.rram import cmo_read_sigma
+from tests.emulator.physics.cited import CMO_DRIFT, PROGRAMMING, wan_day
 
 CELLS = 100_000
-
-CITED = {
-    "ideal": lambda g: 0.0 * g,
-    "wan2022": lambda g: (
-        0.348 + 16.030 * g / 40 - 43.853 * (g / 40) ** 2 + 45.393 * (g / 40) ** 3 - 16.815 * (g / 40) ** 4
-    ),
-    "milo2021": lambda g: 4.782321 - 0.009107 * g,
-    "ibm-cmo-hfox-0.2": lambda g: (1.06879 * g + 0.81107) / 1000,
-    "ibm-cmo-hfox-2": lambda g: (11.29027418 * g + 11.2185391) / 1000,
-}
-DRIFT = {"ibm-cmo-hfox": (lambda t: -0.08900206 * np.log(t), lambda t: 0.04201137 * np.log(t) + 0.41183342)}
-
-
-def wan_day(g):
-    """aihwkit's total deviation after a day."""
-    x = g / 40
-    return 0.701 + 22.086 * x - 50.773 * x**2 + 47.095 * x**3 - 16.458 * x**4
 
 
 def cells_at(chip: Chip, g: float, seed: int):
@@ -44,7 +28,7 @@ def cells_at(chip: Chip, g: float, seed: int):
 @pytest.mark.parametrize("name", list_chips())
 def test_programmed_mean_and_sigma_at_five_conductances(name):
     chip = load_chip(name)
-    model = CITED[chip.cell.programming_error]
+    model = PROGRAMMING[chip.cell.programming_error]
     low, high = chip.cell.g_min_uS, chip.cell.g_max_uS
     for i, part in enumerate((0.15, 0.35, 0.55, 0.75, 1.0)):
         g = low + part * (high - low)
@@ -58,10 +42,10 @@ def test_ibm_drift_at_the_chips_time(days):
     chip = load_chip("ibm-cmo-hfox-2")
     time = days * 86400
     chip = _at(chip, time)
-    shift, spread = (law(time) for law in DRIFT["ibm-cmo-hfox"])
+    shift, spread = (law(time) for law in CMO_DRIFT)
     for g in (20.0, 50.0, 90.0):
         got = cells_at(chip, g, seed=1).aged
-        sigma = np.hypot(CITED["ibm-cmo-hfox-2"](g), spread)
+        sigma = np.hypot(PROGRAMMING["ibm-cmo-hfox-2"](g), spread)
         assert got.mean() == pytest.approx(g + shift, abs=4.5 * sigma / CELLS**0.5)
         assert got.std() == pytest.approx(sigma, rel=4.5 / (2 * CELLS) ** 0.5)
 
