@@ -18,6 +18,7 @@ from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.network import Dense, Ndr, Network
 from emulator.physics.crossbar import effective_matrix
+from emulator.physics.nonlinear import Cubic, effective_matrix_at
 from tests.emulator.compile import by_hand
 
 WAN, IDEAL = load_chip("wan2022"), load_chip("ideal")
@@ -75,6 +76,15 @@ def test_codes_are_those_of_the_documented_laws(compiled, name):
         sure = (np.abs(real % 1 - 0.5) > 1e-6).all(axis=0)
         assert sure.mean() > 0.999
         np.testing.assert_array_equal(of(name).image.layers[i].weights[sure], (plus - minus)[sure])
+
+
+def test_layers_before_choose_other_cells():
+    """A network's later part on its own is the same part of the chip: its layers keep their streams."""
+    net = network()
+    part = compile_network(net, WAN, samples(net), seed=SEED, first_layer=3).image
+    for i, layer in enumerate(net.layers):
+        plus, minus = np.minimum(np.rint(by_hand.programmed_codes(layer.weights, WAN, SEED, 3 + i)), 255)
+        np.testing.assert_array_equal(part.layers[i].weights, plus - minus)
 
 
 @pytest.mark.parametrize("name", ["dendritic-ndr", "wan2022"])
@@ -165,6 +175,20 @@ def test_arrays_are_solved_tile_by_tile(pairs):
         np.testing.assert_array_equal(cells.effective[0][32:40, 8:11], want[:, 0::2])
         np.testing.assert_array_equal(cells.effective[1][32:40, 8:11], want[:, 1::2])
     assert cells.effective.sum() < g.sum()
+
+
+def test_cubic_cells_are_linearised_at_their_own_rows_voltages():
+    chip = changed(IDEAL, array={"rows": 16, "wire_resistance_ohm": 5.0}, cell={"iv_cubic_per_V2": 8.0})
+    rng = np.random.default_rng(0)
+    target, volts = rng.choice(level_targets(IDEAL.cell), (2, 32, 5)), rng.uniform(0.02, 0.2, 32)
+    got = make_cells(target, chip, rng, Mitigation(), volts).effective
+    law = Cubic(8.0, 0.2)
+    for side in (0, 1):
+        want = effective_matrix_at(target[side, 16:], volts[16:], law, 5.0)
+        np.testing.assert_allclose(got[side, 16:], want, rtol=1e-9)
+    full = make_cells(target, chip, rng, Mitigation()).effective  # no voltages: all rows at the read voltage
+    want = effective_matrix_at(target[0, :16], np.full(16, 0.2), law, 5.0)
+    np.testing.assert_allclose(full[0, :16], want, rtol=1e-9)
 
 
 def test_chips_differing_in_one_value_share_their_draws():

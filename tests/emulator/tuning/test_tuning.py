@@ -83,6 +83,36 @@ def test_counts_move_by_what_is_asked_on_average_and_are_limited():
     assert bank.toward(np.full(4000, -0.9), 7).min() == -7
 
 
+def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
+    """Up and down pulses differ where the device is asymmetric; at a bound none does anything."""
+    ecram = load_chip("ideal+ecram-tang2018").ecram
+    kinds = ("step", "asymmetry", "bound", "gamma")
+    alike = {f"{kind}_variation_percent": 0.0 for kind in kinds}
+    flat = dataclasses.replace(ecram, cycle_percent=0.0, **alike)
+    bank = EcramBank(flat, np.full(4000, 0.9), np.random.default_rng(0))
+    w = ecram.w_min + 0.9 * 2.0
+    up = 0.002 * (1 - 0.1153 * w / 1.1724) / 2  # of a range of 2
+    down = 0.002 * (1 + 0.5085 * w / 0.8276) / 2
+    np.testing.assert_allclose(bank.step_sizes(np.array([True] * 4000)), up, rtol=1e-9)
+    np.testing.assert_allclose(bank.step_sizes(np.array([False] * 4000)), down, rtol=1e-9)
+    assert bank.toward(np.full(4000, -10.5 * down), 100).mean() == pytest.approx(-10.5, abs=0.03)
+    full = EcramBank(load_chip("ideal+ecram-linear-ysz").ecram, np.ones(4000), np.random.default_rng(0))
+    # Nothing moves a device beyond its bound: a wish of 1e-12 is not worth all the pulses there are.
+    assert full.toward(np.full(4000, 1e-12), 200).max() <= 1
+    assert full.toward(np.full(4000, 1e-3), 200).min() == 200
+    with pytest.raises(PhysicsError, match="pulse limit is -1; accepted: 0 or more"):
+        full.toward(np.zeros(4000), -1)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_pulses_of_a_bank_have_cycle_noise_both_ways(direction):
+    ecram = dataclasses.replace(load_chip("ideal+ecram-linear-ysz").ecram, cycle_percent=30.0)
+    bank = EcramBank(ecram, np.full(4000, 0.5), np.random.default_rng(0))
+    bank.pulse(np.full(4000, 4 * direction))
+    assert bank.states.mean() == pytest.approx(0.5 + 0.04 * direction, abs=0.0005)
+    assert bank.states.std() == pytest.approx(0.3 * 0.01 * 4**0.5, rel=0.06)
+
+
 # -- curves
 
 
@@ -201,6 +231,100 @@ class Chip:
 
     def infer(self, x, first):
         return self.core.infer(x, seed=5, first_index=first)
+
+
+@pytest.mark.parametrize("method", ["gradient", "perturb"])
+def test_every_pass_has_read_noise_of_its_own(samples, method):
+    """Inferences are counted on over the steps; a step's two perturbed passes share theirs."""
+    x, y = samples
+    form = tunable(chip_image(samples))
+    chip, seen = Chip(), []
+
+    def infer(part, first):
+        seen.append((len(part), first))
+        return chip.infer(part, first)
+
+    learner = None if method == "perturb" else Learner(small(), form)
+    plan = Plan(steps=3, batch=100, method=method)
+    calibrate(form, learner, x, y, infer=infer, program=chip.program, plan=plan)
+    firsts = [0, 0, 200, 200, 400, 400] if method == "perturb" else [0, 100, 200]
+    assert seen == [(100, first) for first in firsts]
+
+
+def test_the_sum_of_heights_stays(samples):
+    """Converters of the output layer are set for it."""
+    x, y = samples
+    form = tunable(chip_image(samples))
+    state = dataclasses.replace(form.states[0], current=np.full(16, 0.5))
+    form = tunable(form.image([state]))
+    chip = Chip()
+    # All outputs too large by the same labels: without the rule heights fall together.
+    plan = Plan(steps=8, batch=500, rate=0.04)
+    y = np.zeros_like(y)
+    result = calibrate(form, Learner(small(), form), x, y, infer=chip.infer, program=chip.program, plan=plan)
+    after = np.array(result.image.provenance["neurons"][0]["current"])
+    assert np.abs(after - 0.5).mean() > 0.05
+    assert after.mean() == pytest.approx(0.5, abs=0.25 * np.abs(after - 0.5).mean())
+
+
+def half_way(samples):
+    """A tunable chip whose peak currents are all half way, and that has no pulse noise."""
+    chip = load_chip(PAIR)
+    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, cycle_percent=0.0))
+    form = tunable(chip_image(samples, chip))
+    return tunable(form.image([dataclasses.replace(form.states[0], current=np.full(16, 0.5))]))
+
+
+def perturbed(samples, outputs, **plan):
+    """Peak current states after perturbation on a board that answers ``outputs(image, n)``."""
+    x, y = samples
+    board = Chip()
+
+    def infer(part, first):
+        return outputs(board.image, len(part)).astype(np.int32)
+
+    result = calibrate(
+        half_way(samples),
+        None,
+        x,
+        np.zeros_like(y),
+        infer=infer,
+        program=board.program,
+        plan=Plan(method="perturb", batch=50, **plan),
+    )
+    return np.array(result.image.provenance["neurons"][0]["current"])
+
+
+def test_perturbed_devices_go_back_to_where_they_were(samples):
+    """What a step leaves behind is the step, not the perturbation: none where all outputs are alike."""
+    after = perturbed(samples, lambda image, n: np.zeros((n, 4)), steps=1, rate=0.2)
+    np.testing.assert_allclose(after, 0.5, atol=0.05)
+
+
+def test_perturbation_goes_the_way_the_loss_falls(samples):
+    """The right class's output is the height of neuron 3: its current has to rise, whatever the others do."""
+
+    def outputs(image, n):
+        q = image.layers[0].curve[3]
+        rest = np.repeat([[300, 200, 100, 0]], n, axis=0)
+        return rest + np.outer(np.ones(n), [image.curve_base[q].max() / 50, 0, 0, 0])
+
+    assert perturbed(samples, outputs, steps=12, rate=0.05)[3] > 0.55
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "accepted"),
+    [
+        ("rate", 0.0, "above 0, at most 1"),
+        ("rate", 1.1, "above 0, at most 1"),
+        ("steps", -1, "0..1000000"),
+        ("batch", 0, "1..1000000"),
+        ("pulses", 0, "1..100000"),
+    ],
+)
+def test_impossible_plans(field, value, accepted):
+    with pytest.raises(CompileError, match=f"{field} is {value}; accepted: {accepted}"):
+        Plan(**{field: value})
 
 
 @pytest.mark.slow
