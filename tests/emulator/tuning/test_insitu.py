@@ -80,6 +80,20 @@ def test_manhattan_gives_no_device_more_than_a_pulse_a_step(data):
     assert result.pulses_total <= 60 * result.devices
 
 
+@pytest.mark.parametrize("weight_bits", [8, 9])
+def test_without_a_step_the_weights_are_those_of_the_start(data, weight_bits):
+    """State 0..1 is -127..127 or -255..255: what the cells' resolution is."""
+    chip = a_chip()
+    cell = dataclasses.replace(chip.cell, weight_bits=weight_bits, levels=100)
+    ecram = dataclasses.replace(chip.ecram, bound_variation_percent=0.0)
+    begin = random_start((64, 16, 10), dataclasses.replace(chip, cell=cell, ecram=ecram), data[0], seed=1)
+    result, _ = trained(begin, data, ("hidden", "output"), steps=0)
+    assert result.pulses_total == 0
+    for before, after in zip(begin.image.layers, result.image.layers, strict=True):
+        np.testing.assert_array_equal(before.weights, after.weights)
+    assert np.abs(begin.image.layers[0].weights).max() > 0.9 * (2 ** (weight_bits - 1) - 1)
+
+
 @pytest.mark.parametrize(("trains", "moved"), [(("output",), (False, True)), (("hidden",), (True, False))])
 def test_only_what_is_named_moves(start, data, trains, moved):
     result, _ = trained(start, data, trains, steps=2)

@@ -15,6 +15,7 @@ from emulator.golden import Core
 from emulator.network import Dense, Named, Ndr, Network
 from emulator.tuning import EcramBank, Learner, Plan, calibrate, tunable
 from emulator.tuning.learner import best_scale, centred, softmax, weight_of_code
+from emulator.tuning.retune import kinds, moved
 
 PAIR = "dendritic-ndr+ecram-pair"
 
@@ -147,6 +148,14 @@ def test_a_state_scales_current_and_voltage_and_nothing_else(samples):
         assert np.abs(y - want)[codes < 4000].max() < 4
 
 
+def test_no_neuron_is_higher_than_its_output_can_be(samples):
+    chip = load_chip("wan2022+ecram-linear-ysz")
+    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, peak_current_high_factor=1.5))
+    form = tunable(chip_image(samples, chip))
+    state = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
+    np.testing.assert_allclose(form.heights(state), np.minimum(0.1 + 1.4 * np.linspace(0, 1, 16), 1.0))
+
+
 def test_provenance_carries_the_new_states(samples, tmp_path):
     form = tunable(chip_image(samples))
     moved = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
@@ -177,10 +186,12 @@ def test_what_cannot_be_tuned_says_why(samples):
 # -- the learner
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_gradient_is_the_models(samples, layers):
+@pytest.mark.parametrize(("layers", "tunes"), [(1, "each"), (2, "each"), (1, "both")])
+def test_gradient_is_the_models(samples, layers, tunes):
     network = small(layers=layers)
-    form = tunable(chip_image(samples, network=network))
+    chip = load_chip(PAIR)
+    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, tunes=tunes))
+    form = tunable(chip_image(samples, chip, network))
     learner = Learner(network, form)
     x = samples[0][:300]
     y = network.forward(x / np.float32(255)).argmax(axis=1)
@@ -197,14 +208,14 @@ def test_gradient_is_the_models(samples, layers):
 
     _, knobs = learner.gradient(x, y, outputs(form.states), form.states)
     for place in range(layers):
-        for kind in ("current", "voltage"):
+        for kind in kinds(tunes):
             for m in (1, 9):
                 change = []
                 for d in (1e-3, -1e-3):
                     states = list(form.states)
                     value = getattr(states[place], kind).copy()
                     value[m] += d
-                    states[place] = dataclasses.replace(states[place], **{kind: value})
+                    states[place] = moved(tunes, states[place], kind, value)
                     change.append(loss(states))
                 want = (change[0] - change[1]) / 2e-3
                 got = knobs[place].by_kind[kind][m] * scale * 1e6  # by logits of the board's size
@@ -220,6 +231,40 @@ def test_best_scale_has_the_least_cross_entropy():
     losses = [-np.log(softmax(logits * s)[np.arange(400), y]).mean() for s in scales]
     assert losses[1] == min(losses)
     assert best_scale(logits, logits.argmax(axis=1)) <= 100 / logits.std() * 1.001, "no error: no optimum"
+
+
+def test_the_scale_is_above_zero_and_limited():
+    rng = np.random.default_rng(0)
+    logits = centred(rng.normal(size=(400, 5)))
+    assert 0 < best_scale(logits, logits.argmin(axis=1)) < 0.01, "worse than chance: no scale is best"
+    # Every label is right by a hair: every larger factor is better.
+    near = centred(np.repeat([[1.0, 0.999, -2.0]], 50, axis=0))
+    assert best_scale(near, np.zeros(50, int)) == pytest.approx(100 / near.std())
+
+
+def test_what_all_outputs_share_changes_nothing(samples):
+    form = tunable(chip_image(samples))
+    learner, x, y = Learner(small(), form), samples[0][:200], samples[1][:200].copy()
+    y[:60] = np.arange(60) % 4
+    outputs = Core(form.base).infer(x, noise=False)
+    shifted = outputs + np.random.default_rng(0).integers(-(10**6), 10**6, (200, 1), dtype=np.int32)
+    loss, knobs = learner.gradient(x, y, outputs, form.states)
+    other, same = learner.gradient(x, y, shifted, form.states)
+    assert other == pytest.approx(loss, rel=1e-9)
+    np.testing.assert_allclose(same[0].by_kind["current"], knobs[0].by_kind["current"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("gains", [True, False])
+def test_the_model_corrects_gains_where_the_chip_does(samples, gains):
+    """Cells at half their conductance: gains bring the float network back, biases alone its means only."""
+    network, x = small(), samples[0]
+    learner = Learner(network, tunable(chip_image(samples)))
+    learner.set_weights(0, 0.5 * network.layers[0].weights.astype(float))
+    learner.correct(x, gains=gains)
+    pre = learner._forward(x, learner.tunable.states)[1][0][0]  # pre-activations of the hidden layer
+    wanted = x / 255 @ network.layers[0].weights.astype(float) + network.layers[0].bias
+    np.testing.assert_allclose(pre.mean(axis=0), wanted.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(pre.std(axis=0), (1.0 if gains else 0.5) * wanted.std(axis=0), rtol=1e-5)
 
 
 class Chip:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from tests.trust.mutants import boards, control, datapath, golden, host, overlap, pcie, small, spec
+from tests.trust.mutants import (
+    boards,
+    control,
+    converters,
+    datapath,
+    golden,
+    host,
+    mapping,
+    overlap,
+    pcie,
+    physics,
+    small,
+    spec,
+    tuning,
+)
 
 MUTANTS = (
     golden.MUTANTS
+    + mapping.MUTANTS
+    + converters.MUTANTS
+    + physics.MUTANTS
+    + tuning.MUTANTS
     + spec.MUTANTS
     + boards.MUTANTS
     + host.MUTANTS
