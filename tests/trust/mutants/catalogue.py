@@ -6,6 +6,7 @@ from tests.trust.mutants import (
     boards,
     control,
     converters,
+    curves,
     datapath,
     golden,
     host,
@@ -22,6 +23,7 @@ MUTANTS = (
     golden.MUTANTS
     + mapping.MUTANTS
     + converters.MUTANTS
+    + curves.MUTANTS
     + physics.MUTANTS
     + tuning.MUTANTS
     + spec.MUTANTS
