@@ -220,6 +220,15 @@ def test_compensation_keeps_the_pairs_difference_where_it_can():
     np.testing.assert_array_equal(compensate(zero, np.array([[[0]], [[1]]], np.int8), chip).ravel(), [40, 0])
 
 
+def test_compensation_takes_levels_cells_have():
+    """A cell stuck between two levels: its neighbour takes the level nearest to what would be exact."""
+    chip = changed(IDEAL, cell={"levels": 41, "stuck_high_uS": 33.6, "stuck_low_uS": 2.3})  # steps of 1 uS
+    target = np.array([[[10.0, 10.0]], [[0.0, 0.0]]])
+    got = compensate(target, np.array([[[1, 0]], [[0, -1]]], np.int8), chip)
+    # G+ stuck at 33.6 under +10: G- would be 23.6, is 24. G- stuck at 2.3 under +10: G+ 12.3, is 12.
+    np.testing.assert_allclose(got[:, 0], [[10.0, 12.0], [24.0, 0.0]])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("chip", "on", "off", "least_gain_db"),

@@ -123,6 +123,13 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/compile/cells.py",
+        "result[1 - side][half] = np.minimum(cell.g_min_uS + step * level, cell.g_max_uS)[half]",
+        "result[1 - side][half] = other[half]",
+        "cells make up for their neighbour between levels",
+        CELLS,
+    ),
+    Mutant(
+        "emulator/compile/cells.py",
         "voltage = np.full(rows, chip.input.read_voltage_V) if row_voltage_V is None else row_voltage_V",
         "voltage = np.full(rows, chip.input.read_voltage_V)",
         "cubic cells are linearised at the read voltage",
