@@ -141,9 +141,9 @@ def table(outcomes: list[Outcome]) -> str:
 
 HEAD = """# Mutants
 
-Single-line faults put into the gateware, the golden model, the compile path and the packets, one at a time,
-and the first test that went red for each, with the day it was run. Made by `make mutants`; the list is in
-`tests/trust/mutants`.
+Single-line faults put into the gateware, the golden model, the compile path, the physics and the packets, one
+at a time, and the first test that went red for each, with the day it was run. Made by `make mutants`; the
+list is in `tests/trust/mutants`.
 
 """
 
