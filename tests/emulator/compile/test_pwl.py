@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.compile.neuron import choose_window, curves
+from emulator.compile.neuron import Window, choose_window, curves
 from emulator.compile.pwl import CODES, fit_pwl
 from emulator.errors import CompileError
 from emulator.golden.neuron import neuron
@@ -46,6 +46,32 @@ def test_tunnel_curve_at_32_segments():
     assert table.max_error_lsb < 4.5
     assert window.tail_lsb < 4.5
     assert table.evaluate()[0, : CODES // 32].max() == 0, "off below zero volts, exactly"
+
+
+@pytest.mark.parametrize("segments", [16, 64])
+def test_a_window_spans_all_segments_but_the_first(segments):
+    window = Window(-1.0, 3.0, segments, 0.0)
+    u = window.values()
+    assert u[CODES // segments] == pytest.approx(-1.0), "the first segment lies below"
+    assert 2 * u[-1] - u[-2] == pytest.approx(3.0)
+    assert u[round(window.zero) + 2048] == pytest.approx(0.0, abs=1 / window.per_unit)
+
+
+@pytest.mark.parametrize("name", ["tunnel", "bell", "sigmoid", "tanh"])
+def test_tails_are_what_the_window_leaves_out(name):
+    """Beyond either end the curve is held: the largest difference there, in output steps, up to 40 units."""
+    shape = SHAPES[name]
+    window = choose_window(shape, 32)
+    first, last = window.values()[[0, -1]]
+    below, above = np.linspace(-40, first, 20_001), np.linspace(last, 40, 20_001)
+    left = np.abs(shape(below) - shape(first)).max()
+    right = np.abs(shape(above) - shape(last)).max()
+    assert window.tail_lsb == pytest.approx(255 * max(left, right), abs=0.01)
+
+
+def test_slopes_are_rounded_to_the_nearest():
+    """Without fraction bits a slope of 99.9 a segment is 100, not 99."""
+    assert fit_pwl(199.8 * np.linspace(0, 1, CODES), segments=2, table_bits=0).max_error_lsb < 0.75
 
 
 def test_minimax_beats_joining_end_points():

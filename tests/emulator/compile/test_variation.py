@@ -45,3 +45,19 @@ def test_tables_say_what_the_chip_says() -> None:
     quiet = variation_of(without_errors(chip))
     assert not quiet.sigma.any()
     assert quiet.stuck_low == quiet.stuck_high == 0
+
+
+def test_stuck_codes_are_those_of_the_described_conductances() -> None:
+    chip = load_chip("wan2022")
+    cell = dataclasses.replace(
+        chip.cell, stuck_low_percent=1.0, stuck_high_percent=2.0, stuck_low_uS=5.0, stuck_high_uS=30.0
+    )
+    v = variation_of(dataclasses.replace(chip, cell=cell))
+    # Full scale 40 + 4 sigma(40) = 44.412 uS.
+    assert v.stuck_code_low == round(5.0 / 44.412 * 255)
+    assert v.stuck_code_high == round(30.0 / 44.412 * 255)
+    assert (v.stuck_low, v.stuck_high) == (655, 1311)
+    all_stuck = dataclasses.replace(cell, stuck_low_percent=60.0, stuck_high_percent=40.0)
+    v = variation_of(dataclasses.replace(chip, cell=all_stuck))
+    assert v.stuck_low == 39322
+    assert v.stuck_low + v.stuck_high == 65535, "rates in 16 bits never add up to more than there are"

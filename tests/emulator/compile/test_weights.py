@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.chips import Cell, load_chip
-from emulator.compile.weights import code_max, column_limits, full_scale, map_weights
+from emulator.compile import NOTHING
+from emulator.compile.weights import as_chip, code_max, column_limits, full_scale, map_weights
 
 IDEAL, WAN = load_chip("ideal").cell, load_chip("wan2022").cell
 
@@ -85,3 +86,50 @@ def test_limits_cut_rare_extremes_and_survive_zeros():
     assert limits[1] == pytest.approx(30.0 / 256)
     assert (column_limits(np.zeros((5, 2)), 16) == 1.0).all()
     assert len(set(column_limits(w, 16, uniform=True))) == 1
+
+
+def test_cells_stuck_above_g_max_have_room_in_the_codes():
+    """Where cells may be stuck at 60 uS the largest code stands for 60 uS; without such cells it does not."""
+    cell = dataclasses.replace(IDEAL, stuck_high_uS=60.0)
+    assert full_scale(cell) == 40.0
+    stuck = dataclasses.replace(cell, stuck_high_percent=10.0)
+    assert full_scale(stuck) == 60.0
+    mapped = map_weights(np.zeros((400, 5)), stuck, np.random.default_rng(0), mitigation=NOTHING)
+    assert mapped.saturated == 0
+    assert set(np.unique(mapped.cells.faulted)) == {0.0, 60.0}
+    assert set(np.unique(mapped.codes)) == {-255, 0, 255}
+    np.testing.assert_array_equal(mapped.cells.faulted == 60.0, mapped.cells.stuck == 1)
+    # A lower conductance than g_max takes no room away from the levels.
+    assert full_scale(dataclasses.replace(stuck, stuck_high_uS=10.0)) == 40.0
+
+
+def test_cells_stuck_low_are_where_the_description_says():
+    cell = dataclasses.replace(IDEAL, stuck_low_percent=50.0, stuck_low_uS=4.0, stuck_high_percent=50.0)
+    mapped = map_weights(np.ones((50, 5)), cell, np.random.default_rng(0))
+    assert set(np.unique(mapped.cells.faulted)) == {4.0, 40.0}
+
+
+def test_limited_and_saturated_conductances_are_counted_on_both_sides():
+    w = np.random.default_rng(0).normal(size=(2000, 1))
+    w[0, 0] = -30.0
+    mapped = map_weights(w, WAN, np.random.default_rng(0))
+    assert mapped.limited == (np.abs(w) > mapped.limits * 1.000001).sum() > 0
+    small = dataclasses.replace(IDEAL, stuck_high_percent=0.0)
+    high = dataclasses.replace(small, stuck_high_percent=100.0, stuck_high_uS=60.0)
+    # Codes of the one cell, conductances of the other: all of them beyond, plus and minus.
+    beyond = map_weights(w, small, np.random.default_rng(0), programmed_on=as_chip(high))
+    assert beyond.saturated == 2 * w.size
+    assert not beyond.codes.any()
+
+
+def test_uniform_limits_are_the_one_with_least_error_over_all():
+    """Rare extremes of one column must not take the levels from all."""
+    w = np.random.default_rng(1).normal(size=(3000, 4))
+    w[0, 0] = 9.0
+    (limit,) = set(column_limits(w, 16, uniform=True))
+
+    def error(at):
+        return np.square(np.rint(np.clip(w / at, -1, 1) * 15) * at / 15 - w).mean()
+
+    assert error(limit) <= min(error(9.0 * f) for f in np.linspace(1.0, 0.4, 13)) * (1 + 1e-12)
+    assert limit < 9.0

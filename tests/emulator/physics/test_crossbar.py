@@ -143,10 +143,19 @@ def test_cubic_cells_with_wires_obey_kirchhoff_and_their_own_law():
     assert (np.abs(ohmic / currents - 1) > 0.02).any(), "the cubic term does something"
 
 
+def test_a_cubic_cell_behind_a_transistor_is_at_its_own_voltage():
+    """One cell, no wires: the transistor takes its part of the voltage, the cell's law holds at the rest."""
+    (current,), secant = operating_point([[40.0]], [0.2], Cubic(6.0, 0.2), 0.0, 10_000.0)
+    volts = 0.2 - current * 1e-6 * 10_000
+    assert secant[0, 0] == pytest.approx(40.0 * (1 + 6.0 * volts**2) / (1 + 6.0 * 0.2**2), rel=1e-9)
+    assert current == pytest.approx(secant[0, 0] * volts, rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("g", "ohm", "access", "message"),
     [
         (np.ones(3), 1.0, 0.0, r"shape \(3,\)"),
+        (np.ones((0, 3)), 1.0, 0.0, r"shape \(0, 3\); accepted: \(K, M\), neither 0"),
         (np.array([[-1.0]]), 1.0, 0.0, "conductance is -1.0 uS"),
         (np.array([[np.nan]]), 1.0, 0.0, "conductance is nan uS"),
         (np.ones((2, 2)), -1.0, 0.0, "wire_resistance_ohm is -1.0"),

@@ -69,6 +69,29 @@ def test_cycle_noise_has_the_given_size():
     assert down.mean() == pytest.approx(-0.01, rel=0.005)
 
 
+def test_an_exponential_devices_cycle_noise_is_of_its_range():
+    model = Exponential(pulses=100, a_up=30.0, a_down=30.0, cycle_sigma=0.02)
+    for up in (True, False):
+        moved = model.pulse(np.full(100_000, 0.5), up, np.random.default_rng(0))
+        assert moved.std() == pytest.approx(0.02, rel=0.015)
+        assert moved.mean() == pytest.approx(float(model.pulse(0.5, up)), abs=4 * 0.02 / 100_000**0.5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"w_min": 0.0}, r"bounds are 0.0..1; accepted: one below 0, one above"),
+        ({"w_max": 0.0}, r"bounds are -1..0.0; accepted: one below 0, one above"),
+        ({"step_up": 0.0}, "step_up is 0.0; accepted: above 0..inf"),
+        ({"gamma_down": 1.1}, "gamma_down is 1.1; accepted: 0..1"),
+        ({"cycle_sigma": -0.1}, "cycle_sigma is -0.1; accepted: 0..inf"),
+    ],
+)
+def test_impossible_devices(fields, message):
+    with pytest.raises(PhysicsError, match=message):
+        LinearStep(**({"step_up": 0.1, "step_down": 0.1, "w_min": -1, "w_max": 1} | fields))
+
+
 def test_devices_differ_as_described():
     model, rng = preset("ecram-tang2018"), np.random.default_rng(1)
     spread = EcramSpread(step_sigma=0.1, bound_sigma=0.05, gamma_sigma=0.05)
@@ -77,6 +100,34 @@ def test_devices_differ_as_described():
     assert steps.std() / steps.mean() == pytest.approx(0.1, rel=0.06)
     assert np.std([d.w_max for d in devices]) / 1.1724 == pytest.approx(0.05, rel=0.06)
     assert len({d.step_up / d.step_down for d in devices[:50]}) == 1, "no asymmetry asked for"
+
+
+def test_asymmetry_moves_the_steps_apart_and_gammas_vary_on_their_own():
+    model, rng = preset("ecram-tang2018"), np.random.default_rng(2)
+    many = model.population(EcramSpread(asymmetry_sigma=0.1, gamma_sigma=0.05), 4000, rng)
+    up, down = many.step_up / model.step_up, many.step_down / model.step_down
+    np.testing.assert_allclose(up + down, 2.0)
+    assert up.std() == pytest.approx(0.1, rel=0.06)
+    for gamma, mean in ((many.gamma_up, 0.1153), (many.gamma_down, 0.5085)):
+        assert gamma.std() / mean == pytest.approx(0.05, rel=0.06)
+    assert abs(np.corrcoef(many.gamma_up, many.gamma_down)[0, 1]) < 0.06
+
+
+def test_devices_of_any_spread_are_devices():
+    # A draw far below the mean would turn a step or a bound around: a hundredth of the mean is the least.
+    model, wide = preset("ecram-tang2018"), dict.fromkeys(vars(EcramSpread()), 1.0)
+    many = model.population(EcramSpread(**wide), 2000, np.random.default_rng(3))
+    assert many.step_up.min() == pytest.approx(1e-4 * model.step_up)  # both draws of a step at their least
+    assert many.w_max.min() == pytest.approx(0.01 * model.w_max)
+    assert many.gamma_down.min() == 0.0
+    assert many.gamma_down.max() == 1.0
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.4])
+def test_the_closed_form_ends_at_the_bounds(gamma):
+    model = LinearStep(step_up=0.1, step_down=0.1, w_min=-1, w_max=1, gamma_up=gamma, gamma_down=gamma)
+    assert model.closed_form(0.0, 1000, True) == 1.0
+    assert model.closed_form(0.0, 1000, False) == -1.0
 
 
 @given(
@@ -138,6 +189,13 @@ def test_variation_of_every_parameter(device):
     assert vary(device, {"peak_voltage_V": 0.0}, rng) == device
     with pytest.raises(PhysicsError, match="colour is no parameter"):
         vary(device, {"colour": 1.0}, rng)
+
+
+def test_a_varied_parameter_keeps_a_twentieth_of_its_mean():
+    rng = np.random.default_rng(0)
+    peaks = [vary(Tunnel(0.1, 1e-3), {"peak_voltage_V": 100.0}, rng).peak_voltage_V for _ in range(500)]
+    assert min(peaks) == pytest.approx(0.05 * 0.1)
+    assert np.mean(np.array(peaks) < 0.0051) == pytest.approx(0.171, abs=0.05)  # P(N(0, 1) < -0.95)
 
 
 def test_a_table_varies_along_its_axes():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from emulator.errors import PhysicsError
-from emulator.physics import IDEAL, WAN_2022, effective_read_sigma
+from emulator.physics import IDEAL, MODELS, WAN_2022, effective_read_sigma
+from emulator.physics.rram import cmo_read_sigma
 
 
 def cited(g_uS: float) -> float:
@@ -49,3 +50,24 @@ def test_read_noise_is_a_fraction_of_g_max():
     assert effective_read_sigma(1.0, 40.0) == pytest.approx(0.4)
     with pytest.raises(PhysicsError, match="read_noise_percent is -1"):
         effective_read_sigma(-1, 40.0)
+    with pytest.raises(PhysicsError, match="g_max_uS is inf; accepted: 0 or more, finite"):
+        effective_read_sigma(1.0, np.inf)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("wan2022", 0, 40), ("milo2021", 50, 225), ("ibm-cmo-hfox-0.2", 8, 90), ("ibm-cmo-hfox-2", 8, 90)],
+)
+def test_models_hold_over_the_published_range_only(name, low, high):
+    model = MODELS[name]
+    assert (model.sigma([low, high]) > 0).all()
+    for beyond in (low - 0.01, high + 0.01):
+        with pytest.raises(PhysicsError, match=f"accepted by programming error model '{name}'"):
+            model.sigma(beyond)
+
+
+def test_read_noise_begins_with_the_read():
+    # ln((t + 1 us) / 2 us) is 0 at 1 us, and below it has no root.
+    assert cmo_read_sigma(50.0, 1e-6) == 0.0
+    with pytest.raises(PhysicsError, match="time_s is 9e-07; accepted: 1e-06 or more, finite"):
+        cmo_read_sigma(50.0, 9e-7)

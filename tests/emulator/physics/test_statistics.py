@@ -1,4 +1,4 @@
-"""Every RRAM preset: mean and deviation against the cited formula, written out here a second time."""
+"""Every RRAM preset: mean and deviation against the cited formula, as ``cited`` has it a second time."""
 
 import dataclasses
 
@@ -9,28 +9,12 @@ from emulator.chips import Chip, list_chips, load_chip
 from emulator.compile.cells import make_cells
 from emulator.compile.mitigation import Mitigation
 from emulator.errors import PhysicsError
-from emulator.physics.drift import DRIFTS, age
+from emulator.physics.drift import DRIFTS, Scaled, age
 from emulator.physics.faults import Faults
 from emulator.physics.rram import cmo_read_sigma
+from tests.emulator.physics.cited import CMO_DRIFT, PROGRAMMING, wan_day
 
 CELLS = 100_000
-
-CITED = {
-    "ideal": lambda g: 0.0 * g,
-    "wan2022": lambda g: (
-        0.348 + 16.030 * g / 40 - 43.853 * (g / 40) ** 2 + 45.393 * (g / 40) ** 3 - 16.815 * (g / 40) ** 4
-    ),
-    "milo2021": lambda g: 4.782321 - 0.009107 * g,
-    "ibm-cmo-hfox-0.2": lambda g: (1.06879 * g + 0.81107) / 1000,
-    "ibm-cmo-hfox-2": lambda g: (11.29027418 * g + 11.2185391) / 1000,
-}
-DRIFT = {"ibm-cmo-hfox": (lambda t: -0.08900206 * np.log(t), lambda t: 0.04201137 * np.log(t) + 0.41183342)}
-
-
-def wan_day(g):
-    """aihwkit's total deviation after a day."""
-    x = g / 40
-    return 0.701 + 22.086 * x - 50.773 * x**2 + 47.095 * x**3 - 16.458 * x**4
 
 
 def cells_at(chip: Chip, g: float, seed: int):
@@ -44,7 +28,7 @@ def cells_at(chip: Chip, g: float, seed: int):
 @pytest.mark.parametrize("name", list_chips())
 def test_programmed_mean_and_sigma_at_five_conductances(name):
     chip = load_chip(name)
-    model = CITED[chip.cell.programming_error]
+    model = PROGRAMMING[chip.cell.programming_error]
     low, high = chip.cell.g_min_uS, chip.cell.g_max_uS
     for i, part in enumerate((0.15, 0.35, 0.55, 0.75, 1.0)):
         g = low + part * (high - low)
@@ -58,10 +42,10 @@ def test_ibm_drift_at_the_chips_time(days):
     chip = load_chip("ibm-cmo-hfox-2")
     time = days * 86400
     chip = _at(chip, time)
-    shift, spread = (law(time) for law in DRIFT["ibm-cmo-hfox"])
+    shift, spread = (law(time) for law in CMO_DRIFT)
     for g in (20.0, 50.0, 90.0):
         got = cells_at(chip, g, seed=1).aged
-        sigma = np.hypot(CITED["ibm-cmo-hfox-2"](g), spread)
+        sigma = np.hypot(PROGRAMMING["ibm-cmo-hfox-2"](g), spread)
         assert got.mean() == pytest.approx(g + shift, abs=4.5 * sigma / CELLS**0.5)
         assert got.std() == pytest.approx(sigma, rel=4.5 / (2 * CELLS) ** 0.5)
 
@@ -79,10 +63,35 @@ def test_wan_relaxation_reaches_the_published_total():
     assert middle == pytest.approx((one + two) / 2)
 
 
-def test_times_outside_the_models_are_refused():
+@pytest.mark.parametrize(
+    ("name", "time", "accepted"),
+    [
+        ("wan2022", 0.5, "1..172800"),
+        ("wan2022", 172801.0, "1..172800"),
+        ("ibm-cmo-hfox", 2e9, "1..1e\\+09"),
+        ("none", np.nan, "0..inf"),
+    ],
+)
+def test_times_outside_the_models_are_refused(name, time, accepted):
     g = np.ones(3)
-    with pytest.raises(PhysicsError, match=r"time_s is 0.5; accepted: 1..172800"):
-        age(g, g, DRIFTS["wan2022"], 0.5, g)
+    with pytest.raises(PhysicsError, match=f"time_s is {time}; accepted: {accepted}"):
+        age(g, g, DRIFTS[name], time, g)
+
+
+def test_ageing_goes_by_the_target_and_ends_at_zero():
+    # 14 uS spreads more than 0 uS: what counts is what the cell was programmed to, not where it landed.
+    one = np.ones(1)
+    moved = age(5.0 * one, 14.0 * one, DRIFTS["wan2022"], 86400.0, one)
+    assert moved == pytest.approx(5.0 + np.sqrt(wan_day(14.0) ** 2 - PROGRAMMING["wan2022"](14.0) ** 2))
+    assert age(0.1 * one, 14.0 * one, DRIFTS["wan2022"], 86400.0, -one) == 0.0
+
+
+def test_a_scaled_drift_spreads_more_and_shifts_alike():
+    shift, spread = (law(86400.0) for law in CMO_DRIFT)
+    g, scaled = np.full(1, 50.0), Scaled(DRIFTS["ibm-cmo-hfox"], 3.0)
+    assert scaled.shift(g, 86400.0) == pytest.approx(shift)
+    assert scaled.sigma(g, 86400.0) == pytest.approx(3 * spread)
+    assert scaled.times_s == DRIFTS["ibm-cmo-hfox"].times_s
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (0.02, 0.0), (0.001, 0.05), (0.0904, 0.0175)])
@@ -93,6 +102,27 @@ def test_stuck_rates(low, high):
     got = Faults(low, high, 1.0, 30.0).apply(np.full(CELLS, 7.0), stuck)
     assert set(np.unique(got)) <= {1.0, 7.0, 30.0}
     assert (got == 1.0).sum() == (stuck == -1).sum()
+
+
+@pytest.mark.parametrize(
+    ("rates", "conductances", "message"),
+    [
+        ((0.6, 0.5), (0.0, 40.0), "stuck rates are 0.6 and 0.5; accepted: 0..1, together at most 1"),
+        ((-0.1, 0.5), (0.0, 40.0), "stuck rates are -0.1 and 0.5"),
+        ((0.1, -0.5), (0.0, 40.0), "stuck rates are 0.1 and -0.5"),
+        ((0.1, 0.1), (30.0, 20.0), "stuck conductances are 30.0 and 20.0 uS; accepted: 0 <= low <= high"),
+        ((0.1, 0.1), (-1.0, 20.0), "stuck conductances are -1.0 and 20.0 uS"),
+    ],
+)
+def test_impossible_faults(rates, conductances, message):
+    with pytest.raises(PhysicsError, match=message):
+        Faults(*rates, *conductances)
+
+
+def test_all_cells_may_be_stuck():
+    stuck = Faults(0.25, 0.75, 1.0, 30.0).draw((CELLS,), np.random.default_rng(3))
+    assert (stuck != 0).all()
+    assert (stuck == 1).mean() == pytest.approx(0.75, abs=0.01)
 
 
 def test_cmo_read_noise_is_the_cited_figure():

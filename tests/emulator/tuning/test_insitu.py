@@ -80,6 +80,20 @@ def test_manhattan_gives_no_device_more_than_a_pulse_a_step(data):
     assert result.pulses_total <= 60 * result.devices
 
 
+@pytest.mark.parametrize("weight_bits", [8, 9])
+def test_without_a_step_the_weights_are_those_of_the_start(data, weight_bits):
+    """State 0..1 is -127..127 or -255..255: what the cells' resolution is."""
+    chip = a_chip()
+    cell = dataclasses.replace(chip.cell, weight_bits=weight_bits, levels=100)
+    ecram = dataclasses.replace(chip.ecram, bound_variation_percent=0.0)
+    begin = random_start((64, 16, 10), dataclasses.replace(chip, cell=cell, ecram=ecram), data[0], seed=1)
+    result, _ = trained(begin, data, ("hidden", "output"), steps=0)
+    assert result.pulses_total == 0
+    for before, after in zip(begin.image.layers, result.image.layers, strict=True):
+        np.testing.assert_array_equal(before.weights, after.weights)
+    assert np.abs(begin.image.layers[0].weights).max() > 0.9 * (2 ** (weight_bits - 1) - 1)
+
+
 @pytest.mark.parametrize(("trains", "moved"), [(("output",), (False, True)), (("hidden",), (True, False))])
 def test_only_what_is_named_moves(start, data, trains, moved):
     result, _ = trained(start, data, trains, steps=2)
@@ -107,6 +121,40 @@ def test_headroom_halves_logits_and_keeps_answers(data, start):
         with_headroom(image, 40)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"readout": "analog"}, "readout of layer 0 is 'analog'; accepted: adc"),
+        ({"shift": 47}, "headroom is 1 bits; accepted: fewer, layer 0 has no room"),
+        ({"vshift": 0}, "headroom is 1 bits; accepted: fewer, layer 0 has no room"),
+        ({"sigma_out": 40_000}, "headroom is 1 bits; accepted: fewer, layer 0 has no room"),
+    ],
+)
+def test_headroom_there_is_not(start, changes, message):
+    layers = (dataclasses.replace(start.image.layers[0], **changes), *start.image.layers[1:])
+    with pytest.raises(CompileError, match=message):
+        with_headroom(dataclasses.replace(start.image, layers=layers), 1)
+
+
+def test_noise_grows_with_the_converters_range(start):
+    """Output noise is of the converter: as many steps as before."""
+    noisy = tuple(dataclasses.replace(layer, sigma_out=37) for layer in start.image.layers)
+    wide = with_headroom(dataclasses.replace(start.image, layers=noisy), 2)
+    assert [layer.sigma_out for layer in wide.layers] == [148, 148]
+
+
+def test_passes_count_their_inferences_on(start, data):
+    board, seen = Chip(), []
+
+    def infer(x, first):
+        seen.append(first)
+        return board.infer(x, first)
+
+    plan = Plan(steps=3, batch=100)
+    train_in_situ(start, data[0], data[1], infer=infer, program=board.program, plan=plan)
+    assert seen == [0, 100, 200]
+
+
 def test_headroom_takes_back_what_rounding_the_offsets_adds(data):
     weights = np.random.default_rng(0).normal(size=(64, 10))
     network = Network((Dense(weights, np.zeros(10)),), "one layer")
@@ -124,6 +172,8 @@ def test_what_cannot_be_trained_says_why(start, data):
         trained(start, data, ["all"])
     with pytest.raises(CompileError, match="method is 'perturb'; accepted: gradient, sign"):
         trained(start, data, ("output",), method="perturb")
+    with pytest.raises(CompileError, match="labels hold 0 classes; accepted: 0, one a sample, at least 1"):
+        trained(start, (data[0][:0], data[1][:0], *data[2:]), ("output",))
     with pytest.raises(CompileError, match="labels hold 3 classes"):
         trained(start, (data[0], data[1][:3], *data[2:]), ("output",))
     with pytest.raises(CompileError, match=r"ecram\.tunes"):

@@ -15,6 +15,7 @@ from emulator.golden import Core
 from emulator.network import Dense, Named, Ndr, Network
 from emulator.tuning import EcramBank, Learner, Plan, calibrate, tunable
 from emulator.tuning.learner import best_scale, centred, softmax, weight_of_code
+from emulator.tuning.retune import kinds, moved
 
 PAIR = "dendritic-ndr+ecram-pair"
 
@@ -83,6 +84,36 @@ def test_counts_move_by_what_is_asked_on_average_and_are_limited():
     assert bank.toward(np.full(4000, -0.9), 7).min() == -7
 
 
+def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
+    """Up and down pulses differ where the device is asymmetric; at a bound none does anything."""
+    ecram = load_chip("ideal+ecram-tang2018").ecram
+    kinds = ("step", "asymmetry", "bound", "gamma")
+    alike = {f"{kind}_variation_percent": 0.0 for kind in kinds}
+    flat = dataclasses.replace(ecram, cycle_percent=0.0, **alike)
+    bank = EcramBank(flat, np.full(4000, 0.9), np.random.default_rng(0))
+    w = ecram.w_min + 0.9 * 2.0
+    up = 0.002 * (1 - 0.1153 * w / 1.1724) / 2  # of a range of 2
+    down = 0.002 * (1 + 0.5085 * w / 0.8276) / 2
+    np.testing.assert_allclose(bank.step_sizes(np.array([True] * 4000)), up, rtol=1e-9)
+    np.testing.assert_allclose(bank.step_sizes(np.array([False] * 4000)), down, rtol=1e-9)
+    assert bank.toward(np.full(4000, -10.5 * down), 100).mean() == pytest.approx(-10.5, abs=0.03)
+    full = EcramBank(load_chip("ideal+ecram-linear-ysz").ecram, np.ones(4000), np.random.default_rng(0))
+    # Nothing moves a device beyond its bound: a wish of 1e-12 is not worth all the pulses there are.
+    assert full.toward(np.full(4000, 1e-12), 200).max() <= 1
+    assert full.toward(np.full(4000, 1e-3), 200).min() == 200
+    with pytest.raises(PhysicsError, match="pulse limit is -1; accepted: 0 or more"):
+        full.toward(np.zeros(4000), -1)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_pulses_of_a_bank_have_cycle_noise_both_ways(direction):
+    ecram = dataclasses.replace(load_chip("ideal+ecram-linear-ysz").ecram, cycle_percent=30.0)
+    bank = EcramBank(ecram, np.full(4000, 0.5), np.random.default_rng(0))
+    bank.pulse(np.full(4000, 4 * direction))
+    assert bank.states.mean() == pytest.approx(0.5 + 0.04 * direction, abs=0.0005)
+    assert bank.states.std() == pytest.approx(0.3 * 0.01 * 4**0.5, rel=0.06)
+
+
 # -- curves
 
 
@@ -117,6 +148,14 @@ def test_a_state_scales_current_and_voltage_and_nothing_else(samples):
         assert np.abs(y - want)[codes < 4000].max() < 4
 
 
+def test_no_neuron_is_higher_than_its_output_can_be(samples):
+    chip = load_chip("wan2022+ecram-linear-ysz")
+    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, peak_current_high_factor=1.5))
+    form = tunable(chip_image(samples, chip))
+    state = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
+    np.testing.assert_allclose(form.heights(state), np.minimum(0.1 + 1.4 * np.linspace(0, 1, 16), 1.0))
+
+
 def test_provenance_carries_the_new_states(samples, tmp_path):
     form = tunable(chip_image(samples))
     moved = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
@@ -147,10 +186,12 @@ def test_what_cannot_be_tuned_says_why(samples):
 # -- the learner
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_gradient_is_the_models(samples, layers):
+@pytest.mark.parametrize(("layers", "tunes"), [(1, "each"), (2, "each"), (1, "both")])
+def test_gradient_is_the_models(samples, layers, tunes):
     network = small(layers=layers)
-    form = tunable(chip_image(samples, network=network))
+    chip = load_chip(PAIR)
+    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, tunes=tunes))
+    form = tunable(chip_image(samples, chip, network))
     learner = Learner(network, form)
     x = samples[0][:300]
     y = network.forward(x / np.float32(255)).argmax(axis=1)
@@ -167,14 +208,14 @@ def test_gradient_is_the_models(samples, layers):
 
     _, knobs = learner.gradient(x, y, outputs(form.states), form.states)
     for place in range(layers):
-        for kind in ("current", "voltage"):
+        for kind in kinds(tunes):
             for m in (1, 9):
                 change = []
                 for d in (1e-3, -1e-3):
                     states = list(form.states)
                     value = getattr(states[place], kind).copy()
                     value[m] += d
-                    states[place] = dataclasses.replace(states[place], **{kind: value})
+                    states[place] = moved(tunes, states[place], kind, value)
                     change.append(loss(states))
                 want = (change[0] - change[1]) / 2e-3
                 got = knobs[place].by_kind[kind][m] * scale * 1e6  # by logits of the board's size
@@ -192,6 +233,40 @@ def test_best_scale_has_the_least_cross_entropy():
     assert best_scale(logits, logits.argmax(axis=1)) <= 100 / logits.std() * 1.001, "no error: no optimum"
 
 
+def test_the_scale_is_above_zero_and_limited():
+    rng = np.random.default_rng(0)
+    logits = centred(rng.normal(size=(400, 5)))
+    assert 0 < best_scale(logits, logits.argmin(axis=1)) < 0.01, "worse than chance: no scale is best"
+    # Every label is right by a hair: every larger factor is better.
+    near = centred(np.repeat([[1.0, 0.999, -2.0]], 50, axis=0))
+    assert best_scale(near, np.zeros(50, int)) == pytest.approx(100 / near.std())
+
+
+def test_what_all_outputs_share_changes_nothing(samples):
+    form = tunable(chip_image(samples))
+    learner, x, y = Learner(small(), form), samples[0][:200], samples[1][:200].copy()
+    y[:60] = np.arange(60) % 4
+    outputs = Core(form.base).infer(x, noise=False)
+    shifted = outputs + np.random.default_rng(0).integers(-(10**6), 10**6, (200, 1), dtype=np.int32)
+    loss, knobs = learner.gradient(x, y, outputs, form.states)
+    other, same = learner.gradient(x, y, shifted, form.states)
+    assert other == pytest.approx(loss, rel=1e-9)
+    np.testing.assert_allclose(same[0].by_kind["current"], knobs[0].by_kind["current"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("gains", [True, False])
+def test_the_model_corrects_gains_where_the_chip_does(samples, gains):
+    """Cells at half their conductance: gains bring the float network back, biases alone its means only."""
+    network, x = small(), samples[0]
+    learner = Learner(network, tunable(chip_image(samples)))
+    learner.set_weights(0, 0.5 * network.layers[0].weights.astype(float))
+    learner.correct(x, gains=gains)
+    pre = learner._forward(x, learner.tunable.states)[1][0][0]  # pre-activations of the hidden layer
+    wanted = x / 255 @ network.layers[0].weights.astype(float) + network.layers[0].bias
+    np.testing.assert_allclose(pre.mean(axis=0), wanted.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(pre.std(axis=0), (1.0 if gains else 0.5) * wanted.std(axis=0), rtol=1e-5)
+
+
 class Chip:
     """The golden model as the board of a calibration."""
 
@@ -201,6 +276,100 @@ class Chip:
 
     def infer(self, x, first):
         return self.core.infer(x, seed=5, first_index=first)
+
+
+@pytest.mark.parametrize("method", ["gradient", "perturb"])
+def test_every_pass_has_read_noise_of_its_own(samples, method):
+    """Inferences are counted on over the steps; a step's two perturbed passes share theirs."""
+    x, y = samples
+    form = tunable(chip_image(samples))
+    chip, seen = Chip(), []
+
+    def infer(part, first):
+        seen.append((len(part), first))
+        return chip.infer(part, first)
+
+    learner = None if method == "perturb" else Learner(small(), form)
+    plan = Plan(steps=3, batch=100, method=method)
+    calibrate(form, learner, x, y, infer=infer, program=chip.program, plan=plan)
+    firsts = [0, 0, 200, 200, 400, 400] if method == "perturb" else [0, 100, 200]
+    assert seen == [(100, first) for first in firsts]
+
+
+def test_the_sum_of_heights_stays(samples):
+    """Converters of the output layer are set for it."""
+    x, y = samples
+    form = tunable(chip_image(samples))
+    state = dataclasses.replace(form.states[0], current=np.full(16, 0.5))
+    form = tunable(form.image([state]))
+    chip = Chip()
+    # All outputs too large by the same labels: without the rule heights fall together.
+    plan = Plan(steps=8, batch=500, rate=0.04)
+    y = np.zeros_like(y)
+    result = calibrate(form, Learner(small(), form), x, y, infer=chip.infer, program=chip.program, plan=plan)
+    after = np.array(result.image.provenance["neurons"][0]["current"])
+    assert np.abs(after - 0.5).mean() > 0.05
+    assert after.mean() == pytest.approx(0.5, abs=0.25 * np.abs(after - 0.5).mean())
+
+
+def half_way(samples):
+    """A tunable chip whose peak currents are all half way, and that has no pulse noise."""
+    chip = load_chip(PAIR)
+    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, cycle_percent=0.0))
+    form = tunable(chip_image(samples, chip))
+    return tunable(form.image([dataclasses.replace(form.states[0], current=np.full(16, 0.5))]))
+
+
+def perturbed(samples, outputs, **plan):
+    """Peak current states after perturbation on a board that answers ``outputs(image, n)``."""
+    x, y = samples
+    board = Chip()
+
+    def infer(part, first):
+        return outputs(board.image, len(part)).astype(np.int32)
+
+    result = calibrate(
+        half_way(samples),
+        None,
+        x,
+        np.zeros_like(y),
+        infer=infer,
+        program=board.program,
+        plan=Plan(method="perturb", batch=50, **plan),
+    )
+    return np.array(result.image.provenance["neurons"][0]["current"])
+
+
+def test_perturbed_devices_go_back_to_where_they_were(samples):
+    """What a step leaves behind is the step, not the perturbation: none where all outputs are alike."""
+    after = perturbed(samples, lambda image, n: np.zeros((n, 4)), steps=1, rate=0.2)
+    np.testing.assert_allclose(after, 0.5, atol=0.05)
+
+
+def test_perturbation_goes_the_way_the_loss_falls(samples):
+    """The right class's output is the height of neuron 3: its current has to rise, whatever the others do."""
+
+    def outputs(image, n):
+        q = image.layers[0].curve[3]
+        rest = np.repeat([[300, 200, 100, 0]], n, axis=0)
+        return rest + np.outer(np.ones(n), [image.curve_base[q].max() / 50, 0, 0, 0])
+
+    assert perturbed(samples, outputs, steps=12, rate=0.05)[3] > 0.55
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "accepted"),
+    [
+        ("rate", 0.0, "above 0, at most 1"),
+        ("rate", 1.1, "above 0, at most 1"),
+        ("steps", -1, "0..1000000"),
+        ("batch", 0, "1..1000000"),
+        ("pulses", 0, "1..100000"),
+    ],
+)
+def test_impossible_plans(field, value, accepted):
+    with pytest.raises(CompileError, match=f"{field} is {value}; accepted: {accepted}"):
+        Plan(**{field: value})
 
 
 @pytest.mark.slow

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from tests.trust.mutants import boards, control, datapath, golden, host, overlap, pcie, small, spec
+from tests.trust.mutants import (
+    boards,
+    control,
+    converters,
+    curves,
+    datapath,
+    golden,
+    host,
+    mapping,
+    overlap,
+    pcie,
+    physics,
+    small,
+    spec,
+    tuning,
+)
 
 MUTANTS = (
     golden.MUTANTS
+    + mapping.MUTANTS
+    + converters.MUTANTS
+    + curves.MUTANTS
+    + physics.MUTANTS
+    + tuning.MUTANTS
     + spec.MUTANTS
     + boards.MUTANTS
     + host.MUTANTS

@@ -2,8 +2,8 @@
 
     python -m tests.trust.mutants.run [--only TEXT] [--results docs/mutants.json]
 
-With ``--results`` the outcomes are kept in that file, and a table of all mutants beside it (.md); ``--only``
-then renews some of the rows.
+With ``--results`` the outcomes and their dates are kept in that file, and a table of them beside it (.md);
+``--only`` then renews some of the rows. The table says how many of the list were never run.
 
 Exit status 1 when a mutant lives that is not argued equivalent.
 """
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.trust.mutants.catalogue import MUTANTS
@@ -38,6 +38,7 @@ class Outcome:
     mutant: Mutant
     killer: str
     seconds: float = 0.0
+    date: str = field(default_factory=lambda: time.strftime("%Y-%m-%d"))
 
     @property
     def verdict(self) -> str:
@@ -59,12 +60,15 @@ def key(mutant: Mutant) -> str:
 
 def keep(results: Path, outcomes: list[Outcome]) -> None:
     """Put outcomes into the results file, and write the table of all of them beside it."""
-    kept: dict[str, str] = json.loads(results.read_text()) if results.exists() else {}
-    kept |= {key(o.mutant): o.killer for o in outcomes}
+    kept: dict[str, dict[str, str]] = json.loads(results.read_text()) if results.exists() else {}
+    kept |= {key(o.mutant): {"found_by": o.killer, "date": o.date} for o in outcomes}
     kept = {key(m): kept[key(m)] for m in MUTANTS if key(m) in kept}
     results.write_text(json.dumps(kept, indent=1) + "\n")
-    known = [Outcome(m, kept[key(m)]) for m in MUTANTS if key(m) in kept]
-    results.with_suffix(".md").write_text(HEAD + table(known) + "\n")
+    known = [Outcome(m, k["found_by"], date=k["date"]) for m in MUTANTS if (k := kept.get(key(m)))]
+    lines = [HEAD + table(known)]
+    if len(known) < len(MUTANTS):
+        lines.append(f"{len(MUTANTS) - len(known)} more of the list have no row: not run for this table yet.")
+    results.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
 def copy_tree(folder: Path) -> None:
@@ -120,9 +124,9 @@ def try_mutant(folder: Path, mutant: Mutant) -> Outcome:
 
 def table(outcomes: list[Outcome]) -> str:
     """Markdown table of all outcomes."""
-    lines = ["| fault | where | found by |", "| --- | --- | --- |"]
+    lines = ["| fault | where | found by | run |", "| --- | --- | --- | --- |"]
     for o in outcomes:
-        lines.append(f"| {o.mutant.fault} | `{o.mutant.file}` | {o.verdict} |")
+        lines.append(f"| {o.mutant.fault} | `{o.mutant.file}` | {o.verdict} | {o.date} |")
     killed = sum(bool(o.killer) for o in outcomes)
     equivalent = sum(not o.killer and not o.lives for o in outcomes)
     lives = sum(o.lives for o in outcomes)
@@ -137,9 +141,9 @@ def table(outcomes: list[Outcome]) -> str:
 
 HEAD = """# Mutants
 
-Single-line faults put into the gateware, the golden model, the compile path and the packets, one at a time,
-and the first test that went red for each. Made by `make mutants`; the list is in
-`tests/trust/mutants`.
+Single-line faults put into the gateware, the golden model, the compile path, the physics and the packets, one
+at a time, and the first test that went red for each, with the day it was run. Made by `make mutants`; the
+list is in `tests/trust/mutants`.
 
 """
 

@@ -1,0 +1,39 @@
+"""The published laws of cells, written out a second time from their sources; microsiemens and seconds.
+
+Sources are in docs/physics.md: aihwkit's ``reram.py`` (Wan 2022, IBM CMO/HfOx), CrossSim's ``RRAM_Milo.py``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+PROGRAMMING = {
+    "ideal": lambda g: 0.0 * g,
+    "wan2022": lambda g: (
+        0.348 + 16.030 * g / 40 - 43.853 * (g / 40) ** 2 + 45.393 * (g / 40) ** 3 - 16.815 * (g / 40) ** 4
+    ),
+    "milo2021": lambda g: 4.782321 - 0.009107 * g,
+    "ibm-cmo-hfox-0.2": lambda g: (1.06879 * g + 0.81107) / 1000,
+    "ibm-cmo-hfox-2": lambda g: (11.29027418 * g + 11.2185391) / 1000,
+}
+"""Standard deviation right after programming, of the target."""
+
+CMO_DRIFT = (lambda t: -0.08900206 * np.log(t), lambda t: 0.04201137 * np.log(t) + 0.41183342)
+"""Shift and standard deviation of IBM's cells after t seconds, whatever their target."""
+
+
+def wan_day(g):
+    """Wan 2022: total deviation from the target after a day, programming error and relaxation together."""
+    x = g / 40
+    return 0.701 + 22.086 * x - 50.773 * x**2 + 47.095 * x**3 - 16.458 * x**4
+
+
+def aged(name: str, g, time_s: float):
+    """Shift and standard deviation that time adds to cells of drift model ``name``, at its presets' times."""
+    if name == "none":
+        return 0.0 * g, 0.0 * g
+    if name == "ibm-cmo-hfox":
+        return tuple(law(time_s) + 0.0 * g for law in CMO_DRIFT)
+    assert (name, time_s) == ("wan2022", 86400.0)
+    added = np.square(wan_day(g)) - np.square(PROGRAMMING["wan2022"](g))
+    return 0.0 * g, np.sqrt(np.maximum(added, 0.0))

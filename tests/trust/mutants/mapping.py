@@ -1,0 +1,161 @@
+"""From weights, converters and noise to integers."""
+
+from __future__ import annotations
+
+from tests.trust.mutants.mutant import Mutant
+
+CELLS = ("tests/emulator/compile/test_cells.py",)
+SCALING = ("tests/emulator/compile/test_scaling.py",)
+WEIGHTS = ("tests/emulator/compile/test_weights.py",)
+CHIPS = ("tests/emulator/chips/test_chips.py",)
+VARIATION = ("tests/emulator/compile/test_variation.py",)
+
+MUTANTS = (
+    Mutant(
+        "emulator/compile/network.py",
+        "return _generator(seed, layer), device",
+        "return _generator(seed, 0), device",
+        "every layer's cells draw the first one's numbers",
+        CELLS,
+    ),
+    Mutant(
+        "emulator/compile/network.py",
+        "return _generator(seed, DEVICES + layer)",
+        "return _generator(seed, DEVICES)",
+        "every layer's converters and neurons draw the first one's numbers",
+        CELLS,
+    ),
+    Mutant(
+        "emulator/compile/network.py",
+        "first_layer + i)",
+        "i)",
+        "a later part of a network draws the first layers' cells",
+        CELLS,
+    ),
+    Mutant(
+        "emulator/compile/scaling.py",
+        "if scale.min() < 1:",
+        "if scale.min() < 0:",
+        "neurons of scale 0 are made",
+        SCALING,
+    ),
+    Mutant(
+        "emulator/compile/scaling.py",
+        "if not wanted.max() < SCALE_MAX:",
+        "if not wanted.max() < 2 * SCALE_MAX:",
+        "scales beyond 16 bits are made",
+        SCALING,
+    ),
+    Mutant(
+        "emulator/compile/scaling.py",
+        "sigma = cmo_read_sigma(mapped.cells.faulted,",
+        "sigma = cmo_read_sigma(mapped.cells.target,",
+        "read noise of the targets, not of the cells",
+        SCALING,
+    ),
+    Mutant(
+        "emulator/compile/scaling.py",
+        "np.sqrt(np.square(sigma).sum(axis=0).mean())",
+        "np.sqrt(np.square(sigma).mean())",
+        "read noise of one cell for the pair",
+        SCALING,
+    ),
+    Mutant(
+        "emulator/compile/scaling.py",
+        "if value > 65535:",
+        "if value > 65536:",
+        "cell noise a step beyond its register",
+        SCALING,
+    ),
+    Mutant(
+        "emulator/compile/scaling.py",
+        "if value > SIGMA_MAX:",
+        "if value > 2 * SIGMA_MAX:",
+        "output noise beyond its register",
+        SCALING,
+    ),
+    Mutant(
+        "emulator/compile/scaling.py",
+        "if not np.abs(values).max() < 1 << 30:",
+        "if not np.abs(values).max() < 1 << 40:",
+        "biases that wrap in 32 bits",
+        SCALING,
+    ),
+    Mutant(
+        "emulator/compile/weights.py",
+        "return max(top, cell.stuck_at_uS[1]) if cell.stuck_high_percent else top",
+        "return top",
+        "no room in the codes for cells stuck above g_max",
+        WEIGHTS,
+    ),
+    Mutant(
+        "emulator/compile/weights.py",
+        "sigma = np.hypot(cell.error_model.sigma(targets), drift.sigma(targets, time))",
+        "sigma = cell.error_model.sigma(targets)",
+        "no room in the codes for drift",
+        CELLS,
+    ),
+    Mutant(
+        "emulator/compile/weights.py",
+        "(targets + np.maximum(drift.shift(targets, time), 0.0) + HEAD",
+        "(targets + HEAD",
+        "equivalent: no drift law shifts conductances up",
+        WEIGHTS,
+    ),
+    Mutant(
+        "emulator/compile/weights.py",
+        "limited=int((np.abs(weights) > limits * (1 + 1e-6)).sum())",
+        "limited=0",
+        "weights beyond their column's limit are not counted",
+        WEIGHTS,
+    ),
+    Mutant(
+        "emulator/compile/weights.py",
+        "saturated = int((code_plus > top).sum() + (code_minus > top).sum())",
+        "saturated = int((code_plus > top).sum())",
+        "minus cells beyond the codes are not counted",
+        WEIGHTS,
+    ),
+    Mutant(
+        "emulator/compile/weights.py",
+        "column_limits(w.reshape(-1, 1), levels)[0])",
+        "np.abs(w).max())",
+        "one limit for all is the largest weight",
+        WEIGHTS,
+    ),
+    Mutant(
+        "emulator/chips/cell.py",
+        "high = self.g_max_uS if self.stuck_high_uS is None else self.stuck_high_uS",
+        "high = self.g_max_uS",
+        "cells stuck high are at g_max, whatever the description says",
+        WEIGHTS,
+    ),
+    Mutant(
+        "emulator/chips/cell.py",
+        "low = self.g_min_uS if self.stuck_low_uS is None else self.stuck_low_uS",
+        "low = self.g_min_uS",
+        "cells stuck low are at g_min, whatever the description says",
+        WEIGHTS,
+    ),
+    Mutant(
+        "emulator/chips/cell.py",
+        "if self.stuck_low_percent + self.stuck_high_percent > 100:",
+        "if False:",
+        "more than all cells are stuck",
+        CHIPS,
+    ),
+    Mutant(
+        "emulator/compile/variation.py",
+        "stuck_code_high=min(round(high * per_uS), top)",
+        "stuck_code_high=top",
+        "virtual cells stuck high have the largest code",
+        VARIATION,
+    ),
+    Mutant(
+        "emulator/compile/variation.py",
+        "FIXED_MAX - stuck_low)",
+        "FIXED_MAX)",
+        "rates of virtual stuck cells add up to more than all",
+        VARIATION,
+    ),
+)
