@@ -1,4 +1,14 @@
 """The gateware, in Amaranth: one component per block of the golden model, plus link, bus and top.
 
-Imports Amaranth and emulator.spec only; never host, boards, ndrite or the rest of emulator.
+Imports Amaranth and emulator.spec only; never host, boards, ndrite or the rest of emulator. Sub-packages
+import from the steps below theirs only, never from one beside them:
+
+    top, sim_top | pcie
+    device
+    small
+    core
+    campaign | control
+    readout | neuron
+    array | noise | maps | link
+    parts
 """

@@ -14,14 +14,14 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.geometry import Geometry
-from hdl.banks import bank_bits
-from hdl.bus import WindowSignature
-from hdl.layouts import group_layout
-from hdl.memory import RegisteredMemory, share
-from hdl.multiplier import Multiplier
-from hdl.own import own
-from hdl.pipeline import Pipeline
-from hdl.wide_multiplier import WideMultiplier
+from hdl.parts.banks import bank_bits
+from hdl.parts.bus import WindowSignature
+from hdl.parts.layouts import group_layout
+from hdl.parts.memory import RegisteredMemory, share
+from hdl.parts.multiplier import Multiplier
+from hdl.parts.pipeline import Pipeline
+from hdl.parts.unmerged import unmerged
+from hdl.parts.wide_multiplier import WideMultiplier
 
 NEURON_LATENCY = 24
 """Cycles from a column's partial sum to its activation."""
@@ -163,7 +163,7 @@ class Neuron(wiring.Component):
         half = Signal(48, reset_less=True)
         # Each reader has a copy of its own: one register would have several hundred of them.
         pipeline = Pipeline(m, platform, KEPT)
-        vshift = [own(m, platform, layer.vshift, f"vshift_{i}") for i in range(4)]
+        vshift = [unmerged(m, platform, layer.vshift, f"vshift_{i}") for i in range(4)]
         m.d[pipeline.at(8)] += half.eq((Const(1, 1) << vshift[0]) >> 1)
         m.d[pipeline.at(9)] += rounded_9.eq(scaler.product + half)
         m.d[pipeline.at(11)] += fine_11.eq(coarse_10 >> vshift[1][:3])
@@ -188,7 +188,7 @@ class Neuron(wiring.Component):
         g = self.geometry
         index_bits = exact_log2(g.segments)
         pipeline = Pipeline(m, platform, KEPT)
-        f = [own(m, platform, layer.segment_bits, f"segment_bits_{i}") for i in range(4)]
+        f = [unmerged(m, platform, layer.segment_bits, f"segment_bits_{i}") for i in range(4)]
         address_13 = Signal(index_bits + exact_log2(g.curves), reset_less=True)
         rest, below = (Signal(V_BITS - 1, name=n, reset_less=True) for n in ("rest_13", "below"))
         m.d[pipeline.at(13)] += [

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
-from hdl.device import Device
+from hdl.device.device import Device
 from hdl.link.uart import UartReceiver, UartTransmitter
 
 

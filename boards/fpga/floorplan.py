@@ -93,7 +93,7 @@ def _memory(die: Die, row: tuple[int, int], site: int) -> str:
 
 def _rest_multipliers(g: Geometry) -> list[str]:
     """The core's other multipliers, those next to the first lane first; none where lanes have none."""
-    from hdl.pass_noise import UNITS
+    from hdl.noise.pass_noise import UNITS
 
     if g.slices > 1:
         return []

@@ -35,7 +35,7 @@ TAIL = """
   slice-parallel array with one-bit converters; the cores win on Fashion-MNIST at eight bits and on small
   networks.
 """
-COMPACT = "Without the pipeline registers that make large parts fast (`hdl.pipeline`)."
+COMPACT = "Without the pipeline registers that make large parts fast (`hdl.parts.pipeline`)."
 SMALL = """\
 Compact, and one column after the other through one multiplier and one shifter for readout and neurons
   (`hdl.small`); no noise, no counters of how busy the array is."""

@@ -39,7 +39,7 @@ def build(
     geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, trace: bool = False, platform: object = None
 ) -> Path:
     """Shared library of the RTL for a geometry, compiled now or earlier; ``trace``: one that writes
-    waveforms; ``platform``: of the design that it asks for (``hdl.target``).
+    waveforms; ``platform``: of the design that it asks for (``hdl.parts.target``).
 
     Raises
     ------

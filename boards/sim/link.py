@@ -15,7 +15,7 @@ several times the longest answer of any preset geometry."""
 
 @dataclass(frozen=True)
 class Design:
-    """Stands in for a board's platform: of the gateware's designs (``hdl.target``) the one to simulate."""
+    """Stands in for a board's platform: which gateware design (``hdl.parts.target``) to simulate."""
 
     compact: bool = False
     small: bool = False
@@ -33,7 +33,7 @@ class SimLink:
     waveforms:
         Whether ``model.trace`` can write a VCD file.
     platform:
-        What ``hdl.target`` asks: a ``boards.sim.Design``, say, to have the gateware of a small part.
+        What ``hdl.parts.target`` asks: a ``boards.sim.Design``, say, to have the gateware of a small part.
 
     Raises
     ------

@@ -1,4 +1,4 @@
 """The byte-stream link: UART pins, COBS framing, CRC-32, packet reception and transmission.
 
-Imports Amaranth, emulator.spec, hdl.queue and what hdl.master names only.
+Imports Amaranth, emulator.spec and hdl.parts only.
 """

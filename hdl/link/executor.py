@@ -14,8 +14,8 @@ from hdl.link import words
 from hdl.link.decision import REQUESTS, WAYS, Decision
 from hdl.link.inferences import Inferences
 from hdl.link.states import States
-from hdl.loading import load_one
-from hdl.master import MasterSignature
+from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.loading import load_one
 
 AFTER_HEAD = ("finish", "read", "logit", "checked", "answered")
 """Where composing a header can lead."""
@@ -40,7 +40,7 @@ class Executor(wiring.Component):
                 "packet_address": Out(bits_for(geometry.packet_bytes + 16)),
                 "packet_data": In(8),
                 "packet_release": Out(1),
-                "master": Out(MasterSignature(geometry)),
+                "master": Out(HostInterfaceSignature(geometry)),
                 "begin": Out(1),
                 "put": Out(1),
                 "put_data": Out(8),

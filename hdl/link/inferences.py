@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
-from hdl.banks import bank_bits, next_bank
+from hdl.parts.banks import bank_bits, next_bank
 
 
 class Inferences(wiring.Component):

@@ -12,7 +12,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
 from hdl.link.cobs import CobsDecoder
 from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
-from hdl.memory import RegisteredMemory
+from hdl.parts.memory import RegisteredMemory
 
 LENGTH_OFFSET = 8
 """Where ``length`` stands in the header."""

@@ -11,7 +11,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
 from hdl.link.cobs import CobsSender
 from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
-from hdl.memory import RegisteredMemory
+from hdl.parts.memory import RegisteredMemory
 
 
 class Transmitter(wiring.Component):

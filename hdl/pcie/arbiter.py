@@ -6,7 +6,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.bus import BusSignature
+from hdl.parts.bus import BusSignature
 
 
 class BusArbiter(wiring.Component):

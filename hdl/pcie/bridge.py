@@ -13,7 +13,8 @@ from amaranth.utils import exact_log2
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
-from hdl.bus import BusSignature, WindowSignature
+from hdl.parts.bus import BusSignature, WindowSignature
+from hdl.parts.queue import Queue
 from hdl.pcie.request import completion
 from hdl.pcie.signature import (
     STATUS_ABORT,
@@ -27,7 +28,6 @@ from hdl.pcie.signature import (
     config_layout,
     swapped,
 )
-from hdl.queue import Queue
 
 BOUNDARY_WORDS = 32
 """Read completion boundary of an endpoint, 128 bytes; no max payload is smaller."""

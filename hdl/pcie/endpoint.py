@@ -1,4 +1,4 @@
-"""endpoint: the machine behind raw TLPs."""
+"""endpoint: the accelerator behind raw TLPs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from emulator.spec.geometry import Geometry
-from hdl.machine import Machine
-from hdl.master import MasterSignature
+from hdl.device.accelerator import Accelerator
+from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.pcie.arbiter import BusArbiter
 from hdl.pcie.bridge import Bridge
 from hdl.pcie.framer import Framer
@@ -22,14 +22,14 @@ from hdl.pcie.writer import Writer
 
 
 class Endpoint(wiring.Component):
-    """Bridge, DMA engine and machine behind ``link``, all in the hard block's user clock domain.
+    """Bridge, DMA engine and accelerator behind ``link``, all in the hard block's user clock domain.
 
-    The machine's inferences overlap, whatever the geometry says.
+    The accelerator's inferences overlap, whatever the geometry says.
 
     Requests beyond the bridge's queue hold up what comes after them, completions included, until the bridge
     has worked some off; it waits for no completion, so this always ends.
 
-    Resources: those of its parts; the machine's core dominates.
+    Resources: those of its parts; the accelerator's core dominates.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Endpoint(wiring.Component):
         m.submodules.runner = runner = Runner(self.geometry)
         m.submodules.framer = framer = Framer(3)
         m.submodules.arbiter = arbiter = BusArbiter()
-        m.submodules.machine = machine = Machine(self.geometry, build_id=self.build_id)
+        m.submodules.machine = accelerator = Accelerator(self.geometry, build_id=self.build_id)
         wiring.connect(m, framer.sender_0, bridge.sender)
         wiring.connect(m, framer.sender_1, reader.sender)
         wiring.connect(m, framer.sender_2, writer.sender)
@@ -64,9 +64,9 @@ class Endpoint(wiring.Component):
         self._route(m, bridge, reader)
         self._share(m, reader, writer, ring, runner)
 
-        master = machine.master
+        master = accelerator.master
         wiring.connect(m, arbiter.bus, master.bus)
-        for name, member in MasterSignature(self.geometry).members.items():
+        for name, member in HostInterfaceSignature(self.geometry).members.items():
             if name == "bus":
                 continue
             if name == "start":

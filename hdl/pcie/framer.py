@@ -6,8 +6,8 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.parts.queue import Queue
 from hdl.pcie.signature import PacketSignature, beat_layout, packet_layout, swapped
-from hdl.queue import Queue
 
 
 class Framer(wiring.Component):

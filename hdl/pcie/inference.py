@@ -1,4 +1,4 @@
-"""inference: streams of input codes through the machine, results out; inferences overlap."""
+"""inference: streams of input codes through the accelerator, results out; inferences overlap."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.banks import bank_bits, next_bank
-from hdl.layouts import start_layout
-from hdl.loading import load_members
+from hdl.parts.banks import bank_bits, next_bank
+from hdl.parts.layouts import start_layout
+from hdl.parts.loading import load_members
 
 
 class Inference(wiring.Component):

@@ -10,11 +10,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
+from hdl.parts.queue import Queue
 from hdl.pcie.completions import Completions, arrival_layout
 from hdl.pcie.request import double_words, memory_request
 from hdl.pcie.signature import PacketSignature, beat_layout, config_layout, transfer_layout
 from hdl.pcie.splitter import Splitter
-from hdl.queue import Queue
 
 OUT_DEPTH = 8
 

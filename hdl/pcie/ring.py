@@ -20,7 +20,7 @@ from emulator.spec.pcie import (
     RING_LOG2_MAX,
     EngineError,
 )
-from hdl.bus import WindowSignature
+from hdl.parts.bus import WindowSignature
 from hdl.pcie.job import JobSignature
 from hdl.pcie.signature import config_layout, transfer_layout
 
@@ -36,7 +36,7 @@ def counted_layout() -> StructLayout:
 class Ring(wiring.Component):
     """One descriptor at a time: fetch, run, write its record, interrupt; see ``emulator.spec.pcie``.
 
-    ``active`` while the machine may be in use by a job; ``running`` while the DMA streams are the job's.
+    ``active`` while the accelerator may be in use by a job; ``running`` while the DMA streams are the job's.
     ``flushed``: nothing of what was sent waits this side of the hard block. ``cancel`` (one cycle) drops
     all DMA. Latency: about 25 cycles a descriptor and its read's round trip. Resources: about 900 LUTs and
     900 flip-flops.

@@ -1,4 +1,4 @@
-"""runner: carries out one descriptor at a time on the machine, data coming and going by DMA."""
+"""runner: carries out one descriptor at a time on the accelerator, data coming and going by DMA."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.geometry import Geometry
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import ALIGNMENT
-from hdl.bus import BusSignature
 from hdl.link.crc import CRC_INIT, crc32_step
-from hdl.master import MasterSignature
+from hdl.parts.bus import BusSignature
+from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.pcie.inference import Inference
 from hdl.pcie.job import JobSignature
 from hdl.pcie.signature import transfer_layout
@@ -35,7 +35,7 @@ class Runner(wiring.Component):
         super().__init__(
             {
                 "port": In(JobSignature()),
-                "master": Out(MasterSignature(geometry)),
+                "master": Out(HostInterfaceSignature(geometry)),
                 "bus": Out(BusSignature()),
                 "fetch": Out(stream.Signature(transfer_layout())),
                 "fetched": In(stream.Signature(64)),

@@ -6,10 +6,10 @@ from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.parts.queue import Queue
 from hdl.pcie.request import double_words, memory_request
 from hdl.pcie.signature import PacketSignature, config_layout, transfer_layout
 from hdl.pcie.splitter import Splitter
-from hdl.queue import Queue
 
 
 class Writer(wiring.Component):

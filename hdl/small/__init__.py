@@ -1,4 +1,5 @@
 """The core for the smallest parts: one multiplier and one shifter do readout and neurons, step by step.
 
-Same ports, memory map and arithmetic as ``hdl.core``. May import emulator.spec and the rest of hdl.
+Same ports, memory map and arithmetic as ``hdl.core``. Imports Amaranth, emulator.spec, hdl.core and what
+lies below.
 """

@@ -1,4 +1,4 @@
-"""small core: the chip for parts too small for ``hdl.core``'s pipelines; sequencer, lanes and engine."""
+"""small core: the chip for parts too small for ``hdl.core.core``'s pipelines; sequencer, lanes and engine."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 
 from emulator.spec.geometry import Geometry
-from hdl.banks import bank_address
-from hdl.buffers import ResultBuffer
-from hdl.core import core_ports, mark_starts
-from hdl.memory import RegisteredMemory
-from hdl.sequencer import Sequencer
+from hdl.control.sequencer import Sequencer
+from hdl.core.ports import core_ports, mark_starts
+from hdl.maps.buffers import ResultBuffer
+from hdl.parts.banks import bank_address
+from hdl.parts.memory import RegisteredMemory
 from hdl.small.engine import WINDOWS, Engine
 from hdl.small.lanes import Lanes
 
 
 class SmallCore(wiring.Component):
-    """``hdl.core.Core`` with readout and neurons for one column at a time.
+    """``hdl.core.core.Core`` with readout and neurons for one column at a time.
 
     Without noise, virtual chips, analog readout, skipping, slices added at once, and overlap. Latency: about
     the sum of K * J * ceil(M / N) cycles an inference, or where that is longer that of N columns (``Engine``)

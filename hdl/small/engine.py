@@ -14,11 +14,11 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS
 from emulator.spec.geometry import Geometry
-from hdl.bus import WindowSignature
-from hdl.layouts import column_shape, readout_layout
-from hdl.memory import RegisteredMemory, share
 from hdl.neuron import TABLE_BITS, activation_layout, logit_layout
-from hdl.readout import SETTINGS_BITS
+from hdl.parts.bus import WindowSignature
+from hdl.parts.layouts import column_shape, readout_layout
+from hdl.parts.memory import RegisteredMemory, share
+from hdl.readout.readout import SETTINGS_BITS
 
 FACTOR_BITS = 16
 """Bits of a product's second factor, and of each half of the first."""

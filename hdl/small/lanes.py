@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.bus import WindowSignature
-from hdl.layouts import column_shape, feed_layout, pass_layout, readout_layout
-from hdl.pipeline import Pipeline
+from hdl.parts.bus import WindowSignature
+from hdl.parts.layouts import column_shape, feed_layout, pass_layout, readout_layout
+from hdl.parts.pipeline import Pipeline
 from hdl.small.weights import Weights
 
 KEPT = (1, 3)

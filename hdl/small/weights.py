@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from hdl.memory import RegisteredMemory
-from hdl.target import is_ice40
+from hdl.parts.memory import RegisteredMemory
+from hdl.parts.target import is_ice40
 
 BLOCK_CODES = 1 << 15
 """Codes of 8 bits in one SB_SPRAM256KA: two in each of 16,384 words."""

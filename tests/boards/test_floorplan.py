@@ -11,7 +11,7 @@ import pytest
 from boards.fpga import find_board, synthesis
 from boards.fpga.board import Board
 from boards.fpga.floorplan import places
-from hdl.pass_noise import UNITS
+from hdl.noise.pass_noise import UNITS
 
 WIDE = find_board("ulx3s-85f-128")
 # Columns as nextpnr names the 85F's multipliers and block RAMs of a row.

@@ -25,7 +25,7 @@ from emulator import zoo
 from emulator.golden.random_image import random_image
 from emulator.spec import ChipImage
 from emulator.spec.memory_map import address, lay_out
-from hdl.lane import Lane
+from hdl.array.lane import Lane
 from host.errors import InputError
 
 HOLDS_784_128_10 = (

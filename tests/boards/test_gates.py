@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emulator.spec import PRESETS
-from hdl.core import Core
+from hdl.core.core import Core
 from hdl.small.core import SmallCore
 from tests.hdl.simulate import run_bench
 

@@ -68,7 +68,7 @@ def test_a_comment_changes_no_build_id(of_copies: OfCopies, here: int) -> None:
     ("file", "old", "new"),
     [
         ("emulator/spec/registers.py", "PROTOCOL_MINOR = 1\n", "PROTOCOL_MINOR = 2\n"),
-        ("hdl/watchdog.py", "RESET_CYCLES = 64\n", "RESET_CYCLES = 32\n"),
+        ("hdl/device/watchdog.py", "RESET_CYCLES = 64\n", "RESET_CYCLES = 32\n"),
     ],
 )
 def test_what_shapes_the_gateware_changes_it(

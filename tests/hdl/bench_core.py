@@ -16,7 +16,7 @@ from emulator.golden.random_image import random_image, random_inputs
 from emulator.golden.sequencer import passes
 from emulator.spec import ChipImage, Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
-from hdl.core import probe_layout
+from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared
 from tests.hdl.probe import unpack
 from tests.hdl.streams import reset, write_memory

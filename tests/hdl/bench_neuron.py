@@ -16,7 +16,7 @@ from emulator.golden.random_image import random_image
 from emulator.spec import ChipImage, Geometry
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
-from hdl.layouts import group_layout
+from hdl.parts.layouts import group_layout
 from tests.hdl.streams import Source, reset, write_memory
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))

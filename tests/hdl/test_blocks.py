@@ -10,16 +10,16 @@ import pytest
 
 from boards.sim import Design
 from emulator.spec import PRESETS
-from hdl.array import Array
+from hdl.array.array import Array
+from hdl.campaign.redraw import Redraw
+from hdl.control.sequencer import Sequencer
 from hdl.link.receiver import Receiver
 from hdl.link.transmitter import Transmitter
 from hdl.neuron import Neuron
-from hdl.noise import Noise
-from hdl.pass_noise import PassNoise
-from hdl.readout import Readout
-from hdl.redraw import Redraw
-from hdl.sequencer import Sequencer
-from hdl.slice_noise import SliceNoise
+from hdl.noise.noise import Noise
+from hdl.noise.pass_noise import PassNoise
+from hdl.noise.slice_noise import SliceNoise
+from hdl.readout.readout import Readout
 from tests.hdl.simulate import simulate
 
 COMPACT_DESIGN = Design(compact=True)
@@ -36,56 +36,67 @@ BLOCKS = {
 }
 
 
+def bench_of(block: type) -> str:
+    """As ``hdl.array.array`` lies in its tree, so ``array.bench_array`` in this one."""
+    *folders, name = block.__module__.split(".")[1:]
+    return ".".join([*folders, f"bench_{name}"])
+
+
 @pytest.mark.parametrize("name", BLOCKS)
 def test_block_equals_golden(name: str, tmp_path: Path) -> None:
     block, geometry = BLOCKS[name]
-    simulate(block(geometry), f"bench_{name}", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
+    simulate(block(geometry), bench_of(block), tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
 
 
 @pytest.mark.parametrize("name", ["readout", "neuron", "sequencer", "noise"])
 def test_block_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
     block, geometry = BLOCKS[name]
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(block(geometry), f"bench_{name}", tmp_path, platform=COMPACT_DESIGN, GEOMETRY=fields)
+    simulate(block(geometry), bench_of(block), tmp_path, platform=COMPACT_DESIGN, GEOMETRY=fields)
 
 
 def test_array_of_slices_equals_golden(tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=12, readouts=4, slices=8)
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Array(geometry), "bench_array", tmp_path, GEOMETRY=fields)
+    simulate(Array(geometry), "array.bench_array", tmp_path, GEOMETRY=fields)
 
 
 @pytest.mark.parametrize("readouts", [1, 16])
 def test_noise_of_slices_equals_golden(readouts: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=16, readouts=readouts, slices=8)
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(SliceNoise(geometry), "bench_noise", tmp_path, GEOMETRY=fields)
+    simulate(SliceNoise(geometry), "noise.bench_noise", tmp_path, GEOMETRY=fields)
 
 
 @pytest.mark.parametrize(("lanes", "readouts"), [(64, 1), (16, 8)])  # samples slower than keys, and faster
 def test_noise_ahead_of_passes_equals_golden(lanes: int, readouts: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=lanes, readouts=readouts, overlap=True)
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(PassNoise(geometry), "bench_noise", tmp_path, GEOMETRY=fields)
+    simulate(PassNoise(geometry), "noise.bench_noise", tmp_path, GEOMETRY=fields)
 
 
 @pytest.mark.parametrize("lanes", [16, 4])  # passes of up to eight steps, and of one or two
 def test_readout_back_to_back_equals_golden(lanes: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=lanes, readouts=2, overlap=True)
-    simulate(Readout(geometry), "bench_readout", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
+    simulate(
+        Readout(geometry),
+        "readout.bench_readout",
+        tmp_path,
+        GEOMETRY=json.dumps(dataclasses.asdict(geometry)),
+    )
 
 
 def test_sequencer_of_overlapping_inferences_equals_golden(tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=3, readouts=1, redraw=0, overlap=True)
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Sequencer(geometry), "bench_sequencer", tmp_path, GEOMETRY=fields)
+    simulate(Sequencer(geometry), "control.bench_sequencer", tmp_path, GEOMETRY=fields)
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
 def test_redraw_of_more_or_fewer_columns_at_once(at_once: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=8, redraw=at_once, weight_bits=8 if at_once == 1 else 9)
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Redraw(geometry), "bench_redraw", tmp_path, GEOMETRY=fields)
+    simulate(Redraw(geometry), "campaign.bench_redraw", tmp_path, GEOMETRY=fields)
 
 
 def test_noise_of_slices_added_at_once_is_refused() -> None:

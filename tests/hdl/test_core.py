@@ -12,7 +12,7 @@ import pytest
 
 from boards.sim import Design
 from emulator.spec import PRESETS, Geometry
-from hdl.core import Core
+from hdl.core.core import Core
 from hdl.small.core import SmallCore
 from tests.hdl.simulate import simulate
 

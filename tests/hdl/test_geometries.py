@@ -20,7 +20,7 @@ from emulator.spec.errors import GeometryError, ImageError
 from emulator.spec.image import Layer
 from emulator.spec.memory_map import check_fits
 from emulator.spec.variation import Variation, same_cells
-from hdl.core import Core
+from hdl.core.core import Core
 from host import Board
 
 TINY = PRESETS["tiny"]

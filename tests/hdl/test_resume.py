@@ -15,8 +15,8 @@ from emulator.golden.random_image import random_image, random_inputs
 from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.schedule import watchdog_cycles
-from hdl.machine import Machine
-from hdl.watchdog import RESET_CYCLES
+from hdl.device.accelerator import Accelerator
+from hdl.device.watchdog import RESET_CYCLES
 from tests.hdl.wire import Wire
 
 # A vector takes longer to load than the core is held in reset.
@@ -91,21 +91,21 @@ def test_an_inference_that_is_being_loaded_when_it_hangs(wire: Wire, hung: int, 
 
 def test_hang_is_said_until_the_reset_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then a link starts nothing; what is started all the same is not waited for."""
-    monkeypatch.setattr("hdl.watchdog.watchdog_cycles", lambda geometry: 300)
-    machine = Machine(dataclasses.replace(PRESETS["tiny"], redraw=0, noise=False))
+    monkeypatch.setattr("hdl.device.watchdog.watchdog_cycles", lambda geometry: 300)
+    accelerator = Accelerator(dataclasses.replace(PRESETS["tiny"], redraw=0, noise=False))
     hung: list[int] = []
 
     async def bench(ctx: Any) -> None:
-        ctx.set(machine.master.start.valid, 1)
+        ctx.set(accelerator.master.start.valid, 1)
         await ctx.tick()
-        ctx.set(machine.master.start.valid, 0)
+        ctx.set(accelerator.master.start.valid, 0)
         for cycle in range(1200):
-            if ctx.get(machine.master.hung):
+            if ctx.get(accelerator.master.hung):
                 hung.append(cycle)
-            ctx.set(machine.master.start.valid, bool(hung) and cycle == hung[0] + RESET_CYCLES // 2)
+            ctx.set(accelerator.master.start.valid, bool(hung) and cycle == hung[0] + RESET_CYCLES // 2)
             await ctx.tick()
 
-    simulator = Simulator(machine)
+    simulator = Simulator(accelerator)
     simulator.add_clock(1e-8)
     simulator.add_testbench(bench)
     simulator.run()

@@ -14,7 +14,7 @@ from amaranth import Signal
 
 from emulator.spec import PRESETS
 from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, TABLE_BITS_MAX, V_BITS, V_MAX, V_MIN
-from hdl.layouts import group_layout
+from hdl.parts.layouts import group_layout
 from tests.proofs.cut import cut
 from tests.proofs.prover import Claim, holds, mutated
 from tests.proofs.spec import clip, power, rshift_round

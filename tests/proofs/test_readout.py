@@ -10,13 +10,13 @@ from amaranth import Signal, signed
 
 from emulator.spec import PRESETS
 from emulator.spec.arithmetic import ADC_BITS, GAUSS_FRACTION, SHIFT_MAX
-from hdl.readout_pipe import SETTINGS_STAGES
+from hdl.readout.readout_pipe import SETTINGS_STAGES
 from tests.proofs.cut import cut
 from tests.proofs.prover import Claim, holds, mutated
 from tests.proofs.spec import clip, power, rshift_round
 
 GEOMETRY = dataclasses.replace(PRESETS["tiny"])
-MODULE = "hdl.readout_pipe"
+MODULE = "hdl.readout.readout_pipe"
 
 
 def _pipe(
@@ -82,7 +82,7 @@ BUGS = [
     ("converter", "negative & ~rest.all()", "negative & ~rest.any()"),
     ("converter", "((11, 4), (12, 2), (13, 0))", "((11, 4), (12, 2), (13, 1))"),
     ("converter", "beyond_16[0] | (above_16 & ~beyond_16[1])", "beyond_16[0] | above_16"),
-    ("converter", "own(self.half, 10,", "own(self.half >> 1, 10,"),
+    ("converter", "unmerged(self.half, 10,", "unmerged(self.half >> 1, 10,"),
     (
         "converter",
         'clipped_18 << setting(17, "lshift", "lshift")',

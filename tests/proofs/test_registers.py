@@ -7,10 +7,10 @@ import types
 import pytest
 from amaranth import Signal
 
-import hdl.registers
+import hdl.device.registers
 from emulator.spec import PRESETS
 from emulator.spec.registers import REGISTERS
-from hdl.registers import READ_LATENCY
+from hdl.device.registers import READ_LATENCY
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.prover import mutated
 
@@ -92,7 +92,7 @@ CLAIMS = {"separate": separate, "reads": reads}
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_holds(name: str, proved: list[str]) -> None:
-    verdict = CLAIMS[name](hdl.registers)
+    verdict = CLAIMS[name](hdl.device.registers)
     assert verdict.holds, verdict.log[-3000:]
     proved.append(f"registers: {CLAIMS[name].__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
 
@@ -112,4 +112,4 @@ def test_holds(name: str, proved: list[str]) -> None:
     ],
 )
 def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
-    assert not CLAIMS[name](mutated("hdl.registers", old, new)).holds
+    assert not CLAIMS[name](mutated("hdl.device.registers", old, new)).holds

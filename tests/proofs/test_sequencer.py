@@ -7,7 +7,7 @@ import types
 import pytest
 from amaranth import Signal
 
-import hdl.sequencer
+import hdl.control.sequencer
 from emulator.spec import Geometry
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
 from tests.proofs.checker import Run, Verdict, check
@@ -80,7 +80,7 @@ def ends(module: types.ModuleType) -> Verdict:
 
 
 def test_holds(proved: list[str]) -> None:
-    verdict = ends(hdl.sequencer)
+    verdict = ends(hdl.control.sequencer)
     assert verdict.holds, verdict.log[-3000:]
     proved.append(f"sequencer, {BOUND} cycles: {ends.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
 
@@ -93,4 +93,4 @@ def test_holds(proved: list[str]) -> None:
     ],
 )
 def test_injected_bug_is_found(old: str, new: str) -> None:
-    assert not ends(mutated("hdl.sequencer", old, new)).holds
+    assert not ends(mutated("hdl.control.sequencer", old, new)).holds

@@ -9,7 +9,7 @@ import pytest
 from amaranth import Signal
 
 import hdl.link.cobs
-import hdl.queue
+import hdl.parts.queue
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.prover import mutated
 
@@ -66,7 +66,7 @@ def sender(module: types.ModuleType) -> Verdict:
 
 
 CLAIMS: dict[str, tuple[Callable[[types.ModuleType], Verdict], types.ModuleType]] = {
-    "queue": (queue, hdl.queue),
+    "queue": (queue, hdl.parts.queue),
     "sender": (sender, hdl.link.cobs),
 }
 

@@ -13,7 +13,7 @@ DRIVER = "tests/host/pcie/test_driver.py"
 RINGS = "tests/host/pcie/test_engine.py"
 RESUME = "tests/hdl/test_resume.py"
 REQUESTS = "tests/hdl/test_requests.py"
-UART = "tests/hdl/test_uart.py"
+UART = "tests/hdl/link/test_uart.py"
 GEOMETRIES = "tests/hdl/test_geometries.py"
 
 

@@ -1,0 +1,248 @@
+"""array: every lane works on the row broadcast to it; finished columns shift out to readout."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from dataclasses import dataclass
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from emulator.spec.geometry import Geometry
+from hdl.array.broadcast import REGION_GROUPS, Heard, hear
+from hdl.array.lane import FLAG_STAGE, KEPT, SLICE_STAGE, X_STAGE, Lane
+from hdl.array.slice_lane import SliceLane
+from hdl.parts.delay import delayed
+from hdl.parts.layouts import (
+    GROUP_LANES,
+    cell_layout,
+    cells_at_once,
+    column_shape,
+    peek_layout,
+    poke_layout,
+    row_layout,
+)
+from hdl.parts.memory import READ_LATENCY
+from hdl.parts.pipeline import Pipeline, cycles
+from hdl.parts.unmerged import unmerged
+from hdl.parts.waiting_sums import move_enables, waiting_sums
+
+CAPTURE_STAGES = 3
+"""Cycles around a lane, from a row on ``row`` until the first group's column registers take the sums."""
+PEEK_LATENCY = READ_LATENCY + 7
+"""Cycles from ``peek`` to ``peeked``."""
+MOVING_LANES = 2
+"""Lanes that share a copy of their input and of what moves their column registers."""
+
+
+def flag_stage(geometry: Geometry) -> int:
+    """Cycles after a lane's ``address`` at which it takes its flags."""
+    return SLICE_STAGE if geometry.slices > 1 else FLAG_STAGE
+
+
+def capture_latency(geometry: Geometry, platform: object) -> int:
+    """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
+    return cycles(platform, KEPT, 0, flag_stage(geometry)) + CAPTURE_STAGES
+
+
+def hop_groups(geometry: Geometry) -> int:
+    """Neighbouring lane groups that rows reach in the same cycle."""
+    return 2 if geometry.overlap else 1
+
+
+@dataclass
+class _Moves:
+    """One copy of what moves the column registers; ``any`` of the three. ``keep``: sums into the registers
+    where they wait, the lanes' first.
+    """
+
+    keep: Signal | None
+    capture: Signal
+    advance: Signal
+    any: Signal
+
+
+@dataclass
+class _Group:
+    """One lane group's own copies of what is broadcast."""
+
+    lanes: list[Lane | SliceLane]
+    moves: list[_Moves]
+    near: list[Signal]
+
+
+class Array(wiring.Component):
+    """a[m] = sum over the pass's rows of x[k] * w[k, m], for all lanes m at once.
+
+    One row a cycle, handed on from lane group to lane group, so that no wire spans the chip. ``capture``
+    is up when the last group's column registers take their sums. Each cycle with ``shift`` up consumes P
+    columns, which stand on ``columns`` one cycle later, first columns first. The next pass may begin at
+    once; its last row must come no earlier than ``capture_latency`` cycles before the last ``shift``. Where
+    ``slices`` are added at once those of slice 0 come first; ``advance``, with the last ``shift`` of a slice,
+    brings the next slice's. Where sums may wait (``waiting_sums``) as many more passes may end before that
+    ``shift``: their sums stand in line behind the column registers, where the next ones are in the cycle
+    after the last ``shift`` of those before them. ``capture`` is then up when a pass's sums get in line, and
+    its first ``shift`` may come three cycles later; ``shift_next`` and ``close_next`` announce that a
+    ``shift``, and a last one, comes in the next cycle.
+    ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
+    cycle, only while no inference is under way.
+    Latency: capture_latency, and one for each hop, from the last row to ``capture``. Resources: N lanes
+    (``Lane`` or ``SliceLane``), N * slices * accumulator_bits flip-flops with a 2:1 multiplexer (and
+    ``waiting_sums`` times as many without), about 110 flip-flops a lane group, a read-back multiplexer from N
+    cells to those read at once.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "row": In(row_layout(geometry)),
+                "capture": Out(1),
+                "advance": In(1),
+                "columns": Out(ArrayLayout(column_shape(geometry), geometry.readouts)),
+                "peek": In(peek_layout(geometry)),
+                "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
+                "poke": In(poke_layout(geometry)),
+            }
+            | ({"shift_next": In(1), "close_next": In(1)} if waiting_sums(geometry) else {"shift": In(1)})
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        row = self.row
+        # Slot of the lanes accessed: its place in the lane group below, the group above.
+        self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
+        groups: list[_Group] = []
+        region = REGION_GROUPS if waiting_sums(g) else g.lanes
+        for first in range(0, g.lanes, GROUP_LANES):
+            if len(groups) % region == 0:
+                heard = hear(m, platform, self, first)
+            if len(groups) % hop_groups(g) == 0:
+                hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
+                m.d.sync += hop.eq(row)
+                row = hop
+            groups.append(self._group(m, platform, row, heard, first))
+        last = groups[-1].moves[-1]
+        m.d.comb += self.capture.eq(last.capture if last.keep is None else last.keep[0])
+        lanes = [lane for group in groups for lane in group.lanes]
+        self._columns(m, groups, lanes)
+        if waiting_sums(g):
+            # Of groups that were not asked the cells are 0.
+            for out, cells in zip(
+                self.peeked, zip(*(group.near for group in groups), strict=True), strict=True
+            ):
+                m.d.sync += out.eq(functools.reduce(operator.or_, (Value.cast(cell) for cell in cells)))
+            return m
+        number = delayed(m, self.peek.slot[self.inner :], PEEK_LATENCY - 1, "peek_group")
+        with m.Switch(number):
+            for i, group in enumerate(groups):
+                with m.Case(i):
+                    m.d.sync += [out.eq(near) for out, near in zip(self.peeked, group.near, strict=True)]
+        return m
+
+    def _group(self, m: Module, platform: object, row: Signal, heard: Heard, first: int) -> _Group:
+        """Lanes ``first`` up, with local registers for the row, its flags and accesses to the memories.
+
+        What is delayed here starts with a register of the group's own: the rest of a delay line then is too.
+        """
+        g = self.geometry
+        at_once, inner, number = cells_at_once(g), self.inner, first // GROUP_LANES
+        # What only this group's accesses change cannot be merged with another group's copy.
+        peek, poke = (
+            Signal(peek_layout(g), name=f"peek_{first}"),
+            Signal(poke_layout(g), name=f"poke_{first}"),
+        )
+        here = Signal(2, name=f"here_{first}")
+        m.d.sync += here.eq(
+            Cat(heard.peek_early.slot[inner:] == number, heard.poke_early.slot[inner:] == number)
+        )
+        m.d.sync += [peek.select.eq(heard.peek.select & here[0]), poke.lanes.eq(0)]
+        with m.If(here[0]):
+            m.d.sync += [peek.slot.eq(heard.peek.slot), peek.address.eq(heard.peek.address)]
+        with m.If(here[1]):
+            m.d.sync += poke.eq(heard.poke)
+        address = Signal(row.address.shape(), name=f"address_{first}", reset_less=True)
+        m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
+        pipeline, stage = Pipeline(m, platform, KEPT), flag_stage(g)
+        flags = unmerged(m, platform, Cat(row.valid, row.first & row.valid, row.last), f"flags_{first}")
+        flags = pipeline.delayed(flags, 0, stage - 1, f"flags_{first}")
+        if g.slices > 1:
+            # Without a row nothing is added and nothing loaded.
+            x = unmerged(m, platform, row.x & row.valid.replicate(8), f"x_{first}")
+            x = pipeline.delayed(x, 0, stage - 1, f"x_{first}")
+        else:
+            x = unmerged(m, platform, row.x, f"x_{first}")
+            x = pipeline.delayed(x, 0, X_STAGE - 1, f"x_{first}")
+        count = min(GROUP_LANES, g.lanes - first)
+        ends = Signal(name=f"ends_{first}")
+        m.d[pipeline.at(stage)] += ends.eq(flags[0] & flags[2])
+        enables = [ends]
+        if waiting_sums(g):
+            enables = move_enables(m, 1 + waiting_sums(g), ends, heard.close, str(first))
+        moves = []
+        for i in range(0, count, MOVING_LANES):
+            keep = unmerged(m, platform, Cat(enables[:-1]), f"keep_{first + i}") if waiting_sums(g) else None
+            signals = Cat(enables[-1], self.advance, enables[-1] | heard.shift | self.advance)
+            moves.append(_Moves(keep, *unmerged(m, platform, signals, f"moves_{first + i}")))
+        lanes: list[Lane | SliceLane] = []
+        for i in range(first, min(first + GROUP_LANES, g.lanes)):
+            m.submodules[f"lane_{i}"] = lane = SliceLane(g) if g.slices > 1 else Lane(g)
+            valid, load = pipeline.unmerged(flags[:2], stage, f"flags_of_{i}")
+            if (i - first) % MOVING_LANES == 0:
+                x_here = pipeline.unmerged(x, stage if g.slices > 1 else X_STAGE, f"x_of_{i}")
+            write = Signal(name=f"write_{i}")
+            place = (i - first) // at_once
+            m.d.comb += [
+                write.eq(poke.lanes[i % at_once] & (poke.slot[:inner] == place)),
+                lane.address.eq(address),
+                lane.x.eq(x_here),
+                lane.load.eq(load),
+                lane.write.eq(Cat(write, write & poke.target)[: lane.parts]),
+                lane.write_address.eq(poke.address),
+                lane.write_data.eq(poke.weights[i % at_once]),
+            ]
+            if isinstance(lane, Lane):
+                m.d.comb += lane.gate.eq(valid)
+            lanes.append(lane)
+        near = [Signal(cell_layout(g), name=f"near_{first}_{n}") for n in range(at_once)]
+        place = delayed(m, peek.slot[:inner], READ_LATENCY + 2, f"place_{first}")
+        with m.Switch(place):
+            for i in range(0, len(lanes), at_once):
+                with m.Case(i // at_once):
+                    m.d.sync += [out.eq(lane.cell) for out, lane in zip(near, lanes[i:], strict=False)]
+        if waiting_sums(g):
+            asked = delayed(m, peek.select, READ_LATENCY + 2, f"asked_{first}")
+            with m.If(~asked):
+                m.d.sync += [Value.cast(out).eq(0) for out in near]
+        return _Group(lanes, moves, near)
+
+    def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane | SliceLane]) -> None:
+        """The column registers: P shift chains, lane i in chain i mod P; slices behind each other."""
+        g = self.geometry
+        held = [
+            [Signal(column_shape(g), name=f"held_{i}_{j}", reset_less=True) for j in range(g.slices)]
+            for i in range(g.lanes)
+        ]
+        for i, lane in enumerate(lanes):
+            move = groups[i // GROUP_LANES].moves[i % GROUP_LANES // MOVING_LANES]
+            sums = list(lane.accumulators) if isinstance(lane, SliceLane) else [lane.accumulator]
+            for j in range(waiting_sums(g)):
+                kept = Signal(column_shape(g), name=f"waiting_{i}_{j}", reset_less=True)
+                assert move.keep is not None
+                with m.If(move.keep[j]):
+                    m.d.sync += kept.eq(sums[0])
+                sums = [kept]
+            with m.If(move.any):
+                for j in range(g.slices):
+                    before = held[i + g.readouts][0] if j == 0 and i + g.readouts < g.lanes else held[i][j]
+                    if g.slices > 1 and j < g.slices - 1:
+                        before = Mux(move.advance, held[i][j + 1], before)
+                    m.d.sync += held[i][j].eq(Mux(move.capture, sums[j], before))
+        for i in range(g.readouts):
+            m.d.comb += self.columns[i].eq(held[i][0])

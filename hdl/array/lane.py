@@ -1,0 +1,80 @@
+"""lane: one crossbar column at a time: weight memory, multiplier, accumulator."""
+
+from __future__ import annotations
+
+from amaranth import Module, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from hdl.array.gated_accumulator import GatedAccumulator
+from hdl.parts.layouts import cell_layout, column_shape
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.pipeline import Pipeline
+
+X_STAGE = READ_LATENCY + 1
+"""Cycles after ``address`` at which ``x`` is taken."""
+FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY + 1
+"""Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
+SLICE_STAGE = X_STAGE + 2
+"""Likewise in an array that adds several slices at once, where nothing is multiplied."""
+KEPT = (1, 6)
+"""Stages that are registers on a compact platform too: the memory's and the multiplier's."""
+
+
+class Lane(wiring.Component):
+    """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x * w[address] : 0).
+
+    Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
+    X_STAGE (on a compact platform as many of these stages as are KEPT). ``write`` has a bit for the weight
+    and, where virtual chips are built, one for the target.
+    Resources: one multiplier, one memory of weight_depth cells, a ``GatedAccumulator``.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.parts = 2 if geometry.redraw else 1
+        address = bits_for(geometry.weight_depth - 1)
+        super().__init__(
+            {
+                "address": In(address),
+                "x": In(unsigned(8)),
+                "load": In(1),
+                "gate": In(1),
+                "write": In(self.parts),
+                "write_address": In(address),
+                "write_data": In(signed(geometry.weight_bits)),
+                "cell": Out(cell_layout(geometry)),
+                "accumulator": Out(column_shape(geometry)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        pipeline = Pipeline(m, platform, KEPT)
+        m.submodules.memory = memory = RegisteredMemory(
+            signed(g.weight_bits), g.weight_depth, parts=self.parts, early=True
+        )
+        m.submodules.multiplier = multiplier = Multiplier(signed(g.weight_bits), unsigned(8))
+        m.d.comb += [
+            memory.address.eq(self.address),
+            memory.write.eq(self.write),
+            memory.write_address.eq(self.write_address),
+            memory.write_data.eq(self.write_data.replicate(self.parts)),
+            # Block RAMs and multipliers stand in columns apart: a register on the way.
+            self.cell.eq(pipeline.delayed(memory.data, READ_LATENCY, X_STAGE, "cell")),
+            multiplier.a.eq(self.cell.weight),
+            multiplier.b.eq(self.x),
+        ]
+        m.submodules.sum = total = GatedAccumulator(len(multiplier.product), g.accumulator_bits)
+        m.d.comb += [
+            total.load.eq(self.load),
+            total.gate.eq(self.gate),
+            # A multiplier's output register is slow: another one before the adder.
+            total.addend.eq(pipeline.delayed(multiplier.product, FLAG_STAGE - 1, FLAG_STAGE, "product")),
+            self.accumulator.eq(total.sum),
+        ]
+        return m

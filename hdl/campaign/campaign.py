@@ -1,0 +1,228 @@
+"""campaign: chips x draws x images without the host: draw a chip, run the images, count the votes."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import CAMPAIGN_CHIPS
+from emulator.spec.variation import DRAW_SHIFT
+from hdl.campaign.votes import BUFFER_LATENCY, WINNERS, count_votes, keep_correct, windowed
+from hdl.neuron import logit_layout
+from hdl.parts.banks import bank_bits, next_bank
+from hdl.parts.bus import WindowSignature
+from hdl.parts.delay import delayed
+from hdl.parts.layouts import start_layout
+from hdl.parts.loading import load_members
+from hdl.parts.memory import RegisteredMemory
+
+RUN, ABORT = 1, 2
+"""Bits of register ``campaign_control``."""
+BYTES = 4
+"""Input codes in a word of the buffer."""
+assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before is taken"
+
+
+class Campaign(wiring.Component):
+    """For chip in chips: for draw in draws: for image in images: vote for the largest logit, first of equals.
+
+    ``run`` clears the votes, then for each chip has it drawn (``redraw_*``, chip + 1 on ``stream``), streams
+    the images from its buffer into the core's input banks and counts, per image and class, the winners;
+    ``correct`` of the chip are those equal to the image's label. ``abort`` ends after the inferences under
+    way; either way the nominal weights are back in the array before ``busy`` falls. Latency: that of the
+    inferences, which load one input a cycle (with overlap four) while the one before computes; about 30
+    cycles a chip more, and campaign_votes cycles at the beginning. Resources: the four memories, about 500
+    LUTs.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "run": In(1),
+                "abort": In(1),
+                "first_chip": In(32),
+                "chips": In(9),
+                "images": In(bits_for(geometry.campaign_images)),
+                "draws": In(13),
+                "first_index": In(32),
+                "inputs": In(16),
+                "busy": Out(1),
+                "chips_done": Out(9),
+                "stream": Out(32),
+                "redraw": Out(1),
+                "nominal": Out(1),
+                "redraw_busy": In(1),
+                "bank": In(bank_bits(geometry)),
+                **load_members(geometry, Out),
+                "start": Out(stream.Signature(start_layout(geometry))),
+                "input_done": In(1),
+                "logit": In(logit_layout(geometry)),
+                "input_window": In(WindowSignature()),
+                "label_window": In(WindowSignature()),
+                "vote_window": In(WindowSignature()),
+                "correct_window": In(WindowSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        running, clearing, stopping = Signal(), Signal(), Signal()
+        self.running, self.clearing = running, clearing
+        chip = Signal(range(CAMPAIGN_CHIPS + 1))
+        clear_address = Signal(range(g.campaign_votes))
+        m.d.comb += self.chips_done.eq(chip)
+        # Requests under way when the run begins were answered by the nominal chip: stream 0.
+        launch, launched_all, voted_all = Signal(), Signal(), Signal()
+        correct = Signal(32)
+        self.correct_write = Signal()
+
+        with m.If(self.abort):
+            m.d.sync += stopping.eq(1)
+        with m.FSM() as fsm:
+            m.d.sync += self.busy.eq(~fsm.ongoing("idle") | self.run)
+            with m.State("idle"):
+                m.d.sync += [stopping.eq(0), self.stream.eq(0), clear_address.eq(0)]
+                with m.If(self.run):
+                    m.d.sync += [chip.eq(0), self.stream.eq(self.first_chip + 1)]
+                    m.next = "clear"
+            with m.State("clear"):
+                m.d.comb += clearing.eq(1)
+                m.d.sync += clear_address.eq(clear_address + 1)
+                with m.If(clear_address == g.campaign_votes - 1):
+                    m.next = "chip"
+            with m.State("chip"):
+                m.next = "draw"
+                with m.If((chip == self.chips) | stopping):
+                    m.next = "restore"
+            with m.State("draw"):
+                m.d.comb += self.redraw.eq(1)
+                m.next = "drawing"
+            with m.State("drawing"):
+                with m.If(~self.redraw_busy & ~self.redraw):
+                    m.d.comb += launch.eq(1)
+                    m.next = "run"
+            with m.State("run"):
+                m.d.comb += running.eq(1)
+                with m.If(launched_all & voted_all):
+                    m.next = "chip"
+                    with m.If(~stopping):
+                        m.d.comb += self.correct_write.eq(1)
+                        m.d.sync += [chip.eq(chip + 1), self.stream.eq(self.stream + 1)]
+            with m.State("restore"):
+                m.d.comb += [self.redraw.eq(1), self.nominal.eq(1)]
+                m.next = "restoring"
+            with m.State("restoring"):
+                with m.If(~self.redraw_busy):
+                    m.next = "idle"
+        outstanding = self._load(m, launch, stopping, launched_all)
+        m.d.sync += voted_all.eq(outstanding == 0)
+        count_votes(m, self, launch, clear_address, correct)
+        keep_correct(m, self, chip, correct)
+        return m
+
+    def _load(self, m: Module, launch: Signal, stopping: Signal, launched_all: Signal) -> Signal:
+        """Images into the input banks, and inferences started; returns how many have no vote yet."""
+        g = self.geometry
+        m.submodules.inputs = memory = RegisteredMemory(32, g.campaign_words)
+        pointer = Signal(range(g.campaign_words))
+        windowed(m, memory, self.input_window, pointer)
+        image, draw = Signal.like(self.images), Signal.like(self.draws)
+        left, position = Signal(16), Signal(16)
+        byte, wait = Signal(2), Signal(range(BUFFER_LATENCY + 2))
+        word = Signal(32)
+        bank, banks_taken = Signal(bank_bits(g)), Signal(range(g.banks + 1))
+        outstanding = Signal(4)
+        began, started = Signal(), Signal()
+        self.voted = Signal()
+        last_image = Signal()
+        input_done = delayed(m, self.input_done, 1, "input_done")
+        m.d.sync += banks_taken.eq(banks_taken + began - (input_done & (banks_taken != 0)))
+        m.d.sync += outstanding.eq(outstanding + began - self.voted)
+        m.d.sync += last_image.eq(image + 1 == self.images)
+        # Known a cycle ahead; a wait is longer.
+        over, may = Signal(), Signal()
+        m.d.sync += [
+            over.eq(stopping | (draw == self.draws) | (self.images == 0)),
+            may.eq((banks_taken < g.banks) & (outstanding < min(g.banks + 1, WINNERS))),
+        ]
+        # Both hold still from the beginning of an image's load to its start.
+        place = Signal(32)
+        m.d.sync += [
+            place.eq(image + (draw << DRAW_SHIFT)),
+            self.start.payload.inference.eq(self.first_index + place),
+        ]
+        # With overlap a word of the buffer a cycle is loaded, BUFFER_LATENCY cycles after it was asked for.
+        asked = Signal()
+        if g.overlap:
+            arrived = delayed(m, asked, BUFFER_LATENCY, "arrived")
+            m.d.comb += self.load.eq(arrived.replicate(BYTES) << Cat(Const(0, 2), position[2]))
+            load_address = Cat(position[3 : exact_log2(g.max_inputs)], bank)
+            load_data = memory.data.replicate(2)
+            with m.If(arrived):
+                m.d.sync += position.eq(position + BYTES)
+        else:
+            load_address, load_data = Cat(position[: exact_log2(g.max_inputs)], bank), word[:8]
+        m.d.comb += [
+            self.load_address.eq(load_address),
+            self.load_data.eq(load_data),
+            self.start.payload.bank.eq(bank),
+        ]
+        with m.FSM() as fsm:
+            loading = fsm.ongoing("load") & (byte != BYTES - 1)
+            m.d.sync += word.eq(Mux(loading, word >> 8, memory.data))
+            with m.State("idle"):
+                m.d.sync += [image.eq(0), draw.eq(0), pointer.eq(0), banks_taken.eq(0), outstanding.eq(0)]
+                m.d.sync += wait.eq(0)
+                with m.If(launch):
+                    m.d.sync += [bank.eq(self.bank), launched_all.eq(0)]
+                    m.next = "wait"
+            with m.State("wait"):
+                # The buffer's word is that of ``pointer`` BUFFER_LATENCY cycles later.
+                m.d.sync += [wait.eq(wait + (wait != BUFFER_LATENCY + 1)), left.eq(self.inputs)]
+                m.d.sync += position.eq(0)
+                m.d.sync += byte.eq(0)
+                with m.If(over & (wait != 0)):
+                    m.d.sync += launched_all.eq(1)
+                    m.next = "idle"
+                    with m.If(outstanding != 0):
+                        m.next = "drain"
+                with m.Elif((wait == BUFFER_LATENCY + 1) & may):
+                    m.d.comb += began.eq(1)
+                    if not g.overlap:
+                        m.d.sync += pointer.eq(pointer + 1)
+                    m.next = "load"
+            with m.State("load"):
+                if g.overlap:
+                    m.d.comb += asked.eq(1)
+                    m.d.sync += [pointer.eq(pointer + 1), left.eq(left - BYTES), wait.eq(0)]
+                    with m.If(left <= BYTES):
+                        m.next = "arrive"
+                else:
+                    m.d.comb += self.load.eq(1)
+                    m.d.sync += [position.eq(position + 1), left.eq(left - 1), byte.eq(byte + 1)]
+                    with m.If(left == 1):
+                        m.next = "start"
+                    with m.Elif(byte == BYTES - 1):
+                        m.d.sync += pointer.eq(pointer + 1)
+            if g.overlap:
+                with m.State("arrive"):
+                    m.d.sync += wait.eq(wait + 1)
+                    with m.If(wait == BUFFER_LATENCY):
+                        m.next = "start"
+            with m.State("start"):
+                m.d.comb += self.start.valid.eq(1)
+                with m.If(self.start.ready):
+                    m.d.comb += started.eq(1)
+                    m.d.sync += [bank.eq(next_bank(bank)), image.eq(image + 1), wait.eq(0)]
+                    with m.If(last_image):
+                        m.d.sync += [image.eq(0), draw.eq(draw + 1), pointer.eq(0)]
+                    m.next = "wait"
+            with m.State("drain"):
+                with m.If(outstanding == 0):
+                    m.next = "idle"
+        return outstanding

@@ -1,0 +1,236 @@
+"""scanner: reads input words ahead of the array, slices them and sums their energy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.parts.banks import bank_bits
+from hdl.parts.delay import delayed
+from hdl.parts.layouts import energy_layout, feed_layout, word_layout
+from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.pipeline import Pipeline
+from hdl.parts.queue import Queue
+from hdl.parts.set_bits import at_most_set, first_set
+
+WORD_DEPTH = 32
+"""Words the scanner may be ahead of the array: two tiles of 128 rows."""
+ISSUE_MARGIN = 8
+"""Words that may be in the pipeline when the queue's level is read."""
+KEPT = (1, 4)
+"""Stages that are registers on a compact platform too, behind an issue: the buffer's and the slices'."""
+ENERGY_KEPT = (1, 5)
+"""Likewise behind the slices: a square's operand and the sums of two."""
+
+
+class Scanner(wiring.Component):
+    """Eight rows a cycle: x_j[k] = (x[k] >> j*d) & (2^d - 1), and S = sum of x_j[k]^2 over the pass.
+
+    Reads the input buffer or the previous layer's activations, the latter no further than
+    ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
+    ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
+    (``skip``) a pass still ends with one row of value 0. Latency: 6 cycles from buffer read to ``words``
+    (with ``skip`` 7), 15 to ``energy``. Resources: eight multipliers when the geometry has noise (none where
+    slices of one bit are added at once), a 32-word queue. On a compact platform latencies are shorter.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        word_bits = bits_for(geometry.max_inputs // WORD_ROWS - 1)
+        super().__init__(
+            {
+                "feed": In(stream.Signature(feed_layout(geometry))),
+                "read_address": Out(word_bits + bank_bits(geometry)),
+                "input_data": In(8 * WORD_ROWS),
+                "activation_data": In(8 * WORD_ROWS),
+                "written": In(ArrayLayout(unsigned(word_bits + 1), geometry.banks)),
+                "clear": Out(geometry.banks),
+                "input_done": Out(1),
+                "words": Out(stream.Signature(word_layout(geometry))),
+                "energy": Out(energy_layout(geometry)),
+                "energy_valid": Out(1),
+                "energy_room": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        feed = self.feed.payload
+        layout = word_layout(g)
+        m.submodules.queue = queue = Queue(layout, WORD_DEPTH)
+        wiring.connect(m, queue.o, wiring.flipped(self.words))
+
+        # The pass is taken off its queue when it begins: what ends it is decided too late for that.
+        now = Signal(feed_layout(g))
+        word, following = Signal.like(feed.word), Signal(len(feed.word) + 1)
+        address = Signal.like(feed.address)
+        rows_left = Signal.like(feed.rows)
+        free, begun, settling, scanning = Signal(init=1), Signal(), Signal(), Signal()
+        issue, ending = Signal(), Signal()
+        written = Signal.like(self.written[0])
+        m.d.sync += written.eq(
+            self.written[now.bank] if g.overlap else Mux(now.bank, self.written[1], self.written[0])
+        )
+        # Whether ``word`` may be read, known a cycle ahead: after an issue the next one must be there too.
+        present = Signal()
+        m.d.sync += present.eq(now.from_input | (written > following) | ((written > word) & ~issue))
+        room = Signal()
+        m.d.sync += room.eq(queue.level < WORD_DEPTH - ISSUE_MARGIN - 1)
+        m.d.comb += [
+            issue.eq(scanning & present & room),
+            self.read_address.eq(Cat(word, now.bank)),
+            self.feed.ready.eq(free & self.energy_room),
+        ]
+        m.d.sync += self.input_done.eq(issue & ending & now.input_done)
+        sinks = Cat(feed.sink == i for i in range(g.banks)) if g.overlap else Cat(~feed.sink, feed.sink)
+        m.d.sync += self.clear.eq(
+            (self.feed.valid & self.feed.ready & feed.layer_first).replicate(g.banks) & sinks
+        )
+        with m.If(self.feed.valid & self.feed.ready):
+            m.d.sync += [now.eq(feed), begun.eq(1), free.eq(0)]
+        with m.If(begun):
+            m.d.sync += [
+                begun.eq(0),
+                settling.eq(1),
+                word.eq(now.word),
+                following.eq(now.word + 1),
+                address.eq(now.address),
+                rows_left.eq(now.rows),
+                ending.eq(now.rows <= WORD_ROWS),
+            ]
+        with m.If(settling):
+            # Meanwhile ``written`` and ``present`` become those of the pass's own bank and word.
+            m.d.sync += [settling.eq(0), scanning.eq(1)]
+        with m.If(issue):
+            m.d.sync += [
+                word.eq(following),
+                following.eq(following + 1),
+                address.eq(address + WORD_ROWS),
+                rows_left.eq(rows_left - WORD_ROWS),
+                ending.eq(rows_left <= 2 * WORD_ROWS),
+            ]
+            with m.If(ending):
+                m.d.sync += [scanning.eq(0), free.eq(1)]
+
+        # Stage 2: buffer data arrives. Stage 3: chosen. Stage 4: sliced. Stage 5: zero rows known, queued.
+        pipeline = Pipeline(m, platform, KEPT)
+        valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
+        address_1 = Signal.like(address)
+        rows_1 = Signal(WORD_ROWS)
+        slice_1 = Signal.like(feed.slice)
+        dac_1 = Signal.like(feed.dac_log2)
+        flags = pipeline.delayed(Cat(issue, ending, word == now.word, now.from_input), 0, 2, "flags")
+        m.d.comb += Cat(valid_1, last_1, start_1, from_input_1).eq(flags)
+        m.d.comb += [
+            address_1.eq(pipeline.delayed(address, 0, 2, "address")),
+            slice_1.eq(pipeline.delayed(now.slice, 0, 2, "slice")),
+            dac_1.eq(pipeline.delayed(now.dac_log2, 0, 2, "dac")),
+            rows_1.eq(pipeline.delayed(Cat(rows_left > i for i in range(WORD_ROWS)), 0, 2, "rows")),
+        ]
+
+        data = Signal(8 * WORD_ROWS)
+        mask, shift = Signal(8), Signal(3)
+        valid_m, last_m, start_m = Signal(), Signal(), Signal()
+        address_m = Signal.like(address)
+        rows_m = Signal(WORD_ROWS)
+        m.d[pipeline.at(3)] += [
+            data.eq(Mux(from_input_1, self.input_data, self.activation_data)),
+            shift.eq(slice_1 << dac_1),
+            valid_m.eq(valid_1),
+            last_m.eq(last_1),
+            start_m.eq(start_1),
+            address_m.eq(address_1),
+            rows_m.eq(rows_1),
+        ]
+        with m.Switch(dac_1):
+            for log2 in range(4):
+                with m.Case(log2):
+                    m.d[pipeline.at(3)] += mask.eq((1 << (1 << log2)) - 1)
+        valid_2, last_2, start_2 = Signal(), Signal(), Signal()
+        address_2 = Signal.like(address)
+        rows_2 = Signal(WORD_ROWS)
+        x_2 = Signal(ArrayLayout(unsigned(8), WORD_ROWS))
+        m.d[pipeline.at(4)] += [valid_2.eq(valid_m), last_2.eq(last_m), start_2.eq(start_m)]
+        m.d[pipeline.at(4)] += [address_2.eq(address_m), rows_2.eq(rows_m)]
+        for i in range(WORD_ROWS):
+            kept = mask & rows_m[i].replicate(8)
+            m.d[pipeline.at(4)] += x_2[i].eq((data.word_select(i, 8) >> shift) & kept)
+
+        out = Signal(layout, reset_less=True)
+        queue_valid = Signal()
+        if g.skip:
+            # A step of its own to find the rows that are not zero.
+            x, nonzero = Signal.like(x_2, name="x_3"), Signal(WORD_ROWS, name="nonzero_3", reset_less=True)
+            m.d[pipeline.at(5)] += [x.eq(x_2), nonzero.eq(Cat(x_2[i].any() for i in range(WORD_ROWS)))]
+            valid, last, at = (
+                pipeline.delayed(s, 4, 5, n)
+                for s, n in ((valid_2, "valid_2"), (last_2, "last_2"), (address_2, "address_2"))
+            )
+            # A pass must end with a row: the last word keeps its first one when all are 0.
+            alone = last & ~nonzero.any()
+            visit = nonzero | alone
+            pick = first_set(nonzero) | alone
+            single = at_most_set(nonzero, 1)
+        else:
+            x, valid, last, at, visit = x_2, valid_2, last_2, address_2, rows_2
+            pick = Const(1, WORD_ROWS)
+            single = ~rows_2[1]
+        m.d[pipeline.at(6)] += [
+            out.x.eq(x),
+            out.visit.eq(visit),
+            out.pick.eq(pick),
+            out.single.eq(single),
+            out.last.eq(last),
+            out.address.eq(at),
+            queue_valid.eq(valid & visit.any()),
+        ]
+        m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queue_valid)]
+        if g.noise:
+            flags = Cat(valid_2, start_2, last_2)
+            if g.slices > 1:
+                self._counts(m, flags, x_2)
+            else:
+                self._energy(m, platform, flags, x_2)
+        return m
+
+    def _counts(self, m: Module, flags: Any, x: Signal) -> None:
+        """S of slices of one bit: how many rows have it set."""
+        flags = delayed(m, flags, 1, "energy_flags")
+        m.d.sync += self.energy_valid.eq(flags[0] & flags[2])
+        for j in range(self.geometry.slices):
+            ones = Signal(range(WORD_ROWS + 1), name=f"ones_{j}")
+            m.d.sync += ones.eq(sum(x[i][j] for i in range(WORD_ROWS)))
+            with m.If(flags[0]):
+                m.d.sync += self.energy[j].eq(Mux(flags[1], 0, self.energy[j]) + ones)
+
+    def _energy(self, m: Module, platform: object, flags: Any, x: Signal) -> None:
+        """S: squares, an adder tree, the running total of the pass; a register after each."""
+        pipeline = Pipeline(m, platform, ENERGY_KEPT)
+        sums = []
+        for i in range(WORD_ROWS):
+            m.submodules[f"square_{i}"] = square = Multiplier(
+                unsigned(8), unsigned(8), registers=(True, False, False)
+            )
+            m.d.comb += [square.a.eq(x[i]), square.b.eq(x[i])]
+            # A multiplier's output register is slow: another one before the adder.
+            sums.append(pipeline.delayed(square.product[:16], 3, 4, f"square_{i}"))
+        depth = MULTIPLY_LATENCY + 1
+        while len(sums) > 1:
+            level = []
+            for i in range(0, len(sums), 2):
+                pair = Signal(len(sums[0]) + 1, name=f"energy_{depth}_{i}")
+                m.d[pipeline.at(depth + 1)] += pair.eq(sums[i] + sums[i + 1])
+                level.append(pair)
+            sums = level
+            depth += 1
+        flags = pipeline.delayed(flags, 0, depth, "energy_flags")
+        m.d.sync += self.energy_valid.eq(flags[0] & flags[2])
+        with m.If(flags[0]):
+            m.d.sync += self.energy[0].eq(Mux(flags[1], 0, self.energy[0]) + sums[0])

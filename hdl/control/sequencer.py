@@ -1,0 +1,318 @@
+"""sequencer: turns an inference into passes, from the layer descriptors in its memory."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
+from hdl.parts.banks import bank_bits
+from hdl.parts.bus import WindowSignature
+from hdl.parts.delay import delayed
+from hdl.parts.layouts import pass_layout, start_layout
+from hdl.parts.memory import RegisteredMemory
+from hdl.parts.target import is_compact
+
+
+class Sequencer(wiring.Component):
+    """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
+
+    ``start`` is taken with an inference's last pass. Where inferences ``overlap`` it is taken with the last
+    pass of its first layer; if by then another one is on offer, that one's first layer comes before the rest
+    of this one, and it is taken when that is through.
+
+    One pass every 3 cycles at most, far ahead of the array; a compact platform takes twelve more a layer.
+    Where the array adds all slices at once, ``feed`` counts with slice 0 only. ``inputs`` is layer 0's input
+    length; ``noise_enable`` 0 issues every pass as noiseless. Resources: layers * 256 bits of memory and
+    about 250 LUTs of counters and comparators.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "start": In(stream.Signature(start_layout(geometry))),
+                "passes": Out(stream.Signature(pass_layout(geometry))),
+                "noise_enable": In(1),
+                "inputs": Out(16),
+                "window": In(WindowSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        compact = is_compact(platform)
+        words = self._words(m) if compact else self._descriptors(m)
+
+        def field(name: str) -> Signal:
+            word, low, width = DESCRIPTOR[name]
+            return words[word * 32 + low : word * 32 + low + width]
+
+        layer = self.layer
+        row = Signal(bits_for(g.max_inputs))
+        # As wide as the descriptor's fields, or as what an image that fits can have in them. A tile's rows
+        # are the array's, however few a layer has.
+        row_bits, column_bits = 16, 16
+        if compact:
+            row_bits, column_bits = bits_for(max(g.max_inputs, g.rows)), bits_for(g.columns)
+        rows_left = Signal(row_bits)
+        column = Signal(column_bits)
+        columns_left = Signal(column_bits)
+        group_address = Signal(bits_for(g.weight_depth))
+        step = Signal(3)
+        tile = Signal(10)
+        rows_now, columns_now = Signal(row_bits), Signal(column_bits)
+        last_tile, last_group, last_slice = Signal(), Signal(), Signal()
+        address, column_address = Signal.like(group_address), Signal(bits_for(g.columns - 1))
+        lshift = Signal(3)
+        # States of their own registers, since much hangs on them: a pass on offer, moving on, a layer begun.
+        offering, advancing, beginning = Signal(), Signal(), Signal()
+
+        inputs, outputs, tile_rows = (
+            field(name)[:bits]
+            for name, bits in (("inputs", row_bits), ("outputs", column_bits), ("tile_rows", row_bits))
+        )
+        p = self.passes.payload
+        # The inference whose layer is issued, and where that reads its rows and puts its activations.
+        if g.overlap:
+            current = Signal(start_layout(g))
+            bank, sink = Signal(bank_bits(g)), Signal(bank_bits(g))
+            # Layer 0's activations lie in bank 0 or 1, inferences taking turns; those of deeper ones, which
+            # one inference only has, in 2 or 3.
+            own = Cat(current.bank[0], Const(0, 1))
+            m.d.comb += [
+                sink.eq(Mux(layer == 0, own, Cat(layer[0], Const(1, 1)))),
+                bank.eq(Mux(layer == 0, current.bank, Mux(layer == 1, own, Cat(~layer[0], Const(1, 1))))),
+            ]
+        else:
+            current = self.start.payload
+            bank, sink = Mux(layer == 0, current.bank, ~layer[0]), layer[0]
+        final_layer = field("last")
+        group_first = (tile == 0) & (step == 0)
+        group_last = last_tile & last_slice
+        # What ends with a pass, as registers for what moves on then.
+        group_end, layer_end = Signal(), Signal()
+        # Slices added at once are fed once, with the first of them.
+        tile_end = last_tile if g.slices > 1 else group_last
+        noisy = Signal()
+        if g.noise:
+            # The layer's, settled before its first pass is offered.
+            any_noise = field("variance_out").any() | field("var_cell").any()
+            m.d.sync += noisy.eq(self.noise_enable & any_noise)
+        m.d.comb += [
+            p.feed.from_input.eq(layer == 0),
+            p.feed.bank.eq(bank),
+            p.feed.sink.eq(sink),
+            p.feed.layer_first.eq((column == 0) & group_first),
+            p.feed.input_done.eq((layer == 0) & tile_end & last_group),
+            p.feed.word.eq(row >> exact_log2(WORD_ROWS)),
+            p.feed.rows.eq(rows_now),
+            p.feed.address.eq(address),
+            p.feed.slice.eq(step),
+            p.feed.dac_log2.eq(3 if g.slices > 1 else field("dac_log2")),
+            p.noise.noisy.eq(noisy),
+            p.noise.inference.eq(current.inference),
+            p.noise.layer.eq(layer),
+            p.noise.tile.eq(tile),
+            p.noise.slice.eq(step),
+            p.noise.first_column.eq(column),
+            p.noise.columns.eq(columns_now),
+            p.noise.variance_out.eq(field("variance_out")),
+            p.noise.var_cell.eq(field("var_cell")),
+            p.readout.noisy.eq(noisy),
+            p.readout.first.eq(group_first),
+            p.readout.last.eq(group_last),
+            p.readout.steps.eq((columns_now + (g.readouts - 1)) >> exact_log2(g.readouts)),
+            p.readout.column.eq(column_address),
+            p.readout.analog.eq(field("analog")),
+            p.readout.adc_bits.eq(field("adc_bits")),
+            p.readout.shift.eq(field("shift")),
+            p.readout.lshift.eq(lshift),
+            p.readout.group.output.eq(final_layer),
+            p.readout.group.layer_end.eq(last_group),
+            p.readout.group.sink.eq(sink),
+            p.readout.group.first_column.eq(column),
+            p.readout.group.column.eq(column_address),
+            p.readout.group.columns.eq(columns_now),
+            p.readout.group.vshift.eq(field("vshift")),
+            p.readout.group.segment_bits.eq(field("segment_bits")),
+            p.readout.group.table_bits.eq(field("table_bits")),
+        ]
+
+        if g.slices > 1:
+            m.d.comb += [p.readout.slice.eq(step), p.readout.slice_last.eq(last_slice)]
+
+        # Settled in state "compare", from what moves in "layer" and "advance" only.
+        m.d.sync += [
+            last_tile.eq(rows_left <= tile_rows),
+            rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
+            last_group.eq(columns_left <= g.lanes),
+            columns_now.eq(Mux(columns_left <= g.lanes, columns_left, Const(g.lanes, column_bits))),
+            last_slice.eq(((step + 1) << field("dac_log2")) == 8),
+            address.eq(group_address + row),
+            column_address.eq(field("column_base") + column),
+            lshift.eq(step << field("dac_log2")),
+            group_end.eq(group_last),
+            layer_end.eq(group_last & last_group),
+            advancing.eq(0),
+            beginning.eq(0),
+        ]
+        m.d.comb += self.passes.valid.eq(offering)
+        if compact:
+            settled = self.settled
+        else:
+            settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
+        if g.overlap:
+            # ``halfway``: ``begun`` has its first layer issued and the rest not. ``ahead``: so has the one on
+            # offer.
+            begun, halfway, ahead, first_layer = Signal(start_layout(g)), Signal(), Signal(), Signal()
+        with m.FSM():
+            with m.State("idle"):
+                # The descriptor read here is layer 0's, unless the bus is at it.
+                m.d.sync += layer.eq(0)
+                with m.If((layer == 0) & settled):
+                    m.d.sync += self.inputs.eq(inputs)
+                with m.If(self.start.valid):
+                    m.next = "fetch"
+                if g.overlap:
+                    with m.Elif(halfway):
+                        m.d.sync += layer.eq(1)
+                        m.next = "fetch"
+            with m.State("fetch"):
+                m.next = "address"
+            with m.State("address"):
+                m.next = "fetched"
+            with m.State("fetched"):
+                with m.If(settled) if compact else nullcontext():
+                    m.d.sync += beginning.eq(1)
+                    m.next = "layer"
+                if g.overlap:
+                    m.d.sync += first_layer.eq(layer == 0)
+                    m.d.sync += current.eq(Mux(layer == 0, self.start.payload, begun))
+            with m.State("layer"):
+                m.next = "compare"
+            with m.State("compare"):
+                m.d.sync += offering.eq(1)
+                m.next = "issue"
+            with m.State("issue"):
+                with m.If(self.passes.ready):
+                    m.d.sync += [offering.eq(0), advancing.eq(1)]
+                    m.next = "advance"
+            with m.State("advance"):
+                m.next = "compare"
+                with m.If(layer_end):
+                    m.next = "fetch"
+                    with m.If(final_layer):
+                        m.next = "release"
+                    if g.overlap:
+                        with m.Elif(first_layer):
+                            with m.If(halfway):
+                                m.d.sync += ahead.eq(1)
+                            with m.Else():
+                                m.next = "release"
+            with m.State("release"):
+                if g.overlap:
+                    m.d.comb += self.start.ready.eq(first_layer | ahead)
+                    m.d.sync += [
+                        begun.eq(self.start.payload),
+                        halfway.eq(Mux(first_layer, ~final_layer, ahead)),
+                        ahead.eq(0),
+                    ]
+                else:
+                    m.d.comb += self.start.ready.eq(1)
+                m.next = "idle"
+        with m.If(advancing):
+            m.d.sync += step.eq(step + 1)
+            with m.If(last_slice):
+                m.d.sync += [
+                    step.eq(0),
+                    tile.eq(tile + 1),
+                    row.eq(row + tile_rows),
+                    rows_left.eq(rows_left - tile_rows),
+                ]
+            with m.If(group_end):
+                m.d.sync += [
+                    tile.eq(0),
+                    row.eq(0),
+                    rows_left.eq(inputs),
+                    column.eq(column + g.lanes),
+                    columns_left.eq(columns_left - g.lanes),
+                    group_address.eq(group_address + inputs),
+                ]
+            with m.If(layer_end):
+                m.d.sync += layer.eq(layer + 1)
+        with m.If(beginning):
+            m.d.sync += [
+                row.eq(0),
+                rows_left.eq(inputs),
+                column.eq(0),
+                columns_left.eq(outputs),
+                group_address.eq(field("weight_base")),
+                step.eq(0),
+                tile.eq(0),
+            ]
+        return m
+
+    def _words(self, m: Module) -> Signal:
+        """As ``_descriptors``, but read word by word, again and again; ``settled`` when all are there."""
+        g, window = self.geometry, self.window
+        m.submodules.memory = memory = RegisteredMemory(32, g.layers * DESCRIPTOR_WORDS, early=True)
+        self.layer = layer = Signal(bits_for(g.layers - 1) or 1)
+        words = Signal(ArrayLayout(32, DESCRIPTOR_WORDS))
+        index, before = Signal(range(DESCRIPTOR_WORDS)), Signal(range(DESCRIPTOR_WORDS))
+        m.d.comb += [
+            memory.write.eq(window.write),
+            memory.write_address.eq(window.address),
+            memory.write_data.eq(window.write_data),
+            memory.address.eq(Mux(window.select, window.address, Cat(index, layer))),
+        ]
+        m.d.sync += [index.eq(index + 1), before.eq(index), words[before].eq(memory.data)]
+        m.d.comb += window.read_data.eq(memory.data)
+        late, age = Signal.like(layer), Signal(range(DESCRIPTOR_WORDS + 3))
+        self.settled = settled = Signal()
+        m.d.comb += settled.eq(age == DESCRIPTOR_WORDS + 2)
+        m.d.sync += late.eq(layer)
+        with m.If(window.select | (late != layer)):
+            m.d.sync += age.eq(0)
+        with m.Elif(~settled):
+            m.d.sync += age.eq(age + 1)
+        return words.as_value()
+
+    def _descriptors(self, m: Module) -> Signal:
+        """All words of the current layer's descriptor, three cycles behind ``layer``."""
+        g = self.geometry
+        width = 32 * DESCRIPTOR_WORDS
+        m.submodules.memory = memory = Memory(shape=width, depth=g.layers, init=[])
+        write, read = memory.write_port(granularity=32), memory.read_port()
+        word_bits = exact_log2(DESCRIPTOR_WORDS)
+        window = self.window
+        self.layer = layer = Signal(bits_for(g.layers - 1) or 1)
+        words = Signal(width)
+        chosen = window.address[:word_bits]
+        enable, where = Signal(DESCRIPTOR_WORDS), Signal.like(layer)
+        m.d.sync += [
+            enable.eq(window.write << chosen),
+            where.eq(Mux(window.select, window.address[word_bits:], layer)),
+        ]
+        m.d.comb += [
+            write.addr.eq(window.address[word_bits:]),
+            write.data.eq(window.write_data.replicate(DESCRIPTOR_WORDS)),
+            write.en.eq(enable),
+            read.addr.eq(where),
+        ]
+        # Two steps: the bus's address reaches far.
+        near = [Signal(32, name=f"near_{i}", reset_less=True) for i in range(2)]
+        half = DESCRIPTOR_WORDS // 2
+        for i in range(2):
+            m.d.sync += near[i].eq(words[32 * half * i : 32 * half * (i + 1)].word_select(chosen[:-1], 32))
+        m.d.sync += window.read_data.eq(Mux(chosen[-1], near[1], near[0]))
+        m.d.sync += words.eq(read.data)
+        return words

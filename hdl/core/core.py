@@ -1,0 +1,227 @@
+"""core: sequencer, array, noise, readout, neuron and their buffers; no link, no registers."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import wiring
+
+from emulator.spec.geometry import Geometry
+from hdl.array.array import Array
+from hdl.array.cells import Cells
+from hdl.campaign.redraw import Redraw
+from hdl.control.emitter import Emitter
+from hdl.control.scanner import Scanner
+from hdl.control.sequencer import Sequencer
+from hdl.core.ports import core_ports, mark_starts
+from hdl.maps.buffers import ResultBuffer, RowBuffer, Written
+from hdl.neuron import Neuron
+from hdl.noise.noise import Noise
+from hdl.noise.pass_noise import PassNoise
+from hdl.noise.slice_noise import SliceNoise
+from hdl.parts.banks import bank_address, bank_bits, next_bank
+from hdl.parts.layouts import feed_layout, noise_layout, readout_layout
+from hdl.parts.queue import Queue
+from hdl.parts.target import is_compact
+from hdl.parts.waiting_sums import waiting_sums
+from hdl.readout.readout import Readout
+
+PASS_DEPTH = 4
+"""Passes that may wait for each block, twice as many with overlap; times the slices that make up one tile
+together."""
+
+
+def _check_compact(g: Geometry) -> None:
+    """Cells are drawn, and slices added at once, by a count of cycles that a compact platform leaves out."""
+    for field, only in (("redraw", 0), ("slices", 1)):
+        value = getattr(g, field)
+        if value != only:
+            raise ValueError(
+                f"geometry {g.name!r}: {field} is {value}; accepted by the compact design: {only}"
+            )
+
+
+class Core(wiring.Component):
+    """One emulated chip: a network's layers over one array.
+
+    Load an input vector through ``load*`` into a bank, then offer ``start`` with that bank; ``Sequencer``
+    says when it is taken. The next one may follow in the next bank while the first runs. ``input_done`` says
+    that the oldest started inference's bank may be loaded again; ``done`` that its logits stand in the result
+    bank of the same number, to be read through ``result_address`` before that bank's next inference is
+    started. Banks take turns, from 0. ``inputs`` is the input length of the network in the descriptors;
+    ``outputs`` that of the results, from the first ``done`` on. Logits also pass on ``logit`` as they come,
+    in column order. ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference is
+    under way.
+
+    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45, an eighth of it where ``slices``
+    is 8. Resources: see the blocks.
+
+    Elaboration raises ``ValueError`` for a compact platform (``hdl.parts.target``) with virtual chips or
+    slices added at once.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(core_ports(geometry))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        if is_compact(platform):
+            _check_compact(g)
+        m.submodules.sequencer = sequencer = Sequencer(g)
+        m.submodules.scanner = scanner = Scanner(g)
+        m.submodules.emitter = emitter = Emitter(g)
+        m.submodules.array = array = Array(g)
+        m.submodules.cells = cells = Cells(g)
+        m.submodules.readout = readout = Readout(g)
+        m.submodules.neuron = neuron = Neuron(g)
+        m.submodules.inputs = inputs = RowBuffer(g, codes=g.load_codes)
+        m.submodules.activations = activations = RowBuffer(g)
+        m.submodules.written = written = Written(g)
+        m.submodules.results = results = ResultBuffer(g)
+        windows = {
+            "weights": cells.window,
+            "readout": readout.window,
+            "bias": neuron.bias_window,
+            "neuron": neuron.neuron_window,
+            "curve_base": neuron.base_window,
+            "curve_slope": neuron.slope_window,
+            "layers": sequencer.window,
+        }
+        m.d.comb += [array.peek.eq(cells.peek), array.poke.eq(cells.poke), cells.peeked.eq(array.peeked)]
+        if g.redraw:
+            self._virtual_chips(m, cells)
+        for name, window in windows.items():
+            wiring.connect(m, wiring.flipped(getattr(self, name)), window)
+        wiring.connect(m, wiring.flipped(self.start), sequencer.start)
+        wiring.connect(m, scanner.words, emitter.words)
+        wiring.connect(m, readout.groups, neuron.groups)
+        wiring.connect(m, readout.partials, neuron.partials)
+        self._distribute(m, sequencer, scanner, readout)
+
+        y, logit = neuron.activation, neuron.logit
+        result_bank = Signal(bank_bits(g))
+        with m.If(self.done):
+            m.d.sync += result_bank.eq(next_bank(result_bank))
+            m.d.sync += self.outputs.eq(logit.column + 1)
+        m.d.comb += [
+            self.inputs.eq(sequencer.inputs),
+            sequencer.noise_enable.eq(self.noise_enable),
+            inputs.write.eq(self.load),
+            inputs.write_address.eq(self.load_address),
+            inputs.write_data.eq(self.load_data),
+            inputs.read_address.eq(scanner.read_address),
+            activations.read_address.eq(scanner.read_address),
+            activations.write.eq(y.valid),
+            activations.write_address.eq(bank_address(y.column, y.sink, g.max_inputs)),
+            activations.write_data.eq(y.y),
+            scanner.input_data.eq(inputs.read_data),
+            scanner.activation_data.eq(activations.read_data),
+            scanner.written.eq(written.words),
+            written.valid.eq(y.valid),
+            written.last.eq(y.last),
+            written.bank.eq(y.sink),
+            written.column.eq(y.column),
+            written.clear.eq(scanner.clear),
+            self.input_done.eq(scanner.input_done),
+            array.row.eq(emitter.row),
+            array.shift_next.eq(readout.shift_next) if waiting_sums(g) else array.shift.eq(readout.shift),
+            array.advance.eq(readout.advance),
+            readout.capture.eq(array.capture),
+            readout.columns.eq(array.columns),
+            emitter.release.eq(readout.release),
+            results.write.eq(logit.valid),
+            results.write_address.eq(bank_address(logit.column, result_bank, g.max_outputs)),
+            results.write_data.eq(logit.z),
+            results.read_address.eq(self.result_address),
+            self.result_data.eq(results.read_data),
+            self.logit.eq(logit),
+            self.done.eq(logit.valid & logit.final),
+            self.events.emit.eq(emitter.emit),
+            self.events.passed.eq(readout.passed),
+            self.events.done.eq(self.done),
+            self.probe.columns.eq(array.columns),
+            self.probe.added.eq(readout.added),
+            self.probe.increments.eq(readout.increments),
+            self.probe.activation.eq(y.valid),
+            self.probe.y.eq(y.y),
+            self.probe.logit.eq(logit.valid),
+            self.probe.z.eq(logit.z),
+        ]
+        if waiting_sums(g):
+            m.d.comb += array.close_next.eq(readout.close_next)
+        # Columns stand one cycle behind their step; so does what the probe shows beside them.
+        m.d.sync += [
+            self.probe.step.eq(readout.shift),
+            self.probe.sigma.eq(readout.sigma_now if waiting_sums(g) else readout.sigma.payload),
+            self.probe.samples.eq(readout.samples.payload),
+        ]
+        return m
+
+    def _noise(self) -> Noise | SliceNoise:
+        g = self.geometry
+        if g.slices > 1:
+            return SliceNoise(g)
+        return PassNoise(g) if g.overlap else Noise(g)
+
+    def _virtual_chips(self, m: Module, cells: Cells) -> None:
+        """The drawing of virtual chips: it listens to descriptors as the bus writes them."""
+        m.submodules.redraw = redraw = Redraw(self.geometry)
+        port = self.redraw
+        wiring.connect(m, wiring.flipped(self.variation), redraw.table)
+        m.d.comb += [
+            redraw.layers.write.eq(self.layers.write),
+            redraw.layers.address.eq(self.layers.address),
+            redraw.layers.write_data.eq(self.layers.write_data),
+            redraw.start.eq(port.start),
+            redraw.nominal.eq(port.nominal),
+            redraw.seed.eq(self.seed),
+            redraw.chip.eq(self.stream),
+            redraw.stuck_low.eq(port.stuck_low),
+            redraw.stuck_high.eq(port.stuck_high),
+            redraw.stuck_codes.eq(port.stuck_codes),
+            port.busy.eq(redraw.busy),
+            cells.draw.eq(redraw.busy),
+            cells.draw_peek.eq(redraw.peek),
+            cells.draw_poke.eq(redraw.poke),
+            redraw.peeked.eq(cells.peeked),
+        ]
+
+    def _distribute(self, m: Module, sequencer: Sequencer, scanner: Scanner, readout: Readout) -> None:
+        """Each pass goes to scanner, noise and readout, each through its own queue."""
+        g = self.geometry
+        issued = sequencer.passes
+        depth = PASS_DEPTH * (1 + g.overlap)
+        m.submodules.feed_queue = feed = Queue(feed_layout(g), depth)
+        m.submodules.readout_queue = read = Queue(readout_layout(g), depth * g.slices)
+        wiring.connect(m, feed.o, scanner.feed)
+        wiring.connect(m, read.o, readout.passes)
+        m.d.comb += [feed.i.payload.eq(issued.payload.feed), read.i.payload.eq(issued.payload.readout)]
+        queues = [feed, read]
+        if g.noise:
+            m.submodules.noise_queue = queue = Queue(noise_layout(g), depth * g.slices)
+            m.submodules.noise = noise = self._noise()
+            queues.append(queue)
+            wiring.connect(m, queue.o, noise.passes)
+            wiring.connect(m, noise.sigma, readout.sigma)
+            wiring.connect(m, noise.samples, readout.samples)
+            m.d.comb += [
+                queue.i.payload.eq(issued.payload.noise),
+                noise.energy.eq(scanner.energy),
+                noise.energy_valid.eq(scanner.energy_valid),
+                scanner.energy_room.eq(noise.energy_room),
+                noise.seed.eq(self.seed),
+                noise.stream.eq(self.stream),
+                readout.samples_level.eq(noise.samples_level),
+            ]
+        else:
+            m.d.comb += scanner.energy_room.eq(1)
+        # Known a cycle ahead; the sequencer issues every third cycle at most, so it is never out of date.
+        everyone = Signal()
+        m.d.sync += everyone.eq(Cat(queue.level < queue.depth - 1 for queue in queues).all())
+        m.d.comb += issued.ready.eq(everyone)
+        for queue in queues:
+            m.d.comb += queue.i.valid.eq(issued.valid & everyone)
+        if g.slices > 1:
+            m.d.comb += feed.i.valid.eq(issued.valid & everyone & (issued.payload.feed.slice == 0))
+        mark_starts(m, self, issued)

@@ -1,0 +1,108 @@
+"""ports: what any core shows to those around it, whatever it is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import campaign_words, region_words
+from hdl.neuron import logit_layout
+from hdl.parts.bus import WindowSignature
+from hdl.parts.layouts import column_shape, start_layout
+from hdl.parts.loading import load_members
+
+
+def event_layout() -> StructLayout:
+    """One-cycle pulses for the performance counters."""
+    return StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
+
+
+def probe_layout(g: Geometry) -> StructLayout:
+    """What passes between the blocks, for test benches; costs nothing where left unconnected.
+
+    ``step``: P columns leave the array, with their noise; ``added``: their increments of p. Where inferences
+    overlap, ``opened``: a layer's first pass is issued, an inference's ``input_layer`` or its next one.
+    """
+    return StructLayout(
+        {
+            "step": 1,
+            "columns": ArrayLayout(column_shape(g), g.readouts),
+            "sigma": 16,
+            "samples": ArrayLayout(signed(12), g.readouts),
+            "added": 1,
+            "increments": ArrayLayout(signed(32), g.readouts),
+            "activation": 1,
+            "y": 8,
+            "logit": 1,
+            "z": signed(32),
+        }
+        | ({"opened": 1, "input_layer": 1} if g.overlap else {})
+    )
+
+
+def redraw_signature() -> wiring.Signature:
+    """To the drawing of virtual chips, as its owner sees it flipped; the chip is the core's ``stream``."""
+    return wiring.Signature(
+        {
+            "start": Out(1),
+            "nominal": Out(1),
+            "stuck_low": Out(16),
+            "stuck_high": Out(16),
+            "stuck_codes": Out(24),
+            "busy": In(1),
+        }
+    )
+
+
+def core_regions(geometry: Geometry) -> tuple[str, ...]:
+    """Memory regions that lie in the core."""
+    shared = set(campaign_words(geometry)) - {"variation"}
+    return tuple(name for name in region_words(geometry) if name not in shared)
+
+
+def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
+    """Ports of a core, whatever it is made of."""
+    return (
+        {
+            **load_members(geometry, In),
+            "start": In(stream.Signature(start_layout(geometry))),
+            "input_done": Out(1),
+            "done": Out(1),
+            "result_address": In(bits_for(geometry.banks * geometry.max_outputs - 1)),
+            "result_data": Out(signed(32)),
+            "inputs": Out(16),
+            "outputs": Out(16),
+            "logit": Out(logit_layout(geometry)),
+            "noise_enable": In(1),
+            "seed": In(64),
+            "stream": In(32),
+            "events": Out(event_layout()),
+            "probe": Out(probe_layout(geometry)),
+        }
+        | {name: In(WindowSignature()) for name in core_regions(geometry)}
+        | ({"redraw": In(redraw_signature())} if geometry.redraw else {})
+    )
+
+
+def mark_starts(m: Module, core: Any, issued: Any) -> None:
+    """``events.started`` of ``core`` with an inference's first pass to be ``issued``."""
+    if core.geometry.overlap:
+        opened = issued.valid & issued.ready & issued.payload.feed.layer_first
+        m.d.comb += [
+            core.events.started.eq(opened & issued.payload.feed.from_input),
+            core.probe.opened.eq(opened),
+            core.probe.input_layer.eq(issued.payload.feed.from_input),
+        ]
+        return
+    first = Signal(init=1)
+    with m.If(core.start.valid & core.start.ready):
+        m.d.sync += first.eq(1)
+    with m.If(issued.valid & issued.ready):
+        m.d.sync += first.eq(0)
+        m.d.comb += core.events.started.eq(first)

@@ -1,0 +1,144 @@
+"""accelerator: bus, registers, core and campaigns; everything but the link, which is their master."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Mux, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from emulator.spec.geometry import Geometry
+from hdl.campaign.campaign import Campaign
+from hdl.core.core import Core
+from hdl.core.ports import core_regions
+from hdl.device.registers import Registers
+from hdl.device.watchdog import Watchdog
+from hdl.link.receiver import link_event_layout
+from hdl.parts.bus import Decoder
+from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.layouts import start_layout
+from hdl.parts.queue import Queue
+from hdl.parts.target import is_small
+from hdl.small.core import SmallCore
+
+
+class Accelerator(wiring.Component):
+    """Bus, registers, core and, where the geometry has virtual chips, campaigns, behind ``master``.
+
+    ``link`` and ``sequence_error`` are counted for a link of packets. What does not go on is reset by the
+    watchdog, memories excepted; the chip then counts as not programmed.
+    Its instance is called ``machine`` in waveforms and floorplans.
+    Resources: those of its parts; the core dominates.
+    """
+
+    def __init__(self, geometry: Geometry, *, build_id: int = 0) -> None:
+        self.geometry = geometry
+        self.build_id = build_id
+        super().__init__(
+            {
+                "master": In(HostInterfaceSignature(geometry)),
+                "link": In(link_event_layout()),
+                "sequence_error": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        master = self.master
+        m.submodules.decoder = decoder = Decoder(g)
+        m.submodules.registers = registers = Registers(g, self.build_id)
+        m.submodules.watchdog = watchdog = Watchdog(g)
+        starts, core = Queue(start_layout(g), 2), SmallCore(g) if is_small(platform) else Core(g)
+        restart = ResetInserter(watchdog.reset)
+        m.submodules.starts = restart(starts)
+        m.submodules.core = restart(core)
+        wiring.connect(m, wiring.flipped(master.bus), decoder.bus)
+        wiring.connect(m, decoder.registers, registers.window)
+        for name in core_regions(g):
+            wiring.connect(m, getattr(decoder, name), getattr(core, name))
+        if g.redraw:
+            self._campaign(m, decoder, registers, starts, core, watchdog)
+        else:
+            wiring.connect(m, wiring.flipped(master.start), starts.i)
+            m.d.comb += [
+                core.load.eq(master.load),
+                core.load_address.eq(master.load_address),
+                core.load_data.eq(master.load_data),
+                master.done.eq(core.done),
+            ]
+        if g.overlap:
+            m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy)
+        wiring.connect(m, starts.o, core.start)
+        m.d.comb += [
+            watchdog.started.eq(starts.i.valid & starts.i.ready),
+            watchdog.done.eq(core.done),
+            master.hung.eq(watchdog.hung | watchdog.reset),
+            registers.hung.eq(watchdog.hung),
+            master.inputs.eq(core.inputs),
+            master.outputs.eq(core.outputs),
+            master.result_data.eq(core.result_data),
+            master.programmed.eq(registers.program_tag.any()),
+            core.result_address.eq(master.result_address),
+            core.noise_enable.eq(registers.noise_enable[0]),
+            core.seed.eq(Cat(registers.seed_low, registers.seed_high)),
+            registers.events.eq(core.events),
+            registers.link.eq(self.link),
+            registers.sequence_error.eq(self.sequence_error),
+        ]
+        return m
+
+    def _campaign(
+        self,
+        m: Module,
+        decoder: Decoder,
+        registers: Registers,
+        starts: Queue,
+        core: Core,
+        watchdog: Watchdog,
+    ) -> None:
+        """While a campaign is busy the core is its own; the link then starts nothing."""
+        master = self.master
+        campaign = Campaign(self.geometry)
+        m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)
+        for name, window in (
+            ("campaign_inputs", campaign.input_window),
+            ("labels", campaign.label_window),
+            ("votes", campaign.vote_window),
+            ("correct", campaign.correct_window),
+        ):
+            wiring.connect(m, getattr(decoder, name), window)
+        busy = campaign.busy
+        for field in ("first_chip", "chips", "images", "draws", "first_index"):
+            m.d.comb += getattr(campaign, field).eq(getattr(registers, f"campaign_{field}"))
+        for field in ("stuck_low", "stuck_high", "stuck_codes"):
+            m.d.comb += getattr(core.redraw, field).eq(getattr(registers, field))
+        # A cycle later; a start takes longer.
+        m.d.sync += [
+            core.load.eq(Mux(busy, campaign.load, master.load)),
+            core.load_address.eq(Mux(busy, campaign.load_address, master.load_address)),
+            core.load_data.eq(Mux(busy, campaign.load_data, master.load_data)),
+        ]
+        m.d.comb += [
+            watchdog.campaign_busy.eq(busy),
+            campaign.run.eq(registers.campaign_control[0]),
+            campaign.abort.eq(registers.campaign_control[1]),
+            campaign.inputs.eq(core.inputs),
+            campaign.bank.eq(master.bank),
+            campaign.input_done.eq(core.input_done),
+            campaign.logit.eq(core.logit),
+            campaign.redraw_busy.eq(core.redraw.busy),
+            core.redraw.start.eq(campaign.redraw),
+            core.redraw.nominal.eq(campaign.nominal),
+            core.stream.eq(campaign.stream),
+            starts.i.valid.eq(Mux(busy, campaign.start.valid, master.start.valid)),
+            starts.i.payload.eq(Mux(busy, campaign.start.payload, master.start.payload)),
+            campaign.start.ready.eq(busy & starts.i.ready),
+            master.start.ready.eq(~busy & starts.i.ready),
+            master.done.eq(core.done & ~busy),
+            master.campaign_busy.eq(busy),
+            master.campaign_started.eq(campaign.start.valid & campaign.start.ready),
+            master.campaign_done.eq(core.done & busy),
+            registers.campaign_busy.eq(busy),
+            registers.campaign_chips_done.eq(campaign.chips_done),
+            registers.redrawing.eq(core.redraw.busy),
+        ]

@@ -1,0 +1,61 @@
+"""device: the accelerator behind a byte stream, the same on every board and in simulation."""
+
+from __future__ import annotations
+
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from hdl.device.accelerator import Accelerator
+from hdl.link.executor import Executor
+from hdl.link.receiver import Receiver
+from hdl.link.transmitter import Transmitter
+
+
+class Device(wiring.Component):
+    """Receiver, executor and transmitter before the accelerator.
+
+    Takes a byte in every cycle on ``rx_*``; ``line_error`` marks the frame under way as damaged. Answers
+    on ``tx``. Resources: those of its parts; the accelerator's core dominates.
+    """
+
+    def __init__(self, geometry: Geometry, *, build_id: int = 0) -> None:
+        self.geometry = geometry
+        self.build_id = build_id
+        super().__init__(
+            {
+                "rx_valid": In(1),
+                "rx_data": In(8),
+                "line_error": In(1),
+                "tx": Out(stream.Signature(8)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        m.submodules.receiver = receiver = Receiver(g)
+        m.submodules.executor = executor = Executor(g)
+        m.submodules.transmitter = transmitter = Transmitter(g)
+        m.submodules.machine = accelerator = Accelerator(g, build_id=self.build_id)
+        wiring.connect(m, executor.master, accelerator.master)
+        wiring.connect(m, transmitter.o, wiring.flipped(self.tx))
+        m.d.comb += [
+            receiver.valid.eq(self.rx_valid),
+            receiver.data_in.eq(self.rx_data),
+            receiver.line_error.eq(self.line_error),
+            receiver.address.eq(executor.packet_address),
+            receiver.release.eq(executor.packet_release),
+            executor.packet_ready.eq(receiver.ready),
+            executor.packet_data.eq(receiver.data),
+            accelerator.link.eq(receiver.events),
+            accelerator.sequence_error.eq(executor.sequence_error),
+            transmitter.begin.eq(executor.begin),
+            transmitter.put.eq(executor.put),
+            transmitter.data.eq(executor.put_data),
+            transmitter.finish.eq(executor.finish),
+            transmitter.repeat.eq(executor.repeat),
+            executor.busy.eq(transmitter.busy),
+        ]
+        return m

@@ -1,0 +1,219 @@
+"""registers: identity, control and counters, decoded from the register table."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from amaranth import Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.registers import COUNTERS, REGISTERS, identity
+from hdl.core.ports import event_layout
+from hdl.link.receiver import link_event_layout
+from hdl.parts.banks import next_bank
+from hdl.parts.bus import WindowSignature
+from hdl.parts.target import is_compact, is_small
+
+Item = TypeVar("Item")
+
+READ_LATENCY = 4
+"""Cycles from ``address`` to ``read_data``."""
+
+SEED = ("seed_low", "seed_high")
+CAMPAIGN = (
+    "stuck_low",
+    "stuck_high",
+    "stuck_codes",
+    "campaign_first_chip",
+    "campaign_chips",
+    "campaign_images",
+    "campaign_draws",
+    "campaign_first_index",
+)
+BUSINESS = ("busy_cycles", "stall_cycles", "passes", "last_cycles")
+"""Counters of how busy the array is."""
+CONTROL = (
+    "program_tag",
+    "host_mark",
+    "noise_enable",
+    *SEED,
+    *CAMPAIGN,
+)
+
+
+class Registers(wiring.Component):
+    """Every register of ``emulator.spec.registers.REGISTERS``; counters wrap at 2^32.
+
+    Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
+    counters 3; an event is counted 3 cycles after it, a link's 2.
+    Resources: 48 flip-flops for each counter and control register. On a compact platform the read multiplexer
+    has no registers of its own, and those of campaigns and noise, where the geometry has none, read as 0; on
+    a small one those of BUSINESS too.
+    """
+
+    def __init__(self, geometry: Geometry, build_id: int) -> None:
+        self.geometry = geometry
+        self.constants = identity(geometry, build_id)
+        super().__init__(
+            {name: Out(32) for name in CONTROL}
+            | {
+                "window": In(WindowSignature()),
+                "events": In(event_layout()),
+                "link": In(link_event_layout()),
+                "sequence_error": In(1),
+                "campaign_control": Out(2),
+                "campaign_busy": In(1),
+                "campaign_chips_done": In(9),
+                "redrawing": In(1),
+                "hung": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        window = self.window
+        self.compact, self.small = is_compact(platform), is_small(platform)
+        left_out: tuple[str, ...] = ()
+        if self.compact:
+            left_out += () if self.geometry.redraw else CAMPAIGN
+            left_out += () if self.geometry.noise else SEED
+        # The decoder lets nothing through beyond the last register.
+        address = window.address[: bits_for(len(REGISTERS) - 1)]
+        # The address is taken apart once, for reads and writes: one register for each it may stand for.
+        write = Signal()
+        m.d.sync += write.eq(window.write)
+        self.chosen: dict[str, Signal] = {}
+        values: dict[str, Any] = {name: Const(value, 32) for name, value in self.constants.items()}
+        values |= {name: getattr(self, name) for name in CONTROL}
+        for register in REGISTERS:
+            if self.compact and register.name in self.constants:
+                continue
+            chosen = self.chosen[register.name] = Signal(name=f"chosen_{register.name}")
+            m.d.sync += chosen.eq(address == register.address)
+            if register.access == "rw" and register.name not in left_out:
+                held = values.setdefault(register.name, Signal(32, name=register.name))
+                with m.If(write & chosen):
+                    m.d.sync += held.eq(window.write_data)
+        # A core that was reset may hold weights of a virtual chip, half drawn.
+        with m.If(self.hung):
+            m.d.sync += self.program_tag.eq(0)
+        values["campaign_busy"] = self.campaign_busy
+        values["campaign_chips_done"] = self.campaign_chips_done
+        m.d.sync += self.campaign_control.eq(0)
+        with m.If(write & self.chosen["campaign_control"]):
+            m.d.sync += self.campaign_control.eq(window.write_data)
+        clear = Signal()
+        m.d.sync += clear.eq(write & self.chosen["counter_clear"])
+        values |= self._counters(m, clear)
+        self._read(m, values)
+        return m
+
+    def _read(self, m: Module, values: dict[str, Any]) -> None:
+        """The read multiplexer: gates, then ORs, a register after each step.
+
+        Two gated registers are one look-up table a bit, an OR of four too. The constants are gated at once:
+        a bit of theirs only says which of them have it.
+        """
+        window, step = self.window, "comb" if self.compact else "sync"
+        read = [register for register in REGISTERS if register.access != "wo"]
+        fixed = [register for register in read if register.name in self.constants]
+        moving = [register for register in read if register.name not in self.constants]
+        words = []
+        for i, group in enumerate([*_groups(moving, 2), fixed]):
+            gated = Signal(32, name=f"gated_{i}")
+            if self.compact and group is fixed:
+                self._constant(m, gated)
+                words.append(gated)
+                continue
+            m.d[step] += gated.eq(_any(values[r.name] & self.chosen[r.name].replicate(32) for r in group))
+            words.append(gated)
+        merged = [Signal(32, name=f"merged_{i}") for i in range(-(-len(words) // 4))]
+        m.d[step] += [word.eq(_any(group)) for word, group in zip(merged, _groups(words, 4), strict=True)]
+        m.d.sync += window.read_data.eq(_any(merged))
+
+    def _constant(self, m: Module, word: Signal) -> None:
+        """The constant at the address, 0 where there is none."""
+        address = self.window.address[: bits_for(len(REGISTERS) - 1)]
+        with m.Switch(address):
+            for register in REGISTERS:
+                if register.name in self.constants:
+                    with m.Case(register.address):
+                        m.d.comb += word.eq(self.constants[register.name])
+
+    def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:
+        """Performance and link counters, all cleared together."""
+        counters = {name: Signal(32, name=name) for name in COUNTERS}
+        # Events come from all over the chip, some at the end of long decisions: a register first.
+        link = self.link
+        events, hung = Signal(event_layout()), Signal()
+        m.d.sync += [events.eq(self.events), hung.eq(self.hung)]
+        under_way = Signal(4)
+        running = (under_way != 0) | events.started
+        m.d.sync += under_way.eq(Mux(hung, 0, under_way + events.started - events.done))
+        steps = {
+            "inferences": events.done,
+            "inference_cycles": running,
+            "busy_cycles": events.emit,
+            "stall_cycles": running & ~events.emit,
+            "passes": events.passed,
+            "redraw_cycles": self.redrawing,
+            "campaign_cycles": self.campaign_busy,
+            "watchdog_resets": hung,
+            "frames_good": link.good,
+            "errors_framing": link.framing,
+            "errors_crc": link.crc,
+            "errors_overflow": link.overflow,
+            "errors_sequence": self.sequence_error,
+        }
+        for name in BUSINESS if self.small else ():
+            steps.pop(name, None)
+        for name, step in steps.items():
+            # And one between what decides and what counts.
+            counted = Signal(name=f"count_{name}")
+            m.d.sync += [counted.eq(step), counters[name].eq(counters[name] + counted)]
+        if not self.small:
+            self._lasting(m, events, hung, counters["last_cycles"])
+        with m.If(clear):
+            m.d.sync += [counter.eq(0) for counter in counters.values()]
+        return counters
+
+    def _lasting(self, m: Module, events: Signal, hung: Signal, last_cycles: Signal) -> None:
+        """Cycles of the latest inference."""
+        # Inferences take turns with start times, since as many may overlap.
+        banks = self.geometry.banks
+        now = Signal(32)
+        began = [Signal(32, name=f"began_{i}") for i in range(banks)]
+        start_turn, end_turn = Signal(range(banks)), Signal(range(banks))
+        m.d.sync += now.eq(now + 1)
+        with m.If(events.started):
+            m.d.sync += start_turn.eq(next_bank(start_turn))
+        with m.If(events.done):
+            m.d.sync += end_turn.eq(next_bank(end_turn))
+        with m.If(hung):
+            m.d.sync += [start_turn.eq(0), end_turn.eq(0)]
+        for i in range(banks):
+            starts, ends, took = (Signal(name=f"{n}_{i}") for n in ("starts", "ends", "took"))
+            lasted = Signal(32, name=f"lasted_{i}")
+            m.d.sync += [
+                starts.eq(events.started & (start_turn == i)),
+                ends.eq(events.done & (end_turn == i)),
+            ]
+            m.d.sync += [lasted.eq(now - began[i] + 1), took.eq(ends)]
+            with m.If(starts):
+                m.d.sync += began[i].eq(now)
+            with m.If(took):
+                m.d.sync += last_cycles.eq(lasted)
+
+
+def _groups(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def _any(words: Iterable[Any]) -> Any:
+    return functools.reduce(operator.or_, words)

@@ -1,0 +1,4 @@
+"""Where codes and results lie between layers: input and activation rows, what of them is written, logits.
+
+Imports Amaranth, emulator.spec and hdl.parts only.
+"""

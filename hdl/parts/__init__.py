@@ -1,0 +1,4 @@
+"""What every block is built of: memories, queues, pipelines, multipliers, the bus, layouts of streams.
+
+Imports Amaranth and emulator.spec only.
+"""

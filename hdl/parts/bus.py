@@ -1,0 +1,144 @@
+"""The register bus: one master, one window per memory region, no wait states seen by the windows.
+
+A window sees a stable ``address`` while ``select`` is up. Reads: the master samples ``read_data``
+``READ_WAIT`` cycles after ``select`` rose, so a window may register its path as often as it likes up to
+that less three. Writes: ``write`` is up for one cycle; ``WRITE_WAIT`` cycles later the next access may begin.
+The master starts an access only while no inference is under way, so windows may share the datapath's
+memory ports.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
+from emulator.spec.registers import REGISTERS
+from hdl.parts.target import is_compact
+
+READ_WAIT = 13
+WRITE_WAIT = 7
+OFFSET_BITS = REGION_SHIFT
+
+
+class WindowSignature(wiring.Signature):
+    """One memory region as its owner sees it (flip on the owner's side)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "select": Out(1),
+                "write": Out(1),
+                "address": Out(OFFSET_BITS),
+                "write_data": Out(32),
+                "read_data": In(32),
+            }
+        )
+
+
+class BusSignature(wiring.Signature):
+    """The master's port: hold ``request`` and its fields until ``done``; ``error`` and data come with it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "request": Out(1),
+                "write": Out(1),
+                "address": Out(32),
+                "write_data": Out(32),
+                "done": In(1),
+                "error": In(1),
+                "read_data": In(32),
+            }
+        )
+
+
+class Decoder(wiring.Component):
+    """Routes accesses to the windows and answers out-of-range addresses with ``error``.
+
+    Latency: a read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4. Resources: about 400 LUTs and
+    90 flip-flops a window, on a compact platform two.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        sizes = {"registers": len(REGISTERS)} | region_words(geometry)
+        for name, words in sizes.items():
+            if words > 1 << OFFSET_BITS:
+                raise ValueError(f"region {name} has {words} words; accepted: at most 2^{OFFSET_BITS}")
+        self.sizes = sizes
+        super().__init__({"bus": In(BusSignature())} | {name: Out(WindowSignature()) for name in sizes})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bus, compact = self.bus, is_compact(platform)
+        # Registered once on the way in and once on the way out: the windows are spread over the chip.
+        address = Signal(32)
+        data = Signal(32)
+        write = Signal()
+        in_range = Signal()
+        count = Signal(range(max(READ_WAIT, WRITE_WAIT) + 2))
+        active = Signal()
+        if compact:
+            # The master holds them.
+            m.d.comb += [address.eq(bus.address), data.eq(bus.write_data)]
+        with m.If(~active):
+            held = [] if compact else [address.eq(bus.address), data.eq(bus.write_data)]
+            m.d.sync += [*held, write.eq(bus.write), count.eq(0)]
+            m.d.sync += active.eq(bus.request & ~bus.done)
+        with m.Else():
+            m.d.sync += count.eq(count + 1)
+
+        # One step a cycle: region and range known, both together, the access itself.
+        inside, strobe, end = [], Signal(), Signal()
+        m.d.sync += strobe.eq(active & write & (count == 2))
+        answers = []
+        for name, size in self.sizes.items():
+            window = getattr(self, name)
+            chosen, below, hit = (Signal(name=f"{n}_{name}") for n in ("chosen", "below", "hit"))
+            answer = Signal(32, name=f"answer_{name}")
+            # As a reset, not as one more input of the comparison.
+            m.d.sync += chosen.eq(0)
+            with m.If(active):
+                m.d.sync += chosen.eq(address[REGION_SHIFT:] == REGIONS[name])
+            m.d.sync += [
+                below.eq(_below(address[:REGION_SHIFT], size) if compact else address[:REGION_SHIFT] < size),
+                hit.eq(chosen & below),
+                window.select.eq(active & chosen),
+                window.write.eq(strobe & hit),
+            ]
+            m.d["comb" if compact else "sync"] += answer.eq(window.read_data & chosen.replicate(32))
+            # The windows lie all over the chip: each has registers of its own. What loads them tells them
+            # apart; the synthesiser would make one of equal ones.
+            if compact:
+                m.d.comb += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
+            else:
+                with m.If(chosen):
+                    m.d.sync += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
+            inside.append(hit)
+            answers.append(answer)
+        read_data = Signal(32)
+        m.d.sync += [
+            in_range.eq(Cat(*inside).any()),
+        ]
+        m.d["comb" if compact else "sync"] += read_data.eq(functools.reduce(operator.or_, answers))
+        m.d.sync += [
+            end.eq(count == Mux(write, WRITE_WAIT, READ_WAIT)),
+            bus.done.eq(active & end & ~bus.done),
+            bus.error.eq(~in_range),
+            bus.read_data.eq(read_data),
+        ]
+        with m.If(bus.done):
+            m.d.sync += active.eq(0)
+        return m
+
+
+def _below(address: Value, size: int) -> Value:
+    """Whether an address lies in a region of ``size`` words; no adder where that is a power of two."""
+    return address < size if size & (size - 1) else ~address[exact_log2(size) :].any()

@@ -1,0 +1,174 @@
+"""Records that travel between the core's blocks, sized by the geometry."""
+
+from __future__ import annotations
+
+from amaranth import Shape, signed, unsigned
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.parts.banks import bank_bits
+
+INDEX_BITS = 32
+TILE_BITS = 10
+
+
+def row_layout(g: Geometry) -> StructLayout:
+    """One row for all lanes: input slice ``x``, weight ``address``, ``first``/``last`` of its pass."""
+    return StructLayout(
+        {
+            "valid": 1,
+            "first": 1,
+            "last": 1,
+            "x": unsigned(8),
+            "address": bits_for(g.weight_depth - 1),
+        }
+    )
+
+
+GROUP_LANES = 8
+"""Lanes that share one copy of the row registers; rows hop from group to group, one a cycle."""
+
+
+def cells_at_once(g: Geometry) -> int:
+    """Weights of neighbouring lanes that are read or written together: what a virtual chip draws a cycle."""
+    return max(1, g.redraw)
+
+
+def peek_layout(g: Geometry) -> StructLayout:
+    """A read of ``cells_at_once`` lanes' memories: which of them (``slot``) and where."""
+    return StructLayout(
+        {
+            "select": 1,
+            "slot": bits_for(-(-g.lanes // cells_at_once(g)) - 1),
+            "address": bits_for(g.weight_depth - 1),
+        }
+    )
+
+
+def cell_layout(g: Geometry) -> StructLayout:
+    """One lane's memory word: the weight the array multiplies with, and the target it is drawn from."""
+    weight = signed(g.weight_bits)
+    return StructLayout({"weight": weight, "target": weight} if g.redraw else {"weight": weight})
+
+
+def poke_layout(g: Geometry) -> StructLayout:
+    """A write to the lanes of a slot that ``lanes`` names; ``target`` takes the value too when asked."""
+    count = cells_at_once(g)
+    return StructLayout(
+        {
+            "lanes": count,
+            "target": 1,
+            "slot": bits_for(-(-g.lanes // count) - 1),
+            "address": bits_for(g.weight_depth - 1),
+            "weights": ArrayLayout(signed(g.weight_bits), count),
+        }
+    )
+
+
+def word_layout(g: Geometry) -> StructLayout:
+    """Eight rows' input slices, which of them to ``visit``, and the weight address of the first.
+
+    ``pick`` is the first to visit alone; ``single`` says that no other is.
+    """
+    return StructLayout(
+        {
+            "x": ArrayLayout(unsigned(8), WORD_ROWS),
+            "visit": WORD_ROWS,
+            "pick": WORD_ROWS,
+            "single": 1,
+            "last": 1,
+            "address": bits_for(g.weight_depth - 1),
+        }
+    )
+
+
+def start_layout(g: Geometry) -> StructLayout:
+    """An inference to run: input buffer ``bank`` and the index that selects its noise."""
+    return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS})
+
+
+def feed_layout(g: Geometry) -> StructLayout:
+    """What the scanner needs of a pass."""
+    return StructLayout(
+        {
+            "from_input": 1,
+            "bank": bank_bits(g),
+            "sink": bank_bits(g),
+            "layer_first": 1,
+            "input_done": 1,
+            "word": bits_for(g.max_inputs // WORD_ROWS - 1),
+            "rows": bits_for(g.max_inputs),
+            "address": bits_for(g.weight_depth - 1),
+            "slice": 3,
+            "dac_log2": 2,
+        }
+    )
+
+
+def noise_layout(g: Geometry) -> StructLayout:
+    """What the noise generator needs of a pass."""
+    return StructLayout(
+        {
+            "noisy": 1,
+            "inference": INDEX_BITS,
+            "layer": bits_for(g.layers - 1),
+            "tile": TILE_BITS,
+            "slice": 3,
+            "first_column": bits_for(g.columns - 1),
+            "columns": bits_for(g.lanes),
+            "variance_out": 32,
+            "var_cell": 16,
+        }
+    )
+
+
+def readout_layout(g: Geometry) -> StructLayout:
+    """What readout needs of a pass, and passes on to the neuron after the last one of a group."""
+    return StructLayout(
+        {
+            "noisy": 1,
+            "first": 1,
+            "last": 1,
+            "steps": bits_for(g.lanes // g.readouts),
+            "column": bits_for(g.columns - 1),
+            "analog": 1,
+            "adc_bits": 4,
+            "shift": 6,
+            "lshift": 3,
+            "group": group_layout(g),
+        }
+        | ({"slice": 3, "slice_last": 1} if g.slices > 1 else {})
+    )
+
+
+def group_layout(g: Geometry) -> StructLayout:
+    """A finished column group on its way through the neuron."""
+    return StructLayout(
+        {
+            "output": 1,
+            "layer_end": 1,
+            "sink": bank_bits(g),
+            "first_column": bits_for(g.columns - 1),
+            "column": bits_for(g.columns - 1),
+            "columns": bits_for(g.lanes),
+            "vshift": 6,
+            "segment_bits": 4,
+            "table_bits": 4,
+        }
+    )
+
+
+def pass_layout(g: Geometry) -> StructLayout:
+    """A pass, as the sequencer issues it."""
+    return StructLayout({"feed": feed_layout(g), "noise": noise_layout(g), "readout": readout_layout(g)})
+
+
+def energy_layout(g: Geometry) -> ArrayLayout:
+    """S of a tile's slices that are added at once."""
+    return ArrayLayout(bits_for(g.energy_max), g.slices)
+
+
+def column_shape(g: Geometry) -> Shape:
+    """A lane's accumulator."""
+    return signed(g.accumulator_bits)

@@ -1,0 +1,185 @@
+"""memory: a simple dual-port memory with a registered output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal, unsigned
+from amaranth.hdl import ShapeLike
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from hdl.parts.target import is_compact, is_ecp5
+
+READ_LATENCY = 2
+"""Cycles from ``address`` to ``data``."""
+_ECP5_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+"""DP16KD: (depth, data bits) with a write enable for every nine bits of the widest two."""
+_ENABLED_BITS = 9
+_SMALLEST_BLOCK = 1024
+"""Bits below which a memory is left to the synthesiser, which may make it of LUTs."""
+
+
+class RegisteredMemory(wiring.Component):
+    """``data`` is the word at ``address`` READ_LATENCY cycles later; a write is seen from the next cycle on.
+
+    A word may have several ``parts`` of ``shape``, low one first, each with its own ``write``. A word that is
+    read in the cycle it is written in is undefined. On ECP5 the output register is the block RAM's own
+    (DP16KD, OUTREG), which the synthesiser does not use by itself and which decides the speed of everything
+    behind a memory. Resources: width * depth bits of block RAM (on ECP5 up to four parts of 9 bits share
+    blocks of 512 words, two those of 1024), elsewhere also width flip-flops. Where the platform is compact
+    and the owner can do without them, as ``early`` says, ``data`` comes a cycle sooner.
+    """
+
+    def __init__(self, shape: ShapeLike, depth: int, *, parts: int = 1, early: bool = False) -> None:
+        self.early = early
+        self.shape = Shape.cast(shape)
+        self.depth = depth
+        self.parts = parts
+        word = self.shape if parts == 1 else unsigned(parts * self.shape.width)
+        super().__init__(
+            {
+                "address": In(bits_for(depth - 1)),
+                "data": Out(word),
+                "write": In(parts),
+                "write_address": In(bits_for(depth - 1)),
+                "write_data": In(word),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # A board short of block RAMs keeps them for the deepest memories.
+        shallow = self.depth < getattr(platform, "block_memory_words", 0)
+        if is_ecp5(platform) and not shallow and self.depth * len(self.data) >= _SMALLEST_BLOCK:
+            self._banks(m)
+            return m
+        word = self.data.shape()
+        m.submodules.memory = memory = Memory(shape=word, depth=self.depth, init=[])
+        # Amaranth takes a granularity of unsigned words only.
+        write = memory.write_port() if self.parts == 1 else memory.write_port(granularity=self.shape.width)
+        read = memory.read_port()
+        soon = self.early and is_compact(platform)
+        late = read.data if soon else Signal(word, name="late", reset_less=True)
+        m.d.comb += [
+            write.en.eq(self.write),
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+            read.addr.eq(self.address),
+            self.data.eq(late),
+        ]
+        if not soon:
+            m.d.sync += late.eq(read.data)
+        return m
+
+    def _banks(self, m: Module) -> None:
+        """Block RAMs side by side, and one bank of them after another where they are not deep enough."""
+        deepest = _ECP5_SHAPES[-1][0]
+        banks = []
+        for first in range(0, self.depth, deepest):
+            bank = Signal(len(self.data), name=f"bank_{first}")
+            number = first // deepest
+            high = self.write_address[14:]
+            write = (
+                self.write & (high == number).replicate(self.parts) if self.depth > deepest else self.write
+            )
+            self._block_rams(m, f"block_{number}", min(deepest, self.depth - first), write, bank)
+            banks.append(bank)
+        if len(banks) == 1:
+            m.d.comb += self.data.eq(banks[0])
+            return
+        late = Signal(len(self.address) - 14, name="late_0")
+        later = Signal(len(self.address) - 14, name="late_1")
+        m.d.sync += [late.eq(self.address[14:]), later.eq(late)]
+        with m.Switch(later):
+            for number, bank in enumerate(banks):
+                with m.Case(number):
+                    m.d.comb += self.data.eq(bank)
+
+    def _block_rams(self, m: Module, name: str, depth: int, write: Any, out: Signal) -> None:
+        """As many DP16KD side by side as the width needs: port A writes, port B reads."""
+        bits = self.shape.width
+        shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
+        # The narrowest that a part fits in one block of, or the widest.
+        _, width = next((s for s in reversed(shapes) if s[1] >= len(self.data)), shapes[0])
+        if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
+            # Parts in one block, each behind a write enable of its own nine bits.
+            together = width // _ENABLED_BITS
+            pad = Const(0, _ENABLED_BITS - bits)
+            for first in range(0, self.parts, together):
+                parts = range(first, min(first + together, self.parts))
+                data = Cat(Cat(self.write_data.word_select(i, bits), pad) for i in parts)
+                enables = Cat(write[i] for i in parts)
+                instance, read = _dp16kd(self, data, width, enables.any(), enables)
+                m.submodules[f"{name}_{first}"] = instance
+                for at, i in enumerate(parts):
+                    low = _ENABLED_BITS * at
+                    m.d.comb += out[i * bits : (i + 1) * bits].eq(read[low : low + bits])
+            return
+        for part in range(self.parts):
+            for low in range(0, bits, width):
+                here = slice(part * bits + low, part * bits + min(low + width, bits))
+                instance, read = _dp16kd(self, self.write_data[here], width, write[part], Const(0b1111, 4))
+                m.submodules[f"{name}_{part}_{low}"] = instance
+                m.d.comb += out[here].eq(read)
+
+
+def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:
+    """``memory`` is read at ``address``, or where the bus asks when it does, and written by the bus.
+
+    ``window.read_data`` is left to the owner.
+    """
+    m.d.comb += [
+        memory.address.eq(Mux(window.select, window.address, address)),
+        memory.write.eq(window.write),
+        memory.write_address.eq(window.address),
+        memory.write_data.eq(window.write_data),
+    ]
+
+
+def _dp16kd(
+    memory: RegisteredMemory, part: Any, width: int, write: Any, enables: Any
+) -> tuple[Instance, Signal]:
+    # The address is left aligned in 14 bits; in the widest shapes the low bits enable nine bits of data each.
+    unused = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}[width]
+    out = Signal(36)
+    ports: dict[str, Any] = {}
+    low = Cat(enables, Const(0, unused))[:unused] if width > _ENABLED_BITS else Const(0, unused)
+    address_a = Cat(low, memory.write_address[:14])
+    address_b = Cat(Const(0, unused), memory.address[:14])
+    for i in range(14):
+        ports[f"i_ADA{i}"] = address_a[i] if i < len(address_a) else Const(0, 1)
+        ports[f"i_ADB{i}"] = address_b[i] if i < len(address_b) else Const(0, 1)
+    for i in range(18):
+        # Words of 36 bits: written through both ports' inputs, read from both outputs, low half on A.
+        ports[f"i_DIA{i}"] = part[i] if i < len(part) else Const(0, 1)
+        ports[f"i_DIB{i}"] = part[18 + i] if 18 + i < len(part) else Const(0, 1)
+        ports[f"o_DOB{i}"] = out[18 + i] if width == 36 else out[i]
+        if width == 36:
+            ports[f"o_DOA{i}"] = out[i]
+    for port, we, enable in (("A", write, Const(1, 1)), ("B", Const(0, 1), Const(1, 1))):
+        ports |= {
+            f"i_CLK{port}": ClockSignal(),
+            f"i_CE{port}": enable,
+            f"i_OCE{port}": Const(1, 1),
+            f"i_WE{port}": we,
+            f"i_RST{port}": Const(0, 1),
+        }
+        ports |= {f"i_CS{port}{i}": Const(0, 1) for i in range(3)}
+    instance = Instance(
+        "DP16KD",
+        p_DATA_WIDTH_A=width,
+        p_DATA_WIDTH_B=width,
+        p_REGMODE_A="OUTREG" if width == 36 else "NOREG",
+        p_REGMODE_B="OUTREG",
+        p_WRITEMODE_A="NORMAL",
+        p_WRITEMODE_B="NORMAL",
+        p_CSDECODE_A="0b000",
+        p_CSDECODE_B="0b000",
+        p_RESETMODE="SYNC",
+        p_GSR="DISABLED",
+        **ports,
+    )
+    return instance, out

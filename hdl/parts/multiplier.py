@@ -1,0 +1,82 @@
+"""multiplier: a fully registered product of up to 18 by 18 bits, signed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import ClockSignal, Const, Instance, Module, Shape, Signal, signed
+from amaranth.hdl import ShapeLike
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.parts.target import is_compact, is_ecp5
+
+MULTIPLY_LATENCY = 3
+"""Cycles from ``a`` and ``b`` to ``product``; on a compact platform as many as registers are built."""
+WIDEST = 18
+
+
+class Multiplier(wiring.Component):
+    """product = a * b, MULTIPLY_LATENCY cycles later, one a cycle.
+
+    Operand, product and output registers; on ECP5 those of one MULT18X18D, else flip-flops that do not
+    reset, so that a synthesiser may move them into its own multiplier. On a compact platform those of
+    ``registers`` only, operand first, by default the output's. Resources: one multiplier.
+
+    Raises ``ValueError`` when an operand needs more than 18 signed bits.
+    """
+
+    def __init__(
+        self, a: ShapeLike, b: ShapeLike, *, registers: tuple[bool, bool, bool] = (False, False, True)
+    ) -> None:
+        self.registers = registers
+        self.a_shape, self.b_shape = Shape.cast(a), Shape.cast(b)
+        for shape in (self.a_shape, self.b_shape):
+            if _signed_width(shape) > WIDEST:
+                raise ValueError(
+                    f"multiplier operand {shape} needs {_signed_width(shape)} signed bits; accepted: 18"
+                )
+        width = _signed_width(self.a_shape) + _signed_width(self.b_shape)
+        super().__init__({"a": In(self.a_shape), "b": In(self.b_shape), "product": Out(signed(width))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if is_ecp5(platform):
+            self._mult18(m)
+            return m
+        a, b = Signal(self.a_shape, reset_less=True), Signal(self.b_shape, reset_less=True)
+        first = Signal(self.product.shape(), reset_less=True)
+        second = Signal(self.product.shape(), reset_less=True)
+        kept = self.registers if is_compact(platform) else (True, True, True)
+        operands, product, output = ("sync" if built else "comb" for built in kept)
+        m.d[operands] += [a.eq(self.a), b.eq(self.b)]
+        m.d[product] += first.eq(a * b)
+        m.d[output] += second.eq(first)
+        m.d.comb += self.product.eq(second)
+        return m
+
+    def _mult18(self, m: Module) -> None:
+        a, b, out = Signal(signed(WIDEST)), Signal(signed(WIDEST)), Signal(signed(2 * WIDEST))
+        m.d.comb += [a.eq(self.a), b.eq(self.b), self.product.eq(out)]
+        # Ports left out keep the tie-offs of the primitive; naming them would cost a route each.
+        ports: dict[str, Any] = {}
+        for i in range(WIDEST):
+            ports |= {f"i_A{i}": a[i], f"i_B{i}": b[i]}
+        ports |= {f"o_P{i}": out[i] for i in range(2 * WIDEST)}
+        ports |= {"i_CLK0": ClockSignal(), "i_CE0": Const(1, 1), "i_RST0": Const(0, 1)}
+        m.submodules.multiplier = Instance(
+            "MULT18X18D",
+            p_REG_INPUTA_CLK="CLK0",
+            p_REG_INPUTB_CLK="CLK0",
+            p_REG_PIPELINE_CLK="CLK0",
+            p_REG_OUTPUT_CLK="CLK0",
+            i_SIGNEDA=Const(1, 1),
+            i_SIGNEDB=Const(1, 1),
+            i_SOURCEA=Const(0, 1),
+            i_SOURCEB=Const(0, 1),
+            **ports,
+        )
+
+
+def _signed_width(shape: Shape) -> int:
+    return shape.width + (0 if shape.signed else 1)

@@ -1,0 +1,202 @@
+"""readout: P columns a cycle from the array into the partial sums, and on to the neuron."""
+
+from __future__ import annotations
+
+import itertools
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
+from emulator.spec.geometry import Geometry
+from hdl.noise.noise import Noise
+from hdl.parts.bus import WindowSignature
+from hdl.parts.layouts import column_shape, group_layout, readout_layout
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.pipeline import Pipeline
+from hdl.parts.queue import Queue
+from hdl.parts.waiting_sums import waiting_sums
+from hdl.readout.readout_pipe import (
+    GAIN_STAGE,
+    HALF_STAGE,
+    KEPT,
+    PIPE_LATENCY,
+    SETTINGS_STAGES,
+    TOP_STAGE,
+    ReadoutPipe,
+    settings_layout,
+)
+from hdl.readout.scheduler import back_to_back, one_by_one
+
+SETTINGS_BITS = 28
+
+
+class Readout(wiring.Component):
+    """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
+
+    A pass takes ceil(columns / P) cycles, and 3 between passes or none (``scheduler``), PIPE_LATENCY + 1
+    more until ``partials`` (fewer on a compact platform).
+    ``advance`` asks the array for the columns of the next slice, where it has added several at once.
+    ``release`` tells the emitter that a place in the column registers, or one before them (``waiting_sums``),
+    will be free by the time its next last row has come through; ``shift_next`` and ``close_next`` announce a
+    ``shift``, and a pass's last one, a cycle ahead, and ``sigma_now`` is the pass's.
+    Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
+    sum memory of 32 bits a lane, a queue of as many.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.steps = geometry.lanes // geometry.readouts
+        self.depth = max(2 * self.steps, 4)
+        super().__init__(
+            {
+                "passes": In(stream.Signature(readout_layout(geometry))),
+                "capture": In(1),
+                "columns": In(ArrayLayout(column_shape(geometry), geometry.readouts)),
+                "shift": Out(1),
+                "advance": Out(1),
+                "release": Out(1),
+                "sigma": In(stream.Signature(16)),
+                "samples": In(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
+                "samples_level": In(bits_for(Noise.sample_depth(geometry))),
+                "groups": Out(stream.Signature(group_layout(geometry))),
+                "partials": Out(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
+                "passed": Out(1),
+                "added": Out(1),
+                "increments": Out(ArrayLayout(signed(32), geometry.readouts)),
+                "window": In(WindowSignature()),
+            }
+            | (
+                {"shift_next": Out(1), "close_next": Out(1), "sigma_now": Out(16)}
+                if waiting_sums(geometry)
+                else {}
+            )
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        m.submodules.groups = groups = Queue(group_layout(g), 4)
+        layout = ArrayLayout(signed(32), g.readouts)
+        m.submodules.partials = partials = Queue(layout, self.depth, parts=g.readouts)
+        wiring.connect(m, groups.o, wiring.flipped(self.groups))
+        wiring.connect(m, partials.o, wiring.flipped(self.partials))
+
+        schedule = back_to_back if waiting_sums(g) else one_by_one
+        taken = schedule(m, platform, self, groups, partials)
+        now, slot, entry = taken.now, taken.slot, taken.entry
+
+        layout = StructLayout(
+            {
+                "valid": 1,
+                "first": 1,
+                "last": 1,
+                "slot": slot.shape(),
+                "entry": entry.shape(),
+                "settings": settings_layout(),
+            }
+        )
+        stages = [Signal(layout, name=f"stage_{n}", reset_less=True) for n in range(PIPE_LATENCY + 1)]
+        settings = stages[0].settings
+        m.d.comb += [
+            stages[0].valid.eq(taken.step),
+            stages[0].first.eq(now.first),
+            stages[0].last.eq(now.last),
+            stages[0].slot.eq(slot),
+            stages[0].entry.eq(entry),
+            settings.analog.eq(now.analog),
+            settings.adc_bits.eq(now.adc_bits),
+            settings.shift.eq(Mux(now.analog, 0, now.shift)),
+            settings.lshift.eq(now.lshift),
+        ]
+        self.pipeline = pipeline = Pipeline(m, platform, KEPT)
+        for stage, (early, late) in enumerate(itertools.pairwise(stages), 1):
+            m.d[pipeline.at(stage)] += late.eq(early)
+        half = Signal(SHIFT_MAX + 1, reset_less=True)
+        m.d[pipeline.at(HALF_STAGE)] += half.eq((Const(1, 1) << stages[HALF_STAGE - 1].settings.shift) >> 1)
+        top = Signal(12, reset_less=True)
+        with m.Switch(stages[TOP_STAGE - 1].settings.adc_bits):
+            for bits in ADC_BITS:
+                with m.Case(bits):
+                    m.d[pipeline.at(TOP_STAGE)] += top.eq((1 << (bits - 1)) - 1)
+
+        gains = self._settings(m, stages[GAIN_STAGE - READ_LATENCY].entry)
+        pipes = []
+        for i in range(g.readouts):
+            m.submodules[f"pipe_{i}"] = pipe = ReadoutPipe(g)
+            pipes.append(pipe)
+            m.d.comb += [
+                pipe.column.eq(self.columns[i]),
+                pipe.sample.eq(self.samples.payload[i]),
+                pipe.sigma.eq(taken.sigma),
+                pipe.gain.eq(gains[i][:16]),
+                pipe.offset.eq(gains[i][16:].as_signed()),
+                pipe.half.eq(half),
+                pipe.top.eq(top),
+            ]
+            for n in SETTINGS_STAGES:
+                m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)
+        self._accumulate(m, pipes, stages, partials)
+        return m
+
+    def _accumulate(
+        self,
+        m: Module,
+        pipes: list[ReadoutPipe],
+        stages: list[Signal],
+        partials: Queue,
+    ) -> None:
+        """p of the lanes in one group, read one cycle before its increment arrives."""
+        g, pipeline = self.geometry, self.pipeline
+        end = stages[PIPE_LATENCY]
+        total = Signal(ArrayLayout(signed(32), g.readouts))
+        m.d.comb += self.added.eq(end.valid)
+        for i, pipe in enumerate(pipes):
+            m.submodules[f"sums_{i}"] = sums = Memory(shape=signed(32), depth=max(self.steps, 2), init=[])
+            write, read = sums.write_port(), sums.read_port()
+            enable, first = (
+                pipeline.unmerged(s, PIPE_LATENCY, f"{n}_{i}")
+                for n, s in (
+                    ("adds", stages[PIPE_LATENCY - 1].valid),
+                    ("begins", stages[PIPE_LATENCY - 1].first),
+                )
+            )
+            m.d.comb += [
+                read.addr.eq(
+                    pipeline.unmerged(stages[PIPE_LATENCY - 2].slot, PIPE_LATENCY - 1, f"read_slot_{i}")
+                ),
+                write.addr.eq(
+                    pipeline.unmerged(stages[PIPE_LATENCY - 1].slot, PIPE_LATENCY, f"write_slot_{i}")
+                ),
+                write.en.eq(enable),
+                write.data.eq(total[i]),
+                self.increments[i].eq(pipe.increment),
+                total[i].eq(Mux(first, 0, read.data) + pipe.increment),
+            ]
+        finished = Signal.like(total, name="finished", reset_less=True)
+        m.d.sync += [finished.eq(total), partials.i.valid.eq(end.valid & end.last)]
+        m.d.comb += partials.i.payload.eq(finished)
+
+    def _settings(self, m: Module, entry: Signal) -> list[Signal]:
+        """Gain and offset of P columns, READ_LATENCY after ``entry``; the bus reads them when idle."""
+        g = self.geometry
+        step_log2 = exact_log2(g.readouts)
+        window = self.window
+        bank, row = window.address[:step_log2], window.address[step_log2:]
+        data = []
+        for i in range(g.readouts):
+            memory = RegisteredMemory(SETTINGS_BITS, g.columns // g.readouts, early=True)
+            m.submodules[f"gains_{i}"] = memory
+            m.d.comb += [
+                memory.address.eq(Mux(window.select, row, entry)),
+                memory.write.eq(window.write & (bank == i)),
+                memory.write_address.eq(row),
+                memory.write_data.eq(window.write_data),
+            ]
+            data.append(memory.data)
+        m.d.sync += window.read_data.eq(Cat(*data).word_select(bank, SETTINGS_BITS))
+        return data

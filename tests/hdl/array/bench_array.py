@@ -1,0 +1,127 @@
+"""cocotb: random passes through the array, with gaps between rows and between shifts."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+from amaranth.lib.data import ArrayLayout
+from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
+
+from emulator.golden.array import array
+from emulator.spec import Geometry
+from emulator.spec.arithmetic import dac_slice
+from hdl.array.array import PEEK_LATENCY
+from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout, row_layout
+from tests.hdl.streams import reset
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+BITS = GEOMETRY.accumulator_bits
+
+
+AT_ONCE = cells_at_once(GEOMETRY)
+
+
+async def poke(dut: Any, lane: int, words: Any) -> None:
+    """Write weights and targets of one lane, one row a cycle."""
+    slot, place = divmod(lane, AT_ONCE)
+    for row, weight in enumerate(words):
+        fields = {
+            "lanes": 1 << place,
+            "target": 1,
+            "slot": slot,
+            "address": row,
+            "weights": [int(weight)] * AT_ONCE,
+        }
+        dut.poke.value = poke_layout(GEOMETRY).const(fields).as_value().value
+        await RisingEdge(dut.clk)
+    dut.poke.value = 0
+
+
+@cocotb.test()
+@cocotb.parametrize(gap=[0.0, 0.4], corner=[False, True])
+async def column_sums(dut: Any, gap: float, corner: bool) -> None:
+    rng = np.random.default_rng([5, int(10 * gap), corner])
+    await reset(dut)
+    n, p = GEOMETRY.lanes, GEOMETRY.readouts
+    used = 96
+    most = GEOMETRY.weight_max
+    w = rng.choice([-most, most], (used, n)) if corner else rng.integers(-most, most + 1, (used, n))
+    for lane in range(n):
+        await poke(dut, lane, w[:, lane])
+    for _ in range(20):
+        lane, row = int(rng.integers(0, n)), int(rng.integers(0, used))
+        slot, place = divmod(lane, AT_ONCE)
+        dut.peek.value = (
+            peek_layout(GEOMETRY).const({"select": 1, "slot": slot, "address": row}).as_value().value
+        )
+        await ClockCycles(dut.clk, 1)
+        # Another access every cycle: the answer must be of the first.
+        dut.peek.value = 0
+        await ClockCycles(dut.clk, PEEK_LATENCY - 1)
+        await ReadOnly()
+        bits = int(dut.peeked.value)
+        cell = ArrayLayout(cell_layout(GEOMETRY), AT_ONCE).from_bits(bits)[place]
+        for part in ("weight", "target") if GEOMETRY.redraw else ("weight",):
+            got = getattr(cell, part)
+            assert got == w[row, lane], (
+                f"{part} of lane {lane}, row {row}: expected {w[row, lane]}, got {got}"
+            )
+        await RisingEdge(dut.clk)
+    for _ in range(12):
+        rows = int(rng.integers(1, used + 1))
+        x = np.full(rows, 255) if corner else rng.integers(0, 256, rows)
+        captured = cocotb.start_soon(_captured(dut))
+        for k in range(rows):
+            while rng.random() < gap:
+                dut.row.value = 0
+                await RisingEdge(dut.clk)
+            dut.row.value = (
+                row_layout(GEOMETRY)
+                .const(
+                    {
+                        "valid": 1,
+                        "first": int(k == 0),
+                        "last": int(k == rows - 1),
+                        "x": int(x[k]),
+                        "address": k,
+                    }
+                )
+                .as_value()
+                .value
+            )
+            await RisingEdge(dut.clk)
+        dut.row.value = 0
+        await captured
+        await RisingEdge(dut.clk)
+        for j in range(GEOMETRY.slices):
+            sliced = x if GEOMETRY.slices == 1 else dac_slice(x, j, 1)
+            expected = array(sliced.astype(np.uint8)[None], w[:rows])[0]
+            for start in range(0, n, p):
+                while rng.random() < gap:
+                    await RisingEdge(dut.clk)
+                dut.shift.value = 1
+                dut.advance.value = int(start + p >= n)
+                await RisingEdge(dut.clk)
+                dut.shift.value = dut.advance.value = 0
+                # Columns stand in the cycle after their shift.
+                await RisingEdge(dut.clk)
+                raw = int(dut.columns.value)
+                for i in range(min(p, n - start)):
+                    value = raw >> BITS * i & ((1 << BITS) - 1)
+                    value -= value >> (BITS - 1) << BITS
+                    want = int(expected[start + i])
+                    assert value == want, (
+                        f"block array, slice {j}, column {start + i}, {rows} rows: "
+                        f"expected {want}, got {value}"
+                    )
+
+
+async def _captured(dut: Any) -> None:
+    while True:
+        await RisingEdge(dut.clk)
+        if int(dut.capture.value):
+            return

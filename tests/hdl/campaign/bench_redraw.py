@@ -1,0 +1,143 @@
+"""cocotb: virtual chips of random layers, cell by cell against golden; the bench plays the memories."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+from amaranth.lib.data import ArrayLayout
+from cocotb.triggers import ReadOnly, RisingEdge
+
+from emulator.golden.random_image import random_image
+from emulator.golden.redraw import redraw
+from emulator.spec import ChipImage, Geometry
+from emulator.spec.memory_map import REGION_SHIFT, lay_out
+from emulator.spec.variation import Variation
+from hdl.array.array import PEEK_LATENCY
+from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
+from tests.hdl.probe import unpack
+from tests.hdl.streams import reset, write_memory
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+AT_ONCE = cells_at_once(GEOMETRY)
+
+
+def chip_image(rng: np.random.Generator, corner: bool) -> ChipImage:
+    image = random_image(GEOMETRY, rng, corner=corner)
+    most = GEOMETRY.weight_max
+    variation = Variation(
+        mean=rng.integers(0, 65536, 256).astype(np.uint16),
+        sigma=rng.integers(0, 65536 if corner else 3000, 256).astype(np.uint16),
+        stuck_low=int(rng.integers(0, 5000)),
+        stuck_high=int(rng.integers(0, 5000)),
+        stuck_code_low=int(rng.integers(0, 20)),
+        stuck_code_high=int(rng.integers(100, most + 1)),
+        code_max=most,
+    )
+    return dataclasses.replace(image, variation=variation)
+
+
+def memory(image: ChipImage) -> dict[tuple[int, int], int]:
+    """(lane, row address) -> word, as the device's weight memories hold it."""
+    words = {}
+    for section in lay_out(image, GEOMETRY):
+        if section.name.startswith("weights"):
+            lane, row = divmod(section.address & ((1 << REGION_SHIFT) - 1), GEOMETRY.weight_depth)
+            words |= {(lane, row + i): int(w) for i, w in enumerate(section.words)}
+    return words
+
+
+async def play(dut: Any, targets: dict[tuple[int, int], int], written: dict[tuple[int, int], int]) -> None:
+    """Answer peeks PEEK_LATENCY cycles later, take pokes; until told to stop."""
+    peeks: list[int] = [0] * PEEK_LATENCY
+    zeros = {"weight": 0, "target": 0}
+    while True:
+        await ReadOnly()
+        peeks.append(int(dut.peek.value))
+        poke = unpack(poke_layout(GEOMETRY), int(dut.poke.value))
+        for place in range(AT_ONCE):
+            if poke["lanes"] >> place & 1:
+                assert not poke["target"], "a drawn weight would overwrite its target"
+                key = (poke["slot"] * AT_ONCE + place, poke["address"])
+                assert key not in written, f"lane {key[0]}, row {key[1]} written twice"
+                written[key] = poke["weights"][place]
+        await RisingEdge(dut.clk)
+        # Bench and device see the edge together: what was asked PEEK_LATENCY edges ago shows now.
+        peek = unpack(peek_layout(GEOMETRY), peeks[-PEEK_LATENCY])
+        cells = []
+        for place in range(AT_ONCE):
+            key = (peek["slot"] * AT_ONCE + place, peek["address"])
+            target = targets.get(key, 0) if peek["select"] else 0
+            cells.append(zeros | {"target": target, "weight": 99})
+        layout = ArrayLayout(cell_layout(GEOMETRY), AT_ONCE)
+        dut.peeked.value = layout.const(cells).as_value().value
+
+
+@cocotb.test()
+@cocotb.parametrize(corner=[False, True])
+async def chips(dut: Any, corner: bool) -> None:
+    rng = np.random.default_rng([8, corner])
+    await reset(dut)
+    for trial in range(4):
+        image = chip_image(rng, corner)
+        v = image.variation
+        assert v is not None
+        await write_memory(dut, "table", 0, v.words())
+        for section in lay_out(image, GEOMETRY):
+            if section.name == "layers":
+                await write_memory(dut, "layers", 0, section.words)
+        seed, chip = int(rng.integers(0, 1 << 63)) * 2 + 1, int(rng.integers(0, 1 << 32) - 1)
+        dut.seed.value, dut.chip.value = seed, chip + 1
+        dut.stuck_low.value, dut.stuck_high.value = v.stuck_low, v.stuck_high
+        dut.stuck_codes.value = v.codes_word()
+        nominal = trial == 2
+        targets, written = memory(image), {}
+        player = cocotb.start_soon(play(dut, targets, written))
+        dut.start.value, dut.nominal.value = 1, int(nominal)
+        await RisingEdge(dut.clk)
+        dut.start.value, dut.nominal.value = 0, 0
+        await RisingEdge(dut.clk)
+        cycles = 0
+        while True:
+            await ReadOnly()
+            busy = int(dut.busy.value)
+            await RisingEdge(dut.clk)
+            cycles += 1
+            if not busy:
+                break
+            assert cycles < 100_000, "redraw does not end"
+        player.cancel()
+        compare(image, targets, written, seed, chip, nominal)
+        sets = sum(-(-la.outputs // AT_ONCE) for la in image.layers)
+        rows = sum(la.inputs * -(-la.outputs // AT_ONCE) for la in image.layers)
+        most = rows + sets * (16 if nominal else max(16, 30 * AT_ONCE + 8)) + 60
+        assert cycles <= most, f"{cycles} cycles for {rows} rows in {sets} sets of columns"
+
+
+def compare(
+    image: ChipImage,
+    targets: dict[tuple[int, int], int],
+    written: dict[tuple[int, int], int],
+    seed: int,
+    chip: int,
+    nominal: bool,
+) -> None:
+    v = image.variation
+    assert v is not None
+    base = 0
+    for i, layer in enumerate(image.layers):
+        wanted = layer.weights if nominal else redraw(layer.weights, v, seed=seed, chip=chip, layer=i)
+        for k, m in np.ndindex(wanted.shape):
+            key = (m % GEOMETRY.lanes, base + m // GEOMETRY.lanes * layer.inputs + k)
+            got = written.pop(key, None)
+            assert got == wanted[k, m], (
+                f"redraw, layer {i}, row {k}, column {m} (target {targets[key]}): "
+                f"expected {wanted[k, m]}, got {got}"
+            )
+        base += layer.inputs * GEOMETRY.groups(layer.outputs)
+    # What is left are neighbours of the last column, which no layer uses.
+    assert all(targets.get(key, 0) == 0 for key in written), "cells written that are no weight's"

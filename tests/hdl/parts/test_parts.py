@@ -1,0 +1,100 @@
+"""Parts by themselves: first and second bits set, tables, queues of parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from amaranth import Module, Signal
+from amaranth.sim import Simulator
+
+from hdl.parts.memory import READ_LATENCY
+from hdl.parts.queue import Queue
+from hdl.parts.set_bits import at_most_set, first_set, second_set
+from hdl.parts.table import Table
+
+
+def test_set_bits_of_every_byte() -> None:
+    m = Module()
+    bits, first, second = Signal(8), Signal(8), Signal(8)
+    one, two = Signal(), Signal()
+    m.d.comb += [
+        first.eq(first_set(bits)),
+        second.eq(second_set(bits)),
+        one.eq(at_most_set(bits, 1)),
+        two.eq(at_most_set(bits, 2)),
+    ]
+
+    async def bench(ctx: Any) -> None:
+        for value in range(256):
+            ctx.set(bits, value)
+            lowest = value & -value
+            rest = value & ~lowest
+            found = tuple(ctx.get(s) for s in (first, second, one, two))
+            assert found == (lowest, rest & -rest, value.bit_count() <= 1, value.bit_count() <= 2), value
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_table_answers_both_readers() -> None:
+    values = [(37 * i + 5) % 1000 for i in range(300)]
+    table = Table(values)
+
+    async def bench(ctx: Any) -> None:
+        for i in range(len(values)):
+            other = len(values) - 1 - i
+            ctx.set(table.address[0], i)
+            ctx.set(table.address[1], other)
+            await ctx.tick().repeat(READ_LATENCY)
+            assert (ctx.get(table.data[0]), ctx.get(table.data[1])) == (values[i], values[other])
+
+    simulator = Simulator(table)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_queue_in_parts_keeps_order() -> None:
+    queue = Queue(24, 5, parts=3)
+    sent = [(0x010203 * i) & 0xFFFFFF for i in range(40)]
+    came: list[int] = []
+
+    async def source(ctx: Any) -> None:
+        for i, word in enumerate(sent):
+            ctx.set(queue.i.valid, 0)
+            for _ in range(i % 3):
+                await ctx.tick()
+            ctx.set(queue.i.payload, word)
+            ctx.set(queue.i.valid, 1)
+            await ctx.tick().until(queue.i.ready)
+        ctx.set(queue.i.valid, 0)
+
+    async def sink(ctx: Any) -> None:
+        for i in range(len(sent)):
+            ctx.set(queue.o.ready, 0)
+            for _ in range(i // 8 % 4):
+                await ctx.tick()
+            ctx.set(queue.o.ready, 1)
+            (word,) = await ctx.tick().sample(queue.o.payload).until(queue.o.valid)
+            came.append(word)
+
+    simulator = Simulator(queue)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(source)
+    simulator.add_testbench(sink)
+    simulator.run()
+    assert came == sent
+
+
+@pytest.mark.parametrize(("depth", "parts"), [(1, 1), (4, 0), (4, 5)])
+def test_impossible_queue_is_refused(depth: int, parts: int) -> None:
+    with pytest.raises(ValueError, match="queue"):
+        Queue(24, depth, parts=parts)
+
+
+@pytest.mark.parametrize("values", [list(range(1025)), [1 << 18]])
+def test_table_beyond_a_block_is_refused(values: list[int]) -> None:
+    with pytest.raises(ValueError, match="table"):
+        Table(values)

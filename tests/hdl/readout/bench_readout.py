@@ -1,0 +1,123 @@
+"""cocotb: partial sums of random passes against the golden readout, with stalls on both sides."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from emulator.golden.noise import noise
+from emulator.golden.random_image import random_image
+from emulator.golden.readout import readout
+from emulator.golden.sequencer import passes
+from emulator.spec import Geometry
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
+from hdl.noise.noise import Noise
+from hdl.parts.layouts import readout_layout
+from hdl.parts.waiting_sums import waiting_sums
+from tests.hdl.readout.array_stand_in import in_line, one_at_a_time, pack, stored_samples
+from tests.hdl.streams import Sink, Source, reset, write_memory
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+P = GEOMETRY.readouts
+
+
+@cocotb.test()
+@cocotb.parametrize(trial=range(5), stall=[0.0, 0.6])
+async def partial_sums(dut: Any, trial: int, stall: float) -> None:
+    await _partial_sums(dut, trial, stall, stall)
+
+
+@cocotb.test()
+@cocotb.parametrize(trial=range(3))
+async def partial_sums_short_of_samples(dut: Any, trial: int) -> None:
+    await _partial_sums(dut, trial, 0.0, 0.6)
+
+
+async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> None:
+    rng = np.random.default_rng([4, trial, int(10 * stall)])
+    image = random_image(GEOMETRY, rng, corner=trial > 2)
+    await reset(dut)
+    for section in lay_out(image, GEOMETRY):
+        if section.address >> REGION_SHIFT == REGIONS["readout"]:
+            await write_memory(dut, "window", 0, section.words)
+    order = list(passes(image, GEOMETRY))
+    bases = np.cumsum([0] + [-(-la.outputs // P) * P for la in image.layers])
+    records, sigmas, samples, columns, expected = [], [], [], [], []
+    totals: dict[tuple[int, int], np.ndarray[Any, Any]] = {}
+    for p in order:
+        la = image.layers[p.layer]
+        noisy = GEOMETRY.noise and rng.random() < 0.6
+        most = p.rows * 255 * GEOMETRY.weight_max if trial > 2 else min(p.rows * 2000, 1 << 20)
+        a = rng.integers(-most, most + 1, p.columns)
+        if trial > 2:
+            a = np.where(rng.random(p.columns) < 0.3, rng.choice([-most, most], p.columns), a)
+        # Partial sums keep to 32 bits only for values the image's own weights could give.
+        if la.readout == "analog":
+            a = a // (1 << 3) // len([q for q in order if q.layer == p.layer and q.group == p.group])
+        g = rng.integers(-2048, 2048, p.columns) if noisy else np.zeros(p.columns, np.int64)
+        s = int(rng.choice([0, 1, 65535, rng.integers(0, 2000)])) if noisy else 0
+        here = slice(p.first_column, p.first_column + p.columns)
+        view = _columns_of(la, here)
+        added = readout(noise(a.astype(np.int64), np.array([s]), g), view, p.slice)
+        key = (p.layer, p.group)
+        totals[key] = added if p.first else totals[key] + added
+        if p.last:
+            expected += [
+                (p.layer, p.first_column + c, totals[key][c : c + P]) for c in range(0, p.columns, P)
+            ]
+        records.append(
+            readout_layout(GEOMETRY)
+            .const(
+                {
+                    "noisy": int(noisy),
+                    "first": int(p.first),
+                    "last": int(p.last),
+                    "steps": -(-p.columns // P),
+                    "column": int(bases[p.layer]) + p.first_column,
+                    "analog": int(la.readout == "analog"),
+                    "adc_bits": la.adc_bits,
+                    "shift": la.shift,
+                    "lshift": p.slice * la.dac_bits,
+                }
+            )
+            .as_value()
+            .value
+        )
+        if noisy:
+            sigmas.append(s)
+            samples += [pack(g[c : c + P], 12) for c in range(0, p.columns, P)]
+        columns.append(a)
+
+    partials = Sink(dut, "partials", rng, stall)
+    dut.groups__ready.value = 1
+    array = in_line if waiting_sums(GEOMETRY) else one_at_a_time
+    work = [
+        Source(dut, "passes", rng, stall).send(records),
+        array(dut, GEOMETRY, columns, rng, stall),
+        partials.run(),
+    ]
+    if GEOMETRY.noise:
+        work += [
+            Source(dut, "sigma", rng, stall).send(sigmas),
+            stored_samples(dut, Noise.sample_depth(GEOMETRY), samples, rng, scarce),
+        ]
+    for task in work:
+        cocotb.start_soon(task)
+    got = await partials.wait(len(expected))
+    for entry, (layer, first, values) in zip(got, expected, strict=True):
+        for k, want in enumerate(values):
+            have = entry >> 32 * k & 0xFFFFFFFF
+            have -= have >> 31 << 32
+            assert have == want, (
+                f"layer {layer}, block readout, column {first + k}: expected {want}, got {have}"
+            )
+
+
+def _columns_of(la: Any, here: slice) -> Any:
+    names = ("bias", "gain", "offset", "scale", "curve")
+    return dataclasses.replace(la, weights=la.weights[:, here], **{n: getattr(la, n)[here] for n in names})
