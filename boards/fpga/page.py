@@ -18,8 +18,8 @@ board's clock over the schedule bound `sum of K * J * ceil(M / lanes)` with noth
 request frame an image at the UART's bit rate. The slower of the two is what a host would see: over a UART
 the link, by far.
 
-\\* placed and routed before the last change of this board's netlist, so its figures are of the gateware before;
-the weights are those of the present one. `ndrite build` makes it anew.
+\\* placed and routed before the last change of this board's netlist, so its figures are of the gateware
+before; the weights are those of the present one. `ndrite build` makes it anew.
 """
 TAIL = """
 - Weights: codes the array's memories hold (`lanes * weight_depth`); a layer takes `K * ceil(M / lanes)` words

@@ -378,8 +378,8 @@ def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed,
     hidden = slope * (codes[0] + adc[0]) + (report.pwl_error_lsb + report.tail_error_lsb + 2) / 255
     bound = hidden @ np.abs(second.weights) + codes[1] + adc[1]
     assert (np.abs(got - want) <= bound).all()
-    # The bound is a worst case; what comes out is far better.
-    assert 10 * np.log10(want.var() / np.square(got - want).mean()) > 25
+    # The bound is a worst case; what comes out is far better, whatever the network's outputs span.
+    assert np.sqrt(np.square(got - want).mean()) < bound.mean() / 20
 
 
 @pytest.mark.parametrize(
