@@ -32,8 +32,8 @@ TAIL = """
 - Where a CPU is faster: over a UART, everywhere. The golden model with read noise does 222,000 images/s of
   784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`). Array against two cores,
   zeros skipped ([table](campaigns.md#on-a-board), `benchmarks/skip.py`): 128 lanes win on MNIST, the
-  slice-parallel array with one-bit converters; the cores win on Fashion-MNIST at eight bits and on small
-  networks.
+  slice-parallel array with one-bit converters is about even; the cores win on Fashion-MNIST at eight bits
+  and on small networks.
 """
 COMPACT = "Without the pipeline registers that make large parts fast (`hdl.parts.pipeline`)."
 SMALL = """\
