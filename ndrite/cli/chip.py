@@ -33,7 +33,11 @@ def command() -> None:
 @command.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """Presets and the devices that can be added to them with +."""
+    """Presets and the devices that can be added to them with +.
+
+    \b
+    Example: ndrite chip list --json
+    """
     from emulator.chips.loader import list_chips, list_devices, load_content
 
     names = [(name, "chip") for name in list_chips()] + [(name, "device") for name in list_devices()]
