@@ -38,7 +38,7 @@ SHORTER = (
     (r"uart:\S+ --images 100\b", "uart:board --images 2"),
     (r"uart:/tmp/ndrite", "uart:board --images 2"),
     (r"uart:/\S+", "uart:board"),
-    (r"--steps 200", "--steps 2 --batch 20 --measure 20"),
+    (r"--steps 200", "--steps 1 --batch 2 --measure 2"),
     (r"(calibrate .*--board golden:)", r"\1 --steps 2"),
     (r"experiment loss -o docs/results --resume", "experiment xor -o results --smoke --resume"),
     (r"chip table", "chip table wan2022 ideal --images 40"),
