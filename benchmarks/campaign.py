@@ -31,7 +31,7 @@ from emulator.compile.variation import variation_of
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.spec import ChipImage
-from ndrite.labelled import test_set
+from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_image, shipped_network
 
 PEERS = {"aihwkit-lightning": "lightning.py", "analoglib": "analog.py"}
@@ -100,7 +100,7 @@ def main() -> None:
     if os.environ.get("OMP_NUM_THREADS") != "1":
         sys.exit("set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts")
     image = dataclasses.replace(shipped_image(), variation=variation_of(load_chip("wan2022")))
-    x, labels = test_set("fashion-mnist")
+    x, labels = judging_set("fashion-mnist")
     x, labels = x[: options.images], labels[: options.images]
     campaign(image, x, labels, chips=1)
     result: dict[str, Any] = {"one_chip": single(image, x), "peers": []}

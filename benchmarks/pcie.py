@@ -22,7 +22,7 @@ from emulator.spec import PRESETS
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.links.pcie import PcieChannel
-from ndrite.labelled import test_set
+from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_image
 
 LATENCY_NS = 250
@@ -78,7 +78,7 @@ def reads(link: Link) -> list[dict[str, Any]]:
 def inferences(link: Link, count: int) -> dict[str, Any]:
     """The shipped network streamed by DMA, at 64 lanes; every output must equal the golden model's."""
     geometry, image = PRESETS["sim"], shipped_image()
-    x, _ = test_set("fashion-mnist")
+    x, _ = judging_set("fashion-mnist")
     x = x[:count]
     card = SimCard(geometry)
     card.link(rate=link.rate, latency=link.latency)

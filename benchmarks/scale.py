@@ -31,7 +31,7 @@ from emulator.spec.memory_map import CAMPAIGN_CHIPS
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.campaign import images_at_once
-from ndrite.labelled import test_set
+from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_image
 
 CASES = (
@@ -119,7 +119,7 @@ def main() -> None:
         sys.exit(f"no report of {options.board} is committed")
     g = board.geometry
     image = dataclasses.replace(shipped_image(), variation=variation_of(load_chip("wan2022")))
-    x, labels = test_set("fashion-mnist")
+    x, labels = judging_set("fashion-mnist")
     cost = simulated(g, image, x[: options.images], labels[: options.images])
     clock_hz = 1e6 * (board.clock_mhz if report["timing_met"] else report["fmax_mhz"])
     cells = sum(layer.weights.size for layer in image.layers)

@@ -72,7 +72,7 @@ def data_set_of(provenance: dict[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def test_set(name: str) -> tuple[Codes, Labels]:
+def judging_set(name: str) -> tuple[Codes, Labels]:
     """Test samples of a data set by name; errors as ``labelled``. Fashion-MNIST's ship with the package."""
     from emulator.datasets import fashion_mnist_test
 
@@ -88,13 +88,13 @@ def typical(name: str) -> Codes:
     Training samples, except for Fashion-MNIST, whose training images do not ship: its first test images.
     """
     if name == "fashion-mnist":
-        return test_set(name)[0][:CALIBRATION_SAMPLES]
+        return judging_set(name)[0][:CALIBRATION_SAMPLES]
     return labelled(name).x[:CALIBRATION_SAMPLES]
 
 
 def unseen(name: str) -> tuple[Codes, Labels]:
     """The test samples that ``typical`` does not hold."""
-    x, labels = test_set(name)
+    x, labels = judging_set(name)
     first = CALIBRATION_SAMPLES if name == "fashion-mnist" else 0
     return x[first:], labels[first:]
 

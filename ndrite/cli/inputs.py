@@ -84,7 +84,7 @@ def judged(
         When files do not fit, or nothing is given and the network names no data set.
     """
     from ndrite.arrays import load_array
-    from ndrite.labelled import chosen_data_set, test_set, unseen
+    from ndrite.labelled import chosen_data_set, judging_set, unseen
 
     if (inputs_path is None) != (labels_path is None):
         raise click.UsageError("--inputs and --labels belong together; accepted: both or neither")
@@ -93,7 +93,7 @@ def judged(
             raise click.UsageError("--data and --inputs exclude each other")
         return load_inputs(inputs_path, provenance, inputs, codes=codes), load_array(labels_path)
     name = chosen_data_set(provenance, inputs, data, "--inputs X.npy and --labels Y.npy")
-    return test_set(name) if seen else unseen(name)
+    return judging_set(name) if seen else unseen(name)
 
 
 def typical_inputs(

@@ -63,14 +63,14 @@ def command(
              gtkwave trace.gtkw       or: surfer -c trace.sucl trace.vcd
     """
     from host.inputs import check_inputs
-    from ndrite.labelled import chosen_data_set, test_set
+    from ndrite.labelled import chosen_data_set, judging_set
     from ndrite.trace import trace_inference, write_lists
 
     image = ChipImage.load(image_path)
     geometry = geometry_for(image, name)
     require_folder(output)
     if inputs_path is None:
-        x = test_set(chosen_data_set(image.provenance, image.inputs, data, "--inputs X.npy"))[0]
+        x = judging_set(chosen_data_set(image.provenance, image.inputs, data, "--inputs X.npy"))[0]
     else:
         x = load_inputs(inputs_path, image.provenance, image.inputs, codes=codes)
     x = check_inputs(x, image.inputs, seed=seed, first_index=0)

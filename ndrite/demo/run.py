@@ -16,7 +16,7 @@ from host.api import Progress
 from ndrite.demo.curve import NeuronCurve, neuron_curve
 from ndrite.demo.losses import losses
 from ndrite.evaluate import Evaluation, accuracy, evaluate
-from ndrite.labelled import test_set
+from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_image, shipped_network
 from ndrite.url import connect
 
@@ -82,7 +82,7 @@ def run_demo(*, board: str, images: int, seed: int, bar: Bar) -> Demo:
         When the board fails.
     """
     image, network = shipped_image(), shipped_network()
-    x, labels = test_set("fashion-mnist")
+    x, labels = judging_set("fashion-mnist")
     golden = GoldenBoard()
     golden.program(image)
     with bar("golden model") as report:

@@ -22,7 +22,7 @@ from host.api import Progress
 from ndrite.arrays import load_array
 from ndrite.explain import Subject, shipped_samples, subject_of
 from ndrite.inputs import encode
-from ndrite.labelled import check_classes, chosen_data_set, test_set, typical
+from ndrite.labelled import check_classes, chosen_data_set, judging_set, typical
 from ndrite.report.files import RunFiles
 from ndrite.trace import Trace, trace_inference
 from ndrite.url import geometry_for
@@ -112,7 +112,7 @@ def gather(
         x, labels = codes_in(files.inputs), load_array(files.labels)
     else:
         assert name is not None
-        x, labels = test_set(name)
+        x, labels = judging_set(name)
     check_classes(labels, len(x), program.outputs, str(files.labels))
     samples = shipped_samples(program) if files.samples is None else codes_in(files.samples)
     if samples is None:

@@ -16,7 +16,7 @@ from emulator.errors import CompileWarning
 from emulator.network import Network, load_network
 from ndrite.inputs import encode
 from ndrite.intervals import mean_interval
-from ndrite.labelled import check_classes, chosen_data_set, test_set
+from ndrite.labelled import check_classes, chosen_data_set, judging_set
 from ndrite.sweep.plan import File, Point
 from ndrite.url import connect
 
@@ -32,7 +32,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
     network = _network(point.network)
     if point.inputs is None or point.labels is None:
         name = chosen_data_set(network.provenance, network.inputs, None, "inputs and labels in the plan")
-        x, labels = test_set(name)
+        x, labels = judging_set(name)
     else:
         given = encode(point.inputs.array(), network.provenance, network.inputs, what=point.inputs.path)
         x, labels = given.codes, point.labels.array()

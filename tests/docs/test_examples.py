@@ -40,7 +40,7 @@ SHORTER = (
     (r"uart:/\S+", "uart:board"),
     (r"--steps 200", "--steps 1 --batch 2 --measure 2"),
     (r"(calibrate .*--board golden:)", r"\1 --steps 2"),
-    (r"experiment loss -o docs/results --resume", "experiment xor -o results --smoke --resume"),
+    (r"experiment loss -o docs/results --resume", "experiment xor -o . --smoke --resume"),
     (r"chip table", "chip table wan2022 ideal --images 40"),
     (r"explain (\w+).npz", r"explain \1.npz --images 40 --samples s.npy"),
     (r"report image.npz", "report image.npz --images 200"),

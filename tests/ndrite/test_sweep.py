@@ -38,9 +38,9 @@ samples: 64
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A network of 784-10 (nearest class means) and a plan of six points."""
-    from ndrite.labelled import test_set
+    from ndrite.labelled import judging_set
 
-    x, labels = test_set("fashion-mnist")
+    x, labels = judging_set("fashion-mnist")
     x = x[1000:] / 255.0
     means = np.stack([x[labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1)
     dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0), activation=None)

@@ -20,7 +20,7 @@ from host import Board, DeviceError, InputError
 from host.campaign import RUN, images_at_once
 from host.session import Command
 from ndrite import connect
-from ndrite.labelled import test_set
+from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_image
 
 TINY = PRESETS["tiny"]
@@ -72,7 +72,7 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
 
 def test_shipped_network_twenty_chips() -> None:
     image = varied(shipped_image(), np.random.default_rng(3))
-    x, labels = (a[:20] for a in test_set("fashion-mnist"))
+    x, labels = (a[:20] for a in judging_set("fashion-mnist"))
     plan: dict[str, Any] = {"chips": 20, "draws": 3, "seed": 99}
     with connect("sim:") as board, connect("golden:") as golden:
         board.program(image)

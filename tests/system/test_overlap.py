@@ -16,7 +16,7 @@ from emulator.spec.memory_map import weight_words
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.links.pcie import PcieChannel
-from ndrite.labelled import test_set
+from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_image
 
 IMAGES = 60
@@ -27,7 +27,7 @@ IMAGES = 60
 def test_128_lanes_keep_to_the_schedule() -> None:
     geometry = dataclasses.replace(find_board("ulx3s-85f-128").geometry, skip=False)
     image = shipped_image()
-    x = test_set("fashion-mnist")[0][:IMAGES]
+    x = judging_set("fashion-mnist")[0][:IMAGES]
     with Board.over(PcieChannel(SimCard(geometry))) as board:
         board.program(image)
         board.clear_counters()

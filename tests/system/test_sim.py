@@ -15,7 +15,7 @@ from emulator.spec import PRESETS, ChipImage
 from host import Board
 from ndrite import connect
 from ndrite.evaluate import evaluate
-from ndrite.labelled import test_set
+from ndrite.labelled import judging_set
 from ndrite.selftest import selftest
 from ndrite.shipped import shipped_image
 
@@ -37,7 +37,7 @@ def test_selftest_passes() -> None:
 @pytest.mark.parametrize("preset", ["sim", "sim-8"])
 def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
     image = shipped_image()
-    images, labels = test_set("fashion-mnist")
+    images, labels = judging_set("fashion-mnist")
     with connect(f"sim:{preset}") as board:
         board.program(image)
         result = evaluate(board, image, images[:20], labels[:20], seed=5)
@@ -67,7 +67,7 @@ def test_an_image_larger_than_the_usual_array() -> None:
 
 def test_efficiency_at_64_lanes() -> None:
     image = shipped_image()
-    images, labels = test_set("fashion-mnist")
+    images, labels = judging_set("fashion-mnist")
     with connect("sim:sim") as board:
         board.program(image)
         result = evaluate(board, image, images[:50], labels[:50])

@@ -15,7 +15,7 @@ from emulator.golden import Core
 from emulator.spec import ChipImage
 from emulator.spec.schedule import bound_cycles
 from host import Board
-from ndrite.labelled import test_set
+from ndrite.labelled import judging_set
 from ndrite.selftest import selftest
 from ndrite.shipped import shipped_network
 
@@ -24,7 +24,7 @@ SMALL = Design(compact=True, small=True)
 
 def small_image() -> tuple[ChipImage, np.ndarray]:
     """The shipped network in 8-bit codes without read noise, and real test images."""
-    images, _ = test_set("fashion-mnist")
+    images, _ = judging_set("fashion-mnist")
     chip = load_chip("wan2022")
     chip = dataclasses.replace(chip, input=dataclasses.replace(chip.input, dac_bits=8))
     image = compile_network(shipped_network(), chip, images[:64]).image
