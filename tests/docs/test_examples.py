@@ -62,7 +62,11 @@ def examples(command: list[str]) -> list[str]:
         [sys.executable, "-c", MAIN, *command, "--help"], capture_output=True, text=True, check=True
     ).stdout
     made = re.findall(r"with an image made by: (ndrite .*)", text)
-    given = re.findall(r"^\s*(?:Example: )?((?:\w+ \| )?ndrite \w.*)$", text[text.index("Example") :], re.M)
+    given = re.findall(
+        r"^\s*(?:Example: )?((?:\w+ \| )?ndrite \w.*)$",
+        text[text.index("Example") : text.index("\nOptions:")],
+        re.M,
+    )
     return [re.split(r"  +\(", line.strip())[0] for line in [*made, *given]]
 
 
