@@ -39,9 +39,7 @@ def _elements(kind: str, given: list[npt.NDArray[Any]]) -> float:
         return float(np.prod(given[0].shape[:-1])) * given[1].size
     if kind == "ConstantOfShape":
         return _product(given[0])
-    if kind == "Expand":
-        return _product(given[1]) * given[0].size
-    if kind == "Tile":
+    if kind in ("Expand", "Tile"):
         return _product(given[1]) * given[0].size
     if kind == "Range":
         start, stop, step = (float(v.reshape(-1)[0]) for v in given[:3])
@@ -51,7 +49,7 @@ def _elements(kind: str, given: list[npt.NDArray[Any]]) -> float:
         return _product(np.array(given[0].shape[-len(pads) :]) + pads)
     if kind in BROADCAST:
         return _product(np.array(np.broadcast_shapes(*(v.shape for v in given))))
-    if kind in ("Concat",):
+    if kind == "Concat":
         return float(sum(v.size for v in given))
     return largest
 

@@ -12,7 +12,7 @@ import numpy as np
 from emulator.spec import ChipImage
 from ndrite.cli.files import require_folder
 from ndrite.cli.options import board_option, json_option, noise_option, samples_options, seed_option
-from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.cli.terminal import print_json, print_table, progress_bar, shown
 from ndrite.url import connect
 
 METHODS = ("gradient", "sign", "perturb")
@@ -141,7 +141,7 @@ def command(**options: Any) -> None:
     if options["as_json"]:
         print_json(value)
     else:
-        rows = [(k, _text(v)) for k, v in value.items()]
+        rows = [(k, shown(v)) for k, v in value.items()]
         print_table(f"{image.name} on {options['url']}", ("quantity", "value"), rows)
 
 
@@ -171,9 +171,3 @@ def _data(image: ChipImage, options: dict[str, Any]) -> tuple[Any, Any, Any, Any
             f"outputs"
         )
     return found
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return " .. ".join(f"{v:.4f}" for v in value)
-    return f"{value:.4f}" if isinstance(value, float) else str(value)

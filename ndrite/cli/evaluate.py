@@ -13,7 +13,7 @@ from host import InputError
 from ndrite.cli.inputs import judged, judged_options
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
-from ndrite.cli.terminal import print_json, print_table, progress_bar
+from ndrite.cli.terminal import print_json, print_table, progress_bar, shown
 from ndrite.program import load_program
 from ndrite.url import connect
 
@@ -106,15 +106,9 @@ def command(
     if as_json:
         print_json({"image": str(image_path), "board": url, "seed": seed, "noise": noise, **result.as_dict()})
     else:
-        rows = [(name, _text(value)) for name, value in result.as_dict().items() if value is not None]
+        rows = [(name, shown(value)) for name, value in result.as_dict().items() if value is not None]
         print_table(f"{image.name} on {url}", ("quantity", "value"), rows)
     if result.mismatches:
         raise CheckFailed(
             f"{result.mismatches} of {count} images differ from golden; {result.first_mismatch}"
         )
-
-
-def _text(value: float | int | str | list[float]) -> str:
-    if isinstance(value, list):
-        return " .. ".join(f"{v:.4f}" for v in value)
-    return f"{value:.4f}" if isinstance(value, float) else str(value)

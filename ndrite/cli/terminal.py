@@ -82,6 +82,13 @@ def status_line(what: str) -> Iterator[Callable[[str], None]]:
         yield report
 
 
+def shown(value: Any) -> str:
+    """A figure in a table: four digits after the point; an interval as its two ends."""
+    if isinstance(value, list):
+        return " .. ".join(shown(v) for v in value)
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on stdout."""
     click.echo(json.dumps(value, indent=2))
