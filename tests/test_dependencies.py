@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,3 +72,39 @@ def test_only_what_is_listed_is_imported() -> None:
 @pytest.mark.parametrize("path", [p for p in ALLOWED if not p.endswith(".py")])
 def test_every_entry_is_a_folder(path: str) -> None:
     assert (ROOT / path).is_dir()
+
+
+def test_importing_changes_no_signal() -> None:
+    """A library of ours or of others that takes SIGPIPE over kills whoever talks to a peer that hangs up."""
+    program = """
+import importlib, pkgutil, signal, sys
+before = {s: signal.getsignal(s) for s in signal.valid_signals()}
+imported = 0
+for name in sys.argv[1:]:
+    for module in pkgutil.walk_packages(importlib.import_module(name).__path__, name + "."):
+        if not module.name.endswith("__main__"):
+            try:
+                importlib.import_module(module.name)
+            except ModuleNotFoundError:  # of an extra that is not installed
+                continue
+            imported += 1
+print(imported, [s for s, handler in before.items() if signal.getsignal(s) is not handler])
+"""
+    command = [sys.executable, "-c", program, *sorted(OWN)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    count, _, changed = said.stdout.strip().partition(" ")
+    assert changed == "[]", said.stdout + said.stderr
+    assert int(count) > 300
+
+
+def test_reading_waveforms_changes_no_signal(tmp_path: Path) -> None:
+    header = "$scope module m $end\n$var wire 1 ! a $end\n$upscope $end\n$enddefinitions $end\n"
+    (tmp_path / "a.vcd").write_text(header + "#0\n1!\n#2\n0!\n")
+    program = """
+import pathlib, signal
+from ndrite.trace import read_activity
+print(read_activity(pathlib.Path("a.vcd"), ["m.a"])["m.a"].tolist(), signal.getsignal(signal.SIGPIPE).name)
+"""
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.stdout == "[True, False] SIG_IGN\n", said.stderr

@@ -110,7 +110,7 @@ def _client(scheduler: str | None, workers: int, boards: tuple[str, ...]) -> Ite
         if resource(url):
             spec[url] = {"cls": Nanny, "options": options | {"resources": resource(url)}}
     quiet_log = {"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": RETRIES}
-    only_here = {"port": 0, "dashboard": False, **secure}
+    only_here = {"port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0", **secure}
     with (
         dask.config.set(quiet_log),
         SpecCluster(

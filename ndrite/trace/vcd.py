@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from vcdvcd import VCDVCD
 
 from host import InputError
 
@@ -15,7 +16,7 @@ STEPS_PER_CYCLE = 2
 
 def read_widths(path: Path) -> dict[str, int]:
     """Bits of every variable in the file's header, by its whole name (scopes and name, dots between)."""
-    header = VCDVCD(str(path), only_sigs=True)
+    header = _read(path, only_sigs=True)
     return {_bare(name): int(header[name].size) for name in header.references_to_ids}
 
 
@@ -27,12 +28,12 @@ def read_activity(path: Path, signals: list[str]) -> dict[str, npt.NDArray[np.bo
     InputError
         When a signal is not in the file.
     """
-    header = VCDVCD(str(path), only_sigs=True)
+    header = _read(path, only_sigs=True)
     written = {_bare(name): name for name in header.references_to_ids}
     missing = set(signals) - set(written)
     if missing:
         raise InputError(f"{path}: no signal {min(missing)}")
-    waves = VCDVCD(str(path), signals=[written[name] for name in signals])
+    waves = _read(path, signals=[written[name] for name in signals])
     cycles = waves.endtime // STEPS_PER_CYCLE + 1
     activity = {}
     for name in signals:
@@ -43,6 +44,16 @@ def read_activity(path: Path, signals: list[str]) -> dict[str, npt.NDArray[np.bo
             value[-(-start // STEPS_PER_CYCLE) : -(-end // STEPS_PER_CYCLE)] = level
         activity[name] = value
     return activity
+
+
+def _read(path: Path, **options: Any) -> Any:
+    before = signal.getsignal(signal.SIGPIPE)
+    from vcdvcd import VCDVCD
+
+    # The library, when imported, lets SIGPIPE end the process: a peer that hangs up would kill its user.
+    if signal.getsignal(signal.SIGPIPE) is not before:
+        signal.signal(signal.SIGPIPE, before)
+    return VCDVCD(str(path), **options)
 
 
 def _bare(name: str) -> str:
