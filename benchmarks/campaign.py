@@ -30,7 +30,7 @@ from emulator.chips import load_chip
 from emulator.compile.variation import variation_of
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_image, shipped_network
 
@@ -49,12 +49,12 @@ def best(call: Callable[[], object], rounds: int) -> float:
     return min(times)
 
 
-def ours(image: ChipImage, x: Any, labels: Any, chips: int) -> float:
+def ours(image: Program, x: Any, labels: Any, chips: int) -> float:
     """Images x chips a second."""
     return chips * len(x) / best(lambda: campaign(image, x, labels, chips=chips, seed=1), 3)
 
 
-def single(image: ChipImage, x: Any) -> dict[str, float]:
+def single(image: Program, x: Any) -> dict[str, float]:
     """Rates of one programmed chip."""
     core = Core(image, fast=True)
     thousand = x[:1000]

@@ -36,7 +36,7 @@ from emulator.compile import compile_network
 from emulator.datasets import digits, fashion_mnist_test, mnist
 from emulator.golden import Core
 from emulator.network import load_network
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits
 from emulator.spec.schedule import bound_cycles
@@ -49,7 +49,7 @@ GOLDEN_SECONDS = 3.0
 SAMPLES = 256
 
 
-def work(digits_network: Path, mnist_network: Path) -> dict[str, tuple[ChipImage, Any]]:
+def work(digits_network: Path, mnist_network: Path) -> dict[str, tuple[Program, Any]]:
     """Name -> chip image and test images."""
     fashion, _ = fashion_mnist_test()
     _, _, small, _ = digits()
@@ -68,7 +68,7 @@ def work(digits_network: Path, mnist_network: Path) -> dict[str, tuple[ChipImage
     return cases
 
 
-def cycles(geometry: Geometry, image: ChipImage, x: Any) -> float:
+def cycles(geometry: Geometry, image: Program, x: Any) -> float:
     """Simulated clock cycles an image, streaming."""
     overlap = geometry.overlap
     with Board.over(PcieChannel(SimCard(geometry))) if overlap else Board(SimLink(geometry)) as board:
@@ -81,7 +81,7 @@ def cycles(geometry: Geometry, image: ChipImage, x: Any) -> float:
     return spent / len(x)
 
 
-def _golden(image: ChipImage, x: Any, ready: Any, go: Any, out: Any) -> None:
+def _golden(image: Program, x: Any, ready: Any, go: Any, out: Any) -> None:
     core = Core(image, fast=True)
     core.infer(x[:256], seed=1)
     ready.release()
@@ -93,7 +93,7 @@ def _golden(image: ChipImage, x: Any, ready: Any, go: Any, out: Any) -> None:
     out.put(done / spent)
 
 
-def golden(image: ChipImage, x: Any, cores: int) -> float:
+def golden(image: Program, x: Any, cores: int) -> float:
     """Images a second of ``cores`` processes together, read noise on."""
     context = multiprocessing.get_context("spawn")
     ready, go, out = context.Semaphore(0), context.Event(), context.Queue()

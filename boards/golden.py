@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.campaign import CampaignResult
 from emulator.spec.memory_map import check_fits
 from host.api import Progress
@@ -47,10 +47,10 @@ class GoldenBoard:
         return {
             "board": "golden",
             "geometry": None if g is None else {"name": g.name, **g.hardware_fields()},
-            "program_tag": f"{self._core.image.tag if self._core else 0:08x}",
+            "program_tag": f"{self._core.program.tag if self._core else 0:08x}",
         }
 
-    def program(self, image: ChipImage, *, progress: Progress | None = None) -> None:
+    def program(self, image: Program, *, progress: Progress | None = None) -> None:
         """Take ``image``. Raises GeometryError when a geometry was given and the image does not fit."""
         self._open()
         if self._geometry is not None:
@@ -72,7 +72,7 @@ class GoldenBoard:
         self._open()
         if self._core is None:
             raise NotProgrammedError("no image programmed on this board; call program(image) first")
-        image = self._core.image
+        image = self._core.program
         x = check_inputs(x, image.inputs, seed=seed, first_index=first_index)
         y = np.empty((len(x), image.outputs), np.int32)
         for start in range(0, len(x), BATCH):
@@ -102,9 +102,9 @@ class GoldenBoard:
         self._open()
         if self._core is None:
             raise NotProgrammedError("no image programmed on this board; call program(image) first")
-        check_variation(self._core.image, self._geometry)
+        check_variation(self._core.program, self._geometry)
         result = campaign(
-            self._core.image,
+            self._core.program,
             x,
             labels,
             chips=chips,
@@ -118,10 +118,10 @@ class GoldenBoard:
         self._inferences += chips * draws * len(x)
         return result
 
-    def scrub(self, image: ChipImage) -> list[Upset]:
+    def scrub(self, image: Program) -> list[Upset]:
         """Nothing changes here. NotProgrammedError when the board holds another image, or none."""
         self._open()
-        if self._core is None or self._core.image.tag != image.tag:
+        if self._core is None or self._core.program.tag != image.tag:
             raise NotProgrammedError(f"the board does not hold image {image.name!r}; program it first")
         return []
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.campaign import CampaignResult
 from host.scrub import Upset
 
@@ -29,7 +29,7 @@ class BoardApi(Protocol):
         """What the board says it is: plain numbers and strings, fit for JSON."""
         ...
 
-    def program(self, image: ChipImage, *, progress: Progress | None = None) -> None:
+    def program(self, image: Program, *, progress: Progress | None = None) -> None:
         """Put an image on the chip and verify it; progress counts memory words.
 
         Raises
@@ -96,7 +96,7 @@ class BoardApi(Protocol):
         """
         ...
 
-    def scrub(self, image: ChipImage) -> list[Upset]:
+    def scrub(self, image: Program) -> list[Upset]:
         """What has changed in the chip's memories since ``image`` was programmed; it is reloaded.
 
         Raises

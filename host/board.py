@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.campaign import CampaignResult, check_campaign
 from emulator.spec.memory_map import Section, lay_out
 from emulator.spec.packets import Status
@@ -59,7 +59,7 @@ class Board:
 
     def _open(self, channel: Channel) -> None:
         self._channel = channel
-        self._image: ChipImage | None = None
+        self._image: Program | None = None
         # Tells a board that lost power, or was opened by another host, from the one opened here.
         self._mark = secrets.randbits(31) + 1
         try:
@@ -155,7 +155,7 @@ class Board:
 
     # -- programming and inference
 
-    def program(self, image: ChipImage, *, progress: Progress | None = None) -> None:
+    def program(self, image: Program, *, progress: Progress | None = None) -> None:
         """Put ``image`` on the chip: only sections that differ are written, all are verified by CRC.
 
         Raises
@@ -251,7 +251,7 @@ class Board:
         self._require_held(image)
         return result
 
-    def scrub(self, image: ChipImage) -> list[Upset]:
+    def scrub(self, image: Program) -> list[Upset]:
         """Compare the chip's memories, by CRCs made in gateware, with ``image``; reload what has changed.
 
         Raises
@@ -284,12 +284,12 @@ class Board:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _require_image(self) -> ChipImage:
+    def _require_image(self) -> Program:
         if self._image is None:
             raise NotProgrammedError("no image programmed on this board; call program(image) first")
         return self._image
 
-    def _require_held(self, image: ChipImage) -> None:
+    def _require_held(self, image: Program) -> None:
         tag, mark = (int(w) & 0xFFFFFFFF for w in self.read_words(BY_NAME["program_tag"].address, 2))
         if mark != self._mark:
             cause = "another host has opened the board" if mark else "the board was reset or without power"
@@ -302,7 +302,7 @@ class Board:
         self.write_register("seed_high", seed >> 32)
         self.write_register("noise_enable", int(noise))
 
-    def _holds(self, image: ChipImage) -> bool:
+    def _holds(self, image: Program) -> bool:
         return self.read_register("program_tag") == image.tag
 
     def write_sections(self, sections: list[Section]) -> None:

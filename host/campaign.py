@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.campaign import CampaignResult
 from emulator.spec.memory_map import CAMPAIGN_CHIPS, Section, address
 from emulator.spec.registers import BY_NAME
@@ -70,7 +70,7 @@ def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
 
 def run_campaign(
     device: Device,
-    image: ChipImage,
+    image: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     chips: int,

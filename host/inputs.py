@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from host.errors import InputError
 
 SEED_LIMIT = 1 << 64
@@ -36,7 +36,7 @@ def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDA
     return np.ascontiguousarray(x)
 
 
-def check_variation(image: ChipImage, geometry: Geometry | None) -> None:
+def check_variation(image: Program, geometry: Geometry | None) -> None:
     """Raise InputError when no virtual chips of ``image`` can be drawn on a board of ``geometry``."""
     if image.variation is None:
         raise InputError(

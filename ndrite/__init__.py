@@ -1,6 +1,6 @@
 """ndrite: neural networks on emulated RRAM crossbars with NDR neurons, in software and in gateware.
 
-The public face: ``connect(url)`` gives a board, ``ChipImage`` holds a compiled network, ``Classifier``
+The public face: ``connect(url)`` gives a board, ``Program`` holds a compiled network, ``Classifier``
 runs one,
 ``import_model`` reads PyTorch and ONNX models.
 May import everything.
@@ -8,7 +8,7 @@ May import everything.
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.spec import PRESETS, ChipImage, Geometry
+from emulator.spec import PRESETS, Program, Geometry
 from host import BoardApi, HostError
 from ndrite.url import connect
 
@@ -38,7 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "PRESETS",
     "BoardApi",
-    "ChipImage",
+    "Program",
     "Classifier",
     "ConvImage",
     "Geometry",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emulator.compile import Mitigation
 from emulator.network import Network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.tuning import CalibrationResult, Learner, Plan, calibrate, tunable
 from host import BoardApi
 from host.api import Progress
@@ -24,7 +24,7 @@ CORRECTED_ON = 2000
 
 def calibrate_board(
     board: BoardApi,
-    image: ChipImage,
+    image: Program,
     network: Network | None,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.integer[Any]],

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.files import whole_file
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.campaign import CampaignResult
 from host import BoardApi, InputError
 from ndrite.intervals import mean_interval, wilson
@@ -35,7 +35,7 @@ class CampaignPlan:
 
 def run_campaign(
     board: BoardApi,
-    image: ChipImage,
+    image: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     plan: CampaignPlan,
@@ -148,7 +148,7 @@ def figure(result: CampaignResult, path: Path, *, threshold: float, title: str) 
         drawing.savefig(file, format=kind, dpi=150)
 
 
-def _mark(image: ChipImage, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: CampaignPlan) -> str:
+def _mark(image: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: CampaignPlan) -> str:
     """What a saved state must agree with; the number of chips may grow."""
     kept = asdict(plan) | {"chips": None, "image": image.tag, "checksum": image.checksum()}
     scalars = image.variation.scalars() if image.variation else None

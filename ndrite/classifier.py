@@ -23,7 +23,7 @@ class Classifier:
     Parameters
     ----------
     image:
-        ``ChipImage``, ``ConvImage``, or the path of a file of either.
+        ``Program``, ``ConvImage``, or the path of a file of either.
     board:
         URL, as for ``ndrite.connect``.
     seed:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from boards.golden import GoldenBoard
 from emulator.convolution import ConvImage
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from host import BoardApi
 from host.api import Progress
 from ndrite.evaluate import Evaluation, Targets, compare
@@ -34,14 +34,14 @@ def infer_convolutional(
 
     Raises
     ------
-    ImageError
+    ProgramError
         When ``x`` has another size.
     HostError
         As ``BoardApi.program`` and ``BoardApi.infer``.
     """
     cycles: list[int | None] = []
 
-    def infer(part: ChipImage, codes: npt.NDArray[np.uint8], index: int) -> npt.NDArray[np.int32]:
+    def infer(part: Program, codes: npt.NDArray[np.uint8], index: int) -> npt.NDArray[np.int32]:
         board.program(part)
         board.clear_counters()
         y = board.infer(codes, seed=seed, first_index=index, noise=noise)

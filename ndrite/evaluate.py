@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.brief import brief_repr
 from emulator.spec.schedule import bound_cycles
 from host import BoardApi, InputError
@@ -128,7 +128,7 @@ def output_step(image: Any, what: str) -> float:
 
 def evaluate(
     board: BoardApi,
-    image: ChipImage,
+    image: Program,
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any] | Targets,
     *,

@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from emulator.convolution import ConvImage
 from emulator.convolution.image import is_convolutional
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from host import BoardApi
 from host.api import Progress
 from host.inputs import check_inputs
 from ndrite.convolution import infer_convolutional
 
-Program = ChipImage | ConvImage
+Program = Program | ConvImage
 
 
 def load_program(path: Path) -> Program:
@@ -25,12 +25,12 @@ def load_program(path: Path) -> Program:
     ------
     FileNotFoundError
         When there is none.
-    ImageError
+    ProgramError
         When it is neither, or damaged.
     """
     if path.is_file() and is_convolutional(path):
         return ConvImage.load(path)
-    return ChipImage.load(path)
+    return Program.load(path)
 
 
 def run_program(

@@ -9,12 +9,12 @@ from emulator import zoo
 from emulator.convolution import ConvImage
 from emulator.errors import NetworkError
 from emulator.network import ConvNetwork, Network, load_any_network, load_network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 
 
-def shipped_image() -> ChipImage:
+def shipped_image() -> Program:
     """The compiled Fashion-MNIST network (784-128-10, NDR neurons)."""
-    return ChipImage.load(zoo.image())
+    return Program.load(zoo.image())
 
 
 def shipped_network() -> Network:
@@ -22,7 +22,7 @@ def shipped_network() -> Network:
     return load_network(zoo.float_network())
 
 
-def network_of(image: ChipImage | ConvImage, path: Path | None) -> Network | ConvNetwork | None:
+def network_of(image: Program | ConvImage, path: Path | None) -> Network | ConvNetwork | None:
     """The float network an image was compiled from: the given file's, or the shipped one of that name.
 
     Raises

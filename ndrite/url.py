@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.spec import PRESETS, ChipImage, Geometry
+from emulator.spec import PRESETS, Program, Geometry
 from host import Board, BoardApi, InputError
 from host.links.uart import DEFAULT_BAUD, UartLink
 
@@ -69,7 +69,7 @@ def preset(name: str) -> Geometry:
     return PRESETS[name]
 
 
-def geometry_for(image: ChipImage, name: str | None) -> Geometry:
+def geometry_for(image: Program, name: str | None) -> Geometry:
     """The named geometry, or one as large as the image needs.
 
     Raises

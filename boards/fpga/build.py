@@ -19,7 +19,7 @@ from boards.fpga.performance import performance
 from boards.fpga.reports import board_netlist, made_from
 from boards.fpga.search import search
 from boards.netlist import build_id, rtlil
-from emulator.spec import ChipImage
+from emulator.spec import Program
 
 STAGES = ("rtl", "synthesis", "place and route", "bitstream")
 Announce = Callable[[str], None]
@@ -29,7 +29,7 @@ def build(
     board: Board,
     folder: Path,
     *,
-    image: ChipImage,
+    image: Program,
     seeds: int = 1,
     first_seed: int = 1,
     jobs: int = 1,
@@ -83,7 +83,7 @@ def build(
 def _stages(
     board: Board,
     work: Path,
-    image: ChipImage,
+    image: Program,
     seeds: range,
     jobs: int,
     announce: Announce,
@@ -130,7 +130,7 @@ def _stages(
     }
 
 
-def _report(board: Board, image: ChipImage, result: timing.Timing, seed: int) -> dict[str, Any]:
+def _report(board: Board, image: Program, result: timing.Timing, seed: int) -> dict[str, Any]:
     g = board.geometry
     used: dict[str, int] = {name: count for name, (count, _) in result.used.items()}
     available = {f"{name}_available": count for name, (_, count) in result.used.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from boards.fpga.board import Board
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits
 from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
@@ -24,7 +24,7 @@ def frame_bytes(payload: int) -> int:
     return body + 1 + body // 254 + 1
 
 
-def fits(image: ChipImage, geometry: Geometry) -> str | None:
+def fits(image: Program, geometry: Geometry) -> str | None:
     """Why a network of ``image``'s shape does not fit, or None when it does.
 
     The shape counts: where a geometry has 8-bit codes or no noise generator the network would be compiled
@@ -37,13 +37,13 @@ def fits(image: ChipImage, geometry: Geometry) -> str | None:
             changes["weights"] = layer.weights // 2
         layers.append(dataclasses.replace(layer, **changes))
     try:
-        check_fits(dataclasses.replace(image, layers=tuple(layers)), geometry)
+        check_fits(image.with_layers(tuple(layers)), geometry)
     except GeometryError as error:
         return str(error)
     return None
 
 
-def performance(board: Board, image: ChipImage, clock_mhz: float) -> dict[str, float | int | str | None]:
+def performance(board: Board, image: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
     """Rates for ``image`` at ``clock_mhz``; None where it does not fit.
 
     ``images_per_s_compute`` is the clock / schedule bound, nothing skipped; ``images_per_s_link`` is one

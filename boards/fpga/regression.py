@@ -18,7 +18,7 @@ from boards.fpga.build import build
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.reports import is_current, load
 from emulator import zoo
-from emulator.spec import ChipImage
+from emulator.spec import Program
 
 SMALL, LARGE = "orangecrab-25f", "ulx3s-85f-lean"
 FMAX_LOSS = 0.05
@@ -58,7 +58,7 @@ def check(name: str, folder: Path) -> list[str]:
         fresh = build(
             find_board(name),
             target,
-            image=ChipImage.load(zoo.image()),
+            image=Program.load(zoo.image()),
             first_seed=baseline["seed"],
             announce=lambda line: print(f"{name}: {line}", flush=True),
         )

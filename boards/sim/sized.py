@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from boards.sim.sizing import USUAL, sized
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from host import Board
 from host.api import Progress
 from host.channel import Channel
@@ -49,7 +49,7 @@ class SizedBoard(Board):
         """The same where packets are spoken, over links to a fresh device of a geometry."""
         return cls(lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS))
 
-    def program(self, image: ChipImage, *, progress: Progress | None = None) -> None:
+    def program(self, image: Program, *, progress: Progress | None = None) -> None:
         """Put ``image`` on the chip, a larger one where need be. Raises as ``host.Board.program``."""
         wanted = sized(image, self._geometry or USUAL)
         if wanted != self._geometry:

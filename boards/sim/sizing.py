@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from emulator.spec import PRESETS, ChipImage, Geometry
+from emulator.spec import PRESETS, Program, Geometry
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits, column_words, weight_words
 
 USUAL = PRESETS["sim"]
 
 
-def sized(image: ChipImage, base: Geometry = USUAL) -> Geometry:
+def sized(image: Program, base: Geometry = USUAL) -> Geometry:
     """``base``, with the tile rows of ``image`` and every memory as large as the image needs.
 
     Sizes are powers of two, so that images of about the same size share a compiled board.

@@ -1,4 +1,4 @@
-"""From a float network and a chip description to a ChipImage, with every loss on the way measured.
+"""From a float network and a chip description to a Program, with every loss on the way measured.
 
 Imports NumPy and emulator.{spec,errors,physics,chips,network,golden} only.
 """

@@ -1,4 +1,4 @@
-"""compile_network: a float network on a chip description becomes a ChipImage and a report."""
+"""compile_network: a float network on a chip description becomes a Program and a report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from emulator.compile.unused import unused_parts
 from emulator.compile.variation import variation_of
 from emulator.errors import CompileError, CompileWarning
 from emulator.network import Network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.arithmetic import V_BITS
 from emulator.spec.brief import brief_repr
 
@@ -36,7 +36,7 @@ class Compiled:
 
     __repr__ = brief_repr
 
-    image: ChipImage
+    image: Program
     report: CompileReport
     details: tuple[LayerDetail, ...] = ()
 
@@ -91,7 +91,7 @@ def compile_network(
     ------
     CompileError
         When samples do not fit, or a quantity leaves the arithmetic's range.
-    ChipError, PhysicsError, ImageError
+    ChipError, PhysicsError, ProgramError
         When the chip description is invalid, a conductance leaves a model's fitted range, or the result
         breaks a rule of the image format.
     """
@@ -126,7 +126,7 @@ def compile_network(
         layers=tuple(result.report for result in done),
         unused=unused_parts((layer.activation for layer in network.layers), chip),
     )
-    image = ChipImage(
+    image = Program.chain(
         name=name or network.name,
         rows=chip.array.rows,
         layers=tuple(result.layer for result in done),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from emulator.errors import CompileError
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
-from emulator.spec.image import CURVE_MAX, CURVE_MIN
+from emulator.spec.layer import CURVE_MAX, CURVE_MIN
 
 CODES = 1 << V_BITS
 GOLDEN = (5**0.5 - 1) / 2

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden import Core
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.brief import brief_repr
 
 
@@ -116,7 +116,7 @@ class CompileReport:
 
 
 def golden_accuracy(
-    image: ChipImage,
+    image: Program,
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.integer],
     *,

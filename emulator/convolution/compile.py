@@ -20,7 +20,7 @@ from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.network import Conv, ConvNetwork
 from emulator.network.patches import Pair
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.brief import brief_repr
 
@@ -135,7 +135,7 @@ def _stage(
     pick = np.unique(np.linspace(0, len(codes) - 1, min(len(codes), PATCHES_MAX)).astype(np.int64))
     result = compile_layer(dense, chip, codes[pick], floats[pick], None, layer_generators(*stream), options)
     assert result.table is not None
-    image = ChipImage(
+    image = Program.chain(
         name=name,
         rows=chip.array.rows,
         layers=(result.layer, passing_layer(dense.outputs, chip.input.dac_bits)),

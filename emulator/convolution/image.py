@@ -24,14 +24,14 @@ from emulator.convolution.block import unblocked
 from emulator.files import whole_file
 from emulator.network import Patches, Pool
 from emulator.network.patches import Pair
-from emulator.spec import ChipImage, ImageError, Layer
+from emulator.spec import Program, ProgramError, Layer
 from emulator.spec.brief import brief_repr
 from emulator.spec.digest import FIELD, digest
 from emulator.spec.schedule import bound_cycles
 
 FORMAT, FORMAT_VERSION = "ndrite-convolution", 2
 BYTES_MAX = 256 << 20
-Infer = Callable[[ChipImage, npt.NDArray[np.uint8], int], npt.NDArray[np.int32]]
+Infer = Callable[[Program, npt.NDArray[np.uint8], int], npt.NDArray[np.int32]]
 """Outputs int32 (n, outputs) of an image on input codes (n, inputs) from an inference index on."""
 
 
@@ -42,7 +42,7 @@ class StageImage:
     ``shape`` (C, H, W) of what it is cut from; ``pad`` is the code of the border.
     """
 
-    image: ChipImage
+    image: Program
     patches: Patches
     shape: tuple[int, int, int]
     grid: Pair
@@ -71,7 +71,7 @@ class ConvImage:
 
     name: str
     stages: tuple[StageImage, ...]
-    tail: ChipImage
+    tail: Program
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -99,11 +99,11 @@ class ConvImage:
 
         Raises
         ------
-        ImageError
+        ProgramError
             When ``x`` has another size.
         """
         if x.ndim != 2 or x.shape[1] != self.inputs or x.dtype != np.uint8:
-            raise ImageError(f"x is {x.dtype} {x.shape}; accepted: uint8 (n, {self.inputs})")
+            raise ProgramError(f"x is {x.dtype} {x.shape}; accepted: uint8 (n, {self.inputs})")
         maps = x.reshape(len(x), *self.stages[0].shape)
         for stage in self.stages:
             y = infer(stage.image, stage.cut(maps), first_index * stage.patches.positions)
@@ -150,7 +150,7 @@ class ConvImage:
         ------
         FileNotFoundError
             When there is none.
-        ImageError
+        ProgramError
             When it is not of this format, or damaged.
         """
         path = Path(path)
@@ -158,10 +158,10 @@ class ConvImage:
             raise FileNotFoundError(f"{path}: no such image file")
         try:
             return _read(path)
-        except ImageError as error:
-            raise ImageError(f"{path}: {error}") from None
+        except ProgramError as error:
+            raise ProgramError(f"{path}: {error}") from None
         except (ValueError, KeyError, TypeError, zipfile.BadZipFile, OSError, RecursionError) as error:
-            raise ImageError(f"{path}: not a convolutional image ({error})") from None
+            raise ProgramError(f"{path}: not a convolutional image ({error})") from None
 
 
 def is_convolutional(path: str | os.PathLike[str]) -> bool:
@@ -193,19 +193,19 @@ def passing_layer(columns: int, dac_bits: int) -> Layer:
 def _read(path: Path) -> ConvImage:
     with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as work:
         if sum(item.file_size for item in archive.infolist()) > BYTES_MAX:
-            raise ImageError(f"larger than {BYTES_MAX} bytes unpacked")
+            raise ProgramError(f"larger than {BYTES_MAX} bytes unpacked")
         manifest = json.loads(archive.read("program.json"))
         if manifest.get("format") != FORMAT or manifest.get("format_version") != FORMAT_VERSION:
-            raise ImageError(f"format is not {FORMAT} {FORMAT_VERSION}; compile the network again")
+            raise ProgramError(f"format is not {FORMAT} {FORMAT_VERSION}; compile the network again")
         if manifest.get(FIELD) != digest(manifest):
-            raise ImageError("checksum differs: program.json is not what the file was written with")
+            raise ProgramError("checksum differs: program.json is not what the file was written with")
 
-        def image(name: str) -> ChipImage:
+        def image(name: str) -> Program:
             target = Path(work) / "image.npz"
             target.write_bytes(archive.read(f"{name}.npz"))
-            part = ChipImage.load(target)
+            part = Program.load(target)
             if part.manifest()[FIELD] != manifest["images"][name]:
-                raise ImageError(f"checksum differs: {name}.npz is not the one the file was written with")
+                raise ProgramError(f"checksum differs: {name}.npz is not the one the file was written with")
             return part
 
         stages = tuple(

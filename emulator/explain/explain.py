@@ -15,7 +15,7 @@ from emulator.explain.causes import CAUSES
 from emulator.explain.forward import logits, stages
 from emulator.golden import Core
 from emulator.network import Network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ def explain(
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.integer],
     *,
-    image: ChipImage | None = None,
+    image: Program | None = None,
     seed: int = 0,
 ) -> Explanation:
     """Break a compiled network's loss down.

@@ -12,12 +12,12 @@ from emulator.golden.core import Core
 from emulator.golden.fast import FastChips, available, suits
 from emulator.golden.redraw import virtual_chip
 from emulator.spec.campaign import CampaignResult, check_campaign
-from emulator.spec.image import ChipImage
+from emulator.spec.program import Program
 from emulator.spec.variation import inference_index
 
 
 def campaign(
-    image: ChipImage,
+    image: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     *,
@@ -38,7 +38,7 @@ def campaign(
     ------
     CampaignError
         A parameter is out of range.
-    ImageError
+    ProgramError
         The image has no variation to draw chips from.
     """
     check_campaign(

@@ -1,7 +1,8 @@
-"""core: whole inferences, vectorised over images."""
+"""core: whole inferences of any program, vectorised over samples."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +14,24 @@ from emulator.golden.fast import FastCore, available, suits
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.noise import gaussian, noise, pass_key, sigma
 from emulator.golden.readout import readout
+from emulator.golden.steps import gate, join, pool, second_operand, table
 from emulator.golden.trace import Trace
 from emulator.spec.arithmetic import dac_slice, slices
-from emulator.spec.image import ChipImage, Layer
+from emulator.spec.layer import LAYER_ARRAYS, Layer
+from emulator.spec.program import Program
+from emulator.spec.steps import Gate, Pool, Product
 
 BATCH = 1024
-"""Images computed together; bounds the memory of a large run."""
+"""Samples computed together at most; bounds the memory of a large run."""
+BATCH_VALUES = 1 << 22
+"""Values of patches computed together, where one sample does not have more."""
 FAST_FROM = 256
 """Images from which on loading the compiled loops pays."""
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """What selects the read noise: ``index`` int64 (images,); none of it without ``noise``."""
+    """What selects the read noise: ``index`` int64 (samples,); none of it without ``noise``."""
 
     seed: int
     index: npt.NDArray[np.int64]
@@ -38,19 +44,19 @@ class Core:
 
     Parameters
     ----------
-    image:
-        The compiled network.
+    program:
+        What it computes.
     fast:
         Whether to use the compiled loops of ``emulator.golden.fast``; None: where numba is installed, for
-        ``FAST_FROM`` images and more (loading numba costs a second). The answers are the same.
+        ``FAST_FROM`` samples and more (loading numba costs a second). The answers are the same.
     """
 
-    def __init__(self, image: ChipImage, *, fast: bool | None = None) -> None:
-        self.image = image
-        usable = fast is not False and available() and suits(image)
+    def __init__(self, program: Program, *, fast: bool | None = None) -> None:
+        self.program = program
+        usable = fast is not False and available() and suits(program)
         if fast and not usable:
             raise ValueError("compiled loops need numba (pip install 'ndrite[fast]') and sums below 2^24")
-        self._fast = FastCore(image) if usable else None
+        self._fast = FastCore(program) if usable else None
         self._always = bool(fast)
 
     def infer(
@@ -63,12 +69,12 @@ class Core:
         stream: int = 0,
         trace: Trace | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Run images through the network.
+        """Run samples through the program.
 
         Parameters
         ----------
         x:
-            Input codes, uint8 (images, inputs).
+            Input codes, uint8 (samples, inputs).
         seed:
             Read-noise seed, 0..2^64-1.
         first_index:
@@ -82,80 +88,130 @@ class Core:
 
         Returns
         -------
-        Logits, int32 (images, outputs).
+        Logits, int32 (samples, outputs).
 
         Raises
         ------
         ValueError
             When ``x`` has another shape or dtype, or the seed is out of range.
         """
-        if x.ndim != 2 or x.shape[1] != self.image.inputs or x.dtype != np.uint8:
+        if x.ndim != 2 or x.shape[1] != self.program.inputs or x.dtype != np.uint8:
             raise ValueError(
-                f"inputs are {x.dtype} {x.shape}; accepted: uint8 (n, {self.image.inputs}) "
-                f"for {self.image.name!r}"
+                f"inputs are {x.dtype} {x.shape}; accepted: uint8 (n, {self.program.inputs}) "
+                f"for {self.program.name!r}"
             )
         if not 0 <= seed < 1 << 64:
             raise ValueError(f"seed is {seed}; accepted: 0..2^64-1")
         if self._fast is not None and trace is None and (self._always or len(x) >= FAST_FROM):
             return self._fast.infer(x, seed=seed, first_index=first_index, noise=noise, stream=stream)
-        step = BATCH if trace is None else max(1, len(x))
-        out = np.empty((len(x), self.image.outputs), np.int32)
+        step = _batch_of(self.program) if trace is None else max(1, len(x))
+        out = np.empty((len(x), self.program.outputs), np.int32)
         for start in range(0, len(x), step):
             part = x[start : start + step]
             index = np.arange(first_index + start, first_index + start + len(part), dtype=np.int64)
             out[start : start + len(part)] = self._batch(part, _Draw(seed, index, noise, stream), trace)
         return out
 
-    def _batch(
-        self,
-        x: npt.NDArray[np.uint8],
-        draw: _Draw,
-        trace: Trace | None,
+    def _batch(self, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None) -> npt.NDArray[Any]:
+        program = self.program
+        calls = x.reshape(len(x), program.calls, *program.shape)
+        states = [np.full((len(x), *s.shape), s.start, np.uint8) for s in program.states]
+        for call in range(program.calls):
+            now = dataclasses.replace(draw, index=draw.index * program.calls + call)
+            maps = self._call([calls[:, call], *states], now, trace)
+            states = [maps[s.source] for s in program.states]
+        return maps[-1].reshape(len(x), -1)
+
+    def _call(
+        self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None
+    ) -> list[npt.NDArray[Any]]:
+        """All maps of one call, given the input and the states."""
+        program, number = self.program, 0
+        for step in program.steps:
+            if isinstance(step, Product):
+                maps.append(self._product(number, step, maps, draw, trace))
+                number += 1
+            elif isinstance(step, Gate):
+                maps.append(gate(step, dict(enumerate(maps))))
+            else:
+                x = join([maps[s] for s in step.sources])
+                if isinstance(step, Pool):
+                    maps.append(pool(step, x))
+                else:
+                    maps.append(table(step, x, program.curve_base, program.curve_slope))
+        return maps
+
+    def _product(
+        self, number: int, step: Product, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None
     ) -> npt.NDArray[Any]:
-        last = len(self.image.layers) - 1
-        for i, layer in enumerate(self.image.layers):
-            p = self._partial(i, layer, x, draw, trace)
-            z = p + layer.bias.astype(np.int64)
+        """A product's map: codes, or sums int64."""
+        layer, patches, program = step.layer, step.patches, self.program
+        rows = patches.cut(join([maps[s] for s in step.sources]), step.border)
+        n, positions = rows.shape[:2]
+        index = (draw.index[:, None] * positions + np.arange(positions)).reshape(-1)
+        now = dataclasses.replace(draw, index=index)
+        rows = rows.reshape(n * positions, -1)
+        p = self._partial(program.first_product + number, layer, patches.groups, rows, now, trace)
+        z = p + layer.bias.astype(np.int64)
+        if step.skip is not None:
+            z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
+        if trace:
+            trace.record("preneuron", number, 0, 0, z)
+        if step.fires:
+            z = neuron(preneuron(z, layer), layer, program.curve_base, program.curve_slope)
             if trace:
-                trace.record("preneuron", i, 0, 0, z)
-            if i < last:
-                x = neuron(preneuron(z, layer), layer, self.image.curve_base, self.image.curve_slope)
-                if trace:
-                    trace.record("neuron", i, 0, 0, x)
-        return z
+                trace.record("neuron", number, 0, 0, z)
+        return patches.place(z.reshape(n, positions, -1), step.block)
 
     def _partial(
         self,
-        i: int,
+        number: int,
         layer: Layer,
+        groups: int,
         x: npt.NDArray[np.uint8],
         draw: _Draw,
         trace: Trace | None,
     ) -> npt.NDArray[np.int64]:
-        """Partial sums p of layer ``i`` over all its tiles and slices, int64 (images, outputs)."""
+        """Partial sums p of product ``number`` over all its tiles and slices, int64 (patches, outputs)."""
         noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
-        columns = np.arange(layer.outputs)
+        share = layer.outputs // groups
         p = np.zeros((len(x), layer.outputs), np.int64)
-        per_tile = layer.tile_rows(self.image.rows)
-        for t in range(layer.tiles(self.image.rows)):
-            rows = slice(t * per_tile, (t + 1) * per_tile)
-            for j in range(slices(layer.dac_bits)):
-                xj = dac_slice(x[:, rows], j, layer.dac_bits)
-                a = array(xj, layer.weights[rows])
-                if trace:
-                    trace.record("array", i, t, j, a)
-                if noisy:
-                    energy = np.square(xj.astype(np.int64)).sum(axis=1)
-                    s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
-                    g = gaussian(pass_key(draw.seed, draw.index, i, t, j, stream=draw.stream), columns)
-                    a = noise(a, s, g)
+        per_tile = layer.tile_rows(self.program.rows)
+        for g in range(groups):
+            mine = slice(g * share, (g + 1) * share)
+            part = dataclasses.replace(
+                layer, **{name: getattr(layer, name)[..., mine] for name in LAYER_ARRAYS}
+            )
+            seen = x[:, g * layer.inputs : (g + 1) * layer.inputs]
+            for t in range(layer.tiles(self.program.rows)):
+                rows = slice(t * per_tile, (t + 1) * per_tile)
+                for j in range(slices(layer.dac_bits)):
+                    xj = dac_slice(seen[:, rows], j, layer.dac_bits)
+                    a = array(xj, part.weights[rows])
                     if trace:
-                        trace.record("sigma", i, t, j, s)
-                        trace.record("noise", i, t, j, g)
-                        trace.record("noisy", i, t, j, a)
-                added = readout(a, layer, j)
-                p += added
-                if trace:
-                    trace.record("readout", i, t, j, added)
-                    trace.record("partial", i, t, j, p)
+                        trace.record("array", number, t, j, a)
+                    if noisy:
+                        energy = np.square(xj.astype(np.int64)).sum(axis=1)
+                        s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
+                        key = pass_key(draw.seed, draw.index, number, t, j, stream=draw.stream)
+                        n = gaussian(key, np.arange(mine.start, mine.stop))
+                        a = noise(a, s, n)
+                        if trace:
+                            trace.record("sigma", number, t, j, s)
+                            trace.record("noise", number, t, j, n)
+                            trace.record("noisy", number, t, j, a)
+                    added = readout(a, part, j)
+                    p[:, mine] += added
+                    if trace:
+                        trace.record("readout", number, t, j, added)
+                        trace.record("partial", number, t, j, p[:, mine])
         return p
+
+
+def _batch_of(program: Program) -> int:
+    """Samples computed together."""
+    each = max(
+        (p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs) for p in program.products),
+        default=1,
+    )
+    return max(1, min(BATCH, BATCH_VALUES // each))

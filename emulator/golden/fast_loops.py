@@ -15,7 +15,7 @@ from numba import njit
 from emulator.spec import noise as spec
 
 CHUNK = 336
-"""Images worked on together: their sums stay in the second-level cache."""
+"""Patches worked on together: their sums stay in the second-level cache."""
 BLOCK = 16
 """Columns drawn before their weights are put into rows."""
 KEY_ROUNDS, SAMPLE_ROUNDS = spec.KEY_ROUNDS, spec.SAMPLE_ROUNDS
@@ -27,11 +27,11 @@ assert (spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS) == (8, 3, 32)
 
 
 @njit(cache=True, nogil=True)
-def keys(counter: Any, first: Any, schedule: Any, x: Any, y: Any, out: Any) -> None:
-    """Keys uint16 (n, 4) of inferences first .. first + n - 1 under ``counter``; x, y: uint32 (n,)."""
+def keys(counter: Any, schedule: Any, x: Any, y: Any, out: Any) -> None:
+    """Keys uint16 (n, 4) of inferences y uint32 (n,) under ``counter``; x, y are overwritten."""
     n = out.shape[0]
     for b in range(n):
-        x[b], y[b] = U32(counter), U32(first + b)
+        x[b] = U32(counter)
     for i in range(KEY_ROUNDS):
         k = schedule[i]
         for b in range(n):
@@ -157,62 +157,163 @@ def fire(z: Any, scale: Any, curve: Any, vshift: int, values: Any, y: Any) -> No
 
 
 @njit(cache=True, nogil=True)
-def infer(
+def cut(x: Any, where: Any, first: int, out: Any) -> None:
+    """Patches ``first`` and on of maps x uint8 (n, C, H, W), row by row into out uint8 (count, C * kh * kw)."""
+    channels, height, width = where[0], where[1], where[2]
+    kh, kw, sh, sw, dh, dw = where[3], where[4], where[5], where[6], where[7], where[8]
+    top, left, columns = where[9], where[10], where[12]
+    positions = where[11] * columns
+    border = np.uint8(where[14])
+    whole = kh == height and kw == width and positions == 1 and dh == 1 and dw == 1 and top == 0 and left == 0
+    for r in range(out.shape[0]):
+        sample, position = (first + r) // positions, (first + r) % positions
+        at = 0
+        if whole:
+            out[r] = x[sample].reshape(-1)
+            continue
+        y0, x0 = (position // columns) * sh - top, (position % columns) * sw - left
+        inside = y0 >= 0 and x0 >= 0 and y0 + (kh - 1) * dh < height and x0 + (kw - 1) * dw < width
+        for c in range(channels):
+            plane = x[sample, c]
+            for i in range(kh):
+                row = y0 + i * dh
+                if inside:
+                    for j in range(kw):
+                        out[r, at + j] = plane[row, x0 + j * dw]
+                else:
+                    for j in range(kw):
+                        column = x0 + j * dw
+                        held = row >= 0 and row < height and column >= 0 and column < width
+                        out[r, at + j] = plane[row, column] if held else border
+                at += kw
+
+
+@njit(cache=True, nogil=True)
+def product(
     x: Any,
-    layers: Any,
+    where: Any,
+    layer: Any,
     weights: Any,
     columns: Any,
+    skip: Any,
     values: Any,
     table: Any,
     schedule: Any,
+    number: int,
     first: int,
+    stride: int,
     with_noise: bool,
     rows: int,
     out: Any,
 ) -> None:
-    """Logits of images x uint8 (n, inputs) into ``out`` int32 (n, outputs)."""
-    for start in range(0, x.shape[0], CHUNK):
-        now = np.ascontiguousarray(x[start : start + CHUNK])
-        n = now.shape[0]
+    """Codes uint8 or sums int32 into ``out`` (n, M, positions) of maps x uint8 (n, C, H, W).
+
+    ``skip`` int32 (n, positions, M), or empty; patch p of sample i has number first + i * stride + p in the
+    read noise.
+    """
+    k, m, d = layer[0], layer[1], layer[2]
+    groups, positions = where[13], where[11] * where[12]
+    share = m // groups
+    noisy = with_noise and (layer[7] != 0 or layer[8] != 0)
+    per_tile = k if layer[3] else rows
+    total = x.shape[0] * positions
+    narrow = np.empty((2, m), np.int32)
+    # int32 copies: twice as many a register in the readout's inner loop.
+    narrow[0], narrow[1] = columns[1], columns[2]
+    most = min(CHUNK, total)
+    patches = np.empty((most, groups * k), np.uint8)
+    for start in range(0, total, CHUNK):
+        n = min(CHUNK, total - start)
+        now = patches[:n]
+        cut(x, where, start, now)
+        p = np.empty((n, m), np.int64)
+        for b in range(n):
+            p[b] = columns[0]
         key_x, key_y = np.empty(n, np.uint32), np.empty(n, np.uint32)
-        w_at = m_at = 0
-        for i in range(layers.shape[0]):
-            layer = layers[i]
-            k, m, d = layer[0], layer[1], layer[2]
-            w = weights[w_at : w_at + k * m].reshape((k, m))
-            cols = columns[:, m_at : m_at + m]
-            w_at, m_at = w_at + k * m, m_at + m
-            noisy = with_noise and (layer[7] != 0 or layer[8] != 0)
-            p, a = np.empty((n, m), np.int64), np.empty((n, m), np.float32)
-            for b in range(n):
-                p[b] = cols[0]
-            key = np.empty((n, 4), np.uint16)
-            sigma = np.zeros(n, np.int32)
-            numbers = np.arange(m).astype(np.uint16)
-            # int32 copies: twice as many a register in the readout's inner loop.
-            narrow = np.empty((2, m), np.int32)
-            narrow[0], narrow[1] = cols[1], cols[2]
-            per_tile = k if layer[3] else rows
+        key = np.empty((n, 4), np.uint16)
+        sigma = np.zeros(n, np.int32)
+        for group in range(groups):
+            mine = slice(group * share, (group + 1) * share)
+            numbers = np.arange(group * share, (group + 1) * share).astype(np.uint16)
+            a = np.empty((n, share), np.float32)
+            part = np.ascontiguousarray(p[:, mine])
+            cols = np.ascontiguousarray(narrow[:, mine])
             for t in range((k + per_tile - 1) // per_tile):
                 low, high = t * per_tile, min(k, (t + 1) * per_tile)
                 xj = np.empty((n, high - low), np.float32)
+                w = np.ascontiguousarray(weights[low:high, mine])
                 for j in range(8 // d):
                     mask, down = np.int32((1 << d) - 1), np.int32(j * d)
                     for b in range(n):
-                        codes(now[b, low:high], down, mask, xj[b])
+                        codes(now[b, group * k + low : group * k + high], down, mask, xj[b])
                     if noisy:
                         for b in range(n):
                             radicand = layer[7] * layer[7] + ((layer[8] * energy(xj[b])) >> 8)
                             sigma[b] = min(root(radicand), 65535)
-                        keys((i << 24) | (t << 8) | j, first + start, schedule, key_x, key_y, key)
-                    np.dot(xj, w[low:high], a)
-                    add_pass(a, noisy, key, sigma, table, numbers, narrow, layer, j, p)
-            if i == layers.shape[0] - 1:
-                out[start : start + n] = p
-            else:
-                y = np.empty((n, m), np.uint8)
-                fire(p, cols[3], cols[4], layer[6], values[i], y)
-                now = y
+                            sample, position = (start + b) // positions, (start + b) % positions
+                            key_y[b] = U32((first + sample * stride + position) & 0xFFFFFFFF)
+                        keys((number << 24) | (t << 8) | j, schedule, key_x, key_y, key)
+                    np.dot(xj, w, a)
+                    add_pass(a, noisy, key, sigma, table, numbers, cols, layer, j, part)
+            p[:, mine] = part
+        if skip.shape[0]:
+            for b in range(n):
+                row = skip[(start + b) // positions, (start + b) % positions]
+                for i in range(m):
+                    p[b, i] += row[i]
+        if layer[9]:
+            y = np.empty((n, m), np.uint8)
+            fire(p, columns[3], columns[4], layer[6], values, y)
+            for b in range(n):
+                sample, position = (start + b) // positions, (start + b) % positions
+                for i in range(m):
+                    out[sample, i, position] = y[b, i]
+        else:
+            for b in range(n):
+                sample, position = (start + b) // positions, (start + b) % positions
+                for i in range(m):
+                    out[sample, i, position] = p[b, i]
+
+
+@njit(cache=True, nogil=True)
+def max_pool(x: Any, where: Any, out: Any) -> None:
+    """Largest code of every window; the border's is 0 or more, never less."""
+    height, width, kh, kw = where[1], where[2], where[3], where[4]
+    border = np.uint8(where[14])
+    for b in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            plane = x[b, c]
+            for r in range(where[11]):
+                for s in range(where[12]):
+                    best = np.uint8(0)
+                    for i in range(kh):
+                        row = r * where[5] + i * where[7] - where[9]
+                        for j in range(kw):
+                            column = s * where[6] + j * where[8] - where[10]
+                            held = row >= 0 and row < height and column >= 0 and column < width
+                            best = max(best, plane[row, column] if held else border)
+                    out[b, c, r, s] = best
+
+
+@njit(cache=True, nogil=True)
+def average_pool(x: Any, where: Any, mul: Any, shift: int, out: Any) -> None:
+    """clip(rshift_round(sum * mul, shift), 0, 255) of every window."""
+    height, width, kh, kw = where[1], where[2], where[3], where[4]
+    half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
+    for b in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            plane = x[b, c]
+            for r in range(where[11]):
+                for s in range(where[12]):
+                    total = np.int64(0)
+                    for i in range(kh):
+                        row = r * where[5] + i * where[7] - where[9]
+                        for j in range(kw):
+                            column = s * where[6] + j * where[8] - where[10]
+                            held = row >= 0 and row < height and column >= 0 and column < width
+                            total += np.int64(plane[row, column]) if held else where[14]
+                    value = (total * mul[r * where[12] + s] + half) >> shift
+                    out[b, c, r, s] = min(max(value, 0), 255)
 
 
 @njit(cache=True, nogil=True)
@@ -246,11 +347,12 @@ def redraw(
     """
     columns, both = mean.shape
     rows = both // 2
-    keys(layer << 24, 0, schedule, np.empty(columns, np.uint32), np.empty(columns, np.uint32), key)
+    numbers = np.arange(columns).astype(np.uint32)
+    keys(layer << 24, schedule, np.empty(columns, np.uint32), numbers, key)
     # Cell 2k is the positive one of row k, cell 2k + 1 the negative one.
-    numbers = np.empty(both, np.uint16)
+    cell = np.empty(both, np.uint16)
     for k in range(rows):
-        numbers[k], numbers[rows + k] = U16(2 * k), U16(2 * k + 1)
+        cell[k], cell[rows + k] = U16(2 * k), U16(2 * k + 1)
     x, y = np.empty(both, np.uint16), np.empty(both, np.uint16)
     lower, higher = np.empty(both, np.uint16), np.empty(both, np.uint16)
     g, code = np.empty(both, np.int32), np.empty(both, np.int32)
@@ -258,7 +360,7 @@ def redraw(
     for first in range(0, columns, BLOCK):
         count = min(BLOCK, columns - first)
         for c in range(count):
-            x[:] = numbers
+            x[:] = cell
             y[:] = key[first + c, 3]
             rounds(x, y, key[first + c])
             normals(x, y, table, lower, higher, g)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
-from emulator.spec.image import Layer
+from emulator.spec.layer import Layer
 
 
 def preneuron(z: npt.NDArray[np.int64], layer: Layer) -> npt.NDArray[np.int64]:
@@ -20,12 +20,24 @@ def neuron(
     v: npt.NDArray[np.int64], layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]
 ) -> npt.NDArray[np.uint8]:
     """Activation codes y, uint8 (images, columns), of voltage codes ``v`` through each column's curve."""
-    f, h = layer.segment_bits, layer.table_bits
+    curve = layer.curve.astype(np.int64)
+    return look_up(v, curve, curve_base, curve_slope, layer.segment_bits, layer.table_bits)
+
+
+def look_up(
+    v: npt.NDArray[np.int64],
+    curve: npt.NDArray[np.int64],
+    curve_base: npt.NDArray[Any],
+    curve_slope: npt.NDArray[Any],
+    segment_bits: int,
+    table_bits: int,
+) -> npt.NDArray[np.uint8]:
+    """y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255); ``curve`` broadcasts with ``v``."""
+    f, h = segment_bits, table_bits
     segment = (v - V_MIN) >> f
     r = (v - V_MIN) & ((1 << f) - 1)
-    q = layer.curve.astype(np.int64)
-    base = curve_base.astype(np.int64)[q, segment]
-    slope = curve_slope.astype(np.int64)[q, segment]
+    base = curve_base.astype(np.int64)[curve, segment]
+    slope = curve_slope.astype(np.int64)[curve, segment]
     y = clip(rshift_round((base << f) + slope * r, f + h), 0, INPUT_MAX)
     codes: npt.NDArray[np.uint8] = y.astype(np.uint8)
     return codes

@@ -10,7 +10,8 @@ import numpy as np
 
 from emulator.spec.arithmetic import DAC_BITS, INPUT_MAX, V_BITS
 from emulator.spec.geometry import Geometry
-from emulator.spec.image import ChipImage, Layer
+from emulator.spec.layer import Layer
+from emulator.spec.program import Program
 
 
 def random_image(
@@ -23,7 +24,7 @@ def random_image(
     dac_bits: int | None = None,
     noise: bool | None = None,
     corner: bool = False,
-) -> ChipImage:
+) -> Program:
     """A network of random shape and parameters that ``geometry`` can hold.
 
     Parameters
@@ -50,7 +51,7 @@ def random_image(
     segment_bits = V_BITS - (geometry.segments.bit_length() - 1)
     curves = int(rng.integers(1, geometry.curves + 1))
     span = 1 << 17 if corner else 1 << 14
-    return ChipImage(
+    return Program.chain(
         name="random",
         rows=geometry.rows,
         layers=tuple(
@@ -116,7 +117,7 @@ def _layer(
     )
 
 
-def random_inputs(image: ChipImage, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
+def random_inputs(image: Program, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
     """Input vectors uint8 (count, inputs): random ones, sparse ones, all 0 and all 255 in turn."""
     x = rng.integers(0, INPUT_MAX + 1, (count, image.inputs)).astype(np.uint8)
     for i in range(1, count, 4):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import clip, rshift_round
-from emulator.spec.image import Layer
+from emulator.spec.layer import Layer
 
 
 def readout(a: npt.NDArray[np.int64], layer: Layer, dac_slice: int) -> npt.NDArray[np.int64]:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from emulator.golden.noise import normal, sample_rounds, stream_key
 from emulator.spec.arithmetic import clip
-from emulator.spec.errors import ImageError
-from emulator.spec.image import ChipImage
+from emulator.spec.errors import ProgramError
+from emulator.spec.program import Program
 from emulator.spec.variation import CHIPS_MAX, CODE_FRACTION, DOMAIN_CELL, Variation
 
 
@@ -42,18 +42,18 @@ def _code(
     return np.where(u < variation.stuck_low, variation.stuck_code_low, code)
 
 
-def virtual_chip(image: ChipImage, *, seed: int, chip: int) -> ChipImage:
+def virtual_chip(image: Program, *, seed: int, chip: int) -> Program:
     """The image with the weights of virtual chip ``chip`` of ``seed``.
 
     Raises
     ------
-    ImageError
+    ProgramError
         When the image has no variation to draw from.
     ValueError
         When seed or chip is out of range.
     """
     if image.variation is None:
-        raise ImageError(
+        raise ProgramError(
             f"image {image.name!r} is of one individual chip; accepted: one compiled for virtual chips"
         )
     if not 0 <= seed < 1 << 64:
@@ -66,4 +66,4 @@ def virtual_chip(image: ChipImage, *, seed: int, chip: int) -> ChipImage:
         )
         for i, layer in enumerate(image.layers)
     )
-    return dataclasses.replace(image, layers=layers, variation=None)
+    return image.with_layers(layers, variation=None)

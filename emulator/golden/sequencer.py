@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from emulator.spec.arithmetic import slices
 from emulator.spec.geometry import Geometry
-from emulator.spec.image import ChipImage
+from emulator.spec.program import Program
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Pass:
     """Last pass of its group: the neurons fire after it."""
 
 
-def passes(image: ChipImage, geometry: Geometry) -> Iterator[Pass]:
+def passes(image: Program, geometry: Geometry) -> Iterator[Pass]:
     """Passes of one inference, in order: layer, group, tile, slice (slice 0 first)."""
     base = 0
     for i, layer in enumerate(image.layers):

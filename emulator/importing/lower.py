@@ -172,9 +172,9 @@ def lower(
     convolutions = tuple(layer for layer in layers if isinstance(layer, Conv))
     tail = tuple(layer for layer in layers if isinstance(layer, Dense))
     provenance = {"input": input_range.as_dict(), "imported": {"nodes": [b.node for b in blocks]}}
-    network: Network | ConvNetwork = Network(tail, name, provenance)
+    network: Network | ConvNetwork = Network.chain(tail, name, provenance)
     if convolutions:
-        network = ConvNetwork(convolutions, Network(tail, name), name, provenance)
+        network = ConvNetwork(convolutions, Network.chain(tail, name), name, provenance)
     bound = errors_of(network, [s.error if s else 0.0 for s in stretches])
     report = ImportReport(
         name=name,

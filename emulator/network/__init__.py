@@ -1,27 +1,32 @@
-"""Float networks: what is trained and compiled, and the float reference an emulated chip is judged by.
+"""Float networks: what is trained and mapped, and the float reference an emulated chip is judged by.
 
 Imports NumPy, emulator.errors and emulator.physics (the NDR form) only.
 """
 
 from emulator.network.activation import NAMED, Activation, Named, Ndr, Sampled
-from emulator.network.convolutional import Conv, ConvNetwork, load_any_network
+from emulator.network.dense import Dense
+from emulator.network.file import load_network
 from emulator.network.inputs import InputRange
-from emulator.network.network import Dense, Network, load_network
-from emulator.network.patches import Patches, Pool
+from emulator.network.network import Network
+from emulator.network.nodes import Gate, Node, Pool, Product, State, Table, Term
+from emulator.spec.patches import Patches
 
 __all__ = [
     "NAMED",
     "Activation",
-    "Conv",
-    "ConvNetwork",
     "Dense",
+    "Gate",
     "InputRange",
     "Named",
     "Ndr",
     "Network",
+    "Node",
     "Patches",
     "Pool",
+    "Product",
     "Sampled",
-    "load_any_network",
+    "State",
+    "Table",
+    "Term",
     "load_network",
 ]

@@ -1,255 +1,182 @@
-"""Fully connected float networks and their file, an ``.npz`` without pickled objects."""
+"""Network: a float network of any shape, what a die is programmed with and judged by."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
-from emulator.files import whole_file
-from emulator.network.activation import Activation, Floats, Named, Ndr, Sampled
-from emulator.spec.archive import read_arrays
+from emulator.network.activation import Floats
+from emulator.network.dense import Dense
+from emulator.network.nodes import Node, Product, State
 from emulator.spec.brief import brief_repr
-
-FORMAT = "ndrite-network"
-FORMAT_VERSION = 1
-BYTES_MAX = 256 << 20
-SAMPLED = "sampled:"
-"""Prefix of the kind of a layer with a sampled activation, before its name."""
-NDR_ARRAYS = {"ndr": ("peak", "height"), "ndr-curve": ("peak", "height", "curve")}
-"""Arrays of a layer with NDR neurons, by the kind in the manifest."""
-
-
-@dataclass(frozen=True, eq=False)
-class Dense:
-    """``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,); no activation = logits.
-
-    Raises
-    ------
-    NetworkError
-        When shapes disagree or a value is not finite.
-    """
-
-    __repr__ = brief_repr
-
-    weights: Floats
-    bias: Floats
-    activation: Activation | None = None
-
-    def __post_init__(self) -> None:
-        weights = np.ascontiguousarray(self.weights, np.float32)
-        bias = np.ascontiguousarray(self.bias, np.float32)
-        if weights.ndim != 2 or weights.size == 0:
-            raise NetworkError(f"weights have shape {weights.shape}; accepted: (K, M), neither 0")
-        if bias.shape != weights.shape[1:]:
-            raise NetworkError(f"bias has shape {bias.shape}; accepted: {weights.shape[1:]}")
-        for name, array in (("weights", weights), ("bias", bias)):
-            if not np.isfinite(array).all():
-                raise NetworkError(f"{name} hold a value that is not finite; accepted: finite numbers")
-        if isinstance(self.activation, Ndr) and self.activation.peak.shape != bias.shape:
-            raise NetworkError(
-                f"activation peak has shape {self.activation.peak.shape}; accepted: {bias.shape}"
-            )
-        object.__setattr__(self, "weights", weights)
-        object.__setattr__(self, "bias", bias)
-
-    @property
-    def inputs(self) -> int:
-        return int(self.weights.shape[0])
-
-    @property
-    def outputs(self) -> int:
-        return int(self.weights.shape[1])
+from emulator.spec.patches import Patches, Shape
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A fully connected network: inputs in [0, 1], hidden activations in [0, 1], logits out.
+    """Nodes over maps: inputs in [0, 1], every map in [0, 1], the last node's values out.
+
+    Map 0 is the input, (C, H, W); the states follow, then each node's result. A sample is ``calls`` inputs,
+    one after another, flat (call, channel, row, column); the result is the last call's last map.
 
     Raises
     ------
     NetworkError
-        When layers do not chain, a hidden layer has no activation, or the last one has.
+        When nodes do not fit each other, or a hidden one has no activation.
     """
 
     __repr__ = brief_repr
 
-    layers: tuple[Dense, ...]
+    nodes: tuple[Node, ...]
+    shape: Shape
     name: str = "network"
     provenance: dict[str, Any] = field(default_factory=dict)
+    states: tuple[State, ...] = ()
+    calls: int = 1
 
     def __post_init__(self) -> None:
-        if not self.layers:
+        if not self.nodes:
+            raise NetworkError("nodes is empty; accepted: at least one node")
+        shapes = [self.shape, *(state.shape for state in self.states)]
+        for i, node in enumerate(self.nodes):
+            last = i == len(self.nodes) - 1
+            if not node.reads or not all(0 <= number < len(shapes) for number in node.reads):
+                raise NetworkError(f"node {i} reads maps {node.reads}; accepted: 0..{len(shapes) - 1}")
+            try:
+                node.check(shapes)
+            except NetworkError as error:
+                raise NetworkError(f"node {i}: {error}") from None
+            if not last and isinstance(node, Product) and node.dense.activation is None:
+                raise NetworkError(f"node {i} activation is None; accepted: one on every node but the last")
+            shapes.append(node.shape(shapes))
+        for i, state in enumerate(self.states):
+            known = 0 <= state.source < len(shapes)
+            if not known or shapes[state.source] != state.shape or not 0 <= state.start <= 1:
+                raise NetworkError(f"state {i} is {state}; accepted: the number of a map of its shape, start 0..1")
+
+    @classmethod
+    def chain(
+        cls, layers: Sequence[Dense], name: str = "network", provenance: dict[str, Any] | None = None
+    ) -> Self:
+        """Full layers, each on the outputs of the one before; the last gives logits.
+
+        Raises
+        ------
+        NetworkError
+            When layers do not chain, a hidden layer has no activation, or the last one has.
+        """
+        if not layers:
             raise NetworkError("layers is empty; accepted: at least one layer")
-        for i, layer in enumerate(self.layers):
-            last = i == len(self.layers) - 1
+        for i, layer in enumerate(layers):
+            last = i == len(layers) - 1
             if last != (layer.activation is None):
                 accepted = "none on the output layer" if last else "an activation on every hidden layer"
                 raise NetworkError(f"layer {i} activation is {layer.activation}; accepted: {accepted}")
-            if i and layer.inputs != self.layers[i - 1].outputs:
+            if i and layer.inputs != layers[i - 1].outputs:
                 raise NetworkError(
-                    f"layer {i} has {layer.inputs} inputs; accepted: {self.layers[i - 1].outputs}, "
+                    f"layer {i} has {layer.inputs} inputs; accepted: {layers[i - 1].outputs}, "
                     f"the outputs of layer {i - 1}"
                 )
+        nodes = tuple(
+            Product(layer, (i,), Patches.whole((layer.inputs, 1, 1))) for i, layer in enumerate(layers)
+        )
+        return cls(nodes, (layers[0].inputs, 1, 1), name, dict(provenance or {}))
+
+    @cached_property
+    def map_shapes(self) -> tuple[Shape, ...]:
+        """Shape of every map by its number."""
+        shapes = [self.shape, *(state.shape for state in self.states)]
+        for node in self.nodes:
+            shapes.append(node.shape(shapes))
+        return tuple(shapes)
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The matrix products, in order: what crossbars hold."""
+        return tuple(node for node in self.nodes if isinstance(node, Product))
+
+    @property
+    def layers(self) -> tuple[Dense, ...]:
+        """Weights, bias and activation of every product."""
+        return tuple(node.dense for node in self.products)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is full layers one behind the other: what ``chain`` makes."""
+        return (
+            not self.states
+            and self.calls == 1
+            and len(self.products) == len(self.nodes)
+            and all(
+                p.patches.is_whole and p.skip is None and p.sources == (i,) for i, p in enumerate(self.products)
+            )
+        )
 
     @property
     def inputs(self) -> int:
-        return self.layers[0].inputs
+        """Values of one sample, all its calls together."""
+        return self.calls * int(np.prod(self.shape))
 
     @property
     def outputs(self) -> int:
-        return self.layers[-1].outputs
+        """Values of one result."""
+        return int(np.prod(self.map_shapes[-1]))
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Widths, input first: (784, 128, 10)."""
+    def widths(self) -> tuple[int, ...]:
+        """Inputs, then the outputs of every product: (784, 128, 10)."""
         return (self.inputs, *(layer.outputs for layer in self.layers))
 
-    def activations(self, x: npt.ArrayLike) -> list[Floats]:
-        """Output of every layer, float32 (n, M) each; the last entry holds the logits."""
-        h = np.asarray(x, np.float32)
-        if h.ndim != 2 or h.shape[1] != self.inputs:
-            raise NetworkError(f"x has shape {h.shape}; accepted: (n, {self.inputs})")
-        outputs = []
-        for layer in self.layers:
-            h = h @ layer.weights + layer.bias
-            if layer.activation is not None:
-                h = layer.activation(h)
-            outputs.append(h)
-        return outputs
-
-    def forward(self, x: npt.ArrayLike) -> Floats:
-        """Logits, float32 (n, outputs), of inputs ``x`` (n, inputs) in [0, 1].
+    def calls_of(self, x: npt.ArrayLike) -> list[list[Floats]]:
+        """Every map, float32 (n, C, H, W) each, of every call on inputs (n, inputs) in [0, 1].
 
         Raises
         ------
         NetworkError
             When the shape of ``x`` is wrong.
         """
-        return self.activations(x)[-1]
+        inputs = np.asarray(x, np.float32)
+        if inputs.ndim != 2 or inputs.shape[1] != self.inputs:
+            raise NetworkError(f"x has shape {inputs.shape}; accepted: (n, {self.inputs})")
+        n = len(inputs)
+        parts = inputs.reshape(n, self.calls, *self.shape)
+        states = [np.full((n, *s.shape), s.start, np.float32) for s in self.states]
+        calls = []
+        for call in range(self.calls):
+            maps = [np.ascontiguousarray(parts[:, call]), *states]
+            for node in self.nodes:
+                maps.append(node(maps))
+            states = [maps[s.source] for s in self.states]
+            calls.append(maps)
+        return calls
+
+    def maps(self, x: npt.ArrayLike) -> list[Floats]:
+        """Every map of the last call; errors as ``calls_of``'s."""
+        return self.calls_of(x)[-1]
+
+    def activations(self, x: npt.ArrayLike) -> list[Floats]:
+        """Output of every node, float32 (n, values) each; the last entry holds the network's outputs."""
+        results = self.maps(x)[1 + len(self.states) :]
+        return [y.reshape(len(y), -1) for y in results]
+
+    def forward(self, x: npt.ArrayLike) -> Floats:
+        """Outputs float32 (n, outputs) of inputs ``x`` (n, inputs) in [0, 1]; errors as ``calls_of``'s."""
+        return self.maps(x)[-1].reshape(len(np.asarray(x)), -1)
 
     def accuracy(self, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> float:
-        """Fraction of uint8 images (n, inputs), grey values 0..255, whose largest logit is the label's."""
+        """Fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is the label's."""
         logits = self.forward(images.astype(np.float32) / np.float32(255))
         return float((logits.argmax(axis=1) == labels).mean())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file in whole or not at all (temporary file, then rename)."""
-        save_layers(path, self.layers, self.name, self.provenance)
+        from emulator.network.file import save_network
 
-
-def save_layers(
-    path: str | os.PathLike[str],
-    layers: tuple[Dense, ...],
-    name: str,
-    provenance: dict[str, Any],
-    more: dict[str, Any] | None = None,
-) -> None:
-    """Write a network file, in whole or not at all; ``more`` goes into the manifest."""
-    arrays: dict[str, Any] = {}
-    kinds: list[str | None] = []
-    for i, layer in enumerate(layers):
-        arrays |= {f"layer{i}.weights": layer.weights, f"layer{i}.bias": layer.bias}
-        if isinstance(layer.activation, Ndr):
-            arrays |= {f"layer{i}.peak": layer.activation.peak, f"layer{i}.height": layer.activation.height}
-            if layer.activation.curve is not None:
-                arrays[f"layer{i}.curve"] = layer.activation.curve
-        if isinstance(layer.activation, Sampled):
-            arrays[f"layer{i}.points"] = layer.activation.points
-        kinds.append(_kind(layer.activation))
-    manifest = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "name": name,
-        "activations": kinds,
-        "provenance": provenance,
-        **(more or {}),
-    }
-    text = np.array(json.dumps(manifest, sort_keys=True))
-    with whole_file(Path(path)) as file:
-        np.savez_compressed(file, manifest=text, **arrays)
-
-
-def load_network(path: str | os.PathLike[str]) -> Network:
-    """Read a network file.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    NetworkError
-        When the file is not a network of this format version, or is damaged.
-    """
-    return read_network(path, _dense_only)
-
-
-Manifest = dict[str, Any]
-T = TypeVar("T")
-
-
-def read_network(path: str | os.PathLike[str], assemble: Callable[[tuple[Dense, ...], Manifest], T]) -> T:
-    """What ``assemble`` makes of a file's layers and manifest; errors as ``load_network``'s."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such network file")
-    try:
-        return assemble(*_read(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX)))
-    except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise NetworkError(f"{path}: not a network file ({error})") from None
-
-
-def _dense_only(layers: tuple[Dense, ...], manifest: Manifest) -> Network:
-    if manifest.get("convolutions"):
-        raise NetworkError(
-            "a convolutional network; accepted here: fully connected layers (see docs/networks.md)"
-        )
-    return Network(layers, str(manifest["name"]), dict(manifest.get("provenance", {})))
-
-
-def _read(arrays: dict[str, npt.NDArray[Any]]) -> tuple[tuple[Dense, ...], Manifest]:
-    if "manifest" not in arrays:
-        raise NetworkError("no manifest in the file; accepted: a file written by Network.save")
-    manifest = json.loads(str(arrays["manifest"]))
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise NetworkError(f"manifest format is not {FORMAT!r}; accepted: a file written by Network.save")
-    if manifest.get("format_version") != FORMAT_VERSION:
-        raise NetworkError(f"format_version is {manifest.get('format_version')}; accepted: {FORMAT_VERSION}")
-    provenance = manifest.get("provenance", {})
-    if not isinstance(provenance, dict):
-        raise NetworkError(f"provenance is {str(provenance)[:40]!r}; accepted: an object")
-    layers = []
-    for i, kind in enumerate(manifest["activations"]):
-        sampled = isinstance(kind, str) and kind.startswith(SAMPLED)
-        names = ("weights", "bias", *NDR_ARRAYS.get(kind, ()), *(("points",) if sampled else ()))
-        for name in names:
-            if f"layer{i}.{name}" not in arrays:
-                raise NetworkError(f"array layer{i}.{name} is missing")
-        part = {name: arrays[f"layer{i}.{name}"] for name in names}
-        activation: Activation | None = None
-        if kind in NDR_ARRAYS:
-            activation = Ndr(part["peak"], part["height"], part.get("curve"))
-        elif sampled:
-            activation = Sampled(kind.removeprefix(SAMPLED), part["points"])
-        elif kind is not None:
-            activation = Named(kind)
-        layers.append(Dense(part["weights"], part["bias"], activation))
-    return tuple(layers), manifest
-
-
-def _kind(activation: Activation | None) -> str | None:
-    if activation is None:
-        return None
-    if isinstance(activation, Named):
-        return activation.name
-    if isinstance(activation, Sampled):
-        return SAMPLED + activation.name
-    return "ndr" if activation.curve is None else "ndr-curve"
+        save_network(self, path)

@@ -4,16 +4,17 @@ One source for the RTL, the driver, the golden model and the documentation. Impo
 """
 
 from emulator.spec.arithmetic import clip, isqrt, rshift_round
-from emulator.spec.errors import GeometryError, ImageError, SpecError
+from emulator.spec.errors import GeometryError, ProgramError, SpecError
 from emulator.spec.geometry import PRESETS, Geometry
-from emulator.spec.image import ChipImage, Layer
+from emulator.spec.layer import Layer
+from emulator.spec.program import Program
 
 __all__ = [
     "PRESETS",
-    "ChipImage",
+    "Program",
     "Geometry",
     "GeometryError",
-    "ImageError",
+    "ProgramError",
     "Layer",
     "SpecError",
     "clip",

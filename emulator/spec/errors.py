@@ -6,8 +6,8 @@ class SpecError(ValueError):
 
 
 class GeometryError(SpecError):
-    """An illegal geometry, or an image that a geometry cannot hold."""
+    """An illegal geometry, or a program that a geometry cannot hold."""
 
 
-class ImageError(SpecError):
-    """A chip image file that is damaged, of another version, or outside the arithmetic's ranges."""
+class ProgramError(SpecError):
+    """A program that is damaged, of another version, or outside the arithmetic's ranges."""

@@ -38,7 +38,8 @@ import numpy.typing as npt
 
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
-from emulator.spec.image import ChipImage, Layer
+from emulator.spec.layer import Layer
+from emulator.spec.program import Program
 from emulator.spec.variation import TABLE_WORDS
 
 REGION_SHIFT = 24
@@ -127,7 +128,7 @@ def campaign_words(geometry: Geometry) -> dict[str, int]:
     }
 
 
-def check_fits(image: ChipImage, geometry: Geometry) -> None:
+def check_fits(image: Program, geometry: Geometry) -> None:
     """Raise ``GeometryError`` naming the first thing of ``image`` that ``geometry`` cannot hold."""
 
     def require(value: int, most: int, what: str) -> None:
@@ -175,12 +176,12 @@ def check_fits(image: ChipImage, geometry: Geometry) -> None:
     require(column_words(image, geometry), geometry.columns, "column parameters")
 
 
-def weight_words(image: ChipImage, geometry: Geometry) -> int:
+def weight_words(image: Program, geometry: Geometry) -> int:
     """Words of each lane's weight memory that the image takes."""
     return sum(la.inputs * geometry.groups(la.outputs) for la in image.layers)
 
 
-def column_words(image: ChipImage, geometry: Geometry) -> int:
+def column_words(image: Program, geometry: Geometry) -> int:
     """Words of each column parameter memory that the image takes."""
     return sum(_column_span(la, geometry) for la in image.layers)
 
@@ -212,7 +213,7 @@ def descriptor(
     return words.view(np.int32)
 
 
-def lay_out(image: ChipImage, geometry: Geometry) -> list[Section]:
+def lay_out(image: Program, geometry: Geometry) -> list[Section]:
     """Every memory word that ``image`` needs on ``geometry``, as contiguous sections.
 
     Raises

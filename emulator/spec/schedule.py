@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from emulator.spec.arithmetic import slices
 from emulator.spec.geometry import Geometry
-from emulator.spec.image import ChipImage
+from emulator.spec.program import Program
 
 
-def bound_cycles(image: ChipImage, lanes: int, at_once: int = 1) -> int:
+def bound_cycles(image: Program, lanes: int, at_once: int = 1) -> int:
     """Sum over the layers of K * J / ``at_once`` * ceil(M / lanes), in cycles an inference.
 
     ``at_once`` is ``Geometry.slices``: DAC slices that the array adds in one cycle.

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import ImageError
+from emulator.spec.errors import ProgramError
 
 DOMAIN_CELL = 0x63656C6C
 """Third key word of a cell's draw, "cell" in ASCII; the fourth is the stream, chip + 1."""
@@ -45,7 +45,7 @@ CHIPS_MAX = (1 << 32) - 1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Variation:
-    """What ``ChipImage.variation`` holds: tables uint16 (256,) and the stuck cells' law.
+    """What ``Program.variation`` holds: tables uint16 (256,) and the stuck cells' law.
 
     ``mean``, ``sigma`` in Q8.8 code units by target code; ``stuck_low``, ``stuck_high`` in 2^-16
     (together at most 65535); codes 0..``code_max``, which is 255 or 127.
@@ -65,11 +65,11 @@ class Variation:
         for name in ("mean", "sigma"):
             array = getattr(self, name)
             if array.dtype != np.uint16 or array.shape != (TABLE_WORDS,):
-                raise ImageError(
+                raise ProgramError(
                     f"variation.{name} is {array.dtype} {array.shape}; accepted: uint16 ({TABLE_WORDS},)"
                 )
         if self.code_max not in (127, 255):
-            raise ImageError(f"variation.code_max is {self.code_max}; accepted: 127 or 255")
+            raise ProgramError(f"variation.code_max is {self.code_max}; accepted: 127 or 255")
         for name, most in (
             ("stuck_low", 65535),
             ("stuck_high", 65535 - self.stuck_low if isinstance(self.stuck_low, int) else 0),
@@ -78,7 +78,7 @@ class Variation:
         ):
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value <= most:
-                raise ImageError(f"variation.{name} is {value}; accepted: 0..{most}")
+                raise ProgramError(f"variation.{name} is {value}; accepted: 0..{most}")
 
     def scalars(self) -> dict[str, int]:
         """The manifest's ``variation``."""

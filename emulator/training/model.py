@@ -120,7 +120,7 @@ def export_layers(
             else:
                 shift = bias.double()
             layers.append(Dense(_floats(weight), _floats(shift), activation))
-    return Network(tuple(layers), name, provenance)
+    return Network.chain(tuple(layers), name, provenance)
 
 
 def _floats(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:

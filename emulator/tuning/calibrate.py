@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from emulator.compile.devices import States
 from emulator.errors import CompileError
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.tuning.bank import EcramBank
 from emulator.tuning.learner import Learner, centred, softmax
 from emulator.tuning.retune import Tunable, kinds, moved
@@ -19,7 +19,7 @@ from emulator.tuning.rule import Rule, rate_at
 Floats = npt.NDArray[np.float64]
 Infer = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.int32]]
 """``infer(x, first_index)``: outputs of the board as it is programmed now."""
-Program = Callable[[ChipImage], None]
+Program = Callable[[Program], None]
 
 METHODS = ("gradient", "sign", "perturb")
 
@@ -64,7 +64,7 @@ class Plan:
 class CalibrationResult:
     """The calibrated image, cross entropy of every step's batch, and pulses per device by layer and kind."""
 
-    image: ChipImage
+    image: Program
     losses: list[float]
     pulses: list[dict[str, npt.NDArray[np.int64]]]
 

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 
 from emulator.errors import CompileError
-from emulator.spec import ChipImage, Layer
+from emulator.spec import Program, Layer
 from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX, slices
 
 
-def with_headroom(image: ChipImage, bits: int) -> ChipImage:
+def with_headroom(image: Program, bits: int) -> Program:
     """The image with every converter's range ``2**bits`` times as wide, for as many steps; outputs of a layer
     stay what they were but for the coarser steps, logits are divided by ``2**bits``.
 
@@ -21,7 +21,7 @@ def with_headroom(image: ChipImage, bits: int) -> ChipImage:
         When a layer has no converters, or a shift or the noise leaves the arithmetic's range.
     """
     layers = [_wider(layer, i, bits, layer.tiles(image.rows)) for i, layer in enumerate(image.layers)]
-    return dataclasses.replace(image, layers=tuple(layers))
+    return image.with_layers(tuple(layers))
 
 
 def _wider(layer: Layer, index: int, bits: int, tiles: int) -> Layer:

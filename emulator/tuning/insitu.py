@@ -20,7 +20,7 @@ from emulator.compile import compile_network
 from emulator.compile.weights import code_max
 from emulator.errors import CompileError
 from emulator.network import Dense, Ndr, Network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.tuning.bank import EcramBank
 from emulator.tuning.calibrate import Infer, Plan, Program
 from emulator.tuning.headroom import with_headroom
@@ -41,7 +41,7 @@ HEADROOM_BITS = 1
 class Start:
     """A random network on a chip of ECRAM weights: image, float form, weight of one code (M,) by layer."""
 
-    image: ChipImage
+    image: Program
     network: Network
     units: tuple[Floats, ...]
 
@@ -50,7 +50,7 @@ class Start:
 class InSituResult:
     """The trained image, cross entropy of every step's batch, pulses of all devices, and devices moved."""
 
-    image: ChipImage
+    image: Program
     losses: list[float]
     pulses_total: int
     devices: int
@@ -93,7 +93,7 @@ def random_start(
         activation = Ndr(np.ones(outputs, np.float32), np.full(outputs, HEIGHT, np.float32), curve)
         layers.append(Dense(weights / size, SHIFT - z.mean(axis=0) / size, activation))
         h = np.asarray(activation(z / size + layers[-1].bias), np.float64)
-    network = Network(tuple(layers), "in-situ")
+    network = Network.chain(tuple(layers), "in-situ")
     compiled = compile_network(network, chip, samples, seed=seed)
     units = tuple(detail.mapped.unit for detail in compiled.details)
     return Start(with_headroom(compiled.image, HEADROOM_BITS), network, units)
@@ -181,7 +181,7 @@ class _Chip:
         ]
         self._plain = form.image(self.states)
 
-    def image(self) -> ChipImage:
+    def image(self) -> Program:
         """The image at the present states; the learner sees them too."""
         tunes = self._form.chip.ecram.tunes
         image = self._plain
@@ -196,4 +196,4 @@ class _Chip:
             codes = np.rint(self._top * (2 * bank.states - 1)).astype(np.int16).reshape(shape)
             layers[i] = dataclasses.replace(layers[i], weights=codes)
             self.learner.set_weights(i, codes * self._units[i])
-        return dataclasses.replace(image, layers=tuple(layers))
+        return image.with_layers(tuple(layers))

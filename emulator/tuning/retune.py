@@ -16,7 +16,7 @@ from emulator.compile.neuron import Window, choose_window
 from emulator.compile.pwl import fit_pwl
 from emulator.errors import CompileError
 from emulator.physics.tuning import CURRENT, VOLTAGE
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS
 
 Floats = npt.NDArray[np.float64]
@@ -58,7 +58,7 @@ class Tunable:
     ``layers`` are the hidden layers with ECRAM. Every neuron gets a curve of its own.
     """
 
-    def __init__(self, image: ChipImage, chip: Chip, layers: tuple[TunableLayer, ...]) -> None:
+    def __init__(self, image: Program, chip: Chip, layers: tuple[TunableLayer, ...]) -> None:
         self.base = image
         self.chip = chip
         self.layers = layers
@@ -79,7 +79,7 @@ class Tunable:
         tuning = self.chip.ecram.tuning
         return np.asarray(tuning.voltage(states.voltage) / tuning.voltage(states.reference), np.float64)
 
-    def image(self, states: Sequence[States]) -> ChipImage:
+    def image(self, states: Sequence[States]) -> Program:
         """The image with every tuned neuron's curve at ``states``; weights, biases and gains are the same
         arrays.
 
@@ -114,16 +114,14 @@ class Tunable:
         neurons: list[object] = [None] * len(image.layers)
         for tunable_layer, state in zip(self.layers, states, strict=True):
             neurons[tunable_layer.index] = _plain(state)
-        return dataclasses.replace(
-            image,
-            layers=tuple(layers),
+        return image.with_layers(tuple(layers),
             curve_base=np.concatenate(bases),
             curve_slope=np.concatenate(slopes),
             provenance={**image.provenance, "neurons": neurons},
         )
 
 
-def tunable(image: ChipImage) -> Tunable:
+def tunable(image: Program) -> Tunable:
     """The tunable form of an image, from its provenance.
 
     Raises

@@ -17,7 +17,7 @@ def images() -> list[str]:
 
 
 def image(name: str = DEFAULT) -> Path:
-    """Path of a compiled chip image (``emulator.spec.ChipImage.load``).
+    """Path of a compiled chip image (``emulator.spec.Program.load``).
 
     Raises
     ------

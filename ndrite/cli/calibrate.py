@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.cli.files import require_folder
 from ndrite.cli.options import board_option, json_option, noise_option, samples_options, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, shown
@@ -80,7 +80,7 @@ def command(**options: Any) -> None:
 
     output: Path = options["output"]
     require_folder(output)
-    image = ChipImage.load(options["image_path"])
+    image = Program.load(options["image_path"])
     network = None if options["network_path"] is None else load_network(options["network_path"])
     if network is None and options["method"] != "perturb":
         raise click.UsageError(
@@ -145,7 +145,7 @@ def command(**options: Any) -> None:
         print_table(f"{image.name} on {options['url']}", ("quantity", "value"), rows)
 
 
-def _data(image: ChipImage, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+def _data(image: Program, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     from ndrite.labelled import chosen_data_set, labelled, own_samples
 
     if (options["inputs"] is None) != (options["labels"] is None):

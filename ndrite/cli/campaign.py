@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import judged, judged_options
 from ndrite.cli.options import board_option, json_option, noise_option
@@ -89,7 +89,7 @@ def command(
     from ndrite.labelled import check_classes
 
     require_folder(output, figure_path)
-    image = _with_variation(ChipImage.load(image_path), chip)
+    image = _with_variation(Program.load(image_path), chip)
     x, y = judged(
         image.provenance,
         image.inputs,
@@ -126,7 +126,7 @@ def command(
         _table(image, url, found)
 
 
-def _table(image: ChipImage, url: str, found: dict[str, Any]) -> None:
+def _table(image: Program, url: str, found: dict[str, Any]) -> None:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.2f}"
 
@@ -153,7 +153,7 @@ def _table(image: ChipImage, url: str, found: dict[str, Any]) -> None:
     print_table("hardest images", ("image", "label", "correct votes, %", "usual vote"), worst)
 
 
-def _with_variation(image: ChipImage, name: str | None) -> ChipImage:
+def _with_variation(image: Program, name: str | None) -> Program:
     from emulator.chips import Chip, load_chip, parse_chip
     from emulator.compile.variation import variation_of
 

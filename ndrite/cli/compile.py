@@ -75,10 +75,10 @@ def command(
     from emulator.convolution import ConvImage, compile_convolutional
     from emulator.errors import CompileWarning
     from emulator.network import ConvNetwork, load_any_network
-    from emulator.spec import ChipImage
+    from emulator.spec import Program
 
     require_folder(output)
-    image: ChipImage | ConvImage
+    image: Program | ConvImage
     floats = load_any_network(network)
     samples = typical_inputs(floats.provenance, floats.inputs, path=samples_path, data=data, codes=codes)
     with warnings.catch_warnings(), progress_bar("layers") as bar:

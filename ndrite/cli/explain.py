@@ -76,12 +76,12 @@ def command(
     from emulator.errors import CompileWarning
     from emulator.explain import explain, mitigation_benefits
     from emulator.network import load_network
-    from emulator.spec import ChipImage
+    from emulator.spec import Program
     from ndrite.explain import draw, shipped_samples, subject_of
     from ndrite.intervals import percent
 
     require_folder(picture)
-    floats = ChipImage.load(path) if chip is None else load_network(path)
+    floats = Program.load(path) if chip is None else load_network(path)
     x, labels = judged(
         floats.provenance,
         floats.inputs,
@@ -92,7 +92,7 @@ def command(
         seen=False,
     )
     x, labels = x[:images], check_classes(labels, len(x), floats.outputs, str(labels_path))[:images]
-    samples = None if samples_path or not isinstance(floats, ChipImage) else shipped_samples(floats)
+    samples = None if samples_path or not isinstance(floats, Program) else shipped_samples(floats)
     if samples is None:
         if inputs_path is not None and samples_path is None:
             raise click.UsageError("--samples is missing; accepted: a file, as --inputs are your own data")

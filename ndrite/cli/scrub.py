@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, printable, say
@@ -35,7 +35,7 @@ def command(image_path: Path, url: str, every: float | None, as_json: bool) -> N
     \b
     Example: ndrite scrub image.npz --board uart:/dev/ttyUSB0 --every 60
     """
-    image = ChipImage.load(image_path)
+    image = Program.load(image_path)
     found = []
     looks = 0
     with connect(url) as board:

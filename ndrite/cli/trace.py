@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import codes_option, data_option, load_inputs
 from ndrite.cli.options import json_option, noise_option, seed_option, sized_option
@@ -66,7 +66,7 @@ def command(
     from ndrite.labelled import chosen_data_set, judging_set
     from ndrite.trace import trace_inference, write_lists
 
-    image = ChipImage.load(image_path)
+    image = Program.load(image_path)
     geometry = geometry_for(image, name)
     require_folder(output)
     if inputs_path is None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from emulator.compile.neuron import curves, heights_and_peaks, shape_of, window_of
 from emulator.golden.neuron import neuron
 from emulator.network import Ndr, Network
-from emulator.spec import ChipImage, Layer
+from emulator.spec import Program, Layer
 from emulator.spec.arithmetic import V_MAX, V_MIN
 from ndrite.demo.losses import chip_of
 
@@ -39,7 +39,7 @@ class NeuronCurve:
         return float(np.abs(self.error).max())
 
 
-def neuron_curve(network: Network, image: ChipImage) -> NeuronCurve | None:
+def neuron_curve(network: Network, image: Program) -> NeuronCurve | None:
     """The first hidden layer's neuron of the greatest height; None without NDR neurons."""
     activation = network.layers[0].activation
     if not isinstance(activation, Ndr):
@@ -59,7 +59,7 @@ def neuron_curve(network: Network, image: ChipImage) -> NeuronCurve | None:
     )
 
 
-def _table(image: ChipImage, layer: Layer, m: int, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def _table(image: Program, layer: Layer, m: int, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """Output of neuron ``m`` for every code, in the chip's own arithmetic."""
     every = np.repeat(codes[:, None], layer.outputs, axis=1)
     return neuron(every, layer, image.curve_base, image.curve_slope)[:, m]

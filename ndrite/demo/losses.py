@@ -10,11 +10,11 @@ import numpy.typing as npt
 from emulator.chips import Chip, parse_chip
 from emulator.compile import compile_network, golden_accuracy
 from emulator.network import Network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.labelled import CALIBRATION_SAMPLES
 
 
-def chip_of(image: ChipImage) -> Chip:
+def chip_of(image: Program) -> Chip:
     """The chip description an image was compiled for, from its provenance.
 
     Raises
@@ -30,7 +30,7 @@ def chip_of(image: ChipImage) -> Chip:
 
 def losses(
     network: Network,
-    image: ChipImage,
+    image: Program,
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.uint8],
     *,

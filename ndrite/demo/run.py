@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from host.api import Progress
 from ndrite.demo.curve import NeuronCurve, neuron_curve
 from ndrite.demo.losses import losses
@@ -29,7 +29,7 @@ Bar = Callable[[str], AbstractContextManager[Progress]]
 class Demo:
     """What the demo found. Accuracies 0..1; ``rtl`` is on the first images only, with the same seed."""
 
-    image: ChipImage
+    image: Program
     board: str
     seed: int
     accuracy_float: float

@@ -16,7 +16,7 @@ from emulator.compile.weights import code_max, full_scale
 from emulator.datasets import fashion_mnist_test
 from emulator.errors import CompileWarning
 from emulator.network import Network, load_network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.tuning import Plan
 from emulator.zoo.files import FLOAT_PREFIX, FOLDER
 from ndrite.calibration import calibrate_board
@@ -65,14 +65,14 @@ def changed(chip: str, **fields: Any) -> Chip:
     return result
 
 
-def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True) -> ChipImage:
+def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True) -> Program:
     """Virtual chip ``seed``, with column corrections or as programmed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)
         return compile_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW).image
 
 
-def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> ChipImage:
+def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Program:
     """Virtual chip ``seed`` corrected right after programming, its cells as they are at ``time_s``."""
     early, late = at_time(chip, 1.0), at_time(chip, time_s)
     image, old = (make(net, c, seed, samples) for c in (early, late))
@@ -85,7 +85,7 @@ def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Ch
         )
         for layer, then in zip(image.layers, old.layers, strict=True)
     )
-    return dataclasses.replace(image, layers=layers)
+    return image.with_layers(layers)
 
 
 def at_time(chip: Chip, time_s: float) -> Chip:
@@ -94,7 +94,7 @@ def at_time(chip: Chip, time_s: float) -> Chip:
     return dataclasses.replace(chip, conditions=conditions)
 
 
-def accuracy(image: ChipImage, x: Any, labels: Any, seed: int) -> float:
+def accuracy(image: Program, x: Any, labels: Any, seed: int) -> float:
     """Accuracy on the golden model, read noise on."""
     board = GoldenBoard()
     board.program(image)
@@ -102,7 +102,7 @@ def accuracy(image: ChipImage, x: Any, labels: Any, seed: int) -> float:
 
 
 def before_and_after(
-    net: Network, images: tuple[ChipImage, ChipImage], x: Any, labels: Any, seed: int
+    net: Network, images: tuple[Program, Program], x: Any, labels: Any, seed: int
 ) -> dict[str, float]:
     """Accuracy of the float network, and of a chip before and after tuning."""
     before, after = images
@@ -114,8 +114,8 @@ def before_and_after(
 
 
 def tuned(
-    image: ChipImage, net: Network, x: Any, labels: Any, seed: int, plan: Plan, *, cells: bool = False
-) -> ChipImage:
+    image: Program, net: Network, x: Any, labels: Any, seed: int, plan: Plan, *, cells: bool = False
+) -> Program:
     """The image after tuning its neurons on the golden board; ``cells`` as ``calibrate_board``."""
     board = GoldenBoard()
     plan = dataclasses.replace(plan, seed=seed)

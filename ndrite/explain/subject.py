@@ -12,7 +12,7 @@ from emulator.chips import Chip, load_chip, parse_chip
 from emulator.compile import Compiled, Mitigation, compile_network
 from emulator.errors import ChipError, CompileError, DatasetError
 from emulator.network import Network, load_network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from host import InputError
 from ndrite.shipped import network_of
 
@@ -27,7 +27,7 @@ class Subject:
     network: Network
     chip: Chip
     compiled: Compiled
-    image: ChipImage | None
+    image: Program | None
     same_image: bool | None
 
 
@@ -47,7 +47,7 @@ def subject_of(
 
     Raises
     ------
-    FileNotFoundError, ImageError, NetworkError, ChipError
+    FileNotFoundError, ProgramError, NetworkError, ChipError
         When a file is missing or is not what it should be.
     InputError
         When something needed was not given.
@@ -56,7 +56,7 @@ def subject_of(
         floats = load_network(path)
         which = load_chip(chip)
         return Subject(floats, which, compile_network(floats, which, samples, seed=seed or 0), None, None)
-    image = ChipImage.load(path)
+    image = Program.load(path)
     content = image.provenance.get("chip")
     if not isinstance(content, dict):
         raise InputError(
@@ -79,13 +79,13 @@ def subject_of(
     return Subject(floats, which, compiled, image, compiled.image.checksum() == image.checksum())
 
 
-def shipped_samples(image: ChipImage) -> npt.NDArray[np.uint8] | None:
+def shipped_samples(image: Program) -> npt.NDArray[np.uint8] | None:
     """The training images the shipped image was calibrated on; None for others or without those files."""
     from emulator import zoo
     from emulator.datasets import fashion_mnist_train
     from emulator.zoo.build import HELD_OUT, SAMPLES
 
-    if image.checksum() != ChipImage.load(zoo.image()).checksum():
+    if image.checksum() != Program.load(zoo.image()).checksum():
         return None
     try:
         return fashion_mnist_train()[0][-HELD_OUT:][:SAMPLES]
@@ -93,7 +93,7 @@ def shipped_samples(image: ChipImage) -> npt.NDArray[np.uint8] | None:
         return None
 
 
-def _measures(image: ChipImage, path: Path) -> Mitigation:
+def _measures(image: Program, path: Path) -> Mitigation:
     content = image.provenance.get("mitigation", {})
     try:
         return Mitigation(**content)
@@ -101,7 +101,7 @@ def _measures(image: ChipImage, path: Path) -> Mitigation:
         raise InputError(f"{path}: provenance.mitigation is not understood ({error})") from None
 
 
-def _network_of(image: ChipImage, path: Path) -> Network:
+def _network_of(image: Program, path: Path) -> Network:
     shipped = network_of(image, None)
     if not isinstance(shipped, Network):
         raise InputError(

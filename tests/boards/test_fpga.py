@@ -23,7 +23,7 @@ from boards.fpga.regression import differences
 from boards.fpga.reports import KEYS, load, summaries
 from emulator import zoo
 from emulator.golden.random_image import random_image
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.memory_map import address, lay_out
 from hdl.array.lane import Lane
 from host.errors import InputError
@@ -35,8 +35,8 @@ HOLDS_784_128_10 = (
 
 
 @pytest.fixture(scope="module")
-def image() -> ChipImage:
-    return ChipImage.load(zoo.image())
+def image() -> Program:
+    return Program.load(zoo.image())
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=str)
@@ -100,7 +100,7 @@ def test_what_does_not_go_together_is_refused(fields: dict[str, Any], said: str)
 
 
 @pytest.mark.parametrize("name", HOLDS_784_128_10)
-def test_shipped_network_fits(name: str, image: ChipImage) -> None:
+def test_shipped_network_fits(name: str, image: Program) -> None:
     assert fits(image, find_board(name).geometry) is None
 
 
@@ -149,7 +149,7 @@ def test_baud_far_from_any_divisor_is_refused() -> None:
         find_board("ulx3s-85f").resized("x", clock_mhz=7)
 
 
-def test_rates_follow_from_schedule_and_frame(image: ChipImage) -> None:
+def test_rates_follow_from_schedule_and_frame(image: Program) -> None:
     board = find_board("ulx3s-85f")
     rates = performance(board, image, 100.0)
     assert rates["bound_cycles"] == 784 * 2 + 128

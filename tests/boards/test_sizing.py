@@ -11,7 +11,7 @@ from boards.sim import SizedBoard
 from boards.sim.sizing import USUAL, sized
 from emulator.golden import Core
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import ChipImage, Geometry, GeometryError
+from emulator.spec import Program, Geometry, GeometryError
 from emulator.spec.memory_map import check_fits
 from host import BoardApi, LinkError
 from ndrite.shipped import shipped_image
@@ -22,7 +22,7 @@ BEYOND = dataclasses.replace(
 )
 
 
-def image_of(*sizes: int, geometry: Geometry = BEYOND) -> ChipImage:
+def image_of(*sizes: int, geometry: Geometry = BEYOND) -> Program:
     rng = np.random.default_rng(sizes)
     return random_image(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
 

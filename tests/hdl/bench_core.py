@@ -14,7 +14,7 @@ from cocotb.triggers import RisingEdge
 from emulator.golden import Core, Trace
 from emulator.golden.random_image import random_image, random_inputs
 from emulator.golden.sequencer import passes
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared
@@ -28,7 +28,7 @@ CYCLES = int(os.environ.get("CYCLES", "150000"))
 REGION_NAMES = {number: name for name, number in REGIONS.items()}
 
 
-async def program(dut: Any, image: ChipImage) -> None:
+async def program(dut: Any, image: Program) -> None:
     for section in lay_out(image, GEOMETRY):
         name = REGION_NAMES[section.address >> REGION_SHIFT]
         await write_memory(dut, name, section.address & ((1 << REGION_SHIFT) - 1), section.words)
@@ -41,7 +41,7 @@ class Monitor:
     inferences overlap the order of layers is what the core says as it opens them, within the rule.
     """
 
-    def __init__(self, dut: Any, image: ChipImage, trace: Trace, images: int, noisy: list[bool]) -> None:
+    def __init__(self, dut: Any, image: Program, trace: Trace, images: int, noisy: list[bool]) -> None:
         self.dut, self.image = dut, image
         self.compared = Compared(trace, len(image.layers))
         self.noisy = noisy
@@ -135,7 +135,7 @@ class Monitor:
 
 
 async def infer(
-    dut: Any, image: ChipImage, x: np.ndarray[Any, Any], first_index: int, gap: int
+    dut: Any, image: Program, x: np.ndarray[Any, Any], first_index: int, gap: int
 ) -> np.ndarray[Any, Any]:
     """Stream images as a driver would: load a bank as soon as it is free, start, collect results."""
     freed = done = collected = 0
@@ -194,7 +194,7 @@ async def infer(
     return out
 
 
-def counts(image: ChipImage, images: int, noisy: list[bool]) -> dict[str, int]:
+def counts(image: Program, images: int, noisy: list[bool]) -> dict[str, int]:
     """Block -> values there are to compare: columns of every tile and slice."""
     found = dict.fromkeys(SHOWN, 0)
     for i, layer in enumerate(image.layers):
@@ -208,7 +208,7 @@ def counts(image: ChipImage, images: int, noisy: list[bool]) -> dict[str, int]:
 
 
 async def run(
-    dut: Any, image: ChipImage, rng: np.random.Generator, *, noise: bool = True, gap: int = 0
+    dut: Any, image: Program, rng: np.random.Generator, *, noise: bool = True, gap: int = 0
 ) -> Monitor:
     x = random_inputs(image, rng, IMAGES)
     seed = int(rng.integers(0, 1 << 63))
@@ -231,7 +231,7 @@ async def run(
     return monitor
 
 
-def describe(image: ChipImage) -> str:
+def describe(image: Program) -> str:
     return "; ".join(
         f"{la.inputs}x{la.outputs} {la.readout} d{la.dac_bits} B{la.adc_bits} s{la.shift} "
         f"noise {la.sigma_out}/{la.var_cell}"

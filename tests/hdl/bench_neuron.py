@@ -13,7 +13,7 @@ from cocotb.triggers import RisingEdge
 
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.random_image import random_image
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.parts.layouts import group_layout
@@ -28,14 +28,14 @@ WINDOWS = {
 }
 
 
-async def program(dut: Any, image: ChipImage) -> None:
+async def program(dut: Any, image: Program) -> None:
     for section in lay_out(image, GEOMETRY):
         for region, window in WINDOWS.items():
             if section.address >> REGION_SHIFT == REGIONS[region]:
                 await write_memory(dut, window, section.address & ((1 << REGION_SHIFT) - 1), section.words)
 
 
-def extremes(rng: np.random.Generator, image: ChipImage, layer: int) -> np.ndarray[Any, Any]:
+def extremes(rng: np.random.Generator, image: Program, layer: int) -> np.ndarray[Any, Any]:
     """Partial sums over the useful range, around its two ends, and at the ends of what 31 bits allow."""
     la = image.layers[layer]
     spread = 4000 * (1 << la.vshift) // max(1, int(la.scale.mean()))
@@ -48,7 +48,7 @@ def extremes(rng: np.random.Generator, image: ChipImage, layer: int) -> np.ndarr
     return np.clip(p, -limit, limit)
 
 
-def edges(rng: np.random.Generator, image: ChipImage) -> ChipImage:
+def edges(rng: np.random.Generator, image: Program) -> Program:
     """The image with half of its curve's segments level, at and around both ends of the activations."""
     shape = image.curve_base.shape
     bits = rng.choice([la.table_bits for la in image.layers], shape)

@@ -14,10 +14,10 @@ from amaranth.hdl import Fragment
 from boards.golden import GoldenBoard
 from boards.sim import Design, SimLink
 from emulator.golden.random_image import random_image
-from emulator.spec import PRESETS, ChipImage, Geometry
+from emulator.spec import PRESETS, Program, Geometry
 from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.errors import GeometryError, ImageError
-from emulator.spec.image import Layer
+from emulator.spec.errors import GeometryError, ProgramError
+from emulator.spec.layer import Layer
 from emulator.spec.memory_map import check_fits
 from emulator.spec.variation import Variation, same_cells
 from hdl.core.core import Core
@@ -121,7 +121,7 @@ def at_its_limits(layer: Layer, g: Geometry, rng: np.random.Generator) -> Layer:
     )
 
 
-def extreme_image(kind: str, g: Geometry, rng: np.random.Generator) -> ChipImage:
+def extreme_image(kind: str, g: Geometry, rng: np.random.Generator) -> Program:
     """An image of ``kind`` for ``g``; with cells that vary where ``g`` draws virtual chips."""
     sizes = sizes_of(kind, g, rng)
     image = random_image(g, rng, sizes=sizes, layers=len(sizes) - 1, corner=kind != "any")
@@ -129,9 +129,9 @@ def extreme_image(kind: str, g: Geometry, rng: np.random.Generator) -> ChipImage
         for _ in range(50):
             try:
                 layers = tuple(at_its_limits(layer, g, rng) for layer in image.layers)
-                image = dataclasses.replace(image, layers=layers)
+                image = image.with_layers(layers)
                 break
-            except ImageError:  # sums too large for 32 bits
+            except ProgramError:  # sums too large for 32 bits
                 continue
     if not g.redraw:
         return image
@@ -149,7 +149,7 @@ def varied(code_max: int, rng: np.random.Generator) -> Variation:
     )
 
 
-def samples_of(image: ChipImage, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+def samples_of(image: Program, rng: np.random.Generator) -> np.ndarray[Any, Any]:
     """Codes uint8 (SAMPLES, inputs): all 0, all 255, one row only, sparse ones and any."""
     x = rng.integers(0, INPUT_MAX + 1, (SAMPLES, image.inputs)).astype(np.uint8)
     x[0], x[1], x[2] = 0, INPUT_MAX, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from boards.sim import SimLink
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.schedule import watchdog_cycles
 from host import Board
@@ -22,7 +22,7 @@ class Wire:
         self.board = Board(self.link, timeout_s=3 * watchdog_cycles(geometry) / 1e6)
         self.sequence = 0
 
-    def program(self, image: ChipImage, *, hangs: bool = False) -> None:
+    def program(self, image: Program, *, hangs: bool = False) -> None:
         """``image``, with or without the mark by which the sequencer knows its last layer."""
         self.board.session._synced = False  # it was not asked for what ``send`` was answered
         self.board.program(image)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emulator.spec import PRESETS, ChipImage, Layer
+from emulator.spec import PRESETS, Program, Layer
 
 
 @pytest.fixture(scope="session")
-def image() -> ChipImage:
+def image() -> Program:
     """20-6-3 for the tiny geometry, with read noise."""
     rng = np.random.default_rng(5)
 
@@ -27,7 +27,7 @@ def image() -> ChipImage:
         )
 
     tables = rng.integers(-(1 << 14), 1 << 14, (2, 3, 32)).astype(np.int32)
-    return ChipImage(
+    return Program.chain(
         name="small",
         rows=PRESETS["tiny"].rows,
         layers=(layer(20, 6), layer(6, 3)),

@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 
 from emulator.golden import Core
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, REGISTERS, identity
 from host.links.faulty import FaultRates, FaultyLink
@@ -21,7 +21,7 @@ from host.packets import FrameError, Request, Response, decode_request, encode_r
 class Responder:
     """Registers, memory and the sequence rule; INFER answers with ``image``'s golden outputs."""
 
-    def __init__(self, geometry: Geometry, image: ChipImage | None = None) -> None:
+    def __init__(self, geometry: Geometry, image: Program | None = None) -> None:
         self.words: dict[int, int] = {r.address: 0 for r in REGISTERS}
         for name, value in identity(geometry, 0x1234).items():
             self.words[BY_NAME[name].address] = value

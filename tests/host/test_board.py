@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.spec import PRESETS, ChipImage, GeometryError
+from emulator.spec import PRESETS, Program, GeometryError
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
@@ -16,12 +16,12 @@ from host import Board, BoardApi, IdentityError, InputError, NotProgrammedError,
 from tests.host.responder import Responder, ResponderLink, faulty
 
 
-def open_board(image: ChipImage, rate: float = 0.0, seed: int = 0) -> tuple[Board, Responder]:
+def open_board(image: Program, rate: float = 0.0, seed: int = 0) -> tuple[Board, Responder]:
     device = Responder(PRESETS["tiny"], image)
     return Board(faulty(ResponderLink(device), rate, seed), timeout_s=0.01, attempts=40), device
 
 
-def test_identity_and_geometry(image: ChipImage) -> None:
+def test_identity_and_geometry(image: Program) -> None:
     board, _ = open_board(image)
     assert isinstance(board, BoardApi)
     assert board.geometry == PRESETS["tiny"]
@@ -40,7 +40,7 @@ def test_identity_and_geometry(image: ChipImage) -> None:
         ("geometry_rows", 7, "impossible geometry"),
     ],
 )
-def test_a_foreign_device_is_refused(image: ChipImage, register: str, value: int, message: str) -> None:
+def test_a_foreign_device_is_refused(image: Program, register: str, value: int, message: str) -> None:
     device = Responder(PRESETS["tiny"], image)
     device.set(register, value)
     link = ResponderLink(device)
@@ -49,7 +49,7 @@ def test_a_foreign_device_is_refused(image: ChipImage, register: str, value: int
     assert link.closed
 
 
-def test_infer_equals_golden(image: ChipImage, x: np.ndarray) -> None:
+def test_infer_equals_golden(image: Program, x: np.ndarray) -> None:
     board, _ = open_board(image)
     seen: list[tuple[int, int]] = []
     board.program(image, progress=lambda done, total: seen.append((done, total)))
@@ -62,14 +62,14 @@ def test_infer_equals_golden(image: ChipImage, x: np.ndarray) -> None:
         assert y.dtype == np.int32
 
 
-def test_infer_of_nothing(image: ChipImage, x: np.ndarray) -> None:
+def test_infer_of_nothing(image: Program, x: np.ndarray) -> None:
     board, _ = open_board(image)
     board.program(image)
     assert board.infer(x[:0]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("rate", [1e-4, 1e-3])
-def test_lossy_link_gives_exact_results(image: ChipImage, x: np.ndarray, rate: float) -> None:
+def test_lossy_link_gives_exact_results(image: Program, x: np.ndarray, rate: float) -> None:
     expected = Core(image).infer(x, seed=3)
     for seed in range(10):
         board, _ = open_board(image, rate, seed)
@@ -77,7 +77,7 @@ def test_lossy_link_gives_exact_results(image: ChipImage, x: np.ndarray, rate: f
         np.testing.assert_array_equal(board.infer(x, seed=3), expected)
 
 
-def test_programming_again_writes_nothing(image: ChipImage) -> None:
+def test_programming_again_writes_nothing(image: Program) -> None:
     board, device = open_board(image)
     board.program(image)
     device.executed.clear()
@@ -85,7 +85,7 @@ def test_programming_again_writes_nothing(image: ChipImage) -> None:
     assert not [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
 
 
-def test_only_what_differs_is_written(image: ChipImage) -> None:
+def test_only_what_differs_is_written(image: Program) -> None:
     board, device = open_board(image)
     board.program(image)
     other = changed(image)
@@ -96,7 +96,7 @@ def test_only_what_differs_is_written(image: ChipImage) -> None:
     assert device.get("program_tag") == other.tag
 
 
-def test_a_flipped_bit_is_found_and_repaired(image: ChipImage) -> None:
+def test_a_flipped_bit_is_found_and_repaired(image: Program) -> None:
     board, device = open_board(image)
     board.program(image)
     device.words[0x01000003] ^= 4
@@ -108,7 +108,7 @@ def test_a_flipped_bit_is_found_and_repaired(image: ChipImage) -> None:
 
 
 def test_a_stuck_word_fails_verification_and_the_chip_stays_unprogrammed(
-    image: ChipImage, x: np.ndarray
+    image: Program, x: np.ndarray
 ) -> None:
     board, device = open_board(image)
 
@@ -124,7 +124,7 @@ def test_a_stuck_word_fails_verification_and_the_chip_stays_unprogrammed(
         board.infer(x)
 
 
-def test_interrupted_programming_is_refused_then_repaired(image: ChipImage, x: np.ndarray) -> None:
+def test_interrupted_programming_is_refused_then_repaired(image: Program, x: np.ndarray) -> None:
     board, device = open_board(image)
 
     def interrupt(done: int, total: int) -> None:
@@ -140,7 +140,7 @@ def test_interrupted_programming_is_refused_then_repaired(image: ChipImage, x: n
     np.testing.assert_array_equal(board.infer(x), Core(image).infer(x))
 
 
-def test_a_chip_programmed_by_someone_else_is_refused(image: ChipImage, x: np.ndarray) -> None:
+def test_a_chip_programmed_by_someone_else_is_refused(image: Program, x: np.ndarray) -> None:
     board, device = open_board(image)
     board.program(image)
     device.set("program_tag", 99)
@@ -148,7 +148,7 @@ def test_a_chip_programmed_by_someone_else_is_refused(image: ChipImage, x: np.nd
         board.infer(x)
 
 
-def test_a_reset_during_inference_is_refused(image: ChipImage, x: np.ndarray) -> None:
+def test_a_reset_during_inference_is_refused(image: Program, x: np.ndarray) -> None:
     board, device = open_board(image)
     board.program(image)
 
@@ -173,14 +173,14 @@ def test_a_reset_during_inference_is_refused(image: ChipImage, x: np.ndarray) ->
         (np.zeros((2, 20), np.uint8), {"first_index": (1 << 32) - 1}, "first_index is"),
     ],
 )
-def test_wrong_inputs_are_named(image: ChipImage, x: object, options: dict[str, int], message: str) -> None:
+def test_wrong_inputs_are_named(image: Program, x: object, options: dict[str, int], message: str) -> None:
     board, _ = open_board(image)
     board.program(image)
     with pytest.raises(InputError, match=message):
         board.infer(x, **options)  # type: ignore[arg-type]
 
 
-def test_an_image_that_does_not_fit_leaves_the_chip_alone(image: ChipImage, x: np.ndarray) -> None:
+def test_an_image_that_does_not_fit_leaves_the_chip_alone(image: Program, x: np.ndarray) -> None:
     board, _ = open_board(image)
     board.program(image)
     with pytest.raises(GeometryError, match="arrays of 32 rows"):
@@ -188,7 +188,7 @@ def test_an_image_that_does_not_fit_leaves_the_chip_alone(image: ChipImage, x: n
     board.infer(x)
 
 
-def test_registers(image: ChipImage) -> None:
+def test_registers(image: Program) -> None:
     board, _ = open_board(image)
     board.write_register("scratch", 0xFFFFFFFF)
     assert board.read_register("scratch") == 0xFFFFFFFF
@@ -201,7 +201,7 @@ def test_registers(image: ChipImage) -> None:
 
 
 @pytest.fixture
-def watched(image: ChipImage, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, Responder, list[int]]:
+def watched(image: Program, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, Responder, list[int]]:
     """A programmed board, and the tag at every write to its memories from now on."""
     board, device = open_board(image)
     board.program(image)
@@ -217,15 +217,14 @@ def watched(image: ChipImage, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, R
     return board, device, tags
 
 
-def changed(image: ChipImage) -> ChipImage:
+def changed(image: Program) -> Program:
     bias = image.layers[0].bias + np.int32(1)
-    return dataclasses.replace(
-        image, layers=(dataclasses.replace(image.layers[0], bias=bias), image.layers[1])
+    return image.with_layers((dataclasses.replace(image.layers[0], bias=bias), image.layers[1])
     )
 
 
 def test_programming_takes_the_tag_away_first(
-    image: ChipImage, watched: tuple[Board, Responder, list[int]]
+    image: Program, watched: tuple[Board, Responder, list[int]]
 ) -> None:
     board, device, tags = watched
     board.program(changed(image))
@@ -234,7 +233,7 @@ def test_programming_takes_the_tag_away_first(
 
 
 def test_scrubbing_takes_the_tag_away_first(
-    image: ChipImage, watched: tuple[Board, Responder, list[int]]
+    image: Program, watched: tuple[Board, Responder, list[int]]
 ) -> None:
     board, device, tags = watched
     dict.__setitem__(device.words, 0x01000003, device.words[0x01000003] ^ 4)
@@ -244,7 +243,7 @@ def test_scrubbing_takes_the_tag_away_first(
 
 
 def test_writing_words_takes_the_tag_away_first(
-    image: ChipImage, watched: tuple[Board, Responder, list[int]]
+    image: Program, watched: tuple[Board, Responder, list[int]]
 ) -> None:
     board, device, tags = watched
     board.write_words(0x01000000, np.zeros(3, np.int32))

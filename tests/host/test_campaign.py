@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
@@ -27,7 +27,7 @@ class Campaigner(Responder):
     ``looks``: how often it is found at work before it is done, an inference further each time.
     """
 
-    def __init__(self, image: ChipImage, looks: int = 0) -> None:
+    def __init__(self, image: Program, looks: int = 0) -> None:
         super().__init__(PRESETS["tiny"], image)
         self.looks = looks
         self.pieces: list[tuple[int, int, int, int]] = []
@@ -66,12 +66,12 @@ class Campaigner(Responder):
 
 
 @pytest.fixture(scope="session")
-def varied(image: ChipImage) -> ChipImage:
+def varied(image: Program) -> Program:
     """The small image compiled for virtual chips."""
     return dataclasses.replace(image, variation=same_cells())
 
 
-def opened(varied: ChipImage, looks: int = 0) -> tuple[Board, Campaigner]:
+def opened(varied: Program, looks: int = 0) -> tuple[Board, Campaigner]:
     device = Campaigner(varied, looks)
     board = Board(ResponderLink(device), timeout_s=0.01)
     board.program(varied)
@@ -82,7 +82,7 @@ def inputs(count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.zeros((count, 20), np.uint8), np.zeros(count, np.int64)
 
 
-def test_every_piece_begins_where_the_one_before_ended(varied: ChipImage) -> None:
+def test_every_piece_begins_where_the_one_before_ended(varied: Program) -> None:
     board, device = opened(varied)
     # The tiny geometry's buffer holds 32 labels; a command runs 256 chips.
     result = board.campaign(*inputs(40), chips=300, first_chip=7, first_image=5)
@@ -91,19 +91,19 @@ def test_every_piece_begins_where_the_one_before_ended(varied: ChipImage) -> Non
     np.testing.assert_array_equal(result.votes, [[300, 0, 0]] * 40)
 
 
-def test_a_campaign_that_goes_on_is_waited_for(varied: ChipImage) -> None:
+def test_a_campaign_that_goes_on_is_waited_for(varied: Program) -> None:
     board, _ = opened(varied, looks=2 * IDLE_POLLS)
     board.campaign(*inputs(3), chips=2)
 
 
-def test_an_image_lost_during_a_campaign_is_noticed(varied: ChipImage) -> None:
+def test_an_image_lost_during_a_campaign_is_noticed(varied: Program) -> None:
     board, device = opened(varied)
     device.after = lambda: device.set("program_tag", 0)
     with pytest.raises(NotProgrammedError, match="no longer holds"):
         board.campaign(*inputs(3), chips=2)
 
 
-def test_votes_that_are_missing_are_noticed(varied: ChipImage) -> None:
+def test_votes_that_are_missing_are_noticed(varied: Program) -> None:
     board, device = opened(varied)
     device.after = lambda: device.words.__setitem__(address("votes"), 1)
     with pytest.raises(VerifyError, match="the device counted"):
@@ -111,7 +111,7 @@ def test_votes_that_are_missing_are_noticed(varied: ChipImage) -> None:
 
 
 @pytest.mark.parametrize("work", ["scrub", "program"])
-def test_a_campaign_left_running_is_stopped_first(varied: ChipImage, work: str) -> None:
+def test_a_campaign_left_running_is_stopped_first(varied: Program, work: str) -> None:
     board, device = opened(varied)
     device.set("campaign_busy", 1)
     device.looks = 10

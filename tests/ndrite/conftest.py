@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emulator.golden.random_image import random_image
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def no_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def image() -> ChipImage:
+def image() -> Program:
     """20-6-3 for the tiny geometry, with read noise."""
     return random_image(
         PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
@@ -27,7 +27,7 @@ def image() -> ChipImage:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, image: ChipImage, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, image: Program, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder: image.npz and x.npy, uint8 (5, 20)."""
     image.save(tmp_path / "image.npz")
     np.save(tmp_path / "x.npy", np.random.default_rng(2).integers(0, 256, (5, 20)).astype(np.uint8))

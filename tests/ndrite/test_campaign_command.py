@@ -12,7 +12,7 @@ import pytest
 
 from emulator.golden.campaign import campaign
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 from emulator.spec.variation import Variation, same_cells
 from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.intervals import mean_interval, wilson
@@ -21,7 +21,7 @@ OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--draws", "2", "--see
 
 
 @pytest.fixture
-def varied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChipImage:
+def varied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """Working folder with image.npz, x.npy, labels.npy."""
     rng = np.random.default_rng(2)
     image = random_image(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", noise=True)
@@ -35,7 +35,7 @@ def varied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChipImage:
     return image
 
 
-def test_json_is_the_campaign(varied: ChipImage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_the_campaign(varied: Program, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["campaign", "image.npz", "--chips", "40", *OPTIONS, "--threshold", "30", "--json"]) == OK
     got = json.loads(capsys.readouterr().out)
     x, labels = np.load("x.npy"), np.load("labels.npy")
@@ -51,7 +51,7 @@ def test_json_is_the_campaign(varied: ChipImage, capsys: pytest.CaptureFixture[s
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(
-    varied: ChipImage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    varied: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["campaign", "image.npz", "--chips", "50", *OPTIONS]
     assert run([*command, "-o", "whole.json"]) == OK
@@ -74,7 +74,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 
 
 def test_a_state_of_another_campaign_is_refused(
-    varied: ChipImage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    varied: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = Path(".out.json.part.npz")
     np.savez(state, mark=np.array("other"), votes=np.zeros((12, 3), np.int64), correct=np.zeros(16, np.int64))
@@ -84,7 +84,7 @@ def test_a_state_of_another_campaign_is_refused(
     assert run(["campaign", "image.npz", "--chips", "20", *OPTIONS, "-o", "out.json"]) == BAD_INPUT
 
 
-def test_figure_and_table(varied: ChipImage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figure_and_table(varied: Program, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["campaign", "image.npz", "--chips", "8", *OPTIONS, "--figure", "f.svg"]) == OK
     assert Path("f.svg").read_text().count("<svg") == 1
     assert "95 % interval" in capsys.readouterr().out
@@ -93,7 +93,7 @@ def test_figure_and_table(varied: ChipImage, capsys: pytest.CaptureFixture[str])
 
 
 def test_an_image_of_one_chip_needs_to_know_whose_spread(
-    varied: ChipImage, capsys: pytest.CaptureFixture[str]
+    varied: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataclasses.replace(varied, variation=None).save("one.npz")
     assert run(["campaign", "one.npz", "--chips", "2", *OPTIONS]) == BAD_INPUT

@@ -24,7 +24,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rng = np.random.default_rng(0)
     activation = Ndr(rng.uniform(0.5, 2, 12), rng.uniform(0.4, 1, 12))
     first = Dense(rng.normal(size=(20, 12)) * 0.5, rng.normal(size=12) * 0.3, activation)
-    network = Network((first, Dense(rng.normal(size=(12, 3)), np.zeros(3))), "small")
+    network = Network.chain((first, Dense(rng.normal(size=(12, 3)), np.zeros(3))), "small")
     network.save("float.npz")
     x = rng.integers(0, 256, (300, 20), dtype=np.uint8)
     np.save("s.npy", x[:100])

@@ -12,13 +12,13 @@ from emulator.compile import compile_network
 from emulator.datasets import digits
 from emulator.golden import Core
 from emulator.network import Dense, InputRange, Named, Network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from host import InputError
 from ndrite.inputs import InputWarning
 
 
 @pytest.fixture(scope="module")
-def trained() -> tuple[ChipImage, np.ndarray, np.ndarray]:
+def trained() -> tuple[Program, np.ndarray, np.ndarray]:
     """Digits by least squares on random features, on the wan2022 chip; test images and labels."""
     x, labels, test, test_labels = digits()
     rng = np.random.default_rng(0)
@@ -29,13 +29,13 @@ def trained() -> tuple[ChipImage, np.ndarray, np.ndarray]:
     solution = np.linalg.lstsq(
         extended.T @ extended + np.eye(121) * 0.1, extended.T @ (2.0 * np.eye(10)[labels] - 1), rcond=None
     )[0]
-    network = Network(
+    network = Network.chain(
         (hidden, Dense(solution[:-1], solution[-1])), "digits", {"input": InputRange([0], [16]).as_dict()}
     )
     return compile_network(network, "wan2022", x[:256]).image, test, test_labels
 
 
-def test_predict_and_score(trained: tuple[ChipImage, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+def test_predict_and_score(trained: tuple[Program, np.ndarray, np.ndarray], tmp_path: Path) -> None:
     image, x, labels = trained
     classifier = ndrite.Classifier(image, seed=3, codes=True)
     y = classifier.predict(x)
@@ -54,7 +54,7 @@ def test_predict_and_score(trained: tuple[ChipImage, np.ndarray, np.ndarray], tm
 
 
 def test_values_outside_the_stored_range_are_counted(
-    trained: tuple[ChipImage, np.ndarray, np.ndarray],
+    trained: tuple[Program, np.ndarray, np.ndarray],
 ) -> None:
     image, x, _ = trained
     grey = x[:4] / 255 * 16
@@ -65,7 +65,7 @@ def test_values_outside_the_stored_range_are_counted(
         ndrite.Classifier(image).predict(x)
 
 
-def test_tensors_give_tensors(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> None:
+def test_tensors_give_tensors(trained: tuple[Program, np.ndarray, np.ndarray]) -> None:
     torch = pytest.importorskip("torch", reason="needs ndrite[train]")
     image, x, labels = trained
     classifier = ndrite.Classifier(image, codes=True)
@@ -76,7 +76,7 @@ def test_tensors_give_tensors(trained: tuple[ChipImage, np.ndarray, np.ndarray])
     assert classifier.score(torch.tensor(x), torch.tensor(labels)) == classifier.score(x, labels)
 
 
-def test_in_a_pipeline(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> None:
+def test_in_a_pipeline(trained: tuple[Program, np.ndarray, np.ndarray]) -> None:
     pytest.importorskip("sklearn", reason="needs ndrite[import-check]")
     from sklearn.base import clone, is_classifier
     from sklearn.model_selection import cross_val_score
@@ -93,7 +93,7 @@ def test_in_a_pipeline(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> Non
 
 
 @pytest.mark.slow
-def test_on_gateware(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> None:
+def test_on_gateware(trained: tuple[Program, np.ndarray, np.ndarray]) -> None:
     image, x, _ = trained
     on_rtl = ndrite.Classifier(image, "sim:", seed=1, codes=True).decision_function(x[:5])
     np.testing.assert_array_equal(
@@ -101,7 +101,7 @@ def test_on_gateware(trained: tuple[ChipImage, np.ndarray, np.ndarray]) -> None:
     )
 
 
-def test_refusals(trained: tuple[ChipImage, np.ndarray, np.ndarray], image: ChipImage) -> None:
+def test_refusals(trained: tuple[Program, np.ndarray, np.ndarray], image: Program) -> None:
     classifier = ndrite.Classifier(trained[0], codes=True)
     with pytest.raises(InputError, match=r"x: shape \(3, 60\); accepted: \(n, 64\)"):
         classifier.predict(np.zeros((3, 60), np.uint8))

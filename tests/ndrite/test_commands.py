@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.cli.main import COMMANDS, FAILED_CHECK, OK, run
 
 
-def test_infer_writes_golden_outputs(folder: Path, image: ChipImage) -> None:
+def test_infer_writes_golden_outputs(folder: Path, image: Program) -> None:
     x = np.load(folder / "x.npy")
     options = ["--board", "golden:tiny", "--seed", "9", "--first-index", "4", "-o", "y.npy"]
     assert run(["infer", "image.npz", "--inputs", "x.npy", *options]) == OK
@@ -25,7 +25,7 @@ def test_infer_writes_golden_outputs(folder: Path, image: ChipImage) -> None:
     assert sorted(p.name for p in folder.iterdir()) == ["image.npz", "x.npy", "y.npy"]
 
 
-def test_infer_without_noise(folder: Path, image: ChipImage) -> None:
+def test_infer_without_noise(folder: Path, image: Program) -> None:
     x = np.load(folder / "x.npy")
     assert run(["infer", "image.npz", "--inputs", "x.npy", "--no-noise", "-o", "y.npy"]) == OK
     np.testing.assert_array_equal(np.load(folder / "y.npy"), Core(image).infer(x, noise=False))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 from emulator.spec.registers import BY_NAME
 from host.links.uart import UartLink
 from ndrite.cli.main import BAD_INPUT, DEVICE, run
@@ -55,14 +55,14 @@ def test_other_npz(fails, folder: Path) -> None:  # type: ignore[no-untyped-def]
     fails(INFER, BAD_INPUT, "image.npz: no manifest")
 
 
-def test_damaged_image(fails, folder: Path, image: ChipImage) -> None:  # type: ignore[no-untyped-def]
+def test_damaged_image(fails, folder: Path, image: Program) -> None:  # type: ignore[no-untyped-def]
     arrays = image.arrays()
     arrays["layer0.bias"] = arrays["layer0.bias"] + np.int32(1)
     np.savez(folder / "image.npz", manifest=np.array(json.dumps(image.manifest())), **arrays)
     fails(INFER, BAD_INPUT, "image.npz: checksum differs")
 
 
-def test_wrong_geometry(fails, folder: Path, image: ChipImage) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_geometry(fails, folder: Path, image: Program) -> None:  # type: ignore[no-untyped-def]
     fails([*INFER, "--board", "golden:sim"], BAD_INPUT, "arrays of 16 rows", "'sim' has 128")
 
 
@@ -167,8 +167,8 @@ def test_image_for_other_data_cannot_be_evaluated(fails) -> None:  # type: ignor
     fails(["evaluate", "image.npz", "--data", "mnist"], BAD_INPUT, "mnist has 784 inputs; accepted: 20")
 
 
-def test_image_with_too_many_layers(fails, folder: Path, image: ChipImage) -> None:  # type: ignore[no-untyped-def]
+def test_image_with_too_many_layers(fails, folder: Path, image: Program) -> None:  # type: ignore[no-untyped-def]
     last = image.layers[-1]
     square = dataclasses.replace(last, weights=last.weights[:3])
-    dataclasses.replace(image, layers=(*image.layers, square, square, square)).save(folder / "image.npz")
+    image.with_layers((*image.layers, square, square, square)).save(folder / "image.npz")
     fails([*INFER, "--board", "golden:tiny"], BAD_INPUT, "number of layers is 5; at most 4")

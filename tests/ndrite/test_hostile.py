@@ -16,7 +16,7 @@ import pytest
 
 from emulator.golden.random_image import random_image
 from emulator.network import Dense, Network
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 from ndrite.cli.main import BAD_INPUT, DEVICE, OK, run
 
 EVIL = "a[bold]b[/nothing]\x1b[31mred\x1b]0;title\x07\u202eback"
@@ -108,7 +108,7 @@ def test_provenance_of_the_wrong_kind(fails, content: dict[str, object]) -> None
 
 
 def test_a_network_whose_provenance_is_no_object(fails) -> None:  # type: ignore[no-untyped-def]
-    Network((Dense(np.ones((3, 2)), np.zeros(2)),)).save("float.npz")
+    Network.chain((Dense(np.ones((3, 2)), np.zeros(2)),)).save("float.npz")
     with np.load("float.npz") as file:
         arrays = {name: file[name] for name in file.files}
     for wrong in (3, "text", [1, 2], None):
@@ -120,7 +120,7 @@ def test_a_network_whose_provenance_is_no_object(fails) -> None:  # type: ignore
 def test_names_do_not_command_the_terminal(fails, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     """A name from a file is shown as it is: no markup, no escape sequence."""
     rng = np.random.default_rng(1)
-    Network((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), EVIL).save("float.npz")
+    Network.chain((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), EVIL).save("float.npz")
     x = rng.integers(0, 256, (32, 20)).astype(np.uint8)
     np.save("x.npy", x)
     np.save("y.npy", np.zeros(32, np.int64))
@@ -190,7 +190,7 @@ def test_results_fit_a_screen() -> None:
     """What a prompt shows of a result is a line or two, not its arrays."""
     from emulator import zoo
 
-    image = ChipImage.load(zoo.image())
+    image = Program.load(zoo.image())
     assert len(repr(image)) < 400
     assert "fashion-mnist-784-128-10" in repr(image)
     assert len(repr(image.layers[0])) < 800
@@ -201,7 +201,7 @@ def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
     """A long name stays one word where no terminal sets a width."""
     rng = np.random.default_rng(1)
     name = "a/" * 60 + "end"
-    Network((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), name).save(tmp_path / "float.npz")
+    Network.chain((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), name).save(tmp_path / "float.npz")
     np.save(tmp_path / "x.npy", rng.integers(0, 256, (32, 20)).astype(np.uint8))
     line = "compile float.npz --chip ideal --samples x.npy -o image.npz".split()
     done = subprocess.run(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emulator.network import InputRange, load_network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.cli.main import BAD_INPUT, OK, run
 
 torch = pytest.importorskip("torch", reason="needs ndrite[train]")
@@ -34,7 +34,7 @@ def test_import_compile_infer_on_floats(model: Path, capsys: pytest.CaptureFixtu
     assert run(["compile", "float.npz", "--chip", "ideal", "--samples", "x.npy", "-o", "image.npz"]) == OK
     assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
     x = np.load("x.npy")
-    image = ChipImage.load("image.npz")
+    image = Program.load("image.npz")
     inputs = InputRange.from_provenance(image.provenance)
     assert inputs is not None
     wanted = load_network("float.npz").forward(inputs.unit(x))

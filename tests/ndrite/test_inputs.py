@@ -25,13 +25,13 @@ def nearest_means(x: np.ndarray, labels: np.ndarray, **provenance: object) -> Ne
     """Classes by their mean sample: a linear network of inputs in 0..1."""
     values = x.astype(np.float64) / 255
     means = np.stack([values[labels == k].mean(axis=0) for k in range(10)])
-    return Network((Dense(means.T, -0.5 * (means**2).sum(axis=1)),), "means", dict(provenance))
+    return Network.chain((Dense(means.T, -0.5 * (means**2).sum(axis=1)),), "means", dict(provenance))
 
 
 def test_no_data_set_stands_in_for_another(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """784 inputs alone do not make a network one of Fashion-MNIST."""
     rng = np.random.default_rng(1)
-    network = Network((Dense(rng.normal(size=(784, 10)), np.zeros(10)),), "someone's")
+    network = Network.chain((Dense(rng.normal(size=(784, 10)), np.zeros(10)),), "someone's")
     network.save("float.npz")
     x = rng.integers(0, 256, (64, 784)).astype(np.uint8)
     compile_network(network, "ideal", x).image.save("image.npz")
@@ -127,7 +127,7 @@ def regressor(rng: np.random.Generator) -> tuple[Network, np.ndarray, np.ndarray
     """A linear model of three outputs, samples uint8 (200, 12), and its targets."""
     weights, bias = rng.normal(size=(12, 3)), rng.normal(size=3)
     x = rng.integers(0, 256, (200, 12)).astype(np.uint8)
-    return Network((Dense(weights, bias),), "plant"), x, x / 255 @ weights + bias
+    return Network.chain((Dense(weights, bias),), "plant"), x, x / 255 @ weights + bias
 
 
 def test_a_regressor_is_judged_in_its_own_unit(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from emulator.compile import compile_network
 from emulator.datasets import digits
 from emulator.network import load_network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.cli.main import BAD_INPUT, OK, run
 
 pytest.importorskip("torch")
@@ -55,7 +55,7 @@ def test_calibrate_gives_the_same_image_on_gateware(
         values[board] = json.loads(capsys.readouterr().out)
     assert values["golden:"]["tag"] == values["sim:"]["tag"]
     assert values["golden:"]["accuracy_after"] == values["sim:"]["accuracy_after"]
-    before, after = ChipImage.load("image.npz"), ChipImage.load("golden.npz")
+    before, after = Program.load("image.npz"), Program.load("golden.npz")
     np.testing.assert_array_equal(before.layers[0].weights, after.layers[0].weights)
     assert before.checksum() != after.checksum()
     assert after.provenance["calibration"]["steps"] == 3

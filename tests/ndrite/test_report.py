@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [activation(x / np.float32(255) @ hidden.weights + hidden.bias), np.ones((len(x), 1))]
     )
     solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
-    network = Network((hidden, Dense(solution[:-1], solution[-1])), "digits & <NDR>")
+    network = Network.chain((hidden, Dense(solution[:-1], solution[-1])), "digits & <NDR>")
     network.save(folder / "float.npz")
     compile_network(network, "dendritic-ndr", x[:200], seed=3).image.save(folder / "image.npz")
     np.save(folder / "samples.npy", x[:200])
@@ -61,9 +61,9 @@ def test_numbers_and_figures(folder: Path, tmp_path: Path, capsys: pytest.Captur
     ]
     assert run(["report", str(folder), "--seed", "5", *options]) == OK
     result = json.loads(capsys.readouterr().out)
-    from emulator.spec import ChipImage
+    from emulator.spec import Program
 
-    y = Core(ChipImage.load(folder / "image.npz")).infer(np.load(folder / "x.npy"), seed=5).argmax(axis=1)
+    y = Core(Program.load(folder / "image.npz")).infer(np.load(folder / "x.npy"), seed=5).argmax(axis=1)
     assert result["accuracy_golden"] == (y == np.load(folder / "y.npy")).mean()
     for name in ("confusion", "errors", "curves", "cells", "tiles"):
         assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")

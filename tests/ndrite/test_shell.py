@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite.cli.main import BAD_INPUT, COMMANDS, OK, run
 
 
@@ -47,7 +47,7 @@ def test_the_bash_script_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert subprocess.run(["bash", "-n", str(tmp_path / "ndrite")], check=False).returncode == 0
 
 
-def test_standard_input_and_output(folder: Path, image: ChipImage) -> None:
+def test_standard_input_and_output(folder: Path, image: Program) -> None:
     x = np.load(folder / "x.npy")
     done = ndrite("infer", "image.npz", "--inputs", "-", "-o", "-", given=(folder / "x.npy").read_bytes())
     assert done.returncode == OK, done.stderr

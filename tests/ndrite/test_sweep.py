@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     x = x[1000:] / 255.0
     means = np.stack([x[labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1)
     dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0), activation=None)
-    Network(name="small", layers=(dense,), provenance={"data_set": "fashion-mnist"}).save(
+    Network.chain(name="small", layers=(dense,), provenance={"data_set": "fashion-mnist"}).save(
         tmp_path / "small.npz"
     )
     (tmp_path / "plan.yaml").write_text(PLAN)
@@ -103,7 +103,7 @@ def own_samples(folder: Path) -> None:
     x = np.zeros((400, 3), np.uint8)
     x[np.arange(400), labels] = 255
     weights = np.eye(3, dtype=np.float32)[[1, 2, 0]]  # input k speaks for class k + 1
-    Network(name="own", layers=(Dense(weights, np.zeros(3), None),)).save(folder / "small.npz")
+    Network.chain(name="own", layers=(Dense(weights, np.zeros(3), None),)).save(folder / "small.npz")
     np.save(folder / "x.npy", x)
     np.save(folder / "y.npy", (labels + 1) % 3)
     (folder / "own.yaml").write_text("inputs: x.npy\nlabels: y.npy\n" + PLAN.replace("wan2022", "ideal"))

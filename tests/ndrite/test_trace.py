@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from host import InputError
 from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.trace import SIGNALS, read_activity
@@ -22,7 +22,7 @@ from ndrite.trace import SIGNALS, read_activity
     not os.environ.get("NDRITE_RELEASE"), reason="compiles RTL with waveforms, a minute: make test-release"
 )
 def test_waveforms_of_one_inference(
-    folder: Path, image: ChipImage, capsys: pytest.CaptureFixture[str]
+    folder: Path, image: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--inputs", "x.npy", "--image", "3", "--preset", "tiny", "--seed", "9", "--json"]
     assert run(["trace", "image.npz", *options]) == OK
@@ -60,7 +60,7 @@ def test_wrong_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert not Path("trace.vcd").exists()
 
 
-def test_the_array_is_as_large_as_the_image(image: ChipImage) -> None:
+def test_the_array_is_as_large_as_the_image(image: Program) -> None:
     """A default that the image does not fit would be none."""
     from emulator.golden.random_image import random_image
     from emulator.spec import PRESETS

@@ -9,7 +9,7 @@ import pytest
 
 from boards.sim import SimLink
 from emulator.golden.random_image import random_image
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 from host import Board
 
 
@@ -22,7 +22,7 @@ def tiny() -> Iterator[tuple[Board, SimLink]]:
 
 
 @pytest.fixture(scope="session")
-def image() -> ChipImage:
+def image() -> Program:
     """40-11-5 for the tiny geometry, with read noise: three row tiles, three column groups."""
     return random_image(
         PRESETS["tiny"], np.random.default_rng(11), sizes=(40, 11, 5), readout="adc", dac_bits=4, noise=True

@@ -11,7 +11,7 @@ import pytest
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import PRESETS, ChipImage, Geometry
+from emulator.spec import PRESETS, Program, Geometry
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
@@ -26,7 +26,7 @@ from ndrite.shipped import shipped_image
 TINY = PRESETS["tiny"]
 
 
-def varied(image: ChipImage, rng: np.random.Generator, *, code_max: int = 255) -> ChipImage:
+def varied(image: Program, rng: np.random.Generator, *, code_max: int = 255) -> Program:
     variation = Variation(
         mean=same_cells().mean,
         sigma=rng.integers(200, 6000, 256).astype(np.uint16),
@@ -89,7 +89,7 @@ def test_shipped_network_twenty_chips() -> None:
     assert counters["redraw_cycles"] <= 1.1 * 21 * cells / 2
 
 
-def prepare(board: Board, image: ChipImage, draws: int) -> None:
+def prepare(board: Board, image: Program, draws: int) -> None:
     """All but the start of a long campaign, set up behind the host's back."""
     x = np.zeros((1, image.inputs), np.uint8)
     board.campaign(x, np.zeros(1, int), chips=1)
@@ -97,7 +97,7 @@ def prepare(board: Board, image: ChipImage, draws: int) -> None:
         board.write_register(name, value)
 
 
-def start(board: Board, image: ChipImage, draws: int) -> None:
+def start(board: Board, image: Program, draws: int) -> None:
     """A long campaign, started behind the host's back."""
     prepare(board, image, draws)
     board.write_register("campaign_control", RUN)

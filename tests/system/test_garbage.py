@@ -9,7 +9,7 @@ import numpy as np
 
 from boards.sim import SimLink
 from emulator.golden import Core
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.memory_map import lay_out
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
@@ -58,7 +58,7 @@ def is_packet(frame: bytes) -> bool:
     return len(body) >= 14 and zlib.crc32(body[:-4]) == int.from_bytes(body[-4:], "little")
 
 
-def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], image: ChipImage, x: np.ndarray) -> None:
+def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], image: Program, x: np.ndarray) -> None:
     board, link = tiny
     board.program(image)
     expected = Core(image).infer(x, seed=3)
@@ -89,7 +89,7 @@ def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], image: ChipImage, 
     assert BY_NAME["errors_crc"].access == "ro"
 
 
-def test_garbage_between_requests_at_the_uart_pins(image: ChipImage, x: np.ndarray) -> None:
+def test_garbage_between_requests_at_the_uart_pins(image: Program, x: np.ndarray) -> None:
     from emulator.spec import PRESETS
 
     link = SimLink(PRESETS["tiny"], pins=True)

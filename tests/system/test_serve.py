@@ -16,7 +16,7 @@ from emulator.chips import load_chip
 from emulator.compile import compile_network
 from emulator.golden import Core
 from emulator.network import Dense, Ndr, Network
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from ndrite import connect
 from ndrite.cli.main import DEVICE, INTERRUPTED, OK, run
 from tests.system.serving import Server
@@ -31,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_infer_through_the_terminal(
-    server: Server, tmp_path: Path, image: ChipImage, x: np.ndarray, capsys: pytest.CaptureFixture[str]
+    server: Server, tmp_path: Path, image: Program, x: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert server.said == f"serving tiny on {server.link}\n"
     image.save(tmp_path / "image.npz")
@@ -56,7 +56,7 @@ def test_it_ends_clean(server: Server, with_signal: int) -> None:
     assert not server.link.is_symlink()
 
 
-def test_a_vanished_server_is_a_clear_error(server: Server, image: ChipImage, x: np.ndarray) -> None:
+def test_a_vanished_server_is_a_clear_error(server: Server, image: Program, x: np.ndarray) -> None:
     from host import LinkError
 
     with connect(f"uart:{server.link}") as board:
@@ -87,7 +87,7 @@ def test_calibrate_through_the_terminal(
     rng = np.random.default_rng(3)
     neurons = Ndr(np.ones(8, np.float32), np.full(8, 0.5, np.float32))
     hidden = Dense(rng.normal(size=(20, 8)), np.full(8, 0.3), neurons)
-    network = Network((hidden, Dense(rng.normal(size=(8, 3)), np.zeros(3))), "small")
+    network = Network.chain((hidden, Dense(rng.normal(size=(8, 3)), np.zeros(3))), "small")
     x = rng.integers(0, 256, (300, 20), dtype=np.uint8)
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", network.forward(x / np.float32(255)).argmax(axis=1))
@@ -104,4 +104,4 @@ def test_calibrate_through_the_terminal(
     assert reports[0]["pulses"] > 0
     for name in ("tag", "accuracy_before", "accuracy_after", "pulses", "cross_entropy_last"):
         assert reports[0][name] == reports[1][name], name
-    assert reports[0]["tag"] != f"{ChipImage.load(tmp_path / 'image.npz').tag:08x}"
+    assert reports[0]["tag"] != f"{Program.load(tmp_path / 'image.npz').tag:08x}"

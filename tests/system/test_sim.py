@@ -11,7 +11,7 @@ from boards.recognise import is_of_these_sources
 from boards.sim import SimLink
 from emulator.golden import Core
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 from host import Board
 from ndrite import connect
 from ndrite.evaluate import evaluate
@@ -76,7 +76,7 @@ def test_efficiency_at_64_lanes() -> None:
     assert result.efficiency >= 0.95
 
 
-def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], image: ChipImage, x: np.ndarray) -> None:
+def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], image: Program, x: np.ndarray) -> None:
     board, link = tiny
     for stalls in ((0.5, 0.0), (0.0, 0.7), (0.4, 0.4)):
         link.model.stall(*stalls, seed=7)
@@ -85,14 +85,14 @@ def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], image: Chip
     assert board.session.statistics.resyncs == 1
 
 
-def test_uart_pins(image: ChipImage, x: np.ndarray) -> None:
+def test_uart_pins(image: Program, x: np.ndarray) -> None:
     with Board(SimLink(PRESETS["tiny"], pins=True)) as board:
         board.program(image)
         np.testing.assert_array_equal(board.infer(x, seed=1), Core(image).infer(x, seed=1))
         assert board.session.statistics.resyncs == 1
 
 
-def test_counters(tiny: tuple[Board, SimLink], image: ChipImage, x: np.ndarray) -> None:
+def test_counters(tiny: tuple[Board, SimLink], image: Program, x: np.ndarray) -> None:
     board, _ = tiny
     board.program(image)
     board.clear_counters()
@@ -106,7 +106,7 @@ def test_counters(tiny: tuple[Board, SimLink], image: ChipImage, x: np.ndarray) 
 
 
 def test_interrupted_inference_leaves_a_usable_board(
-    tiny: tuple[Board, SimLink], image: ChipImage, x: np.ndarray
+    tiny: tuple[Board, SimLink], image: Program, x: np.ndarray
 ) -> None:
     board, _ = tiny
     board.program(image)

@@ -12,7 +12,7 @@ from boards.sim import Design, SimLink
 from emulator.chips import load_chip
 from emulator.compile import compile_network
 from emulator.golden import Core
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from ndrite.labelled import judging_set
@@ -22,7 +22,7 @@ from ndrite.shipped import shipped_network
 SMALL = Design(compact=True, small=True)
 
 
-def small_image() -> tuple[ChipImage, np.ndarray]:
+def small_image() -> tuple[Program, np.ndarray]:
     """The shipped network in 8-bit codes without read noise, and real test images."""
     images, _ = judging_set("fashion-mnist")
     chip = load_chip("wan2022")
@@ -31,7 +31,7 @@ def small_image() -> tuple[ChipImage, np.ndarray]:
     layers = tuple(
         dataclasses.replace(la, weights=la.weights // 2, sigma_out=0, var_cell=0) for la in image.layers
     )
-    return dataclasses.replace(image, layers=layers), images[64:]
+    return image.with_layers(layers), images[64:]
 
 
 def test_icebreaker_runs_the_shipped_network() -> None:

@@ -14,7 +14,7 @@ from boards.sim import SimLink
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 from emulator.spec.memory_map import DESCRIPTOR, Section, address, lay_out
 from emulator.spec.packets import Status
 from emulator.spec.schedule import watchdog_cycles
@@ -30,7 +30,7 @@ HANG_S = 2 * watchdog_cycles(TINY) / 1e6
 
 
 @pytest.fixture(scope="module")
-def image() -> ChipImage:
+def image() -> Program:
     return random_image(TINY, np.random.default_rng(5), sizes=(12, 6, 3), noise=True)
 
 
@@ -46,7 +46,7 @@ def flip(board: Board, where: int, bit: int) -> None:
     board.session.run(write_commands(Section("upset", where, word), TINY.packet_bytes))
 
 
-def test_every_memory_is_watched(board: Board, image: ChipImage, scale: int, counted: list[str]) -> None:
+def test_every_memory_is_watched(board: Board, image: Program, scale: int, counted: list[str]) -> None:
     rng = np.random.default_rng(6)
     board.program(image)
     assert board.scrub(image) == []
@@ -71,12 +71,12 @@ def test_every_memory_is_watched(board: Board, image: ChipImage, scale: int, cou
     counted.append(f"upsets: {flipped} bits flipped, each found, named and repaired")
 
 
-def test_scrub_wants_the_image_that_is_there(board: Board, image: ChipImage) -> None:
+def test_scrub_wants_the_image_that_is_there(board: Board, image: Program) -> None:
     with pytest.raises(NotProgrammedError, match="does not hold image"):
         board.scrub(image)
 
 
-def test_a_run_that_hangs(board: Board, image: ChipImage) -> None:
+def test_a_run_that_hangs(board: Board, image: Program) -> None:
     """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
     rng = np.random.default_rng(7)
     x = random_inputs(image, rng, 4)
@@ -110,7 +110,7 @@ def test_a_campaign_that_hangs(board: Board) -> None:
     assert board.counters()["watchdog_resets"] >= 1
 
 
-def test_scrub_command(image: ChipImage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scrub_command(image: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image.save(tmp_path / "image.npz")
     command = ["scrub", str(tmp_path / "image.npz"), "--board", "sim:tiny"]
     assert run(command) == DEVICE
@@ -129,7 +129,7 @@ def test_scrub_command(image: ChipImage, tmp_path: Path, capsys: pytest.CaptureF
         assert "1 looks, 0 changed sections" in capsys.readouterr().out
 
 
-def test_a_board_that_lost_power(image: ChipImage) -> None:
+def test_a_board_that_lost_power(image: Program) -> None:
     link = SimLink(TINY)
     with Board(link) as board:
         board.program(image)
@@ -142,7 +142,7 @@ def test_a_board_that_lost_power(image: ChipImage) -> None:
         other.close()
 
 
-def test_a_board_that_another_host_opened(image: ChipImage) -> None:
+def test_a_board_that_another_host_opened(image: Program) -> None:
     link = SimLink(TINY)
     board = Board(link)
     board.program(image)

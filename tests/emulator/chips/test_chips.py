@@ -9,7 +9,7 @@ import yaml
 from emulator.chips import list_chips, list_devices, load_chip, parse_chip
 from emulator.chips.loader import DEVICES, PRESETS
 from emulator.errors import ChipError
-from emulator.spec import ChipImage
+from emulator.spec import Program
 from emulator.zoo import image
 
 RISING = {"model": "esaki", "excess_slope_per_V": 1}
@@ -183,7 +183,7 @@ def test_descriptions_survive_their_own_dictionary(name):
 
 
 def test_images_made_before_the_schema_grew_still_say_their_chip():
-    provenance = ChipImage.load(image()).provenance["chip"]
+    provenance = Program.load(image()).provenance["chip"]
     assert parse_chip(provenance).cell == load_chip("wan2022").cell
 
 

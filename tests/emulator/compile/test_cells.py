@@ -39,7 +39,7 @@ def network(widths=(40, 24, 5), seed=0) -> Network:
         rng.normal(size=h) * 0.3,
         Ndr(rng.uniform(0.5, 2, h), rng.uniform(0.4, 1, h)),
     )
-    return Network((first, Dense(rng.normal(size=(h, m)) * 2 / h**0.5, rng.normal(size=m) * 0.3)), "random")
+    return Network.chain((first, Dense(rng.normal(size=(h, m)) * 2 / h**0.5, rng.normal(size=m) * 0.3)), "random")
 
 
 def samples(net: Network, n=300, seed=1):

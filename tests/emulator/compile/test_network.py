@@ -26,7 +26,7 @@ def network(widths=(40, 24, 5), activation="ndr", seed=0) -> Network:
         )
         w = rng.normal(size=(k, m)) * 2 / k**0.5
         layers.append(Dense(w, rng.normal(size=m) * 0.3, act if hidden else None))
-    return Network(tuple(layers), "random")
+    return Network.chain(tuple(layers), "random")
 
 
 def samples(net: Network, n=300, seed=1):
@@ -96,7 +96,7 @@ def test_dead_columns_do_not_disturb_the_others():
     first = net.layers[0]
     weights = first.weights.copy()
     weights[:, 3], weights[:, 4] = 0.0, weights[:, 4] * 1e-9
-    dead = Network((dataclasses.replace(first, weights=weights), net.layers[1]), "dead")
+    dead = Network.chain((dataclasses.replace(first, weights=weights), net.layers[1]), "dead")
     correlation, same = agreement(dead, IDEAL)
     assert correlation > 0.9995
     assert same > 0.95

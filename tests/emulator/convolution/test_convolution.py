@@ -25,7 +25,7 @@ from emulator.network import (
     load_any_network,
     load_network,
 )
-from emulator.spec import ImageError
+from emulator.spec import ProgramError
 
 
 def plain(
@@ -105,7 +105,7 @@ def network() -> ConvNetwork:
     second = Conv(
         Patches(shape=(4, 5, 5), kernel=(2, 2)), layer(16, 6), Pool(kind="max", kernel=(2, 2), stride=(2, 2))
     )
-    tail = Network((layer(24, 10), Dense(rng.normal(size=(10, 5)), rng.normal(size=5))))
+    tail = Network.chain((layer(24, 10), Dense(rng.normal(size=(10, 5)), rng.normal(size=5))))
     return ConvNetwork((first, second), tail, "small", {"seed": 2})
 
 
@@ -167,10 +167,10 @@ def test_files(network: ConvNetwork, x: np.ndarray, tmp_path: Path) -> None:
     assert loaded.bound_cycles(16) == image.bound_cycles(16)
     for change in ({"pad": 9}, {"stride": [1, 2]}):
         _edited(tmp_path / "image.zip", tmp_path / "other.zip", change)
-        with pytest.raises(ImageError, match=r"other.zip: checksum differs: program.json"):
+        with pytest.raises(ProgramError, match=r"other.zip: checksum differs: program.json"):
             ConvImage.load(tmp_path / "other.zip")
     (tmp_path / "image.zip").write_bytes(b"PK nothing")
-    with pytest.raises(ImageError, match=r"image.zip: not a convolutional image"):
+    with pytest.raises(ProgramError, match=r"image.zip: not a convolutional image"):
         ConvImage.load(tmp_path / "image.zip")
 
 
@@ -186,5 +186,5 @@ def test_refusals(network: ConvNetwork, x: np.ndarray) -> None:
         ConvNetwork((network.stages[0], network.stages[0]), network.tail)
     with pytest.raises(NetworkError, match="first full layer takes 24 inputs"):
         ConvNetwork(network.stages[:1], network.tail)
-    with pytest.raises(ImageError, match=r"accepted: uint8 \(n, 100\)"):
+    with pytest.raises(ProgramError, match=r"accepted: uint8 \(n, 100\)"):
         golden(compile_convolutional(network, "ideal", x).image, x[:, :99])

@@ -23,7 +23,7 @@ def network() -> Network:
         rng.normal(size=30) * 0.3,
         Ndr(rng.uniform(0.5, 2, 30), rng.uniform(0.4, 1, 30)),
     )
-    return Network((first, Dense(rng.normal(size=(30, 5)) * 0.4, rng.normal(size=5) * 0.3)), "random")
+    return Network.chain((first, Dense(rng.normal(size=(30, 5)) * 0.4, rng.normal(size=5) * 0.3)), "random")
 
 
 NET = network()

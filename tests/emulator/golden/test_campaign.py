@@ -13,14 +13,14 @@ from emulator.golden import fast as fast_model
 from emulator.golden.campaign import campaign
 from emulator.golden.random_image import random_image, random_inputs
 from emulator.golden.redraw import virtual_chip
-from emulator.spec import PRESETS, ChipImage, ImageError
+from emulator.spec import PRESETS, Program, ProgramError
 from emulator.spec.campaign import CampaignError
 from emulator.spec.variation import Variation, same_cells
 
 TINY = PRESETS["tiny"]
 
 
-def varied(seed: int, **options: Any) -> ChipImage:
+def varied(seed: int, **options: Any) -> Program:
     rng = np.random.default_rng(seed)
     image = random_image(TINY, rng, **options)
     sigma = rng.integers(500, 8000, 256).astype(np.uint16)
@@ -94,7 +94,7 @@ def test_bad_parameters_are_named(change: dict[str, Any], match: str) -> None:
     plan: dict[str, Any] = {"x": np.zeros((8, 10), np.uint8), "labels": np.zeros(8, int), "chips": 1} | change
     with pytest.raises(CampaignError, match=match):
         campaign(image, plan.pop("x"), plan.pop("labels"), **plan)
-    with pytest.raises(ImageError, match="individual"):
+    with pytest.raises(ProgramError, match="individual"):
         campaign(
             dataclasses.replace(image, variation=None), np.zeros((8, 10), np.uint8), np.zeros(8, int), chips=1
         )
@@ -153,7 +153,7 @@ def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
     image = varied(1, layers=2, readout="analog", dac_bits=8)
     loudest = tuple(dataclasses.replace(la, sigma_out=65535, var_cell=65535) for la in image.layers)
-    image = dataclasses.replace(image, layers=loudest)
+    image = image.with_layers(loudest)
     x = np.full((50, image.inputs), 255, np.uint8)
     assert (255**2 * image.inputs * 65535) >> 8 > 1 << 20, "adds to sigma beyond its limit"
     np.testing.assert_array_equal(
@@ -166,7 +166,7 @@ def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
         PRESETS["sim"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False
     )
     weights = np.full((1024, 4), 255, np.int16)
-    image = dataclasses.replace(image, layers=(dataclasses.replace(image.layers[0], weights=weights),))
+    image = image.with_layers((dataclasses.replace(image.layers[0], weights=weights),))
     assert not fast_model.suits(image)
     with pytest.raises(ValueError, match="float32"):
         fast_model.FastCore(image)

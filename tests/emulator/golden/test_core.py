@@ -10,7 +10,7 @@ import pytest
 from emulator.golden import Core, Trace
 from emulator.golden.noise import gaussian, pass_key
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 from tests.emulator.golden import naive
 
 TINY = PRESETS["tiny"]
@@ -48,11 +48,11 @@ def test_every_slicing_and_readout_equals_the_scalar_model(dac_bits: int, readou
     assert got.tolist() == [naive.infer(image, row.tolist(), sampler(1, n)) for n, row in enumerate(x)]
 
 
-def noisy_image() -> ChipImage:
+def noisy_image() -> Program:
     rng = np.random.default_rng(5)
     image = random_image(TINY, rng, layers=2, readout="adc")
     layers = tuple(dataclasses.replace(la, sigma_out=2000, var_cell=500) for la in image.layers)
-    return dataclasses.replace(image, layers=layers)
+    return image.with_layers(layers)
 
 
 def test_an_inference_depends_on_its_index_not_on_its_company() -> None:

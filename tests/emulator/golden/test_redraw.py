@@ -12,7 +12,7 @@ from scipy import stats
 from emulator.golden.noise import SIGNED_TABLE
 from emulator.golden.random_image import random_image
 from emulator.golden.redraw import redraw, virtual_chip
-from emulator.spec import PRESETS, ImageError
+from emulator.spec import PRESETS, ProgramError
 from emulator.spec.variation import DOMAIN_CELL, Variation, same_cells
 
 MASK32 = (1 << 32) - 1
@@ -154,7 +154,7 @@ def test_stuck_cells_come_at_their_rates(low: int, high: int) -> None:
 
 def test_a_virtual_chip_needs_a_variation() -> None:
     image = random_image(PRESETS["tiny"], np.random.default_rng(0))
-    with pytest.raises(ImageError, match="one individual chip"):
+    with pytest.raises(ProgramError, match="one individual chip"):
         virtual_chip(image, seed=0, chip=0)
     varied = dataclasses.replace(image, variation=spread(3.0))
     with pytest.raises(ValueError, match="chip is -1"):
@@ -176,17 +176,17 @@ def test_a_virtual_chip_needs_a_variation() -> None:
 def test_bad_variations_are_refused(field: str, value: Any, match: str) -> None:
     good = {"stuck_low": 1, "code_max": 127, "stuck_code_high": 127}
     tables = {"mean": same_cells().mean, "sigma": same_cells().sigma}
-    with pytest.raises(ImageError, match=match):
+    with pytest.raises(ProgramError, match=match):
         Variation(**(tables | good | {field: value}))
 
 
 def test_the_image_file_keeps_the_variation(tmp_path: Any) -> None:
-    from emulator.spec import ChipImage
+    from emulator.spec import Program
 
     image = random_image(PRESETS["tiny"], np.random.default_rng(0))
     varied = dataclasses.replace(image, variation=spread(3.0, stuck_low=5))
     varied.save(tmp_path / "a.npz")
-    back = ChipImage.load(tmp_path / "a.npz")
+    back = Program.load(tmp_path / "a.npz")
     assert back.variation is not None
     assert back.variation.stuck_low == 5
     np.testing.assert_array_equal(back.variation.sigma, varied.variation.sigma)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.spec import PRESETS, ChipImage, Geometry, GeometryError, ImageError, Layer
+from emulator.spec import PRESETS, Program, Geometry, GeometryError, ProgramError, Layer
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.campaign import CampaignError, check_campaign
 from emulator.spec.memory_map import check_fits
@@ -32,8 +32,8 @@ def layer(inputs: int, outputs: int = 1, **changes: Any) -> Layer:
     return Layer(**(fields | changes))
 
 
-def image(*layers: Layer, **changes: Any) -> ChipImage:
-    return ChipImage(**({"name": "edge", "rows": 16, "layers": layers} | CURVES | changes))
+def image(*layers: Layer, **changes: Any) -> Program:
+    return Program.chain(**({"name": "edge", "rows": 16, "layers": layers} | CURVES | changes))
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_the_sum_of_an_analog_column_has_room_for_its_noise(
     most = 2**31 - 1 - 255 - room
     fields = {"readout": "analog"} | noise
     image(layer(1, bias=np.array([sign * most], np.int32), **fields))
-    with pytest.raises(ImageError, match=r"largest \|p\| \+ \|bias\| is 2147483648"):
+    with pytest.raises(ProgramError, match=r"largest \|p\| \+ \|bias\| is 2147483648"):
         image(layer(1, bias=np.array([sign * (most + 1)], np.int32), **fields))
 
 
 def test_virtual_chips_have_so_many_rows_and_no_more() -> None:
     """A cell pair's two samples have row numbers of 16 bits."""
     image(layer(2**15, adc_bits=4), rows=1024, variation=same_cells())
-    with pytest.raises(ImageError, match=r"layer0.inputs is 32769; accepted: 1..32768 with variation"):
+    with pytest.raises(ProgramError, match=r"layer0.inputs is 32769; accepted: 1..32768 with variation"):
         image(layer(2**15 + 1, adc_bits=4), rows=1024, variation=same_cells())
     image(layer(2**15 + 1, adc_bits=4), rows=1024)
 
@@ -86,14 +86,14 @@ def test_an_empty_array_is_refused(shape: tuple[int, ...]) -> None:
 
 def test_empty_curves_are_refused() -> None:
     empty = np.zeros((0, 32), np.int32)
-    with pytest.raises(ImageError, match=r"curves.base is outside 18 bits or empty"):
+    with pytest.raises(ProgramError, match=r"curves.base is outside 18 bits or empty"):
         image(layer(3), curve_base=empty, curve_slope=empty)
 
 
 def test_empty_layers_are_refused() -> None:
-    with pytest.raises(ImageError, match=r"layer0.inputs is 0; accepted: 1.."):
+    with pytest.raises(ProgramError, match=r"layer0.inputs is 0; accepted: 1.."):
         image(layer(0))
-    with pytest.raises(ImageError, match=r"layer0.outputs is 0; accepted: 1.."):
+    with pytest.raises(ProgramError, match=r"layer0.outputs is 0; accepted: 1.."):
         image(layer(3, 0))
 
 

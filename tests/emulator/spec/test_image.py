@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from emulator.golden.random_image import random_image
-from emulator.spec import PRESETS, ChipImage, ImageError
+from emulator.spec import PRESETS, Program, ProgramError
 
 
 @pytest.fixture
-def image() -> ChipImage:
+def image() -> Program:
     return random_image(PRESETS["tiny"], np.random.default_rng(3), layers=2, readout="adc")
 
 
-def test_round_trip(image: ChipImage, tmp_path: Path) -> None:
+def test_round_trip(image: Program, tmp_path: Path) -> None:
     image.save(tmp_path / "a.npz")
-    back = ChipImage.load(tmp_path / "a.npz")
+    back = Program.load(tmp_path / "a.npz")
     assert back.manifest() == image.manifest()
     assert back.tag == image.tag
     for name, array in image.arrays().items():
@@ -31,7 +31,7 @@ def test_round_trip(image: ChipImage, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
 
 
-def test_checksum_can_be_recomputed_with_numpy_alone(image: ChipImage, tmp_path: Path) -> None:
+def test_checksum_can_be_recomputed_with_numpy_alone(image: Program, tmp_path: Path) -> None:
     image.save(tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
         manifest = json.loads(str(file["manifest"]))
@@ -145,12 +145,12 @@ def wrong_readout(manifest: Any, _: Any) -> None:
         (wrong_readout, "layer0.readout is optical; accepted: adc or analog"),
     ],
 )
-def test_damaged_file_is_refused_by_name(image: ChipImage, tmp_path: Path, change: Any, words: str) -> None:
+def test_damaged_file_is_refused_by_name(image: Program, tmp_path: Path, change: Any, words: str) -> None:
     path = tmp_path / "bad.npz"
     image.save(path)
     rewrite(path, change)
-    with pytest.raises(ImageError, match=words) as error:
-        ChipImage.load(path)
+    with pytest.raises(ProgramError, match=words) as error:
+        Program.load(path)
     assert str(path) in str(error.value)
 
 
@@ -158,34 +158,33 @@ def test_damaged_file_is_refused_by_name(image: ChipImage, tmp_path: Path, chang
 def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "other.npz"
     path.write_bytes(content)
-    with pytest.raises(ImageError, match=r"other\.npz: not a chip image"):
-        ChipImage.load(path)
+    with pytest.raises(ProgramError, match=r"other\.npz: not a chip image"):
+        Program.load(path)
 
 
 def test_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
     path = tmp_path / "evil.npz"
     np.savez(path, manifest=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ImageError, match=r"evil\.npz"):
-        ChipImage.load(path)
+    with pytest.raises(ProgramError, match=r"evil\.npz"):
+        Program.load(path)
 
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such chip image"):
-        ChipImage.load(tmp_path / "none.npz")
+        Program.load(tmp_path / "none.npz")
 
 
 def test_partial_sums_that_could_overflow_are_refused() -> None:
     image = random_image(PRESETS["tiny"], np.random.default_rng(3), layers=1)
     layer = image.layers[0]
-    with pytest.raises(ImageError, match="below 2\\^31"):
-        dataclasses.replace(
-            image, layers=(dataclasses.replace(layer, bias=np.full(layer.outputs, 2**31 - 1, np.int32)),)
+    with pytest.raises(ProgramError, match="below 2\\^31"):
+        image.with_layers((dataclasses.replace(layer, bias=np.full(layer.outputs, 2**31 - 1, np.int32)),)
         )
 
 
-def test_tag_follows_scalars_and_arrays(image: ChipImage) -> None:
+def test_tag_follows_scalars_and_arrays(image: Program) -> None:
     other = dataclasses.replace(image.layers[0], shift=image.layers[0].shift ^ 1)
-    assert dataclasses.replace(image, layers=(other, *image.layers[1:])).tag != image.tag
+    assert image.with_layers((other, *image.layers[1:])).tag != image.tag
     assert image.without_noise().tag != image.tag or not any(
         la.sigma_out or la.var_cell for la in image.layers
     )

@@ -157,7 +157,7 @@ def test_passes_count_their_inferences_on(start, data):
 
 def test_headroom_takes_back_what_rounding_the_offsets_adds(data):
     weights = np.random.default_rng(0).normal(size=(64, 10))
-    network = Network((Dense(weights, np.zeros(10)),), "one layer")
+    network = Network.chain((Dense(weights, np.zeros(10)),), "one layer")
     chip = a_chip()
     tiles = dataclasses.replace(chip, array=dataclasses.replace(chip.array, rows=16))
     image = compile_network(network, tiles, data[0], seed=1).image

@@ -33,8 +33,8 @@ def small(hidden: int = 16, layers: int = 1) -> Network:
     ]
     last = rng.normal(size=(hidden, 4))
     x = rng.uniform(size=(500, 20))
-    mean = Network((*dense, Dense(last, np.zeros(4))), "small").forward(x).mean(axis=0)
-    return Network((*dense, Dense(last, -mean)), "small")  # no class is likelier than another
+    mean = Network.chain((*dense, Dense(last, np.zeros(4))), "small").forward(x).mean(axis=0)
+    return Network.chain((*dense, Dense(last, -mean)), "small")  # no class is likelier than another
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +160,9 @@ def test_provenance_carries_the_new_states(samples, tmp_path):
     form = tunable(chip_image(samples))
     moved = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
     form.image([moved]).save(tmp_path / "t.npz")
-    from emulator.spec import ChipImage
+    from emulator.spec import Program
 
-    read = tunable(ChipImage.load(tmp_path / "t.npz")).states[0]
+    read = tunable(Program.load(tmp_path / "t.npz")).states[0]
     np.testing.assert_array_equal(read.current, moved.current)
     np.testing.assert_array_equal(read.reference, form.states[0].reference)
 
@@ -420,14 +420,14 @@ def test_bad_plans_and_samples(samples):
         calibrate(form, None, *samples, infer=chip.infer, program=chip.program)
     with pytest.raises(CompileError, match="labels hold 3 classes; accepted: 1500"):
         calibrate(form, None, samples[0], samples[1][:3], infer=chip.infer, program=chip.program)
-    other = Network((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
+    other = Network.chain((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
     with pytest.raises(CompileError, match="the network is 20-16-5; accepted"):
         Learner(other, form)
 
 
 def test_named_layers_keep_their_curves(samples):
     net = small(layers=2)
-    mixed = Network((dataclasses.replace(net.layers[0], activation=Named("relu")), *net.layers[1:]), "mixed")
+    mixed = Network.chain((dataclasses.replace(net.layers[0], activation=Named("relu")), *net.layers[1:]), "mixed")
     image = chip_image(samples, network=mixed)
     form = tunable(image)
     assert [layer.index for layer in form.layers] == [1]

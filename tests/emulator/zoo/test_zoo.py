@@ -10,7 +10,7 @@ from emulator.datasets import fashion_mnist_test
 from emulator.datasets.fashion_mnist import TRAIN_FOLDER
 from emulator.errors import EmulatorError
 from emulator.network import load_network
-from emulator.spec import PRESETS, ChipImage
+from emulator.spec import PRESETS, Program
 from emulator.spec.memory_map import check_fits
 from emulator.zoo import build, float_network, image, images
 from emulator.zoo.files import FOLDER
@@ -24,7 +24,7 @@ def test_files():
 
 
 def test_image_belongs_to_its_float_weights_and_fits_the_simulated_board():
-    chip_image, network = ChipImage.load(image()), load_network(float_network())
+    chip_image, network = Program.load(image()), load_network(float_network())
     assert (
         (chip_image.inputs, chip_image.layers[0].outputs, chip_image.outputs)
         == network.shape
@@ -45,7 +45,7 @@ def test_float_accuracy():
 def test_golden_accuracy_with_all_device_errors():
     images_, labels = (part[:2000] for part in fashion_mnist_test())
     reference = load_network(float_network()).accuracy(images_, labels)
-    chip_image = ChipImage.load(image())
+    chip_image = Program.load(image())
     for seed in (0, 1):
         assert golden_accuracy(chip_image, images_, labels, seed=seed) >= reference - 0.0103
     assert golden_accuracy(chip_image, images_, labels, noise=False) >= reference - 0.0103
@@ -68,7 +68,7 @@ def test_other_chips_of_the_same_kind_do_as_well():
 )
 def test_recompiling_gives_the_shipped_image(tmp_path):
     assert build.main(["--out", str(tmp_path / "again.npz")]) == 0
-    assert ChipImage.load(tmp_path / "again.npz").checksum() == ChipImage.load(image()).checksum()
+    assert Program.load(tmp_path / "again.npz").checksum() == Program.load(image()).checksum()
 
 
 def test_building_without_training_files_is_one_line(tmp_path, capsys):

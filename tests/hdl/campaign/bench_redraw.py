@@ -14,7 +14,7 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from emulator.golden.random_image import random_image
 from emulator.golden.redraw import redraw
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.memory_map import REGION_SHIFT, lay_out
 from emulator.spec.variation import Variation
 from hdl.array.array import PEEK_LATENCY
@@ -26,7 +26,7 @@ GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 AT_ONCE = cells_at_once(GEOMETRY)
 
 
-def chip_image(rng: np.random.Generator, corner: bool) -> ChipImage:
+def chip_image(rng: np.random.Generator, corner: bool) -> Program:
     image = random_image(GEOMETRY, rng, corner=corner)
     most = GEOMETRY.weight_max
     variation = Variation(
@@ -41,7 +41,7 @@ def chip_image(rng: np.random.Generator, corner: bool) -> ChipImage:
     return dataclasses.replace(image, variation=variation)
 
 
-def memory(image: ChipImage) -> dict[tuple[int, int], int]:
+def memory(image: Program) -> dict[tuple[int, int], int]:
     """(lane, row address) -> word, as the device's weight memories hold it."""
     words = {}
     for section in lay_out(image, GEOMETRY):
@@ -119,7 +119,7 @@ async def chips(dut: Any, corner: bool) -> None:
 
 
 def compare(
-    image: ChipImage,
+    image: Program,
     targets: dict[tuple[int, int], int],
     written: dict[tuple[int, int], int],
     seed: int,

@@ -14,7 +14,7 @@ from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 
 from emulator.golden import Core
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import CONTROL_RESET, EngineError
@@ -24,7 +24,7 @@ GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 THOROUGH = bool(os.environ.get("THOROUGH"))
 
 
-def small_image(seed: int) -> ChipImage:
+def small_image(seed: int) -> Program:
     """A network that takes about 100 cycles an inference, with odd sizes."""
     return random_image(GEOMETRY, np.random.default_rng(seed), sizes=(23, 6, 5), dac_bits=8)
 
@@ -141,7 +141,7 @@ async def memories_are_closed_while_a_job_runs(dut: Any) -> None:
     assert await host.get("bad_posted") == await host.get("bad_nonposted") == 1
 
 
-async def infer_as_golden(host: Host, image: ChipImage, count: int, *, first: int = 0) -> None:
+async def infer_as_golden(host: Host, image: Program, count: int, *, first: int = 0) -> None:
     x = random_inputs(image, host.rng, count)
     source, inputs = host.memory(x.size)
     destination, outputs = host.memory(4 * count * image.outputs)

@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 from cocotbext.pcie.core import RootComplex
 
-from emulator.spec import ChipImage, Geometry
+from emulator.spec import Program, Geometry
 from emulator.spec.memory_map import REGION_SHIFT, lay_out
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import (
@@ -197,7 +197,7 @@ class Host:
         await self.ring_bell()
         return await self.wait(index)
 
-    async def program(self, image: ChipImage) -> None:
+    async def program(self, image: Program) -> None:
         """Every section of an image by DMA, each checked by its CRC."""
         base, memory = self.memory(1 << 16)
         await self.set_register("program_tag", 0)

@@ -18,8 +18,8 @@ from emulator.errors import EmulatorError
 from emulator.fit.measurements import read_measurements
 from emulator.golden.random_image import random_image
 from emulator.network import Dense, Ndr, Network, load_network
-from emulator.spec import PRESETS, ChipImage
-from emulator.spec.errors import ImageError
+from emulator.spec import PRESETS, Program
+from emulator.spec.errors import ProgramError
 from host.packets import (
     FrameError,
     Request,
@@ -50,7 +50,7 @@ def packets(data: bytes) -> None:
 
 def image(data: bytes) -> None:
     """A chip image file."""
-    _parse(ChipImage.load, data, ".npz")
+    _parse(Program.load, data, ".npz")
 
 
 def manifest(data: bytes) -> None:
@@ -92,7 +92,7 @@ def _parse(read: Callable[[Path], object], data: bytes, suffix: str, *, names_fi
         said = ""
         try:
             read(Path(file.name))
-        except (EmulatorError, ImageError) as error:
+        except (EmulatorError, ProgramError) as error:
             said = str(error)
         assert not said or not names_file or file.name in said, said
 
@@ -122,7 +122,7 @@ def seeds(name: str) -> list[bytes]:
             Dense(rng.normal(size=(3, 2)), np.zeros(2)),
         )
         path = SCRATCH / "seed.npz"
-        Network(layers, "seed").save(path)
+        Network.chain(layers, "seed").save(path)
         content = path.read_bytes()
         path.unlink()
         with np.load(io.BytesIO(content)) as file:
@@ -142,7 +142,7 @@ def seeds(name: str) -> list[bytes]:
     ]
 
 
-def _image() -> ChipImage:
+def _image() -> Program:
     return random_image(PRESETS["tiny"], np.random.default_rng(0), sizes=(6, 4, 3), noise=True)
 
 

@@ -1,0 +1,65 @@
+"""steps: what a program does between its crossbar products, on maps of codes (n, C, H, W)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden.neuron import look_up
+from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
+from emulator.spec.steps import Gate, Pool, Product, Table
+
+Codes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+
+
+def join(maps: list[Codes]) -> Codes:
+    """Several maps as one step reads them (``emulator.spec.steps.joined``)."""
+    if len(maps) == 1:
+        return maps[0]
+    if len({x.shape[2:] for x in maps}) == 1:
+        return np.concatenate(maps, axis=1)
+    return np.concatenate([x.reshape(len(x), -1, 1, 1) for x in maps], axis=1)
+
+
+def second_operand(step: Product, skip: Codes) -> Ints:
+    """What a second operand adds to z, (n, positions, M): rshift_round(r * skip_gain, skip_shift)."""
+    assert step.skip_gain is not None
+    r = step.patches.gather(skip, step.block).astype(np.int64)
+    return rshift_round(r * step.skip_gain.astype(np.int64), step.skip_shift)
+
+
+def pool(step: Pool, x: Codes) -> Codes:
+    """Largest code of each window, or clip(rshift_round(sum * mul, shift), 0, 255)."""
+    windows = step.patches.windows(x, step.border)
+    if step.of == "max":
+        largest: Codes = windows.max(axis=(4, 5))
+        return largest
+    assert step.mul is not None
+    total = windows.sum(axis=(4, 5), dtype=np.int64)
+    mul = step.mul.astype(np.int64).reshape(step.patches.grid)
+    return clip(rshift_round(total * mul, step.pool_shift), 0, INPUT_MAX).astype(np.uint8)
+
+
+def table(step: Table, x: Codes, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]) -> Codes:
+    """Curve ``curve[e]`` of v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)."""
+    picked = x[:, step.channel].astype(np.int64)
+    offset, scale = (a.astype(np.int64)[:, None, None] for a in (step.offset, step.scale))
+    v = clip(rshift_round((picked + offset) * scale, step.vshift), V_MIN, V_MAX)
+    curve = step.curve.astype(np.int64)[:, None, None]
+    return look_up(v, curve, curve_base, curve_slope, step.segment_bits, step.table_bits)
+
+
+def gate(step: Gate, maps: dict[int, Codes]) -> Codes:
+    """clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) + zero, 0, 255)."""
+    total: Any = 0
+    for term in step.terms:
+        value = (maps[term.a].astype(np.int64) - term.a_zero) * term.gain
+        if term.b is not None:
+            value = value * (maps[term.b].astype(np.int64) - term.b_zero)
+        total = total + value
+    y = clip(rshift_round(total, step.gate_shift) + step.zero, 0, INPUT_MAX)
+    codes: Codes = y.astype(np.uint8)
+    return codes

@@ -1,0 +1,221 @@
+"""The file of a float network: an ``.npz`` without pickled objects, format 2; format 1 is read too."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import NetworkError
+from emulator.files import whole_file
+from emulator.network.activation import Activation, Named, Ndr, Sampled
+from emulator.network.dense import Dense
+from emulator.network.network import Network
+from emulator.network.nodes import Gate, Node, Pool, Product, State, Table, Term
+from emulator.spec.archive import read_arrays
+from emulator.spec.patches import Patches
+
+FORMAT = "ndrite-network"
+FORMAT_VERSION = 2
+BYTES_MAX = 1 << 30
+SAMPLED = "sampled:"
+"""Prefix of the kind of a sampled activation, before its name."""
+NDR_ARRAYS = {"ndr": ("peak", "height"), "ndr-curve": ("peak", "height", "curve")}
+"""Arrays of NDR neurons, by the kind in the manifest."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+Entry = dict[str, Any]
+
+
+def save_network(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write the file in whole or not at all."""
+    arrays: Arrays = {}
+    entries = [_entry(f"node{i}", node, arrays) for i, node in enumerate(network.nodes)]
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": network.name,
+        "shape": network.shape,
+        "calls": network.calls,
+        "nodes": entries,
+        "states": [asdict(state) for state in network.states],
+        "provenance": network.provenance,
+    }
+    text = np.array(json.dumps(manifest, sort_keys=True))
+    with whole_file(Path(path)) as file:
+        np.savez_compressed(file, manifest=text, **arrays)  # type: ignore[arg-type]
+
+
+def load_network(path: str | os.PathLike[str]) -> Network:
+    """Read a network file.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    NetworkError
+        When the file is not a network of a format that can be read, or is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such network file")
+    try:
+        return _assemble(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX))
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise NetworkError(f"{path}: not a network file ({error})") from None
+
+
+def _assemble(arrays: Arrays) -> Network:
+    if "manifest" not in arrays:
+        raise NetworkError("no manifest in the file; accepted: a file written by Network.save")
+    manifest = json.loads(str(arrays["manifest"]))
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise NetworkError(f"manifest format is not {FORMAT!r}; accepted: a file written by Network.save")
+    if manifest.get("format_version") not in (1, FORMAT_VERSION):
+        raise NetworkError(f"format_version is {manifest.get('format_version')}; accepted: 1, {FORMAT_VERSION}")
+    provenance = manifest.get("provenance", {})
+    if not isinstance(provenance, dict):
+        raise NetworkError(f"provenance is {str(provenance)[:40]!r}; accepted: an object")
+    if manifest["format_version"] == 1:
+        return _format_1(manifest, arrays)
+    return Network(
+        tuple(_node(f"node{i}", entry, arrays) for i, entry in enumerate(manifest["nodes"])),
+        _tuple(manifest["shape"]),
+        str(manifest["name"]),
+        provenance,
+        tuple(State(**_tuples(entry)) for entry in manifest["states"]),
+        int(manifest["calls"]),
+    )
+
+
+def _entry(where: str, node: Node, arrays: Arrays) -> Entry:
+    """A node's scalars; its arrays go into ``arrays``."""
+    entry: Entry = {"kind": node.kind}
+    for f in dataclasses.fields(node):
+        value = getattr(node, f.name)
+        if isinstance(value, Dense):
+            arrays |= {f"{where}.weights": value.weights, f"{where}.bias": value.bias}
+            entry["activation"] = _activation(where, value.activation, arrays)
+        elif f.name == "activation":
+            entry["activation"] = _activation(where, value, arrays)
+        elif isinstance(value, np.ndarray):
+            arrays[f"{where}.{f.name}"] = value
+        elif isinstance(value, Patches):
+            entry["patches"] = asdict(value)
+        elif f.name == "terms":
+            entry["terms"] = [asdict(term) for term in value]
+        else:
+            entry[f.name] = value
+    return entry
+
+
+def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
+    kind = entry["kind"]
+    if kind == "product":
+        dense = Dense(
+            _array(arrays, where, "weights"),
+            _array(arrays, where, "bias"),
+            _read_activation(where, entry["activation"], arrays),
+        )
+        weight = None if entry["skip"] is None else _array(arrays, where, "skip_weight")
+        return Product(
+            dense, _tuple(entry["sources"]), _patches(entry), float(entry["pad"]), entry["skip"], weight
+        )
+    if kind == "pool":
+        return Pool(
+            entry["of"], _tuple(entry["sources"]), _patches(entry), float(entry["pad"]), bool(entry["inside"])
+        )
+    if kind == "table":
+        activation = _read_activation(where, entry["activation"], arrays)
+        if activation is None:
+            raise NetworkError(f"{where}.activation is None; accepted: an activation")
+        channel, gain, shift = (_array(arrays, where, name) for name in ("channel", "gain", "shift_by"))
+        return Table(_tuple(entry["sources"]), channel, gain, shift, activation)
+    if kind == "gate":
+        return Gate(tuple(Term(**term) for term in entry["terms"]), float(entry["zero"]))
+    raise NetworkError(f"{where}.kind is {kind!r}; accepted: product, pool, table, gate")
+
+
+def _format_1(manifest: Entry, arrays: Arrays) -> Network:
+    """A chain of full layers, with convolutions before it or not."""
+    name, provenance = str(manifest["name"]), dict(manifest.get("provenance", {}))
+    layers = [
+        Dense(
+            _array(arrays, f"layer{i}", "weights"),
+            _array(arrays, f"layer{i}", "bias"),
+            _read_activation(f"layer{i}", kind, arrays),
+        )
+        for i, kind in enumerate(manifest["activations"])
+    ]
+    convolutions = manifest.get("convolutions") or []
+    if not convolutions:
+        return Network.chain(layers, name, provenance)
+    nodes: list[Node] = []
+    for entry, layer in zip(convolutions, layers, strict=False):
+        patches = _patches(entry)
+        nodes.append(Product(layer, (len(nodes),), patches, float(entry["pad"])))
+        if entry["pool"] is not None:
+            pool = entry["pool"]
+            where = Patches(
+                shape=(layer.outputs, *patches.grid),
+                kernel=_tuple(pool["kernel"]),
+                stride=_tuple(pool["stride"]),
+            )
+            nodes.append(Pool(pool["kind"], (len(nodes),), where))
+    shape = Network(tuple(nodes), _patches(convolutions[0]).shape).map_shapes[-1]
+    for layer in layers[len(convolutions) :]:
+        nodes.append(Product(layer, (len(nodes),), Patches.whole(shape)))
+        shape = (layer.outputs, 1, 1)
+    return Network(tuple(nodes), _patches(convolutions[0]).shape, name, provenance)
+
+
+def _activation(where: str, activation: Activation | None, arrays: Arrays) -> str | None:
+    """The activation's kind; its arrays go into ``arrays``."""
+    if activation is None:
+        return None
+    if isinstance(activation, Named):
+        return activation.name
+    if isinstance(activation, Sampled):
+        arrays[f"{where}.points"] = activation.points
+        return SAMPLED + activation.name
+    arrays |= {f"{where}.peak": activation.peak, f"{where}.height": activation.height}
+    if activation.curve is None:
+        return "ndr"
+    arrays[f"{where}.curve"] = activation.curve
+    return "ndr-curve"
+
+
+def _read_activation(where: str, kind: Any, arrays: Arrays) -> Activation | None:
+    if kind is None:
+        return None
+    if kind in NDR_ARRAYS:
+        return Ndr(*(_array(arrays, where, name) for name in NDR_ARRAYS[kind]))
+    if isinstance(kind, str) and kind.startswith(SAMPLED):
+        return Sampled(kind.removeprefix(SAMPLED), _array(arrays, where, "points"))
+    return Named(kind)
+
+
+def _array(arrays: Arrays, where: str, name: str) -> npt.NDArray[Any]:
+    if f"{where}.{name}" not in arrays:
+        raise NetworkError(f"array {where}.{name} is missing")
+    return arrays[f"{where}.{name}"]
+
+
+def _patches(entry: Entry) -> Patches:
+    return Patches(**_tuples(entry["patches"]))
+
+
+def _tuples(entry: Entry) -> Entry:
+    return {key: _tuple(value) for key, value in entry.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,285 @@
+"""The nodes of a float network: what each does to maps (n, C, H, W) with values in 0..1.
+
+A node reads maps by their numbers, as the steps of a program do (``emulator.spec.steps``): several sources
+are joined by channel where all have the same rows and columns, else each is flattened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import NetworkError
+from emulator.network.activation import Activation, Floats, Ndr
+from emulator.network.dense import Dense
+from emulator.spec.brief import brief_repr
+from emulator.spec.patches import Patches, Shape
+from emulator.spec.steps import joined
+
+Maps = list[Floats]
+
+
+def join(maps: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Several maps as one node reads them."""
+    if len(maps) == 1:
+        return maps[0]
+    if len({x.shape[2:] for x in maps}) == 1:
+        return np.concatenate(maps, axis=1)
+    return np.concatenate([x.reshape(len(x), -1, 1, 1) for x in maps], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
+
+    ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip``
+    is a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection.
+
+    Raises
+    ------
+    NetworkError
+        When shapes disagree.
+    """
+
+    __repr__ = brief_repr
+    kind: ClassVar[str] = "product"
+
+    dense: Dense
+    sources: tuple[int, ...]
+    patches: Patches
+    pad: float = 0.0
+    skip: int | None = None
+    skip_weight: Floats | None = None
+
+    def __post_init__(self) -> None:
+        if self.dense.inputs != self.patches.inputs:
+            raise NetworkError(
+                f"kernels take {self.dense.inputs} values; accepted: {self.patches.inputs}, a patch of "
+                f"{self.patches.shape} and {self.patches.kernel}"
+            )
+        if self.dense.outputs % self.patches.groups:
+            raise NetworkError(
+                f"outputs are {self.dense.outputs}; accepted: a multiple of {self.patches.groups} groups"
+            )
+        if not 0 <= self.pad <= 1:
+            raise NetworkError(f"pad is {self.pad}; accepted: 0..1")
+        if self.skip is not None:
+            weight = np.ascontiguousarray(self.skip_weight, np.float32)
+            if weight.shape != (self.dense.outputs,) or not (np.isfinite(weight) & (weight >= 0)).all():
+                raise NetworkError(
+                    f"skip_weight is {weight.dtype} {weight.shape}; accepted: ({self.dense.outputs},), from 0"
+                )
+            object.__setattr__(self, "skip_weight", weight)
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the node needs."""
+        return self.sources if self.skip is None else (*self.sources, self.skip)
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the result."""
+        return (self.dense.outputs, *self.patches.grid)
+
+    def check(self, maps: list[Shape]) -> None:
+        """Raise NetworkError when its sources have other shapes."""
+        source = joined([maps[s] for s in self.sources])
+        if self.patches.shape != source:
+            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
+        if self.skip is not None and maps[self.skip] != self.shape(maps):
+            raise NetworkError(f"its second operand has shape {maps[self.skip]}; accepted: {self.shape(maps)}")
+
+    def sums(self, maps: Maps) -> npt.NDArray[Any]:
+        """Pre-activations (n, positions, M)."""
+        x = self.patches.cut(join([maps[s] for s in self.sources]), self.pad)
+        groups, k = self.patches.groups, self.dense.inputs
+        if groups == 1:
+            z = x @ self.dense.weights
+        else:
+            share = self.dense.outputs // groups
+            z = np.concatenate(
+                [
+                    x[..., g * k : (g + 1) * k] @ self.dense.weights[:, g * share : (g + 1) * share]
+                    for g in range(groups)
+                ],
+                axis=2,
+            )
+        z = z + self.dense.bias
+        if self.skip is not None:
+            z = z + self.patches.gather(maps[self.skip]) * self.skip_weight
+        return z
+
+    def __call__(self, maps: Maps) -> Floats:
+        """The result."""
+        z = self.sums(maps)
+        y = z if self.dense.activation is None else self.dense.activation(z)
+        return self.patches.place(y.astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
+
+    ``inside``: an average is of the values inside the map only.
+    """
+
+    __repr__ = brief_repr
+    kind: ClassVar[str] = "pool"
+
+    of: str
+    sources: tuple[int, ...]
+    patches: Patches
+    pad: float = 0.0
+    inside: bool = False
+
+    def __post_init__(self) -> None:
+        if self.of not in ("max", "average"):
+            raise NetworkError(f"pooling is {self.of!r}; accepted: max, average")
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the node needs."""
+        return self.sources
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the result."""
+        return (self.patches.shape[0], *self.patches.grid)
+
+    def check(self, maps: list[Shape]) -> None:
+        """Raise NetworkError when its sources have other shapes."""
+        source = joined([maps[s] for s in self.sources])
+        if self.patches.shape != source:
+            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Values that each window's average is of, (positions,)."""
+        size = self.patches.kernel[0] * self.patches.kernel[1]
+        if not self.inside:
+            return np.full(self.patches.positions, size)
+        ones = np.ones((1, *self.patches.shape), np.int64)[:, :1]
+        return np.asarray(self.patches.windows(ones).sum(axis=(4, 5)).reshape(-1))
+
+    def __call__(self, maps: Maps) -> Floats:
+        """The result."""
+        pad = 0.0 if self.of == "max" or self.inside else self.pad
+        windows = self.patches.windows(join([maps[s] for s in self.sources]), pad)
+        if self.of == "max":
+            largest: Floats = windows.max(axis=(4, 5))
+            return largest
+        mean = windows.sum(axis=(4, 5), dtype=np.float64) / self.counts.reshape(self.patches.grid)
+        return mean.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A function of each value: channel e is ``activation(gain[e] * x[channel[e]] + shift[e])``.
+
+    One input may give several outputs. Arrays (E,): ``channel`` integers, ``gain`` > 0, ``shift``.
+    """
+
+    __repr__ = brief_repr
+    kind: ClassVar[str] = "table"
+
+    sources: tuple[int, ...]
+    channel: npt.NDArray[np.int32]
+    gain: Floats
+    shift_by: Floats
+    activation: Activation
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channel", np.ascontiguousarray(self.channel, np.int32))
+        for name in ("gain", "shift_by"):
+            array = np.ascontiguousarray(getattr(self, name), np.float32)
+            if array.shape != self.channel.shape or array.ndim != 1 or not np.isfinite(array).all():
+                raise NetworkError(f"{name} has shape {array.shape}; accepted: {self.channel.shape}, finite")
+            object.__setattr__(self, name, array)
+        if not (self.gain > 0).all():
+            raise NetworkError("gain holds a value that is not positive; accepted: above 0")
+        if isinstance(self.activation, Ndr) and self.activation.peak.shape != self.channel.shape:
+            raise NetworkError(
+                f"activation peak has shape {self.activation.peak.shape}; accepted: {self.channel.shape}"
+            )
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the node needs."""
+        return self.sources
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the result."""
+        return (len(self.channel), *joined([maps[s] for s in self.sources])[1:])
+
+    def check(self, maps: list[Shape]) -> None:
+        """Raise NetworkError when a channel does not exist."""
+        channels = joined([maps[s] for s in self.sources])[0]
+        if not ((self.channel >= 0) & (self.channel < channels)).all():
+            raise NetworkError(f"channel is {int(self.channel.max())}; accepted: 0..{channels - 1}")
+
+    def __call__(self, maps: Maps) -> Floats:
+        """The result."""
+        x = join([maps[s] for s in self.sources])[:, self.channel]
+        v = np.moveaxis(x, 1, -1) * self.gain + self.shift_by
+        return np.ascontiguousarray(np.moveaxis(self.activation(v.astype(np.float32)), -1, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """``(a - a_zero) * (b - b_zero) * gain``; without ``b``, ``(a - a_zero) * gain``."""
+
+    a: int
+    gain: float
+    b: int | None = None
+    a_zero: float = 0.0
+    b_zero: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """Element by element, the sum of the terms plus ``zero``, held in 0..1."""
+
+    __repr__ = brief_repr
+    kind: ClassVar[str] = "gate"
+
+    terms: tuple[Term, ...]
+    zero: float = 0.0
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the node needs."""
+        return tuple(m for term in self.terms for m in (term.a, term.b) if m is not None)
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the result."""
+        return maps[self.terms[0].a]
+
+    def check(self, maps: list[Shape]) -> None:
+        """Raise NetworkError when its maps have different shapes."""
+        wanted = self.shape(maps)
+        for number in self.reads:
+            if maps[number] != wanted:
+                raise NetworkError(f"map {number} has shape {maps[number]}; accepted: {wanted}")
+
+    def __call__(self, maps: Maps) -> Floats:
+        """The result."""
+        total: Any = self.zero
+        for term in self.terms:
+            value = (maps[term.a] - term.a_zero) * term.gain
+            total = total + (value if term.b is None else value * (maps[term.b] - term.b_zero))
+        y: Floats = np.clip(total, 0.0, 1.0).astype(np.float32)
+        return y
+
+
+Node = Product | Pool | Table | Gate
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A map that keeps its value between the calls of a sequence: it begins at ``start``, 0..1, everywhere,
+    and takes the value of map ``source`` at the end of a call."""
+
+    shape: Shape
+    source: int
+    start: float = 0.0

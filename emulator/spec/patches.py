@@ -1,0 +1,117 @@
+"""Where a kernel is laid on a map, and the patches it cuts from it.
+
+Maps are (n, C, H, W) of any dtype; a patch is C * kh * kw values, channel first, then row, then column. With
+groups, the channels of a group lie beside each other, so a group's part of a patch does too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.errors import ProgramError
+
+Pair = tuple[int, int]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patches:
+    """Patches of maps of ``shape`` (C, H, W).
+
+    ``kernel``, ``stride``, ``dilation`` (rows, columns); ``padding`` (top, left, bottom, right); ``groups``
+    of channels, each seen by its own share of the outputs.
+
+    Raises
+    ------
+    ProgramError
+        When the kernel does not fit the map, or groups do not divide the channels.
+    """
+
+    shape: Shape
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        sizes = (*self.shape, *self.kernel, *self.stride, *self.dilation, self.groups)
+        whole = all(type(v) is int for v in (*sizes, *self.padding))
+        if len(sizes) != 10 or len(self.padding) != 4 or not whole or min(sizes) < 1 or min(self.padding) < 0:
+            raise ProgramError(f"patches are {self}; accepted: positive sizes, padding from 0")
+        if self.shape[0] % self.groups:
+            raise ProgramError(
+                f"groups are {self.groups}; accepted: a divisor of the {self.shape[0]} channels"
+            )
+        if min(self.grid) < 1:
+            raise ProgramError(
+                f"kernel {self.kernel} does not fit a map of {self.shape[1:]}; accepted: smaller"
+            )
+
+    @classmethod
+    def whole(cls, shape: Shape) -> Patches:
+        """One patch: the whole map, as a full layer sees it."""
+        return cls(shape=shape, kernel=shape[1:])
+
+    @property
+    def grid(self) -> Pair:
+        """Rows and columns of the result."""
+        (_, h, w), (top, left, bottom, right) = self.shape, self.padding
+        reach = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
+        return (
+            (h + top + bottom - reach[0]) // self.stride[0] + 1,
+            (w + left + right - reach[1]) // self.stride[1] + 1,
+        )
+
+    @property
+    def positions(self) -> int:
+        """Patches of one map."""
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def inputs(self) -> int:
+        """Values that one output sees, K: a patch of its group's channels."""
+        return self.shape[0] // self.groups * self.kernel[0] * self.kernel[1]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is one patch, the whole map."""
+        return self == Patches.whole(self.shape)
+
+    def windows(self, x: npt.NDArray[Any], pad: float | int = 0) -> npt.NDArray[Any]:
+        """Views (n, C, rows, columns, kh, kw) of maps (n, C, H, W); ``pad`` fills the border."""
+        top, left, bottom, right = self.padding
+        x = x[:, :, : self.shape[1], : self.shape[2]]
+        if any(self.padding):
+            x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=pad)
+        reach = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+        windows = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
+        return windows[
+            :, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]
+        ]
+
+    def cut(self, x: npt.NDArray[Any], pad: float | int = 0) -> npt.NDArray[Any]:
+        """Patches (n, positions, groups * K) of maps (n, C, H, W); ``pad`` fills the border."""
+        if self.is_whole:
+            return np.ascontiguousarray(x).reshape(len(x), 1, -1)
+        patches = np.ascontiguousarray(self.windows(x, pad).transpose(0, 2, 3, 1, 4, 5))
+        return patches.reshape(len(x), self.positions, self.groups * self.inputs)
+
+    def place(self, y: npt.NDArray[Any], block: Pair = (1, 1)) -> npt.NDArray[Any]:
+        """Maps (n, M, rows, columns) of results (n, positions, g * h * M) of ``block`` (g, h).
+
+        Each result then holds a block of g x h neighbours: row, column, channel.
+        """
+        rows, columns = self.grid
+        parts = y.reshape(len(y), rows, columns, *block, -1).transpose(0, 5, 1, 3, 2, 4)
+        return np.ascontiguousarray(parts).reshape(len(y), -1, rows * block[0], columns * block[1])
+
+    def gather(self, maps: npt.NDArray[Any], block: Pair = (1, 1)) -> npt.NDArray[Any]:
+        """Results (n, positions, g * h * M) of maps (n, M, rows, columns): what ``place`` undoes."""
+        (rows, columns), m = self.grid, maps.shape[1]
+        parts = maps.reshape(len(maps), m, rows, block[0], columns, block[1]).transpose(0, 2, 4, 3, 5, 1)
+        return np.ascontiguousarray(parts).reshape(len(maps), rows * columns, -1)

@@ -1,0 +1,258 @@
+"""Program: what a die computes, in integers: an ordered list of steps over maps of codes.
+
+Map 0 is the input, (C, H, W) codes 0..255; the states follow, then each step's result. The program names no
+lanes and no memory addresses: laying it out for a geometry is the driver's work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from emulator.spec.brief import brief_repr
+from emulator.spec.digest import digest
+from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, require
+from emulator.spec.patches import Patches, Shape
+from emulator.spec.steps import Product, State, Step, check_reads
+from emulator.spec.variation import ROW_MAX, Variation
+
+PRODUCTS_MAX = 256
+"""Products of a program: their numbers have 8 bits in the key of the read noise."""
+CALLS_MAX = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program:
+    """A network mapped onto a die: steps, curve tables, provenance.
+
+    A sample is ``calls`` inputs of ``shape``, one after another; the states begin anew with every sample, and
+    the result is the last call's last map. ``curve_base`` and ``curve_slope`` are int32 (Q, segments), 18-bit
+    signed values. ``variation``, where present, says that the weights are the nominal chip's and how those of
+    virtual chips spread around them. ``first_product`` is the first product's number in the read noise's key:
+    other than 0 only where a program is a piece of another.
+    """
+
+    __repr__ = brief_repr
+
+    name: str
+    rows: int
+    shape: Shape
+    steps: tuple[Step, ...]
+    curve_base: IntArray
+    curve_slope: IntArray
+    states: tuple[State, ...] = ()
+    calls: int = 1
+    first_product: int = 0
+    provenance: dict[str, Any] = field(default_factory=dict)
+    variation: Variation | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @classmethod
+    def chain(cls, *, layers: Sequence[Layer], **rest: Any) -> Self:
+        """Full layers, each on the codes of the one before; the last gives sums. ``rest`` as for the class."""
+        require(len(layers) >= 1, "layers", "empty", "at least one layer")
+        for i, (before, after) in enumerate(itertools.pairwise(layers)):
+            require(
+                after.inputs == before.outputs,
+                f"step{i + 1}.inputs",
+                after.inputs,
+                f"the {before.outputs} outputs of step {i}",
+            )
+        steps = tuple(
+            Product(
+                layer=layer,
+                sources=(i,),
+                patches=Patches.whole((layer.inputs, 1, 1)),
+                fires=i < len(layers) - 1,
+            )
+            for i, layer in enumerate(layers)
+        )
+        return cls(shape=(layers[0].inputs, 1, 1), steps=steps, **rest)
+
+    @cached_property
+    def map_shapes(self) -> tuple[Shape, ...]:
+        """Shape of every map by its number."""
+        shapes = [self.shape, *(state.shape for state in self.states)]
+        for step in self.steps:
+            shapes.append(step.shape(shapes))
+        return tuple(shapes)
+
+    @property
+    def first_result(self) -> int:
+        """Number of the first step's map."""
+        return 1 + len(self.states)
+
+    @property
+    def inputs(self) -> int:
+        """Codes of one sample, all its calls together."""
+        return self.calls * int(np.prod(self.shape))
+
+    @property
+    def outputs(self) -> int:
+        """Values of one result."""
+        return int(np.prod(self.map_shapes[-1]))
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The crossbar products, in order: what the array holds."""
+        return tuple(step for step in self.steps if isinstance(step, Product))
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The products' layers."""
+        return tuple(product.layer for product in self.products)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is full layers one behind the other, sums at the end: what ``chain`` makes."""
+        return (
+            not self.states
+            and self.calls == 1
+            and len(self.products) == len(self.steps)
+            and all(p.is_full and p.sources == (i,) for i, p in enumerate(self.products))
+            and not self.products[-1].fires
+        )
+
+    def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
+        """The program with its products' layers replaced, in order; ``changes`` of other fields."""
+        fresh = iter(layers)
+        steps = tuple(
+            dataclasses.replace(step, layer=next(fresh)) if isinstance(step, Product) else step
+            for step in self.steps
+        )
+        return dataclasses.replace(self, steps=steps, **changes)
+
+    def piece(self, product: int) -> Self:
+        """Product number ``product`` alone, sums out, as a chain: patches (n, K) in, z without skip out."""
+        step = self.products[product]
+        require(step.patches.groups == 1, f"groups of product {product}", step.patches.groups, "1")
+        return type(self).chain(
+            name=f"{self.name}, product {product}",
+            rows=self.rows,
+            layers=[step.layer],
+            curve_base=self.curve_base,
+            curve_slope=self.curve_slope,
+            first_product=self.first_product + product,
+        )
+
+    def without_noise(self) -> Self:
+        """The same die with read noise off."""
+        return self.with_layers([dataclasses.replace(la, sigma_out=0, var_cell=0) for la in self.layers])
+
+    def arrays(self) -> dict[str, IntArray]:
+        """Every array by its name in the file."""
+        from emulator.spec.program_file import arrays_of
+
+        return arrays_of(self)
+
+    def manifest(self) -> dict[str, Any]:
+        """The file's JSON manifest as a dictionary, its digest included."""
+        from emulator.spec.program_file import manifest_of
+
+        return manifest_of(self)
+
+    @cached_property
+    def _checksum(self) -> str:
+        from emulator.spec.program_file import computes
+
+        return digest(computes(self), self.arrays())
+
+    def checksum(self) -> str:
+        """SHA-256, hexadecimal, over all that computes: arrays and scalars, not name and provenance."""
+        return self._checksum
+
+    @property
+    def tag(self) -> int:
+        """32-bit mark of all that computes; never 0, so 0 can mean 'not programmed'."""
+        return int.from_bytes(bytes.fromhex(self.checksum()[:8]), "little") or 1
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file in whole or not at all (temporary file, then rename)."""
+        from emulator.spec.program_file import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Program:
+        """Read and verify a file.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ProgramError
+            When the file is no program, is damaged, or holds values outside the arithmetic's ranges.
+        """
+        from emulator.spec.program_file import load
+
+        return load(path)
+
+
+def _check(program: Program) -> None:
+    rows = program.rows
+    require(
+        isinstance(rows, int) and 8 <= rows <= 1024 and rows % 8 == 0, "rows", rows, "8..1024, multiple of 8"
+    )
+    shape = program.shape
+    require(
+        len(shape) == 3 and all(type(v) is int and v >= 1 for v in shape), "shape", shape, "(C, H, W), from 1"
+    )
+    require(
+        type(program.calls) is int and 1 <= program.calls <= CALLS_MAX, "calls", program.calls, "1..65536"
+    )
+    require(len(program.steps) >= 1, "steps", "empty", "at least one step")
+    for name, curve in (("curves.base", program.curve_base), ("curves.slope", program.curve_slope)):
+        require(
+            curve.dtype == np.int32 and curve.ndim == 2,
+            name,
+            f"{curve.dtype} {curve.shape}",
+            "int32 (Q, segments)",
+        )
+        require(
+            curve.size > 0 and curve.min() >= CURVE_MIN and curve.max() <= CURVE_MAX,
+            name,
+            "outside 18 bits or empty",
+            f"{CURVE_MIN}..{CURVE_MAX}",
+        )
+    table = program.curve_base.shape
+    require(program.curve_slope.shape == table, "curves.slope shape", program.curve_slope.shape, str(table))
+    shapes = [program.shape, *(state.shape for state in program.states)]
+    for i, step in enumerate(program.steps):
+        where = f"step{i}"
+        check_reads(where, step, len(shapes))
+        step.check(where, shapes, table, rows)
+        sums = isinstance(step, Product) and not step.fires
+        require(not sums or i == len(program.steps) - 1, f"{where}.fires", False, "true but for the last step")
+        shapes.append(step.shape(shapes))
+    for i, state in enumerate(program.states):
+        known = type(state.source) is int and 0 <= state.source < len(shapes)
+        require(known, f"state{i}.source", state.source, f"0..{len(shapes) - 1}")
+        got = shapes[state.source]
+        require(got == state.shape, f"state{i}.source shape", got, str(state.shape))
+        last = isinstance(program.steps[-1], Product) and not program.steps[-1].fires
+        require(not last or state.source < len(shapes) - 1, f"state{i}.source", "sums", "a map of codes")
+        require(type(state.start) is int and 0 <= state.start <= 255, f"state{i}.start", state.start, "0..255")
+    count, first = len(program.products), program.first_product
+    require(
+        type(first) is int and 0 <= first and first + count <= PRODUCTS_MAX,
+        "number of products",
+        first if type(first) is not int else first + count,
+        f"at most {PRODUCTS_MAX}",
+    )
+    if program.variation is not None:
+        top = program.variation.code_max
+        for i, layer in enumerate(program.layers):
+            most = int(np.abs(layer.weights.astype(np.int64)).max())
+            require(most <= top, f"weights magnitude of product {i}", most, f"0..{top}, variation.code_max")
+            require(
+                layer.inputs <= ROW_MAX, f"inputs of product {i}", layer.inputs, f"1..{ROW_MAX} with variation"
+            )

@@ -1,0 +1,266 @@
+"""The steps of a program: products, pooling, tables, gates, and the maps that outlive a call.
+
+A step reads maps by their numbers. Several sources are joined: by channel where all have the same rows and
+columns, else each flattened (channel, row, column) and one behind the other. ``docs/arithmetic.md`` states
+what every step computes, with numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, TABLE_BITS_MAX, V_BITS
+from emulator.spec.brief import brief_repr
+from emulator.spec.errors import ProgramError
+from emulator.spec.layer import IntArray, Layer, check_array, check_curves, check_layer, partial_max, require
+from emulator.spec.patches import Pair, Patches, Shape
+
+Curves = tuple[int, ...]
+"""Shape of the program's tables, (Q, segments)."""
+GATE_TERMS_MAX = 4
+
+
+def joined(shapes: list[Shape]) -> Shape:
+    """Shape of several maps as one step reads them."""
+    if len({shape[1:] for shape in shapes}) == 1:
+        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
+    return (sum(int(np.prod(shape)) for shape in shapes), 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Product:
+    """A crossbar product over patches, then neurons (``fires``) or, as the last step, the sums themselves.
+
+    ``border`` is the code around the map. ``block`` (g, h): each patch gives g x h neighbouring positions,
+    columns in the order (row, column, channel); a kernel is then programmed that many times. With ``skip``, a
+    map of the output's shape, ``rshift_round(skip * skip_gain, skip_shift)`` is added to z; ``skip_gain``
+    uint16 (M,).
+    """
+
+    __repr__ = brief_repr
+    kind: ClassVar[str] = "product"
+
+    layer: Layer
+    sources: tuple[int, ...]
+    patches: Patches
+    border: int = 0
+    block: Pair = (1, 1)
+    fires: bool = True
+    skip: int | None = None
+    skip_gain: IntArray | None = None
+    skip_shift: int = 0
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the step needs."""
+        return self.sources if self.skip is None else (*self.sources, self.skip)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is a plain full layer: one patch, no second operand."""
+        return self.patches.is_whole and self.skip is None and self.block == (1, 1)
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the result."""
+        (rows, columns), (g, h) = self.patches.grid, self.block
+        return (self.layer.outputs // (g * h), rows * g, columns * h)
+
+    def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
+        """Raise ProgramError when the step breaks a rule."""
+        layer, patches = self.layer, self.patches
+        check_layer(where, layer)
+        channels, height, width = joined([maps[s] for s in self.sources])
+        fits = patches.shape[0] == channels and patches.shape[1] <= height and patches.shape[2] <= width
+        require(fits, f"{where}.patches shape", patches.shape, f"of its sources, {(channels, height, width)}")
+        require(layer.inputs == patches.inputs, f"{where}.inputs", layer.inputs, f"{patches.inputs}, a patch")
+        copies = self.block[0] * self.block[1] * patches.groups
+        require(
+            min(self.block) >= 1 and layer.outputs % copies == 0,
+            f"{where}.outputs",
+            layer.outputs,
+            f"a multiple of {copies}, its groups and block",
+        )
+        require(patches.groups == 1 or self.block == (1, 1), f"{where}.block", self.block, "(1, 1) with groups")
+        require(_is_int(self.border, 0, INPUT_MAX), f"{where}.border", self.border, "0..255")
+        if self.fires:
+            check_curves(where, layer.curve, layer.segment_bits, curves)
+        second = 0
+        if self.skip is not None:
+            wanted = self.shape(maps)
+            require(maps[self.skip] == wanted, f"{where}.skip shape", maps[self.skip], str(wanted))
+            check_array(f"{where}.skip_gain", self.skip_gain, (layer.outputs,), (np.uint16, 0, 65535))
+            require(_is_int(self.skip_shift, 0, SHIFT_MAX), f"{where}.skip_shift", self.skip_shift, "0..47")
+            assert self.skip_gain is not None
+            second = (INPUT_MAX * int(self.skip_gain.max()) >> self.skip_shift) + 1
+        worst = partial_max(layer, rows) + int(np.abs(layer.bias.astype(np.int64)).max()) + second
+        require(worst < 1 << 31, f"{where} largest |p| + |bias|", worst, "below 2^31")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool:
+    """``max`` of each window, or its ``average`` as ``clip(rshift_round(sum * mul, shift), 0, 255)``.
+
+    ``border`` is the code around the map and counts in the sum; ``mul`` uint16 (positions,), so a window
+    that reaches over the edge may have another divisor.
+    """
+
+    __repr__ = brief_repr
+    kind: ClassVar[str] = "pool"
+
+    of: str
+    sources: tuple[int, ...]
+    patches: Patches
+    border: int = 0
+    mul: IntArray | None = None
+    pool_shift: int = 0
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the step needs."""
+        return self.sources
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the result."""
+        return (self.patches.shape[0], *self.patches.grid)
+
+    def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
+        """Raise ProgramError when the step breaks a rule."""
+        require(self.of in ("max", "average"), f"{where}.of", self.of, "max or average")
+        wanted = joined([maps[s] for s in self.sources])
+        require(self.patches.shape == wanted, f"{where}.patches shape", self.patches.shape, str(wanted))
+        require(self.patches.groups == 1, f"{where}.groups", self.patches.groups, "1")
+        require(_is_int(self.border, 0, INPUT_MAX), f"{where}.border", self.border, "0..255")
+        require(_is_int(self.pool_shift, 0, SHIFT_MAX), f"{where}.pool_shift", self.pool_shift, "0..47")
+        if self.of == "average":
+            check_array(f"{where}.mul", self.mul, (self.patches.positions,), (np.uint16, 0, 65535))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """Curves on codes: channel e of the result is ``curve[e]`` of channel ``channel[e]`` of the sources.
+
+    ``v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)``, then the neuron's table. Arrays
+    (E,): ``channel`` int32, ``offset`` int16 (-256..255), ``scale`` uint16, ``curve`` uint16.
+    """
+
+    __repr__ = brief_repr
+    kind: ClassVar[str] = "table"
+
+    sources: tuple[int, ...]
+    channel: IntArray
+    offset: IntArray
+    scale: IntArray
+    curve: IntArray
+    vshift: int = 0
+    segment_bits: int = 7
+    table_bits: int = 6
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the step needs."""
+        return self.sources
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the result."""
+        return (len(self.channel), *joined([maps[s] for s in self.sources])[1:])
+
+    def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
+        """Raise ProgramError when the step breaks a rule."""
+        channels = joined([maps[s] for s in self.sources])[0]
+        require(
+            isinstance(self.channel, np.ndarray) and self.channel.ndim == 1 and self.channel.size > 0,
+            f"{where}.channel",
+            "no vector",
+            "int32 (E,)",
+        )
+        shape = self.channel.shape
+        check_array(f"{where}.channel", self.channel, shape, (np.int32, 0, channels - 1))
+        check_array(f"{where}.offset", self.offset, shape, (np.int16, -256, 255))
+        check_array(f"{where}.scale", self.scale, shape, (np.uint16, 0, 65535))
+        check_array(f"{where}.curve", self.curve, shape, (np.uint16, 0, 65535))
+        for name, most in (("vshift", SHIFT_MAX), ("table_bits", TABLE_BITS_MAX)):
+            require(_is_int(getattr(self, name), 0, most), f"{where}.{name}", getattr(self, name), f"0..{most}")
+        require(
+            _is_int(self.segment_bits, 1, V_BITS - 1), f"{where}.segment_bits", self.segment_bits, "1..11"
+        )
+        check_curves(where, self.curve, self.segment_bits, curves)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """``(a - a_zero) * (b - b_zero) * gain`` of maps ``a`` and ``b``; without ``b``, ``(a - a_zero) * gain``."""
+
+    a: int
+    gain: int
+    b: int | None = None
+    a_zero: int = 0
+    b_zero: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gate:
+    """Element by element ``clip(rshift_round(sum of the terms, shift) + zero, 0, 255)``.
+
+    One term is the product of two maps; two are what a recurrent cell does to its state, ``f * c + i * g``.
+    """
+
+    __repr__ = brief_repr
+    kind: ClassVar[str] = "gate"
+
+    terms: tuple[Term, ...]
+    gate_shift: int = 0
+    zero: int = 0
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the step needs."""
+        return tuple(m for term in self.terms for m in (term.a, term.b) if m is not None)
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the result."""
+        return maps[self.terms[0].a]
+
+    def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
+        """Raise ProgramError when the step breaks a rule."""
+        require(1 <= len(self.terms) <= GATE_TERMS_MAX, f"{where}.terms", len(self.terms), "1..4")
+        wanted = self.shape(maps)
+        for number in self.reads:
+            require(maps[number] == wanted, f"{where} map {number}", maps[number], str(wanted))
+        for term in self.terms:
+            require(_is_int(term.gain, -65535, 65535), f"{where}.gain", term.gain, "-65535..65535")
+            for name in ("a_zero", "b_zero"):
+                value = getattr(term, name)
+                require(_is_int(value, 0, INPUT_MAX), f"{where}.{name}", value, "0..255")
+        require(_is_int(self.gate_shift, 0, SHIFT_MAX), f"{where}.gate_shift", self.gate_shift, "0..47")
+        require(_is_int(self.zero, 0, INPUT_MAX), f"{where}.zero", self.zero, "0..255")
+
+
+Step = Product | Pool | Table | Gate
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A map that keeps its value from one call of a sequence to the next.
+
+    It begins at code ``start`` everywhere; at the end of a call it takes the value of map ``source``.
+    """
+
+    shape: Shape
+    source: int
+    start: int = 0
+
+
+def _is_int(value: Any, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
+
+
+def check_reads(where: str, step: Step, known: int) -> None:
+    """Raise ProgramError when a step reads a map that does not exist yet."""
+    for number in step.reads:
+        if not _is_int(number, 0, known - 1):
+            raise ProgramError(f"{where} reads map {number}; accepted: 0..{known - 1}, made before it")
+    if not step.reads:
+        raise ProgramError(f"{where} reads no map; accepted: at least one")
