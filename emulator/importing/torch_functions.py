@@ -12,8 +12,7 @@ from emulator.importing import layers, views
 from emulator.importing.graph import Floats
 from emulator.importing.torch_modules import adaptive, glu, pooled, softmax
 from emulator.importing.torch_names import BINARY, INSTEAD, OTHERWISE, UNARY
-from emulator.importing.torch_recurrent import Stack
-from emulator.importing.values import Value, join, with_constant
+from emulator.importing.values import Stack, Value, join, with_constant
 
 POOLS = {
     "max_pool1d": ("kernel_size", "stride", "padding", "dilation", "ceil_mode"),

@@ -11,7 +11,7 @@ from emulator.errors import UnsupportedNodeError
 from emulator.importing.graph import Floats, Op
 from emulator.importing.recurrent import Cell, GateWeights, Memories, gru, lstm, rnn
 from emulator.importing.torch_modules import parameter
-from emulator.importing.values import Value
+from emulator.importing.values import Stack, Value
 
 GATES = {"LSTM": "ifgo", "GRU": "rzn", "RNN": "h"}
 
@@ -23,19 +23,6 @@ class Loop:
     calls: int = 0
     input: Op | None = None
     cell: Cell | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Stack:
-    """A tensor (layers, n, H): the last result of every layer."""
-
-    layers: tuple[Value, ...]
-
-    def __getitem__(self, index: Any) -> Value:
-        index = index[0] if isinstance(index, tuple) else index
-        if not isinstance(index, int):
-            raise UnsupportedNodeError("h_n", "getitem", "take one layer's, h_n[-1]")
-        return self.layers[index]
 
 
 def layers_of(name: str, module: Any, value: Value, state: Any, memories: Memories) -> Any:

@@ -124,6 +124,19 @@ class Value:
         return self.then(Affine(node=node, inputs=(before,), shape=before.shape, scale=scale, shift=shift))
 
 
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """A tensor (layers, n, H): the last result of every layer of a recurrent model."""
+
+    layers: tuple[Value, ...]
+
+    def __getitem__(self, index: Any) -> Value:
+        index = index[0] if isinstance(index, tuple) else index
+        if not isinstance(index, int) or not -len(self.layers) <= index < len(self.layers):
+            raise UnsupportedNodeError("h_n", "getitem", "take one layer's, h_n[-1]")
+        return self.layers[index]
+
+
 def join(a: Value, b: Value, node: str, kind: str, function: Callable[[Any, Any], Any]) -> Value:
     """An element-wise function of two values: of one operator any, of two branches a sum or a product.
 

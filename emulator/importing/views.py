@@ -51,10 +51,16 @@ def flatten(value: Value, node: str) -> Value:
 
 def reshape(value: Value, target: list[int], node: str, kind: str) -> Value:
     """To ``target``, its first axis samples: one axis of features, or axes of one in other places."""
+    bare = [a for a in value.axes if a not in "d1"]
+    if "t" in bare and len(target) == len(bare):
+        sizes = [s for a, s in zip(value.axes, value.shape, strict=True) if a not in "d1"]
+        fits = zip(bare, target, sizes, strict=True)
+        if all(a == "n" or v in (SAMPLES, s) for a, v, s in fits):
+            return replace(value, axes="".join(bare))
     size = int(np.prod(value.own))
     known = int(np.prod([v for v in target[1:] if v != SAMPLES]))
     sizes = [size // max(known, 1) if v == SAMPLES else v for v in target[1:]]
-    if target and target[0] in (SAMPLES, 0, 1) and int(np.prod(sizes)) == size and "t" not in value.axes:
+    if int(np.prod(sizes)) == size and "t" not in value.axes:
         if tuple(sizes) == value.own:
             return value
         if len(sizes) == 1:
@@ -134,8 +140,8 @@ def pick(value: Value, axis: int, index: int | list[int], node: str, kind: str) 
     rest = value.axes[:axis] + value.axes[axis + 1 :] if isinstance(index, int) else value.axes
     if numbers == list(range(size)):
         return replace(value, axes=rest)
-    if letter == "t" and isinstance(index, int):
-        return replace(value, axes=rest, at=numbers[0])
+    if letter == "t" and len(numbers) == 1:
+        return replace(value, axes=rest.replace("t", "1"), at=numbers[0])
     if letter == "c" and not isinstance(index, int):
         value = value.settled()
         shape = (len(numbers), *value.op.shape[1:])
