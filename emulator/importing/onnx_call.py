@@ -96,6 +96,11 @@ class Call:
         if self.kind == "Quant":
             operands = (np.asarray(given[s], np.float64) for s in self.node.input)
             return [_quantised(self.a, *operands)]
+        if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # as older operator sets have it
+            x, axes = given[self.node.input[0]], self.a.get("axes")
+            if self.kind == "Squeeze":
+                return [np.squeeze(x, None if axes is None else tuple(axes))]
+            return [np.expand_dims(x, tuple(axes or ()))]
         if self.kind == "Gelu":  # the reference has no implementation of its own
             x = np.asarray(given[self.node.input[0]], np.float64)
             return [_gelu(x, tanh=self.a.get("approximate") == "tanh")]

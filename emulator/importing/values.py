@@ -37,7 +37,8 @@ class Value:
     """A tensor of the model.
 
     ``axes``: a letter for each axis that the model sees: ``n`` samples, ``t`` calls of a sequence, ``d`` one
-    direction or layer of a recurrent cell, ``c`` channels or features, ``h`` and ``w``, ``1`` an empty one.
+    direction or layer of a recurrent cell, ``c`` channels or features, ``h`` and ``w``, ``1`` an empty one,
+    ``g`` the ``groups`` that channels were taken apart into, ``c`` then one's.
     ``line`` is (scale, shift) where the function is a straight line. ``left_out``: the (node, kind) of a
     softmax that was left out because only the largest output counts; nothing may follow it. ``calls``: size
     of ``t``; ``at``: the call that it is of, where a model goes through them one by one.
@@ -52,12 +53,14 @@ class Value:
     left_out: tuple[str, str] | None = None
     calls: int = 1
     at: int | None = None
+    groups: int = 1
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes of the axes, 1 for samples."""
         c, h, w = self.op.shape
-        return tuple({"n": 1, "t": self.calls, "c": c, "h": h, "w": w}.get(axis, 1) for axis in self.axes)
+        sizes = {"t": self.calls, "g": self.groups, "c": c // self.groups, "h": h, "w": w}
+        return tuple(sizes.get(axis, 1) for axis in self.axes)
 
     @property
     def own(self) -> OwnShape:
@@ -94,6 +97,8 @@ class Value:
     def then(self, op: Op, axes: str | None = None) -> Value:
         """The value of an operator that reads this one's, settled."""
         self.check_open()
+        if self.groups > 1:
+            raise UnsupportedNodeError(op.node, "grouped channels", "bring them back to one axis of channels")
         return Value(op, self.axes if axes is None else axes, node=op.node, calls=self.calls, at=self.at)
 
     def apply(self, node: str, label: str, function: Function) -> Value:

@@ -32,6 +32,8 @@ def raw_input(shape: OwnShape, *, sequence: str = "") -> Value:
 
 def flatten(value: Value, node: str) -> Value:
     """One axis of features, in the order that the model sees."""
+    if value.groups > 1:
+        raise UnsupportedNodeError(node, "Flatten", "of grouped channels; bring them back to one axis first")
     if "t" in value.axes:
         raise UnsupportedNodeError(node, "Flatten", "of a whole sequence; take its last call, out[:, -1]")
     if value.op.shape[1:] == (1, 1):
@@ -67,13 +69,32 @@ def reshape(value: Value, target: list[int], node: str, kind: str) -> Value:
             return flatten(value, node)
         if value.is_raw and len(sizes) <= 3:
             return raw_input(tuple(sizes))
-        empty = _with_ones(value, sizes)
+        empty = _with_ones(value, sizes) if value.groups == 1 else None
         if empty is not None:
             return replace(value, axes=empty)
+        if value.groups > 1 or len(sizes) == len(value.own) + 1 > 2:
+            return _regrouped(value, sizes, node, kind)
     raise UnsupportedNodeError(
         node,
         kind,
         f"to {target} of {value.own}; flatten to one axis, or shape the model's input so",
+    )
+
+
+def _regrouped(value: Value, sizes: list[int], node: str, kind: str) -> Value:
+    """Channels taken apart into groups, or such brought back to one axis: what shuffles channels."""
+    if value.groups == 1 and value.axes[1] == "c" and tuple(sizes[2:]) == value.own[1:]:
+        return replace(value, axes=f"ng{value.axes[1:]}", groups=sizes[0])
+    letters, channels = value.axes, value.op.shape[0]
+    both = letters[1:3]
+    if value.groups > 1 and set(both) == {"g", "c"} and sizes == [channels, *value.own[2:]]:
+        back = replace(value, axes=f"nc{letters[3:]}", groups=1)
+        if both == "gc":
+            return back
+        order = np.arange(channels).reshape(value.groups, -1).T.reshape(-1)
+        return pick(back, 1, order.tolist(), node, kind)
+    raise UnsupportedNodeError(
+        node, kind, f"to {sizes} of {value.own}; flatten to one axis, or bring groups back to channels"
     )
 
 
@@ -118,10 +139,10 @@ def unsqueeze(value: Value, axes: list[int], node: str) -> Value:
     """With axes of one at these places of the result."""
     rank = len(value.axes) + len(axes)
     places = sorted(a % rank for a in axes)
-    if value.is_raw and value.axes == "nc" and places == [1]:
-        return raw_input((1, value.op.shape[0]))
-    if value.is_raw and value.axes == "ncw" and places == [1]:
-        return raw_input((1, *value.own))
+    own = value.own
+    if value.is_raw and value.axes == first_axes(own) and places in ([1], [3]) and len(own) < 3 >= places[0]:
+        place = min(places[0] - 1, len(own))
+        return raw_input((*own[:place], 1, *own[place:]))
     letters = list(value.axes)
     for place in places:
         spare = [a for a in "hw" if a not in letters and value.op.shape[1 + "hw".index(a)] == 1]
@@ -133,6 +154,8 @@ def pick(value: Value, axis: int, index: int | list[int], node: str, kind: str) 
     """One or some of an axis: channels, a call of a sequence, the one layer of a cell."""
     axis %= len(value.axes)
     letter, size = value.axes[axis], value.shape[axis]
+    if value.groups > 1:
+        raise UnsupportedNodeError(node, kind, "of grouped channels; bring them back to one axis first")
     numbers = [index] if isinstance(index, int) else index
     numbers = [n + size if n < 0 else n for n in numbers]
     if not all(0 <= n < size for n in numbers) or letter == "n":
