@@ -142,7 +142,6 @@ class _Reader:
         kind = call.kind
         if kind in DROPPED or kind == "Quant":
             note = DROPPED.get(kind, QUANTISED)
-            call.value.check_open()
             if note:
                 call.notes.append(f"{call.name} ({kind}): {note}")
             if kind.endswith("Softmax"):

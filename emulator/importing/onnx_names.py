@@ -29,6 +29,7 @@ INSTEAD = {
     "LayerNormalization": NORMALISATION,
     "InstanceNormalization": NORMALISATION,
     "GroupNormalization": NORMALISATION,
+    "LRN": "it divides by what is around; use BatchNormalization",
     "ConvTranspose": LARGER,
     "Resize": LARGER,
     "Upsample": LARGER,

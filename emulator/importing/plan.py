@@ -47,7 +47,7 @@ class Plan:
     def taken(self) -> set[Op]:
         """Products that a sum takes in, and functions that products end in."""
         products = {gate.inputs[gate.terms[i].a] for gate, (i, _) in self.second.items() if isinstance(gate, Gate)}
-        return products | set(self.function.values())
+        return products | (set(self.function.values()) - set(self.behind))
 
 
 def plan_of(graph: Graph, rises: Rises) -> Plan:
