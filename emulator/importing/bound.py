@@ -53,11 +53,10 @@ def _of_node(
                 (a + za) * most_b + (b + zb) * most_a + (a + za) * (b + zb)
             )
         return np.minimum(1.0, total)
-    maps = [node.sources] if not isinstance(node, Product) else [node.sources]
-    source = _joined([errors[m] for m in maps[0]], [shapes[m] for m in maps[0]])
+    source = _joined([errors[m] for m in node.sources], [shapes[m] for m in node.sources])
     if isinstance(node, Pool):
-        counted = HALF + (0.0 if node.inside else _off_code(node.pad))
-        return source if node.of == "max" else source + counted
+        border = 0.0 if node.inside else _off_code(node.pad)
+        return source if node.of == "max" else np.minimum(1.0, node.gain * (source + border) + HALF)
     if isinstance(node, Product):
         return _of_product(node, source, errors, table)
     return _through(node.activation, source[node.channel] * node.gain, table)

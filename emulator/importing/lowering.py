@@ -20,6 +20,8 @@ from emulator.network import Gate, InputRange, Node, Pool, Sampled, Table, Term
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.patches import Patches, Shape
 
+GAIN_MAX = 64.0
+"""Largest factor of an average."""
 DENSE_MAX = 128
 """Values that a plain matrix passes on; more go through one group each."""
 
@@ -280,8 +282,20 @@ class Lowering:
         patches = dataclasses.replace(op.patches, shape=(joined[0], *op.patches.shape[1:]))
         pad = (x.zero or 0.0) if counts else 0.0
         entry = Entry(node=op.node, label=op.of, channels=x.channels, span=Span(0.0, 1.0))
-        number = self.out.add(Pool(op.of, x.maps, patches, pad, op.inside), entry)
-        self.held[op] = dataclasses.replace(x, maps=(number,), shape=op.shape)
+        gain = self._pool_gain(op, x)
+        number = self.out.add(Pool(op.of, x.maps, patches, pad, op.inside, gain), entry)
+        self.held[op] = dataclasses.replace(x, maps=(number,), shape=op.shape, scale=x.scale / gain)
+
+    def _pool_gain(self, op: ops.Pool, x: Held) -> float:
+        """What averages can be stretched by: they span less than what they are of; a 0 stays a code."""
+        reach = self._reach(op)
+        if op.of == "max" or reach is None or (x.scale == 0).any():
+            return 1.0
+        ends = [(end - x.shift) / x.scale for end in (*with_room(*reach), *self.plan.holds.get(op, ()))]
+        gain = min(1 / max(float(np.max(ends)), 1 / GAIN_MAX), GAIN_MAX)
+        if x.zero:
+            gain = np.floor(gain * x.zero * INPUT_MAX + 1e-9) / (x.zero * INPUT_MAX)
+        return max(1.0, float(gain))
 
     def _spread(self, op: ops.Spread) -> None:
         """One value a channel over a map: the largest of windows that hold the one value and the border."""

@@ -76,7 +76,7 @@ def _result(node: Node, maps: Maps) -> Floats:
         if node.of == "max":
             largest: Floats = windows.max(axis=(4, 5))
             return largest
-        return _rounded(windows.sum(axis=(4, 5)) / node.counts.reshape(node.patches.grid))
+        return _rounded(node.gain * windows.sum(axis=(4, 5)) / node.counts.reshape(node.patches.grid))
     if isinstance(node, Table):
         gain, shift = (v.astype(np.float64)[:, None, None] for v in (node.gain, node.shift_by))
         v: Floats = join(x)[:, node.channel] * gain + shift

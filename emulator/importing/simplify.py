@@ -242,4 +242,20 @@ def _concat(op: Op, alone: Alone) -> Op:
     return op
 
 
-RULES: tuple[Rule, ...] = (_affine, _unary, _linear, _gate, _select, _concat)
+def _pool(op: Op, alone: Alone) -> Op:
+    """Averages of joined values are averages of each: each has its own range of codes."""
+    if not isinstance(op, Pool) or op.of == "max" or not isinstance(op.inputs[0], Concat):
+        return op
+    parts = tuple(
+        dataclasses.replace(
+            op,
+            inputs=(x,),
+            shape=(x.shape[0], *op.shape[1:]),
+            patches=dataclasses.replace(op.patches, shape=x.shape),
+        )
+        for x in op.inputs[0].inputs
+    )
+    return Concat(node=op.node, inputs=parts, shape=op.shape)
+
+
+RULES: tuple[Rule, ...] = (_affine, _unary, _linear, _gate, _select, _concat, _pool)

@@ -355,6 +355,8 @@ class Cells(nn.Module):
         super().__init__()
         self.first, self.second = getattr(nn, kind)(4, 7), getattr(nn, kind)(7, 6)
         self.out, self.calls, self.pair = nn.Linear(6, 3), calls, kind == "LSTMCell"
+        for tensor in (*self.first.parameters(), *self.second.parameters()):
+            tensor.data *= 3  # so that its gates open and close
 
     def forward(self, x: Any) -> Any:
         a = b = None

@@ -38,11 +38,10 @@ def test_a_model_equals_its_float_reference(name: str, tmp_path: Path) -> None:
     seen = quantised(network, imported.inputs.encode(case.x)) - own
     assert np.sqrt(np.square(seen).mean()) == pytest.approx(report.error_rms, rel=1e-6)
     few = len(case.x) < 20
-    fresh = case.x * 0.95 if len(case.x) < 100 else case.x[:50] * 0.9 + case.x[50:100].mean(axis=0) * 0.1
+    middle = case.x.mean(axis=0)
+    fresh = 0.9 * case.x + 0.1 * middle if len(case.x) < 100 else 0.9 * case.x[:50] + 0.1 * middle
     unit = imported.inputs.unit(fresh)
     error = quantised(network, np.rint(unit * 255).astype(np.uint8)) - imported.reference(fresh)
-    within = (imported.inputs.low <= fresh.reshape(len(fresh), -1)).all() or imported.inputs.axes is not None
-    assert within, "the fresh inputs leave the range"
     if report.error_bound is not None:
         assert max(np.abs(error).max(), report.error_max) <= report.error_bound
     if not few:
