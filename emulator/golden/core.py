@@ -19,7 +19,10 @@ from emulator.golden.trace import Trace
 from emulator.spec.arithmetic import dac_slice, slices
 from emulator.spec.layer import LAYER_ARRAYS, Layer
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product
+from emulator.spec.steps import Gate, Pool, Product, Step
+
+Maps = dict[int, npt.NDArray[Any]]
+"""Maps (n, C, H, W) by number."""
 
 BATCH = 1024
 """Samples computed together at most; bounds the memory of a large run."""
@@ -126,23 +129,41 @@ class Core:
         self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None
     ) -> list[npt.NDArray[Any]]:
         """All maps of one call, given the input and the states."""
-        program, number = self.program, 0
-        for step in program.steps:
-            if isinstance(step, Product):
-                maps.append(self._product(number, step, maps, draw, trace))
-                number += 1
-            elif isinstance(step, Gate):
-                maps.append(gate(step, dict(enumerate(maps))))
-            else:
-                x = join([maps[s] for s in step.sources])
-                if isinstance(step, Pool):
-                    maps.append(pool(step, x))
-                else:
-                    maps.append(table(step, x, program.curve_base, program.curve_slope))
+        number = 0
+        for step in self.program.steps:
+            maps.append(self._step(number, step, dict(enumerate(maps)), draw, trace))
+            number += isinstance(step, Product)
         return maps
 
+    def _step(
+        self, number: int, step: Step, maps: Maps, draw: _Draw, trace: Trace | None
+    ) -> npt.NDArray[Any]:
+        """A step's map; ``number`` counts the products before it."""
+        program = self.program
+        if isinstance(step, Product):
+            return self._product(number, step, maps, draw, trace)
+        if isinstance(step, Gate):
+            return gate(step, maps)
+        x = join([maps[s] for s in step.sources])
+        if isinstance(step, Pool):
+            return pool(step, x)
+        return table(step, x, program.curve_base, program.curve_slope)
+
+    def step(self, at: int, maps: Maps) -> npt.NDArray[Any]:
+        """The map (n, C, H, W) that step ``at`` makes of the maps it reads, by number; read noise off."""
+        step = self.program.steps[at]
+        number = sum(isinstance(before, Product) for before in self.program.steps[:at])
+        parts = []
+        size = len(maps[step.reads[0]])
+        batch = _batch_of(self.program)
+        for start in range(0, size, batch):
+            here = {m: maps[m][start : start + batch] for m in step.reads}
+            index = np.arange(start, min(start + batch, size), dtype=np.int64)
+            parts.append(self._step(number, step, here, _Draw(0, index, False, 0), None))
+        return np.concatenate(parts)
+
     def _product(
-        self, number: int, step: Product, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None
+        self, number: int, step: Product, maps: Maps, draw: _Draw, trace: Trace | None
     ) -> npt.NDArray[Any]:
         """A product's map: codes, or sums int64."""
         layer, patches, program = step.layer, step.patches, self.program
