@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.campaign import CampaignResult
 from emulator.spec.memory_map import check_fits
 from host.api import Progress
@@ -53,7 +53,7 @@ class GoldenBoard:
     def program(self, image: Program, *, progress: Progress | None = None) -> None:
         """Take ``image``. Raises GeometryError when a geometry was given and the image does not fit."""
         self._open()
-        if self._geometry is not None:
+        if self._geometry is not None and image.is_chain:
             check_fits(image, self._geometry)
         self._core = Core(image)
         if progress is not None:

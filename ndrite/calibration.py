@@ -67,6 +67,4 @@ def calibrate_board(
             batch, seed=(seed + LEARNING_SEED) % (1 << 64), first_index=first & INDEX_MASK, noise=noise
         )
 
-    return calibrate(
-        chip, learner, x, labels, infer=infer, program=board.program, plan=plan, progress=progress
-    )
+    return calibrate(chip, learner, x, labels, infer=infer, load=board.program, plan=plan, progress=progress)

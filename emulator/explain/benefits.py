@@ -86,7 +86,7 @@ def judge(
     noise: bool = True,
 ) -> Outcome:
     """Accuracy and SNR of one compiled network on the golden model."""
-    out = Core(compiled.image).infer(images, seed=seed, noise=noise)
+    out = Core(compiled.program).infer(images, seed=seed, noise=noise)
     logits = out * compiled.details[-1].step
     reference = network.forward(images.astype(np.float32) / np.float32(255)).astype(np.float64)
     accuracy = float((logits.argmax(axis=1) == labels).mean())

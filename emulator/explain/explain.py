@@ -91,8 +91,8 @@ def explain(
     seed:
         Read-noise seed.
     """
-    image = image or compiled.image
-    built = stages(network, chip, compiled.image.layers, compiled.details)
+    image = image or compiled.program
+    built = stages(network, chip, compiled.program.layers, compiled.details)
     segments = image.curve_base.shape[1]
     bits = image.layers[0].table_bits
     reference = network.forward(images.astype(np.float32) / np.float32(255)).astype(np.float64)
@@ -122,7 +122,7 @@ def explain(
             )
         )
     golden = Core(image).infer(images, seed=seed).astype(np.float64)
-    if image.checksum() == compiled.image.checksum():
+    if image.checksum() == compiled.program.checksum():
         golden = golden * compiled.details[-1].step
     else:
         golden = golden * _unit(golden, reference)

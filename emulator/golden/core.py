@@ -125,9 +125,7 @@ class Core:
             states = [maps[s.source] for s in program.states]
         return maps[-1].reshape(len(x), -1)
 
-    def _call(
-        self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None
-    ) -> list[npt.NDArray[Any]]:
+    def _call(self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None) -> list[npt.NDArray[Any]]:
         """All maps of one call, given the input and the states."""
         number = 0
         for step in self.program.steps:
@@ -171,18 +169,25 @@ class Core:
         n, positions = rows.shape[:2]
         index = (draw.index[:, None] * positions + np.arange(positions)).reshape(-1)
         now = dataclasses.replace(draw, index=index)
-        rows = rows.reshape(n * positions, -1)
-        p = self._partial(program.first_product + number, layer, patches.groups, rows, now, trace)
-        z = p + layer.bias.astype(np.int64)
+        z = self._sums(number, step, rows.reshape(n * positions, -1), now, trace)
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
         if trace:
             trace.record("preneuron", number, 0, 0, z)
-        if step.fires:
-            z = neuron(preneuron(z, layer), layer, program.curve_base, program.curve_slope)
-            if trace:
-                trace.record("neuron", number, 0, 0, z)
-        return patches.place(z.reshape(n, positions, -1), step.block)
+        if not step.fires:
+            return patches.place(z.reshape(n, positions, -1), step.block)
+        y = neuron(preneuron(z, layer), layer, program.curve_base, program.curve_slope)
+        if trace:
+            trace.record("neuron", number, 0, 0, y)
+        return patches.place(y.reshape(n, positions, -1), step.block)
+
+    def _sums(
+        self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None
+    ) -> npt.NDArray[np.int64]:
+        """p + bias, int64 (patches, outputs), of product ``number`` on patches x."""
+        groups = step.patches.groups
+        p = self._partial(self.program.first_product + number, step.layer, groups, x, draw, trace)
+        return p + step.layer.bias.astype(np.int64)
 
     def _partial(
         self,
@@ -232,7 +237,10 @@ class Core:
 def _batch_of(program: Program) -> int:
     """Samples computed together."""
     each = max(
-        (p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs) for p in program.products),
+        (
+            p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)
+            for p in program.products
+        ),
         default=1,
     )
     return max(1, min(BATCH, BATCH_VALUES // each))

@@ -80,7 +80,9 @@ def _assemble(arrays: Arrays) -> Network:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise NetworkError(f"manifest format is not {FORMAT!r}; accepted: a file written by Network.save")
     if manifest.get("format_version") not in (1, FORMAT_VERSION):
-        raise NetworkError(f"format_version is {manifest.get('format_version')}; accepted: 1, {FORMAT_VERSION}")
+        raise NetworkError(
+            f"format_version is {manifest.get('format_version')}; accepted: 1, {FORMAT_VERSION}"
+        )
     provenance = manifest.get("provenance", {})
     if not isinstance(provenance, dict):
         raise NetworkError(f"provenance is {str(provenance)[:40]!r}; accepted: an object")

@@ -143,7 +143,7 @@ def check_fits(image: Program, geometry: Geometry) -> None:
     if not image.is_chain:
         raise GeometryError(
             f"program {image.name!r} is not a chain of full layers; accepted by geometry {geometry.name!r}: "
-            "its products one by one, the rest on the host (ndrite.connect does so)"
+            "its products one by one, the rest on the host (as ndrite.connect does)"
         )
     if image.rows != geometry.rows:
         raise GeometryError(

@@ -231,7 +231,9 @@ def _check(program: Program) -> None:
         check_reads(where, step, len(shapes))
         step.check(where, shapes, table, rows)
         sums = isinstance(step, Product) and not step.fires
-        require(not sums or i == len(program.steps) - 1, f"{where}.fires", False, "true but for the last step")
+        require(
+            not sums or i == len(program.steps) - 1, f"{where}.fires", False, "true but for the last step"
+        )
         shapes.append(step.shape(shapes))
     for i, state in enumerate(program.states):
         known = type(state.source) is int and 0 <= state.source < len(shapes)
@@ -240,10 +242,12 @@ def _check(program: Program) -> None:
         require(got == state.shape, f"state{i}.source shape", got, str(state.shape))
         last = isinstance(program.steps[-1], Product) and not program.steps[-1].fires
         require(not last or state.source < len(shapes) - 1, f"state{i}.source", "sums", "a map of codes")
-        require(type(state.start) is int and 0 <= state.start <= 255, f"state{i}.start", state.start, "0..255")
+        require(
+            type(state.start) is int and 0 <= state.start <= 255, f"state{i}.start", state.start, "0..255"
+        )
     count, first = len(program.products), program.first_product
     require(
-        type(first) is int and 0 <= first and first + count <= PRODUCTS_MAX,
+        type(first) is int and first >= 0 and first + count <= PRODUCTS_MAX,
         "number of products",
         first if type(first) is not int else first + count,
         f"at most {PRODUCTS_MAX}",
@@ -254,5 +258,8 @@ def _check(program: Program) -> None:
             most = int(np.abs(layer.weights.astype(np.int64)).max())
             require(most <= top, f"weights magnitude of product {i}", most, f"0..{top}, variation.code_max")
             require(
-                layer.inputs <= ROW_MAX, f"inputs of product {i}", layer.inputs, f"1..{ROW_MAX} with variation"
+                layer.inputs <= ROW_MAX,
+                f"inputs of product {i}",
+                layer.inputs,
+                f"1..{ROW_MAX} with variation",
             )

@@ -77,7 +77,9 @@ def manifest_of(program: Program) -> dict[str, Any]:
         "provenance": program.provenance,
         **computes(program),
     }
-    return manifest | {FIELD: digest(manifest, arrays_of(program))}
+    # As it reads back from a file: tuples are lists there.
+    written: dict[str, Any] = json.loads(json.dumps(manifest))
+    return written | {FIELD: digest(written, arrays_of(program))}
 
 
 def _entry(step: Step) -> dict[str, Any]:
@@ -190,7 +192,9 @@ def _step(i: int, entry: dict[str, Any], arrays: dict[str, IntArray]) -> Step:
 
 
 def _layer(i: int, entry: dict[str, Any], arrays: dict[str, IntArray]) -> Layer:
-    named = {name: _array(arrays, f"step{i}.{name}", kind[0]) for name, kind in LAYER_ARRAYS.items()}
+    named: dict[str, Any] = {
+        name: _array(arrays, f"step{i}.{name}", kind[0]) for name, kind in LAYER_ARRAYS.items()
+    }
     options = {k: entry[k] for k in LAYER_SCALARS if k not in ("inputs", "outputs")}
     layer = Layer(**named, readout=entry["readout"], **options)
     if layer.weights.ndim != 2 or layer.weights.shape != (entry["inputs"], entry["outputs"]):

@@ -83,7 +83,9 @@ class Product:
             layer.outputs,
             f"a multiple of {copies}, its groups and block",
         )
-        require(patches.groups == 1 or self.block == (1, 1), f"{where}.block", self.block, "(1, 1) with groups")
+        require(
+            patches.groups == 1 or self.block == (1, 1), f"{where}.block", self.block, "(1, 1) with groups"
+        )
         require(_is_int(self.border, 0, INPUT_MAX), f"{where}.border", self.border, "0..255")
         if self.fires:
             check_curves(where, layer.curve, layer.segment_bits, curves)
@@ -182,7 +184,9 @@ class Table:
         check_array(f"{where}.scale", self.scale, shape, (np.uint16, 0, 65535))
         check_array(f"{where}.curve", self.curve, shape, (np.uint16, 0, 65535))
         for name, most in (("vshift", SHIFT_MAX), ("table_bits", TABLE_BITS_MAX)):
-            require(_is_int(getattr(self, name), 0, most), f"{where}.{name}", getattr(self, name), f"0..{most}")
+            require(
+                _is_int(getattr(self, name), 0, most), f"{where}.{name}", getattr(self, name), f"0..{most}"
+            )
         require(
             _is_int(self.segment_bits, 1, V_BITS - 1), f"{where}.segment_bits", self.segment_bits, "1..11"
         )

@@ -58,9 +58,9 @@ class Learner:
 
     def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:
         image = tunable.base
-        if network.shape != (image.inputs, *(layer.outputs for layer in image.layers)):
+        if network.widths != (image.inputs, *(layer.outputs for layer in image.layers)):
             raise CompileError(
-                f"the network is {'-'.join(map(str, network.shape))}; accepted: the one image "
+                f"the network is {'-'.join(map(str, network.widths))}; accepted: the one image "
                 f"{image.name!r} was "
                 "compiled from"
             )

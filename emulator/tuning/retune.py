@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emulator.chips import Chip, parse_chip
 from emulator.compile.devices import Curves, States, draw_devices, individual_curves
-from emulator.compile.network import device_generator
+from emulator.compile.generators import device_generator
 from emulator.compile.neuron import Window, choose_window
 from emulator.compile.pwl import fit_pwl
 from emulator.errors import CompileError
@@ -114,7 +114,8 @@ class Tunable:
         neurons: list[object] = [None] * len(image.layers)
         for tunable_layer, state in zip(self.layers, states, strict=True):
             neurons[tunable_layer.index] = _plain(state)
-        return image.with_layers(tuple(layers),
+        return image.with_layers(
+            tuple(layers),
             curve_base=np.concatenate(bases),
             curve_slope=np.concatenate(slopes),
             provenance={**image.provenance, "neurons": neurons},

@@ -121,7 +121,7 @@ def command(**options: Any) -> None:
         "pulses_total": result.pulses_total,
         "samples": len(x),
     }
-    tuned = dataclasses.replace(result.image, provenance={**result.image.provenance, "calibration": how})
+    tuned = dataclasses.replace(result.program, provenance={**result.program.provenance, "calibration": how})
     tuned.save(output)
     value: dict[str, Any] = {
         "image": str(output),

@@ -107,7 +107,7 @@ def command(
         samples,
         x,
         labels,
-        image=subject.image,
+        image=subject.program,
         seed=seed & ((1 << 63) - 1),
     )
     benefits = []

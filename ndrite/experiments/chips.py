@@ -69,7 +69,7 @@ def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool =
     """Virtual chip ``seed``, with column corrections or as programmed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)
-        return compile_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW).image
+        return compile_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW).program
 
 
 def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Program:
@@ -119,4 +119,4 @@ def tuned(
     """The image after tuning its neurons on the golden board; ``cells`` as ``calibrate_board``."""
     board = GoldenBoard()
     plan = dataclasses.replace(plan, seed=seed)
-    return calibrate_board(board, image, net, x, labels, plan=plan, seed=seed, cells=cells).image
+    return calibrate_board(board, image, net, x, labels, plan=plan, seed=seed, cells=cells).program

@@ -27,7 +27,7 @@ class Subject:
     network: Network
     chip: Chip
     compiled: Compiled
-    image: Program | None
+    program: Program | None
     same_image: bool | None
 
 
@@ -76,7 +76,7 @@ def subject_of(
     compiled = compile_network(
         floats, which, samples, seed=given if seed is None else seed, mitigation=_measures(image, path)
     )
-    return Subject(floats, which, compiled, image, compiled.image.checksum() == image.checksum())
+    return Subject(floats, which, compiled, image, compiled.program.checksum() == image.checksum())
 
 
 def shipped_samples(image: Program) -> npt.NDArray[np.uint8] | None:

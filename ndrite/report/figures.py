@@ -113,8 +113,8 @@ def curves(report: Report) -> Figure | None:
     detail = subject.compiled.details[0]
     if dense.activation is None or detail.window is None:
         return None
-    assert subject.image is not None
-    layer = subject.image.layers[0]
+    assert subject.program is not None
+    layer = subject.program.layers[0]
     activation, window = dense.activation, detail.window
     figure = _figure(9.0, 3.6)
     left, right = figure.subplots(1, 2, sharex=True)
@@ -129,7 +129,7 @@ def curves(report: Report) -> Figure | None:
     wanted_shape = trained_shape(activation)
     for n, m in enumerate(chosen):
         wanted = 255 * heights[m] * wanted_shape(u)
-        table = _table(subject.image.curve_base, subject.image.curve_slope, layer, int(m))
+        table = _table(subject.program.curve_base, subject.program.curve_slope, layer, int(m))
         label = {"wanted": "trained", "table": "on the chip"} if n == 0 else {"wanted": None, "table": None}
         left.plot(u, wanted, color=INK, lw=1, ls="--", label=label["wanted"])
         left.plot(u, table, color=ACCENT, lw=1.2, alpha=0.8, label=label["table"])
@@ -180,7 +180,7 @@ def tiles(report: Report) -> Figure:
     """Row tiles and column groups that every layer takes on the array."""
     from matplotlib.patches import Rectangle
 
-    image, lanes = report.subject.image, report.geometry.lanes
+    image, lanes = report.subject.program, report.geometry.lanes
     assert image is not None
     figure = _figure(9.0, 2.8)
     axes = figure.subplots()
@@ -205,8 +205,8 @@ def tiles(report: Report) -> Figure:
 
 
 def _tallest(report: Report) -> int:
-    assert report.subject.image is not None
-    return max(layer.inputs for layer in report.subject.image.layers)
+    assert report.subject.program is not None
+    return max(layer.inputs for layer in report.subject.program.layers)
 
 
 def timeline(report: Report) -> Figure | None:

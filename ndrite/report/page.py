@@ -26,7 +26,7 @@ TITLES = {
 
 def page(report: Report, drawn: dict[str, Figure]) -> str:
     """The whole file."""
-    image = report.subject.image
+    image = report.subject.program
     assert image is not None
     sections = [
         ("chip", "Chip", _chip(report.subject.chip)),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.sim import SimLink
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.brief import brief_repr
 from emulator.spec.schedule import bound_cycles
 from host import Board

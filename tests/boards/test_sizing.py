@@ -11,7 +11,7 @@ from boards.sim import SizedBoard
 from boards.sim.sizing import USUAL, sized
 from emulator.golden import Core
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import Program, Geometry, GeometryError
+from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.memory_map import check_fits
 from host import BoardApi, LinkError
 from ndrite.shipped import shipped_image
@@ -88,7 +88,7 @@ def test_a_board_grows_and_never_shrinks(
     x = {i.inputs: random_inputs(i, np.random.default_rng(0), 3) for i in (small, large)}
     for image in (small, large, small):
         board.program(image)
-        devices[-1][0].image = image
+        devices[-1][0].program = image
         np.testing.assert_array_equal(board.infer(x[image.inputs]), Core(image).infer(x[image.inputs]))
     assert [device.get("geometry_max_outputs") for device, _ in devices] == [256, 512]
     assert [link.closed for _, link in devices] == [True, False]

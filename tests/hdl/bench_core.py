@@ -14,7 +14,7 @@ from cocotb.triggers import RisingEdge
 from emulator.golden import Core, Trace
 from emulator.golden.random_image import random_image, random_inputs
 from emulator.golden.sequencer import passes
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared

@@ -13,7 +13,7 @@ from cocotb.triggers import RisingEdge
 
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.random_image import random_image
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.parts.layouts import group_layout

@@ -14,7 +14,7 @@ from amaranth.hdl import Fragment
 from boards.golden import GoldenBoard
 from boards.sim import Design, SimLink
 from emulator.golden.random_image import random_image
-from emulator.spec import PRESETS, Program, Geometry
+from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.layer import Layer

@@ -63,8 +63,7 @@ def test_every_counter_of_votes_is_cleared(wire: Wire) -> None:
     image = random_image(TINY, np.random.default_rng(3), sizes=(8, outputs), readout="adc", noise=False)
     bias = np.zeros(outputs, np.int32)
     bias[-1] = 1 << 24
-    image = image.with_layers((dataclasses.replace(image.layers[0], bias=bias),), variation=same_cells()
-    )
+    image = image.with_layers((dataclasses.replace(image.layers[0], bias=bias),), variation=same_cells())
     wire.program(image)
     x = random_inputs(image, np.random.default_rng(4), images)
     for _ in range(2):

@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("s.npy", x[:100])
     np.save("x.npy", x[100:])
     np.save("y.npy", network.forward(x[100:] / np.float32(255)).argmax(axis=1))
-    compile_network(network, "dendritic-ndr", x[:100], seed=4).image.save("image.npz")
+    compile_network(network, "dendritic-ndr", x[:100], seed=4).program.save("image.npz")
     v = np.linspace(0, 0.5, 60)
     rows = [f"{a},{b}" for a, b in zip(v, Esaki().current(v), strict=True)]
     Path("iv.csv").write_text("voltage_V,current_A\n" + "\n".join(rows) + "\n")

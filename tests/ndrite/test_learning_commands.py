@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run([*TRAIN, "--chip", "dendritic-ndr+ecram-pair", "--height", "0.5", "--json"]) == OK
     x = digits()[0]
     network = load_network(here / "d.npz")
-    compile_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1).image.save(here / "image.npz")
+    compile_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1).program.save(here / "image.npz")
     return here
 
 

@@ -21,9 +21,7 @@ from ndrite.trace import SIGNALS, read_activity
 @pytest.mark.skipif(
     not os.environ.get("NDRITE_RELEASE"), reason="compiles RTL with waveforms, a minute: make test-release"
 )
-def test_waveforms_of_one_inference(
-    folder: Path, image: Program, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_waveforms_of_one_inference(folder: Path, image: Program, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--inputs", "x.npy", "--image", "3", "--preset", "tiny", "--seed", "9", "--json"]
     assert run(["trace", "image.npz", *options]) == OK
     result = json.loads(capsys.readouterr().out)

@@ -11,7 +11,7 @@ import pytest
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import PRESETS, Program, Geometry
+from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME

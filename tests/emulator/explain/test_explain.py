@@ -65,7 +65,7 @@ def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
 def test_no_cause_is_the_float_network():
     chip = load_chip("wan2022")
     compiled = compile_network(NET, chip, SAMPLES)
-    out = logits(stages(NET, chip, compiled.image.layers, compiled.details), chip, X, [])
+    out = logits(stages(NET, chip, compiled.program.layers, compiled.details), chip, X, [])
     np.testing.assert_allclose(out, NET.forward(X / np.float32(255)), atol=1e-4)
 
 

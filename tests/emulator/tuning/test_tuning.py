@@ -44,7 +44,7 @@ def samples():
 
 
 def chip_image(samples, chip=PAIR, network=None, seed=2):
-    return compile_network(network or small(), chip, samples[0][:200], seed=seed).image
+    return compile_network(network or small(), chip, samples[0][:200], seed=seed).program
 
 
 # -- pulses
@@ -291,7 +291,7 @@ def test_every_pass_has_read_noise_of_its_own(samples, method):
 
     learner = None if method == "perturb" else Learner(small(), form)
     plan = Plan(steps=3, batch=100, method=method)
-    calibrate(form, learner, x, y, infer=infer, program=chip.program, plan=plan)
+    calibrate(form, learner, x, y, infer=infer, load=chip.program, plan=plan)
     firsts = [0, 0, 200, 200, 400, 400] if method == "perturb" else [0, 100, 200]
     assert seen == [(100, first) for first in firsts]
 
@@ -306,8 +306,8 @@ def test_the_sum_of_heights_stays(samples):
     # All outputs too large by the same labels: without the rule heights fall together.
     plan = Plan(steps=8, batch=500, rate=0.04)
     y = np.zeros_like(y)
-    result = calibrate(form, Learner(small(), form), x, y, infer=chip.infer, program=chip.program, plan=plan)
-    after = np.array(result.image.provenance["neurons"][0]["current"])
+    result = calibrate(form, Learner(small(), form), x, y, infer=chip.infer, load=chip.program, plan=plan)
+    after = np.array(result.program.provenance["neurons"][0]["current"])
     assert np.abs(after - 0.5).mean() > 0.05
     assert after.mean() == pytest.approx(0.5, abs=0.25 * np.abs(after - 0.5).mean())
 
@@ -326,7 +326,7 @@ def perturbed(samples, outputs, **plan):
     board = Chip()
 
     def infer(part, first):
-        return outputs(board.image, len(part)).astype(np.int32)
+        return outputs(board.program, len(part)).astype(np.int32)
 
     result = calibrate(
         half_way(samples),
@@ -334,10 +334,10 @@ def perturbed(samples, outputs, **plan):
         x,
         np.zeros_like(y),
         infer=infer,
-        program=board.program,
+        load=board.program,
         plan=Plan(method="perturb", batch=50, **plan),
     )
-    return np.array(result.image.provenance["neurons"][0]["current"])
+    return np.array(result.program.provenance["neurons"][0]["current"])
 
 
 def test_perturbed_devices_go_back_to_where_they_were(samples):
@@ -387,12 +387,12 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     before = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
     learner = None if method == "perturb" else Learner(small(), form)
     plan = Plan(steps=40 if method == "perturb" else 25, batch=500, rate=0.04, method=method)
-    result = calibrate(form, learner, x[:1000], y[:1000], infer=chip.infer, program=chip.program, plan=plan)
+    result = calibrate(form, learner, x[:1000], y[:1000], infer=chip.infer, load=chip.program, plan=plan)
     after = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
     assert after - before > least
     assert np.mean(result.losses[-5:]) < np.mean(result.losses[:5])
-    assert chip.image is result.image
-    np.testing.assert_array_equal(result.image.layers[0].weights, image.layers[0].weights)
+    assert chip.program is result.program
+    np.testing.assert_array_equal(result.program.layers[0].weights, image.layers[0].weights)
     assert result.pulses_total > 0
 
 
@@ -402,9 +402,9 @@ def test_the_same_plan_gives_the_same_image(samples):
         form, chip = tunable(chip_image(samples)), Chip()
         plan = Plan(steps=3, batch=100, seed=seed)
         result = calibrate(
-            form, Learner(small(), form), *samples, infer=chip.infer, program=chip.program, plan=plan
+            form, Learner(small(), form), *samples, infer=chip.infer, load=chip.program, plan=plan
         )
-        images.append(result.image.checksum())
+        images.append(result.program.checksum())
     assert images[0] == images[1] != images[2]
 
 
@@ -417,9 +417,9 @@ def test_bad_plans_and_samples(samples):
         Plan(batch=0)
     form, chip = tunable(chip_image(samples)), Chip()
     with pytest.raises(CompileError, match="needs the float network"):
-        calibrate(form, None, *samples, infer=chip.infer, program=chip.program)
+        calibrate(form, None, *samples, infer=chip.infer, load=chip.program)
     with pytest.raises(CompileError, match="labels hold 3 classes; accepted: 1500"):
-        calibrate(form, None, samples[0], samples[1][:3], infer=chip.infer, program=chip.program)
+        calibrate(form, None, samples[0], samples[1][:3], infer=chip.infer, load=chip.program)
     other = Network.chain((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
     with pytest.raises(CompileError, match="the network is 20-16-5; accepted"):
         Learner(other, form)
@@ -427,7 +427,9 @@ def test_bad_plans_and_samples(samples):
 
 def test_named_layers_keep_their_curves(samples):
     net = small(layers=2)
-    mixed = Network.chain((dataclasses.replace(net.layers[0], activation=Named("relu")), *net.layers[1:]), "mixed")
+    mixed = Network.chain(
+        (dataclasses.replace(net.layers[0], activation=Named("relu")), *net.layers[1:]), "mixed"
+    )
     image = chip_image(samples, network=mixed)
     form = tunable(image)
     assert [layer.index for layer in form.layers] == [1]

@@ -14,7 +14,7 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from emulator.golden.random_image import random_image
 from emulator.golden.redraw import redraw
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT, lay_out
 from emulator.spec.variation import Variation
 from hdl.array.array import PEEK_LATENCY

@@ -14,7 +14,7 @@ from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 
 from emulator.golden import Core
 from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import CONTROL_RESET, EngineError
