@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,7 @@ from emulator.golden.campaign import campaign
 from emulator.spec import GeometryError, Program
 from emulator.spec.campaign import CampaignResult
 from emulator.spec.steps import Product, Step
-from host import Board
-from host.api import Progress
+from host.api import BoardApi, Progress
 from host.errors import NotProgrammedError
 from host.inputs import check_inputs, check_variation
 from host.scrub import Upset
@@ -22,6 +21,13 @@ from host.scrub import Upset
 BATCH = 512
 """Samples between two changes of what is on the array."""
 INDEX_MASK = (1 << 32) - 1
+
+
+class Holder(BoardApi, Protocol):
+    """A board that says what its array can hold."""
+
+    def check_fits(self, image: Program) -> None:
+        """Raise GeometryError when a chain does not fit."""
 
 
 class SteppedBoard:
@@ -33,7 +39,7 @@ class SteppedBoard:
     answers are the golden model's in every bit. ``on_host`` says what runs here.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Holder) -> None:
         self._board = board
         self._program: Program | None = None
         self._core: _Split | None = None
@@ -128,7 +134,7 @@ def _line(i: int, step: Step, refused: str | None) -> list[str]:
 class _Split(Core):
     """The golden model with the sums of products taken from a board."""
 
-    def __init__(self, program: Program, board: Board) -> None:
+    def __init__(self, program: Program, board: Holder) -> None:
         super().__init__(program, fast=False)
         self._board = board
         self._pieces: dict[int, Program] = {}

@@ -136,7 +136,7 @@ def check_fits(image: Program, geometry: Geometry) -> None:
     def require(value: int, most: int, what: str) -> None:
         if value > most:
             raise GeometryError(
-                f"image {image.name!r} does not fit geometry {geometry.name!r}: "
+                f"program {image.name!r} does not fit geometry {geometry.name!r}: "
                 f"{what} is {value}; at most {most}"
             )
 
@@ -147,7 +147,7 @@ def check_fits(image: Program, geometry: Geometry) -> None:
         )
     if image.rows != geometry.rows:
         raise GeometryError(
-            f"image {image.name!r} was compiled for arrays of {image.rows} rows; geometry "
+            f"program {image.name!r} was compiled for arrays of {image.rows} rows; geometry "
             f"{geometry.name!r} has {geometry.rows}"
         )
     require(len(image.layers), geometry.layers, "number of layers")
@@ -161,17 +161,17 @@ def check_fits(image: Program, geometry: Geometry) -> None:
         )
         if geometry.slices > 1 and layer.dac_bits != 1:
             raise GeometryError(
-                f"image {image.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
+                f"program {image.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
                 f"{geometry.name!r}, which adds {geometry.slices} slices at once: 1"
             )
         if layer.readout == "analog" and not geometry.analog:
             raise GeometryError(
-                f"image {image.name!r}: layer{i} has analog readout; "
+                f"program {image.name!r}: layer{i} has analog readout; "
                 f"geometry {geometry.name!r} was built without it"
             )
         if (layer.sigma_out or layer.var_cell) and not geometry.noise:
             raise GeometryError(
-                f"image {image.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
+                f"program {image.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
                 "without a noise generator (infer without noise, or use another geometry)"
             )
     if image.variation is not None and geometry.redraw:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,10 @@ BEYOND = dataclasses.replace(
 def image_of(*sizes: int, geometry: Geometry = BEYOND) -> Program:
     rng = np.random.default_rng(sizes)
     return random_image(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
+
+
+def curves(program: Program) -> dict[str, Any]:
+    return {"curve_base": program.curve_base, "curve_slope": program.curve_slope}
 
 
 def test_what_fits_the_usual_array_gets_it() -> None:
@@ -60,7 +66,7 @@ def test_what_no_memory_can_hold_is_refused() -> None:
     layer = image_of(4096, 64).layers[0]
     wide = dataclasses.replace(layer, weights=np.ones((4097, 64), np.int16))
     with pytest.raises(GeometryError, match=r"'random' is too large to be simulated: .* max_inputs is 8192"):
-        sized(dataclasses.replace(image_of(4096, 64), layers=(wide,)))
+        sized(Program.chain(layers=[wide], name="random", rows=128, **curves(image_of(4096, 64))))
 
 
 @pytest.fixture
@@ -88,7 +94,7 @@ def test_a_board_grows_and_never_shrinks(
     x = {i.inputs: random_inputs(i, np.random.default_rng(0), 3) for i in (small, large)}
     for image in (small, large, small):
         board.program(image)
-        devices[-1][0].program = image
+        devices[-1][0].image = image
         np.testing.assert_array_equal(board.infer(x[image.inputs]), Core(image).infer(x[image.inputs]))
     assert [device.get("geometry_max_outputs") for device, _ in devices] == [256, 512]
     assert [link.closed for _, link in devices] == [True, False]

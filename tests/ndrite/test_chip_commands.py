@@ -158,7 +158,7 @@ def test_explain_an_image_and_a_network(here: Path, capsys: pytest.CaptureFixtur
 
 def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fails(capsys, ["explain", "image.npz", *explain_options()], "a network that does not ship", "--network")
-    fails(capsys, ["explain", "none.npz"], "none.npz: no such chip image file")
+    fails(capsys, ["explain", "none.npz"], "none.npz: no such program file")
     fails(capsys, ["explain", "float.npz", "--chip", "nochip", *explain_options()], "chip is 'nochip'")
     fails(capsys, ["explain", "image.npz", "--inputs", "x.npy"], "--inputs and --labels belong together")
     fails(capsys, ["explain", "float.npz", "--chip", "ideal"], "names no data set")

@@ -326,7 +326,7 @@ def perturbed(samples, outputs, **plan):
     board = Chip()
 
     def infer(part, first):
-        return outputs(board.program, len(part)).astype(np.int32)
+        return outputs(board.image, len(part)).astype(np.int32)
 
     result = calibrate(
         half_way(samples),
@@ -391,7 +391,7 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     after = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
     assert after - before > least
     assert np.mean(result.losses[-5:]) < np.mean(result.losses[:5])
-    assert chip.program is result.program
+    assert chip.image is result.program
     np.testing.assert_array_equal(result.program.layers[0].weights, image.layers[0].weights)
     assert result.pulses_total > 0
 

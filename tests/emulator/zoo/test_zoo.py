@@ -27,7 +27,7 @@ def test_image_belongs_to_its_float_weights_and_fits_the_simulated_board():
     chip_image, network = Program.load(image()), load_network(float_network())
     assert (
         (chip_image.inputs, chip_image.layers[0].outputs, chip_image.outputs)
-        == network.shape
+        == network.widths
         == (784, 128, 10)
     )
     check_fits(chip_image, PRESETS["sim"])
