@@ -10,7 +10,7 @@ import pytest
 from boards.sim import SizedBoard
 from boards.sim.sizing import USUAL, sized
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_program, random_inputs
 from emulator.spec import Program, Geometry, GeometryError
 from emulator.spec.memory_map import check_fits
 from host import BoardApi, LinkError
@@ -24,7 +24,7 @@ BEYOND = dataclasses.replace(
 
 def image_of(*sizes: int, geometry: Geometry = BEYOND) -> Program:
     rng = np.random.default_rng(sizes)
-    return random_image(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
+    return random_program(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
 
 
 def test_what_fits_the_usual_array_gets_it() -> None:

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("threadpoolctl", reason="needs ndrite[fast]")
 
 from emulator.golden import Core, threads
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_program, random_inputs
 from emulator.spec import PRESETS
 
 
@@ -50,7 +50,7 @@ def test_an_exception_reaches_the_caller(three: None) -> None:
 def test_threads_give_the_same_numbers(three: None) -> None:
     pytest.importorskip("numba")
     rng = np.random.default_rng(6)
-    image = random_image(PRESETS["tiny"], rng, noise=True)
+    image = random_program(PRESETS["tiny"], rng, noise=True)
     x = random_inputs(image, rng, 700)
     arguments = {"seed": 5, "first_index": 2**32 - 300, "stream": 2}
     np.testing.assert_array_equal(
