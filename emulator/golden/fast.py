@@ -237,10 +237,10 @@ def _join(maps: list[Codes]) -> Codes:
     """Several maps as one step reads them (``emulator.spec.steps.joined``)."""
     if len(maps) == 1:
         return maps[0]
-    if len({x.shape[2:] for x in maps}) == 1:
-        return np.concatenate(maps)
-    flat = [np.moveaxis(x, 1, 3).reshape(-1, x.shape[1], 1, 1) for x in maps]
-    return np.concatenate(flat)
+    if len({x.shape[2:] for x in maps}) > 1:
+        maps = [np.moveaxis(x, 1, 3).reshape(-1, x.shape[1], 1, 1) for x in maps]
+    # Joined maps of one sample or one row may come in another order of memory.
+    return np.ascontiguousarray(np.concatenate(maps))
 
 
 def _pool(step: Pool, x: Codes) -> Codes:

@@ -25,6 +25,7 @@ BLOCK = 16
 KEY_ROUNDS = spec.KEY_ROUNDS
 U16 = np.uint16
 U32 = np.uint32
+U64 = np.uint64
 RX, RXC, RY, RYC = U16(7), U16(9), U16(2), U16(14)
 assert (spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS) == (7, 2, 16)
 assert spec.SAMPLE_ROUNDS == 7
@@ -144,51 +145,88 @@ def fire(z: Any, scale: Any, vshift: Any, values: Any, at: Any, y: Any) -> None:
         y[b] = values[U32(at[b])]
 
 
+@njit(cache=True, nogil=True, inline="always")
+def copy(x: Any, source: Any, step: Any, to: Any, first: Any, count: Any) -> None:
+    """``count`` codes of flat x from ``source`` on, every ``step``-th, to flat ``to`` from ``first`` on.
+
+    Unsigned indices, because numba would look at each for its sign.
+    """
+    if step == 1:
+        for at in range(count):
+            to[U64(first + at)] = x[U64(source + at)]
+    else:
+        for at in range(count):
+            to[U64(first + at)] = x[U64(source + at * step)]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def fill(border: Any, to: Any, first: Any, last: Any) -> None:
+    for at in range(last - first):
+        to[U64(first + at)] = border
+
+
 @njit(cache=True, nogil=True)
 def cut(x: Any, where: Any, first: int, out: Any) -> None:
     """Patches ``first`` and on of maps x uint8 (C, n, H, W): out uint8 (C * kh * kw, count)."""
     channels, height, width = where[0], where[1], where[2]
     kh, kw, sh, sw, dh, dw = where[3], where[4], where[5], where[6], where[7], where[8]
-    top, left, columns = where[9], where[10], where[12]
-    positions = where[11] * columns
+    top, left, rows, columns = where[9], where[10], where[11], where[12]
     border = np.uint8(where[14])
-    count = out.shape[1]
-    if x.shape[2] * x.shape[3] * positions * kh * kw == 1 and top == 0 and left == 0:
-        flat = x.reshape(channels, x.shape[1])
-        for c in range(channels):
-            out[c] = flat[c, first : first + count]
-        return
+    positions, count = rows * columns, out.shape[1]
+    line, plane = x.shape[3], x.shape[2] * x.shape[3]
+    flat, to = x.reshape(x.size), out.reshape(out.size)
+    # Places beside each other have read codes beside each other: a whole plane is one run.
+    shifted = sh == 1 and sw == 1 and columns == line and width == line and height == x.shape[2]
     for c in range(channels):
         for i in range(kh):
             for j in range(kw):
-                to = out[(c * kh + i) * kw + j]
-                x0 = j * dw - left
+                base = ((c * kh + i) * kw + j) * count
+                x0, y0 = j * dw - left, i * dh - top
                 # Places whose column is inside the map.
                 begin = max(0, -(x0 // sw))
                 end = max(begin, min(columns, -((x0 - width) // sw)))
-                b = 0
-                while b < count:
-                    sample, position = (first + b) // positions, (first + b) % positions
-                    r, s0 = position // columns, position % columns
-                    s1 = min(columns, s0 + count - b)
-                    row = r * sh + i * dh - top
-                    at = b - s0
-                    if row < 0 or row >= height:
-                        to[b : at + s1] = border
+                sample, q, b = first // positions, first % positions, 0
+                if positions == 1:
+                    # A place a sample, the same of every one.
+                    if begin == 0 and end == 1 and y0 >= 0 and y0 < height:
+                        copy(flat, (c * x.shape[1] + sample) * plane + y0 * line + x0, plane, to, base, count)
                     else:
-                        line = x[c, sample, row]
-                        low, high = min(max(begin, s0), s1), max(min(end, s1), s0)
-                        for s in range(s0, low):
-                            to[at + s] = border
-                        if sw == 1:
-                            for s in range(low, high):
-                                to[at + s] = line[x0 + s]
+                        fill(border, to, base, base + count)
+                    b = count
+                while b < count:
+                    here = (c * x.shape[1] + sample) * plane
+                    if shifted:
+                        run = min(positions - q, count - b)
+                        at = base + b - q
+                        delta = y0 * line + x0
+                        low = min(max(q, -delta), q + run)
+                        high = max(low, min(q + run, plane - delta))
+                        copy(flat, here + delta + low, 1, to, at + low, high - low)
+                        fill(border, to, at + q, at + low)
+                        fill(border, to, at + high, at + q + run)
+                        if begin > 0 or end < columns:
+                            for r in range(q // columns, (q + run - 1) // columns + 1):
+                                fill(border, to, at + max(q, r * columns), at + min(q + run, r * columns + begin))
+                                fill(
+                                    border, to, at + max(q, r * columns + end), at + min(q + run, (r + 1) * columns)
+                                )
+                    else:
+                        r, s = q // columns, q % columns
+                        run = min(columns - s, count - b)
+                        row, at = r * sh + y0, base + b - s
+                        if row < 0 or row >= height:
+                            fill(border, to, at + s, at + s + run)
                         else:
-                            for s in range(low, high):
-                                to[at + s] = line[x0 + s * sw]
-                        for s in range(max(high, low), s1):
-                            to[at + s] = border
-                    b = at + s1
+                            low = min(max(begin, s), s + run)
+                            high = max(min(end, s + run), low)
+                            copy(flat, here + row * line + x0 + low * sw, sw, to, at + low, high - low)
+                            fill(border, to, at + s, at + low)
+                            fill(border, to, at + high, at + s + run)
+                    b += run
+                    q += run
+                    if q == positions:
+                        q = 0
+                        sample += 1
 
 
 @njit(cache=True, nogil=True)
