@@ -85,7 +85,7 @@ class FastCore:
             id(step): _table_answers(program, step) for step in program.steps if isinstance(step, Table)
         }
         self.weights = [self._held[id(step)].given for step in program.products]
-        """float32 (K, M) of every product; call ``refresh`` after writing into them."""
+        """float32 (M, K) of every product; call ``refresh`` after writing into them."""
         most = max((p.patches.positions for p in program.products), default=1)
         self._batch = max(1, min(CHUNK, ROWS // most))
 
@@ -195,13 +195,14 @@ class _Draw:
 
 
 class _Held:
-    """A product's numbers as the loops read them; ``given`` float32 (K, M) is read again by ``refresh``."""
+    """A product's numbers as the loops read them; ``given`` float32 (M, K) is read again by ``refresh``."""
 
     def __init__(self, program: Program, step: Product) -> None:
         layer, p = step.layer, step.patches
         self.fields = np.array([*_fields(layer), int(step.fires), step.skip_shift], np.int64)
-        self.given = np.ascontiguousarray(layer.weights.astype(np.float32))
-        self.groups = p.groups
+        self.given = np.ascontiguousarray(layer.weights.T.astype(np.float32))
+        self.weights = self.given.reshape(p.groups, -1)
+        self._rows = layer.tile_rows(program.rows)
         self.refresh()
         gain = np.zeros(layer.outputs, np.uint16) if step.skip_gain is None else step.skip_gain
         columns = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
@@ -210,10 +211,14 @@ class _Held:
         self.where = _where(p, step.border)
 
     def refresh(self) -> None:
-        """Lay ``given`` out by groups: ``weights`` float32 (groups, K, M / groups), a view for one group."""
-        k, m = self.given.shape
-        by_group = self.given.reshape(k, self.groups, m // self.groups).transpose(1, 0, 2)
-        self.weights = np.ascontiguousarray(by_group)
+        """Lay ``given`` out as ``weights``, tile by tile; of one tile it is the same memory."""
+        m, k = self.given.shape
+        if k <= self._rows:
+            return
+        by_group = self.given.reshape(len(self.weights), -1, k)
+        tiles = [by_group[:, :, t : t + self._rows] for t in range(0, k, self._rows)]
+        flat = [tile.reshape(len(self.weights), -1) for tile in tiles]
+        self.weights = np.concatenate(flat, axis=1)
 
 
 def _where(p: Patches, border: int) -> npt.NDArray[np.int64]:

@@ -18,10 +18,10 @@ from emulator.spec import noise as spec
 
 CHUNK = 336
 """Patches worked on together: their sums stay in the second-level cache."""
+SMALL = 1_000_000
+"""Multiplications of one call of BLAS: OpenBLAS does not copy its operands up to here, a fifth quicker."""
 NARROW = 2
 """Columns of a group up to which own loops are quicker than a call of BLAS."""
-BLOCK = 16
-"""Columns drawn before their weights are put into rows."""
 KEY_ROUNDS = spec.KEY_ROUNDS
 U16 = np.uint16
 U32 = np.uint32
@@ -80,17 +80,12 @@ def draw(column: Any, key: Any, low: Any, high: Any) -> None:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def slice_codes(row: Any, down: Any, mask: Any, out: Any) -> None:
-    """Slice codes float32 (n,) of one row's input codes uint8 (n,)."""
-    for b in range(row.shape[0]):
-        out[b] = np.float32(np.int32(np.int32(np.int32(row[b]) >> down) & mask))
-
-
-@njit(cache=True, nogil=True, inline="always")
-def add_energy(row: Any, down: Any, mask: Any, energy: Any) -> None:
-    """Squares of one row's slice codes, added to uint32 (n,): 65536 rows of 255 still fit."""
+def slice_codes(row: Any, down: Any, mask: Any, out: Any, energy: Any) -> None:
+    """Slice codes float32 (n,) of one row's codes uint8 (n,); their squares are added to ``energy`` uint32 (n,),
+    which holds those of 65536 rows."""
     for b in range(row.shape[0]):
         code = np.int32(np.int32(np.int32(row[b]) >> down) & mask)
+        out[b] = np.float32(code)
         energy[b] = U32(energy[b] + U32(np.int32(code * code)))
 
 
@@ -250,7 +245,8 @@ def product(
 ) -> None:
     """What every column answers to every patch of maps x uint8 (C, n, H, W).
 
-    ``weights`` float32 (groups, K, M / groups); ``columns`` int64 (6, M): bias, gain, offset, scale, curve,
+    ``weights`` float32 (groups, K * M / groups): a group's columns, tile by tile, each (M / groups, rows);
+    ``columns`` int64 (6, M): bias, gain, offset, scale, curve,
     skip_gain; ``skip`` uint8 (M, n * positions), or empty. Into ``codes`` uint8 (M, n * positions) where the
     neurons fire, else into ``sums`` int32; the other is empty. Patch p of sample i has number
     first + i * stride + p in the read noise.
@@ -288,27 +284,27 @@ def product(
             for t in range((k + per_tile - 1) // per_tile):
                 begin, end = t * per_tile, min(k, (t + 1) * per_tile)
                 xj = all_slices[: (end - begin) * n].reshape(end - begin, n)
-                w = weights[group, begin:end]
+                w = weights[group, share * begin : share * end].reshape(share, end - begin)
+                block = SMALL // ((end - begin) * n) // 8 * 8
+                block = share if block == 0 else block
                 for j in range(8 // d):
                     mask, down, left = np.int32((1 << d) - 1), np.int32(j * d), np.int32(j * d)
+                    energy[:] = U32(0)
                     for r in range(end - begin):
-                        slice_codes(patches[group * k + begin + r], down, mask, xj[r])
+                        slice_codes(patches[group * k + begin + r], down, mask, xj[r], energy)
                     if noisy:
-                        energy[:] = U32(0)
-                        if layer[8] != 0:
-                            for r in range(begin, end):
-                                add_energy(patches[group * k + r], down, mask, energy)
                         deviation(energy, layer[7], layer[8], sigma)
                         keys((number << 24) | (t << 8) | j, schedule, index, x_key[:n], y_key[:n], key)
                     if share <= NARROW:
                         for i in range(share):
                             a[i] = np.float32(0)
                             for r in range(end - begin):
-                                weight = w[r, i]
+                                weight = w[i, r]
                                 for b in range(n):
                                     a[i, b] += weight * xj[r, b]
                     else:
-                        np.dot(w.T, xj, a)
+                        for i in range(0, share, block):
+                            np.dot(w[i : i + block], xj, a[i : i + block])
                     for i in range(share):
                         column = group * share + i
                         if noisy:
@@ -365,7 +361,7 @@ def pairs(positive: Any, negative: Any, out: Any) -> None:
 def redraw(
     mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, table: Any, key: Any, out: Any
 ) -> None:
-    """Weights float32 (K, M) of a virtual chip.
+    """Weights float32 (M, K) of a virtual chip, a column in a row.
 
     ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
     8: of a column's positive cells, then its negative ones. ``law`` int32: u below which cells stick low,
@@ -382,17 +378,10 @@ def redraw(
     x, y = np.empty(both, np.uint16), np.empty(both, np.uint16)
     lower, higher = np.empty(both, np.uint16), np.empty(both, np.uint16)
     g, code = np.empty(both, np.int32), np.empty(both, np.int32)
-    block = np.empty((BLOCK, rows), np.float32)
-    for first in range(0, columns, BLOCK):
-        count = min(BLOCK, columns - first)
-        for c in range(count):
-            draw_cells(cell, key[:, first + c], x, y, lower, higher)
-            # Apart from the loop above: gathering is quicker from indices that lie in memory.
-            for b in range(both):
-                g[b] = table[lower[b]] + table[higher[b]]
-            cells(x, y, g, mean[first + c], sigma[first + c], law, code)
-            pairs(code[:rows], code[rows:], block[c])
-        part = out[:, first : first + count]
-        for k in range(rows):
-            for c in range(count):
-                part[k, c] = block[c, k]
+    for c in range(columns):
+        draw_cells(cell, key[:, c], x, y, lower, higher)
+        # Apart from the loop above: gathering is quicker from indices that lie in memory.
+        for b in range(both):
+            g[b] = table[lower[b]] + table[higher[b]]
+        cells(x, y, g, mean[c], sigma[c], law, code)
+        pairs(code[:rows], code[rows:], out[c])

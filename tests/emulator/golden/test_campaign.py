@@ -146,7 +146,7 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
         expected = [layer.weights for layer in virtual_chip(image, seed=7, chip=chip).layers]
         assert max(int(np.abs(weights).max()) for weights in expected) == code_max
         for got, weights in zip(chips.chip(chip).weights, expected, strict=True):
-            np.testing.assert_array_equal(got, weights)
+            np.testing.assert_array_equal(got, weights.T)
 
 
 def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
