@@ -39,7 +39,7 @@ FIELDS = (
     "var_cell",
 )
 """A layer's integers, in the loops' order; whether its neurons fire and the skip's shift come last."""
-CHUNK = 336
+CHUNK = 448
 """Samples worked on together at most, as ``fast_loops.CHUNK`` patches are."""
 ROWS = 1 << 14
 """Patches of one product worked on together, where one sample does not have more."""
@@ -67,6 +67,12 @@ def suits(program: Program, largest: int | None = None) -> bool:
         if layer.tile_rows(program.rows) * INPUT_MAX * most >= FLOAT32_EXACT:
             return False
     return True
+
+
+def work(program: Program) -> int:
+    """Multiplications of one sample."""
+    calls = sum(p.layer.weights.size * p.patches.positions for p in program.products)
+    return program.calls * calls
 
 
 class FastCore:
@@ -112,7 +118,7 @@ class FastCore:
                 end = min(start + self._batch, high)
                 out[start:end] = self._samples(x[start:end], draw, first_index + start)
 
-        in_threads(part, len(x))
+        in_threads(part, len(x), work(self.program))
         return out
 
     def _samples(self, x: Codes, draw: _Draw, first: int) -> npt.NDArray[Any]:

@@ -16,7 +16,7 @@ from numba import njit
 
 from emulator.spec import noise as spec
 
-CHUNK = 336
+CHUNK = 448
 """Patches worked on together: their sums stay in the second-level cache."""
 SMALL = 1_000_000
 """Multiplications of one call of BLAS: OpenBLAS does not copy its operands up to here, a fifth quicker."""

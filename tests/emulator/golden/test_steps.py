@@ -266,6 +266,7 @@ def test_pieces_equal_the_whole_on_any_number_of_threads(quick: bool, monkeypatc
     for rng, p in (made for made in graphs(range(200, 206)) if fast.suits(made[1])):
         x = random_inputs(p, rng, 300)
         core = Core(p, fast=quick)
+        monkeypatch.setattr(threads, "WORTH", 1)
         monkeypatch.setattr(threads, "count", lambda: 1)
         whole = core.infer(x, seed=2, first_index=2**32 - 100)
         monkeypatch.setattr(threads, "count", lambda: 3)
