@@ -46,6 +46,7 @@ ROWS = 1 << 14
 Codes = npt.NDArray[np.uint8]
 NO_CODES = np.empty((0, 0), np.uint8)
 NO_SUMS = np.empty((0, 0), np.int32)
+NO_FACTORS = np.empty(0, np.int64)
 TABLE = SIGNED_TABLE.astype(np.int32)
 
 
@@ -255,16 +256,12 @@ def _join(maps: list[Codes]) -> Codes:
 
 
 def _pool(step: Pool, x: Codes) -> Codes:
-    from emulator.golden.fast_maps import average_pool, max_pool
+    from emulator.golden.fast_maps import pool
 
     p = step.patches
-    where = _where(p, step.border)
     out = np.empty((p.shape[0], x.shape[1], *p.grid), np.uint8)
-    if step.of == "max":
-        max_pool(x, where, out)
-    else:
-        assert step.mul is not None
-        average_pool(x, where, step.mul.astype(np.int64), step.pool_shift, out)
+    mul = NO_FACTORS if step.mul is None else step.mul.astype(np.int64)
+    pool(x, _where(p, step.border), step.of == "average", mul, step.pool_shift, out)
     return out
 
 

@@ -170,6 +170,7 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
     positions, count = rows * columns, out.shape[1]
     line, plane = x.shape[3], x.shape[2] * x.shape[3]
     flat, to = x.reshape(x.size), out.reshape(out.size)
+    sample0, r0, s0 = first // positions, first % positions // columns, first % columns
     # Places beside each other have read codes beside each other: a whole plane is one run.
     shifted = sh == 1 and sw == 1 and columns == line and width == line and height == x.shape[2]
     for c in range(channels):
@@ -180,17 +181,19 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
                 # Places whose column is inside the map.
                 begin = max(0, -(x0 // sw))
                 end = max(begin, min(columns, -((x0 - width) // sw)))
-                sample, q, b = first // positions, first % positions, 0
+                b = 0
                 if positions == 1:
                     # A place a sample, the same of every one.
                     if begin == 0 and end == 1 and y0 >= 0 and y0 < height:
-                        copy(flat, (c * x.shape[1] + sample) * plane + y0 * line + x0, plane, to, base, count)
+                        at = (c * x.shape[1] + first) * plane + y0 * line + x0
+                        copy(flat, at, plane, to, base, count)
                     else:
                         fill(border, to, base, base + count)
                     b = count
+                here, r, s = (c * x.shape[1] + sample0) * plane, r0, s0
                 while b < count:
-                    here = (c * x.shape[1] + sample) * plane
                     if shifted:
+                        q = r * columns + s
                         run = min(positions - q, count - b)
                         at = base + b - q
                         delta = y0 * line + x0
@@ -200,13 +203,11 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
                         fill(border, to, at + q, at + low)
                         fill(border, to, at + high, at + q + run)
                         if begin > 0 or end < columns:
-                            for r in range(q // columns, (q + run - 1) // columns + 1):
-                                fill(border, to, at + max(q, r * columns), at + min(q + run, r * columns + begin))
-                                fill(
-                                    border, to, at + max(q, r * columns + end), at + min(q + run, (r + 1) * columns)
-                                )
+                            for line_at in range(at + r * columns, at + q + run, columns):
+                                fill(border, to, max(at + q, line_at), min(at + q + run, line_at + begin))
+                                fill(border, to, max(at + q, line_at + end), min(at + q + run, line_at + columns))
+                        r, s = rows, 0
                     else:
-                        r, s = q // columns, q % columns
                         run = min(columns - s, count - b)
                         row, at = r * sh + y0, base + b - s
                         if row < 0 or row >= height:
@@ -215,13 +216,15 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
                             low = min(max(begin, s), s + run)
                             high = max(min(end, s + run), low)
                             copy(flat, here + row * line + x0 + low * sw, sw, to, at + low, high - low)
-                            fill(border, to, at + s, at + low)
-                            fill(border, to, at + high, at + s + run)
+                            if low > s:
+                                fill(border, to, at + s, at + low)
+                            if high < s + run:
+                                fill(border, to, at + high, at + s + run)
+                        r, s = r + 1, 0
                     b += run
-                    q += run
-                    if q == positions:
-                        q = 0
-                        sample += 1
+                    if r == rows:
+                        r = 0
+                        here += plane
 
 
 @njit(cache=True, nogil=True)
@@ -280,21 +283,22 @@ def product(
         for b in range(n):
             sample, position = (start + b) // positions, (start + b) % positions
             index[b] = U32((first + sample * stride + position) & 0xFFFFFFFF)
-        for group in range(groups):
-            for t in range((k + per_tile - 1) // per_tile):
-                begin, end = t * per_tile, min(k, (t + 1) * per_tile)
-                xj = all_slices[: (end - begin) * n].reshape(end - begin, n)
-                w = weights[group, share * begin : share * end].reshape(share, end - begin)
-                block = SMALL // ((end - begin) * n) // 8 * 8
-                block = share if block == 0 else block
-                for j in range(8 // d):
-                    mask, down, left = np.int32((1 << d) - 1), np.int32(j * d), np.int32(j * d)
+        for t in range((k + per_tile - 1) // per_tile):
+            begin, end = t * per_tile, min(k, (t + 1) * per_tile)
+            xj = all_slices[: (end - begin) * n].reshape(end - begin, n)
+            block = SMALL // ((end - begin) * n) // 8 * 8
+            block = share if block == 0 else block
+            for j in range(8 // d):
+                mask, down, left = np.int32((1 << d) - 1), np.int32(j * d), np.int32(j * d)
+                if noisy:
+                    keys((number << 24) | (t << 8) | j, schedule, index, x_key[:n], y_key[:n], key)
+                for group in range(groups):
                     energy[:] = U32(0)
                     for r in range(end - begin):
                         slice_codes(patches[group * k + begin + r], down, mask, xj[r], energy)
                     if noisy:
                         deviation(energy, layer[7], layer[8], sigma)
-                        keys((number << 24) | (t << 8) | j, schedule, index, x_key[:n], y_key[:n], key)
+                    w = weights[group, share * begin : share * end].reshape(share, end - begin)
                     if share <= NARROW:
                         for i in range(share):
                             a[i] = np.float32(0)

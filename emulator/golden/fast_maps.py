@@ -21,44 +21,55 @@ def turn(x: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def max_pool(x: Any, where: Any, out: Any) -> None:
-    """Largest code of every window; the border's is 0 or more, never less."""
+def pool(x: Any, where: Any, average: bool, mul: Any, shift: int, out: Any) -> None:
+    """Largest code of every window, or its clip(rshift_round(sum * mul, shift), 0, 255)."""
     height, width, kh, kw = where[1], where[2], where[3], where[4]
-    border = np.uint8(where[14])
-    for c in range(x.shape[0]):
-        for b in range(x.shape[1]):
-            plane = x[c, b]
-            for r in range(where[11]):
-                for s in range(where[12]):
-                    best = np.uint8(0)
-                    for i in range(kh):
-                        row = r * where[5] + i * where[7] - where[9]
-                        for j in range(kw):
-                            column = s * where[6] + j * where[8] - where[10]
-                            held = row >= 0 and row < height and column >= 0 and column < width
-                            best = max(best, plane[row, column] if held else border)
-                    out[c, b, r, s] = best
-
-
-@njit(cache=True, nogil=True)
-def average_pool(x: Any, where: Any, mul: Any, shift: int, out: Any) -> None:
-    """clip(rshift_round(sum * mul, shift), 0, 255) of every window."""
-    height, width, kh, kw = where[1], where[2], where[3], where[4]
+    sh, sw, dh, dw, top, left, rows, columns = where[5:13]
+    border = np.int32(where[14])
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
+    held = np.empty(columns, np.int32)
     for c in range(x.shape[0]):
         for b in range(x.shape[1]):
-            plane = x[c, b]
-            for r in range(where[11]):
-                for s in range(where[12]):
-                    total = np.int64(0)
-                    for i in range(kh):
-                        row = r * where[5] + i * where[7] - where[9]
-                        for j in range(kw):
-                            column = s * where[6] + j * where[8] - where[10]
-                            held = row >= 0 and row < height and column >= 0 and column < width
-                            total += np.int64(plane[row, column]) if held else where[14]
-                    value = (total * mul[r * where[12] + s] + half) >> shift
-                    out[c, b, r, s] = min(max(value, 0), 255)
+            for r in range(rows):
+                held[:] = np.int32(0)
+                for i in range(kh):
+                    row = r * sh + i * dh - top
+                    outside = row < 0 or row >= height
+                    for j in range(kw):
+                        x0 = j * dw - left
+                        # Places whose column is inside the map.
+                        begin = columns if outside else min(columns, max(0, -(x0 // sw)))
+                        end = columns if outside else max(begin, min(columns, -((x0 - width) // sw)))
+                        add_run(average, held[:begin], border)
+                        add_run(average, held[end:], border)
+                        if begin < end:
+                            codes = x[c, b, row, x0 + begin * sw :]
+                            add_codes(average, held[begin:end], codes, sw)
+                to = out[c, b, r]
+                if average:
+                    factor = mul[r * columns : (r + 1) * columns]
+                    for s in range(columns):
+                        value = (np.int64(held[s]) * factor[s] + half) >> shift
+                        to[s] = min(max(value, 0), 255)
+                else:
+                    for s in range(columns):
+                        to[s] = held[s]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def add_run(average: bool, held: Any, border: Any) -> None:
+    for s in range(held.shape[0]):
+        held[s] = np.int32(held[s] + border) if average else max(held[s], border)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def add_codes(average: bool, held: Any, codes: Any, step: Any) -> None:
+    if average:
+        for s in range(held.shape[0]):
+            held[s] = np.int32(held[s] + np.int32(codes[s * step]))
+    else:
+        for s in range(held.shape[0]):
+            held[s] = max(held[s], np.int32(codes[s * step]))
 
 
 @njit(cache=True, nogil=True)
