@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from emulator.chips import Chip
 from emulator.compile import converters
-from emulator.compile.devices import Neurons, curves_of, make_neurons
+from emulator.compile.devices import curves_of, make_neurons
+from emulator.compile.die import DieArray
 from emulator.compile.mitigation import Mitigation
-from emulator.compile.neuron import Window, shape_of, trained_outputs, window_of
+from emulator.compile.neuron import shape_of, trained_outputs, window_of
 from emulator.compile.pwl import PwlTable, fit_pwl
 from emulator.compile.ranges import AdcRange, Sums
 from emulator.compile.report import LayerReport
@@ -23,7 +24,7 @@ from emulator.compile.variation import without_errors
 from emulator.compile.weights import MappedWeights, code_max, level_targets, map_weights
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.readout import readout
-from emulator.network import Dense
+from emulator.network import Dense, Ndr
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, rshift_round, slices
 from emulator.spec.brief import brief_repr
@@ -48,29 +49,8 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class LayerDetail:
-    """What a layer became on the chip, in floating point; for analysis, not for inference.
-
-    ``mapped`` the weights; ``step`` float64 (M,) pre-activation of one unit of p; ``designed`` and ``built``
-    the converters before and after mismatch, not yet trimmed; ``neurons`` and ``window`` of a hidden layer;
-    ``skip_gain`` and ``skip_shift`` of a second operand.
-    """
-
-    __repr__ = brief_repr
-
-    mapped: MappedWeights
-    step: Floats
-    designed: AdcRange
-    built: AdcRange
-    neurons: Neurons | None = None
-    window: Window | None = None
-    skip_gain: npt.NDArray[np.uint16] | None = None
-    skip_shift: int = 0
-
-
-@dataclass(frozen=True, eq=False)
 class CompiledLayer:
-    """A layer's part of the image, the curve table so far (if any), outputs on the samples, report, detail.
+    """A layer's part of the image, the curve table so far (if any), outputs on the samples, report, and what the die holds.
 
     ``codes`` uint8 (n, M): outputs of the integer arithmetic, read noise off; ``exact`` float64 (n, M):
     the float network's.
@@ -83,7 +63,7 @@ class CompiledLayer:
     codes: npt.NDArray[np.uint8]
     exact: Floats
     report: LayerReport
-    detail: LayerDetail
+    array: DieArray
 
 
 def compile_layer(
@@ -157,19 +137,19 @@ def compile_layer(
             10 * np.log10(wanted.var(axis=0).sum() / max(np.square(deviation).mean(axis=0).sum(), 1e-30))
         ),
     }
-    detail = LayerDetail(mapped, step, designed, built)
+    die = DieArray(mapped, step, designed, built)
     second: Ints = np.zeros(1, np.int64)
     beside = np.zeros(1)
     if rows.second is not None:
         gain, shift = skip_gain(rows.second.weight, step)
-        detail = dataclasses.replace(detail, skip_gain=gain, skip_shift=shift)
+        die = dataclasses.replace(die, skip_gain=gain, skip_shift=shift)
         second = rshift_round(rows.second.codes.astype(np.int64) * gain.astype(np.int64), shift)
         beside = rows.second.exact * rows.second.weight
     if dense.activation is None:
         layer = dataclasses.replace(layer, bias=int32("bias", bias / step - pedestal))
         report = LayerReport(**measured, voltage_clipped=0.0, curves=0, pwl_error_lsb=0.0, tail_error_lsb=0.0)
         empty = np.zeros(wanted.shape, np.uint8)
-        return CompiledLayer(layer, table, empty, wanted + beside + dense.bias, report, detail)
+        return CompiledLayer(layer, table, empty, wanted + beside + dense.bias, report, die)
 
     activation = dense.activation
     shape = shape_of(activation, chip.neuron)
@@ -195,9 +175,10 @@ def compile_layer(
         unreachable_neurons=neurons.unreachable,
     )
     y = neuron(v, layer, table.base, table.slope)
-    detail = dataclasses.replace(detail, neurons=neurons, window=window)
+    if isinstance(activation, Ndr):
+        die = dataclasses.replace(die, neurons=neurons, window=window)
     after = trained_outputs(activation, wanted + beside + dense.bias)
-    return CompiledLayer(layer, table, y, after, report, detail)
+    return CompiledLayer(layer, table, y, after, report, die)
 
 
 def _bare_layer(mapped: MappedWeights, built: AdcRange, chip: Chip, options: Options) -> Layer:

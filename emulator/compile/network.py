@@ -6,14 +6,15 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.chips import Chip, load_chip
-from emulator.compile.layer import LayerDetail, Options
+from emulator.compile.die import Die
+from emulator.compile.die_file import die_digest
+from emulator.compile.layer import Options
 from emulator.compile.mitigation import Mitigation
 from emulator.compile.nodes import Mapper
 from emulator.compile.report import CompileReport
@@ -23,20 +24,16 @@ from emulator.errors import CompileError, CompileWarning
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.brief import brief_repr
 
 SAMPLES_MIN = 16
 
 
-@dataclass(frozen=True, eq=False)
-class Compiled:
-    """A mapped network and what mapping it lost; ``details`` holds the float side of every product."""
-
-    __repr__ = brief_repr
+class Compiled(NamedTuple):
+    """A mapped network: what the die computes, the die, and what mapping lost."""
 
     program: Program
+    die: Die
     report: CompileReport
-    details: tuple[LayerDetail, ...] = ()
 
 
 def compile_network(
@@ -115,27 +112,27 @@ def compile_network(
         layers=tuple(mapper.reports),
         unused=unused_parts(network.activation_kinds, chip),
     )
+    die = Die(
+        chip=chip,
+        seed=seed,
+        network=network.digest(),
+        arrays=tuple(mapper.arrays),
+        nominal=nominal,
+        mitigation=measures,
+    )
     program = dataclasses.replace(
         mapper.program(),
         name=name or network.name,
         provenance={
             **_provenance(network, chip, report, measures),
-            "neurons": [_states(detail) for detail in mapper.details],
-            "output_step": float(mapper.details[-1].step[0]) if network.gives_sums else 1 / INPUT_MAX,
+            "die": die_digest(die),
+            "output_step": float(die.arrays[-1].step[0]) if network.gives_sums else 1 / INPUT_MAX,
         },
         variation=variation_of(chip) if nominal else None,
     )
     for line in report.warnings:
         warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)
-    return Compiled(program, report, tuple(mapper.details))
-
-
-def _states(detail: LayerDetail) -> dict[str, list[float]] | None:
-    """What the layer's ECRAMs are set to, for tuning them later."""
-    states = None if detail.neurons is None else detail.neurons.states
-    if states is None:
-        return None
-    return {f.name: getattr(states, f.name).tolist() for f in dataclasses.fields(states)}
+    return Compiled(program, die, report)
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from emulator.chips import Chip
 from emulator.compile.block import best_block, blocked
 from emulator.compile.devices import make_neurons
+from emulator.compile.die import DieArray
 from emulator.compile.generators import layer_generators, table_generator
-from emulator.compile.layer import LayerDetail, Options, add_curves, compile_layer
+from emulator.compile.layer import Options, add_curves, compile_layer
 from emulator.compile.pwl import PwlTable, fit_pwl
 from emulator.compile.report import LayerReport
 from emulator.compile.samples import Rows, Second
@@ -53,7 +54,7 @@ class Mapper:
         self._steps: list[steps.Step] = []
         self._table: PwlTable | None = None
         self.reports: list[LayerReport] = []
-        self.details: list[LayerDetail] = []
+        self.arrays: list[DieArray] = []
         calls = samples.reshape(len(samples), network.calls, *network.shape)
         self._codes: list[Codes] = [np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)]
         self._exact: list[Floats] = [self._codes[0].astype(np.float64) / INPUT_MAX]
@@ -118,7 +119,7 @@ class Mapper:
 
     def _product(self, node: Product) -> tuple[Codes | None, Floats | None]:
         """The step; its maps too where every patch of the samples was used."""
-        number = len(self.details)
+        number = len(self.arrays)
         block: Pair = (1, 1) if self._lanes is None else best_block(node, self._lanes)
         wide = blocked(node, block)
         rows, every = self._rows(wide, block)
@@ -126,7 +127,7 @@ class Mapper:
         result = compile_layer(wide.dense, self._chip, rows, self._table, generators, self._options)
         self._table = result.table
         self.reports.append(result.report)
-        self.details.append(result.detail)
+        self.arrays.append(result.array)
         self._steps.append(
             steps.Product(
                 layer=result.layer,
@@ -136,8 +137,8 @@ class Mapper:
                 block=block,
                 fires=wide.dense.activation is not None,
                 skip=wide.skip,
-                skip_gain=result.detail.skip_gain,
-                skip_shift=result.detail.skip_shift,
+                skip_gain=result.array.skip_gain,
+                skip_shift=result.array.skip_shift,
             )
         )
         last = wide.dense.activation is None

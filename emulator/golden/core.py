@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.array import array
-from emulator.golden.fast import FastCore, available, suits
+from emulator.golden.fast import FastCore, available, suits, work
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.noise import gaussian, noise, pass_key, sigma
 from emulator.golden.readout import readout
@@ -29,7 +29,9 @@ BATCH = 1024
 BATCH_VALUES = 1 << 22
 """Values of patches computed together, where one sample does not have more."""
 FAST_FROM = 256
-"""Images from which on loading the compiled loops pays."""
+"""Samples from which on the compiled loops are used, whatever a sample costs."""
+FAST_WORK = 1 << 30
+"""Multiplications from which on loading the compiled loops pays: NumPy would take a second."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Core:
         What it computes.
     fast:
         Whether to use the compiled loops of ``emulator.golden.fast``; None: where numba is installed, for
-        ``FAST_FROM`` samples and more (loading numba costs a second). The answers are the same.
+        ``FAST_FROM`` samples or ``FAST_WORK`` multiplications and more (loading numba costs a second). The
+        answers are the same.
     """
 
     def __init__(self, program: Program, *, fast: bool | None = None) -> None:
@@ -81,7 +84,7 @@ class Core:
         seed:
             Read-noise seed, 0..2^64-1.
         first_index:
-            Inference index of the first image (mod 2^32); image i has index first_index + i.
+            Inference index of the first sample (mod 2^32); sample i has index first_index + i.
         noise:
             False turns read noise off.
         stream:
@@ -105,7 +108,8 @@ class Core:
             )
         if not 0 <= seed < 1 << 64:
             raise ValueError(f"seed is {seed}; accepted: 0..2^64-1")
-        if self._fast is not None and trace is None and (self._always or len(x) >= FAST_FROM):
+        enough = len(x) >= FAST_FROM or len(x) * work(self.program) >= FAST_WORK
+        if self._fast is not None and trace is None and (self._always or enough):
             return self._fast.infer(x, seed=seed, first_index=first_index, noise=noise, stream=stream)
         step = _batch_of(self.program) if trace is None else max(1, len(x))
         out = np.empty((len(x), self.program.outputs), np.int32)

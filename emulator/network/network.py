@@ -195,6 +195,12 @@ class Network:
         logits = self.forward(images.astype(np.float32) / np.float32(255))
         return float((logits.argmax(axis=1) == labels).mean())
 
+    def digest(self) -> str:
+        """SHA-256, hexadecimal, over all that computes: nodes, states, shape; not name and provenance."""
+        from emulator.network.file import network_digest
+
+        return network_digest(self)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file in whole or not at all (temporary file, then rename)."""
         from emulator.network.file import save_network

@@ -1,6 +1,7 @@
 """Where a kernel is laid on a map, and the patches it cuts from it.
 
-Maps are (n, C, H, W) of any dtype; a patch is C * kh * kw values, channel first, then row, then column. With
+Maps are (n, C, H, W) of any dtype, and may have more rows and columns than the kernel is laid on, which stay
+unread; a patch is C * kh * kw values, channel first, then row, then column. With
 groups, the channels of a group lie beside each other, so a group's part of a patch does too.
 """
 
@@ -95,7 +96,8 @@ class Patches:
     def cut(self, x: npt.NDArray[Any], pad: float | int = 0) -> npt.NDArray[Any]:
         """Patches (n, positions, groups * K) of maps (n, C, H, W); ``pad`` fills the border."""
         if self.is_whole:
-            return np.ascontiguousarray(x).reshape(len(x), 1, -1)
+            held = x[:, :, : self.shape[1], : self.shape[2]]
+            return np.ascontiguousarray(held).reshape(len(x), 1, -1)
         patches = np.ascontiguousarray(self.windows(x, pad).transpose(0, 2, 3, 1, 4, 5))
         return patches.reshape(len(x), self.positions, self.groups * self.inputs)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emulator.compile import Die
 from emulator.compile.devices import States
 from emulator.errors import CompileError
 from emulator.spec import Program
@@ -63,9 +64,11 @@ class Plan:
 
 @dataclass(eq=False)
 class CalibrationResult:
-    """The calibrated image, cross entropy of every step's batch, and pulses per device by layer and kind."""
+    """The calibrated program and die, cross entropy of every step's batch, and pulses per device by layer
+    and kind."""
 
     program: Program
+    die: Die
     losses: list[float]
     pulses: list[dict[str, npt.NDArray[np.int64]]]
 
@@ -148,7 +151,7 @@ def calibrate(
         load(image)
         if progress is not None:
             progress(step + 1, plan.steps)
-    return CalibrationResult(image, losses, [{k: b.pulses for k, b in bank.items()} for bank in banks])
+    return CalibrationResult(image, tunable.die_at(states), losses, [{k: b.pulses for k, b in bank.items()} for bank in banks])
 
 
 def cross_entropy(outputs: npt.NDArray[np.int32], labels: npt.NDArray[np.integer], scale: float) -> float:

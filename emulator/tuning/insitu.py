@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.chips import Chip
-from emulator.compile import compile_network
+from emulator.compile import Die, compile_network
 from emulator.compile.weights import code_max
 from emulator.errors import CompileError
 from emulator.network import Dense, Ndr, Network
@@ -25,7 +25,7 @@ from emulator.tuning.bank import EcramBank
 from emulator.tuning.calibrate import Infer, Load, Plan
 from emulator.tuning.headroom import with_headroom
 from emulator.tuning.learner import Learner
-from emulator.tuning.retune import Tunable, kinds, moved, tunable
+from emulator.tuning.retune import Tunable, kinds, moved
 from emulator.tuning.rule import Rule, rate_at
 
 Floats = npt.NDArray[np.float64]
@@ -42,6 +42,7 @@ class Start:
     """A random network on a chip of ECRAM weights: image, float form, weight of one code (M,) by layer."""
 
     program: Program
+    die: Die
     network: Network
     units: tuple[Floats, ...]
 
@@ -95,8 +96,8 @@ def random_start(
         h = np.asarray(activation(z / size + layers[-1].bias), np.float64)
     network = Network.chain(tuple(layers), "in-situ")
     compiled = compile_network(network, chip, samples, seed=seed)
-    units = tuple(detail.mapped.unit for detail in compiled.details)
-    return Start(with_headroom(compiled.program, HEADROOM_BITS), network, units)
+    units = tuple(array.mapped.unit for array in compiled.die.arrays)
+    return Start(with_headroom(compiled.program, HEADROOM_BITS), compiled.die, network, units)
 
 
 def train_in_situ(
@@ -125,7 +126,7 @@ def train_in_situ(
         raise CompileError("method is 'perturb'; accepted: gradient, sign")
     if len(x) != len(labels) or not len(x):
         raise CompileError(f"labels hold {len(labels)} classes; accepted: {len(x)}, one a sample, at least 1")
-    chip = _Chip(start, tunable(start.program), trains, np.random.default_rng([plan.seed, 2]))
+    chip = _Chip(start, Tunable(start.program, start.die), trains, np.random.default_rng([plan.seed, 2]))
     rng = np.random.default_rng([plan.seed, 1])
     sign = plan.method == "sign"
     weight_rules = {i: Rule(bank.states.size, sign=sign) for i, bank in chip.weights.items()}

@@ -64,7 +64,7 @@ def command(
     lanes: int | None,
     as_json: bool,
 ) -> None:
-    """Map FLOAT.npz onto a chip and write the program; report what it lost.
+    """Map FLOAT.npz onto a chip and write the program, and the die beside it (IMAGE without .npz, then .die.npz); report what it lost.
 
     Errors of weights are relative to the weights' rms, table errors in output steps (LSB), SNR in dB.
 
@@ -74,6 +74,7 @@ def command(
     from emulator.compile import compile_network
     from emulator.errors import CompileWarning
     from emulator.network import load_network
+    from ndrite.dies import save_both
 
     require_folder(output)
     floats = load_network(network)
@@ -87,7 +88,7 @@ def command(
     program, result = compiled.program, compiled.report
     for text in result.warnings:
         note(f"ndrite: warning: {text}")
-    program.save(output)
+    save_both(program, compiled.die, output)
     report = result.as_dict()
     if as_json:
         print_json({"image": str(output), "tag": f"{program.tag:08x}", **report})

@@ -110,7 +110,7 @@ def curves(report: Report) -> Figure | None:
     """What the first hidden layer's neurons compute: before training, wanted, and the chip's table."""
     subject = report.subject
     dense = subject.network.layers[0]
-    detail = subject.compiled.details[0]
+    detail = subject.compiled.die.arrays[0]
     if dense.activation is None or detail.window is None:
         return None
     assert subject.program is not None
@@ -152,7 +152,7 @@ def _table(base: Any, slope: Any, layer: Layer, m: int) -> npt.NDArray[np.float6
 
 def cells(report: Report) -> Figure:
     """Differential conductance of every pair, and what programming and time did to it."""
-    details = report.subject.compiled.details[:LAYERS_MAX]
+    details = report.subject.compiled.die.arrays[:LAYERS_MAX]
     cell = report.subject.chip.cell
     figure = _figure(9.0, 3.4 * len(details))
     grid = figure.subplots(len(details), 3, squeeze=False, width_ratios=(1, 1, 0.8))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from boards.sim import SizedBoard
 from boards.sim.sizing import USUAL, sized
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.memory_map import check_fits
 from host import BoardApi, LinkError
@@ -26,7 +25,7 @@ BEYOND = dataclasses.replace(
 
 def image_of(*sizes: int, geometry: Geometry = BEYOND) -> Program:
     rng = np.random.default_rng(sizes)
-    return random_image(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
+    return random_program(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
 
 
 def curves(program: Program) -> dict[str, Any]:

@@ -60,13 +60,13 @@ def test_wrong_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_the_array_is_as_large_as_the_image(image: Program) -> None:
     """A default that the image does not fit would be none."""
-    from emulator.golden.random_image import random_image
+    from emulator.golden.random_program import random_program
     from emulator.spec import PRESETS
     from emulator.spec.memory_map import check_fits
     from ndrite.url import geometry_for
 
     roomy = dataclasses.replace(PRESETS["sim"], name="roomy", weight_depth=8192)
-    large = random_image(roomy, np.random.default_rng(0), sizes=(784, 300, 10))
+    large = random_program(roomy, np.random.default_rng(0), sizes=(784, 300, 10))
     assert PRESETS["sim"].lanes * PRESETS["sim"].weight_depth < 784 * 300
     check_fits(large, geometry_for(large, None))
     assert geometry_for(image, "tiny") is PRESETS["tiny"]

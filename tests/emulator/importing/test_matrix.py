@@ -64,7 +64,7 @@ def test_compiled_for_the_ideal_chip_it_still_does(name: str, tmp_path: Path) ->
     else:
         compiled = compile_network(imported.network, "ideal", codes)
         sums, provenance = Core(compiled.image).infer(codes), compiled.image.provenance
-    y = sums * compiled.details[-1].step
+    y = sums * compiled.die.arrays[-1].step
     error = np.sqrt(np.square(y - imported.reference(case.x)).mean())
     assert error < 1.5 * imported.report.error_rms
     assert provenance["network"]["input"] == imported.inputs.as_dict()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.spec import PRESETS, Program, Geometry, GeometryError, ProgramError, Layer
+from emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, ProgramError
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.campaign import CampaignError, check_campaign
 from emulator.spec.memory_map import check_fits

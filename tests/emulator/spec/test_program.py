@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program, ProgramError
 
 
 @pytest.fixture
 def image() -> Program:
-    return random_image(PRESETS["tiny"], np.random.default_rng(3), layers=2, readout="adc")
+    return random_program(PRESETS["tiny"], np.random.default_rng(3), layers=2, readout="adc")
 
 
 def test_round_trip(image: Program, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_partial_sums_that_could_overflow_are_refused() -> None:
-    image = random_image(PRESETS["tiny"], np.random.default_rng(3), layers=1)
+    image = random_program(PRESETS["tiny"], np.random.default_rng(3), layers=1)
     layer = image.layers[0]
     with pytest.raises(ProgramError, match="below 2\\^31"):
         image.with_layers((dataclasses.replace(layer, bias=np.full(layer.outputs, 2**31 - 1, np.int32)),)
