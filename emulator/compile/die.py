@@ -97,9 +97,7 @@ class Die:
         """
         conditions = dataclasses.replace(self.chip.conditions, time_since_programming_s=time_s)
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
-        arrays = tuple(
-            dataclasses.replace(a, mapped=_aged(a.mapped, later.cells_of)) for a in self.arrays
-        )
+        arrays = tuple(dataclasses.replace(a, mapped=_aged(a.mapped, later.cells_of)) for a in self.arrays)
         return dataclasses.replace(later, arrays=arrays)
 
     def tuned(self, states: Sequence[States | None]) -> Die:

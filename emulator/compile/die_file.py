@@ -76,7 +76,8 @@ def load_die(path: str | os.PathLike[str]) -> Die:
         manifest = json.loads(str(arrays.pop("manifest")))
         if manifest["format"] != FORMAT or manifest["format_version"] != FORMAT_VERSION:
             raise CompileError(
-                f"format is {manifest['format']} {manifest['format_version']}; accepted: {FORMAT} {FORMAT_VERSION}"
+                f"format is {manifest['format']} {manifest['format_version']}; accepted: {FORMAT} "
+                f"{FORMAT_VERSION}"
             )
         if manifest.get(FIELD) != digest(manifest, arrays):
             raise CompileError("checksum differs: manifest and arrays are not those it was written with")
@@ -157,8 +158,14 @@ def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:
 
 def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieArray:
     held = {name.removeprefix(where): a for name, a in arrays.items() if name.startswith(where)}
-    drawn = (held[name] for name in ("target", "programmed", "stuck", "ageing"))
-    cells = aged_cells(*drawn, die.cells_of, held.get("row_voltage"))
+    cells = aged_cells(
+        held["target"],
+        held["programmed"],
+        held["stuck"],
+        held["ageing"],
+        die.cells_of,
+        held.get("row_voltage"),
+    )
     scale = float(entry["full_scale_uS"])
     codes, saturated = conductance_codes(cells, code_max(die.chip.cell), scale)
     mapped = MappedWeights(

@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class CompiledLayer:
-    """A layer's part of the image, the curve table so far (if any), outputs on the samples, report, and what the die holds.
+    """A product's layer, the curve table so far (if any), outputs on the samples, report, and the die's part.
 
     ``codes`` uint8 (n, M): outputs of the integer arithmetic, read noise off; ``exact`` float64 (n, M):
     the float network's.

@@ -114,7 +114,8 @@ def explain(
                 snr_corrected_db=snr_corrected,
             )
         )
-    golden = Core(program).infer(images, seed=seed) * float(program.provenance["output_step"])
+    golden = Core(program).infer(images, seed=seed).astype(np.float64)
+    golden = golden * float(program.provenance["output_step"])
     rows.append(
         Row(
             cause=IMAGE,

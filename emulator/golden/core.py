@@ -119,15 +119,25 @@ class Core:
             out[start : start + len(part)] = self._batch(part, _Draw(seed, index, noise, stream), trace)
         return out
 
+    def maps(self, x: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
+        """Every map of the last call on samples x uint8 (n, inputs), by number; read noise off."""
+        return self._last_call(x, _Draw(0, np.arange(len(x), dtype=np.int64), False, 0), None)
+
     def _batch(self, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None) -> npt.NDArray[Any]:
+        return self._last_call(x, draw, trace)[-1].reshape(len(x), -1)
+
+    def _last_call(
+        self, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None
+    ) -> list[npt.NDArray[Any]]:
         program = self.program
+        maps: list[npt.NDArray[Any]] = []
         calls = x.reshape(len(x), program.calls, *program.shape)
         states = [np.full((len(x), *s.shape), s.start, np.uint8) for s in program.states]
         for call in range(program.calls):
             now = dataclasses.replace(draw, index=draw.index * program.calls + call)
             maps = self._call([calls[:, call], *states], now, trace)
             states = [maps[s.source] for s in program.states]
-        return maps[-1].reshape(len(x), -1)
+        return maps
 
     def _call(self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None) -> list[npt.NDArray[Any]]:
         """All maps of one call, given the input and the states."""
@@ -190,7 +200,7 @@ class Core:
     ) -> npt.NDArray[np.int64]:
         """p + bias, int64 (patches, outputs), of product ``number`` on patches x."""
         groups = step.patches.groups
-        p = self._partial(self.program.first_product + number, step.layer, groups, x, draw, trace)
+        p = self._partial(number, step.layer, groups, x, draw, trace)
         return p + step.layer.bias.astype(np.int64)
 
     def _partial(
@@ -206,7 +216,7 @@ class Core:
         noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
         share = layer.outputs // groups
         p = np.zeros((len(x), layer.outputs), np.int64)
-        per_tile = layer.tile_rows(self.program.rows)
+        per_tile, first = layer.tile_rows(self.program.rows), self.program.first_product
         for g in range(groups):
             mine = slice(g * share, (g + 1) * share)
             part = dataclasses.replace(
@@ -223,7 +233,7 @@ class Core:
                     if noisy:
                         energy = np.square(xj.astype(np.int64)).sum(axis=1)
                         s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
-                        key = pass_key(draw.seed, draw.index, number, t, j, stream=draw.stream)
+                        key = pass_key(draw.seed, draw.index, first + number, t, j, stream=draw.stream)
                         n = gaussian(key, np.arange(mine.start, mine.stop))
                         a = noise(a, s, n)
                         if trace:

@@ -151,7 +151,9 @@ def calibrate(
         load(image)
         if progress is not None:
             progress(step + 1, plan.steps)
-    return CalibrationResult(image, tunable.die_at(states), losses, [{k: b.pulses for k, b in bank.items()} for bank in banks])
+    return CalibrationResult(
+        image, tunable.die_at(states), losses, [{k: b.pulses for k, b in bank.items()} for bank in banks]
+    )
 
 
 def cross_entropy(outputs: npt.NDArray[np.int32], labels: npt.NDArray[np.integer], scale: float) -> float:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import numpy.typing as npt
 
 from emulator.compile import Die, program_of
@@ -41,8 +42,8 @@ class Tunable:
         self.base, self.die, self.chip = program, die, die.chip
         if self.chip.ecram.device is None or self.chip.ecram.tunes == "none":
             raise CompileError(
-                f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted: a chip with an "
-                "ECRAM at its neurons, such as dendritic-ndr or wan2022+ecram-tang2018"
+                f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted: a chip with "
+                "an ECRAM at its neurons, such as dendritic-ndr or wan2022+ecram-tang2018"
             )
         self.layers = tuple(TunableLayer(i, s) for i, s in enumerate(die.states) if s is not None)
         if not self.layers:

@@ -64,9 +64,10 @@ def command(
     lanes: int | None,
     as_json: bool,
 ) -> None:
-    """Map FLOAT.npz onto a chip and write the program, and the die beside it (IMAGE without .npz, then .die.npz); report what it lost.
+    """Map FLOAT.npz onto a chip and write the program, with its die beside it; report what it lost.
 
-    Errors of weights are relative to the weights' rms, table errors in output steps (LSB), SNR in dB.
+    The die, the individual chip with its cells, is IMAGE with .die.npz for .npz: explain, report and calibrate
+    read it. Errors of weights are relative to the weights' rms, table errors in output steps (LSB), SNR in dB.
 
     \b
     Example: ndrite compile float.npz --chip wan2022 -o image.npz --samples x.npy --seed 7

@@ -53,8 +53,8 @@ def subject_of(
     die = die_of(program, path)
     if seed is not None and seed != die.seed:
         raise InputError(
-            f"{path}: --chip-seed is {seed}; accepted: {die.seed}, the die's own (another die: give the float "
-            "network and --chip)"
+            f"{path}: --chip-seed is {seed}; accepted: {die.seed}, the die's own (another die: give the "
+            "float network and --chip)"
         )
     floats = _network_of(program, path) if network is None else load_network(network)
     if floats.digest() != die.network:

@@ -64,7 +64,7 @@ def gather(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Report:
-    """Compile again, run, trace one inference.
+    """Read program and die, run, trace one inference.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def gather(
         When the simulation fails.
     """
     program, board = Program.load(files.image), None if fpga is None else _board(fpga)
-    geometry = geometry_for(program, preset)
+    geometry = geometry_for(program if program.is_chain else program.piece(0), preset)
     wanted = "--inputs X.npy, --labels Y.npy and --samples S.npy"
     own = files.inputs is not None and files.labels is not None
     name = None if own else chosen_data_set(program.provenance, program.inputs, files.data, wanted)
@@ -118,11 +118,8 @@ def gather(
     x, labels = x[:images], labels[:images]
     step = _steps(progress, 4 if timeline else 3)
     subject = subject_of(files.image, chip=None, network=files.network, samples=samples, seed=None)
-    assert subject.program is not None
     step()
-    explanation = explain(
-        subject.network, subject.chip, subject.compiled, samples, x, labels, image=subject.program, seed=seed
-    )
+    explanation = explain(subject.network, subject.program, subject.die, samples, x, labels, seed=seed)
     step()
     answers = Core(subject.program).infer(x, seed=seed).argmax(axis=1)
     classes = subject.program.outputs
@@ -132,7 +129,8 @@ def gather(
     trace = None
     if timeline:
         with tempfile.TemporaryDirectory() as work:
-            trace = trace_inference(subject.program, x[0], Path(work) / "trace.vcd", geometry, seed=seed)
+            path = Path(work) / "trace.vcd"
+            trace = trace_inference(subject.program, x[0], path, geometry, seed=seed)
         step()
     return Report(
         subject=subject,
@@ -169,14 +167,13 @@ def _provenance(
 
     import scipy
 
-    assert subject.program is not None
     return {
-        "chip image": f"{files.image.name}, SHA-256 of its arrays {subject.program.checksum()}",
-        "compiled again": "the very same arrays" if subject.same_image else "other arrays (other samples?)",
+        "program": f"{files.image.name}, SHA-256 of what it computes {subject.program.checksum()}",
+        "die": f"SHA-256 {subject.program.provenance['die']}",
         "float network": subject.network.name + ("" if files.network is None else f", {_sha(files.network)}"),
         "inputs": f"{len(x)}, SHA-256 {hashlib.sha256(x.tobytes()).hexdigest()}",
         "labels": f"SHA-256 {hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()}",
-        "chip seed": str(subject.compiled.report.seed),
+        "chip seed": str(subject.die.seed),
         "read-noise seed": str(seed),
         "versions": f"ndrite {version('ndrite')}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
         f"Python {platform.python_version()}",
