@@ -126,9 +126,7 @@ class Core:
             states = [maps[s.source] for s in program.states]
         return maps[-1].reshape(len(x), -1)
 
-    def _call(
-        self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None
-    ) -> list[npt.NDArray[Any]]:
+    def _call(self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None) -> list[npt.NDArray[Any]]:
         """All maps of one call, given the input and the states."""
         program, number = self.program, 0
         for step in program.steps:
@@ -156,7 +154,7 @@ class Core:
         now = dataclasses.replace(draw, index=index)
         rows = rows.reshape(n * positions, -1)
         p = self._partial(program.first_product + number, layer, patches.groups, rows, now, trace)
-        z = p + layer.bias.astype(np.int64)
+        z: npt.NDArray[Any] = p + layer.bias.astype(np.int64)
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
         if trace:
@@ -215,7 +213,10 @@ class Core:
 def _batch_of(program: Program) -> int:
     """Samples computed together."""
     each = max(
-        (p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs) for p in program.products),
+        (
+            p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)
+            for p in program.products
+        ),
         default=1,
     )
     return max(1, min(BATCH, BATCH_VALUES // each))

@@ -91,9 +91,7 @@ class Patches:
             x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=pad)
         reach = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
         windows = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
-        return windows[
-            :, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]
-        ]
+        return windows[:, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]]
 
     def cut(self, x: npt.NDArray[Any], pad: float | int = 0) -> npt.NDArray[Any]:
         """Patches (n, positions, groups * K) of maps (n, C, H, W); ``pad`` fills the border."""

@@ -11,7 +11,7 @@ import pytest
 from emulator.golden import Core
 from emulator.golden import fast as fast_model
 from emulator.golden.campaign import campaign
-from emulator.golden.random_program import random_program, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.golden.redraw import virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
 from emulator.spec.campaign import CampaignError

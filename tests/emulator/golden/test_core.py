@@ -9,7 +9,7 @@ import pytest
 
 from emulator.golden import Core, Trace
 from emulator.golden.noise import gaussian, pass_key
-from emulator.golden.random_program import random_program, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
 from tests.emulator.golden import naive
 

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("threadpoolctl", reason="needs ndrite[fast]")
 
 from emulator.golden import Core, threads
-from emulator.golden.random_program import random_program, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 
 
