@@ -153,7 +153,7 @@ class Core:
         index = (draw.index[:, None] * positions + np.arange(positions)).reshape(-1)
         now = dataclasses.replace(draw, index=index)
         rows = rows.reshape(n * positions, -1)
-        p = self._partial(program.first_product + number, layer, patches.groups, rows, now, trace)
+        p = self._partial(number, layer, patches.groups, rows, now, trace)
         z: npt.NDArray[Any] = p + layer.bias.astype(np.int64)
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
@@ -178,6 +178,7 @@ class Core:
         noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
         share = layer.outputs // groups
         p = np.zeros((len(x), layer.outputs), np.int64)
+        first = self.program.first_product
         per_tile = layer.tile_rows(self.program.rows)
         for g in range(groups):
             mine = slice(g * share, (g + 1) * share)
@@ -191,22 +192,22 @@ class Core:
                     xj = dac_slice(seen[:, rows], j, layer.dac_bits)
                     a = array(xj, part.weights[rows])
                     if trace:
-                        trace.record("array", number, t, j, a)
+                        trace.record("array", number, t, j, a, beside=g > 0)
                     if noisy:
                         energy = np.square(xj.astype(np.int64)).sum(axis=1)
                         s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
-                        key = pass_key(draw.seed, draw.index, number, t, j, stream=draw.stream)
+                        key = pass_key(draw.seed, draw.index, first + number, t, j, stream=draw.stream)
                         n = gaussian(key, np.arange(mine.start, mine.stop))
                         a = noise(a, s, n)
                         if trace:
-                            trace.record("sigma", number, t, j, s)
-                            trace.record("noise", number, t, j, n)
-                            trace.record("noisy", number, t, j, a)
+                            trace.record("sigma", number, t, j, s, beside=g > 0)
+                            trace.record("noise", number, t, j, n, beside=g > 0)
+                            trace.record("noisy", number, t, j, a, beside=g > 0)
                     added = readout(a, part, j)
                     p[:, mine] += added
                     if trace:
-                        trace.record("readout", number, t, j, added)
-                        trace.record("partial", number, t, j, p[:, mine])
+                        trace.record("readout", number, t, j, added, beside=g > 0)
+                        trace.record("partial", number, t, j, p[:, mine], beside=g > 0)
         return p
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden import Core, fast, threads
+from emulator.golden import Core, Trace, fast, threads
 from emulator.golden.noise import gaussian, pass_key
 from emulator.golden.random_program import random_graph, random_inputs
 from emulator.spec import PRESETS, Layer, Program
@@ -202,6 +202,29 @@ def test_states_and_calls() -> None:
     got = equal(p, x)
     swapped = dataclasses.replace(p, states=p.states[::-1])
     assert (Core(swapped).infer(x, seed=9, first_index=5) != got).any()
+
+
+def test_a_trace_holds_all_columns_of_groups() -> None:
+    rng = np.random.default_rng(15)
+    patches = Patches(shape=(4, 3, 3), kernel=(3, 2), groups=2)
+    made = layer(rng, patches.inputs, 6)
+    p = program((4, 3, 3), Product(layer=made, sources=(0,), patches=patches), first_product=9, calls=2)
+    trace = Trace()
+    x = inputs(p, rng, 3)
+    got = Core(p).infer(x, trace=trace)
+    columns = {key: value.shape for key, value in trace.values.items()}
+    assert columns == {
+        (block, 0, tile, 0): (6, 2 if block == "sigma" else 6)
+        for block in ("array", "sigma", "noise", "noisy", "readout", "partial")
+        for tile in (0, 1)
+    } | {("preneuron", 0, 0, 0): (6, 6), ("neuron", 0, 0, 0): (6, 6)}
+    last = x.reshape(3, 2, 4, 3, 3)[:, 1, 2:, :3, 1:]
+    second = last.reshape(3, 12)[:, :8].astype(int) @ made.weights[:8, 3:].astype(int)
+    np.testing.assert_array_equal(trace.values["array", 0, 0, 0][1::2, 3:], second)
+    added = sum(trace.values["readout", 0, tile, 0] for tile in (0, 1)) + made.bias
+    np.testing.assert_array_equal(trace.values["preneuron", 0, 0, 0], added)
+    by_channel = trace.values["neuron", 0, 0, 0].reshape(3, 2, 6).transpose(0, 2, 1).reshape(3, -1)
+    np.testing.assert_array_equal(by_channel, got)
 
 
 def graphs(trials: range, **rest: Any) -> list[tuple[np.random.Generator, Program]]:
