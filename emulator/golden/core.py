@@ -229,7 +229,7 @@ class Core:
                     xj = dac_slice(seen[:, rows], j, layer.dac_bits)
                     a = array(xj, part.weights[rows])
                     if trace:
-                        trace.record("array", number, t, j, a)
+                        trace.record("array", number, t, j, a, beside=g > 0)
                     if noisy:
                         energy = np.square(xj.astype(np.int64)).sum(axis=1)
                         s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
@@ -237,14 +237,14 @@ class Core:
                         n = gaussian(key, np.arange(mine.start, mine.stop))
                         a = noise(a, s, n)
                         if trace:
-                            trace.record("sigma", number, t, j, s)
-                            trace.record("noise", number, t, j, n)
-                            trace.record("noisy", number, t, j, a)
+                            trace.record("sigma", number, t, j, s, beside=g > 0)
+                            trace.record("noise", number, t, j, n, beside=g > 0)
+                            trace.record("noisy", number, t, j, a, beside=g > 0)
                     added = readout(a, part, j)
                     p[:, mine] += added
                     if trace:
-                        trace.record("readout", number, t, j, added)
-                        trace.record("partial", number, t, j, p[:, mine])
+                        trace.record("readout", number, t, j, added, beside=g > 0)
+                        trace.record("partial", number, t, j, p[:, mine], beside=g > 0)
         return p
 
 

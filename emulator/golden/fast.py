@@ -219,7 +219,7 @@ class _Held:
 
     def refresh(self) -> None:
         """Lay ``given`` out as ``weights``, tile by tile; of one tile it is the same memory."""
-        m, k = self.given.shape
+        _m, k = self.given.shape
         if k <= self._rows:
             return
         by_group = self.given.reshape(len(self.weights), -1, k)

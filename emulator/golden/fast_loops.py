@@ -81,8 +81,10 @@ def draw(column: Any, key: Any, low: Any, high: Any) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def slice_codes(row: Any, down: Any, mask: Any, out: Any, energy: Any) -> None:
-    """Slice codes float32 (n,) of one row's codes uint8 (n,); their squares are added to ``energy`` uint32 (n,),
-    which holds those of 65536 rows."""
+    """Slice codes float32 (n,) of one row's codes uint8 (n,); their squares are added to ``energy``.
+
+    uint32 (n,) holds those of 65536 rows.
+    """
     for b in range(row.shape[0]):
         code = np.int32(np.int32(np.int32(row[b]) >> down) & mask)
         out[b] = np.float32(code)
@@ -91,8 +93,10 @@ def slice_codes(row: Any, down: Any, mask: Any, out: Any, energy: Any) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def deviation(energy: Any, sigma_out: Any, var_cell: Any, sigma: Any) -> None:
-    """Noise scale int32 (n,) of sums of squares; the radicand is below 2^50, where a float's root is exact
-    or one too high."""
+    """Noise scale int32 (n,) of sums of squares.
+
+    The radicand is below 2^50, where the root of a float is exact or one too high.
+    """
     for b in range(energy.shape[0]):
         radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy[b])) >> 8)
         r = np.int64(math.sqrt(np.float64(radicand)))
@@ -110,9 +114,7 @@ def add_noise(a: Any, sigma: Any, table: Any, low: Any, high: Any, v: Any) -> No
 
 
 @njit(cache=True, nogil=True, inline="always")
-def convert(
-    v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any
-) -> None:
+def convert(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any) -> None:
     """A column's ADC codes of sums v int32 (n,), added to p int32 (n,)."""
     for b in range(p.shape[0]):
         c = ((np.int64(v[b]) * gain + half) >> shift) + offset
@@ -205,7 +207,12 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
                         if begin > 0 or end < columns:
                             for line_at in range(at + r * columns, at + q + run, columns):
                                 fill(border, to, max(at + q, line_at), min(at + q + run, line_at + begin))
-                                fill(border, to, max(at + q, line_at + end), min(at + q + run, line_at + columns))
+                                fill(
+                                    border,
+                                    to,
+                                    max(at + q, line_at + end),
+                                    min(at + q + run, line_at + columns),
+                                )
                         r, s = rows, 0
                     else:
                         run = min(columns - s, count - b)
@@ -276,7 +283,13 @@ def product(
         patches = all_patches[: groups * k * n].reshape(groups * k, n)
         cut(x, where, start, patches)
         p, v, index = all_p[:, :n], all_v[:n], all_index[:n]
-        key, energy, sigma, low, high = all_keys[:, :n], all_energy[:n], all_sigma[:n], all_low[:n], all_high[:n]
+        key, energy, sigma, low, high = (
+            all_keys[:, :n],
+            all_energy[:n],
+            all_sigma[:n],
+            all_low[:n],
+            all_high[:n],
+        )
         a = all_sums[: share * n].reshape(share, n)
         for i in range(m):
             p[i] = np.int32(columns[0, i])
@@ -321,7 +334,9 @@ def product(
                             for b in range(n):
                                 p[column, b] = np.int32(p[column, b] + np.int32(v[b] << left))
                         else:
-                            convert(v, columns[1, column], columns[2, column], half, shift, top, left, p[column])
+                            convert(
+                                v, columns[1, column], columns[2, column], half, shift, top, left, p[column]
+                            )
         for i in range(m):
             if skip.shape[0]:
                 add_skip(skip[i, start : start + n], columns[5, i], layer[10], p[i])

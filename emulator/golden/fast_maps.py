@@ -1,4 +1,7 @@
-"""The compiled loops of ``emulator.golden.fast`` between products, on maps (C, n, H, W) of codes; needs numba."""
+"""The compiled loops of ``emulator.golden.fast`` between products: importing this needs numba.
+
+Maps are (C, n, H, W) of codes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Random programs: chains that fit a geometry, for the RTL regression and self-tests of a board; whole graphs."""
+"""Random programs: chains that fit a geometry, and graphs of all kinds of steps.
+
+Chains are stimulus for the RTL regression and for self-tests of a board.
+"""
 
 from __future__ import annotations
 
@@ -132,8 +135,8 @@ def random_graph(
 ) -> Program:
     """A program of all kinds of steps over small maps: joined sources, groups, blocks, skips, states, calls.
 
-    ``steps`` are drawn freely, and one more for each of the ``states`` and for the result; ``side`` bounds the
-    rows and columns of a map. The rest as for ``random_program``. No board holds what comes out.
+    ``steps`` are drawn freely, and one more for each of the ``states`` and for the result; ``side`` bounds
+    the rows and columns of a map. The rest as for ``random_program``. No board holds what comes out.
     """
     curves = int(rng.integers(1, geometry.curves + 1))
     drawn = _Graph(geometry, rng, curves, noise, corner)
@@ -310,9 +313,7 @@ class _Graph:
             terms.append(
                 Term(a=a, gain=gain, b=None if alone else b, a_zero=zeros[0], b_zero=0 if alone else zeros[1])
             )
-        return Gate(
-            terms=tuple(terms), gate_shift=int(rng.integers(12, 26)), zero=int(rng.integers(0, 256))
-        )
+        return Gate(terms=tuple(terms), gate_shift=int(rng.integers(12, 26)), zero=int(rng.integers(0, 256)))
 
 
 def random_inputs(image: Program, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:

@@ -183,12 +183,19 @@ def _step(i: int, entry: dict[str, Any], arrays: dict[str, IntArray]) -> Step:
         if f.name == "layer":
             given["layer"] = _layer(i, entry, arrays)
         elif f.name == "patches":
-            given["patches"] = Patches(**{k: _tuple(v) for k, v in entry["patches"].items()})
+            given["patches"] = _patches(i, entry["patches"])
         elif f.name == "terms":
             given["terms"] = tuple(Term(**term) for term in entry["terms"])
         elif f.name not in STEP_ARRAYS[kind]:
             given[f.name] = _tuple(entry[f.name])
     return KINDS[kind](**given)
+
+
+def _patches(i: int, entry: dict[str, Any]) -> Patches:
+    try:
+        return Patches(**{k: _tuple(v) for k, v in entry.items()})
+    except ProgramError as error:
+        raise ProgramError(f"step{i}: {error}") from None
 
 
 def _layer(i: int, entry: dict[str, Any], arrays: dict[str, IntArray]) -> Layer:

@@ -153,7 +153,9 @@ def pool(program: Any, step: Any, maps: list[Map]) -> Map:
             if step.of == "max":
                 out[c, *at] = max(codes)
             else:
-                out[c, *at] = clip(rshift_round(sum(codes) * int(step.mul[position]), step.pool_shift), 0, 255)
+                out[c, *at] = clip(
+                    rshift_round(sum(codes) * int(step.mul[position]), step.pool_shift), 0, 255
+                )
     return out
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
 
-from emulator.golden import Core, fast, threads
+from emulator.golden import Core, Trace, fast, threads
 from emulator.golden.noise import gaussian, pass_key
 from emulator.golden.random_program import random_graph, random_inputs
 from emulator.spec import PRESETS, Layer, Program
@@ -49,7 +50,7 @@ def compiled(program: Program, x: np.ndarray, expected: np.ndarray, **rest: Any)
 
 
 def layer(rng: np.random.Generator, k: int, m: int, **rest: Any) -> Layer:
-    gain = dict(adc_bits=10, shift=23, vshift=13, sigma_out=60, var_cell=200) | rest
+    gain = {"adc_bits": 10, "shift": 23, "vshift": 13, "sigma_out": 60, "var_cell": 200} | rest
     return Layer(
         weights=rng.integers(-255, 256, (k, m)).astype(np.int16),
         bias=rng.integers(-300, 301, m).astype(np.int32),
@@ -62,16 +63,14 @@ def layer(rng: np.random.Generator, k: int, m: int, **rest: Any) -> Layer:
 
 
 def program(shape: tuple[int, int, int], *steps: Step, **rest: Any) -> Program:
-    return Program(
-        name="p", rows=ROWS, shape=shape, steps=steps, curve_base=BASE, curve_slope=SLOPE, **rest
-    )
+    return Program(name="p", rows=ROWS, shape=shape, steps=steps, curve_base=BASE, curve_slope=SLOPE, **rest)
 
 
 def inputs(p: Program, rng: np.random.Generator, count: int = 2) -> np.ndarray:
     return rng.integers(0, 256, (count, p.inputs)).astype(np.uint8)
 
 
-PATCHES = {
+PATCHES: dict[str, dict[str, Any]] = {
     "kernel": {"kernel": (3, 2)},
     "stride": {"kernel": (2, 2), "stride": (2, 3)},
     "padding": {"kernel": (3, 3), "padding": (1, 2, 0, 1)},
@@ -88,7 +87,7 @@ PATCHES = {
 @pytest.mark.parametrize("name", PATCHES)
 def test_products_over_patches(name: str) -> None:
     rng = np.random.default_rng(1)
-    patches = Patches(**{"shape": (4, 5, 6)} | PATCHES[name])  # type: ignore[arg-type]
+    patches = Patches(**{"shape": (4, 5, 6)} | PATCHES[name])
     step = Product(layer=layer(rng, patches.inputs, 8), sources=(0,), patches=patches, border=77)
     p = program((4, 5, 6), step)
     equal(p, inputs(p, rng))
@@ -129,7 +128,7 @@ def test_blocks_with_a_second_operand(block: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", ["kernel", "stride", "padding", "dilation", "point", "whole"])
 def test_pooling(of: str, name: str) -> None:
     rng = np.random.default_rng(3)
-    patches = Patches(**{"shape": (4, 5, 6)} | PATCHES[name])  # type: ignore[arg-type]
+    patches = Patches(**{"shape": (4, 5, 6)} | PATCHES[name])
     mul = None if of == "max" else rng.integers(1 << 13, 1 << 14, patches.positions).astype(np.uint16)
     taps = patches.kernel[0] * patches.kernel[1]
     shift = 0 if of == "max" else 14 + (taps.bit_length() - 1)
@@ -165,9 +164,7 @@ def test_a_table() -> None:
 )
 def test_gates(terms: list[Term]) -> None:
     rng = np.random.default_rng(5)
-    other = Product(
-        layer=layer(rng, 2, 2), sources=(0,), patches=Patches(shape=(2, 3, 3), kernel=(1, 1))
-    )
+    other = Product(layer=layer(rng, 2, 2), sources=(0,), patches=Patches(shape=(2, 3, 3), kernel=(1, 1)))
     p = program((2, 3, 3), other, Gate(terms=tuple(terms), gate_shift=9, zero=40))
     equal(p, inputs(p, rng, 3))
 
@@ -207,6 +204,29 @@ def test_states_and_calls() -> None:
     assert (Core(swapped).infer(x, seed=9, first_index=5) != got).any()
 
 
+def test_a_trace_holds_all_columns_of_groups() -> None:
+    rng = np.random.default_rng(15)
+    patches = Patches(shape=(4, 3, 3), kernel=(3, 2), groups=2)
+    made = layer(rng, patches.inputs, 6)
+    p = program((4, 3, 3), Product(layer=made, sources=(0,), patches=patches), first_product=9, calls=2)
+    trace = Trace()
+    x = inputs(p, rng, 3)
+    got = Core(p).infer(x, trace=trace)
+    columns = {key: value.shape for key, value in trace.values.items()}
+    assert columns == {
+        (block, 0, tile, 0): (6, 2 if block == "sigma" else 6)
+        for block in ("array", "sigma", "noise", "noisy", "readout", "partial")
+        for tile in (0, 1)
+    } | {("preneuron", 0, 0, 0): (6, 6), ("neuron", 0, 0, 0): (6, 6)}
+    last = x.reshape(3, 2, 4, 3, 3)[:, 1, 2:, :3, 1:]
+    second = last.reshape(3, 12)[:, :8].astype(int) @ made.weights[:8, 3:].astype(int)
+    np.testing.assert_array_equal(trace.values["array", 0, 0, 0][1::2, 3:], second)
+    added = sum(trace.values["readout", 0, tile, 0] for tile in (0, 1)) + made.bias
+    np.testing.assert_array_equal(trace.values["preneuron", 0, 0, 0], added)
+    by_channel = trace.values["neuron", 0, 0, 0].reshape(3, 2, 6).transpose(0, 2, 1).reshape(3, -1)
+    np.testing.assert_array_equal(by_channel, got)
+
+
 def graphs(trials: range, **rest: Any) -> list[tuple[np.random.Generator, Program]]:
     made = []
     for trial in trials:
@@ -241,7 +261,13 @@ def test_compiled_loops_equal_numpy_on_many_graphs(stream: int) -> None:
         if not fast.suits(p):
             continue
         x = random_inputs(p, rng, 400 if number % 8 == 0 else 9)
-        given = dict(seed=3 + 2**40, first_index=2**32 - 5, stream=stream, noise=number % 5 != 4)
+        noise = number % 5 != 4
+        given: dict[str, Any] = {
+            "seed": 3 + 2**40,
+            "first_index": 2**32 - 5,
+            "stream": stream,
+            "noise": noise,
+        }
         expected = Core(p, fast=False).infer(x, **given)
         np.testing.assert_array_equal(Core(p, fast=True).infer(x, **given), expected, err_msg=str(number))
         compared += 1
@@ -260,9 +286,13 @@ def test_more_patches_than_are_worked_on_together() -> None:
         compiled(p, x, Core(p, fast=False).infer(x, seed=1, first_index=7), seed=1, first_index=7)
 
 
-@pytest.mark.parametrize("quick", [False, pytest.param(True, marks=pytest.mark.skipif(
-    not fast.available(), reason="needs ndrite[fast]"))])
-def test_pieces_equal_the_whole_on_any_number_of_threads(quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "quick",
+    [False, pytest.param(True, marks=pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]"))],
+)
+def test_pieces_equal_the_whole_on_any_number_of_threads(
+    quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for rng, p in (made for made in graphs(range(200, 206)) if fast.suits(made[1])):
         x = random_inputs(p, rng, 300)
         core = Core(p, fast=quick)
@@ -272,7 +302,7 @@ def test_pieces_equal_the_whole_on_any_number_of_threads(quick: bool, monkeypatc
         monkeypatch.setattr(threads, "count", lambda: 3)
         np.testing.assert_array_equal(core.infer(x, seed=2, first_index=2**32 - 100), whole)
         edges = [0, 1, 130, 259, 300]
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in itertools.pairwise(edges):
             part = core.infer(x[low:high], seed=2, first_index=2**32 - 100 + low)
             np.testing.assert_array_equal(part, whole[low:high])
 

@@ -76,7 +76,7 @@ def test_noise_and_analog_need_their_features() -> None:
     with pytest.raises(GeometryError, match="analog"):
         check_fits(analog, dataclasses.replace(TINY, analog=False))
     noisy = random_program(TINY, rng, layers=1, readout="adc")
-    noisy = dataclasses.replace(noisy, layers=(dataclasses.replace(noisy.layers[0], sigma_out=5),))
+    noisy = noisy.with_layers([dataclasses.replace(noisy.layers[0], sigma_out=5)])
     with pytest.raises(GeometryError, match="noise generator"):
         check_fits(noisy, dataclasses.replace(TINY, noise=False))
     check_fits(noisy.without_noise(), dataclasses.replace(TINY, noise=False))
