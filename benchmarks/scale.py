@@ -84,7 +84,7 @@ def board_seconds(
     chips, images, draws = case
     batches = -(-images // batch)
     rounds = batches * -(-chips // CAMPAIGN_CHIPS)
-    cycles = rounds * cost.command + chips * (cost.redraw * batches + images * draws * cost.image)
+    cycles = rounds * cost.command + chips * (cost.redraw * batches + images * draws * cost.program)
     packet = 1024
     upload = images * (image.inputs + 4) / packet * frame_bytes(packet)
     votes = rounds * min(images, batch) * image.outputs * 4 / packet * frame_bytes(packet)
@@ -148,7 +148,7 @@ def main() -> None:
         "redraw_cycles": cost.redraw,
         "redraw_cycles_per_cell_pair": cost.redraw * g.redraw / cells,
         "command_cycles": cost.command,
-        "image_cycles": cost.image,
+        "image_cycles": cost.program,
         "images_simulated": options.images,
         "bound_cycles": bound_cycles(image, g.lanes, g.slices),
         "images_at_once": batch,

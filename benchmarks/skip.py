@@ -36,7 +36,7 @@ from emulator.compile import compile_network
 from emulator.datasets import digits, fashion_mnist_test, mnist
 from emulator.golden import Core
 from emulator.network import load_network
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits
 from emulator.spec.schedule import bound_cycles
@@ -63,7 +63,7 @@ def work(digits_network: Path, mnist_network: Path) -> dict[str, tuple[Program, 
             ("mnist 784-128-10", load_network(mnist_network), large),
             ("uci digits", load_network(digits_network), small),
         ):
-            image = compile_network(network, chip, x[:SAMPLES]).image
+            image = compile_network(network, chip, x[:SAMPLES]).program
             cases[f"{name}, {bits}-bit slices"] = image, np.ascontiguousarray(x[SAMPLES:])
     return cases
 

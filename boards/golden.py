@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.campaign import CampaignResult
 from emulator.spec.memory_map import check_fits
 from host.api import Progress
@@ -50,11 +50,16 @@ class GoldenBoard:
             "program_tag": f"{self._core.program.tag if self._core else 0:08x}",
         }
 
+    def check_fits(self, image: Program) -> None:
+        """Raise GeometryError when a geometry was given and ``image`` does not fit it."""
+        if self._geometry is not None:
+            check_fits(image, self._geometry)
+
     def program(self, image: Program, *, progress: Progress | None = None) -> None:
         """Take ``image``. Raises GeometryError when a geometry was given and the image does not fit."""
         self._open()
-        if self._geometry is not None:
-            check_fits(image, self._geometry)
+        if image.is_chain:
+            self.check_fits(image)
         self._core = Core(image)
         if progress is not None:
             progress(1, 1)

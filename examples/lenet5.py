@@ -19,12 +19,12 @@ import numpy as np
 
 from boards.golden import GoldenBoard
 from emulator import zoo
-from emulator.convolution import compile_convolutional
+from emulator.compile import compile_network
 from emulator.datasets import digits, enlarged
 from emulator.importing import import_model
-from emulator.network import ConvNetwork, load_any_network
+from emulator.network import Network, load_network
 from ndrite import connect
-from ndrite.convolution import evaluate_convolutional
+from ndrite.evaluate import evaluate
 
 SIDE = 32
 
@@ -57,7 +57,7 @@ def train(epochs: int, seed: int) -> Any:
     return model.eval()
 
 
-def through_onnx(model: Any, path: Path) -> ConvNetwork:
+def through_onnx(model: Any, path: Path) -> Network:
     """Export to ONNX, import that, and say what it costs."""
     import torch
 
@@ -68,7 +68,6 @@ def through_onnx(model: Any, path: Path) -> ConvNetwork:
     imported = import_model(path, samples=samples, input_range=(0, 1), name="lenet5-digits")
     report = imported.report
     print(f"import: rms error {report.error_rms:.3g} of outputs whose rms is {report.output_rms:.3g}")
-    assert isinstance(imported.network, ConvNetwork)
     return imported.network
 
 
@@ -92,9 +91,7 @@ def main() -> None:
         if options.save:
             network.save(options.save)
     else:
-        shipped = load_any_network(zoo.lenet5())
-        assert isinstance(shipped, ConvNetwork)
-        network = shipped
+        network = load_network(zoo.lenet5())
     x, _, test, labels = digits()
     samples, test = enlarged(x)[:256], enlarged(test)
     print(f"float software          {len(test)} images  {100 * network.accuracy(test, labels):.2f} %")
@@ -102,12 +99,15 @@ def main() -> None:
         geometry = board.geometry
         lanes = geometry.lanes if geometry else 64
         for what, most in (("one kernel at a time", None), ("kernels side by side", lanes)):
-            image = compile_convolutional(network, options.chip, samples, lanes=most).image
-            golden = evaluate_convolutional(GoldenBoard(), image, test, labels)
+            image = compile_network(network, options.chip, samples, lanes=most).program
+            model = GoldenBoard()
+            model.program(image)
+            golden = evaluate(model, image, test, labels)
             begin = time.monotonic()
-            rtl = evaluate_convolutional(board, image, test[: options.images], labels[: options.images])
+            board.program(image)
+            rtl = evaluate(board, image, test[: options.images], labels[: options.images])
             seconds = time.monotonic() - begin
-            print(f"{options.chip}, {what}: blocks {[stage.block for stage in image.stages]}")
+            print(f"{options.chip}, {what}: blocks {[product.block for product in image.products]}")
             print(f"  golden model          {golden.images} images  {100 * golden.accuracy:.2f} %")
             print(
                 f"  board {options.board:<17} {rtl.images} images  {100 * rtl.accuracy:.2f} %  golden, the "

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.campaign import CampaignResult
 from host.scrub import Upset
 

@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.campaign import CampaignResult, check_campaign
-from emulator.spec.memory_map import Section, lay_out
+from emulator.spec.memory_map import Section, check_fits, lay_out
 from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME, COUNTERS
 from host.api import Progress
@@ -182,6 +182,10 @@ class Board:
             total = sum(s.words.size for s in sections)
             progress(total, total)
         self._image = image
+
+    def check_fits(self, image: Program) -> None:
+        """Raise GeometryError when ``image`` does not fit the device."""
+        check_fits(image, self.geometry)
 
     def infer(
         self,

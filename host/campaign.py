@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.campaign import CampaignResult
 from emulator.spec.memory_map import CAMPAIGN_CHIPS, Section, address
 from emulator.spec.registers import BY_NAME

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from host.errors import InputError
 
 SEED_LIMIT = 1 << 64

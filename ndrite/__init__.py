@@ -1,25 +1,22 @@
 """ndrite: neural networks on emulated RRAM crossbars with NDR neurons, in software and in gateware.
 
-The public face: ``connect(url)`` gives a board, ``Program`` holds a compiled network, ``Classifier``
-runs one,
+The public face: ``connect(url)`` gives a board, ``Program`` holds a mapped network, ``Classifier`` runs one,
 ``import_model`` reads PyTorch and ONNX models.
 May import everything.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.spec import PRESETS, Program, Geometry
+from emulator.spec import PRESETS, Geometry, Program
 from host import BoardApi, HostError
 from ndrite.url import connect
 
 if TYPE_CHECKING:
-    from emulator.convolution import ConvImage
     from emulator.importing import import_model
     from ndrite.classifier import Classifier
 
 _LATER = {
     "Classifier": "ndrite.classifier",
-    "ConvImage": "emulator.convolution",
     "import_model": "emulator.importing",
 }
 """Loaded when they are first asked for, so that `import ndrite` and the command line stay quick."""
@@ -38,11 +35,10 @@ __version__ = "0.1.0"
 __all__ = [
     "PRESETS",
     "BoardApi",
-    "Program",
     "Classifier",
-    "ConvImage",
     "Geometry",
     "HostError",
+    "Program",
     "__version__",
     "connect",
     "import_model",

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.compile import Mitigation
+from emulator.compile import Die
 from emulator.network import Network
 from emulator.spec import Program
-from emulator.tuning import CalibrationResult, Learner, Plan, calibrate, tunable
+from emulator.tuning import CalibrationResult, Learner, Plan, Tunable, calibrate
 from host import BoardApi
 from host.api import Progress
 
@@ -25,6 +25,7 @@ CORRECTED_ON = 2000
 def calibrate_board(
     board: BoardApi,
     image: Program,
+    die: Die,
     network: Network | None,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.integer[Any]],
@@ -35,7 +36,7 @@ def calibrate_board(
     cells: bool = False,
     progress: Progress | None = None,
 ) -> CalibrationResult:
-    """Tune the neurons of ``image`` on ``board``; the board holds the tuned image at the end.
+    """Tune the neurons of ``die`` on ``board``, which holds its program at the end.
 
     Parameters
     ----------
@@ -56,17 +57,14 @@ def calibrate_board(
     HostError
         As ``BoardApi.program`` and ``infer``.
     """
-    chip = tunable(image)
+    chip = Tunable(image, die)
     learner = None if network is None else Learner(network, chip, cells=cells)
-    measures = image.provenance.get("mitigation")
-    if learner is not None and cells and isinstance(measures, dict) and measures.get("bias_correction"):
-        learner.correct(x[-CORRECTED_ON:], gains=Mitigation(**measures).calibrates_gain(chip.chip))
+    if learner is not None and cells and die.mitigation.bias_correction:
+        learner.correct(x[-CORRECTED_ON:], gains=die.mitigation.calibrates_gain(die.chip))
 
     def infer(batch: npt.NDArray[np.uint8], first: int) -> npt.NDArray[np.int32]:
         return board.infer(
             batch, seed=(seed + LEARNING_SEED) % (1 << 64), first_index=first & INDEX_MASK, noise=noise
         )
 
-    return calibrate(
-        chip, learner, x, labels, infer=infer, program=board.program, plan=plan, progress=progress
-    )
+    return calibrate(chip, learner, x, labels, infer=infer, load=board.program, plan=plan, progress=progress)

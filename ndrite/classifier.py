@@ -11,9 +11,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from emulator.spec import Program
 from host import InputError
 from ndrite.inputs import InputWarning, encode
-from ndrite.program import Program, load_program, run_program
 from ndrite.url import connect
 
 
@@ -23,7 +23,7 @@ class Classifier:
     Parameters
     ----------
     image:
-        ``Program``, ``ConvImage``, or the path of a file of either.
+        ``Program``, or the path of its file.
     board:
         URL, as for ``ndrite.connect``.
     seed:
@@ -125,11 +125,12 @@ class Classifier:
         program = self._program()
         codes = self._codes(_array(x), program)
         with connect(self.board) as board:
-            return run_program(board, program, codes, seed=self.seed, noise=self.noise)
+            board.program(program)
+            return board.infer(codes, seed=self.seed, noise=self.noise)
 
     def _program(self) -> Program:
         image = self.image
-        return load_program(Path(image)) if isinstance(image, str | os.PathLike) else image
+        return Program.load(Path(image)) if isinstance(image, str | os.PathLike) else image
 
     def _codes(self, x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
         encoded = encode(x, program.provenance, program.inputs, codes=self.codes)

@@ -163,14 +163,21 @@ def evaluate(
         golden.program(image)
         expected = golden.infer(images, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
+    if not any(p.patches.groups == 1 for p in image.products):
+        cycles = None
     return compare(
         y,
         expected,
         labels,
         floats=floats,
-        cycles_per_inference=None if cycles is None else cycles / max(1, counters["inferences"]),
+        cycles_per_inference=None if cycles is None else cycles / max(1, len(images)),
         bound=None if geometry is None else bound_cycles(image, geometry.lanes, geometry.slices),
     )
+
+
+def steps_on_host(board: BoardApi) -> list[str]:
+    """What of the programmed steps a board leaves to the host, one line each."""
+    return list(getattr(board, "on_host", ()))
 
 
 def compare(

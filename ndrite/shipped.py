@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 from emulator import zoo
-from emulator.convolution import ConvImage
 from emulator.errors import NetworkError
-from emulator.network import ConvNetwork, Network, load_any_network, load_network
+from emulator.network import Network, load_network
 from emulator.spec import Program
 
 
@@ -22,7 +21,7 @@ def shipped_network() -> Network:
     return load_network(zoo.float_network())
 
 
-def network_of(image: Program | ConvImage, path: Path | None) -> Network | ConvNetwork | None:
+def network_of(image: Program, path: Path | None) -> Network | None:
     """The float network an image was compiled from: the given file's, or the shipped one of that name.
 
     Raises
@@ -31,7 +30,7 @@ def network_of(image: Program | ConvImage, path: Path | None) -> Network | ConvN
         When the file is missing or no network, or of another size than the image.
     """
     if path is not None:
-        given = load_any_network(path)
+        given = load_network(path)
         if (given.inputs, given.outputs) != (image.inputs, image.outputs):
             raise NetworkError(
                 f"{path}: {given.inputs} inputs and {given.outputs} outputs; accepted: {image.inputs} and "
@@ -39,6 +38,6 @@ def network_of(image: Program | ConvImage, path: Path | None) -> Network | ConvN
             )
         return given
     shipped = shipped_network()
-    wanted = {"name": shipped.name, "shape": shipped.shape, **shipped.provenance}
+    wanted = {"name": shipped.name, "shape": shipped.widths, **shipped.provenance}
     named = image.provenance.get("network")
     return shipped if json.dumps(named, sort_keys=True) == json.dumps(wanted, sort_keys=True) else None

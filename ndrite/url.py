@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from emulator.spec import PRESETS, Program, Geometry
+from boards.stepped import SteppedBoard
+from emulator.spec import PRESETS, Geometry, Program
 from host import Board, BoardApi, InputError
 from host.links.uart import DEFAULT_BAUD, UartLink
 
@@ -43,22 +44,22 @@ def connect(url: str) -> BoardApi:
     if scheme == "sim":
         from boards.sim import SimLink, SizedBoard
 
-        return Board(SimLink(preset(rest))) if rest else SizedBoard.of_links(SimLink)
+        return SteppedBoard(Board(SimLink(preset(rest))) if rest else SizedBoard.of_links(SimLink))
     if scheme == "uart" and rest:
         port, baud = _port(rest)
-        return Board(UartLink(port, baud))
+        return SteppedBoard(Board(UartLink(port, baud)))
     if scheme == "pcie" and rest:
         from host.links.pcie import PcieChannel, open_card
 
-        return Board.over(PcieChannel(open_card(rest)))
+        return SteppedBoard(Board.over(PcieChannel(open_card(rest))))
     if scheme == "pcie-sim":
         from boards.sim import SizedBoard
         from boards.sim.pcie import SimCard
         from host.links.pcie import PcieChannel
 
         if rest:
-            return Board.over(PcieChannel(SimCard(preset(rest))))
-        return SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)))
+            return SteppedBoard(Board.over(PcieChannel(SimCard(preset(rest)))))
+        return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry))))
     raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
 
 

@@ -18,7 +18,6 @@ ALLOWED: dict[str, set[str]] = {
     "emulator/yaml_file.py": {"yaml"},
     "emulator/chips": {"numpy"},
     "emulator/compile": {"numpy"},
-    "emulator/convolution": {"numpy"},
     "emulator/datasets": {"numpy", "mlxtend"},
     "emulator/explain": {"numpy"},
     "emulator/fit": {"numpy", "scipy", "yaml"},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from boards.fpga.board import Board
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits
 from emulator.spec.packets import CRC_BYTES, HEADER_BYTES

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from boards.sim.sizing import USUAL, sized
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from host import Board
 from host.api import Progress
 from host.channel import Channel
@@ -55,6 +55,10 @@ class SizedBoard(Board):
         if wanted != self._geometry:
             self._move(wanted)
         super().program(image, progress=progress)
+
+    def check_fits(self, image: Program) -> None:
+        """Raise GeometryError when no simulated array can hold ``image``."""
+        sized(image, self._geometry or USUAL)
 
     def close(self) -> None:
         """Power off, where it was ever on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from emulator.spec import PRESETS, Program, Geometry
+from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits, column_words, weight_words
 

@@ -29,6 +29,10 @@ class Cells:
         Column current per row voltage, with access transistors and wires.
     stuck:
         Stuck cells, int8 (2, K, M).
+    ageing:
+        The standard normal draw that decides where each cell drifts.
+    row_voltage_V:
+        (K,), where cells with a cubic I-V curve are linearised; None: at the read voltage.
     """
 
     target: Floats
@@ -37,6 +41,8 @@ class Cells:
     faulted: Floats
     effective: Floats
     stuck: Stuck
+    ageing: Floats
+    row_voltage_V: Floats | None = None
 
 
 def make_cells(
@@ -72,6 +78,22 @@ def make_cells(
     programmed = cell.error_model.programmed(target_uS, noise)
     ageing = rng.standard_normal(shape)
     programmed = _verified(programmed, target_uS, chip, mitigation, rng)
+    return aged_cells(target_uS, programmed, stuck, ageing, chip, row_voltage_V)
+
+
+def aged_cells(
+    target_uS: Floats,
+    programmed: Floats,
+    stuck: Stuck,
+    ageing: Floats,
+    chip: Chip,
+    row_voltage_V: Floats | None = None,
+) -> Cells:
+    """Programmed cells at the chip's time, with its stuck cells and through its wires; shapes as ``Cells``.
+
+    Nothing is drawn here. Raises PhysicsError when the time is outside the drift model's.
+    """
+    cell = chip.cell
     aged = age(programmed, target_uS, cell.drift_model, chip.conditions.time_since_programming_s, ageing)
     faulted = cell.faults.apply(aged, stuck)
     return Cells(
@@ -81,6 +103,8 @@ def make_cells(
         faulted=faulted,
         effective=_through_wires(faulted, chip, row_voltage_V),
         stuck=stuck,
+        ageing=ageing,
+        row_voltage_V=row_voltage_V if cell.iv_cubic_per_V2 else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,8 @@ class Neurons:
         Neurons whose wanted peak or height lies outside what the ECRAM reaches; they take the nearest.
     states:
         What the ECRAMs are set to; None without any.
+    devices:
+        The individual NDR devices; None where they do not vary.
     """
 
     heights: Floats
@@ -64,6 +66,7 @@ class Neurons:
     individual: bool
     unreachable: int
     states: States | None = None
+    devices: tuple[NdrModel, ...] | None = None
 
 
 def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.random.Generator) -> Neurons:
@@ -78,14 +81,31 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
         return Neurons(heights, peaks, exact, exact, False, 0)
     rest, devices = draw_devices(chip, outputs, rng)
     heights, peaks, unreachable, states = _tuned(heights, peaks, chip, rest)
+    return ndr_neurons(chip, heights, peaks, unreachable, states, devices)
+
+
+def ndr_neurons(
+    chip: Chip,
+    heights: Floats,
+    peaks: Floats,
+    unreachable: int,
+    states: States | None,
+    devices: Sequence[NdrModel] | None,
+    stretch: Floats | float = 1.0,
+) -> Neurons:
+    """Neurons of devices that are already drawn and set; ``devices`` None: nominal ones.
+
+    ``stretch`` (M,): peak voltages relative to those that input gains were set for.
+    """
+    device = chip.neuron.device
 
     def nominal(u: Floats) -> Floats:
-        return heights * shape(u)
+        return heights * np.clip(device.shape(u / stretch), 0.0, 1.0)
 
     if devices is None:
         return Neurons(heights, peaks, nominal, nominal, False, unreachable, states)
-    individual = individual_curves(devices, chip, heights)
-    return Neurons(heights, peaks, individual, nominal, True, unreachable, states)
+    individual = individual_curves(devices, chip, heights, stretch)
+    return Neurons(heights, peaks, individual, nominal, True, unreachable, states, tuple(devices))
 
 
 def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Floats, list[NdrModel] | None]:
@@ -101,7 +121,7 @@ def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Fl
 
 
 def individual_curves(
-    devices: list[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float = 1.0
+    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float = 1.0
 ) -> Curves:
     """Outputs 0..1 (..., M) of the devices, u (..., M) in units of the nominal peak voltage times stretch."""
     volts, amperes = peak_of(chip.neuron.device)

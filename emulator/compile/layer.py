@@ -11,20 +11,22 @@ import numpy.typing as npt
 
 from emulator.chips import Chip
 from emulator.compile import converters
-from emulator.compile.devices import Neurons, curves_of, make_neurons
+from emulator.compile.devices import curves_of, make_neurons
+from emulator.compile.die import DieArray
 from emulator.compile.mitigation import Mitigation
-from emulator.compile.neuron import Window, shape_of, trained_outputs, window_of
+from emulator.compile.neuron import shape_of, trained_outputs, window_of
 from emulator.compile.pwl import PwlTable, fit_pwl
-from emulator.compile.ranges import AdcRange, Sums, column_sums
+from emulator.compile.ranges import AdcRange, Sums
 from emulator.compile.report import LayerReport
+from emulator.compile.samples import Rows, skip_gain
 from emulator.compile.scaling import cell_noise, int32, output_noise, scale_and_shift
 from emulator.compile.variation import without_errors
 from emulator.compile.weights import MappedWeights, code_max, level_targets, map_weights
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.readout import readout
-from emulator.network import Dense
+from emulator.network import Dense, Ndr
 from emulator.spec import Layer
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, slices
+from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, rshift_round, slices
 from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
@@ -47,26 +49,8 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class LayerDetail:
-    """What a layer became on the chip, in floating point; for analysis, not for inference.
-
-    ``mapped`` the weights; ``step`` float64 (M,) pre-activation of one unit of p; ``designed`` and ``built``
-    the converters before and after mismatch, not yet trimmed; ``neurons`` and ``window`` of a hidden layer.
-    """
-
-    __repr__ = brief_repr
-
-    mapped: MappedWeights
-    step: Floats
-    designed: AdcRange
-    built: AdcRange
-    neurons: Neurons | None = None
-    window: Window | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class CompiledLayer:
-    """A layer's part of the image, the curve table so far (if any), outputs on the samples, report, detail.
+    """A product's layer, the curve table so far (if any), outputs on the samples, report, and the die's part.
 
     ``codes`` uint8 (n, M): outputs of the integer arithmetic, read noise off; ``exact`` float64 (n, M):
     the float network's.
@@ -79,19 +63,18 @@ class CompiledLayer:
     codes: npt.NDArray[np.uint8]
     exact: Floats
     report: LayerReport
-    detail: LayerDetail
+    array: DieArray
 
 
 def compile_layer(
     dense: Dense,
     chip: Chip,
-    codes: npt.NDArray[np.uint8],
-    exact: Floats,
+    rows: Rows,
     table: PwlTable | None,
     rngs: tuple[np.random.Generator, np.random.Generator],
     options: Options,
 ) -> CompiledLayer:
-    """Compile one layer for inputs ``codes`` (n, K); ``exact`` (n, K) are the float network's inputs.
+    """Compile one product for the patches that samples make.
 
     ``rngs`` draw the cells, and the converters and neurons.
 
@@ -110,11 +93,11 @@ def compile_layer(
         cells_rng,
         uniform=final and not adc,
         mitigation=measures,
-        row_voltage_V=converters.row_voltages(codes, chip),
+        row_voltage_V=converters.row_voltages(rows.one_group(), chip),
         programmed_on=without_errors(chip) if options.nominal else None,
     )
-    sums = column_sums(codes, mapped.codes, chip.array.rows if adc else dense.inputs, chip.input.dac_bits)
-    wanted = exact @ dense.weights.astype(np.float64)
+    sums = rows.sums(mapped.codes, chip.array.rows if adc else dense.inputs, chip.input.dac_bits)
+    wanted = rows.wanted(dense)
     # What the array itself takes from a column's gain is known before its range is chosen, what the converter
     # takes only after.
     calibrates = measures.calibrates_gain(chip) and (adc or not final)
@@ -154,18 +137,25 @@ def compile_layer(
             10 * np.log10(wanted.var(axis=0).sum() / max(np.square(deviation).mean(axis=0).sum(), 1e-30))
         ),
     }
-    detail = LayerDetail(mapped, step, designed, built)
+    die = DieArray(mapped, step, designed, built)
+    second: Ints = np.zeros(1, np.int64)
+    beside = np.zeros(1)
+    if rows.second is not None:
+        gain, shift = skip_gain(rows.second.weight, step)
+        die = dataclasses.replace(die, skip_gain=gain, skip_shift=shift)
+        second = rshift_round(rows.second.codes.astype(np.int64) * gain.astype(np.int64), shift)
+        beside = rows.second.exact * rows.second.weight
     if dense.activation is None:
         layer = dataclasses.replace(layer, bias=int32("bias", bias / step - pedestal))
         report = LayerReport(**measured, voltage_clipped=0.0, curves=0, pwl_error_lsb=0.0, tail_error_lsb=0.0)
-        empty = np.zeros((len(codes), dense.outputs), np.uint8)
-        return CompiledLayer(layer, table, empty, wanted + dense.bias, report, detail)
+        empty = np.zeros(wanted.shape, np.uint8)
+        return CompiledLayer(layer, table, empty, wanted + beside + dense.bias, report, die)
 
     activation = dense.activation
     shape = shape_of(activation, chip.neuron)
     window = window_of(activation, shape, options.segments)
     neurons = make_neurons(activation, chip, dense.outputs, devices_rng)
-    table, curve, error = _add_curves(neurons, window, table, dense.outputs, options)
+    table, curve, error = add_curves(*curves_of(neurons, window, dense.outputs), table, options)
     scale, vshift = scale_and_shift(window.per_unit * step / neurons.peaks)
     real_scale = scale / 2.0**vshift
     layer = dataclasses.replace(
@@ -175,7 +165,7 @@ def compile_layer(
         curve=curve,
         bias=int32("bias", bias / step + window.zero / real_scale - pedestal),
     )
-    v = preneuron(p + layer.bias.astype(np.int64), layer)
+    v = preneuron(p + second + layer.bias.astype(np.int64), layer)
     report = LayerReport(
         **measured,
         voltage_clipped=float(((v == V_MIN) | (v == V_MAX)).mean()),
@@ -185,9 +175,10 @@ def compile_layer(
         unreachable_neurons=neurons.unreachable,
     )
     y = neuron(v, layer, table.base, table.slope)
-    detail = dataclasses.replace(detail, neurons=neurons, window=window)
-    after = trained_outputs(activation, wanted + dense.bias)
-    return CompiledLayer(layer, table, y, after, report, detail)
+    if isinstance(activation, Ndr):
+        die = dataclasses.replace(die, neurons=neurons, window=window)
+    after = trained_outputs(activation, wanted + beside + dense.bias)
+    return CompiledLayer(layer, table, y, after, report, die)
 
 
 def _bare_layer(mapped: MappedWeights, built: AdcRange, chip: Chip, options: Options) -> Layer:
@@ -225,11 +216,14 @@ def _pedestal(designed: AdcRange, sums: Sums, chip: Chip) -> Floats:
     return designed.offset.astype(np.float64) * times
 
 
-def _add_curves(
-    neurons: Neurons, window: Window, table: PwlTable | None, outputs: int, options: Options
+def add_curves(
+    wanted: Floats, which: npt.NDArray[np.intp], table: PwlTable | None, options: Options
 ) -> tuple[PwlTable, npt.NDArray[np.uint16], float]:
-    """Fit the layer's curves, join them to the table without repeats; table, indices, error."""
-    wanted, which = curves_of(neurons, window, outputs)
+    """Fit curves (Q, 4096), join them to the table without repeats.
+
+    Returns the table, the index of each neuron's curve, given ``which`` of the curves it has, and the largest
+    error in steps.
+    """
     fitted = fit_pwl(wanted, segments=options.segments, table_bits=options.table_bits)
     known: dict[bytes, int] = {}
     if table is not None:

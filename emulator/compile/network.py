@@ -6,39 +6,34 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.chips import Chip, load_chip
-from emulator.compile.layer import CompiledLayer, LayerDetail, Options, compile_layer
+from emulator.compile.die import Die
+from emulator.compile.die_file import die_digest
+from emulator.compile.layer import Options
 from emulator.compile.mitigation import Mitigation
-from emulator.compile.pwl import PwlTable, fit_pwl
+from emulator.compile.nodes import Mapper
 from emulator.compile.report import CompileReport
 from emulator.compile.unused import unused_parts
 from emulator.compile.variation import variation_of
 from emulator.errors import CompileError, CompileWarning
 from emulator.network import Network
 from emulator.spec import Program
-from emulator.spec.arithmetic import V_BITS
-from emulator.spec.brief import brief_repr
+from emulator.spec.arithmetic import INPUT_MAX
 
 SAMPLES_MIN = 16
-DEVICES = 1 << 32
-"""Random streams of a layer: i for its cells, DEVICES + i for its converters and neurons."""
 
 
-@dataclass(frozen=True, eq=False)
-class Compiled:
-    """A compiled network and what compiling it lost; ``details`` holds the float side of every layer."""
+class Compiled(NamedTuple):
+    """A mapped network: what the die computes, the die, and what mapping lost."""
 
-    __repr__ = brief_repr
-
-    image: Program
+    program: Program
+    die: Die
     report: CompileReport
-    details: tuple[LayerDetail, ...] = ()
 
 
 def compile_network(
@@ -53,8 +48,7 @@ def compile_network(
     bias_correction: bool = True,
     mitigation: Mitigation | None = None,
     nominal: bool = False,
-    exact: npt.NDArray[np.float64] | None = None,
-    first_layer: int = 0,
+    lanes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Compiled:
     """Map, program and calibrate a network on a chip.
@@ -70,7 +64,7 @@ def compile_network(
     seed:
         Chooses the individual chip: the programming error of every cell, 0..2^63-1.
     name:
-        The image's name; the network's by default.
+        The program's name; the network's by default.
     segments, table_bits:
         Segments of a curve table (power of two) and its fraction bits.
     bias_correction:
@@ -78,14 +72,13 @@ def compile_network(
     mitigation:
         All measures against the chip's errors; None: the default ones, with ``bias_correction`` as given.
     nominal:
-        Program the chip whose cells land on their targets, and say in the image's ``variation`` how those of
-        virtual chips spread around them. Converters and neurons are the individual ones of ``seed``.
-    exact:
-        What the samples are in the float network, (n, inputs) in 0..1, where another image makes the codes.
-    first_layer:
-        Layers of the chip that come before: chooses this network's cells among all of chip ``seed``.
+        Program the chip whose cells land on their targets, and say in the program's ``variation`` how those
+        of virtual chips spread around them. Converters and neurons are the individual ones of ``seed``.
+    lanes:
+        When given, kernels are programmed several times over (``emulator.compile.block``) where that takes
+        fewer cycles on so many lanes; else once.
     progress:
-        Called as ``progress(done, total)`` after every layer.
+        Called as ``progress(done, total)`` after every node.
 
     Raises
     ------
@@ -93,7 +86,7 @@ def compile_network(
         When samples do not fit, or a quantity leaves the arithmetic's range.
     ChipError, PhysicsError, ProgramError
         When the chip description is invalid, a conductance leaves a model's fitted range, or the result
-        breaks a rule of the image format.
+        breaks a rule of programs.
     """
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     if samples.ndim != 2 or samples.shape[1] != network.inputs or samples.dtype != np.uint8:
@@ -106,70 +99,46 @@ def compile_network(
         raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
     measures = mitigation or Mitigation(bias_correction=bias_correction)
     options = Options(segments=segments, table_bits=table_bits, mitigation=measures, nominal=nominal)
-    empty = fit_pwl(np.zeros((1, 1 << V_BITS)), segments=segments, table_bits=table_bits)
-    table: PwlTable | None = None
-    codes = samples
-    exact = samples.astype(np.float64) / 255 if exact is None else exact
-    done: list[CompiledLayer] = []
-    for i, layer in enumerate(network.layers):
-        rngs = layer_generators(seed, first_layer + i)
-        result = compile_layer(layer, chip, codes, exact, table, rngs, options)
-        done.append(result)
-        table, codes, exact = result.table, result.codes, result.exact
+    mapper = Mapper(network, chip, samples, seed, options, lanes)
+    for i, node in enumerate(network.nodes):
+        mapper.take(node)
         if progress is not None:
-            progress(i + 1, len(network.layers))
+            progress(i + 1, len(network.nodes))
     report = CompileReport(
         network=network.name,
         chip=chip.name,
         seed=seed,
         samples=len(samples),
-        layers=tuple(result.report for result in done),
-        unused=unused_parts((layer.activation for layer in network.layers), chip),
+        layers=tuple(mapper.reports),
+        unused=unused_parts(network.activation_kinds, chip),
     )
-    image = Program.chain(
+    die = Die(
+        chip=chip,
+        seed=seed,
+        network=network.digest(),
+        arrays=tuple(mapper.arrays),
+        nominal=nominal,
+        mitigation=measures,
+    )
+    program = dataclasses.replace(
+        mapper.program(),
         name=name or network.name,
-        rows=chip.array.rows,
-        layers=tuple(result.layer for result in done),
-        curve_base=(table or empty).base,
-        curve_slope=(table or empty).slope,
         provenance={
             **_provenance(network, chip, report, measures),
-            "neurons": [_states(result.detail) for result in done],
-            "output_step": float(done[-1].detail.step[0]),
+            "die": die_digest(die),
+            "output_step": float(die.arrays[-1].step[0]) if network.gives_sums else 1 / INPUT_MAX,
         },
         variation=variation_of(chip) if nominal else None,
     )
     for line in report.warnings:
         warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)
-    return Compiled(image, report, tuple(result.detail for result in done))
-
-
-def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:
-    """What chip ``seed`` draws a layer's cells from, and its converters and neurons."""
-    return _generator(seed, layer), device_generator(seed, layer)
-
-
-def device_generator(seed: int, layer: int) -> np.random.Generator:
-    """The generator that chip ``seed`` draws the converters and neurons of a layer from."""
-    return _generator(seed, DEVICES + layer)
-
-
-def _generator(seed: int, stream: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=[seed, stream]))
-
-
-def _states(detail: LayerDetail) -> dict[str, list[float]] | None:
-    """What the layer's ECRAMs are set to, for tuning them later."""
-    states = None if detail.neurons is None else detail.neurons.states
-    if states is None:
-        return None
-    return {f.name: getattr(states, f.name).tolist() for f in dataclasses.fields(states)}
+    return Compiled(program, die, report)
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:
     return {
         "chip": chip.as_dict(),
-        "network": {"name": network.name, "shape": network.shape, **network.provenance},
+        "network": {"name": network.name, "shape": network.widths, **network.provenance},
         "report": report.as_dict(),
         "seed": report.seed,
         "mitigation": dataclasses.asdict(measures),

@@ -168,19 +168,24 @@ def map_weights(
     wanted = targets[np.maximum(np.stack([levels, -levels]), 0)]
     cells = make_cells(wanted, programmed_on or chip, rng, mitigation or Mitigation(), row_voltage_V)
     top, scale = code_max(cell), full_scale(chip)
-    code_plus, code_minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
-    saturated = int((code_plus > top).sum() + (code_minus > top).sum())
-    codes = np.minimum(code_plus, top) - np.minimum(code_minus, top)
+    codes, saturated = conductance_codes(cells, top, scale)
     return MappedWeights(
         levels=levels.astype(np.int16),
         cells=cells,
-        codes=codes.astype(np.int16),
+        codes=codes,
         limits=limits,
         unit=limits * (scale / (top * (cell.g_max_uS - cell.g_min_uS))),
         full_scale_uS=scale,
         saturated=saturated,
         limited=int((np.abs(weights) > limits * (1 + 1e-6)).sum()),
     )
+
+
+def conductance_codes(cells: Cells, top: int, scale: float) -> tuple[npt.NDArray[np.int16], int]:
+    """Signed codes int16 (K, M) of pairs of cells, ``scale`` uS being code ``top``; conductances beyond."""
+    plus, minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
+    saturated = int((plus > top).sum() + (minus > top).sum())
+    return (np.minimum(plus, top) - np.minimum(minus, top)).astype(np.int16), saturated
 
 
 def _levels(w: Floats, limits: Floats, levels: int) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.chips import Chip
-from emulator.compile.layer import LayerDetail
+from emulator.compile import DieArray
 from emulator.compile.weights import level_targets
 from emulator.network import Dense
 
@@ -29,13 +29,13 @@ CAUSES: dict[str, str] = {
 """Causes in the order the signal meets them, and what each covers."""
 
 
-def weight_changes(dense: Dense, detail: LayerDetail, chip: Chip) -> dict[str, Floats]:
+def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
     """What each cause adds to the float weights, (K, M) in their unit, on this very chip.
 
     The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
     effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.
     """
-    mapped, cells, cell = detail.mapped, detail.mapped.cells, chip.cell
+    mapped, cells, cell = array.mapped, array.mapped.cells, chip.cell
     per_uS = mapped.limits / (cell.g_max_uS - cell.g_min_uS)
 
     def weights(pair: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Accuracy and output SNR by cause: each alone, all together, and the chip image itself."""
+"""Accuracy and output SNR by cause: each alone, all together, and the program itself."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.chips import Chip
-from emulator.compile import Compiled
+from emulator.compile import Die
 from emulator.explain.causes import CAUSES
-from emulator.explain.forward import logits, stages
+from emulator.explain.forward import Forward, stages
 from emulator.golden import Core
 from emulator.network import Network
 from emulator.spec import Program
@@ -20,7 +19,7 @@ from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
 
-ALL, IMAGE = "all causes", "chip image (golden model)"
+ALL, IMAGE = "all causes", "program (golden model)"
 SNR_MAX_DB = 100.0
 """Given for outputs that deviate by less: the reference itself is in 32-bit floats."""
 
@@ -30,7 +29,7 @@ class Row:
     """One cause. Accuracies 0..1, SNR in dB, against the float network's outputs.
 
     ``*_corrected``: with the column gains and biases fitted on the samples, as compiling does; None for the
-    chip image, which has whatever it was compiled with.
+    program, which has whatever it was mapped with.
     """
 
     cause: str
@@ -64,44 +63,38 @@ class Explanation:
 
 def explain(
     network: Network,
-    chip: Chip,
-    compiled: Compiled,
+    program: Program,
+    die: Die,
     samples: npt.NDArray[np.uint8],
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.integer],
     *,
-    image: Program | None = None,
     seed: int = 0,
 ) -> Explanation:
-    """Break a compiled network's loss down.
+    """Break a mapped network's loss down.
 
-    Every cause is taken from the one chip in hand: the programming error of its cells, not of cells at large.
+    Every cause is read from the one die in hand: the programming error of its cells, not of cells at large.
     Causes do not add up: noise powers do when errors are small and independent, accuracies hardly ever.
 
     Parameters
     ----------
-    network, chip, compiled:
-        What was compiled, onto what, and the result.
+    network, program, die:
+        What was mapped, and the result.
     samples:
-        The inputs it was calibrated on, uint8 (n, inputs).
+        The inputs that corrections are found on, uint8 (n, inputs).
     images, labels:
         uint8 (n, inputs) and (n,) to judge by.
-    image:
-        The chip image for the last row; ``compiled``'s by default.
     seed:
         Read-noise seed.
     """
-    image = image or compiled.image
-    built = stages(network, chip, compiled.image.layers, compiled.details)
-    segments = image.curve_base.shape[1]
-    bits = image.layers[0].table_bits
+    built = stages(network, program, die)
     reference = network.forward(images.astype(np.float32) / np.float32(255)).astype(np.float64)
-    both = np.concatenate([samples, images])
 
-    def measure(causes: list[str], corrected: int) -> tuple[float, float]:
-        out = logits(
-            built, chip, both, causes, corrected=corrected, segments=segments, table_bits=bits, seed=seed
-        )[len(samples) :]
+    def measure(causes: list[str], corrected: bool) -> tuple[float, float]:
+        model = Forward(network, program, die, built, causes, seed)
+        if corrected:
+            model.correct(samples)
+        out = model.logits(images)
         return _accuracy(out, labels), snr_db(reference, out)
 
     rows = []
@@ -109,8 +102,8 @@ def explain(
         *((c, covers, [c]) for c, covers in CAUSES.items()),
         (ALL, "in floating point, tables and converters included", list(CAUSES)),
     ]:
-        accuracy, snr = measure(causes, 0)
-        accuracy_corrected, snr_corrected = measure(causes, len(samples))
+        accuracy, snr = measure(causes, False)
+        accuracy_corrected, snr_corrected = measure(causes, True)
         rows.append(
             Row(
                 cause=name,
@@ -121,11 +114,8 @@ def explain(
                 snr_corrected_db=snr_corrected,
             )
         )
-    golden = Core(image).infer(images, seed=seed).astype(np.float64)
-    if image.checksum() == compiled.image.checksum():
-        golden = golden * compiled.details[-1].step
-    else:
-        golden = golden * _unit(golden, reference)
+    golden = Core(program).infer(images, seed=seed).astype(np.float64)
+    golden = golden * float(program.provenance["output_step"])
     rows.append(
         Row(
             cause=IMAGE,
@@ -138,7 +128,7 @@ def explain(
     )
     return Explanation(
         network=network.name,
-        chip=chip.name,
+        chip=die.chip.name,
         images=len(images),
         reference=_accuracy(reference, labels),
         rows=tuple(rows),
@@ -152,12 +142,6 @@ def snr_db(reference: Floats, out: Floats) -> float:
     if error <= signal * 10 ** (-SNR_MAX_DB / 10):
         return SNR_MAX_DB
     return float(10 * np.log10(max(signal, 1e-300) / error))
-
-
-def _unit(out: Floats, reference: Floats) -> float:
-    """The output step that brings an image of unknown step closest to ``reference``."""
-    a, b = out - out.mean(axis=0), reference - reference.mean(axis=0)
-    return float((a * b).sum() / max(float(np.square(a).sum()), 1e-300))
 
 
 def _accuracy(out: Floats, labels: npt.NDArray[np.integer]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.array import array
-from emulator.golden.fast import FastCore, available, suits
+from emulator.golden.fast import FastCore, available, suits, work
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.noise import gaussian, noise, pass_key, sigma
 from emulator.golden.readout import readout
@@ -19,14 +19,19 @@ from emulator.golden.trace import Trace
 from emulator.spec.arithmetic import dac_slice, slices
 from emulator.spec.layer import LAYER_ARRAYS, Layer
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product
+from emulator.spec.steps import Gate, Pool, Product, Step
+
+Maps = dict[int, npt.NDArray[Any]]
+"""Maps (n, C, H, W) by number."""
 
 BATCH = 1024
 """Samples computed together at most; bounds the memory of a large run."""
 BATCH_VALUES = 1 << 22
 """Values of patches computed together, where one sample does not have more."""
 FAST_FROM = 256
-"""Images from which on loading the compiled loops pays."""
+"""Samples from which on the compiled loops are used, whatever a sample costs."""
+FAST_WORK = 1 << 30
+"""Multiplications from which on loading the compiled loops pays: NumPy would take a second."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class Core:
         What it computes.
     fast:
         Whether to use the compiled loops of ``emulator.golden.fast``; None: where numba is installed, for
-        ``FAST_FROM`` samples and more (loading numba costs a second). The answers are the same.
+        ``FAST_FROM`` samples or ``FAST_WORK`` multiplications and more (loading numba costs a second). The
+        answers are the same.
     """
 
     def __init__(self, program: Program, *, fast: bool | None = None) -> None:
@@ -78,7 +84,7 @@ class Core:
         seed:
             Read-noise seed, 0..2^64-1.
         first_index:
-            Inference index of the first image (mod 2^32); image i has index first_index + i.
+            Inference index of the first sample (mod 2^32); sample i has index first_index + i.
         noise:
             False turns read noise off.
         stream:
@@ -102,7 +108,8 @@ class Core:
             )
         if not 0 <= seed < 1 << 64:
             raise ValueError(f"seed is {seed}; accepted: 0..2^64-1")
-        if self._fast is not None and trace is None and (self._always or len(x) >= FAST_FROM):
+        enough = len(x) >= FAST_FROM or len(x) * work(self.program) >= FAST_WORK
+        if self._fast is not None and trace is None and (self._always or enough):
             return self._fast.infer(x, seed=seed, first_index=first_index, noise=noise, stream=stream)
         step = _batch_of(self.program) if trace is None else max(1, len(x))
         out = np.empty((len(x), self.program.outputs), np.int32)
@@ -112,37 +119,63 @@ class Core:
             out[start : start + len(part)] = self._batch(part, _Draw(seed, index, noise, stream), trace)
         return out
 
+    def maps(self, x: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
+        """Every map of the last call on samples x uint8 (n, inputs), by number; read noise off."""
+        return self._last_call(x, _Draw(0, np.arange(len(x), dtype=np.int64), False, 0), None)
+
     def _batch(self, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None) -> npt.NDArray[Any]:
+        return self._last_call(x, draw, trace)[-1].reshape(len(x), -1)
+
+    def _last_call(
+        self, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None
+    ) -> list[npt.NDArray[Any]]:
         program = self.program
+        maps: list[npt.NDArray[Any]] = []
         calls = x.reshape(len(x), program.calls, *program.shape)
         states = [np.full((len(x), *s.shape), s.start, np.uint8) for s in program.states]
         for call in range(program.calls):
             now = dataclasses.replace(draw, index=draw.index * program.calls + call)
             maps = self._call([calls[:, call], *states], now, trace)
             states = [maps[s.source] for s in program.states]
-        return maps[-1].reshape(len(x), -1)
-
-    def _call(
-        self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None
-    ) -> list[npt.NDArray[Any]]:
-        """All maps of one call, given the input and the states."""
-        program, number = self.program, 0
-        for step in program.steps:
-            if isinstance(step, Product):
-                maps.append(self._product(number, step, maps, draw, trace))
-                number += 1
-            elif isinstance(step, Gate):
-                maps.append(gate(step, dict(enumerate(maps))))
-            else:
-                x = join([maps[s] for s in step.sources])
-                if isinstance(step, Pool):
-                    maps.append(pool(step, x))
-                else:
-                    maps.append(table(step, x, program.curve_base, program.curve_slope))
         return maps
 
+    def _call(self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None) -> list[npt.NDArray[Any]]:
+        """All maps of one call, given the input and the states."""
+        number = 0
+        for step in self.program.steps:
+            maps.append(self._step(number, step, dict(enumerate(maps)), draw, trace))
+            number += isinstance(step, Product)
+        return maps
+
+    def _step(
+        self, number: int, step: Step, maps: Maps, draw: _Draw, trace: Trace | None
+    ) -> npt.NDArray[Any]:
+        """A step's map; ``number`` counts the products before it."""
+        program = self.program
+        if isinstance(step, Product):
+            return self._product(number, step, maps, draw, trace)
+        if isinstance(step, Gate):
+            return gate(step, maps)
+        x = join([maps[s] for s in step.sources])
+        if isinstance(step, Pool):
+            return pool(step, x)
+        return table(step, x, program.curve_base, program.curve_slope)
+
+    def step(self, at: int, maps: Maps) -> npt.NDArray[Any]:
+        """The map (n, C, H, W) that step ``at`` makes of the maps it reads, by number; read noise off."""
+        step = self.program.steps[at]
+        number = sum(isinstance(before, Product) for before in self.program.steps[:at])
+        parts = []
+        size = len(maps[step.reads[0]])
+        batch = _batch_of(self.program)
+        for start in range(0, size, batch):
+            here = {m: maps[m][start : start + batch] for m in step.reads}
+            index = np.arange(start, min(start + batch, size), dtype=np.int64)
+            parts.append(self._step(number, step, here, _Draw(0, index, False, 0), None))
+        return np.concatenate(parts)
+
     def _product(
-        self, number: int, step: Product, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None
+        self, number: int, step: Product, maps: Maps, draw: _Draw, trace: Trace | None
     ) -> npt.NDArray[Any]:
         """A product's map: codes, or sums int64."""
         layer, patches, program = step.layer, step.patches, self.program
@@ -150,18 +183,25 @@ class Core:
         n, positions = rows.shape[:2]
         index = (draw.index[:, None] * positions + np.arange(positions)).reshape(-1)
         now = dataclasses.replace(draw, index=index)
-        rows = rows.reshape(n * positions, -1)
-        p = self._partial(program.first_product + number, layer, patches.groups, rows, now, trace)
-        z = p + layer.bias.astype(np.int64)
+        z = self._sums(number, step, rows.reshape(n * positions, -1), now, trace)
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
         if trace:
             trace.record("preneuron", number, 0, 0, z)
-        if step.fires:
-            z = neuron(preneuron(z, layer), layer, program.curve_base, program.curve_slope)
-            if trace:
-                trace.record("neuron", number, 0, 0, z)
-        return patches.place(z.reshape(n, positions, -1), step.block)
+        if not step.fires:
+            return patches.place(z.reshape(n, positions, -1), step.block)
+        y = neuron(preneuron(z, layer), layer, program.curve_base, program.curve_slope)
+        if trace:
+            trace.record("neuron", number, 0, 0, y)
+        return patches.place(y.reshape(n, positions, -1), step.block)
+
+    def _sums(
+        self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None
+    ) -> npt.NDArray[np.int64]:
+        """p + bias, int64 (patches, outputs), of product ``number`` on patches x."""
+        groups = step.patches.groups
+        p = self._partial(number, step.layer, groups, x, draw, trace)
+        return p + step.layer.bias.astype(np.int64)
 
     def _partial(
         self,
@@ -176,7 +216,7 @@ class Core:
         noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
         share = layer.outputs // groups
         p = np.zeros((len(x), layer.outputs), np.int64)
-        per_tile = layer.tile_rows(self.program.rows)
+        per_tile, first = layer.tile_rows(self.program.rows), self.program.first_product
         for g in range(groups):
             mine = slice(g * share, (g + 1) * share)
             part = dataclasses.replace(
@@ -189,29 +229,32 @@ class Core:
                     xj = dac_slice(seen[:, rows], j, layer.dac_bits)
                     a = array(xj, part.weights[rows])
                     if trace:
-                        trace.record("array", number, t, j, a)
+                        trace.record("array", number, t, j, a, beside=g > 0)
                     if noisy:
                         energy = np.square(xj.astype(np.int64)).sum(axis=1)
                         s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
-                        key = pass_key(draw.seed, draw.index, number, t, j, stream=draw.stream)
+                        key = pass_key(draw.seed, draw.index, first + number, t, j, stream=draw.stream)
                         n = gaussian(key, np.arange(mine.start, mine.stop))
                         a = noise(a, s, n)
                         if trace:
-                            trace.record("sigma", number, t, j, s)
-                            trace.record("noise", number, t, j, n)
-                            trace.record("noisy", number, t, j, a)
+                            trace.record("sigma", number, t, j, s, beside=g > 0)
+                            trace.record("noise", number, t, j, n, beside=g > 0)
+                            trace.record("noisy", number, t, j, a, beside=g > 0)
                     added = readout(a, part, j)
                     p[:, mine] += added
                     if trace:
-                        trace.record("readout", number, t, j, added)
-                        trace.record("partial", number, t, j, p[:, mine])
+                        trace.record("readout", number, t, j, added, beside=g > 0)
+                        trace.record("partial", number, t, j, p[:, mine], beside=g > 0)
         return p
 
 
 def _batch_of(program: Program) -> int:
     """Samples computed together."""
     each = max(
-        (p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs) for p in program.products),
+        (
+            p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)
+            for p in program.products
+        ),
         default=1,
     )
     return max(1, min(BATCH, BATCH_VALUES // each))

@@ -1,7 +1,9 @@
-"""The compiled loops of ``emulator.golden.fast``: importing this needs numba.
+"""The compiled loops of ``emulator.golden.fast`` over the array: importing this needs numba.
 
-Every intermediate is cast back to its 16 or 32 bits, so that the compiler keeps it that wide: the noise of 32
-columns in one instruction of a current machine.
+Maps are (C, n, H, W), channel first of all: what a column answers to all patches lies in one piece, whatever
+the number of columns. The inner loops run over patches, and a column's constants stay in registers. Every
+intermediate is cast back to its 16 or 32 bits, so that the compiler keeps it that wide: the noise of 32
+patches in one instruction of a current machine. One file, because numba's cache knows no other.
 """
 
 from __future__ import annotations
@@ -14,24 +16,29 @@ from numba import njit
 
 from emulator.spec import noise as spec
 
-CHUNK = 336
+CHUNK = 448
 """Patches worked on together: their sums stay in the second-level cache."""
-BLOCK = 16
-"""Columns drawn before their weights are put into rows."""
-KEY_ROUNDS, SAMPLE_ROUNDS = spec.KEY_ROUNDS, spec.SAMPLE_ROUNDS
+SMALL = 1_000_000
+"""Multiplications of one call of BLAS: OpenBLAS does not copy its operands up to here, a fifth quicker."""
+NARROW = 2
+"""Columns of a group up to which own loops are quicker than a call of BLAS."""
+KEY_ROUNDS = spec.KEY_ROUNDS
 U16 = np.uint16
 U32 = np.uint32
+U64 = np.uint64
 RX, RXC, RY, RYC = U16(7), U16(9), U16(2), U16(14)
 assert (spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS) == (7, 2, 16)
+assert spec.SAMPLE_ROUNDS == 7
 assert (spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS) == (8, 3, 32)
 
 
 @njit(cache=True, nogil=True)
-def keys(counter: Any, schedule: Any, x: Any, y: Any, out: Any) -> None:
-    """Keys uint16 (n, 4) of inferences y uint32 (n,) under ``counter``; x, y are overwritten."""
-    n = out.shape[0]
+def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> None:
+    """Keys uint16 (4, n) of inferences ``index`` uint32 (n,) under ``counter``; x, y are overwritten."""
+    n = index.shape[0]
     for b in range(n):
         x[b] = U32(counter)
+        y[b] = index[b]
     for i in range(KEY_ROUNDS):
         k = schedule[i]
         for b in range(n):
@@ -39,153 +46,192 @@ def keys(counter: Any, schedule: Any, x: Any, y: Any, out: Any) -> None:
             x[b] = mixed
             y[b] = U32(U32(U32(y[b] << U32(3)) | U32(y[b] >> U32(29))) ^ mixed)
     for b in range(n):
-        out[b, 0], out[b, 1] = U16(y[b] & U32(0xFFFF)), U16(y[b] >> U32(16))
-        out[b, 2], out[b, 3] = U16(x[b] & U32(0xFFFF)), U16(x[b] >> U32(16))
+        out[0, b], out[1, b] = U16(y[b] & U32(0xFFFF)), U16(y[b] >> U32(16))
+        out[2, b], out[3, b] = U16(x[b] & U32(0xFFFF)), U16(x[b] >> U32(16))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def codes(row: Any, down: Any, mask: Any, out: Any) -> None:
-    """One image's slice codes, float32, of its input codes uint8: both of one tile's rows."""
-    for r in range(row.shape[0]):
-        out[r] = np.float32(np.int32(np.int32(np.int32(row[r]) >> down) & mask))
+def mixed(x: Any, y: Any, k: Any) -> Any:
+    """One sample round on uint16 numbers."""
+    x = U16(U16(U16(U16(x >> RX) | U16(x << RXC)) + y) ^ k)
+    return x, U16(U16(U16(y << RY) | U16(y >> RYC)) ^ x)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def energy(row: Any) -> Any:
-    """Sum of squares of slice codes (float32, exact)."""
-    total = np.int32(0)
-    for r in range(row.shape[0]):
-        code = np.int32(row[r])
-        total = np.int32(total + np.int32(code * code))
-    return np.int64(total)
+def rounds(x: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
+    """Both halves of the cipher text of ``x`` under a key: the seven sample rounds, unrolled."""
+    x, y = mixed(x, k3, k0)
+    x, y = mixed(x, y, U16(k1 ^ U16(1)))
+    x, y = mixed(x, y, U16(k2 ^ U16(2)))
+    x, y = mixed(x, y, U16(k3 ^ U16(3)))
+    x, y = mixed(x, y, U16(k0 ^ U16(4)))
+    x, y = mixed(x, y, U16(k1 ^ U16(5)))
+    return mixed(x, y, U16(k2 ^ U16(6)))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def rounds(x: Any, y: Any, key: Any) -> None:
-    """The sample rounds on uint16 rows ``x`` (the columns) and ``y`` (key[3]), in place."""
-    for i in range(SAMPLE_ROUNDS):
-        k = U16(key[i & 3] ^ U16(i))
-        for c in range(x.shape[0]):
-            mixed = U16(U16(U16(U16(x[c] >> RX) | U16(x[c] << RXC)) + y[c]) ^ k)
-            x[c] = mixed
-            y[c] = U16(U16(U16(y[c] << RY) | U16(y[c] >> RYC)) ^ mixed)
+def draw(column: Any, key: Any, low: Any, high: Any) -> None:
+    """What every patch's sample of a column looks up, uint16 (n,), under keys (4, n)."""
+    k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
+    for b in range(low.shape[0]):
+        x, y = rounds(column, k0[b], k1[b], k2[b], k3[b])
+        low[b] = U16(y & U16(1023))
+        high[b] = U16(U16(U16(y >> U16(10)) | U16(x << U16(6))) & U16(1023))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def normals(x: Any, y: Any, table: Any, low: Any, high: Any, g: Any) -> None:
-    """Samples int32 (c,) from the rounds' result; ``table`` int32 (1024,); low, high: uint16 (c,)."""
-    for c in range(x.shape[0]):
-        low[c] = U16(y[c] & U16(1023))
-        high[c] = U16(U16(U16(y[c] >> U16(10)) | U16(x[c] << U16(6))) & U16(1023))
-    # Apart from the loop above: gathering is quicker from indices that lie in memory.
-    for c in range(x.shape[0]):
-        g[c] = table[low[c]] + table[high[c]]
+def slice_codes(row: Any, down: Any, mask: Any, out: Any, energy: Any) -> None:
+    """Slice codes float32 (n,) of one row's codes uint8 (n,); their squares are added to ``energy``.
 
-
-@njit(cache=True, nogil=True)
-def root(value: int) -> int:
-    """Integer floor square root of a value below 2^52."""
-    r = int(math.sqrt(float(value)))
-    if r * r > value:
-        r -= 1
-    elif (r + 1) * (r + 1) <= value:
-        r += 1
-    return r
+    uint32 (n,) holds those of 65536 rows.
+    """
+    for b in range(row.shape[0]):
+        code = np.int32(np.int32(np.int32(row[b]) >> down) & mask)
+        out[b] = np.float32(code)
+        energy[b] = U32(energy[b] + U32(np.int32(code * code)))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def add_noise(a: Any, sigma: Any, g: Any) -> None:
-    """Samples int32 (M,) become noisy sums; |sigma * g| < 2^28 and |a| < 2^24, so 32 bits hold them."""
-    for i in range(g.shape[0]):
-        g[i] = np.int32(np.int32(a[i]) + np.int32(np.int32(sigma * g[i] + np.int32(128)) >> np.int32(8)))
+def deviation(energy: Any, sigma_out: Any, var_cell: Any, sigma: Any) -> None:
+    """Noise scale int32 (n,) of sums of squares.
+
+    The radicand is below 2^50, where the root of a float is exact or one too high.
+    """
+    for b in range(energy.shape[0]):
+        radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy[b])) >> 8)
+        r = np.int64(math.sqrt(np.float64(radicand)))
+        r -= np.int64(r * r > radicand)
+        sigma[b] = np.int32(min(r, np.int64(65535)))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def convert(a: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any) -> None:
-    """The ADC's codes of sums a (M,), float32 or int32, added to p int64 (M,)."""
-    for i in range(p.shape[0]):
-        c = ((np.int64(np.int32(a[i])) * np.int64(gain[i]) + half) >> shift) + np.int64(offset[i])
-        p[i] += min(max(c, -top - 1), top) << left
+def add_noise(a: Any, sigma: Any, table: Any, low: Any, high: Any, v: Any) -> None:
+    """Noisy sums int32 (n,) of a column; |sigma * g| < 2^28 and |a| < 2^24, so 32 bits hold them."""
+    for b in range(v.shape[0]):
+        v[b] = table[low[b]] + table[high[b]]
+    for b in range(v.shape[0]):
+        v[b] = np.int32(np.int32(a[b]) + np.int32(np.int32(sigma[b] * v[b] + np.int32(128)) >> np.int32(8)))
 
 
-@njit(cache=True, nogil=True)
-def add_pass(
-    a: Any, noisy: Any, key: Any, sigma: Any, table: Any, columns: Any, cols: Any, layer: Any, j: int, p: Any
-) -> None:
-    """Noise and readout of one pass's sums float32 (n, M), added to p int64 (n, M)."""
-    m = a.shape[1]
-    x, y = np.empty(m, np.uint16), np.empty(m, np.uint16)
-    lower, higher = np.empty(m, np.uint16), np.empty(m, np.uint16)
-    g = np.zeros(m, np.int32)
-    gain, offset = cols[0], cols[1]
-    analog, shift = layer[3], layer[5]
-    half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
-    top = np.int64((1 << (layer[4] - 1)) - 1)
-    left = j * layer[2]
-    for b in range(a.shape[0]):
-        if noisy:
-            x[:] = columns
-            y[:] = key[b, 3]
-            rounds(x, y, key[b])
-            normals(x, y, table, lower, higher, g)
-            add_noise(a[b], np.int32(sigma[b]), g)
-            if analog:
-                for i in range(m):
-                    p[b, i] += np.int64(g[i]) << left
-            else:
-                convert(g, gain, offset, half, shift, top, left, p[b])
-        elif analog:
-            for i in range(m):
-                p[b, i] += np.int64(a[b, i]) << left
-        else:
-            convert(a[b], gain, offset, half, shift, top, left, p[b])
+@njit(cache=True, nogil=True, inline="always")
+def convert(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any) -> None:
+    """A column's ADC codes of sums v int32 (n,), added to p int32 (n,)."""
+    for b in range(p.shape[0]):
+        c = ((np.int64(v[b]) * gain + half) >> shift) + offset
+        p[b] = np.int32(p[b] + np.int32(np.int32(min(max(c, -top - 1), top)) << left))
 
 
-@njit(cache=True, nogil=True)
-def fire(z: Any, scale: Any, curve: Any, vshift: int, values: Any, y: Any) -> None:
-    """Activations uint8 (n, M) of z int64 (n, M); ``values``: uint8, 4096 of every curve."""
+@njit(cache=True, nogil=True, inline="always")
+def add_skip(skip: Any, gain: Any, shift: Any, p: Any) -> None:
+    """rshift_round(skip * gain, shift) added to p int32 (n,); from a shift of 26 on it is 0, as at 30."""
+    shift = np.int32(min(shift, 30))
+    half = np.int32(0) if shift == 0 else np.int32(np.int32(1) << np.int32(shift - 1))
+    for b in range(p.shape[0]):
+        r = np.int32(np.int32(skip[b]) * np.int32(gain))
+        p[b] = np.int32(p[b] + np.int32(np.int32(r + half) >> shift))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def fire(z: Any, scale: Any, vshift: Any, values: Any, at: Any, y: Any) -> None:
+    """A column's codes uint8 (n,) of z int32 (n,); ``values``: its curve's uint8 (4096,)."""
     half = np.int64(0) if vshift == 0 else np.int64(1) << (vshift - 1)
-    zero = curve * 4096 + 2048
-    at = np.empty(z.shape[1], np.int32)
-    for b in range(z.shape[0]):
-        total, out = z[b], y[b]
-        for i in range(total.shape[0]):
-            v = (total[i] * scale[i] + half) >> vshift
-            at[i] = np.int32(min(max(v, np.int64(-2048)), np.int64(2047)) + zero[i])
-        for i in range(total.shape[0]):
-            out[i] = values[U32(at[i])]
+    for b in range(y.shape[0]):
+        v = (np.int64(z[b]) * scale + half) >> vshift
+        at[b] = np.int32(min(max(v, np.int64(-2048)), np.int64(2047)) + 2048)
+    for b in range(y.shape[0]):
+        y[b] = values[U32(at[b])]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def copy(x: Any, source: Any, step: Any, to: Any, first: Any, count: Any) -> None:
+    """``count`` codes of flat x from ``source`` on, every ``step``-th, to flat ``to`` from ``first`` on.
+
+    Unsigned indices, because numba would look at each for its sign.
+    """
+    if step == 1:
+        for at in range(count):
+            to[U64(first + at)] = x[U64(source + at)]
+    else:
+        for at in range(count):
+            to[U64(first + at)] = x[U64(source + at * step)]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def fill(border: Any, to: Any, first: Any, last: Any) -> None:
+    for at in range(last - first):
+        to[U64(first + at)] = border
 
 
 @njit(cache=True, nogil=True)
 def cut(x: Any, where: Any, first: int, out: Any) -> None:
-    """Patches ``first`` and on of maps x uint8 (n, C, H, W), row by row into out uint8 (count, C * kh * kw)."""
+    """Patches ``first`` and on of maps x uint8 (C, n, H, W): out uint8 (C * kh * kw, count)."""
     channels, height, width = where[0], where[1], where[2]
     kh, kw, sh, sw, dh, dw = where[3], where[4], where[5], where[6], where[7], where[8]
-    top, left, columns = where[9], where[10], where[12]
-    positions = where[11] * columns
+    top, left, rows, columns = where[9], where[10], where[11], where[12]
     border = np.uint8(where[14])
-    whole = kh == height and kw == width and positions == 1 and dh == 1 and dw == 1 and top == 0 and left == 0
-    for r in range(out.shape[0]):
-        sample, position = (first + r) // positions, (first + r) % positions
-        at = 0
-        if whole:
-            out[r] = x[sample].reshape(-1)
-            continue
-        y0, x0 = (position // columns) * sh - top, (position % columns) * sw - left
-        inside = y0 >= 0 and x0 >= 0 and y0 + (kh - 1) * dh < height and x0 + (kw - 1) * dw < width
-        for c in range(channels):
-            plane = x[sample, c]
-            for i in range(kh):
-                row = y0 + i * dh
-                if inside:
-                    for j in range(kw):
-                        out[r, at + j] = plane[row, x0 + j * dw]
-                else:
-                    for j in range(kw):
-                        column = x0 + j * dw
-                        held = row >= 0 and row < height and column >= 0 and column < width
-                        out[r, at + j] = plane[row, column] if held else border
-                at += kw
+    positions, count = rows * columns, out.shape[1]
+    line, plane = x.shape[3], x.shape[2] * x.shape[3]
+    flat, to = x.reshape(x.size), out.reshape(out.size)
+    sample0, r0, s0 = first // positions, first % positions // columns, first % columns
+    # Places beside each other have read codes beside each other: a whole plane is one run.
+    shifted = sh == 1 and sw == 1 and columns == line and width == line and height == x.shape[2]
+    for c in range(channels):
+        for i in range(kh):
+            for j in range(kw):
+                base = ((c * kh + i) * kw + j) * count
+                x0, y0 = j * dw - left, i * dh - top
+                # Places whose column is inside the map.
+                begin = max(0, -(x0 // sw))
+                end = max(begin, min(columns, -((x0 - width) // sw)))
+                b = 0
+                if positions == 1:
+                    # A place a sample, the same of every one.
+                    if begin == 0 and end == 1 and y0 >= 0 and y0 < height:
+                        at = (c * x.shape[1] + first) * plane + y0 * line + x0
+                        copy(flat, at, plane, to, base, count)
+                    else:
+                        fill(border, to, base, base + count)
+                    b = count
+                here, r, s = (c * x.shape[1] + sample0) * plane, r0, s0
+                while b < count:
+                    if shifted:
+                        q = r * columns + s
+                        run = min(positions - q, count - b)
+                        at = base + b - q
+                        delta = y0 * line + x0
+                        low = min(max(q, -delta), q + run)
+                        high = max(low, min(q + run, plane - delta))
+                        copy(flat, here + delta + low, 1, to, at + low, high - low)
+                        fill(border, to, at + q, at + low)
+                        fill(border, to, at + high, at + q + run)
+                        if begin > 0 or end < columns:
+                            for line_at in range(at + r * columns, at + q + run, columns):
+                                fill(border, to, max(at + q, line_at), min(at + q + run, line_at + begin))
+                                fill(
+                                    border,
+                                    to,
+                                    max(at + q, line_at + end),
+                                    min(at + q + run, line_at + columns),
+                                )
+                        r, s = rows, 0
+                    else:
+                        run = min(columns - s, count - b)
+                        row, at = r * sh + y0, base + b - s
+                        if row < 0 or row >= height:
+                            fill(border, to, at + s, at + s + run)
+                        else:
+                            low = min(max(begin, s), s + run)
+                            high = max(min(end, s + run), low)
+                            copy(flat, here + row * line + x0 + low * sw, sw, to, at + low, high - low)
+                            if low > s:
+                                fill(border, to, at + s, at + low)
+                            if high < s + run:
+                                fill(border, to, at + high, at + s + run)
+                        r, s = r + 1, 0
+                    b += run
+                    if r == rows:
+                        r = 0
+                        here += plane
 
 
 @njit(cache=True, nogil=True)
@@ -204,116 +250,111 @@ def product(
     stride: int,
     with_noise: bool,
     rows: int,
-    out: Any,
+    codes: Any,
+    sums: Any,
 ) -> None:
-    """Codes uint8 or sums int32 into ``out`` (n, M, positions) of maps x uint8 (n, C, H, W).
+    """What every column answers to every patch of maps x uint8 (C, n, H, W).
 
-    ``skip`` int32 (n, positions, M), or empty; patch p of sample i has number first + i * stride + p in the
-    read noise.
+    ``weights`` float32 (groups, K * M / groups): a group's columns, tile by tile, each (M / groups, rows);
+    ``columns`` int64 (6, M): bias, gain, offset, scale, curve,
+    skip_gain; ``skip`` uint8 (M, n * positions), or empty. Into ``codes`` uint8 (M, n * positions) where the
+    neurons fire, else into ``sums`` int32; the other is empty. Patch p of sample i has number
+    first + i * stride + p in the read noise.
     """
-    k, m, d = layer[0], layer[1], layer[2]
+    k, m, d, analog, shift = layer[0], layer[1], layer[2], layer[3], layer[5]
     groups, positions = where[13], where[11] * where[12]
     share = m // groups
     noisy = with_noise and (layer[7] != 0 or layer[8] != 0)
-    per_tile = k if layer[3] else rows
-    total = x.shape[0] * positions
-    narrow = np.empty((2, m), np.int32)
-    # int32 copies: twice as many a register in the readout's inner loop.
-    narrow[0], narrow[1] = columns[1], columns[2]
-    most = min(CHUNK, total)
-    patches = np.empty((most, groups * k), np.uint8)
-    for start in range(0, total, CHUNK):
-        n = min(CHUNK, total - start)
-        now = patches[:n]
-        cut(x, where, start, now)
-        p = np.empty((n, m), np.int64)
-        for b in range(n):
-            p[b] = columns[0]
-        key_x, key_y = np.empty(n, np.uint32), np.empty(n, np.uint32)
-        key = np.empty((n, 4), np.uint16)
-        sigma = np.zeros(n, np.int32)
-        for group in range(groups):
-            mine = slice(group * share, (group + 1) * share)
-            numbers = np.arange(group * share, (group + 1) * share).astype(np.uint16)
-            a = np.empty((n, share), np.float32)
-            part = np.ascontiguousarray(p[:, mine])
-            cols = np.ascontiguousarray(narrow[:, mine])
-            for t in range((k + per_tile - 1) // per_tile):
-                low, high = t * per_tile, min(k, (t + 1) * per_tile)
-                xj = np.empty((n, high - low), np.float32)
-                w = np.ascontiguousarray(weights[low:high, mine])
-                for j in range(8 // d):
-                    mask, down = np.int32((1 << d) - 1), np.int32(j * d)
-                    for b in range(n):
-                        codes(now[b, group * k + low : group * k + high], down, mask, xj[b])
-                    if noisy:
-                        for b in range(n):
-                            radicand = layer[7] * layer[7] + ((layer[8] * energy(xj[b])) >> 8)
-                            sigma[b] = min(root(radicand), 65535)
-                            sample, position = (start + b) // positions, (start + b) % positions
-                            key_y[b] = U32((first + sample * stride + position) & 0xFFFFFFFF)
-                        keys((number << 24) | (t << 8) | j, schedule, key_x, key_y, key)
-                    np.dot(xj, w, a)
-                    add_pass(a, noisy, key, sigma, table, numbers, cols, layer, j, part)
-            p[:, mine] = part
-        if skip.shape[0]:
-            for b in range(n):
-                row = skip[(start + b) // positions, (start + b) % positions]
-                for i in range(m):
-                    p[b, i] += row[i]
-        if layer[9]:
-            y = np.empty((n, m), np.uint8)
-            fire(p, columns[3], columns[4], layer[6], values, y)
-            for b in range(n):
-                sample, position = (start + b) // positions, (start + b) % positions
-                for i in range(m):
-                    out[sample, i, position] = y[b, i]
-        else:
-            for b in range(n):
-                sample, position = (start + b) // positions, (start + b) % positions
-                for i in range(m):
-                    out[sample, i, position] = p[b, i]
-
-
-@njit(cache=True, nogil=True)
-def max_pool(x: Any, where: Any, out: Any) -> None:
-    """Largest code of every window; the border's is 0 or more, never less."""
-    height, width, kh, kw = where[1], where[2], where[3], where[4]
-    border = np.uint8(where[14])
-    for b in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            plane = x[b, c]
-            for r in range(where[11]):
-                for s in range(where[12]):
-                    best = np.uint8(0)
-                    for i in range(kh):
-                        row = r * where[5] + i * where[7] - where[9]
-                        for j in range(kw):
-                            column = s * where[6] + j * where[8] - where[10]
-                            held = row >= 0 and row < height and column >= 0 and column < width
-                            best = max(best, plane[row, column] if held else border)
-                    out[b, c, r, s] = best
-
-
-@njit(cache=True, nogil=True)
-def average_pool(x: Any, where: Any, mul: Any, shift: int, out: Any) -> None:
-    """clip(rshift_round(sum * mul, shift), 0, 255) of every window."""
-    height, width, kh, kw = where[1], where[2], where[3], where[4]
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
-    for b in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            plane = x[b, c]
-            for r in range(where[11]):
-                for s in range(where[12]):
-                    total = np.int64(0)
-                    for i in range(kh):
-                        row = r * where[5] + i * where[7] - where[9]
-                        for j in range(kw):
-                            column = s * where[6] + j * where[8] - where[10]
-                            held = row >= 0 and row < height and column >= 0 and column < width
-                            total += np.int64(plane[row, column]) if held else where[14]
-                    value = (total * mul[r * where[12] + s] + half) >> shift
-                    out[b, c, r, s] = min(max(value, 0), 255)
+    top = np.int64((1 << (layer[4] - 1)) - 1)
+    per_tile = k if analog else min(k, rows)
+    total = x.shape[1] * positions
+    most = min(CHUNK, total)
+    all_patches = np.empty(groups * k * most, np.uint8)
+    all_slices, all_sums = np.empty(per_tile * most, np.float32), np.empty(share * most, np.float32)
+    all_p = np.empty((m, most), np.int32)
+    all_index, x_key, y_key = np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(most, np.uint32)
+    all_keys = np.empty((4, most), np.uint16)
+    all_energy, all_sigma = np.empty(most, np.uint32), np.empty(most, np.int32)
+    all_low, all_high = np.empty(most, np.uint16), np.empty(most, np.uint16)
+    all_v = np.empty(most, np.int32)
+    for start in range(0, total, most):
+        n = min(most, total - start)
+        patches = all_patches[: groups * k * n].reshape(groups * k, n)
+        cut(x, where, start, patches)
+        p, v, index = all_p[:, :n], all_v[:n], all_index[:n]
+        key, energy, sigma, low, high = (
+            all_keys[:, :n],
+            all_energy[:n],
+            all_sigma[:n],
+            all_low[:n],
+            all_high[:n],
+        )
+        a = all_sums[: share * n].reshape(share, n)
+        for i in range(m):
+            p[i] = np.int32(columns[0, i])
+        for b in range(n):
+            sample, position = (start + b) // positions, (start + b) % positions
+            index[b] = U32((first + sample * stride + position) & 0xFFFFFFFF)
+        for t in range((k + per_tile - 1) // per_tile):
+            begin, end = t * per_tile, min(k, (t + 1) * per_tile)
+            xj = all_slices[: (end - begin) * n].reshape(end - begin, n)
+            block = SMALL // ((end - begin) * n) // 8 * 8
+            block = share if block == 0 else block
+            for j in range(8 // d):
+                mask, down, left = np.int32((1 << d) - 1), np.int32(j * d), np.int32(j * d)
+                if noisy:
+                    keys((number << 24) | (t << 8) | j, schedule, index, x_key[:n], y_key[:n], key)
+                for group in range(groups):
+                    energy[:] = U32(0)
+                    for r in range(end - begin):
+                        slice_codes(patches[group * k + begin + r], down, mask, xj[r], energy)
+                    if noisy:
+                        deviation(energy, layer[7], layer[8], sigma)
+                    w = weights[group, share * begin : share * end].reshape(share, end - begin)
+                    if share <= NARROW:
+                        for i in range(share):
+                            a[i] = np.float32(0)
+                            for r in range(end - begin):
+                                weight = w[i, r]
+                                for b in range(n):
+                                    a[i, b] += weight * xj[r, b]
+                    else:
+                        for i in range(0, share, block):
+                            np.dot(w[i : i + block], xj, a[i : i + block])
+                    for i in range(share):
+                        column = group * share + i
+                        if noisy:
+                            draw(U16(column), key, low, high)
+                            add_noise(a[i], sigma, table, low, high, v)
+                        else:
+                            for b in range(n):
+                                v[b] = np.int32(a[i, b])
+                        if analog:
+                            for b in range(n):
+                                p[column, b] = np.int32(p[column, b] + np.int32(v[b] << left))
+                        else:
+                            convert(
+                                v, columns[1, column], columns[2, column], half, shift, top, left, p[column]
+                            )
+        for i in range(m):
+            if skip.shape[0]:
+                add_skip(skip[i, start : start + n], columns[5, i], layer[10], p[i])
+            if layer[9]:
+                curve = values[columns[4, i]]
+                fire(p[i], columns[3, i], layer[6], curve, v, codes[i, start : start + n])
+            else:
+                sums[i, start : start + n] = p[i]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def draw_cells(cell: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None:
+    """Cipher texts uint16 (2K,) of cells under one key (4,), and what their samples look up."""
+    k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
+    for b in range(cell.shape[0]):
+        x[b], y[b] = rounds(cell[b], k0, k1, k2, k3)
+        low[b] = U16(y[b] & U16(1023))
+        high[b] = U16(U16(U16(y[b] >> U16(10)) | U16(x[b] << U16(6))) & U16(1023))
 
 
 @njit(cache=True, nogil=True)
@@ -339,7 +380,7 @@ def pairs(positive: Any, negative: Any, out: Any) -> None:
 def redraw(
     mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, table: Any, key: Any, out: Any
 ) -> None:
-    """Weights float32 (K, M) of a virtual chip.
+    """Weights float32 (M, K) of a virtual chip, a column in a row.
 
     ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
     8: of a column's positive cells, then its negative ones. ``law`` int32: u below which cells stick low,
@@ -348,7 +389,7 @@ def redraw(
     columns, both = mean.shape
     rows = both // 2
     numbers = np.arange(columns).astype(np.uint32)
-    keys(layer << 24, schedule, np.empty(columns, np.uint32), numbers, key)
+    keys(layer << 24, schedule, numbers, np.empty(columns, np.uint32), np.empty(columns, np.uint32), key)
     # Cell 2k is the positive one of row k, cell 2k + 1 the negative one.
     cell = np.empty(both, np.uint16)
     for k in range(rows):
@@ -356,17 +397,10 @@ def redraw(
     x, y = np.empty(both, np.uint16), np.empty(both, np.uint16)
     lower, higher = np.empty(both, np.uint16), np.empty(both, np.uint16)
     g, code = np.empty(both, np.int32), np.empty(both, np.int32)
-    block = np.empty((BLOCK, rows), np.float32)
-    for first in range(0, columns, BLOCK):
-        count = min(BLOCK, columns - first)
-        for c in range(count):
-            x[:] = cell
-            y[:] = key[first + c, 3]
-            rounds(x, y, key[first + c])
-            normals(x, y, table, lower, higher, g)
-            cells(x, y, g, mean[first + c], sigma[first + c], law, code)
-            pairs(code[:rows], code[rows:], block[c])
-        part = out[:, first : first + count]
-        for k in range(rows):
-            for c in range(count):
-                part[k, c] = block[c, k]
+    for c in range(columns):
+        draw_cells(cell, key[:, c], x, y, lower, higher)
+        # Apart from the loop above: gathering is quicker from indices that lie in memory.
+        for b in range(both):
+            g[b] = table[lower[b]] + table[higher[b]]
+        cells(x, y, g, mean[c], sigma[c], law, code)
+        pairs(code[:rows], code[rows:], out[c])

@@ -40,7 +40,8 @@ def pool(step: Pool, x: Codes) -> Codes:
     assert step.mul is not None
     total = windows.sum(axis=(4, 5), dtype=np.int64)
     mul = step.mul.astype(np.int64).reshape(step.patches.grid)
-    return clip(rshift_round(total * mul, step.pool_shift), 0, INPUT_MAX).astype(np.uint8)
+    averages: Codes = clip(rshift_round(total * mul, step.pool_shift), 0, INPUT_MAX).astype(np.uint8)
+    return averages
 
 
 def table(step: Table, x: Codes, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]) -> Codes:

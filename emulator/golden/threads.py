@@ -1,6 +1,6 @@
-"""threads: a batch of images over the processors, each with BLAS kept to one thread.
+"""threads: a batch of samples over the processors, each with BLAS kept to one thread.
 
-The products are small: BLAS threads of their own would make them slower, whole images side by side do not.
+The products are small: BLAS threads of their own would make them slower, whole samples side by side do not.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-LEAST = 128
-"""Images that are worth a thread."""
+WORTH = 10_000_000
+"""Multiplications that are worth a thread."""
 
 
 @cache
@@ -26,13 +26,16 @@ def count() -> int:
     return os.cpu_count() or 1
 
 
-def in_threads(part: Callable[[int, int], None], images: int) -> None:
-    """Call ``part(low, high)``, which lets go of the interpreter, for ranges that together are 0..images."""
-    if images < LEAST:
-        part(0, images)
+def in_threads(part: Callable[[int, int], None], samples: int, each: int) -> None:
+    """Call ``part(low, high)``, which lets go of the interpreter, for ranges that together are 0..samples.
+
+    ``each``: multiplications of one sample.
+    """
+    parts = min(count(), samples, samples * each // WORTH)
+    if parts < 1:
+        part(0, samples)
         return
-    parts = min(count(), images // LEAST)
-    edges = [images * i // parts for i in range(parts + 1)]
+    edges = [samples * i // parts for i in range(parts + 1)]
     with _blas().limit(limits=1):
         list(_pool().map(part, edges[:-1], edges[1:]))
 

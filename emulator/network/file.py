@@ -19,6 +19,7 @@ from emulator.network.dense import Dense
 from emulator.network.network import Network
 from emulator.network.nodes import Gate, Node, Pool, Product, State, Table, Term
 from emulator.spec.archive import read_arrays
+from emulator.spec.digest import digest
 from emulator.spec.patches import Patches
 
 FORMAT = "ndrite-network"
@@ -35,21 +36,22 @@ Entry = dict[str, Any]
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all."""
-    arrays: Arrays = {}
-    entries = [_entry(f"node{i}", node, arrays) for i, node in enumerate(network.nodes)]
+    fields, arrays = _computes(network)
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "name": network.name,
-        "shape": network.shape,
-        "calls": network.calls,
-        "nodes": entries,
-        "states": [asdict(state) for state in network.states],
         "provenance": network.provenance,
+        **fields,
     }
     text = np.array(json.dumps(manifest, sort_keys=True))
     with whole_file(Path(path)) as file:
         np.savez_compressed(file, manifest=text, **arrays)  # type: ignore[arg-type]
+
+
+def network_digest(network: Network) -> str:
+    """SHA-256, hexadecimal, over all that computes."""
+    return digest(*_computes(network))
 
 
 def load_network(path: str | os.PathLike[str]) -> Network:
@@ -80,7 +82,9 @@ def _assemble(arrays: Arrays) -> Network:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise NetworkError(f"manifest format is not {FORMAT!r}; accepted: a file written by Network.save")
     if manifest.get("format_version") not in (1, FORMAT_VERSION):
-        raise NetworkError(f"format_version is {manifest.get('format_version')}; accepted: 1, {FORMAT_VERSION}")
+        raise NetworkError(
+            f"format_version is {manifest.get('format_version')}; accepted: 1, {FORMAT_VERSION}"
+        )
     provenance = manifest.get("provenance", {})
     if not isinstance(provenance, dict):
         raise NetworkError(f"provenance is {str(provenance)[:40]!r}; accepted: an object")
@@ -94,6 +98,18 @@ def _assemble(arrays: Arrays) -> Network:
         tuple(State(**_tuples(entry)) for entry in manifest["states"]),
         int(manifest["calls"]),
     )
+
+
+def _computes(network: Network) -> tuple[Entry, Arrays]:
+    """The manifest's fields and the arrays that say what is computed."""
+    arrays: Arrays = {}
+    fields = {
+        "shape": network.shape,
+        "calls": network.calls,
+        "nodes": [_entry(f"node{i}", node, arrays) for i, node in enumerate(network.nodes)],
+        "states": [asdict(state) for state in network.states],
+    }
+    return fields, arrays
 
 
 def _entry(where: str, node: Node, arrays: Arrays) -> Entry:

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
-from emulator.network.activation import Floats
+from emulator.network.activation import Activation, Floats
 from emulator.network.dense import Dense
-from emulator.network.nodes import Node, Product, State
+from emulator.network.nodes import Node, Product, State, Table
 from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Patches, Shape
 
@@ -59,7 +59,9 @@ class Network:
         for i, state in enumerate(self.states):
             known = 0 <= state.source < len(shapes)
             if not known or shapes[state.source] != state.shape or not 0 <= state.start <= 1:
-                raise NetworkError(f"state {i} is {state}; accepted: the number of a map of its shape, start 0..1")
+                raise NetworkError(
+                    f"state {i} is {state}; accepted: the number of a map of its shape, start 0..1"
+                )
 
     @classmethod
     def chain(
@@ -108,6 +110,23 @@ class Network:
         return tuple(node.dense for node in self.products)
 
     @property
+    def activation_kinds(self) -> tuple[Activation | None, ...]:
+        """The activations of products and tables, in order."""
+        kinds: list[Activation | None] = []
+        for node in self.nodes:
+            if isinstance(node, Product):
+                kinds.append(node.dense.activation)
+            elif isinstance(node, Table):
+                kinds.append(node.activation)
+        return tuple(kinds)
+
+    @property
+    def gives_sums(self) -> bool:
+        """Whether the outputs are a product's sums, not values in 0..1."""
+        last = self.nodes[-1]
+        return isinstance(last, Product) and last.dense.activation is None
+
+    @property
     def is_chain(self) -> bool:
         """Whether it is full layers one behind the other: what ``chain`` makes."""
         return (
@@ -115,7 +134,8 @@ class Network:
             and self.calls == 1
             and len(self.products) == len(self.nodes)
             and all(
-                p.patches.is_whole and p.skip is None and p.sources == (i,) for i, p in enumerate(self.products)
+                p.patches.is_whole and p.skip is None and p.sources == (i,)
+                for i, p in enumerate(self.products)
             )
         )
 
@@ -174,6 +194,12 @@ class Network:
         """Fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is the label's."""
         logits = self.forward(images.astype(np.float32) / np.float32(255))
         return float((logits.argmax(axis=1) == labels).mean())
+
+    def digest(self) -> str:
+        """SHA-256, hexadecimal, over all that computes: nodes, states, shape; not name and provenance."""
+        from emulator.network.file import network_digest
+
+        return network_digest(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file in whole or not at all (temporary file, then rename)."""

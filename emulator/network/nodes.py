@@ -6,6 +6,7 @@ are joined by channel where all have the same rows and columns, else each is fla
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,7 +20,8 @@ from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import joined
 
-Maps = list[Floats]
+Maps = Sequence[Floats] | Mapping[int, Floats]
+"""Maps (n, C, H, W) by number."""
 
 
 def join(maps: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -89,7 +91,9 @@ class Product:
         if self.patches.shape != source:
             raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
         if self.skip is not None and maps[self.skip] != self.shape(maps):
-            raise NetworkError(f"its second operand has shape {maps[self.skip]}; accepted: {self.shape(maps)}")
+            raise NetworkError(
+                f"its second operand has shape {maps[self.skip]}; accepted: {self.shape(maps)}"
+            )
 
     def sums(self, maps: Maps) -> npt.NDArray[Any]:
         """Pre-activations (n, positions, M)."""
@@ -174,7 +178,8 @@ class Pool:
             largest: Floats = windows.max(axis=(4, 5))
             return largest
         mean = windows.sum(axis=(4, 5), dtype=np.float64) / self.counts.reshape(self.patches.grid)
-        return np.minimum(mean * self.gain, 1.0).astype(np.float32)
+        averages: Floats = np.minimum(mean * self.gain, 1.0).astype(np.float32)
+        return averages
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,15 +64,17 @@ def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) 
         for name, value in percent.items()
     }
     if isinstance(device, Table):
-        return Table(
-            device.voltage_V * factors.get("peak_voltage_V", 1.0),
-            device.current_A * factors.get("peak_current_A", 1.0),
-        )
+        return scaled_device(device, factors.get("peak_voltage_V", 1.0), factors.get("peak_current_A", 1.0))
     known = {field.name for field in dataclasses.fields(device)}  # type: ignore[arg-type]
     if unknown := set(factors) - known:
         raise PhysicsError(f"{sorted(unknown)[0]} is no parameter; accepted: {', '.join(sorted(known))}")
     changes = {name: getattr(device, name) * factor for name, factor in factors.items()}
     return dataclasses.replace(device, **changes)  # type: ignore[type-var]
+
+
+def scaled_device(device: Table, voltage: float, current: float) -> Table:
+    """A measured curve with both axes times a factor."""
+    return Table(device.voltage_V * voltage, device.current_A * current)
 
 
 def _between(factors: tuple[float, float], state: npt.ArrayLike) -> Curve:

@@ -11,11 +11,11 @@ from emulator.spec.program import Program
 
 __all__ = [
     "PRESETS",
-    "Program",
     "Geometry",
     "GeometryError",
-    "ProgramError",
     "Layer",
+    "Program",
+    "ProgramError",
     "SpecError",
     "clip",
     "isqrt",

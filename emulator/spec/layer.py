@@ -104,13 +104,15 @@ def require(ok: bool, what: str, value: object, accepted: str) -> None:
         raise ProgramError(f"{what} is {value}; accepted: {accepted}")
 
 
-def check_array(
-    where: str, array: Any, shape: tuple[int, ...], kind: tuple[type, int, int]
-) -> None:
+def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[type, int, int]) -> None:
     """Raise ProgramError unless ``array`` has this shape, dtype and range."""
     dtype, low, high = kind
-    require(isinstance(array, np.ndarray) and array.dtype == dtype, f"{where} dtype",
-        getattr(array, "dtype", type(array).__name__), str(np.dtype(dtype)))
+    require(
+        isinstance(array, np.ndarray) and array.dtype == dtype,
+        f"{where} dtype",
+        getattr(array, "dtype", type(array).__name__),
+        str(np.dtype(dtype)),
+    )
     require(array.shape == shape, f"{where} shape", array.shape, str(shape))
     least, most = int(array.min()), int(array.max())
     require(low <= least and most <= high, where, f"{least}..{most}", f"{low}..{high}")
@@ -118,7 +120,12 @@ def check_array(
 
 def check_layer(where: str, layer: Layer) -> None:
     """Raise ProgramError when a scalar or array is out of range."""
-    require(layer.weights.ndim == 2 and layer.weights.size > 0, f"{where}.weights shape", layer.weights.shape, "(K, M)")
+    require(
+        layer.weights.ndim == 2 and layer.weights.size > 0,
+        f"{where}.weights shape",
+        layer.weights.shape,
+        "(K, M)",
+    )
     require(layer.readout in ("adc", "analog"), f"{where}.readout", layer.readout, "adc or analog")
     for name, (low, high) in LAYER_SCALARS.items():
         value = getattr(layer, name)
@@ -129,9 +136,7 @@ def check_layer(where: str, layer: Layer) -> None:
         check_array(f"{where}.{name}", getattr(layer, name), shape, kind)
 
 
-def check_curves(
-    where: str, curve: IntArray, segment_bits: int, table: tuple[int, ...]
-) -> None:
+def check_curves(where: str, curve: IntArray, segment_bits: int, table: tuple[int, ...]) -> None:
     """Raise ProgramError when a curve index or the segments are not those of the table (Q, segments)."""
     curves, segments = table
     most = int(curve.max())

@@ -78,8 +78,10 @@ DESCRIPTOR: dict[str, tuple[int, int, int]] = {
     "variance_out": (4, 0, 32),
     "weight_base": (5, 0, 16),
     "column_base": (5, 16, 16),
+    "number": (6, 0, 8),
 }
-"""Field -> (word, least significant bit, width) of a layer descriptor; variance_out = sigma_out^2."""
+"""Field -> (word, least significant bit, width) of a layer descriptor; variance_out = sigma_out^2, and
+``number`` is the product's in the key of the read noise."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +136,18 @@ def check_fits(image: Program, geometry: Geometry) -> None:
     def require(value: int, most: int, what: str) -> None:
         if value > most:
             raise GeometryError(
-                f"image {image.name!r} does not fit geometry {geometry.name!r}: "
+                f"program {image.name!r} does not fit geometry {geometry.name!r}: "
                 f"{what} is {value}; at most {most}"
             )
 
+    if not image.is_chain:
+        raise GeometryError(
+            f"program {image.name!r} is not a chain of full layers; accepted by geometry {geometry.name!r}: "
+            "its products one by one, the rest on the host (as ndrite.connect does)"
+        )
     if image.rows != geometry.rows:
         raise GeometryError(
-            f"image {image.name!r} was compiled for arrays of {image.rows} rows; geometry "
+            f"program {image.name!r} was compiled for arrays of {image.rows} rows; geometry "
             f"{geometry.name!r} has {geometry.rows}"
         )
     require(len(image.layers), geometry.layers, "number of layers")
@@ -154,17 +161,17 @@ def check_fits(image: Program, geometry: Geometry) -> None:
         )
         if geometry.slices > 1 and layer.dac_bits != 1:
             raise GeometryError(
-                f"image {image.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
+                f"program {image.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
                 f"{geometry.name!r}, which adds {geometry.slices} slices at once: 1"
             )
         if layer.readout == "analog" and not geometry.analog:
             raise GeometryError(
-                f"image {image.name!r}: layer{i} has analog readout; "
+                f"program {image.name!r}: layer{i} has analog readout; "
                 f"geometry {geometry.name!r} was built without it"
             )
         if (layer.sigma_out or layer.var_cell) and not geometry.noise:
             raise GeometryError(
-                f"image {image.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
+                f"program {image.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
                 "without a noise generator (infer without noise, or use another geometry)"
             )
     if image.variation is not None and geometry.redraw:
@@ -191,7 +198,7 @@ def _column_span(layer: Layer, geometry: Geometry) -> int:
 
 
 def descriptor(
-    layer: Layer, *, rows: int, last: bool, weight_base: int, column_base: int
+    layer: Layer, *, rows: int, last: bool, weight_base: int, column_base: int, number: int
 ) -> npt.NDArray[np.int32]:
     """A layer's descriptor words, int32 (8,)."""
     values = {
@@ -204,6 +211,7 @@ def descriptor(
         "variance_out": layer.sigma_out**2,
         "weight_base": weight_base,
         "column_base": column_base,
+        "number": number,
     }
     words = np.zeros(DESCRIPTOR_WORDS, np.uint32)
     for field, (word, low, width) in DESCRIPTOR.items():
@@ -240,6 +248,7 @@ def lay_out(image: Program, geometry: Geometry) -> list[Section]:
                 last=i == len(image.layers) - 1,
                 weight_base=row,
                 column_base=column,
+                number=image.first_product + i,
             )
         )
         for group in range(geometry.groups(m)):

@@ -1,6 +1,7 @@
 """Where a kernel is laid on a map, and the patches it cuts from it.
 
-Maps are (n, C, H, W) of any dtype; a patch is C * kh * kw values, channel first, then row, then column. With
+Maps are (n, C, H, W) of any dtype, and may have more rows and columns than the kernel is laid on, which stay
+unread; a patch is C * kh * kw values, channel first, then row, then column. With
 groups, the channels of a group lie beside each other, so a group's part of a patch does too.
 """
 
@@ -90,14 +91,13 @@ class Patches:
             x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=pad)
         reach = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
         windows = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
-        return windows[
-            :, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]
-        ]
+        return windows[:, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]]
 
     def cut(self, x: npt.NDArray[Any], pad: float | int = 0) -> npt.NDArray[Any]:
         """Patches (n, positions, groups * K) of maps (n, C, H, W); ``pad`` fills the border."""
         if self.is_whole:
-            return np.ascontiguousarray(x).reshape(len(x), 1, -1)
+            held = x[:, :, : self.shape[1], : self.shape[2]]
+            return np.ascontiguousarray(held).reshape(len(x), 1, -1)
         patches = np.ascontiguousarray(self.windows(x, pad).transpose(0, 2, 3, 1, 4, 5))
         return patches.reshape(len(x), self.positions, self.groups * self.inputs)
 

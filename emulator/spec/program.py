@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from emulator.spec.variation import ROW_MAX, Variation
 PRODUCTS_MAX = 256
 """Products of a program: their numbers have 8 bits in the key of the read noise."""
 CALLS_MAX = 1 << 16
+MAP_MAX = 1 << 26
+"""Codes of one map: what a file asks for is bounded before anything of that size is made."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +61,7 @@ class Program:
 
     @classmethod
     def chain(cls, *, layers: Sequence[Layer], **rest: Any) -> Self:
-        """Full layers, each on the codes of the one before; the last gives sums. ``rest`` as for the class."""
+        """Full layers, each on the codes of the one before; the last gives sums. ``rest`` as the class."""
         require(len(layers) >= 1, "layers", "empty", "at least one layer")
         for i, (before, after) in enumerate(itertools.pairwise(layers)):
             require(
@@ -124,6 +127,7 @@ class Program:
 
     def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
         """The program with its products' layers replaced, in order; ``changes`` of other fields."""
+        require(len(layers) == len(self.products), "layers", len(layers), f"{len(self.products)}, the products")
         fresh = iter(layers)
         steps = tuple(
             dataclasses.replace(step, layer=next(fresh)) if isinstance(step, Product) else step
@@ -197,15 +201,18 @@ class Program:
         return load(path)
 
 
+def _check_shape(where: str, shape: Shape) -> None:
+    sizes = isinstance(shape, tuple) and len(shape) == 3 and all(type(v) is int and v >= 1 for v in shape)
+    require(sizes, where, shape, "(C, H, W), from 1")
+    require(math.prod(shape) <= MAP_MAX, where, shape, f"at most {MAP_MAX} codes")
+
+
 def _check(program: Program) -> None:
     rows = program.rows
     require(
         isinstance(rows, int) and 8 <= rows <= 1024 and rows % 8 == 0, "rows", rows, "8..1024, multiple of 8"
     )
-    shape = program.shape
-    require(
-        len(shape) == 3 and all(type(v) is int and v >= 1 for v in shape), "shape", shape, "(C, H, W), from 1"
-    )
+    _check_shape("shape", program.shape)
     require(
         type(program.calls) is int and 1 <= program.calls <= CALLS_MAX, "calls", program.calls, "1..65536"
     )
@@ -225,14 +232,19 @@ def _check(program: Program) -> None:
         )
     table = program.curve_base.shape
     require(program.curve_slope.shape == table, "curves.slope shape", program.curve_slope.shape, str(table))
+    for i, state in enumerate(program.states):
+        _check_shape(f"state{i}.shape", state.shape)
     shapes = [program.shape, *(state.shape for state in program.states)]
     for i, step in enumerate(program.steps):
         where = f"step{i}"
         check_reads(where, step, len(shapes))
         step.check(where, shapes, table, rows)
         sums = isinstance(step, Product) and not step.fires
-        require(not sums or i == len(program.steps) - 1, f"{where}.fires", False, "true but for the last step")
+        require(
+            not sums or i == len(program.steps) - 1, f"{where}.fires", False, "true but for the last step"
+        )
         shapes.append(step.shape(shapes))
+        _check_shape(f"{where} result", shapes[-1])
     for i, state in enumerate(program.states):
         known = type(state.source) is int and 0 <= state.source < len(shapes)
         require(known, f"state{i}.source", state.source, f"0..{len(shapes) - 1}")
@@ -240,10 +252,12 @@ def _check(program: Program) -> None:
         require(got == state.shape, f"state{i}.source shape", got, str(state.shape))
         last = isinstance(program.steps[-1], Product) and not program.steps[-1].fires
         require(not last or state.source < len(shapes) - 1, f"state{i}.source", "sums", "a map of codes")
-        require(type(state.start) is int and 0 <= state.start <= 255, f"state{i}.start", state.start, "0..255")
+        require(
+            type(state.start) is int and 0 <= state.start <= 255, f"state{i}.start", state.start, "0..255"
+        )
     count, first = len(program.products), program.first_product
     require(
-        type(first) is int and 0 <= first and first + count <= PRODUCTS_MAX,
+        type(first) is int and first >= 0 and first + count <= PRODUCTS_MAX,
         "number of products",
         first if type(first) is not int else first + count,
         f"at most {PRODUCTS_MAX}",
@@ -254,5 +268,8 @@ def _check(program: Program) -> None:
             most = int(np.abs(layer.weights.astype(np.int64)).max())
             require(most <= top, f"weights magnitude of product {i}", most, f"0..{top}, variation.code_max")
             require(
-                layer.inputs <= ROW_MAX, f"inputs of product {i}", layer.inputs, f"1..{ROW_MAX} with variation"
+                layer.inputs <= ROW_MAX,
+                f"inputs of product {i}",
+                layer.inputs,
+                f"1..{ROW_MAX} with variation",
             )

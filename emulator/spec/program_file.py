@@ -77,7 +77,9 @@ def manifest_of(program: Program) -> dict[str, Any]:
         "provenance": program.provenance,
         **computes(program),
     }
-    return manifest | {FIELD: digest(manifest, arrays_of(program))}
+    # As it reads back from a file: tuples are lists there.
+    written: dict[str, Any] = json.loads(json.dumps(manifest))
+    return written | {FIELD: digest(written, arrays_of(program))}
 
 
 def _entry(step: Step) -> dict[str, Any]:
@@ -181,7 +183,7 @@ def _step(i: int, entry: dict[str, Any], arrays: dict[str, IntArray]) -> Step:
         if f.name == "layer":
             given["layer"] = _layer(i, entry, arrays)
         elif f.name == "patches":
-            given["patches"] = Patches(**{k: _tuple(v) for k, v in entry["patches"].items()})
+            given["patches"] = _patches(i, entry["patches"])
         elif f.name == "terms":
             given["terms"] = tuple(Term(**term) for term in entry["terms"])
         elif f.name not in STEP_ARRAYS[kind]:
@@ -189,8 +191,17 @@ def _step(i: int, entry: dict[str, Any], arrays: dict[str, IntArray]) -> Step:
     return KINDS[kind](**given)
 
 
+def _patches(i: int, entry: dict[str, Any]) -> Patches:
+    try:
+        return Patches(**{k: _tuple(v) for k, v in entry.items()})
+    except ProgramError as error:
+        raise ProgramError(f"step{i}: {error}") from None
+
+
 def _layer(i: int, entry: dict[str, Any], arrays: dict[str, IntArray]) -> Layer:
-    named = {name: _array(arrays, f"step{i}.{name}", kind[0]) for name, kind in LAYER_ARRAYS.items()}
+    named: dict[str, Any] = {
+        name: _array(arrays, f"step{i}.{name}", kind[0]) for name, kind in LAYER_ARRAYS.items()
+    }
     options = {k: entry[k] for k in LAYER_SCALARS if k not in ("inputs", "outputs")}
     layer = Layer(**named, readout=entry["readout"], **options)
     if layer.weights.ndim != 2 or layer.weights.shape != (entry["inputs"], entry["outputs"]):

@@ -8,13 +8,17 @@ from emulator.spec.program import Program
 
 
 def bound_cycles(image: Program, lanes: int, at_once: int = 1) -> int:
-    """Sum over the layers of K * J / ``at_once`` * ceil(M / lanes), in cycles an inference.
+    """Sum over the products of positions * K * J / ``at_once`` * ceil(M / lanes), in cycles an inference.
 
-    ``at_once`` is ``Geometry.slices``: DAC slices that the array adds in one cycle.
+    Grouped products are not counted: they are not the array's. ``at_once`` is ``Geometry.slices``: DAC slices that the array adds in one cycle.
     """
-    return sum(
-        layer.inputs * (slices(layer.dac_bits) // at_once) * -(-layer.outputs // lanes)
-        for layer in image.layers
+    return image.calls * sum(
+        p.patches.positions
+        * p.layer.inputs
+        * (slices(p.layer.dac_bits) // at_once)
+        * -(-p.layer.outputs // lanes)
+        for p in image.products
+        if p.patches.groups == 1
     )
 
 

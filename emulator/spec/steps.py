@@ -15,7 +15,16 @@ import numpy as np
 from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, TABLE_BITS_MAX, V_BITS
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import ProgramError
-from emulator.spec.layer import IntArray, Layer, check_array, check_curves, check_layer, partial_max, require
+from emulator.spec.layer import (
+    VECTOR_MAX,
+    IntArray,
+    Layer,
+    check_array,
+    check_curves,
+    check_layer,
+    partial_max,
+    require,
+)
 from emulator.spec.patches import Pair, Patches, Shape
 
 Curves = tuple[int, ...]
@@ -76,19 +85,27 @@ class Product:
         fits = patches.shape[0] == channels and patches.shape[1] <= height and patches.shape[2] <= width
         require(fits, f"{where}.patches shape", patches.shape, f"of its sources, {(channels, height, width)}")
         require(layer.inputs == patches.inputs, f"{where}.inputs", layer.inputs, f"{patches.inputs}, a patch")
+        sizes = len(self.block) == 2 and all(_is_int(v, 1, VECTOR_MAX) for v in self.block)
+        require(sizes, f"{where}.block", self.block, "two numbers from 1")
         copies = self.block[0] * self.block[1] * patches.groups
         require(
-            min(self.block) >= 1 and layer.outputs % copies == 0,
+            layer.outputs % copies == 0,
             f"{where}.outputs",
             layer.outputs,
             f"a multiple of {copies}, its groups and block",
         )
-        require(patches.groups == 1 or self.block == (1, 1), f"{where}.block", self.block, "(1, 1) with groups")
+        require(
+            patches.groups == 1 or self.block == (1, 1), f"{where}.block", self.block, "(1, 1) with groups"
+        )
         require(_is_int(self.border, 0, INPUT_MAX), f"{where}.border", self.border, "0..255")
         if self.fires:
             check_curves(where, layer.curve, layer.segment_bits, curves)
         second = 0
-        if self.skip is not None:
+        if self.skip is None:
+            unused = "none without skip"
+            require(self.skip_gain is None, f"{where}.skip_gain", "given", unused)
+            require(_is_int(self.skip_shift, 0, 0), f"{where}.skip_shift", self.skip_shift, f"0, {unused}")
+        else:
             wanted = self.shape(maps)
             require(maps[self.skip] == wanted, f"{where}.skip shape", maps[self.skip], str(wanted))
             check_array(f"{where}.skip_gain", self.skip_gain, (layer.outputs,), (np.uint16, 0, 65535))
@@ -136,6 +153,8 @@ class Pool:
         require(_is_int(self.pool_shift, 0, SHIFT_MAX), f"{where}.pool_shift", self.pool_shift, "0..47")
         if self.of == "average":
             check_array(f"{where}.mul", self.mul, (self.patches.positions,), (np.uint16, 0, 65535))
+        else:
+            require(self.mul is None, f"{where}.mul", "given", "none with max")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -182,7 +201,9 @@ class Table:
         check_array(f"{where}.scale", self.scale, shape, (np.uint16, 0, 65535))
         check_array(f"{where}.curve", self.curve, shape, (np.uint16, 0, 65535))
         for name, most in (("vshift", SHIFT_MAX), ("table_bits", TABLE_BITS_MAX)):
-            require(_is_int(getattr(self, name), 0, most), f"{where}.{name}", getattr(self, name), f"0..{most}")
+            require(
+                _is_int(getattr(self, name), 0, most), f"{where}.{name}", getattr(self, name), f"0..{most}"
+            )
         require(
             _is_int(self.segment_bits, 1, V_BITS - 1), f"{where}.segment_bits", self.segment_bits, "1..11"
         )
@@ -191,7 +212,10 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """``(a - a_zero) * (b - b_zero) * gain`` of maps ``a`` and ``b``; without ``b``, ``(a - a_zero) * gain``."""
+    """``(a - a_zero) * (b - b_zero) * gain`` of maps ``a`` and ``b``.
+
+    Without ``b`` it is ``(a - a_zero) * gain``.
+    """
 
     a: int
     gain: int

@@ -8,6 +8,6 @@ states as read, and the float network.
 from emulator.tuning.bank import EcramBank
 from emulator.tuning.calibrate import CalibrationResult, Plan, calibrate
 from emulator.tuning.learner import Learner
-from emulator.tuning.retune import Tunable, tunable
+from emulator.tuning.retune import Tunable
 
 __all__ = ["CalibrationResult", "EcramBank", "Learner", "Plan", "Tunable", "calibrate", "tunable"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emulator.compile import Die
 from emulator.compile.devices import States
 from emulator.errors import CompileError
 from emulator.spec import Program
@@ -19,7 +20,8 @@ from emulator.tuning.rule import Rule, rate_at
 Floats = npt.NDArray[np.float64]
 Infer = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.int32]]
 """``infer(x, first_index)``: outputs of the board as it is programmed now."""
-Program = Callable[[Program], None]
+Load = Callable[[Program], None]
+"""``load(program)``: put it on the board."""
 
 METHODS = ("gradient", "sign", "perturb")
 
@@ -62,9 +64,11 @@ class Plan:
 
 @dataclass(eq=False)
 class CalibrationResult:
-    """The calibrated image, cross entropy of every step's batch, and pulses per device by layer and kind."""
+    """The calibrated program and die, cross entropy of every step's batch, and pulses per device by layer
+    and kind."""
 
-    image: Program
+    program: Program
+    die: Die
     losses: list[float]
     pulses: list[dict[str, npt.NDArray[np.int64]]]
 
@@ -81,11 +85,11 @@ def calibrate(
     labels: npt.NDArray[np.integer],
     *,
     infer: Infer,
-    program: Program,
+    load: Load,
     plan: Plan | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CalibrationResult:
-    """Tune the neurons of the chip behind ``infer`` and ``program``.
+    """Tune the neurons of the chip behind ``infer`` and ``load``.
 
     Parameters
     ----------
@@ -115,7 +119,7 @@ def calibrate(
     banks = _banks(tunable, np.random.default_rng([plan.seed, 2]))
     states = _read(tunable, tunable.states, banks)
     image = tunable.image(states)
-    program(image)
+    load(image)
     sign = plan.method == "sign"
     rules = [{k: Rule(b.states.size, sign=sign) for k, b in bank.items()} for bank in banks]
     losses: list[float] = []
@@ -125,7 +129,7 @@ def calibrate(
         rate = rate_at(plan.rate, step, plan.steps)
         if plan.method == "perturb":
             loss, gradients = _perturbed(
-                tunable, banks, states, x[rows], labels[rows], infer, program, used, rate, rng, plan
+                tunable, banks, states, x[rows], labels[rows], infer, load, used, rate, rng, plan
             )
             used += 2 * len(rows)
         else:
@@ -144,10 +148,12 @@ def calibrate(
                 ecram.pulse(ecram.toward(change, plan.pulses))
         states = _read(tunable, states, banks)
         image = tunable.image(states)
-        program(image)
+        load(image)
         if progress is not None:
             progress(step + 1, plan.steps)
-    return CalibrationResult(image, losses, [{k: b.pulses for k, b in bank.items()} for bank in banks])
+    return CalibrationResult(
+        image, tunable.die_at(states), losses, [{k: b.pulses for k, b in bank.items()} for bank in banks]
+    )
 
 
 def cross_entropy(outputs: npt.NDArray[np.int32], labels: npt.NDArray[np.integer], scale: float) -> float:
@@ -180,7 +186,7 @@ def _perturbed(
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.integer],
     infer: Infer,
-    program: Program,
+    load: Load,
     used: int,
     rate: float,
     rng: np.random.Generator,
@@ -196,7 +202,7 @@ def _perturbed(
         for bank, sign in zip(banks, signs, strict=True):
             for kind, ecram in bank.items():
                 ecram.pulse(ecram.toward(direction * rate * sign[kind], 2 * plan.pulses))
-        program(tunable.image(_read(tunable, states, banks)))
+        load(tunable.image(_read(tunable, states, banks)))
         outputs = infer(x, used)
         if not scale:
             scale = 5.0 / max(float(centred(outputs.astype(np.float64)).std()), 1e-9)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from emulator.errors import CompileError
-from emulator.spec import Program, Layer
+from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX, slices
 
 

@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.chips import Chip
-from emulator.compile import compile_network
+from emulator.compile import Die, compile_network
 from emulator.compile.weights import code_max
 from emulator.errors import CompileError
 from emulator.network import Dense, Ndr, Network
 from emulator.spec import Program
 from emulator.tuning.bank import EcramBank
-from emulator.tuning.calibrate import Infer, Plan, Program
+from emulator.tuning.calibrate import Infer, Load, Plan
 from emulator.tuning.headroom import with_headroom
 from emulator.tuning.learner import Learner
-from emulator.tuning.retune import Tunable, kinds, moved, tunable
+from emulator.tuning.retune import Tunable, kinds, moved
 from emulator.tuning.rule import Rule, rate_at
 
 Floats = npt.NDArray[np.float64]
@@ -41,7 +41,8 @@ HEADROOM_BITS = 1
 class Start:
     """A random network on a chip of ECRAM weights: image, float form, weight of one code (M,) by layer."""
 
-    image: Program
+    program: Program
+    die: Die
     network: Network
     units: tuple[Floats, ...]
 
@@ -50,7 +51,7 @@ class Start:
 class InSituResult:
     """The trained image, cross entropy of every step's batch, pulses of all devices, and devices moved."""
 
-    image: Program
+    program: Program
     losses: list[float]
     pulses_total: int
     devices: int
@@ -95,8 +96,8 @@ def random_start(
         h = np.asarray(activation(z / size + layers[-1].bias), np.float64)
     network = Network.chain(tuple(layers), "in-situ")
     compiled = compile_network(network, chip, samples, seed=seed)
-    units = tuple(detail.mapped.unit for detail in compiled.details)
-    return Start(with_headroom(compiled.image, HEADROOM_BITS), network, units)
+    units = tuple(array.mapped.unit for array in compiled.die.arrays)
+    return Start(with_headroom(compiled.program, HEADROOM_BITS), compiled.die, network, units)
 
 
 def train_in_situ(
@@ -105,7 +106,7 @@ def train_in_situ(
     labels: npt.NDArray[np.integer],
     *,
     infer: Infer,
-    program: Program,
+    load: Load,
     plan: Plan,
     trains: Sequence[str] = TRAINS,
     progress: Callable[[int, int], None] | None = None,
@@ -125,13 +126,13 @@ def train_in_situ(
         raise CompileError("method is 'perturb'; accepted: gradient, sign")
     if len(x) != len(labels) or not len(x):
         raise CompileError(f"labels hold {len(labels)} classes; accepted: {len(x)}, one a sample, at least 1")
-    chip = _Chip(start, tunable(start.image), trains, np.random.default_rng([plan.seed, 2]))
+    chip = _Chip(start, Tunable(start.program, start.die), trains, np.random.default_rng([plan.seed, 2]))
     rng = np.random.default_rng([plan.seed, 1])
     sign = plan.method == "sign"
     weight_rules = {i: Rule(bank.states.size, sign=sign) for i, bank in chip.weights.items()}
     curve_rules = [{k: Rule(b.states.size, sign=sign) for k, b in bank.items()} for bank in chip.curves]
     image = chip.image()
-    program(image)
+    load(image)
     losses: list[float] = []
     for step in range(plan.steps):
         rows = rng.choice(len(x), min(plan.batch, len(x)), replace=False)
@@ -149,7 +150,7 @@ def train_in_situ(
                 change = rules[kind].change(knob.by_kind[kind], rate)
                 bank.pulse(bank.toward(change, plan.pulses))
         image = chip.image()
-        program(image)
+        load(image)
         if progress is not None:
             progress(step + 1, plan.steps)
     moving = [*chip.weights.values(), *(b for bank in chip.curves for b in bank.values())]
@@ -171,7 +172,7 @@ class _Chip:
         self._top = top
         self.weights = {
             i: EcramBank(ecram, (layer.weights.ravel() / top + 1) / 2, rng)
-            for i, layer in enumerate(start.image.layers)
+            for i, layer in enumerate(start.program.layers)
             if ("output" if i == last else "hidden") in trains
         }
         names = kinds(ecram.tunes) if "curves" in trains else ()

@@ -58,9 +58,13 @@ class Learner:
 
     def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:
         image = tunable.base
-        if network.shape != (image.inputs, *(layer.outputs for layer in image.layers)):
+        if not network.is_chain:
             raise CompileError(
-                f"the network is {'-'.join(map(str, network.shape))}; accepted: the one image "
+                f"network {network.name!r} is not a chain of full layers; accepted without one: perturb"
+            )
+        if network.widths != (image.inputs, *(layer.outputs for layer in image.layers)):
+            raise CompileError(
+                f"the network is {'-'.join(map(str, network.widths))}; accepted: the one image "
                 f"{image.name!r} was "
                 "compiled from"
             )

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from emulator.compile import compile_network, golden_accuracy
+from emulator.compile import compile_network, die_path, golden_accuracy, save_die
 from emulator.datasets import fashion_mnist_test, fashion_mnist_train
 from emulator.datasets.fashion_mnist import TRAIN_FOLDER
 from emulator.errors import EmulatorError
@@ -43,12 +43,13 @@ def _build(options: argparse.Namespace) -> None:
     network = load_network(FOLDER / f"{FLOAT_PREFIX}{DEFAULT}.npz")
     samples = fashion_mnist_train(options.data)[0][-HELD_OUT:][:SAMPLES]
     compiled = compile_network(network, CHIP, samples, seed=options.seed, name=DEFAULT)
-    compiled.image.save(options.out)
+    save_die(compiled.die, die_path(options.out))
+    compiled.program.save(options.out)
     images, labels = fashion_mnist_test()
-    print(f"{options.out}: checksum {compiled.image.checksum()}")
+    print(f"{options.out}: checksum {compiled.program.checksum()}")
     print(f"float accuracy {100 * network.accuracy(images, labels):.2f} %")
     for seed in NOISE_SEEDS:
-        accuracy = golden_accuracy(compiled.image, images, labels, seed=seed)
+        accuracy = golden_accuracy(compiled.program, images, labels, seed=seed)
         print(f"golden accuracy {100 * accuracy:.2f} % (read-noise seed {seed})")
 
 

@@ -46,5 +46,5 @@ def _existing(file: str, name: str) -> Path:
 
 
 def lenet5() -> Path:
-    """Path of LeNet-5 trained on the enlarged digits (``emulator.network.load_any_network``)."""
+    """Path of LeNet-5 trained on the enlarged digits (``emulator.network.load_network``)."""
     return FOLDER / f"{FLOAT_PREFIX}lenet5-digits.npz"

@@ -120,7 +120,7 @@ class Sequencer(wiring.Component):
             p.feed.dac_log2.eq(3 if g.slices > 1 else field("dac_log2")),
             p.noise.noisy.eq(noisy),
             p.noise.inference.eq(current.inference),
-            p.noise.layer.eq(layer),
+            p.noise.layer.eq(field("number")),
             p.noise.tile.eq(tile),
             p.noise.slice.eq(step),
             p.noise.first_column.eq(column),

@@ -112,7 +112,7 @@ def noise_layout(g: Geometry) -> StructLayout:
         {
             "noisy": 1,
             "inference": INDEX_BITS,
-            "layer": bits_for(g.layers - 1),
+            "layer": 8,
             "tile": TILE_BITS,
             "slice": 3,
             "first_column": bits_for(g.columns - 1),

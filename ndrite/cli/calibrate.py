@@ -72,15 +72,18 @@ def command(**options: Any) -> None:
              ndrite calibrate image.npz --method perturb --steps 200 --board sim: -o tuned.npz
     with an image made by: ndrite compile float.npz --chip dendritic-ndr+ecram-pair -o image.npz
     """
+    from emulator.compile import die_digest
     from emulator.network import load_network
     from emulator.tuning import Plan
     from ndrite.calibration import calibrate_board
+    from ndrite.dies import die_of, save_both
     from ndrite.evaluate import accuracy
     from ndrite.intervals import proportion
 
     output: Path = options["output"]
     require_folder(output)
     image = Program.load(options["image_path"])
+    die = die_of(image, options["image_path"])
     network = None if options["network_path"] is None else load_network(options["network_path"])
     if network is None and options["method"] != "perturb":
         raise click.UsageError(
@@ -105,6 +108,7 @@ def command(**options: Any) -> None:
             result = calibrate_board(
                 board,
                 image,
+                die,
                 network,
                 x,
                 labels,
@@ -121,8 +125,9 @@ def command(**options: Any) -> None:
         "pulses_total": result.pulses_total,
         "samples": len(x),
     }
-    tuned = dataclasses.replace(result.image, provenance={**result.image.provenance, "calibration": how})
-    tuned.save(output)
+    told = {**result.program.provenance, "die": die_digest(result.die), "calibration": how}
+    tuned = dataclasses.replace(result.program, provenance=told)
+    save_both(tuned, result.die, output)
     value: dict[str, Any] = {
         "image": str(output),
         "board": options["url"],

@@ -64,40 +64,35 @@ def command(
     lanes: int | None,
     as_json: bool,
 ) -> None:
-    """Compile FLOAT.npz for a chip and write a chip image; report what it lost.
+    """Map FLOAT.npz onto a chip and write the program, with its die beside it; report what it lost.
 
-    Errors of weights are relative to the weights' rms, table errors in output steps (LSB), SNR in dB.
+    The die, the individual chip with its cells, is IMAGE with .die.npz for .npz: explain, report and calibrate
+    read it. Errors of weights are relative to the weights' rms, table errors in output steps (LSB), SNR in dB.
 
     \b
     Example: ndrite compile float.npz --chip wan2022 -o image.npz --samples x.npy --seed 7
     """
     from emulator.compile import compile_network
-    from emulator.convolution import ConvImage, compile_convolutional
     from emulator.errors import CompileWarning
-    from emulator.network import ConvNetwork, load_any_network
-    from emulator.spec import Program
+    from emulator.network import load_network
+    from ndrite.dies import save_both
 
     require_folder(output)
-    image: Program | ConvImage
-    floats = load_any_network(network)
+    floats = load_network(network)
     samples = typical_inputs(floats.provenance, floats.inputs, path=samples_path, data=data, codes=codes)
     with warnings.catch_warnings(), progress_bar("layers") as bar:
         # They come with the report and are printed below, one line each.
         warnings.simplefilter("ignore", CompileWarning)
-        if isinstance(floats, ConvNetwork):
-            if nominal:
-                raise click.UsageError("--nominal: a convolutional network; accepted: fully connected ones")
-            convolutional = compile_convolutional(floats, chip, samples, seed=seed, lanes=lanes, progress=bar)
-            image, result, tag = convolutional.image, convolutional.report, convolutional.image.tail.tag
-        else:
-            compiled = compile_network(floats, chip, samples, seed=seed, nominal=nominal, progress=bar)
-            image, result, tag = compiled.image, compiled.report, compiled.image.tag
+        compiled = compile_network(
+            floats, chip, samples, seed=seed, nominal=nominal, lanes=lanes, progress=bar
+        )
+    program, result = compiled.program, compiled.report
     for text in result.warnings:
         note(f"ndrite: warning: {text}")
-    image.save(output)
+    save_both(program, compiled.die, output)
     report = result.as_dict()
     if as_json:
-        print_json({"image": str(output), "tag": f"{tag:08x}", **report})
+        print_json({"image": str(output), "tag": f"{program.tag:08x}", **report})
         return
     layers = report["layers"]
     rows = [(name, *(_text(layer[name]) for layer in layers)) for name in layers[0]]

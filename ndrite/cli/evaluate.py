@@ -8,13 +8,12 @@ from typing import Any
 import click
 import numpy as np
 
-from emulator.convolution import ConvImage
+from emulator.spec import Program
 from host import InputError
 from ndrite.cli.inputs import judged, judged_options
 from ndrite.cli.main import CheckFailed
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
-from ndrite.cli.terminal import print_json, print_table, progress_bar, shown
-from ndrite.program import load_program
+from ndrite.cli.terminal import note, print_json, print_table, progress_bar, shown
 from ndrite.url import connect
 
 RTL_IMAGES = 500
@@ -66,12 +65,11 @@ def command(
     Example: ndrite evaluate image.npz --board uart:/dev/pts/3 --images 100
              ndrite evaluate image.npz --inputs x.npy --labels y.npy
     """
-    from ndrite.convolution import evaluate_convolutional
-    from ndrite.evaluate import Targets, evaluate, targets_of
+    from ndrite.evaluate import Targets, evaluate, steps_on_host, targets_of
     from ndrite.labelled import check_classes
     from ndrite.shipped import network_of
 
-    image = load_program(image_path)
+    image = Program.load(image_path)
     images, labels = judged(
         image.provenance,
         image.inputs,
@@ -95,17 +93,17 @@ def command(
         y = labels[:count] if targets is None else Targets(targets.values[:count], targets.step)
         floats = None if network is None else network.forward(x / np.float32(255))
         options: dict[str, Any] = {"seed": seed, "noise": noise, "floats": floats}
-        if not isinstance(image, ConvImage):
-            with progress_bar("programming") as report:
-                board.program(image, progress=report)
+        with progress_bar("programming") as report:
+            board.program(image, progress=report)
         with progress_bar("inference") as report:
-            if isinstance(image, ConvImage):
-                result = evaluate_convolutional(board, image, x, y, **options, progress=report)
-            else:
-                result = evaluate(board, image, x, y, **options, progress=report)
+            result = evaluate(board, image, x, y, **options, progress=report)
+        on_host = steps_on_host(board)
     if as_json:
-        print_json({"image": str(image_path), "board": url, "seed": seed, "noise": noise, **result.as_dict()})
+        where = {"image": str(image_path), "board": url, "seed": seed, "noise": noise}
+        print_json({**where, **result.as_dict(), "on_host": on_host})
     else:
+        if on_host:
+            note(f"on the host, not in gateware: {'; '.join(on_host)}")
         rows = [(name, shown(value)) for name, value in result.as_dict().items() if value is not None]
         print_table(f"{image.name} on {url}", ("quantity", "value"), rows)
     if result.mismatches:

@@ -102,27 +102,22 @@ def command(
         subject = subject_of(path, chip=chip, network=network, samples=samples, seed=chip_seed)
     result = explain(
         subject.network,
-        subject.chip,
-        subject.compiled,
+        subject.program,
+        subject.die,
         samples,
         x,
         labels,
-        image=subject.image,
         seed=seed & ((1 << 63) - 1),
     )
     benefits = []
     if mitigation:
-        seeds = (subject.compiled.report.seed,)
-        benefits = mitigation_benefits(subject.network, subject.chip, samples, x, labels, seeds=seeds)
+        seeds = (subject.die.seed,)
+        benefits = mitigation_benefits(subject.network, subject.die.chip, samples, x, labels, seeds=seeds)
     if picture is not None:
         draw(result, picture)
     notes = [str(w.message) for w in caught]
-    if subject.same_image is False:
-        notes.append(
-            "compiling again did not give this very image (other samples?); causes are of the new one"
-        )
     if as_json:
-        content: dict[str, Any] = result.as_dict() | {"notes": notes, "same_image": subject.same_image}
+        content: dict[str, Any] = result.as_dict() | {"notes": notes}
         print_json(content | {"mitigation": [outcome.as_dict() for outcome in benefits]})
         return
     rows = [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from emulator.spec import Program
 from host.inputs import check_inputs
 from ndrite.arrays import STANDARD, save_array
 from ndrite.cli.files import require_folder
@@ -13,7 +14,6 @@ from ndrite.cli.inputs import codes_option, load_inputs
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import note, print_json, progress_bar, say
 from ndrite.evaluate import output_step
-from ndrite.program import load_program, run_program
 from ndrite.url import connect
 
 
@@ -70,7 +70,7 @@ def command(
     Example: ndrite infer image.npz --inputs x.npy --board sim: --seed 7 -o y.npy
              make_inputs | ndrite infer image.npz --inputs - -o - > y.npy
     """
-    image = load_program(image_path)
+    image = Program.load(image_path)
     # Before the board is opened: a wrong file should not cost a compilation first.
     x = check_inputs(
         load_inputs(inputs_path, image.provenance, image.inputs, codes=codes),
@@ -83,7 +83,8 @@ def command(
     require_folder(output)
     step = output_step(image, str(image_path)) if model_unit else None
     with connect(url) as board, progress_bar("inference") as report:
-        y = run_program(board, image, x, seed=seed, first_index=first_index, noise=noise, progress=report)
+        board.program(image)
+        y = board.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
     save_array(output, y if step is None else y * step)
     summary = {"output": str(output), "inferences": len(y), "outputs": y.shape[1], "board": url, "seed": seed}
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,6 +27,13 @@ from ndrite.url import geometry_for
     type=click.Path(path_type=Path),
     help="Own inputs (n, inputs): in the unit of an imported network, else codes uint8.",
 )
+@click.option(
+    "--product",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of a network that is no chain of full layers: which product, whose first patch is traced.",
+)
 @data_option
 @codes_option
 @click.option(
@@ -44,6 +52,7 @@ def command(
     image_path: Path,
     number: int,
     inputs_path: Path | None,
+    product: int,
     data: str | None,
     codes: bool,
     output: Path,
@@ -64,10 +73,9 @@ def command(
     """
     from host.inputs import check_inputs
     from ndrite.labelled import chosen_data_set, judging_set
-    from ndrite.trace import trace_inference, write_lists
+    from ndrite.trace import trace_inference, traced, write_lists
 
     image = Program.load(image_path)
-    geometry = geometry_for(image, name)
     require_folder(output)
     if inputs_path is None:
         x = judging_set(chosen_data_set(image.provenance, image.inputs, data, "--inputs X.npy"))[0]
@@ -76,10 +84,11 @@ def command(
     x = check_inputs(x, image.inputs, seed=seed, first_index=0)
     if number >= len(x):
         raise click.UsageError(f"--image is {number}; accepted: 0..{len(x) - 1}")
+    part = traced(image, x[number], product, number)[0]
+    geometry = geometry_for(part, name)
+    options: dict[str, Any] = {"product": product, "index": number, "seed": seed, "noise": noise}
     with progress_bar("programming") as report:
-        trace = trace_inference(
-            image, x[number], output, geometry, index=number, seed=seed, noise=noise, progress=report
-        )
+        trace = trace_inference(image, x[number], output, geometry, **options, progress=report)
     lists = write_lists(output)
     busy = {block: int(active.sum()) for block, active in trace.activity.items()}
     if as_json:

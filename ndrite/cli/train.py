@@ -125,7 +125,7 @@ def command(**options: Any) -> None:
     network = load_network(output)
     value: dict[str, Any] = {
         "network": str(output),
-        "shape": list(network.shape),
+        "shape": list(network.widths),
         "epoch": network.provenance["epoch"],
         "held_out_accuracy": network.provenance["held_out_accuracy"],
     }

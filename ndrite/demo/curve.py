@@ -10,7 +10,7 @@ import numpy.typing as npt
 from emulator.compile.neuron import curves, heights_and_peaks, shape_of, window_of
 from emulator.golden.neuron import neuron
 from emulator.network import Ndr, Network
-from emulator.spec import Program, Layer
+from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import V_MAX, V_MIN
 from ndrite.demo.losses import chip_of
 

@@ -47,7 +47,7 @@ def losses(
         cell=dataclasses.replace(chip.cell, programming_error="ideal", read_noise_percent=0.0),
         readout=dataclasses.replace(chip.readout, output_noise_lsb=0.0),
     )
-    quantised = compile_network(network, exact, images[:CALIBRATION_SAMPLES]).image
+    quantised = compile_network(network, exact, images[:CALIBRATION_SAMPLES]).program
     return [
         ("float", network.accuracy(images, labels)),
         ("levels, codes, ADC, PWL", golden_accuracy(quantised, images, labels, noise=False)),

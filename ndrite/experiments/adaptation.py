@@ -73,13 +73,13 @@ def run(task: str, seed: int, images: int) -> dict[str, Any]:
     samples = x[-chips.SAMPLES :]
     if task in AGED:
         worse = chips.changed(CHIP, cell__error_scale=AGED[task])
-        image = chips.aged(net, worse, seed, samples, LATER_S)
+        made = chips.aged(net, worse, seed, samples, LATER_S)
     else:
-        image = chips.make(net, chips.changed(CHIP), seed, samples)
+        made = chips.make(net, chips.changed(CHIP), seed, samples)
     plan = Plan(steps=2, batch=200) if images < 1000 else PLAN
     other, test = changed(x[-LEARN:], task, 2 * seed), changed(test_x, task, 2 * seed + 1)
-    after = chips.tuned(image, net, other, labels[-LEARN:], seed, plan)
-    return chips.before_and_after(net, (image, after), test, test_labels, seed)
+    after = chips.tuned(made, net, other, labels[-LEARN:], seed, plan)
+    return chips.before_and_after(net, (made.program, after), test, test_labels, seed)
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:

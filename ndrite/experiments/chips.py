@@ -7,12 +7,10 @@ import warnings
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from boards.golden import GoldenBoard
 from emulator.chips import Chip, load_chip
-from emulator.compile import Mitigation, compile_network
-from emulator.compile.weights import code_max, full_scale
+from emulator.compile import Compiled as Mapped
+from emulator.compile import Mitigation, compile_network, program_of
 from emulator.datasets import fashion_mnist_test
 from emulator.errors import CompileWarning
 from emulator.network import Network, load_network
@@ -65,27 +63,18 @@ def changed(chip: str, **fields: Any) -> Chip:
     return result
 
 
-def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True) -> Program:
+def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True) -> Mapped:
     """Virtual chip ``seed``, with column corrections or as programmed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)
-        return compile_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW).image
+        return compile_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW)
 
 
-def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Program:
+def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Mapped:
     """Virtual chip ``seed`` corrected right after programming, its cells as they are at ``time_s``."""
-    early, late = at_time(chip, 1.0), at_time(chip, time_s)
-    image, old = (make(net, c, seed, samples) for c in (early, late))
-    # Codes of both are conductances over their own full scale.
-    factor = full_scale(late) / full_scale(early)
-    top = code_max(chip.cell)
-    layers = tuple(
-        dataclasses.replace(
-            layer, weights=np.clip(np.rint(then.weights * factor), -top, top).astype(np.int16)
-        )
-        for layer, then in zip(image.layers, old.layers, strict=True)
-    )
-    return image.with_layers(layers)
+    early = make(net, at_time(chip, 1.0), seed, samples)
+    die = early.die.at(time_s)
+    return early._replace(program=program_of(die, early.program), die=die)
 
 
 def at_time(chip: Chip, time_s: float) -> Chip:
@@ -114,9 +103,11 @@ def before_and_after(
 
 
 def tuned(
-    image: Program, net: Network, x: Any, labels: Any, seed: int, plan: Plan, *, cells: bool = False
+    chip: Mapped, net: Network, x: Any, labels: Any, seed: int, plan: Plan, *, cells: bool = False
 ) -> Program:
-    """The image after tuning its neurons on the golden board; ``cells`` as ``calibrate_board``."""
+    """The program after tuning its neurons on the golden board; ``cells`` as ``calibrate_board``."""
     board = GoldenBoard()
     plan = dataclasses.replace(plan, seed=seed)
-    return calibrate_board(board, image, net, x, labels, plan=plan, seed=seed, cells=cells).image
+    return calibrate_board(
+        board, chip.program, chip.die, net, x, labels, plan=plan, seed=seed, cells=cells
+    ).program

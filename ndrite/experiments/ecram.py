@@ -64,10 +64,10 @@ def run(axis: str, value: float, seed: int, images: int) -> dict[str, Any]:
     net = chips.network(chips.DENDRITIC)
     x, labels, test_x, test_labels = chips.learning_data(images)
     chip = chips.changed(CHIP, **fields(axis, value))
-    image = chips.make(net, chip, seed, x[-chips.SAMPLES :], corrected=False)
+    made = chips.make(net, chip, seed, x[-chips.SAMPLES :], corrected=False)
     plan = Plan(steps=1, batch=100) if images < 1000 else PLAN
-    after = chips.tuned(image, net, x, labels, seed, plan, cells=True)
-    return chips.before_and_after(net, (image, after), test_x, test_labels, seed)
+    after = chips.tuned(made, net, x, labels, seed, plan, cells=True)
+    return chips.before_and_after(net, (made.program, after), test_x, test_labels, seed)
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:

@@ -70,9 +70,10 @@ def run(data: str, case: str, seed: int, steps: int) -> dict[str, Any]:
         return board.infer(batch, seed=seed + LEARNING_SEED, first_index=first)
 
     plan = Plan(steps=steps, batch=BATCH[data], rate=RATE[method], pulses=pulses, method=method, seed=seed)
-    result = train_in_situ(start, x, labels, infer=infer, program=board.program, plan=plan, trains=trains)
+    result = train_in_situ(start, x, labels, infer=infer, load=board.program, plan=plan, trains=trains)
     before, after = (
-        chips.accuracy(image, found.test_x, found.test_labels, seed) for image in (start.image, result.image)
+        chips.accuracy(image, found.test_x, found.test_labels, seed)
+        for image in (start.program, result.program)
     )
     return {"before": before, "after": after, "pulses": result.pulses_total / result.devices}
 

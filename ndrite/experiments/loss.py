@@ -43,10 +43,10 @@ def run(chip: str, worse: bool, corrected: bool, seed: int, images: int) -> dict
     x, labels, test_x, test_labels = chips.learning_data(images)
     fields = WORSE if worse else {}
     samples = x[-chips.SAMPLES :]
-    image = chips.make(net, chips.changed(chip, **fields), seed, samples, corrected=corrected)
+    made = chips.make(net, chips.changed(chip, **fields), seed, samples, corrected=corrected)
     plan = Plan(steps=2, batch=200) if images < 1000 else PLAN if corrected else PLAN_RAW
-    after = chips.tuned(image, net, x, labels, seed, plan)
-    return chips.before_and_after(net, (image, after), test_x, test_labels, seed)
+    after = chips.tuned(made, net, x, labels, seed, plan)
+    return chips.before_and_after(net, (made.program, after), test_x, test_labels, seed)
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:

@@ -1,4 +1,4 @@
-"""What is explained: a float network on a chip, from a network file or from an image's provenance."""
+"""What is explained: a float network on a die, mapped now or read from files."""
 
 from __future__ import annotations
 
@@ -8,75 +8,58 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emulator.chips import Chip, load_chip, parse_chip
-from emulator.compile import Compiled, Mitigation, compile_network
-from emulator.errors import ChipError, CompileError, DatasetError
+from emulator.compile import Die, compile_network
+from emulator.errors import DatasetError
 from emulator.network import Network, load_network
 from emulator.spec import Program
 from host import InputError
+from ndrite.dies import die_of
 from ndrite.shipped import network_of
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """Network, chip, its compilation, and the image that was given (None: a network was given).
-
-    ``same_image``: whether compiling again gave the image's very arrays; None without an image.
-    """
+    """The float network, its program, and the die that it is on."""
 
     network: Network
-    chip: Chip
-    compiled: Compiled
-    image: Program | None
-    same_image: bool | None
+    program: Program
+    die: Die
 
 
 def subject_of(
     path: Path, *, chip: str | None, network: Path | None, samples: npt.NDArray[np.uint8], seed: int | None
 ) -> Subject:
-    """Find and compile what ``path`` (a float network, or a chip image) stands for.
+    """Find what ``path`` stands for: a program with its die beside it, or a float network to be mapped.
 
     Parameters
     ----------
-    chip:
-        Needed for a float network; for an image the chip is in its provenance.
+    chip, seed:
+        Needed for a float network, with the number of the die; a program's die is what it is.
     network:
-        The float network an image was compiled from; the shipped one when its name says so.
-    seed:
-        Which chip; an image's own, or 0.
+        The float network a program was mapped from; the shipped one when its name says so.
 
     Raises
     ------
-    FileNotFoundError, ProgramError, NetworkError, ChipError
+    FileNotFoundError, ProgramError, NetworkError, ChipError, CompileError
         When a file is missing or is not what it should be.
     InputError
-        When something needed was not given.
+        When something needed was not given, or files do not belong together.
     """
     if chip is not None:
         floats = load_network(path)
-        which = load_chip(chip)
-        return Subject(floats, which, compile_network(floats, which, samples, seed=seed or 0), None, None)
-    image = Program.load(path)
-    content = image.provenance.get("chip")
-    if not isinstance(content, dict):
+        program, die, _ = compile_network(floats, chip, samples, seed=seed or 0)
+        return Subject(floats, program, die)
+    program = Program.load(path)
+    die = die_of(program, path)
+    if seed is not None and seed != die.seed:
         raise InputError(
-            f"{path}: the image does not say which chip it is for; give the float network and --chip"
+            f"{path}: --chip-seed is {seed}; accepted: {die.seed}, the die's own (another die: give the "
+            "float network and --chip)"
         )
-    try:
-        which = parse_chip(content)
-    except ChipError as error:
-        raise ChipError(f"{path}: {error}") from None
-    floats = _network_of(image, path) if network is None else load_network(network)
-    if (floats.inputs, floats.outputs) != (image.inputs, image.outputs):
-        raise InputError(
-            f"the network is {floats.inputs}-...-{floats.outputs}; accepted: {image.inputs}-...-"
-            f"{image.outputs}, as {path}"
-        )
-    given = image.provenance.get("seed", 0)
-    compiled = compile_network(
-        floats, which, samples, seed=given if seed is None else seed, mitigation=_measures(image, path)
-    )
-    return Subject(floats, which, compiled, image, compiled.image.checksum() == image.checksum())
+    floats = _network_of(program, path) if network is None else load_network(network)
+    if floats.digest() != die.network:
+        raise InputError(f"{network or path}: not the float network that {path.name} was mapped from")
+    return Subject(floats, program, die)
 
 
 def shipped_samples(image: Program) -> npt.NDArray[np.uint8] | None:
@@ -91,14 +74,6 @@ def shipped_samples(image: Program) -> npt.NDArray[np.uint8] | None:
         return fashion_mnist_train()[0][-HELD_OUT:][:SAMPLES]
     except DatasetError:
         return None
-
-
-def _measures(image: Program, path: Path) -> Mitigation:
-    content = image.provenance.get("mitigation", {})
-    try:
-        return Mitigation(**content)
-    except (TypeError, CompileError) as error:
-        raise InputError(f"{path}: provenance.mitigation is not understood ({error})") from None
 
 
 def _network_of(image: Program, path: Path) -> Network:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.compile.neuron import heights_and_peaks, shape_of, trained_shape
+from emulator.compile.neuron import heights_and_peaks, shape_of, trained_shape, window_of
 from emulator.compile.weights import level_targets
 from emulator.golden.neuron import neuron
 from emulator.network import Ndr
@@ -110,17 +110,18 @@ def curves(report: Report) -> Figure | None:
     """What the first hidden layer's neurons compute: before training, wanted, and the chip's table."""
     subject = report.subject
     dense = subject.network.layers[0]
-    detail = subject.compiled.details[0]
-    if dense.activation is None or detail.window is None:
+    if dense.activation is None:
         return None
-    assert subject.image is not None
-    layer = subject.image.layers[0]
-    activation, window = dense.activation, detail.window
+    layer = subject.program.layers[0]
+    activation = dense.activation
+    window = subject.die.arrays[0].window
+    if window is None:
+        window = window_of(activation, trained_shape(activation), subject.program.curve_base.shape[1])
     figure = _figure(9.0, 3.6)
     left, right = figure.subplots(1, 2, sharex=True)
     u = window.values()
     if isinstance(activation, Ndr):
-        before = 255 * np.clip(shape_of(activation, subject.chip.neuron)(u), 0, 1)
+        before = 255 * np.clip(shape_of(activation, subject.die.chip.neuron)(u), 0, 1)
         left.plot(u, before, color=PALE, lw=4, label="device before training")
     heights, _ = heights_and_peaks(activation, dense.outputs)
     _, first = np.unique(layer.curve, return_index=True)
@@ -129,7 +130,7 @@ def curves(report: Report) -> Figure | None:
     wanted_shape = trained_shape(activation)
     for n, m in enumerate(chosen):
         wanted = 255 * heights[m] * wanted_shape(u)
-        table = _table(subject.image.curve_base, subject.image.curve_slope, layer, int(m))
+        table = _table(subject.program.curve_base, subject.program.curve_slope, layer, int(m))
         label = {"wanted": "trained", "table": "on the chip"} if n == 0 else {"wanted": None, "table": None}
         left.plot(u, wanted, color=INK, lw=1, ls="--", label=label["wanted"])
         left.plot(u, table, color=ACCENT, lw=1.2, alpha=0.8, label=label["table"])
@@ -152,13 +153,13 @@ def _table(base: Any, slope: Any, layer: Layer, m: int) -> npt.NDArray[np.float6
 
 def cells(report: Report) -> Figure:
     """Differential conductance of every pair, and what programming and time did to it."""
-    details = report.subject.compiled.details[:LAYERS_MAX]
-    cell = report.subject.chip.cell
-    figure = _figure(9.0, 3.4 * len(details))
-    grid = figure.subplots(len(details), 3, squeeze=False, width_ratios=(1, 1, 0.8))
+    arrays = report.subject.die.arrays[:LAYERS_MAX]
+    cell = report.subject.die.chip.cell
+    figure = _figure(9.0, 3.4 * len(arrays))
+    grid = figure.subplots(len(arrays), 3, squeeze=False, width_ratios=(1, 1, 0.8))
     step = (cell.g_max_uS - cell.g_min_uS) / (len(level_targets(cell)) - 1)
-    for row, (number, detail) in zip(grid, enumerate(details), strict=True):
-        mapped = detail.mapped
+    for row, (number, array) in zip(grid, enumerate(arrays), strict=True):
+        mapped = array.mapped
         programmed = mapped.g_plus_uS - mapped.g_minus_uS
         error = programmed - mapped.levels * step
         for axes, values, title in (
@@ -180,8 +181,7 @@ def tiles(report: Report) -> Figure:
     """Row tiles and column groups that every layer takes on the array."""
     from matplotlib.patches import Rectangle
 
-    image, lanes = report.subject.image, report.geometry.lanes
-    assert image is not None
+    image, lanes = report.subject.program, report.geometry.lanes
     figure = _figure(9.0, 2.8)
     axes = figure.subplots()
     left = 0.0
@@ -205,8 +205,7 @@ def tiles(report: Report) -> Figure:
 
 
 def _tallest(report: Report) -> int:
-    assert report.subject.image is not None
-    return max(layer.inputs for layer in report.subject.image.layers)
+    return max(layer.inputs for layer in report.subject.program.layers)
 
 
 def timeline(report: Report) -> Figure | None:

@@ -26,10 +26,9 @@ TITLES = {
 
 def page(report: Report, drawn: dict[str, Figure]) -> str:
     """The whole file."""
-    image = report.subject.image
-    assert image is not None
+    image = report.subject.program
     sections = [
-        ("chip", "Chip", _chip(report.subject.chip)),
+        ("chip", "Chip", _chip(report.subject.die.chip)),
         ("network", "Network", _network(report)),
         ("accuracy", "Accuracy", _accuracy(report) + _shown("confusion", drawn)),
         ("errors", "Where the accuracy goes", _errors(report) + _shown("errors", drawn)),
@@ -44,7 +43,7 @@ def page(report: Report, drawn: dict[str, Figure]) -> str:
     body = "".join(
         f'<section id="{key}"><h2>{_text(title)}</h2>{content}</section>' for key, title, content in sections
     )
-    name = _text(f"{image.name} on {report.subject.chip.name}")
+    name = _text(f"{image.name} on {report.subject.die.chip.name}")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -86,9 +85,8 @@ def _chip(chip: Chip) -> str:
 def _network(report: Report) -> str:
     network = report.subject.network
     rows = []
-    for i, (dense, layer) in enumerate(
-        zip(network.layers, report.subject.compiled.report.layers, strict=True)
-    ):
+    measured = (report.subject.program.provenance.get("report") or {}).get("layers") or []
+    for i, (dense, layer) in enumerate(zip(network.layers, measured, strict=False)):
         activation = dense.activation
         kind = "none: outputs"
         if isinstance(activation, Ndr):
@@ -100,11 +98,11 @@ def _network(report: Report) -> str:
                 str(i),
                 f"{dense.inputs} - {dense.outputs}",
                 kind,
-                str(layer.tiles),
-                str(layer.curves or ""),
-                f"{layer.pwl_error_lsb:.2f}" if layer.curves else "",
-                f"{100 * layer.programmed_error:.1f} %",
-                f"{layer.snr_db:.1f} dB",
+                str(layer["tiles"]),
+                str(layer["curves"] or ""),
+                f"{layer['pwl_error_lsb']:.2f}" if layer["curves"] else "",
+                f"{100 * layer['programmed_error']:.1f} %",
+                f"{layer['snr_db']:.1f} dB",
             )
         )
     head = ("layer", "size", "activation", "row tiles", "curves", "table error (LSB)", "weight error", "SNR")

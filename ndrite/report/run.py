@@ -15,7 +15,7 @@ import numpy.typing as npt
 from boards.fpga.reports import load as board_report
 from emulator.explain import Explanation, explain
 from emulator.golden import Core
-from emulator.spec import Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.brief import brief_repr
 from host import InputError
 from host.api import Progress
@@ -64,7 +64,7 @@ def gather(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Report:
-    """Compile again, run, trace one inference.
+    """Read program and die, run, trace one inference.
 
     Parameters
     ----------
@@ -87,14 +87,8 @@ def gather(
     HostError
         When the simulation fails.
     """
-    from ndrite.program import load_program
-
-    program, board = load_program(files.image), None if fpga is None else _board(fpga)
-    from emulator.spec import Program
-
-    if not isinstance(program, Program):
-        raise InputError(f"{files.image}: a convolutional image; accepted: an image of full layers")
-    geometry = geometry_for(program, preset)
+    program, board = Program.load(files.image), None if fpga is None else _board(fpga)
+    geometry = geometry_for(program if program.is_chain else program.piece(0), preset)
     wanted = "--inputs X.npy, --labels Y.npy and --samples S.npy"
     own = files.inputs is not None and files.labels is not None
     name = None if own else chosen_data_set(program.provenance, program.inputs, files.data, wanted)
@@ -124,21 +118,19 @@ def gather(
     x, labels = x[:images], labels[:images]
     step = _steps(progress, 4 if timeline else 3)
     subject = subject_of(files.image, chip=None, network=files.network, samples=samples, seed=None)
-    assert subject.image is not None
     step()
-    explanation = explain(
-        subject.network, subject.chip, subject.compiled, samples, x, labels, image=subject.image, seed=seed
-    )
+    explanation = explain(subject.network, subject.program, subject.die, samples, x, labels, seed=seed)
     step()
-    answers = Core(subject.image).infer(x, seed=seed).argmax(axis=1)
-    classes = subject.image.outputs
+    answers = Core(subject.program).infer(x, seed=seed).argmax(axis=1)
+    classes = subject.program.outputs
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, answers), 1)
     step()
     trace = None
     if timeline:
         with tempfile.TemporaryDirectory() as work:
-            trace = trace_inference(subject.image, x[0], Path(work) / "trace.vcd", geometry, seed=seed)
+            path = Path(work) / "trace.vcd"
+            trace = trace_inference(subject.program, x[0], path, geometry, seed=seed)
         step()
     return Report(
         subject=subject,
@@ -175,14 +167,13 @@ def _provenance(
 
     import scipy
 
-    assert subject.image is not None
     return {
-        "chip image": f"{files.image.name}, SHA-256 of its arrays {subject.image.checksum()}",
-        "compiled again": "the very same arrays" if subject.same_image else "other arrays (other samples?)",
+        "program": f"{files.image.name}, SHA-256 of what it computes {subject.program.checksum()}",
+        "die": f"SHA-256 {subject.program.provenance['die']}",
         "float network": subject.network.name + ("" if files.network is None else f", {_sha(files.network)}"),
         "inputs": f"{len(x)}, SHA-256 {hashlib.sha256(x.tobytes()).hexdigest()}",
         "labels": f"SHA-256 {hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()}",
-        "chip seed": str(subject.compiled.report.seed),
+        "chip seed": str(subject.die.seed),
         "read-noise seed": str(seed),
         "versions": f"ndrite {version('ndrite')}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
         f"Python {platform.python_version()}",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden import Core
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry
 from emulator.spec.arithmetic import DAC_BITS
 from emulator.spec.memory_map import address, region_words
@@ -110,7 +110,7 @@ def _network(
     hidden = min(geometry.lanes + 3, geometry.max_outputs, geometry.columns // 4, 80)
     outputs = min(10, geometry.max_outputs)
     widths = (inputs, hidden, outputs)
-    image = random_image(geometry, rng, sizes=widths, readout=readout, dac_bits=dac_bits, noise=noise)
+    image = random_program(geometry, rng, sizes=widths, readout=readout, dac_bits=dac_bits, noise=noise)
     x = rng.integers(0, 256, (INFERENCES, inputs)).astype(np.uint8)
     x[0], x[1] = 0, 255
     seed, first = int(rng.integers(0, 1 << 63)), int(rng.integers(0, 1 << 31))

@@ -46,7 +46,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         )
     x, labels = x[measured], labels[measured]
     with connect(board_url) as board:
-        board.program(compiled.image)
+        board.program(compiled.program)
         if point.chips:
             result = board.campaign(x, labels, chips=point.chips, draws=point.draws, seed=point.seed)
             accuracy = result.accuracy_per_chip
@@ -66,7 +66,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         "accuracy_max": float(accuracy.max()),
         "snr_db": float(compiled.report.layers[-1].snr_db),
         "programmed_error": float(compiled.report.layers[0].programmed_error),
-        "tag": f"{compiled.image.tag:08x}",
+        "tag": f"{compiled.program.tag:08x}",
         "board": board_url,
         "seconds": time.monotonic() - began,
     }

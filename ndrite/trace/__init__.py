@@ -1,11 +1,11 @@
 """Waveforms of one inference in the compiled RTL, and what each block did when.
 
-Imports boards.sim, host and emulator.spec only.
+Imports boards.sim, host, emulator.golden and emulator.spec only.
 """
 
 from ndrite.trace.lists import write_lists
-from ndrite.trace.run import Trace, trace_inference
+from ndrite.trace.run import Trace, trace_inference, traced
 from ndrite.trace.signals import SIGNALS, Signal
 from ndrite.trace.vcd import read_activity
 
-__all__ = ["SIGNALS", "Signal", "Trace", "read_activity", "trace_inference", "write_lists"]
+__all__ = ["SIGNALS", "Signal", "Trace", "read_activity", "trace_inference", "traced", "write_lists"]

@@ -9,14 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.sim import SimLink
-from emulator.spec import Program, Geometry
+from emulator.golden import Core
+from emulator.golden.steps import join
+from emulator.spec import Geometry, Program
 from emulator.spec.brief import brief_repr
 from emulator.spec.schedule import bound_cycles
-from host import Board
+from host import Board, InputError
 from host.api import Progress
 from ndrite.trace.signals import BLOCKS, SIGNALS
 from ndrite.trace.vcd import read_activity
 
+INDEX_MASK = (1 << 32) - 1
 LEVELS = 99
 """Modules deep; the lanes of the array are left out when the model is built."""
 
@@ -49,12 +52,16 @@ def trace_inference(
     path: Path,
     geometry: Geometry,
     *,
+    product: int = 0,
     index: int = 0,
     seed: int = 0,
     noise: bool = True,
     progress: Progress | None = None,
 ) -> Trace:
     """Write a VCD file of the inference of ``x`` uint8 (inputs,), programming left out.
+
+    Of a program that is no chain, one product is on the array at a time: traced is the first patch of product
+    number ``product``.
 
     Parameters
     ----------
@@ -68,6 +75,7 @@ def trace_inference(
     GeometryError
         When the image does not fit the geometry.
     """
+    image, x, index = traced(image, x, product, index)
     link = SimLink(geometry, waveforms=True)
     with Board(link) as board:
         board.program(image, progress=progress)
@@ -82,3 +90,27 @@ def trace_inference(
     found = read_activity(path, list(busy.values()))
     activity = {block: found[busy[block]] for block in BLOCKS}
     return Trace(path, y[0], cycles, bound_cycles(image, geometry.lanes, geometry.slices), activity)
+
+
+def traced(
+    program: Program, x: npt.NDArray[np.uint8], product: int, index: int
+) -> tuple[Program, npt.NDArray[np.uint8], int]:
+    """What of a program is on the array while product ``product`` is at work, its first patch, and that
+    patch's number in the read noise. A chain is there as it is.
+
+    Raises
+    ------
+    InputError
+        When there is no such product, or it is grouped and so never on the array.
+    """
+    if program.is_chain:
+        return program, x, index
+    if not 0 <= product < len(program.products):
+        raise InputError(f"product is {product}; accepted: 0..{len(program.products) - 1}")
+    step = program.products[product]
+    if step.patches.groups > 1:
+        raise InputError(f"product {product} is grouped; accepted: one that the array computes")
+    maps = Core(program, fast=False).maps(x[None])
+    patches = step.patches.cut(join([maps[s] for s in step.sources]), step.border)
+    calls = index * program.calls + program.calls - 1
+    return program.piece(product), patches[0, 0], calls * step.patches.positions & INDEX_MASK

@@ -22,7 +22,7 @@ from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.regression import differences
 from boards.fpga.reports import KEYS, load, summaries
 from emulator import zoo
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.spec import Program
 from emulator.spec.memory_map import address, lay_out
 from hdl.array.lane import Lane
@@ -112,7 +112,7 @@ def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
     assert lane.count("cell \\DP16KD ") == 1
     assert "parameter \\DATA_WIDTH_B 9" in lane
     assert "connect \\ADB13 \\address [10]" in lane
-    image = random_image(g, np.random.default_rng(1), sizes=(1024, 256))
+    image = random_program(g, np.random.default_rng(1), sizes=(1024, 256))
     sections = [s for s in lay_out(image, g) if s.name.startswith("weights")]
     taken = np.concatenate([s.address + np.arange(s.words.size) for s in sections])
     assert (taken == address("weights") + np.arange(128 * 2048)).all()

@@ -9,14 +9,14 @@ import pytest
 
 from boards.golden import GoldenBoard
 from emulator.golden import Core
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, GeometryError
 from host import BoardApi, InputError, LinkError, NotProgrammedError
 
 
 def test_golden_board() -> None:
     rng = np.random.default_rng(0)
-    image = random_image(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+    image = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
     x = rng.integers(0, 256, (700, 20)).astype(np.uint8)
     with GoldenBoard(PRESETS["tiny"]) as board:
         assert isinstance(board, BoardApi)
@@ -37,7 +37,7 @@ def test_golden_board() -> None:
 
 
 def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
-    image = random_image(
+    image = random_program(
         PRESETS["tiny"], np.random.default_rng(0), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
     )
     with pytest.raises(GeometryError):
@@ -47,8 +47,8 @@ def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
 
 def test_scrubbing_is_of_the_image_that_was_programmed_whatever_its_name() -> None:
     rng = np.random.default_rng(0)
-    image = random_image(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
-    other = random_image(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+    image = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+    other = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
     assert image.name == other.name
     with GoldenBoard() as board:
         board.program(image)

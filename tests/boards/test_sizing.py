@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from boards.sim import SizedBoard
 from boards.sim.sizing import USUAL, sized
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import Program, Geometry, GeometryError
+from emulator.golden.random_program import random_inputs, random_program
+from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.memory_map import check_fits
 from host import BoardApi, LinkError
 from ndrite.shipped import shipped_image
@@ -24,7 +25,11 @@ BEYOND = dataclasses.replace(
 
 def image_of(*sizes: int, geometry: Geometry = BEYOND) -> Program:
     rng = np.random.default_rng(sizes)
-    return random_image(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
+    return random_program(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
+
+
+def curves(program: Program) -> dict[str, Any]:
+    return {"curve_base": program.curve_base, "curve_slope": program.curve_slope}
 
 
 def test_what_fits_the_usual_array_gets_it() -> None:
@@ -60,7 +65,7 @@ def test_what_no_memory_can_hold_is_refused() -> None:
     layer = image_of(4096, 64).layers[0]
     wide = dataclasses.replace(layer, weights=np.ones((4097, 64), np.int16))
     with pytest.raises(GeometryError, match=r"'random' is too large to be simulated: .* max_inputs is 8192"):
-        sized(dataclasses.replace(image_of(4096, 64), layers=(wide,)))
+        sized(Program.chain(layers=[wide], name="random", rows=128, **curves(image_of(4096, 64))))
 
 
 @pytest.fixture

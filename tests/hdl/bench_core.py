@@ -12,9 +12,9 @@ from cocotb.queue import Queue
 from cocotb.triggers import RisingEdge
 
 from emulator.golden import Core, Trace
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.golden.sequencer import passes
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared
@@ -247,7 +247,7 @@ def rng_for(name: str) -> np.random.Generator:
 @cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
 async def random_networks(dut: Any, trial: int) -> None:
     rng = rng_for(f"random {trial}")
-    image = random_image(GEOMETRY, rng)
+    image = random_program(GEOMETRY, rng)
     dut._log.info(describe(image))
     await run(dut, image, rng, gap=int(rng.integers(0, 60)))
 
@@ -256,7 +256,7 @@ async def random_networks(dut: Any, trial: int) -> None:
 @cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
 async def corner_networks(dut: Any, trial: int) -> None:
     rng = rng_for(f"corner {trial}")
-    image = random_image(GEOMETRY, rng, corner=True)
+    image = random_program(GEOMETRY, rng, corner=True)
     dut._log.info(describe(image))
     await run(dut, image, rng)
 
@@ -265,7 +265,7 @@ async def corner_networks(dut: Any, trial: int) -> None:
 @cocotb.parametrize(dac_bits=[1, 2, 4, 8])
 async def every_slicing(dut: Any, dac_bits: int) -> None:
     rng = rng_for(f"slicing {dac_bits}")
-    image = random_image(GEOMETRY, rng, layers=2, dac_bits=dac_bits)
+    image = random_program(GEOMETRY, rng, layers=2, dac_bits=dac_bits)
     dut._log.info(describe(image))
     await run(dut, image, rng)
 
@@ -277,7 +277,7 @@ async def many_groups_of_short_passes(dut: Any, dac_bits: int) -> None:
     rng = rng_for(f"groups {dac_bits}")
     most = GEOMETRY.max_outputs
     for sizes in ([11, 2, most - 3], [3, 4 * GEOMETRY.lanes, most - 1], [1, 1, 1, most]):
-        image = random_image(GEOMETRY, rng, sizes=sizes, dac_bits=dac_bits, readout="adc")
+        image = random_program(GEOMETRY, rng, sizes=sizes, dac_bits=dac_bits, readout="adc")
         await run(dut, image, rng)
         if GEOMETRY.overlap and dac_bits == 8:
             # Readout then waits for nothing but columns.
@@ -290,12 +290,12 @@ async def inferences_overlap(dut: Any, layers: int) -> None:
     """Loads are faster than layers: every inference's second layer comes after the next one's first."""
     rng = rng_for(f"overlap {layers}")
     sizes = [GEOMETRY.max_inputs, *([GEOMETRY.lanes] * (layers - 1)), 3]
-    monitor = await run(dut, random_image(GEOMETRY, rng, sizes=sizes, dac_bits=2, readout="adc"), rng)
+    monitor = await run(dut, random_program(GEOMETRY, rng, sizes=sizes, dac_bits=2, readout="adc"), rng)
     assert monitor.overlapped == IMAGES - 1, monitor.opened
 
 
 @cocotb.test()
 async def noise_off(dut: Any) -> None:
     rng = rng_for("noise off")
-    image = random_image(GEOMETRY, rng, layers=2, corner=True)
+    image = random_program(GEOMETRY, rng, layers=2, corner=True)
     await run(dut, image, rng, noise=False)

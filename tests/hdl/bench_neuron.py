@@ -12,8 +12,8 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from emulator.golden.neuron import neuron, preneuron
-from emulator.golden.random_image import random_image
-from emulator.spec import Program, Geometry
+from emulator.golden.random_program import random_program
+from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
 from hdl.parts.layouts import group_layout
@@ -65,7 +65,7 @@ def edges(rng: np.random.Generator, image: Program) -> Program:
 @cocotb.parametrize(trial=range(4), idle=[0.0, 0.6])
 async def groups(dut: Any, trial: int, idle: float) -> None:
     rng = np.random.default_rng([2, trial, int(idle * 10)])
-    image = edges(rng, random_image(GEOMETRY, rng, layers=2 + trial % 2, corner=trial > 1))
+    image = edges(rng, random_program(GEOMETRY, rng, layers=2 + trial % 2, corner=trial > 1))
     await reset(dut)
     await program(dut, image)
     payloads, partials, expected = [], [], []

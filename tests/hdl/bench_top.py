@@ -16,7 +16,7 @@ from cocotb.triggers import RisingEdge
 from cocotbext.uart import UartSink, UartSource
 
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry
 from emulator.spec.memory_map import lay_out
 from emulator.spec.packets import Opcode, Status
@@ -101,7 +101,7 @@ async def whole_inferences(dut: Any) -> None:
     pins = await begin(dut)
     rng = np.random.default_rng(10)
     for trial in range(2):
-        image = random_image(GEOMETRY, rng, layers=2 + trial)
+        image = random_program(GEOMETRY, rng, layers=2 + trial)
         x = random_inputs(image, rng, 6)
         await pins.write("program_tag", 0)
         for section in lay_out(image, GEOMETRY):

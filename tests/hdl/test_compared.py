@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core, Trace
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 from tests.hdl.compared import SHOWN, Compared
 
-IMAGE = random_image(
+IMAGE = random_program(
     PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 5, 3), readout="adc", dac_bits=4, noise=True
 )
 IMAGES = 2

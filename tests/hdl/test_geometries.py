@@ -13,8 +13,8 @@ from amaranth.hdl import Fragment
 
 from boards.golden import GoldenBoard
 from boards.sim import Design, SimLink
-from emulator.golden.random_image import random_image
-from emulator.spec import PRESETS, Program, Geometry
+from emulator.golden.random_program import random_program
+from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.layer import Layer
@@ -97,7 +97,7 @@ def sizes_of(kind: str, g: Geometry, rng: np.random.Generator) -> tuple[int, ...
         widths = [int(rng.choice([1, rng.integers(1, most + 1), most])) for _ in range(depth)]
         widths.append(int(rng.choice([1, rng.integers(1, g.max_outputs + 1), g.max_outputs])))
         pairs = list(itertools.pairwise(widths))
-        spans = sum(m + g.readouts for _, m in pairs)  # as ``random_image`` has it
+        spans = sum(m + g.readouts for _, m in pairs)  # as ``random_program`` has it
         if sum(k * g.groups(m) for k, m in pairs) <= g.weight_depth and spans <= g.columns:
             return tuple(widths)
     return (1, 1)
@@ -124,7 +124,7 @@ def at_its_limits(layer: Layer, g: Geometry, rng: np.random.Generator) -> Layer:
 def extreme_image(kind: str, g: Geometry, rng: np.random.Generator) -> Program:
     """An image of ``kind`` for ``g``; with cells that vary where ``g`` draws virtual chips."""
     sizes = sizes_of(kind, g, rng)
-    image = random_image(g, rng, sizes=sizes, layers=len(sizes) - 1, corner=kind != "any")
+    image = random_program(g, rng, sizes=sizes, layers=len(sizes) - 1, corner=kind != "any")
     if kind == "all limits":
         for _ in range(50):
             try:
@@ -245,7 +245,7 @@ def test_compact_design_names_what_it_lacks(field: str, value: int) -> None:
 def test_virtual_chips_of_codes_beyond_the_weights_are_refused() -> None:
     g = dataclasses.replace(TINY, weight_bits=8)
     rng = np.random.default_rng(1)
-    image = dataclasses.replace(random_image(g, rng), variation=varied(255, rng))
+    image = dataclasses.replace(random_program(g, rng), variation=varied(255, rng))
     with pytest.raises(GeometryError, match=r"variation\.code_max is 255; at most 127"):
         check_fits(image, g)
     check_fits(dataclasses.replace(image, variation=varied(127, rng)), g)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 from emulator.spec.memory_map import address, region_words
 from emulator.spec.packets import Opcode, Status
@@ -17,7 +17,7 @@ from emulator.spec.variation import same_cells
 from tests.hdl.wire import Wire
 
 TINY = PRESETS["tiny"]
-IMAGE = random_image(TINY, np.random.default_rng(1), sizes=(40, 9, 3), noise=False)
+IMAGE = random_program(TINY, np.random.default_rng(1), sizes=(40, 9, 3), noise=False)
 X = random_inputs(IMAGE, np.random.default_rng(2), 4)
 
 
@@ -60,11 +60,10 @@ def test_every_counter_of_votes_is_cleared(wire: Wire) -> None:
     """A campaign that uses them all, twice; the last class of the last image wins."""
     outputs = TINY.max_outputs
     images = TINY.campaign_votes // outputs
-    image = random_image(TINY, np.random.default_rng(3), sizes=(8, outputs), readout="adc", noise=False)
+    image = random_program(TINY, np.random.default_rng(3), sizes=(8, outputs), readout="adc", noise=False)
     bias = np.zeros(outputs, np.int32)
     bias[-1] = 1 << 24
-    image = image.with_layers((dataclasses.replace(image.layers[0], bias=bias),), variation=same_cells()
-    )
+    image = image.with_layers((dataclasses.replace(image.layers[0], bias=bias),), variation=same_cells())
     wire.program(image)
     x = random_inputs(image, np.random.default_rng(4), images)
     for _ in range(2):

@@ -11,7 +11,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.schedule import watchdog_cycles
@@ -21,7 +21,7 @@ from tests.hdl.wire import Wire
 
 # A vector takes longer to load than the core is held in reset.
 LONG = dataclasses.replace(PRESETS["tiny"], max_inputs=512, packet_bytes=512, redraw=0)
-IMAGE = random_image(LONG, np.random.default_rng(1), sizes=(512, 4), readout="adc")
+IMAGE = random_program(LONG, np.random.default_rng(1), sizes=(512, 4), readout="adc")
 X = random_inputs(IMAGE, np.random.default_rng(2), 5)
 WAIT = watchdog_cycles(LONG)
 ANSWER, ARRIVAL = 90, 580

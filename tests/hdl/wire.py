@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from boards.sim import SimLink
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.schedule import watchdog_cycles
 from host import Board

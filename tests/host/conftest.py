@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emulator.spec import PRESETS, Program, Layer
+from emulator.spec import PRESETS, Layer, Program
 
 
 @pytest.fixture(scope="session")

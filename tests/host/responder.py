@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 
 from emulator.golden import Core
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, REGISTERS, identity
 from host.links.faulty import FaultRates, FaultyLink

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.spec import PRESETS, Program, GeometryError
+from emulator.spec import PRESETS, GeometryError, Program
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
@@ -219,8 +219,7 @@ def watched(image: Program, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, Res
 
 def changed(image: Program) -> Program:
     bias = image.layers[0].bias + np.int32(1)
-    return image.with_layers((dataclasses.replace(image.layers[0], bias=bias), image.layers[1])
-    )
+    return image.with_layers((dataclasses.replace(image.layers[0], bias=bias), image.layers[1]))
 
 
 def test_programming_takes_the_tag_away_first(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 
 
@@ -21,7 +21,7 @@ def no_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 @pytest.fixture
 def image() -> Program:
     """20-6-3 for the tiny geometry, with read noise."""
-    return random_image(
+    return random_program(
         PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from emulator.golden.campaign import campaign
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.variation import Variation, same_cells
 from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
@@ -24,7 +24,7 @@ OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--draws", "2", "--see
 def varied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """Working folder with image.npz, x.npy, labels.npy."""
     rng = np.random.default_rng(2)
-    image = random_image(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", noise=True)
+    image = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", noise=True)
     sigma = np.full(256, 4000, np.uint16)
     image = dataclasses.replace(image, variation=Variation(mean=same_cells().mean, sigma=sigma))
     image.save(tmp_path / "image.npz")

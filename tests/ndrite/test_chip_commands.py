@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("s.npy", x[:100])
     np.save("x.npy", x[100:])
     np.save("y.npy", network.forward(x[100:] / np.float32(255)).argmax(axis=1))
-    compile_network(network, "dendritic-ndr", x[:100], seed=4).image.save("image.npz")
+    compile_network(network, "dendritic-ndr", x[:100], seed=4).program.save("image.npz")
     v = np.linspace(0, 0.5, 60)
     rows = [f"{a},{b}" for a, b in zip(v, Esaki().current(v), strict=True)]
     Path("iv.csv").write_text("voltage_V,current_A\n" + "\n".join(rows) + "\n")
@@ -158,7 +158,7 @@ def test_explain_an_image_and_a_network(here: Path, capsys: pytest.CaptureFixtur
 
 def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fails(capsys, ["explain", "image.npz", *explain_options()], "a network that does not ship", "--network")
-    fails(capsys, ["explain", "none.npz"], "none.npz: no such chip image file")
+    fails(capsys, ["explain", "none.npz"], "none.npz: no such program file")
     fails(capsys, ["explain", "float.npz", "--chip", "nochip", *explain_options()], "chip is 'nochip'")
     fails(capsys, ["explain", "image.npz", "--inputs", "x.npy"], "--inputs and --labels belong together")
     fails(capsys, ["explain", "float.npz", "--chip", "ideal"], "names no data set")

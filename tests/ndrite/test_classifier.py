@@ -32,7 +32,7 @@ def trained() -> tuple[Program, np.ndarray, np.ndarray]:
     network = Network.chain(
         (hidden, Dense(solution[:-1], solution[-1])), "digits", {"input": InputRange([0], [16]).as_dict()}
     )
-    return compile_network(network, "wan2022", x[:256]).image, test, test_labels
+    return compile_network(network, "wan2022", x[:256]).program, test, test_labels
 
 
 def test_predict_and_score(trained: tuple[Program, np.ndarray, np.ndarray], tmp_path: Path) -> None:

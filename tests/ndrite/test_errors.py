@@ -41,13 +41,13 @@ def fails(folder: Path, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-
 
 def test_missing_image(fails, folder: Path) -> None:  # type: ignore[no-untyped-def]
     (folder / "image.npz").unlink()
-    fails(INFER, BAD_INPUT, "image.npz: no such chip image file")
+    fails(INFER, BAD_INPUT, "image.npz: no such program file")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 torn"])
 def test_file_that_is_no_image(fails, folder: Path, content: bytes) -> None:  # type: ignore[no-untyped-def]
     (folder / "image.npz").write_bytes(content)
-    fails(INFER, BAD_INPUT, "image.npz: not a chip image")
+    fails(INFER, BAD_INPUT, "image.npz: not a program")
 
 
 def test_other_npz(fails, folder: Path) -> None:  # type: ignore[no-untyped-def]
@@ -57,7 +57,7 @@ def test_other_npz(fails, folder: Path) -> None:  # type: ignore[no-untyped-def]
 
 def test_damaged_image(fails, folder: Path, image: Program) -> None:  # type: ignore[no-untyped-def]
     arrays = image.arrays()
-    arrays["layer0.bias"] = arrays["layer0.bias"] + np.int32(1)
+    arrays["step0.bias"] = arrays["step0.bias"] + np.int32(1)
     np.savez(folder / "image.npz", manifest=np.array(json.dumps(image.manifest())), **arrays)
     fails(INFER, BAD_INPUT, "image.npz: checksum differs")
 
@@ -170,5 +170,11 @@ def test_image_for_other_data_cannot_be_evaluated(fails) -> None:  # type: ignor
 def test_image_with_too_many_layers(fails, folder: Path, image: Program) -> None:  # type: ignore[no-untyped-def]
     last = image.layers[-1]
     square = dataclasses.replace(last, weights=last.weights[:3])
-    image.with_layers((*image.layers, square, square, square)).save(folder / "image.npz")
+    Program.chain(
+        layers=(*image.layers, square, square, square),
+        name=image.name,
+        rows=image.rows,
+        curve_base=image.curve_base,
+        curve_slope=image.curve_slope,
+    ).save(folder / "image.npz")
     fails([*INFER, "--board", "golden:tiny"], BAD_INPUT, "number of layers is 5; at most 4")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.network import Dense, Network
 from emulator.spec import PRESETS, Program
 from ndrite.cli.main import BAD_INPUT, DEVICE, OK, run
@@ -88,7 +88,7 @@ def test_archives(fails) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("header", ["((((", "{" * 500, "'" + "a" * 40, "{'descr': (", "\\"])
 def test_array_headers(fails, header: str) -> None:  # type: ignore[no-untyped-def]
-    image = random_image(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
+    image = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
     image.save("image.npz")
     body = header.encode().ljust(600) + b"\n"
     Path("x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little") + body + bytes(20))
@@ -99,7 +99,7 @@ def test_array_headers(fails, header: str) -> None:  # type: ignore[no-untyped-d
     "content", [{"input": 3}, {"input": {"low": "a", "high": [1]}}, {"input": {"low": []}}]
 )
 def test_provenance_of_the_wrong_kind(fails, content: dict[str, object]) -> None:  # type: ignore[no-untyped-def]
-    image = random_image(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
+    image = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
     dataclasses.replace(image, provenance={"network": content, "chip": 3}).save("image.npz")
     np.save("x.npy", np.zeros((2, 20)))
     fails(
@@ -235,7 +235,7 @@ def test_a_destination_is_judged_before_the_work(fails, command: list[str]) -> N
         pytest.importorskip("torch", reason="needs ndrite[train]")
     Path("taken").mkdir()
     if command[0] in ("infer", "trace"):
-        random_image(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3)).save("image.npz")
+        random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3)).save("image.npz")
         np.save("x.npy", np.zeros((1, 20), np.uint8))
     fails([*command, "nowhere/out"], "nowhere: no such folder")
     fails([*command, "taken"], "taken")

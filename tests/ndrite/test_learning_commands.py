@@ -28,13 +28,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run([*TRAIN, "--chip", "dendritic-ndr+ecram-pair", "--height", "0.5", "--json"]) == OK
     x = digits()[0]
     network = load_network(here / "d.npz")
-    compile_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1).image.save(here / "image.npz")
+    compile_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1).program.save(here / "image.npz")
     return here
 
 
 def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
     network = load_network(folder / "d.npz")
-    assert network.shape == (64, 16, 10)
+    assert network.widths == (64, 16, 10)
     activation = network.layers[0].activation
     assert activation.curve is not None, "the chip's own curve, not x exp(1 - x)"  # type: ignore[union-attr]
     assert activation.height.max() <= 1  # type: ignore[union-attr]

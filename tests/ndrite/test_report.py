@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
     network = Network.chain((hidden, Dense(solution[:-1], solution[-1])), "digits & <NDR>")
     network.save(folder / "float.npz")
-    compile_network(network, "dendritic-ndr", x[:200], seed=3).image.save(folder / "image.npz")
+    compile_network(network, "dendritic-ndr", x[:200], seed=3).program.save(folder / "image.npz")
     np.save(folder / "samples.npy", x[:200])
     np.save(folder / "x.npy", test[:200])
     np.save(folder / "y.npy", test_labels[:200])

@@ -21,9 +21,7 @@ from ndrite.trace import SIGNALS, read_activity
 @pytest.mark.skipif(
     not os.environ.get("NDRITE_RELEASE"), reason="compiles RTL with waveforms, a minute: make test-release"
 )
-def test_waveforms_of_one_inference(
-    folder: Path, image: Program, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_waveforms_of_one_inference(folder: Path, image: Program, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--inputs", "x.npy", "--image", "3", "--preset", "tiny", "--seed", "9", "--json"]
     assert run(["trace", "image.npz", *options]) == OK
     result = json.loads(capsys.readouterr().out)
@@ -62,13 +60,13 @@ def test_wrong_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_the_array_is_as_large_as_the_image(image: Program) -> None:
     """A default that the image does not fit would be none."""
-    from emulator.golden.random_image import random_image
+    from emulator.golden.random_program import random_program
     from emulator.spec import PRESETS
     from emulator.spec.memory_map import check_fits
     from ndrite.url import geometry_for
 
     roomy = dataclasses.replace(PRESETS["sim"], name="roomy", weight_depth=8192)
-    large = random_image(roomy, np.random.default_rng(0), sizes=(784, 300, 10))
+    large = random_program(roomy, np.random.default_rng(0), sizes=(784, 300, 10))
     assert PRESETS["sim"].lanes * PRESETS["sim"].weight_depth < 784 * 300
     check_fits(large, geometry_for(large, None))
     assert geometry_for(image, "tiny") is PRESETS["tiny"]

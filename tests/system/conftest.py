@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from boards.sim import SimLink
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from host import Board
 
@@ -24,7 +24,7 @@ def tiny() -> Iterator[tuple[Board, SimLink]]:
 @pytest.fixture(scope="session")
 def image() -> Program:
     """40-11-5 for the tiny geometry, with read noise: three row tiles, three column groups."""
-    return random_image(
+    return random_program(
         PRESETS["tiny"], np.random.default_rng(11), sizes=(40, 11, 5), readout="adc", dac_bits=4, noise=True
     )
 

@@ -10,8 +10,8 @@ import pytest
 
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
-from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import PRESETS, Program, Geometry
+from emulator.golden.random_program import random_inputs, random_program
+from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
@@ -43,7 +43,7 @@ def varied(image: Program, rng: np.random.Generator, *, code_max: int = 255) -> 
 def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
     """Three batches of images: the buffer of this geometry is smaller than the campaign."""
     rng = np.random.default_rng(trial)
-    image = varied(random_image(TINY, rng, noise=trial % 2 == 0), rng)
+    image = varied(random_program(TINY, rng, noise=trial % 2 == 0), rng)
     count = 2 * images_at_once(TINY, image.inputs, image.outputs) + 3
     x, labels = random_inputs(image, rng, count), rng.integers(0, image.outputs, count)
     plan: dict[str, Any] = {
@@ -106,7 +106,7 @@ def start(board: Board, image: Program, draws: int) -> None:
 def test_a_running_campaign_refuses_what_would_disturb_it(tiny: tuple[Board, SimLink]) -> None:
     board, _ = tiny
     rng = np.random.default_rng(0)
-    image = varied(random_image(TINY, rng, sizes=(32, 9, 4)), rng)
+    image = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
     x = random_inputs(image, rng, 4)
     board.program(image)
     before = board.infer(x, seed=2)
@@ -132,7 +132,7 @@ def test_an_inference_on_the_heels_of_a_start_is_refused(tiny: tuple[Board, SimL
     """Both packets are there before the first is answered: the second must not load past the campaign."""
     board, _ = tiny
     rng = np.random.default_rng(5)
-    image = varied(random_image(TINY, rng, sizes=(32, 9, 4)), rng)
+    image = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
     x = random_inputs(image, rng, 4)
     board.program(image)
     before = board.infer(x, seed=2)
@@ -153,7 +153,7 @@ def test_an_inference_on_the_heels_of_a_start_is_refused(tiny: tuple[Board, SimL
 def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
     board, _ = tiny
     rng = np.random.default_rng(0)
-    image = varied(random_image(TINY, rng, sizes=(32, 9, 4)), rng)
+    image = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
     x, labels = random_inputs(image, rng, 20), np.zeros(20, int)
     board.program(image)
     before = board.infer(x, seed=2)
@@ -173,7 +173,7 @@ def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
 
 def test_images_and_boards_without_virtual_chips_are_refused(tiny: tuple[Board, SimLink]) -> None:
     board, _ = tiny
-    image = random_image(TINY, np.random.default_rng(0), sizes=(32, 9, 4))
+    image = random_program(TINY, np.random.default_rng(0), sizes=(32, 9, 4))
     x = np.zeros((2, 32), np.uint8)
     board.program(image)
     with pytest.raises(InputError, match="--nominal"):

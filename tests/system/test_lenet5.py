@@ -9,38 +9,46 @@ import pytest
 
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
+from boards.stepped import SteppedBoard
 from emulator import zoo
-from emulator.convolution import compile_convolutional
+from emulator.compile import compile_network
 from emulator.datasets import digits, enlarged
-from emulator.network import ConvNetwork, load_any_network
+from emulator.network import Network, load_network
 from emulator.spec import PRESETS
 from host import Board
-from ndrite.convolution import evaluate_convolutional
+from ndrite.evaluate import evaluate
 
 IMAGES = int(os.environ.get("NDRITE_LENET5", "1"))
 
 
 @pytest.fixture(scope="module")
-def network() -> ConvNetwork:
-    loaded = load_any_network(zoo.lenet5())
-    assert isinstance(loaded, ConvNetwork)
-    return loaded
+def network() -> Network:
+    return load_network(zoo.lenet5())
 
 
 @pytest.mark.parametrize("lanes", [None, 64])
-def test_the_golden_model_keeps_the_floats_accuracy(network: ConvNetwork, lanes: int | None) -> None:
+def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int | None) -> None:
     x, _, test, labels = digits()
     floats = network.accuracy(enlarged(test), labels)
     assert floats > 0.97
-    image = compile_convolutional(network, "wan2022", enlarged(x)[:256], lanes=lanes).image
-    assert evaluate_convolutional(GoldenBoard(), image, enlarged(test), labels).accuracy > floats - 0.01
+    image = compile_network(network, "wan2022", enlarged(x)[:256], lanes=lanes).program
+    with GoldenBoard() as board:
+        board.program(image)
+        accuracy = evaluate(board, image, enlarged(test), labels).accuracy
+    assert accuracy is not None
+    assert accuracy > floats - 0.01
 
 
-def test_every_bit_of_the_gateware_is_the_golden_models(network: ConvNetwork) -> None:
+def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> None:
     x, _, test, labels = digits()
-    image = compile_convolutional(network, "wan2022", enlarged(x)[:64], lanes=64).image
-    with Board(SimLink(PRESETS["sim"])) as board:
-        result = evaluate_convolutional(board, image, enlarged(test)[:IMAGES], labels[:IMAGES], seed=3)
+    image = compile_network(network, "wan2022", enlarged(x)[:64], lanes=64).program
+    with SteppedBoard(Board(SimLink(PRESETS["sim"]))) as board:
+        board.program(image)
+        assert [line.split(": ")[1] for line in board.on_host] == [
+            *("neurons", "pool") * 2,
+            *("neurons",) * 2,
+        ]
+        result = evaluate(board, image, enlarged(test)[:IMAGES], labels[:IMAGES], seed=3)
     assert result.mismatches == 0, result.first_mismatch
     assert result.outputs.any()
     assert result.bound_cycles == 98 * 48 + 25 * 216 + 400 * 2 + 120 * 2 + 84

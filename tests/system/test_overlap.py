@@ -11,7 +11,7 @@ import pytest
 from boards.fpga import find_board
 from boards.sim.pcie import SimCard
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec.memory_map import weight_words
 from emulator.spec.schedule import bound_cycles
 from host import Board
@@ -34,7 +34,7 @@ def test_128_lanes_keep_to_the_schedule() -> None:
         y = board.infer(x, seed=1)
         counters = board.counters()
         # Every word of the weight memories.
-        full = random_image(geometry, np.random.default_rng(2), sizes=(1024, 256))
+        full = random_program(geometry, np.random.default_rng(2), sizes=(1024, 256))
         assert weight_words(full, geometry) == geometry.weight_depth
         board.program(full)
         codes = random_inputs(full, np.random.default_rng(3), 4)

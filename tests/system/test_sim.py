@@ -10,7 +10,7 @@ import pytest
 from boards.recognise import is_of_these_sources
 from boards.sim import SimLink
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
 from host import Board
 from ndrite import connect
@@ -56,7 +56,7 @@ def test_an_image_larger_than_the_usual_array() -> None:
     """784-300-100-10: twice the weights that geometry sim holds, in a board compiled to its size."""
     wide = dataclasses.replace(PRESETS["sim"], weight_depth=8192)
     rng = np.random.default_rng(3)
-    image = random_image(wide, rng, sizes=(784, 300, 100, 10), readout="adc", dac_bits=8, noise=True)
+    image = random_program(wide, rng, sizes=(784, 300, 100, 10), readout="adc", dac_bits=8, noise=True)
     x = random_inputs(image, rng, 4)
     with connect("sim:") as board:
         board.program(image)

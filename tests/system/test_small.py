@@ -27,7 +27,7 @@ def small_image() -> tuple[Program, np.ndarray]:
     images, _ = judging_set("fashion-mnist")
     chip = load_chip("wan2022")
     chip = dataclasses.replace(chip, input=dataclasses.replace(chip.input, dac_bits=8))
-    image = compile_network(shipped_network(), chip, images[:64]).image
+    image = compile_network(shipped_network(), chip, images[:64]).program
     layers = tuple(
         dataclasses.replace(la, weights=la.weights // 2, sigma_out=0, var_cell=0) for la in image.layers
     )

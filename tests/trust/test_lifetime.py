@@ -11,7 +11,7 @@ import pytest
 
 from boards.sim import SimLink
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 from host import Board, HostError, LinkError
 from ndrite import connect
@@ -33,7 +33,7 @@ def resident_bytes() -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_soak_in_constant_memory(scale: int, counted: list[str]) -> None:
     rng = np.random.default_rng(8)
-    image = random_image(TINY, rng, sizes=(12, 6, 3), noise=True)
+    image = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
     core = Core(image)
     total = SOAK * scale
     early = 0
@@ -54,7 +54,7 @@ def test_soak_in_constant_memory(scale: int, counted: list[str]) -> None:
 
 def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
-    image = random_image(TINY, rng, sizes=(12, 6, 3), noise=True)
+    image = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
     x = random_inputs(image, rng, 5)
     expected = Core(image).infer(x, seed=2)
     port = tmp_path / "port"

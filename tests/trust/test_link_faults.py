@@ -12,7 +12,7 @@ import pytest
 
 from boards.sim import SimLink
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 from host import Board, HostError
 from host.links.faulty import FaultRates, FaultyLink
@@ -63,7 +63,7 @@ class Tally:
 def work(board: Board, link: FaultyLink, rate: FaultRates, rounds: int, seed: int) -> Tally:
     """Program two images in turn and infer after each, with faults."""
     rng = np.random.default_rng([seed, 31])
-    images = [random_image(TINY, rng, sizes=(12, 6, 3), noise=True) for _ in range(2)]
+    images = [random_program(TINY, rng, sizes=(12, 6, 3), noise=True) for _ in range(2)]
     tally = Tally()
     for i in range(rounds):
         image = images[i % 2]
@@ -131,7 +131,7 @@ def test_no_wrong_number_through_a_terminal(scale: int, counted: list[str], tmp_
 def test_a_cut_link_is_a_typed_error_and_no_more() -> None:
     link = FaultyLink(SimLink(TINY), FaultRates(), seed=3)
     rng = np.random.default_rng(3)
-    image = random_image(TINY, rng, sizes=(12, 6, 3), noise=True)
+    image = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
     x = random_inputs(image, rng, 40)
     expected = Core(image).infer(x, seed=1)
     cuts = 0

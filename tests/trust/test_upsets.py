@@ -13,7 +13,7 @@ import pytest
 from boards.sim import SimLink
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.memory_map import DESCRIPTOR, Section, address, lay_out
 from emulator.spec.packets import Status
@@ -31,7 +31,7 @@ HANG_S = 2 * watchdog_cycles(TINY) / 1e6
 
 @pytest.fixture(scope="module")
 def image() -> Program:
-    return random_image(TINY, np.random.default_rng(5), sizes=(12, 6, 3), noise=True)
+    return random_program(TINY, np.random.default_rng(5), sizes=(12, 6, 3), noise=True)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_run_that_hangs(board: Board, image: Program) -> None:
 
 def test_a_campaign_that_hangs(board: Board) -> None:
     rng = np.random.default_rng(8)
-    image = varied(random_image(TINY, rng, sizes=(12, 6, 3), noise=True), rng)
+    image = varied(random_program(TINY, rng, sizes=(12, 6, 3), noise=True), rng)
     x, labels = random_inputs(image, rng, 4), rng.integers(0, 3, 4)
     board.program(image)
     word, low, _ = DESCRIPTOR["last"]

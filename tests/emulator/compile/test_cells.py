@@ -39,7 +39,9 @@ def network(widths=(40, 24, 5), seed=0) -> Network:
         rng.normal(size=h) * 0.3,
         Ndr(rng.uniform(0.5, 2, h), rng.uniform(0.4, 1, h)),
     )
-    return Network.chain((first, Dense(rng.normal(size=(h, m)) * 2 / h**0.5, rng.normal(size=m) * 0.3)), "random")
+    return Network.chain(
+        (first, Dense(rng.normal(size=(h, m)) * 2 / h**0.5, rng.normal(size=m) * 0.3)), "random"
+    )
 
 
 def samples(net: Network, n=300, seed=1):
@@ -51,7 +53,7 @@ def snr(net: Network, chip: Chip, **options) -> float:
     compiled = compile_network(net, chip, samples(net), **options)
     x = samples(net, 500, seed=9)
     want = net.forward(x / np.float32(255)).astype(float)
-    got = Core(compiled.image).infer(x, noise=False) * compiled.details[-1].step
+    got = Core(compiled.program).infer(x, noise=False) * compiled.die.arrays[-1].step
     return float(10 * np.log10(want.var(axis=0).sum() / np.square(got - want).mean(axis=0).sum()))
 
 
@@ -75,23 +77,14 @@ def test_codes_are_those_of_the_documented_laws(compiled, name):
         # Two ways of solving a circuit differ in their last digits, which may tip what lies on a half.
         sure = (np.abs(real % 1 - 0.5) > 1e-6).all(axis=0)
         assert sure.mean() > 0.999
-        np.testing.assert_array_equal(of(name).image.layers[i].weights[sure], (plus - minus)[sure])
-
-
-def test_layers_before_choose_other_cells():
-    """A network's later part on its own is the same part of the chip: its layers keep their streams."""
-    net = network()
-    part = compile_network(net, WAN, samples(net), seed=SEED, first_layer=3).image
-    for i, layer in enumerate(net.layers):
-        plus, minus = np.minimum(np.rint(by_hand.programmed_codes(layer.weights, WAN, SEED, 3 + i)), 255)
-        np.testing.assert_array_equal(part.layers[i].weights, plus - minus)
+        np.testing.assert_array_equal(of(name).program.layers[i].weights[sure], (plus - minus)[sure])
 
 
 @pytest.mark.parametrize("name", ["dendritic-ndr", "wan2022"])
 def test_converters_are_off_by_their_own_draws(compiled, name):
     _, of = compiled
     readout = load_chip(name).readout
-    for i, detail in enumerate(of(name).details):
+    for i, detail in enumerate(of(name).die.arrays):
         gain, offset = by_hand.stream(SEED, by_hand.DEVICES + i).standard_normal((2, len(detail.step)))
         want = np.rint(detail.designed.gain * (1 + readout.gain_mismatch_percent / 100 * gain))
         np.testing.assert_array_equal(detail.built.gain, np.minimum(want, 65535))
@@ -113,7 +106,7 @@ def test_ecrams_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, na
     low = ecram.peak_current_low_factor
     current = by_hand.nearest(states, (activation.height - low) / (ecram.peak_current_high_factor - low))
     current = np.clip(current + pulse * last, 0, 1)
-    got = of(name).details[0].neurons
+    got = of(name).die.arrays[0].neurons
     np.testing.assert_allclose(got.states.current, current, atol=1e-9)
     np.testing.assert_allclose(got.heights, low + (1 - low) * current, atol=1e-9)
     if ecram.tunes != "each":
@@ -129,7 +122,7 @@ def test_ecrams_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, na
 
 def test_neurons_are_the_devices_of_their_draws(compiled):
     _, of = compiled
-    got = of("dendritic-ndr").details[0].neurons
+    got = of("dendritic-ndr").die.arrays[0].neurons
     rng = by_hand.stream(SEED, by_hand.DEVICES)
     rng.standard_normal(3 * 24)  # converters and ECRAMs
     # Six parameters a device, varied or not; the first two are, by 2 %.
@@ -296,12 +289,12 @@ def test_write_verify_leaves_only_cells_within_the_tolerance():
 def test_neurons_differ_and_heights_are_those_ecram_reaches():
     net = network()
     chip = load_chip("wan2022+ndr-esaki+ecram-linear-ysz")
-    alike = compile_network(net, chip, samples(net)).image
-    reached = np.unique(compile_network(net, chip, samples(net)).details[0].neurons.heights)
+    alike = compile_network(net, chip, samples(net)).program
+    reached = np.unique(compile_network(net, chip, samples(net)).die.arrays[0].neurons.heights)
     factors = 0.1 + 0.9 * np.arange(101) / 100
     assert np.abs(reached[:, None] - factors).min(axis=1).max() < 1e-9
     varied = changed(chip, neuron={"peak_voltage_variation_percent": 5.0})
-    image = compile_network(net, varied, samples(net)).image
+    image = compile_network(net, varied, samples(net)).program
     assert len(np.unique(image.layers[0].curve)) == 24
     assert image.curve_base.shape[0] >= alike.curve_base.shape[0]
 
@@ -318,9 +311,9 @@ def test_unreachable_neurons_and_saturated_codes_are_counted_in_a_warning(monkey
 
 def test_cubic_cells_compile():
     net = network()
-    ohmic = compile_network(net, IDEAL, samples(net)).image
+    ohmic = compile_network(net, IDEAL, samples(net)).program
     cubic = compile_network(net, changed(IDEAL, cell={"iv_cubic_per_V2": 10.0}), samples(net))
-    assert not np.array_equal(cubic.image.layers[0].weights, ohmic.layers[0].weights)
+    assert not np.array_equal(cubic.program.layers[0].weights, ohmic.layers[0].weights)
     # Rows seldom at the full read voltage: less current than specified, which gain calibration makes up for.
     assert cubic.report.layers[0].gain_correction > 0.05
 
@@ -365,9 +358,9 @@ def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed,
     compiled = compile_network(net, chip, samples(net), bias_correction=False)
     x = samples(net, 200, seed=9)
     want = net.forward(x / np.float32(255)).astype(float)
-    got = Core(compiled.image).infer(x) * compiled.details[-1].step
+    got = Core(compiled.program).infer(x) * compiled.die.arrays[-1].step
     first, second = net.layers
-    report, steps = compiled.report.layers[0], compiled.details
+    report, steps = compiled.report.layers[0], compiled.die.arrays
     # The hidden pre-activation is off by half a code in every weight and half a step in every conversion;
     # an NDR neuron passes that on with at most its steepest slope, e times height over peak, at 0.
     slices = 8 // dac_bits

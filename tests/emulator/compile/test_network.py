@@ -35,7 +35,7 @@ def samples(net: Network, n=300, seed=1):
 
 def agreement(net: Network, chip: Chip, **options) -> tuple[float, float]:
     """Correlation of golden outputs and float logits on unseen inputs, and the agreement of their argmax."""
-    image = compile_network(net, chip, samples(net), **options).image
+    image = compile_network(net, chip, samples(net), **options).program
     x = samples(net, 500, seed=9)
     want, got = net.forward(x / np.float32(255)), Core(image).infer(x, noise=False)
     return float(np.corrcoef(want.ravel(), got.ravel())[0, 1]), float(
@@ -57,7 +57,7 @@ def test_logits_are_within_the_quantisation_bound():
     compiled = compile_network(net, IDEAL, samples(net), bias_correction=False)
     x = samples(net, 500, seed=9)
     want = net.forward(x / np.float32(255)).astype(float)
-    z = Core(compiled.image).infer(x).astype(float)
+    z = Core(compiled.program).infer(x).astype(float)
     first, last = compiled.report.layers
     scale, shift = np.polyfit(z.ravel(), want.ravel(), 1)
     step = last.adc_range[0] / 4095
@@ -86,8 +86,8 @@ def test_depths_one_and_four():
     net = network((20, 16, 12, 10, 4))
     compiled = compile_network(net, IDEAL, samples(net))
     assert agreement(net, IDEAL)[0] > 0.995
-    assert compiled.image.curve_base.shape[0] == len(
-        np.unique(np.hstack([compiled.image.curve_base, compiled.image.curve_slope]), axis=0)
+    assert compiled.program.curve_base.shape[0] == len(
+        np.unique(np.hstack([compiled.program.curve_base, compiled.program.curve_slope]), axis=0)
     ), "no curve is stored twice"
 
 
@@ -104,21 +104,21 @@ def test_dead_columns_do_not_disturb_the_others():
 
 def test_equal_neurons_share_a_curve():
     net = network(activation="sigmoid", widths=(20, 16, 12, 4))
-    assert compile_network(net, IDEAL, samples(net)).image.curve_base.shape[0] == 1
+    assert compile_network(net, IDEAL, samples(net)).program.curve_base.shape[0] == 1
 
 
 def test_same_seed_same_image_another_seed_another():
     net = network()
-    first, again, other = (compile_network(net, "wan2022", samples(net), seed=s).image for s in (3, 3, 4))
+    first, again, other = (compile_network(net, "wan2022", samples(net), seed=s).program for s in (3, 3, 4))
     assert first.checksum() == again.checksum()
     assert first.checksum() != other.checksum()
 
 
 def test_noise_parameters_follow_the_chip():
     net = network()
-    quiet = compile_network(net, IDEAL, samples(net)).image
+    quiet = compile_network(net, IDEAL, samples(net)).program
     assert all((la.sigma_out, la.var_cell) == (0, 0) for la in quiet.layers)
-    wan = compile_network(net, WAN, samples(net)).image
+    wan = compile_network(net, WAN, samples(net)).program
     for la in wan.layers:
         # 1 % of 40 uS is 0.4 uS; a code is full scale / 255, full scale 40 + 4 sigma(40) = 44.412 uS.
         assert la.var_cell == round((0.4 / 44.412 * 255) ** 2 * 256)
@@ -129,7 +129,7 @@ def test_read_noise_spreads_outputs_as_the_weight_noise_would():
     # One output column, analog, many inferences of one input: sigma = sigma_w * |x| in code units.
     net = network((40, 3))
     chip = dataclasses.replace(WAN, readout=dataclasses.replace(WAN.readout, kind="analog"))
-    image = compile_network(net, chip, samples(net)).image
+    image = compile_network(net, chip, samples(net)).program
     x = np.repeat(samples(net, 1, seed=5), 20_000, axis=0)
     spread = Core(image).infer(x, seed=1).std(axis=0)
     expected = 0.4 / 44.412 * 255 * np.linalg.norm(x[0].astype(float))
@@ -144,7 +144,7 @@ def test_bias_correction_removes_the_mean_deviation():
     for on in (True, False):
         compiled = compile_network(net, WAN, x, seed=1, bias_correction=on)
         step = compiled.report.layers[0].adc_range[0] / 255
-        off[on] = np.abs((Core(compiled.image).infer(x, noise=False) * step - want).mean(axis=0)).max()
+        off[on] = np.abs((Core(compiled.program).infer(x, noise=False) * step - want).mean(axis=0)).max()
     assert off[True] < 0.6 * step
     assert off[False] > 2 * off[True]
 
@@ -183,7 +183,7 @@ def test_what_of_the_chip_is_not_used_is_said():
     chip = dataclasses.replace(WAN, neuron=dataclasses.replace(WAN.neuron, model="table", **table))
     relu, ndr = network(activation="relu"), network(activation="ndr")
     plain, measured = (compile_network(relu, c, samples(relu)) for c in (WAN, chip))
-    assert plain.image.checksum() == measured.image.checksum()
+    assert plain.program.checksum() == measured.program.checksum()
     (line,) = measured.report.unused
     assert "neuron" in line
     assert "relu" in line

@@ -10,7 +10,7 @@ from emulator.compile import compile_network
 from emulator.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
 from emulator.explain.causes import weight_changes
 from emulator.explain.explain import ALL, IMAGE, SNR_MAX_DB
-from emulator.explain.forward import logits, stages
+from emulator.explain.forward import Forward, stages
 from emulator.network import Dense, Ndr, Network
 
 CHIPS = ["wan2022", "dendritic-ndr", "ideal"]
@@ -37,16 +37,16 @@ def explained(name, **sections):
         chip, **{key: dataclasses.replace(getattr(chip, key), **fields) for key, fields in sections.items()}
     )
     compiled = compile_network(NET, chip, SAMPLES, seed=3)
-    return explain(NET, chip, compiled, SAMPLES, X, LABELS), compiled, chip
+    return explain(NET, compiled.program, compiled.die, SAMPLES, X, LABELS), compiled, chip
 
 
 @pytest.mark.parametrize("name", CHIPS)
 def test_weight_changes_add_up_to_the_chips_weights(name):
     chip = load_chip(name)
     compiled = compile_network(NET, chip, SAMPLES, seed=3)
-    for dense, detail in zip(NET.layers, compiled.details, strict=True):
-        total = dense.weights + sum(weight_changes(dense, detail, chip).values())
-        np.testing.assert_allclose(total, detail.mapped.effective, atol=1e-6)
+    for dense, array in zip(NET.layers, compiled.die.arrays, strict=True):
+        total = dense.weights + sum(weight_changes(dense, array, chip).values())
+        np.testing.assert_allclose(total, array.mapped.effective, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -65,7 +65,8 @@ def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
 def test_no_cause_is_the_float_network():
     chip = load_chip("wan2022")
     compiled = compile_network(NET, chip, SAMPLES)
-    out = logits(stages(NET, chip, compiled.image.layers, compiled.details), chip, X, [])
+    built = stages(NET, compiled.program, compiled.die)
+    out = Forward(NET, compiled.program, compiled.die, built, []).logits(X)
     np.testing.assert_allclose(out, NET.forward(X / np.float32(255)), atol=1e-4)
 
 

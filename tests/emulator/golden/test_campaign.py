@@ -11,7 +11,7 @@ import pytest
 from emulator.golden import Core
 from emulator.golden import fast as fast_model
 from emulator.golden.campaign import campaign
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.golden.redraw import virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
 from emulator.spec.campaign import CampaignError
@@ -22,7 +22,7 @@ TINY = PRESETS["tiny"]
 
 def varied(seed: int, **options: Any) -> Program:
     rng = np.random.default_rng(seed)
-    image = random_image(TINY, rng, **options)
+    image = random_program(TINY, rng, **options)
     sigma = rng.integers(500, 8000, 256).astype(np.uint16)
     v = Variation(mean=same_cells().mean, sigma=sigma, stuck_low=600, stuck_high=400)
     return dataclasses.replace(image, variation=v)
@@ -129,7 +129,7 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
     """Cells land beyond the largest code, and beyond 127 in any case."""
     pytest.importorskip("numba", reason="needs ndrite[fast]")
     eight = dataclasses.replace(TINY, weight_bits=8)
-    image = random_image(eight, np.random.default_rng(8), layers=2, corner=True)
+    image = random_program(eight, np.random.default_rng(8), layers=2, corner=True)
     sigma = np.full(256, 20_000, np.uint16)
     law = Variation(
         mean=same_cells().mean,
@@ -146,7 +146,7 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
         expected = [layer.weights for layer in virtual_chip(image, seed=7, chip=chip).layers]
         assert max(int(np.abs(weights).max()) for weights in expected) == code_max
         for got, weights in zip(chips.chip(chip).weights, expected, strict=True):
-            np.testing.assert_array_equal(got, weights)
+            np.testing.assert_array_equal(got, weights.T)
 
 
 def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
@@ -162,7 +162,7 @@ def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
 
 
 def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
-    image = random_image(
+    image = random_program(
         PRESETS["sim"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False
     )
     weights = np.full((1024, 4), 255, np.int16)

@@ -9,7 +9,7 @@ import pytest
 
 from emulator.golden import Core, Trace
 from emulator.golden.noise import gaussian, pass_key
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
 from tests.emulator.golden import naive
 
@@ -30,7 +30,7 @@ def sampler(seed: int, index: int) -> naive.Sample:
 @pytest.mark.parametrize("trial", range(6))
 def test_equals_the_scalar_model(trial: int, corner: bool, noise: bool) -> None:
     rng = np.random.default_rng([trial, corner])
-    image = random_image(SMALL, rng, layers=1 + trial % 3, corner=corner)
+    image = random_program(SMALL, rng, layers=1 + trial % 3, corner=corner)
     x = random_inputs(image, rng, 4)
     got = Core(image).infer(x, seed=9, first_index=4, noise=noise)
     for n, row in enumerate(x):
@@ -42,7 +42,7 @@ def test_equals_the_scalar_model(trial: int, corner: bool, noise: bool) -> None:
 @pytest.mark.parametrize("readout", ["adc", "analog"])
 def test_every_slicing_and_readout_equals_the_scalar_model(dac_bits: int, readout: str) -> None:
     rng = np.random.default_rng(dac_bits)
-    image = random_image(SMALL, rng, layers=2, dac_bits=dac_bits, readout=readout)
+    image = random_program(SMALL, rng, layers=2, dac_bits=dac_bits, readout=readout)
     x = random_inputs(image, rng, 3)
     got = Core(image).infer(x, seed=1)
     assert got.tolist() == [naive.infer(image, row.tolist(), sampler(1, n)) for n, row in enumerate(x)]
@@ -50,7 +50,7 @@ def test_every_slicing_and_readout_equals_the_scalar_model(dac_bits: int, readou
 
 def noisy_image() -> Program:
     rng = np.random.default_rng(5)
-    image = random_image(TINY, rng, layers=2, readout="adc")
+    image = random_program(TINY, rng, layers=2, readout="adc")
     layers = tuple(dataclasses.replace(la, sigma_out=2000, var_cell=500) for la in image.layers)
     return image.with_layers(layers)
 

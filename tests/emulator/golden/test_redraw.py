@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from emulator.golden.noise import SIGNED_TABLE
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.golden.redraw import redraw, virtual_chip
 from emulator.spec import PRESETS, ProgramError
 from emulator.spec.variation import DOMAIN_CELL, Variation, same_cells
@@ -153,7 +153,7 @@ def test_stuck_cells_come_at_their_rates(low: int, high: int) -> None:
 
 
 def test_a_virtual_chip_needs_a_variation() -> None:
-    image = random_image(PRESETS["tiny"], np.random.default_rng(0))
+    image = random_program(PRESETS["tiny"], np.random.default_rng(0))
     with pytest.raises(ProgramError, match="one individual chip"):
         virtual_chip(image, seed=0, chip=0)
     varied = dataclasses.replace(image, variation=spread(3.0))
@@ -183,7 +183,7 @@ def test_bad_variations_are_refused(field: str, value: Any, match: str) -> None:
 def test_the_image_file_keeps_the_variation(tmp_path: Any) -> None:
     from emulator.spec import Program
 
-    image = random_image(PRESETS["tiny"], np.random.default_rng(0))
+    image = random_program(PRESETS["tiny"], np.random.default_rng(0))
     varied = dataclasses.replace(image, variation=spread(3.0, stuck_low=5))
     varied.save(tmp_path / "a.npz")
     back = Program.load(tmp_path / "a.npz")

@@ -1,4 +1,4 @@
-"""Batches spread over threads: every image once, exceptions and forks survived, one BLAS thread each."""
+"""Batches spread over threads: every sample once, exceptions and forks survived, one BLAS thread each."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ import pytest
 pytest.importorskip("threadpoolctl", reason="needs ndrite[fast]")
 
 from emulator.golden import Core, threads
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 
 
 @pytest.fixture
 def three(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "count", lambda: 3)
+    monkeypatch.setattr(threads, "WORTH", 12_800)
     threads._pool.cache_clear()
 
 
-@pytest.mark.parametrize("images", [0, 1, 127, 128, 383, 384, 1000])
-def test_every_image_is_in_one_part(three: None, images: int) -> None:
-    seen = np.zeros(images, int)
+@pytest.mark.parametrize("each", [100, 9000])
+@pytest.mark.parametrize("samples", [0, 1, 2, 127, 128, 383, 384, 1000])
+def test_every_sample_is_in_one_part(three: None, samples: int, each: int) -> None:
+    seen = np.zeros(samples, int)
     blas = []
 
     def part(low: int, high: int) -> None:
         seen[low:high] += 1
         blas.append([lib["num_threads"] for lib in threads._blas().info() if lib["user_api"] == "blas"])
 
-    threads.in_threads(part, images)
+    threads.in_threads(part, samples, each)
     assert (seen == 1).all()
-    if images >= threads.LEAST:
-        assert len(blas) == min(3, images // threads.LEAST)
+    if samples * each >= threads.WORTH:
+        assert len(blas) == min(3, samples, samples * each // threads.WORTH)
         assert all(counts and set(counts) == {1} for counts in blas)
 
 
@@ -44,13 +46,13 @@ def test_an_exception_reaches_the_caller(three: None) -> None:
             raise ValueError("second part")
 
     with pytest.raises(ValueError, match="second part"):
-        threads.in_threads(part, 500)
+        threads.in_threads(part, 500, 100)
 
 
 def test_threads_give_the_same_numbers(three: None) -> None:
     pytest.importorskip("numba")
     rng = np.random.default_rng(6)
-    image = random_image(PRESETS["tiny"], rng, noise=True)
+    image = random_program(PRESETS["tiny"], rng, noise=True)
     x = random_inputs(image, rng, 700)
     arguments = {"seed": 5, "first_index": 2**32 - 300, "stream": 2}
     np.testing.assert_array_equal(
@@ -64,9 +66,9 @@ def test_a_forked_process_makes_threads_of_its_own() -> None:
 import os
 from emulator.golden import threads
 threads.count = lambda: 2
-threads.in_threads(lambda low, high: None, 400)
+threads.in_threads(lambda low, high: None, 400, 1 << 20)
 child = os.fork()
-threads.in_threads(lambda low, high: None, 400)
+threads.in_threads(lambda low, high: None, 400, 1 << 20)
 if child:
     os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

@@ -12,7 +12,9 @@ def small(rng: np.random.Generator) -> Network:
         rng.normal(size=(6, 4)), rng.normal(size=4), Ndr(rng.uniform(0.5, 2, 4), rng.uniform(0.2, 1, 4))
     )
     middle = Dense(rng.normal(size=(4, 3)), rng.normal(size=3), Named("tanh"))
-    return Network.chain((hidden, middle, Dense(rng.normal(size=(3, 2)), rng.normal(size=2))), "small", {"seed": 1})
+    return Network.chain(
+        (hidden, middle, Dense(rng.normal(size=(3, 2)), rng.normal(size=2))), "small", {"seed": 1}
+    )
 
 
 def test_forward_is_the_formula():

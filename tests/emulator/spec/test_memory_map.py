@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, GeometryError
 from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, check_fits, lay_out, region_words
 from emulator.spec.registers import REGISTERS, register_map_hash
@@ -28,7 +28,7 @@ def memories(image: object, geometry: object) -> dict[str, np.ndarray]:
 def test_every_weight_and_parameter_lies_where_the_map_says(trial: int) -> None:
     rng = np.random.default_rng(trial)
     g = dataclasses.replace(TINY, lanes=6, readouts=2)
-    image = random_image(g, rng, layers=3)
+    image = random_program(g, rng, layers=3)
     held = memories(image, g)
     for i, layer in enumerate(image.layers):
         words = [int(w) & 0xFFFFFFFF for w in held["layers"][8 * i : 8 * i + 8]]
@@ -64,7 +64,7 @@ def test_every_weight_and_parameter_lies_where_the_map_says(trial: int) -> None:
     ],
 )
 def test_what_does_not_fit_is_named(change: dict[str, int], words: str) -> None:
-    image = random_image(TINY, np.random.default_rng(1), layers=2, readout="adc")
+    image = random_program(TINY, np.random.default_rng(1), layers=2, readout="adc")
     check_fits(image, TINY)
     with pytest.raises(GeometryError, match=words):
         check_fits(image, dataclasses.replace(TINY, noise=True, analog=False, **change))
@@ -72,11 +72,11 @@ def test_what_does_not_fit_is_named(change: dict[str, int], words: str) -> None:
 
 def test_noise_and_analog_need_their_features() -> None:
     rng = np.random.default_rng(2)
-    analog = random_image(TINY, rng, layers=1, readout="analog").without_noise()
+    analog = random_program(TINY, rng, layers=1, readout="analog").without_noise()
     with pytest.raises(GeometryError, match="analog"):
         check_fits(analog, dataclasses.replace(TINY, analog=False))
-    noisy = random_image(TINY, rng, layers=1, readout="adc")
-    noisy = dataclasses.replace(noisy, layers=(dataclasses.replace(noisy.layers[0], sigma_out=5),))
+    noisy = random_program(TINY, rng, layers=1, readout="adc")
+    noisy = noisy.with_layers([dataclasses.replace(noisy.layers[0], sigma_out=5)])
     with pytest.raises(GeometryError, match="noise generator"):
         check_fits(noisy, dataclasses.replace(TINY, noise=False))
     check_fits(noisy.without_noise(), dataclasses.replace(TINY, noise=False))

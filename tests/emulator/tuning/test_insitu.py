@@ -55,7 +55,7 @@ def trained(start, data, trains, **plan):
         data[0],
         data[1],
         infer=board.infer,
-        program=board.program,
+        load=board.program,
         plan=Plan(**{"steps": 60, "batch": 100, "rate": 0.03, "pulses": 20, **plan}),
         trains=trains,
     )
@@ -69,7 +69,7 @@ def test_weights_learn_from_random_states_by_pulses(start, data):
     assert np.mean(result.losses[-5:]) < 0.5 * result.losses[0]
     assert result.devices == 64 * 16 + 16 * 10
     np.testing.assert_array_equal(
-        result.image.curve_base, trained(start, data, ("hidden",), steps=1)[0].image.curve_base
+        result.program.curve_base, trained(start, data, ("hidden",), steps=1)[0].program.curve_base
     )
 
 
@@ -89,15 +89,15 @@ def test_without_a_step_the_weights_are_those_of_the_start(data, weight_bits):
     begin = random_start((64, 16, 10), dataclasses.replace(chip, cell=cell, ecram=ecram), data[0], seed=1)
     result, _ = trained(begin, data, ("hidden", "output"), steps=0)
     assert result.pulses_total == 0
-    for before, after in zip(begin.image.layers, result.image.layers, strict=True):
+    for before, after in zip(begin.program.layers, result.program.layers, strict=True):
         np.testing.assert_array_equal(before.weights, after.weights)
-    assert np.abs(begin.image.layers[0].weights).max() > 0.9 * (2 ** (weight_bits - 1) - 1)
+    assert np.abs(begin.program.layers[0].weights).max() > 0.9 * (2 ** (weight_bits - 1) - 1)
 
 
 @pytest.mark.parametrize(("trains", "moved"), [(("output",), (False, True)), (("hidden",), (True, False))])
 def test_only_what_is_named_moves(start, data, trains, moved):
     result, _ = trained(start, data, trains, steps=2)
-    for before, after, moves in zip(start.image.layers, result.image.layers, moved, strict=True):
+    for before, after, moves in zip(start.program.layers, result.program.layers, moved, strict=True):
         assert bool((before.weights != after.weights).any()) is moves
         np.testing.assert_array_equal(before.bias, after.bias)
         np.testing.assert_array_equal(before.gain, after.gain)
@@ -105,13 +105,15 @@ def test_only_what_is_named_moves(start, data, trains, moved):
 
 def test_curves_alone_leave_the_weights(start, data):
     result, _ = trained(start, data, ("curves",), steps=2)
-    for before, after in zip(start.image.layers, result.image.layers, strict=True):
+    for before, after in zip(start.program.layers, result.program.layers, strict=True):
         np.testing.assert_array_equal(before.weights, after.weights)
-    assert (result.image.curve_base != trained(start, data, ("output",), steps=1)[0].image.curve_base).any()
+    assert (
+        result.program.curve_base != trained(start, data, ("output",), steps=1)[0].program.curve_base
+    ).any()
 
 
 def test_headroom_halves_logits_and_keeps_answers(data, start):
-    image = compile_network(start.network, a_chip(), data[0], seed=1).image
+    image = compile_network(start.network, a_chip(), data[0], seed=1).program
     wide = with_headroom(image, 1)
     plain = Core(image).infer(data[2], noise=False)
     half = Core(wide).infer(data[2], noise=False)
@@ -131,15 +133,15 @@ def test_headroom_halves_logits_and_keeps_answers(data, start):
     ],
 )
 def test_headroom_there_is_not(start, changes, message):
-    layers = (dataclasses.replace(start.image.layers[0], **changes), *start.image.layers[1:])
+    layers = (dataclasses.replace(start.program.layers[0], **changes), *start.program.layers[1:])
     with pytest.raises(CompileError, match=message):
-        with_headroom(dataclasses.replace(start.image, layers=layers), 1)
+        with_headroom(start.program.with_layers(layers), 1)
 
 
 def test_noise_grows_with_the_converters_range(start):
     """Output noise is of the converter: as many steps as before."""
-    noisy = tuple(dataclasses.replace(layer, sigma_out=37) for layer in start.image.layers)
-    wide = with_headroom(dataclasses.replace(start.image, layers=noisy), 2)
+    noisy = tuple(dataclasses.replace(layer, sigma_out=37) for layer in start.program.layers)
+    wide = with_headroom(start.program.with_layers(noisy), 2)
     assert [layer.sigma_out for layer in wide.layers] == [148, 148]
 
 
@@ -151,7 +153,7 @@ def test_passes_count_their_inferences_on(start, data):
         return board.infer(x, first)
 
     plan = Plan(steps=3, batch=100)
-    train_in_situ(start, data[0], data[1], infer=infer, program=board.program, plan=plan)
+    train_in_situ(start, data[0], data[1], infer=infer, load=board.program, plan=plan)
     assert seen == [0, 100, 200]
 
 
@@ -160,7 +162,7 @@ def test_headroom_takes_back_what_rounding_the_offsets_adds(data):
     network = Network.chain((Dense(weights, np.zeros(10)),), "one layer")
     chip = a_chip()
     tiles = dataclasses.replace(chip, array=dataclasses.replace(chip.array, rows=16))
-    image = compile_network(network, tiles, data[0], seed=1).image
+    image = compile_network(network, tiles, data[0], seed=1).program
     assert (image.layers[0].offset % 4 != 0).any()
     plain, wide = (Core(i).infer(data[0], noise=False) for i in (image, with_headroom(image, 2)))
     # Rounding of single answers is even; a bias has steps of 4.

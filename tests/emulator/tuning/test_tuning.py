@@ -13,7 +13,7 @@ from emulator.compile import compile_network
 from emulator.errors import CompileError, PhysicsError
 from emulator.golden import Core
 from emulator.network import Dense, Named, Ndr, Network
-from emulator.tuning import EcramBank, Learner, Plan, calibrate, tunable
+from emulator.tuning import EcramBank, Learner, Plan, Tunable, calibrate
 from emulator.tuning.learner import best_scale, centred, softmax, weight_of_code
 from emulator.tuning.retune import kinds, moved
 
@@ -43,8 +43,13 @@ def samples():
     return x, small().forward(x / np.float32(255)).argmax(axis=1)
 
 
-def chip_image(samples, chip=PAIR, network=None, seed=2):
-    return compile_network(network or small(), chip, samples[0][:200], seed=seed).image
+def chip_form(samples, chip=PAIR, network=None, seed=2):
+    return Tunable(*compile_network(network or small(), chip, samples[0][:200], seed=seed)[:2])
+
+
+def at_states(form, states):
+    """The same die at other states, as a form of its own."""
+    return Tunable(form.image(states), form.die_at(states))
 
 
 # -- pulses
@@ -119,8 +124,8 @@ def test_pulses_of_a_bank_have_cycle_noise_both_ways(direction):
 
 @pytest.mark.parametrize("chip", [PAIR, "wan2022+ecram-tang2018", "dendritic-ndr"])
 def test_unmoved_states_give_the_compiled_curves_bit_for_bit(samples, chip):
-    image = chip_image(samples, chip)
-    form = tunable(image)
+    form = chip_form(samples, chip)
+    image = form.base
     again = form.image(form.states)
     q, r = image.layers[0].curve, again.layers[0].curve
     np.testing.assert_array_equal(image.curve_base[q], again.curve_base[r])
@@ -128,15 +133,15 @@ def test_unmoved_states_give_the_compiled_curves_bit_for_bit(samples, chip):
 
 
 def test_a_state_scales_current_and_voltage_and_nothing_else(samples):
-    image = chip_image(samples, "wan2022+ecram-pair")  # devices do not differ, tunnel curve
-    form = tunable(image)
+    form = chip_form(samples, "wan2022+ecram-pair")  # devices do not differ, tunnel curve
+    image = form.base
     state = form.states[0]
     moved = dataclasses.replace(state, current=np.full(16, 0.25), voltage=state.voltage * 0.5)
     new = form.image([moved])
     for a, b in zip(image.layers, new.layers, strict=True):
         for name in ("weights", "bias", "gain", "offset", "scale"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
-    window, codes = form.layers[0].window, np.arange(4096)
+    window, codes = form.die.arrays[0].window, np.arange(4096)
     u = window.values()
     ratio = (0.5 + state.voltage * 0.5) / (0.5 + state.voltage)  # factors 0.5..1.5
     for m in (0, 7):
@@ -151,36 +156,17 @@ def test_a_state_scales_current_and_voltage_and_nothing_else(samples):
 def test_no_neuron_is_higher_than_its_output_can_be(samples):
     chip = load_chip("wan2022+ecram-linear-ysz")
     chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, peak_current_high_factor=1.5))
-    form = tunable(chip_image(samples, chip))
+    form = chip_form(samples, chip)
     state = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
     np.testing.assert_allclose(form.heights(state), np.minimum(0.1 + 1.4 * np.linspace(0, 1, 16), 1.0))
 
 
-def test_provenance_carries_the_new_states(samples, tmp_path):
-    form = tunable(chip_image(samples))
-    moved = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
-    form.image([moved]).save(tmp_path / "t.npz")
-    from emulator.spec import Program
-
-    read = tunable(Program.load(tmp_path / "t.npz")).states[0]
-    np.testing.assert_array_equal(read.current, moved.current)
-    np.testing.assert_array_equal(read.reference, form.states[0].reference)
-
-
 def test_what_cannot_be_tuned_says_why(samples):
     with pytest.raises(CompileError, match=r"ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with"):
-        tunable(chip_image(samples, "wan2022"))
-    image = chip_image(samples)
-    bare = dataclasses.replace(image, provenance={})
-    with pytest.raises(CompileError, match="does not say which chip"):
-        tunable(bare)
-    old = dataclasses.replace(image, provenance={k: v for k, v in image.provenance.items() if k != "neurons"})
-    with pytest.raises(CompileError, match="has no states of NDR neurons"):
-        tunable(old)
-    entry = dict(image.provenance["neurons"][0], current=[2.0] * 16)
-    bad = dataclasses.replace(image, provenance={**image.provenance, "neurons": [entry, None]})
-    with pytest.raises(CompileError, match=r"provenance.neurons\[0\].current"):
-        tunable(bad)
+        chip_form(samples, "wan2022")
+    dense = dataclasses.replace(small().layers[0], activation=Named("relu"))
+    with pytest.raises(CompileError, match="program 'plain' has no NDR neurons"):
+        chip_form(samples, network=Network.chain((dense, *small().layers[1:]), "plain"))
 
 
 # -- the learner
@@ -191,7 +177,7 @@ def test_gradient_is_the_models(samples, layers, tunes):
     network = small(layers=layers)
     chip = load_chip(PAIR)
     chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, tunes=tunes))
-    form = tunable(chip_image(samples, chip, network))
+    form = chip_form(samples, chip, network)
     learner = Learner(network, form)
     x = samples[0][:300]
     y = network.forward(x / np.float32(255)).argmax(axis=1)
@@ -243,7 +229,7 @@ def test_the_scale_is_above_zero_and_limited():
 
 
 def test_what_all_outputs_share_changes_nothing(samples):
-    form = tunable(chip_image(samples))
+    form = chip_form(samples)
     learner, x, y = Learner(small(), form), samples[0][:200], samples[1][:200].copy()
     y[:60] = np.arange(60) % 4
     outputs = Core(form.base).infer(x, noise=False)
@@ -258,7 +244,7 @@ def test_what_all_outputs_share_changes_nothing(samples):
 def test_the_model_corrects_gains_where_the_chip_does(samples, gains):
     """Cells at half their conductance: gains bring the float network back, biases alone its means only."""
     network, x = small(), samples[0]
-    learner = Learner(network, tunable(chip_image(samples)))
+    learner = Learner(network, chip_form(samples))
     learner.set_weights(0, 0.5 * network.layers[0].weights.astype(float))
     learner.correct(x, gains=gains)
     pre = learner._forward(x, learner.tunable.states)[1][0][0]  # pre-activations of the hidden layer
@@ -282,7 +268,7 @@ class Chip:
 def test_every_pass_has_read_noise_of_its_own(samples, method):
     """Inferences are counted on over the steps; a step's two perturbed passes share theirs."""
     x, y = samples
-    form = tunable(chip_image(samples))
+    form = chip_form(samples)
     chip, seen = Chip(), []
 
     def infer(part, first):
@@ -291,7 +277,7 @@ def test_every_pass_has_read_noise_of_its_own(samples, method):
 
     learner = None if method == "perturb" else Learner(small(), form)
     plan = Plan(steps=3, batch=100, method=method)
-    calibrate(form, learner, x, y, infer=infer, program=chip.program, plan=plan)
+    calibrate(form, learner, x, y, infer=infer, load=chip.program, plan=plan)
     firsts = [0, 0, 200, 200, 400, 400] if method == "perturb" else [0, 100, 200]
     assert seen == [(100, first) for first in firsts]
 
@@ -299,15 +285,15 @@ def test_every_pass_has_read_noise_of_its_own(samples, method):
 def test_the_sum_of_heights_stays(samples):
     """Converters of the output layer are set for it."""
     x, y = samples
-    form = tunable(chip_image(samples))
+    form = chip_form(samples)
     state = dataclasses.replace(form.states[0], current=np.full(16, 0.5))
-    form = tunable(form.image([state]))
+    form = at_states(form, [state])
     chip = Chip()
     # All outputs too large by the same labels: without the rule heights fall together.
     plan = Plan(steps=8, batch=500, rate=0.04)
     y = np.zeros_like(y)
-    result = calibrate(form, Learner(small(), form), x, y, infer=chip.infer, program=chip.program, plan=plan)
-    after = np.array(result.image.provenance["neurons"][0]["current"])
+    result = calibrate(form, Learner(small(), form), x, y, infer=chip.infer, load=chip.program, plan=plan)
+    after = result.die.states[0].current
     assert np.abs(after - 0.5).mean() > 0.05
     assert after.mean() == pytest.approx(0.5, abs=0.25 * np.abs(after - 0.5).mean())
 
@@ -316,8 +302,8 @@ def half_way(samples):
     """A tunable chip whose peak currents are all half way, and that has no pulse noise."""
     chip = load_chip(PAIR)
     chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, cycle_percent=0.0))
-    form = tunable(chip_image(samples, chip))
-    return tunable(form.image([dataclasses.replace(form.states[0], current=np.full(16, 0.5))]))
+    form = chip_form(samples, chip)
+    return at_states(form, [dataclasses.replace(form.states[0], current=np.full(16, 0.5))])
 
 
 def perturbed(samples, outputs, **plan):
@@ -334,10 +320,10 @@ def perturbed(samples, outputs, **plan):
         x,
         np.zeros_like(y),
         infer=infer,
-        program=board.program,
+        load=board.program,
         plan=Plan(method="perturb", batch=50, **plan),
     )
-    return np.array(result.image.provenance["neurons"][0]["current"])
+    return result.die.states[0].current
 
 
 def test_perturbed_devices_go_back_to_where_they_were(samples):
@@ -376,35 +362,35 @@ def test_impossible_plans(field, value, accepted):
 @pytest.mark.parametrize(("method", "least"), [("gradient", 0.03), ("sign", 0.02), ("perturb", 0.0)])
 def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     x, y = samples
-    image = chip_image(samples)
-    form = tunable(image)
+    form = chip_form(samples)
+    image = form.base
     # Devices put somewhere else than they should be: what learning has to undo.
     rng = np.random.default_rng(4)
     wrong = dataclasses.replace(form.states[0], current=rng.choice([0.0, 1.0], 16))
-    form = tunable(form.image([wrong]))
+    form = at_states(form, [wrong])
     chip = Chip()
     chip.program(form.base)
     before = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
     learner = None if method == "perturb" else Learner(small(), form)
     plan = Plan(steps=40 if method == "perturb" else 25, batch=500, rate=0.04, method=method)
-    result = calibrate(form, learner, x[:1000], y[:1000], infer=chip.infer, program=chip.program, plan=plan)
+    result = calibrate(form, learner, x[:1000], y[:1000], infer=chip.infer, load=chip.program, plan=plan)
     after = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
     assert after - before > least
     assert np.mean(result.losses[-5:]) < np.mean(result.losses[:5])
-    assert chip.image is result.image
-    np.testing.assert_array_equal(result.image.layers[0].weights, image.layers[0].weights)
+    assert chip.image is result.program
+    np.testing.assert_array_equal(result.program.layers[0].weights, image.layers[0].weights)
     assert result.pulses_total > 0
 
 
 def test_the_same_plan_gives_the_same_image(samples):
     images = []
     for seed in (0, 0, 1):
-        form, chip = tunable(chip_image(samples)), Chip()
+        form, chip = chip_form(samples), Chip()
         plan = Plan(steps=3, batch=100, seed=seed)
         result = calibrate(
-            form, Learner(small(), form), *samples, infer=chip.infer, program=chip.program, plan=plan
+            form, Learner(small(), form), *samples, infer=chip.infer, load=chip.program, plan=plan
         )
-        images.append(result.image.checksum())
+        images.append(result.program.checksum())
     assert images[0] == images[1] != images[2]
 
 
@@ -415,11 +401,11 @@ def test_bad_plans_and_samples(samples):
         Plan(rate=2)
     with pytest.raises(CompileError, match=r"batch is 0; accepted: 1\.\.1000000"):
         Plan(batch=0)
-    form, chip = tunable(chip_image(samples)), Chip()
+    form, chip = chip_form(samples), Chip()
     with pytest.raises(CompileError, match="needs the float network"):
-        calibrate(form, None, *samples, infer=chip.infer, program=chip.program)
+        calibrate(form, None, *samples, infer=chip.infer, load=chip.program)
     with pytest.raises(CompileError, match="labels hold 3 classes; accepted: 1500"):
-        calibrate(form, None, samples[0], samples[1][:3], infer=chip.infer, program=chip.program)
+        calibrate(form, None, samples[0], samples[1][:3], infer=chip.infer, load=chip.program)
     other = Network.chain((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
     with pytest.raises(CompileError, match="the network is 20-16-5; accepted"):
         Learner(other, form)
@@ -427,9 +413,11 @@ def test_bad_plans_and_samples(samples):
 
 def test_named_layers_keep_their_curves(samples):
     net = small(layers=2)
-    mixed = Network.chain((dataclasses.replace(net.layers[0], activation=Named("relu")), *net.layers[1:]), "mixed")
-    image = chip_image(samples, network=mixed)
-    form = tunable(image)
+    mixed = Network.chain(
+        (dataclasses.replace(net.layers[0], activation=Named("relu")), *net.layers[1:]), "mixed"
+    )
+    form = chip_form(samples, network=mixed)
+    image = form.base
     assert [layer.index for layer in form.layers] == [1]
     new = form.image(form.states)
     x = samples[0][:50]
@@ -453,8 +441,8 @@ def test_reading_the_cells_brings_the_model_closer_to_the_chip(samples):
     x = samples[0]
     chip = load_chip(PAIR)
     cell = dataclasses.replace(chip.cell, error_scale=4.0, stuck_low_percent=5.0)
-    image = chip_image(samples, dataclasses.replace(chip, cell=cell))
-    form = tunable(image)
+    form = chip_form(samples, dataclasses.replace(chip, cell=cell))
+    image = form.base
     plain, read = Learner(small(), form), Learner(small(), form, cells=True)
     corrected = Learner(small(), form, cells=True)
     corrected.correct(x[:500], gains=True)

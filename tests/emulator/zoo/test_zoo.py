@@ -27,7 +27,7 @@ def test_image_belongs_to_its_float_weights_and_fits_the_simulated_board():
     chip_image, network = Program.load(image()), load_network(float_network())
     assert (
         (chip_image.inputs, chip_image.layers[0].outputs, chip_image.outputs)
-        == network.shape
+        == network.widths
         == (784, 128, 10)
     )
     check_fits(chip_image, PRESETS["sim"])
@@ -58,8 +58,8 @@ def test_other_chips_of_the_same_kind_do_as_well():
     reference = network.accuracy(images_[:2000], labels[:2000])
     for seed in (11, 12):
         compiled = compile_network(network, "wan2022", images_[-1000:], seed=seed)
-        assert golden_accuracy(compiled.image, images_[:2000], labels[:2000]) >= reference - 0.015
-    ideal = compile_network(network, "ideal", images_[-1000:]).image
+        assert golden_accuracy(compiled.program, images_[:2000], labels[:2000]) >= reference - 0.015
+    ideal = compile_network(network, "ideal", images_[-1000:]).program
     assert golden_accuracy(ideal, images_[:2000], labels[:2000]) == pytest.approx(reference, abs=0.004)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.golden.redraw import redraw
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT, lay_out
 from emulator.spec.variation import Variation
 from hdl.array.array import PEEK_LATENCY
@@ -27,7 +27,7 @@ AT_ONCE = cells_at_once(GEOMETRY)
 
 
 def chip_image(rng: np.random.Generator, corner: bool) -> Program:
-    image = random_image(GEOMETRY, rng, corner=corner)
+    image = random_program(GEOMETRY, rng, corner=corner)
     most = GEOMETRY.weight_max
     variation = Variation(
         mean=rng.integers(0, 65536, 256).astype(np.uint16),

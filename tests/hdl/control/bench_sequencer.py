@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 from amaranth.utils import exact_log2
 
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.golden.sequencer import passes
 from emulator.spec import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
@@ -47,7 +47,7 @@ def followed(feeds: list[dict[str, int]], layers: int) -> list[tuple[int, int]]:
 @cocotb.parametrize(trial=range(6), stall=[0.0, 0.7])
 async def order(dut: Any, trial: int, stall: float) -> None:
     rng = np.random.default_rng([3, trial])
-    image = random_image(GEOMETRY, rng)
+    image = random_program(GEOMETRY, rng)
     await reset(dut)
     for section in lay_out(image, GEOMETRY):
         if section.address >> REGION_SHIFT == REGIONS["layers"]:

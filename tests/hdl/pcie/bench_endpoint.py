@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import DEVICE_ID, ENGINE_MAGIC, VENDOR_ID
@@ -35,7 +35,7 @@ async def enumeration(dut: Any) -> None:
 async def whole_inferences(dut: Any) -> None:
     host = await Host.boot(dut, GEOMETRY)
     rng = np.random.default_rng(3)
-    image = random_image(GEOMETRY, rng, layers=2, sizes=None if THOROUGH else (37, 7, 3))
+    image = random_program(GEOMETRY, rng, layers=2, sizes=None if THOROUGH else (37, 7, 3))
     count = 7
     x = random_inputs(image, rng, count)
     await host.program(image)

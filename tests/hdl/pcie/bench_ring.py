@@ -13,8 +13,8 @@ import pytest
 from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 
 from emulator.golden import Core
-from emulator.golden.random_image import random_image, random_inputs
-from emulator.spec import Program, Geometry
+from emulator.golden.random_program import random_inputs, random_program
+from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import CONTROL_RESET, EngineError
@@ -26,7 +26,7 @@ THOROUGH = bool(os.environ.get("THOROUGH"))
 
 def small_image(seed: int) -> Program:
     """A network that takes about 100 cycles an inference, with odd sizes."""
-    return random_image(GEOMETRY, np.random.default_rng(seed), sizes=(23, 6, 5), dac_bits=8)
+    return random_program(GEOMETRY, np.random.default_rng(seed), sizes=(23, 6, 5), dac_bits=8)
 
 
 @cocotb.test()

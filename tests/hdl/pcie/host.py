@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 from cocotbext.pcie.core import RootComplex
 
-from emulator.spec import Program, Geometry
+from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT, lay_out
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import (

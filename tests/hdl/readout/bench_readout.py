@@ -11,7 +11,7 @@ import cocotb
 import numpy as np
 
 from emulator.golden.noise import noise
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.golden.readout import readout
 from emulator.golden.sequencer import passes
 from emulator.spec import Geometry
@@ -40,7 +40,7 @@ async def partial_sums_short_of_samples(dut: Any, trial: int) -> None:
 
 async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> None:
     rng = np.random.default_rng([4, trial, int(10 * stall)])
-    image = random_image(GEOMETRY, rng, corner=trial > 2)
+    image = random_program(GEOMETRY, rng, corner=trial > 2)
     await reset(dut)
     for section in lay_out(image, GEOMETRY):
         if section.address >> REGION_SHIFT == REGIONS["readout"]:

@@ -12,7 +12,7 @@ import pytest
 from boards.sim.pcie import SimCard
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.golden.random_image import random_image, random_inputs
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, REGION_SHIFT, REGIONS, Section
 from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
@@ -23,7 +23,7 @@ from host.links.pcie.sysfs import SysfsDevice, check_card
 from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
 
 TINY = PRESETS["tiny"]
-IMAGE = random_image(TINY, np.random.default_rng(1), sizes=(37, 9, 5))
+IMAGE = random_program(TINY, np.random.default_rng(1), sizes=(37, 9, 5))
 X = random_inputs(IMAGE, np.random.default_rng(2), 100)
 
 
@@ -115,7 +115,7 @@ def test_a_run_that_hangs_is_said_and_overcome(board: Board, images: int) -> Non
 def test_campaigns_vote_as_golden(board: Board) -> None:
     rng = np.random.default_rng(4)
     spread = dataclasses.replace(same_cells(), sigma=rng.integers(200, 6000, 256).astype(np.uint16))
-    image = dataclasses.replace(random_image(TINY, rng, sizes=(20, 8, 4), noise=True), variation=spread)
+    image = dataclasses.replace(random_program(TINY, rng, sizes=(20, 8, 4), noise=True), variation=spread)
     x, labels = random_inputs(image, rng, 12), rng.integers(0, 4, 12)
     board.program(image)
     found = board.campaign(x, labels, chips=3, draws=2, seed=11)

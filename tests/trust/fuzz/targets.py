@@ -16,7 +16,7 @@ from emulator.chips.loader import load_chip
 from emulator.datasets.idx import read_idx
 from emulator.errors import EmulatorError
 from emulator.fit.measurements import read_measurements
-from emulator.golden.random_image import random_image
+from emulator.golden.random_program import random_program
 from emulator.network import Dense, Ndr, Network, load_network
 from emulator.spec import PRESETS, Program
 from emulator.spec.errors import ProgramError
@@ -143,7 +143,7 @@ def seeds(name: str) -> list[bytes]:
 
 
 def _image() -> Program:
-    return random_image(PRESETS["tiny"], np.random.default_rng(0), sizes=(6, 4, 3), noise=True)
+    return random_program(PRESETS["tiny"], np.random.default_rng(0), sizes=(6, 4, 3), noise=True)
 
 
 def _archive(arrays: dict[str, np.ndarray]) -> bytes:

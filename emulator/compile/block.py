@@ -1,10 +1,9 @@
 """Several neighbouring outputs at once: a kernel programmed more than once, each time shifted.
 
-Outputs of a block of g x h positions share most of their inputs, so one pass over the block's K' = C * (kh +
-(g - 1) * sh) * (kw + (h - 1) * sw) inputs gives g * h * M outputs where single passes take g * h * K. It
-needs as
-many columns, each with its own cells: the shift-and-duplicate mapping of crossbar convolutions. Cells where a
-copy has no weight are programmed to nothing, and their programming error and read noise count.
+Outputs of a block of g x h positions share most of their inputs, so one pass over the block's inputs,
+C * (kh + (g - 1) * sh) * (kw + (h - 1) * sw) of them, gives g * h * M outputs. It needs as many columns, each
+with its own cells: the shift-and-duplicate mapping of crossbar convolutions. Cells where a copy has no weight
+are programmed to nothing, and their programming error and read noise count.
 """
 
 from __future__ import annotations
@@ -12,19 +11,20 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 
-from emulator.network import Activation, Dense, Ndr, Patches
-from emulator.network.patches import Pair
+from emulator.network import Activation, Dense, Ndr, Product
+from emulator.spec.patches import Pair
 
 
-def blocked(dense: Dense, patches: Patches, block: Pair) -> tuple[Dense, Patches]:
-    """The layer and its patches for ``block`` positions at once; outputs row, column, channel.
+def blocked(node: Product, block: Pair) -> Product:
+    """The product for ``block`` positions at once; outputs row, column, channel.
 
-    ``block`` divides the grid's rows and columns. Kernels with dilation are laid out for (1, 1) only.
+    ``block`` divides the grid's rows and columns. Kernels with dilation or groups are laid out for (1, 1)
+    only.
     """
     if block == (1, 1):
-        return dense, patches
+        return node
+    dense, patches = node.dense, node.patches
     (rows, columns), (kh, kw), (sh, sw) = block, patches.kernel, patches.stride
     channels, outputs = patches.shape[0], dense.outputs
     reach = (kh + (rows - 1) * sh, kw + (columns - 1) * sw)
@@ -44,27 +44,21 @@ def blocked(dense: Dense, patches: Patches, block: Pair) -> tuple[Dense, Patches
     height, width = patches.shape[1:]
     bottom = (grid[0] - 1) * sh + kh - height - top
     right = (grid[1] - 1) * sw + kw - width - left
-    shape = (channels, height + min(bottom, 0), width + min(right, 0))
     cut = dataclasses.replace(
         patches,
-        shape=shape,
+        shape=(channels, height + min(bottom, 0), width + min(right, 0)),
         kernel=reach,
         stride=(sh * rows, sw * columns),
         padding=(top, left, max(bottom, 0), max(right, 0)),
     )
-    return wide, cut
+    weight = None if node.skip_weight is None else np.tile(node.skip_weight, copies)
+    return Product(wide, node.sources, cut, node.pad, node.skip, weight)
 
 
-def unblocked(y: npt.NDArray[np.uint8], grid: Pair, block: Pair) -> npt.NDArray[np.uint8]:
-    """Maps (n, M, rows, columns) of results (n, blocks, g * h * M)."""
-    rows, columns = grid[0] // block[0], grid[1] // block[1]
-    parts = y.reshape(len(y), rows, columns, *block, -1).transpose(0, 5, 1, 3, 2, 4)
-    return np.ascontiguousarray(parts).reshape(len(y), -1, *grid)
-
-
-def best_block(dense: Dense, patches: Patches, lanes: int, inputs_max: int = 1024) -> Pair:
-    """The block with the fewest cycles a map on ``lanes`` lanes; (1, 1) for kernels with dilation."""
-    if patches.dilation != (1, 1):
+def best_block(node: Product, lanes: int, inputs_max: int = 1024) -> Pair:
+    """The block with the fewest cycles a map on ``lanes`` lanes; (1, 1) where only that is laid out."""
+    patches, outputs = node.patches, node.dense.outputs
+    if patches.dilation != (1, 1) or patches.groups > 1:
         return (1, 1)
     best, least = (1, 1), float("inf")
     for rows, columns in np.ndindex(patches.grid):
@@ -72,8 +66,8 @@ def best_block(dense: Dense, patches: Patches, lanes: int, inputs_max: int = 102
         if patches.grid[0] % block[0] or patches.grid[1] % block[1]:
             continue
         copies = block[0] * block[1]
-        wide = dense.outputs * copies
-        if wide > max(lanes, dense.outputs):
+        wide = outputs * copies
+        if wide > max(lanes, outputs):
             continue
         reach = [k + (g - 1) * s for k, g, s in zip(patches.kernel, block, patches.stride, strict=True)]
         inputs = patches.shape[0] * reach[0] * reach[1]

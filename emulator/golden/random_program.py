@@ -1,0 +1,326 @@
+"""Random programs: chains that fit a geometry, and graphs of all kinds of steps.
+
+Chains are stimulus for the RTL regression and for self-tests of a board.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emulator.spec.arithmetic import DAC_BITS, INPUT_MAX, V_BITS
+from emulator.spec.errors import ProgramError
+from emulator.spec.geometry import Geometry
+from emulator.spec.layer import Layer
+from emulator.spec.patches import Pair, Patches, Shape
+from emulator.spec.program import Program
+from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term, joined
+
+
+def random_program(
+    geometry: Geometry,
+    rng: np.random.Generator,
+    *,
+    layers: int | None = None,
+    sizes: Sequence[int] | None = None,
+    readout: str | None = None,
+    dac_bits: int | None = None,
+    noise: bool | None = None,
+    corner: bool = False,
+) -> Program:
+    """A network of random shape and parameters that ``geometry`` can hold.
+
+    Parameters
+    ----------
+    layers, sizes, readout, dac_bits, noise:
+        Fixed where given, else drawn; ``sizes`` are the widths of input, hidden layers and output. A
+        slice-parallel geometry has ``dac_bits`` 1 whatever is asked for.
+    corner:
+        Largest weights, gains and offsets, and shifts at both ends of their range, so that every clip
+        and width is reached.
+    """
+    for _ in range(1000):
+        depth = layers or int(rng.integers(1, min(geometry.layers, 4) + 1))
+        drawn = [int(rng.integers(1, geometry.max_inputs + 1)) for _ in range(depth)]
+        drawn.append(int(rng.integers(1, geometry.max_outputs + 1)))
+        widths = list(sizes or drawn)
+        pairs = list(itertools.pairwise(widths))
+        words = sum(k * geometry.groups(m) for k, m in pairs)
+        columns = sum(m + geometry.readouts for _, m in pairs)
+        if words <= geometry.weight_depth and columns <= geometry.columns:
+            break
+    else:
+        raise ValueError(f"no random network fits geometry {geometry.name!r}")
+    segment_bits = V_BITS - (geometry.segments.bit_length() - 1)
+    curves = int(rng.integers(1, geometry.curves + 1))
+    span = 1 << 17 if corner else 1 << 14
+    return Program.chain(
+        name="random",
+        rows=geometry.rows,
+        layers=tuple(
+            _layer(geometry, rng, k, m, readout, dac_bits, noise, segment_bits, curves, corner)
+            for k, m in pairs
+        ),
+        curve_base=rng.integers(-span // 8, span, (curves, geometry.segments)).astype(np.int32),
+        curve_slope=rng.integers(-span // 8, span // 8, (curves, geometry.segments)).astype(np.int32),
+    )
+
+
+def _layer(
+    geometry: Geometry,
+    rng: np.random.Generator,
+    k: int,
+    m: int,
+    readout: str | None,
+    dac_bits: int | None,
+    noise: bool | None,
+    segment_bits: int,
+    curves: int,
+    corner: bool,
+) -> Layer:
+    most = geometry.weight_max
+    chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
+    d = 1 if geometry.slices > 1 else dac_bits or int(rng.choice(DAC_BITS))
+    rows = min(k, geometry.rows) if chosen == "adc" else k
+    adc_bits = int(rng.integers(4, 13))
+    typical = np.sqrt(rows) * most / 2 * (1 << d) / 2
+    gain = rng.integers(1 << 14, 1 << 16, m)
+    shift = max(0, int(np.log2(typical * (1 << 15)) - adc_bits + 2))
+    weights = rng.integers(-most, most + 1, (k, m))
+    offset = rng.integers(-30, 31, m)
+    if corner:
+        weights = np.where(rng.random((k, m)) < 0.9, most * rng.choice([-1, 1], m), weights)
+        offset = rng.choice([-2048, 0, 2047], m)
+        shift = int(rng.choice([0, 1, shift, 46, 47]))
+    sigma_out, var_cell = 0, 0
+    if geometry.noise and (rng.random() < 0.7 if noise is None else noise):
+        sigma_out = int(rng.choice([0, 1, 500, 65535 if corner else 3000]))
+        var_cell = int(rng.choice([0, 1, 300, 65535 if corner else 2000]))
+        if noise:
+            sigma_out = max(sigma_out, 500)
+    spread = typical * (1 << (8 - d)) if chosen == "analog" else (1 << (adc_bits - 1)) * (256 >> d)
+    scale = rng.integers(1 << 12, 1 << 16, m)
+    vshift = max(0, int(np.log2(spread * (1 << 14) / 1200)))
+    return Layer(
+        weights=weights.astype(np.int16),
+        bias=rng.integers(-int(spread) - 1, int(spread) + 2, m).astype(np.int32),
+        gain=gain.astype(np.uint16),
+        offset=offset.astype(np.int16),
+        scale=scale.astype(np.uint16),
+        curve=rng.integers(0, curves, m).astype(np.uint16),
+        readout=chosen,
+        dac_bits=d,
+        adc_bits=adc_bits,
+        shift=min(shift, 47),
+        vshift=min(vshift, 47),
+        segment_bits=segment_bits,
+        table_bits=int(rng.integers(4, 9)),
+        sigma_out=sigma_out,
+        var_cell=var_cell,
+    )
+
+
+def random_graph(
+    geometry: Geometry,
+    rng: np.random.Generator,
+    *,
+    steps: int = 5,
+    side: int = 6,
+    states: int | None = None,
+    noise: bool | None = None,
+    corner: bool = False,
+) -> Program:
+    """A program of all kinds of steps over small maps: joined sources, groups, blocks, skips, states, calls.
+
+    ``steps`` are drawn freely, and one more for each of the ``states`` and for the result; ``side`` bounds
+    the rows and columns of a map. The rest as for ``random_program``. No board holds what comes out.
+    """
+    curves = int(rng.integers(1, geometry.curves + 1))
+    drawn = _Graph(geometry, rng, curves, noise, corner)
+    shape = _shape(rng, side)
+    kept = [_shape(rng, 3) for _ in range(int(rng.integers(0, 3)) if states is None else states)]
+    shapes = [shape, *kept]
+    made: list[Step] = []
+    for _ in range(steps):
+        step = drawn.step(shapes)
+        made.append(step)
+        shapes.append(step.shape(shapes))
+    sources = []
+    for c, h, w in kept:
+        # One patch with a block of the state's rows and columns: a map of any shape from any other.
+        made.append(drawn.whole(shapes, c * h * w, (h, w), True))
+        sources.append(len(shapes))
+        shapes.append((c, h, w))
+    if rng.random() < 0.6:
+        made.append(drawn.whole(shapes, int(rng.integers(1, 12)), (1, 1), False))
+    calls = int(rng.integers(1, 4)) if kept or rng.random() < 0.2 else 1
+    span = 1 << 17 if corner else 1 << 14
+    table = (curves, geometry.segments)
+    return Program(
+        name="random graph",
+        rows=geometry.rows,
+        shape=shape,
+        steps=tuple(made),
+        curve_base=rng.integers(-span // 8, span, table).astype(np.int32),
+        curve_slope=rng.integers(-span // 8, span // 8, table).astype(np.int32),
+        states=tuple(
+            State(shape=s, source=source, start=int(rng.integers(0, 256)))
+            for s, source in zip(kept, sources, strict=True)
+        ),
+        calls=calls,
+        first_product=int(rng.integers(0, 200)) if rng.random() < 0.2 else 0,
+    )
+
+
+def _shape(rng: np.random.Generator, side: int) -> Shape:
+    c, h, w = (int(v) for v in rng.integers(1, (5, side + 1, side + 1)))
+    return (c, h, w) if rng.random() < 0.7 else (3 * c, 1, 1)
+
+
+class _Graph:
+    """Random steps over the maps that are there."""
+
+    def __init__(
+        self, geometry: Geometry, rng: np.random.Generator, curves: int, noise: bool | None, corner: bool
+    ) -> None:
+        self._geometry, self._rng, self._curves = geometry, rng, curves
+        self._noise, self._corner = noise, corner
+        self._segment_bits = V_BITS - (geometry.segments.bit_length() - 1)
+
+    def step(self, shapes: list[Shape]) -> Step:
+        kinds = (self._convolution, self._gate, self._pool, self._table)
+        chosen = kinds[int(self._rng.choice(4, p=(0.5, 0.2, 0.15, 0.15)))](shapes)
+        return chosen if chosen is not None else self._table(shapes)
+
+    def whole(self, shapes: list[Shape], outputs: int, block: Pair, fires: bool) -> Product:
+        """A full layer on joined maps, or on the whole of one."""
+        sources = self._sources(shapes)
+        patches = Patches.whole(joined([shapes[s] for s in sources]))
+        layer = self._layer(patches.inputs, outputs)
+        return Product(layer=layer, sources=sources, patches=patches, block=block, fires=fires)
+
+    def _sources(self, shapes: list[Shape]) -> tuple[int, ...]:
+        # The last map twice as likely, so that programs are deep.
+        count = int(self._rng.choice(3, p=(0.6, 0.3, 0.1))) + 1
+        picks = [
+            len(shapes) - 1 if self._rng.random() < 0.4 else int(self._rng.integers(len(shapes)))
+            for _ in range(count)
+        ]
+        return tuple(picks)
+
+    def _layer(self, k: int, m: int) -> Layer:
+        g, curves = self._geometry, self._curves
+        return _layer(g, self._rng, k, m, None, None, self._noise, self._segment_bits, curves, self._corner)
+
+    def _patches(self, shape: Shape, groups: int) -> Patches:
+        """Any kernel that fits."""
+        rng = self._rng
+        while True:
+            pair = [(int(a), int(b)) for a, b in rng.integers(1, (4, 4), (3, 2))]
+            padding = [int(v) for v in rng.integers(0, 3, 4)] if rng.random() < 0.6 else [0] * 4
+            if rng.random() < 0.5:
+                pair[2] = (1, 1)
+            try:
+                return Patches(
+                    shape=shape,
+                    kernel=pair[0],
+                    stride=pair[1],
+                    dilation=pair[2],
+                    padding=(padding[0], padding[1], padding[2], padding[3]),
+                    groups=groups,
+                )
+            except ProgramError:
+                continue
+
+    def _convolution(self, shapes: list[Shape]) -> Step | None:
+        rng = self._rng
+        sources = self._sources(shapes)
+        c, h, w = joined([shapes[s] for s in sources])
+        if c > 64:
+            return None
+        groups = int(rng.choice([g for g in range(1, c + 1) if c % g == 0])) if rng.random() < 0.3 else 1
+        block, m = (1, 1), groups * int(rng.integers(1, 5))
+        if rng.random() < 0.4:
+            # As large as its source, so that there is a second operand to add.
+            patches = Patches(shape=(c, h, w), kernel=(3, 3), padding=(1, 1, 1, 1), groups=groups)
+            same = [s[0] for s in shapes if s[1:] == (h, w) and s[0] % groups == 0]
+            m = int(rng.choice(same)) if same else m
+        else:
+            trimmed = (c, max(1, h - int(rng.random() < 0.1)), max(1, w - int(rng.random() < 0.1)))
+            patches = self._patches(trimmed, groups)
+            if groups == 1 and rng.random() < 0.3:
+                block = (int(rng.integers(1, 3)), int(rng.integers(1, 4)))
+        layer = self._layer(patches.inputs, m * block[0] * block[1])
+        grid = (patches.grid[0] * block[0], patches.grid[1] * block[1])
+        skips = [i for i, s in enumerate(shapes) if s == (m, *grid)]
+        skip = int(rng.choice(skips)) if skips and rng.random() < 0.8 else None
+        return Product(
+            layer=layer,
+            sources=sources,
+            patches=patches,
+            border=int(rng.integers(0, 256)),
+            block=block,
+            skip=skip,
+            skip_gain=None if skip is None else rng.integers(0, 1 << 16, layer.outputs).astype(np.uint16),
+            skip_shift=0 if skip is None else int(rng.integers(0, 16)),
+        )
+
+    def _pool(self, shapes: list[Shape]) -> Step | None:
+        rng = self._rng
+        sources = self._sources(shapes)
+        patches = self._patches(joined([shapes[s] for s in sources]), 1)
+        shift = int(rng.integers(0, 17))
+        unit = (1 << shift) / (patches.kernel[0] * patches.kernel[1])
+        mul = (unit * rng.uniform(0.7, 1.5, patches.positions)).clip(1, 65535).astype(np.uint16)
+        average = rng.random() < 0.5
+        return Pool(
+            of="average" if average else "max",
+            sources=sources,
+            patches=patches,
+            border=int(rng.integers(0, 256)),
+            mul=mul if average else None,
+            pool_shift=shift if average else 0,
+        )
+
+    def _table(self, shapes: list[Shape]) -> Step:
+        rng = self._rng
+        sources = self._sources(shapes)
+        channels, e = joined([shapes[s] for s in sources])[0], int(rng.integers(1, 7))
+        return Table(
+            sources=sources,
+            channel=rng.integers(0, channels, e).astype(np.int32),
+            offset=rng.integers(-256, 256, e).astype(np.int16),
+            scale=rng.integers(0, 1 << 16, e).astype(np.uint16),
+            curve=rng.integers(0, self._curves, e).astype(np.uint16),
+            vshift=int(rng.integers(10, 16)),
+            segment_bits=self._segment_bits,
+            table_bits=int(rng.integers(4, 9)),
+        )
+
+    def _gate(self, shapes: list[Shape]) -> Step:
+        rng = self._rng
+        wanted = shapes[int(rng.integers(len(shapes)))]
+        same = [i for i, s in enumerate(shapes) if s == wanted]
+        terms = []
+        for _ in range(int(rng.integers(1, 5))):
+            a, b = (int(v) for v in rng.choice(same, 2))
+            zeros = [int(v) for v in rng.integers(0, 256, 2)]
+            gain = int(rng.integers(-65535, 65536))
+            alone = rng.random() < 0.3
+            terms.append(
+                Term(a=a, gain=gain, b=None if alone else b, a_zero=zeros[0], b_zero=0 if alone else zeros[1])
+            )
+        return Gate(terms=tuple(terms), gate_shift=int(rng.integers(12, 26)), zero=int(rng.integers(0, 256)))
+
+
+def random_inputs(image: Program, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
+    """Input vectors uint8 (count, inputs): random ones, sparse ones, all 0 and all 255 in turn."""
+    x = rng.integers(0, INPUT_MAX + 1, (count, image.inputs)).astype(np.uint8)
+    for i in range(1, count, 4):
+        x[i, rng.random(image.inputs) < 0.8] = 0
+    x[2::4] = INPUT_MAX
+    x[3::4] = 0
+    return x

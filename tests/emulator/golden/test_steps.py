@@ -1,0 +1,320 @@
+"""Whole programs: the golden model against element-by-element Python, and its compiled loops against it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core, Trace, fast, threads
+from emulator.golden.noise import gaussian, pass_key
+from emulator.golden.random_program import random_graph, random_inputs
+from emulator.spec import PRESETS, Layer, Program
+from emulator.spec.patches import Patches
+from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
+from tests.emulator.golden import brute
+
+TINY = PRESETS["tiny"]
+BASE = np.stack([np.linspace(0, 16320, 32), np.linspace(16320, 0, 32)]).astype(np.int32)
+SLOPE = np.stack([np.full(32, 511), np.full(32, -511)]).astype(np.int32)
+ROWS = 8
+
+
+def sampler(seed: int) -> brute.Sample:
+    def sample(inference: int, number: int, tile: int, dac_slice: int, column: int) -> int:
+        key = pass_key(seed, np.array([inference]), number, tile, dac_slice)
+        return int(gaussian(key, np.array([column]))[0, 0])
+
+    return sample
+
+
+def equal(program: Program, x: np.ndarray, *, first: int = 5, noise: bool = True) -> np.ndarray:
+    """What both paths of the model answer, after brute force said the same."""
+    got = Core(program, fast=False).infer(x, seed=9, first_index=first, noise=noise)
+    assert got.dtype == np.int32
+    for n, row in enumerate(x):
+        expected = brute.infer(program, row.tolist(), (first + n) % 2**32, sampler(9) if noise else None)
+        assert got[n].tolist() == expected, f"sample {n}"
+    compiled(program, x, got, seed=9, first_index=first, noise=noise)
+    assert len(np.unique(got)) > 1, "an answer that never changes shows nothing"
+    return got
+
+
+def compiled(program: Program, x: np.ndarray, expected: np.ndarray, **rest: Any) -> None:
+    if fast.available():
+        np.testing.assert_array_equal(Core(program, fast=True).infer(x, **rest), expected)
+
+
+def layer(rng: np.random.Generator, k: int, m: int, **rest: Any) -> Layer:
+    gain = {"adc_bits": 10, "shift": 23, "vshift": 13, "sigma_out": 60, "var_cell": 200} | rest
+    return Layer(
+        weights=rng.integers(-255, 256, (k, m)).astype(np.int16),
+        bias=rng.integers(-300, 301, m).astype(np.int32),
+        gain=rng.integers(1 << 14, 1 << 16, m).astype(np.uint16),
+        offset=rng.integers(-9, 10, m).astype(np.int16),
+        scale=rng.integers(1 << 13, 1 << 15, m).astype(np.uint16),
+        curve=rng.integers(0, 2, m).astype(np.uint16),
+        **gain,
+    )
+
+
+def program(shape: tuple[int, int, int], *steps: Step, **rest: Any) -> Program:
+    return Program(name="p", rows=ROWS, shape=shape, steps=steps, curve_base=BASE, curve_slope=SLOPE, **rest)
+
+
+def inputs(p: Program, rng: np.random.Generator, count: int = 2) -> np.ndarray:
+    return rng.integers(0, 256, (count, p.inputs)).astype(np.uint8)
+
+
+PATCHES: dict[str, dict[str, Any]] = {
+    "kernel": {"kernel": (3, 2)},
+    "stride": {"kernel": (2, 2), "stride": (2, 3)},
+    "padding": {"kernel": (3, 3), "padding": (1, 2, 0, 1)},
+    "dilation": {"kernel": (2, 3), "dilation": (3, 2)},
+    "groups": {"kernel": (3, 3), "padding": (1, 1, 1, 1), "groups": 2},
+    "depthwise": {"kernel": (3, 3), "padding": (1, 1, 1, 1), "groups": 4},
+    "all": {"kernel": (2, 2), "stride": (2, 1), "padding": (0, 2, 1, 0), "dilation": (2, 3), "groups": 2},
+    "point": {"kernel": (1, 1), "stride": (2, 2)},
+    "whole": {"kernel": (5, 6)},
+    "part of the map": {"shape": (4, 4, 5), "kernel": (4, 5)},
+}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_products_over_patches(name: str) -> None:
+    rng = np.random.default_rng(1)
+    patches = Patches(**{"shape": (4, 5, 6)} | PATCHES[name])
+    step = Product(layer=layer(rng, patches.inputs, 8), sources=(0,), patches=patches, border=77)
+    p = program((4, 5, 6), step)
+    equal(p, inputs(p, rng))
+
+
+@pytest.mark.parametrize("readout", ["adc", "analog"])
+@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
+def test_every_slicing_and_readout_over_patches(dac_bits: int, readout: str) -> None:
+    rng = np.random.default_rng(dac_bits)
+    patches = Patches(shape=(3, 4, 4), kernel=(2, 2))
+    vshift = 13 if readout == "adc" else 20
+    made = layer(rng, 12, 5, dac_bits=dac_bits, readout=readout, shift=15 + dac_bits, vshift=vshift)
+    p = program((3, 4, 4), Product(layer=made, sources=(0,), patches=patches))
+    equal(p, inputs(p, rng))
+
+
+@pytest.mark.parametrize("block", [(1, 1), (2, 1), (2, 3)])
+def test_blocks_with_a_second_operand(block: tuple[int, int]) -> None:
+    """A transposed convolution by blocks, and a residual on its result."""
+    rng = np.random.default_rng(2)
+    up = Patches(shape=(2, 3, 3), kernel=(2, 2))
+    columns = 4 * block[0] * block[1]
+    first = Product(layer=layer(rng, 8, columns), sources=(0,), patches=up, block=block)
+    second = dataclasses.replace(
+        first,
+        layer=layer(rng, 8, columns),
+        skip=1,
+        skip_gain=rng.integers(0, 1 << 16, columns).astype(np.uint16),
+        skip_shift=14,
+    )
+    p = program((2, 3, 3), first, second)
+    got = equal(p, inputs(p, rng))
+    without = program((2, 3, 3), first, dataclasses.replace(second, skip=None, skip_gain=None, skip_shift=0))
+    assert (got != Core(without).infer(inputs(p, np.random.default_rng(2)))).any()
+
+
+@pytest.mark.parametrize("of", ["max", "average"])
+@pytest.mark.parametrize("name", ["kernel", "stride", "padding", "dilation", "point", "whole"])
+def test_pooling(of: str, name: str) -> None:
+    rng = np.random.default_rng(3)
+    patches = Patches(**{"shape": (4, 5, 6)} | PATCHES[name])
+    mul = None if of == "max" else rng.integers(1 << 13, 1 << 14, patches.positions).astype(np.uint16)
+    taps = patches.kernel[0] * patches.kernel[1]
+    shift = 0 if of == "max" else 14 + (taps.bit_length() - 1)
+    step = Pool(of=of, sources=(0,), patches=patches, border=200, mul=mul, pool_shift=shift)
+    p = program((4, 5, 6), step)
+    equal(p, inputs(p, rng))
+
+
+def test_a_table() -> None:
+    rng = np.random.default_rng(4)
+    e = 7
+    step = Table(
+        sources=(0,),
+        channel=np.array([2, 0, 0, 1, 2, 2, 0], np.int32),
+        offset=rng.integers(-256, 256, e).astype(np.int16),
+        scale=rng.integers(0, 1 << 16, e).astype(np.uint16),
+        curve=rng.integers(0, 2, e).astype(np.uint16),
+        vshift=12,
+    )
+    p = program((3, 2, 4), step)
+    equal(p, inputs(p, rng, 4))
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        [Term(a=0, gain=300)],
+        [Term(a=0, gain=-300, a_zero=255)],
+        [Term(a=0, b=1, gain=2, a_zero=128, b_zero=3)],
+        [Term(a=0, b=1, gain=-3), Term(a=1, b=1, gain=4, a_zero=9), Term(a=1, gain=-500), Term(a=0, gain=80)],
+        [Term(a=0, b=1, gain=65535), Term(a=0, b=1, gain=-65533)],
+    ],
+)
+def test_gates(terms: list[Term]) -> None:
+    rng = np.random.default_rng(5)
+    other = Product(layer=layer(rng, 2, 2), sources=(0,), patches=Patches(shape=(2, 3, 3), kernel=(1, 1)))
+    p = program((2, 3, 3), other, Gate(terms=tuple(terms), gate_shift=9, zero=40))
+    equal(p, inputs(p, rng, 3))
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_joined_sources(flat: bool) -> None:
+    """By channel where rows and columns agree; else each flattened, one behind the other."""
+    rng = np.random.default_rng(6)
+    pointwise = Patches(shape=(2, 3, 4), kernel=(2, 2) if flat else (1, 1))
+    first = Product(layer=layer(rng, pointwise.inputs, 3), sources=(0,), patches=pointwise)
+    shape = (24 + 18, 1, 1) if flat else (5, 3, 4)
+    last = Product(
+        layer=layer(rng, shape[0] * shape[1] * shape[2], 4),
+        sources=(1, 0),
+        patches=Patches.whole(shape),
+        fires=False,
+    )
+    p = program((2, 3, 4), first, last)
+    equal(p, inputs(p, rng))
+
+
+def test_states_and_calls() -> None:
+    """A recurrent cell: both states change at the end of a call, not during it, and begin anew."""
+    rng = np.random.default_rng(7)
+    mixed = Product(layer=layer(rng, 5, 2), sources=(0, 1), patches=Patches.whole((5, 1, 1)))
+    kept = Gate(terms=(Term(a=1, b=3, gain=90, b_zero=100), Term(a=2, gain=8000)), gate_shift=14, zero=3)
+    p = program(
+        (3, 1, 1),
+        mixed,
+        kept,
+        states=(State(shape=(2, 1, 1), source=3, start=17), State(shape=(2, 1, 1), source=1, start=200)),
+        calls=4,
+    )
+    x = inputs(p, rng, 3)
+    got = equal(p, x)
+    swapped = dataclasses.replace(p, states=p.states[::-1])
+    assert (Core(swapped).infer(x, seed=9, first_index=5) != got).any()
+
+
+def test_a_trace_holds_all_columns_of_groups() -> None:
+    rng = np.random.default_rng(15)
+    patches = Patches(shape=(4, 3, 3), kernel=(3, 2), groups=2)
+    made = layer(rng, patches.inputs, 6)
+    p = program((4, 3, 3), Product(layer=made, sources=(0,), patches=patches), first_product=9, calls=2)
+    trace = Trace()
+    x = inputs(p, rng, 3)
+    got = Core(p).infer(x, trace=trace)
+    columns = {key: value.shape for key, value in trace.values.items()}
+    assert columns == {
+        (block, 0, tile, 0): (6, 2 if block == "sigma" else 6)
+        for block in ("array", "sigma", "noise", "noisy", "readout", "partial")
+        for tile in (0, 1)
+    } | {("preneuron", 0, 0, 0): (6, 6), ("neuron", 0, 0, 0): (6, 6)}
+    last = x.reshape(3, 2, 4, 3, 3)[:, 1, 2:, :3, 1:]
+    second = last.reshape(3, 12)[:, :8].astype(int) @ made.weights[:8, 3:].astype(int)
+    np.testing.assert_array_equal(trace.values["array", 0, 0, 0][1::2, 3:], second)
+    added = sum(trace.values["readout", 0, tile, 0] for tile in (0, 1)) + made.bias
+    np.testing.assert_array_equal(trace.values["preneuron", 0, 0, 0], added)
+    by_channel = trace.values["neuron", 0, 0, 0].reshape(3, 2, 6).transpose(0, 2, 1).reshape(3, -1)
+    np.testing.assert_array_equal(by_channel, got)
+
+
+def graphs(trials: range, **rest: Any) -> list[tuple[np.random.Generator, Program]]:
+    made = []
+    for trial in trials:
+        rng = np.random.default_rng([11, trial])
+        made.append((rng, random_graph(TINY, rng, corner=trial % 4 == 3, **rest)))
+    return made
+
+
+def test_random_graphs_equal_brute_force() -> None:
+    counted: Counter[str] = Counter()
+    for rng, p in graphs(range(40), side=4, steps=4):
+        x = random_inputs(p, rng, 2)
+        got = Core(p, fast=False).infer(x, seed=9, first_index=2**32 - 1)
+        for n, row in enumerate(x):
+            assert got[n].tolist() == brute.infer(p, row.tolist(), (2**32 - 1 + n) % 2**32, sampler(9))
+        if fast.suits(p):
+            compiled(p, x, got, seed=9, first_index=2**32 - 1)
+            counted.update(compiled=1)
+        counted.update(step.kind for step in p.steps)
+        counted.update(skip=sum(s.skip is not None for s in p.products), calls=p.calls > 1)
+        counted.update(groups=sum(s.patches.groups > 1 for s in p.products))
+        counted.update(block=sum(s.block != (1, 1) for s in p.products))
+    assert min(counted.values()) >= 8, counted
+
+
+@pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
+@pytest.mark.parametrize("stream", [0, 5])
+def test_compiled_loops_equal_numpy_on_many_graphs(stream: int) -> None:
+    """Across 2^32 of the inference index, with more samples than are worked on together."""
+    compared = 0
+    for number, (rng, p) in enumerate(graphs(range(100 * stream, 100 * stream + 50), side=7, steps=7)):
+        if not fast.suits(p):
+            continue
+        x = random_inputs(p, rng, 400 if number % 8 == 0 else 9)
+        noise = number % 5 != 4
+        given: dict[str, Any] = {
+            "seed": 3 + 2**40,
+            "first_index": 2**32 - 5,
+            "stream": stream,
+            "noise": noise,
+        }
+        expected = Core(p, fast=False).infer(x, **given)
+        np.testing.assert_array_equal(Core(p, fast=True).infer(x, **given), expected, err_msg=str(number))
+        compared += 1
+    assert compared >= 35
+
+
+@pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
+def test_more_patches_than_are_worked_on_together() -> None:
+    """Maps of one row longer than a chunk, and samples that end inside one."""
+    rng = np.random.default_rng(8)
+    for shape, kernel in (((2, 1, 3000), (1, 5)), ((1, 40, 37), (3, 3))):
+        patches = Patches(shape=shape, kernel=kernel, padding=(0, 1, 0, 1))
+        step = Product(layer=layer(rng, patches.inputs, 3), sources=(0,), patches=patches, border=9)
+        p = program(shape, step)
+        x = inputs(p, rng, 5)
+        compiled(p, x, Core(p, fast=False).infer(x, seed=1, first_index=7), seed=1, first_index=7)
+
+
+@pytest.mark.parametrize(
+    "quick",
+    [False, pytest.param(True, marks=pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]"))],
+)
+def test_pieces_equal_the_whole_on_any_number_of_threads(
+    quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rng, p in (made for made in graphs(range(200, 206)) if fast.suits(made[1])):
+        x = random_inputs(p, rng, 300)
+        core = Core(p, fast=quick)
+        monkeypatch.setattr(threads, "WORTH", 1)
+        monkeypatch.setattr(threads, "count", lambda: 1)
+        whole = core.infer(x, seed=2, first_index=2**32 - 100)
+        monkeypatch.setattr(threads, "count", lambda: 3)
+        np.testing.assert_array_equal(core.infer(x, seed=2, first_index=2**32 - 100), whole)
+        edges = [0, 1, 130, 259, 300]
+        for low, high in itertools.pairwise(edges):
+            part = core.infer(x[low:high], seed=2, first_index=2**32 - 100 + low)
+            np.testing.assert_array_equal(part, whole[low:high])
+
+
+@pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
+def test_tall_columns_of_small_weights() -> None:
+    """Sums of squares of an analog column beyond 2^31: they scale its noise."""
+    k = 40000
+    rng = np.random.default_rng(12)
+    made = dataclasses.replace(
+        layer(rng, k, 3, readout="analog"), weights=rng.integers(-1, 2, (k, 3)).astype(np.int16)
+    )
+    p = Program.chain(name="tall", rows=ROWS, layers=[made], curve_base=BASE, curve_slope=SLOPE)
+    x = np.full((2, k), 255, np.uint8)
+    compiled(p, x, Core(p, fast=False).infer(x, seed=4), seed=4)
