@@ -49,9 +49,7 @@ def _of_node(
                 continue
             b, zb = errors[term.b], _off_code(term.b_zero)
             most_a, most_b = (max(z, 1 - z) for z in (term.a_zero, term.b_zero))
-            total = total + abs(term.gain) * (
-                (a + za) * most_b + (b + zb) * most_a + (a + za) * (b + zb)
-            )
+            total = total + abs(term.gain) * ((a + za) * most_b + (b + zb) * most_a + (a + za) * (b + zb))
         return np.minimum(1.0, total)
     source = _joined([errors[m] for m in node.sources], [shapes[m] for m in node.sources])
     if isinstance(node, Pool):

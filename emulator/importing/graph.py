@@ -200,7 +200,9 @@ class Graph:
 
     def order(self) -> list[Op]:
         """Every operator behind what it reads; what memories take comes first, so the output is last."""
-        return ordered((self.input, *(m for m, _ in self.memories), *(op for _, op in self.memories), self.output))
+        return ordered(
+            (self.input, *(m for m, _ in self.memories), *(op for _, op in self.memories), self.output)
+        )
 
     def run(self, x: Floats, seen: Seen | None = None) -> Floats:
         """Outputs float64 (n, M) of inputs (n, calls * C * H * W); ``seen`` is told every result."""

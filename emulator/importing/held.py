@@ -72,9 +72,7 @@ class Held:
 
     def select(self, index: Ints) -> Held:
         """Channels ``index`` of the value."""
-        return replace(
-            self, scale=self.scale[index], shift=self.shift[index], index=self.places[index]
-        )
+        return replace(self, scale=self.scale[index], shift=self.shift[index], index=self.places[index])
 
     def flatten(self, order: Ints | None) -> Held:
         """The value as a vector, its elements in ``order``."""

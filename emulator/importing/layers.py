@@ -35,7 +35,9 @@ def standard(value: Value, node: str, kind: str) -> Value:
         c, h, w = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
         return Value(Input(node="input", shape=(c, h, w), axes=axes), f"n{own}")
     raise UnsupportedNodeError(
-        node, kind, f"of {value.own} (axes {value.axes}); use maps (channel, row, column), the input's shape given"
+        node,
+        kind,
+        f"of {value.own} (axes {value.axes}); use maps (channel, row, column), the input's shape given",
     )
 
 
@@ -54,9 +56,7 @@ def linear(value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None, nod
     value = value.settled()
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
     shape = (w.shape[1], *patches.grid)
-    return value.then(
-        Linear(node=node, inputs=(value.op,), shape=shape, weights=w, bias=b, patches=patches)
-    )
+    return value.then(Linear(node=node, inputs=(value.op,), shape=shape, weights=w, bias=b, patches=patches))
 
 
 def convolution(
@@ -88,9 +88,7 @@ def convolution(
     b = np.zeros(len(k)) if bias is None else np.asarray(bias, np.float64)
     w = k.reshape(len(k), -1).T.copy()
     shape = (len(k), *patches.grid)
-    return value.then(
-        Linear(node=node, inputs=(value.op,), shape=shape, weights=w, bias=b, patches=patches)
-    )
+    return value.then(Linear(node=node, inputs=(value.op,), shape=shape, weights=w, bias=b, patches=patches))
 
 
 def patches_of(

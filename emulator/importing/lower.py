@@ -108,9 +108,7 @@ def _settled(graph: Graph) -> Graph:
     memories = []
     for memory, op in graph.memories:
         if not isinstance(op, ops.Unary | ops.Gate | ops.Linear):
-            op = Unary(
-                node=op.node, inputs=(op,), shape=op.shape, label="identity(x)", function=lambda z: z
-            )
+            op = Unary(node=op.node, inputs=(op,), shape=op.shape, label="identity(x)", function=lambda z: z)
         memories.append((memory, op))
     return dataclasses.replace(graph, memories=tuple(memories))
 
@@ -176,7 +174,11 @@ def _blocks(emitted: Emitted, lost: dict[int, tuple[int, int]] | None) -> list[B
 
 
 def _measured(
-    network: Network, inputs: InputRange, samples: Floats, wanted: Floats, watch: Callable[[int, Floats], None]
+    network: Network,
+    inputs: InputRange,
+    samples: Floats,
+    wanted: Floats,
+    watch: Callable[[int, Floats], None],
 ) -> dict[str, Any]:
     floats, errors = 0.0, []
     for i in range(0, len(samples), BATCH):

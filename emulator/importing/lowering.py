@@ -130,8 +130,9 @@ class Lowering:
             reach = self._reach(op)
             if reach is None and not all(i in self.held for i in op.inputs):
                 raise UnsupportedNodeError(
-                    op.node, "recurrent cell", "it is unbounded: give samples of inputs, so that its range can "
-                    "be measured"
+                    op.node,
+                    "recurrent cell",
+                    "it is unbounded: give samples of inputs, so that its range can be measured",
                 )
             low, high = self._limits(op) if reach is None else with_room(*reach)
             self.spans[op] = code_span(low, high, (*self.plan.holds.get(op, ()), self._at_zeros(op)))
@@ -326,9 +327,7 @@ class Lowering:
             if b is not None:
                 zeros = (a.zero or 0.0, b.zero or 0.0)
                 gain *= float(b.scale[0])
-                terms.append(
-                    Term(a=a.maps[0], b=b.maps[0], gain=gain, a_zero=zeros[0], b_zero=zeros[1])
-                )
+                terms.append(Term(a=a.maps[0], b=b.maps[0], gain=gain, a_zero=zeros[0], b_zero=zeros[1]))
                 continue
             y = float(np.clip(-a.shift[0] / a.scale[0], 0.0, 1.0))
             y = round(y * INPUT_MAX) / INPUT_MAX

@@ -97,7 +97,9 @@ def _batch_norm(call: Call) -> Value:
 def _pad(call: Call) -> Value:
     pads, rank = call.numbers(1, "pads"), len(call.value.axes)
     number = call.optional(2)
-    zero = (number is None or not number.size or float(number.reshape(-1)[0]) == 0) and not call.a.get("value")
+    zero = (number is None or not number.size or float(number.reshape(-1)[0]) == 0) and not call.a.get(
+        "value"
+    )
     if pads is None or call.a.get("mode", "constant") != "constant" or not zero or len(pads) != 2 * rank:
         raise call.refused("use zeros around rows and columns")
     if not any(pads):

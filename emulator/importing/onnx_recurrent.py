@@ -52,7 +52,9 @@ def _layer(call: Call) -> list[Any]:
     axes = "ntc" if layout else "tnc"
     value = call.value
     if value.axes != axes:
-        raise call.refused(f"its values are {value.own}; give sequences (calls, features) as the model's input")
+        raise call.refused(
+            f"its values are {value.own}; give sequences (calls, features) as the model's input"
+        )
     value = value.settled()
     weights, starts = _weights(call), [_start(call, i) for i in ((5, 6) if kind == "LSTM" else (5,))]
     if kind == "LSTM":

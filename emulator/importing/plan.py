@@ -46,7 +46,9 @@ class Plan:
     @property
     def taken(self) -> set[Op]:
         """Products that a sum takes in, and functions that products end in."""
-        products = {gate.inputs[gate.terms[i].a] for gate, (i, _) in self.second.items() if isinstance(gate, Gate)}
+        products = {
+            gate.inputs[gate.terms[i].a] for gate, (i, _) in self.second.items() if isinstance(gate, Gate)
+        }
         return products | (set(self.function.values()) - set(self.behind))
 
 

@@ -60,9 +60,7 @@ def lstm(node: str, x: Op, gates: dict[str, GateWeights], start: tuple[float, fl
     c = Memory(node=f"{node}.c", shape=shape, start=start[1])
     i, f, o = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "ifo")
     g = _apply(TANH, _both(f"{node}.g", x, h, gates["g"]))
-    new_c = Gate(
-        node=f"{node}.c", inputs=(f, c, i, g), shape=shape, terms=(Term(a=0, b=1), Term(a=2, b=3))
-    )
+    new_c = Gate(node=f"{node}.c", inputs=(f, c, i, g), shape=shape, terms=(Term(a=0, b=1), Term(a=2, b=3)))
     out = product_of(f"{node}.h", o, _apply(TANH, new_c))
     return Cell(out, [(h, out), (c, new_c)])
 
@@ -88,9 +86,7 @@ def gru(
         n = _apply(TANH, _both(name, x, product_of(name, r, h), new))
     ones = np.ones(shape[0])
     rest = Affine(node=f"{node}.z", inputs=(z,), shape=shape, scale=-ones, shift=ones)
-    out = Gate(
-        node=f"{node}.h", inputs=(rest, n, z, h), shape=shape, terms=(Term(a=0, b=1), Term(a=2, b=3))
-    )
+    out = Gate(node=f"{node}.h", inputs=(rest, n, z, h), shape=shape, terms=(Term(a=0, b=1), Term(a=2, b=3)))
     return Cell(out, [(h, out)])
 
 

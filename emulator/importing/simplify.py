@@ -110,7 +110,9 @@ def _affine_of_gate(op: Affine, gate: Gate, alone: Alone) -> Op:
         factor, shift = float(op.scale[0]), float(op.shift[0])
         terms = tuple(dataclasses.replace(t, factor=t.factor * factor) for t in gate.terms)
         return dataclasses.replace(gate, terms=terms, constant=gate.constant * factor + shift)
-    first = next((t.a for t in gate.terms if isinstance(gate.inputs[t.a], Linear) and alone(gate.inputs[t.a])), None)
+    first = next(
+        (t.a for t in gate.terms if isinstance(gate.inputs[t.a], Linear) and alone(gate.inputs[t.a])), None
+    )
     if not gate.is_sum or first is None:
         return op
     still = np.zeros_like(op.shift)
@@ -171,7 +173,9 @@ def _gate(op: Op, alone: Alone) -> Op:
     if len(flat) == len(op.inputs) and all(
         x.order is None and x.inputs[0].shape == flat[0].inputs[0].shape for x in flat
     ):
-        inner = dataclasses.replace(op, inputs=tuple(x.inputs[0] for x in flat), shape=flat[0].inputs[0].shape)
+        inner = dataclasses.replace(
+            op, inputs=tuple(x.inputs[0] for x in flat), shape=flat[0].inputs[0].shape
+        )
         return dataclasses.replace(flat[0], inputs=(inner,))
     if op.is_sum and len(op.terms) == 2 and len(op.inputs) == 2:
         a, b = (op.inputs[t.a] for t in op.terms)

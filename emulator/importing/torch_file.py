@@ -9,7 +9,9 @@ from typing import Any
 from emulator.errors import MissingExtraError, NetworkError
 from emulator.importing.torch_names import ACTIVATIONS, DROPPED
 
-LAYERS = "Sequential Linear Flatten Unflatten Softmax LogSoftmax LSTM GRU RNN LSTMCell GRUCell RNNCell".split()
+LAYERS = (
+    "Sequential Linear Flatten Unflatten Softmax LogSoftmax LSTM GRU RNN LSTMCell GRUCell RNNCell".split()
+)
 
 
 def load_torch(path: Path) -> Any:

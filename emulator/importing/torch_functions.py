@@ -121,9 +121,7 @@ def _sizes(kind: str, value: Any, args: tuple[Any, ...]) -> Any:
         return getattr(value, str(args[1]), None) if kind == "getattr" and len(args) > 1 else None
     if kind == "dim":
         return len(value.axes)
-    sizes = tuple(
-        views.SAMPLES if a == "n" else s for a, s in zip(value.axes, value.shape, strict=True)
-    )
+    sizes = tuple(views.SAMPLES if a == "n" else s for a, s in zip(value.axes, value.shape, strict=True))
     return sizes[args[1]] if kind == "size" and len(args) > 1 else sizes
 
 

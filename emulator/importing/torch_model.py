@@ -32,9 +32,11 @@ def read_torch(module: Any, *, shape: OwnShape | None = None) -> Read:
     UnsupportedNodeError
         Naming the first node that cannot be imported.
     """
-    from torch import fx
+    from torch import fx, nn
 
     was_training = module.training
+    if not list(module.children()) and type(module).__module__.startswith("torch.nn."):
+        module = nn.Sequential(module)  # a layer of PyTorch's own is one node, not what is inside
     module.eval()
     try:
         try:

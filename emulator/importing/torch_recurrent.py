@@ -29,7 +29,9 @@ def layers_of(name: str, module: Any, value: Value, state: Any, memories: Memori
     """``(outputs, h_n)`` of a GRU or RNN, ``(outputs, (h_n, c_n))`` of an LSTM."""
     kind = type(module).__name__
     if module.bidirectional:
-        raise UnsupportedNodeError(name, kind, "it is bidirectional; use one direction, from first to last call")
+        raise UnsupportedNodeError(
+            name, kind, "it is bidirectional; use one direction, from first to last call"
+        )
     if getattr(module, "proj_size", 0):
         raise UnsupportedNodeError(name, kind, "proj_size is set; use a Linear layer behind it")
     axes = "ntc" if module.batch_first else "tnc"

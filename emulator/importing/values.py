@@ -153,7 +153,9 @@ def join(a: Value, b: Value, node: str, kind: str, function: Callable[[Any, Any]
     a.check_open()
     b.check_open()
     if a.at != b.at or ("t" in a.axes) != ("t" in b.axes):
-        raise UnsupportedNodeError(node, kind, "it joins different calls of a sequence; use a recurrent layer")
+        raise UnsupportedNodeError(
+            node, kind, "it joins different calls of a sequence; use a recurrent layer"
+        )
     if a.op is b.op and a.axes == b.axes:
 
         def both(z: Floats) -> Floats:

@@ -159,7 +159,9 @@ def pick(value: Value, axis: int, index: int | list[int], node: str, kind: str) 
     numbers = [index] if isinstance(index, int) else index
     numbers = [n + size if n < 0 else n for n in numbers]
     if not all(0 <= n < size for n in numbers) or letter == "n":
-        raise UnsupportedNodeError(node, kind, f"{index} of axis {axis} of {value.own}; accepted: 0..{size - 1}")
+        raise UnsupportedNodeError(
+            node, kind, f"{index} of axis {axis} of {value.own}; accepted: 0..{size - 1}"
+        )
     rest = value.axes[:axis] + value.axes[axis + 1 :] if isinstance(index, int) else value.axes
     if numbers == list(range(size)):
         return replace(value, axes=rest)

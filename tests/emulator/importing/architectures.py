@@ -12,7 +12,8 @@ nn, F = torch.nn, torch.nn.functional
 
 def conv_bn(before: int, after: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> Any:
     return nn.Sequential(
-        nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(after)
+        nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(after),
     )
 
 
@@ -94,7 +95,9 @@ class InvertedResidual(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(conv_bn(3, 8, 3, 2), nn.ReLU6())
         self.blocks = nn.ModuleList(
-            nn.Sequential(conv_bn(8, 24, 1), nn.ReLU6(), conv_bn(24, 24, 3, 1, 24), nn.ReLU6(), conv_bn(24, 8, 1))
+            nn.Sequential(
+                conv_bn(8, 24, 1), nn.ReLU6(), conv_bn(24, 24, 3, 1, 24), nn.ReLU6(), conv_bn(24, 8, 1)
+            )
             for _ in range(2)
         )
         self.out = nn.Linear(8, 5)

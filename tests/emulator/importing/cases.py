@@ -78,9 +78,7 @@ def seeded(build: Callable[[], Any]) -> Any:
     return build()
 
 
-def exported(
-    folder: Path, model: Any, x: np.ndarray, *, dynamo: bool, calls_first: bool = False
-) -> Path:
+def exported(folder: Path, model: Any, x: np.ndarray, *, dynamo: bool, calls_first: bool = False) -> Path:
     """Written by one of torch.onnx's two exporters, with an open batch axis."""
     path, axis = folder / "model.onnx", int(calls_first)
     example = torch.from_numpy(x[:2])

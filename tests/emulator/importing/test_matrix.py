@@ -84,9 +84,7 @@ def test_the_border_is_what_zero_maps_to_however_many_samples(
         "torch two inputs": {"product": 3},
     }.items(),
 )
-def test_nothing_is_made_that_a_product_can_take_in(
-    name: str, kinds: dict[str, int], tmp_path: Path
-) -> None:
+def test_nothing_is_made_that_a_product_can_take_in(name: str, kinds: dict[str, int], tmp_path: Path) -> None:
     """Sums are second operands, functions end products, batch norms are in the weights."""
     case = CASES[name](tmp_path)
     network = import_model(case.model, samples=case.x[:20], input_shape=case.shape).network
