@@ -36,8 +36,8 @@ class Op:
 class Input(Op):
     """The model's data, of one call.
 
-    ``axes``: where the model's own samples are maps in another order, the axes of ``shape`` in them, (2, 0, 1)
-    for (H, W, C).
+    ``axes``: where the model's own samples are maps in another order, the axes of ``shape`` in them,
+    (2, 0, 1) for (H, W, C).
     """
 
     axes: tuple[int, ...] | None = None
@@ -104,9 +104,9 @@ class Pool(Op):
             return largest
         total: Floats = self.patches.windows(x[0]).sum(axis=(4, 5))
         if not self.inside:
-            return total / (self.patches.kernel[0] * self.patches.kernel[1])
+            return np.asarray(total / (self.patches.kernel[0] * self.patches.kernel[1]), np.float64)
         counted = self.patches.windows(np.ones((1, *self.patches.shape)))
-        return total / counted.sum(axis=(4, 5))
+        return np.asarray(total / counted.sum(axis=(4, 5)), np.float64)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 
 from emulator.importing.bound import error_bound
-from emulator.importing.graph import Floats, Graph, Seen, Unary
-from emulator.importing.lowering import Emitted, Lowering
+from emulator.importing.emitted import Emitted
+from emulator.importing.function import identity
+from emulator.importing.graph import Floats, Graph, Linear, Seen, Unary
+from emulator.importing.graph import Gate as GateOp
+from emulator.importing.lowering import Lowering
 from emulator.importing.quantised import quantised
+from emulator.importing.ranges import Ranges
 from emulator.importing.report import BATCH, BlockReport, Imported, ImportReport, Read
 from emulator.importing.simplify import simplified
 from emulator.network import Gate, InputRange, Network, Product, State, Table
@@ -55,20 +59,12 @@ def lower(
     """
     graph = _settled(simplified(read.graph))
     seen, wanted = (None, None) if samples is None else _watched(graph, samples)
-    lowering = Lowering(graph, seen)
-    each = graph.calls > 1 or graph.input.shape[1:] == (1, 1)
-    fixed = input_range is not None
-    if input_range is None:
-        input_range = _range_of(graph, samples, each=each)
-        if not each:
-            input_range = lowering.input_range(input_range)
-    by_call = dataclasses.replace(input_range)
-    if each and samples is not None and not fixed and graph.calls > 1:
-        low, high = (np.tile(v, graph.calls) for v in (input_range.low, input_range.high))
-        input_range = InputRange(low, high)
-    if read.axes is not None:
-        input_range = dataclasses.replace(input_range, axes=read.axes, shape=read.own_shape)
-    emitted = lowering.run(by_call, progress)
+    ranges = Ranges(graph, seen)
+    by_call = input_range or _range_of(graph, samples, ranges)
+    emitted = Lowering(graph, ranges).run(by_call, progress)
+    repeated = graph.calls if by_call.low.size > 1 else 1
+    low, high = (np.tile(v, repeated) for v in (by_call.low, by_call.high))
+    input_range = InputRange(low, high, read.axes, () if read.axes is None else read.own_shape)
     network = Network(
         tuple(emitted.nodes),
         graph.input.shape,
@@ -103,12 +99,10 @@ def lower(
 
 def _settled(graph: Graph) -> Graph:
     """Every memory takes the result of something that makes codes of its own."""
-    from emulator.importing import graph as ops
-
     memories = []
     for memory, op in graph.memories:
-        if not isinstance(op, ops.Unary | ops.Gate | ops.Linear):
-            op = Unary(node=op.node, inputs=(op,), shape=op.shape, label="identity(x)", function=lambda z: z)
+        if not isinstance(op, Unary | GateOp | Linear):
+            op = dataclasses.replace(identity(op.node), inputs=(op,), shape=op.shape)
         memories.append((memory, op))
     return dataclasses.replace(graph, memories=tuple(memories))
 
@@ -120,11 +114,13 @@ def _watched(graph: Graph, samples: Floats) -> tuple[Seen, Floats]:
     return seen, np.concatenate(outputs)
 
 
-def _range_of(graph: Graph, samples: Floats | None, *, each: bool) -> InputRange:
-    """What the samples span: of every feature by itself for vectors, over all calls; of all alike for maps."""
-    if samples is None:
-        return InputRange(np.zeros(1), np.ones(1))
-    return InputRange.of_samples(samples.reshape(-1, int(np.prod(graph.input.shape))), each=each)
+def _range_of(graph: Graph, samples: Floats | None, ranges: Ranges) -> InputRange:
+    """What the samples span in any call: of every feature by itself for vectors, of all alike for maps."""
+    each = graph.input.shape[1:] == (1, 1)
+    given = InputRange(np.zeros(1), np.ones(1))
+    if samples is not None:
+        given = InputRange.of_samples(samples.reshape(-1, int(np.prod(graph.input.shape))), each=each)
+    return given if each else ranges.input_range(given)
 
 
 def _watch(emitted: Emitted, lost: dict[int, tuple[int, int]]) -> Callable[[int, Floats], None]:

@@ -11,7 +11,6 @@ import numpy as np
 from emulator.importing.graph import Floats
 from emulator.importing.onnx_call import Call
 from emulator.importing.recurrent import GateWeights, gru, lstm, rnn
-from emulator.importing.values import Value
 
 GATES = {"LSTM": "iofg", "GRU": "zrn", "RNN": "h"}
 USUAL = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}

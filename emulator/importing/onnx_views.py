@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -91,8 +92,7 @@ def _split(call: Call) -> list[Any]:
         parts = [min(each, size - i) for i in range(0, size, each)]
     ends = np.cumsum([0, *parts]).tolist()
     return [
-        views.pick(value, axis, list(range(a, b)), call.name, call.kind)
-        for a, b in zip(ends[:-1], ends[1:], strict=True)
+        views.pick(value, axis, list(range(a, b)), call.name, call.kind) for a, b in itertools.pairwise(ends)
     ]
 
 

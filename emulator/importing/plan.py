@@ -91,7 +91,7 @@ def _falls(op: Op) -> bool:
 
 
 def _holds(graph: Graph) -> dict[Op, tuple[float, ...]]:
-    """Zeros around a map, factors about zero and what memories start from, brought to where codes are made."""
+    """Zeros around a map and in gates, and what memories start from, brought to where codes are made."""
     holds: dict[Op, dict[float, None]] = {op: {} for op in graph.order()}
     nexts = dict(graph.memories)
     for memory, op in graph.memories:

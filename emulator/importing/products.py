@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,22 +14,17 @@ from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import joined
 
 
-@dataclass(frozen=True, eq=False)
-class Second:
-    """The second operand of a product: one map, its scales from 0."""
-
-    held: Held
-
-
 def product_node(
     op: Linear,
     x: Held,
     factor: float,
-    second: Second | None,
+    second: Held | None,
     activation: Sampled | None,
     shapes: list[Shape],
 ) -> Product:
     """``activation(factor * op(x) + second)`` as a node; ``shapes`` of the maps so far.
+
+    ``second`` is in one map, its scales from 0.
 
     Raises
     ------
@@ -45,7 +39,7 @@ def product_node(
     if pad is None:
         raise NetworkError(f"node {op.node!r}: its border of zeros is no code of what it pads")
     if second is not None:
-        bias = bias + second.held.shift
+        bias = bias + second.shift
     if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
         raise NetworkError(f"node {op.node!r} holds a weight that is not finite; accepted: finite numbers")
     return Product(
@@ -53,8 +47,8 @@ def product_node(
         x.maps,
         patches,
         pad,
-        None if second is None else second.held.maps[0],
-        None if second is None else second.held.scale.astype(np.float32),
+        None if second is None else second.maps[0],
+        None if second is None else second.scale.astype(np.float32),
     )
 
 

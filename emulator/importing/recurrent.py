@@ -1,4 +1,4 @@
-"""Recurrent cells as operators of one call: matrix products, tables, gates, and maps that outlive the call."""
+"""Recurrent cells as operators of one call: products, tables, gates, and maps that outlive the call."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ RELU: tuple[str, Callable[[Floats], Floats]] = ("relu", lambda x: np.maximum(x, 
 
 
 def lstm(node: str, x: Op, gates: dict[str, GateWeights], start: tuple[float, float] = (0.0, 0.0)) -> Cell:
-    """``c = f * c + i * g``, ``h = o * tanh(c)``; ``gates`` by the letters i, f, g, o, ``start`` of h and c."""
+    """``c = f * c + i * g``, ``h = o * tanh(c)``; ``gates`` by the letters i, f, g, o; ``start`` of h, c."""
     shape = (len(gates["i"].input_bias), 1, 1)
     h = Memory(node=f"{node}.h", shape=shape, start=start[0])
     c = Memory(node=f"{node}.c", shape=shape, start=start[1])

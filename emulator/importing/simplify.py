@@ -155,8 +155,10 @@ def _linear(op: Op, alone: Alone) -> Op:
         return one_product(before, op) or op
     if isinstance(before, Pool) and _is_border(before):
         inside = before.inputs[0].shape
-        padding = tuple(a + b for a, b in zip(before.patches.padding, op.patches.padding, strict=True))
-        patches = dataclasses.replace(op.patches, shape=inside, padding=padding)
+        top, left, bottom, right = (
+            a + b for a, b in zip(before.patches.padding, op.patches.padding, strict=True)
+        )
+        patches = dataclasses.replace(op.patches, shape=inside, padding=(top, left, bottom, right))
         return dataclasses.replace(op, inputs=before.inputs, patches=patches)
     return op
 

@@ -61,6 +61,6 @@ INSTEAD = {
     "Bilinear": "use Linear layers and an element-wise product",
 }
 OTHERWISE = (
-    "use Linear, Conv1d, Conv2d, pooling, BatchNorm, Flatten, torch.cat, sums and products of branches, LSTM, "
-    "GRU, or a function of each value"
+    "use Linear, Conv1d, Conv2d, pooling, BatchNorm, Flatten, torch.cat, sums and products of branches, "
+    "LSTM, GRU, or a function of each value"
 )

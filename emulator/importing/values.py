@@ -175,7 +175,8 @@ def join(a: Value, b: Value, node: str, kind: str, function: Callable[[Any, Any]
 
 def _alike(a: Value, b: Value, node: str, kind: str) -> tuple[Value, Value]:
     """Both as maps of one shape: one value a channel goes over the map, one channel over all."""
-    shape = tuple(max(x, y) for x, y in zip(a.op.shape, b.op.shape, strict=True))
+    c, h, w = (max(x, y) for x, y in zip(a.op.shape, b.op.shape, strict=True))
+    shape = (c, h, w)
     ranked = a.axes == b.axes or len(a.axes) == len(b.axes) == 4
     found = (_as(a, shape, node), _as(b, shape, node)) if ranked else (None, None)
     if found[0] is None or found[1] is None:

@@ -43,9 +43,9 @@ def flatten(value: Value, node: str) -> Value:
     if not value.axes.startswith("n"):
         raise UnsupportedNodeError(node, "Flatten", f"of axes {value.axes}; samples come first")
     size = int(np.prod(value.op.shape))
-    order = np.arange(size).reshape(value.op.shape)
+    numbers = np.arange(size).reshape(value.op.shape)
     missing = [axis for axis in "chw" if axis not in seen]
-    order = order.transpose([("c", "h", "w").index(axis) for axis in (*seen, *missing)]).reshape(-1)
+    order = numbers.transpose([("c", "h", "w").index(axis) for axis in (*seen, *missing)]).reshape(-1)
     straight = bool((order == np.arange(size)).all())
     op = Flatten(node=node, inputs=(value.op,), shape=(size, 1, 1), order=None if straight else order)
     return value.then(op, "nc")

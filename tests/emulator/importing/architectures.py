@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -323,7 +324,7 @@ class Temporal(nn.Module):
 def autoencoder() -> Any:
     sizes = [36, 16, 4, 16, 36]
     layers: list[Any] = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in itertools.pairwise(sizes):
         layers += [nn.Linear(a, b), nn.Tanh()]
     return nn.Sequential(nn.Flatten(), *layers[:-1], nn.Sigmoid())
 

@@ -111,7 +111,7 @@ REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
     ),
     "softmax of one branch": (Attention, VECTOR, r"'softmax' \(softmax\).*only the output.*host"),
     "attention": (
-        lambda: Of(nn.functional.scaled_dot_product_attention),
+        lambda: Of(lambda a, b: nn.functional.scaled_dot_product_attention(a, b, b)),
         VECTOR,
         r"\(scaled_dot_product_attention\).*host",
     ),
