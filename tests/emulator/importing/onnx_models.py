@@ -143,7 +143,7 @@ def _keras_recurrent(kind: str, reset_after: int = 0) -> Build:
 OWN = (
     "AvgPool1d AvgPool2d_stride BatchNorm2d_eval Conv1d_dilated Conv1d_groups Conv1d_pad2 Conv2d "
     "Conv2d_depthwise_padded Conv2d_depthwise_with_multiplier Conv2d_groups_thnn ELU GLU_dim LeakyReLU "
-    "Linear MaxPool1d MaxPool2d PReLU_2d_multiparam Softplus Tanh ZeroPad2d"
+    "MaxPool1d MaxPool2d PReLU_2d_multiparam Softplus Tanh ZeroPad2d"
 ).split()
 """Of ONNX's tests converted from PyTorch: each has weights, an input and its outputs in files."""
 

@@ -4,14 +4,17 @@ states."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from emulator.importing import import_model
+from emulator.compile import compile_network
+from emulator.golden import Core
+from emulator.importing import Imported, import_model
 from emulator.importing.quantised import quantised
 from emulator.network import Product, load_network
-from tests.emulator.importing.cases import nn, normal
+from tests.emulator.importing.cases import Case, nn, normal
 from tests.emulator.importing.models import CASES
 
 
@@ -20,10 +23,21 @@ def softmax(z: np.ndarray) -> np.ndarray:
     return e / e.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_model_equals_its_float_reference(name: str, tmp_path: Path) -> None:
-    case = CASES[name](tmp_path)
-    imported = import_model(case.model, samples=case.x, input_shape=case.shape)
+class Model(NamedTuple):
+    case: Case
+    imported: Imported
+    folder: Path
+
+
+@pytest.fixture(scope="module", params=CASES)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = tmp_path_factory.mktemp("model")
+    case = CASES[request.param](folder)
+    return Model(case, import_model(case.model, samples=case.x, input_shape=case.shape), folder)
+
+
+def test_a_model_equals_its_float_reference(model: Model) -> None:
+    case, imported, folder = model
     report, network = imported.report, imported.network
     after = softmax if any("softmax" in note for note in report.notes) else (lambda z: z)
     wanted = case.outputs(case.x)
@@ -48,8 +62,21 @@ def test_a_model_equals_its_float_reference(name: str, tmp_path: Path) -> None:
         assert np.sqrt(np.square(error).mean()) <= 2 * report.error_rms
         assert report.error_rms < 0.1 * report.output_rms, "the stated error says nothing"
     # The file is the network.
-    network.save(tmp_path / "float.npz")
-    np.testing.assert_array_equal(load_network(tmp_path / "float.npz").forward(unit), network.forward(unit))
+    network.save(folder / "float.npz")
+    np.testing.assert_array_equal(load_network(folder / "float.npz").forward(unit), network.forward(unit))
+
+
+def test_mapped_for_the_ideal_chip_it_still_does(model: Model) -> None:
+    """Program and golden model know nothing of the import: they give the model's own outputs."""
+    case, imported, _ = model
+    codes = imported.inputs.encode(case.x)
+    enough = np.concatenate([codes] * -(-16 // len(codes)))
+    mapped = compile_network(imported.network, "ideal", enough)
+    step = np.asarray(mapped.die.arrays[-1].step)
+    sums = Core(mapped.program).infer(codes).reshape(len(codes), len(step), -1)
+    error = (sums * step[:, None]).reshape(len(codes), -1) - imported.reference(case.x)
+    assert np.sqrt(np.square(error).mean()) < 1.5 * imported.report.error_rms
+    assert mapped.program.provenance["network"]["input"] == imported.inputs.as_dict()
 
 
 @pytest.mark.parametrize(
