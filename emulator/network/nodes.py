@@ -100,7 +100,7 @@ class Product:
         x = self.patches.cut(join([maps[s] for s in self.sources]), self.pad)
         groups, k = self.patches.groups, self.dense.inputs
         if groups == 1:
-            z = x @ self.dense.weights
+            z = (x.reshape(-1, k) @ self.dense.weights).reshape(*x.shape[:2], -1)  # one large product
         else:
             share = self.dense.outputs // groups
             z = np.concatenate(

@@ -63,7 +63,9 @@ def test_a_model_equals_its_float_reference(model: Model) -> None:
         assert report.error_rms < 0.1 * report.output_rms, "the stated error says nothing"
     # The file is the network.
     network.save(folder / "float.npz")
-    np.testing.assert_array_equal(load_network(folder / "float.npz").forward(unit), network.forward(unit))
+    again = load_network(folder / "float.npz")
+    assert again.digest() == network.digest()
+    np.testing.assert_array_equal(again.forward(unit[:2]), network.forward(unit[:2]))
 
 
 def test_mapped_for_the_ideal_chip_it_still_does(model: Model) -> None:
