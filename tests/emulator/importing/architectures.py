@@ -247,7 +247,25 @@ class Sums(nn.Module):
         a, b = torch.tanh(self.a(x)), torch.relu(self.b(x))
         c = torch.sigmoid(a - b)
         d = 0.5 - self.c(c)
-        return self.out(torch.relu(a + b + d) - c)
+        return self.out(torch.relu(a + b + d) - c + torch.tanh(self.c(a) - b))
+
+
+class Signs(nn.Module):
+    """Factors of either sign behind pooling, before functions, and on grouped channels; linear pairs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(2, 6, 1), nn.Conv2d(6, 6, 3, padding=1)
+        self.c, self.d = nn.Conv2d(6, 6, 3, groups=2), nn.Conv2d(6, 6, 2)
+        self.register_buffer("mixed", torch.tensor([1.5, -0.7, 0.9, -1.2, 0.4, -1.0]).view(-1, 1, 1))
+        self.register_buffer("falling", -torch.tensor([0.5, 0.9, 1.3, 1.7, 0.8, 1.1]).view(-1, 1, 1))
+        self.out = nn.Linear(6 * 9, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = F.max_pool2d(self.b(self.a(x)), 2) * self.mixed
+        x = torch.tanh(torch.relu(x) * self.falling + 0.3)
+        x = torch.cos(F.max_pool2d(self.c(x * self.mixed), 2, 1))
+        return self.out(torch.sigmoid(self.d(x)).flatten(1))
 
 
 class Highway(nn.Module):

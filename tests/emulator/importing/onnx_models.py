@@ -110,7 +110,7 @@ def _keras_separable(folder: Path) -> Case:
         node("MatMul", ["f", "w"], ["y"], "dense"),
     ]
     constants["places"] = np.array([2, 3], np.int64)
-    return onnx_case(_written(folder, nodes, constants, ("n", 11, 11, 3), 4), normal(60, 11, 11, 3))
+    return onnx_case(_written(folder, nodes, constants, ("n", 12, 12, 3), 4), normal(60, 12, 12, 3))
 
 
 def _keras_recurrent(kind: str, reset_after: int = 0) -> Build:

@@ -235,6 +235,7 @@ TORCH: dict[str, Build] = {
     "torch shuffled channels": _net(nets.Shuffle, 40, 3, 11, 11),
     "torch residual mlp": _net(nets.ResidualMlp, 200, 12),
     "torch sums of branches": _net(nets.Sums, 200, 9),
+    "torch signs": _deep(nets.Signs, 60, 2, 14, 14),
     "torch highway": _net(nets.Highway, 200, 10),
     "torch two inputs": _net(nets.TwoInputs, 200, 12),
     "torch functions of inputs": _net(nets.OnInputs, 40, 2, 12, 12),
