@@ -9,7 +9,6 @@ from emulator.importing.graph import Graph, Input, ordered
 from emulator.importing.recurrent import Memories
 from emulator.importing.report import Read
 from emulator.importing.values import OwnShape, Value
-from emulator.importing.views import first_axes
 
 
 def finished(value: Any, own_shape: OwnShape, memories: Memories, notes: list[str]) -> Read:
@@ -34,7 +33,8 @@ def finished(value: Any, own_shape: OwnShape, memories: Memories, notes: list[st
             "output", "output", f"it is of call {value.at}; accepted: the last one, {value.calls - 1}"
         )
     value = value.settled()
-    used, ends = [m for m in memories if False], [value.op]
+    used: Memories = []
+    ends = [value.op]
     while True:  # memories that the output needs, and those that these need
         needed = set(ordered(ends))
         more = [m for m in memories if m[0] in needed and m not in used]
@@ -50,7 +50,7 @@ def finished(value: Any, own_shape: OwnShape, memories: Memories, notes: list[st
             "input", "input", "it is read in two shapes; give it the shape that its layers see"
         )
     letters = "".join(a for a in value.axes if a in "chw")
-    if value.op.shape[1:] != (1, 1) and letters not in first_axes((1, 1, 1)) and letters != "cw":
+    if value.op.shape[1:] != (1, 1) and letters not in ("chw", "cw", "ch"):
         notes.append("output: its values are in the order (channel, row, column)")
     graph = Graph(inputs[0], value.op, tuple(used), value.calls)
     return Read(graph, own_shape, tuple(notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +146,6 @@ class _Reader:
             if note:
                 call.notes.append(f"{call.name} ({kind}): {note}")
             if kind.endswith("Softmax"):
-                from dataclasses import replace
-
                 return [replace(call.value, left_out=(call.name, kind))]
             return [call.value]
         if kind in HANDLERS:

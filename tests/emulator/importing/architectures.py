@@ -340,7 +340,7 @@ class Temporal(nn.Module):
 
 
 def autoencoder() -> Any:
-    sizes = [36, 16, 4, 16, 36]
+    sizes = [144, 32, 8, 32, 144]
     layers: list[Any] = []
     for a, b in itertools.pairwise(sizes):
         layers += [nn.Linear(a, b), nn.Tanh()]

@@ -4,7 +4,7 @@ states."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from emulator.golden import Core
 from emulator.importing import Imported, import_model
 from emulator.importing.quantised import quantised
 from emulator.network import Product, load_network
-from tests.emulator.importing.cases import Case, nn, normal
+from tests.emulator.importing.cases import Case, nn, normal, seeded, torch, torch_case
 from tests.emulator.importing.models import CASES
 
 
@@ -159,3 +159,40 @@ def test_progress_rises_to_its_total() -> None:
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
     import_model(model, samples=normal(20, 6), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(i, 4) for i in range(5)]
+
+
+class Bounded(nn.Module):
+    """Sums and products of branches whose functions have bounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.out = (nn.Linear(*size) for size in ((6, 8), (6, 8), (8, 8), (8, 3)))
+
+    def forward(self, x: Any) -> Any:
+        a, b = torch.tanh(self.a(x)), torch.sigmoid(self.b(x))
+        y = a * b + a
+        return self.out(torch.sigmoid(torch.tanh(self.c(y) + b) - y) + y)
+
+
+def test_without_samples_ranges_follow_from_what_is_read() -> None:
+    case = torch_case(seeded(Bounded), np.random.default_rng(0).uniform(-2, 2, (500, 6)).astype(np.float32))
+    imported = import_model(case.model, input_range=(-2, 2))
+    assert imported.report.error_rms is None
+    assert imported.report.error_bound is not None
+    wanted = case.outputs(case.x)
+    network, inputs = imported.network, imported.inputs
+    np.testing.assert_allclose(network.forward(inputs.unit(case.x)), wanted, atol=1e-4)
+    error = quantised(network, inputs.encode(case.x)) - wanted
+    assert np.abs(error).max() < imported.report.error_bound
+
+
+def test_inputs_whose_range_has_no_zero_get_codes_that_have_one() -> None:
+    """A border of zeros is exact all the same; without a range given the inputs' own is widened."""
+    model = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(48, 2))
+    x = np.random.default_rng(0).uniform(1, 2, (50, 1, 4, 4)).astype(np.float32)
+    case = torch_case(seeded(lambda: model), x)
+    for given, kinds in (((1, 2), ["table", "product", "product"]), (None, ["product", "product"])):
+        imported = import_model(case.model, samples=x, input_range=given)
+        assert [node.kind for node in imported.network.nodes] == kinds
+        floats = imported.network.forward(imported.inputs.unit(x))
+        np.testing.assert_allclose(floats, case.outputs(x), atol=1e-5)

@@ -241,7 +241,7 @@ TORCH: dict[str, Build] = {
     "torch functions of inputs": _net(nets.OnInputs, 40, 2, 12, 12),
     "torch channels last": _net(nets.ChannelsLast, 40, 2, 9, 9),
     "torch temporal": _net(nets.Temporal, 60, 3, 20),
-    "torch autoencoder": _net(nets.autoencoder, 100, 1, 6, 6),
+    "torch autoencoder": _net(nets.autoencoder, 100, 1, 12, 12),
     "torch convolutional autoencoder": _net(nets.convolutional_autoencoder, 30, 1, 12, 12),
     "torch lstm, two layers": _net(
         lambda: nets.Recurrent("LSTM", "first axis", num_layers=2, batch_first=True), 60, 9, 5
