@@ -116,14 +116,14 @@ def test_the_border_is_what_zero_maps_to_however_many_samples(
 def test_nothing_is_made_that_a_product_can_take_in(name: str, kinds: dict[str, int], tmp_path: Path) -> None:
     """Sums are second operands, functions end products, batch norms are in the weights."""
     case = CASES[name](tmp_path)
-    network = import_model(case.model, samples=case.x[:20], input_shape=case.shape).network
+    network = import_model(case.model, samples=case.x[:2], input_shape=case.shape).network
     found = [node.kind for node in network.nodes]
     assert {kind: found.count(kind) for kind in set(found)} == kinds
 
 
 def test_depthwise_convolutions_have_groups(tmp_path: Path) -> None:
     case = CASES["torch mobilenet v1 0.25"](tmp_path)
-    network = import_model(case.model, samples=case.x[:4], input_shape=case.shape).network
+    network = import_model(case.model, samples=case.x[:1], input_shape=case.shape).network
     groups = [p.patches.groups for p in network.products]
     assert groups == [1, *(g for width in (8, 16, 32, 32, 64, 64, *[128] * 6, 256) for g in (width, 1)), 1]
     assert all(p.dense.inputs == 9 for p in network.products if p.patches.groups > 1)
