@@ -241,7 +241,7 @@ BAD: list[tuple[Any, str]] = [
         r"step7 largest \|p\| \+ \|bias\| is .*; accepted: below 2\^31",
     ),
     (
-        # Two tiles of 8 bits, and a second operand of (255 * 40000 >> 4) + 1 at most: one too many for 32 bits.
+        # Two tiles of 8 bits, a second operand of (255 * 40000 >> 4) + 1 at most: one too many for 32 bits.
         step(1, bias=np.full(2, 2**31 - 1 - 128 * 2 - 637_500, np.int32)),
         r"step1 largest \|p\| \+ \|bias\| is 2147483648; accepted: below 2\^31",
     ),
