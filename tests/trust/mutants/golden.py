@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.trust.mutants.mutant import GOLDEN, Mutant
 
+STEPS = GOLDEN + "/test_steps.py"
+
 MUTANTS = (
     Mutant(
         "emulator/spec/arithmetic.py",
@@ -91,17 +93,136 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/golden/fast_loops.py",
-        "min(max(c, -top - 1), top) << left",
-        "min(max(c, -top), top) << left",
+        "np.int32(min(max(c, -top - 1), top)) << left",
+        "np.int32(min(max(c, -top), top)) << left",
         "compiled ADC's lowest code missing",
         (GOLDEN,),
     ),
     Mutant(
         "emulator/golden/fast_loops.py",
-        "sigma[b] = min(root(radicand), 65535)",
-        "sigma[b] = root(radicand)",
+        "np.int32(min(r, np.int64(65535)))",
+        "np.int32(r)",
         "compiled sigma not limited",
         (GOLDEN,),
+    ),
+    Mutant(
+        "emulator/spec/patches.py",
+        "np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=pad)",
+        "np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))",
+        "the border is 0 whatever its code",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/spec/patches.py",
+        "columns, block[1]).transpose(0, 2, 4, 3, 5, 1)",
+        "columns, block[1]).transpose(0, 2, 4, 5, 3, 1)",
+        "a second operand's block is read column by column",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/steps.py",
+        "return rshift_round(r * step.skip_gain.astype(np.int64), step.skip_shift)",
+        "return (r * step.skip_gain.astype(np.int64)) >> step.skip_shift",
+        "a second operand rounds down",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/steps.py",
+        "value = value * (maps[term.b].astype(np.int64) - term.b_zero)",
+        "value = value * maps[term.b].astype(np.int64)",
+        "a gate without the second zero point",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/core.py",
+        "seen = x[:, g * layer.inputs : (g + 1) * layer.inputs]",
+        "seen = x[:, : layer.inputs]",
+        "all groups see the first one's channels",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/core.py",
+        "n = gaussian(key, np.arange(mine.start, mine.stop))",
+        "n = gaussian(key, np.arange(share))",
+        "every group has the first one's noise",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/core.py",
+        "index=draw.index * program.calls + call",
+        "index=draw.index + call",
+        "calls of one sample have the next sample's noise",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/core.py",
+        "states = [maps[s.source] for s in program.states]",
+        "states = [maps[s.source] for s in program.states[::-1]]",
+        "states take each other's values",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/fast_loops.py",
+        "index[b] = U32((first + sample * stride + position) & 0xFFFFFFFF)",
+        "index[b] = U32((first + sample * stride) & 0xFFFFFFFF)",
+        "compiled loops: one noise for all positions",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/fast_loops.py",
+        "shift = np.int32(min(shift, 30))",
+        "shift = np.int32(min(shift, 20))",
+        "compiled loops: the second operand's shift ends at 20",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/fast_loops.py",
+        "slice_codes(patches[group * k + begin + r]",
+        "slice_codes(patches[begin + r]",
+        "compiled loops: all groups see the first one's channels",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/fast_loops.py",
+        "end = max(begin, min(columns, -((x0 - width) // sw)))",
+        "end = max(begin, min(columns, -((x0 - width - 1) // sw)))",
+        "compiled loops: a code beyond the right edge",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/fast_loops.py",
+        "high = max(low, min(q + run, plane - delta))",
+        "high = max(low, q + run)",
+        "compiled loops: codes of the next plane below the last row",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/fast_loops.py",
+        "draw(U16(column), key, low, high)",
+        "draw(U16(i), key, low, high)",
+        "compiled loops: every group has the first one's noise",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/fast_maps.py",
+        "add_run(average, held[end:], border)",
+        "add_run(average, held[end:], np.int32(0))",
+        "compiled pooling: the right border is 0",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/fast.py",
+        "first=(first * program.calls + call) * positions & 0xFFFFFFFF",
+        "first=(first + call) * positions & 0xFFFFFFFF",
+        "compiled loops: calls of one sample have the next sample's noise",
+        (STEPS,),
+    ),
+    Mutant(
+        "emulator/golden/fast_steps.py",
+        "tiles = [by_group[:, :, t : t + self._tile_rows] for t in range(0, k, self._tile_rows)]",
+        "tiles = [by_group[:, :, t : t + self._tile_rows] for t in range(0, k, self._tile_rows)][::-1]",
+        "compiled loops: tiles have each other's weights",
+        (STEPS,),
     ),
     Mutant(
         "emulator/compile/pwl.py",
@@ -139,7 +260,7 @@ MUTANTS = (
         (GOLDEN,),
     ),
     Mutant(
-        "emulator/golden/fast.py",
+        "emulator/golden/fast_chips.py",
         "                variation.code_max,\n            ],",
         "                255,\n            ],",
         "compiled loops ignore the largest code",
