@@ -233,8 +233,8 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/compile/weights.py",
-        "codes = np.minimum(code_plus, top) - np.minimum(code_minus, top)",
-        "codes = code_plus - code_minus",
+        "(np.minimum(plus, top) - np.minimum(minus, top))",
+        "(plus - minus)",
         "codes not limited",
         ("tests/emulator/compile",),
     ),
@@ -268,8 +268,8 @@ MUTANTS = (
     ),
     Mutant(
         "boards/golden.py",
-        "self._core.image.tag != image.tag",
-        "self._core.image.name != image.name",
+        "self._core.program.tag != image.tag",
+        "self._core.program.name != image.name",
         "the golden board scrubs by name",
         ("tests/boards/test_golden.py",),
     ),
