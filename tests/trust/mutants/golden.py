@@ -205,8 +205,8 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/golden/fast_maps.py",
-        "add_run(average, held[end:], border)",
-        "add_run(average, held[end:], np.int32(0))",
+        "for s in range(end, columns):\n                            held[s] = max(held[s], border)",
+        "for s in range(end, columns):\n                            held[s] = max(held[s], 0)",
         "compiled pooling: the right border is 0",
         (STEPS,),
     ),
