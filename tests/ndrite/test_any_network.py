@@ -22,7 +22,7 @@ def neurons(rng: np.random.Generator, count: int) -> Ndr:
 
 
 def residual() -> Network:
-    """Digits of 8 x 8, NDR neurons: a convolution, a residual one, an average, ten outputs by least squares."""
+    """Digits of 8 x 8, NDR neurons: a convolution, a residual one, an average, outputs by least squares."""
     rng = np.random.default_rng(0)
     where = Patches(shape=(1, 8, 8), kernel=(3, 3), padding=(1, 1, 1, 1))
     first = Product(Dense(rng.normal(size=(9, 6)), np.full(6, 0.6), neurons(rng, 6)), (0,), where)
@@ -57,9 +57,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def said(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Any:
+def said(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Runs a command in the folder; its JSON."""
     monkeypatch.chdir(folder)
     capsys.readouterr()
@@ -75,7 +73,9 @@ OWN = ("--inputs", "x.npy", "--labels", "y.npy")
 
 
 def test_infer_evaluate_and_classifier(said: Any, folder: Path) -> None:
-    assert said("infer", "image.npz", "--inputs", "x.npy", "-o", "out.npy", "--seed", "3")["inferences"] == 120
+    assert (
+        said("infer", "image.npz", "--inputs", "x.npy", "-o", "out.npy", "--seed", "3")["inferences"] == 120
+    )
     y = np.load(folder / "out.npy")
     result = said("evaluate", "image.npz", *OWN, "--network", "float.npz", "--seed", "3")
     labels = np.load(folder / "y.npy")
@@ -112,7 +112,9 @@ def test_campaign(said: Any, folder: Path) -> None:
     samples = ["--samples", "x.npy"]
     said("compile", "float.npz", "--chip", "wan2022", "--nominal", "-o", "nominal.npz", *samples)
     floats = ["--network", "float.npz"]
-    result = said("campaign", "nominal.npz", *OWN, *floats, "--chips", "3", "--draws", "2", "-o", "votes.json")
+    result = said(
+        "campaign", "nominal.npz", *OWN, *floats, "--chips", "3", "--draws", "2", "-o", "votes.json"
+    )
     assert result["accuracy_float"] > 0.9
     # Virtual chips are not calibrated one by one, which the random hidden weights of the second one need.
     assert result["accuracy_mean"] > (0.4 if "lenet5" in folder.name else 0.12)
