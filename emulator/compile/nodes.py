@@ -211,7 +211,7 @@ def _pool(node: Pool) -> steps.Pool:
     border = 0 if node.of == "max" or node.inside else round(node.pad * INPUT_MAX)
     if node.of == "max":
         return steps.Pool(of="max", sources=node.sources, patches=node.patches, border=border)
-    counts = node.counts.astype(np.float64)
+    counts = node.counts / node.gain
     shift = 15 + int(np.floor(np.log2(counts.min())))
     mul = np.rint(2.0**shift / counts).astype(np.uint16)
     return steps.Pool(

@@ -5,7 +5,8 @@ model of
 theirs is imported (extras ``ndrite[onnx]``, ``ndrite[train]``).
 """
 
-from emulator.importing.lower import BlockReport, Imported, ImportReport, lower
+from emulator.importing.lower import lower
 from emulator.importing.read import import_model
+from emulator.importing.report import BlockReport, Imported, ImportReport
 
 __all__ = ["BlockReport", "ImportReport", "Imported", "import_model", "lower"]

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.compile.neuron import Window
 from emulator.compile.pwl import fit_pwl
 from emulator.errors import UnsupportedNodeError
-from emulator.importing.chain import Unary
+from emulator.importing.graph import Floats, Unary
+from emulator.importing.span import Span, code_span
 from emulator.spec.arithmetic import INPUT_MAX
-
-Floats = npt.NDArray[np.float64]
 
 SEGMENTS = 32
 POINTS = (SEGMENTS - 1) * 64 + 1
@@ -28,62 +26,88 @@ FLAT = 0.1 / INPUT_MAX
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """``(function - offset) / span`` in 0..1 at ``points`` float64 (2, P).
+    """``(function - low) / width`` of ``span`` in 0..1 at ``points`` float64 (2, P).
 
     ``error``: largest error of the fitted table in the stretch, in the same unit. ``rises``: it falls
-    nowhere. ``beyond``: fraction of the samples outside.
+    nowhere.
     """
 
+    unary: Unary
     points: Floats
-    offset: float
-    span: float
+    span: Span
     error: float
     rises: bool
-    beyond: float | None
 
     @property
     def ends(self) -> tuple[float, float]:
         """First and last pre-activation."""
         return float(self.points[0, 0]), float(self.points[0, -1])
 
+    def lost(self, z: Floats) -> int:
+        """How many of pre-activations ``z`` lie outside, where holding the end is wrong by a code or more."""
+        outside = z[(z < self.points[0, 0]) | (z > self.points[0, -1])]
+        held = np.interp(outside, *self.points)
+        wanted = (_values(self.unary, outside) - self.span.low) / self.span.width
+        return int((np.abs(wanted - held) > 1 / INPUT_MAX).sum())
 
-def stretch_of(unary: Unary, z: Floats | None, border: float | None = None) -> Stretch:
-    """Where to span a function's table, given the pre-activations ``z`` of samples.
 
-    ``border``: a value that the outputs' range must hold too, what a padded convolution puts around them.
+def identity(node: str) -> Unary:
+    """A straight line, where a chip has a table and the model has none."""
+    return Unary(node=node, shape=(1, 1, 1), label="identity(x)", function=lambda z: z)
+
+
+def stretch_of(
+    unary: Unary,
+    reach: tuple[float, float] | None,
+    holds: tuple[float, ...] = (),
+    limits: tuple[float, float] = (-np.inf, np.inf),
+) -> Stretch:
+    """Where to span a function's table.
+
+    Parameters
+    ----------
+    reach:
+        Least and greatest pre-activation of samples; None without samples.
+    holds:
+        Values that the outputs' range must hold too: what a padded convolution puts around them.
+    limits:
+        No pre-activation lies outside.
 
     Raises
     ------
     UnsupportedNodeError
         When there are no samples and the function has no bounds, or it is not finite where it is needed.
     """
-    low, high = (-FAR, FAR) if z is None else _spanned(z)
-    if z is None and not _bounded(unary):
+    if reach is None and not np.isfinite(limits).all() and not _bounded(unary):
         raise UnsupportedNodeError(
             unary.node,
             unary.label,
             "it is unbounded: give samples of inputs, so that its range can be measured",
         )
+    wide = (-FAR, FAR) if reach is None else with_room(*reach)
+    low, high = max(wide[0], limits[0]), min(wide[1], limits[1])
+    if reach is not None and not _finite(unary, low, high):
+        low, high = reach
+    if not low < high:
+        low, high = low - 0.5, low + 0.5
     low, high = _trimmed(unary, low, high)
-    candidates = [_fitted(unary, low, high, border)]
+    candidates = [_fitted(unary, low, high, holds)]
     if low < 0 < high:
-        candidates.append(_fitted(unary, _with_border(low, high, 0.0), high, border))
-    points, offset, span, error = min(candidates, key=lambda c: c[3])
-    beyond = None if z is None else float(((z < points[0, 0]) | (z > points[0, -1])).mean())
-    if beyond is not None and z is not None:
-        # Where the function is flat beyond its ends nothing is lost there.
-        outside = z[(z < points[0, 0]) | (z > points[0, -1])]
-        held = np.interp(outside, *points)
-        lost = np.abs((_values(unary, outside) - offset) / span - held) > 1 / INPUT_MAX
-        beyond = float(lost.sum() / z.size)
+        candidates.append(_fitted(unary, _with_border(low, high, 0.0), high, holds))
+    points, span, error = min(candidates, key=lambda c: c[2])
     rises = bool((np.diff(points[1]) >= -1e-9).all())
-    return Stretch(points, offset, span, error, rises, beyond)
+    return Stretch(unary, points, span, error, rises)
 
 
-def _spanned(z: Floats) -> tuple[float, float]:
-    low, high = float(z.min()), float(z.max())
+def with_room(low: float, high: float) -> tuple[float, float]:
+    """The range of samples with room for data unseen at either end."""
     room = MARGIN * max(high - low, 1e-3 * max(abs(low), abs(high), 1.0))
     return low - room, high + room
+
+
+def _finite(unary: Unary, low: float, high: float) -> bool:
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(np.asarray(unary.function(np.linspace(low, high, 257)), np.float64)).all())
 
 
 def _bounded(unary: Unary) -> bool:
@@ -127,20 +151,16 @@ def _with_border(low: float, high: float, kink: float) -> float:
     return (inner * kink - n * high) / (inner - n)
 
 
-def _fitted(
-    unary: Unary, low: float, high: float, border: float | None
-) -> tuple[Floats, float, float, float]:
-    """Points, offset, span, and the table's largest error relative to the span."""
+def _fitted(unary: Unary, low: float, high: float, holds: tuple[float, ...]) -> tuple[Floats, Span, float]:
+    """Points, span, and the table's largest error relative to its width."""
     # Ends in single precision, as the network file has them.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
     y = _values(unary, u)
-    held = y if border is None else np.append(y, border)
-    offset, span = float(held.min()), float(np.ptp(held))
-    span = span if span > 0 else 1.0
-    points = np.stack([u, np.clip((y - offset) / span, 0.0, 1.0)])
+    span = code_span(float(y.min()), float(y.max()), holds)
+    points = np.stack([u, np.clip((y - span.low) / span.width, 0.0, 1.0)])
     window = Window(float(u[0]), float(u[-1]), SEGMENTS, 0.0)
     at = np.clip(window.values(), u[0], u[-1])
-    wanted = np.clip((_values(unary, at) - offset) / span, 0.0, 1.0)
+    wanted = np.clip((_values(unary, at) - span.low) / span.width, 0.0, 1.0)
     table = fit_pwl(INPUT_MAX * np.interp(at, *points), segments=SEGMENTS)
     error = float(np.abs(table.evaluate()[0] / INPUT_MAX - wanted).max())
-    return points, offset, span, error
+    return points, span, error

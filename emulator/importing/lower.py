@@ -1,117 +1,31 @@
-"""lower: a chain of steps becomes a network for a chip, with the error of every step that is not exact.
+"""lower: a model's graph becomes a network for a die, with the error of every part that is not exact.
 
-Outputs of a hidden layer are codes 0..255: a function's range is moved and stretched to 0..1, and the next
-layer's weights and bias undo it exactly, so tanh and GELU need no second pass for their negative values.
+Every map holds codes 0..255: a function's range is moved and stretched to 0..1, and what reads the map undoes
+it exactly, so tanh and GELU need no second pass for their negative values.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.importing.blocks import Block, blocks_of, fold_input
-from emulator.importing.chain import Convolve, Read, Step, run
-from emulator.importing.function import Stretch, stretch_of
-from emulator.importing.quantised import errors_of, quantised
-from emulator.network import Conv, ConvNetwork, Dense, InputRange, Network, Sampled
-from emulator.spec.brief import brief_repr
+from emulator.importing.bound import error_bound
+from emulator.importing.emitted import Emitted
+from emulator.importing.function import identity
+from emulator.importing.graph import Floats, Graph, Linear, Seen, Unary
+from emulator.importing.graph import Gate as GateOp
+from emulator.importing.lowering import Lowering
+from emulator.importing.quantised import quantised
+from emulator.importing.ranges import Ranges
+from emulator.importing.report import BATCH, BlockReport, Imported, ImportReport, Read
+from emulator.importing.simplify import simplified
+from emulator.network import Gate, InputRange, Network, Product, State, Table
+from emulator.spec.arithmetic import INPUT_MAX
 
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlockReport:
-    """One layer.
-
-    Attributes
-    ----------
-    node, function:
-        The node its weights are of, and what it computes after them.
-    inputs, outputs:
-        K (of a patch, for a convolution) and M.
-    low, high:
-        Pre-activations that the table spans; outside, the function is held at its ends.
-    step:
-        What one code of its outputs stands for, in the model's unit; 0 for the output layer.
-    table_error:
-        Largest error of the 32-segment table in its span, in the model's unit, its rounding to codes
-        included.
-    table_error_lsb:
-        The same in codes.
-    beyond:
-        Fraction of the samples' pre-activations outside the span; None without samples.
-    """
-
-    node: str
-    function: str
-    inputs: int
-    outputs: int
-    low: float
-    high: float
-    step: float
-    table_error: float
-    table_error_lsb: float
-    beyond: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportReport:
-    """A whole model.
-
-    Attributes
-    ----------
-    float_error:
-        Largest difference of the network's float outputs to the model's on the samples.
-    error_rms, error_max:
-        With inputs and activations in 8-bit codes and functions as tables, weights exact: root mean square
-        and largest difference to the model's outputs on the samples, in the model's unit.
-    error_bound:
-        What ``error_max`` cannot exceed while pre-activations stay in the tables' spans, whatever the inputs.
-    output_rms:
-        Root mean square of the model's outputs about their means on the samples, to compare with.
-    notes:
-        What was left out of the model, one line each.
-    """
-
-    __repr__ = brief_repr
-
-    name: str
-    shape: tuple[int, ...]
-    samples: int
-    blocks: tuple[BlockReport, ...]
-    float_error: float | None
-    error_rms: float | None
-    error_max: float | None
-    error_bound: float
-    output_rms: float | None
-    notes: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
-        return dataclasses.asdict(self)
-
-
-@dataclass(frozen=True, eq=False)
-class Imported:
-    """The network, the range of its inputs, the report, and the model's own float64 outputs
-    (``reference``)."""
-
-    __repr__ = brief_repr
-
-    network: Network | ConvNetwork
-    inputs: InputRange
-    report: ImportReport
-    read: Read
-
-    def reference(self, x: npt.ArrayLike) -> Floats:
-        """The model's outputs (n, M), float64, of inputs (n, ...) in its own unit."""
-        return run(self.read.steps, self.read.ordered(np.asarray(x, np.float64)))
+Progress = Callable[[int, int], None]
 
 
 def lower(
@@ -120,153 +34,156 @@ def lower(
     name: str,
     samples: Floats | None = None,
     input_range: InputRange | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Imported:
-    """Lower a chain.
+    """Lower a graph.
 
     Parameters
     ----------
     read:
         The model.
     samples:
-        Inputs (n, *shape) in the model's unit, n >= 1; needed where a function is unbounded.
+        Inputs (n, values) in the model's unit, as the graph takes them, n >= 1; needed where a function is
+        unbounded.
     input_range:
         What input codes stand for; by default what the samples span, or 0..1.
+    progress:
+        Called as ``progress(done, total)`` after every operator and after the measurement.
 
     Raises
     ------
     UnsupportedNodeError
-        When a step has no place on a chip, or a function is unbounded and there are no samples.
+        When a function is unbounded and there are no samples.
     NetworkError
         When a weight is not finite.
     """
-    steps, shape = read.steps, read.shape
-    blocks = blocks_of(steps, shape)
-    if input_range is None:
-        input_range = (
-            InputRange(np.zeros(1), np.ones(1))
-            if samples is None
-            else InputRange.of_samples(samples, each=len(shape) == 1)
-        )
-        border = _border(blocks[0])
-        if border is not None:  # the border of the first convolution is a code too
-            low, high = np.minimum(input_range.low, border), np.maximum(input_range.high, border)
-            input_range = InputRange(low, high)
-    if read.axes is not None:
-        input_range = dataclasses.replace(input_range, axes=read.axes, shape=read.own_shape)
-    fold_input(blocks[0], input_range.low, input_range.span)
-    x = None
-    if samples is not None:
-        # The steps' order: axes are those of the model's own samples.
-        x = dataclasses.replace(input_range, axes=None).unit(samples).reshape(samples.shape)
-    layers: list[Dense | Conv] = []
-    stretches: list[Stretch | None] = []
-    for block, after in zip(blocks, [*blocks[1:], None], strict=True):
-        layer, stretch, x = _layer(block, x, _border(after))
-        layers.append(layer)
-        if progress is not None:
-            progress(len(layers), len(blocks) + 1)
-        stretches.append(stretch)
-        if after is not None and stretch is not None:
-            fold_input(after, np.array([stretch.offset]), np.array([stretch.span]))
-    convolutions = tuple(layer for layer in layers if isinstance(layer, Conv))
-    tail = tuple(layer for layer in layers if isinstance(layer, Dense))
-    provenance = {"input": input_range.as_dict(), "imported": {"nodes": [b.node for b in blocks]}}
-    network: Network | ConvNetwork = Network.chain(tail, name, provenance)
-    if convolutions:
-        network = ConvNetwork(convolutions, Network.chain(tail, name), name, provenance)
-    bound = errors_of(network, [s.error if s else 0.0 for s in stretches])
+    graph = _settled(simplified(read.graph))
+    seen, wanted = (None, None) if samples is None else _watched(graph, samples)
+    ranges = Ranges(graph, seen)
+    by_call = input_range or _range_of(graph, samples, ranges)
+    emitted = Lowering(graph, ranges).run(by_call, progress)
+    repeated = graph.calls if by_call.low.size > 1 else 1
+    low, high = (np.tile(v, repeated) for v in (by_call.low, by_call.high))
+    input_range = InputRange(low, high, read.axes, () if read.axes is None else read.own_shape)
+    network = Network(
+        tuple(emitted.nodes),
+        graph.input.shape,
+        name,
+        {"input": input_range.as_dict(), "imported": {"nodes": [e.node for e in emitted.entries]}},
+        tuple(State(shape=m.shape, source=n, start=s) for m, n, s in emitted.states),
+        graph.calls,
+    )
+    lost: dict[int, tuple[int, int]] = {}
+    measured: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
+    bound: float | None = error_bound(network, [e.error for e in emitted.entries])
+    if samples is not None and wanted is not None:
+        inputs = dataclasses.replace(input_range, axes=None)
+        measured = _measured(network, inputs, samples, wanted, _watch(emitted, lost))
+        bound = None if bound is None or bound > float(np.ptp(wanted)) else bound
+    if progress is not None:
+        progress(len(graph.order()), len(graph.order()))
+    shape = graph.output.shape
     report = ImportReport(
         name=name,
-        shape=tuple(shape),
+        shape=tuple(read.shape),
+        output_shape=shape[:1] if shape[1:] == (1, 1) else shape,
+        calls=graph.calls,
         samples=0 if samples is None else len(samples),
-        blocks=tuple(_report(b, d, s) for b, d, s in zip(blocks, layers, stretches, strict=True)),
+        blocks=tuple(_blocks(emitted, lost if samples is not None else None)),
         error_bound=bound,
         notes=read.notes,
-        **_measured(network, input_range, steps, samples),
+        **measured,
     )
-    if progress is not None:
-        progress(len(blocks) + 1, len(blocks) + 1)
     return Imported(network, input_range, report, read)
 
 
-def _border(block: Block | None) -> float | None:
-    """What a padded convolution has around its inputs, in their unit; None: nothing."""
-    if block is None or not isinstance(block.product, Convolve) or not any(block.product.patches.padding):
-        return None
-    return block.product.pad
+def _settled(graph: Graph) -> Graph:
+    """Every memory takes the result of something that makes codes of its own."""
+    memories = []
+    for memory, op in graph.memories:
+        if not isinstance(op, Unary | GateOp | Linear):
+            op = dataclasses.replace(identity(op.node), inputs=(op,), shape=op.shape)
+        memories.append((memory, op))
+    return dataclasses.replace(graph, memories=tuple(memories))
 
 
-def _layer(
-    block: Block, x: Floats | None, border: float | None = None
-) -> tuple[Dense | Conv, Stretch | None, Floats | None]:
-    """The layer, its function's stretch, and its outputs 0..1 of inputs ``x`` 0..1."""
-    product = block.product
-    if not (np.isfinite(product.weights).all() and np.isfinite(product.bias).all()):
-        raise NetworkError(f"node {block.node!r} holds a weight that is not finite; accepted: finite numbers")
-    if not isinstance(product, Convolve) and x is not None:
-        x = x.reshape(len(x), -1)
-    z = None if x is None else product(x)
-    weights, bias = product.weights.astype(np.float32), product.bias.astype(np.float32)
-    if block.function is None:
-        return Dense(weights, bias), None, z
-    stretch = stretch_of(block.function, z, border)
-    if block.swapped and not stretch.rises:
-        raise UnsupportedNodeError(
-            block.function.node,
-            block.function.label,
-            "it follows max pooling and does not rise everywhere; put it before the pooling",
+def _watched(graph: Graph, samples: Floats) -> tuple[Seen, Floats]:
+    """The ranges of every operator on the samples, and the model's outputs."""
+    seen = Seen()
+    outputs = [graph.run(samples[i : i + BATCH], seen) for i in range(0, len(samples), BATCH)]
+    return seen, np.concatenate(outputs)
+
+
+def _range_of(graph: Graph, samples: Floats | None, ranges: Ranges) -> InputRange:
+    """What the samples span in any call: of every feature by itself for vectors, of all alike for maps."""
+    each = graph.input.shape[1:] == (1, 1)
+    given = InputRange(np.zeros(1), np.ones(1))
+    if samples is not None:
+        given = InputRange.of_samples(samples.reshape(-1, int(np.prod(graph.input.shape))), each=each)
+    return given if each else ranges.input_range(given)
+
+
+def _watch(emitted: Emitted, lost: dict[int, tuple[int, int]]) -> Callable[[int, Floats], None]:
+    """Counts pre-activations beyond the tables, by node: (lost, all)."""
+
+    def watch(number: int, z: Floats) -> None:
+        stretch = emitted.entries[number].stretch
+        if stretch is not None:
+            before, of = lost.get(number, (0, 0))
+            lost[number] = (before + stretch.lost(z), of + z.size)
+
+    return watch
+
+
+def _blocks(emitted: Emitted, lost: dict[int, tuple[int, int]] | None) -> list[BlockReport]:
+    blocks = []
+    for number, (node, entry) in enumerate(zip(emitted.nodes, emitted.entries, strict=True)):
+        if not isinstance(node, Product | Table | Gate):
+            continue
+        sizes = (
+            (node.dense.inputs, node.dense.outputs)
+            if isinstance(node, Product)
+            else (len(node.reads), entry.channels)
         )
-    activation = Sampled(block.function.label, stretch.points.astype(np.float32))
-    dense = Dense(weights, bias, activation)
-    y = None if z is None else activation.shape(z)
-    if not isinstance(product, Convolve):
-        return dense, stretch, y
-    pool = None if block.pool is None else block.pool.pool
-    pad = product.pad if any(product.patches.padding) else 0.0
-    if not -1e-9 <= pad <= 1 + 1e-9:
-        raise UnsupportedNodeError(
-            block.node,
-            "Conv",
-            f"its border of zeros is outside the range of what it pads ({pad:.3g} of 0..1); "
-            "widen the input range to hold 0, or use no padding",
+        ends = (0.0, 0.0) if entry.span is None else (entry.span.low, entry.span.low + entry.span.width)
+        ends = ends if entry.stretch is None else entry.stretch.ends
+        step = 0.0 if entry.span is None else entry.span.width / INPUT_MAX
+        beyond = None
+        if lost is not None and number in lost:
+            beyond = lost[number][0] / max(1, lost[number][1])
+        blocks.append(
+            BlockReport(
+                node=entry.node,
+                kind=node.kind,
+                function=entry.label,
+                inputs=sizes[0],
+                outputs=sizes[1],
+                low=ends[0],
+                high=ends[1],
+                step=step,
+                table_error=entry.error * INPUT_MAX * step,
+                table_error_lsb=entry.error * INPUT_MAX,
+                beyond=beyond,
+            )
         )
-    conv = Conv(product.patches, dense, pool, min(max(pad, 0.0), 1.0))
-    return conv, stretch, y if y is None or pool is None else pool(y)
-
-
-def _report(block: Block, layer: Dense | Conv, stretch: Stretch | None) -> BlockReport:
-    dense = layer.dense if isinstance(layer, Conv) else layer
-    if stretch is None or block.function is None:
-        ends, step, error, beyond, label = (0.0, 0.0), 0.0, 0.0, None, "none: outputs"
-    else:
-        ends, step, error = stretch.ends, stretch.span / 255, stretch.error * 255
-        beyond, label = stretch.beyond, block.function.label
-    return BlockReport(
-        node=block.node,
-        function=label,
-        inputs=dense.inputs,
-        outputs=dense.outputs,
-        low=ends[0],
-        high=ends[1],
-        step=step,
-        table_error=error * step,
-        table_error_lsb=error,
-        beyond=beyond,
-    )
+    return blocks
 
 
 def _measured(
-    network: Network | ConvNetwork, inputs: InputRange, steps: tuple[Step, ...], samples: Floats | None
-) -> dict[str, float | None]:
-    if samples is None:
-        return {"float_error": None, "error_rms": None, "error_max": None, "output_rms": None}
-    wanted = run(steps, samples)
-    inputs = dataclasses.replace(inputs, axes=None)
-    floats = network.forward(inputs.unit(samples))
-    difference = quantised(network, inputs.encode(samples)) - wanted
+    network: Network,
+    inputs: InputRange,
+    samples: Floats,
+    wanted: Floats,
+    watch: Callable[[int, Floats], None],
+) -> dict[str, Any]:
+    floats, errors = 0.0, []
+    for i in range(0, len(samples), BATCH):
+        part, right = samples[i : i + BATCH], wanted[i : i + BATCH]
+        floats = max(floats, float(np.abs(network.forward(inputs.unit(part)) - right).max()))
+        errors.append(quantised(network, inputs.encode(part), watch) - right)
+    difference = np.concatenate(errors)
     return {
-        "float_error": float(np.abs(floats - wanted).max()),
+        "float_error": floats,
         "error_rms": float(np.sqrt(np.square(difference).mean())),
         "error_max": float(np.abs(difference).max()),
         "output_rms": float(np.sqrt(wanted.var(axis=0).mean())),

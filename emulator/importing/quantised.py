@@ -1,88 +1,110 @@
-"""What codes and tables cost, the array itself exact: measured on inputs, and bounded for any."""
+"""What codes and tables cost, the array itself exact: a network evaluated in 8-bit codes, node by node."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.compile.neuron import Window, window_of
+from emulator.compile.neuron import window_of
 from emulator.compile.pwl import fit_pwl
-from emulator.network import Conv, ConvNetwork, Dense, Network, Sampled
+from emulator.network import Activation, Gate, Network, Node, Pool, Product, Sampled, Table
+from emulator.network.nodes import join
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
 
 Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.uint8]
+Maps = list[npt.NDArray[np.float64]]
+Watch = Callable[[int, Floats], None]
 
 SEGMENTS = 32
 
 
-def quantised(network: Network | ConvNetwork, codes: Codes) -> Floats:
-    """Outputs float64 (n, M) of input codes (n, K): 8-bit codes between layers, functions as the chip's
-    tables."""
-    h: Codes = codes
-    tail = network
-    if isinstance(network, ConvNetwork):
-        maps = network.maps(codes)
-        for stage in network.stages:
-            z = _product(stage.dense, stage.patches.cut(maps, round(stage.pad * INPUT_MAX)))
-            maps = stage.patches.place(_codes(stage.dense, z))
-            maps = maps if stage.pool is None else stage.pool(maps)
-        h = maps.reshape(len(maps), -1)
-        tail = network.tail
-    assert isinstance(tail, Network)
-    for layer in tail.layers[:-1]:
-        h = _codes(layer, _product(layer, h))
-    return _product(tail.layers[-1], h)
+def quantised(network: Network, codes: npt.NDArray[np.uint8], watch: Watch | None = None) -> Floats:
+    """Outputs float64 (n, M) of input codes (n, K): 8-bit codes between nodes, functions as the chip's
+    tables. ``watch`` is told the pre-activations of every node with a function, by its number."""
+    parts = codes.reshape(len(codes), network.calls, *network.shape)
+    curves: dict[int, _Curve] = {}
+    for number, node in enumerate(network.nodes):
+        activation = _activation(node)
+        if activation is not None:
+            curves[number] = _Curve(activation)
+    states: Maps = [_rounded(np.full((len(codes), *s.shape), s.start)) for s in network.states]
+    maps: Maps = []
+    for call in range(network.calls):
+        maps = [parts[:, call].astype(np.float64) / INPUT_MAX, *states]
+        for number, node in enumerate(network.nodes):
+            z = _result(node, maps)
+            if number in curves:
+                if watch is not None:
+                    watch(number, z)
+                z = curves[number](z)
+            maps.append(z)
+        states = [maps[s.source] for s in network.states]
+    return maps[-1].reshape(len(codes), -1)
 
 
-def errors_of(network: Network | ConvNetwork, table_errors: list[float]) -> float:
-    """Largest possible error of any output, ``table_errors`` (0..1) of every layer in turn.
-
-    An error of a layer's inputs reaches its outputs through the weights' absolute values and the function's
-    steepest slope; the table's own error, and half a voltage code, come on top.
-    """
-    layers: list[Dense | Conv] = list(network.layers if isinstance(network, Network) else network.stages)
-    if isinstance(network, ConvNetwork):
-        layers += network.tail.layers
-    error: Floats = np.full(1, 0.5 / INPUT_MAX)
-    before: tuple[int, ...] | None = None
-    for layer, table in zip(layers, table_errors, strict=True):
-        if isinstance(layer, Conv):
-            channels = layer.patches.shape[0]
-            by_input = np.repeat(np.broadcast_to(error, (channels,)), layer.patches.inputs // channels)
-            error = _through(layer.dense, by_input, table)
-            if layer.pool is not None and layer.pool.kind == "average":
-                error = error + 0.5 / INPUT_MAX
-            before = layer.shape
-            continue
-        if before is not None:
-            error = np.repeat(error, before[1] * before[2])
-            before = None
-        error = _through(layer, np.broadcast_to(error, (layer.inputs,)), table)
-    return float(error.max())
+def _activation(node: Node) -> Activation | None:
+    if isinstance(node, Product):
+        return node.dense.activation
+    return node.activation if isinstance(node, Table) else None
 
 
-def _through(dense: Dense, error: Floats, table: float) -> Floats:
-    reached: Floats = error @ np.abs(dense.weights.astype(np.float64))
-    if not isinstance(dense.activation, Sampled):
-        return reached
-    points = dense.activation.points.astype(np.float64)
-    slope = float(np.abs(np.diff(points[1]) / np.diff(points[0])).max())
-    rounding = 0.5 / Window(*dense.activation.ends, SEGMENTS, 0.0).per_unit
-    return np.minimum(1.0, slope * (reached + rounding) + table)
+class _Curve:
+    """A function as the chip has it: its voltage code, rounded, and the table's code there, as 0..1."""
+
+    def __init__(self, activation: Activation) -> None:
+        assert isinstance(activation, Sampled)
+        self.window = window_of(activation, activation.shape, SEGMENTS)
+        wanted = INPUT_MAX * np.clip(activation.shape(self.window.values()), 0.0, 1.0)
+        self.codes = fit_pwl(wanted, segments=SEGMENTS).evaluate()[0].astype(np.float64) / INPUT_MAX
+
+    def __call__(self, z: Floats) -> Floats:
+        v = np.clip(np.rint(self.window.zero + self.window.per_unit * z), V_MIN, V_MAX).astype(np.int64)
+        y: Floats = self.codes[v - V_MIN]
+        return y
 
 
-def _product(dense: Dense, codes: Codes) -> Floats:
-    z: Floats = codes.astype(np.float64) / INPUT_MAX @ dense.weights.astype(np.float64) + dense.bias
+def _result(node: Node, maps: Maps) -> Floats:
+    """A node's result: pre-activations where it has a function, else codes as 0..1, or the sums."""
+    if isinstance(node, Product):
+        return node.patches.place(_sums(node, maps))
+    x = [maps[m] for m in node.reads]
+    if isinstance(node, Pool):
+        border = 0.0 if node.of == "max" or node.inside else _rounded(np.array(node.pad))
+        windows = node.patches.windows(join(x), float(border))
+        if node.of == "max":
+            largest: Floats = windows.max(axis=(4, 5))
+            return largest
+        return _rounded(node.gain * windows.sum(axis=(4, 5)) / node.counts.reshape(node.patches.grid))
+    if isinstance(node, Table):
+        gain, shift = (v.astype(np.float64)[:, None, None] for v in (node.gain, node.shift_by))
+        v: Floats = join(x)[:, node.channel] * gain + shift
+        return v
+    assert isinstance(node, Gate)
+    total = _rounded(np.array(node.zero))
+    for term in node.terms:
+        value = (maps[term.a] - _rounded(np.array(term.a_zero))) * term.gain
+        total = total + (
+            value if term.b is None else value * (maps[term.b] - _rounded(np.array(term.b_zero)))
+        )
+    return _rounded(total)
+
+
+def _sums(node: Product, maps: Maps) -> Floats:
+    """Sums (n, positions, M) in double precision."""
+    patches, dense = node.patches, node.dense
+    cut = patches.cut(join([maps[m] for m in node.sources]), float(_rounded(np.array(node.pad))))
+    n, groups = len(cut), patches.groups
+    rows = cut.reshape(-1, groups, patches.inputs).transpose(1, 0, 2)
+    w = dense.weights.astype(np.float64).reshape(patches.inputs, groups, -1).transpose(1, 0, 2)
+    z: Floats = np.matmul(rows, w).transpose(1, 0, 2).reshape(n, patches.positions, -1) + dense.bias
+    if node.skip is not None and node.skip_weight is not None:
+        z = z + patches.gather(maps[node.skip]) * node.skip_weight.astype(np.float64)
     return z
 
 
-def _codes(dense: Dense, z: Floats) -> Codes:
-    activation = dense.activation
-    assert isinstance(activation, Sampled)
-    shape = activation.shape
-    window = window_of(activation, shape, SEGMENTS)
-    table = fit_pwl(INPUT_MAX * np.clip(shape(window.values()), 0.0, 1.0), segments=SEGMENTS)
-    v = np.clip(np.rint(window.zero + window.per_unit * z), V_MIN, V_MAX).astype(np.int64)
-    y: Codes = table.evaluate()[0][v - V_MIN]
-    return y
+def _rounded(y: Floats) -> Floats:
+    """Values as codes, 0..1; half goes up."""
+    codes: Floats = np.clip(np.floor(y * INPUT_MAX + (0.5 + 1e-9)), 0.0, INPUT_MAX) / INPUT_MAX
+    return codes

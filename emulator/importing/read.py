@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.importing.chain import Read, Shape
-from emulator.importing.lower import Imported, lower
+from emulator.importing.lower import lower
+from emulator.importing.report import Imported, Read
+from emulator.importing.values import OwnShape
 from emulator.network.inputs import InputRange
 
 SUFFIXES = (".onnx", ".pt", ".pth")
@@ -36,12 +37,13 @@ def import_model(
         Path, or a ``torch.nn.Module``.
     samples:
         Typical inputs in the model's own unit, float (n, ...): they set the range of every input and every
-        activation, and the errors are measured on them.
+        activation, and the errors are measured on them. Of a recurrent model: (n, calls, features), whether
+        it takes the batch first or not.
     input_range:
         (low, high) that input codes 0 and 255 stand for, the same for all inputs; default: what the samples
         span, each input by itself (all alike for convolutional models), or 0..1 without samples.
     input_shape:
-        Shape of one sample, where the model leaves it open.
+        Shape of one sample, where the model leaves it open; by default that of the samples.
     output:
         Output of an ONNX model to take.
     name:
@@ -64,7 +66,7 @@ def import_model(
         limits = InputRange(low, high)
     path = Path(model) if isinstance(model, str | os.PathLike) else None
     try:
-        read = _read(model, path, input_shape, output)
+        read = _read(model, path, input_shape, output, None if samples is None else np.shape(samples)[1:])
         x = None if samples is None else _samples(samples, read)
         name = name or (type(model).__name__ if path is None else path.stem)
         return lower(read, name=name, samples=x, input_range=limits, progress=progress)
@@ -74,24 +76,27 @@ def import_model(
         raise UnsupportedNodeError(f"{path}: {error.node}", error.kind, error.instead) from None
 
 
-def _read(model: Any, path: Path | None, shape: Shape | None, output: str | None) -> Read:
+def _read(
+    model: Any, path: Path | None, shape: OwnShape | None, output: str | None, sampled: OwnShape | None
+) -> Read:
     if path is not None and path.suffix not in SUFFIXES:
         raise NetworkError(f"{path}: suffix is {path.suffix!r}; accepted: {', '.join(SUFFIXES)}")
     if path is not None and path.suffix == ".onnx":
         from emulator.importing.onnx_model import read_onnx
 
         return read_onnx(path, shape=shape, output=output)
-    from emulator.importing.torch_model import load_torch, read_torch
+    from emulator.importing.torch_file import load_torch
+    from emulator.importing.torch_model import first_features, read_torch
 
     if path is not None:
         model = load_torch(path)
     elif not hasattr(model, "named_modules"):
         raise NetworkError(f"model is {type(model).__name__}; accepted: a path or a torch.nn.Module")
-    return read_torch(model, shape=shape)
+    return read_torch(model, shape=shape or first_features(model) or sampled)
 
 
 def _samples(samples: npt.ArrayLike, read: Read) -> npt.NDArray[np.float64]:
-    """As the steps take them, float64 (n, *shape)."""
+    """As the graph takes them, float64 (n, values)."""
     shape = read.own_shape
     x = np.asarray(samples, np.float64)
     size = int(np.prod(shape))

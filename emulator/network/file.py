@@ -147,7 +147,12 @@ def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
         )
     if kind == "pool":
         return Pool(
-            entry["of"], _tuple(entry["sources"]), _patches(entry), float(entry["pad"]), bool(entry["inside"])
+            entry["of"],
+            _tuple(entry["sources"]),
+            _patches(entry),
+            float(entry["pad"]),
+            bool(entry["inside"]),
+            float(entry["gain"]),
         )
     if kind == "table":
         activation = _read_activation(where, entry["activation"], arrays)

@@ -100,7 +100,7 @@ class Product:
         x = self.patches.cut(join([maps[s] for s in self.sources]), self.pad)
         groups, k = self.patches.groups, self.dense.inputs
         if groups == 1:
-            z = x @ self.dense.weights
+            z = (x.reshape(-1, k) @ self.dense.weights).reshape(*x.shape[:2], -1)  # one large product
         else:
             share = self.dense.outputs // groups
             z = np.concatenate(
@@ -126,7 +126,8 @@ class Product:
 class Pool:
     """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
 
-    ``inside``: an average is of the values inside the map only.
+    ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
+    at 1: averages span less than the values do, and codes should not go to waste.
     """
 
     __repr__ = brief_repr
@@ -137,10 +138,13 @@ class Pool:
     patches: Patches
     pad: float = 0.0
     inside: bool = False
+    gain: float = 1.0
 
     def __post_init__(self) -> None:
         if self.of not in ("max", "average"):
             raise NetworkError(f"pooling is {self.of!r}; accepted: max, average")
+        if not 1 <= self.gain < float("inf") or (self.of == "max" and self.gain != 1):
+            raise NetworkError(f"gain is {self.gain}; accepted: from 1, and 1 for max")
 
     @property
     def reads(self) -> tuple[int, ...]:
@@ -174,7 +178,7 @@ class Pool:
             largest: Floats = windows.max(axis=(4, 5))
             return largest
         mean = windows.sum(axis=(4, 5), dtype=np.float64) / self.counts.reshape(self.patches.grid)
-        averages: Floats = mean.astype(np.float32)
+        averages: Floats = np.minimum(mean * self.gain, 1.0).astype(np.float32)
         return averages
 
 

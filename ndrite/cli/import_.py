@@ -32,7 +32,11 @@ from ndrite.cli.terminal import print_json, print_table, progress_bar, say
     metavar="LOW HIGH",
     help="Values of input codes 0 and 255; default: what the samples span, or 0 and 1 without samples.",
 )
-@click.option("--input-shape", metavar="C,H,W", help="Shape of one sample, where the model leaves it open.")
+@click.option(
+    "--input-shape",
+    metavar="C,H,W",
+    help="Shape of one sample, where the model leaves it open; CALLS,FEATURES of a sequence.",
+)
 @click.option(
     "--node", metavar="NAME", help="Output of an ONNX model to take; default: the first that works."
 )
@@ -48,9 +52,10 @@ def command(
 ) -> None:
     """Import MODEL and write a float network for `ndrite compile`; report the error of what is not exact.
 
-    Fully connected layers, 2-D convolutions and pooling in a chain; BatchNorm is folded in; any function of
-    each value becomes a table. Errors are in the model's own unit, table errors also in codes (LSB). A .pt
-    file holds a module of PyTorch's own layers, torch.save(model, path); for others use torch.onnx.export.
+    Full layers, 1-D and 2-D convolutions with groups, pooling, LSTM and GRU; branches may be added,
+    multiplied and joined; BatchNorm is folded in; any function of each value becomes a table. Errors are in
+    the model's own unit, table errors also in codes (LSB). A .pt file holds a module of PyTorch's own layers,
+    torch.save(model, path); for others use torch.onnx.export.
 
     \b
     Example: ndrite import model.onnx --samples x.npy -o float.npz
@@ -80,7 +85,8 @@ def command(
             f"8-bit codes and tables: rms error {report.error_rms:.3g}, largest {report.error_max:.3g} on "
             f"{report.samples} samples; outputs' rms {report.output_rms:.3g}"
         )
-    say(f"largest error possible within the tables: {report.error_bound:.3g}")
+    if report.error_bound is not None:
+        say(f"largest error possible within the tables: {report.error_bound:.3g}")
     for note in report.notes:
         say(f"note: {note}")
 

@@ -11,16 +11,8 @@ import pytest
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.importing import import_model
-from tests.emulator.importing.models import exported, nn, normal, seeded, sklearn_file, torch
-
-
-class Residual(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(6, 6), nn.Linear(6, 6)
-
-    def forward(self, x: Any) -> Any:
-        return self.b(torch.relu(self.a(x)) + x)
+from tests.emulator.importing.cases import exported, nn, normal, seeded, torch
+from tests.emulator.importing.sklearn_models import sklearn_file
 
 
 class Branching(nn.Module):
@@ -32,31 +24,151 @@ class Branching(nn.Module):
         return self.a(x) if x.sum() > 0 else x
 
 
-REFUSED = {
-    "lstm": (lambda: nn.Sequential(nn.LSTM(6, 6)), r"'0' \(LSTM\).*Linear layers over a window"),
+class Two(nn.Module):
+    def forward(self, x: Any, y: Any) -> Any:
+        return x + y
+
+
+class Twice(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return torch.cat([x, x], 2)
+
+
+class Of(nn.Module):
+    """A function of two full layers, or of one and the input."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.a, self.b, self.function = nn.Linear(6, 6), nn.Linear(6, 6), function
+
+    def forward(self, x: Any) -> Any:
+        return self.function(self.a(x), self.b(x))
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, x: Any) -> Any:
+        return torch.softmax(self.a(x), -1) * self.b(x)
+
+
+class Loop(nn.Module):
+    """A cell that is called backwards, or given another state than its own."""
+
+    def __init__(self, order: list[int], *, own: bool = True) -> None:
+        super().__init__()
+        self.cell, self.order, self.own = nn.GRUCell(6, 6), order, own
+
+    def forward(self, x: Any) -> Any:
+        h = None
+        for t in self.order:
+            h = self.cell(x[:, t], h if self.own or h is None else torch.tanh(h))
+        return h
+
+
+class Whole(nn.Module):
+    """A recurrent layer and one call of it, or all."""
+
+    def __init__(self, take: Any, **options: Any) -> None:
+        super().__init__()
+        self.r, self.take = nn.LSTM(6, 6, batch_first=True, **options), take
+
+    def forward(self, x: Any) -> Any:
+        return self.take(self.r(x)[0])
+
+
+VECTOR, MAP, SEQUENCE = (6,), (2, 6, 6), (3, 6)
+Build = Any
+REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
+    "all calls of a sequence": (
+        lambda: Whole(lambda y: y),
+        SEQUENCE,
+        r"'output' \(output\).*every call; take the last one",
+    ),
+    "an early call": (lambda: Whole(lambda y: y[:, 0]), SEQUENCE, r"of call 0; accepted: the last one, 2"),
+    "a mean over calls": (lambda: Whole(lambda y: y.mean(1)), SEQUENCE, r"'mean' \(average over axes\)"),
+    "two calls": (lambda: Whole(lambda y: y[:, 0] + y[:, 1]), SEQUENCE, r"different calls of a sequence"),
+    "bidirectional": (
+        lambda: Whole(lambda y: y[:, -1], bidirectional=True),
+        SEQUENCE,
+        r"'r' \(LSTM\).*one direction",
+    ),
+    "a recurrent layer alone": (lambda: nn.LSTM(6, 6), SEQUENCE, r"'output' \(output\).*out\[:, -1\]"),
+    "a sequence without its calls": (lambda: Whole(lambda y: y[:, -1]), VECTOR, r"'r' \(LSTM\).*input_shape"),
+    "cells backwards": (lambda: Loop([2, 1, 0]), SEQUENCE, r"'cell' \(GRUCell\).*in order.*nn.GRU"),
+    "cells of another state": (
+        lambda: Loop([0, 1, 2], own=False),
+        SEQUENCE,
+        r"'cell' \(GRUCell\).*not what it gave before",
+    ),
+    "cells not to the end": (lambda: Loop([0, 1]), SEQUENCE, r"of call 1; accepted: the last one, 2"),
     "layer norm": (
         lambda: nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6), nn.Linear(6, 2)),
-        r"'1' \(LayerNorm\).*BatchNorm1d",
+        VECTOR,
+        r"'1' \(LayerNorm\).*BatchNorm",
     ),
-    "residual": (Residual, r"\(add\).*chain of layers without residual"),
-    "control flow": (Branching, r"'Branching' \(forward\).*torch.onnx.export"),
-    "activation on the input": (
+    "softmax of one branch": (Attention, VECTOR, r"'softmax' \(softmax\).*only the output.*host"),
+    "attention": (
+        lambda: Of(lambda a, b: nn.functional.scaled_dot_product_attention(a, b, b)),
+        VECTOR,
+        r"\(scaled_dot_product_attention\).*host",
+    ),
+    "product of two signals": (lambda: Of(torch.matmul), VECTOR, r"'matmul' \(matmul\).*constants"),
+    "division of branches": (lambda: Of(torch.div), VECTOR, r"\(div\).*sum, difference or product"),
+    "branches of two shapes": (
+        lambda: Of(lambda a, b: a + b[:, :3]),
+        VECTOR,
+        r"\(add\).*\(6,\) and \(3,\)",
+    ),
+    "joined by row": (
+        lambda: nn.Sequential(Twice(), nn.Flatten()),
+        MAP,
+        r"'.*cat' \(cat\).*join maps of one height and width by channel",
+    ),
+    "control flow": (Branching, VECTOR, r"'Branching' \(forward\).*torch.onnx.export"),
+    "another layer": (
         lambda: nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Softmax(1), nn.Unfold(2)),
+        VECTOR,
         r"'3' \(Unfold\)",
     ),
     "softmax inside": (
         lambda: nn.Sequential(nn.Linear(6, 6), nn.Softmax(1), nn.Linear(6, 2)),
+        VECTOR,
         r"'1' \(Softmax\).*only the output may go through it",
     ),
-    "first a function": (lambda: nn.Sequential(nn.ReLU(), nn.Linear(6, 2)), r"acts on the inputs"),
+    "transposed convolution": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(2, 3, 2)),
+        MAP,
+        r"'0' \(ConvTranspose2d\).*enlarge the map on the host",
+    ),
+    "upsampling": (lambda: nn.Sequential(nn.Upsample(scale_factor=2)), MAP, r"'0' \(Upsample\).*host"),
+    "ceil mode": (
+        lambda: nn.Sequential(nn.MaxPool2d(4, 4, ceil_mode=True)),
+        MAP,
+        r"'0' \(max pooling\).*ceil_mode=False",
+    ),
+    "a kernel that does not fit": (
+        lambda: nn.Sequential(nn.Conv2d(2, 3, 7)),
+        MAP,
+        r"'0' \(Conv\).*does not fit",
+    ),
+    "a constant map": (
+        lambda: Of(lambda a, b: a * torch.ones(2, 6)),
+        VECTOR,
+        r"\(mul\).*a constant of shape \(2, 6\)",
+    ),
+    "a part of the samples": (lambda: Of(lambda a, b: a[1]), VECTOR, r"\(getitem\)"),
+    "two inputs": (Two, VECTOR, r"'y' \(input\).*join them into one.*x\[:, :k\]"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_modules(name: str) -> None:
-    build, message = REFUSED[name]
+    build, shape, message = REFUSED[name]
     with pytest.raises(UnsupportedNodeError, match=message):
-        import_model(seeded(build), samples=normal(20, 6), input_shape=(6,))
+        import_model(seeded(build), samples=normal(20, *shape), input_shape=shape)
 
 
 def test_an_unbounded_function_needs_samples() -> None:
@@ -65,12 +177,19 @@ def test_an_unbounded_function_needs_samples() -> None:
         import_model(model)
     bounded = nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Linear(6, 2))
     assert import_model(bounded, input_range=(-1, 1)).report.error_rms is None
+    with pytest.raises(UnsupportedNodeError, match=r"recurrent cell.*give samples"):
+        import_model(Whole(lambda y: y[:, -1]), input_shape=SEQUENCE)
 
 
 def test_onnx_nodes_are_named(tmp_path: Path) -> None:
-    path = exported(tmp_path, seeded(Residual), normal(4, 6), dynamo=False)
-    with pytest.raises(UnsupportedNodeError, match=r"model.onnx: /Add' \(Add\).*branches"):
+    normalised = seeded(lambda: nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6)))
+    path = exported(tmp_path, normalised, normal(4, 6), dynamo=False)
+    with pytest.raises(UnsupportedNodeError, match=r"model.onnx: .*' \(LayerNormalization\).*host"):
         import_model(path, samples=normal(20, 6))
+    upsampled = seeded(lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.Upsample(scale_factor=2)))
+    path = exported(tmp_path, upsampled, normal(4, 2, 6, 6), dynamo=False)
+    with pytest.raises(UnsupportedNodeError, match=r"Resize' \(Resize\).*host"):
+        import_model(path, samples=normal(20, 2, 6, 6))
     inside = exported(
         tmp_path,
         seeded(lambda: nn.Sequential(nn.Linear(6, 6), nn.Softmax(1), nn.ReLU())),
@@ -101,7 +220,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_a_torch_file_with_code_of_its_own_is_not_run(tmp_path: Path) -> None:
-    torch.save(Residual(), tmp_path / "own.pt")
+    torch.save(Of(torch.add), tmp_path / "own.pt")
     with pytest.raises(NetworkError, match=r"own.pt: not a module of PyTorch's own layers"):
         import_model(tmp_path / "own.pt")
 

@@ -1,0 +1,60 @@
+"""ONNX's names of what can be imported, and what to use in place of what cannot."""
+
+from __future__ import annotations
+
+UNARY = (
+    "Relu Sigmoid Tanh LeakyRelu Elu Selu Celu HardSigmoid HardSwish Softplus Softsign Gelu Mish Swish "
+    "ThresholdedRelu Shrink Abs Neg Exp Log Sqrt Reciprocal Sin Cos Erf Clip PRelu Pow Min Max Sign"
+).split()
+"""Taken as a function of each value, computed by ONNX's own reference implementation of the operator."""
+QUANTISED = "the model's own quantisation of activations is left out; the chip has its own"
+DROPPED = {
+    "Identity": "",
+    "Dropout": "",
+    "Cast": "",
+    "QuantizeLinear": QUANTISED,
+    "DequantizeLinear": "",
+    "Softmax": "outputs are taken before the softmax; the largest one is the same",
+    "LogSoftmax": "outputs are taken before the log-softmax; the largest one is the same",
+    "ZipMap": "",
+    "Normalizer": "outputs are taken before the normalisation; the largest one is the same",
+}
+NORMALISATION = (
+    "it depends on the data; use BatchNormalization, which folds into the weights, or run it on the host"
+)
+LARGER = "maps only get smaller; use Conv with pads, or enlarge the map on the host between two networks"
+TREES = "trees are not networks; use a multi-layer perceptron"
+ATTENTION = "attention needs products of two signals; run it on the host between two networks"
+INSTEAD = {
+    "LayerNormalization": NORMALISATION,
+    "InstanceNormalization": NORMALISATION,
+    "GroupNormalization": NORMALISATION,
+    "LRN": "it divides by what is around; use BatchNormalization",
+    "ConvTranspose": LARGER,
+    "Resize": LARGER,
+    "Upsample": LARGER,
+    "DepthToSpace": LARGER,
+    "Attention": ATTENTION,
+    "MultiHeadAttention": ATTENTION,
+    "MatMul": "only constants can be one of its operands; run products of two signals on the host",
+    "Gather": "take channels by constant numbers; for an embedding use a one-hot input and a full layer",
+    "NonZero": "its result's shape depends on the data; use operators of fixed shapes",
+    "TopK": "it picks by the data; take it of the outputs on the host",
+    "ArgMax": "take the scores; the host picks the largest",
+    "If": "it depends on the data; export one branch",
+    "Loop": "unroll it when exporting, or use LSTM, GRU or RNN",
+    "Scan": "use LSTM, GRU or RNN",
+    "TreeEnsembleClassifier": TREES,
+    "TreeEnsembleRegressor": TREES,
+    "TreeEnsemble": TREES,
+    "SVMClassifier": "use a multi-layer perceptron",
+    "SVMRegressor": "use a multi-layer perceptron",
+}
+OTHERWISE = (
+    "use Gemm, MatMul, Conv, pooling, BatchNormalization, Concat, Add and Mul of branches, Flatten, Reshape, "
+    "LSTM, GRU, or a function of each value"
+)
+JOINED = "Where Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Xor Mod".split()
+"""With the arithmetic of two operands: functions of several values of one operator."""
+TRUTHS = {"Where": (0,), "And": (0, 1), "Or": (0, 1), "Xor": (0, 1), "Not": (0,)}
+"""Operands that are true or false."""

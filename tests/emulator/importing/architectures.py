@@ -1,0 +1,384 @@
+"""Networks as PyTorch modules: residual, concatenated, depthwise, recurrent, gated."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+nn, F = torch.nn, torch.nn.functional
+
+
+def conv_bn(before: int, after: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> Any:
+    return nn.Sequential(
+        nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(after),
+    )
+
+
+class BasicBlock(nn.Module):
+    """ResNet's: two convolutions and what goes past them."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.first, self.second = conv_bn(before, after, 3, stride), conv_bn(after, after)
+        same = stride == 1 and before == after
+        self.past = nn.Identity() if same else conv_bn(before, after, 1, stride)
+
+    def forward(self, x: Any) -> Any:
+        return torch.relu(self.second(torch.relu(self.first(x))) + self.past(x))
+
+
+class ResNet(nn.Module):
+    """He et al.'s for CIFAR: 6 n + 2 layers, widths 16, 32, 64."""
+
+    def __init__(self, blocks: int, width: int = 16) -> None:
+        super().__init__()
+        layers: list[Any] = [conv_bn(3, width), nn.ReLU()]
+        before = width
+        for stage in range(3):
+            for i in range(blocks):
+                layers.append(BasicBlock(before, width << stage, 2 if stage and not i else 1))
+                before = width << stage
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10))
+
+    def forward(self, x: Any) -> Any:
+        return self.layers(x)
+
+
+class PreAct(nn.Module):
+    """Normalised and rectified before the convolutions, nothing after the sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(2, 8, 3, padding=1)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(8) for _ in range(3))
+        self.convs = nn.ModuleList(nn.Conv2d(8, 8, 3, padding=1) for _ in range(3))
+        self.out = nn.Linear(8, 4)
+
+    def forward(self, x: Any) -> Any:
+        x = self.stem(x)
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            x = x + conv(torch.relu(norm(x)))
+        return self.out(torch.relu(x).mean((2, 3)))
+
+
+def vgg8(width: int = 16) -> Any:
+    layers: list[Any] = []
+    before = 3
+    for i in range(3):
+        for _ in range(2):
+            layers += [nn.Conv2d(before, width << i, 3, padding=1), nn.BatchNorm2d(width << i), nn.ReLU()]
+            before = width << i
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * 16, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def mobilenet(width: float = 0.25) -> Any:
+    """MobileNetV1 on 3 x 32 x 32, its first stride 1."""
+    layers: list[Any] = [conv_bn(3, int(32 * width)), nn.ReLU()]
+    before = int(32 * width)
+    plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+    for wide, stride in plan:
+        after = int(wide * width)
+        layers += [conv_bn(before, before, 3, stride, groups=before), nn.ReLU()]
+        layers += [conv_bn(before, after, 1), nn.ReLU()]
+        before = after
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10))
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's: expand, filter each channel, project without a function, add."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 8, 3, 2), nn.ReLU6())
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                conv_bn(8, 24, 1), nn.ReLU6(), conv_bn(24, 24, 3, 1, 24), nn.ReLU6(), conv_bn(24, 8, 1)
+            )
+            for _ in range(2)
+        )
+        self.out = nn.Linear(8, 5)
+
+    def forward(self, x: Any) -> Any:
+        x = self.stem(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.out(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+def ds_cnn() -> Any:
+    """Keyword spotting on 49 x 10 features."""
+    layers: list[Any] = [nn.Conv2d(1, 16, (10, 4), (2, 2), (4, 1)), nn.BatchNorm2d(16), nn.ReLU()]
+    for _ in range(2):
+        layers += [conv_bn(16, 16, 3, 1, 16), nn.ReLU(), conv_bn(16, 16, 1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AvgPool2d((23, 5)), nn.Flatten(), nn.Linear(16, 12))
+
+
+class DenseNet(nn.Module):
+    """Every layer reads all before it, each channel normalised by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.BatchNorm2d(8 + 4 * i), nn.ReLU(), nn.Conv2d(8 + 4 * i, 4, 3, padding=1))
+            for i in range(3)
+        )
+        self.end = nn.Sequential(nn.BatchNorm2d(20), nn.ReLU(), nn.Conv2d(20, 10, 1), nn.AvgPool2d(2))
+        self.out = nn.Linear(10 * 25, 5)
+
+    def forward(self, x: Any) -> Any:
+        x = self.stem(x)
+        for layer in self.layers:
+            x = torch.cat([x, layer(x)], 1)
+        return self.out(self.end(x).flatten(1))
+
+
+class UNet(nn.Module):
+    """Wide views by dilation and by pooling with stride 1 beside narrow ones, joined; a map comes out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(1, 6, 3, padding=1)
+        self.inner = nn.Conv2d(6, 8, 3, padding=2, dilation=2)
+        self.deep = nn.Conv2d(8, 8, 3, padding=4, dilation=4)
+        self.up = nn.Conv2d(16, 6, 3, padding=1)
+        self.out = nn.Conv2d(18, 2, 1)
+
+    def forward(self, x: Any) -> Any:
+        a = torch.relu(self.down(x))
+        b = torch.relu(self.inner(a))
+        c = torch.relu(self.deep(b))
+        d = torch.relu(self.up(torch.cat([b, c], 1)))
+        wide = F.avg_pool2d(a, 3, 1, 1, count_include_pad=False)
+        return self.out(torch.cat([a, d, wide], 1))
+
+
+class Inception(nn.Module):
+    """Four branches of one value, two of them pooled with padding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.a, self.b = nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 3, padding=1)
+        self.c, self.d = nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 5, padding=2)
+        self.out = nn.Linear(16 * 4, 5)
+
+    def forward(self, x: Any) -> Any:
+        x = F.silu(self.stem(x))
+        pooled = F.max_pool2d(x, 3, 1, 1)
+        mean = F.avg_pool2d(x, 3, 1, 1)
+        x = torch.cat([F.gelu(self.a(x)), F.gelu(self.b(x)), torch.tanh(self.c(pooled)), self.d(mean)], 1)
+        return self.out(F.adaptive_max_pool2d(x, 2).flatten(1))
+
+
+class SqueezeExcite(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.c, self.d = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.f, self.g = nn.Linear(8, 4), nn.Linear(4, 8)
+        self.out = nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.relu(self.c(x))
+        y = self.d(x)
+        z = torch.sigmoid(self.g(torch.relu(self.f(y.mean((2, 3))))))
+        x = torch.relu(x + y * z.view(-1, 8, 1, 1))
+        return self.out(x.mean((2, 3)))
+
+
+class SpatialGate(nn.Module):
+    """One channel's sigmoid over all channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c, self.g, self.out = nn.Conv2d(2, 6, 3), nn.Conv2d(6, 1, 3, padding=1), nn.Linear(6, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.tanh(self.c(x))
+        return self.out((x * torch.sigmoid(self.g(x))).amax((2, 3)))
+
+
+class Shuffle(nn.Module):
+    """ShuffleNet's: grouped convolutions with channels shuffled between them, by halves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 12, 3, 2)
+        self.a, self.b = nn.Conv2d(12, 12, 1, groups=3), nn.Conv2d(12, 12, 3, padding=1, groups=3)
+        self.c, self.out = nn.Conv2d(6, 6, 1), nn.Linear(12, 4)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.relu(self.stem(x))
+        x = torch.relu(self.a(x))
+        n, c, h, w = x.shape
+        x = x.view(n, 3, c // 3, h, w).transpose(1, 2).reshape(n, c, h, w)
+        x = torch.relu(self.b(x))
+        left, right = x.chunk(2, 1)
+        return self.out(torch.cat([left, torch.relu(self.c(right))], 1).mean((2, 3)))
+
+
+class ResidualMlp(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.ModuleList(nn.Linear(12, 24) for _ in range(3))
+        self.b = nn.ModuleList(nn.Linear(24, 12) for _ in range(3))
+        self.out = nn.Linear(12, 4)
+
+    def forward(self, x: Any) -> Any:
+        for a, b in zip(self.a, self.b, strict=True):
+            x = x + b(F.gelu(a(x)))
+        return self.out(x)
+
+
+class Sums(nn.Module):
+    """Sums and differences that no product takes in, functions of them, and three terms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(9, 16), nn.Linear(9, 16), nn.Linear(16, 16)
+        self.out = nn.Linear(16, 3)
+
+    def forward(self, x: Any) -> Any:
+        a, b = torch.tanh(self.a(x)), torch.relu(self.b(x))
+        c = torch.sigmoid(a - b)
+        d = 0.5 - self.c(c)
+        return self.out(torch.relu(a + b + d) - c)
+
+
+class Highway(nn.Module):
+    """``t * h + (1 - t) * x``, and a product of two matrix products."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.h, self.t = nn.Linear(10, 14), nn.Linear(14, 14), nn.Linear(14, 14)
+        self.p, self.q, self.out = nn.Linear(14, 8), nn.Linear(14, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.tanh(self.stem(x))
+        t = torch.sigmoid(self.t(x))
+        x = t * torch.relu(self.h(x)) + (1 - t) * x
+        return self.out(self.p(x) * self.q(x))
+
+
+class TwoInputs(nn.Module):
+    """Two parts of the input through branches of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.out = nn.Linear(5, 8), nn.Linear(7, 6), nn.Linear(14, 3)
+
+    def forward(self, x: Any) -> Any:
+        a, b = F.softplus(self.a(x[:, :5])), F.elu(self.b(x[:, 5:]))
+        return self.out(torch.cat((a, b), dim=-1))
+
+
+class OnInputs(nn.Module):
+    """A function and pooling before any layer, and a gated half."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c = nn.Conv2d(2, 8, 3, padding=1)
+        self.out = nn.Linear(4 * 36, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = F.max_pool2d(torch.tanh(x), 3, 2, 1)
+        return self.out(F.glu(self.c(x), 1).flatten(1))
+
+
+class ChannelsLast(nn.Module):
+    """A full layer at each place, as ConvNeXt has it; functions right behind one another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c, self.f, self.g = nn.Conv2d(2, 6, 3, groups=2), nn.Linear(6, 12), nn.Linear(12, 6)
+        self.norm, self.out = nn.BatchNorm2d(6), nn.Linear(6, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.c(x)
+        y = self.g(F.gelu(self.f(x.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2)
+        x = torch.sigmoid(self.norm(F.leaky_relu(x + y, 0.2)))
+        return self.out(x.mean((-1, -2)))
+
+
+class Temporal(nn.Module):
+    """A causal residual 1-D network (TCN)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv1d(3, 8, 1)
+        self.convs = nn.ModuleList(nn.Conv1d(8, 8, 3, dilation=1 << i) for i in range(3))
+        self.out = nn.Linear(8, 4)
+
+    def forward(self, x: Any) -> Any:
+        x = self.stem(x)
+        for i, conv in enumerate(self.convs):
+            x = x + torch.relu(conv(F.pad(x, (2 << i, 0))))
+        return self.out(x.mean(-1))
+
+
+def autoencoder() -> Any:
+    sizes = [36, 16, 4, 16, 36]
+    layers: list[Any] = []
+    for a, b in itertools.pairwise(sizes):
+        layers += [nn.Linear(a, b), nn.Tanh()]
+    return nn.Sequential(nn.Flatten(), *layers[:-1], nn.Sigmoid())
+
+
+def convolutional_autoencoder() -> Any:
+    """A map comes out, through a function."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 2, 3, padding=1), nn.Tanh()),
+        *(nn.Conv2d(2, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 1, 3, padding=1), nn.Sigmoid()),
+    )
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer, its last result by ``take``, and a full layer."""
+
+    def __init__(self, kind: str, take: str, **options: Any) -> None:
+        super().__init__()
+        self.r = getattr(nn, kind)(5, 8, **options)
+        self.out, self.take = nn.Linear(8, 3), take
+
+    def forward(self, x: Any) -> Any:
+        y, state = self.r(x)
+        h = state[0] if isinstance(self.r, nn.LSTM) else state
+        last = {"first axis": lambda: y[:, -1, :], "calls first": lambda: y[-1], "hidden": lambda: h[-1]}
+        return self.out(last[self.take]())
+
+
+class Cells(nn.Module):
+    """Cells called one part of a sequence after another."""
+
+    def __init__(self, kind: str, calls: int) -> None:
+        super().__init__()
+        self.first, self.second = getattr(nn, kind)(4, 7), getattr(nn, kind)(7, 6)
+        self.out, self.calls, self.pair = nn.Linear(6, 3), calls, kind == "LSTMCell"
+        for tensor in (*self.first.parameters(), *self.second.parameters()):
+            tensor.data *= 3  # so that its gates open and close
+
+    def forward(self, x: Any) -> Any:
+        a = b = None
+        for t in range(self.calls):
+            a = self.first(x[:, t], a)
+            b = self.second(a[0] if self.pair else a, b)
+        return self.out(torch.tanh(b[0] if self.pair else b))
+
+
+class Projected(nn.Module):
+    """A full layer on every call before the recurrent one, and a residual behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.p, self.r = nn.Linear(5, 6), nn.GRU(6, 6, batch_first=True)
+        self.out = nn.Linear(6, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.relu(self.p(x))
+        y, _ = self.r(x, torch.zeros(1, x.size(0), 6))
+        return self.out((y + x)[:, -1])

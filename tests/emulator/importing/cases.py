@@ -1,0 +1,98 @@
+"""A model of another library: its samples, and its own float outputs."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+pytest.importorskip("onnx", reason="needs ndrite[onnx]")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs ndrite[import-check]")
+
+nn = torch.nn
+
+
+@dataclass
+class Case:
+    """A model (module or file), its samples, and its own outputs (n, values) as a function of inputs."""
+
+    model: Any
+    x: np.ndarray
+    outputs: Callable[[np.ndarray], np.ndarray]
+    shape: tuple[int, ...] | None = None
+
+
+Build = Callable[[Path], Case]
+
+
+def normal(n: int, *shape: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, *shape)).astype(np.float32)
+
+
+def torch_case(
+    model: Any, x: np.ndarray, shape: tuple[int, ...] | None = None, *, calls_first: bool = False
+) -> Case:
+    """In evaluation mode, its batch norms with statistics and factors that are not trivial."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            for tensor, low, high in (
+                (module.running_mean, -0.3, 0.3),
+                (module.running_var, 0.5, 2.0),
+                (module.weight.data, 0.5, 1.5),
+                (module.bias.data, -0.3, 0.3),
+            ):
+                tensor.uniform_(low, high)
+    model.eval()
+
+    def outputs(x: np.ndarray) -> np.ndarray:
+        given = torch.from_numpy(np.asarray(x, np.float32))
+        with torch.no_grad():
+            return model(given.transpose(0, 1) if calls_first else given).numpy().reshape(len(x), -1)
+
+    return Case(model, x, outputs, shape or x.shape[1:])
+
+
+def onnx_case(path: Path, x: np.ndarray, output: int | str = 0, *, calls_first: bool = False) -> Case:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def outputs(x: np.ndarray) -> np.ndarray:
+        given = np.asarray(x, np.float32)
+        found = session.run(None, {name: given.swapaxes(0, 1) if calls_first else given})
+        index = output if isinstance(output, int) else [o.name for o in session.get_outputs()].index(output)
+        return np.asarray(found[index]).reshape(len(x), -1)
+
+    return Case(path, x, outputs)
+
+
+def seeded(build: Callable[[], Any]) -> Any:
+    torch.manual_seed(3)
+    return build()
+
+
+def exported(folder: Path, model: Any, x: np.ndarray, *, dynamo: bool, calls_first: bool = False) -> Path:
+    """Written by one of torch.onnx's two exporters, with an open batch axis."""
+    path, axis = folder / "model.onnx", int(calls_first)
+    example = torch.from_numpy(x[:2])
+    given = (example.transpose(0, 1).contiguous() if calls_first else example,)
+    model.eval()
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        if dynamo:
+            pytest.importorskip("onnxscript", reason="needs ndrite[import-check]")
+            shapes = ({axis: torch.export.Dim("batch")},)
+            torch.onnx.export(model, given, path, dynamo=True, dynamic_shapes=shapes)
+        else:
+            axes = {"x": {axis: "batch"}}
+            torch.onnx.export(
+                model, given, path, dynamo=False, input_names=["x"], dynamic_axes=axes, opset_version=17
+            )
+    return path
