@@ -50,7 +50,7 @@ SAMPLES = 256
 
 
 def work(digits_network: Path, mnist_network: Path) -> dict[str, tuple[Program, Any]]:
-    """Name -> chip image and test images."""
+    """Name -> program and test images."""
     fashion, _ = fashion_mnist_test()
     _, _, small, _ = digits()
     _, _, large, _ = mnist()

@@ -1,4 +1,4 @@
-"""Classifier: a chip image on a board with scikit-learn's face."""
+"""Classifier: a program on a board with scikit-learn's face."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ndrite.url import connect
 
 
 class Classifier:
-    """Classes from a chip image on a board; works in a pipeline after any transformer of the inputs.
+    """Classes from a program on a board; works in a pipeline after any transformer of the inputs.
 
     Parameters
     ----------

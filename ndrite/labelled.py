@@ -148,10 +148,17 @@ def own_samples(inputs: Path, labels: Path) -> tuple[Codes, Labels]:
     """
     from ndrite.arrays import load_array
 
-    x, y = load_array(inputs), load_array(labels)
+    x = load_array(inputs)
     if x.ndim != 2 or x.dtype != np.uint8 or not len(x):
         raise InputError(f"{inputs}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 1")
-    return x, check_classes(y, len(x), 1 << 31, str(labels))
+    return x, own_labels(labels, len(x))
+
+
+def own_labels(labels: Path, count: int) -> Labels:
+    """A user's classes (count,) from a ``.npy`` file; errors as ``own_samples``'s."""
+    from ndrite.arrays import load_array
+
+    return check_classes(load_array(labels), count, 1 << 31, str(labels))
 
 
 def _check(name: str) -> None:

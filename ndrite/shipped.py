@@ -1,4 +1,4 @@
-"""What ships with the package, loaded: the trained network and its chip image."""
+"""What ships with the package, loaded: the trained network and its program."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.core import Core
-from emulator.golden.fast import FastChips, available, suits
+from emulator.golden.fast import available, suits
+from emulator.golden.fast_chips import FastChips
 from emulator.golden.redraw import virtual_chip
 from emulator.spec.campaign import CampaignResult, check_campaign
 from emulator.spec.program import Program

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+U64 = np.uint64
+
 
 @njit(cache=True, nogil=True)
 def turn(x: Any, out: Any) -> None:
@@ -30,49 +32,44 @@ def pool(x: Any, where: Any, average: bool, mul: Any, shift: int, out: Any) -> N
     sh, sw, dh, dw, top, left, rows, columns = where[5:13]
     border = np.int32(where[14])
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
+    # Places whose column is inside the map, of every column of the kernel.
+    begins, ends = np.empty(kw, np.int64), np.empty(kw, np.int64)
+    for j in range(kw):
+        begins[j] = min(columns, max(0, -((j * dw - left) // sw)))
+        ends[j] = max(begins[j], min(columns, -((j * dw - left - width) // sw)))
+    flat, to = x.reshape(x.size), out.reshape(out.size)
     held = np.empty(columns, np.int32)
-    for c in range(x.shape[0]):
-        for b in range(x.shape[1]):
-            for r in range(rows):
-                held[:] = np.int32(0)
-                for i in range(kh):
-                    row = r * sh + i * dh - top
-                    outside = row < 0 or row >= height
-                    for j in range(kw):
-                        x0 = j * dw - left
-                        # Places whose column is inside the map.
-                        begin = columns if outside else min(columns, max(0, -(x0 // sw)))
-                        end = columns if outside else max(begin, min(columns, -((x0 - width) // sw)))
-                        add_run(average, held[:begin], border)
-                        add_run(average, held[end:], border)
-                        if begin < end:
-                            codes = x[c, b, row, x0 + begin * sw :]
-                            add_codes(average, held[begin:end], codes, sw)
-                to = out[c, b, r]
+    for plane in range(x.shape[0] * x.shape[1]):
+        for r in range(rows):
+            held[:] = np.int32(0)
+            for i in range(kh):
+                row = r * sh + i * dh - top
+                outside = row < 0 or row >= height
+                for j in range(kw):
+                    begin = columns if outside else begins[j]
+                    end = columns if outside else ends[j]
+                    source = (plane * height + row) * width + j * dw - left
+                    if average:
+                        for s in range(begin):
+                            held[s] = np.int32(held[s] + border)
+                        for s in range(begin, end):
+                            held[s] = np.int32(held[s] + np.int32(flat[U64(source + s * sw)]))
+                        for s in range(end, columns):
+                            held[s] = np.int32(held[s] + border)
+                    else:
+                        for s in range(begin):
+                            held[s] = max(held[s], border)
+                        for s in range(begin, end):
+                            held[s] = max(held[s], np.int32(flat[U64(source + s * sw)]))
+                        for s in range(end, columns):
+                            held[s] = max(held[s], border)
+            first = (plane * rows + r) * columns
+            for s in range(columns):
                 if average:
-                    factor = mul[r * columns : (r + 1) * columns]
-                    for s in range(columns):
-                        value = (np.int64(held[s]) * factor[s] + half) >> shift
-                        to[s] = min(max(value, 0), 255)
+                    value = (np.int64(held[s]) * mul[r * columns + s] + half) >> shift
+                    to[U64(first + s)] = min(max(value, 0), 255)
                 else:
-                    for s in range(columns):
-                        to[s] = held[s]
-
-
-@njit(cache=True, nogil=True, inline="always")
-def add_run(average: bool, held: Any, border: Any) -> None:
-    for s in range(held.shape[0]):
-        held[s] = np.int32(held[s] + border) if average else max(held[s], border)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def add_codes(average: bool, held: Any, codes: Any, step: Any) -> None:
-    if average:
-        for s in range(held.shape[0]):
-            held[s] = np.int32(held[s] + np.int32(codes[s * step]))
-    else:
-        for s in range(held.shape[0]):
-            held[s] = max(held[s], np.int32(codes[s * step]))
+                    to[U64(first + s)] = held[s]
 
 
 @njit(cache=True, nogil=True)

@@ -59,7 +59,7 @@ class InputRange:
 
     @classmethod
     def from_provenance(cls, provenance: dict[str, Any]) -> Self | None:
-        """The range in a network's provenance (or in the ``network`` part of a chip image's), if any."""
+        """The range in a network's provenance (or in the ``network`` part of a program's), if any."""
         where = provenance.get("network", provenance)
         content = where.get("input") if isinstance(where, dict) else None
         if not isinstance(content, dict):

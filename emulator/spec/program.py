@@ -127,7 +127,9 @@ class Program:
 
     def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
         """The program with its products' layers replaced, in order; ``changes`` of other fields."""
-        require(len(layers) == len(self.products), "layers", len(layers), f"{len(self.products)}, the products")
+        require(
+            len(layers) == len(self.products), "layers", len(layers), f"{len(self.products)}, the products"
+        )
         fresh = iter(layers)
         steps = tuple(
             dataclasses.replace(step, layer=next(fresh)) if isinstance(step, Product) else step

@@ -10,7 +10,8 @@ from emulator.spec.program import Program
 def bound_cycles(image: Program, lanes: int, at_once: int = 1) -> int:
     """Sum over the products of positions * K * J / ``at_once`` * ceil(M / lanes), in cycles an inference.
 
-    Grouped products are not counted: they are not the array's. ``at_once`` is ``Geometry.slices``: DAC slices that the array adds in one cycle.
+    Grouped products are not counted: they are not the array's. ``at_once`` is ``Geometry.slices``: DAC slices
+    that the array adds in one cycle.
     """
     return image.calls * sum(
         p.patches.positions

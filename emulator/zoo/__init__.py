@@ -1,4 +1,4 @@
-"""Networks in the box: float weights and their compiled chip images, with the commands that made them.
+"""Networks in the box: float weights and their programs, with the commands that made them.
 
 Imports emulator.errors only (``emulator.zoo.build``: NumPy and emulator too).
 """

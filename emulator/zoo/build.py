@@ -27,7 +27,7 @@ NOISE_SEEDS = range(5)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line entry; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m emulator.zoo.build", description=__doc__)
-    parser.add_argument("--out", type=Path, default=FOLDER / f"{DEFAULT}.npz", help="chip image to write")
+    parser.add_argument("--out", type=Path, default=FOLDER / f"{DEFAULT}.npz", help="program to write")
     parser.add_argument("--seed", type=int, default=0, help="seed of the chip's programming error")
     parser.add_argument("--data", default=TRAIN_FOLDER, help="folder with the original train-*.gz files")
     options = parser.parse_args(arguments)

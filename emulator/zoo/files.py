@@ -8,16 +8,18 @@ from emulator.errors import EmulatorError
 
 FOLDER = Path(__file__).parent
 FLOAT_PREFIX = "float-"
+DIE_SUFFIX = ".die.npz"
 DEFAULT = "fashion-mnist-784-128-10"
 
 
 def images() -> list[str]:
     """Names of the compiled networks, sorted."""
-    return sorted(p.stem for p in FOLDER.glob("*.npz") if not p.name.startswith(FLOAT_PREFIX))
+    names = (p.name for p in FOLDER.glob("*.npz") if not p.name.endswith(DIE_SUFFIX))
+    return sorted(name.removesuffix(".npz") for name in names if not name.startswith(FLOAT_PREFIX))
 
 
 def image(name: str = DEFAULT) -> Path:
-    """Path of a compiled chip image (``emulator.spec.Program.load``).
+    """Path of a program (``emulator.spec.Program.load``); its die lies beside it.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def image(name: str = DEFAULT) -> Path:
 
 
 def float_network(name: str = DEFAULT) -> Path:
-    """Path of the float weights an image was compiled from (``emulator.network.load_network``).
+    """Path of the float weights a program was mapped from (``emulator.network.load_network``).
 
     Raises
     ------

@@ -11,6 +11,7 @@ import numpy as np
 
 from emulator.spec import Program
 from ndrite.cli.files import require_folder
+from ndrite.cli.inputs import codes_option, load_inputs
 from ndrite.cli.options import board_option, json_option, noise_option, samples_options, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, shown
 from ndrite.url import connect
@@ -48,6 +49,7 @@ METHODS = ("gradient", "sign", "perturb")
     "--learning-seed", default=0, show_default=True, type=click.IntRange(0), help="Batches, pulse noise."
 )
 @samples_options
+@codes_option
 @click.option(
     "--measure",
     default=1000,
@@ -151,7 +153,7 @@ def command(**options: Any) -> None:
 
 
 def _data(image: Program, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
-    from ndrite.labelled import chosen_data_set, labelled, own_samples
+    from ndrite.labelled import chosen_data_set, labelled, own_labels
 
     if (options["inputs"] is None) != (options["labels"] is None):
         raise click.UsageError("--inputs and --labels go together")
@@ -162,7 +164,8 @@ def _data(image: Program, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
         data = labelled(name, options["folder"])
         found = data.x, data.labels, data.test_x[:count], data.test_labels[:count]
     else:
-        x, y = own_samples(options["inputs"], options["labels"])
+        x = load_inputs(options["inputs"], image.provenance, image.inputs, codes=options["codes"])
+        y = own_labels(options["labels"], len(x))
         if count >= len(x):
             raise click.UsageError(f"--measure is {count}; accepted: 1..{len(x) - 1}, less than the samples")
         found = x[:-count], y[:-count], x[-count:], y[-count:]

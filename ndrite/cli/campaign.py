@@ -11,7 +11,7 @@ import click
 from emulator.spec import Program
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import judged, judged_options
-from ndrite.cli.options import board_option, json_option, noise_option
+from ndrite.cli.options import board_option, json_option, network_option, noise_option
 from ndrite.cli.terminal import note, print_json, print_table, progress_bar
 from ndrite.url import connect
 
@@ -45,6 +45,7 @@ from ndrite.url import connect
     "default: the chip it was compiled for.",
 )
 @judged_options
+@network_option
 @click.option(
     "-o",
     "--output",
@@ -70,6 +71,7 @@ def command(
     labels_path: Path | None,
     data: str | None,
     codes: bool,
+    network_path: Path | None,
     output: Path | None,
     figure_path: Path | None,
     noise: bool,
@@ -87,6 +89,7 @@ def command(
     from emulator.files import whole_file
     from ndrite.campaign import CampaignPlan, figure, run_campaign, summary
     from ndrite.labelled import check_classes
+    from ndrite.shipped import network_of
 
     require_folder(output, figure_path)
     image = _with_variation(Program.load(image_path), chip)
@@ -110,6 +113,8 @@ def command(
         with progress_bar("chips") as report:
             result = run_campaign(board, image, x, y, plan, state=state, progress=report)
     found = summary(result, y, threshold=threshold / 100)
+    network = network_of(image, network_path)
+    found["accuracy_float"] = None if network is None else network.accuracy(x, y)
     value: dict[str, Any] = {"image": str(image_path), "board": url, "noise": noise, **found}
     if figure_path is not None:
         figure(result, figure_path, threshold=threshold / 100, title=f"{chips} chips, {len(x)} images")
@@ -135,6 +140,7 @@ def _table(image: Program, url: str, found: dict[str, Any]) -> None:
 
     rows = [
         ("chips x images x draws", f"{found['chips']} x {found['images']} x {found['draws']}"),
+        ("float network, accuracy, %", percent(found["accuracy_float"])),
         ("accuracy, mean, %", percent(found["accuracy_mean"])),
         ("its 95 % interval, %", interval(found["accuracy_mean_interval_95"])),
         ("standard deviation over chips, points", percent(found["accuracy_std"])),

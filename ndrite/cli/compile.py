@@ -66,8 +66,9 @@ def command(
 ) -> None:
     """Map FLOAT.npz onto a chip and write the program, with its die beside it; report what it lost.
 
-    The die, the individual chip with its cells, is IMAGE with .die.npz for .npz: explain, report and calibrate
-    read it. Errors of weights are relative to the weights' rms, table errors in output steps (LSB), SNR in dB.
+    The die, the individual chip with its cells, goes to IMAGE with .die.npz for .npz; explain, report and
+    calibrate read it. Errors of weights are relative to the weights' rms, table errors in output steps (LSB),
+    SNR in dB.
 
     \b
     Example: ndrite compile float.npz --chip wan2022 -o image.npz --samples x.npy --seed 7

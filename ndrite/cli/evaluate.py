@@ -12,7 +12,7 @@ from emulator.spec import Program
 from host import InputError
 from ndrite.cli.inputs import judged, judged_options
 from ndrite.cli.main import CheckFailed
-from ndrite.cli.options import board_option, json_option, noise_option, seed_option
+from ndrite.cli.options import board_option, json_option, network_option, noise_option, seed_option
 from ndrite.cli.terminal import note, print_json, print_table, progress_bar, shown
 from ndrite.url import connect
 
@@ -31,13 +31,7 @@ RTL_IMAGES = 500
     help=f"First N test images; default: all 10,000 on golden:, {RTL_IMAGES} elsewhere.",
 )
 @judged_options
-@click.option(
-    "--network",
-    "network_path",
-    metavar="FLOAT.npz",
-    type=click.Path(path_type=Path),
-    help="Float network that IMAGE was compiled from, to be judged beside it; the shipped one is known.",
-)
+@network_option
 @seed_option
 @noise_option
 @json_option

@@ -66,7 +66,7 @@ def command(
     """Break the loss of a compiled network down by cause: accuracy (%) and output SNR (dB).
 
     Every cause alone, as it is and with gains and biases corrected on the samples as compiling does; all of
-    them; and the chip image itself. --json says what every cause covers. Give an image, or a float network
+    them; and the program itself. --json says what every cause covers. Give an image, or a float network
     with --chip.
 
     \b

@@ -28,6 +28,13 @@ preset_option = click.option(
 sized_option = click.option(
     "--preset", "name", metavar="NAME", help="Geometry preset; default: as large as IMAGE needs."
 )
+network_option = click.option(
+    "--network",
+    "network_path",
+    metavar="FLOAT.npz",
+    type=click.Path(path_type=Path),
+    help="Float network that IMAGE was compiled from, to be judged beside it; the shipped one is known.",
+)
 noise_option = click.option("--noise/--no-noise", default=True, help="Read noise on (default) or off.")
 
 

@@ -1,4 +1,4 @@
-"""ndrite report: one page about one chip image."""
+"""ndrite report: one page about one program."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Write one self-contained HTML page about a chip image: what it is, how well it does, and why.
+    """Write one self-contained HTML page about a program: what it is, how well it does, and why.
 
     Chip card with sources, network card, accuracy and confusion, error by cause, neuron curves, conductances
     and their programming error, tiles, the cycles of one simulated inference, resources of a board's

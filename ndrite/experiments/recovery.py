@@ -64,9 +64,9 @@ def run(axis: str, value: float, seed: int, images: int) -> dict[str, Any]:
         plan = PLAN if corrected else PLAN_RAW
         if images < 1000:
             plan = Plan(steps=1, batch=100)
-        found = chips.make(net, chip, seed, x[-chips.SAMPLES :], corrected=corrected)
-        after = chips.tuned(found, net, x, labels, seed, plan, cells=True)
-        for name, made in zip(names, (found.program, after), strict=True):
+        one = chips.make(net, chip, seed, x[-chips.SAMPLES :], corrected=corrected)
+        after = chips.tuned(one, net, x, labels, seed, plan, cells=True)
+        for name, made in zip(names, (one.program, after), strict=True):
             found[name] = chips.accuracy(made, test_x, test_labels, seed)
     return found
 

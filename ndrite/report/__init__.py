@@ -1,4 +1,4 @@
-"""One self-contained page about one chip image: chip, network, accuracy, errors, curves, cells, cycles,
+"""One self-contained page about one program: chip, network, accuracy, errors, curves, cells, cycles,
 board.
 
 Imports matplotlib (when drawing), ndrite and what it composes.

@@ -42,9 +42,7 @@ def run_files(run: Path, *, data: str | None = None, codes: bool = False, **give
     if run.is_dir():
         image = run / IMAGE
         if not image.is_file():
-            raise InputError(
-                f"{run}: no {IMAGE} in this folder; accepted: a chip image, or a folder with one"
-            )
+            raise InputError(f"{run}: no {IMAGE} in this folder; accepted: a program, or a folder with one")
         for name, file in NAMES.items():
             if (run / file).is_file():
                 found.setdefault(name, run / file)

@@ -64,6 +64,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         "accuracy_half_interval_95": half,
         "accuracy_min": float(accuracy.min()),
         "accuracy_max": float(accuracy.max()),
+        "accuracy_float": network.accuracy(x, labels),
         "snr_db": float(compiled.report.layers[-1].snr_db),
         "programmed_error": float(compiled.report.layers[0].programmed_error),
         "tag": f"{compiled.program.tag:08x}",

@@ -59,8 +59,10 @@ def test_a_product_that_does_not_fit_is_the_hosts() -> None:
         board.program(program)
         np.testing.assert_array_equal(board.infer(x, seed=1), Core(program, fast=False).infer(x, seed=1))
         assert [line for line in board.on_host if "max" in line or "24" in line] == [
-            "step 4: product (program 'small, product 2' does not fit geometry 'narrow': "
-            "layer0.inputs is 24; at most 16)"
+            (
+                "step 4: product (program 'small, product 2' does not fit geometry 'narrow': "
+                "layer0.inputs is 24; at most 16)"
+            )
         ]
 
 

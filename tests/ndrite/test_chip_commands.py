@@ -10,9 +10,10 @@ import pytest
 
 from emulator.chips import load_chip
 from emulator.compile import compile_network
-from emulator.network import Dense, Ndr, Network
+from emulator.network import Dense, Ndr, Network, load_network
 from emulator.physics import Esaki
 from ndrite.cli.main import BAD_INPUT, FAILED_CHECK, OK, run
+from ndrite.dies import save_both
 
 PNG = b"\x89PNG"
 
@@ -30,7 +31,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("s.npy", x[:100])
     np.save("x.npy", x[100:])
     np.save("y.npy", network.forward(x[100:] / np.float32(255)).argmax(axis=1))
-    compile_network(network, "dendritic-ndr", x[:100], seed=4).program.save("image.npz")
+    program, die, _ = compile_network(network, "dendritic-ndr", x[:100], seed=4)
+    save_both(program, die, "image.npz")
     v = np.linspace(0, 0.5, 60)
     rows = [f"{a},{b}" for a, b in zip(v, Esaki().current(v), strict=True)]
     Path("iv.csv").write_text("voltage_V,current_A\n" + "\n".join(rows) + "\n")
@@ -145,7 +147,6 @@ def test_explain_an_image_and_a_network(here: Path, capsys: pytest.CaptureFixtur
     image = ["explain", "image.npz", "--network", "float.npz", *explain_options("-p", "e.png", "--json")]
     assert run(image) == OK
     first = out(capsys)
-    assert first["same_image"] is True
     assert Path("e.png").read_bytes().startswith(PNG)
     floats = ["explain", "float.npz", "--chip", "dendritic-ndr", "--chip-seed", "4"]
     assert run([*floats, *explain_options("--json")]) == OK
@@ -159,6 +160,19 @@ def test_explain_an_image_and_a_network(here: Path, capsys: pytest.CaptureFixtur
 def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fails(capsys, ["explain", "image.npz", *explain_options()], "a network that does not ship", "--network")
     fails(capsys, ["explain", "none.npz"], "none.npz: no such program file")
+    given = ["explain", "image.npz", "--network", "float.npz", *explain_options()]
+    fails(capsys, [*given, "--chip-seed", "5"], "--chip-seed is 5; accepted: 4, the die's own")
+    other = Network.chain(load_network("float.npz").layers[1:], "other")
+    other.save("other.npz")
+    fails(capsys, [*given[:3], "other.npz", *explain_options()], "not the float network that image.npz was")
+    held = Path("image.die.npz").read_bytes()
+    program, die, _ = compile_network(load_network("float.npz"), "wan2022", np.load("x.npy"))
+    save_both(program, die, "else.npz")
+    Path("image.die.npz").write_bytes(Path("else.die.npz").read_bytes())
+    fails(capsys, given, "image.die.npz: the die of another program than image.npz")
+    Path("image.die.npz").unlink()
+    fails(capsys, given, "image.die.npz: no such die file", "compile again")
+    Path("image.die.npz").write_bytes(held)
     fails(capsys, ["explain", "float.npz", "--chip", "nochip", *explain_options()], "chip is 'nochip'")
     fails(capsys, ["explain", "image.npz", "--inputs", "x.npy"], "--inputs and --labels belong together")
     fails(capsys, ["explain", "float.npz", "--chip", "ideal"], "names no data set")

@@ -13,6 +13,7 @@ from emulator.datasets import digits
 from emulator.network import load_network
 from emulator.spec import Program
 from ndrite.cli.main import BAD_INPUT, OK, run
+from ndrite.dies import save_both
 
 pytest.importorskip("torch")
 
@@ -28,7 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run([*TRAIN, "--chip", "dendritic-ndr+ecram-pair", "--height", "0.5", "--json"]) == OK
     x = digits()[0]
     network = load_network(here / "d.npz")
-    compile_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1).program.save(here / "image.npz")
+    program, die, _ = compile_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1)
+    save_both(program, die, here / "image.npz")
     return here
 
 

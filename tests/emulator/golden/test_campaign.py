@@ -11,6 +11,7 @@ import pytest
 from emulator.golden import Core
 from emulator.golden import fast as fast_model
 from emulator.golden.campaign import campaign
+from emulator.golden.fast_chips import FastChips
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.golden.redraw import virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
@@ -141,7 +142,7 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
         code_max=code_max,
     )
     image = dataclasses.replace(image, variation=law)
-    chips = fast_model.FastChips(image, 7)
+    chips = FastChips(image, 7)
     for chip in (0, 5):
         expected = [layer.weights for layer in virtual_chip(image, seed=7, chip=chip).layers]
         assert max(int(np.abs(weights).max()) for weights in expected) == code_max

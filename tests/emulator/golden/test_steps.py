@@ -124,6 +124,29 @@ def test_blocks_with_a_second_operand(block: tuple[int, int]) -> None:
     assert (got != Core(without).infer(inputs(p, np.random.default_rng(2)))).any()
 
 
+@pytest.mark.parametrize("shift", [0, 1, 20, 22, 23, 24, 25, 26, 31, 47])
+def test_every_shift_of_a_second_operand(shift: int) -> None:
+    """255 * 65535 has 24 bits: up to a shift of 24 it may round to something."""
+    rng = np.random.default_rng(16)
+    point = Patches(shape=(3, 2, 2), kernel=(1, 1))
+    step = Product(
+        layer=layer(rng, 3, 3),
+        sources=(0,),
+        patches=point,
+        skip=0,
+        skip_gain=np.full(3, 65535, np.uint16),
+        skip_shift=shift,
+        fires=False,
+    )
+    p = program((3, 2, 2), step)
+    x = inputs(p, rng, 3)
+    x[0] = 255
+    got = equal(p, x)
+    alone = dataclasses.replace(step, skip=None, skip_gain=None, skip_shift=0)
+    without = Core(program((3, 2, 2), alone)).infer(x, seed=9, first_index=5)
+    assert (got != without).any() == (shift <= 24)
+
+
 @pytest.mark.parametrize("of", ["max", "average"])
 @pytest.mark.parametrize("name", ["kernel", "stride", "padding", "dilation", "point", "whole"])
 def test_pooling(of: str, name: str) -> None:

@@ -25,7 +25,7 @@ def test_forward_is_the_formula():
     h = first.activation.height * np.where(u > 0, u * np.exp(1 - u), 0)
     h = np.maximum(np.tanh(h @ second.weights + second.bias), 0)
     np.testing.assert_allclose(net.forward(x), h @ last.weights + last.bias, rtol=1e-4, atol=1e-5)
-    assert net.shape == (6, 4, 3, 2)
+    assert net.widths == (6, 4, 3, 2)
 
 
 def test_file_round_trip(tmp_path):
@@ -68,8 +68,8 @@ def test_bad_files(tmp_path):
         load_network(tmp_path / "cut.npz")
     for key, value, message in [
         ("manifest", np.array('{"format": "ndrite-network", "format_version": 9}'), "format_version is 9"),
-        ("layer0.bias", np.zeros(7), "bias has shape"),
-        ("layer0.peak", np.zeros(4), r"activation peak\[0\] is 0.0; accepted: 1e-06"),
+        ("node0.bias", np.zeros(7), "bias has shape"),
+        ("node0.peak", np.zeros(4), r"activation peak\[0\] is 0.0; accepted: 1e-06"),
     ]:
         with np.load(whole) as file:
             np.savez(tmp_path / "x.npz", **(dict(file) | {key: value}))

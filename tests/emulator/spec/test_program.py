@@ -240,6 +240,11 @@ BAD: list[tuple[Any, str]] = [
         step(7, bias=np.full(3, 2**31 - 1, np.int32)),
         r"step7 largest \|p\| \+ \|bias\| is .*; accepted: below 2\^31",
     ),
+    (
+        # Two tiles of 8 bits, a second operand of (255 * 40000 >> 4) + 1 at most: one too many for 32 bits.
+        step(1, bias=np.full(2, 2**31 - 1 - 128 * 2 - 637_500, np.int32)),
+        r"step1 largest \|p\| \+ \|bias\| is 2147483648; accepted: below 2\^31",
+    ),
     # Pooling
     (step(2, of="median"), "step2.of is median; accepted: max or average"),
     (step(2, shape=(2, 4, 4)), r"step2.patches shape is \(2, 4, 4\); accepted: \(4, 4, 4\)"),

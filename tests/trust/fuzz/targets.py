@@ -54,7 +54,7 @@ def image(data: bytes) -> None:
 
 
 def manifest(data: bytes) -> None:
-    """The manifest of a chip image whose arrays are sound: the archive's own checks would hide it."""
+    """The manifest of a program whose arrays are sound: the archive's own checks would hide it."""
     text = data.decode("utf-8", "replace").replace("\0", " ")
     image(_archive({"manifest": np.array(text)} | _image().arrays()))
 

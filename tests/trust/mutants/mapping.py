@@ -9,27 +9,93 @@ SCALING = ("tests/emulator/compile/test_scaling.py",)
 WEIGHTS = ("tests/emulator/compile/test_weights.py",)
 CHIPS = ("tests/emulator/chips/test_chips.py",)
 VARIATION = ("tests/emulator/compile/test_variation.py",)
+GRAPHS = ("tests/emulator/compile/test_graphs.py",)
+DIE = ("tests/emulator/compile/test_die.py",)
+STEPPED = ("tests/boards/test_stepped.py",)
 
 MUTANTS = (
     Mutant(
-        "emulator/compile/network.py",
+        "emulator/compile/samples.py",
+        "gain = weight / (INPUT_MAX * step)",
+        "gain = weight / (128 * step)",
+        "second operands count twice",
+        GRAPHS,
+    ),
+    Mutant(
+        "emulator/compile/nodes.py",
+        "shift = 15 + int(np.floor(np.log2(counts.min())))",
+        "shift = 16 + int(np.floor(np.log2(counts.min())))",
+        "averages beyond 16 bits",
+        GRAPHS,
+    ),
+    Mutant(
+        "emulator/compile/nodes.py",
+        "border=round(wide.pad * INPUT_MAX)",
+        "border=0",
+        "the border's code is always 0",
+        GRAPHS,
+    ),
+    Mutant(
+        "emulator/compile/nodes.py",
+        "gains = [term.gain / (INPUT_MAX if term.b is not None else 1) for term in node.terms]",
+        "gains = [term.gain / INPUT_MAX for term in node.terms]",
+        "a gate's single maps count a 255th",
+        GRAPHS,
+    ),
+    Mutant(
+        "emulator/compile/die.py",
+        "cells = aged_cells(old.target, old.programmed, old.stuck, old.ageing, chip, old.row_voltage_V)",
+        "cells = aged_cells(old.target, old.aged, old.stuck, old.ageing, chip, old.row_voltage_V)",
+        "time passes twice",
+        DIE,
+    ),
+    Mutant(
+        "emulator/compile/die.py",
+        "return without_errors(self.chip) if self.nominal else self.chip",
+        "return self.chip",
+        "nominal cells age",
+        DIE,
+    ),
+    Mutant(
+        "emulator/compile/die_file.py",
+        "if manifest.get(FIELD) != digest(manifest, arrays):",
+        "if FIELD not in manifest:",
+        "a damaged die is read",
+        DIE,
+    ),
+    Mutant(
+        "emulator/compile/program_of.py",
+        "layer = dataclasses.replace(step.layer, weights=array.mapped.codes)",
+        "layer = step.layer",
+        "a die's cells stay what they were",
+        DIE,
+    ),
+    Mutant(
+        "boards/stepped.py",
+        "first = int(index[low]) if draw.noise else 0",
+        "first = 0",
+        "patches on a board share the first one's read noise",
+        STEPPED,
+    ),
+    Mutant(
+        "boards/stepped.py",
+        "(np.flatnonzero(np.diff(index) != 1) + 1).tolist()",
+        "[]",
+        "calls of a sequence are numbered on",
+        STEPPED,
+    ),
+    Mutant(
+        "emulator/compile/generators.py",
         "return _generator(seed, layer), device",
         "return _generator(seed, 0), device",
         "every layer's cells draw the first one's numbers",
         CELLS,
     ),
     Mutant(
-        "emulator/compile/network.py",
+        "emulator/compile/generators.py",
         "return _generator(seed, DEVICES + layer)",
         "return _generator(seed, DEVICES)",
         "every layer's converters and neurons draw the first one's numbers",
-        CELLS,
-    ),
-    Mutant(
-        "emulator/compile/network.py",
-        "first_layer + i)",
-        "i)",
-        "a later part of a network draws the first layers' cells",
         CELLS,
     ),
     Mutant(
@@ -111,8 +177,8 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/compile/weights.py",
-        "saturated = int((code_plus > top).sum() + (code_minus > top).sum())",
-        "saturated = int((code_plus > top).sum())",
+        "saturated = int((plus > top).sum() + (minus > top).sum())",
+        "saturated = int((plus > top).sum())",
         "minus cells beyond the codes are not counted",
         WEIGHTS,
     ),

@@ -6,6 +6,7 @@ from tests.trust.mutants.mutant import Mutant
 
 BOUNDS = ("tests/emulator/spec/test_bounds.py",)
 FILES = ("tests/emulator/spec/test_files.py",)
+PROGRAM = ("tests/emulator/spec/test_program.py",)
 
 MUTANTS = (
     Mutant(
@@ -47,25 +48,67 @@ MUTANTS = (
         FILES,
     ),
     Mutant(
-        "emulator/spec/image.py",
+        "emulator/spec/layer.py",
         "noise = (SIGMA_MAX << 3) * weight_of_slices if layer.sigma_out or layer.var_cell else 0",
         "noise = 0",
         "an analog column's bound leaves its noise out",
         BOUNDS,
     ),
     Mutant(
-        "emulator/spec/image.py",
+        "emulator/spec/program.py",
         "layer.inputs <= ROW_MAX,",
         "layer.inputs <= 2 * ROW_MAX,",
         "virtual chips with more rows than their samples have numbers",
         BOUNDS,
     ),
     Mutant(
-        "emulator/spec/image.py",
+        "emulator/spec/program.py",
         "curve.size > 0 and ",
         "curve.size == 0 or ",
         "curves may be empty",
         BOUNDS,
+    ),
+    Mutant(
+        "emulator/spec/program.py",
+        "check_reads(where, step, len(shapes))",
+        "check_reads(where, step, len(shapes) + 1)",
+        "a step may read its own result",
+        PROGRAM,
+    ),
+    Mutant(
+        "emulator/spec/program.py",
+        "first >= 0 and first + count <= PRODUCTS_MAX",
+        "first >= 0 and count <= PRODUCTS_MAX",
+        "numbers of products beyond the noise key's eight bits",
+        PROGRAM,
+    ),
+    Mutant(
+        "emulator/spec/program.py",
+        "require(not last or state.source < len(shapes) - 1,",
+        "require(True,",
+        "a state takes sums",
+        PROGRAM,
+    ),
+    Mutant(
+        "emulator/spec/steps.py",
+        'patches.groups == 1 or self.block == (1, 1), f"{where}.block"',
+        'True, f"{where}.block"',
+        "groups with a block",
+        PROGRAM,
+    ),
+    Mutant(
+        "emulator/spec/steps.py",
+        "int(np.abs(layer.bias.astype(np.int64)).max()) + second",
+        "int(np.abs(layer.bias.astype(np.int64)).max())",
+        "the second operand may push a sum beyond 32 bits",
+        PROGRAM,
+    ),
+    Mutant(
+        "emulator/spec/program_file.py",
+        '"states": [dataclasses.asdict(state) for state in program.states],',
+        '"states": [dataclasses.asdict(state) for state in program.states[1:]],',
+        "a file loses a state",
+        PROGRAM,
     ),
     Mutant(
         "emulator/spec/memory_map.py",

@@ -158,9 +158,9 @@ MUTANTS = (
         TUNING,
     ),
     Mutant(
-        "emulator/tuning/retune.py",
-        "return np.minimum(self.chip.ecram.tuning.current(states.current), 1.0)",
-        "return self.chip.ecram.tuning.current(states.current)",
+        "emulator/compile/die.py",
+        "return np.minimum(chip.ecram.tuning.current(states.current), 1.0)",
+        "return chip.ecram.tuning.current(states.current)",
         "heights above 1",
         TUNING,
     ),

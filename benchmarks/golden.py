@@ -1,0 +1,165 @@
+"""What one thread of the golden model does: full layers and the shapes of ResNet-20, read noise on.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py [--batch 100] [--json]
+
+Weights and samples are random: the time does not depend on them. Rates are multiplications a second, the
+best of several runs taken in turn; beside them the compiled loops against the NumPy form of the same model
+(answers must be equal), and the share of what float32 BLAS alone does with a square product on this machine.
+The ratios of one run hold across machines, the times do not. Needs ``ndrite[fast]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from emulator.golden import Core
+from emulator.golden.fast import available, work
+from emulator.spec import Layer, Program
+from emulator.spec.patches import Patches, Shape
+from emulator.spec.steps import Pool, Product, Step
+
+ROWS = 128
+BLAS_SIDE = 1024
+CURVE: dict[str, Any] = {
+    "curve_base": np.linspace(0, 255 * 64, 32).astype(np.int32)[None],
+    "curve_slope": np.full((1, 32), 511, np.int32),
+}
+
+
+def layer(rng: np.random.Generator, k: int, m: int) -> Layer:
+    """A layer with 8-bit converters and noise of both kinds."""
+    return Layer(
+        weights=rng.integers(-100, 101, (k, m)).astype(np.int16),
+        bias=np.zeros(m, np.int32),
+        gain=np.full(m, 20000, np.uint16),
+        offset=np.zeros(m, np.int16),
+        scale=np.full(m, 20000, np.uint16),
+        curve=np.zeros(m, np.uint16),
+        shift=26,
+        vshift=12,
+        sigma_out=500,
+        var_cell=100,
+    )
+
+
+def full_layers(rng: np.random.Generator) -> Program:
+    """784-128-10."""
+    layers = [layer(rng, 784, 128), layer(rng, 128, 10)]
+    return Program.chain(name="784-128-10", rows=ROWS, layers=layers, **CURVE)
+
+
+def resnet20(rng: np.random.Generator) -> Program:
+    """ResNet-20 for maps of 32 x 32: 3 x 3 kernels, projections of 1 x 1, a second operand in every block."""
+    steps: list[Step] = []
+
+    def convolve(source: int, shape: Shape, m: int, side: int, stride: int, skip: int | None = None) -> int:
+        pad = side // 2
+        patches = Patches(shape=shape, kernel=(side, side), stride=(stride, stride), padding=(pad,) * 4)
+        second: dict[str, Any] = {}
+        if skip is not None:
+            second = {"skip": skip, "skip_gain": np.full(m, 100, np.uint16), "skip_shift": 4}
+        weights = layer(rng, patches.inputs, m)
+        steps.append(Product(layer=weights, sources=(source,), patches=patches, **second))
+        return len(steps)
+
+    last, shape = convolve(0, (3, 32, 32), 16, 3, 1), (16, 32, 32)
+    for channels in (16, 32, 64):
+        for _ in range(3):
+            stride = 1 if channels == shape[0] else 2
+            wide = (channels, shape[1] // stride, shape[2] // stride)
+            first = convolve(last, shape, channels, 3, stride)
+            skip = last if stride == 1 else convolve(last, shape, channels, 1, 2)
+            last, shape = convolve(first, wide, channels, 3, 1, skip), wide
+    mean = Pool(
+        of="average",
+        sources=(last,),
+        patches=Patches.whole(shape),
+        mul=np.array([1 << 10], np.uint16),
+        pool_shift=16,
+    )
+    answer = Product(
+        layer=layer(rng, 64, 10),
+        sources=(len(steps) + 1,),
+        patches=Patches.whole((64, 1, 1)),
+        fires=False,
+    )
+    return Program(name="ResNet-20", rows=ROWS, shape=(3, 32, 32), steps=(*steps, mean, answer), **CURVE)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def measure(batch: int, repeat: int = 7) -> dict[str, Any]:
+    """Rates in GMAC/s and their ratios."""
+    rng = np.random.default_rng(0)
+    programs = [full_layers(rng), resnet20(rng)]
+    # As much work for the small one, in batches of what the loops take together.
+    counts = [batch * work(programs[1]) // work(programs[0]), batch]
+    calls: dict[str, tuple[Callable[[], object], int]] = {}
+    for program, count in zip(programs, counts, strict=True):
+        x = rng.integers(0, 256, (count, program.inputs)).astype(np.uint8)
+        fast, plain = Core(program, fast=True), Core(program, fast=False)
+        few = x[: max(2, count // 25)]
+        if not np.array_equal(fast.infer(few), plain.infer(few)):
+            sys.exit(f"{program.name}: the compiled loops answer otherwise than NumPy")
+        each = work(program)
+        calls[program.name] = partial(fast.infer, x), count * each
+        calls[f"{program.name}, NumPy"] = partial(plain.infer, few), len(few) * each
+    square = rng.random((BLAS_SIDE, BLAS_SIDE)).astype(np.float32)
+    calls["BLAS"] = partial(np.matmul, square, square), BLAS_SIDE**3
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(repeat):
+        for name, (call, _) in calls.items():
+            best[name] = min(best[name], seconds(call))
+    rate = {name: calls[name][1] / best[name] / 1e9 for name in calls}
+    names = [program.name for program in programs]
+    return {
+        "batch": dict(zip(names, counts, strict=True)),
+        "gmac_per_s": rate,
+        "samples_per_s": {p.name: 1e9 * rate[p.name] / work(p) for p in programs},
+        "ratio": {
+            "ResNet-20 to full layers": rate[names[1]] / rate[names[0]],
+            **{f"{name}, compiled to NumPy": rate[name] / rate[f"{name}, NumPy"] for name in names},
+            **{f"{name} to BLAS alone": rate[name] / rate["BLAS"] for name in names},
+        },
+    }
+
+
+def main() -> int:
+    """Command line entry; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--batch", type=int, default=100, help="samples of ResNet-20 at once")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if os.environ.get("OMP_NUM_THREADS") != "1" or os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        sys.exit("set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts")
+    if not available():
+        sys.exit("needs numba: pip install 'ndrite[fast]'")
+    result = measure(options.batch)
+    if options.json:
+        print(json.dumps(result, indent=2))
+        return 0
+    for name, rate in result["gmac_per_s"].items():
+        samples = result["samples_per_s"].get(name)
+        print(f"{name:22s} {rate:6.2f} GMAC/s" + (f", {samples:,.0f} samples/s" if samples else ""))
+    for name, ratio in result["ratio"].items():
+        print(f"{name:38s} {ratio:6.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
