@@ -5,15 +5,12 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-import numpy as np
-
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.importing.finish import finished
-from emulator.importing.graph import Floats
 from emulator.importing.recurrent import Memories
 from emulator.importing.report import Read
 from emulator.importing.torch_functions import function_of
-from emulator.importing.torch_modules import module_of
+from emulator.importing.torch_modules import module_of, parameter
 from emulator.importing.torch_names import CELLS, RECURRENT
 from emulator.importing.torch_recurrent import Loop, cell_of, layers_of
 from emulator.importing.values import OwnShape, Value
@@ -85,7 +82,7 @@ class _Reader:
             if node.op == "placeholder":
                 self.values[node] = self._input(node)
             elif node.op == "get_attr":
-                self.values[node] = numpy_of(operator.attrgetter(node.target)(self.graph))
+                self.values[node] = parameter(operator.attrgetter(node.target)(self.graph))
             elif node.op == "output":
                 return finished(args[0], self.shape, self.memories, self.notes)
             elif node.op == "call_module":
@@ -127,8 +124,3 @@ class _Reader:
             loop = self.loops.setdefault(name, Loop())
             return cell_of(name, module, args[0], state, self.memories, loop)
         return module_of(name, module, args[0], self.notes)
-
-
-def numpy_of(tensor: Any) -> Floats:
-    """A parameter in double precision."""
-    return np.asarray(tensor.detach().cpu().numpy(), np.float64)
