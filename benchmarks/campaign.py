@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from emulator.chips import load_chip
-from emulator.compile.variation import variation_of
+from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
+from emulator.mapping.variation import variation_of
 from emulator.spec import Program
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_image, shipped_network

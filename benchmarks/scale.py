@@ -24,9 +24,9 @@ from boards.fpga import find_board
 from boards.fpga.performance import BITS_PER_BYTE, frame_bytes
 from boards.fpga.reports import load
 from boards.sim import SimLink
-from emulator.chips import load_chip
-from emulator.compile.variation import variation_of
+from emulator.device.description import load_chip
 from emulator.golden.campaign import campaign
+from emulator.mapping.variation import variation_of
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
 from emulator.spec.schedule import bound_cycles
 from host import Board

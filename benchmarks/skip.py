@@ -31,11 +31,11 @@ from boards.fpga import find_board
 from boards.fpga.reports import load
 from boards.sim import SimLink
 from boards.sim.pcie import SimCard
-from emulator.chips import load_chip
-from emulator.compile import compile_network
-from emulator.datasets import digits, fashion_mnist_test, mnist
+from emulator.device.description import load_chip
 from emulator.golden import Core
+from emulator.mapping import compile_network
 from emulator.network import load_network
+from emulator.network.datasets import digits, fashion_mnist_test, mnist
 from emulator.spec import Geometry, Program
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits

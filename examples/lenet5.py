@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 
 from boards.golden import GoldenBoard
-from emulator import zoo
-from emulator.compile import compile_network
-from emulator.datasets import digits, enlarged
-from emulator.importing import import_model
-from emulator.network import Network, load_network
+from emulator.mapping import compile_network
+from emulator.network import Network, load_network, zoo
+from emulator.network.datasets import digits, enlarged
+from emulator.network.importing import import_model
 from ndrite import connect
 from ndrite.evaluate import evaluate
 

@@ -12,12 +12,12 @@ from host import BoardApi, HostError
 from ndrite.url import connect
 
 if TYPE_CHECKING:
-    from emulator.importing import import_model
+    from emulator.network.importing import import_model
     from ndrite.classifier import Classifier
 
 _LATER = {
     "Classifier": "ndrite.classifier",
-    "import_model": "emulator.importing",
+    "import_model": "emulator.network.importing",
 }
 """Loaded when they are first asked for, so that `import ndrite` and the command line stay quick."""
 

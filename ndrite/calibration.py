@@ -1,4 +1,4 @@
-"""Calibrating the chip on a board: ``emulator.tuning`` with a board's forward passes."""
+"""Calibrating the chip on a board: ``emulator.learning.tuning`` with a board's forward passes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.compile import Die
+from emulator.learning.tuning import CalibrationResult, Learner, Plan, Tunable, calibrate
+from emulator.mapping import Die
 from emulator.network import Network
 from emulator.spec import Program
-from emulator.tuning import CalibrationResult, Learner, Plan, Tunable, calibrate
 from host import BoardApi
 from host.api import Progress
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from emulator.compile import Die, die_digest, die_path, load_die, save_die
+from emulator.mapping import Die, die_digest, die_path, load_die, save_die
 from emulator.spec import Program
 from host import InputError
 

@@ -50,8 +50,8 @@ def labelled(name: str, folder: str | None = None) -> Labelled:
     MissingExtraError
         When the data set needs a package that is not installed.
     """
-    from emulator.datasets import digits, enlarged, fashion_mnist_test, fashion_mnist_train, mnist
-    from emulator.datasets.fashion_mnist import TRAIN_FOLDER
+    from emulator.network.datasets import digits, enlarged, fashion_mnist_test, fashion_mnist_train, mnist
+    from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 
     _check(name)
     if name == "digits":
@@ -74,7 +74,7 @@ def data_set_of(provenance: dict[str, Any]) -> str | None:
 
 def judging_set(name: str) -> tuple[Codes, Labels]:
     """Test samples of a data set by name; errors as ``labelled``. Fashion-MNIST's ship with the package."""
-    from emulator.datasets import fashion_mnist_test
+    from emulator.network.datasets import fashion_mnist_test
 
     if name == "fashion-mnist":
         return fashion_mnist_test()

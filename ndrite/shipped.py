@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from emulator import zoo
 from emulator.errors import NetworkError
-from emulator.network import Network, load_network
+from emulator.network import Network, load_network, zoo
 from emulator.spec import Program
 
 

@@ -17,7 +17,7 @@ from boards.fpga import find_board
 from boards.fpga.build import build
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.reports import is_current, load
-from emulator import zoo
+from emulator.network import zoo
 from emulator.spec import Program
 
 SMALL, LARGE = "orangecrab-25f", "ulx3s-85f-lean"

@@ -1,6 +1,6 @@
 """Float networks: what is trained and mapped, and the float reference an emulated chip is judged by.
 
-Imports NumPy, emulator.errors and emulator.physics (the NDR form) only.
+Imports NumPy, emulator.errors and emulator.device (the NDR form) only.
 """
 
 from emulator.network.activation import NAMED, Activation, Named, Ndr, Sampled

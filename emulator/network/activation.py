@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.ndr.curves import tunnel
 from emulator.errors import NetworkError
-from emulator.physics.ndr import tunnel
 from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float32]

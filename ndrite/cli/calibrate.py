@@ -74,9 +74,9 @@ def command(**options: Any) -> None:
              ndrite calibrate image.npz --method perturb --steps 200 --board sim: -o tuned.npz
     with an image made by: ndrite compile float.npz --chip dendritic-ndr+ecram-pair -o image.npz
     """
-    from emulator.compile import die_digest
+    from emulator.learning.tuning import Plan
+    from emulator.mapping import die_digest
     from emulator.network import load_network
-    from emulator.tuning import Plan
     from ndrite.calibration import calibrate_board
     from ndrite.dies import die_of, save_both
     from ndrite.evaluate import accuracy

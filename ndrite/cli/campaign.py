@@ -160,8 +160,8 @@ def _table(image: Program, url: str, found: dict[str, Any]) -> None:
 
 
 def _with_variation(image: Program, name: str | None) -> Program:
-    from emulator.chips import Chip, load_chip, parse_chip
-    from emulator.compile.variation import variation_of
+    from emulator.device.description import Chip, load_chip, parse_chip
+    from emulator.mapping.variation import variation_of
 
     if image.variation is not None and name is None:
         return image

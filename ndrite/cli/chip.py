@@ -38,7 +38,7 @@ def list_command(as_json: bool) -> None:
     \b
     Example: ndrite chip list --json
     """
-    from emulator.chips.loader import list_chips, list_devices, load_content
+    from emulator.device.description.loader import list_chips, list_devices, load_content
 
     names = [(name, "chip") for name in list_chips()] + [(name, "device") for name in list_devices()]
     rows = [(name, kind, _summary(load_content(name))) for name, kind in names]
@@ -58,7 +58,7 @@ def show(name: str, as_json: bool) -> None:
     \b
     Example: ndrite chip show dendritic-ndr
     """
-    from emulator.chips import load_chip
+    from emulator.device.description import load_chip
 
     chip = load_chip(name)
     if as_json:
@@ -77,9 +77,9 @@ def check(name: str, as_json: bool) -> None:
     \b
     Example: ndrite chip check mine.yaml
     """
-    from emulator.chips import load_chip
-    from emulator.chips.loader import load_content
-    from emulator.chips.schema import SECTIONS
+    from emulator.device.description import load_chip
+    from emulator.device.description.loader import load_content
+    from emulator.device.description.schema import SECTIONS
 
     single = load_content(name) if "+" not in name else None
     # A single device has no cell: it is checked on top of the ideal chip.
@@ -107,7 +107,7 @@ def diff(first: str, second: str, exit_code: bool, as_json: bool) -> None:
     \b
     Example: ndrite chip diff wan2022 dendritic-ndr
     """
-    from emulator.chips import load_chip
+    from emulator.device.description import load_chip
 
     one, two = dict(_fields(load_chip(first))), dict(_fields(load_chip(second)))
     rows = [(field, one[field], two[field]) for field in one if one[field] != two[field]]
@@ -139,10 +139,10 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
     \b
     Example: ndrite chip table --markdown
     """
-    from emulator.chips import list_chips, list_devices, load_chip
-    from emulator.compile import compile_network
+    from emulator.device.description import list_chips, list_devices, load_chip
     from emulator.errors import CompileWarning
-    from emulator.explain import judge
+    from emulator.mapping import compile_network
+    from emulator.mapping.explain import judge
     from ndrite.labelled import typical, unseen
     from ndrite.shipped import shipped_network
 
@@ -194,7 +194,7 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
 
 
 def _fields(chip: Any) -> list[tuple[str, Any]]:
-    from emulator.chips.schema import SECTIONS
+    from emulator.device.description.schema import SECTIONS
 
     values = chip.as_dict()
     return [(f"{section}.{name}", v) for section in SECTIONS for name, v in values[section].items()]

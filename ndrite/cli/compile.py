@@ -73,8 +73,8 @@ def command(
     \b
     Example: ndrite compile float.npz --chip wan2022 -o image.npz --samples x.npy --seed 7
     """
-    from emulator.compile import compile_network
     from emulator.errors import CompileWarning
+    from emulator.mapping import compile_network
     from emulator.network import load_network
     from ndrite.dies import save_both
 

@@ -74,7 +74,7 @@ def command(
              ndrite explain float.npz --chip dendritic-ndr --mitigation --json
     """
     from emulator.errors import CompileWarning
-    from emulator.explain import explain, mitigation_benefits
+    from emulator.mapping.explain import explain, mitigation_benefits
     from emulator.network import load_network
     from emulator.spec import Program
     from ndrite.explain import draw, shipped_samples, subject_of

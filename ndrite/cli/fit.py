@@ -67,7 +67,7 @@ def ndr(
     \b
     Example: ndrite fit ndr iv.csv -o mine.yaml -p iv.png
     """
-    from emulator.fit import fit_ndr, read_measurements
+    from emulator.device.fitting import fit_ndr, read_measurements
 
     require_folder(output, picture)
     measured = read_measurements(data, ["voltage", "current"], columns=_mapping(columns))
@@ -95,7 +95,7 @@ def rram(
     \b
     Example: ndrite fit rram g.csv -o mine.yaml
     """
-    from emulator.fit import fit_rram, read_measurements
+    from emulator.device.fitting import fit_rram, read_measurements
 
     require_folder(output, picture)
     measured = read_measurements(
@@ -132,7 +132,7 @@ def ecram(
     \b
     Example: ndrite fit ecram pulses.csv -o mine.yaml
     """
-    from emulator.fit import fit_ecram, read_measurements
+    from emulator.device.fitting import fit_ecram, read_measurements
 
     require_folder(output, picture)
     measured = read_measurements(data, ["pulse", "conductance"], columns=_mapping(columns))
@@ -164,7 +164,7 @@ def _report(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    from emulator.fit.preset import check_values, save_preset
+    from emulator.device.preset import check_values, save_preset
 
     check_values(section, values)
     source = (

@@ -60,7 +60,7 @@ def command(
     \b
     Example: ndrite import model.onnx --samples x.npy -o float.npz
     """
-    from emulator.importing import import_model
+    from emulator.network.importing import import_model
 
     require_folder(output)
     shape = None if input_shape is None else _shape(input_shape)

@@ -70,10 +70,10 @@ def command(**options: Any) -> None:
     Example: ndrite train --chip dendritic-ndr --height 0.55 --epochs 60 -o float.npz
              ndrite train --data digits --hidden 32 --epochs 40 --batch 64 -o digits.npz
     """
+    from emulator.learning.training.extra import torch
+    from emulator.learning.training.job import Job, Samples, run_job
+    from emulator.learning.training.loop import Interrupted, Recipe
     from emulator.network import load_network
-    from emulator.training.extra import torch
-    from emulator.training.job import Job, Samples, run_job
-    from emulator.training.loop import Interrupted, Recipe
     from ndrite.intervals import proportion
     from ndrite.labelled import labelled, own_samples
 

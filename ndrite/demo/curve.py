@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.compile.neuron import curves, heights_and_peaks, shape_of, window_of
+from emulator.device.ndr.window import curves
 from emulator.golden.neuron import neuron
+from emulator.mapping.neuron import heights_and_peaks, shape_of, window_of
 from emulator.network import Ndr, Network
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import V_MAX, V_MIN

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from emulator.chips import Chip, parse_chip
-from emulator.compile import compile_network, golden_accuracy
+from emulator.device.description import Chip, parse_chip
+from emulator.mapping import compile_network, golden_accuracy
 from emulator.network import Network
 from emulator.spec import Program
 from ndrite.labelled import CALIBRATION_SAMPLES

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.datasets.fashion_mnist import CLASSES
+from emulator.network.datasets.fashion_mnist import CLASSES
 from ndrite.demo.curve import NeuronCurve
 from ndrite.demo.run import Demo
 

@@ -37,8 +37,8 @@ def runs(smoke: bool) -> list[dict[str, Any]]:
 
 def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict[str, Any]:
     """Train one network; its accuracy on the test set."""
-    from emulator.training.job import Job, Samples, run_job
-    from emulator.training.loop import Recipe
+    from emulator.learning.training.job import Job, Samples, run_job
+    from emulator.learning.training.loop import Recipe
 
     found = chips.data(data)
     large = data == "fashion-mnist"

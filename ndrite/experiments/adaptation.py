@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import rotate
 
-from emulator.tuning import Plan
+from emulator.learning.tuning import Plan
 from ndrite.experiments import chips
 from ndrite.experiments.runner import Table, mean_interval, percent
 

@@ -8,15 +8,15 @@ from functools import cache
 from typing import Any
 
 from boards.golden import GoldenBoard
-from emulator.chips import Chip, load_chip
-from emulator.compile import Compiled as Mapped
-from emulator.compile import Mitigation, compile_network, program_of
-from emulator.datasets import fashion_mnist_test
+from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileWarning
+from emulator.learning.tuning import Plan
+from emulator.mapping import Compiled as Mapped
+from emulator.mapping import Mitigation, compile_network, program_of
 from emulator.network import Network, load_network
+from emulator.network.datasets import fashion_mnist_test
+from emulator.network.zoo.files import FLOAT_PREFIX, FOLDER
 from emulator.spec import Program
-from emulator.tuning import Plan
-from emulator.zoo.files import FLOAT_PREFIX, FOLDER
 from ndrite.calibration import calibrate_board
 from ndrite.evaluate import accuracy as outputs_accuracy
 from ndrite.labelled import Labelled, labelled

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from boards.golden import GoldenBoard
-from emulator.tuning import Plan
-from emulator.tuning.insitu import random_start, train_in_situ
+from emulator.learning.tuning import Plan
+from emulator.learning.tuning.insitu import random_start, train_in_situ
 from ndrite.experiments import chips
 from ndrite.experiments.runner import Table, mean_interval, percent
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.tuning import Plan
+from emulator.learning.tuning import Plan
 from ndrite.experiments import chips
 from ndrite.experiments.runner import Table, mean_interval, percent
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.physics import Esaki, tunnel
+from emulator.device import Esaki, tunnel
 from ndrite.experiments.runner import Table
 
 Floats = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.explain import Explanation
+from emulator.mapping.explain import Explanation
 
 INK, ACCENT = "#1f3a5f", "#c8553d"
 

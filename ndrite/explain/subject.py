@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emulator.compile import Die, compile_network
 from emulator.errors import DatasetError
+from emulator.mapping import Die, compile_network
 from emulator.network import Network, load_network
 from emulator.spec import Program
 from host import InputError
@@ -64,9 +64,9 @@ def subject_of(
 
 def shipped_samples(image: Program) -> npt.NDArray[np.uint8] | None:
     """The training images the shipped image was calibrated on; None for others or without those files."""
-    from emulator import zoo
-    from emulator.datasets import fashion_mnist_train
-    from emulator.zoo.build import HELD_OUT, SAMPLES
+    from emulator.mapping.zoo_build import HELD_OUT, SAMPLES
+    from emulator.network import zoo
+    from emulator.network.datasets import fashion_mnist_train
 
     if image.checksum() != Program.load(zoo.image()).checksum():
         return None

@@ -1,6 +1,6 @@
 """Pictures of measured data against fitted models.
 
-Imports matplotlib (when drawing) and emulator.fit only.
+Imports matplotlib (when drawing) and emulator.device.fitting only.
 """
 
 from ndrite.fit.picture import draw_ecram, draw_ndr, draw_rram

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.fit import EcramFit, NdrFit, RramFit
+from emulator.device.fitting import EcramFit, NdrFit, RramFit
 
 INK, ACCENT = "#1f3a5f", "#c8553d"
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.compile.neuron import heights_and_peaks, shape_of, trained_shape, window_of
-from emulator.compile.weights import level_targets
 from emulator.golden.neuron import neuron
+from emulator.mapping.neuron import heights_and_peaks, shape_of, trained_shape, window_of
+from emulator.mapping.weights import level_targets
 from emulator.network import Ndr
 from emulator.spec import Layer
 from emulator.spec.arithmetic import V_MAX, V_MIN

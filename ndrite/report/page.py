@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-from emulator.chips import Chip
+from emulator.device.description import Chip
 from emulator.network import Named, Ndr, Sampled
 from ndrite.intervals import percent
 from ndrite.report.figures import Figure, svg

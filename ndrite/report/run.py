@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.fpga.reports import load as board_report
-from emulator.explain import Explanation, explain
 from emulator.golden import Core
+from emulator.mapping.explain import Explanation, explain
 from emulator.spec import Geometry, Program
 from emulator.spec.brief import brief_repr
 from host import InputError

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from emulator.chips import load_chip, parse_chip
-from emulator.chips.schema import SECTIONS
+from emulator.device.description import load_chip, parse_chip
+from emulator.device.description.schema import SECTIONS
 from emulator.errors import ChipError, EmulatorError
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.yaml_file import read_yaml
@@ -232,7 +232,7 @@ def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File |
 
 
 def _networks(names: Any, folder: Path) -> list[File]:
-    from emulator import zoo
+    from emulator.network import zoo
 
     if names is None:
         files = [Path(zoo.float_network())]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from emulator.chips import parse_chip
-from emulator.compile import compile_network
+from emulator.device.description import parse_chip
 from emulator.errors import CompileWarning
+from emulator.mapping import compile_network
 from emulator.network import Network, load_network
 from ndrite.inputs import encode
 from ndrite.intervals import mean_interval

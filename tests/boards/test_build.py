@@ -19,7 +19,7 @@ from boards.fpga import BOARDS, tools
 from boards.fpga.build import build
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.progress import under_way
-from emulator import zoo
+from emulator.network import zoo
 from emulator.spec import Program
 
 BOARD = dataclasses.replace(BOARDS["orangecrab-25f"], memory_styles=(), soft_multipliers=())

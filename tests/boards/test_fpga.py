@@ -21,8 +21,8 @@ from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.regression import differences
 from boards.fpga.reports import KEYS, load, summaries
-from emulator import zoo
 from emulator.golden.random_program import random_program
+from emulator.network import zoo
 from emulator.spec import Program
 from emulator.spec.memory_map import address, lay_out
 from hdl.array.lane import Lane

@@ -9,13 +9,13 @@ import pytest
 
 from boards.golden import GoldenBoard
 from boards.stepped import SteppedBoard
-from emulator.compile import compile_network
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
+from emulator.mapping import compile_network
 from emulator.network import Network
 from emulator.spec import PRESETS, GeometryError, Program
 from host import BoardApi, InputError, NotProgrammedError
-from tests.emulator.compile.test_graphs import NETWORKS, inputs
+from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
 HOST = {
     "small": ["neurons", "pool", "neurons", "pool", "neurons"],

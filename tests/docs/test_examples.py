@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator import zoo
-from emulator.datasets import fashion_mnist_test
+from emulator.network import zoo
+from emulator.network.datasets import fashion_mnist_test
 from ndrite.cli.main import COMMANDS, OK, run
 from tests.system.serving import MAIN, Server
 

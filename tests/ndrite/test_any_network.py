@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator import zoo
-from emulator.datasets import digits, enlarged
-from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network
+from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo
+from emulator.network.datasets import digits, enlarged
 from emulator.spec import Program
 from ndrite import Classifier
 from ndrite.cli.main import BAD_INPUT, OK, run

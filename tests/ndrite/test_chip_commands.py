@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.chips import load_chip
-from emulator.compile import compile_network
+from emulator.device import Esaki
+from emulator.device.description import load_chip
+from emulator.mapping import compile_network
 from emulator.network import Dense, Ndr, Network, load_network
-from emulator.physics import Esaki
 from ndrite.cli.main import BAD_INPUT, FAILED_CHECK, OK, run
 from ndrite.dies import save_both
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.compile import compile_network
-from emulator.datasets import digits
 from emulator.golden import Core
+from emulator.mapping import compile_network
 from emulator.network import Dense, InputRange, Named, Network
+from emulator.network.datasets import digits
 from emulator.spec import Program
 from host import InputError
 from ndrite.inputs import InputWarning

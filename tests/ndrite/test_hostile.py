@@ -188,7 +188,7 @@ def test_two_servers_on_one_path(fails) -> None:  # type: ignore[no-untyped-def]
 
 def test_results_fit_a_screen() -> None:
     """What a prompt shows of a result is a line or two, not its arrays."""
-    from emulator import zoo
+    from emulator.network import zoo
 
     image = Program.load(zoo.image())
     assert len(repr(image)) < 400

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator import zoo
-from emulator.compile import compile_network
-from emulator.datasets import digits
-from emulator.network import Dense, InputRange, Network
+from emulator.mapping import compile_network
+from emulator.network import Dense, InputRange, Network, zoo
+from emulator.network.datasets import digits
 from ndrite.cli.main import BAD_INPUT, OK, run
 
 

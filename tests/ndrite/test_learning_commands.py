@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.compile import compile_network
-from emulator.datasets import digits
+from emulator.mapping import compile_network
 from emulator.network import load_network
+from emulator.network.datasets import digits
 from emulator.spec import Program
 from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.dies import save_both

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.compile import compile_network
-from emulator.datasets import digits
 from emulator.golden import Core
+from emulator.mapping import compile_network
 from emulator.network import Dense, Ndr, Network
+from emulator.network.datasets import digits
 from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.dies import save_both
 

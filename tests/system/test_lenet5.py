@@ -10,10 +10,9 @@ import pytest
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
-from emulator import zoo
-from emulator.compile import compile_network
-from emulator.datasets import digits, enlarged
-from emulator.network import Network, load_network
+from emulator.mapping import compile_network
+from emulator.network import Network, load_network, zoo
+from emulator.network.datasets import digits, enlarged
 from emulator.spec import PRESETS
 from host import Board
 from ndrite.evaluate import evaluate

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator import zoo
-from emulator.chips import load_chip
-from emulator.compile import compile_network
+from emulator.device.description import load_chip
 from emulator.golden import Core
-from emulator.network import Dense, Ndr, Network
+from emulator.mapping import compile_network
+from emulator.network import Dense, Ndr, Network, zoo
 from emulator.spec import Program
 from ndrite import connect
 from ndrite.cli.main import DEVICE, INTERRUPTED, OK, run

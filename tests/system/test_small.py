@@ -9,9 +9,9 @@ import pytest
 
 from boards.fpga import find_board
 from boards.sim import Design, SimLink
-from emulator.chips import load_chip
-from emulator.compile import compile_network
+from emulator.device.description import load_chip
 from emulator.golden import Core
+from emulator.mapping import compile_network
 from emulator.spec import Program
 from emulator.spec.schedule import bound_cycles
 from host import Board

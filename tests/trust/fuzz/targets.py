@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.chips.loader import PRESETS as CHIPS
-from emulator.chips.loader import load_chip
-from emulator.datasets.idx import read_idx
+from emulator.device.description.loader import PRESETS as CHIPS
+from emulator.device.description.loader import load_chip
+from emulator.device.measurements import read_measurements
 from emulator.errors import EmulatorError
-from emulator.fit.measurements import read_measurements
 from emulator.golden.random_program import random_program
 from emulator.network import Dense, Ndr, Network, load_network
+from emulator.network.datasets.idx import read_idx
 from emulator.spec import PRESETS, Program
 from emulator.spec.errors import ProgramError
 from host.packets import (

@@ -4,46 +4,46 @@ from __future__ import annotations
 
 from tests.trust.mutants.mutant import Mutant
 
-PWL = ("tests/emulator/compile/test_pwl.py",)
+PWL = ("tests/emulator/mapping/test_pwl.py",)
 
 MUTANTS = (
     Mutant(
-        "emulator/compile/neuron.py",
+        "emulator/mapping/neuron.py",
         "return (CODES - CODES // self.segments) / (self.high - self.low)",
         "return CODES / (self.high - self.low)",
         "a window spans the segment below it as well",
         PWL,
     ),
     Mutant(
-        "emulator/compile/neuron.py",
+        "emulator/mapping/neuron.py",
         "np.abs(far[outside >= ends[1]] - at[1]).max(initial=0.0)",
         "0.0",
         "what lies above a window is not counted",
         PWL,
     ),
     Mutant(
-        "emulator/compile/neuron.py",
+        "emulator/mapping/neuron.py",
         "np.abs(far[outside <= ends[0]] - at[0]).max(initial=0.0)",
         "0.0",
         "what lies below a window is not counted",
         PWL,
     ),
     Mutant(
-        "emulator/compile/neuron.py",
+        "emulator/mapping/neuron.py",
         "float(tail * INPUT_MAX)",
         "float(tail)",
         "a tail in parts of the range",
         PWL,
     ),
     Mutant(
-        "emulator/compile/pwl.py",
+        "emulator/device/ndr/pwl.py",
         "slope = np.rint(_minimax_slope(pieces, r) * (1 << f) * unit)",
         "slope = np.floor(_minimax_slope(pieces, r) * (1 << f) * unit)",
         "slopes are rounded down",
         PWL,
     ),
     Mutant(
-        "emulator/compile/pwl.py",
+        "emulator/device/ndr/pwl.py",
         "if values.min() < CURVE_MIN or values.max() > CURVE_MAX:",
         "if values.max() > CURVE_MAX:",
         "equivalent: a segment that falls by more than 18 bits hold begins above them",

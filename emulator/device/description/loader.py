@@ -1,0 +1,174 @@
+"""Reading chip descriptions from YAML: presets by name, files by path, and parts joined with ``+``."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from emulator.device.description.schema import SECTIONS, Chip
+from emulator.errors import ChipError
+from emulator.yaml_file import read_yaml
+
+PRESETS = Path(__file__).parent / "presets"
+DEVICES = Path(__file__).parent / "devices"
+JOIN = "+"
+
+
+def list_chips() -> list[str]:
+    """Names of the presets, sorted."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def list_devices() -> list[str]:
+    """Names of the single devices (NDR, ECRAM) that can be added to a chip: ``wan2022+ndr-esaki``; sorted."""
+    return sorted(path.stem for path in DEVICES.glob("*.yaml"))
+
+
+def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
+    """The preset of that name, or the description in that YAML file.
+
+    Parts joined with ``+`` are laid over each other field by field, the last one winning:
+    ``wan2022+mine.yaml`` is the preset with the fields of the file, ``wan2022+ndr-bell+ecram-tang2018`` one
+    with other devices.
+
+    Raises
+    ------
+    ChipError
+        When there is no such preset or file, or a field is missing, unknown, mistyped or out of range.
+    """
+    text = os.fspath(name_or_path)
+    parts = [text] if Path(text).is_file() else text.split(JOIN)
+    paths = [_find(part) for part in parts]
+    contents = [_read(path) for path in paths]
+    if len(parts) == 1:
+        return _parsed(str(paths[0]), contents[0])
+    for path, content in zip(paths, contents, strict=True):
+        check_part(content, str(path))
+    joined: dict[str, Any] = {"name": JOIN.join(Path(part).stem for part in parts)}
+    joined["description"] = " ".join(str(content.get("description", "")).strip() for content in contents)
+    for content in contents:
+        for section in SECTIONS:
+            joined[section] = joined.get(section, {}) | content.get(section, {})
+    return _parsed(text, joined)
+
+
+def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a preset, device or file says, before defaults: sections of fields (checked for their names).
+
+    Raises
+    ------
+    ChipError
+        When there is no such file or a section or field is unknown.
+    """
+    path = _find(os.fspath(name_or_path))
+    content = _read(path)
+    check_part(content, str(path))
+    return dict(content)
+
+
+def parse_chip(content: Any) -> Chip:
+    """A chip from the nested dictionary a YAML file holds (or ``Chip.as_dict`` gives).
+
+    A value is written plainly, or as ``{value: ..., source: ...}``.
+
+    Raises
+    ------
+    ChipError
+        When a field is missing, unknown, mistyped or out of range.
+    """
+    if not isinstance(content, dict):
+        raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
+    _known("", content, ["name", "description", *SECTIONS, "sources"])
+    for key in ("name", "description"):
+        if not isinstance(content.get(key, ""), str):
+            raise ChipError(f"{key} is {content[key]!r}; accepted: text")
+    if not content.get("name"):
+        raise ChipError("name is missing; accepted: a short name")
+    sources = content.get("sources", {})
+    if not isinstance(sources, dict) or not all(isinstance(v, str) for v in sources.values()):
+        raise ChipError("sources is not a mapping; accepted: section.field to text")
+    sources = dict(sources)
+    sections = {name: _section(name, content.get(name, {}), sources) for name in SECTIONS}
+    return Chip(
+        name=content["name"],
+        description=" ".join(content.get("description", "").split()),
+        sources=sources,
+        **sections,
+    )
+
+
+def check_part(content: Any, where: str) -> None:
+    """Refuse anything in a (partial) description that is no section or field.
+
+    Raises
+    ------
+    ChipError
+        Naming ``where`` and the field.
+    """
+    try:
+        if not isinstance(content, dict):
+            raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
+        _known("", content, ["name", "description", *SECTIONS, "sources"])
+        for name, cls in SECTIONS.items():
+            if not isinstance(content.get(name, {}), dict):
+                raise ChipError(f"{name} is {content[name]!r}; accepted: a mapping of fields")
+            _known(f"{name}.", content.get(name, {}), [field.name for field in dataclasses.fields(cls)])
+    except ChipError as error:
+        raise ChipError(f"{where}: {error}") from None
+
+
+def _find(part: str) -> Path:
+    for folder in (PRESETS, DEVICES):
+        if part in (path.stem for path in folder.glob("*.yaml")):
+            return folder / f"{part}.yaml"
+    path = Path(part)
+    if not path.is_file():
+        raise ChipError(
+            f"chip is {part!r}; accepted: a YAML file, or a preset: {', '.join(list_chips())}; a device to "
+            f"add with {JOIN}: {', '.join(list_devices())}"
+        )
+    return path
+
+
+def _read(path: Path) -> Any:
+    return read_yaml(path, ChipError)
+
+
+def _parsed(where: str, content: Any) -> Chip:
+    try:
+        return parse_chip(content)
+    except ChipError as error:
+        hint = ""
+        if isinstance(content, dict) and "cell" not in content and str(error).startswith("cell."):
+            hint = f" (a single device? add it to a chip: wan2022{JOIN}{where})"
+        raise ChipError(f"{where}: {error}{hint}") from None
+
+
+def _section(name: str, content: Any, sources: dict[str, str]) -> Any:
+    cls = SECTIONS[name]
+    if not isinstance(content, dict):
+        raise ChipError(f"{name} is {content!r}; accepted: a mapping of fields")
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    _known(f"{name}.", content, list(fields))
+    values = {}
+    for key, entry in content.items():
+        where = f"{name}.{key}"
+        if isinstance(entry, dict):
+            _known(f"{where}.", entry, ["value", "source"])
+            if "value" not in entry:
+                raise ChipError(f"{where}.value is missing; accepted: {fields[key].metadata['accepted']}")
+            sources[where] = " ".join(str(entry.get("source", "")).split())
+            entry = entry["value"]
+        values[key] = entry
+    for key, field in fields.items():
+        if key not in values and field.default is dataclasses.MISSING:
+            raise ChipError(f"{name}.{key} is missing; accepted: {field.metadata['accepted']}")
+    return cls(**values)
+
+
+def _known(where: str, content: dict[Any, Any], accepted: list[str]) -> None:
+    for key in content:
+        if key not in accepted:
+            raise ChipError(f"{where}{key} is not a field; accepted: {', '.join(accepted)}")

@@ -1,0 +1,126 @@
+"""Schema of a chip description: units in the field names, ``Chip.sources`` says where values come from."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.device.ecram.description import Ecram
+from emulator.device.fields import check, choice, number
+from emulator.device.ndr.description import Neuron
+from emulator.device.rram.description import Cell
+from emulator.errors import ChipError
+from emulator.spec.arithmetic import ADC_BITS, DAC_BITS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Array:
+    """The crossbar. ``rows`` add on one column line before readout; IR drop is solved array by array.
+
+    Attributes
+    ----------
+    rows, columns:
+        Cells of one array; G+ and G- of a weight sit at the same place of two arrays (``pairs`` separate) or
+        in neighbouring columns of one (``interleaved``, an array then holds columns / 2 weights a row).
+    wire_resistance_ohm:
+        One wire segment between neighbouring cells, row and column alike; 0 is an ideal wire.
+    access_resistance_ohm:
+        Access transistor (and selector), in series with each cell.
+    """
+
+    rows: int = number(8, 1024, 128, multiple=8)
+    columns: int = number(2, 1024, 128, multiple=2)
+    pairs: str = choice(("separate", "interleaved"), "separate")
+    wire_resistance_ohm: float = number(0, 1e3, 0.0)
+    access_resistance_ohm: float = number(0, 1e6, 0.0)
+
+    def __post_init__(self) -> None:
+        check("array", self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """Row drivers: an 8-bit input is applied in 8 / ``dac_bits`` slices; the largest slice is at
+    ``read_voltage_V``, which is also the voltage conductances are specified at."""
+
+    dac_bits: int = choice(DAC_BITS, 8)
+    read_voltage_V: float = number(1e-3, 10, 0.2)
+
+    def __post_init__(self) -> None:
+        check("input", self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readout:
+    """What senses a column: an ADC, or the neuron directly (``analog``).
+
+    ``range_policy`` says whether ADC gain and offset are set per column or once for a layer.
+    ``output_noise_lsb`` is the standard deviation of column and ADC noise, in ADC steps (adc only).
+    ``gain_mismatch_percent`` and ``offset_mismatch_lsb``: deviations of each column's converter (adc only).
+    """
+
+    kind: str = choice(("adc", "analog"), "adc")
+    adc_bits: int = number(ADC_BITS.start, ADC_BITS.stop - 1, 8)
+    range_policy: str = choice(("column", "layer"), "column")
+    output_noise_lsb: float = number(0, 16, 0.0)
+    gain_mismatch_percent: float = number(0, 30, 0.0)
+    offset_mismatch_lsb: float = number(0, 64, 0.0)
+
+    def __post_init__(self) -> None:
+        check("readout", self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """When and where the chip is used. ``temperature_K`` enters the neuron's thermal current only: no cited
+    cell model has a temperature; None leaves ``neuron.temperature_K`` as it is."""
+
+    temperature_K: float | None = number(1, 1000, None)
+    time_since_programming_s: float = number(1e-6, 1e9, 1.0)
+
+    def __post_init__(self) -> None:
+        check("conditions", self)
+
+
+SECTIONS: dict[str, type[Any]] = {
+    "array": Array,
+    "cell": Cell,
+    "input": Input,
+    "readout": Readout,
+    "neuron": Neuron,
+    "ecram": Ecram,
+    "conditions": Conditions,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """A whole chip. ``sources`` maps ``section.field`` to where the value was read, or ``illustrative``."""
+
+    name: str
+    cell: Cell
+    description: str = ""
+    array: Array = Array()
+    input: Input = Input()
+    readout: Readout = Readout()
+    neuron: Neuron = dataclasses.field(default_factory=Neuron)
+    ecram: Ecram = dataclasses.field(default_factory=Ecram)
+    conditions: Conditions = Conditions()
+    sources: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kelvin = self.conditions.temperature_K
+        if kelvin is not None:
+            object.__setattr__(self, "neuron", dataclasses.replace(self.neuron, temperature_K=kelvin))
+        low, high = self.cell.drift_model.times_s
+        time = self.conditions.time_since_programming_s
+        if not low <= time <= high:
+            raise ChipError(
+                f"conditions.time_since_programming_s is {time}; accepted: {low:g}..{high:g}, the times "
+                f"cell.drift {self.cell.drift!r} covers"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every value by section, plain types, for reports and provenance; ``parse_chip`` reads it back."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,104 @@
+"""The ECRAM beside a neuron, of a chip description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, LinearStep
+from emulator.device.fields import check, choice, number
+from emulator.device.ndr.tuning import TUNES, Tuning
+from emulator.errors import ChipError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ecram:
+    """The ECRAM beside a neuron and what of the NDR curve its state sets.
+
+    Attributes
+    ----------
+    model:
+        ``none``; ``linear-step`` (aihwkit); ``exponential`` (NeuroSim).
+    tunes, *_low_factor, *_high_factor:
+        Parameter of the neuron that the state scales, and the factors at its lowest and highest state.
+        ``both``: one device scales both; ``each``: two devices, one for either.
+    states:
+        States the chip uses, at most; spread evenly over the pulses from bound to bound.
+    step_*, w_*, gamma_*:
+        Of ``linear-step``, dimensionless.
+    pulses, a_up, a_down:
+        Of ``exponential``: pulses from bound to bound, and the constants A in pulses.
+    cycle_percent:
+        Cycle-to-cycle deviation: of a step (``linear-step``) or of the full range (``exponential``).
+    *_variation_percent:
+        Device-to-device deviations.
+    """
+
+    model: str = choice(("none", "linear-step", "exponential"), "none")
+    tunes: str = choice(TUNES, "none")
+    peak_voltage_low_factor: float = number(0.01, 100, 1.0)
+    peak_voltage_high_factor: float = number(0.01, 100, 1.0)
+    peak_current_low_factor: float = number(0.01, 100, 1.0)
+    peak_current_high_factor: float = number(0.01, 100, 1.0)
+    states: int = number(2, 4096, 64)
+    step_up: float = number(1e-9, 10, 0.01, models=("linear-step",))
+    step_down: float = number(1e-9, 10, 0.01, models=("linear-step",))
+    w_min: float = number(-100, -1e-6, -1.0, models=("linear-step",))
+    w_max: float = number(1e-6, 100, 1.0, models=("linear-step",))
+    gamma_up: float = number(0, 1, 0.0, models=("linear-step",))
+    gamma_down: float = number(0, 1, 0.0, models=("linear-step",))
+    pulses: int = number(2, 1_000_000, 100, models=("exponential",))
+    a_up: float = number(1e-3, 1e9, 100.0, models=("exponential",))
+    a_down: float = number(1e-3, 1e9, 100.0, models=("exponential",))
+    cycle_percent: float = number(0, 1000, 0.0)
+    step_variation_percent: float = number(0, 100, 0.0, models=("linear-step",))
+    asymmetry_variation_percent: float = number(0, 100, 0.0, models=("linear-step",))
+    bound_variation_percent: float = number(0, 100, 0.0, models=("linear-step",))
+    gamma_variation_percent: float = number(0, 100, 0.0, models=("linear-step",))
+
+    def __post_init__(self) -> None:
+        check("ecram", self)
+        for name in ("peak_voltage", "peak_current"):
+            low, high = getattr(self, f"{name}_low_factor"), getattr(self, f"{name}_high_factor")
+            if low > high:
+                raise ChipError(
+                    f"ecram.{name}_low_factor is {low}; accepted: at most {name}_high_factor ({high})"
+                )
+        if self.tunes != "none" and self.model == "none":
+            raise ChipError(f"ecram.tunes is {self.tunes!r}; accepted: none, as ecram.model is none")
+
+    @property
+    def device(self) -> EcramModel | None:
+        """The device; None without ECRAM."""
+        sigma = self.cycle_percent / 100
+        if self.model == "linear-step":
+            return LinearStep(
+                step_up=self.step_up,
+                step_down=self.step_down,
+                w_min=self.w_min,
+                w_max=self.w_max,
+                gamma_up=self.gamma_up,
+                gamma_down=self.gamma_down,
+                cycle_sigma=sigma,
+            )
+        if self.model == "exponential":
+            return Exponential(pulses=self.pulses, a_up=self.a_up, a_down=self.a_down, cycle_sigma=sigma)
+        return None
+
+    @property
+    def spread(self) -> EcramSpread:
+        """Device-to-device deviations of ``linear-step``."""
+        return EcramSpread(
+            step_sigma=self.step_variation_percent / 100,
+            asymmetry_sigma=self.asymmetry_variation_percent / 100,
+            bound_sigma=self.bound_variation_percent / 100,
+            gamma_sigma=self.gamma_variation_percent / 100,
+        )
+
+    @property
+    def tuning(self) -> Tuning:
+        """What the state does to the neuron."""
+        return Tuning(
+            tunes=self.tunes,
+            voltage_factors=(self.peak_voltage_low_factor, self.peak_voltage_high_factor),
+            current_factors=(self.peak_current_low_factor, self.peak_current_high_factor),
+        )

@@ -1,0 +1,210 @@
+"""ECRAM: conductance against pulse number to the linear-step or the exponential pulse model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import least_squares
+
+from emulator.device.measurements import Measurements
+from emulator.device.sweeps import Leg, legs_of, noise_of
+from emulator.errors import DatasetError
+
+Floats = npt.NDArray[np.float64]
+
+MODELS = ("linear-step", "exponential")
+PULSES_MIN = 8
+SMOOTH = 5
+RUN = 0.25
+"""A way back shorter than this part of the range belongs to the run."""
+PLATEAU = 1e-3
+"""Part of the range below the largest conductance that still counts as the device's bound."""
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """One run of pulses one way: pulse number from its start and state in -1..1, measured and modelled."""
+
+    device: str
+    up: bool
+    pulse: Floats
+    state: Floats
+    model: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class EcramFit:
+    """Result of ``fit_ecram``.
+
+    ``values`` are fields of the section ``ecram``; states -1..1 stand for ``low_uS``..``high_uS``; ``rms`` is
+    the residual as a part of the full range.
+    """
+
+    model: str
+    values: dict[str, Any]
+    branches: tuple[Branch, ...]
+    low_uS: float
+    high_uS: float
+    rms: float
+    notes: tuple[str, ...]
+
+
+def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
+    """Fit conductance against pulse number: any number of runs up and down, per device.
+
+    Both models approach a fixed point geometrically, w(n) = f + (w0 - f) q^n; that is fitted to the whole
+    trace of every branch, which measurement noise does not bias as it does single steps.
+
+    Parameters
+    ----------
+    data:
+        Columns ``pulse`` (a running number) and ``conductance`` (siemens).
+
+    Raises
+    ------
+    DatasetError
+        When a branch is missing, too short, or does not move.
+    """
+    if model not in MODELS:
+        raise DatasetError(f"model is {model!r}; accepted: {', '.join(MODELS)}")
+    notes: list[str] = []
+    traces = {name: _trace(name, **data.of(name)) for name in data.devices}
+    smooth = {name: _smooth(g) for name, (_, g, _) in traces.items()}
+    runs = {name: len(legs) for name, (_, _, legs) in traces.items()}
+    if max(runs.values()) > 2:
+        notes.append(f"{max(runs.values())} runs up and down; every one is fitted, medians are taken")
+    low = float(np.median([s.min() for s in smooth.values()]))
+    high = float(np.median([s.max() for s in smooth.values()]))
+    branches: list[Branch] = []
+    found: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
+    for name, (pulse, g, legs) in traces.items():
+        state = 2 * (g - low) / (high - low) - 1
+        for leg in legs:
+            up, part = leg.up, leg.rows
+            n = pulse[part] - pulse[part][0]
+            step, gamma, modelled = _branch(n, state[part], up)
+            increments = np.diff(state[part]) / np.maximum(np.diff(n), 1)
+            ideal = np.diff(modelled) / np.maximum(np.diff(n), 1)
+            spread = float(np.std(increments - ideal)) / max(step, 1e-12)
+            found[up].append((step, gamma, spread))
+            branches.append(Branch(name, up, n, state[part], modelled))
+    rms = float(np.sqrt(np.concatenate([np.square(b.state - b.model) for b in branches]).mean())) / 2
+    step_up, gamma_up, spread_up = (float(np.median(v)) for v in zip(*found[True], strict=True))
+    step_down, gamma_down, spread_down = (float(np.median(v)) for v in zip(*found[False], strict=True))
+    cycle = (spread_up + spread_down) / 2
+    notes.append("the cycle-to-cycle deviation includes read noise, which one trace cannot tell apart")
+    if model == "linear-step":
+        values: dict[str, Any] = {
+            "model": model,
+            "step_up": _rounded(step_up),
+            "step_down": _rounded(step_down),
+            "w_min": -1.0,
+            "w_max": 1.0,
+            "gamma_up": _rounded(gamma_up),
+            "gamma_down": _rounded(gamma_down),
+            "cycle_percent": _rounded(100 * cycle),
+            "step_variation_percent": _percent([s for s, _, _ in (*found[True], *found[False])], len(traces)),
+        }
+    else:
+        counts = [float(b.pulse[-1]) for b in branches]
+        # q = 1 - gamma step; A = -1 / ln q. A straight branch has q = 1: a constant far above the pulses.
+        a_up, a_down = (
+            -1 / np.log(min(1 - gamma * step, 1 - 1e-6))
+            for step, gamma in ((step_up, gamma_up), (step_down, gamma_down))
+        )
+        values = {
+            "model": model,
+            "pulses": max(2, round(float(np.median(counts)))),
+            "a_up": _rounded(a_up),
+            "a_down": _rounded(a_down),
+            "cycle_percent": _rounded(100 * cycle * (step_up + step_down) / 4),
+        }
+    return EcramFit(model, values, tuple(branches), low * 1e6, high * 1e6, rms, tuple(notes))
+
+
+def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Floats, list[Leg]]:
+    """Pulses in order, conductances, and the runs up and down."""
+    where = f"device {name!r}"
+    order = np.argsort(pulse, kind="stable")
+    pulse, g = pulse[order], conductance[order]
+    if (np.diff(pulse) == 0).any():
+        raise DatasetError(
+            f"{where}: pulse {pulse[:-1][np.diff(pulse) == 0][0]:g} appears twice; accepted: a running "
+            "number (several devices need a column 'device')"
+        )
+    if (g < 0).any():
+        raise DatasetError(f"{where}: conductance is {g.min() * 1e6:g} uS; accepted: 0 or more")
+    smooth = _smooth(g)
+    noise = noise_of(g)
+    if np.ptp(smooth) <= 3 * noise:
+        raise DatasetError(
+            f"{where}: the conductance does not move beyond its noise; accepted: a pulse response"
+        )
+    legs = _with_plateaus(legs_of(smooth, RUN), smooth, max(2 * noise, PLATEAU * float(np.ptp(smooth))))
+    for up, word in ((True, "rising"), (False, "falling")):
+        lengths = [leg.stop - leg.start for leg in legs if leg.up is up]
+        if not lengths or min(lengths) < PULSES_MIN:
+            raise DatasetError(
+                f"{where}: the {word} branch has {min(lengths, default=0)} pulses; accepted: at least "
+                f"{PULSES_MIN} up and as many down, once or several times"
+            )
+    return pulse, g, legs
+
+
+def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Leg]:
+    """At its bound a device stays while pulses go on: a run ends where that plateau does."""
+    moved: list[Leg] = []
+    start = 0
+    for i, leg in enumerate(legs):
+        stop = leg.stop
+        if i + 1 < len(legs):
+            reach = smooth[leg.start : legs[i + 1].stop + 1] * (1 if leg.up else -1)
+            stop = leg.start + int(np.flatnonzero(reach >= reach.max() - tolerance)[-1])
+        moved.append(Leg(start, stop, leg.up))
+        start = stop
+    return moved
+
+
+def _branch(n: Floats, state: Floats, up: bool) -> tuple[float, float, Floats]:
+    """Step at state 0, gamma, and the modelled states of one branch."""
+    bound = 1.0 if up else -1.0
+    moving = np.abs(state - state[-1]) > 0.02
+    length = float(n[moving][-1]) if moving.any() else float(n[-1])
+
+    def modelled(p: Floats) -> Floats:
+        start, step, gamma = p
+        if gamma < 1e-9:
+            return np.asarray(np.clip(start + bound * step * n, -1.0, 1.0), np.float64)
+        fixed = bound / gamma
+        q = max(1.0 - gamma * step, 1e-9)
+        return np.asarray(np.clip(fixed + (start - fixed) * q**n, -1.0, 1.0), np.float64)
+
+    guess = [state[0], max(abs(float(state[-1] - state[0])) / length, 1e-9), 0.3]
+    result = least_squares(
+        lambda p: modelled(p) - state,
+        guess,
+        bounds=([-1.5, 1e-12, 0.0], [1.5, 1.0, 1.0]),
+        x_scale=[1.0, guess[1], 1.0],
+        loss="soft_l1",
+        f_scale=0.05,
+    )
+    return float(result.x[1]), float(result.x[2]), modelled(result.x)
+
+
+def _smooth(g: Floats) -> Floats:
+    padded = np.pad(g, SMOOTH // 2, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, SMOOTH)
+    return np.asarray(np.median(windows, axis=1), np.float64)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _percent(values: list[float], devices: int) -> float:
+    if devices < 2:
+        return 0.0
+    return _rounded(min(100.0, 100 * float(np.std(values, ddof=1)) / float(np.mean(values))))

@@ -1,0 +1,108 @@
+"""The NDR neuron of a chip description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emulator.device.fields import check, choice, number, numbers
+from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
+from emulator.device.ndr.tuning import vary
+from emulator.errors import ChipError, PhysicsError
+
+POINTS_MAX = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neuron:
+    """The NDR device of a neuron. What is computed is the curve in units of its peak.
+
+    Attributes
+    ----------
+    model:
+        ``tunnel``: the tunnel term alone; ``esaki``: with excess and thermal current; ``bell``: Gaussian, of
+        width ``width_V``; ``table``: measured, ``table_voltage_V`` against ``table_current_A``.
+    *_variation_percent:
+        Device-to-device standard deviation of a parameter, in percent of it.
+    """
+
+    model: str = choice(("tunnel", "esaki", "bell", "table"), "tunnel")
+    peak_voltage_V: float = number(1e-3, 10, 0.1, models=("tunnel", "esaki", "bell"))
+    peak_current_mA: float = number(1e-9, 1e3, 1.0, models=("tunnel", "esaki", "bell"))
+    valley_voltage_V: float = number(1e-3, 20, 0.5, models=("esaki",))
+    excess_current_mA: float = number(0, 1e3, 0.1, models=("esaki",))
+    excess_slope_per_V: float = number(1e-3, 1e3, 30.0, models=("esaki",))
+    saturation_current_A: float = number(0, 1e-3, 1e-16, models=("esaki",))
+    temperature_K: float = number(1, 1000, 300.0, models=("esaki",))
+    width_V: float = number(1e-4, 10, 0.05, models=("bell",))
+    table_voltage_V: tuple[float, ...] = numbers(-100, 100, POINTS_MAX)
+    table_current_A: tuple[float, ...] = numbers(-100, 100, POINTS_MAX)
+    peak_voltage_variation_percent: float = number(0, 100, 0.0)
+    peak_current_variation_percent: float = number(0, 100, 0.0)
+    valley_voltage_variation_percent: float = number(0, 100, 0.0, models=("esaki",))
+    excess_current_variation_percent: float = number(0, 100, 0.0, models=("esaki",))
+    excess_slope_variation_percent: float = number(0, 100, 0.0, models=("esaki",))
+    saturation_current_variation_percent: float = number(0, 100, 0.0, models=("esaki",))
+    width_variation_percent: float = number(0, 100, 0.0, models=("bell",))
+
+    def __post_init__(self) -> None:
+        check("neuron", self)
+        if self.model == "esaki" and not self.valley_voltage_V > self.peak_voltage_V:
+            raise ChipError(
+                f"neuron.valley_voltage_V is {self.valley_voltage_V}; accepted: above "
+                f"neuron.peak_voltage_V ({self.peak_voltage_V})"
+            )
+        try:
+            device = self.device
+            if isinstance(device, Esaki):
+                _ = device.peak  # refuse parameters without a peak now, not in the middle of a compilation
+        except PhysicsError as error:
+            raise ChipError(f"neuron.{error}") from None
+
+    @property
+    def device(self) -> NdrModel:
+        """The device in SI units."""
+        current = self.peak_current_mA * 1e-3
+        if self.model == "tunnel":
+            return Tunnel(self.peak_voltage_V, current)
+        if self.model == "bell":
+            return Bell(self.peak_voltage_V, current, self.width_V)
+        if self.model == "table":
+            return Table(np.array(self.table_voltage_V), np.array(self.table_current_A))
+        return Esaki(
+            peak_voltage_V=self.peak_voltage_V,
+            peak_current_A=current,
+            valley_voltage_V=self.valley_voltage_V,
+            excess_current_A=self.excess_current_mA * 1e-3,
+            excess_slope_per_V=self.excess_slope_per_V,
+            saturation_current_A=self.saturation_current_A,
+            temperature_K=self.temperature_K,
+        )
+
+    @property
+    def variation(self) -> dict[str, float]:
+        """Percent by parameter of the device's class."""
+        percent = {
+            "peak_voltage_V": self.peak_voltage_variation_percent,
+            "peak_current_A": self.peak_current_variation_percent,
+        }
+        if self.model == "esaki":
+            percent |= {
+                "valley_voltage_V": self.valley_voltage_variation_percent,
+                "excess_current_A": self.excess_current_variation_percent,
+                "excess_slope_per_V": self.excess_slope_variation_percent,
+                "saturation_current_A": self.saturation_current_variation_percent,
+            }
+        if self.model == "bell":
+            percent["width_V"] = self.width_variation_percent
+        return percent
+
+    @property
+    def varies(self) -> bool:
+        """Whether devices differ at all."""
+        return any(self.variation.values())
+
+    def devices(self, count: int, rng: np.random.Generator) -> list[NdrModel]:
+        """``count`` individual devices."""
+        return [vary(self.device, self.variation, rng) for _ in range(count)]

@@ -1,0 +1,298 @@
+"""NDR curves: measured I-V data to a compact model with device-to-device spread, or to a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import least_squares
+
+from emulator.device.measurements import Measurements
+from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
+from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
+from emulator.device.sweeps import in_order, legs_of, noise_of
+from emulator.errors import DatasetError
+
+Floats = npt.NDArray[np.float64]
+
+MODELS = ("esaki", "tunnel", "bell")
+POINTS_MIN = 8
+FALL_MIN = 0.05
+"""The current must fall after its peak by this part of it, and by three times the noise."""
+HYSTERESIS_MIN = 0.05
+"""Difference of up and down sweeps, of the peak, that is no noise."""
+GRID = 201
+SPREAD_MAX = 0.5
+"""Largest spread of currents at one voltage, relative to the peak; beyond it there is no function."""
+TABLE_ABOVE = 0.05
+"""Models that miss the data by more than this part of the peak (rms) give way to a table."""
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceCurve:
+    """One device's data, voltages rising and distinct, and the model fitted to it; volts and amperes."""
+
+    device: str
+    voltage_V: Floats
+    current_A: Floats
+    model: NdrModel
+
+
+@dataclass(frozen=True, eq=False)
+class NdrFit:
+    """Result of ``fit_ndr``.
+
+    ``values`` are the fields of the section ``neuron``; ``rms`` the residual in units of the peak current,
+    over all devices, each against its own fit; ``peak_to_valley`` the median device's.
+    """
+
+    model: str
+    values: dict[str, Any]
+    curves: tuple[DeviceCurve, ...]
+    device: NdrModel
+    rms: float
+    peak_to_valley: float
+    notes: tuple[str, ...]
+
+
+def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
+    """Fit voltage and current of one or several devices.
+
+    Parameters
+    ----------
+    data:
+        Columns ``voltage`` and ``current``; any order, repeated sweeps are averaged. Sweeps up and down that
+        differ are reported as hysteresis, and those up are fitted.
+    model:
+        ``esaki``, ``tunnel``, ``bell``, ``table``, or ``auto``: the first three's best, a table if that
+        misses the data by more than 5 % of the peak.
+
+    Raises
+    ------
+    DatasetError
+        When the data show no negative differential resistance or are no function of voltage; says which.
+    """
+    notes: list[str] = []
+    cleaned = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
+    # One reference for all devices: each its own would put one spread into two parameters.
+    valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
+    results = {}
+    for name in MODELS if model == "auto" else [model]:
+        if name != "table":
+            fits = [_fit(name, v, i, valley) for v, i in cleaned]
+            results[name] = (fits, _rms(cleaned, fits))
+    best = min(results, key=lambda name: results[name][1], default="table")
+    if "tunnel" in results and best == "esaki" and results["tunnel"][1] < 1.05 * results["esaki"][1]:
+        best = "tunnel"  # three more parameters that explain nothing
+    if model == "table" or (model == "auto" and results[best][1] > TABLE_ABOVE):
+        best = "table"
+        fits = [_table(v, i) for v, i in cleaned]
+        results[best] = (fits, _rms(cleaned, fits))
+    fits, rms = results[best]
+    curves = tuple(
+        DeviceCurve(name, v, i, fit) for name, (v, i), fit in zip(data.devices, cleaned, fits, strict=True)
+    )
+    values, device = neuron_values(best, fits)
+    return NdrFit(
+        best,
+        values,
+        curves,
+        device,
+        rms,
+        peak_to_valley(device, max(float(v[-1]) for v, _ in cleaned)),
+        tuple(notes),
+    )
+
+
+def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
+    """Rising distinct voltages above 0 with the mean current at each."""
+    where = f"device {name!r}"
+    if np.median(voltage) < 0 and np.median(current) <= 0:
+        voltage, current = -voltage, -current
+        notes.append(f"{where}: measured at negative bias, signs turned")
+    _refuse_s_type(where, voltage, current)
+    voltage, current = _rising_sweeps(where, voltage, current, notes)
+    below = voltage < 0
+    if below.any():
+        notes.append(f"{where}: {int(below.sum())} points below 0 V left out; the neuron is off there")
+        voltage, current = voltage[~below], current[~below]
+    v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
+    if len(v) < POINTS_MIN:
+        raise DatasetError(f"{where}: {len(v)} distinct voltages from 0 up; accepted: at least {POINTS_MIN}")
+    i = np.bincount(inverse, current) / counts
+    largest = float(_smooth(i).max())
+    if not largest > 0:
+        raise DatasetError(
+            f"{where}: the largest current is {i.max():g} A; accepted: above 0 at positive bias"
+        )
+    low, high = np.full(len(v), np.inf), np.full(len(v), -np.inf)
+    np.minimum.at(low, inverse, current)
+    np.maximum.at(high, inverse, current)
+    if float((high - low).max()) > SPREAD_MAX * largest:
+        at = v[(high - low).argmax()]
+        raise DatasetError(
+            f"{where}: currents at {at:g} V differ by {(high - low).max():g} A, {SPREAD_MAX:.0%} of the peak "
+            "or more: not a function of voltage (an S-type or hysteretic device, or several devices without "
+            "a column 'device')"
+        )
+    smooth = _smooth(i)
+    top = _top(i)
+    noise = noise_of(i)
+    bottom = _bottom(i)
+    fall = float(smooth[top] - smooth[bottom])
+    if top >= len(v) - 2 or fall < max(FALL_MIN * float(smooth[top]), 3 * noise):
+        raise DatasetError(
+            f"{where}: the current does not fall after its largest value ({smooth[top]:g} A at {v[top]:g} V, "
+            f"last voltage {v[-1]:g} V); accepted: data with negative differential resistance"
+        )
+    if smooth[-1] > smooth[top]:
+        notes.append(
+            f"{where}: behind its valley ({v[bottom]:g} V) the current passes the peak at {v[top]:g} V"
+        )
+    return v, i
+
+
+def _refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
+    """A sweep of the current along which the voltage folds back has no current at a voltage."""
+    swept = in_order(current)
+    if len(in_order(voltage)) <= len(swept):
+        return
+    for leg in swept:
+        if len({way.up for way in legs_of(voltage[leg.rows]) if not way.jump}) > 1:
+            raise DatasetError(
+                f"{where}: the voltage falls while the current rises (a sweep of the current on an S-type "
+                "device); accepted: N-type devices, whose current falls while the voltage rises"
+            )
+
+
+def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
+    """Without the falling sweeps where those differ from the rising: hysteresis is said, not averaged."""
+    legs = in_order(voltage)
+    rising, falling = ([leg.rows for leg in legs if leg.up is up and not leg.jump] for up in (True, False))
+    if not rising or not falling:
+        return voltage, current
+
+    def mean(rows: list[slice]) -> Floats:
+        """Mean current of the sweeps on the grid that all of them cover."""
+        return np.asarray(np.mean([np.interp(grid, *_sorted(voltage[r], current[r])) for r in rows], axis=0))
+
+    grid = np.linspace(
+        max(float(voltage[r].min()) for r in (*rising, *falling)),
+        min(float(voltage[r].max()) for r in (*rising, *falling)),
+        GRID,
+    )
+    up, down = mean(rising), mean(falling)
+    difference = np.abs(_smooth(up) - _smooth(down))
+    peak = float(np.abs(_smooth(up)).max())
+    noise = noise_of(current)
+    worst = int(difference.argmax())
+    if difference[worst] <= max(HYSTERESIS_MIN * peak, 4 * noise):
+        return voltage, current
+    notes.append(
+        f"{where}: hysteresis, sweeps up and down differ by up to {100 * difference[worst] / peak:.0f} % of "
+        f"the peak (at {grid[worst]:g} V); fitted: the sweeps up, as a read from 0 V takes them"
+    )
+    rows = np.concatenate([np.arange(r.start, r.stop) for r in rising])
+    return voltage[rows], current[rows]
+
+
+def _sorted(v: Floats, i: Floats) -> tuple[Floats, Floats]:
+    order = np.argsort(v, kind="stable")
+    return v[order], i[order]
+
+
+def _smooth(i: Floats) -> Floats:
+    """Running median of five, the ends held: a single outlier makes no peak."""
+    padded = np.pad(i, 2, mode="edge")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)
+
+
+def _top(i: Floats) -> int:
+    """Index of the peak: of all values that nothing before reaches, the one that most is lost after, before
+    the current comes back to it. Thermal current may end above it."""
+    smooth = _smooth(i)
+    best, deepest = int(smooth.argmax()), 0.0
+    records = np.flatnonzero(smooth > np.concatenate([[-np.inf], np.maximum.accumulate(smooth)[:-1]]))
+    for k, at in enumerate(records):
+        stop = int(records[k + 1]) if k + 1 < len(records) else len(smooth)
+        fall = float(smooth[at] - smooth[at:stop].min())
+        if fall > deepest:
+            best, deepest = int(at), fall
+    return best
+
+
+def _bottom(i: Floats) -> int:
+    """Index of the least current between the peak and where the current comes back to it."""
+    smooth = _smooth(i)
+    top = _top(i)
+    above = np.flatnonzero(smooth[top + 1 :] > smooth[top])
+    stop = top + 1 + int(above[0]) if len(above) else len(smooth)
+    return top + int(smooth[top:stop].argmin())
+
+
+def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
+    smooth = _smooth(i)
+    top = _top(i)
+    vp, ip = max(float(v[top]), float(v[-1]) * 1e-3), float(smooth[top])
+    scale = np.array([vp, ip])
+    robust = {"loss": "soft_l1", "f_scale": 0.02}
+
+    def solve(make: Any, start: list[float], low: list[float], high: list[float]) -> NdrModel:
+        def residual(p: Floats) -> Floats:
+            return np.asarray((make(p).current(v) - i) / ip, np.float64)
+
+        result = least_squares(residual, start, bounds=(low, high), x_scale="jac", **robust)
+        model: NdrModel = make(result.x)
+        return model
+
+    if name == "tunnel":
+        return solve(lambda p: Tunnel(*(p * scale)), [1.0, 1.0], [0.2, 0.2], [5.0, 5.0])
+    if name == "bell":
+        half = v[smooth > ip / 2]
+        width = max(float(np.ptp(half)) / 2.355, vp * 0.02)
+        return solve(
+            lambda p: Bell(p[0] * vp, p[1] * ip, p[2] * width),
+            [1.0, 1.0, 1.0],
+            [0.2, 0.2, 0.05],
+            [5.0, 5.0, 20.0],
+        )
+    valley_i = max(float(smooth[_bottom(i)]), ip * 1e-4)
+
+    # The excess current's voltage and amplitude are one parameter: the voltage is fixed.
+    def esaki(p: Floats) -> Esaki:
+        vpk = p[0] * vp
+        return Esaki(
+            peak_voltage_V=vpk,
+            peak_current_A=p[1] * ip,
+            valley_voltage_V=max(valley_v, 1.001 * vpk),
+            excess_current_A=p[2] * valley_i,
+            excess_slope_per_V=p[3] / vp,
+            saturation_current_A=0.0,
+        )
+
+    fits = [
+        solve(esaki, [1.0, 1.0, 0.5, slope], [0.2, 0.2, 0.0, 1e-3], [3.0, 3.0, 20.0, 50.0])
+        for slope in (0.3, 1.0, 3.0)
+    ]
+    return min(fits, key=lambda fit: float(np.square(fit.current(v) - i).sum()))
+
+
+def _table(v: Floats, i: Floats) -> Table:
+    """The data, smoothed and thinned; current 0 at 0 V where the data begin above it."""
+    above = np.flatnonzero(_smooth(i)[_bottom(i) :] > _smooth(i)[_top(i)])
+    if len(above):  # a neuron's output ends at its peak; the table holds the last value below it
+        stop = _bottom(i) + int(above[0])
+        v, i = v[:stop], i[:stop]
+    if v[0] > 0:
+        v, i = np.concatenate([[0.0], v]), np.concatenate([[0.0], i])
+    grid = np.linspace(v[0], v[-1], min(TABLE_POINTS, 4 * len(v)))
+    return Table(grid, np.interp(grid, v, _smooth(i)))
+
+
+def _rms(data: list[tuple[Floats, Floats]], fits: list[NdrModel]) -> float:
+    squares = [
+        np.square((fit.current(v) - i) / _smooth(i)[_top(i)]) for (v, i), fit in zip(data, fits, strict=True)
+    ]
+    return float(np.sqrt(np.concatenate(squares).mean()))

@@ -1,0 +1,75 @@
+"""Fitted NDR devices to the fields of a chip description: the median device and its spread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
+
+Floats = npt.NDArray[np.float64]
+
+TABLE_POINTS = 201
+"""Points of a tabulated curve."""
+
+FIELDS = {
+    "peak_voltage_V": ("peak_voltage_V", "peak_voltage", 1.0),
+    "peak_current_A": ("peak_current_mA", "peak_current", 1e3),
+    "valley_voltage_V": ("valley_voltage_V", "valley_voltage", 1.0),
+    "excess_current_A": ("excess_current_mA", "excess_current", 1e3),
+    "excess_slope_per_V": ("excess_slope_per_V", "excess_slope", 1.0),
+    "width_V": ("width_V", "width", 1.0),
+}
+"""Parameter -> field of the section ``neuron``, stem of its variation field, factor."""
+
+
+def neuron_values(name: str, fits: list[NdrModel]) -> tuple[dict[str, Any], NdrModel]:
+    """The median device's fields, with the spread of several devices."""
+    values: dict[str, Any] = {"model": name}
+    if name == "table":
+        device = fits[len(fits) // 2] if len(fits) == 1 else _median_table(fits)
+        assert isinstance(device, Table)
+        values["table_voltage_V"] = tuple(float(f"{v:.6g}") for v in device.voltage_V)
+        values["table_current_A"] = tuple(float(f"{i:.6g}") for i in device.current_A)
+        spread = {p: [getattr(f, p) for f in fits] for p in ("peak_voltage_V", "peak_current_A")}
+        values |= {f"{FIELDS[p][1]}_variation_percent": _percent(v) for p, v in spread.items()}
+        return values, device
+    parameters = [p for p in FIELDS if hasattr(fits[0], p)]
+    medians = {}
+    for parameter in parameters:
+        each = [float(getattr(fit, parameter)) for fit in fits]
+        field, stem, factor = FIELDS[parameter]
+        medians[parameter] = float(np.median(each))
+        values[field] = float(f"{medians[parameter] * factor:.6g}")
+        values[f"{stem}_variation_percent"] = _percent(each)
+    if name == "esaki":
+        values["saturation_current_A"] = 0.0
+        return values, Esaki(**medians, saturation_current_A=0.0)
+    return values, (Tunnel if name == "tunnel" else Bell)(**medians)
+
+
+def _median_table(tables: list[NdrModel]) -> Table:
+    """Median over devices of the curves in units of their peaks, at the median peak."""
+    assert all(isinstance(t, Table) for t in tables)
+    vp, ip = (float(np.median([getattr(t, p) for t in tables])) for p in ("peak_voltage_V", "peak_current_A"))
+    end = min(float(t.voltage_V[-1]) / t.peak_voltage_V for t in tables if isinstance(t, Table))
+    u = np.linspace(0.0, end, TABLE_POINTS)
+    return Table(u * vp, np.median([t.shape(u) for t in tables], axis=0) * ip)
+
+
+def _percent(values: list[float]) -> float:
+    """Standard deviation in percent of the median; 0 for one device or a parameter that is 0."""
+    middle = abs(float(np.median(values)))
+    if len(values) < 2 or middle == 0:
+        return 0.0
+    return round(min(100.0, 100 * float(np.std(values, ddof=1)) / middle), 4)
+
+
+def peak_to_valley(device: NdrModel, end_V: float) -> float:
+    """Largest current over the least one after it, up to ``end_V``."""
+    v = np.linspace(0.0, end_V, 4001)
+    i = device.current(v)
+    top = int(i.argmax() if not isinstance(device, Esaki) else np.searchsorted(v, device.peak[0]))
+    return float(i[top] / max(float(i[top:].min()), 1e-30))

@@ -1,0 +1,91 @@
+"""Window: which stretch of a curve the 12-bit voltage code spans, and the curve at every code.
+
+A hidden neuron's voltage code is v = -2048 + origin + per_unit * u, u the pre-activation in units the curve
+is written in (an NDR neuron's own peak voltage; 1 for named activations). Segment 0 lies below the window's
+low end, so a curve's kink there (a device off below zero volts) falls on a segment boundary and the code
+saturates onto the curve's value below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
+
+Floats = npt.NDArray[np.float64]
+Shape = Callable[[Floats], Floats]
+
+CODES = 1 << V_BITS
+LOWS = (0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0)
+HIGHS = np.concatenate([np.linspace(1.0, 12.0, 111), [16.0, 24.0]])
+"""Window ends tried, in the curve's own unit."""
+FAR = 40.0
+"""Pre-activations beyond this are not considered."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The stretch ``low..high`` of a curve that voltage codes span.
+
+    ``tail_lsb``: largest error, in output steps, of holding the curve at the window's ends.
+    """
+
+    low: float
+    high: float
+    segments: int
+    tail_lsb: float
+
+    @property
+    def per_unit(self) -> float:
+        """Voltage codes per unit of u."""
+        return (CODES - CODES // self.segments) / (self.high - self.low)
+
+    @property
+    def zero(self) -> float:
+        """Voltage code (not rounded) of u = 0."""
+        return V_MIN + CODES // self.segments - self.low * self.per_unit
+
+    def values(self) -> Floats:
+        """u at every voltage code -2048..2047, float64 (4096,)."""
+        return (np.arange(V_MIN, V_MIN + CODES, dtype=np.float64) - self.zero) / self.per_unit
+
+
+def choose_window(shape: Shape, segments: int) -> Window:
+    """The window of ``LOWS`` x ``HIGHS`` with the least error, inside (fit) and outside (held ends)."""
+    best, least = None, np.inf
+    outside = np.linspace(-FAR, FAR, 8001)
+    far = shape(outside)
+    for low in LOWS:
+        for high in HIGHS:
+            window = Window(low, float(high), segments, 0.0)
+            ends = window.values()[[0, -1]]
+            at = shape(ends)
+            tail = max(
+                np.abs(far[outside <= ends[0]] - at[0]).max(initial=0.0),
+                np.abs(far[outside >= ends[1]] - at[1]).max(initial=0.0),
+            )
+            if tail >= least:
+                continue
+            error = max(tail, _inside(shape, window))
+            if error < least:
+                best, least = Window(low, float(high), segments, float(tail * INPUT_MAX)), error
+    assert best is not None  # the tail is at most 1, so the first window always counts
+    return best
+
+
+def curves(shape: Shape, window: Window, heights: Floats) -> Floats:
+    """Wanted outputs in steps, float64 (len(heights), 4096)."""
+    return np.clip(INPUT_MAX * heights[:, None] * shape(window.values()), 0.0, INPUT_MAX)
+
+
+def _inside(shape: Shape, window: Window) -> float:
+    """Estimate of the fit's largest error: half the spread about each segment's chord, at 17 points."""
+    u = window.values()[0] + np.arange(window.segments)[:, None] * (CODES / window.segments / window.per_unit)
+    t = np.linspace(0.0, 1.0, 17)
+    y = shape(u + t * (CODES / window.segments / window.per_unit))
+    chord = y[:, :1] + (y[:, -1:] - y[:, :1]) * t
+    return float(np.ptp(y - chord, axis=1).max() / 2)

@@ -1,0 +1,140 @@
+"""The memory cell of a chip description."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from emulator.device.fields import check, choice, number, numbers
+from emulator.device.rram.drift import DRIFTS, Drift, Scaled
+from emulator.device.rram.faults import Faults
+from emulator.device.rram.programming import MODELS, ProgrammingError
+from emulator.errors import ChipError
+
+FITTED = "fitted"
+"""The programming error whose polynomial is in the description itself."""
+READ_NOISES = ("constant", "ibm-cmo-hfox")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One memory cell; a weight is the difference of two.
+
+    Attributes
+    ----------
+    g_min_uS, g_max_uS, levels:
+        ``levels`` targets are spread evenly over g_min_uS..g_max_uS.
+    on_off_ratio:
+        When given, g_min_uS is g_max_uS / on_off_ratio.
+    programming_error:
+        A published model, or ``fitted``: sigma = sum_i error_coefficients_uS[i] (G / error_reference_uS)^i,
+        measured over fitted_min_uS..fitted_max_uS.
+    error_scale:
+        Factor on the deviations of programming and of drift: a worse or a better cell of the same kind.
+    read_noise_model, read_noise_percent:
+        ``constant``: standard deviation of an effective weight at every read, in percent of g_max_uS.
+        ``ibm-cmo-hfox``: of the published law, which depends on conductance and time.
+    drift:
+        What time since programming does.
+    stuck_low_percent, stuck_high_percent, stuck_low_uS, stuck_high_uS:
+        Cells that do not program, and their conductances (g_min_uS and g_max_uS unless given).
+    iv_cubic_per_V2:
+        c of I = G V (1 + c V^2) / (1 + c Vr^2), Vr the read voltage; 0 is ohmic.
+    weight_bits:
+        Resolution the emulator keeps of the difference (9: two 8-bit conductances; 8: two 7-bit ones).
+    """
+
+    g_min_uS: float = number(0, 1e6, 0.0)
+    g_max_uS: float = number(1e-6, 1e6)
+    levels: int = number(2, 256)
+    on_off_ratio: float | None = number(1.000001, 1e12, None)
+    programming_error: str = choice((*MODELS, FITTED), "ideal")
+    error_coefficients_uS: tuple[float, ...] = numbers(-1e6, 1e6, 8)
+    error_reference_uS: float = number(1e-6, 1e6, 1.0)
+    fitted_min_uS: float = number(0, 1e6, 0.0)
+    fitted_max_uS: float = number(1e-6, 1e6, 1e6)
+    error_scale: float = number(0, 100, 1.0)
+    read_noise_model: str = choice(READ_NOISES, "constant")
+    read_noise_percent: float = number(0, 5, 0.0)
+    drift: str = choice(tuple(DRIFTS), "none")
+    stuck_low_percent: float = number(0, 100, 0.0)
+    stuck_high_percent: float = number(0, 100, 0.0)
+    stuck_low_uS: float | None = number(0, 1e6, None)
+    stuck_high_uS: float | None = number(0, 1e6, None)
+    iv_cubic_per_V2: float = number(0, 1e3, 0.0)
+    weight_bits: int = choice((8, 9), 9)
+
+    def __post_init__(self) -> None:
+        check("cell", self)
+        if self.on_off_ratio is not None:
+            wanted = self.g_max_uS / self.on_off_ratio
+            if self.g_min_uS not in (0.0, wanted):
+                raise ChipError(
+                    f"cell.g_min_uS is {self.g_min_uS}; accepted: left out, or g_max_uS / "
+                    f"on_off_ratio ({wanted})"
+                )
+            object.__setattr__(self, "g_min_uS", wanted)
+        if not self.g_min_uS < self.g_max_uS:
+            raise ChipError(
+                f"cell.g_min_uS is {self.g_min_uS}; accepted: below cell.g_max_uS ({self.g_max_uS})"
+            )
+        if self.programming_error == FITTED and not self.error_coefficients_uS:
+            raise ChipError(
+                "cell.error_coefficients_uS is empty; accepted: at least one number, for "
+                "programming_error 'fitted'"
+            )
+        low, high = self.error_model.fitted_uS
+        for name in ("g_min_uS", "g_max_uS"):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ChipError(
+                    f"cell.{name} is {value}; accepted: {low}..{high}, the fitted range of "
+                    f"programming_error {self.programming_error!r}"
+                )
+        if self.stuck_low_percent + self.stuck_high_percent > 100:
+            raise ChipError(
+                f"cell.stuck_high_percent is {self.stuck_high_percent}; accepted: at most "
+                f"{100 - self.stuck_low_percent}, with stuck_low_percent {self.stuck_low_percent}"
+            )
+        low, high = self.stuck_at_uS
+        if low > high:
+            raise ChipError(f"cell.stuck_low_uS is {low}; accepted: at most stuck_high_uS ({high})")
+
+    @property
+    def error_model(self) -> ProgrammingError:
+        """The programming error model by name."""
+        if self.programming_error == FITTED:
+            fitted = ProgrammingError(
+                FITTED,
+                self.error_coefficients_uS,
+                self.error_reference_uS,
+                (self.fitted_min_uS, self.fitted_max_uS),
+                "this chip description",
+            )
+            return self._scaled(fitted)
+        return self._scaled(MODELS[self.programming_error])
+
+    @property
+    def drift_model(self) -> Drift:
+        """The drift model by name."""
+        drift = DRIFTS[self.drift]
+        return drift if self.error_scale == 1.0 else Scaled(drift, self.error_scale)
+
+    def _scaled(self, model: ProgrammingError) -> ProgrammingError:
+        if self.error_scale == 1.0:
+            return model
+        scaled = tuple(c * self.error_scale for c in model.coefficients_uS)
+        return dataclasses.replace(model, coefficients_uS=scaled)
+
+    @property
+    def stuck_at_uS(self) -> tuple[float, float]:
+        """Conductances of cells stuck low and stuck high."""
+        low = self.g_min_uS if self.stuck_low_uS is None else self.stuck_low_uS
+        high = self.g_max_uS if self.stuck_high_uS is None else self.stuck_high_uS
+        return low, high
+
+    @property
+    def faults(self) -> Faults:
+        """Rates and conductances of stuck cells."""
+        low, high = self.stuck_at_uS
+        return Faults(self.stuck_low_percent / 100, self.stuck_high_percent / 100, low, high)

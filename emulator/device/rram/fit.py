@@ -1,0 +1,175 @@
+"""RRAM statistics: measured conductances by target to a programming-error polynomial and stuck rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.measurements import Measurements
+from emulator.errors import DatasetError
+
+Floats = npt.NDArray[np.float64]
+
+TARGETS_MIN, CELLS_MIN = 3, 10
+TIMES_MAX = 2.0
+"""Ratio of the times since programming within one fit."""
+DEGREE_MAX = 4
+STUCK_SIGMAS = 6.0
+"""A cell further from its target than this (robust deviations), at an end of the range, counts as stuck."""
+END = 0.1
+"""Part of the range at each end in which a cell is taken for stuck rather than badly programmed."""
+SIGMA_FLOOR = 1e-6
+OFFSET_MAX = 0.1
+"""Mean offset from the target, of it (or of a tenth of the range), that is no programming error."""
+
+
+@dataclass(frozen=True, eq=False)
+class RramFit:
+    """Result of ``fit_rram``; microsiemens.
+
+    ``values`` are fields of the section ``cell``; ``target``, ``mean``, ``sigma`` and ``cells`` per target
+    (T,), stuck cells left out; ``coefficients`` the polynomial in G / reference, rising powers.
+    """
+
+    values: dict[str, Any]
+    target: Floats
+    mean: Floats
+    sigma: Floats
+    cells: npt.NDArray[np.intp]
+    coefficients: Floats
+    reference: float
+    stuck_low: int
+    stuck_high: int
+    notes: tuple[str, ...]
+
+    def model(self, g: npt.ArrayLike) -> Floats:
+        """Fitted deviation at target ``g``."""
+        x = np.asarray(g, np.float64) / self.reference
+        return np.asarray(np.polynomial.polynomial.polyval(x, self.coefficients), np.float64)
+
+
+def fit_rram(data: Measurements) -> RramFit:
+    """Fit the deviation of programmed conductances as a function of their target.
+
+    Parameters
+    ----------
+    data:
+        Columns ``target`` and ``conductance`` (siemens), one row a cell; several cells for each target.
+        A column ``time`` (seconds since programming), where there is one, must hold one time.
+
+    Raises
+    ------
+    DatasetError
+        When there are too few targets or cells, or values no cell can have.
+    """
+    target, got = data.columns["target"] * 1e6, data.columns["conductance"] * 1e6
+    times = data.columns.get("time", np.zeros(0))
+    if len(times) and times.max() > TIMES_MAX * max(times.min(), 1e-9):
+        raise DatasetError(
+            f"time is {times.min():g}..{times.max():g} s; accepted: rows of one time since programming, as "
+            "cells drift"
+        )
+    if (target < 0).any():
+        raise DatasetError(f"target conductance is {target.min():g} uS; accepted: 0 or more")
+    if target.max() <= 0:
+        raise DatasetError("every target conductance is 0; accepted: targets over the cell's range")
+    if got.min() < -0.05 * target.max():
+        raise DatasetError(
+            f"conductance is {got.min():g} uS; accepted: 0 or more (read noise may put it slightly below)"
+        )
+    levels = np.unique(np.round(target, 9))
+    groups = [got[np.isclose(target, level, rtol=1e-9, atol=1e-9)] for level in levels]
+    if len(levels) < TARGETS_MIN:
+        raise DatasetError(f"{len(levels)} different targets; accepted: at least {TARGETS_MIN}")
+    fewest = min(len(group) for group in groups)
+    if fewest < CELLS_MIN:
+        level = levels[[len(group) for group in groups].index(fewest)]
+        raise DatasetError(
+            f"{fewest} cells with the target {level:g} uS; accepted: at least {CELLS_MIN} for every target"
+        )
+    low, high = float(levels.min()), float(levels.max())
+    notes: list[str] = []
+    kept, stuck_low, stuck_high, could_low, could_high = [], 0, 0, 0, 0
+    for level, group in zip(levels, groups, strict=True):
+        down, up = _stuck(group, level, low, high)
+        kept.append(group[~(down | up)])
+        # Near an end a cell stuck there looks like a programmed one: those targets say nothing of the rate.
+        if level > low + 2 * END * (high - low):
+            stuck_low, could_low = stuck_low + int(down.sum()), could_low + len(group)
+        if level < high - 2 * END * (high - low):
+            stuck_high, could_high = stuck_high + int(up.sum()), could_high + len(group)
+    cells = np.array([len(group) for group in kept])
+    mean, sigma = np.array([g.mean() for g in kept]), np.array([g.std(ddof=1) for g in kept])
+    if not (sigma > 0).any():
+        raise DatasetError("cells do not differ at any target; accepted: measured conductances, not targets")
+    _refuse_offset(levels, mean, sigma, cells, high)
+    worst = np.abs(mean - levels).max()
+    if worst > sigma.max():
+        notes.append(f"the mean is off target by up to {worst:.3g} uS; the model is centred on the target")
+    coefficients = _polynomial(levels, sigma, cells, high)
+    values = {
+        "g_min_uS": low,
+        "g_max_uS": high,
+        "levels": min(len(levels), 256),
+        "programming_error": "fitted",
+        "error_coefficients_uS": tuple(float(f"{c:.6g}") for c in coefficients),
+        "error_reference_uS": high,
+        "fitted_min_uS": low,
+        "fitted_max_uS": high,
+        "stuck_low_percent": float(f"{100 * stuck_low / max(could_low, 1):.4g}"),
+        "stuck_high_percent": float(f"{100 * stuck_high / max(could_high, 1):.4g}"),
+    }
+    return RramFit(
+        values, levels, mean, sigma, cells, coefficients, high, stuck_low, stuck_high, tuple(notes)
+    )
+
+
+def _refuse_offset(
+    levels: Floats, mean: Floats, sigma: Floats, cells: npt.NDArray[np.intp], high: float
+) -> None:
+    """The model is centred on the target: cells that all miss it the same way would pass for good ones."""
+    offset = mean - levels
+    certain = np.abs(offset) > 3 * sigma / np.sqrt(cells)
+    large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
+    # No reading is below 0: near it, noise lifts the mean.
+    lifted = (offset > 0) & (levels < 2 * sigma)
+    wrong = certain & large & ~lifted
+    if wrong.any():
+        at = int(np.abs(np.where(wrong, offset, 0.0)).argmax())
+        raise DatasetError(
+            f"cells for {levels[at]:g} uS read {mean[at]:.4g} uS on average ({offset[at]:+.3g} uS, "
+            f"deviation {sigma[at]:.3g} uS); accepted: a mean within half a deviation or {OFFSET_MAX:.0%} of "
+            "its target"
+        )
+
+
+def _stuck(
+    group: Floats, level: float, low: float, high: float
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    middle = float(np.median(group))
+    deviation = 1.4826 * float(np.median(np.abs(group - middle)))
+    far = np.abs(group - middle) > STUCK_SIGMAS * max(deviation, SIGMA_FLOOR)
+    edge = END * (high - low)
+    return far & (group < min(low + edge, level)), far & (group > max(high - edge, level))
+
+
+def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], reference: float) -> Floats:
+    """The degree with the least corrected information criterion that is nowhere negative over the range."""
+    x = levels / reference
+    # The standard error of a deviation from n cells is sigma / sqrt(2 (n - 1)).
+    error = np.maximum(sigma, sigma.max() * 1e-3) / np.sqrt(2.0 * (cells - 1))
+    grid = np.linspace(x.min(), x.max(), 1001)
+    best, least = np.array([float(np.average(sigma, weights=1 / error**2))]), np.inf
+    for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
+        fitted = np.polynomial.polynomial.polyfit(x, sigma, degree, w=1 / error)
+        if (np.polynomial.polynomial.polyval(grid, fitted) < 0).any():
+            continue
+        chi2 = float(np.square((np.polynomial.polynomial.polyval(x, fitted) - sigma) / error).sum())
+        k, n = degree + 1, len(levels)
+        score = chi2 + 2 * k + (2 * k * (k + 1) / (n - k - 1) if n > k + 1 else 0.0)
+        if score < least:
+            best, least = fitted, score
+    return best

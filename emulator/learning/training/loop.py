@@ -1,0 +1,161 @@
+"""The training loop: Adam, one-cycle schedule, averaged weights, best checkpoint by held-out images."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emulator.errors import EmulatorError
+from emulator.learning.training.augment import Augment
+from emulator.learning.training.checkpoint import Run, load_state, save_state
+from emulator.learning.training.extra import torch
+from emulator.learning.training.model import NdrNetwork, settle_normalisation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Hyperparameters; ``average`` is the decay per step of the exponential weight average."""
+
+    epochs: int = 100
+    batch: int = 256
+    learning_rate: float = 8e-3
+    weight_decay: float = 0.0
+    smoothing: float = 0.05
+    average: float = 0.999
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and held-out images (n, inputs) in [0, 1] and labels (n,) int64."""
+
+    images: Tensor
+    labels: Tensor
+    held_images: Tensor
+    held_labels: Tensor
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C after ``epoch`` whole epochs; what they gave is kept."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+
+def train(
+    model: NdrNetwork,
+    split: Split,
+    recipe: Recipe,
+    *,
+    mark: dict[str, Any] | None = None,
+    side: int | None,
+    checkpoint: Callable[[NdrNetwork, int, float], None],
+    state: Path | None = None,
+    progress: Callable[[int, int, float, float], None] | None = None,
+) -> float:
+    """Train in place; call ``checkpoint(model, epoch, accuracy)`` whenever held-out accuracy is the best yet.
+
+    Accuracy is that of the averaged float weights on the held-out images, noise off. Ctrl-C ends training
+    early and keeps the best checkpoint. Returns the best held-out accuracy.
+
+    Parameters
+    ----------
+    mark:
+        What ``state`` must agree with, plain values by name; default: the recipe.
+    side:
+        Side of square images to augment by small shifts; None: inputs are taken as they are.
+    state:
+        Where every epoch's whole state goes, and where training goes on from if the file is there: the result
+        is that of an uninterrupted run. Ctrl-C then raises ``Interrupted``.
+    progress:
+        Called as ``progress(epoch, epochs, accuracy, best)`` after every epoch.
+
+    Raises
+    ------
+    EmulatorError
+        ``state`` belongs to another training, or the training set is smaller than a batch.
+    """
+    n = split.images.shape[0]
+    if n < recipe.batch:
+        raise EmulatorError(f"training set holds {n} samples; accepted: at least batch ({recipe.batch})")
+    generator = torch.Generator().manual_seed(recipe.seed)
+    augment = None if side is None else Augment(split.images, side, generator)
+    steps = n // recipe.batch
+    device = [p for name, p in model.named_parameters() if "log_" in name or "shift" in name]
+    others = [p for name, p in model.named_parameters() if not ("log_" in name or "shift" in name)]
+    optimiser = torch.optim.AdamW(
+        [{"params": others, "weight_decay": recipe.weight_decay}, {"params": device, "weight_decay": 0.0}],
+        lr=recipe.learning_rate,
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=max(recipe.epochs * steps, 2), pct_start=0.15
+    )
+    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
+    average = copy.deepcopy(model)
+    run = Run(model, average, optimiser, schedule, generator)
+    best, started, done = 0.0, time.monotonic(), 0
+    if state is not None and state.exists():
+        done, best = load_state(state, run, mark or vars(recipe))
+    try:
+        for epoch in range(done + 1, recipe.epochs + 1):
+            model.train()
+            order = torch.randperm(n, generator=generator)
+            for rows in order[: steps * recipe.batch].view(steps, recipe.batch):
+                x = split.images[rows] if augment is None else augment.batch(rows)
+                loss = loss_of(model(x), split.labels[rows])
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+                _follow(average, model, recipe.average)
+            settle_normalisation(average, split.images)
+            accuracy = evaluate(average, split.held_images, split.held_labels)
+            if accuracy > best:
+                best = accuracy
+                checkpoint(average, epoch, accuracy)
+            done = epoch
+            if state is not None:
+                save_state(state, run, mark or vars(recipe), done, best)
+            if progress is not None:
+                progress(epoch, recipe.epochs, accuracy, best)
+            else:
+                _progress(epoch, recipe.epochs, accuracy, best, time.monotonic() - started)
+    except KeyboardInterrupt:
+        if state is not None:
+            raise Interrupted(done) from None
+        print("\ninterrupted: the best checkpoint so far is kept", file=sys.stderr)
+    return best
+
+
+def evaluate(model: NdrNetwork, images: Tensor, labels: Tensor) -> float:
+    """Accuracy of the float weights, noise off."""
+    model.eval()
+    with torch.no_grad():
+        return float((model(images).argmax(dim=1) == labels).float().mean())
+
+
+def _follow(average: NdrNetwork, model: NdrNetwork, decay: float) -> None:
+    with torch.no_grad():
+        for mean, now in zip(average.parameters(), model.parameters(), strict=True):
+            mean.lerp_(now, 1.0 - decay)
+
+
+def _progress(epoch: int, epochs: int, accuracy: float, best: float, seconds: float) -> None:
+    done = 30 * epoch // epochs
+    left = seconds / epoch * (epochs - epoch)
+    print(
+        f"\r[{'#' * done}{'.' * (30 - done)}] epoch {epoch}/{epochs}  held-out {100 * accuracy:.2f} %  "
+        f"best {100 * best:.2f} %  {left:4.0f} s left ",
+        end="\n" if epoch == epochs else "",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,125 @@
+"""What training sees of a chip. NumPy only, so that a view can be made and shown without PyTorch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.device.ndr.tuning import CURRENT, VOLTAGE
+from emulator.device.rram.programming import WAN_2022, ProgrammingError, cmo_read_sigma, effective_read_sigma
+from emulator.errors import EmulatorError
+from emulator.mapping.weights import level_targets
+
+CURVE_END = 8.0
+CURVE_POINTS = 801
+"""A device's curve is tabulated in steps of 0.01 of its peak voltage; beyond 8 peak voltages it is held."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChipView:
+    """The errors a forward pass goes through while training; weights relative to a column's largest.
+
+    Attributes
+    ----------
+    sigma:
+        Deviation of an effective weight programmed to level 0, 1, ..., L-1, float64 (L,); None: weights are
+        floats without levels or error.
+    read_noise:
+        Deviation of an effective weight at a read.
+    clip_rms:
+        A column's largest weight, in root mean squares of the column; None: no limit.
+    noise_scale:
+        Factor on both deviations.
+    adc_bits, tile_rows, adc_noise:
+        Converters: bits, rows that add before conversion, noise in steps; None bits: no converter.
+    output_codes:
+        Whether a neuron's output is rounded to 255 steps.
+    curve:
+        The neuron's curve, float64 (2, P), as ``emulator.network.Ndr.curve``; None: ``x exp(1 - x)``.
+    heights, peaks:
+        Least and greatest height, and factor on the layer's middle peak, that the ECRAM reaches.
+    """
+
+    sigma: npt.NDArray[np.float64] | None = None
+    read_noise: float = 0.0
+    clip_rms: float | None = None
+    noise_scale: float = 1.0
+    adc_bits: int | None = None
+    tile_rows: int = 128
+    adc_noise: float = 0.0
+    output_codes: bool = False
+    curve: npt.NDArray[np.float64] | None = None
+    heights: tuple[float, float] = (1e-6, 1.0)
+    peaks: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.sigma is not None and self.clip_rms is None:
+            raise EmulatorError("clip_rms is None; accepted: a number, where weights have levels")
+
+    @property
+    def levels(self) -> int:
+        """Levels of a cell."""
+        return 0 if self.sigma is None else len(self.sigma)
+
+
+FLOAT = ChipView()
+"""No chip at all: a plain float network."""
+
+
+def cells_view(
+    error: ProgrammingError = WAN_2022,
+    *,
+    g_max_uS: float = 40.0,
+    levels: int = 16,
+    read_noise: float = 0.01,
+    clip_rms: float = 2.5,
+    noise_scale: float = 1.0,
+) -> ChipView:
+    """Cells alone, ``levels`` of them from 0 to ``g_max_uS``; the defaults are those of preset
+    ``wan2022``."""
+    targets = np.linspace(0.0, g_max_uS, levels)
+    sigma = np.hypot(error.sigma(targets), error.sigma(0.0)) / g_max_uS
+    return ChipView(sigma=sigma, read_noise=read_noise, clip_rms=clip_rms, noise_scale=noise_scale)
+
+
+def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> ChipView:
+    """The view of a chip description: levels, programming error and drift at the chip's time, read noise,
+    converters, output steps, the nominal device's curve, and what the ECRAM reaches.
+
+    Stuck cells, wires and device-to-device differences are left to compilation and calibration.
+    """
+    cell, time = chip.cell, chip.conditions.time_since_programming_s
+    targets, span = level_targets(cell), cell.g_max_uS - cell.g_min_uS
+    spread = np.hypot(cell.error_model.sigma(targets), cell.drift_model.sigma(targets, time))
+    if cell.read_noise_model == "constant":
+        read = effective_read_sigma(cell.read_noise_percent, cell.g_max_uS)
+    else:
+        read = float(np.sqrt(2.0) * cmo_read_sigma(targets.mean(), time))
+    adc = chip.readout.kind == "adc"
+    view = ChipView(
+        sigma=np.hypot(spread, spread[0]) / span,
+        read_noise=read / span,
+        clip_rms=clip_rms,
+        noise_scale=noise_scale,
+        adc_bits=chip.readout.adc_bits if adc else None,
+        tile_rows=chip.array.rows,
+        adc_noise=chip.readout.output_noise_lsb if adc else 0.0,
+        output_codes=True,
+    )
+    if chip.neuron.model != "tunnel":
+        u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
+        curve = np.stack([u, np.clip(chip.neuron.device.shape(u), 0.0, 1.0)])
+        view = dataclasses.replace(view, curve=curve)
+    tunes, tuning = chip.ecram.tunes, chip.ecram.tuning
+    if tunes in CURRENT:
+        low, high = tuning.current_factors
+        view = dataclasses.replace(view, heights=(low, min(high, 1.0)))
+    if tunes in VOLTAGE:
+        low, high = tuning.voltage_factors
+        middle = float(np.sqrt(low * high))
+        view = dataclasses.replace(view, peaks=(low / middle, high / middle))
+    return view

@@ -1,0 +1,13 @@
+"""Learning on a programmed chip by ECRAM pulses alone: states, pulses, new curves, and the learner.
+
+Imports NumPy and emulator.{spec,errors,device,network,mapping} only. The chip (``EcramBank``,
+``retune``) holds what a device is; the learner (``Learner``, ``calibrate``) sees the board's outputs, the
+states as read, and the float network.
+"""
+
+from emulator.learning.tuning.bank import EcramBank
+from emulator.learning.tuning.calibrate import CalibrationResult, Plan, calibrate
+from emulator.learning.tuning.learner import Learner
+from emulator.learning.tuning.retune import Tunable
+
+__all__ = ["CalibrationResult", "EcramBank", "Learner", "Plan", "Tunable", "calibrate"]

@@ -1,0 +1,91 @@
+"""The ECRAMs of a layer's neurons: each a device of its own, moved by pulses and by nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Ecram
+from emulator.device.ecram.pulses import LinearStep
+from emulator.errors import PhysicsError
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+PULSES_MAX = 100_000
+"""Largest number of pulses one device takes at once."""
+
+
+class EcramBank:
+    """``len(states)`` devices of one chip description, drawn with their device-to-device spread.
+
+    Parameters
+    ----------
+    ecram:
+        The description; its model is not ``none``.
+    states:
+        Where the devices are, float64 (n,) in 0..1 of the nominal range.
+    rng:
+        Draws the devices, then the noise of every pulse.
+    """
+
+    def __init__(self, ecram: Ecram, states: Floats, rng: np.random.Generator) -> None:
+        nominal = ecram.device
+        if nominal is None:
+            raise PhysicsError("ecram.model is 'none'; accepted: linear-step or exponential")
+        self.nominal = nominal
+        self._model = nominal
+        self._rng = rng
+        if isinstance(nominal, LinearStep):
+            self._model = nominal.population(ecram.spread, len(states), rng)
+        self._w = np.clip(
+            nominal.low + np.asarray(states, np.float64) * (nominal.high - nominal.low),
+            self._model.low,
+            self._model.high,
+        )
+        self.pulses = np.zeros(len(states), np.int64)
+        """Pulses every device has taken."""
+
+    @property
+    def states(self) -> Floats:
+        """States as a read of the channel shows them, 0..1 of the nominal range, (n,)."""
+        span = self.nominal.high - self.nominal.low
+        return np.asarray(np.clip((self._w - self.nominal.low) / span, 0.0, 1.0), np.float64)
+
+    def step_sizes(self, up: npt.NDArray[np.bool_]) -> Floats:
+        """What the nominal device's next pulse does at these states, as a change of state > 0, (n,)."""
+        w = self.nominal.low + self.states * (self.nominal.high - self.nominal.low)
+        moved = np.where(up, self.nominal.pulse(w, True), self.nominal.pulse(w, False))
+        span = self.nominal.high - self.nominal.low
+        return np.asarray(np.abs(moved - w) / span, np.float64)
+
+    def pulse(self, counts: Counts) -> None:
+        """Apply pulses: ``counts`` int64 (n,), positive up, negative down.
+
+        Raises
+        ------
+        PhysicsError
+            When a device would take more than ``PULSES_MAX``.
+        """
+        if counts.shape != self._w.shape:
+            raise PhysicsError(f"pulse counts have shape {counts.shape}; accepted: {self._w.shape}")
+        most = int(np.abs(counts).max(initial=0))
+        if most > PULSES_MAX:
+            raise PhysicsError(f"pulse count is {most}; accepted: at most {PULSES_MAX}")
+        for i in range(most):
+            up = self._model.pulse(self._w, True, self._rng)
+            down = self._model.pulse(self._w, False, self._rng)
+            self._w = np.where(counts > i, up, np.where(-counts > i, down, self._w))
+        self.pulses += np.abs(counts)
+
+    def toward(self, change: Floats, limit: int) -> Counts:
+        """Pulse counts that move the states by ``change`` (n,), by the nominal law at the present states.
+
+        The fraction of a pulse is rounded up or down at random, so that small changes add up; no device gets
+        more than ``limit``.
+        """
+        if limit < 0:
+            raise PhysicsError(f"pulse limit is {limit}; accepted: 0 or more")
+        size = np.maximum(self.step_sizes(change > 0), 1e-9)
+        wanted = np.clip(change / size, -limit, limit)
+        return np.asarray(np.floor(wanted + self._rng.random(len(wanted))), np.int64).clip(-limit, limit)

@@ -1,0 +1,237 @@
+"""The learner's own picture of the chip: the float network with the ECRAM states it reads, and its
+gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import CompileError
+from emulator.learning.tuning.retune import Tunable, kinds
+from emulator.mapping.converters import column_gain
+from emulator.mapping.devices import States
+from emulator.network import Activation, Ndr, Network
+
+Floats = npt.NDArray[np.float64]
+
+NEWTON_STEPS = 8
+SCALE_MAX = 100.0
+"""Largest factor on logits of unit deviation: data that are classified without an error have none."""
+SLOPE_STEP = 1e-3
+"""Half the distance of u over which a curve's slope is taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Knobs:
+    """Gradient of the loss with respect to the states of one tunable layer, by kind of ECRAM, each (M,)."""
+
+    by_kind: dict[str, Floats]
+
+
+class Learner:
+    """Gradients of the cross entropy from a board's logits, through a float model of the chip.
+
+    The forward pass is the chip's; only the way back goes through the model, whose weights are the float
+    network's and whose neurons are nominal devices at the states as read (physics-aware training: Wright et
+    al., Nature 601, 549 (2022)). What the chip's devices really are stays unknown to it, and what its cells
+    are too, unless ``cells``.
+
+    Parameters
+    ----------
+    network:
+        The float network the image was compiled from.
+    tunable:
+        The chip's tunable form; only what a state nominally does is taken from it, and with ``cells``:
+    cells:
+        Whether a test read of the cells is known: gradients then go back through the effective weights that
+        the image holds, in the float network's units.
+
+    Raises
+    ------
+    CompileError
+        When the network's shape is not the image's.
+    """
+
+    def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:
+        image = tunable.base
+        if not network.is_chain:
+            raise CompileError(
+                f"network {network.name!r} is not a chain of full layers; accepted without one: perturb"
+            )
+        if network.widths != (image.inputs, *(layer.outputs for layer in image.layers)):
+            raise CompileError(
+                f"the network is {'-'.join(map(str, network.widths))}; accepted: the one image "
+                f"{image.name!r} was "
+                "compiled from"
+            )
+        self.network = network
+        self.tunable = tunable
+        self._layers = {layer.index: i for i, layer in enumerate(tunable.layers)}
+        self._weights = [layer.weights.astype(np.float64) for layer in network.layers]
+        self._biases = [layer.bias.astype(np.float64) for layer in network.layers]
+        if cells:
+            read = [layer.weights.astype(np.float64) for layer in image.layers]
+            self._weights = [
+                codes * weight_of_code(codes, w) for codes, w in zip(read, self._weights, strict=True)
+            ]
+
+    def correct(self, x: npt.NDArray[np.uint8], *, gains: bool) -> None:
+        """Let the model's biases, and its columns' ``gains``, make up for what its cells do on ``x``.
+
+        That is what compilation does with bias correction and gain calibration.
+        """
+        exact: Floats = x.astype(np.float64) / 255
+        h = exact
+        for i, layer in enumerate(self.network.layers):
+            wanted = exact @ layer.weights.astype(np.float64)
+            if gains:
+                self._weights[i] = self._weights[i] * column_gain(wanted, h @ self._weights[i])
+            got = h @ self._weights[i]
+            self._biases[i] = layer.bias + (wanted - got).mean(axis=0)
+            if layer.activation is None:
+                break
+            exact = _activated(layer.activation, wanted + layer.bias)
+            h = _activated(layer.activation, got + self._biases[i])
+
+    def gradient(
+        self,
+        x: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.integer],
+        outputs: npt.NDArray[np.int32],
+        states: Sequence[States],
+    ) -> tuple[float, list[Knobs]]:
+        """Cross entropy of the board's ``outputs`` (n, outputs), and its gradient by state, up to one factor.
+
+        ``x`` uint8 (n, inputs), ``labels`` (n,). Outputs are taken times the one factor with the least cross
+        entropy: the largest output decides, so a step that only makes all of them larger is worth nothing,
+        and would drive the output converters out of their range.
+        """
+        loss, knobs, _ = self.backward(x, labels, outputs, states)
+        return loss, knobs
+
+    def backward(
+        self,
+        x: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.integer],
+        outputs: npt.NDArray[np.int32],
+        states: Sequence[States],
+        *,
+        weights: Sequence[int] = (),
+    ) -> tuple[float, list[Knobs], dict[int, Floats]]:
+        """As ``gradient``, and the gradient by the weights (K, M) of the layers listed in ``weights``."""
+        signals, slopes = self._forward(x, states)
+        logits = centred(outputs.astype(np.float64))
+        probability = softmax(logits * best_scale(logits, labels))
+        rows = np.arange(len(labels))
+        loss = float(-np.log(np.maximum(probability[rows, labels], 1e-12)).mean())
+        back = probability
+        back[rows, labels] -= 1.0
+        back /= len(labels)
+        knobs: list[Knobs | None] = [None] * len(self._layers)
+        by_weight: dict[int, Floats] = {}
+        inputs = [x.astype(np.float64) / 255, *signals]
+        for i in range(len(self.network.layers) - 1, -1, -1):
+            if i in weights:
+                by_weight[i] = inputs[i].T @ back
+            if i == 0:
+                break
+            back = back @ self._weights[i].T  # by the outputs of layer i - 1
+            u, slope = slopes[i - 1]
+            place = self._layers.get(i - 1)
+            if place is not None:
+                knobs[place] = self._knobs(back, signals[i - 1], u, slope, states[place])
+            back = back * slope
+        return loss, [k for k in knobs if k is not None], by_weight
+
+    def set_weights(self, layer: int, weights: Floats) -> None:
+        """Weights (K, M) of a layer, where they are not the float network's any more."""
+        self._weights[layer] = weights
+
+    def _knobs(self, back: Floats, y: Floats, u: Floats, slope: Floats, states: States) -> Knobs:
+        """Chain rule from outputs to states; ``slope`` (n, M) is dy/dz, u the pre-activation over the
+        peak."""
+        tuning, tunes = self.tunable.chip.ecram.tuning, self.tunable.chip.ecram.tunes
+        by_log_height = (back * y).sum(axis=0)
+        # y = h f(z / p): dy / d ln p = -z dy/dz.
+        by_log_peak = -(back * slope * u).sum(axis=0)
+        low, high = tuning.current_factors
+        current = by_log_height * (high - low) / tuning.current(states.current)
+        low, high = tuning.voltage_factors
+        voltage = by_log_peak * (high - low) / tuning.voltage(states.voltage)
+        if tunes == "both":
+            return Knobs({"current": current + voltage})
+        return Knobs({k: {"current": current, "voltage": voltage}[k] for k in kinds(tunes)})
+
+    def _forward(
+        self, x: npt.NDArray[np.uint8], states: Sequence[States]
+    ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
+        """Outputs of every layer, and of hidden ones (z, dy/dz), float64 (n, M) each."""
+        h: Floats = x.astype(np.float64) / 255
+        signals, slopes = [], []
+        for i, layer in enumerate(self.network.layers):
+            z = h @ self._weights[i] + self._biases[i]
+            if layer.activation is None:
+                signals.append(z)
+                break
+            if isinstance(layer.activation, Ndr) and i in self._layers:
+                place = self._layers[i]
+                state, shape = states[place], self.tunable.chip.neuron.device.shape
+                height = self.tunable.heights(state)
+                peak = layer.activation.peak * self.tunable.stretch(state)
+                u = z / peak
+                f, df = shape_and_slope(shape, u)
+                h, slope = height * f, height * df / peak
+            else:
+                activation = layer.activation
+                h, slope = shape_and_slope(activation.__call__, z)
+            signals.append(h)
+            slopes.append((z, slope))
+        return signals, slopes
+
+
+def _activated(activation: Activation, z: Floats) -> Floats:
+    return np.asarray(activation(z.astype(np.float32)), np.float64)
+
+
+def weight_of_code(codes: Floats, weights: Floats) -> Floats:
+    """The weight one code stands for in every column (M,), of ``codes`` (K, M) programmed for ``weights``."""
+    per_weight = (codes * weights).sum(axis=0) / np.maximum(np.square(weights).sum(axis=0), 1e-30)
+    return np.asarray(np.where(per_weight > 0, 1 / np.maximum(per_weight, 1e-30), 0.0), np.float64)
+
+
+def shape_and_slope(shape: Callable[[Any], npt.NDArray[Any]], u: Floats) -> tuple[Floats, Floats]:
+    """A curve cut to 0..1 and its slope, taken over 2 ``SLOPE_STEP``."""
+    y, above, below = (
+        np.clip(np.asarray(shape(u + d), np.float64), 0.0, 1.0) for d in (0.0, SLOPE_STEP, -SLOPE_STEP)
+    )
+    return y, (above - below) / (2 * SLOPE_STEP)
+
+
+def centred(logits: Floats) -> Floats:
+    """Logits less their mean over classes, which no softmax sees."""
+    return np.asarray(logits - logits.mean(axis=1, keepdims=True), np.float64)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities (n, classes)."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True), np.float64)
+
+
+def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
+    """The factor > 0 on centred ``logits`` (n, classes) with the least cross entropy, by Newton's method."""
+    size = max(float(logits.std()), 1e-12)
+    unit, rows = logits / size, np.arange(len(labels))
+    scale = 3.0
+    for _ in range(NEWTON_STEPS):
+        probability = softmax(unit * scale)
+        mean = (probability * unit).sum(axis=1)
+        slope = float((mean - unit[rows, labels]).mean())
+        bend = float(((probability * unit * unit).sum(axis=1) - mean**2).mean())
+        # Never less than a third or more than three times: far out the second derivative vanishes.
+        scale = float(np.clip(scale - slope / max(bend, 1e-9), scale / 3, scale * 3))
+    return min(scale, SCALE_MAX) / size

@@ -1,0 +1,96 @@
+"""A program on a die whose neurons are tuned: the program at any ECRAM states, its weights untouched."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.ndr.tuning import CURRENT, VOLTAGE
+from emulator.errors import CompileError
+from emulator.mapping import Die, program_of
+from emulator.mapping.devices import States
+from emulator.mapping.die import heights_at, stretch_at
+from emulator.spec import Program
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TunableLayer:
+    """A product whose neurons have ECRAMs: which one, and their states."""
+
+    index: int
+    states: States
+
+
+class Tunable:
+    """A program on a die whose neurons can be tuned; ``image(states)`` is the program at other states.
+
+    ``layers`` are the products with ECRAM at their neurons. Every such neuron gets a curve of its own.
+
+    Raises
+    ------
+    CompileError
+        When the die has no neuron with ECRAM.
+    """
+
+    def __init__(self, program: Program, die: Die) -> None:
+        self.base, self.die, self.chip = program, die, die.chip
+        if self.chip.ecram.device is None or self.chip.ecram.tunes == "none":
+            raise CompileError(
+                f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted: a chip with "
+                "an ECRAM at its neurons, such as dendritic-ndr or wan2022+ecram-tang2018"
+            )
+        self.layers = tuple(TunableLayer(i, s) for i, s in enumerate(die.states) if s is not None)
+        if not self.layers:
+            raise CompileError(
+                f"program {program.name!r} has no NDR neurons; accepted: one of a network with NDR neurons"
+            )
+
+    @property
+    def states(self) -> list[States]:
+        """States of the die that was given, layer by layer."""
+        return [layer.states for layer in self.layers]
+
+    def heights(self, states: States) -> Floats:
+        """Outputs at the peak, relative to the nominal device, (M,)."""
+        return heights_at(states, self.chip)
+
+    def stretch(self, states: States) -> Floats:
+        """Peak voltages relative to those that the input gains were set for, (M,)."""
+        return stretch_at(states, self.chip)
+
+    def die_at(self, states: Sequence[States]) -> Die:
+        """The die with its ECRAMs at ``states``, layer by layer."""
+        every: list[States | None] = [None] * len(self.die.arrays)
+        for layer, state in zip(self.layers, states, strict=True):
+            every[layer.index] = state
+        return self.die.tuned(every)
+
+    def image(self, states: Sequence[States]) -> Program:
+        """The program at ``states``; weights, biases and gains are the same.
+
+        Raises
+        ------
+        CompileError
+            When there are more curves than a program can hold, or one does not fit the table.
+        """
+        return program_of(self.die_at(states), self.base)
+
+
+def moved(tunes: str, states: States, which: str, to: Floats) -> States:
+    """``states`` with one kind of ECRAM at ``to`` (M,); where one device sets both, both move."""
+    if tunes == "both":
+        return dataclasses.replace(states, voltage=to, current=to)
+    return dataclasses.replace(states, **{which: to})
+
+
+def kinds(tunes: str) -> tuple[str, ...]:
+    """The ECRAMs a neuron has: of ``voltage`` and ``current``, one name where one device sets both."""
+    if tunes == "both":
+        return ("current",)
+    return tuple(name for name, where in (("voltage", VOLTAGE), ("current", CURRENT)) if tunes in where)

@@ -1,0 +1,168 @@
+"""From target conductances to what columns see: programming, ageing, stuck cells, IR drop, in that order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.array import crossbar, nonlinear
+from emulator.device.description import Chip
+from emulator.device.rram.drift import age
+from emulator.device.rram.faults import STUCK_LOW
+from emulator.mapping.mitigation import Mitigation
+
+Floats = npt.NDArray[np.float64]
+Stuck = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Both cells of every pair after each step, microsiemens (2, K, M); index 0 is G+.
+
+    Attributes
+    ----------
+    target, programmed, aged, faulted:
+        Cell conductances wanted, right after programming, at the chip's time, and with stuck cells.
+    effective:
+        Column current per row voltage, with access transistors and wires.
+    stuck:
+        Stuck cells, int8 (2, K, M).
+    ageing:
+        The standard normal draw that decides where each cell drifts.
+    row_voltage_V:
+        (K,), where cells with a cubic I-V curve are linearised; None: at the read voltage.
+    """
+
+    target: Floats
+    programmed: Floats
+    aged: Floats
+    faulted: Floats
+    effective: Floats
+    stuck: Stuck
+    ageing: Floats
+    row_voltage_V: Floats | None = None
+
+
+def make_cells(
+    target_uS: Floats,
+    chip: Chip,
+    rng: np.random.Generator,
+    mitigation: Mitigation,
+    row_voltage_V: Floats | None = None,
+) -> Cells:
+    """Program pairs of cells and age them.
+
+    Parameters
+    ----------
+    target_uS:
+        Wanted conductances, (2, K, M).
+    rng:
+        Draws are always made in the same order and number (write-verify's last), whatever the chip, so that
+        chips differing in one value are comparable.
+    row_voltage_V:
+        (K,), where cells with a cubic I-V curve are linearised; the read voltage by default.
+
+    Raises
+    ------
+    PhysicsError
+        When a target lies outside the error model's fitted range.
+    """
+    cell = chip.cell
+    shape = target_uS.shape
+    noise = rng.standard_normal(shape)  # G+ of the whole layer, then G-
+    stuck = cell.faults.draw(shape, rng)
+    if mitigation.fault_aware:
+        target_uS = compensate(target_uS, stuck, chip)
+    programmed = cell.error_model.programmed(target_uS, noise)
+    ageing = rng.standard_normal(shape)
+    programmed = _verified(programmed, target_uS, chip, mitigation, rng)
+    return aged_cells(target_uS, programmed, stuck, ageing, chip, row_voltage_V)
+
+
+def aged_cells(
+    target_uS: Floats,
+    programmed: Floats,
+    stuck: Stuck,
+    ageing: Floats,
+    chip: Chip,
+    row_voltage_V: Floats | None = None,
+) -> Cells:
+    """Programmed cells at the chip's time, with its stuck cells and through its wires; shapes as ``Cells``.
+
+    Nothing is drawn here. Raises PhysicsError when the time is outside the drift model's.
+    """
+    cell = chip.cell
+    aged = age(programmed, target_uS, cell.drift_model, chip.conditions.time_since_programming_s, ageing)
+    faulted = cell.faults.apply(aged, stuck)
+    return Cells(
+        target=target_uS,
+        programmed=programmed,
+        aged=aged,
+        faulted=faulted,
+        effective=_through_wires(faulted, chip, row_voltage_V),
+        stuck=stuck,
+        ageing=ageing,
+        row_voltage_V=row_voltage_V if cell.iv_cubic_per_V2 else None,
+    )
+
+
+def compensate(target_uS: Floats, stuck: Stuck, chip: Chip) -> Floats:
+    """Targets (2, K, M) with the good cell of a half-stuck pair moved so that the pair's difference is kept.
+
+    The good cell takes the level nearest to (stuck conductance -+ wanted difference); where that is outside
+    g_min..g_max the difference is met as far as it goes. Pairs that are stuck on both sides stay.
+    """
+    cell = chip.cell
+    result = target_uS.copy()
+    wanted = target_uS[0] - target_uS[1]
+    at = np.where(stuck == STUCK_LOW, *cell.stuck_at_uS)
+    step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
+    for side, sign in ((0, 1.0), (1, -1.0)):
+        half = (stuck[side] != 0) & (stuck[1 - side] == 0)
+        other = np.clip(at[side] - sign * wanted, cell.g_min_uS, cell.g_max_uS)
+        level = np.rint((other - cell.g_min_uS) / step)
+        result[1 - side][half] = np.minimum(cell.g_min_uS + step * level, cell.g_max_uS)[half]
+    return result
+
+
+def _verified(
+    g: Floats, target_uS: Floats, chip: Chip, mitigation: Mitigation, rng: np.random.Generator
+) -> Floats:
+    tolerance = mitigation.write_verify_tolerance_percent / 100 * chip.cell.g_max_uS
+    for _ in range(mitigation.write_verify_attempts):
+        again = chip.cell.error_model.program(target_uS, rng)
+        g = np.where(np.abs(g - target_uS) > tolerance, again, g)
+    return g
+
+
+def _through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None) -> Floats:
+    """Effective conductances (2, K, M), array by array."""
+    layout, cubic = chip.array, chip.cell.iv_cubic_per_V2
+    wire, access = layout.wire_resistance_ohm, layout.access_resistance_ohm
+    if not (wire or access or cubic):
+        return g
+    rows, columns = g.shape[1:]
+    voltage = np.full(rows, chip.input.read_voltage_V) if row_voltage_V is None else row_voltage_V
+    law = nonlinear.Cubic(cubic, chip.input.read_voltage_V)
+
+    def solved(block: Floats, v: Floats) -> Floats:
+        if cubic:
+            return nonlinear.effective_matrix_at(block, v, law, wire, access)
+        return crossbar.effective_matrix(block, wire, access)
+
+    interleaved = layout.pairs == "interleaved"
+    width = layout.columns // 2 if interleaved else layout.columns
+    result = np.empty_like(g)
+    for k in range(0, rows, layout.rows):
+        for m in range(0, columns, width):
+            part = g[:, k : k + layout.rows, m : m + width]
+            v = voltage[k : k + layout.rows]
+            if interleaved:
+                together = part.transpose(1, 2, 0).reshape(part.shape[1], -1)
+                out = solved(together, v).reshape(part.shape[1], -1, 2).transpose(2, 0, 1)
+            else:
+                out = np.stack([solved(side, v) for side in part])
+            result[:, k : k + layout.rows, m : m + width] = out
+    return result

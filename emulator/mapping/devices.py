@@ -1,0 +1,238 @@
+"""The neurons a chip really has: reachable peaks and heights, individual curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip, Neuron
+from emulator.device.ecram.pulses import reachable
+from emulator.device.ndr.curves import Esaki, NdrModel
+from emulator.device.ndr.pwl import PwlTable, fit_pwl
+from emulator.device.ndr.tuning import CURRENT, VOLTAGE
+from emulator.device.ndr.window import Window, choose_window
+from emulator.errors import CompileError
+from emulator.mapping.neuron import heights_and_peaks, shape_of
+from emulator.network import Activation, Ndr
+from emulator.spec.arithmetic import INPUT_MAX
+
+Floats = npt.NDArray[np.float64]
+Curves = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """ECRAM states of one layer's neurons, each float64 (M,) in 0..1 of the device's range.
+
+    ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
+    device sets both); ``reference`` is the voltage state that the neurons' input gains were set for;
+    ``heights`` are the outputs at the peak where no ECRAM sets them.
+    """
+
+    voltage: Floats
+    current: Floats
+    reference: Floats
+    heights: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """One hidden layer's neurons.
+
+    Attributes
+    ----------
+    heights, peaks:
+        float64 (M,): output at the peak and pre-activation per unit of the curve, as set on the chip.
+    curves:
+        u (..., M) -> outputs 0..1 (..., M) of the individual devices.
+    nominal:
+        The same of devices that do not vary.
+    individual:
+        Whether every neuron has a curve of its own.
+    unreachable:
+        Neurons whose wanted peak or height lies outside what the ECRAM reaches; they take the nearest.
+    states:
+        What the ECRAMs are set to; None without any.
+    devices:
+        The individual NDR devices; None where they do not vary.
+    """
+
+    heights: Floats
+    peaks: Floats
+    curves: Curves
+    nominal: Curves
+    individual: bool
+    unreachable: int
+    states: States | None = None
+    devices: tuple[NdrModel, ...] | None = None
+
+
+def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.random.Generator) -> Neurons:
+    """Set the ECRAM of every neuron and draw its device; named activations are exact."""
+    heights, peaks = heights_and_peaks(activation, outputs)
+    shape = shape_of(activation, chip.neuron)
+    if not isinstance(activation, Ndr):
+
+        def exact(u: Floats) -> Floats:
+            return heights * shape(u)
+
+        return Neurons(heights, peaks, exact, exact, False, 0)
+    rest, devices = draw_devices(chip, outputs, rng)
+    heights, peaks, unreachable, states = _tuned(heights, peaks, chip, rest)
+    return ndr_neurons(chip, heights, peaks, unreachable, states, devices)
+
+
+def ndr_neurons(
+    chip: Chip,
+    heights: Floats,
+    peaks: Floats,
+    unreachable: int,
+    states: States | None,
+    devices: Sequence[NdrModel] | None,
+    stretch: Floats | float = 1.0,
+) -> Neurons:
+    """Neurons of devices that are already drawn and set; ``devices`` None: nominal ones.
+
+    ``stretch`` (M,): peak voltages relative to those that input gains were set for.
+    """
+    device = chip.neuron.device
+
+    def nominal(u: Floats) -> Floats:
+        return heights * np.clip(device.shape(u / stretch), 0.0, 1.0)
+
+    if devices is None:
+        return Neurons(heights, peaks, nominal, nominal, False, unreachable, states)
+    individual = individual_curves(devices, chip, heights, stretch)
+    return Neurons(heights, peaks, individual, nominal, True, unreachable, states, tuple(devices))
+
+
+def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Floats, list[NdrModel] | None]:
+    """What is left over (2, M) after setting the ECRAMs, standard normal, voltage then current; devices.
+
+    None for devices that do not vary. The second row is drawn last and only where an ECRAM of its own sets
+    the current, so that chips differing in one value share draws.
+    """
+    first = rng.standard_normal(outputs)
+    devices = chip.neuron.devices(outputs, rng) if chip.neuron.varies else None
+    second = rng.standard_normal(outputs) if chip.ecram.tunes == "each" else first
+    return np.stack([first, second]), devices
+
+
+def individual_curves(
+    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float = 1.0
+) -> Curves:
+    """Outputs 0..1 (..., M) of the devices, u (..., M) in units of the nominal peak voltage times stretch."""
+    volts, amperes = peak_of(chip.neuron.device)
+    outputs = len(devices)
+
+    def individual(u: Floats) -> Floats:
+        v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) / stretch * volts
+        currents = np.stack([d.current(v[..., m]) for m, d in enumerate(devices)], axis=-1)
+        return np.clip(heights * currents / amperes, 0.0, 1.0)
+
+    return individual
+
+
+def peak_of(device: NdrModel) -> tuple[float, float]:
+    """Voltage and current of a device's maximum."""
+    return device.peak if isinstance(device, Esaki) else (device.peak_voltage_V, device.peak_current_A)
+
+
+def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Wanted outputs in steps at every voltage code (Q, 4096), and which of them each neuron has (M,)."""
+    u = np.repeat(window.values()[:, None], outputs, axis=1)
+    if neurons.individual:
+        return INPUT_MAX * np.ascontiguousarray(neurons.curves(u).T), np.arange(outputs)
+    distinct, first, which = np.unique(neurons.heights, return_index=True, return_inverse=True)
+    wanted = np.clip(INPUT_MAX * neurons.curves(u).T[first], 0.0, INPUT_MAX)
+    assert len(distinct) == len(wanted)
+    return wanted, which
+
+
+def _tuned(
+    heights: Floats, peaks: Floats, chip: Chip, rest: Floats
+) -> tuple[Floats, Floats, int, States | None]:
+    """Heights and peaks on the nearest ECRAM states, how many are out of reach, and the states.
+
+    Peak currents: a height is its factor on the nominal device, whose height is 1. Peak voltages: factors
+    relative to the layer's geometric mean peak, which the neuron's input gain is set for. A state is set
+    by pulses with a check after each, so what is left is the last pulse's cycle-to-cycle noise.
+    """
+    ecram = chip.ecram
+    device = ecram.device
+    if device is None or ecram.tunes == "none":
+        return heights, peaks, 0, None
+    states = reachable(device, ecram.states)
+    noise = rest * (ecram.cycle_percent / 100)
+    noise = noise * (1.0 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min))
+    tuning = ecram.tuning
+
+    def nearest(factors: Floats, wanted: Floats) -> Floats:
+        closest = np.abs(factors[None] - wanted[:, None]).argmin(axis=1)
+        return np.asarray(states[closest], np.float64)
+
+    out = np.zeros(len(heights), bool)
+    voltage = np.zeros(len(heights))
+    current = nearest(tuning.current(states), heights)
+    untuned = heights
+    if ecram.tunes in VOLTAGE:
+        centre = float(np.exp(np.log(peaks).mean()))
+        low, high = tuning.voltage_factors
+        middle = np.sqrt(low * high)
+        wanted = peaks / centre * middle
+        out |= (wanted < low * 0.999) | (wanted > high * 1.001)
+        by_voltage = nearest(tuning.voltage(states), wanted)
+        voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
+        peaks = centre / middle * tuning.voltage(voltage)
+        if ecram.tunes == "both":
+            # One state sets both: the voltage decides, the height follows.
+            current = by_voltage
+    if ecram.tunes in CURRENT:
+        low, high = tuning.current_factors
+        out |= (heights < low * 0.999) | (heights > high * 1.001)
+        current = np.clip(current + noise[1], 0.0, 1.0)
+        heights = np.minimum(tuning.current(current), 1.0)
+    return heights, peaks, int(out.sum()), States(voltage, current, voltage, untuned)
+
+
+@dataclass(frozen=True, eq=False)
+class Reachable:
+    """Every curve an ECRAM state gives, as tables: choosing a curve index is training a neuron.
+
+    ``states`` float64 (Q,) in 0..1; ``window`` in units of the nominal peak voltage; ``table`` of Q curves.
+    """
+
+    states: Floats
+    window: Window
+    table: PwlTable
+
+
+def reachable_tables(chip: Chip, *, segments: int = 32, table_bits: int = 6) -> Reachable:
+    """Tables of the NDR curve at every state of the chip's ECRAM, heights relative to the nominal device.
+
+    Raises
+    ------
+    CompileError
+        When the chip has no ECRAM.
+    """
+    device = chip.ecram.device
+    if device is None:
+        raise CompileError(
+            "ecram.model is 'none'; accepted: linear-step or exponential, to tune a curve with"
+        )
+    states = reachable(device, chip.ecram.states)
+    tuning, shape = chip.ecram.tuning, _nominal_shape(chip.neuron)
+    widest = float(tuning.voltage(1.0))
+    window = choose_window(lambda u: shape(u / widest), segments)
+    u = window.values()
+    wanted = [float(tuning.current(s)) * shape(u / float(tuning.voltage(s))) for s in states]
+    table = fit_pwl(INPUT_MAX * np.clip(wanted, 0.0, 1.0), segments=segments, table_bits=table_bits)
+    return Reachable(states, window, table)
+
+
+def _nominal_shape(neuron: Neuron) -> Curves:
+    device = neuron.device
+    return lambda u: np.clip(device.shape(u), 0.0, 1.0)

@@ -1,0 +1,146 @@
+"""Die: one individual chip, with everything that was drawn for it.
+
+Nothing that is asked of a die draws again: its cells, converters and neurons are what they are, and what time
+or tuning makes of them is another die.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.device.ndr.tuning import CURRENT
+from emulator.device.ndr.window import Window
+from emulator.errors import CompileError
+from emulator.mapping.cells import aged_cells
+from emulator.mapping.devices import Neurons, States, ndr_neurons
+from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.ranges import AdcRange
+from emulator.mapping.variation import without_errors
+from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
+from emulator.spec.brief import brief_repr
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class DieArray:
+    """One product's crossbar, converters and neurons.
+
+    ``mapped``: its cells and what they mean; ``step`` float64 (M,): pre-activation of one unit of p;
+    ``designed`` and ``built``: the converters before and after mismatch, not yet trimmed; ``neurons`` and
+    ``window``: NDR neurons, None where the activation is an exact table or there is none; ``skip_gain`` and
+    ``skip_shift``: of a second operand.
+    """
+
+    __repr__ = brief_repr
+
+    mapped: MappedWeights
+    step: Floats
+    designed: AdcRange
+    built: AdcRange
+    neurons: Neurons | None = None
+    window: Window | None = None
+    skip_gain: npt.NDArray[np.uint16] | None = None
+    skip_shift: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Die:
+    """One individual chip of a description, programmed with a network.
+
+    Attributes
+    ----------
+    chip, seed:
+        The description, its time included, and the number of the individual.
+    network:
+        SHA-256 of the float network it was programmed with (``Network.digest``).
+    arrays:
+        One for each product of the program, in order.
+    nominal:
+        Whether its cells lie on their targets (for virtual chips).
+    mitigation:
+        The measures taken when it was programmed and calibrated.
+    """
+
+    __repr__ = brief_repr
+
+    chip: Chip
+    seed: int
+    network: str
+    arrays: tuple[DieArray, ...]
+    nominal: bool = False
+    mitigation: Mitigation = field(default_factory=Mitigation)
+
+    @property
+    def states(self) -> list[States | None]:
+        """What the ECRAMs of each array are set to; None where there are none."""
+        return [None if a.neurons is None else a.neurons.states for a in self.arrays]
+
+    @property
+    def cells_of(self) -> Chip:
+        """The chip whose laws the cells follow: without errors where the die is nominal."""
+        return without_errors(self.chip) if self.nominal else self.chip
+
+    def at(self, time_s: float) -> Die:
+        """The same die so many seconds after programming; converters and neurons stay as calibrated.
+
+        Raises
+        ------
+        PhysicsError, ChipError
+            When the time is outside the drift model's.
+        """
+        conditions = dataclasses.replace(self.chip.conditions, time_since_programming_s=time_s)
+        later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
+        arrays = tuple(dataclasses.replace(a, mapped=_aged(a.mapped, later.cells_of)) for a in self.arrays)
+        return dataclasses.replace(later, arrays=arrays)
+
+    def tuned(self, states: Sequence[States | None]) -> Die:
+        """The same die with the ECRAMs of each array at other states; None leaves an array as it is.
+
+        Raises
+        ------
+        CompileError
+            When there is not one entry an array, or an array without ECRAMs has one.
+        """
+        if len(states) != len(self.arrays):
+            raise CompileError(f"states are of {len(states)} arrays; accepted: {len(self.arrays)}")
+        arrays = []
+        for i, (array, state) in enumerate(zip(self.arrays, states, strict=True)):
+            if state is not None:
+                if array.neurons is None or array.neurons.states is None:
+                    raise CompileError(f"array {i} has no ECRAM at its neurons; accepted: no states")
+                array = dataclasses.replace(array, neurons=_set(array.neurons, state, self.chip))
+            arrays.append(array)
+        return dataclasses.replace(self, arrays=tuple(arrays))
+
+
+def heights_at(states: States, chip: Chip) -> Floats:
+    """Outputs at the peak, relative to the nominal device, (M,)."""
+    if chip.ecram.tunes not in CURRENT:
+        return states.heights
+    return np.minimum(chip.ecram.tuning.current(states.current), 1.0)
+
+
+def stretch_at(states: States, chip: Chip) -> Floats:
+    """Peak voltages relative to those that the input gains were set for, (M,)."""
+    tuning = chip.ecram.tuning
+    return np.asarray(tuning.voltage(states.voltage) / tuning.voltage(states.reference), np.float64)
+
+
+def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
+    old = mapped.cells
+    cells = aged_cells(old.target, old.programmed, old.stuck, old.ageing, chip, old.row_voltage_V)
+    codes, saturated = conductance_codes(cells, code_max(chip.cell), mapped.full_scale_uS)
+    return dataclasses.replace(mapped, cells=cells, codes=codes, saturated=saturated)
+
+
+def _set(neurons: Neurons, states: States, chip: Chip) -> Neurons:
+    heights = heights_at(states, chip)
+    stretch = stretch_at(states, chip)
+    return ndr_neurons(chip, heights, neurons.peaks, neurons.unreachable, states, neurons.devices, stretch)

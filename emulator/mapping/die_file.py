@@ -1,0 +1,219 @@
+"""The file of a die: an ``.npz`` without pickled objects, beside its program's.
+
+Drawn are the programmed conductances, stuck cells and ageing; what time and wires make of them follows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import parse_chip
+from emulator.device.ndr.curves import NdrModel
+from emulator.device.ndr.curves import Table as MeasuredTable
+from emulator.device.ndr.tuning import scaled_device
+from emulator.device.ndr.window import Window
+from emulator.errors import CompileError, EmulatorError
+from emulator.files import whole_file
+from emulator.mapping.cells import aged_cells
+from emulator.mapping.devices import Neurons, States, ndr_neurons
+from emulator.mapping.die import Die, DieArray, heights_at, stretch_at
+from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.ranges import AdcRange
+from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
+from emulator.spec.archive import read_arrays
+from emulator.spec.digest import FIELD, digest
+
+FORMAT, FORMAT_VERSION = "ndrite-die", 1
+BYTES_MAX = 4 << 30
+SUFFIX = ".die.npz"
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def die_path(program: str | os.PathLike[str]) -> Path:
+    """Where the die of a program file lies: ``image.npz`` -> ``image.die.npz``."""
+    path = Path(program)
+    return path.with_name(path.name.removesuffix(".npz") + SUFFIX)
+
+
+def die_digest(die: Die) -> str:
+    """SHA-256, hexadecimal, over everything the die holds."""
+    return digest(*_content(die))
+
+
+def save_die(die: Die, path: str | os.PathLike[str]) -> None:
+    """Write the file in whole or not at all (temporary file, then rename)."""
+    manifest, arrays = _content(die)
+    manifest |= {FIELD: digest(manifest, arrays)}
+    with whole_file(Path(path)) as file:
+        np.savez_compressed(file, manifest=np.array(json.dumps(manifest, sort_keys=True)), **arrays)  # type: ignore[arg-type]
+
+
+def load_die(path: str | os.PathLike[str]) -> Die:
+    """Read and verify a file.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    CompileError
+        When it is no die of this format, or is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such die file; `ndrite compile` writes it beside the program: compile again"
+        )
+    try:
+        arrays = dict(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX))
+        manifest = json.loads(str(arrays.pop("manifest")))
+        if manifest["format"] != FORMAT or manifest["format_version"] != FORMAT_VERSION:
+            raise CompileError(
+                f"format is {manifest['format']} {manifest['format_version']}; accepted: {FORMAT} "
+                f"{FORMAT_VERSION}"
+            )
+        if manifest.get(FIELD) != digest(manifest, arrays):
+            raise CompileError("checksum differs: manifest and arrays are not those it was written with")
+        return _assemble(manifest, arrays)
+    except EmulatorError as error:
+        raise CompileError(f"{path}: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CompileError(f"{path}: not a die file ({error})") from None
+
+
+def _content(die: Die) -> tuple[dict[str, Any], Arrays]:
+    arrays: Arrays = {}
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "chip": die.chip.as_dict(),
+        "seed": die.seed,
+        "network": die.network,
+        "nominal": die.nominal,
+        "mitigation": dataclasses.asdict(die.mitigation),
+        "arrays": [_entry(f"array{i}", array, arrays) for i, array in enumerate(die.arrays)],
+    }
+    return manifest, arrays
+
+
+def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
+    mapped, cells = array.mapped, array.mapped.cells
+    held: dict[str, Any] = {
+        "levels": mapped.levels,
+        "limits": mapped.limits,
+        "unit": mapped.unit,
+        "target": cells.target,
+        "programmed": cells.programmed,
+        "stuck": cells.stuck,
+        "ageing": cells.ageing,
+        "row_voltage": cells.row_voltage_V,
+        "step": array.step,
+        "skip_gain": array.skip_gain,
+    }
+    for name, adc in (("designed", array.designed), ("built", array.built)):
+        held |= {f"{name}.gain": adc.gain, f"{name}.offset": adc.offset}
+    entry: dict[str, Any] = {
+        "full_scale_uS": mapped.full_scale_uS,
+        "limited": mapped.limited,
+        "designed": [array.designed.shift, array.designed.clipped],
+        "built": [array.built.shift, array.built.clipped],
+        "skip_shift": array.skip_shift,
+        "window": None if array.window is None else dataclasses.asdict(array.window),
+        "neurons": None,
+    }
+    if array.neurons is not None:
+        neurons = array.neurons
+        entry["neurons"] = neurons.unreachable
+        held |= {"neuron.heights": neurons.heights, "neuron.peaks": neurons.peaks}
+        if neurons.states is not None:
+            held |= {
+                f"state.{f.name}": getattr(neurons.states, f.name) for f in dataclasses.fields(neurons.states)
+            }
+        if neurons.devices is not None:
+            held["neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
+    arrays |= {f"{where}.{name}": value for name, value in held.items() if value is not None}
+    return entry
+
+
+def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:
+    chip = parse_chip(manifest["chip"])
+    die = Die(
+        chip=chip,
+        seed=int(manifest["seed"]),
+        network=str(manifest["network"]),
+        arrays=(),
+        nominal=bool(manifest["nominal"]),
+        mitigation=Mitigation(**manifest["mitigation"]),
+    )
+    read = [_array(f"array{i}.", entry, arrays, die) for i, entry in enumerate(manifest["arrays"])]
+    return dataclasses.replace(die, arrays=tuple(read))
+
+
+def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieArray:
+    held = {name.removeprefix(where): a for name, a in arrays.items() if name.startswith(where)}
+    cells = aged_cells(
+        held["target"],
+        held["programmed"],
+        held["stuck"],
+        held["ageing"],
+        die.cells_of,
+        held.get("row_voltage"),
+    )
+    scale = float(entry["full_scale_uS"])
+    codes, saturated = conductance_codes(cells, code_max(die.chip.cell), scale)
+    mapped = MappedWeights(
+        levels=held["levels"],
+        cells=cells,
+        codes=codes,
+        limits=held["limits"],
+        unit=held["unit"],
+        full_scale_uS=scale,
+        saturated=saturated,
+        limited=int(entry["limited"]),
+    )
+    window = None if entry["window"] is None else Window(**entry["window"])
+    return DieArray(
+        mapped=mapped,
+        step=held["step"],
+        designed=AdcRange(held["designed.gain"], held["designed.offset"], *entry["designed"]),
+        built=AdcRange(held["built.gain"], held["built.offset"], *entry["built"]),
+        neurons=None if entry["neurons"] is None else _neurons(held, int(entry["neurons"]), die),
+        window=window,
+        skip_gain=held.get("skip_gain"),
+        skip_shift=int(entry["skip_shift"]),
+    )
+
+
+def _neurons(held: Arrays, unreachable: int, die: Die) -> Neurons:
+    chip, states, devices = die.chip, None, None
+    heights: Any = held["neuron.heights"]
+    stretch: Any = 1.0
+    if "state.voltage" in held:
+        states = States(**{f.name: held[f"state.{f.name}"] for f in dataclasses.fields(States)})
+        heights, stretch = heights_at(states, chip), stretch_at(states, chip)
+    if "neuron.devices" in held:
+        base = chip.neuron.device
+        devices = [_device(base, parameters) for parameters in held["neuron.devices"]]
+    return ndr_neurons(chip, heights, held["neuron.peaks"], unreachable, states, devices, stretch)
+
+
+def _parameters(device: NdrModel) -> npt.NDArray[np.float64]:
+    """A device's parameters; of a measured curve, where its peak lies."""
+    if isinstance(device, MeasuredTable):
+        return np.array([device.peak_voltage_V, device.peak_current_A])
+    return np.array([getattr(device, f.name) for f in dataclasses.fields(device)], np.float64)  # type: ignore[arg-type]
+
+
+def _device(base: NdrModel, parameters: npt.NDArray[np.float64]) -> NdrModel:
+    if isinstance(base, MeasuredTable):
+        return scaled_device(base, parameters[0] / base.peak_voltage_V, parameters[1] / base.peak_current_A)
+    names = [f.name for f in dataclasses.fields(base)]  # type: ignore[arg-type]
+    values = dict(zip(names, parameters.tolist(), strict=True))
+    return dataclasses.replace(base, **values)  # type: ignore[type-var]

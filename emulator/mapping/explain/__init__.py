@@ -1,0 +1,20 @@
+"""Where the error comes from: one compiled network, its causes of error switched on one at a time.
+
+Imports NumPy and emulator.{spec,errors,golden,device,network,mapping} only.
+"""
+
+from emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
+from emulator.mapping.explain.causes import CAUSES
+from emulator.mapping.explain.explain import Explanation, Row, explain, snr_db
+
+__all__ = [
+    "CAUSES",
+    "Explanation",
+    "Outcome",
+    "Row",
+    "explain",
+    "judge",
+    "mitigation_benefits",
+    "mitigations",
+    "snr_db",
+]

@@ -1,0 +1,54 @@
+"""The causes of error, and what each does to one chip's weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.mapping import DieArray
+from emulator.mapping.weights import level_targets
+from emulator.network import Dense
+
+Floats = npt.NDArray[np.float64]
+
+CAUSES: dict[str, str] = {
+    "quantised weights": "levels, the column's limit, conductance codes",
+    "programming error": "programmed minus target conductance",
+    "drift": "relaxation and drift to the chip's time",
+    "faults": "stuck cells, with what compensation does to their pairs",
+    "IR drop": "wires, access transistors, I-V curve",
+    "DAC": "hidden outputs rounded to the 8-bit input code",
+    "ADC clipping": "sums beyond the converters' range",
+    "ADC rounding": "the converters' steps",
+    "converter mismatch": "gain and offset of every column off the design",
+    "read noise": "cells, columns and converters at every read",
+    "NDR device": "the chip's curve, its spread and what its ECRAM reaches, against the trained curve",
+    "PWL fit": "12-bit voltage code and piecewise-linear table",
+}
+"""Causes in the order the signal meets them, and what each covers."""
+
+
+def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
+    """What each cause adds to the float weights, (K, M) in their unit, on this very chip.
+
+    The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
+    effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.
+    """
+    mapped, cells, cell = array.mapped, array.mapped.cells, chip.cell
+    per_uS = mapped.limits / (cell.g_max_uS - cell.g_min_uS)
+
+    def weights(pair: Floats) -> Floats:
+        result: Floats = (pair[0] - pair[1]) * per_uS
+        return result
+
+    wanted = mapped.levels * (mapped.limits / (len(level_targets(cell)) - 1))
+    target, programmed, aged = weights(cells.target), weights(cells.programmed), weights(cells.aged)
+    faulted, effective = weights(cells.faulted), weights(cells.effective)
+    return {
+        "quantised weights": (wanted - dense.weights) + (mapped.effective - effective),
+        "programming error": programmed - target,
+        "drift": aged - programmed,
+        "faults": (faulted - aged) + (target - wanted),
+        "IR drop": effective - faulted,
+    }

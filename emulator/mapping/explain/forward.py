@@ -1,0 +1,231 @@
+"""The die in floating point with any set of causes of error switched on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.ndr.pwl import fit_pwl
+from emulator.device.ndr.window import Window
+from emulator.mapping import Die, DieArray
+from emulator.mapping.block import blocked
+from emulator.mapping.converters import column_gain
+from emulator.mapping.devices import Neurons, curves_of
+from emulator.mapping.explain.causes import weight_changes
+from emulator.mapping.neuron import heights_and_peaks, trained_outputs, trained_shape, window_of
+from emulator.mapping.samples import Rows
+from emulator.network import Activation, Network, Product
+from emulator.network.nodes import join
+from emulator.spec import Layer, Program
+from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices
+
+Floats = npt.NDArray[np.float64]
+Maps = list[Floats]
+
+CONVERTING = {"ADC clipping", "ADC rounding", "converter mismatch", "read noise"}
+VALUES_MAX = 1 << 25
+"""Values of patches worked on at once, where one sample does not have more."""
+CORRECTED_ROWS = 1 << 14
+"""Patches that columns are corrected on, at most, where there are more than one a sample."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One product of the die: its integers, what the die holds of it, what each cause adds to its weights."""
+
+    node: Product
+    layer: Layer
+    array: DieArray
+    block: tuple[int, int]
+    weights: Floats
+    changes: dict[str, Floats]
+
+    @property
+    def activation(self) -> Activation | None:
+        """The float network's."""
+        return self.node.dense.activation
+
+
+@dataclass(eq=False)
+class Correction:
+    """A product's column gains and biases, found on samples."""
+
+    gain: Floats
+    bias: Floats
+
+
+def stages(network: Network, program: Program, die: Die) -> list[Stage]:
+    """What ``Forward`` needs of a mapped network, product by product."""
+    built = []
+    for node, step, array in zip(network.products, program.products, die.arrays, strict=True):
+        wide = blocked(node, step.block)
+        changes = weight_changes(wide.dense, array, die.chip)
+        weights = wide.dense.weights.astype(np.float64)
+        built.append(Stage(wide, step.layer, array, step.block, weights, changes))
+    return built
+
+
+@dataclass(eq=False)
+class Forward:
+    """Outputs in the float network's unit, with the named causes on and all others off.
+
+    ``seed`` is of the read noise; this model's draws are not the golden model's.
+    """
+
+    network: Network
+    program: Program
+    die: Die
+    built: list[Stage]
+    causes: Collection[str]
+    seed: int = 0
+    corrections: list[Correction] = field(default_factory=list)
+
+    def correct(self, samples: npt.NDArray[np.uint8]) -> None:
+        """Correct gains (where the chip can set them) and biases on ``samples`` uint8 (n, inputs)."""
+        most = max((s.node.patches.positions for s in self.built), default=1)
+        few = samples if most == 1 else samples[: max(16, CORRECTED_ROWS // most)]
+        exact = self.network.calls_of(few / INPUT_MAX)
+        self.corrections = []
+        self._run(few, [[m.astype(np.float64) for m in maps] for maps in exact])
+
+    def logits(self, x: npt.NDArray[np.uint8]) -> Floats:
+        """Outputs (n, outputs) of input codes uint8 (n, inputs)."""
+        most = max((s.node.patches.positions * s.weights.shape[0] for s in self.built), default=1)
+        batch = max(1, VALUES_MAX // most)
+        parts = [self._run(x[i : i + batch], None, i) for i in range(0, len(x), batch)]
+        return np.concatenate(parts)
+
+    def _run(self, x: npt.NDArray[np.uint8], exact: list[Maps] | None, first: int = 0) -> Floats:
+        """``exact``: the float network's maps of every call, while corrections are being found."""
+        network, n = self.network, len(x)
+        calls = x.reshape(n, network.calls, *network.shape) / INPUT_MAX
+        states: Maps = [np.full((n, *s.shape), s.start) for s in network.states]
+        maps: Maps = []
+        for call in range(network.calls):
+            maps = [calls[:, call], *states]
+            number = 0
+            for node in network.nodes:
+                if isinstance(node, Product):
+                    rng = np.random.Generator(np.random.Philox(key=[self.seed, number + (first << 32)]))
+                    known = None if exact is None else exact[call]
+                    maps.append(self._product(number, maps, known, rng))
+                    number += 1
+                else:
+                    held = {m: maps[m].astype(np.float32) for m in node.reads}
+                    y = node(held).astype(np.float64)
+                    maps.append(_codes(y) if "DAC" in self.causes else y)
+            states = [maps[s.source] for s in network.states]
+        return maps[-1].reshape(n, -1)
+
+    def _product(self, number: int, maps: Maps, exact: Maps | None, rng: np.random.Generator) -> Floats:
+        stage = self.built[number]
+        node, patches = stage.node, stage.node.patches
+        h = patches.cut(join([maps[s] for s in node.sources]), node.pad)
+        n, positions = h.shape[:2]
+        rows = Rows(np.zeros((0, 0), np.uint8), h.reshape(n * positions, -1), patches.groups)
+        weights = stage.weights + sum(
+            (stage.changes[c] for c in self.causes if c in stage.changes), np.zeros(1)
+        )
+        z = (
+            self._converted(stage, rows, weights, rng)
+            if CONVERTING & set(self.causes)
+            else rows.product(rows.exact, weights)
+        )
+        if exact is not None and number == len(self.corrections):
+            seen = patches.cut(join([exact[s] for s in node.sources]), node.pad)
+            wanted = rows.product(seen.reshape(n * positions, -1), stage.weights)
+            gain = np.ones(z.shape[1])
+            if self.die.chip.readout.kind == "adc" or stage.activation is not None:
+                gain = column_gain(wanted, z)
+            self.corrections.append(Correction(gain, (wanted - z * gain).mean(axis=0)))
+        if self.corrections:
+            z = z * self.corrections[number].gain + self.corrections[number].bias
+        z = z + node.dense.bias
+        if node.skip is not None:
+            z = z + (patches.gather(maps[node.skip], stage.block) * node.skip_weight).reshape(z.shape)
+        y = self._activated(stage, z)
+        return patches.place(y.reshape(n, positions, -1), stage.block)
+
+    def _converted(self, stage: Stage, rows: Rows, weights: Floats, rng: np.random.Generator) -> Floats:
+        """Pre-activations without bias, through tiles, slices, noise and converters."""
+        layer, array = stage.layer, stage.array
+        adc, bits = layer.readout == "adc", layer.dac_bits
+        per_tile = layer.tile_rows(self.die.chip.array.rows)
+        half = float(1 << (layer.adc_bits - 1))
+        built = array.built if "converter mismatch" in self.causes else array.designed
+        total = np.zeros((len(rows.exact), layer.outputs))
+        x = rows.exact.reshape(len(rows.exact), rows.groups, -1)
+        for k in range(0, layer.inputs, per_tile):
+            w = weights[k : k + per_tile] / array.mapped.unit
+            for j, part in enumerate(_sliced(x[:, :, k : k + per_tile] * INPUT_MAX, bits)):
+                a = rows.product(part.reshape(len(part), -1), w)
+                if "read noise" in self.causes:
+                    power = np.square(part).sum(axis=2)
+                    variance = layer.sigma_out**2 + layer.var_cell / 256 * power
+                    deviation = np.repeat(np.sqrt(variance), layer.outputs // rows.groups, axis=1)
+                    a = a + deviation * rng.standard_normal(a.shape)
+                if adc:
+                    c = a / built.lsb + built.offset
+                    if "ADC rounding" in self.causes:
+                        c = np.floor(c + 0.5)
+                    if "ADC clipping" in self.causes:
+                        edge = 0.0 if "ADC rounding" in self.causes else 0.5
+                        c = np.clip(c, -half - edge, half - 1 + edge)
+                    a = (c - array.designed.offset) * array.designed.lsb
+                total += a * float(1 << (j * bits))
+        return np.asarray(total * array.mapped.unit / INPUT_MAX)
+
+    def _activated(self, stage: Stage, z: Floats) -> Floats:
+        if stage.activation is None:
+            return z
+        neurons = self._neurons(stage, stage.activation)
+        if "PWL fit" in self.causes:
+            segments, bits = self.program.curve_base.shape[1], stage.layer.table_bits
+            window = stage.array.window
+            if "NDR device" not in self.causes or window is None:
+                window = window_of(stage.activation, trained_shape(stage.activation), segments)
+            y = _table(neurons, window, z / neurons.peaks, segments, bits)
+        else:
+            y = neurons.curves(z / neurons.peaks)
+        return _codes(y) if "DAC" in self.causes else y
+
+    def _neurons(self, stage: Stage, activation: Activation) -> Neurons:
+        """The die's neurons, or those the network was trained with."""
+        if "NDR device" in self.causes and stage.array.neurons is not None:
+            return stage.array.neurons
+        heights, peaks = heights_and_peaks(activation, stage.layer.outputs)
+
+        def trained(u: Floats) -> Floats:
+            return trained_outputs(activation, u * peaks)
+
+        return Neurons(heights, peaks, trained, trained, False, 0)
+
+
+def _codes(y: Floats) -> Floats:
+    rounded: Floats = np.floor(y * INPUT_MAX + 0.5) / INPUT_MAX
+    return rounded
+
+
+def _sliced(x: Floats, bits: int) -> list[Floats]:
+    """Slices of inputs in code units; what is below one code goes with slice 0."""
+    if bits == 8:
+        return [x]
+    whole = np.floor(x).astype(np.int64)
+    parts = [((whole >> (j * bits)) & ((1 << bits) - 1)).astype(np.float64) for j in range(slices(bits))]
+    parts[0] = parts[0] + (x - whole)
+    return parts
+
+
+def _table(neurons: Neurons, window: Window, u: Floats, segments: int, table_bits: int) -> Floats:
+    """Outputs 0..1 of the neurons' tables at u, not rounded to output codes."""
+    wanted, which = curves_of(neurons, window, u.shape[1])
+    table = fit_pwl(wanted, segments=segments, table_bits=table_bits)
+    v = np.clip(np.floor(u * window.per_unit + window.zero + 0.5), V_MIN, V_MAX).astype(np.int64) - V_MIN
+    f = table.segment_bits
+    q = np.broadcast_to(which, v.shape)
+    line = table.base[q, v >> f] + table.slope[q, v >> f] * ((v & ((1 << f) - 1)) / (1 << f))
+    y: Floats = np.clip(line / (1 << table_bits), 0.0, INPUT_MAX) / INPUT_MAX
+    return y

@@ -1,0 +1,256 @@
+"""One layer: weights, ADC ranges, neuron scaling and bias, in the order the signal meets them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.device.ndr.pwl import PwlTable, fit_pwl
+from emulator.golden.neuron import neuron, preneuron
+from emulator.golden.readout import readout
+from emulator.mapping import converters
+from emulator.mapping.devices import curves_of, make_neurons
+from emulator.mapping.die import DieArray
+from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.neuron import shape_of, trained_outputs, window_of
+from emulator.mapping.ranges import AdcRange, Sums
+from emulator.mapping.report import LayerReport
+from emulator.mapping.samples import Rows, skip_gain
+from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
+from emulator.mapping.variation import without_errors
+from emulator.mapping.weights import MappedWeights, code_max, level_targets, map_weights
+from emulator.network import Dense, Ndr
+from emulator.spec import Layer
+from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, rshift_round, slices
+from emulator.spec.brief import brief_repr
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller of ``compile_network`` chose for every layer."""
+
+    segments: int
+    table_bits: int
+    mitigation: Mitigation
+    nominal: bool = False
+
+    @property
+    def segment_bits(self) -> int:
+        """f of the arithmetic."""
+        return V_BITS - (self.segments.bit_length() - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledLayer:
+    """A product's layer, the curve table so far (if any), outputs on the samples, report, and the die's part.
+
+    ``codes`` uint8 (n, M): outputs of the integer arithmetic, read noise off; ``exact`` float64 (n, M):
+    the float network's.
+    """
+
+    __repr__ = brief_repr
+
+    layer: Layer
+    table: PwlTable | None
+    codes: npt.NDArray[np.uint8]
+    exact: Floats
+    report: LayerReport
+    array: DieArray
+
+
+def compile_layer(
+    dense: Dense,
+    chip: Chip,
+    rows: Rows,
+    table: PwlTable | None,
+    rngs: tuple[np.random.Generator, np.random.Generator],
+    options: Options,
+) -> CompiledLayer:
+    """Compile one product for the patches that samples make.
+
+    ``rngs`` draw the cells, and the converters and neurons.
+
+    Raises
+    ------
+    CompileError
+        When a noise, bias or scale leaves the arithmetic's range.
+    """
+    adc, final, measures = chip.readout.kind == "adc", dense.activation is None, options.mitigation
+    cells_rng, devices_rng = rngs
+    # Outputs are compared with each other, so one step of p must be the same logit in every column: by the
+    # ADC's gains, or, where there are none, by the weights themselves.
+    mapped = map_weights(
+        dense.weights,
+        chip,
+        cells_rng,
+        uniform=final and not adc,
+        mitigation=measures,
+        row_voltage_V=converters.row_voltages(rows.one_group(), chip),
+        programmed_on=without_errors(chip) if options.nominal else None,
+    )
+    sums = rows.sums(mapped.codes, chip.array.rows if adc else dense.inputs, chip.input.dac_bits)
+    wanted = rows.wanted(dense)
+    # What the array itself takes from a column's gain is known before its range is chosen, what the converter
+    # takes only after.
+    calibrates = measures.calibrates_gain(chip) and (adc or not final)
+    gains = np.ones(dense.outputs)
+    if calibrates:
+        gains = converters.column_gain(wanted, converters.placed(sums, chip) * (mapped.unit / INPUT_MAX))
+    unit = mapped.unit * gains
+    designed = converters.design(sums, mapped.codes, chip, measures, unit if final else None)
+    built = converters.build(designed, chip, devices_rng)
+    step = unit * (designed.lsb if adc else 1.0) / INPUT_MAX
+    if final:
+        step = np.full(dense.outputs, step.mean())
+    layer = _bare_layer(mapped, built, chip, options)
+    pedestal = _pedestal(designed, sums, chip)
+    if calibrates:
+        rest = converters.column_gain(wanted, (_partial(sums, layer) - pedestal) * step)
+        if final:
+            layer = dataclasses.replace(layer, gain=converters.trim(built, rest).gain)
+        else:
+            step = step * rest
+        gains = gains * rest
+    p = _partial(sums, layer)
+    linear = (p - pedestal) * step
+    correction = (wanted - linear).mean(axis=0) if measures.bias_correction else np.zeros(dense.outputs)
+    bias = dense.bias + correction
+    deviation = wanted + dense.bias - (linear + bias)
+    measured: dict[str, Any] = {
+        "inputs": dense.inputs,
+        "outputs": dense.outputs,
+        "tiles": sums.shape[0],
+        **_weight_errors(dense, mapped, chip),
+        "adc_clipped": designed.clipped,
+        "adc_range": _range_span(step, chip) if adc else (0.0, 0.0),
+        "bias_correction": float(np.abs(correction).max()),
+        "gain_correction": float(np.abs(gains - 1.0).max()),
+        "snr_db": float(
+            10 * np.log10(wanted.var(axis=0).sum() / max(np.square(deviation).mean(axis=0).sum(), 1e-30))
+        ),
+    }
+    die = DieArray(mapped, step, designed, built)
+    second: Ints = np.zeros(1, np.int64)
+    beside = np.zeros(1)
+    if rows.second is not None:
+        gain, shift = skip_gain(rows.second.weight, step)
+        die = dataclasses.replace(die, skip_gain=gain, skip_shift=shift)
+        second = rshift_round(rows.second.codes.astype(np.int64) * gain.astype(np.int64), shift)
+        beside = rows.second.exact * rows.second.weight
+    if dense.activation is None:
+        layer = dataclasses.replace(layer, bias=int32("bias", bias / step - pedestal))
+        report = LayerReport(**measured, voltage_clipped=0.0, curves=0, pwl_error_lsb=0.0, tail_error_lsb=0.0)
+        empty = np.zeros(wanted.shape, np.uint8)
+        return CompiledLayer(layer, table, empty, wanted + beside + dense.bias, report, die)
+
+    activation = dense.activation
+    shape = shape_of(activation, chip.neuron)
+    window = window_of(activation, shape, options.segments)
+    neurons = make_neurons(activation, chip, dense.outputs, devices_rng)
+    table, curve, error = add_curves(*curves_of(neurons, window, dense.outputs), table, options)
+    scale, vshift = scale_and_shift(window.per_unit * step / neurons.peaks)
+    real_scale = scale / 2.0**vshift
+    layer = dataclasses.replace(
+        layer,
+        scale=scale.astype(np.uint16),
+        vshift=vshift,
+        curve=curve,
+        bias=int32("bias", bias / step + window.zero / real_scale - pedestal),
+    )
+    v = preneuron(p + second + layer.bias.astype(np.int64), layer)
+    report = LayerReport(
+        **measured,
+        voltage_clipped=float(((v == V_MIN) | (v == V_MAX)).mean()),
+        curves=len(np.unique(curve)),
+        pwl_error_lsb=error,
+        tail_error_lsb=window.tail_lsb,
+        unreachable_neurons=neurons.unreachable,
+    )
+    y = neuron(v, layer, table.base, table.slope)
+    if isinstance(activation, Ndr):
+        die = dataclasses.replace(die, neurons=neurons, window=window)
+    after = trained_outputs(activation, wanted + beside + dense.bias)
+    return CompiledLayer(layer, table, y, after, report, die)
+
+
+def _bare_layer(mapped: MappedWeights, built: AdcRange, chip: Chip, options: Options) -> Layer:
+    """The layer with everything but bias, scale and curves."""
+    outputs = mapped.codes.shape[1]
+    return Layer(
+        weights=mapped.codes,
+        bias=np.zeros(outputs, np.int32),
+        gain=built.gain,
+        offset=built.offset,
+        scale=np.zeros(outputs, np.uint16),
+        curve=np.zeros(outputs, np.uint16),
+        readout=chip.readout.kind,
+        dac_bits=chip.input.dac_bits,
+        adc_bits=chip.readout.adc_bits,
+        shift=built.shift,
+        segment_bits=options.segment_bits,
+        table_bits=options.table_bits,
+        sigma_out=output_noise(chip, built),
+        var_cell=cell_noise(chip, mapped),
+    )
+
+
+def _partial(sums: Sums, layer: Layer) -> Ints:
+    p = np.zeros(sums.shape[2:], np.int64)
+    for t, j in np.ndindex(sums.shape[:2]):
+        p += readout(sums[t, j], layer, j)
+    return p
+
+
+def _pedestal(designed: AdcRange, sums: Sums, chip: Chip) -> Floats:
+    """What the designed offsets add to p."""
+    places = sum(1 << (j * chip.input.dac_bits) for j in range(slices(chip.input.dac_bits)))
+    times = sums.shape[0] * places if chip.readout.kind == "adc" else 0
+    return designed.offset.astype(np.float64) * times
+
+
+def add_curves(
+    wanted: Floats, which: npt.NDArray[np.intp], table: PwlTable | None, options: Options
+) -> tuple[PwlTable, npt.NDArray[np.uint16], float]:
+    """Fit curves (Q, 4096), join them to the table without repeats.
+
+    Returns the table, the index of each neuron's curve, given ``which`` of the curves it has, and the largest
+    error in steps.
+    """
+    fitted = fit_pwl(wanted, segments=options.segments, table_bits=options.table_bits)
+    known: dict[bytes, int] = {}
+    if table is not None:
+        known = {row.tobytes(): q for q, row in enumerate(np.hstack([table.base, table.slope]))}
+    rows = np.hstack([fitted.base, fitted.slope])
+    index = np.array([known.setdefault(row.tobytes(), len(known)) for row in rows])
+    both = np.stack([np.frombuffer(key, np.int32) for key in known])
+    base, slope = np.hsplit(both, 2)
+    table = PwlTable(base.copy(), slope.copy(), fitted.segment_bits, fitted.table_bits, fitted.error_lsb)
+    return table, index[which].astype(np.uint16), fitted.max_error_lsb
+
+
+def _weight_errors(dense: Dense, mapped: MappedWeights, chip: Chip) -> dict[str, float | int]:
+    w = dense.weights.astype(np.float64)
+    size = max(float(np.sqrt(np.square(w).mean())), 1e-30)
+    cell = chip.cell
+    limit = mapped.unit * code_max(cell) * (cell.g_max_uS - cell.g_min_uS) / mapped.full_scale_uS
+    target = mapped.levels * (limit / (len(level_targets(cell)) - 1))
+    return {
+        "quantisation_error": float(np.sqrt(np.square(target - w).mean())) / size,
+        "programmed_error": float(np.sqrt(np.square(mapped.effective - w).mean())) / size,
+        "saturated_codes": mapped.saturated,
+        "limited_weights": mapped.limited,
+        "stuck_cells": int((mapped.cells.stuck != 0).sum()),
+    }
+
+
+def _range_span(step: Floats, chip: Chip) -> tuple[float, float]:
+    span = step * ((1 << chip.readout.adc_bits) - 1)
+    return float(span.min()), float(span.max())

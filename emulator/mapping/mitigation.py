@@ -1,0 +1,65 @@
+"""What a compilation does against a chip's errors; each measure can be switched off to see its worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.device.description import Chip
+from emulator.errors import CompileError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mitigation:
+    """Measures, all of them common practice.
+
+    Attributes
+    ----------
+    range_calibration:
+        ADC ranges from the sums that samples make; off: the range of the largest sum the weights could make.
+    bias_correction:
+        Biases absorb the mean deviation of every column on the samples.
+    gain_calibration:
+        Every column's gain is set to the one that fits the float network best on the samples: in the
+        neuron's scale, or in the ADC of an output layer. None: on if the chip's wires, access transistors,
+        drift, I-V curve or converters change a column's gain in a way that is known to be systematic.
+    fault_aware:
+        The pair of a stuck cell is programmed to make up for it (stuck cells are found by a test read).
+    write_verify_attempts, write_verify_tolerance_percent:
+        Cells further than the tolerance (percent of g_max_uS) from their target are programmed again, up to
+        so many times. The published programming errors already are the result of a programming loop: this is
+        one more on top, at the time of programming, and relaxation comes after it.
+    """
+
+    range_calibration: bool = True
+    bias_correction: bool = True
+    gain_calibration: bool | None = None
+    fault_aware: bool = True
+    write_verify_attempts: int = 0
+    write_verify_tolerance_percent: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.write_verify_attempts <= 100:
+            raise CompileError(f"write_verify_attempts is {self.write_verify_attempts}; accepted: 0..100")
+        if not 0 < self.write_verify_tolerance_percent <= 100:
+            raise CompileError(
+                f"write_verify_tolerance_percent is {self.write_verify_tolerance_percent}; "
+                "accepted: above 0, at most 100"
+            )
+
+    def calibrates_gain(self, chip: Chip) -> bool:
+        """Whether column gains are calibrated on this chip."""
+        if self.gain_calibration is not None:
+            return self.gain_calibration
+        return bool(
+            chip.array.wire_resistance_ohm
+            or chip.array.access_resistance_ohm
+            or chip.cell.iv_cubic_per_V2
+            or chip.cell.drift != "none"
+            or chip.readout.gain_mismatch_percent
+        )
+
+
+NOTHING = Mitigation(
+    range_calibration=False, bias_correction=False, gain_calibration=False, fault_aware=False
+)
+"""Every measure off."""

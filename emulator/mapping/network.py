@@ -1,0 +1,146 @@
+"""compile_network: a float network on a chip description becomes a Program and a report."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip, load_chip
+from emulator.errors import CompileError, CompileWarning
+from emulator.mapping.die import Die
+from emulator.mapping.die_file import die_digest
+from emulator.mapping.layer import Options
+from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.nodes import Mapper
+from emulator.mapping.report import CompileReport
+from emulator.mapping.unused import unused_parts
+from emulator.mapping.variation import variation_of
+from emulator.network import Network
+from emulator.spec import Program
+from emulator.spec.arithmetic import INPUT_MAX
+
+SAMPLES_MIN = 16
+
+
+class Compiled(NamedTuple):
+    """A mapped network: what the die computes, the die, and what mapping lost."""
+
+    program: Program
+    die: Die
+    report: CompileReport
+
+
+def compile_network(
+    network: Network,
+    chip: Chip | str | os.PathLike[str],
+    samples: npt.NDArray[np.uint8],
+    *,
+    seed: int = 0,
+    name: str | None = None,
+    segments: int = 32,
+    table_bits: int = 6,
+    bias_correction: bool = True,
+    mitigation: Mitigation | None = None,
+    nominal: bool = False,
+    lanes: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Compiled:
+    """Map, program and calibrate a network on a chip.
+
+    Parameters
+    ----------
+    network:
+        Float network; inputs in [0, 1] are applied as codes 0..255.
+    chip:
+        A chip, a preset's name, the path of a YAML file, or several of these joined with ``+``.
+    samples:
+        Typical inputs, uint8 (n, inputs), n >= 16, for ADC ranges and bias correction. Not the test set.
+    seed:
+        Chooses the individual chip: the programming error of every cell, 0..2^63-1.
+    name:
+        The program's name; the network's by default.
+    segments, table_bits:
+        Segments of a curve table (power of two) and its fraction bits.
+    bias_correction:
+        Whether biases absorb the mean deviation that programming error and clipping cause on the samples.
+    mitigation:
+        All measures against the chip's errors; None: the default ones, with ``bias_correction`` as given.
+    nominal:
+        Program the chip whose cells land on their targets, and say in the program's ``variation`` how those
+        of virtual chips spread around them. Converters and neurons are the individual ones of ``seed``.
+    lanes:
+        When given, kernels are programmed several times over (``emulator.mapping.block``) where that takes
+        fewer cycles on so many lanes; else once.
+    progress:
+        Called as ``progress(done, total)`` after every node.
+
+    Raises
+    ------
+    CompileError
+        When samples do not fit, or a quantity leaves the arithmetic's range.
+    ChipError, PhysicsError, ProgramError
+        When the chip description is invalid, a conductance leaves a model's fitted range, or the result
+        breaks a rule of programs.
+    """
+    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    if samples.ndim != 2 or samples.shape[1] != network.inputs or samples.dtype != np.uint8:
+        raise CompileError(
+            f"samples are {samples.dtype} {samples.shape}; accepted: uint8 (n, {network.inputs})"
+        )
+    if len(samples) < SAMPLES_MIN:
+        raise CompileError(f"samples hold {len(samples)} inputs; accepted: at least {SAMPLES_MIN}")
+    if not 0 <= seed < 1 << 63:
+        raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
+    measures = mitigation or Mitigation(bias_correction=bias_correction)
+    options = Options(segments=segments, table_bits=table_bits, mitigation=measures, nominal=nominal)
+    mapper = Mapper(network, chip, samples, seed, options, lanes)
+    for i, node in enumerate(network.nodes):
+        mapper.take(node)
+        if progress is not None:
+            progress(i + 1, len(network.nodes))
+    report = CompileReport(
+        network=network.name,
+        chip=chip.name,
+        seed=seed,
+        samples=len(samples),
+        layers=tuple(mapper.reports),
+        unused=unused_parts(network.activation_kinds, chip),
+    )
+    die = Die(
+        chip=chip,
+        seed=seed,
+        network=network.digest(),
+        arrays=tuple(mapper.arrays),
+        nominal=nominal,
+        mitigation=measures,
+    )
+    program = dataclasses.replace(
+        mapper.program(),
+        name=name or network.name,
+        provenance={
+            **_provenance(network, chip, report, measures),
+            "die": die_digest(die),
+            "output_step": float(die.arrays[-1].step[0]) if network.gives_sums else 1 / INPUT_MAX,
+        },
+        variation=variation_of(chip) if nominal else None,
+    )
+    for line in report.warnings:
+        warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)
+    return Compiled(program, die, report)
+
+
+def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:
+    return {
+        "chip": chip.as_dict(),
+        "network": {"name": network.name, "shape": network.widths, **network.provenance},
+        "report": report.as_dict(),
+        "seed": report.seed,
+        "mitigation": dataclasses.asdict(measures),
+        "versions": {"numpy": np.__version__},
+    }

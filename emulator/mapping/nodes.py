@@ -1,0 +1,239 @@
+"""Node by node: a float network's nodes become a program's steps, in the order the signal meets them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.device.ndr.pwl import PwlTable, fit_pwl
+from emulator.errors import CompileError
+from emulator.golden import Core
+from emulator.mapping.block import best_block, blocked
+from emulator.mapping.devices import make_neurons
+from emulator.mapping.die import DieArray
+from emulator.mapping.generators import layer_generators, table_generator
+from emulator.mapping.layer import Options, add_curves, compile_layer
+from emulator.mapping.report import LayerReport
+from emulator.mapping.samples import Rows, Second
+from emulator.network import Gate, Network, Node, Pool, Product, Table
+from emulator.network.nodes import join
+from emulator.spec import Program, steps
+from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
+from emulator.spec.patches import Pair, Patches
+
+Codes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+PATCHES_MAX = 4096
+"""Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
+sample."""
+GAIN_MAX = 65535
+
+
+class Mapper:
+    """Maps a network's nodes, in order, and keeps what the samples make of them.
+
+    ``codes`` and ``exact``: every map so far, uint8 and float64 in 0..1, of all calls, one call behind the
+    other. Where a network has states, those are the float network's own, as codes.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        chip: Chip,
+        samples: Codes,
+        seed: int,
+        options: Options,
+        lanes: int | None,
+    ) -> None:
+        self._network, self._chip, self._seed, self._options = network, chip, seed, options
+        self._lanes = lanes
+        self._steps: list[steps.Step] = []
+        self._table: PwlTable | None = None
+        self.reports: list[LayerReport] = []
+        self.arrays: list[DieArray] = []
+        calls = samples.reshape(len(samples), network.calls, *network.shape)
+        self._codes: list[Codes] = [np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)]
+        self._exact: list[Floats] = [self._codes[0].astype(np.float64) / INPUT_MAX]
+        self._known: list[Floats] = []
+        if network.states:
+            each = network.calls_of(samples / INPUT_MAX)
+            self._known = [np.concatenate(maps).astype(np.float64) for maps in zip(*each, strict=True)]
+            for i, state in enumerate(network.states):
+                before = [
+                    np.full_like(each[0][1 + i], state.start),
+                    *(maps[state.source] for maps in each[:-1]),
+                ]
+                exact = np.concatenate(before).astype(np.float64)
+                self._exact.append(exact)
+                self._codes.append(np.rint(exact * INPUT_MAX).astype(np.uint8))
+
+    def program(self) -> Program:
+        """The program of the nodes taken so far."""
+        empty = fit_pwl(
+            np.zeros((1, 1 << V_BITS)), segments=self._options.segments, table_bits=self._options.table_bits
+        )
+        whole = len(self._steps) == len(self._network.nodes)
+        return Program(
+            name=self._network.name,
+            rows=self._chip.array.rows,
+            shape=self._network.shape,
+            steps=tuple(self._steps),
+            curve_base=(self._table or empty).base,
+            curve_slope=(self._table or empty).slope,
+            states=tuple(
+                steps.State(
+                    shape=s.shape,
+                    source=s.source if whole else 1 + i,
+                    start=round(s.start * INPUT_MAX),
+                )
+                for i, s in enumerate(self._network.states)
+            ),
+            calls=self._network.calls,
+        )
+
+    def take(self, node: Node) -> None:
+        """Map the next node."""
+        if isinstance(node, Product):
+            codes, exact = self._product(node)
+        else:
+            if isinstance(node, Pool):
+                self._steps.append(_pool(node))
+            elif isinstance(node, Table):
+                self._steps.append(self._functions(node))
+            else:
+                self._steps.append(_gate(node))
+            codes, exact = None, None
+        if codes is None:
+            at = len(self._steps) - 1
+            codes = Core(self.program()).step(at, dict(enumerate(self._codes)))
+        if self._known:
+            exact = self._known[len(self._codes)]
+        elif exact is None:
+            exact = node({m: self._exact[m].astype(np.float32) for m in node.reads}).astype(np.float64)
+        self._codes.append(codes)
+        self._exact.append(exact)
+
+    def _product(self, node: Product) -> tuple[Codes | None, Floats | None]:
+        """The step; its maps too where every patch of the samples was used."""
+        number = len(self.arrays)
+        block: Pair = (1, 1) if self._lanes is None else best_block(node, self._lanes)
+        wide = blocked(node, block)
+        rows, every = self._rows(wide, block)
+        generators = layer_generators(self._seed, number)
+        result = compile_layer(wide.dense, self._chip, rows, self._table, generators, self._options)
+        self._table = result.table
+        self.reports.append(result.report)
+        self.arrays.append(result.array)
+        self._steps.append(
+            steps.Product(
+                layer=result.layer,
+                sources=wide.sources,
+                patches=wide.patches,
+                border=round(wide.pad * INPUT_MAX),
+                block=block,
+                fires=wide.dense.activation is not None,
+                skip=wide.skip,
+                skip_gain=result.array.skip_gain,
+                skip_shift=result.array.skip_shift,
+            )
+        )
+        last = wide.dense.activation is None
+        if every:
+            count = len(self._codes[0])
+            places = wide.patches.place
+            shape = (count, wide.patches.positions, -1)
+            return places(result.codes.reshape(shape), block), places(result.exact.reshape(shape), block)
+        if last:  # nothing follows
+            return np.zeros((1, 1, 1, 1), np.uint8), np.zeros((1, 1, 1, 1))
+        return None, None
+
+    def _rows(self, node: Product, block: Pair) -> tuple[Rows, bool]:
+        """The patches that a product is calibrated on, and whether they are all there are."""
+        patches, count = node.patches, len(self._codes[0])
+        total = count * patches.positions
+        every = patches.positions == 1 or total <= PATCHES_MAX
+        pick = np.arange(total)
+        if not every:
+            pick = np.unique(np.linspace(0, total - 1, PATCHES_MAX).astype(np.int64))
+        codes = _patches(
+            patches, join([self._codes[s] for s in node.sources]), pick, round(node.pad * INPUT_MAX)
+        )
+        exact = _patches(patches, join([self._exact[s] for s in node.sources]), pick, node.pad)
+        second = None
+        if node.skip is not None:
+            assert node.skip_weight is not None
+            parts = [
+                patches.gather(maps[node.skip], block).reshape(total, -1)[pick]
+                for maps in (self._codes, self._exact)
+            ]
+            second = Second(parts[0], parts[1], node.skip_weight.astype(np.float64))
+        return Rows(codes, exact, patches.groups, second), every
+
+    def _functions(self, node: Table) -> steps.Table:
+        """A table's curves, each over the whole range of input codes: v = (x - 128) * 16."""
+        outputs = len(node.channel)
+        rng = table_generator(self._seed, len(self._steps))
+        neurons = make_neurons(node.activation, self._chip, outputs, rng)
+        x = (np.arange(V_MIN, -V_MIN) / 16 + 128) / INPUT_MAX
+        u = (x[:, None] * node.gain + node.shift_by) / neurons.peaks
+        wanted = np.clip(INPUT_MAX * neurons.curves(u.astype(np.float64)).T, 0.0, INPUT_MAX)
+        self._table, curve, _ = add_curves(
+            np.ascontiguousarray(wanted), np.arange(outputs), self._table, self._options
+        )
+        return steps.Table(
+            sources=node.sources,
+            channel=node.channel,
+            offset=np.full(outputs, -128, np.int16),
+            scale=np.full(outputs, 16, np.uint16),
+            curve=curve,
+            segment_bits=self._options.segment_bits,
+            table_bits=self._options.table_bits,
+        )
+
+
+def _patches(
+    patches: Patches, x: npt.NDArray[Any], pick: npt.NDArray[np.int64], pad: float
+) -> npt.NDArray[Any]:
+    """Patches number ``pick`` of maps x, (len(pick), groups * K)."""
+    if patches.is_whole:
+        return np.ascontiguousarray(x).reshape(len(x), -1)
+    sample, position = np.divmod(pick, patches.positions)
+    row, column = np.divmod(position, patches.grid[1])
+    windows = patches.windows(x, pad)
+    return np.ascontiguousarray(windows[sample, :, row, column]).reshape(len(pick), -1)
+
+
+def _pool(node: Pool) -> steps.Pool:
+    border = 0 if node.of == "max" or node.inside else round(node.pad * INPUT_MAX)
+    if node.of == "max":
+        return steps.Pool(of="max", sources=node.sources, patches=node.patches, border=border)
+    counts = node.counts / node.gain
+    shift = 15 + int(np.floor(np.log2(counts.min())))
+    mul = np.rint(2.0**shift / counts).astype(np.uint16)
+    return steps.Pool(
+        of="average", sources=node.sources, patches=node.patches, border=border, mul=mul, pool_shift=shift
+    )
+
+
+def _gate(node: Gate) -> steps.Gate:
+    """Terms in code units: a product of two maps is of 1/255 of one unit times the other."""
+    gains = [term.gain / (INPUT_MAX if term.b is not None else 1) for term in node.terms]
+    largest = max(abs(gain) for gain in gains)
+    if not 0 < largest < GAIN_MAX:
+        raise CompileError(f"gains of a gate reach {largest:g}; accepted: above 0, below {GAIN_MAX}")
+    shift = int(np.clip(np.floor(np.log2(GAIN_MAX / largest)), 0, 47))
+    terms = tuple(
+        steps.Term(
+            a=term.a,
+            gain=round(gain * 2.0**shift),
+            b=term.b,
+            a_zero=round(term.a_zero * INPUT_MAX),
+            b_zero=round(term.b_zero * INPUT_MAX),
+        )
+        for term, gain in zip(node.terms, gains, strict=True)
+    )
+    return steps.Gate(terms=terms, gate_shift=shift, zero=round(node.zero * INPUT_MAX))

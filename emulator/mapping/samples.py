@@ -1,0 +1,70 @@
+"""What samples put into one product: patches as codes and as exact values, and the second operand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.mapping.ranges import Sums, column_sums
+from emulator.network import Dense
+from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.brief import brief_repr
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Second:
+    """A second operand: codes and exact values (n, M), and its weight float64 (M,) in the float network."""
+
+    __repr__ = brief_repr
+
+    codes: Codes
+    exact: Floats
+    weight: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Patches of a product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K)."""
+
+    __repr__ = brief_repr
+
+    codes: Codes
+    exact: Floats
+    groups: int = 1
+    second: Second | None = None
+
+    def product(self, x: npt.NDArray[Any], weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """``x`` (n, groups * K) times ``weights`` (K, M), each group of columns on its own inputs: (n, M)."""
+        if self.groups == 1:
+            return np.asarray(x @ weights)
+        parts = zip(np.split(x, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True)
+        return np.concatenate([part @ columns for part, columns in parts], axis=1)
+
+    def wanted(self, dense: Dense) -> Floats:
+        """The float network's sums without bias, (n, M)."""
+        return np.asarray(self.product(self.exact, dense.weights.astype(np.float64)))
+
+    def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Sums:
+        """Accumulator values int64 (tiles, slices, n, M)."""
+        parts = zip(
+            np.split(self.codes, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True
+        )
+        return np.concatenate([column_sums(x, columns, rows, dac_bits) for x, columns in parts], axis=3)
+
+    def one_group(self) -> Codes:
+        """Codes as one row of cells sees them, (n * groups, K)."""
+        return self.codes.reshape(len(self.codes) * self.groups, -1)
+
+
+def skip_gain(weight: Floats, step: Floats) -> tuple[npt.NDArray[np.uint16], int]:
+    """``skip_gain`` (M,) and ``skip_shift`` of a second operand, ``step`` (M,) the value of one unit of p."""
+    gain = weight / (INPUT_MAX * step)
+    largest = max(float(gain.max()), 1e-12)
+    shift = int(np.clip(np.floor(np.log2(65535 / largest)), 0, 47))
+    return np.clip(np.rint(gain * 2.0**shift), 0, 65535).astype(np.uint16), shift

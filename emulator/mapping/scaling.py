@@ -1,0 +1,67 @@
+"""Real quantities to the layer's integers: neuron scales, noise, biases; refused when they do not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device import effective_read_sigma
+from emulator.device.description import Chip
+from emulator.device.rram.programming import cmo_read_sigma
+from emulator.errors import CompileError
+from emulator.mapping.ranges import AdcRange
+from emulator.mapping.weights import MappedWeights, code_max
+from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+SCALE_MAX = 65535
+
+
+def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
+    """Integer scale (M,) and vshift with scale / 2^vshift = wanted, the largest scale near 2^16."""
+    if not wanted.max() < SCALE_MAX:
+        raise CompileError(f"neuron scale is {wanted.max():g}; accepted: below {SCALE_MAX}")
+    vshift = min(SHIFT_MAX, int(np.floor(np.log2(SCALE_MAX / wanted.max()))))
+    scale = np.rint(wanted * 2.0**vshift).astype(np.int64)
+    if scale.min() < 1:
+        raise CompileError(
+            f"neuron scales of a layer are {wanted.min():g}..{wanted.max():g}; accepted: a ratio below 65536"
+        )
+    return scale, vshift
+
+
+def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
+    """Standard deviation of an effective weight at a read: the layer's root mean square, microsiemens."""
+    cell = chip.cell
+    if cell.read_noise_model == "constant":
+        return effective_read_sigma(cell.read_noise_percent, cell.g_max_uS)
+    sigma = cmo_read_sigma(mapped.cells.faulted, chip.conditions.time_since_programming_s)
+    return float(np.sqrt(np.square(sigma).sum(axis=0).mean()))
+
+
+def cell_noise(chip: Chip, mapped: MappedWeights) -> int:
+    """var_cell: read-noise variance of an effective weight, code units squared, Q8.8."""
+    sigma = read_sigma_uS(chip, mapped) / mapped.full_scale_uS * code_max(chip.cell)
+    value = round(sigma * sigma * 256)
+    if value > 65535:
+        raise CompileError(f"read noise is {sigma:.2f} codes an effective weight; accepted: below 16")
+    return value
+
+
+def output_noise(chip: Chip, ranges: AdcRange) -> int:
+    """sigma_out: column and ADC noise in accumulator units; the middle column's step stands for all."""
+    if chip.readout.kind == "analog":
+        return 0
+    value = round(chip.readout.output_noise_lsb * float(np.median(ranges.lsb)))
+    if value > SIGMA_MAX:
+        raise CompileError(f"output noise is {value} accumulator units; accepted: at most {SIGMA_MAX}")
+    return value
+
+
+def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
+    """Rounded to int32, refused from 2^30 on."""
+    if not np.abs(values).max() < 1 << 30:
+        raise CompileError(f"{name} reaches {np.abs(values).max():g}; accepted: below 2^30")
+    return np.rint(values).astype(np.int32)

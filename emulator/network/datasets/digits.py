@@ -1,0 +1,54 @@
+"""Handwritten digits (E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, 1998).
+
+https://archive.ics.uci.edu/ml/datasets/Optical+Recognition+of+Handwritten+Digits: 1,797 images of 8 x 8
+pixels, grey values 0..16, the part written by 13 people, as scikit-learn ships it, in its order. Small
+enough to train a network in seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import DatasetError
+from emulator.network.datasets.idx import read_idx
+
+SIDE = 8
+COUNT, TEST = 1_797, 500
+GREY_MAX = 16
+LARGE, BORDER = 28, 2
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.uint8]
+
+
+def digits() -> tuple[Images, Labels, Images, Labels]:
+    """Training images uint8 (1297, 64) and labels, then the last 500 images as test set, grey values 0..255.
+
+    Raises
+    ------
+    DatasetError
+        When the packaged files are missing or damaged.
+    """
+    folder = Path(__file__).parent / "uci-digits"
+    images = read_idx(folder / "images-idx3-ubyte.gz", dimensions=3)
+    labels = read_idx(folder / "labels-idx1-ubyte.gz", dimensions=1)
+    if images.shape != (COUNT, SIDE, SIDE) or labels.shape != (COUNT,):
+        raise DatasetError(f"{folder}: sizes are {images.shape} and {labels.shape}; accepted: {COUNT} digits")
+    grey = np.rint(images.reshape(COUNT, -1).astype(np.float64) * (255 / GREY_MAX)).astype(np.uint8)
+    return grey[:-TEST], labels[:-TEST], grey[-TEST:], labels[-TEST:]
+
+
+def enlarged(images: Images) -> Images:
+    """Digits uint8 (n, 64) as LeNet-5 takes them, uint8 (n, 1024): 28 x 28, bilinear, in a border of 2
+    zeros."""
+    centres = np.clip((np.arange(LARGE) + 0.5) * (SIDE / LARGE) - 0.5, 0, SIDE - 1)
+    below = np.minimum(centres.astype(int), SIDE - 2)
+    part = centres - below
+    weights = np.zeros((LARGE, SIDE))
+    weights[np.arange(LARGE), below], weights[np.arange(LARGE), below + 1] = 1 - part, part
+    grey = weights @ images.reshape(-1, SIDE, SIDE).astype(np.float64) @ weights.T
+    grey = np.pad(grey, ((0, 0), (BORDER, BORDER), (BORDER, BORDER)))
+    return np.rint(grey).astype(np.uint8).reshape(len(images), -1)

@@ -1,0 +1,166 @@
+"""A unary function on a chip: the stretch its table spans, its points, and the table's error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emulator.device.ndr.pwl import fit_pwl
+from emulator.device.ndr.window import Window
+from emulator.errors import UnsupportedNodeError
+from emulator.network.importing.graph import Floats, Unary
+from emulator.network.importing.span import Span, code_span
+from emulator.spec.arithmetic import INPUT_MAX
+
+SEGMENTS = 32
+POINTS = (SEGMENTS - 1) * 64 + 1
+"""Samples of a function; segment borders are among them, so a kink on a border stays sharp."""
+MARGIN = 0.1
+"""Room at either end of what the samples span, as a fraction of it."""
+FAR, FURTHER = 40.0, 1000.0
+"""A function that is the same at both is taken as bounded."""
+FLAT = 0.1 / INPUT_MAX
+"""Ends of the stretch that stay this close to their outermost value (of the range) are cut off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """``(function - low) / width`` of ``span`` in 0..1 at ``points`` float64 (2, P).
+
+    ``error``: largest error of the fitted table in the stretch, in the same unit. ``rises``: it falls
+    nowhere.
+    """
+
+    unary: Unary
+    points: Floats
+    span: Span
+    error: float
+    rises: bool
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """First and last pre-activation."""
+        return float(self.points[0, 0]), float(self.points[0, -1])
+
+    def lost(self, z: Floats) -> int:
+        """How many of pre-activations ``z`` lie outside, where holding the end is wrong by a code or more."""
+        outside = z[(z < self.points[0, 0]) | (z > self.points[0, -1])]
+        held = np.interp(outside, *self.points)
+        wanted = (_values(self.unary, outside) - self.span.low) / self.span.width
+        return int((np.abs(wanted - held) > 1 / INPUT_MAX).sum())
+
+
+def identity(node: str) -> Unary:
+    """A straight line, where a chip has a table and the model has none."""
+    return Unary(node=node, shape=(1, 1, 1), label="identity(x)", function=lambda z: z)
+
+
+def stretch_of(
+    unary: Unary,
+    reach: tuple[float, float] | None,
+    holds: tuple[float, ...] = (),
+    limits: tuple[float, float] = (-np.inf, np.inf),
+) -> Stretch:
+    """Where to span a function's table.
+
+    Parameters
+    ----------
+    reach:
+        Least and greatest pre-activation of samples; None without samples.
+    holds:
+        Values that the outputs' range must hold too: what a padded convolution puts around them.
+    limits:
+        No pre-activation lies outside.
+
+    Raises
+    ------
+    UnsupportedNodeError
+        When there are no samples and the function has no bounds, or it is not finite where it is needed.
+    """
+    if reach is None and not np.isfinite(limits).all() and not _bounded(unary):
+        raise UnsupportedNodeError(
+            unary.node,
+            unary.label,
+            "it is unbounded: give samples of inputs, so that its range can be measured",
+        )
+    wide = (-FAR, FAR) if reach is None else with_room(*reach)
+    low, high = max(wide[0], limits[0]), min(wide[1], limits[1])
+    if reach is not None and not _finite(unary, low, high):
+        low, high = reach
+    if not low < high:
+        low, high = low - 0.5, low + 0.5
+    low, high = _trimmed(unary, low, high)
+    candidates = [_fitted(unary, low, high, holds)]
+    if low < 0 < high:
+        candidates.append(_fitted(unary, _with_border(low, high, 0.0), high, holds))
+    points, span, error = min(candidates, key=lambda c: c[2])
+    rises = bool((np.diff(points[1]) >= -1e-9).all())
+    return Stretch(unary, points, span, error, rises)
+
+
+def with_room(low: float, high: float) -> tuple[float, float]:
+    """The range of samples with room for data unseen at either end."""
+    room = MARGIN * max(high - low, 1e-3 * max(abs(low), abs(high), 1.0))
+    return low - room, high + room
+
+
+def _finite(unary: Unary, low: float, high: float) -> bool:
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(np.asarray(unary.function(np.linspace(low, high, 257)), np.float64)).all())
+
+
+def _bounded(unary: Unary) -> bool:
+    with np.errstate(all="ignore"):
+        far = np.asarray(unary.function(np.array([-FURTHER, -FAR, FAR, FURTHER])), np.float64)
+    return bool(np.isfinite(far).all() and abs(far[0] - far[1]) < 1e-6 and abs(far[2] - far[3]) < 1e-6)
+
+
+def _values(unary: Unary, z: Floats) -> Floats:
+    with np.errstate(all="ignore"):
+        y = np.asarray(unary.function(z), np.float64)
+    if y.shape != z.shape or not np.isfinite(y).all():
+        raise UnsupportedNodeError(
+            unary.node, unary.label, "it is not finite on the values it meets; keep them in its domain"
+        )
+    return y
+
+
+def _trimmed(unary: Unary, low: float, high: float) -> tuple[float, float]:
+    """Without the ends where the function stays at its outermost value."""
+    z = np.linspace(low, high, 8193)
+    y = _values(unary, z)
+    tolerance = FLAT * max(float(np.ptp(y)), 1e-12)
+    moved = np.flatnonzero(np.abs(y - y[0]) > tolerance)
+    first = max(int(moved[0]) - 1, 0) if len(moved) else 0
+    moved = np.flatnonzero(np.abs(y - y[-1]) > tolerance)
+    last = min(int(moved[-1]) + 1, len(z) - 1) if len(moved) else len(z) - 1
+    if last <= first:
+        return low, high
+    # A kink at 0 is met exactly.
+    near = 2 * float(z[1] - z[0])
+    ends = (0.0 if abs(v) < near else float(v) for v in (z[first], z[last]))
+    return next(ends), next(ends)
+
+
+def _with_border(low: float, high: float, kink: float) -> float:
+    """A lower end, at most ``low``, that puts ``kink`` on the border of two segments."""
+    inner = SEGMENTS - 1
+    n = int(np.ceil((kink - low) / ((high - low) / inner)))
+    n = min(max(n, 1), inner - 1)
+    return (inner * kink - n * high) / (inner - n)
+
+
+def _fitted(unary: Unary, low: float, high: float, holds: tuple[float, ...]) -> tuple[Floats, Span, float]:
+    """Points, span, and the table's largest error relative to its width."""
+    # Ends in single precision, as the network file has them.
+    u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
+    y = _values(unary, u)
+    span = code_span(float(y.min()), float(y.max()), holds)
+    points = np.stack([u, np.clip((y - span.low) / span.width, 0.0, 1.0)])
+    window = Window(float(u[0]), float(u[-1]), SEGMENTS, 0.0)
+    at = np.clip(window.values(), u[0], u[-1])
+    wanted = np.clip((_values(unary, at) - span.low) / span.width, 0.0, 1.0)
+    table = fit_pwl(INPUT_MAX * np.interp(at, *points), segments=SEGMENTS)
+    error = float(np.abs(table.evaluate()[0] / INPUT_MAX - wanted).max())
+    return points, span, error

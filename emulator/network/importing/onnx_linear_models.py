@@ -1,0 +1,75 @@
+"""Linear models of scikit-learn as ONNX writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from emulator.network.importing import layers
+from emulator.network.importing.onnx_call import Call
+from emulator.network.importing.values import Value, with_constant
+
+TAKEN = "outputs are taken before the softmax; the largest one is the same"
+
+
+def _scaler(call: Call) -> Value:
+    a, name = call.a, call.name
+    centred = with_constant(call.value, np.asarray(a["offset"], np.float64), name, call.kind, "sub")
+    return with_constant(centred, np.asarray(a["scale"], np.float64), name, call.kind, "mul")
+
+
+def _regressor(call: Call) -> Value:
+    return _scores(call)
+
+
+def _classifier(call: Call) -> list[Any]:
+    """Its first output is the label, which no network computes."""
+    return [call.refused("take the scores, not the label"), _scores(call)]
+
+
+def _scores(call: Call) -> Value:
+    a, kind = call.a, call.kind
+    intercepts = np.asarray(a.get("intercepts", [0.0]), np.float64)
+    weights = np.asarray(a["coefficients"], np.float64).reshape(len(intercepts), -1).T
+    after = a.get("post_transform", "NONE")
+    if kind == "LinearClassifier" and len(intercepts) == 1:
+        weights, intercepts = np.hstack([-weights, weights]), np.concatenate([-intercepts, intercepts])
+    if after == "LOGISTIC" and len(intercepts) == 2:
+        weights, intercepts = weights / 2, intercepts / 2  # the same as a softmax of half the scores
+    elif after not in ("NONE", "SOFTMAX", "LOGISTIC"):
+        raise call.refused(f"post_transform is {after}; use NONE or LOGISTIC")
+    scores = layers.linear(call.value, weights, intercepts, call.name, kind)
+    if after == "NONE":
+        return scores
+    call.notes.append(f"{call.name} ({kind}): {TAKEN}")
+    return replace(scores, left_out=(call.name, after))
+
+
+def two_classes(a: Value, b: Value, name: str, kind: str, notes: list[str]) -> Value | None:
+    """``[1 - p, p]`` with p a sigmoid, as scikit-learn writes two classes: half of -z and z; else None."""
+    if a.op is not b.op or a.axes != b.axes or a.op.shape != (1, 1, 1):
+        return None
+    z = np.linspace(-4, 4, 65)
+    no, yes = (np.full(65, 0.5) if v.function is None else v.function(z) for v in (a, b))
+    if not ((yes > 0) & (yes < 1)).all():
+        return None
+    scores = np.log(yes / (1 - yes))
+    slope, offset = np.polyfit(z, scores, 1)
+    straight = np.abs(scores - (slope * z + offset)).max() < 1e-3 * max(1.0, abs(slope))
+    if not straight or np.abs(no + yes - 1).max() >= 1e-5:
+        return None
+    before = Value(b.op, b.axes, node=b.node, calls=b.calls, at=b.at)
+    halves = np.array([-0.5, 0.5])
+    both = layers.linear(before, slope * halves[None], offset * halves, name, kind)
+    notes.append(f"{name} ({kind}): two classes; outputs are taken before the softmax")
+    return replace(both, left_out=(name, "Softmax"))
+
+
+LINEAR_MODELS: dict[str, Callable[[Call], Any]] = {
+    "Scaler": _scaler,
+    "LinearRegressor": _regressor,
+    "LinearClassifier": _classifier,
+}

@@ -1,0 +1,8 @@
+"""Networks in the box: float weights and their programs, with the commands that made them.
+
+Imports emulator.errors only; ``emulator.mapping.zoo_build`` maps them again.
+"""
+
+from emulator.network.zoo.files import float_network, image, images, lenet5
+
+__all__ = ["float_network", "image", "images", "lenet5"]

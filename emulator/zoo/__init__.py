@@ -1,8 +1,0 @@
-"""Networks in the box: float weights and their programs, with the commands that made them.
-
-Imports emulator.errors only (``emulator.zoo.build``: NumPy and emulator too).
-"""
-
-from emulator.zoo.files import float_network, image, images, lenet5
-
-__all__ = ["float_network", "image", "images", "lenet5"]

@@ -1,0 +1,226 @@
+"""Chip descriptions: presets load with a source for every value; errors name file, field, value, range."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from emulator.device.description import list_chips, list_devices, load_chip, parse_chip
+from emulator.device.description.loader import DEVICES, PRESETS
+from emulator.errors import ChipError
+from emulator.network.zoo import image
+from emulator.spec import Program
+
+RISING = {"model": "esaki", "excess_slope_per_V": 1}
+CELL = {"g_max_uS": 40, "levels": 16}
+
+
+@pytest.mark.parametrize("name", list_chips() + list_devices())
+def test_every_preset_value_has_a_source(name):
+    device = name in list_devices()
+    chip = load_chip(f"ideal+{name}" if device else name)
+    content = yaml.safe_load(((DEVICES if device else PRESETS) / f"{name}.yaml").read_text())
+    assert content["name"] == name
+    for section, fields in content.items():
+        if isinstance(fields, dict):
+            for field in fields:
+                assert chip.sources[f"{section}.{field}"], f"{section}.{field} has no source"
+    # The paper's neuron is not public: a whole chip's neuron is illustrative, only single devices are cited.
+    if not device:
+        assert all("illustrative" in s for f, s in chip.sources.items() if f.startswith("neuron."))
+    assert "adfm" not in str(content), "no value is the 2024 paper's"
+
+
+def test_presets():
+    assert set(list_chips()) == {
+        "dendritic-ndr",
+        "ibm-cmo-hfox-0.2",
+        "ibm-cmo-hfox-2",
+        "ideal",
+        "milo2021",
+        "wan2022",
+    }
+    kinds = {"ecram": {"tang2018", "kim2019", "linear-ysz", "pair"}, "ndr": {"esaki", "low-pvcr", "bell"}}
+    assert set(list_devices()) == {f"{kind}-{name}" for kind, names in kinds.items() for name in names}
+    wan = load_chip("wan2022")
+    assert (wan.cell.g_max_uS, wan.cell.levels, wan.readout.adc_bits, wan.array.rows) == (40.0, 16, 8, 128)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "description is a list; accepted: a mapping"),
+        ({"cell": CELL}, "name is missing"),
+        ({"name": "x"}, "cell.g_max_uS is missing; accepted: 1e-06..1e"),
+        ({"name": "x", "cell": {**CELL, "colour": 1}}, "cell.colour is not a field; accepted: g_min_uS"),
+        ({"name": "x", "cell": CELL, "wires": {}}, "wires is not a field"),
+        ({"name": "x", "cell": {**CELL, "levels": 1}}, r"cell.levels is 1; accepted: 2..256"),
+        ({"name": "x", "cell": {**CELL, "levels": 16.5}}, r"cell.levels is 16.5"),
+        ({"name": "x", "cell": {**CELL, "levels": True}}, r"cell.levels is True"),
+        ({"name": "x", "cell": {**CELL, "levels": "many"}}, r"cell.levels is 'many'"),
+        (
+            {"name": "x", "cell": {**CELL, "g_min_uS": 41}},
+            "cell.g_min_uS is 41.0; accepted: below cell.g_max",
+        ),
+        (
+            {"name": "x", "cell": {**CELL, "g_max_uS": 50, "programming_error": "wan2022"}},
+            "cell.g_max_uS is 50.0; accepted: 0.0..40.0, the fitted range",
+        ),
+        (
+            {"name": "x", "cell": CELL, "array": {"rows": 100}},
+            "array.rows is 100; accepted: 8..1024, a multiple of 8",
+        ),
+        (
+            {"name": "x", "cell": CELL, "input": {"dac_bits": 3}},
+            "input.dac_bits is 3; accepted: one of 1, 2, 4, 8",
+        ),
+        (
+            {"name": "x", "cell": CELL, "readout": {"kind": "abacus"}},
+            "readout.kind is 'abacus'; accepted: one of adc",
+        ),
+        (
+            {"name": "x", "cell": CELL, "readout": {"adc_bits": {"source": "?"}}},
+            "readout.adc_bits.value is missing",
+        ),
+        (
+            {"name": "x", "cell": CELL, "neuron": {"model": "esaki", "valley_voltage_V": 0.05}},
+            "neuron.valley_voltage_V is 0.05; accepted: above",
+        ),
+        (
+            {"name": "x", "cell": {**CELL, "on_off_ratio": 10, "g_min_uS": 1}},
+            r"cell.g_min_uS is 1.0; accepted: left out, or g_max_uS / on_off_ratio \(4.0\)",
+        ),
+        (
+            {
+                "name": "x",
+                "cell": {**CELL, "g_min_uS": 7, "g_max_uS": 90, "programming_error": "ibm-cmo-hfox-2"},
+            },
+            "cell.g_min_uS is 7.0; accepted: 8.0..90.0, the fitted range",
+        ),
+        (
+            {"name": "x", "cell": {**CELL, "programming_error": "milo2021"}},
+            "cell.g_min_uS is 0.0; accepted: 50.0..225.0",
+        ),
+        (
+            {"name": "x", "cell": {**CELL, "stuck_low_percent": 101}},
+            "cell.stuck_low_percent is 101.0; accepted",
+        ),
+        (
+            {"name": "x", "cell": {**CELL, "stuck_low_percent": 60, "stuck_high_percent": 50}},
+            "cell.stuck_high_percent is 50.0; accepted: at most 40",
+        ),
+        ({"name": "x", "cell": {**CELL, "stuck_low_uS": 41}}, "cell.stuck_low_uS is 41.0; accepted: at most"),
+        (
+            {"name": "x", "cell": {**CELL, "programming_error": "fitted"}},
+            "cell.error_coefficients_uS is empty",
+        ),
+        (
+            {"name": "x", "cell": {**CELL, "error_coefficients_uS": [1, "a"]}},
+            "cell.error_coefficients_uS is .*; accepted: a list of at most 8 numbers",
+        ),
+        (
+            {
+                "name": "x",
+                "cell": {**CELL, "drift": "wan2022"},
+                "conditions": {"time_since_programming_s": 1e6},
+            },
+            r"time_since_programming_s is 1000000.0; accepted: 1..172800, the times cell.drift 'wan2022'",
+        ),
+        (
+            {"name": "x", "cell": CELL, "array": {"wire_resistance_ohm": -1}},
+            "array.wire_resistance_ohm is -1.0; accepted: 0..1000",
+        ),
+        (
+            {"name": "x", "cell": CELL, "array": {"wire_resistance_ohm": "1e0"}},
+            "array.wire_resistance_ohm is '1e0'; accepted: 0..1000 .YAML reads it as text",
+        ),
+        ({"name": "x", "cell": CELL, "neuron": {"model": "table"}}, "neuron.voltage_V has shape"),
+        (
+            {"name": "x", "cell": CELL, "neuron": {**RISING, "excess_current_mA": 900}},
+            "neuron.excess_current_A is 0.9; accepted: small enough for the current to fall",
+        ),
+        (
+            {"name": "x", "cell": CELL, "ecram": {"tunes": "both"}},
+            "ecram.tunes is 'both'; accepted: none, as ecram.model is none",
+        ),
+        (
+            {"name": "x", "cell": CELL, "ecram": {"peak_current_low_factor": 2}},
+            "ecram.peak_current_low_factor is 2.0; accepted: at most",
+        ),
+        (
+            {"name": "x", "cell": CELL, "neuron": {"peak_voltage_V": float("nan")}},
+            "neuron.peak_voltage_V is nan",
+        ),
+    ],
+)
+def test_errors_name_field_value_and_range(content, message):
+    with pytest.raises(ChipError, match=message):
+        parse_chip(content)
+
+
+def test_files(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("name: mine\ncell: {g_max_uS: {value: 10, source: me}, levels: 4}\n")
+    assert load_chip(mine).cell.g_max_uS == 10.0
+    assert load_chip(mine).sources == {"cell.g_max_uS": "me"}
+    mine.write_text("name: mine\ncell: {g_max_uS: 10, levels: 400}\n")
+    with pytest.raises(ChipError, match=r"mine.yaml: cell.levels is 400; accepted: 2..256"):
+        load_chip(mine)
+    mine.write_text("name: [")
+    with pytest.raises(ChipError, match=r"mine\.yaml: not YAML"):
+        load_chip(mine)
+    with pytest.raises(
+        ChipError, match="chip is 'nochip'; accepted: a YAML file, or a preset: dendritic-ndr, ibm"
+    ):
+        load_chip("nochip")
+
+
+@pytest.mark.parametrize("name", list_chips())
+def test_descriptions_survive_their_own_dictionary(name):
+    chip = load_chip(name)
+    assert parse_chip(json.loads(json.dumps(chip.as_dict()))) == chip
+
+
+def test_images_made_before_the_schema_grew_still_say_their_chip():
+    provenance = Program.load(image()).provenance["chip"]
+    assert parse_chip(provenance).cell == load_chip("wan2022").cell
+
+
+def test_parts_are_laid_over_each_other(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("array: {wire_resistance_ohm: {value: 2, source: me}}\n")
+    chip = load_chip(f"wan2022+ndr-bell+{mine}")
+    assert chip.name == "wan2022+ndr-bell+mine"
+    assert (chip.array.wire_resistance_ohm, chip.array.rows) == (2.0, 128)
+    assert chip.neuron.model == "bell"
+    assert chip.sources["array.wire_resistance_ohm"] == "me"
+    assert chip.cell == load_chip("wan2022").cell
+    mine.write_text("array: {wire_ohm: 2}\n")
+    with pytest.raises(ChipError, match=r"mine.yaml: array.wire_ohm is not a field; accepted: rows"):
+        load_chip(f"wan2022+{mine}")
+    with pytest.raises(ChipError, match="chip is 'nodevice'"):
+        load_chip("wan2022+nodevice")
+    with pytest.raises(ChipError, match=r"cell.g_max_uS is missing.*a single device"):
+        load_chip("ndr-bell")
+
+
+def test_on_off_ratio_sets_the_least_conductance():
+    cell = parse_chip({"name": "x", "cell": {**CELL, "on_off_ratio": 20}}).cell
+    assert cell.g_min_uS == 2.0
+
+
+def test_temperature_reaches_the_neuron():
+    chip = parse_chip({"name": "x", "cell": CELL, "conditions": {"temperature_K": 350}})
+    assert chip.neuron.temperature_K == 350.0
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("ndr-esaki", 6.2, 6.6), ("ndr-low-pvcr", 1.1, 2.9), ("ndr-bell", 9e4, 1.2e5)]
+)
+def test_peak_to_valley_ratios_are_those_cited(name, low, high):
+    device = load_chip(f"ideal+{name}").neuron.device
+    v = np.linspace(0, 2 if name == "ndr-bell" else 0.45, 20001)
+    current = device.current(v)
+    peak = current[v < 1.5 * device.peak_voltage_V].max()
+    assert low < peak / current[v > device.peak_voltage_V].min() < high

@@ -1,0 +1,171 @@
+"""IR drop: the effective matrix against independent solutions of the whole circuit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emulator.device.array.crossbar import effective_matrix, series
+from emulator.device.array.nonlinear import Cubic, effective_matrix_at, nodal_matrix, operating_point
+from emulator.errors import PhysicsError
+
+
+def dense_currents(g_uS, volts, ohm, access=0.0):
+    """Kirchhoff's current law written out node by node, dense, for one vector of row voltages; uA."""
+    rows, columns = g_uS.shape
+    wire = 1e6 / ohm
+    count = 2 * rows * columns
+    a, b = np.zeros((count, count)), np.zeros(count)
+
+    def row(k, m):
+        return k * columns + m
+
+    def column(k, m):
+        return rows * columns + k * columns + m
+
+    def resistor(i, j, g):
+        a[i, i] += g
+        if j is not None:
+            a[j, j] += g
+            a[i, j] -= g
+            a[j, i] -= g
+
+    for k in range(rows):
+        resistor(row(k, 0), None, wire)
+        b[row(k, 0)] += wire * volts[k]
+        for m in range(columns):
+            g = g_uS[k, m] / (1 + g_uS[k, m] * access * 1e-6)
+            resistor(row(k, m), column(k, m), g)
+            if m + 1 < columns:
+                resistor(row(k, m), row(k, m + 1), wire)
+            if k + 1 < rows:
+                resistor(column(k, m), column(k + 1, m), wire)
+    for m in range(columns):
+        resistor(column(rows - 1, m), None, wire)
+    v = np.linalg.solve(a, b)
+    return wire * v[[column(rows - 1, m) for m in range(columns)]]
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (24, 9), (9, 24), (1, 5), (5, 1), (1, 1)])
+@pytest.mark.parametrize(("ohm", "access"), [(1.0, 0.0), (20.0, 3000.0)])
+def test_equals_a_dense_nodal_solve(shape, ohm, access):
+    rng = np.random.default_rng(sum(shape))
+    g = rng.uniform(0, 40, shape)
+    g[rng.random(shape) < 0.2] = 0.0
+    v = rng.uniform(-0.2, 0.2, shape[0])
+    want = dense_currents(g, v, ohm, access)
+    np.testing.assert_allclose(v @ effective_matrix(g, ohm, access), want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_satisfies_kirchhoff_at_128():
+    # 32,768 nodes: the sparse equations, assembled by other code, solved by another method.
+    rng = np.random.default_rng(1)
+    g = rng.uniform(0, 40, (128, 128))
+    v = rng.uniform(0, 0.2, 128)
+    linear, secant = operating_point(g, v, Cubic(0.0, 0.2), 1.0)
+    np.testing.assert_allclose(v @ effective_matrix(g, 1.0), linear, rtol=1e-9)
+    np.testing.assert_array_equal(secant, g)
+    assert nodal_matrix(g, 1e6).shape == (32768, 32768)
+
+
+@pytest.mark.parametrize("n", [32, 128])
+def test_equals_badcrossbar(n):
+    badcrossbar = pytest.importorskip(
+        "badcrossbar",
+        reason="badcrossbar is not installed (pip install ndrite[physics-check]; needs libcairo2-dev)",
+    )
+    rng = np.random.default_rng(n)
+    g = rng.uniform(1, 40, (n, n))
+    v = rng.uniform(0, 0.2, (n, 3))
+    want = badcrossbar.compute(v, 1e6 / g, 1.0).currents.output
+    np.testing.assert_allclose(v.T @ effective_matrix(g, 1.0) * 1e-6, want, rtol=1e-9)
+
+
+def test_ends_driven_and_sensed_are_those_of_the_diagram():
+    # The bottom left cell has the shortest way, the top right one the longest.
+    lone = np.zeros((6, 8))
+    got = {}
+    for k, m in ((5, 0), (0, 7), (0, 0), (5, 7)):
+        g = lone.copy()
+        g[k, m] = 100.0
+        got[k, m] = effective_matrix(g, 50.0)[k, m]
+        segments = (m + 1) + (6 - k)
+        assert got[k, m] == pytest.approx(1e6 / (1e4 + 50.0 * segments), rel=1e-12)
+    assert got[5, 0] == max(got.values())
+    assert got[0, 7] == min(got.values())
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rows=st.integers(1, 12),
+    columns=st.integers(1, 12),
+    ohm=st.floats(1e-3, 1e3),
+)
+@settings(max_examples=40, deadline=None)
+def test_wires_only_take_current_away(seed, rows, columns, ohm):
+    g = np.random.default_rng(seed).uniform(0, 100, (rows, columns))
+    effective = effective_matrix(g, ohm)
+    assert (effective >= -1e-9).all()
+    assert effective.sum() <= g.sum() * (1 + 1e-9)
+    # Reciprocity: driving the columns' ends and sensing the rows' gives the transposed matrix.
+    mirrored = effective_matrix(g[::-1, ::-1].T, ohm).T[::-1, ::-1]
+    np.testing.assert_allclose(effective, mirrored, rtol=1e-7, atol=1e-9)
+
+
+def test_ideal_wires_are_the_cells_and_their_transistors():
+    g = np.random.default_rng(0).uniform(0, 40, (7, 3))
+    np.testing.assert_array_equal(effective_matrix(g, 0.0), g)
+    np.testing.assert_allclose(effective_matrix(g, 0.0, 2e3), 1 / (1 / g + 2e-3))
+    np.testing.assert_allclose(effective_matrix(g, 1e-6), g, rtol=1e-6)
+
+
+def test_cubic_cells_without_wires_are_their_formula():
+    g, v, c = np.array([[10.0, 20.0], [30.0, 5.0]]), np.array([0.2, 0.1]), 4.0
+    currents, _ = operating_point(g, v, Cubic(c, 0.2), 0.0)
+    want = (g * (v * (1 + c * v**2) / (1 + c * 0.2**2))[:, None]).sum(axis=0)
+    np.testing.assert_allclose(currents, want, rtol=1e-12)
+
+
+def test_cubic_cells_with_wires_obey_kirchhoff_and_their_own_law():
+    rng = np.random.default_rng(2)
+    g, v = rng.uniform(5, 40, (12, 10)), rng.uniform(0.05, 0.2, 12)
+    law = Cubic(6.0, 0.2)
+    currents, secant = operating_point(g, v, law, 30.0, 1000.0)
+    # The secant conductances solve the linear circuit to the same currents ...
+    np.testing.assert_allclose(dense_currents(secant, v, 30.0, 1000.0), currents, rtol=1e-9)
+    # ... every cell is on its curve: a lower voltage, a lower conductance ...
+    assert (secant <= g).all()
+    assert (secant > g / (1 + 6.0 * 0.2**2)).all()
+    # ... and the matrix at this point gives its currents.
+    np.testing.assert_allclose(v @ effective_matrix_at(g, v, law, 30.0, 1000.0), currents, rtol=1e-9)
+    ohmic = v @ effective_matrix(g, 30.0, 1000.0)
+    assert (np.abs(ohmic / currents - 1) > 0.02).any(), "the cubic term does something"
+
+
+def test_a_cubic_cell_behind_a_transistor_is_at_its_own_voltage():
+    """One cell, no wires: the transistor takes its part of the voltage, the cell's law holds at the rest."""
+    (current,), secant = operating_point([[40.0]], [0.2], Cubic(6.0, 0.2), 0.0, 10_000.0)
+    volts = 0.2 - current * 1e-6 * 10_000
+    assert secant[0, 0] == pytest.approx(40.0 * (1 + 6.0 * volts**2) / (1 + 6.0 * 0.2**2), rel=1e-9)
+    assert current == pytest.approx(secant[0, 0] * volts, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("g", "ohm", "access", "message"),
+    [
+        (np.ones(3), 1.0, 0.0, r"shape \(3,\)"),
+        (np.ones((0, 3)), 1.0, 0.0, r"shape \(0, 3\); accepted: \(K, M\), neither 0"),
+        (np.array([[-1.0]]), 1.0, 0.0, "conductance is -1.0 uS"),
+        (np.array([[np.nan]]), 1.0, 0.0, "conductance is nan uS"),
+        (np.ones((2, 2)), -1.0, 0.0, "wire_resistance_ohm is -1.0"),
+        (np.ones((2, 2)), 1.0, np.inf, "access_resistance_ohm is inf"),
+    ],
+)
+def test_refusals(g, ohm, access, message):
+    with pytest.raises(PhysicsError, match=message):
+        effective_matrix(g, ohm, access)
+
+
+def test_series():
+    assert series(100.0, 1e4) == pytest.approx(50.0)

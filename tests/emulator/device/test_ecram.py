@@ -1,0 +1,214 @@
+"""ECRAM pulses against closed forms, and what a state does to a curve."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emulator.device import Bell, Esaki, Table, Tunnel
+from emulator.device.description import load_chip
+from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, reachable, trace
+from emulator.device.ndr.tuning import Tuning, vary
+from emulator.errors import CompileError, PhysicsError
+from emulator.mapping import reachable_tables
+
+PRESETS = ("ecram-tang2018", "ecram-kim2019", "ecram-linear-ysz")
+
+
+def preset(name) -> LinearStep:
+    device = load_chip(f"ideal+{name}").ecram.device
+    assert isinstance(device, LinearStep)
+    return device
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_traces_are_the_closed_form_without_noise(name):
+    model = preset(name)
+    up, down = 600, 500
+    got = trace(model, up, down)[:, 0]
+    np.testing.assert_allclose(
+        got[: up + 1], model.closed_form(model.w_min, np.arange(up + 1), True), atol=1e-9
+    )
+    top = got[up]
+    np.testing.assert_allclose(got[up:], model.closed_form(top, np.arange(down + 1), False), atol=1e-9)
+
+
+def test_linear_step_is_aihwkits_recursion():
+    # src/rpucuda/rpu_linearstep_device.cpp: w += slope_up w + scale_up with slope_up = -gamma scale / w_max.
+    model = preset("ecram-tang2018")
+    w = 0.31
+    assert model.pulse(w, True) == pytest.approx(w + (-0.1153 * 0.002 / 1.1724) * w + 0.002, abs=1e-15)
+    slope_down = -0.5085 * 0.002 / -0.8276
+    assert model.pulse(w, False) == pytest.approx(w - (slope_down * w + 0.002), abs=1e-15)
+
+
+def test_number_of_pulses_over_the_range():
+    assert 950 < len(reachable(preset("ecram-tang2018"), 10**6)) < 1100
+    assert 6500 < len(reachable(preset("ecram-kim2019"), 10**6)) < 10000
+    assert len(reachable(preset("ecram-linear-ysz"), 10**6)) == 101
+
+
+def test_exponential_is_neurosims_formula():
+    model = Exponential(pulses=32, a_up=20.0, a_down=25.0)
+    n = np.arange(33)
+    b = 1 / (1 - np.exp(-32 / 20.0))
+    np.testing.assert_allclose(trace(model, 32, 0)[:, 0], b * (1 - np.exp(-n / 20.0)), atol=1e-12)
+    b = 1 / (1 - np.exp(-32 / 25.0))
+    # Down, P counts from 32 to 0: G = 1 - B (1 - exp((P - 32) / A)).
+    want = 1 - b * (1 - np.exp(((32 - n) - 32) / 25.0))
+    np.testing.assert_allclose(trace(model, 32, 32)[32:, 0], want, atol=1e-12)
+    np.testing.assert_allclose(model.closed_form(n, False), want, atol=1e-12)
+
+
+def test_cycle_noise_has_the_given_size():
+    model = LinearStep(step_up=0.01, step_down=0.01, w_min=-1, w_max=1, cycle_sigma=0.3)
+    steps = model.pulse(np.zeros(100_000), True, np.random.default_rng(0))
+    assert steps.mean() == pytest.approx(0.01, rel=0.005)
+    assert steps.std() == pytest.approx(0.003, rel=0.015)
+    down = model.pulse(np.zeros(100_000), False, np.random.default_rng(0))
+    assert down.mean() == pytest.approx(-0.01, rel=0.005)
+
+
+def test_an_exponential_devices_cycle_noise_is_of_its_range():
+    model = Exponential(pulses=100, a_up=30.0, a_down=30.0, cycle_sigma=0.02)
+    for up in (True, False):
+        moved = model.pulse(np.full(100_000, 0.5), up, np.random.default_rng(0))
+        assert moved.std() == pytest.approx(0.02, rel=0.015)
+        assert moved.mean() == pytest.approx(float(model.pulse(0.5, up)), abs=4 * 0.02 / 100_000**0.5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"w_min": 0.0}, r"bounds are 0.0..1; accepted: one below 0, one above"),
+        ({"w_max": 0.0}, r"bounds are -1..0.0; accepted: one below 0, one above"),
+        ({"step_up": 0.0}, "step_up is 0.0; accepted: above 0..inf"),
+        ({"gamma_down": 1.1}, "gamma_down is 1.1; accepted: 0..1"),
+        ({"cycle_sigma": -0.1}, "cycle_sigma is -0.1; accepted: 0..inf"),
+    ],
+)
+def test_impossible_devices(fields, message):
+    with pytest.raises(PhysicsError, match=message):
+        LinearStep(**({"step_up": 0.1, "step_down": 0.1, "w_min": -1, "w_max": 1} | fields))
+
+
+def test_devices_differ_as_described():
+    model, rng = preset("ecram-tang2018"), np.random.default_rng(1)
+    spread = EcramSpread(step_sigma=0.1, bound_sigma=0.05, gamma_sigma=0.05)
+    devices = [model.device(spread, rng) for _ in range(4000)]
+    steps = np.array([d.step_up for d in devices])
+    assert steps.std() / steps.mean() == pytest.approx(0.1, rel=0.06)
+    assert np.std([d.w_max for d in devices]) / 1.1724 == pytest.approx(0.05, rel=0.06)
+    assert len({d.step_up / d.step_down for d in devices[:50]}) == 1, "no asymmetry asked for"
+
+
+def test_asymmetry_moves_the_steps_apart_and_gammas_vary_on_their_own():
+    model, rng = preset("ecram-tang2018"), np.random.default_rng(2)
+    many = model.population(EcramSpread(asymmetry_sigma=0.1, gamma_sigma=0.05), 4000, rng)
+    up, down = many.step_up / model.step_up, many.step_down / model.step_down
+    np.testing.assert_allclose(up + down, 2.0)
+    assert up.std() == pytest.approx(0.1, rel=0.06)
+    for gamma, mean in ((many.gamma_up, 0.1153), (many.gamma_down, 0.5085)):
+        assert gamma.std() / mean == pytest.approx(0.05, rel=0.06)
+    assert abs(np.corrcoef(many.gamma_up, many.gamma_down)[0, 1]) < 0.06
+
+
+def test_devices_of_any_spread_are_devices():
+    # A draw far below the mean would turn a step or a bound around: a hundredth of the mean is the least.
+    model, wide = preset("ecram-tang2018"), dict.fromkeys(vars(EcramSpread()), 1.0)
+    many = model.population(EcramSpread(**wide), 2000, np.random.default_rng(3))
+    assert many.step_up.min() == pytest.approx(1e-4 * model.step_up)  # both draws of a step at their least
+    assert many.w_max.min() == pytest.approx(0.01 * model.w_max)
+    assert many.gamma_down.min() == 0.0
+    assert many.gamma_down.max() == 1.0
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.4])
+def test_the_closed_form_ends_at_the_bounds(gamma):
+    model = LinearStep(step_up=0.1, step_down=0.1, w_min=-1, w_max=1, gamma_up=gamma, gamma_down=gamma)
+    assert model.closed_form(0.0, 1000, True) == 1.0
+    assert model.closed_form(0.0, 1000, False) == -1.0
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    step=st.floats(1e-4, 0.5),
+    gamma=st.floats(0, 1),
+    cycle=st.floats(0, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_states_never_leave_their_bounds(seed, step, gamma, cycle):
+    model = LinearStep(
+        step_up=step,
+        step_down=step,
+        w_min=-0.8,
+        w_max=1.2,
+        gamma_up=gamma,
+        gamma_down=gamma,
+        cycle_sigma=cycle,
+    )
+    states = trace(model, 30, 30, np.random.default_rng(seed), devices=5)
+    assert states.min() >= -0.8
+    assert states.max() <= 1.2
+
+
+@pytest.mark.parametrize("tunes", ["none", "peak_voltage", "peak_current", "both", "each"])
+def test_state_moves_the_peak_it_says(tunes):
+    tuning = Tuning(tunes=tunes, voltage_factors=(0.5, 2.0), current_factors=(0.1, 1.0))
+    v = np.linspace(0, 1, 100_001)
+    for state in (0.0, 0.3, 1.0):
+        current = tuning.curve(Tunnel(0.1, 1e-3), state, v)
+        volts = 0.1 * (0.5 + 1.5 * state if tunes in ("peak_voltage", "both", "each") else 1.0)
+        amperes = 1e-3 * (0.1 + 0.9 * state if tunes in ("peak_current", "both", "each") else 1.0)
+        assert v[current.argmax()] == pytest.approx(volts, abs=2e-5)
+        assert current.max() == pytest.approx(amperes, rel=1e-6)
+    with pytest.raises(PhysicsError, match=r"ECRAM state is 1.1"):
+        tuning.curve(Tunnel(0.1, 1e-3), 1.1, v)
+
+
+def test_reachable_curves_become_tables():
+    chip = load_chip("wan2022+ecram-linear-ysz")
+    found = reachable_tables(chip)
+    assert found.table.base.shape == (64, 32)
+    assert (np.diff(found.states) > 0).all()
+    heights = found.table.evaluate().max(axis=1)
+    np.testing.assert_allclose(heights, 255 * (0.1 + 0.9 * found.states), atol=4.5)
+    with pytest.raises(CompileError, match=r"ecram.model is 'none'"):
+        reachable_tables(load_chip("wan2022"))
+
+
+@pytest.mark.parametrize("device", [Tunnel(0.1, 1e-3), Bell(0.3, 1e-6, 0.1), Esaki()])
+def test_variation_of_every_parameter(device):
+    rng = np.random.default_rng(0)
+    for name in vars(device):
+        if name in ("temperature_K", "peak"):
+            continue
+        got = np.array([getattr(vary(device, {name: 5.0}, rng), name) for _ in range(2000)])
+        assert got.std() / getattr(device, name) == pytest.approx(0.05, rel=0.08)
+        assert got.mean() == pytest.approx(getattr(device, name), rel=0.005)
+    assert vary(device, {"peak_voltage_V": 0.0}, rng) == device
+    with pytest.raises(PhysicsError, match="colour is no parameter"):
+        vary(device, {"colour": 1.0}, rng)
+
+
+def test_a_varied_parameter_keeps_a_twentieth_of_its_mean():
+    rng = np.random.default_rng(0)
+    peaks = [vary(Tunnel(0.1, 1e-3), {"peak_voltage_V": 100.0}, rng).peak_voltage_V for _ in range(500)]
+    assert min(peaks) == pytest.approx(0.05 * 0.1)
+    assert np.mean(np.array(peaks) < 0.0051) == pytest.approx(0.171, abs=0.05)  # P(N(0, 1) < -0.95)
+
+
+def test_a_table_varies_along_its_axes():
+    table = Table([0, 0.1, 0.5], [0, 1e-3, 1e-4])
+    other = vary(table, {"peak_voltage_V": 10.0, "peak_current_A": 10.0}, np.random.default_rng(0))
+    assert other.peak_voltage_V != 0.1
+    assert other.shape(1.0) == 1.0
+
+
+def test_an_esaki_shape_peaks_at_one():
+    device = load_chip("ideal+ndr-low-pvcr").neuron.device
+    u = np.linspace(0, 3, 30_001)
+    assert device.shape(u).max() == pytest.approx(1.0, abs=1e-6)
+    assert u[device.shape(u).argmax()] == pytest.approx(1.0, abs=1e-3)
+    with pytest.raises(PhysicsError, match="excess_current_A is 1"):
+        _ = Esaki(excess_current_A=1.0, excess_slope_per_V=1.0).peak

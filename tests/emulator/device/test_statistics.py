@@ -1,0 +1,136 @@
+"""Every RRAM preset: mean and deviation against the cited formula, as ``cited`` has it a second time."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.device.description import Chip, list_chips, load_chip
+from emulator.device.rram.drift import DRIFTS, Scaled, age
+from emulator.device.rram.faults import Faults
+from emulator.device.rram.programming import cmo_read_sigma
+from emulator.errors import PhysicsError
+from emulator.mapping.cells import make_cells
+from emulator.mapping.mitigation import Mitigation
+from tests.emulator.device.cited import CMO_DRIFT, PROGRAMMING, wan_day
+
+CELLS = 100_000
+
+
+def cells_at(chip: Chip, g: float, seed: int):
+    """10^5 cells with the target ``g``, both sides of 50,000 pairs."""
+    target = np.full((2, CELLS // 2, 1), g)
+    ideal = dataclasses.replace(chip.array, wire_resistance_ohm=0.0, access_resistance_ohm=0.0)
+    chip = dataclasses.replace(chip, array=ideal)
+    return make_cells(target, chip, np.random.default_rng(seed), Mitigation(fault_aware=False))
+
+
+@pytest.mark.parametrize("name", list_chips())
+def test_programmed_mean_and_sigma_at_five_conductances(name):
+    chip = load_chip(name)
+    model = PROGRAMMING[chip.cell.programming_error]
+    low, high = chip.cell.g_min_uS, chip.cell.g_max_uS
+    for i, part in enumerate((0.15, 0.35, 0.55, 0.75, 1.0)):
+        g = low + part * (high - low)
+        got, sigma = cells_at(chip, g, seed=i).programmed, model(g)
+        assert got.mean() == pytest.approx(g, abs=4.5 * sigma / CELLS**0.5)
+        assert got.std() == pytest.approx(sigma, rel=4.5 / (2 * CELLS) ** 0.5)
+
+
+@pytest.mark.parametrize("days", [1 / 86400, 1, 1000])
+def test_ibm_drift_at_the_chips_time(days):
+    chip = load_chip("ibm-cmo-hfox-2")
+    time = days * 86400
+    chip = _at(chip, time)
+    shift, spread = (law(time) for law in CMO_DRIFT)
+    for g in (20.0, 50.0, 90.0):
+        got = cells_at(chip, g, seed=1).aged
+        sigma = np.hypot(PROGRAMMING["ibm-cmo-hfox-2"](g), spread)
+        assert got.mean() == pytest.approx(g + shift, abs=4.5 * sigma / CELLS**0.5)
+        assert got.std() == pytest.approx(sigma, rel=4.5 / (2 * CELLS) ** 0.5)
+
+
+def test_wan_relaxation_reaches_the_published_total():
+    chip = load_chip("dendritic-ndr")  # one day
+    for g in (10.0, 14.0, 20.0, 30.0, 40.0):
+        got = cells_at(chip, g, seed=2)
+        # Cells that were cut at 0 make the total a little smaller at low conductance.
+        assert got.aged.std() == pytest.approx(wan_day(g), rel=0.02)
+        assert got.aged.std() > got.programmed.std()
+    one, two = (DRIFTS["wan2022"].total(20.0, t) for t in (86400.0, 172800.0))
+    assert one == pytest.approx(wan_day(20.0))
+    middle = DRIFTS["wan2022"].total(20.0, 86400.0 * 2**0.5)
+    assert middle == pytest.approx((one + two) / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "time", "accepted"),
+    [
+        ("wan2022", 0.5, "1..172800"),
+        ("wan2022", 172801.0, "1..172800"),
+        ("ibm-cmo-hfox", 2e9, "1..1e\\+09"),
+        ("none", np.nan, "0..inf"),
+    ],
+)
+def test_times_outside_the_models_are_refused(name, time, accepted):
+    g = np.ones(3)
+    with pytest.raises(PhysicsError, match=f"time_s is {time}; accepted: {accepted}"):
+        age(g, g, DRIFTS[name], time, g)
+
+
+def test_ageing_goes_by_the_target_and_ends_at_zero():
+    # 14 uS spreads more than 0 uS: what counts is what the cell was programmed to, not where it landed.
+    one = np.ones(1)
+    moved = age(5.0 * one, 14.0 * one, DRIFTS["wan2022"], 86400.0, one)
+    assert moved == pytest.approx(5.0 + np.sqrt(wan_day(14.0) ** 2 - PROGRAMMING["wan2022"](14.0) ** 2))
+    assert age(0.1 * one, 14.0 * one, DRIFTS["wan2022"], 86400.0, -one) == 0.0
+
+
+def test_a_scaled_drift_spreads_more_and_shifts_alike():
+    shift, spread = (law(86400.0) for law in CMO_DRIFT)
+    g, scaled = np.full(1, 50.0), Scaled(DRIFTS["ibm-cmo-hfox"], 3.0)
+    assert scaled.shift(g, 86400.0) == pytest.approx(shift)
+    assert scaled.sigma(g, 86400.0) == pytest.approx(3 * spread)
+    assert scaled.times_s == DRIFTS["ibm-cmo-hfox"].times_s
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (0.02, 0.0), (0.001, 0.05), (0.0904, 0.0175)])
+def test_stuck_rates(low, high):
+    stuck = Faults(low, high, 1.0, 30.0).draw((CELLS,), np.random.default_rng(3))
+    for value, rate in ((-1, low), (1, high)):
+        assert (stuck == value).mean() == pytest.approx(rate, abs=4.5 * (rate * (1 - rate) / CELLS) ** 0.5)
+    got = Faults(low, high, 1.0, 30.0).apply(np.full(CELLS, 7.0), stuck)
+    assert set(np.unique(got)) <= {1.0, 7.0, 30.0}
+    assert (got == 1.0).sum() == (stuck == -1).sum()
+
+
+@pytest.mark.parametrize(
+    ("rates", "conductances", "message"),
+    [
+        ((0.6, 0.5), (0.0, 40.0), "stuck rates are 0.6 and 0.5; accepted: 0..1, together at most 1"),
+        ((-0.1, 0.5), (0.0, 40.0), "stuck rates are -0.1 and 0.5"),
+        ((0.1, -0.5), (0.0, 40.0), "stuck rates are 0.1 and -0.5"),
+        ((0.1, 0.1), (30.0, 20.0), "stuck conductances are 30.0 and 20.0 uS; accepted: 0 <= low <= high"),
+        ((0.1, 0.1), (-1.0, 20.0), "stuck conductances are -1.0 and 20.0 uS"),
+    ],
+)
+def test_impossible_faults(rates, conductances, message):
+    with pytest.raises(PhysicsError, match=message):
+        Faults(*rates, *conductances)
+
+
+def test_all_cells_may_be_stuck():
+    stuck = Faults(0.25, 0.75, 1.0, 30.0).draw((CELLS,), np.random.default_rng(3))
+    assert (stuck != 0).all()
+    assert (stuck == 1).mean() == pytest.approx(0.75, abs=0.01)
+
+
+def test_cmo_read_noise_is_the_cited_figure():
+    # 0.17 uS at 50 uS and one second: the arithmetic of facts, independent of this code.
+    assert cmo_read_sigma(50.0, 1.0) == pytest.approx(0.17, abs=0.005)
+    assert cmo_read_sigma(0.5, 1.0) == 0.0
+
+
+def _at(chip: Chip, time: float) -> Chip:
+    conditions = dataclasses.replace(chip.conditions, time_since_programming_s=time)
+    return dataclasses.replace(chip, conditions=conditions)

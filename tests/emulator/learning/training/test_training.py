@@ -1,0 +1,241 @@
+"""Training: what the forward pass is made of, that it learns, exports exactly, and survives interruption."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from emulator.device import WAN_2022  # noqa: E402
+from emulator.device.description import load_chip  # noqa: E402
+from emulator.errors import EmulatorError  # noqa: E402
+from emulator.learning.training import loop  # noqa: E402
+from emulator.learning.training.job import Job, Samples, run_job  # noqa: E402
+from emulator.learning.training.layers import Crossbar  # noqa: E402
+from emulator.learning.training.model import NdrNetwork, export, settle_normalisation  # noqa: E402
+from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
+from emulator.learning.training.view import FLOAT, cells_view, view_of  # noqa: E402
+from emulator.network import load_network  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def toy(n=600):
+    """Four classes of noisy 8 x 8 images."""
+    rng = np.random.default_rng(0)
+    prototypes = rng.uniform(size=(4, 8, 8)).repeat(n // 4, axis=0).reshape(n, 64)
+    x = np.clip(prototypes + rng.normal(0, 0.2, (n, 64)), 0, 1).astype(np.float32)
+    y = np.repeat(np.arange(4), n // 4)
+    order = rng.permutation(n)
+    x, y = torch.from_numpy(x[order]), torch.from_numpy(y[order])
+    return loop.Split(x[:-100], y[:-100], x[-100:], y[-100:])
+
+
+def test_crossbar_noise_is_that_of_both_cells_and_the_read():
+    n = 20_000
+    crossbar = Crossbar(n, 1, cells_view(clip_rms=1.0))
+    with torch.no_grad():
+        crossbar.weight.fill_(0.5)  # its own root mean square, so the limit: level 15
+    crossbar.train()
+    # A row of ones reads the sum of all n weights, whose errors are independent.
+    sums = torch.stack([crossbar(torch.ones(1, n))[0, 0] for _ in range(400)]).detach()
+    sigma = 0.5 * np.sqrt((WAN_2022.sigma(40.0) ** 2 + WAN_2022.sigma(0.0) ** 2) / 40**2 + 0.01**2)
+    assert float(sums.std()) == pytest.approx(sigma * n**0.5, rel=0.15)
+    assert float(sums.mean()) == pytest.approx(0.5 * n, rel=1e-3)
+    crossbar.eval()
+    assert float(crossbar(torch.ones(1, n)).detach()) == pytest.approx(0.5 * n, rel=1e-4)
+
+
+def test_trains_and_exports_exactly(tmp_path):
+    split = toy()
+    model = NdrNetwork((64, 12, 4))
+    kept = []
+
+    def checkpoint(best, epoch, accuracy):
+        kept.append((epoch, accuracy))
+        export(best, name="toy", provenance={"epoch": epoch}).save(tmp_path / "toy.npz")
+        with torch.no_grad():
+            expected.append(best(split.held_images).numpy())
+
+    expected: list[np.ndarray] = []
+    recipe = loop.Recipe(epochs=12, batch=50, average=0.9)
+    best = loop.train(model, split, recipe, side=8, checkpoint=checkpoint)
+    assert best > 0.9
+    assert kept[-1][1] == best
+    network = load_network(tmp_path / "toy.npz")
+    np.testing.assert_allclose(network.forward(split.held_images.numpy()), expected[-1], rtol=1e-3, atol=1e-4)
+    hidden = network.activations(split.held_images.numpy())[0]
+    assert hidden.min() >= 0
+    assert hidden.max() <= 1
+    assert network.layers[0].activation.height.max() == pytest.approx(1.0)
+
+
+def test_same_seed_same_weights():
+    split, results = toy(200), []
+    for _ in range(2):
+        torch.manual_seed(5)
+        model = NdrNetwork((64, 6, 4))
+        loop.train(model, split, loop.Recipe(epochs=2, batch=50), side=8, checkpoint=lambda *a: None)
+        results.append(model.crossbars[0].weight.detach().numpy().copy())
+    np.testing.assert_array_equal(*results)
+
+
+def test_interruption_keeps_the_best_checkpoint(monkeypatch):
+    calls = []
+
+    def interrupt(*a):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_progress", interrupt)
+    best = loop.train(
+        NdrNetwork((64, 6, 4)),
+        toy(200),
+        loop.Recipe(epochs=50, batch=50),
+        side=8,
+        checkpoint=lambda model, epoch, accuracy: calls.append(accuracy),
+    )
+    assert calls == [best]
+
+
+def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
+    split, recipe = toy(200), loop.Recipe(epochs=4, batch=50)
+
+    def fresh():
+        torch.manual_seed(5)
+        return NdrNetwork((64, 6, 4))
+
+    whole = fresh()
+    loop.train(whole, split, recipe, side=8, checkpoint=lambda *a: None)
+    state, parts = tmp_path / "state", fresh()
+
+    def stop(epoch, *_):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(loop.Interrupted) as stopped:
+        loop.train(parts, split, recipe, side=8, checkpoint=lambda *a: None, state=state, progress=stop)
+    assert stopped.value.epoch == 2
+    resumed = NdrNetwork((64, 6, 4))  # other weights: all must come from the state
+    loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    other = loop.Recipe(epochs=9, batch=50)
+    with pytest.raises(EmulatorError, match="another epochs; accepted: the same training"):
+        loop.train(fresh(), split, other, side=8, checkpoint=lambda *a: None, state=state)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("normalise", [True, False])
+def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
+    split = toy(300)
+    model = NdrNetwork((64, 10, 4), FLOAT, neuron=kind, normalise=normalise)
+    loop.train(model, split, loop.Recipe(epochs=3, batch=50, average=0.5), side=8, checkpoint=lambda *a: None)
+    settle_normalisation(model, split.images)
+    with torch.no_grad():
+        want = model(split.images).numpy()
+    got = export(model, name="x", provenance={}).forward(split.images.numpy())
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
+    fixed = [p for p in model.neurons.parameters() if not p.requires_grad]
+    assert bool(fixed) == (kind == "ndr-fixed" or (kind in ("relu", "sigmoid") and not normalise))
+
+
+def test_the_converter_rounds_and_clips_and_gradients_pass():
+    view = dataclasses.replace(FLOAT, adc_bits=4, tile_rows=8)
+    crossbar = Crossbar(16, 3, view)
+    x = torch.rand(100, 16)
+    crossbar.train()
+    y = crossbar(x)
+    exact = x @ crossbar.weight
+    step = crossbar.reach * 2 / 15
+    assert float(((y - exact).abs() / step).max()) <= 1.01, "two tiles, half a step each"
+    assert len(torch.unique((y[:, 0] / step[0]).round(decimals=3))) < 32
+    y.sum().backward()
+    assert float(crossbar.weight.grad.abs().min()) > 0
+    crossbar.eval()
+    torch.testing.assert_close(crossbar(x), exact)
+
+
+def test_the_device_curve_and_its_slope():
+    view = view_of(load_chip("dendritic-ndr"))
+    neuron = NdrNeuron(1, view, normalise=False, height=0.5)
+    z = torch.linspace(-1, 3, 50).unsqueeze(1).requires_grad_()
+    y = neuron.eval()(z)
+    u = z.detach().numpy() + 0.3
+    want = 0.5 * np.clip(load_chip("dendritic-ndr").neuron.device.shape(u), 0, 1)
+    np.testing.assert_allclose(y.detach(), want, atol=1e-4)
+    y.sum().backward()
+    slope = np.gradient(want[:, 0], u[:, 0])
+    inner = (np.abs(u[:, 0]) > 0.1)[1:-1]  # the kink at 0
+    np.testing.assert_allclose(z.grad[1:-1, 0][inner], slope[1:-1][inner], atol=0.05)
+
+
+def test_settling_gives_unit_pre_activations():
+    split = toy()
+    model = NdrNetwork((64, 12, 4))
+    settle_normalisation(model, split.images)
+    with torch.no_grad():
+        v = model.neurons[0].norm(model.crossbars[0](split.images))
+    np.testing.assert_allclose(v.mean(dim=0), 0, atol=1e-4)
+    np.testing.assert_allclose(v.std(dim=0), 1, atol=1e-2)
+
+
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; "
+
+
+def test_without_torch_the_error_names_the_extra(tmp_path):
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            WITHOUT_TORCH
+            + "from emulator.learning.training.fashion_mnist import main; "
+            + f"sys.exit(main(['--out', {str(tmp_path / 'x.npz')!r}]))",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert run.stderr == "error: training needs PyTorch: pip install 'ndrite[train]'\n"
+
+
+def test_nothing_else_needs_torch():
+    modules = "emulator.mapping.zoo_build, emulator.device.description, emulator.network.datasets"
+    subprocess.run([sys.executable, "-c", WITHOUT_TORCH + f"import {modules}"], check=True)
+
+
+def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> None:
+    """Going on with other samples would train on those that were held out."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (120, 16)).astype(np.uint8)
+    labels = rng.integers(0, 3, 120)
+    samples = Samples(x, labels, "first")
+    job = Job(hidden=(5,), held_out=20, recipe=loop.Recipe(epochs=3, batch=20))
+    out = tmp_path / "float.npz"
+
+    def stop(epoch: int, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(loop.Interrupted):
+        run_job(job, samples, out, name="n", progress=stop)
+    others = {
+        "samples": (job, Samples(x[::-1].copy(), labels[::-1].copy(), "first")),
+        "samples, labels alone": (job, Samples(x, (labels + 1) % 3, "first")),
+        "held_out": (dataclasses.replace(job, held_out=40), samples),
+        "noise_scale": (dataclasses.replace(job, noise_scale=2.0), samples),
+        "chip": (dataclasses.replace(job, chip="wan2022"), samples),
+        "neuron": (dataclasses.replace(job, neuron="ndr-shared"), samples),
+    }
+    for what, (other, given) in others.items():
+        with pytest.raises(EmulatorError, match=f"another .*{what.split(',')[0]}"):
+            run_job(other, given, out, name="n", resume=True)
+    run_job(job, samples, out, name="n", resume=True)
+    assert not any(p.name.endswith(".state") for p in tmp_path.iterdir())

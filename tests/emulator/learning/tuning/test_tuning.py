@@ -1,0 +1,455 @@
+"""Tuning: pulses obey the device, states become curves, gradients are the model's, learning helps."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from emulator.device.description import load_chip
+from emulator.errors import CompileError, PhysicsError
+from emulator.golden import Core
+from emulator.learning.tuning import EcramBank, Learner, Plan, Tunable, calibrate
+from emulator.learning.tuning.learner import best_scale, centred, softmax, weight_of_code
+from emulator.learning.tuning.retune import kinds, moved
+from emulator.mapping import compile_network
+from emulator.network import Dense, Named, Ndr, Network
+
+PAIR = "dendritic-ndr+ecram-pair"
+
+
+def small(hidden: int = 16, layers: int = 1) -> Network:
+    rng = np.random.default_rng(3)
+    widths = [20, *[hidden] * layers]
+    dense = [
+        Dense(
+            rng.normal(size=(k, m)) * 0.6,
+            rng.normal(size=m) * 0.3 + 0.3,
+            Ndr(rng.uniform(0.8, 1.2, m), rng.uniform(0.4, 0.7, m)),
+        )
+        for k, m in pairwise(widths)
+    ]
+    last = rng.normal(size=(hidden, 4))
+    x = rng.uniform(size=(500, 20))
+    mean = Network.chain((*dense, Dense(last, np.zeros(4))), "small").forward(x).mean(axis=0)
+    return Network.chain((*dense, Dense(last, -mean)), "small")  # no class is likelier than another
+
+
+@pytest.fixture(scope="module")
+def samples():
+    x = np.random.default_rng(1).integers(0, 256, (1500, 20), dtype=np.uint8)
+    return x, small().forward(x / np.float32(255)).argmax(axis=1)
+
+
+def chip_form(samples, chip=PAIR, network=None, seed=2):
+    return Tunable(*compile_network(network or small(), chip, samples[0][:200], seed=seed)[:2])
+
+
+def at_states(form, states):
+    """The same die at other states, as a form of its own."""
+    return Tunable(form.image(states), form.die_at(states))
+
+
+# -- pulses
+
+
+def test_every_device_of_a_bank_follows_its_own_law():
+    ecram = load_chip("ideal+ecram-tang2018").ecram
+    ecram = dataclasses.replace(ecram, cycle_percent=0.0)
+    bank = EcramBank(ecram, np.full(3, 0.4), np.random.default_rng(0))
+    devices = [ecram.device.device(ecram.spread, r) for r in [np.random.default_rng(0)] for _ in range(3)]
+    start = ecram.w_min + 0.4 * (ecram.w_max - ecram.w_min)
+    bank.pulse(np.array([30, 0, -20]))
+    want = [devices[0].closed_form(start, 30, True), start, devices[2].closed_form(start, 20, False)]
+    np.testing.assert_allclose(bank.states, (np.array(want) - ecram.w_min) / (ecram.w_max - ecram.w_min))
+    np.testing.assert_array_equal(bank.pulses, [30, 0, 20])
+
+
+def test_a_bank_stays_within_its_bounds_and_refuses_nonsense():
+    ecram = load_chip("ideal+ecram-linear-ysz").ecram
+    bank = EcramBank(ecram, np.array([0.0, 1.0]), np.random.default_rng(0))
+    bank.pulse(np.array([-50, 50]))
+    np.testing.assert_array_equal(bank.states, [0.0, 1.0])
+    with pytest.raises(PhysicsError, match=r"pulse counts have shape \(3,\); accepted: \(2,\)"):
+        bank.pulse(np.zeros(3, int))
+    with pytest.raises(PhysicsError, match="pulse count is 100001; accepted: at most 100000"):
+        bank.pulse(np.array([100_001, 0]))
+    with pytest.raises(PhysicsError, match=r"ecram\.model is 'none'"):
+        EcramBank(load_chip("ideal").ecram, np.zeros(2), np.random.default_rng(0))
+
+
+def test_counts_move_by_what_is_asked_on_average_and_are_limited():
+    ecram = load_chip("ideal+ecram-linear-ysz").ecram  # 100 equal steps over the range
+    bank = EcramBank(ecram, np.full(4000, 0.5), np.random.default_rng(0))
+    counts = bank.toward(np.full(4000, 0.023), 200)
+    assert set(counts.tolist()) == {2, 3}
+    assert counts.mean() == pytest.approx(2.3, abs=0.03)
+    assert bank.toward(np.full(4000, -0.9), 7).min() == -7
+
+
+def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
+    """Up and down pulses differ where the device is asymmetric; at a bound none does anything."""
+    ecram = load_chip("ideal+ecram-tang2018").ecram
+    kinds = ("step", "asymmetry", "bound", "gamma")
+    alike = {f"{kind}_variation_percent": 0.0 for kind in kinds}
+    flat = dataclasses.replace(ecram, cycle_percent=0.0, **alike)
+    bank = EcramBank(flat, np.full(4000, 0.9), np.random.default_rng(0))
+    w = ecram.w_min + 0.9 * 2.0
+    up = 0.002 * (1 - 0.1153 * w / 1.1724) / 2  # of a range of 2
+    down = 0.002 * (1 + 0.5085 * w / 0.8276) / 2
+    np.testing.assert_allclose(bank.step_sizes(np.array([True] * 4000)), up, rtol=1e-9)
+    np.testing.assert_allclose(bank.step_sizes(np.array([False] * 4000)), down, rtol=1e-9)
+    assert bank.toward(np.full(4000, -10.5 * down), 100).mean() == pytest.approx(-10.5, abs=0.03)
+    full = EcramBank(load_chip("ideal+ecram-linear-ysz").ecram, np.ones(4000), np.random.default_rng(0))
+    # Nothing moves a device beyond its bound: a wish of 1e-12 is not worth all the pulses there are.
+    assert full.toward(np.full(4000, 1e-12), 200).max() <= 1
+    assert full.toward(np.full(4000, 1e-3), 200).min() == 200
+    with pytest.raises(PhysicsError, match="pulse limit is -1; accepted: 0 or more"):
+        full.toward(np.zeros(4000), -1)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_pulses_of_a_bank_have_cycle_noise_both_ways(direction):
+    ecram = dataclasses.replace(load_chip("ideal+ecram-linear-ysz").ecram, cycle_percent=30.0)
+    bank = EcramBank(ecram, np.full(4000, 0.5), np.random.default_rng(0))
+    bank.pulse(np.full(4000, 4 * direction))
+    assert bank.states.mean() == pytest.approx(0.5 + 0.04 * direction, abs=0.0005)
+    assert bank.states.std() == pytest.approx(0.3 * 0.01 * 4**0.5, rel=0.06)
+
+
+# -- curves
+
+
+@pytest.mark.parametrize("chip", [PAIR, "wan2022+ecram-tang2018", "dendritic-ndr"])
+def test_unmoved_states_give_the_compiled_curves_bit_for_bit(samples, chip):
+    form = chip_form(samples, chip)
+    image = form.base
+    again = form.image(form.states)
+    q, r = image.layers[0].curve, again.layers[0].curve
+    np.testing.assert_array_equal(image.curve_base[q], again.curve_base[r])
+    np.testing.assert_array_equal(image.curve_slope[q], again.curve_slope[r])
+
+
+def test_a_state_scales_current_and_voltage_and_nothing_else(samples):
+    form = chip_form(samples, "wan2022+ecram-pair")  # devices do not differ, tunnel curve
+    image = form.base
+    state = form.states[0]
+    moved = dataclasses.replace(state, current=np.full(16, 0.25), voltage=state.voltage * 0.5)
+    new = form.image([moved])
+    for a, b in zip(image.layers, new.layers, strict=True):
+        for name in ("weights", "bias", "gain", "offset", "scale"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    window, codes = form.die.arrays[0].window, np.arange(4096)
+    u = window.values()
+    ratio = (0.5 + state.voltage * 0.5) / (0.5 + state.voltage)  # factors 0.5..1.5
+    for m in (0, 7):
+        f, h = image.layers[0].segment_bits, image.layers[0].table_bits
+        base, slope = (t[new.layers[0].curve[m]].astype(float) for t in (new.curve_base, new.curve_slope))
+        y = (base[codes >> f] + slope[codes >> f] * (codes & ((1 << f) - 1)) / (1 << f)) / (1 << h)
+        x = np.maximum(u / ratio[m], 0)
+        want = 255 * (0.1 + 0.9 * 0.25) * x * np.exp(1 - x)
+        assert np.abs(y - want)[codes < 4000].max() < 4
+
+
+def test_no_neuron_is_higher_than_its_output_can_be(samples):
+    chip = load_chip("wan2022+ecram-linear-ysz")
+    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, peak_current_high_factor=1.5))
+    form = chip_form(samples, chip)
+    state = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
+    np.testing.assert_allclose(form.heights(state), np.minimum(0.1 + 1.4 * np.linspace(0, 1, 16), 1.0))
+
+
+def test_what_cannot_be_tuned_says_why(samples):
+    with pytest.raises(CompileError, match=r"ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with"):
+        chip_form(samples, "wan2022")
+    dense = dataclasses.replace(small().layers[0], activation=Named("relu"))
+    with pytest.raises(CompileError, match="program 'plain' has no NDR neurons"):
+        chip_form(samples, network=Network.chain((dense, *small().layers[1:]), "plain"))
+
+
+# -- the learner
+
+
+@pytest.mark.parametrize(("layers", "tunes"), [(1, "each"), (2, "each"), (1, "both")])
+def test_gradient_is_the_models(samples, layers, tunes):
+    network = small(layers=layers)
+    chip = load_chip(PAIR)
+    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, tunes=tunes))
+    form = chip_form(samples, chip, network)
+    learner = Learner(network, form)
+    x = samples[0][:300]
+    y = network.forward(x / np.float32(255)).argmax(axis=1)
+    y[:90] = np.arange(90) % 4  # some labels no model gets right, so that a best scale exists
+
+    def outputs(states):
+        return np.rint(learner._forward(x, states)[0][-1] * 1e6).astype(np.int32)
+
+    scale = best_scale(centred(outputs(form.states).astype(float)), y)
+
+    def loss(states):
+        p = softmax(centred(outputs(states).astype(float)) * scale)
+        return -np.log(p[np.arange(300), y]).mean()
+
+    _, knobs = learner.gradient(x, y, outputs(form.states), form.states)
+    for place in range(layers):
+        for kind in kinds(tunes):
+            for m in (1, 9):
+                change = []
+                for d in (1e-3, -1e-3):
+                    states = list(form.states)
+                    value = getattr(states[place], kind).copy()
+                    value[m] += d
+                    states[place] = moved(tunes, states[place], kind, value)
+                    change.append(loss(states))
+                want = (change[0] - change[1]) / 2e-3
+                got = knobs[place].by_kind[kind][m] * scale * 1e6  # by logits of the board's size
+                assert got == pytest.approx(want, rel=0.05, abs=2e-5)
+
+
+def test_best_scale_has_the_least_cross_entropy():
+    rng = np.random.default_rng(0)
+    logits = centred(rng.normal(size=(400, 5)) * 1e5)
+    y = (logits * 1e-5 + rng.normal(size=(400, 5))).argmax(axis=1)
+    best = best_scale(logits, y)
+    scales = best * np.array([0.9, 1.0, 1.1])
+    losses = [-np.log(softmax(logits * s)[np.arange(400), y]).mean() for s in scales]
+    assert losses[1] == min(losses)
+    assert best_scale(logits, logits.argmax(axis=1)) <= 100 / logits.std() * 1.001, "no error: no optimum"
+
+
+def test_the_scale_is_above_zero_and_limited():
+    rng = np.random.default_rng(0)
+    logits = centred(rng.normal(size=(400, 5)))
+    assert 0 < best_scale(logits, logits.argmin(axis=1)) < 0.01, "worse than chance: no scale is best"
+    # Every label is right by a hair: every larger factor is better.
+    near = centred(np.repeat([[1.0, 0.999, -2.0]], 50, axis=0))
+    assert best_scale(near, np.zeros(50, int)) == pytest.approx(100 / near.std())
+
+
+def test_what_all_outputs_share_changes_nothing(samples):
+    form = chip_form(samples)
+    learner, x, y = Learner(small(), form), samples[0][:200], samples[1][:200].copy()
+    y[:60] = np.arange(60) % 4
+    outputs = Core(form.base).infer(x, noise=False)
+    shifted = outputs + np.random.default_rng(0).integers(-(10**6), 10**6, (200, 1), dtype=np.int32)
+    loss, knobs = learner.gradient(x, y, outputs, form.states)
+    other, same = learner.gradient(x, y, shifted, form.states)
+    assert other == pytest.approx(loss, rel=1e-9)
+    np.testing.assert_allclose(same[0].by_kind["current"], knobs[0].by_kind["current"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("gains", [True, False])
+def test_the_model_corrects_gains_where_the_chip_does(samples, gains):
+    """Cells at half their conductance: gains bring the float network back, biases alone its means only."""
+    network, x = small(), samples[0]
+    learner = Learner(network, chip_form(samples))
+    learner.set_weights(0, 0.5 * network.layers[0].weights.astype(float))
+    learner.correct(x, gains=gains)
+    pre = learner._forward(x, learner.tunable.states)[1][0][0]  # pre-activations of the hidden layer
+    wanted = x / 255 @ network.layers[0].weights.astype(float) + network.layers[0].bias
+    np.testing.assert_allclose(pre.mean(axis=0), wanted.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(pre.std(axis=0), (1.0 if gains else 0.5) * wanted.std(axis=0), rtol=1e-5)
+
+
+class Chip:
+    """The golden model as the board of a calibration."""
+
+    def program(self, image):
+        self.image = image
+        self.core = Core(image)
+
+    def infer(self, x, first):
+        return self.core.infer(x, seed=5, first_index=first)
+
+
+@pytest.mark.parametrize("method", ["gradient", "perturb"])
+def test_every_pass_has_read_noise_of_its_own(samples, method):
+    """Inferences are counted on over the steps; a step's two perturbed passes share theirs."""
+    x, y = samples
+    form = chip_form(samples)
+    chip, seen = Chip(), []
+
+    def infer(part, first):
+        seen.append((len(part), first))
+        return chip.infer(part, first)
+
+    learner = None if method == "perturb" else Learner(small(), form)
+    plan = Plan(steps=3, batch=100, method=method)
+    calibrate(form, learner, x, y, infer=infer, load=chip.program, plan=plan)
+    firsts = [0, 0, 200, 200, 400, 400] if method == "perturb" else [0, 100, 200]
+    assert seen == [(100, first) for first in firsts]
+
+
+def test_the_sum_of_heights_stays(samples):
+    """Converters of the output layer are set for it."""
+    x, y = samples
+    form = chip_form(samples)
+    state = dataclasses.replace(form.states[0], current=np.full(16, 0.5))
+    form = at_states(form, [state])
+    chip = Chip()
+    # All outputs too large by the same labels: without the rule heights fall together.
+    plan = Plan(steps=8, batch=500, rate=0.04)
+    y = np.zeros_like(y)
+    result = calibrate(form, Learner(small(), form), x, y, infer=chip.infer, load=chip.program, plan=plan)
+    after = result.die.states[0].current
+    assert np.abs(after - 0.5).mean() > 0.05
+    assert after.mean() == pytest.approx(0.5, abs=0.25 * np.abs(after - 0.5).mean())
+
+
+def half_way(samples):
+    """A tunable chip whose peak currents are all half way, and that has no pulse noise."""
+    chip = load_chip(PAIR)
+    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, cycle_percent=0.0))
+    form = chip_form(samples, chip)
+    return at_states(form, [dataclasses.replace(form.states[0], current=np.full(16, 0.5))])
+
+
+def perturbed(samples, outputs, **plan):
+    """Peak current states after perturbation on a board that answers ``outputs(image, n)``."""
+    x, y = samples
+    board = Chip()
+
+    def infer(part, first):
+        return outputs(board.image, len(part)).astype(np.int32)
+
+    result = calibrate(
+        half_way(samples),
+        None,
+        x,
+        np.zeros_like(y),
+        infer=infer,
+        load=board.program,
+        plan=Plan(method="perturb", batch=50, **plan),
+    )
+    return result.die.states[0].current
+
+
+def test_perturbed_devices_go_back_to_where_they_were(samples):
+    """What a step leaves behind is the step, not the perturbation: none where all outputs are alike."""
+    after = perturbed(samples, lambda image, n: np.zeros((n, 4)), steps=1, rate=0.2)
+    np.testing.assert_allclose(after, 0.5, atol=0.05)
+
+
+def test_perturbation_goes_the_way_the_loss_falls(samples):
+    """The right class's output is the height of neuron 3: its current has to rise, whatever the others do."""
+
+    def outputs(image, n):
+        q = image.layers[0].curve[3]
+        rest = np.repeat([[300, 200, 100, 0]], n, axis=0)
+        return rest + np.outer(np.ones(n), [image.curve_base[q].max() / 50, 0, 0, 0])
+
+    assert perturbed(samples, outputs, steps=12, rate=0.05)[3] > 0.55
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "accepted"),
+    [
+        ("rate", 0.0, "above 0, at most 1"),
+        ("rate", 1.1, "above 0, at most 1"),
+        ("steps", -1, "0..1000000"),
+        ("batch", 0, "1..1000000"),
+        ("pulses", 0, "1..100000"),
+    ],
+)
+def test_impossible_plans(field, value, accepted):
+    with pytest.raises(CompileError, match=f"{field} is {value}; accepted: {accepted}"):
+        Plan(**{field: value})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "least"), [("gradient", 0.03), ("sign", 0.02), ("perturb", 0.0)])
+def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
+    x, y = samples
+    form = chip_form(samples)
+    image = form.base
+    # Devices put somewhere else than they should be: what learning has to undo.
+    rng = np.random.default_rng(4)
+    wrong = dataclasses.replace(form.states[0], current=rng.choice([0.0, 1.0], 16))
+    form = at_states(form, [wrong])
+    chip = Chip()
+    chip.program(form.base)
+    before = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
+    learner = None if method == "perturb" else Learner(small(), form)
+    plan = Plan(steps=40 if method == "perturb" else 25, batch=500, rate=0.04, method=method)
+    result = calibrate(form, learner, x[:1000], y[:1000], infer=chip.infer, load=chip.program, plan=plan)
+    after = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
+    assert after - before > least
+    assert np.mean(result.losses[-5:]) < np.mean(result.losses[:5])
+    assert chip.image is result.program
+    np.testing.assert_array_equal(result.program.layers[0].weights, image.layers[0].weights)
+    assert result.pulses_total > 0
+
+
+def test_the_same_plan_gives_the_same_image(samples):
+    images = []
+    for seed in (0, 0, 1):
+        form, chip = chip_form(samples), Chip()
+        plan = Plan(steps=3, batch=100, seed=seed)
+        result = calibrate(
+            form, Learner(small(), form), *samples, infer=chip.infer, load=chip.program, plan=plan
+        )
+        images.append(result.program.checksum())
+    assert images[0] == images[1] != images[2]
+
+
+def test_bad_plans_and_samples(samples):
+    with pytest.raises(CompileError, match="method is 'x'; accepted: gradient, sign, perturb"):
+        Plan(method="x")
+    with pytest.raises(CompileError, match="rate is 2; accepted: above 0, at most 1"):
+        Plan(rate=2)
+    with pytest.raises(CompileError, match=r"batch is 0; accepted: 1\.\.1000000"):
+        Plan(batch=0)
+    form, chip = chip_form(samples), Chip()
+    with pytest.raises(CompileError, match="needs the float network"):
+        calibrate(form, None, *samples, infer=chip.infer, load=chip.program)
+    with pytest.raises(CompileError, match="labels hold 3 classes; accepted: 1500"):
+        calibrate(form, None, samples[0], samples[1][:3], infer=chip.infer, load=chip.program)
+    other = Network.chain((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
+    with pytest.raises(CompileError, match="the network is 20-16-5; accepted"):
+        Learner(other, form)
+
+
+def test_named_layers_keep_their_curves(samples):
+    net = small(layers=2)
+    mixed = Network.chain(
+        (dataclasses.replace(net.layers[0], activation=Named("relu")), *net.layers[1:]), "mixed"
+    )
+    form = chip_form(samples, network=mixed)
+    image = form.base
+    assert [layer.index for layer in form.layers] == [1]
+    new = form.image(form.states)
+    x = samples[0][:50]
+    np.testing.assert_array_equal(Core(image).infer(x), Core(new).infer(x))
+    assert Learner(mixed, form).gradient(x, samples[1][:50], Core(new).infer(x), form.states)[0] > 0
+
+
+# -- cells as read
+
+
+def test_a_code_stands_for_the_weight_it_was_programmed_for():
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(4000, 3))
+    unit = np.array([0.01, 0.02, 0.005])
+    codes = np.rint(weights / unit + rng.normal(scale=20, size=weights.shape))
+    np.testing.assert_allclose(weight_of_code(codes, weights), unit, rtol=0.02)
+    assert weight_of_code(np.zeros((4, 1)), np.ones((4, 1))) == 0
+
+
+def test_reading_the_cells_brings_the_model_closer_to_the_chip(samples):
+    x = samples[0]
+    chip = load_chip(PAIR)
+    cell = dataclasses.replace(chip.cell, error_scale=4.0, stuck_low_percent=5.0)
+    form = chip_form(samples, dataclasses.replace(chip, cell=cell))
+    image = form.base
+    plain, read = Learner(small(), form), Learner(small(), form, cells=True)
+    corrected = Learner(small(), form, cells=True)
+    corrected.correct(x[:500], gains=True)
+    wanted = centred(Core(image).infer(x, noise=False).astype(float))
+    near = [
+        np.corrcoef(wanted.ravel(), centred(m._forward(x, form.states)[0][-1]).ravel())[0, 1]
+        for m in (plain, read, corrected)
+    ]
+    assert near[2] > near[1]
+    assert near[2] > near[0] + 0.02

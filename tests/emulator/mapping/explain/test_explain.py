@@ -1,0 +1,128 @@
+"""The breakdown agrees with the golden model, with the weights, and with what is known of single causes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.device.description import load_chip
+from emulator.mapping import compile_network
+from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
+from emulator.mapping.explain.causes import weight_changes
+from emulator.mapping.explain.explain import ALL, IMAGE, SNR_MAX_DB
+from emulator.mapping.explain.forward import Forward, stages
+from emulator.network import Dense, Ndr, Network
+
+CHIPS = ["wan2022", "dendritic-ndr", "ideal"]
+
+
+def network() -> Network:
+    rng = np.random.default_rng(0)
+    first = Dense(
+        rng.normal(size=(140, 30)) * 0.17,
+        rng.normal(size=30) * 0.3,
+        Ndr(rng.uniform(0.5, 2, 30), rng.uniform(0.4, 1, 30)),
+    )
+    return Network.chain((first, Dense(rng.normal(size=(30, 5)) * 0.4, rng.normal(size=5) * 0.3)), "random")
+
+
+NET = network()
+SAMPLES, X = np.random.default_rng(1).integers(0, 256, (2, 400, 140), dtype=np.uint8)
+LABELS = NET.forward(X / np.float32(255)).argmax(axis=1)
+
+
+def explained(name, **sections):
+    chip = load_chip(name)
+    chip = dataclasses.replace(
+        chip, **{key: dataclasses.replace(getattr(chip, key), **fields) for key, fields in sections.items()}
+    )
+    compiled = compile_network(NET, chip, SAMPLES, seed=3)
+    return explain(NET, compiled.program, compiled.die, SAMPLES, X, LABELS), compiled, chip
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_weight_changes_add_up_to_the_chips_weights(name):
+    chip = load_chip(name)
+    compiled = compile_network(NET, chip, SAMPLES, seed=3)
+    for dense, array in zip(NET.layers, compiled.die.arrays, strict=True):
+        total = dense.weights + sum(weight_changes(dense, array, chip).values())
+        np.testing.assert_allclose(total, array.mapped.effective, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHIPS)
+@pytest.mark.parametrize("dac_bits", [8, 2])
+def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
+    result, _, _ = explained(name, input={"dac_bits": dac_bits})
+    everything, golden = result.row(ALL), result.row(IMAGE)
+    assert everything.snr_corrected_db == pytest.approx(golden.snr_db, abs=1.5)
+    assert everything.accuracy_corrected == pytest.approx(golden.accuracy, abs=0.04)
+    assert everything.snr_db <= everything.snr_corrected_db + 0.1
+    for row in result.rows[:-2]:
+        assert row.snr_db > everything.snr_db - 0.5, f"{row.cause} alone is not worse than all"
+
+
+def test_no_cause_is_the_float_network():
+    chip = load_chip("wan2022")
+    compiled = compile_network(NET, chip, SAMPLES)
+    built = stages(NET, compiled.program, compiled.die)
+    out = Forward(NET, compiled.program, compiled.die, built, []).logits(X)
+    np.testing.assert_allclose(out, NET.forward(X / np.float32(255)), atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cause", "sections"),
+    [
+        ("quantised weights", {"cell": {"levels": 5}}),
+        ("programming error", {"cell": {"programming_error": "wan2022"}}),
+        ("drift", {"cell": {"drift": "wan2022"}, "conditions": {"time_since_programming_s": 86400.0}}),
+        ("faults", {"cell": {"stuck_high_percent": 2.0}}),
+        ("IR drop", {"array": {"wire_resistance_ohm": 2.0}}),
+        ("ADC rounding", {"readout": {"adc_bits": 5}}),
+        ("converter mismatch", {"readout": {"gain_mismatch_percent": 5.0}}),
+        ("read noise", {"cell": {"read_noise_percent": 3.0}}),
+        ("NDR device", {"neuron": {"peak_voltage_variation_percent": 20.0}}),
+    ],
+)
+def test_a_cause_shows_in_its_own_row_only(cause, sections):
+    plain, _, _ = explained("ideal")
+    hurt, _, _ = explained("ideal", **sections)
+    assert hurt.row(cause).snr_db < min(plain.row(cause).snr_db - 6, 33)
+    # ADC ranges follow the sums, and codes the headroom, so the others may move a little.
+    loose = {"ADC clipping", "ADC rounding", "quantised weights", "PWL fit"}
+    for other in set(CAUSES) - {cause} - loose:
+        assert hurt.row(other).snr_db == pytest.approx(plain.row(other).snr_db, abs=2), other
+
+
+def test_noise_powers_add_up_roughly():
+    result, _, _ = explained("wan2022")
+    power = sum(10 ** (-row.snr_corrected_db / 10) for row in result.rows[: len(CAUSES)])
+    assert -10 * np.log10(power) == pytest.approx(result.row(ALL).snr_corrected_db, abs=2)
+
+
+def test_snr():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(20000, 4))
+    assert snr_db(a, a + 0.1 * rng.normal(size=a.shape)) == pytest.approx(20, abs=0.1)
+    assert snr_db(a, a) == SNR_MAX_DB
+
+
+@pytest.mark.slow
+def test_mitigation_table():
+    chip = load_chip("dendritic-ndr")
+    table = {o.name: o for o in mitigation_benefits(NET, chip, SAMPLES, X, LABELS)}
+    assert list(table) == list(mitigations(chip))
+    assert "default - gain calibration" in table
+    assert table["default"].snr_db > table["none"].snr_db + 3
+    assert table["default"].accuracy > table["none"].accuracy
+
+
+@pytest.mark.parametrize(
+    "noise", [{"cell": {"read_noise_percent": 3.0}}, {"readout": {"output_noise_lsb": 16.0}}]
+)
+def test_read_noise_is_as_strong_as_the_golden_models(noise):
+    # Nothing else on this chip comes near it, so the image's whole deviation is its read noise.
+    result, _, _ = explained("ideal", **noise)
+    assert result.row("read noise").snr_db < 32
+    assert result.row("read noise").snr_db == pytest.approx(result.row(IMAGE).snr_db, abs=1.2)

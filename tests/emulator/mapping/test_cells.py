@@ -1,0 +1,387 @@
+"""From targets to effective conductances: the chain against a second computation, measures against errors."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emulator.device.array.crossbar import effective_matrix
+from emulator.device.array.nonlinear import Cubic, effective_matrix_at
+from emulator.device.description import Chip, list_chips, list_devices, load_chip
+from emulator.errors import CompileError, CompileWarning
+from emulator.golden import Core
+from emulator.mapping import Mitigation, compile_network, map_weights
+from emulator.mapping.cells import compensate, make_cells
+from emulator.mapping.converters import placed
+from emulator.mapping.ranges import column_sums
+from emulator.mapping.weights import code_max, level_targets
+from emulator.network import Dense, Ndr, Network
+from tests.emulator.mapping import by_hand
+
+WAN, IDEAL = load_chip("wan2022"), load_chip("ideal")
+
+
+def changed(chip: Chip, **sections) -> Chip:
+    return dataclasses.replace(
+        chip,
+        **{name: dataclasses.replace(getattr(chip, name), **fields) for name, fields in sections.items()},
+    )
+
+
+def network(widths=(40, 24, 5), seed=0) -> Network:
+    rng = np.random.default_rng(seed)
+    (k, h, m) = widths
+    first = Dense(
+        rng.normal(size=(k, h)) * 2 / k**0.5,
+        rng.normal(size=h) * 0.3,
+        Ndr(rng.uniform(0.5, 2, h), rng.uniform(0.4, 1, h)),
+    )
+    return Network.chain(
+        (first, Dense(rng.normal(size=(h, m)) * 2 / h**0.5, rng.normal(size=m) * 0.3)), "random"
+    )
+
+
+def samples(net: Network, n=300, seed=1):
+    return np.random.default_rng(seed).integers(0, 256, (n, net.inputs), dtype=np.uint8)
+
+
+def snr(net: Network, chip: Chip, **options) -> float:
+    """Output SNR in dB on unseen inputs, read noise off."""
+    compiled = compile_network(net, chip, samples(net), **options)
+    x = samples(net, 500, seed=9)
+    want = net.forward(x / np.float32(255)).astype(float)
+    got = Core(compiled.program).infer(x, noise=False) * compiled.die.arrays[-1].step
+    return float(10 * np.log10(want.var(axis=0).sum() / np.square(got - want).mean(axis=0).sum()))
+
+
+CHIPS = (*list_chips(), *(f"wan2022+{device}" for device in list_devices()))
+SEED = 5
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """Every preset's compilation of one network of two row tiles, by name."""
+    net = network((140, 24, 5))
+    return net, functools.cache(lambda name: compile_network(net, name, samples(net), seed=SEED))
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_codes_are_those_of_the_documented_laws(compiled, name):
+    net, of = compiled
+    for i, layer in enumerate(net.layers):
+        real = by_hand.programmed_codes(layer.weights, load_chip(name), SEED, i)
+        plus, minus = np.minimum(np.rint(real), 255)
+        # Two ways of solving a circuit differ in their last digits, which may tip what lies on a half.
+        sure = (np.abs(real % 1 - 0.5) > 1e-6).all(axis=0)
+        assert sure.mean() > 0.999
+        np.testing.assert_array_equal(of(name).program.layers[i].weights[sure], (plus - minus)[sure])
+
+
+@pytest.mark.parametrize("name", ["dendritic-ndr", "wan2022"])
+def test_converters_are_off_by_their_own_draws(compiled, name):
+    _, of = compiled
+    readout = load_chip(name).readout
+    for i, detail in enumerate(of(name).die.arrays):
+        gain, offset = by_hand.stream(SEED, by_hand.DEVICES + i).standard_normal((2, len(detail.step)))
+        want = np.rint(detail.designed.gain * (1 + readout.gain_mismatch_percent / 100 * gain))
+        np.testing.assert_array_equal(detail.built.gain, np.minimum(want, 65535))
+        want = np.rint(detail.designed.offset + readout.offset_mismatch_lsb * offset)
+        np.testing.assert_array_equal(detail.built.offset, want)
+
+
+@pytest.mark.parametrize("name", [c for c in CHIPS if load_chip(c).ecram.tunes != "none"])
+def test_ecrams_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, name):
+    net, of = compiled
+    ecram, activation = load_chip(name).ecram, net.layers[0].activation
+    rng = by_hand.stream(SEED, by_hand.DEVICES)
+    rng.standard_normal((2, 24))  # the converters'
+    first = rng.standard_normal(24)
+    # Where two ECRAMs a neuron differ, the second one's draws come last.
+    last = rng.standard_normal(24) if ecram.tunes == "each" else first
+    pulse = ecram.cycle_percent / 100 * ecram.step_up / (ecram.w_max - ecram.w_min)
+    states = by_hand.reachable_states(load_chip(name))
+    low = ecram.peak_current_low_factor
+    current = by_hand.nearest(states, (activation.height - low) / (ecram.peak_current_high_factor - low))
+    current = np.clip(current + pulse * last, 0, 1)
+    got = of(name).die.arrays[0].neurons
+    np.testing.assert_allclose(got.states.current, current, atol=1e-9)
+    np.testing.assert_allclose(got.heights, low + (1 - low) * current, atol=1e-9)
+    if ecram.tunes != "each":
+        np.testing.assert_allclose(got.peaks, activation.peak)
+        return
+    low, high = ecram.peak_voltage_low_factor, ecram.peak_voltage_high_factor
+    unit = np.exp(np.log(activation.peak.astype(float)).mean()) / (low * high) ** 0.5
+    voltage = by_hand.nearest(states, (activation.peak / unit - low) / (high - low))
+    voltage = np.clip(voltage + pulse * first, 0, 1)
+    np.testing.assert_allclose(got.states.voltage, voltage, atol=1e-9)
+    np.testing.assert_allclose(got.peaks, unit * (low + (high - low) * voltage), rtol=1e-9)
+
+
+def test_neurons_are_the_devices_of_their_draws(compiled):
+    _, of = compiled
+    got = of("dendritic-ndr").die.arrays[0].neurons
+    rng = by_hand.stream(SEED, by_hand.DEVICES)
+    rng.standard_normal(3 * 24)  # converters and ECRAMs
+    # Six parameters a device, varied or not; the first two are, by 2 %.
+    factors = 1 + 0.02 * rng.standard_normal((24, 6))[:, :2].T
+
+    def amperes(v, vpk, jp):
+        """fREEDA's diodetun with its defaults, and no current at 0 V."""
+        tunnel = jp * v / vpk * np.exp(1 - v / vpk)
+        excess = 1e-4 * (np.exp(30 * (v - 0.5)) - np.exp(-15))
+        return tunnel + excess + 1e-16 * np.expm1(v * 1.602176634e-19 / (1.380649e-23 * 300))
+
+    fine = np.linspace(0, 0.5, 20_001)
+    nominal = amperes(fine, 0.1, 1e-3)
+    peak = np.flatnonzero(np.diff(nominal) < 0)[0]
+    u = np.linspace(0, 6, 61)[:, None]
+    wanted = amperes(u * fine[peak], *(factors * [[0.1], [1e-3]])) / nominal[peak]
+    np.testing.assert_allclose(got.curves(u), np.clip(got.heights * wanted, 0, 1), atol=1e-9)
+
+
+@pytest.mark.parametrize("pairs", ["separate", "interleaved"])
+def test_arrays_are_solved_tile_by_tile(pairs):
+    chip = changed(
+        WAN,
+        array={
+            "rows": 16,
+            "columns": 8,
+            "pairs": pairs,
+            "wire_resistance_ohm": 5.0,
+            "access_resistance_ohm": 500.0,
+        },
+    )
+    rng = np.random.default_rng(0)
+    target = rng.choice(level_targets(WAN.cell), (2, 40, 11))
+    cells = make_cells(target, chip, rng, Mitigation())
+    g = cells.faulted
+    if pairs == "separate":
+        want = effective_matrix(g[1][16:32, 8:11], 5.0, 500.0)
+        np.testing.assert_array_equal(cells.effective[1][16:32, 8:11], want)
+    else:
+        both = np.empty((8, 6))
+        both[:, 0::2], both[:, 1::2] = g[0][32:40, 8:11], g[1][32:40, 8:11]
+        want = effective_matrix(both, 5.0, 500.0)
+        np.testing.assert_array_equal(cells.effective[0][32:40, 8:11], want[:, 0::2])
+        np.testing.assert_array_equal(cells.effective[1][32:40, 8:11], want[:, 1::2])
+    assert cells.effective.sum() < g.sum()
+
+
+def test_cubic_cells_are_linearised_at_their_own_rows_voltages():
+    chip = changed(IDEAL, array={"rows": 16, "wire_resistance_ohm": 5.0}, cell={"iv_cubic_per_V2": 8.0})
+    rng = np.random.default_rng(0)
+    target, volts = rng.choice(level_targets(IDEAL.cell), (2, 32, 5)), rng.uniform(0.02, 0.2, 32)
+    got = make_cells(target, chip, rng, Mitigation(), volts).effective
+    law = Cubic(8.0, 0.2)
+    for side in (0, 1):
+        want = effective_matrix_at(target[side, 16:], volts[16:], law, 5.0)
+        np.testing.assert_allclose(got[side, 16:], want, rtol=1e-9)
+    full = make_cells(target, chip, rng, Mitigation()).effective  # no voltages: all rows at the read voltage
+    want = effective_matrix_at(target[0, :16], np.full(16, 0.2), law, 5.0)
+    np.testing.assert_allclose(full[0, :16], want, rtol=1e-9)
+
+
+def test_chips_differing_in_one_value_share_their_draws():
+    target = np.random.default_rng(0).choice(level_targets(WAN.cell), (2, 50, 7))
+
+    def make(chip):
+        return make_cells(target, chip, np.random.default_rng(3), Mitigation(fault_aware=False))
+
+    plain = make(WAN)
+    faulty = make(changed(WAN, cell={"stuck_low_percent": 5.0}))
+    older = make(changed(WAN, cell={"drift": "wan2022"}, conditions={"time_since_programming_s": 86400.0}))
+    np.testing.assert_array_equal(plain.programmed, faulty.programmed)
+    np.testing.assert_array_equal(plain.programmed, older.programmed)
+    assert 0.02 < (faulty.stuck != 0).mean() < 0.09
+    assert not np.array_equal(older.aged, plain.aged)
+
+
+def test_compensation_keeps_the_pairs_difference_where_it_can():
+    chip = changed(IDEAL, cell={"levels": 41})  # 0..40 uS in steps of 1
+    target = np.array([[[30.0, 0.0, 10.0, 25.0]], [[0.0, 20.0, 0.0, 0.0]]])
+    stuck = np.array([[[0, 1, -1, 1]], [[1, 0, 0, -1]]], np.int8)
+    got = compensate(target, stuck, chip)
+    # G- stuck at 40 under +30: G+ would need 70, gets 40. G+ stuck at 40 under -20: G- needs 60, gets 40.
+    # G+ stuck at 0 under +10: G- would need -10, gets 0. Both stuck: left alone.
+    np.testing.assert_array_equal(got[0][0], [40, 0, 10, 25])
+    np.testing.assert_array_equal(got[1][0], [0, 40, 0, 0])
+    # A small difference is met exactly: G- stuck high under +0 makes G+ go up to 40 as well.
+    zero = np.zeros((2, 1, 1))
+    np.testing.assert_array_equal(compensate(zero, np.array([[[0]], [[1]]], np.int8), chip).ravel(), [40, 0])
+
+
+def test_compensation_takes_levels_cells_have():
+    """A cell stuck between two levels: its neighbour takes the level nearest to what would be exact."""
+    chip = changed(IDEAL, cell={"levels": 41, "stuck_high_uS": 33.6, "stuck_low_uS": 2.3})  # steps of 1 uS
+    target = np.array([[[10.0, 10.0]], [[0.0, 0.0]]])
+    got = compensate(target, np.array([[[1, 0]], [[0, -1]]], np.int8), chip)
+    # G+ stuck at 33.6 under +10: G- would be 23.6, is 24. G- stuck at 2.3 under +10: G+ 12.3, is 12.
+    np.testing.assert_allclose(got[:, 0], [[10.0, 12.0], [24.0, 0.0]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("chip", "on", "off", "least_gain_db"),
+    [
+        (
+            changed(WAN, cell={"stuck_high_percent": 3.0}),
+            Mitigation(),
+            Mitigation(fault_aware=False),
+            3.0,
+        ),
+        (
+            changed(IDEAL, array={"wire_resistance_ohm": 4.0, "access_resistance_ohm": 4000.0}),
+            Mitigation(),
+            Mitigation(gain_calibration=False),
+            6.0,
+        ),
+        (
+            changed(IDEAL, readout={"gain_mismatch_percent": 5.0}),
+            Mitigation(),
+            Mitigation(gain_calibration=False),
+            6.0,
+        ),
+        (
+            changed(IDEAL, readout={"adc_bits": 8}),
+            Mitigation(),
+            Mitigation(range_calibration=False),
+            5.0,
+        ),
+        (
+            changed(IDEAL, readout={"offset_mismatch_lsb": 40.0}),
+            Mitigation(),
+            Mitigation(bias_correction=False),
+            6.0,
+        ),
+        (WAN, Mitigation(write_verify_attempts=10), Mitigation(), 2.0),
+    ],
+)
+def test_every_measure_is_worth_something(chip, on, off, least_gain_db):
+    net = network()
+    gains = [snr(net, chip, seed=s, mitigation=on) - snr(net, chip, seed=s, mitigation=off) for s in range(3)]
+    assert np.mean(gains) > least_gain_db
+
+
+@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
+def test_slices_and_tiles_add_up_at_their_place_values(dac_bits):
+    rng = np.random.default_rng(0)
+    x, w = rng.integers(0, 256, (9, 40), dtype=np.uint8), rng.integers(-255, 256, (40, 3)).astype(np.int16)
+    chip = changed(WAN, input={"dac_bits": dac_bits})
+    np.testing.assert_array_equal(placed(column_sums(x, w, 16, dac_bits), chip), x.astype(float) @ w)
+
+
+def test_gain_calibration_is_automatic():
+    assert not Mitigation().calibrates_gain(WAN)
+    assert Mitigation().calibrates_gain(load_chip("dendritic-ndr"))
+    assert not Mitigation(gain_calibration=False).calibrates_gain(load_chip("dendritic-ndr"))
+
+
+def test_write_verify_leaves_only_cells_within_the_tolerance():
+    target = np.full((2, 2000, 3), 20.0)
+    measures = Mitigation(write_verify_attempts=60, write_verify_tolerance_percent=2.5)
+    got = make_cells(target, WAN, np.random.default_rng(0), measures).programmed
+    assert np.abs(got - target).max() <= 1.0
+
+
+def test_neurons_differ_and_heights_are_those_ecram_reaches():
+    net = network()
+    chip = load_chip("wan2022+ndr-esaki+ecram-linear-ysz")
+    alike = compile_network(net, chip, samples(net)).program
+    reached = np.unique(compile_network(net, chip, samples(net)).die.arrays[0].neurons.heights)
+    factors = 0.1 + 0.9 * np.arange(101) / 100
+    assert np.abs(reached[:, None] - factors).min(axis=1).max() < 1e-9
+    varied = changed(chip, neuron={"peak_voltage_variation_percent": 5.0})
+    image = compile_network(net, varied, samples(net)).program
+    assert len(np.unique(image.layers[0].curve)) == 24
+    assert image.curve_base.shape[0] >= alike.curve_base.shape[0]
+
+
+def test_unreachable_neurons_and_saturated_codes_are_counted_in_a_warning(monkeypatch):
+    net = network()
+    chip = changed(load_chip("wan2022+ecram-tang2018"), ecram={"peak_current_low_factor": 0.7})
+    with pytest.warns(CompileWarning, match="of 24 neurons want a curve the ECRAM does not reach"):
+        compile_network(net, chip, samples(net))
+    monkeypatch.setattr("emulator.mapping.weights.HEADROOM_SIGMAS", 0.0)
+    with pytest.warns(CompileWarning, match=r"layer 0: \d+ of 1920 conductances are beyond the code range"):
+        compile_network(net, WAN, samples(net))
+
+
+def test_cubic_cells_compile():
+    net = network()
+    ohmic = compile_network(net, IDEAL, samples(net)).program
+    cubic = compile_network(net, changed(IDEAL, cell={"iv_cubic_per_V2": 10.0}), samples(net))
+    assert not np.array_equal(cubic.program.layers[0].weights, ohmic.layers[0].weights)
+    # Rows seldom at the full read voltage: less current than specified, which gain calibration makes up for.
+    assert cubic.report.layers[0].gain_correction > 0.05
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    ohm=st.sampled_from([0.0, 3.0]),
+    stuck=st.floats(0, 20),
+    day=st.booleans(),
+    fault_aware=st.booleans(),
+)
+@settings(max_examples=30, deadline=None)
+def test_conductances_never_leave_their_range(seed, ohm, stuck, day, fault_aware):
+    chip = changed(
+        WAN,
+        array={"wire_resistance_ohm": ohm},
+        cell={"stuck_low_percent": stuck, "stuck_high_percent": stuck, "drift": "wan2022"},
+        conditions={"time_since_programming_s": 86400.0 if day else 1.0},
+    )
+    w = np.random.default_rng(seed).standard_t(2, (40, 3))
+    mapped = map_weights(w, chip, np.random.default_rng(seed), mitigation=Mitigation(fault_aware=fault_aware))
+    cells = mapped.cells
+    assert cells.target.min() >= 0
+    assert cells.target.max() <= 40
+    for step in (cells.programmed, cells.aged, cells.faulted, cells.effective):
+        assert step.min() >= -1e-12
+    top = code_max(chip.cell)
+    beyond = np.rint(cells.effective / mapped.full_scale_uS * top) > top
+    assert mapped.saturated == beyond.sum(), "no silent saturation"
+    assert np.abs(mapped.codes).max() <= top
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    dac_bits=st.sampled_from([1, 2, 4, 8]),
+    kind=st.sampled_from(["adc", "analog"]),
+)
+@settings(max_examples=15, deadline=None)
+def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed, dac_bits, kind):
+    net = network(seed=seed)
+    chip = changed(IDEAL, input={"dac_bits": dac_bits}, readout={"kind": kind})
+    compiled = compile_network(net, chip, samples(net), bias_correction=False)
+    x = samples(net, 200, seed=9)
+    want = net.forward(x / np.float32(255)).astype(float)
+    got = Core(compiled.program).infer(x) * compiled.die.arrays[-1].step
+    first, second = net.layers
+    report, steps = compiled.report.layers[0], compiled.die.arrays
+    # The hidden pre-activation is off by half a code in every weight and half a step in every conversion;
+    # an NDR neuron passes that on with at most its steepest slope, e times height over peak, at 0.
+    slices = 8 // dac_bits
+    places = sum(1 << (j * dac_bits) for j in range(slices)) if kind == "adc" else 0
+    adc = [places * s.step if kind == "adc" else 0 * s.step for s in steps]
+    codes = [(x / 255).sum(axis=1).max() * 1.01 * steps[0].mapped.unit, 24 * 1.01 * steps[1].mapped.unit]
+    slope = np.e * first.activation.height / first.activation.peak
+    hidden = slope * (codes[0] + adc[0]) + (report.pwl_error_lsb + report.tail_error_lsb + 2) / 255
+    bound = hidden @ np.abs(second.weights) + codes[1] + adc[1]
+    assert (np.abs(got - want) <= bound).all()
+    # The bound is a worst case; what comes out is far better, whatever the network's outputs span.
+    assert np.sqrt(np.square(got - want).mean()) < bound.mean() / 20
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"write_verify_attempts": -1}, "write_verify_attempts is -1; accepted: 0..100"),
+        ({"write_verify_tolerance_percent": 0}, "write_verify_tolerance_percent is 0"),
+    ],
+)
+def test_refusals(options, message):
+    with pytest.raises(CompileError, match=message):
+        Mitigation(**options)

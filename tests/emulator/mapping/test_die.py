@@ -1,0 +1,171 @@
+"""The die: what is kept of an individual chip, what time and tuning make of it, and its file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.device.description import load_chip
+from emulator.device.rram.drift import WanRelaxation
+from emulator.errors import ChipError, CompileError
+from emulator.golden import Core
+from emulator.mapping import Compiled, compile_network, die_digest, die_path, load_die, program_of, save_die
+from emulator.network import Dense, Ndr, Network
+from tests.emulator.mapping.test_graphs import NETWORKS, inputs
+
+CHIPS = ["wan2022", "dendritic-ndr", "dendritic-ndr+ecram-pair", "wan2022+ndr-bell", "ideal"]
+
+
+def network() -> Network:
+    rng = np.random.default_rng(0)
+    activation = Ndr(rng.uniform(0.5, 2, 24), rng.uniform(0.4, 1, 24))
+    first = Dense(rng.normal(size=(40, 24)) * 0.2, rng.normal(size=24) * 0.3, activation)
+    return Network.chain((first, Dense(rng.normal(size=(24, 5)), rng.normal(size=5))), "random")
+
+
+NET = network()
+X = np.random.default_rng(1).integers(0, 256, (200, 40), dtype=np.uint8)
+
+
+def made(name: str = "wan2022", **cell: float) -> Compiled:
+    chip = load_chip(name)
+    return compile_network(
+        NET, dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, **cell)), X, seed=5
+    )
+
+
+def outputs(program: object) -> np.ndarray:
+    return Core(program, fast=False).infer(X[:40], seed=9)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_a_die_computes_what_it_was_mapped_to(name: str) -> None:
+    program, die, report = made(name, stuck_high_percent=1.0)
+    again = program_of(die, program)
+    np.testing.assert_array_equal(outputs(again), outputs(program))
+    assert die.seed == report.seed == 5
+    assert die.network == NET.digest()
+    assert program.provenance["die"] == die_digest(die)
+    assert len(die.arrays) == 2
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_the_file_holds_all_of_it(name: str, tmp_path: Path) -> None:
+    program, die, _ = made(name, stuck_low_percent=1.0)
+    path = die_path(tmp_path / "image.npz")
+    assert path.name == "image.die.npz"
+    save_die(die, path)
+    back = load_die(path)
+    assert die_digest(back) == die_digest(die)
+    compared = 0
+    for a, b in zip(die.arrays, back.arrays, strict=True):
+        for field in dataclasses.fields(a.mapped.cells):
+            if getattr(a.mapped.cells, field.name) is not None:
+                np.testing.assert_array_equal(
+                    getattr(a.mapped.cells, field.name), getattr(b.mapped.cells, field.name)
+                )
+                compared += 1
+        np.testing.assert_array_equal(a.mapped.codes, b.mapped.codes)
+        if a.neurons is not None:
+            assert b.neurons is not None
+            u = np.linspace(-1, 6, 50)[:, None] * np.ones(24)
+            np.testing.assert_allclose(b.neurons.curves(u), a.neurons.curves(u), atol=1e-12)
+    assert compared >= 14
+    np.testing.assert_array_equal(outputs(program_of(back, program)), outputs(program))
+
+
+def test_time_moves_cells_as_the_law_says_and_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, die, _ = made(drift="wan2022")
+    monkeypatch.setattr(np.random, "default_rng", None)
+    monkeypatch.setattr(np.random, "Generator", None)
+    later = die.at(86400.0)
+    law, cells = WanRelaxation(), die.arrays[0].mapped.cells
+    wanted = np.maximum(cells.programmed + law.sigma(cells.target, 86400.0) * cells.ageing, 0)
+    np.testing.assert_array_equal(later.arrays[0].mapped.cells.aged, wanted)
+    assert np.abs(wanted - cells.aged).max() > 0.5
+    aged = program_of(later, program)
+    scale = die.arrays[0].mapped.full_scale_uS
+    codes = np.minimum(np.rint(wanted * 255 / scale), 255)
+    np.testing.assert_array_equal(aged.layers[0].weights, codes[0] - codes[1])
+    for name in ("gain", "offset", "bias", "scale"):
+        np.testing.assert_array_equal(getattr(aged.layers[0], name), getattr(program.layers[0], name))
+    back = program_of(later.at(1.0), aged)
+    np.testing.assert_array_equal(back.layers[0].weights, program.layers[0].weights)
+    with pytest.raises(ChipError, match="time_since_programming_s is 1e-09"):
+        die.at(1e-9)
+
+
+def test_ecrams_are_set_and_nothing_else_moves() -> None:
+    program, die, _ = made("dendritic-ndr+ecram-pair")
+    states = die.states[0]
+    assert states is not None
+    assert die.states[1] is None
+    lower = die.tuned([dataclasses.replace(states, current=states.current * 0.5), None])
+    moved = program_of(lower, program)
+    assert (outputs(moved) != outputs(program)).any()
+    np.testing.assert_array_equal(moved.layers[0].weights, program.layers[0].weights)
+    np.testing.assert_array_equal(outputs(program_of(lower.tuned(die.states), moved)), outputs(program))
+    with pytest.raises(CompileError, match="array 1 has no ECRAM"):
+        die.tuned([None, states])
+    with pytest.raises(CompileError, match="states are of 1 arrays; accepted: 2"):
+        die.tuned([states])
+
+
+def test_a_nominal_die_stays_nominal() -> None:
+    chip = load_chip("wan2022")
+    program, die, _ = compile_network(NET, chip, X, nominal=True)
+    assert die.nominal
+    np.testing.assert_array_equal(
+        program_of(die.at(86400.0), program).layers[0].weights, program.layers[0].weights
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_dies_of_any_network(name: str, tmp_path: Path) -> None:
+    net = NETWORKS[name]
+    program, die, _ = compile_network(net, "wan2022", inputs(net), lanes=16)
+    save_die(die, tmp_path / "d.npz")
+    again = program_of(load_die(tmp_path / "d.npz").at(1.0), program)
+    x = inputs(net)[:5]
+    np.testing.assert_array_equal(
+        Core(again, fast=False).infer(x, seed=3), Core(program, fast=False).infer(x, seed=3)
+    )
+
+
+def test_programs_of_others_are_refused() -> None:
+    program, _, _ = made()
+    net = NETWORKS["small"]
+    _, other, _ = compile_network(net, "wan2022", inputs(net))
+    with pytest.raises(CompileError, match=r"products of \[\(40, 24\), \(24, 5\)\]; accepted: the die's"):
+        program_of(other, program)
+
+
+@pytest.mark.parametrize("part", ["chip", "seed", "network", "array0.programmed", "array1.stuck"])
+def test_a_damaged_file_is_refused(part: str, tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    save_die(made()[1], path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    manifest = json.loads(str(arrays.pop("manifest")))
+    if part in arrays:
+        arrays[part] = arrays[part] + arrays[part].dtype.type(1)
+    else:
+        manifest[part] = {"chip": {}, "seed": 6, "network": "0"}[part]
+    np.savez(path, manifest=np.array(json.dumps(manifest)), **arrays)
+    with pytest.raises(CompileError, match=r"d.npz: checksum differs"):
+        load_die(path)
+
+
+def test_what_is_no_die_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"x.die.npz: no such die file; .* compile again"):
+        load_die(tmp_path / "x.die.npz")
+    (tmp_path / "x.die.npz").write_bytes(b"PK nothing")
+    with pytest.raises(CompileError, match=r"x.die.npz: not a die file"):
+        load_die(tmp_path / "x.die.npz")
+    made()[0].save(tmp_path / "p.npz")
+    with pytest.raises(CompileError, match=r"format is ndrite-program 3; accepted: ndrite-die 1"):
+        load_die(tmp_path / "p.npz")

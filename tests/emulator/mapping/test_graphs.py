@@ -1,0 +1,233 @@
+"""Networks that are no chains: patches, blocks, and every kind of node mapped, against the float network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.signal import correlate2d
+
+from emulator.errors import NetworkError
+from emulator.golden import Core
+from emulator.mapping import compile_network
+from emulator.mapping.block import best_block, blocked
+from emulator.network import (
+    Dense,
+    Gate,
+    Named,
+    Network,
+    Patches,
+    Pool,
+    Product,
+    Sampled,
+    State,
+    Table,
+    Term,
+    load_network,
+)
+from emulator.spec import Program, ProgramError
+from emulator.spec.schedule import bound_cycles
+
+
+def plain(
+    x: np.ndarray, kernels: np.ndarray, stride: tuple[int, int], padding: tuple[int, ...]
+) -> np.ndarray:
+    """Correlation map by map, kernels (M, C, kh, kw)."""
+    top, left, bottom, right = padding
+    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    maps = [
+        [sum(correlate2d(c, k, "valid") for c, k in zip(image, kernel, strict=True)) for kernel in kernels]
+        for image in x
+    ]
+    return np.array(maps)[:, :, :: stride[0], :: stride[1]]
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1), (3, 2)])
+@pytest.mark.parametrize("padding", [(0, 0, 0, 0), (1, 2, 0, 1)])
+def test_patches_give_the_convolution(stride: tuple[int, int], padding: tuple[int, int, int, int]) -> None:
+    rng = np.random.default_rng(0)
+    x, kernels = rng.normal(size=(2, 3, 9, 8)), rng.normal(size=(4, 3, 3, 2))
+    patches = Patches(shape=(3, 9, 8), kernel=(3, 2), stride=stride, padding=padding)
+    y = patches.place(patches.cut(x) @ kernels.reshape(4, -1).T)
+    np.testing.assert_allclose(y, plain(x, kernels, stride, padding), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("block", "stride", "padding"),
+    [
+        ((2, 2), (1, 1), (0, 0, 0, 0)),
+        ((1, 4), (1, 1), (1, 1, 1, 1)),
+        ((2, 4), (2, 2), (0, 0, 0, 0)),
+        ((4, 2), (2, 1), (1, 0, 1, 1)),
+    ],
+)
+def test_a_block_gives_what_its_positions_give(
+    block: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int, int, int]
+) -> None:
+    rng = np.random.default_rng(1)
+    height, width = 7 * stride[0] + 3 - padding[0] - padding[2], 7 * stride[1] + 2 - padding[1] - padding[3]
+    patches = Patches(shape=(2, height, width), kernel=(3, 2), stride=stride, padding=padding)
+    assert patches.grid == (8, 8)
+    dense = Dense(rng.normal(size=(12, 3)), rng.normal(size=3), Named("relu"))
+    x = rng.integers(0, 256, (4, 2, height, width)).astype(np.uint8)
+    wide = blocked(Product(dense, (0,), patches), block)
+    cut = wide.patches
+    assert cut.positions * block[0] * block[1] == patches.positions
+    z = cut.cut(x) @ wide.dense.weights + wide.dense.bias
+    single = patches.place(patches.cut(x) @ dense.weights + dense.bias)
+    np.testing.assert_allclose(cut.place(z, block), single, rtol=1e-4, atol=1e-2)
+    np.testing.assert_array_equal(cut.gather(cut.place(z, block), block), z)
+
+
+def test_the_best_block_fills_the_lanes() -> None:
+    dense = Dense(np.ones((25, 6)), np.zeros(6), Named("relu"))
+    node = Product(dense, (0,), Patches(shape=(1, 32, 32), kernel=(5, 5)))
+    assert best_block(node, 6) == (1, 1)
+    rows, columns = best_block(node, 64)
+    assert 6 * rows * columns <= 64
+    assert (5 + rows - 1) * (5 + columns - 1) / (rows * columns) < 25 / 4
+
+
+RISING = Sampled("rising", np.array([[-2, 2], [0, 1]], np.float32))
+
+
+def dense(rng: np.random.Generator, inputs: int, outputs: int, *, last: bool = False) -> Dense:
+    weights = rng.normal(size=(inputs, outputs)) / np.sqrt(inputs)
+    return Dense(weights, rng.normal(size=outputs) * 0.1, None if last else RISING)
+
+
+def convolution(
+    rng: np.random.Generator, source: int, shape: tuple[int, int, int], outputs: int, **options: object
+) -> Product:
+    skip, weight = options.pop("skip", None), options.pop("skip_weight", None)
+    patches = Patches(shape=shape, kernel=(3, 3), padding=(1, 1, 1, 1), **options)  # type: ignore[arg-type]
+    return Product(dense(rng, patches.inputs, outputs), (source,), patches, 0.25, skip, weight)  # type: ignore[arg-type]
+
+
+def plain_network() -> Network:
+    """1 x 10 x 10, 4 kernels and average pooling, 6 kernels and max pooling, 10 and 5 outputs."""
+    rng = np.random.default_rng(2)
+    first = convolution(rng, 0, (1, 10, 10), 4)
+    average = Pool("average", (1,), Patches(shape=(4, 10, 10), kernel=(2, 2), stride=(2, 2)))
+    where = Patches(shape=(4, 5, 5), kernel=(2, 2))
+    second = Product(dense(rng, 16, 6), (2,), where)
+    largest = Pool("max", (3,), Patches(shape=(6, 4, 4), kernel=(2, 2), stride=(2, 2)))
+    full = Product(dense(rng, 24, 10), (4,), Patches.whole((6, 2, 2)))
+    last = Product(dense(rng, 10, 5, last=True), (5,), Patches.whole((10, 1, 1)))
+    return Network((first, average, second, largest, full, last), (1, 10, 10), "small", {"seed": 2})
+
+
+def residual() -> Network:
+    """Two branches joined by addition, a depthwise product, joined maps, an average over all positions."""
+    rng = np.random.default_rng(3)
+    nodes = (
+        convolution(rng, 0, (2, 8, 8), 4),
+        convolution(rng, 1, (4, 8, 8), 4, groups=4),
+        convolution(rng, 2, (4, 8, 8), 4, skip=1, skip_weight=np.array([1.0, 0.5, 2.0, 0.25])),
+        Pool(
+            "average",
+            (3, 1),
+            Patches(shape=(8, 8, 8), kernel=(3, 3), stride=(2, 2), padding=(1,) * 4),
+            inside=True,
+        ),
+        Pool("average", (4,), Patches.whole((8, 4, 4))),
+        Product(dense(rng, 8, 5, last=True), (5,), Patches.whole((8, 1, 1))),
+    )
+    return Network(nodes, (2, 8, 8), "residual")
+
+
+def functions() -> Network:
+    """Functions of the inputs, then a gate of two maps and a third one, then a full layer."""
+    rng = np.random.default_rng(4)
+    curve = Table((0,), np.arange(12) // 2, np.full(12, 4.0), np.tile([-2.0, -1.0], 6), Named("sigmoid"))
+    left = Product(dense(rng, 12, 8), (1,), Patches.whole((12, 1, 1)))
+    right = Product(dense(rng, 12, 8), (1,), Patches.whole((12, 1, 1)))
+    mixed = Gate((Term(a=2, b=3, gain=1.5, a_zero=0.2), Term(a=2, gain=-0.5)), 0.4)
+    last = Product(dense(rng, 8, 4, last=True), (4,), Patches.whole((8, 1, 1)))
+    return Network((curve, left, right, mixed, last), (6, 1, 1), "functions")
+
+
+def recurrent() -> Network:
+    """A gated cell, six calls of five inputs: the state is mixed from itself and what is new."""
+    rng = np.random.default_rng(5)
+    new = Product(dense(rng, 5 + 7, 7), (0, 1), Patches.whole((12, 1, 1)))
+    keep = Product(dense(rng, 5 + 7, 7), (0, 1), Patches.whole((12, 1, 1)))
+    # h' = new + keep * (h - new)
+    mixed = Gate((Term(a=2, gain=1.0), Term(a=3, b=1, gain=1.0), Term(a=3, b=2, gain=-1.0)))
+    last = Product(dense(rng, 7, 3, last=True), (4,), Patches.whole((7, 1, 1)))
+    state = State(shape=(7, 1, 1), source=4, start=0.5)
+    return Network((new, keep, mixed, last), (5, 1, 1), "recurrent", states=(state,), calls=6)
+
+
+def codes_out() -> Network:
+    """An autoencoder: its outputs are codes."""
+    rng = np.random.default_rng(6)
+    nodes = (
+        Product(dense(rng, 20, 6), (0,), Patches.whole((20, 1, 1))),
+        Product(dense(rng, 6, 20), (1,), Patches.whole((6, 1, 1))),
+    )
+    return Network(nodes, (20, 1, 1), "codes")
+
+
+NETWORKS = {n.name: n for n in (plain_network(), residual(), functions(), recurrent(), codes_out())}
+
+
+def inputs(network: Network) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (60, network.inputs)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("lanes", [None, 16])
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, lanes: int | None) -> None:
+    x = inputs(network)
+    compiled = compile_network(network, "ideal", x, lanes=lanes)
+    blocks = {product.block for product in compiled.program.products}
+    assert len(blocks) == 1 or lanes is not None
+    wanted = network.forward(x / np.float32(255))
+    y = Core(compiled.program, fast=False).infer(x) * compiled.program.provenance["output_step"]
+    assert y.shape == wanted.shape == (60, network.outputs)
+    assert np.sqrt(np.square(y - wanted).mean()) < 0.04 * wanted.std()
+    assert len(compiled.report.layers) == len(network.products)
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_an_inference_does_not_depend_on_what_ran_before(network: Network) -> None:
+    x = inputs(network)
+    core = Core(compile_network(network, "wan2022", x).program, fast=False)
+    together = core.infer(x[:6], seed=5)
+    np.testing.assert_array_equal(core.infer(x[4:6], seed=5, first_index=4), together[4:6])
+    assert (core.infer(x[4:6], seed=5) != together[4:6]).any(), "read noise is off"
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_files(network: Network, tmp_path: Path) -> None:
+    x = inputs(network)
+    network.save(tmp_path / "float.npz")
+    again = load_network(tmp_path / "float.npz")
+    np.testing.assert_array_equal(again.forward(x / 255), network.forward(x / 255))
+    program = compile_network(network, "wan2022", x, lanes=16).program
+    program.save(tmp_path / "program.npz")
+    loaded = Program.load(tmp_path / "program.npz")
+    assert loaded.manifest() == program.manifest()
+    np.testing.assert_array_equal(
+        Core(loaded, fast=False).infer(x[:8], seed=1), Core(program, fast=False).infer(x[:8], seed=1)
+    )
+
+
+def test_the_bound_counts_every_patch_of_every_product() -> None:
+    network = plain_network()
+    program = compile_network(network, "ideal", inputs(network)).program
+    assert bound_cycles(program, 4) == 100 * 9 * 1 + 16 * 16 * 2 + 24 * 3 + 10 * 2
+
+
+def test_refusals() -> None:
+    network = plain_network()
+    with pytest.raises(ProgramError, match="does not fit a map"):
+        Patches(shape=(1, 3, 3), kernel=(5, 5))
+    with pytest.raises(NetworkError, match=r"node 1: it takes \(1, 10, 10\); accepted: \(4, 10, 10\)"):
+        Network((network.nodes[0], convolution(np.random.default_rng(0), 1, (1, 10, 10), 4)), (1, 10, 10))
+    with pytest.raises(NetworkError, match=r"node 0 reads maps \(1,\)"):
+        Network((convolution(np.random.default_rng(0), 1, (1, 10, 10), 4),), (1, 10, 10))
+    with pytest.raises(ValueError, match=r"accepted: uint8 \(n, 100\)"):
+        Core(compile_network(network, "ideal", inputs(network)).program).infer(inputs(network)[:, :99])

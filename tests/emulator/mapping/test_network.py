@@ -1,0 +1,203 @@
+"""Whole compilations: the ideal chip reproduces the float network, real ones stay near it, all repeatable."""
+
+import dataclasses
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from emulator.device.description import Chip, load_chip
+from emulator.errors import CompileError
+from emulator.golden import Core
+from emulator.mapping import compile_network
+from emulator.network import Dense, Named, Ndr, Network
+
+IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
+
+
+def network(widths=(40, 24, 5), activation="ndr", seed=0) -> Network:
+    rng = np.random.default_rng(seed)
+    layers = []
+    for i, (k, m) in enumerate(itertools.pairwise(widths)):
+        hidden = i < len(widths) - 2
+        act = (
+            Ndr(rng.uniform(0.5, 2, m), rng.uniform(0.4, 1, m)) if activation == "ndr" else Named(activation)
+        )
+        w = rng.normal(size=(k, m)) * 2 / k**0.5
+        layers.append(Dense(w, rng.normal(size=m) * 0.3, act if hidden else None))
+    return Network.chain(tuple(layers), "random")
+
+
+def samples(net: Network, n=300, seed=1):
+    return np.random.default_rng(seed).integers(0, 256, (n, net.inputs), dtype=np.uint8)
+
+
+def agreement(net: Network, chip: Chip, **options) -> tuple[float, float]:
+    """Correlation of golden outputs and float logits on unseen inputs, and the agreement of their argmax."""
+    image = compile_network(net, chip, samples(net), **options).program
+    x = samples(net, 500, seed=9)
+    want, got = net.forward(x / np.float32(255)), Core(image).infer(x, noise=False)
+    return float(np.corrcoef(want.ravel(), got.ravel())[0, 1]), float(
+        (want.argmax(1) == got.argmax(1)).mean()
+    )
+
+
+@pytest.mark.parametrize("activation", ["ndr", "relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("kind", ["adc", "analog"])
+def test_ideal_chip_reproduces_the_float_network(activation, kind):
+    chip = dataclasses.replace(IDEAL, readout=dataclasses.replace(IDEAL.readout, kind=kind))
+    correlation, same = agreement(network(activation=activation), chip)
+    assert correlation > 0.9995
+    assert same > 0.95
+
+
+def test_logits_are_within_the_quantisation_bound():
+    net = network()
+    compiled = compile_network(net, IDEAL, samples(net), bias_correction=False)
+    x = samples(net, 500, seed=9)
+    want = net.forward(x / np.float32(255)).astype(float)
+    z = Core(compiled.program).infer(x).astype(float)
+    first, last = compiled.report.layers
+    scale, shift = np.polyfit(z.ravel(), want.ravel(), 1)
+    step = last.adc_range[0] / 4095
+    assert scale == pytest.approx(step, rel=0.01)
+    # Every hidden activation may be off by the table's error, its inputs by a code; then one ADC step.
+    code = first.pwl_error_lsb + first.tail_error_lsb + 2
+    bound = code / 255 * np.abs(net.layers[1].weights).sum(axis=0).max() + 3 * step
+    assert np.abs(z * scale + shift - want).max() < bound
+
+
+@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("rows", [16, 128])
+def test_slices_and_tiles_do_not_change_the_answer(dac_bits, rows):
+    chip = dataclasses.replace(
+        IDEAL,
+        array=dataclasses.replace(IDEAL.array, rows=rows),
+        input=dataclasses.replace(IDEAL.input, dac_bits=dac_bits),
+    )
+    correlation, same = agreement(network(), chip)
+    assert correlation > 0.999
+    assert same > 0.94
+
+
+def test_depths_one_and_four():
+    assert agreement(network((20, 4)), IDEAL)[0] > 0.9999
+    net = network((20, 16, 12, 10, 4))
+    compiled = compile_network(net, IDEAL, samples(net))
+    assert agreement(net, IDEAL)[0] > 0.995
+    assert compiled.program.curve_base.shape[0] == len(
+        np.unique(np.hstack([compiled.program.curve_base, compiled.program.curve_slope]), axis=0)
+    ), "no curve is stored twice"
+
+
+def test_dead_columns_do_not_disturb_the_others():
+    net = network()
+    first = net.layers[0]
+    weights = first.weights.copy()
+    weights[:, 3], weights[:, 4] = 0.0, weights[:, 4] * 1e-9
+    dead = Network.chain((dataclasses.replace(first, weights=weights), net.layers[1]), "dead")
+    correlation, same = agreement(dead, IDEAL)
+    assert correlation > 0.9995
+    assert same > 0.95
+
+
+def test_equal_neurons_share_a_curve():
+    net = network(activation="sigmoid", widths=(20, 16, 12, 4))
+    assert compile_network(net, IDEAL, samples(net)).program.curve_base.shape[0] == 1
+
+
+def test_same_seed_same_image_another_seed_another():
+    net = network()
+    first, again, other = (compile_network(net, "wan2022", samples(net), seed=s).program for s in (3, 3, 4))
+    assert first.checksum() == again.checksum()
+    assert first.checksum() != other.checksum()
+
+
+def test_noise_parameters_follow_the_chip():
+    net = network()
+    quiet = compile_network(net, IDEAL, samples(net)).program
+    assert all((la.sigma_out, la.var_cell) == (0, 0) for la in quiet.layers)
+    wan = compile_network(net, WAN, samples(net)).program
+    for la in wan.layers:
+        # 1 % of 40 uS is 0.4 uS; a code is full scale / 255, full scale 40 + 4 sigma(40) = 44.412 uS.
+        assert la.var_cell == round((0.4 / 44.412 * 255) ** 2 * 256)
+        assert la.sigma_out == round(0.5 * np.median(2.0**la.shift / la.gain))
+
+
+def test_read_noise_spreads_outputs_as_the_weight_noise_would():
+    # One output column, analog, many inferences of one input: sigma = sigma_w * |x| in code units.
+    net = network((40, 3))
+    chip = dataclasses.replace(WAN, readout=dataclasses.replace(WAN.readout, kind="analog"))
+    image = compile_network(net, chip, samples(net)).program
+    x = np.repeat(samples(net, 1, seed=5), 20_000, axis=0)
+    spread = Core(image).infer(x, seed=1).std(axis=0)
+    expected = 0.4 / 44.412 * 255 * np.linalg.norm(x[0].astype(float))
+    np.testing.assert_allclose(spread, expected, rtol=0.03)
+
+
+def test_bias_correction_removes_the_mean_deviation():
+    net = network((60, 3), seed=3)
+    x = samples(net, 2000)
+    want = net.forward(x / np.float32(255))
+    off = {}
+    for on in (True, False):
+        compiled = compile_network(net, WAN, x, seed=1, bias_correction=on)
+        step = compiled.report.layers[0].adc_range[0] / 255
+        off[on] = np.abs((Core(compiled.program).infer(x, noise=False) * step - want).mean(axis=0)).max()
+    assert off[True] < 0.6 * step
+    assert off[False] > 2 * off[True]
+
+
+def test_report_is_json():
+    net = network()
+    report = compile_network(net, WAN, samples(net), seed=2).report
+    data = json.loads(json.dumps(report.as_dict()))
+    assert data["chip"] == "wan2022"
+    assert data["layers"][0]["programmed_error"] > data["layers"][0]["quantisation_error"] > 0
+    assert 0 < data["layers"][0]["pwl_error_lsb"] < 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"samples": np.zeros((20, 39), np.uint8)},
+            r"samples are uint8 \(20, 39\); accepted: uint8 \(n, 40\)",
+        ),
+        ({"samples": np.zeros((20, 40))}, "samples are float64"),
+        ({"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
+        ({"seed": -1}, "seed is -1"),
+        ({"segments": 5}, "segments is 5"),
+    ],
+)
+def test_refusals(change, message):
+    arguments = {"samples": samples(network())} | change
+    with pytest.raises(CompileError, match=message):
+        compile_network(network(), IDEAL, arguments.pop("samples"), **arguments)
+
+
+def test_what_of_the_chip_is_not_used_is_said():
+    """A measured NDR table changes nothing in a network of ReLUs: said, with what would use it."""
+    table = {"table_voltage_V": (0.0, 0.1, 0.2, 0.4), "table_current_A": (0.0, 1e-3, 4e-4, 1e-4)}
+    chip = dataclasses.replace(WAN, neuron=dataclasses.replace(WAN.neuron, model="table", **table))
+    relu, ndr = network(activation="relu"), network(activation="ndr")
+    plain, measured = (compile_network(relu, c, samples(relu)) for c in (WAN, chip))
+    assert plain.program.checksum() == measured.program.checksum()
+    (line,) = measured.report.unused
+    assert "neuron" in line
+    assert "relu" in line
+    assert "ndrite train --chip wan2022" in line
+    assert line in measured.report.warnings
+    assert compile_network(ndr, chip, samples(ndr)).report.unused == ()
+    assert compile_network(relu, IDEAL, samples(relu)).report.unused == ()
+    analog = dataclasses.replace(
+        WAN, readout=dataclasses.replace(WAN.readout, kind="analog", gain_mismatch_percent=2.0)
+    )
+    assert "gain_mismatch_percent" in compile_network(ndr, analog, samples(ndr)).report.unused[0]
+
+
+def test_progress_counts_the_layers():
+    net, seen = network(), []
+    compile_network(net, IDEAL, samples(net), progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]

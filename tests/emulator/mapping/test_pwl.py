@@ -1,0 +1,119 @@
+"""PWL tables: error bound, optimality, exact arithmetic, refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emulator.device import Bell, Esaki, tunnel
+from emulator.device.ndr.pwl import CODES, fit_pwl
+from emulator.device.ndr.window import Window, choose_window, curves
+from emulator.errors import CompileError
+from emulator.golden.neuron import neuron
+from emulator.network.activation import NAMED
+from emulator.spec import Layer
+
+SHAPES = {
+    "tunnel": tunnel,
+    "esaki": lambda u: np.clip(Esaki().shape(u), 0, 1),
+    "bell": Bell(0.1, 1e-3, 0.05).shape,
+    **NAMED,
+}
+
+
+@pytest.mark.parametrize("segments", [16, 32, 64])
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_error_is_within_the_window_estimate_and_reported_truly(name, segments):
+    shape = SHAPES[name]
+    window = choose_window(shape, segments)
+    wanted = curves(shape, window, np.array([1.0, 0.37]))
+    table = fit_pwl(wanted, segments=segments)
+    got = table.evaluate().astype(float)
+    np.testing.assert_allclose(table.error_lsb, np.abs(got - wanted).max(axis=1))
+    # A line within half the spread about the chord exists; rounding of output, base and slope adds < 0.6.
+    pieces = np.pad(wanted, ((0, 0), (0, 1)), mode="edge")
+    f = CODES // segments
+    for q, curve in enumerate(pieces):
+        chords = np.interp(np.arange(CODES + 1), np.arange(0, CODES + 1, f), curve[::f])
+        spread = (curve - chords)[:CODES].reshape(segments, f)
+        assert table.error_lsb[q] <= np.ptp(spread, axis=1).max() / 2 + 0.6
+
+
+def test_tunnel_curve_at_32_segments():
+    window = choose_window(tunnel, 32)
+    table = fit_pwl(curves(tunnel, window, np.ones(1)), segments=32)
+    assert window.low == 0.0
+    assert table.max_error_lsb < 4.5
+    assert window.tail_lsb < 4.5
+    assert table.evaluate()[0, : CODES // 32].max() == 0, "off below zero volts, exactly"
+
+
+@pytest.mark.parametrize("segments", [16, 64])
+def test_a_window_spans_all_segments_but_the_first(segments):
+    window = Window(-1.0, 3.0, segments, 0.0)
+    u = window.values()
+    assert u[CODES // segments] == pytest.approx(-1.0), "the first segment lies below"
+    assert 2 * u[-1] - u[-2] == pytest.approx(3.0)
+    assert u[round(window.zero) + 2048] == pytest.approx(0.0, abs=1 / window.per_unit)
+
+
+@pytest.mark.parametrize("name", ["tunnel", "bell", "sigmoid", "tanh"])
+def test_tails_are_what_the_window_leaves_out(name):
+    """Beyond either end the curve is held: the largest difference there, in output steps, up to 40 units."""
+    shape = SHAPES[name]
+    window = choose_window(shape, 32)
+    first, last = window.values()[[0, -1]]
+    below, above = np.linspace(-40, first, 20_001), np.linspace(last, 40, 20_001)
+    left = np.abs(shape(below) - shape(first)).max()
+    right = np.abs(shape(above) - shape(last)).max()
+    assert window.tail_lsb == pytest.approx(255 * max(left, right), abs=0.01)
+
+
+def test_slopes_are_rounded_to_the_nearest():
+    """Without fraction bits a slope of 99.9 a segment is 100, not 99."""
+    assert fit_pwl(199.8 * np.linspace(0, 1, CODES), segments=2, table_bits=0).max_error_lsb < 0.75
+
+
+def test_minimax_beats_joining_end_points():
+    v = np.linspace(0, 1, CODES)
+    curve = 255 * v**2
+    joined = np.interp(v, [*v[:: CODES // 8].tolist(), 1.0], [*curve[:: CODES // 8].tolist(), 255.0])
+    assert fit_pwl(curve, segments=8).max_error_lsb < 0.5 * np.abs(joined - curve).max() + 0.6
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 8, 32, 256]), st.integers(0, 8))
+@settings(max_examples=30, deadline=None)
+def test_tables_evaluate_as_the_golden_neuron_does(seed, segments, table_bits):
+    rng = np.random.default_rng(seed)
+    knots = rng.uniform(0, 255, (3, 9))
+    wanted = np.array([np.interp(np.arange(CODES), np.linspace(0, CODES, 9), row) for row in knots])
+    table = fit_pwl(wanted, segments=segments, table_bits=table_bits)
+    ones = np.zeros(3, np.uint16)
+    layer = Layer(
+        weights=np.zeros((1, 3), np.int16),
+        bias=np.zeros(3, np.int32),
+        gain=ones,
+        offset=np.zeros(3, np.int16),
+        scale=ones,
+        curve=np.arange(3, dtype=np.uint16),
+        segment_bits=table.segment_bits,
+        table_bits=table_bits,
+    )
+    v = np.repeat(np.arange(-2048, 2048)[:, None], 3, axis=1)
+    np.testing.assert_array_equal(neuron(v, layer, table.base, table.slope).T, table.evaluate())
+
+
+@pytest.mark.parametrize(
+    ("curve", "options", "message"),
+    [
+        (np.zeros(7), {}, r"curves have shape \(1, 7\); accepted: \(Q, 4096\)"),
+        (np.full(CODES, 256.0), {}, "curves reach 256.0..256.0; accepted: 0..255"),
+        (np.full(CODES, np.nan), {}, "accepted: 0..255"),
+        (np.zeros(CODES), {"segments": 33}, "segments is 33; accepted: a power of two"),
+        (np.zeros(CODES), {"table_bits": 13}, "table_bits is 13"),
+        (255.0 * (np.arange(CODES) % 2), {"table_bits": 12}, "curve (base|slope) reaches"),
+    ],
+)
+def test_refusals(curve, options, message):
+    with pytest.raises(CompileError, match=message):
+        fit_pwl(curve, **options)

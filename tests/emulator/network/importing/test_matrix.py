@@ -1,0 +1,198 @@
+"""Every model of the matrix equals its own library's float outputs within the error that its report
+states."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core
+from emulator.mapping import compile_network
+from emulator.network import Product, load_network
+from emulator.network.importing import Imported, import_model
+from emulator.network.importing.quantised import quantised
+from tests.emulator.network.importing.cases import Case, nn, normal, seeded, torch, torch_case
+from tests.emulator.network.importing.models import CASES
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+class Model(NamedTuple):
+    case: Case
+    imported: Imported
+    folder: Path
+
+
+@pytest.fixture(scope="module", params=CASES)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = tmp_path_factory.mktemp("model")
+    case = CASES[request.param](folder)
+    return Model(case, import_model(case.model, samples=case.x, input_shape=case.shape), folder)
+
+
+def test_a_model_equals_its_float_reference(model: Model) -> None:
+    case, imported, folder = model
+    report, network = imported.report, imported.network
+    after = softmax if any("softmax" in note for note in report.notes) else (lambda z: z)
+    wanted = case.outputs(case.x)
+    scale = float(np.abs(wanted).max())
+    # The graph is the model; the network is the graph, but for the sampling of its functions.
+    own = imported.reference(case.x)
+    np.testing.assert_allclose(after(own), wanted, atol=2e-5 * scale, rtol=0)
+    floats = network.forward(imported.inputs.unit(case.x))
+    np.testing.assert_allclose(after(floats), wanted, atol=0.01 * scale, rtol=0)
+    assert report.float_error == pytest.approx(np.abs(floats - own).max(), rel=0.1, abs=1e-6 * scale)
+    # Codes and tables: what the report says, and on inputs it has not seen, within its range.
+    seen = quantised(network, imported.inputs.encode(case.x)) - own
+    assert np.sqrt(np.square(seen).mean()) == pytest.approx(report.error_rms, rel=1e-6)
+    few = len(case.x) < 20
+    middle = case.x.mean(axis=0)
+    fresh = 0.9 * case.x + 0.1 * middle if len(case.x) < 100 else 0.9 * case.x[:50] + 0.1 * middle
+    unit = imported.inputs.unit(fresh)
+    error = quantised(network, np.rint(unit * 255).astype(np.uint8)) - imported.reference(fresh)
+    if report.error_bound is not None:
+        assert max(np.abs(error).max(), report.error_max) <= report.error_bound
+    if not few:
+        assert np.sqrt(np.square(error).mean()) <= 2 * report.error_rms
+        assert report.error_rms < 0.1 * report.output_rms, "the stated error says nothing"
+    # The file is the network.
+    network.save(folder / "float.npz")
+    again = load_network(folder / "float.npz")
+    assert again.digest() == network.digest()
+    np.testing.assert_array_equal(again.forward(unit[:2]), network.forward(unit[:2]))
+
+
+def test_mapped_for_the_ideal_chip_it_still_does(model: Model) -> None:
+    """Program and golden model know nothing of the import: they give the model's own outputs."""
+    case, imported, _ = model
+    codes = imported.inputs.encode(case.x)
+    enough = np.concatenate([codes] * -(-16 // len(codes)))
+    mapped = compile_network(imported.network, "ideal", enough)
+    step = np.asarray(mapped.die.arrays[-1].step)
+    sums = Core(mapped.program).infer(codes).reshape(len(codes), len(step), -1)
+    error = (sums * step[:, None]).reshape(len(codes), -1) - imported.reference(case.x)
+    assert np.sqrt(np.square(error).mean()) < 1.5 * imported.report.error_rms
+    assert mapped.program.provenance["network"]["input"] == imported.inputs.as_dict()
+
+
+@pytest.mark.parametrize(
+    "name", ["torch relu, average pooling, padded convolution", "torch sigmoid, padded convolution"]
+)
+@pytest.mark.parametrize("samples", [1, 2, 7, 60])
+def test_the_border_is_what_zero_maps_to_however_many_samples(
+    name: str, samples: int, tmp_path: Path
+) -> None:
+    """A few samples may not reach 0; the zeros around a convolution's inputs are codes all the same."""
+    case = CASES[name](tmp_path)
+    imported = import_model(case.model, samples=case.x[:samples], input_shape=case.shape)
+    padded = imported.network.products[1]
+    assert any(padded.patches.padding)
+    code = padded.pad * 255
+    assert 0 <= code <= 255
+    assert code == pytest.approx(round(code), abs=1e-5)
+    # The first samples lie in every table's span: there the network is the model.
+    seen = case.x[:samples]
+    floats = imported.network.forward(imported.inputs.unit(seen))
+    np.testing.assert_allclose(floats, case.outputs(seen), atol=0.01 * np.abs(case.outputs(seen)).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    {
+        "torch resnet-20": {"product": 22, "pool": 1},
+        "torch residual mlp": {"product": 7},
+        "torch mobilenet v1 0.25": {"product": 28, "pool": 1},
+        "torch gru": {"product": 5, "gate": 2},
+        "torch lstm, calls first": {"product": 5, "gate": 2, "table": 1},
+        "torch two inputs": {"product": 3},
+    }.items(),
+)
+def test_nothing_is_made_that_a_product_can_take_in(name: str, kinds: dict[str, int], tmp_path: Path) -> None:
+    """Sums are second operands, functions end products, batch norms are in the weights."""
+    case = CASES[name](tmp_path)
+    network = import_model(case.model, samples=case.x[:2], input_shape=case.shape).network
+    found = [node.kind for node in network.nodes]
+    assert {kind: found.count(kind) for kind in set(found)} == kinds
+
+
+def test_depthwise_convolutions_have_groups(tmp_path: Path) -> None:
+    case = CASES["torch mobilenet v1 0.25"](tmp_path)
+    network = import_model(case.model, samples=case.x[:1], input_shape=case.shape).network
+    groups = [p.patches.groups for p in network.products]
+    assert groups == [1, *(g for width in (8, 16, 32, 32, 64, 64, *[128] * 6, 256) for g in (width, 1)), 1]
+    assert all(p.dense.inputs == 9 for p in network.products if p.patches.groups > 1)
+
+
+def test_a_sequence_is_one_call_after_another(tmp_path: Path) -> None:
+    """What a recurrent network gives depends on the order, as the model's does, and states begin at 0."""
+    case = CASES["torch lstm, two layers"](tmp_path)
+    imported = import_model(case.model, samples=case.x)
+    network = imported.network
+    assert (network.calls, network.shape, len(network.states)) == (9, (5, 1, 1), 4)
+    assert network.inputs == 45
+    back = np.ascontiguousarray(case.x[:, ::-1])
+    y = network.forward(imported.inputs.unit(back))
+    np.testing.assert_allclose(y, case.outputs(back), atol=0.01 * np.abs(case.outputs(back)).max())
+    assert np.abs(y - network.forward(imported.inputs.unit(case.x))).max() > 0.05 * np.abs(y).max()
+
+
+def test_gates_count_from_codes_and_a_residual_goes_into_its_product(tmp_path: Path) -> None:
+    case = CASES["torch highway"](tmp_path)
+    network = import_model(case.model, samples=case.x).network
+    gates = [node for node in network.nodes if node.kind == "gate"]
+    numbers = [v for g in gates for t in g.terms for v in (t.a_zero, t.b_zero)] + [g.zero for g in gates]
+    assert len(numbers) == 8
+    np.testing.assert_allclose(np.array(numbers) * 255, np.rint(np.array(numbers) * 255), atol=1e-3)
+    case = CASES["torch residual mlp"](tmp_path)
+    products = import_model(case.model, samples=case.x).network.products
+    assert [isinstance(p, Product) and p.skip is not None for p in products] == [False, True] * 3 + [False]
+
+
+def test_progress_rises_to_its_total() -> None:
+    seen: list[tuple[int, int]] = []
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
+    import_model(model, samples=normal(20, 6), progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(i, 4) for i in range(5)]
+
+
+class Bounded(nn.Module):
+    """Sums and products of branches whose functions have bounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.out = (nn.Linear(*size) for size in ((6, 8), (6, 8), (8, 8), (8, 3)))
+
+    def forward(self, x: Any) -> Any:
+        a, b = torch.tanh(self.a(x)), torch.sigmoid(self.b(x))
+        y = a * b + a
+        return self.out(torch.sigmoid(torch.tanh(self.c(y) + b) - y) + y)
+
+
+def test_without_samples_ranges_follow_from_what_is_read() -> None:
+    case = torch_case(seeded(Bounded), np.random.default_rng(0).uniform(-2, 2, (500, 6)).astype(np.float32))
+    imported = import_model(case.model, input_range=(-2, 2))
+    assert imported.report.error_rms is None
+    assert imported.report.error_bound is not None
+    wanted = case.outputs(case.x)
+    network, inputs = imported.network, imported.inputs
+    np.testing.assert_allclose(network.forward(inputs.unit(case.x)), wanted, atol=1e-4)
+    error = quantised(network, inputs.encode(case.x)) - wanted
+    assert np.abs(error).max() < imported.report.error_bound
+
+
+def test_inputs_whose_range_has_no_zero_get_codes_that_have_one() -> None:
+    """A border of zeros is exact all the same; without a range given the inputs' own is widened."""
+    model = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(48, 2))
+    x = np.random.default_rng(0).uniform(1, 2, (50, 1, 4, 4)).astype(np.float32)
+    case = torch_case(seeded(lambda: model), x)
+    for given, kinds in (((1, 2), ["table", "product", "product"]), (None, ["product", "product"])):
+        imported = import_model(case.model, samples=x, input_range=given)
+        assert [node.kind for node in imported.network.nodes] == kinds
+        floats = imported.network.forward(imported.inputs.unit(x))
+        np.testing.assert_allclose(floats, case.outputs(x), atol=1e-5)

@@ -1,0 +1,352 @@
+"""What cannot be imported is refused by the node's name, with what would work instead."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
+from emulator.network.importing import import_model
+from tests.emulator.network.importing.cases import exported, nn, normal, seeded, torch
+from tests.emulator.network.importing.sklearn_models import sklearn_file
+
+
+class Branching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+
+    def forward(self, x: Any) -> Any:
+        return self.a(x) if x.sum() > 0 else x
+
+
+class Two(nn.Module):
+    def forward(self, x: Any, y: Any) -> Any:
+        return x + y
+
+
+class Twice(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return torch.cat([x, x], 2)
+
+
+class Of(nn.Module):
+    """A function of two full layers, or of one and the input."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.a, self.b, self.function = nn.Linear(6, 6), nn.Linear(6, 6), function
+
+    def forward(self, x: Any) -> Any:
+        return self.function(self.a(x), self.b(x))
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, x: Any) -> Any:
+        return torch.softmax(self.a(x), -1) * self.b(x)
+
+
+class Loop(nn.Module):
+    """A cell that is called backwards, or given another state than its own."""
+
+    def __init__(self, order: list[int], *, own: bool = True) -> None:
+        super().__init__()
+        self.cell, self.order, self.own = nn.GRUCell(6, 6), order, own
+
+    def forward(self, x: Any) -> Any:
+        h = None
+        for t in self.order:
+            h = self.cell(x[:, t], h if self.own or h is None else torch.tanh(h))
+        return h
+
+
+class Whole(nn.Module):
+    """A recurrent layer and one call of it, or all."""
+
+    def __init__(self, take: Any, **options: Any) -> None:
+        super().__init__()
+        self.r, self.take = nn.LSTM(6, 6, batch_first=True, **options), take
+
+    def forward(self, x: Any) -> Any:
+        return self.take(self.r(x)[0])
+
+
+VECTOR, MAP, SEQUENCE = (6,), (2, 6, 6), (3, 6)
+Build = Any
+REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
+    "all calls of a sequence": (
+        lambda: Whole(lambda y: y),
+        SEQUENCE,
+        r"'output' \(output\).*every call; take the last one",
+    ),
+    "an early call": (lambda: Whole(lambda y: y[:, 0]), SEQUENCE, r"of call 0; accepted: the last one, 2"),
+    "a mean over calls": (lambda: Whole(lambda y: y.mean(1)), SEQUENCE, r"'mean' \(average over axes\)"),
+    "two calls": (lambda: Whole(lambda y: y[:, 0] + y[:, 1]), SEQUENCE, r"different calls of a sequence"),
+    "bidirectional": (
+        lambda: Whole(lambda y: y[:, -1], bidirectional=True),
+        SEQUENCE,
+        r"'r' \(LSTM\).*one direction",
+    ),
+    "a recurrent layer alone": (lambda: nn.LSTM(6, 6), SEQUENCE, r"'output' \(output\).*out\[:, -1\]"),
+    "a sequence without its calls": (lambda: Whole(lambda y: y[:, -1]), VECTOR, r"'r' \(LSTM\).*input_shape"),
+    "cells backwards": (lambda: Loop([2, 1, 0]), SEQUENCE, r"'cell' \(GRUCell\).*in order.*nn.GRU"),
+    "cells of another state": (
+        lambda: Loop([0, 1, 2], own=False),
+        SEQUENCE,
+        r"'cell' \(GRUCell\).*not what it gave before",
+    ),
+    "cells not to the end": (lambda: Loop([0, 1]), SEQUENCE, r"of call 1; accepted: the last one, 2"),
+    "layer norm": (
+        lambda: nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6), nn.Linear(6, 2)),
+        VECTOR,
+        r"'1' \(LayerNorm\).*BatchNorm",
+    ),
+    "softmax of one branch": (Attention, VECTOR, r"'softmax' \(softmax\).*only the output.*host"),
+    "attention": (
+        lambda: Of(lambda a, b: nn.functional.scaled_dot_product_attention(a, b, b)),
+        VECTOR,
+        r"\(scaled_dot_product_attention\).*host",
+    ),
+    "product of two signals": (lambda: Of(torch.matmul), VECTOR, r"'matmul' \(matmul\).*constants"),
+    "division of branches": (lambda: Of(torch.div), VECTOR, r"\(div\).*sum, difference or product"),
+    "branches of two shapes": (
+        lambda: Of(lambda a, b: a + b[:, :3]),
+        VECTOR,
+        r"\(add\).*\(6,\) and \(3,\)",
+    ),
+    "joined by row": (
+        lambda: nn.Sequential(Twice(), nn.Flatten()),
+        MAP,
+        r"'.*cat' \(cat\).*join maps of one height and width by channel",
+    ),
+    "control flow": (Branching, VECTOR, r"'Branching' \(forward\).*torch.onnx.export"),
+    "another layer": (
+        lambda: nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Softmax(1), nn.Unfold(2)),
+        VECTOR,
+        r"'3' \(Unfold\)",
+    ),
+    "softmax inside": (
+        lambda: nn.Sequential(nn.Linear(6, 6), nn.Softmax(1), nn.Linear(6, 2)),
+        VECTOR,
+        r"'1' \(Softmax\).*only the output may go through it",
+    ),
+    "transposed convolution": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(2, 3, 2)),
+        MAP,
+        r"'0' \(ConvTranspose2d\).*enlarge the map on the host",
+    ),
+    "upsampling": (lambda: nn.Sequential(nn.Upsample(scale_factor=2)), MAP, r"'0' \(Upsample\).*host"),
+    "ceil mode": (
+        lambda: nn.Sequential(nn.MaxPool2d(4, 4, ceil_mode=True)),
+        MAP,
+        r"'0' \(max pooling\).*ceil_mode=False",
+    ),
+    "a kernel that does not fit": (
+        lambda: nn.Sequential(nn.Conv2d(2, 3, 7)),
+        MAP,
+        r"'0' \(Conv\).*does not fit",
+    ),
+    "a constant map": (
+        lambda: Of(lambda a, b: a * torch.ones(2, 6)),
+        VECTOR,
+        r"\(mul\).*a constant of shape \(2, 6\)",
+    ),
+    "a part of the samples": (lambda: Of(lambda a, b: a[1]), VECTOR, r"\(getitem\)"),
+    "two inputs": (Two, VECTOR, r"'y' \(input\).*join them into one.*x\[:, :k\]"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_modules(name: str) -> None:
+    build, shape, message = REFUSED[name]
+    with pytest.raises(UnsupportedNodeError, match=message):
+        import_model(seeded(build), samples=normal(20, *shape), input_shape=shape)
+
+
+def test_an_unbounded_function_needs_samples() -> None:
+    model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 2))
+    with pytest.raises(UnsupportedNodeError, match=r"relu\(x\).*unbounded: give samples"):
+        import_model(model)
+    bounded = nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Linear(6, 2))
+    assert import_model(bounded, input_range=(-1, 1)).report.error_rms is None
+    with pytest.raises(UnsupportedNodeError, match=r"recurrent cell.*give samples"):
+        import_model(Whole(lambda y: y[:, -1]), input_shape=SEQUENCE)
+
+
+def test_onnx_nodes_are_named(tmp_path: Path) -> None:
+    normalised = seeded(lambda: nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6)))
+    path = exported(tmp_path, normalised, normal(4, 6), dynamo=False)
+    with pytest.raises(UnsupportedNodeError, match=r"model.onnx: .*' \(LayerNormalization\).*host"):
+        import_model(path, samples=normal(20, 6))
+    upsampled = seeded(lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.Upsample(scale_factor=2)))
+    path = exported(tmp_path, upsampled, normal(4, 2, 6, 6), dynamo=False)
+    with pytest.raises(UnsupportedNodeError, match=r"Resize' \(Resize\).*host"):
+        import_model(path, samples=normal(20, 2, 6, 6))
+    inside = exported(
+        tmp_path,
+        seeded(lambda: nn.Sequential(nn.Linear(6, 6), nn.Softmax(1), nn.ReLU())),
+        normal(4, 6),
+        dynamo=False,
+    )
+    with pytest.raises(UnsupportedNodeError, match=r"Softmax' \(Softmax\).*only the output"):
+        import_model(inside, samples=normal(20, 6))
+    from sklearn.ensemble import RandomForestClassifier
+
+    x = normal(50, 6)
+    forest = sklearn_file(tmp_path, RandomForestClassifier(3).fit(x, x[:, 0] > 0), 6)
+    with pytest.raises(UnsupportedNodeError, match=r"\(TreeEnsembleClassifier\).*multi-layer perceptron"):
+        import_model(forest, samples=x)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"not a model")
+    with pytest.raises(NetworkError, match=r"a.onnx: not a valid ONNX model"):
+        import_model(tmp_path / "a.onnx")
+    with pytest.raises(FileNotFoundError, match=r"b.onnx: no such model file"):
+        import_model(tmp_path / "b.onnx")
+    with pytest.raises(NetworkError, match=r"accepted: .onnx, .pt, .pth"):
+        import_model(tmp_path / "a.h5")
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "state.pt")
+    with pytest.raises(NetworkError, match="not a state_dict"):
+        import_model(tmp_path / "state.pt")
+
+
+def test_a_torch_file_with_code_of_its_own_is_not_run(tmp_path: Path) -> None:
+    torch.save(Of(torch.add), tmp_path / "own.pt")
+    with pytest.raises(NetworkError, match=r"own.pt: not a module of PyTorch's own layers"):
+        import_model(tmp_path / "own.pt")
+
+
+def test_samples_of_another_size() -> None:
+    model = nn.Sequential(nn.Linear(6, 2))
+    with pytest.raises(NetworkError, match=r"samples have shape \(20, 5\); accepted: \(n, 6\)"):
+        import_model(model, samples=normal(20, 5))
+    with pytest.raises(NetworkError, match="not finite"):
+        import_model(model, samples=np.full((4, 6), np.nan))
+
+
+def test_qonnx_weights_are_quantised_as_the_file_says(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    weights = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    constants = {"w": weights, "s": np.float32(0.25), "z": np.float32(0), "b": np.float32(4)}
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                "Quant",
+                ["w", "s", "z", "b"],
+                ["q"],
+                "quant",
+                domain="qonnx.custom_op.general",
+                signed=1,
+                narrow=0,
+            ),
+            helper.make_node("MatMul", ["x", "q"], ["y"], "product"),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("qonnx.custom_op.general", 1)]
+    save(helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "q.onnx")
+    x = normal(20, 4)
+    imported = import_model(tmp_path / "q.onnx", samples=x)
+    expected = x @ (np.clip(np.round(weights / 0.25), -8, 7) * 0.25)
+    np.testing.assert_allclose(imported.reference(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"")
+    (tmp_path / "a.pt").write_bytes(b"")
+    for package, file, extra in (("onnx", "a.onnx", "onnx"), ("torch", "a.pt", "train")):
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, package, None)
+            with pytest.raises(MissingExtraError, match=rf"pip install 'ndrite\[{extra}\]'"):
+                import_model(tmp_path / file)
+
+
+def _constant_graph(path: Path, nodes: list[Any], constants: dict[str, Any]) -> Path:
+    """y = x @ w, with w made by ``nodes`` of constants."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = helper.make_graph(
+        [*nodes, helper.make_node("MatMul", ["x", "w"], ["y"], "product")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_constants_are_bounded_before_they_are_made(tmp_path: Path) -> None:
+    """A few bytes that ask for more than there is memory, or that loop, are refused by the node's name."""
+    from onnx import TensorProto, helper
+
+    huge = np.array([1 << 20, 1 << 20], np.int64)
+    bool_, int_ = TensorProto.BOOL, TensorProto.INT64
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Identity", ["v"], ["w"])],
+        "body",
+        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", int_), ("c", bool_), ("v", int_))],
+        [helper.make_tensor_value_info(n, t, []) for n, t in (("d", bool_), ("w", int_))],
+    )
+    cases = {
+        "ConstantOfShape": ([helper.make_node("ConstantOfShape", ["s"], ["w"], "big")], {"s": huge}),
+        "Expand": (
+            [helper.make_node("Expand", ["v", "s"], ["w"], "big")],
+            {"v": np.ones((1, 1), np.float32), "s": huge},
+        ),
+        "Tile": (
+            [helper.make_node("Tile", ["v", "s"], ["w"], "big")],
+            {"v": np.ones((1, 1), np.float32), "s": huge},
+        ),
+        "Range": (
+            [helper.make_node("Range", ["a", "b", "c"], ["w"], "big")],
+            {"a": np.float32(0), "b": np.float32(1e12), "c": np.float32(1)},
+        ),
+        "Pad": (
+            [helper.make_node("Pad", ["v", "s"], ["w"], "big")],
+            {"v": np.ones((1, 1), np.float32), "s": np.array([0, 0, 1 << 20, 1 << 20], np.int64)},
+        ),
+        "Loop": (
+            [
+                helper.make_node("Loop", ["m", "c", "m"], ["count"], "big", body=body),
+                helper.make_node("Identity", ["v"], ["w"]),
+            ],
+            {"m": np.int64(1 << 60), "c": np.bool_(True), "v": np.ones((4, 3), np.float32)},
+        ),
+    }
+    for kind, (nodes, constants) in cases.items():
+        path = _constant_graph(tmp_path / "big.onnx", nodes, constants)
+        if kind == "Loop":  # nothing that the output needs: never run
+            import_model(path, samples=normal(20, 4))
+            continue
+        with pytest.raises(UnsupportedNodeError, match=rf"big' \({kind}\).*elements; accepted: at most"):
+            import_model(path, samples=normal(20, 4))
+
+
+def test_messages_keep_node_names_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from onnx import helper
+
+    name = "/features/" + "block.17/" * 30 + "ConstantOfShape"
+    path = _constant_graph(
+        tmp_path / "long.onnx",
+        [helper.make_node("ConstantOfShape", ["s"], ["w"], name)],
+        {"s": np.array([1 << 40], np.int64)},
+    )
+    from ndrite.cli.main import BAD_INPUT, run
+
+    assert run(["import", str(path), "-o", str(tmp_path / "float.npz")]) == BAD_INPUT
+    assert name in capsys.readouterr().err

@@ -1,0 +1,259 @@
+"""PyTorch modules through torch.fx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.emulator.network.importing import architectures as nets
+from tests.emulator.network.importing.cases import Build, Case, nn, normal, seeded, torch, torch_case
+
+
+class Composite(nn.Module):
+    """Swish and a dendrite written out, and an activation that torch has no module for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(12, 24), nn.Linear(24, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.a(x)
+        x = self.b(x * torch.sigmoid(x))
+        u = torch.clamp(x + 0.5, min=0)
+        return self.c(u * torch.exp(1 - u))
+
+
+class Normalised(nn.Module):
+    """Takes a mean and a deviation off, by channel or for all, before its layers."""
+
+    def __init__(self, mean: list[float], *layers: Any) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Any) -> Any:
+        return self.layers((x - self.mean) / 0.4)
+
+
+class LeNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.c1, self.c2 = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 8, 3)
+        self.f1, self.f2 = nn.Linear(32, 20), nn.Linear(20, 10)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.max_pool2d(torch.relu(self.c1(x)), 2)
+        x = torch.nn.functional.avg_pool2d(torch.tanh(self.c2(x)), 2)
+        return self.f2(torch.relu(self.f1(x.view(x.size(0), -1))))
+
+
+def _sequential(*layers: Any) -> Build:
+    def build(folder: Path) -> Case:
+        model = seeded(lambda: nn.Sequential(*(layer() for layer in layers)))
+        first = next(m for m in model.modules() if isinstance(m, nn.Linear))
+        return torch_case(model, normal(300, first.in_features))
+
+    return build
+
+
+def _maps(build: Callable[[], Any]) -> Build:
+    def case(folder: Path) -> Case:
+        return torch_case(seeded(build), normal(60, 1, 12, 12), (1, 12, 12))
+
+    return case
+
+
+def _padded_after_normalising() -> Any:
+    """Zeros around maps whose zero is no code of 0; a function after pooling; batch norms on either side."""
+    return Normalised(
+        [0.3],
+        *(nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(), nn.BatchNorm2d(4)),
+        *(nn.Conv2d(4, 6, 3), nn.Hardtanh(), nn.AvgPool2d(2), nn.Flatten(), nn.BatchNorm1d(24)),
+        nn.Linear(24, 5),
+    )
+
+
+def _padded_tanh() -> Any:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Conv2d(4, 4, 3, padding=1, stride=2), nn.LeakyReLU(0.1)),
+        *(nn.Flatten(), nn.Linear(100, 5), nn.Tanh()),
+    )
+
+
+def _no_activation() -> Any:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.AvgPool2d(2), nn.Conv2d(4, 4, 2, dilation=2), nn.ELU(), nn.Flatten()),
+        *(nn.Linear(36, 8), nn.Linear(8, 5)),
+    )
+
+
+def _pooled_out() -> Any:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.SiLU(), nn.Conv2d(4, 7, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+
+
+def _two_channels(folder: Path) -> Case:
+    layers = (nn.Conv2d(2, 4, 3), nn.ReLU6(), nn.Flatten(), nn.Linear(400, 3))
+    model = seeded(lambda: Normalised([0.1, 0.4], *layers))
+    return torch_case(model, normal(60, 2, 12, 12), (2, 12, 12))
+
+
+def _batch_norms() -> Any:
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1, bias=False),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 8, 3, stride=2, groups=2),
+        nn.GELU(),
+        nn.BatchNorm2d(8),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 4),
+    )
+
+
+def _saved_file(folder: Path) -> Case:
+    model = seeded(lambda: nn.Sequential(nn.Linear(10, 16), nn.Softplus(), nn.Dropout(), nn.Linear(16, 4)))
+    case = torch_case(model, normal(200, 10))
+    torch.save(model, folder / "model.pt")
+    case.model = folder / "model.pt"
+    return case
+
+
+def prelu_by_channel() -> Any:
+    """A slope for each channel of maps and for each feature, none of them trivial."""
+    model = nn.Sequential(
+        *(
+            nn.Conv2d(1, 4, 3, padding=1),
+            nn.PReLU(4),
+            nn.MaxPool2d(2),
+            nn.Conv2d(4, 6, 3, padding=1),
+            nn.PReLU(6),
+        ),
+        *(nn.Flatten(), nn.Linear(216, 12), nn.BatchNorm1d(12), nn.PReLU(12), nn.Linear(12, 4)),
+    )
+    for module in model.modules():
+        if isinstance(module, nn.PReLU):
+            module.weight.data = torch.linspace(-0.3, 0.9, module.weight.numel())
+    return model
+
+
+def _average_then_padded() -> Any:
+    """Biases so high that few samples never see the ReLU at 0."""
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(4, 5, 3, padding=1), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(125, 3)),
+    )
+    model[0].bias.data += 2.5
+    return model
+
+
+def _padded_sigmoid() -> Any:
+    """Outputs in 0.2..0.8: what 0 maps to lies outside of what the samples span."""
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.Sigmoid(), nn.Conv2d(4, 5, 3, padding=1), nn.Tanh(), nn.Flatten()),
+        nn.Linear(500, 3),
+    )
+    model[0].weight.data *= 0.5
+    return model
+
+
+def row_network() -> Any:
+    return nn.Sequential(
+        *(
+            nn.Conv1d(2, 6, 5, padding=2, stride=2),
+            nn.ReLU(),
+            nn.MaxPool1d(2),
+            nn.Conv1d(6, 8, 3, dilation=2),
+        ),
+        *(nn.Tanh(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(16, 3)),
+    )
+
+
+def kaiming(model: Any) -> Any:
+    """Weights that keep a deep network's values in range."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+    return model
+
+
+def _net(build: Callable[[], Any], n: int, *shape: int, calls_first: bool = False) -> Build:
+    def case(folder: Path) -> Case:
+        return torch_case(seeded(build), normal(n, *shape), calls_first=calls_first)
+
+    return case
+
+
+def _deep(build: Callable[[], Any], n: int, *shape: int) -> Build:
+    return _net(lambda: kaiming(build()), n, *shape)
+
+
+TORCH: dict[str, Build] = {
+    "torch relu": _sequential(lambda: nn.Linear(20, 32), nn.ReLU, lambda: nn.Linear(32, 5)),
+    "torch gelu, batch norms": _sequential(
+        lambda: nn.BatchNorm1d(20),
+        lambda: nn.Linear(20, 32),
+        lambda: nn.BatchNorm1d(32),
+        nn.GELU,
+        lambda: nn.BatchNorm1d(32),
+        lambda: nn.Linear(32, 16),
+        nn.Tanh,
+        lambda: nn.Linear(16, 3),
+    ),
+    "torch three full layers, leaky relu, sigmoid out": _sequential(
+        lambda: nn.Linear(8, 8), lambda: nn.Linear(8, 12), nn.LeakyReLU, lambda: nn.Linear(12, 1), nn.Sigmoid
+    ),
+    "torch 300 inputs": _sequential(lambda: nn.Linear(300, 20), nn.Hardswish, lambda: nn.Linear(20, 4)),
+    "torch composite": lambda folder: torch_case(seeded(Composite), normal(300, 12)),
+    "torch lenet": _maps(LeNet),
+    "torch convolutions, batch norms, groups": _maps(_batch_norms),
+    "torch normalised, padded convolution": _maps(_padded_after_normalising),
+    "torch tanh, padded convolution": _maps(_padded_tanh),
+    "torch convolution without activation": _maps(_no_activation),
+    "torch convolution, pooled out": _maps(_pooled_out),
+    "torch two channels normalised": _two_channels,
+    "torch file": _saved_file,
+    "torch prelu by channel": _maps(prelu_by_channel),
+    "torch relu, average pooling, padded convolution": _maps(_average_then_padded),
+    "torch sigmoid, padded convolution": _maps(_padded_sigmoid),
+    "torch 1-D convolutions": lambda folder: torch_case(seeded(row_network), normal(60, 2, 32), (2, 32)),
+    "torch vgg-8": _deep(nets.vgg8, 12, 3, 32, 32),
+    "torch resnet-20": _deep(lambda: nets.ResNet(3), 8, 3, 32, 32),
+    "torch mobilenet v1 0.25": _deep(nets.mobilenet, 8, 3, 32, 32),
+    "torch mobilenet v2 blocks": _deep(nets.InvertedResidual, 24, 3, 16, 16),
+    "torch ds-cnn": _deep(nets.ds_cnn, 24, 1, 49, 10),
+    "torch pre-activation residuals": _deep(nets.PreAct, 40, 2, 10, 10),
+    "torch densenet": _net(nets.DenseNet, 40, 3, 10, 10),
+    "torch u-net": _net(nets.UNet, 30, 1, 14, 14),
+    "torch inception": _net(nets.Inception, 40, 3, 10, 10),
+    "torch squeeze and excite": _net(nets.SqueezeExcite, 40, 3, 8, 8),
+    "torch spatial gate": _net(nets.SpatialGate, 40, 2, 9, 9),
+    "torch shuffled channels": _net(nets.Shuffle, 40, 3, 11, 11),
+    "torch residual mlp": _net(nets.ResidualMlp, 200, 12),
+    "torch sums of branches": _net(nets.Sums, 200, 9),
+    "torch signs": _deep(nets.Signs, 60, 2, 14, 14),
+    "torch highway": _net(nets.Highway, 200, 10),
+    "torch two inputs": _net(nets.TwoInputs, 200, 12),
+    "torch functions of inputs": _net(nets.OnInputs, 40, 2, 12, 12),
+    "torch channels last": _net(nets.ChannelsLast, 40, 2, 9, 9),
+    "torch temporal": _net(nets.Temporal, 60, 3, 20),
+    "torch autoencoder": _net(nets.autoencoder, 100, 1, 12, 12),
+    "torch convolutional autoencoder": _net(nets.convolutional_autoencoder, 30, 1, 12, 12),
+    "torch lstm, two layers": _net(
+        lambda: nets.Recurrent("LSTM", "first axis", num_layers=2, batch_first=True), 60, 9, 5
+    ),
+    "torch lstm, calls first": _net(
+        lambda: nets.Recurrent("LSTM", "calls first"), 60, 9, 5, calls_first=True
+    ),
+    "torch gru": _net(lambda: nets.Recurrent("GRU", "hidden", batch_first=True), 60, 9, 5),
+    "torch rnn relu": _net(
+        lambda: nets.Recurrent("RNN", "hidden", batch_first=True, nonlinearity="relu"), 60, 6, 5
+    ),
+    "torch lstm cells": _net(lambda: nets.Cells("LSTMCell", 6), 60, 6, 4),
+    "torch gru cells": _net(lambda: nets.Cells("GRUCell", 6), 60, 6, 4),
+    "torch gru behind a full layer": _net(nets.Projected, 60, 7, 5),
+}

@@ -1,0 +1,78 @@
+"""The network in the box: files present, consistent with each other, accuracies held."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.errors import EmulatorError
+from emulator.mapping import compile_network, die_path, golden_accuracy
+from emulator.mapping import zoo_build as build
+from emulator.network import load_network
+from emulator.network.datasets import fashion_mnist_test
+from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
+from emulator.network.zoo import float_network, image, images
+from emulator.network.zoo.files import FOLDER
+from emulator.spec import PRESETS, Program
+from emulator.spec.memory_map import check_fits
+
+
+def test_files():
+    assert images() == ["fashion-mnist-784-128-10"]
+    assert {p.name for p in FOLDER.glob("fashion-mnist-*.npz")} == {image().name, die_path(image()).name}
+    with pytest.raises(EmulatorError, match="network is 'lenet'; accepted: fashion-mnist-784-128-10"):
+        image("lenet")
+
+
+def test_image_belongs_to_its_float_weights_and_fits_the_simulated_board():
+    chip_image, network = Program.load(image()), load_network(float_network())
+    assert (
+        (chip_image.inputs, chip_image.layers[0].outputs, chip_image.outputs)
+        == network.widths
+        == (784, 128, 10)
+    )
+    check_fits(chip_image, PRESETS["sim"])
+    assert chip_image.provenance["chip"]["name"] == "wan2022"
+    # Programmed codes follow the float weights: the correlation is that of about 15 % error.
+    for layer, dense in zip(chip_image.layers, network.layers, strict=True):
+        scaled = dense.weights / np.abs(dense.weights).max(axis=0)
+        assert np.corrcoef(layer.weights.ravel(), scaled.ravel())[0, 1] > 0.97
+
+
+def test_float_accuracy():
+    assert load_network(float_network()).accuracy(*fashion_mnist_test()) >= 0.887
+
+
+def test_golden_accuracy_with_all_device_errors():
+    images_, labels = (part[:2000] for part in fashion_mnist_test())
+    reference = load_network(float_network()).accuracy(images_, labels)
+    chip_image = Program.load(image())
+    for seed in (0, 1):
+        assert golden_accuracy(chip_image, images_, labels, seed=seed) >= reference - 0.0103
+    assert golden_accuracy(chip_image, images_, labels, noise=False) >= reference - 0.0103
+
+
+def test_other_chips_of_the_same_kind_do_as_well():
+    # Calibrated on other test images than it is measured on, since training files need not be there.
+    images_, labels = fashion_mnist_test()
+    network = load_network(float_network())
+    reference = network.accuracy(images_[:2000], labels[:2000])
+    for seed in (11, 12):
+        compiled = compile_network(network, "wan2022", images_[-1000:], seed=seed)
+        assert golden_accuracy(compiled.program, images_[:2000], labels[:2000]) >= reference - 0.015
+    ideal = compile_network(network, "ideal", images_[-1000:]).program
+    assert golden_accuracy(ideal, images_[:2000], labels[:2000]) == pytest.approx(reference, abs=0.004)
+
+
+@pytest.mark.skipif(
+    not Path(TRAIN_FOLDER).is_dir(), reason="Fashion-MNIST's training files are not installed"
+)
+def test_recompiling_gives_the_shipped_image(tmp_path):
+    assert build.main(["--out", str(tmp_path / "again.npz")]) == 0
+    assert Program.load(tmp_path / "again.npz").checksum() == Program.load(image()).checksum()
+
+
+def test_building_without_training_files_is_one_line(tmp_path, capsys):
+    assert build.main(["--out", str(tmp_path / "x.npz"), "--data", str(tmp_path)]) == 2
+    assert "dataset-fashion-mnist" in capsys.readouterr().err
+    assert not (tmp_path / "x.npz").exists()
