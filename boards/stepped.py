@@ -13,6 +13,7 @@ from emulator.golden.campaign import campaign
 from emulator.spec import GeometryError, Program
 from emulator.spec.campaign import CampaignResult
 from emulator.spec.steps import Product, Step
+from host import Board
 from host.api import BoardApi, Progress
 from host.errors import NotProgrammedError
 from host.inputs import check_inputs, check_variation
@@ -21,6 +22,12 @@ from host.scrub import Upset
 BATCH = 512
 """Samples between two changes of what is on the array."""
 INDEX_MASK = (1 << 32) - 1
+
+
+def device_of(board: BoardApi) -> Board | None:
+    """The device behind a board, for what only devices have: registers, memories; None for a golden one."""
+    device = board.device if isinstance(board, SteppedBoard) else board
+    return device if isinstance(device, Board) else None
 
 
 class Holder(BoardApi, Protocol):
@@ -48,6 +55,11 @@ class SteppedBoard:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name}")
         return getattr(self._board, name)
+
+    @property
+    def device(self) -> BoardApi:
+        """The board that holds chains."""
+        return self._board
 
     @property
     def on_host(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from boards.recognise import is_of_these_sources
-from host import Board
+from boards.stepped import device_of
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table
 from ndrite.url import connect
@@ -25,8 +25,9 @@ def command(url: str, as_json: bool) -> None:
     """
     with connect(url) as board:
         report: dict[str, Any] = board.identity()
-        if isinstance(board, Board):
-            report["sources_match"] = is_of_these_sources(board.geometry, board.build_id)
+        device = device_of(board)
+        if device is not None:
+            report["sources_match"] = is_of_these_sources(device.geometry, device.build_id)
         report["counters"] = board.counters()
     if as_json:
         print_json(report)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boards.stepped import device_of
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry
@@ -41,14 +42,15 @@ def selftest(board: BoardApi, *, seed: int = 0) -> Iterator[Check]:
     The chip is left unprogrammed. Link failures end the test with their HostError.
     """
     rng = np.random.default_rng(seed)
-    if isinstance(board, Board):
-        yield _scratch(board)
-        for region, draw in _memories(board.geometry).items():
-            yield _memory(board, region, draw, rng)
+    device = device_of(board)
+    if device is not None:
+        yield _scratch(device)
+        for region, draw in _memories(device.geometry).items():
+            yield _memory(device, region, draw, rng)
     geometry = board.geometry or PRESETS["sim"]
     yield from _networks(board, geometry, rng)
-    if isinstance(board, Board):
-        board.write_register("program_tag", 0)
+    if device is not None:
+        device.write_register("program_tag", 0)
 
 
 def _scratch(board: Board) -> Check:

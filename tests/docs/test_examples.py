@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emulator.mapping import die_path
 from emulator.network import zoo
 from emulator.network.datasets import fashion_mnist_test
 from ndrite.cli.main import COMMANDS, OK, run
@@ -80,6 +81,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that examples name."""
     monkeypatch.chdir(tmp_path)
     Path("image.npz").write_bytes(zoo.image().read_bytes())
+    Path("image.die.npz").write_bytes(die_path(zoo.image()).read_bytes())
     Path("float.npz").write_bytes(zoo.float_network().read_bytes())
     x, labels = fashion_mnist_test()
     np.save("x.npy", x[:64])

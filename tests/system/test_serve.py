@@ -18,6 +18,7 @@ from emulator.network import Dense, Ndr, Network, zoo
 from emulator.spec import Program
 from ndrite import connect
 from ndrite.cli.main import DEVICE, INTERRUPTED, OK, run
+from ndrite.dies import save_both
 from tests.system.serving import Server
 
 
@@ -91,7 +92,8 @@ def test_calibrate_through_the_terminal(
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", network.forward(x / np.float32(255)).argmax(axis=1))
     network.save(tmp_path / "float.npz")
-    compile_network(network, chip, x, seed=1).program.save(tmp_path / "image.npz")
+    program, die, _ = compile_network(network, chip, x, seed=1)
+    save_both(program, die, tmp_path / "image.npz")
     files = [str(tmp_path / "image.npz"), "--network", str(tmp_path / "float.npz")]
     samples = ["--inputs", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy"), "--measure", "50"]
     short = ["--steps", "3", "--batch", "100", "--read-cells", "--json"]

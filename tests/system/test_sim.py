@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
 from host import Board
 from ndrite import connect
+from ndrite.cli.main import OK, run
 from ndrite.evaluate import evaluate
 from ndrite.labelled import judging_set
 from ndrite.selftest import selftest
@@ -118,3 +120,8 @@ def test_interrupted_inference_leaves_a_usable_board(
     with pytest.raises(KeyboardInterrupt):
         board.infer(x, progress=interrupt)
     np.testing.assert_array_equal(board.infer(x, seed=2), Core(image).infer(x, seed=2))
+
+
+def test_info_says_whether_the_gateware_is_of_these_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["info", "sim:tiny", "--json"]) == OK
+    assert json.loads(capsys.readouterr().out)["sources_match"] is True

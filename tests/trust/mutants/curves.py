@@ -8,28 +8,28 @@ PWL = ("tests/emulator/mapping/test_pwl.py",)
 
 MUTANTS = (
     Mutant(
-        "emulator/mapping/neuron.py",
+        "emulator/device/ndr/window.py",
         "return (CODES - CODES // self.segments) / (self.high - self.low)",
         "return CODES / (self.high - self.low)",
         "a window spans the segment below it as well",
         PWL,
     ),
     Mutant(
-        "emulator/mapping/neuron.py",
+        "emulator/device/ndr/window.py",
         "np.abs(far[outside >= ends[1]] - at[1]).max(initial=0.0)",
         "0.0",
         "what lies above a window is not counted",
         PWL,
     ),
     Mutant(
-        "emulator/mapping/neuron.py",
+        "emulator/device/ndr/window.py",
         "np.abs(far[outside <= ends[0]] - at[0]).max(initial=0.0)",
         "0.0",
         "what lies below a window is not counted",
         PWL,
     ),
     Mutant(
-        "emulator/mapping/neuron.py",
+        "emulator/device/ndr/window.py",
         "float(tail * INPUT_MAX)",
         "float(tail)",
         "a tail in parts of the range",
