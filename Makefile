@@ -9,7 +9,7 @@ WORKERS ?= 2
 SHARED := -n $(WORKERS) --dist worksteal
 QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help demo quick test test-trust test-release test-hdl docs fuzz prove mutants audit test-gates check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help demo quick test test-long test-trust test-release test-hdl docs fuzz prove mutants audit test-gates check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,8 +20,11 @@ demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL
 quick: $(DEV_STAMP) ## what needs no compiled board and no minute: emulator, host, commands, golden board
 	$(BIN)/python -m pytest $(SHARED) -m "not slow" -k "not exporter" $(QUICK) --ignore=tests/host/pcie
 
-test: compiler $(DEV_STAMP) ## the whole test suite on $(WORKERS) workers
-	$(BIN)/python -m pytest $(SHARED)
+test: compiler $(DEV_STAMP) ## the test suite on $(WORKERS) workers, without what compiles for minutes
+	$(BIN)/python -m pytest $(SHARED) -m "not long"
+
+test-long: compiler $(DEV_STAMP) ## the rest of it: every other geometry and board, whole networks through them
+	$(BIN)/python -m pytest $(SHARED) -m long
 
 test-trust: compiler $(DEV_STAMP) ## faults on the link and fuzzing at length; prints what was counted
 	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/trust

@@ -4,5 +4,40 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 # A job in the background has SIGINT ignored, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+LONG = (
+    "hdl/test_core.py::test_core_of_lane_groups_equals_golden",
+    "hdl/test_core.py::test_core_without_registers_for_speed_equals_golden",
+    "hdl/test_core.py::test_core_equals_golden[slice-parallel",
+    "hdl/test_core.py::test_core_equals_golden[bare",
+    "hdl/test_core.py::test_core_equals_golden[one-readout-odd-lanes",
+    "hdl/test_core.py::test_core_equals_golden[all-readouts-skip",
+    "hdl/test_core.py::test_small_core_equals_golden[two-lanes-compact",
+    "hdl/test_geometries.py::test_extreme_images_equal_golden[overlap-slice-parallel",
+    "hdl/test_geometries.py::test_extreme_images_equal_golden[compact",
+    "hdl/test_resume.py",
+    "hdl/test_top.py::test_top_through_its_pins",
+    "host/pcie/test_driver.py",
+    "system/test_campaign.py::test_shipped_network_twenty_chips",
+    "system/test_campaign.py::test_random_networks_vote_as_golden",
+    "system/test_garbage.py",
+    "system/test_lenet5.py::test_every_bit_of_the_gateware_is_the_golden_models",
+    "system/test_serve.py::test_evaluate_through_the_terminal",
+    "system/test_sim.py::test_an_image_larger_than_the_usual_array",
+    "system/test_sim.py::test_shipped_network_at_8_and_64_lanes[sim-8",
+    "system/test_small.py",
+    "boards/test_build.py::test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream",
+)
+"""Starts of the ids of tests that compile for a minute and more: `make test` leaves them to `make test-long`.
+Each has a shorter relative that stays."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the long ones."""
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(LONG):
+            item.add_marker(pytest.mark.long)
