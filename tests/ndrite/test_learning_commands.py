@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emulator.golden import Core
 from emulator.mapping import compile_network
 from emulator.network import load_network
 from emulator.network.datasets import digits
@@ -44,6 +45,33 @@ def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
     assert network.accuracy(x, y) > 0.75
 
 
+def test_train_on_maps_and_go_on_through_a_chip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    layers = ["--hidden", "conv 8 3, residual 3, pool 2, 16", "--neuron", "clipped-relu"]
+    common = ["train", "--data", "digits", "--batch", "64", "--weight-decay", "0.01", "--half", "--json"]
+    assert run([*common, *layers, "--epochs", "6", "-o", "maps.npz"]) == OK
+    first = json.loads(capsys.readouterr().out)
+    again = ["--from", "maps.npz", "--chip", "wan2022", "--rate", "0.001", "--epochs", "2", "--shift", "1"]
+    assert run([*common, *again, "-o", "chip.npz"]) == OK
+    second = json.loads(capsys.readouterr().out)
+    assert first["shape"] == second["shape"] == [64, 8, 8, 8, 16, 10]
+    assert min(first["test_accuracy"], second["test_accuracy"]) > 0.85
+    networks = [load_network(name) for name in ("maps.npz", "chip.npz")]
+    assert [n.map_shapes for n in networks] == [
+        ((1, 8, 8), (8, 8, 8), (8, 8, 8), (8, 8, 8), (8, 4, 4), (16, 1, 1), (10, 1, 1))
+    ] * 2
+    assert networks[1].products[2].skip == 1
+    assert networks[1].provenance["job"]["recipe"]["weight_decay"] == 0.01
+    assert run([*common, "--from", "chip.npz", "-o", "chip.npz"]) == BAD_INPUT
+    assert "the file of --from; accepted: another file" in capsys.readouterr().err
+    x = digits()[0]
+    program = compile_network(networks[1], "wan2022", x[:200], seed=1).program
+    *_, test, labels = digits()
+    assert (Core(program).infer(test).argmax(axis=1) == labels).mean() > 0.8
+
+
 @pytest.mark.slow
 def test_calibrate_gives_the_same_image_on_gateware(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -70,7 +98,19 @@ def test_calibrate_gives_the_same_image_on_gateware(
             ["train", "--data", "cifar", "-o", "x.npz"],
             "'cifar' is not one of 'fashion-mnist', 'digits', 'digits-32', 'mnist'",
         ),
-        (["train", "--hidden", "a", "-o", "x.npz"], "--hidden is 'a'; accepted: widths 1..65536"),
+        (
+            ["train", "--hidden", "a", "-o", "x.npz"],
+            "--hidden is 'a'; 'a' is no layer; accepted: widths 1..65536, conv CHANNELS KERNEL",
+        ),
+        (["train", "--hidden", "8,conv 4 2", "-o", "x.npz"], "'conv 4 2' is no layer; accepted"),
+        ([*TRAIN, "--hidden", "pool 9"], "on a map of (1, 8, 8): kernel (9, 9) does not fit"),
+        ([*TRAIN, "--neuron", "relu", "--height", "0.5"], "height is 0.5 with neuron 'relu'; accepted"),
+        ([*TRAIN, "--from", "d.npz"], "accepted: without --hidden"),
+        (["train", "--data", "digits", "--from", "none.npz", "-o", "x.npz"], "none.npz: no such network"),
+        (
+            ["train", "--data", "mnist", "--from", "d.npz", "-o", "x.npz"],
+            "64 inputs, 10 outputs; accepted: 784",
+        ),
         ([*TRAIN, "--chip", "nothing"], "chip is 'nothing'; accepted"),
         ([*TRAIN[:-1], "nowhere/x.npz"], "nowhere: no such folder"),
         ([*TRAIN[:-1], "x.npz", "--batch", "5000"], "training set holds 1189 samples; accepted: at least"),

@@ -22,7 +22,6 @@ from emulator.network.datasets.fashion_mnist import SIDE, TRAIN_FOLDER
 
 if TYPE_CHECKING:
     from emulator.learning.training.loop import Split
-    from emulator.learning.training.model import NdrNetwork
 
 HELD_OUT = 5_000
 WIDTHS = (784, 128, 10)
@@ -47,9 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     # Here, not at the top: --help and the error for a missing PyTorch need neither.
+    from emulator.learning.training.build import of_layers
     from emulator.learning.training.extra import torch
     from emulator.learning.training.loop import Recipe, train
-    from emulator.learning.training.model import NdrNetwork, export
+    from emulator.learning.training.model import TrainedNetwork, export
+    from emulator.learning.training.view import cells_view
 
     if options.epochs < 1:
         raise EmulatorError(f"--epochs is {options.epochs}; accepted: 1 or more")
@@ -58,10 +59,11 @@ def _run(options: argparse.Namespace) -> int:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     split = _split(options.data)
-    model = NdrNetwork(WIDTHS)
+    inputs, hidden, classes = WIDTHS
+    model = of_layers((inputs, 1, 1), (hidden,), classes, cells_view())
     recipe = Recipe(epochs=options.epochs, seed=options.seed)
 
-    def checkpoint(best: NdrNetwork, epoch: int, accuracy: float) -> None:
+    def checkpoint(best: TrainedNetwork, epoch: int, accuracy: float) -> None:
         provenance = {
             "command": "python -m emulator.learning.training.fashion_mnist "
             f"--epochs {options.epochs} --seed {options.seed}",

@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from emulator.device.description import load_chip
 from emulator.errors import EmulatorError
+from emulator.learning.training.architecture import Hidden
+from emulator.learning.training.build import of_layers, of_network
 from emulator.learning.training.extra import torch
 from emulator.learning.training.loop import Recipe, Split, train
-from emulator.learning.training.model import NdrNetwork, export
+from emulator.learning.training.model import TrainedNetwork, export, halved
 from emulator.learning.training.view import FLOAT, ChipView, view_of
 from emulator.network import Network, load_network
 from emulator.spec.digest import digest
@@ -25,7 +27,7 @@ from emulator.spec.digest import digest
 class Samples:
     """Labelled samples: ``x`` uint8 (n, inputs), ``labels`` (n,) integer classes from 0.
 
-    ``side`` is the side of square images that small shifts leave what they are; None: not images.
+    ``side`` is the side of square images, for convolutions and small shifts; None: not images.
     ``data_set``: the data set's name where they are one of ours, which the network's file then names.
     """
 
@@ -60,26 +62,32 @@ class Job:
     Attributes
     ----------
     hidden:
-        Widths of the hidden layers.
+        The hidden layers; a number is the width of a full layer.
     neuron, normalise, height:
-        As ``NdrNetwork``.
+        As ``emulator.learning.training.build.of_layers``.
+    start:
+        File of a float network to go on with, in place of the four above.
     chip:
         Preset, YAML file or several joined with +, that training sees; None: plain floats.
     noise_scale:
         Factor on the chip's errors in training.
     held_out:
         Last samples, which choose the epoch.
+    half:
+        Whether weights are rounded to half precision when they are written.
     recipe:
         Epochs, batch, rate, seed.
     """
 
-    hidden: tuple[int, ...] = (128,)
+    hidden: tuple[Hidden, ...] = (128,)
     neuron: str = "ndr"
     normalise: bool = True
     height: float | None = None
+    start: str | None = None
     chip: str | None = None
     noise_scale: float = 1.0
     held_out: int = 5000
+    half: bool = False
     recipe: Recipe = field(default_factory=Recipe)
 
     def view(self) -> ChipView:
@@ -87,6 +95,46 @@ class Job:
         if self.chip is None:
             return FLOAT
         return view_of(load_chip(self.chip), noise_scale=self.noise_scale)
+
+    def model(self, samples: Samples) -> TrainedNetwork:
+        """The network before its first step.
+
+        Raises
+        ------
+        EmulatorError
+            When it does not fit the samples.
+        """
+        inputs = samples.x.shape[1]
+        if self.start is not None:
+            network = load_network(self.start)
+            if not network.gives_sums:
+                raise EmulatorError(
+                    f"{self.start}: its outputs are values in 0..1; accepted: a last layer of sums"
+                )
+            model = of_network(network, self.view())
+            if model.inputs != inputs or model.outputs < samples.classes:
+                raise EmulatorError(
+                    f"{self.start}: {model.inputs} inputs, {model.outputs} outputs; accepted: {inputs} "
+                    f"inputs and at least {samples.classes} outputs, as {samples.name} has"
+                )
+            return model
+        shape = (inputs, 1, 1)
+        if not all(isinstance(layer, int) for layer in self.hidden):
+            if samples.side is None or samples.side**2 != inputs:
+                raise EmulatorError(
+                    f"samples {samples.name} have {inputs} values and side {samples.side}; accepted by "
+                    "convolutions, residual layers and pooling: square images of a known side"
+                )
+            shape = (1, samples.side, samples.side)
+        return of_layers(
+            shape,
+            self.hidden,
+            samples.classes,
+            self.view(),
+            neuron=self.neuron,
+            normalise=self.normalise,
+            height=self.height,
+        )
 
 
 def run_job(
@@ -117,12 +165,12 @@ def run_job(
     if not resume:
         state.unlink(missing_ok=True)
     torch.manual_seed(job.recipe.seed)
-    widths = (samples.x.shape[1], *job.hidden, samples.classes)
-    model = NdrNetwork(widths, job.view(), neuron=job.neuron, normalise=job.normalise, height=job.height)
+    model = job.model(samples)
+    before = {} if job.start is None else load_network(job.start).provenance
     x = torch.from_numpy(samples.x.astype(np.float32) / np.float32(255))
     y = torch.from_numpy(samples.labels.astype(np.int64))
 
-    def checkpoint(best: NdrNetwork, epoch: int, accuracy: float) -> None:
+    def checkpoint(best: TrainedNetwork, epoch: int, accuracy: float) -> None:
         provenance: dict[str, Any] = {
             "command": command,
             "data": f"{samples.name}, {n} training samples, the next {job.held_out} held out",
@@ -131,9 +179,12 @@ def run_job(
             "held_out_accuracy": accuracy,
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
         }
+        if before:
+            provenance |= {"start": before, **{k: before[k] for k in ("input",) if k in before}}
         if samples.data_set is not None:
             provenance["data_set"] = samples.data_set
-        export(best, name=name, provenance=provenance).save(out)
+        network = export(best, name=name, provenance=provenance)
+        (halved(network) if job.half else network).save(out)
 
     train(
         model,
@@ -151,12 +202,21 @@ def run_job(
     return load_network(out)
 
 
+def accuracy_of(network: Network, samples: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> float:
+    """``Network.accuracy`` by PyTorch, which is faster on maps and takes a part of the samples at a time."""
+    x = torch.from_numpy(samples.astype(np.float32) / np.float32(255))
+    outputs = of_network(network).outputs_of(x).numpy()
+    return float((outputs.argmax(axis=1) == labels).mean())
+
+
 def _mark(job: Job, samples: Samples) -> dict[str, Any]:
     """What a kept state must agree with: everything that decides what training gives."""
     settings = dataclasses.asdict(job)
     recipe = settings.pop("recipe")
     chip = None if job.chip is None else digest(load_chip(job.chip).as_dict())
-    settings["hidden"] = list(job.hidden)
+    settings["hidden"] = [str(layer) for layer in job.hidden]
+    if job.start is not None:
+        settings["start"] = load_network(job.start).digest()
     return {**recipe, **settings, "chip": chip, "samples": samples.digest()}
 
 

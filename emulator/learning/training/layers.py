@@ -6,22 +6,35 @@ from typing import TYPE_CHECKING
 
 from emulator.learning.training.extra import torch
 from emulator.learning.training.view import FLOAT, ChipView
+from emulator.spec.patches import Patches
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 RANGE_MEMORY = 0.95
 """Decay per step of the running range a converter is set to."""
+RANGE_SAMPLES = 8
+"""Samples of a batch whose patches show the range of a kernel's tiles."""
+
+
+def along(values: Tensor, like: Tensor) -> Tensor:
+    """``values`` (M,) or (1,) so that they go with the channels of ``like``, (n, M) or (n, M, H, W)."""
+    return values if like.dim() == 2 else values.view(-1, 1, 1)
 
 
 class Crossbar(torch.nn.Module):
-    """Linear map held by differential pairs of cells, read through converters.
+    """Linear map of patches held by differential pairs of cells, read through converters.
 
-    Weights (K, M). Each column is limited to ``view.clip_rms`` times its root mean square; that limit is the
-    weight the compiler maps to the largest conductance. In training the forward pass sees the nearest
-    level plus a fresh draw of programming error of both cells and of read noise, and tile by tile the
-    converter's range, rounding and noise; the gradient goes straight through to the limited float weights,
-    which evaluation and export use.
+    Weights (K, M), K of a patch (of its group) in the order channel, row, column. Each column is limited to
+    ``view.clip_rms`` times its root mean square; that limit is the weight the compiler maps to the largest
+    conductance. In training the forward pass sees the nearest level plus a fresh draw of programming error of
+    both cells and of read noise, and the converters; the gradient goes straight through to the limited float
+    weights, which evaluation and export use. Weights are drawn once a step: all patches of a batch are read
+    with the same read noise.
+
+    Converters of a full layer, and of kernels that fit one tile, are followed sum by sum: range, rounding and
+    noise. Kernels of several tiles take one convolution instead of one a tile; rounding and noise of the
+    tiles are then Gaussian noise of their variance, and nothing is clipped.
 
     Parameters
     ----------
@@ -29,15 +42,28 @@ class Crossbar(torch.nn.Module):
         K and M.
     view:
         The chip; ``FLOAT`` makes it a plain matrix.
+    patches:
+        Where the kernels are laid; None: inputs are (n, K).
+    pad:
+        Value of the border.
     """
 
     sigma_by_level: Tensor
     reach: Tensor
 
-    def __init__(self, inputs: int, outputs: int, view: ChipView = FLOAT) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        view: ChipView = FLOAT,
+        patches: Patches | None = None,
+        pad: float = 0.0,
+    ) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.randn(inputs, outputs) * (2.0 / inputs) ** 0.5)
         self.view = view
+        self.patches = None if patches is None or patches.is_whole else patches
+        self.pad = pad
         self.steps = view.levels - 1
         if view.sigma is not None:
             sigma = view.noise_scale * (view.sigma**2 + view.read_noise**2) ** 0.5
@@ -53,19 +79,32 @@ class Crossbar(torch.nn.Module):
         return self.weight.clamp(-limit, limit), limit
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, K) to (n, M)."""
+        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns)."""
         weight, limit = self.limited()
         if not self.training:
-            return x @ weight
+            return self._sums(x, weight)
         if self.view.sigma is not None:
             with torch.no_grad():
-                level = (weight / limit * self.steps).round()
+                level = (weight / limit.clamp(min=1e-30) * self.steps).round()
                 sigma = self.sigma_by_level[level.abs().long()]
                 error = (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
             weight = weight + error
         if self.view.adc_bits is None:
+            return self._sums(x, weight)
+        if self.patches is None:
+            return self._converted(x, weight, self.view.adc_bits)
+        return self._converted_maps(x, weight, self.view.adc_bits, self.patches)
+
+    def _sums(self, x: Tensor, weight: Tensor) -> Tensor:
+        p = self.patches
+        if p is None:
             return x @ weight
-        return self._converted(x, weight, self.view.adc_bits)
+        top, left, bottom, right = p.padding
+        border = (top, left)
+        if self.pad or (top, left) != (bottom, right):
+            x, border = torch.nn.functional.pad(x, (left, right, top, bottom), value=self.pad), (0, 0)
+        kernels = weight.t().reshape(-1, p.shape[0] // p.groups, *p.kernel)
+        return torch.nn.functional.conv2d(x, kernels, None, p.stride, border, p.dilation, p.groups)
 
     def _converted(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
         rows = self.view.tile_rows
@@ -76,10 +115,7 @@ class Crossbar(torch.nn.Module):
             weight = torch.nn.functional.pad(weight, (0, 0, 0, pad))
         sums = torch.bmm(x.view(len(x), tiles, rows).transpose(0, 1), weight.view(tiles, rows, -1))
         with torch.no_grad():
-            now = torch.maximum(sums.amax(dim=(0, 1)), -sums.amin(dim=(0, 1)))
-            fresh = self.reach == 0
-            self.reach.copy_(torch.where(fresh, now, RANGE_MEMORY * self.reach + (1 - RANGE_MEMORY) * now))
-            step = self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
+            step = self._step(sums, bits)
         limited = torch.clamp(sums, -self.reach, self.reach)
         with torch.no_grad():
             error = limited.div(step).round_().mul_(step).sub_(limited).sum(dim=0)
@@ -88,6 +124,47 @@ class Crossbar(torch.nn.Module):
                 error += torch.randn_like(error) * (step * self.view.adc_noise * tiles**0.5)
         total: Tensor = limited.sum(dim=0) + error
         return total
+
+    def _converted_maps(self, x: Tensor, weight: Tensor, bits: int, patches: Patches) -> Tensor:
+        sums = self._sums(x, weight)
+        tiles, noise = -(-len(weight) // self.view.tile_rows), self.view.adc_noise
+        with torch.no_grad():
+            step = along(self._step(self._tile_sums(x[:RANGE_SAMPLES], weight, patches), bits), sums)
+            if tiles > 1:
+                error = torch.randn_like(sums).mul_(step * (tiles * (1 / 12 + noise**2)) ** 0.5)
+        if tiles > 1:
+            return sums + error
+        reach = along(self.reach, sums)
+        limited = torch.clamp(sums, -reach, reach)
+        with torch.no_grad():
+            error = limited.div(step).round_().mul_(step).sub_(limited)
+            if noise:
+                error += torch.randn_like(error).mul_(step * noise)
+        return limited + error
+
+    def _step(self, sums: Tensor, bits: int) -> Tensor:
+        """Follow the range of tile sums (tiles, n, M); a converter's step (M,)."""
+        now = torch.maximum(sums.amax(dim=(0, 1)), -sums.amin(dim=(0, 1)))
+        fresh = self.reach == 0
+        self.reach.copy_(torch.where(fresh, now, RANGE_MEMORY * self.reach + (1 - RANGE_MEMORY) * now))
+        return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
+
+    def _tile_sums(self, x: Tensor, weight: Tensor, p: Patches) -> Tensor:
+        """Sums (tiles, n * positions, M) that each tile's converters see on maps (n, C, H, W)."""
+        top, left, bottom, right = p.padding
+        x = torch.nn.functional.pad(x, (left, right, top, bottom), value=self.pad)
+        cut = torch.nn.functional.unfold(x, p.kernel, dilation=p.dilation, stride=p.stride)
+        k, rows = len(weight), self.view.tile_rows
+        tiles = -(-k // rows)
+        inputs = cut.transpose(1, 2).reshape(-1, p.groups, k)
+        inputs = torch.nn.functional.pad(inputs, (0, tiles * rows - k))
+        weight = torch.nn.functional.pad(weight, (0, 0, 0, tiles * rows - k))
+        sums: Tensor = torch.einsum(
+            "ngtr,trgm->tngm",
+            inputs.view(-1, p.groups, tiles, rows),
+            weight.view(tiles, rows, p.groups, -1),
+        )
+        return sums.reshape(tiles, len(inputs), -1)
 
 
 class SteppedOutput(torch.autograd.Function):

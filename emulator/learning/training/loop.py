@@ -14,7 +14,7 @@ from emulator.errors import EmulatorError
 from emulator.learning.training.augment import Augment
 from emulator.learning.training.checkpoint import Run, load_state, save_state
 from emulator.learning.training.extra import torch
-from emulator.learning.training.model import NdrNetwork, settle_normalisation
+from emulator.learning.training.model import TrainedNetwork, settle_normalisation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Hyperparameters; ``average`` is the decay per step of the exponential weight average."""
+    """Hyperparameters; ``average`` is the decay per step of the exponential weight average.
+
+    ``shift``, ``flip``: largest shift in pixels, and whether images are mirrored; square images only.
+    """
 
     epochs: int = 100
     batch: int = 256
@@ -31,6 +34,8 @@ class Recipe:
     smoothing: float = 0.05
     average: float = 0.999
     seed: int = 1
+    shift: int = 1
+    flip: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 def train(
-    model: NdrNetwork,
+    model: TrainedNetwork,
     split: Split,
     recipe: Recipe,
     *,
     mark: dict[str, Any] | None = None,
     side: int | None,
-    checkpoint: Callable[[NdrNetwork, int, float], None],
+    checkpoint: Callable[[TrainedNetwork, int, float], None],
     state: Path | None = None,
     progress: Callable[[int, int, float, float], None] | None = None,
 ) -> float:
@@ -72,7 +77,7 @@ def train(
     mark:
         What ``state`` must agree with, plain values by name; default: the recipe.
     side:
-        Side of square images to augment by small shifts; None: inputs are taken as they are.
+        Side of square images to augment as the recipe says; None: inputs are taken as they are.
     state:
         Where every epoch's whole state goes, and where training goes on from if the file is there: the result
         is that of an uninterrupted run. Ctrl-C then raises ``Interrupted``.
@@ -88,7 +93,9 @@ def train(
     if n < recipe.batch:
         raise EmulatorError(f"training set holds {n} samples; accepted: at least batch ({recipe.batch})")
     generator = torch.Generator().manual_seed(recipe.seed)
-    augment = None if side is None else Augment(split.images, side, generator)
+    augment = None
+    if side is not None and (recipe.shift or recipe.flip):
+        augment = Augment(split.images, side, generator, shift=recipe.shift, flip=recipe.flip)
     steps = n // recipe.batch
     device = [p for name, p in model.named_parameters() if "log_" in name or "shift" in name]
     others = [p for name, p in model.named_parameters() if not ("log_" in name or "shift" in name)]
@@ -136,14 +143,12 @@ def train(
     return best
 
 
-def evaluate(model: NdrNetwork, images: Tensor, labels: Tensor) -> float:
+def evaluate(model: TrainedNetwork, images: Tensor, labels: Tensor) -> float:
     """Accuracy of the float weights, noise off."""
-    model.eval()
-    with torch.no_grad():
-        return float((model(images).argmax(dim=1) == labels).float().mean())
+    return float((model.outputs_of(images).argmax(dim=1) == labels).float().mean())
 
 
-def _follow(average: NdrNetwork, model: NdrNetwork, decay: float) -> None:
+def _follow(average: TrainedNetwork, model: TrainedNetwork, decay: float) -> None:
     with torch.no_grad():
         for mean, now in zip(average.parameters(), model.parameters(), strict=True):
             mean.lerp_(now, 1.0 - decay)

@@ -1,128 +1,136 @@
-"""The trainable form of a fully connected network, and its export to a float ``Network``."""
+"""The trainable form of a float network of any shape, and its export."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar
-from emulator.learning.training.neurons import NdrNeuron, Neuron, make_neuron
-from emulator.learning.training.view import ChipView, cells_view
-from emulator.network import Activation, Dense, Network
+from emulator.learning.training.neuron import Neuron
+from emulator.learning.training.nodes import TrainedNode, TrainedProduct
+from emulator.network import Network, Product, State
+from emulator.spec.patches import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+SETTLED_VALUES = 1 << 26
+"""Normalisation is set from as many samples as make so many values of the largest map."""
+AT_ONCE = 1 << 24
+"""Values of the largest map in one step of an evaluation."""
 
-class NdrNetwork(torch.nn.Module):
-    """Crossbars and neurons in turn; the last crossbar's outputs plus a bias are the logits.
+
+class TrainedNetwork(torch.nn.Module):
+    """Trainable nodes over maps, as ``emulator.network.Network`` has them.
+
+    ``emulator.learning.training.build`` makes one of widths and layers, or of a float network.
 
     Parameters
     ----------
-    widths:
-        Inputs, hidden layers, outputs.
-    view:
-        The chip; None: the cells of preset ``wan2022``.
-    neuron:
-        One of ``emulator.learning.training.neurons.KINDS``.
-    normalise:
-        Whether neurons have batch normalisation, which export folds into the weights.
-    height:
-        Start of every neuron's height, and keeps heights as they are at export: room for the ECRAM to move
-        them both ways. None: near 1, and export makes the largest 1. NDR only.
-
-    Raises
-    ------
-    EmulatorError
-        When ``neuron`` is unknown.
+    nodes:
+        In order; node i gives map 1 + states + i.
+    shapes:
+        Of every map.
+    states, calls:
+        As ``Network``.
     """
 
     def __init__(
         self,
-        widths: Sequence[int] = (784, 128, 10),
-        view: ChipView | None = None,
-        *,
-        neuron: str = "ndr",
-        normalise: bool = True,
-        height: float | None = None,
+        nodes: Sequence[TrainedNode],
+        shapes: Sequence[Shape],
+        states: tuple[State, ...] = (),
+        calls: int = 1,
     ) -> None:
         super().__init__()
-        view = cells_view() if view is None else view
-        self.crossbars = torch.nn.ModuleList(Crossbar(k, m, view) for k, m in pairwise(widths))
-        self.neurons = torch.nn.ModuleList(
-            make_neuron(neuron, m, view, normalise=normalise)
-            if height is None
-            else NdrNeuron(
-                m,
-                view,
-                normalise=normalise,
-                shared=neuron == "ndr-shared",
-                trainable=neuron != "ndr-fixed",
-                height=height,
-            )
-            for m in widths[1:-1]
-        )
-        self.bias = torch.nn.Parameter(torch.zeros(widths[-1]))
+        self.nodes = torch.nn.ModuleList(nodes)
+        self.shapes, self.states, self.calls = list(shapes), states, calls
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (n, outputs) of inputs (n, inputs) in [0, 1]."""
-        for crossbar, neuron in zip(self.crossbars, self.neurons, strict=False):
-            x = neuron(crossbar(x))
-        logits: Tensor = self.crossbars[-1](x) + self.bias
-        return logits
+    @property
+    def inputs(self) -> int:
+        """Values of a sample."""
+        c, h, w = self.shapes[0]
+        return self.calls * c * h * w
+
+    @property
+    def outputs(self) -> int:
+        """Values of a result."""
+        c, h, w = self.shapes[-1]
+        return c * h * w
+
+    @property
+    def products(self) -> list[TrainedProduct]:
+        """The matrix products, in order."""
+        return [node for node in self.nodes if isinstance(node, TrainedProduct)]
+
+    @property
+    def crossbars(self) -> list[Crossbar]:
+        """The crossbar of every product."""
+        return [product.crossbar for product in self.products]
+
+    @property
+    def neurons(self) -> list[Neuron]:
+        """The neurons of every product that has them."""
+        return [product.neuron for product in self.products if product.neuron is not None]
+
+    @property
+    def largest(self) -> int:
+        """Values of the largest map."""
+        return max(c * h * w for c, h, w in self.shapes)
+
+    def forward(self, x: Tensor, settle: bool = False) -> Tensor:
+        """Outputs (n, outputs) of inputs (n, inputs) in [0, 1]; ``settle`` sets normalisation to them."""
+        n = len(x)
+        parts = x.reshape(n, self.calls, *self.shapes[0])
+        states = [x.new_full((n, *s.shape), s.start) for s in self.states]
+        maps: list[Tensor] = []
+        for call in range(self.calls):
+            maps = [parts[:, call].contiguous(memory_format=torch.channels_last), *states]
+            for node in self.nodes:
+                maps.append(node(maps, settle))
+            states = [maps[s.source] for s in self.states]
+        return maps[-1].reshape(n, -1)
+
+    def outputs_of(self, x: Tensor) -> Tensor:
+        """As ``forward`` with noise off and without gradients, a part of the samples at a time."""
+        self.eval()
+        with torch.no_grad():
+            return torch.cat([self(part) for part in x.split(max(1, AT_ONCE // self.largest))])
 
 
-def settle_normalisation(model: NdrNetwork, x: Tensor) -> None:
+def settle_normalisation(model: TrainedNetwork, x: Tensor) -> None:
     """Set every normalisation's mean and variance to those of ``x`` (n, inputs) with noise off.
 
     The running averages of training were taken through noisy, moving weights; averaged weights never had
-    any at all.
+    any at all. Of large maps, the first samples are taken (``SETTLED_VALUES``).
     """
+    model.eval()
     with torch.no_grad():
-        model.eval()
-        for crossbar, neuron in zip(model.crossbars, model.neurons, strict=False):
-            v = crossbar(x)
-            neuron.settle(v)
-            x = neuron(v)
+        model(x[: max(1, SETTLED_VALUES // model.largest)], settle=True)
 
 
-def export(model: NdrNetwork, *, name: str, provenance: dict[str, Any]) -> Network:
+def export(model: TrainedNetwork, *, name: str, provenance: dict[str, Any]) -> Network:
     """The float network, with normalisation folded into weights and bias."""
-    return export_layers(model.crossbars, model.neurons, model.bias, name=name, provenance=provenance)
-
-
-def export_layers(
-    crossbars: Sequence[Crossbar],
-    neurons: Sequence[Neuron],
-    bias: Tensor,
-    *,
-    name: str,
-    provenance: dict[str, Any],
-) -> Network:
-    """The float network of a user's own model made of these modules: one neuron less than crossbars.
-
-    ``bias`` (outputs,) is added to the last crossbar's sums.
-    """
-    layers: list[Dense] = []
     with torch.no_grad():
-        scale = torch.ones(1, dtype=torch.float64)
-        for i, crossbar in enumerate(crossbars):
-            weight = crossbar.limited()[0].double() * scale
-            activation: Activation | None = None
-            if i < len(neurons):
-                spread, offset = neurons[i].folded()
-                activation, divisor, scale = neurons[i].exported()
-                weight, shift = weight / (spread * divisor), offset / divisor
-            else:
-                shift = bias.double()
-            layers.append(Dense(_floats(weight), _floats(shift), activation))
-    return Network.chain(tuple(layers), name, provenance)
+        factors = [torch.ones(1, dtype=torch.float64)] * (1 + len(model.states))
+        nodes = []
+        for trained in model.nodes:
+            node, factor = trained.export(factors, model.shapes)
+            nodes.append(node)
+            factors.append(factor)
+    return Network(tuple(nodes), model.shapes[0], name, provenance, model.states, model.calls)
 
 
-def _floats(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
-    array: np.ndarray[Any, np.dtype[np.float32]] = tensor.numpy().astype(np.float32)
-    return array
+def halved(network: Network) -> Network:
+    """The network with weights rounded to half precision (11 bits), whose file is half as large."""
+
+    def rounded(product: Product) -> Product:
+        weights = product.dense.weights.astype(np.float16).astype(np.float32)
+        return dataclasses.replace(product, dense=dataclasses.replace(product.dense, weights=weights))
+
+    nodes = tuple(rounded(node) if isinstance(node, Product) else node for node in network.nodes)
+    return dataclasses.replace(network, nodes=nodes)

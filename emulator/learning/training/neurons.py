@@ -2,88 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
-from emulator.learning.training.layers import SteppedOutput
+from emulator.learning.training.layers import along
+from emulator.learning.training.neuron import Neuron, interpolate
 from emulator.learning.training.view import FLOAT, ChipView
-from emulator.network import Activation, Named, Ndr
+from emulator.network import Activation, Named, Ndr, Sampled
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "sigmoid")
+KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid")
 """``ndr``: peak voltage and current of every neuron trained; ``ndr-shared``: one pair for the layer;
-``ndr-fixed``: neither trained."""
-SHIFT = 0.3
+``ndr-fixed``: neither trained. ``relu`` is scaled to 1 after training, ``clipped-relu`` held at 1 in it."""
+MONOTONIC = ("relu", "clipped-relu", "sigmoid", "tanh")
 LOG_HEIGHT = -0.1
-
-
-class Curve(torch.autograd.Function):
-    """A tabulated curve f(u), linear between evenly spaced points, held at the ends; slope as gradient."""
-
-    @staticmethod
-    def forward(ctx: object, u: Tensor, start: float, step: float, values: Tensor) -> Tensor:
-        """``u`` of any shape; ``values`` (P,) at start, start + step, ..."""
-        last = len(values) - 1
-        at = (u - start) / step
-        inside = (at > 0) & (at < last)
-        left = at.clamp(0, last - 1e-3).floor().long()
-        low, high = values[left], values[left + 1]
-        slope = (high - low) / step
-        ctx.save_for_backward(slope * inside)  # type: ignore[attr-defined]
-        y: Tensor = low + (high - low) * (at.clamp(0, last) - left)
-        return y
-
-    @staticmethod
-    def backward(ctx: object, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        """The curve's slope."""
-        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return grad * slope, None, None, None
-
-
-class Neuron(torch.nn.Module):
-    """Optional batch normalisation, a trainable shift, then ``shape``; values in [0, 1].
-
-    Without normalisation ``shift`` is the layer's bias. ``spread`` and ``mean`` are what export folds.
-    """
-
-    def __init__(self, outputs: int, view: ChipView = FLOAT, *, normalise: bool = True) -> None:
-        super().__init__()
-        self.norm = torch.nn.BatchNorm1d(outputs, affine=False) if normalise else None
-        self.shift = torch.nn.Parameter(torch.full((outputs,), SHIFT))
-        self.view = view
-
-    def forward(self, v: Tensor) -> Tensor:
-        """(n, M) to (n, M)."""
-        y = self.shape((v if self.norm is None else self.norm(v)) + self.shift)
-        return SteppedOutput.apply(y) if self.view.output_codes and self.training else y
-
-    def settle(self, v: Tensor) -> None:
-        """Set the normalisation's mean and variance to those of pre-activations ``v`` (n, M)."""
-        if self.norm is not None:
-            self.norm.running_mean.copy_(v.mean(dim=0))
-            self.norm.running_var.copy_(v.var(dim=0))
-
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Divisor of the weights (M,) and bias (M,), float64."""
-        if self.norm is None:
-            return torch.ones_like(self.shift, dtype=torch.float64), self.shift.double()
-        spread = torch.sqrt(self.norm.running_var.double() + self.norm.eps)
-        return spread, self.shift.double() - self.norm.running_mean.double() / spread
-
-    def shape(self, z: Tensor) -> Tensor:
-        """Outputs of pre-activations ``z`` (n, M)."""
-        raise NotImplementedError
-
-    def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """The float network's activation, divisor of this layer's z (M,), factor of the next layer's
-        weights."""
-        raise NotImplementedError
+LOG_CLIPPED = -1.2
+"""A clipped ReLU starts with a normalised pre-activation of 3.3 deviations at 1."""
 
 
 class NdrNeuron(Neuron):
@@ -104,6 +44,7 @@ class NdrNeuron(Neuron):
         shared: bool = False,
         trainable: bool = True,
         height: float | None = None,
+        curve: npt.NDArray[Any] | None = None,
     ) -> None:
         super().__init__(outputs, view, normalise=normalise)
         count = 1 if shared else outputs
@@ -115,16 +56,16 @@ class NdrNeuron(Neuron):
         self.log_heights = (low, high)
         self.outputs = outputs
         self.absolute = height is not None
-        if view.curve is not None:
-            self.register_buffer("values", torch.tensor(view.curve[1], dtype=torch.float32))
-            self.start, self.step = float(view.curve[0, 0]), float(view.curve[0, 1] - view.curve[0, 0])
+        self.curve = view.curve if curve is None else curve
+        if self.curve is not None:
+            self.register_buffer("values", torch.tensor(self.curve, dtype=torch.float32))
 
     def shape(self, z: Tensor) -> Tensor:
-        """(n, M) to (n, M), values in [0, 1]."""
-        u = z * torch.exp(-self._log_peaks())
-        height = torch.exp(self.log_height.clamp(*self.log_heights))
-        if self.view.curve is not None:
-            return height * Curve.apply(u, self.start, self.step, self.values)
+        """Values in [0, 1]."""
+        u = z * along(torch.exp(-self._log_peaks()), z)
+        height = along(torch.exp(self.log_height.clamp(*self.log_heights)), z)
+        if self.curve is not None:
+            return height * interpolate(u, self.values)
         u = torch.relu(u)
         return height * u * torch.exp(1.0 - u)
 
@@ -133,11 +74,9 @@ class NdrNeuron(Neuron):
         peak = torch.exp(self._log_peaks().double()).expand(self.outputs)
         height = torch.exp(self.log_height.double().clamp(*self.log_heights)).expand(self.outputs)
         scale = torch.ones(1, dtype=torch.float64) if self.absolute else height.max()
-        curve = self.view.curve
+        curve = None if self.curve is None else np.asarray(self.curve, np.float32)
         return (
-            Ndr(
-                _array(peak), _array(height / scale), None if curve is None else np.asarray(curve, np.float32)
-            ),
+            Ndr(_array(peak), _array(height / scale), curve),
             torch.ones(self.outputs, dtype=torch.float64),
             scale,
         )
@@ -152,9 +91,10 @@ class NdrNeuron(Neuron):
 
 
 class MonotonicNeuron(Neuron):
-    """ReLU or sigmoid with a trainable gain per neuron where the layer is normalised.
+    """ReLU, sigmoid or tanh with a trainable gain per neuron where the layer is normalised.
 
-    ReLU is unbounded here; export divides by the largest activation seen when settling.
+    ``clipped-relu`` is held at 1, as on the chip. ``relu`` is unbounded here; export divides by the largest
+    activation seen when settling.
     """
 
     top: Tensor
@@ -164,27 +104,63 @@ class MonotonicNeuron(Neuron):
     ) -> None:
         super().__init__(outputs, view, normalise=normalise)
         self.kind = kind
-        self.log_gain = torch.nn.Parameter(torch.zeros(outputs), requires_grad=normalise)
+        start = LOG_CLIPPED if normalise and kind == "clipped-relu" else 0.0
+        self.log_gain = torch.nn.Parameter(torch.full((outputs,), start), requires_grad=normalise)
+        self.start = start
         self.register_buffer("top", torch.ones(1))
 
-    def forward(self, v: Tensor) -> Tensor:
-        """(n, M) to (n, M)."""
-        return self.shape((v if self.norm is None else self.norm(v)) + self.shift)
+    @property
+    def bounded(self) -> bool:
+        """All but the unbounded ReLU."""
+        return self.kind != "relu"
+
+    def gain(self) -> Tensor | None:
+        """Trained where the layer is normalised."""
+        return torch.exp(self.log_gain) if self.log_gain.requires_grad else None
+
+    @property
+    def beside_gain(self) -> float:
+        """Undoes the gain."""
+        return float(np.exp(-self.start))
 
     def shape(self, z: Tensor) -> Tensor:
-        """(n, M) to (n, M)."""
-        z = z * torch.exp(self.log_gain)
+        """The function."""
+        if self.kind == "clipped-relu":
+            return z.clamp(0.0, 1.0)
+        if self.kind == "tanh":
+            return torch.relu(torch.tanh(z))
         return torch.relu(z) if self.kind == "relu" else torch.sigmoid(z)
 
-    def settle(self, v: Tensor) -> None:
+    def settle(self, v: Tensor, beside: Tensor | None = None, weight: Tensor | None = None) -> None:
         """Normalisation, then the largest activation."""
-        super().settle(v)
+        super().settle(v, beside, weight)
         if self.kind == "relu":
-            self.top.fill_(float(self(v).max().clamp(min=1e-6)))
+            self.top.fill_(float(self(v, beside, weight).max().clamp(min=1e-6)))
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
         """Gain and largest activation folded into weights."""
-        return Named(self.kind), self.top.double() / torch.exp(self.log_gain.double()), self.top.double()
+        name = self.kind.removeprefix("clipped-")
+        return Named(name), self.top.double() / torch.exp(self.log_gain.double()), self.top.double()
+
+
+class SampledNeuron(Neuron):
+    """A sampled function, the same for every neuron; nothing of it is trained."""
+
+    points: Tensor
+
+    def __init__(self, outputs: int, sampled: Sampled, view: ChipView = FLOAT) -> None:
+        super().__init__(outputs, view, normalise=False)
+        self.sampled = sampled
+        self.register_buffer("points", torch.tensor(sampled.points))
+
+    def shape(self, z: Tensor) -> Tensor:
+        """Linear between the points."""
+        return interpolate(z, self.points)
+
+    def exported(self) -> tuple[Activation, Tensor, Tensor]:
+        """The function as it came."""
+        one = torch.ones(1, dtype=torch.float64)
+        return self.sampled, one.expand(len(self.shift)), one
 
 
 def _array(values: Tensor) -> npt.NDArray[np.float32]:
@@ -192,18 +168,44 @@ def _array(values: Tensor) -> npt.NDArray[np.float32]:
     return array
 
 
-def make_neuron(kind: str, outputs: int, view: ChipView = FLOAT, *, normalise: bool = True) -> Neuron:
-    """A layer of neurons by name (``KINDS``).
+def make_neuron(
+    kind: str,
+    outputs: int,
+    view: ChipView = FLOAT,
+    *,
+    normalise: bool = True,
+    height: float | None = None,
+) -> Neuron:
+    """A layer of neurons by name (``KINDS``); ``height`` as ``NdrNeuron``.
 
     Raises
     ------
     EmulatorError
-        When the name is unknown.
+        When the name is unknown, or it has no height.
     """
     if kind not in KINDS:
         raise EmulatorError(f"neuron is {kind!r}; accepted: {', '.join(KINDS)}")
-    if kind in ("relu", "sigmoid"):
+    if kind in MONOTONIC:
+        if height is not None:
+            raise EmulatorError(f"height is {height} with neuron {kind!r}; accepted: with the ndr kinds")
         return MonotonicNeuron(outputs, view, kind=kind, normalise=normalise)
-    return NdrNeuron(
-        outputs, view, normalise=normalise, shared=kind == "ndr-shared", trainable=kind != "ndr-fixed"
-    )
+    shared, trainable = kind == "ndr-shared", kind != "ndr-fixed"
+    return NdrNeuron(outputs, view, normalise=normalise, shared=shared, trainable=trainable, height=height)
+
+
+def neuron_of(activation: Activation, outputs: int, view: ChipView = FLOAT) -> Neuron:
+    """Neurons that begin as ``activation``, without normalisation; the shift is for the caller to set.
+
+    An NDR neuron keeps the curve that the network was trained with, or takes the chip's where that is
+    ``x exp(1 - x)``; heights are absolute.
+    """
+    if isinstance(activation, Sampled):
+        return SampledNeuron(outputs, activation, view)
+    if isinstance(activation, Named):
+        kind = "clipped-relu" if activation.name == "relu" else activation.name
+        return MonotonicNeuron(outputs, view, kind=kind, normalise=False)
+    neuron = NdrNeuron(outputs, view, normalise=False, height=1.0, curve=activation.curve)
+    with torch.no_grad():
+        neuron.log_peak.copy_(torch.from_numpy(np.log(activation.peak)))
+        neuron.log_height.copy_(torch.from_numpy(np.log(activation.height)))
+    return neuron

@@ -50,3 +50,8 @@ def _existing(file: str, name: str) -> Path:
 def lenet5() -> Path:
     """Path of LeNet-5 trained on the enlarged digits (``emulator.network.load_network``)."""
     return FOLDER / f"{FLOAT_PREFIX}lenet5-digits.npz"
+
+
+def resnet() -> Path:
+    """Path of a residual network trained on Fashion-MNIST (``emulator.network.load_network``)."""
+    return FOLDER / f"{FLOAT_PREFIX}resnet-fashion-mnist.npz"

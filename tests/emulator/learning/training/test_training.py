@@ -14,9 +14,10 @@ from emulator.device import WAN_2022  # noqa: E402
 from emulator.device.description import load_chip  # noqa: E402
 from emulator.errors import EmulatorError  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
+from emulator.learning.training.build import of_layers  # noqa: E402
 from emulator.learning.training.job import Job, Samples, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
-from emulator.learning.training.model import NdrNetwork, export, settle_normalisation  # noqa: E402
+from emulator.learning.training.model import export, settle_normalisation  # noqa: E402
 from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
 from emulator.learning.training.view import FLOAT, cells_view, view_of  # noqa: E402
 from emulator.network import load_network  # noqa: E402
@@ -56,7 +57,7 @@ def test_crossbar_noise_is_that_of_both_cells_and_the_read():
 
 def test_trains_and_exports_exactly(tmp_path):
     split = toy()
-    model = NdrNetwork((64, 12, 4))
+    model = of_layers((64, 1, 1), (12,), 4, cells_view())
     kept = []
 
     def checkpoint(best, epoch, accuracy):
@@ -82,7 +83,7 @@ def test_same_seed_same_weights():
     split, results = toy(200), []
     for _ in range(2):
         torch.manual_seed(5)
-        model = NdrNetwork((64, 6, 4))
+        model = of_layers((64, 1, 1), (6,), 4, cells_view())
         loop.train(model, split, loop.Recipe(epochs=2, batch=50), side=8, checkpoint=lambda *a: None)
         results.append(model.crossbars[0].weight.detach().numpy().copy())
     np.testing.assert_array_equal(*results)
@@ -96,7 +97,7 @@ def test_interruption_keeps_the_best_checkpoint(monkeypatch):
 
     monkeypatch.setattr(loop, "_progress", interrupt)
     best = loop.train(
-        NdrNetwork((64, 6, 4)),
+        of_layers((64, 1, 1), (6,), 4, cells_view()),
         toy(200),
         loop.Recipe(epochs=50, batch=50),
         side=8,
@@ -110,7 +111,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
 
     def fresh():
         torch.manual_seed(5)
-        return NdrNetwork((64, 6, 4))
+        return of_layers((64, 1, 1), (6,), 4, cells_view())
 
     whole = fresh()
     loop.train(whole, split, recipe, side=8, checkpoint=lambda *a: None)
@@ -123,7 +124,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
     with pytest.raises(loop.Interrupted) as stopped:
         loop.train(parts, split, recipe, side=8, checkpoint=lambda *a: None, state=state, progress=stop)
     assert stopped.value.epoch == 2
-    resumed = NdrNetwork((64, 6, 4))  # other weights: all must come from the state
+    resumed = of_layers((64, 1, 1), (6,), 4, cells_view())  # other weights: all must come from the state
     loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -136,15 +137,15 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
 @pytest.mark.parametrize("normalise", [True, False])
 def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
     split = toy(300)
-    model = NdrNetwork((64, 10, 4), FLOAT, neuron=kind, normalise=normalise)
+    model = of_layers((64, 1, 1), (10,), 4, FLOAT, neuron=kind, normalise=normalise)
     loop.train(model, split, loop.Recipe(epochs=3, batch=50, average=0.5), side=8, checkpoint=lambda *a: None)
     settle_normalisation(model, split.images)
     with torch.no_grad():
         want = model(split.images).numpy()
     got = export(model, name="x", provenance={}).forward(split.images.numpy())
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
-    fixed = [p for p in model.neurons.parameters() if not p.requires_grad]
-    assert bool(fixed) == (kind == "ndr-fixed" or (kind in ("relu", "sigmoid") and not normalise))
+    fixed = [p for p in model.parameters() if not p.requires_grad]
+    assert bool(fixed) == (kind == "ndr-fixed" or (("relu" in kind or kind == "sigmoid") and not normalise))
 
 
 def test_the_converter_rounds_and_clips_and_gradients_pass():
@@ -179,7 +180,7 @@ def test_the_device_curve_and_its_slope():
 
 def test_settling_gives_unit_pre_activations():
     split = toy()
-    model = NdrNetwork((64, 12, 4))
+    model = of_layers((64, 1, 1), (12,), 4, cells_view())
     settle_normalisation(model, split.images)
     with torch.no_grad():
         v = model.neurons[0].norm(model.crossbars[0](split.images))

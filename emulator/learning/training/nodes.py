@@ -1,0 +1,228 @@
+"""The trainable form of a float network's nodes: each takes maps (n, C, H, W) by number, and exports itself.
+
+Every map has a factor: the training's values are the float network's times it. An unbounded ReLU and an NDR
+neuron's height set it; who reads the map multiplies its weights by it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import EmulatorError
+from emulator.learning.training.extra import torch
+from emulator.learning.training.layers import Crossbar, along
+from emulator.learning.training.neuron import Neuron
+from emulator.network import Dense, Gate, Node, Patches, Pool, Product, Table, Term
+from emulator.spec.patches import Shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SKIP_MIN = 1e-6
+"""Least weight of a second operand; it is kept as a logarithm."""
+
+
+def join(maps: list[Tensor]) -> Tensor:
+    """Several maps as one node reads them (``emulator.network.nodes.join``)."""
+    if len(maps) == 1:
+        return maps[0]
+    if len({x.shape[2:] for x in maps}) == 1:
+        return torch.cat(maps, dim=1)
+    return torch.cat([x.reshape(len(x), -1, 1, 1) for x in maps], dim=1)
+
+
+class TrainedNode(torch.nn.Module):
+    """A node that reads ``sources``; ``export`` needs the factor and the channels of every map so far."""
+
+    def __init__(self, sources: tuple[int, ...]) -> None:
+        super().__init__()
+        self.sources = sources
+
+    def source(self, maps: list[Tensor]) -> Tensor:
+        """The sources, joined."""
+        return join([maps[s] for s in self.sources])
+
+    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+        """The result; ``settle`` sets normalisation to these maps first."""
+        raise NotImplementedError
+
+    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
+        """The float network's node and the result's factor; ``shapes``: of every map."""
+        raise NotImplementedError
+
+
+class TrainedProduct(TrainedNode):
+    """Crossbar, then neurons with an optional second operand; without neurons a bias, and sums out.
+
+    The weight of the second operand is trained, one a column, and stays above 0.
+    """
+
+    def __init__(
+        self,
+        sources: tuple[int, ...],
+        patches: Patches,
+        crossbar: Crossbar,
+        neuron: Neuron | None,
+        *,
+        skip: int | None = None,
+    ) -> None:
+        super().__init__(sources)
+        outputs = crossbar.weight.shape[1]
+        self.patches, self.crossbar, self.neuron, self.skip = patches, crossbar, neuron, skip
+        if neuron is None:
+            self.bias = torch.nn.Parameter(torch.zeros(outputs))
+        if skip is not None:
+            gain = 1.0 if neuron is None else neuron.beside_gain
+            self.log_skip = torch.nn.Parameter(torch.full((outputs,), float(np.log(gain))))
+
+    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+        """(n, M, rows, columns)."""
+        x = self.source(maps)
+        whole = self.crossbar.patches is None
+        v = self.crossbar(x.reshape(len(x), -1) if whole else x)
+        beside = None if self.skip is None else maps[self.skip].reshape(v.shape)
+        weight = None if self.skip is None else torch.exp(self.log_skip)
+        if self.neuron is None:
+            y = v + along(self.bias, v)
+            if beside is not None and weight is not None:
+                y = y + beside * along(weight, v)
+        else:
+            if settle:
+                self.neuron.settle(v, beside, weight)
+            y = self.neuron(v, beside, weight)
+        result: Tensor = y.view(len(y), -1, 1, 1) if whole else y
+        return result
+
+    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
+        """Normalisation, gains and the sources' factors folded into weights and bias."""
+        weight = self.crossbar.limited()[0].double() * self._of_rows(factors, shapes)
+        if self.neuron is None:
+            activation, spread, divisor, factor = None, torch.ones(1), torch.ones(1), torch.ones(1)
+            offset = self.bias.double()
+        else:
+            spread, offset = self.neuron.folded()
+            activation, divisor, factor = self.neuron.exported()
+        dense = Dense(_floats(weight / (spread * divisor)), _floats(offset / divisor), activation)
+        pad = self.crossbar.pad / float(factors[self.sources[0]])
+        skip_weight = None
+        if self.skip is not None:
+            skip_weight = _floats(torch.exp(self.log_skip.double()) * factors[self.skip] / divisor)
+        return Product(dense, self.sources, self.patches, pad, self.skip, skip_weight), factor.double()
+
+    def _of_rows(self, factors: list[Tensor], shapes: list[Shape]) -> Tensor:
+        """Factor of every row of the weights: (K, 1), or (K, M) with groups."""
+        p = self.patches
+        values = join([factors[s].double().expand(1, *shapes[s]) for s in self.sources])[0]
+        if self.crossbar.patches is None:
+            return values.reshape(-1, 1)
+        rows = values[:, 0, 0].view(p.groups, -1).repeat_interleave(p.kernel[0] * p.kernel[1], dim=1)
+        return rows.t().repeat_interleave(self.crossbar.weight.shape[1] // p.groups, dim=1)
+
+
+class TrainedPool(TrainedNode):
+    """Pooling, which has nothing to train."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool.sources)
+        self.pool = pool
+        counts = torch.from_numpy(pool.counts.reshape(pool.patches.grid).astype(np.float32))
+        self.register_buffer("counts", counts, persistent=False)
+
+    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+        """(n, C, rows, columns)."""
+        x, p = self.source(maps), self.pool.patches
+        if p.is_whole:
+            return x.amax(dim=(2, 3), keepdim=True) if self.pool.of == "max" else x.mean((2, 3), keepdim=True)
+        top, left, bottom, right = p.padding
+        if any(p.padding):
+            border = 0.0 if self.pool.of == "max" or self.pool.inside else self.pool.pad
+            x = torch.nn.functional.pad(x, (left, right, top, bottom), value=border)
+        if self.pool.of == "max":
+            return torch.nn.functional.max_pool2d(x, p.kernel, p.stride, dilation=p.dilation)
+        ones = x.new_ones(x.shape[1], 1, *p.kernel)
+        sums = torch.nn.functional.conv2d(x, ones, None, p.stride, 0, p.dilation, x.shape[1])
+        return sums / self.counts
+
+    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
+        """The pool as it is, where its sources have one factor."""
+        return self.pool, one_factor("pooling", self.sources, factors)
+
+
+class TrainedTable(TrainedNode):
+    """Functions of single values: gain (kept above 0) and shift are trained."""
+
+    channel: Tensor
+
+    def __init__(self, table: Table, neuron: Neuron) -> None:
+        super().__init__(table.sources)
+        self.neuron = neuron
+        self.register_buffer("channel", torch.from_numpy(table.channel.astype(np.int64)), persistent=False)
+        self.log_slope = torch.nn.Parameter(torch.from_numpy(np.log(table.gain)))
+        with torch.no_grad():
+            neuron.shift.copy_(torch.tensor(table.shift_by))
+
+    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+        """(n, E, H, W)."""
+        x = self.source(maps)[:, self.channel]
+        y: Tensor = self.neuron(x * along(torch.exp(self.log_slope), x))
+        return y
+
+    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
+        """Gain and shift as trained."""
+        factor = one_factor("a table", self.sources, factors)
+        activation, divisor, after = self.neuron.exported()
+        gain = torch.exp(self.log_slope.double()) * factor / divisor
+        shift = self.neuron.shift.double() / divisor
+        channel = self.channel.numpy()
+        return Table(self.sources, channel, _floats(gain), _floats(shift), activation), after
+
+
+class TrainedGate(TrainedNode):
+    """Products of maps, which have nothing to train."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(gate.reads)
+        self.gate = gate
+
+    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+        """The sum of the terms, held in 0..1."""
+        total: Any = self.gate.zero
+        for term in self.gate.terms:
+            value = (maps[term.a] - term.a_zero) * term.gain
+            total = total + (value if term.b is None else value * (maps[term.b] - term.b_zero))
+        held: Tensor = total.clamp(0.0, 1.0)
+        return held
+
+    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
+        """The gate, its gains times the factors of its maps."""
+        terms = []
+        for t in self.gate.terms:
+            a, b = float(factors[t.a]), 1.0 if t.b is None else float(factors[t.b])
+            zeros = {"a_zero": t.a_zero / a, "b_zero": t.b_zero / b}
+            terms.append(Term(a=t.a, b=t.b, gain=t.gain * a * b, **zeros))
+        return Gate(tuple(terms), self.gate.zero), torch.ones(1, dtype=torch.float64)
+
+
+def one_factor(what: str, sources: tuple[int, ...], factors: list[Tensor]) -> Tensor:
+    """The factor that all ``sources`` share.
+
+    Raises
+    ------
+    EmulatorError
+        When they have different ones.
+    """
+    values = {float(factors[s]) for s in sources}
+    if len(values) > 1:
+        raise EmulatorError(
+            f"{what} joins maps that training scaled differently; accepted: neurons held at 1 before it "
+            "(clipped-relu, sigmoid, or ndr with a height)"
+        )
+    return factors[sources[0]]
+
+
+def _floats(tensor: Tensor) -> npt.NDArray[np.float32]:
+    array: npt.NDArray[np.float32] = tensor.numpy().astype(np.float32)
+    return array

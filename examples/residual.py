@@ -1,0 +1,79 @@
+"""What a chip costs a residual network on Fashion-MNIST: several dies, read noise on, the whole test set.
+
+    python examples/residual.py                        # the network that is in the package, five dies
+    python examples/residual.py mine.npz --dies 10 --chip ibm-cmo-hfox-2
+
+Converters are set by training images that training held out (Debian's package dataset-fashion-mnist, or
+--folder). Die d is drawn with seed d and read with noise seed d. The interval of the mean loss is over dies
+and samples both: a bootstrap that draws dies and, for all of them, test images again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden import Core
+from emulator.mapping import compile_network
+from emulator.network import Network, load_network, zoo
+from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train
+from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
+from ndrite.intervals import percent
+
+HELD_OUT, SAMPLES, PART, DRAWS = 5000, 512, 250, 2000
+
+
+def float_right(
+    network: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.bool_]:
+    """Whether the float network is right, (n,)."""
+    unit = x.astype(np.float32) / np.float32(255)
+    logits = np.concatenate([network.forward(unit[i : i + PART]) for i in range(0, len(x), PART)])
+    return np.asarray(logits.argmax(axis=1) == labels)
+
+
+def interval(lost: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """95 % interval of the mean of ``lost`` (dies, n), both drawn again; seed 0."""
+    rng, (dies, n) = np.random.default_rng(0), lost.shape
+    means = [
+        lost[rng.integers(0, dies, dies)].mean(axis=0)[rng.integers(0, n, n)].mean() for _ in range(DRAWS)
+    ]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("network", nargs="?", type=Path, default=zoo.resnet(), help="float network")
+    parser.add_argument("--chip", default="wan2022")
+    parser.add_argument("--dies", type=int, default=5)
+    parser.add_argument("--folder", default=TRAIN_FOLDER, help="folder with the original train-*.gz files")
+    options = parser.parse_args()
+
+    network = load_network(options.network)
+    x, labels = fashion_mnist_test()
+    samples = fashion_mnist_train(options.folder)[0][-HELD_OUT:][:SAMPLES]
+    right = float_right(network, x, labels)
+    print(f"float    {percent(float(right.mean()), len(x))} of {len(x)} images")
+    lost = np.empty((options.dies, len(x)))
+    for die in range(options.dies):
+        program = compile_network(network, options.chip, samples, seed=die).program
+        good = Core(program).infer(x, seed=die).argmax(axis=1) == labels
+        lost[die] = right.astype(np.float64) - good
+        print(
+            f"die {die}    {100 * good.mean():.2f} %  loss {100 * lost[die].mean():+.2f} points", flush=True
+        )
+    low, high = interval(lost)
+    print(
+        f"loss     {100 * lost.mean():.2f} points ({100 * low:.2f} .. {100 * high:.2f}), mean over "
+        f"{options.dies} dies on {options.chip}, {len(x)} images each"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,339 @@
+"""Training through maps: what the trainable form computes, that noise is on, and that it exports exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from emulator.device.description import load_chip  # noqa: E402
+from emulator.errors import EmulatorError  # noqa: E402
+from emulator.learning.training import loop  # noqa: E402
+from emulator.learning.training.architecture import Convolution, Pooling, Residual, read_hidden  # noqa: E402
+from emulator.learning.training.build import of_layers, of_network  # noqa: E402
+from emulator.learning.training.job import Job, Samples, accuracy_of, run_job  # noqa: E402
+from emulator.learning.training.layers import Crossbar  # noqa: E402
+from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
+from emulator.learning.training.neurons import make_neuron  # noqa: E402
+from emulator.learning.training.nodes import TrainedProduct  # noqa: E402
+from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
+from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network  # noqa: E402
+from tests.emulator.mapping.test_graphs import NETWORKS, RISING, inputs  # noqa: E402
+
+SIDE = 8
+LAYERS = {
+    "chain": "12, 6",
+    "convolution": "conv 4 3, pool 2, conv 6 3 stride 2, 9",
+    "residual": "conv 16 5 stride 2, residual 3, residual 1, average",
+    "groups": "conv 4 3, conv 8 3 groups 2, depthwise 3 stride 2, average 2",
+}
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def pictures(n: int = 240) -> Samples:
+    """Three classes of noisy 8 x 8 pictures."""
+    rng = np.random.default_rng(0)
+    prototypes = rng.uniform(size=(3, SIDE * SIDE)).repeat(n // 3, axis=0)
+    x = np.clip(prototypes + rng.normal(0, 0.2, prototypes.shape), 0, 1)
+    order = rng.permutation(n)
+    labels = np.repeat(np.arange(3), n // 3)
+    return Samples(np.rint(x * 255).astype(np.uint8)[order], labels[order], "pictures", SIDE)
+
+
+def model_of(text: str, neuron: str, view: ChipView = FLOAT) -> TrainedNetwork:
+    shape = (SIDE * SIDE, 1, 1) if "conv" not in text else (1, SIDE, SIDE)
+    return of_layers(shape, read_hidden(text), 3, view, neuron=neuron)
+
+
+def batch(n: int = 60) -> tuple[Any, Any]:
+    samples = pictures()
+    x = torch.from_numpy(samples.x[:n].astype(np.float32) / np.float32(255))
+    return x, torch.from_numpy(samples.labels[:n].astype(np.int64))
+
+
+def steps(model: TrainedNetwork, count: int) -> None:
+    """A few steps of training, so that nothing is at its start."""
+    x, labels = batch()
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
+    model.train()
+    for _ in range(count):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(model(x), labels).backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("neuron", ["ndr", "clipped-relu", "relu", "sigmoid"])
+@pytest.mark.parametrize("text", LAYERS.values(), ids=LAYERS)
+def test_exports_what_it_computes(text: str, neuron: str) -> None:
+    model = model_of(text, neuron)
+    steps(model, 8)
+    x, _ = batch()
+    settle_normalisation(model, x)
+    want = model.outputs_of(x).numpy()
+    network = export(model, name="n", provenance={})
+    got = network.forward(x.numpy())
+    assert want.std() > 0.1
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3 * want.std())
+    hidden = network.activations(x.numpy())[:-1]
+    assert all(y.min() >= 0 and y.max() <= 1.0001 for y in hidden), "maps hold codes"
+
+
+def test_an_unbounded_relu_carries_its_scale_through_pooling_and_skips() -> None:
+    model = model_of("conv 4 3, pool 2, residual 3, average, 7", "relu")
+    steps(model, 8)
+    x, _ = batch()
+    settle_normalisation(model, x)
+    tops = [float(neuron.top) for neuron in model.neurons]
+    assert min(abs(a - b) for a, b in itertools.pairwise(tops)) > 0.05, "scales differ"
+    want = model.outputs_of(x).numpy()
+    np.testing.assert_allclose(export(model, name="n", provenance={}).forward(x.numpy()), want, atol=1e-3)
+
+
+def test_groups_on_joined_maps_of_different_scales() -> None:
+    """Channels 0..3 of one ReLU and 4..5 of another one, three groups of two: a group has its own factors."""
+    kernels = Patches(shape=(1, SIDE, SIDE), kernel=(3, 3))
+    joined = Patches(shape=(6, 6, 6), kernel=(2, 2), groups=3)
+    nodes = [
+        *(
+            TrainedProduct((0,), kernels, Crossbar(9, m, FLOAT, kernels), make_neuron("relu", m))
+            for m in (4, 2)
+        ),
+        TrainedProduct((1, 2), joined, Crossbar(8, 6, FLOAT, joined), make_neuron("relu", 6)),
+        TrainedProduct((3,), Patches.whole((6, 5, 5)), Crossbar(150, 3), None),
+    ]
+    model = TrainedNetwork(nodes, [(1, SIDE, SIDE), (4, 6, 6), (2, 6, 6), (6, 5, 5), (3, 1, 1)])
+    steps(model, 8)
+    x, _ = batch()
+    settle_normalisation(model, x)
+    tops = [float(neuron.top) for neuron in model.neurons[:2]]
+    assert abs(tops[0] - tops[1]) > 0.1
+    want = model.outputs_of(x).numpy()
+    np.testing.assert_allclose(export(model, name="n", provenance={}).forward(x.numpy()), want, atol=1e-3)
+
+
+@pytest.mark.parametrize("chip", [None, "wan2022", "dendritic-ndr+ecram-pair"])
+@pytest.mark.parametrize("text", LAYERS.values(), ids=LAYERS)
+def test_gradients_reach_every_parameter(text: str, chip: str | None) -> None:
+    neuron = "ndr" if chip is not None and "dendritic" in chip else "clipped-relu"
+    model = model_of(text, neuron, FLOAT if chip is None else view_of(load_chip(chip)))
+    model.train()
+    x, labels = batch()
+    torch.nn.functional.cross_entropy(model(x), labels).backward()
+    still = [
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad and (p.grad is None or not bool((p.grad != 0).any()))
+    ]
+    assert still == []
+    assert len(list(model.parameters())) >= 8
+
+
+def odd() -> Network:
+    """A kernel with a dilation on a lopsided border of 0.25, NDR neurons of their own curve, an average."""
+    rng = np.random.default_rng(8)
+    curve = np.array([[-1, 0.3, 1, 5], [0, 0.2, 1, 0.1]], np.float32)
+    patches = Patches(shape=(2, 9, 8), kernel=(3, 2), stride=(2, 1), padding=(0, 1, 2, 0), dilation=(1, 3))
+    peaks, first_weights, bias, last_weights = (
+        rng.uniform(1, 2, shape).astype(np.float32) for shape in (5, (12, 5), 5, (5, 5))
+    )
+    neurons = Ndr(peaks, np.full(5, 0.7, np.float32), curve)
+    first = Product(
+        Dense(first_weights - 1.5, bias - 1.5, neurons),
+        (0,),
+        patches,
+        0.25,
+    )
+    shape = (5, *patches.grid)
+    pooled = Pool("average", (1,), Patches(shape=shape, kernel=(2, 2), padding=(1, 0, 0, 1)), 0.5)
+    last = Product(Dense(last_weights - 1.5, np.zeros(5, np.float32), RISING), (2,), Patches.whole((5, 1, 1)))
+    whole = Pool("max", (2,), Patches.whole((5, *pooled.patches.grid)))
+    last = dataclasses.replace(last, sources=(3,))
+    return Network((first, pooled, whole, last), (2, 9, 8), "odd")
+
+
+GIVEN = {**NETWORKS, "odd": odd()}
+
+
+@pytest.mark.parametrize("network", GIVEN.values(), ids=GIVEN)
+def test_any_network_can_be_gone_on_with(network: Network) -> None:
+    x = inputs(network).astype(np.float32) / np.float32(255)
+    want = network.forward(x)
+    model = of_network(network)
+    np.testing.assert_allclose(model.outputs_of(torch.from_numpy(x)).numpy(), want, rtol=1e-4, atol=1e-5)
+    model.train()
+    model(torch.from_numpy(x)).square().sum().backward()
+    assert all(
+        p.grad is not None and bool((p.grad != 0).any()) for p in model.parameters() if p.requires_grad
+    )
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.05 * torch.randn_like(p) * p.requires_grad)
+    moved = model.outputs_of(torch.from_numpy(x)).numpy()
+    assert np.abs(moved - want).max() > 1e-3
+    again = export(model, name="n", provenance={})
+    np.testing.assert_allclose(again.forward(x), moved, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [3, 12])
+def test_kernels_are_read_with_the_noise_of_cells_and_converters(channels: int) -> None:
+    """Against tiles converted one by one: 27 rows are one tile of 40, 108 are three."""
+    patches = Patches(shape=(channels, 6, 6), kernel=(3, 3), padding=(1, 1, 1, 1))
+    view = dataclasses.replace(FLOAT, adc_bits=5, tile_rows=40, adc_noise=0.3)
+    crossbar = Crossbar(patches.inputs, 4, view, patches)
+    x = torch.rand(RANGED := 8, channels, 6, 6)
+    crossbar.train()
+    crossbar(x)
+    with torch.no_grad():
+        got = torch.stack([crossbar(x) for _ in range(60)])
+        exact = crossbar.eval()(x)
+        weights = crossbar.weight.numpy()
+    assert exact.shape == (RANGED, 4, 6, 6)
+    cut = patches.cut(x.numpy()).reshape(-1, patches.inputs)
+    np.testing.assert_allclose(patches.place((cut @ weights).reshape(8, 36, 4)), exact, atol=1e-4)
+    tiles = [cut[:, k : k + 40] @ weights[k : k + 40] for k in range(0, patches.inputs, 40)]
+    step = np.max([np.abs(t).max(axis=0) for t in tiles], axis=0) * 2 / 31
+    rounding = sum(np.rint(t / step) * step - t for t in tiles)
+    noise = len(tiles) * np.square(0.3 * step)
+    seen = (got - exact).numpy()
+    for m in range(4):
+        assert np.sqrt(np.square(seen[:, :, m]).mean()) == pytest.approx(
+            np.sqrt(np.square(rounding[:, m]).mean() + noise[m]), rel=0.08
+        )
+
+
+def test_noise_is_on_in_training_and_off_in_evaluation() -> None:
+    model = model_of(LAYERS["residual"], "clipped-relu", view_of(load_chip("wan2022")))
+    x, _ = batch()
+    model.train()
+    with torch.no_grad():
+        first, second = model(x), model(x)
+    assert float((first - second).std()) > 0.01
+    torch.testing.assert_close(model.outputs_of(x), model.outputs_of(x), rtol=0, atol=0)
+    settle_normalisation(model, x)
+    want = export(model, name="n", provenance={}).forward(x.numpy())
+    np.testing.assert_allclose(model.outputs_of(x).numpy(), want, atol=1e-4)
+
+
+def test_learns_on_maps_and_goes_on_through_a_chip(tmp_path: Path) -> None:
+    samples = pictures()
+    recipe = loop.Recipe(epochs=6, batch=30, learning_rate=0.02, average=0.8, shift=0)
+    job = Job(
+        hidden=read_hidden("conv 8 3 stride 2, residual 3, 12"),
+        neuron="clipped-relu",
+        held_out=60,
+        recipe=recipe,
+    )
+    network = run_job(job, samples, tmp_path / "a.npz", name="a", progress=lambda *_: None)
+    assert network.provenance["held_out_accuracy"] > 0.9
+    assert network.map_shapes[0] == (1, SIDE, SIDE)
+    assert [node.skip for node in network.products if node.skip is not None] == [1]
+    second = dataclasses.replace(
+        job,
+        start=str(tmp_path / "a.npz"),
+        chip="wan2022",
+        recipe=dataclasses.replace(recipe, learning_rate=1e-3),
+    )
+    results = {}
+
+    def stop(epoch: int, *_: object) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    for name in ("whole", "parts"):
+        out = tmp_path / f"{name}.npz"
+        if name == "parts":
+            with pytest.raises(loop.Interrupted):
+                run_job(second, samples, out, name="n", progress=stop)
+        results[name] = run_job(
+            second, samples, out, name="n", resume=name == "parts", progress=lambda *_: None
+        )
+    assert results["whole"].digest() == results["parts"].digest() != network.digest()
+    assert results["whole"].provenance["start"]["job"]["neuron"] == "clipped-relu"
+    assert results["whole"].accuracy(samples.x[-60:], samples.labels[-60:]) > 0.9
+    assert load_network(tmp_path / "whole.npz").digest() == results["whole"].digest()
+
+
+def test_layers_by_their_text() -> None:
+    assert read_hidden(
+        "conv 16 3 stride 2 groups 4, residual 3,depthwise 5, pool 2, average, average 4, 128"
+    ) == (
+        Convolution(channels=16, kernel=3, stride=2, groups=4),
+        Residual(kernel=3),
+        Convolution(channels=None, kernel=5),
+        Pooling(of="max", size=2),
+        Pooling(of="average", size=None),
+        Pooling(of="average", size=4),
+        128,
+    )
+    for wrong in (
+        "",
+        "conv 16",
+        "conv 16 2",
+        "conv 16 3 stride",
+        "residual 3 stride 2",
+        "pool",
+        "0",
+        "8 8",
+        "x",
+    ):
+        with pytest.raises(EmulatorError, match="accepted: widths"):
+            read_hidden(f"4,{wrong}")
+
+
+@pytest.mark.parametrize(
+    ("text", "neuron", "message"),
+    [
+        ("conv 5 3, conv 6 3 groups 2", "ndr", "groups are 2; accepted: a divisor of the 5 channels"),
+        ("conv 4 3, conv 6 3 groups 4", "ndr", "6 channels; accepted: a multiple of 4 groups"),
+        ("conv 4 3, pool 9", "ndr", "does not fit a map of"),
+        ("conv 4 3", "gelu", "neuron is 'gelu'; accepted: ndr"),
+    ],
+)
+def test_layers_that_do_not_fit(text: str, neuron: str, message: str) -> None:
+    with pytest.raises(EmulatorError, match=message):
+        model_of(text, neuron)
+
+
+def test_samples_that_do_not_fit(tmp_path: Path) -> None:
+    samples = dataclasses.replace(pictures(), side=None)
+    job = Job(hidden=read_hidden("conv 4 3"), held_out=60)
+    with pytest.raises(EmulatorError, match="square images of a known side"):
+        run_job(job, samples, tmp_path / "n.npz", name="n")
+    NETWORKS["small"].save(tmp_path / "small.npz")
+    NETWORKS["codes"].save(tmp_path / "codes.npz")
+    with pytest.raises(EmulatorError, match=r"codes.npz: its outputs are values in 0..1; accepted: a last"):
+        run_job(Job(start=str(tmp_path / "codes.npz"), held_out=60), samples, tmp_path / "n.npz", name="n")
+    job = Job(start=str(tmp_path / "small.npz"), held_out=60)
+    with pytest.raises(EmulatorError, match=r"small.npz: 100 inputs, 5 outputs; accepted: 64 inputs"):
+        run_job(job, samples, tmp_path / "n.npz", name="n")
+
+
+def test_half_precision_halves_the_file(tmp_path: Path) -> None:
+    samples = pictures()
+    recipe = loop.Recipe(epochs=1, batch=30, average=0.0, shift=0)
+    job = Job(hidden=(400,), neuron="clipped-relu", held_out=60, recipe=recipe)
+    full = run_job(job, samples, tmp_path / "full.npz", name="n", progress=lambda *_: None)
+    half = run_job(
+        dataclasses.replace(job, half=True),
+        samples,
+        tmp_path / "half.npz",
+        name="n",
+        progress=lambda *_: None,
+    )
+    for a, b in zip(full.layers, half.layers, strict=True):
+        np.testing.assert_allclose(b.weights, a.weights, rtol=2**-11, atol=1e-7)
+        assert (a.weights != b.weights).any()
+    sizes = [(tmp_path / f"{name}.npz").stat().st_size for name in ("half", "full")]
+    assert sizes[0] < 0.7 * sizes[1]
+    assert accuracy_of(half, samples.x, samples.labels) == half.accuracy(samples.x, samples.labels)
