@@ -119,9 +119,12 @@ class Core:
             out[start : start + len(part)] = self._batch(part, _Draw(seed, index, noise, stream), trace)
         return out
 
-    def maps(self, x: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
-        """Every map of the last call on samples x uint8 (n, inputs), by number; read noise off."""
-        return self._last_call(x, _Draw(0, np.arange(len(x), dtype=np.int64), False, 0), None)
+    def maps(
+        self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
+    ) -> list[npt.NDArray[Any]]:
+        """Every map of the last call on samples x uint8 (n, inputs), by number; parameters as ``infer``."""
+        index = np.arange(first_index, first_index + len(x), dtype=np.int64)
+        return self._last_call(x, _Draw(seed, index, noise, 0), None)
 
     def _batch(self, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None) -> npt.NDArray[Any]:
         return self._last_call(x, draw, trace)[-1].reshape(len(x), -1)

@@ -75,7 +75,7 @@ def trace_inference(
     GeometryError
         When the image does not fit the geometry.
     """
-    image, x, index = traced(image, x, product, index)
+    image, x, index = traced(image, x, product, index, seed=seed, noise=noise)
     link = SimLink(geometry, waveforms=True)
     with Board(link) as board:
         board.program(image, progress=progress)
@@ -93,10 +93,16 @@ def trace_inference(
 
 
 def traced(
-    program: Program, x: npt.NDArray[np.uint8], product: int, index: int
+    program: Program,
+    x: npt.NDArray[np.uint8],
+    product: int,
+    index: int,
+    *,
+    seed: int = 0,
+    noise: bool = True,
 ) -> tuple[Program, npt.NDArray[np.uint8], int]:
-    """What of a program is on the array while product ``product`` is at work, its first patch, and that
-    patch's number in the read noise. A chain is there as it is.
+    """What of a program is on the array while product ``product`` is at work, its first patch in the last
+    call of inference ``index``, and that patch's number in the read noise. A chain is there as it is.
 
     Raises
     ------
@@ -110,7 +116,7 @@ def traced(
     step = program.products[product]
     if step.patches.groups > 1:
         raise InputError(f"product {product} is grouped; accepted: one that the array computes")
-    maps = Core(program, fast=False).maps(x[None])
+    maps = Core(program, fast=False).maps(x[None], seed=seed, first_index=index, noise=noise)
     patches = step.patches.cut(join([maps[s] for s in step.sources]), step.border)
     calls = index * program.calls + program.calls - 1
     return program.piece(product), patches[0, 0], calls * step.patches.positions & INDEX_MASK

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from emulator.golden import Core
+from emulator.golden.trace import Trace
 from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from emulator.spec import Program
+from host import InputError
 from ndrite import Classifier
 from ndrite.cli.main import BAD_INPUT, OK, run
+from ndrite.trace import traced
 
 
 def neurons(rng: np.random.Generator, count: int) -> Ndr:
@@ -146,3 +150,20 @@ def test_sweep(said: Any, folder: Path) -> None:
     assert len(rows) == 2
     assert rows[0]["accuracy"] > 0.4
     assert rows[0]["accuracy_float"] == rows[1]["accuracy_float"] > 0.9
+
+
+def test_what_is_traced_is_the_programs_own_patch(folder: Path) -> None:
+    """With its read noise: the number of the product and of the patch are those of the whole inference."""
+    program = Program.load(folder / "image.npz")
+    x = np.rint(np.load(folder / "x.npy")[7:8] * (255 if "lenet5" in folder.name else 1)).astype(np.uint8)
+    whole = Trace()
+    Core(program, fast=False).infer(x, seed=3, first_index=7, trace=whole)
+    for number in (0, len(program.products) - 1):
+        piece, patch, index = traced(program, x[0], number, 7, seed=3)
+        got = Core(piece, fast=False).infer(patch[None], seed=3, first_index=index)
+        wanted = whole.values["preneuron", number, 0, 0][:1]
+        np.testing.assert_array_equal(got, wanted)
+        other = Core(piece, fast=False).infer(patch[None], seed=3, first_index=index + 1)
+        assert (other != got).any(), "read noise is off"
+    with pytest.raises(InputError, match=r"product is 9; accepted: 0\.\."):
+        traced(program, x[0], 9, 7)
