@@ -19,6 +19,10 @@ from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Patches, Shape
 
 
+VALUES_MAX = 1 << 24
+"""Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """Nodes over maps: inputs in [0, 1], every map in [0, 1], the last node's values out.
@@ -192,8 +196,15 @@ class Network:
 
     def accuracy(self, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> float:
         """Fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is the label's."""
-        logits = self.forward(images.astype(np.float32) / np.float32(255))
-        return float((logits.argmax(axis=1) == labels).mean())
+        each = max(
+            (p.patches.positions * p.patches.groups * p.dense.inputs for p in self.products), default=1
+        )
+        size = max(1, VALUES_MAX // each)
+        answers = [
+            self.forward(images[i : i + size].astype(np.float32) / np.float32(255)).argmax(axis=1)
+            for i in range(0, len(images), size)
+        ]
+        return float((np.concatenate(answers) == labels).mean())
 
     def digest(self) -> str:
         """SHA-256, hexadecimal, over all that computes: nodes, states, shape; not name and provenance."""
