@@ -18,7 +18,6 @@ from emulator.network.nodes import Node, Product, State, Table
 from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Patches, Shape
 
-
 VALUES_MAX = 1 << 24
 """Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
 
