@@ -33,7 +33,7 @@ from boards.sim import SimLink
 from boards.sim.pcie import SimCard
 from emulator.device.description import load_chip
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import load_network
 from emulator.network.datasets import digits, fashion_mnist_test, mnist
 from emulator.spec import Geometry, Program
@@ -63,7 +63,7 @@ def work(digits_network: Path, mnist_network: Path) -> dict[str, tuple[Program, 
             ("mnist 784-128-10", load_network(mnist_network), large),
             ("uci digits", load_network(digits_network), small),
         ):
-            image = compile_network(network, chip, x[:SAMPLES]).program
+            image = map_network(network, chip, x[:SAMPLES]).program
             cases[f"{name}, {bits}-bit slices"] = image, np.ascontiguousarray(x[SAMPLES:])
     return cases
 

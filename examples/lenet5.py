@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from boards.golden import GoldenBoard
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from emulator.network.importing import import_model
@@ -98,7 +98,7 @@ def main() -> None:
         geometry = board.geometry
         lanes = geometry.lanes if geometry else 64
         for what, most in (("one kernel at a time", None), ("kernels side by side", lanes)):
-            image = compile_network(network, options.chip, samples, lanes=most).program
+            image = map_network(network, options.chip, samples, lanes=most).program
             model = GoldenBoard()
             model.program(image)
             golden = evaluate(model, image, test, labels)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train
 from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
@@ -62,7 +62,7 @@ def main() -> None:
     print(f"float    {percent(float(right.mean()), len(x))} of {len(x)} images")
     lost = np.empty((options.dies, len(x)))
     for die in range(options.dies):
-        program = compile_network(network, options.chip, samples, seed=die).program
+        program = map_network(network, options.chip, samples, seed=die).program
         good = Core(program).infer(x, seed=die).argmax(axis=1) == labels
         lost[die] = right.astype(np.float64) - good
         print(

@@ -8,7 +8,7 @@ from emulator.mapping.devices import Reachable, reachable_tables
 from emulator.mapping.die import Die, DieArray
 from emulator.mapping.die_file import die_digest, die_path, load_die, save_die
 from emulator.mapping.mitigation import NOTHING, Mitigation
-from emulator.mapping.network import Compiled, compile_network
+from emulator.mapping.network import Mapped, map_network
 from emulator.mapping.program_of import program_of
 from emulator.mapping.report import CompileReport, LayerReport, golden_accuracy
 from emulator.mapping.weights import MappedWeights, map_weights
@@ -16,20 +16,20 @@ from emulator.mapping.weights import MappedWeights, map_weights
 __all__ = [
     "NOTHING",
     "CompileReport",
-    "Compiled",
     "Die",
     "DieArray",
     "LayerReport",
+    "Mapped",
     "MappedWeights",
     "Mitigation",
     "PwlTable",
     "Reachable",
-    "compile_network",
     "die_digest",
     "die_path",
     "fit_pwl",
     "golden_accuracy",
     "load_die",
+    "map_network",
     "map_weights",
     "program_of",
     "reachable_tables",

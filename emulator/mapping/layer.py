@@ -35,7 +35,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller of ``compile_network`` chose for every layer."""
+    """What the caller of ``map_network`` chose for every layer."""
 
     segments: int
     table_bits: int

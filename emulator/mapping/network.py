@@ -1,4 +1,4 @@
-"""compile_network: a float network on a chip description becomes a Program and a report."""
+"""map_network: a float network on a chip description becomes a Program and a report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from emulator.spec.arithmetic import INPUT_MAX
 SAMPLES_MIN = 16
 
 
-class Compiled(NamedTuple):
+class Mapped(NamedTuple):
     """A mapped network: what the die computes, the die, and what mapping lost."""
 
     program: Program
@@ -36,7 +36,7 @@ class Compiled(NamedTuple):
     report: CompileReport
 
 
-def compile_network(
+def map_network(
     network: Network,
     chip: Chip | str | os.PathLike[str],
     samples: npt.NDArray[np.uint8],
@@ -50,7 +50,7 @@ def compile_network(
     nominal: bool = False,
     lanes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Compiled:
+) -> Mapped:
     """Map, program and calibrate a network on a chip.
 
     Parameters
@@ -132,7 +132,7 @@ def compile_network(
     )
     for line in report.warnings:
         warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)
-    return Compiled(program, die, report)
+    return Mapped(program, die, report)
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:

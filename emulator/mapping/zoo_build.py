@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emulator.errors import EmulatorError
-from emulator.mapping import compile_network, die_path, golden_accuracy, save_die
+from emulator.mapping import die_path, golden_accuracy, map_network, save_die
 from emulator.network import load_network
 from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train
 from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _build(options: argparse.Namespace) -> None:
     network = load_network(FOLDER / f"{FLOAT_PREFIX}{DEFAULT}.npz")
     samples = fashion_mnist_train(options.data)[0][-HELD_OUT:][:SAMPLES]
-    compiled = compile_network(network, CHIP, samples, seed=options.seed, name=DEFAULT)
+    compiled = map_network(network, CHIP, samples, seed=options.seed, name=DEFAULT)
     save_die(compiled.die, die_path(options.out))
     compiled.program.save(options.out)
     images, labels = fashion_mnist_test()

@@ -141,7 +141,7 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
     """
     from emulator.device.description import list_chips, list_devices, load_chip
     from emulator.errors import CompileWarning
-    from emulator.mapping import compile_network
+    from emulator.mapping import map_network
     from emulator.mapping.explain import judge
     from ndrite.labelled import typical, unseen
     from ndrite.shipped import shipped_network
@@ -153,7 +153,7 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
     for name in names or [*list_chips(), *(f"wan2022+{device}" for device in list_devices())]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", CompileWarning)
-            compiled = compile_network(network, load_chip(name), samples, seed=seed)
+            compiled = map_network(network, load_chip(name), samples, seed=seed)
         quiet = judge(name, network, compiled, x, labels, noise=False)
         noisy = judge(name, network, compiled, x, labels, seed=seed)
         layers = compiled.report.layers

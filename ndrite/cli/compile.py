@@ -74,7 +74,7 @@ def command(
     Example: ndrite compile float.npz --chip wan2022 -o image.npz --samples x.npy --seed 7
     """
     from emulator.errors import CompileWarning
-    from emulator.mapping import compile_network
+    from emulator.mapping import map_network
     from emulator.network import load_network
     from ndrite.dies import save_both
 
@@ -84,9 +84,7 @@ def command(
     with warnings.catch_warnings(), progress_bar("layers") as bar:
         # They come with the report and are printed below, one line each.
         warnings.simplefilter("ignore", CompileWarning)
-        compiled = compile_network(
-            floats, chip, samples, seed=seed, nominal=nominal, lanes=lanes, progress=bar
-        )
+        compiled = map_network(floats, chip, samples, seed=seed, nominal=nominal, lanes=lanes, progress=bar)
     program, result = compiled.program, compiled.report
     for text in result.warnings:
         note(f"ndrite: warning: {text}")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip, parse_chip
-from emulator.mapping import compile_network, golden_accuracy
+from emulator.mapping import golden_accuracy, map_network
 from emulator.network import Network
 from emulator.spec import Program
 from ndrite.labelled import CALIBRATION_SAMPLES
@@ -47,7 +47,7 @@ def losses(
         cell=dataclasses.replace(chip.cell, programming_error="ideal", read_noise_percent=0.0),
         readout=dataclasses.replace(chip.readout, output_noise_lsb=0.0),
     )
-    quantised = compile_network(network, exact, images[:CALIBRATION_SAMPLES]).program
+    quantised = map_network(network, exact, images[:CALIBRATION_SAMPLES]).program
     return [
         ("float", network.accuracy(images, labels)),
         ("levels, codes, ADC, PWL", golden_accuracy(quantised, images, labels, noise=False)),

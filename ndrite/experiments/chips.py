@@ -11,8 +11,7 @@ from boards.golden import GoldenBoard
 from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileWarning
 from emulator.learning.tuning import Plan
-from emulator.mapping import Compiled as Mapped
-from emulator.mapping import Mitigation, compile_network, program_of
+from emulator.mapping import Mapped, Mitigation, map_network, program_of
 from emulator.network import Network, load_network
 from emulator.network.datasets import fashion_mnist_test
 from emulator.network.zoo.files import FLOAT_PREFIX, FOLDER
@@ -67,7 +66,7 @@ def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool =
     """Virtual chip ``seed``, with column corrections or as programmed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)
-        return compile_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW)
+        return map_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW)
 
 
 def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Mapped:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError
-from emulator.mapping import Die, compile_network
+from emulator.mapping import Die, map_network
 from emulator.network import Network, load_network
 from emulator.spec import Program
 from host import InputError
@@ -47,7 +47,7 @@ def subject_of(
     """
     if chip is not None:
         floats = load_network(path)
-        program, die, _ = compile_network(floats, chip, samples, seed=seed or 0)
+        program, die, _ = map_network(floats, chip, samples, seed=seed or 0)
         return Subject(floats, program, die)
     program = Program.load(path)
     die = die_of(program, path)

@@ -12,7 +12,7 @@ import numpy as np
 
 from emulator.device.description import parse_chip
 from emulator.errors import CompileWarning
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Network, load_network
 from ndrite.inputs import encode
 from ndrite.intervals import mean_interval
@@ -41,9 +41,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
     measured = slice(point.samples, point.samples + point.images)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)
-        compiled = compile_network(
-            network, chip, x[: point.samples], seed=point.seed, nominal=point.chips > 0
-        )
+        compiled = map_network(network, chip, x[: point.samples], seed=point.seed, nominal=point.chips > 0)
     x, labels = x[measured], labels[measured]
     with connect(board_url) as board:
         board.program(compiled.program)

@@ -11,7 +11,7 @@ from boards.golden import GoldenBoard
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Network
 from emulator.spec import PRESETS, GeometryError, Program
 from host import BoardApi, InputError, NotProgrammedError
@@ -27,7 +27,7 @@ HOST = {
 
 
 def mapped(network: Network) -> Program:
-    return compile_network(network, "wan2022", inputs(network)).program
+    return map_network(network, "wan2022", inputs(network)).program
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_product_that_does_not_fit_is_the_hosts() -> None:
 
 def test_campaigns_of_any_program(board: SteppedBoard) -> None:
     network = NETWORKS["residual"]
-    program = compile_network(network, "wan2022", inputs(network), nominal=True).program
+    program = map_network(network, "wan2022", inputs(network), nominal=True).program
     x = inputs(network)[:5]
     board.program(program)
     votes = board.campaign(x, np.arange(5), chips=3, draws=2, seed=4)

@@ -10,7 +10,7 @@ import pytest
 
 from emulator.device import Esaki
 from emulator.device.description import load_chip
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Dense, Ndr, Network, load_network
 from ndrite.cli.main import BAD_INPUT, FAILED_CHECK, OK, run
 from ndrite.dies import save_both
@@ -31,7 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("s.npy", x[:100])
     np.save("x.npy", x[100:])
     np.save("y.npy", network.forward(x[100:] / np.float32(255)).argmax(axis=1))
-    program, die, _ = compile_network(network, "dendritic-ndr", x[:100], seed=4)
+    program, die, _ = map_network(network, "dendritic-ndr", x[:100], seed=4)
     save_both(program, die, "image.npz")
     v = np.linspace(0, 0.5, 60)
     rows = [f"{a},{b}" for a, b in zip(v, Esaki().current(v), strict=True)]
@@ -166,7 +166,7 @@ def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other.save("other.npz")
     fails(capsys, [*given[:3], "other.npz", *explain_options()], "not the float network that image.npz was")
     held = Path("image.die.npz").read_bytes()
-    program, die, _ = compile_network(load_network("float.npz"), "wan2022", np.load("x.npy"))
+    program, die, _ = map_network(load_network("float.npz"), "wan2022", np.load("x.npy"))
     save_both(program, die, "else.npz")
     Path("image.die.npz").write_bytes(Path("else.die.npz").read_bytes())
     fails(capsys, given, "image.die.npz: the die of another program than image.npz")

@@ -9,7 +9,7 @@ import pytest
 
 import ndrite
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Dense, InputRange, Named, Network
 from emulator.network.datasets import digits
 from emulator.spec import Program
@@ -32,7 +32,7 @@ def trained() -> tuple[Program, np.ndarray, np.ndarray]:
     network = Network.chain(
         (hidden, Dense(solution[:-1], solution[-1])), "digits", {"input": InputRange([0], [16]).as_dict()}
     )
-    return compile_network(network, "wan2022", x[:256]).program, test, test_labels
+    return map_network(network, "wan2022", x[:256]).program, test, test_labels
 
 
 def test_predict_and_score(trained: tuple[Program, np.ndarray, np.ndarray], tmp_path: Path) -> None:

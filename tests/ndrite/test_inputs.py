@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Dense, InputRange, Network, zoo
 from emulator.network.datasets import digits
 from ndrite.cli.main import BAD_INPUT, OK, run
@@ -33,7 +33,7 @@ def test_no_data_set_stands_in_for_another(here: Path, capsys: pytest.CaptureFix
     network = Network.chain((Dense(rng.normal(size=(784, 10)), np.zeros(10)),), "someone's")
     network.save("float.npz")
     x = rng.integers(0, 256, (64, 784)).astype(np.uint8)
-    compile_network(network, "ideal", x).program.save("image.npz")
+    map_network(network, "ideal", x).program.save("image.npz")
     for arguments in (
         ["compile", "float.npz", "--chip", "ideal", "-o", "other.npz"],
         ["evaluate", "image.npz"],
@@ -75,7 +75,7 @@ def test_bytes_are_in_the_model_s_unit_too(here: Path, capsys: pytest.CaptureFix
     """Grey values 0..16 as uint8 and as floats are the same inputs; codes must be called so."""
     x, labels, test, test_labels = digits()
     network = nearest_means(x, labels, input=InputRange([0], [16]).as_dict())
-    compile_network(network, "ideal", x[:100]).program.save("image.npz")
+    map_network(network, "ideal", x[:100]).program.save("image.npz")
     grey = np.rint(test / 255 * 16)
     np.save("floats.npy", grey)
     np.save("bytes.npy", grey.astype(np.uint8))
@@ -98,7 +98,7 @@ def test_bytes_are_in_the_model_s_unit_too(here: Path, capsys: pytest.CaptureFix
 def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x, labels, _, _ = digits()
     network = nearest_means(x, labels, input=InputRange([-1], [1]).as_dict())
-    compile_network(network, "ideal", x[:100]).program.save("image.npz")
+    map_network(network, "ideal", x[:100]).program.save("image.npz")
     values = np.zeros((5, 64))
     values[2, :7] = 1.5
     np.save("x.npy", values)
@@ -113,7 +113,7 @@ def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str])
 
 def test_labels_that_no_output_stands_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x, labels, test, _ = digits()
-    compile_network(nearest_means(x, labels), "ideal", x[:100]).program.save("image.npz")
+    map_network(nearest_means(x, labels), "ideal", x[:100]).program.save("image.npz")
     np.save("x.npy", test[:20])
     np.save("y.npy", np.full(20, 10))
     for command in (["evaluate"], ["campaign", "--chips", "2"]):
@@ -133,7 +133,7 @@ def test_a_regressor_is_judged_in_its_own_unit(here: Path, capsys: pytest.Captur
     """No accuracy of 0.0: the error of the targets, of board, golden model and floats alike."""
     network, x, targets = regressor(np.random.default_rng(2))
     network.save("float.npz")
-    compile_network(network, "ideal", x).program.save("image.npz")
+    map_network(network, "ideal", x).program.save("image.npz")
     np.save("x.npy", x)
     np.save("y.npy", targets + 0.25)
     options = ["--inputs", "x.npy", "--labels", "y.npy", "--network", "float.npz", "--json"]
@@ -158,7 +158,7 @@ def test_accuracy_stands_beside_its_interval_and_the_floats(
     x, labels, test, test_labels = digits()
     network = nearest_means(x, labels, data_set="digits")
     network.save("float.npz")
-    compile_network(network, "wan2022", x[:200]).program.save("image.npz")
+    map_network(network, "wan2022", x[:200]).program.save("image.npz")
     assert run(["evaluate", "image.npz", "--network", "float.npz", "--json"]) == OK
     result = json.loads(capsys.readouterr().out)
     assert result["accuracy_float"] == network.accuracy(test, test_labels)

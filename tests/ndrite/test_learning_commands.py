@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import load_network
 from emulator.network.datasets import digits
 from emulator.spec import Program
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run([*TRAIN, "--chip", "dendritic-ndr+ecram-pair", "--height", "0.5", "--json"]) == OK
     x = digits()[0]
     network = load_network(here / "d.npz")
-    program, die, _ = compile_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1)
+    program, die, _ = map_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1)
     save_both(program, die, here / "image.npz")
     return here
 
@@ -67,7 +67,7 @@ def test_train_on_maps_and_go_on_through_a_chip(
     assert run([*common, "--from", "chip.npz", "-o", "chip.npz"]) == BAD_INPUT
     assert "the file of --from; accepted: another file" in capsys.readouterr().err
     x = digits()[0]
-    program = compile_network(networks[1], "wan2022", x[:200], seed=1).program
+    program = map_network(networks[1], "wan2022", x[:200], seed=1).program
     *_, test, labels = digits()
     assert (Core(program).infer(test).argmax(axis=1) == labels).mean() > 0.8
 

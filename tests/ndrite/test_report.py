@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Dense, Ndr, Network
 from emulator.network.datasets import digits
 from ndrite.cli.main import BAD_INPUT, OK, run
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
     network = Network.chain((hidden, Dense(solution[:-1], solution[-1])), "digits & <NDR>")
     network.save(folder / "float.npz")
-    program, die, _ = compile_network(network, "dendritic-ndr", x[:200], seed=3)
+    program, die, _ = map_network(network, "dendritic-ndr", x[:200], seed=3)
     save_both(program, die, folder / "image.npz")
     np.save(folder / "samples.npy", x[:200])
     np.save(folder / "x.npy", test[:200])

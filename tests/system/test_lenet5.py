@@ -10,7 +10,7 @@ import pytest
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from emulator.spec import PRESETS
@@ -30,7 +30,7 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int
     x, _, test, labels = digits()
     floats = network.accuracy(enlarged(test), labels)
     assert floats > 0.97
-    image = compile_network(network, "wan2022", enlarged(x)[:256], lanes=lanes).program
+    image = map_network(network, "wan2022", enlarged(x)[:256], lanes=lanes).program
     with GoldenBoard() as board:
         board.program(image)
         accuracy = evaluate(board, image, enlarged(test), labels).accuracy
@@ -40,7 +40,7 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int
 
 def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> None:
     x, _, test, labels = digits()
-    image = compile_network(network, "wan2022", enlarged(x)[:64], lanes=64).program
+    image = map_network(network, "wan2022", enlarged(x)[:64], lanes=64).program
     with SteppedBoard(Board(SimLink(PRESETS["sim"]))) as board:
         board.program(image)
         assert [line.split(": ")[1] for line in board.on_host] == [

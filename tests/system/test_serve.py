@@ -13,7 +13,7 @@ import pytest
 
 from emulator.device.description import load_chip
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Dense, Ndr, Network, zoo
 from emulator.spec import Program
 from ndrite import connect
@@ -92,7 +92,7 @@ def test_calibrate_through_the_terminal(
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", network.forward(x / np.float32(255)).argmax(axis=1))
     network.save(tmp_path / "float.npz")
-    program, die, _ = compile_network(network, chip, x, seed=1)
+    program, die, _ = map_network(network, chip, x, seed=1)
     save_both(program, die, tmp_path / "image.npz")
     files = [str(tmp_path / "image.npz"), "--network", str(tmp_path / "float.npz")]
     samples = ["--inputs", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy"), "--measure", "50"]

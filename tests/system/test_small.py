@@ -11,7 +11,7 @@ from boards.fpga import find_board
 from boards.sim import Design, SimLink
 from emulator.device.description import load_chip
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.spec import Program
 from emulator.spec.schedule import bound_cycles
 from host import Board
@@ -27,7 +27,7 @@ def small_image() -> tuple[Program, np.ndarray]:
     images, _ = judging_set("fashion-mnist")
     chip = load_chip("wan2022")
     chip = dataclasses.replace(chip, input=dataclasses.replace(chip.input, dac_bits=8))
-    image = compile_network(shipped_network(), chip, images[:64]).program
+    image = map_network(shipped_network(), chip, images[:64]).program
     layers = tuple(
         dataclasses.replace(la, weights=la.weights // 2, sigma_out=0, var_cell=0) for la in image.layers
     )

@@ -23,7 +23,7 @@ from emulator.learning.tuning.headroom import with_headroom
 from emulator.learning.tuning.learner import Learner
 from emulator.learning.tuning.retune import Tunable, kinds, moved
 from emulator.learning.tuning.rule import Rule, rate_at
-from emulator.mapping import Die, compile_network
+from emulator.mapping import Die, map_network
 from emulator.mapping.weights import code_max
 from emulator.network import Dense, Ndr, Network
 from emulator.spec import Program
@@ -75,7 +75,7 @@ def random_start(
     Raises
     ------
     CompileError
-        When the chip has no ECRAM, or as ``compile_network``.
+        When the chip has no ECRAM, or as ``map_network``.
     """
     rng = np.random.default_rng([seed, 3])
     h: Floats = samples.astype(np.float64) / 255
@@ -95,7 +95,7 @@ def random_start(
         layers.append(Dense(weights / size, SHIFT - z.mean(axis=0) / size, activation))
         h = np.asarray(activation(z / size + layers[-1].bias), np.float64)
     network = Network.chain(tuple(layers), "in-situ")
-    compiled = compile_network(network, chip, samples, seed=seed)
+    compiled = map_network(network, chip, samples, seed=seed)
     units = tuple(array.mapped.unit for array in compiled.die.arrays)
     return Start(with_headroom(compiled.program, HEADROOM_BITS), compiled.die, network, units)
 

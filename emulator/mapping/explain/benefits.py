@@ -14,7 +14,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.errors import CompileWarning
 from emulator.golden import Core
-from emulator.mapping import NOTHING, Compiled, Mitigation, compile_network
+from emulator.mapping import NOTHING, Mapped, Mitigation, map_network
 from emulator.mapping.explain.explain import snr_db
 from emulator.network import Network
 
@@ -68,7 +68,7 @@ def mitigation_benefits(
         for seed in seeds:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", CompileWarning)
-                compiled = compile_network(network, chip, samples, seed=seed, mitigation=measures)
+                compiled = map_network(network, chip, samples, seed=seed, mitigation=measures)
             each.append(judge(name, network, compiled, images, labels, seed=seed))
         accuracy, snr = np.mean([o.accuracy for o in each]), np.mean([o.snr_db for o in each])
         outcomes.append(Outcome(name=name, accuracy=float(accuracy), snr_db=float(snr)))
@@ -78,7 +78,7 @@ def mitigation_benefits(
 def judge(
     name: str,
     network: Network,
-    compiled: Compiled,
+    compiled: Mapped,
     images: Images,
     labels: Labels,
     *,

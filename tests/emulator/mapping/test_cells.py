@@ -13,7 +13,7 @@ from emulator.device.array.nonlinear import Cubic, effective_matrix_at
 from emulator.device.description import Chip, list_chips, list_devices, load_chip
 from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
-from emulator.mapping import Mitigation, compile_network, map_weights
+from emulator.mapping import Mitigation, map_network, map_weights
 from emulator.mapping.cells import compensate, make_cells
 from emulator.mapping.converters import placed
 from emulator.mapping.ranges import column_sums
@@ -50,7 +50,7 @@ def samples(net: Network, n=300, seed=1):
 
 def snr(net: Network, chip: Chip, **options) -> float:
     """Output SNR in dB on unseen inputs, read noise off."""
-    compiled = compile_network(net, chip, samples(net), **options)
+    compiled = map_network(net, chip, samples(net), **options)
     x = samples(net, 500, seed=9)
     want = net.forward(x / np.float32(255)).astype(float)
     got = Core(compiled.program).infer(x, noise=False) * compiled.die.arrays[-1].step
@@ -65,7 +65,7 @@ SEED = 5
 def compiled():
     """Every preset's compilation of one network of two row tiles, by name."""
     net = network((140, 24, 5))
-    return net, functools.cache(lambda name: compile_network(net, name, samples(net), seed=SEED))
+    return net, functools.cache(lambda name: map_network(net, name, samples(net), seed=SEED))
 
 
 @pytest.mark.parametrize("name", CHIPS)
@@ -289,12 +289,12 @@ def test_write_verify_leaves_only_cells_within_the_tolerance():
 def test_neurons_differ_and_heights_are_those_ecram_reaches():
     net = network()
     chip = load_chip("wan2022+ndr-esaki+ecram-linear-ysz")
-    alike = compile_network(net, chip, samples(net)).program
-    reached = np.unique(compile_network(net, chip, samples(net)).die.arrays[0].neurons.heights)
+    alike = map_network(net, chip, samples(net)).program
+    reached = np.unique(map_network(net, chip, samples(net)).die.arrays[0].neurons.heights)
     factors = 0.1 + 0.9 * np.arange(101) / 100
     assert np.abs(reached[:, None] - factors).min(axis=1).max() < 1e-9
     varied = changed(chip, neuron={"peak_voltage_variation_percent": 5.0})
-    image = compile_network(net, varied, samples(net)).program
+    image = map_network(net, varied, samples(net)).program
     assert len(np.unique(image.layers[0].curve)) == 24
     assert image.curve_base.shape[0] >= alike.curve_base.shape[0]
 
@@ -303,16 +303,16 @@ def test_unreachable_neurons_and_saturated_codes_are_counted_in_a_warning(monkey
     net = network()
     chip = changed(load_chip("wan2022+ecram-tang2018"), ecram={"peak_current_low_factor": 0.7})
     with pytest.warns(CompileWarning, match="of 24 neurons want a curve the ECRAM does not reach"):
-        compile_network(net, chip, samples(net))
+        map_network(net, chip, samples(net))
     monkeypatch.setattr("emulator.mapping.weights.HEADROOM_SIGMAS", 0.0)
     with pytest.warns(CompileWarning, match=r"layer 0: \d+ of 1920 conductances are beyond the code range"):
-        compile_network(net, WAN, samples(net))
+        map_network(net, WAN, samples(net))
 
 
 def test_cubic_cells_compile():
     net = network()
-    ohmic = compile_network(net, IDEAL, samples(net)).program
-    cubic = compile_network(net, changed(IDEAL, cell={"iv_cubic_per_V2": 10.0}), samples(net))
+    ohmic = map_network(net, IDEAL, samples(net)).program
+    cubic = map_network(net, changed(IDEAL, cell={"iv_cubic_per_V2": 10.0}), samples(net))
     assert not np.array_equal(cubic.program.layers[0].weights, ohmic.layers[0].weights)
     # Rows seldom at the full read voltage: less current than specified, which gain calibration makes up for.
     assert cubic.report.layers[0].gain_correction > 0.05
@@ -355,7 +355,7 @@ def test_conductances_never_leave_their_range(seed, ohm, stuck, day, fault_aware
 def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed, dac_bits, kind):
     net = network(seed=seed)
     chip = changed(IDEAL, input={"dac_bits": dac_bits}, readout={"kind": kind})
-    compiled = compile_network(net, chip, samples(net), bias_correction=False)
+    compiled = map_network(net, chip, samples(net), bias_correction=False)
     x = samples(net, 200, seed=9)
     want = net.forward(x / np.float32(255)).astype(float)
     got = Core(compiled.program).infer(x) * compiled.die.arrays[-1].step

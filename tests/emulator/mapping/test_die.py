@@ -13,7 +13,7 @@ from emulator.device.description import load_chip
 from emulator.device.rram.drift import WanRelaxation
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
-from emulator.mapping import Compiled, compile_network, die_digest, die_path, load_die, program_of, save_die
+from emulator.mapping import Mapped, die_digest, die_path, load_die, map_network, program_of, save_die
 from emulator.network import Dense, Ndr, Network
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
@@ -31,11 +31,9 @@ NET = network()
 X = np.random.default_rng(1).integers(0, 256, (200, 40), dtype=np.uint8)
 
 
-def made(name: str = "wan2022", **cell: float) -> Compiled:
+def made(name: str = "wan2022", **cell: float) -> Mapped:
     chip = load_chip(name)
-    return compile_network(
-        NET, dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, **cell)), X, seed=5
-    )
+    return map_network(NET, dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, **cell)), X, seed=5)
 
 
 def outputs(program: object) -> np.ndarray:
@@ -117,7 +115,7 @@ def test_ecrams_are_set_and_nothing_else_moves() -> None:
 
 def test_a_nominal_die_stays_nominal() -> None:
     chip = load_chip("wan2022")
-    program, die, _ = compile_network(NET, chip, X, nominal=True)
+    program, die, _ = map_network(NET, chip, X, nominal=True)
     assert die.nominal
     np.testing.assert_array_equal(
         program_of(die.at(86400.0), program).layers[0].weights, program.layers[0].weights
@@ -127,7 +125,7 @@ def test_a_nominal_die_stays_nominal() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_dies_of_any_network(name: str, tmp_path: Path) -> None:
     net = NETWORKS[name]
-    program, die, _ = compile_network(net, "wan2022", inputs(net), lanes=16)
+    program, die, _ = map_network(net, "wan2022", inputs(net), lanes=16)
     save_die(die, tmp_path / "d.npz")
     again = program_of(load_die(tmp_path / "d.npz").at(1.0), program)
     x = inputs(net)[:5]
@@ -139,7 +137,7 @@ def test_dies_of_any_network(name: str, tmp_path: Path) -> None:
 def test_programs_of_others_are_refused() -> None:
     program, _, _ = made()
     net = NETWORKS["small"]
-    _, other, _ = compile_network(net, "wan2022", inputs(net))
+    _, other, _ = map_network(net, "wan2022", inputs(net))
     with pytest.raises(CompileError, match=r"products of \[\(40, 24\), \(24, 5\)\]; accepted: the die's"):
         program_of(other, program)
 

@@ -10,7 +10,7 @@ from scipy.signal import correlate2d
 
 from emulator.errors import NetworkError
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.mapping.block import best_block, blocked
 from emulator.network import (
     Dense,
@@ -181,7 +181,7 @@ def inputs(network: Network) -> np.ndarray:
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, lanes: int | None) -> None:
     x = inputs(network)
-    compiled = compile_network(network, "ideal", x, lanes=lanes)
+    compiled = map_network(network, "ideal", x, lanes=lanes)
     blocks = {product.block for product in compiled.program.products}
     assert len(blocks) == 1 or lanes is not None
     wanted = network.forward(x / np.float32(255))
@@ -194,7 +194,7 @@ def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, lanes:
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_an_inference_does_not_depend_on_what_ran_before(network: Network) -> None:
     x = inputs(network)
-    core = Core(compile_network(network, "wan2022", x).program, fast=False)
+    core = Core(map_network(network, "wan2022", x).program, fast=False)
     together = core.infer(x[:6], seed=5)
     np.testing.assert_array_equal(core.infer(x[4:6], seed=5, first_index=4), together[4:6])
     assert (core.infer(x[4:6], seed=5) != together[4:6]).any(), "read noise is off"
@@ -206,7 +206,7 @@ def test_files(network: Network, tmp_path: Path) -> None:
     network.save(tmp_path / "float.npz")
     again = load_network(tmp_path / "float.npz")
     np.testing.assert_array_equal(again.forward(x / 255), network.forward(x / 255))
-    program = compile_network(network, "wan2022", x, lanes=16).program
+    program = map_network(network, "wan2022", x, lanes=16).program
     program.save(tmp_path / "program.npz")
     loaded = Program.load(tmp_path / "program.npz")
     assert loaded.manifest() == program.manifest()
@@ -217,7 +217,7 @@ def test_files(network: Network, tmp_path: Path) -> None:
 
 def test_the_bound_counts_every_patch_of_every_product() -> None:
     network = plain_network()
-    program = compile_network(network, "ideal", inputs(network)).program
+    program = map_network(network, "ideal", inputs(network)).program
     assert bound_cycles(program, 4) == 100 * 9 * 1 + 16 * 16 * 2 + 24 * 3 + 10 * 2
 
 
@@ -230,4 +230,4 @@ def test_refusals() -> None:
     with pytest.raises(NetworkError, match=r"node 0 reads maps \(1,\)"):
         Network((convolution(np.random.default_rng(0), 1, (1, 10, 10), 4),), (1, 10, 10))
     with pytest.raises(ValueError, match=r"accepted: uint8 \(n, 100\)"):
-        Core(compile_network(network, "ideal", inputs(network)).program).infer(inputs(network)[:, :99])
+        Core(map_network(network, "ideal", inputs(network)).program).infer(inputs(network)[:, :99])

@@ -10,7 +10,7 @@ import pytest
 from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileError
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Dense, Named, Ndr, Network
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
@@ -35,7 +35,7 @@ def samples(net: Network, n=300, seed=1):
 
 def agreement(net: Network, chip: Chip, **options) -> tuple[float, float]:
     """Correlation of golden outputs and float logits on unseen inputs, and the agreement of their argmax."""
-    image = compile_network(net, chip, samples(net), **options).program
+    image = map_network(net, chip, samples(net), **options).program
     x = samples(net, 500, seed=9)
     want, got = net.forward(x / np.float32(255)), Core(image).infer(x, noise=False)
     return float(np.corrcoef(want.ravel(), got.ravel())[0, 1]), float(
@@ -54,7 +54,7 @@ def test_ideal_chip_reproduces_the_float_network(activation, kind):
 
 def test_logits_are_within_the_quantisation_bound():
     net = network()
-    compiled = compile_network(net, IDEAL, samples(net), bias_correction=False)
+    compiled = map_network(net, IDEAL, samples(net), bias_correction=False)
     x = samples(net, 500, seed=9)
     want = net.forward(x / np.float32(255)).astype(float)
     z = Core(compiled.program).infer(x).astype(float)
@@ -84,7 +84,7 @@ def test_slices_and_tiles_do_not_change_the_answer(dac_bits, rows):
 def test_depths_one_and_four():
     assert agreement(network((20, 4)), IDEAL)[0] > 0.9999
     net = network((20, 16, 12, 10, 4))
-    compiled = compile_network(net, IDEAL, samples(net))
+    compiled = map_network(net, IDEAL, samples(net))
     assert agreement(net, IDEAL)[0] > 0.995
     assert compiled.program.curve_base.shape[0] == len(
         np.unique(np.hstack([compiled.program.curve_base, compiled.program.curve_slope]), axis=0)
@@ -104,21 +104,21 @@ def test_dead_columns_do_not_disturb_the_others():
 
 def test_equal_neurons_share_a_curve():
     net = network(activation="sigmoid", widths=(20, 16, 12, 4))
-    assert compile_network(net, IDEAL, samples(net)).program.curve_base.shape[0] == 1
+    assert map_network(net, IDEAL, samples(net)).program.curve_base.shape[0] == 1
 
 
 def test_same_seed_same_image_another_seed_another():
     net = network()
-    first, again, other = (compile_network(net, "wan2022", samples(net), seed=s).program for s in (3, 3, 4))
+    first, again, other = (map_network(net, "wan2022", samples(net), seed=s).program for s in (3, 3, 4))
     assert first.checksum() == again.checksum()
     assert first.checksum() != other.checksum()
 
 
 def test_noise_parameters_follow_the_chip():
     net = network()
-    quiet = compile_network(net, IDEAL, samples(net)).program
+    quiet = map_network(net, IDEAL, samples(net)).program
     assert all((la.sigma_out, la.var_cell) == (0, 0) for la in quiet.layers)
-    wan = compile_network(net, WAN, samples(net)).program
+    wan = map_network(net, WAN, samples(net)).program
     for la in wan.layers:
         # 1 % of 40 uS is 0.4 uS; a code is full scale / 255, full scale 40 + 4 sigma(40) = 44.412 uS.
         assert la.var_cell == round((0.4 / 44.412 * 255) ** 2 * 256)
@@ -129,7 +129,7 @@ def test_read_noise_spreads_outputs_as_the_weight_noise_would():
     # One output column, analog, many inferences of one input: sigma = sigma_w * |x| in code units.
     net = network((40, 3))
     chip = dataclasses.replace(WAN, readout=dataclasses.replace(WAN.readout, kind="analog"))
-    image = compile_network(net, chip, samples(net)).program
+    image = map_network(net, chip, samples(net)).program
     x = np.repeat(samples(net, 1, seed=5), 20_000, axis=0)
     spread = Core(image).infer(x, seed=1).std(axis=0)
     expected = 0.4 / 44.412 * 255 * np.linalg.norm(x[0].astype(float))
@@ -142,7 +142,7 @@ def test_bias_correction_removes_the_mean_deviation():
     want = net.forward(x / np.float32(255))
     off = {}
     for on in (True, False):
-        compiled = compile_network(net, WAN, x, seed=1, bias_correction=on)
+        compiled = map_network(net, WAN, x, seed=1, bias_correction=on)
         step = compiled.report.layers[0].adc_range[0] / 255
         off[on] = np.abs((Core(compiled.program).infer(x, noise=False) * step - want).mean(axis=0)).max()
     assert off[True] < 0.6 * step
@@ -151,7 +151,7 @@ def test_bias_correction_removes_the_mean_deviation():
 
 def test_report_is_json():
     net = network()
-    report = compile_network(net, WAN, samples(net), seed=2).report
+    report = map_network(net, WAN, samples(net), seed=2).report
     data = json.loads(json.dumps(report.as_dict()))
     assert data["chip"] == "wan2022"
     assert data["layers"][0]["programmed_error"] > data["layers"][0]["quantisation_error"] > 0
@@ -174,7 +174,7 @@ def test_report_is_json():
 def test_refusals(change, message):
     arguments = {"samples": samples(network())} | change
     with pytest.raises(CompileError, match=message):
-        compile_network(network(), IDEAL, arguments.pop("samples"), **arguments)
+        map_network(network(), IDEAL, arguments.pop("samples"), **arguments)
 
 
 def test_what_of_the_chip_is_not_used_is_said():
@@ -182,22 +182,22 @@ def test_what_of_the_chip_is_not_used_is_said():
     table = {"table_voltage_V": (0.0, 0.1, 0.2, 0.4), "table_current_A": (0.0, 1e-3, 4e-4, 1e-4)}
     chip = dataclasses.replace(WAN, neuron=dataclasses.replace(WAN.neuron, model="table", **table))
     relu, ndr = network(activation="relu"), network(activation="ndr")
-    plain, measured = (compile_network(relu, c, samples(relu)) for c in (WAN, chip))
+    plain, measured = (map_network(relu, c, samples(relu)) for c in (WAN, chip))
     assert plain.program.checksum() == measured.program.checksum()
     (line,) = measured.report.unused
     assert "neuron" in line
     assert "relu" in line
     assert "ndrite train --chip wan2022" in line
     assert line in measured.report.warnings
-    assert compile_network(ndr, chip, samples(ndr)).report.unused == ()
-    assert compile_network(relu, IDEAL, samples(relu)).report.unused == ()
+    assert map_network(ndr, chip, samples(ndr)).report.unused == ()
+    assert map_network(relu, IDEAL, samples(relu)).report.unused == ()
     analog = dataclasses.replace(
         WAN, readout=dataclasses.replace(WAN.readout, kind="analog", gain_mismatch_percent=2.0)
     )
-    assert "gain_mismatch_percent" in compile_network(ndr, analog, samples(ndr)).report.unused[0]
+    assert "gain_mismatch_percent" in map_network(ndr, analog, samples(ndr)).report.unused[0]
 
 
 def test_progress_counts_the_layers():
     net, seen = network(), []
-    compile_network(net, IDEAL, samples(net), progress=lambda done, total: seen.append((done, total)))
+    map_network(net, IDEAL, samples(net), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]

@@ -13,7 +13,7 @@ from emulator.golden import Core
 from emulator.learning.tuning import Plan
 from emulator.learning.tuning.headroom import with_headroom
 from emulator.learning.tuning.insitu import random_start, train_in_situ
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Dense, Network
 from emulator.network.datasets import digits
 
@@ -113,7 +113,7 @@ def test_curves_alone_leave_the_weights(start, data):
 
 
 def test_headroom_halves_logits_and_keeps_answers(data, start):
-    image = compile_network(start.network, a_chip(), data[0], seed=1).program
+    image = map_network(start.network, a_chip(), data[0], seed=1).program
     wide = with_headroom(image, 1)
     plain = Core(image).infer(data[2], noise=False)
     half = Core(wide).infer(data[2], noise=False)
@@ -162,7 +162,7 @@ def test_headroom_takes_back_what_rounding_the_offsets_adds(data):
     network = Network.chain((Dense(weights, np.zeros(10)),), "one layer")
     chip = a_chip()
     tiles = dataclasses.replace(chip, array=dataclasses.replace(chip.array, rows=16))
-    image = compile_network(network, tiles, data[0], seed=1).program
+    image = map_network(network, tiles, data[0], seed=1).program
     assert (image.layers[0].offset % 4 != 0).any()
     plain, wide = (Core(i).infer(data[0], noise=False) for i in (image, with_headroom(image, 2)))
     # Rounding of single answers is even; a bias has steps of 4.

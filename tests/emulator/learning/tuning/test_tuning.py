@@ -14,7 +14,7 @@ from emulator.golden import Core
 from emulator.learning.tuning import EcramBank, Learner, Plan, Tunable, calibrate
 from emulator.learning.tuning.learner import best_scale, centred, softmax, weight_of_code
 from emulator.learning.tuning.retune import kinds, moved
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Dense, Named, Ndr, Network
 
 PAIR = "dendritic-ndr+ecram-pair"
@@ -44,7 +44,7 @@ def samples():
 
 
 def chip_form(samples, chip=PAIR, network=None, seed=2):
-    return Tunable(*compile_network(network or small(), chip, samples[0][:200], seed=seed)[:2])
+    return Tunable(*map_network(network or small(), chip, samples[0][:200], seed=seed)[:2])
 
 
 def at_states(form, states):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
 from emulator.mapping.explain.causes import weight_changes
 from emulator.mapping.explain.explain import ALL, IMAGE, SNR_MAX_DB
@@ -36,14 +36,14 @@ def explained(name, **sections):
     chip = dataclasses.replace(
         chip, **{key: dataclasses.replace(getattr(chip, key), **fields) for key, fields in sections.items()}
     )
-    compiled = compile_network(NET, chip, SAMPLES, seed=3)
+    compiled = map_network(NET, chip, SAMPLES, seed=3)
     return explain(NET, compiled.program, compiled.die, SAMPLES, X, LABELS), compiled, chip
 
 
 @pytest.mark.parametrize("name", CHIPS)
 def test_weight_changes_add_up_to_the_chips_weights(name):
     chip = load_chip(name)
-    compiled = compile_network(NET, chip, SAMPLES, seed=3)
+    compiled = map_network(NET, chip, SAMPLES, seed=3)
     for dense, array in zip(NET.layers, compiled.die.arrays, strict=True):
         total = dense.weights + sum(weight_changes(dense, array, chip).values())
         np.testing.assert_allclose(total, array.mapped.effective, atol=1e-6)
@@ -64,7 +64,7 @@ def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
 
 def test_no_cause_is_the_float_network():
     chip = load_chip("wan2022")
-    compiled = compile_network(NET, chip, SAMPLES)
+    compiled = map_network(NET, chip, SAMPLES)
     built = stages(NET, compiled.program, compiled.die)
     out = Forward(NET, compiled.program, compiled.die, built, []).logits(X)
     np.testing.assert_allclose(out, NET.forward(X / np.float32(255)), atol=1e-4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import Product, load_network
 from emulator.network.importing import Imported, import_model
 from emulator.network.importing.quantised import quantised
@@ -73,7 +73,7 @@ def test_mapped_for_the_ideal_chip_it_still_does(model: Model) -> None:
     case, imported, _ = model
     codes = imported.inputs.encode(case.x)
     enough = np.concatenate([codes] * -(-16 // len(codes)))
-    mapped = compile_network(imported.network, "ideal", enough)
+    mapped = map_network(imported.network, "ideal", enough)
     step = np.asarray(mapped.die.arrays[-1].step)
     sums = Core(mapped.program).infer(codes).reshape(len(codes), len(step), -1)
     error = (sums * step[:, None]).reshape(len(codes), -1) - imported.reference(case.x)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import load_network, zoo
 from emulator.network.datasets import fashion_mnist_test
 
@@ -50,6 +50,6 @@ def test_what_two_dies_lose() -> None:
     parts = [slice(i, i + 250) for i in range(0, MEASURED, 250)]
     exact = np.mean([network.accuracy(x[part], y[part]) for part in parts])
     for die in (1, 2):
-        program = compile_network(network, "wan2022", images[-128:], seed=die).program
+        program = map_network(network, "wan2022", images[-128:], seed=die).program
         chip = (Core(program).infer(x, seed=die).argmax(axis=1) == y).mean()
         assert exact - chip <= LOSS_MAX, f"die {die}: {chip} of {exact}"

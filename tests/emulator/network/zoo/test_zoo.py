@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emulator.errors import EmulatorError
-from emulator.mapping import compile_network, die_path, golden_accuracy
+from emulator.mapping import die_path, golden_accuracy, map_network
 from emulator.mapping import zoo_build as build
 from emulator.network import load_network
 from emulator.network.datasets import fashion_mnist_test
@@ -58,9 +58,9 @@ def test_other_chips_of_the_same_kind_do_as_well():
     network = load_network(float_network())
     reference = network.accuracy(images_[:2000], labels[:2000])
     for seed in (11, 12):
-        compiled = compile_network(network, "wan2022", images_[-1000:], seed=seed)
+        compiled = map_network(network, "wan2022", images_[-1000:], seed=seed)
         assert golden_accuracy(compiled.program, images_[:2000], labels[:2000]) >= reference - 0.015
-    ideal = compile_network(network, "ideal", images_[-1000:]).program
+    ideal = map_network(network, "ideal", images_[-1000:]).program
     assert golden_accuracy(ideal, images_[:2000], labels[:2000]) == pytest.approx(reference, abs=0.004)
 
 
