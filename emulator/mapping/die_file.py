@@ -84,7 +84,7 @@ def load_die(path: str | os.PathLike[str]) -> Die:
         return _assemble(manifest, arrays)
     except EmulatorError as error:
         raise CompileError(f"{path}: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise CompileError(f"{path}: not a die file ({error})") from None
 
 
