@@ -49,7 +49,7 @@ def packets(data: bytes) -> None:
 
 
 def image(data: bytes) -> None:
-    """A chip image file."""
+    """A program file."""
     _parse(Program.load, data, ".npz")
 
 
