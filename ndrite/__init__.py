@@ -1,7 +1,8 @@
 """ndrite: neural networks on emulated RRAM crossbars with NDR neurons, in software and in gateware.
 
-The public face: ``connect(url)`` gives a board, ``Program`` holds a mapped network, ``Classifier`` runs one,
-``import_model`` reads PyTorch and ONNX models.
+The public face: ``import_model`` reads PyTorch and ONNX models, ``map_network`` puts a network on a chip, which
+gives a ``Program`` and the ``Die`` that computes it. ``connect(url)`` gives a board, ``Classifier`` runs a
+program on one.
 May import everything.
 """
 
@@ -12,12 +13,21 @@ from host import BoardApi, HostError
 from ndrite.url import connect
 
 if TYPE_CHECKING:
+    from emulator.device.description import load_chip
+    from emulator.mapping import Die, map_network, program_of
+    from emulator.network import Network, load_network
     from emulator.network.importing import import_model
     from ndrite.classifier import Classifier
 
 _LATER = {
     "Classifier": "ndrite.classifier",
+    "Die": "emulator.mapping",
+    "Network": "emulator.network",
     "import_model": "emulator.network.importing",
+    "load_chip": "emulator.device.description",
+    "load_network": "emulator.network",
+    "map_network": "emulator.mapping",
+    "program_of": "emulator.mapping",
 }
 """Loaded when they are first asked for, so that `import ndrite` and the command line stay quick."""
 
@@ -36,10 +46,16 @@ __all__ = [
     "PRESETS",
     "BoardApi",
     "Classifier",
+    "Die",
     "Geometry",
     "HostError",
+    "Network",
     "Program",
     "__version__",
     "connect",
     "import_model",
+    "load_chip",
+    "load_network",
+    "map_network",
+    "program_of",
 ]
