@@ -1,6 +1,6 @@
 """ndrite: neural networks on emulated RRAM crossbars with NDR neurons, in software and in gateware.
 
-The public face: ``import_model`` reads PyTorch and ONNX models, ``map_network`` puts a network on a chip, which
+The public face: ``import_model`` reads PyTorch and ONNX models, ``map_network`` puts a network on a chip and
 gives a ``Program`` and the ``Die`` that computes it. ``connect(url)`` gives a board, ``Classifier`` runs a
 program on one.
 May import everything.
