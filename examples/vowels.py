@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.errors import DatasetError
 from emulator.golden import Core
 from emulator.mapping import compile_network
 from emulator.network import InputRange, load_network, zoo
@@ -117,7 +118,10 @@ def main() -> None:
     parser.add_argument("--dies", type=int, default=5)
     options = parser.parse_args()
 
-    x, labels, test, test_labels = japanese_vowels(options.data)
+    try:
+        x, labels, test, test_labels = japanese_vowels(options.data)
+    except DatasetError as error:
+        parser.error(str(error))
     if options.train:
         begin = time.monotonic()
         imported = import_model(
@@ -137,7 +141,8 @@ def main() -> None:
     else:
         network = load_network(options.network)
     inputs = InputRange.from_provenance(network.provenance)
-    assert inputs is not None
+    if inputs is None:
+        parser.error(f"{options.network}: no input range in its provenance; accepted: an imported network")
     right = network.forward(inputs.unit(test)).argmax(axis=1) == test_labels
     print(f"float    {percent(float(right.mean()), len(test))} of {len(test)} samples")
     samples, codes = inputs.encode(x), inputs.encode(test)
