@@ -21,9 +21,9 @@ from emulator.mapping import map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train
 from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-from ndrite.intervals import percent
+from ndrite.intervals import over_dies_and_samples, percent
 
-HELD_OUT, SAMPLES, PART, DRAWS = 5000, 512, 250, 2000
+HELD_OUT, SAMPLES, PART = 5000, 512, 250
 
 
 def float_right(
@@ -33,16 +33,6 @@ def float_right(
     unit = x.astype(np.float32) / np.float32(255)
     logits = np.concatenate([network.forward(unit[i : i + PART]) for i in range(0, len(x), PART)])
     return np.asarray(logits.argmax(axis=1) == labels)
-
-
-def interval(lost: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """95 % interval of the mean of ``lost`` (dies, n), both drawn again; seed 0."""
-    rng, (dies, n) = np.random.default_rng(0), lost.shape
-    means = [
-        lost[rng.integers(0, dies, dies)].mean(axis=0)[rng.integers(0, n, n)].mean() for _ in range(DRAWS)
-    ]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def main() -> None:
@@ -68,7 +58,7 @@ def main() -> None:
         print(
             f"die {die}    {100 * good.mean():.2f} %  loss {100 * lost[die].mean():+.2f} points", flush=True
         )
-    low, high = interval(lost)
+    low, high = over_dies_and_samples(lost)
     print(
         f"loss     {100 * lost.mean():.2f} points ({100 * low:.2f} .. {100 * high:.2f}), mean over "
         f"{options.dies} dies on {options.chip}, {len(x)} images each"

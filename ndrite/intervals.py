@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 LEVEL = 0.95
 NORMAL_95 = 1.959963984540054
+DRAWS = 2000
+"""Of a bootstrap."""
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
@@ -40,3 +42,14 @@ def percent(accuracy: float, n: int) -> str:
     if interval is None:
         return "-"
     return f"{100 * accuracy:.2f} % ({100 * interval[0]:.2f} .. {100 * interval[1]:.2f})"
+
+
+def over_dies_and_samples(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """95 % interval of the mean of ``values`` (dies, n): a bootstrap that draws dies and, for all of them,
+    samples again; seed 0."""
+    rng, (dies, n) = np.random.default_rng(0), values.shape
+    means = [
+        values[rng.integers(0, dies, dies)].mean(axis=0)[rng.integers(0, n, n)].mean() for _ in range(DRAWS)
+    ]
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

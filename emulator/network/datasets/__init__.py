@@ -1,4 +1,4 @@
-"""Real image data: Fashion-MNIST's 10,000 test images and 1,797 small digits ship, other files do not.
+"""Real data: Fashion-MNIST's 10,000 test images and 1,797 small digits ship, other files do not.
 
 Imports NumPy and emulator.errors only.
 """
@@ -6,6 +6,16 @@ Imports NumPy and emulator.errors only.
 from emulator.network.datasets.digits import digits, enlarged
 from emulator.network.datasets.fashion_mnist import CLASSES, fashion_mnist_test, fashion_mnist_train
 from emulator.network.datasets.idx import read_idx
+from emulator.network.datasets.japanese_vowels import japanese_vowels
 from emulator.network.datasets.mnist import mnist
 
-__all__ = ["CLASSES", "digits", "enlarged", "fashion_mnist_test", "fashion_mnist_train", "mnist", "read_idx"]
+__all__ = [
+    "CLASSES",
+    "digits",
+    "enlarged",
+    "fashion_mnist_test",
+    "fashion_mnist_train",
+    "japanese_vowels",
+    "mnist",
+    "read_idx",
+]

@@ -55,3 +55,8 @@ def lenet5() -> Path:
 def resnet() -> Path:
     """Path of a residual network trained on Fashion-MNIST (``emulator.network.load_network``)."""
     return FOLDER / f"{FLOAT_PREFIX}resnet-fashion-mnist.npz"
+
+
+def lstm() -> Path:
+    """Path of an LSTM trained on Japanese vowels (``emulator.network.load_network``)."""
+    return FOLDER / f"{FLOAT_PREFIX}lstm-japanese-vowels.npz"
