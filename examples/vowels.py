@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from emulator.errors import DatasetError
 from emulator.golden import Core
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import InputRange, load_network, zoo
 from emulator.network.datasets import japanese_vowels
 from emulator.network.importing import import_model
@@ -146,12 +146,12 @@ def main() -> None:
     right = network.forward(inputs.unit(test)).argmax(axis=1) == test_labels
     print(f"float    {percent(float(right.mean()), len(test))} of {len(test)} samples")
     samples, codes = inputs.encode(x), inputs.encode(test)
-    program = compile_network(network, "ideal", samples).program
+    program = map_network(network, "ideal", samples).program
     good = Core(program).infer(codes).argmax(axis=1) == test_labels
     print(f"ideal    {percent(float(good.mean()), len(test))}, 8-bit codes and tables only")
     lost = np.empty((options.dies, len(test)))
     for die in range(options.dies):
-        program = compile_network(network, options.chip, samples, seed=die).program
+        program = map_network(network, options.chip, samples, seed=die).program
         good = Core(program).infer(codes, seed=die).argmax(axis=1) == test_labels
         lost[die] = right.astype(np.float64) - good
         print(

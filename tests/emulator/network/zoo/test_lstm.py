@@ -10,7 +10,7 @@ import pytest
 
 from emulator.golden import Core
 from emulator.golden.fast import available
-from emulator.mapping import compile_network
+from emulator.mapping import map_network
 from emulator.network import InputRange, load_network, zoo
 from emulator.network.datasets import japanese_vowels
 
@@ -46,7 +46,7 @@ def test_it_is_a_small_lstm_of_29_calls() -> None:
 @pytest.mark.skipif(not available(), reason="compiled loops need ndrite[fast]")
 def test_compiled_loops_equal_numpy_on_wan2022() -> None:
     x = codes(COMPARED)
-    program = compile_network(load_network(zoo.lstm()), "wan2022", x, seed=3).program
+    program = map_network(load_network(zoo.lstm()), "wan2022", x, seed=3).program
     assert program.calls == CALLS
     for noise in (True, False):
         loops, plain = (Core(program, fast=fast).infer(x, seed=3, noise=noise) for fast in (True, False))
@@ -59,7 +59,7 @@ def test_compiled_loops_equal_numpy_on_wan2022() -> None:
 def test_an_ideal_chip_says_what_the_float_network_says() -> None:
     network, x = load_network(zoo.lstm()), codes(200)
     wanted = network.forward(x.astype(np.float32) / np.float32(255))
-    program = compile_network(network, "ideal", x).program
+    program = map_network(network, "ideal", x).program
     sums = Core(program, fast=False).infer(x)
     assert sums.shape == wanted.shape == (200, SPEAKERS)
     # Sums are in the array's unit, with one factor for all. What is left is the rounding of codes, and tables
@@ -81,6 +81,6 @@ def test_accuracy_on_the_real_set() -> None:
     assert len(test) == 370
     assert exact >= FLOAT_MIN
     for die in (0, 3):
-        program = compile_network(network, "wan2022", inputs.encode(x), seed=die).program
+        program = map_network(network, "wan2022", inputs.encode(x), seed=die).program
         chip = (Core(program).infer(inputs.encode(test), seed=die).argmax(axis=1) == labels).mean()
         assert exact - chip <= LOSS_MAX, f"die {die}: {chip} of {exact}"
