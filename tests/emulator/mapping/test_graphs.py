@@ -215,6 +215,22 @@ def test_files(network: Network, tmp_path: Path) -> None:
     )
 
 
+def test_second_operands_and_borders_are_the_networks() -> None:
+    """One unit of z is ``step`` of a pre-activation, one code 1/255 of a value."""
+    network = residual()
+    program, die, _ = map_network(network, "wan2022", inputs(network))
+    compared = 0
+    for node, step, array in zip(network.products, program.products, die.arrays, strict=True):
+        assert step.border == round(255 * node.pad)
+        if node.skip is not None:
+            assert step.skip_gain is not None
+            weight = step.skip_gain / 2.0**step.skip_shift * array.step * 255
+            np.testing.assert_allclose(weight, node.skip_weight, rtol=1e-3)
+            compared += len(weight)
+    assert compared == 4
+    assert {step.border for step in program.products} == {0, 64}
+
+
 def test_the_bound_counts_every_patch_of_every_product() -> None:
     network = plain_network()
     program = map_network(network, "ideal", inputs(network)).program
