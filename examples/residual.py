@@ -16,12 +16,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden import Core
-from emulator.mapping import map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train
 from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-from ndrite.intervals import over_dies_and_samples, percent
+from ndrite.experiments.dies import losses
+from ndrite.intervals import percent
 
 HELD_OUT, SAMPLES, PART = 5000, 512, 250
 
@@ -50,19 +49,8 @@ def main() -> None:
     samples = fashion_mnist_train(options.folder)[0][-HELD_OUT:][:SAMPLES]
     right = float_right(network, x, labels)
     print(f"float    {percent(float(right.mean()), len(x))} of {len(x)} images")
-    lost = np.empty((options.dies, len(x)))
-    for die in range(options.dies):
-        program = map_network(network, options.chip, samples, seed=die).program
-        good = Core(program).infer(x, seed=die).argmax(axis=1) == labels
-        lost[die] = right.astype(np.float64) - good
-        print(
-            f"die {die}    {100 * good.mean():.2f} %  loss {100 * lost[die].mean():+.2f} points", flush=True
-        )
-    low, high = over_dies_and_samples(lost)
-    print(
-        f"loss     {100 * lost.mean():.2f} points ({100 * low:.2f} .. {100 * high:.2f}), mean over "
-        f"{options.dies} dies on {options.chip}, {len(x)} images each"
-    )
+    for line in losses(network, options.chip, samples, x, labels, right, dies=options.dies, what="images"):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from emulator.mapping import map_network
 from emulator.network import InputRange, load_network, zoo
 from emulator.network.datasets import japanese_vowels
 from emulator.network.importing import import_model
-from ndrite.intervals import over_dies_and_samples, percent
+from ndrite.experiments.dies import losses
+from ndrite.intervals import percent
 
 HIDDEN, SPEAKERS, EACH, HELD_OUT = 32, 9, 30, 5
 BATCH, RATE = 24, 0.005
@@ -149,19 +150,10 @@ def main() -> None:
     program = map_network(network, "ideal", samples).program
     good = Core(program).infer(codes).argmax(axis=1) == test_labels
     print(f"ideal    {percent(float(good.mean()), len(test))}, 8-bit codes and tables only")
-    lost = np.empty((options.dies, len(test)))
-    for die in range(options.dies):
-        program = map_network(network, options.chip, samples, seed=die).program
-        good = Core(program).infer(codes, seed=die).argmax(axis=1) == test_labels
-        lost[die] = right.astype(np.float64) - good
-        print(
-            f"die {die}    {100 * good.mean():.2f} %  loss {100 * lost[die].mean():+.2f} points", flush=True
-        )
-    low, high = over_dies_and_samples(lost)
-    print(
-        f"loss     {100 * lost.mean():.2f} points ({100 * low:.2f} .. {100 * high:.2f}), mean over "
-        f"{options.dies} dies on {options.chip}, {len(test)} samples each"
-    )
+    for line in losses(
+        network, options.chip, samples, codes, test_labels, right, dies=options.dies, what="samples"
+    ):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

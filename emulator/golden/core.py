@@ -14,12 +14,12 @@ from emulator.golden.fast import FastCore, available, suits, work
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.noise import gaussian, noise, pass_key, sigma
 from emulator.golden.readout import readout
-from emulator.golden.steps import gate, join, pool, second_operand, table
+from emulator.golden.steps import gate, pool, second_operand, table
 from emulator.golden.trace import Trace
 from emulator.spec.arithmetic import dac_slice, slices
 from emulator.spec.layer import LAYER_ARRAYS, Layer
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Step
+from emulator.spec.steps import Gate, Pool, Product, Step, join
 
 Maps = dict[int, npt.NDArray[Any]]
 """Maps (n, C, H, W) by number."""

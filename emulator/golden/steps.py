@@ -15,15 +15,6 @@ Codes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
 
-def join(maps: list[Codes]) -> Codes:
-    """Several maps as one step reads them (``emulator.spec.steps.joined``)."""
-    if len(maps) == 1:
-        return maps[0]
-    if len({x.shape[2:] for x in maps}) == 1:
-        return np.concatenate(maps, axis=1)
-    return np.concatenate([x.reshape(len(x), -1, 1, 1) for x in maps], axis=1)
-
-
 def second_operand(step: Product, skip: Codes) -> Ints:
     """What a second operand adds to z, (n, positions, M): rshift_round(r * skip_gain, skip_shift)."""
     assert step.skip_gain is not None

@@ -18,11 +18,12 @@ from emulator.mapping.generators import layer_generators, table_generator
 from emulator.mapping.layer import Options, add_curves, compile_layer
 from emulator.mapping.report import LayerReport
 from emulator.mapping.samples import Rows, Second
+from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Gate, Network, Node, Pool, Product, Table
-from emulator.network.nodes import join
 from emulator.spec import Program, steps
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
 from emulator.spec.patches import Pair, Patches
+from emulator.spec.steps import join
 
 Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -30,7 +31,6 @@ Floats = npt.NDArray[np.float64]
 PATCHES_MAX = 4096
 """Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
 sample."""
-GAIN_MAX = 65535
 
 
 class Mapper:
@@ -53,6 +53,9 @@ class Mapper:
         self._lanes = lanes
         self._steps: list[steps.Step] = []
         self._table: PwlTable | None = None
+        self._empty = fit_pwl(
+            np.zeros((1, 1 << V_BITS)), segments=options.segments, table_bits=options.table_bits
+        )
         self.reports: list[LayerReport] = []
         self.arrays: list[DieArray] = []
         calls = samples.reshape(len(samples), network.calls, *network.shape)
@@ -73,17 +76,15 @@ class Mapper:
 
     def program(self) -> Program:
         """The program of the nodes taken so far."""
-        empty = fit_pwl(
-            np.zeros((1, 1 << V_BITS)), segments=self._options.segments, table_bits=self._options.table_bits
-        )
+        table = self._table or self._empty
         whole = len(self._steps) == len(self._network.nodes)
         return Program(
             name=self._network.name,
             rows=self._chip.array.rows,
             shape=self._network.shape,
             steps=tuple(self._steps),
-            curve_base=(self._table or empty).base,
-            curve_slope=(self._table or empty).slope,
+            curve_base=table.base,
+            curve_slope=table.slope,
             states=tuple(
                 steps.State(
                     shape=s.shape,
@@ -109,7 +110,7 @@ class Mapper:
             codes, exact = None, None
         if codes is None:
             at = len(self._steps) - 1
-            codes = Core(self.program()).step(at, dict(enumerate(self._codes)))
+            codes = Core(self.program(), fast=False).step(at, dict(enumerate(self._codes)))
         if self._known:
             exact = self._known[len(self._codes)]
         elif exact is None:
@@ -223,9 +224,9 @@ def _gate(node: Gate) -> steps.Gate:
     """Terms in code units: a product of two maps is of 1/255 of one unit times the other."""
     gains = [term.gain / (INPUT_MAX if term.b is not None else 1) for term in node.terms]
     largest = max(abs(gain) for gain in gains)
-    if not 0 < largest < GAIN_MAX:
-        raise CompileError(f"gains of a gate reach {largest:g}; accepted: above 0, below {GAIN_MAX}")
-    shift = int(np.clip(np.floor(np.log2(GAIN_MAX / largest)), 0, 47))
+    if not 0 < largest < SCALE_MAX:
+        raise CompileError(f"gains of a gate reach {largest:g}; accepted: above 0, below {SCALE_MAX}")
+    shift = shift_for(largest)
     terms = tuple(
         steps.Term(
             a=term.a,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.mapping.ranges import Sums, column_sums
+from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Dense
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.brief import brief_repr
@@ -66,5 +67,5 @@ def skip_gain(weight: Floats, step: Floats) -> tuple[npt.NDArray[np.uint16], int
     """``skip_gain`` (M,) and ``skip_shift`` of a second operand, ``step`` (M,) the value of one unit of p."""
     gain = weight / (INPUT_MAX * step)
     largest = max(float(gain.max()), 1e-12)
-    shift = int(np.clip(np.floor(np.log2(65535 / largest)), 0, 47))
-    return np.clip(np.rint(gain * 2.0**shift), 0, 65535).astype(np.uint16), shift
+    shift = shift_for(largest)
+    return np.clip(np.rint(gain * 2.0**shift), 0, SCALE_MAX).astype(np.uint16), shift

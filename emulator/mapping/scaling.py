@@ -19,11 +19,16 @@ Ints = npt.NDArray[np.int64]
 SCALE_MAX = 65535
 
 
+def shift_for(largest: float) -> int:
+    """The largest shift with ``largest`` * 2^shift at most ``SCALE_MAX``, within 0..``SHIFT_MAX``."""
+    return int(np.clip(np.floor(np.log2(SCALE_MAX / largest)), 0, SHIFT_MAX))
+
+
 def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
     """Integer scale (M,) and vshift with scale / 2^vshift = wanted, the largest scale near 2^16."""
     if not wanted.max() < SCALE_MAX:
         raise CompileError(f"neuron scale is {wanted.max():g}; accepted: below {SCALE_MAX}")
-    vshift = min(SHIFT_MAX, int(np.floor(np.log2(SCALE_MAX / wanted.max()))))
+    vshift = shift_for(float(wanted.max()))
     scale = np.rint(wanted * 2.0**vshift).astype(np.int64)
     if scale.min() < 1:
         raise CompileError(

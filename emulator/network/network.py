@@ -17,6 +17,7 @@ from emulator.network.dense import Dense
 from emulator.network.nodes import Node, Product, State, Table
 from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Patches, Shape
+from emulator.spec.steps import shapes_of
 
 VALUES_MAX = 1 << 24
 """Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
@@ -97,10 +98,7 @@ class Network:
     @cached_property
     def map_shapes(self) -> tuple[Shape, ...]:
         """Shape of every map by its number."""
-        shapes = [self.shape, *(state.shape for state in self.states)]
-        for node in self.nodes:
-            shapes.append(node.shape(shapes))
-        return tuple(shapes)
+        return shapes_of(self.shape, (state.shape for state in self.states), self.nodes)
 
     @property
     def products(self) -> tuple[Product, ...]:

@@ -18,19 +18,10 @@ from emulator.network.activation import Activation, Floats, Ndr
 from emulator.network.dense import Dense
 from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import joined
+from emulator.spec.steps import join, joined
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""
-
-
-def join(maps: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Several maps as one node reads them."""
-    if len(maps) == 1:
-        return maps[0]
-    if len({x.shape[2:] for x in maps}) == 1:
-        return np.concatenate(maps, axis=1)
-    return np.concatenate([x.reshape(len(x), -1, 1, 1) for x in maps], axis=1)
 
 
 @dataclass(frozen=True, eq=False)

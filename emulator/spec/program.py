@@ -21,7 +21,7 @@ from emulator.spec.brief import brief_repr
 from emulator.spec.digest import digest
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, require
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Product, State, Step, check_reads
+from emulator.spec.steps import Product, State, Step, check_reads, shapes_of
 from emulator.spec.variation import ROW_MAX, Variation
 
 PRODUCTS_MAX = 256
@@ -84,15 +84,7 @@ class Program:
     @cached_property
     def map_shapes(self) -> tuple[Shape, ...]:
         """Shape of every map by its number."""
-        shapes = [self.shape, *(state.shape for state in self.states)]
-        for step in self.steps:
-            shapes.append(step.shape(shapes))
-        return tuple(shapes)
-
-    @property
-    def first_result(self) -> int:
-        """Number of the first step's map."""
-        return 1 + len(self.states)
+        return shapes_of(self.shape, (state.shape for state in self.states), self.steps)
 
     @property
     def inputs(self) -> int:

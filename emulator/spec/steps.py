@@ -7,10 +7,12 @@ what every step computes, with numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, TABLE_BITS_MAX, V_BITS
 from emulator.spec.brief import brief_repr
@@ -37,6 +39,30 @@ def joined(shapes: list[Shape]) -> Shape:
     if len({shape[1:] for shape in shapes}) == 1:
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
     return (sum(int(np.prod(shape)) for shape in shapes), 1, 1)
+
+
+def join(maps: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Several maps (n, C, H, W) as one step reads them: of shape ``joined``."""
+    if len(maps) == 1:
+        return maps[0]
+    if len({x.shape[2:] for x in maps}) == 1:
+        return np.concatenate(maps, axis=1)
+    return np.concatenate([x.reshape(len(x), -1, 1, 1) for x in maps], axis=1)
+
+
+class Shaped(Protocol):
+    """A step of a program, or a node of a float network."""
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the result."""
+
+
+def shapes_of(first: Shape, states: Iterable[Shape], steps: Iterable[Shaped]) -> tuple[Shape, ...]:
+    """Shape of every map by its number: the input's, the states', each step's result."""
+    shapes = [first, *states]
+    for step in steps:
+        shapes.append(step.shape(shapes))
+    return tuple(shapes)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

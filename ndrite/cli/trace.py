@@ -73,7 +73,7 @@ def command(
     """
     from host.inputs import check_inputs
     from ndrite.labelled import chosen_data_set, judging_set
-    from ndrite.trace import trace_inference, traced, write_lists
+    from ndrite.trace import on_array, trace_inference, write_lists
 
     image = Program.load(image_path)
     require_folder(output)
@@ -84,8 +84,7 @@ def command(
     x = check_inputs(x, image.inputs, seed=seed, first_index=0)
     if number >= len(x):
         raise click.UsageError(f"--image is {number}; accepted: 0..{len(x) - 1}")
-    part = traced(image, x[number], product, number)[0]
-    geometry = geometry_for(part, name)
+    geometry = geometry_for(on_array(image, product), name)
     options: dict[str, Any] = {"product": product, "index": number, "seed": seed, "noise": noise}
     with progress_bar("programming") as report:
         trace = trace_inference(image, x[number], output, geometry, **options, progress=report)

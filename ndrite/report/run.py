@@ -24,7 +24,7 @@ from ndrite.explain import Subject, shipped_samples, subject_of
 from ndrite.inputs import encode
 from ndrite.labelled import check_classes, chosen_data_set, judging_set, typical
 from ndrite.report.files import RunFiles
-from ndrite.trace import Trace, trace_inference
+from ndrite.trace import Trace, on_array, trace_inference
 from ndrite.url import geometry_for
 
 CLASSES_MAX = 32
@@ -88,7 +88,7 @@ def gather(
         When the simulation fails.
     """
     program, board = Program.load(files.image), None if fpga is None else _board(fpga)
-    geometry = geometry_for(program if program.is_chain else program.piece(0), preset)
+    geometry = geometry_for(on_array(program, 0), preset)
     wanted = "--inputs X.npy, --labels Y.npy and --samples S.npy"
     own = files.inputs is not None and files.labels is not None
     name = None if own else chosen_data_set(program.provenance, program.inputs, files.data, wanted)

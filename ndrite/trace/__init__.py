@@ -4,8 +4,17 @@ Imports boards.sim, host, emulator.golden and emulator.spec only.
 """
 
 from ndrite.trace.lists import write_lists
-from ndrite.trace.run import Trace, trace_inference, traced
+from ndrite.trace.run import Trace, on_array, trace_inference, traced
 from ndrite.trace.signals import SIGNALS, Signal
 from ndrite.trace.vcd import read_activity
 
-__all__ = ["SIGNALS", "Signal", "Trace", "read_activity", "trace_inference", "traced", "write_lists"]
+__all__ = [
+    "SIGNALS",
+    "Signal",
+    "Trace",
+    "on_array",
+    "read_activity",
+    "trace_inference",
+    "traced",
+    "write_lists",
+]

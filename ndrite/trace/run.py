@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from boards.sim import SimLink
 from emulator.golden import Core
-from emulator.golden.steps import join
 from emulator.spec import Geometry, Program
 from emulator.spec.brief import brief_repr
 from emulator.spec.schedule import bound_cycles
+from emulator.spec.steps import join
 from host import Board, InputError
 from host.api import Progress
 from ndrite.trace.signals import BLOCKS, SIGNALS
@@ -92,6 +92,23 @@ def trace_inference(
     return Trace(path, y[0], cycles, bound_cycles(image, geometry.lanes, geometry.slices), activity)
 
 
+def on_array(program: Program, product: int) -> Program:
+    """What of a program is on the array while product ``product`` is at work; a chain is there as it is.
+
+    Raises
+    ------
+    InputError
+        When there is no such product, or it is grouped and so never on the array.
+    """
+    if program.is_chain:
+        return program
+    if not 0 <= product < len(program.products):
+        raise InputError(f"product is {product}; accepted: 0..{len(program.products) - 1}")
+    if program.products[product].patches.groups > 1:
+        raise InputError(f"product {product} is grouped; accepted: one that the array computes")
+    return program.piece(product)
+
+
 def traced(
     program: Program,
     x: npt.NDArray[np.uint8],
@@ -101,22 +118,14 @@ def traced(
     seed: int = 0,
     noise: bool = True,
 ) -> tuple[Program, npt.NDArray[np.uint8], int]:
-    """What of a program is on the array while product ``product`` is at work, its first patch in the last
-    call of inference ``index``, and that patch's number in the read noise. A chain is there as it is.
-
-    Raises
-    ------
-    InputError
-        When there is no such product, or it is grouped and so never on the array.
+    """``on_array``, the product's first patch in the last call of inference ``index``, and the patch's number
+    in the read noise; of a chain the inference itself. Raises as ``on_array``.
     """
-    if program.is_chain:
+    part = on_array(program, product)
+    if part is program:
         return program, x, index
-    if not 0 <= product < len(program.products):
-        raise InputError(f"product is {product}; accepted: 0..{len(program.products) - 1}")
     step = program.products[product]
-    if step.patches.groups > 1:
-        raise InputError(f"product {product} is grouped; accepted: one that the array computes")
     maps = Core(program, fast=False).maps(x[None], seed=seed, first_index=index, noise=noise)
     patches = step.patches.cut(join([maps[s] for s in step.sources]), step.border)
     calls = index * program.calls + program.calls - 1
-    return program.piece(product), patches[0, 0], calls * step.patches.positions & INDEX_MASK
+    return part, patches[0, 0], calls * step.patches.positions & INDEX_MASK

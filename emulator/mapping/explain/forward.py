@@ -18,9 +18,9 @@ from emulator.mapping.explain.causes import weight_changes
 from emulator.mapping.neuron import heights_and_peaks, trained_outputs, trained_shape, window_of
 from emulator.mapping.samples import Rows
 from emulator.network import Activation, Network, Product
-from emulator.network.nodes import join
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices
+from emulator.spec.steps import join
 
 Floats = npt.NDArray[np.float64]
 Maps = list[Floats]

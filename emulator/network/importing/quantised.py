@@ -10,8 +10,8 @@ import numpy.typing as npt
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.network import Activation, Gate, Network, Node, Pool, Product, Sampled, Table
-from emulator.network.nodes import join
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
+from emulator.spec.steps import join
 
 Floats = npt.NDArray[np.float64]
 Maps = list[npt.NDArray[np.float64]]
