@@ -86,7 +86,7 @@ def main() -> None:
 
     if options.train:
         network = through_onnx(train(options.epochs, options.seed), options.onnx)
-        network = dataclasses.replace(network, provenance={**network.provenance, "data_set": "digits-32"})
+        network = dataclasses.replace(network, meaning=network.meaning.with_(data_set="digits-32"))
         if options.save:
             network.save(options.save)
     else:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from emulator.errors import DatasetError
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.network import InputRange, load_network, zoo
+from emulator.network import load_network, zoo
 from emulator.network.datasets import japanese_vowels
 from emulator.network.importing import import_model
 from ndrite.experiments.dies import losses
@@ -134,16 +134,14 @@ def main() -> None:
         right = imported.reference(test).argmax(axis=1) == test_labels
         print(f"PyTorch  {percent(float(right.mean()), len(test))} of {len(test)} samples")
         network = imported.network
-        network = dataclasses.replace(
-            network, provenance={**network.provenance, "data_set": "japanese-vowels"}
-        )
+        network = dataclasses.replace(network, meaning=network.meaning.with_(data_set="japanese-vowels"))
         if options.save:
             network.save(options.save)
     else:
         network = load_network(options.network)
-    inputs = InputRange.from_provenance(network.provenance)
+    inputs = network.meaning.inputs
     if inputs is None:
-        parser.error(f"{options.network}: no input range in its provenance; accepted: an imported network")
+        parser.error(f"{options.network}: no input range in it; accepted: an imported network")
     right = network.forward(inputs.unit(test)).argmax(axis=1) == test_labels
     print(f"float    {percent(float(right.mean()), len(test))} of {len(test)} samples")
     samples, codes = inputs.encode(x), inputs.encode(test)

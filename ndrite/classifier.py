@@ -133,7 +133,7 @@ class Classifier:
         return Program.load(Path(image)) if isinstance(image, str | os.PathLike) else image
 
     def _codes(self, x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
-        encoded = encode(x, program.provenance, program.inputs, codes=self.codes)
+        encoded = encode(x, program.meaning, program.inputs, codes=self.codes)
         if encoded.warning is not None:
             warnings.warn(encoded.warning, InputWarning, stacklevel=4)
         return encoded.codes

@@ -104,9 +104,7 @@ def targets_of(labels: npt.NDArray[Any], image: Any, what: str) -> Targets | Non
     InputError
         When their shape is not (n,) or (n, outputs), or the image does not say what its outputs stand for.
     """
-    kind = (image.provenance.get("network") or {}).get("outputs")
-    regression = isinstance(kind, dict) and kind.get("kind") == "regression"
-    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and not regression and image.outputs > 1:
+    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and image.outputs > 1:
         return None
     values = labels.reshape(len(labels), -1) if labels.ndim else labels
     if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (image.outputs,):
@@ -118,10 +116,10 @@ def targets_of(labels: npt.NDArray[Any], image: Any, what: str) -> Targets | Non
     return Targets(values.astype(np.float64), output_step(image, what))
 
 
-def output_step(image: Any, what: str) -> float:
+def output_step(image: Program, what: str) -> float:
     """What one step of the image's outputs is in the model's unit. Raises InputError when it does not say."""
-    step = image.provenance.get("output_step")
-    if not isinstance(step, float) or not step > 0:
+    step = image.meaning.output_step
+    if step is None:
         raise InputError(f"{what}: the image does not say what one step of its outputs is; compile it again")
     return step
 

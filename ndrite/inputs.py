@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.network import InputRange
+from emulator.spec.inputs import InputRange
+from emulator.spec.meaning import Meaning
 from host import InputError
 
 
@@ -40,11 +41,11 @@ class Encoded:
 
 
 def encode(
-    x: npt.NDArray[Any], provenance: dict[str, Any], inputs: int, *, what: str = "x", codes: bool = False
+    x: npt.NDArray[Any], meaning: Meaning, inputs: int, *, what: str = "x", codes: bool = False
 ) -> Encoded:
-    """Codes of inputs (n, ...) for a network or program with this provenance.
+    """Codes of inputs (n, ...) for a network or program of this meaning.
 
-    With an input range in the provenance, ``x`` is in the model's own unit, whatever its dtype; ``codes``
+    With an input range, ``x`` is in the model's own unit, whatever its dtype; ``codes``
     says that it holds codes all the same. Without a range, ``x`` must be codes, uint8.
 
     Raises
@@ -53,7 +54,7 @@ def encode(
         When shape or dtype do not fit, a value is not finite, or values lie so far outside the stored range
         (by more than its whole width) that they must be in another unit.
     """
-    stored = InputRange.from_provenance(provenance)
+    stored = meaning.inputs
     if not isinstance(x, np.ndarray) or x.ndim < 2 or x[:1].size not in (0, inputs):
         raise InputError(f"{what}: shape {np.shape(x)}; accepted: (n, {inputs})")
     flat = x.reshape(len(x), inputs)

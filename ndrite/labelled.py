@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.network import InputRange
 from emulator.spec.brief import brief_repr
+from emulator.spec.meaning import Meaning
 from host import InputError
 
 Codes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[Any]
 
 DATA = ("fashion-mnist", "digits", "digits-32", "mnist")
+DIGITS = tuple("0123456789")
 CALIBRATION_SAMPLES = 512
 """Samples that set converter ranges where the user gives none."""
 
@@ -26,6 +27,7 @@ class Labelled:
     """Training and test samples, uint8 (n, inputs), and their classes (n,).
 
     ``side``: side of square images; None where samples are a user's own and not known to be images.
+    ``classes``: their names.
     """
 
     __repr__ = brief_repr
@@ -36,6 +38,7 @@ class Labelled:
     test_x: Codes
     test_labels: Labels
     side: int | None = None
+    classes: tuple[str, ...] = ()
 
 
 def labelled(name: str, folder: str | None = None) -> Labelled:
@@ -50,26 +53,26 @@ def labelled(name: str, folder: str | None = None) -> Labelled:
     MissingExtraError
         When the data set needs a package that is not installed.
     """
-    from emulator.network.datasets import digits, enlarged, fashion_mnist_test, fashion_mnist_train, mnist
+    from emulator.network.datasets import (
+        CLASSES,
+        digits,
+        enlarged,
+        fashion_mnist_test,
+        fashion_mnist_train,
+        mnist,
+    )
     from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 
     _check(name)
     if name == "digits":
-        return Labelled(name, *digits(), 8)
+        return Labelled(name, *digits(), 8, DIGITS)
     if name == "digits-32":
         x, y, test_x, test_y = digits()
-        return Labelled(name, enlarged(x), y, enlarged(test_x), test_y, 32)
+        return Labelled(name, enlarged(x), y, enlarged(test_x), test_y, 32, DIGITS)
     if name == "mnist":
-        return Labelled(name, *mnist(), 28)
+        return Labelled(name, *mnist(), 28, DIGITS)
     x, y = fashion_mnist_train(folder or TRAIN_FOLDER)
-    return Labelled(name, x, y, *fashion_mnist_test(), 28)
-
-
-def data_set_of(provenance: dict[str, Any]) -> str | None:
-    """The data set that a network's provenance names (or the ``network`` part of an image's); None: none."""
-    where = provenance.get("network", provenance)
-    name = where.get("data_set") if isinstance(where, dict) else None
-    return name if isinstance(name, str) else None
+    return Labelled(name, x, y, *fashion_mnist_test(), 28, CLASSES)
 
 
 def judging_set(name: str) -> tuple[Codes, Labels]:
@@ -99,8 +102,8 @@ def unseen(name: str) -> tuple[Codes, Labels]:
     return x[first:], labels[first:]
 
 
-def chosen_data_set(provenance: dict[str, Any], inputs: int, given: str | None, wanted: str) -> str:
-    """``given``, or the data set that the provenance names.
+def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
+    """``given``, or the data set that the network names.
 
     Raises
     ------
@@ -108,12 +111,12 @@ def chosen_data_set(provenance: dict[str, Any], inputs: int, given: str | None, 
         When neither is there (``wanted``: the options to give instead), its samples have another size, or
         ``given`` ones are in another unit than the network's inputs.
     """
-    stored = InputRange.from_provenance(provenance)
+    stored = meaning.inputs
     if given is not None and stored is not None and stored.low.size > 1:
         raise InputError(
             f"--data {given}: every input of the network has a range of its own; accepted: {wanted}"
         )
-    name = given or data_set_of(provenance)
+    name = given or meaning.data_set
     if name is None:
         raise InputError(f"the network names no data set; give {wanted}, or --data {{{','.join(DATA)}}}")
     _check(name)

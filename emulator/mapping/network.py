@@ -126,8 +126,10 @@ def map_network(
         provenance={
             **_provenance(network, chip, report, measures),
             "die": die_digest(die),
-            "output_step": float(die.arrays[-1].step[0]) if network.gives_sums else 1 / INPUT_MAX,
         },
+        meaning=network.meaning.with_(
+            output_step=float(die.arrays[-1].step[0]) if network.gives_sums else 1 / INPUT_MAX
+        ),
         variation=variation_of(chip) if nominal else None,
     )
     for line in report.warnings:

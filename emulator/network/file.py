@@ -20,10 +20,12 @@ from emulator.network.network import Network
 from emulator.network.nodes import Gate, Node, Pool, Product, State, Table, Term
 from emulator.spec.archive import read_arrays
 from emulator.spec.digest import digest
+from emulator.spec.errors import MeaningError
+from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches
 
 FORMAT = "ndrite-network"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 BYTES_MAX = 1 << 30
 SAMPLED = "sampled:"
 """Prefix of the kind of a sampled activation, before its name."""
@@ -41,6 +43,7 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "name": network.name,
+        "meaning": network.meaning.as_dict(),
         "provenance": network.provenance,
         **fields,
     }
@@ -69,7 +72,7 @@ def load_network(path: str | os.PathLike[str]) -> Network:
         raise FileNotFoundError(f"{path}: no such network file")
     try:
         return _assemble(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX))
-    except NetworkError as error:
+    except (NetworkError, MeaningError) as error:
         raise NetworkError(f"{path}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise NetworkError(f"{path}: not a network file ({error})") from None
@@ -81,15 +84,17 @@ def _assemble(arrays: Arrays) -> Network:
     manifest = json.loads(str(arrays["manifest"]))
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise NetworkError(f"manifest format is not {FORMAT!r}; accepted: a file written by Network.save")
-    if manifest.get("format_version") not in (1, FORMAT_VERSION):
+    if manifest.get("format_version") not in (1, 2, FORMAT_VERSION):
         raise NetworkError(
-            f"format_version is {manifest.get('format_version')}; accepted: 1, {FORMAT_VERSION}"
+            f"format_version is {manifest.get('format_version')}; accepted: 1, 2, {FORMAT_VERSION}"
         )
     provenance = manifest.get("provenance", {})
     if not isinstance(provenance, dict):
         raise NetworkError(f"provenance is {str(provenance)[:40]!r}; accepted: an object")
+    earlier = manifest["format_version"] < 3
+    meaning = Meaning.of_provenance(provenance) if earlier else Meaning.from_dict(manifest["meaning"])
     if manifest["format_version"] == 1:
-        return _format_1(manifest, arrays)
+        return dataclasses.replace(_format_1(manifest, arrays), meaning=meaning)
     return Network(
         tuple(_node(f"node{i}", entry, arrays) for i, entry in enumerate(manifest["nodes"])),
         _tuple(manifest["shape"]),
@@ -97,6 +102,7 @@ def _assemble(arrays: Arrays) -> Network:
         provenance,
         tuple(State(**_tuples(entry)) for entry in manifest["states"]),
         int(manifest["calls"]),
+        meaning,
     )
 
 

@@ -16,6 +16,8 @@ from emulator.network.activation import Activation, Floats
 from emulator.network.dense import Dense
 from emulator.network.nodes import Node, Product, State, Table
 from emulator.spec.brief import brief_repr
+from emulator.spec.errors import MeaningError
+from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import shapes_of
 
@@ -44,6 +46,7 @@ class Network:
     provenance: dict[str, Any] = field(default_factory=dict)
     states: tuple[State, ...] = ()
     calls: int = 1
+    meaning: Meaning = field(default_factory=Meaning)
 
     def __post_init__(self) -> None:
         if not self.nodes:
@@ -60,6 +63,10 @@ class Network:
             if not last and isinstance(node, Product) and node.dense.activation is None:
                 raise NetworkError(f"node {i} activation is None; accepted: one on every node but the last")
             shapes.append(node.shape(shapes))
+        try:
+            self.meaning.check(int(np.prod(shapes[-1])))
+        except MeaningError as error:
+            raise NetworkError(str(error)) from None
         for i, state in enumerate(self.states):
             known = 0 <= state.source < len(shapes)
             if not known or shapes[state.source] != state.shape or not 0 <= state.start <= 1:
@@ -69,7 +76,11 @@ class Network:
 
     @classmethod
     def chain(
-        cls, layers: Sequence[Dense], name: str = "network", provenance: dict[str, Any] | None = None
+        cls,
+        layers: Sequence[Dense],
+        name: str = "network",
+        provenance: dict[str, Any] | None = None,
+        meaning: Meaning | None = None,
     ) -> Self:
         """Full layers, each on the outputs of the one before; the last gives logits.
 
@@ -93,7 +104,8 @@ class Network:
         nodes = tuple(
             Product(layer, (i,), Patches.whole((layer.inputs, 1, 1))) for i, layer in enumerate(layers)
         )
-        return cls(nodes, (layers[0].inputs, 1, 1), name, dict(provenance or {}))
+        shape = (layers[0].inputs, 1, 1)
+        return cls(nodes, shape, name, dict(provenance or {}), meaning=meaning or Meaning())
 
     @cached_property
     def map_shapes(self) -> tuple[Shape, ...]:
@@ -204,7 +216,7 @@ class Network:
         return float((np.concatenate(answers) == labels).mean())
 
     def digest(self) -> str:
-        """SHA-256, hexadecimal, over all that computes: nodes, states, shape; not name and provenance."""
+        """SHA-256, hexadecimal, over all that computes: nodes, states and shape."""
         from emulator.network.file import network_digest
 
         return network_digest(self)

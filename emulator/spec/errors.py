@@ -11,3 +11,7 @@ class GeometryError(SpecError):
 
 class ProgramError(SpecError):
     """A program that is damaged, of another version, or outside the arithmetic's ranges."""
+
+
+class MeaningError(SpecError):
+    """What is said of inputs and outputs (range, classes, units) does not fit the program."""

@@ -20,6 +20,7 @@ import numpy as np
 from emulator.spec.brief import brief_repr
 from emulator.spec.digest import digest
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, require
+from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import Product, State, Step, check_reads, shapes_of
 from emulator.spec.variation import ROW_MAX, Variation
@@ -33,7 +34,7 @@ MAP_MAX = 1 << 26
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Program:
-    """A network mapped onto a die: steps, curve tables, provenance.
+    """A network mapped onto a die: steps, curve tables, what inputs and outputs mean, provenance.
 
     A sample is ``calls`` inputs of ``shape``, one after another; the states begin anew with every sample, and
     the result is the last call's last map. ``curve_base`` and ``curve_slope`` are int32 (Q, segments), 18-bit
@@ -53,6 +54,7 @@ class Program:
     states: tuple[State, ...] = ()
     calls: int = 1
     first_product: int = 0
+    meaning: Meaning = field(default_factory=Meaning)
     provenance: dict[str, Any] = field(default_factory=dict)
     variation: Variation | None = None
 
@@ -165,7 +167,7 @@ class Program:
         return digest(computes(self), self.arrays())
 
     def checksum(self) -> str:
-        """SHA-256, hexadecimal, over all that computes: arrays and scalars, not name and provenance."""
+        """SHA-256, hexadecimal, over all that computes: arrays and scalars."""
         return self._checksum
 
     @property
@@ -249,6 +251,7 @@ def _check(program: Program) -> None:
         require(
             type(state.start) is int and 0 <= state.start <= 255, f"state{i}.start", state.start, "0..255"
         )
+    program.meaning.check(int(np.prod(shapes[-1])))
     count, first = len(program.products), program.first_product
     require(
         type(first) is int and first >= 0 and first + count <= PRODUCTS_MAX,

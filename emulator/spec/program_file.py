@@ -16,15 +16,16 @@ import numpy as np
 
 from emulator.spec.archive import read_arrays
 from emulator.spec.digest import FIELD, digest
-from emulator.spec.errors import ProgramError
+from emulator.spec.errors import MeaningError, ProgramError
 from emulator.spec.files import whole_file
 from emulator.spec.layer import LAYER_ARRAYS, LAYER_SCALARS, IntArray, Layer
+from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
 from emulator.spec.variation import SCALARS, Variation
 
-FORMAT, FORMAT_VERSION = "ndrite-program", 3
+FORMAT, FORMAT_VERSION = "ndrite-program", 4
 MANIFEST_BYTES_MAX = 4 << 20
 ARRAY_BYTES_MAX = 256 << 20
 KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}
@@ -74,6 +75,7 @@ def manifest_of(program: Program) -> dict[str, Any]:
         "name": program.name,
         "inputs": program.inputs,
         "outputs": program.outputs,
+        "meaning": program.meaning.as_dict(),
         "provenance": program.provenance,
         **computes(program),
     }
@@ -115,7 +117,7 @@ def load(path: str | os.PathLike[str]) -> Program:
         raise FileNotFoundError(f"{path}: no such program file")
     try:
         return _assemble(*_read(path))
-    except ProgramError as error:
+    except (ProgramError, MeaningError) as error:
         raise ProgramError(f"{path}: {error}") from None
     except (TypeError, KeyError, AttributeError) as error:
         raise ProgramError(f"{path}: manifest is incomplete or mistyped ({error})") from None
@@ -141,7 +143,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, IntArray]]:
 
 def _assemble(manifest: dict[str, Any], arrays: dict[str, IntArray]) -> Program:
     version = manifest.get("format_version")
-    if version != FORMAT_VERSION or manifest.get("format") != FORMAT:
+    if version not in (3, FORMAT_VERSION) or manifest.get("format") != FORMAT:
         earlier = "; it is a chip image of an earlier version: compile the network again"
         raise ProgramError(
             f"format is {manifest.get('format', 'chip image')} {version}; accepted: {FORMAT} "
@@ -160,6 +162,7 @@ def _assemble(manifest: dict[str, Any], arrays: dict[str, IntArray]) -> Program:
         states=tuple(State(**entry | {"shape": _tuple(entry["shape"])}) for entry in manifest["states"]),
         calls=manifest["calls"],
         first_product=manifest["first_product"],
+        meaning=Meaning.of_provenance(provenance) if version == 3 else Meaning.from_dict(manifest["meaning"]),
         provenance=provenance,
         variation=_variation(manifest, arrays),
     )

@@ -160,11 +160,11 @@ def _data(image: Program, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     count: int = options["measure"]
     if options["inputs"] is None:
         wanted = "--inputs X.npy and --labels Y.npy"
-        name = chosen_data_set(image.provenance, image.inputs, options["data"], wanted)
+        name = chosen_data_set(image.meaning, image.inputs, options["data"], wanted)
         data = labelled(name, options["folder"])
         found = data.x, data.labels, data.test_x[:count], data.test_labels[:count]
     else:
-        x = load_inputs(options["inputs"], image.provenance, image.inputs, codes=options["codes"])
+        x = load_inputs(options["inputs"], image.meaning, image.inputs, codes=options["codes"])
         y = own_labels(options["labels"], len(x))
         if count >= len(x):
             raise click.UsageError(f"--measure is {count}; accepted: 1..{len(x) - 1}, less than the samples")

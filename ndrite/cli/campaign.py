@@ -94,7 +94,7 @@ def command(
     require_folder(output, figure_path)
     image = _with_variation(Program.load(image_path), chip)
     x, y = judged(
-        image.provenance,
+        image.meaning,
         image.inputs,
         inputs_path=inputs_path,
         labels_path=labels_path,

@@ -80,7 +80,7 @@ def command(
 
     require_folder(output)
     floats = load_network(network)
-    samples = typical_inputs(floats.provenance, floats.inputs, path=samples_path, data=data, codes=codes)
+    samples = typical_inputs(floats.meaning, floats.inputs, path=samples_path, data=data, codes=codes)
     with warnings.catch_warnings(), progress_bar("layers") as bar:
         # They come with the report and are printed below, one line each.
         warnings.simplefilter("ignore", CompileWarning)

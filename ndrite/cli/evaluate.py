@@ -65,7 +65,7 @@ def command(
 
     image = Program.load(image_path)
     images, labels = judged(
-        image.provenance,
+        image.meaning,
         image.inputs,
         inputs_path=inputs_path,
         labels_path=labels_path,
@@ -99,6 +99,8 @@ def command(
         if on_host:
             note(f"on the host, not in gateware: {'; '.join(on_host)}")
         rows = [(name, shown(value)) for name, value in result.as_dict().items() if value is not None]
+        if targets is not None and image.meaning.output_unit:
+            rows.append(("unit of errors", image.meaning.output_unit))
         print_table(f"{image.name} on {url}", ("quantity", "value"), rows)
     if result.mismatches:
         raise CheckFailed(

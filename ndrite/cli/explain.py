@@ -83,7 +83,7 @@ def command(
     require_folder(picture)
     floats = Program.load(path) if chip is None else load_network(path)
     x, labels = judged(
-        floats.provenance,
+        floats.meaning,
         floats.inputs,
         inputs_path=inputs_path,
         labels_path=labels_path,
@@ -96,7 +96,7 @@ def command(
     if samples is None:
         if inputs_path is not None and samples_path is None:
             raise click.UsageError("--samples is missing; accepted: a file, as --inputs are your own data")
-        samples = typical_inputs(floats.provenance, floats.inputs, path=samples_path, data=data, codes=codes)
+        samples = typical_inputs(floats.meaning, floats.inputs, path=samples_path, data=data, codes=codes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CompileWarning)
         subject = subject_of(path, chip=chip, network=network, samples=samples, seed=chip_seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
@@ -37,6 +38,9 @@ from ndrite.cli.terminal import print_json, print_table, progress_bar, say
     metavar="C,H,W",
     help="Shape of one sample, where the model leaves it open; CALLS,FEATURES of a sequence.",
 )
+@click.option("--classes", metavar="A,B,...", help="Name of each output, where outputs are classes.")
+@click.option("--input-unit", default="", metavar="UNIT", help="Unit of the inputs, for people.")
+@click.option("--output-unit", default="", metavar="UNIT", help="Unit of the outputs, for people.")
 @click.option(
     "--node", metavar="NAME", help="Output of an ONNX model to take; default: the first that works."
 )
@@ -48,6 +52,9 @@ def command(
     input_range: tuple[float, float] | None,
     input_shape: str | None,
     node: str | None,
+    classes: str | None,
+    input_unit: str,
+    output_unit: str,
     as_json: bool,
 ) -> None:
     """Import MODEL and write a float network for `ndrite compile`; report the error of what is not exact.
@@ -69,7 +76,12 @@ def command(
         imported = import_model(
             model, samples=samples, input_range=input_range, input_shape=shape, output=node, progress=bar
         )
-    imported.network.save(output)
+    said = imported.network.meaning.with_(
+        input_unit=input_unit,
+        output_unit=output_unit,
+        classes=() if classes is None else tuple(name.strip() for name in classes.split(",")),
+    )
+    dataclasses.replace(imported.network, meaning=said).save(output)
     report = imported.report
     if as_json:
         print_json({"network": str(output), **report.as_dict()})

@@ -73,7 +73,7 @@ def command(
     image = Program.load(image_path)
     # Before the board is opened: a wrong file should not cost a compilation first.
     x = check_inputs(
-        load_inputs(inputs_path, image.provenance, image.inputs, codes=codes),
+        load_inputs(inputs_path, image.meaning, image.inputs, codes=codes),
         image.inputs,
         seed=seed,
         first_index=first_index,

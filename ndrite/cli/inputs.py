@@ -10,6 +10,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from emulator.spec.meaning import Meaning
 from ndrite.cli.terminal import note
 from ndrite.labelled import DATA
 
@@ -47,7 +48,7 @@ def judged_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def load_inputs(path: Path, provenance: dict[str, Any], inputs: int, *, codes: bool) -> Codes:
+def load_inputs(path: Path, meaning: Meaning, inputs: int, *, codes: bool) -> Codes:
     """Codes uint8 (n, inputs) from a file; says on stderr how many values were clipped.
 
     Raises
@@ -58,14 +59,14 @@ def load_inputs(path: Path, provenance: dict[str, Any], inputs: int, *, codes: b
     from ndrite.arrays import load_array
     from ndrite.inputs import encode
 
-    encoded = encode(load_array(path), provenance, inputs, what=str(path), codes=codes)
+    encoded = encode(load_array(path), meaning, inputs, what=str(path), codes=codes)
     if encoded.warning is not None:
         note(f"ndrite: warning: {path}: {encoded.warning}")
     return encoded.codes
 
 
 def judged(
-    provenance: dict[str, Any],
+    meaning: Meaning,
     inputs: int,
     *,
     inputs_path: Path | None,
@@ -91,17 +92,17 @@ def judged(
     if inputs_path is not None and labels_path is not None:
         if data is not None:
             raise click.UsageError("--data and --inputs exclude each other")
-        return load_inputs(inputs_path, provenance, inputs, codes=codes), load_array(labels_path)
-    name = chosen_data_set(provenance, inputs, data, "--inputs X.npy and --labels Y.npy")
+        return load_inputs(inputs_path, meaning, inputs, codes=codes), load_array(labels_path)
+    name = chosen_data_set(meaning, inputs, data, "--inputs X.npy and --labels Y.npy")
     return judging_set(name) if seen else unseen(name)
 
 
 def typical_inputs(
-    provenance: dict[str, Any], inputs: int, *, path: Path | None, data: str | None, codes: bool
+    meaning: Meaning, inputs: int, *, path: Path | None, data: str | None, codes: bool
 ) -> Codes:
     """Codes that set converter ranges: a user's file, or samples of the data set; errors as ``judged``."""
     from ndrite.labelled import chosen_data_set, typical
 
     if path is not None:
-        return load_inputs(path, provenance, inputs, codes=codes)
-    return typical(chosen_data_set(provenance, inputs, data, "--samples X.npy"))
+        return load_inputs(path, meaning, inputs, codes=codes)
+    return typical(chosen_data_set(meaning, inputs, data, "--samples X.npy"))

@@ -78,9 +78,9 @@ def command(
     image = Program.load(image_path)
     require_folder(output)
     if inputs_path is None:
-        x = judging_set(chosen_data_set(image.provenance, image.inputs, data, "--inputs X.npy"))[0]
+        x = judging_set(chosen_data_set(image.meaning, image.inputs, data, "--inputs X.npy"))[0]
     else:
-        x = load_inputs(inputs_path, image.provenance, image.inputs, codes=codes)
+        x = load_inputs(inputs_path, image.meaning, image.inputs, codes=codes)
     x = check_inputs(x, image.inputs, seed=seed, first_index=0)
     if number >= len(x):
         raise click.UsageError(f"--image is {number}; accepted: 0..{len(x) - 1}")

@@ -105,7 +105,7 @@ def command(**options: Any) -> None:
     from emulator.learning.training.extra import torch
     from emulator.learning.training.job import Job, Samples, accuracy_of, run_job
     from emulator.learning.training.loop import Interrupted, Recipe
-    from emulator.network import load_network
+    from emulator.network import Meaning, load_network
     from ndrite.intervals import proportion
     from ndrite.labelled import labelled, own_samples
 
@@ -127,7 +127,8 @@ def command(**options: Any) -> None:
         shift = 1
     else:
         data = labelled(options["data"] or "fashion-mnist", options["folder"])
-        samples = Samples(data.x, data.labels, data.name, data.side, data_set=data.name)
+        said = Meaning(data_set=data.name, classes=data.classes)
+        samples = Samples(data.x, data.labels, data.name, data.side, said)
         shift = 1 if data.side == SHIFTED_SIDE else 0
         test = data.test_x, data.test_labels
     job = Job(

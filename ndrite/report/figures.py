@@ -79,7 +79,10 @@ def confusion(report: Report) -> Figure | None:
         for i, j in np.argwhere(matrix > 0):
             colour = "white" if share[i, j] > 0.5 else "black"
             axes.text(j, i, str(matrix[i, j]), ha="center", va="center", fontsize=7, color=colour)
-    axes.set(xlabel="answer", ylabel="label", xticks=range(len(matrix)), yticks=range(len(matrix)))
+    axes.set(xlabel="answer", ylabel="label")
+    names = report.subject.program.meaning.classes or range(len(matrix))
+    axes.set_xticks(range(len(matrix)), names, rotation=60 if report.subject.program.meaning.classes else 0)
+    axes.set_yticks(range(len(matrix)), names)
     return figure
 
 

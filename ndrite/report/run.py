@@ -91,13 +91,11 @@ def gather(
     geometry = geometry_for(on_array(program, 0), preset)
     wanted = "--inputs X.npy, --labels Y.npy and --samples S.npy"
     own = files.inputs is not None and files.labels is not None
-    name = None if own else chosen_data_set(program.provenance, program.inputs, files.data, wanted)
+    name = None if own else chosen_data_set(program.meaning, program.inputs, files.data, wanted)
     warnings: list[str] = []
 
     def codes_in(path: Path) -> npt.NDArray[np.uint8]:
-        encoded = encode(
-            load_array(path), program.provenance, program.inputs, what=str(path), codes=files.codes
-        )
+        encoded = encode(load_array(path), program.meaning, program.inputs, what=str(path), codes=files.codes)
         if encoded.warning is not None:
             warnings.append(f"{path.name}: {encoded.warning}")
         return encoded.codes

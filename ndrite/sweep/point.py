@@ -31,10 +31,10 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
     began = time.monotonic()
     network = _network(point.network)
     if point.inputs is None or point.labels is None:
-        name = chosen_data_set(network.provenance, network.inputs, None, "inputs and labels in the plan")
+        name = chosen_data_set(network.meaning, network.inputs, None, "inputs and labels in the plan")
         x, labels = judging_set(name)
     else:
-        given = encode(point.inputs.array(), network.provenance, network.inputs, what=point.inputs.path)
+        given = encode(point.inputs.array(), network.meaning, network.inputs, what=point.inputs.path)
         x, labels = given.codes, point.labels.array()
         check_classes(labels, len(x), network.outputs, point.labels.path)
     chip = parse_chip(point.chip)

@@ -11,7 +11,7 @@ import pytest
 
 from emulator.golden import Core
 from emulator.golden.trace import Trace
-from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo
+from emulator.network import Dense, Meaning, Ndr, Network, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from emulator.spec import Program
 from host import InputError
@@ -38,7 +38,9 @@ def residual() -> Network:
     features = np.hstack([body.forward(x / 255), np.ones((len(x), 1))])
     solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
     last = Product(Dense(solution[:-1], solution[-1]), (3,), Patches.whole((6, 4, 4)))
-    return Network((first, second, pool, last), (1, 8, 8), "residual-digits", {"data_set": "digits"})
+    return Network(
+        (first, second, pool, last), (1, 8, 8), "residual-digits", meaning=Meaning(data_set="digits")
+    )
 
 
 @pytest.fixture(scope="module", params=["lenet5", "residual"])

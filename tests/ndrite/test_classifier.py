@@ -10,7 +10,7 @@ import pytest
 import ndrite
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.network import Dense, InputRange, Named, Network
+from emulator.network import Dense, InputRange, Meaning, Named, Network
 from emulator.network.datasets import digits
 from emulator.spec import Program
 from host import InputError
@@ -30,7 +30,7 @@ def trained() -> tuple[Program, np.ndarray, np.ndarray]:
         extended.T @ extended + np.eye(121) * 0.1, extended.T @ (2.0 * np.eye(10)[labels] - 1), rcond=None
     )[0]
     network = Network.chain(
-        (hidden, Dense(solution[:-1], solution[-1])), "digits", {"input": InputRange([0], [16]).as_dict()}
+        (hidden, Dense(solution[:-1], solution[-1])), "digits", meaning=Meaning(inputs=InputRange([0], [16]))
     )
     return map_network(network, "wan2022", x[:256]).program, test, test_labels
 

@@ -17,6 +17,7 @@ import pytest
 from emulator.golden.random_program import random_program
 from emulator.network import Dense, Network
 from emulator.spec import PRESETS, Program
+from emulator.spec.digest import digest
 from ndrite.cli.main import BAD_INPUT, DEVICE, OK, run
 
 EVIL = "a[bold]b[/nothing]\x1b[31mred\x1b]0;title\x07\u202eback"
@@ -96,15 +97,34 @@ def test_array_headers(fails, header: str) -> None:  # type: ignore[no-untyped-d
 
 
 @pytest.mark.parametrize(
-    "content", [{"input": 3}, {"input": {"low": "a", "high": [1]}}, {"input": {"low": []}}]
+    ("content", "words"),
+    [
+        (3, "meaning is 3; accepted: an object"),
+        ({"mood": 1}, "meaning.mood is not a field; accepted: inputs, input_unit"),
+        ({"inputs": 3}, "input range is 3"),
+        ({"inputs": {"low": "a", "high": [1]}}, "accepted: low and high"),
+        ({"inputs": {"low": [], "high": []}}, "accepted: "),
+        ({"classes": ["a", 3]}, "classes[1] is 3"),
+        ({"classes": ["a"]}, "classes has 1 names; accepted: 3"),
+        ({"output_step": -1.0}, "output_step is -1.0"),
+        ({"data_set": ["digits"]}, "data_set is"),
+        ({"output_unit": "a\u001b[2J"}, "output_unit is"),
+    ],
 )
-def test_provenance_of_the_wrong_kind(fails, content: dict[str, object]) -> None:  # type: ignore[no-untyped-def]
+def test_meaning_of_the_wrong_kind(fails, content: object, words: str) -> None:  # type: ignore[no-untyped-def]
     image = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
-    dataclasses.replace(image, provenance={"network": content, "chip": 3}).save("image.npz")
+    manifest = image.manifest() | {"meaning": content}
+    manifest["sha256"] = digest(manifest, image.arrays())
+    np.savez("image.npz", manifest=np.array(json.dumps(manifest)), **image.arrays())  # type: ignore[arg-type]
     np.save("x.npy", np.zeros((2, 20)))
-    fails(
-        ["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy" if content == {"input": 3} else ""
-    )
+    fails(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "image.npz", words)
+
+
+def test_provenance_of_the_wrong_kind(fails) -> None:  # type: ignore[no-untyped-def]
+    image = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
+    dataclasses.replace(image, provenance={"network": 7, "chip": 3}).save("image.npz")
+    np.save("x.npy", np.zeros((2, 20)))
+    fails(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy")
 
 
 def test_a_network_whose_provenance_is_no_object(fails) -> None:  # type: ignore[no-untyped-def]

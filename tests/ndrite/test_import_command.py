@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.network import InputRange, load_network
+from emulator.network import load_network
 from emulator.spec import Program
 from ndrite.cli.main import BAD_INPUT, OK, run
 
@@ -27,7 +27,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_import_compile_infer_on_floats(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["import", "model.pt", "--samples", "x.npy", "-o", "float.npz", "--json"]) == OK
+    said = ["--classes", "a,b, c", "--input-unit", "mV"]
+    assert run(["import", "model.pt", "--samples", "x.npy", "-o", "float.npz", "--json", *said]) == OK
     report = json.loads(capsys.readouterr().out)
     assert [block["function"] for block in report["blocks"]] == ["elu(x)", "none: outputs"]
     assert 0 < report["error_rms"] < 0.05 * report["output_rms"]
@@ -35,7 +36,8 @@ def test_import_compile_infer_on_floats(model: Path, capsys: pytest.CaptureFixtu
     assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
     x = np.load("x.npy")
     image = Program.load("image.npz")
-    inputs = InputRange.from_provenance(image.provenance)
+    inputs = image.meaning.inputs
+    assert (image.meaning.classes, image.meaning.input_unit) == (("a", "b", "c"), "mV")
     assert inputs is not None
     wanted = load_network("float.npz").forward(inputs.unit(x))
     y = np.load("y.npy")

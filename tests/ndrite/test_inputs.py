@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from emulator.mapping import map_network
-from emulator.network import Dense, InputRange, Network, zoo
+from emulator.network import Dense, InputRange, Meaning, Network, zoo
 from emulator.network.datasets import digits
 from ndrite.cli.main import BAD_INPUT, OK, run
 
@@ -20,11 +21,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def nearest_means(x: np.ndarray, labels: np.ndarray, **provenance: object) -> Network:
+def nearest_means(x: np.ndarray, labels: np.ndarray, **said: Any) -> Network:
     """Classes by their mean sample: a linear network of inputs in 0..1."""
     values = x.astype(np.float64) / 255
     means = np.stack([values[labels == k].mean(axis=0) for k in range(10)])
-    return Network.chain((Dense(means.T, -0.5 * (means**2).sum(axis=1)),), "means", dict(provenance))
+    return Network.chain((Dense(means.T, -0.5 * (means**2).sum(axis=1)),), "means", meaning=Meaning(**said))
 
 
 def test_no_data_set_stands_in_for_another(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +75,7 @@ def test_lenet5_needs_nothing_else(here: Path, capsys: pytest.CaptureFixture[str
 def test_bytes_are_in_the_model_s_unit_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Grey values 0..16 as uint8 and as floats are the same inputs; codes must be called so."""
     x, labels, test, test_labels = digits()
-    network = nearest_means(x, labels, input=InputRange([0], [16]).as_dict())
+    network = nearest_means(x, labels, inputs=InputRange([0], [16]))
     map_network(network, "ideal", x[:100]).program.save("image.npz")
     grey = np.rint(test / 255 * 16)
     np.save("floats.npy", grey)
@@ -97,7 +98,7 @@ def test_bytes_are_in_the_model_s_unit_too(here: Path, capsys: pytest.CaptureFix
 
 def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x, labels, _, _ = digits()
-    network = nearest_means(x, labels, input=InputRange([-1], [1]).as_dict())
+    network = nearest_means(x, labels, inputs=InputRange([-1], [1]))
     map_network(network, "ideal", x[:100]).program.save("image.npz")
     values = np.zeros((5, 64))
     values[2, :7] = 1.5

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.network import Dense, Network
+from emulator.network import Dense, Meaning, Network
 from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.sweep import SweepError, load_plan
 from ndrite.sweep.point import run_point
@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     x = x[1000:] / 255.0
     means = np.stack([x[labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1)
     dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0), activation=None)
-    Network.chain(name="small", layers=(dense,), provenance={"data_set": "fashion-mnist"}).save(
+    Network.chain(name="small", layers=(dense,), meaning=Meaning(data_set="fashion-mnist")).save(
         tmp_path / "small.npz"
     )
     (tmp_path / "plan.yaml").write_text(PLAN)

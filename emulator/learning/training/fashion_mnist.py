@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emulator.errors import EmulatorError, MissingExtraError
-from emulator.network import load_network
-from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train
+from emulator.network import Meaning, load_network
+from emulator.network.datasets import CLASSES, fashion_mnist_test, fashion_mnist_train
 from emulator.network.datasets.fashion_mnist import SIDE, TRAIN_FOLDER
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ def _run(options: argparse.Namespace) -> int:
         provenance = {
             "command": "python -m emulator.learning.training.fashion_mnist "
             f"--epochs {options.epochs} --seed {options.seed}",
-            "data_set": "fashion-mnist",
             "data": f"Fashion-MNIST, {len(split.labels)} training images, last {HELD_OUT} held out",
             "epoch": epoch,
             "held_out_accuracy": accuracy,
@@ -75,7 +74,8 @@ def _run(options: argparse.Namespace) -> int:
             "torch": torch.__version__,
             "numpy": np.__version__,
         }
-        export(best, name="fashion-mnist-784-128-10", provenance=provenance).save(options.out)
+        said = Meaning(data_set="fashion-mnist", classes=CLASSES)
+        export(best, name="fashion-mnist-784-128-10", provenance=provenance, meaning=said).save(options.out)
 
     started = time.monotonic()
     train(model, split, recipe, side=SIDE, checkpoint=checkpoint)

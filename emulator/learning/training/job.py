@@ -21,6 +21,7 @@ from emulator.learning.training.model import TrainedNetwork, export, halved
 from emulator.learning.training.view import FLOAT, ChipView, view_of
 from emulator.network import Network, load_network
 from emulator.spec.digest import digest
+from emulator.spec.meaning import Meaning
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +29,14 @@ class Samples:
     """Labelled samples: ``x`` uint8 (n, inputs), ``labels`` (n,) integer classes from 0.
 
     ``side`` is the side of square images, for convolutions and small shifts; None: not images.
-    ``data_set``: the data set's name where they are one of ours, which the network's file then names.
+    ``meaning``: what the network's file says of inputs and outputs, such as the data set and class names.
     """
 
     x: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.integer[Any]]
     name: str
     side: int | None = None
-    data_set: str | None = None
+    meaning: Meaning = field(default_factory=Meaning)
 
     def __post_init__(self) -> None:
         x, y = self.x, self.labels
@@ -166,7 +167,12 @@ def run_job(
         state.unlink(missing_ok=True)
     torch.manual_seed(job.recipe.seed)
     model = job.model(samples)
-    before = {} if job.start is None else load_network(job.start).provenance
+    start = None if job.start is None else load_network(job.start)
+    said = samples.meaning
+    if start is not None:
+        said = start.meaning.with_(
+            data_set=said.data_set or start.meaning.data_set, classes=said.classes or start.meaning.classes
+        )
     x = torch.from_numpy(samples.x.astype(np.float32) / np.float32(255))
     y = torch.from_numpy(samples.labels.astype(np.int64))
 
@@ -179,11 +185,9 @@ def run_job(
             "held_out_accuracy": accuracy,
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
         }
-        if before:
-            provenance |= {"start": before, **{k: before[k] for k in ("input",) if k in before}}
-        if samples.data_set is not None:
-            provenance["data_set"] = samples.data_set
-        network = export(best, name=name, provenance=provenance)
+        if start is not None:
+            provenance["start"] = start.provenance
+        network = export(best, name=name, provenance=provenance, meaning=said)
         (halved(network) if job.half else network).save(out)
 
     train(

@@ -13,6 +13,7 @@ from emulator.learning.training.layers import Crossbar
 from emulator.learning.training.neuron import Neuron
 from emulator.learning.training.nodes import TrainedNode, TrainedProduct
 from emulator.network import Network, Product, State
+from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Shape
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ def settle_normalisation(model: TrainedNetwork, x: Tensor) -> None:
         model(x[: max(1, SETTLED_VALUES // model.largest)], settle=True)
 
 
-def export(model: TrainedNetwork, *, name: str, provenance: dict[str, Any]) -> Network:
+def export(
+    model: TrainedNetwork, *, name: str, provenance: dict[str, Any], meaning: Meaning | None = None
+) -> Network:
     """The float network, with normalisation folded into weights and bias."""
     with torch.no_grad():
         factors = [torch.ones(1, dtype=torch.float64)] * (1 + len(model.states))
@@ -122,7 +125,8 @@ def export(model: TrainedNetwork, *, name: str, provenance: dict[str, Any]) -> N
             node, factor = trained.export(factors, model.shapes)
             nodes.append(node)
             factors.append(factor)
-    return Network(tuple(nodes), model.shapes[0], name, provenance, model.states, model.calls)
+    said = meaning or Meaning()
+    return Network(tuple(nodes), model.shapes[0], name, provenance, model.states, model.calls, said)
 
 
 def halved(network: Network) -> Network:

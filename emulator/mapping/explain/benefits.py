@@ -87,7 +87,7 @@ def judge(
 ) -> Outcome:
     """Accuracy and SNR of one compiled network on the golden model."""
     out = Core(compiled.program).infer(images, seed=seed, noise=noise)
-    logits = out.astype(np.float64) * float(compiled.program.provenance["output_step"])
+    logits = out.astype(np.float64) * (compiled.program.meaning.output_step or 1.0)
     reference = network.forward(images.astype(np.float32) / np.float32(255)).astype(np.float64)
     accuracy = float((logits.argmax(axis=1) == labels).mean())
     return Outcome(name=name, accuracy=accuracy, snr_db=snr_db(reference, logits))

@@ -115,7 +115,7 @@ def explain(
             )
         )
     golden = Core(program).infer(images, seed=seed).astype(np.float64)
-    golden = golden * float(program.provenance["output_step"])
+    golden = golden * (program.meaning.output_step or 1.0)
     rows.append(
         Row(
             cause=IMAGE,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network import Gate, InputRange, Network, Product, State, Table
+from emulator.network import Gate, InputRange, Meaning, Network, Product, State, Table
 from emulator.network.importing.bound import error_bound
 from emulator.network.importing.emitted import Emitted
 from emulator.network.importing.function import identity
@@ -69,9 +69,10 @@ def lower(
         tuple(emitted.nodes),
         graph.input.shape,
         name,
-        {"input": input_range.as_dict(), "imported": {"nodes": [e.node for e in emitted.entries]}},
+        {"imported": {"nodes": [e.node for e in emitted.entries]}},
         tuple(State(shape=m.shape, source=n, start=s) for m, n, s in emitted.states),
         graph.calls,
+        Meaning(inputs=input_range),
     )
     lost: dict[int, tuple[int, int]] = {}
     measured: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))

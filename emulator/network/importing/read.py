@@ -14,7 +14,7 @@ from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.lower import lower
 from emulator.network.importing.report import Imported, Read
 from emulator.network.importing.values import OwnShape
-from emulator.network.inputs import InputRange
+from emulator.spec.inputs import InputRange
 
 SUFFIXES = (".onnx", ".pt", ".pth")
 

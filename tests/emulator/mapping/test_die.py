@@ -166,5 +166,5 @@ def test_what_is_no_die_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CompileError, match=r"x.die.npz: not a die file"):
         load_die(tmp_path / "x.die.npz")
     made()[0].save(tmp_path / "p.npz")
-    with pytest.raises(CompileError, match=r"format is ndrite-program 3; accepted: ndrite-die 1"):
+    with pytest.raises(CompileError, match=r"format is ndrite-program 4; accepted: ndrite-die 1"):
         load_die(tmp_path / "p.npz")

@@ -185,7 +185,7 @@ def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, lanes:
     blocks = {product.block for product in compiled.program.products}
     assert len(blocks) == 1 or lanes is not None
     wanted = network.forward(x / np.float32(255))
-    y = Core(compiled.program, fast=False).infer(x) * compiled.program.provenance["output_step"]
+    y = Core(compiled.program, fast=False).infer(x) * compiled.program.meaning.output_step
     assert y.shape == wanted.shape == (60, network.outputs)
     assert np.sqrt(np.square(y - wanted).mean()) < 0.04 * wanted.std()
     assert len(compiled.report.layers) == len(network.products)

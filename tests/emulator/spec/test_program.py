@@ -13,6 +13,7 @@ import pytest
 
 from emulator.golden.random_program import random_graph, random_program
 from emulator.spec import PRESETS, Layer, Program, ProgramError
+from emulator.spec.digest import digest
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
 from emulator.spec.variation import same_cells
@@ -414,12 +415,15 @@ def other_end(_: Any, arrays: Any) -> None:
         (put("calls", 2), "manifest inputs is 96; the steps say 64"),
         (put("first_product", 1), "checksum differs"),
         (put("provenance.seed", 77), "checksum differs"),
+        (put("meaning.classes", ["a", "b", "c"]), "checksum differs"),
+        (put("meaning.classes", ["a", "b"]), "classes has 2 names; accepted: 3, one an output"),
+        (cut("meaning"), "manifest is incomplete or mistyped"),
         (put("name", "better"), "checksum differs"),
         (put("note", "checked"), "checksum differs"),
         (put("sha256", None), "checksum differs"),
         (cut("sha256"), "checksum differs"),
-        (put("format_version", 4), "format is ndrite-program 4; accepted: ndrite-program 3$"),
-        (put("format", "ndrite-convolution"), "format is ndrite-convolution 3; accepted: ndrite-program 3"),
+        (put("format_version", 5), "format is ndrite-program 5; accepted: ndrite-program 4$"),
+        (put("format", "ndrite-convolution"), "format is ndrite-convolution 4; accepted: ndrite-program 4"),
         (put("provenance", ["seed", 1]), "manifest provenance is .*; accepted: an object"),
         (put("outputs", 4), "manifest outputs is 4; the steps say 3"),
         (drop_bias, "array step1.bias is missing"),
@@ -461,9 +465,25 @@ def test_chip_images_of_earlier_versions_are_refused_with_the_way_out(tmp_path: 
     with pytest.raises(ProgramError) as error:
         Program.load(path)
     assert str(error.value) == (
-        f"{path}: format is chip image {version}; accepted: ndrite-program 3; it is a chip image of an "
+        f"{path}: format is chip image {version}; accepted: ndrite-program 4; it is a chip image of an "
         "earlier version: compile the network again"
     )
+
+
+def test_the_format_before_meaning_is_read(tmp_path: Path) -> None:
+    program = everything()
+    said = {"network": {"input": {"low": [-1.0], "high": [1.0]}, "data_set": "digits"}, "output_step": 0.25}
+    manifest = program.manifest() | {"format_version": 3, "provenance": said}
+    del manifest["meaning"]
+    manifest["sha256"] = digest(manifest, program.arrays())
+    np.savez(tmp_path / "old.npz", manifest=np.array(json.dumps(manifest)), **program.arrays())
+    again = Program.load(tmp_path / "old.npz")
+    assert again.checksum() == program.checksum()
+    assert again.meaning.inputs is not None
+    assert (again.meaning.inputs.low, again.meaning.inputs.high) == (-1, 1)
+    assert (again.meaning.data_set, again.meaning.output_step) == ("digits", 0.25)
+    again.save(tmp_path / "new.npz")
+    assert Program.load(tmp_path / "new.npz").meaning.as_dict() == again.meaning.as_dict()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut short"])

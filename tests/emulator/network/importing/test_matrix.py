@@ -78,7 +78,7 @@ def test_mapped_for_the_ideal_chip_it_still_does(model: Model) -> None:
     sums = Core(mapped.program).infer(codes).reshape(len(codes), len(step), -1)
     error = (sums * step[:, None]).reshape(len(codes), -1) - imported.reference(case.x)
     assert np.sqrt(np.square(error).mean()) < 1.5 * imported.report.error_rms
-    assert mapped.program.provenance["network"]["input"] == imported.inputs.as_dict()
+    assert mapped.program.meaning.as_dict()["inputs"] == imported.inputs.as_dict()
 
 
 @pytest.mark.parametrize(

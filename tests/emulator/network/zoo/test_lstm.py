@@ -11,7 +11,7 @@ import pytest
 from emulator.golden import Core
 from emulator.golden.fast import available
 from emulator.mapping import map_network
-from emulator.network import InputRange, load_network, zoo
+from emulator.network import load_network, zoo
 from emulator.network.datasets import japanese_vowels
 
 BYTES_MAX = 300_000
@@ -23,7 +23,7 @@ COMPARED = 24
 
 def codes(n: int) -> npt.NDArray[np.uint8]:
     """Sequences uint8 (n, 348) over the whole range, of 7 to 29 frames, code of 0 in front."""
-    inputs = InputRange.from_provenance(load_network(zoo.lstm()).provenance)
+    inputs = load_network(zoo.lstm()).meaning.inputs
     assert inputs is not None
     rng = np.random.default_rng(5)
     low, high = (v.reshape(CALLS, FEATURES) for v in (inputs.low, inputs.high))
@@ -35,7 +35,7 @@ def codes(n: int) -> npt.NDArray[np.uint8]:
 
 def test_it_is_a_small_lstm_of_29_calls() -> None:
     network = load_network(zoo.lstm())
-    assert network.provenance["data_set"] == "japanese-vowels"
+    assert network.meaning.data_set == "japanese-vowels"
     assert (network.calls, network.shape, network.outputs) == (CALLS, (FEATURES, 1, 1), SPEAKERS)
     # Cell and output outlive a call.
     assert [state.shape for state in network.states] == [(32, 1, 1), (32, 1, 1)]
@@ -75,7 +75,7 @@ def test_accuracy_on_the_real_set() -> None:
         pytest.skip("needs the data in the package aeon (pip install --no-deps aeon)")
     x, _, test, labels = japanese_vowels()
     network = load_network(zoo.lstm())
-    inputs = InputRange.from_provenance(network.provenance)
+    inputs = network.meaning.inputs
     assert inputs is not None
     exact = network.accuracy(inputs.encode(test), labels)
     assert len(test) == 370

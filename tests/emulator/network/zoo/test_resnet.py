@@ -18,7 +18,7 @@ MEASURED = 2000
 
 def test_it_is_a_small_residual_network() -> None:
     network = load_network(zoo.resnet())
-    assert network.provenance["data_set"] == "fashion-mnist"
+    assert network.meaning.data_set == "fashion-mnist"
     assert network.map_shapes[0] == (1, 28, 28)
     assert network.outputs == 10
     assert sum(product.skip is not None for product in network.products) == 3

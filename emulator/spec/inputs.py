@@ -13,11 +13,17 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.brief import brief_repr
+from emulator.spec.errors import MeaningError
 
 Floats = npt.NDArray[np.float64]
+
+
+def shown(value: object) -> str:
+    """A value of a file as a message has it, cut."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +35,7 @@ class InputRange:
 
     Raises
     ------
-    NetworkError
+    MeaningError
         When a range is empty or not finite.
     """
 
@@ -42,10 +48,10 @@ class InputRange:
 
     def __post_init__(self) -> None:
         low, high = (np.atleast_1d(np.asarray(v, np.float64)) for v in (self.low, self.high))
-        if low.ndim != 1 or low.shape != high.shape:
-            raise NetworkError(f"input range is {low.shape} and {high.shape}; accepted: (K,) both, or (1,)")
+        if low.ndim != 1 or low.shape != high.shape or not low.size:
+            raise MeaningError(f"input range is {low.shape} and {high.shape}; accepted: (K,) both, or (1,)")
         if not (np.isfinite(low).all() and np.isfinite(high).all() and (high > low).all()):
-            raise NetworkError("input range: high is not above low; accepted: finite, high above low")
+            raise MeaningError("input range: high is not above low; accepted: finite, high above low")
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
 
@@ -58,17 +64,17 @@ class InputRange:
         return cls(low, np.where(high > low, high, low + 1.0))
 
     @classmethod
-    def from_provenance(cls, provenance: dict[str, Any]) -> Self | None:
-        """The range in a network's provenance (or in the ``network`` part of a program's), if any."""
-        where = provenance.get("network", provenance)
-        content = where.get("input") if isinstance(where, dict) else None
+    def from_dict(cls, content: Any) -> Self:
+        """What ``as_dict`` gave. Raises MeaningError when that is not what it is."""
         if not isinstance(content, dict):
-            return None
+            raise MeaningError(f"input range is {shown(content)}; accepted: an object with low and high")
         try:
             axes, shape = content.get("axes"), content.get("shape", ())
             return cls(content["low"], content["high"], None if axes is None else tuple(axes), tuple(shape))
+        except MeaningError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
-            raise NetworkError(f"provenance input is {content!r}; accepted: low and high ({error})") from None
+            raise MeaningError(f"input range is {shown(content)}; accepted: low and high ({error})") from None
 
     @property
     def span(self) -> Floats:
@@ -88,9 +94,9 @@ class InputRange:
             maps = flat.reshape(len(x), *self.shape).transpose(0, *(a + 1 for a in self.axes))
             flat = maps.reshape(len(x), -1)
         if self.low.size not in (1, flat.shape[1]):
-            raise NetworkError(f"x has {flat.shape[1]} inputs; accepted: {self.low.size}")
+            raise MeaningError(f"x has {flat.shape[1]} inputs; accepted: {self.low.size}")
         if not np.isfinite(flat).all():
-            raise NetworkError("x holds a value that is not finite; accepted: finite numbers")
+            raise MeaningError("x holds a value that is not finite; accepted: finite numbers")
         clipped: Floats = np.clip((flat - self.low) / self.span, 0.0, 1.0)
         return clipped
 
