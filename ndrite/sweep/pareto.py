@@ -51,6 +51,7 @@ def draw(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> None:
         "o-",
         color="#c8553d",
         drawstyle="steps-post",
+        zorder=3,
         label="Pareto front",
     )
     for row in best:

@@ -164,7 +164,7 @@ def test_command_equals_the_points_alone(folder: Path, capsys: pytest.CaptureFix
 
 
 def test_a_points_cost_is_its_dies(folder: Path) -> None:
-    """More converter bits cost more energy; the area of arrays stays."""
+    """More converter bits cost more energy and area, and no time."""
     own_samples(folder)
     text = (
         (folder / "own.yaml")
