@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,24 +125,35 @@ class Core:
         self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
     ) -> list[npt.NDArray[Any]]:
         """Every map of the last call on samples x uint8 (n, inputs), by number; parameters as ``infer``."""
-        index = np.arange(first_index, first_index + len(x), dtype=np.int64)
-        return self._last_call(x, _Draw(seed, index, noise, 0), None)
+        calls = self.calls(x, seed=seed, first_index=first_index, noise=noise)
+        return deque(calls, maxlen=1).pop()
 
     def _batch(self, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None) -> npt.NDArray[Any]:
         return self._last_call(x, draw, trace)[-1].reshape(len(x), -1)
 
-    def _last_call(
+    def calls(
+        self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
+    ) -> Iterator[list[npt.NDArray[Any]]]:
+        """Every map of each call in turn on samples x uint8 (n, inputs); parameters as ``infer``."""
+        index = np.arange(first_index, first_index + len(x), dtype=np.int64)
+        return self._calls(x, _Draw(seed, index, noise, 0), None)
+
+    def _calls(
         self, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None
-    ) -> list[npt.NDArray[Any]]:
+    ) -> Iterator[list[npt.NDArray[Any]]]:
         program = self.program
-        maps: list[npt.NDArray[Any]] = []
         calls = x.reshape(len(x), program.calls, *program.shape)
         states = [np.full((len(x), *s.shape), s.start, np.uint8) for s in program.states]
         for call in range(program.calls):
             now = dataclasses.replace(draw, index=draw.index * program.calls + call)
             maps = self._call([calls[:, call], *states], now, trace)
             states = [maps[s.source] for s in program.states]
-        return maps
+            yield maps
+
+    def _last_call(
+        self, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None
+    ) -> list[npt.NDArray[Any]]:
+        return deque(self._calls(x, draw, trace), maxlen=1).pop()
 
     def _call(self, maps: list[npt.NDArray[Any]], draw: _Draw, trace: Trace | None) -> list[npt.NDArray[Any]]:
         """All maps of one call, given the input and the states."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,26 +12,36 @@ from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 
 
+def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the results of a plan's points go, and who computes them."""
+    options = (
+        click.option(
+            "-o",
+            "--output",
+            metavar="FOLDER",
+            type=click.Path(path_type=Path),
+            help="Results and figures; default: PLAN without .yaml.",
+        ),
+        click.option(
+            "--workers", default=1, show_default=True, type=click.IntRange(1, 1024), help="Local processes."
+        ),
+        click.option(
+            "--scheduler",
+            metavar="tcp://HOST:PORT",
+            help="Dask scheduler to use instead; its workers need ndrite and the plan's network files.",
+        ),
+    )
+    for option in reversed(options):  # as decorators are: the last one first
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("plan_path", metavar="PLAN.yaml", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="Results and figures; default: PLAN without .yaml.",
-)
-@click.option(
-    "--workers", default=1, show_default=True, type=click.IntRange(1, 1024), help="Local processes."
-)
-@click.option(
-    "--scheduler",
-    metavar="tcp://HOST:PORT",
-    help="Dask scheduler to use instead; its workers need ndrite and the plan's network files.",
-)
+@sweep_options
 @json_option
 def command(plan_path: Path, output: Path | None, workers: int, scheduler: str | None, as_json: bool) -> None:
-    """Accuracy at every point of PLAN.yaml; go on where an earlier run stopped.
+    """Accuracy, and modelled cost, at every point of PLAN.yaml; go on where an earlier run stopped.
 
     \b
     Example plan:

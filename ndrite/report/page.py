@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-import html
-from collections.abc import Iterable
 from typing import Any
 
 from emulator.device.description import Chip
 from emulator.network import Named, Ndr, Sampled
 from ndrite.intervals import percent
+from ndrite.report.cost import cost_section
 from ndrite.report.figures import Figure, svg
 from ndrite.report.run import Report
 from ndrite.report.style import STYLE
+from ndrite.report.tables import table, text
 
 TITLES = {
     "confusion": "Labels against answers of the golden model",
@@ -36,14 +36,15 @@ def page(report: Report, drawn: dict[str, Figure]) -> str:
         ("cells", "Cells", _shown("cells", drawn)),
         ("tiles", "Tiles", _shown("tiles", drawn)),
         ("cycles", "Cycles", _cycles(report) + _shown("timeline", drawn)),
+        ("cost", "Cost", cost_section(report.cost)),
         ("board", "Board", _board(report)),
-        ("provenance", "Provenance", _table(("what", "value"), report.provenance.items())),
+        ("provenance", "Provenance", table(("what", "value"), report.provenance.items())),
     ]
-    links = "".join(f'<a href="#{key}">{_text(title)}</a>' for key, title, _ in sections)
+    links = "".join(f'<a href="#{key}">{text(title)}</a>' for key, title, _ in sections)
     body = "".join(
-        f'<section id="{key}"><h2>{_text(title)}</h2>{content}</section>' for key, title, content in sections
+        f'<section id="{key}"><h2>{text(title)}</h2>{content}</section>' for key, title, content in sections
     )
-    name = _text(f"{image.name} on {report.subject.die.chip.name}")
+    name = text(f"{image.name} on {report.subject.die.chip.name}")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -61,7 +62,7 @@ def _headline(report: Report) -> str:
     ]
     if report.trace is not None:
         figures.append((f"{report.trace.cycles:,}", "clock cycles an inference (simulated)"))
-    cards = "".join(f"<div><b>{_text(value)}</b><span>{_text(what)}</span></div>" for value, what in figures)
+    cards = "".join(f"<div><b>{text(value)}</b><span>{text(what)}</span></div>" for value, what in figures)
     return f'<div class="figures">{cards}</div>'
 
 
@@ -77,8 +78,8 @@ def _chip(chip: Chip) -> str:
     rest = [row for row in rows if row[2] == "default"]
     head = ("field", "value", "source")
     return (
-        f"<p>{_text(chip.description)}</p>{_table(head, given)}"
-        f"<details><summary>{len(rest)} more values at their defaults</summary>{_table(head, rest)}</details>"
+        f"<p>{text(chip.description)}</p>{table(head, given)}"
+        f"<details><summary>{len(rest)} more values at their defaults</summary>{table(head, rest)}</details>"
     )
 
 
@@ -106,7 +107,7 @@ def _network(report: Report) -> str:
             )
         )
     head = ("layer", "size", "activation", "row tiles", "curves", "table error (LSB)", "weight error", "SNR")
-    return _table(head, rows) + (
+    return table(head, rows) + (
         "<p>Weight error: root mean square of effective minus float weights over that of the float weights. "
         "SNR: of the pre-activations on the calibration samples, read noise off.</p>"
     )
@@ -141,7 +142,7 @@ def _errors(report: Report) -> str:
         )
         for row in report.explanation.rows
     ]
-    return _table(("cause", "accuracy", "SNR dB", "corrected", "SNR dB", "covers"), rows)
+    return table(("cause", "accuracy", "SNR dB", "corrected", "SNR dB", "covers"), rows)
 
 
 def _cycles(report: Report) -> str:
@@ -150,7 +151,7 @@ def _cycles(report: Report) -> str:
         return "<p>No inference was simulated for this report.</p>"
     share = 100 * trace.bound / trace.cycles
     return (
-        f"<p>One inference on the RTL compiled for this machine, geometry {_text(report.geometry.name)} with "
+        f"<p>One inference on the RTL compiled for this machine, geometry {text(report.geometry.name)} with "
         f"{report.geometry.lanes} lanes: {trace.cycles:,} clock cycles; schedule bound {trace.bound:,} "
         f"({share:.1f} %). Simulated, not measured on hardware.</p>"
     )
@@ -166,10 +167,10 @@ def _board(report: Report) -> str:
     ]
     met = "met" if board["timing_met"] else "not met"
     return (
-        f"<p>{_text(str(board['board']))}: {board['lanes']} lanes at {board['clock_mhz']} MHz; Fmax "
-        f"{board['fmax_mhz']:.1f} MHz is {_text(str(board['fmax_is']))}; timing {met}. From a committed "
+        f"<p>{text(str(board['board']))}: {board['lanes']} lanes at {board['clock_mhz']} MHz; Fmax "
+        f"{board['fmax_mhz']:.1f} MHz is {text(str(board['fmax_is']))}; timing {met}. From a committed "
         f"build, "
-        "whose gateware may be older than this package's.</p>" + _table(("cells", "used", "available"), used)
+        "whose gateware may be older than this package's.</p>" + table(("cells", "used", "available"), used)
     )
 
 
@@ -177,19 +178,11 @@ def _shown(name: str, drawn: dict[str, Figure]) -> str:
     if name not in drawn:
         return ""
     data = base64.b64encode(svg(drawn[name], name)).decode()
-    title = _text(TITLES[name])
+    title = text(TITLES[name])
     return (
         f'<figure><img alt="{title}" src="data:image/svg+xml;base64,{data}">'
         f"<figcaption>{title}</figcaption></figure>"
     )
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    titles = "".join(f"<th>{_text(cell)}</th>" for cell in head)
-    lines = "".join(
-        "<tr>" + "".join(f"<td>{_breakable(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
 def _plain(value: Any) -> str:
@@ -198,12 +191,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple) and len(value) > 6:
         return f"{len(value)} values"
     return str(value)
-
-
-def _breakable(value: str) -> str:
-    """Text whose long names may be broken after a dot or an underscore."""
-    return _text(value).replace("_", "_<wbr>").replace(".", ".<wbr>") if " " not in value else _text(value)
-
-
-def _text(value: str) -> str:
-    return html.escape(value)

@@ -20,6 +20,7 @@ from emulator.spec.brief import brief_repr
 from host import InputError
 from host.api import Progress
 from ndrite.arrays import load_array
+from ndrite.cost import Account, account_of
 from ndrite.explain import Subject, shipped_samples, subject_of
 from ndrite.inputs import encode
 from ndrite.labelled import check_classes, chosen_data_set, judging_set, typical
@@ -29,6 +30,8 @@ from ndrite.url import geometry_for
 
 CLASSES_MAX = 32
 """Classes that a confusion matrix is drawn for."""
+COST_SAMPLES = 100
+"""Inputs that the cost of an inference is counted on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,8 @@ class Report:
     """All of it; accuracies 0..1.
 
     ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was asked for or
-    the image does not fit; ``board`` the committed report of an FPGA build, if any.
+    the image does not fit; ``cost`` what an inference costs, modelled; ``board`` the committed report of an
+    FPGA build, if any.
     """
 
     __repr__ = brief_repr
@@ -48,6 +52,7 @@ class Report:
     images: int
     confusion: npt.NDArray[np.int64]
     trace: Trace | None
+    cost: Account
     geometry: Geometry
     board: dict[str, Any] | None
     seed: int
@@ -138,6 +143,7 @@ def gather(
         images=len(x),
         confusion=confusion,
         trace=trace,
+        cost=account_of(subject.program, subject.die, x[:COST_SAMPLES]),
         geometry=geometry,
         board=board,
         seed=seed,

@@ -20,6 +20,7 @@ from emulator.spec.archive import ArchiveError, read_array
 from emulator.yaml_file import read_yaml
 
 POINTS_MAX = 1_000_000
+ROW_FORMAT = 2  # of a point's row of results; 2: with its modelled cost
 SCALE = {
     "images": (1, 10_000, 1000),
     "draws": (1, 4096, 1),
@@ -84,7 +85,7 @@ class Point:
     @property
     def key(self) -> str:
         """Hexadecimal digest of what decides the result: of files their contents, and this version's work."""
-        content = dataclasses.asdict(self) | {"version": version("ndrite")}
+        content = dataclasses.asdict(self) | {"version": version("ndrite"), "row": ROW_FORMAT}
         del content["axes"]
         for name in ("network", "inputs", "labels"):
             content[name] = content[name] and content[name]["sha256"]

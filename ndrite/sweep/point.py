@@ -14,11 +14,15 @@ from emulator.device.description import parse_chip
 from emulator.errors import CompileWarning
 from emulator.mapping import map_network
 from emulator.network import Network, load_network
+from ndrite.cost import account_of
 from ndrite.inputs import encode
 from ndrite.intervals import mean_interval
 from ndrite.labelled import check_classes, chosen_data_set, judging_set
 from ndrite.sweep.plan import File, Point
 from ndrite.url import connect
+
+COST_SAMPLES = 32
+"""Samples that a point's cost is counted on."""
 
 
 def run_point(point: Point, board_url: str) -> dict[str, Any]:
@@ -52,6 +56,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
             logits = board.infer(x, seed=point.seed)
             accuracy = np.array([(logits.argmax(axis=1) == labels).mean()])
     mean, half = mean_interval(accuracy)
+    cost = account_of(compiled.program, compiled.die, x[:COST_SAMPLES]).total
     return {
         "key": point.key,
         **{name: _plain(value) for name, value in point.axes},
@@ -65,6 +70,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         "accuracy_float": network.accuracy(x, labels),
         "snr_db": float(compiled.report.layers[-1].snr_db),
         "programmed_error": float(compiled.report.layers[0].programmed_error),
+        **{name: float(getattr(cost, name)[1]) for name in ("energy_pJ", "latency_ns", "area_um2")},
         "tag": f"{compiled.program.tag:08x}",
         "board": board_url,
         "seconds": time.monotonic() - began,

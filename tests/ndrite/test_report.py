@@ -18,7 +18,7 @@ from emulator.network.datasets import digits
 from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.dies import save_both
 
-SECTIONS = "chip network accuracy errors neurons cells tiles cycles board provenance".split()
+SECTIONS = "chip network accuracy errors neurons cells tiles cycles cost board provenance".split()
 
 
 @pytest.fixture(scope="module")

@@ -163,6 +163,46 @@ def test_command_equals_the_points_alone(folder: Path, capsys: pytest.CaptureFix
     assert {p: p.stat().st_mtime_ns for p in (folder / "out" / "points").iterdir()} == before
 
 
+def test_a_points_cost_is_its_dies(folder: Path) -> None:
+    """More converter bits cost more energy and area, and no time."""
+    own_samples(folder)
+    text = (
+        (folder / "own.yaml")
+        .read_text()
+        .replace("cell.stuck_low_percent: [0, 2, 5]", "readout.adc_bits: [6, 10]")
+    )
+    (folder / "bits.yaml").write_text(text.replace("seeds: 2", "seeds: 1"))
+    few, many = (run_point(point, "golden:") for point in load_plan(folder / "bits.yaml").points)
+    assert 0 < few["energy_pJ"] < many["energy_pJ"]
+    assert few["latency_ns"] == many["latency_ns"] > 0
+    assert 0 < few["area_um2"] < many["area_um2"]
+
+
+@pytest.mark.slow
+def test_explore_marks_the_front(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explore", "plan.yaml", "-o", "out", "-p", "front.png", "--json"]) == OK
+    got = json.loads(capsys.readouterr().out)
+    assert (folder / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert len(got["rows"]) == 6
+    assert all(row["basis"] == "modelled" for row in got["rows"])
+    best = max(row["accuracy"] for row in got["rows"])
+    marked = [row for row in got["rows"] if row["front"]]
+    assert max(row["accuracy"] for row in marked) == best
+    # A sweep of the plan finds everything done, and the picture has a place of its own.
+    assert run(["explore", "plan.yaml", "-o", "out"]) == OK
+    assert "modelled" in capsys.readouterr().out
+    first = (folder / "out" / "pareto.svg").read_bytes()
+    assert run(["explore", "plan.yaml", "-o", "out"]) == OK
+    assert (folder / "out" / "pareto.svg").read_bytes() == first
+
+
+def test_explore_refuses_before_it_computes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explore", "plan.yaml", "-p", "front.jpg"]) == BAD_INPUT
+    assert "picture is front.jpg; accepted: a name that ends in .svg, .png, .pdf" in capsys.readouterr().err
+    assert run(["explore", "none.yaml"]) == BAD_INPUT
+    assert "none.yaml" in capsys.readouterr().err
+
+
 def test_virtual_chips_in_a_point(folder: Path) -> None:
     (folder / "chips.yaml").write_text(PLAN + "chips: 3\ndraws: 2\n")
     point = load_plan(folder / "chips.yaml").points[0]

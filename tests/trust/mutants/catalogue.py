@@ -6,6 +6,7 @@ from tests.trust.mutants import (
     boards,
     control,
     converters,
+    cost,
     curves,
     datapath,
     golden,
@@ -26,6 +27,7 @@ MUTANTS = (
     + curves.MUTANTS
     + physics.MUTANTS
     + tuning.MUTANTS
+    + cost.MUTANTS
     + spec.MUTANTS
     + boards.MUTANTS
     + host.MUTANTS

@@ -1,0 +1,126 @@
+"""The constants of an account: read from YAML, checked, and brought to the chip's technology node."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import EmulatorError
+from emulator.yaml_file import read_yaml
+
+Triple = npt.NDArray[np.float64]
+"""Low, typical and high, float64 (3,)."""
+ACCOUNTINGS = ("low", "typical", "high")
+CONSTANTS = Path(__file__).parent / "constants.yaml"
+REFERENCES = ("digital", "analog")
+NODES_NM = (5.0, 500.0)
+LARGEST = 1e15
+EXPONENTS = {"pJ": 1.9, "fJ": 1.9, "um2": 2.0}
+"""Unit -> power of the technology node it goes with, where the constant names a node."""
+
+
+class CostError(EmulatorError):
+    """Constants or a die that no account can be made from."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One constant as given: its range, unit, node in nanometres (None: does not scale) and source."""
+
+    value: Triple
+    unit: str
+    node_nm: float | None
+    source: str
+
+    def at(self, node_nm: float) -> Triple:
+        """Its range at another node."""
+        if self.node_nm is None or self.unit not in EXPONENTS:
+            return self.value
+        return np.asarray(self.value * (node_nm / self.node_nm) ** EXPONENTS[self.unit], np.float64)
+
+
+@dataclass(frozen=True)
+class Constants:
+    """All of them; ``constants["dac_pJ"]`` is the range at ``node_nm``.
+
+    ``quoted``: what the paper's abstract says the neuron is better by, by reference.
+    """
+
+    given: dict[str, Constant]
+    node_nm: float
+    quoted: dict[str, float]
+
+    def __getitem__(self, name: str) -> Triple:
+        return self.given[name].at(self.node_nm)
+
+    def on(self, node_nm: float | None) -> Constants:
+        """The same constants at another node; None: as they are. Raises CostError outside 5..500 nm."""
+        if node_nm is None:
+            return self
+        return replace(self, node_nm=_number("node", node_nm, *NODES_NM))
+
+    def with_values(self, **values: float) -> Constants:
+        """Some constants at a single value each, at whatever node: what is known of one chip."""
+        given = {
+            name: Constant(np.full(3, float(v)), self.given[name].unit, None, "given")
+            for name, v in values.items()
+        }
+        return replace(self, given=self.given | given)
+
+
+def load_constants(path: Path = CONSTANTS, node_nm: float | None = None) -> Constants:
+    """Constants of a YAML file with every field of the built-in one.
+
+    Raises
+    ------
+    CostError
+        Naming file, field, value and what is accepted.
+    """
+    content = read_yaml(path, CostError)
+    try:
+        found = _constants(content)
+    except CostError as error:
+        raise CostError(f"{path}: {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CostError(f"{path}: field missing or of the wrong kind ({error})") from None
+    if path != CONSTANTS:
+        wanted = load_constants().given
+        for name in wanted.keys() ^ found.given.keys():
+            state = "missing" if name in wanted else "unknown"
+            raise CostError(f"{path}: constants.{name} is {state}; accepted: {', '.join(wanted)}")
+    return found.on(node_nm)
+
+
+def _constants(content: Any) -> Constants:
+    given = {name: _constant(f"constants.{name}", entry) for name, entry in content["constants"].items()}
+    quoted = {
+        name: _number(f"quoted.{name}.ratio", content["quoted"][name]["ratio"], 1e-9, LARGEST)
+        for name in REFERENCES
+    }
+    return Constants(given, _number("node_nm.value", content["node_nm"]["value"], *NODES_NM), quoted)
+
+
+def _constant(where: str, entry: Any) -> Constant:
+    values = [_number(f"{where}.{a}", entry[a], 0.0, LARGEST) for a in ACCOUNTINGS]
+    if sorted(values) != values:
+        raise CostError(f"{where} is {values}; accepted: low, typical and high in rising order")
+    node = entry["node_nm"]
+    if node is not None:
+        node = _number(f"{where}.node_nm", node, *NODES_NM)
+    return Constant(np.array(values), str(entry["unit"]), node, str(entry["source"]))
+
+
+def _number(where: str, value: Any, low: float, high: float) -> float:
+    # YAML 1.1 reads 1.3e5 as text.
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not low <= number <= high:
+        raise CostError(f"{where} is {value!r}; accepted: a number, {low:g}..{high:g}")
+    return number
