@@ -107,9 +107,9 @@ def _account(
     if inputs_path is not None:
         if data is not None:
             raise click.UsageError("--data and --inputs exclude each other")
-        x = load_inputs(inputs_path, program.provenance, program.inputs, codes=codes)
+        x = load_inputs(inputs_path, program.meaning, program.inputs, codes=codes)
     else:
-        x = judging_set(chosen_data_set(program.provenance, program.inputs, data, "--inputs X.npy"))[0]
+        x = judging_set(chosen_data_set(program.meaning, program.inputs, data, "--inputs X.npy"))[0]
     with progress_bar("samples") as bar:
         return account_of(program, die, x[:images], constants, progress=bar)
 

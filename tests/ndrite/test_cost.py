@@ -23,7 +23,7 @@ from ndrite.cost.adc import adc_area_um2, adc_energy_pJ
 from ndrite.cost.neuron import NDR, report
 from ndrite.cost.published import chips, compare
 from ndrite.dies import save_both
-from ndrite.labelled import DATA, data_set_of, typical
+from ndrite.labelled import DATA, typical
 from ndrite.sweep.pareto import front
 
 READ_V = 0.2
@@ -223,7 +223,7 @@ def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
 def test_any_program_has_an_account(name: str) -> None:
     """Pooling, residuals, gates, states and calls."""
     network = load_network(Path(zoo.float_network()).with_name(f"{name}.npz"))
-    named = data_set_of(network.provenance)
+    named = network.meaning.data_set
     x = np.random.default_rng(0).integers(0, 256, (16, network.inputs)).astype(np.uint8)
     x = typical(named)[:64] if named in DATA else x
     program, die, _ = map_network(network, "ideal", x)
