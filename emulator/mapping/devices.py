@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,32 +11,19 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip, Neuron
 from emulator.device.ecram.pulses import reachable
-from emulator.device.ndr.curves import Esaki, NdrModel
+from emulator.device.ndr.curves import NdrModel, peak_of
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.device.ndr.tuning import CURRENT, VOLTAGE
 from emulator.device.ndr.window import Window, choose_window
 from emulator.errors import CompileError
+from emulator.mapping.circuits import loaded_curves, own_peaks_V, source_units_V
 from emulator.mapping.neuron import heights_and_peaks, shape_of
+from emulator.mapping.states import States, stretch_at
 from emulator.network import Activation, Ndr
 from emulator.spec.arithmetic import INPUT_MAX
 
 Floats = npt.NDArray[np.float64]
 Curves = Callable[[Floats], Floats]
-
-
-@dataclass(frozen=True, eq=False)
-class States:
-    """ECRAM states of one layer's neurons, each float64 (M,) in 0..1 of the device's range.
-
-    ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
-    device sets both); ``reference`` is the voltage state that the neurons' input gains were set for;
-    ``heights`` are the outputs at the peak where no ECRAM sets them.
-    """
-
-    voltage: Floats
-    current: Floats
-    reference: Floats
-    heights: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +36,6 @@ class Neurons:
         float64 (M,): output at the peak and pre-activation per unit of the curve, as set on the chip.
     curves:
         u (..., M) -> outputs 0..1 (..., M) of the individual devices.
-    nominal:
-        The same of devices that do not vary.
     individual:
         Whether every neuron has a curve of its own.
     unreachable:
@@ -63,7 +49,6 @@ class Neurons:
     heights: Floats
     peaks: Floats
     curves: Curves
-    nominal: Curves
     individual: bool
     unreachable: int
     states: States | None = None
@@ -79,9 +64,11 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
         def exact(u: Floats) -> Floats:
             return heights * shape(u)
 
-        return Neurons(heights, peaks, exact, exact, False, 0)
+        return Neurons(heights, peaks, exact, False, 0)
     rest, devices = draw_devices(chip, outputs, rng)
     heights, peaks, unreachable, states = _tuned(heights, peaks, chip, rest)
+    own = own_peaks_V(chip, states, outputs)
+    peaks = peaks * (source_units_V(chip, own) / own)
     return ndr_neurons(chip, heights, peaks, unreachable, states, devices)
 
 
@@ -98,15 +85,41 @@ def ndr_neurons(
 
     ``stretch`` (M,): peak voltages relative to those that input gains were set for.
     """
-    device = chip.neuron.device
+    device, drawn = chip.neuron.device, None if devices is None else tuple(devices)
+    if chip.neuron.source_resistance_ohm:
+        of = drawn or (device,) * len(heights)
+        loaded = loaded_curves(of, chip, heights, stretch, states)
+        differ = drawn is not None or states is not None
+        return Neurons(heights, peaks, loaded, differ, unreachable, states, drawn)
+    if chip.readout.kind == "analog":
+        own = own_peaks_V(chip, states, len(heights))
+        stretch = stretch * (own / source_units_V(chip, own))
+    if drawn is not None:
+        individual = individual_curves(drawn, chip, heights, stretch)
+        return Neurons(heights, peaks, individual, True, unreachable, states, drawn)
 
     def nominal(u: Floats) -> Floats:
         return heights * np.clip(device.shape(u / stretch), 0.0, 1.0)
 
-    if devices is None:
-        return Neurons(heights, peaks, nominal, nominal, False, unreachable, states)
-    individual = individual_curves(devices, chip, heights, stretch)
-    return Neurons(heights, peaks, individual, nominal, True, unreachable, states, tuple(devices))
+    tuned = chip.readout.kind == "analog" and states is not None
+    return Neurons(heights, peaks, nominal, tuned, unreachable, states)
+
+
+def without_load(neurons: Neurons, chip: Chip) -> Neurons:
+    """The same devices at the same states behind ideal sources, each peaking where it did."""
+    ideal = dataclasses.replace(
+        chip,
+        neuron=dataclasses.replace(
+            chip.neuron, source_resistance_ohm=0.0, capacitance_pF=0.0, read_time_ns=0.0
+        ),
+    )
+    outputs, states = len(neurons.heights), neurons.states
+    peaks = neurons.peaks
+    for at, way in ((chip, 1), (ideal, -1)):
+        own = own_peaks_V(at, states, outputs)
+        peaks = peaks * (own / source_units_V(at, own)) ** way
+    stretch = 1.0 if states is None else stretch_at(states, chip)
+    return ndr_neurons(ideal, neurons.heights, peaks, neurons.unreachable, states, neurons.devices, stretch)
 
 
 def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Floats, list[NdrModel] | None]:
@@ -134,11 +147,6 @@ def individual_curves(
         return np.clip(heights * currents / amperes, 0.0, 1.0)
 
     return individual
-
-
-def peak_of(device: NdrModel) -> tuple[float, float]:
-    """Voltage and current of a device's maximum."""
-    return device.peak if isinstance(device, Esaki) else (device.peak_voltage_V, device.peak_current_A)
 
 
 def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, npt.NDArray[np.intp]]:
@@ -195,7 +203,8 @@ def _tuned(
         out |= (heights < low * 0.999) | (heights > high * 1.001)
         current = np.clip(current + noise[1], 0.0, 1.0)
         heights = np.minimum(tuning.current(current), 1.0)
-    return heights, peaks, int(out.sum()), States(voltage, current, voltage, untuned)
+    loaded = current if chip.neuron.source_resistance_ohm and ecram.tunes in CURRENT else None
+    return heights, peaks, int(out.sum()), States(voltage, current, voltage, untuned, loaded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,15 +233,21 @@ def reachable_tables(chip: Chip, *, segments: int = 32, table_bits: int = 6) -> 
             "ecram.model is 'none'; accepted: linear-step or exponential, to tune a curve with"
         )
     states = reachable(device, chip.ecram.states)
-    tuning, shape = chip.ecram.tuning, _nominal_shape(chip.neuron)
-    widest = float(tuning.voltage(1.0))
+    factors = [(float(chip.ecram.tuning.current(s)), float(chip.ecram.tuning.voltage(s))) for s in states]
+    widest = float(chip.ecram.tuning.voltage(1.0))
+    shape = _nominal_shape(chip.neuron, 1.0, 1.0)
     window = choose_window(lambda u: shape(u / widest), segments)
     u = window.values()
-    wanted = [float(tuning.current(s)) * shape(u / float(tuning.voltage(s))) for s in states]
+    wanted = [_nominal_shape(chip.neuron, current, voltage)(u) for current, voltage in factors]
     table = fit_pwl(INPUT_MAX * np.clip(wanted, 0.0, 1.0), segments=segments, table_bits=table_bits)
     return Reachable(states, window, table)
 
 
-def _nominal_shape(neuron: Neuron) -> Curves:
+def _nominal_shape(neuron: Neuron, current: float, voltage: float) -> Curves:
+    """The nominal neuron with its current and voltage axes times factors, u in units of its own peak."""
     device = neuron.device
-    return lambda u: np.clip(device.shape(u), 0.0, 1.0)
+    circuit = neuron.in_circuit(device)
+    if circuit is None:
+        return lambda u: current * np.clip(device.shape(u / voltage), 0.0, 1.0)
+    tuned, volts, amperes = circuit.tuned(current, voltage), circuit.peak_voltage_V, circuit.peak_current_A
+    return lambda u: np.clip(tuned.current(u * volts) / amperes, 0.0, 1.0)

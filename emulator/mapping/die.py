@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.device.ndr.tuning import CURRENT
 from emulator.device.ndr.window import Window
 from emulator.errors import CompileError
 from emulator.mapping.cells import aged_cells
-from emulator.mapping.devices import Neurons, States, ndr_neurons
+from emulator.mapping.devices import Neurons, ndr_neurons
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import AdcRange
+from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.brief import brief_repr
@@ -118,19 +118,6 @@ class Die:
                 array = dataclasses.replace(array, neurons=_set(array.neurons, state, self.chip))
             arrays.append(array)
         return dataclasses.replace(self, arrays=tuple(arrays))
-
-
-def heights_at(states: States, chip: Chip) -> Floats:
-    """Outputs at the peak, relative to the nominal device, (M,)."""
-    if chip.ecram.tunes not in CURRENT:
-        return states.heights
-    return np.minimum(chip.ecram.tuning.current(states.current), 1.0)
-
-
-def stretch_at(states: States, chip: Chip) -> Floats:
-    """Peak voltages relative to those that the input gains were set for, (M,)."""
-    tuning = chip.ecram.tuning
-    return np.asarray(tuning.voltage(states.voltage) / tuning.voltage(states.reference), np.float64)
 
 
 def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:

@@ -22,10 +22,11 @@ from emulator.device.ndr.window import Window
 from emulator.errors import CompileError, EmulatorError
 from emulator.files import whole_file
 from emulator.mapping.cells import aged_cells
-from emulator.mapping.devices import Neurons, States, ndr_neurons
-from emulator.mapping.die import Die, DieArray, heights_at, stretch_at
+from emulator.mapping.devices import Neurons, ndr_neurons
+from emulator.mapping.die import Die, DieArray
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import AdcRange
+from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.archive import read_arrays
 from emulator.spec.digest import FIELD, digest
@@ -196,7 +197,8 @@ def _neurons(held: Arrays, unreachable: int, die: Die) -> Neurons:
     heights: Any = held["neuron.heights"]
     stretch: Any = 1.0
     if "state.voltage" in held:
-        states = States(**{f.name: held[f"state.{f.name}"] for f in dataclasses.fields(States)})
+        names = [f.name for f in dataclasses.fields(States)]
+        states = States(**{name: held[f"state.{name}"] for name in names if f"state.{name}" in held})
         heights, stretch = heights_at(states, chip), stretch_at(states, chip)
     if "neuron.devices" in held:
         base = chip.neuron.device

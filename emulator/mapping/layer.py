@@ -17,7 +17,7 @@ from emulator.mapping import converters
 from emulator.mapping.devices import curves_of, make_neurons
 from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.neuron import shape_of, trained_outputs, window_of
+from emulator.mapping.neuron import jumps_of, shape_of, trained_outputs, window_of
 from emulator.mapping.ranges import AdcRange, Sums
 from emulator.mapping.report import LayerReport
 from emulator.mapping.samples import Rows, skip_gain
@@ -153,7 +153,7 @@ def compile_layer(
 
     activation = dense.activation
     shape = shape_of(activation, chip.neuron)
-    window = window_of(activation, shape, options.segments)
+    window = window_of(activation, shape, options.segments, jumps_of(activation, chip.neuron))
     neurons = make_neurons(activation, chip, dense.outputs, devices_rng)
     table, curve, error = add_curves(*curves_of(neurons, window, dense.outputs), table, options)
     scale, vshift = scale_and_shift(window.per_unit * step / neurons.peaks)

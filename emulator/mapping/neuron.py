@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Neuron
+from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.window import Window, choose_window
 from emulator.network.activation import NAMED, Activation, Ndr, Sampled
 
@@ -16,10 +17,10 @@ Shape = Callable[[Floats], Floats]
 
 
 def shape_of(activation: Activation, neuron: Neuron) -> Shape:
-    """The curve in its own unit, outputs 0..1: the chip's device for NDR, the function for a named one."""
+    """The curve in its own unit, outputs 0..1: the chip's neuron for NDR, the function for a named one."""
     if isinstance(activation, Ndr):
-        device = neuron.device
-        return lambda u: np.clip(device.shape(u), 0.0, 1.0)
+        circuit = neuron.circuit
+        return lambda u: np.clip(circuit.shape(u), 0.0, 1.0)
     return trained_shape(activation)
 
 
@@ -42,8 +43,16 @@ def trained_outputs(activation: Activation, z: Floats) -> Floats:
     return heights * trained_shape(activation)(z / peaks)
 
 
-def window_of(activation: Activation, shape: Shape, segments: int) -> Window:
+def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
+    """Where the curve of ``shape_of`` jumps, in its own unit: a bistable neuron's."""
+    circuit = neuron.circuit
+    if not isinstance(activation, Ndr) or not isinstance(circuit, Circuit) or circuit.read_time_s:
+        return ()
+    return tuple(v / circuit.peak_voltage_V for v in circuit.jumps_up_V)
+
+
+def window_of(activation: Activation, shape: Shape, segments: int, jumps: tuple[float, ...] = ()) -> Window:
     """The window for a layer: a sampled function's own ends, else the best of ``choose_window``."""
     if isinstance(activation, Sampled):
         return Window(*activation.ends, segments, 0.0)
-    return choose_window(shape, segments)
+    return choose_window(shape, segments, jumps)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emulator.device.ndr.window import curves
 from emulator.golden.neuron import neuron
-from emulator.mapping.neuron import heights_and_peaks, shape_of, window_of
+from emulator.mapping.neuron import heights_and_peaks, jumps_of, shape_of, window_of
 from emulator.network import Ndr, Network
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import V_MAX, V_MIN
@@ -48,10 +48,12 @@ def neuron_curve(network: Network, image: Program) -> NeuronCurve | None:
     chip, layer = chip_of(image), image.layers[0]
     m = int(activation.height.argmax())
     segments = image.curve_base.shape[1]
-    window = window_of(activation, shape_of(activation, chip.neuron), segments)
+    window = window_of(
+        activation, shape_of(activation, chip.neuron), segments, jumps_of(activation, chip.neuron)
+    )
     heights, _ = heights_and_peaks(activation, layer.outputs)
     codes = np.arange(V_MIN, V_MAX + 1, dtype=np.int64)
-    volts = window.values() * chip.neuron.peak_voltage_V
+    volts = window.values() * chip.neuron.circuit.peak_voltage_V
     return NeuronCurve(
         volts=volts,
         device=curves(shape_of(activation, chip.neuron), window, heights[[m]])[0],

@@ -7,6 +7,7 @@ shape of the pure tunnel term and the form networks are trained with.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -215,6 +216,31 @@ class Table:
     def shape(self, u: npt.ArrayLike) -> Curve:
         """Current in units of the peak at ``u = V / Vp``."""
         return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
+
+
+@dataclass(frozen=True, eq=False)
+class Shaped:
+    """A device of a given shape (1 at u = 1, u in units of the peak voltage) and peak; volts and amperes."""
+
+    curve: Callable[[Curve], Curve]
+    peak_voltage_V: float
+    peak_current_A: float
+
+    def __post_init__(self) -> None:
+        _positive(self, "peak_voltage_V", "peak_current_A")
+
+    def current(self, v: npt.ArrayLike) -> Curve:
+        """Amperes at ``v`` volts, any shape."""
+        return self.peak_current_A * self.shape(np.asarray(v, np.float64) / self.peak_voltage_V)
+
+    def shape(self, u: npt.ArrayLike) -> Curve:
+        """Current in units of the peak at ``u = V / Vp``."""
+        return self.curve(np.asarray(u, np.float64))
+
+
+def peak_of(device: NdrModel) -> tuple[float, float]:
+    """Voltage and current of a device's maximum."""
+    return device.peak if isinstance(device, Esaki) else (device.peak_voltage_V, device.peak_current_A)
 
 
 def _positive(model: object, *fields: str) -> None:

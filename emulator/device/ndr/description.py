@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emulator.device.fields import check, choice, number, numbers
+from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.tuning import vary
 from emulator.errors import ChipError, PhysicsError
@@ -23,6 +24,13 @@ class Neuron:
     model:
         ``tunnel``: the tunnel term alone; ``esaki``: with excess and thermal current; ``bell``: Gaussian, of
         width ``width_V``; ``table``: measured, ``table_voltage_V`` against ``table_current_A``.
+    source_resistance_ohm:
+        What the device is driven through: column, access transistor, buffer's output. 0: an ideal source, so
+        that the neuron's curve is the device's alone.
+    capacitance_pF:
+        Beside the device, charged through ``source_resistance_ohm``.
+    read_time_ns:
+        When the neuron's current is taken after the source stepped from 0 V; 0: once it has settled.
     *_variation_percent:
         Device-to-device standard deviation of a parameter, in percent of it.
     """
@@ -38,6 +46,9 @@ class Neuron:
     width_V: float = number(1e-4, 10, 0.05, models=("bell",))
     table_voltage_V: tuple[float, ...] = numbers(-100, 100, POINTS_MAX)
     table_current_A: tuple[float, ...] = numbers(-100, 100, POINTS_MAX)
+    source_resistance_ohm: float = number(0, 1e9, 0.0)
+    capacitance_pF: float = number(0, 1e6, 0.0)
+    read_time_ns: float = number(0, 1e9, 0.0)
     peak_voltage_variation_percent: float = number(0, 100, 0.0)
     peak_current_variation_percent: float = number(0, 100, 0.0)
     valley_voltage_variation_percent: float = number(0, 100, 0.0, models=("esaki",))
@@ -53,6 +64,15 @@ class Neuron:
                 f"neuron.valley_voltage_V is {self.valley_voltage_V}; accepted: above "
                 f"neuron.peak_voltage_V ({self.peak_voltage_V})"
             )
+        for name, needs in (
+            ("capacitance_pF", "source_resistance_ohm"),
+            ("read_time_ns", "capacitance_pF"),
+        ):
+            if getattr(self, name) and not getattr(self, needs):
+                raise ChipError(
+                    f"neuron.{name} is {getattr(self, name)}; accepted: 0, as neuron.{needs} is 0 and "
+                    "nothing has to settle"
+                )
         try:
             device = self.device
             if isinstance(device, Esaki):
@@ -78,6 +98,19 @@ class Neuron:
             excess_slope_per_V=self.excess_slope_per_V,
             saturation_current_A=self.saturation_current_A,
             temperature_K=self.temperature_K,
+        )
+
+    @property
+    def circuit(self) -> NdrModel:
+        """What a source sees: the nominal device behind its resistance, or the device where there is none."""
+        return self.in_circuit(self.device) or self.device
+
+    def in_circuit(self, device: NdrModel) -> Circuit | None:
+        """An individual ``device`` behind this neuron's resistance; None where there is none."""
+        if not self.source_resistance_ohm:
+            return None
+        return Circuit(
+            device, self.source_resistance_ohm, self.capacitance_pF * 1e-12, self.read_time_ns * 1e-9
         )
 
     @property

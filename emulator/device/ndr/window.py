@@ -54,25 +54,38 @@ class Window:
         return (np.arange(V_MIN, V_MIN + CODES, dtype=np.float64) - self.zero) / self.per_unit
 
 
-def choose_window(shape: Shape, segments: int) -> Window:
-    """The window of ``LOWS`` x ``HIGHS`` with the least error, inside (fit) and outside (held ends)."""
+def choose_window(shape: Shape, segments: int, jumps: tuple[float, ...] = ()) -> Window:
+    """The window of ``LOWS`` x ``HIGHS`` with the least error, inside (fit) and outside (held ends).
+
+    Where the curve jumps, windows are tried as well that have a boundary of segments there: half a code
+    before it, so that the codes of one segment all lie on one side.
+    """
+    part = CODES // segments
+    aligned = [
+        (low, low + (jump - low) * (CODES - part) / (k * part - 0.5))
+        for jump in jumps
+        for low in LOWS
+        for k in range(1, segments - 1)
+        if jump > low
+    ]
+    tried = [(low, high) for low in LOWS for high in HIGHS] + [w for w in aligned if w[1] <= HIGHS[-1]]
+    inside = 1.0 - 1.0 / part if jumps else 1.0
     best, least = None, np.inf
     outside = np.linspace(-FAR, FAR, 8001)
     far = shape(outside)
-    for low in LOWS:
-        for high in HIGHS:
-            window = Window(low, float(high), segments, 0.0)
-            ends = window.values()[[0, -1]]
-            at = shape(ends)
-            tail = max(
-                np.abs(far[outside <= ends[0]] - at[0]).max(initial=0.0),
-                np.abs(far[outside >= ends[1]] - at[1]).max(initial=0.0),
-            )
-            if tail >= least:
-                continue
-            error = max(tail, _inside(shape, window))
-            if error < least:
-                best, least = Window(low, float(high), segments, float(tail * INPUT_MAX)), error
+    for low, high in tried:
+        window = Window(low, float(high), segments, 0.0)
+        ends = window.values()[[0, -1]]
+        at = shape(ends)
+        tail = max(
+            np.abs(far[outside <= ends[0]] - at[0]).max(initial=0.0),
+            np.abs(far[outside >= ends[1]] - at[1]).max(initial=0.0),
+        )
+        if tail >= least:
+            continue
+        error = max(tail, _inside(shape, window, inside))
+        if error < least:
+            best, least = Window(low, float(high), segments, float(tail * INPUT_MAX)), error
     assert best is not None  # the tail is at most 1, so the first window always counts
     return best
 
@@ -82,10 +95,11 @@ def curves(shape: Shape, window: Window, heights: Floats) -> Floats:
     return np.clip(INPUT_MAX * heights[:, None] * shape(window.values()), 0.0, INPUT_MAX)
 
 
-def _inside(shape: Shape, window: Window) -> float:
-    """Estimate of the fit's largest error: half the spread about each segment's chord, at 17 points."""
+def _inside(shape: Shape, window: Window, part: float) -> float:
+    """Estimate of the fit's largest error: half the spread about each segment's chord, at 17 points over
+    ``part`` of it."""
     u = window.values()[0] + np.arange(window.segments)[:, None] * (CODES / window.segments / window.per_unit)
-    t = np.linspace(0.0, 1.0, 17)
+    t = np.linspace(0.0, part, 17)
     y = shape(u + t * (CODES / window.segments / window.per_unit))
-    chord = y[:, :1] + (y[:, -1:] - y[:, :1]) * t
+    chord = y[:, :1] + (y[:, -1:] - y[:, :1]) * (t / part)
     return float(np.ptp(y - chord, axis=1).max() / 2)

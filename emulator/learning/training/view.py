@@ -110,9 +110,9 @@ def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> C
         adc_noise=chip.readout.output_noise_lsb if adc else 0.0,
         output_codes=True,
     )
-    if chip.neuron.model != "tunnel":
+    if chip.neuron.model != "tunnel" or chip.neuron.source_resistance_ohm:
         u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
-        curve = np.stack([u, np.clip(chip.neuron.device.shape(u), 0.0, 1.0)])
+        curve = np.stack([u, np.clip(chip.neuron.circuit.shape(u), 0.0, 1.0)])
         view = dataclasses.replace(view, curve=curve)
     tunes, tuning = chip.ecram.tunes, chip.ecram.tuning
     if tunes in CURRENT:

@@ -14,7 +14,7 @@ from emulator.learning.tuning.learner import Learner, centred, softmax
 from emulator.learning.tuning.retune import Tunable, kinds, moved
 from emulator.learning.tuning.rule import Rule, rate_at
 from emulator.mapping import Die
-from emulator.mapping.devices import States
+from emulator.mapping.states import States
 from emulator.spec import Program
 
 Floats = npt.NDArray[np.float64]

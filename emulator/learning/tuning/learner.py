@@ -13,7 +13,7 @@ import numpy.typing as npt
 from emulator.errors import CompileError
 from emulator.learning.tuning.retune import Tunable, kinds
 from emulator.mapping.converters import column_gain
-from emulator.mapping.devices import States
+from emulator.mapping.states import States
 from emulator.network import Activation, Ndr, Network
 
 Floats = npt.NDArray[np.float64]
@@ -179,7 +179,7 @@ class Learner:
                 break
             if isinstance(layer.activation, Ndr) and i in self._layers:
                 place = self._layers[i]
-                state, shape = states[place], self.tunable.chip.neuron.device.shape
+                state, shape = states[place], self.tunable.chip.neuron.circuit.shape
                 height = self.tunable.heights(state)
                 peak = layer.activation.peak * self.tunable.stretch(state)
                 u = z / peak

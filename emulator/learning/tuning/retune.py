@@ -12,8 +12,7 @@ import numpy.typing as npt
 from emulator.device.ndr.tuning import CURRENT, VOLTAGE
 from emulator.errors import CompileError
 from emulator.mapping import Die, program_of
-from emulator.mapping.devices import States
-from emulator.mapping.die import heights_at, stretch_at
+from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.spec import Program
 
 Floats = npt.NDArray[np.float64]

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.ndr.curves import NdrModel, Shaped, peak_of
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.mapping import Die, DieArray
 from emulator.mapping.block import blocked
 from emulator.mapping.converters import column_gain
-from emulator.mapping.devices import Neurons, curves_of
+from emulator.mapping.devices import Neurons, curves_of, without_load
 from emulator.mapping.explain.causes import weight_changes
-from emulator.mapping.neuron import heights_and_peaks, trained_outputs, trained_shape, window_of
+from emulator.mapping.neuron import Shape, heights_and_peaks, trained_outputs, trained_shape, window_of
 from emulator.mapping.samples import Rows
-from emulator.network import Activation, Network, Product
+from emulator.network import Activation, Ndr, Network, Product
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices
 from emulator.spec.steps import join
@@ -185,23 +186,39 @@ class Forward:
         if "PWL fit" in self.causes:
             segments, bits = self.program.curve_base.shape[1], stage.layer.table_bits
             window = stage.array.window
-            if "NDR device" not in self.causes or window is None:
-                window = window_of(stage.activation, trained_shape(stage.activation), segments)
+            if not {"NDR device", "load line"} <= set(self.causes) or window is None:
+                window = window_of(stage.activation, self._shape(stage.activation), segments)
             y = _table(neurons, window, z / neurons.peaks, segments, bits)
         else:
             y = neurons.curves(z / neurons.peaks)
         return _codes(y) if "DAC" in self.causes else y
 
     def _neurons(self, stage: Stage, activation: Activation) -> Neurons:
-        """The die's neurons, or those the network was trained with."""
+        """The die's neurons, or those the network was trained with, behind their resistance or not."""
         if "NDR device" in self.causes and stage.array.neurons is not None:
-            return stage.array.neurons
+            if "load line" in self.causes:
+                return stage.array.neurons
+            return without_load(stage.array.neurons, self.die.chip)
         heights, peaks = heights_and_peaks(activation, stage.layer.outputs)
+        if stage.array.neurons is not None and "load line" in self.causes:
+            shape = self._shape(activation)
+            return Neurons(heights, peaks, lambda u: heights * shape(u), False, 0)
 
         def trained(u: Floats) -> Floats:
             return trained_outputs(activation, u * peaks)
 
-        return Neurons(heights, peaks, trained, trained, False, 0)
+        return Neurons(heights, peaks, trained, False, 0)
+
+    def _shape(self, activation: Activation) -> Shape:
+        """The trained curve or the nominal device's, as it is or behind the chip's resistance."""
+        neuron, shape = self.die.chip.neuron, trained_shape(activation)
+        if not isinstance(activation, Ndr):
+            return shape
+        device: NdrModel = neuron.device
+        if "NDR device" not in self.causes:
+            device = Shaped(shape, *peak_of(device))
+        model = (neuron.in_circuit(device) if "load line" in self.causes else None) or device
+        return lambda u: np.clip(model.shape(u), 0.0, 1.0)
 
 
 def _codes(y: Floats) -> Floats:

@@ -1,0 +1,234 @@
+"""The neuron as a circuit: an NDR device behind the resistance of what drives it.
+
+A source (the column's buffer) at Vs volts drives the device at V volts through a series resistance R, with a
+capacitance C beside the device::
+
+    Vs --- R ---+---+          C dV/dt = (Vs - V) / R - I(V)
+                |   |
+             device C          at rest Vs = V + R I(V), the load line
+                |   |
+               gnd gnd
+
+A read takes the source from 0 V upward. The device then stays on the lowest voltage that the load line
+allows: dV/dt has the sign of Vs - (V + R I(V)), so V climbs to the first point where that is 0 and never
+beyond it, whether the source steps or is swept slowly. Where R exceeds the magnitude of the device's negative
+differential resistance there are two stable voltages for some sources: on the way up the device jumps past
+its valley at the upper end of that stretch, on the way down it jumps back at the lower end (hysteresis).
+
+All of it follows from Kirchhoff's laws for the circuit above. Checked against ngspice in
+tests/emulator/device/test_circuit.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.ndr.curves import Curve, NdrModel, Table, peak_of
+from emulator.errors import PhysicsError
+
+POINTS = 12_001
+"""Device voltages at which the load line is solved, over the device's own peaks and over the whole range."""
+NEAR, BELOW = 10.0, 4.0
+"""The finer of the two ranges ends at ``NEAR`` peak voltages; both begin ``BELOW`` of them under 0 V."""
+FAR = 64.0
+"""Source voltages beyond so many of the circuit's peaks are held."""
+TIMED_SOURCES, TIMED_STEPS = 1001, 2000
+"""Source voltages, and steps of the device's voltage, at which a read that ends early is followed."""
+SETTLED = 0.01
+"""A device's voltage has settled when it is within this part of its last value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit:
+    """A device behind a source resistance; an ``NdrModel`` whose voltage is the source's.
+
+    Parameters
+    ----------
+    device:
+        What is driven.
+    source_resistance_ohm:
+        Everything in series with it: column, access transistor, buffer's output. 0 or more.
+    capacitance_F:
+        Beside the device, 0 or more.
+    read_time_s:
+        When the current is looked at after the source stepped from 0 V; 0: once it has settled.
+
+    Raises
+    ------
+    PhysicsError
+        When a value is negative or not finite, or a read time has no capacitance to charge.
+    """
+
+    device: NdrModel
+    source_resistance_ohm: float
+    capacitance_F: float = 0.0
+    read_time_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("source_resistance_ohm", "capacitance_F", "read_time_s"):
+            value = getattr(self, name)
+            if not 0 <= value < np.inf:
+                raise PhysicsError(f"{name} is {value}; accepted: 0 or more, finite")
+        if self.read_time_s and not self.time_constant_s:
+            raise PhysicsError(
+                f"read_time_s is {self.read_time_s}; accepted: 0, as there is no capacitance behind a "
+                "resistance to charge"
+            )
+
+    @property
+    def time_constant_s(self) -> float:
+        """R C."""
+        return self.source_resistance_ohm * self.capacitance_F
+
+    @property
+    def peak_voltage_V(self) -> float:
+        """Source voltage at which the settled device is at its peak."""
+        volts, amperes = peak_of(self.device)
+        return volts + self.source_resistance_ohm * amperes
+
+    @property
+    def peak_current_A(self) -> float:
+        """The device's: the way up passes its peak on any load line."""
+        return peak_of(self.device)[1]
+
+    @property
+    def jumps_up_V(self) -> tuple[float, ...]:
+        """Source voltages at which the device jumps on the way up; empty when it is stable everywhere."""
+        return self._upward[2]
+
+    @property
+    def jumps_down_V(self) -> tuple[float, ...]:
+        """Source voltages at which it jumps on the way down, falling."""
+        return self._downward[2]
+
+    @property
+    def bistable(self) -> bool:
+        """Whether some source voltage leaves the device two stable voltages."""
+        return bool(self.jumps_up_V)
+
+    def current(self, v: npt.ArrayLike) -> Curve:
+        """Amperes at source voltages ``v`` (any shape), each reached from 0 V at the read's end."""
+        volts, amperes = self._timed if self.read_time_s else self._upward[:2]
+        return np.asarray(np.interp(np.asarray(v, np.float64), volts, amperes), np.float64)
+
+    def falling(self, v: npt.ArrayLike) -> Curve:
+        """Settled amperes at source voltages ``v`` (any shape), each reached from far above."""
+        volts, amperes, _ = self._downward
+        return np.asarray(np.interp(np.asarray(v, np.float64), volts, amperes), np.float64)
+
+    def shape(self, u: npt.ArrayLike) -> Curve:
+        """Current in units of the settled peak at source voltages ``u`` times the peak's."""
+        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
+
+    def settling_time_s(self, v: npt.ArrayLike) -> Curve:
+        """Seconds from a step of the source from 0 V to ``v`` (any shape, 0 V or more) until the device's
+        voltage is within ``SETTLED`` of its last value.
+
+        Long just above a jump: the device lingers where it would have stayed a little below it.
+        """
+        source = np.asarray(v, np.float64)
+        last = source - self.source_resistance_ohm * np.interp(source, *self._upward[:2])
+        times = [self._time_to(s, (1.0 - SETTLED) * x) for s, x in zip(source.flat, last.flat, strict=True)]
+        return np.array(times, np.float64).reshape(source.shape)
+
+    def tuned(self, current: float, voltage: float) -> Tuned:
+        """The circuit of a device whose current and voltage axes are ``current`` and ``voltage`` times as
+        large: I(V) becomes current * I(V / voltage), behind the same resistance."""
+        part = current / voltage
+        scaled = Circuit(
+            self.device, self.source_resistance_ohm * part, self.capacitance_F / part, self.read_time_s
+        )
+        return Tuned(scaled, current, voltage)
+
+    @cached_property
+    def _load_line(self) -> tuple[Curve, Curve, Curve]:
+        """Device voltages, currents, and the source voltages they need; (P,) each."""
+        peak = peak_of(self.device)[0]
+        far = FAR * self.peak_voltage_V
+        low, high = 0.0, far  # the device has no more than the source
+        with np.errstate(over="ignore"):
+            for _ in range(60):
+                middle = (low + high) / 2
+                over = middle + self.source_resistance_ohm * float(self.device.current(middle)) > far
+                low, high = (low, middle) if over else (middle, high)
+        corners = self.device.voltage_V if isinstance(self.device, Table) else np.array([0.0, peak])
+        ranges = [np.linspace(-BELOW * peak, end, POINTS) for end in (min(high, NEAR * peak), high)]
+        v = np.unique(np.concatenate([corners[corners <= high], *ranges]))
+        current = self.device.current(v)
+        return v, current, v + self.source_resistance_ohm * current
+
+    @cached_property
+    def _upward(self) -> tuple[Curve, Curve, tuple[float, ...]]:
+        """Source voltages, currents, and the jumps between them, on the way up."""
+        _, current, source = self._load_line
+        return _branch(source, current)
+
+    @cached_property
+    def _downward(self) -> tuple[Curve, Curve, tuple[float, ...]]:
+        _, current, source = self._load_line
+        volts, amperes, jumps = _branch(-source[::-1], current[::-1])
+        return -volts[::-1], amperes[::-1], tuple(-v for v in jumps)
+
+    @cached_property
+    def _timed(self) -> tuple[Curve, Curve]:
+        """Source voltages and currents when the read ends."""
+        volts, amperes, _ = self._upward
+        pick = np.unique(np.linspace(0, len(volts) - 1, TIMED_SOURCES).astype(int))
+        reached = []
+        for source, settled in zip(volts[pick], amperes[pick], strict=True):
+            last = source - self.source_resistance_ohm * settled
+            if last <= 0:
+                reached.append(settled)
+                continue
+            v, seconds = self._way(source, last)
+            reached.append(float(self.device.current(np.interp(self.read_time_s, seconds, v))))
+        return volts[pick], np.array(reached)
+
+    def _way(self, source: float, end: float) -> tuple[Curve, Curve]:
+        """Device voltages from 0 to ``end`` and the seconds it takes to each.
+
+        dt = R C dV / (Vs - V - R I(V)), by the midpoint rule; steps are finer towards the end, where the
+        current that charges the device runs out.
+        """
+        v = end * (1.0 - np.square(np.linspace(1.0, 0.0, TIMED_STEPS + 1)))
+        middle = (v[1:] + v[:-1]) / 2
+        left = source - middle - self.source_resistance_ohm * self.device.current(middle)
+        step = self.time_constant_s * np.diff(v) / np.maximum(left, 1e-12 * max(source, 1e-300))
+        return v, np.concatenate([[0.0], np.cumsum(step)])
+
+    def _time_to(self, source: float, end: float) -> float:
+        return float(self._way(source, end)[1][-1]) if end > 0 and self.time_constant_s else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """``Circuit.tuned``: a circuit in units of its device's own axes, and those units."""
+
+    circuit: Circuit
+    current_factor: float
+    voltage_factor: float
+
+    def current(self, v: npt.ArrayLike) -> Curve:
+        """Amperes at source voltages ``v`` (any shape)."""
+        at = np.asarray(v, np.float64) / self.voltage_factor
+        return np.asarray(self.current_factor * self.circuit.current(at), np.float64)
+
+
+def _branch(source: Curve, current: Curve) -> tuple[Curve, Curve, tuple[float, ...]]:
+    """The points (source voltage, current) that a rising source passes, and where it jumps.
+
+    Of the load line's points those are on the way whose source voltage no earlier point exceeds. A jump
+    lands on the first later point of the same source voltage.
+    """
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(source)[:-1]])
+    on = np.flatnonzero(source > before)
+    jumps = np.flatnonzero(np.diff(on) > 1)
+    at, after = source[on[jumps]], on[jumps + 1]
+    part = (at - source[after - 1]) / (source[after] - source[after - 1])
+    landed = current[after - 1] + part * (current[after] - current[after - 1])
+    volts = np.insert(source[on], jumps + 1, np.nextafter(at, np.inf))
+    return volts, np.insert(current[on], jumps + 1, landed), tuple(float(v) for v in at)

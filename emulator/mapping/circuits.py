@@ -1,0 +1,69 @@
+"""Neurons as circuits: what sources of a layer deliver, and the curves of devices behind their resistance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.device.ndr.curves import NdrModel, peak_of
+from emulator.device.ndr.tuning import CURRENT
+from emulator.mapping.states import States
+
+Floats = npt.NDArray[np.float64]
+Curves = Callable[[Floats], Floats]
+
+
+def own_peaks_V(chip: Chip, states: States | None, outputs: int) -> Floats:
+    """Source voltage (M,) at which each nominal neuron peaks, at the states its input gain was set for."""
+    volts, amperes = peak_of(chip.neuron.device)
+    voltage, current = np.ones(outputs), np.ones(outputs)
+    if states is not None:
+        voltage = np.asarray(chip.ecram.tuning.voltage(states.reference), np.float64)
+        if states.loaded is not None:
+            current = np.minimum(chip.ecram.tuning.current(states.loaded), 1.0)
+    return np.asarray(voltage * volts + chip.neuron.source_resistance_ohm * current * amperes, np.float64)
+
+
+def source_units_V(chip: Chip, own_V: Floats) -> Floats:
+    """Source voltage (M,) of one unit of a neuron's curve.
+
+    Behind a converter every neuron has a gain of its own, set so that the unit is its own peak ``own_V``.
+    With analog readout the transimpedance is common to the layer, and so is the unit.
+    """
+    if chip.readout.kind == "adc":
+        return own_V
+    return np.full(len(own_V), np.exp(np.log(own_V).mean()))
+
+
+def loaded_curves(
+    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
+) -> Curves:
+    """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``.
+
+    ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so
+    loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those
+    the input gains were set for.
+    """
+    outputs = len(heights)
+    unit = source_units_V(chip, own_peaks_V(chip, states, outputs))
+    amperes = peak_of(chip.neuron.device)[1]
+    tuned = states is not None and chip.ecram.tunes in CURRENT
+    current, gain = (heights, np.ones(outputs)) if tuned else (np.ones(outputs), heights)
+    voltage = np.ones(outputs) * stretch
+    if states is not None:
+        voltage = voltage * chip.ecram.tuning.voltage(states.reference)
+    models = []
+    for device, c, s in zip(devices, current, voltage, strict=True):
+        circuit = chip.neuron.in_circuit(device)
+        assert circuit is not None
+        models.append(circuit.tuned(float(c), float(s)))
+
+    def curves(u: Floats) -> Floats:
+        v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) * unit
+        drawn = np.stack([model.current(v[..., m]) for m, model in enumerate(models)], axis=-1)
+        return np.clip(gain * drawn / amperes, 0.0, 1.0)
+
+    return curves

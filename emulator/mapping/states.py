@@ -1,0 +1,43 @@
+"""What the ECRAMs of one layer's neurons are set to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.device.ndr.tuning import CURRENT
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """ECRAM states of one layer's neurons, each float64 (M,) in 0..1 of the device's range.
+
+    ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
+    device sets both); ``reference`` is the voltage state that the neurons' input gains were set for;
+    ``heights`` are the outputs at the peak where no ECRAM sets them. ``loaded`` is the current state the
+    input gains were set for, where sources have a resistance for it to load; else None.
+    """
+
+    voltage: Floats
+    current: Floats
+    reference: Floats
+    heights: Floats
+    loaded: Floats | None = None
+
+
+def heights_at(states: States, chip: Chip) -> Floats:
+    """Outputs at the peak, relative to the nominal device, (M,)."""
+    if chip.ecram.tunes not in CURRENT:
+        return states.heights
+    return np.minimum(chip.ecram.tuning.current(states.current), 1.0)
+
+
+def stretch_at(states: States, chip: Chip) -> Floats:
+    """Peak voltages relative to those that the input gains were set for, (M,)."""
+    tuning = chip.ecram.tuning
+    return np.asarray(tuning.voltage(states.voltage) / tuning.voltage(states.reference), np.float64)

@@ -1,0 +1,57 @@
+"""One NDR device behind a resistance in ngspice: the independent judge of ``emulator.device.ndr.circuit``.
+
+The netlist has the published diode equation as a behavioural source; nothing of ours is in it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+needs_ngspice = pytest.mark.skipif(
+    shutil.which("ngspice") is None, reason="ngspice is not installed (Debian's package ngspice)"
+)
+
+ESAKI = (
+    "1e-3*(max(v(d),0)/0.1)*exp(1-max(v(d),0)/0.1)"
+    "+1e-4*(exp(30*(max(v(d),0)-0.5))-exp(-15))"
+    "+1e-16*(exp(max(v(d),0)*1.602176634e-19/(1.380649e-23*300))-1)"
+)
+"""fREEDA's diodetun with its defaults, amperes of the device's node d."""
+
+
+def transient(folder, ohm: float, farad: float, source: str, seconds: float, points: int = 4000):
+    """Times (n,), source and device voltages (n,) of a transient analysis from rest; ``source`` is SPICE."""
+    step = seconds / points
+    (folder / "neuron.cir").write_text(
+        f"""* one device behind a resistance
+Vs s 0 {source}
+R1 s d {ohm}
+C1 d 0 {farad} IC=0
+B1 d 0 I={ESAKI}
+.options reltol=1e-5 abstol=1e-12 method=gear
+.control
+tran {step} {seconds} 0 {step} uic
+wrdata out.txt v(s) v(d)
+.endc
+.end
+"""
+    )
+    done = subprocess.run(
+        ["ngspice", "-b", "neuron.cir"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (folder / "out.txt").is_file(), done.stdout + done.stderr
+    table = np.loadtxt(folder / "out.txt")
+    return table[:, 0], table[:, 1], table[:, 3]
+
+
+def sweep(folder, ohm: float, top_V: float, *, down: bool = False):
+    """Source voltages (n,) and currents (n,) of a sweep of a millisecond over 0..``top_V``: slow for 1 pF."""
+    ends = (top_V, 0.0) if down else (0.0, top_V)
+    shape = f"PWL(0 0 1e-5 {ends[0]} 1.01e-3 {ends[1]})"
+    t, source, device = transient(folder, ohm, 1e-12, shape, 1.01e-3)
+    on = t >= 1.2e-5 if down else t >= 1.0e-5
+    return source[on], (source - device)[on] / ohm

@@ -1,0 +1,140 @@
+"""A device behind a resistance: the load line, its jumps and its settling, against ngspice and by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emulator.device import Bell, Esaki, Table, Tunnel
+from emulator.device.ndr.circuit import Circuit
+from emulator.errors import PhysicsError
+from tests.emulator.device.ngspice import needs_ngspice, sweep, transient
+
+STABLE, BISTABLE = (20, 50, 100, 150, 200, 250, 268), (280, 300, 400, 600, 1000, 2000)
+MAGNITUDE_OHM = 271.86
+"""Of the preset's negative differential resistance where it is least, by the curve's steepest fall."""
+NEAR_JUMP_V = 2e-3
+"""A sweep takes time to jump: ngspice's points so near to one are on neither branch."""
+
+
+def away_from(jumps, source):
+    """Where ``source`` (n,) is not at a jump."""
+    return np.all([np.abs(source - jump) > NEAR_JUMP_V for jump in jumps] or [source > -1], axis=0)
+
+
+@needs_ngspice
+@pytest.mark.parametrize("ohm", STABLE + BISTABLE)
+def test_the_way_up_is_ngspices(tmp_path, ohm):
+    """Within 1 % of the peak current on thirteen load lines, six of them bistable."""
+    circuit = Circuit(Esaki(), ohm)
+    source, current = sweep(tmp_path, ohm, 0.7 + 1.4e-3 * ohm)
+    assert circuit.bistable == (ohm in BISTABLE)
+    on = away_from(circuit.jumps_up_V, source)
+    assert on.mean() > 0.95  # ngspice takes small steps while it jumps
+    error = np.abs(circuit.current(source[on]) - current[on]).max()
+    assert error < 0.01 * circuit.peak_current_A, f"{error / circuit.peak_current_A:.2%} of the peak"
+    for jump in circuit.jumps_up_V:
+        steepest = source[1:][np.argmin(np.diff(current))]
+        assert steepest == pytest.approx(jump, abs=NEAR_JUMP_V)
+
+
+@needs_ngspice
+@pytest.mark.parametrize("ohm", [200, 400, 1000])
+def test_the_way_down_is_ngspices(tmp_path, ohm):
+    circuit = Circuit(Esaki(), ohm)
+    source, current = sweep(tmp_path, ohm, 0.7 + 1.4e-3 * ohm, down=True)
+    on = away_from(circuit.jumps_down_V, source)
+    error = np.abs(circuit.falling(source[on]) - current[on]).max()
+    assert error < 0.01 * circuit.peak_current_A, f"{error / circuit.peak_current_A:.2%} of the peak"
+    if circuit.bistable:  # hysteresis: it jumps back at a lower source voltage than it jumped at
+        assert circuit.jumps_down_V[0] < circuit.jumps_up_V[0] - 0.03
+
+
+@needs_ngspice
+@pytest.mark.parametrize(("ohm", "volts"), [(100, 0.1), (100, 0.3), (200, 0.6), (400, 0.4), (400, 0.53)])
+def test_settling_and_reads_that_end_early_are_ngspices(tmp_path, ohm, volts):
+    farad = 1e-12
+    circuit = Circuit(Esaki(), ohm, farad)
+    settled = float(circuit.settling_time_s(volts))
+    t, _, device = transient(tmp_path, ohm, farad, f"DC {volts}", 4 * settled)
+    there = np.abs(device - device[-1]) <= 0.01 * device[-1]
+    assert t[np.argmax(there)] == pytest.approx(settled, rel=0.03)
+    for part in (0.2, 0.5, 1.0):
+        early = Circuit(Esaki(), ohm, farad, part * settled)
+        current = Esaki().current(np.interp(part * settled, t, device))
+        assert abs(early.current(volts) - current) < 0.01 * circuit.peak_current_A
+
+
+@pytest.mark.parametrize("device", [Esaki(), Tunnel(0.1, 1e-3), Bell(0.5, 1e-6, 0.1)])
+def test_without_a_resistance_it_is_the_device(device):
+    circuit = Circuit(device, 0.0)
+    v = np.linspace(-0.2, 0.9, 501)
+    peak = device.current(device.peak_voltage_V)
+    np.testing.assert_allclose(circuit.current(v), device.current(v), rtol=1e-4, atol=1e-6 * peak)
+    assert not circuit.bistable
+    assert (circuit.settling_time_s(v[v > 0]) == 0).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(ohm=st.floats(1, 3000), source=st.floats(0.001, 3.0))
+def test_the_lowest_voltage_the_load_line_allows(ohm, source):
+    """Written out a second time: of all device voltages where source and device agree, the least."""
+    device = Esaki()
+    v = np.linspace(0, source, 200_001)
+    least = v[np.argmax(v + ohm * device.current(v) >= source - 1e-9)]
+    got = source - ohm * float(Circuit(device, ohm).current(source))
+    jumps = Circuit(device, ohm).jumps_up_V
+    if all(abs(source - jump) > 1e-6 for jump in jumps):
+        # Where the load line is nearly flat a small error in current is a large one in voltage.
+        assert abs(got + ohm * device.current(max(got, 0.0)) - source) < 1e-5
+        assert got == pytest.approx(least, abs=2e-4 * max(1.0, 1e-3 * ohm))
+
+
+def test_it_is_bistable_above_the_least_negative_resistance():
+    for ohm, expected in ((MAGNITUDE_OHM - 1, False), (MAGNITUDE_OHM + 1, True)):
+        assert Circuit(Esaki(), ohm).bistable == expected
+
+
+def test_a_load_line_of_straight_pieces_by_hand():
+    """Up to 2 mA at 1 V, down to 0 at 2 V, up to 1.5 mA: the negative piece has -500 ohm. Behind 1000 ohm the
+    source reaches 3 V at the peak and falls to 2 V at the valley: it jumps at 3 V to where
+    V + 1000 (V - 2) mA = 3 V, V = 2.5 V, and back at 2 V to where V + 1000 * 2 V mA = 2 V, V = 2/3 V."""
+    device = Table([0, 1, 2, 3.5], [0, 2e-3, 0, 1.5e-3])
+    circuit = Circuit(device, 1000.0)
+    assert circuit.jumps_up_V == pytest.approx((3.0,), abs=1e-6)
+    assert circuit.jumps_down_V == pytest.approx((2.0,), abs=1e-6)
+    np.testing.assert_allclose(
+        circuit.current([1.5, 2.999, 3.01, 4.0]), [1e-3, 2e-3, 0.505e-3, 1e-3], rtol=2e-3
+    )
+    np.testing.assert_allclose(circuit.falling([4.0, 2.01, 1.99]), [1e-3, 5e-6, 2e-3 * 1.99 / 3], atol=3e-6)
+    assert circuit.shape(1.0) == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("current", "voltage"), [(0.3, 1.0), (1.0, 1.7), (0.5, 0.6)])
+def test_a_tuned_device_loads_its_source_less(current, voltage):
+    """The same as a device that was made with those parameters."""
+    tuned = Circuit(Tunnel(0.1, 1e-3), 400.0, 1e-12, 1e-10).tuned(current, voltage)
+    made = Circuit(Tunnel(0.1 * voltage, 1e-3 * current), 400.0, 1e-12, 1e-10)
+    v = np.linspace(0, 1, 301)
+    v = v[away_from(made.jumps_up_V, v)]
+    np.testing.assert_allclose(tuned.current(v), made.current(v), atol=2e-3 * made.peak_current_A)
+
+
+def test_a_device_lingers_just_above_a_jump():
+    circuit = Circuit(Esaki(), 400.0, 1e-12)
+    (jump,) = circuit.jumps_up_V
+    near, far = circuit.settling_time_s([jump + 1e-4, jump + 0.05])
+    assert near > 5 * far
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((-1.0,), "source_resistance_ohm is -1.0; accepted: 0 or more"),
+        ((1.0, np.inf), "capacitance_F is inf"),
+        ((1.0, 0.0, 1e-9), "read_time_s is 1e-09; accepted: 0, as there is no capacitance"),
+    ],
+)
+def test_impossible_circuits(values, message):
+    with pytest.raises(PhysicsError, match=message):
+        Circuit(Esaki(), *values)

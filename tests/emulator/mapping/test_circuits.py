@@ -1,0 +1,157 @@
+"""Neurons behind a source resistance: what lands in the table is the circuit's curve."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.device import Esaki
+from emulator.device.description import load_chip, parse_chip
+from emulator.device.ndr.circuit import Circuit
+from emulator.device.ndr.pwl import PwlTable
+from emulator.errors import ChipError
+from emulator.golden import Core
+from emulator.mapping import load_die, map_network, program_of, reachable_tables, save_die
+from emulator.mapping.explain import explain
+from emulator.network import Dense, Ndr, Network
+
+RNG = np.random.default_rng(3)
+X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
+LABELS = RNG.integers(0, 4, 200)
+
+
+def network(heights=None) -> Network:
+    rng = np.random.default_rng(4)
+    heights = rng.uniform(0.3, 1, 12) if heights is None else np.full(12, heights)
+    hidden = Ndr(rng.uniform(0.5, 2, 12), heights)
+    first = Dense(rng.normal(size=(40, 12)) * 0.4, rng.normal(size=12) * 0.3 + 0.5, hidden)
+    return Network.chain((first, Dense(rng.normal(size=(12, 4)), rng.normal(size=4) * 0.3)), "random")
+
+
+def chip(name="ideal+ndr-esaki", **neuron):
+    base = load_chip(name)
+    return dataclasses.replace(base, neuron=dataclasses.replace(base.neuron, **neuron))
+
+
+def output_of(program, die, m=0):
+    """Source voltages in units of the peak, and neuron m's outputs 0..1, at every voltage code."""
+    layer = program.layers[0]
+    table = PwlTable(
+        program.curve_base, program.curve_slope, layer.segment_bits, layer.table_bits, np.zeros(1)
+    )
+    return die.arrays[0].window.values(), table.evaluate()[layer.curve[m]] / 255
+
+
+@pytest.mark.parametrize("ohm", [50, 200, 400, 1000])
+def test_the_table_is_the_circuits_curve(ohm):
+    net = network(heights=1.0)
+    program, die, report = map_network(net, chip(source_resistance_ohm=float(ohm)), X)
+    u, y = output_of(program, die)
+    circuit = Circuit(Esaki(), float(ohm))
+    wanted = np.clip(circuit.current(u * (0.1 + ohm * 1e-3)) / 1e-3, 0, 1)
+    # A jump lies between two segments, not inside one.
+    assert np.abs(y - wanted).max() < 0.03
+    assert report.layers[0].pwl_error_lsb < 8
+    assert circuit.bistable == (np.abs(np.diff(y)).max() > 0.4)
+
+
+def test_without_a_resistance_nothing_changes():
+    plain, given = (map_network(network(), chip(**f), X).program for f in ({}, {"source_resistance_ohm": 0}))
+    assert plain.checksum() == given.checksum()
+    loaded = map_network(network(), chip(source_resistance_ohm=1.0), X).program
+    assert loaded.checksum() != plain.checksum()
+
+
+def test_every_device_has_the_curve_of_its_own_circuit():
+    spread = chip(source_resistance_ohm=400.0, peak_voltage_variation_percent=5.0)
+    program, die, _ = map_network(network(heights=1.0), spread, X, seed=2)
+    devices = die.arrays[0].neurons.devices
+    for m in (0, 5):
+        u, y = output_of(program, die, m)
+        wanted = np.clip(Circuit(devices[m], 400.0).current(u * 0.5) / 1e-3, 0, 1)
+        off = np.abs(y - wanted) > 0.03
+        assert off.mean() < 1 / 32  # the segment that its own jump is in
+
+
+def test_an_ecram_that_sets_the_current_loads_the_source_less():
+    """Half the peak current: the peak at Vp + R Ip / 2, by that neuron's own input gain at u = 1 again."""
+    tunes = chip("dendritic-ndr", source_resistance_ohm=400.0, peak_voltage_variation_percent=0.0,
+                 peak_current_variation_percent=0.0)  # fmt: skip
+    program, die, _ = map_network(network(), tunes, X, seed=2)
+    neurons = die.arrays[0].neurons
+    for m in (0, 3):
+        height = neurons.heights[m]
+        u, y = output_of(program, die, m)
+        circuit = Circuit(Esaki(peak_current_A=height * 1e-3), 400.0)
+        # Excess and thermal current shrink with the tunnel term here: the ECRAM scales the whole current.
+        scaled = Circuit(Esaki(), 400.0).tuned(height, 1.0)
+        wanted = np.clip(scaled.current(u * (0.1 + 400 * height * 1e-3)) / 1e-3, 0, 1)
+        assert (np.abs(y - wanted) > 0.03).mean() < 2 / 32
+        before_valley = u < 1.6  # far beyond it the excess current exceeds the peak
+        assert abs(u[y[before_valley].argmax()] - 1.0) < 0.1
+        assert circuit.peak_voltage_V == pytest.approx(0.1 + 0.4 * height, rel=1e-3)
+
+
+def test_a_die_with_circuits_is_read_back_and_tuned(tmp_path):
+    tunes = chip("dendritic-ndr+ecram-pair", source_resistance_ohm=300.0, capacitance_pF=1.0)
+    program, die, _ = map_network(network(), tunes, X, seed=2)
+    save_die(die, tmp_path / "x.die.npz")
+    again = load_die(tmp_path / "x.die.npz")
+    u = np.repeat(np.linspace(0, 5, 200)[:, None], 12, axis=1)
+    np.testing.assert_array_equal(again.arrays[0].neurons.curves(u), die.arrays[0].neurons.curves(u))
+    states = die.states[0]
+    moved = die.tuned([dataclasses.replace(states, current=states.current * 0.5), None])
+    lower = program_of(moved, program)
+    assert Core(lower).infer(X[:20]).tolist() != Core(program).infer(X[:20]).tolist()
+    # Before the valley: far beyond it every neuron draws more than its peak.
+    first = u[:, 0] < 1.6
+    before, after = (d.arrays[0].neurons.curves(u)[first].max(axis=0) for d in (die, moved))
+    assert (after < before).all()
+    same = program_of(die, program)
+    assert Core(same).infer(X[:20]).tolist() == Core(program).infer(X[:20]).tolist()
+
+
+def test_reachable_tables_are_circuits_too():
+    plain, loaded = (
+        reachable_tables(chip("dendritic-ndr", source_resistance_ohm=ohm), segments=64)
+        for ohm in (0.0, 100.0)
+    )
+    peaks = []
+    for t in (plain, loaded):
+        before_valley = t.window.values() < 1.6
+        at = t.table.evaluate()[:, before_valley].argmax(axis=1)
+        peaks.append(t.window.values()[before_valley][at])
+    assert np.ptp(peaks[0]) < 0.15
+    # 0.1 V + 100 ohm x 0.1..1 mA, in units of 0.2 V.
+    assert peaks[1].min() == pytest.approx(0.55, abs=0.08)
+    assert peaks[1].max() == pytest.approx(1.0, abs=0.08)
+
+
+def test_explain_names_the_load_line():
+    for ohm, exact in ((0.0, True), (400.0, False)):
+        loaded = chip("dendritic-ndr", source_resistance_ohm=ohm)
+        program, die, _ = map_network(network(), loaded, X)
+        result = explain(network(), program, die, X, X, LABELS)
+        row = result.row("load line")
+        assert (row.snr_db > 90) == exact
+        without = result.row("NDR device").snr_db
+        plain = map_network(network(), chip("dendritic-ndr"), X)
+        reference = explain(network(), plain.program, plain.die, X, X, LABELS)
+        assert without == pytest.approx(reference.row("NDR device").snr_db, abs=0.2)
+        assert result.row("all causes").snr_db <= reference.row("all causes").snr_db + 1.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"capacitance_pF": 1}, "neuron.capacitance_pF is 1.0; accepted: 0, as neuron.source_resistance_ohm"),
+        (
+            {"source_resistance_ohm": 10, "read_time_ns": 1},
+            "neuron.read_time_ns is 1.0; accepted: 0, as neuron.capacitance_pF is 0",
+        ),
+        ({"source_resistance_ohm": -1}, "neuron.source_resistance_ohm is -1.0; accepted: 0..1e"),
+    ],
+)
+def test_circuits_that_cannot_be(fields, message):
+    with pytest.raises(ChipError, match=message):
+        parse_chip({"name": "x", "cell": {"g_max_uS": 40, "levels": 16}, "neuron": fields})
