@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from emulator.mapping import Die, die_digest, die_path, load_die, save_die
+from emulator.mapping import Die, die_path, load_die, save_die
 from emulator.spec import Program
-from host import InputError
 
 
 def die_of(program: Program, path: str | os.PathLike[str]) -> Die:
@@ -16,17 +14,9 @@ def die_of(program: Program, path: str | os.PathLike[str]) -> Die:
     Raises
     ------
     FileNotFoundError, CompileError
-        When the file is missing or damaged.
-    InputError
-        When it is another program's.
+        When the file is missing, damaged, or another program's.
     """
-    beside = die_path(path)
-    die = load_die(beside)
-    if program.provenance.get("die") != die_digest(die):
-        raise InputError(
-            f"{beside}: the die of another program than {Path(path).name}; accepted: the one written with it"
-        )
-    return die
+    return load_die(die_path(path), program)
 
 
 def save_both(program: Program, die: Die, path: str | os.PathLike[str]) -> None:

@@ -28,6 +28,7 @@ from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
+from emulator.spec import Program
 from emulator.spec.archive import read_arrays
 from emulator.spec.digest import FIELD, digest
 
@@ -57,15 +58,18 @@ def save_die(die: Die, path: str | os.PathLike[str]) -> None:
         np.savez_compressed(file, manifest=np.array(json.dumps(manifest, sort_keys=True)), **arrays)  # type: ignore[arg-type]
 
 
-def load_die(path: str | os.PathLike[str]) -> Die:
-    """Read and verify a file.
+def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Die:
+    """Read and verify a file; given a program, refuse the die of another.
+
+    The program names the digest that the file was written with: a description that has gained fields since
+    changes nothing of it.
 
     Raises
     ------
     FileNotFoundError
         When there is no such file.
     CompileError
-        When it is no die of this format, or is damaged.
+        When it is no die of this format, is damaged, or another program's.
     """
     path = Path(path)
     if not path.is_file():
@@ -82,6 +86,10 @@ def load_die(path: str | os.PathLike[str]) -> Die:
             )
         if manifest.get(FIELD) != digest(manifest, arrays):
             raise CompileError("checksum differs: manifest and arrays are not those it was written with")
+        if program is not None and program.provenance.get("die") != manifest[FIELD]:
+            raise CompileError(
+                f"the die of another program than {program.name}; accepted: the one written with it"
+            )
         return _assemble(manifest, arrays)
     except EmulatorError as error:
         raise CompileError(f"{path}: {error}") from None

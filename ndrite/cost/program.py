@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
+from emulator.device.ndr.curves import peak_of
 from emulator.golden import Core
 from emulator.mapping import Die
-from emulator.mapping.devices import peak_of
 from emulator.mapping.die import DieArray
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices

@@ -169,7 +169,7 @@ def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program, die, _ = map_network(load_network("float.npz"), "wan2022", np.load("x.npy"))
     save_both(program, die, "else.npz")
     Path("image.die.npz").write_bytes(Path("else.die.npz").read_bytes())
-    fails(capsys, given, "image.die.npz: the die of another program than image.npz")
+    fails(capsys, given, "image.die.npz: the die of another program than small")
     Path("image.die.npz").unlink()
     fails(capsys, given, "image.die.npz: no such die file", "compile again")
     Path("image.die.npz").write_bytes(held)

@@ -6,7 +6,30 @@ from tests.trust.mutants.mutant import Mutant
 
 PWL = ("tests/emulator/mapping/test_pwl.py",)
 
+LOAD = ("tests/emulator/device/test_circuit.py", "tests/emulator/mapping/test_circuits.py")
+
 MUTANTS = (
+    Mutant(
+        "emulator/device/ndr/circuit.py",
+        "return v, current, v + self.source_resistance_ohm * current",
+        "return v, current, v + 1.02 * self.source_resistance_ohm * current",
+        "the load line is two percent too flat",
+        LOAD,
+    ),
+    Mutant(
+        "emulator/device/ndr/circuit.py",
+        "np.maximum.accumulate(source)[:-1]",
+        "source[:-1]",
+        "the way up does not jump",
+        LOAD,
+    ),
+    Mutant(
+        "emulator/device/ndr/circuit.py",
+        "source_resistance_ohm * part, self.capacitance_F / part",
+        "source_resistance_ohm, self.capacitance_F / part",
+        "a smaller device loads its source as the nominal one",
+        LOAD,
+    ),
     Mutant(
         "emulator/device/ndr/window.py",
         "return (CODES - CODES // self.segments) / (self.high - self.low)",

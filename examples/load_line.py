@@ -1,0 +1,44 @@
+"""What a resistance in series with the NDR neurons does to the shipped network, without training it again.
+
+Input gains are set so that every neuron peaks where the network wants it to; only the curve is another one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import warnings
+
+from emulator.device.description import load_chip
+from emulator.device.ndr.circuit import Circuit
+from emulator.errors import CompileWarning
+from emulator.golden import Core
+from emulator.mapping import map_network
+from emulator.network.datasets import fashion_mnist_test
+from ndrite.labelled import typical
+from ndrite.shipped import shipped_network
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chip", default="ideal+ndr-esaki")
+    parser.add_argument("--ohm", type=float, nargs="+", default=[0, 50, 100, 200, 400, 800])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--samples", type=int, default=10_000)
+    options = parser.parse_args()
+
+    warnings.simplefilter("ignore", CompileWarning)
+    x, labels = (part[: options.samples] for part in fashion_mnist_test())
+    chip, network = load_chip(options.chip), shipped_network()
+    print(f"Fashion-MNIST, {len(x)} test samples, one die of {options.chip}")
+    for ohm in options.ohm:
+        loaded = dataclasses.replace(chip, neuron=dataclasses.replace(chip.neuron, source_resistance_ohm=ohm))
+        program = map_network(network, loaded, typical("fashion-mnist"), seed=options.seed).program
+        right = float((Core(program).infer(x).argmax(axis=1) == labels).mean())
+        circuit = loaded.neuron.circuit
+        word = "bistable" if isinstance(circuit, Circuit) and circuit.bistable else "one stable voltage"
+        print(f"{ohm:6g} ohm  {100 * right:.2f} %  {word}")
+
+
+if __name__ == "__main__":
+    main()
