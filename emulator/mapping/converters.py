@@ -47,9 +47,12 @@ def placed(sums: Sums, chip: Chip) -> Floats:
     return np.asarray(np.einsum("tjnm,j->nm", sums, places), np.float64)
 
 
-def build(designed: AdcRange, chip: Chip, rng: np.random.Generator) -> AdcRange:
-    """The converters as they are: gain and offset of every column off by the chip's mismatch."""
-    gain_noise, offset_noise = rng.standard_normal((2, len(designed.gain)))
+def build(designed: AdcRange, chip: Chip, mismatch: Floats) -> AdcRange:
+    """The converters as they are: gain and offset of every column off by the chip's mismatch.
+
+    ``mismatch`` (2, M): standard normal.
+    """
+    gain_noise, offset_noise = mismatch
     readout = chip.readout
     if chip.readout.kind == "analog" or not (readout.gain_mismatch_percent or readout.offset_mismatch_lsb):
         return designed

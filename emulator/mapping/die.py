@@ -17,6 +17,7 @@ from emulator.device.description import Chip
 from emulator.device.ndr.window import Window
 from emulator.errors import CompileError
 from emulator.mapping.cells import aged_cells
+from emulator.mapping.columns import BiasCells, Columns
 from emulator.mapping.devices import Neurons, ndr_neurons
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import AdcRange
@@ -35,7 +36,7 @@ class DieArray:
     ``mapped``: its cells and what they mean; ``step`` float64 (M,): pre-activation of one unit of p;
     ``designed`` and ``built``: the converters before and after mismatch, not yet trimmed; ``neurons`` and
     ``window``: NDR neurons, None where the activation is an exact table or there is none; ``skip_gain`` and
-    ``skip_shift``: of a second operand.
+    ``skip_shift``: of a second operand; ``columns`` and ``bias``: of analog readout.
     """
 
     __repr__ = brief_repr
@@ -48,6 +49,8 @@ class DieArray:
     window: Window | None = None
     skip_gain: npt.NDArray[np.uint16] | None = None
     skip_shift: int = 0
+    columns: Columns | None = None
+    bias: BiasCells | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +100,7 @@ class Die:
         """
         conditions = dataclasses.replace(self.chip.conditions, time_since_programming_s=time_s)
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
-        arrays = tuple(dataclasses.replace(a, mapped=_aged(a.mapped, later.cells_of)) for a in self.arrays)
-        return dataclasses.replace(later, arrays=arrays)
+        return dataclasses.replace(later, arrays=tuple(_older(a, later.cells_of) for a in self.arrays))
 
     def tuned(self, states: Sequence[States | None]) -> Die:
         """The same die with the ECRAMs of each array at other states; None leaves an array as it is.
@@ -118,6 +120,13 @@ class Die:
                 array = dataclasses.replace(array, neurons=_set(array.neurons, state, self.chip))
             arrays.append(array)
         return dataclasses.replace(self, arrays=tuple(arrays))
+
+
+def _older(array: DieArray, chip: Chip) -> DieArray:
+    bias = array.bias
+    if bias is not None:
+        bias = dataclasses.replace(bias, mapped=_aged(bias.mapped, chip))
+    return dataclasses.replace(array, mapped=_aged(array.mapped, chip), bias=bias)
 
 
 def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:

@@ -22,6 +22,7 @@ from emulator.device.ndr.window import Window
 from emulator.errors import CompileError, EmulatorError
 from emulator.files import whole_file
 from emulator.mapping.cells import aged_cells
+from emulator.mapping.columns import BiasCells, Columns
 from emulator.mapping.devices import Neurons, ndr_neurons
 from emulator.mapping.die import Die, DieArray
 from emulator.mapping.mitigation import Mitigation
@@ -113,24 +114,16 @@ def _content(die: Die) -> tuple[dict[str, Any], Arrays]:
 
 
 def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
-    mapped, cells = array.mapped, array.mapped.cells
     held: dict[str, Any] = {
-        "levels": mapped.levels,
-        "limits": mapped.limits,
-        "unit": mapped.unit,
-        "target": cells.target,
-        "programmed": cells.programmed,
-        "stuck": cells.stuck,
-        "ageing": cells.ageing,
-        "row_voltage": cells.row_voltage_V,
+        **_held(array.mapped),
         "step": array.step,
         "skip_gain": array.skip_gain,
     }
     for name, adc in (("designed", array.designed), ("built", array.built)):
         held |= {f"{name}.gain": adc.gain, f"{name}.offset": adc.offset}
     entry: dict[str, Any] = {
-        "full_scale_uS": mapped.full_scale_uS,
-        "limited": mapped.limited,
+        "full_scale_uS": array.mapped.full_scale_uS,
+        "limited": array.mapped.limited,
         "designed": [array.designed.shift, array.designed.clipped],
         "built": [array.built.shift, array.built.clipped],
         "skip_shift": array.skip_shift,
@@ -147,8 +140,30 @@ def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
             }
         if neurons.devices is not None:
             held["neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
+    if array.columns is not None:
+        held |= {"column.gain": array.columns.gain, "column.offset": array.columns.offset}
+        entry["column_noise"] = array.columns.noise
+    if array.bias is not None:
+        entry["bias"] = [array.bias.mapped.full_scale_uS, array.bias.mapped.limited]
+        held |= {"bias.fixed": array.bias.fixed}
+        held |= {f"bias.{name}": value for name, value in _held(array.bias.mapped).items()}
     arrays |= {f"{where}.{name}": value for name, value in held.items() if value is not None}
     return entry
+
+
+def _held(mapped: MappedWeights) -> dict[str, Any]:
+    """What cannot be worked out of a mapped array's weights."""
+    cells = mapped.cells
+    return {
+        "levels": mapped.levels,
+        "limits": mapped.limits,
+        "unit": mapped.unit,
+        "target": cells.target,
+        "programmed": cells.programmed,
+        "stuck": cells.stuck,
+        "ageing": cells.ageing,
+        "row_voltage": cells.row_voltage_V,
+    }
 
 
 def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:
@@ -167,26 +182,13 @@ def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:
 
 def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieArray:
     held = {name.removeprefix(where): a for name, a in arrays.items() if name.startswith(where)}
-    cells = aged_cells(
-        held["target"],
-        held["programmed"],
-        held["stuck"],
-        held["ageing"],
-        die.cells_of,
-        held.get("row_voltage"),
-    )
-    scale = float(entry["full_scale_uS"])
-    codes, saturated = conductance_codes(cells, code_max(die.chip.cell), scale)
-    mapped = MappedWeights(
-        levels=held["levels"],
-        cells=cells,
-        codes=codes,
-        limits=held["limits"],
-        unit=held["unit"],
-        full_scale_uS=scale,
-        saturated=saturated,
-        limited=int(entry["limited"]),
-    )
+    mapped = _mapped(held, float(entry["full_scale_uS"]), int(entry["limited"]), die)
+    columns, bias = None, None
+    if "column_noise" in entry:
+        columns = Columns(held["column.gain"], held["column.offset"], float(entry["column_noise"]))
+    if "bias" in entry:
+        rows = {name.removeprefix("bias."): a for name, a in held.items() if name.startswith("bias.")}
+        bias = BiasCells(_mapped(rows, float(entry["bias"][0]), int(entry["bias"][1]), die), rows["fixed"])
     window = None if entry["window"] is None else Window(**entry["window"])
     return DieArray(
         mapped=mapped,
@@ -197,6 +199,30 @@ def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieAr
         window=window,
         skip_gain=held.get("skip_gain"),
         skip_shift=int(entry["skip_shift"]),
+        columns=columns,
+        bias=bias,
+    )
+
+
+def _mapped(held: Arrays, full_scale_uS: float, limited: int, die: Die) -> MappedWeights:
+    cells = aged_cells(
+        held["target"],
+        held["programmed"],
+        held["stuck"],
+        held["ageing"],
+        die.cells_of,
+        held.get("row_voltage"),
+    )
+    codes, saturated = conductance_codes(cells, code_max(die.chip.cell), full_scale_uS)
+    return MappedWeights(
+        levels=held["levels"],
+        cells=cells,
+        codes=codes,
+        limits=held["limits"],
+        unit=held["unit"],
+        full_scale_uS=full_scale_uS,
+        saturated=saturated,
+        limited=limited,
     )
 
 

@@ -13,7 +13,9 @@ from emulator.device.description import Chip
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.readout import readout
+from emulator.mapping import columns as columns_
 from emulator.mapping import converters
+from emulator.mapping.columns import BiasCells
 from emulator.mapping.devices import curves_of, make_neurons
 from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
@@ -84,14 +86,21 @@ def compile_layer(
         When a noise, bias or scale leaves the arithmetic's range.
     """
     adc, final, measures = chip.readout.kind == "adc", dense.activation is None, options.mitigation
+    circuit, activation = chip.readout.is_circuit, dense.activation
     cells_rng, devices_rng = rngs
+    mismatch = devices_rng.standard_normal((2, dense.outputs))
+    neurons = None if activation is None else make_neurons(activation, chip, dense.outputs, devices_rng)
     # Outputs are compared with each other, so one step of p must be the same logit in every column: by the
-    # ADC's gains, or, where there are none, by the weights themselves.
+    # ADC's gains, or, where there are none, by the weights themselves. A layer's one transimpedance likewise
+    # asks one unit of every neuron.
+    ratio = np.ones(dense.outputs) if final and not adc else None
+    if circuit and neurons is not None:
+        ratio = neurons.peaks
     mapped = map_weights(
         dense.weights,
         chip,
         cells_rng,
-        uniform=final and not adc,
+        ratio=ratio,
         mitigation=measures,
         row_voltage_V=converters.row_voltages(rows.one_group(), chip),
         programmed_on=without_errors(chip) if options.nominal else None,
@@ -100,13 +109,13 @@ def compile_layer(
     wanted = rows.wanted(dense)
     # What the array itself takes from a column's gain is known before its range is chosen, what the converter
     # takes only after.
-    calibrates = measures.calibrates_gain(chip) and (adc or not final)
+    calibrates = measures.calibrates_gain(chip) and (adc or not (final or circuit))
     gains = np.ones(dense.outputs)
     if calibrates:
         gains = converters.column_gain(wanted, converters.placed(sums, chip) * (mapped.unit / INPUT_MAX))
     unit = mapped.unit * gains
     designed = converters.design(sums, mapped.codes, chip, measures, unit if final else None)
-    built = converters.build(designed, chip, devices_rng)
+    built = converters.build(designed, chip, mismatch)
     step = unit * (designed.lsb if adc else 1.0) / INPUT_MAX
     if final:
         step = np.full(dense.outputs, step.mean())
@@ -120,9 +129,24 @@ def compile_layer(
             step = step * rest
         gains = gains * rest
     p = _partial(sums, layer)
-    linear = (p - pedestal) * step
-    correction = (wanted - linear).mean(axis=0) if measures.bias_correction else np.zeros(dense.outputs)
+    columns = columns_.build_columns(p.astype(np.float64), chip, mismatch, final=final)
+    seen = p if columns is None else p * columns.gain + columns.offset
+    linear = (seen - pedestal) * step
+    corrects = measures.bias_correction and chip.readout.bias == "digital"
+    correction = (wanted - linear).mean(axis=0) if corrects else np.zeros(dense.outputs)
     bias = dense.bias + correction
+    column_gain = np.ones(dense.outputs) if columns is None else columns.gain
+    offset = np.zeros(dense.outputs) if columns is None else columns.offset
+    added = (bias / step + offset) / column_gain - pedestal
+    held: BiasCells | None = None
+    if chip.readout.bias == "cells":
+        cells = columns_.program_bias(np.asarray(bias, np.float64), mapped, chip, cells_rng, measures)
+        held = BiasCells(cells, offset / column_gain)
+        added = held.total
+        bias = held.current * column_gain * step
+    if not adc:
+        sigma = columns_.total_noise(columns, held, layer.var_cell)
+        layer = dataclasses.replace(layer, sigma_out=sigma)
     deviation = wanted + dense.bias - (linear + bias)
     measured: dict[str, Any] = {
         "inputs": dense.inputs,
@@ -137,7 +161,7 @@ def compile_layer(
             10 * np.log10(wanted.var(axis=0).sum() / max(np.square(deviation).mean(axis=0).sum(), 1e-30))
         ),
     }
-    die = DieArray(mapped, step, designed, built)
+    die = DieArray(mapped, step, designed, built, columns=columns, bias=held)
     second: Ints = np.zeros(1, np.int64)
     beside = np.zeros(1)
     if rows.second is not None:
@@ -146,25 +170,29 @@ def compile_layer(
         second = rshift_round(rows.second.codes.astype(np.int64) * gain.astype(np.int64), shift)
         beside = rows.second.exact * rows.second.weight
     if dense.activation is None:
-        layer = dataclasses.replace(layer, bias=int32("bias", bias / step - pedestal))
+        layer = dataclasses.replace(layer, bias=int32("bias", added))
         report = LayerReport(**measured, voltage_clipped=0.0, curves=0, pwl_error_lsb=0.0, tail_error_lsb=0.0)
         empty = np.zeros(wanted.shape, np.uint8)
         return CompiledLayer(layer, table, empty, wanted + beside + dense.bias, report, die)
 
-    activation = dense.activation
+    assert neurons is not None
+    assert activation is not None
     shape = shape_of(activation, chip.neuron)
     window = window_of(activation, shape, options.segments, jumps_of(activation, chip.neuron))
-    neurons = make_neurons(activation, chip, dense.outputs, devices_rng)
     table, curve, error = add_curves(*curves_of(neurons, window, dense.outputs), table, options)
-    scale, vshift = scale_and_shift(window.per_unit * step / neurons.peaks)
+    scale, vshift = scale_and_shift(window.per_unit * step * column_gain / neurons.peaks)
     real_scale = scale / 2.0**vshift
     layer = dataclasses.replace(
         layer,
         scale=scale.astype(np.uint16),
         vshift=vshift,
         curve=curve,
-        bias=int32("bias", bias / step + window.zero / real_scale - pedestal),
+        bias=int32("bias", added + window.zero / real_scale),
     )
+    if held is not None:
+        die = dataclasses.replace(
+            die, bias=dataclasses.replace(held, fixed=held.fixed + window.zero / real_scale)
+        )
     v = preneuron(p + second + layer.bias.astype(np.int64), layer)
     report = LayerReport(
         **measured,

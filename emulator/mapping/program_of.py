@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.errors import CompileError
+from emulator.mapping.columns import total_noise
 from emulator.mapping.die import Die, DieArray
-from emulator.mapping.scaling import cell_noise
+from emulator.mapping.scaling import cell_noise, int32
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS
 from emulator.spec.steps import Product, Step, Table
@@ -49,6 +50,12 @@ def program_of(die: Die, program: Program) -> Program:
             layer = dataclasses.replace(step.layer, weights=array.mapped.codes)
             if layer.var_cell:
                 layer = dataclasses.replace(layer, var_cell=cell_noise(die.chip, array.mapped))
+            if array.bias is not None:
+                layer = dataclasses.replace(
+                    layer,
+                    bias=int32("bias", array.bias.total),
+                    sigma_out=total_noise(array.columns, array.bias, layer.var_cell),
+                )
             if step.fires:
                 curve = tables.of_neurons(array, layer) if _tunable(array) else tables.kept(layer.curve)
                 layer = dataclasses.replace(layer, curve=curve)

@@ -8,6 +8,7 @@ from emulator.device.description import Chip, Neuron
 from emulator.network.activation import Activation, Ndr
 
 CONVERTER_ERRORS = ("output_noise_lsb", "gain_mismatch_percent", "offset_mismatch_lsb")
+COLUMN_ERRORS = ("column_noise_percent", "column_offset_percent", "column_gain_mismatch_percent")
 
 
 def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[str, ...]:
@@ -30,5 +31,11 @@ def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[
     if chip.readout.kind == "analog" and ignored:
         lines.append(
             f"not used of the chip: readout.{', readout.'.join(ignored)}, as analog readout has no converters"
+        )
+    ignored = [name for name in COLUMN_ERRORS if getattr(chip.readout, name)]
+    if chip.readout.kind == "adc" and ignored:
+        lines.append(
+            f"not used of the chip: readout.{', readout.'.join(ignored)}, as adc readout has"
+            " no analog columns"
         )
     return tuple(lines)

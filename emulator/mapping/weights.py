@@ -131,7 +131,8 @@ def map_weights(
     chip: Cell | Chip,
     rng: np.random.Generator,
     *,
-    uniform: bool = False,
+    ratio: Floats | None = None,
+    limits: Floats | None = None,
     mitigation: Mitigation | None = None,
     row_voltage_V: Floats | None = None,
     programmed_on: Chip | None = None,
@@ -146,8 +147,10 @@ def map_weights(
         The chip, or only its cell (ideal wires, one second after programming).
     rng:
         Source of programming error, drift and faults; the same state gives the same chip.
-    uniform:
-        One limit for all columns, so that a code stands for the same weight everywhere.
+    ratio:
+        (M,): the columns' limits are in this ratio, so that a code stands for so much weight in each.
+    limits:
+        (M,): the limits themselves, where they are known; else chosen for the weights.
     mitigation:
         Which measures are taken; the default ones when None.
     row_voltage_V:
@@ -162,7 +165,9 @@ def map_weights(
     """
     chip = as_chip(chip)
     cell = chip.cell
-    limits = column_limits(weights, cell.levels, uniform=uniform)
+    if limits is None:
+        even = np.ones(1) if ratio is None else ratio
+        limits = column_limits(weights / even, cell.levels, uniform=ratio is not None) * even
     levels = _levels(weights.astype(np.float64), limits, cell.levels)
     targets = level_targets(cell)
     wanted = targets[np.maximum(np.stack([levels, -levels]), 0)]

@@ -55,9 +55,14 @@ class Input:
 class Readout:
     """What senses a column: an ADC, or the neuron directly (``analog``).
 
-    ``range_policy`` says whether ADC gain and offset are set per column or once for a layer.
+    ``range_policy`` says whether ADC gain and offset are set per column or once for a layer. Of analog
+    columns: whether each has a scale of its own (a digital one), or all of a layer have one transimpedance,
+    and nothing stands between a column and its neuron that is not a circuit.
     ``output_noise_lsb`` is the standard deviation of column and ADC noise, in ADC steps (adc only).
     ``gain_mismatch_percent`` and ``offset_mismatch_lsb``: deviations of each column's converter (adc only).
+    ``column_*`` (analog only): standard deviations of noise, offset and gain of a column's amplifier; noise
+    and offset in percent of the largest column current that samples cause in the layer.
+    ``bias``: ``digital``, or ``cells``: rows of cells whose input is always full (analog only).
     """
 
     kind: str = choice(("adc", "analog"), "adc")
@@ -66,9 +71,23 @@ class Readout:
     output_noise_lsb: float = number(0, 16, 0.0)
     gain_mismatch_percent: float = number(0, 30, 0.0)
     offset_mismatch_lsb: float = number(0, 64, 0.0)
+    column_noise_percent: float = number(0, 30, 0.0)
+    column_offset_percent: float = number(0, 30, 0.0)
+    column_gain_mismatch_percent: float = number(0, 30, 0.0)
+    bias: str = choice(("digital", "cells"), "digital")
 
     def __post_init__(self) -> None:
         check("readout", self)
+        if self.bias == "cells" and not self.is_circuit:
+            raise ChipError(
+                f"readout.bias is 'cells'; accepted: digital, as readout.kind is {self.kind!r} and "
+                f"range_policy {self.range_policy!r}; cells with kind analog and range_policy layer"
+            )
+
+    @property
+    def is_circuit(self) -> bool:
+        """Whether nothing digital stands between a column and its neuron."""
+        return self.kind == "analog" and self.range_policy == "layer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +132,11 @@ class Chip:
         kelvin = self.conditions.temperature_K
         if kelvin is not None:
             object.__setattr__(self, "neuron", dataclasses.replace(self.neuron, temperature_K=kelvin))
+        if self.readout.is_circuit and self.input.dac_bits != 8:
+            raise ChipError(
+                f"input.dac_bits is {self.input.dac_bits}; accepted: 8, as analog columns with range_policy "
+                "layer cannot add slices"
+            )
         low, high = self.cell.drift_model.times_s
         time = self.conditions.time_since_programming_s
         if not low <= time <= high:

@@ -135,16 +135,24 @@ class Forward:
             if CONVERTING & set(self.causes)
             else rows.product(rows.exact, weights)
         )
+        columns = stage.array.columns
+        if columns is not None and "converter mismatch" in self.causes:
+            z = z * columns.gain + columns.offset * stage.array.step
         if exact is not None and number == len(self.corrections):
             seen = patches.cut(join([exact[s] for s in node.sources]), node.pad)
             wanted = rows.product(seen.reshape(n * positions, -1), stage.weights)
-            gain = np.ones(z.shape[1])
-            if self.die.chip.readout.kind == "adc" or stage.activation is not None:
+            gain, readout = np.ones(z.shape[1]), self.die.chip.readout
+            if readout.kind == "adc" or not (stage.activation is None or readout.is_circuit):
                 gain = column_gain(wanted, z)
-            self.corrections.append(Correction(gain, (wanted - z * gain).mean(axis=0)))
+            shift = (wanted - z * gain).mean(axis=0) if readout.bias == "digital" else np.zeros(len(gain))
+            self.corrections.append(Correction(gain, shift))
         if self.corrections:
             z = z * self.corrections[number].gain + self.corrections[number].bias
-        z = z + node.dense.bias
+        held = stage.array.bias
+        if held is None or "bias cells" not in self.causes:
+            z = z + node.dense.bias
+        else:
+            z = z + held.current * stage.array.step
         if node.skip is not None:
             z = z + (patches.gather(maps[node.skip], stage.block) * node.skip_weight).reshape(z.shape)
         y = self._activated(stage, z)

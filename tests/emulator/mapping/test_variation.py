@@ -25,8 +25,8 @@ def test_virtual_chips_spread_as_programmed_ones(name: str) -> None:
     levels = np.linspace(-1, 1, 2 * chip.cell.levels - 1)
     floats = np.repeat(levels[:, None], 4000, axis=1).T.copy()  # every column has every level
     ideal = without_errors(chip)
-    nominal = map_weights(floats.T, chip, rng, uniform=True, programmed_on=ideal).codes
-    real = map_weights(floats.T, chip, rng, uniform=True).codes
+    nominal = map_weights(floats.T, chip, rng, ratio=np.ones(len(floats)), programmed_on=ideal).codes
+    real = map_weights(floats.T, chip, rng, ratio=np.ones(len(floats))).codes
     drawn = redraw(nominal, variation_of(chip), seed=1, chip=0, layer=0)
     deviation = real.std(axis=1)
     limit = 5 * deviation / np.sqrt(real.shape[1])

@@ -1,0 +1,116 @@
+"""Analog columns as built: errors of their amplifiers, and biases that cells hold.
+
+The amplifiers' full scale is the largest column current that the samples cause in the layer: noise and offset
+are in percent of it. All amplifiers of a layer are designed alike.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.errors import CompileError
+from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.weights import MappedWeights, map_weights
+from emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+BIAS_ROWS_MAX = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """M analog columns: ``gain`` float64 (M,) about 1, ``offset`` float64 (M,) in accumulator units, and the
+    standard deviation of their noise in the same."""
+
+    gain: Floats
+    offset: Floats
+    noise: float
+
+
+@dataclass(frozen=True, eq=False)
+class BiasCells:
+    """Rows of cells whose input is always full: ``mapped`` (R, M), and what else is in the program's bias,
+    ``fixed`` float64 (M,) in accumulator units."""
+
+    mapped: MappedWeights
+    fixed: Floats
+
+    @property
+    def current(self) -> Floats:
+        """What the rows add to every column, accumulator units (M,)."""
+        return np.asarray(INPUT_MAX * self.mapped.codes.sum(axis=0, dtype=np.float64), np.float64)
+
+    @property
+    def total(self) -> Floats:
+        """The program's bias before rounding, (M,)."""
+        return np.asarray(self.current + self.fixed, np.float64)
+
+    def noise(self, var_cell: int) -> float:
+        """Standard deviation of the rows' read noise, accumulator units; ``var_cell`` as the layer's."""
+        return float(np.sqrt(var_cell / 256 * len(self.mapped.codes)) * INPUT_MAX)
+
+
+def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Columns | None:
+    """The columns that sums ``p`` (n, M) of the samples meet; None behind converters.
+
+    ``mismatch`` (2, M): standard normal, gain and offset. The sums of a ``final`` layer leave the chip as
+    they are: what reads them there is not part of it, so its gain is 1.
+    """
+    readout = chip.readout
+    if readout.kind != "analog":
+        return None
+    full = float(np.abs(p).max(initial=1.0))
+    gain = 1.0 + readout.column_gain_mismatch_percent / 100 * mismatch[0]
+    return Columns(
+        np.ones(p.shape[1]) if final else np.maximum(gain, 0.01),
+        readout.column_offset_percent / 100 * full * mismatch[1],
+        readout.column_noise_percent / 100 * full,
+    )
+
+
+def program_bias(
+    bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, measures: Mitigation
+) -> MappedWeights:
+    """As many rows of cells as ``bias`` (M,) needs, float network's unit, beside the weights ``mapped``.
+
+    Raises
+    ------
+    CompileError
+        When that is more than ``BIAS_ROWS_MAX``.
+    """
+    rows = max(1, int(np.ceil(np.abs(bias / mapped.limits).max() - 1e-9)))
+    if rows > BIAS_ROWS_MAX:
+        raise CompileError(
+            f"a bias is {rows} times the largest weight of its column; accepted: at most {BIAS_ROWS_MAX}, "
+            "with readout.bias 'cells'"
+        )
+    return map_weights(
+        np.tile(bias / rows, (rows, 1)),
+        chip,
+        rng,
+        limits=mapped.limits,
+        mitigation=measures,
+        row_voltage_V=np.full(rows, chip.input.read_voltage_V),
+    )
+
+
+def total_noise(columns: Columns | None, bias: BiasCells | None, var_cell: int) -> int:
+    """sigma_out of an analog layer: columns and bias rows, accumulator units.
+
+    Raises
+    ------
+    CompileError
+        When it leaves the arithmetic's range.
+    """
+    parts = [0.0 if columns is None else columns.noise, 0.0 if bias is None else bias.noise(var_cell)]
+    value = round(math.hypot(*parts))
+    if value > SIGMA_MAX:
+        raise CompileError(f"column noise is {value} accumulator units; accepted: at most {SIGMA_MAX}")
+    return value

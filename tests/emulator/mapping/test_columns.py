@@ -1,0 +1,161 @@
+"""Analog columns: noise, offset, gain and bias cells land in the program as a circuit would have them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.device.description import load_chip, parse_chip
+from emulator.errors import ChipError, CompileError
+from emulator.golden import Core
+from emulator.mapping import load_die, map_network, program_of, save_die
+from emulator.mapping.explain import explain
+from emulator.network import Dense, Ndr, Network
+from emulator.spec.arithmetic import INPUT_MAX
+
+RNG = np.random.default_rng(3)
+X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
+
+
+def network() -> Network:
+    rng = np.random.default_rng(4)
+    hidden = Ndr(rng.uniform(0.5, 2, 12), rng.uniform(0.3, 1, 12))
+    first = Dense(rng.normal(size=(40, 12)) * 0.4, rng.normal(size=12) * 0.3 + 0.5, hidden)
+    return Network.chain((first, Dense(rng.normal(size=(12, 4)), rng.normal(size=4) * 0.3)), "random")
+
+
+def chip(name="ideal", cell=None, **readout):
+    base = load_chip(name)
+    readout = {"kind": "analog", "range_policy": "layer"} | readout
+    return dataclasses.replace(
+        base,
+        readout=dataclasses.replace(base.readout, **readout),
+        cell=dataclasses.replace(base.cell, **(cell or {})),
+    )
+
+
+def full_scales(program) -> list[float]:
+    """Largest column current of each layer on the samples, worked out from the program alone."""
+    maps = Core(program.without_noise()).maps(X)
+    return [
+        float(np.abs(m.reshape(len(X), -1).astype(np.int64) @ layer.weights.astype(np.int64)).max())
+        for m, layer in zip(maps, program.layers, strict=False)
+    ]
+
+
+def test_one_transimpedance_for_a_layer():
+    own, common = (map_network(network(), chip(range_policy=p), X).program for p in ("column", "layer"))
+    assert len(set(own.layers[0].scale.tolist())) == 12
+    assert len(set(common.layers[0].scale.tolist())) == 1
+    y, exact = Core(common).infer(X) * common.meaning.output_step, network().forward(X / 255)
+    assert np.corrcoef(y.ravel(), exact.ravel())[0, 1] > 0.98
+
+
+def test_noise_is_in_percent_of_the_largest_current():
+    program = map_network(network(), chip(column_noise_percent=2.0), X).program
+    plain = map_network(network(), chip(), X).program
+    for layer, full in zip(program.layers, full_scales(plain), strict=True):
+        assert layer.sigma_out == pytest.approx(0.02 * full, abs=1)
+    assert all(layer.sigma_out == 0 for layer in plain.layers)
+    drawn = Core(program).infer(np.repeat(X[:1], 400, axis=0))
+    assert drawn.std(axis=0).min() > 0.5 * program.layers[1].sigma_out
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+def test_offsets_and_gains_are_the_columns(corrected):
+    errors = {"column_offset_percent": 3.0, "column_gain_mismatch_percent": 5.0}
+    program, die, _ = map_network(network(), chip(**errors), X, seed=7, bias_correction=corrected)
+    plain = map_network(network(), chip(), X, seed=7, bias_correction=corrected).program
+    first, columns = program.layers[0], die.arrays[0].columns
+    assert np.array_equal(first.weights, plain.layers[0].weights)
+    assert columns.gain.std() == pytest.approx(0.05, rel=0.7)
+    assert columns.offset.std() == pytest.approx(0.03 * full_scales(plain)[0], rel=0.7)
+    scale = first.scale / 2.0**first.vshift
+    wanted = plain.layers[0].scale / 2.0 ** plain.layers[0].vshift
+    np.testing.assert_allclose(scale, wanted * columns.gain, rtol=1e-3)
+    # A neuron at 0 current sees its column's offset, unless the digital bias makes up for it on average.
+    at_rest = (first.bias * scale - plain.layers[0].bias * wanted) / wanted
+    if not corrected:
+        np.testing.assert_allclose(at_rest, columns.offset, atol=0.02 * np.abs(columns.offset).max())
+    else:
+        assert np.abs(at_rest - columns.offset).max() > 0.1 * np.abs(columns.offset).max()
+    assert np.array_equal(die.arrays[1].columns.gain, np.ones(4))
+
+
+def test_biases_are_rows_of_cells():
+    wan = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
+    program, die, _ = map_network(network(), chip(cell=wan, bias="cells"), X, seed=3)
+    for layer, array in zip(program.layers, die.arrays, strict=True):
+        codes = array.bias.mapped.codes
+        current = INPUT_MAX * codes.sum(axis=0, dtype=np.int64)
+        assert np.abs(layer.bias - current - array.bias.fixed).max() <= 1
+        # As many rows as the largest bias asks, each with an error of its own.
+        most = np.abs(dict(zip((0, 1), network().layers, strict=True))[int(layer.outputs == 4)].bias)
+        assert len(codes) == max(1, int(np.ceil((most / array.mapped.limits).max() - 1e-9)))
+    other = map_network(network(), chip(cell=wan, bias="cells"), X, seed=4).die
+    assert (other.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
+    ideal = map_network(network(), chip(bias="cells", cell={"levels": 256}), X).program
+    y, exact = Core(ideal).infer(X) * ideal.meaning.output_step, network().forward(X / 255)
+    assert np.corrcoef(y.ravel(), exact.ravel())[0, 1] > 0.98
+
+
+def test_bias_rows_add_their_read_noise():
+    noisy = chip(cell={"read_noise_percent": 1.0}, bias="cells")
+    program, die, _ = map_network(network(), noisy, X)
+    layer, rows = program.layers[0], len(die.arrays[0].bias.mapped.codes)
+    assert layer.sigma_out == pytest.approx(255 * np.sqrt(layer.var_cell / 256 * rows), abs=1)
+
+
+def test_bias_cells_age_and_are_read_back(tmp_path):
+    program, die, _ = map_network(network(), load_chip("dendritic-analog"), X, seed=2)
+    save_die(die, tmp_path / "x.die.npz")
+    again = load_die(tmp_path / "x.die.npz")
+    for a, b in zip(again.arrays, die.arrays, strict=True):
+        np.testing.assert_array_equal(a.bias.mapped.codes, b.bias.mapped.codes)
+        np.testing.assert_array_equal(a.columns.gain, b.columns.gain)
+        assert a.columns.noise == b.columns.noise
+    assert np.array_equal(Core(program_of(again, program)).infer(X), Core(program_of(die, program)).infer(X))
+    for layer, same in zip(program.layers, program_of(again, program).layers, strict=True):
+        assert np.abs(layer.bias - same.bias).max() <= 1
+        assert layer.sigma_out == same.sigma_out
+    young = die.at(1.0)
+    assert (young.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
+    assert (program_of(young, program).layers[0].bias != program.layers[0].bias).any()
+
+
+def test_explain_has_the_columns_and_the_bias_cells():
+    net = network()
+    program, die, _ = map_network(net, load_chip("dendritic-analog"), X, seed=2)
+    result = explain(net, program, die, X, X, net.forward(X / 255).argmax(axis=1))
+    for cause in ("converter mismatch", "bias cells", "load line"):
+        assert 0 < result.row(cause).snr_db < 60, cause
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"readout": {"bias": "cells"}},
+            "readout.bias is 'cells'; accepted: digital, as readout.kind is 'adc'",
+        ),
+        ({"readout": {"kind": "analog", "bias": "cells"}}, "with kind analog and range_policy layer"),
+        (
+            {"readout": {"kind": "analog", "range_policy": "layer"}, "input": {"dac_bits": 4}},
+            "input.dac_bits is 4; accepted: 8, as analog columns with range_policy layer cannot add slices",
+        ),
+    ],
+)
+def test_what_no_circuit_does(fields, message):
+    with pytest.raises(ChipError, match=message):
+        parse_chip({"name": "x", "cell": {"g_max_uS": 40, "levels": 16}} | fields)
+
+
+def test_a_bias_far_beyond_its_weights():
+    huge = Network.chain((Dense(np.full((40, 4), 0.01), np.full(4, 5.0)),), "huge")
+    with pytest.raises(CompileError, match="a bias is 501 times the largest weight of its column; accepted"):
+        map_network(huge, chip(bias="cells"), X)
+
+
+def test_column_fields_behind_converters_are_named():
+    report = map_network(network(), chip(kind="adc", column_noise_percent=1.0), X).report
+    assert "readout.column_noise_percent, as adc readout has no analog columns" in report.unused[-1]
