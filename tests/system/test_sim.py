@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 
 import numpy as np
 import pytest
 
 from boards.recognise import is_of_these_sources
 from boards.sim import SimLink
+from emulator.errors import CompileWarning
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
+from emulator.mapping import map_network
+from emulator.network import load_network, zoo
 from emulator.spec import PRESETS, Program
 from host import Board
 from ndrite import connect
 from ndrite.cli.main import OK, run
 from ndrite.evaluate import evaluate
-from ndrite.labelled import judging_set
+from ndrite.labelled import judging_set, typical
 from ndrite.selftest import selftest
 from ndrite.shipped import shipped_image
 
@@ -52,6 +56,22 @@ def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
     np.testing.assert_array_equal(part, result.outputs[7:9])
     assert (other != result.outputs).any(axis=1).all()
     np.testing.assert_array_equal(quiet, Core(image).infer(images[:20], noise=False))
+
+
+def test_a_chip_without_converters_inside() -> None:
+    """Columns drive devices behind a resistance, biases are cells: the same gateware, every bit golden's."""
+    x, labels = judging_set("fashion-mnist")
+    network = load_network(zoo.float_network())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompileWarning)
+        program = map_network(network, "dendritic-analog", typical("fashion-mnist"), seed=1).program
+    assert {layer.readout for layer in program.layers} == {"analog"}
+    assert min(layer.sigma_out for layer in program.layers) > 0
+    with connect("sim:sim") as board:
+        board.program(program)
+        result = evaluate(board, program, x[:40], labels[:40], seed=5)
+    assert result.mismatches == 0, result.first_mismatch
+    assert result.images == 40
 
 
 def test_an_image_larger_than_the_usual_array() -> None:

@@ -17,7 +17,7 @@ from emulator.mapping import Mapped, die_digest, die_path, load_die, map_network
 from emulator.network import Dense, Ndr, Network
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
-CHIPS = ["wan2022", "dendritic-ndr", "dendritic-ndr+ecram-pair", "wan2022+ndr-bell", "ideal"]
+CHIPS = "wan2022 dendritic-ndr dendritic-ndr+ecram-pair dendritic-analog wan2022+ndr-bell ideal".split()
 
 
 def network() -> Network:

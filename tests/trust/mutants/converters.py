@@ -8,7 +8,51 @@ CONVERTERS = ("tests/emulator/mapping/test_converters.py",)
 RANGES = ("tests/emulator/mapping/test_ranges.py",)
 CELLS = ("tests/emulator/mapping/test_cells.py",)
 
+COLUMNS = ("tests/emulator/mapping/test_columns.py",)
+
 MUTANTS = (
+    Mutant(
+        "emulator/mapping/columns.py",
+        "readout.column_noise_percent / 100 * full,",
+        "readout.column_noise_percent / 200 * full,",
+        "column noise is half as large",
+        COLUMNS,
+    ),
+    Mutant(
+        "emulator/mapping/columns.py",
+        "readout.column_offset_percent / 100 * full * mismatch[1]",
+        "readout.column_offset_percent / 100 * full * mismatch[0]",
+        "a column's offset follows its gain",
+        COLUMNS,
+    ),
+    Mutant(
+        "emulator/mapping/columns.py",
+        "np.sqrt(var_cell / 256 * len(self.mapped.codes))",
+        "np.sqrt(var_cell / 256)",
+        "one bias row's read noise stands for all",
+        COLUMNS,
+    ),
+    Mutant(
+        "emulator/mapping/layer.py",
+        "ratio = neurons.peaks",
+        "ratio = None",
+        "columns of a circuit have scales of their own",
+        COLUMNS,
+    ),
+    Mutant(
+        "emulator/mapping/die.py",
+        "bias = dataclasses.replace(bias, mapped=_aged(bias.mapped, chip))",
+        "pass",
+        "bias cells do not age",
+        COLUMNS,
+    ),
+    Mutant(
+        "emulator/mapping/program_of.py",
+        "sigma_out=total_noise(array.columns, array.bias, layer.var_cell),",
+        "sigma_out=0,",
+        "an aged circuit has no noise",
+        COLUMNS,
+    ),
     Mutant(
         "emulator/mapping/converters.py",
         "bound = largest * np.max(tiles, axis=0)",

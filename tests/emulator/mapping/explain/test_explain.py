@@ -13,7 +13,7 @@ from emulator.mapping.explain.explain import ALL, IMAGE, SNR_MAX_DB
 from emulator.mapping.explain.forward import Forward, stages
 from emulator.network import Dense, Ndr, Network
 
-CHIPS = ["wan2022", "dendritic-ndr", "ideal"]
+CHIPS = ["wan2022", "dendritic-ndr", "dendritic-analog", "ideal"]
 
 
 def network() -> Network:
@@ -53,6 +53,8 @@ def test_weight_changes_add_up_to_the_chips_weights(name):
 @pytest.mark.parametrize("name", CHIPS)
 @pytest.mark.parametrize("dac_bits", [8, 2])
 def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
+    if name == "dendritic-analog" and dac_bits != 8:
+        pytest.skip("its columns add no slices")
     result, _, _ = explained(name, input={"dac_bits": dac_bits})
     everything, golden = result.row(ALL), result.row(IMAGE)
     assert everything.snr_corrected_db == pytest.approx(golden.snr_db, abs=1.5)
