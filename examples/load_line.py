@@ -1,6 +1,6 @@
 """What a resistance in series with the NDR neurons does to the shipped network, without training it again.
 
-Input gains are set so that every neuron peaks where the network wants it to; only the curve is another one.
+Input gains are set so that every circuit is most like its device; only the curve is another one.
 """
 
 from __future__ import annotations

@@ -16,21 +16,27 @@ Floats = npt.NDArray[np.float64]
 Curves = Callable[[Floats], Floats]
 
 
-def own_peaks_V(chip: Chip, states: States | None, outputs: int) -> Floats:
-    """Source voltage (M,) at which each nominal neuron peaks, at the states its input gain was set for."""
-    volts, amperes = peak_of(chip.neuron.device)
+def own_units_V(chip: Chip, states: States | None, outputs: int) -> Floats:
+    """Source voltage (M,) of one peak voltage of each nominal neuron, at the states its input gain was set
+    for: the device's peak voltage, or the circuit's ``unit_V``."""
+    device = chip.neuron.device
+    circuit = chip.neuron.in_circuit(device)
     voltage, current = np.ones(outputs), np.ones(outputs)
     if states is not None:
         voltage = np.asarray(chip.ecram.tuning.voltage(states.reference), np.float64)
         if states.loaded is not None:
             current = np.minimum(chip.ecram.tuning.current(states.loaded), 1.0)
-    return np.asarray(voltage * volts + chip.neuron.source_resistance_ohm * current * amperes, np.float64)
+    if circuit is None:
+        return np.asarray(voltage * peak_of(device)[0], np.float64)
+    pairs, which = np.unique(np.stack([current, voltage], axis=1), axis=0, return_inverse=True)
+    units = np.array([circuit.tuned_unit_V(float(c), float(v)) for c, v in pairs])
+    return np.asarray(units[which.ravel()], np.float64)
 
 
 def source_units_V(chip: Chip, own_V: Floats) -> Floats:
     """Source voltage (M,) of one unit of a neuron's curve.
 
-    Behind a converter every neuron has a gain of its own, set so that the unit is its own peak ``own_V``.
+    Behind a converter every neuron has a gain of its own, set so that the unit is its own, ``own_V``.
     With analog readout the transimpedance is common to the layer, and so is the unit.
     """
     if chip.readout.kind == "adc":
@@ -48,7 +54,7 @@ def loaded_curves(
     the input gains were set for.
     """
     outputs = len(heights)
-    unit = source_units_V(chip, own_peaks_V(chip, states, outputs))
+    unit = source_units_V(chip, own_units_V(chip, states, outputs))
     amperes = peak_of(chip.neuron.device)[1]
     tuned = states is not None and chip.ecram.tunes in CURRENT
     current, gain = (heights, np.ones(outputs)) if tuned else (np.ones(outputs), heights)

@@ -16,7 +16,7 @@ from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.device.ndr.tuning import CURRENT, VOLTAGE
 from emulator.device.ndr.window import Window, choose_window
 from emulator.errors import CompileError
-from emulator.mapping.circuits import loaded_curves, own_peaks_V, source_units_V
+from emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
 from emulator.mapping.neuron import heights_and_peaks, shape_of
 from emulator.mapping.states import States, stretch_at
 from emulator.network import Activation, Ndr
@@ -67,7 +67,7 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
         return Neurons(heights, peaks, exact, False, 0)
     rest, devices = draw_devices(chip, outputs, rng)
     heights, peaks, unreachable, states = _tuned(heights, peaks, chip, rest)
-    own = own_peaks_V(chip, states, outputs)
+    own = own_units_V(chip, states, outputs)
     peaks = peaks * (source_units_V(chip, own) / own)
     return ndr_neurons(chip, heights, peaks, unreachable, states, devices)
 
@@ -92,7 +92,7 @@ def ndr_neurons(
         differ = drawn is not None or states is not None
         return Neurons(heights, peaks, loaded, differ, unreachable, states, drawn)
     if chip.readout.kind == "analog":
-        own = own_peaks_V(chip, states, len(heights))
+        own = own_units_V(chip, states, len(heights))
         stretch = stretch * (own / source_units_V(chip, own))
     if drawn is not None:
         individual = individual_curves(drawn, chip, heights, stretch)
@@ -116,7 +116,7 @@ def without_load(neurons: Neurons, chip: Chip) -> Neurons:
     outputs, states = len(neurons.heights), neurons.states
     peaks = neurons.peaks
     for at, way in ((chip, 1), (ideal, -1)):
-        own = own_peaks_V(at, states, outputs)
+        own = own_units_V(at, states, outputs)
         peaks = peaks * (own / source_units_V(at, own)) ** way
     stretch = 1.0 if states is None else stretch_at(states, chip)
     return ndr_neurons(ideal, neurons.heights, peaks, neurons.unreachable, states, neurons.devices, stretch)
@@ -211,7 +211,7 @@ def _tuned(
 class Reachable:
     """Every curve an ECRAM state gives, as tables: choosing a curve index is training a neuron.
 
-    ``states`` float64 (Q,) in 0..1; ``window`` in units of the nominal peak voltage; ``table`` of Q curves.
+    ``states`` float64 (Q,) in 0..1; ``window`` in units of the nominal neuron; ``table`` of Q curves.
     """
 
     states: Floats
@@ -244,10 +244,10 @@ def reachable_tables(chip: Chip, *, segments: int = 32, table_bits: int = 6) -> 
 
 
 def _nominal_shape(neuron: Neuron, current: float, voltage: float) -> Curves:
-    """The nominal neuron with its current and voltage axes times factors, u in units of its own peak."""
+    """The nominal neuron with its current and voltage axes times factors, u in units of the untuned one's."""
     device = neuron.device
     circuit = neuron.in_circuit(device)
     if circuit is None:
         return lambda u: current * np.clip(device.shape(u / voltage), 0.0, 1.0)
-    tuned, volts, amperes = circuit.tuned(current, voltage), circuit.peak_voltage_V, circuit.peak_current_A
+    tuned, volts, amperes = circuit.tuned(current, voltage), circuit.unit_V, circuit.peak_current_A
     return lambda u: np.clip(tuned.current(u * volts) / amperes, 0.0, 1.0)

@@ -48,7 +48,7 @@ def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
     circuit = neuron.circuit
     if not isinstance(activation, Ndr) or not isinstance(circuit, Circuit) or circuit.read_time_s:
         return ()
-    return tuple(v / circuit.peak_voltage_V for v in circuit.jumps_up_V)
+    return tuple(v / circuit.unit_V for v in circuit.jumps_up_V)
 
 
 def window_of(activation: Activation, shape: Shape, segments: int, jumps: tuple[float, ...] = ()) -> Window:

@@ -53,7 +53,7 @@ def neuron_curve(network: Network, image: Program) -> NeuronCurve | None:
     )
     heights, _ = heights_and_peaks(activation, layer.outputs)
     codes = np.arange(V_MIN, V_MAX + 1, dtype=np.int64)
-    volts = window.values() * chip.neuron.circuit.peak_voltage_V
+    volts = window.values() * chip.neuron.unit_V
     return NeuronCurve(
         volts=volts,
         device=curves(shape_of(activation, chip.neuron), window, heights[[m]])[0],

@@ -38,6 +38,8 @@ FAR = 64.0
 """Source voltages beyond so many of the circuit's peaks are held."""
 TIMED_SOURCES, TIMED_STEPS = 1001, 2000
 """Source voltages, and steps of the device's voltage, at which a read that ends early is followed."""
+ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
+"""Peak voltages over which circuit and device are likened, at how many points, with how many input gains."""
 SETTLED = 0.01
 """A device's voltage has settled when it is within this part of its last value."""
 
@@ -120,9 +122,23 @@ class Circuit:
         volts, amperes, _ = self._downward
         return np.asarray(np.interp(np.asarray(v, np.float64), volts, amperes), np.float64)
 
+    @cached_property
+    def unit_V(self) -> float:
+        """Source voltage for one peak voltage of the device: the input gain that a designer would set.
+
+        Of the voltages between the device's peak and the circuit's, the one at which the settled circuit is
+        nearest to its device, by the mean square over 0 to ``ALIKE`` peak voltages.
+        """
+        volts, amperes = peak_of(self.device)
+        u = np.linspace(0.0, ALIKE, ALIKE_POINTS)
+        wanted = np.minimum(self.device.current(u * volts) / amperes, 1.0)
+        tried = np.linspace(volts, self.peak_voltage_V, UNITS) if self.source_resistance_ohm else [volts]
+        drawn = [np.minimum(np.interp(u * unit, *self._upward[:2]) / amperes, 1.0) for unit in tried]
+        return float(tried[int(np.square(drawn - wanted).mean(axis=1).argmin())])
+
     def shape(self, u: npt.ArrayLike) -> Curve:
-        """Current in units of the settled peak at source voltages ``u`` times the peak's."""
-        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
+        """Current in units of the device's peak at source voltages ``u`` times ``unit_V``."""
+        return self.current(np.asarray(u, np.float64) * self.unit_V) / self.peak_current_A
 
     def settling_time_s(self, v: npt.ArrayLike) -> Curve:
         """Seconds from a step of the source from 0 V to ``v`` (any shape, 0 V or more) until the device's
@@ -143,6 +159,11 @@ class Circuit:
             self.device, self.source_resistance_ohm * part, self.capacitance_F / part, self.read_time_s
         )
         return Tuned(scaled, current, voltage)
+
+    def tuned_unit_V(self, current: float, voltage: float) -> float:
+        """``unit_V`` of the circuit ``tuned`` so."""
+        tuned = self.tuned(current, voltage)
+        return tuned.circuit.unit_V * tuned.voltage_factor
 
     @cached_property
     def _load_line(self) -> tuple[Curve, Curve, Curve]:

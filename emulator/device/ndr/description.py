@@ -8,7 +8,7 @@ import numpy as np
 
 from emulator.device.fields import check, choice, number, numbers
 from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
+from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel, peak_of
 from emulator.device.ndr.tuning import vary
 from emulator.errors import ChipError, PhysicsError
 
@@ -104,6 +104,12 @@ class Neuron:
     def circuit(self) -> NdrModel:
         """What a source sees: the nominal device behind its resistance, or the device where there is none."""
         return self.in_circuit(self.device) or self.device
+
+    @property
+    def unit_V(self) -> float:
+        """Source voltage of one unit of the nominal neuron's curve."""
+        circuit = self.in_circuit(self.device)
+        return peak_of(self.device)[0] if circuit is None else circuit.unit_V
 
     def in_circuit(self, device: NdrModel) -> Circuit | None:
         """An individual ``device`` behind this neuron's resistance; None where there is none."""

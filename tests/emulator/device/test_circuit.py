@@ -107,7 +107,8 @@ def test_a_load_line_of_straight_pieces_by_hand():
         circuit.current([1.5, 2.999, 3.01, 4.0]), [1e-3, 2e-3, 0.505e-3, 1e-3], rtol=2e-3
     )
     np.testing.assert_allclose(circuit.falling([4.0, 2.01, 1.99]), [1e-3, 5e-6, 2e-3 * 1.99 / 3], atol=3e-6)
-    assert circuit.shape(1.0) == pytest.approx(1.0, abs=1e-3)
+    peak = circuit.peak_voltage_V / circuit.unit_V
+    assert circuit.shape(peak) == pytest.approx(1.0, abs=1e-3)
 
 
 @pytest.mark.parametrize(("current", "voltage"), [(0.3, 1.0), (1.0, 1.7), (0.5, 0.6)])
@@ -118,6 +119,20 @@ def test_a_tuned_device_loads_its_source_less(current, voltage):
     v = np.linspace(0, 1, 301)
     v = v[away_from(made.jumps_up_V, v)]
     np.testing.assert_allclose(tuned.current(v), made.current(v), atol=2e-3 * made.peak_current_A)
+
+
+def test_the_input_gain_makes_the_circuit_most_like_its_device():
+    assert Circuit(Esaki(), 0.0).unit_V == Esaki().peak[0]
+    for ohm in (50.0, 200.0):
+        circuit = Circuit(Esaki(), ohm)
+        assert 0.1 < circuit.unit_V < circuit.peak_voltage_V
+        u = np.linspace(0, 4, 1000)
+        wanted = Esaki().current(0.1 * u)
+
+        def off(unit, circuit=circuit, u=u, wanted=wanted):
+            return np.square(np.minimum(circuit.current(u * unit), 1e-3) - wanted).sum()
+
+        assert off(circuit.unit_V) < min(off(0.9 * circuit.unit_V), off(1.1 * circuit.unit_V))
 
 
 def test_a_device_lingers_just_above_a_jump():

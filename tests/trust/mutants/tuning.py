@@ -164,7 +164,7 @@ MUTANTS = (
         TUNING,
     ),
     Mutant(
-        "emulator/mapping/die.py",
+        "emulator/mapping/states.py",
         "return np.minimum(chip.ecram.tuning.current(states.current), 1.0)",
         "return chip.ecram.tuning.current(states.current)",
         "heights above 1",
