@@ -27,9 +27,11 @@ def sigma(chip: Chip, g):
     return PROGRAMMING[chip.cell.programming_error](g)
 
 
-def signed_levels(weights, levels: int):
-    """Levels -(L-1)..L-1 of float weights (K, M), every column's limit the best of thirteen."""
+def signed_levels(weights, levels: int, *, common: bool = False):
+    """Levels -(L-1)..L-1 of float weights (K, M), each column's limit (or a ``common`` one) the best of 13."""
     w = np.asarray(weights, np.float64)
+    if common:
+        return signed_levels(w.reshape(-1, 1), levels).reshape(w.shape)
     largest = np.abs(w).max(axis=0)
     result = np.zeros(w.shape, np.int64)
     for m in range(w.shape[1]):
@@ -53,7 +55,7 @@ def full_scale(chip: Chip) -> float:
     return max(top, cell.g_max_uS) if cell.stuck_high_percent else top
 
 
-def programmed_codes(weights, chip: Chip, seed: int, layer: int):
+def programmed_codes(weights, chip: Chip, seed: int, layer: int, *, common: bool = False):
     """Real-valued conductance codes (2, K, M) of both cells of every pair, before rounding and limiting."""
     cell = chip.cell
     shape = (2, *np.shape(weights))
@@ -61,7 +63,7 @@ def programmed_codes(weights, chip: Chip, seed: int, layer: int):
     programming = rng.standard_normal(shape)
     lot = rng.random(shape)
     ageing = rng.standard_normal(shape)
-    level = signed_levels(weights, cell.levels)
+    level = signed_levels(weights, cell.levels, common=common)
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     target = cell.g_min_uS + step * np.stack([np.maximum(level, 0), np.maximum(-level, 0)])
     stuck = np.full(shape, np.nan)

@@ -17,10 +17,10 @@ RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
 
 
-def network() -> Network:
+def network(size=1.0) -> Network:
     rng = np.random.default_rng(4)
     hidden = Ndr(rng.uniform(0.5, 2, 12), rng.uniform(0.3, 1, 12))
-    first = Dense(rng.normal(size=(40, 12)) * 0.4, rng.normal(size=12) * 0.3 + 0.5, hidden)
+    first = Dense(rng.normal(size=(40, 12)) * 0.4, size * (rng.normal(size=12) * 0.3 + 0.5), hidden)
     return Network.chain((first, Dense(rng.normal(size=(12, 4)), rng.normal(size=4) * 0.3)), "random")
 
 
@@ -80,6 +80,8 @@ def test_offsets_and_gains_are_the_columns(corrected):
     else:
         assert np.abs(at_rest - columns.offset).max() > 0.1 * np.abs(columns.offset).max()
     assert np.array_equal(die.arrays[1].columns.gain, np.ones(4))
+    # Gains and offsets have draws of their own.
+    assert abs(np.corrcoef(columns.gain, columns.offset)[0, 1]) < 0.9
 
 
 def test_biases_are_rows_of_cells():
@@ -101,8 +103,9 @@ def test_biases_are_rows_of_cells():
 
 def test_bias_rows_add_their_read_noise():
     noisy = chip(cell={"read_noise_percent": 1.0}, bias="cells")
-    program, die, _ = map_network(network(), noisy, X)
+    program, die, _ = map_network(network(6.0), noisy, X)
     layer, rows = program.layers[0], len(die.arrays[0].bias.mapped.codes)
+    assert rows > 1
     assert layer.sigma_out == pytest.approx(255 * np.sqrt(layer.var_cell / 256 * rows), abs=1)
 
 
