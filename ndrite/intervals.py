@@ -53,3 +53,16 @@ def over_dies_and_samples(values: npt.NDArray[np.float64]) -> tuple[float, float
     ]
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def crossed(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """95 % interval of the mean of ``values`` (networks, dies, n): a bootstrap that draws networks, each
+    network's dies and, for all of them, samples again; seed 0."""
+    rng, (networks, dies, n) = np.random.default_rng(0), values.shape
+    means = []
+    for _ in range(DRAWS):
+        some = rng.integers(0, networks, networks)
+        own = rng.integers(0, dies, (networks, dies))
+        means.append(values[some[:, None], own].mean(axis=(0, 1))[rng.integers(0, n, n)].mean())
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

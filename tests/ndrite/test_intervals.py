@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ndrite.intervals import over_dies_and_samples
+from ndrite.intervals import crossed, over_dies_and_samples
 
 
 def test_dies_and_samples_both_widen_the_interval() -> None:
@@ -18,3 +18,20 @@ def test_dies_and_samples_both_widen_the_interval() -> None:
         variance = values.mean(axis=1).var() / dies + values.mean(axis=0).var() / n
         assert high - low == pytest.approx(2 * 1.96 * variance**0.5, rel=0.1)
         assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.1)
+
+
+def test_crossed_intervals_hold_the_mean_of_all_three() -> None:
+    """Networks, dies and samples each vary: the mean of the population lies in most intervals, and leaving
+    the networks out makes them too short."""
+    rng = np.random.default_rng(1)
+    inside, alone = 0, 0
+    for _ in range(60):
+        values = (
+            rng.normal(size=(6, 1, 1)) * 0.5 + rng.normal(size=(6, 6, 1)) * 0.3 + rng.normal(size=(1, 1, 80))
+        )
+        low, high = crossed(values)
+        inside += low <= 0 <= high
+        low, high = over_dies_and_samples(values.reshape(36, 80)[:, :])
+        alone += low <= 0 <= high
+    assert inside >= 48
+    assert alone < inside

@@ -28,7 +28,7 @@ def sigma(chip: Chip, g):
 
 
 def signed_levels(weights, levels: int, *, common: bool = False):
-    """Levels -(L-1)..L-1 of float weights (K, M), each column's limit (or a ``common`` one) the best of 13."""
+    """Levels -(L-1)..L-1 of weights (K, M), each column's limit, or a ``common`` one, the best of 13."""
     w = np.asarray(weights, np.float64)
     if common:
         return signed_levels(w.reshape(-1, 1), levels).reshape(w.shape)
