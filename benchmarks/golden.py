@@ -5,7 +5,9 @@
 Weights and samples are random: the time does not depend on them. Rates are multiplications a second, the
 best of several runs taken in turn; beside them the compiled loops against the NumPy form of the same model
 (answers must be equal), and the share of what float32 BLAS alone does with a square product on this machine.
-The ratios of one run hold across machines, the times do not. Needs ``ndrite[fast]``.
+The ratios of one run hold across machines, the times do not. Needs ``ndrite[fast]``. ``--peer`` runs
+ResNet-20's shapes in aihwkit-lightning too, before and after: the Python of the environment that
+``benchmarks/peers/install.sh`` makes.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,6 +141,15 @@ def measure(batch: int, repeat: int = 7) -> dict[str, Any]:
     }
 
 
+def peer(python: Path, batch: int) -> float:
+    """Samples a second of aihwkit-lightning on ResNet-20's shapes."""
+    script = Path(__file__).parent / "peers" / "lightning_resnet20.py"
+    done = subprocess.run(
+        [python, script, "--batch", str(batch)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return float(json.loads(done.stdout.splitlines()[-1])["samples_per_s"])
+
+
 def main() -> int:
     """Command line entry; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -144,18 +157,26 @@ def main() -> int:
     )
     parser.add_argument("--batch", type=int, default=100, help="samples of ResNet-20 at once")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--peer", type=Path, metavar="PYTHON", help="also aihwkit-lightning, in this Python")
     options = parser.parse_args()
     if os.environ.get("OMP_NUM_THREADS") != "1" or os.environ.get("OPENBLAS_NUM_THREADS") != "1":
         sys.exit("set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts")
     if not available():
         sys.exit("needs numba: pip install 'ndrite[fast]'")
+    before = None if options.peer is None else peer(options.peer, options.batch)
     result = measure(options.batch)
+    if before is not None:
+        theirs = max(before, peer(options.peer, options.batch))
+        result["samples_per_s"]["aihwkit-lightning"] = theirs
+        result["ratio"]["ResNet-20 to aihwkit-lightning"] = result["samples_per_s"]["ResNet-20"] / theirs
     if options.json:
         print(json.dumps(result, indent=2))
         return 0
     for name, rate in result["gmac_per_s"].items():
         samples = result["samples_per_s"].get(name)
         print(f"{name:22s} {rate:6.2f} GMAC/s" + (f", {samples:,.0f} samples/s" if samples else ""))
+    if before is not None:
+        print(f"aihwkit-lightning, ResNet-20: {result['samples_per_s']['aihwkit-lightning']:,.0f} samples/s")
     for name, ratio in result["ratio"].items():
         print(f"{name:38s} {ratio:6.2f}")
     return 0

@@ -45,6 +45,7 @@ def make_chip(w0: Any, w1: Any) -> Any:
     return infer
 
 
-for part in LAYERS:
-    part.train()
-run("aihwkit-lightning", make_chip)
+if __name__ == "__main__":
+    for part in LAYERS:
+        part.train()
+    run("aihwkit-lightning", make_chip)
