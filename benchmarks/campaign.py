@@ -31,6 +31,7 @@ from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.mapping.variation import variation_of
 from emulator.spec import Program
+from emulator.spec.campaign import Campaign
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_image, shipped_network
 
@@ -51,7 +52,7 @@ def best(call: Callable[[], object], rounds: int) -> float:
 
 def ours(image: Program, x: Any, labels: Any, chips: int) -> float:
     """Images x chips a second."""
-    return chips * len(x) / best(lambda: campaign(image, x, labels, chips=chips, seed=1), 3)
+    return chips * len(x) / best(lambda: campaign(image, x, labels, Campaign(chips=chips, seed=1)), 3)
 
 
 def single(image: Program, x: Any) -> dict[str, float]:
@@ -102,7 +103,7 @@ def main() -> None:
     image = dataclasses.replace(shipped_image(), variation=variation_of(load_chip("wan2022")))
     x, labels = judging_set("fashion-mnist")
     x, labels = x[: options.images], labels[: options.images]
-    campaign(image, x, labels, chips=1)
+    campaign(image, x, labels, Campaign(chips=1))
     result: dict[str, Any] = {"one_chip": single(image, x), "peers": []}
     if options.peers is not None:
         network = shipped_network()
@@ -121,7 +122,7 @@ def main() -> None:
                 result["peers"].append({"peer": name, "ratio": ratio, "rounds": rounds})
     if options.whole:
         start = time.perf_counter()
-        campaign(image, x, labels, chips=1000, seed=2)
+        campaign(image, x, labels, Campaign(chips=1000, seed=2))
         result["thousand_chips_s"] = time.perf_counter() - start
     if options.json:
         print(json.dumps(result, indent=1))

@@ -27,6 +27,7 @@ from boards.sim import SimLink
 from emulator.device.description import load_chip
 from emulator.golden.campaign import campaign
 from emulator.mapping.variation import variation_of
+from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
 from emulator.spec.schedule import bound_cycles
 from host import Board
@@ -66,8 +67,8 @@ def simulated(geometry: Any, image: Any, x: Any, labels: Any) -> Cost:
         board.program(image)
         for chips in (1, 2):
             board.clear_counters()
-            result = board.campaign(x, labels, chips=chips, seed=5)
-            want = campaign(image, x, labels, chips=chips, seed=5)
+            result = board.campaign(x, labels, Campaign(chips=chips, seed=5))
+            want = campaign(image, x, labels, Campaign(chips=chips, seed=5))
             if (result.votes != want.votes).any() or (result.correct != want.correct).any():
                 sys.exit("votes of the simulated board differ from the golden model's")
             busy[chips] = board.read_register("campaign_cycles")
@@ -123,9 +124,9 @@ def main() -> None:
     cost = simulated(g, image, x[: options.images], labels[: options.images])
     clock_hz = 1e6 * (board.clock_mhz if report["timing_met"] else report["fmax_mhz"])
     cells = sum(layer.weights.size for layer in image.layers)
-    campaign(image, x[:1000], labels[:1000], chips=1)
+    campaign(image, x[:1000], labels[:1000], Campaign(chips=1))
     start = time.perf_counter()
-    campaign(image, x[:1000], labels[:1000], chips=50, seed=1)
+    campaign(image, x[:1000], labels[:1000], Campaign(chips=50, seed=1))
     golden = 50_000 / (time.perf_counter() - start)
     batch = images_at_once(g, image.inputs, image.outputs)
     rows = [

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.spec import Geometry, Program
-from emulator.spec.campaign import CampaignResult
+from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.memory_map import check_fits
 from host.api import Progress
 from host.errors import LinkError, NotProgrammedError
@@ -94,13 +94,8 @@ class GoldenBoard:
         self,
         x: npt.NDArray[np.uint8],
         labels: npt.NDArray[Any],
+        plan: Campaign,
         *,
-        chips: int,
-        draws: int = 1,
-        seed: int = 0,
-        first_chip: int = 0,
-        first_image: int = 0,
-        noise: bool = True,
         progress: Progress | None = None,
     ) -> CampaignResult:
         """Votes of virtual chips; see ``BoardApi.campaign``."""
@@ -112,15 +107,10 @@ class GoldenBoard:
             self._core.program,
             x,
             labels,
-            chips=chips,
-            draws=draws,
-            seed=seed,
-            first_chip=first_chip,
-            first_image=first_image,
-            noise=noise,
+            plan,
             progress=progress,
         )
-        self._inferences += chips * draws * len(x)
+        self._inferences += plan.chips * plan.draws * len(x)
         return result
 
     def scrub(self, image: Program) -> list[Upset]:

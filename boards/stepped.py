@@ -11,7 +11,7 @@ import numpy.typing as npt
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.spec import GeometryError, Program
-from emulator.spec.campaign import CampaignResult
+from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.steps import Product, Step
 from host import Board
 from host.api import BoardApi, Progress
@@ -108,12 +108,19 @@ class SteppedBoard:
                 progress(start + len(part), len(x))
         return y
 
-    def campaign(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], **options: Any) -> CampaignResult:
+    def campaign(
+        self,
+        x: npt.NDArray[np.uint8],
+        labels: npt.NDArray[Any],
+        plan: Campaign,
+        *,
+        progress: Progress | None = None,
+    ) -> CampaignResult:
         """Votes of virtual chips; see ``BoardApi.campaign``. Those of no chain are drawn and run here."""
         if self._core is None:
-            return self._board.campaign(x, labels, **options)
+            return self._board.campaign(x, labels, plan, progress=progress)
         check_variation(self._core.program, None)
-        return campaign(self._core.program, x, labels, **options)
+        return campaign(self._core.program, x, labels, plan, progress=progress)
 
     def scrub(self, image: Program) -> list[Upset]:
         """What has changed in the chip's memories; of no chain, in the product that is on the array."""

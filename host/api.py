@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec import Geometry, Program
-from emulator.spec.campaign import CampaignResult
+from emulator.spec.campaign import Campaign, CampaignResult
 from host.scrub import Upset
 
 Progress = Callable[[int, int], None]
@@ -70,19 +70,13 @@ class BoardApi(Protocol):
         self,
         x: npt.NDArray[np.uint8],
         labels: npt.NDArray[Any],
+        plan: Campaign,
         *,
-        chips: int,
-        draws: int = 1,
-        seed: int = 0,
-        first_chip: int = 0,
-        first_image: int = 0,
-        noise: bool = True,
         progress: Progress | None = None,
     ) -> CampaignResult:
         """Votes of images uint8 (n, inputs) with labels (n,) on virtual chips of the programmed image.
 
-        Chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each image in ``draws`` draws of read
-        noise (``emulator.spec.campaign``); the same everywhere and however it is cut into pieces.
+        The same everywhere and however it is cut into pieces (``emulator.spec.campaign``).
         ``progress`` counts chips of all pieces. Afterwards the nominal chip is on the board again.
 
         Raises

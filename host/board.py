@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec import Geometry, Program
-from emulator.spec.campaign import CampaignResult, check_campaign
+from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.memory_map import Section, check_fits, lay_out
 from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME, COUNTERS
 from host.api import Progress
-from host.campaign import Plan, run_campaign, stop_campaign
+from host.campaign import run_campaign, stop_campaign
 from host.channel import Channel
 from host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
 from host.identity import read_identity
@@ -223,13 +223,8 @@ class Board:
         self,
         x: npt.NDArray[np.uint8],
         labels: npt.NDArray[Any],
+        plan: Campaign,
         *,
-        chips: int,
-        draws: int = 1,
-        seed: int = 0,
-        first_chip: int = 0,
-        first_image: int = 0,
-        noise: bool = True,
         progress: Progress | None = None,
     ) -> CampaignResult:
         """Votes of virtual chips, drawn and run on the device; see ``BoardApi.campaign``.
@@ -238,20 +233,10 @@ class Board:
         """
         image = self._require_image()
         check_variation(image, self.geometry)
-        check_campaign(
-            x,
-            labels,
-            inputs=image.inputs,
-            chips=chips,
-            draws=draws,
-            seed=seed,
-            first_chip=first_chip,
-            first_image=first_image,
-        )
+        plan.check(x, labels, image.inputs)
         self._require_held(image)
-        self._set_noise(seed, noise)
-        plan = Plan(draws=draws, seed=seed, first_chip=first_chip, first_image=first_image)
-        result = run_campaign(self, image, x, labels, chips, plan, progress)
+        self._set_noise(plan.seed, plan.noise)
+        result = run_campaign(self, image, x, labels, plan, progress)
         self._require_held(image)
         return result
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -12,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec import Geometry, Program
-from emulator.spec.campaign import CampaignResult
+from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.memory_map import CAMPAIGN_CHIPS, Section, address
 from emulator.spec.registers import BY_NAME
-from emulator.spec.variation import DRAWS_MAX, inference_index
+from emulator.spec.variation import inference_index
 from host.errors import HostError, LinkTimeout, VerifyError
 
 RUN, ABORT = 1, 2
@@ -43,16 +42,6 @@ class Device(Protocol):
     def write_sections(self, sections: list[Section]) -> None: ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What stays the same over a campaign's pieces."""
-
-    draws: int
-    seed: int
-    first_chip: int
-    first_image: int
-
-
 def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
     """Images the device's buffers hold. At least 1 wherever the image itself fits, or ``VerifyError``."""
     most = min(
@@ -73,13 +62,13 @@ def run_campaign(
     image: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
-    chips: int,
-    plan: Plan,
+    plan: Campaign,
     progress: Callable[[int, int], None] | None,
 ) -> CampaignResult:
-    """Votes of ``chips`` virtual chips. Raises HostError; the device is then told to stop."""
+    """Votes of ``plan.chips`` virtual chips. Raises HostError; the device is then told to stop."""
     variation = image.variation
     assert variation is not None
+    chips = plan.chips
     stop_campaign(device)
     for name, value in (
         ("stuck_low", variation.stuck_low),
@@ -93,7 +82,6 @@ def run_campaign(
     batch = images_at_once(device.geometry, image.inputs, image.outputs)
     total = chips * -(-len(x) // batch)
     done = 0
-    assert plan.draws <= DRAWS_MAX
     try:
         for first in range(0, len(x), batch):
             part = x[first : first + batch]

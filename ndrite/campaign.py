@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from emulator.files import whole_file
 from emulator.spec import Program
-from emulator.spec.campaign import CampaignResult
+from emulator.spec.campaign import Campaign, CampaignResult
 from host import BoardApi, InputError
 from ndrite.intervals import mean_interval, wilson
 
@@ -23,22 +23,12 @@ PIECE_CHIPS = 16
 WORST = 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class CampaignPlan:
-    """What a campaign runs; two with the same plan, image and inputs give the same votes."""
-
-    chips: int
-    draws: int = 1
-    seed: int = 0
-    noise: bool = True
-
-
 def run_campaign(
     board: BoardApi,
     image: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
-    plan: CampaignPlan,
+    plan: Campaign,
     *,
     state: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -67,16 +57,8 @@ def run_campaign(
             if progress is not None:
                 progress(first + done * count // max(total, 1), plan.chips)
 
-        piece = board.campaign(
-            x,
-            labels,
-            chips=count,
-            draws=plan.draws,
-            seed=plan.seed,
-            first_chip=first,
-            noise=plan.noise,
-            progress=report,
-        )
+        part = replace(plan, chips=count, first_chip=plan.first_chip + first)
+        piece = board.campaign(x, labels, part, progress=report)
         votes = votes + piece.votes
         correct = np.concatenate([correct, piece.correct])
         if state is not None:
@@ -84,7 +66,7 @@ def run_campaign(
                 np.savez(file, mark=np.array(mark), votes=votes, correct=correct)
     if progress is not None:
         progress(plan.chips, plan.chips)
-    return CampaignResult(votes, correct, plan.draws, plan.seed, 0)
+    return CampaignResult(votes, correct, plan.draws, plan.seed, plan.first_chip)
 
 
 def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:
@@ -148,7 +130,7 @@ def figure(result: CampaignResult, path: Path, *, threshold: float, title: str) 
         drawing.savefig(file, format=kind, dpi=150)
 
 
-def _mark(image: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: CampaignPlan) -> str:
+def _mark(image: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: Campaign) -> str:
     """What a saved state must agree with; the number of chips may grow."""
     kept = asdict(plan) | {"chips": None, "image": image.tag, "checksum": image.checksum()}
     scalars = image.variation.scalars() if image.variation else None

@@ -61,8 +61,8 @@ def crossed(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     rng, (networks, dies, n) = np.random.default_rng(0), values.shape
     means = []
     for _ in range(DRAWS):
-        some = rng.integers(0, networks, networks)
+        some = rng.integers(0, networks, (networks, 1))
         own = rng.integers(0, dies, (networks, dies))
-        means.append(values[some[:, None], own].mean(axis=(0, 1))[rng.integers(0, n, n)].mean())
+        means.append(values[some, own].mean(axis=(0, 1))[rng.integers(0, n, n)].mean())
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

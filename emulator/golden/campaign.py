@@ -12,7 +12,7 @@ from emulator.golden.core import Core
 from emulator.golden.fast import available, suits
 from emulator.golden.fast_chips import FastChips
 from emulator.golden.redraw import virtual_chip
-from emulator.spec.campaign import CampaignResult, check_campaign
+from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.program import Program
 from emulator.spec.variation import inference_index
 
@@ -21,19 +21,13 @@ def campaign(
     image: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
+    plan: Campaign,
     *,
-    chips: int,
-    draws: int = 1,
-    seed: int = 0,
-    first_chip: int = 0,
-    first_image: int = 0,
-    noise: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> CampaignResult:
-    """Run images ``x`` uint8 (n, inputs) on virtual chips first_chip .. first_chip + chips - 1 of ``seed``.
+    """Run images ``x`` uint8 (n, inputs) with ``labels`` integers (n,) on the virtual chips of ``plan``.
 
-    ``labels`` integers (n,); image i has index ``first_image`` + i in every draw; ``noise`` False leaves
-    read noise off; ``progress(done, total)`` counts chips.
+    ``progress(done, total)`` counts chips.
 
     Raises
     ------
@@ -42,16 +36,8 @@ def campaign(
     ProgramError
         The image has no variation to draw chips from.
     """
-    check_campaign(
-        x,
-        labels,
-        inputs=image.inputs,
-        chips=chips,
-        draws=draws,
-        seed=seed,
-        first_chip=first_chip,
-        first_image=first_image,
-    )
+    plan.check(x, labels, image.inputs)
+    chips, seed, first_chip = plan.chips, plan.seed, plan.first_chip
     votes = np.zeros((len(x), image.outputs), np.int64)
     correct = np.zeros(chips, np.int64)
     everyone = np.arange(len(x))
@@ -61,12 +47,12 @@ def campaign(
     for c in range(chips):
         chip = first_chip + c
         core = fast.chip(chip) if fast else Core(virtual_chip(image, seed=seed, chip=chip), fast=False)
-        for t in range(draws):
-            index = inference_index(first_image, t)
-            logits = core.infer(x, seed=seed, first_index=index, noise=noise, stream=chip + 1)
+        for t in range(plan.draws):
+            index = inference_index(plan.first_image, t)
+            logits = core.infer(x, seed=seed, first_index=index, noise=plan.noise, stream=chip + 1)
             winner = logits.argmax(axis=1)
             votes[everyone, winner] += 1
             correct[c] += int((winner == labels).sum())
         if progress is not None:
             progress(c + 1, chips)
-    return CampaignResult(votes, correct, draws, seed, first_chip)
+    return CampaignResult(votes, correct, plan.draws, seed, first_chip)

@@ -53,44 +53,57 @@ class CampaignResult:
         return self.correct / (self.images * self.draws)
 
 
-def check_campaign(
-    x: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
-    *,
-    inputs: int,
-    chips: int,
-    draws: int,
-    seed: int,
-    first_chip: int,
-    first_image: int,
-) -> None:
-    """Raise ``CampaignError`` naming the first parameter that is out of range, and the range."""
+@dataclass(frozen=True, kw_only=True)
+class Campaign:
+    """What is run: chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each sample in ``draws``
+    draws of read noise, sample i under index ``first_image`` + i; ``noise`` False leaves read noise off.
 
-    def require(ok: bool, what: str, value: object, accepted: str) -> None:
-        if not ok:
-            raise CampaignError(f"{what} is {value}; accepted: {accepted}")
+    Raises
+    ------
+    CampaignError
+        Naming the first field that is out of range, and the range.
+    """
 
-    shape = f"uint8 (n, {inputs}) with n >= 1"
-    require(
-        isinstance(x, np.ndarray)
-        and x.dtype == np.uint8
-        and x.ndim == 2
-        and x.shape[1] == inputs
-        and len(x) > 0,
-        "images",
-        f"{getattr(x, 'dtype', type(x).__name__)} {getattr(x, 'shape', '')}",
-        shape,
-    )
-    require(
-        isinstance(labels, np.ndarray) and labels.shape == (len(x),) and labels.dtype.kind in "ui",
-        "labels",
-        f"{getattr(labels, 'dtype', type(labels).__name__)} {getattr(labels, 'shape', '')}",
-        f"integers ({len(x)},)",
-    )
-    least, most = int(labels.min()), int(labels.max())
-    require(least >= 0 and most < 1 << 16, "labels", f"{least}..{most}", "0..65535")
-    require(0 <= first_image <= IMAGES_MAX - len(x), "first_image", first_image, f"0..{IMAGES_MAX - len(x)}")
-    require(1 <= draws <= DRAWS_MAX, "draws", draws, f"1..{DRAWS_MAX}")
-    require(0 <= first_chip < CHIPS_MAX, "first_chip", first_chip, f"0..{CHIPS_MAX - 1}")
-    require(1 <= chips <= CHIPS_MAX - first_chip, "chips", chips, f"1..{CHIPS_MAX - first_chip}")
-    require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1")
+    chips: int
+    draws: int = 1
+    seed: int = 0
+    first_chip: int = 0
+    first_image: int = 0
+    noise: bool = True
+
+    def __post_init__(self) -> None:
+        first, most = self.first_chip, CHIPS_MAX - self.first_chip
+        _require(0 <= self.first_image < IMAGES_MAX, "first_image", self.first_image, f"0..{IMAGES_MAX - 1}")
+        _require(1 <= self.draws <= DRAWS_MAX, "draws", self.draws, f"1..{DRAWS_MAX}")
+        _require(0 <= first < CHIPS_MAX, "first_chip", first, f"0..{CHIPS_MAX - 1}")
+        _require(1 <= self.chips <= most, "chips", self.chips, f"1..{most}")
+        _require(0 <= self.seed < 1 << 64, "seed", self.seed, "0..2^64-1")
+
+    def check(self, x: npt.NDArray[Any], labels: npt.NDArray[Any], inputs: int) -> None:
+        """Raise CampaignError when samples ``x`` or ``labels`` are not what a program of so many ``inputs``
+        can be judged by."""
+        _require(
+            isinstance(x, np.ndarray)
+            and x.dtype == np.uint8
+            and x.ndim == 2
+            and x.shape[1] == inputs
+            and len(x) > 0,
+            "images",
+            f"{getattr(x, 'dtype', type(x).__name__)} {getattr(x, 'shape', '')}",
+            f"uint8 (n, {inputs}) with n >= 1",
+        )
+        _require(
+            isinstance(labels, np.ndarray) and labels.shape == (len(x),) and labels.dtype.kind in "ui",
+            "labels",
+            f"{getattr(labels, 'dtype', type(labels).__name__)} {getattr(labels, 'shape', '')}",
+            f"integers ({len(x)},)",
+        )
+        least, most = int(labels.min()), int(labels.max())
+        _require(least >= 0 and most < 1 << 16, "labels", f"{least}..{most}", "0..65535")
+        room = IMAGES_MAX - len(x)
+        _require(self.first_image <= room, "first_image", self.first_image, f"0..{room}")
+
+
+def _require(ok: bool, what: str, value: object, accepted: str) -> None:
+    if not ok:
+        raise CampaignError(f"{what} is {value}; accepted: {accepted}")

@@ -87,7 +87,8 @@ def command(
     with an image made by: ndrite compile float.npz --chip dendritic-ndr --nominal -o image.npz
     """
     from emulator.files import whole_file
-    from ndrite.campaign import CampaignPlan, figure, run_campaign, summary
+    from emulator.spec.campaign import Campaign
+    from ndrite.campaign import figure, run_campaign, summary
     from ndrite.labelled import check_classes
     from ndrite.shipped import network_of
 
@@ -105,7 +106,7 @@ def command(
     if inputs_path is None and count > len(x):
         raise click.UsageError(f"--images is {count}; accepted: 1..{len(x)}")
     x, y = x[:count], y[:count]
-    plan = CampaignPlan(chips=chips, draws=draws, seed=seed, noise=noise)
+    plan = Campaign(chips=chips, draws=draws, seed=seed, noise=noise)
     state = None if output is None else output.with_name(f".{output.name}.part.npz")
     with connect(url) as board:
         with progress_bar("programming") as report:

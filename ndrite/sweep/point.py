@@ -14,6 +14,7 @@ from emulator.device.description import parse_chip
 from emulator.errors import CompileWarning
 from emulator.mapping import map_network
 from emulator.network import Network, load_network
+from emulator.spec.campaign import Campaign
 from ndrite.cost import account_of
 from ndrite.inputs import encode
 from ndrite.intervals import mean_interval
@@ -50,7 +51,8 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
     with connect(board_url) as board:
         board.program(compiled.program)
         if point.chips:
-            result = board.campaign(x, labels, chips=point.chips, draws=point.draws, seed=point.seed)
+            plan = Campaign(chips=point.chips, draws=point.draws, seed=point.seed)
+            result = board.campaign(x, labels, plan)
             accuracy = result.accuracy_per_chip
         else:
             logits = board.infer(x, seed=point.seed)

@@ -14,6 +14,7 @@ from emulator.golden.campaign import campaign
 from emulator.mapping import map_network
 from emulator.network import Network
 from emulator.spec import PRESETS, GeometryError, Program
+from emulator.spec.campaign import Campaign
 from host import BoardApi, InputError, NotProgrammedError
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
@@ -71,13 +72,13 @@ def test_campaigns_of_any_program(board: SteppedBoard) -> None:
     program = map_network(network, "wan2022", inputs(network), nominal=True).program
     x = inputs(network)[:5]
     board.program(program)
-    votes = board.campaign(x, np.arange(5), chips=3, draws=2, seed=4)
-    wanted = campaign(program, x, np.arange(5), chips=3, draws=2, seed=4)
+    votes = board.campaign(x, np.arange(5), Campaign(chips=3, draws=2, seed=4))
+    wanted = campaign(program, x, np.arange(5), Campaign(chips=3, draws=2, seed=4))
     np.testing.assert_array_equal(votes.votes, wanted.votes)
     assert votes.votes.sum() == 5 * 3 * 2
     board.program(mapped(network))
     with pytest.raises(InputError, match="one individual chip"):
-        board.campaign(x, np.arange(5), chips=1)
+        board.campaign(x, np.arange(5), Campaign(chips=1))
 
 
 def test_chains_are_the_boards_own_work(board: SteppedBoard) -> None:

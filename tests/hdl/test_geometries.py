@@ -16,6 +16,7 @@ from boards.sim import Design, SimLink
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.campaign import Campaign
 from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.layer import Layer
 from emulator.spec.memory_map import check_fits
@@ -180,8 +181,8 @@ def compare(g: Geometry, design: str, rng: np.random.Generator) -> tuple[int, in
                     continue
                 plan |= {"chips": 2, "draws": 2, "first_chip": int(rng.integers(0, 1 << 31))}
                 labels = rng.integers(0, image.outputs, len(x))
-                counted = board.campaign(x, labels, **plan)
-                expected = golden.campaign(x, labels, **plan)
+                counted = board.campaign(x, labels, Campaign(**plan))
+                expected = golden.campaign(x, labels, Campaign(**plan))
                 np.testing.assert_array_equal(counted.votes, expected.votes, err_msg=where)
                 np.testing.assert_array_equal(counted.correct, expected.correct, err_msg=where)
                 votes += int(counted.votes.sum())

@@ -11,6 +11,7 @@ import pytest
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
+from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address, region_words
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.variation import same_cells
@@ -67,7 +68,7 @@ def test_every_counter_of_votes_is_cleared(wire: Wire) -> None:
     wire.program(image)
     x = random_inputs(image, np.random.default_rng(4), images)
     for _ in range(2):
-        result = wire.board.campaign(x, np.full(images, outputs - 1), chips=2, draws=3)
+        result = wire.board.campaign(x, np.full(images, outputs - 1), Campaign(chips=2, draws=3))
         assert (result.votes[:, -1] == 6).all()
         assert not result.votes[:, :-1].any()
         assert (result.correct == 3 * images).all()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from emulator.spec import PRESETS, Program
+from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
@@ -85,7 +86,7 @@ def inputs(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_every_piece_begins_where_the_one_before_ended(varied: Program) -> None:
     board, device = opened(varied)
     # The tiny geometry's buffer holds 32 labels; a command runs 256 chips.
-    result = board.campaign(*inputs(40), chips=300, first_chip=7, first_image=5)
+    result = board.campaign(*inputs(40), Campaign(chips=300, first_chip=7, first_image=5))
     assert device.pieces == [(7, 256, 32, 5), (263, 44, 32, 5), (7, 256, 8, 37), (263, 44, 8, 37)]
     np.testing.assert_array_equal(result.correct, 2 * np.arange(7, 307))
     np.testing.assert_array_equal(result.votes, [[300, 0, 0]] * 40)
@@ -93,21 +94,21 @@ def test_every_piece_begins_where_the_one_before_ended(varied: Program) -> None:
 
 def test_a_campaign_that_goes_on_is_waited_for(varied: Program) -> None:
     board, _ = opened(varied, looks=2 * IDLE_POLLS)
-    board.campaign(*inputs(3), chips=2)
+    board.campaign(*inputs(3), Campaign(chips=2))
 
 
 def test_an_image_lost_during_a_campaign_is_noticed(varied: Program) -> None:
     board, device = opened(varied)
     device.after = lambda: device.set("program_tag", 0)
     with pytest.raises(NotProgrammedError, match="no longer holds"):
-        board.campaign(*inputs(3), chips=2)
+        board.campaign(*inputs(3), Campaign(chips=2))
 
 
 def test_votes_that_are_missing_are_noticed(varied: Program) -> None:
     board, device = opened(varied)
     device.after = lambda: device.words.__setitem__(address("votes"), 1)
     with pytest.raises(VerifyError, match="the device counted"):
-        board.campaign(*inputs(3), chips=2)
+        board.campaign(*inputs(3), Campaign(chips=2))
 
 
 @pytest.mark.parametrize("work", ["scrub", "program"])

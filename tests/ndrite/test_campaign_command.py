@@ -13,6 +13,7 @@ import pytest
 from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
+from emulator.spec.campaign import Campaign
 from emulator.spec.variation import Variation, same_cells
 from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.intervals import mean_interval, wilson
@@ -39,7 +40,7 @@ def test_json_is_the_campaign(varied: Program, capsys: pytest.CaptureFixture[str
     assert run(["campaign", "image.npz", "--chips", "40", *OPTIONS, "--threshold", "30", "--json"]) == OK
     got = json.loads(capsys.readouterr().out)
     x, labels = np.load("x.npy"), np.load("labels.npy")
-    expected = campaign(varied, x, labels, chips=40, draws=2, seed=5)
+    expected = campaign(varied, x, labels, Campaign(chips=40, draws=2, seed=5))
     assert got["votes"] == expected.votes.tolist()
     assert got["accuracy_per_chip"] == expected.accuracy_per_chip.tolist()
     assert (got["chips"], got["images"], got["draws"], got["seed"]) == (40, 12, 2, 5)
@@ -58,7 +59,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     calls: list[int] = []
 
     def third_time(*a: Any, **k: Any) -> Any:
-        calls.append(k["first_chip"])
+        calls.append(a[3].first_chip)
         if len(calls) == 3:
             raise KeyboardInterrupt
         return campaign(*a, **k)

@@ -12,6 +12,7 @@ from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Geometry, Program
+from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
@@ -60,8 +61,8 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
         golden.program(image)
         before = board.infer(x[:3], seed=1)
         seen: list[tuple[int, int]] = []
-        got = board.campaign(x, labels, progress=lambda *p: seen.append(p), **plan)
-        expected = golden.campaign(x, labels, **plan)
+        got = board.campaign(x, labels, Campaign(**plan), progress=lambda *p: seen.append(p))
+        expected = golden.campaign(x, labels, Campaign(**plan))
         np.testing.assert_array_equal(got.votes, expected.votes)
         np.testing.assert_array_equal(got.correct, expected.correct)
         assert seen[-1] == (9, 9)
@@ -78,7 +79,10 @@ def test_shipped_network_twenty_chips() -> None:
         board.program(image)
         golden.program(image)
         board.clear_counters()
-        got, expected = board.campaign(x, labels, **plan), golden.campaign(x, labels, **plan)
+        got, expected = (
+            board.campaign(x, labels, Campaign(**plan)),
+            golden.campaign(x, labels, Campaign(**plan)),
+        )
         counters = board.counters()
     np.testing.assert_array_equal(got.votes, expected.votes)
     np.testing.assert_array_equal(got.correct, expected.correct)
@@ -92,7 +96,7 @@ def test_shipped_network_twenty_chips() -> None:
 def prepare(board: Board, image: Program, draws: int) -> None:
     """All but the start of a long campaign, set up behind the host's back."""
     x = np.zeros((1, image.inputs), np.uint8)
-    board.campaign(x, np.zeros(1, int), chips=1)
+    board.campaign(x, np.zeros(1, int), Campaign(chips=1))
     for name, value in (("campaign_chips", 200), ("campaign_draws", draws)):
         board.write_register(name, value)
 
@@ -163,11 +167,13 @@ def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        board.campaign(x, labels, chips=100, draws=20, progress=interrupt)
-    again = board.campaign(x, labels, chips=2, draws=2, seed=4)
+        board.campaign(x, labels, Campaign(chips=100, draws=20), progress=interrupt)
+    again = board.campaign(x, labels, Campaign(chips=2, draws=2, seed=4))
     with GoldenBoard(TINY) as golden:
         golden.program(image)
-        np.testing.assert_array_equal(again.votes, golden.campaign(x, labels, chips=2, draws=2, seed=4).votes)
+        np.testing.assert_array_equal(
+            again.votes, golden.campaign(x, labels, Campaign(chips=2, draws=2, seed=4)).votes
+        )
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
 
 
@@ -177,9 +183,9 @@ def test_images_and_boards_without_virtual_chips_are_refused(tiny: tuple[Board, 
     x = np.zeros((2, 32), np.uint8)
     board.program(image)
     with pytest.raises(InputError, match="--nominal"):
-        board.campaign(x, np.zeros(2, int), chips=1)
+        board.campaign(x, np.zeros(2, int), Campaign(chips=1))
     plain: Geometry = dataclasses.replace(TINY, redraw=0)
     golden = GoldenBoard(plain)
     golden.program(varied(image, np.random.default_rng(0)))
     with pytest.raises(InputError, match="redraw 0"):
-        golden.campaign(x, np.zeros(2, int), chips=1)
+        golden.campaign(x, np.zeros(2, int), Campaign(chips=1))

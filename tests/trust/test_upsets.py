@@ -15,6 +15,7 @@ from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
+from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import DESCRIPTOR, Section, address, lay_out
 from emulator.spec.packets import Status
 from emulator.spec.schedule import watchdog_cycles
@@ -103,10 +104,10 @@ def test_a_campaign_that_hangs(board: Board) -> None:
     word, low, _ = DESCRIPTOR["last"]
     flip(board, address("layers", (len(image.layers) - 1) * 8 + word), low)
     with pytest.raises(HostError, match="ended after 0 of 3 virtual chips"):
-        board.campaign(x, labels, chips=3, seed=1)
+        board.campaign(x, labels, Campaign(chips=3, seed=1))
     board.program(image)
-    result = board.campaign(x, labels, chips=3, seed=1)
-    np.testing.assert_array_equal(result.votes, campaign(image, x, labels, chips=3, seed=1).votes)
+    result = board.campaign(x, labels, Campaign(chips=3, seed=1))
+    np.testing.assert_array_equal(result.votes, campaign(image, x, labels, Campaign(chips=3, seed=1)).votes)
     assert board.counters()["watchdog_resets"] >= 1
 
 

@@ -15,7 +15,7 @@ from emulator.golden.fast_chips import FastChips
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.golden.redraw import virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
-from emulator.spec.campaign import CampaignError
+from emulator.spec.campaign import Campaign, CampaignError
 from emulator.spec.variation import Variation, same_cells
 
 TINY = PRESETS["tiny"]
@@ -33,7 +33,7 @@ def test_votes_are_the_argmax_of_each_inference() -> None:
     image = varied(3, layers=2, noise=True)
     rng = np.random.default_rng(1)
     x, labels = random_inputs(image, rng, 6), rng.integers(0, image.outputs, 6)
-    got = campaign(image, x, labels, chips=3, draws=2, seed=77, first_chip=40, first_image=500)
+    got = campaign(image, x, labels, Campaign(chips=3, draws=2, seed=77, first_chip=40, first_image=500))
     votes = np.zeros((6, image.outputs), int)
     correct = np.zeros(3, int)
     for c in range(3):
@@ -53,12 +53,15 @@ def test_pieces_add_up_to_the_whole() -> None:
     image = varied(4, layers=2, noise=True)
     rng = np.random.default_rng(1)
     x, labels = random_inputs(image, rng, 8), rng.integers(0, image.outputs, 8)
-    whole = campaign(image, x, labels, chips=5, draws=2, seed=7)
-    chips = [campaign(image, x, labels, chips=n, draws=2, seed=7, first_chip=c) for c, n in ((0, 2), (2, 3))]
+    whole = campaign(image, x, labels, Campaign(chips=5, draws=2, seed=7))
+    chips = [
+        campaign(image, x, labels, Campaign(chips=n, draws=2, seed=7, first_chip=c))
+        for c, n in ((0, 2), (2, 3))
+    ]
     np.testing.assert_array_equal(whole.votes, sum(part.votes for part in chips))
     np.testing.assert_array_equal(whole.correct, np.concatenate([part.correct for part in chips]))
     images = [
-        campaign(image, x[i : i + 4], labels[i : i + 4], chips=5, draws=2, seed=7, first_image=i)
+        campaign(image, x[i : i + 4], labels[i : i + 4], Campaign(chips=5, draws=2, seed=7, first_image=i))
         for i in (0, 4)
     ]
     np.testing.assert_array_equal(whole.votes, np.concatenate([part.votes for part in images]))
@@ -69,11 +72,13 @@ def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
     image = varied(5, layers=2, noise=True)
     rng = np.random.default_rng(1)
     x, labels = random_inputs(image, rng, 32), np.zeros(32, int)
-    one = campaign(image, x, labels, chips=2, seed=1)
-    assert not np.array_equal(one.votes, campaign(image, x, labels, chips=2, seed=2).votes)
-    assert not np.array_equal(one.votes, campaign(image, x, labels, chips=2, seed=1, first_chip=2).votes)
-    quiet = campaign(image, x, labels, chips=2, seed=1, noise=False)
-    twice = campaign(image, x, labels, chips=2, draws=2, seed=1, noise=False)
+    one = campaign(image, x, labels, Campaign(chips=2, seed=1))
+    assert not np.array_equal(one.votes, campaign(image, x, labels, Campaign(chips=2, seed=2)).votes)
+    assert not np.array_equal(
+        one.votes, campaign(image, x, labels, Campaign(chips=2, seed=1, first_chip=2)).votes
+    )
+    quiet = campaign(image, x, labels, Campaign(chips=2, seed=1, noise=False))
+    twice = campaign(image, x, labels, Campaign(chips=2, draws=2, seed=1, noise=False))
     np.testing.assert_array_equal(2 * quiet.votes, twice.votes)
 
 
@@ -94,10 +99,13 @@ def test_bad_parameters_are_named(change: dict[str, Any], match: str) -> None:
     image = varied(4, sizes=(10, 4), noise=False)
     plan: dict[str, Any] = {"x": np.zeros((8, 10), np.uint8), "labels": np.zeros(8, int), "chips": 1} | change
     with pytest.raises(CampaignError, match=match):
-        campaign(image, plan.pop("x"), plan.pop("labels"), **plan)
+        campaign(image, plan.pop("x"), plan.pop("labels"), Campaign(**plan))
     with pytest.raises(ProgramError, match="individual"):
         campaign(
-            dataclasses.replace(image, variation=None), np.zeros((8, 10), np.uint8), np.zeros(8, int), chips=1
+            dataclasses.replace(image, variation=None),
+            np.zeros((8, 10), np.uint8),
+            np.zeros(8, int),
+            Campaign(chips=1),
         )
 
 
@@ -116,11 +124,11 @@ def test_compiled_loops_equal_numpy(readout: str, dac_bits: int, monkeypatch: py
                 Core(image, fast=True).infer(x, **arguments), Core(image, fast=False).infer(x, **arguments)
             )
         plan: dict[str, Any] = {"chips": 2, "draws": 2, "seed": 5 + trial, "first_chip": 1000}
-        compiled = campaign(image, x, labels, **plan)
+        compiled = campaign(image, x, labels, Campaign(**plan))
         with monkeypatch.context() as patch:
             patch.setattr("emulator.golden.campaign.available", lambda: False)
             patch.setattr("emulator.golden.core.available", lambda: False)
-            plain = campaign(image, x, labels, **plan)
+            plain = campaign(image, x, labels, Campaign(**plan))
         np.testing.assert_array_equal(compiled.votes, plain.votes)
         np.testing.assert_array_equal(compiled.correct, plain.correct)
 

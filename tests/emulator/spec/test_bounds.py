@@ -11,7 +11,7 @@ import pytest
 
 from emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, ProgramError
 from emulator.spec.archive import ArchiveError, read_array
-from emulator.spec.campaign import CampaignError, check_campaign
+from emulator.spec.campaign import Campaign, CampaignError
 from emulator.spec.memory_map import check_fits
 from emulator.spec.schedule import watchdog_cycles
 from emulator.spec.variation import same_cells
@@ -119,9 +119,13 @@ def test_campaigns_end_where_chips_images_and_draws_do(
 ) -> None:
     plan: dict[str, Any] = {"x": np.zeros((5, 3), np.uint8), "labels": np.zeros(5, int), "inputs": 3}
     plan |= {"chips": 1, "draws": 1, "seed": 0, "first_chip": 0, "first_image": 0}
-    check_campaign(**(plan | last_good))
+
+    def check(x: Any, labels: Any, inputs: int, **fields: Any) -> None:
+        Campaign(**fields).check(x, labels, inputs)
+
+    check(**(plan | last_good))
     with pytest.raises(CampaignError, match=words):
-        check_campaign(**(plan | first_bad))
+        check(**(plan | first_bad))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
+from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, REGION_SHIFT, REGIONS, Section
 from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
 from emulator.spec.variation import same_cells
@@ -118,8 +119,8 @@ def test_campaigns_vote_as_golden(board: Board) -> None:
     image = dataclasses.replace(random_program(TINY, rng, sizes=(20, 8, 4), noise=True), variation=spread)
     x, labels = random_inputs(image, rng, 12), rng.integers(0, 4, 12)
     board.program(image)
-    found = board.campaign(x, labels, chips=3, draws=2, seed=11)
-    wanted = campaign(image, x, labels, chips=3, draws=2, seed=11)
+    found = board.campaign(x, labels, Campaign(chips=3, draws=2, seed=11))
+    wanted = campaign(image, x, labels, Campaign(chips=3, draws=2, seed=11))
     np.testing.assert_array_equal(found.votes, wanted.votes)
     np.testing.assert_array_equal(found.correct, wanted.correct)
     works(board)
