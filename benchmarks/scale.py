@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from boards.fpga import find_board
+from boards.fpga import find_target
 from boards.fpga.performance import BITS_PER_BYTE, frame_bytes
 from boards.fpga.reports import load
 from boards.sim import SimLink
@@ -115,7 +115,7 @@ def main() -> None:
     options = parser.parse_args()
     if os.environ.get("OMP_NUM_THREADS") != "1":
         sys.exit("set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts")
-    board, report = find_board(options.board), load(options.board)
+    board, report = find_target(options.board), load(options.board)
     if report is None:
         sys.exit(f"no report of {options.board} is committed")
     g = board.geometry

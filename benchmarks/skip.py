@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from boards.fpga import find_board
+from boards.fpga import find_target
 from boards.fpga.reports import load
 from boards.sim import SimLink
 from boards.sim.pcie import SimCard
@@ -44,7 +44,7 @@ from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.shipped import shipped_network
 
-BOARDS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-85f-serial-128", "ulx3s-25f")
+TARGETS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-85f-serial-128", "ulx3s-25f")
 GOLDEN_SECONDS = 3.0
 SAMPLES = 256
 
@@ -128,8 +128,8 @@ def main() -> None:
     rows = []
     for case, (image, x) in cases.items():
         one_bit = image.layers[0].dac_bits == 1
-        for name in BOARDS:
-            board, report = find_board(name), load(name)
+        for name in TARGETS:
+            board, report = find_target(name), load(name)
             g = board.geometry
             if report is None or (g.slices > 1) != one_bit:
                 continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from boards.fpga.board import Board
-from boards.fpga.registry import BOARDS
+from boards.fpga.registry import TARGETS
 from boards.fpga.reports import board_netlist
+from boards.fpga.target import Target
 from boards.netlist import build_id
 from boards.sim.build import simulated_id
 from boards.sim.link import Design
@@ -25,7 +25,7 @@ def is_of_these_sources(geometry: Geometry, identity: int) -> bool:
 
 def _designs(geometry: Geometry) -> Iterator[Callable[[], int]]:
     yield partial(simulated_id, geometry)
-    for board in BOARDS.values():
+    for board in TARGETS.values():
         if board.geometry.hardware_fields() == geometry.hardware_fields():
             yield partial(_board_id, board)
     if geometry.redraw == 0 and geometry.slices == 1:
@@ -34,5 +34,5 @@ def _designs(geometry: Geometry) -> Iterator[Callable[[], int]]:
     yield partial(card_id, geometry)
 
 
-def _board_id(board: Board) -> int:
+def _board_id(board: Target) -> int:
     return build_id(board_netlist(board))

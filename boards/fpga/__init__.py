@@ -3,6 +3,6 @@
 Imports hdl, emulator.spec and the standard library; Amaranth and the tools only where they are used.
 """
 
-from boards.fpga.registry import BOARDS, find_board
+from boards.fpga.registry import TARGETS, find_target
 
-__all__ = ["BOARDS", "find_board"]
+__all__ = ["TARGETS", "find_target"]

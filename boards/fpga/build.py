@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from boards.fpga import route, synthesis, timing, tools
-from boards.fpga.board import Board
 from boards.fpga.constraints import SUFFIX, clock_net, constraints
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.performance import performance
 from boards.fpga.reports import board_netlist, made_from
 from boards.fpga.search import search
+from boards.fpga.target import Target
 from boards.netlist import build_id, rtlil
 from emulator.spec import Program
 
@@ -26,7 +26,7 @@ Announce = Callable[[str], None]
 
 
 def build(
-    board: Board,
+    board: Target,
     folder: Path,
     *,
     image: Program,
@@ -81,7 +81,7 @@ def build(
 
 
 def _stages(
-    board: Board,
+    board: Target,
     work: Path,
     image: Program,
     seeds: range,
@@ -130,7 +130,7 @@ def _stages(
     }
 
 
-def _report(board: Board, image: Program, result: timing.Timing, seed: int) -> dict[str, Any]:
+def _report(board: Target, image: Program, result: timing.Timing, seed: int) -> dict[str, Any]:
     g = board.geometry
     used: dict[str, int] = {name: count for name, (count, _) in result.used.items()}
     available = {f"{name}_available": count for name, (_, count) in result.used.items()}
@@ -155,13 +155,13 @@ def _report(board: Board, image: Program, result: timing.Timing, seed: int) -> d
     }
 
 
-def _fmax_words(board: Board) -> str:
+def _fmax_words(board: Target) -> str:
     if board.family == "gowin":
         return "nextpnr's figure without the DSP arcs, which it does not time: not a speed"
     return "nextpnr's estimate, worst of the reported clocks; not measured on a board"
 
 
-def _keep(board: Board, work: Path, seed: int) -> None:
+def _keep(board: Target, work: Path, seed: int) -> None:
     """Drop what is large and can be made again; name the rest after the board."""
     for path in work.iterdir():
         if path.name in (f"top.{route.BITSTREAM[board.family]}", f"top.{SUFFIX[board.family]}"):

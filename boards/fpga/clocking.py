@@ -8,19 +8,19 @@ from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib.cdc import ResetSynchronizer
 
-from boards.fpga.board import Board
+from boards.fpga.target import Target
 
 HOLD_CYCLES = 1 << 10
 """Cycles that iCE40 and Gowin stay in reset after lock: iCE40 block RAM is not ready for some 3 us."""
 
 
-def clocking(board: Board, clk: Value, reset: Value) -> Module:
+def clocking(board: Target, clk: Value, reset: Value) -> Module:
     """Module that defines domain ``sync`` at ``board.clock_mhz`` from the pin ``clk``.
 
     ``reset`` (active high, asynchronous) resets every register. On ECP5 the domain is reset-less and the
     global set/reset net does it, which costs no routing; elsewhere it is an ordinary synchronous reset.
     """
-    make: dict[str, Callable[[Board, Value, Value], Module]] = {
+    make: dict[str, Callable[[Target, Value, Value], Module]] = {
         "ecp5": _ecp5,
         "ice40": _ice40,
         "gowin": _gowin,
@@ -28,7 +28,7 @@ def clocking(board: Board, clk: Value, reset: Value) -> Module:
     return make[board.family](board, clk, reset)
 
 
-def _ecp5(board: Board, clk: Value, reset: Value) -> Module:
+def _ecp5(board: Target, clk: Value, reset: Value) -> Module:
     m = Module()
     s = board.pll_setting
     assert s is not None
@@ -74,7 +74,7 @@ def _ecp5(board: Board, clk: Value, reset: Value) -> Module:
     return m
 
 
-def _ice40(board: Board, clk: Value, reset: Value) -> Module:
+def _ice40(board: Target, clk: Value, reset: Value) -> Module:
     s = board.pll_setting
     assert s is not None
     # FILTER_RANGE as icepll chooses it from the comparator's frequency.
@@ -97,7 +97,7 @@ def _ice40(board: Board, clk: Value, reset: Value) -> Module:
     return _held(instance, out, locked, reset)
 
 
-def _gowin(board: Board, clk: Value, reset: Value) -> Module:
+def _gowin(board: Target, clk: Value, reset: Value) -> Module:
     s = board.pll_setting
     if s is None:
         out = Signal()

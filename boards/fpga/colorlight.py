@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from boards.fpga.board import Board, Pin
 from boards.fpga.ecp5_arrays import ECP5_45F
+from boards.fpga.target import Pin, Target
 
-COLORLIGHT_I9 = Board(
+COLORLIGHT_I9 = Target(
     name="colorlight-i9",
     package="CABGA381",
     speed="6",
@@ -21,4 +21,4 @@ COLORLIGHT_I9 = Board(
     pins_from="litex_boards.platforms.colorlight_i5 (clock, UART) and the i9's published pinout (LED)",
     **ECP5_45F,
 )
-BOARDS = (COLORLIGHT_I9,)
+TARGETS = (COLORLIGHT_I9,)

@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from boards.fpga.registry import BOARDS
+from boards.fpga.registry import TARGETS
 from boards.fpga.regression import differences
 from boards.fpga.reports import is_current, load, path
 
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         if not file.is_file():
             continue
         report = json.loads(file.read_text())
-        board = BOARDS.get(report["board"])
+        board = TARGETS.get(report["board"])
         if board is None or not is_current(report, board):
             print(f"{file}: of other sources, geometry, clock or device; build it again", file=sys.stderr)
             status = 1

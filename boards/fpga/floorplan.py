@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from boards.fpga.board import Board
+from boards.fpga.target import Target
 from emulator.spec import Geometry
 from emulator.spec.geometry import WORD_ROWS
 
@@ -45,7 +45,7 @@ DIES = {
 }
 
 
-def places(board: Board) -> dict[str, str]:
+def places(board: Target) -> dict[str, str]:
     """Cell of the flattened netlist (or a pattern of one) -> site; empty without a plan.
 
     A lane's memory is one block RAM, a neuron's curve table two side by side: other geometries have no plan,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from boards.fpga.board import Board, Pin
+from boards.fpga.target import Pin, Target
 from emulator.spec import Geometry
 
-ICEBREAKER = Board(
+ICEBREAKER = Target(
     name="icebreaker",
     family="ice40",
     device="up5k",
@@ -41,4 +41,4 @@ ICEBREAKER = Board(
     small=True,
     pins_from="amaranth_boards.icebreaker",
 )
-BOARDS = (ICEBREAKER,)
+TARGETS = (ICEBREAKER,)

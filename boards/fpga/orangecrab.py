@@ -5,10 +5,10 @@ It has no USB serial bridge: connect a 3.3 V adapter to the Feather's pins 0 (RX
 
 from __future__ import annotations
 
-from boards.fpga.board import Board, Pin
 from boards.fpga.ecp5_arrays import ECP5_25F
+from boards.fpga.target import Pin, Target
 
-ORANGECRAB_25F = Board(
+ORANGECRAB_25F = Target(
     name="orangecrab-25f",
     package="CSFBGA285",
     speed="8",
@@ -26,4 +26,4 @@ ORANGECRAB_25F = Board(
     pins_from="amaranth_boards.orangecrab_r0_2",
     **ECP5_25F,
 )
-BOARDS = (ORANGECRAB_25F,)
+TARGETS = (ORANGECRAB_25F,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from boards.fpga.registry import BOARDS
+from boards.fpga.registry import TARGETS
 from boards.fpga.reports import load, summaries
 
 HEAD = """\
@@ -60,13 +60,13 @@ def markdown() -> str:
             missing.append(row["board"])
     if missing:
         lines.append("\nNo build is committed of:\n")
-        lines += [f"- `{name}`" + (f": {note}" if (note := BOARDS[name].note) else "") for name in missing]
-    networks = {r["network"] for name in BOARDS if (r := load(name))}
+        lines += [f"- `{name}`" + (f": {note}" if (note := TARGETS[name].note) else "") for name in missing]
+    networks = {r["network"] for name in TARGETS if (r := load(name))}
     if networks:
         lines.append(f"\nImages/s are for `{', '.join(sorted(networks))}`; `-` where it does not fit.\n")
         lines += [
             f"- {name}: {r['network_fits']}"
-            for name in BOARDS
+            for name in TARGETS
             if (r := load(name)) and r["network_fits"] != "yes"
         ]
     lines += ["\n## Designs\n", *_designs(), "\n## Builds\n", *_builds(), TAIL]
@@ -75,9 +75,9 @@ def markdown() -> str:
 
 def _designs() -> list[str]:
     """Which boards have less or more than the usual gateware, and what."""
-    small = [f"`{board.name}`" for board in BOARDS.values() if board.small]
-    compact = [f"`{board.name}`" for board in BOARDS.values() if board.compact and not board.small]
-    overlap = [f"`{board.name}`" for board in BOARDS.values() if board.geometry.overlap]
+    small = [f"`{board.name}`" for board in TARGETS.values() if board.small]
+    compact = [f"`{board.name}`" for board in TARGETS.values() if board.compact and not board.small]
+    overlap = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.overlap]
     return [
         "Same arithmetic, memory map and link everywhere; these trade speed for size:\n",
         f"- Compact: {', '.join(compact)}. {COMPACT}",
@@ -110,7 +110,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 def _builds() -> list[str]:
     lines = [_row(("board", "seed", "wall time s", "tools")), _row(("---", "---:", "---:", "---"))]
-    for name in BOARDS:
+    for name in TARGETS:
         report = load(name)
         if report is not None:
             wall = f"{sum(report['wall_s'].values()):.0f}"

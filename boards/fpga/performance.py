@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from boards.fpga.board import Board
+from boards.fpga.target import Target
 from emulator.spec import Geometry, Program
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits
@@ -43,7 +43,7 @@ def fits(image: Program, geometry: Geometry) -> str | None:
     return None
 
 
-def performance(board: Board, image: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
+def performance(board: Target, image: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
     """Rates for ``image`` at ``clock_mhz``; None where it does not fit.
 
     ``images_per_s_compute`` is the clock / schedule bound, nothing skipped; ``images_per_s_link`` is one

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from boards.fpga import colorlight, icebreaker, orangecrab, tang_nano, ulx3s, versa
-from boards.fpga.board import Board
+from boards.fpga.target import Target
 from host.errors import InputError
 
-BOARDS: dict[str, Board] = {
+TARGETS: dict[str, Target] = {
     board.name: board
     for module in (ulx3s, colorlight, orangecrab, versa, icebreaker, tang_nano)
-    for board in module.BOARDS
+    for board in module.TARGETS
 }
 
 
-def find_board(name: str) -> Board:
+def find_target(name: str) -> Target:
     """The board called ``name``.
 
     Raises
@@ -21,6 +21,6 @@ def find_board(name: str) -> Board:
     InputError
         When there is none; the message lists them.
     """
-    if name not in BOARDS:
-        raise InputError(f"board is {name!r}; accepted: {', '.join(BOARDS)}")
-    return BOARDS[name]
+    if name not in TARGETS:
+        raise InputError(f"board is {name!r}; accepted: {', '.join(TARGETS)}")
+    return TARGETS[name]

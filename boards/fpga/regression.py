@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from boards.fpga import find_board
+from boards.fpga import find_target
 from boards.fpga.build import build
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.reports import is_current, load
@@ -56,7 +56,7 @@ def check(name: str, folder: Path) -> list[str]:
     target = folder / name
     try:
         fresh = build(
-            find_board(name),
+            find_target(name),
             target,
             image=Program.load(zoo.image()),
             first_seed=baseline["seed"],
@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(dir=".", prefix=".check-pnr-") as folder:
         for name in options.boards:
             baseline = load(name)
-            if options.changed and baseline is not None and is_current(baseline, find_board(name)):
+            if options.changed and baseline is not None and is_current(baseline, find_target(name)):
                 print(f"{name}: the committed report is of this gateware: {baseline['fmax_mhz']} MHz")
                 continue
             try:

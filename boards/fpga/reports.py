@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from boards.fpga.board import Board
-from boards.fpga.registry import BOARDS
+from boards.fpga.registry import TARGETS
 from boards.fpga.synthesis import board_top
+from boards.fpga.target import Target
 from boards.netlist import build_id, netlist
 
 FOLDER = Path(__file__).with_name("reports")
@@ -41,18 +41,18 @@ def known_seed(board: str) -> int:
     return 1 if committed is None else int(committed["seed"])
 
 
-def board_netlist(board: Board) -> str:
+def board_netlist(board: Target) -> str:
     """Digest of the board's RTL, its build id left out."""
     return netlist(lambda identity: board_top(board, identity), key="board top", platform=board)
 
 
-def made_from(board: Board) -> dict[str, Any]:
+def made_from(board: Target) -> dict[str, Any]:
     """The fields of a report that say what was placed and routed, and how."""
     of = board_netlist(board)
     return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 
 
-def _how(board: Board) -> dict[str, Any]:
+def _how(board: Target) -> dict[str, Any]:
     return {
         "clock_mhz": board.clock_mhz,
         "device": board.device,
@@ -63,7 +63,7 @@ def _how(board: Board) -> dict[str, Any]:
     }
 
 
-def is_current(report: dict[str, Any], board: Board) -> bool:
+def is_current(report: dict[str, Any], board: Target) -> bool:
     """Whether a build of ``board`` as it stands would place and route what ``report`` is of, and likewise."""
     if any(report[field] != value for field, value in _how(board).items()):
         return False
@@ -73,7 +73,7 @@ def is_current(report: dict[str, Any], board: Board) -> bool:
 def summaries() -> list[dict[str, Any]]:
     """One record per board; figures are None where no report is committed."""
     rows = []
-    for name, board in BOARDS.items():
+    for name, board in TARGETS.items():
         g = board.geometry
         known: dict[str, Any] = {
             "board": name,

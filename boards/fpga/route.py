@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from boards.fpga.board import Board, Family
 from boards.fpga.constraints import SUFFIX
+from boards.fpga.target import Family, Target
 
 PLACER: dict[Family, str] = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40", "gowin": "nextpnr-himbaechel"}
 PACKER: dict[Family, str] = {"ecp5": "ecppack", "ice40": "icepack", "gowin": "gowin_pack"}
@@ -11,7 +11,7 @@ BITSTREAM: dict[Family, str] = {"ecp5": "bit", "ice40": "bin", "gowin": "fs"}
 _ROUTED: dict[Family, str] = {"ecp5": "config", "ice40": "asc", "gowin": "routed.json"}
 
 
-def route_arguments(board: Board, seed: int) -> list[str]:
+def route_arguments(board: Target, seed: int) -> list[str]:
     """nextpnr's arguments: ``top.json`` and constraints to ``SEED.*`` and ``report-SEED.json``."""
     common = [
         "--json",
@@ -33,7 +33,7 @@ def route_arguments(board: Board, seed: int) -> list[str]:
     return [*common, *part, "--freq", f"{board.clock_mhz:g}", "--write", routed]
 
 
-def pack_arguments(board: Board, seed: int) -> list[str]:
+def pack_arguments(board: Target, seed: int) -> list[str]:
     """The packer's arguments: a routed design to ``top.*``, the bitstream."""
     routed, bitstream = f"{seed}.{_ROUTED[board.family]}", f"top.{BITSTREAM[board.family]}"
     if board.family == "ecp5":

@@ -8,15 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from boards.fpga import route, timing, tools
-from boards.fpga.board import Board
 from boards.fpga.progress import ENOUGH, under_way
+from boards.fpga.target import Target
 
 POLL_S = 1.0
 
 
 def search(
     placer: tools.Command,
-    board: Board,
+    board: Target,
     work: Path,
     seeds: Iterable[int],
     *,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from boards.fpga.board import Board, Family
 from boards.fpga.floorplan import CORE as CORE_CELL
 from boards.fpga.floorplan import places
+from boards.fpga.target import Family, Target
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
 """Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
@@ -22,14 +22,14 @@ COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
 """For compact designs: nothing reads a word in the cycle it is written in, or minds what comes of it."""
 
 
-def board_top(board: Board, build_id: int) -> object:
+def board_top(board: Target, build_id: int) -> object:
     """The whole design."""
     from boards.fpga.top import BoardTop
 
     return BoardTop(board, build_id=build_id)
 
 
-def script(board: Board) -> str:
+def script(board: Target) -> str:
     """Yosys commands from ``top.il`` to ``top.json``."""
     lines = ["read_rtlil top.il"]
     if board.compact:

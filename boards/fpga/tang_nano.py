@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from boards.fpga.board import Board, Pin
+from boards.fpga.target import Pin, Target
 from emulator.spec import Geometry
 
-TANG_NANO_9K = Board(
+TANG_NANO_9K = Target(
     name="tang-nano-9k",
     family="gowin",
     device="GW1NR-LV9QN88PC6/I5",
@@ -70,4 +70,4 @@ TANG_NANO_20K = dataclasses.replace(
     loader="tangnano20k",
     pins_from="litex_boards.platforms.sipeed_tang_nano_20k",
 )
-BOARDS = (TANG_NANO_9K, TANG_NANO_20K)
+TARGETS = (TANG_NANO_9K, TANG_NANO_20K)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boards.fpga.board import Family
 from boards.fpga.errors import BuildError
+from boards.fpga.target import Family
 
 CELLS: dict[Family, dict[str, tuple[str, ...]]] = {
     "ecp5": {

@@ -6,8 +6,8 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.fpga.board import Board
 from boards.fpga.clocking import clocking
+from boards.fpga.target import Target
 from hdl.top import Top
 
 BLINK_S = 0.05
@@ -17,7 +17,7 @@ BLINK_S = 0.05
 class BoardTop(wiring.Component):
     """``hdl.top.Top`` at the board's clock; one port per pin, levels as on the pins."""
 
-    def __init__(self, board: Board, *, build_id: int) -> None:
+    def __init__(self, board: Target, *, build_id: int) -> None:
         self.board = board
         self.build_id = build_id
         ports = {"clk": In(1), "rx": In(1, init=1), "tx": Out(1, init=1)}
@@ -43,7 +43,7 @@ class BoardTop(wiring.Component):
         return m
 
 
-def _stretched(m: Module, event: Signal, board: Board, wrap: Signal | None) -> tuple[Signal, Signal]:
+def _stretched(m: Module, event: Signal, board: Target, wrap: Signal | None) -> tuple[Signal, Signal]:
     """``event``, seen for ``BLINK_S`` longer; and when such a time ends, by ``wrap`` or a timer of its own.
 
     A prescaler keeps the counter short and off the fast paths.

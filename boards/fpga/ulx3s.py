@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from boards.fpga.board import Board, Pin
 from boards.fpga.ecp5_arrays import (
     ECP5_25F,
     ECP5_45F,
@@ -13,6 +12,7 @@ from boards.fpga.ecp5_arrays import (
     ECP5_85F_SERIAL_WIDE,
     ECP5_85F_WIDE,
 )
+from boards.fpga.target import Pin, Target
 
 _COMMON: dict[str, Any] = {
     "package": "CABGA381",
@@ -28,18 +28,18 @@ _COMMON: dict[str, Any] = {
     "loader": "ulx3s",
     "pins_from": "amaranth_boards.ulx3s",
 }
-BOARDS = (
+TARGETS = (
     # The 12F is a 25F die under another name.
-    Board(name="ulx3s-12f", clock_mhz=110, **_COMMON, **ECP5_25F | {"device": "12k"}),
-    Board(name="ulx3s-25f", clock_mhz=110, **_COMMON, **ECP5_25F),
-    Board(name="ulx3s-45f", clock_mhz=100, **_COMMON, **ECP5_45F),
+    Target(name="ulx3s-12f", clock_mhz=110, **_COMMON, **ECP5_25F | {"device": "12k"}),
+    Target(name="ulx3s-25f", clock_mhz=110, **_COMMON, **ECP5_25F),
+    Target(name="ulx3s-45f", clock_mhz=100, **_COMMON, **ECP5_45F),
     # With virtual chips and campaigns, which take half of its block RAMs.
-    Board(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
+    Target(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
     # Without them: smaller and faster.
-    Board(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
-    Board(name="ulx3s-85f-128", clock_mhz=125, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
+    Target(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
+    Target(name="ulx3s-85f-128", clock_mhz=125, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
     # 1,024 one-bit multiply-adds a cycle, for networks of one-bit converters; three quarters of the chip.
-    Board(
+    Target(
         name="ulx3s-85f-serial-128",
         clock_mhz=100,
         lane_sites_from=28,

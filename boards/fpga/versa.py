@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from boards.fpga.board import Board, Pin
 from boards.fpga.ecp5_arrays import ECP5_45F
+from boards.fpga.target import Pin, Target
 
 _5G = ECP5_45F | {"device": "um5g-45k"}
-ECP5_VERSA_5G = Board(
+ECP5_VERSA_5G = Target(
     name="ecp5-versa-5g",
     package="CABGA381",
     speed="8",
@@ -23,4 +23,4 @@ ECP5_VERSA_5G = Board(
     pins_from="amaranth_boards.versa_ecp5_5g",
     **_5G,
 )
-BOARDS = (ECP5_VERSA_5G,)
+TARGETS = (ECP5_VERSA_5G,)

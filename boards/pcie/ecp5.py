@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from boards.fpga import route, synthesis, timing, tools
-from boards.fpga.registry import find_board
+from boards.fpga.registry import find_target
 from boards.netlist import build_id, netlist, rtlil
 from emulator.spec import Geometry
 
@@ -27,7 +27,7 @@ REPORT = Path(__file__).with_name("ecp5.json")
 
 def geometry() -> Geometry:
     """Half the lanes of the board's array, and twice the depth, so that it holds 784-128-10 all the same."""
-    whole = find_board(BOARD).geometry
+    whole = find_target(BOARD).geometry
     return dataclasses.replace(whole, name="ecp5-pcie", lanes=LANES, weight_depth=2 * whole.weight_depth)
 
 
@@ -38,7 +38,7 @@ def route_endpoint(folder: Path) -> dict[str, Any]:
     def make(identity: int) -> PcieSimTop:
         return PcieSimTop(geometry(), build_id=identity)
 
-    board = find_board(BOARD)
+    board = find_target(BOARD)
     folder.mkdir(parents=True, exist_ok=True)
     identity = build_id(netlist(make, key=f"endpoint {geometry()}", platform=board))
     (folder / "top.il").write_text(rtlil(make(identity), board))

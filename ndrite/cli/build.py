@@ -55,14 +55,14 @@ def command(
     \b
     Example: ndrite build ulx3s-85f --seeds 4
     """
-    from boards.fpga import find_board
+    from boards.fpga import find_target
     from boards.fpga.build import build
     from boards.fpga.errors import TimingError
     from boards.fpga.reports import known_seed
     from ndrite.cli.main import CheckFailed
     from ndrite.shipped import shipped_image
 
-    chosen = find_board(board)
+    chosen = find_target(board)
     folder = Path("build") / chosen.name if output is None else output
     try:
         with status_line(chosen.name) as progress:

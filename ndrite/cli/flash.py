@@ -28,9 +28,9 @@ def command(board: str, folder: Path | None, permanent: bool) -> None:
     \b
     Example: ndrite flash ulx3s-85f
     """
-    from boards.fpga import find_board
+    from boards.fpga import find_target
     from boards.fpga.flash import flash
 
-    chosen = find_board(board)
+    chosen = find_target(board)
     flash(chosen, Path("build") / chosen.name if folder is None else folder, permanent=permanent)
     say(f"{chosen.name}: loaded")

@@ -153,9 +153,9 @@ def gather(
 
 
 def _board(name: str) -> dict[str, Any]:
-    from boards.fpga.registry import find_board
+    from boards.fpga.registry import find_target
 
-    find_board(name)
+    find_target(name)
     report = board_report(name)
     if report is None:
         raise InputError(

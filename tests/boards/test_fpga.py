@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
-from boards.fpga import BOARDS, find_board, pll, timing
-from boards.fpga.board import Board, Pin
+from boards.fpga import TARGETS, find_target, pll, timing
 from boards.fpga.constraints import clock_net, constraints
 from boards.fpga.errors import BuildError
 from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.regression import differences
 from boards.fpga.reports import KEYS, load, summaries
+from boards.fpga.target import Pin, Target
 from emulator.golden.random_program import random_program
 from emulator.network import zoo
 from emulator.spec import Program
@@ -39,8 +39,8 @@ def image() -> Program:
     return Program.load(zoo.image())
 
 
-@pytest.mark.parametrize("board", BOARDS.values(), ids=str)
-def test_clock_can_be_made(board: Board) -> None:
+@pytest.mark.parametrize("board", TARGETS.values(), ids=str)
+def test_clock_can_be_made(board: Target) -> None:
     if board.family == "ecp5":
         setting = pll.ecp5(board.input_mhz, board.clock_mhz)
         assert setting.mhz == pytest.approx(board.clock_mhz, rel=pll.TOLERANCE)
@@ -50,8 +50,8 @@ def test_clock_can_be_made(board: Board) -> None:
     assert 2 <= board.divisor <= 65535
 
 
-@pytest.mark.parametrize("board", BOARDS.values(), ids=str)
-def test_every_pin_is_constrained_once(board: Board) -> None:
+@pytest.mark.parametrize("board", TARGETS.values(), ids=str)
+def test_every_pin_is_constrained_once(board: Target) -> None:
     text = constraints(board, "top.array.clk")
     sites = [pin.site for pin in board.pins.values()]
     assert len(set(sites)) == len(sites)
@@ -71,7 +71,7 @@ def test_every_pin_is_constrained_once(board: Board) -> None:
 def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str) -> None:
     pytest.importorskip("amaranth_boards")
     theirs = getattr(importlib.import_module(f"amaranth_boards.{module}"), platform)
-    board = find_board(name)
+    board = find_target(name)
     named: dict[str, list[str]] = {}
     for resource in theirs.resources:
         ios = [resource.ios[0]] if not hasattr(resource.ios[0], "ios") else [s.ios[0] for s in resource.ios]
@@ -96,17 +96,17 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
 )
 def test_what_does_not_go_together_is_refused(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        dataclasses.replace(find_board("ulx3s-85f"), **fields)
+        dataclasses.replace(find_target("ulx3s-85f"), **fields)
 
 
 @pytest.mark.parametrize("name", HOLDS_784_128_10)
 def test_shipped_network_fits(name: str, image: Program) -> None:
-    assert fits(image, find_board(name).geometry) is None
+    assert fits(image, find_target(name).geometry) is None
 
 
 def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
     """2048 words of nine bits are one DP16KD: no lane has a second one, and every word can be written."""
-    g = find_board("ulx3s-85f-128").geometry
+    g = find_target("ulx3s-85f-128").geometry
     target = SimpleNamespace(family="ecp5")
     lane = rtlil.convert(Lane(g), platform=target, emit_src=False)
     assert lane.count("cell \\DP16KD ") == 1
@@ -123,7 +123,7 @@ def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
 
 def test_unknown_board_is_named() -> None:
     with pytest.raises(InputError, match="ulx3s-85f"):
-        find_board("none")
+        find_target("none")
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def test_unknown_board_is_named() -> None:
     [(450, 25), (125, 2), (3, 25)],  # an output too fast, a comparator and an output too slow
 )
 def test_clock_that_the_pll_cannot_make_is_refused(clock_mhz: float, input_mhz: float) -> None:
-    board = find_board("ulx3s-85f-128")
+    board = find_target("ulx3s-85f-128")
     with pytest.raises(BuildError, match=f"makes {clock_mhz} MHz from {input_mhz} MHz.*400..800 MHz"):
         dataclasses.replace(board, clock_mhz=clock_mhz, input_mhz=input_mhz, baud=1_000_000)
 
 
-@pytest.mark.parametrize("board", [b for b in BOARDS.values() if b.family == "ecp5"], ids=lambda b: b.name)
-def test_the_tool_is_told_the_crystal_and_what_to_aim_at(board: Board) -> None:
+@pytest.mark.parametrize("board", [b for b in TARGETS.values() if b.family == "ecp5"], ids=lambda b: b.name)
+def test_the_tool_is_told_the_crystal_and_what_to_aim_at(board: Target) -> None:
     """It judges the PLL by what it is told comes in: with anything else its oscillator would be another."""
     text = constraints(board, "top.array.clk")
     assert f'FREQUENCY PORT "clk" {board.input_mhz:g} MHZ;' in text
@@ -146,11 +146,11 @@ def test_the_tool_is_told_the_crystal_and_what_to_aim_at(board: Board) -> None:
 
 def test_baud_far_from_any_divisor_is_refused() -> None:
     with pytest.raises(ValueError, match="baud"):
-        find_board("ulx3s-85f").resized("x", clock_mhz=7)
+        find_target("ulx3s-85f").resized("x", clock_mhz=7)
 
 
 def test_rates_follow_from_schedule_and_frame(image: Program) -> None:
-    board = find_board("ulx3s-85f")
+    board = find_target("ulx3s-85f")
     rates = performance(board, image, 100.0)
     assert rates["bound_cycles"] == 784 * 2 + 128
     assert rates["images_per_s_compute"] == round(100e6 / 1696)
@@ -160,22 +160,22 @@ def test_rates_follow_from_schedule_and_frame(image: Program) -> None:
 
 def test_list_has_the_promised_keys() -> None:
     rows = summaries()
-    assert [row["board"] for row in rows] == list(BOARDS)
+    assert [row["board"] for row in rows] == list(TARGETS)
     assert all(set(KEYS) <= set(row) for row in rows)
 
 
 def test_page_lists_every_board_and_measures_nothing() -> None:
     text = markdown()
-    assert all(name in text for name in BOARDS)
+    assert all(name in text for name in TARGETS)
     assert "Nothing here was run on hardware" in text
 
 
 def test_committed_reports_are_of_known_boards() -> None:
-    for name in BOARDS:
+    for name in TARGETS:
         report = load(name)
         if report is not None:
             assert report["board"] == name
-            assert report["lanes"] == find_board(name).geometry.lanes
+            assert report["lanes"] == find_target(name).geometry.lanes
 
 
 @pytest.mark.parametrize(("wanted", "met"), [(89.9, True), (90.0, True), (90.1, False)])
@@ -224,7 +224,7 @@ def test_losses_beyond_the_limits_are_named(change: dict[str, Any], words: str |
 
 
 def test_pin_settings_reach_the_file() -> None:
-    text = constraints(find_board("ulx3s-85f"), "top.array.clk")
+    text = constraints(find_target("ulx3s-85f"), "top.array.clk")
     assert 'LOCATE COMP "rx" SITE "M1";' in text
     assert 'IOBUF PORT "reset" IO_TYPE=LVCMOS33 PULLMODE=DOWN;' in text
     assert Pin("A1").pull == "none"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from boards.fpga import commit, find_board, regression, reports
+from boards.fpga import commit, find_target, regression, reports
 from boards.fpga.reports import board_netlist, is_current, load, made_from
 
-BOARD = find_board("ulx3s-25f")
+BOARD = find_target("ulx3s-25f")
 
 
 @pytest.fixture
@@ -124,4 +124,4 @@ def test_a_report_says_whether_it_is_of_this_gateware(name: str) -> None:
     report = load(name)
     assert report is not None
     earlier = report.get("of_earlier_netlist", False)
-    assert is_current(report, find_board(name)) is not earlier, f"{name}: commit its report again"
+    assert is_current(report, find_target(name)) is not earlier, f"{name}: commit its report again"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from boards.fpga import BOARDS
+from boards.fpga import TARGETS
 from boards.fpga.reports import KEYS, load
 from ndrite.cli.main import BAD_INPUT, DEVICE, OK, run
 
@@ -15,7 +15,7 @@ from ndrite.cli.main import BAD_INPUT, DEVICE, OK, run
 def test_boards_json_is_a_list_with_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["boards", "--json"]) == OK
     rows = json.loads(capsys.readouterr().out)
-    assert [row["board"] for row in rows] == list(BOARDS)
+    assert [row["board"] for row in rows] == list(TARGETS)
     assert all(set(KEYS) <= set(row) for row in rows)
 
 
@@ -30,7 +30,7 @@ def test_the_table_quotes_no_speed_that_leaves_the_multipliers_out(
 ) -> None:
     assert run(["boards"]) == OK
     table = capsys.readouterr().out
-    gowin = [report for name in BOARDS if (report := load(name)) and report["family"] == "gowin"]
+    gowin = [report for name in TARGETS if (report := load(name)) and report["family"] == "gowin"]
     assert len(gowin) == 2
     assert not [report["board"] for report in gowin if str(report["fmax_mhz"]) in table]
 

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from boards.fpga import find_board
+from boards.fpga import find_target
 from boards.sim.pcie import SimCard
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
@@ -25,7 +25,7 @@ IMAGES = 60
 @pytest.mark.slow
 @pytest.mark.skipif("NDRITE_HDL" not in os.environ, reason="takes minutes; run: make test-hdl")
 def test_128_lanes_keep_to_the_schedule() -> None:
-    geometry = dataclasses.replace(find_board("ulx3s-85f-128").geometry, skip=False)
+    geometry = dataclasses.replace(find_target("ulx3s-85f-128").geometry, skip=False)
     image = shipped_image()
     x = judging_set("fashion-mnist")[0][:IMAGES]
     with Board.over(PcieChannel(SimCard(geometry))) as board:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from boards.fpga import find_board
+from boards.fpga import find_target
 from boards.sim import Design, SimLink
 from emulator.device.description import load_chip
 from emulator.golden import Core
@@ -35,7 +35,7 @@ def small_image() -> tuple[Program, np.ndarray]:
 
 
 def test_icebreaker_runs_the_shipped_network() -> None:
-    geometry = find_board("icebreaker").geometry
+    geometry = find_target("icebreaker").geometry
     image, images = small_image()
     with Board(SimLink(geometry, platform=SMALL)) as board:
         board.program(image)
@@ -52,7 +52,7 @@ def test_icebreaker_runs_the_shipped_network() -> None:
 @pytest.mark.parametrize("design", [Design(compact=True), SMALL], ids=["compact", "small"])
 def test_selftest_passes(design: Design) -> None:
     geometry = dataclasses.replace(
-        find_board("tang-nano-9k").geometry, name="small", lanes=2, max_outputs=16, columns=64
+        find_target("tang-nano-9k").geometry, name="small", lanes=2, max_outputs=16, columns=64
     )
     with Board(SimLink(geometry, platform=design)) as board:
         checks = list(selftest(board))

@@ -35,7 +35,7 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class Target:
     """A board with the geometry it holds and the clock it runs at.
 
     Parameters
@@ -170,7 +170,7 @@ class Board:
         }
         return ports if self.reset is None else ports | {"reset": self.reset}
 
-    def resized(self, name: str, *, clock_mhz: float | None = None, **geometry: int | bool) -> Board:
+    def resized(self, name: str, *, clock_mhz: float | None = None, **geometry: int | bool) -> Target:
         """The same board under another name with other geometry fields or another clock.
 
         Raises
