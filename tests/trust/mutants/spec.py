@@ -133,8 +133,8 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/spec/campaign.py",
-        "1 <= chips <= CHIPS_MAX - first_chip,",
-        "1 <= chips <= CHIPS_MAX,",
+        "first, most = self.first_chip, CHIPS_MAX - self.first_chip",
+        "first, most = self.first_chip, CHIPS_MAX",
         "a campaign goes past the last chip",
         BOUNDS,
     ),
