@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.rram.programming import readable
 from emulator.errors import PhysicsError
 
 Conductances = npt.NDArray[np.float64]
@@ -133,7 +134,7 @@ def age(
     Parameters
     ----------
     g_uS, target_uS:
-        Programmed conductances and what they were programmed to.
+        Programmed cells, before any clipping, and what they were programmed to.
     noise:
         Standard normal draws, one a cell.
 
@@ -148,4 +149,4 @@ def age(
             f"time_s is {time_s}; accepted: {low:g}..{high:g}, the times the drift model covers"
         )
     moved = g_uS + model.shift(target_uS, time_s) + model.sigma(target_uS, time_s) * noise
-    return np.asarray(np.maximum(moved, 0.0), np.float64)
+    return readable(moved)

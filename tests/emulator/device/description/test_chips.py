@@ -34,6 +34,7 @@ def test_every_preset_value_has_a_source(name):
 
 def test_presets():
     assert set(list_chips()) == {
+        "dendritic-analog",
         "dendritic-ndr",
         "ibm-cmo-hfox-0.2",
         "ibm-cmo-hfox-2",
@@ -171,7 +172,8 @@ def test_files(tmp_path):
     with pytest.raises(ChipError, match=r"mine\.yaml: not YAML"):
         load_chip(mine)
     with pytest.raises(
-        ChipError, match="chip is 'nochip'; accepted: a YAML file, or a preset: dendritic-ndr, ibm"
+        ChipError,
+        match="chip is 'nochip'; accepted: a YAML file, or a preset: dendritic-analog, dendritic-ndr, ibm",
     ):
         load_chip("nochip")
 
