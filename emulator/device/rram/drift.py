@@ -88,7 +88,11 @@ class WanRelaxation:
 
 
 class CmoDrift:
-    """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G."""
+    """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G.
+
+    aihwkit's ReRamCMONoiseModel also holds cells within g_min..g_max. That is not done here: virtual chips
+    drawn in gateware know no floor but 0, and would differ from compiled ones.
+    """
 
     times_s = (1.0, 1e9)
 
@@ -130,6 +134,9 @@ def age(
     g_uS: Conductances, target_uS: Conductances, model: Drift, time_s: float, noise: Conductances
 ) -> Conductances:
     """Conductances ``time_s`` seconds after programming, never below 0; shapes as given.
+
+    One cell's ages share its draw, so that a cell keeps to its course. That is this project's choice: the
+    sources give each time's distribution, not how one time goes with another (aihwkit draws anew).
 
     Parameters
     ----------
