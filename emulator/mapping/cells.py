@@ -11,6 +11,7 @@ from emulator.device.array import crossbar, nonlinear
 from emulator.device.description import Chip
 from emulator.device.rram.drift import age
 from emulator.device.rram.faults import STUCK_LOW
+from emulator.device.rram.programming import readable
 from emulator.mapping.mitigation import Mitigation
 
 Floats = npt.NDArray[np.float64]
@@ -24,7 +25,8 @@ class Cells:
     Attributes
     ----------
     target, programmed, aged, faulted:
-        Cell conductances wanted, right after programming, at the chip's time, and with stuck cells.
+        Cell conductances wanted, right after programming (before clipping: below 0 a cell reads as 0), at
+        the chip's time, and with stuck cells.
     effective:
         Column current per row voltage, with access transistors and wires.
     stuck:
@@ -133,7 +135,7 @@ def _verified(
     tolerance = mitigation.write_verify_tolerance_percent / 100 * chip.cell.g_max_uS
     for _ in range(mitigation.write_verify_attempts):
         again = chip.cell.error_model.program(target_uS, rng)
-        g = np.where(np.abs(g - target_uS) > tolerance, again, g)
+        g = np.where(np.abs(readable(g) - target_uS) > tolerance, again, g)
     return g
 
 

@@ -19,6 +19,9 @@ one wire segment, ``+`` a cell (its access transistor in series) from the row to
                     |             |                    |
                    I[0]          I[1]                I[M-1]      each at 0 V
 
+Rows and columns of an array that a layer leaves unused are at the far ends, above row 0 and right of column
+M-1: their transistors are off, no current flows there, and the circuit of the used cells alone is the same.
+
 The bottom left cell sees one segment on its row and one on its column; the top right cell sees M and K. This
 is the circuit of the package ``badcrossbar`` (github.com/joksas/badcrossbar). With ohmic cells it is linear,
 so I = V @ G_eff exactly, and one factorisation of the nodal equations gives every entry of G_eff.

@@ -26,7 +26,8 @@ class Array:
     wire_resistance_ohm:
         One wire segment between neighbouring cells, row and column alike; 0 is an ideal wire.
     access_resistance_ohm:
-        Access transistor (and selector), in series with each cell.
+        Access transistor (and selector), in series with each cell: 0 where the conductances were measured
+        through it, as those of 1T1R cells are, which include it.
     """
 
     rows: int = number(8, 1024, 128, multiple=8)

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.rram.programming import readable
 from emulator.errors import PhysicsError
 
 Conductances = npt.NDArray[np.float64]
@@ -87,7 +88,11 @@ class WanRelaxation:
 
 
 class CmoDrift:
-    """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G."""
+    """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G.
+
+    aihwkit's ReRamCMONoiseModel also holds cells within g_min..g_max. That is not done here: virtual chips
+    drawn in gateware know no floor but 0, and would differ from compiled ones.
+    """
 
     times_s = (1.0, 1e9)
 
@@ -130,10 +135,13 @@ def age(
 ) -> Conductances:
     """Conductances ``time_s`` seconds after programming, never below 0; shapes as given.
 
+    One cell's ages share its draw, so that a cell keeps to its course. That is this project's choice: the
+    sources give each time's distribution, not how one time goes with another (aihwkit draws anew).
+
     Parameters
     ----------
     g_uS, target_uS:
-        Programmed conductances and what they were programmed to.
+        Programmed cells, before any clipping, and what they were programmed to.
     noise:
         Standard normal draws, one a cell.
 
@@ -148,4 +156,4 @@ def age(
             f"time_s is {time_s}; accepted: {low:g}..{high:g}, the times the drift model covers"
         )
     moved = g_uS + model.shift(target_uS, time_s) + model.sigma(target_uS, time_s) * noise
-    return np.asarray(np.maximum(moved, 0.0), np.float64)
+    return readable(moved)

@@ -56,7 +56,9 @@ class ProgrammingError:
         return np.asarray(sigma, np.float64)
 
     def program(self, target_uS: npt.ArrayLike, rng: np.random.Generator) -> Conductances:
-        """Conductances after programming: target + sigma(target) * N(0, 1), never below 0 (same shape).
+        """Cells after programming: target + sigma(target) * N(0, 1), same shape; below 0 they read as 0.
+
+        Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
 
         Raises
         ------
@@ -69,7 +71,12 @@ class ProgrammingError:
     def programmed(self, target_uS: npt.ArrayLike, noise: Conductances) -> Conductances:
         """The same with given standard normal draws ``noise``, one a cell."""
         g = np.asarray(target_uS, np.float64)
-        return np.maximum(g + self.sigma(g) * noise, 0.0)
+        return np.asarray(g + self.sigma(g) * noise, np.float64)
+
+
+def readable(g_uS: npt.ArrayLike) -> Conductances:
+    """The conductances that a read finds of cells at ``g_uS``: never below 0."""
+    return np.maximum(np.asarray(g_uS, np.float64), 0.0)
 
 
 IDEAL = ProgrammingError("ideal", (0.0,), 1.0, (0.0, np.inf), "no error, by definition")

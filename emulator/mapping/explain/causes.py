@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
+from emulator.device.rram.programming import readable
 from emulator.mapping import DieArray
 from emulator.mapping.weights import level_targets
 from emulator.network import Dense
@@ -45,7 +46,7 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
         return result
 
     wanted = mapped.levels * (mapped.limits / (len(level_targets(cell)) - 1))
-    target, programmed, aged = weights(cells.target), weights(cells.programmed), weights(cells.aged)
+    target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
     return {
         "quantised weights": (wanted - dense.weights) + (mapped.effective - effective),

@@ -54,13 +54,20 @@ def test_wan_relaxation_reaches_the_published_total():
     chip = load_chip("dendritic-ndr")  # one day
     for g in (10.0, 14.0, 20.0, 30.0, 40.0):
         got = cells_at(chip, g, seed=2)
-        # Cells that were cut at 0 make the total a little smaller at low conductance.
         assert got.aged.std() == pytest.approx(wan_day(g), rel=0.02)
         assert got.aged.std() > got.programmed.std()
     one, two = (DRIFTS["wan2022"].total(20.0, t) for t in (86400.0, 172800.0))
     assert one == pytest.approx(wan_day(20.0))
     middle = DRIFTS["wan2022"].total(20.0, 86400.0 * 2**0.5)
     assert middle == pytest.approx((one + two) / 2)
+
+
+def test_cells_are_cut_at_zero_once():
+    # aihwkit draws a day's total deviation at once and cuts that: half a normal distribution at 0 uS.
+    got = cells_at(load_chip("dendritic-ndr"), 0.0, seed=3)
+    assert got.aged.min() == 0
+    assert (got.aged == 0).mean() == pytest.approx(0.5, abs=4.5 * 0.5 / CELLS**0.5)
+    assert got.aged.mean() == pytest.approx(wan_day(0.0) / np.sqrt(2 * np.pi), rel=0.02)
 
 
 @pytest.mark.parametrize(

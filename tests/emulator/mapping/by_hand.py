@@ -76,7 +76,7 @@ def programmed_codes(weights, chip: Chip, seed: int, layer: int, *, common: bool
             other = stuck[side, k, m] + (-wanted[k, m] if side == 0 else wanted[k, m])
             near = np.rint((np.clip(other, cell.g_min_uS, cell.g_max_uS) - cell.g_min_uS) / step)
             target[1 - side, k, m] = cell.g_min_uS + step * near
-    g = np.maximum(target + sigma(chip, target) * programming, 0)
+    g = target + sigma(chip, target) * programming
     shift, spread = aged(cell.drift, target, chip.conditions.time_since_programming_s)
     g = np.maximum(g + shift + spread * ageing, 0)
     g = np.where(np.isnan(stuck), g, stuck)

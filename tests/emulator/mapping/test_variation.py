@@ -30,7 +30,7 @@ def test_virtual_chips_spread_as_programmed_ones(name: str) -> None:
     drawn = redraw(nominal, variation_of(chip), seed=1, chip=0, layer=0)
     deviation = real.std(axis=1)
     limit = 5 * deviation / np.sqrt(real.shape[1])
-    # One code of rounding, and the float model clips at 0 after each of programming and ageing.
+    # One code of rounding; both clip at 0 once, after programming and ageing.
     assert (np.abs(real.mean(axis=1) - drawn.mean(axis=1)) < limit + 1.0).all()
     assert np.allclose(deviation, drawn.std(axis=1), rtol=0.08, atol=0.4)
 

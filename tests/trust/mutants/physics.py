@@ -76,7 +76,7 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/device/rram/drift.py",
-        "return np.asarray(np.maximum(moved, 0.0), np.float64)",
+        "return readable(moved)",
         "return np.asarray(moved, np.float64)",
         "conductances drift below 0",
         STATISTICS,

@@ -32,6 +32,14 @@ def test_every_preset_value_has_a_source(name):
     assert "adfm" not in str(content), "no value is the 2024 paper's"
 
 
+@pytest.mark.parametrize("name", list_chips())
+def test_transistors_count_once(name):
+    # All published laws here are of 1T1R cells, whose measured conductances include the transistor.
+    chip = load_chip(name)
+    if chip.cell.programming_error != "ideal":
+        assert chip.array.access_resistance_ohm == 0
+
+
 def test_presets():
     assert set(list_chips()) == {
         "dendritic-analog",
@@ -173,7 +181,7 @@ def test_files(tmp_path):
         load_chip(mine)
     with pytest.raises(
         ChipError,
-        match="chip is 'nochip'; accepted: a YAML file, or a preset: dendritic-analog, ",
+        match="chip is 'nochip'; accepted: a YAML file, or a preset: dendritic-analog, dendritic-ndr, ibm",
     ):
         load_chip("nochip")
 
