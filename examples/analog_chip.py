@@ -18,10 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from emulator.errors import CompileWarning
-from emulator.golden import Core
-from emulator.mapping import map_network
 from emulator.network import load_network, zoo
 from emulator.network.datasets import fashion_mnist_test
+from ndrite.experiments.dies import lost_on
 from ndrite.intervals import crossed
 from ndrite.labelled import typical
 
@@ -38,16 +37,13 @@ def main() -> None:
     options = parser.parse_args()
 
     warnings.simplefilter("ignore", CompileWarning)
-    x, labels = fashion_mnist_test()
+    samples, (x, labels) = typical("fashion-mnist"), fashion_mnist_test()
     lost = np.empty((len(options.networks), options.dies, len(x)))
     for i, path in enumerate(options.networks):
         network = load_network(path)
         right = network.forward(x / np.float32(255)).argmax(axis=1) == labels
         for die in range(options.dies):
-            seed = i * options.dies + die
-            program = map_network(network, options.chip, typical("fashion-mnist"), seed=seed).program
-            good = Core(program).infer(x, seed=seed).argmax(axis=1) == labels
-            lost[i, die] = right.astype(np.float64) - good
+            lost[i, die] = lost_on(network, options.chip, samples, x, labels, right, i * options.dies + die)
         mean, chip = right.mean(), right.mean() - lost[i].mean()
         print(f"{path.name}  float {100 * mean:.2f} %  chip {100 * chip:.2f} %", flush=True)
     low, high = crossed(lost)

@@ -86,7 +86,9 @@ def main() -> None:
 
     if options.train:
         network = through_onnx(train(options.epochs, options.seed), options.onnx)
-        network = dataclasses.replace(network, meaning=network.meaning.with_(data_set="digits-32"))
+        network = dataclasses.replace(
+            network, meaning=dataclasses.replace(network.meaning, data_set="digits-32")
+        )
         if options.save:
             network.save(options.save)
     else:

@@ -134,7 +134,9 @@ def main() -> None:
         right = imported.reference(test).argmax(axis=1) == test_labels
         print(f"PyTorch  {percent(float(right.mean()), len(test))} of {len(test)} samples")
         network = imported.network
-        network = dataclasses.replace(network, meaning=network.meaning.with_(data_set="japanese-vowels"))
+        network = dataclasses.replace(
+            network, meaning=dataclasses.replace(network.meaning, data_set="japanese-vowels")
+        )
         if options.save:
             network.save(options.save)
     else:

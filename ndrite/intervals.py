@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -47,22 +48,29 @@ def percent(accuracy: float, n: int) -> str:
 def over_dies_and_samples(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     """95 % interval of the mean of ``values`` (dies, n): a bootstrap that draws dies and, for all of them,
     samples again; seed 0."""
-    rng, (dies, n) = np.random.default_rng(0), values.shape
-    means = [
-        values[rng.integers(0, dies, dies)].mean(axis=0)[rng.integers(0, n, n)].mean() for _ in range(DRAWS)
-    ]
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    dies, n = values.shape
+
+    def drawn(rng: np.random.Generator) -> float:
+        return float(values[rng.integers(0, dies, dies)].mean(axis=0)[rng.integers(0, n, n)].mean())
+
+    return _bootstrap(drawn)
 
 
 def crossed(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     """95 % interval of the mean of ``values`` (networks, dies, n): a bootstrap that draws networks, each
     network's dies and, for all of them, samples again; seed 0."""
-    rng, (networks, dies, n) = np.random.default_rng(0), values.shape
-    means = []
-    for _ in range(DRAWS):
+    networks, dies, n = values.shape
+
+    def drawn(rng: np.random.Generator) -> float:
         some = rng.integers(0, networks, (networks, 1))
         own = rng.integers(0, dies, (networks, dies))
-        means.append(values[some, own].mean(axis=(0, 1))[rng.integers(0, n, n)].mean())
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return float(values[some, own].mean(axis=(0, 1))[rng.integers(0, n, n)].mean())
+
+    return _bootstrap(drawn)
+
+
+def _bootstrap(drawn: Callable[[np.random.Generator], float]) -> tuple[float, float]:
+    """The middle 95 % of ``DRAWS`` means."""
+    rng = np.random.default_rng(0)
+    low, high = np.quantile([drawn(rng) for _ in range(DRAWS)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emulator.errors import ChipError
+from emulator.spec.brief import shown
 
 
 def number(
@@ -74,13 +75,8 @@ def check(section: str, instance: Any) -> None:
             if isinstance(value, str) and "low" in field.metadata and _reads_as_number(value):
                 hint = " (YAML reads it as text: write 1.0e-6, not 1e-6)"
             raise ChipError(
-                f"{section}.{field.name} is {_short(value)}; accepted: {field.metadata['accepted']}{hint}"
+                f"{section}.{field.name} is {shown(value, 80)}; accepted: {field.metadata['accepted']}{hint}"
             )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _reads_as_number(text: str) -> bool:

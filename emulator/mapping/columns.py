@@ -57,15 +57,15 @@ class BiasCells:
         return float(np.sqrt(var_cell / 256 * len(self.mapped.codes)) * INPUT_MAX)
 
 
-def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Columns | None:
-    """The columns that sums ``p`` (n, M) of the samples meet; None behind converters.
+def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Columns:
+    """The columns that sums ``p`` (n, M) of the samples meet; ideal ones before converters.
 
     ``mismatch`` (2, M): standard normal, gain and offset. The sums of a ``final`` layer leave the chip as
     they are: what reads them there is not part of it, so its gain is 1.
     """
     readout = chip.readout
     if readout.kind != "analog":
-        return None
+        return Columns(np.ones(p.shape[1]), np.zeros(p.shape[1]), 0.0)
     full = float(np.abs(p).max(initial=1.0))
     gain = 1.0 + readout.column_gain_mismatch_percent / 100 * mismatch[0]
     return Columns(

@@ -13,9 +13,8 @@ from emulator.device.description import Chip
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.readout import readout
-from emulator.mapping import columns as columns_
 from emulator.mapping import converters
-from emulator.mapping.columns import BiasCells
+from emulator.mapping.columns import BiasCells, build_columns, program_bias, total_noise
 from emulator.mapping.devices import curves_of, make_neurons
 from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
@@ -129,23 +128,20 @@ def compile_layer(
             step = step * rest
         gains = gains * rest
     p = _partial(sums, layer)
-    columns = columns_.build_columns(p.astype(np.float64), chip, mismatch, final=final)
-    seen = p if columns is None else p * columns.gain + columns.offset
-    linear = (seen - pedestal) * step
+    columns = build_columns(p.astype(np.float64), chip, mismatch, final=final)
+    linear = (p * columns.gain + columns.offset - pedestal) * step
     corrects = measures.bias_correction and chip.readout.bias == "digital"
     correction = (wanted - linear).mean(axis=0) if corrects else np.zeros(dense.outputs)
     bias = dense.bias + correction
-    column_gain = np.ones(dense.outputs) if columns is None else columns.gain
-    offset = np.zeros(dense.outputs) if columns is None else columns.offset
-    added = (bias / step + offset) / column_gain - pedestal
+    added = (bias / step + columns.offset) / columns.gain - pedestal
     held: BiasCells | None = None
     if chip.readout.bias == "cells":
-        cells = columns_.program_bias(np.asarray(bias, np.float64), mapped, chip, cells_rng, measures)
-        held = BiasCells(cells, offset / column_gain)
+        cells = program_bias(np.asarray(bias, np.float64), mapped, chip, cells_rng, measures)
+        held = BiasCells(cells, columns.offset / columns.gain)
         added = held.total
-        bias = held.current * column_gain * step
+        bias = held.current * columns.gain * step
     if not adc:
-        sigma = columns_.total_noise(columns, held, layer.var_cell)
+        sigma = total_noise(columns, held, layer.var_cell)
         layer = dataclasses.replace(layer, sigma_out=sigma)
     deviation = wanted + dense.bias - (linear + bias)
     measured: dict[str, Any] = {
@@ -161,7 +157,7 @@ def compile_layer(
             10 * np.log10(wanted.var(axis=0).sum() / max(np.square(deviation).mean(axis=0).sum(), 1e-30))
         ),
     }
-    die = DieArray(mapped, step, designed, built, columns=columns, bias=held)
+    die = DieArray(mapped, step, designed, built, columns=None if adc else columns, bias=held)
     second: Ints = np.zeros(1, np.int64)
     beside = np.zeros(1)
     if rows.second is not None:
@@ -180,7 +176,7 @@ def compile_layer(
     shape = shape_of(activation, chip.neuron)
     window = window_of(activation, shape, options.segments, jumps_of(activation, chip.neuron))
     table, curve, error = add_curves(*curves_of(neurons, window, dense.outputs), table, options)
-    scale, vshift = scale_and_shift(window.per_unit * step * column_gain / neurons.peaks)
+    scale, vshift = scale_and_shift(window.per_unit * step * columns.gain / neurons.peaks)
     real_scale = scale / 2.0**vshift
     layer = dataclasses.replace(
         layer,

@@ -127,8 +127,9 @@ def map_network(
             **_provenance(network, chip, report, measures),
             "die": die_digest(die),
         },
-        meaning=network.meaning.with_(
-            output_step=float(die.arrays[-1].step[0]) if network.gives_sums else 1 / INPUT_MAX
+        meaning=dataclasses.replace(
+            network.meaning,
+            output_step=float(die.arrays[-1].step[0]) if network.gives_sums else 1 / INPUT_MAX,
         ),
         variation=variation_of(chip) if nominal else None,
     )

@@ -7,8 +7,17 @@ from collections.abc import Iterable
 from emulator.device.description import Chip, Neuron
 from emulator.network.activation import Activation, Ndr
 
-CONVERTER_ERRORS = ("output_noise_lsb", "gain_mismatch_percent", "offset_mismatch_lsb")
-COLUMN_ERRORS = ("column_noise_percent", "column_offset_percent", "column_gain_mismatch_percent")
+OTHERS_ERRORS = {
+    "analog": (
+        ("output_noise_lsb", "gain_mismatch_percent", "offset_mismatch_lsb"),
+        "analog readout has no converters",
+    ),
+    "adc": (
+        ("column_noise_percent", "column_offset_percent", "column_gain_mismatch_percent"),
+        "adc readout has no analog columns",
+    ),
+}
+"""Fields of the other kind of readout, by the kind that does not use them, and why."""
 
 
 def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[str, ...]:
@@ -27,15 +36,8 @@ def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[
                 f"not used of the chip: {' and '.join(parts)}, as {what}; `ndrite train --chip {chip.name}` "
                 "trains a network of its NDR neurons"
             )
-    ignored = [name for name in CONVERTER_ERRORS if getattr(chip.readout, name)]
-    if chip.readout.kind == "analog" and ignored:
-        lines.append(
-            f"not used of the chip: readout.{', readout.'.join(ignored)}, as analog readout has no converters"
-        )
-    ignored = [name for name in COLUMN_ERRORS if getattr(chip.readout, name)]
-    if chip.readout.kind == "adc" and ignored:
-        lines.append(
-            f"not used of the chip: readout.{', readout.'.join(ignored)}, as adc readout has"
-            " no analog columns"
-        )
+    names, why = OTHERS_ERRORS[chip.readout.kind]
+    ignored = [name for name in names if getattr(chip.readout, name)]
+    if ignored:
+        lines.append(f"not used of the chip: readout.{', readout.'.join(ignored)}, as {why}")
     return tuple(lines)

@@ -21,6 +21,12 @@ def brief_repr(self: Any) -> str:
     return f"{type(self).__name__}({inside})"
 
 
+def shown(value: object, most: int = LONGEST) -> str:
+    """``repr`` of a value, cut to ``most`` characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def _brief(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
@@ -34,4 +40,4 @@ def _brief(value: Any) -> str:
     if isinstance(value, list | tuple):
         kinds = {type(entry).__name__ for entry in value}
         return f"[{len(value)} {' or '.join(sorted(kinds))}]"
-    return f"{text[: LONGEST - 3]}..."
+    return shown(value)

@@ -14,16 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import brief_repr, shown
 from emulator.spec.errors import MeaningError
 
 Floats = npt.NDArray[np.float64]
-
-
-def shown(value: object) -> str:
-    """A value of a file as a message has it, cut."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import brief_repr, shown
 from emulator.spec.errors import MeaningError
-from emulator.spec.inputs import InputRange, shown
+from emulator.spec.inputs import InputRange
 
 TEXT_MAX = 200
 """Characters of a name or unit."""
@@ -64,10 +63,6 @@ class Meaning:
         if self.classes and len(self.classes) != outputs:
             raise MeaningError(f"classes has {len(self.classes)} names; accepted: {outputs}, one an output")
 
-    def with_(self, **changes: Any) -> Self:
-        """The same with other values in some fields."""
-        return dataclasses.replace(self, **changes)
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: what is said, nothing else."""
         said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -99,11 +94,6 @@ class Meaning:
         known = where if isinstance(where, dict) else {}
         given = {"inputs": known.get("input"), "data_set": known.get("data_set"), "output_step": step}
         return cls.from_dict({name: value for name, value in given.items() if value is not None})
-
-
-def names(values: Sequence[object]) -> tuple[str, ...]:
-    """Class names as text."""
-    return tuple(str(value) for value in values)
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ndrite.cli.inputs import codes_option, data_option, load_inputs
+from ndrite.cli.inputs import codes_option, data_option, seen_inputs
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 
@@ -99,17 +99,11 @@ def _account(
     from emulator.spec import Program
     from ndrite.cost import account_of
     from ndrite.dies import die_of
-    from ndrite.labelled import chosen_data_set, judging_set
 
     path = Path(zoo.image()) if image is None else image
     program = Program.load(path)
     die = die_of(program, path)
-    if inputs_path is not None:
-        if data is not None:
-            raise click.UsageError("--data and --inputs exclude each other")
-        x = load_inputs(inputs_path, program.meaning, program.inputs, codes=codes)
-    else:
-        x = judging_set(chosen_data_set(program.meaning, program.inputs, data, "--inputs X.npy"))[0]
+    x = seen_inputs(program.meaning, program.inputs, path=inputs_path, data=data, codes=codes)
     with progress_bar("samples") as bar:
         return account_of(program, die, x[:images], constants, progress=bar)
 

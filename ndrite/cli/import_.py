@@ -76,7 +76,8 @@ def command(
         imported = import_model(
             model, samples=samples, input_range=input_range, input_shape=shape, output=node, progress=bar
         )
-    said = imported.network.meaning.with_(
+    said = dataclasses.replace(
+        imported.network.meaning,
         input_unit=input_unit,
         output_unit=output_unit,
         classes=() if classes is None else tuple(name.strip() for name in classes.split(",")),

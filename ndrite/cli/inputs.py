@@ -97,6 +97,17 @@ def judged(
     return judging_set(name) if seen else unseen(name)
 
 
+def seen_inputs(meaning: Meaning, inputs: int, *, path: Path | None, data: str | None, codes: bool) -> Codes:
+    """Codes uint8 (n, inputs): a user's file, or a data set's test samples; errors as ``judged``."""
+    from ndrite.labelled import chosen_data_set, judging_set
+
+    if path is None:
+        return judging_set(chosen_data_set(meaning, inputs, data, "--inputs X.npy"))[0]
+    if data is not None:
+        raise click.UsageError("--data and --inputs exclude each other")
+    return load_inputs(path, meaning, inputs, codes=codes)
+
+
 def typical_inputs(
     meaning: Meaning, inputs: int, *, path: Path | None, data: str | None, codes: bool
 ) -> Codes:

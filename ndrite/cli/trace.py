@@ -9,7 +9,7 @@ import click
 
 from emulator.spec import Program
 from ndrite.cli.files import require_folder
-from ndrite.cli.inputs import codes_option, data_option, load_inputs
+from ndrite.cli.inputs import codes_option, data_option, seen_inputs
 from ndrite.cli.options import json_option, noise_option, seed_option, sized_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 from ndrite.url import geometry_for
@@ -72,15 +72,11 @@ def command(
              gtkwave trace.gtkw       or: surfer -c trace.sucl trace.vcd
     """
     from host.inputs import check_inputs
-    from ndrite.labelled import chosen_data_set, judging_set
     from ndrite.trace import on_array, trace_inference, write_lists
 
     image = Program.load(image_path)
     require_folder(output)
-    if inputs_path is None:
-        x = judging_set(chosen_data_set(image.meaning, image.inputs, data, "--inputs X.npy"))[0]
-    else:
-        x = load_inputs(inputs_path, image.meaning, image.inputs, codes=codes)
+    x = seen_inputs(image.meaning, image.inputs, path=inputs_path, data=data, codes=codes)
     x = check_inputs(x, image.inputs, seed=seed, first_index=0)
     if number >= len(x):
         raise click.UsageError(f"--image is {number}; accepted: 0..{len(x) - 1}")

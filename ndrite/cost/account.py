@@ -86,8 +86,8 @@ class Account:
             "samples": self.samples,
             "macs": self.macs,
             "total": _plain(self.total),
-            "tops_per_W": _ranged(self.tops_per_W) | {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC},
-            "tops_per_mm2": _ranged(self.tops_per_mm2)
+            "tops_per_W": ranged(self.tops_per_W) | {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC},
+            "tops_per_mm2": ranged(self.tops_per_mm2)
             | {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC},
             "components": [{"component": c, **_plain(v)} for c, v in self.by_component().items()],
             "steps": [{"step": s, **_plain(v)} for s, v in self.by_step().items()],
@@ -145,14 +145,15 @@ def _over(amount: float, by: Triple) -> Triple:
     return np.divide(amount, by[::-1], out=np.zeros(3), where=by[::-1] > 0)
 
 
-def _ranged(value: Triple) -> dict[str, float]:
+def ranged(value: Triple) -> dict[str, float]:
+    """Low, typical and high by name."""
     return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
 
 
 def _plain(cost: Cost) -> dict[str, Any]:
     return {
         "basis": MODELLED,
-        "energy_pJ": _ranged(cost.energy_pJ),
-        "latency_ns": _ranged(cost.latency_ns),
-        "area_um2": _ranged(cost.area_um2),
+        "energy_pJ": ranged(cost.energy_pJ),
+        "latency_ns": ranged(cost.latency_ns),
+        "area_um2": ranged(cost.area_um2),
     }

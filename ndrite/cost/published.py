@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from emulator.yaml_file import read_yaml
-from ndrite.cost.account import MODELLED, UM2_PER_MM2, Account, account
-from ndrite.cost.constants import ACCOUNTINGS, Constants, CostError
+from ndrite.cost.account import MODELLED, UM2_PER_MM2, Account, account, ranged
+from ndrite.cost.constants import Constants, CostError
 from ndrite.cost.work import Work
 
 CHIPS = Path(__file__).parent / "published.yaml"
@@ -24,9 +24,10 @@ def chips() -> dict[str, Any]:
 def work_of(chip: dict[str, Any], point: dict[str, Any]) -> Work:
     """One product of a whole core: ``level`` is the mean square of a row's drive, relative to full scale."""
     rows, columns, planes = chip["rows"], chip["columns"], point["planes"]
-    conversions = columns * planes * point.get("conversions_per_column", 1)
-    if "conversions_per_column" not in point:
-        conversions = columns  # the planes add before the converter
+    # The planes add before the converter, where the point does not say how often a column is converted.
+    conversions = columns * (
+        planes * point["conversions_per_column"] if "conversions_per_column" in point else 1
+    )
     return Work(
         name=point["name"],
         macs=chip["macs"],
@@ -70,10 +71,10 @@ def compare(name: str, point: int, constants: Constants) -> dict[str, Any]:
         "point": entry["name"],
         "node_nm": chip["node_nm"],
         "published_tops_per_W": entry["tops_per_W"],
-        "tops_per_W": dict(zip(ACCOUNTINGS, modelled.tolist(), strict=True)),
+        "tops_per_W": ranged(modelled),
         "factor": float(modelled[1] / entry["tops_per_W"]),
         "inside": bool(modelled[0] <= entry["tops_per_W"] <= modelled[2]),
         "published_core_mm2": chip["core_mm2"]["value"],
-        "core_mm2": dict(zip(ACCOUNTINGS, (found.total.area_um2 / UM2_PER_MM2).tolist(), strict=True)),
+        "core_mm2": ranged(found.total.area_um2 / UM2_PER_MM2),
         "shares": {c: float(np.round(v.energy_pJ[1] / total, 4)) for c, v in parts.items()},
     }

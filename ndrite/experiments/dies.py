@@ -14,6 +14,22 @@ from emulator.network import Network
 from ndrite.intervals import over_dies_and_samples
 
 
+def lost_on(
+    network: Network,
+    chip: str,
+    samples: npt.NDArray[np.uint8],
+    codes: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    right: npt.NDArray[np.bool_],
+    seed: int,
+) -> npt.NDArray[np.float64]:
+    """What one die loses on each sample, (n,): 1 where only the float network is right, -1 where only the die
+    is. ``seed`` draws the die and its read noise; the rest as ``losses``."""
+    program = map_network(network, chip, samples, seed=seed).program
+    good = Core(program).infer(codes, seed=seed).argmax(axis=1) == labels
+    return np.asarray(right.astype(np.float64) - good, np.float64)
+
+
 def losses(
     network: Network,
     chip: str,
@@ -39,10 +55,9 @@ def losses(
     """
     lost = np.empty((dies, len(codes)))
     for die in range(dies):
-        program = map_network(network, chip, samples, seed=die).program
-        good = Core(program).infer(codes, seed=die).argmax(axis=1) == labels
-        lost[die] = right.astype(np.float64) - good
-        yield f"die {die}    {100 * good.mean():.2f} %  loss {100 * lost[die].mean():+.2f} points"
+        lost[die] = lost_on(network, chip, samples, codes, labels, right, die)
+        good = right.mean() - lost[die].mean()
+        yield f"die {die}    {100 * good:.2f} %  loss {100 * lost[die].mean():+.2f} points"
     low, high = over_dies_and_samples(lost)
     yield (
         f"loss     {100 * lost.mean():.2f} points ({100 * low:.2f} .. {100 * high:.2f}), mean over "

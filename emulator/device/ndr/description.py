@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.device.fields import check, choice, number, numbers
 from emulator.device.ndr.circuit import Circuit
@@ -13,6 +14,8 @@ from emulator.device.ndr.tuning import vary
 from emulator.errors import ChipError, PhysicsError
 
 POINTS_MAX = 4096
+CURVE_END, CURVE_POINTS = 8.0, 801
+"""A curve to train with is tabulated in steps of 0.01 of the peak voltage; beyond 8 of them it is held."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +113,15 @@ class Neuron:
         """Source voltage of one unit of the nominal neuron's curve."""
         circuit = self.in_circuit(self.device)
         return peak_of(self.device)[0] if circuit is None else circuit.unit_V
+
+    @property
+    def sampled(self) -> npt.NDArray[np.float64] | None:
+        """The curve to train with, (2, ``CURVE_POINTS``): u from 0 and outputs 0..1; None for the pure tunnel
+        term, which networks have in closed form."""
+        if self.model == "tunnel" and not self.source_resistance_ohm:
+            return None
+        u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
+        return np.stack([u, np.clip(self.circuit.shape(u), 0.0, 1.0)])
 
     def in_circuit(self, device: NdrModel) -> Circuit | None:
         """An individual ``device`` behind this neuron's resistance; None where there is none."""

@@ -170,8 +170,10 @@ def run_job(
     start = None if job.start is None else load_network(job.start)
     said = samples.meaning
     if start is not None:
-        said = start.meaning.with_(
-            data_set=said.data_set or start.meaning.data_set, classes=said.classes or start.meaning.classes
+        said = dataclasses.replace(
+            start.meaning,
+            data_set=said.data_set or start.meaning.data_set,
+            classes=said.classes or start.meaning.classes,
         )
     x = torch.from_numpy(samples.x.astype(np.float32) / np.float32(255))
     y = torch.from_numpy(samples.labels.astype(np.int64))

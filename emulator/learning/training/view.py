@@ -14,10 +14,6 @@ from emulator.device.rram.programming import WAN_2022, ProgrammingError, cmo_rea
 from emulator.errors import EmulatorError
 from emulator.mapping.weights import level_targets
 
-CURVE_END = 8.0
-CURVE_POINTS = 801
-"""A device's curve is tabulated in steps of 0.01 of its peak voltage; beyond 8 peak voltages it is held."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChipView:
@@ -110,10 +106,7 @@ def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> C
         adc_noise=chip.readout.output_noise_lsb if adc else 0.0,
         output_codes=True,
     )
-    if chip.neuron.model != "tunnel" or chip.neuron.source_resistance_ohm:
-        u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
-        curve = np.stack([u, np.clip(chip.neuron.circuit.shape(u), 0.0, 1.0)])
-        view = dataclasses.replace(view, curve=curve)
+    view = dataclasses.replace(view, curve=chip.neuron.sampled)
     tunes, tuning = chip.ecram.tunes, chip.ecram.tuning
     if tunes in CURRENT:
         low, high = tuning.current_factors

@@ -87,10 +87,8 @@ def random_start(
         if i == len(widths) - 2:
             layers.append(Dense(weights / size.mean(), -z.mean(axis=0) / size.mean()))
             break
-        curve = None
-        if chip.neuron.model != "tunnel" or chip.neuron.source_resistance_ohm:
-            u = np.linspace(0.0, 8.0, 801)
-            curve = np.stack([u, np.clip(chip.neuron.circuit.shape(u), 0.0, 1.0)]).astype(np.float32)
+        sampled = chip.neuron.sampled
+        curve = None if sampled is None else sampled.astype(np.float32)
         activation = Ndr(np.ones(outputs, np.float32), np.full(outputs, HEIGHT, np.float32), curve)
         layers.append(Dense(weights / size, SHIFT - z.mean(axis=0) / size, activation))
         h = np.asarray(activation(z / size + layers[-1].bias), np.float64)
