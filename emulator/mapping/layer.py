@@ -130,14 +130,14 @@ def compile_layer(
     p = _partial(sums, layer)
     columns = build_columns(p.astype(np.float64), chip, mismatch, final=final)
     linear = (p * columns.gain + columns.offset - pedestal) * step
-    corrects = measures.bias_correction and chip.readout.bias == "digital"
-    correction = (wanted - linear).mean(axis=0) if corrects else np.zeros(dense.outputs)
+    # Bias cells are programmed last, when what the columns lack can be measured.
+    correction = (wanted - linear).mean(axis=0) if measures.bias_correction else np.zeros(dense.outputs)
     bias = dense.bias + correction
     added = (bias / step + columns.offset) / columns.gain - pedestal
     held: BiasCells | None = None
     if chip.readout.bias == "cells":
         cells = program_bias(np.asarray(bias, np.float64), mapped, chip, cells_rng, measures)
-        held = BiasCells(cells, columns.offset / columns.gain)
+        held = BiasCells(cells, bias / step, columns.offset / columns.gain)
         added = held.total
         bias = held.current * columns.gain * step
     if not adc:
