@@ -38,8 +38,8 @@ class Columns:
 class BiasCells:
     """Rows of cells whose input is always full.
 
-    ``mapped`` (R, M); ``asked`` float64 (M,): the biases they were programmed to hold; ``fixed`` float64 (M,):
-    what else is in the program's bias. Both in accumulator units.
+    ``mapped`` (R, M); ``asked`` float64 (M,): the biases they were programmed to hold; ``fixed`` float64
+    (M,): what else is in the program's bias. Both in accumulator units.
     """
 
     mapped: MappedWeights

@@ -71,29 +71,47 @@ class Crossbar(torch.nn.Module):
         if view.adc_bits is not None:
             self.register_buffer("reach", torch.zeros(outputs))
 
-    def limited(self) -> tuple[Tensor, Tensor]:
-        """Float weights within each column's limit (K, M), and the limits (1, M)."""
-        if self.view.clip_rms is None:
-            return self.weight, self.weight.detach().abs().amax(dim=0, keepdim=True)
-        limit = self.view.clip_rms * self.weight.detach().square().mean(dim=0, keepdim=True).sqrt()
+    def limited(self, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Float weights within each column's limit (K, M), and the limits (1, M).
+
+        ``unit`` (M,): weights of one unit of every neuron, where columns share one transimpedance: then the
+        limits are in its ratio.
+        """
+        weight, clip = self.weight.detach(), self.view.clip_rms
+        if clip is None:
+            return self.weight, weight.abs().amax(dim=0, keepdim=True)
+        if self.view.columns is None or unit is None:
+            limit = clip * weight.square().mean(dim=0, keepdim=True).sqrt()
+        else:
+            limit = clip * (weight / unit).square().mean().sqrt() * unit.view(1, -1)
         return self.weight.clamp(-limit, limit), limit
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns)."""
-        weight, limit = self.limited()
-        if not self.training:
+    def forward(self, x: Tensor, unit: Tensor | None = None) -> Tensor:
+        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``unit`` as
+        ``limited``."""
+        weight, limit = self.limited(unit)
+        if not self.training or self.view.columns is not None:
             return self._sums(x, weight)
-        if self.view.sigma is not None:
-            with torch.no_grad():
-                level = (weight / limit.clamp(min=1e-30) * self.steps).round()
-                sigma = self.sigma_by_level[level.abs().long()]
-                error = (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
-            weight = weight + error
+        weight = weight + self._error(weight, limit)
         if self.view.adc_bits is None:
             return self._sums(x, weight)
         if self.patches is None:
             return self._converted(x, weight, self.view.adc_bits)
         return self._converted_maps(x, weight, self.view.adc_bits, self.patches)
+
+    def deviation(self, x: Tensor, unit: Tensor) -> Tensor:
+        """What one draw of the cells adds to the sums of ``x``, shapes as ``forward``."""
+        weight, limit = self.limited(unit)
+        return self._sums(x, self._error(weight, limit))
+
+    def _error(self, weight: Tensor, limit: Tensor) -> Tensor:
+        """Levels and a draw of the cells' errors, less the weights (K, M); nothing without levels."""
+        with torch.no_grad():
+            if self.view.sigma is None:
+                return torch.zeros_like(weight)
+            level = (weight / limit.clamp(min=1e-30) * self.steps).round()
+            sigma = self.sigma_by_level[level.abs().long()]
+            return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
     def _sums(self, x: Tensor, weight: Tensor) -> Tensor:
         p = self.patches

@@ -62,12 +62,23 @@ class NdrNeuron(Neuron):
 
     def shape(self, z: Tensor) -> Tensor:
         """Values in [0, 1]."""
-        u = z * along(torch.exp(-self._log_peaks()), z)
-        height = along(torch.exp(self.log_height.clamp(*self.log_heights)), z)
+        gain = torch.exp(-self._log_peaks())
+        height = torch.exp(self.log_height.clamp(*self.log_heights))
+        if self.training:
+            gain, height = (
+                values * (1.0 + self.view.noise_scale * part * torch.randn(self.outputs)) if part else values
+                for values, part in ((gain, self.view.peak_variation), (height, self.view.height_variation))
+            )
+        u = z * along(gain, z)
+        height = along(height, z)
         if self.curve is not None:
             return height * interpolate(u, self.values)
         u = torch.relu(u)
         return height * u * torch.exp(1.0 - u)
+
+    def unit(self) -> Tensor:
+        """Sums of one peak."""
+        return super().unit() * torch.exp(self._log_peaks()).detach()
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
         """Largest height made 1 and handed on to the next layer's weights, unless heights are absolute."""
@@ -117,6 +128,10 @@ class MonotonicNeuron(Neuron):
     def gain(self) -> Tensor | None:
         """Trained where the layer is normalised."""
         return torch.exp(self.log_gain) if self.log_gain.requires_grad else None
+
+    def unit(self) -> Tensor:
+        """Sums of one unit of the function; of ``relu``, of its largest value."""
+        return super().unit() * self.top if self.kind == "relu" else super().unit()
 
     @property
     def beside_gain(self) -> float:

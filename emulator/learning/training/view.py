@@ -15,6 +15,26 @@ from emulator.errors import EmulatorError
 from emulator.mapping.weights import level_targets
 
 
+@dataclass(frozen=True, kw_only=True)
+class ColumnsView:
+    """Analog columns that share one transimpedance, as ``emulator.mapping.columns`` builds them.
+
+    Attributes
+    ----------
+    noise, offset:
+        Deviations at a read and of a column, in parts of the largest column current of the layer.
+    gain:
+        Deviation of a column's gain.
+    bias_cells:
+        Whether biases are rows of cells, with levels and errors, instead of numbers.
+    """
+
+    noise: float = 0.0
+    offset: float = 0.0
+    gain: float = 0.0
+    bias_cells: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChipView:
     """The errors a forward pass goes through while training; weights relative to a column's largest.
@@ -27,9 +47,14 @@ class ChipView:
     read_noise:
         Deviation of an effective weight at a read.
     clip_rms:
-        A column's largest weight, in root mean squares of the column; None: no limit.
+        A column's largest weight, in root mean squares of the column, or of the layer where ``columns`` share
+        one transimpedance; None: no limit.
     noise_scale:
-        Factor on both deviations.
+        Factor on all deviations of cells and columns.
+    columns:
+        Analog columns with nothing digital behind them; None: converters, or a digital scale a column.
+    peak_variation, height_variation:
+        Deviation of a neuron's peak voltage and current, in parts of them.
     adc_bits, tile_rows, adc_noise:
         Converters: bits, rows that add before conversion, noise in steps; None bits: no converter.
     output_codes:
@@ -44,6 +69,9 @@ class ChipView:
     read_noise: float = 0.0
     clip_rms: float | None = None
     noise_scale: float = 1.0
+    columns: ColumnsView | None = None
+    peak_variation: float = 0.0
+    height_variation: float = 0.0
     adc_bits: int | None = None
     tile_rows: int = 128
     adc_noise: float = 0.0
@@ -84,9 +112,11 @@ def cells_view(
 
 def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> ChipView:
     """The view of a chip description: levels, programming error and drift at the chip's time, read noise,
-    converters, output steps, the nominal device's curve, and what the ECRAM reaches.
+    converters or columns, output steps, the nominal device's curve, what the ECRAM reaches, and behind analog
+    columns how devices differ.
 
-    Stuck cells, wires and device-to-device differences are left to compilation and calibration.
+    Stuck cells and wires are left to compilation and calibration, and so are differences between devices
+    behind converters.
     """
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets, span = level_targets(cell), cell.g_max_uS - cell.g_min_uS
@@ -107,6 +137,19 @@ def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> C
         output_codes=True,
     )
     view = dataclasses.replace(view, curve=chip.neuron.sampled)
+    if chip.readout.is_circuit:
+        readout, varies = chip.readout, chip.neuron.variation
+        view = dataclasses.replace(
+            view,
+            columns=ColumnsView(
+                noise=readout.column_noise_percent / 100,
+                offset=readout.column_offset_percent / 100,
+                gain=readout.column_gain_mismatch_percent / 100,
+                bias_cells=readout.bias == "cells",
+            ),
+            peak_variation=varies["peak_voltage_V"] / 100,
+            height_variation=varies["peak_current_A"] / 100,
+        )
     tunes, tuning = chip.ecram.tunes, chip.ecram.tuning
     if tunes in CURRENT:
         low, high = tuning.current_factors

@@ -33,6 +33,20 @@ MUTANTS = (
         COLUMNS,
     ),
     Mutant(
+        "emulator/mapping/columns.py",
+        "levels = np.sign(wanted) * (whole + (np.arange(rows)[:, None] < rest))",
+        "levels = np.sign(wanted) * whole * np.ones((rows, 1))",
+        "a bias has only the levels that its rows share",
+        COLUMNS,
+    ),
+    Mutant(
+        "emulator/mapping/layer.py",
+        "correction = (wanted - linear).mean(axis=0) if measures.bias_correction",
+        'correction = (wanted - linear).mean(axis=0) if chip.readout.bias == "digital"',
+        "bias cells do not hold what their columns lack",
+        COLUMNS,
+    ),
+    Mutant(
         "emulator/mapping/layer.py",
         "ratio = neurons.peaks",
         "ratio = None",
