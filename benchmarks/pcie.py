@@ -77,7 +77,7 @@ def reads(link: Link) -> list[dict[str, Any]]:
 
 def inferences(link: Link, count: int) -> dict[str, Any]:
     """The shipped network streamed by DMA, at 64 lanes; every output must equal the golden model's."""
-    geometry, program = PRESETS["sim"], shipped_program()
+    geometry, program = PRESETS["64-lane"], shipped_program()
     x, _ = judging_set("fashion-mnist")
     x = x[:count]
     card = SimCard(geometry)

@@ -8,7 +8,7 @@ from host import Board, BoardApi, InputError
 from host.links.uart import DEFAULT_BAUD, UartLink
 
 FORMS = "golden:[PRESET], sim:[PRESET], uart:PORT[@BAUD], pcie:DDDD:BB:DD.F, pcie-sim:[PRESET]"
-DEFAULT_PRESET = "sim"
+DEFAULT_PRESET = "64-lane"
 
 
 def connect(url: str) -> BoardApi:

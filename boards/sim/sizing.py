@@ -8,7 +8,7 @@ from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.errors import GeometryError
 from emulator.spec.memory_map import check_fits, column_words, weight_words
 
-USUAL = PRESETS["sim"]
+USUAL = PRESETS["64-lane"]
 
 
 def sized(program: Program, base: Geometry = USUAL) -> Geometry:
@@ -38,7 +38,7 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     if all(getattr(base, name) == value for name, value in fields.items()):
         return base
     try:
-        geometry = dataclasses.replace(base, name=f"sim-{fields['weight_depth']}", **fields)
+        geometry = dataclasses.replace(base, name=f"64-lane-{fields['weight_depth']}", **fields)
     except GeometryError as error:
         raise GeometryError(f"program {program.name!r} is too large to be simulated: {error}") from None
     check_fits(program, geometry)

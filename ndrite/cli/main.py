@@ -76,7 +76,7 @@ def group(quiet: bool, verbose: bool) -> None:
     \b
     A board is named by a URL:
       golden:[PRESET]    the bit-exact integer model
-      sim:[PRESET]       the RTL compiled for this machine (presets: sim, sim-8, tiny)
+      sim:[PRESET]       the RTL compiled for this machine (presets: 64-lane, 8-lane, tiny)
       uart:PORT[@BAUD]   gateware on a serial port, pseudo-terminal or socket://host:port
       pcie:DDDD:BB:DD.F  a card at that PCI address (never used with hardware)
       pcie-sim:[PRESET]  the PCIe driver on the compiled endpoint

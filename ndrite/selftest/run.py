@@ -47,7 +47,7 @@ def selftest(board: BoardApi, *, seed: int = 0) -> Iterator[Check]:
         yield _scratch(device)
         for region, draw in _memories(device.geometry).items():
             yield _memory(device, region, draw, rng)
-    geometry = board.geometry or PRESETS["sim"]
+    geometry = board.geometry or PRESETS["64-lane"]
     yield from _networks(board, geometry, rng)
     if device is not None:
         device.write_register("program_tag", 0)

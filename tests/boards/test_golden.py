@@ -41,7 +41,7 @@ def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
         PRESETS["tiny"], np.random.default_rng(0), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
     )
     with pytest.raises(GeometryError):
-        GoldenBoard(PRESETS["sim"]).program(program)
+        GoldenBoard(PRESETS["64-lane"]).program(program)
     GoldenBoard().program(program)
 
 

@@ -146,7 +146,7 @@ def test_help_examples(command: list[str], files: Path, capsys: pytest.CaptureFi
 @contextlib.contextmanager
 def _board() -> Iterator[None]:
     """The simulated board's UART at ``board`` in the working folder."""
-    server = Server("sim", Path("board"))
+    server = Server("64-lane", Path("board"))
     try:
         yield
     finally:

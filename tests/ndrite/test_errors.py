@@ -63,7 +63,7 @@ def test_damaged_program(fails, folder: Path, program: Program) -> None:  # type
 
 
 def test_wrong_geometry(fails, folder: Path, program: Program) -> None:  # type: ignore[no-untyped-def]
-    fails([*INFER, "--board", "golden:sim"], BAD_INPUT, "arrays of 16 rows", "'sim' has 128")
+    fails([*INFER, "--board", "golden:64-lane"], BAD_INPUT, "arrays of 16 rows", "'64-lane' has 128")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_unknown_board(fails, url: str) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("url", ["sim:huge", "golden:huge"])
 def test_unknown_preset(fails, url: str) -> None:  # type: ignore[no-untyped-def]
-    fails(["info", url], BAD_INPUT, "preset is 'huge'; accepted: sim, sim-8, sim-serial, tiny")
+    fails(["info", url], BAD_INPUT, "preset is 'huge'; accepted: 64-lane, 8-lane, 128-lane-serial, tiny")
 
 
 def test_unknown_command_and_option(fails) -> None:  # type: ignore[no-untyped-def]

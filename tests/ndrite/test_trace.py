@@ -67,9 +67,9 @@ def test_the_array_is_as_large_as_the_program(program: Program) -> None:
     from emulator.spec.memory_map import check_fits
     from ndrite.url import geometry_for
 
-    roomy = dataclasses.replace(PRESETS["sim"], name="roomy", weight_depth=8192)
+    roomy = dataclasses.replace(PRESETS["64-lane"], name="roomy", weight_depth=8192)
     large = random_program(roomy, np.random.default_rng(0), sizes=(784, 300, 10))
-    assert PRESETS["sim"].lanes * PRESETS["sim"].weight_depth < 784 * 300
+    assert PRESETS["64-lane"].lanes * PRESETS["64-lane"].weight_depth < 784 * 300
     check_fits(large, geometry_for(large, None))
     assert geometry_for(program, "tiny") is PRESETS["tiny"]
     with pytest.raises(InputError, match="geometry preset is 'huge'"):

@@ -41,7 +41,7 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int
 def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> None:
     x, _, test, labels = digits()
     program = map_network(network, "wan2022", enlarged(x)[:64], lanes=64).program
-    with SteppedBoard(Board(SimLink(PRESETS["sim"]))) as board:
+    with SteppedBoard(Board(SimLink(PRESETS["64-lane"]))) as board:
         board.program(program)
         assert [line.split(": ")[1] for line in board.on_host] == [
             *("neurons", "pool") * 2,

@@ -73,7 +73,7 @@ def test_a_vanished_server_is_a_clear_error(server: Server, program: Program, x:
 
 
 def test_evaluate_through_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    server = Server("sim", tmp_path / "port")
+    server = Server("64-lane", tmp_path / "port")
     try:
         options = ["--board", f"uart:{server.link}", "--images", "20", "--json"]
         assert run(["evaluate", str(zoo.program()), *options]) == OK

@@ -40,7 +40,7 @@ def test_selftest_passes() -> None:
     assert len(checks) == 23
 
 
-@pytest.mark.parametrize("preset", ["sim", "sim-8"])
+@pytest.mark.parametrize("preset", ["64-lane", "8-lane"])
 def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
     program = shipped_program()
     images, labels = judging_set("fashion-mnist")
@@ -67,7 +67,7 @@ def test_a_chip_without_converters_inside() -> None:
         program = map_network(network, "dendritic-analog", typical("fashion-mnist"), seed=1).program
     assert {layer.readout for layer in program.layers} == {"analog"}
     assert min(layer.sigma_out for layer in program.layers) > 0
-    with connect("sim:sim") as board:
+    with connect("sim:64-lane") as board:
         board.program(program)
         result = evaluate(board, program, x[:40], labels[:40], seed=5)
     assert result.mismatches == 0, result.first_mismatch
@@ -76,7 +76,7 @@ def test_a_chip_without_converters_inside() -> None:
 
 def test_an_program_larger_than_the_usual_array() -> None:
     """784-300-100-10: twice the weights that geometry sim holds, in a board compiled to its size."""
-    wide = dataclasses.replace(PRESETS["sim"], weight_depth=8192)
+    wide = dataclasses.replace(PRESETS["64-lane"], weight_depth=8192)
     rng = np.random.default_rng(3)
     program = random_program(wide, rng, sizes=(784, 300, 100, 10), readout="adc", dac_bits=8, noise=True)
     x = random_inputs(program, rng, 4)
@@ -90,7 +90,7 @@ def test_an_program_larger_than_the_usual_array() -> None:
 def test_efficiency_at_64_lanes() -> None:
     program = shipped_program()
     images, labels = judging_set("fashion-mnist")
-    with connect("sim:sim") as board:
+    with connect("sim:64-lane") as board:
         board.program(program)
         result = evaluate(board, program, images[:50], labels[:50])
     assert result.bound_cycles == 784 * 2 + 128

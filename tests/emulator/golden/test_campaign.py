@@ -173,7 +173,7 @@ def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
 
 def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
     program = random_program(
-        PRESETS["sim"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False
+        PRESETS["64-lane"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False
     )
     weights = np.full((1024, 4), 255, np.int16)
     program = program.with_layers((dataclasses.replace(program.layers[0], weights=weights),))

@@ -31,7 +31,7 @@ def test_program_belongs_to_its_float_weights_and_fits_the_simulated_board():
         == network.widths
         == (784, 128, 10)
     )
-    check_fits(chip_program, PRESETS["sim"])
+    check_fits(chip_program, PRESETS["64-lane"])
     assert chip_program.provenance["chip"]["name"] == "wan2022"
     # Programmed codes follow the float weights: the correlation is that of about 15 % error.
     for layer, dense in zip(chip_program.layers, network.layers, strict=True):
