@@ -43,7 +43,7 @@ class Device(Protocol):
 
 
 def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
-    """Images the device's buffers hold. At least 1 wherever the image itself fits, or ``VerifyError``."""
+    """Images the device's buffers hold. At least 1 wherever the program itself fits, or ``VerifyError``."""
     most = min(
         geometry.campaign_images,
         geometry.campaign_words // -(-inputs // 4),
@@ -51,7 +51,7 @@ def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
     )
     if most < 1:
         raise VerifyError(
-            f"an image of {inputs} inputs and {outputs} outputs does not fit the campaign buffers of "
+            f"a program of {inputs} inputs and {outputs} outputs does not fit the campaign buffers of "
             f"geometry {geometry.name!r} ({geometry.campaign_words} words, {geometry.campaign_votes} votes)"
         )
     return most
@@ -59,14 +59,14 @@ def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
 
 def run_campaign(
     device: Device,
-    image: Program,
+    program: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     plan: Campaign,
     progress: Callable[[int, int], None] | None,
 ) -> CampaignResult:
     """Votes of ``plan.chips`` virtual chips. Raises HostError; the device is then told to stop."""
-    variation = image.variation
+    variation = program.variation
     assert variation is not None
     chips = plan.chips
     stop_campaign(device)
@@ -77,9 +77,9 @@ def run_campaign(
         ("campaign_draws", plan.draws),
     ):
         device.write_register(name, value)
-    votes = np.zeros((len(x), image.outputs), np.int64)
+    votes = np.zeros((len(x), program.outputs), np.int64)
     correct = np.zeros(chips, np.int64)
-    batch = images_at_once(device.geometry, image.inputs, image.outputs)
+    batch = images_at_once(device.geometry, program.inputs, program.outputs)
     total = chips * -(-len(x) // batch)
     done = 0
     try:
@@ -95,8 +95,8 @@ def run_campaign(
                 device.write_register("campaign_chips", count)
                 device.write_register("campaign_control", RUN)
                 _watch(device, count, partial(_report, progress, done, total))
-                counted = device.read_words(address("votes"), len(part) * image.outputs)
-                votes[first : first + len(part)] += counted.reshape(len(part), image.outputs)
+                counted = device.read_words(address("votes"), len(part) * program.outputs)
+                votes[first : first + len(part)] += counted.reshape(len(part), program.outputs)
                 good = device.read_words(address("correct"), count)
                 correct[start : start + count] += good
                 if int(counted.sum()) != count * plan.draws * len(part):

@@ -43,7 +43,7 @@ def _table() -> tuple[Register, ...]:
     ]
     control = [
         ("scratch", "rw", "no effect; for link tests"),
-        ("program_tag", "rw", "mark of the image on the chip; 0 = not programmed, inference is refused"),
+        ("program_tag", "rw", "mark of the program on the chip; 0 = not programmed, inference is refused"),
         ("host_mark", "rw", "what the host wrote when it opened the device; 0 after power-up"),
         ("noise_enable", "rw", "bit 0: read noise on; 0 behaves as sigma_out = var_cell = 0"),
         ("seed_low", "rw", "read-noise seed, bits 31..0"),

@@ -15,7 +15,7 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("run", metavar="IMAGE|FOLDER", type=FILE)
+@click.argument("run", metavar="PROGRAM|FOLDER", type=FILE)
 @click.option(
     "-o",
     "--output",
@@ -67,11 +67,11 @@ def command(
 
     Chip card with sources, network card, accuracy and confusion, error by cause, neuron curves, conductances
     and their programming error, tiles, the cycles of one simulated inference, resources of a board's
-    committed build, provenance. A FOLDER has image.npz, and float.npz, samples.npy, x.npy and y.npy unless
+    committed build, provenance. A FOLDER has program.npz, and float.npz, samples.npy, x.npy and y.npy unless
     they ship or are given.
 
     \b
-    Example: ndrite report image.npz -o report.html --figures figures
+    Example: ndrite report program.npz -o report.html --figures figures
     """
     from emulator.files import whole_file
     from ndrite.report import gather, page, run_files

@@ -47,7 +47,7 @@ def selftest(board: BoardApi, *, seed: int = 0) -> Iterator[Check]:
         yield _scratch(device)
         for region, draw in _memories(device.geometry).items():
             yield _memory(device, region, draw, rng)
-    geometry = board.geometry or PRESETS["sim"]
+    geometry = board.geometry or PRESETS["64-lane"]
     yield from _networks(board, geometry, rng)
     if device is not None:
         device.write_register("program_tag", 0)
@@ -112,13 +112,13 @@ def _network(
     hidden = min(geometry.lanes + 3, geometry.max_outputs, geometry.columns // 4, 80)
     outputs = min(10, geometry.max_outputs)
     widths = (inputs, hidden, outputs)
-    image = random_program(geometry, rng, sizes=widths, readout=readout, dac_bits=dac_bits, noise=noise)
+    program = random_program(geometry, rng, sizes=widths, readout=readout, dac_bits=dac_bits, noise=noise)
     x = rng.integers(0, 256, (INFERENCES, inputs)).astype(np.uint8)
     x[0], x[1] = 0, 255
     seed, first = int(rng.integers(0, 1 << 63)), int(rng.integers(0, 1 << 31))
-    board.program(image)
+    board.program(program)
     y = board.infer(x, seed=seed, first_index=first, noise=noise)
-    expected = Core(image).infer(x, seed=seed, first_index=first, noise=noise)
+    expected = Core(program).infer(x, seed=seed, first_index=first, noise=noise)
     name = f"network {'-'.join(map(str, widths))} {readout} dac {dac_bits} {'noise' if noise else 'no noise'}"
     if np.array_equal(y, expected):
         return Check(name, True, f"{INFERENCES} inferences equal to golden")

@@ -47,7 +47,7 @@ class Trace:
 
 
 def trace_inference(
-    image: Program,
+    program: Program,
     x: npt.NDArray[np.uint8],
     path: Path,
     geometry: Geometry,
@@ -73,12 +73,12 @@ def trace_inference(
     LinkError
         When the simulation cannot be built or the file cannot be written.
     GeometryError
-        When the image does not fit the geometry.
+        When the program does not fit the geometry.
     """
-    image, x, index = traced(image, x, product, index, seed=seed, noise=noise)
+    program, x, index = traced(program, x, product, index, seed=seed, noise=noise)
     link = SimLink(geometry, waveforms=True)
     with Board(link) as board:
-        board.program(image, progress=progress)
+        board.program(program, progress=progress)
         board.clear_counters()
         link.model.trace(path, LEVELS)
         try:
@@ -89,7 +89,7 @@ def trace_inference(
     busy = {signal.block: signal.path for signal in SIGNALS if signal.busy}
     found = read_activity(path, list(busy.values()))
     activity = {block: found[busy[block]] for block in BLOCKS}
-    return Trace(path, y[0], cycles, bound_cycles(image, geometry.lanes, geometry.slices), activity)
+    return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes, geometry.slices), activity)
 
 
 def on_array(program: Program, product: int) -> Program:
