@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from emulator.device import Esaki, tunnel
 from ndrite.experiments.runner import Table
+from ndrite.intervals import wilson
 
 Floats = npt.NDArray[np.float64]
 
 INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 WANTED = np.array([0.0, 1.0, 1.0, 0.0])
 STEPS, RATE, SLOPE_STEP = 3000, 0.1, 1e-4
-STARTS = 100
+STARTS = 400
 ESAKI = Esaki()
 
 
@@ -68,8 +69,17 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     rows = []
     for name in CURVES:
         right = [r["right"] for r in results if r["curve"] == name]
-        rows.append((name, f"{sum(n == 4 for n in right)} of {len(right)}", f"{max(right)} of 4"))
-    return [Table("XOR by one neuron", ("curve", "starts that solve it", "best start, patterns right"), rows)]
+        solved = sum(n == 4 for n in right)
+        low, high = wilson(solved, len(right))
+        part = f"{100 * solved / len(right):.1f} ({100 * low:.1f} .. {100 * high:.1f})"
+        rows.append((name, f"{solved} of {len(right)}", part, f"{max(right)} of 4"))
+    header = ("curve", "starts that solve it", "%", "best start, patterns right")
+    return [Table("XOR by one neuron", header, rows)]
+
+
+def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the intervals are taken over."""
+    return {"interval": "95 %, Wilson, over starts", "starts": len({r["seed"] for r in results})}
 
 
 def draw(results: list[dict[str, Any]], figure: Any) -> None:
