@@ -3,7 +3,7 @@
 Five networks are trained for each of two chips, all hardware (``dendritic-analog``) and with converters
 (``dendritic-ndr``), and five ReLU networks of the same size, epochs and data for none. Each of the ten is put
 on ten dies of its chip as ``ndrite compile`` makes them, all 10,000 test samples, read noise on; on four dies
-with worse cells, corrected and as programmed; and on two of them the neurons' ECRAMs are tuned. Learning rates
+with worse cells, corrected and as programmed; on two of them the neurons are tuned by pulses. Learning rates
 of both sides were chosen on held-out training samples.
 """
 
