@@ -20,7 +20,8 @@ class States:
     ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
     device sets both); ``reference`` is the voltage state that the neurons' input gains were set for;
     ``heights`` are the outputs at the peak where no ECRAM sets them. ``loaded`` is the current state the
-    input gains were set for, where sources have a resistance for it to load; else None.
+    input gains were set for, where sources have a resistance for it to load; else None. ``shape`` sets a
+    parameter of the curve's shape, where the ECRAM does that; else None.
     """
 
     voltage: Floats
@@ -28,6 +29,7 @@ class States:
     reference: Floats
     heights: Floats
     loaded: Floats | None = None
+    shape: Floats | None = None
 
 
 def heights_at(states: States, chip: Chip) -> Floats:

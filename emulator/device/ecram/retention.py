@@ -1,6 +1,6 @@
 """How long an ECRAM keeps its state: exponential relaxation to rest, with an activated time constant.
 
-state(t) = rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)): Arrhenius's
+state(t) = rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)): Arrhenius'
 law, by which retention is extrapolated throughout the literature. That one exponential describes a device is
 illustrative; devices whose states are phases side by side keep them far longer than those of free ions.
 """

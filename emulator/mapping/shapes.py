@@ -1,0 +1,57 @@
+"""Neurons whose shape an ECRAM sets: the curves of its states, and the state nearest to a wanted curve."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.device.ndr.curves import NdrModel, peak_of
+from emulator.device.ndr.description import CURVE_END
+from emulator.mapping.states import States
+
+Floats = npt.NDArray[np.float64]
+
+LIKENED = np.linspace(0.0, CURVE_END, 401)
+"""Where curves are likened, in units of the nominal neuron's curve."""
+
+
+def family(chip: Chip, states: npt.ArrayLike, u: Floats) -> Floats:
+    """Outputs 0..1 (S, P) of the nominal neuron at ``states`` (S,) of its shape, ``u`` (P,) in its unit."""
+    neuron, tuning = chip.neuron, chip.ecram.tuning
+    unit, amperes = neuron.unit_V, peak_of(neuron.device)[1]
+    rows = []
+    for state in np.asarray(states, np.float64):
+        device = tuning.shaped(neuron.device, float(state))
+        model = neuron.in_circuit(device) or device
+        rows.append(np.clip(model.current(u * unit) / amperes, 0.0, 1.0))
+    return np.stack(rows)
+
+
+def nearest_states(chip: Chip, states: Floats, wanted: Floats) -> Floats:
+    """Of ``states`` (S,) the one (M,) whose curve is nearest to each of ``wanted`` (M, len(LIKENED)), by the
+    mean square."""
+    has = family(chip, states, LIKENED)
+    error = np.square(wanted[:, None] - has[None]).mean(axis=2)
+    return np.asarray(states[error.argmin(axis=1)], np.float64)
+
+
+def shaped_devices(chip: Chip, devices: Sequence[NdrModel], states: States) -> tuple[NdrModel, ...]:
+    """The individual ``devices`` at the states of their shape."""
+    assert states.shape is not None
+    tuning = chip.ecram.tuning
+    return tuple(tuning.shaped(d, float(s)) for d, s in zip(devices, states.shape, strict=True))
+
+
+def shaped_chip(chip: Chip, state: float) -> Chip:
+    """The chip whose nominal neuron has the shape of ``state``, for the window that its curve asks for."""
+    neuron, factor = chip.neuron, chip.ecram.tuning.shape_factors
+    part = factor[0] + (factor[1] - factor[0]) * state
+    field = {"valley": "valley_voltage_V", "width": "width_V", "second_peak": "second_peak_part"}
+    name = field[chip.ecram.tunes]
+    return dataclasses.replace(
+        chip, neuron=dataclasses.replace(neuron, **{name: getattr(neuron, name) * part})
+    )
