@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from emulator.device.description import load_chip, parse_chip
 from emulator.device.description.schema import SECTIONS
+from emulator.device.fields import fields_of
 from emulator.errors import ChipError, EmulatorError
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.yaml_file import read_yaml
@@ -144,7 +145,7 @@ def _plan(content: Any, path: Path) -> Plan:
     _require(isinstance(grid, dict), "grid", grid, "a mapping of chip fields to lists")
     for field, values in grid.items():
         section, _, name = str(field).partition(".")
-        accepted = section in SECTIONS and name in {f.name for f in dataclasses.fields(SECTIONS[section])}
+        accepted = section in SECTIONS and name in fields_of(SECTIONS[section])
         _require(accepted, f"grid field {field}", "unknown", "section.field of a chip description")
         _require(isinstance(values, list) and len(values) > 0, f"grid.{field}", values, "a list of values")
     boards = content.get("boards", ["golden:"])
