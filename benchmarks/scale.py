@@ -44,7 +44,7 @@ CASES = (
     (1000, 1000, 10),
     (10000, 1000, 1),
 )
-"""Chips, images, draws of the table."""
+"""Chips, images, trials of the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +84,10 @@ def board_seconds(
     cost: Cost, clock_hz: float, baud: float, program: Any, batch: int, case: tuple[int, int, int]
 ) -> dict[str, float]:
     """Estimated seconds of one campaign on a board: compute, link, and what part computes."""
-    chips, images, draws = case
+    chips, images, trials = case
     batches = -(-images // batch)
     rounds = batches * -(-chips // CAMPAIGN_CHIPS)
-    cycles = rounds * cost.command + chips * (cost.redraw * batches + images * draws * cost.program)
+    cycles = rounds * cost.command + chips * (cost.redraw * batches + images * trials * cost.program)
     packet = 1024
     upload = images * (program.inputs + 4) / packet * frame_bytes(packet)
     votes = rounds * min(images, batch) * program.outputs * 4 / packet * frame_bytes(packet)
@@ -98,7 +98,7 @@ def board_seconds(
         "compute_s": compute,
         "link_s": link,
         "compute_share": compute / (compute + link),
-        "images_x_chips_per_s": chips * images * draws / (compute + link),
+        "images_x_chips_per_s": chips * images * trials / (compute + link),
     }
 
 
@@ -135,7 +135,7 @@ def main() -> None:
         {
             "chips": case[0],
             "images": case[1],
-            "draws": case[2],
+            "trials": case[2],
             "golden_s": case[0] * case[1] * case[2] / golden,
         }
         | board_seconds(cost, clock_hz, board.baud, program, batch, case)
@@ -164,9 +164,9 @@ def main() -> None:
     for name, value in result.items():
         if name != "cases":
             print(f"{name:30s} {value if isinstance(value, str) else f'{value:,.6g}'}")
-    print("chips images draws | board: compute s, link s, computing, images x chips/s | golden, one core: s")
+    print("chips images trials | board: compute s, link s, computing, images x chips/s | golden, one core: s")
     for row in rows:
-        case = f"{row['chips']:5d} {row['images']:6d} {row['draws']:5d}"
+        case = f"{row['chips']:5d} {row['images']:6d} {row['trials']:5d}"
         spent = f"{row['compute_s']:12.4g} {row['link_s']:8.4g} {row['compute_share']:6.1%}"
         print(f"{case} | {spent} {row['images_x_chips_per_s']:12,.0f} | {row['golden_s']:10.4g}")
 

@@ -110,7 +110,7 @@ class GoldenBoard:
             plan,
             progress=progress,
         )
-        self._inferences += plan.chips * plan.draws * len(x)
+        self._inferences += plan.chips * plan.trials * len(x)
         return result
 
     def scrub(self, program: Program) -> list[Upset]:

@@ -1,4 +1,4 @@
-"""campaign: uploads the images once, has the device run chips x draws x images, collects the votes."""
+"""campaign: uploads the images once, has the device run chips x trials x images, collects the votes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def run_campaign(
         ("stuck_low", variation.stuck_low),
         ("stuck_high", variation.stuck_high),
         ("stuck_codes", variation.codes_word()),
-        ("campaign_draws", plan.draws),
+        ("campaign_draws", plan.trials),
     ):
         device.write_register(name, value)
     votes = np.zeros((len(x), program.outputs), np.int64)
@@ -99,10 +99,10 @@ def run_campaign(
                 votes[first : first + len(part)] += counted.reshape(len(part), program.outputs)
                 good = device.read_words(address("correct"), count)
                 correct[start : start + count] += good
-                if int(counted.sum()) != count * plan.draws * len(part):
+                if int(counted.sum()) != count * plan.trials * len(part):
                     raise VerifyError(
                         f"the device counted {int(counted.sum())} votes; "
-                        f"expected: {count} chips x {plan.draws} draws x {len(part)} images"
+                        f"expected: {count} chips x {plan.trials} trials x {len(part)} images"
                     )
                 done += count
     except BaseException:
@@ -110,7 +110,7 @@ def run_campaign(
         with contextlib.suppress(HostError):
             stop_campaign(device)
         raise
-    return CampaignResult(votes, correct, plan.draws, plan.seed, plan.first_chip)
+    return CampaignResult(votes, correct, plan.trials, plan.seed, plan.first_chip)
 
 
 def stop_campaign(device: Device) -> None:

@@ -66,7 +66,7 @@ def run_campaign(
                 np.savez(file, mark=np.array(mark), votes=votes, correct=correct)
     if progress is not None:
         progress(plan.chips, plan.chips)
-    return CampaignResult(votes, correct, plan.draws, plan.seed, plan.first_chip)
+    return CampaignResult(votes, correct, plan.trials, plan.seed, plan.first_chip)
 
 
 def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: floa
     return {
         "chips": n,
         "images": result.images,
-        "draws": result.draws,
+        "trials": result.trials,
         "seed": result.seed,
         "accuracy_mean": mean,
         "accuracy_mean_interval_95": None if half is None else [mean - half, mean + half],
@@ -148,6 +148,6 @@ def _load(state: Path, mark: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np
         raise InputError(f"{state}: not the state of a campaign ({error}); delete it to start anew") from None
     if not same:
         raise InputError(
-            f"{state}: state of another campaign (program, inputs, seed, draws); delete it or rename"
+            f"{state}: state of another campaign (program, inputs, seed, trials); delete it or rename"
         )
     return votes, correct

@@ -47,7 +47,7 @@ def campaign(
     for c in range(chips):
         chip = first_chip + c
         core = fast.chip(chip) if fast else Core(virtual_chip(program, seed=seed, chip=chip), fast=False)
-        for t in range(plan.draws):
+        for t in range(plan.trials):
             index = inference_index(plan.first_image, t)
             logits = core.infer(x, seed=seed, first_index=index, noise=plan.noise, stream=chip + 1)
             winner = logits.argmax(axis=1)
@@ -55,4 +55,4 @@ def campaign(
             correct[c] += int((winner == labels).sum())
         if progress is not None:
             progress(c + 1, chips)
-    return CampaignResult(votes, correct, plan.draws, seed, first_chip)
+    return CampaignResult(votes, correct, plan.trials, seed, first_chip)

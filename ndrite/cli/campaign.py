@@ -23,7 +23,9 @@ from ndrite.url import connect
 @click.option(
     "--images", "count", default=1000, show_default=True, type=click.IntRange(1), help="First N test images."
 )
-@click.option("--draws", default=1, show_default=True, type=click.IntRange(1, 4096), help="Read-noise draws.")
+@click.option(
+    "--trials", default=1, show_default=True, type=click.IntRange(1, 4096), help="Read-noise trials."
+)
 @click.option(
     "--seed",
     default=0,
@@ -63,7 +65,7 @@ def command(
     url: str,
     chips: int,
     count: int,
-    draws: int,
+    trials: int,
     seed: int,
     threshold: float,
     chip: str | None,
@@ -77,7 +79,7 @@ def command(
     noise: bool,
     as_json: bool,
 ) -> None:
-    """Accuracy over many virtual chips of PROGRAM: every cell drawn anew for each, read noise in every draw.
+    """Accuracy over many virtual chips of PROGRAM: every cell drawn anew for each, read noise in every trial.
 
     Votes are the same on every board. Intervals are 95 %. With -o the campaign survives Ctrl-C: run the same
     command again (more --chips may be asked for then).
@@ -106,7 +108,7 @@ def command(
     if inputs_path is None and count > len(x):
         raise click.UsageError(f"--images is {count}; accepted: 1..{len(x)}")
     x, y = x[:count], y[:count]
-    plan = Campaign(chips=chips, draws=draws, seed=seed, noise=noise)
+    plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else output.with_name(f".{output.name}.part.npz")
     with connect(url) as board:
         with progress_bar("programming") as report:
@@ -140,7 +142,7 @@ def _table(program: Program, url: str, found: dict[str, Any]) -> None:
         return "-" if value is None else f"{percent(value[0])} .. {percent(value[1])}"
 
     rows = [
-        ("chips x images x draws", f"{found['chips']} x {found['images']} x {found['draws']}"),
+        ("chips x images x trials", f"{found['chips']} x {found['images']} x {found['trials']}"),
         ("float network, accuracy, %", percent(found["accuracy_float"])),
         ("accuracy, mean, %", percent(found["accuracy_mean"])),
         ("its 95 % interval, %", interval(found["accuracy_mean_interval_95"])),

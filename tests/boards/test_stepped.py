@@ -72,8 +72,8 @@ def test_campaigns_of_any_program(board: SteppedBoard) -> None:
     program = map_network(network, "wan2022", inputs(network), nominal=True).program
     x = inputs(network)[:5]
     board.program(program)
-    votes = board.campaign(x, np.arange(5), Campaign(chips=3, draws=2, seed=4))
-    wanted = campaign(program, x, np.arange(5), Campaign(chips=3, draws=2, seed=4))
+    votes = board.campaign(x, np.arange(5), Campaign(chips=3, trials=2, seed=4))
+    wanted = campaign(program, x, np.arange(5), Campaign(chips=3, trials=2, seed=4))
     np.testing.assert_array_equal(votes.votes, wanted.votes)
     assert votes.votes.sum() == 5 * 3 * 2
     board.program(mapped(network))

@@ -179,7 +179,7 @@ def compare(g: Geometry, design: str, rng: np.random.Generator) -> tuple[int, in
                 inferences += len(x)
                 if again or not g.redraw:
                     continue
-                plan |= {"chips": 2, "draws": 2, "first_chip": int(rng.integers(0, 1 << 31))}
+                plan |= {"chips": 2, "trials": 2, "first_chip": int(rng.integers(0, 1 << 31))}
                 labels = rng.integers(0, program.outputs, len(x))
                 counted = board.campaign(x, labels, Campaign(**plan))
                 expected = golden.campaign(x, labels, Campaign(**plan))

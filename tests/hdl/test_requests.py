@@ -70,7 +70,7 @@ def test_every_counter_of_votes_is_cleared(wire: Wire) -> None:
     wire.program(program)
     x = random_inputs(program, np.random.default_rng(4), images)
     for _ in range(2):
-        result = wire.board.campaign(x, np.full(images, outputs - 1), Campaign(chips=2, draws=3))
+        result = wire.board.campaign(x, np.full(images, outputs - 1), Campaign(chips=2, trials=3))
         assert (result.votes[:, -1] == 6).all()
         assert not result.votes[:, :-1].any()
         assert (result.correct == 3 * images).all()

@@ -118,7 +118,7 @@ def test_campaign(said: Any, folder: Path) -> None:
     said("compile", "float.npz", "--chip", "wan2022", "--nominal", "-o", "nominal.npz", *samples)
     floats = ["--network", "float.npz"]
     result = said(
-        "campaign", "nominal.npz", *OWN, *floats, "--chips", "3", "--draws", "2", "-o", "votes.json"
+        "campaign", "nominal.npz", *OWN, *floats, "--chips", "3", "--trials", "2", "-o", "votes.json"
     )
     assert result["accuracy_float"] > 0.9
     # Virtual chips are not calibrated one by one, which the random hidden weights of the second one need.

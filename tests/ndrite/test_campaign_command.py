@@ -18,7 +18,7 @@ from emulator.spec.variation import Variation, same_cells
 from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.intervals import mean_interval, wilson
 
-OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--draws", "2", "--seed", "5"]
+OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--trials", "2", "--seed", "5"]
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def test_json_is_the_campaign(varied: Program, capsys: pytest.CaptureFixture[str
     assert run(["campaign", "program.npz", "--chips", "40", *OPTIONS, "--threshold", "30", "--json"]) == OK
     got = json.loads(capsys.readouterr().out)
     x, labels = np.load("x.npy"), np.load("labels.npy")
-    expected = campaign(varied, x, labels, Campaign(chips=40, draws=2, seed=5))
+    expected = campaign(varied, x, labels, Campaign(chips=40, trials=2, seed=5))
     assert got["votes"] == expected.votes.tolist()
     assert got["accuracy_per_chip"] == expected.accuracy_per_chip.tolist()
-    assert (got["chips"], got["images"], got["draws"], got["seed"]) == (40, 12, 2, 5)
+    assert (got["chips"], got["images"], got["trials"], got["seed"]) == (40, 12, 2, 5)
     assert got["accuracy_mean"] == pytest.approx(expected.accuracy_per_chip.mean())
     assert got["yield"] == (expected.accuracy_per_chip >= 0.3).mean()
     worst = got["worst_images"][0]

@@ -77,10 +77,24 @@ def test_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["chip", "check", "mine.yaml", "--json"]) == OK
     assert out(capsys)["without_source"] == ["cell.g_max_uS"]
     assert run(["chip", "check", "ndr-esaki", "--json"]) == OK
-    assert out(capsys) == {"name": "ndr-esaki", "ok": True, "values": 7, "without_source": []}
+    assert out(capsys) == {
+        "name": "ndr-esaki",
+        "ok": True,
+        "values": 7,
+        "without_source": [],
+        "without_effect": {},
+    }
     Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: 4000}\n")
     fails(capsys, ["chip", "check", "mine.yaml"], "mine.yaml: cell.levels is 4000; accepted: 2..256")
     fails(capsys, ["chip", "check", "nothing"], "chip is 'nothing'; accepted: a YAML file, or a preset")
+
+
+def test_fields_of_another_model_are_said(here, capsys):
+    Path("bell.yaml").write_text("name: bell\nneuron: {model: bell, width_V: 0.1, valley_voltage_V: 0.4}\n")
+    assert run(["chip", "check", "bell.yaml", "--json"]) == OK
+    assert out(capsys)["without_effect"] == {"neuron.valley_voltage_V": "of model esaki, not bell"}
+    assert run(["chip", "check", "bell.yaml"]) == OK
+    assert "neuron.valley_voltage_V: no effect (of model esaki, not bell)" in capsys.readouterr().out
 
 
 def test_diff(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
     x, labels = random_inputs(program, rng, count), rng.integers(0, program.outputs, count)
     plan: dict[str, Any] = {
         "chips": 3,
-        "draws": 1 + trial % 3,
+        "trials": 1 + trial % 3,
         "seed": int(rng.integers(0, 1 << 63)),
         "first_chip": int(rng.integers(0, 1 << 31)),
         "first_image": 900,
@@ -74,7 +74,7 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
 def test_shipped_network_twenty_chips() -> None:
     program = varied(shipped_program(), np.random.default_rng(3))
     x, labels = (a[:20] for a in judging_set("fashion-mnist"))
-    plan: dict[str, Any] = {"chips": 20, "draws": 3, "seed": 99}
+    plan: dict[str, Any] = {"chips": 20, "trials": 3, "seed": 99}
     with connect("sim:") as board, connect("golden:") as golden:
         board.program(program)
         golden.program(program)
@@ -93,17 +93,17 @@ def test_shipped_network_twenty_chips() -> None:
     assert counters["redraw_cycles"] <= 1.1 * 21 * cells / 2
 
 
-def prepare(board: Board, program: Program, draws: int) -> None:
+def prepare(board: Board, program: Program, trials: int) -> None:
     """All but the start of a long campaign, set up behind the host's back."""
     x = np.zeros((1, program.inputs), np.uint8)
     board.campaign(x, np.zeros(1, int), Campaign(chips=1))
-    for name, value in (("campaign_chips", 200), ("campaign_draws", draws)):
+    for name, value in (("campaign_chips", 200), ("campaign_draws", trials)):
         board.write_register(name, value)
 
 
-def start(board: Board, program: Program, draws: int) -> None:
+def start(board: Board, program: Program, trials: int) -> None:
     """A long campaign, started behind the host's back."""
-    prepare(board, program, draws)
+    prepare(board, program, trials)
     board.write_register("campaign_control", RUN)
 
 
@@ -167,12 +167,12 @@ def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        board.campaign(x, labels, Campaign(chips=100, draws=20), progress=interrupt)
-    again = board.campaign(x, labels, Campaign(chips=2, draws=2, seed=4))
+        board.campaign(x, labels, Campaign(chips=100, trials=20), progress=interrupt)
+    again = board.campaign(x, labels, Campaign(chips=2, trials=2, seed=4))
     with GoldenBoard(TINY) as golden:
         golden.program(program)
         np.testing.assert_array_equal(
-            again.votes, golden.campaign(x, labels, Campaign(chips=2, draws=2, seed=4)).votes
+            again.votes, golden.campaign(x, labels, Campaign(chips=2, trials=2, seed=4)).votes
         )
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
 

@@ -33,7 +33,7 @@ def test_votes_are_the_argmax_of_each_inference() -> None:
     program = varied(3, layers=2, noise=True)
     rng = np.random.default_rng(1)
     x, labels = random_inputs(program, rng, 6), rng.integers(0, program.outputs, 6)
-    got = campaign(program, x, labels, Campaign(chips=3, draws=2, seed=77, first_chip=40, first_image=500))
+    got = campaign(program, x, labels, Campaign(chips=3, trials=2, seed=77, first_chip=40, first_image=500))
     votes = np.zeros((6, program.outputs), int)
     correct = np.zeros(3, int)
     for c in range(3):
@@ -53,15 +53,15 @@ def test_pieces_add_up_to_the_whole() -> None:
     program = varied(4, layers=2, noise=True)
     rng = np.random.default_rng(1)
     x, labels = random_inputs(program, rng, 8), rng.integers(0, program.outputs, 8)
-    whole = campaign(program, x, labels, Campaign(chips=5, draws=2, seed=7))
+    whole = campaign(program, x, labels, Campaign(chips=5, trials=2, seed=7))
     chips = [
-        campaign(program, x, labels, Campaign(chips=n, draws=2, seed=7, first_chip=c))
+        campaign(program, x, labels, Campaign(chips=n, trials=2, seed=7, first_chip=c))
         for c, n in ((0, 2), (2, 3))
     ]
     np.testing.assert_array_equal(whole.votes, sum(part.votes for part in chips))
     np.testing.assert_array_equal(whole.correct, np.concatenate([part.correct for part in chips]))
     images = [
-        campaign(program, x[i : i + 4], labels[i : i + 4], Campaign(chips=5, draws=2, seed=7, first_image=i))
+        campaign(program, x[i : i + 4], labels[i : i + 4], Campaign(chips=5, trials=2, seed=7, first_image=i))
         for i in (0, 4)
     ]
     np.testing.assert_array_equal(whole.votes, np.concatenate([part.votes for part in images]))
@@ -78,7 +78,7 @@ def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
         one.votes, campaign(program, x, labels, Campaign(chips=2, seed=1, first_chip=2)).votes
     )
     quiet = campaign(program, x, labels, Campaign(chips=2, seed=1, noise=False))
-    twice = campaign(program, x, labels, Campaign(chips=2, draws=2, seed=1, noise=False))
+    twice = campaign(program, x, labels, Campaign(chips=2, trials=2, seed=1, noise=False))
     np.testing.assert_array_equal(2 * quiet.votes, twice.votes)
 
 
@@ -86,7 +86,7 @@ def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
     ("change", "match"),
     [
         ({"chips": 0}, "chips is 0"),
-        ({"draws": 4097}, "draws is 4097; accepted: 1..4096"),
+        ({"trials": 4097}, "trials is 4097; accepted: 1..4096"),
         ({"seed": -1}, "seed is -1"),
         ({"first_chip": 2**32 - 1}, "first_chip is"),
         ({"first_image": 2**20}, "first_image is 1048576"),
@@ -124,7 +124,7 @@ def test_compiled_loops_equal_numpy(readout: str, dac_bits: int, monkeypatch: py
                 Core(program, fast=True).infer(x, **arguments),
                 Core(program, fast=False).infer(x, **arguments),
             )
-        plan: dict[str, Any] = {"chips": 2, "draws": 2, "seed": 5 + trial, "first_chip": 1000}
+        plan: dict[str, Any] = {"chips": 2, "trials": 2, "seed": 5 + trial, "first_chip": 1000}
         compiled = campaign(program, x, labels, Campaign(**plan))
         with monkeypatch.context() as patch:
             patch.setattr("emulator.golden.campaign.available", lambda: False)
