@@ -75,7 +75,7 @@ def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Co
     return Columns(
         np.ones(p.shape[1]) if final else np.maximum(gain, 0.01),
         readout.column_offset_percent / 100 * full * mismatch[1],
-        readout.column_noise_percent / 100 * full,
+        readout.column_noise_percent / 100 * full * chip.noise_factor,
     )
 
 

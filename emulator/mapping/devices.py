@@ -18,8 +18,8 @@ from emulator.device.ndr.window import Window, choose_window
 from emulator.errors import CompileError
 from emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
 from emulator.mapping.neuron import heights_and_peaks, shape_of, trained_shape
-from emulator.mapping.shapes import LIKENED, family, nearest_states, shaped_devices
-from emulator.mapping.states import States, stretch_at
+from emulator.mapping.shapes import LIKENED, family, nearest_states, shaped_devices, widest_window
+from emulator.mapping.states import States, heights_at, kept, stretch_at
 from emulator.network import Activation, Ndr
 from emulator.spec.arithmetic import INPUT_MAX
 
@@ -70,9 +70,13 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
     heights, peaks, unreachable, states = _tuned(heights, peaks, chip, rest)
     if states is not None and chip.ecram.tunes in SHAPES:
         states = _shaped(activation, chip, states, rest)
+    stretch: Floats | float = 1.0
+    if states is not None:
+        states = kept(states, chip, chip.conditions.time_since_programming_s)
+        heights, stretch = heights_at(states, chip), stretch_at(states, chip)
     own = own_units_V(chip, states, outputs)
     peaks = peaks * (source_units_V(chip, own) / own)
-    return ndr_neurons(chip, heights, peaks, unreachable, states, devices)
+    return ndr_neurons(chip, heights, peaks, unreachable, states, devices, stretch)
 
 
 def ndr_neurons(
@@ -256,9 +260,8 @@ def reachable_tables(chip: Chip, *, segments: int = 32, table_bits: int = 6) -> 
     states = reachable(device, chip.ecram.states)
     if chip.ecram.tunes in SHAPES:
         window = widest_window(chip, segments)
-        wanted = family(chip, states, window.values())
-        fitted = fit_pwl(INPUT_MAX * wanted, segments=segments, table_bits=table_bits)
-        return Reachable(states, window, fitted)
+        outputs = INPUT_MAX * family(chip, states, window.values())
+        return Reachable(states, window, fit_pwl(outputs, segments=segments, table_bits=table_bits))
     factors = [(float(chip.ecram.tuning.current(s)), float(chip.ecram.tuning.voltage(s))) for s in states]
     widest = float(chip.ecram.tuning.voltage(1.0))
     shape = _nominal_shape(chip.neuron, 1.0, 1.0)

@@ -23,6 +23,7 @@ from emulator.mapping.ranges import AdcRange, Sums
 from emulator.mapping.report import LayerReport
 from emulator.mapping.samples import Rows, skip_gain
 from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
+from emulator.mapping.shapes import widest_window
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, level_targets, map_weights
 from emulator.network import Dense, Ndr
@@ -175,6 +176,8 @@ def compile_layer(
     assert activation is not None
     shape = shape_of(activation, chip.neuron)
     window = window_of(activation, shape, options.segments, jumps_of(activation, chip.neuron))
+    if neurons.states is not None and neurons.states.shape is not None:
+        window = widest_window(chip, options.segments)
     table, curve, error = add_curves(*curves_of(neurons, window, dense.outputs), table, options)
     scale, vshift = scale_and_shift(window.per_unit * step * columns.gain / neurons.peaks)
     real_scale = scale / 2.0**vshift

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.curves import NdrModel, peak_of
 from emulator.device.ndr.description import CURVE_END
+from emulator.device.ndr.window import Window, choose_window
 from emulator.mapping.states import States
 
 Floats = npt.NDArray[np.float64]
@@ -46,12 +46,10 @@ def shaped_devices(chip: Chip, devices: Sequence[NdrModel], states: States) -> t
     return tuple(tuning.shaped(d, float(s)) for d, s in zip(devices, states.shape, strict=True))
 
 
-def shaped_chip(chip: Chip, state: float) -> Chip:
-    """The chip whose nominal neuron has the shape of ``state``, for the window that its curve asks for."""
-    neuron, factor = chip.neuron, chip.ecram.tuning.shape_factors
-    part = factor[0] + (factor[1] - factor[0]) * state
-    field = {"valley": "valley_voltage_V", "width": "width_V", "second_peak": "second_peak_part"}
-    name = field[chip.ecram.tunes]
-    return dataclasses.replace(
-        chip, neuron=dataclasses.replace(neuron, **{name: getattr(neuron, name) * part})
-    )
+def widest_window(chip: Chip, segments: int) -> Window:
+    """The window of the state whose curve reaches furthest, for all of them."""
+
+    def of(state: float) -> Window:
+        return choose_window(lambda u: family(chip, [state], u.ravel())[0].reshape(u.shape), segments)
+
+    return max((of(state) for state in (0.0, 0.5, 1.0)), key=lambda window: window.high)

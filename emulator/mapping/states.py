@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,23 @@ class States:
     heights: Floats
     loaded: Floats | None = None
     shape: Floats | None = None
+
+
+def kept(states: States, chip: Chip, seconds: float) -> States:
+    """The states so many seconds later (earlier, below 0), at the chip's temperature."""
+    retention = chip.ecram.retention
+    if retention is None:
+        return states
+
+    def moved(values: Floats) -> Floats:
+        return retention.kept(values, seconds, chip.temperature_K)
+
+    return dataclasses.replace(
+        states,
+        voltage=moved(states.voltage),
+        current=moved(states.current),
+        shape=None if states.shape is None else moved(states.shape),
+    )
 
 
 def heights_at(states: States, chip: Chip) -> Floats:

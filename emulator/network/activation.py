@@ -97,7 +97,7 @@ class Ndr:
             return tunnel(u)
         points = self.curve.astype(np.float64)
         if not self.individual:
-            return np.interp(u, *points)
+            return np.asarray(np.interp(u, *points), np.float64)
         wide = np.broadcast_to(u, (*np.shape(u)[:-1], len(self.peak)))
         own = [np.interp(wide[..., m], points[0], row) for m, row in enumerate(points[1:])]
         return np.stack(own, axis=-1)

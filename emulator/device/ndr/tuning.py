@@ -73,8 +73,8 @@ class Tuning:
         if self.tunes == "second_peak" and isinstance(device, Double):
             return dataclasses.replace(device, second_peak_part=device.second_peak_part * factor)
         raise PhysicsError(
-            f"tunes is {self.tunes!r} of a {type(device).__name__}; accepted: valley of esaki, width of bell, "
-            "second_peak of double"
+            f"tunes is {self.tunes!r} of a {type(device).__name__}; accepted: valley of esaki, width of "
+            "bell, second_peak of double"
         )
 
     def curve(self, device: NdrModel, state: float, v: npt.ArrayLike) -> Curve:

@@ -133,7 +133,7 @@ def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> C
         noise_scale=noise_scale,
         adc_bits=chip.readout.adc_bits if adc else None,
         tile_rows=chip.array.rows,
-        adc_noise=chip.readout.output_noise_lsb if adc else 0.0,
+        adc_noise=chip.readout.output_noise_lsb * chip.noise_factor if adc else 0.0,
         output_codes=True,
     )
     view = dataclasses.replace(view, curve=chip.neuron.sampled)
@@ -142,7 +142,7 @@ def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> C
         view = dataclasses.replace(
             view,
             columns=ColumnsView(
-                noise=readout.column_noise_percent / 100,
+                noise=readout.column_noise_percent / 100 * chip.noise_factor,
                 offset=readout.column_offset_percent / 100,
                 gain=readout.column_gain_mismatch_percent / 100,
                 bias_cells=readout.bias == "cells",

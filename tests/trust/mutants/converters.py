@@ -13,8 +13,8 @@ COLUMNS = ("tests/emulator/mapping/test_columns.py",)
 MUTANTS = (
     Mutant(
         "emulator/mapping/columns.py",
-        "readout.column_noise_percent / 100 * full,",
-        "readout.column_noise_percent / 200 * full,",
+        "readout.column_noise_percent / 100 * full * chip.noise_factor,",
+        "readout.column_noise_percent / 200 * full * chip.noise_factor,",
         "column noise is half as large",
         COLUMNS,
     ),
