@@ -9,26 +9,28 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.curves import NdrModel, peak_of
-from emulator.device.ndr.description import CURVE_END
-from emulator.device.ndr.window import Window, choose_window
+from emulator.device.ndr.description import CURVE_END, CURVE_START
+from emulator.device.ndr.window import Shape, Window, choose_window
 from emulator.mapping.states import States
 
 Floats = npt.NDArray[np.float64]
 
-LIKENED = np.linspace(0.0, CURVE_END, 401)
+LIKENED = np.linspace(CURVE_START, CURVE_END, 601)
 """Where curves are likened, in units of the nominal neuron's curve."""
 
 
-def family(chip: Chip, states: npt.ArrayLike, u: Floats) -> Floats:
-    """Outputs 0..1 (S, P) of the nominal neuron at ``states`` (S,) of its shape, ``u`` (P,) in its unit."""
-    neuron, tuning = chip.neuron, chip.ecram.tuning
+def shape_at(chip: Chip, state: float) -> Shape:
+    """Outputs 0..1 of the nominal neuron at a state of its shape, u in its unit."""
+    neuron = chip.neuron
     unit, amperes = neuron.unit_V, peak_of(neuron.device)[1]
-    rows = []
-    for state in np.asarray(states, np.float64):
-        device = tuning.shaped(neuron.device, float(state))
-        model = neuron.in_circuit(device) or device
-        rows.append(np.clip(model.current(u * unit) / amperes, 0.0, 1.0))
-    return np.stack(rows)
+    device = chip.ecram.tuning.shaped(neuron.device, state)
+    model = neuron.in_circuit(device) or device
+    return lambda u: np.clip(model.current(u * unit) / amperes, 0.0, 1.0)
+
+
+def family(chip: Chip, states: npt.ArrayLike, u: Floats) -> Floats:
+    """Outputs (S, P) of the nominal neuron at ``states`` (S,) of its shape, ``u`` (P,) in its unit."""
+    return np.stack([shape_at(chip, float(state))(u) for state in np.asarray(states, np.float64)])
 
 
 def nearest_states(chip: Chip, states: Floats, wanted: Floats) -> Floats:
@@ -48,8 +50,5 @@ def shaped_devices(chip: Chip, devices: Sequence[NdrModel], states: States) -> t
 
 def widest_window(chip: Chip, segments: int) -> Window:
     """The window of the state whose curve reaches furthest, for all of them."""
-
-    def of(state: float) -> Window:
-        return choose_window(lambda u: family(chip, [state], u.ravel())[0].reshape(u.shape), segments)
-
-    return max((of(state) for state in (0.0, 0.5, 1.0)), key=lambda window: window.high)
+    windows = [choose_window(shape_at(chip, state), segments) for state in (0.0, 0.5, 1.0)]
+    return max(windows, key=lambda window: window.high)

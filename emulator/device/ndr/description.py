@@ -16,8 +16,10 @@ from emulator.errors import ChipError, PhysicsError
 
 POINTS_MAX = 4096
 PEAKED = ("tunnel", "esaki", "bell", "double")
-CURVE_END, CURVE_POINTS = 8.0, 801
-"""A curve to train with is tabulated in steps of 0.01 of the peak voltage; beyond 8 of them it is held."""
+CURVE_START, CURVE_END = -4.0, 8.0
+CURVE_POINTS, MORE_POINTS = 801, 1201
+"""A curve to train with is tabulated in steps of 0.01 of the peak voltage, from 0 or ``CURVE_START``; beyond
+the ends it is held."""
 
 
 @section("neuron")
@@ -141,11 +143,13 @@ class Neuron:
 
     @property
     def sampled(self) -> npt.NDArray[np.float64] | None:
-        """The curve to train with, (2, ``CURVE_POINTS``): u from 0 and outputs 0..1; None for the pure tunnel
-        term, which networks have in closed form."""
+        """The curve to train with, (2, P): u and outputs 0..1; None for the pure tunnel term, which networks
+        have in closed form. From 0 where the device is off below it."""
         if self.model == "tunnel" and not self.source_resistance_ohm:
             return None
         u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
+        if self.model in ("bell", "table"):
+            u = np.linspace(CURVE_START, CURVE_END, MORE_POINTS)
         return np.stack([u, np.clip(self.circuit.shape(u), 0.0, 1.0)])
 
     def in_circuit(self, device: NdrModel) -> Circuit | None:

@@ -25,6 +25,21 @@ def interpolate(u: Tensor, points: Tensor) -> Tensor:
     return low + slope * (u.clamp(float(x[0]), float(x[-1])) - left)
 
 
+def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Every neuron's own curve at ``u`` (n, M) or (n, M, H, W): ``y`` (M, P) over evenly spaced ``x`` (P,).
+
+    Linear between the points, held at the ends; differentiable in ``u`` and ``y``.
+    """
+    points = len(x)
+    at = ((u - x[0]) / (x[1] - x[0])).clamp(0.0, points - 1.0)
+    with torch.no_grad():
+        left = at.floor().clamp(max=points - 2.0)
+        index = left.long() + along(points * torch.arange(len(y)), u)
+    flat = y.reshape(-1)
+    low = flat[index]
+    return low + (at - left) * (flat[index + 1] - low)
+
+
 class Normalise(torch.nn.Module):
     """Batch normalisation of every channel of (n, M) or (n, M, H, W), with a gain and shift of others."""
 

@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.device.ndr.tuning import CURRENT, VOLTAGE
+from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.rram.programming import WAN_2022, ProgrammingError, cmo_read_sigma, effective_read_sigma
 from emulator.errors import EmulatorError
+from emulator.mapping.shapes import family
 from emulator.mapping.weights import level_targets
+
+FAMILY_STATES = 9
+"""States whose curves training interpolates between."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,9 @@ class ChipView:
         Whether a neuron's output is rounded to 255 steps.
     curve:
         The neuron's curve, float64 (2, P), as ``emulator.network.Ndr.curve``; None: ``x exp(1 - x)``.
+    family:
+        Where the ECRAM sets the curve's shape: outputs (S, P) at S states, evenly from 0 to 1, over the u of
+        ``curve``, which are evenly spaced.
     heights, peaks:
         Least and greatest height, and factor on the layer's middle peak, that the ECRAM reaches.
     """
@@ -77,6 +84,7 @@ class ChipView:
     adc_noise: float = 0.0
     output_codes: bool = False
     curve: npt.NDArray[np.float64] | None = None
+    family: npt.NDArray[np.float64] | None = None
     heights: tuple[float, float] = (1e-6, 1.0)
     peaks: tuple[float, float] | None = None
 
@@ -151,6 +159,9 @@ def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> C
             height_variation=varies["peak_current_A"] / 100,
         )
     tunes, tuning = chip.ecram.tunes, chip.ecram.tuning
+    if tunes in SHAPES and view.curve is not None:
+        states = np.linspace(0.0, 1.0, FAMILY_STATES)
+        view = dataclasses.replace(view, family=family(chip, states, view.curve[0]))
     if tunes in CURRENT:
         low, high = tuning.current_factors
         view = dataclasses.replace(view, heights=(low, min(high, 1.0)))
