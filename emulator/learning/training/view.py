@@ -15,7 +15,7 @@ from emulator.errors import EmulatorError
 from emulator.mapping.shapes import family
 from emulator.mapping.weights import level_targets
 
-FAMILY_STATES = 9
+FAMILY_STATES = 17
 """States whose curves training interpolates between."""
 
 

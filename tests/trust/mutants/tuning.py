@@ -9,7 +9,23 @@ INSITU = ("tests/emulator/learning/tuning/test_insitu.py",)
 TRAINED_COLUMNS = ("tests/emulator/learning/training/test_columns.py",)
 RULE = ("tests/emulator/learning/tuning/test_rule.py",)
 
+CONTROLS = ("tests/ndrite/test_controls.py",)
+
 MUTANTS = (
+    Mutant(
+        "ndrite/experiments/controls.py",
+        "bias = first.bias + self.shift * self.per_peak / wanted",
+        "bias = first.bias + self.shift * self.per_peak",
+        "a learned bias reaches the die in the wrong unit",
+        CONTROLS,
+    ),
+    Mutant(
+        "ndrite/experiments/controls.py",
+        "wanted = first.scale / 2.0**first.vshift * np.exp(self.log_gain)",
+        "wanted = first.scale / 2.0**first.vshift",
+        "learned gains do not reach the die",
+        CONTROLS,
+    ),
     Mutant(
         "emulator/learning/training/columns.py",
         "offset = scale * columns.offset * torch.randn_like(unit) * full",
