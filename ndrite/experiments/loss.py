@@ -36,7 +36,9 @@ NETWORKS, DIES, WORSE_DIES, TUNED_DIES, EPOCHS = 5, 10, 4, 2, 30
 CHIP_RATE = 8e-3
 SOFTWARE_RATES = (4e-3, 8e-3, 16e-3)
 SWEPT = 2
-"""Seeds that the software's learning rate is chosen on; the middle one is there for all."""
+"""Seeds that all of the software's learning rates are tried on; the other seeds have ``FINALISTS``."""
+FINALISTS = SOFTWARE_RATES[:2]
+"""The two that were best on the held-out samples of those seeds (90.05 % both, 89.92 % the third)."""
 PLAN = Plan(steps=15, batch=2000, rate=0.01)
 QUOTED = 1.03
 """Points: the 2024 paper's abstract, of another network and data."""
@@ -65,7 +67,7 @@ def runs(smoke: bool) -> list[dict[str, Any]]:
         found += [{"on": "software", "rate": rate, "seed": seed, **size} for rate in SOFTWARE_RATES]
     fewer = {**size, "worse": 2, "tuned": 1}
     found += [{"on": ANALOG, "seed": seed, **fewer} for seed in others]
-    found += [{"on": "software", "rate": SOFTWARE_RATES[1], "seed": seed, **size} for seed in others]
+    found += [{"on": "software", "rate": r, "seed": seed, **size} for seed in others for r in FINALISTS]
     found += [{"on": CONVERTERS, "seed": seed, **fewer} for seed in others]
     return found
 
@@ -125,17 +127,15 @@ def correct(results: list[dict[str, Any]], on: str, state: str) -> tuple[Floats,
 
 
 def software(results: list[dict[str, Any]]) -> tuple[float, Floats, str]:
-    """The learning rate whose networks are best on held-out samples, what they get right (networks, n), and a
-    line of all rates."""
+    """Of the learning rates that most seeds have the one that is best on held-out samples, what its networks
+    get right (networks, n), and a line of all rates."""
     of_rate: dict[float, list[dict[str, Any]]] = {}
     for r in results:
         if r["on"] == "software":
             of_rate.setdefault(r["rate"], []).append(r)
-    held = {
-        rate: float(np.mean([r["held_out"] for r in group if r["seed"] <= SWEPT]))
-        for rate, group in of_rate.items()
-    }
-    best = max(held, key=lambda rate: held[rate])
+    held = {rate: float(np.mean([r["held_out"] for r in group])) for rate, group in of_rate.items()}
+    most = max(len(group) for group in of_rate.values())
+    best = max((rate for rate in held if len(of_rate[rate]) == most), key=lambda rate: held[rate])
     right = np.array([unpacked(r["right"], r["samples"]) for r in of_rate[best]], np.float64)
     line = ", ".join(f"{rate:g}: {100 * held[rate]:.2f} %" for rate in sorted(held))
     return best, right, line
