@@ -33,6 +33,7 @@ COMMANDS = {
     "explore": "Accuracy against energy over the points of a sweep plan.",
     "scrub": "What has changed in a programmed chip's memories; reloads it.",
     "serve": "The simulated board's UART on a pseudo-terminal.",
+    "bringup": "A board from bitstream to report: link, memories, arithmetic, noise, speed.",
     "selftest": "Test a board's registers, memories and arithmetic.",
     "boards": "The FPGA boards, with size and speed.",
     "build": "A bitstream for an FPGA board.",

@@ -28,6 +28,7 @@ TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 GROUPS = {"chip": ("list", "show", "check", "diff", "table"), "fit": ("rram", "ndr", "ecram")}
 ELSEWHERE = {
     "ndrite flash ulx3s-85f": "needs a board",
+    "ndrite bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; tests/ndrite/test_bringup.py simulates one",
     "ndrite build ulx3s-85f --seeds 4": "hours; tests/boards/test_build.py builds a small design",
     "ndrite serve --link /tmp/ndrite": "runs until Ctrl-C; tests/system/test_serve.py",
     "ndrite scrub program.npz --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_upsets.py",
@@ -45,6 +46,7 @@ SHORTER = (
     (r"chip table", "chip table wan2022 ideal --images 40"),
     (r"explain (\w+).npz", r"explain \1.npz --images 40 --samples s.npy"),
     (r"report program.npz", "report program.npz --images 200"),
+    (r"bringup --simulated", "bringup --simulated --inferences 16"),
     (r"demo( --images \d+|$)", "demo --images 10"),
     (r"demo --board (\S+) --images 40", r"demo --board \1 --images 2"),
 )
@@ -54,7 +56,7 @@ NEEDS = {
     "sweep": ("dask", "pyarrow"),
     "experiment": ("torch",),
 }
-SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo")
+SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "ndrite bringup")
 
 
 def examples(command: list[str]) -> list[str]:

@@ -180,7 +180,7 @@ def test_wrong_inputs_are_named(program: Program, x: object, options: dict[str, 
         board.infer(x, **options)  # type: ignore[arg-type]
 
 
-def test_an_program_that_does_not_fit_leaves_the_chip_alone(program: Program, x: np.ndarray) -> None:
+def test_a_program_that_does_not_fit_leaves_the_chip_alone(program: Program, x: np.ndarray) -> None:
     board, _ = open_board(program)
     board.program(program)
     with pytest.raises(GeometryError, match="arrays of 32 rows"):

@@ -97,7 +97,7 @@ def test_a_campaign_that_goes_on_is_waited_for(varied: Program) -> None:
     board.campaign(*inputs(3), Campaign(chips=2))
 
 
-def test_an_program_lost_during_a_campaign_is_noticed(varied: Program) -> None:
+def test_a_program_lost_during_a_campaign_is_noticed(varied: Program) -> None:
     board, device = opened(varied)
     device.after = lambda: device.set("program_tag", 0)
     with pytest.raises(NotProgrammedError, match="no longer holds"):

@@ -93,7 +93,7 @@ def test_figure_and_table(varied: Program, capsys: pytest.CaptureFixture[str]) -
     assert ".png, .svg or .pdf" in capsys.readouterr().err
 
 
-def test_an_program_of_one_chip_needs_to_know_whose_spread(
+def test_a_program_of_one_chip_needs_to_know_whose_spread(
     varied: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataclasses.replace(varied, variation=None).save("one.npz")

@@ -157,7 +157,7 @@ def explain_options(*more: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_explain_an_program_and_a_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_a_program_and_a_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = ["explain", "program.npz", "--network", "float.npz", *explain_options("-p", "e.png", "--json")]
     assert run(program) == OK
     first = out(capsys)

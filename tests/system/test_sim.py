@@ -74,7 +74,7 @@ def test_a_chip_without_converters_inside() -> None:
     assert result.images == 40
 
 
-def test_an_program_larger_than_the_usual_array() -> None:
+def test_a_program_larger_than_the_usual_array() -> None:
     """784-300-100-10: twice the weights that geometry sim holds, in a board compiled to its size."""
     wide = dataclasses.replace(PRESETS["64-lane"], weight_depth=8192)
     rng = np.random.default_rng(3)
