@@ -35,7 +35,7 @@ TASKS = (
     *AGED,
 )
 WAYS = ("ECRAMs of the neurons", *controls.KINDS)
-CHIPS = 3
+CHIPS = 5
 PLAN = Plan(steps=20, batch=2000, rate=0.02)
 LEARN = 20_000
 """Training samples that are adapted on, the last ones; ``HELD`` before them choose the controls' rate."""
