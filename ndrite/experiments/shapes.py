@@ -37,8 +37,8 @@ SHAPES: dict[str, tuple[str, tuple[float, float]]] = {
 }
 """What an ECRAM sets of each device, and the factors at its ends."""
 TRAINED = ("fixed", "scale", "shape and scale")
-RATES = (2e-3, 8e-3, 3e-2)
-SEEDS, EPOCHS, WIDTH, HELD_OUT = 5, 40, 32, 297
+RATES = (4e-3, 1.2e-2, 3.6e-2)
+SEEDS, EPOCHS, WIDTH, HELD_OUT = 3, 25, 32, 297
 
 
 def chip_of(device: str) -> Chip:
