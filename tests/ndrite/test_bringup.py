@@ -77,9 +77,9 @@ def test_noise_is_judged_by_mean_and_deviation():
     law = np.column_stack([rng.normal(10, 4, 5000), rng.normal(-3, 30, 5000), np.full(5000, 7)])
     reads = np.column_stack([rng.normal(10, 4, 1000), rng.normal(-3, 30, 1000), np.full(1000, 7)])
     assert standard_errors(reads, law) < 5
-    assert standard_errors(reads + np.array([0, 8, 0]), law) > 5  # a quarter of a deviation is 7.3 standard errors
+    assert standard_errors(reads + np.array([0, 8, 0]), law) > 5  # a quarter of a deviation: 7.3
     quiet = reads.mean(axis=0) + 0.8 * (reads - reads.mean(axis=0))
-    assert standard_errors(quiet, law) > 5  # a fifth too little is 8.2
+    assert standard_errors(quiet, law) > 5  # a fifth too little: 8.2
     assert standard_errors(reads[:, 2:], law[:, 2:]) is None
 
 
