@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
@@ -58,19 +59,27 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
     # Another seed: what is compared is the law, not the same numbers again.
     many = np.repeat(x[:1], REFERENCE_READS, axis=0)
     law = Core(program).infer(many, seed=seed + 1).astype(np.float64)
+    worst = standard_errors(got, law)
+    if worst is None:
+        return Check("noise", False, f"seed {seed}: the golden model shows none to compare with")
+    seen = f"{REPEATS} reads of {widths[1]} columns, seed {seed}: at most {worst:.1f} standard errors off"
+    return Check("noise", worst <= STANDARD_ERRORS, seen)
+
+
+def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) -> float | None:
+    """How far mean or deviation of reads ``got`` (n, columns) is from that of ``law`` (m, columns), at most.
+
+    In standard errors of the difference; columns without noise are left out, None when that leaves none.
+    """
     mean, deviation = law.mean(axis=0), law.std(axis=0)
     loud = deviation > 0
     if not loud.any():
-        return Check("noise", False, f"seed {seed}: the golden model shows none to compare with")
-    error = np.sqrt(1 / REPEATS + 1 / REFERENCE_READS)
+        return None
+    error = np.sqrt(1 / len(got) + 1 / len(law))
     off = np.abs(got.mean(axis=0) - mean)[loud] / (deviation[loud] * error)
     # The standard error of a normal deviation; what a converter cuts has a smaller one.
     spread = np.abs(got.std(axis=0)[loud] / deviation[loud] - 1) / (error / np.sqrt(2))
-    worst = max(float(off.max()), float(spread.max()))
-    seen = (
-        f"{REPEATS} reads of {int(loud.sum())} columns, seed {seed}: at most {worst:.1f} standard errors off"
-    )
-    return Check("noise", worst <= STANDARD_ERRORS, seen)
+    return max(float(off.max()), float(spread.max()))
 
 
 def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:

@@ -28,6 +28,13 @@ preset_option = click.option(
 sized_option = click.option(
     "--preset", "name", metavar="NAME", help="Geometry preset; default: as large as PROGRAM needs."
 )
+product_option = click.option(
+    "--product",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Of a network that is no chain of full layers: which product, whose first patch runs on the array; "
+    "default: the first one that is not grouped.",
+)
 network_option = click.option(
     "--network",
     "network_path",

@@ -8,7 +8,7 @@ import click
 
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import judged_options
-from ndrite.cli.options import json_option, seed_option, sized_option
+from ndrite.cli.options import json_option, product_option, seed_option, sized_option
 from ndrite.cli.terminal import print_json, progress_bar, say
 
 FILE = click.Path(path_type=Path)
@@ -29,6 +29,7 @@ FILE = click.Path(path_type=Path)
 @judged_options
 @click.option("--images", type=click.IntRange(1), metavar="N", help="First N inputs only.")
 @sized_option
+@product_option
 @click.option(
     "--timeline/--no-timeline",
     default=True,
@@ -57,6 +58,7 @@ def command(
     codes: bool,
     images: int | None,
     name: str | None,
+    product: int | None,
     timeline: bool,
     fpga: str,
     folder: Path | None,
@@ -85,6 +87,7 @@ def command(
         report = gather(
             files,
             preset=name,
+            product=product,
             timeline=timeline,
             fpga=fpga,
             images=images,

@@ -10,7 +10,7 @@ import click
 from emulator.spec import Program
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import codes_option, data_option, seen_inputs
-from ndrite.cli.options import json_option, noise_option, seed_option, sized_option
+from ndrite.cli.options import json_option, noise_option, product_option, seed_option, sized_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 from ndrite.url import geometry_for
 
@@ -27,13 +27,7 @@ from ndrite.url import geometry_for
     type=click.Path(path_type=Path),
     help="Own inputs (n, inputs): in the unit of an imported network, else codes uint8.",
 )
-@click.option(
-    "--product",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Of a network that is no chain of full layers: which product, whose first patch is traced.",
-)
+@product_option
 @data_option
 @codes_option
 @click.option(
@@ -52,7 +46,7 @@ def command(
     program_path: Path,
     number: int,
     inputs_path: Path | None,
-    product: int,
+    product: int | None,
     data: str | None,
     codes: bool,
     output: Path,

@@ -63,6 +63,7 @@ def gather(
     files: RunFiles,
     *,
     preset: str | None = None,
+    product: int | None = None,
     timeline: bool = True,
     fpga: str | None = None,
     images: int | None = None,
@@ -76,6 +77,8 @@ def gather(
     preset:
         The array that tiles are laid out for and the timeline is simulated on; None: one as large as the
         program needs.
+    product:
+        Of a program that is no chain: which product the timeline shows; None: the first on the array.
     timeline:
         Whether to simulate one inference; the first time, the RTL is compiled with waveforms.
     fpga:
@@ -93,7 +96,7 @@ def gather(
         When the simulation fails.
     """
     program, board = Program.load(files.program), None if fpga is None else _board(fpga)
-    geometry = geometry_for(on_array(program, 0), preset)
+    geometry = geometry_for(on_array(program, product), preset)
     wanted = "--inputs X.npy, --labels Y.npy and --samples S.npy"
     own = files.inputs is not None and files.labels is not None
     name = None if own else chosen_data_set(program.meaning, program.inputs, files.data, wanted)
@@ -133,7 +136,7 @@ def gather(
     if timeline:
         with tempfile.TemporaryDirectory() as work:
             path = Path(work) / "trace.vcd"
-            trace = trace_inference(subject.program, x[0], path, geometry, seed=seed)
+            trace = trace_inference(subject.program, x[0], path, geometry, product=product, seed=seed)
         step()
     return Report(
         subject=subject,

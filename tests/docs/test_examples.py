@@ -28,7 +28,7 @@ TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 GROUPS = {"chip": ("list", "show", "check", "diff", "table"), "fit": ("rram", "ndr", "ecram")}
 ELSEWHERE = {
     "ndrite flash ulx3s-85f": "needs a board",
-    "ndrite bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; tests/ndrite/test_bringup.py simulates one",
+    "ndrite bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; see tests/ndrite/test_bringup.py",
     "ndrite build ulx3s-85f --seeds 4": "hours; tests/boards/test_build.py builds a small design",
     "ndrite serve --link /tmp/ndrite": "runs until Ctrl-C; tests/system/test_serve.py",
     "ndrite scrub program.npz --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_upsets.py",

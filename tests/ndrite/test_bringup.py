@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from boards.fpga import find_target
@@ -11,6 +12,7 @@ from boards.fpga.errors import BuildError
 from emulator.spec import PRESETS
 from host import LinkError
 from ndrite.bringup import bringup
+from ndrite.bringup.checks import standard_errors
 from ndrite.bringup.run import STAGES
 from ndrite.bringup.ways import Hardware, Simulated
 from ndrite.cli.main import BAD_INPUT, FAILED_CHECK, OK, run
@@ -64,6 +66,21 @@ def test_the_line_about_a_fault_fails(fault, line):
     first = next(check.name for _, check in found if not check.passed)
     assert first == line or (fault == "noise" and first.endswith(" noise"))
     assert len(found) == LINES
+    if fault == "link":
+        seen = next(check.seen for _, check in found if check.name == line)
+        assert "errors_crc" in seen
+        assert "host_resyncs" in seen
+
+
+def test_noise_is_judged_by_mean_and_deviation():
+    rng = np.random.default_rng(1)
+    law = np.column_stack([rng.normal(10, 4, 5000), rng.normal(-3, 30, 5000), np.full(5000, 7)])
+    reads = np.column_stack([rng.normal(10, 4, 1000), rng.normal(-3, 30, 1000), np.full(1000, 7)])
+    assert standard_errors(reads, law) < 5
+    assert standard_errors(reads + np.array([0, 8, 0]), law) > 5  # a quarter of a deviation: 7.3
+    quiet = reads.mean(axis=0) + 0.8 * (reads - reads.mean(axis=0))
+    assert standard_errors(quiet, law) > 5  # a fifth too little: 8.2
+    assert standard_errors(reads[:, 2:], law[:, 2:]) is None
 
 
 def test_a_fault_ends_in_exit_code_1_and_a_report(small, capsys):

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.spec import Program
+from emulator.golden.random_program import random_program
+from emulator.spec import PRESETS, Program
+from emulator.spec.patches import Patches
 from host import InputError
 from ndrite.cli.main import BAD_INPUT, OK, run
-from ndrite.trace import SIGNALS, read_activity
+from ndrite.trace import SIGNALS, on_array, product_on_array, read_activity
 
 
 @pytest.mark.slow
@@ -74,3 +76,32 @@ def test_the_array_is_as_large_as_the_program(program: Program) -> None:
     assert geometry_for(program, "tiny") is PRESETS["tiny"]
     with pytest.raises(InputError, match="geometry preset is 'huge'"):
         geometry_for(large, "huge")
+
+
+def test_the_first_product_on_the_array_is_not_a_grouped_one() -> None:
+    program = _graph([2, 1, 1])
+    assert product_on_array(program, None) == 1
+    assert on_array(program, None).tag == program.piece(1).tag
+    with pytest.raises(InputError, match="product 0 is grouped; accepted: one that the array computes"):
+        on_array(program, 0)
+    with pytest.raises(InputError, match="'groups': all products are grouped"):
+        on_array(_graph([2, 2]), None)
+
+
+def _graph(groups: list[int]) -> Program:
+    """Products of two channels at one position, one after the other, in so many groups."""
+    chain = random_program(PRESETS["tiny"], np.random.default_rng(0), sizes=(2, 2, 2), noise=False)
+    neuron, one = chain.products[0], chain.products[0].layer.weights[:1]
+    steps = []
+    for i, g in enumerate(groups):
+        layer = neuron.layer if g == 1 else dataclasses.replace(neuron.layer, weights=one)
+        patches = Patches(shape=(2, 1, 1), kernel=(1, 1), groups=g)
+        steps.append(dataclasses.replace(neuron, layer=layer, patches=patches, sources=(i,)))
+    return Program(
+        name="groups",
+        rows=chain.rows,
+        shape=(2, 1, 1),
+        steps=tuple(steps),
+        curve_base=chain.curve_base,
+        curve_slope=chain.curve_slope,
+    )

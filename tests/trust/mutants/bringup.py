@@ -23,8 +23,8 @@ MUTANTS = (
     ),
     Mutant(
         "ndrite/bringup/checks.py",
-        "worst = max(float(off.max()), float(spread.max()))",
-        "worst = float(off.max())",
+        "return max(float(off.max()), float(spread.max()))",
+        "return float(off.max())",
         "noise is judged by its mean alone",
         BRINGUP,
     ),
