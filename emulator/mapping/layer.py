@@ -42,6 +42,8 @@ class Options:
     table_bits: int
     mitigation: Mitigation
     nominal: bool = False
+    column_steps: bool = False
+    first_product: int = 0
 
     @property
     def segment_bits(self) -> int:
@@ -84,7 +86,8 @@ def compile_layer(
     CompileError
         When a noise, bias or scale leaves the arithmetic's range.
     """
-    adc, final, measures = chip.readout.kind == "adc", dense.activation is None, options.mitigation
+    adc, measures = chip.readout.kind == "adc", options.mitigation
+    final = dense.activation is None and not options.column_steps
     circuit, activation = chip.readout.is_circuit, dense.activation
     cells_rng, devices_rng = rngs
     mismatch = devices_rng.standard_normal((2, dense.outputs))

@@ -22,7 +22,7 @@ from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Gate, Network, Node, Pool, Product, Table
 from emulator.spec import Program, steps
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
-from emulator.spec.patches import Pair, Patches
+from emulator.spec.patches import Pair
 from emulator.spec.steps import join
 
 Codes = npt.NDArray[np.uint8]
@@ -94,6 +94,7 @@ class Mapper:
                 for i, s in enumerate(self._network.states)
             ),
             calls=self._network.calls,
+            first_product=self._options.first_product,
         )
 
     def take(self, node: Node) -> None:
@@ -124,7 +125,7 @@ class Mapper:
         block: Pair = (1, 1) if self._lanes is None else best_block(node, self._lanes)
         wide = blocked(node, block)
         rows, every = self._rows(wide, block)
-        generators = layer_generators(self._seed, number)
+        generators = layer_generators(self._seed, self._options.first_product + number)
         result = compile_layer(wide.dense, self._chip, rows, self._table, generators, self._options)
         self._table = result.table
         self.reports.append(result.report)
@@ -160,10 +161,8 @@ class Mapper:
         pick = np.arange(total)
         if not every:
             pick = np.unique(np.linspace(0, total - 1, PATCHES_MAX).astype(np.int64))
-        codes = _patches(
-            patches, join([self._codes[s] for s in node.sources]), pick, round(node.pad * INPUT_MAX)
-        )
-        exact = _patches(patches, join([self._exact[s] for s in node.sources]), pick, node.pad)
+        codes = patches.pick(join([self._codes[s] for s in node.sources]), pick, round(node.pad * INPUT_MAX))
+        exact = patches.pick(join([self._exact[s] for s in node.sources]), pick, node.pad)
         second = None
         if node.skip is not None:
             assert node.skip_weight is not None
@@ -194,18 +193,6 @@ class Mapper:
             segment_bits=self._options.segment_bits,
             table_bits=self._options.table_bits,
         )
-
-
-def _patches(
-    patches: Patches, x: npt.NDArray[Any], pick: npt.NDArray[np.int64], pad: float
-) -> npt.NDArray[Any]:
-    """Patches number ``pick`` of maps x, (len(pick), groups * K)."""
-    if patches.is_whole:
-        return np.ascontiguousarray(x).reshape(len(x), -1)
-    sample, position = np.divmod(pick, patches.positions)
-    row, column = np.divmod(position, patches.grid[1])
-    windows = patches.windows(x, pad)
-    return np.ascontiguousarray(windows[sample, :, row, column]).reshape(len(pick), -1)
 
 
 def _pool(node: Pool) -> steps.Pool:
