@@ -157,7 +157,10 @@ def compile_layer(
         "bias_correction": float(np.abs(correction).max()),
         "gain_correction": float(np.abs(gains - 1.0).max()),
         "snr_db": float(
-            10 * np.log10(wanted.var(axis=0).sum() / max(np.square(deviation).mean(axis=0).sum(), 1e-30))
+            10
+            * np.log10(
+                max(wanted.var(axis=0).sum(), 1e-30) / max(np.square(deviation).mean(axis=0).sum(), 1e-30)
+            )
         ),
     }
     die = DieArray(mapped, step, designed, built, columns=None if adc else columns, bias=held)

@@ -44,7 +44,8 @@ def calibrate(root: Any, placement: Placement) -> None:
         When a product is given values that are not finite.
     """
     layers = [m for m in root.modules() if isinstance(m, TiledLayer)]
-    products = [product for layer in layers for product, _ in layer.products()]
+    found = [pair for layer in layers for pair in layer.products()]
+    products = [product for product, _ in found]
     for product in products:
         product.watched = Watched()
         product.forget()
@@ -57,8 +58,8 @@ def calibrate(root: Any, placement: Placement) -> None:
     finally:
         for module, mode in modes:
             module.training = mode
-    for product in products:
-        product.settle()
+    for product, matrix in found:
+        product.settle(matrix.weight.detach())
     placement.state = state_of(root)
     placement.what = _table(root, placement, products, total)
 

@@ -109,18 +109,22 @@ class Product(torch.nn.Module):
         """What reads ``weight`` (K, M) and ``bias`` (M,) as they are now, as often as is asked."""
         return Reader(self, weight, bias)
 
-    def settle(self) -> None:
-        """Training begins at the range and the mean that samples show."""
+    def settle(self, weight: Tensor) -> None:
+        """Training begins at the ranges and the mean that samples show with ``weight`` (K, M)."""
         if self.watched.codes is None:
             return
-        given = self.watched.input_range
-        mean = self.watched.codes.reshape(-1, self.patches.shape[0], *self.patches.kernel).mean(axis=(0, 2, 3))
+        given, p = self.watched.input_range, self.patches
+        seen = torch.from_numpy(self.watched.codes).to(self.low) / INPUT_MAX
+        seen = seen.view(len(seen), p.shape[0], *p.kernel)
         for held, value in (
-            (self.low, given.low[0]),
-            (self.high, given.high[0]),
-            (self.centre, mean / INPUT_MAX),
+            (self.low, torch.tensor(given.low[0])),
+            (self.high, torch.tensor(given.high[0])),
+            (self.centre, seen.mean(dim=(0, 2, 3))),
         ):
-            held.copy_(torch.as_tensor(value))
+            held.copy_(value)
+        maps = seen.new_zeros(len(seen), *p.shape)
+        maps[:, :, :: p.dilation[0], :: p.dilation[1]] = seen - self.centre.view(-1, 1, 1)
+        self.reading.settle(maps.flatten(1) if self.whole else maps, self.reading.limit(weight)[0])
 
     def forget(self) -> None:
         """Map again at the next read."""

@@ -48,7 +48,7 @@ class _TiledRecurrent(TiledLayer):
 
     mode: str
     num_layers: int
-    num_directions: int
+    bidirectional: bool
     input_size: int
     batch_first: bool
     dropout: float
@@ -68,7 +68,7 @@ class _TiledRecurrent(TiledLayer):
         return found
 
     def _ends(self) -> list[str]:
-        backward = ("", "_reverse")[: self.num_directions]
+        backward = ("", "_reverse")[: 1 + self.bidirectional]
         return [f"l{layer}{end}" for layer in range(self.num_layers) for end in backward]
 
     def forward(self, input: Any, hx: Any = None) -> Any:
@@ -86,8 +86,8 @@ class _TiledRecurrent(TiledLayer):
         lasts = []
         for layer in range(self.num_layers):
             outputs = []
-            for way in range(self.num_directions):
-                number = layer * self.num_directions + way
+            for way in range(1 + self.bidirectional):
+                number = layer * (1 + self.bidirectional) + way
                 y, last = self._run(x, starts[number], self._ends()[number], backward=way == 1)
                 outputs.append(y)
                 lasts.append(last)
@@ -103,7 +103,7 @@ class _TiledRecurrent(TiledLayer):
 
     def _starts(self, x: Tensor, hx: Any, single: bool) -> list[State]:
         """State of every layer and direction."""
-        count = self.num_layers * self.num_directions
+        count = self.num_layers * (1 + self.bidirectional)
         if hx is None:
             sizes = [self.proj_size or self.hidden_size] + [self.hidden_size] * (self.mode == "LSTM")
             return [tuple(x.new_zeros(len(x), size) for size in sizes)] * count

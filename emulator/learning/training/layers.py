@@ -96,7 +96,7 @@ class Reading(torch.nn.Module):
             return self.sums(x, weight)
         if self.patches is None:
             return self._converted(x, weight, self.view.adc_bits)
-        return self._converted_maps(x, weight, self.view.adc_bits, self.patches)
+        return self._converted_maps(x, weight, self.view.adc_bits)
 
     def sums(self, x: Tensor, weight: Tensor) -> Tensor:
         """As ``read`` without converters."""
@@ -110,17 +110,32 @@ class Reading(torch.nn.Module):
         kernels = weight.t().reshape(-1, p.shape[0] // p.groups, *p.kernel)
         return torch.nn.functional.conv2d(x, kernels, None, p.stride, border, p.dilation, p.groups)
 
-    def _converted(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
+    def settle(self, x: Tensor, weight: Tensor) -> None:
+        """Set the converters' ranges to what inputs ``x`` show, as ``read`` takes them; ``weight`` as drawn."""
+        if self.view.adc_bits is not None:
+            with torch.no_grad():
+                self.reach.zero_()
+                sums = self._tiled(x, weight) if self.patches is None else self._tile_sums(x, weight)
+                self._step(sums, self.view.adc_bits)
+
+    def _tiled(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Sums (tiles, n, M) of vectors (n, K)."""
         rows = self.view.tile_rows
         tiles = -(-x.shape[1] // rows)
         pad = tiles * rows - x.shape[1]
         if pad:
             x = torch.nn.functional.pad(x, (0, pad))
             weight = torch.nn.functional.pad(weight, (0, 0, 0, pad))
-        sums = torch.bmm(x.view(len(x), tiles, rows).transpose(0, 1), weight.view(tiles, rows, -1))
+        sums: Tensor = torch.bmm(x.view(len(x), tiles, rows).transpose(0, 1), weight.view(tiles, rows, -1))
+        return sums
+
+    def _converted(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
+        sums = self._tiled(x, weight)
+        tiles = len(sums)
         with torch.no_grad():
             step = self._step(sums, bits)
-        limited = torch.clamp(sums, -self.reach, self.reach)
+        reach = self.reach.clone()  # the next call of a sequence moves it before gradients are taken
+        limited = torch.clamp(sums, -reach, reach)
         with torch.no_grad():
             error = limited.div(step).round_().mul_(step).sub_(limited).sum(dim=0)
             if self.view.adc_noise:
@@ -129,16 +144,16 @@ class Reading(torch.nn.Module):
         total: Tensor = limited.sum(dim=0) + error
         return total
 
-    def _converted_maps(self, x: Tensor, weight: Tensor, bits: int, patches: Patches) -> Tensor:
+    def _converted_maps(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
         sums = self.sums(x, weight)
         tiles, noise = -(-len(weight) // self.view.tile_rows), self.view.adc_noise
         with torch.no_grad():
-            step = along(self._step(self._tile_sums(x[:RANGE_SAMPLES], weight, patches), bits), sums)
+            step = along(self._step(self._tile_sums(x[:RANGE_SAMPLES], weight), bits), sums)
             if tiles > 1:
                 error = torch.randn_like(sums).mul_(step * (tiles * (1 / 12 + noise**2)) ** 0.5)
         if tiles > 1:
             return sums + error
-        reach = along(self.reach, sums)
+        reach = along(self.reach.clone(), sums)
         limited = torch.clamp(sums, -reach, reach)
         with torch.no_grad():
             error = limited.div(step).round_().mul_(step).sub_(limited)
@@ -153,8 +168,10 @@ class Reading(torch.nn.Module):
         self.reach.copy_(torch.where(fresh, now, RANGE_MEMORY * self.reach + (1 - RANGE_MEMORY) * now))
         return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
 
-    def _tile_sums(self, x: Tensor, weight: Tensor, p: Patches) -> Tensor:
+    def _tile_sums(self, x: Tensor, weight: Tensor) -> Tensor:
         """Sums (tiles, n * positions, M) that each tile's converters see on maps (n, C, H, W)."""
+        p = self.patches
+        assert p is not None
         top, left, bottom, right = p.padding
         x = torch.nn.functional.pad(x, (left, right, top, bottom), value=self.pad)
         cut = torch.nn.functional.unfold(x, p.kernel, dilation=p.dilation, stride=p.stride)
