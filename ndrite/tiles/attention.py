@@ -83,7 +83,9 @@ class TiledAttention(TiledLayer, torch.nn.MultiheadAttention):
         """What is added to scores (n, heads, L, S)."""
         n, heads, length, keys = scores.shape
         if is_causal and mask is None:
-            raise InputError(f"{self.tiles['q'].name}: is_causal is a hint; accepted: together with attn_mask")
+            raise InputError(
+                f"{self.tiles['q'].name}: is_causal is a hint; accepted: together with attn_mask"
+            )
         total = scores.new_zeros(1, 1, length, keys)
         if mask is not None:
             each = (1, 1) if mask.dim() == 2 else (n, heads)

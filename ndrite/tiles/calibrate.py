@@ -1,4 +1,4 @@
-"""Samples through a module in floats, to see what each product is given; and the digest of what that rests on."""
+"""Samples through a module in floats, to see what each product is given; and what that rests on."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _samples(placement: Placement) -> int:
 
 def _table(root: Any, placement: Placement, products: list[Product], operators: dict[str, float]) -> Table:
     count = _samples(placement)
-    rows, left = [], collections.Counter(operators)
+    rows, left = [], dict(operators)
     for product in products:
         macs = float(product.watched.seen * product.patches.inputs * product.outputs)
         on_host = product.patches.groups > 1 and not placement.url.startswith("golden:")
@@ -120,8 +120,8 @@ def _table(root: Any, placement: Placement, products: list[Product], operators: 
             )
         )
         for operator in ("convolution", "addmm", "mm", "bmm"):  # what a product in floats was counted as
-            taken = min(macs, left[operator])
-            left[operator] -= taken
+            taken = min(macs, left.get(operator, 0.0))
+            left[operator] = left.get(operator, 0.0) - taken
             macs -= taken
     rows += [Row(name, "torch", macs / count) for name, macs in left.items() if macs > 0]
     kinds = collections.Counter(
@@ -130,4 +130,3 @@ def _table(root: Any, placement: Placement, products: list[Product], operators: 
         if type(m).__module__.startswith("torch.nn") and type(m).__name__ not in SHAPES
     )
     return Table(tuple(rows), tuple(sorted(kinds.items())))
-

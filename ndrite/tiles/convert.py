@@ -115,7 +115,9 @@ def analog(
         raise EmulatorError(f"model is a {type(model).__name__}; accepted: a torch.nn.Module")
     found: Any = copy.deepcopy(model)
     if any(isinstance(m, TiledLayer) for m in found.modules()):
-        raise EmulatorError("model has products on tiles already; accepted: the model they were put there from")
+        raise EmulatorError(
+            "model has products on tiles already; accepted: the model they were put there from"
+        )
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     placement = Placement(chip, seed, board, _calls(samples), clip_rms)
     count = 0
@@ -160,7 +162,7 @@ def _map_all(root: Any, count: int, progress: Callable[[int, int], None]) -> Non
 
 def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Each call's positional and named arguments."""
-    calls = []
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     for given in samples if isinstance(samples, list) else [samples]:
         if isinstance(given, dict):
             calls.append(((), given))

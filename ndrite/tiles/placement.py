@@ -86,9 +86,7 @@ class Placement:
             self._boards.pop(key, None)
             board.program(program)
             self._boards[key] = board, program
-        return board.infer(
-            codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise
-        )
+        return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)
 
     @property
     def in_forward(self) -> bool:

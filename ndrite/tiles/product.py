@@ -82,7 +82,8 @@ class Product(torch.nn.Module):
         self._programs: dict[Shape, Program] = {}
         view = view_of(placement.chip, clip_rms=placement.clip_rms)
         # A map of the kernel's own size would be taken for a vector.
-        wide = dataclasses.replace(patches, shape=(patches.shape[0], *(2 * v for v in patches.shape[1:])))
+        channels, height, width = patches.shape
+        wide = dataclasses.replace(patches, shape=(channels, 2 * height, 2 * width))
         self.reading = Reading(outputs, view, None if whole else wide, kept=False)
         self.register_buffer("low", torch.zeros(()), persistent=False)
         self.register_buffer("high", torch.ones(()), persistent=False)
@@ -90,7 +91,9 @@ class Product(torch.nn.Module):
 
     def extra_repr(self) -> str:
         """Its size and die."""
-        return f"{self.patches.inputs} x {self.outputs} on {self.placement.chip.name}, die {self.placement.seed}"
+        return (
+            f"{self.patches.inputs} x {self.outputs} on {self.placement.chip.name}, die {self.placement.seed}"
+        )
 
     @property
     def tiles(self) -> int:
@@ -163,16 +166,15 @@ class Product(torch.nn.Module):
         place, watched, p = self.placement, self.watched, self.patches
         if watched.codes is None or len(watched.codes) < ROWS_MIN:
             count = 0 if watched.codes is None else len(watched.codes)
-            raise EmulatorError(
-                f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}"
-            )
+            raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")
         inputs = watched.input_range
         # x = low + span * u: the span goes into the weights, the rest into the bias.
-        dense = Dense(weight * inputs.span, bias + inputs.low * weight.sum(axis=0))
-        one = Patches(shape=(p.shape[0], *p.kernel), kernel=p.kernel, groups=p.groups)
-        network = Network(
-            (Node(dense, (0,), one),), one.shape, self.name, meaning=Meaning(inputs=inputs)
+        dense = Dense(
+            (weight * inputs.span).astype(np.float32),
+            (bias + inputs.low * weight.sum(axis=0)).astype(np.float32),
         )
+        one = Patches(shape=(p.shape[0], *p.kernel), kernel=p.kernel, groups=p.groups)
+        network = Network((Node(dense, (0,), one),), one.shape, self.name, meaning=Meaning(inputs=inputs))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CompileWarning)  # the report has it
             try:

@@ -76,7 +76,8 @@ class _TiledRecurrent(TiledLayer):
         name = next(iter(self.tiles.values())).name.rpartition(".")[0] or self.mode
         if isinstance(input, torch.nn.utils.rnn.PackedSequence):
             raise InputError(
-                f"{name} is given a PackedSequence; accepted: a tensor (torch.nn.utils.rnn.pad_packed_sequence)"
+                f"{name} is given a PackedSequence; accepted: a tensor, padded by "
+                "torch.nn.utils.rnn.pad_packed_sequence"
             )
         if input.dim() not in (2, 3) or input.shape[-1] != self.input_size:
             raise InputError(f"{name} is given {tuple(input.shape)}; accepted: (..., {self.input_size})")

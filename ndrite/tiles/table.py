@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -65,7 +65,14 @@ class Table:
                 )
             )
         lines.append(
-            ("on tiles", "die", f"{self.weights:,}", "", f"{self.share * self.macs:,.0f}", f"{100 * self.share:.1f} %")
+            (
+                "on tiles",
+                "die",
+                f"{self.weights:,}",
+                "",
+                f"{self.share * self.macs:,.0f}",
+                f"{100 * self.share:.1f} %",
+            )
         )
         text = "\n".join(_aligned(lines))
         if self.others:
@@ -73,7 +80,7 @@ class Table:
         return text
 
 
-def _aligned(lines: list[tuple[str, ...]]) -> Iterable[str]:
+def _aligned(lines: Sequence[tuple[str, ...]]) -> Iterable[str]:
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
         cells = [

@@ -111,7 +111,7 @@ class Reading(torch.nn.Module):
         return torch.nn.functional.conv2d(x, kernels, None, p.stride, border, p.dilation, p.groups)
 
     def settle(self, x: Tensor, weight: Tensor) -> None:
-        """Set the converters' ranges to what inputs ``x`` show, as ``read`` takes them; ``weight`` as drawn."""
+        """Set the converters' ranges to what inputs ``x`` show; arguments as ``read``'s."""
         if self.view.adc_bits is not None:
             with torch.no_grad():
                 self.reach.zero_()
