@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from emulator.learning.training.extra import torch
 from ndrite.tiles.layer import TiledLayer
 from ndrite.tiles.placement import Placement
-from ndrite.tiles.product import Product, Watched
+from ndrite.tiles.product import Product
 from ndrite.tiles.table import Row, Table
+from ndrite.tiles.watched import Watched
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,8 @@ from emulator.learning.training.extra import torch
 from emulator.spec.patches import Patches
 from host import InputError
 from ndrite.tiles.placement import Placement
-from ndrite.tiles.product import Product, Reader
+from ndrite.tiles.product import Product
+from ndrite.tiles.reader import Reader
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,8 +74,7 @@ class TiledLayer:
     def reader(self, key: str) -> Reader:
         """What reads matrix ``key`` as it is now."""
         matrix = self.matrices()[key]
-        reader: Reader = self.tiles[key].with_weights(matrix.weight, matrix.bias)
-        return reader
+        return Reader(self.tiles[key], matrix.weight, matrix.bias)
 
 
 def rows_of(x: Tensor, inputs: int, name: str) -> tuple[Tensor, int]:

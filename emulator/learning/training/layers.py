@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from emulator.learning.training.extra import torch
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RANGE_MEMORY = 0.95
-"""Decay per step of the running range a converter is set to."""
+"""How much of a wider range is kept from one step to the next."""
 RANGE_SAMPLES = 8
 """Samples of a batch whose patches show the range of a kernel's tiles."""
 
@@ -163,9 +164,7 @@ class Reading(torch.nn.Module):
 
     def _step(self, sums: Tensor, bits: int) -> Tensor:
         """Follow the range of tile sums (tiles, n, M); a converter's step (M,)."""
-        now = torch.maximum(sums.amax(dim=(0, 1)), -sums.amin(dim=(0, 1)))
-        fresh = self.reach == 0
-        self.reach.copy_(torch.where(fresh, now, RANGE_MEMORY * self.reach + (1 - RANGE_MEMORY) * now))
+        follow(self.reach, torch.maximum(sums.amax(dim=(0, 1)), -sums.amin(dim=(0, 1))), torch.maximum)
         return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
 
     def _tile_sums(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -209,6 +208,14 @@ class Crossbar(Reading):
     def forward(self, x: Tensor) -> Tensor:
         """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns)."""
         return self.read(x, self.drawn(self.weight))
+
+
+def follow(held: Tensor, now: Tensor, widest: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """An end of a range that keeps up with ``now`` and comes back slowly; ``widest``: of two ends.
+
+    What is seen now is never cut, or no gradient would come from a sequence's calls of larger values.
+    """
+    held.copy_(widest(now, RANGE_MEMORY * held + (1 - RANGE_MEMORY) * now))
 
 
 class SteppedOutput(torch.autograd.Function):

@@ -1,0 +1,241 @@
+"""A module on tiles is still a module: state, copies, files, batches; and it follows its weights."""
+
+from __future__ import annotations
+
+import copy
+import io
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="needs ndrite[train]")
+
+import torch
+from torch import nn
+
+import ndrite
+
+
+class Net(nn.Module):  # type: ignore[misc]
+    """Every kind of layer that its products are between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.lstm = nn.LSTM(4 * 6, 8, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        y = torch.relu(self.norm(self.conv(x)))
+        return self.head(self.lstm(y.permute(0, 2, 1, 3).flatten(2))[0][:, -1])
+
+
+@pytest.fixture(scope="module")
+def net() -> Any:
+    torch.manual_seed(0)
+    return Net().eval()
+
+
+@pytest.fixture(scope="module")
+def x() -> Any:
+    return torch.rand(20, 1, 5, 6, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def model(net: Any, x: Any) -> Any:
+    return ndrite.analog(net, "wan2022", samples=x, seed=2)
+
+
+def read(model: Any, *x: Any) -> Any:
+    with torch.no_grad():
+        return model(*x)
+
+
+def test_the_model_given_is_not_touched(net: Any, model: Any, x: Any) -> None:
+    assert type(net.conv) is nn.Conv2d
+    assert not hasattr(net, "ndrite")
+    assert not torch.equal(read(net, x), read(model, x))
+    assert type(model) is Net
+    assert isinstance(model.conv, nn.Conv2d)
+    assert not model.training
+
+
+def test_the_same_call_gives_the_same_result_whatever_is_beside_it(model: Any, x: Any) -> None:
+    y = read(model, x)
+    assert torch.equal(read(model, x), y)
+    assert torch.equal(read(model, x[:7]), y[:7])
+    assert not torch.equal(read(model, x[3:]), y[3:])  # other numbers in the batch, other noise
+    model.ndrite.first_index = 3
+    try:
+        assert torch.equal(read(model, x[3:]), y[3:])
+    finally:
+        model.ndrite.first_index = 0
+
+
+def test_noise_can_be_left_out(model: Any, x: Any) -> None:
+    noisy = read(model, x)
+    model.ndrite.noise = False
+    try:
+        y = read(model, x)
+        assert not torch.equal(y, noisy)
+        assert torch.equal(read(model, x[3:]), y[3:])
+    finally:
+        model.ndrite.noise = True
+    assert torch.equal(read(model, x), noisy)
+
+
+def test_state_copies_and_files(net: Any, model: Any, x: Any) -> None:
+    y = read(model, x)
+    assert list(model.state_dict()) == list(net.state_dict())
+    assert torch.equal(read(copy.deepcopy(model), x), y)
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    assert torch.equal(read(torch.load(file, weights_only=False), x), y)
+    fresh = ndrite.analog(Net().eval(), "wan2022", samples=x, seed=2)
+    assert not torch.equal(read(fresh, x), y)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(read(fresh, x), y)
+    assert torch.equal(read(ndrite.analog(net, "wan2022", samples=x, seed=2), x), y)
+    assert not torch.equal(read(ndrite.analog(net, "wan2022", samples=x, seed=3), x), y)
+
+
+def test_changed_weights_are_mapped_again(net: Any, x: Any) -> None:
+    model = ndrite.analog(net, "wan2022", samples=x)
+    before = read(model, x)
+    held = [layer.tiles["weight"].on_die for layer in (model.conv, model.head)]
+    assert read(model, x) is not None
+    assert [layer.tiles["weight"].on_die for layer in (model.conv, model.head)] == held  # nothing changed
+    for change in (
+        lambda m: m.head.weight.data.mul_(2),  # past PyTorch's own counter of versions
+        lambda m: m.norm.running_var.mul_(4),  # what the LSTM is given
+    ):
+        change(model)
+        twin = copy.deepcopy(net)
+        twin.load_state_dict(model.state_dict())
+        after = read(model, x)
+        assert not torch.equal(after, before)
+        assert torch.equal(after, read(ndrite.analog(twin, "wan2022", samples=x), x))
+        before = after
+
+
+def test_a_part_alone_follows_its_weights(model: Any, x: Any) -> None:
+    part = copy.deepcopy(model).conv
+    y = read(part, x)
+    with torch.no_grad():
+        part.weight.mul_(-1)
+        part.bias.mul_(-1)
+    assert torch.allclose(read(part, x), -y, atol=0.3)
+
+
+def test_weights_read_twice_have_noise_twice() -> None:
+    class Twice(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(30, 10)
+
+        def forward(self, x: Any) -> Any:
+            return torch.stack([self.layer(x), self.layer(x)])
+
+    x = torch.randn(16, 30)
+    model = ndrite.analog(Twice().eval(), "wan2022", samples=x)
+    y = read(model, x)
+    assert not torch.equal(y[0], y[1])
+    assert torch.equal(read(model, x), y)
+    with torch.no_grad():
+        assert torch.equal(model.layer(x), y[0])
+    model.ndrite.noise = False
+    y = read(model, x)
+    assert torch.equal(y[0], y[1])
+
+
+def test_tied_weights_stay_tied() -> None:
+    class Tied(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(12, 8)
+            self.head = nn.Linear(8, 12, bias=False)
+            self.head.weight = self.embed.weight
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.embed(x))
+
+    model = ndrite.analog(Tied().eval(), "wan2022", samples=torch.arange(24).view(2, 12) % 12)
+    assert model.head.weight is model.embed.weight
+    assert read(model, torch.zeros(1, 3, dtype=torch.long)).shape == (1, 3, 12)
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_the_fused_encoder_does_not_go_past_the_die(norm_first: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=norm_first)
+    encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=not norm_first).eval()
+    x = torch.randn(8, 5, 8)
+    model = ndrite.analog(encoder, "wan2022", samples=x)
+    padding = torch.zeros(8, 5, dtype=torch.bool)
+    padding[:, 4:] = True
+    for arguments in ({}, {"src_key_padding_mask": padding}):
+        with torch.no_grad():
+            y, wanted = model(x, **arguments)[:, :4], encoder(x, **arguments)[:, :4]
+        assert not torch.allclose(y, wanted, atol=1e-3)  # a die is never so exact
+        assert (y - wanted).square().mean() < 0.2 * wanted.var()
+    products = [layer.tiles[q] for layer in (model.layers[0].self_attn,) for q in "qkv"]
+    assert all(product.on_die is not None for product in products)
+    assert len(model.ndrite.table().rows) >= 2 * 6
+
+
+def test_the_table(net: Any, model: Any) -> None:
+    table = model.ndrite.table()
+    rows = {row.name: row for row in table.rows}
+    assert list(rows) == ["conv", "lstm.weight_ih_l0", "lstm.weight_hh_l0", "head"]
+    assert rows["conv"].macs == 30 * 9 * 4
+    assert rows["lstm.weight_ih_l0"].macs == 5 * 24 * 32
+    assert rows["lstm.weight_hh_l0"].macs == 5 * 8 * 32
+    assert rows["head"].macs == 24
+    assert table.share == 1
+    assert table.weights == sum(p.numel() for n, p in net.named_parameters() if "weight" in n) - 4
+    assert ("BatchNorm2d", 1) in table.others
+    assert "lstm.weight_hh_l0" in str(table)
+    assert "100.0 %" in str(table)
+
+
+def test_products_of_two_signals_are_in_torch() -> None:
+    x = torch.randn(4, 6, 8)
+    table = ndrite.analog(
+        nn.MultiheadAttention(8, 2, batch_first=True), "ideal", samples=(x, x, x)
+    ).ndrite.table()
+    scores = 2 * 6 * 6 * 8
+    assert sum(row.macs for row in table.rows if row.where == "torch") == scores
+    assert table.share == pytest.approx(4 * 6 * 64 / (4 * 6 * 64 + scores))
+
+
+def test_samples_of_several_calls_by_name(x: Any, net: Any) -> None:
+    one = ndrite.analog(net, "wan2022", samples=x)
+    several = ndrite.analog(net, "wan2022", samples=[{"x": x[:8]}, (x[8:],)])
+    assert torch.equal(read(one, x), read(several, x))
+
+
+def test_progress_maps_at_once(net: Any, x: Any) -> None:
+    seen: list[tuple[int, int]] = []
+    model = ndrite.analog(net, "wan2022", samples=x, progress=lambda *done: seen.append(done))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    held = model.head.tiles["weight"].on_die
+    assert held is not None
+    read(model, x)
+    assert model.head.tiles["weight"].on_die is held
+
+
+def test_the_die_is_drawn_anew_and_the_same(model: Any, x: Any) -> None:
+    read(model, x)
+    product = model.head.tiles["weight"]
+    die = product.die(model.head.weight.t(), model.head.bias)
+    assert (die.arrays[0].mapped.codes == product.on_die.program.layers[0].weights).all()
+    assert die.chip.name == "wan2022"
+    assert die.seed == 2
+
+
+def test_doubles_and_empty_batches(net: Any, x: Any) -> None:
+    model = ndrite.analog(nn.Linear(6, 4).double().eval(), "wan2022", samples=torch.randn(20, 6).double())
+    assert read(model, torch.randn(3, 6).double()).dtype == torch.float64
+    assert read(model, torch.zeros(0, 6).double()).shape == (0, 4)
