@@ -67,15 +67,21 @@ def calibrate(root: Any, placement: Placement) -> None:
 
 def _run(root: Any, placement: Placement, watch: Watch, *, count: bool = False) -> dict[str, float]:
     """All samples; multiplications by PyTorch's operators where they are counted."""
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+    def attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
+        counted: int = sdpa_flop_count(query, key, value)
+        return counted
+
+    # PyTorch counts what its other devices use.
+    fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
     placement.watching = watch
     try:
         if not count:
             for given, named in placement.samples:
                 root(*given, **named)
             return {}
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=fused) as counter:
             for given, named in placement.samples:
                 root(*given, **named)
     finally:

@@ -16,6 +16,7 @@ from ndrite.tiles.attention import TiledAttention
 from ndrite.tiles.calibrate import calibrate, state_of
 from ndrite.tiles.layer import TiledLayer
 from ndrite.tiles.placement import Placement
+from ndrite.tiles.product import Product
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -31,6 +32,8 @@ TILED: dict[type, type[TiledLayer]] = {
     nn.Conv1d: layers.TiledConv1d,
     nn.Conv2d: layers.TiledConv2d,
     nn.Conv3d: layers.TiledConv3d,
+    nn.ConvTranspose1d: layers.TiledConvTranspose1d,
+    nn.ConvTranspose2d: layers.TiledConvTranspose2d,
     nn.LSTM: recurrent.TiledLSTM,
     nn.GRU: recurrent.TiledGRU,
     nn.RNN: recurrent.TiledRNN,
@@ -53,7 +56,8 @@ class _Passes:
         placement = self._placement
         if placement.watching is not None:
             return
-        if not root.training and placement.state != state_of(root):
+        reads = any(isinstance(m, Product) and not m.training for m in root.modules())
+        if reads and placement.state != state_of(root):
             calibrate(root, placement)
         placement.begin()
 

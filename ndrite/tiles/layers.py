@@ -115,3 +115,64 @@ class TiledConv3d(_TiledConvolution, torch.nn.Conv3d):
 
     def _back(self, y: Tensor, x: Tensor, each: int) -> Tensor:
         return y.view(len(x), each, *y.shape[1:]).transpose(1, 2)
+
+
+class _TiledTransposed(TiledLayer):
+    """Every place's channels times all that its kernel makes of them; what overlaps is added in PyTorch."""
+
+    weight: Any
+    bias: Any
+    groups: int
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    kernel_size: tuple[int, ...]
+    in_channels: int
+    out_channels: int
+    _output_padding: Any
+
+    def matrices(self) -> dict[str, Matrix]:
+        """One; columns in the order group, channel, row, column. The bias is added behind the sums."""
+        w = self.weight.reshape(self.groups, self.in_channels // self.groups, -1)
+        patches = Patches(shape=(self.in_channels, 1, 1), kernel=(1, 1), groups=self.groups)
+        return {"weight": Matrix(w.transpose(0, 1).flatten(1), None, patches)}
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """As PyTorch's, with and without a first dimension of samples."""
+        name, dimensions = self.tiles["weight"].name, len(self.kernel_size)
+        x = input if input.dim() == dimensions + 2 else input.unsqueeze(0)
+        if x.dim() != dimensions + 2 or x.shape[1] != self.in_channels:
+            sizes = ", ".join("HW"[-dimensions:])
+            raise InputError(
+                f"{name} is given {tuple(input.shape)}; accepted: (n, {self.in_channels}, {sizes})"
+            )
+        more = self._output_padding(
+            x, output_size, self.stride, self.padding, self.kernel_size, dimensions, self.dilation
+        )
+        fields = zip(
+            x.shape[2:], self.stride, self.padding, self.dilation, self.kernel_size, more, strict=True
+        )
+        size = [(n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, s, p, d, k, o in fields]
+        row = dimensions == 1
+        columns = self.reader("weight")(x.unsqueeze(2) if row else x).flatten(2)
+        single, none = ((1,), (0,)) if row else ((), ())
+        y = torch.nn.functional.fold(
+            columns,
+            (*single, *size),
+            (*single, *self.kernel_size),
+            (*single, *self.dilation),
+            (*none, *self.padding),
+            (*single, *self.stride),
+        )
+        y = y[:, :, 0] if row else y
+        if self.bias is not None:
+            y = y + self.bias.view(-1, *[1] * dimensions)
+        return y if input.dim() == dimensions + 2 else y[0]
+
+
+class TiledConvTranspose1d(_TiledTransposed, torch.nn.ConvTranspose1d):
+    """``torch.nn.ConvTranspose1d``."""
+
+
+class TiledConvTranspose2d(_TiledTransposed, torch.nn.ConvTranspose2d):
+    """``torch.nn.ConvTranspose2d``."""

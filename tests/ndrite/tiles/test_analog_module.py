@@ -210,6 +210,19 @@ def test_products_of_two_signals_are_in_torch() -> None:
     assert table.share == pytest.approx(4 * 6 * 64 / (4 * 6 * 64 + scores))
 
 
+def test_fused_attention_is_counted() -> None:
+    class Fused(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.q = nn.Linear(8, 8)
+
+        def forward(self, x: Any) -> Any:
+            return nn.functional.scaled_dot_product_attention(self.q(x), x, x)
+
+    rows = ndrite.analog(Fused(), "ideal", samples=torch.randn(4, 2, 6, 8)).ndrite.table().rows
+    assert [(row.where, row.macs) for row in rows] == [("die", 2 * 6 * 64), ("torch", 2 * 2 * 6 * 6 * 8)]
+
+
 def test_samples_of_several_calls_by_name(x: Any, net: Any) -> None:
     one = ndrite.analog(net, "wan2022", samples=x)
     several = ndrite.analog(net, "wan2022", samples=[{"x": x[:8]}, (x[8:],)])

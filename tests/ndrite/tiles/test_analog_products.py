@@ -115,6 +115,39 @@ def test_a_convolution_on_maps_of_another_size(by_hand: Any) -> None:
         assert torch.equal(y, wanted)
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.ConvTranspose1d(3, 4, 3, stride=2, padding=1, output_padding=1), (6, 3, 9)),
+        (nn.ConvTranspose2d(6, 4, 2, stride=2), (4, 6, 4, 5)),
+        (nn.ConvTranspose2d(6, 4, (3, 2), padding=(1, 0), dilation=2, groups=2, bias=False), (4, 6, 4, 5)),
+    ],
+    ids=str,
+)
+def test_a_transposed_convolution(by_hand: Any, layer: Any, shape: tuple[int, ...]) -> None:
+    """Place by place: what each adds to the places that its kernel reaches."""
+    torch.manual_seed(1)
+    x = torch.randn(shape)
+    model = placed(layer, x)
+    y, float_y = read(model, x), read(layer, x)
+    channels = x.flatten(2).transpose(1, 2).reshape(-1, shape[1])
+    parts = by_hand(model.tiles["weight"], channels, seed=SEED, groups=layer.groups)
+    parts = parts.view(len(x), *x.shape[2:], -1, *layer.kernel_size)
+    edge = list(layer.padding)
+    wide = torch.zeros(len(x), y.shape[1], *(s + 2 * p for s, p in zip(y.shape[2:], edge, strict=True)))
+    for place in np.ndindex(*x.shape[2:]):
+        for at in np.ndindex(*layer.kernel_size):
+            to = [i * s + k * d for i, s, k, d in zip(place, layer.stride, at, layer.dilation, strict=True)]
+            wide[(slice(None), slice(None), *to)] += parts[(slice(None), *place, slice(None), *at)]
+    inside = [slice(p, p + s) for p, s in zip(edge, y.shape[2:], strict=True)]
+    wanted = wide[(slice(None), slice(None), *inside)]
+    if layer.bias is not None:
+        wanted = wanted + layer.bias.detach().view(-1, *[1] * (len(shape) - 2))
+    assert torch.allclose(y, wanted, atol=1e-6)
+    assert y.shape == float_y.shape
+    assert close(y, float_y)
+
+
 def recurrent(by_hand: Any, model: Any, x: Any, kind: str) -> Any:
     """Outputs (n, T, H) of a layer of one direction, its products by hand."""
     n, calls, _ = x.shape
