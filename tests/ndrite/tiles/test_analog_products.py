@@ -243,6 +243,18 @@ def test_attention(by_hand: Any) -> None:
     assert torch.allclose(weights, known_weights, atol=0.1)
 
 
+@pytest.mark.parametrize("low", [-0.37, -2.9, 0.0])
+def test_zero_is_exactly_a_code(low: float) -> None:
+    """The border of a padded kernel, and what ReLU and masks leave, is not rounded."""
+    x = torch.linspace(low, 1.71, 64).view(64, 1).expand(64, 5)
+    model = placed(nn.Linear(5, 3), x)
+    read(model, x)
+    inputs = model.tiles["weight"].on_die.program.meaning.inputs
+    assert abs(float(inputs.decode(inputs.encode(np.zeros((1, 5))))[0, 0])) < 1e-9
+    # Not more than a code is lost for it.
+    assert abs(float(inputs.low[0]) - low) + abs(float(inputs.high[0]) - 1.71) < 1.5 * (1.71 - low) / 254
+
+
 def test_every_product_has_cells_and_noise_of_its_own() -> None:
     torch.manual_seed(4)
     one = nn.Linear(40, 40)

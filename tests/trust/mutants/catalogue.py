@@ -17,6 +17,7 @@ from tests.trust.mutants import (
     physics,
     small,
     spec,
+    tiles,
     tuning,
 )
 
@@ -36,4 +37,5 @@ MUTANTS = (
     + pcie.MUTANTS
     + small.MUTANTS
     + overlap.MUTANTS
+    + tiles.MUTANTS
 )
