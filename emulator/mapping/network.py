@@ -51,6 +51,7 @@ def map_network(
     lanes: int | None = None,
     column_steps: bool = False,
     first_product: int = 0,
+    exact: npt.NDArray[np.float64] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Mapped:
     """Map, program and calibrate a network on a chip.
@@ -85,6 +86,9 @@ def map_network(
     first_product:
         Where the network is a piece of something larger: the number of its first product there, which
         selects its cells, its converters and its read noise.
+    exact:
+        What the float network is given, (n, inputs) in [0, 1], where ``samples`` are what a die makes of it:
+        biases then absorb the mean deviation of what comes before too. None: the samples.
     progress:
         Called as ``progress(done, total)`` after every node.
 
@@ -103,6 +107,8 @@ def map_network(
         )
     if len(samples) < SAMPLES_MIN:
         raise CompileError(f"samples hold {len(samples)} inputs; accepted: at least {SAMPLES_MIN}")
+    if exact is not None and exact.shape != samples.shape:
+        raise CompileError(f"exact is {exact.shape}; accepted: {samples.shape}, as the samples")
     if not 0 <= seed < 1 << 63:
         raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
     measures = mitigation or Mitigation(bias_correction=bias_correction)
@@ -114,7 +120,7 @@ def map_network(
         column_steps=column_steps,
         first_product=first_product,
     )
-    mapper = Mapper(network, chip, samples, seed, options, lanes)
+    mapper = Mapper(network, chip, samples, seed, options, lanes, exact)
     for i, node in enumerate(network.nodes):
         mapper.take(node)
         if progress is not None:

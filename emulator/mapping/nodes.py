@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,6 +48,7 @@ class Mapper:
         seed: int,
         options: Options,
         lanes: int | None,
+        exact: Floats | None = None,
     ) -> None:
         self._network, self._chip, self._seed, self._options = network, chip, seed, options
         self._lanes = lanes
@@ -56,12 +59,12 @@ class Mapper:
         )
         self.reports: list[LayerReport] = []
         self.arrays: list[DieArray] = []
-        calls = samples.reshape(len(samples), network.calls, *network.shape)
-        self._codes: list[Codes] = [np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)]
-        self._exact: list[Floats] = [self._codes[0].astype(np.float64) / INPUT_MAX]
+        self._codes: list[Codes] = [_by_call(samples, network)]
+        given = samples.astype(np.float64) / INPUT_MAX if exact is None else exact
+        self._exact: list[Floats] = [_by_call(given, network)]
         self._known: list[Floats] = []
         if network.states:
-            each = network.calls_of(samples / INPUT_MAX)
+            each = network.calls_of(given)
             self._known = [np.concatenate(maps).astype(np.float64) for maps in zip(*each, strict=True)]
             for i, state in enumerate(network.states):
                 before = [
@@ -191,6 +194,12 @@ class Mapper:
             segment_bits=self._options.segment_bits,
             table_bits=self._options.table_bits,
         )
+
+
+def _by_call(samples: npt.NDArray[Any], network: Network) -> npt.NDArray[Any]:
+    """Input maps (calls * n, C, H, W) of samples (n, calls * values): one call behind the other."""
+    calls = samples.reshape(len(samples), network.calls, *network.shape)
+    return np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)
 
 
 def _pool(node: Pool) -> steps.Pool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import hashlib
-from typing import TYPE_CHECKING, Any
+import itertools
+from collections.abc import Callable
+from typing import Any
 
 from emulator.learning.training.extra import torch
 from ndrite.tiles.layer import TiledLayer
@@ -13,27 +16,9 @@ from ndrite.tiles.product import Product
 from ndrite.tiles.table import Row, Table
 from ndrite.tiles.watched import Watched
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
+Progress = Callable[[int, int], None]
 SHAPES = ("Sequential", "ModuleList", "ModuleDict", "Product")
 """Classes that compute nothing themselves."""
-
-
-class Watch:
-    """Looks at what products are given: in a first pass for ranges, in a second for patches."""
-
-    def __init__(self, *, rows: bool) -> None:
-        self._rows = rows
-
-    def show(self, product: Product, x: Tensor) -> None:
-        """One call's inputs: vectors (n, K) or maps (n, C, H, W)."""
-        maps = x.detach().reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
-        patches = product.patches_on(maps.shape[1:])
-        if self._rows:
-            product.watched.show_rows(maps, patches, product.rows_wanted)
-        else:
-            product.watched.show_range(product.name, maps, len(maps) * patches.positions)
 
 
 def calibrate(root: Any, placement: Placement) -> None:
@@ -48,25 +33,49 @@ def calibrate(root: Any, placement: Placement) -> None:
     found = [pair for layer in layers for pair in layer.products()]
     products = [product for product, _ in found]
     for product in products:
-        product.watched = Watched()
+        product.watched = Watched(product.name)
         product.forget()
-    modes = [(m, m.training) for m in root.modules()]
-    root.eval()
-    try:
-        with torch.no_grad():
-            total = _run(root, placement, Watch(rows=False), count=True)
-            _run(root, placement, Watch(rows=True))
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    total = _run(root, placement, "range", count=True)
+    _run(root, placement, "rows")
     for product, matrix in found:
         product.settle(matrix.weight.detach())
     placement.state = state_of(root)
     placement.what = _table(root, placement, products, total)
 
 
-def _run(root: Any, placement: Placement, watch: Watch, *, count: bool = False) -> dict[str, float]:
-    """All samples; multiplications by PyTorch's operators where they are counted."""
+def map_products(root: Any, placement: Placement, progress: Progress | None = None) -> None:
+    """Map every product of ``root`` as it reads them, on what the die makes of the samples up to there.
+
+    Products that are read more than once a sample are mapped on what floats give them; so are those of a part
+    that is called by itself.
+    """
+    total = sum(isinstance(m, Product) for m in root.modules())
+    done = itertools.count(1)
+    if progress is not None:
+        placement.progress = lambda: progress(next(done), total)
+    noise, placement.noise = placement.noise, False
+    try:
+        _run(root, placement, "given")
+    finally:
+        placement.noise, placement.progress = noise, None
+    placement.placed = placement.state
+
+
+def _run(root: Any, placement: Placement, watching: str, *, count: bool = False) -> dict[str, float]:
+    """All samples in evaluation mode; multiplications by PyTorch's operators where they are counted."""
+    modes = [(m, m.training) for m in root.modules()]
+    root.eval()
+    placement.watching = watching
+    try:
+        with torch.no_grad():
+            return _through(root, placement, count)
+    finally:
+        placement.watching = ""
+        for module, mode in modes:
+            module.training = mode
+
+
+def _through(root: Any, placement: Placement, count: bool) -> dict[str, float]:
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
     def attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
@@ -75,17 +84,13 @@ def _run(root: Any, placement: Placement, watch: Watch, *, count: bool = False) 
 
     # PyTorch counts what its other devices use.
     fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
-    placement.watching = watch
-    try:
-        if not count:
-            for given, named in placement.samples:
-                root(*given, **named)
-            return {}
-        with FlopCounterMode(display=False, custom_mapping=fused) as counter:
-            for given, named in placement.samples:
-                root(*given, **named)
-    finally:
-        placement.watching = None
+    counter = FlopCounterMode(display=False, custom_mapping=fused)
+    with counter if count else contextlib.nullcontext():
+        # The die is shown the first call of them.
+        for given, named in placement.samples[: 1 if placement.watching == "given" else None]:
+            root(*given, **named)
+    if not count:
+        return {}
     counts = counter.get_flop_counts().get("Global", {})
     return {str(operator).rpartition(".")[2]: flops / 2 for operator, flops in counts.items()}
 

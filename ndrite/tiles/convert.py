@@ -13,7 +13,7 @@ from emulator.learning.training.extra import torch
 from emulator.spec.program import PRODUCTS_MAX
 from ndrite.tiles import layers, recurrent
 from ndrite.tiles.attention import TiledAttention
-from ndrite.tiles.calibrate import calibrate, state_of
+from ndrite.tiles.calibrate import calibrate, map_products, state_of
 from ndrite.tiles.layer import TiledLayer
 from ndrite.tiles.placement import Placement
 from ndrite.tiles.product import Product
@@ -54,17 +54,19 @@ class _Passes:
     def before(self, root: Any, arguments: Any) -> None:
         """Calibrate again where parameters have changed and the die is asked."""
         placement = self._placement
-        if placement.watching is not None:
+        if placement.watching:
+            placement.begin()
             return
         reads = any(isinstance(m, Product) and not m.training for m in root.modules())
         if reads and placement.state != state_of(root):
             calibrate(root, placement)
+        if reads and placement.placed != placement.state:
+            map_products(root, placement)
         placement.begin()
 
     def after(self, root: Any, arguments: Any, result: Any) -> None:
         """The pass is over, or has failed."""
-        if self._placement.watching is None:
-            self._placement.end()
+        self._placement.end()
 
 
 def analog(
@@ -149,19 +151,9 @@ def analog(
     found.register_forward_hook(passes.after, always_call=True)
     calibrate(found, placement)
     if progress is not None:
-        _map_all(found, count, progress)
+        map_products(found, placement, progress)
     result: M = found
     return result
-
-
-def _map_all(root: Any, count: int, progress: Callable[[int, int], None]) -> None:
-    done = 0
-    for layer in root.modules():
-        if isinstance(layer, TiledLayer):
-            for product, matrix in layer.products():
-                product.ready(matrix.weight, matrix.bias)
-                done += 1
-                progress(done, count)
 
 
 def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:

@@ -40,11 +40,15 @@ class Placement:
     samples:
         Calls of the module that show what its products see: (positional, named) arguments each.
     watching:
-        What looks at the products' inputs while samples run in floats; None: nothing does.
+        What samples are run for: their "range" or "rows" in floats, what the die has "given" while products
+        are mapped; else empty.
+    progress:
+        Told when products are mapped.
     what:
         ``table()``.
     state:
-        Digest of the module's parameters and buffers that its products were calibrated for.
+        Digest of the module's parameters and buffers that its products were calibrated for; ``placed``: that
+        they were mapped for.
     """
 
     def __init__(
@@ -60,8 +64,9 @@ class Placement:
         self.chip, self.seed, self.url, self.samples, self.clip_rms = chip, seed, url, samples, clip_rms
         self.first_index = 0
         self.noise = True
-        self.state = ""
-        self.watching: Any = None
+        self.state = self.placed = ""
+        self.watching = ""
+        self.progress: Any = None
         self.what = Table(())
         self._calls: dict[str, int] | None = None
         self._boards: dict[str, tuple[BoardApi, Program | None]] = {}
@@ -78,7 +83,8 @@ class Placement:
 
     def run(self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int) -> Any:
         """Sums int32 (n, outputs) of product ``name`` on codes uint8 (n, inputs); ``first``: of the first."""
-        key = f"{name} {program.shape}" if self.url.startswith("golden:") else ""
+        # A golden board costs nothing but the product's weights: each product keeps its own.
+        key = name if self.url.startswith("golden:") else ""
         board, held = self._boards.get(key, (None, None))
         if board is None:
             board = connect(self.url)
@@ -112,5 +118,10 @@ class Placement:
         if self._calls is not None:
             self._calls[name] = call + 1
 
+    def mapped(self) -> None:
+        """One more product is on the die."""
+        if self.progress is not None:
+            self.progress()
+
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_boards": {}, "_calls": None, "watching": None}
+        return self.__dict__ | {"_boards": {}, "_calls": None, "watching": "", "progress": None}

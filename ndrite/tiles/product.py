@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 ROWS_MIN = 16
 """Patches that samples must give a product."""
-ROWS_MAX = 4096
+ROWS_MAX = 2048
 SUMS_MAX = 1 << 23
 """Sums of tiles and slices at once while converters are calibrated: of large products fewer patches are
 taken, which keeps mapping within a gibibyte."""
@@ -76,7 +77,7 @@ class Product(torch.nn.Module):
         super().__init__()
         self.name, self.number, self.placement = name, number, placement
         self.outputs, self.patches, self.whole = outputs, patches, whole
-        self.watched = Watched()
+        self.watched = Watched(name)
         self.on_die: OnDie | None = None
         self._programs: dict[Shape, Program] = {}
         view = view_of(placement.chip, clip_rms=placement.clip_rms)
@@ -170,6 +171,9 @@ class Product(torch.nn.Module):
             (weight * inputs.span).astype(np.float32),
             (bias + inputs.low * weight.sum(axis=0)).astype(np.float32),
         )
+        codes, exact = watched.codes, None
+        if watched.given is not None and len(watched.given) >= ROWS_MIN:
+            codes, exact = watched.given, watched.codes[: len(watched.given)] / INPUT_MAX
         one = Patches(shape=(p.shape[0], *p.kernel), kernel=p.kernel, groups=p.groups)
         network = Network((Node(dense, (0,), one),), one.shape, self.name, meaning=Meaning(inputs=inputs))
         with warnings.catch_warnings():
@@ -178,13 +182,19 @@ class Product(torch.nn.Module):
                 return map_network(
                     network,
                     place.chip,
-                    watched.codes,
+                    codes,
+                    exact=exact,
                     seed=place.seed,
                     column_steps=True,
                     first_product=self.number,
                 )
             except EmulatorError as error:
                 raise type(error)(f"{self.name}: {error}") from None
+
+    def show(self, x: Tensor, show: Callable[[npt.NDArray[Any], Patches, int], None]) -> None:
+        """Hand a call's inputs, (n, K) or (n, C, H, W), to one of ``Watched``'s passes as maps."""
+        maps = x.detach().reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
+        show(maps, self.patches_on(maps.shape[1:]), self.rows_wanted)
 
     def patches_on(self, shape: Shape) -> Patches:
         """Its patches on maps of ``shape``."""

@@ -29,10 +29,15 @@ class Reader:
     def __call__(self, x: Tensor, each: int = 1) -> Tensor:
         """The product."""
         product, call = self._product, self._call
-        watching = product.placement.watching
-        if watching is not None:
-            watching.show(product, x)
+        watching, watched = product.placement.watching, product.watched
+        if watching in ("range", "rows"):
+            product.show(x, watched.show_range if watching == "range" else watched.show_rows)
             return self._float(x)
+        if watching == "given" and product.on_die is None:
+            if watched.calls == len(product.placement.samples):
+                product.show(x, watched.show_given)
+            product.ready(self._weight, self._bias)
+            product.placement.mapped()
         self._call += 1
         product.placement.called(product.name, call)
         if product.training:
