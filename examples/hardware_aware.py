@@ -6,7 +6,9 @@
 A seed is a network of its own: trained in floats, then for as many epochs again, at the same rate, either in
 floats or through ``ndrite.analog(...).train()``. Both are put on the same dies, and read with the die's
 noise seed. ``recovered`` is the part of the float network's loss on the dies that training through errors
-took back. Its interval is over seeds (t law); all see the same training pictures and the same test pictures.
+took back; "held to the clip" is the float network with the same limit on its weights, not trained so. Its
+interval is over seeds (t law); all see the same training pictures and the same test pictures. The clip was
+chosen of five with seed 0, which is not among the seeds.
 Needs ndrite[train] and Fashion-MNIST's training images (Debian's package dataset-fashion-mnist, or --folder).
 """
 
@@ -91,7 +93,7 @@ def main() -> None:
         "--epochs", type=int, default=4, help="in floats, and again in floats or through errors"
     )
     parser.add_argument("--train", type=int, default=20_000, help="training pictures")
-    parser.add_argument("--clip", type=float, default=2.0, help="clip_rms of training through errors")
+    parser.add_argument("--clip", type=float, default=1.5, help="clip_rms of training through errors")
     parser.add_argument("--folder", default=TRAIN_FOLDER)
     options = parser.parse_args()
 
@@ -113,9 +115,9 @@ def main() -> None:
     print(
         f"{options.chip} at {options.scale:g} times its error; accuracies in percent, {len(test_x)} pictures"
     )
-    print("seed  float  float on dies  trained on dies  recovered")
+    print("seed  float  on dies  held to the clip  trained  recovered")
     recovered = []
-    for seed in range(options.seeds):
+    for seed in range(1, 1 + options.seeds):
         torch.manual_seed(seed)
         plain = network()
         train(plain, x, labels, options.epochs, RATE)
@@ -127,10 +129,12 @@ def main() -> None:
         trained = network().eval()
         trained.load_state_dict(through.state_dict())
         known = accuracy(plain, test_x, test_labels)
-        before, after = on_dies(plain, None), on_dies(trained, options.clip)
+        before, held = on_dies(plain, None), on_dies(plain, options.clip)
+        after = on_dies(trained, options.clip)
         recovered.append((np.mean(after) - np.mean(before)) / (known - np.mean(before)))
         print(
-            f"{seed:4}  {known:5.2f}  {np.mean(before):13.2f}  {np.mean(after):15.2f}  {recovered[-1]:9.2f}"
+            f"{seed:4}  {known:5.2f}  {np.mean(before):7.2f}  {np.mean(held):16.2f}  {np.mean(after):7.2f}"
+            f"  {recovered[-1]:9.2f}"
             f"   dies {', '.join(f'{b:.2f} -> {a:.2f}' for b, a in zip(before, after, strict=True))}",
             flush=True,
         )
