@@ -64,3 +64,23 @@ def test_its_number_selects_its_cells_and_its_noise() -> None:
 def test_numbers_have_eight_bits(number: int) -> None:
     with pytest.raises((ProgramError, CompileError), match=r"at most 256|first_product"):
         map_network(piece(np.ones(2)), "ideal", SAMPLES, first_product=number)
+
+
+def test_biases_absorb_what_comes_before() -> None:
+    """Samples as a die makes them, a tenth too large: the mean of that is taken back."""
+    network = piece(np.ones(6))
+    exact = np.random.default_rng(5).uniform(0, 0.8, (300, 30))
+    given = np.rint(255 * 1.1 * exact).astype(np.uint8)
+    wanted = network.forward(exact).mean(axis=0)
+    off = []
+    for known in (None, exact):
+        program, die, _ = map_network(network, "wan2022", given, column_steps=True, exact=known)
+        sums = Core(program).infer(given, noise=False) * die.arrays[0].step
+        off.append(np.abs(sums.mean(axis=0) - wanted).max())
+    assert off[1] < 0.02
+    assert off[0] > 0.1
+
+
+def test_exact_samples_are_as_many() -> None:
+    with pytest.raises(CompileError, match=r"exact is \(199, 30\); accepted: \(200, 30\)"):
+        map_network(piece(np.ones(2)), "ideal", SAMPLES, exact=SAMPLES[1:] / 255)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 
 import ndrite
+from emulator.device.description import load_chip
 from ndrite.tiles.product import Product
 
 
@@ -233,6 +235,26 @@ def test_samples_of_several_calls_by_name(x: Any, net: Any) -> None:
             # Floats in batches of other sizes differ in their last bit.
             assert abs(a.watched.codes.astype(int) - b.watched.codes).max() <= 1
             assert a.watched.low == pytest.approx(b.watched.low, abs=1e-6)
+
+
+def test_products_are_mapped_on_what_the_die_gives_them(x: Any) -> None:
+    """Behind a bad product the next one's mean is still right: its bias takes the deviation back."""
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Linear(30, 200), nn.ReLU(), nn.Linear(200, 6)).eval()
+    seen = torch.rand(400, 30)
+    chip = load_chip("wan2022")
+    worse_cells = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=4.0))
+    model = ndrite.analog(net, worse_cells, samples=seen, seed=1)
+    y = read(model, seen)
+    product = model[2].tiles["weight"]
+    assert product.watched.given.shape == product.watched.codes.shape
+    assert (product.watched.given != product.watched.codes).any()
+    deviation = (y - net(seen)).detach()
+    alone = copy.deepcopy(model)
+    alone[2].tiles["weight"].watched.given = None
+    alone[2].tiles["weight"].forget()
+    worse = (read(alone, seen) - net(seen)).detach()
+    assert deviation.mean(dim=0).abs().max() < 0.3 * worse.mean(dim=0).abs().max()
 
 
 def test_progress_maps_at_once(net: Any, x: Any) -> None:

@@ -115,4 +115,18 @@ MUTANTS = (
         "a piece of a network has the cells of its first product",
         PIECES,
     ),
+    Mutant(
+        "emulator/mapping/nodes.py",
+        "given = samples.astype(np.float64) / INPUT_MAX if exact is None else exact",
+        "given = samples.astype(np.float64) / INPUT_MAX",
+        "what a die loses before a piece is not made up for",
+        PIECES,
+    ),
+    Mutant(
+        "ndrite/tiles/reader.py",
+        "product.show(x, watched.show_given)",
+        "pass",
+        "products are mapped on what floats give them",
+        MODULE,
+    ),
 )
