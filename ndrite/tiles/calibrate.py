@@ -119,6 +119,9 @@ def _table(root: Any, placement: Placement, products: list[Product], operators: 
     count = _samples(placement)
     rows, left = [], dict(operators)
     for product in products:
+        if not product.watched.seen:  # the module takes its weights and multiplies them itself
+            rows.append(Row(product.name, "torch", 0.0))
+            continue
         macs = float(product.watched.seen * product.patches.inputs * product.outputs)
         on_host = product.patches.groups > 1 and not placement.url.startswith("golden:")
         rows.append(

@@ -213,6 +213,22 @@ def test_products_of_two_signals_are_in_torch() -> None:
     assert table.share == pytest.approx(4 * 6 * 64 / (4 * 6 * 64 + scores))
 
 
+def test_weights_that_are_used_past_their_layer_are_said() -> None:
+    class Past(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.second(nn.functional.linear(x, self.first.weight))
+
+    model = ndrite.analog(Past().eval(), "ideal", samples=torch.rand(20, 8))
+    assert read(model, torch.rand(3, 8)).shape == (3, 3)
+    rows = [(row.name, row.where, row.macs) for row in model.ndrite.table().rows]
+    assert rows == [("first", "torch", 0), ("second", "die", 12), ("mm", "torch", 32)]
+    assert model.ndrite.table().share == pytest.approx(12 / 44)
+
+
 def test_fused_attention_is_counted() -> None:
     class Fused(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
