@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--chip", default="wan2022")
     parser.add_argument("--scale", type=float, default=2.0, help="factor on its programming error and drift")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--dies", type=int, default=3)
     parser.add_argument(
         "--epochs", type=int, default=4, help="in floats, and again in floats or through errors"
@@ -117,7 +118,7 @@ def main() -> None:
     )
     print("seed  float  on dies  held to the clip  trained  recovered")
     recovered = []
-    for seed in range(1, 1 + options.seeds):
+    for seed in range(options.first, options.first + options.seeds):
         torch.manual_seed(seed)
         plain = network()
         train(plain, x, labels, options.epochs, RATE)
