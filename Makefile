@@ -32,7 +32,7 @@ test-trust: compiler $(DEV_STAMP) ## faults on the link and fuzzing at length; p
 FUZZ_SECONDS ?= 60
 fuzz: $(DEV_STAMP) ## coverage-guided fuzzing of every parser, FUZZ_SECONDS each
 	$(BIN)/pip install --quiet -e '.[fuzz]'
-	for target in packets image manifest network chip measurements idx plan; do \
+	for target in packets program manifest network chip measurements idx plan; do \
 	$(BIN)/python -m tests.trust.fuzz.run $$target --seconds $(FUZZ_SECONDS) || exit 1; done
 
 prove: $(FPGA_STAMP) ## every proof, each shown to find a bug; prints what is proved and how far

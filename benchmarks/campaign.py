@@ -33,7 +33,7 @@ from emulator.mapping.variation import variation_of
 from emulator.spec import Program
 from emulator.spec.campaign import Campaign
 from ndrite.labelled import judging_set
-from ndrite.shipped import shipped_image, shipped_network
+from ndrite.shipped import shipped_network, shipped_program
 
 PEERS = {"aihwkit-lightning": "lightning.py", "analoglib": "analog.py"}
 HERE = Path(__file__).parent / "peers"
@@ -50,19 +50,19 @@ def best(call: Callable[[], object], rounds: int) -> float:
     return min(times)
 
 
-def ours(image: Program, x: Any, labels: Any, chips: int) -> float:
+def ours(program: Program, x: Any, labels: Any, chips: int) -> float:
     """Images x chips a second."""
-    return chips * len(x) / best(lambda: campaign(image, x, labels, Campaign(chips=chips, seed=1)), 3)
+    return chips * len(x) / best(lambda: campaign(program, x, labels, Campaign(chips=chips, seed=1)), 3)
 
 
-def single(image: Program, x: Any) -> dict[str, float]:
+def single(program: Program, x: Any) -> dict[str, float]:
     """Rates of one programmed chip."""
-    core = Core(image, fast=True)
+    core = Core(program, fast=True)
     thousand = x[:1000]
     core.infer(thousand)
     a = np.random.default_rng(0).random((2000, 2000), np.float32)
     peak = 2000**3 / best(lambda: a @ a, 5)
-    macs = sum(layer.weights.size for layer in image.layers)
+    macs = sum(layer.weights.size for layer in program.layers)
     noisy = 1000 / best(lambda: core.infer(thousand, seed=1), 9)
     quiet = 1000 / best(lambda: core.infer(thousand, noise=False), 9)
     return {
@@ -100,11 +100,11 @@ def main() -> None:
     options = parser.parse_args()
     if os.environ.get("OMP_NUM_THREADS") != "1":
         sys.exit("set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts")
-    image = dataclasses.replace(shipped_image(), variation=variation_of(load_chip("wan2022")))
+    program = dataclasses.replace(shipped_program(), variation=variation_of(load_chip("wan2022")))
     x, labels = judging_set("fashion-mnist")
     x, labels = x[: options.images], labels[: options.images]
-    campaign(image, x, labels, Campaign(chips=1))
-    result: dict[str, Any] = {"one_chip": single(image, x), "peers": []}
+    campaign(program, x, labels, Campaign(chips=1))
+    result: dict[str, Any] = {"one_chip": single(program, x), "peers": []}
     if options.peers is not None:
         network = shipped_network()
         with tempfile.TemporaryDirectory() as folder:
@@ -115,14 +115,14 @@ def main() -> None:
                 python = options.peers / "bin" / "python"
                 rounds = []
                 for _ in range(options.rounds):
-                    own = ours(image, x, labels, options.chips)
+                    own = ours(program, x, labels, options.chips)
                     theirs = peer(python, script, weights, len(x), options.peer_chips)
                     rounds.append({"ours": own, "theirs": theirs, "ratio": own / theirs})
                 ratio = statistics.median(r["ratio"] for r in rounds)
                 result["peers"].append({"peer": name, "ratio": ratio, "rounds": rounds})
     if options.whole:
         start = time.perf_counter()
-        campaign(image, x, labels, Campaign(chips=1000, seed=2))
+        campaign(program, x, labels, Campaign(chips=1000, seed=2))
         result["thousand_chips_s"] = time.perf_counter() - start
     if options.json:
         print(json.dumps(result, indent=1))

@@ -23,7 +23,7 @@ from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.labelled import judging_set
-from ndrite.shipped import shipped_image
+from ndrite.shipped import shipped_program
 
 LATENCY_NS = 250
 
@@ -77,18 +77,18 @@ def reads(link: Link) -> list[dict[str, Any]]:
 
 def inferences(link: Link, count: int) -> dict[str, Any]:
     """The shipped network streamed by DMA, at 64 lanes; every output must equal the golden model's."""
-    geometry, image = PRESETS["sim"], shipped_image()
+    geometry, program = PRESETS["64-lane"], shipped_program()
     x, _ = judging_set("fashion-mnist")
     x = x[:count]
     card = SimCard(geometry)
     card.link(rate=link.rate, latency=link.latency)
     with Board.over(PcieChannel(card)) as board:
-        board.program(image)
+        board.program(program)
         board.infer(x[:2], seed=1)
         before = card.counters()
         y = board.infer(x, seed=1)
         after = card.counters()
-    if (y != Core(image).infer(x, seed=1)).any():
+    if (y != Core(program).infer(x, seed=1)).any():
         raise SystemExit("outputs of the simulated card differ from the golden model's")
     moved = {name: after[name] - before[name] for name in after}
     clocks = moved["cycles"] / count
@@ -97,8 +97,8 @@ def inferences(link: Link, count: int) -> dict[str, Any]:
         "link": link.name,
         "lanes": geometry.lanes,
         "images": count,
-        "clocks_per_image": clocks,
-        "array_bound_clocks": bound_cycles(image, geometry.lanes, geometry.slices),
+        "clocks_per_program": clocks,
+        "array_bound_clocks": bound_cycles(program, geometry.lanes, geometry.slices),
         "link_bound_clocks": link_clocks,
         "images_per_s": link.clock_hz / clocks,
         "link_bound_images_per_s": link.clock_hz / link_clocks,
@@ -126,7 +126,9 @@ def main() -> None:
     print("\n| link | clocks an image | array's bound | link's bound | images/s | link alone |")
     print("|---|---|---|---|---|---|")
     for r in rows:
-        clocks = f"{r['clocks_per_image']:,.0f} | {r['array_bound_clocks']:,} | {r['link_bound_clocks']:,.0f}"
+        clocks = (
+            f"{r['clocks_per_program']:,.0f} | {r['array_bound_clocks']:,} | {r['link_bound_clocks']:,.0f}"
+        )
         rates = f"{r['images_per_s']:,.0f} | {r['link_bound_images_per_s']:,.0f}"
         print(f"| {r['link']} | {clocks} | {rates} |")
 

@@ -33,7 +33,7 @@ from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.campaign import images_at_once
 from ndrite.labelled import judging_set
-from ndrite.shipped import shipped_image
+from ndrite.shipped import shipped_program
 
 CASES = (
     (1, 1, 1),
@@ -44,7 +44,7 @@ CASES = (
     (1000, 1000, 10),
     (10000, 1000, 1),
 )
-"""Chips, images, draws of the table."""
+"""Chips, images, trials of the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,42 +53,44 @@ class Cost:
 
     command: float
     redraw: float
-    image: float
+    program: float
 
 
-def simulated(geometry: Any, image: Any, x: Any, labels: Any) -> Cost:
+def simulated(geometry: Any, program: Any, x: Any, labels: Any) -> Cost:
     """Cycles from campaigns of one chip and of two over the same images; votes must equal the golden model's.
 
     What the second chip adds is one drawing a batch and all the images, whatever the batches.
     """
-    batches = -(-len(x) // images_at_once(geometry, image.inputs, image.outputs))
+    batches = -(-len(x) // images_at_once(geometry, program.inputs, program.outputs))
     busy, drawing = {}, {}
     with Board(SimLink(geometry)) as board:
-        board.program(image)
+        board.program(program)
         for chips in (1, 2):
             board.clear_counters()
             result = board.campaign(x, labels, Campaign(chips=chips, seed=5))
-            want = campaign(image, x, labels, Campaign(chips=chips, seed=5))
+            want = campaign(program, x, labels, Campaign(chips=chips, seed=5))
             if (result.votes != want.votes).any() or (result.correct != want.correct).any():
                 sys.exit("votes of the simulated board differ from the golden model's")
             busy[chips] = board.read_register("campaign_cycles")
             drawing[chips] = board.read_register("redraw_cycles")
     redraw = (drawing[2] - drawing[1]) / batches
     added = busy[2] - busy[1]
-    return Cost(command=(busy[1] - added) / batches, redraw=redraw, image=(added - batches * redraw) / len(x))
+    return Cost(
+        command=(busy[1] - added) / batches, redraw=redraw, program=(added - batches * redraw) / len(x)
+    )
 
 
 def board_seconds(
-    cost: Cost, clock_hz: float, baud: float, image: Any, batch: int, case: tuple[int, int, int]
+    cost: Cost, clock_hz: float, baud: float, program: Any, batch: int, case: tuple[int, int, int]
 ) -> dict[str, float]:
     """Estimated seconds of one campaign on a board: compute, link, and what part computes."""
-    chips, images, draws = case
+    chips, images, trials = case
     batches = -(-images // batch)
     rounds = batches * -(-chips // CAMPAIGN_CHIPS)
-    cycles = rounds * cost.command + chips * (cost.redraw * batches + images * draws * cost.program)
+    cycles = rounds * cost.command + chips * (cost.redraw * batches + images * trials * cost.program)
     packet = 1024
-    upload = images * (image.inputs + 4) / packet * frame_bytes(packet)
-    votes = rounds * min(images, batch) * image.outputs * 4 / packet * frame_bytes(packet)
+    upload = images * (program.inputs + 4) / packet * frame_bytes(packet)
+    votes = rounds * min(images, batch) * program.outputs * 4 / packet * frame_bytes(packet)
     counts = batches * chips * 4 / packet * frame_bytes(packet)
     link = (upload + votes + counts) * BITS_PER_BYTE / baud
     compute = cycles / clock_hz
@@ -96,7 +98,7 @@ def board_seconds(
         "compute_s": compute,
         "link_s": link,
         "compute_share": compute / (compute + link),
-        "images_x_chips_per_s": chips * images * draws / (compute + link),
+        "images_x_chips_per_s": chips * images * trials / (compute + link),
     }
 
 
@@ -119,24 +121,24 @@ def main() -> None:
     if report is None:
         sys.exit(f"no report of {options.board} is committed")
     g = board.geometry
-    image = dataclasses.replace(shipped_image(), variation=variation_of(load_chip("wan2022")))
+    program = dataclasses.replace(shipped_program(), variation=variation_of(load_chip("wan2022")))
     x, labels = judging_set("fashion-mnist")
-    cost = simulated(g, image, x[: options.images], labels[: options.images])
+    cost = simulated(g, program, x[: options.images], labels[: options.images])
     clock_hz = 1e6 * (board.clock_mhz if report["timing_met"] else report["fmax_mhz"])
-    cells = sum(layer.weights.size for layer in image.layers)
-    campaign(image, x[:1000], labels[:1000], Campaign(chips=1))
+    cells = sum(layer.weights.size for layer in program.layers)
+    campaign(program, x[:1000], labels[:1000], Campaign(chips=1))
     start = time.perf_counter()
-    campaign(image, x[:1000], labels[:1000], Campaign(chips=50, seed=1))
+    campaign(program, x[:1000], labels[:1000], Campaign(chips=50, seed=1))
     golden = 50_000 / (time.perf_counter() - start)
-    batch = images_at_once(g, image.inputs, image.outputs)
+    batch = images_at_once(g, program.inputs, program.outputs)
     rows = [
         {
             "chips": case[0],
             "images": case[1],
-            "draws": case[2],
+            "trials": case[2],
             "golden_s": case[0] * case[1] * case[2] / golden,
         }
-        | board_seconds(cost, clock_hz, board.baud, image, batch, case)
+        | board_seconds(cost, clock_hz, board.baud, program, batch, case)
         for case in CASES
     ]
     result: dict[str, Any] = {
@@ -151,7 +153,7 @@ def main() -> None:
         "command_cycles": cost.command,
         "image_cycles": cost.program,
         "images_simulated": options.images,
-        "bound_cycles": bound_cycles(image, g.lanes, g.slices),
+        "bound_cycles": bound_cycles(program, g.lanes, g.slices),
         "images_at_once": batch,
         "golden_images_x_chips_per_s": golden,
         "cases": rows,
@@ -162,9 +164,9 @@ def main() -> None:
     for name, value in result.items():
         if name != "cases":
             print(f"{name:30s} {value if isinstance(value, str) else f'{value:,.6g}'}")
-    print("chips images draws | board: compute s, link s, computing, images x chips/s | golden, one core: s")
+    print("chips images trials | board: compute s, link s, computing, images x chips/s | golden, one core: s")
     for row in rows:
-        case = f"{row['chips']:5d} {row['images']:6d} {row['draws']:5d}"
+        case = f"{row['chips']:5d} {row['images']:6d} {row['trials']:5d}"
         spent = f"{row['compute_s']:12.4g} {row['link_s']:8.4g} {row['compute_share']:6.1%}"
         print(f"{case} | {spent} {row['images_x_chips_per_s']:12,.0f} | {row['golden_s']:10.4g}")
 

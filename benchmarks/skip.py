@@ -63,26 +63,26 @@ def work(digits_network: Path, mnist_network: Path) -> dict[str, tuple[Program, 
             ("mnist 784-128-10", load_network(mnist_network), large),
             ("uci digits", load_network(digits_network), small),
         ):
-            image = map_network(network, chip, x[:SAMPLES]).program
-            cases[f"{name}, {bits}-bit slices"] = image, np.ascontiguousarray(x[SAMPLES:])
+            program = map_network(network, chip, x[:SAMPLES]).program
+            cases[f"{name}, {bits}-bit slices"] = program, np.ascontiguousarray(x[SAMPLES:])
     return cases
 
 
-def cycles(geometry: Geometry, image: Program, x: Any) -> float:
+def cycles(geometry: Geometry, program: Program, x: Any) -> float:
     """Simulated clock cycles an image, streaming."""
     overlap = geometry.overlap
     with Board.over(PcieChannel(SimCard(geometry))) if overlap else Board(SimLink(geometry)) as board:
-        board.program(image)
+        board.program(program)
         board.clear_counters()
         y = board.infer(x, seed=1, noise=geometry.noise)
         spent = board.counters()["inference_cycles"]
-    if (y != Core(image).infer(x, seed=1, noise=geometry.noise)).any():
+    if (y != Core(program).infer(x, seed=1, noise=geometry.noise)).any():
         sys.exit(f"outputs of the simulated {geometry.name} differ from the golden model's")
     return spent / len(x)
 
 
-def _golden(image: Program, x: Any, ready: Any, go: Any, out: Any) -> None:
-    core = Core(image, fast=True)
+def _golden(program: Program, x: Any, ready: Any, go: Any, out: Any) -> None:
+    core = Core(program, fast=True)
     core.infer(x[:256], seed=1)
     ready.release()
     go.wait()
@@ -93,11 +93,11 @@ def _golden(image: Program, x: Any, ready: Any, go: Any, out: Any) -> None:
     out.put(done / spent)
 
 
-def golden(image: Program, x: Any, cores: int) -> float:
+def golden(program: Program, x: Any, cores: int) -> float:
     """Images a second of ``cores`` processes together, read noise on."""
     context = multiprocessing.get_context("spawn")
     ready, go, out = context.Semaphore(0), context.Event(), context.Queue()
-    workers = [context.Process(target=_golden, args=(image, x, ready, go, out)) for _ in range(cores)]
+    workers = [context.Process(target=_golden, args=(program, x, ready, go, out)) for _ in range(cores)]
     for worker in workers:
         worker.start()
     for _ in workers:
@@ -123,23 +123,23 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     cases = work(options.digits, options.mnist)
     # All of the measuring before the simulating: the machine has to be quiet for this minute only.
-    software = {case: golden(image, x[:2000], cores) for case, (image, x) in cases.items()}
+    software = {case: golden(program, x[:2000], cores) for case, (program, x) in cases.items()}
     print("golden model measured; the simulations that follow are not timed", file=sys.stderr)
     rows = []
-    for case, (image, x) in cases.items():
-        one_bit = image.layers[0].dac_bits == 1
+    for case, (program, x) in cases.items():
+        one_bit = program.layers[0].dac_bits == 1
         for name in TARGETS:
             board, report = find_target(name), load(name)
             g = board.geometry
             if report is None or (g.slices > 1) != one_bit:
                 continue
             try:
-                check_fits(image, g)
+                check_fits(program, g)
             except GeometryError as error:
                 print(f"{case} on {name}: left out: {error}", file=sys.stderr)
                 continue
-            spent = cycles(g, image, x[: options.images])
-            loading = -(-image.inputs // g.load_codes)
+            spent = cycles(g, program, x[: options.images])
+            loading = -(-program.inputs // g.load_codes)
             clock_mhz = board.clock_mhz if report["timing_met"] else report["fmax_mhz"]
             rate = 1e6 * clock_mhz / max(spent, loading)
             rows.append(
@@ -148,7 +148,7 @@ def main() -> None:
                     "board": name,
                     "cycles": spent,
                     "load_cycles": loading,
-                    "bound_nothing_skipped": bound_cycles(image, g.lanes, g.slices),
+                    "bound_nothing_skipped": bound_cycles(program, g.lanes, g.slices),
                     "clock_mhz": clock_mhz,
                     "estimated_images_per_s": rate,
                     "golden_images_per_s": software[case],

@@ -27,7 +27,7 @@ class GoldenBoard:
     Parameters
     ----------
     geometry:
-        When given, images that this geometry cannot hold are refused, as the device would.
+        When given, programs that this geometry cannot hold are refused, as the device would.
     """
 
     def __init__(self, geometry: Geometry | None = None) -> None:
@@ -38,11 +38,11 @@ class GoldenBoard:
 
     @property
     def geometry(self) -> Geometry | None:
-        """The geometry images are checked against, if any."""
+        """The geometry programs are checked against, if any."""
         return self._geometry
 
     def identity(self) -> dict[str, Any]:
-        """That this is the golden model, its geometry, and the tag of the image it holds."""
+        """That this is the golden model, its geometry, and the tag of the program it holds."""
         g = self._geometry
         return {
             "board": "golden",
@@ -50,17 +50,17 @@ class GoldenBoard:
             "program_tag": f"{self._core.program.tag if self._core else 0:08x}",
         }
 
-    def check_fits(self, image: Program) -> None:
-        """Raise GeometryError when a geometry was given and ``image`` does not fit it."""
+    def check_fits(self, program: Program) -> None:
+        """Raise GeometryError when a geometry was given and ``program`` does not fit it."""
         if self._geometry is not None:
-            check_fits(image, self._geometry)
+            check_fits(program, self._geometry)
 
-    def program(self, image: Program, *, progress: Progress | None = None) -> None:
-        """Take ``image``. Raises GeometryError when a geometry was given and the image does not fit."""
+    def program(self, program: Program, *, progress: Progress | None = None) -> None:
+        """Take ``program``. Raises GeometryError when a geometry was given and the program does not fit."""
         self._open()
-        if image.is_chain:
-            self.check_fits(image)
-        self._core = Core(image)
+        if program.is_chain:
+            self.check_fits(program)
+        self._core = Core(program)
         if progress is not None:
             progress(1, 1)
 
@@ -76,10 +76,10 @@ class GoldenBoard:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
         self._open()
         if self._core is None:
-            raise NotProgrammedError("no image programmed on this board; call program(image) first")
-        image = self._core.program
-        x = check_inputs(x, image.inputs, seed=seed, first_index=first_index)
-        y = np.empty((len(x), image.outputs), np.int32)
+            raise NotProgrammedError("nothing is programmed on this board; call program() first")
+        program = self._core.program
+        x = check_inputs(x, program.inputs, seed=seed, first_index=first_index)
+        y = np.empty((len(x), program.outputs), np.int32)
         for start in range(0, len(x), BATCH):
             part = x[start : start + BATCH]
             y[start : start + len(part)] = self._core.infer(
@@ -101,7 +101,7 @@ class GoldenBoard:
         """Votes of virtual chips; see ``BoardApi.campaign``."""
         self._open()
         if self._core is None:
-            raise NotProgrammedError("no image programmed on this board; call program(image) first")
+            raise NotProgrammedError("nothing is programmed on this board; call program() first")
         check_variation(self._core.program, self._geometry)
         result = campaign(
             self._core.program,
@@ -110,14 +110,14 @@ class GoldenBoard:
             plan,
             progress=progress,
         )
-        self._inferences += plan.chips * plan.draws * len(x)
+        self._inferences += plan.chips * plan.trials * len(x)
         return result
 
-    def scrub(self, image: Program) -> list[Upset]:
-        """Nothing changes here. NotProgrammedError when the board holds another image, or none."""
+    def scrub(self, program: Program) -> list[Upset]:
+        """Nothing changes here. NotProgrammedError when the board holds another program, or none."""
         self._open()
-        if self._core is None or self._core.program.tag != image.tag:
-            raise NotProgrammedError(f"the board does not hold image {image.name!r}; program it first")
+        if self._core is None or self._core.program.tag != program.tag:
+            raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         return []
 
     def counters(self) -> dict[str, int]:
@@ -129,7 +129,7 @@ class GoldenBoard:
         self._inferences = 0
 
     def close(self) -> None:
-        """Forget the image."""
+        """Forget the program."""
         self._closed = True
         self._core = None
 

@@ -33,7 +33,7 @@ def device_of(board: BoardApi) -> Board | None:
 class Holder(BoardApi, Protocol):
     """A board that says what its array can hold."""
 
-    def check_fits(self, image: Program) -> None:
+    def check_fits(self, program: Program) -> None:
         """Raise GeometryError when a chain does not fit."""
 
 
@@ -72,16 +72,16 @@ class SteppedBoard:
             number += isinstance(step, Product)
         return tuple(lines)
 
-    def program(self, image: Program, *, progress: Progress | None = None) -> None:
-        """Take ``image``; a chain goes onto the chip now, the products of another one in turn later."""
+    def program(self, program: Program, *, progress: Progress | None = None) -> None:
+        """Take ``program``; a chain goes onto the chip now, the products of another one in turn later."""
         self._program = self._core = None
-        if image.is_chain:
-            self._board.program(image, progress=progress)
+        if program.is_chain:
+            self._board.program(program, progress=progress)
         else:
-            self._core = _Split(image, self._board)
+            self._core = _Split(program, self._board)
             if progress is not None:
                 progress(1, 1)
-        self._program = image
+        self._program = program
 
     def infer(
         self,
@@ -122,12 +122,12 @@ class SteppedBoard:
         check_variation(self._core.program, None)
         return campaign(self._core.program, x, labels, plan, progress=progress)
 
-    def scrub(self, image: Program) -> list[Upset]:
+    def scrub(self, program: Program) -> list[Upset]:
         """What has changed in the chip's memories; of no chain, in the product that is on the array."""
         if self._core is None:
-            return self._board.scrub(image)
-        if self._core.program.tag != image.tag:
-            raise NotProgrammedError(f"the board does not hold program {image.name!r}; program it first")
+            return self._board.scrub(program)
+        if self._core.program.tag != program.tag:
+            raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         piece = self._core.on_array
         return [] if piece is None else self._board.scrub(piece)
 

@@ -1,6 +1,6 @@
 """Errors of the float side of the emulator: each message names the field, its value and what is accepted.
 
-Integer-side errors (geometry, image file) live in ``emulator.spec.errors``.
+Integer-side errors (geometry, program file) live in ``emulator.spec.errors``.
 """
 
 from __future__ import annotations

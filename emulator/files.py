@@ -1,4 +1,4 @@
-"""Writing a file in whole or not at all (kept where the image format needs it, in ``emulator.spec``)."""
+"""Writing a file in whole or not at all (kept where the program format needs it, in ``emulator.spec``)."""
 
 from emulator.spec.files import check_destination, whole_file
 

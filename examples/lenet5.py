@@ -100,15 +100,15 @@ def main() -> None:
         geometry = board.geometry
         lanes = geometry.lanes if geometry else 64
         for what, most in (("one kernel at a time", None), ("kernels side by side", lanes)):
-            image = map_network(network, options.chip, samples, lanes=most).program
+            program = map_network(network, options.chip, samples, lanes=most).program
             model = GoldenBoard()
-            model.program(image)
-            golden = evaluate(model, image, test, labels)
+            model.program(program)
+            golden = evaluate(model, program, test, labels)
             begin = time.monotonic()
-            board.program(image)
-            rtl = evaluate(board, image, test[: options.images], labels[: options.images])
+            board.program(program)
+            rtl = evaluate(board, program, test[: options.images], labels[: options.images])
             seconds = time.monotonic() - begin
-            print(f"{options.chip}, {what}: blocks {[product.block for product in image.products]}")
+            print(f"{options.chip}, {what}: blocks {[product.block for product in program.products]}")
             print(f"  golden model          {golden.images} images  {100 * golden.accuracy:.2f} %")
             print(
                 f"  board {options.board:<17} {rtl.images} images  {100 * rtl.accuracy:.2f} %  golden, the "

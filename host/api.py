@@ -22,20 +22,20 @@ class BoardApi(Protocol):
 
     @property
     def geometry(self) -> Geometry | None:
-        """The array's geometry; None on a golden board made without one, which holds any image."""
+        """The array's geometry; None on a golden board made without one, which holds any program."""
         ...
 
     def identity(self) -> dict[str, Any]:
         """What the board says it is: plain numbers and strings, fit for JSON."""
         ...
 
-    def program(self, image: Program, *, progress: Progress | None = None) -> None:
-        """Put an image on the chip and verify it; progress counts memory words.
+    def program(self, program: Program, *, progress: Progress | None = None) -> None:
+        """Put a program on the chip and verify it; progress counts memory words.
 
         Raises
         ------
         GeometryError
-            The image does not fit; the chip is untouched.
+            The program does not fit; the chip is untouched.
         HostError
             Link or device failed; the chip then refuses inference until programmed again.
         """
@@ -60,7 +60,7 @@ class BoardApi(Protocol):
         InputError
             ``x``, ``seed`` or ``first_index`` has a wrong type, shape or range.
         NotProgrammedError
-            The chip does not hold the image this board was given.
+            The chip does not hold the program this board was given.
         HostError
             Link or device failed.
         """
@@ -74,7 +74,7 @@ class BoardApi(Protocol):
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Votes of images uint8 (n, inputs) with labels (n,) on virtual chips of the programmed image.
+        """Votes of images uint8 (n, inputs) with labels (n,) on virtual chips of the program it holds.
 
         The same everywhere and however it is cut into pieces (``emulator.spec.campaign``).
         ``progress`` counts chips of all pieces. Afterwards the nominal chip is on the board again.
@@ -82,21 +82,21 @@ class BoardApi(Protocol):
         Raises
         ------
         InputError, CampaignError
-            The image was compiled for one individual chip, or a parameter is out of range.
+            The program was compiled for one individual chip, or a parameter is out of range.
         NotProgrammedError
-            The chip does not hold the image this board was given.
+            The chip does not hold the program this board was given.
         HostError
             Link or device failed.
         """
         ...
 
-    def scrub(self, image: Program) -> list[Upset]:
-        """What has changed in the chip's memories since ``image`` was programmed; it is reloaded.
+    def scrub(self, program: Program) -> list[Upset]:
+        """What has changed in the chip's memories since ``program`` was programmed; it is reloaded.
 
         Raises
         ------
         NotProgrammedError
-            The chip does not hold ``image``.
+            The chip does not hold ``program``.
         HostError
             Link or device failed, or a memory stays wrong.
         """

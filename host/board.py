@@ -59,7 +59,7 @@ class Board:
 
     def _open(self, channel: Channel) -> None:
         self._channel = channel
-        self._image: Program | None = None
+        self._program: Program | None = None
         # Tells a board that lost power, or was opened by another host, from the one opened here.
         self._mark = secrets.randbits(31) + 1
         try:
@@ -155,37 +155,37 @@ class Board:
 
     # -- programming and inference
 
-    def program(self, image: Program, *, progress: Progress | None = None) -> None:
-        """Put ``image`` on the chip: only sections that differ are written, all are verified by CRC.
+    def program(self, program: Program, *, progress: Progress | None = None) -> None:
+        """Put ``program`` on the chip: only sections that differ are written, all are verified by CRC.
 
         Raises
         ------
         GeometryError
-            The image does not fit; the chip is untouched.
+            The program does not fit; the chip is untouched.
         VerifyError
             A section reads back other than written.
         HostError
             Link or device failed. After this or Ctrl-C the chip refuses inference until programmed again.
         """
-        sections = lay_out(image, self.geometry)
-        self._image = None
+        sections = lay_out(program, self.geometry)
+        self._program = None
         stop_campaign(self)
         # A chip that holds nothing is not worth reading first: a CRC costs half as long as writing.
         blank = self.read_register("program_tag") == 0
         wrong = sections if blank else self._channel.differing(sections)
-        if wrong or not self._holds(image):
+        if wrong or not self._holds(program):
             # From here to the end the chip holds parts of two images: tag 0 makes it refuse inference.
             self.write_register("program_tag", 0)
             self._write_until_equal(sections, wrong, progress)
-            self.write_register("program_tag", image.tag)
+            self.write_register("program_tag", program.tag)
         if progress is not None:
             total = sum(s.words.size for s in sections)
             progress(total, total)
-        self._image = image
+        self._program = program
 
-    def check_fits(self, image: Program) -> None:
-        """Raise GeometryError when ``image`` does not fit the device."""
-        check_fits(image, self.geometry)
+    def check_fits(self, program: Program) -> None:
+        """Raise GeometryError when ``program`` does not fit the device."""
+        check_fits(program, self.geometry)
 
     def infer(
         self,
@@ -197,11 +197,11 @@ class Board:
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
-        image = self._require_image()
-        x = check_inputs(x, image.inputs, seed=seed, first_index=first_index)
-        self._require_held(image)
+        program = self._require_program()
+        x = check_inputs(x, program.inputs, seed=seed, first_index=first_index)
+        self._require_held(program)
         self._set_noise(seed, noise)
-        y = np.empty((len(x), image.outputs), np.int32)
+        y = np.empty((len(x), program.outputs), np.int32)
 
         done = 0
 
@@ -215,7 +215,9 @@ class Board:
             self._channel.infer(x, first_index, y, counted)
         except DeviceError as error:
             if error.status == Status.NOT_PROGRAMMED:
-                raise NotProgrammedError("the chip lost its image during inference; program again") from None
+                raise NotProgrammedError(
+                    "the chip lost its program during inference; program again"
+                ) from None
             raise
         return y
 
@@ -231,36 +233,36 @@ class Board:
 
         Images that the device's buffer cannot hold at once are run in several batches, each on every chip.
         """
-        image = self._require_image()
-        check_variation(image, self.geometry)
-        plan.check(x, labels, image.inputs)
-        self._require_held(image)
+        program = self._require_program()
+        check_variation(program, self.geometry)
+        plan.check(x, labels, program.inputs)
+        self._require_held(program)
         self._set_noise(plan.seed, plan.noise)
-        result = run_campaign(self, image, x, labels, plan, progress)
-        self._require_held(image)
+        result = run_campaign(self, program, x, labels, plan, progress)
+        self._require_held(program)
         return result
 
-    def scrub(self, image: Program) -> list[Upset]:
-        """Compare the chip's memories, by CRCs made in gateware, with ``image``; reload what has changed.
+    def scrub(self, program: Program) -> list[Upset]:
+        """Compare the chip's memories, by CRCs made in gateware, with ``program``; reload what has changed.
 
         Raises
         ------
         NotProgrammedError
-            The chip does not hold ``image``.
+            The chip does not hold ``program``.
         VerifyError
             A section stays wrong after every retry.
         HostError
             Link or device failed. The chip then refuses inference until programmed again.
         """
-        if not self._holds(image):
-            raise NotProgrammedError(f"the chip does not hold image {image.name!r}; program it first")
+        if not self._holds(program):
+            raise NotProgrammedError(f"the chip does not hold program {program.name!r}; program it first")
         stop_campaign(self)
-        wrong = self._channel.differing(lay_out(image, self.geometry))
+        wrong = self._channel.differing(lay_out(program, self.geometry))
         upsets = [examine(section, self.read_words) for section in wrong]
         if wrong:
             self.write_register("program_tag", 0)
             self._write_until_equal(wrong, wrong, None)
-            self.write_register("program_tag", image.tag)
+            self.write_register("program_tag", program.tag)
         return upsets
 
     def close(self) -> None:
@@ -273,26 +275,26 @@ class Board:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _require_image(self) -> Program:
-        if self._image is None:
-            raise NotProgrammedError("no image programmed on this board; call program(image) first")
-        return self._image
+    def _require_program(self) -> Program:
+        if self._program is None:
+            raise NotProgrammedError("nothing is programmed on this board; call program() first")
+        return self._program
 
-    def _require_held(self, image: Program) -> None:
+    def _require_held(self, program: Program) -> None:
         tag, mark = (int(w) & 0xFFFFFFFF for w in self.read_words(BY_NAME["program_tag"].address, 2))
         if mark != self._mark:
             cause = "another host has opened the board" if mark else "the board was reset or without power"
             raise NotProgrammedError(f"{cause} since it was opened here; open it and program again")
-        if tag != image.tag:
-            raise NotProgrammedError(f"the chip no longer holds image {image.name!r}; program again")
+        if tag != program.tag:
+            raise NotProgrammedError(f"the chip no longer holds program {program.name!r}; program again")
 
     def _set_noise(self, seed: int, noise: bool) -> None:
         self.write_register("seed_low", seed & 0xFFFFFFFF)
         self.write_register("seed_high", seed >> 32)
         self.write_register("noise_enable", int(noise))
 
-    def _holds(self, image: Program) -> bool:
-        return self.read_register("program_tag") == image.tag
+    def _holds(self, program: Program) -> bool:
+        return self.read_register("program_tag") == program.tag
 
     def write_sections(self, sections: list[Section]) -> None:
         """Write those sections that the device does not hold already. Raises as ``program``."""

@@ -1,4 +1,4 @@
-"""campaign: uploads the images once, has the device run chips x draws x images, collects the votes."""
+"""campaign: uploads the images once, has the device run chips x trials x images, collects the votes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Device(Protocol):
 
 
 def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
-    """Images the device's buffers hold. At least 1 wherever the image itself fits, or ``VerifyError``."""
+    """Images the device's buffers hold. At least 1 wherever the program itself fits, or ``VerifyError``."""
     most = min(
         geometry.campaign_images,
         geometry.campaign_words // -(-inputs // 4),
@@ -51,7 +51,7 @@ def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
     )
     if most < 1:
         raise VerifyError(
-            f"an image of {inputs} inputs and {outputs} outputs does not fit the campaign buffers of "
+            f"a program of {inputs} inputs and {outputs} outputs does not fit the campaign buffers of "
             f"geometry {geometry.name!r} ({geometry.campaign_words} words, {geometry.campaign_votes} votes)"
         )
     return most
@@ -59,14 +59,14 @@ def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
 
 def run_campaign(
     device: Device,
-    image: Program,
+    program: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     plan: Campaign,
     progress: Callable[[int, int], None] | None,
 ) -> CampaignResult:
     """Votes of ``plan.chips`` virtual chips. Raises HostError; the device is then told to stop."""
-    variation = image.variation
+    variation = program.variation
     assert variation is not None
     chips = plan.chips
     stop_campaign(device)
@@ -74,12 +74,12 @@ def run_campaign(
         ("stuck_low", variation.stuck_low),
         ("stuck_high", variation.stuck_high),
         ("stuck_codes", variation.codes_word()),
-        ("campaign_draws", plan.draws),
+        ("campaign_draws", plan.trials),
     ):
         device.write_register(name, value)
-    votes = np.zeros((len(x), image.outputs), np.int64)
+    votes = np.zeros((len(x), program.outputs), np.int64)
     correct = np.zeros(chips, np.int64)
-    batch = images_at_once(device.geometry, image.inputs, image.outputs)
+    batch = images_at_once(device.geometry, program.inputs, program.outputs)
     total = chips * -(-len(x) // batch)
     done = 0
     try:
@@ -95,14 +95,14 @@ def run_campaign(
                 device.write_register("campaign_chips", count)
                 device.write_register("campaign_control", RUN)
                 _watch(device, count, partial(_report, progress, done, total))
-                counted = device.read_words(address("votes"), len(part) * image.outputs)
-                votes[first : first + len(part)] += counted.reshape(len(part), image.outputs)
+                counted = device.read_words(address("votes"), len(part) * program.outputs)
+                votes[first : first + len(part)] += counted.reshape(len(part), program.outputs)
                 good = device.read_words(address("correct"), count)
                 correct[start : start + count] += good
-                if int(counted.sum()) != count * plan.draws * len(part):
+                if int(counted.sum()) != count * plan.trials * len(part):
                     raise VerifyError(
                         f"the device counted {int(counted.sum())} votes; "
-                        f"expected: {count} chips x {plan.draws} draws x {len(part)} images"
+                        f"expected: {count} chips x {plan.trials} trials x {len(part)} images"
                     )
                 done += count
     except BaseException:
@@ -110,7 +110,7 @@ def run_campaign(
         with contextlib.suppress(HostError):
             stop_campaign(device)
         raise
-    return CampaignResult(votes, correct, plan.draws, plan.seed, plan.first_chip)
+    return CampaignResult(votes, correct, plan.trials, plan.seed, plan.first_chip)
 
 
 def stop_campaign(device: Device) -> None:

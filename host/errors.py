@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator.spec.packets import Status
 
-MEANINGS = {Status.HUNG: "hung; the watchdog has reset the core, program the image again"}
+MEANINGS = {Status.HUNG: "hung; the watchdog has reset the core, program the program again"}
 """Where a status says less than the user needs."""
 
 
@@ -42,7 +42,7 @@ class DeviceError(HostError):
 
 
 class NotProgrammedError(HostError):
-    """The chip does not hold the image this Board programmed (never programmed, reset, or overwritten)."""
+    """The chip does not hold the program this Board programmed (never programmed, reset, or overwritten)."""
 
 
 class VerifyError(HostError):

@@ -36,11 +36,11 @@ def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDA
     return np.ascontiguousarray(x)
 
 
-def check_variation(image: Program, geometry: Geometry | None) -> None:
-    """Raise InputError when no virtual chips of ``image`` can be drawn on a board of ``geometry``."""
-    if image.variation is None:
+def check_variation(program: Program, geometry: Geometry | None) -> None:
+    """Raise InputError when no virtual chips of ``program`` can be drawn on a board of ``geometry``."""
+    if program.variation is None:
         raise InputError(
-            f"image {image.name!r} is of one individual chip; accepted: one compiled for virtual chips "
+            f"program {program.name!r} is of one individual chip; accepted: one compiled for virtual chips "
             "(ndrite compile --nominal)"
         )
     if geometry is not None and not geometry.redraw:

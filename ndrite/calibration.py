@@ -24,7 +24,7 @@ CORRECTED_ON = 2000
 
 def calibrate_board(
     board: BoardApi,
-    image: Program,
+    program: Program,
     die: Die,
     network: Network | None,
     x: npt.NDArray[np.uint8],
@@ -41,7 +41,7 @@ def calibrate_board(
     Parameters
     ----------
     network:
-        The float network the image was compiled from; None only with ``plan.method`` perturb.
+        The float network the program was compiled from; None only with ``plan.method`` perturb.
     x, labels:
         Labelled samples to learn from, uint8 (n, inputs) and (n,).
     seed, noise:
@@ -53,11 +53,11 @@ def calibrate_board(
     Raises
     ------
     CompileError
-        When the image's chip has no ECRAM, or network, samples and image do not fit together.
+        When the program's chip has no ECRAM, or network, samples and program do not fit together.
     HostError
         As ``BoardApi.program`` and ``infer``.
     """
-    chip = Tunable(image, die)
+    chip = Tunable(program, die)
     learner = None if network is None else Learner(network, chip, cells=cells)
     if learner is not None and cells and die.mitigation.bias_correction:
         learner.correct(x[-CORRECTED_ON:], gains=die.mitigation.calibrates_gain(die.chip))

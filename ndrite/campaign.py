@@ -25,7 +25,7 @@ WORST = 10
 
 def run_campaign(
     board: BoardApi,
-    image: Program,
+    program: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     plan: Campaign,
@@ -44,9 +44,9 @@ def run_campaign(
     HostError, CampaignError
         As ``BoardApi.campaign``.
     """
-    votes = np.zeros((len(x), image.outputs), np.int64)
+    votes = np.zeros((len(x), program.outputs), np.int64)
     correct = np.zeros(0, np.int64)
-    mark = _mark(image, x, labels, plan)
+    mark = _mark(program, x, labels, plan)
     if state is not None and state.exists():
         votes, correct = _load(state, mark)
     while len(correct) < plan.chips:
@@ -66,7 +66,7 @@ def run_campaign(
                 np.savez(file, mark=np.array(mark), votes=votes, correct=correct)
     if progress is not None:
         progress(plan.chips, plan.chips)
-    return CampaignResult(votes, correct, plan.draws, plan.seed, plan.first_chip)
+    return CampaignResult(votes, correct, plan.trials, plan.seed, plan.first_chip)
 
 
 def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: floa
     return {
         "chips": n,
         "images": result.images,
-        "draws": result.draws,
+        "trials": result.trials,
         "seed": result.seed,
         "accuracy_mean": mean,
         "accuracy_mean_interval_95": None if half is None else [mean - half, mean + half],
@@ -130,10 +130,10 @@ def figure(result: CampaignResult, path: Path, *, threshold: float, title: str) 
         drawing.savefig(file, format=kind, dpi=150)
 
 
-def _mark(image: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: Campaign) -> str:
+def _mark(program: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: Campaign) -> str:
     """What a saved state must agree with; the number of chips may grow."""
-    kept = asdict(plan) | {"chips": None, "image": image.tag, "checksum": image.checksum()}
-    scalars = image.variation.scalars() if image.variation else None
+    kept = asdict(plan) | {"chips": None, "program": program.tag, "checksum": program.checksum()}
+    scalars = program.variation.scalars() if program.variation else None
     digest = hashlib.sha256(json.dumps([kept, scalars]).encode())
     digest.update(x.tobytes())
     digest.update(np.ascontiguousarray(labels, np.int64).tobytes())
@@ -148,6 +148,6 @@ def _load(state: Path, mark: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np
         raise InputError(f"{state}: not the state of a campaign ({error}); delete it to start anew") from None
     if not same:
         raise InputError(
-            f"{state}: state of another campaign (image, inputs, seed, draws); delete it or rename"
+            f"{state}: state of another campaign (program, inputs, seed, trials); delete it or rename"
         )
     return votes, correct

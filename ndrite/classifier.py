@@ -22,7 +22,7 @@ class Classifier:
 
     Parameters
     ----------
-    image:
+    program:
         ``Program``, or the path of its file.
     board:
         URL, as for ``ndrite.connect``.
@@ -33,11 +33,11 @@ class Classifier:
     noise:
         Read noise on or off.
     codes:
-        Inputs are codes uint8 0..255 even where the image stores an input range.
+        Inputs are codes uint8 0..255 even where the program stores an input range.
 
     Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes; ``InputWarning``
     says how many values lay outside the stored range. They are NumPy arrays or torch tensors, and results are
-    of the same kind. The image is already trained: ``fit``
+    of the same kind. The program is already trained: ``fit``
     checks the number of inputs and keeps the labels' classes. The board is opened for every call.
     """
 
@@ -45,7 +45,7 @@ class Classifier:
 
     def __init__(
         self,
-        image: Program | str | os.PathLike[str],
+        program: Program | str | os.PathLike[str],
         board: str = "golden:",
         *,
         seed: int = 0,
@@ -53,7 +53,7 @@ class Classifier:
         noise: bool = True,
         codes: bool = False,
     ) -> None:
-        self.image = image
+        self.program = program
         self.board = board
         self.seed = seed
         self.classes = classes
@@ -62,7 +62,7 @@ class Classifier:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, for scikit-learn's clone and pipelines."""
-        names = ("image", "board", "seed", "classes", "noise", "codes")
+        names = ("program", "board", "seed", "classes", "noise", "codes")
         return {name: getattr(self, name) for name in names}
 
     def set_params(self, **parameters: Any) -> Self:
@@ -107,7 +107,7 @@ class Classifier:
         Raises
         ------
         InputError
-            When the inputs do not fit the image.
+            When the inputs do not fit the program.
         HostError
             When the board fails.
         """
@@ -129,8 +129,8 @@ class Classifier:
             return board.infer(codes, seed=self.seed, noise=self.noise)
 
     def _program(self) -> Program:
-        image = self.image
-        return Program.load(Path(image)) if isinstance(image, str | os.PathLike) else image
+        program = self.program
+        return Program.load(Path(program)) if isinstance(program, str | os.PathLike) else program
 
     def _codes(self, x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
         encoded = encode(x, program.meaning, program.inputs, codes=self.codes)

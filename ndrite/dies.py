@@ -9,7 +9,7 @@ from emulator.spec import Program
 
 
 def die_of(program: Program, path: str | os.PathLike[str]) -> Die:
-    """The die that the program of file ``path`` was mapped onto: ``image.die.npz`` beside ``image.npz``.
+    """The die that the program of file ``path`` was mapped onto: ``program.die.npz`` beside ``program.npz``.
 
     Raises
     ------

@@ -96,37 +96,40 @@ class Targets:
         return float(np.sqrt(np.square(outputs * self.step - self.values).mean()))
 
 
-def targets_of(labels: npt.NDArray[Any], image: Any, what: str) -> Targets | None:
+def targets_of(labels: npt.NDArray[Any], program: Any, what: str) -> Targets | None:
     """``labels`` as targets, when that is what they are: floats, or a row for each output; None: classes.
 
     Raises
     ------
     InputError
-        When their shape is not (n,) or (n, outputs), or the image does not say what its outputs stand for.
+        When their shape is not (n,) or (n, outputs), or the program does not say what its outputs stand for.
     """
-    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and image.outputs > 1:
+    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and program.outputs > 1:
         return None
     values = labels.reshape(len(labels), -1) if labels.ndim else labels
-    if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (image.outputs,):
+    if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (program.outputs,):
         raise InputError(
-            f"{what}: {labels.dtype} {labels.shape}; accepted: classes (n,), or targets (n, {image.outputs})"
+            f"{what}: {labels.dtype} {labels.shape}; accepted: classes (n,), or targets "
+            f"(n, {program.outputs})"
         )
     if not np.isfinite(values).all():
         raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
-    return Targets(values.astype(np.float64), output_step(image, what))
+    return Targets(values.astype(np.float64), output_step(program, what))
 
 
-def output_step(image: Program, what: str) -> float:
-    """What one step of the image's outputs is in the model's unit. Raises InputError when it does not say."""
-    step = image.meaning.output_step
+def output_step(program: Program, what: str) -> float:
+    """What one step of the program's outputs is in the model's unit. InputError where none is stored."""
+    step = program.meaning.output_step
     if step is None:
-        raise InputError(f"{what}: the image does not say what one step of its outputs is; compile it again")
+        raise InputError(
+            f"{what}: the program does not say what one step of its outputs is; compile it again"
+        )
     return step
 
 
 def evaluate(
     board: BoardApi,
-    image: Program,
+    program: Program,
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any] | Targets,
     *,
@@ -135,7 +138,7 @@ def evaluate(
     floats: npt.NDArray[np.float32] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Run labelled images on a board that ``image`` is programmed on, and on the golden model.
+    """Run labelled images on a board that ``program`` is programmed on, and on the golden model.
 
     Parameters
     ----------
@@ -158,10 +161,10 @@ def evaluate(
         expected = y
     else:
         golden = GoldenBoard()
-        golden.program(image)
+        golden.program(program)
         expected = golden.infer(images, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
-    if not any(p.patches.groups == 1 for p in image.products):
+    if not any(p.patches.groups == 1 for p in program.products):
         cycles = None
     return compare(
         y,
@@ -169,7 +172,7 @@ def evaluate(
         labels,
         floats=floats,
         cycles_per_inference=None if cycles is None else cycles / max(1, len(images)),
-        bound=None if geometry is None else bound_cycles(image, geometry.lanes, geometry.slices),
+        bound=None if geometry is None else bound_cycles(program, geometry.lanes, geometry.slices),
     )
 
 

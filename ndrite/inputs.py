@@ -14,7 +14,7 @@ from host import InputError
 
 
 class InputWarning(UserWarning):
-    """Inputs outside the range that the image stores."""
+    """Inputs outside the range that the program stores."""
 
 
 ALL_CODES = InputRange(np.array([0.0]), np.array([255.0]))
@@ -60,7 +60,7 @@ def encode(
     flat = x.reshape(len(x), inputs)
     if codes or stored is None:
         if flat.dtype != np.uint8:
-            unit = "" if codes else "; the image stores no input range that floats could be in"
+            unit = "" if codes else "; the program stores no input range that floats could be in"
             raise InputError(f"{what}: dtype {flat.dtype}; accepted: uint8, codes 0..255{unit}")
         return Encoded(np.ascontiguousarray(flat))
     if not np.issubdtype(flat.dtype, np.number) or np.issubdtype(flat.dtype, np.complexfloating):
@@ -74,7 +74,7 @@ def encode(
         hint = "; if they are codes 0..255, say so (--codes)" if flat.dtype == np.uint8 else ""
         raise InputError(
             f"{what}: values are {values.min():g}..{values.max():g}; accepted: the model's own unit, "
-            f"{_words(stored)} in the image{hint}"
+            f"{_words(stored)} in the program{hint}"
         )
     outside = int(((values < stored.low) | (values > stored.high)).sum())
     return Encoded(stored.encode(values), outside, stored)

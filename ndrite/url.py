@@ -8,7 +8,7 @@ from host import Board, BoardApi, InputError
 from host.links.uart import DEFAULT_BAUD, UartLink
 
 FORMS = "golden:[PRESET], sim:[PRESET], uart:PORT[@BAUD], pcie:DDDD:BB:DD.F, pcie-sim:[PRESET]"
-DEFAULT_PRESET = "sim"
+DEFAULT_PRESET = "64-lane"
 
 
 def connect(url: str) -> BoardApi:
@@ -17,8 +17,8 @@ def connect(url: str) -> BoardApi:
     Parameters
     ----------
     url:
-        ``golden:`` the bit-exact model, any image; ``golden:PRESET`` only what that geometry holds.
-        ``sim:`` the RTL, compiled for this machine when it is not in the cache, as large as the image that is
+        ``golden:`` the bit-exact model, any program; ``golden:PRESET`` only what that geometry holds.
+        ``sim:`` the RTL, compiled for this machine when it is not in the cache, as large as the program
         programmed needs; ``sim:PRESET`` in that geometry.
         ``uart:PORT[@BAUD]`` gateware on a serial port, a pseudo-terminal of ``ndrite serve``, or any
         pyserial URL (``uart:socket://host:port``).
@@ -70,19 +70,19 @@ def preset(name: str) -> Geometry:
     return PRESETS[name]
 
 
-def geometry_for(image: Program, name: str | None) -> Geometry:
-    """The named geometry, or one as large as the image needs.
+def geometry_for(program: Program, name: str | None) -> Geometry:
+    """The named geometry, or one as large as the program needs.
 
     Raises
     ------
     InputError
         When there is no preset of that name.
     GeometryError
-        When no simulated board can hold the image.
+        When no simulated board can hold the program.
     """
     from boards.sim.sizing import sized
 
-    return sized(image) if name is None else preset(name)
+    return sized(program) if name is None else preset(name)
 
 
 def _port(rest: str) -> tuple[str, int]:

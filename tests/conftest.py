@@ -27,8 +27,8 @@ LONG = (
     "system/test_garbage.py",
     "system/test_lenet5.py::test_every_bit_of_the_gateware_is_the_golden_models",
     "system/test_serve.py::test_evaluate_through_the_terminal",
-    "system/test_sim.py::test_an_image_larger_than_the_usual_array",
-    "system/test_sim.py::test_shipped_network_at_8_and_64_lanes[sim-8",
+    "system/test_sim.py::test_a_program_larger_than_the_usual_array",
+    "system/test_sim.py::test_shipped_network_at_8_and_64_lanes[8-lane",
     "system/test_small.py",
     "boards/test_build.py::test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream",
 )

@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "emulator/mapping/explain": {"numpy"},
     "emulator/network/importing": {"numpy", "scipy", "onnx", "torch"},
     "emulator/network": {"numpy"},
-    "emulator/device": {"numpy", "scipy", "yaml"},
+    "emulator/device": {"numpy", "scipy", "yaml", "pydantic", "pydantic_core", "annotated_types"},
     "emulator/learning/training": {"numpy", "torch"},
     "emulator/learning/tuning": {"numpy"},
     "emulator/network/zoo": {"numpy"},

@@ -29,7 +29,7 @@ def build(
     board: Target,
     folder: Path,
     *,
-    image: Program,
+    program: Program,
     seeds: int = 1,
     first_seed: int = 1,
     jobs: int = 1,
@@ -40,7 +40,7 @@ def build(
 
     Parameters
     ----------
-    image:
+    program:
         Network whose rates the report estimates.
     seeds:
         Placement seeds to try, from ``first_seed`` up; the fastest is kept.
@@ -62,7 +62,9 @@ def build(
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     work.chmod(0o755)
     try:
-        report = _stages(board, work, image, range(first_seed, first_seed + seeds), jobs, announce, progress)
+        report = _stages(
+            board, work, program, range(first_seed, first_seed + seeds), jobs, announce, progress
+        )
         (work / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         _replace(folder, work)
     except BuildError as error:
@@ -83,7 +85,7 @@ def build(
 def _stages(
     board: Target,
     work: Path,
-    image: Program,
+    program: Program,
     seeds: range,
     jobs: int,
     announce: Announce,
@@ -123,14 +125,14 @@ def _stages(
         tools.run(packer, route.pack_arguments(board, seed), cwd=work, log=work / "pack.log")
         ended(STAGES[3])
     _keep(board, work, seed)
-    return _report(board, image, result, seed) | {
+    return _report(board, program, result, seed) | {
         "seeds": {str(tried): round(timed.fmax_mhz, 2) for tried, timed in results.items()},
         "wall_s": wall,
         "tools": [yosys.version, placer.version, packer.version],
     }
 
 
-def _report(board: Target, image: Program, result: timing.Timing, seed: int) -> dict[str, Any]:
+def _report(board: Target, program: Program, result: timing.Timing, seed: int) -> dict[str, Any]:
     g = board.geometry
     used: dict[str, int] = {name: count for name, (count, _) in result.used.items()}
     available = {f"{name}_available": count for name, (_, count) in result.used.items()}
@@ -149,7 +151,7 @@ def _report(board: Target, image: Program, result: timing.Timing, seed: int) -> 
         **available,
         "baud": board.baud,
         # A board whose timing fails would have to run slower.
-        **performance(board, image, board.clock_mhz if result.met else result.fmax_mhz),
+        **performance(board, program, board.clock_mhz if result.met else result.fmax_mhz),
         "seed": seed,
         "critical_paths": [asdict(path) for path in result.paths],
     }

@@ -38,6 +38,15 @@ def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
         raise BuildError(f"openFPGALoader ended with status {status}: is the board plugged in?")
 
 
+def loader_version() -> str | None:
+    """What the loader says of its version; None where there is none."""
+    try:
+        said = subprocess.run([_loader(), "--Version"], capture_output=True, text=True, check=False)
+    except BuildError:
+        return None
+    return (said.stdout or said.stderr).strip().splitlines()[0] if said.stdout or said.stderr else None
+
+
 def _loader() -> str:
     for name in PROGRAMS:
         beside = Path(sys.executable).with_name(name)

@@ -1,4 +1,4 @@
-"""What a geometry at a clock can do for an image: estimated from the schedule and the wire's bytes."""
+"""What a geometry at a clock can do for a program: estimated from the schedule and the wire's bytes."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ def frame_bytes(payload: int) -> int:
     return body + 1 + body // 254 + 1
 
 
-def fits(image: Program, geometry: Geometry) -> str | None:
-    """Why a network of ``image``'s shape does not fit, or None when it does.
+def fits(program: Program, geometry: Geometry) -> str | None:
+    """Why a network of ``program``'s shape does not fit, or None when it does.
 
     The shape counts: where a geometry has 8-bit codes or no noise generator the network would be compiled
     for 8-bit codes, or run without noise.
     """
     layers = []
-    for layer in image.layers:
+    for layer in program.layers:
         changes: dict[str, Any] = {} if geometry.noise else {"sigma_out": 0, "var_cell": 0}
         if np.abs(layer.weights).max() > geometry.weight_max:
             changes["weights"] = layer.weights // 2
         layers.append(dataclasses.replace(layer, **changes))
     try:
-        check_fits(image.with_layers(tuple(layers)), geometry)
+        check_fits(program.with_layers(tuple(layers)), geometry)
     except GeometryError as error:
         return str(error)
     return None
 
 
-def performance(board: Target, image: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
-    """Rates for ``image`` at ``clock_mhz``; None where it does not fit.
+def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
+    """Rates for ``program`` at ``clock_mhz``; None where it does not fit.
 
     ``images_per_s_compute`` is the clock / schedule bound, nothing skipped; ``images_per_s_link`` is one
     request frame an image at the UART's bit rate, requests and answers overlapping.
     """
     g = board.geometry
-    problem = fits(image, g)
+    problem = fits(program, g)
     compute = link = None
-    cycles = bound_cycles(image, g.lanes, g.slices)
+    cycles = bound_cycles(program, g.lanes, g.slices)
     if problem is None:
         compute = clock_mhz * 1e6 / cycles
-        longest = max(frame_bytes(image.inputs), frame_bytes(4 * image.outputs))
+        longest = max(frame_bytes(program.inputs), frame_bytes(4 * program.outputs))
         link = board.baud / BITS_PER_BYTE / longest
     return {
-        "network": image.name,
+        "network": program.name,
         "network_fits": "yes" if problem is None else problem,
         "bound_cycles": cycles,
         "weights_capacity": g.lanes * g.weight_depth,

@@ -58,7 +58,7 @@ def check(name: str, folder: Path) -> list[str]:
         fresh = build(
             find_target(name),
             target,
-            image=Program.load(zoo.image()),
+            program=Program.load(zoo.program()),
             first_seed=baseline["seed"],
             announce=lambda line: print(f"{name}: {line}", flush=True),
         )

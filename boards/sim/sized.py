@@ -16,11 +16,11 @@ from host.session import ATTEMPTS, TIMEOUT_S
 
 
 class SizedBoard(Board):
-    """A board on the usual simulated array, or on a larger one where an image needs it.
+    """A board on the usual simulated array, or on a larger one where a program needs it.
 
-    It is powered on when first spoken to, so that a first image alone decides which one is compiled. Later a
-    larger image moves it to a larger array; whatever was on the smaller one, counters and registers too, is
-    gone then, as after a change of boards. It never shrinks: a program of several images settles on one size.
+    It is powered on when first spoken to, so that a first program alone decides which one is compiled. Later
+    a larger program moves it to a larger array; whatever was on the smaller one, counters and registers too,
+    is gone then, as after a change of boards. It never shrinks: several programs settle on one size.
 
     Parameters
     ----------
@@ -49,16 +49,16 @@ class SizedBoard(Board):
         """The same where packets are spoken, over links to a fresh device of a geometry."""
         return cls(lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS))
 
-    def program(self, image: Program, *, progress: Progress | None = None) -> None:
-        """Put ``image`` on the chip, a larger one where need be. Raises as ``host.Board.program``."""
-        wanted = sized(image, self._geometry or USUAL)
+    def program(self, program: Program, *, progress: Progress | None = None) -> None:
+        """Put ``program`` on the chip, a larger one where need be. Raises as ``host.Board.program``."""
+        wanted = sized(program, self._geometry or USUAL)
         if wanted != self._geometry:
             self._move(wanted)
-        super().program(image, progress=progress)
+        super().program(program, progress=progress)
 
-    def check_fits(self, image: Program) -> None:
-        """Raise GeometryError when no simulated array can hold ``image``."""
-        sized(image, self._geometry or USUAL)
+    def check_fits(self, program: Program) -> None:
+        """Raise GeometryError when no simulated array can hold ``program``."""
+        sized(program, self._geometry or USUAL)
 
     def close(self) -> None:
         """Power off, where it was ever on."""

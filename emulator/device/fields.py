@@ -1,106 +1,133 @@
-"""Fields of a chip description: each knows its accepted values and refuses others by name."""
+"""Fields of a chip description: pydantic checks them; a refusal names section, field, value and range.
+
+A section is a pydantic dataclass made by ``section(name)``; what a field takes stands in its annotation, as
+``number``, ``numbers`` or ``choice``. Pydantic says in its own words what is wrong: ``in_words`` says it as
+every other error here does.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
+
+from annotated_types import BaseMetadata, Ge, GroupedMetadata, Le, MultipleOf
+from pydantic import ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic import dataclasses as pydantic_dataclasses
+from pydantic_core import CoreSchema, core_schema
 
 from emulator.errors import ChipError
 from emulator.spec.brief import shown
 
+Section = TypeVar("Section")
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+"""No text for a number, no True for 1, no field that is unknown."""
 
-def number(
-    low: float,
-    high: float,
-    default: Any = dataclasses.MISSING,
-    *,
-    multiple: int = 1,
-    models: Sequence[str] = (),
-) -> Any:
-    """A dataclass field holding a number in [low, high]; ``multiple`` applies to whole numbers.
 
-    A default of None makes it optional. ``models`` names the values of the section's ``model`` it matters to.
+@dataclass(frozen=True)
+class number(GroupedMetadata):
+    """A number in [low, high], a multiple of ``multiple``.
+
+    ``models`` names the values of the section's ``model`` that the field matters to; empty: to all.
     """
-    accepted = f"{low:g}..{high:g}" + (f", a multiple of {multiple}" if multiple > 1 else "")
-    return dataclasses.field(
-        default=default,
-        metadata={
-            "low": low,
-            "high": high,
-            "multiple": multiple,
-            "accepted": accepted,
-            "models": tuple(models),
-        },
+
+    low: float
+    high: float
+    multiple: int = 1
+    models: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[BaseMetadata]:
+        yield from (Ge(self.low), Le(self.high))
+        if self.multiple > 1:
+            yield MultipleOf(self.multiple)
+
+    @property
+    def accepted(self) -> str:
+        several = f", a multiple of {self.multiple}" if self.multiple > 1 else ""
+        return f"{self.low:g}..{self.high:g}{several}"
+
+
+@dataclass(frozen=True)
+class numbers:
+    """Up to ``longest`` numbers in [low, high], a list or a tuple; it becomes a tuple."""
+
+    low: float
+    high: float
+    longest: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        one = core_schema.float_schema(ge=self.low, le=self.high, strict=True, allow_inf_nan=False)
+        return core_schema.tuple_variable_schema(one, max_length=self.longest, strict=False)
+
+    @property
+    def accepted(self) -> str:
+        return f"a list of at most {self.longest} numbers in {self.low:g}..{self.high:g}"
+
+
+@dataclass(frozen=True)
+class choice:
+    """One of ``values``."""
+
+    values: tuple[Any, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # The type first: to a literal alone, True is 1 and 8.0 is 8.
+        return core_schema.chain_schema([handler(source), core_schema.literal_schema(list(self.values))])
+
+    @property
+    def accepted(self) -> str:
+        return "one of " + ", ".join(map(str, self.values))
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def section(name: str) -> Callable[[type[Section]], type[Section]]:
+    """A class decorator: a frozen, strict pydantic dataclass; what it refuses is a ``ChipError``."""
+
+    def made(cls: type[Section]) -> type[Section]:
+        described: Any = pydantic_dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)(cls)
+        plain = described.__init__
+
+        def __init__(self: Any, **values: Any) -> None:
+            try:
+                plain(self, **values)
+            except ValidationError as error:
+                raise ChipError(in_words(error, described, name, values)) from None
+
+        described.__init__ = __init__
+        return described  # type: ignore[no-any-return]
+
+    return made
+
+
+def fields_of(cls: Any) -> dict[str, number | numbers | choice]:
+    """What each field of a section takes, by name."""
+    return {name: hint.__metadata__[0] for name, hint in get_type_hints(cls, include_extras=True).items()}
+
+
+def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, Any]) -> str:
+    """The first thing that pydantic found in ``values`` of section ``name``, made for ``cls``."""
+    found, fields = error.errors()[0], fields_of(cls)
+    if not found["loc"]:  # the section's own check of several fields
+        return str(found["ctx"]["error"])
+    field = str(found["loc"][0])
+    if field not in fields:
+        return f"{name}.{field} is not a field; accepted: {', '.join(fields)}"
+    if found["type"].startswith("missing"):
+        return f"{name}.{field} is missing; accepted: {fields[field].accepted}"
+    value = values[field]
+    if type(value) is int and "float" in str(get_type_hints(cls)[field]):
+        value = float(value)
+    hint = (
+        " (YAML reads it as text: write 1.0e-6, not 1e-6)" if _is_number_as_text(value, fields[field]) else ""
     )
+    return f"{name}.{field} is {shown(value, 80)}; accepted: {fields[field].accepted}{hint}"
 
 
-def numbers(low: float, high: float, longest: int) -> Any:
-    """A dataclass field holding a list of up to ``longest`` numbers in [low, high]; empty by default."""
-    accepted = f"a list of at most {longest} numbers in {low:g}..{high:g}"
-    return dataclasses.field(
-        default=(), metadata={"low": low, "high": high, "longest": longest, "accepted": accepted}
-    )
-
-
-def choice(values: Sequence[Any], default: Any = dataclasses.MISSING) -> Any:
-    """A dataclass field holding one of ``values``."""
-    return dataclasses.field(
-        default=default,
-        metadata={"values": tuple(values), "accepted": "one of " + ", ".join(map(str, values))},
-    )
-
-
-def check(section: str, instance: Any) -> None:
-    """Validate every field of a section; whole numbers in float fields become floats, lists tuples.
-
-    Raises
-    ------
-    ChipError
-        Naming section, field, value and what is accepted.
-    """
-    for field in dataclasses.fields(instance):
-        if "accepted" not in field.metadata:
-            continue
-        value = getattr(instance, field.name)
-        if "longest" in field.metadata and isinstance(value, list | tuple):
-            value = tuple(float(v) if type(v) is int else v for v in value)
-            object.__setattr__(instance, field.name, value)
-        elif "float" in str(field.type) and type(value) is int:
-            value = float(value)
-            object.__setattr__(instance, field.name, value)
-        if not _accepts(field, value):
-            hint = ""
-            if isinstance(value, str) and "low" in field.metadata and _reads_as_number(value):
-                hint = " (YAML reads it as text: write 1.0e-6, not 1e-6)"
-            raise ChipError(
-                f"{section}.{field.name} is {shown(value, 80)}; accepted: {field.metadata['accepted']}{hint}"
-            )
-
-
-def _reads_as_number(text: str) -> bool:
+def _is_number_as_text(value: Any, field: number | numbers | choice) -> bool:
+    if not isinstance(value, str) or not isinstance(field, number):
+        return False
     try:
-        float(text)
+        float(value)
     except ValueError:
         return False
     return True
-
-
-def _accepts(field: dataclasses.Field[Any], value: Any) -> bool:
-    meta = field.metadata
-    if "values" in meta:
-        # type() as well, because True == 1 and 8.0 == 8 in Python.
-        return any(type(value) is type(v) and value == v for v in meta["values"])
-    if "longest" in meta:
-        return (
-            isinstance(value, tuple)
-            and len(value) <= meta["longest"]
-            and all(type(v) is float and meta["low"] <= v <= meta["high"] for v in value)
-        )
-    if value is None:
-        return field.default is None
-    wanted = float if "float" in str(field.type) else int
-    if type(value) is not wanted or not math.isfinite(value):
-        return False
-    return bool(meta["low"] <= value <= meta["high"]) and (wanted is float or value % meta["multiple"] == 0)

@@ -18,7 +18,7 @@ from emulator.spec.variation import inference_index
 
 
 def campaign(
-    image: Program,
+    program: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     plan: Campaign,
@@ -34,20 +34,20 @@ def campaign(
     CampaignError
         A parameter is out of range.
     ProgramError
-        The image has no variation to draw chips from.
+        The program has no variation to draw chips from.
     """
-    plan.check(x, labels, image.inputs)
+    plan.check(x, labels, program.inputs)
     chips, seed, first_chip = plan.chips, plan.seed, plan.first_chip
-    votes = np.zeros((len(x), image.outputs), np.int64)
+    votes = np.zeros((len(x), program.outputs), np.int64)
     correct = np.zeros(chips, np.int64)
     everyone = np.arange(len(x))
-    if image.variation is None:
-        virtual_chip(image, seed=seed, chip=first_chip)  # raises
-    fast = FastChips(image, seed) if available() and suits(image) else None
+    if program.variation is None:
+        virtual_chip(program, seed=seed, chip=first_chip)  # raises
+    fast = FastChips(program, seed) if available() and suits(program) else None
     for c in range(chips):
         chip = first_chip + c
-        core = fast.chip(chip) if fast else Core(virtual_chip(image, seed=seed, chip=chip), fast=False)
-        for t in range(plan.draws):
+        core = fast.chip(chip) if fast else Core(virtual_chip(program, seed=seed, chip=chip), fast=False)
+        for t in range(plan.trials):
             index = inference_index(plan.first_image, t)
             logits = core.infer(x, seed=seed, first_index=index, noise=plan.noise, stream=chip + 1)
             winner = logits.argmax(axis=1)
@@ -55,4 +55,4 @@ def campaign(
             correct[c] += int((winner == labels).sum())
         if progress is not None:
             progress(c + 1, chips)
-    return CampaignResult(votes, correct, plan.draws, seed, first_chip)
+    return CampaignResult(votes, correct, plan.trials, seed, first_chip)

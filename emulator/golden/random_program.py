@@ -316,11 +316,11 @@ class _Graph:
         return Gate(terms=tuple(terms), gate_shift=int(rng.integers(12, 26)), zero=int(rng.integers(0, 256)))
 
 
-def random_inputs(image: Program, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
+def random_inputs(program: Program, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
     """Input vectors uint8 (count, inputs): random ones, sparse ones, all 0 and all 255 in turn."""
-    x = rng.integers(0, INPUT_MAX + 1, (count, image.inputs)).astype(np.uint8)
+    x = rng.integers(0, INPUT_MAX + 1, (count, program.inputs)).astype(np.uint8)
     for i in range(1, count, 4):
-        x[i, rng.random(image.inputs) < 0.8] = 0
+        x[i, rng.random(program.inputs) < 0.8] = 0
     x[2::4] = INPUT_MAX
     x[3::4] = 0
     return x

@@ -42,19 +42,19 @@ def _code(
     return np.where(u < variation.stuck_low, variation.stuck_code_low, code)
 
 
-def virtual_chip(image: Program, *, seed: int, chip: int) -> Program:
-    """The image with the weights of virtual chip ``chip`` of ``seed``.
+def virtual_chip(program: Program, *, seed: int, chip: int) -> Program:
+    """The program with the weights of virtual chip ``chip`` of ``seed``.
 
     Raises
     ------
     ProgramError
-        When the image has no variation to draw from.
+        When the program has no variation to draw from.
     ValueError
         When seed or chip is out of range.
     """
-    if image.variation is None:
+    if program.variation is None:
         raise ProgramError(
-            f"image {image.name!r} is of one individual chip; accepted: one compiled for virtual chips"
+            f"program {program.name!r} is of one individual chip; accepted: one compiled for virtual chips"
         )
     if not 0 <= seed < 1 << 64:
         raise ValueError(f"seed is {seed}; accepted: 0..2^64-1")
@@ -62,8 +62,8 @@ def virtual_chip(image: Program, *, seed: int, chip: int) -> Program:
         raise ValueError(f"chip is {chip}; accepted: 0..{CHIPS_MAX - 1}")
     layers = tuple(
         dataclasses.replace(
-            layer, weights=redraw(layer.weights, image.variation, seed=seed, chip=chip, layer=i)
+            layer, weights=redraw(layer.weights, program.variation, seed=seed, chip=chip, layer=i)
         )
-        for i, layer in enumerate(image.layers)
+        for i, layer in enumerate(program.layers)
     )
-    return image.with_layers(layers, variation=None)
+    return program.with_layers(layers, variation=None)

@@ -32,12 +32,12 @@ class Pass:
     """Last pass of its group: the neurons fire after it."""
 
 
-def passes(image: Program, geometry: Geometry) -> Iterator[Pass]:
+def passes(program: Program, geometry: Geometry) -> Iterator[Pass]:
     """Passes of one inference, in order: layer, group, tile, slice (slice 0 first)."""
     base = 0
-    for i, layer in enumerate(image.layers):
-        per_tile = layer.tile_rows(image.rows)
-        tiles, steps = layer.tiles(image.rows), slices(layer.dac_bits)
+    for i, layer in enumerate(program.layers):
+        per_tile = layer.tile_rows(program.rows)
+        tiles, steps = layer.tiles(program.rows), slices(layer.dac_bits)
         for group in range(geometry.groups(layer.outputs)):
             column = group * geometry.lanes
             for tile in range(tiles):

@@ -37,9 +37,9 @@ class Trace:
         held = [self.values[key]] if beside else []
         self.values[key] = np.concatenate([*held, value], axis=1).astype(np.int64)
 
-    def locate(self, key: Key, image: int, got: npt.NDArray[Any]) -> str | None:
+    def locate(self, key: Key, program: int, got: npt.NDArray[Any]) -> str | None:
         """Message naming layer, block, column and values where ``got`` (columns,) differs; None if equal."""
-        expected = self.values[key][image]
+        expected = self.values[key][program]
         wrong = np.flatnonzero(np.asarray(got) != expected)
         if not wrong.size:
             return None

@@ -41,7 +41,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def die_path(program: str | os.PathLike[str]) -> Path:
-    """Where the die of a program file lies: ``image.npz`` -> ``image.die.npz``."""
+    """Where the die of a program file lies: ``program.npz`` -> ``program.die.npz``."""
     path = Path(program)
     return path.with_name(path.name.removesuffix(".npz") + SUFFIX)
 

@@ -85,7 +85,7 @@ class CompileReport:
     samples: int
     layers: tuple[LayerReport, ...]
     unused: tuple[str, ...] = ()
-    """What of the chip the image does not use, one line each."""
+    """What of the chip the program does not use, one line each."""
 
     @property
     def pwl_error_lsb(self) -> float:
@@ -116,7 +116,7 @@ class CompileReport:
 
 
 def golden_accuracy(
-    image: Program,
+    program: Program,
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.integer],
     *,
@@ -124,5 +124,5 @@ def golden_accuracy(
     noise: bool = True,
 ) -> float:
     """Fraction of uint8 images (n, inputs) whose largest output on the golden model is the label's (n,)."""
-    out = Core(image).infer(images, seed=seed, noise=noise)
+    out = Core(program).infer(images, seed=seed, noise=noise)
     return float((out.argmax(axis=1) == labels).mean())

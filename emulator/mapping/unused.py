@@ -1,4 +1,4 @@
-"""What of a chip description a network's image does not use, in words."""
+"""What of a chip description a network's program does not use, in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compile the zoo's image from its float weights: ``python -m emulator.mapping.zoo_build [--out FILE]``.
+"""Compile the zoo's program from its float weights: ``python -m emulator.mapping.zoo_build [--out FILE]``.
 
 Calibration uses the first 2,000 of the 5,000 training images that training held out, so it needs the
 training files; the test set is only measured.

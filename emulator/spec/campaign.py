@@ -1,6 +1,6 @@
-"""Campaigns: many virtual chips, many images, several draws of read noise; only votes come back.
+"""Campaigns: many virtual chips, many images, several trials of read noise; only votes come back.
 
-Chip c of a campaign under seed s is virtual chip c of s (``emulator.spec.variation``). Image i in draw t
+Chip c of a campaign under seed s is virtual chip c of s (``emulator.spec.variation``). Image i in trial t
 is the inference of index i + (t << 20) with the read noise of seed s and stream c + 1. Its vote goes to
 the class with the largest logit, the first of equals. So a vote depends on (image, s, c, i, t) alone, not
 on how a campaign is cut into pieces.
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import SpecError
-from emulator.spec.variation import CHIPS_MAX, DRAWS_MAX, IMAGES_MAX
+from emulator.spec.variation import CHIPS_MAX, IMAGES_MAX, TRIALS_MAX
 
 
 class CampaignError(SpecError, ValueError):
@@ -27,15 +27,15 @@ class CampaignError(SpecError, ValueError):
 class CampaignResult:
     """What a campaign gives.
 
-    ``votes`` int64 (images, classes) over all chips and draws; ``correct`` int64 (chips,), votes of each
-    chip for the images' labels, at most images * draws.
+    ``votes`` int64 (images, classes) over all chips and trials; ``correct`` int64 (chips,), votes of each
+    chip for the images' labels, at most images * trials.
     """
 
     __repr__ = brief_repr
 
     votes: npt.NDArray[np.int64]
     correct: npt.NDArray[np.int64]
-    draws: int
+    trials: int
     seed: int
     first_chip: int
 
@@ -50,13 +50,13 @@ class CampaignResult:
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
         """Share of correct votes of each chip, float64 (chips,)."""
-        return self.correct / (self.images * self.draws)
+        return self.correct / (self.images * self.trials)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """What is run: chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each sample in ``draws``
-    draws of read noise, sample i under index ``first_image`` + i; ``noise`` False leaves read noise off.
+    """What is run: chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each sample in ``trials``
+    trials of read noise, sample i under index ``first_image`` + i; ``noise`` False leaves read noise off.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class Campaign:
     """
 
     chips: int
-    draws: int = 1
+    trials: int = 1
     seed: int = 0
     first_chip: int = 0
     first_image: int = 0
@@ -74,7 +74,7 @@ class Campaign:
     def __post_init__(self) -> None:
         first, most = self.first_chip, CHIPS_MAX - self.first_chip
         _require(0 <= self.first_image < IMAGES_MAX, "first_image", self.first_image, f"0..{IMAGES_MAX - 1}")
-        _require(1 <= self.draws <= DRAWS_MAX, "draws", self.draws, f"1..{DRAWS_MAX}")
+        _require(1 <= self.trials <= TRIALS_MAX, "trials", self.trials, f"1..{TRIALS_MAX}")
         _require(0 <= first < CHIPS_MAX, "first_chip", first, f"0..{CHIPS_MAX - 1}")
         _require(1 <= self.chips <= most, "chips", self.chips, f"1..{most}")
         _require(0 <= self.seed < 1 << 64, "seed", self.seed, "0..2^64-1")

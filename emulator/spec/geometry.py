@@ -231,14 +231,14 @@ class Geometry:
         return -(-outputs // self.lanes)
 
 
-_SIM = Geometry(name="sim", redraw=2)
+_USUAL = Geometry(name="64-lane", redraw=2)
 PRESETS: dict[str, Geometry] = {
     g.name: g
     for g in (
-        _SIM,
-        dataclasses.replace(_SIM, name="sim-8", lanes=8, readouts=2, weight_depth=16384),
+        _USUAL,
+        dataclasses.replace(_USUAL, name="8-lane", lanes=8, readouts=2, weight_depth=16384),
         dataclasses.replace(
-            _SIM, name="sim-serial", lanes=128, readouts=16, weight_depth=1024, slices=8, skip=True
+            _USUAL, name="128-lane-serial", lanes=128, readouts=16, weight_depth=1024, slices=8, skip=True
         ),
         Geometry(
             name="tiny",

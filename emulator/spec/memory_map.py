@@ -1,4 +1,4 @@
-"""The device's memory map: regions of 32-bit words, and where an image's arrays lie in them.
+"""The device's memory map: regions of 32-bit words, and where a program's arrays lie in them.
 
 An address is a 32-bit word address: region number << 24 | offset. Every memory word holds one element,
 sign or zero extended to 32 bits:
@@ -130,29 +130,30 @@ def campaign_words(geometry: Geometry) -> dict[str, int]:
     }
 
 
-def check_fits(image: Program, geometry: Geometry) -> None:
-    """Raise ``GeometryError`` naming the first thing of ``image`` that ``geometry`` cannot hold."""
+def check_fits(program: Program, geometry: Geometry) -> None:
+    """Raise ``GeometryError`` naming the first thing of ``program`` that ``geometry`` cannot hold."""
 
     def require(value: int, most: int, what: str) -> None:
         if value > most:
             raise GeometryError(
-                f"program {image.name!r} does not fit geometry {geometry.name!r}: "
+                f"program {program.name!r} does not fit geometry {geometry.name!r}: "
                 f"{what} is {value}; at most {most}"
             )
 
-    if not image.is_chain:
+    if not program.is_chain:
         raise GeometryError(
-            f"program {image.name!r} is not a chain of full layers; accepted by geometry {geometry.name!r}: "
+            f"program {program.name!r} is not a chain of full layers; accepted by geometry "
+            f"{geometry.name!r}: "
             "its products one by one, the rest on the host (as ndrite.connect does)"
         )
-    if image.rows != geometry.rows:
+    if program.rows != geometry.rows:
         raise GeometryError(
-            f"program {image.name!r} was compiled for arrays of {image.rows} rows; geometry "
+            f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
             f"{geometry.name!r} has {geometry.rows}"
         )
-    require(len(image.layers), geometry.layers, "number of layers")
-    require(image.outputs, geometry.max_outputs, "outputs")
-    for i, layer in enumerate(image.layers):
+    require(len(program.layers), geometry.layers, "number of layers")
+    require(program.outputs, geometry.max_outputs, "outputs")
+    for i, layer in enumerate(program.layers):
         require(layer.inputs, geometry.max_inputs, f"layer{i}.inputs")
         require(
             int(np.abs(layer.weights.astype(np.int64)).max()),
@@ -161,36 +162,36 @@ def check_fits(image: Program, geometry: Geometry) -> None:
         )
         if geometry.slices > 1 and layer.dac_bits != 1:
             raise GeometryError(
-                f"program {image.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
+                f"program {program.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
                 f"{geometry.name!r}, which adds {geometry.slices} slices at once: 1"
             )
         if layer.readout == "analog" and not geometry.analog:
             raise GeometryError(
-                f"program {image.name!r}: layer{i} has analog readout; "
+                f"program {program.name!r}: layer{i} has analog readout; "
                 f"geometry {geometry.name!r} was built without it"
             )
         if (layer.sigma_out or layer.var_cell) and not geometry.noise:
             raise GeometryError(
-                f"program {image.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
+                f"program {program.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
                 "without a noise generator (infer without noise, or use another geometry)"
             )
-    if image.variation is not None and geometry.redraw:
-        require(image.variation.code_max, geometry.weight_max, "variation.code_max")
-    if len(image.layers) > 1:
-        require(image.curve_base.shape[0], geometry.curves, "number of curves")
-        require(image.curve_base.shape[1], geometry.segments, "segments")
-    require(weight_words(image, geometry), geometry.weight_depth, "weight words a lane")
-    require(column_words(image, geometry), geometry.columns, "column parameters")
+    if program.variation is not None and geometry.redraw:
+        require(program.variation.code_max, geometry.weight_max, "variation.code_max")
+    if len(program.layers) > 1:
+        require(program.curve_base.shape[0], geometry.curves, "number of curves")
+        require(program.curve_base.shape[1], geometry.segments, "segments")
+    require(weight_words(program, geometry), geometry.weight_depth, "weight words a lane")
+    require(column_words(program, geometry), geometry.columns, "column parameters")
 
 
-def weight_words(image: Program, geometry: Geometry) -> int:
-    """Words of each lane's weight memory that the image takes."""
-    return sum(la.inputs * geometry.groups(la.outputs) for la in image.layers)
+def weight_words(program: Program, geometry: Geometry) -> int:
+    """Words of each lane's weight memory that the program takes."""
+    return sum(la.inputs * geometry.groups(la.outputs) for la in program.layers)
 
 
-def column_words(image: Program, geometry: Geometry) -> int:
-    """Words of each column parameter memory that the image takes."""
-    return sum(_column_span(la, geometry) for la in image.layers)
+def column_words(program: Program, geometry: Geometry) -> int:
+    """Words of each column parameter memory that the program takes."""
+    return sum(_column_span(la, geometry) for la in program.layers)
 
 
 def _column_span(layer: Layer, geometry: Geometry) -> int:
@@ -221,34 +222,34 @@ def descriptor(
     return words.view(np.int32)
 
 
-def lay_out(image: Program, geometry: Geometry) -> list[Section]:
-    """Every memory word that ``image`` needs on ``geometry``, as contiguous sections.
+def lay_out(program: Program, geometry: Geometry) -> list[Section]:
+    """Every memory word that ``program`` needs on ``geometry``, as contiguous sections.
 
     Raises
     ------
     GeometryError
-        When the image does not fit.
+        When the program does not fit.
     """
-    check_fits(image, geometry)
+    check_fits(program, geometry)
     n, depth = geometry.lanes, geometry.weight_depth
-    used = weight_words(image, geometry)
-    columns = column_words(image, geometry)
+    used = weight_words(program, geometry)
+    columns = column_words(program, geometry)
     weights = np.zeros((n, used), np.int32)
     readout = np.zeros(columns, np.uint32)
     bias = np.zeros(columns, np.int32)
     neuron = np.zeros(columns, np.uint32)
     descriptors = []
     row = column = 0
-    for i, layer in enumerate(image.layers):
+    for i, layer in enumerate(program.layers):
         k, m = layer.weights.shape
         descriptors.append(
             descriptor(
                 layer,
-                rows=image.rows,
-                last=i == len(image.layers) - 1,
+                rows=program.rows,
+                last=i == len(program.layers) - 1,
                 weight_base=row,
                 column_base=column,
-                number=image.first_product + i,
+                number=program.first_product + i,
             )
         )
         for group in range(geometry.groups(m)):
@@ -272,13 +273,13 @@ def lay_out(image: Program, geometry: Geometry) -> list[Section]:
         Section("neuron", address("neuron"), neuron.view(np.int32)),
         Section("layers", address("layers"), np.concatenate(descriptors)),
     ]
-    if len(image.layers) > 1:
+    if len(program.layers) > 1:
         sections += [
             Section(name, address(name), _padded(table, geometry.segments))
-            for name, table in (("curve_base", image.curve_base), ("curve_slope", image.curve_slope))
+            for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope))
         ]
-    if image.variation is not None and geometry.redraw:
-        sections.append(Section("variation", address("variation"), image.variation.words()))
+    if program.variation is not None and geometry.redraw:
+        sections.append(Section("variation", address("variation"), program.variation.words()))
     return sections
 
 

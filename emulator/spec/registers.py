@@ -43,7 +43,7 @@ def _table() -> tuple[Register, ...]:
     ]
     control = [
         ("scratch", "rw", "no effect; for link tests"),
-        ("program_tag", "rw", "mark of the image on the chip; 0 = not programmed, inference is refused"),
+        ("program_tag", "rw", "mark of the program on the chip; 0 = not programmed, inference is refused"),
         ("host_mark", "rw", "what the host wrote when it opened the device; 0 after power-up"),
         ("noise_enable", "rw", "bit 0: read noise on; 0 behaves as sigma_out = var_cell = 0"),
         ("seed_low", "rw", "read-noise seed, bits 31..0"),
@@ -56,8 +56,8 @@ def _table() -> tuple[Register, ...]:
         ("campaign_first_chip", "rw", "first virtual chip"),
         ("campaign_chips", "rw", "virtual chips to run, 1..256"),
         ("campaign_images", "rw", "images in the campaign buffer, from its beginning"),
-        ("campaign_draws", "rw", "read-noise draws of every image on every chip"),
-        ("campaign_first_index", "rw", "inference index of the first image in the first draw"),
+        ("campaign_draws", "rw", "read-noise trials of every image on every chip"),
+        ("campaign_first_index", "rw", "inference index of the first image in the first trial"),
         ("campaign_control", "wo", "1: run a campaign; 2: abort it"),
         ("campaign_busy", "ro", "1 while a campaign runs or weights are being written by the chip itself"),
         ("campaign_chips_done", "ro", "chips whose results stand in region correct"),

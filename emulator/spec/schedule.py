@@ -7,18 +7,18 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.program import Program
 
 
-def bound_cycles(image: Program, lanes: int, at_once: int = 1) -> int:
+def bound_cycles(program: Program, lanes: int, at_once: int = 1) -> int:
     """Sum over the products of positions * K * J / ``at_once`` * ceil(M / lanes), in cycles an inference.
 
     Grouped products are not counted: they are not the array's. ``at_once`` is ``Geometry.slices``: DAC slices
     that the array adds in one cycle.
     """
-    return image.calls * sum(
+    return program.calls * sum(
         p.patches.positions
         * p.layer.inputs
         * (slices(p.layer.dac_bits) // at_once)
         * -(-p.layer.outputs // lanes)
-        for p in image.products
+        for p in program.products
         if p.patches.groups == 1
     )
 

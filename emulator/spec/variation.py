@@ -35,10 +35,10 @@ TABLE_WORDS = 256
 CODE_FRACTION = 8
 """Fractional bits of ``mean`` and ``sigma``."""
 ROW_MAX = 1 << 15
-DRAW_SHIFT = 20
-"""Inference index of image i in draw t of a campaign: i + (t << DRAW_SHIFT)."""
-IMAGES_MAX = 1 << DRAW_SHIFT
-DRAWS_MAX = 1 << (32 - DRAW_SHIFT)
+TRIAL_SHIFT = 20
+"""Inference index of image i in trial t of a campaign: i + (t << TRIAL_SHIFT)."""
+IMAGES_MAX = 1 << TRIAL_SHIFT
+TRIALS_MAX = 1 << (32 - TRIAL_SHIFT)
 CHIPS_MAX = (1 << 32) - 1
 """Virtual chips of a seed: 0..CHIPS_MAX - 1. The read noise of chip c has its stream c + 1 too."""
 
@@ -105,6 +105,6 @@ def same_cells(code_max: int = 255) -> Variation:
     )
 
 
-def inference_index(image: int, draw: int) -> int:
-    """Index that selects the read noise of an image in a draw."""
-    return image + (draw << DRAW_SHIFT)
+def inference_index(image: int, trial: int) -> int:
+    """Index that selects the read noise of an image in a trial."""
+    return image + (trial << TRIAL_SHIFT)

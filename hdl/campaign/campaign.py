@@ -9,7 +9,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
-from emulator.spec.variation import DRAW_SHIFT
+from emulator.spec.variation import TRIAL_SHIFT
 from hdl.campaign.votes import BUFFER_LATENCY, WINNERS, count_votes, keep_correct, windowed
 from hdl.neuron import logit_layout
 from hdl.parts.banks import bank_bits, next_bank
@@ -153,7 +153,7 @@ class Campaign(wiring.Component):
         # Both hold still from the beginning of an image's load to its start.
         place = Signal(32)
         m.d.sync += [
-            place.eq(image + (draw << DRAW_SHIFT)),
+            place.eq(image + (draw << TRIAL_SHIFT)),
             self.start.payload.inference.eq(self.first_index + place),
         ]
         # With overlap a word of the buffer a cycle is loaded, BUFFER_LATENCY cycles after it was asked for.

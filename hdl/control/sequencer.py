@@ -58,7 +58,7 @@ class Sequencer(wiring.Component):
 
         layer = self.layer
         row = Signal(bits_for(g.max_inputs))
-        # As wide as the descriptor's fields, or as what an image that fits can have in them. A tile's rows
+        # As wide as the descriptor's fields, or as what a program that fits can have in them. A tile's rows
         # are the array's, however few a layer has.
         row_bits, column_bits = 16, 16
         if compact:

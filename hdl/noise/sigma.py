@@ -22,7 +22,7 @@ class Sigma(wiring.Component):
     """sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one root bit a cycle.
 
     ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
-    Latency: half the radicand's bits + 8 cycles (26 for the ``sim`` geometry). Resources: two
+    Latency: half the radicand's bits + 8 cycles (26 for the ``64-lane`` geometry). Resources: two
     multipliers (one where S fits 12 bits), about 120 LUTs.
     """
 

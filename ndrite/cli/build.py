@@ -60,7 +60,7 @@ def command(
     from boards.fpga.errors import TimingError
     from boards.fpga.reports import known_seed
     from ndrite.cli.main import CheckFailed
-    from ndrite.shipped import shipped_image
+    from ndrite.shipped import shipped_program
 
     chosen = find_target(board)
     folder = Path("build") / chosen.name if output is None else output
@@ -69,7 +69,7 @@ def command(
             report = build(
                 chosen,
                 folder,
-                image=shipped_image(),
+                program=shipped_program(),
                 seeds=seeds,
                 first_seed=known_seed(chosen.name) if first_seed is None else first_seed,
                 jobs=jobs or os.cpu_count() or 1,

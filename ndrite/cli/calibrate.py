@@ -20,7 +20,7 @@ METHODS = ("gradient", "sign", "perturb")
 
 
 @click.command()
-@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.argument("program_path", metavar="PROGRAM", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, metavar="TUNED.npz", type=click.Path(path_type=Path))
 @board_option
 @click.option(
@@ -28,7 +28,7 @@ METHODS = ("gradient", "sign", "perturb")
     "network_path",
     metavar="FLOAT.npz",
     type=click.Path(path_type=Path),
-    help="Float network IMAGE was compiled from, which gradients go back through; not needed for perturb.",
+    help="Float network PROGRAM was compiled from, which gradients go back through; not needed for perturb.",
 )
 @click.option("--method", default="gradient", show_default=True, type=click.Choice(METHODS))
 @click.option("--steps", default=40, show_default=True, type=click.IntRange(0, 100_000), help="Updates.")
@@ -62,17 +62,17 @@ METHODS = ("gradient", "sign", "perturb")
 @noise_option
 @json_option
 def command(**options: Any) -> None:
-    """Tune the neurons of IMAGE's chip in the loop and write the tuned image.
+    """Tune the neurons of PROGRAM's chip in the loop and write the tuned program.
 
     Forward passes run on the board, with its errors and noise; the host turns the outputs into pulse counts
     for each neuron's ECRAM, whose nonlinear, noisy, bounded update decides what they do; new curves are
-    written to the board. Weights are not touched. The same command gives the same image on every board.
+    written to the board. Weights are not touched. The same command gives the same program on every board.
     After Ctrl-C nothing is written.
 
     \b
-    Example: ndrite calibrate image.npz --network float.npz --board golden: -o tuned.npz
-             ndrite calibrate image.npz --method perturb --steps 200 --board sim: -o tuned.npz
-    with an image made by: ndrite compile float.npz --chip dendritic-ndr+ecram-pair -o image.npz
+    Example: ndrite calibrate program.npz --network float.npz --board golden: -o tuned.npz
+             ndrite calibrate program.npz --method perturb --steps 200 --board sim: -o tuned.npz
+    with a program made by: ndrite compile float.npz --chip dendritic-ndr+ecram-pair -o program.npz
     """
     from emulator.learning.tuning import Plan
     from emulator.mapping import die_digest
@@ -84,8 +84,8 @@ def command(**options: Any) -> None:
 
     output: Path = options["output"]
     require_folder(output)
-    image = Program.load(options["image_path"])
-    die = die_of(image, options["image_path"])
+    program = Program.load(options["program_path"])
+    die = die_of(program, options["program_path"])
     network = None if options["network_path"] is None else load_network(options["network_path"])
     if network is None and options["method"] != "perturb":
         raise click.UsageError(
@@ -93,7 +93,7 @@ def command(**options: Any) -> None:
         )
     if network is None and options["read_cells"]:
         raise click.UsageError("--read-cells needs --network FLOAT.npz, whose units the cells are read in")
-    x, labels, test_x, test_labels = _data(image, options)
+    x, labels, test_x, test_labels = _data(program, options)
     plan = Plan(
         steps=options["steps"],
         batch=options["batch"],
@@ -104,12 +104,12 @@ def command(**options: Any) -> None:
     seed, noise = options["seed"], options["noise"]
     with connect(options["url"]) as board:
         with progress_bar("programming") as report:
-            board.program(image, progress=report)
+            board.program(program, progress=report)
         before = accuracy(board.infer(test_x, seed=seed, noise=noise), test_labels)
         with progress_bar("updates") as report:
             result = calibrate_board(
                 board,
-                image,
+                program,
                 die,
                 network,
                 x,
@@ -131,7 +131,7 @@ def command(**options: Any) -> None:
     tuned = dataclasses.replace(result.program, provenance=told)
     save_both(tuned, result.die, output)
     value: dict[str, Any] = {
-        "image": str(output),
+        "program": str(output),
         "board": options["url"],
         "tag": f"{tuned.tag:08x}",
         "accuracy_before": before,
@@ -149,10 +149,10 @@ def command(**options: Any) -> None:
         print_json(value)
     else:
         rows = [(k, shown(v)) for k, v in value.items()]
-        print_table(f"{image.name} on {options['url']}", ("quantity", "value"), rows)
+        print_table(f"{program.name} on {options['url']}", ("quantity", "value"), rows)
 
 
-def _data(image: Program, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+def _data(program: Program, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     from ndrite.labelled import chosen_data_set, labelled, own_labels
 
     if (options["inputs"] is None) != (options["labels"] is None):
@@ -160,22 +160,22 @@ def _data(image: Program, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     count: int = options["measure"]
     if options["inputs"] is None:
         wanted = "--inputs X.npy and --labels Y.npy"
-        name = chosen_data_set(image.meaning, image.inputs, options["data"], wanted)
+        name = chosen_data_set(program.meaning, program.inputs, options["data"], wanted)
         data = labelled(name, options["folder"])
         found = data.x, data.labels, data.test_x[:count], data.test_labels[:count]
     else:
-        x = load_inputs(options["inputs"], image.meaning, image.inputs, codes=options["codes"])
+        x = load_inputs(options["inputs"], program.meaning, program.inputs, codes=options["codes"])
         y = own_labels(options["labels"], len(x))
         if count >= len(x):
             raise click.UsageError(f"--measure is {count}; accepted: 1..{len(x) - 1}, less than the samples")
         found = x[:-count], y[:-count], x[-count:], y[-count:]
-    if found[0].shape[1] != image.inputs:
+    if found[0].shape[1] != program.inputs:
         raise click.UsageError(
-            f"samples have {found[0].shape[1]} inputs; accepted: {image.inputs}, as the image takes"
+            f"samples have {found[0].shape[1]} inputs; accepted: {program.inputs}, as the program takes"
         )
-    if int(np.max(found[1])) >= image.outputs:
+    if int(np.max(found[1])) >= program.outputs:
         raise click.UsageError(
-            f"labels reach {int(np.max(found[1]))}; accepted: 0..{image.outputs - 1}, as the image has "
+            f"labels reach {int(np.max(found[1]))}; accepted: 0..{program.outputs - 1}, as the program has "
             f"outputs"
         )
     return found

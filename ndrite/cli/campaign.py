@@ -1,4 +1,4 @@
-"""ndrite campaign: many virtual chips of one image."""
+"""ndrite campaign: many virtual chips of one program."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from ndrite.url import connect
 
 
 @click.command()
-@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.argument("program_path", metavar="PROGRAM", type=click.Path(path_type=Path))
 @board_option
 @click.option("--chips", default=100, show_default=True, type=click.IntRange(1), help="Virtual chips.")
 @click.option(
     "--images", "count", default=1000, show_default=True, type=click.IntRange(1), help="First N test images."
 )
-@click.option("--draws", default=1, show_default=True, type=click.IntRange(1, 4096), help="Read-noise draws.")
+@click.option(
+    "--trials", default=1, show_default=True, type=click.IntRange(1, 4096), help="Read-noise trials."
+)
 @click.option(
     "--seed",
     default=0,
@@ -41,7 +43,7 @@ from ndrite.url import connect
 @click.option(
     "--chip",
     metavar="NAME",
-    help="Chip whose cells' spread to draw from, where IMAGE was not compiled with --nominal; "
+    help="Chip whose cells' spread to draw from, where PROGRAM was not compiled with --nominal; "
     "default: the chip it was compiled for.",
 )
 @judged_options
@@ -59,11 +61,11 @@ from ndrite.url import connect
 @noise_option
 @json_option
 def command(
-    image_path: Path,
+    program_path: Path,
     url: str,
     chips: int,
     count: int,
-    draws: int,
+    trials: int,
     seed: int,
     threshold: float,
     chip: str | None,
@@ -77,14 +79,14 @@ def command(
     noise: bool,
     as_json: bool,
 ) -> None:
-    """Accuracy over many virtual chips of IMAGE: every cell drawn anew for each, read noise in every draw.
+    """Accuracy over many virtual chips of PROGRAM: every cell drawn anew for each, read noise in every trial.
 
     Votes are the same on every board. Intervals are 95 %. With -o the campaign survives Ctrl-C: run the same
     command again (more --chips may be asked for then).
 
     \b
-    Example: ndrite campaign image.npz --chips 1000 --images 1000 -o campaign.json --figure campaign.svg
-    with an image made by: ndrite compile float.npz --chip dendritic-ndr --nominal -o image.npz
+    Example: ndrite campaign program.npz --chips 1000 --images 1000 -o campaign.json --figure campaign.svg
+    with a program made by: ndrite compile float.npz --chip dendritic-ndr --nominal -o program.npz
     """
     from emulator.files import whole_file
     from emulator.spec.campaign import Campaign
@@ -93,30 +95,30 @@ def command(
     from ndrite.shipped import network_of
 
     require_folder(output, figure_path)
-    image = _with_variation(Program.load(image_path), chip)
+    program = _with_variation(Program.load(program_path), chip)
     x, y = judged(
-        image.meaning,
-        image.inputs,
+        program.meaning,
+        program.inputs,
         inputs_path=inputs_path,
         labels_path=labels_path,
         data=data,
         codes=codes,
     )
-    check_classes(y, len(x), image.outputs, str(labels_path))
+    check_classes(y, len(x), program.outputs, str(labels_path))
     if inputs_path is None and count > len(x):
         raise click.UsageError(f"--images is {count}; accepted: 1..{len(x)}")
     x, y = x[:count], y[:count]
-    plan = Campaign(chips=chips, draws=draws, seed=seed, noise=noise)
+    plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else output.with_name(f".{output.name}.part.npz")
     with connect(url) as board:
         with progress_bar("programming") as report:
-            board.program(image, progress=report)
+            board.program(program, progress=report)
         with progress_bar("chips") as report:
-            result = run_campaign(board, image, x, y, plan, state=state, progress=report)
+            result = run_campaign(board, program, x, y, plan, state=state, progress=report)
     found = summary(result, y, threshold=threshold / 100)
-    network = network_of(image, network_path)
+    network = network_of(program, network_path)
     found["accuracy_float"] = None if network is None else network.accuracy(x, y)
-    value: dict[str, Any] = {"image": str(image_path), "board": url, "noise": noise, **found}
+    value: dict[str, Any] = {"program": str(program_path), "board": url, "noise": noise, **found}
     if figure_path is not None:
         figure(result, figure_path, threshold=threshold / 100, title=f"{chips} chips, {len(x)} images")
     if output is not None:
@@ -129,10 +131,10 @@ def command(
     if as_json:
         print_json(value)
     else:
-        _table(image, url, found)
+        _table(program, url, found)
 
 
-def _table(image: Program, url: str, found: dict[str, Any]) -> None:
+def _table(program: Program, url: str, found: dict[str, Any]) -> None:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.2f}"
 
@@ -140,7 +142,7 @@ def _table(image: Program, url: str, found: dict[str, Any]) -> None:
         return "-" if value is None else f"{percent(value[0])} .. {percent(value[1])}"
 
     rows = [
-        ("chips x images x draws", f"{found['chips']} x {found['images']} x {found['draws']}"),
+        ("chips x images x trials", f"{found['chips']} x {found['images']} x {found['trials']}"),
         ("float network, accuracy, %", percent(found["accuracy_float"])),
         ("accuracy, mean, %", percent(found["accuracy_mean"])),
         ("its 95 % interval, %", interval(found["accuracy_mean_interval_95"])),
@@ -152,7 +154,7 @@ def _table(image: Program, url: str, found: dict[str, Any]) -> None:
         (f"yield at {100 * found['threshold']:g} %, % of chips", percent(found["yield"])),
         ("its 95 % interval, %", interval(found["yield_interval_95"])),
     ]
-    print_table(f"{image.name}: virtual chips on {url}", ("quantity", "value"), rows)
+    print_table(f"{program.name}: virtual chips on {url}", ("quantity", "value"), rows)
     worst = [
         (str(w["image"]), str(w["label"]), percent(w["share_correct"]), str(w["usual_vote"]))
         for w in found["worst_images"]
@@ -160,21 +162,21 @@ def _table(image: Program, url: str, found: dict[str, Any]) -> None:
     print_table("hardest images", ("image", "label", "correct votes, %", "usual vote"), worst)
 
 
-def _with_variation(image: Program, name: str | None) -> Program:
+def _with_variation(program: Program, name: str | None) -> Program:
     from emulator.device.description import Chip, load_chip, parse_chip
     from emulator.mapping.variation import variation_of
 
-    if image.variation is not None and name is None:
-        return image
+    if program.variation is not None and name is None:
+        return program
     chip: Chip
     if name is not None:
         chip = load_chip(name)
-    elif isinstance(image.provenance.get("chip"), dict):
-        chip = parse_chip(image.provenance["chip"])
+    elif isinstance(program.provenance.get("chip"), dict):
+        chip = parse_chip(program.provenance["chip"])
         note(
-            "ndrite: warning: this image is one individual chip of "
+            "ndrite: warning: this program is of one individual chip of "
             f"{chip.name!r}; its cells, errors included, serve as targets (compile --nominal avoids it)"
         )
     else:
-        raise click.UsageError("IMAGE names no chip; say with --chip whose cells' spread to draw from")
-    return dataclasses.replace(image, variation=variation_of(chip))
+        raise click.UsageError("PROGRAM names no chip; say with --chip whose cells' spread to draw from")
+    return dataclasses.replace(program, variation=variation_of(chip))

@@ -72,7 +72,7 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("name", metavar="NAME")
 @json_option
 def check(name: str, as_json: bool) -> None:
-    """Validate a description; list the values it gives without a source. Exit code 2 when it is wrong.
+    """Validate a description; list values without a source or an effect. Exit code 2 when it is wrong.
 
     \b
     Example: ndrite chip check mine.yaml
@@ -88,12 +88,16 @@ def check(name: str, as_json: bool) -> None:
         f"{section}.{field}" for section in SECTIONS for field in (single or {}).get(section, {})
     ] or list(chip.sources)
     unsourced = [field for field in given if not chip.sources.get(field)]
+    idle = {field: why for field in given if (why := chip.idle(*field.split(".", 1)))}
     if as_json:
-        print_json({"name": name, "ok": True, "values": len(given), "without_source": unsourced})
+        lists = {"without_source": unsourced, "without_effect": idle}
+        print_json({"name": name, "ok": True, "values": len(given), **lists})
         return
-    say(f"{name}: ok, {len(given)} values, {len(unsourced)} without a source")
+    say(f"{name}: ok, {len(given)} values, {len(unsourced)} without a source, {len(idle)} without an effect")
     for field in unsourced:
         say(f"  {field}: no source")
+    for field, why in idle.items():
+        say(f"  {field}: no effect ({why})")
 
 
 @command.command()

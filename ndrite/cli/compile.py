@@ -22,7 +22,7 @@ from ndrite.labelled import CALIBRATION_SAMPLES
     metavar="NAME",
     help="Chip preset (see `ndrite chip list`), a YAML file, or several joined with +.",
 )
-@click.option("-o", "--output", required=True, metavar="IMAGE", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, metavar="PROGRAM", type=click.Path(path_type=Path))
 @click.option(
     "--samples",
     "samples_path",
@@ -43,7 +43,7 @@ from ndrite.labelled import CALIBRATION_SAMPLES
 @click.option(
     "--nominal",
     is_flag=True,
-    help="Cells on their targets, and how they spread beside them: the image for `ndrite campaign`.",
+    help="Cells on their targets, and how they spread beside them: the program for `ndrite campaign`.",
 )
 @click.option(
     "--lanes",
@@ -66,12 +66,12 @@ def command(
 ) -> None:
     """Map FLOAT.npz onto a chip and write the program, with its die beside it; report what it lost.
 
-    The die, the individual chip with its cells, goes to IMAGE with .die.npz for .npz; explain, report and
+    The die, the individual chip with its cells, goes to PROGRAM with .die.npz for .npz; explain, report and
     calibrate read it. Errors of weights are relative to the weights' rms, table errors in output steps (LSB),
     SNR in dB.
 
     \b
-    Example: ndrite compile float.npz --chip wan2022 -o image.npz --samples x.npy --seed 7
+    Example: ndrite compile float.npz --chip wan2022 -o program.npz --samples x.npy --seed 7
     """
     from emulator.errors import CompileWarning
     from emulator.mapping import map_network
@@ -91,7 +91,7 @@ def command(
     save_both(program, compiled.die, output)
     report = result.as_dict()
     if as_json:
-        print_json({"image": str(output), "tag": f"{program.tag:08x}", **report})
+        print_json({"program": str(output), "tag": f"{program.tag:08x}", **report})
         return
     layers = report["layers"]
     rows = [(name, *(_text(layer[name]) for layer in layers)) for name in layers[0]]

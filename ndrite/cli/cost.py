@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("image", required=False, type=click.Path(path_type=Path))
+@click.argument("program_path", metavar="[PROGRAM]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--inputs",
     "inputs_path",
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @json_option
 def command(
-    image: Path | None,
+    program_path: Path | None,
     inputs_path: Path | None,
     data: str | None,
     codes: bool,
@@ -58,16 +58,16 @@ def command(
     neuron: bool,
     as_json: bool,
 ) -> None:
-    """Energy (pJ), latency (ns) and area (um2) of one inference of IMAGE, by component: modelled.
+    """Energy (pJ), latency (ns) and area (um2) of one inference of PROGRAM, by component: modelled.
 
-    From the die beside the image, its conductances and the codes of samples; low, typical and high, from
-    constants that each have a source or are called illustrative. Default: the shipped image. TOPS/W and
+    From the die beside the program, its conductances and the codes of samples; low, typical and high, from
+    constants that each have a source or are called illustrative. Default: the shipped program. TOPS/W and
     TOPS/mm2 count two operations a MAC. The energy is a mean over samples.
 
     \b
-    Example: ndrite cost image.npz --inputs x.npy --json
+    Example: ndrite cost program.npz --inputs x.npy --json
              ndrite cost --show > mine.yaml
-             ndrite cost image.npz --constants mine.yaml --node 65
+             ndrite cost program.npz --constants mine.yaml --node 65
     """
     from ndrite.cost import CONSTANTS, load_constants
 
@@ -76,11 +76,11 @@ def command(
         return
     constants = load_constants(constants_path or CONSTANTS, node_nm)
     if neuron:
-        if image is not None:
-            raise click.UsageError("IMAGE and --neuron exclude each other; accepted: one of them")
+        if program_path is not None:
+            raise click.UsageError("PROGRAM and --neuron exclude each other; accepted: one of them")
         _neuron(constants, as_json)
         return
-    account = _account(image, inputs_path, data, codes, images, constants)
+    account = _account(program_path, inputs_path, data, codes, images, constants)
     if as_json:
         print_json(account.as_dict())
     else:
@@ -88,7 +88,7 @@ def command(
 
 
 def _account(
-    image: Path | None,
+    program_path: Path | None,
     inputs_path: Path | None,
     data: str | None,
     codes: bool,
@@ -100,7 +100,7 @@ def _account(
     from ndrite.cost import account_of
     from ndrite.dies import die_of
 
-    path = Path(zoo.image()) if image is None else image
+    path = Path(zoo.program()) if program_path is None else program_path
     program = Program.load(path)
     die = die_of(program, path)
     x = seen_inputs(program.meaning, program.inputs, path=inputs_path, data=data, codes=codes)

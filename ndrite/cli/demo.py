@@ -74,7 +74,7 @@ def _print(demo: Demo) -> None:
         ),
         ("golden, the same images", f"{some:,}", percent(rtl.accuracy_golden, some), "reference"),
     ]
-    print_table(demo.image.name, ("", "images", "accuracy (95 % over images)", "agreement"), rows)
+    print_table(demo.program.name, ("", "images", "accuracy (95 % over images)", "agreement"), rows)
     if rtl.efficiency is not None:
         say(
             f"clock cycles per inference: {rtl.cycles_per_inference:.1f}; schedule bound {rtl.bound_cycles}; "

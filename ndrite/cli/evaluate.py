@@ -21,7 +21,7 @@ RTL_IMAGES = 500
 
 
 @click.command()
-@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.argument("program_path", metavar="PROGRAM", type=click.Path(path_type=Path))
 @board_option
 @click.option(
     "--images",
@@ -36,7 +36,7 @@ RTL_IMAGES = 500
 @noise_option
 @json_option
 def command(
-    image_path: Path,
+    program_path: Path,
     url: str,
     count: int | None,
     inputs_path: Path | None,
@@ -48,7 +48,7 @@ def command(
     noise: bool,
     as_json: bool,
 ) -> None:
-    """Judge IMAGE by the test samples of the data set that its network names, or by your own.
+    """Judge PROGRAM by the test samples of the data set that its network names, or by your own.
 
     Prints accuracy with its 95 % interval over samples, or (labels that are floats, or a row for each output)
     the root mean square error in the model's unit; the inputs whose outputs differ from the golden model in
@@ -56,17 +56,17 @@ def command(
     K * J * ceil(M / lanes). Exit code 1 when any input differs.
 
     \b
-    Example: ndrite evaluate image.npz --board uart:/dev/pts/3 --images 100
-             ndrite evaluate image.npz --inputs x.npy --labels y.npy
+    Example: ndrite evaluate program.npz --board uart:/dev/pts/3 --images 100
+             ndrite evaluate program.npz --inputs x.npy --labels y.npy
     """
     from ndrite.evaluate import Targets, evaluate, steps_on_host, targets_of
     from ndrite.labelled import check_classes
     from ndrite.shipped import network_of
 
-    image = Program.load(image_path)
+    program = Program.load(program_path)
     images, labels = judged(
-        image.meaning,
-        image.inputs,
+        program.meaning,
+        program.inputs,
         inputs_path=inputs_path,
         labels_path=labels_path,
         data=data,
@@ -74,10 +74,10 @@ def command(
     )
     if len(labels) != len(images):
         raise InputError(f"{labels_path}: {len(labels)} rows; accepted: {len(images)}, one for each input")
-    targets = targets_of(labels, image, str(labels_path))
+    targets = targets_of(labels, program, str(labels_path))
     if targets is None:
-        check_classes(labels, len(images), image.outputs, str(labels_path))
-    network = network_of(image, network_path)
+        check_classes(labels, len(images), program.outputs, str(labels_path))
+    network = network_of(program, network_path)
     if count is None:
         count = len(images) if url.startswith("golden:") else min(RTL_IMAGES, len(images))
     if count > len(images):
@@ -88,20 +88,20 @@ def command(
         floats = None if network is None else network.forward(x / np.float32(255))
         options: dict[str, Any] = {"seed": seed, "noise": noise, "floats": floats}
         with progress_bar("programming") as report:
-            board.program(image, progress=report)
+            board.program(program, progress=report)
         with progress_bar("inference") as report:
-            result = evaluate(board, image, x, y, **options, progress=report)
+            result = evaluate(board, program, x, y, **options, progress=report)
         on_host = steps_on_host(board)
     if as_json:
-        where = {"image": str(image_path), "board": url, "seed": seed, "noise": noise}
+        where = {"program": str(program_path), "board": url, "seed": seed, "noise": noise}
         print_json({**where, **result.as_dict(), "on_host": on_host})
     else:
         if on_host:
             note(f"on the host, not in gateware: {'; '.join(on_host)}")
         rows = [(name, shown(value)) for name, value in result.as_dict().items() if value is not None]
-        if targets is not None and image.meaning.output_unit:
-            rows.append(("unit of errors", image.meaning.output_unit))
-        print_table(f"{image.name} on {url}", ("quantity", "value"), rows)
+        if targets is not None and program.meaning.output_unit:
+            rows.append(("unit of errors", program.meaning.output_unit))
+        print_table(f"{program.name} on {url}", ("quantity", "value"), rows)
     if result.mismatches:
         raise CheckFailed(
             f"{result.mismatches} of {count} images differ from golden; {result.first_mismatch}"

@@ -16,7 +16,7 @@ from ndrite.labelled import CALIBRATION_SAMPLES, check_classes
 
 
 @click.command()
-@click.argument("path", metavar="IMAGE|FLOAT.npz", type=click.Path(path_type=Path))
+@click.argument("path", metavar="PROGRAM|FLOAT.npz", type=click.Path(path_type=Path))
 @click.option(
     "--chip", metavar="NAME", help="Chip of a float network: preset, YAML file, or several joined by +."
 )
@@ -24,7 +24,7 @@ from ndrite.labelled import CALIBRATION_SAMPLES, check_classes
     "--network",
     metavar="FLOAT.npz",
     type=click.Path(path_type=Path),
-    help="Float network an IMAGE was compiled from, unless it is the shipped one.",
+    help="Float network a PROGRAM was compiled from, unless it is the shipped one.",
 )
 @click.option(
     "--samples",
@@ -37,7 +37,7 @@ from ndrite.labelled import CALIBRATION_SAMPLES, check_classes
 @judged_options
 @click.option("--images", default=2000, show_default=True, type=click.IntRange(1), help="Test images used.")
 @click.option(
-    "--chip-seed", type=click.IntRange(0, (1 << 63) - 1), help="Which chip; default: IMAGE's own, or 0."
+    "--chip-seed", type=click.IntRange(0, (1 << 63) - 1), help="Which chip; default: PROGRAM's own, or 0."
 )
 @seed_option
 @click.option(
@@ -66,11 +66,11 @@ def command(
     """Break the loss of a compiled network down by cause: accuracy (%) and output SNR (dB).
 
     Every cause alone, as it is and with gains and biases corrected on the samples as compiling does; all of
-    them; and the program itself. --json says what every cause covers. Give an image, or a float network
+    them; and the program itself. --json says what every cause covers. Give a program, or a float network
     with --chip.
 
     \b
-    Example: ndrite explain image.npz -p explain.png
+    Example: ndrite explain program.npz -p explain.png
              ndrite explain float.npz --chip dendritic-ndr --mitigation --json
     """
     from emulator.errors import CompileWarning

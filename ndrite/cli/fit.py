@@ -46,7 +46,7 @@ def command() -> None:
     Example: ndrite fit ndr iv.csv -o mine.yaml -p iv.png
              ndrite fit rram g.csv --column "target=Gset:uS" --column "conductance=Gread:uS" -o mine.yaml
              ndrite fit ecram pulses.csv -o mine.yaml
-             ndrite compile float.npz --chip wan2022+mine.yaml -o image.npz
+             ndrite compile float.npz --chip wan2022+mine.yaml -o program.npz
     """
 
 

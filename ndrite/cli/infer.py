@@ -1,4 +1,4 @@
-"""ndrite infer: inputs through an image on a board."""
+"""ndrite infer: inputs through a program on a board."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ndrite.url import connect
 
 
 @click.command()
-@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.argument("program_path", metavar="PROGRAM", type=click.Path(path_type=Path))
 @click.option(
     "--inputs",
     "inputs_path",
@@ -53,7 +53,7 @@ from ndrite.url import connect
 @noise_option
 @json_option
 def command(
-    image_path: Path,
+    program_path: Path,
     inputs_path: Path,
     codes: bool,
     output: Path,
@@ -64,26 +64,26 @@ def command(
     noise: bool,
     as_json: bool,
 ) -> None:
-    """Run every row of X.npy through IMAGE and write the outputs.
+    """Run every row of X.npy through PROGRAM and write the outputs.
 
     \b
-    Example: ndrite infer image.npz --inputs x.npy --board sim: --seed 7 -o y.npy
-             make_inputs | ndrite infer image.npz --inputs - -o - > y.npy
+    Example: ndrite infer program.npz --inputs x.npy --board sim: --seed 7 -o y.npy
+             make_inputs | ndrite infer program.npz --inputs - -o - > y.npy
     """
-    image = Program.load(image_path)
+    program = Program.load(program_path)
     # Before the board is opened: a wrong file should not cost a compilation first.
     x = check_inputs(
-        load_inputs(inputs_path, image.meaning, image.inputs, codes=codes),
-        image.inputs,
+        load_inputs(inputs_path, program.meaning, program.inputs, codes=codes),
+        program.inputs,
         seed=seed,
         first_index=first_index,
     )
     if as_json and str(output) == STANDARD:
         raise click.UsageError("--json and -o - both want standard output; accepted: one of them")
     require_folder(output)
-    step = output_step(image, str(image_path)) if model_unit else None
+    step = output_step(program, str(program_path)) if model_unit else None
     with connect(url) as board, progress_bar("inference") as report:
-        board.program(image)
+        board.program(program)
         y = board.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
     save_array(output, y if step is None else y * step)
     summary = {"output": str(output), "inferences": len(y), "outputs": y.shape[1], "board": url, "seed": seed}

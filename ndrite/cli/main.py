@@ -18,21 +18,22 @@ COMMANDS = {
     "import": "A PyTorch or ONNX model: write a float network.",
     "compile": "A float network onto a chip: write a program.",
     "train": "Train a network through a chip's errors: write a float network.",
-    "calibrate": "Tune a programmed chip's neurons by ECRAM pulses: write the tuned image.",
+    "calibrate": "Tune a programmed chip's neurons by ECRAM pulses: write the tuned program.",
     "cost": "Energy, latency and area of one inference by component, modelled.",
     "experiment": "The experiments behind the docs: table, JSON and figure.",
     "chip": "Chip descriptions: list, show, check, diff, and what each preset loses.",
     "fit": "Your own measurements into a device description.",
     "explain": "Where the accuracy goes: one cause of error at a time.",
-    "infer": "Run inputs through an image on a board.",
+    "infer": "Run inputs through a program on a board.",
     "evaluate": "Accuracy or error on test samples, and agreement with the golden model.",
     "report": "One page about a program: accuracy, errors, curves, cells, cycles.",
     "trace": "Waveforms of one inference in the compiled RTL.",
-    "campaign": "Accuracy over many virtual chips of an image.",
+    "campaign": "Accuracy over many virtual chips of a program.",
     "sweep": "Grids over chip fields, seeds and networks.",
     "explore": "Accuracy against energy over the points of a sweep plan.",
     "scrub": "What has changed in a programmed chip's memories; reloads it.",
     "serve": "The simulated board's UART on a pseudo-terminal.",
+    "bringup": "A board from bitstream to report: link, memories, arithmetic, noise, speed.",
     "selftest": "Test a board's registers, memories and arithmetic.",
     "boards": "The FPGA boards, with size and speed.",
     "build": "A bitstream for an FPGA board.",
@@ -76,7 +77,7 @@ def group(quiet: bool, verbose: bool) -> None:
     \b
     A board is named by a URL:
       golden:[PRESET]    the bit-exact integer model
-      sim:[PRESET]       the RTL compiled for this machine (presets: sim, sim-8, tiny)
+      sim:[PRESET]       the RTL compiled for this machine (presets: 64-lane, 8-lane, tiny)
       uart:PORT[@BAUD]   gateware on a serial port, pseudo-terminal or socket://host:port
       pcie:DDDD:BB:DD.F  a card at that PCI address (never used with hardware)
       pcie-sim:[PRESET]  the PCIe driver on the compiled endpoint

@@ -26,14 +26,21 @@ preset_option = click.option(
     "--preset", "name", default=DEFAULT_PRESET, show_default=True, metavar="NAME", help="Geometry preset."
 )
 sized_option = click.option(
-    "--preset", "name", metavar="NAME", help="Geometry preset; default: as large as IMAGE needs."
+    "--preset", "name", metavar="NAME", help="Geometry preset; default: as large as PROGRAM needs."
+)
+product_option = click.option(
+    "--product",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Of a network that is no chain of full layers: which product, whose first patch runs on the array; "
+    "default: the first one that is not grouped.",
 )
 network_option = click.option(
     "--network",
     "network_path",
     metavar="FLOAT.npz",
     type=click.Path(path_type=Path),
-    help="Float network that IMAGE was compiled from, to be judged beside it; the shipped one is known.",
+    help="Float network that PROGRAM was compiled from, to be judged beside it; the shipped one is known.",
 )
 noise_option = click.option("--noise/--no-noise", default=True, help="Read noise on (default) or off.")
 
@@ -44,7 +51,7 @@ def samples_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--data",
             type=click.Choice(DATA),
-            help="Data set; default: the one that the image names, fashion-mnist in training.",
+            help="Data set; default: the one that the program names, fashion-mnist in training.",
         ),
         click.option(
             "--folder", metavar="DIR", help="Folder with Fashion-MNIST's original train-*.gz files."

@@ -8,14 +8,14 @@ import click
 
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import judged_options
-from ndrite.cli.options import json_option, seed_option, sized_option
+from ndrite.cli.options import json_option, product_option, seed_option, sized_option
 from ndrite.cli.terminal import print_json, progress_bar, say
 
 FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("run", metavar="IMAGE|FOLDER", type=FILE)
+@click.argument("run", metavar="PROGRAM|FOLDER", type=FILE)
 @click.option(
     "-o",
     "--output",
@@ -29,6 +29,7 @@ FILE = click.Path(path_type=Path)
 @judged_options
 @click.option("--images", type=click.IntRange(1), metavar="N", help="First N inputs only.")
 @sized_option
+@product_option
 @click.option(
     "--timeline/--no-timeline",
     default=True,
@@ -57,6 +58,7 @@ def command(
     codes: bool,
     images: int | None,
     name: str | None,
+    product: int | None,
     timeline: bool,
     fpga: str,
     folder: Path | None,
@@ -67,11 +69,11 @@ def command(
 
     Chip card with sources, network card, accuracy and confusion, error by cause, neuron curves, conductances
     and their programming error, tiles, the cycles of one simulated inference, resources of a board's
-    committed build, provenance. A FOLDER has image.npz, and float.npz, samples.npy, x.npy and y.npy unless
+    committed build, provenance. A FOLDER has program.npz, and float.npz, samples.npy, x.npy and y.npy unless
     they ship or are given.
 
     \b
-    Example: ndrite report image.npz -o report.html --figures figures
+    Example: ndrite report program.npz -o report.html --figures figures
     """
     from emulator.files import whole_file
     from ndrite.report import gather, page, run_files
@@ -85,6 +87,7 @@ def command(
         report = gather(
             files,
             preset=name,
+            product=product,
             timeline=timeline,
             fpga=fpga,
             images=images,

@@ -15,9 +15,13 @@ from ndrite.url import connect
 
 
 @click.command()
-@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.argument("program_path", metavar="PROGRAM", type=click.Path(path_type=Path))
 @click.option(
-    "--board", "url", required=True, metavar="URL", help="Board that holds IMAGE; it is not programmed first."
+    "--board",
+    "url",
+    required=True,
+    metavar="URL",
+    help="Board that holds PROGRAM; it is not programmed first.",
 )
 @click.option(
     "--every",
@@ -26,22 +30,22 @@ from ndrite.url import connect
     help="Go on until Ctrl-C, with this pause between two looks.",
 )
 @json_option
-def command(image_path: Path, url: str, every: float | None, as_json: bool) -> None:
-    """Compare the chip's memories with IMAGE by checksums made in gateware; reload what has changed.
+def command(program_path: Path, url: str, every: float | None, as_json: bool) -> None:
+    """Compare the chip's memories with PROGRAM by checksums made in gateware; reload what has changed.
 
     Names each section with a changed bit. Exit code 1 when any was found (it is repaired then). The board is
     busy for the time of the look: about 30 clock cycles a memory word.
 
     \b
-    Example: ndrite scrub image.npz --board uart:/dev/ttyUSB0 --every 60
+    Example: ndrite scrub program.npz --board uart:/dev/ttyUSB0 --every 60
     """
-    image = Program.load(image_path)
+    program = Program.load(program_path)
     found = []
     looks = 0
     with connect(url) as board:
         try:
             while True:
-                upsets = board.scrub(image)
+                upsets = board.scrub(program)
                 looks += 1
                 found += upsets
                 for upset in upsets:
@@ -54,8 +58,8 @@ def command(image_path: Path, url: str, every: float | None, as_json: bool) -> N
                 raise
     if as_json:
         upset_rows = [vars(upset) for upset in found]
-        print_json({"image": str(image_path), "board": url, "looks": looks, "upsets": upset_rows})
+        print_json({"program": str(program_path), "board": url, "looks": looks, "upsets": upset_rows})
     else:
-        say(f"{image.name} on {url}: {looks} looks, {len(found)} changed sections")
+        say(f"{program.name} on {url}: {looks} looks, {len(found)} changed sections")
     if found:
         raise CheckFailed(f"{len(found)} memory sections had changed; reloaded and verified")

@@ -24,7 +24,7 @@ def command(name: str, link: Path | None) -> None:
 
     \b
     Example: ndrite serve --link /tmp/ndrite
-             ndrite evaluate image.npz --board uart:/tmp/ndrite       (in another terminal)
+             ndrite evaluate program.npz --board uart:/tmp/ndrite       (in another terminal)
     """
     from boards.sim.serve import serve
 

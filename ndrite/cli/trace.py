@@ -10,13 +10,13 @@ import click
 from emulator.spec import Program
 from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import codes_option, data_option, seen_inputs
-from ndrite.cli.options import json_option, noise_option, seed_option, sized_option
+from ndrite.cli.options import json_option, noise_option, product_option, seed_option, sized_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 from ndrite.url import geometry_for
 
 
 @click.command()
-@click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.argument("program_path", metavar="PROGRAM", type=click.Path(path_type=Path))
 @click.option(
     "--image", "number", default=0, show_default=True, type=click.IntRange(0), help="Which input, from 0."
 )
@@ -27,13 +27,7 @@ from ndrite.url import geometry_for
     type=click.Path(path_type=Path),
     help="Own inputs (n, inputs): in the unit of an imported network, else codes uint8.",
 )
-@click.option(
-    "--product",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Of a network that is no chain of full layers: which product, whose first patch is traced.",
-)
+@product_option
 @data_option
 @codes_option
 @click.option(
@@ -49,10 +43,10 @@ from ndrite.url import geometry_for
 @noise_option
 @json_option
 def command(
-    image_path: Path,
+    program_path: Path,
     number: int,
     inputs_path: Path | None,
-    product: int,
+    product: int | None,
     data: str | None,
     codes: bool,
     output: Path,
@@ -61,29 +55,29 @@ def command(
     noise: bool,
     as_json: bool,
 ) -> None:
-    """Run one input through IMAGE on the compiled RTL and write every cycle to a VCD file.
+    """Run one input through PROGRAM on the compiled RTL and write every cycle to a VCD file.
 
     Beside it go lists of the signals to look at first, by block: WAVES.gtkw for GTKWave, WAVES.sucl for
     Surfer. Prints each block's busy cycles. The lanes inside the array are left out; a model with waveforms
     is compiled once, which takes minutes.
 
     \b
-    Example: ndrite trace image.npz --image 3 -o trace.vcd
+    Example: ndrite trace program.npz --image 3 -o trace.vcd
              gtkwave trace.gtkw       or: surfer -c trace.sucl trace.vcd
     """
     from host.inputs import check_inputs
     from ndrite.trace import on_array, trace_inference, write_lists
 
-    image = Program.load(image_path)
+    program = Program.load(program_path)
     require_folder(output)
-    x = seen_inputs(image.meaning, image.inputs, path=inputs_path, data=data, codes=codes)
-    x = check_inputs(x, image.inputs, seed=seed, first_index=0)
+    x = seen_inputs(program.meaning, program.inputs, path=inputs_path, data=data, codes=codes)
+    x = check_inputs(x, program.inputs, seed=seed, first_index=0)
     if number >= len(x):
         raise click.UsageError(f"--image is {number}; accepted: 0..{len(x) - 1}")
-    geometry = geometry_for(on_array(image, product), name)
+    geometry = geometry_for(on_array(program, product), name)
     options: dict[str, Any] = {"product": product, "index": number, "seed": seed, "noise": noise}
     with progress_bar("programming") as report:
-        trace = trace_inference(image, x[number], output, geometry, **options, progress=report)
+        trace = trace_inference(program, x[number], output, geometry, **options, progress=report)
     lists = write_lists(output)
     busy = {block: int(active.sum()) for block, active in trace.activity.items()}
     if as_json:

@@ -40,14 +40,14 @@ class NeuronCurve:
         return float(np.abs(self.error).max())
 
 
-def neuron_curve(network: Network, image: Program) -> NeuronCurve | None:
+def neuron_curve(network: Network, program: Program) -> NeuronCurve | None:
     """The first hidden layer's neuron of the greatest height; None without NDR neurons."""
     activation = network.layers[0].activation
     if not isinstance(activation, Ndr):
         return None
-    chip, layer = chip_of(image), image.layers[0]
+    chip, layer = chip_of(program), program.layers[0]
     m = int(activation.height.argmax())
-    segments = image.curve_base.shape[1]
+    segments = program.curve_base.shape[1]
     window = window_of(
         activation, shape_of(activation, chip.neuron), segments, jumps_of(activation, chip.neuron)
     )
@@ -57,12 +57,12 @@ def neuron_curve(network: Network, image: Program) -> NeuronCurve | None:
     return NeuronCurve(
         volts=volts,
         device=curves(shape_of(activation, chip.neuron), window, heights[[m]])[0],
-        table=_table(image, layer, m, codes),
+        table=_table(program, layer, m, codes),
         ends=volts[:: len(codes) // segments],
     )
 
 
-def _table(image: Program, layer: Layer, m: int, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def _table(program: Program, layer: Layer, m: int, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """Output of neuron ``m`` for every code, in the chip's own arithmetic."""
     every = np.repeat(codes[:, None], layer.outputs, axis=1)
-    return neuron(every, layer, image.curve_base, image.curve_slope)[:, m]
+    return neuron(every, layer, program.curve_base, program.curve_slope)[:, m]

@@ -14,15 +14,15 @@ from emulator.spec import Program
 from ndrite.labelled import CALIBRATION_SAMPLES
 
 
-def chip_of(image: Program) -> Chip:
-    """The chip description an image was compiled for, from its provenance.
+def chip_of(program: Program) -> Chip:
+    """The chip description a program was compiled for, from its provenance.
 
     Raises
     ------
     ChipError
-        When the image does not carry one.
+        When the program does not carry one.
     """
-    content = image.provenance.get("chip")
+    content = program.provenance.get("chip")
     if isinstance(content, dict):
         content = {key: value for key, value in content.items() if key != "sources"}
     return parse_chip(content)
@@ -30,7 +30,7 @@ def chip_of(image: Program) -> Chip:
 
 def losses(
     network: Network,
-    image: Program,
+    program: Program,
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.uint8],
     *,
@@ -38,10 +38,10 @@ def losses(
 ) -> list[tuple[str, float]]:
     """Accuracy (0..1) after each step: name and value, starting with the float network.
 
-    ``noisy`` is the accuracy of ``image`` with read noise, known already. The second step is the same chip
+    ``noisy`` is the accuracy of ``program`` with read noise, known already. The second step is the same chip
     with cells that program exactly and do not fluctuate: what is left is levels, codes, ADC and PWL tables.
     """
-    chip = chip_of(image)
+    chip = chip_of(program)
     exact = dataclasses.replace(
         chip,
         cell=dataclasses.replace(chip.cell, programming_error="ideal", read_noise_percent=0.0),
@@ -51,6 +51,6 @@ def losses(
     return [
         ("float", network.accuracy(images, labels)),
         ("levels, codes, ADC, PWL", golden_accuracy(quantised, images, labels, noise=False)),
-        ("+ programming error", golden_accuracy(image, images, labels, noise=False)),
+        ("+ programming error", golden_accuracy(program, images, labels, noise=False)),
         ("+ read noise", noisy),
     ]

@@ -17,7 +17,7 @@ from ndrite.demo.curve import NeuronCurve, neuron_curve
 from ndrite.demo.losses import losses
 from ndrite.evaluate import Evaluation, accuracy, evaluate
 from ndrite.labelled import judging_set
-from ndrite.shipped import shipped_image, shipped_network
+from ndrite.shipped import shipped_network, shipped_program
 from ndrite.url import connect
 
 CLASSES = 10
@@ -29,7 +29,7 @@ Bar = Callable[[str], AbstractContextManager[Progress]]
 class Demo:
     """What the demo found. Accuracies 0..1; ``rtl`` is on the first images only, with the same seed."""
 
-    image: Program
+    program: Program
     board: str
     seed: int
     accuracy_float: float
@@ -43,7 +43,7 @@ class Demo:
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON."""
         return {
-            "image": self.image.name,
+            "program": self.program.name,
             "board": self.board,
             "seed": self.seed,
             "accuracy_float": self.accuracy_float,
@@ -81,21 +81,21 @@ def run_demo(*, board: str, images: int, seed: int, bar: Bar) -> Demo:
     HostError
         When the board fails.
     """
-    image, network = shipped_image(), shipped_network()
+    program, network = shipped_program(), shipped_network()
     x, labels = judging_set("fashion-mnist")
     golden = GoldenBoard()
-    golden.program(image)
+    golden.program(program)
     with bar("golden model") as report:
         y = golden.infer(x, seed=seed, progress=report)
     with connect(board) as device:
         with bar("programming") as report:
-            device.program(image, progress=report)
+            device.program(program, progress=report)
         with bar("RTL") as report:
-            rtl = evaluate(device, image, x[:images], labels[:images], seed=seed, progress=report)
+            rtl = evaluate(device, program, x[:images], labels[:images], seed=seed, progress=report)
     confusion = np.zeros((CLASSES, CLASSES), np.int64)
     np.add.at(confusion, (labels, y.argmax(axis=1)), 1)
     return Demo(
-        image=image,
+        program=program,
         board=board,
         seed=seed,
         accuracy_float=network.accuracy(x, labels),
@@ -103,6 +103,6 @@ def run_demo(*, board: str, images: int, seed: int, bar: Bar) -> Demo:
         images_golden=len(x),
         rtl=rtl,
         confusion=confusion,
-        losses=losses(network, image, x, labels, noisy=accuracy(y, labels)),
-        curve=neuron_curve(network, image),
+        losses=losses(network, program, x, labels, noisy=accuracy(y, labels)),
+        curve=neuron_curve(network, program),
     )

@@ -82,10 +82,10 @@ def at_time(chip: Chip, time_s: float) -> Chip:
     return dataclasses.replace(chip, conditions=conditions)
 
 
-def accuracy(image: Program, x: Any, labels: Any, seed: int) -> float:
+def accuracy(program: Program, x: Any, labels: Any, seed: int) -> float:
     """Accuracy on the golden model, read noise on."""
     board = GoldenBoard()
-    board.program(image)
+    board.program(program)
     return outputs_accuracy(board.infer(x, seed=seed), labels)
 
 

@@ -72,8 +72,8 @@ def run(data: str, case: str, seed: int, steps: int) -> dict[str, Any]:
     plan = Plan(steps=steps, batch=BATCH[data], rate=RATE[method], pulses=pulses, method=method, seed=seed)
     result = train_in_situ(start, x, labels, infer=infer, load=board.program, plan=plan, trains=trains)
     before, after = (
-        chips.accuracy(image, found.test_x, found.test_labels, seed)
-        for image in (start.program, result.program)
+        chips.accuracy(program, found.test_x, found.test_labels, seed)
+        for program in (start.program, result.program)
     )
     return {"before": before, "after": after, "pulses": result.pulses_total / result.devices}
 

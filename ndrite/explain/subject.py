@@ -62,13 +62,13 @@ def subject_of(
     return Subject(floats, program, die)
 
 
-def shipped_samples(image: Program) -> npt.NDArray[np.uint8] | None:
-    """The training images the shipped image was calibrated on; None for others or without those files."""
+def shipped_samples(program: Program) -> npt.NDArray[np.uint8] | None:
+    """The training images the shipped program was calibrated on; None for others or without those files."""
     from emulator.mapping.zoo_build import HELD_OUT, SAMPLES
     from emulator.network import zoo
     from emulator.network.datasets import fashion_mnist_train
 
-    if image.checksum() != Program.load(zoo.image()).checksum():
+    if program.checksum() != Program.load(zoo.program()).checksum():
         return None
     try:
         return fashion_mnist_train()[0][-HELD_OUT:][:SAMPLES]
@@ -76,8 +76,8 @@ def shipped_samples(image: Program) -> npt.NDArray[np.uint8] | None:
         return None
 
 
-def _network_of(image: Program, path: Path) -> Network:
-    shipped = network_of(image, None)
+def _network_of(program: Program, path: Path) -> Network:
+    shipped = network_of(program, None)
     if not isinstance(shipped, Network):
         raise InputError(
             f"{path}: compiled from a network that does not ship; give it with --network FLOAT.npz"

@@ -184,12 +184,12 @@ def tiles(report: Report) -> Figure:
     """Row tiles and column groups that every layer takes on the array."""
     from matplotlib.patches import Rectangle
 
-    image, lanes = report.subject.program, report.geometry.lanes
+    program, lanes = report.subject.program, report.geometry.lanes
     figure = _figure(9.0, 2.8)
     axes = figure.subplots()
     left = 0.0
-    for number, layer in enumerate(image.layers):
-        rows = layer.tile_rows(image.rows)
+    for number, layer in enumerate(program.layers):
+        rows = layer.tile_rows(program.rows)
         for k in range(0, layer.inputs, rows):
             for m in range(0, layer.outputs, lanes):
                 height, width = min(rows, layer.inputs - k), min(lanes, layer.outputs - m)
@@ -202,7 +202,7 @@ def tiles(report: Report) -> Figure:
         )
         left += layer.outputs + 0.25 * lanes
     axes.set(xlim=(-5, left), ylim=(_tallest(report), -0.2 * _tallest(report)), ylabel="rows")
-    axes.set_xlabel(f"columns, in groups of {lanes} lanes; a box is one pass of at most {image.rows} rows")
+    axes.set_xlabel(f"columns, in groups of {lanes} lanes; a box is one pass of at most {program.rows} rows")
     axes.set_xticks([])
     return figure
 

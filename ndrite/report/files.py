@@ -1,4 +1,4 @@
-"""What a report is made from: an image file, or a folder with the files of a run under their usual names."""
+"""What a report is made from: a program file, or a folder with the files of a run under their usual names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NAMES = {
     "inputs": "x.npy",
     "labels": "y.npy",
 }
-IMAGE = "image.npz"
+PROGRAM = "program.npz"
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Paths; None: the data set ``data``, or the one that the image names. ``codes``: inputs are codes."""
+    """Paths; None: the data set ``data``, or the one that the program names. ``codes``: inputs are codes."""
 
-    image: Path
+    program: Path
     network: Path | None = None
     samples: Path | None = None
     inputs: Path | None = None
@@ -30,22 +30,22 @@ class RunFiles:
 
 
 def run_files(run: Path, *, data: str | None = None, codes: bool = False, **given: Path | None) -> RunFiles:
-    """Files of ``run``, an image or a folder; ``given`` come first.
+    """Files of ``run``, a program or a folder; ``given`` come first.
 
     Raises
     ------
     InputError
-        When a folder has no image, or there are inputs without labels.
+        When a folder has no program, or there are inputs without labels.
     """
     found = {name: path for name, path in given.items() if path is not None}
-    image = run
+    program = run
     if run.is_dir():
-        image = run / IMAGE
-        if not image.is_file():
-            raise InputError(f"{run}: no {IMAGE} in this folder; accepted: a program, or a folder with one")
+        program = run / PROGRAM
+        if not program.is_file():
+            raise InputError(f"{run}: no {PROGRAM} in this folder; accepted: a program, or a folder with one")
         for name, file in NAMES.items():
             if (run / file).is_file():
                 found.setdefault(name, run / file)
     if ("inputs" in found) != ("labels" in found):
         raise InputError("inputs and labels belong together; accepted: both (x.npy and y.npy) or neither")
-    return RunFiles(image, data=data, codes=codes, **found)
+    return RunFiles(program, data=data, codes=codes, **found)

@@ -26,7 +26,7 @@ TITLES = {
 
 def page(report: Report, drawn: dict[str, Figure]) -> str:
     """The whole file."""
-    image = report.subject.program
+    program = report.subject.program
     sections = [
         ("chip", "Chip", _chip(report.subject.die.chip)),
         ("network", "Network", _network(report)),
@@ -44,7 +44,7 @@ def page(report: Report, drawn: dict[str, Figure]) -> str:
     body = "".join(
         f'<section id="{key}"><h2>{text(title)}</h2>{content}</section>' for key, title, content in sections
     )
-    name = text(f"{image.name} on {report.subject.die.chip.name}")
+    name = text(f"{program.name} on {report.subject.die.chip.name}")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -39,7 +39,7 @@ class Report:
     """All of it; accuracies 0..1.
 
     ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was asked for or
-    the image does not fit; ``cost`` what an inference costs, modelled; ``board`` the committed report of an
+    the program does not fit; ``cost`` what an inference costs, modelled; ``board`` the committed report of an
     FPGA build, if any.
     """
 
@@ -63,6 +63,7 @@ def gather(
     files: RunFiles,
     *,
     preset: str | None = None,
+    product: int | None = None,
     timeline: bool = True,
     fpga: str | None = None,
     images: int | None = None,
@@ -75,7 +76,9 @@ def gather(
     ----------
     preset:
         The array that tiles are laid out for and the timeline is simulated on; None: one as large as the
-        image needs.
+        program needs.
+    product:
+        Of a program that is no chain: which product the timeline shows; None: the first on the array.
     timeline:
         Whether to simulate one inference; the first time, the RTL is compiled with waveforms.
     fpga:
@@ -92,8 +95,8 @@ def gather(
     HostError
         When the simulation fails.
     """
-    program, board = Program.load(files.image), None if fpga is None else _board(fpga)
-    geometry = geometry_for(on_array(program, 0), preset)
+    program, board = Program.load(files.program), None if fpga is None else _board(fpga)
+    geometry = geometry_for(on_array(program, product), preset)
     wanted = "--inputs X.npy, --labels Y.npy and --samples S.npy"
     own = files.inputs is not None and files.labels is not None
     name = None if own else chosen_data_set(program.meaning, program.inputs, files.data, wanted)
@@ -115,12 +118,12 @@ def gather(
     if samples is None:
         if name is None:
             raise InputError(
-                f"{files.image}: --samples is missing; accepted: a file, as --inputs are your own data"
+                f"{files.program}: --samples is missing; accepted: a file, as --inputs are your own data"
             )
         samples = typical(name)
     x, labels = x[:images], labels[:images]
     step = _steps(progress, 4 if timeline else 3)
-    subject = subject_of(files.image, chip=None, network=files.network, samples=samples, seed=None)
+    subject = subject_of(files.program, chip=None, network=files.network, samples=samples, seed=None)
     step()
     explanation = explain(subject.network, subject.program, subject.die, samples, x, labels, seed=seed)
     step()
@@ -133,7 +136,7 @@ def gather(
     if timeline:
         with tempfile.TemporaryDirectory() as work:
             path = Path(work) / "trace.vcd"
-            trace = trace_inference(subject.program, x[0], path, geometry, seed=seed)
+            trace = trace_inference(subject.program, x[0], path, geometry, product=product, seed=seed)
         step()
     return Report(
         subject=subject,
@@ -172,7 +175,7 @@ def _provenance(
     import scipy
 
     return {
-        "program": f"{files.image.name}, SHA-256 of what it computes {subject.program.checksum()}",
+        "program": f"{files.program.name}, SHA-256 of what it computes {subject.program.checksum()}",
         "die": f"SHA-256 {subject.program.provenance['die']}",
         "float network": subject.network.name + ("" if files.network is None else f", {_sha(files.network)}"),
         "inputs": f"{len(x)}, SHA-256 {hashlib.sha256(x.tobytes()).hexdigest()}",

@@ -3,6 +3,6 @@
 Imports boards, host and emulator.
 """
 
-from ndrite.selftest.run import Check, selftest
+from ndrite.selftest.run import Check, networks_of, selftest
 
-__all__ = ["Check", "selftest"]
+__all__ = ["Check", "networks_of", "selftest"]

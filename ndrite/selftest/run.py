@@ -20,6 +20,7 @@ from ndrite.evaluate import describe_mismatch
 
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0xAAAAAAAA, 0x55555555, 0x01234567, 0x80000001)
 INFERENCES = 8
+"""Of each random network."""
 READ_BACK_WORDS = 64
 
 
@@ -36,10 +37,11 @@ class Check:
         return asdict(self)
 
 
-def selftest(board: BoardApi, *, seed: int = 0) -> Iterator[Check]:
+def selftest(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -> Iterator[Check]:
     """Run every check the board allows; a failed one does not stop the others.
 
-    The chip is left unprogrammed. Link failures end the test with their HostError.
+    ``inferences`` go through each of the random networks. The chip is left unprogrammed. Link failures end
+    the test with their HostError.
     """
     rng = np.random.default_rng(seed)
     device = device_of(board)
@@ -47,8 +49,8 @@ def selftest(board: BoardApi, *, seed: int = 0) -> Iterator[Check]:
         yield _scratch(device)
         for region, draw in _memories(device.geometry).items():
             yield _memory(device, region, draw, rng)
-    geometry = board.geometry or PRESETS["sim"]
-    yield from _networks(board, geometry, rng)
+    geometry = board.geometry or PRESETS["64-lane"]
+    yield from _networks(board, geometry, rng, inferences)
     if device is not None:
         device.write_register("program_tag", 0)
 
@@ -97,29 +99,42 @@ def _memory(board: Board, region: str, draw: Draw, rng: np.random.Generator) -> 
     return Check(name, True, f"{len(words)} words")
 
 
-def _networks(board: BoardApi, geometry: Geometry, rng: np.random.Generator) -> Iterator[Check]:
+def networks_of(geometry: Geometry) -> int:
+    """How many random networks a board of ``geometry`` is tested with."""
+    return len(DAC_BITS) * (1 + geometry.analog) * (1 + geometry.noise)
+
+
+def _networks(
+    board: BoardApi, geometry: Geometry, rng: np.random.Generator, inferences: int
+) -> Iterator[Check]:
     for readout in ("adc", "analog") if geometry.analog else ("adc",):
         for dac_bits in DAC_BITS:
             for noise in (False, True) if geometry.noise else (False,):
-                yield _network(board, geometry, rng, readout, dac_bits, noise)
+                yield _network(board, geometry, rng, inferences, readout, dac_bits, noise)
 
 
 def _network(
-    board: BoardApi, geometry: Geometry, rng: np.random.Generator, readout: str, dac_bits: int, noise: bool
+    board: BoardApi,
+    geometry: Geometry,
+    rng: np.random.Generator,
+    inferences: int,
+    readout: str,
+    dac_bits: int,
+    noise: bool,
 ) -> Check:
     # Two tiles and, with few lanes, two column groups; the last ones not full.
     inputs = min(geometry.rows + 5, geometry.max_inputs)
     hidden = min(geometry.lanes + 3, geometry.max_outputs, geometry.columns // 4, 80)
     outputs = min(10, geometry.max_outputs)
     widths = (inputs, hidden, outputs)
-    image = random_program(geometry, rng, sizes=widths, readout=readout, dac_bits=dac_bits, noise=noise)
-    x = rng.integers(0, 256, (INFERENCES, inputs)).astype(np.uint8)
+    program = random_program(geometry, rng, sizes=widths, readout=readout, dac_bits=dac_bits, noise=noise)
+    x = rng.integers(0, 256, (max(2, inferences), inputs)).astype(np.uint8)
     x[0], x[1] = 0, 255
     seed, first = int(rng.integers(0, 1 << 63)), int(rng.integers(0, 1 << 31))
-    board.program(image)
+    board.program(program)
     y = board.infer(x, seed=seed, first_index=first, noise=noise)
-    expected = Core(image).infer(x, seed=seed, first_index=first, noise=noise)
+    expected = Core(program).infer(x, seed=seed, first_index=first, noise=noise)
     name = f"network {'-'.join(map(str, widths))} {readout} dac {dac_bits} {'noise' if noise else 'no noise'}"
     if np.array_equal(y, expected):
-        return Check(name, True, f"{INFERENCES} inferences equal to golden")
-    return Check(name, False, describe_mismatch(y, expected))
+        return Check(name, True, f"{len(x)} inferences equal to golden, seed {seed}")
+    return Check(name, False, f"seed {seed}: {describe_mismatch(y, expected)}")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from emulator.device.description import load_chip, parse_chip
 from emulator.device.description.schema import SECTIONS
+from emulator.device.fields import fields_of
 from emulator.errors import ChipError, EmulatorError
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.yaml_file import read_yaml
@@ -23,7 +24,7 @@ POINTS_MAX = 1_000_000
 ROW_FORMAT = 2  # of a point's row of results; 2: with its modelled cost
 SCALE = {
     "images": (1, 10_000, 1000),
-    "draws": (1, 4096, 1),
+    "trials": (1, 4096, 1),
     "chips": (0, 100_000, 0),
     "samples": (16, 5000, 512),
 }
@@ -78,7 +79,7 @@ class Point:
     axes: tuple[tuple[str, Any], ...]
     seed: int
     images: int
-    draws: int
+    trials: int
     chips: int
     samples: int
 
@@ -108,7 +109,7 @@ def load_plan(path: Path) -> Plan:
     Fields: ``name``, ``chip`` (preset, file or joined), ``networks`` (list of float networks; the shipped
     one by default), ``inputs`` and ``labels`` (``.npy`` files of samples and their classes, in place of the
     data set that comes with a network), ``grid`` (dotted chip field -> list of values), ``seeds`` (list, or
-    a count), ``images``, ``draws``, ``chips`` (virtual chips a point; 0: one individual chip, programmed by
+    a count), ``images``, ``trials``, ``chips`` (virtual chips a point; 0: one individual chip, programmed by
     its seed), ``samples``, ``boards`` (list of URLs, ``golden:`` by default).
 
     Raises
@@ -136,13 +137,15 @@ def _plan(content: Any, path: Path) -> Plan:
         value = content.get(name, default)
         _require(type(value) is int and low <= value <= high, name, value, f"an integer, {low}..{high}")
         scale[name] = value
-    _require(scale["chips"] > 0 or scale["draws"] == 1, "draws", scale["draws"], "1, unless chips is above 0")
+    _require(
+        scale["chips"] > 0 or scale["trials"] == 1, "trials", scale["trials"], "1, unless chips is above 0"
+    )
     seeds = _seeds(content.get("seeds", 1))
     grid = content.get("grid", {})
     _require(isinstance(grid, dict), "grid", grid, "a mapping of chip fields to lists")
     for field, values in grid.items():
         section, _, name = str(field).partition(".")
-        accepted = section in SECTIONS and name in {f.name for f in dataclasses.fields(SECTIONS[section])}
+        accepted = section in SECTIONS and name in fields_of(SECTIONS[section])
         _require(accepted, f"grid field {field}", "unknown", "section.field of a chip description")
         _require(isinstance(values, list) and len(values) > 0, f"grid.{field}", values, "a list of values")
     boards = content.get("boards", ["golden:"])

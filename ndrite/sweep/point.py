@@ -51,7 +51,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
     with connect(board_url) as board:
         board.program(compiled.program)
         if point.chips:
-            plan = Campaign(chips=point.chips, draws=point.draws, seed=point.seed)
+            plan = Campaign(chips=point.chips, trials=point.trials, seed=point.seed)
             result = board.campaign(x, labels, plan)
             accuracy = result.accuracy_per_chip
         else:
@@ -63,7 +63,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         "key": point.key,
         **{name: _plain(value) for name, value in point.axes},
         "images": len(x),
-        "draws": point.draws,
+        "trials": point.trials,
         "chips": len(accuracy),
         "accuracy": mean,
         "accuracy_half_interval_95": half,

@@ -4,7 +4,7 @@ Imports boards.sim, host, emulator.golden and emulator.spec only.
 """
 
 from ndrite.trace.lists import write_lists
-from ndrite.trace.run import Trace, on_array, trace_inference, traced
+from ndrite.trace.run import Trace, on_array, product_on_array, trace_inference, traced
 from ndrite.trace.signals import SIGNALS, Signal
 from ndrite.trace.vcd import read_activity
 
@@ -13,6 +13,7 @@ __all__ = [
     "Signal",
     "Trace",
     "on_array",
+    "product_on_array",
     "read_activity",
     "trace_inference",
     "traced",

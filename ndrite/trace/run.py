@@ -47,12 +47,12 @@ class Trace:
 
 
 def trace_inference(
-    image: Program,
+    program: Program,
     x: npt.NDArray[np.uint8],
     path: Path,
     geometry: Geometry,
     *,
-    product: int = 0,
+    product: int | None = None,
     index: int = 0,
     seed: int = 0,
     noise: bool = True,
@@ -61,7 +61,7 @@ def trace_inference(
     """Write a VCD file of the inference of ``x`` uint8 (inputs,), programming left out.
 
     Of a program that is no chain, one product is on the array at a time: traced is the first patch of product
-    number ``product``.
+    number ``product``; None: of the first one that the array computes.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def trace_inference(
     LinkError
         When the simulation cannot be built or the file cannot be written.
     GeometryError
-        When the image does not fit the geometry.
+        When the program does not fit the geometry.
     """
-    image, x, index = traced(image, x, product, index, seed=seed, noise=noise)
+    program, x, index = traced(program, x, product, index, seed=seed, noise=noise)
     link = SimLink(geometry, waveforms=True)
     with Board(link) as board:
-        board.program(image, progress=progress)
+        board.program(program, progress=progress)
         board.clear_counters()
         link.model.trace(path, LEVELS)
         try:
@@ -89,11 +89,29 @@ def trace_inference(
     busy = {signal.block: signal.path for signal in SIGNALS if signal.busy}
     found = read_activity(path, list(busy.values()))
     activity = {block: found[busy[block]] for block in BLOCKS}
-    return Trace(path, y[0], cycles, bound_cycles(image, geometry.lanes, geometry.slices), activity)
+    return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes, geometry.slices), activity)
 
 
-def on_array(program: Program, product: int) -> Program:
-    """What of a program is on the array while product ``product`` is at work; a chain is there as it is.
+def product_on_array(program: Program, product: int | None) -> int:
+    """Number of the product; for None that of the first one that the array computes, and 0 of a chain.
+
+    Raises
+    ------
+    InputError
+        When all are grouped, and so never on the array.
+    """
+    if product is not None:
+        return product
+    whole = (i for i, p in enumerate(program.products) if p.patches.groups == 1)
+    number = 0 if program.is_chain else next(whole, None)
+    if number is None:
+        raise InputError(f"program {program.name!r}: all products are grouped; accepted: one that is not")
+    return number
+
+
+def on_array(program: Program, product: int | None) -> Program:
+    """What of a program is on the array while ``product`` is at work (None: the first that is there); a chain
+    is there as it is.
 
     Raises
     ------
@@ -102,6 +120,7 @@ def on_array(program: Program, product: int) -> Program:
     """
     if program.is_chain:
         return program
+    product = product_on_array(program, product)
     if not 0 <= product < len(program.products):
         raise InputError(f"product is {product}; accepted: 0..{len(program.products) - 1}")
     if program.products[product].patches.groups > 1:
@@ -112,7 +131,7 @@ def on_array(program: Program, product: int) -> Program:
 def traced(
     program: Program,
     x: npt.NDArray[np.uint8],
-    product: int,
+    product: int | None,
     index: int,
     *,
     seed: int = 0,
@@ -124,7 +143,7 @@ def traced(
     part = on_array(program, product)
     if part is program:
         return program, x, index
-    step = program.products[product]
+    step = program.products[product_on_array(program, product)]
     maps = Core(program, fast=False).maps(x[None], seed=seed, first_index=index, noise=noise)
     patches = step.patches.cut(join([maps[s] for s in step.sources]), step.border)
     calls = index * program.calls + program.calls - 1

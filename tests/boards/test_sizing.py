@@ -15,7 +15,7 @@ from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.memory_map import check_fits
 from host import BoardApi, LinkError
-from ndrite.shipped import shipped_image
+from ndrite.shipped import shipped_program
 from tests.host.responder import Responder, ResponderLink
 
 BEYOND = dataclasses.replace(
@@ -23,7 +23,7 @@ BEYOND = dataclasses.replace(
 )
 
 
-def image_of(*sizes: int, geometry: Geometry = BEYOND) -> Program:
+def program_of(*sizes: int, geometry: Geometry = BEYOND) -> Program:
     rng = np.random.default_rng(sizes)
     return random_program(geometry, rng, sizes=sizes, readout="adc", dac_bits=8, noise=False)
 
@@ -33,8 +33,8 @@ def curves(program: Program) -> dict[str, Any]:
 
 
 def test_what_fits_the_usual_array_gets_it() -> None:
-    assert sized(shipped_image()) is USUAL
-    assert sized(image_of(1024, 128, geometry=USUAL)) is USUAL
+    assert sized(shipped_program()) is USUAL
+    assert sized(program_of(1024, 128, geometry=USUAL)) is USUAL
 
 
 @pytest.mark.parametrize(
@@ -50,22 +50,22 @@ def test_what_fits_the_usual_array_gets_it() -> None:
     ids=str,
 )
 def test_every_memory_grows_to_the_next_power_of_two(sizes: tuple[int, ...], larger: dict[str, int]) -> None:
-    geometry = sized(image_of(*sizes))
-    check_fits(image_of(*sizes), geometry)
+    geometry = sized(program_of(*sizes))
+    check_fits(program_of(*sizes), geometry)
     assert geometry.hardware_fields() == dataclasses.replace(USUAL, **larger).hardware_fields()
 
 
 def test_other_tiles_and_tables_are_other_geometries() -> None:
     wide = dataclasses.replace(BEYOND, rows=64, segments=128, curves=1)
-    geometry = sized(image_of(100, 20, 5, geometry=wide))
+    geometry = sized(program_of(100, 20, 5, geometry=wide))
     assert (geometry.rows, geometry.segments, geometry.curves) == (64, 128, USUAL.curves)
 
 
 def test_what_no_memory_can_hold_is_refused() -> None:
-    layer = image_of(4096, 64).layers[0]
+    layer = program_of(4096, 64).layers[0]
     wide = dataclasses.replace(layer, weights=np.ones((4097, 64), np.int16))
     with pytest.raises(GeometryError, match=r"'random' is too large to be simulated: .* max_inputs is 8192"):
-        sized(Program.chain(layers=[wide], name="random", rows=128, **curves(image_of(4096, 64))))
+        sized(Program.chain(layers=[wide], name="random", rows=128, **curves(program_of(4096, 64))))
 
 
 @pytest.fixture
@@ -89,12 +89,12 @@ def test_a_board_grows_and_never_shrinks(
 ) -> None:
     assert board.geometry == USUAL
     assert isinstance(board, BoardApi)
-    small, large = image_of(20, 3), image_of(30, 300)
+    small, large = program_of(20, 3), program_of(30, 300)
     x = {i.inputs: random_inputs(i, np.random.default_rng(0), 3) for i in (small, large)}
-    for image in (small, large, small):
-        board.program(image)
-        devices[-1][0].image = image
-        np.testing.assert_array_equal(board.infer(x[image.inputs]), Core(image).infer(x[image.inputs]))
+    for program in (small, large, small):
+        board.program(program)
+        devices[-1][0].program = program
+        np.testing.assert_array_equal(board.infer(x[program.inputs]), Core(program).infer(x[program.inputs]))
     assert [device.get("geometry_max_outputs") for device, _ in devices] == [256, 512]
     assert [link.closed for _, link in devices] == [True, False]
     board.close()
@@ -106,7 +106,7 @@ def test_nothing_is_powered_on_before_it_is_needed(
 ) -> None:
     board.close()
     assert devices == []
-    board.program(image_of(30, 300))
+    board.program(program_of(30, 300))
     assert [device.get("geometry_max_outputs") for device, _ in devices] == [512]
     with pytest.raises(AttributeError, match="no attribute _nonsense"):
         board._nonsense  # noqa: B018
@@ -123,8 +123,8 @@ def test_a_larger_board_that_cannot_be_built_leaves_the_old_one(
         return devices[-1][1]
 
     board = SizedBoard.of_links(power_on)
-    board.program(image_of(20, 3))
+    board.program(program_of(20, 3))
     with pytest.raises(LinkError, match="no compiler"):
-        board.program(image_of(30, 300))
+        board.program(program_of(30, 300))
     assert not devices[0][1].closed
     assert board.geometry == USUAL

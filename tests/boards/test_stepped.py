@@ -33,7 +33,7 @@ def mapped(network: Network) -> Program:
 
 @pytest.fixture
 def board() -> SteppedBoard:
-    return SteppedBoard(GoldenBoard(PRESETS["sim"]))
+    return SteppedBoard(GoldenBoard(PRESETS["64-lane"]))
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
@@ -55,7 +55,7 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
 def test_a_product_that_does_not_fit_is_the_hosts() -> None:
     network = NETWORKS["small"]
     program, x = mapped(network), inputs(network)[:4]
-    small = dataclasses.replace(PRESETS["sim"], name="narrow", max_inputs=16)
+    small = dataclasses.replace(PRESETS["64-lane"], name="narrow", max_inputs=16)
     with SteppedBoard(GoldenBoard(small)) as board:
         board.program(program)
         np.testing.assert_array_equal(board.infer(x, seed=1), Core(program, fast=False).infer(x, seed=1))
@@ -72,8 +72,8 @@ def test_campaigns_of_any_program(board: SteppedBoard) -> None:
     program = map_network(network, "wan2022", inputs(network), nominal=True).program
     x = inputs(network)[:5]
     board.program(program)
-    votes = board.campaign(x, np.arange(5), Campaign(chips=3, draws=2, seed=4))
-    wanted = campaign(program, x, np.arange(5), Campaign(chips=3, draws=2, seed=4))
+    votes = board.campaign(x, np.arange(5), Campaign(chips=3, trials=2, seed=4))
+    wanted = campaign(program, x, np.arange(5), Campaign(chips=3, trials=2, seed=4))
     np.testing.assert_array_equal(votes.votes, wanted.votes)
     assert votes.votes.sum() == 5 * 3 * 2
     board.program(mapped(network))

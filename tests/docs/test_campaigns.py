@@ -32,7 +32,7 @@ def test_rates_of_single_networks_are_at_the_clock_a_board_runs_at() -> None:
         assert float(row["ratio"]) == pytest.approx(whole(row["rate"]) / whole(row["golden"]), abs=0.006)
 
 
-def test_a_campaigns_cycles_an_image_are_no_fewer_than_its_first_layer_takes() -> None:
+def test_a_campaigns_cycles_a_program_are_no_fewer_than_its_first_layer_takes() -> None:
     found = re.search(r"An image takes ([\d,]+), the mean over all\s+1,000", PAGE)
     assert found
     x, _ = labelled_test_set("fashion-mnist")

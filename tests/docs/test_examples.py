@@ -28,9 +28,10 @@ TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 GROUPS = {"chip": ("list", "show", "check", "diff", "table"), "fit": ("rram", "ndr", "ecram")}
 ELSEWHERE = {
     "ndrite flash ulx3s-85f": "needs a board",
+    "ndrite bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; see tests/ndrite/test_bringup.py",
     "ndrite build ulx3s-85f --seeds 4": "hours; tests/boards/test_build.py builds a small design",
     "ndrite serve --link /tmp/ndrite": "runs until Ctrl-C; tests/system/test_serve.py",
-    "ndrite scrub image.npz --board uart:/dev/ttyUSB0 --every 60": "until Ctrl-C; tests/trust/test_upsets.py",
+    "ndrite scrub program.npz --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_upsets.py",
 }
 SHORTER = (
     (r"--epochs \d+", "--epochs 1"),
@@ -44,7 +45,8 @@ SHORTER = (
     (r"experiment loss -o docs/results --resume", "experiment xor -o . --smoke --resume"),
     (r"chip table", "chip table wan2022 ideal --images 40"),
     (r"explain (\w+).npz", r"explain \1.npz --images 40 --samples s.npy"),
-    (r"report image.npz", "report image.npz --images 200"),
+    (r"report program.npz", "report program.npz --images 200"),
+    (r"bringup --simulated", "bringup --simulated --inferences 16"),
     (r"demo( --images \d+|$)", "demo --images 10"),
     (r"demo --board (\S+) --images 40", r"demo --board \1 --images 2"),
 )
@@ -54,7 +56,7 @@ NEEDS = {
     "sweep": ("dask", "pyarrow"),
     "experiment": ("torch",),
 }
-SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo")
+SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "ndrite bringup")
 
 
 def examples(command: list[str]) -> list[str]:
@@ -62,7 +64,7 @@ def examples(command: list[str]) -> list[str]:
     text = subprocess.run(
         [sys.executable, "-c", MAIN, *command, "--help"], capture_output=True, text=True, check=True
     ).stdout
-    made = re.findall(r"with an image made by: (ndrite .*)", text)
+    made = re.findall(r"with a program made by: (ndrite .*)", text)
     given = re.findall(
         r"^\s*(?:Example: )?((?:\w+ \| )?ndrite \w.*)$",
         text[text.index("Example") : text.index("\nOptions:")],
@@ -80,8 +82,8 @@ def test_every_command_has_an_example() -> None:
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that examples name."""
     monkeypatch.chdir(tmp_path)
-    Path("image.npz").write_bytes(zoo.image().read_bytes())
-    Path("image.die.npz").write_bytes(die_path(zoo.image()).read_bytes())
+    Path("program.npz").write_bytes(zoo.program().read_bytes())
+    Path("program.die.npz").write_bytes(die_path(zoo.program()).read_bytes())
     Path("float.npz").write_bytes(zoo.float_network().read_bytes())
     x, labels = fashion_mnist_test()
     np.save("x.npy", x[:64])
@@ -146,7 +148,7 @@ def test_help_examples(command: list[str], files: Path, capsys: pytest.CaptureFi
 @contextlib.contextmanager
 def _board() -> Iterator[None]:
     """The simulated board's UART at ``board`` in the working folder."""
-    server = Server("sim", Path("board"))
+    server = Server("64-lane", Path("board"))
     try:
         yield
     finally:

@@ -28,8 +28,8 @@ CYCLES = int(os.environ.get("CYCLES", "150000"))
 REGION_NAMES = {number: name for name, number in REGIONS.items()}
 
 
-async def program(dut: Any, image: Program) -> None:
-    for section in lay_out(image, GEOMETRY):
+async def program(dut: Any, program: Program) -> None:
+    for section in lay_out(program, GEOMETRY):
         name = REGION_NAMES[section.address >> REGION_SHIFT]
         await write_memory(dut, name, section.address & ((1 << REGION_SHIFT) - 1), section.words)
 
@@ -41,11 +41,11 @@ class Monitor:
     inferences overlap the order of layers is what the core says as it opens them, within the rule.
     """
 
-    def __init__(self, dut: Any, image: Program, trace: Trace, images: int, noisy: list[bool]) -> None:
-        self.dut, self.image = dut, image
-        self.compared = Compared(trace, len(image.layers))
+    def __init__(self, dut: Any, program: Program, trace: Trace, images: int, noisy: list[bool]) -> None:
+        self.dut, self.program = dut, program
+        self.compared = Compared(trace, len(program.layers))
         self.noisy = noisy
-        self.order = list(passes(image, GEOMETRY))
+        self.order = list(passes(program, GEOMETRY))
         self.steps: list[Any] = []
         self.fires: list[Any] = []
         self.logits: list[Any] = []
@@ -53,12 +53,12 @@ class Monitor:
         self.at = {"step": 0, "added": 0, "activation": 0, "logit": 0}
         if not GEOMETRY.overlap:
             for n in range(images):
-                for layer in range(len(image.layers)):
+                for layer in range(len(program.layers)):
                     self.open(n, layer)
 
     def open(self, n: int, layer: int) -> None:
         """Inference ``n``'s layer is next."""
-        last = len(self.image.layers) - 1
+        last = len(self.program.layers) - 1
         mine = [p for p in self.order if p.layer == layer]
         self.opened.append((n, layer))
         self.steps += [(n, p, c) for p in mine for c in range(0, p.columns, GEOMETRY.readouts)]
@@ -72,7 +72,7 @@ class Monitor:
     def opens(self, input_layer: bool) -> None:
         """The core says that it opens a layer: which one of which inference, and whether it may."""
         begun = [n for n, layer in self.opened if layer == 0]
-        ended = sum(layer == len(self.image.layers) - 1 for _, layer in self.opened)
+        ended = sum(layer == len(self.program.layers) - 1 for _, layer in self.opened)
         if input_layer:
             assert len(begun) - ended < 2, f"inference {len(begun)} begins while two are half done"
             self.open(len(begun), 0)
@@ -126,7 +126,7 @@ class Monitor:
                 check("neuron", (layer, 0, 0), n, column, now["y"])
             if now["logit"]:
                 n, column = self._next("logit", self.logits)
-                check("preneuron", (len(self.image.layers) - 1, 0, 0), n, column, now["z"])
+                check("preneuron", (len(self.program.layers) - 1, 0, 0), n, column, now["z"])
 
     @staticmethod
     def mask(layout: Any) -> int:
@@ -135,12 +135,12 @@ class Monitor:
 
 
 async def infer(
-    dut: Any, image: Program, x: np.ndarray[Any, Any], first_index: int, gap: int
+    dut: Any, program: Program, x: np.ndarray[Any, Any], first_index: int, gap: int
 ) -> np.ndarray[Any, Any]:
     """Stream images as a driver would: load a bank as soon as it is free, start, collect results."""
     freed = done = collected = 0
     starts: Queue[int] = Queue()
-    out = np.zeros((len(x), image.outputs), np.int64)
+    out = np.zeros((len(x), program.outputs), np.int64)
 
     async def load() -> None:
         for n, row in enumerate(x):
@@ -173,7 +173,7 @@ async def infer(
         for n in range(len(x)):
             while done <= n:
                 await RisingEdge(dut.clk)
-            for m in range(image.outputs):
+            for m in range(program.outputs):
                 dut.result_address.value = n % GEOMETRY.banks * GEOMETRY.max_outputs + m
                 for _ in range(3):
                     await RisingEdge(dut.clk)
@@ -194,48 +194,50 @@ async def infer(
     return out
 
 
-def counts(image: Program, images: int, noisy: list[bool]) -> dict[str, int]:
+def counts(program: Program, images: int, noisy: list[bool]) -> dict[str, int]:
     """Block -> values there are to compare: columns of every tile and slice."""
     found = dict.fromkeys(SHOWN, 0)
-    for i, layer in enumerate(image.layers):
-        parts = layer.tiles(image.rows) * (8 // layer.dac_bits)
+    for i, layer in enumerate(program.layers):
+        parts = layer.tiles(program.rows) * (8 // layer.dac_bits)
         found["array"] += images * parts * layer.outputs
         found["readout"] += images * parts * layer.outputs
         found["noise"] += images * parts * layer.outputs * noisy[i]
         found["sigma"] += images * parts * noisy[i]
-        found["preneuron" if i == len(image.layers) - 1 else "neuron"] += images * layer.outputs
+        found["preneuron" if i == len(program.layers) - 1 else "neuron"] += images * layer.outputs
     return found
 
 
 async def run(
-    dut: Any, image: Program, rng: np.random.Generator, *, noise: bool = True, gap: int = 0
+    dut: Any, program: Program, rng: np.random.Generator, *, noise: bool = True, gap: int = 0
 ) -> Monitor:
-    x = random_inputs(image, rng, IMAGES)
+    x = random_inputs(program, rng, IMAGES)
     seed = int(rng.integers(0, 1 << 63))
     index = int(rng.integers(0, 1 << 32))
     trace = Trace()
-    expected = Core(image).infer(x, seed=seed, first_index=index, noise=noise, trace=trace)
+    expected = Core(program).infer(x, seed=seed, first_index=index, noise=noise, trace=trace)
     await reset(dut)
-    await program(dut, image)
+    await program(dut, program)
     dut.seed.value = seed
     dut.noise_enable.value = int(noise)
-    noisy = [noise and bool(layer.sigma_out or layer.var_cell) for layer in image.layers]
-    monitor = Monitor(dut, image, trace, len(x), noisy)
+    noisy = [noise and bool(layer.sigma_out or layer.var_cell) for layer in program.layers]
+    monitor = Monitor(dut, program, trace, len(x), noisy)
     watch = cocotb.start_soon(monitor.run())
-    got = await infer(dut, image, x, index, gap)
+    got = await infer(dut, program, x, index, gap)
     watch.cancel()
-    assert sorted(monitor.opened) == [(n, layer) for n in range(len(x)) for layer in range(len(image.layers))]
+    assert sorted(monitor.opened) == [
+        (n, layer) for n in range(len(x)) for layer in range(len(program.layers))
+    ]
     monitor.compared.complete()
-    assert monitor.compared.counts == counts(image, len(x), noisy)
+    assert monitor.compared.counts == counts(program, len(x), noisy)
     np.testing.assert_array_equal(got, expected)
     return monitor
 
 
-def describe(image: Program) -> str:
+def describe(program: Program) -> str:
     return "; ".join(
         f"{la.inputs}x{la.outputs} {la.readout} d{la.dac_bits} B{la.adc_bits} s{la.shift} "
         f"noise {la.sigma_out}/{la.var_cell}"
-        for la in image.layers
+        for la in program.layers
     )
 
 
@@ -247,27 +249,27 @@ def rng_for(name: str) -> np.random.Generator:
 @cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
 async def random_networks(dut: Any, trial: int) -> None:
     rng = rng_for(f"random {trial}")
-    image = random_program(GEOMETRY, rng)
-    dut._log.info(describe(image))
-    await run(dut, image, rng, gap=int(rng.integers(0, 60)))
+    program = random_program(GEOMETRY, rng)
+    dut._log.info(describe(program))
+    await run(dut, program, rng, gap=int(rng.integers(0, 60)))
 
 
 @cocotb.test()
 @cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
 async def corner_networks(dut: Any, trial: int) -> None:
     rng = rng_for(f"corner {trial}")
-    image = random_program(GEOMETRY, rng, corner=True)
-    dut._log.info(describe(image))
-    await run(dut, image, rng)
+    program = random_program(GEOMETRY, rng, corner=True)
+    dut._log.info(describe(program))
+    await run(dut, program, rng)
 
 
 @cocotb.test()
 @cocotb.parametrize(dac_bits=[1, 2, 4, 8])
 async def every_slicing(dut: Any, dac_bits: int) -> None:
     rng = rng_for(f"slicing {dac_bits}")
-    image = random_program(GEOMETRY, rng, layers=2, dac_bits=dac_bits)
-    dut._log.info(describe(image))
-    await run(dut, image, rng)
+    program = random_program(GEOMETRY, rng, layers=2, dac_bits=dac_bits)
+    dut._log.info(describe(program))
+    await run(dut, program, rng)
 
 
 @cocotb.test()
@@ -277,11 +279,11 @@ async def many_groups_of_short_passes(dut: Any, dac_bits: int) -> None:
     rng = rng_for(f"groups {dac_bits}")
     most = GEOMETRY.max_outputs
     for sizes in ([11, 2, most - 3], [3, 4 * GEOMETRY.lanes, most - 1], [1, 1, 1, most]):
-        image = random_program(GEOMETRY, rng, sizes=sizes, dac_bits=dac_bits, readout="adc")
-        await run(dut, image, rng)
+        program = random_program(GEOMETRY, rng, sizes=sizes, dac_bits=dac_bits, readout="adc")
+        await run(dut, program, rng)
         if GEOMETRY.overlap and dac_bits == 8:
             # Readout then waits for nothing but columns.
-            await run(dut, image, rng, noise=False)
+            await run(dut, program, rng, noise=False)
 
 
 @cocotb.test(skip=not GEOMETRY.overlap)
@@ -297,5 +299,5 @@ async def inferences_overlap(dut: Any, layers: int) -> None:
 @cocotb.test()
 async def noise_off(dut: Any) -> None:
     rng = rng_for("noise off")
-    image = random_program(GEOMETRY, rng, layers=2, corner=True)
-    await run(dut, image, rng, noise=False)
+    program = random_program(GEOMETRY, rng, layers=2, corner=True)
+    await run(dut, program, rng, noise=False)

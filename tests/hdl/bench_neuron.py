@@ -28,16 +28,16 @@ WINDOWS = {
 }
 
 
-async def program(dut: Any, image: Program) -> None:
-    for section in lay_out(image, GEOMETRY):
+async def program(dut: Any, program: Program) -> None:
+    for section in lay_out(program, GEOMETRY):
         for region, window in WINDOWS.items():
             if section.address >> REGION_SHIFT == REGIONS[region]:
                 await write_memory(dut, window, section.address & ((1 << REGION_SHIFT) - 1), section.words)
 
 
-def extremes(rng: np.random.Generator, image: Program, layer: int) -> np.ndarray[Any, Any]:
+def extremes(rng: np.random.Generator, program: Program, layer: int) -> np.ndarray[Any, Any]:
     """Partial sums over the useful range, around its two ends, and at the ends of what 31 bits allow."""
-    la = image.layers[layer]
+    la = program.layers[layer]
     spread = 4000 * (1 << la.vshift) // max(1, int(la.scale.mean()))
     p = rng.integers(-spread - 1, spread + 2, la.outputs)
     edge = np.where(rng.random(la.outputs) < 0.5, 2047.5, -2048.5) * 2.0**la.vshift
@@ -48,16 +48,16 @@ def extremes(rng: np.random.Generator, image: Program, layer: int) -> np.ndarray
     return np.clip(p, -limit, limit)
 
 
-def edges(rng: np.random.Generator, image: Program) -> Program:
-    """The image with half of its curve's segments level, at and around both ends of the activations."""
-    shape = image.curve_base.shape
-    bits = rng.choice([la.table_bits for la in image.layers], shape)
+def edges(rng: np.random.Generator, program: Program) -> Program:
+    """The program with half of its curve's segments level, at and around both ends of the activations."""
+    shape = program.curve_base.shape
+    bits = rng.choice([la.table_bits for la in program.layers], shape)
     level = rng.choice([-1, 0, 1, INPUT_MAX - 1, INPUT_MAX, INPUT_MAX + 1, INPUT_MAX + 2], shape) << bits
     chosen = rng.random(shape) < 0.5
     return dataclasses.replace(
-        image,
-        curve_base=np.where(chosen, level, image.curve_base).astype(np.int32),
-        curve_slope=np.where(chosen, 0, image.curve_slope).astype(np.int32),
+        program,
+        curve_base=np.where(chosen, level, program.curve_base).astype(np.int32),
+        curve_slope=np.where(chosen, 0, program.curve_slope).astype(np.int32),
     )
 
 
@@ -65,19 +65,19 @@ def edges(rng: np.random.Generator, image: Program) -> Program:
 @cocotb.parametrize(trial=range(4), idle=[0.0, 0.6])
 async def groups(dut: Any, trial: int, idle: float) -> None:
     rng = np.random.default_rng([2, trial, int(idle * 10)])
-    image = edges(rng, random_program(GEOMETRY, rng, layers=2 + trial % 2, corner=trial > 1))
+    program = edges(rng, random_program(GEOMETRY, rng, layers=2 + trial % 2, corner=trial > 1))
     await reset(dut)
-    await program(dut, image)
+    await program(dut, program)
     payloads, partials, expected = [], [], []
     n, p_per = GEOMETRY.lanes, GEOMETRY.readouts
     column = 0
-    last = len(image.layers) - 1
+    last = len(program.layers) - 1
     for _ in range(3):
         column = 0
-        for i, la in enumerate(image.layers):
-            p = extremes(rng, image, i)
+        for i, la in enumerate(program.layers):
+            p = extremes(rng, program, i)
             z = p + la.bias.astype(np.int64)
-            y = neuron(preneuron(z, la), la, image.curve_base, image.curve_slope)
+            y = neuron(preneuron(z, la), la, program.curve_base, program.curve_slope)
             kind, values = ("logit", z) if i == last else ("activation", y)
             expected += [(i, (kind, m, int(m == la.outputs - 1), int(values[m]))) for m in range(la.outputs)]
             for first in range(0, la.outputs, n):

@@ -101,10 +101,10 @@ async def whole_inferences(dut: Any) -> None:
     pins = await begin(dut)
     rng = np.random.default_rng(10)
     for trial in range(2):
-        image = random_program(GEOMETRY, rng, layers=2 + trial)
-        x = random_inputs(image, rng, 6)
+        program = random_program(GEOMETRY, rng, layers=2 + trial)
+        x = random_inputs(program, rng, 6)
         await pins.write("program_tag", 0)
-        for section in lay_out(image, GEOMETRY):
+        for section in lay_out(program, GEOMETRY):
             step = GEOMETRY.packet_bytes // 4
             for i in range(0, len(section.words), step):
                 part = section.words[i : i + step]
@@ -117,11 +117,11 @@ async def whole_inferences(dut: Any) -> None:
                 section.name
             )
         await pins.call(Opcode.INFER, 0, x[0].tobytes(), Status.NOT_PROGRAMMED)
-        await pins.write("program_tag", image.tag)
+        await pins.write("program_tag", program.tag)
         await pins.write("noise_enable", 1)
         await pins.write("seed_low", 77 + trial)
         # As many in flight as the device has room for.
-        expected = Core(image).infer(x, seed=77 + trial, first_index=3)
+        expected = Core(program).infer(x, seed=77 + trial, first_index=3)
         posted = answered = 0
         while answered < len(x):
             while posted < len(x) and posted - answered < GEOMETRY.window:

@@ -10,7 +10,7 @@ from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 from tests.hdl.compared import SHOWN, Compared
 
-IMAGE = random_program(
+PROGRAM = random_program(
     PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 5, 3), readout="adc", dac_bits=4, noise=True
 )
 IMAGES = 2
@@ -27,7 +27,7 @@ COUNTS = {
 
 def traced() -> Trace:
     trace = Trace()
-    Core(IMAGE).infer(random_inputs(IMAGE, np.random.default_rng(2), IMAGES), seed=1, trace=trace)
+    Core(PROGRAM).infer(random_inputs(PROGRAM, np.random.default_rng(2), IMAGES), seed=1, trace=trace)
     return trace
 
 
@@ -35,9 +35,9 @@ def feed(compared: Compared, values: Trace, leave_out: str = "") -> None:
     """All that a core with these values would show, but for a block."""
     for (block, *key), rows in values.values.items():
         if block in SHOWN and block != leave_out and (block != "preneuron" or key[0] == 1):
-            for image, row in enumerate(rows):
+            for program, row in enumerate(rows):
                 for column, value in enumerate(row):
-                    compared.check(block, tuple(key), image, column, int(value))
+                    compared.check(block, tuple(key), program, column, int(value))
 
 
 def test_everything_is_compared_once() -> None:

@@ -1,4 +1,4 @@
-"""Geometry x design x extreme image on the simulated board, every inference and vote as golden's."""
+"""Geometry x design x extreme program on the simulated board, every inference and vote as golden's."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def random_geometry(design: str, rng: np.random.Generator) -> Geometry:
 
 
 def sizes_of(kind: str, g: Geometry, rng: np.random.Generator) -> tuple[int, ...]:
-    """Widths of an image of ``kind`` that ``g`` can hold; the widest that fits where it is about limits."""
+    """Widths of a program of ``kind`` that ``g`` can hold; the widest that fits where it is about limits."""
     if kind == "one by one":
         return (1, 1)
     if kind == "one row":
@@ -122,21 +122,21 @@ def at_its_limits(layer: Layer, g: Geometry, rng: np.random.Generator) -> Layer:
     )
 
 
-def extreme_image(kind: str, g: Geometry, rng: np.random.Generator) -> Program:
-    """An image of ``kind`` for ``g``; with cells that vary where ``g`` draws virtual chips."""
+def extreme_program(kind: str, g: Geometry, rng: np.random.Generator) -> Program:
+    """A program of ``kind`` for ``g``; with cells that vary where ``g`` draws virtual chips."""
     sizes = sizes_of(kind, g, rng)
-    image = random_program(g, rng, sizes=sizes, layers=len(sizes) - 1, corner=kind != "any")
+    program = random_program(g, rng, sizes=sizes, layers=len(sizes) - 1, corner=kind != "any")
     if kind == "all limits":
         for _ in range(50):
             try:
-                layers = tuple(at_its_limits(layer, g, rng) for layer in image.layers)
-                image = image.with_layers(layers)
+                layers = tuple(at_its_limits(layer, g, rng) for layer in program.layers)
+                program = program.with_layers(layers)
                 break
             except ProgramError:  # sums too large for 32 bits
                 continue
     if not g.redraw:
-        return image
-    return dataclasses.replace(image, variation=varied(g.weight_max, rng))
+        return program
+    return dataclasses.replace(program, variation=varied(g.weight_max, rng))
 
 
 def varied(code_max: int, rng: np.random.Generator) -> Variation:
@@ -150,12 +150,12 @@ def varied(code_max: int, rng: np.random.Generator) -> Variation:
     )
 
 
-def samples_of(image: Program, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+def samples_of(program: Program, rng: np.random.Generator) -> np.ndarray[Any, Any]:
     """Codes uint8 (SAMPLES, inputs): all 0, all 255, one row only, sparse ones and any."""
-    x = rng.integers(0, INPUT_MAX + 1, (SAMPLES, image.inputs)).astype(np.uint8)
+    x = rng.integers(0, INPUT_MAX + 1, (SAMPLES, program.inputs)).astype(np.uint8)
     x[0], x[1], x[2] = 0, INPUT_MAX, 0
-    x[2, int(rng.integers(0, image.inputs))] = INPUT_MAX
-    x[3, rng.random(image.inputs) < 0.8] = 0
+    x[2, int(rng.integers(0, program.inputs))] = INPUT_MAX
+    x[3, rng.random(program.inputs) < 0.8] = 0
     x[4] = int(rng.choice([1, 128]))
     return x[rng.permutation(SAMPLES)]
 
@@ -165,22 +165,22 @@ def compare(g: Geometry, design: str, rng: np.random.Generator) -> tuple[int, in
     inferences = votes = 0
     with Board(SimLink(g, platform=DESIGNS[design][0])) as board, GoldenBoard(g) as golden:
         for n in range(IMAGES):
-            image = extreme_image(KINDS[n % len(KINDS)], g, rng)
-            board.program(image)
-            golden.program(image)
+            program = extreme_program(KINDS[n % len(KINDS)], g, rng)
+            board.program(program)
+            golden.program(program)
             for again in range(2):
-                x = samples_of(image, rng)[: SAMPLES - again]  # an odd number moves the banks on
+                x = samples_of(program, rng)[: SAMPLES - again]  # an odd number moves the banks on
                 plan: dict[str, Any] = {"seed": int(rng.integers(0, 1 << 63)), "noise": rng.random() < 0.8}
                 index = int(rng.integers(0, 1 << 31))
-                where = f"{g}, image {n} ({KINDS[n % len(KINDS)]}): {image.layers}"
+                where = f"{g}, program {n} ({KINDS[n % len(KINDS)]}): {program.layers}"
                 got = board.infer(x, first_index=index, **plan)
                 wanted = golden.infer(x, first_index=index, **plan)
                 np.testing.assert_array_equal(got, wanted, err_msg=where)
                 inferences += len(x)
                 if again or not g.redraw:
                     continue
-                plan |= {"chips": 2, "draws": 2, "first_chip": int(rng.integers(0, 1 << 31))}
-                labels = rng.integers(0, image.outputs, len(x))
+                plan |= {"chips": 2, "trials": 2, "first_chip": int(rng.integers(0, 1 << 31))}
+                labels = rng.integers(0, program.outputs, len(x))
                 counted = board.campaign(x, labels, Campaign(**plan))
                 expected = golden.campaign(x, labels, Campaign(**plan))
                 np.testing.assert_array_equal(counted.votes, expected.votes, err_msg=where)
@@ -246,8 +246,8 @@ def test_compact_design_names_what_it_lacks(field: str, value: int) -> None:
 def test_virtual_chips_of_codes_beyond_the_weights_are_refused() -> None:
     g = dataclasses.replace(TINY, weight_bits=8)
     rng = np.random.default_rng(1)
-    image = dataclasses.replace(random_program(g, rng), variation=varied(255, rng))
+    program = dataclasses.replace(random_program(g, rng), variation=varied(255, rng))
     with pytest.raises(GeometryError, match=r"variation\.code_max is 255; at most 127"):
-        check_fits(image, g)
-    check_fits(dataclasses.replace(image, variation=varied(127, rng)), g)
-    check_fits(image, dataclasses.replace(g, redraw=0))
+        check_fits(program, g)
+    check_fits(dataclasses.replace(program, variation=varied(127, rng)), g)
+    check_fits(program, dataclasses.replace(g, redraw=0))

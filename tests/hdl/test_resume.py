@@ -21,8 +21,8 @@ from tests.hdl.wire import Wire
 
 # A vector takes longer to load than the core is held in reset.
 LONG = dataclasses.replace(PRESETS["tiny"], max_inputs=512, packet_bytes=512, redraw=0)
-IMAGE = random_program(LONG, np.random.default_rng(1), sizes=(512, 4), readout="adc")
-X = random_inputs(IMAGE, np.random.default_rng(2), 5)
+PROGRAM = random_program(LONG, np.random.default_rng(1), sizes=(512, 4), readout="adc")
+X = random_inputs(PROGRAM, np.random.default_rng(2), 5)
 WAIT = watchdog_cycles(LONG)
 ANSWER, ARRIVAL = 90, 580
 """Cycles, about, from the watchdog's word to the end of the answer, and from a request's first byte to the
@@ -30,10 +30,10 @@ beginning of its load."""
 
 
 def works(wire: Wire) -> None:
-    wire.program(IMAGE)
+    wire.program(PROGRAM)
     for first, count in ((0, 1), (3, 5), (9, 2)):
         got = wire.board.infer(X[:count], seed=4, first_index=first)
-        wanted = Core(IMAGE).infer(X[:count], seed=4, first_index=first)
+        wanted = Core(PROGRAM).infer(X[:count], seed=4, first_index=first)
         np.testing.assert_array_equal(got, wanted)
 
 
@@ -55,7 +55,7 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
 @pytest.fixture(scope="module")
 def hung(wire: Wire) -> int:
     """Cycles, about, from a request's first byte until the watchdog speaks."""
-    wire.program(IMAGE, hangs=True)
+    wire.program(PROGRAM, hangs=True)
     begun = wire.link.model.cycles
     infer(wire, 0)
     assert wire.link.model.run(WAIT + 10_000)
@@ -65,7 +65,7 @@ def hung(wire: Wire) -> int:
 
 @pytest.mark.parametrize("under_way", [1, 2, 3])
 def test_any_number_of_inferences_may_be_under_way_when_it_hangs(wire: Wire, under_way: int) -> None:
-    wire.program(IMAGE, hangs=True)
+    wire.program(PROGRAM, hangs=True)
     for n in range(under_way):
         infer(wire, n)
     wire.run(WAIT + 10_000)
@@ -74,13 +74,13 @@ def test_any_number_of_inferences_may_be_under_way_when_it_hangs(wire: Wire, und
     works(wire)
     # Nothing is under way any more, and the watchdog knows.
     wire.run(WAIT + 10_000)
-    assert wire.board.infer(X[:1], seed=4).shape == (1, IMAGE.outputs)
+    assert wire.board.infer(X[:1], seed=4).shape == (1, PROGRAM.outputs)
 
 
 @pytest.mark.parametrize("before", [50, 350])
 def test_an_inference_that_is_being_loaded_when_it_hangs(wire: Wire, hung: int, before: int) -> None:
     """Its load begins ``before`` cycles ahead of the reset and goes on behind it: it is lost, as a whole."""
-    wire.program(IMAGE, hangs=True)
+    wire.program(PROGRAM, hangs=True)
     infer(wire, 0)
     wire.run(hung - before - ARRIVAL)
     infer(wire, 1)

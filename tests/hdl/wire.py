@@ -22,13 +22,13 @@ class Wire:
         self.board = Board(self.link, timeout_s=3 * watchdog_cycles(geometry) / 1e6)
         self.sequence = 0
 
-    def program(self, image: Program, *, hangs: bool = False) -> None:
-        """``image``, with or without the mark by which the sequencer knows its last layer."""
+    def program(self, program: Program, *, hangs: bool = False) -> None:
+        """``program``, with or without the mark by which the sequencer knows its last layer."""
         self.board.session._synced = False  # it was not asked for what ``send`` was answered
-        self.board.program(image)
+        self.board.program(program)
         if hangs:
             word, low, _ = DESCRIPTOR["last"]
-            where = address("layers", (len(image.layers) - 1) * DESCRIPTOR_WORDS + word)
+            where = address("layers", (len(program.layers) - 1) * DESCRIPTOR_WORDS + word)
             upset = self.board.read_words(where, 1) & ~np.int32(1 << low)
             self.board.session.run(write_commands(Section("upset", where, upset), self.geometry.packet_bytes))
         self.sequence = self.board.session._next

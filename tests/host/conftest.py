@@ -1,4 +1,4 @@
-"""A small image and its device double."""
+"""A small program and its device double."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emulator.spec import PRESETS, Layer, Program
 
 
 @pytest.fixture(scope="session")
-def image() -> Program:
+def program() -> Program:
     """20-6-3 for the tiny geometry, with read noise."""
     rng = np.random.default_rng(5)
 

@@ -19,13 +19,13 @@ from host.packets import FrameError, Request, Response, decode_request, encode_r
 
 
 class Responder:
-    """Registers, memory and the sequence rule; INFER answers with ``image``'s golden outputs."""
+    """Registers, memory and the sequence rule; INFER answers with ``program``'s golden outputs."""
 
-    def __init__(self, geometry: Geometry, image: Program | None = None) -> None:
+    def __init__(self, geometry: Geometry, program: Program | None = None) -> None:
         self.words: dict[int, int] = {r.address: 0 for r in REGISTERS}
         for name, value in identity(geometry, 0x1234).items():
             self.words[BY_NAME[name].address] = value
-        self.image = image
+        self.program = program
         self.expected = 0
         self.latest: tuple[int, bytes] | None = None
         self.executed: list[Request] = []
@@ -85,11 +85,11 @@ class Responder:
                 count = int.from_bytes(r.payload, "little")
                 return Status.OK, zlib.crc32(self._bytes(r.address, count)).to_bytes(4, "little")
             case Opcode.INFER:
-                if not self.get("program_tag") or self.image is None:
+                if not self.get("program_tag") or self.program is None:
                     return Status.NOT_PROGRAMMED, b""
                 x = np.frombuffer(r.payload, np.uint8)[None]
                 seed = self.get("seed_low") | self.get("seed_high") << 32
-                y = Core(self.image).infer(
+                y = Core(self.program).infer(
                     x, seed=seed, first_index=r.address, noise=bool(self.get("noise_enable"))
                 )
                 return Status.OK, y.astype("<i4").tobytes()

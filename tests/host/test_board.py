@@ -16,13 +16,13 @@ from host import Board, BoardApi, IdentityError, InputError, NotProgrammedError,
 from tests.host.responder import Responder, ResponderLink, faulty
 
 
-def open_board(image: Program, rate: float = 0.0, seed: int = 0) -> tuple[Board, Responder]:
-    device = Responder(PRESETS["tiny"], image)
+def open_board(program: Program, rate: float = 0.0, seed: int = 0) -> tuple[Board, Responder]:
+    device = Responder(PRESETS["tiny"], program)
     return Board(faulty(ResponderLink(device), rate, seed), timeout_s=0.01, attempts=40), device
 
 
-def test_identity_and_geometry(image: Program) -> None:
-    board, _ = open_board(image)
+def test_identity_and_geometry(program: Program) -> None:
+    board, _ = open_board(program)
     assert isinstance(board, BoardApi)
     assert board.geometry == PRESETS["tiny"]
     assert board.build_id == 0x1234
@@ -40,8 +40,8 @@ def test_identity_and_geometry(image: Program) -> None:
         ("geometry_rows", 7, "impossible geometry"),
     ],
 )
-def test_a_foreign_device_is_refused(image: Program, register: str, value: int, message: str) -> None:
-    device = Responder(PRESETS["tiny"], image)
+def test_a_foreign_device_is_refused(program: Program, register: str, value: int, message: str) -> None:
+    device = Responder(PRESETS["tiny"], program)
     device.set(register, value)
     link = ResponderLink(device)
     with pytest.raises(IdentityError, match=message):
@@ -49,46 +49,46 @@ def test_a_foreign_device_is_refused(image: Program, register: str, value: int, 
     assert link.closed
 
 
-def test_infer_equals_golden(image: Program, x: np.ndarray) -> None:
-    board, _ = open_board(image)
+def test_infer_equals_golden(program: Program, x: np.ndarray) -> None:
+    board, _ = open_board(program)
     seen: list[tuple[int, int]] = []
-    board.program(image, progress=lambda done, total: seen.append((done, total)))
+    board.program(program, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1]
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     for noise in (True, False):
         y = board.infer(x, seed=1 << 40 | 5, first_index=77, noise=noise)
-        expected = Core(image).infer(x, seed=1 << 40 | 5, first_index=77, noise=noise)
+        expected = Core(program).infer(x, seed=1 << 40 | 5, first_index=77, noise=noise)
         np.testing.assert_array_equal(y, expected)
         assert y.dtype == np.int32
 
 
-def test_infer_of_nothing(image: Program, x: np.ndarray) -> None:
-    board, _ = open_board(image)
-    board.program(image)
+def test_infer_of_nothing(program: Program, x: np.ndarray) -> None:
+    board, _ = open_board(program)
+    board.program(program)
     assert board.infer(x[:0]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("rate", [1e-4, 1e-3])
-def test_lossy_link_gives_exact_results(image: Program, x: np.ndarray, rate: float) -> None:
-    expected = Core(image).infer(x, seed=3)
+def test_lossy_link_gives_exact_results(program: Program, x: np.ndarray, rate: float) -> None:
+    expected = Core(program).infer(x, seed=3)
     for seed in range(10):
-        board, _ = open_board(image, rate, seed)
-        board.program(image)
+        board, _ = open_board(program, rate, seed)
+        board.program(program)
         np.testing.assert_array_equal(board.infer(x, seed=3), expected)
 
 
-def test_programming_again_writes_nothing(image: Program) -> None:
-    board, device = open_board(image)
-    board.program(image)
+def test_programming_again_writes_nothing(program: Program) -> None:
+    board, device = open_board(program)
+    board.program(program)
     device.executed.clear()
-    board.program(image)
+    board.program(program)
     assert not [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
 
 
-def test_only_what_differs_is_written(image: Program) -> None:
-    board, device = open_board(image)
-    board.program(image)
-    other = changed(image)
+def test_only_what_differs_is_written(program: Program) -> None:
+    board, device = open_board(program)
+    board.program(program)
+    other = changed(program)
     device.executed.clear()
     board.program(other)
     writes = [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
@@ -96,21 +96,21 @@ def test_only_what_differs_is_written(image: Program) -> None:
     assert device.get("program_tag") == other.tag
 
 
-def test_a_flipped_bit_is_found_and_repaired(image: Program) -> None:
-    board, device = open_board(image)
-    board.program(image)
+def test_a_flipped_bit_is_found_and_repaired(program: Program) -> None:
+    board, device = open_board(program)
+    board.program(program)
     device.words[0x01000003] ^= 4
-    board.program(image)
-    assert device.get("program_tag") == image.tag
-    fresh, other = open_board(image)
-    fresh.program(image)
+    board.program(program)
+    assert device.get("program_tag") == program.tag
+    fresh, other = open_board(program)
+    fresh.program(program)
     assert device.words[0x01000003] == other.words[0x01000003]
 
 
 def test_a_stuck_word_fails_verification_and_the_chip_stays_unprogrammed(
-    image: Program, x: np.ndarray
+    program: Program, x: np.ndarray
 ) -> None:
-    board, device = open_board(image)
+    board, device = open_board(program)
 
     class Stuck(dict):  # type: ignore[type-arg]
         def __setitem__(self, key: int, value: int) -> None:
@@ -118,46 +118,46 @@ def test_a_stuck_word_fails_verification_and_the_chip_stays_unprogrammed(
 
     device.words = Stuck(device.words)
     with pytest.raises(VerifyError, match="weights of lane 0"):
-        board.program(image)
+        board.program(program)
     assert device.get("program_tag") == 0
     with pytest.raises(NotProgrammedError):
         board.infer(x)
 
 
-def test_interrupted_programming_is_refused_then_repaired(image: Program, x: np.ndarray) -> None:
-    board, device = open_board(image)
+def test_interrupted_programming_is_refused_then_repaired(program: Program, x: np.ndarray) -> None:
+    board, device = open_board(program)
 
     def interrupt(done: int, total: int) -> None:
         if done > total // 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        board.program(image, progress=interrupt)
+        board.program(program, progress=interrupt)
     assert device.get("program_tag") == 0
     with pytest.raises(NotProgrammedError):
         board.infer(x)
-    board.program(image)
-    np.testing.assert_array_equal(board.infer(x), Core(image).infer(x))
+    board.program(program)
+    np.testing.assert_array_equal(board.infer(x), Core(program).infer(x))
 
 
-def test_a_chip_programmed_by_someone_else_is_refused(image: Program, x: np.ndarray) -> None:
-    board, device = open_board(image)
-    board.program(image)
+def test_a_chip_programmed_by_someone_else_is_refused(program: Program, x: np.ndarray) -> None:
+    board, device = open_board(program)
+    board.program(program)
     device.set("program_tag", 99)
-    with pytest.raises(NotProgrammedError, match="no longer holds image 'small'"):
+    with pytest.raises(NotProgrammedError, match="no longer holds program 'small'"):
         board.infer(x)
 
 
-def test_a_reset_during_inference_is_refused(image: Program, x: np.ndarray) -> None:
-    board, device = open_board(image)
-    board.program(image)
+def test_a_reset_during_inference_is_refused(program: Program, x: np.ndarray) -> None:
+    board, device = open_board(program)
+    board.program(program)
 
     def reset(done: int, total: int) -> None:
         if done == 3:
             device.set("program_tag", 0)
             device.expected = 0
 
-    with pytest.raises(NotProgrammedError, match="lost its image"):
+    with pytest.raises(NotProgrammedError, match="lost its program"):
         board.infer(x, progress=reset)
 
 
@@ -173,23 +173,23 @@ def test_a_reset_during_inference_is_refused(image: Program, x: np.ndarray) -> N
         (np.zeros((2, 20), np.uint8), {"first_index": (1 << 32) - 1}, "first_index is"),
     ],
 )
-def test_wrong_inputs_are_named(image: Program, x: object, options: dict[str, int], message: str) -> None:
-    board, _ = open_board(image)
-    board.program(image)
+def test_wrong_inputs_are_named(program: Program, x: object, options: dict[str, int], message: str) -> None:
+    board, _ = open_board(program)
+    board.program(program)
     with pytest.raises(InputError, match=message):
         board.infer(x, **options)  # type: ignore[arg-type]
 
 
-def test_an_image_that_does_not_fit_leaves_the_chip_alone(image: Program, x: np.ndarray) -> None:
-    board, _ = open_board(image)
-    board.program(image)
+def test_a_program_that_does_not_fit_leaves_the_chip_alone(program: Program, x: np.ndarray) -> None:
+    board, _ = open_board(program)
+    board.program(program)
     with pytest.raises(GeometryError, match="arrays of 32 rows"):
-        board.program(dataclasses.replace(image, rows=32))
+        board.program(dataclasses.replace(program, rows=32))
     board.infer(x)
 
 
-def test_registers(image: Program) -> None:
-    board, _ = open_board(image)
+def test_registers(program: Program) -> None:
+    board, _ = open_board(program)
     board.write_register("scratch", 0xFFFFFFFF)
     assert board.read_register("scratch") == 0xFFFFFFFF
     with pytest.raises(InputError, match="read-only"):
@@ -201,10 +201,10 @@ def test_registers(image: Program) -> None:
 
 
 @pytest.fixture
-def watched(image: Program, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, Responder, list[int]]:
+def watched(program: Program, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, Responder, list[int]]:
     """A programmed board, and the tag at every write to its memories from now on."""
-    board, device = open_board(image)
-    board.program(image)
+    board, device = open_board(program)
+    board.program(program)
     tags: list[int] = []
 
     class Watched(dict):  # type: ignore[type-arg]
@@ -217,32 +217,32 @@ def watched(image: Program, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, Res
     return board, device, tags
 
 
-def changed(image: Program) -> Program:
-    bias = image.layers[0].bias + np.int32(1)
-    return image.with_layers((dataclasses.replace(image.layers[0], bias=bias), image.layers[1]))
+def changed(program: Program) -> Program:
+    bias = program.layers[0].bias + np.int32(1)
+    return program.with_layers((dataclasses.replace(program.layers[0], bias=bias), program.layers[1]))
 
 
 def test_programming_takes_the_tag_away_first(
-    image: Program, watched: tuple[Board, Responder, list[int]]
+    program: Program, watched: tuple[Board, Responder, list[int]]
 ) -> None:
     board, device, tags = watched
-    board.program(changed(image))
+    board.program(changed(program))
     assert set(tags) == {0}
-    assert device.get("program_tag") == changed(image).tag
+    assert device.get("program_tag") == changed(program).tag
 
 
 def test_scrubbing_takes_the_tag_away_first(
-    image: Program, watched: tuple[Board, Responder, list[int]]
+    program: Program, watched: tuple[Board, Responder, list[int]]
 ) -> None:
     board, device, tags = watched
     dict.__setitem__(device.words, 0x01000003, device.words[0x01000003] ^ 4)
-    assert [upset.bits for upset in board.scrub(image)] == [1]
+    assert [upset.bits for upset in board.scrub(program)] == [1]
     assert set(tags) == {0}
-    assert device.get("program_tag") == image.tag
+    assert device.get("program_tag") == program.tag
 
 
 def test_writing_words_takes_the_tag_away_first(
-    image: Program, watched: tuple[Board, Responder, list[int]]
+    program: Program, watched: tuple[Board, Responder, list[int]]
 ) -> None:
     board, device, tags = watched
     board.write_words(0x01000000, np.zeros(3, np.int32))

@@ -28,8 +28,8 @@ class Campaigner(Responder):
     ``looks``: how often it is found at work before it is done, an inference further each time.
     """
 
-    def __init__(self, image: Program, looks: int = 0) -> None:
-        super().__init__(PRESETS["tiny"], image)
+    def __init__(self, program: Program, looks: int = 0) -> None:
+        super().__init__(PRESETS["tiny"], program)
         self.looks = looks
         self.pieces: list[tuple[int, int, int, int]] = []
         self.after = lambda: None
@@ -54,11 +54,11 @@ class Campaigner(Responder):
         names = ("campaign_first_chip", "campaign_chips", "campaign_images", "campaign_first_index")
         first, chips, images, index = (self.get(name) for name in names)
         self.pieces.append((first, chips, images, index))
-        assert self.image is not None
+        assert self.program is not None
         for i in range(images):
-            for j in range(self.image.outputs):
+            for j in range(self.program.outputs):
                 votes = chips * self.get("campaign_draws") if j == 0 else 0
-                self.words[address("votes", i * self.image.outputs + j)] = votes
+                self.words[address("votes", i * self.program.outputs + j)] = votes
         for i in range(chips):
             self.words[address("correct", i)] = first + i
         self.set("campaign_busy", 1)
@@ -67,9 +67,9 @@ class Campaigner(Responder):
 
 
 @pytest.fixture(scope="session")
-def varied(image: Program) -> Program:
-    """The small image compiled for virtual chips."""
-    return dataclasses.replace(image, variation=same_cells())
+def varied(program: Program) -> Program:
+    """The small program compiled for virtual chips."""
+    return dataclasses.replace(program, variation=same_cells())
 
 
 def opened(varied: Program, looks: int = 0) -> tuple[Board, Campaigner]:
@@ -97,7 +97,7 @@ def test_a_campaign_that_goes_on_is_waited_for(varied: Program) -> None:
     board.campaign(*inputs(3), Campaign(chips=2))
 
 
-def test_an_image_lost_during_a_campaign_is_noticed(varied: Program) -> None:
+def test_a_program_lost_during_a_campaign_is_noticed(varied: Program) -> None:
     board, device = opened(varied)
     device.after = lambda: device.set("program_tag", 0)
     with pytest.raises(NotProgrammedError, match="no longer holds"):

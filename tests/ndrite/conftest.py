@@ -19,7 +19,7 @@ def no_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def image() -> Program:
+def program() -> Program:
     """20-6-3 for the tiny geometry, with read noise."""
     return random_program(
         PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
@@ -27,9 +27,9 @@ def image() -> Program:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, image: Program, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder: image.npz and x.npy, uint8 (5, 20)."""
-    image.save(tmp_path / "image.npz")
+def folder(tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: program.npz and x.npy, uint8 (5, 20)."""
+    program.save(tmp_path / "program.npz")
     np.save(tmp_path / "x.npy", np.random.default_rng(2).integers(0, 256, (5, 20)).astype(np.uint8))
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -45,7 +45,7 @@ def residual() -> Network:
 
 @pytest.fixture(scope="module", params=["lenet5", "residual"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """float.npz, image.npz on wan2022 (the residual one on a chip with ECRAM), x.npy and y.npy."""
+    """float.npz, program.npz on wan2022 (the residual one on a chip with ECRAM), x.npy and y.npy."""
     here = tmp_path_factory.mktemp(request.param)
     lenet = request.param == "lenet5"
     network = load_network(zoo.lenet5()) if lenet else residual()
@@ -53,7 +53,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     chip = "wan2022" if lenet else "dendritic-ndr+ecram-pair"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
-        assert run(["compile", "float.npz", "--chip", chip, "-o", "image.npz", "--json"]) == OK
+        assert run(["compile", "float.npz", "--chip", chip, "-o", "program.npz", "--json"]) == OK
     _, _, x, labels = digits()
     # LeNet-5 was imported: its inputs are in the model's unit.
     np.save(here / "x.npy", (enlarged(x) / 255.0 if lenet else x)[:120])
@@ -79,23 +79,23 @@ OWN = ("--inputs", "x.npy", "--labels", "y.npy")
 
 def test_infer_evaluate_and_classifier(said: Any, folder: Path) -> None:
     assert (
-        said("infer", "image.npz", "--inputs", "x.npy", "-o", "out.npy", "--seed", "3")["inferences"] == 120
+        said("infer", "program.npz", "--inputs", "x.npy", "-o", "out.npy", "--seed", "3")["inferences"] == 120
     )
     y = np.load(folder / "out.npy")
-    result = said("evaluate", "image.npz", *OWN, "--network", "float.npz", "--seed", "3")
+    result = said("evaluate", "program.npz", *OWN, "--network", "float.npz", "--seed", "3")
     labels = np.load(folder / "y.npy")
     assert result["accuracy"] == pytest.approx((y.argmax(axis=1) == labels).mean())
     assert result["accuracy_float"] > 0.9
     assert result["accuracy"] > (0.9 if "lenet5" in folder.name else 0.5)
     assert result["mismatches"] == 0
     assert result["on_host"] == []
-    score = Classifier(folder / "image.npz", seed=3).score(np.load(folder / "x.npy"), labels)
+    score = Classifier(folder / "program.npz", seed=3).score(np.load(folder / "x.npy"), labels)
     assert score == result["accuracy"]
 
 
 def test_explain(said: Any, folder: Path) -> None:
     given = ["--samples", "x.npy", "--network", "float.npz", "-p", "explained.png"]
-    result = said("explain", "image.npz", *OWN, *given)
+    result = said("explain", "program.npz", *OWN, *given)
     rows = {row["cause"]: row for row in result["rows"]}
     everything, golden = rows["all causes"], rows["program (golden model)"]
     assert everything["snr_corrected_db"] == pytest.approx(golden["snr_db"], abs=3)
@@ -105,9 +105,9 @@ def test_explain(said: Any, folder: Path) -> None:
 
 def test_report(said: Any, folder: Path) -> None:
     options = ["--samples", "x.npy", "--network", "float.npz", "--no-timeline", "-o", "report.html"]
-    said("report", "image.npz", *OWN, *options)
+    said("report", "program.npz", *OWN, *options)
     page = (folder / "report.html").read_text()
-    program = Program.load(folder / "image.npz")
+    program = Program.load(folder / "program.npz")
     assert page.count("data:image/svg") >= 4
     for layer in program.layers:
         assert f"{layer.inputs} - {layer.outputs}" in page
@@ -118,7 +118,7 @@ def test_campaign(said: Any, folder: Path) -> None:
     said("compile", "float.npz", "--chip", "wan2022", "--nominal", "-o", "nominal.npz", *samples)
     floats = ["--network", "float.npz"]
     result = said(
-        "campaign", "nominal.npz", *OWN, *floats, "--chips", "3", "--draws", "2", "-o", "votes.json"
+        "campaign", "nominal.npz", *OWN, *floats, "--chips", "3", "--trials", "2", "-o", "votes.json"
     )
     assert result["accuracy_float"] > 0.9
     # Virtual chips are not calibrated one by one, which the random hidden weights of the second one need.
@@ -127,7 +127,7 @@ def test_campaign(said: Any, folder: Path) -> None:
 
 
 def test_calibrate(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["calibrate", "image.npz", *OWN, "--method", "perturb", "--steps", "2", "--batch", "50"]
+    command = ["calibrate", "program.npz", *OWN, "--method", "perturb", "--steps", "2", "--batch", "50"]
     command += ["--measure", "20", "-o", "tuned.npz"]
     if "lenet5" in folder.name:  # its neurons are exact tables
         assert run(command) == BAD_INPUT
@@ -135,7 +135,7 @@ def test_calibrate(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) 
         return
     result = said(*command)
     assert result["pulses"] > 0
-    before, after = Program.load(folder / "image.npz"), Program.load(folder / "tuned.npz")
+    before, after = Program.load(folder / "program.npz"), Program.load(folder / "tuned.npz")
     np.testing.assert_array_equal(before.layers[1].weights, after.layers[1].weights)
     assert before.checksum() != after.checksum()
     given = ["--samples", "x.npy", "--network", "float.npz"]
@@ -156,7 +156,7 @@ def test_sweep(said: Any, folder: Path) -> None:
 
 def test_what_is_traced_is_the_programs_own_patch(folder: Path) -> None:
     """With its read noise: the number of the product and of the patch are those of the whole inference."""
-    program = Program.load(folder / "image.npz")
+    program = Program.load(folder / "program.npz")
     x = np.rint(np.load(folder / "x.npy")[7:8] * (255 if "lenet5" in folder.name else 1)).astype(np.uint8)
     whole = Trace()
     Core(program, fast=False).infer(x, seed=3, first_index=7, trace=whole)

@@ -18,32 +18,32 @@ from emulator.spec.variation import Variation, same_cells
 from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.intervals import mean_interval, wilson
 
-OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--draws", "2", "--seed", "5"]
+OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--trials", "2", "--seed", "5"]
 
 
 @pytest.fixture
 def varied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Working folder with image.npz, x.npy, labels.npy."""
+    """Working folder with program.npz, x.npy, labels.npy."""
     rng = np.random.default_rng(2)
-    image = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", noise=True)
+    program = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", noise=True)
     sigma = np.full(256, 4000, np.uint16)
-    image = dataclasses.replace(image, variation=Variation(mean=same_cells().mean, sigma=sigma))
-    image.save(tmp_path / "image.npz")
-    x = random_inputs(image, rng, 12)
+    program = dataclasses.replace(program, variation=Variation(mean=same_cells().mean, sigma=sigma))
+    program.save(tmp_path / "program.npz")
+    x = random_inputs(program, rng, 12)
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "labels.npy", rng.integers(0, 3, 12))
     monkeypatch.chdir(tmp_path)
-    return image
+    return program
 
 
 def test_json_is_the_campaign(varied: Program, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["campaign", "image.npz", "--chips", "40", *OPTIONS, "--threshold", "30", "--json"]) == OK
+    assert run(["campaign", "program.npz", "--chips", "40", *OPTIONS, "--threshold", "30", "--json"]) == OK
     got = json.loads(capsys.readouterr().out)
     x, labels = np.load("x.npy"), np.load("labels.npy")
-    expected = campaign(varied, x, labels, Campaign(chips=40, draws=2, seed=5))
+    expected = campaign(varied, x, labels, Campaign(chips=40, trials=2, seed=5))
     assert got["votes"] == expected.votes.tolist()
     assert got["accuracy_per_chip"] == expected.accuracy_per_chip.tolist()
-    assert (got["chips"], got["images"], got["draws"], got["seed"]) == (40, 12, 2, 5)
+    assert (got["chips"], got["images"], got["trials"], got["seed"]) == (40, 12, 2, 5)
     assert got["accuracy_mean"] == pytest.approx(expected.accuracy_per_chip.mean())
     assert got["yield"] == (expected.accuracy_per_chip >= 0.3).mean()
     worst = got["worst_images"][0]
@@ -54,7 +54,7 @@ def test_json_is_the_campaign(varied: Program, capsys: pytest.CaptureFixture[str
 def test_interrupted_and_resumed_equals_uninterrupted(
     varied: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["campaign", "image.npz", "--chips", "50", *OPTIONS]
+    command = ["campaign", "program.npz", "--chips", "50", *OPTIONS]
     assert run([*command, "-o", "whole.json"]) == OK
     calls: list[int] = []
 
@@ -79,21 +79,21 @@ def test_a_state_of_another_campaign_is_refused(
 ) -> None:
     state = Path(".out.json.part.npz")
     np.savez(state, mark=np.array("other"), votes=np.zeros((12, 3), np.int64), correct=np.zeros(16, np.int64))
-    assert run(["campaign", "image.npz", "--chips", "20", *OPTIONS, "-o", "out.json"]) == BAD_INPUT
+    assert run(["campaign", "program.npz", "--chips", "20", *OPTIONS, "-o", "out.json"]) == BAD_INPUT
     assert ".out.json.part.npz" in capsys.readouterr().err
     state.write_bytes(b"no archive")
-    assert run(["campaign", "image.npz", "--chips", "20", *OPTIONS, "-o", "out.json"]) == BAD_INPUT
+    assert run(["campaign", "program.npz", "--chips", "20", *OPTIONS, "-o", "out.json"]) == BAD_INPUT
 
 
 def test_figure_and_table(varied: Program, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["campaign", "image.npz", "--chips", "8", *OPTIONS, "--figure", "f.svg"]) == OK
+    assert run(["campaign", "program.npz", "--chips", "8", *OPTIONS, "--figure", "f.svg"]) == OK
     assert Path("f.svg").read_text().count("<svg") == 1
     assert "95 % interval" in capsys.readouterr().out
-    assert run(["campaign", "image.npz", "--chips", "8", *OPTIONS, "--figure", "f.xyz"]) == BAD_INPUT
+    assert run(["campaign", "program.npz", "--chips", "8", *OPTIONS, "--figure", "f.xyz"]) == BAD_INPUT
     assert ".png, .svg or .pdf" in capsys.readouterr().err
 
 
-def test_an_image_of_one_chip_needs_to_know_whose_spread(
+def test_a_program_of_one_chip_needs_to_know_whose_spread(
     varied: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataclasses.replace(varied, variation=None).save("one.npz")

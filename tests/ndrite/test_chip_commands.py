@@ -20,7 +20,7 @@ PNG = b"\x89PNG"
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder: a small network, its image for dendritic-ndr, data with labels, three CSV files."""
+    """The working folder: a small network, its program for dendritic-ndr, labelled data, three CSV files."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     activation = Ndr(rng.uniform(0.5, 2, 12), rng.uniform(0.4, 1, 12))
@@ -32,7 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("x.npy", x[100:])
     np.save("y.npy", network.forward(x[100:] / np.float32(255)).argmax(axis=1))
     program, die, _ = map_network(network, "dendritic-ndr", x[:100], seed=4)
-    save_both(program, die, "image.npz")
+    save_both(program, die, "program.npz")
     v = np.linspace(0, 0.5, 60)
     rows = [f"{a},{b}" for a, b in zip(v, Esaki().current(v), strict=True)]
     Path("iv.csv").write_text("voltage_V,current_A\n" + "\n".join(rows) + "\n")
@@ -77,10 +77,24 @@ def test_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["chip", "check", "mine.yaml", "--json"]) == OK
     assert out(capsys)["without_source"] == ["cell.g_max_uS"]
     assert run(["chip", "check", "ndr-esaki", "--json"]) == OK
-    assert out(capsys) == {"name": "ndr-esaki", "ok": True, "values": 7, "without_source": []}
+    assert out(capsys) == {
+        "name": "ndr-esaki",
+        "ok": True,
+        "values": 7,
+        "without_source": [],
+        "without_effect": {},
+    }
     Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: 4000}\n")
     fails(capsys, ["chip", "check", "mine.yaml"], "mine.yaml: cell.levels is 4000; accepted: 2..256")
     fails(capsys, ["chip", "check", "nothing"], "chip is 'nothing'; accepted: a YAML file, or a preset")
+
+
+def test_fields_of_another_model_are_said(here, capsys):
+    Path("bell.yaml").write_text("name: bell\nneuron: {model: bell, width_V: 0.1, valley_voltage_V: 0.4}\n")
+    assert run(["chip", "check", "bell.yaml", "--json"]) == OK
+    assert out(capsys)["without_effect"] == {"neuron.valley_voltage_V": "of model esaki, not bell"}
+    assert run(["chip", "check", "bell.yaml"]) == OK
+    assert "neuron.valley_voltage_V: no effect (of model esaki, not bell)" in capsys.readouterr().out
 
 
 def test_diff(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,9 +157,9 @@ def explain_options(*more: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_explain_an_image_and_a_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image = ["explain", "image.npz", "--network", "float.npz", *explain_options("-p", "e.png", "--json")]
-    assert run(image) == OK
+def test_explain_a_program_and_a_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = ["explain", "program.npz", "--network", "float.npz", *explain_options("-p", "e.png", "--json")]
+    assert run(program) == OK
     first = out(capsys)
     assert Path("e.png").read_bytes().startswith(PNG)
     floats = ["explain", "float.npz", "--chip", "dendritic-ndr", "--chip-seed", "4"]
@@ -158,24 +172,24 @@ def test_explain_an_image_and_a_network(here: Path, capsys: pytest.CaptureFixtur
 
 
 def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fails(capsys, ["explain", "image.npz", *explain_options()], "a network that does not ship", "--network")
+    fails(capsys, ["explain", "program.npz", *explain_options()], "a network that does not ship", "--network")
     fails(capsys, ["explain", "none.npz"], "none.npz: no such program file")
-    given = ["explain", "image.npz", "--network", "float.npz", *explain_options()]
+    given = ["explain", "program.npz", "--network", "float.npz", *explain_options()]
     fails(capsys, [*given, "--chip-seed", "5"], "--chip-seed is 5; accepted: 4, the die's own")
     other = Network.chain(load_network("float.npz").layers[1:], "other")
     other.save("other.npz")
-    fails(capsys, [*given[:3], "other.npz", *explain_options()], "not the float network that image.npz was")
-    held = Path("image.die.npz").read_bytes()
+    fails(capsys, [*given[:3], "other.npz", *explain_options()], "not the float network that program.npz was")
+    held = Path("program.die.npz").read_bytes()
     program, die, _ = map_network(load_network("float.npz"), "wan2022", np.load("x.npy"))
     save_both(program, die, "else.npz")
-    Path("image.die.npz").write_bytes(Path("else.die.npz").read_bytes())
-    fails(capsys, given, "image.die.npz: the die of another program than small")
-    Path("image.die.npz").unlink()
-    fails(capsys, given, "image.die.npz: no such die file", "compile again")
-    Path("image.die.npz").write_bytes(held)
+    Path("program.die.npz").write_bytes(Path("else.die.npz").read_bytes())
+    fails(capsys, given, "program.die.npz: the die of another program than small")
+    Path("program.die.npz").unlink()
+    fails(capsys, given, "program.die.npz: no such die file", "compile again")
+    Path("program.die.npz").write_bytes(held)
     fails(capsys, ["explain", "float.npz", "--chip", "nochip", *explain_options()], "chip is 'nochip'")
-    fails(capsys, ["explain", "image.npz", "--inputs", "x.npy"], "--inputs and --labels belong together")
+    fails(capsys, ["explain", "program.npz", "--inputs", "x.npy"], "--inputs and --labels belong together")
     fails(capsys, ["explain", "float.npz", "--chip", "ideal"], "names no data set")
-    fails(capsys, ["explain", "image.npz", *explain_options("-p", "no/e.png")], "no: no such folder")
+    fails(capsys, ["explain", "program.npz", *explain_options("-p", "no/e.png")], "no: no such folder")
     np.save("y.npy", np.zeros(3))
     fails(capsys, ["explain", "float.npz", "--chip", "ideal", *explain_options()], "y.npy: float64 (3,)")

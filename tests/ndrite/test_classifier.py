@@ -36,17 +36,19 @@ def trained() -> tuple[Program, np.ndarray, np.ndarray]:
 
 
 def test_predict_and_score(trained: tuple[Program, np.ndarray, np.ndarray], tmp_path: Path) -> None:
-    image, x, labels = trained
-    classifier = ndrite.Classifier(image, seed=3, codes=True)
+    program, x, labels = trained
+    classifier = ndrite.Classifier(program, seed=3, codes=True)
     y = classifier.predict(x)
-    np.testing.assert_array_equal(y, Core(image).infer(x, seed=3).argmax(axis=1))
+    np.testing.assert_array_equal(y, Core(program).infer(x, seed=3).argmax(axis=1))
     assert classifier.score(x, labels) == (y == labels).mean() > 0.85
-    image.save(tmp_path / "image.npz")
-    np.testing.assert_array_equal(ndrite.Classifier(tmp_path / "image.npz", seed=3, codes=True).predict(x), y)
-    named = ndrite.Classifier(image, seed=3, classes=list("abcdefghij"), codes=True)
+    program.save(tmp_path / "program.npz")
+    np.testing.assert_array_equal(
+        ndrite.Classifier(tmp_path / "program.npz", seed=3, codes=True).predict(x), y
+    )
+    named = ndrite.Classifier(program, seed=3, classes=list("abcdefghij"), codes=True)
     assert named.predict(x[:3]).tolist() == ["abcdefghij"[v] for v in y[:3]]
     # Floats in the unit that the network was imported with, and images that are not flat.
-    own_unit = ndrite.Classifier(image, seed=3)
+    own_unit = ndrite.Classifier(program, seed=3)
     grey = x.reshape(-1, 8, 8) / 255 * 16
     np.testing.assert_array_equal(own_unit.predict(grey), y)
     # The same grey values 0..16 as bytes are in the same unit: a dtype does not make them codes.
@@ -56,19 +58,19 @@ def test_predict_and_score(trained: tuple[Program, np.ndarray, np.ndarray], tmp_
 def test_values_outside_the_stored_range_are_counted(
     trained: tuple[Program, np.ndarray, np.ndarray],
 ) -> None:
-    image, x, _ = trained
+    program, x, _ = trained
     grey = x[:4] / 255 * 16
     grey[0, :3] = 20.0
     with pytest.warns(InputWarning, match=r"^3 of 256 input values \(1.2 %\) lie outside .* 0..16"):
-        ndrite.Classifier(image).predict(grey)
-    with pytest.raises(InputError, match=r"values are 0..255; accepted: .*, 0..16 in the image; .*--codes"):
-        ndrite.Classifier(image).predict(x)
+        ndrite.Classifier(program).predict(grey)
+    with pytest.raises(InputError, match=r"values are 0..255; accepted: .*, 0..16 in the program; .*--codes"):
+        ndrite.Classifier(program).predict(x)
 
 
 def test_tensors_give_tensors(trained: tuple[Program, np.ndarray, np.ndarray]) -> None:
     torch = pytest.importorskip("torch", reason="needs ndrite[train]")
-    image, x, labels = trained
-    classifier = ndrite.Classifier(image, codes=True)
+    program, x, labels = trained
+    classifier = ndrite.Classifier(program, codes=True)
     y = classifier.predict(torch.tensor(x))
     assert isinstance(y, torch.Tensor)
     np.testing.assert_array_equal(y.numpy(), classifier.predict(x))
@@ -83,9 +85,9 @@ def test_in_a_pipeline(trained: tuple[Program, np.ndarray, np.ndarray]) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
 
-    image, x, labels = trained
-    classifier = ndrite.Classifier(image, codes=True)
-    pipeline = make_pipeline(FunctionTransformer(lambda v: v * 16.0), ndrite.Classifier(image))
+    program, x, labels = trained
+    classifier = ndrite.Classifier(program, codes=True)
+    pipeline = make_pipeline(FunctionTransformer(lambda v: v * 16.0), ndrite.Classifier(program))
     assert clone(classifier).codes
     assert is_classifier(pipeline)
     assert pipeline.fit(x / 255, labels).score(x / 255, labels) == classifier.score(x, labels)
@@ -94,21 +96,21 @@ def test_in_a_pipeline(trained: tuple[Program, np.ndarray, np.ndarray]) -> None:
 
 @pytest.mark.slow
 def test_on_gateware(trained: tuple[Program, np.ndarray, np.ndarray]) -> None:
-    image, x, _ = trained
-    on_rtl = ndrite.Classifier(image, "sim:", seed=1, codes=True).decision_function(x[:5])
+    program, x, _ = trained
+    on_rtl = ndrite.Classifier(program, "sim:", seed=1, codes=True).decision_function(x[:5])
     np.testing.assert_array_equal(
-        on_rtl, ndrite.Classifier(image, seed=1, codes=True).decision_function(x[:5])
+        on_rtl, ndrite.Classifier(program, seed=1, codes=True).decision_function(x[:5])
     )
 
 
-def test_refusals(trained: tuple[Program, np.ndarray, np.ndarray], image: Program) -> None:
+def test_refusals(trained: tuple[Program, np.ndarray, np.ndarray], program: Program) -> None:
     classifier = ndrite.Classifier(trained[0], codes=True)
     with pytest.raises(InputError, match=r"x: shape \(3, 60\); accepted: \(n, 64\)"):
         classifier.predict(np.zeros((3, 60), np.uint8))
     with pytest.raises(InputError, match="x: dtype int64; accepted: uint8"):
         ndrite.Classifier(trained[0], codes=True).predict(np.zeros((3, 64), np.int64))
-    with pytest.raises(InputError, match=r"x: dtype float64; accepted: uint8, .*the image stores no"):
-        ndrite.Classifier(image).predict(np.zeros((3, image.inputs)))
+    with pytest.raises(InputError, match=r"x: dtype float64; accepted: uint8, .*the program stores no"):
+        ndrite.Classifier(program).predict(np.zeros((3, program.inputs)))
     with pytest.raises(InputError, match="label is 12"):
         classifier.fit(trained[1], np.full(len(trained[1]), 12))
     with pytest.raises(InputError, match="parameter is 'depth'"):

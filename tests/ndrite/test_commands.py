@@ -15,24 +15,24 @@ from emulator.spec import Program
 from ndrite.cli.main import COMMANDS, FAILED_CHECK, OK, run
 
 
-def test_infer_writes_golden_outputs(folder: Path, image: Program) -> None:
+def test_infer_writes_golden_outputs(folder: Path, program: Program) -> None:
     x = np.load(folder / "x.npy")
     options = ["--board", "golden:tiny", "--seed", "9", "--first-index", "4", "-o", "y.npy"]
-    assert run(["infer", "image.npz", "--inputs", "x.npy", *options]) == OK
+    assert run(["infer", "program.npz", "--inputs", "x.npy", *options]) == OK
     y = np.load(folder / "y.npy")
     assert y.dtype == np.int32
-    np.testing.assert_array_equal(y, Core(image).infer(x, seed=9, first_index=4))
-    assert sorted(p.name for p in folder.iterdir()) == ["image.npz", "x.npy", "y.npy"]
+    np.testing.assert_array_equal(y, Core(program).infer(x, seed=9, first_index=4))
+    assert sorted(p.name for p in folder.iterdir()) == ["program.npz", "x.npy", "y.npy"]
 
 
-def test_infer_without_noise(folder: Path, image: Program) -> None:
+def test_infer_without_noise(folder: Path, program: Program) -> None:
     x = np.load(folder / "x.npy")
-    assert run(["infer", "image.npz", "--inputs", "x.npy", "--no-noise", "-o", "y.npy"]) == OK
-    np.testing.assert_array_equal(np.load(folder / "y.npy"), Core(image).infer(x, noise=False))
+    assert run(["infer", "program.npz", "--inputs", "x.npy", "--no-noise", "-o", "y.npy"]) == OK
+    np.testing.assert_array_equal(np.load(folder / "y.npy"), Core(program).infer(x, noise=False))
 
 
 def test_infer_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy", "--json"]) == OK
+    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy", "--json"]) == OK
     assert json.loads(capsys.readouterr().out)["inferences"] == 5
 
 

@@ -332,25 +332,25 @@ UNSCALED = (
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder: image.npz with its die, and x.npy."""
+    """The working folder: program.npz with its die, and x.npy."""
     program, die = hidden(12, 6)
     from emulator.mapping import die_digest
 
     program = dataclasses.replace(program, provenance={**program.provenance, "die": die_digest(die)})
-    save_both(program, die, tmp_path / "image.npz")
+    save_both(program, die, tmp_path / "program.npz")
     np.save(tmp_path / "x.npy", np.random.default_rng(2).integers(0, 256, (5, 12)).astype(np.uint8))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_command(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["cost", "image.npz", "--inputs", "x.npy"]) == OK
+    assert run(["cost", "program.npz", "--inputs", "x.npy"]) == OK
     out = capsys.readouterr().out
     for name in COMPONENTS:
         assert f"│ {name}" in out
     assert "modelled" in out
     assert "TOPS/W" in out
-    assert run(["cost", "image.npz", "--inputs", "x.npy", "--images", "2", "--node", "65", "--json"]) == OK
+    assert run(["cost", "program.npz", "--inputs", "x.npy", "--images", "2", "--node", "65", "--json"]) == OK
     found = json.loads(capsys.readouterr().out)
     assert (found["samples"], found["node_nm"], found["macs"]) == (2, 65, 12 * 6 + 6 * 2)
     assert run(["cost", "--show"]) == OK
@@ -362,9 +362,9 @@ def test_refusals(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["cost", *words]) == BAD_INPUT
         return capsys.readouterr().err
 
-    assert "no data set; give --inputs X.npy" in refused("image.npz")
+    assert "no data set; give --inputs X.npy" in refused("program.npz")
     assert "none.npz" in refused("none.npz")
-    assert "exclude each other" in refused("image.npz", "--neuron")
+    assert "exclude each other" in refused("program.npz", "--neuron")
     assert "node is 1.0; accepted: a number, 5..500" in refused("--node", "1")
     text = CONSTANTS.read_text()
     Path("mine.yaml").write_text(text.replace("read_ns: {low: 1, ", "read_ns: {low: -1, "))
@@ -375,13 +375,13 @@ def test_refusals(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "mine.yaml: field missing" in refused("--constants", "mine.yaml")
     Path("mine.yaml").write_text(text.replace("  read_ns:", "  reed_ns:"))
     assert "mine.yaml: constants.re" in refused("--constants", "mine.yaml")
-    Path("image.die.npz").unlink()
-    assert "image.die.npz: no such die file" in refused("image.npz", "--inputs", "x.npy")
+    Path("program.die.npz").unlink()
+    assert "program.die.npz: no such die file" in refused("program.npz", "--inputs", "x.npy")
 
 
 def test_own_constants_count(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def array(*words: str) -> float:
-        assert run(["cost", "image.npz", "--inputs", "x.npy", "--json", *words]) == OK
+        assert run(["cost", "program.npz", "--inputs", "x.npy", "--json", *words]) == OK
         found = json.loads(capsys.readouterr().out)["components"]
         return float(next(c for c in found if c["component"] == "array")["energy_pJ"]["typical"])
 

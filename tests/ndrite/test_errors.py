@@ -18,7 +18,7 @@ from host.links.uart import UartLink
 from ndrite.cli.main import BAD_INPUT, DEVICE, run
 from tests.host.responder import Responder, ResponderLink
 
-INFER = ["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]
+INFER = ["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]
 
 
 @pytest.fixture
@@ -39,31 +39,31 @@ def fails(folder: Path, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-
     return check
 
 
-def test_missing_image(fails, folder: Path) -> None:  # type: ignore[no-untyped-def]
-    (folder / "image.npz").unlink()
-    fails(INFER, BAD_INPUT, "image.npz: no such program file")
+def test_missing_program(fails, folder: Path) -> None:  # type: ignore[no-untyped-def]
+    (folder / "program.npz").unlink()
+    fails(INFER, BAD_INPUT, "program.npz: no such program file")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 torn"])
-def test_file_that_is_no_image(fails, folder: Path, content: bytes) -> None:  # type: ignore[no-untyped-def]
-    (folder / "image.npz").write_bytes(content)
-    fails(INFER, BAD_INPUT, "image.npz: not a program")
+def test_file_that_is_no_program(fails, folder: Path, content: bytes) -> None:  # type: ignore[no-untyped-def]
+    (folder / "program.npz").write_bytes(content)
+    fails(INFER, BAD_INPUT, "program.npz: not a program")
 
 
 def test_other_npz(fails, folder: Path) -> None:  # type: ignore[no-untyped-def]
-    np.savez(folder / "image.npz", a=np.zeros(3))
-    fails(INFER, BAD_INPUT, "image.npz: no manifest")
+    np.savez(folder / "program.npz", a=np.zeros(3))
+    fails(INFER, BAD_INPUT, "program.npz: no manifest")
 
 
-def test_damaged_image(fails, folder: Path, image: Program) -> None:  # type: ignore[no-untyped-def]
-    arrays = image.arrays()
+def test_damaged_program(fails, folder: Path, program: Program) -> None:  # type: ignore[no-untyped-def]
+    arrays = program.arrays()
     arrays["step0.bias"] = arrays["step0.bias"] + np.int32(1)
-    np.savez(folder / "image.npz", manifest=np.array(json.dumps(image.manifest())), **arrays)
-    fails(INFER, BAD_INPUT, "image.npz: checksum differs")
+    np.savez(folder / "program.npz", manifest=np.array(json.dumps(program.manifest())), **arrays)
+    fails(INFER, BAD_INPUT, "program.npz: checksum differs")
 
 
-def test_wrong_geometry(fails, folder: Path, image: Program) -> None:  # type: ignore[no-untyped-def]
-    fails([*INFER, "--board", "golden:sim"], BAD_INPUT, "arrays of 16 rows", "'sim' has 128")
+def test_wrong_geometry(fails, folder: Path, program: Program) -> None:  # type: ignore[no-untyped-def]
+    fails([*INFER, "--board", "golden:64-lane"], BAD_INPUT, "arrays of 16 rows", "'64-lane' has 128")
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_unknown_board(fails, url: str) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("url", ["sim:huge", "golden:huge"])
 def test_unknown_preset(fails, url: str) -> None:  # type: ignore[no-untyped-def]
-    fails(["info", url], BAD_INPUT, "preset is 'huge'; accepted: sim, sim-8, sim-serial, tiny")
+    fails(["info", url], BAD_INPUT, "preset is 'huge'; accepted: 64-lane, 8-lane, 128-lane-serial, tiny")
 
 
 def test_unknown_command_and_option(fails) -> None:  # type: ignore[no-untyped-def]
     fails(["inferr"], BAD_INPUT, "inferr")
-    fails(["infer", "image.npz"], BAD_INPUT, "--inputs")
+    fails(["infer", "program.npz"], BAD_INPUT, "--inputs")
     fails([*INFER, "--seed", "-1"], BAD_INPUT, "--seed")
 
 
@@ -162,19 +162,19 @@ def test_no_compiler(fails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     fails(["info", "sim:tiny"], DEVICE, "install g++", "ndrite[zig]", "golden:")
 
 
-def test_image_for_other_data_cannot_be_evaluated(fails) -> None:  # type: ignore[no-untyped-def]
-    fails(["evaluate", "image.npz"], BAD_INPUT, "names no data set", "--inputs X.npy and --labels Y.npy")
-    fails(["evaluate", "image.npz", "--data", "mnist"], BAD_INPUT, "mnist has 784 inputs; accepted: 20")
+def test_program_for_other_data_cannot_be_evaluated(fails) -> None:  # type: ignore[no-untyped-def]
+    fails(["evaluate", "program.npz"], BAD_INPUT, "names no data set", "--inputs X.npy and --labels Y.npy")
+    fails(["evaluate", "program.npz", "--data", "mnist"], BAD_INPUT, "mnist has 784 inputs; accepted: 20")
 
 
-def test_image_with_too_many_layers(fails, folder: Path, image: Program) -> None:  # type: ignore[no-untyped-def]
-    last = image.layers[-1]
+def test_program_with_too_many_layers(fails, folder: Path, program: Program) -> None:  # type: ignore[no-untyped-def]
+    last = program.layers[-1]
     square = dataclasses.replace(last, weights=last.weights[:3])
     Program.chain(
-        layers=(*image.layers, square, square, square),
-        name=image.name,
-        rows=image.rows,
-        curve_base=image.curve_base,
-        curve_slope=image.curve_slope,
-    ).save(folder / "image.npz")
+        layers=(*program.layers, square, square, square),
+        name=program.name,
+        rows=program.rows,
+        curve_base=program.curve_base,
+        curve_slope=program.curve_slope,
+    ).save(folder / "program.npz")
     fails([*INFER, "--board", "golden:tiny"], BAD_INPUT, "number of layers is 5; at most 4")

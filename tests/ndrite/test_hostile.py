@@ -81,19 +81,19 @@ def _lzma_member(path: Path) -> None:
 
 
 def test_archives(fails) -> None:  # type: ignore[no-untyped-def]
-    _lzma_member(Path("image.npz"))
+    _lzma_member(Path("program.npz"))
     np.save("x.npy", np.zeros((1, 3), np.uint8))
-    fails(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "image.npz: not")
-    fails(["compile", "image.npz", "--chip", "ideal", "-o", "y.npz"], "image.npz: not")
+    fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "program.npz: not")
+    fails(["compile", "program.npz", "--chip", "ideal", "-o", "y.npz"], "program.npz: not")
 
 
 @pytest.mark.parametrize("header", ["((((", "{" * 500, "'" + "a" * 40, "{'descr': (", "\\"])
 def test_array_headers(fails, header: str) -> None:  # type: ignore[no-untyped-def]
-    image = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
-    image.save("image.npz")
+    program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
+    program.save("program.npz")
     body = header.encode().ljust(600) + b"\n"
     Path("x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little") + body + bytes(20))
-    fails(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy: not a NumPy .npy file")
+    fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy: not a NumPy .npy file")
 
 
 @pytest.mark.parametrize(
@@ -112,19 +112,19 @@ def test_array_headers(fails, header: str) -> None:  # type: ignore[no-untyped-d
     ],
 )
 def test_meaning_of_the_wrong_kind(fails, content: object, words: str) -> None:  # type: ignore[no-untyped-def]
-    image = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
-    manifest = image.manifest() | {"meaning": content}
-    manifest["sha256"] = digest(manifest, image.arrays())
-    np.savez("image.npz", manifest=np.array(json.dumps(manifest)), **image.arrays())  # type: ignore[arg-type]
+    program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
+    manifest = program.manifest() | {"meaning": content}
+    manifest["sha256"] = digest(manifest, program.arrays())
+    np.savez("program.npz", manifest=np.array(json.dumps(manifest)), **program.arrays())  # type: ignore[arg-type]
     np.save("x.npy", np.zeros((2, 20)))
-    fails(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "image.npz", words)
+    fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "program.npz", words)
 
 
 def test_provenance_of_the_wrong_kind(fails) -> None:  # type: ignore[no-untyped-def]
-    image = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
-    dataclasses.replace(image, provenance={"network": 7, "chip": 3}).save("image.npz")
+    program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
+    dataclasses.replace(program, provenance={"network": 7, "chip": 3}).save("program.npz")
     np.save("x.npy", np.zeros((2, 20)))
-    fails(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy")
+    fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy")
 
 
 def test_a_network_whose_provenance_is_no_object(fails) -> None:  # type: ignore[no-untyped-def]
@@ -145,8 +145,8 @@ def test_names_do_not_command_the_terminal(fails, capsys: pytest.CaptureFixture[
     np.save("x.npy", x)
     np.save("y.npy", np.zeros(32, np.int64))
     for command in (
-        ["compile", "float.npz", "--chip", "ideal", "--samples", "x.npy", "-o", "image.npz"],
-        ["evaluate", "image.npz", "--inputs", "x.npy", "--labels", "y.npy"],
+        ["compile", "float.npz", "--chip", "ideal", "--samples", "x.npy", "-o", "program.npz"],
+        ["evaluate", "program.npz", "--inputs", "x.npy", "--labels", "y.npy"],
     ):
         assert run(command) == OK
         out, err = capsys.readouterr()
@@ -210,11 +210,11 @@ def test_results_fit_a_screen() -> None:
     """What a prompt shows of a result is a line or two, not its arrays."""
     from emulator.network import zoo
 
-    image = Program.load(zoo.image())
-    assert len(repr(image)) < 400
-    assert "fashion-mnist-784-128-10" in repr(image)
-    assert len(repr(image.layers[0])) < 800
-    assert "int16 (784, 128)" in repr(image.layers[0])
+    program = Program.load(zoo.program())
+    assert len(repr(program)) < 400
+    assert "fashion-mnist-784-128-10" in repr(program)
+    assert len(repr(program.layers[0])) < 800
+    assert "int16 (784, 128)" in repr(program.layers[0])
 
 
 def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
     name = "a/" * 60 + "end"
     Network.chain((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), name).save(tmp_path / "float.npz")
     np.save(tmp_path / "x.npy", rng.integers(0, 256, (32, 20)).astype(np.uint8))
-    line = "compile float.npz --chip ideal --samples x.npy -o image.npz".split()
+    line = "compile float.npz --chip ideal --samples x.npy -o program.npz".split()
     done = subprocess.run(
         [sys.executable, "-c", "import ndrite.cli; ndrite.cli.main()", *line],
         cwd=tmp_path,
@@ -240,13 +240,13 @@ def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
     [
         ["compile", "float.npz", "--chip", "ideal", "-o"],
         ["import", "model.onnx", "-o"],
-        ["campaign", "image.npz", "-o"],
-        ["calibrate", "image.npz", "-o"],
+        ["campaign", "program.npz", "-o"],
+        ["calibrate", "program.npz", "-o"],
         ["train", "--data", "digits", "-o"],
         ["fit", "ndr", "iv.csv", "-o"],
-        ["infer", "image.npz", "--inputs", "x.npy", "-o"],
-        ["report", "image.npz", "-o"],
-        ["trace", "image.npz", "-o"],
+        ["infer", "program.npz", "--inputs", "x.npy", "-o"],
+        ["report", "program.npz", "-o"],
+        ["trace", "program.npz", "-o"],
     ],
 )
 def test_a_destination_is_judged_before_the_work(fails, command: list[str]) -> None:  # type: ignore[no-untyped-def]
@@ -255,7 +255,7 @@ def test_a_destination_is_judged_before_the_work(fails, command: list[str]) -> N
         pytest.importorskip("torch", reason="needs ndrite[train]")
     Path("taken").mkdir()
     if command[0] in ("infer", "trace"):
-        random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3)).save("image.npz")
+        random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3)).save("program.npz")
         np.save("x.npy", np.zeros((1, 20), np.uint8))
     fails([*command, "nowhere/out"], "nowhere: no such folder")
     fails([*command, "taken"], "taken")

@@ -32,12 +32,12 @@ def test_import_compile_infer_on_floats(model: Path, capsys: pytest.CaptureFixtu
     report = json.loads(capsys.readouterr().out)
     assert [block["function"] for block in report["blocks"]] == ["elu(x)", "none: outputs"]
     assert 0 < report["error_rms"] < 0.05 * report["output_rms"]
-    assert run(["compile", "float.npz", "--chip", "ideal", "--samples", "x.npy", "-o", "image.npz"]) == OK
-    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
+    assert run(["compile", "float.npz", "--chip", "ideal", "--samples", "x.npy", "-o", "program.npz"]) == OK
+    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
     x = np.load("x.npy")
-    image = Program.load("image.npz")
-    inputs = image.meaning.inputs
-    assert (image.meaning.classes, image.meaning.input_unit) == (("a", "b", "c"), "mV")
+    program = Program.load("program.npz")
+    inputs = program.meaning.inputs
+    assert (program.meaning.classes, program.meaning.input_unit) == (("a", "b", "c"), "mV")
     assert inputs is not None
     wanted = load_network("float.npz").forward(inputs.unit(x))
     y = np.load("y.npy")
@@ -46,7 +46,7 @@ def test_import_compile_infer_on_floats(model: Path, capsys: pytest.CaptureFixtu
     np.save("labels.npy", wanted.argmax(axis=1))
     capsys.readouterr()
     data = ["--samples", "x.npy", "--inputs", "x.npy", "--labels", "labels.npy"]
-    assert run(["explain", "image.npz", "--network", "float.npz", *data, "--json"]) == OK
+    assert run(["explain", "program.npz", "--network", "float.npz", *data, "--json"]) == OK
     explained = json.loads(capsys.readouterr().out)
     assert explained["reference"] == 1.0
 

@@ -34,28 +34,28 @@ def test_no_data_set_stands_in_for_another(here: Path, capsys: pytest.CaptureFix
     network = Network.chain((Dense(rng.normal(size=(784, 10)), np.zeros(10)),), "someone's")
     network.save("float.npz")
     x = rng.integers(0, 256, (64, 784)).astype(np.uint8)
-    map_network(network, "ideal", x).program.save("image.npz")
+    map_network(network, "ideal", x).program.save("program.npz")
     for arguments in (
         ["compile", "float.npz", "--chip", "ideal", "-o", "other.npz"],
-        ["evaluate", "image.npz"],
-        ["campaign", "image.npz", "--chips", "2", "--images", "10"],
+        ["evaluate", "program.npz"],
+        ["campaign", "program.npz", "--chips", "2", "--images", "10"],
         ["explain", "float.npz", "--chip", "ideal"],
-        ["report", "image.npz", "--no-timeline"],
-        ["trace", "image.npz", "--preset", "tiny"],
+        ["report", "program.npz", "--no-timeline"],
+        ["trace", "program.npz", "--preset", "tiny"],
     ):
         assert run(arguments) == BAD_INPUT, arguments
         out, err = capsys.readouterr()
         assert out == ""
         assert "the network names no data set; give --" in err, arguments
-    assert sorted(p.name for p in here.iterdir()) == ["float.npz", "image.npz"]
+    assert sorted(p.name for p in here.iterdir()) == ["float.npz", "program.npz"]
 
 
 def test_a_network_names_its_data_set(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x, labels, test, test_labels = digits()
     network = nearest_means(x, labels, data_set="digits")
     network.save("float.npz")
-    assert run(["compile", "float.npz", "--chip", "ideal", "-o", "image.npz"]) == OK
-    assert run(["evaluate", "image.npz", "--json"]) == OK
+    assert run(["compile", "float.npz", "--chip", "ideal", "-o", "program.npz"]) == OK
+    assert run(["evaluate", "program.npz", "--json"]) == OK
     result = json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
     assert result["images"] == 500
     assert result["accuracy"] == pytest.approx(network.accuracy(test, test_labels), abs=0.02)
@@ -76,22 +76,23 @@ def test_bytes_are_in_the_model_s_unit_too(here: Path, capsys: pytest.CaptureFix
     """Grey values 0..16 as uint8 and as floats are the same inputs; codes must be called so."""
     x, labels, test, test_labels = digits()
     network = nearest_means(x, labels, inputs=InputRange([0], [16]))
-    map_network(network, "ideal", x[:100]).program.save("image.npz")
+    map_network(network, "ideal", x[:100]).program.save("program.npz")
     grey = np.rint(test / 255 * 16)
     np.save("floats.npy", grey)
     np.save("bytes.npy", grey.astype(np.uint8))
     np.save("codes.npy", test)
     answers = []
     for name, options in (("floats", []), ("bytes", []), ("codes", ["--codes"])):
-        assert run(["infer", "image.npz", "--inputs", f"{name}.npy", "-o", f"y-{name}.npy", *options]) == OK
+        assert run(["infer", "program.npz", "--inputs", f"{name}.npy", "-o", f"y-{name}.npy", *options]) == OK
         answers.append(np.load(f"y-{name}.npy"))
     np.testing.assert_array_equal(answers[0], answers[1])
     np.testing.assert_array_equal(answers[0], answers[2])
     assert (answers[0].argmax(axis=1) == test_labels).mean() > 0.85
     capsys.readouterr()
-    assert run(["infer", "image.npz", "--inputs", "codes.npy", "-o", "y.npy"]) == BAD_INPUT
+    assert run(["infer", "program.npz", "--inputs", "codes.npy", "-o", "y.npy"]) == BAD_INPUT
     assert (
-        "values are 0..255; accepted: the model's own unit, 0..16 in the image; if" in capsys.readouterr().err
+        "values are 0..255; accepted: the model's own unit, 0..16 in the program; if"
+        in capsys.readouterr().err
     )
     assert not Path("y.npy").exists()
 
@@ -99,27 +100,27 @@ def test_bytes_are_in_the_model_s_unit_too(here: Path, capsys: pytest.CaptureFix
 def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x, labels, _, _ = digits()
     network = nearest_means(x, labels, inputs=InputRange([-1], [1]))
-    map_network(network, "ideal", x[:100]).program.save("image.npz")
+    map_network(network, "ideal", x[:100]).program.save("program.npz")
     values = np.zeros((5, 64))
     values[2, :7] = 1.5
     np.save("x.npy", values)
-    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
+    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
     err = capsys.readouterr().err
     assert "x.npy: 7 of 320 input values (2.2 %) lie outside the stored range -1..1" in err
     values[0, 0] = np.nan
     np.save("x.npy", values)
-    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
+    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
     assert "not finite" in capsys.readouterr().err
 
 
 def test_labels_that_no_output_stands_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x, labels, test, _ = digits()
-    map_network(nearest_means(x, labels), "ideal", x[:100]).program.save("image.npz")
+    map_network(nearest_means(x, labels), "ideal", x[:100]).program.save("program.npz")
     np.save("x.npy", test[:20])
     np.save("y.npy", np.full(20, 10))
     for command in (["evaluate"], ["campaign", "--chips", "2"]):
         options = ["--inputs", "x.npy", "--labels", "y.npy"]
-        assert run([command[0], "image.npz", *command[1:], *options]) == BAD_INPUT
+        assert run([command[0], "program.npz", *command[1:], *options]) == BAD_INPUT
         assert "y.npy: classes are 10..10; accepted: 0..9" in capsys.readouterr().err
 
 
@@ -134,22 +135,22 @@ def test_a_regressor_is_judged_in_its_own_unit(here: Path, capsys: pytest.Captur
     """No accuracy of 0.0: the error of the targets, of board, golden model and floats alike."""
     network, x, targets = regressor(np.random.default_rng(2))
     network.save("float.npz")
-    map_network(network, "ideal", x).program.save("image.npz")
+    map_network(network, "ideal", x).program.save("program.npz")
     np.save("x.npy", x)
     np.save("y.npy", targets + 0.25)
     options = ["--inputs", "x.npy", "--labels", "y.npy", "--network", "float.npz", "--json"]
-    assert run(["evaluate", "image.npz", *options]) == OK
+    assert run(["evaluate", "program.npz", *options]) == OK
     result = json.loads(capsys.readouterr().out)
     assert "accuracy" not in result
     assert result["rms_error_float"] == pytest.approx(0.25, rel=1e-4)
     assert result["rms_error"] == result["rms_error_golden"] == pytest.approx(0.25, rel=0.02)
     assert result["target_rms"] == pytest.approx(targets.std(axis=0).mean())
-    assert run(["evaluate", "image.npz", "--inputs", "x.npy", "--labels", "y.npy"]) == OK
+    assert run(["evaluate", "program.npz", "--inputs", "x.npy", "--labels", "y.npy"]) == OK
     assert "accuracy" not in capsys.readouterr().out
-    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "model.npy", "--model-unit"]) == OK
+    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "model.npy", "--model-unit"]) == OK
     np.testing.assert_allclose(np.load("model.npy"), targets, atol=0.02)
     np.save("y.npy", targets[:, :2])
-    assert run(["evaluate", "image.npz", *options]) == BAD_INPUT
+    assert run(["evaluate", "program.npz", *options]) == BAD_INPUT
     assert "accepted: classes (n,), or targets (n, 3)" in capsys.readouterr().err
 
 
@@ -159,13 +160,13 @@ def test_accuracy_stands_beside_its_interval_and_the_floats(
     x, labels, test, test_labels = digits()
     network = nearest_means(x, labels, data_set="digits")
     network.save("float.npz")
-    map_network(network, "wan2022", x[:200]).program.save("image.npz")
-    assert run(["evaluate", "image.npz", "--network", "float.npz", "--json"]) == OK
+    map_network(network, "wan2022", x[:200]).program.save("program.npz")
+    assert run(["evaluate", "program.npz", "--network", "float.npz", "--json"]) == OK
     result = json.loads(capsys.readouterr().out)
     assert result["accuracy_float"] == network.accuracy(test, test_labels)
     low, high = result["accuracy_interval_95"]
     # Wilson's interval of 500 samples, near 90 %, is some 2.7 points to either side.
     assert low < result["accuracy"] < high
     assert 0.04 < high - low < 0.07
-    assert run(["evaluate", "image.npz", "--network", str(zoo.float_network())]) == BAD_INPUT
+    assert run(["evaluate", "program.npz", "--network", str(zoo.float_network())]) == BAD_INPUT
     assert "784 inputs and 10 outputs; accepted: 64 and 10" in capsys.readouterr().err

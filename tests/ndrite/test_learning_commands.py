@@ -23,7 +23,7 @@ TRAIN = ["train", "--data", "digits", "--hidden", "16", "--epochs", "12", "--bat
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """d.npz, 64-16-10 on digits, and image.npz, the same on the dendritic chip with two ECRAMs a neuron."""
+    """d.npz, 64-16-10 on digits, and program.npz, the same on the dendritic chip with two ECRAMs a neuron."""
     here = tmp_path_factory.mktemp("learning")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = digits()[0]
     network = load_network(here / "d.npz")
     program, die, _ = map_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1)
-    save_both(program, die, here / "image.npz")
+    save_both(program, die, here / "program.npz")
     return here
 
 
@@ -73,11 +73,11 @@ def test_train_on_maps_and_go_on_through_a_chip(
 
 
 @pytest.mark.slow
-def test_calibrate_gives_the_same_image_on_gateware(
+def test_calibrate_gives_the_same_program_on_gateware(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
-    common = ["calibrate", "image.npz", "--network", "d.npz", "--data", "digits", "--json"]
+    common = ["calibrate", "program.npz", "--network", "d.npz", "--data", "digits", "--json"]
     values = {}
     for board in ("golden:", "sim:"):
         size = ["--steps", "3", "--batch", "100", "--measure", "100", "-o", f"{board[:-1]}.npz"]
@@ -85,7 +85,7 @@ def test_calibrate_gives_the_same_image_on_gateware(
         values[board] = json.loads(capsys.readouterr().out)
     assert values["golden:"]["tag"] == values["sim:"]["tag"]
     assert values["golden:"]["accuracy_after"] == values["sim:"]["accuracy_after"]
-    before, after = Program.load("image.npz"), Program.load("golden.npz")
+    before, after = Program.load("program.npz"), Program.load("golden.npz")
     np.testing.assert_array_equal(before.layers[0].weights, after.layers[0].weights)
     assert before.checksum() != after.checksum()
     assert after.provenance["calibration"]["steps"] == 3
@@ -114,14 +114,14 @@ def test_calibrate_gives_the_same_image_on_gateware(
         ([*TRAIN, "--chip", "nothing"], "chip is 'nothing'; accepted"),
         ([*TRAIN[:-1], "nowhere/x.npz"], "nowhere: no such folder"),
         ([*TRAIN[:-1], "x.npz", "--batch", "5000"], "training set holds 1189 samples; accepted: at least"),
-        (["calibrate", "image.npz", "-o", "x.npz"], "--method gradient needs --network"),
+        (["calibrate", "program.npz", "-o", "x.npz"], "--method gradient needs --network"),
         (
-            ["calibrate", "image.npz", "-o", "x.npz", "--method", "perturb", "--read-cells"],
+            ["calibrate", "program.npz", "-o", "x.npz", "--method", "perturb", "--read-cells"],
             "--read-cells needs --network",
         ),
         (["calibrate", "none.npz", "-o", "x.npz"], "none.npz: no such"),
         (
-            ["calibrate", "image.npz", "-o", "x.npz", "--network", "d.npz", "--inputs", "a.npy"],
+            ["calibrate", "program.npz", "-o", "x.npz", "--network", "d.npz", "--inputs", "a.npy"],
             "--inputs and --labels go together",
         ),
     ],

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = Network.chain((hidden, Dense(solution[:-1], solution[-1])), "digits & <NDR>")
     network.save(folder / "float.npz")
     program, die, _ = map_network(network, "dendritic-ndr", x[:200], seed=3)
-    save_both(program, die, folder / "image.npz")
+    save_both(program, die, folder / "program.npz")
     np.save(folder / "samples.npy", x[:200])
     np.save(folder / "x.npy", test[:200])
     np.save(folder / "y.npy", test_labels[:200])
@@ -65,7 +65,7 @@ def test_numbers_and_figures(folder: Path, tmp_path: Path, capsys: pytest.Captur
     result = json.loads(capsys.readouterr().out)
     from emulator.spec import Program
 
-    y = Core(Program.load(folder / "image.npz")).infer(np.load(folder / "x.npy"), seed=5).argmax(axis=1)
+    y = Core(Program.load(folder / "program.npz")).infer(np.load(folder / "x.npy"), seed=5).argmax(axis=1)
     assert result["accuracy_golden"] == (y == np.load(folder / "y.npy")).mean()
     for name in ("confusion", "errors", "curves", "cells", "tiles"):
         assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
@@ -127,10 +127,11 @@ def test_in_a_browser(page: Path, width: int, tmp_path: Path) -> None:
 
 def test_refusals(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", str(tmp_path), "-o", str(tmp_path / "r.html")]) == BAD_INPUT
-    assert "no image.npz in this folder" in capsys.readouterr().err
-    image = str(folder / "image.npz")
+    assert "no program.npz in this folder" in capsys.readouterr().err
+    program = str(folder / "program.npz")
     assert (
-        run(["report", image, "--inputs", str(folder / "x.npy"), "-o", str(tmp_path / "r.html")]) == BAD_INPUT
+        run(["report", program, "--inputs", str(folder / "x.npy"), "-o", str(tmp_path / "r.html")])
+        == BAD_INPUT
     )
     assert "inputs and labels belong together" in capsys.readouterr().err
     assert run(["report", str(folder), "--fpga", "none", "-o", str(tmp_path / "r.html")]) == BAD_INPUT

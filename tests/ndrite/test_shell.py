@@ -47,17 +47,17 @@ def test_the_bash_script_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert subprocess.run(["bash", "-n", str(tmp_path / "ndrite")], check=False).returncode == 0
 
 
-def test_standard_input_and_output(folder: Path, image: Program) -> None:
+def test_standard_input_and_output(folder: Path, program: Program) -> None:
     x = np.load(folder / "x.npy")
-    done = ndrite("infer", "image.npz", "--inputs", "-", "-o", "-", given=(folder / "x.npy").read_bytes())
+    done = ndrite("infer", "program.npz", "--inputs", "-", "-o", "-", given=(folder / "x.npy").read_bytes())
     assert done.returncode == OK, done.stderr
-    np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), Core(image).infer(x))
+    np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), Core(program).infer(x))
     assert b"5 inferences" in done.stderr
-    assert ndrite("-q", "infer", "image.npz", "--inputs", "x.npy", "-o", "-").stderr == b""
-    bad = ndrite("infer", "image.npz", "--inputs", "-", "-o", "-", given=b"nothing")
+    assert ndrite("-q", "infer", "program.npz", "--inputs", "x.npy", "-o", "-").stderr == b""
+    bad = ndrite("infer", "program.npz", "--inputs", "-", "-o", "-", given=b"nothing")
     assert bad.returncode == BAD_INPUT
     assert b"standard input: not a NumPy .npy file" in bad.stderr
-    both = ndrite("infer", "image.npz", "--inputs", "x.npy", "-o", "-", "--json")
+    both = ndrite("infer", "program.npz", "--inputs", "x.npy", "-o", "-", "--json")
     assert both.returncode == BAD_INPUT
 
 
@@ -86,9 +86,9 @@ def test_configuration_file(
     assert run(["info", "golden:"]) == BAD_INPUT
     assert "named by NDRITE_CONFIG" in capsys.readouterr().err
     (folder / "config.toml").write_text('board = "golden:tiny"\n')
-    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
+    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
     assert "on golden:tiny" in capsys.readouterr().out
-    assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy", "--board", "golden:"]) == OK
+    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy", "--board", "golden:"]) == OK
     assert "golden:tiny" not in capsys.readouterr().out
     for text, message in (
         ("board = 3", "board is 3; accepted: text"),
@@ -96,7 +96,7 @@ def test_configuration_file(
         ("board =", "not a TOML file"),
     ):
         (folder / "config.toml").write_text(text)
-        assert run(["infer", "image.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
+        assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
         assert message in capsys.readouterr().err
 
 

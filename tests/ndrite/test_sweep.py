@@ -79,7 +79,7 @@ def test_points_are_keyed_by_what_decides_them(folder: Path) -> None:
         (("[0, 2, 5]", "[0, 200]"), "stuck_low_percent is 200"),
         (("[0, 2, 5]", "3"), "grid.cell.stuck_low_percent is 3"),
         (("small.npz", "none.npz"), "existing file"),
-        (("seeds: 2", "draws: 3"), "draws is 3; accepted: 1, unless chips"),
+        (("seeds: 2", "trials: 3"), "trials is 3; accepted: 1, unless chips"),
         (("chip: wan2022", "chip: [}"), "not YAML"),
     ],
 )
@@ -204,7 +204,7 @@ def test_explore_refuses_before_it_computes(folder: Path, capsys: pytest.Capture
 
 
 def test_virtual_chips_in_a_point(folder: Path) -> None:
-    (folder / "chips.yaml").write_text(PLAN + "chips: 3\ndraws: 2\n")
+    (folder / "chips.yaml").write_text(PLAN + "chips: 3\ntrials: 2\n")
     point = load_plan(folder / "chips.yaml").points[0]
     row = run_point(point, "golden:")
     assert row["chips"] == 3

@@ -11,22 +11,26 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.spec import Program
+from emulator.golden.random_program import random_program
+from emulator.spec import PRESETS, Program
+from emulator.spec.patches import Patches
 from host import InputError
 from ndrite.cli.main import BAD_INPUT, OK, run
-from ndrite.trace import SIGNALS, read_activity
+from ndrite.trace import SIGNALS, on_array, product_on_array, read_activity
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(
     not os.environ.get("NDRITE_RELEASE"), reason="compiles RTL with waveforms, a minute: make test-release"
 )
-def test_waveforms_of_one_inference(folder: Path, image: Program, capsys: pytest.CaptureFixture[str]) -> None:
+def test_waveforms_of_one_inference(
+    folder: Path, program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--inputs", "x.npy", "--image", "3", "--preset", "tiny", "--seed", "9", "--json"]
-    assert run(["trace", "image.npz", *options]) == OK
+    assert run(["trace", "program.npz", *options]) == OK
     result = json.loads(capsys.readouterr().out)
     x = np.load("x.npy")
-    np.testing.assert_array_equal(result["outputs"], Core(image).infer(x[3:4], seed=9, first_index=3)[0])
+    np.testing.assert_array_equal(result["outputs"], Core(program).infer(x[3:4], seed=9, first_index=3)[0])
     busy = result["busy_cycles"]
     # Every input code, hidden neuron and output is written once; rows are those of every column group.
     assert (busy["inputs"], busy["neuron"], busy["outputs"]) == (20, 6, 3)
@@ -52,23 +56,52 @@ def test_activity_of_a_small_dump(tmp_path: Path) -> None:
 
 
 def test_wrong_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["trace", "image.npz", "--inputs", "x.npy", "--image", "5", "--preset", "tiny"]) == BAD_INPUT
+    assert run(["trace", "program.npz", "--inputs", "x.npy", "--image", "5", "--preset", "tiny"]) == BAD_INPUT
     assert "--image is 5; accepted: 0..4" in capsys.readouterr().err
-    assert run(["trace", "image.npz", "--inputs", "x.npy", "--preset", "huge"]) == BAD_INPUT
+    assert run(["trace", "program.npz", "--inputs", "x.npy", "--preset", "huge"]) == BAD_INPUT
     assert not Path("trace.vcd").exists()
 
 
-def test_the_array_is_as_large_as_the_image(image: Program) -> None:
-    """A default that the image does not fit would be none."""
+def test_the_array_is_as_large_as_the_program(program: Program) -> None:
+    """A default that the program does not fit would be none."""
     from emulator.golden.random_program import random_program
     from emulator.spec import PRESETS
     from emulator.spec.memory_map import check_fits
     from ndrite.url import geometry_for
 
-    roomy = dataclasses.replace(PRESETS["sim"], name="roomy", weight_depth=8192)
+    roomy = dataclasses.replace(PRESETS["64-lane"], name="roomy", weight_depth=8192)
     large = random_program(roomy, np.random.default_rng(0), sizes=(784, 300, 10))
-    assert PRESETS["sim"].lanes * PRESETS["sim"].weight_depth < 784 * 300
+    assert PRESETS["64-lane"].lanes * PRESETS["64-lane"].weight_depth < 784 * 300
     check_fits(large, geometry_for(large, None))
-    assert geometry_for(image, "tiny") is PRESETS["tiny"]
+    assert geometry_for(program, "tiny") is PRESETS["tiny"]
     with pytest.raises(InputError, match="geometry preset is 'huge'"):
         geometry_for(large, "huge")
+
+
+def test_the_first_product_on_the_array_is_not_a_grouped_one() -> None:
+    program = _graph([2, 1, 1])
+    assert product_on_array(program, None) == 1
+    assert on_array(program, None).tag == program.piece(1).tag
+    with pytest.raises(InputError, match="product 0 is grouped; accepted: one that the array computes"):
+        on_array(program, 0)
+    with pytest.raises(InputError, match="'groups': all products are grouped"):
+        on_array(_graph([2, 2]), None)
+
+
+def _graph(groups: list[int]) -> Program:
+    """Products of two channels at one position, one after the other, in so many groups."""
+    chain = random_program(PRESETS["tiny"], np.random.default_rng(0), sizes=(2, 2, 2), noise=False)
+    neuron, one = chain.products[0], chain.products[0].layer.weights[:1]
+    steps = []
+    for i, g in enumerate(groups):
+        layer = neuron.layer if g == 1 else dataclasses.replace(neuron.layer, weights=one)
+        patches = Patches(shape=(2, 1, 1), kernel=(1, 1), groups=g)
+        steps.append(dataclasses.replace(neuron, layer=layer, patches=patches, sources=(i,)))
+    return Program(
+        name="groups",
+        rows=chain.rows,
+        shape=(2, 1, 1),
+        steps=tuple(steps),
+        curve_base=chain.curve_base,
+        curve_slope=chain.curve_slope,
+    )

@@ -83,7 +83,14 @@ def test_the_tutorial(built: dict[str, Path], tmp_path: Path) -> None:
     assert commands == 13
     everything = "\n".join(said)
     assert "every bit equal" in everything.replace("\n", " ") or "mismatches" in everything
-    for file in ("float.npz", "mine.yaml", "cells.png", "image.npz", "report.html", "figures/confusion.pdf"):
+    for file in (
+        "float.npz",
+        "mine.yaml",
+        "cells.png",
+        "program.npz",
+        "report.html",
+        "figures/confusion.pdf",
+    ):
         assert (folder / file).is_file(), file
     accuracy = float(said[-1].splitlines()[-1].rstrip(" %"))
     assert accuracy > 85

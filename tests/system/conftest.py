@@ -22,7 +22,7 @@ def tiny() -> Iterator[tuple[Board, SimLink]]:
 
 
 @pytest.fixture(scope="session")
-def image() -> Program:
+def program() -> Program:
     """40-11-5 for the tiny geometry, with read noise: three row tiles, three column groups."""
     return random_program(
         PRESETS["tiny"], np.random.default_rng(11), sizes=(40, 11, 5), readout="adc", dac_bits=4, noise=True

@@ -22,12 +22,12 @@ from host.campaign import RUN, images_at_once
 from host.session import Command
 from ndrite import connect
 from ndrite.labelled import judging_set
-from ndrite.shipped import shipped_image
+from ndrite.shipped import shipped_program
 
 TINY = PRESETS["tiny"]
 
 
-def varied(image: Program, rng: np.random.Generator, *, code_max: int = 255) -> Program:
+def varied(program: Program, rng: np.random.Generator, *, code_max: int = 255) -> Program:
     variation = Variation(
         mean=same_cells().mean,
         sigma=rng.integers(200, 6000, 256).astype(np.uint16),
@@ -36,7 +36,7 @@ def varied(image: Program, rng: np.random.Generator, *, code_max: int = 255) -> 
         stuck_code_high=code_max,
         code_max=code_max,
     )
-    return dataclasses.replace(image, variation=variation)
+    return dataclasses.replace(program, variation=variation)
 
 
 @pytest.mark.parametrize("overlap", [False, True], ids=["in-order", "overlap"])
@@ -44,12 +44,12 @@ def varied(image: Program, rng: np.random.Generator, *, code_max: int = 255) -> 
 def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
     """Three batches of images: the buffer of this geometry is smaller than the campaign."""
     rng = np.random.default_rng(trial)
-    image = varied(random_program(TINY, rng, noise=trial % 2 == 0), rng)
-    count = 2 * images_at_once(TINY, image.inputs, image.outputs) + 3
-    x, labels = random_inputs(image, rng, count), rng.integers(0, image.outputs, count)
+    program = varied(random_program(TINY, rng, noise=trial % 2 == 0), rng)
+    count = 2 * images_at_once(TINY, program.inputs, program.outputs) + 3
+    x, labels = random_inputs(program, rng, count), rng.integers(0, program.outputs, count)
     plan: dict[str, Any] = {
         "chips": 3,
-        "draws": 1 + trial % 3,
+        "trials": 1 + trial % 3,
         "seed": int(rng.integers(0, 1 << 63)),
         "first_chip": int(rng.integers(0, 1 << 31)),
         "first_image": 900,
@@ -57,8 +57,8 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
     }
     geometry = dataclasses.replace(TINY, overlap=overlap)
     with Board(SimLink(geometry)) as board, GoldenBoard(TINY) as golden:
-        board.program(image)
-        golden.program(image)
+        board.program(program)
+        golden.program(program)
         before = board.infer(x[:3], seed=1)
         seen: list[tuple[int, int]] = []
         got = board.campaign(x, labels, Campaign(**plan), progress=lambda *p: seen.append(p))
@@ -72,12 +72,12 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
 
 
 def test_shipped_network_twenty_chips() -> None:
-    image = varied(shipped_image(), np.random.default_rng(3))
+    program = varied(shipped_program(), np.random.default_rng(3))
     x, labels = (a[:20] for a in judging_set("fashion-mnist"))
-    plan: dict[str, Any] = {"chips": 20, "draws": 3, "seed": 99}
+    plan: dict[str, Any] = {"chips": 20, "trials": 3, "seed": 99}
     with connect("sim:") as board, connect("golden:") as golden:
-        board.program(image)
-        golden.program(image)
+        board.program(program)
+        golden.program(program)
         board.clear_counters()
         got, expected = (
             board.campaign(x, labels, Campaign(**plan)),
@@ -89,32 +89,32 @@ def test_shipped_network_twenty_chips() -> None:
     assert got.votes.sum() == 20 * 20 * 3
     assert counters["inferences"] == 20 * 20 * 3
     # 20 chips and the nominal one at the end, two cells a cycle.
-    cells = sum(la.weights.size for la in image.layers)
+    cells = sum(la.weights.size for la in program.layers)
     assert counters["redraw_cycles"] <= 1.1 * 21 * cells / 2
 
 
-def prepare(board: Board, image: Program, draws: int) -> None:
+def prepare(board: Board, program: Program, trials: int) -> None:
     """All but the start of a long campaign, set up behind the host's back."""
-    x = np.zeros((1, image.inputs), np.uint8)
+    x = np.zeros((1, program.inputs), np.uint8)
     board.campaign(x, np.zeros(1, int), Campaign(chips=1))
-    for name, value in (("campaign_chips", 200), ("campaign_draws", draws)):
+    for name, value in (("campaign_chips", 200), ("campaign_draws", trials)):
         board.write_register(name, value)
 
 
-def start(board: Board, image: Program, draws: int) -> None:
+def start(board: Board, program: Program, trials: int) -> None:
     """A long campaign, started behind the host's back."""
-    prepare(board, image, draws)
+    prepare(board, program, trials)
     board.write_register("campaign_control", RUN)
 
 
 def test_a_running_campaign_refuses_what_would_disturb_it(tiny: tuple[Board, SimLink]) -> None:
     board, _ = tiny
     rng = np.random.default_rng(0)
-    image = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
-    x = random_inputs(image, rng, 4)
-    board.program(image)
+    program = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
+    x = random_inputs(program, rng, 4)
+    board.program(program)
     before = board.infer(x, seed=2)
-    start(board, image, 4000)
+    start(board, program, 4000)
     assert board.read_register("campaign_busy") == 1
     for attempt in (
         lambda: board.infer(x),
@@ -126,7 +126,7 @@ def test_a_running_campaign_refuses_what_would_disturb_it(tiny: tuple[Board, Sim
             attempt()
         assert refused.value.status == Status.BUSY
     # A new programming ends it, however much was left to do, and gives right answers.
-    board.program(image)
+    board.program(program)
     assert board.read_register("campaign_busy") == 0
     assert board.read_register("campaign_chips_done") < 200
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
@@ -136,30 +136,30 @@ def test_an_inference_on_the_heels_of_a_start_is_refused(tiny: tuple[Board, SimL
     """Both packets are there before the first is answered: the second must not load past the campaign."""
     board, _ = tiny
     rng = np.random.default_rng(5)
-    image = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
-    x = random_inputs(image, rng, 4)
-    board.program(image)
+    program = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
+    x = random_inputs(program, rng, 4)
+    board.program(program)
     before = board.infer(x, seed=2)
-    prepare(board, image, 4000)
+    prepare(board, program, 4000)
     control = address("registers", BY_NAME["campaign_control"].address)
     both = [
         Command(Opcode.WRITE, control, RUN.to_bytes(4, "little")),
-        Command(Opcode.INFER, 0, x[0].tobytes(), answer_bytes=4 * image.outputs),
+        Command(Opcode.INFER, 0, x[0].tobytes(), answer_bytes=4 * program.outputs),
     ]
     with pytest.raises(DeviceError, match="busy") as refused:
         board.session.run(both)
     assert refused.value.status == Status.BUSY
     assert board.read_register("campaign_busy") == 1
-    board.program(image)
+    board.program(program)
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
 
 
 def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
     board, _ = tiny
     rng = np.random.default_rng(0)
-    image = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
-    x, labels = random_inputs(image, rng, 20), np.zeros(20, int)
-    board.program(image)
+    program = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
+    x, labels = random_inputs(program, rng, 20), np.zeros(20, int)
+    board.program(program)
     before = board.infer(x, seed=2)
 
     def interrupt(done: int, total: int) -> None:
@@ -167,25 +167,25 @@ def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        board.campaign(x, labels, Campaign(chips=100, draws=20), progress=interrupt)
-    again = board.campaign(x, labels, Campaign(chips=2, draws=2, seed=4))
+        board.campaign(x, labels, Campaign(chips=100, trials=20), progress=interrupt)
+    again = board.campaign(x, labels, Campaign(chips=2, trials=2, seed=4))
     with GoldenBoard(TINY) as golden:
-        golden.program(image)
+        golden.program(program)
         np.testing.assert_array_equal(
-            again.votes, golden.campaign(x, labels, Campaign(chips=2, draws=2, seed=4)).votes
+            again.votes, golden.campaign(x, labels, Campaign(chips=2, trials=2, seed=4)).votes
         )
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
 
 
 def test_images_and_boards_without_virtual_chips_are_refused(tiny: tuple[Board, SimLink]) -> None:
     board, _ = tiny
-    image = random_program(TINY, np.random.default_rng(0), sizes=(32, 9, 4))
+    program = random_program(TINY, np.random.default_rng(0), sizes=(32, 9, 4))
     x = np.zeros((2, 32), np.uint8)
-    board.program(image)
+    board.program(program)
     with pytest.raises(InputError, match="--nominal"):
         board.campaign(x, np.zeros(2, int), Campaign(chips=1))
     plain: Geometry = dataclasses.replace(TINY, redraw=0)
     golden = GoldenBoard(plain)
-    golden.program(varied(image, np.random.default_rng(0)))
+    golden.program(varied(program, np.random.default_rng(0)))
     with pytest.raises(InputError, match="redraw 0"):
         golden.campaign(x, np.zeros(2, int), Campaign(chips=1))

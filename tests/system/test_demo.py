@@ -29,8 +29,8 @@ def test_demo_prints_a_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(["demo", "--board", "golden:sim", "--images", "100"]) == OK
+    assert run(["demo", "--board", "golden:64-lane", "--images", "100"]) == OK
     out = capsys.readouterr().out
-    for text in ("float software", "golden model", "board golden:sim", "every bit equal"):
+    for text in ("float software", "golden model", "board golden:64-lane", "every bit equal"):
         assert text in out
     assert (tmp_path / "ndrite-demo.png").is_file()

@@ -58,13 +58,13 @@ def is_packet(frame: bytes) -> bool:
     return len(body) >= 14 and zlib.crc32(body[:-4]) == int.from_bytes(body[-4:], "little")
 
 
-def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], image: Program, x: np.ndarray) -> None:
+def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:
     board, link = tiny
-    board.program(image)
-    expected = Core(image).infer(x, seed=3)
+    board.program(program)
+    expected = Core(program).infer(x, seed=3)
     np.testing.assert_array_equal(board.infer(x, seed=3), expected)
     before = {name: board.read_register(name) for name in STATE}
-    sections = lay_out(image, board.geometry)
+    sections = lay_out(program, board.geometry)
     board.clear_counters()
     rng = random.Random(1)
     sent = 0
@@ -89,15 +89,15 @@ def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], image: Program, x:
     assert BY_NAME["errors_crc"].access == "ro"
 
 
-def test_garbage_between_requests_at_the_uart_pins(image: Program, x: np.ndarray) -> None:
+def test_garbage_between_requests_at_the_uart_pins(program: Program, x: np.ndarray) -> None:
     from emulator.spec import PRESETS
 
     link = SimLink(PRESETS["tiny"], pins=True)
     # Debris without a delimiter swallows the next request: the timeout decides how long that costs.
     with Board(link, timeout_s=0.05) as board:
-        board.program(image)
+        board.program(program)
         rng = random.Random(2)
         for i in range(len(x)):
             link.write(garbage(rng) + DELIMITER + rng.randbytes(20))
             y = board.infer(x[i : i + 1], seed=3, first_index=i)
-            np.testing.assert_array_equal(y, Core(image).infer(x[i : i + 1], seed=3, first_index=i))
+            np.testing.assert_array_equal(y, Core(program).infer(x[i : i + 1], seed=3, first_index=i))

@@ -30,24 +30,24 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int
     x, _, test, labels = digits()
     floats = network.accuracy(enlarged(test), labels)
     assert floats > 0.97
-    image = map_network(network, "wan2022", enlarged(x)[:256], lanes=lanes).program
+    program = map_network(network, "wan2022", enlarged(x)[:256], lanes=lanes).program
     with GoldenBoard() as board:
-        board.program(image)
-        accuracy = evaluate(board, image, enlarged(test), labels).accuracy
+        board.program(program)
+        accuracy = evaluate(board, program, enlarged(test), labels).accuracy
     assert accuracy is not None
     assert accuracy > floats - 0.01
 
 
 def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> None:
     x, _, test, labels = digits()
-    image = map_network(network, "wan2022", enlarged(x)[:64], lanes=64).program
-    with SteppedBoard(Board(SimLink(PRESETS["sim"]))) as board:
-        board.program(image)
+    program = map_network(network, "wan2022", enlarged(x)[:64], lanes=64).program
+    with SteppedBoard(Board(SimLink(PRESETS["64-lane"]))) as board:
+        board.program(program)
         assert [line.split(": ")[1] for line in board.on_host] == [
             *("neurons", "pool") * 2,
             *("neurons",) * 2,
         ]
-        result = evaluate(board, image, enlarged(test)[:IMAGES], labels[:IMAGES], seed=3)
+        result = evaluate(board, program, enlarged(test)[:IMAGES], labels[:IMAGES], seed=3)
     assert result.mismatches == 0, result.first_mismatch
     assert result.outputs.any()
     assert result.bound_cycles == 98 * 48 + 25 * 216 + 400 * 2 + 120 * 2 + 84

@@ -17,7 +17,7 @@ from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.labelled import judging_set
-from ndrite.shipped import shipped_image
+from ndrite.shipped import shipped_program
 
 IMAGES = 60
 
@@ -26,10 +26,10 @@ IMAGES = 60
 @pytest.mark.skipif("NDRITE_HDL" not in os.environ, reason="takes minutes; run: make test-hdl")
 def test_128_lanes_keep_to_the_schedule() -> None:
     geometry = dataclasses.replace(find_target("ulx3s-85f-128").geometry, skip=False)
-    image = shipped_image()
+    program = shipped_program()
     x = judging_set("fashion-mnist")[0][:IMAGES]
     with Board.over(PcieChannel(SimCard(geometry))) as board:
-        board.program(image)
+        board.program(program)
         board.clear_counters()
         y = board.infer(x, seed=1)
         counters = board.counters()
@@ -39,8 +39,8 @@ def test_128_lanes_keep_to_the_schedule() -> None:
         board.program(full)
         codes = random_inputs(full, np.random.default_rng(3), 4)
         np.testing.assert_array_equal(board.infer(codes, seed=1), Core(full).infer(codes, seed=1))
-    np.testing.assert_array_equal(y, Core(image).infer(x, seed=1))
+    np.testing.assert_array_equal(y, Core(program).infer(x, seed=1))
     assert counters["inferences"] == IMAGES
     # The first image's latency included.
-    assert 0.95 <= IMAGES * bound_cycles(image, geometry.lanes) / counters["inference_cycles"] <= 1
-    assert counters["last_cycles"] < 4 * bound_cycles(image, geometry.lanes)
+    assert 0.95 <= IMAGES * bound_cycles(program, geometry.lanes) / counters["inference_cycles"] <= 1
+    assert counters["last_cycles"] < 4 * bound_cycles(program, geometry.lanes)

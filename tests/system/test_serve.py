@@ -31,22 +31,28 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_infer_through_the_terminal(
-    server: Server, tmp_path: Path, image: Program, x: np.ndarray, capsys: pytest.CaptureFixture[str]
+    server: Server, tmp_path: Path, program: Program, x: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert server.said == f"serving tiny on {server.link}\n"
-    image.save(tmp_path / "image.npz")
+    program.save(tmp_path / "program.npz")
     np.save(tmp_path / "x.npy", x)
-    files = [str(tmp_path / "image.npz"), "--inputs", str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npy")]
+    files = [
+        str(tmp_path / "program.npz"),
+        "--inputs",
+        str(tmp_path / "x.npy"),
+        "-o",
+        str(tmp_path / "y.npy"),
+    ]
     for seed in (1, 2):  # the second client finds the terminal alive
         assert run(["infer", *files, "--board", f"uart:{server.link}", "--seed", str(seed)]) == OK
         y = np.load(tmp_path / "y.npy")
-        np.testing.assert_array_equal(y, Core(image).infer(x, seed=seed))
+        np.testing.assert_array_equal(y, Core(program).infer(x, seed=seed))
     with connect(f"uart:{server.link}") as board:
         capsys.readouterr()
         assert run(["info", f"uart:{server.link}"]) == DEVICE
         assert "port is busy" in capsys.readouterr().err
-        board.program(image)
-        assert board.identity()["program_tag"] == f"{image.tag:08x}"
+        board.program(program)
+        assert board.identity()["program_tag"] == f"{program.tag:08x}"
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
@@ -56,21 +62,21 @@ def test_it_ends_clean(server: Server, with_signal: int) -> None:
     assert not server.link.is_symlink()
 
 
-def test_a_vanished_server_is_a_clear_error(server: Server, image: Program, x: np.ndarray) -> None:
+def test_a_vanished_server_is_a_clear_error(server: Server, program: Program, x: np.ndarray) -> None:
     from host import LinkError
 
     with connect(f"uart:{server.link}") as board:
-        board.program(image)
+        board.program(program)
         server.stop()
         with pytest.raises(LinkError):
             board.infer(x)
 
 
 def test_evaluate_through_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    server = Server("sim", tmp_path / "port")
+    server = Server("64-lane", tmp_path / "port")
     try:
         options = ["--board", f"uart:{server.link}", "--images", "20", "--json"]
-        assert run(["evaluate", str(zoo.image()), *options]) == OK
+        assert run(["evaluate", str(zoo.program()), *options]) == OK
     finally:
         server.stop()
     report = json.loads(capsys.readouterr().out)
@@ -93,8 +99,8 @@ def test_calibrate_through_the_terminal(
     np.save(tmp_path / "y.npy", network.forward(x / np.float32(255)).argmax(axis=1))
     network.save(tmp_path / "float.npz")
     program, die, _ = map_network(network, chip, x, seed=1)
-    save_both(program, die, tmp_path / "image.npz")
-    files = [str(tmp_path / "image.npz"), "--network", str(tmp_path / "float.npz")]
+    save_both(program, die, tmp_path / "program.npz")
+    files = [str(tmp_path / "program.npz"), "--network", str(tmp_path / "float.npz")]
     samples = ["--inputs", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy"), "--measure", "50"]
     short = ["--steps", "3", "--batch", "100", "--read-cells", "--json"]
     reports = []
@@ -105,4 +111,4 @@ def test_calibrate_through_the_terminal(
     assert reports[0]["pulses"] > 0
     for name in ("tag", "accuracy_before", "accuracy_after", "pulses", "cross_entropy_last"):
         assert reports[0][name] == reports[1][name], name
-    assert reports[0]["tag"] != f"{Program.load(tmp_path / 'image.npz').tag:08x}"
+    assert reports[0]["tag"] != f"{Program.load(tmp_path / 'program.npz').tag:08x}"

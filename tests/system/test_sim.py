@@ -23,7 +23,7 @@ from ndrite.cli.main import OK, run
 from ndrite.evaluate import evaluate
 from ndrite.labelled import judging_set, typical
 from ndrite.selftest import selftest
-from ndrite.shipped import shipped_image
+from ndrite.shipped import shipped_program
 
 
 def test_identity(tiny: tuple[Board, SimLink]) -> None:
@@ -40,13 +40,13 @@ def test_selftest_passes() -> None:
     assert len(checks) == 23
 
 
-@pytest.mark.parametrize("preset", ["sim", "sim-8"])
+@pytest.mark.parametrize("preset", ["64-lane", "8-lane"])
 def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
-    image = shipped_image()
+    program = shipped_program()
     images, labels = judging_set("fashion-mnist")
     with connect(f"sim:{preset}") as board:
-        board.program(image)
-        result = evaluate(board, image, images[:20], labels[:20], seed=5)
+        board.program(program)
+        result = evaluate(board, program, images[:20], labels[:20], seed=5)
         assert result.mismatches == 0, result.first_mismatch
         again = board.infer(images[:20], seed=5)
         other = board.infer(images[:20], seed=6)
@@ -55,7 +55,7 @@ def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
     np.testing.assert_array_equal(again, result.outputs)
     np.testing.assert_array_equal(part, result.outputs[7:9])
     assert (other != result.outputs).any(axis=1).all()
-    np.testing.assert_array_equal(quiet, Core(image).infer(images[:20], noise=False))
+    np.testing.assert_array_equal(quiet, Core(program).infer(images[:20], noise=False))
 
 
 def test_a_chip_without_converters_inside() -> None:
@@ -67,56 +67,56 @@ def test_a_chip_without_converters_inside() -> None:
         program = map_network(network, "dendritic-analog", typical("fashion-mnist"), seed=1).program
     assert {layer.readout for layer in program.layers} == {"analog"}
     assert min(layer.sigma_out for layer in program.layers) > 0
-    with connect("sim:sim") as board:
+    with connect("sim:64-lane") as board:
         board.program(program)
         result = evaluate(board, program, x[:40], labels[:40], seed=5)
     assert result.mismatches == 0, result.first_mismatch
     assert result.images == 40
 
 
-def test_an_image_larger_than_the_usual_array() -> None:
+def test_a_program_larger_than_the_usual_array() -> None:
     """784-300-100-10: twice the weights that geometry sim holds, in a board compiled to its size."""
-    wide = dataclasses.replace(PRESETS["sim"], weight_depth=8192)
+    wide = dataclasses.replace(PRESETS["64-lane"], weight_depth=8192)
     rng = np.random.default_rng(3)
-    image = random_program(wide, rng, sizes=(784, 300, 100, 10), readout="adc", dac_bits=8, noise=True)
-    x = random_inputs(image, rng, 4)
+    program = random_program(wide, rng, sizes=(784, 300, 100, 10), readout="adc", dac_bits=8, noise=True)
+    x = random_inputs(program, rng, 4)
     with connect("sim:") as board:
-        board.program(image)
+        board.program(program)
         assert board.geometry is not None
         assert board.geometry.hardware_fields() == wide.hardware_fields()
-        np.testing.assert_array_equal(board.infer(x, seed=4), Core(image).infer(x, seed=4))
+        np.testing.assert_array_equal(board.infer(x, seed=4), Core(program).infer(x, seed=4))
 
 
 def test_efficiency_at_64_lanes() -> None:
-    image = shipped_image()
+    program = shipped_program()
     images, labels = judging_set("fashion-mnist")
-    with connect("sim:sim") as board:
-        board.program(image)
-        result = evaluate(board, image, images[:50], labels[:50])
+    with connect("sim:64-lane") as board:
+        board.program(program)
+        result = evaluate(board, program, images[:50], labels[:50])
     assert result.bound_cycles == 784 * 2 + 128
     assert result.efficiency is not None
     assert result.efficiency >= 0.95
 
 
-def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], image: Program, x: np.ndarray) -> None:
+def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:
     board, link = tiny
     for stalls in ((0.5, 0.0), (0.0, 0.7), (0.4, 0.4)):
         link.model.stall(*stalls, seed=7)
-        board.program(image)
-        np.testing.assert_array_equal(board.infer(x, seed=1), Core(image).infer(x, seed=1))
+        board.program(program)
+        np.testing.assert_array_equal(board.infer(x, seed=1), Core(program).infer(x, seed=1))
     assert board.session.statistics.resyncs == 1
 
 
-def test_uart_pins(image: Program, x: np.ndarray) -> None:
+def test_uart_pins(program: Program, x: np.ndarray) -> None:
     with Board(SimLink(PRESETS["tiny"], pins=True)) as board:
-        board.program(image)
-        np.testing.assert_array_equal(board.infer(x, seed=1), Core(image).infer(x, seed=1))
+        board.program(program)
+        np.testing.assert_array_equal(board.infer(x, seed=1), Core(program).infer(x, seed=1))
         assert board.session.statistics.resyncs == 1
 
 
-def test_counters(tiny: tuple[Board, SimLink], image: Program, x: np.ndarray) -> None:
+def test_counters(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:
     board, _ = tiny
-    board.program(image)
+    board.program(program)
     board.clear_counters()
     board.infer(x)
     counters = board.counters()
@@ -128,10 +128,10 @@ def test_counters(tiny: tuple[Board, SimLink], image: Program, x: np.ndarray) ->
 
 
 def test_interrupted_inference_leaves_a_usable_board(
-    tiny: tuple[Board, SimLink], image: Program, x: np.ndarray
+    tiny: tuple[Board, SimLink], program: Program, x: np.ndarray
 ) -> None:
     board, _ = tiny
-    board.program(image)
+    board.program(program)
 
     def interrupt(done: int, total: int) -> None:
         if done == 5:
@@ -139,7 +139,7 @@ def test_interrupted_inference_leaves_a_usable_board(
 
     with pytest.raises(KeyboardInterrupt):
         board.infer(x, progress=interrupt)
-    np.testing.assert_array_equal(board.infer(x, seed=2), Core(image).infer(x, seed=2))
+    np.testing.assert_array_equal(board.infer(x, seed=2), Core(program).infer(x, seed=2))
 
 
 def test_info_says_whether_the_gateware_is_of_these_sources(capsys: pytest.CaptureFixture[str]) -> None:

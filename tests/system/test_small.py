@@ -22,29 +22,29 @@ from ndrite.shipped import shipped_network
 SMALL = Design(compact=True, small=True)
 
 
-def small_image() -> tuple[Program, np.ndarray]:
+def small_program() -> tuple[Program, np.ndarray]:
     """The shipped network in 8-bit codes without read noise, and real test images."""
     images, _ = judging_set("fashion-mnist")
     chip = load_chip("wan2022")
     chip = dataclasses.replace(chip, input=dataclasses.replace(chip.input, dac_bits=8))
-    image = map_network(shipped_network(), chip, images[:64]).program
+    program = map_network(shipped_network(), chip, images[:64]).program
     layers = tuple(
-        dataclasses.replace(la, weights=la.weights // 2, sigma_out=0, var_cell=0) for la in image.layers
+        dataclasses.replace(la, weights=la.weights // 2, sigma_out=0, var_cell=0) for la in program.layers
     )
-    return image.with_layers(layers), images[64:]
+    return program.with_layers(layers), images[64:]
 
 
 def test_icebreaker_runs_the_shipped_network() -> None:
     geometry = find_target("icebreaker").geometry
-    image, images = small_image()
+    program, images = small_program()
     with Board(SimLink(geometry, platform=SMALL)) as board:
-        board.program(image)
+        board.program(program)
         board.clear_counters()
         outputs = board.infer(images[:4], seed=1, noise=False)
         counters = board.counters()
-    np.testing.assert_array_equal(outputs, Core(image).infer(images[:4], seed=1, noise=False))
+    np.testing.assert_array_equal(outputs, Core(program).infer(images[:4], seed=1, noise=False))
     assert counters["inferences"] == 4
-    assert 0.95 <= 4 * bound_cycles(image, geometry.lanes) / counters["inference_cycles"] <= 1
+    assert 0.95 <= 4 * bound_cycles(program, geometry.lanes) / counters["inference_cycles"] <= 1
     # What a small part does without.
     assert counters["busy_cycles"] == counters["passes"] == counters["last_cycles"] == 0
 

@@ -33,14 +33,14 @@ def resident_bytes() -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_soak_in_constant_memory(scale: int, counted: list[str]) -> None:
     rng = np.random.default_rng(8)
-    image = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
-    core = Core(image)
+    program = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
+    core = Core(program)
     total = SOAK * scale
     early = 0
     with Board(SimLink(TINY)) as board:
-        board.program(image)
+        board.program(program)
         for start in range(0, total, BATCH):
-            x = random_inputs(image, rng, BATCH)
+            x = random_inputs(program, rng, BATCH)
             y = board.infer(x, seed=start)
             np.testing.assert_array_equal(y, core.infer(x, seed=start))
             if not early and start >= total // 10:
@@ -54,13 +54,13 @@ def test_soak_in_constant_memory(scale: int, counted: list[str]) -> None:
 
 def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
-    image = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
-    x = random_inputs(image, rng, 5)
-    expected = Core(image).infer(x, seed=2)
+    program = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
+    x = random_inputs(program, rng, 5)
+    expected = Core(program).infer(x, seed=2)
     port = tmp_path / "port"
     first = Server("tiny", port)
     board = connect(f"uart:{port}")
-    board.program(image)
+    board.program(program)
     np.testing.assert_array_equal(board.infer(x, seed=2), expected)
     first.stop(signal.SIGKILL)
     with pytest.raises(LinkError):
@@ -72,7 +72,7 @@ def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
         with connect(f"uart:{port}") as again:
             with pytest.raises(HostError, match="program"):
                 again.infer(x, seed=2)
-            again.program(image)
+            again.program(program)
             np.testing.assert_array_equal(again.infer(x, seed=2), expected)
     finally:
         second.stop()

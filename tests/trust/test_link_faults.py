@@ -66,13 +66,13 @@ def work(board: Board, link: FaultyLink, rate: FaultRates, rounds: int, seed: in
     images = [random_program(TINY, rng, sizes=(12, 6, 3), noise=True) for _ in range(2)]
     tally = Tally()
     for i in range(rounds):
-        image = images[i % 2]
-        x = random_inputs(image, rng, INFERENCES)
-        expected = Core(image).infer(x, seed=i)
+        program = images[i % 2]
+        x = random_inputs(program, rng, INFERENCES)
+        expected = Core(program).infer(x, seed=i)
         link.rates = rate
         tally.programmings += 1
         try:
-            board.program(image)
+            board.program(program)
         except HostError:
             tally.refused_programmings += 1
             continue
@@ -131,12 +131,12 @@ def test_no_wrong_number_through_a_terminal(scale: int, counted: list[str], tmp_
 def test_a_cut_link_is_a_typed_error_and_no_more() -> None:
     link = FaultyLink(SimLink(TINY), FaultRates(), seed=3)
     rng = np.random.default_rng(3)
-    image = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
-    x = random_inputs(image, rng, 40)
-    expected = Core(image).infer(x, seed=1)
+    program = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
+    x = random_inputs(program, rng, 40)
+    expected = Core(program).infer(x, seed=1)
     cuts = 0
     with Board(link, timeout_s=TIMEOUT_S) as board:
-        board.program(image)
+        board.program(program)
         link.rates = FaultRates(disconnect=0.01)
         for _ in range(20):
             try:

@@ -31,7 +31,7 @@ HANG_S = 2 * watchdog_cycles(TINY) / 1e6
 
 
 @pytest.fixture(scope="module")
-def image() -> Program:
+def program() -> Program:
     return random_program(TINY, np.random.default_rng(5), sizes=(12, 6, 3), noise=True)
 
 
@@ -42,19 +42,19 @@ def board() -> Iterator[Board]:
 
 
 def flip(board: Board, where: int, bit: int) -> None:
-    """Change one bit of a memory word, past everything that watches over the image."""
+    """Change one bit of a memory word, past everything that watches over the program."""
     word = board.read_words(where, 1) ^ np.array([1 << bit], np.uint32).view(np.int32)
     board.session.run(write_commands(Section("upset", where, word), TINY.packet_bytes))
 
 
-def test_every_memory_is_watched(board: Board, image: Program, scale: int, counted: list[str]) -> None:
+def test_every_memory_is_watched(board: Board, program: Program, scale: int, counted: list[str]) -> None:
     rng = np.random.default_rng(6)
-    board.program(image)
-    assert board.scrub(image) == []
-    x = random_inputs(image, rng, 3)
-    expected = Core(image).infer(x, seed=2)
+    board.program(program)
+    assert board.scrub(program) == []
+    x = random_inputs(program, rng, 3)
+    expected = Core(program).infer(x, seed=2)
     flipped = 0
-    for section in lay_out(image, TINY):
+    for section in lay_out(program, TINY):
         for _ in range(PER_SECTION * scale):
             offset = int(rng.integers(section.words.size))
             before = int(board.read_words(section.address + offset, 1)[0])
@@ -62,63 +62,63 @@ def test_every_memory_is_watched(board: Board, image: Program, scale: int, count
             if int(board.read_words(section.address + offset, 1)[0]) == before:
                 continue  # a bit the memory does not have
             flipped += 1
-            (upset,) = board.scrub(image)
+            (upset,) = board.scrub(program)
             assert (upset.section, upset.address, upset.words) == (section.name, section.address + offset, 1)
             assert upset.bits >= 1
             assert section.name in str(upset)
-            assert board.scrub(image) == []
+            assert board.scrub(program) == []
     np.testing.assert_array_equal(board.infer(x, seed=2), expected)
-    assert flipped >= len(lay_out(image, TINY)) * PER_SECTION * scale // 2
+    assert flipped >= len(lay_out(program, TINY)) * PER_SECTION * scale // 2
     counted.append(f"upsets: {flipped} bits flipped, each found, named and repaired")
 
 
-def test_scrub_wants_the_image_that_is_there(board: Board, image: Program) -> None:
-    with pytest.raises(NotProgrammedError, match="does not hold image"):
-        board.scrub(image)
+def test_scrub_wants_the_program_that_is_there(board: Board, program: Program) -> None:
+    with pytest.raises(NotProgrammedError, match="does not hold program"):
+        board.scrub(program)
 
 
-def test_a_run_that_hangs(board: Board, image: Program) -> None:
+def test_a_run_that_hangs(board: Board, program: Program) -> None:
     """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
     rng = np.random.default_rng(7)
-    x = random_inputs(image, rng, 4)
-    expected = Core(image).infer(x, seed=2)
-    board.program(image)
+    x = random_inputs(program, rng, 4)
+    expected = Core(program).infer(x, seed=2)
+    board.program(program)
     for _ in range(2):
         word, low, _ = DESCRIPTOR["last"]
-        flip(board, address("layers", (len(image.layers) - 1) * 8 + word), low)
+        flip(board, address("layers", (len(program.layers) - 1) * 8 + word), low)
         with pytest.raises(DeviceError, match="hung; the watchdog has reset the core") as caught:
             board.infer(x, seed=2)
         assert caught.value.status == Status.HUNG
         with pytest.raises(NotProgrammedError, match="no longer holds"):
             board.infer(x, seed=2)
-        board.program(image)
+        board.program(program)
         np.testing.assert_array_equal(board.infer(x, seed=2), expected)
     assert board.counters()["watchdog_resets"] == 2
 
 
 def test_a_campaign_that_hangs(board: Board) -> None:
     rng = np.random.default_rng(8)
-    image = varied(random_program(TINY, rng, sizes=(12, 6, 3), noise=True), rng)
-    x, labels = random_inputs(image, rng, 4), rng.integers(0, 3, 4)
-    board.program(image)
+    program = varied(random_program(TINY, rng, sizes=(12, 6, 3), noise=True), rng)
+    x, labels = random_inputs(program, rng, 4), rng.integers(0, 3, 4)
+    board.program(program)
     word, low, _ = DESCRIPTOR["last"]
-    flip(board, address("layers", (len(image.layers) - 1) * 8 + word), low)
+    flip(board, address("layers", (len(program.layers) - 1) * 8 + word), low)
     with pytest.raises(HostError, match="ended after 0 of 3 virtual chips"):
         board.campaign(x, labels, Campaign(chips=3, seed=1))
-    board.program(image)
+    board.program(program)
     result = board.campaign(x, labels, Campaign(chips=3, seed=1))
-    np.testing.assert_array_equal(result.votes, campaign(image, x, labels, Campaign(chips=3, seed=1)).votes)
+    np.testing.assert_array_equal(result.votes, campaign(program, x, labels, Campaign(chips=3, seed=1)).votes)
     assert board.counters()["watchdog_resets"] >= 1
 
 
-def test_scrub_command(image: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image.save(tmp_path / "image.npz")
-    command = ["scrub", str(tmp_path / "image.npz"), "--board", "sim:tiny"]
+def test_scrub_command(program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program.save(tmp_path / "program.npz")
+    command = ["scrub", str(tmp_path / "program.npz"), "--board", "sim:tiny"]
     assert run(command) == DEVICE
-    assert "does not hold image" in capsys.readouterr().err
+    assert "does not hold program" in capsys.readouterr().err
     link = SimLink(TINY)
     with Board(link) as board, pytest.MonkeyPatch.context() as patch:
-        board.program(image)
+        board.program(program)
         flip(board, address("weights"), 0)
         patch.setattr("ndrite.cli.scrub.connect", lambda url: contextlib.nullcontext(board))
         assert run([*command, "--json"]) == FAILED_CHECK
@@ -130,11 +130,11 @@ def test_scrub_command(image: Program, tmp_path: Path, capsys: pytest.CaptureFix
         assert "1 looks, 0 changed sections" in capsys.readouterr().out
 
 
-def test_a_board_that_lost_power(image: Program) -> None:
+def test_a_board_that_lost_power(program: Program) -> None:
     link = SimLink(TINY)
     with Board(link) as board:
-        board.program(image)
-        x = random_inputs(image, np.random.default_rng(9), 2)
+        board.program(program)
+        x = random_inputs(program, np.random.default_rng(9), 2)
         board.infer(x)
         other = SimLink(TINY)
         link.model, other.model = other.model, link.model
@@ -143,11 +143,11 @@ def test_a_board_that_lost_power(image: Program) -> None:
         other.close()
 
 
-def test_a_board_that_another_host_opened(image: Program) -> None:
+def test_a_board_that_another_host_opened(program: Program) -> None:
     link = SimLink(TINY)
     board = Board(link)
-    board.program(image)
-    x = random_inputs(image, np.random.default_rng(9), 2)
+    board.program(program)
+    x = random_inputs(program, np.random.default_rng(9), 2)
     Board(link)
     with pytest.raises(NotProgrammedError, match="another host has opened the board"):
         board.infer(x)

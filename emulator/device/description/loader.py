@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
 from emulator.device.description.schema import SECTIONS, Chip
+from emulator.device.fields import fields_of
 from emulator.errors import ChipError
 from emulator.yaml_file import read_yaml
 
@@ -78,9 +78,7 @@ def parse_chip(content: Any) -> Chip:
     ChipError
         When a field is missing, unknown, mistyped or out of range.
     """
-    if not isinstance(content, dict):
-        raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
-    _known("", content, ["name", "description", *SECTIONS, "sources"])
+    check_part(content, None)
     for key in ("name", "description"):
         if not isinstance(content.get(key, ""), str):
             raise ChipError(f"{key} is {content[key]!r}; accepted: text")
@@ -90,22 +88,21 @@ def parse_chip(content: Any) -> Chip:
     if not isinstance(sources, dict) or not all(isinstance(v, str) for v in sources.values()):
         raise ChipError("sources is not a mapping; accepted: section.field to text")
     sources = dict(sources)
-    sections = {name: _section(name, content.get(name, {}), sources) for name in SECTIONS}
     return Chip(
         name=content["name"],
         description=" ".join(content.get("description", "").split()),
         sources=sources,
-        **sections,
+        **{n: cls(**_values(n, content.get(n, {}), cls, sources)) for n, cls in SECTIONS.items()},
     )
 
 
-def check_part(content: Any, where: str) -> None:
+def check_part(content: Any, where: str | None) -> None:
     """Refuse anything in a (partial) description that is no section or field.
 
     Raises
     ------
     ChipError
-        Naming ``where`` and the field.
+        Naming ``where``, if given, and the field.
     """
     try:
         if not isinstance(content, dict):
@@ -114,9 +111,9 @@ def check_part(content: Any, where: str) -> None:
         for name, cls in SECTIONS.items():
             if not isinstance(content.get(name, {}), dict):
                 raise ChipError(f"{name} is {content[name]!r}; accepted: a mapping of fields")
-            _known(f"{name}.", content.get(name, {}), [field.name for field in dataclasses.fields(cls)])
+            _known(f"{name}.", content.get(name, {}), list(fields_of(cls)))
     except ChipError as error:
-        raise ChipError(f"{where}: {error}") from None
+        raise ChipError(f"{where}: {error}" if where else str(error)) from None
 
 
 def _find(part: str) -> Path:
@@ -146,26 +143,19 @@ def _parsed(where: str, content: Any) -> Chip:
         raise ChipError(f"{where}: {error}{hint}") from None
 
 
-def _section(name: str, content: Any, sources: dict[str, str]) -> Any:
-    cls = SECTIONS[name]
-    if not isinstance(content, dict):
-        raise ChipError(f"{name} is {content!r}; accepted: a mapping of fields")
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    _known(f"{name}.", content, list(fields))
+def _values(name: str, content: dict[str, Any], cls: type[Any], sources: dict[str, str]) -> dict[str, Any]:
+    """The plain values of a section; what they say of their sources goes into ``sources``."""
     values = {}
     for key, entry in content.items():
         where = f"{name}.{key}"
         if isinstance(entry, dict):
             _known(f"{where}.", entry, ["value", "source"])
             if "value" not in entry:
-                raise ChipError(f"{where}.value is missing; accepted: {fields[key].metadata['accepted']}")
+                raise ChipError(f"{where}.value is missing; accepted: {fields_of(cls)[key].accepted}")
             sources[where] = " ".join(str(entry.get("source", "")).split())
             entry = entry["value"]
         values[key] = entry
-    for key, field in fields.items():
-        if key not in values and field.default is dataclasses.MISSING:
-            raise ChipError(f"{name}.{key} is missing; accepted: {field.metadata['accepted']}")
-    return cls(**values)
+    return values
 
 
 def _known(where: str, content: dict[Any, Any], accepted: list[str]) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from emulator.device.ecram.description import Ecram
-from emulator.device.fields import check, choice, number
+from emulator.device.fields import choice, fields_of, number, section
 from emulator.device.ndr.description import Neuron
 from emulator.device.rram.description import Cell
 from emulator.errors import ChipError
 from emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 
-@dataclass(frozen=True, kw_only=True)
+@section("array")
 class Array:
     """The crossbar. ``rows`` add on one column line before readout; IR drop is solved array by array.
 
@@ -30,29 +30,23 @@ class Array:
         through it, as those of 1T1R cells are, which include it.
     """
 
-    rows: int = number(8, 1024, 128, multiple=8)
-    columns: int = number(2, 1024, 128, multiple=2)
-    pairs: str = choice(("separate", "interleaved"), "separate")
-    wire_resistance_ohm: float = number(0, 1e3, 0.0)
-    access_resistance_ohm: float = number(0, 1e6, 0.0)
-
-    def __post_init__(self) -> None:
-        check("array", self)
+    rows: Annotated[int, number(8, 1024, multiple=8)] = 128
+    columns: Annotated[int, number(2, 1024, multiple=2)] = 128
+    pairs: Annotated[str, choice(("separate", "interleaved"))] = "separate"
+    wire_resistance_ohm: Annotated[float, number(0, 1e3)] = 0.0
+    access_resistance_ohm: Annotated[float, number(0, 1e6)] = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@section("input")
 class Input:
     """Row drivers: an 8-bit input is applied in 8 / ``dac_bits`` slices; the largest slice is at
     ``read_voltage_V``, which is also the voltage conductances are specified at."""
 
-    dac_bits: int = choice(DAC_BITS, 8)
-    read_voltage_V: float = number(1e-3, 10, 0.2)
-
-    def __post_init__(self) -> None:
-        check("input", self)
+    dac_bits: Annotated[int, choice(DAC_BITS)] = 8
+    read_voltage_V: Annotated[float, number(1e-3, 10)] = 0.2
 
 
-@dataclass(frozen=True, kw_only=True)
+@section("readout")
 class Readout:
     """What senses a column: an ADC, or the neuron directly (``analog``).
 
@@ -66,19 +60,18 @@ class Readout:
     ``bias``: ``digital``, or ``cells``: rows of cells whose input is always full (analog only).
     """
 
-    kind: str = choice(("adc", "analog"), "adc")
-    adc_bits: int = number(ADC_BITS.start, ADC_BITS.stop - 1, 8)
-    range_policy: str = choice(("column", "layer"), "column")
-    output_noise_lsb: float = number(0, 16, 0.0)
-    gain_mismatch_percent: float = number(0, 30, 0.0)
-    offset_mismatch_lsb: float = number(0, 64, 0.0)
-    column_noise_percent: float = number(0, 30, 0.0)
-    column_offset_percent: float = number(0, 30, 0.0)
-    column_gain_mismatch_percent: float = number(0, 30, 0.0)
-    bias: str = choice(("digital", "cells"), "digital")
+    kind: Annotated[str, choice(("adc", "analog"))] = "adc"
+    adc_bits: Annotated[int, number(ADC_BITS.start, ADC_BITS.stop - 1)] = 8
+    range_policy: Annotated[str, choice(("column", "layer"))] = "column"
+    output_noise_lsb: Annotated[float, number(0, 16)] = 0.0
+    gain_mismatch_percent: Annotated[float, number(0, 30)] = 0.0
+    offset_mismatch_lsb: Annotated[float, number(0, 64)] = 0.0
+    column_noise_percent: Annotated[float, number(0, 30)] = 0.0
+    column_offset_percent: Annotated[float, number(0, 30)] = 0.0
+    column_gain_mismatch_percent: Annotated[float, number(0, 30)] = 0.0
+    bias: Annotated[str, choice(("digital", "cells"))] = "digital"
 
     def __post_init__(self) -> None:
-        check("readout", self)
         if self.bias == "cells" and not self.is_circuit:
             raise ChipError(
                 f"readout.bias is 'cells'; accepted: digital, as readout.kind is {self.kind!r} and "
@@ -91,16 +84,13 @@ class Readout:
         return self.kind == "analog" and self.range_policy == "layer"
 
 
-@dataclass(frozen=True, kw_only=True)
+@section("conditions")
 class Conditions:
     """When and where the chip is used. ``temperature_K`` enters the neuron's thermal current only: no cited
     cell model has a temperature; None leaves ``neuron.temperature_K`` as it is."""
 
-    temperature_K: float | None = number(1, 1000, None)
-    time_since_programming_s: float = number(1e-6, 1e9, 1.0)
-
-    def __post_init__(self) -> None:
-        check("conditions", self)
+    temperature_K: Annotated[float | None, number(1, 1000)] = None
+    time_since_programming_s: Annotated[float, number(1e-6, 1e9)] = 1.0
 
 
 SECTIONS: dict[str, type[Any]] = {
@@ -121,12 +111,12 @@ class Chip:
     name: str
     cell: Cell
     description: str = ""
-    array: Array = Array()
-    input: Input = Input()
-    readout: Readout = Readout()
+    array: Array = dataclasses.field(default_factory=Array)
+    input: Input = dataclasses.field(default_factory=Input)
+    readout: Readout = dataclasses.field(default_factory=Readout)
     neuron: Neuron = dataclasses.field(default_factory=Neuron)
     ecram: Ecram = dataclasses.field(default_factory=Ecram)
-    conditions: Conditions = Conditions()
+    conditions: Conditions = dataclasses.field(default_factory=Conditions)
     sources: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -149,3 +139,9 @@ class Chip:
     def as_dict(self) -> dict[str, Any]:
         """Every value by section, plain types, for reports and provenance; ``parse_chip`` reads it back."""
         return dataclasses.asdict(self)
+
+    def idle(self, section: str, field: str) -> str | None:
+        """Why a field has no effect on this chip: the models that it is of; None where it has one."""
+        models = getattr(fields_of(SECTIONS[section])[field], "models", ())
+        model = getattr(getattr(self, section), "model", None)
+        return None if not models or model in models else f"of model {' or '.join(models)}, not {model}"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 from emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, LinearStep
-from emulator.device.fields import check, choice, number
+from emulator.device.fields import choice, number, section
 from emulator.device.ndr.tuning import TUNES, Tuning
 from emulator.errors import ChipError
 
 
-@dataclass(frozen=True, kw_only=True)
+@section("ecram")
 class Ecram:
     """The ECRAM beside a neuron and what of the NDR curve its state sets.
 
@@ -33,30 +33,29 @@ class Ecram:
         Device-to-device deviations.
     """
 
-    model: str = choice(("none", "linear-step", "exponential"), "none")
-    tunes: str = choice(TUNES, "none")
-    peak_voltage_low_factor: float = number(0.01, 100, 1.0)
-    peak_voltage_high_factor: float = number(0.01, 100, 1.0)
-    peak_current_low_factor: float = number(0.01, 100, 1.0)
-    peak_current_high_factor: float = number(0.01, 100, 1.0)
-    states: int = number(2, 4096, 64)
-    step_up: float = number(1e-9, 10, 0.01, models=("linear-step",))
-    step_down: float = number(1e-9, 10, 0.01, models=("linear-step",))
-    w_min: float = number(-100, -1e-6, -1.0, models=("linear-step",))
-    w_max: float = number(1e-6, 100, 1.0, models=("linear-step",))
-    gamma_up: float = number(0, 1, 0.0, models=("linear-step",))
-    gamma_down: float = number(0, 1, 0.0, models=("linear-step",))
-    pulses: int = number(2, 1_000_000, 100, models=("exponential",))
-    a_up: float = number(1e-3, 1e9, 100.0, models=("exponential",))
-    a_down: float = number(1e-3, 1e9, 100.0, models=("exponential",))
-    cycle_percent: float = number(0, 1000, 0.0)
-    step_variation_percent: float = number(0, 100, 0.0, models=("linear-step",))
-    asymmetry_variation_percent: float = number(0, 100, 0.0, models=("linear-step",))
-    bound_variation_percent: float = number(0, 100, 0.0, models=("linear-step",))
-    gamma_variation_percent: float = number(0, 100, 0.0, models=("linear-step",))
+    model: Annotated[str, choice(("none", "linear-step", "exponential"))] = "none"
+    tunes: Annotated[str, choice(TUNES)] = "none"
+    peak_voltage_low_factor: Annotated[float, number(0.01, 100)] = 1.0
+    peak_voltage_high_factor: Annotated[float, number(0.01, 100)] = 1.0
+    peak_current_low_factor: Annotated[float, number(0.01, 100)] = 1.0
+    peak_current_high_factor: Annotated[float, number(0.01, 100)] = 1.0
+    states: Annotated[int, number(2, 4096)] = 64
+    step_up: Annotated[float, number(1e-9, 10, models=("linear-step",))] = 0.01
+    step_down: Annotated[float, number(1e-9, 10, models=("linear-step",))] = 0.01
+    w_min: Annotated[float, number(-100, -1e-6, models=("linear-step",))] = -1.0
+    w_max: Annotated[float, number(1e-6, 100, models=("linear-step",))] = 1.0
+    gamma_up: Annotated[float, number(0, 1, models=("linear-step",))] = 0.0
+    gamma_down: Annotated[float, number(0, 1, models=("linear-step",))] = 0.0
+    pulses: Annotated[int, number(2, 1_000_000, models=("exponential",))] = 100
+    a_up: Annotated[float, number(1e-3, 1e9, models=("exponential",))] = 100.0
+    a_down: Annotated[float, number(1e-3, 1e9, models=("exponential",))] = 100.0
+    cycle_percent: Annotated[float, number(0, 1000)] = 0.0
+    step_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
+    asymmetry_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
+    bound_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
+    gamma_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
 
     def __post_init__(self) -> None:
-        check("ecram", self)
         for name in ("peak_voltage", "peak_current"):
             low, high = getattr(self, f"{name}_low_factor"), getattr(self, f"{name}_high_factor")
             if low > high:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.fields import check, choice, number, numbers
+from emulator.device.fields import choice, number, numbers, section
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel, peak_of
 from emulator.device.ndr.tuning import vary
@@ -18,7 +18,7 @@ CURVE_END, CURVE_POINTS = 8.0, 801
 """A curve to train with is tabulated in steps of 0.01 of the peak voltage; beyond 8 of them it is held."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@section("neuron")
 class Neuron:
     """The NDR device of a neuron. What is computed is the curve in units of its peak.
 
@@ -38,30 +38,29 @@ class Neuron:
         Device-to-device standard deviation of a parameter, in percent of it.
     """
 
-    model: str = choice(("tunnel", "esaki", "bell", "table"), "tunnel")
-    peak_voltage_V: float = number(1e-3, 10, 0.1, models=("tunnel", "esaki", "bell"))
-    peak_current_mA: float = number(1e-9, 1e3, 1.0, models=("tunnel", "esaki", "bell"))
-    valley_voltage_V: float = number(1e-3, 20, 0.5, models=("esaki",))
-    excess_current_mA: float = number(0, 1e3, 0.1, models=("esaki",))
-    excess_slope_per_V: float = number(1e-3, 1e3, 30.0, models=("esaki",))
-    saturation_current_A: float = number(0, 1e-3, 1e-16, models=("esaki",))
-    temperature_K: float = number(1, 1000, 300.0, models=("esaki",))
-    width_V: float = number(1e-4, 10, 0.05, models=("bell",))
-    table_voltage_V: tuple[float, ...] = numbers(-100, 100, POINTS_MAX)
-    table_current_A: tuple[float, ...] = numbers(-100, 100, POINTS_MAX)
-    source_resistance_ohm: float = number(0, 1e9, 0.0)
-    capacitance_pF: float = number(0, 1e6, 0.0)
-    read_time_ns: float = number(0, 1e9, 0.0)
-    peak_voltage_variation_percent: float = number(0, 100, 0.0)
-    peak_current_variation_percent: float = number(0, 100, 0.0)
-    valley_voltage_variation_percent: float = number(0, 100, 0.0, models=("esaki",))
-    excess_current_variation_percent: float = number(0, 100, 0.0, models=("esaki",))
-    excess_slope_variation_percent: float = number(0, 100, 0.0, models=("esaki",))
-    saturation_current_variation_percent: float = number(0, 100, 0.0, models=("esaki",))
-    width_variation_percent: float = number(0, 100, 0.0, models=("bell",))
+    model: Annotated[str, choice(("tunnel", "esaki", "bell", "table"))] = "tunnel"
+    peak_voltage_V: Annotated[float, number(1e-3, 10, models=("tunnel", "esaki", "bell"))] = 0.1
+    peak_current_mA: Annotated[float, number(1e-9, 1e3, models=("tunnel", "esaki", "bell"))] = 1.0
+    valley_voltage_V: Annotated[float, number(1e-3, 20, models=("esaki",))] = 0.5
+    excess_current_mA: Annotated[float, number(0, 1e3, models=("esaki",))] = 0.1
+    excess_slope_per_V: Annotated[float, number(1e-3, 1e3, models=("esaki",))] = 30.0
+    saturation_current_A: Annotated[float, number(0, 1e-3, models=("esaki",))] = 1e-16
+    temperature_K: Annotated[float, number(1, 1000, models=("esaki",))] = 300.0
+    width_V: Annotated[float, number(1e-4, 10, models=("bell",))] = 0.05
+    table_voltage_V: Annotated[tuple[float, ...], numbers(-100, 100, POINTS_MAX)] = ()
+    table_current_A: Annotated[tuple[float, ...], numbers(-100, 100, POINTS_MAX)] = ()
+    source_resistance_ohm: Annotated[float, number(0, 1e9)] = 0.0
+    capacitance_pF: Annotated[float, number(0, 1e6)] = 0.0
+    read_time_ns: Annotated[float, number(0, 1e9)] = 0.0
+    peak_voltage_variation_percent: Annotated[float, number(0, 100)] = 0.0
+    peak_current_variation_percent: Annotated[float, number(0, 100)] = 0.0
+    valley_voltage_variation_percent: Annotated[float, number(0, 100, models=("esaki",))] = 0.0
+    excess_current_variation_percent: Annotated[float, number(0, 100, models=("esaki",))] = 0.0
+    excess_slope_variation_percent: Annotated[float, number(0, 100, models=("esaki",))] = 0.0
+    saturation_current_variation_percent: Annotated[float, number(0, 100, models=("esaki",))] = 0.0
+    width_variation_percent: Annotated[float, number(0, 100, models=("bell",))] = 0.0
 
     def __post_init__(self) -> None:
-        check("neuron", self)
         if self.model == "esaki" and not self.valley_voltage_V > self.peak_voltage_V:
             raise ChipError(
                 f"neuron.valley_voltage_V is {self.valley_voltage_V}; accepted: above "

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from typing import Annotated
 
-from emulator.device.fields import check, choice, number, numbers
+from emulator.device.fields import choice, number, numbers, section
 from emulator.device.rram.drift import DRIFTS, Drift, Scaled
 from emulator.device.rram.faults import Faults
 from emulator.device.rram.programming import MODELS, ProgrammingError
@@ -16,7 +16,7 @@ FITTED = "fitted"
 READ_NOISES = ("constant", "ibm-cmo-hfox")
 
 
-@dataclass(frozen=True, kw_only=True)
+@section("cell")
 class Cell:
     """One memory cell; a weight is the difference of two.
 
@@ -44,28 +44,27 @@ class Cell:
         Resolution the emulator keeps of the difference (9: two 8-bit conductances; 8: two 7-bit ones).
     """
 
-    g_min_uS: float = number(0, 1e6, 0.0)
-    g_max_uS: float = number(1e-6, 1e6)
-    levels: int = number(2, 256)
-    on_off_ratio: float | None = number(1.000001, 1e12, None)
-    programming_error: str = choice((*MODELS, FITTED), "ideal")
-    error_coefficients_uS: tuple[float, ...] = numbers(-1e6, 1e6, 8)
-    error_reference_uS: float = number(1e-6, 1e6, 1.0)
-    fitted_min_uS: float = number(0, 1e6, 0.0)
-    fitted_max_uS: float = number(1e-6, 1e6, 1e6)
-    error_scale: float = number(0, 100, 1.0)
-    read_noise_model: str = choice(READ_NOISES, "constant")
-    read_noise_percent: float = number(0, 5, 0.0)
-    drift: str = choice(tuple(DRIFTS), "none")
-    stuck_low_percent: float = number(0, 100, 0.0)
-    stuck_high_percent: float = number(0, 100, 0.0)
-    stuck_low_uS: float | None = number(0, 1e6, None)
-    stuck_high_uS: float | None = number(0, 1e6, None)
-    iv_cubic_per_V2: float = number(0, 1e3, 0.0)
-    weight_bits: int = choice((8, 9), 9)
+    g_min_uS: Annotated[float, number(0, 1e6)] = 0.0
+    g_max_uS: Annotated[float, number(1e-6, 1e6)]
+    levels: Annotated[int, number(2, 256)]
+    on_off_ratio: Annotated[float | None, number(1.000001, 1e12)] = None
+    programming_error: Annotated[str, choice((*MODELS, FITTED))] = "ideal"
+    error_coefficients_uS: Annotated[tuple[float, ...], numbers(-1e6, 1e6, 8)] = ()
+    error_reference_uS: Annotated[float, number(1e-6, 1e6)] = 1.0
+    fitted_min_uS: Annotated[float, number(0, 1e6)] = 0.0
+    fitted_max_uS: Annotated[float, number(1e-6, 1e6)] = 1e6
+    error_scale: Annotated[float, number(0, 100)] = 1.0
+    read_noise_model: Annotated[str, choice(READ_NOISES)] = "constant"
+    read_noise_percent: Annotated[float, number(0, 5)] = 0.0
+    drift: Annotated[str, choice(tuple(DRIFTS))] = "none"
+    stuck_low_percent: Annotated[float, number(0, 100)] = 0.0
+    stuck_high_percent: Annotated[float, number(0, 100)] = 0.0
+    stuck_low_uS: Annotated[float | None, number(0, 1e6)] = None
+    stuck_high_uS: Annotated[float | None, number(0, 1e6)] = None
+    iv_cubic_per_V2: Annotated[float, number(0, 1e3)] = 0.0
+    weight_bits: Annotated[int, choice((8, 9))] = 9
 
     def __post_init__(self) -> None:
-        check("cell", self)
         if self.on_off_ratio is not None:
             wanted = self.g_max_uS / self.on_off_ratio
             if self.g_min_uS not in (0.0, wanted):

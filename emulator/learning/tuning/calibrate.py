@@ -102,8 +102,8 @@ def calibrate(
 
     Returns
     -------
-    The result; the board holds its image at the end. After Ctrl-C the board holds the last whole step's
-    image.
+    The result; the board holds its program at the end. After Ctrl-C the board holds the last whole step's
+    program.
 
     Raises
     ------
@@ -118,8 +118,8 @@ def calibrate(
     rng = np.random.default_rng([plan.seed, 1])
     banks = _banks(tunable, np.random.default_rng([plan.seed, 2]))
     states = _read(tunable, tunable.states, banks)
-    image = tunable.image(states)
-    load(image)
+    program = tunable.program(states)
+    load(program)
     sign = plan.method == "sign"
     rules = [{k: Rule(b.states.size, sign=sign) for k, b in bank.items()} for bank in banks]
     losses: list[float] = []
@@ -147,12 +147,12 @@ def calibrate(
                     change = change - change.mean()
                 ecram.pulse(ecram.toward(change, plan.pulses))
         states = _read(tunable, states, banks)
-        image = tunable.image(states)
-        load(image)
+        program = tunable.program(states)
+        load(program)
         if progress is not None:
             progress(step + 1, plan.steps)
     return CalibrationResult(
-        image, tunable.die_at(states), losses, [{k: b.pulses for k, b in bank.items()} for bank in banks]
+        program, tunable.die_at(states), losses, [{k: b.pulses for k, b in bank.items()} for bank in banks]
     )
 
 
@@ -202,7 +202,7 @@ def _perturbed(
         for bank, sign in zip(banks, signs, strict=True):
             for kind, ecram in bank.items():
                 ecram.pulse(ecram.toward(direction * rate * sign[kind], 2 * plan.pulses))
-        load(tunable.image(_read(tunable, states, banks)))
+        load(tunable.program(_read(tunable, states, banks)))
         outputs = infer(x, used)
         if not scale:
             scale = 5.0 / max(float(centred(outputs.astype(np.float64)).std()), 1e-9)

@@ -11,17 +11,17 @@ from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX, slices
 
 
-def with_headroom(image: Program, bits: int) -> Program:
-    """The image with every converter's range ``2**bits`` times as wide, for as many steps; outputs of a layer
-    stay what they were but for the coarser steps, logits are divided by ``2**bits``.
+def with_headroom(program: Program, bits: int) -> Program:
+    """The program with every converter's range ``2**bits`` times as wide, for as many steps; outputs of a
+    layer stay what they were but for the coarser steps, logits are divided by ``2**bits``.
 
     Raises
     ------
     CompileError
         When a layer has no converters, or a shift or the noise leaves the arithmetic's range.
     """
-    layers = [_wider(layer, i, bits, layer.tiles(image.rows)) for i, layer in enumerate(image.layers)]
-    return image.with_layers(tuple(layers))
+    layers = [_wider(layer, i, bits, layer.tiles(program.rows)) for i, layer in enumerate(program.layers)]
+    return program.with_layers(tuple(layers))
 
 
 def _wider(layer: Layer, index: int, bits: int, tiles: int) -> Layer:

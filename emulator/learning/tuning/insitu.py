@@ -39,7 +39,7 @@ HEADROOM_BITS = 1
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """A random network on a chip of ECRAM weights: image, float form, weight of one code (M,) by layer."""
+    """A random network on a chip of ECRAM weights: program, float form, weight of one code (M,) by layer."""
 
     program: Program
     die: Die
@@ -49,7 +49,7 @@ class Start:
 
 @dataclass(frozen=True, eq=False)
 class InSituResult:
-    """The trained image, cross entropy of every step's batch, pulses of all devices, and devices moved."""
+    """The trained program, cross entropy of every step's batch, pulses of all devices, and devices moved."""
 
     program: Program
     losses: list[float]
@@ -109,7 +109,7 @@ def train_in_situ(
     trains: Sequence[str] = TRAINS,
     progress: Callable[[int, int], None] | None = None,
 ) -> InSituResult:
-    """Train from ``start`` on labelled samples; the board holds the result's image at the end.
+    """Train from ``start`` on labelled samples; the board holds the result's program at the end.
 
     ``plan.pulses`` limits the pulses a device gets in a step; ``plan.method`` is gradient or sign.
 
@@ -129,8 +129,8 @@ def train_in_situ(
     sign = plan.method == "sign"
     weight_rules = {i: Rule(bank.states.size, sign=sign) for i, bank in chip.weights.items()}
     curve_rules = [{k: Rule(b.states.size, sign=sign) for k, b in bank.items()} for bank in chip.curves]
-    image = chip.image()
-    load(image)
+    program = chip.program()
+    load(program)
     losses: list[float] = []
     for step in range(plan.steps):
         rows = rng.choice(len(x), min(plan.batch, len(x)), replace=False)
@@ -147,17 +147,17 @@ def train_in_situ(
             for kind, bank in banks.items():
                 change = rules[kind].change(knob.by_kind[kind], rate)
                 bank.pulse(bank.toward(change, plan.pulses))
-        image = chip.image()
-        load(image)
+        program = chip.program()
+        load(program)
         if progress is not None:
             progress(step + 1, plan.steps)
     moving = [*chip.weights.values(), *(b for bank in chip.curves for b in bank.values())]
     pulses = int(sum(bank.pulses.sum() for bank in moving))
-    return InSituResult(image, losses, pulses, sum(bank.states.size for bank in moving))
+    return InSituResult(program, losses, pulses, sum(bank.states.size for bank in moving))
 
 
 class _Chip:
-    """Banks of the devices that move, and the image and the learner's picture of where they are."""
+    """Banks of the devices that move, and the program and the learner's picture of where they are."""
 
     def __init__(self, start: Start, form: Tunable, trains: Sequence[str], rng: np.random.Generator) -> None:
         self._form, self._units = form, start.units
@@ -178,21 +178,21 @@ class _Chip:
             {name: EcramBank(ecram, getattr(layer.states, name), rng) for name in names}
             for layer in form.layers
         ]
-        self._plain = form.image(self.states)
+        self._plain = form.program(self.states)
 
-    def image(self) -> Program:
-        """The image at the present states; the learner sees them too."""
+    def program(self) -> Program:
+        """The program at the present states; the learner sees them too."""
         tunes = self._form.chip.ecram.tunes
-        image = self._plain
+        program = self._plain
         if any(self.curves):
             for place, banks in enumerate(self.curves):
                 for kind, ecram in banks.items():
                     self.states[place] = moved(tunes, self.states[place], kind, ecram.states)
-            image = self._form.image(self.states)
-        layers = list(image.layers)
+            program = self._form.program(self.states)
+        layers = list(program.layers)
         for i, bank in self.weights.items():
             shape = layers[i].weights.shape
             codes = np.rint(self._top * (2 * bank.states - 1)).astype(np.int16).reshape(shape)
             layers[i] = dataclasses.replace(layers[i], weights=codes)
             self.learner.set_weights(i, codes * self._units[i])
-        return image.with_layers(tuple(layers))
+        return program.with_layers(tuple(layers))

@@ -43,29 +43,29 @@ class Learner:
     Parameters
     ----------
     network:
-        The float network the image was compiled from.
+        The float network the program was compiled from.
     tunable:
         The chip's tunable form; only what a state nominally does is taken from it, and with ``cells``:
     cells:
         Whether a test read of the cells is known: gradients then go back through the effective weights that
-        the image holds, in the float network's units.
+        the program holds, in the float network's units.
 
     Raises
     ------
     CompileError
-        When the network's shape is not the image's.
+        When the network's shape is not the program's.
     """
 
     def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:
-        image = tunable.base
+        program = tunable.base
         if not network.is_chain:
             raise CompileError(
                 f"network {network.name!r} is not a chain of full layers; accepted without one: perturb"
             )
-        if network.widths != (image.inputs, *(layer.outputs for layer in image.layers)):
+        if network.widths != (program.inputs, *(layer.outputs for layer in program.layers)):
             raise CompileError(
-                f"the network is {'-'.join(map(str, network.widths))}; accepted: the one image "
-                f"{image.name!r} was "
+                f"the network is {'-'.join(map(str, network.widths))}; accepted: the one program "
+                f"{program.name!r} was "
                 "compiled from"
             )
         self.network = network
@@ -74,7 +74,7 @@ class Learner:
         self._weights = [layer.weights.astype(np.float64) for layer in network.layers]
         self._biases = [layer.bias.astype(np.float64) for layer in network.layers]
         if cells:
-            read = [layer.weights.astype(np.float64) for layer in image.layers]
+            read = [layer.weights.astype(np.float64) for layer in program.layers]
             self._weights = [
                 codes * weight_of_code(codes, w) for codes, w in zip(read, self._weights, strict=True)
             ]

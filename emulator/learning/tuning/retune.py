@@ -27,7 +27,7 @@ class TunableLayer:
 
 
 class Tunable:
-    """A program on a die whose neurons can be tuned; ``image(states)`` is the program at other states.
+    """A program on a die whose neurons can be tuned; ``program(states)`` is the program at other states.
 
     ``layers`` are the products with ECRAM at their neurons. Every such neuron gets a curve of its own.
 
@@ -70,7 +70,7 @@ class Tunable:
             every[layer.index] = state
         return self.die.tuned(every)
 
-    def image(self, states: Sequence[States]) -> Program:
+    def program(self, states: Sequence[States]) -> Program:
         """The program at ``states``; weights, biases and gains are the same.
 
         Raises

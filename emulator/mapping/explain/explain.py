@@ -19,7 +19,7 @@ from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
 
-ALL, IMAGE = "all causes", "program (golden model)"
+ALL, PROGRAM = "all causes", "program (golden model)"
 SNR_MAX_DB = 100.0
 """Given for outputs that deviate by less: the reference itself is in 32-bit floats."""
 
@@ -118,7 +118,7 @@ def explain(
     golden = golden * (program.meaning.output_step or 1.0)
     rows.append(
         Row(
-            cause=IMAGE,
+            cause=PROGRAM,
             covers="the integers the gateware computes, as compiled",
             accuracy=_accuracy(golden, labels),
             snr_db=snr_db(reference, golden),

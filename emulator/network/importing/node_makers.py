@@ -25,7 +25,7 @@ GAIN_MAX = 64.0
 def table_node(x: Held, stretch: Stretch) -> tuple[Table, Stretch]:
     """The function of a value whose scales have one sign, and the stretch as the table sees it.
 
-    A table's gains are positive: falling codes are taken by the function's mirror image.
+    A table's gains are positive: falling codes are taken by the function's mirror program.
     """
     scale, shift = x.scale, x.shift
     if (scale < 0).all():

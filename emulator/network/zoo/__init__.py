@@ -3,6 +3,6 @@
 Imports emulator.errors only; ``emulator.mapping.zoo_build`` maps them again.
 """
 
-from emulator.network.zoo.files import float_network, image, images, lenet5, lstm, resnet
+from emulator.network.zoo.files import float_network, lenet5, lstm, program, programs, resnet
 
-__all__ = ["float_network", "image", "images", "lenet5", "lstm", "resnet"]
+__all__ = ["float_network", "lenet5", "lstm", "program", "programs", "resnet"]

@@ -12,13 +12,13 @@ DIE_SUFFIX = ".die.npz"
 DEFAULT = "fashion-mnist-784-128-10"
 
 
-def images() -> list[str]:
+def programs() -> list[str]:
     """Names of the compiled networks, sorted."""
     names = (p.name for p in FOLDER.glob("*.npz") if not p.name.endswith(DIE_SUFFIX))
     return sorted(name.removesuffix(".npz") for name in names if not name.startswith(FLOAT_PREFIX))
 
 
-def image(name: str = DEFAULT) -> Path:
+def program(name: str = DEFAULT) -> Path:
     """Path of a program (``emulator.spec.Program.load``); its die lies beside it.
 
     Raises
@@ -42,8 +42,8 @@ def float_network(name: str = DEFAULT) -> Path:
 
 def _existing(file: str, name: str) -> Path:
     path = FOLDER / file
-    if name not in images() or not path.is_file():
-        raise EmulatorError(f"network is {name!r}; accepted: {', '.join(images())}")
+    if name not in programs() or not path.is_file():
+        raise EmulatorError(f"network is {name!r}; accepted: {', '.join(programs())}")
     return path
 
 

@@ -22,27 +22,29 @@ def clip(v: int, low: int, high: int) -> int:
     return low if v < low else high if v > high else v
 
 
-def infer(image: Any, x: list[int], sample: Sample | None) -> list[int]:
-    """Logits of one image; ``sample`` None turns noise off."""
-    for i, layer in enumerate(image.layers):
+def infer(program: Any, x: list[int], sample: Sample | None) -> list[int]:
+    """Logits of one sample; ``sample`` None turns noise off."""
+    for i, layer in enumerate(program.layers):
         z = []
         for m in range(layer.outputs):
-            p = sum(_pass(image, layer, i, x, m, t, j, sample) for t, j in _visits(image, layer))
+            p = sum(_pass(program, layer, i, x, m, t, j, sample) for t, j in _visits(program, layer))
             z.append(p + int(layer.bias[m]))
-        if i == len(image.layers) - 1:
+        if i == len(program.layers) - 1:
             return z
-        x = [_neuron(image, layer, m, z[m]) for m in range(layer.outputs)]
+        x = [_neuron(program, layer, m, z[m]) for m in range(layer.outputs)]
     raise AssertionError("a network has at least one layer")
 
 
-def _visits(image: Any, layer: Any) -> list[tuple[int, int]]:
-    tiles = 1 if layer.readout == "analog" else math.ceil(layer.inputs / image.rows)
+def _visits(program: Any, layer: Any) -> list[tuple[int, int]]:
+    tiles = 1 if layer.readout == "analog" else math.ceil(layer.inputs / program.rows)
     return [(t, j) for t in range(tiles) for j in range(8 // layer.dac_bits)]
 
 
-def _pass(image: Any, layer: Any, i: int, x: list[int], m: int, t: int, j: int, sample: Sample | None) -> int:
+def _pass(
+    program: Any, layer: Any, i: int, x: list[int], m: int, t: int, j: int, sample: Sample | None
+) -> int:
     d = layer.dac_bits
-    height = layer.inputs if layer.readout == "analog" else image.rows
+    height = layer.inputs if layer.readout == "analog" else program.rows
     rows = range(t * height, min(layer.inputs, (t + 1) * height))
     xj = {k: (x[k] // 2 ** (j * d)) % 2**d for k in rows}
     a = sum(xj[k] * int(layer.weights[k, m]) for k in rows)
@@ -57,9 +59,9 @@ def _pass(image: Any, layer: Any, i: int, x: list[int], m: int, t: int, j: int, 
     return clip(c, -half, half - 1) * 2 ** (j * d)
 
 
-def _neuron(image: Any, layer: Any, m: int, z: int) -> int:
+def _neuron(program: Any, layer: Any, m: int, z: int) -> int:
     v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047) + 2048
     width = 2**layer.segment_bits
     q, s, r = int(layer.curve[m]), v // width, v % width
-    total = int(image.curve_base[q, s]) * width + int(image.curve_slope[q, s]) * r
+    total = int(program.curve_base[q, s]) * width + int(program.curve_slope[q, s]) * r
     return clip(rshift_round(total, layer.segment_bits + layer.table_bits), 0, 255)

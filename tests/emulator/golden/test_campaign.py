@@ -23,21 +23,21 @@ TINY = PRESETS["tiny"]
 
 def varied(seed: int, **options: Any) -> Program:
     rng = np.random.default_rng(seed)
-    image = random_program(TINY, rng, **options)
+    program = random_program(TINY, rng, **options)
     sigma = rng.integers(500, 8000, 256).astype(np.uint16)
     v = Variation(mean=same_cells().mean, sigma=sigma, stuck_low=600, stuck_high=400)
-    return dataclasses.replace(image, variation=v)
+    return dataclasses.replace(program, variation=v)
 
 
 def test_votes_are_the_argmax_of_each_inference() -> None:
-    image = varied(3, layers=2, noise=True)
+    program = varied(3, layers=2, noise=True)
     rng = np.random.default_rng(1)
-    x, labels = random_inputs(image, rng, 6), rng.integers(0, image.outputs, 6)
-    got = campaign(image, x, labels, Campaign(chips=3, draws=2, seed=77, first_chip=40, first_image=500))
-    votes = np.zeros((6, image.outputs), int)
+    x, labels = random_inputs(program, rng, 6), rng.integers(0, program.outputs, 6)
+    got = campaign(program, x, labels, Campaign(chips=3, trials=2, seed=77, first_chip=40, first_image=500))
+    votes = np.zeros((6, program.outputs), int)
     correct = np.zeros(3, int)
     for c in range(3):
-        core = Core(virtual_chip(image, seed=77, chip=40 + c), fast=False)
+        core = Core(virtual_chip(program, seed=77, chip=40 + c), fast=False)
         for t in range(2):
             for i in range(6):
                 y = core.infer(x[i : i + 1], seed=77, first_index=500 + i + t * 2**20, stream=41 + c)[0]
@@ -50,18 +50,18 @@ def test_votes_are_the_argmax_of_each_inference() -> None:
 
 
 def test_pieces_add_up_to_the_whole() -> None:
-    image = varied(4, layers=2, noise=True)
+    program = varied(4, layers=2, noise=True)
     rng = np.random.default_rng(1)
-    x, labels = random_inputs(image, rng, 8), rng.integers(0, image.outputs, 8)
-    whole = campaign(image, x, labels, Campaign(chips=5, draws=2, seed=7))
+    x, labels = random_inputs(program, rng, 8), rng.integers(0, program.outputs, 8)
+    whole = campaign(program, x, labels, Campaign(chips=5, trials=2, seed=7))
     chips = [
-        campaign(image, x, labels, Campaign(chips=n, draws=2, seed=7, first_chip=c))
+        campaign(program, x, labels, Campaign(chips=n, trials=2, seed=7, first_chip=c))
         for c, n in ((0, 2), (2, 3))
     ]
     np.testing.assert_array_equal(whole.votes, sum(part.votes for part in chips))
     np.testing.assert_array_equal(whole.correct, np.concatenate([part.correct for part in chips]))
     images = [
-        campaign(image, x[i : i + 4], labels[i : i + 4], Campaign(chips=5, draws=2, seed=7, first_image=i))
+        campaign(program, x[i : i + 4], labels[i : i + 4], Campaign(chips=5, trials=2, seed=7, first_image=i))
         for i in (0, 4)
     ]
     np.testing.assert_array_equal(whole.votes, np.concatenate([part.votes for part in images]))
@@ -69,16 +69,16 @@ def test_pieces_add_up_to_the_whole() -> None:
 
 
 def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
-    image = varied(5, layers=2, noise=True)
+    program = varied(5, layers=2, noise=True)
     rng = np.random.default_rng(1)
-    x, labels = random_inputs(image, rng, 32), np.zeros(32, int)
-    one = campaign(image, x, labels, Campaign(chips=2, seed=1))
-    assert not np.array_equal(one.votes, campaign(image, x, labels, Campaign(chips=2, seed=2)).votes)
+    x, labels = random_inputs(program, rng, 32), np.zeros(32, int)
+    one = campaign(program, x, labels, Campaign(chips=2, seed=1))
+    assert not np.array_equal(one.votes, campaign(program, x, labels, Campaign(chips=2, seed=2)).votes)
     assert not np.array_equal(
-        one.votes, campaign(image, x, labels, Campaign(chips=2, seed=1, first_chip=2)).votes
+        one.votes, campaign(program, x, labels, Campaign(chips=2, seed=1, first_chip=2)).votes
     )
-    quiet = campaign(image, x, labels, Campaign(chips=2, seed=1, noise=False))
-    twice = campaign(image, x, labels, Campaign(chips=2, draws=2, seed=1, noise=False))
+    quiet = campaign(program, x, labels, Campaign(chips=2, seed=1, noise=False))
+    twice = campaign(program, x, labels, Campaign(chips=2, trials=2, seed=1, noise=False))
     np.testing.assert_array_equal(2 * quiet.votes, twice.votes)
 
 
@@ -86,7 +86,7 @@ def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
     ("change", "match"),
     [
         ({"chips": 0}, "chips is 0"),
-        ({"draws": 4097}, "draws is 4097; accepted: 1..4096"),
+        ({"trials": 4097}, "trials is 4097; accepted: 1..4096"),
         ({"seed": -1}, "seed is -1"),
         ({"first_chip": 2**32 - 1}, "first_chip is"),
         ({"first_image": 2**20}, "first_image is 1048576"),
@@ -96,13 +96,13 @@ def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
     ],
 )
 def test_bad_parameters_are_named(change: dict[str, Any], match: str) -> None:
-    image = varied(4, sizes=(10, 4), noise=False)
+    program = varied(4, sizes=(10, 4), noise=False)
     plan: dict[str, Any] = {"x": np.zeros((8, 10), np.uint8), "labels": np.zeros(8, int), "chips": 1} | change
     with pytest.raises(CampaignError, match=match):
-        campaign(image, plan.pop("x"), plan.pop("labels"), Campaign(**plan))
+        campaign(program, plan.pop("x"), plan.pop("labels"), Campaign(**plan))
     with pytest.raises(ProgramError, match="individual"):
         campaign(
-            dataclasses.replace(image, variation=None),
+            dataclasses.replace(program, variation=None),
             np.zeros((8, 10), np.uint8),
             np.zeros(8, int),
             Campaign(chips=1),
@@ -114,21 +114,22 @@ def test_bad_parameters_are_named(change: dict[str, Any], match: str) -> None:
 def test_compiled_loops_equal_numpy(readout: str, dac_bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
     for trial in range(3):
-        image = varied(trial, layers=3, readout=readout, dac_bits=dac_bits, corner=trial == 2)
+        program = varied(trial, layers=3, readout=readout, dac_bits=dac_bits, corner=trial == 2)
         rng = np.random.default_rng(trial)
-        x, labels = random_inputs(image, rng, 150), rng.integers(0, image.outputs, 150)
-        assert fast_model.suits(image)
+        x, labels = random_inputs(program, rng, 150), rng.integers(0, program.outputs, 150)
+        assert fast_model.suits(program)
         for stream in (0, 9):
             arguments: dict[str, Any] = {"seed": 2**63 + trial, "first_index": 2**32 - 70, "stream": stream}
             np.testing.assert_array_equal(
-                Core(image, fast=True).infer(x, **arguments), Core(image, fast=False).infer(x, **arguments)
+                Core(program, fast=True).infer(x, **arguments),
+                Core(program, fast=False).infer(x, **arguments),
             )
-        plan: dict[str, Any] = {"chips": 2, "draws": 2, "seed": 5 + trial, "first_chip": 1000}
-        compiled = campaign(image, x, labels, Campaign(**plan))
+        plan: dict[str, Any] = {"chips": 2, "trials": 2, "seed": 5 + trial, "first_chip": 1000}
+        compiled = campaign(program, x, labels, Campaign(**plan))
         with monkeypatch.context() as patch:
             patch.setattr("emulator.golden.campaign.available", lambda: False)
             patch.setattr("emulator.golden.core.available", lambda: False)
-            plain = campaign(image, x, labels, Campaign(**plan))
+            plain = campaign(program, x, labels, Campaign(**plan))
         np.testing.assert_array_equal(compiled.votes, plain.votes)
         np.testing.assert_array_equal(compiled.correct, plain.correct)
 
@@ -138,7 +139,7 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
     """Cells land beyond the largest code, and beyond 127 in any case."""
     pytest.importorskip("numba", reason="needs ndrite[fast]")
     eight = dataclasses.replace(TINY, weight_bits=8)
-    image = random_program(eight, np.random.default_rng(8), layers=2, corner=True)
+    program = random_program(eight, np.random.default_rng(8), layers=2, corner=True)
     sigma = np.full(256, 20_000, np.uint16)
     law = Variation(
         mean=same_cells().mean,
@@ -149,10 +150,10 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
         stuck_code_high=code_max,
         code_max=code_max,
     )
-    image = dataclasses.replace(image, variation=law)
-    chips = FastChips(image, 7)
+    program = dataclasses.replace(program, variation=law)
+    chips = FastChips(program, 7)
     for chip in (0, 5):
-        expected = [layer.weights for layer in virtual_chip(image, seed=7, chip=chip).layers]
+        expected = [layer.weights for layer in virtual_chip(program, seed=7, chip=chip).layers]
         assert max(int(np.abs(weights).max()) for weights in expected) == code_max
         for got, weights in zip(chips.chip(chip).weights, expected, strict=True):
             np.testing.assert_array_equal(got, weights.T)
@@ -160,24 +161,24 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
 
 def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
-    image = varied(1, layers=2, readout="analog", dac_bits=8)
-    loudest = tuple(dataclasses.replace(la, sigma_out=65535, var_cell=65535) for la in image.layers)
-    image = image.with_layers(loudest)
-    x = np.full((50, image.inputs), 255, np.uint8)
-    assert (255**2 * image.inputs * 65535) >> 8 > 1 << 20, "adds to sigma beyond its limit"
+    program = varied(1, layers=2, readout="analog", dac_bits=8)
+    loudest = tuple(dataclasses.replace(la, sigma_out=65535, var_cell=65535) for la in program.layers)
+    program = program.with_layers(loudest)
+    x = np.full((50, program.inputs), 255, np.uint8)
+    assert (255**2 * program.inputs * 65535) >> 8 > 1 << 20, "adds to sigma beyond its limit"
     np.testing.assert_array_equal(
-        Core(image, fast=True).infer(x, seed=3), Core(image, fast=False).infer(x, seed=3)
+        Core(program, fast=True).infer(x, seed=3), Core(program, fast=False).infer(x, seed=3)
     )
 
 
 def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
-    image = random_program(
-        PRESETS["sim"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False
+    program = random_program(
+        PRESETS["64-lane"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False
     )
     weights = np.full((1024, 4), 255, np.int16)
-    image = image.with_layers((dataclasses.replace(image.layers[0], weights=weights),))
-    assert not fast_model.suits(image)
+    program = program.with_layers((dataclasses.replace(program.layers[0], weights=weights),))
+    assert not fast_model.suits(program)
     with pytest.raises(ValueError, match="float32"):
-        fast_model.FastCore(image)
+        fast_model.FastCore(program)
     x = np.full((300, 1024), 255, np.uint8)
-    np.testing.assert_array_equal(Core(image).infer(x), Core(image, fast=False).infer(x))
+    np.testing.assert_array_equal(Core(program).infer(x), Core(program, fast=False).infer(x))

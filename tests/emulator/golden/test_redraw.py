@@ -153,10 +153,10 @@ def test_stuck_cells_come_at_their_rates(low: int, high: int) -> None:
 
 
 def test_a_virtual_chip_needs_a_variation() -> None:
-    image = random_program(PRESETS["tiny"], np.random.default_rng(0))
+    program = random_program(PRESETS["tiny"], np.random.default_rng(0))
     with pytest.raises(ProgramError, match="one individual chip"):
-        virtual_chip(image, seed=0, chip=0)
-    varied = dataclasses.replace(image, variation=spread(3.0))
+        virtual_chip(program, seed=0, chip=0)
+    varied = dataclasses.replace(program, variation=spread(3.0))
     with pytest.raises(ValueError, match="chip is -1"):
         virtual_chip(varied, seed=0, chip=-1)
     assert virtual_chip(varied, seed=0, chip=0).checksum() != virtual_chip(varied, seed=0, chip=1).checksum()
@@ -180,14 +180,14 @@ def test_bad_variations_are_refused(field: str, value: Any, match: str) -> None:
         Variation(**(tables | good | {field: value}))
 
 
-def test_the_image_file_keeps_the_variation(tmp_path: Any) -> None:
+def test_the_program_file_keeps_the_variation(tmp_path: Any) -> None:
     from emulator.spec import Program
 
-    image = random_program(PRESETS["tiny"], np.random.default_rng(0))
-    varied = dataclasses.replace(image, variation=spread(3.0, stuck_low=5))
+    program = random_program(PRESETS["tiny"], np.random.default_rng(0))
+    varied = dataclasses.replace(program, variation=spread(3.0, stuck_low=5))
     varied.save(tmp_path / "a.npz")
     back = Program.load(tmp_path / "a.npz")
     assert back.variation is not None
     assert back.variation.stuck_low == 5
     np.testing.assert_array_equal(back.variation.sigma, varied.variation.sigma)
-    assert back.checksum() != image.checksum()
+    assert back.checksum() != program.checksum()

@@ -52,11 +52,11 @@ def test_an_exception_reaches_the_caller(three: None) -> None:
 def test_threads_give_the_same_numbers(three: None) -> None:
     pytest.importorskip("numba")
     rng = np.random.default_rng(6)
-    image = random_program(PRESETS["tiny"], rng, noise=True)
-    x = random_inputs(image, rng, 700)
+    program = random_program(PRESETS["tiny"], rng, noise=True)
+    x = random_inputs(program, rng, 700)
     arguments = {"seed": 5, "first_index": 2**32 - 300, "stream": 2}
     np.testing.assert_array_equal(
-        Core(image, fast=True).infer(x, **arguments), Core(image, fast=False).infer(x, **arguments)
+        Core(program, fast=True).infer(x, **arguments), Core(program, fast=False).infer(x, **arguments)
     )
 
 

@@ -321,9 +321,9 @@ def test_neurons_differ_and_heights_are_those_ecram_reaches():
     factors = 0.1 + 0.9 * np.arange(101) / 100
     assert np.abs(reached[:, None] - factors).min(axis=1).max() < 1e-9
     varied = changed(chip, neuron={"peak_voltage_variation_percent": 5.0})
-    image = map_network(net, varied, samples(net)).program
-    assert len(np.unique(image.layers[0].curve)) == 24
-    assert image.curve_base.shape[0] >= alike.curve_base.shape[0]
+    program = map_network(net, varied, samples(net)).program
+    assert len(np.unique(program.layers[0].curve)) == 24
+    assert program.curve_base.shape[0] >= alike.curve_base.shape[0]
 
 
 def test_unreachable_neurons_and_saturated_codes_are_counted_in_a_warning(monkeypatch):

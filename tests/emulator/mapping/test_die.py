@@ -54,8 +54,8 @@ def test_a_die_computes_what_it_was_mapped_to(name: str) -> None:
 @pytest.mark.parametrize("name", CHIPS)
 def test_the_file_holds_all_of_it(name: str, tmp_path: Path) -> None:
     program, die, _ = made(name, stuck_low_percent=1.0)
-    path = die_path(tmp_path / "image.npz")
-    assert path.name == "image.die.npz"
+    path = die_path(tmp_path / "program.npz")
+    assert path.name == "program.die.npz"
     save_die(die, path)
     back = load_die(path)
     assert die_digest(back) == die_digest(die)

@@ -37,8 +37,8 @@ def plain(
     top, left, bottom, right = padding
     x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
     maps = [
-        [sum(correlate2d(c, k, "valid") for c, k in zip(image, kernel, strict=True)) for kernel in kernels]
-        for image in x
+        [sum(correlate2d(c, k, "valid") for c, k in zip(program, kernel, strict=True)) for kernel in kernels]
+        for program in x
     ]
     return np.array(maps)[:, :, :: stride[0], :: stride[1]]
 

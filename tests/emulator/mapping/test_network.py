@@ -35,9 +35,9 @@ def samples(net: Network, n=300, seed=1):
 
 def agreement(net: Network, chip: Chip, **options) -> tuple[float, float]:
     """Correlation of golden outputs and float logits on unseen inputs, and the agreement of their argmax."""
-    image = map_network(net, chip, samples(net), **options).program
+    program = map_network(net, chip, samples(net), **options).program
     x = samples(net, 500, seed=9)
-    want, got = net.forward(x / np.float32(255)), Core(image).infer(x, noise=False)
+    want, got = net.forward(x / np.float32(255)), Core(program).infer(x, noise=False)
     return float(np.corrcoef(want.ravel(), got.ravel())[0, 1]), float(
         (want.argmax(1) == got.argmax(1)).mean()
     )
@@ -107,7 +107,7 @@ def test_equal_neurons_share_a_curve():
     assert map_network(net, IDEAL, samples(net)).program.curve_base.shape[0] == 1
 
 
-def test_same_seed_same_image_another_seed_another():
+def test_same_seed_same_program_another_seed_another():
     net = network()
     first, again, other = (map_network(net, "wan2022", samples(net), seed=s).program for s in (3, 3, 4))
     assert first.checksum() == again.checksum()
@@ -129,9 +129,9 @@ def test_read_noise_spreads_outputs_as_the_weight_noise_would():
     # One output column, analog, many inferences of one input: sigma = sigma_w * |x| in code units.
     net = network((40, 3))
     chip = dataclasses.replace(WAN, readout=dataclasses.replace(WAN.readout, kind="analog"))
-    image = map_network(net, chip, samples(net)).program
+    program = map_network(net, chip, samples(net)).program
     x = np.repeat(samples(net, 1, seed=5), 20_000, axis=0)
-    spread = Core(image).infer(x, seed=1).std(axis=0)
+    spread = Core(program).infer(x, seed=1).std(axis=0)
     expected = 0.4 / 44.412 * 255 * np.linalg.norm(x[0].astype(float))
     np.testing.assert_allclose(spread, expected, rtol=0.03)
 

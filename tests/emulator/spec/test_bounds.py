@@ -1,4 +1,4 @@
-"""The last value that is accepted and the first that is not, of images, archives, campaigns and times."""
+"""The last value that is accepted and the first that is not, of programs, archives, campaigns and times."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def layer(inputs: int, outputs: int = 1, **changes: Any) -> Layer:
     return Layer(**(fields | changes))
 
 
-def image(*layers: Layer, **changes: Any) -> Program:
+def program(*layers: Layer, **changes: Any) -> Program:
     return Program.chain(**({"name": "edge", "rows": 16, "layers": layers} | CURVES | changes))
 
 
@@ -55,27 +55,27 @@ def test_the_sum_of_an_analog_column_has_room_for_its_noise(
     # One weight of 1 at an input of 255.
     most = 2**31 - 1 - 255 - room
     fields = {"readout": "analog"} | noise
-    image(layer(1, bias=np.array([sign * most], np.int32), **fields))
+    program(layer(1, bias=np.array([sign * most], np.int32), **fields))
     with pytest.raises(ProgramError, match=r"largest \|p\| \+ \|bias\| is 2147483648"):
-        image(layer(1, bias=np.array([sign * (most + 1)], np.int32), **fields))
+        program(layer(1, bias=np.array([sign * (most + 1)], np.int32), **fields))
 
 
 def test_virtual_chips_have_so_many_rows_and_no_more() -> None:
     """A cell pair's two samples have row numbers of 16 bits."""
-    image(layer(2**15, adc_bits=4), rows=1024, variation=same_cells())
+    program(layer(2**15, adc_bits=4), rows=1024, variation=same_cells())
     with pytest.raises(
         ProgramError, match=r"inputs of product 0 is 32769; accepted: 1..32768 with variation"
     ):
-        image(layer(2**15 + 1, adc_bits=4), rows=1024, variation=same_cells())
-    image(layer(2**15 + 1, adc_bits=4), rows=1024)
+        program(layer(2**15 + 1, adc_bits=4), rows=1024, variation=same_cells())
+    program(layer(2**15 + 1, adc_bits=4), rows=1024)
 
 
 def test_every_layers_columns_begin_at_a_multiple_of_the_readouts() -> None:
     geometry = dataclasses.replace(TINY, readouts=4, columns=8)
-    net = image(layer(3, 5, segment_bits=7), layer(5, 1))
+    net = program(layer(3, 5, segment_bits=7), layer(5, 1))
     with pytest.raises(GeometryError, match="column parameters is 12; at most 8"):
         check_fits(net, geometry)
-    check_fits(image(layer(3, 4, segment_bits=7), layer(4, 1)), geometry)
+    check_fits(program(layer(3, 4, segment_bits=7), layer(4, 1)), geometry)
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (0, 1 << 62)])
@@ -89,14 +89,14 @@ def test_an_empty_array_is_refused(shape: tuple[int, ...]) -> None:
 def test_empty_curves_are_refused() -> None:
     empty = np.zeros((0, 32), np.int32)
     with pytest.raises(ProgramError, match=r"curves.base is outside 18 bits or empty"):
-        image(layer(3), curve_base=empty, curve_slope=empty)
+        program(layer(3), curve_base=empty, curve_slope=empty)
 
 
 def test_empty_layers_are_refused() -> None:
     with pytest.raises(ProgramError, match=r"patches are .*shape=\(0, 1, 1\).*; accepted: positive sizes"):
-        image(layer(0))
+        program(layer(0))
     with pytest.raises(ProgramError, match=r"step0.weights shape is \(3, 0\); accepted: \(K, M\)"):
-        image(layer(3, 0))
+        program(layer(3, 0))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_empty_layers_are_refused() -> None:
             "chips is 3; accepted: 1..2",
         ),
         ({"first_image": 2**20 - 5}, {"first_image": 2**20 - 4}, "first_image is"),
-        ({"draws": 4096}, {"draws": 4097}, "draws is 4097"),
+        ({"trials": 4096}, {"trials": 4097}, "trials is 4097"),
         ({"seed": 2**64 - 1}, {"seed": 2**64}, "seed is"),
         ({}, {"x": np.zeros((0, 3), np.uint8), "labels": np.zeros(0, int)}, "images is uint8"),
         ({"labels": np.full(5, 65535)}, {"labels": np.full(5, 65536)}, "labels is 65536"),
@@ -118,7 +118,7 @@ def test_campaigns_end_where_chips_images_and_draws_do(
     last_good: dict[str, Any], first_bad: dict[str, Any], words: str
 ) -> None:
     plan: dict[str, Any] = {"x": np.zeros((5, 3), np.uint8), "labels": np.zeros(5, int), "inputs": 3}
-    plan |= {"chips": 1, "draws": 1, "seed": 0, "first_chip": 0, "first_image": 0}
+    plan |= {"chips": 1, "trials": 1, "seed": 0, "first_chip": 0, "first_image": 0}
 
     def check(x: Any, labels: Any, inputs: int, **fields: Any) -> None:
         Campaign(**fields).check(x, labels, inputs)

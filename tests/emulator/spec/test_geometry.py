@@ -21,7 +21,7 @@ def test_preset_widths_hold_the_worst_case(name: str) -> None:
 
 
 def test_tile_rows_of_128_need_24_bits() -> None:
-    assert dataclasses.replace(PRESETS["sim"], analog=False).accumulator_bits == 24
+    assert dataclasses.replace(PRESETS["64-lane"], analog=False).accumulator_bits == 24
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_tile_rows_of_128_need_24_bits() -> None:
 )
 def test_illegal_field_is_named_with_its_value(field: str, value: int) -> None:
     with pytest.raises(GeometryError, match=rf"{field} is {value}; accepted: "):
-        dataclasses.replace(PRESETS["sim"], **{field: value})
+        dataclasses.replace(PRESETS["64-lane"], **{field: value})

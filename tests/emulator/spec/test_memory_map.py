@@ -1,4 +1,4 @@
-"""Where an image lies in a device's memories, decoded again by hand."""
+"""Where a program lies in a device's memories, decoded again by hand."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from emulator.spec.registers import REGISTERS, register_map_hash
 TINY = PRESETS["tiny"]
 
 
-def memories(image: object, geometry: object) -> dict[str, np.ndarray]:
+def memories(program: object, geometry: object) -> dict[str, np.ndarray]:
     names = {number: name for name, number in REGIONS.items()}
     out = {name: np.zeros(words, np.int64) for name, words in region_words(geometry).items()}
-    for section in lay_out(image, geometry):
+    for section in lay_out(program, geometry):
         start = section.address & ((1 << REGION_SHIFT) - 1)
         out[names[section.address >> REGION_SHIFT]][start : start + len(section.words)] = section.words
     return out
@@ -28,9 +28,9 @@ def memories(image: object, geometry: object) -> dict[str, np.ndarray]:
 def test_every_weight_and_parameter_lies_where_the_map_says(trial: int) -> None:
     rng = np.random.default_rng(trial)
     g = dataclasses.replace(TINY, lanes=6, readouts=2)
-    image = random_program(g, rng, layers=3)
-    held = memories(image, g)
-    for i, layer in enumerate(image.layers):
+    program = random_program(g, rng, layers=3)
+    held = memories(program, g)
+    for i, layer in enumerate(program.layers):
         words = [int(w) & 0xFFFFFFFF for w in held["layers"][8 * i : 8 * i + 8]]
         got = {name: words[w] >> low & ((1 << width) - 1) for name, (w, low, width) in DESCRIPTOR.items()}
         assert (got["inputs"], got["outputs"]) == layer.weights.shape
@@ -64,10 +64,10 @@ def test_every_weight_and_parameter_lies_where_the_map_says(trial: int) -> None:
     ],
 )
 def test_what_does_not_fit_is_named(change: dict[str, int], words: str) -> None:
-    image = random_program(TINY, np.random.default_rng(1), layers=2, readout="adc")
-    check_fits(image, TINY)
+    program = random_program(TINY, np.random.default_rng(1), layers=2, readout="adc")
+    check_fits(program, TINY)
     with pytest.raises(GeometryError, match=words):
-        check_fits(image, dataclasses.replace(TINY, noise=True, analog=False, **change))
+        check_fits(program, dataclasses.replace(TINY, noise=True, analog=False, **change))
 
 
 def test_noise_and_analog_need_their_features() -> None:

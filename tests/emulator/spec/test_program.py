@@ -87,7 +87,7 @@ def everything() -> Program:
 
 
 @pytest.fixture
-def image() -> Program:
+def program() -> Program:
     return random_program(TINY, np.random.default_rng(3), layers=2, readout="adc")
 
 
@@ -527,7 +527,7 @@ def test_tag_follows_all_that_computes() -> None:
     assert noisy.without_noise().tag == program.tag
 
 
-def test_a_piece_is_one_product_with_its_number(image: Program) -> None:
+def test_a_piece_is_one_product_with_its_number(program: Program) -> None:
     program = everything()
     piece = program.piece(2)
     assert piece.first_product == 2

@@ -26,8 +26,8 @@ GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 AT_ONCE = cells_at_once(GEOMETRY)
 
 
-def chip_image(rng: np.random.Generator, corner: bool) -> Program:
-    image = random_program(GEOMETRY, rng, corner=corner)
+def chip_program(rng: np.random.Generator, corner: bool) -> Program:
+    program = random_program(GEOMETRY, rng, corner=corner)
     most = GEOMETRY.weight_max
     variation = Variation(
         mean=rng.integers(0, 65536, 256).astype(np.uint16),
@@ -38,13 +38,13 @@ def chip_image(rng: np.random.Generator, corner: bool) -> Program:
         stuck_code_high=int(rng.integers(100, most + 1)),
         code_max=most,
     )
-    return dataclasses.replace(image, variation=variation)
+    return dataclasses.replace(program, variation=variation)
 
 
-def memory(image: Program) -> dict[tuple[int, int], int]:
+def memory(program: Program) -> dict[tuple[int, int], int]:
     """(lane, row address) -> word, as the device's weight memories hold it."""
     words = {}
-    for section in lay_out(image, GEOMETRY):
+    for section in lay_out(program, GEOMETRY):
         if section.name.startswith("weights"):
             lane, row = divmod(section.address & ((1 << REGION_SHIFT) - 1), GEOMETRY.weight_depth)
             words |= {(lane, row + i): int(w) for i, w in enumerate(section.words)}
@@ -83,11 +83,11 @@ async def chips(dut: Any, corner: bool) -> None:
     rng = np.random.default_rng([8, corner])
     await reset(dut)
     for trial in range(4):
-        image = chip_image(rng, corner)
-        v = image.variation
+        program = chip_program(rng, corner)
+        v = program.variation
         assert v is not None
         await write_memory(dut, "table", 0, v.words())
-        for section in lay_out(image, GEOMETRY):
+        for section in lay_out(program, GEOMETRY):
             if section.name == "layers":
                 await write_memory(dut, "layers", 0, section.words)
         seed, chip = int(rng.integers(0, 1 << 63)) * 2 + 1, int(rng.integers(0, 1 << 32) - 1)
@@ -95,7 +95,7 @@ async def chips(dut: Any, corner: bool) -> None:
         dut.stuck_low.value, dut.stuck_high.value = v.stuck_low, v.stuck_high
         dut.stuck_codes.value = v.codes_word()
         nominal = trial == 2
-        targets, written = memory(image), {}
+        targets, written = memory(program), {}
         player = cocotb.start_soon(play(dut, targets, written))
         dut.start.value, dut.nominal.value = 1, int(nominal)
         await RisingEdge(dut.clk)
@@ -111,25 +111,25 @@ async def chips(dut: Any, corner: bool) -> None:
                 break
             assert cycles < 100_000, "redraw does not end"
         player.cancel()
-        compare(image, targets, written, seed, chip, nominal)
-        sets = sum(-(-la.outputs // AT_ONCE) for la in image.layers)
-        rows = sum(la.inputs * -(-la.outputs // AT_ONCE) for la in image.layers)
+        compare(program, targets, written, seed, chip, nominal)
+        sets = sum(-(-la.outputs // AT_ONCE) for la in program.layers)
+        rows = sum(la.inputs * -(-la.outputs // AT_ONCE) for la in program.layers)
         most = rows + sets * (16 if nominal else max(16, 30 * AT_ONCE + 8)) + 60
         assert cycles <= most, f"{cycles} cycles for {rows} rows in {sets} sets of columns"
 
 
 def compare(
-    image: Program,
+    program: Program,
     targets: dict[tuple[int, int], int],
     written: dict[tuple[int, int], int],
     seed: int,
     chip: int,
     nominal: bool,
 ) -> None:
-    v = image.variation
+    v = program.variation
     assert v is not None
     base = 0
-    for i, layer in enumerate(image.layers):
+    for i, layer in enumerate(program.layers):
         wanted = layer.weights if nominal else redraw(layer.weights, v, seed=seed, chip=chip, layer=i)
         for k, m in np.ndindex(wanted.shape):
             key = (m % GEOMETRY.lanes, base + m // GEOMETRY.lanes * layer.inputs + k)

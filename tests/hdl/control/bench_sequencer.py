@@ -47,9 +47,9 @@ def followed(feeds: list[dict[str, int]], layers: int) -> list[tuple[int, int]]:
 @cocotb.parametrize(trial=range(6), stall=[0.0, 0.7])
 async def order(dut: Any, trial: int, stall: float) -> None:
     rng = np.random.default_rng([3, trial])
-    image = random_program(GEOMETRY, rng)
+    program = random_program(GEOMETRY, rng)
     await reset(dut)
-    for section in lay_out(image, GEOMETRY):
+    for section in lay_out(program, GEOMETRY):
         if section.address >> REGION_SHIFT == REGIONS["layers"]:
             await write_memory(dut, "window", 0, section.words)
     dut.noise_enable.value = 1
@@ -57,10 +57,12 @@ async def order(dut: Any, trial: int, stall: float) -> None:
     starts = [n % GEOMETRY.banks | (n * 77) << exact_log2(GEOMETRY.banks) for n in range(COUNT)]
     cocotb.start_soon(sink.run())
     cocotb.start_soon(Source(dut, "start", rng, stall).send(starts))
-    wanted = list(passes(image, GEOMETRY))
+    wanted = list(passes(program, GEOMETRY))
     taken = await sink.wait(COUNT * len(wanted))
-    bases = np.cumsum([0] + [-(-la.outputs // GEOMETRY.readouts) * GEOMETRY.readouts for la in image.layers])
-    layers = [[p for p in wanted if p.layer == layer] for layer in range(len(image.layers))]
+    bases = np.cumsum(
+        [0] + [-(-la.outputs // GEOMETRY.readouts) * GEOMETRY.readouts for la in program.layers]
+    )
+    layers = [[p for p in wanted if p.layer == layer] for layer in range(len(program.layers))]
     passed = iter(taken)
     order = [(n, layer) for n in range(COUNT) for layer in range(len(layers))]
     if GEOMETRY.overlap and stall == 0 and len(layers) > 1:
@@ -73,7 +75,7 @@ async def order(dut: Any, trial: int, stall: float) -> None:
     for n, layer in order:
         for i, p in enumerate(layers[layer]):
             got = unpack(pass_layout(GEOMETRY), next(passed))
-            la = image.layers[p.layer]
+            la = program.layers[p.layer]
             noisy = bool(la.sigma_out or la.var_cell)
             facts = {
                 "first row": (got["feed"]["word"] * 8, p.first_row),
@@ -100,7 +102,7 @@ async def order(dut: Any, trial: int, stall: float) -> None:
                 "last": (got["readout"]["last"], int(p.last)),
                 "shift": (got["readout"]["shift"], la.shift),
                 "lshift": (got["readout"]["lshift"], p.slice * la.dac_bits),
-                "output": (got["readout"]["group"]["output"], int(p.layer == len(image.layers) - 1)),
+                "output": (got["readout"]["group"]["output"], int(p.layer == len(program.layers) - 1)),
                 "layer end": (
                     got["readout"]["group"]["layer_end"],
                     int(p.first_column + p.columns == la.outputs),

@@ -35,14 +35,14 @@ async def enumeration(dut: Any) -> None:
 async def whole_inferences(dut: Any) -> None:
     host = await Host.boot(dut, GEOMETRY)
     rng = np.random.default_rng(3)
-    image = random_program(GEOMETRY, rng, layers=2, sizes=None if THOROUGH else (37, 7, 3))
+    program = random_program(GEOMETRY, rng, layers=2, sizes=None if THOROUGH else (37, 7, 3))
     count = 7
-    x = random_inputs(image, rng, count)
-    await host.program(image)
+    x = random_inputs(program, rng, count)
+    await host.program(program)
     await host.set_register("noise_enable", 1)
     await host.set_register("seed_low", 99)
     source, inputs = host.memory(x.size)
-    destination, outputs = host.memory(4 * count * image.outputs)
+    destination, outputs = host.memory(4 * count * program.outputs)
     inputs[:] = x.tobytes()
     done = await host.run(
         Opcode.INFER,
@@ -50,11 +50,11 @@ async def whole_inferences(dut: Any) -> None:
         source=source,
         destination=destination,
         address=5,
-        inputs=image.inputs,
-        outputs=image.outputs,
+        inputs=program.inputs,
+        outputs=program.outputs,
     )
     assert done[0] == Status.OK
-    got = np.frombuffer(bytes(outputs), "<i4").reshape(count, image.outputs)
-    np.testing.assert_array_equal(got, Core(image).infer(x, seed=99, first_index=5))
+    got = np.frombuffer(bytes(outputs), "<i4").reshape(count, program.outputs)
+    np.testing.assert_array_equal(got, Core(program).infer(x, seed=99, first_index=5))
     await host.cycles(50)
     assert host.interrupts == await host.get("interrupts") == host.producer

@@ -24,7 +24,7 @@ GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 THOROUGH = bool(os.environ.get("THOROUGH"))
 
 
-def small_image(seed: int) -> Program:
+def small_program(seed: int) -> Program:
     """A network that takes about 100 cycles an inference, with odd sizes."""
     return random_program(GEOMETRY, np.random.default_rng(seed), sizes=(23, 6, 5), dac_bits=8)
 
@@ -90,19 +90,19 @@ async def refused_jobs(dut: Any) -> None:
     """What cannot be done ends with its status, moves no data and halts nothing."""
     host = await Host.boot(dut, GEOMETRY)
     base, memory = host.memory(4096)
-    image = small_image(8)
-    shape = {"inputs": image.inputs, "outputs": image.outputs, "source": base, "destination": base}
+    program = small_program(8)
+    shape = {"inputs": program.inputs, "outputs": program.outputs, "source": base, "destination": base}
     end = address("layers", 8 * GEOMETRY.layers)
-    await host.program(image)
+    await host.program(program)
     await host.set_register("program_tag", 0)
     assert (await host.run(Opcode.INFER, 1, **shape))[0] == Status.NOT_PROGRAMMED
-    await host.set_register("program_tag", image.tag)
+    await host.set_register("program_tag", program.tag)
     for status, opcode, count, fields in (
         (Status.BAD_OPCODE, 99, 1, {}),
         (Status.BAD_OPCODE, Opcode.SYNC, 1, {}),
         (Status.BAD_LENGTH, Opcode.READ, 0, {}),
         (Status.BAD_LENGTH, Opcode.WRITE, 1 << 24, {}),
-        (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"inputs": image.inputs + 1}),
+        (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"inputs": program.inputs + 1}),
         (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"outputs": 0}),
         (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"outputs": GEOMETRY.max_outputs + 1}),
         (Status.BAD_ADDRESS, Opcode.WRITE, 1, {"source": base + 4}),
@@ -117,7 +117,7 @@ async def refused_jobs(dut: Any) -> None:
         if opcode != Opcode.READ or status == Status.BAD_LENGTH:
             assert bytes(memory) == before
     assert await host.get("state") == 0
-    await infer_as_golden(host, image, 2)
+    await infer_as_golden(host, program, 2)
 
 
 @cocotb.test()
@@ -141,10 +141,10 @@ async def memories_are_closed_while_a_job_runs(dut: Any) -> None:
     assert await host.get("bad_posted") == await host.get("bad_nonposted") == 1
 
 
-async def infer_as_golden(host: Host, image: Program, count: int, *, first: int = 0) -> None:
-    x = random_inputs(image, host.rng, count)
+async def infer_as_golden(host: Host, program: Program, count: int, *, first: int = 0) -> None:
+    x = random_inputs(program, host.rng, count)
     source, inputs = host.memory(x.size)
-    destination, outputs = host.memory(4 * count * image.outputs)
+    destination, outputs = host.memory(4 * count * program.outputs)
     inputs[:] = x.tobytes()
     await host.set_register("noise_enable", 1)
     await host.set_register("seed_low", 5)
@@ -154,12 +154,12 @@ async def infer_as_golden(host: Host, image: Program, count: int, *, first: int 
         source=source,
         destination=destination,
         address=first,
-        inputs=image.inputs,
-        outputs=image.outputs,
+        inputs=program.inputs,
+        outputs=program.outputs,
     )
     assert done[0] == Status.OK
-    got = np.frombuffer(bytes(outputs), "<i4").reshape(count, image.outputs)
-    np.testing.assert_array_equal(got, Core(image).infer(x, seed=5, first_index=first))
+    got = np.frombuffer(bytes(outputs), "<i4").reshape(count, program.outputs)
+    np.testing.assert_array_equal(got, Core(program).infer(x, seed=5, first_index=first))
 
 
 def broken(block: Any, after: int, change: Callable[[Tlp], list[Tlp]]) -> None:
@@ -187,16 +187,16 @@ async def faults(dut: Any, fault: str, moment: int) -> None:
     """
     host = await Host.boot(dut, GEOMETRY, max_read=0)
     block = host.block
-    image = small_image(9)
-    await host.program(image)
-    await infer_as_golden(host, image, 2)
+    program = small_program(9)
+    await host.program(program)
+    await infer_as_golden(host, program, 2)
     await host.set("read_timeout", 2000)
     count = 60
-    source, _ = host.memory(count * image.inputs)
-    destination, _ = host.memory(4 * count * image.outputs)
+    source, _ = host.memory(count * program.inputs)
+    destination, _ = host.memory(4 * count * program.outputs)
     await host.cycles(100)  # the last job's interrupt follows its record
     before = host.interrupts
-    shape = {"inputs": image.inputs, "outputs": image.outputs}
+    shape = {"inputs": program.inputs, "outputs": program.outputs}
     index = host.post(Opcode.INFER, count, source=source, destination=destination, **shape)
     wanted = {
         "refused": EngineError.COMPLETION,
@@ -229,9 +229,9 @@ async def faults(dut: Any, fault: str, moment: int) -> None:
     await host.device.set_master()
     await host.cycles(20)
     await host.start()
-    await host.program(image)
-    await infer_as_golden(host, image, 3, first=7)
-    assert await host.register("program_tag") == image.tag
+    await host.program(program)
+    await infer_as_golden(host, program, 3, first=7)
+    assert await host.register("program_tag") == program.tag
     assert await host.get("timeouts") == (fault == "lost")
     assert await host.get("failed_reads") == (fault == "refused")
 
@@ -268,6 +268,6 @@ async def hundred_images(dut: Any) -> None:
     """100 images by one descriptor, as golden, with completions in any order."""
     host = await Host.boot(dut, GEOMETRY, max_read=0, high=True)
     host.block.shuffle = True
-    image = small_image(10)
-    await host.program(image)
-    await infer_as_golden(host, image, 100, first=1000)
+    program = small_program(10)
+    await host.program(program)
+    await infer_as_golden(host, program, 100, first=1000)

@@ -197,11 +197,11 @@ class Host:
         await self.ring_bell()
         return await self.wait(index)
 
-    async def program(self, image: Program) -> None:
-        """Every section of an image by DMA, each checked by its CRC."""
+    async def program(self, program: Program) -> None:
+        """Every section of a program by DMA, each checked by its CRC."""
         base, memory = self.memory(1 << 16)
         await self.set_register("program_tag", 0)
-        for section in lay_out(image, self.geometry):
+        for section in lay_out(program, self.geometry):
             kind, form = (Opcode.WRITE_SHORT, "<i2") if section.short else (Opcode.WRITE, "<i4")
             data = section.words.astype(form).tobytes()
             memory[: len(data)] = data
@@ -209,7 +209,7 @@ class Host:
             assert done[0] == Status.OK, section.name
             done = await self.run(Opcode.CHECK, len(section.words), address=section.address)
             assert done == (Status.OK, zlib.crc32(section.words.astype("<i4").tobytes())), section.name
-        await self.set_register("program_tag", image.tag)
+        await self.set_register("program_tag", program.tag)
 
     async def cycles(self, count: int) -> None:
         await Timer(count * CLOCK_NS, "ns")

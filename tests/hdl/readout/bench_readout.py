@@ -40,23 +40,23 @@ async def partial_sums_short_of_samples(dut: Any, trial: int) -> None:
 
 async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> None:
     rng = np.random.default_rng([4, trial, int(10 * stall)])
-    image = random_program(GEOMETRY, rng, corner=trial > 2)
+    program = random_program(GEOMETRY, rng, corner=trial > 2)
     await reset(dut)
-    for section in lay_out(image, GEOMETRY):
+    for section in lay_out(program, GEOMETRY):
         if section.address >> REGION_SHIFT == REGIONS["readout"]:
             await write_memory(dut, "window", 0, section.words)
-    order = list(passes(image, GEOMETRY))
-    bases = np.cumsum([0] + [-(-la.outputs // P) * P for la in image.layers])
+    order = list(passes(program, GEOMETRY))
+    bases = np.cumsum([0] + [-(-la.outputs // P) * P for la in program.layers])
     records, sigmas, samples, columns, expected = [], [], [], [], []
     totals: dict[tuple[int, int], np.ndarray[Any, Any]] = {}
     for p in order:
-        la = image.layers[p.layer]
+        la = program.layers[p.layer]
         noisy = GEOMETRY.noise and rng.random() < 0.6
         most = p.rows * 255 * GEOMETRY.weight_max if trial > 2 else min(p.rows * 2000, 1 << 20)
         a = rng.integers(-most, most + 1, p.columns)
         if trial > 2:
             a = np.where(rng.random(p.columns) < 0.3, rng.choice([-most, most], p.columns), a)
-        # Partial sums keep to 32 bits only for values the image's own weights could give.
+        # Partial sums keep to 32 bits only for values the program's own weights could give.
         if la.readout == "analog":
             a = a // (1 << 3) // len([q for q in order if q.layer == p.layer and q.group == p.group])
         g = rng.integers(-2048, 2048, p.columns) if noisy else np.zeros(p.columns, np.int64)

@@ -24,8 +24,8 @@ from host.links.pcie.sysfs import SysfsDevice, check_card
 from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
 
 TINY = PRESETS["tiny"]
-IMAGE = random_program(TINY, np.random.default_rng(1), sizes=(37, 9, 5))
-X = random_inputs(IMAGE, np.random.default_rng(2), 100)
+PROGRAM = random_program(TINY, np.random.default_rng(1), sizes=(37, 9, 5))
+X = random_inputs(PROGRAM, np.random.default_rng(2), 100)
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +40,18 @@ def board(card: SimCard) -> Iterator[Board]:
 
 
 def works(board: Board) -> None:
-    board.program(IMAGE)
+    board.program(PROGRAM)
     np.testing.assert_array_equal(board.infer(X, seed=3, first_index=9), golden())
 
 
 def golden() -> np.ndarray:
-    return Core(IMAGE).infer(X, seed=3, first_index=9)
+    return Core(PROGRAM).infer(X, seed=3, first_index=9)
 
 
 def test_hundred_images_equal_golden(board: Board, card: SimCard) -> None:
     assert isinstance(card, PciDevice)
     seen: list[int] = []
-    board.program(IMAGE)
+    board.program(PROGRAM)
     board.clear_counters()
     y = board.infer(X, seed=3, first_index=9, progress=lambda done, total: seen.append(done))
     np.testing.assert_array_equal(y, golden())
@@ -102,12 +102,12 @@ def test_without_interrupts_records_are_polled(board: Board, card: SimCard) -> N
 @pytest.mark.parametrize("images", [1, 2, 3, 100])  # as many as the banks that are left with something
 def test_a_run_that_hangs_is_said_and_overcome(board: Board, images: int) -> None:
     """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
-    board.program(IMAGE)
+    board.program(PROGRAM)
     board.infer(X[:images], seed=3)  # the turn is no longer the first bank's
     word, low, _ = DESCRIPTOR["last"]
-    where = (REGIONS["layers"] << REGION_SHIFT) + (len(IMAGE.layers) - 1) * DESCRIPTOR_WORDS + word
+    where = (REGIONS["layers"] << REGION_SHIFT) + (len(PROGRAM.layers) - 1) * DESCRIPTOR_WORDS + word
     words = board.read_words(where, 1) & ~np.int32(1 << low)
-    board.channel.write([Section("upset", where, words)], lambda done: None)  # past what guards the image
+    board.channel.write([Section("upset", where, words)], lambda done: None)  # past what guards the program
     with pytest.raises(HostError, match="hung"):
         board.infer(X[:images], seed=3)
     works(board)
@@ -116,18 +116,18 @@ def test_a_run_that_hangs_is_said_and_overcome(board: Board, images: int) -> Non
 def test_campaigns_vote_as_golden(board: Board) -> None:
     rng = np.random.default_rng(4)
     spread = dataclasses.replace(same_cells(), sigma=rng.integers(200, 6000, 256).astype(np.uint16))
-    image = dataclasses.replace(random_program(TINY, rng, sizes=(20, 8, 4), noise=True), variation=spread)
-    x, labels = random_inputs(image, rng, 12), rng.integers(0, 4, 12)
-    board.program(image)
-    found = board.campaign(x, labels, Campaign(chips=3, draws=2, seed=11))
-    wanted = campaign(image, x, labels, Campaign(chips=3, draws=2, seed=11))
+    program = dataclasses.replace(random_program(TINY, rng, sizes=(20, 8, 4), noise=True), variation=spread)
+    x, labels = random_inputs(program, rng, 12), rng.integers(0, 4, 12)
+    board.program(program)
+    found = board.campaign(x, labels, Campaign(chips=3, trials=2, seed=11))
+    wanted = campaign(program, x, labels, Campaign(chips=3, trials=2, seed=11))
     np.testing.assert_array_equal(found.votes, wanted.votes)
     np.testing.assert_array_equal(found.correct, wanted.correct)
     works(board)
 
 
-def test_words_registers_and_a_lost_image(board: Board) -> None:
-    board.program(IMAGE)
+def test_words_registers_and_a_lost_program(board: Board) -> None:
+    board.program(PROGRAM)
     board.write_register("scratch", 0xFFFFFFFF)
     assert board.read_register("scratch") == 0xFFFFFFFF
     board.write_register("program_tag", 0)

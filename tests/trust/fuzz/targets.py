@@ -48,7 +48,7 @@ def packets(data: bytes) -> None:
         pass
 
 
-def image(data: bytes) -> None:
+def program(data: bytes) -> None:
     """A program file."""
     _parse(Program.load, data, ".npz")
 
@@ -56,7 +56,7 @@ def image(data: bytes) -> None:
 def manifest(data: bytes) -> None:
     """The manifest of a program whose arrays are sound: the archive's own checks would hide it."""
     text = data.decode("utf-8", "replace").replace("\0", " ")
-    image(_archive({"manifest": np.array(text)} | _image().arrays()))
+    program(_archive({"manifest": np.array(text)} | _program().arrays()))
 
 
 def network(data: bytes) -> None:
@@ -99,19 +99,19 @@ def _parse(read: Callable[[Path], object], data: bytes, suffix: str, *, names_fi
 
 Target = Callable[[bytes], None]
 TARGETS: dict[str, Target] = {
-    f.__name__: f for f in (packets, image, manifest, network, chip, measurements, idx, plan)
+    f.__name__: f for f in (packets, program, manifest, network, chip, measurements, idx, plan)
 }
 
 
 def seeds(name: str) -> list[bytes]:
     """Valid inputs of a target, from which the fuzzers start."""
-    small = _image()
+    small = _program()
     if name == "packets":
         return [
             encode_response(Response(1, 2, 0, 2, b"\1\2\3\4"))[:-1],
             encode_request(Request(1, 4, 7, b"\1\2\3\4"))[:-1],
         ]
-    if name == "image":
+    if name == "program":
         return [_archive({"manifest": np.array(json.dumps(small.manifest()))} | small.arrays())]
     if name == "manifest":
         return [json.dumps(small.manifest()).encode()]
@@ -142,7 +142,7 @@ def seeds(name: str) -> list[bytes]:
     ]
 
 
-def _image() -> Program:
+def _program() -> Program:
     return random_program(PRESETS["tiny"], np.random.default_rng(0), sizes=(6, 4, 3), noise=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.trust.mutants import (
     boards,
+    bringup,
     control,
     converters,
     cost,
@@ -31,6 +32,7 @@ MUTANTS = (
     + cost.MUTANTS
     + spec.MUTANTS
     + boards.MUTANTS
+    + bringup.MUTANTS
     + host.MUTANTS
     + datapath.MUTANTS
     + control.MUTANTS

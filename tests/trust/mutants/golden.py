@@ -268,8 +268,8 @@ MUTANTS = (
     ),
     Mutant(
         "boards/golden.py",
-        "self._core.program.tag != image.tag",
-        "self._core.program.name != image.name",
+        "self._core.program.tag != program.tag",
+        "self._core.program.name != program.name",
         "the golden board scrubs by name",
         ("tests/boards/test_golden.py",),
     ),

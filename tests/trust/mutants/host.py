@@ -114,9 +114,9 @@ MUTANTS = (
     ),
     Mutant(
         "host/board.py",
-        "        self._require_held(image)\n        return result\n",
+        "        self._require_held(program)\n        return result\n",
         "        return result\n",
-        "an image lost during a campaign is not noticed",
+        "a program lost during a campaign is not noticed",
         ("tests/host/test_campaign.py",),
     ),
     Mutant(

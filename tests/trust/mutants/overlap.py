@@ -115,7 +115,7 @@ MUTANTS = (
         "hdl/pcie/inference.py",
         "unread.eq(unread + ready - self.input_done)",
         "unread.eq(unread + ready - begun)",
-        "an image is loaded over one that is still read",
+        "a sample is loaded over one that is still read",
         (DRIVER, "-k", "hundred_images"),
     ),
     Mutant(

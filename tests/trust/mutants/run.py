@@ -1,6 +1,6 @@
 """Puts each mutant into a copy of the tree, runs its tests and says which one found it.
 
-    python -m tests.trust.mutants.run [--only TEXT] [--results docs/mutants.json]
+    python -m tests.trust.mutants.run [--only TEXT] [--missing] [--results docs/mutants.json]
 
 With ``--results`` the outcomes and their dates are kept in that file, and a table of them beside it (.md);
 ``--only`` then renews some of the rows. The table says how many of the list were never run.
@@ -154,8 +154,14 @@ def main() -> None:
     )
     parser.add_argument("--only", default="", help="mutants whose file or fault contains this")
     parser.add_argument("--results", type=Path, help="JSON file to keep the outcomes in, table beside it")
+    parser.add_argument("--missing", action="store_true", help="mutants that have no row in --results yet")
     options = parser.parse_args()
-    chosen = [m for m in MUTANTS if options.only in m.file or options.only in m.fault]
+    known = set(json.loads(options.results.read_text())) if options.missing and options.results else set()
+    chosen = [
+        m
+        for m in MUTANTS
+        if (options.only in m.file or options.only in m.fault) and f"{m.file}: {m.fault}" not in known
+    ]
     outcomes = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -119,9 +119,9 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/spec/memory_map.py",
-        "return sum(_column_span(la, geometry) for la in image.layers)",
-        "return sum(la.outputs for la in image.layers)",
-        "an image fits by its columns without alignment",
+        "return sum(_column_span(la, geometry) for la in program.layers)",
+        "return sum(la.outputs for la in program.layers)",
+        "a program fits by its columns without alignment",
         BOUNDS,
     ),
     Mutant(

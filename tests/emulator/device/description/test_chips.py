@@ -9,7 +9,7 @@ import yaml
 from emulator.device.description import list_chips, list_devices, load_chip, parse_chip
 from emulator.device.description.loader import DEVICES, PRESETS
 from emulator.errors import ChipError
-from emulator.network.zoo import image
+from emulator.network.zoo import program
 from emulator.spec import Program
 
 RISING = {"model": "esaki", "excess_slope_per_V": 1}
@@ -193,7 +193,7 @@ def test_descriptions_survive_their_own_dictionary(name):
 
 
 def test_images_made_before_the_schema_grew_still_say_their_chip():
-    provenance = Program.load(image()).provenance["chip"]
+    provenance = Program.load(program()).provenance["chip"]
     assert parse_chip(provenance).cell == load_chip("wan2022").cell
 
 

@@ -14,15 +14,15 @@ SIDE, COUNT = 6, 4000
 
 @pytest.mark.parametrize("shift", [0, 1, 2])
 @pytest.mark.parametrize("flip", [False, True])
-def test_every_image_is_one_of_the_shifted_and_mirrored(shift: int, flip: bool) -> None:
+def test_every_program_is_one_of_the_shifted_and_mirrored(shift: int, flip: bool) -> None:
     rng = np.random.default_rng(0)
     images = rng.uniform(0.1, 1, (3, SIDE, SIDE)).astype(np.float32)
     wanted = {}
     reach = range(-shift, shift + 1)
-    for i, image in enumerate(images):
+    for i, program in enumerate(images):
         for mirrored in (False, True) if flip else (False,):
             for down, right in ((d, r) for d in reach for r in reach):
-                moved = np.pad(image, shift)[shift + down :, shift + right :][:SIDE, :SIDE]
+                moved = np.pad(program, shift)[shift + down :, shift + right :][:SIDE, :SIDE]
                 held = np.zeros((SIDE, SIDE), np.float32)
                 held[: moved.shape[0], : moved.shape[1]] = moved
                 wanted[(held[:, ::-1] if mirrored else held).tobytes()] = (i, mirrored, down, right)

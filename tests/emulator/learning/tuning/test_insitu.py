@@ -21,8 +21,8 @@ from emulator.network.datasets import digits
 class Chip:
     """The golden model as the board."""
 
-    def program(self, image):
-        self.core = Core(image)
+    def program(self, program):
+        self.core = Core(program)
 
     def infer(self, x, first):
         return self.core.infer(x, seed=5, first_index=first)
@@ -113,14 +113,14 @@ def test_curves_alone_leave_the_weights(start, data):
 
 
 def test_headroom_halves_logits_and_keeps_answers(data, start):
-    image = map_network(start.network, a_chip(), data[0], seed=1).program
-    wide = with_headroom(image, 1)
-    plain = Core(image).infer(data[2], noise=False)
+    program = map_network(start.network, a_chip(), data[0], seed=1).program
+    wide = with_headroom(program, 1)
+    plain = Core(program).infer(data[2], noise=False)
     half = Core(wide).infer(data[2], noise=False)
     assert np.corrcoef(plain.ravel(), half.ravel())[0, 1] > 0.99
     assert np.polyfit(plain.ravel(), half.ravel(), 1)[0] == pytest.approx(0.5, abs=0.02)
     with pytest.raises(CompileError, match="headroom is 40 bits; accepted: fewer"):
-        with_headroom(image, 40)
+        with_headroom(program, 40)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_headroom_takes_back_what_rounding_the_offsets_adds(data):
     network = Network.chain((Dense(weights, np.zeros(10)),), "one layer")
     chip = a_chip()
     tiles = dataclasses.replace(chip, array=dataclasses.replace(chip.array, rows=16))
-    image = map_network(network, tiles, data[0], seed=1).program
-    assert (image.layers[0].offset % 4 != 0).any()
-    plain, wide = (Core(i).infer(data[0], noise=False) for i in (image, with_headroom(image, 2)))
+    program = map_network(network, tiles, data[0], seed=1).program
+    assert (program.layers[0].offset % 4 != 0).any()
+    plain, wide = (Core(i).infer(data[0], noise=False) for i in (program, with_headroom(program, 2)))
     # Rounding of single answers is even; a bias has steps of 4.
     assert np.abs((4 * wide - plain).mean(axis=0)).max() < 2.5
 

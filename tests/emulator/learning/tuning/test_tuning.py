@@ -49,7 +49,7 @@ def chip_form(samples, chip=PAIR, network=None, seed=2):
 
 def at_states(form, states):
     """The same die at other states, as a form of its own."""
-    return Tunable(form.image(states), form.die_at(states))
+    return Tunable(form.program(states), form.die_at(states))
 
 
 # -- pulses
@@ -125,27 +125,27 @@ def test_pulses_of_a_bank_have_cycle_noise_both_ways(direction):
 @pytest.mark.parametrize("chip", [PAIR, "wan2022+ecram-tang2018", "dendritic-ndr"])
 def test_unmoved_states_give_the_compiled_curves_bit_for_bit(samples, chip):
     form = chip_form(samples, chip)
-    image = form.base
-    again = form.image(form.states)
-    q, r = image.layers[0].curve, again.layers[0].curve
-    np.testing.assert_array_equal(image.curve_base[q], again.curve_base[r])
-    np.testing.assert_array_equal(image.curve_slope[q], again.curve_slope[r])
+    program = form.base
+    again = form.program(form.states)
+    q, r = program.layers[0].curve, again.layers[0].curve
+    np.testing.assert_array_equal(program.curve_base[q], again.curve_base[r])
+    np.testing.assert_array_equal(program.curve_slope[q], again.curve_slope[r])
 
 
 def test_a_state_scales_current_and_voltage_and_nothing_else(samples):
     form = chip_form(samples, "wan2022+ecram-pair")  # devices do not differ, tunnel curve
-    image = form.base
+    program = form.base
     state = form.states[0]
     moved = dataclasses.replace(state, current=np.full(16, 0.25), voltage=state.voltage * 0.5)
-    new = form.image([moved])
-    for a, b in zip(image.layers, new.layers, strict=True):
+    new = form.program([moved])
+    for a, b in zip(program.layers, new.layers, strict=True):
         for name in ("weights", "bias", "gain", "offset", "scale"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
     window, codes = form.die.arrays[0].window, np.arange(4096)
     u = window.values()
     ratio = (0.5 + state.voltage * 0.5) / (0.5 + state.voltage)  # factors 0.5..1.5
     for m in (0, 7):
-        f, h = image.layers[0].segment_bits, image.layers[0].table_bits
+        f, h = program.layers[0].segment_bits, program.layers[0].table_bits
         base, slope = (t[new.layers[0].curve[m]].astype(float) for t in (new.curve_base, new.curve_slope))
         y = (base[codes >> f] + slope[codes >> f] * (codes & ((1 << f) - 1)) / (1 << f)) / (1 << h)
         x = np.maximum(u / ratio[m], 0)
@@ -256,9 +256,9 @@ def test_the_model_corrects_gains_where_the_chip_does(samples, gains):
 class Chip:
     """The golden model as the board of a calibration."""
 
-    def program(self, image):
-        self.image = image
-        self.core = Core(image)
+    def program(self, program):
+        self.program = program
+        self.core = Core(program)
 
     def infer(self, x, first):
         return self.core.infer(x, seed=5, first_index=first)
@@ -307,12 +307,12 @@ def half_way(samples):
 
 
 def perturbed(samples, outputs, **plan):
-    """Peak current states after perturbation on a board that answers ``outputs(image, n)``."""
+    """Peak current states after perturbation on a board that answers ``outputs(program, n)``."""
     x, y = samples
     board = Chip()
 
     def infer(part, first):
-        return outputs(board.image, len(part)).astype(np.int32)
+        return outputs(board.program, len(part)).astype(np.int32)
 
     result = calibrate(
         half_way(samples),
@@ -328,17 +328,17 @@ def perturbed(samples, outputs, **plan):
 
 def test_perturbed_devices_go_back_to_where_they_were(samples):
     """What a step leaves behind is the step, not the perturbation: none where all outputs are alike."""
-    after = perturbed(samples, lambda image, n: np.zeros((n, 4)), steps=1, rate=0.2)
+    after = perturbed(samples, lambda program, n: np.zeros((n, 4)), steps=1, rate=0.2)
     np.testing.assert_allclose(after, 0.5, atol=0.05)
 
 
 def test_perturbation_goes_the_way_the_loss_falls(samples):
     """The right class's output is the height of neuron 3: its current has to rise, whatever the others do."""
 
-    def outputs(image, n):
-        q = image.layers[0].curve[3]
+    def outputs(program, n):
+        q = program.layers[0].curve[3]
         rest = np.repeat([[300, 200, 100, 0]], n, axis=0)
-        return rest + np.outer(np.ones(n), [image.curve_base[q].max() / 50, 0, 0, 0])
+        return rest + np.outer(np.ones(n), [program.curve_base[q].max() / 50, 0, 0, 0])
 
     assert perturbed(samples, outputs, steps=12, rate=0.05)[3] > 0.55
 
@@ -363,7 +363,7 @@ def test_impossible_plans(field, value, accepted):
 def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     x, y = samples
     form = chip_form(samples)
-    image = form.base
+    program = form.base
     # Devices put somewhere else than they should be: what learning has to undo.
     rng = np.random.default_rng(4)
     wrong = dataclasses.replace(form.states[0], current=rng.choice([0.0, 1.0], 16))
@@ -377,12 +377,12 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     after = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
     assert after - before > least
     assert np.mean(result.losses[-5:]) < np.mean(result.losses[:5])
-    assert chip.image is result.program
-    np.testing.assert_array_equal(result.program.layers[0].weights, image.layers[0].weights)
+    assert chip.program is result.program
+    np.testing.assert_array_equal(result.program.layers[0].weights, program.layers[0].weights)
     assert result.pulses_total > 0
 
 
-def test_the_same_plan_gives_the_same_image(samples):
+def test_the_same_plan_gives_the_same_program(samples):
     images = []
     for seed in (0, 0, 1):
         form, chip = chip_form(samples), Chip()
@@ -417,11 +417,11 @@ def test_named_layers_keep_their_curves(samples):
         (dataclasses.replace(net.layers[0], activation=Named("relu")), *net.layers[1:]), "mixed"
     )
     form = chip_form(samples, network=mixed)
-    image = form.base
+    program = form.base
     assert [layer.index for layer in form.layers] == [1]
-    new = form.image(form.states)
+    new = form.program(form.states)
     x = samples[0][:50]
-    np.testing.assert_array_equal(Core(image).infer(x), Core(new).infer(x))
+    np.testing.assert_array_equal(Core(program).infer(x), Core(new).infer(x))
     assert Learner(mixed, form).gradient(x, samples[1][:50], Core(new).infer(x), form.states)[0] > 0
 
 
@@ -442,11 +442,11 @@ def test_reading_the_cells_brings_the_model_closer_to_the_chip(samples):
     chip = load_chip(PAIR)
     cell = dataclasses.replace(chip.cell, error_scale=4.0, stuck_low_percent=5.0)
     form = chip_form(samples, dataclasses.replace(chip, cell=cell))
-    image = form.base
+    program = form.base
     plain, read = Learner(small(), form), Learner(small(), form, cells=True)
     corrected = Learner(small(), form, cells=True)
     corrected.correct(x[:500], gains=True)
-    wanted = centred(Core(image).infer(x, noise=False).astype(float))
+    wanted = centred(Core(program).infer(x, noise=False).astype(float))
     near = [
         np.corrcoef(wanted.ravel(), centred(m._forward(x, form.states)[0][-1]).ravel())[0, 1]
         for m in (plain, read, corrected)

@@ -9,7 +9,7 @@ from emulator.device.description import load_chip
 from emulator.mapping import map_network
 from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
 from emulator.mapping.explain.causes import weight_changes
-from emulator.mapping.explain.explain import ALL, IMAGE, SNR_MAX_DB
+from emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
 from emulator.mapping.explain.forward import Forward, stages
 from emulator.network import Dense, Ndr, Network
 
@@ -56,7 +56,7 @@ def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
     if name == "dendritic-analog" and dac_bits != 8:
         pytest.skip("its columns add no slices")
     result, _, _ = explained(name, input={"dac_bits": dac_bits})
-    everything, golden = result.row(ALL), result.row(IMAGE)
+    everything, golden = result.row(ALL), result.row(PROGRAM)
     assert everything.snr_corrected_db == pytest.approx(golden.snr_db, abs=1.5)
     assert everything.accuracy_corrected == pytest.approx(golden.accuracy, abs=0.04)
     assert everything.snr_db <= everything.snr_corrected_db + 0.1
@@ -124,7 +124,7 @@ def test_mitigation_table():
     "noise", [{"cell": {"read_noise_percent": 3.0}}, {"readout": {"output_noise_lsb": 16.0}}]
 )
 def test_read_noise_is_as_strong_as_the_golden_models(noise):
-    # Nothing else on this chip comes near it, so the image's whole deviation is its read noise.
+    # Nothing else on this chip comes near it, so the program's whole deviation is its read noise.
     result, _, _ = explained("ideal", **noise)
     assert result.row("read noise").snr_db < 32
-    assert result.row("read noise").snr_db == pytest.approx(result.row(IMAGE).snr_db, abs=1.2)
+    assert result.row("read noise").snr_db == pytest.approx(result.row(PROGRAM).snr_db, abs=1.2)

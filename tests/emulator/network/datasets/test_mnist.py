@@ -17,9 +17,9 @@ def test_every_class_is_split_alike():
     assert np.bincount(labels).tolist() == [400] * 10
     assert np.bincount(test_labels).tolist() == [100] * 10
     assert labels[:20].tolist() == [*range(10), *range(10)]
-    # 19 % of MNIST's pixels are ink, and no image is in both sets.
+    # 19 % of MNIST's pixels are ink, and no program is in both sets.
     assert 0.18 < (x > 0).mean() < 0.21
-    assert len({image.tobytes() for image in np.concatenate([x, test_x])}) == 5000
+    assert len({program.tobytes() for program in np.concatenate([x, test_x])}) == 5000
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):

@@ -11,30 +11,30 @@ from emulator.mapping import zoo_build as build
 from emulator.network import load_network
 from emulator.network.datasets import fashion_mnist_test
 from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-from emulator.network.zoo import float_network, image, images
+from emulator.network.zoo import float_network, program, programs
 from emulator.network.zoo.files import FOLDER
 from emulator.spec import PRESETS, Program
 from emulator.spec.memory_map import check_fits
 
 
 def test_files():
-    assert images() == ["fashion-mnist-784-128-10"]
-    assert {p.name for p in FOLDER.glob("fashion-mnist-*.npz")} == {image().name, die_path(image()).name}
+    assert programs() == ["fashion-mnist-784-128-10"]
+    assert {p.name for p in FOLDER.glob("fashion-mnist-*.npz")} == {program().name, die_path(program()).name}
     with pytest.raises(EmulatorError, match="network is 'lenet'; accepted: fashion-mnist-784-128-10"):
-        image("lenet")
+        program("lenet")
 
 
-def test_image_belongs_to_its_float_weights_and_fits_the_simulated_board():
-    chip_image, network = Program.load(image()), load_network(float_network())
+def test_program_belongs_to_its_float_weights_and_fits_the_simulated_board():
+    chip_program, network = Program.load(program()), load_network(float_network())
     assert (
-        (chip_image.inputs, chip_image.layers[0].outputs, chip_image.outputs)
+        (chip_program.inputs, chip_program.layers[0].outputs, chip_program.outputs)
         == network.widths
         == (784, 128, 10)
     )
-    check_fits(chip_image, PRESETS["sim"])
-    assert chip_image.provenance["chip"]["name"] == "wan2022"
+    check_fits(chip_program, PRESETS["64-lane"])
+    assert chip_program.provenance["chip"]["name"] == "wan2022"
     # Programmed codes follow the float weights: the correlation is that of about 15 % error.
-    for layer, dense in zip(chip_image.layers, network.layers, strict=True):
+    for layer, dense in zip(chip_program.layers, network.layers, strict=True):
         scaled = dense.weights / np.abs(dense.weights).max(axis=0)
         assert np.corrcoef(layer.weights.ravel(), scaled.ravel())[0, 1] > 0.97
 
@@ -46,10 +46,10 @@ def test_float_accuracy():
 def test_golden_accuracy_with_all_device_errors():
     images_, labels = (part[:2000] for part in fashion_mnist_test())
     reference = load_network(float_network()).accuracy(images_, labels)
-    chip_image = Program.load(image())
+    chip_program = Program.load(program())
     for seed in (0, 1):
-        assert golden_accuracy(chip_image, images_, labels, seed=seed) >= reference - 0.0103
-    assert golden_accuracy(chip_image, images_, labels, noise=False) >= reference - 0.0103
+        assert golden_accuracy(chip_program, images_, labels, seed=seed) >= reference - 0.0103
+    assert golden_accuracy(chip_program, images_, labels, noise=False) >= reference - 0.0103
 
 
 def test_other_chips_of_the_same_kind_do_as_well():
@@ -67,9 +67,9 @@ def test_other_chips_of_the_same_kind_do_as_well():
 @pytest.mark.skipif(
     not Path(TRAIN_FOLDER).is_dir(), reason="Fashion-MNIST's training files are not installed"
 )
-def test_recompiling_gives_the_shipped_image(tmp_path):
+def test_recompiling_gives_the_shipped_program(tmp_path):
     assert build.main(["--out", str(tmp_path / "again.npz")]) == 0
-    assert Program.load(tmp_path / "again.npz").checksum() == Program.load(image()).checksum()
+    assert Program.load(tmp_path / "again.npz").checksum() == Program.load(program()).checksum()
 
 
 def test_building_without_training_files_is_one_line(tmp_path, capsys):

@@ -1,0 +1,9 @@
+"""Bringing up a board: bitstream, link, memories, arithmetic, noise and speed, and one report of it all.
+
+Imports boards, host and emulator, and the checks of ``ndrite.selftest``.
+"""
+
+from ndrite.bringup.report import Report, markdown
+from ndrite.bringup.run import bringup
+
+__all__ = ["Report", "bringup", "markdown"]

@@ -1,0 +1,134 @@
+"""Where a bring-up gets its bitstream and its board: real hardware, or the same gateware compiled here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from boards.fpga.build import build
+from boards.fpga.errors import BuildError
+from boards.fpga.flash import flash, loader_version
+from boards.fpga.reports import known_seed
+from boards.fpga.target import Target
+from boards.sim import Design, SimLink
+from boards.sim.build import simulated_id
+from emulator.network import zoo
+from emulator.spec import Program
+from host import Board
+from host.links.uart import UartLink
+from ndrite.bringup.broken import broken_board
+
+SIMULATED_TIMEOUT_S = 4.0
+"""A simulated second is a million cycles: a checksum over a compact board's weights takes two of them."""
+
+
+class StageFailed(Exception):
+    """A stage without which the next ones make no sense; the message is what was seen."""
+
+
+class Way(Protocol):
+    """How a board is reached; the first three are the first stages of a bring-up."""
+
+    @property
+    def target(self) -> Target:
+        """The board."""
+        ...
+
+    def bitstream(self) -> tuple[int, str]:
+        """Build id of what is to be loaded, and what to say of it. Raises ``StageFailed``."""
+        ...
+
+    def load(self) -> str:
+        """Put it on the board; what to say of it. Raises ``StageFailed``."""
+        ...
+
+    def open(self) -> Board:
+        """The board behind its link. Raises ``HostError``."""
+        ...
+
+    @property
+    def loader(self) -> str | None:
+        """The loading program and its version, as it says."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A board on ``port``; ``folder`` holds its build, or will. ``loaded``: it is on the board already."""
+
+    target: Target
+    port: str
+    folder: Path
+    loaded: bool = False
+    announce: Callable[[str], None] = lambda _: None
+
+    def bitstream(self) -> tuple[int, str]:
+        """The one in the folder, built first where there is none."""
+        report = self.folder / "report.json"
+        try:
+            if not report.is_file():
+                program = Program.load(zoo.program())
+                seed = known_seed(self.target.name)
+                build(self.target, self.folder, program=program, first_seed=seed, announce=self.announce)
+            content = json.loads(report.read_text())
+        except (BuildError, OSError, ValueError) as error:
+            raise StageFailed(str(error)) from None
+        if not content["timing_met"]:
+            raise StageFailed(f"{report}: timing failed; run: ndrite build {self.target.name} --seeds 4")
+        said = f"build id {content['build_id']}, {content['fmax_mhz']:.1f} MHz estimated for"
+        return int(content["build_id"], 16), f"{said} {content['clock_mhz']:g}"
+
+    def load(self) -> str:
+        """By openFPGALoader."""
+        if self.loaded:
+            return "left as it is (--loaded)"
+        try:
+            flash(self.target, self.folder)
+        except BuildError as error:
+            raise StageFailed(str(error)) from None
+        return "loaded with openFPGALoader"
+
+    def open(self) -> Board:
+        """At the board's bit rate."""
+        return Board(UartLink(self.port, self.target.baud))
+
+    @property
+    def loader(self) -> str | None:
+        """What openFPGALoader says of itself."""
+        return loader_version()
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """The target's gateware compiled for this machine, without its pins; with ``fault``, broken."""
+
+    target: Target
+    fault: str = ""
+
+    @property
+    def _design(self) -> Design | None:
+        return Design(self.target.compact, self.target.small) if self.target.compact else None
+
+    def bitstream(self) -> tuple[int, str]:
+        """The netlist instead of one."""
+        identity = simulated_id(self.target.geometry, platform=self._design)
+        return identity, f"none: simulated, build id {identity:016x}"
+
+    def load(self) -> str:
+        """Nothing to load."""
+        return "none: compiled for this machine"
+
+    def open(self) -> Board:
+        """Compiled when it is not in the cache."""
+        link = SimLink(self.target.geometry, platform=self._design)
+        if self.fault:
+            return broken_board(link, self.fault, timeout_s=SIMULATED_TIMEOUT_S)
+        return Board(link, timeout_s=SIMULATED_TIMEOUT_S)
+
+    @property
+    def loader(self) -> str | None:
+        """None is used."""
+        return None

