@@ -133,7 +133,7 @@ def vowels(folder: str, count: int) -> Data:
 
 
 MODELS: dict[str, tuple[Callable[[], Any], Callable[[str, int], Data], int, int, float]] = {
-    "resnet": (resnet, fashion, 20_000, 2, 0.002),
+    "resnet": (resnet, fashion, 20_000, 1, 0.002),
     "lstm": (Lstm, vowels, 0, 150, 0.005),
     "transformer": (Transformer, vowels, 0, 100, 0.003),
     "unet": (UNet, noisy, 4_000, 2, 0.005),

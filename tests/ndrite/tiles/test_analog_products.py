@@ -27,6 +27,11 @@ def read(model: Any, *arguments: Any) -> Any:
         return model(*arguments)
 
 
+def kind_of(value: Any) -> str:
+    """A case by its layer's class."""
+    return type(value).__name__
+
+
 def close(y: Any, wanted: Any, within: float = 0.25) -> bool:
     """A die's result is near the float one: no scale or bias is lost."""
     return bool((y - wanted).square().mean().sqrt() < within * wanted.std())
@@ -89,7 +94,7 @@ def patches_of(layer: Any, x: Any) -> tuple[Any, tuple[int, ...]]:
     return torch.stack(rows), tuple(sizes)
 
 
-@pytest.mark.parametrize(("layer", "shape"), CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize(("layer", "shape"), CONVOLUTIONS, ids=kind_of)
 def test_a_convolution(by_hand: Any, layer: Any, shape: tuple[int, ...]) -> None:
     torch.manual_seed(1)
     x = torch.randn(shape)
@@ -122,7 +127,7 @@ def test_a_convolution_on_maps_of_another_size(by_hand: Any) -> None:
         (nn.ConvTranspose2d(6, 4, 2, stride=2), (4, 6, 4, 5)),
         (nn.ConvTranspose2d(6, 4, (3, 2), padding=(1, 0), dilation=2, groups=2, bias=False), (4, 6, 4, 5)),
     ],
-    ids=str,
+    ids=kind_of,
 )
 def test_a_transposed_convolution(by_hand: Any, layer: Any, shape: tuple[int, ...]) -> None:
     """Place by place: what each adds to the places that its kernel reaches."""
@@ -199,7 +204,7 @@ def test_a_recurrent_layer(by_hand: Any, kind: str) -> None:
         (nn.RNNCell(5, 6, nonlinearity="relu"), (torch.randn(20, 5), torch.randn(20, 6))),
         (nn.MultiheadAttention(8, 2, kdim=5, vdim=3), tuple(torch.randn(5, 9, n) for n in (8, 5, 3))),
     ],
-    ids=lambda v: str(v) if isinstance(v, nn.Module) else "",
+    ids=kind_of,
 )
 def test_results_have_torchs_shapes_and_are_close_on_an_ideal_chip(layer: Any, arguments: Any) -> None:
     model = ndrite.analog(layer.eval(), "ideal", samples=arguments, seed=SEED)

@@ -27,7 +27,7 @@ def relative(y: Any, wanted: Any) -> float:
         (nn.Conv2d(16, 24, 3, padding=1), (30, 16, 8, 8)),
         (nn.Conv2d(8, 16, 3, groups=2), (60, 8, 8, 8)),
     ],
-    ids=str,
+    ids=("full", "kernels", "groups"),
 )
 @pytest.mark.parametrize(("chip", "within"), [("ideal", 0.1), ("wan2022", 0.1)])
 def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: str, within: float) -> None:
