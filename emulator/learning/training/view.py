@@ -11,7 +11,6 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.tuning import CURRENT, VOLTAGE
 from emulator.device.rram.programming import WAN_2022, ProgrammingError, cmo_read_sigma, effective_read_sigma
-from emulator.errors import EmulatorError
 from emulator.mapping.weights import level_targets
 
 
@@ -27,7 +26,7 @@ class ChipView:
     read_noise:
         Deviation of an effective weight at a read.
     clip_rms:
-        A column's largest weight, in root mean squares of the column; None: no limit.
+        A column's largest weight, in root mean squares of the column; None: its own largest one.
     noise_scale:
         Factor on both deviations.
     adc_bits, tile_rows, adc_noise:
@@ -51,10 +50,6 @@ class ChipView:
     curve: npt.NDArray[np.float64] | None = None
     heights: tuple[float, float] = (1e-6, 1.0)
     peaks: tuple[float, float] | None = None
-
-    def __post_init__(self) -> None:
-        if self.sigma is not None and self.clip_rms is None:
-            raise EmulatorError("clip_rms is None; accepted: a number, where weights have levels")
 
     @property
     def levels(self) -> int:
@@ -82,7 +77,7 @@ def cells_view(
     return ChipView(sigma=sigma, read_noise=read_noise, clip_rms=clip_rms, noise_scale=noise_scale)
 
 
-def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> ChipView:
+def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.0) -> ChipView:
     """The view of a chip description: levels, programming error and drift at the chip's time, read noise,
     converters, output steps, the nominal device's curve, and what the ECRAM reaches.
 
