@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+Floats = npt.NDArray[np.float64]
+
 LEVEL = 0.95
 NORMAL_95 = 1.959963984540054
 DRAWS = 2000
@@ -48,29 +50,47 @@ def percent(accuracy: float, n: int) -> str:
 def over_dies_and_samples(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     """95 % interval of the mean of ``values`` (dies, n): a bootstrap that draws dies and, for all of them,
     samples again; seed 0."""
-    dies, n = values.shape
-
-    def drawn(rng: np.random.Generator) -> float:
-        return float(values[rng.integers(0, dies, dies)].mean(axis=0)[rng.integers(0, n, n)].mean())
-
-    return _bootstrap(drawn)
+    return crossed(values[None])
 
 
 def crossed(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     """95 % interval of the mean of ``values`` (networks, dies, n): a bootstrap that draws networks, each
     network's dies and, for all of them, samples again; seed 0."""
-    networks, dies, n = values.shape
+    return crossed_of(lambda mean: mean, values)
+
+
+def crossed_of(
+    statistic: Callable[..., float], *values: Floats, beside: Floats | None = None
+) -> tuple[float, float]:
+    """95 % interval of ``statistic(mean, mean, ...)`` of several quantities of the same networks, dies and
+    samples, drawn together as ``crossed`` draws them; seed 0.
+
+    Parameters
+    ----------
+    values:
+        (networks, dies, n) each, of one shape.
+    beside:
+        (others, n): something else on the same samples, such as networks that stay in software, drawn on its
+        own but with the same samples; its mean is the statistic's last argument.
+    """
+    networks, dies, n = values[0].shape
+    flat = [v.reshape(networks * dies, n) for v in values]
 
     def drawn(rng: np.random.Generator) -> float:
         some = rng.integers(0, networks, (networks, 1))
         own = rng.integers(0, dies, (networks, dies))
-        return float(values[some, own].mean(axis=(0, 1))[rng.integers(0, n, n)].mean())
+        rows = np.bincount((some * dies + own).ravel(), minlength=networks * dies) / (networks * dies)
+        of_samples = np.bincount(rng.integers(0, n, n), minlength=n) / n
+        means = [float(rows @ (v @ of_samples)) for v in flat]
+        if beside is not None:
+            means.append(float((beside[rng.integers(0, len(beside), len(beside))] @ of_samples).mean()))
+        return statistic(*means)
 
     return _bootstrap(drawn)
 
 
 def _bootstrap(drawn: Callable[[np.random.Generator], float]) -> tuple[float, float]:
-    """The middle 95 % of ``DRAWS`` means."""
+    """The middle 95 % of ``DRAWS`` values."""
     rng = np.random.default_rng(0)
-    low, high = np.quantile([drawn(rng) for _ in range(DRAWS)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.nanquantile([drawn(rng) for _ in range(DRAWS)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

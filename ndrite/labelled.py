@@ -42,7 +42,8 @@ class Labelled:
 
 
 def labelled(name: str, folder: str | None = None) -> Labelled:
-    """A data set by name (``DATA``); ``folder`` has Fashion-MNIST's training files where Debian's has not.
+    """A data set by name (``DATA``); ``folder`` has Fashion-MNIST's training files where Debian's has not, or
+    all of MNIST's, of which a small part is taken otherwise.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def labelled(name: str, folder: str | None = None) -> Labelled:
         x, y, test_x, test_y = digits()
         return Labelled(name, enlarged(x), y, enlarged(test_x), test_y, 32, DIGITS)
     if name == "mnist":
-        return Labelled(name, *mnist(), 28, DIGITS)
+        return Labelled(name, *mnist(folder), 28, DIGITS)
     x, y = fashion_mnist_train(folder or TRAIN_FOLDER)
     return Labelled(name, x, y, *fashion_mnist_test(), 28, CLASSES)
 

@@ -79,5 +79,8 @@ def best_block(node: Product, lanes: int, inputs_max: int = 1024) -> Pair:
 
 def _copied(activation: Activation | None, copies: int) -> Activation | None:
     if isinstance(activation, Ndr):
-        return Ndr(np.tile(activation.peak, copies), np.tile(activation.height, copies), activation.curve)
+        curve = activation.curve
+        if curve is not None and activation.individual:
+            curve = np.concatenate([curve[:1], np.tile(curve[1:], (copies, 1))])
+        return Ndr(np.tile(activation.peak, copies), np.tile(activation.height, copies), curve)
     return activation

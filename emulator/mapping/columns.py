@@ -36,10 +36,14 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class BiasCells:
-    """Rows of cells whose input is always full: ``mapped`` (R, M), and what else is in the program's bias,
-    ``fixed`` float64 (M,) in accumulator units."""
+    """Rows of cells whose input is always full.
+
+    ``mapped`` (R, M); ``asked`` float64 (M,): the biases they were programmed to hold; ``fixed`` float64
+    (M,): what else is in the program's bias. Both in accumulator units.
+    """
 
     mapped: MappedWeights
+    asked: Floats
     fixed: Floats
 
     @property
@@ -71,7 +75,7 @@ def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Co
     return Columns(
         np.ones(p.shape[1]) if final else np.maximum(gain, 0.01),
         readout.column_offset_percent / 100 * full * mismatch[1],
-        readout.column_noise_percent / 100 * full,
+        readout.column_noise_percent / 100 * full * chip.noise_factor,
     )
 
 
@@ -80,19 +84,26 @@ def program_bias(
 ) -> MappedWeights:
     """As many rows of cells as ``bias`` (M,) needs, float network's unit, beside the weights ``mapped``.
 
+    A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
+    a weight, however many rows it takes.
+
     Raises
     ------
     CompileError
         When that is more than ``BIAS_ROWS_MAX``.
     """
-    rows = max(1, int(np.ceil(np.abs(bias / mapped.limits).max() - 1e-9)))
+    top = chip.cell.levels - 1
+    wanted = np.rint(bias / mapped.limits * top)
+    rows = max(1, int(np.ceil(np.abs(wanted).max() / top)))
     if rows > BIAS_ROWS_MAX:
         raise CompileError(
             f"a bias is {rows} times the largest weight of its column; accepted: at most {BIAS_ROWS_MAX}, "
             "with readout.bias 'cells'"
         )
+    whole, rest = np.divmod(np.abs(wanted), rows)
+    levels = np.sign(wanted) * (whole + (np.arange(rows)[:, None] < rest))
     return map_weights(
-        np.tile(bias / rows, (rows, 1)),
+        levels * (mapped.limits / top),
         chip,
         rng,
         limits=mapped.limits,

@@ -13,12 +13,13 @@ from emulator.device.description import Chip, Neuron
 from emulator.device.ecram.pulses import reachable
 from emulator.device.ndr.curves import NdrModel, peak_of
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
-from emulator.device.ndr.tuning import CURRENT, VOLTAGE
+from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.ndr.window import Window, choose_window
 from emulator.errors import CompileError
 from emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
-from emulator.mapping.neuron import heights_and_peaks, shape_of
-from emulator.mapping.states import States, stretch_at
+from emulator.mapping.neuron import heights_and_peaks, shape_of, trained_shape
+from emulator.mapping.shapes import LIKENED, family, nearest_states, shaped_devices, widest_window
+from emulator.mapping.states import States, heights_at, kept, stretch_at
 from emulator.network import Activation, Ndr
 from emulator.spec.arithmetic import INPUT_MAX
 
@@ -67,9 +68,15 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
         return Neurons(heights, peaks, exact, False, 0)
     rest, devices = draw_devices(chip, outputs, rng)
     heights, peaks, unreachable, states = _tuned(heights, peaks, chip, rest)
+    if states is not None and chip.ecram.tunes in SHAPES:
+        states = _shaped(activation, chip, states, rest)
+    stretch: Floats | float = 1.0
+    if states is not None:
+        states = kept(states, chip, chip.conditions.time_since_programming_s)
+        heights, stretch = heights_at(states, chip), stretch_at(states, chip)
     own = own_units_V(chip, states, outputs)
     peaks = peaks * (source_units_V(chip, own) / own)
-    return ndr_neurons(chip, heights, peaks, unreachable, states, devices)
+    return ndr_neurons(chip, heights, peaks, unreachable, states, devices, stretch)
 
 
 def ndr_neurons(
@@ -86,17 +93,20 @@ def ndr_neurons(
     ``stretch`` (M,): peak voltages relative to those that input gains were set for.
     """
     device, drawn = chip.neuron.device, None if devices is None else tuple(devices)
+    of = drawn or (device,) * len(heights)
+    individual = drawn is not None
+    if states is not None and states.shape is not None:
+        of, individual = shaped_devices(chip, of, states), True
     if chip.neuron.source_resistance_ohm:
-        of = drawn or (device,) * len(heights)
         loaded = loaded_curves(of, chip, heights, stretch, states)
-        differ = drawn is not None or states is not None
+        differ = individual or states is not None
         return Neurons(heights, peaks, loaded, differ, unreachable, states, drawn)
     if chip.readout.kind == "analog":
         own = own_units_V(chip, states, len(heights))
         stretch = stretch * (own / source_units_V(chip, own))
-    if drawn is not None:
-        individual = individual_curves(drawn, chip, heights, stretch)
-        return Neurons(heights, peaks, individual, True, unreachable, states, drawn)
+    if individual:
+        own_curves = individual_curves(of, chip, heights, stretch)
+        return Neurons(heights, peaks, own_curves, True, unreachable, states, drawn)
 
     def nominal(u: Floats) -> Floats:
         return heights * np.clip(device.shape(u / stretch), 0.0, 1.0)
@@ -173,9 +183,7 @@ def _tuned(
     device = ecram.device
     if device is None or ecram.tunes == "none":
         return heights, peaks, 0, None
-    states = reachable(device, ecram.states)
-    noise = rest * (ecram.cycle_percent / 100)
-    noise = noise * (1.0 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min))
+    states, noise = reachable(device, ecram.states), _pulse_noise(chip, rest)
     tuning = ecram.tuning
 
     def nearest(factors: Floats, wanted: Floats) -> Floats:
@@ -207,6 +215,23 @@ def _tuned(
     return heights, peaks, int(out.sum()), States(voltage, current, voltage, untuned, loaded)
 
 
+def _pulse_noise(chip: Chip, rest: Floats) -> Floats:
+    """What the last pulse leaves over, in states."""
+    ecram = chip.ecram
+    step = 1.0 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min)
+    return np.asarray(rest * (ecram.cycle_percent / 100) * step, np.float64)
+
+
+def _shaped(activation: Ndr, chip: Chip, states: States, rest: Floats) -> States:
+    """The states whose curves are nearest to the trained ones; heights and peaks are nobody's to set."""
+    device = chip.ecram.device
+    assert device is not None
+    grid = np.repeat(LIKENED[:, None], len(states.heights), axis=1)
+    wanted = np.asarray(trained_shape(activation)(grid), np.float64).T
+    shape = nearest_states(chip, reachable(device, chip.ecram.states), wanted)
+    return dataclasses.replace(states, shape=np.clip(shape + _pulse_noise(chip, rest)[0], 0.0, 1.0))
+
+
 @dataclass(frozen=True, eq=False)
 class Reachable:
     """Every curve an ECRAM state gives, as tables: choosing a curve index is training a neuron.
@@ -233,6 +258,10 @@ def reachable_tables(chip: Chip, *, segments: int = 32, table_bits: int = 6) -> 
             "ecram.model is 'none'; accepted: linear-step or exponential, to tune a curve with"
         )
     states = reachable(device, chip.ecram.states)
+    if chip.ecram.tunes in SHAPES:
+        window = widest_window(chip, segments)
+        outputs = INPUT_MAX * family(chip, states, window.values())
+        return Reachable(states, window, fit_pwl(outputs, segments=segments, table_bits=table_bits))
     factors = [(float(chip.ecram.tuning.current(s)), float(chip.ecram.tuning.voltage(s))) for s in states]
     widest = float(chip.ecram.tuning.voltage(1.0))
     shape = _nominal_shape(chip.neuron, 1.0, 1.0)

@@ -21,7 +21,7 @@ from emulator.mapping.columns import BiasCells, Columns
 from emulator.mapping.devices import Neurons, ndr_neurons
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import AdcRange
-from emulator.mapping.states import States, heights_at, stretch_at
+from emulator.mapping.states import States, heights_at, kept, stretch_at
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.brief import brief_repr
@@ -91,7 +91,8 @@ class Die:
         return without_errors(self.chip) if self.nominal else self.chip
 
     def at(self, time_s: float) -> Die:
-        """The same die so many seconds after programming; converters and neurons stay as calibrated.
+        """The same die so many seconds after programming; converters stay as calibrated, and so do neurons
+        but for what their ECRAMs lose.
 
         Raises
         ------
@@ -100,7 +101,9 @@ class Die:
         """
         conditions = dataclasses.replace(self.chip.conditions, time_since_programming_s=time_s)
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
-        return dataclasses.replace(later, arrays=tuple(_older(a, later.cells_of) for a in self.arrays))
+        passed = time_s - self.chip.conditions.time_since_programming_s
+        arrays = tuple(_older(array, later.cells_of, passed) for array in self.arrays)
+        return dataclasses.replace(later, arrays=arrays)
 
     def tuned(self, states: Sequence[States | None]) -> Die:
         """The same die with the ECRAMs of each array at other states; None leaves an array as it is.
@@ -122,11 +125,14 @@ class Die:
         return dataclasses.replace(self, arrays=tuple(arrays))
 
 
-def _older(array: DieArray, chip: Chip) -> DieArray:
+def _older(array: DieArray, chip: Chip, passed_s: float) -> DieArray:
+    neurons = array.neurons
+    if neurons is not None and neurons.states is not None:
+        neurons = _set(neurons, kept(neurons.states, chip, passed_s), chip)
     bias = array.bias
     if bias is not None:
         bias = dataclasses.replace(bias, mapped=_aged(bias.mapped, chip))
-    return dataclasses.replace(array, mapped=_aged(array.mapped, chip), bias=bias)
+    return dataclasses.replace(array, mapped=_aged(array.mapped, chip), bias=bias, neurons=neurons)
 
 
 def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:

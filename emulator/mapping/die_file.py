@@ -145,7 +145,7 @@ def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
         entry["column_noise"] = array.columns.noise
     if array.bias is not None:
         entry["bias"] = [array.bias.mapped.full_scale_uS, array.bias.mapped.limited]
-        held |= {"bias.fixed": array.bias.fixed}
+        held |= {"bias.asked": array.bias.asked, "bias.fixed": array.bias.fixed}
         held |= {f"bias.{name}": value for name, value in _held(array.bias.mapped).items()}
     arrays |= {f"{where}.{name}": value for name, value in held.items() if value is not None}
     return entry
@@ -188,7 +188,8 @@ def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieAr
         columns = Columns(held["column.gain"], held["column.offset"], float(entry["column_noise"]))
     if "bias" in entry:
         rows = {name.removeprefix("bias."): a for name, a in held.items() if name.startswith("bias.")}
-        bias = BiasCells(_mapped(rows, float(entry["bias"][0]), int(entry["bias"][1]), die), rows["fixed"])
+        mapped_rows = _mapped(rows, float(entry["bias"][0]), int(entry["bias"][1]), die)
+        bias = BiasCells(mapped_rows, rows["asked"], rows["fixed"])
     window = None if entry["window"] is None else Window(**entry["window"])
     return DieArray(
         mapped=mapped,

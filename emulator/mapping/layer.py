@@ -23,6 +23,7 @@ from emulator.mapping.ranges import AdcRange, Sums
 from emulator.mapping.report import LayerReport
 from emulator.mapping.samples import Rows, skip_gain
 from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
+from emulator.mapping.shapes import widest_window
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, level_targets, map_weights
 from emulator.network import Dense, Ndr
@@ -133,14 +134,14 @@ def compile_layer(
     p = _partial(sums, layer)
     columns = build_columns(p.astype(np.float64), chip, mismatch, final=final)
     linear = (p * columns.gain + columns.offset - pedestal) * step
-    corrects = measures.bias_correction and chip.readout.bias == "digital"
-    correction = (wanted - linear).mean(axis=0) if corrects else np.zeros(dense.outputs)
+    # Bias cells are programmed last, when what the columns lack can be measured.
+    correction = (wanted - linear).mean(axis=0) if measures.bias_correction else np.zeros(dense.outputs)
     bias = dense.bias + correction
     added = (bias / step + columns.offset) / columns.gain - pedestal
     held: BiasCells | None = None
     if chip.readout.bias == "cells":
         cells = program_bias(np.asarray(bias, np.float64), mapped, chip, cells_rng, measures)
-        held = BiasCells(cells, columns.offset / columns.gain)
+        held = BiasCells(cells, bias / step, columns.offset / columns.gain)
         added = held.total
         bias = held.current * columns.gain * step
     if not adc:
@@ -181,6 +182,8 @@ def compile_layer(
     assert activation is not None
     shape = shape_of(activation, chip.neuron)
     window = window_of(activation, shape, options.segments, jumps_of(activation, chip.neuron))
+    if neurons.states is not None and neurons.states.shape is not None:
+        window = widest_window(chip, options.segments)
     table, curve, error = add_curves(*curves_of(neurons, window, dense.outputs), table, options)
     scale, vshift = scale_and_shift(window.per_unit * step * columns.gain / neurons.peaks)
     real_scale = scale / 2.0**vshift

@@ -59,7 +59,7 @@ def output_noise(chip: Chip, ranges: AdcRange) -> int:
     """sigma_out: column and ADC noise in accumulator units; the middle column's step stands for all."""
     if chip.readout.kind == "analog":
         return 0
-    value = round(chip.readout.output_noise_lsb * float(np.median(ranges.lsb)))
+    value = round(chip.readout.output_noise_lsb * chip.noise_factor * float(np.median(ranges.lsb)))
     if value > SIGMA_MAX:
         raise CompileError(f"output noise is {value} accumulator units; accepted: at most {SIGMA_MAX}")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,8 @@ class States:
     ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
     device sets both); ``reference`` is the voltage state that the neurons' input gains were set for;
     ``heights`` are the outputs at the peak where no ECRAM sets them. ``loaded`` is the current state the
-    input gains were set for, where sources have a resistance for it to load; else None.
+    input gains were set for, where sources have a resistance for it to load; else None. ``shape`` sets a
+    parameter of the curve's shape, where the ECRAM does that; else None.
     """
 
     voltage: Floats
@@ -28,6 +30,24 @@ class States:
     reference: Floats
     heights: Floats
     loaded: Floats | None = None
+    shape: Floats | None = None
+
+
+def kept(states: States, chip: Chip, seconds: float) -> States:
+    """The states so many seconds later (earlier, below 0), at the chip's temperature."""
+    retention = chip.ecram.retention
+    if retention is None:
+        return states
+
+    def moved(values: Floats) -> Floats:
+        return retention.kept(values, seconds, chip.temperature_K)
+
+    return dataclasses.replace(
+        states,
+        voltage=moved(states.voltage),
+        current=moved(states.current),
+        shape=None if states.shape is None else moved(states.shape),
+    )
 
 
 def heights_at(states: States, chip: Chip) -> Floats:

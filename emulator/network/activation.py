@@ -57,7 +57,7 @@ class Ndr:
         float32 (M,), the output at the peak; dimensionless, in (0, 1].
     curve:
         The shape the network was trained with, float32 (2, P), P >= 2: rising u, then f(u) in 0..1; linear
-        between the points, held at the ends. None: ``x * exp(1 - x)``.
+        between the points, held at the ends. (1 + M, P): a shape for every neuron. None: ``x * exp(1 - x)``.
 
     Raises
     ------
@@ -84,11 +84,23 @@ class Ndr:
         _within("activation peak", self.peak, 1e-6, 1e6)
         _within("activation height", self.height, 1e-6, 1.0)
         if self.curve is not None:
-            object.__setattr__(self, "curve", _curve("activation curve", self.curve))
+            object.__setattr__(self, "curve", _curve("activation curve", self.curve, len(self.peak)))
+
+    @property
+    def individual(self) -> bool:
+        """Whether every neuron has a shape of its own."""
+        return self.curve is not None and len(self.curve) > 2
 
     def shape(self, u: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """f(u), the curve in its own unit, of any shape."""
-        return tunnel(u) if self.curve is None else np.interp(u, *self.curve.astype(np.float64))
+        """f(u), the curve in its own unit, of any shape; (..., M) where every neuron has its own."""
+        if self.curve is None:
+            return tunnel(u)
+        points = self.curve.astype(np.float64)
+        if not self.individual:
+            return np.asarray(np.interp(u, *points), np.float64)
+        wide = np.broadcast_to(u, (*np.shape(u)[:-1], len(self.peak)))
+        own = [np.interp(wide[..., m], points[0], row) for m, row in enumerate(points[1:])]
+        return np.stack(own, axis=-1)
 
     def __call__(self, v: Floats) -> Floats:
         """Outputs in [0, 1] of pre-activations ``v`` (..., M)."""
@@ -154,14 +166,17 @@ class Sampled:
 Activation = Ndr | Named | Sampled
 
 
-def _curve(field: str, points: npt.ArrayLike) -> Floats:
-    """float32 (2, P) with rising first row and second row in 0..1, or NetworkError."""
+def _curve(field: str, points: npt.ArrayLike, neurons: int = 1) -> Floats:
+    """float32 (2, P) or (1 + ``neurons``, P) with rising first row and the others in 0..1, or
+    NetworkError."""
     curve = np.ascontiguousarray(points, np.float32)
-    if curve.ndim != 2 or len(curve) != 2 or curve.shape[1] < 2:
-        raise NetworkError(f"{field} has shape {curve.shape}; accepted: (2, P), P at least 2")
+    if curve.ndim != 2 or len(curve) not in (2, 1 + neurons) or curve.shape[1] < 2:
+        more = "" if neurons == 1 else f" or ({1 + neurons}, P)"
+        raise NetworkError(f"{field} has shape {curve.shape}; accepted: (2, P){more}, P at least 2")
     if not (np.isfinite(curve[0]).all() and (np.diff(curve[0]) > 0).all()):
         raise NetworkError(f"{field}[0] does not rise; accepted: strictly rising values of u")
-    _within(f"{field}[1]", curve[1], 0.0, 1.0)
+    for i, row in enumerate(curve[1:], 1):
+        _within(f"{field}[{i}]", row, 0.0, 1.0)
     return curve
 
 

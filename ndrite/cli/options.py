@@ -54,7 +54,9 @@ def samples_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Data set; default: the one that the program names, fashion-mnist in training.",
         ),
         click.option(
-            "--folder", metavar="DIR", help="Folder with Fashion-MNIST's original train-*.gz files."
+            "--folder",
+            metavar="DIR",
+            help="Folder with Fashion-MNIST's original train-*.gz files, or all four of MNIST's.",
         ),
         click.option(
             "--inputs",

@@ -24,7 +24,7 @@ SAMPLES = 2_000
 """Last training images, which set converter ranges and column corrections."""
 RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=False)
 """A chip as programmed: nothing was corrected for its individual cells."""
-DENDRITIC, TUNABLE = "fashion-mnist-784-128-10-dendritic", "fashion-mnist-784-128-10-tunable"
+DENDRITIC = "fashion-mnist-784-128-10-dendritic"
 
 
 @cache

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from emulator.learning.tuning import Plan
 from ndrite.experiments import chips
 from ndrite.experiments.runner import Table, mean_interval, percent
+from ndrite.intervals import crossed_of
 
 CHIP = "dendritic-ndr+ecram-pair"
 HARD = "2 x error, stuck cells"
@@ -103,9 +106,15 @@ def along(results: list[dict[str, Any]], axis: str) -> dict[float, list[dict[str
 
 
 def recovered(before: list[float], after: list[float]) -> str:
-    """The part of a loss that is gone."""
+    """The part of a loss that is gone, with its interval over chips (bootstrap)."""
     total = sum(before)
-    return f"{(total - sum(after)) / total:.0%}" if total > 0 else "-"
+    if total <= 0:
+        return "-"
+    low, high = crossed_of(
+        lambda b, a: 1.0 - a / b if b > 0 else np.nan,
+        *(np.array(losses).reshape(1, -1, 1) for losses in (before, after)),
+    )
+    return f"{1 - sum(after) / total:.0%} ({low:.0%} .. {high:.0%})"
 
 
 def draw(results: list[dict[str, Any]], figure: Any) -> None:

@@ -48,6 +48,8 @@ class Experiment(Protocol):
         """Draw it on a matplotlib figure."""
         ...
 
+    # An experiment may have ``facts(results)``: what the JSON says besides, such as what intervals are over.
+
 
 def load(name: str) -> Experiment:
     """The experiment called ``name``. Raises EmulatorError when there is none."""
@@ -98,6 +100,7 @@ def execute(
         "command": command,
         "smoke": smoke,
         "interval": "95 %, Student's t over seeds",
+        **getattr(experiment, "facts", lambda _: {})(results),
         "tables": [{"title": t.title, "header": t.header, "rows": t.rows} for t in tables],
         "runs": results,
     }

@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from emulator.device import Esaki, tunnel
 from ndrite.experiments.runner import Table
+from ndrite.intervals import wilson
 
 Floats = npt.NDArray[np.float64]
 
 INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 WANTED = np.array([0.0, 1.0, 1.0, 0.0])
 STEPS, RATE, SLOPE_STEP = 3000, 0.1, 1e-4
-STARTS = 100
+STARTS = 1000
 ESAKI = Esaki()
 
 
@@ -42,44 +43,52 @@ CURVES = {
 
 
 def runs(smoke: bool) -> list[dict[str, Any]]:
-    """Every curve, every start."""
-    return [{"curve": name, "seed": seed} for name in CURVES for seed in range(5 if smoke else STARTS)]
+    """Every curve; its starts are seeds from ``seed`` on."""
+    return [{"curve": name, "seed": 0, "starts": 5 if smoke else STARTS} for name in CURVES]
 
 
-def run(curve: str, seed: int) -> dict[str, Any]:
-    """Train one neuron from one start; how many of the four patterns it gets right."""
+def run(curve: str, seed: int, starts: int) -> dict[str, Any]:
+    """Train one neuron from every start, all at once; how many of the four patterns each gets right (a
+    digit each), and the weights of the best."""
     f = CURVES[curve]
-    rng = np.random.default_rng(seed)
-    parameters = rng.uniform(-1.5, 1.5, 3)
+    parameters = np.stack([np.random.default_rng(seed + i).uniform(-1.5, 1.5, 3) for i in range(starts)])
     design = np.column_stack([INPUTS, np.ones(4)])
-    momentum = np.zeros(3)
+    momentum = np.zeros((starts, 3))
     for _ in range(STEPS):
-        z = design @ parameters
+        z = parameters @ design.T
         slope = (f(z + SLOPE_STEP) - f(z - SLOPE_STEP)) / (2 * SLOPE_STEP)
-        gradient = design.T @ ((f(z) - WANTED) * slope) / 4
+        gradient = ((f(z) - WANTED) * slope) @ design / 4
         momentum = 0.9 * momentum - RATE * gradient
         parameters = parameters + momentum
-    y = f(design @ parameters)
-    return {"right": int(((y > 0.5) == (WANTED > 0.5)).sum()), "weights": parameters.tolist()}
+    right = ((f(parameters @ design.T) > 0.5) == (WANTED > 0.5)).sum(axis=1)
+    return {"right": "".join(map(str, right)), "weights": parameters[right.argmax()].tolist()}
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:
     """Starts that solve XOR, and the best of them, by curve."""
     rows = []
-    for name in CURVES:
-        right = [r["right"] for r in results if r["curve"] == name]
-        rows.append((name, f"{sum(n == 4 for n in right)} of {len(right)}", f"{max(right)} of 4"))
-    return [Table("XOR by one neuron", ("curve", "starts that solve it", "best start, patterns right"), rows)]
+    for r in results:
+        right = [int(digit) for digit in r["right"]]
+        solved = sum(n == 4 for n in right)
+        low, high = wilson(solved, len(right))
+        part = f"{100 * solved / len(right):.1f} ({100 * low:.1f} .. {100 * high:.1f})"
+        rows.append((r["curve"], f"{solved} of {len(right)}", part, f"{max(right)} of 4"))
+    header = ("curve", "starts that solve it", "%", "best start, patterns right")
+    return [Table("XOR by one neuron", header, rows)]
+
+
+def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the intervals are taken over."""
+    return {"interval": "95 %, Wilson, over starts", "starts": results[0]["starts"]}
 
 
 def draw(results: list[dict[str, Any]], figure: Any) -> None:
     """The best start of every curve: output over the plane of inputs."""
     axes = figure.subplots(1, len(CURVES), sharey=True)
     a, b = np.meshgrid(np.linspace(-0.3, 1.3, 60), np.linspace(-0.3, 1.3, 60))
-    for ax, name in zip(axes, CURVES, strict=True):
-        best = max((r for r in results if r["curve"] == name), key=lambda r: r["right"])
-        w = best["weights"]
+    for ax, r in zip(axes, results, strict=True):
+        name, w = r["curve"], r["weights"]
         ax.contourf(a, b, CURVES[name](w[0] * a + w[1] * b + w[2]) > 0.5, levels=[-0.5, 0.5, 1.5], alpha=0.4)
         ax.scatter(*INPUTS.T, c=WANTED, cmap="gray", edgecolors="black", zorder=3)
-        ax.set_title(f"{name}\n{best['right']} of 4", fontsize=7)
+        ax.set_title(f"{name}\n{max(r['right'])} of 4", fontsize=7)
         ax.set_aspect("equal")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ndrite.intervals import crossed, over_dies_and_samples
+from ndrite.experiments.bits import packed, unpacked
+from ndrite.intervals import crossed, crossed_of, over_dies_and_samples
 
 
 def test_dies_and_samples_both_widen_the_interval() -> None:
@@ -35,3 +36,39 @@ def test_crossed_intervals_hold_the_mean_of_all_three() -> None:
         alone += low <= 0 <= high
     assert inside >= 48
     assert alone < inside
+
+
+def test_quantities_of_the_same_dies_are_drawn_together() -> None:
+    """A ratio of two that move together has a narrow interval; drawn apart it would be wide."""
+    rng = np.random.default_rng(2)
+    before = 1.0 + 0.5 * rng.normal(size=(6, 5, 1)) + np.zeros((1, 1, 50))
+    low, high = crossed_of(lambda b, a: 1 - a / b, before, 0.25 * before)
+    assert low == pytest.approx(0.75)
+    assert high == pytest.approx(0.75)
+    low, high = crossed_of(lambda b: b, before)
+    assert (low, high) == crossed(before)
+    # Of 30 dies of their own, variance 0.25: two standard errors are 0.18.
+    assert high - low == pytest.approx(4 * 0.5 / 30**0.5, rel=0.35)
+
+
+def test_what_stays_in_software_is_drawn_on_its_own() -> None:
+    rng = np.random.default_rng(3)
+    of_samples = rng.normal(size=(1, 1, 400))
+    chip = 0.2 * rng.normal(size=(8, 1, 1)) + of_samples + np.zeros((1, 3, 1))
+    beside = 0.3 * rng.normal(size=(9, 1)) + of_samples[0] + 1.0
+    low, high = crossed_of(lambda a, b: b - a, chip, beside=beside)
+    middle = beside.mean() - chip.mean()
+    assert low < middle < high
+    # The samples are the same on both sides and cancel: what is left is that of the networks.
+    error = (chip.mean(axis=(1, 2)).var() / 8 + beside.mean(axis=1).var() / 9) ** 0.5
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.2)
+
+
+def test_bits_come_back() -> None:
+    rng = np.random.default_rng(4)
+    right = rng.random(10_001) < 0.9
+    die = right ^ (rng.random(10_001) < 0.02)
+    assert np.array_equal(unpacked(packed(right), 10_001), right)
+    text = packed(die, right)
+    assert np.array_equal(unpacked(text, 10_001, right), die)
+    assert len(text) < 1000 < len(packed(die))

@@ -10,7 +10,7 @@ from emulator.device.ecram.description import Ecram
 from emulator.device.fields import choice, fields_of, number, section
 from emulator.device.ndr.description import Neuron
 from emulator.device.rram.description import Cell
-from emulator.errors import ChipError
+from emulator.errors import ChipError, PhysicsError
 from emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 
@@ -57,6 +57,8 @@ class Readout:
     ``gain_mismatch_percent`` and ``offset_mismatch_lsb``: deviations of each column's converter (adc only).
     ``column_*`` (analog only): standard deviations of noise, offset and gain of a column's amplifier; noise
     and offset in percent of the largest column current that samples cause in the layer.
+    ``noise_temperature_K``: where noise of columns and converters is as given; it goes with the square root
+    of the temperature, as thermal noise does (Nyquist, Phys. Rev. 32, 110, 1928). None: it stays.
     ``bias``: ``digital``, or ``cells``: rows of cells whose input is always full (analog only).
     """
 
@@ -69,6 +71,7 @@ class Readout:
     column_noise_percent: Annotated[float, number(0, 30)] = 0.0
     column_offset_percent: Annotated[float, number(0, 30)] = 0.0
     column_gain_mismatch_percent: Annotated[float, number(0, 30)] = 0.0
+    noise_temperature_K: Annotated[float | None, number(1, 1000)] = None
     bias: Annotated[str, choice(("digital", "cells"))] = "digital"
 
     def __post_init__(self) -> None:
@@ -86,8 +89,9 @@ class Readout:
 
 @section("conditions")
 class Conditions:
-    """When and where the chip is used. ``temperature_K`` enters the neuron's thermal current only: no cited
-    cell model has a temperature; None leaves ``neuron.temperature_K`` as it is."""
+    """When and where the chip is used. ``temperature_K`` acts on all of which the description has a law: the
+    neuron, the ECRAM's retention, noise of columns and converters; no cited cell model has one. None leaves
+    ``neuron.temperature_K`` as it is."""
 
     temperature_K: Annotated[float | None, number(1, 1000)] = None
     time_since_programming_s: Annotated[float, number(1e-6, 1e9)] = 1.0
@@ -123,6 +127,11 @@ class Chip:
         kelvin = self.conditions.temperature_K
         if kelvin is not None:
             object.__setattr__(self, "neuron", dataclasses.replace(self.neuron, temperature_K=kelvin))
+        try:
+            for state in (0.0, 1.0):
+                self.ecram.tuning.shaped(self.neuron.device, state)
+        except PhysicsError as error:
+            raise ChipError(f"ecram.{error}") from None
         if self.readout.is_circuit and self.input.dac_bits != 8:
             raise ChipError(
                 f"input.dac_bits is {self.input.dac_bits}; accepted: 8, as analog columns with range_policy "
@@ -135,6 +144,17 @@ class Chip:
                 f"conditions.time_since_programming_s is {time}; accepted: {low:g}..{high:g}, the times "
                 f"cell.drift {self.cell.drift!r} covers"
             )
+
+    @property
+    def temperature_K(self) -> float:
+        """Where the chip is."""
+        return self.neuron.temperature_K
+
+    @property
+    def noise_factor(self) -> float:
+        """Noise of columns and converters, in parts of what the description gives."""
+        given = self.readout.noise_temperature_K
+        return 1.0 if given is None else (self.temperature_K / given) ** 0.5
 
     def as_dict(self) -> dict[str, Any]:
         """Every value by section, plain types, for reports and provenance; ``parse_chip`` reads it back."""

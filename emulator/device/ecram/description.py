@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, LinearStep
+from emulator.device.ecram.retention import Retention
 from emulator.device.fields import choice, number, section
 from emulator.device.ndr.tuning import TUNES, Tuning
 from emulator.errors import ChipError
@@ -20,7 +21,8 @@ class Ecram:
         ``none``; ``linear-step`` (aihwkit); ``exponential`` (NeuroSim).
     tunes, *_low_factor, *_high_factor:
         Parameter of the neuron that the state scales, and the factors at its lowest and highest state.
-        ``both``: one device scales both; ``each``: two devices, one for either.
+        ``both``: one device scales both; ``each``: two devices, one for either. ``valley`` (of ``esaki``),
+        ``width`` (of ``bell``) and ``second_peak`` (its current, of ``double``): ``shape_*_factor``.
     states:
         States the chip uses, at most; spread evenly over the pulses from bound to bound.
     step_*, w_*, gamma_*:
@@ -31,6 +33,9 @@ class Ecram:
         Cycle-to-cycle deviation: of a step (``linear-step``) or of the full range (``exponential``).
     *_variation_percent:
         Device-to-device deviations.
+    retention_s, retention_energy_eV, retention_rest:
+        Time constant of a state's relaxation at ``reference_temperature_K``, its activation energy, and the
+        state that is left at last; None: a state stays.
     """
 
     model: Annotated[str, choice(("none", "linear-step", "exponential"))] = "none"
@@ -39,6 +44,8 @@ class Ecram:
     peak_voltage_high_factor: Annotated[float, number(0.01, 100)] = 1.0
     peak_current_low_factor: Annotated[float, number(0.01, 100)] = 1.0
     peak_current_high_factor: Annotated[float, number(0.01, 100)] = 1.0
+    shape_low_factor: Annotated[float, number(0, 100)] = 1.0
+    shape_high_factor: Annotated[float, number(0, 100)] = 1.0
     states: Annotated[int, number(2, 4096)] = 64
     step_up: Annotated[float, number(1e-9, 10, models=("linear-step",))] = 0.01
     step_down: Annotated[float, number(1e-9, 10, models=("linear-step",))] = 0.01
@@ -54,9 +61,13 @@ class Ecram:
     asymmetry_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
     bound_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
     gamma_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
+    retention_s: Annotated[float | None, number(1e-6, 1e18)] = None
+    retention_energy_eV: Annotated[float, number(0, 10)] = 0.0
+    retention_rest: Annotated[float, number(0, 1)] = 0.0
+    reference_temperature_K: Annotated[float, number(1, 1000)] = 300.0
 
     def __post_init__(self) -> None:
-        for name in ("peak_voltage", "peak_current"):
+        for name in ("peak_voltage", "peak_current", "shape"):
             low, high = getattr(self, f"{name}_low_factor"), getattr(self, f"{name}_high_factor")
             if low > high:
                 raise ChipError(
@@ -100,4 +111,17 @@ class Ecram:
             tunes=self.tunes,
             voltage_factors=(self.peak_voltage_low_factor, self.peak_voltage_high_factor),
             current_factors=(self.peak_current_low_factor, self.peak_current_high_factor),
+            shape_factors=(self.shape_low_factor, self.shape_high_factor),
+        )
+
+    @property
+    def retention(self) -> Retention | None:
+        """How long a state is kept; None: for good."""
+        if self.retention_s is None:
+            return None
+        return Retention(
+            time_constant_s=self.retention_s,
+            energy_eV=self.retention_energy_eV,
+            rest=self.retention_rest,
+            reference_K=self.reference_temperature_K,
         )

@@ -166,6 +166,41 @@ class Bell:
         return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
 
 
+@dataclass(frozen=True)
+class Double:
+    """Two tunnel currents in parallel, the second one's voltage offset: two peaks (N-type both).
+
+    I = Ip (tunnel(V / Vp) + part tunnel((V - Vo) / Vp)), Vo = V2 - Vp, so that the second peak is at V2. Two
+    resonant tunnelling diodes in parallel with an offset between them give two regions of negative resistance
+    (Potter, Lakhani, Hier and others, as described with their vertically integrated diode in the IEEE
+    Electron Device Letters); that both have one shape is illustrative.
+    """
+
+    peak_voltage_V: float
+    peak_current_A: float
+    second_peak_voltage_V: float
+    second_peak_part: float = 1.0
+
+    def __post_init__(self) -> None:
+        _positive(self, "peak_voltage_V", "peak_current_A", "second_peak_voltage_V")
+        _not_negative(self, "second_peak_part")
+        if not self.second_peak_voltage_V >= 2 * self.peak_voltage_V:
+            raise PhysicsError(
+                f"second_peak_voltage_V is {self.second_peak_voltage_V}; accepted: at least twice "
+                f"peak_voltage_V ({self.peak_voltage_V})"
+            )
+
+    def current(self, v: npt.ArrayLike) -> Curve:
+        """Amperes at ``v`` volts, any shape."""
+        u = np.asarray(v, np.float64) / self.peak_voltage_V
+        second = tunnel(u - self.second_peak_voltage_V / self.peak_voltage_V + 1.0)
+        return np.asarray(self.peak_current_A * (tunnel(u) + self.second_peak_part * second), np.float64)
+
+    def shape(self, u: npt.ArrayLike) -> Curve:
+        """Current in units of the first peak at ``u = V / Vp``."""
+        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """A measured curve: linear between points, held at its ends.

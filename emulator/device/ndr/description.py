@@ -9,13 +9,17 @@ import numpy.typing as npt
 
 from emulator.device.fields import choice, number, numbers, section
 from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel, peak_of
+from emulator.device.ndr.curves import Bell, Double, Esaki, NdrModel, Table, Tunnel, peak_of
+from emulator.device.ndr.temperature import TemperatureLaw
 from emulator.device.ndr.tuning import vary
 from emulator.errors import ChipError, PhysicsError
 
 POINTS_MAX = 4096
-CURVE_END, CURVE_POINTS = 8.0, 801
-"""A curve to train with is tabulated in steps of 0.01 of the peak voltage; beyond 8 of them it is held."""
+PEAKED = ("tunnel", "esaki", "bell", "double")
+CURVE_START, CURVE_END = -4.0, 8.0
+CURVE_POINTS, MORE_POINTS = 801, 1201
+"""A curve to train with is tabulated in steps of 0.01 of the peak voltage, from 0 or ``CURVE_START``; beyond
+the ends it is held."""
 
 
 @section("neuron")
@@ -26,7 +30,13 @@ class Neuron:
     ----------
     model:
         ``tunnel``: the tunnel term alone; ``esaki``: with excess and thermal current; ``bell``: Gaussian, of
-        width ``width_V``; ``table``: measured, ``table_voltage_V`` against ``table_current_A``.
+        width ``width_V``; ``double``: two tunnel currents, the second one's peak at
+        ``second_peak_voltage_V``, of ``second_peak_part`` of the first; ``table``: measured,
+        ``table_voltage_V`` against ``table_current_A``.
+    temperature_K, reference_temperature_K:
+        Where the device is, and where its parameters hold.
+    gap_eV, saturation_exponent, gap_narrowing_eV_per_K, gap_narrowing_K, peak_current_percent_per_K:
+        What temperature does to them (``emulator.device.ndr.temperature``).
     source_resistance_ohm:
         What the device is driven through: column, access transistor, buffer's output. 0: an ideal source, so
         that the neuron's curve is the device's alone.
@@ -38,14 +48,22 @@ class Neuron:
         Device-to-device standard deviation of a parameter, in percent of it.
     """
 
-    model: Annotated[str, choice(("tunnel", "esaki", "bell", "table"))] = "tunnel"
-    peak_voltage_V: Annotated[float, number(1e-3, 10, models=("tunnel", "esaki", "bell"))] = 0.1
-    peak_current_mA: Annotated[float, number(1e-9, 1e3, models=("tunnel", "esaki", "bell"))] = 1.0
+    model: Annotated[str, choice(("tunnel", "esaki", "bell", "double", "table"))] = "tunnel"
+    peak_voltage_V: Annotated[float, number(1e-3, 10, models=PEAKED)] = 0.1
+    peak_current_mA: Annotated[float, number(1e-9, 1e3, models=PEAKED)] = 1.0
     valley_voltage_V: Annotated[float, number(1e-3, 20, models=("esaki",))] = 0.5
     excess_current_mA: Annotated[float, number(0, 1e3, models=("esaki",))] = 0.1
     excess_slope_per_V: Annotated[float, number(1e-3, 1e3, models=("esaki",))] = 30.0
     saturation_current_A: Annotated[float, number(0, 1e-3, models=("esaki",))] = 1e-16
     temperature_K: Annotated[float, number(1, 1000, models=("esaki",))] = 300.0
+    reference_temperature_K: Annotated[float, number(1, 1000, models=("esaki",))] = 300.0
+    gap_eV: Annotated[float, number(0, 10, models=("esaki",))] = 1.11
+    saturation_exponent: Annotated[float, number(-10, 20, models=("esaki",))] = 3.0
+    gap_narrowing_eV_per_K: Annotated[float, number(0, 0.01, models=("esaki",))] = 4.73e-4
+    gap_narrowing_K: Annotated[float, number(0, 1e4, models=("esaki",))] = 636.0
+    peak_current_percent_per_K: Annotated[float, number(-5, 5, models=("esaki",))] = 0.0
+    second_peak_voltage_V: Annotated[float, number(2e-3, 100, models=("double",))] = 0.5
+    second_peak_part: Annotated[float, number(0, 1, models=("double",))] = 1.0
     width_V: Annotated[float, number(1e-4, 10, models=("bell",))] = 0.05
     table_voltage_V: Annotated[tuple[float, ...], numbers(-100, 100, POINTS_MAX)] = ()
     table_current_A: Annotated[tuple[float, ...], numbers(-100, 100, POINTS_MAX)] = ()
@@ -92,15 +110,25 @@ class Neuron:
             return Bell(self.peak_voltage_V, current, self.width_V)
         if self.model == "table":
             return Table(np.array(self.table_voltage_V), np.array(self.table_current_A))
-        return Esaki(
+        if self.model == "double":
+            return Double(self.peak_voltage_V, current, self.second_peak_voltage_V, self.second_peak_part)
+        at_reference = Esaki(
             peak_voltage_V=self.peak_voltage_V,
             peak_current_A=current,
             valley_voltage_V=self.valley_voltage_V,
             excess_current_A=self.excess_current_mA * 1e-3,
             excess_slope_per_V=self.excess_slope_per_V,
             saturation_current_A=self.saturation_current_A,
-            temperature_K=self.temperature_K,
         )
+        law = TemperatureLaw(
+            reference_K=self.reference_temperature_K,
+            gap_eV=self.gap_eV,
+            saturation_exponent=self.saturation_exponent,
+            narrowing_eV_per_K=self.gap_narrowing_eV_per_K,
+            narrowing_K=self.gap_narrowing_K,
+            peak_percent_per_K=self.peak_current_percent_per_K,
+        )
+        return law.at(at_reference, self.temperature_K)
 
     @property
     def circuit(self) -> NdrModel:
@@ -115,11 +143,13 @@ class Neuron:
 
     @property
     def sampled(self) -> npt.NDArray[np.float64] | None:
-        """The curve to train with, (2, ``CURVE_POINTS``): u from 0 and outputs 0..1; None for the pure tunnel
-        term, which networks have in closed form."""
+        """The curve to train with, (2, P): u and outputs 0..1; None for the pure tunnel term, which networks
+        have in closed form. From 0 where the device is off below it."""
         if self.model == "tunnel" and not self.source_resistance_ohm:
             return None
         u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
+        if self.model in ("bell", "table"):
+            u = np.linspace(CURVE_START, CURVE_END, MORE_POINTS)
         return np.stack([u, np.clip(self.circuit.shape(u), 0.0, 1.0)])
 
     def in_circuit(self, device: NdrModel) -> Circuit | None:

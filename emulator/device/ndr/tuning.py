@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.curves import Curve, NdrModel, Table
+from emulator.device.ndr.curves import Bell, Curve, Double, Esaki, NdrModel, Table
 from emulator.errors import PhysicsError
 
-TUNES = ("none", "peak_voltage", "peak_current", "both", "each")
+SHAPES = ("valley", "width", "second_peak")
+"""What ECRAM sets that no neighbouring weight could: the valley voltage of ``esaki``, the width of ``bell``,
+the second peak's current of ``double``."""
+TUNES = ("none", "peak_voltage", "peak_current", "both", "each", *SHAPES)
 """What ECRAM sets; ``both`` by one state, ``each`` by a device of its own for either."""
 VOLTAGE, CURRENT = ("peak_voltage", "both", "each"), ("peak_current", "both", "each")
 SMALLEST_FACTOR = 0.05
@@ -20,7 +23,8 @@ SMALLEST_FACTOR = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """An ECRAM state in 0..1 scales peak voltage, peak current, or both, linearly between two factors.
+    """An ECRAM state in 0..1 scales peak voltage, peak current, both, or a parameter of the shape, linearly
+    between two factors.
 
     That the effect is linear in the state is illustrative: the paper's relation is not public.
     """
@@ -28,6 +32,7 @@ class Tuning:
     tunes: str = "none"
     voltage_factors: tuple[float, float] = (1.0, 1.0)
     current_factors: tuple[float, float] = (1.0, 1.0)
+    shape_factors: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
         if self.tunes not in TUNES:
@@ -36,6 +41,9 @@ class Tuning:
             low, high = getattr(self, name)
             if not 0 < low <= high < np.inf:
                 raise PhysicsError(f"{name} is {(low, high)}; accepted: 0 < low <= high")
+        low, high = self.shape_factors
+        if not 0 <= low <= high < np.inf:
+            raise PhysicsError(f"shape_factors is {(low, high)}; accepted: 0 <= low <= high")
 
     def voltage(self, state: npt.ArrayLike) -> Curve:
         """Factor on the peak voltage at ``state`` (any shape)."""
@@ -47,10 +55,32 @@ class Tuning:
         on = self.tunes in CURRENT
         return _between(self.current_factors if on else (1.0, 1.0), state)
 
+    def shaped(self, device: NdrModel, state: float) -> NdrModel:
+        """``device`` with the parameter of its shape that the state sets; as it is, where that is none.
+
+        Raises
+        ------
+        PhysicsError
+            When the device has no such parameter, or none of the value that the factor gives.
+        """
+        if self.tunes not in SHAPES:
+            return device
+        factor = float(_between(self.shape_factors, state))
+        if self.tunes == "valley" and isinstance(device, Esaki):
+            return dataclasses.replace(device, valley_voltage_V=device.valley_voltage_V * factor)
+        if self.tunes == "width" and isinstance(device, Bell):
+            return dataclasses.replace(device, width_V=device.width_V * factor)
+        if self.tunes == "second_peak" and isinstance(device, Double):
+            return dataclasses.replace(device, second_peak_part=device.second_peak_part * factor)
+        raise PhysicsError(
+            f"tunes is {self.tunes!r} of a {type(device).__name__}; accepted: valley of esaki, width of "
+            "bell, second_peak of double"
+        )
+
     def curve(self, device: NdrModel, state: float, v: npt.ArrayLike) -> Curve:
         """Amperes of the tuned device at ``v`` volts."""
         scaled = np.asarray(v, np.float64) / self.voltage(state)
-        return np.asarray(self.current(state) * device.current(scaled), np.float64)
+        return np.asarray(self.current(state) * self.shaped(device, state).current(scaled), np.float64)
 
 
 def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) -> NdrModel:

@@ -73,23 +73,34 @@ class Reading(torch.nn.Module):
         if view.adc_bits is not None:
             self.register_buffer("reach", torch.zeros(outputs), persistent=kept)
 
-    def limit(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights (K, M) within each column's limit, and the limits (1, M)."""
-        if self.view.clip_rms is None:
-            return weight, weight.detach().abs().amax(dim=0, keepdim=True)
-        limit = self.view.clip_rms * weight.detach().square().mean(dim=0, keepdim=True).sqrt()
+    def limit(self, weight: Tensor, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Weights (K, M) within each column's limit, and the limits (1, M).
+
+        ``unit`` (M,): weights of one unit of every neuron, where columns share one transimpedance: then the
+        limits are in its ratio.
+        """
+        held, clip = weight.detach(), self.view.clip_rms
+        if clip is None:
+            return weight, held.abs().amax(dim=0, keepdim=True)
+        if self.view.columns is None or unit is None:
+            limit = clip * held.square().mean(dim=0, keepdim=True).sqrt()
+        else:
+            limit = clip * (held / unit).square().mean().sqrt() * unit.view(1, -1)
         return weight.clamp(-limit, limit), limit
 
     def drawn(self, weight: Tensor) -> Tensor:
         """Limited weights (K, M); in training as cells hold them, a fresh draw of their errors."""
         weight, limit = self.limit(weight)
-        if not self.training or self.view.sigma is None:
-            return weight
+        return weight + self.error(weight, limit) if self.training else weight
+
+    def error(self, weight: Tensor, limit: Tensor) -> Tensor:
+        """Levels and a draw of the cells' errors, less the weights (K, M); nothing without levels."""
         with torch.no_grad():
+            if self.view.sigma is None:
+                return torch.zeros_like(weight)
             level = (weight / limit.clamp(min=1e-30) * self.steps).round()
             sigma = self.sigma_by_level[level.abs().long()]
-            error = (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
-        return weight + error
+            return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
     def read(self, x: Tensor, weight: Tensor) -> Tensor:
         """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``weight`` as drawn."""
@@ -201,13 +212,22 @@ class Crossbar(Reading):
         super().__init__(outputs, view, patches, pad)
         self.weight = torch.nn.Parameter(torch.randn(inputs, outputs) * (2.0 / inputs) ** 0.5)
 
-    def limited(self) -> tuple[Tensor, Tensor]:
-        """Float weights within each column's limit (K, M), and the limits (1, M)."""
-        return self.limit(self.weight)
+    def limited(self, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Float weights within each column's limit (K, M), and the limits (1, M); ``unit`` as ``limit``'s."""
+        return self.limit(self.weight, unit)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns)."""
+    def forward(self, x: Tensor, unit: Tensor | None = None) -> Tensor:
+        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns).
+
+        Of analog columns the exact sums: ``columns.column_errors`` adds what they and their cells do.
+        """
+        if self.view.columns is not None:
+            return self.sums(x, self.limited(unit)[0])
         return self.read(x, self.drawn(self.weight))
+
+    def deviation(self, x: Tensor, unit: Tensor) -> Tensor:
+        """What one draw of the cells adds to the sums of ``x``, shapes as ``forward``."""
+        return self.sums(x, self.error(*self.limited(unit)))
 
 
 def follow(held: Tensor, now: Tensor, widest: Callable[[Tensor, Tensor], Tensor]) -> None:

@@ -25,6 +25,21 @@ def interpolate(u: Tensor, points: Tensor) -> Tensor:
     return low + slope * (u.clamp(float(x[0]), float(x[-1])) - left)
 
 
+def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Every neuron's own curve at ``u`` (n, M) or (n, M, H, W): ``y`` (M, P) over evenly spaced ``x`` (P,).
+
+    Linear between the points, held at the ends; differentiable in ``u`` and ``y``.
+    """
+    points = len(x)
+    at = ((u - x[0]) / (x[1] - x[0])).clamp(0.0, points - 1.0)
+    with torch.no_grad():
+        left = at.floor().clamp(max=points - 2.0)
+        index = left.long() + along(points * torch.arange(len(y)), u)
+    flat = y.reshape(-1)
+    low = flat[index]
+    return low + (at - left) * (flat[index + 1] - low)
+
+
 class Normalise(torch.nn.Module):
     """Batch normalisation of every channel of (n, M) or (n, M, H, W), with a gain and shift of others."""
 
@@ -43,6 +58,11 @@ class Normalise(torch.nn.Module):
         return torch.nn.functional.batch_norm(
             v, self.running_mean, self.running_var, gain, shift, self.training, self.momentum, self.eps
         )
+
+    @property
+    def spread(self) -> Tensor:
+        """Deviation (M,) of the last batches' values."""
+        return torch.sqrt(self.running_var + self.eps)
 
     def settle(self, v: Tensor) -> None:
         """Take mean and variance of ``v``."""
@@ -64,14 +84,24 @@ class Neuron(torch.nn.Module):
         self.shift = torch.nn.Parameter(torch.full((outputs,), SHIFT))
         self.view = view
 
-    def forward(self, v: Tensor, beside: Tensor | None = None, weight: Tensor | None = None) -> Tensor:
-        """Outputs of sums ``v``; ``beside``: a second operand of that shape, with its weight (M,)."""
+    def forward(
+        self,
+        v: Tensor,
+        beside: Tensor | None = None,
+        weight: Tensor | None = None,
+        added: Tensor | None = None,
+    ) -> Tensor:
+        """Outputs of sums ``v``; ``beside``: a second operand of that shape, with its weight (M,); ``added``:
+        errors of the sums, which normalisation does not see."""
         gain = self.gain()
         shift = self.shift if gain is None else self.shift * gain
         if self.norm is None:
             z = (v if gain is None else v * along(gain, v)) + along(shift, v)
         else:
             z = self.norm(v, gain, shift)
+        if added is not None:
+            factor = 1.0 / self.spread() if gain is None else gain / self.spread()
+            z = z + added * along(factor, v)
         if beside is not None and weight is not None:
             z = z + beside * along(weight if gain is None else weight * gain, v)
         y = self.shape(z)
@@ -90,6 +120,20 @@ class Neuron(torch.nn.Module):
     def gain(self) -> Tensor | None:
         """Factor (M,) on the pre-activation before ``shape``, for what is trained as one; None: 1."""
         return None
+
+    def spread(self) -> Tensor:
+        """What normalisation divides sums by, as last seen, (M,)."""
+        return torch.ones_like(self.shift) if self.norm is None else self.norm.spread
+
+    def unit(self) -> Tensor:
+        """Sums (M,) that make one unit of every neuron's function, as last seen, without gradient."""
+        gain = self.gain()
+        return (self.spread() if gain is None else self.spread() / gain).detach()
+
+    def held(self) -> Tensor:
+        """What bias cells hold, in the unit of the sums, (M,), as last seen, without gradient."""
+        mean = 0.0 if self.norm is None else self.norm.running_mean
+        return (self.shift * self.spread() - mean).detach()
 
     def settle(self, v: Tensor, beside: Tensor | None = None, weight: Tensor | None = None) -> None:
         """Set the normalisation's mean and variance to those of sums ``v``."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import along
-from emulator.learning.training.neuron import Neuron, interpolate
+from emulator.learning.training.neuron import Neuron, interpolate, interpolate_own
 from emulator.learning.training.view import FLOAT, ChipView
 from emulator.network import Activation, Named, Ndr, Sampled
 
@@ -30,10 +30,12 @@ class NdrNeuron(Neuron):
     """``height * f(u)`` with u = z / peak, f the view's curve or u exp(1 - u) for u > 0.
 
     Trainable per neuron, or shared, or not at all: peak (the gain of the normalisation, so it has none of its
-    own) and height within the view's range, both kept as logarithms.
+    own) and height within the view's range, both kept as logarithms, and the state 0..1 that sets the shape,
+    where the view has a family of curves.
     """
 
     values: Tensor
+    curves: Tensor
 
     def __init__(
         self,
@@ -57,17 +59,36 @@ class NdrNeuron(Neuron):
         self.outputs = outputs
         self.absolute = height is not None
         self.curve = view.curve if curve is None else curve
+        self.family = view.family is not None and curve is None
         if self.curve is not None:
             self.register_buffer("values", torch.tensor(self.curve, dtype=torch.float32))
+        if self.family:
+            self.register_buffer("curves", torch.tensor(view.family, dtype=torch.float32), persistent=False)
+            self.shape_shift = torch.nn.Parameter(torch.full((count,), 0.5), requires_grad=trainable)
 
     def shape(self, z: Tensor) -> Tensor:
         """Values in [0, 1]."""
-        u = z * along(torch.exp(-self._log_peaks()), z)
-        height = along(torch.exp(self.log_height.clamp(*self.log_heights)), z)
+        gain = torch.exp(-self._log_peaks())
+        height = torch.exp(self.log_height.clamp(*self.log_heights))
+        if self.training:
+            gain, height = (
+                values * (1.0 + self.view.noise_scale * part * torch.randn(self.outputs)) if part else values
+                for values, part in ((gain, self.view.peak_variation), (height, self.view.height_variation))
+            )
+        u = z * along(gain, z)
+        height = along(height, z)
+        if self.family:
+            return height * interpolate_own(u, self.values[0], self._own_curves())
+        if self.curve is not None and len(self.values) > 2:
+            return height * interpolate_own(u, self.values[0], self.values[1:])
         if self.curve is not None:
             return height * interpolate(u, self.values)
         u = torch.relu(u)
         return height * u * torch.exp(1.0 - u)
+
+    def unit(self) -> Tensor:
+        """Sums of one peak."""
+        return super().unit() * torch.exp(self._log_peaks()).detach()
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
         """Largest height made 1 and handed on to the next layer's weights, unless heights are absolute."""
@@ -75,11 +96,21 @@ class NdrNeuron(Neuron):
         height = torch.exp(self.log_height.double().clamp(*self.log_heights)).expand(self.outputs)
         scale = torch.ones(1, dtype=torch.float64) if self.absolute else height.max()
         curve = None if self.curve is None else np.asarray(self.curve, np.float32)
+        if self.family and curve is not None:
+            curve = np.concatenate([curve[:1], _array(self._own_curves())])
         return (
             Ndr(_array(peak), _array(height / scale), curve),
             torch.ones(self.outputs, dtype=torch.float64),
             scale,
         )
+
+    def _own_curves(self) -> Tensor:
+        """The curve of every neuron's state, (M, P), linear between those of the states known."""
+        steps = len(self.curves) - 1
+        at = self.shape_shift.clamp(0.0, 1.0).expand(self.outputs) * steps
+        left = at.detach().floor().clamp(max=steps - 1.0)
+        low, high = self.curves[left.long()], self.curves[left.long() + 1]
+        return low + (at - left).unsqueeze(1) * (high - low)
 
     def _log_peaks(self) -> Tensor:
         if self.view.peaks is None:
@@ -117,6 +148,10 @@ class MonotonicNeuron(Neuron):
     def gain(self) -> Tensor | None:
         """Trained where the layer is normalised."""
         return torch.exp(self.log_gain) if self.log_gain.requires_grad else None
+
+    def unit(self) -> Tensor:
+        """Sums of one unit of the function; of ``relu``, of its largest value."""
+        return super().unit() * self.top if self.kind == "relu" else super().unit()
 
     @property
     def beside_gain(self) -> float:

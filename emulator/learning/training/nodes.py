@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import EmulatorError
+from emulator.learning.training.columns import column_errors
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar, along
 from emulator.learning.training.neuron import Neuron
@@ -82,23 +83,28 @@ class TrainedProduct(TrainedNode):
         """(n, M, rows, columns)."""
         x = self.source(maps)
         whole = self.crossbar.patches is None
-        v = self.crossbar(x.reshape(len(x), -1) if whole else x)
+        x = x.reshape(len(x), -1) if whole else x
+        unit = self._unit()
+        v, added = self.crossbar(x, unit), None
+        if self.training and self.crossbar.view.columns is not None:
+            held = self.bias.detach() if self.neuron is None else self.neuron.held()
+            added = column_errors(self.crossbar, x, v, unit, held)
         beside = None if self.skip is None else maps[self.skip].reshape(v.shape)
         weight = None if self.skip is None else torch.exp(self.log_skip)
         if self.neuron is None:
-            y = v + along(self.bias, v)
+            y = (v if added is None else v + added) + along(self.bias, v)
             if beside is not None and weight is not None:
                 y = y + beside * along(weight, v)
         else:
             if settle:
                 self.neuron.settle(v, beside, weight)
-            y = self.neuron(v, beside, weight)
+            y = self.neuron(v, beside, weight, added)
         result: Tensor = y.view(len(y), -1, 1, 1) if whole else y
         return result
 
     def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
         """Normalisation, gains and the sources' factors folded into weights and bias."""
-        weight = self.crossbar.limited()[0].double() * self._of_rows(factors, shapes)
+        weight = self.crossbar.limited(self._unit())[0].double() * self._of_rows(factors, shapes)
         if self.neuron is None:
             activation, spread, divisor, factor = None, torch.ones(1), torch.ones(1), torch.ones(1)
             offset = self.bias.double()
@@ -111,6 +117,11 @@ class TrainedProduct(TrainedNode):
         if self.skip is not None:
             skip_weight = _floats(torch.exp(self.log_skip.double()) * factors[self.skip] / divisor)
         return Product(dense, self.sources, self.patches, pad, self.skip, skip_weight), factor.double()
+
+    def _unit(self) -> Tensor:
+        """Sums (M,) of one unit of each column: its neuron's; outputs are compared, so 1 for all of them."""
+        weight = self.crossbar.weight.detach()
+        return weight.new_ones(weight.shape[1]) if self.neuron is None else self.neuron.unit()
 
     def _of_rows(self, factors: list[Tensor], shapes: list[Shape]) -> Tensor:
         """Factor of every row of the weights: (K, 1), or (K, M) with groups."""

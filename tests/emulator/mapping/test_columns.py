@@ -86,19 +86,43 @@ def test_offsets_and_gains_are_the_columns(corrected):
 
 def test_biases_are_rows_of_cells():
     wan = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
-    program, die, _ = map_network(network(), chip(cell=wan, bias="cells"), X, seed=3)
-    for layer, array in zip(program.layers, die.arrays, strict=True):
+    net, built = network(3.0), chip(cell=wan, bias="cells")
+    program, die, _ = map_network(net, built, X, seed=3, bias_correction=False)
+    for dense, layer, array in zip(net.layers, program.layers, die.arrays, strict=True):
         codes = array.bias.mapped.codes
         current = INPUT_MAX * codes.sum(axis=0, dtype=np.int64)
         assert np.abs(layer.bias - current - array.bias.fixed).max() <= 1
-        # As many rows as the largest bias asks, each with an error of its own.
-        most = np.abs(dict(zip((0, 1), network().layers, strict=True))[int(layer.outputs == 4)].bias)
-        assert len(codes) == max(1, int(np.ceil((most / array.mapped.limits).max() - 1e-9)))
-    other = map_network(network(), chip(cell=wan, bias="cells"), X, seed=4).die
+        # As many rows as the largest bias asks, each with an error of its own, together half a level off.
+        levels, limits = array.bias.mapped.levels, array.mapped.limits
+        assert len(codes) == max(1, int(np.ceil(np.rint(15 * np.abs(dense.bias) / limits).max() / 15)))
+        assert np.abs(levels.sum(axis=0) - 15 * dense.bias / limits).max() <= 0.501
+        assert np.ptp(np.abs(levels), axis=0).max() <= 1
+        np.testing.assert_allclose(array.bias.asked, dense.bias / array.step)
+    other = map_network(net, built, X, seed=4, bias_correction=False).die
     assert (other.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
     ideal = map_network(network(), chip(bias="cells", cell={"levels": 256}), X).program
     y, exact = Core(ideal).infer(X) * ideal.meaning.output_step, network().forward(X / 255)
     assert np.corrcoef(y.ravel(), exact.ravel())[0, 1] > 0.98
+
+
+def test_bias_cells_hold_what_their_columns_lack():
+    wan = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
+    errors = {"column_offset_percent": 3.0, "column_gain_mismatch_percent": 5.0}
+    exact = network().layers[0]
+    wanted = (X / 255 @ exact.weights).mean(axis=0) + exact.bias
+    off = []
+    for corrected in (False, True):
+        built = map_network(
+            network(), chip(cell=wan, bias="cells", **errors), X, seed=3, bias_correction=corrected
+        )
+        array, layer = built.die.arrays[0], built.program.layers[0]
+        p = X.astype(np.int64) @ layer.weights.astype(np.int64)
+        zero = array.bias.fixed - array.columns.offset / array.columns.gain  # the window's
+        sums = (p + layer.bias - zero) * array.columns.gain * array.step
+        off.append(np.abs(sums.mean(axis=0) - wanted))
+    assert off[1].mean() < 0.4 * off[0].mean()
+    # Their own levels and errors are left: half a level, and cells of up to 7 % of the largest weight.
+    assert off[1].max() < (0.5 / 15 + 4 * 0.07) * array.mapped.limits.max()
 
 
 def test_bias_rows_add_their_read_noise():
@@ -155,7 +179,7 @@ def test_what_no_circuit_does(fields, message):
 
 def test_a_bias_far_beyond_its_weights():
     huge = Network.chain((Dense(np.full((40, 4), 0.01), np.full(4, 5.0)),), "huge")
-    with pytest.raises(CompileError, match="a bias is 501 times the largest weight of its column; accepted"):
+    with pytest.raises(CompileError, match="a bias is 500 times the largest weight of its column; accepted"):
         map_network(huge, chip(bias="cells"), X)
 
 

@@ -13,8 +13,8 @@ COLUMNS = ("tests/emulator/mapping/test_columns.py",)
 MUTANTS = (
     Mutant(
         "emulator/mapping/columns.py",
-        "readout.column_noise_percent / 100 * full,",
-        "readout.column_noise_percent / 200 * full,",
+        "readout.column_noise_percent / 100 * full * chip.noise_factor,",
+        "readout.column_noise_percent / 200 * full * chip.noise_factor,",
         "column noise is half as large",
         COLUMNS,
     ),
@@ -30,6 +30,20 @@ MUTANTS = (
         "np.sqrt(var_cell / 256 * len(self.mapped.codes))",
         "np.sqrt(var_cell / 256)",
         "one bias row's read noise stands for all",
+        COLUMNS,
+    ),
+    Mutant(
+        "emulator/mapping/columns.py",
+        "levels = np.sign(wanted) * (whole + (np.arange(rows)[:, None] < rest))",
+        "levels = np.sign(wanted) * whole * np.ones((rows, 1))",
+        "a bias has only the levels that its rows share",
+        COLUMNS,
+    ),
+    Mutant(
+        "emulator/mapping/layer.py",
+        "correction = (wanted - linear).mean(axis=0) if measures.bias_correction",
+        'correction = (wanted - linear).mean(axis=0) if chip.readout.bias == "digital"',
+        "bias cells do not hold what their columns lack",
         COLUMNS,
     ),
     Mutant(

@@ -8,7 +8,52 @@ PWL = ("tests/emulator/mapping/test_pwl.py",)
 
 LOAD = ("tests/emulator/device/test_circuit.py", "tests/emulator/mapping/test_circuits.py")
 
+TEMPERATURE = ("tests/emulator/device/test_temperature.py", "tests/emulator/mapping/test_temperature.py")
+SHAPES = ("tests/emulator/mapping/test_shapes.py",)
+
 MUTANTS = (
+    Mutant(
+        "emulator/device/ndr/temperature.py",
+        "(1.0 / self.reference_K - 1.0 / kelvin)",
+        "(1.0 / kelvin - 1.0 / self.reference_K)",
+        "the thermal current falls with temperature",
+        TEMPERATURE,
+    ),
+    Mutant(
+        "emulator/device/ecram/retention.py",
+        "(1.0 / kelvin - 1.0 / self.reference_K)",
+        "(1.0 / self.reference_K - 1.0 / kelvin)",
+        "heat keeps an ECRAM's state",
+        TEMPERATURE,
+    ),
+    Mutant(
+        "emulator/device/description/schema.py",
+        "return 1.0 if given is None else (self.temperature_K / given) ** 0.5",
+        "return 1.0",
+        "noise does not know the temperature",
+        TEMPERATURE,
+    ),
+    Mutant(
+        "emulator/mapping/die.py",
+        "neurons = _set(neurons, kept(neurons.states, chip, passed_s), chip)",
+        "pass",
+        "a die's ECRAMs do not age with it",
+        TEMPERATURE,
+    ),
+    Mutant(
+        "emulator/mapping/shapes.py",
+        "states[error.argmin(axis=1)]",
+        "states[error.argmin(axis=1)[::-1]]",
+        "neurons get each other's shapes",
+        SHAPES,
+    ),
+    Mutant(
+        "emulator/mapping/devices.py",
+        "of, individual = shaped_devices(chip, of, states), True",
+        "individual = True",
+        "the state of a shape is set and not used",
+        SHAPES,
+    ),
     Mutant(
         "emulator/device/ndr/circuit.py",
         "return v, current, v + self.source_resistance_ohm * current",

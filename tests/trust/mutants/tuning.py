@@ -6,9 +6,47 @@ from tests.trust.mutants.mutant import Mutant
 
 TUNING = ("tests/emulator/learning/tuning/test_tuning.py",)
 INSITU = ("tests/emulator/learning/tuning/test_insitu.py",)
+TRAINED_COLUMNS = ("tests/emulator/learning/training/test_columns.py",)
 RULE = ("tests/emulator/learning/tuning/test_rule.py",)
 
+CONTROLS = ("tests/ndrite/test_controls.py",)
+
 MUTANTS = (
+    Mutant(
+        "ndrite/experiments/controls.py",
+        "bias = first.bias + self.shift * self.per_peak / wanted",
+        "bias = first.bias + self.shift * self.per_peak",
+        "a learned bias reaches the die in the wrong unit",
+        CONTROLS,
+    ),
+    Mutant(
+        "ndrite/experiments/controls.py",
+        "wanted = first.scale / 2.0**first.vshift * np.exp(self.log_gain)",
+        "wanted = first.scale / 2.0**first.vshift",
+        "learned gains do not reach the die",
+        CONTROLS,
+    ),
+    Mutant(
+        "emulator/learning/training/columns.py",
+        "offset = scale * columns.offset * torch.randn_like(unit) * full",
+        "offset = scale * columns.offset * torch.randn_like(sums) * full",
+        "training sees a column's offset as read noise",
+        TRAINED_COLUMNS,
+    ),
+    Mutant(
+        "emulator/learning/training/columns.py",
+        "rows.sqrt() * sigma",
+        "sigma",
+        "training sees one bias row, however many there are",
+        TRAINED_COLUMNS,
+    ),
+    Mutant(
+        "emulator/learning/training/layers.py",
+        "limit = clip * (weight / unit).square().mean().sqrt() * unit.view(1, -1)",
+        "limit = clip * weight.square().mean(dim=0, keepdim=True).sqrt()",
+        "training gives columns of one transimpedance limits of their own",
+        TRAINED_COLUMNS,
+    ),
     Mutant(
         "emulator/learning/tuning/bank.py",
         "size = np.maximum(self.step_sizes(change > 0), 1e-9)",

@@ -240,3 +240,32 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
             run_job(other, given, out, name="n", resume=True)
     run_job(job, samples, out, name="n", resume=True)
     assert not any(p.name.endswith(".state") for p in tmp_path.iterdir())
+
+
+def test_a_trained_shape_is_exported_neuron_by_neuron():
+    described = load_chip("ideal+ndr-esaki+ecram-linear-ysz")
+    described = dataclasses.replace(
+        described,
+        ecram=dataclasses.replace(
+            described.ecram, tunes="valley", shape_low_factor=0.5, shape_high_factor=1.2
+        ),
+    )
+    view = view_of(described)
+    assert view.family.shape == (17, 801)
+    split = toy(300)
+    model = of_layers((64, 1, 1), (10,), 4, dataclasses.replace(FLOAT, curve=view.curve, family=view.family))
+    loop.train(model, split, loop.Recipe(epochs=6, batch=50, average=0.5), side=8, checkpoint=lambda *a: None)
+    states = model.neurons[0].shape_shift.detach()
+    assert float((states - 0.5).abs().min()) > 1e-4
+    settle_normalisation(model, split.images)
+    with torch.no_grad():
+        want = model(split.images).numpy()
+    network = export(model, name="x", provenance={})
+    curve = network.layers[0].activation.curve
+    assert curve.shape == (11, 801)
+    u = view.curve[0]
+    for row, state in zip(curve[1:], np.clip(states, 0, 1), strict=True):
+        valley = 0.5 * (0.5 + 0.7 * float(state))
+        exact = np.clip(dataclasses.replace(described.neuron.device, valley_voltage_V=valley).shape(u), 0, 1)
+        assert np.abs(row - exact).mean() < 0.005, "linear between 17 states"
+    np.testing.assert_allclose(network.forward(split.images.numpy()), want, rtol=1e-3, atol=1e-3)

@@ -61,7 +61,8 @@ def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
     assert everything.accuracy_corrected == pytest.approx(golden.accuracy, abs=0.04)
     assert everything.snr_db <= everything.snr_corrected_db + 0.1
     for row in result.rows[:-2]:
-        assert row.snr_db > everything.snr_db - 0.5, f"{row.cause} alone is not worse than all"
+        # Errors as large as the signal may cancel a little.
+        assert row.snr_db > everything.snr_db - 1.0, f"{row.cause} alone is not worse than all"
 
 
 def test_no_cause_is_the_float_network():

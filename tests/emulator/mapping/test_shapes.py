@@ -1,0 +1,123 @@
+"""ECRAMs that set a curve's shape: from the device to the program, and from training to the states."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.device.description import load_chip, parse_chip
+from emulator.device.ndr.curves import Bell, Double, Esaki
+from emulator.device.ndr.tuning import Tuning
+from emulator.errors import ChipError, CompileError, NetworkError
+from emulator.golden import Core
+from emulator.learning.tuning import Tunable
+from emulator.mapping import load_die, map_network, program_of, reachable_tables, save_die
+from emulator.mapping.shapes import family
+from emulator.network import Dense, Ndr, Network, load_network
+
+RNG = np.random.default_rng(3)
+X = RNG.integers(0, 256, (400, 20), dtype=np.uint8)
+U = np.linspace(-4.0, 8.0, 1201)
+KINDS = {
+    "valley": ({"model": "esaki"}, (0.5, 1.2)),
+    "width": ({"model": "bell", "width_V": 0.05}, (0.5, 2.0)),
+    "second_peak": ({"model": "double", "second_peak_voltage_V": 0.5}, (0.0, 0.9)),
+}
+
+
+def chip(kind, resistance=0.0, **ecram):
+    base = load_chip("ideal+ecram-linear-ysz")
+    neuron, (low, high) = KINDS[kind]
+    return dataclasses.replace(
+        base,
+        neuron=dataclasses.replace(base.neuron, **neuron, source_resistance_ohm=resistance),
+        ecram=dataclasses.replace(
+            base.ecram, tunes=kind, shape_low_factor=low, shape_high_factor=high, **ecram
+        ),
+    )
+
+
+def network(described, states) -> Network:
+    """Neuron m has the curve of ``states[m]``."""
+    rng = np.random.default_rng(5)
+    curve = np.concatenate([U[None], family(described, states, U)])
+    m = len(states)
+    hidden = Ndr(np.ones(m), np.full(m, 0.9), curve)
+    first = Dense(rng.normal(size=(20, m)), rng.normal(size=m) + 1.0, hidden)
+    return Network.chain((first, Dense(rng.normal(size=(m, 3)), np.zeros(3))), "shaped")
+
+
+def test_what_a_state_does_to_a_device():
+    tuning = Tuning(tunes="valley", shape_factors=(0.6, 1.4))
+    assert tuning.shaped(Esaki(), 0.0) == Esaki(valley_voltage_V=0.3)
+    tuning = Tuning(tunes="width", shape_factors=(0.5, 1.5))
+    assert tuning.shaped(Bell(0.1, 1e-3, 0.04), 1.0).width_V == pytest.approx(0.06)
+    both = Tuning(tunes="second_peak", shape_factors=(0.0, 0.8)).shaped(Double(0.1, 1e-3, 0.6), 0.5)
+    v = np.linspace(0, 1, 10_001)
+    current = both.current(v) / 1e-3
+    peaks = v[1:-1][(current[1:-1] > current[:-2]) & (current[1:-1] > current[2:])]
+    np.testing.assert_allclose(peaks, [0.1, 0.6], atol=0.02)
+    assert current[v > 0.5].max() == pytest.approx(0.4 + 6 * np.exp(-5), abs=0.01)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("resistance", [0.0, 20.0])
+def test_the_nearest_state_is_set_and_computed(kind, resistance, tmp_path):
+    described = chip(kind, resistance)
+    states = np.linspace(0.1, 0.9, 6)
+    net = network(described, states)
+    net.save(tmp_path / "n.npz")
+    net = load_network(tmp_path / "n.npz")
+    program, die, _ = map_network(net, described, X, seed=1)
+    np.testing.assert_allclose(die.arrays[0].neurons.states.shape, states, atol=0.02)
+    exact, got = net.forward(X / 255), Core(program).infer(X) * program.meaning.output_step
+    assert np.corrcoef(exact.ravel(), got.ravel())[0, 1] > 0.995
+    other = map_network(network(described, states[::-1]), described, X, seed=1).program
+    assert not np.array_equal(Core(other).infer(X), Core(program).infer(X))
+    save_die(die, tmp_path / "x.die.npz")
+    again = program_of(load_die(tmp_path / "x.die.npz"), program)
+    assert np.array_equal(Core(again).infer(X), Core(program_of(die, program)).infer(X))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_reachable_shape_is_a_table(kind):
+    described = chip(kind)
+    found = reachable_tables(described)
+    wanted = 255 * family(described, found.states, found.window.values())
+    assert np.abs(found.table.evaluate() - wanted).mean() < 2.0
+
+
+def test_shapes_are_kept_as_long_as_states():
+    described = chip("valley", retention_s=1.0)
+    held = map_network(network(chip("valley"), [0.5, 0.9]), described, X).die.arrays[0].neurons.states
+    np.testing.assert_allclose(held.shape, np.exp(-1.0) * np.array([0.5, 0.9]), atol=0.01)
+
+
+def test_refusals():
+    cell = {"g_max_uS": 40, "levels": 16}
+    with pytest.raises(ChipError, match=r"ecram\.tunes is 'width' of a Esaki; accepted: valley of esaki"):
+        parse_chip(
+            {
+                "name": "x",
+                "cell": cell,
+                "neuron": {"model": "esaki"},
+                "ecram": {"model": "linear-step", "tunes": "width"},
+            }
+        )
+    with pytest.raises(ChipError, match=r"ecram\.valley_voltage_V is 0\.05; accepted: above peak_voltage_V"):
+        parse_chip(
+            {
+                "name": "x",
+                "cell": cell,
+                "neuron": {"model": "esaki"},
+                "ecram": {"model": "linear-step", "tunes": "valley", "shape_low_factor": 0.1},
+            }
+        )
+    with pytest.raises(ChipError, match=r"neuron\.second_peak_voltage_V is 0\.1; accepted: at least twice"):
+        parse_chip({"name": "x", "cell": cell, "neuron": {"model": "double", "second_peak_voltage_V": 0.1}})
+    with pytest.raises(NetworkError, match=r"activation curve has shape \(3, 1201\); accepted: \(2, P\) or"):
+        Ndr(np.ones(5), np.ones(5), np.stack([U, 0 * U, 0 * U]))
+    described = chip("valley")
+    mapped = map_network(network(described, [0.5, 0.9]), described, X)
+    with pytest.raises(CompileError, match="accepted for pulses in the loop: peak voltages and currents"):
+        Tunable(mapped.program, mapped.die)

@@ -1,0 +1,90 @@
+"""A chip's temperature acts on everything of which its description has a law, through to the program."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.device.description import load_chip, parse_chip
+from emulator.errors import ChipError
+from emulator.mapping import load_die, map_network, program_of, save_die
+from emulator.network import Dense, Ndr, Network
+
+RNG = np.random.default_rng(3)
+X = RNG.integers(0, 256, (60, 40), dtype=np.uint8)
+KELVINS = (250.0, 300.0, 350.0, 400.0)
+
+
+def network() -> Network:
+    rng = np.random.default_rng(4)
+    hidden = Ndr(np.ones(8), np.full(8, 0.6))
+    first = Dense(rng.normal(size=(40, 8)) * 0.2, rng.normal(size=8) * 0.3 + 0.5, hidden)
+    return Network.chain((first, Dense(rng.normal(size=(8, 4)), np.zeros(4))), "random")
+
+
+def at(name, kelvin, **sections):
+    chip = load_chip(name)
+    conditions = dataclasses.replace(chip.conditions, temperature_K=kelvin)
+    parts = {key: dataclasses.replace(getattr(chip, key), **fields) for key, fields in sections.items()}
+    return dataclasses.replace(chip, conditions=conditions, **parts)
+
+
+@pytest.mark.parametrize("name", ["dendritic-analog", "dendritic-ndr"])
+def test_hotter_chips_are_noisier_and_their_valleys_higher(name):
+    noise, valley, height = [], [], []
+    for kelvin in KELVINS:
+        program, die, _ = map_network(network(), at(name, kelvin), X, seed=2)
+        layer = program.layers[0]
+        noise.append(layer.sigma_out)
+        y = die.arrays[0].neurons.curves(np.repeat(np.linspace(1, 8, 701)[:, None], 8, axis=1))
+        valley.append((y.min(axis=0) / y[0]).mean())
+        assert program.curve_base.shape[0] >= 8
+        height.append(die.arrays[0].neurons.states.current.mean())
+    assert np.all(np.diff(noise) > 0)
+    assert noise[3] / noise[1] == pytest.approx((4 / 3) ** 0.5, rel=0.1)
+    assert np.all(np.diff(valley) > 0)
+    assert valley[3] > 1.15 * valley[1]
+    assert np.all(np.diff(height) <= 0)
+    assert height[3] < 0.99 * height[1], "hot ECRAMs lose their states"
+
+
+def test_the_reference_temperature_is_the_descriptions():
+    cell = {"g_max_uS": 40, "levels": 16}
+    moved = {
+        "neuron": {"model": "esaki", "reference_temperature_K": 350},
+        "conditions": {"temperature_K": 350},
+    }
+    device = parse_chip({"name": "x", "cell": cell} | moved).neuron.device
+    assert (device.excess_current_A, device.saturation_current_A) == (1e-4, 1e-16)
+    assert at("dendritic-analog", 300.0).noise_factor == 1.0
+    assert at("wan2022", 400.0).noise_factor == 1.0, "no law, no effect"
+    with pytest.raises(ChipError, match=r"neuron\.excess_current_A is"):
+        parse_chip(
+            {
+                "name": "x",
+                "cell": cell,
+                "neuron": {"model": "esaki", "gap_narrowing_eV_per_K": 0.01},
+                "conditions": {"temperature_K": 900},
+            }
+        )
+
+
+def test_states_are_lost_in_time_and_a_die_knows(tmp_path):
+    quick = {"ecram": {"retention_s": 2 * 86_400.0, "retention_rest": 0.2}}
+    program, die, _ = map_network(network(), at("dendritic-ndr", 300.0, **quick), X, seed=2)
+    fresh = map_network(network(), at("dendritic-ndr", 300.0, ecram={"retention_s": None}), X, seed=2).die
+    now, set_to = (d.arrays[0].neurons.states.current for d in (die, fresh))
+    np.testing.assert_allclose(now, 0.2 + (set_to - 0.2) * np.exp(-0.5))
+    assert (die.arrays[0].neurons.heights < fresh.arrays[0].neurons.heights).all()
+    later = die.at(2 * 86_400.0)
+    np.testing.assert_allclose(later.arrays[0].neurons.states.current, 0.2 + (set_to - 0.2) * np.exp(-1.0))
+    np.testing.assert_allclose(die.at(1.0).at(86_400.0).arrays[0].neurons.states.current, now)
+    save_die(later, tmp_path / "x.die.npz")
+    again = load_die(tmp_path / "x.die.npz")
+    assert np.array_equal(program_of(again, program).curve_base, program_of(later, program).curve_base)
+    # A neuron whose peak voltage is set has its peak where the state now says.
+    volts = {"ecram": {**quick["ecram"], "tunes": "peak_voltage", "peak_voltage_high_factor": 2.0}}
+    moved = map_network(network(), at("dendritic-ndr", 300.0, **volts), X, seed=2).die.arrays[0].neurons
+    assert (moved.states.voltage < moved.states.reference).all()
+    u = np.repeat(np.linspace(0, 3, 601)[:, None], 8, axis=1)
+    assert (u[moved.curves(u).argmax(axis=0), 0] < 0.98).all()
