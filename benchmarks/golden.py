@@ -1,12 +1,14 @@
-"""What one thread of the golden model does: full layers and the shapes of ResNet-20, read noise on.
+"""What the golden model does on one thread: full layers and the shapes of a ResNet, read noise on.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py [--batch 100] [--json]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8
+    OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8
 
 Weights and samples are random: the time does not depend on them. Rates are multiplications a second, the
 best of several runs taken in turn; beside them the compiled loops against the NumPy form of the same model
 (answers must be equal), and the share of what float32 BLAS alone does with a square product on this machine.
 The ratios of one run hold across machines, the times do not. Needs ``ndrite[fast]``. ``--peer`` runs
-ResNet-20's shapes in aihwkit-lightning too, before and after: the Python of the environment that
+the same shapes in aihwkit-lightning too, before and after: the Python of the environment that
 ``benchmarks/peers/install.sh`` makes.
 """
 
@@ -61,11 +63,20 @@ def full_layers(rng: np.random.Generator) -> Program:
     return Program.chain(name="784-128-10", rows=ROWS, layers=layers, **CURVE)
 
 
-def resnet20(rng: np.random.Generator) -> Program:
-    """ResNet-20 for maps of 32 x 32: 3 x 3 kernels, projections of 1 x 1, a second operand in every block."""
+RESNETS: dict[str, tuple[int, tuple[int, int, int], tuple[int, ...], int, int]] = {
+    "ResNet-20": (32, (16, 3, 1), (16, 32, 64), 3, 10),
+    "ResNet-18": (224, (64, 7, 2), (64, 128, 256, 512), 2, 1000),
+}
+"""Side of its maps; channels, kernel and stride of the first layer; channels of the stages, blocks of a
+stage, classes. A first layer of stride 2 is followed by the largest of windows of 3 x 3, as in ResNet-18."""
+
+
+def resnet(name: str, rng: np.random.Generator) -> Program:
+    """3 x 3 kernels, projections of 1 x 1, a second operand in every block."""
+    size, (channels, side, stride), stages, count, classes = RESNETS[name]
     steps: list[Step] = []
 
-    def convolve(source: int, shape: Shape, m: int, side: int, stride: int, skip: int | None = None) -> int:
+    def convolve(source: int, shape: Shape, m: int, side: int, stride: int, skip: int | None = None) -> Shape:
         pad = side // 2
         patches = Patches(shape=shape, kernel=(side, side), stride=(stride, stride), padding=(pad,) * 4)
         second: dict[str, Any] = {}
@@ -73,30 +84,37 @@ def resnet20(rng: np.random.Generator) -> Program:
             second = {"skip": skip, "skip_gain": np.full(m, 100, np.uint16), "skip_shift": 4}
         weights = layer(rng, patches.inputs, m)
         steps.append(Product(layer=weights, sources=(source,), patches=patches, **second))
-        return len(steps)
+        return (m, *patches.grid)
 
-    last, shape = convolve(0, (3, 32, 32), 16, 3, 1), (16, 32, 32)
-    for channels in (16, 32, 64):
-        for _ in range(3):
-            stride = 1 if channels == shape[0] else 2
-            wide = (channels, shape[1] // stride, shape[2] // stride)
-            first = convolve(last, shape, channels, 3, stride)
-            skip = last if stride == 1 else convolve(last, shape, channels, 1, 2)
-            last, shape = convolve(first, wide, channels, 3, 1, skip), wide
+    shape = convolve(0, (3, size, size), channels, side, stride)
+    if stride > 1:
+        window = Patches(shape=shape, kernel=(3, 3), stride=(2, 2), padding=(1, 1, 1, 1))
+        steps.append(Pool(of="max", sources=(1,), patches=window))
+        shape = (channels, *window.grid)
+    for channels in stages:
+        for _ in range(count):
+            last, stride = len(steps), 1 if channels == shape[0] else 2
+            wide, skip = convolve(last, shape, channels, 3, stride), last
+            first = len(steps)
+            if stride > 1:
+                convolve(last, shape, channels, 1, 2)
+                skip = len(steps)
+            shape = convolve(first, wide, channels, 3, 1, skip)
+    positions = shape[1] * shape[2]
     mean = Pool(
         of="average",
-        sources=(last,),
+        sources=(len(steps),),
         patches=Patches.whole(shape),
-        mul=np.array([1 << 10], np.uint16),
+        mul=np.array([round((1 << 16) / positions)], np.uint16),
         pool_shift=16,
     )
     answer = Product(
-        layer=layer(rng, 64, 10),
+        layer=layer(rng, stages[-1], classes),
         sources=(len(steps) + 1,),
-        patches=Patches.whole((64, 1, 1)),
+        patches=Patches.whole((stages[-1], 1, 1)),
         fires=False,
     )
-    return Program(name="ResNet-20", rows=ROWS, shape=(3, 32, 32), steps=(*steps, mean, answer), **CURVE)
+    return Program(name=name, rows=ROWS, shape=(3, size, size), steps=(*steps, mean, answer), **CURVE)
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -105,17 +123,17 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure(batch: int, repeat: int = 7) -> dict[str, Any]:
+def measure(network: str, batch: int, repeat: int = 7) -> dict[str, Any]:
     """Rates in GMAC/s and their ratios."""
     rng = np.random.default_rng(0)
-    programs = [full_layers(rng), resnet20(rng)]
+    programs = [full_layers(rng), resnet(network, rng)]
     # As much work for the small one, in batches of what the loops take together.
     counts = [batch * work(programs[1]) // work(programs[0]), batch]
     calls: dict[str, tuple[Callable[[], object], int]] = {}
     for program, count in zip(programs, counts, strict=True):
         x = rng.integers(0, 256, (count, program.inputs)).astype(np.uint8)
         fast, plain = Core(program, fast=True), Core(program, fast=False)
-        few = x[: max(2, count // 25)]
+        few = x[: max(1, count // 25)]
         if not np.array_equal(fast.infer(few), plain.infer(few)):
             sys.exit(f"{program.name}: the compiled loops answer otherwise than NumPy")
         each = work(program)
@@ -134,19 +152,18 @@ def measure(batch: int, repeat: int = 7) -> dict[str, Any]:
         "gmac_per_s": rate,
         "samples_per_s": {p.name: 1e9 * rate[p.name] / work(p) for p in programs},
         "ratio": {
-            "ResNet-20 to full layers": rate[names[1]] / rate[names[0]],
+            f"{network} to full layers": rate[names[1]] / rate[names[0]],
             **{f"{name}, compiled to NumPy": rate[name] / rate[f"{name}, NumPy"] for name in names},
             **{f"{name} to BLAS alone": rate[name] / rate["BLAS"] for name in names},
         },
     }
 
 
-def peer(python: Path, batch: int) -> float:
-    """Samples a second of aihwkit-lightning on ResNet-20's shapes."""
-    script = Path(__file__).parent / "peers" / "lightning_resnet20.py"
-    done = subprocess.run(
-        [python, script, "--batch", str(batch)], stdout=subprocess.PIPE, text=True, check=True
-    )
+def peer(python: Path, network: str, batch: int) -> float:
+    """Samples a second of aihwkit-lightning on the same shapes, one thread."""
+    script = Path(__file__).parent / "peers" / "lightning_resnet.py"
+    command = [python, script, "--network", network, "--batch", str(batch)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return float(json.loads(done.stdout.splitlines()[-1])["samples_per_s"])
 
 
@@ -155,28 +172,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--batch", type=int, default=100, help="samples of ResNet-20 at once")
+    parser.add_argument("--network", choices=RESNETS, default="ResNet-20")
+    parser.add_argument("--batch", type=int, default=100, help="samples of the network at once")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--peer", type=Path, metavar="PYTHON", help="also aihwkit-lightning, in this Python")
     options = parser.parse_args()
-    if os.environ.get("OMP_NUM_THREADS") != "1" or os.environ.get("OPENBLAS_NUM_THREADS") != "1":
-        sys.exit("set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts")
+    threads = os.environ.get("OMP_NUM_THREADS")
+    if threads not in ("1", "2") or os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        sys.exit("set OMP_NUM_THREADS=1 (or 2) and OPENBLAS_NUM_THREADS=1 before Python starts")
     if not available():
         sys.exit("needs numba: pip install 'ndrite[fast]'")
-    before = None if options.peer is None else peer(options.peer, options.batch)
-    result = measure(options.batch)
+    before = None if options.peer is None else peer(options.peer, options.network, options.batch)
+    result = measure(options.network, options.batch)
     if before is not None:
-        theirs = max(before, peer(options.peer, options.batch))
+        theirs = max(before, peer(options.peer, options.network, options.batch))
         result["samples_per_s"]["aihwkit-lightning"] = theirs
-        result["ratio"]["ResNet-20 to aihwkit-lightning"] = result["samples_per_s"]["ResNet-20"] / theirs
+        ours = result["samples_per_s"][options.network]
+        result["ratio"][f"{options.network} to aihwkit-lightning"] = ours / theirs
     if options.json:
         print(json.dumps(result, indent=2))
         return 0
     for name, rate in result["gmac_per_s"].items():
         samples = result["samples_per_s"].get(name)
-        print(f"{name:22s} {rate:6.2f} GMAC/s" + (f", {samples:,.0f} samples/s" if samples else ""))
+        print(f"{name:22s} {rate:6.2f} GMAC/s" + (f", {samples:,.4g} samples/s" if samples else ""))
     if before is not None:
-        print(f"aihwkit-lightning, ResNet-20: {result['samples_per_s']['aihwkit-lightning']:,.0f} samples/s")
+        print(f"aihwkit-lightning: {result['samples_per_s']['aihwkit-lightning']:,.2f} samples/s")
     for name, ratio in result["ratio"].items():
         print(f"{name:38s} {ratio:6.2f}")
     return 0

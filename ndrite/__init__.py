@@ -2,7 +2,7 @@
 
 The public face: ``import_model`` reads PyTorch and ONNX models, ``map_network`` puts a network on a chip and
 gives a ``Program`` and the ``Die`` that computes it. ``connect(url)`` gives a board, ``Classifier`` runs a
-program on one.
+program on one. ``analog`` takes any PyTorch module and puts its products on a die.
 May import everything.
 """
 
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from emulator.network import Network, load_network
     from emulator.network.importing import import_model
     from ndrite.classifier import Classifier
+    from ndrite.tiles import analog
 
 _LATER = {
     "Classifier": "ndrite.classifier",
     "Die": "emulator.mapping",
     "Network": "emulator.network",
+    "analog": "ndrite.tiles",
     "import_model": "emulator.network.importing",
     "load_chip": "emulator.device.description",
     "load_network": "emulator.network",
@@ -52,6 +54,7 @@ __all__ = [
     "Network",
     "Program",
     "__version__",
+    "analog",
     "connect",
     "import_model",
     "load_chip",

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "ndrite/experiments": {"numpy", "scipy", "matplotlib"},
     "ndrite/report": {"numpy", "scipy", "matplotlib"},
     "ndrite/sweep": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
+    "ndrite/tiles": {"numpy", "torch"},
     "ndrite/trace": {"numpy", "vcdvcd"},
 }
 """Folder or file -> third-party packages; the longest name that fits counts."""

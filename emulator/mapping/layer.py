@@ -43,6 +43,8 @@ class Options:
     table_bits: int
     mitigation: Mitigation
     nominal: bool = False
+    column_steps: bool = False
+    first_product: int = 0
 
     @property
     def segment_bits(self) -> int:
@@ -85,7 +87,8 @@ def compile_layer(
     CompileError
         When a noise, bias or scale leaves the arithmetic's range.
     """
-    adc, final, measures = chip.readout.kind == "adc", dense.activation is None, options.mitigation
+    adc, measures = chip.readout.kind == "adc", options.mitigation
+    final = dense.activation is None and not options.column_steps
     circuit, activation = chip.readout.is_circuit, dense.activation
     cells_rng, devices_rng = rngs
     mismatch = devices_rng.standard_normal((2, dense.outputs))
@@ -155,7 +158,10 @@ def compile_layer(
         "bias_correction": float(np.abs(correction).max()),
         "gain_correction": float(np.abs(gains - 1.0).max()),
         "snr_db": float(
-            10 * np.log10(wanted.var(axis=0).sum() / max(np.square(deviation).mean(axis=0).sum(), 1e-30))
+            10
+            * np.log10(
+                max(wanted.var(axis=0).sum(), 1e-30) / max(np.square(deviation).mean(axis=0).sum(), 1e-30)
+            )
         ),
     }
     die = DieArray(mapped, step, designed, built, columns=None if adc else columns, bias=held)

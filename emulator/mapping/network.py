@@ -49,6 +49,9 @@ def map_network(
     mitigation: Mitigation | None = None,
     nominal: bool = False,
     lanes: int | None = None,
+    column_steps: bool = False,
+    first_product: int = 0,
+    exact: npt.NDArray[np.float64] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Mapped:
     """Map, program and calibrate a network on a chip.
@@ -77,6 +80,15 @@ def map_network(
     lanes:
         When given, kernels are programmed several times over (``emulator.mapping.block``) where that takes
         fewer cycles on so many lanes; else once.
+    column_steps:
+        Each column of a last product of sums has its own step (``die.arrays[-1].step``), as finer ranges ask
+        for, where what reads the sums multiplies them by it. False: one step for all, so that sums compare.
+    first_product:
+        Where the network is a piece of something larger: the number of its first product there, which
+        selects its cells, its converters and its read noise.
+    exact:
+        What the float network is given, (n, inputs) in [0, 1], where ``samples`` are what a die makes of it:
+        biases then absorb the mean deviation of what comes before too. None: the samples.
     progress:
         Called as ``progress(done, total)`` after every node.
 
@@ -95,11 +107,20 @@ def map_network(
         )
     if len(samples) < SAMPLES_MIN:
         raise CompileError(f"samples hold {len(samples)} inputs; accepted: at least {SAMPLES_MIN}")
+    if exact is not None and exact.shape != samples.shape:
+        raise CompileError(f"exact is {exact.shape}; accepted: {samples.shape}, as the samples")
     if not 0 <= seed < 1 << 63:
         raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
     measures = mitigation or Mitigation(bias_correction=bias_correction)
-    options = Options(segments=segments, table_bits=table_bits, mitigation=measures, nominal=nominal)
-    mapper = Mapper(network, chip, samples, seed, options, lanes)
+    options = Options(
+        segments=segments,
+        table_bits=table_bits,
+        mitigation=measures,
+        nominal=nominal,
+        column_steps=column_steps,
+        first_product=first_product,
+    )
+    mapper = Mapper(network, chip, samples, seed, options, lanes, exact)
     for i, node in enumerate(network.nodes):
         mapper.take(node)
         if progress is not None:
@@ -127,15 +148,19 @@ def map_network(
             **_provenance(network, chip, report, measures),
             "die": die_digest(die),
         },
-        meaning=dataclasses.replace(
-            network.meaning,
-            output_step=float(die.arrays[-1].step[0]) if network.gives_sums else 1 / INPUT_MAX,
-        ),
+        meaning=dataclasses.replace(network.meaning, output_step=_output_step(network, die, column_steps)),
         variation=variation_of(chip) if nominal else None,
     )
     for line in report.warnings:
         warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)
     return Mapped(program, die, report)
+
+
+def _output_step(network: Network, die: Die, column_steps: bool) -> float | None:
+    """What one step of the outputs is; None where each has its own."""
+    if not network.gives_sums:
+        return 1 / INPUT_MAX
+    return None if column_steps else float(die.arrays[-1].step[0])
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:

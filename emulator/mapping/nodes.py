@@ -22,7 +22,7 @@ from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Gate, Network, Node, Pool, Product, Table
 from emulator.spec import Program, steps
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
-from emulator.spec.patches import Pair, Patches
+from emulator.spec.patches import Pair
 from emulator.spec.steps import join
 
 Codes = npt.NDArray[np.uint8]
@@ -48,6 +48,7 @@ class Mapper:
         seed: int,
         options: Options,
         lanes: int | None,
+        exact: Floats | None = None,
     ) -> None:
         self._network, self._chip, self._seed, self._options = network, chip, seed, options
         self._lanes = lanes
@@ -58,12 +59,12 @@ class Mapper:
         )
         self.reports: list[LayerReport] = []
         self.arrays: list[DieArray] = []
-        calls = samples.reshape(len(samples), network.calls, *network.shape)
-        self._codes: list[Codes] = [np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)]
-        self._exact: list[Floats] = [self._codes[0].astype(np.float64) / INPUT_MAX]
+        self._codes: list[Codes] = [_by_call(samples, network)]
+        given = samples.astype(np.float64) / INPUT_MAX if exact is None else exact
+        self._exact: list[Floats] = [_by_call(given, network)]
         self._known: list[Floats] = []
         if network.states:
-            each = network.calls_of(samples / INPUT_MAX)
+            each = network.calls_of(given)
             self._known = [np.concatenate(maps).astype(np.float64) for maps in zip(*each, strict=True)]
             for i, state in enumerate(network.states):
                 before = [
@@ -94,6 +95,7 @@ class Mapper:
                 for i, s in enumerate(self._network.states)
             ),
             calls=self._network.calls,
+            first_product=self._options.first_product,
         )
 
     def take(self, node: Node) -> None:
@@ -124,7 +126,7 @@ class Mapper:
         block: Pair = (1, 1) if self._lanes is None else best_block(node, self._lanes)
         wide = blocked(node, block)
         rows, every = self._rows(wide, block)
-        generators = layer_generators(self._seed, number)
+        generators = layer_generators(self._seed, self._options.first_product + number)
         result = compile_layer(wide.dense, self._chip, rows, self._table, generators, self._options)
         self._table = result.table
         self.reports.append(result.report)
@@ -160,10 +162,8 @@ class Mapper:
         pick = np.arange(total)
         if not every:
             pick = np.unique(np.linspace(0, total - 1, PATCHES_MAX).astype(np.int64))
-        codes = _patches(
-            patches, join([self._codes[s] for s in node.sources]), pick, round(node.pad * INPUT_MAX)
-        )
-        exact = _patches(patches, join([self._exact[s] for s in node.sources]), pick, node.pad)
+        codes = patches.pick(join([self._codes[s] for s in node.sources]), pick, round(node.pad * INPUT_MAX))
+        exact = patches.pick(join([self._exact[s] for s in node.sources]), pick, node.pad)
         second = None
         if node.skip is not None:
             assert node.skip_weight is not None
@@ -196,16 +196,10 @@ class Mapper:
         )
 
 
-def _patches(
-    patches: Patches, x: npt.NDArray[Any], pick: npt.NDArray[np.int64], pad: float
-) -> npt.NDArray[Any]:
-    """Patches number ``pick`` of maps x, (len(pick), groups * K)."""
-    if patches.is_whole:
-        return np.ascontiguousarray(x).reshape(len(x), -1)
-    sample, position = np.divmod(pick, patches.positions)
-    row, column = np.divmod(position, patches.grid[1])
-    windows = patches.windows(x, pad)
-    return np.ascontiguousarray(windows[sample, :, row, column]).reshape(len(pick), -1)
+def _by_call(samples: npt.NDArray[Any], network: Network) -> npt.NDArray[Any]:
+    """Input maps (calls * n, C, H, W) of samples (n, calls * values): one call behind the other."""
+    calls = samples.reshape(len(samples), network.calls, *network.shape)
+    return np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)
 
 
 def _pool(node: Pool) -> steps.Pool:

@@ -22,6 +22,8 @@ GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047
 RANGE_SPAN = 64.0
 """Largest ratio of two columns' ranges: a column that hardly moves must not take the others' gain bits."""
+CACHED = 1 << 15
+"""Values that ranges are tried on at a time."""
 FACTORS = np.linspace(1.05, 0.4, 14)
 """Ranges tried, relative to the sums' span; above 1 leaves room for noise and unseen data."""
 
@@ -97,7 +99,7 @@ def calibrate(
         half, reach = ((v * weight).max() / weight for v in (half, reach))
     factors = FACTORS if bound is None else np.ones(1)
     ranges = np.maximum(half * factors[:, None], reach)
-    errors = np.stack([_mean_square(flat - centre[:, None], r, codes, place) for r in ranges])
+    errors = _mean_squares(flat, centre, ranges, codes, place)
     if ratio is not None or policy == "layer":
         chosen = np.full(columns, (errors * weight**2).sum(axis=1).argmin())
     else:
@@ -112,9 +114,24 @@ def calibrate(
     return AdcRange(gain.astype(np.uint16), offset.astype(np.int16), shift, clipped)
 
 
-def _mean_square(centred: Floats, half: Floats, codes: float, place: Floats) -> Floats:
-    """Error (M,) of a range ``-half..half``: rounding inside it, the distance to it outside."""
-    step = 2 * half / codes
-    beyond = np.maximum(np.abs(centred) - half[:, None], 0.0)
-    error: Floats = (np.square(beyond) * place).mean(axis=1) + np.square(step) / 12 * place.mean()
-    return error
+def _mean_squares(flat: Floats, centre: Floats, halves: Floats, codes: float, place: Floats) -> Floats:
+    """Errors (F, M) of ranges ``-halves..halves`` (F, M): rounding inside, the distance to it outside.
+
+    A few columns of ``flat`` (M, N) at a time, so that all ranges are tried on what the cache holds.
+    """
+    count, values = halves.shape[1], flat.shape[1]
+    beyond = np.empty_like(halves)
+    at_once = max(1, CACHED // values)
+    for start in range(0, count, at_once):
+        some = slice(start, start + at_once)
+        away = flat[some] - centre[some, None]
+        np.abs(away, out=away)
+        square = np.empty_like(away)
+        for f, half in enumerate(halves[:, some]):
+            np.subtract(away, half[:, None], out=square)
+            np.maximum(square, 0.0, out=square)
+            np.square(square, out=square)
+            square *= place
+            beyond[f, some] = square.mean(axis=1)
+    step = 2 * halves / codes
+    return np.asarray(beyond + np.square(step) / 12 * place.mean(), np.float64)

@@ -101,6 +101,17 @@ class Patches:
         patches = np.ascontiguousarray(self.windows(x, pad).transpose(0, 2, 3, 1, 4, 5))
         return patches.reshape(len(x), self.positions, self.groups * self.inputs)
 
+    def pick(
+        self, x: npt.NDArray[Any], numbers: npt.NDArray[np.int64], pad: float | int = 0
+    ) -> npt.NDArray[Any]:
+        """The patches ``numbers`` of maps (n, C, H, W), counted map by map: (len(numbers), groups * K)."""
+        sample, position = np.divmod(numbers, self.positions)
+        if self.is_whole:
+            return np.ascontiguousarray(x[sample]).reshape(len(numbers), -1)
+        row, column = np.divmod(position, self.grid[1])
+        windows = self.windows(x, pad)
+        return np.ascontiguousarray(windows[sample, :, row, column]).reshape(len(numbers), -1)
+
     def place(self, y: npt.NDArray[Any], block: Pair = (1, 1)) -> npt.NDArray[Any]:
         """Maps (n, M, rows, columns) of results (n, positions, g * h * M) of ``block`` (g, h).
 

@@ -28,7 +28,7 @@ CYCLES = int(os.environ.get("CYCLES", "150000"))
 REGION_NAMES = {number: name for name, number in REGIONS.items()}
 
 
-async def program(dut: Any, program: Program) -> None:
+async def load(dut: Any, program: Program) -> None:
     for section in lay_out(program, GEOMETRY):
         name = REGION_NAMES[section.address >> REGION_SHIFT]
         await write_memory(dut, name, section.address & ((1 << REGION_SHIFT) - 1), section.words)
@@ -216,7 +216,7 @@ async def run(
     trace = Trace()
     expected = Core(program).infer(x, seed=seed, first_index=index, noise=noise, trace=trace)
     await reset(dut)
-    await program(dut, program)
+    await load(dut, program)
     dut.seed.value = seed
     dut.noise_enable.value = int(noise)
     noisy = [noise and bool(layer.sigma_out or layer.var_cell) for layer in program.layers]

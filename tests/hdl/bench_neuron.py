@@ -28,7 +28,7 @@ WINDOWS = {
 }
 
 
-async def program(dut: Any, program: Program) -> None:
+async def load(dut: Any, program: Program) -> None:
     for section in lay_out(program, GEOMETRY):
         for region, window in WINDOWS.items():
             if section.address >> REGION_SHIFT == REGIONS[region]:
@@ -67,7 +67,7 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
     rng = np.random.default_rng([2, trial, int(idle * 10)])
     program = edges(rng, random_program(GEOMETRY, rng, layers=2 + trial % 2, corner=trial > 1))
     await reset(dut)
-    await program(dut, program)
+    await load(dut, program)
     payloads, partials, expected = [], [], []
     n, p_per = GEOMETRY.lanes, GEOMETRY.readouts
     column = 0

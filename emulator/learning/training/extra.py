@@ -9,6 +9,6 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
-    raise MissingExtraError("training needs PyTorch: pip install 'ndrite[train]'") from None
+    raise MissingExtraError("this needs PyTorch: pip install 'ndrite[train]'") from None
 
 __all__ = ["torch"]

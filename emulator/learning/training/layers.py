@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from emulator.learning.training.extra import torch
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RANGE_MEMORY = 0.95
-"""Decay per step of the running range a converter is set to."""
+"""How much of a wider range is kept from one step to the next."""
 RANGE_SAMPLES = 8
 """Samples of a batch whose patches show the range of a kernel's tiles."""
 
@@ -22,15 +23,14 @@ def along(values: Tensor, like: Tensor) -> Tensor:
     return values if like.dim() == 2 else values.view(-1, 1, 1)
 
 
-class Crossbar(torch.nn.Module):
-    """Linear map of patches held by differential pairs of cells, read through converters.
+class Reading(torch.nn.Module):
+    """Patches times a matrix held by differential pairs of cells, read through converters.
 
-    Weights (K, M), K of a patch (of its group) in the order channel, row, column. Each column is limited to
+    Matrices (K, M), K of a patch (of its group) in the order channel, row, column. Each column is limited to
     ``view.clip_rms`` times its root mean square; that limit is the weight the compiler maps to the largest
-    conductance. In training the forward pass sees the nearest level plus a fresh draw of programming error of
+    conductance. In training the forward pass sees the nearest level plus a draw of programming error of
     both cells and of read noise, and the converters; the gradient goes straight through to the limited float
-    weights, which evaluation and export use. Weights are drawn once a step: all patches of a batch are read
-    with the same read noise.
+    weights, which evaluation and export use. All patches of a batch are read with the same draw.
 
     Converters of a full layer, and of kernels that fit one tile, are followed sum by sum: range, rounding and
     noise. Kernels of several tiles take one convolution instead of one a tile; rounding and noise of the
@@ -38,14 +38,16 @@ class Crossbar(torch.nn.Module):
 
     Parameters
     ----------
-    inputs, outputs:
-        K and M.
+    outputs:
+        M.
     view:
         The chip; ``FLOAT`` makes it a plain matrix.
     patches:
         Where the kernels are laid; None: inputs are (n, K).
     pad:
         Value of the border.
+    kept:
+        Whether its buffers are part of the state that is saved.
     """
 
     sigma_by_level: Tensor
@@ -53,58 +55,45 @@ class Crossbar(torch.nn.Module):
 
     def __init__(
         self,
-        inputs: int,
         outputs: int,
         view: ChipView = FLOAT,
         patches: Patches | None = None,
         pad: float = 0.0,
+        *,
+        kept: bool = True,
     ) -> None:
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.randn(inputs, outputs) * (2.0 / inputs) ** 0.5)
         self.view = view
         self.patches = None if patches is None or patches.is_whole else patches
         self.pad = pad
         self.steps = view.levels - 1
         if view.sigma is not None:
             sigma = view.noise_scale * (view.sigma**2 + view.read_noise**2) ** 0.5
-            self.register_buffer("sigma_by_level", torch.tensor(sigma, dtype=torch.float32))
+            self.register_buffer("sigma_by_level", torch.tensor(sigma, dtype=torch.float32), persistent=kept)
         if view.adc_bits is not None:
-            self.register_buffer("reach", torch.zeros(outputs))
+            self.register_buffer("reach", torch.zeros(outputs), persistent=kept)
 
-    def limited(self, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Float weights within each column's limit (K, M), and the limits (1, M).
+    def limit(self, weight: Tensor, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Weights (K, M) within each column's limit, and the limits (1, M).
 
         ``unit`` (M,): weights of one unit of every neuron, where columns share one transimpedance: then the
         limits are in its ratio.
         """
-        weight, clip = self.weight.detach(), self.view.clip_rms
+        held, clip = weight.detach(), self.view.clip_rms
         if clip is None:
-            return self.weight, weight.abs().amax(dim=0, keepdim=True)
+            return weight, held.abs().amax(dim=0, keepdim=True)
         if self.view.columns is None or unit is None:
-            limit = clip * weight.square().mean(dim=0, keepdim=True).sqrt()
+            limit = clip * held.square().mean(dim=0, keepdim=True).sqrt()
         else:
-            limit = clip * (weight / unit).square().mean().sqrt() * unit.view(1, -1)
-        return self.weight.clamp(-limit, limit), limit
+            limit = clip * (held / unit).square().mean().sqrt() * unit.view(1, -1)
+        return weight.clamp(-limit, limit), limit
 
-    def forward(self, x: Tensor, unit: Tensor | None = None) -> Tensor:
-        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``unit`` as
-        ``limited``."""
-        weight, limit = self.limited(unit)
-        if not self.training or self.view.columns is not None:
-            return self._sums(x, weight)
-        weight = weight + self._error(weight, limit)
-        if self.view.adc_bits is None:
-            return self._sums(x, weight)
-        if self.patches is None:
-            return self._converted(x, weight, self.view.adc_bits)
-        return self._converted_maps(x, weight, self.view.adc_bits, self.patches)
+    def drawn(self, weight: Tensor) -> Tensor:
+        """Limited weights (K, M); in training as cells hold them, a fresh draw of their errors."""
+        weight, limit = self.limit(weight)
+        return weight + self.error(weight, limit) if self.training else weight
 
-    def deviation(self, x: Tensor, unit: Tensor) -> Tensor:
-        """What one draw of the cells adds to the sums of ``x``, shapes as ``forward``."""
-        weight, limit = self.limited(unit)
-        return self._sums(x, self._error(weight, limit))
-
-    def _error(self, weight: Tensor, limit: Tensor) -> Tensor:
+    def error(self, weight: Tensor, limit: Tensor) -> Tensor:
         """Levels and a draw of the cells' errors, less the weights (K, M); nothing without levels."""
         with torch.no_grad():
             if self.view.sigma is None:
@@ -113,7 +102,16 @@ class Crossbar(torch.nn.Module):
             sigma = self.sigma_by_level[level.abs().long()]
             return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
-    def _sums(self, x: Tensor, weight: Tensor) -> Tensor:
+    def read(self, x: Tensor, weight: Tensor) -> Tensor:
+        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``weight`` as drawn."""
+        if not self.training or self.view.adc_bits is None:
+            return self.sums(x, weight)
+        if self.patches is None:
+            return self._converted(x, weight, self.view.adc_bits)
+        return self._converted_maps(x, weight, self.view.adc_bits)
+
+    def sums(self, x: Tensor, weight: Tensor) -> Tensor:
+        """As ``read`` without converters."""
         p = self.patches
         if p is None:
             return x @ weight
@@ -124,17 +122,32 @@ class Crossbar(torch.nn.Module):
         kernels = weight.t().reshape(-1, p.shape[0] // p.groups, *p.kernel)
         return torch.nn.functional.conv2d(x, kernels, None, p.stride, border, p.dilation, p.groups)
 
-    def _converted(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
+    def settle(self, x: Tensor, weight: Tensor) -> None:
+        """Set the converters' ranges to what inputs ``x`` show; arguments as ``read``'s."""
+        if self.view.adc_bits is not None:
+            with torch.no_grad():
+                self.reach.zero_()
+                sums = self._tiled(x, weight) if self.patches is None else self._tile_sums(x, weight)
+                self._step(sums, self.view.adc_bits)
+
+    def _tiled(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Sums (tiles, n, M) of vectors (n, K)."""
         rows = self.view.tile_rows
         tiles = -(-x.shape[1] // rows)
         pad = tiles * rows - x.shape[1]
         if pad:
             x = torch.nn.functional.pad(x, (0, pad))
             weight = torch.nn.functional.pad(weight, (0, 0, 0, pad))
-        sums = torch.bmm(x.view(len(x), tiles, rows).transpose(0, 1), weight.view(tiles, rows, -1))
+        sums: Tensor = torch.bmm(x.view(len(x), tiles, rows).transpose(0, 1), weight.view(tiles, rows, -1))
+        return sums
+
+    def _converted(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
+        sums = self._tiled(x, weight)
+        tiles = len(sums)
         with torch.no_grad():
             step = self._step(sums, bits)
-        limited = torch.clamp(sums, -self.reach, self.reach)
+        reach = self.reach.clone()  # the next call of a sequence moves it before gradients are taken
+        limited = torch.clamp(sums, -reach, reach)
         with torch.no_grad():
             error = limited.div(step).round_().mul_(step).sub_(limited).sum(dim=0)
             if self.view.adc_noise:
@@ -143,16 +156,16 @@ class Crossbar(torch.nn.Module):
         total: Tensor = limited.sum(dim=0) + error
         return total
 
-    def _converted_maps(self, x: Tensor, weight: Tensor, bits: int, patches: Patches) -> Tensor:
-        sums = self._sums(x, weight)
+    def _converted_maps(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
+        sums = self.sums(x, weight)
         tiles, noise = -(-len(weight) // self.view.tile_rows), self.view.adc_noise
         with torch.no_grad():
-            step = along(self._step(self._tile_sums(x[:RANGE_SAMPLES], weight, patches), bits), sums)
+            step = along(self._step(self._tile_sums(x[:RANGE_SAMPLES], weight), bits), sums)
             if tiles > 1:
                 error = torch.randn_like(sums).mul_(step * (tiles * (1 / 12 + noise**2)) ** 0.5)
         if tiles > 1:
             return sums + error
-        reach = along(self.reach, sums)
+        reach = along(self.reach.clone(), sums)
         limited = torch.clamp(sums, -reach, reach)
         with torch.no_grad():
             error = limited.div(step).round_().mul_(step).sub_(limited)
@@ -162,13 +175,13 @@ class Crossbar(torch.nn.Module):
 
     def _step(self, sums: Tensor, bits: int) -> Tensor:
         """Follow the range of tile sums (tiles, n, M); a converter's step (M,)."""
-        now = torch.maximum(sums.amax(dim=(0, 1)), -sums.amin(dim=(0, 1)))
-        fresh = self.reach == 0
-        self.reach.copy_(torch.where(fresh, now, RANGE_MEMORY * self.reach + (1 - RANGE_MEMORY) * now))
+        follow(self.reach, torch.maximum(sums.amax(dim=(0, 1)), -sums.amin(dim=(0, 1))), torch.maximum)
         return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
 
-    def _tile_sums(self, x: Tensor, weight: Tensor, p: Patches) -> Tensor:
+    def _tile_sums(self, x: Tensor, weight: Tensor) -> Tensor:
         """Sums (tiles, n * positions, M) that each tile's converters see on maps (n, C, H, W)."""
+        p = self.patches
+        assert p is not None
         top, left, bottom, right = p.padding
         x = torch.nn.functional.pad(x, (left, right, top, bottom), value=self.pad)
         cut = torch.nn.functional.unfold(x, p.kernel, dilation=p.dilation, stride=p.stride)
@@ -183,6 +196,46 @@ class Crossbar(torch.nn.Module):
             weight.view(tiles, rows, p.groups, -1),
         )
         return sums.reshape(tiles, len(inputs), -1)
+
+
+class Crossbar(Reading):
+    """A reading with the matrix that it reads, which is trained; arguments as ``Reading``, ``inputs`` K."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        view: ChipView = FLOAT,
+        patches: Patches | None = None,
+        pad: float = 0.0,
+    ) -> None:
+        super().__init__(outputs, view, patches, pad)
+        self.weight = torch.nn.Parameter(torch.randn(inputs, outputs) * (2.0 / inputs) ** 0.5)
+
+    def limited(self, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Float weights within each column's limit (K, M), and the limits (1, M); ``unit`` as ``limit``'s."""
+        return self.limit(self.weight, unit)
+
+    def forward(self, x: Tensor, unit: Tensor | None = None) -> Tensor:
+        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns).
+
+        Of analog columns the exact sums: ``columns.column_errors`` adds what they and their cells do.
+        """
+        if self.view.columns is not None:
+            return self.sums(x, self.limited(unit)[0])
+        return self.read(x, self.drawn(self.weight))
+
+    def deviation(self, x: Tensor, unit: Tensor) -> Tensor:
+        """What one draw of the cells adds to the sums of ``x``, shapes as ``forward``."""
+        return self.sums(x, self.error(*self.limited(unit)))
+
+
+def follow(held: Tensor, now: Tensor, widest: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """An end of a range that keeps up with ``now`` and comes back slowly; ``widest``: of two ends.
+
+    What is seen now is never cut, or no gradient would come from a sequence's calls of larger values.
+    """
+    held.copy_(widest(now, RANGE_MEMORY * held + (1 - RANGE_MEMORY) * now))
 
 
 class SteppedOutput(torch.autograd.Function):

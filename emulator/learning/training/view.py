@@ -11,7 +11,6 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.rram.programming import WAN_2022, ProgrammingError, cmo_read_sigma, effective_read_sigma
-from emulator.errors import EmulatorError
 from emulator.mapping.shapes import family
 from emulator.mapping.weights import level_targets
 
@@ -52,7 +51,7 @@ class ChipView:
         Deviation of an effective weight at a read.
     clip_rms:
         A column's largest weight, in root mean squares of the column, or of the layer where ``columns`` share
-        one transimpedance; None: no limit.
+        one transimpedance; None: its own largest one.
     noise_scale:
         Factor on all deviations of cells and columns.
     columns:
@@ -88,10 +87,6 @@ class ChipView:
     heights: tuple[float, float] = (1e-6, 1.0)
     peaks: tuple[float, float] | None = None
 
-    def __post_init__(self) -> None:
-        if self.sigma is not None and self.clip_rms is None:
-            raise EmulatorError("clip_rms is None; accepted: a number, where weights have levels")
-
     @property
     def levels(self) -> int:
         """Levels of a cell."""
@@ -118,7 +113,7 @@ def cells_view(
     return ChipView(sigma=sigma, read_noise=read_noise, clip_rms=clip_rms, noise_scale=noise_scale)
 
 
-def view_of(chip: Chip, *, clip_rms: float = 2.5, noise_scale: float = 1.0) -> ChipView:
+def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.0) -> ChipView:
     """The view of a chip description: levels, programming error and drift at the chip's time, read noise,
     converters or columns, output steps, the nominal device's curve, what the ECRAM reaches, and behind analog
     columns how devices differ.

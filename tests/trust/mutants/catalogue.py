@@ -18,6 +18,7 @@ from tests.trust.mutants import (
     physics,
     small,
     spec,
+    tiles,
     tuning,
 )
 
@@ -38,4 +39,5 @@ MUTANTS = (
     + pcie.MUTANTS
     + small.MUTANTS
     + overlap.MUTANTS
+    + tiles.MUTANTS
 )

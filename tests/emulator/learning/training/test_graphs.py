@@ -23,7 +23,7 @@ from emulator.learning.training.model import TrainedNetwork, export, settle_norm
 from emulator.learning.training.neurons import make_neuron  # noqa: E402
 from emulator.learning.training.nodes import TrainedProduct  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
-from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network  # noqa: E402
+from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo  # noqa: E402
 from tests.emulator.mapping.test_graphs import NETWORKS, RISING, inputs  # noqa: E402
 
 SIDE = 8
@@ -337,3 +337,19 @@ def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     sizes = [(tmp_path / f"{name}.npz").stat().st_size for name in ("half", "full")]
     assert sizes[0] < 0.7 * sizes[1]
     assert accuracy_of(half, samples.x, samples.labels) == half.accuracy(samples.x, samples.labels)
+
+
+def test_a_sequence_is_trained_through_converters() -> None:
+    """Later calls of larger values widen a converter's range: gradients pass, and all weights get some."""
+    model = of_network(load_network(zoo.lstm()), view_of(load_chip("wan2022"))).train()
+    torch.manual_seed(0)
+    model(torch.rand(4, model.inputs)).square().mean().backward()
+    for crossbar in model.crossbars:
+        assert float(crossbar.weight.grad.abs().sum()) > 0
+    with torch.no_grad():
+        crossbar = model.crossbars[-1]
+        crossbar(torch.rand(30, crossbar.weight.shape[0]))
+        before = crossbar.reach.clone()
+        large = crossbar(torch.rand(30, crossbar.weight.shape[0]) * 4)
+        assert bool((crossbar.reach > 1.5 * before).all())
+        assert bool((large.abs().amax(dim=0) > 1.2 * before).any())

@@ -205,7 +205,7 @@ def test_without_torch_the_error_names_the_extra(tmp_path):
         check=False,
     )
     assert run.returncode == 2
-    assert run.stderr == "error: training needs PyTorch: pip install 'ndrite[train]'\n"
+    assert run.stderr == "error: this needs PyTorch: pip install 'ndrite[train]'\n"
 
 
 def test_nothing_else_needs_torch():

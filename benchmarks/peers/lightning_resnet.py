@@ -1,6 +1,6 @@
-"""aihwkit-lightning 2.1 on ResNet-20's shapes: analog convolutions with 8-bit converters and output noise.
+"""aihwkit-lightning 2.1 on a ResNet's shapes: analog convolutions, 8-bit converters, output noise.
 
-    python lightning_resnet20.py --batch 100
+    python lightning_resnet.py --network ResNet-20 --batch 100
 
 Prints JSON: the best of three batches, in training mode (its noise works in no other), without gradients and
 without batch normalisation, one thread. Run by ``benchmarks/golden.py --peer``.
@@ -43,24 +43,40 @@ class Block(nn.Module):
         return torch.relu(self.second(y) + self.shortcut(x))
 
 
-def network() -> nn.Sequential:
-    """ResNet-20 for maps of 32 x 32."""
-    widths = [16, *[16] * 3, *[32] * 3, *[64] * 3]
+NETWORKS = {
+    "ResNet-20": (32, [convolution(3, 16, 3, 1), nn.ReLU()], (16, 32, 64), 3, 10),
+    "ResNet-18": (
+        224,
+        [convolution(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)],
+        (64, 128, 256, 512),
+        2,
+        1000,
+    ),
+}
+"""Side of its maps, first layers, channels of the stages, blocks of a stage, classes."""
+
+
+def network(name: str) -> nn.Sequential:
+    """One of ``NETWORKS``."""
+    _, stem, stages, count, classes = NETWORKS[name]
+    widths = [stages[0], *(width for width in stages for _ in range(count))]
     blocks = [Block(a, b) for a, b in itertools.pairwise(widths)]
-    ends = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), AnalogLinear(64, 10, bias=True, rpu_config=config())]
-    return nn.Sequential(convolution(3, 16, 3, 1), nn.ReLU(), *blocks, *ends)
+    last = AnalogLinear(stages[-1], classes, bias=True, rpu_config=config())
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
+    parser.add_argument("--network", choices=NETWORKS, default="ResNet-20")
     parser.add_argument("--batch", type=int, default=100)
     options = parser.parse_args()
-    model, x = network().train(), torch.rand(options.batch, 3, 32, 32)
+    side, *_, classes = NETWORKS[options.network]
+    model, x = network(options.network).train(), torch.rand(options.batch, 3, side, side)
     times = []
     with torch.no_grad():
         model(x[:2])
         for _ in range(3):
             start = time.perf_counter()
-            assert model(x).shape == (options.batch, 10)
+            assert model(x).shape == (options.batch, classes)
             times.append(time.perf_counter() - start)
     print(json.dumps({"peer": "aihwkit-lightning", "samples_per_s": options.batch / min(times)}))

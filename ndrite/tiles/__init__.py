@@ -1,0 +1,10 @@
+"""Any PyTorch module with its static products on the tiles of a die, and everything else in PyTorch.
+
+``analog`` is what users call; needs ``ndrite[train]``.
+"""
+
+from ndrite.tiles.convert import analog
+from ndrite.tiles.placement import Placement
+from ndrite.tiles.table import Row, Table
+
+__all__ = ["Placement", "Row", "Table", "analog"]

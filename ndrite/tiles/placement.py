@@ -1,0 +1,127 @@
+"""Placement: which die and board a module's products are on, and how they are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.spec import Program
+from host import BoardApi, InputError
+from ndrite.tiles.table import Table
+from ndrite.url import connect
+
+SEED_BITS = 48
+"""A seed has so many bits: what follows them in the read noise's key counts calls."""
+CALLS_MAX = 1 << (64 - SEED_BITS)
+
+
+class Placement:
+    """What every product of one module shares; ``model.ndrite``.
+
+    Sample i of a batch is inference ``first_index + i``. A product that is read several times in one forward
+    pass (a recurrent layer, tied weights) reads call c with seed ``seed + c * 2^48``. So the same call gives
+    the same result, and a sample's result does not depend on what is beside it in the batch.
+
+    Attributes
+    ----------
+    chip, seed:
+        The description, and the number of the individual die, which selects the read noise too.
+    url:
+        The board, as for ``ndrite.connect``.
+    first_index:
+        Inference index of a batch's first sample: set it where batches of one data set follow each other.
+    noise:
+        Whether reads are noisy, as they are on the board; training draws its own noise.
+    clip_rms:
+        Weights beyond so many root mean squares of their column are held there, in training and on the die.
+    samples:
+        Calls of the module that show what its products see: (positional, named) arguments each.
+    watching:
+        What samples are run for: their "range" or "rows" in floats, what the die has "given" while products
+        are mapped; else empty.
+    progress:
+        Told when products are mapped.
+    what:
+        ``table()``.
+    state:
+        Digest of the module's parameters and buffers that its products were calibrated for; ``placed``: that
+        they were mapped for.
+    """
+
+    def __init__(
+        self,
+        chip: Chip,
+        seed: int,
+        url: str,
+        samples: list[tuple[tuple[Any, ...], dict[str, Any]]],
+        clip_rms: float | None,
+    ) -> None:
+        if not 0 <= seed < 1 << SEED_BITS:
+            raise InputError(f"seed is {seed}; accepted: 0..2^{SEED_BITS}-1")
+        self.chip, self.seed, self.url, self.samples, self.clip_rms = chip, seed, url, samples, clip_rms
+        self.first_index = 0
+        self.noise = True
+        self.state = self.placed = ""
+        self.watching = ""
+        self.progress: Any = None
+        self.what = Table(())
+        self._calls: dict[str, int] | None = None
+        self._boards: dict[str, tuple[BoardApi, Program | None]] = {}
+
+    def table(self) -> Table:
+        """What runs where, with the share of multiplications; ``print`` it."""
+        return self.what
+
+    def close(self) -> None:
+        """Release the boards; the next read opens them again."""
+        for board, _ in self._boards.values():
+            board.close()
+        self._boards.clear()
+
+    def run(self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int) -> Any:
+        """Sums int32 (n, outputs) of product ``name`` on codes uint8 (n, inputs); ``first``: of the first."""
+        # A golden board costs nothing but the product's weights: each product keeps its own.
+        key = name if self.url.startswith("golden:") else ""
+        board, held = self._boards.get(key, (None, None))
+        if board is None:
+            board = connect(self.url)
+        if held is not program:
+            self._boards.pop(key, None)
+            board.program(program)
+            self._boards[key] = board, program
+        return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)
+
+    @property
+    def in_forward(self) -> bool:
+        """Whether a forward pass of the whole module is under way."""
+        return self._calls is not None
+
+    def begin(self) -> None:
+        """A forward pass begins: calls of a product are counted from 0."""
+        self._calls = {}
+
+    def end(self) -> None:
+        """It has ended."""
+        self._calls = None
+
+    def first_call(self, name: str) -> int:
+        """Calls of product ``name`` so far in this forward pass of the module; 0 outside of one."""
+        return 0 if self._calls is None else self._calls.get(name, 0)
+
+    def called(self, name: str, call: int) -> None:
+        """Call number ``call`` of a product was made."""
+        if call >= CALLS_MAX:
+            raise InputError(f"{name} is read {call + 1} times in one pass; accepted: at most {CALLS_MAX}")
+        if self._calls is not None:
+            self._calls[name] = call + 1
+
+    def mapped(self) -> None:
+        """One more product is on the die."""
+        if self.progress is not None:
+            self.progress()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_boards": {}, "_calls": None, "watching": "", "progress": None}

@@ -1,0 +1,66 @@
+"""What a product must be, worked out from its program here: by hand, not by the code under test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from emulator.golden.noise import gaussian, pass_key
+from emulator.spec import Program
+
+ByHand = Callable[..., Any]
+
+
+def codes_of(program: Program, x: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Inputs in their own unit as codes 0..255."""
+    assert program.meaning.inputs is not None
+    low, high = float(program.meaning.inputs.low[0]), float(program.meaning.inputs.high[0])
+    unit = np.clip((x.astype(np.float64) - low) / (high - low), 0, 1)
+    return np.rint(255 * unit).astype(np.int64)
+
+
+def sums_of(
+    program: Program, codes: npt.NDArray[np.int64], groups: int, seed: int, index: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Section by section of the arithmetic: int64 (n, M) of codes (n, groups * K); 8-bit slices only."""
+    (layer,) = program.layers
+    assert layer.dac_bits == 8
+    assert layer.readout == "adc"
+    k, m = layer.weights.shape
+    share = m // groups
+    p = np.zeros((len(codes), m), np.int64)
+    for column in range(m):
+        mine = codes[:, column // share * k : (column // share + 1) * k]
+        for tile, start in enumerate(range(0, k, program.rows)):
+            x = mine[:, start : start + program.rows]
+            a = x @ layer.weights[start : start + program.rows, column].astype(np.int64)
+            energy = (x * x).sum(axis=1)
+            sigma = np.array(
+                [int(np.sqrt(layer.sigma_out**2 + (layer.var_cell * int(s) >> 8))) for s in energy]
+            )
+            key = pass_key(seed, index, program.first_product, tile, 0)
+            g = gaussian(key, np.array([column]))[:, 0].astype(np.int64)
+            a = a + ((sigma * g + 128) >> 8)
+            half = 1 << (layer.shift - 1) if layer.shift else 0
+            c = ((a * int(layer.gain[column]) + half) >> layer.shift) + int(layer.offset[column])
+            top = 1 << (layer.adc_bits - 1)
+            p[:, column] += np.clip(c, -top, top - 1)
+    return p + layer.bias.astype(np.int64)
+
+
+@pytest.fixture(scope="session")
+def by_hand() -> ByHand:
+    """Product of patches (n, groups * K): tensor (n, M)."""
+    import torch
+
+    def product(tile: Any, patches: Any, *, seed: int, index: Any = None, groups: int = 1) -> Any:
+        mapped = tile.on_die
+        index = np.arange(len(patches)) if index is None else np.asarray(index)
+        sums = sums_of(mapped.program, codes_of(mapped.program, patches.numpy()), groups, seed, index)
+        return torch.tensor(sums.astype(np.float32)) * torch.tensor(mapped.step.astype(np.float32))
+
+    return product

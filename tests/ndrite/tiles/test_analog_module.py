@@ -1,0 +1,298 @@
+"""A module on tiles is still a module: state, copies, files, batches; and it follows its weights."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import io
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="needs ndrite[train]")
+
+import torch
+from torch import nn
+
+import ndrite
+from emulator.device.description import load_chip
+from ndrite.tiles.product import Product
+
+
+class Net(nn.Module):  # type: ignore[misc]
+    """Every kind of layer that its products are between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.lstm = nn.LSTM(4 * 6, 8, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        y = torch.relu(self.norm(self.conv(x)))
+        return self.head(self.lstm(y.permute(0, 2, 1, 3).flatten(2))[0][:, -1])
+
+
+@pytest.fixture(scope="module")
+def net() -> Any:
+    torch.manual_seed(0)
+    return Net().eval()
+
+
+@pytest.fixture(scope="module")
+def x() -> Any:
+    return torch.rand(20, 1, 5, 6, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def model(net: Any, x: Any) -> Any:
+    return ndrite.analog(net, "wan2022", samples=x, seed=2)
+
+
+def read(model: Any, *x: Any) -> Any:
+    with torch.no_grad():
+        return model(*x)
+
+
+def test_the_model_given_is_not_touched(net: Any, model: Any, x: Any) -> None:
+    assert type(net.conv) is nn.Conv2d
+    assert not hasattr(net, "ndrite")
+    assert not torch.equal(read(net, x), read(model, x))
+    assert type(model) is Net
+    assert isinstance(model.conv, nn.Conv2d)
+    assert not model.training
+
+
+def test_the_same_call_gives_the_same_result_whatever_is_beside_it(model: Any, x: Any) -> None:
+    y = read(model, x)
+    assert torch.equal(read(model, x), y)
+    assert torch.equal(read(model, x[:7]), y[:7])
+    assert not torch.equal(read(model, x[3:]), y[3:])  # other numbers in the batch, other noise
+    model.ndrite.first_index = 3
+    try:
+        assert torch.equal(read(model, x[3:]), y[3:])
+    finally:
+        model.ndrite.first_index = 0
+
+
+def test_noise_can_be_left_out(model: Any, x: Any) -> None:
+    noisy = read(model, x)
+    model.ndrite.noise = False
+    try:
+        y = read(model, x)
+        assert not torch.equal(y, noisy)
+        assert torch.equal(read(model, x[3:]), y[3:])
+    finally:
+        model.ndrite.noise = True
+    assert torch.equal(read(model, x), noisy)
+
+
+def test_state_copies_and_files(net: Any, model: Any, x: Any) -> None:
+    y = read(model, x)
+    assert list(model.state_dict()) == list(net.state_dict())
+    assert torch.equal(read(copy.deepcopy(model), x), y)
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    assert torch.equal(read(torch.load(file, weights_only=False), x), y)
+    fresh = ndrite.analog(Net().eval(), "wan2022", samples=x, seed=2)
+    assert not torch.equal(read(fresh, x), y)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(read(fresh, x), y)
+    assert torch.equal(read(ndrite.analog(net, "wan2022", samples=x, seed=2), x), y)
+    assert not torch.equal(read(ndrite.analog(net, "wan2022", samples=x, seed=3), x), y)
+
+
+def test_changed_weights_are_mapped_again(net: Any, x: Any) -> None:
+    model = ndrite.analog(net, "wan2022", samples=x)
+    before = read(model, x)
+    held = [layer.tiles["weight"].on_die for layer in (model.conv, model.head)]
+    assert read(model, x) is not None
+    assert [layer.tiles["weight"].on_die for layer in (model.conv, model.head)] == held  # nothing changed
+    for change in (
+        lambda m: m.head.weight.data.mul_(2),  # past PyTorch's own counter of versions
+        lambda m: m.norm.running_var.mul_(4),  # what the LSTM is given
+    ):
+        change(model)
+        twin = copy.deepcopy(net)
+        twin.load_state_dict(model.state_dict())
+        after = read(model, x)
+        assert not torch.equal(after, before)
+        assert torch.equal(after, read(ndrite.analog(twin, "wan2022", samples=x), x))
+        before = after
+
+
+def test_a_part_alone_follows_its_weights(model: Any, x: Any) -> None:
+    part = copy.deepcopy(model).conv
+    y = read(part, x)
+    with torch.no_grad():
+        part.weight.mul_(-1)
+        part.bias.mul_(-1)
+    assert torch.allclose(read(part, x), -y, atol=0.3)
+
+
+def test_weights_read_twice_have_noise_twice() -> None:
+    class Twice(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(30, 10)
+
+        def forward(self, x: Any) -> Any:
+            return torch.stack([self.layer(x), self.layer(x)])
+
+    x = torch.randn(16, 30)
+    model = ndrite.analog(Twice().eval(), "wan2022", samples=x)
+    y = read(model, x)
+    assert not torch.equal(y[0], y[1])
+    assert torch.equal(read(model, x), y)
+    with torch.no_grad():
+        assert torch.equal(model.layer(x), y[0])
+    model.ndrite.noise = False
+    y = read(model, x)
+    assert torch.equal(y[0], y[1])
+
+
+def test_tied_weights_stay_tied() -> None:
+    class Tied(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(12, 8)
+            self.head = nn.Linear(8, 12, bias=False)
+            self.head.weight = self.embed.weight
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.embed(x))
+
+    model = ndrite.analog(Tied().eval(), "wan2022", samples=torch.arange(24).view(2, 12) % 12)
+    assert model.head.weight is model.embed.weight
+    assert read(model, torch.zeros(1, 3, dtype=torch.long)).shape == (1, 3, 12)
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_the_fused_encoder_does_not_go_past_the_die(norm_first: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=norm_first)
+    encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=not norm_first).eval()
+    x = torch.randn(8, 5, 8)
+    model = ndrite.analog(encoder, "wan2022", samples=x)
+    padding = torch.zeros(8, 5, dtype=torch.bool)
+    padding[:, 4:] = True
+    for arguments in ({}, {"src_key_padding_mask": padding}):
+        with torch.no_grad():
+            y, wanted = model(x, **arguments)[:, :4], encoder(x, **arguments)[:, :4]
+        assert not torch.allclose(y, wanted, atol=1e-3)  # a die is never so exact
+        assert (y - wanted).square().mean() < 0.2 * wanted.var()
+    products = [layer.tiles[q] for layer in (model.layers[0].self_attn,) for q in "qkv"]
+    assert all(product.on_die is not None for product in products)
+    assert len(model.ndrite.table().rows) >= 2 * 6
+
+
+def test_the_table(net: Any, model: Any) -> None:
+    table = model.ndrite.table()
+    rows = {row.name: row for row in table.rows}
+    assert list(rows) == ["conv", "lstm.weight_ih_l0", "lstm.weight_hh_l0", "head"]
+    assert rows["conv"].macs == 30 * 9 * 4
+    assert rows["lstm.weight_ih_l0"].macs == 5 * 24 * 32
+    assert rows["lstm.weight_hh_l0"].macs == 5 * 8 * 32
+    assert rows["head"].macs == 24
+    assert table.share == 1
+    assert table.weights == sum(p.numel() for n, p in net.named_parameters() if "weight" in n) - 4
+    assert ("BatchNorm2d", 1) in table.others
+    assert "lstm.weight_hh_l0" in str(table)
+    assert "100.0 %" in str(table)
+
+
+def test_products_of_two_signals_are_in_torch() -> None:
+    x = torch.randn(4, 6, 8)
+    table = ndrite.analog(
+        nn.MultiheadAttention(8, 2, batch_first=True), "ideal", samples=(x, x, x)
+    ).ndrite.table()
+    scores = 2 * 6 * 6 * 8
+    assert sum(row.macs for row in table.rows if row.where == "torch") == scores
+    assert table.share == pytest.approx(4 * 6 * 64 / (4 * 6 * 64 + scores))
+
+
+def test_weights_that_are_used_past_their_layer_are_said() -> None:
+    class Past(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.second(nn.functional.linear(x, self.first.weight))
+
+    model = ndrite.analog(Past().eval(), "ideal", samples=torch.rand(20, 8))
+    assert read(model, torch.rand(3, 8)).shape == (3, 3)
+    rows = [(row.name, row.where, row.macs) for row in model.ndrite.table().rows]
+    assert rows == [("first", "torch", 0), ("second", "die", 12), ("mm", "torch", 32)]
+    assert model.ndrite.table().share == pytest.approx(12 / 44)
+
+
+def test_fused_attention_is_counted() -> None:
+    class Fused(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.q = nn.Linear(8, 8)
+
+        def forward(self, x: Any) -> Any:
+            return nn.functional.scaled_dot_product_attention(self.q(x), x, x)
+
+    rows = ndrite.analog(Fused(), "ideal", samples=torch.randn(4, 2, 6, 8)).ndrite.table().rows
+    assert [(row.where, row.macs) for row in rows] == [("die", 2 * 6 * 64), ("torch", 2 * 2 * 6 * 6 * 8)]
+
+
+def test_samples_of_several_calls_by_name(x: Any, net: Any) -> None:
+    one = ndrite.analog(net, "wan2022", samples=x)
+    several = ndrite.analog(net, "wan2022", samples=[{"x": x[:8]}, (x[8:],)])
+    assert torch.allclose(read(one, x), read(several, x), atol=0.1)
+    for a, b in zip(one.modules(), several.modules(), strict=True):
+        if isinstance(a, Product) and a.watched.calls == 1:
+            # Floats in batches of other sizes differ in their last bit.
+            assert abs(a.watched.codes.astype(int) - b.watched.codes).max() <= 1
+            assert a.watched.low == pytest.approx(b.watched.low, abs=1e-6)
+
+
+def test_products_are_mapped_on_what_the_die_gives_them(x: Any) -> None:
+    """Behind a bad product the next one's mean is still right: its bias takes the deviation back."""
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Linear(30, 200), nn.ReLU(), nn.Linear(200, 6)).eval()
+    seen = torch.rand(400, 30)
+    chip = load_chip("wan2022")
+    worse_cells = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=4.0))
+    model = ndrite.analog(net, worse_cells, samples=seen, seed=1)
+    y = read(model, seen)
+    product = model[2].tiles["weight"]
+    assert product.watched.given.shape == product.watched.codes.shape
+    assert (product.watched.given != product.watched.codes).any()
+    deviation = (y - net(seen)).detach()
+    alone = copy.deepcopy(model)
+    alone[2].tiles["weight"].watched.given = None
+    alone[2].tiles["weight"].forget()
+    worse = (read(alone, seen) - net(seen)).detach()
+    assert deviation.mean(dim=0).abs().max() < 0.3 * worse.mean(dim=0).abs().max()
+
+
+def test_progress_maps_at_once(net: Any, x: Any) -> None:
+    seen: list[tuple[int, int]] = []
+    model = ndrite.analog(net, "wan2022", samples=x, progress=lambda *done: seen.append(done))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    held = model.head.tiles["weight"].on_die
+    assert held is not None
+    read(model, x)
+    assert model.head.tiles["weight"].on_die is held
+
+
+def test_the_die_is_drawn_anew_and_the_same(model: Any, x: Any) -> None:
+    read(model, x)
+    product = model.head.tiles["weight"]
+    die = product.die(model.head.weight.t(), model.head.bias)
+    assert (die.arrays[0].mapped.codes == product.on_die.program.layers[0].weights).all()
+    assert die.chip.name == "wan2022"
+    assert die.seed == 2
+
+
+def test_doubles_and_empty_batches(net: Any, x: Any) -> None:
+    model = ndrite.analog(nn.Linear(6, 4).double().eval(), "wan2022", samples=torch.randn(20, 6).double())
+    assert read(model, torch.randn(3, 6).double()).dtype == torch.float64
+    assert read(model, torch.zeros(0, 6).double()).shape == (0, 4)
