@@ -42,8 +42,8 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/learning/training/layers.py",
-        "limit = clip * (weight / unit).square().mean().sqrt() * unit.view(1, -1)",
-        "limit = clip * weight.square().mean(dim=0, keepdim=True).sqrt()",
+        "limit = clip * (held / unit).square().mean().sqrt() * unit.view(1, -1)",
+        "limit = clip * held.square().mean(dim=0, keepdim=True).sqrt()",
         "training gives columns of one transimpedance limits of their own",
         TRAINED_COLUMNS,
     ),
