@@ -37,7 +37,7 @@ SHAPES: dict[str, tuple[str, tuple[float, float]]] = {
 }
 """What an ECRAM sets of each device, and the factors at its ends."""
 TRAINED = ("fixed", "scale", "shape and scale")
-RATES = (4e-3, 1.2e-2, 3.6e-2)
+RATES = (1.2e-2, 3.6e-2, 1e-1)
 SEEDS, EPOCHS, WIDTH, HELD_OUT = 3, 25, 32, 297
 
 
