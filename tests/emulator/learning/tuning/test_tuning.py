@@ -257,7 +257,7 @@ class Chip:
     """The golden model as the board of a calibration."""
 
     def program(self, program):
-        self.program = program
+        self.held = program
         self.core = Core(program)
 
     def infer(self, x, first):
@@ -377,7 +377,7 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     after = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
     assert after - before > least
     assert np.mean(result.losses[-5:]) < np.mean(result.losses[:5])
-    assert chip.program is result.program
+    assert chip.held is result.program
     np.testing.assert_array_equal(result.program.layers[0].weights, program.layers[0].weights)
     assert result.pulses_total > 0
 
