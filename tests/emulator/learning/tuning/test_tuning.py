@@ -312,7 +312,7 @@ def perturbed(samples, outputs, **plan):
     board = Chip()
 
     def infer(part, first):
-        return outputs(board.program, len(part)).astype(np.int32)
+        return outputs(board.held, len(part)).astype(np.int32)
 
     result = calibrate(
         half_way(samples),
