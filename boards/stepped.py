@@ -72,6 +72,11 @@ class SteppedBoard:
             number += isinstance(step, Product)
         return tuple(lines)
 
+    @property
+    def campaigns_on_host(self) -> bool:
+        """Whether virtual chips of the program are drawn and run on this side of the link."""
+        return self._core is not None
+
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Take ``program``; a chain goes onto the chip now, the products of another one in turn later."""
         self._program = self._core = None

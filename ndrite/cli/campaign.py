@@ -113,12 +113,21 @@ def command(
     with connect(url) as board:
         with progress_bar("programming") as report:
             board.program(program, progress=report)
+        on_host = bool(getattr(board, "campaigns_on_host", False))
+        if on_host:
+            note("virtual chips are drawn and run on the host, not in gateware: the program is no chain")
         with progress_bar("chips") as report:
             result = run_campaign(board, program, x, y, plan, state=state, progress=report)
     found = summary(result, y, threshold=threshold / 100)
     network = network_of(program, network_path)
     found["accuracy_float"] = None if network is None else network.accuracy(x, y)
-    value: dict[str, Any] = {"program": str(program_path), "board": url, "noise": noise, **found}
+    value: dict[str, Any] = {
+        "program": str(program_path),
+        "board": url,
+        "on_host": on_host,
+        "noise": noise,
+        **found,
+    }
     if figure_path is not None:
         figure(result, figure_path, threshold=threshold / 100, title=f"{chips} chips, {len(x)} images")
     if output is not None:

@@ -13,7 +13,7 @@ from ndrite.cli.files import require_folder
 from ndrite.cli.inputs import codes_option, load_inputs
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import note, print_json, progress_bar, say
-from ndrite.evaluate import output_step
+from ndrite.evaluate import output_step, steps_on_host
 from ndrite.url import connect
 
 
@@ -85,10 +85,13 @@ def command(
     with connect(url) as board, progress_bar("inference") as report:
         board.program(program)
         y = board.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
+        on_host = steps_on_host(board)
+    if on_host:
+        note(f"on the host, not in gateware: {'; '.join(on_host)}")
     save_array(output, y if step is None else y * step)
     summary = {"output": str(output), "inferences": len(y), "outputs": y.shape[1], "board": url, "seed": seed}
     if as_json:
-        print_json({**summary, "first_index": first_index, "noise": noise})
+        print_json({**summary, "first_index": first_index, "noise": noise, "on_host": on_host})
     else:
         tell = note if str(output) == STANDARD else say
         tell(f"{output}: {len(y)} inferences of {y.shape[1]} outputs, on {url}")

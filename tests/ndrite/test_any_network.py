@@ -113,17 +113,23 @@ def test_report(said: Any, folder: Path) -> None:
         assert f"{layer.inputs} - {layer.outputs}" in page
 
 
-def test_campaign(said: Any, folder: Path) -> None:
+def test_campaign(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     samples = ["--samples", "x.npy"]
     said("compile", "float.npz", "--chip", "wan2022", "--nominal", "-o", "nominal.npz", *samples)
     floats = ["--network", "float.npz"]
-    result = said(
-        "campaign", "nominal.npz", *OWN, *floats, "--chips", "3", "--trials", "2", "-o", "votes.json"
-    )
+    plan = ["--chips", "3", "--trials", "2"]
+    result = said("campaign", "nominal.npz", *OWN, *floats, *plan, "-o", "votes.json")
     assert result["accuracy_float"] > 0.9
     # Virtual chips are not calibrated one by one, which the random hidden weights of the second one need.
     assert result["accuracy_mean"] > (0.4 if "lenet5" in folder.name else 0.12)
     assert result["chips"] == 3
+    assert result["on_host"] is False
+    # The gateware draws virtual chips of chains only: the host does it, and says so.
+    assert run(["campaign", "nominal.npz", *OWN, *plan, "--board", "sim:", "-o", "sim.json"]) == OK
+    assert "virtual chips are drawn and run on the host, not in gateware" in capsys.readouterr().err
+    there = json.loads((folder / "sim.json").read_text())
+    assert there["on_host"] is True
+    assert there["accuracy_mean"] == result["accuracy_mean"]
 
 
 def test_calibrate(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
