@@ -31,8 +31,36 @@ LONG = (
     "system/test_sim.py::test_shipped_network_at_8_and_64_lanes[8-lane",
     "system/test_small.py",
     "boards/test_build.py::test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream",
+    "docs/test_examples.py::test_help_examples[bringup",
+    "docs/test_examples.py::test_help_examples[calibrate",
+    "docs/test_examples.py::test_help_examples[demo",
+    "docs/test_examples.py::test_help_examples[evaluate",
+    "docs/test_examples.py::test_help_examples[explain",
+    "docs/test_examples.py::test_help_examples[infer",
+    "docs/test_examples.py::test_help_examples[report",
+    "docs/test_examples.py::test_help_examples[serve",
+    "docs/test_examples.py::test_help_examples[trace",
+    "docs/test_examples.py::test_the_tutorial",
+    "docs/test_any_model.py::test_a_model_runs_on_a_die[resnet",
+    "proofs/test_sequencer.py",
+    "proofs/test_crc.py::test_step_equals_eight_serial_steps",
+    "proofs/test_streams.py::test_holds[queue",
+    "proofs/test_readout.py::test_for_every_value[converter",
+    "system/test_sim.py::test_a_chip_without_converters_inside",
+    "system/test_sim.py::test_efficiency_at_64_lanes",
+    "hdl/pcie/test_endpoint.py::test_endpoint",
+    "hdl/pcie/test_endpoint.py::test_dma[16-512",
+    "boards/test_library.py::test_a_damaged_object_is_compiled_again",
+    "boards/test_library.py::test_verilators_own_objects_are_compiled_once_for_all_designs",
+    "boards/test_reports.py::test_the_netlist_tells_boards_apart_by_what_shapes_their_rtl",
+    "ndrite/test_sweep.py::test_killed_worker_then_killed_client_then_resumed",
+    "ndrite/test_experiments.py::test_smoke[adaptation",
+    "ndrite/test_experiments.py::test_smoke[loss",
+    "ndrite/test_experiments.py::test_smoke[shapes",
+    "emulator/network/zoo/test_resnet.py::test_what_two_dies_lose",
+    "emulator/network/zoo/test_resnet.py::test_float_accuracy_on_the_whole_test_set",
 )
-"""Starts of the ids of tests that compile for a minute and more: `make test` leaves them to `make test-long`.
+"""Starts of the ids of tests that compile, simulate or prove for long: `make test` leaves them to `make test-long`.
 Each has a shorter relative that stays."""
 
 

@@ -54,6 +54,7 @@ NEEDS = {
     "import": ("onnx", "torch"),
     "train": ("torch",),
     "sweep": ("dask", "pyarrow"),
+    "explore": ("dask", "pyarrow"),
     "experiment": ("torch",),
 }
 SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "ndrite bringup")

@@ -150,6 +150,8 @@ def test_calibrate(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.slow
 def test_sweep(said: Any, folder: Path) -> None:
+    pytest.importorskip("dask")
+    pytest.importorskip("pyarrow")
     (folder / "plan.yaml").write_text(
         "chip: wan2022\nnetworks: [float.npz]\ngrid:\n  cell.stuck_low_percent: [0, 5]\n"
         "seeds: 1\nimages: 40\nsamples: 64\ninputs: x.npy\nlabels: y.npy\n"
