@@ -60,8 +60,8 @@ LONG = (
     "emulator/network/zoo/test_resnet.py::test_what_two_dies_lose",
     "emulator/network/zoo/test_resnet.py::test_float_accuracy_on_the_whole_test_set",
 )
-"""Starts of the ids of tests that compile, simulate or prove for long: `make test` leaves them to `make test-long`.
-Each has a shorter relative that stays."""
+"""Starts of the ids of tests that compile, simulate or prove for long: `make test-long` runs them. Each has a
+shorter relative that stays."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
