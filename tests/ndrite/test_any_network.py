@@ -93,6 +93,7 @@ def test_infer_evaluate_and_classifier(said: Any, folder: Path) -> None:
     assert score == result["accuracy"]
 
 
+@pytest.mark.slow
 def test_explain(said: Any, folder: Path) -> None:
     given = ["--samples", "x.npy", "--network", "float.npz", "-p", "explained.png"]
     result = said("explain", "program.npz", *OWN, *given)
@@ -103,6 +104,7 @@ def test_explain(said: Any, folder: Path) -> None:
     assert (folder / "explained.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_report(said: Any, folder: Path) -> None:
     options = ["--samples", "x.npy", "--network", "float.npz", "--no-timeline", "-o", "report.html"]
     said("report", "program.npz", *OWN, *options)

@@ -30,6 +30,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr("boards.fpga.find_target", lambda name: TARGET)
 
 
+@pytest.mark.slow
 def test_every_line_of_a_whole_board_passes(small, capsys):
     assert run([*SIMULATED, "--seed", "3", "--json"]) == OK
     report = json.loads(capsys.readouterr().out)
@@ -49,6 +50,7 @@ def test_every_line_of_a_whole_board_passes(small, capsys):
     assert json.loads(written.split("```json")[1].split("```")[0]) == report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "line"),
     [
@@ -83,6 +85,7 @@ def test_noise_is_judged_by_mean_and_deviation():
     assert standard_errors(reads[:, 2:], law[:, 2:]) is None
 
 
+@pytest.mark.slow
 def test_a_fault_ends_in_exit_code_1_and_a_report(small, capsys):
     assert run([*SIMULATED, "--fault", "build-id", "-o", "r.md"]) == FAILED_CHECK
     _, err = capsys.readouterr()

@@ -21,6 +21,7 @@ def test_dies_and_samples_both_widen_the_interval() -> None:
         assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.1)
 
 
+@pytest.mark.slow
 def test_crossed_intervals_hold_the_mean_of_all_three() -> None:
     """Networks, dies and samples each vary: the mean of the population lies in most intervals, and leaving
     the networks out makes them too short."""

@@ -258,6 +258,7 @@ def graphs(trials: range, **rest: Any) -> list[tuple[np.random.Generator, Progra
     return made
 
 
+@pytest.mark.slow
 def test_random_graphs_equal_brute_force() -> None:
     counted: Counter[str] = Counter()
     for rng, p in graphs(range(40), side=4, steps=4):
