@@ -59,6 +59,12 @@ def crossed(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     return crossed_of(lambda mean: mean, values)
 
 
+def points(values: Floats) -> str:
+    """Mean of (networks, dies, n) and its interval by ``crossed``, in percent."""
+    low, high = crossed(values)
+    return f"{100 * values.mean():.2f} ({100 * low:.2f} .. {100 * high:.2f})"
+
+
 def crossed_of(
     statistic: Callable[..., float], *values: Floats, beside: Floats | None = None
 ) -> tuple[float, float]:

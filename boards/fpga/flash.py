@@ -44,7 +44,8 @@ def loader_version() -> str | None:
         said = subprocess.run([_loader(), "--Version"], capture_output=True, text=True, check=False)
     except BuildError:
         return None
-    return (said.stdout or said.stderr).strip().splitlines()[0] if said.stdout or said.stderr else None
+    lines = (said.stdout or said.stderr).strip().splitlines()
+    return lines[0] if lines else None
 
 
 def _loader() -> str:

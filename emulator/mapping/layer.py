@@ -12,14 +12,13 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.golden.neuron import neuron, preneuron
-from emulator.golden.readout import readout
 from emulator.mapping import converters
 from emulator.mapping.columns import BiasCells, build_columns, program_bias, total_noise
 from emulator.mapping.devices import curves_of, make_neurons
 from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.neuron import jumps_of, shape_of, trained_outputs, window_of
-from emulator.mapping.ranges import AdcRange, Sums
+from emulator.mapping.ranges import AdcRange, Sums, partial_sums
 from emulator.mapping.report import LayerReport
 from emulator.mapping.samples import Rows, skip_gain
 from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
@@ -125,13 +124,13 @@ def compile_layer(
     layer = _bare_layer(mapped, built, chip, options)
     pedestal = _pedestal(designed, sums, chip)
     if calibrates:
-        rest = converters.column_gain(wanted, (_partial(sums, layer) - pedestal) * step)
+        rest = converters.column_gain(wanted, (partial_sums(sums, layer) - pedestal) * step)
         if final:
             layer = dataclasses.replace(layer, gain=converters.trim(built, rest).gain)
         else:
             step = step * rest
         gains = gains * rest
-    p = _partial(sums, layer)
+    p = partial_sums(sums, layer)
     columns = build_columns(p.astype(np.float64), chip, mismatch, final=final)
     linear = (p * columns.gain + columns.offset - pedestal) * step
     # Bias cells are programmed last, when what the columns lack can be measured.
@@ -233,13 +232,6 @@ def _bare_layer(mapped: MappedWeights, built: AdcRange, chip: Chip, options: Opt
         sigma_out=output_noise(chip, built),
         var_cell=cell_noise(chip, mapped),
     )
-
-
-def _partial(sums: Sums, layer: Layer) -> Ints:
-    p = np.zeros(sums.shape[2:], np.int64)
-    for t, j in np.ndindex(sums.shape[:2]):
-        p += readout(sums[t, j], layer, j)
-    return p
 
 
 def _pedestal(designed: AdcRange, sums: Sums, chip: Chip) -> Floats:

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.array import array
+from emulator.golden.readout import readout
+from emulator.spec import Layer
 from emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
 
 Sums = npt.NDArray[np.int64]
@@ -56,6 +58,14 @@ def column_sums(x: npt.NDArray[np.uint8], codes: npt.NDArray[np.int16], rows: in
             for k in range(0, x.shape[1], rows)
         ]
     )
+
+
+def partial_sums(sums: Sums, layer: Layer) -> npt.NDArray[np.int64]:
+    """p (n, M) of ``column_sums``: what the readout makes of each tile and slice, added."""
+    p = np.zeros(sums.shape[2:], np.int64)
+    for t, j in np.ndindex(sums.shape[:2]):
+        p += readout(sums[t, j], layer, j)
+    return p
 
 
 def calibrate(

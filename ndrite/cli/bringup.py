@@ -83,7 +83,9 @@ def command(
     way = (
         Simulated(target, fault or "")
         if simulated
-        else Hardware(target, str(port), Path("build") / target.name if folder is None else folder, loaded)
+        else Hardware(
+            target, str(port), Path("build") / target.name if folder is None else folder, loaded, note
+        )
     )
     found = []
     for stage, check in bringup(way, inferences=inferences, seed=seed):

@@ -20,7 +20,7 @@ from emulator.learning.tuning import Plan
 from ndrite.experiments import chips, controls
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
-from ndrite.intervals import DRAWS, LEVEL, crossed
+from ndrite.intervals import DRAWS, LEVEL, crossed, points
 
 Images = npt.NDArray[np.uint8]
 
@@ -141,12 +141,6 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
         ),
         Table("gain over the die as it is, points", ("inputs or cells", *WAYS), gains),
     ]
-
-
-def points(values: npt.NDArray[np.float64]) -> str:
-    """Mean and interval over dies and samples, in percent."""
-    low, high = crossed(values)
-    return f"{100 * values.mean():.2f} ({100 * low:.2f} .. {100 * high:.2f})"
 
 
 def facts(results: list[dict[str, Any]]) -> dict[str, Any]:

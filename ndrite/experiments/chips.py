@@ -90,10 +90,10 @@ def accuracy(program: Program, x: Any, labels: Any, seed: int) -> float:
 
 
 def before_and_after(
-    net: Network, images: tuple[Program, Program], x: Any, labels: Any, seed: int
+    net: Network, programs: tuple[Program, Program], x: Any, labels: Any, seed: int
 ) -> dict[str, float]:
     """Accuracy of the float network, and of a chip before and after tuning."""
-    before, after = images
+    before, after = programs
     return {
         "float": net.accuracy(x, labels),
         "before": accuracy(before, x, labels, seed),

@@ -18,15 +18,14 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.errors import CompileError
 from emulator.golden.neuron import neuron
-from emulator.golden.readout import readout
 from emulator.learning.tuning import Plan
 from emulator.learning.tuning.learner import softmax
 from emulator.learning.tuning.rule import Rule, rate_at
 from emulator.mapping import Mapped
-from emulator.mapping.ranges import column_sums
+from emulator.mapping.ranges import column_sums, partial_sums
 from emulator.mapping.scaling import int32, scale_and_shift
 from emulator.mapping.weights import map_weights
-from emulator.spec import Layer, Program
+from emulator.spec import Program
 from emulator.spec.arithmetic import V_MAX, V_MIN
 
 Codes = npt.NDArray[np.uint8]
@@ -48,16 +47,11 @@ class Seen:
 def seen(program: Program, rows: int, x: Codes, labels: npt.NDArray[Any]) -> Seen:
     """``x`` uint8 (n, inputs) through the first layer of ``program``, on arrays of ``rows`` rows."""
     layer = program.layers[0]
-    parts = [_partial(layer, x[i : i + AT_ONCE], rows) for i in range(0, len(x), AT_ONCE)]
+    parts = [
+        partial_sums(column_sums(x[i : i + AT_ONCE], layer.weights, rows, layer.dac_bits), layer)
+        for i in range(0, len(x), AT_ONCE)
+    ]
     return Seen(np.concatenate(parts), labels)
-
-
-def _partial(layer: Layer, x: Codes, rows: int) -> npt.NDArray[np.int64]:
-    sums = column_sums(x, layer.weights, rows, layer.dac_bits)
-    p = np.zeros(sums.shape[2:], np.int64)
-    for t, j in np.ndindex(sums.shape[:2]):
-        p += readout(sums[t, j], layer, j)
-    return p
 
 
 class Control:

@@ -20,7 +20,7 @@ from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
-from ndrite.intervals import DRAWS, LEVEL, crossed, crossed_of
+from ndrite.intervals import DRAWS, LEVEL, crossed, crossed_of, points
 
 Floats = npt.NDArray[np.float64]
 
@@ -202,12 +202,6 @@ def _tuning(results: list[dict[str, Any]]) -> Table:
         "recovered",
     )
     return Table("ECRAM pulses, on the first dies of every network", header, rows)
-
-
-def points(values: Floats) -> str:
-    """Mean and crossed interval of (networks, dies, n), in percent."""
-    low, high = crossed(values)
-    return f"{100 * values.mean():.2f} ({100 * low:.2f} .. {100 * high:.2f})"
 
 
 def recovered(before: Floats, after: Floats) -> str:

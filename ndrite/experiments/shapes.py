@@ -21,7 +21,7 @@ from emulator.device.description import Chip, load_chip
 from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
-from ndrite.intervals import DRAWS, LEVEL, crossed
+from ndrite.intervals import DRAWS, LEVEL, crossed, points
 
 Floats = npt.NDArray[np.float64]
 
@@ -119,12 +119,6 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     held = facts(results)
     title = f"shape of the curve, digits, {held['networks']} seeds x {held['samples']} samples"
     return [Table(title, header, rows)]
-
-
-def points(values: Floats) -> str:
-    """Mean and interval over seeds and samples, in percent."""
-    low, high = crossed(values)
-    return f"{100 * values.mean():.2f} ({100 * low:.2f} .. {100 * high:.2f})"
 
 
 def facts(results: list[dict[str, Any]]) -> dict[str, Any]:

@@ -26,6 +26,21 @@ class TiledLinear(TiledLayer, torch.nn.Linear):
         return self.reader("weight")(rows, each).view(*input.shape[:-1], self.out_features)
 
 
+def _with_samples(x: Tensor, channels: int, dimensions: int, name: str) -> Tensor:
+    """Maps of ``dimensions`` with a first dimension of samples, which one sample alone may lack.
+
+    Raises
+    ------
+    InputError
+        When they are no such maps of so many channels.
+    """
+    maps = x if x.dim() == dimensions + 2 else x.unsqueeze(0)
+    if maps.dim() != dimensions + 2 or maps.shape[1] != channels:
+        sizes = ", ".join("DHW"[-dimensions:])
+        raise InputError(f"{name} is given {tuple(x.shape)}; accepted: (n, {channels}, {sizes})")
+    return maps
+
+
 class _TiledConvolution(TiledLayer):
     """Any number of dimensions: maps (n, C, H, W) after ``_as_maps``, kernels after ``_planes``."""
 
@@ -64,12 +79,7 @@ class _TiledConvolution(TiledLayer):
     def forward(self, input: Tensor) -> Tensor:
         """As PyTorch's, with and without a first dimension of samples."""
         name, dimensions = self.tiles["weight"].name, len(self.kernel_size)
-        x = input if input.dim() == dimensions + 2 else input.unsqueeze(0)
-        if x.dim() != dimensions + 2 or x.shape[1] != self.in_channels:
-            sizes = ", ".join("DHW"[-dimensions:])
-            raise InputError(
-                f"{name} is given {tuple(input.shape)}; accepted: (n, {self.in_channels}, {sizes})"
-            )
+        x = _with_samples(input, self.in_channels, dimensions, name)
         border = self._reversed_padding_repeated_twice
         if any(border):
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
@@ -140,12 +150,7 @@ class _TiledTransposed(TiledLayer):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """As PyTorch's, with and without a first dimension of samples."""
         name, dimensions = self.tiles["weight"].name, len(self.kernel_size)
-        x = input if input.dim() == dimensions + 2 else input.unsqueeze(0)
-        if x.dim() != dimensions + 2 or x.shape[1] != self.in_channels:
-            sizes = ", ".join("HW"[-dimensions:])
-            raise InputError(
-                f"{name} is given {tuple(input.shape)}; accepted: (n, {self.in_channels}, {sizes})"
-            )
+        x = _with_samples(input, self.in_channels, dimensions, name)
         more = self._output_padding(
             x, output_size, self.stride, self.padding, self.kernel_size, dimensions, self.dilation
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.learning.training.extra import torch
-from emulator.learning.training.layers import RANGE_MEMORY, SteppedOutput, follow
+from emulator.learning.training.layers import RANGE_MEMORY, SteppedOutput, along, follow
 from emulator.spec.patches import Shape
 from ndrite.tiles.product import Product
 
@@ -57,9 +57,7 @@ class Reader:
         return self._with_bias(reading.sums(x, reading.limit(self._weight)[0]))
 
     def _with_bias(self, y: Tensor) -> Tensor:
-        if self._bias is None:
-            return y
-        return y + (self._bias if y.dim() == 2 else self._bias.view(-1, 1, 1))
+        return y if self._bias is None else y + along(self._bias, y)
 
     def _read(self, x: Tensor, each: int, call: int) -> Tensor:
         """Codes to the board, sums back."""
@@ -72,9 +70,9 @@ class Reader:
         sums = place.run(product.name, program, codes, place.first_index * each, call)
         y = torch.from_numpy(sums).to(x.device, x.dtype)
         step = torch.from_numpy(mapped.step).to(x.device, x.dtype)
-        if product.whole:
-            return y * step
-        return y.view(len(x), *program.map_shapes[-1]) * step.view(-1, 1, 1)
+        if not product.whole:
+            y = y.view(len(x), *program.map_shapes[-1])
+        return y * along(step, y)
 
     def _seen(self, x: Tensor) -> Tensor:
         """Through the chip's errors; what is constant in the inputs is taken out of them first.
@@ -90,10 +88,9 @@ class Reader:
         with torch.no_grad():
             mean = u.mean(dim=tuple(d for d in range(x.dim()) if d != 1))
             product.centre.copy_(RANGE_MEMORY * product.centre + (1 - RANGE_MEMORY) * mean)
-        around = (1, -1) if product.whole else (1, -1, 1, 1)
         if self._drawn is None:
             self._drawn = reading.drawn(self._weight)
-        y = reading.read(u - product.centre.view(around), self._drawn) * span
+        y = reading.read(u - along(product.centre, u), self._drawn) * span
         limited, limit = reading.limit(self._weight)
         groups, share = product.patches.groups, product.outputs // product.patches.groups
         centre = self._of_rows(product.centre)
@@ -103,9 +100,8 @@ class Reader:
             # Read noise is not constant: what cells add at a read goes with all of the input.
             sigma = view.noise_scale * view.read_noise * span * centre.norm(dim=1)
             sigma = (limit.view(groups, share) * sigma.view(-1, 1)).reshape(-1)
-            y = y + torch.randn_like(y) * (sigma if product.whole else sigma.view(-1, 1, 1))
-        held = held.reshape(-1)
-        return self._with_bias(y + (held if product.whole else held.view(-1, 1, 1)))
+            y = y + torch.randn_like(y) * along(sigma, y)
+        return self._with_bias(y + along(held.reshape(-1), y))
 
     def _of_rows(self, by_channel: Tensor) -> Tensor:
         """Values of channels (C,) for every row of a group's weights, (groups, K)."""
