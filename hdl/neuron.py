@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.hdl import ShapeLike
+from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
@@ -31,6 +31,8 @@ VOLTAGE_STAGE = 12
 KEPT = (1, 3, 6, 9, 12, 14, 18, 24)
 """Stages that are registers on a compact platform too, those of memories and multipliers among them."""
 TABLE_BITS = 18
+SECOND_BITS = 25
+"""Of a second operand, 255 * 65535 rounded at most."""
 
 
 def logit_layout(g: Geometry) -> StructLayout:
@@ -45,12 +47,12 @@ def activation_layout(g: Geometry) -> StructLayout:
 
 
 class Neuron(wiring.Component):
-    """z = p + bias; v = clip(rshift_round(z * scale, vshift)); y from v's PWL segment.
+    """z = p + bias + second; v = clip(rshift_round(z * scale, vshift)); y from v's PWL segment.
 
     y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f, rest r.
     Output layers stop at z (``logit``, in column order, ``final`` with the network's last). Hidden layers
     give y (``activation``). A group of another layer waits until the pipeline is empty, so the settings
-    hold still. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles (on a compact platform as many of them as are
+    hold still. ``second`` has a group's second operands where it says so, one a column. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles (on a compact platform as many of them as are
     KEPT). Resources: three multipliers (two for
     the scale, one for the slope), 64 bits a column and 36 bits a table entry of memory.
     """
@@ -68,6 +70,7 @@ class Neuron(wiring.Component):
                 "base_window": In(WindowSignature()),
                 "slope_window": In(WindowSignature()),
             }
+            | ({"second": In(stream.Signature(SECOND_BITS))} if geometry.map_codes else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -85,11 +88,18 @@ class Neuron(wiring.Component):
         busy = Signal()
         m.d.sync += busy.eq(Cat(stage.valid for stage in stages).any())
 
-        take = running & self.partials.valid
+        take, there = running & self.partials.valid, Const(1)
+        if g.map_codes:
+            there = ~layer.second | self.second.valid
+            take &= there
+            m.d.comb += self.second.ready.eq(running & self.partials.valid & layer.second)
         # Known a cycle ahead: the queue of partial sums waits for it.
         only, lane_last = Signal(), Signal()
         closing = take & only
-        same = ~layer.layer_end
+        same: Value = ~layer.layer_end
+        if g.map_codes:
+            # A walk goes on to other settings only when everything has run empty.
+            same |= group.walked
         with m.If(self.groups.valid & ~running & (same | ~busy)):
             m.d.comb += self.groups.ready.eq(1)
             m.d.sync += [
@@ -109,7 +119,7 @@ class Neuron(wiring.Component):
                 m.d.sync += lane.eq(0)
         with m.If(closing):
             m.d.sync += running.eq(0)
-        m.d.comb += self.partials.ready.eq(running & (only | lane_last))
+        m.d.comb += self.partials.ready.eq(running & (only | lane_last) & there)
         m.d.comb += [
             stages[0].valid.eq(take),
             stages[0].end.eq(only & layer.layer_end),
@@ -124,7 +134,12 @@ class Neuron(wiring.Component):
         z_3 = Signal(signed(32), reset_less=True)
         scale, curve = (Signal(16, name=n, reset_less=True) for n in ("scale_3", "curve_3"))
         m.d[pipeline.at(1)] += p_1.eq(self.partials.payload[lane])
-        m.d[pipeline.at(2)] += p_2.eq(p_1)
+        if g.map_codes:
+            second_1 = Signal(SECOND_BITS, reset_less=True)
+            m.d[pipeline.at(1)] += second_1.eq(Mux(layer.second, self.second.payload, 0))
+            m.d[pipeline.at(2)] += p_2.eq(p_1 + second_1)
+        else:
+            m.d[pipeline.at(2)] += p_2.eq(p_1)
         m.d[pipeline.at(3)] += [
             z_3.eq(p_2 + bias.as_signed()),
             scale.eq(settings[:16]),

@@ -24,6 +24,10 @@ LARGE = Geometry(
 CAMPAIGN = dataclasses.replace(LARGE, overlap=True)
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
 WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, overlap=True)
+# The same with feature maps: whole samples of 3 x 32 x 32, networks of up to 32 layers.
+MAPS = dataclasses.replace(
+    WIDE, name="ecp5-85f-maps", map_codes=65536, layers=32, columns=2048, packet_bytes=4096
+)
 # 1,024 accumulators: three bits of each, and of the register behind it, are saved where no layer adds up more
 # rows than a tile has before readout.
 SERIAL_WIDE = dataclasses.replace(

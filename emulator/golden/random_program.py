@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from emulator.spec.arithmetic import DAC_BITS, INPUT_MAX, V_BITS
-from emulator.spec.errors import ProgramError
+from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.geometry import Geometry
 from emulator.spec.layer import Layer
+from emulator.spec.memory_map import check_fits
 from emulator.spec.patches import Pair, Patches, Shape
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term, joined
@@ -175,6 +176,49 @@ def random_graph(
     )
 
 
+def random_walk(
+    geometry: Geometry,
+    rng: np.random.Generator,
+    *,
+    steps: int = 5,
+    side: int = 9,
+    noise: bool | None = None,
+    corner: bool = False,
+) -> Program:
+    """A program that a device of ``geometry`` walks: products and pools, each of one map, sums at the end.
+
+    Parameters as for ``random_graph``.
+    """
+    curves = int(rng.integers(1, geometry.curves + 1))
+    span = 1 << 17 if corner else 1 << 14
+    table = (curves, geometry.segments)
+    for _ in range(10000):
+        drawn = _Graph(geometry, rng, curves, noise, corner, most_sources=1)
+        shapes = [_shape(rng, side)]
+        made: list[Step] = []
+        for _ in range(int(rng.integers(1, steps + 1))):
+            step = drawn.walked(shapes, made)
+            made.append(step)
+            shapes.append(step.shape(shapes))
+        made.append(drawn.whole(shapes, int(rng.integers(1, geometry.max_outputs + 1)), (1, 1), False))
+        program = Program(
+            name="random walk",
+            rows=geometry.rows,
+            shape=shapes[0],
+            steps=tuple(made),
+            curve_base=rng.integers(-span // 8, span, table).astype(np.int32),
+            curve_slope=rng.integers(-span // 8, span // 8, table).astype(np.int32),
+            first_product=int(rng.integers(0, 200)) if rng.random() < 0.2 else 0,
+        )
+        try:
+            check_fits(program, geometry)
+        except GeometryError:
+            continue
+        if not program.is_chain:
+            return program
+    raise ValueError(f"no random walk fits geometry {geometry.name!r}")
+
+
 def _shape(rng: np.random.Generator, side: int) -> Shape:
     c, h, w = (int(v) for v in rng.integers(1, (5, side + 1, side + 1)))
     return (c, h, w) if rng.random() < 0.7 else (3 * c, 1, 1)
@@ -184,9 +228,15 @@ class _Graph:
     """Random steps over the maps that are there."""
 
     def __init__(
-        self, geometry: Geometry, rng: np.random.Generator, curves: int, noise: bool | None, corner: bool
+        self,
+        geometry: Geometry,
+        rng: np.random.Generator,
+        curves: int,
+        noise: bool | None,
+        corner: bool,
+        most_sources: int = 3,
     ) -> None:
-        self._geometry, self._rng, self._curves = geometry, rng, curves
+        self._geometry, self._rng, self._curves, self._most_sources = geometry, rng, curves, most_sources
         self._noise, self._corner = noise, corner
         self._segment_bits = V_BITS - (geometry.segments.bit_length() - 1)
 
@@ -194,6 +244,18 @@ class _Graph:
         kinds = (self._convolution, self._gate, self._pool, self._table)
         chosen = kinds[int(self._rng.choice(4, p=(0.5, 0.2, 0.15, 0.15)))](shapes)
         return chosen if chosen is not None else self._table(shapes)
+
+    def walked(self, shapes: list[Shape], made: list[Step]) -> Step:
+        """A product, or a pool: often one that a product's codes go through as they come."""
+        if made and isinstance(made[-1], Product) and self._rng.random() < 0.5:
+            c, h, w = shapes[-1]
+            kernel = (int(self._rng.integers(1, min(h, 3) + 1)), int(self._rng.integers(1, min(w, 4) + 1)))
+            patches = Patches(shape=(c, h, w), kernel=kernel, stride=kernel)
+            return Pool(of="max", sources=(len(shapes) - 1,), patches=patches)
+        chosen = self._convolution(shapes) if self._rng.random() < 0.7 else self._pool(shapes)
+        return (
+            chosen if chosen is not None else self.whole(shapes, int(self._rng.integers(1, 20)), (1, 1), True)
+        )
 
     def whole(self, shapes: list[Shape], outputs: int, block: Pair, fires: bool) -> Product:
         """A full layer on joined maps, or on the whole of one."""
@@ -204,7 +266,7 @@ class _Graph:
 
     def _sources(self, shapes: list[Shape]) -> tuple[int, ...]:
         # The last map twice as likely, so that programs are deep.
-        count = int(self._rng.choice(3, p=(0.6, 0.3, 0.1))) + 1
+        count = min(int(self._rng.choice(3, p=(0.6, 0.3, 0.1))) + 1, self._most_sources)
         picks = [
             len(shapes) - 1 if self._rng.random() < 0.4 else int(self._rng.integers(len(shapes)))
             for _ in range(count)

@@ -61,6 +61,9 @@ class Geometry:
         32-bit words of the image buffer a campaign reads its inputs from.
     campaign_images, campaign_votes:
         Labels, and vote counters (images * outputs), that a campaign can hold.
+    map_codes:
+        Codes of feature maps that the device holds, for programs that it walks through by itself
+        (``emulator.spec.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
     overlap:
         Whether the next inference's first layer runs before the rest of this one's; then the core has four
         banks for inputs, activations and results each, and takes eight input codes a cycle. Results are the
@@ -97,6 +100,7 @@ class Geometry:
     campaign_words: int = 65536
     campaign_images: int = 1024
     campaign_votes: int = 16384
+    map_codes: int = 0
     overlap: bool = False
     packet_bytes: int = 1024
     window: int = 4
@@ -143,6 +147,15 @@ class Geometry:
         for field, low, high in (("campaign_images", 16, 65536), ("campaign_votes", 16, 1 << 20)):
             value = getattr(self, field)
             require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
+        require(
+            self.map_codes == 0 or (1024 <= self.map_codes <= 1 << 20 and _power_of_two(self.map_codes)),
+            "map_codes",
+            "0, or a power of two, 1024..1048576",
+        )
+        if self.map_codes and not self.overlap:
+            raise GeometryError(
+                f"geometry {self.name!r}: map_codes is {self.map_codes}; accepted without overlap: 0"
+            )
         require(self.columns % self.readouts == 0, "columns", f"a multiple of readouts ({self.readouts})")
         require(
             64 <= self.packet_bytes <= 4096 and _power_of_two(self.packet_bytes),

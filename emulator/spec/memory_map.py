@@ -19,14 +19,17 @@ region              no.  offset -> element
 ``labels``           10  image -> class
 ``votes``            11  image * outputs + class -> votes; read only
 ``correct``          12  chip of the campaign -> votes for the label; read only
+``steps``            13  step * 32 + field word -> record (``emulator.spec.walk.STEP``); 0 is the walk's own
+``operand``          14  column or position -> gain of a second operand, or divisor of an average (16 bits)
 ==================  ===  =======================================================================
 
-Regions from ``variation`` on exist where ``geometry.redraw`` is not 0. There a write to ``weights`` sets the
-target of the cell pair too, from which virtual chips are drawn (``emulator.spec.variation``); a read gives
-what the array multiplies with.
+Regions ``variation`` to ``correct`` exist where ``geometry.redraw`` is not 0. There a write to ``weights`` sets
+the target of the cell pair too, from which virtual chips are drawn (``emulator.spec.variation``); a read gives
+what the array multiplies with. ``steps`` and ``operand`` exist where ``geometry.map_codes`` is not 0.
 
 A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N at row address
-W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts.
+W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts. A grouped
+product's groups follow each other so, each as a layer of its own share of the columns.
 """
 
 from __future__ import annotations
@@ -38,9 +41,10 @@ import numpy.typing as npt
 
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
-from emulator.spec.layer import Layer
 from emulator.spec.program import Program
+from emulator.spec.steps import Product, Step
 from emulator.spec.variation import TABLE_WORDS
+from emulator.spec.walk import RECORD_WORDS, STEPS_A_LAYER, bank_inputs, no_walk, operands, walk
 
 REGION_SHIFT = 24
 REGIONS: dict[str, int] = {
@@ -57,6 +61,8 @@ REGIONS: dict[str, int] = {
     "labels": 10,
     "votes": 11,
     "correct": 12,
+    "steps": 13,
+    "operand": 14,
 }
 CAMPAIGN_CHIPS = 256
 """Most virtual chips in one campaign command; words of region ``correct``."""
@@ -79,9 +85,17 @@ DESCRIPTOR: dict[str, tuple[int, int, int]] = {
     "weight_base": (5, 0, 16),
     "column_base": (5, 16, 16),
     "number": (6, 0, 8),
+    "walked": (6, 8, 1),
+    "fires": (6, 9, 1),
+    "second": (6, 10, 1),
+    "share": (7, 0, 16),
+    "group_rows": (7, 16, 16),
 }
 """Field -> (word, least significant bit, width) of a layer descriptor; variance_out = sigma_out^2, and
-``number`` is the product's in the key of the read noise."""
+``number`` is the product's in the key of the read noise. ``last`` ends an inference: a chain's last layer, every
+layer that is ``walked``, which ``fires`` unless it is the one that gives sums, and may add ``second`` operands. ``share``: columns that follow each other
+through the array, a group's or as many as there are lanes; ``group_rows``: inputs from a group's first row to the
+next one's."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +128,7 @@ def region_words(geometry: Geometry) -> dict[str, int]:
         "curve_base": table,
         "curve_slope": table,
         "layers": geometry.layers * DESCRIPTOR_WORDS,
-    } | campaign_words(geometry)
+    } | (campaign_words(geometry) | map_words(geometry))
 
 
 def campaign_words(geometry: Geometry) -> dict[str, int]:
@@ -130,6 +144,13 @@ def campaign_words(geometry: Geometry) -> dict[str, int]:
     }
 
 
+def map_words(geometry: Geometry) -> dict[str, int]:
+    """Words in the regions that walks need; none without ``geometry.map_codes``."""
+    if not geometry.map_codes:
+        return {}
+    return {"steps": STEPS_A_LAYER * geometry.layers * RECORD_WORDS, "operand": geometry.columns}
+
+
 def check_fits(program: Program, geometry: Geometry) -> None:
     """Raise ``GeometryError`` naming the first thing of ``program`` that ``geometry`` cannot hold."""
 
@@ -140,12 +161,6 @@ def check_fits(program: Program, geometry: Geometry) -> None:
                 f"{what} is {value}; at most {most}"
             )
 
-    if not program.is_chain:
-        raise GeometryError(
-            f"program {program.name!r} is not a chain of full layers; accepted by geometry "
-            f"{geometry.name!r}: "
-            "its products one by one, the rest on the host (as ndrite.connect does)"
-        )
     if program.rows != geometry.rows:
         raise GeometryError(
             f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
@@ -153,8 +168,9 @@ def check_fits(program: Program, geometry: Geometry) -> None:
         )
     require(len(program.layers), geometry.layers, "number of layers")
     require(program.outputs, geometry.max_outputs, "outputs")
-    for i, layer in enumerate(program.layers):
-        require(layer.inputs, geometry.max_inputs, f"layer{i}.inputs")
+    for i, product in enumerate(program.products):
+        layer = product.layer
+        require(bank_inputs(product), geometry.max_inputs, f"layer{i}.inputs")
         require(
             int(np.abs(layer.weights.astype(np.int64)).max()),
             geometry.weight_max,
@@ -177,31 +193,64 @@ def check_fits(program: Program, geometry: Geometry) -> None:
             )
     if program.variation is not None and geometry.redraw:
         require(program.variation.code_max, geometry.weight_max, "variation.code_max")
-    if len(program.layers) > 1:
+    if _fires(program):
         require(program.curve_base.shape[0], geometry.curves, "number of curves")
         require(program.curve_base.shape[1], geometry.segments, "segments")
     require(weight_words(program, geometry), geometry.weight_depth, "weight words a lane")
     require(column_words(program, geometry), geometry.columns, "column parameters")
+    if not program.is_chain:
+        walk(program, geometry, _step_bases(program, geometry))
 
 
 def weight_words(program: Program, geometry: Geometry) -> int:
     """Words of each lane's weight memory that the program takes."""
-    return sum(la.inputs * geometry.groups(la.outputs) for la in program.layers)
+    return sum(
+        p.layer.inputs * p.patches.groups * geometry.groups(p.layer.outputs // p.patches.groups)
+        for p in program.products
+    )
 
 
 def column_words(program: Program, geometry: Geometry) -> int:
     """Words of each column parameter memory that the program takes."""
-    return sum(_column_span(la, geometry) for la in program.layers)
+    return sum(_column_span(step, geometry) for step in program.steps)
 
 
-def _column_span(layer: Layer, geometry: Geometry) -> int:
-    return -(-layer.outputs // geometry.readouts) * geometry.readouts
+def _fires(program: Program) -> bool:
+    return any(product.fires for product in program.products)
+
+
+def _column_span(step: Step, geometry: Geometry) -> int:
+    """Words of the column memories that a step takes, its groups at whole readouts each."""
+    if isinstance(step, Product):
+        groups = step.patches.groups
+        return groups * _whole_readouts(step.layer.outputs // groups, geometry)
+    divisors = operands(step)
+    return 0 if divisors is None else _whole_readouts(divisors.size, geometry)
+
+
+def _whole_readouts(columns: int, geometry: Geometry) -> int:
+    return -(-columns // geometry.readouts) * geometry.readouts
+
+
+def _step_bases(program: Program, geometry: Geometry) -> list[int]:
+    """Where each step's values begin in the column memories."""
+    spans = [_column_span(step, geometry) for step in program.steps]
+    return [sum(spans[:i]) for i in range(len(spans))]
 
 
 def descriptor(
-    layer: Layer, *, rows: int, last: bool, weight_base: int, column_base: int, number: int
+    product: Product,
+    geometry: Geometry,
+    *,
+    rows: int,
+    last: bool,
+    walked: bool,
+    weight_base: int,
+    column_base: int,
+    number: int,
 ) -> npt.NDArray[np.int32]:
     """A layer's descriptor words, int32 (8,)."""
+    layer, groups = product.layer, product.patches.groups
     values = {
         "inputs": layer.inputs,
         "outputs": layer.outputs,
@@ -213,6 +262,11 @@ def descriptor(
         "weight_base": weight_base,
         "column_base": column_base,
         "number": number,
+        "walked": int(walked),
+        "fires": int(walked and product.fires),
+        "second": int(product.skip is not None),
+        "share": layer.outputs // groups if groups > 1 else geometry.lanes,
+        "group_rows": bank_inputs(product) // groups if groups > 1 else 0,
     }
     words = np.zeros(DESCRIPTOR_WORDS, np.uint32)
     for field, (word, low, width) in DESCRIPTOR.items():
@@ -238,31 +292,42 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     readout = np.zeros(columns, np.uint32)
     bias = np.zeros(columns, np.int32)
     neuron = np.zeros(columns, np.uint32)
+    operand = np.zeros(columns, np.int32)
     descriptors = []
-    row = column = 0
-    for i, layer in enumerate(program.layers):
-        k, m = layer.weights.shape
+    row, bases, walked = 0, _step_bases(program, geometry), not program.is_chain
+    for step, base in zip(program.steps, bases, strict=True):
+        values = operands(step)
+        if values is not None:
+            operand[base : base + values.size] = values
+        if not isinstance(step, Product):
+            continue
+        layer, groups = step.layer, step.patches.groups
         descriptors.append(
             descriptor(
-                layer,
+                step,
+                geometry,
                 rows=program.rows,
-                last=i == len(program.layers) - 1,
+                last=walked or len(descriptors) == len(program.layers) - 1,
+                walked=walked,
                 weight_base=row,
-                column_base=column,
-                number=program.first_product + i,
+                column_base=base,
+                number=program.first_product + len(descriptors),
             )
         )
-        for group in range(geometry.groups(m)):
-            block = layer.weights[:, group * n : (group + 1) * n]
-            weights[: block.shape[1], row : row + k] = block.T
-            row += k
-        here = slice(column, column + m)
-        readout[here] = (
-            layer.gain.astype(np.uint32) | (layer.offset.astype(np.int64) & 0xFFF).astype(np.uint32) << 16
-        )
-        bias[here] = layer.bias
-        neuron[here] = layer.scale.astype(np.uint32) | layer.curve.astype(np.uint32) << 16
-        column += _column_span(layer, geometry)
+        k, share = layer.inputs, layer.outputs // groups
+        for group in range(groups):
+            for first in range(group * share, (group + 1) * share, n):
+                block = layer.weights[:, first : min(first + n, (group + 1) * share)]
+                weights[: block.shape[1], row : row + k] = block.T
+                row += k
+            here = base + group * _whole_readouts(share, geometry)
+            mine, there = slice(group * share, (group + 1) * share), slice(here, here + share)
+            readout[there] = (
+                layer.gain[mine].astype(np.uint32)
+                | (layer.offset[mine].astype(np.int64) & 0xFFF).astype(np.uint32) << 16
+            )
+            bias[there] = layer.bias[mine]
+            neuron[there] = layer.scale[mine].astype(np.uint32) | layer.curve[mine].astype(np.uint32) << 16
     sections = [
         Section(f"weights of lane {lane}", address("weights", lane * depth), weights[lane])
         for lane in range(n)
@@ -273,7 +338,12 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         Section("neuron", address("neuron"), neuron.view(np.int32)),
         Section("layers", address("layers"), np.concatenate(descriptors)),
     ]
-    if len(program.layers) > 1:
+    if geometry.map_codes:
+        records = walk(program, geometry, bases).words() if walked else no_walk()
+        sections += [Section("steps", address("steps"), records)]
+        if operand.any():
+            sections += [Section("operand", address("operand"), operand)]
+    if _fires(program):
         sections += [
             Section(name, address(name), _padded(table, geometry.segments))
             for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope))

@@ -84,8 +84,10 @@ def word_layout(g: Geometry) -> StructLayout:
 
 
 def start_layout(g: Geometry) -> StructLayout:
-    """An inference to run: input buffer ``bank`` and the index that selects its noise."""
-    return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS})
+    """An inference to run: input buffer ``bank`` and the index that selects its noise; of a walk, the ``layer``
+    that it is."""
+    layer = {"layer": bits_for(g.layers - 1) or 1} if g.map_codes else {}
+    return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS} | layer)
 
 
 def feed_layout(g: Geometry) -> StructLayout:
@@ -156,6 +158,7 @@ def group_layout(g: Geometry) -> StructLayout:
             "segment_bits": 4,
             "table_bits": 4,
         }
+        | ({"walked": 1, "second": 1} if g.map_codes else {})
     )
 
 
