@@ -14,9 +14,8 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.geometry import Geometry
-from hdl.parts.banks import bank_bits
 from hdl.parts.bus import WindowSignature
-from hdl.parts.layouts import group_layout
+from hdl.parts.layouts import SECOND_BITS, activation_layout, group_layout
 from hdl.parts.memory import RegisteredMemory, share
 from hdl.parts.multiplier import Multiplier
 from hdl.parts.pipeline import Pipeline
@@ -31,19 +30,11 @@ VOLTAGE_STAGE = 12
 KEPT = (1, 3, 6, 9, 12, 14, 18, 24)
 """Stages that are registers on a compact platform too, those of memories and multipliers among them."""
 TABLE_BITS = 18
-SECOND_BITS = 25
-"""Of a second operand, 255 * 65535 rounded at most."""
 
 
 def logit_layout(g: Geometry) -> StructLayout:
     """An output in passing: ``final`` with the network's last."""
     return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
-
-
-def activation_layout(g: Geometry) -> StructLayout:
-    """A hidden neuron's output in passing: ``last`` with the layer's."""
-    column = bits_for(g.columns - 1)
-    return StructLayout({"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "y": 8})
 
 
 class Neuron(wiring.Component):
@@ -52,9 +43,9 @@ class Neuron(wiring.Component):
     y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f, rest r.
     Output layers stop at z (``logit``, in column order, ``final`` with the network's last). Hidden layers
     give y (``activation``). A group of another layer waits until the pipeline is empty, so the settings
-    hold still. ``second`` has a group's second operands where it says so, one a column. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles (on a compact platform as many of them as are
-    KEPT). Resources: three multipliers (two for
-    the scale, one for the slope), 64 bits a column and 36 bits a table entry of memory.
+    hold still. ``second`` has a group's second operands where it says so, one a column. Latency: OUTPUT_STAGE
+    or NEURON_LATENCY cycles (on a compact platform as many of them as are KEPT). Resources: three multipliers
+    (two for the scale, one for the slope), 64 bits a column and 36 bits a table entry of memory.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.memory_map import Section, check_fits, lay_out
+from emulator.spec.lay_out import check_fits, lay_out
+from emulator.spec.memory_map import Section
 from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME, COUNTERS
 from host.api import Progress

@@ -10,7 +10,7 @@ import numpy as np
 from boards.fpga.target import Target
 from emulator.spec import Geometry, Program
 from emulator.spec.errors import GeometryError
-from emulator.spec.memory_map import check_fits
+from emulator.spec.lay_out import check_fits
 from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
 from emulator.spec.schedule import bound_cycles
 

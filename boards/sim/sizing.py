@@ -6,8 +6,9 @@ import dataclasses
 
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.errors import GeometryError
-from emulator.spec.memory_map import check_fits, column_words, weight_words
-from emulator.spec.walk import STEPS_A_LAYER, bank_inputs, codes_of_maps
+from emulator.spec.lay_out import check_fits, column_words, weight_words
+from emulator.spec.walk import bank_inputs, codes_of_maps, lowered
+from emulator.spec.walk_record import STEPS_A_LAYER
 
 USUAL = PRESETS["64-lane"]
 MEMORIES = (
@@ -25,8 +26,9 @@ WALKS = dataclasses.replace(USUAL, overlap=True, map_codes=16384, columns=1024, 
 
 
 def sized(program: Program, base: Geometry = USUAL) -> Geometry:
-    """``base``, with the tile rows of ``program`` and every memory as large as the program needs; for a program
-    that is no chain, one with feature maps.
+    """``base``, with the tile rows of ``program`` and every memory as large as the program needs.
+
+    A program that is no chain needs one with feature maps.
 
     Sizes are powers of two, so that programs of about the same size share a compiled board.
 
@@ -39,15 +41,16 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
         base = dataclasses.replace(
             WALKS, **{name: max(getattr(base, name), getattr(WALKS, name)) for name in MEMORIES}
         )
-    several = len(program.layers) > 1
+    ours = lowered(program, base)
+    fires = any(product.fires for product in ours.products)
     needs = {
         "weight_depth": weight_words(program, base),
-        "max_inputs": max(bank_inputs(product) for product in program.products),
+        "max_inputs": max(bank_inputs(product) for product in ours.products),
         "max_outputs": program.outputs,
         "columns": column_words(program, base),
-        "layers": max(len(program.layers), len(program.steps) // STEPS_A_LAYER + 1),
-        "curves": program.curve_base.shape[0] if several else 1,
-        "segments": program.curve_base.shape[1] if several else 1,
+        "layers": max(len(ours.products), len(ours.steps) // STEPS_A_LAYER + 1),
+        "curves": program.curve_base.shape[0] if fires else 1,
+        "segments": program.curve_base.shape[1] if fires else 1,
     }
     fields = {name: max(getattr(base, name), _power_of_two(need)) for name, need in needs.items()}
     longest = max(fields["max_inputs"], 4 * fields["max_outputs"])

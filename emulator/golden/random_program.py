@@ -14,8 +14,8 @@ import numpy as np
 from emulator.spec.arithmetic import DAC_BITS, INPUT_MAX, V_BITS
 from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.geometry import Geometry
+from emulator.spec.lay_out import check_fits
 from emulator.spec.layer import Layer
-from emulator.spec.memory_map import check_fits
 from emulator.spec.patches import Pair, Patches, Shape
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term, joined
@@ -137,7 +137,7 @@ def random_graph(
     """A program of all kinds of steps over small maps: joined sources, groups, blocks, skips, states, calls.
 
     ``steps`` are drawn freely, and one more for each of the ``states`` and for the result; ``side`` bounds
-    the rows and columns of a map. The rest as for ``random_program``. No board holds what comes out.
+    the rows and columns of a map. The rest as for ``random_program``.
     """
     curves = int(rng.integers(1, geometry.curves + 1))
     drawn = _Graph(geometry, rng, curves, noise, corner)
@@ -176,40 +176,10 @@ def random_graph(
     )
 
 
-def random_walk(
-    geometry: Geometry,
-    rng: np.random.Generator,
-    *,
-    steps: int = 5,
-    side: int = 9,
-    noise: bool | None = None,
-    corner: bool = False,
-) -> Program:
-    """A program that a device of ``geometry`` walks: products and pools, each of one map, sums at the end.
-
-    Parameters as for ``random_graph``.
-    """
-    curves = int(rng.integers(1, geometry.curves + 1))
-    span = 1 << 17 if corner else 1 << 14
-    table = (curves, geometry.segments)
+def random_walk(geometry: Geometry, rng: np.random.Generator, **options: Any) -> Program:
+    """A random graph that a device of ``geometry`` walks; ``options`` as for ``random_graph``."""
     for _ in range(10000):
-        drawn = _Graph(geometry, rng, curves, noise, corner, most_sources=1)
-        shapes = [_shape(rng, side)]
-        made: list[Step] = []
-        for _ in range(int(rng.integers(1, steps + 1))):
-            step = drawn.walked(shapes, made)
-            made.append(step)
-            shapes.append(step.shape(shapes))
-        made.append(drawn.whole(shapes, int(rng.integers(1, geometry.max_outputs + 1)), (1, 1), False))
-        program = Program(
-            name="random walk",
-            rows=geometry.rows,
-            shape=shapes[0],
-            steps=tuple(made),
-            curve_base=rng.integers(-span // 8, span, table).astype(np.int32),
-            curve_slope=rng.integers(-span // 8, span // 8, table).astype(np.int32),
-            first_product=int(rng.integers(0, 200)) if rng.random() < 0.2 else 0,
-        )
+        program = random_graph(geometry, rng, **options)
         try:
             check_fits(program, geometry)
         except GeometryError:
@@ -228,34 +198,16 @@ class _Graph:
     """Random steps over the maps that are there."""
 
     def __init__(
-        self,
-        geometry: Geometry,
-        rng: np.random.Generator,
-        curves: int,
-        noise: bool | None,
-        corner: bool,
-        most_sources: int = 3,
+        self, geometry: Geometry, rng: np.random.Generator, curves: int, noise: bool | None, corner: bool
     ) -> None:
-        self._geometry, self._rng, self._curves, self._most_sources = geometry, rng, curves, most_sources
+        self._geometry, self._rng, self._curves = geometry, rng, curves
         self._noise, self._corner = noise, corner
         self._segment_bits = V_BITS - (geometry.segments.bit_length() - 1)
 
     def step(self, shapes: list[Shape]) -> Step:
-        kinds = (self._convolution, self._gate, self._pool, self._table)
-        chosen = kinds[int(self._rng.choice(4, p=(0.5, 0.2, 0.15, 0.15)))](shapes)
+        kinds = (self._convolution, self._gate, self._pool, self._windows, self._table)
+        chosen = kinds[int(self._rng.choice(5, p=(0.5, 0.15, 0.1, 0.1, 0.15)))](shapes)
         return chosen if chosen is not None else self._table(shapes)
-
-    def walked(self, shapes: list[Shape], made: list[Step]) -> Step:
-        """A product, or a pool: often one that a product's codes go through as they come."""
-        if made and isinstance(made[-1], Product) and self._rng.random() < 0.5:
-            c, h, w = shapes[-1]
-            kernel = (int(self._rng.integers(1, min(h, 3) + 1)), int(self._rng.integers(1, min(w, 4) + 1)))
-            patches = Patches(shape=(c, h, w), kernel=kernel, stride=kernel)
-            return Pool(of="max", sources=(len(shapes) - 1,), patches=patches)
-        chosen = self._convolution(shapes) if self._rng.random() < 0.7 else self._pool(shapes)
-        return (
-            chosen if chosen is not None else self.whole(shapes, int(self._rng.integers(1, 20)), (1, 1), True)
-        )
 
     def whole(self, shapes: list[Shape], outputs: int, block: Pair, fires: bool) -> Product:
         """A full layer on joined maps, or on the whole of one."""
@@ -266,7 +218,7 @@ class _Graph:
 
     def _sources(self, shapes: list[Shape]) -> tuple[int, ...]:
         # The last map twice as likely, so that programs are deep.
-        count = min(int(self._rng.choice(3, p=(0.6, 0.3, 0.1))) + 1, self._most_sources)
+        count = int(self._rng.choice(3, p=(0.6, 0.3, 0.1))) + 1
         picks = [
             len(shapes) - 1 if self._rng.random() < 0.4 else int(self._rng.integers(len(shapes)))
             for _ in range(count)
@@ -346,6 +298,13 @@ class _Graph:
             mul=mul if average else None,
             pool_shift=shift if average else 0,
         )
+
+    def _windows(self, shapes: list[Shape]) -> Step:
+        """The largest of windows side by side on the last map: what often follows a product."""
+        c, h, w = shapes[-1]
+        kernel = (int(self._rng.integers(1, min(h, 3) + 1)), int(self._rng.integers(1, min(w, 4) + 1)))
+        patches = Patches(shape=(c, h, w), kernel=kernel, stride=kernel)
+        return Pool(of="max", sources=(len(shapes) - 1,), patches=patches)
 
     def _table(self, shapes: list[Shape]) -> Step:
         rng = self._rng

@@ -58,9 +58,9 @@ class Geometry:
     redraw:
         Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor campaigns are built.
     campaign_words:
-        32-bit words of the image buffer a campaign reads its inputs from.
-    campaign_images, campaign_votes:
-        Labels, and vote counters (images * outputs), that a campaign can hold.
+        32-bit words of the buffer a campaign reads its samples from.
+    campaign_samples, campaign_votes:
+        Labels, and vote counters (samples * outputs), that a campaign can hold.
     map_codes:
         Codes of feature maps that the device holds, for programs that it walks through by itself
         (``emulator.spec.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
@@ -98,7 +98,7 @@ class Geometry:
     slices: int = 1
     redraw: int = 0
     campaign_words: int = 65536
-    campaign_images: int = 1024
+    campaign_samples: int = 1024
     campaign_votes: int = 16384
     map_codes: int = 0
     overlap: bool = False
@@ -144,7 +144,7 @@ class Geometry:
             "campaign_words",
             "512..1048576, a multiple of 512",
         )
-        for field, low, high in (("campaign_images", 16, 65536), ("campaign_votes", 16, 1 << 20)):
+        for field, low, high in (("campaign_samples", 16, 65536), ("campaign_votes", 16, 1 << 20)):
             value = getattr(self, field)
             require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
         require(
@@ -266,7 +266,7 @@ PRESETS: dict[str, Geometry] = {
             curves=16,
             redraw=2,
             campaign_words=512,
-            campaign_images=32,
+            campaign_samples=32,
             campaign_votes=256,
             packet_bytes=64,
         ),

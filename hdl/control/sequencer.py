@@ -29,8 +29,8 @@ class Sequencer(wiring.Component):
     pass of its first layer; if by then another one is on offer, that one's first layer comes before the rest
     of this one, and it is taken when that is through.
 
-    With feature maps an inference begins at the ``layer`` that ``start`` names, and a layer may have groups of
-    columns that see rows of their own.
+    With feature maps an inference begins at the ``layer`` that ``start`` names, and a layer may have groups
+    of columns that see rows of their own.
 
     One pass every 3 cycles at most, far ahead of the array; a compact platform takes twelve more a layer.
     Where the array adds all slices at once, ``feed`` counts with slice 0 only. ``inputs`` is layer 0's input

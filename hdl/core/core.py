@@ -50,8 +50,8 @@ class Core(wiring.Component):
     started. Banks take turns, from 0. ``inputs`` is the input length of the network in the descriptors;
     ``outputs`` that of the results, from the first ``done`` on. Logits also pass on ``logit`` as they come,
     in column order, and with feature maps hidden neurons' codes on ``activation``, whose layer may ask for
-    ``second`` operands. ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference is
-    under way.
+    ``second`` operands. ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference
+    is under way.
 
     Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45, an eighth of it where ``slices``
     is 8. Resources: see the blocks.

@@ -12,9 +12,9 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import campaign_words, map_words, region_words
-from hdl.neuron import SECOND_BITS, activation_layout, logit_layout
+from hdl.neuron import logit_layout
 from hdl.parts.bus import WindowSignature
-from hdl.parts.layouts import column_shape, start_layout
+from hdl.parts.layouts import SECOND_BITS, activation_layout, column_shape, start_layout
 from hdl.parts.loading import load_members
 
 

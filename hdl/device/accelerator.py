@@ -16,7 +16,6 @@ from hdl.core.ports import core_regions
 from hdl.device.registers import Registers
 from hdl.device.watchdog import Watchdog
 from hdl.link.receiver import link_event_layout
-from hdl.maps.walker import Walker
 from hdl.parts.bus import Decoder
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.layouts import start_layout
@@ -24,6 +23,7 @@ from hdl.parts.loading import load_members
 from hdl.parts.queue import Queue
 from hdl.parts.target import is_small
 from hdl.small.core import SmallCore
+from hdl.walk.walker import Walker
 
 
 class Accelerator(wiring.Component):
@@ -151,7 +151,7 @@ class Accelerator(wiring.Component):
         ):
             wiring.connect(m, getattr(decoder, name), window)
         busy = campaign.busy
-        for field in ("first_chip", "chips", "images", "draws", "first_index"):
+        for field in ("first_chip", "chips", "samples", "trials", "first_index"):
             m.d.comb += getattr(campaign, field).eq(getattr(registers, f"campaign_{field}"))
         for field in ("stuck_low", "stuck_high", "stuck_codes"):
             m.d.comb += getattr(core.redraw, field).eq(getattr(registers, field))

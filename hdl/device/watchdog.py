@@ -18,7 +18,8 @@ class Watchdog(wiring.Component):
     """``hung`` for a cycle, and ``reset`` after it, when nothing ended for ``cycles`` of them.
 
     Counts while inferences are under way (``started`` less ``done``) or ``campaign_busy``; an inference's
-    end, or part of a walk that is ``going_on``, starts the count anew. Latency: one cycle. Resources: about 50 LUTs and 30 flip-flops.
+    end, or part of a walk that is ``going_on``, starts the count anew. Latency: one cycle.
+    Resources: about 50 LUTs and 30 flip-flops.
     """
 
     def __init__(self, geometry: Geometry) -> None:

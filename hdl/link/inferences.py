@@ -14,8 +14,9 @@ class Inferences(wiring.Component):
     """As many inferences as there are banks, begun, finished and answered in turns of them.
 
     ``begun`` with its ``number``, ``done`` and ``answered`` count; ``answer_number`` is that of the oldest.
-    When ``single`` there is ``room`` for one. A campaign's inferences take their turn too. After ``hung`` every inference under way is
-    ``lost``, due at once; when the last of them is answered all begins anew. Latency: one cycle.
+    When ``single`` there is ``room`` for one. A campaign's inferences take their turn too. After ``hung``
+    every inference under way is ``lost``, due at once; when the last of them is answered all begins anew.
+    Latency: one cycle.
     Resources: about 30 LUTs and 45 flip-flops with two banks.
     """
 

@@ -24,7 +24,8 @@ from boards.fpga.target import Pin, Target
 from emulator.golden.random_program import random_program
 from emulator.network import zoo
 from emulator.spec import Program
-from emulator.spec.memory_map import address, lay_out
+from emulator.spec.lay_out import lay_out
+from emulator.spec.memory_map import address
 from hdl.array.lane import Lane
 from host.errors import InputError
 

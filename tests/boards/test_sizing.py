@@ -13,7 +13,7 @@ from boards.sim.sizing import USUAL, sized
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry, GeometryError, Program
-from emulator.spec.memory_map import check_fits
+from emulator.spec.lay_out import check_fits
 from host import BoardApi, LinkError
 from ndrite.shipped import shipped_program
 from tests.host.responder import Responder, ResponderLink

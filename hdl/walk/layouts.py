@@ -6,12 +6,22 @@ from amaranth import unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 
 from emulator.spec.geometry import WORD_ROWS
-from emulator.spec.walk import STEP
+from emulator.spec.walk_record import GATE, HEADER, STEP
+
+
+def header_layout() -> StructLayout:
+    """The fields of record 0."""
+    return StructLayout({name: width for name, (_, _, width) in HEADER.items()})
 
 
 def step_layout() -> StructLayout:
     """The fields of a step's record (``emulator.spec.walk``); negative ones in two's complement."""
     return StructLayout({name: width for name, (_, _, width) in STEP.items()})
+
+
+def gate_layout() -> StructLayout:
+    """The fields that only a gate's record has."""
+    return StructLayout({name: width for name, (_, _, width) in GATE.items()})
 
 
 def chunk_layout() -> StructLayout:

@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.maps.layouts import chunk_layout, step_layout
-from hdl.maps.map_memory import MAP_LATENCY
 from hdl.parts.delay import delayed
+from hdl.walk.layouts import chunk_layout, step_layout
+from hdl.walk.map_memory import MAP_LATENCY
 
 CHUNK_LATENCY = MAP_LATENCY + 1
 """Cycles from a request that is ``granted`` to its ``chunk``."""
@@ -23,7 +23,7 @@ class PatchReader(wiring.Component):
 
     ``begin`` starts with the patches of ``step``, which then holds still. A patch begins (``began``) when it
     ``may``; a cycle is left out behind each group of a product. ``request`` stays with its ``address`` until
-    ``granted``. Codes beside the map are the step's ``border``. ``done`` when the last chunk has been granted.
+    ``granted``. Codes beside the map are the step's ``border``. ``done`` when the last chunk was granted.
     Latency: CHUNK_LATENCY. Throughput: a chunk a cycle. Resources: about 700 LUTs.
     """
 

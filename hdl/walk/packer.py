@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.maps.layouts import chunk_layout
 from hdl.parts.banks import bank_bits, next_bank
 from hdl.parts.loading import load_members
+from hdl.walk.layouts import chunk_layout
 
 
 class Packer(wiring.Component):

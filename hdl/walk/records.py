@@ -10,17 +10,17 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import map_words
-from emulator.spec.walk import HEADER, RECORD_WORDS, STEP, USED_WORDS
-from hdl.maps.layouts import step_layout
+from emulator.spec.walk_record import GATE, HEADER, RECORD_WORDS, STEP, USED_WORDS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
+from hdl.walk.layouts import gate_layout, header_layout, step_layout
 
 
 class Records(wiring.Component):
-    """``fetch`` reads record ``number`` into ``step``; ``ready`` when it is there.
+    """``fetch`` reads record ``number`` into ``step``, or ``gate``; ``ready`` when it is there.
 
-    ``steps`` and ``inputs`` are record 0's, taken as the bus writes them; no reset forgets them.
+    ``header`` is record 0, taken as the bus writes it; no reset forgets it.
     Latency: USED_WORDS + 4 cycles. Resources: the memory and a flip-flop for each bit of a step.
     """
 
@@ -32,8 +32,8 @@ class Records(wiring.Component):
                 "number": In(bits_for(self.depth // RECORD_WORDS - 1)),
                 "ready": Out(1),
                 "step": Out(step_layout()),
-                "steps": Out(HEADER["steps"][2]),
-                "inputs": Out(HEADER["inputs"][2]),
+                "gate": Out(gate_layout()),
+                "header": Out(header_layout()),
                 "window": In(WindowSignature()),
             }
         )
@@ -45,12 +45,11 @@ class Records(wiring.Component):
         at = Signal(range(RECORD_WORDS))
         share(m, memory, window, Cat(at, self.number))
         m.d.sync += window.read_data.eq(memory.data)
-        steps, inputs = (Signal(len(s), reset_less=True) for s in (self.steps, self.inputs))
-        m.d.comb += [self.steps.eq(steps), self.inputs.eq(inputs)]
-        for name, held in (("steps", steps), ("inputs", inputs)):
-            word, low, width = HEADER[name]
+        header = Signal(header_layout(), reset_less=True)
+        m.d.comb += self.header.eq(header)
+        for name, (word, low, width) in HEADER.items():
             with m.If(window.write & (window.address == word)):
-                m.d.sync += held.eq(window.write_data[low : low + width])
+                m.d.sync += header[name].eq(window.write_data[low : low + width])
         reading = Signal()
         words = Signal(ArrayLayout(32, USED_WORDS), reset_less=True)
         # Counts on past the last word until that has come.
@@ -65,6 +64,7 @@ class Records(wiring.Component):
             for i in range(USED_WORDS):
                 with m.If(came == i):
                     m.d.sync += words[i].eq(memory.data)
-        for name, (word, low, width) in STEP.items():
-            m.d.comb += self.step[name].eq(words[word][low : low + width])
+        for fields, record in ((STEP, self.step), (GATE, self.gate)):
+            for name, (word, low, width) in fields.items():
+                m.d.comb += record[name].eq(words[word][low : low + width])
         return m

@@ -9,12 +9,12 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from hdl.maps.map_memory import MAP_LATENCY
-from hdl.maps.places import PLACES_LATENCY, Places, field_layout
-from hdl.maps.scaler import OPERAND_BITS
-from hdl.neuron import SECOND_BITS
 from hdl.parts.delay import delayed
+from hdl.parts.layouts import SECOND_BITS
 from hdl.parts.queue import Queue
+from hdl.walk.map_memory import MAP_LATENCY
+from hdl.walk.places import PLACES_LATENCY, Places, field_layout
+from hdl.walk.scaler import OPERAND_BITS
 
 AHEAD = 32
 """Operands that may wait for their sums, those on their way among them."""
@@ -23,10 +23,11 @@ ADDRESSES = 8
 
 
 class Seconds(wiring.Component):
-    """Each column's code goes to the scaler as ``a`` with its ``index``; the scaled one waits on ``operands``.
+    """Each column's code goes to the scaler as ``a`` with its ``index``; scaled it waits on ``operands``.
 
     ``begin`` starts with the columns of ``field``, their factors from ``base`` on. ``request`` stays with its
-    ``address`` until ``granted``; the code is on ``data`` MAP_LATENCY later. Resources: ``Places``, two queues.
+    ``address`` until ``granted``; the code is on ``data`` MAP_LATENCY later.
+    Resources: ``Places``, two queues.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -6,15 +6,17 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.maps.layouts import chunk_layout
-from hdl.maps.scaler import OPERAND_BITS
+from hdl.walk.layouts import chunk_layout
+from hdl.walk.scaler import OPERAND_BITS
 
 POOLING_LATENCY = 4
 """Cycles from a channel's last chunk to its result."""
 
 
 class Pooling(wiring.Component):
-    """``largest`` and ``total`` of a channel's chunks, ``valid`` for a cycle; ``patch_end`` with the patch's last.
+    """``largest`` and ``total`` of a channel's chunks, ``valid`` for a cycle.
+
+    ``patch_end`` comes with the patch's last.
 
     Latency: POOLING_LATENCY. Throughput: a chunk a cycle. Resources: about 250 LUTs.
     """

@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from hdl.maps.map_memory import MAP_LATENCY
-from hdl.maps.places import PLACES_LATENCY, Places, field_layout
 from hdl.parts.delay import delayed
+from hdl.walk.map_memory import MAP_LATENCY
+from hdl.walk.places import PLACES_LATENCY, Places, field_layout
 
 WRITE_LATENCY = PLACES_LATENCY + MAP_LATENCY + 1
 """Cycles from a code to its write."""

@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from hdl.neuron import SECOND_BITS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
+from hdl.parts.layouts import SECOND_BITS
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
