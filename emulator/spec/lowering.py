@@ -1,8 +1,8 @@
 """lowering: a program in the few kinds of steps that a device walks through.
 
-Those are products, pools, gates and fills. A table is a product whose weights pick channels; maps that are joined
-lie side by side, or copies of them do; a copy is a pool of one code. States begin as fills and end every call but
-the last as copies of their sources; a result of codes ends as a product that gives them as sums.
+Those are products, pools, gates and fills. A table is a product whose weights pick channels. Maps that are
+joined lie side by side, or copies of them do; a copy is a pool of one code. States begin as fills and end every
+call but the last as copies of their sources. A result of codes ends as a product that gives them as sums.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Walked = Product | Pool | Gate | Fill
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """The steps in order: what begins a sample, each call's body, the ends of every call but the last, the answer.
+    """The steps: what begins a sample, a call's body, the ends of all calls but the last, the answer.
 
     ``begins`` and ``body`` count the first two; the answer is one product.
 

@@ -87,7 +87,7 @@ DESCRIPTOR: dict[str, tuple[int, int, int]] = {
 """Field -> (word, least significant bit, width) of a layer descriptor.
 
 variance_out = sigma_out^2, and ``number`` is the product's in the key of the read noise. ``last`` ends an
-inference: a chain's last layer, or any that is ``walked``. Such a one ``fires`` unless it gives the answer's sums,
+inference: a chain's last layer, or any that is ``walked``. Such a one ``fires`` unless it gives the answer,
 and may add ``second`` operands. ``share``: columns that follow each other through the array, a group's or as
 many as there are lanes; ``group_rows``: inputs from a group's first row to the next one's.
 """

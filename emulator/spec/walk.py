@@ -1,7 +1,7 @@
 """walk: how a device goes through the steps of a program that is no chain, its maps in a memory of its own.
 
-A product's codes may go through a max pool whose windows lie side by side on their way into the map memory; then
-the pool is no step of its own.
+A product's codes may go through a max pool whose windows lie side by side on their way into the map memory;
+then the pool is no step of its own.
 """
 
 from __future__ import annotations

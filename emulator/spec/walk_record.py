@@ -24,8 +24,8 @@ HEADER: Fields = {
     "calls": (1, 16, 16),
     "call_codes": (2, 0, 16),
 }
-"""Record 0: how many steps there are, 0 for a chain; how many of them only begin a sample, and which is the last one
-before the states change; codes of a sample, its calls, and the codes of each."""
+"""Record 0: how many steps there are, 0 for a chain; how many of them only begin a sample, and which is the
+last one before the states change; codes of a sample, its calls, and the codes of each."""
 STEP: Fields = {
     "kind": (0, 0, 2),
     "last": (0, 2, 1),
@@ -71,10 +71,11 @@ STEP: Fields = {
 }
 """A step's record.
 
-``start`` is the place of the first patch's first code; ``first_row`` and ``first_column`` say where that code lies
-on the map: before it where there is a border. ``of_sample``: each call's inputs lie behind those of the last. ``line`` and ``stride_line`` are the codes between two rows of a
-kernel and of the grid. ``run`` codes of a kernel's row are ``hop`` apart. ``share``: channels of a group. The
-``to_`` fields say where the results go, ``second_`` where the second operands come from.
+``start`` is the place of the first patch's first code; ``first_row`` and ``first_column`` say where that code
+lies on the map: before it where there is a border. ``of_sample``: each call's inputs lie behind those of the
+last. ``line`` and ``stride_line`` are the codes between two rows of a kernel and of the grid. ``run`` codes
+of a kernel's row are ``hop`` apart. ``share``: channels of a group. The ``to_`` fields say where the results
+go, ``second_`` where the second operands come from.
 """
 GATE: Fields = {"terms": (1, 0, 3), "zero": (1, 8, 8)}
 """What a gate's record has in place of the fields of patches; four terms, see below."""

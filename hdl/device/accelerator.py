@@ -103,7 +103,7 @@ class Accelerator(wiring.Component):
     def _walk(
         self, m: Module, walker: Walker, decoder: Decoder, core: Core, loads: dict[str, Value]
     ) -> tuple[Any, dict[str, Value], Value]:
-        """What stands for the master's ``start`` and ``loads`` before the core, and whether that is a walk."""
+        """What stands for the master's ``start`` and ``loads`` before the core; whether it is a walk."""
         g, master = self.geometry, self.master
         wiring.connect(m, decoder.steps, walker.steps_window)
         wiring.connect(m, decoder.operand, walker.operand_window)

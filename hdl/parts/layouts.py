@@ -86,7 +86,7 @@ def word_layout(g: Geometry) -> StructLayout:
 
 
 def start_layout(g: Geometry) -> StructLayout:
-    """An inference to run: input buffer ``bank``, the index that selects its noise; of a walk, its ``layer``."""
+    """An inference to run: its input ``bank``, the index that selects its noise; of a walk, its ``layer``."""
     layer = {"layer": bits_for(g.layers - 1) or 1} if g.map_codes else {}
     return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS} | layer)
 

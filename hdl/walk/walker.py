@@ -142,7 +142,7 @@ class Walker(wiring.Component):
         return m
 
     def _control(self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal) -> Signal:
-        """The walk from step to step; gives the cycle in which a step begins. ``asked``: for all its codes."""
+        """The walk from step to step; gives the cycle in which one begins. ``asked``: for all its codes."""
         header = records.header
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
         begin, quiet, outstanding = Signal(), Signal(range(QUIET + 1)), Signal(8)
