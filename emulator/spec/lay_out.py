@@ -2,7 +2,7 @@
 
 A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N at row address
 W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts. A grouped
-product's groups follow each other so, each as a layer of its own share of the columns.
+product's groups lie in lanes beside each other, in whole readouts each, and then below.
 """
 
 from __future__ import annotations
@@ -73,10 +73,20 @@ def check_fits(program: Program, geometry: Geometry) -> None:
 
 def weight_words(program: Program, geometry: Geometry) -> int:
     """Words of each lane's weight memory that the program takes."""
-    return sum(
-        p.layer.inputs * p.patches.groups * geometry.groups(p.layer.outputs // p.patches.groups)
-        for p in lowered(program, geometry).products
-    )
+    return sum(_runs(p, geometry) * p.layer.inputs for p in lowered(program, geometry).products)
+
+
+def _beside(product: Product, geometry: Geometry) -> int:
+    """Groups that lie in lanes beside each other, each at whole readouts."""
+    share = product.layer.outputs // product.patches.groups
+    return max(1, geometry.lanes // _whole_readouts(share, geometry))
+
+
+def _runs(product: Product, geometry: Geometry) -> int:
+    """Runs of words, as many as a patch's inputs each, that a product takes in every lane."""
+    if product.patches.groups == 1:
+        return geometry.groups(product.layer.outputs)
+    return -(-product.patches.groups // _beside(product, geometry))
 
 
 def column_words(program: Program, geometry: Geometry) -> int:
@@ -185,11 +195,14 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
             )
         )
         k, share = layer.inputs, layer.outputs // groups
+        # Columns that go through the array together: a group's, or as many as there are lanes.
+        together, beside = (n, 1) if groups == 1 else (share, _beside(step, geometry))
+        for i, first in enumerate(range(0, layer.outputs, together)):
+            block = layer.weights[:, first : first + together]
+            down, lane = row + i // beside * k, i % beside * _whole_readouts(share, geometry)
+            weights[lane : lane + block.shape[1], down : down + k] = block.T
+        row += _runs(step, geometry) * k
         for group in range(groups):
-            for first in range(group * share, (group + 1) * share, n):
-                block = layer.weights[:, first : min(first + n, (group + 1) * share)]
-                weights[: block.shape[1], row : row + k] = block.T
-                row += k
             here = base + group * _whole_readouts(share, geometry)
             mine, there = slice(group * share, (group + 1) * share), slice(here, here + share)
             readout[there] = (

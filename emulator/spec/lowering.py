@@ -1,8 +1,9 @@
 """lowering: a program in the few kinds of steps that a device walks through.
 
 Those are products, pools, gates and fills. A table is a product whose weights pick channels. Maps that are
-joined lie side by side, or copies of them do; a copy is a pool of one code. States begin as fills and end every
-call but the last as copies of their sources. A result of codes ends as a product that gives them as sums.
+joined lie side by side, or copies of them do; a copy is a pool of one code. States begin as fills; at the end
+of each call but the last they become copies of their sources. A result of codes ends as a product that gives
+them as sums.
 """
 
 from __future__ import annotations

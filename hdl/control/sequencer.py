@@ -91,10 +91,13 @@ class Sequencer(wiring.Component):
             # Of the column memories a group takes whole readouts.
             entry, entries, group_row = Signal.like(column), Signal(bits_for(g.lanes)), Signal.like(row)
             word = Signal(bits_for(g.max_inputs // WORD_ROWS - 1))
+            # Groups lie in lanes beside each other as long as there are any, then further down.
+            lane, full = Signal(bits_for(g.lanes)), Signal()
             steps = exact_log2(g.readouts)
             m.d.sync += [
                 entries.eq(((share + (g.readouts - 1)) >> steps) << steps),
                 word.eq((row + group_row) >> exact_log2(WORD_ROWS)),
+                full.eq(lane + (entries << 1) > g.lanes),
             ]
         # The inference whose layer is issued, and where that reads its rows and puts its activations.
         opening: Value = layer == 0
@@ -166,6 +169,7 @@ class Sequencer(wiring.Component):
         ]
 
         if g.map_codes:
+            m.d.comb += p.readout.skip.eq(lane >> exact_log2(g.readouts))
             m.d.comb += [getattr(p.readout.group, name).eq(field(name)) for name in ("walked", "second")]
         if g.slices > 1:
             m.d.comb += [p.readout.slice.eq(step), p.readout.slice_last.eq(last_slice)]
@@ -267,9 +271,11 @@ class Sequencer(wiring.Component):
                     rows_left.eq(inputs),
                     column.eq(column + share),
                     columns_left.eq(columns_left - share),
-                    group_address.eq(group_address + inputs),
                 ]
+                with m.If(full) if g.map_codes else nullcontext():
+                    m.d.sync += group_address.eq(group_address + inputs)
                 if g.map_codes:
+                    m.d.sync += lane.eq(Mux(full, 0, lane + entries))
                     m.d.sync += [entry.eq(entry + entries), group_row.eq(group_row + field("group_rows"))]
             with m.If(layer_end):
                 m.d.sync += layer.eq(layer + 1)
@@ -277,7 +283,7 @@ class Sequencer(wiring.Component):
                     m.d.sync += opening.eq(0)
         with m.If(beginning):
             if g.map_codes:
-                m.d.sync += [entry.eq(0), group_row.eq(0)]
+                m.d.sync += [entry.eq(0), group_row.eq(0), lane.eq(0)]
             m.d.sync += [
                 row.eq(0),
                 rows_left.eq(inputs),

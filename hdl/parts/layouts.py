@@ -142,6 +142,7 @@ def readout_layout(g: Geometry) -> StructLayout:
             "group": group_layout(g),
         }
         | ({"slice": 3, "slice_last": 1} if g.slices > 1 else {})
+        | ({"skip": bits_for(g.lanes // g.readouts - 1)} if g.map_codes else {})
     )
 
 

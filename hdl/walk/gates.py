@@ -13,6 +13,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.steps import GATE_TERMS_MAX
 from hdl.parts.delay import delayed
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import gate_layout
 from hdl.walk.map_memory import MAP_LATENCY
 
@@ -54,13 +55,18 @@ class Gates(wiring.Component):
         gate, bits = self.gate, self.address_bits
         asked = StructLayout({"valid": 1, "second": 1, "ends": 1, "first": 1, "last": 1, "term": 2})
         running, held, move = Signal(), Signal(), Signal()
-        element, left, term, second = Signal(bits), Signal(16), Signal(2), Signal()
+        element, term, second = Signal(bits), Signal(2), Signal()
+        elements = Countdown(m, self.elements, "element")
         waiting = Signal(asked)
         bases = Array(
             Mux(second, gate[f"b_base_{t}"], gate[f"a_base_{t}"])[:bits] for t in range(GATE_TERMS_MAX)
         )
         alone = Array(gate[f"alone_{t}"] for t in range(GATE_TERMS_MAX))[term]
-        ends, last = second | alone, term + 1 == gate.terms
+        ends, last = second | alone, Signal()
+        # With ``term``, for the one that is next.
+        lasts = [Signal(name=f"last_{t}") for t in range(GATE_TERMS_MAX)]
+        m.d.sync += [lasts[t].eq(gate.terms == t + 1) for t in range(GATE_TERMS_MAX)]
+        m.d.comb += last.eq(Array(lasts)[term])
         m.d.comb += [
             move.eq(running & (~held | self.granted)),
             self.request.eq(held),
@@ -82,9 +88,9 @@ class Gates(wiring.Component):
             with m.If(ends):
                 m.d.sync += term.eq(Mux(last, 0, term + 1))
             with m.If(ends & last):
-                m.d.sync += [element.eq(element + 1), left.eq(left - 1), running.eq(left != 1)]
+                m.d.sync += [element.eq(element + 1), *elements.down(), running.eq(~elements.last)]
         with m.If(self.begin):
-            m.d.sync += [running.eq(1), element.eq(0), left.eq(self.elements), term.eq(0), second.eq(0)]
+            m.d.sync += [running.eq(1), element.eq(0), term.eq(0), second.eq(0), *elements.again()]
         now = Signal(asked)
         m.d.comb += now.eq(waiting)
         m.d.comb += now.valid.eq(self.request & self.granted)

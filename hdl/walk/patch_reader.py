@@ -10,6 +10,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.delay import delayed
+from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import chunk_layout, step_layout
 from hdl.walk.map_memory import MAP_LATENCY
 
@@ -53,10 +54,9 @@ class PatchReader(wiring.Component):
             Signal(bits, name=n) for n in ("spot", "row_at", "channel_at", "patch_at", "line_at")
         )
         x, patch_x, y, patch_y = (Signal(COORDINATE, name=n) for n in ("x", "patch_x", "y", "patch_y"))
-        left, rows_left, channels_left, share_left = (
-            Signal(16, name=n) for n in ("left", "rows_left", "channels_left", "share_left")
-        )
-        columns_left, lines_left = Signal(16), Signal(16)
+        left, run_last, single_run = Signal(16), Signal(), Signal()
+        names = ("kernel_rows", "channels", "share", "grid_columns", "grid_rows")
+        rows, channels, share, columns, lines = (Countdown(m, step[name], name) for name in names)
         waiting = Signal(
             StructLayout(
                 {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4}
@@ -71,15 +71,18 @@ class PatchReader(wiring.Component):
             self.address.eq(waiting.address),
             self.done.eq(~running & ~held),
         ]
-        dense = step.hop == 1
-        run_end = Mux(dense, left <= WORD_ROWS, left == 1)
-        hop = Mux(dense, WORD_ROWS, step.hop)
-        row_end, channel_end = run_end & (rows_left == 1), Signal()
-        group_end, patch_end = Signal(), Signal()
+        # As many codes as there are in a chunk, or one where they are not neighbours.
+        dense, hop = Signal(), Signal(8)
+        m.d.sync += [
+            dense.eq(step.hop == 1),
+            hop.eq(Mux(step.hop == 1, WORD_ROWS, step.hop)),
+            single_run.eq(Mux(step.hop == 1, step.run <= WORD_ROWS, step.run == 1)),
+        ]
+        run_end, channel_end, group_end, patch_end = run_last, Signal(), Signal(), Signal()
         m.d.comb += [
-            channel_end.eq(row_end),
-            group_end.eq(channel_end & (share_left == 1)),
-            patch_end.eq(channel_end & (channels_left == 1)),
+            channel_end.eq(run_end & rows.last),
+            group_end.eq(channel_end & share.last),
+            patch_end.eq(channel_end & channels.last),
         ]
         with m.If(self.granted):
             m.d.sync += held.eq(0)
@@ -97,39 +100,41 @@ class PatchReader(wiring.Component):
                 spot.eq(spot + hop),
                 x.eq(x + hop),
                 left.eq(left - Mux(dense, WORD_ROWS, 1)),
+                run_last.eq(Mux(dense, left <= 2 * WORD_ROWS, left == 2)),
             ]
             with m.If(run_end):
                 m.d.sync += [
                     left.eq(step.run),
+                    run_last.eq(single_run),
                     x.eq(patch_x),
                     y.eq(y + step.row_hop),
-                    rows_left.eq(rows_left - 1),
+                    *rows.down(),
                     *self._moved((row_at, spot), row_at + step.line),
                 ]
             with m.If(channel_end):
                 m.d.sync += [
-                    rows_left.eq(step.kernel_rows),
+                    *rows.again(),
                     y.eq(patch_y),
-                    channels_left.eq(channels_left - 1),
-                    share_left.eq(share_left - 1),
+                    *channels.down(),
+                    *share.down(),
                     *self._moved((channel_at, row_at, spot), channel_at + step.plane),
                 ]
             with m.If(group_end):
-                m.d.sync += share_left.eq(step.share)
+                m.d.sync += share.again()
             m.d.sync += gap.eq(group_end & (step.kind == 0))
             with m.If(patch_end):
                 m.d.sync += [
                     fresh.eq(1),
-                    channels_left.eq(step.channels),
-                    columns_left.eq(columns_left - 1),
+                    *channels.again(),
+                    *columns.down(),
                     *self._moved((patch_at, channel_at, row_at, spot), patch_at + step.stride_columns),
                     *self._moved((patch_x, x), patch_x + step.stride_columns),
                 ]
-            with m.If(patch_end & (columns_left == 1)):
+            with m.If(patch_end & columns.last):
                 m.d.sync += [
-                    columns_left.eq(step.grid_columns),
-                    lines_left.eq(lines_left - 1),
-                    running.eq(lines_left != 1),
+                    *columns.again(),
+                    *lines.down(),
+                    running.eq(~lines.last),
                     *self._moved((line_at, patch_at, channel_at, row_at, spot), line_at + step.stride_line),
                     *self._moved((patch_x, x), step.first_column.as_signed()),
                     *self._moved((patch_y, y), patch_y + step.stride_rows),
@@ -144,11 +149,8 @@ class PatchReader(wiring.Component):
                 *self._moved((patch_x, x), step.first_column.as_signed()),
                 *self._moved((patch_y, y), step.first_row.as_signed()),
                 left.eq(step.run),
-                rows_left.eq(step.kernel_rows),
-                channels_left.eq(step.channels),
-                share_left.eq(step.share),
-                columns_left.eq(step.grid_columns),
-                lines_left.eq(step.grid_rows),
+                run_last.eq(single_run),
+                *(count.again() for count in (rows, channels, share, columns, lines)),
             ]
         self._chunks(m, waiting)
         return m

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
@@ -11,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
+from hdl.walk.countdown import Countdown
 
 PLACES_LATENCY = 2
 """Cycles from ``next`` to the place of the column that it passes."""
@@ -70,9 +69,9 @@ class Places(wiring.Component):
         column, first_column = Signal(column_shape), Signal(column_shape)
         row, first_row = Signal(row_shape), Signal(row_shape)
         channel = Signal(bits)
-        left = {n: Signal(16, name=f"{n}_left") for n in ("channels", "grid_rows", "grid_columns")}
-        left |= {n: Signal(8, name=f"{n}_left") for n in ("block_rows", "block_columns")}
-        end = {name: signal == 1 for name, signal in left.items()}
+        names = ("channels", "block_columns", "block_rows", "grid_columns", "grid_rows")
+        counts = {name: Countdown(m, field[name], name) for name in names}
+        end = {name: count.last for name, count in counts.items()}
         next_column, next_row = Signal(column_shape), Signal(row_shape)
         column_end = column.into == field.pool_columns - 1
         row_end = row.into == field.pool_rows - 1
@@ -85,27 +84,24 @@ class Places(wiring.Component):
         ]
         block_end = end["channels"] & end["block_columns"]
         m.d.comb += self.turn.eq(block_end & end["block_rows"])
-
-        def again(*names: str) -> list[Any]:
-            return [left[name].eq(getattr(field, name)) for name in names]
-
         with m.If(self.next):
-            m.d.sync += [left["channels"].eq(left["channels"] - 1), channel.eq(channel + field.plane)]
+            m.d.sync += [*counts["channels"].down(), channel.eq(channel + field.plane)]
             with m.If(end["channels"]):
-                m.d.sync += [*again("channels"), channel.eq(0)]
-                m.d.sync += [column.eq(next_column), left["block_columns"].eq(left["block_columns"] - 1)]
+                m.d.sync += [*counts["channels"].again(), channel.eq(0)]
+                m.d.sync += [column.eq(next_column), *counts["block_columns"].down()]
             with m.If(block_end):
-                m.d.sync += [*again("block_columns"), column.eq(first_column)]
-                m.d.sync += [row.eq(next_row), left["block_rows"].eq(left["block_rows"] - 1)]
+                m.d.sync += [*counts["block_columns"].again(), column.eq(first_column)]
+                m.d.sync += [row.eq(next_row), *counts["block_rows"].down()]
             with m.If(self.turn):
-                m.d.sync += [*again("block_rows"), left["grid_columns"].eq(left["grid_columns"] - 1)]
+                m.d.sync += [*counts["block_rows"].again(), *counts["grid_columns"].down()]
                 m.d.sync += [column.eq(next_column), first_column.eq(next_column), row.eq(first_row)]
             with m.If(self.turn & end["grid_columns"]):
-                m.d.sync += [*again("grid_columns"), left["grid_rows"].eq(left["grid_rows"] - 1)]
+                m.d.sync += [*counts["grid_columns"].again(), *counts["grid_rows"].down()]
                 m.d.sync += [column.eq(0), first_column.eq(0), row.eq(next_row), first_row.eq(next_row)]
                 m.d.sync += self.over.eq(end["grid_rows"])
         with m.If(self.begin):
-            m.d.sync += [*again(*left), self.over.eq(0), channel.eq(0), column.eq(0), first_column.eq(0)]
+            m.d.sync += [count.again() for count in counts.values()]
+            m.d.sync += [self.over.eq(0), channel.eq(0), column.eq(0), first_column.eq(0)]
             for one in (row, first_row):
                 m.d.sync += [one.number.eq(0), one.into.eq(0), one.base.eq(field.base)]
 
