@@ -3,9 +3,9 @@
     python benchmarks/walks.py [--board ulx3s-85f-128] [--network LeNet-5] [--samples 20] [--json]
 
 LeNet-5 is the package's, on real digits. The others have the shapes of MLPerf Tiny's ResNet-8 and DS-CNN,
-random weights and random inputs: what they compute means nothing, but all sums of every sample are compared with the
-golden model's, read noise on. The bound is positions * K * J * ceil(M / lanes) over the products; skipping rows
-that are zero can beat it. Compiling the simulated board takes minutes, once.
+random weights and random inputs: what they compute means nothing, but all sums of every sample are compared
+with the golden model's, read noise on. The bound is positions * K * J * ceil(M / lanes) over the products;
+skipping rows that are zero can beat it. Compiling the simulated board takes minutes, once.
 """
 
 from __future__ import annotations

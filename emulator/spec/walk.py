@@ -106,12 +106,12 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
         if isinstance(step, Fill):
             made.append(_fill(step, places[target]))
             continue
-        fields = _patches(step, places) | {"operand_base": bases[i]}
+        fields = patch_fields(step, places) | {"operand_base": bases[i]}
         if ours.calls > 1 and SAMPLE in step.sources:
             fields["of_sample"] = 1
         if isinstance(step, Pool):
             fields |= {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
-            fields |= _writes(places[target], step.patches.shape[0])
+            fields |= place_fields(places[target], step.patches.shape[0])
         else:
             window = (1, 1)
             if i in pooled:
@@ -119,7 +119,7 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
             fields |= {"kind": KINDS["product"], "layer": layer, "last": int(not step.fires)}
             if step.fires:
                 place = places[target]
-                fields |= _writes(place, place.shape[0], block=step.block, window=window)
+                fields |= place_fields(place, place.shape[0], block=step.block, window=window)
             if step.skip is not None:
                 second = places[step.skip]
                 fields |= {"second": 1, "second_shift": step.skip_shift, "second_base": second.base}
@@ -200,7 +200,7 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
     )
 
 
-def _patches(step: Product | Pool, places: dict[int, Place]) -> dict[str, int]:
+def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, int]:
     """The fields of where patches are read."""
     patches = step.patches
     base, shape = places[step.sources[0]].base, joined([places[s].shape for s in step.sources])
@@ -261,10 +261,12 @@ def _fill(step: Fill, place: Place) -> dict[str, int]:
 def _flat(place: Place) -> dict[str, int]:
     """Results one after the other, as one row."""
     row = Place(place.base, (1, 1, size(place.shape)))
-    return _writes(row, 1) | {"grid_rows": 1, "grid_columns": size(place.shape)}
+    return place_fields(row, 1) | {"grid_rows": 1, "grid_columns": size(place.shape)}
 
 
-def _writes(place: Place, channels: int, *, block: Pair = (1, 1), window: Pair = (1, 1)) -> dict[str, int]:
+def place_fields(
+    place: Place, channels: int, *, block: Pair = (1, 1), window: Pair = (1, 1)
+) -> dict[str, int]:
     """The fields of where results are written."""
     return {
         "to_base": place.base,

@@ -29,6 +29,8 @@ class PatchReader(wiring.Component):
     """
 
     def __init__(self, geometry: Geometry) -> None:
+        if not geometry.map_codes:
+            raise ValueError("map_codes is 0; a walk needs a map memory")
         self.address_bits = bits_for(geometry.map_codes - 1)
         super().__init__(
             {

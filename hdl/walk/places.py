@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
@@ -63,9 +65,10 @@ class Places(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         field, bits = self.field, self.bits
-        # Of a window: its number, and how far the place is into it. Rows count in addresses too.
-        column_shape = StructLayout({"number": 16, "into": 4})
-        row_shape = StructLayout({"number": 16, "into": 4, "base": bits})
+        # Of a window: its number, how far the place is into it, whether it is the window's last. Rows count
+        # in addresses too.
+        column_shape = StructLayout({"number": 16, "into": 4, "ends": 1})
+        row_shape = StructLayout({"number": 16, "into": 4, "ends": 1, "base": bits})
         column, first_column = Signal(column_shape), Signal(column_shape)
         row, first_row = Signal(row_shape), Signal(row_shape)
         channel = Signal(bits)
@@ -73,15 +76,16 @@ class Places(wiring.Component):
         counts = {name: Countdown(m, field[name], name) for name in names}
         end = {name: count.last for name, count in counts.items()}
         next_column, next_row = Signal(column_shape), Signal(row_shape)
-        column_end = column.into == field.pool_columns - 1
-        row_end = row.into == field.pool_rows - 1
-        m.d.comb += [
-            next_column.number.eq(column.number + column_end),
-            next_column.into.eq(Mux(column_end, 0, column.into + 1)),
-            next_row.number.eq(row.number + row_end),
-            next_row.into.eq(Mux(row_end, 0, row.into + 1)),
-            next_row.base.eq(row.base + Mux(row_end, field.line, 0)),
-        ]
+        single = {}
+        for now, after, name in ((column, next_column, "pool_columns"), (row, next_row, "pool_rows")):
+            single[name] = Signal(name=f"single_{name}")
+            m.d.sync += single[name].eq(field[name] == 1)
+            m.d.comb += [
+                after.number.eq(now.number + now.ends),
+                after.into.eq(Mux(now.ends, 0, now.into + 1)),
+                after.ends.eq(Mux(now.ends, single[name], now.into + 2 == field[name])),
+            ]
+        m.d.comb += next_row.base.eq(Mux(row.ends, row.base + field.line, row.base))
         block_end = end["channels"] & end["block_columns"]
         m.d.comb += self.turn.eq(block_end & end["block_rows"])
         with m.If(self.next):
@@ -97,13 +101,16 @@ class Places(wiring.Component):
                 m.d.sync += [column.eq(next_column), first_column.eq(next_column), row.eq(first_row)]
             with m.If(self.turn & end["grid_columns"]):
                 m.d.sync += [*counts["grid_columns"].again(), *counts["grid_rows"].down()]
-                m.d.sync += [column.eq(0), first_column.eq(0), row.eq(next_row), first_row.eq(next_row)]
+                m.d.sync += [*self._at_edge(column, single), *self._at_edge(first_column, single)]
+                m.d.sync += [row.eq(next_row), first_row.eq(next_row)]
                 m.d.sync += self.over.eq(end["grid_rows"])
         with m.If(self.begin):
             m.d.sync += [count.again() for count in counts.values()]
-            m.d.sync += [self.over.eq(0), channel.eq(0), column.eq(0), first_column.eq(0)]
+            m.d.sync += [self.over.eq(0), channel.eq(0)]
+            m.d.sync += [*self._at_edge(column, single), *self._at_edge(first_column, single)]
             for one in (row, first_row):
-                m.d.sync += [one.number.eq(0), one.into.eq(0), one.base.eq(field.base)]
+                m.d.sync += [one.number.eq(0), one.into.eq(0), one.ends.eq(single["pool_rows"])]
+                m.d.sync += one.base.eq(field.base)
 
         # Two steps: the window's first channel, then the channel's own.
         place, channel_1, first_1, inside_1 = Signal(bits), Signal(bits), Signal(), Signal()
@@ -117,3 +124,8 @@ class Places(wiring.Component):
             self.inside.eq(inside_1),
         ]
         return m
+
+    @staticmethod
+    def _at_edge(column: Any, single: dict[str, Signal]) -> list[Any]:
+        """The map's first column."""
+        return [column.number.eq(0), column.into.eq(0), column.ends.eq(single["pool_columns"])]
