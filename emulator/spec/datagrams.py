@@ -9,7 +9,8 @@ answers ``offer``: a fresh token of its own, and the host's behind the header. W
 comes from the same address under the offered token, that address is the peer, and what came before is over.
 While another address is the peer, and was heard of within ``LEASE_S``, an ``open`` is answered ``refused``,
 and so is ``data`` of anybody else: the token it came with, and behind the header ``address u32, port u16,
-silence u16``, who holds the device and for how many seconds it has been silent; all zero where nobody does.
+silence u16``, who holds the device and for how many seconds it has been silent; all zero where nobody else
+does.
 ``close`` of the peer ends the session. No answer to anybody but the peer is longer than what it answers, and
 what is shorter than ``REFUSED_BYTES`` has none.
 

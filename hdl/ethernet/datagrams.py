@@ -124,7 +124,7 @@ class Datagrams(wiring.Component):
             ]
             states.go("act")
         m.d.comb += self.beginning.eq(states["act"] & begins)
-        holder = Mux(self.held, Cat(self.peer, self.silence), 0)
+        holder = Mux(self.held & ~from_peer, Cat(self.peer, self.silence), 0)
         with states.at("act"):
             with m.If(begins | belongs):
                 m.d.sync += self.silence.eq(0)
@@ -221,7 +221,7 @@ class Datagrams(wiring.Component):
                 m.d.sync += age.eq(age + 1)
             with m.If(gone):
                 m.d.sync += [room.eq(room - 1), rests.eq(self.answers.payload == 0)]
-            with m.If(over | (gone & (room == 1)) | (rests & ~self.answers.valid & (old | self.answering))):
+            with m.If(over | (gone & (room == 1)) | (~self.answers.valid & ((rests & old) | self.answering))):
                 states.go("commit")
         with states.at("commit"):
             states.go("idle")

@@ -25,8 +25,8 @@ from host.links.datagrams import Datagrams
 
 OPENING_S = 3.0
 """How long a link that is made waits for a device to offer a session."""
-AGAIN_S = 0.25
-"""An ``open`` that has no answer is sent again after this long."""
+OPENINGS = 12
+"""How often an ``open`` is sent within that time."""
 CLOSINGS = 2
 """A ``close`` has no answer; where all are lost, the lease runs out."""
 
@@ -64,7 +64,7 @@ class UdpLink:
         self._sent = self._taken = 0
         self._closed = False
         try:
-            if not self._offered(opening_s):
+            if not self._offered():
                 raise LinkTimeout(f"{name}: no answer within {opening_s:g} s")
         except BaseException:
             self._closed = True
@@ -127,7 +127,7 @@ class UdpLink:
             self._send_piece()
 
     def _send_piece(self) -> None:
-        if self._token is None and not self._offered(self._opening_s):
+        if self._token is None and not self._offered():
             self._out.clear()  # lost, as on any link that is cut
             return
         self._sent = (self._sent + 1) % NUMBERS
@@ -164,14 +164,14 @@ class UdpLink:
                 f"{silent} s ago; it is free when closed, or after {LEASE_S} s of silence"
             )
 
-    def _offered(self, timeout_s: float) -> bool:
+    def _offered(self) -> bool:
         """Open a session: whether the device offered one in time."""
         own = secrets.randbits(64)
         request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, own).ljust(OPEN_BYTES, b"\0")
-        deadline = time.monotonic() + timeout_s
-        for _ in range(max(1, round(timeout_s / AGAIN_S))):
+        step = self._opening_s / OPENINGS
+        for _ in range(OPENINGS):
             self.datagrams.send(request)
-            again = min(deadline, time.monotonic() + AGAIN_S)
+            again = time.monotonic() + step
             while datagram := self.datagrams.receive(max(0.0, again - time.monotonic())):
                 if self._takes(datagram, own):
                     return True

@@ -15,13 +15,15 @@ from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket, udp_address
 from tests.trust.faulted_work import TINY, work
 
-RATES = (1e-3, 1e-2, 5e-2, 0.2)
+RATES = (1e-3, 1e-2, 5e-2, 0.1)
 """Of each fault, a datagram."""
-PROGRAMMINGS = 8
+PROGRAMMINGS = 4
 """At each rate, times ``scale``; a quarter at the highest."""
 TIMEOUT_S = 0.02
 """Simulated: 20,000 cycles, several times the longest answer."""
 ATTEMPTS = 40
+OPENING_S = 0.12
+"""Simulated: an opening is tried again after 10,000 cycles."""
 KERNEL_TIMEOUT_S = 0.5
 """Of real time: longer than the serving process sleeps between two looks."""
 KINDS = {name: DatagramRates(**{name: 0.1}) for name in ("lose", "duplicate", "overtake", "cut")}
@@ -36,7 +38,7 @@ def programmings(rate: float, scale: int) -> int:
 def test_no_wrong_number_from_faulty_datagrams(rate: float, scale: int, counted: list[str]) -> None:
     faulty = FaultyDatagrams(SimDatagrams(UdpModel(TINY)), DatagramRates(), seed=round(1 / rate))
     rounds = programmings(rate, scale)
-    with Board(UdpLink(faulty), timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
+    with Board(UdpLink(faulty, opening_s=OPENING_S), timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
         tally = work(board, faulty, DatagramRates.each(rate), rounds, seed=round(1 / rate))
     counted.append(f"datagrams, each fault at {rate:g}: {tally.line(faulty)}")
     assert tally.wrong == 0
@@ -51,7 +53,7 @@ def test_no_wrong_number_from_faulty_datagrams(rate: float, scale: int, counted:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
     faulty = FaultyDatagrams(SimDatagrams(UdpModel(TINY)), DatagramRates(), seed=5)
-    with Board(UdpLink(faulty), timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
+    with Board(UdpLink(faulty, opening_s=OPENING_S), timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
         tally = work(board, faulty, KINDS[kind], 3, seed=5)
     counted.append(f"datagrams, {kind} alone: {tally.line(faulty)}")
     assert tally.wrong == tally.refused_programmings == tally.refused_inferences == 0
