@@ -16,7 +16,7 @@ from emulator.spec import Program
 from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
 from host import LinkError
 from ndrite import connect
-from ndrite.cli.main import DEVICE, INTERRUPTED, OK, USAGE, run
+from ndrite.cli.main import BAD_INPUT, DEVICE, INTERRUPTED, OK, run
 from tests.system.serving import Server
 
 
@@ -83,7 +83,7 @@ def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("words", [["--udp", "nonsense:port"], ["--udp", "127.0.0.1:0", "--link", "x"]])
 def test_wrong_usage(words: list[str]) -> None:
-    assert run(["serve", "--preset", "tiny", *words]) == USAGE
+    assert run(["serve", "--preset", "tiny", *words]) == BAD_INPUT
 
 
 def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:
