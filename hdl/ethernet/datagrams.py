@@ -43,10 +43,12 @@ class Datagrams(wiring.Component):
                 "rx_length": In(16),
                 "rx_address": In(32),
                 "rx_port": In(16),
+                "rx_mac": In(48),
                 "tx": Out(stream.Signature(8)),
                 "tx_commit": Out(1),
                 "tx_address": Out(32),
                 "tx_port": Out(16),
+                "tx_mac": Out(48),
                 "stream_valid": Out(1),
                 "stream_data": Out(8),
                 "answers": In(stream.Signature(8)),
@@ -56,7 +58,7 @@ class Datagrams(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        self.token, self.peer = Signal(64), Signal(48)
+        self.token, self.peer, self.mac = Signal(64), Signal(48), Signal(48)
         self.held, self.silence = Signal(), Signal(16)
         self.taken, self.sent = Signal(32), Signal(32)
         self.answer, self.answering, self.answered = Signal(8 * ANSWER_BYTES), Signal(), Signal()
@@ -72,7 +74,7 @@ class Datagrams(wiring.Component):
         sender = Cat(self.rx_address, self.rx_port)
         fresh = Signal(64, init=1)
         m.d.sync += fresh.eq(Cat(~(fresh[63] ^ fresh[62] ^ fresh[60] ^ fresh[59]), fresh[:63]))
-        offered, offer, offeree = Signal(), Signal(64), Signal(48)
+        offered, offer, offeree, mac = Signal(), Signal(64), Signal(48), Signal(48)
 
         with m.If(self.second & (self.silence != 0xFFFF)):
             m.d.sync += self.silence.eq(self.silence + 1)
@@ -130,6 +132,7 @@ class Datagrams(wiring.Component):
                 m.d.sync += self.silence.eq(0)
             with m.If(begins):
                 m.d.sync += [self.held.eq(1), offered.eq(0), self.token.eq(offer), self.peer.eq(offeree)]
+                m.d.sync += self.mac.eq(mac)
             with m.If(begins | (belongs & later)):
                 m.d.sync += self.taken.eq(number)
             with m.If(begins | (belongs & later & skips)):
@@ -143,7 +146,7 @@ class Datagrams(wiring.Component):
             with m.If(closes):
                 m.d.sync += self.held.eq(0)
             with m.If(offers):
-                m.d.sync += [offered.eq(1), offer.eq(fresh ^ token), offeree.eq(sender)]
+                m.d.sync += [offered.eq(1), offer.eq(fresh ^ token), offeree.eq(sender), mac.eq(self.rx_mac)]
             head = Cat(
                 Mux(offers, Const(Kind.OFFER, 8), Const(Kind.REFUSED, 8)),
                 Const(VERSION, 8),
@@ -203,6 +206,7 @@ class Datagrams(wiring.Component):
                 left.eq(Mux(of_answer, ANSWER_BYTES, HEADER_BYTES)),
                 self.tx_address.eq(Mux(of_answer, self.rx_address, self.peer[:32])),
                 self.tx_port.eq(Mux(of_answer, self.rx_port, self.peer[32:])),
+                self.tx_mac.eq(Mux(of_answer, self.rx_mac, self.mac)),
                 room.eq(PIECE_MAX),
                 age.eq(0),
                 rests.eq(0),
