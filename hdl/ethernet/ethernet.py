@@ -14,7 +14,7 @@ from hdl.ethernet.frames_out import FramesOut
 from hdl.ethernet.slots import slots_between
 
 RECEIVE_SLOTS, SEND_SLOTS = 4, 2
-"""A host fills its window at once, and a clock of 100 MHz takes bytes out a fifth more slowly than they come."""
+"""A host fills its window at once; at 100 MHz bytes are taken out a fifth more slowly than they come."""
 
 
 class Ethernet(wiring.Component):

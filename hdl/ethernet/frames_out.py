@@ -32,8 +32,8 @@ class FramesOut(wiring.Component):
     """Bytes as a GMII takes them, one a cycle while ``valid``.
 
     ``datagrams`` is the next datagram, whose ``descriptor`` stands beside it and which does not pause;
-    ``arp`` a pulse with whom to answer. Answers to ARP go first. Latency: about 60 cycles to the first byte of
-    a payload. Resources: about 450 LUTs.
+    ``arp`` a pulse with whom to answer. Answers to ARP go first. Latency: about 60 cycles to the first byte
+    of a payload. Resources: about 450 LUTs.
     """
 
     def __init__(self, own: Addresses) -> None:
