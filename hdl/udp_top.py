@@ -13,7 +13,7 @@ from hdl.ethernet.ethernet import Ethernet
 
 
 class UdpTop(wiring.Component):
-    """The device behind ``Ethernet``; ``second_cycles`` of domain ``sync`` a second, ``gmii_*`` in ``eth``."""
+    """The device behind ``Ethernet``: ``second_cycles`` of ``sync`` a second, ``gmii_*`` in ``eth``."""
 
     def __init__(self, geometry: Geometry, own: Addresses, *, build_id: int = 0, second_cycles: int) -> None:
         self.geometry = geometry
