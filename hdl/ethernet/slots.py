@@ -49,7 +49,9 @@ class Slots(wiring.Component):
         m = Module()
         m.submodules.memory = memory = Memory(shape=8, depth=self.slots * SLOT_BYTES, init=[])
         # As many descriptors as slots, and one is taken out only when its slot is read: it counts them.
-        fifo = AsyncFIFO(width=len(self.kept.as_value()), depth=self.slots, r_domain="read", w_domain="write")
+        kept = self.kept.as_value()
+        width = len(kept) + exact_log2(self.slots)
+        fifo = AsyncFIFO(width=width, depth=self.slots, r_domain="read", w_domain="write")
         m.submodules.fifo = fifo
         slot = exact_log2(self.slots)
         write, read = memory.write_port(domain="write"), memory.read_port(domain="read")
@@ -62,7 +64,7 @@ class Slots(wiring.Component):
             write.data.eq(self.data),
             keep.eq(self.keep & fifo.w_rdy),
             fifo.w_en.eq(keep),
-            fifo.w_data.eq(self.kept),
+            fifo.w_data.eq(Cat(kept, into)),
             self.room.eq(fifo.w_rdy),
         ]
         with m.If(self.put):
@@ -72,6 +74,8 @@ class Slots(wiring.Component):
 
         # Three steps, all of which move on when what stands at the end is taken.
         out_of, at, left = Signal(slot), Signal(LENGTH_BITS), Signal(LENGTH_BITS)
+        found_descriptor = Signal(descriptor_layout())
+        m.d.comb += found_descriptor.eq(fifo.r_data)
         asking, found, found_last, loaded = (
             Signal(name=n) for n in ("asking", "found", "found_last", "loaded")
         )
@@ -85,8 +89,8 @@ class Slots(wiring.Component):
             one_left.eq(left == 1),
         ]
         with m.If(~loaded & fifo.r_rdy & ~done):
-            m.d.read += [self.descriptor.eq(fifo.r_data), loaded.eq(1), asking.eq(1), at.eq(0)]
-            m.d.read += left.eq(fifo.r_data[48 + 32 + 16 :][:LENGTH_BITS])
+            m.d.read += [self.descriptor.eq(found_descriptor), left.eq(found_descriptor.length)]
+            m.d.read += [out_of.eq(fifo.r_data[len(kept) :]), loaded.eq(1), asking.eq(1), at.eq(0)]
         with m.If(step):
             m.d.read += [
                 found.eq(asking),
@@ -98,7 +102,7 @@ class Slots(wiring.Component):
             with m.If(asking):
                 m.d.read += [at.eq(at + 1), left.eq(left - 1), asking.eq(~one_left)]
         with m.If(done):
-            m.d.read += [out_of.eq(out_of + 1), loaded.eq(0)]
+            m.d.read += loaded.eq(0)
         return m
 
 
