@@ -20,8 +20,10 @@ from host.links.udp import UdpLink
 from tests.hdl.ethernet.host import Host, checked, payload
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
-TIMEOUT_S = 60e-6
-"""Of simulated time: several times the longest answer."""
+TIMEOUT_S = 2.0
+"""For the driver, who looks at this machine's clock too."""
+SECOND_NS = 100_000
+"""Simulated time that a second of the driver's timeouts takes: of 200 us, several times the longest answer."""
 
 
 class PinDatagrams:
@@ -45,7 +47,7 @@ class PinDatagrams:
     async def _receive(self, timeout_s: float) -> bytes:
         sink = self.host.sink
         if sink.empty():
-            wait = max(1, round(timeout_s * 1e9))
+            wait = max(1, round(timeout_s * SECOND_NS))
             await First(cocotb.start_soon(sink.wait()), Timer(wait, "ns"))
         return b"" if sink.empty() else payload(checked(sink.recv_nowait()))
 
