@@ -23,7 +23,7 @@ GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 TIMEOUT_S = 2.0
 """For the driver, who looks at this machine's clock too."""
 SECOND_NS = 100_000
-"""Simulated time that a second of the driver's timeouts takes: of 200 us, several times the longest answer."""
+"""Simulated time that a second of a timeout takes: of 200 us in all, several times the longest answer."""
 
 
 class PinDatagrams:
