@@ -34,9 +34,9 @@ CLOSINGS = 2
 class UdpLink:
     """A session with a device, which no other host has meanwhile. A stream in order, with gaps.
 
-    What is written is kept until it fills a datagram, or until the next read. Where nothing is heard for the
-    whole of a read's time, a session is opened anew, since the device may have been powered off: nothing of
-    the old one can be taken for the new one's.
+    What is written is kept until it fills a datagram, or until a read finds nothing there. Where nothing is
+    heard for the whole of a read's time, a session is opened anew, since the device may have been powered
+    off: nothing of the old one can be taken for the new one's.
 
     Parameters
     ----------
@@ -79,12 +79,16 @@ class UdpLink:
             self._send_piece()
 
     def read(self, timeout_s: float) -> bytes:
-        """Send what was kept; the next piece of the stream, or nothing in time."""
-        self._flush()
+        """The next piece of the stream, or nothing in time; what was kept is sent before it waits."""
+        self._check_open()
         deadline: float | None = None
         left = timeout_s
         while True:
-            datagram = self.datagrams.receive(left)
+            # What is already there goes first: meanwhile more may come to fill a datagram.
+            datagram = self.datagrams.receive(0.0) if self._out else b""
+            if not datagram:
+                self._flush()
+                datagram = self.datagrams.receive(left)
             if not datagram:
                 self._token = None
                 return b""
