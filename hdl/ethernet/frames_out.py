@@ -110,16 +110,25 @@ class FramesOut(wiring.Component):
         # Bytes, then their FCS: the sum is whole in the cycle in which the first byte of it is due.
         byte, kind, byte_late, kind_late = Signal(8), Signal(2), Signal(8), Signal(2)
         part = Signal(32)
-        with m.If(states["preamble"]):
-            m.d.sync += byte.eq(Mux(at == PREAMBLE_BYTES - 1, START, PREAMBLE))
-        with m.Elif(states["head"]):
-            m.d.sync += byte.eq(head)
-        with m.Elif(states["body"]):
-            m.d.sync += byte.eq(self.datagrams.payload)
+        # A register between the long selection of a header's byte and what is done with it.
+        was = {name: Signal(name=f"was_{name}") for name in ("preamble", "head", "body", "pad")}
+        opening, chosen, payload = Signal(8), Signal(8), Signal(8)
+        m.d.sync += [signal.eq(states[name]) for name, signal in was.items()]
+        m.d.sync += [
+            opening.eq(Mux(at == PREAMBLE_BYTES - 1, START, PREAMBLE)),
+            chosen.eq(head),
+            payload.eq(self.datagrams.payload),
+        ]
+        with m.If(was["preamble"]):
+            m.d.sync += byte.eq(opening)
+        with m.Elif(was["head"]):
+            m.d.sync += byte.eq(chosen)
+        with m.Elif(was["body"]):
+            m.d.sync += byte.eq(payload)
         with m.Else():
             m.d.sync += byte.eq(0)
-        summed = states["head"] | states["body"] | states["pad"]
-        m.d.sync += kind.eq(Cat(states["preamble"] | summed, summed))
+        summed = was["head"] | was["body"] | was["pad"]
+        m.d.sync += kind.eq(Cat(was["preamble"] | summed, summed))
         m.d.sync += [byte_late.eq(byte), kind_late.eq(kind), part.eq(crc32_of_byte(byte))]
         crc, ending = crc_register("crc"), Signal(range(FCS_BYTES + 1))
         sent, sending = Signal(8), Signal()

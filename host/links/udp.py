@@ -85,7 +85,7 @@ class UdpLink:
         left = timeout_s
         while True:
             # What is already there goes first: meanwhile more may come to fill a datagram.
-            datagram = self.datagrams.receive(0.0) if self._out else b""
+            datagram = self.datagrams.receive(0.0) if self._out and self._token is not None else b""
             if not datagram:
                 self._flush()
                 datagram = self.datagrams.receive(left)

@@ -64,6 +64,7 @@ def test_every_pin_is_constrained_once(board: Target) -> None:
         ("ulx3s-85f", "ulx3s", "ULX3S_85F_Platform"),
         ("orangecrab-25f", "orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
         ("ecp5-versa-5g", "versa_ecp5_5g", "VersaECP55GPlatform"),
+        ("ecp5-versa-5g-udp", "versa_ecp5_5g", "VersaECP55GPlatform"),
         ("icebreaker", "icebreaker", "ICEBreakerPlatform"),
         ("tang-nano-9k", "tang_nano_9k", "TangNano9kPlatform"),
     ],
