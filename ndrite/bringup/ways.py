@@ -61,7 +61,10 @@ class Way(Protocol):
 
 @dataclass(frozen=True)
 class Hardware:
-    """A board on ``port``, or at that address; ``folder`` holds its build, or will. ``loaded``: it is on the board already."""
+    """A board on ``port``, or at that address; ``folder`` holds its build, or will.
+
+    ``loaded``: it is on the board already.
+    """
 
     target: Target
     port: str
@@ -122,11 +125,10 @@ class Simulated:
     def bitstream(self) -> tuple[int, str]:
         """The netlist instead of one."""
         geometry = self.target.geometry
-        identity = (
-            simulated_id(geometry, platform=self._design)
-            if self.target.ethernet is None
-            else udp_id(geometry)
-        )
+        if self.target.ethernet is None:
+            identity = simulated_id(geometry, platform=self._design)
+        else:
+            identity = udp_id(geometry)
         return identity, f"none: simulated, build id {identity:016x}"
 
     def load(self) -> str:

@@ -20,7 +20,7 @@ SIMULATED = "tang-nano-20k"
 @click.option(
     "--port",
     metavar="PORT",
-    help="Serial port of the board's UART, such as /dev/ttyUSB0; of a board on Ethernet HOST[:PORT].",
+    help="Serial port of the UART, such as /dev/ttyUSB0; of a board on Ethernet HOST[:PORT].",
 )
 @click.option(
     "--from",
