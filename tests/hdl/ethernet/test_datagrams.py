@@ -265,6 +265,8 @@ def test_the_peer_may_open_anew_and_what_was_under_way_is_not_the_new_session_s(
         b.to_say = [7, 7, 7]  # half an answer
         await b.tick(30)
         new = await b.open()
+        b.to_say = [7, 7]  # more of it, in a piece that is under way when the new session begins
+        await b.tick(30)
         await b.data(new, 1, b"n")
         b.out.clear()
         b.to_say = [8, 0]
