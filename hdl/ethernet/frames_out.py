@@ -150,7 +150,8 @@ class FramesOut(wiring.Component):
     ) -> tuple[Signal, Signal]:
         """Of the IP header, and of the UDP or ICMP packet: one 16-bit addition after the other.
 
-        An addition takes two cycles, its carry coming round; all are done within the Ethernet header.
+        An addition takes three cycles, for its word, itself and its carry; all are done well before they are
+        sent.
         """
         d, own = self.descriptor, self.own
         udp_length = Signal(12)
@@ -163,8 +164,8 @@ class FramesOut(wiring.Component):
         words += [int.from_bytes(mine[i : i + 2], "big") for i in (0, 2)]
         ip_base = _folded(sum(words))
         udp_base = _folded(sum(words[3:]) + own.port + PROTOCOLS["udp"])
-        step, second = Signal(4), Signal()
-        addend, total = Signal(16), Signal(17)
+        step, phase = Signal(4), Signal(2)
+        addend, word_now, total = Signal(16), Signal(16), Signal(17)
         ip_sum, udp_sum = Signal(16), Signal(16)
         # An ICMP answer's type and code are 0: its sum is that of the rest.
         with m.Switch(step):
@@ -185,13 +186,13 @@ class FramesOut(wiring.Component):
                 )
             ):
                 with m.Case(i):
-                    m.d.comb += addend.eq(word)
-        m.d.sync += second.eq(~second)
+                    m.d.comb += word_now.eq(word)
+        m.d.sync += [addend.eq(word_now), phase.eq(Mux(phase == 2, 0, phase + 1))]
         with m.If(begin):
-            m.d.sync += [step.eq(0), second.eq(0), total.eq(0)]
-        with m.Elif(~second):
+            m.d.sync += [step.eq(0), phase.eq(0), total.eq(0)]
+        with m.Elif(phase == 1):
             m.d.sync += total.eq(total[:16] + addend)
-        with m.Else():
+        with m.Elif(phase == 2):
             m.d.sync += [total.eq(total[:16] + total[16]), step.eq(Mux(step == 13, 13, step + 1))]
             with m.If(step == 4):
                 m.d.sync += [ip_sum.eq(~(total[:16] + total[16])[:16]), total.eq(0)]

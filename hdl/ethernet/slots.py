@@ -65,8 +65,9 @@ class Slots(wiring.Component):
             keep.eq(self.keep & fifo.w_rdy),
             fifo.w_en.eq(keep),
             fifo.w_data.eq(Cat(kept, into)),
-            self.room.eq(fifo.w_rdy),
         ]
+        # A register, so that nothing waits for the queue's count; down at once with what takes a slot.
+        m.d.write += self.room.eq(fifo.w_rdy & ~keep)
         with m.If(self.put):
             m.d.write += place.eq(place + 1)
         with m.If(self.keep | self.drop):
@@ -81,14 +82,15 @@ class Slots(wiring.Component):
         )
         step = ~self.o.valid | self.o.ready
         done = self.o.valid & self.o.ready & self.last
-        one_left = Signal()
+        one_left, release = Signal(), Signal()
         m.d.comb += [
             read.addr.eq(Cat(at, out_of)),
             read.en.eq(step),
-            fifo.r_en.eq(done),
+            fifo.r_en.eq(release),
             one_left.eq(left == 1),
         ]
-        with m.If(~loaded & fifo.r_rdy & ~done):
+        m.d.read += release.eq(done)
+        with m.If(~loaded & fifo.r_rdy & ~release):
             m.d.read += [self.descriptor.eq(found_descriptor), left.eq(found_descriptor.length)]
             m.d.read += [out_of.eq(fifo.r_data[len(kept) :]), loaded.eq(1), asking.eq(1), at.eq(0)]
         with m.If(step):
