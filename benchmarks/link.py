@@ -1,6 +1,6 @@
 """Three links side by side: UART, UDP and PCIe, and how fast a host is on UDP.
 
-    python benchmarks/link.py [--images 60] [--samples 40000] [--json]
+    python benchmarks/link.py [--images 120] [--samples 40000] [--json]
 
 *Wire* is payload over bytes on the line: of a sample's 784 codes, over all that the line is busy with
 meanwhile, start and stop bits, preambles and gaps included; counted from what the driver sent. *Simulated*:
@@ -203,7 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=60, help="images simulated over each link")
+    parser.add_argument("--images", type=int, default=120, help="images simulated over each link")
     parser.add_argument("--samples", type=int, default=40_000, help="samples sent to the stub in a run")
     parser.add_argument("--repeats", type=int, default=8, help="runs against the stub")
     parser.add_argument("--only", choices=("simulated", "host"))
