@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from boards.recognise import is_of_these_sources
 from emulator.golden import Core
-from emulator.spec import Program
+from emulator.spec import PRESETS, Program
 from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
 from host import LinkError
 from ndrite import connect
@@ -90,3 +91,6 @@ def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:
     with connect("sim-udp:tiny") as board:
         board.program(program)
         np.testing.assert_array_equal(board.infer(x, seed=3), Core(program).infer(x, seed=3))
+        build_id = int(board.identity()["build_id"], 16)
+        assert is_of_these_sources(PRESETS["tiny"], build_id)
+        assert not is_of_these_sources(PRESETS["tiny"], build_id ^ 1)
