@@ -15,8 +15,8 @@ Written by `ndrite boards --markdown` from `boards/fpga/reports/*.json`; do not 
 **Nothing here was run on hardware.** Fmax is nextpnr's estimate after routing, the worst of the clocks it
 reports; "met" says whether it reaches the board's clock. Images/s are estimates from these: *compute* is the
 board's clock over the schedule bound `sum of K * J * ceil(M / lanes)` with nothing skipped, *link* is one
-request frame an image at the UART's bit rate. The slower of the two is what a host would see: over a UART
-the link, by far.
+request frame an image at the UART's bit rate, or in full datagrams on gigabit Ethernet (`-udp`). The slower
+of the two is what a host would see: over a UART the link, by far; over Ethernet the array.
 
 \\* placed and routed before the last change of this board's netlist, so its figures are of the gateware
 before; the weights are those of the present one. `ndrite build` makes it anew.

@@ -1,4 +1,4 @@
-"""cocotb: the place of every column of small products, of blocks and windows too, as the golden model has it."""
+"""cocotb: the place of every column of small products, through blocks and windows too."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from tests.trust.mutants import (
     cost,
     curves,
     datapath,
+    ethernet,
     golden,
     host,
     mapping,
@@ -34,6 +35,7 @@ MUTANTS = (
     + boards.MUTANTS
     + bringup.MUTANTS
     + host.MUTANTS
+    + ethernet.MUTANTS
     + datapath.MUTANTS
     + control.MUTANTS
     + pcie.MUTANTS
