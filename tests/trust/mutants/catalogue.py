@@ -21,6 +21,7 @@ from tests.trust.mutants import (
     spec,
     tiles,
     tuning,
+    walk,
 )
 
 MUTANTS = (
@@ -42,4 +43,5 @@ MUTANTS = (
     + small.MUTANTS
     + overlap.MUTANTS
     + tiles.MUTANTS
+    + walk.MUTANTS
 )
