@@ -15,7 +15,7 @@ from emulator.spec.lowering import Fill, lower
 from emulator.spec.map_places import places_of
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, Table
+from emulator.spec.steps import Gate, Pool, Product, State, Table
 from tests.emulator.spec.walk_by_hand import Hand
 
 MAPS = dataclasses.replace(
@@ -157,3 +157,25 @@ def test_a_chain_says_that_it_is_none() -> None:
 def test_maps_need_overlap() -> None:
     with pytest.raises(GeometryError, match="map_codes is 2048; accepted without overlap: 0"):
         dataclasses.replace(MAPS, overlap=False)
+
+
+def test_states_that_take_each_others_values() -> None:
+    """A delay line: the input, the input of a call ago, that of two calls ago, all in one sum."""
+    base = random_program(MAPS, np.random.default_rng(0), sizes=[3, 2], readout="adc")
+    layer = dataclasses.replace(
+        base.layers[0],
+        weights=np.array([[100, 3], [10, 90], [1, 40]], np.int16),
+        gain=np.ones(2, np.uint16),
+        adc_bits=12,
+        shift=4,
+        dac_bits=8,
+    )
+    last = Product(layer=layer, sources=(0, 1, 2), patches=Patches.whole((3, 1, 1)), fires=False)
+    states = tuple(State(shape=(1, 1, 1), source=source, start=start) for source, start in ((0, 7), (1, 250)))
+    program = dataclasses.replace(base, shape=(1, 1, 1), steps=(last,), states=states, calls=4)
+    x = np.array([[10, 60, 200, 33], [0, 255, 1, 90]], np.uint8)
+    hand = Hand(program, MAPS)
+    expected = Core(program, fast=False).infer(x, noise=False)
+    for sample, sums in zip(x, expected, strict=True):
+        np.testing.assert_array_equal(hand.walk(sample), sums)
+    assert len({tuple(sums) for sums in expected}) == 2
