@@ -75,7 +75,7 @@ def connect(url: str) -> BoardApi:
 
         if rest:
             return SteppedBoard(Board.over(PcieChannel(SimCard(preset(rest)))))
-        return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry))))
+        return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)), maps=False))
     raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
 
 

@@ -137,6 +137,15 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
     return Walk(header, tuple(made), codes)
 
 
+def check_maps(program: Program, geometry: Geometry) -> None:
+    """Raise GeometryError unless ``program`` is a chain of full layers or ``geometry`` has feature maps."""
+    if not (program.is_chain or geometry.map_codes):
+        raise GeometryError(
+            f"program {program.name!r}: it is no chain of full layers; accepted by geometry "
+            f"{geometry.name!r}: chains"
+        )
+
+
 def _check(program: Program, ours: Lowered, geometry: Geometry) -> None:
     """Raise GeometryError naming the first thing that a device does not walk."""
 
@@ -146,7 +155,7 @@ def _check(program: Program, ours: Lowered, geometry: Geometry) -> None:
                 f"program {program.name!r}: {what}; accepted by geometry {geometry.name!r}: {accepted}"
             )
 
-    require(geometry.map_codes > 0, "it is no chain of full layers", "chains")
+    check_maps(program, geometry)
     most = STEPS_A_LAYER * geometry.layers - 1
     require(len(ours.steps) <= most, f"it takes {len(ours.steps)} steps", f"at most {most}")
     largest = geometry.packet_bytes

@@ -98,7 +98,7 @@ def test_the_best_block_fills_the_lanes() -> None:
 
 
 def test_words_go_where_they_save_most() -> None:
-    """A second product of a thousand positions gets its copies of 16 words, the first one of four does not."""
+    """The product of a thousand positions gets its copies of 16 words, that of four does not."""
     dense = Dense(np.ones((9, 4)), np.zeros(4), Named("relu"))
     few = Product(dense, (0,), Patches(shape=(1, 4, 4), kernel=(3, 3)))
     many = Product(dense, (0,), Patches(shape=(1, 34, 34), kernel=(3, 3)))
