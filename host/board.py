@@ -235,6 +235,11 @@ class Board:
         Images that the device's buffer cannot hold at once are run in several batches, each on every chip.
         """
         program = self._require_program()
+        if not program.is_chain:
+            raise InputError(
+                f"program {program.name!r} is no chain of full layers; virtual chips of such run on the golden "
+                "model (as behind ndrite.connect)"
+            )
         check_variation(program, self.geometry)
         plan.check(x, labels, program.inputs)
         self._require_held(program)

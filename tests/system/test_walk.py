@@ -80,5 +80,7 @@ def test_nothing_runs_on_the_host_and_virtual_chips_do(board: Board) -> None:
     assert stepped.campaigns_on_host
     x = random_inputs(program, np.random.default_rng(1), 2)
     np.testing.assert_array_equal(stepped.infer(x, seed=2), Core(program, fast=False).infer(x, seed=2))
+    with pytest.raises(InputError, match="no chain of full layers; virtual chips of such run on the golden"):
+        board.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
     with pytest.raises(InputError, match="one individual chip"):
         stepped.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
