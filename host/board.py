@@ -237,8 +237,8 @@ class Board:
         program = self._require_program()
         if not program.is_chain:
             raise InputError(
-                f"program {program.name!r} is no chain of full layers; virtual chips of such run on the golden "
-                "model (as behind ndrite.connect)"
+                f"program {program.name!r} is no chain of full layers; virtual chips of such run on the "
+                "golden model (as behind ndrite.connect)"
             )
         check_variation(program, self.geometry)
         plan.check(x, labels, program.inputs)

@@ -13,10 +13,13 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.steps import GATE_TERMS_MAX
 from hdl.parts.delay import delayed
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import gate_layout
 from hdl.walk.map_memory import MAP_LATENCY
 
+AHEAD = 4
+"""Codes that may wait for the memory."""
 WIDE = signed(49)
 """Holds a sum and what rounds it at the largest shift."""
 GATES_LATENCY = MAP_LATENCY + 1 + 2 * MULTIPLY_LATENCY + 5
@@ -54,10 +57,11 @@ class Gates(wiring.Component):
         m = Module()
         gate, bits = self.gate, self.address_bits
         asked = StructLayout({"valid": 1, "second": 1, "ends": 1, "first": 1, "last": 1, "term": 2})
-        running, held, move = Signal(), Signal(), Signal()
+        running, move = Signal(), Signal()
         element, term, second = Signal(bits), Signal(2), Signal()
         elements = Countdown(m, self.elements, "element")
-        waiting = Signal(asked)
+        m.submodules.queue = queue = Queue(StructLayout({"address": bits, "asked": asked}), AHEAD)
+        waiting = queue.i.payload.asked
         bases = Array(
             Mux(second, gate[f"b_base_{t}"], gate[f"a_base_{t}"])[:bits] for t in range(GATE_TERMS_MAX)
         )
@@ -68,23 +72,21 @@ class Gates(wiring.Component):
         m.d.sync += [lasts[t].eq(gate.terms == t + 1) for t in range(GATE_TERMS_MAX)]
         m.d.comb += last.eq(Array(lasts)[term])
         m.d.comb += [
-            move.eq(running & (~held | self.granted)),
-            self.request.eq(held),
-            self.done.eq(~running & ~held),
+            move.eq(running & queue.i.ready),
+            queue.i.valid.eq(move),
+            queue.o.ready.eq(self.granted),
+            queue.i.payload.address.eq(bases[term] + element),
+            waiting.second.eq(second),
+            waiting.ends.eq(ends),
+            waiting.first.eq(term == 0),
+            waiting.last.eq(last),
+            waiting.term.eq(term),
+            self.request.eq(queue.o.valid),
+            self.address.eq(queue.o.payload.address),
         ]
-        with m.If(self.granted):
-            m.d.sync += held.eq(0)
+        m.d.sync += self.done.eq(~running & ~self.begin & (queue.level == 0))
         with m.If(move):
-            m.d.sync += [
-                held.eq(1),
-                self.address.eq(bases[term] + element),
-                waiting.second.eq(second),
-                waiting.ends.eq(ends),
-                waiting.first.eq(term == 0),
-                waiting.last.eq(last),
-                waiting.term.eq(term),
-                second.eq(~ends),
-            ]
+            m.d.sync += second.eq(~ends)
             with m.If(ends):
                 m.d.sync += term.eq(Mux(last, 0, term + 1))
             with m.If(ends & last):
@@ -92,7 +94,7 @@ class Gates(wiring.Component):
         with m.If(self.begin):
             m.d.sync += [running.eq(1), element.eq(0), term.eq(0), second.eq(0), *elements.again()]
         now = Signal(asked)
-        m.d.comb += now.eq(waiting)
+        m.d.comb += now.eq(queue.o.payload.asked)
         m.d.comb += now.valid.eq(self.request & self.granted)
         came = Signal(asked)
         m.d.comb += came.eq(delayed(m, now.as_value(), MAP_LATENCY, "asked"))

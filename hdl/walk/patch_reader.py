@@ -9,11 +9,15 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
+from emulator.spec.walk_record import KINDS
 from hdl.parts.delay import delayed
+from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import chunk_layout, step_layout
 from hdl.walk.map_memory import MAP_LATENCY
 
+AHEAD = 4
+"""Chunks that may wait for the memory."""
 CHUNK_LATENCY = MAP_LATENCY + 1
 """Cycles from a request that is ``granted`` to its ``chunk``."""
 COORDINATE = signed(18)
@@ -59,20 +63,24 @@ class PatchReader(wiring.Component):
         left, run_last, single_run = Signal(16), Signal(), Signal()
         names = ("kernel_rows", "channels", "share", "grid_columns", "grid_rows")
         rows, channels, share, columns, lines = (Countdown(m, step[name], name) for name in names)
-        waiting = Signal(
-            StructLayout(
-                {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4}
-                | {"channel_end": 1, "group_end": 1, "patch_end": 1}
-            )
+        asked = StructLayout(
+            {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4}
+            | {"channel_end": 1, "group_end": 1, "patch_end": 1}
         )
-        held, move = Signal(), Signal()
+        # Whether the memory answers is decided too late for all that moves here.
+        m.submodules.queue = queue = Queue(asked, AHEAD)
+        now, waiting, move, taken = queue.i.payload, queue.o.payload, Signal(), Signal()
         m.d.comb += [
-            move.eq(running & ~gap & (~held | self.granted) & (~fresh | self.may)),
+            move.eq(running & queue.i.ready & (~fresh | self.may)),
             self.began.eq(move & fresh),
-            self.request.eq(held),
+            queue.i.valid.eq(move),
+            taken.eq(self.request & self.granted),
+            queue.o.ready.eq(taken),
+            self.request.eq(queue.o.valid & ~gap),
             self.address.eq(waiting.address),
-            self.done.eq(~running & ~held),
         ]
+        m.d.sync += gap.eq(taken & waiting.group_end & (step.kind == KINDS["product"]))
+        m.d.sync += self.done.eq(~running & ~self.begin & (queue.level == 0))
         # As many codes as there are in a chunk, or one where they are not neighbours.
         dense, hop = Signal(), Signal(8)
         m.d.sync += [
@@ -86,18 +94,17 @@ class PatchReader(wiring.Component):
             group_end.eq(channel_end & share.last),
             patch_end.eq(channel_end & channels.last),
         ]
-        with m.If(self.granted):
-            m.d.sync += held.eq(0)
+        m.d.comb += [
+            now.address.eq(spot),
+            now.x.eq(x),
+            now.y.eq(y),
+            now.count.eq(Mux(dense, Mux(run_end, left[:4], WORD_ROWS), 1)),
+            now.channel_end.eq(channel_end),
+            now.group_end.eq(group_end),
+            now.patch_end.eq(patch_end),
+        ]
         with m.If(move):
             m.d.sync += [
-                held.eq(1),
-                waiting.address.eq(spot),
-                waiting.x.eq(x),
-                waiting.y.eq(y),
-                waiting.count.eq(Mux(dense, Mux(run_end, left[:4], WORD_ROWS), 1)),
-                waiting.channel_end.eq(channel_end),
-                waiting.group_end.eq(group_end),
-                waiting.patch_end.eq(patch_end),
                 fresh.eq(0),
                 spot.eq(spot + hop),
                 x.eq(x + hop),
@@ -123,7 +130,6 @@ class PatchReader(wiring.Component):
                 ]
             with m.If(group_end):
                 m.d.sync += share.again()
-            m.d.sync += gap.eq(group_end & (step.kind == 0))
             with m.If(patch_end):
                 m.d.sync += [
                     fresh.eq(1),
@@ -141,8 +147,6 @@ class PatchReader(wiring.Component):
                     *self._moved((patch_x, x), step.first_column.as_signed()),
                     *self._moved((patch_y, y), patch_y + step.stride_rows),
                 ]
-        with m.Else():
-            m.d.sync += gap.eq(0)
         with m.If(self.begin):
             m.d.sync += [
                 running.eq(1),
@@ -154,14 +158,14 @@ class PatchReader(wiring.Component):
                 run_last.eq(single_run),
                 *(count.again() for count in (rows, channels, share, columns, lines)),
             ]
-        self._chunks(m, waiting)
+        self._chunks(m, waiting, taken)
         return m
 
     @staticmethod
     def _moved(these: tuple[Signal, ...], to: object) -> list[object]:
         return [one.eq(to) for one in these]
 
-    def _chunks(self, m: Module, waiting: Signal) -> None:
+    def _chunks(self, m: Module, waiting: Signal, taken: Signal) -> None:
         """While the memory answers: which of the eight codes lie on the map, and which are asked for."""
         step = self.step
         before, ahead = Signal(4), Signal(4)
@@ -176,8 +180,7 @@ class PatchReader(wiring.Component):
         on_map = Signal(WORD_ROWS)
         m.d.sync += on_map.eq(Cat(inside & (before <= i) & (ahead > i) for i in range(WORD_ROWS)))
         on_map = delayed(m, on_map, MAP_LATENCY - 2, "on_map")
-        taken, names = Signal(), ("count", "channel_end", "group_end", "patch_end")
-        m.d.comb += taken.eq(self.request & self.granted)
+        names = ("count", "channel_end", "group_end", "patch_end")
         valid = delayed(m, taken, MAP_LATENCY, "taken")
         now = {name: delayed(m, waiting[name], MAP_LATENCY, name) for name in names}
         m.d.sync += [self.chunk.valid.eq(valid), *(self.chunk[name].eq(now[name]) for name in names)]
