@@ -131,6 +131,7 @@ def map_network(
         seed=seed,
         samples=len(samples),
         layers=tuple(mapper.reports),
+        tables=tuple(mapper.tables),
         unused=unused_parts(network.activation_kinds, chip),
     )
     die = Die(
