@@ -104,7 +104,8 @@ class CompileReport:
     @property
     def pwl_error_lsb(self) -> float:
         """Largest table error of any layer or table step, in output steps."""
-        return max(part.pwl_error_lsb for part in (*self.layers, *self.tables))
+        errors = [layer.pwl_error_lsb for layer in self.layers]
+        return max(*errors, *(table.pwl_error_lsb for table in self.tables), 0.0)
 
     @property
     def warnings(self) -> tuple[str, ...]:

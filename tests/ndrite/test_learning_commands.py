@@ -45,6 +45,7 @@ def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
     assert network.accuracy(x, y) > 0.75
 
 
+@pytest.mark.slow
 def test_train_on_maps_and_go_on_through_a_chip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

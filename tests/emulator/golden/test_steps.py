@@ -288,7 +288,7 @@ def test_random_graphs_equal_brute_force() -> None:
 
 
 @pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
-@pytest.mark.parametrize("stream", [0, 5])
+@pytest.mark.parametrize("stream", [0, pytest.param(5, marks=pytest.mark.slow)])
 def test_compiled_loops_equal_numpy_on_many_graphs(stream: int) -> None:
     """Across 2^32 of the inference index, with more samples than are worked on together."""
     compared = 0
