@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden import Core
-from emulator.network import Network, Table
+from emulator.network import Network
+from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.kan_data import kan_data
@@ -222,16 +223,10 @@ def on_dies(network: Network, task: str, cause: str, right: npt.NDArray[np.bool_
 
 
 def learned_curves(network: Network) -> list[list[list[float]]] | None:
-    """The functions of the first inputs (4, 2 outputs, points): sums of bases, weighted by the crossbar."""
-    bases = network.nodes[0]
-    if not isinstance(bases, Table):
+    """The functions of the first inputs (4, 2 outputs, points), where there are some."""
+    if not layers_of_functions(network):
         return None
-    x = np.linspace(0, 1, POINTS, dtype=np.float32)
-    inputs = network.map_shapes[0][0]
-    maps = bases([np.broadcast_to(x[:, None, None, None], (POINTS, inputs, 1, 1))])
-    terms = maps.reshape(POINTS, -1, inputs)
-    weights = network.layers[0].weights.reshape(terms.shape[1], inputs, -1)
-    curves = np.einsum("pki,kij->ijp", terms, weights)[:4, :2]
+    curves = edge_functions(network, 0, np.linspace(0, 1, POINTS))[:4, :2]
     return [[[round(float(v), 4) for v in curve] for curve in of_input] for of_input in curves]
 
 
