@@ -95,7 +95,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 def test_notebooks_are_stored_without_outputs() -> None:
     notebooks = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
-    assert len(notebooks) == 3
+    assert len(notebooks) == 4
     for path in notebooks:
         for cell in json.loads(path.read_text())["cells"]:
             assert not cell.get("outputs"), path.name

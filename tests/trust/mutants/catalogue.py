@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.trust.mutants import (
+    bases,
     boards,
     bringup,
     control,
@@ -40,4 +41,5 @@ MUTANTS = (
     + small.MUTANTS
     + overlap.MUTANTS
     + tiles.MUTANTS
+    + bases.MUTANTS
 )

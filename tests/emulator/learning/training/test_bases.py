@@ -170,7 +170,11 @@ def test_on_a_die() -> None:
         assert [t.curves for t in report.tables] == curves
         assert all(0 < t.pwl_error_lsb < 10 for t in report.tables)
         assert report.pwl_error_lsb >= max(t.pwl_error_lsb for t in report.tables)
+        codes = Core(program).step(0, {0: test.reshape(-1, INPUTS, 1, 1)})
         answer = Core(program).infer(test).argmax(axis=1)
+        if name == "alike":
+            exact = 255 * network.nodes[0]([test.reshape(-1, INPUTS, 1, 1) / np.float32(255)])
+            assert np.abs(codes - exact).max() <= report.tables[0].pwl_error_lsb + 0.01
         assert abs((answer == labels).mean() - right(network)) < (0.03 if name == "alike" else 0.2)
 
 
