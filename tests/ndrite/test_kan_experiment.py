@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ndrite import intervals
 from ndrite.experiments import kan
 from ndrite.experiments.bits import packed
 
-SAMPLES = 4000
+SAMPLES = 1000
 
 
 def results(task: str, share: float, mlp: float = 0.9) -> list[dict[str, Any]]:
@@ -40,6 +41,11 @@ def results(task: str, share: float, mlp: float = 0.9) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def _fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "DRAWS", 200)
+
+
 @pytest.mark.parametrize(
     ("task", "share", "said"),
     [
@@ -55,7 +61,7 @@ def test_only_the_interval_claims(task: str, share: float, said: str) -> None:
     (first, *_) = kan.facts(found)["rows"]
     assert first["verdict"] == said
     low, high = first["interval_95"]
-    assert low <= first["accuracy"] == pytest.approx(share, abs=0.005)
+    assert low <= first["accuracy"] == pytest.approx(share, abs=0.01)
     assert first["accuracy"] <= high
     assert first["seeds"] == [1, 2, 3, 4, 5]
     assert set(first["mlp"]) == {"mlp relu", "mlp ndr"}
