@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.pwl import fit_pwl
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
 
 Floats = npt.NDArray[np.float64]
@@ -17,9 +16,7 @@ ALIGNED = 15
 """Scale that leaves room to move the input codes by more than the codes of a segment."""
 
 
-def placed(
-    values: Floats, segments: int, table_bits: int
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], Floats]:
+def placed(values: Floats, segments: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], Floats]:
     """Offset and scale (Q,) of functions ``values`` (Q, 256), outputs in steps at every input code, and what
     their tables should give at every voltage code (Q, 4096).
 
@@ -32,12 +29,20 @@ def placed(
         (offset, scale, _between(values, offset, scale, kink, segments))
         for (offset, scale), kink in ((plain, np.zeros(len(values), np.intp)), (moved[:2], moved[2]))
     ]
-    errors = [fit_pwl(wanted, segments=segments, table_bits=table_bits).error_lsb for *_, wanted in both]
+    errors = [_bent(wanted, segments) for *_, wanted in both]
     better = errors[1] < errors[0]
     offset, scale, wanted = (
         np.where(better if a.ndim == 1 else better[:, None], b, a) for a, b in zip(*both, strict=True)
     )
     return offset.astype(np.int16), scale.astype(np.uint16), wanted
+
+
+def _bent(wanted: Floats, segments: int) -> Floats:
+    """Largest error of straight pieces (Q,), estimated: half the spread about each segment's chord."""
+    pieces = wanted.reshape(len(wanted), segments, -1)
+    part = np.linspace(0.0, 1.0, pieces.shape[2])
+    about = pieces - (pieces[..., :1] + (pieces[..., -1:] - pieces[..., :1]) * part)
+    return np.asarray((about.max(axis=2) - about.min(axis=2)).max(axis=1) / 2, np.float64)
 
 
 def _aligned(

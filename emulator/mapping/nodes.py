@@ -186,7 +186,7 @@ class Mapper:
         values = np.clip(INPUT_MAX * neurons.curves(u.astype(np.float64)).T, 0.0, INPUT_MAX)
         distinct, which = np.unique(values, axis=0, return_inverse=True)
         which = which.reshape(-1)
-        offset, scale, wanted = placed(distinct, self._options.segments, self._options.table_bits)
+        offset, scale, wanted = placed(distinct, self._options.segments)
         self._table, curve, error = add_curves(wanted, which, self._table, self._options)
         self.tables.append(
             TableReport(

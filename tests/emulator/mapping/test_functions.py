@@ -18,7 +18,7 @@ X = np.arange(256)
 
 def computed(values: np.ndarray, segments: int = 32) -> np.ndarray:
     """What the golden model makes of every code, (Q, 256)."""
-    offset, scale, wanted = placed(values, segments, 6)
+    offset, scale, wanted = placed(values, segments)
     table = fit_pwl(wanted, segments=segments)
     count = len(values)
     step = Table(
@@ -50,7 +50,7 @@ def test_a_kink_costs_little_wherever_it_lies() -> None:
 
 def test_a_smooth_function_keeps_the_whole_table() -> None:
     values = 127.5 * (1 + np.sin(X[None] / 40))
-    offset, scale, _ = placed(values, 32, 6)
+    offset, scale, _ = placed(values, 32)
     assert (offset[0], scale[0]) == (-128, 16)
     assert np.abs(computed(values) - values).max() < 1.0
 
@@ -58,7 +58,7 @@ def test_a_smooth_function_keeps_the_whole_table() -> None:
 def test_every_code_stays_inside_the_table() -> None:
     kinks = np.arange(-20.0, 280.0)
     values = np.clip(9.0 * (X - kinks[:, None]), 0, 255)
-    offset, scale, _ = placed(values, 32, 6)
+    offset, scale, _ = placed(values, 32)
     voltage = (X + offset[:, None].astype(int)) * scale[:, None].astype(int)
     assert voltage.min() >= -2048
     assert voltage.max() <= 2047
