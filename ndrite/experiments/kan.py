@@ -63,10 +63,10 @@ TASKS = {
         each=False,
     ),
     "mnist 196-64-10, 2 bases": Task(
-        data="mnist-14", bases=2, width=64, epochs=8, batch=256, held_out=5000, of=KANALOGUE
+        data="mnist-14", bases=2, width=64, epochs=5, batch=256, held_out=5000, of=KANALOGUE, each=False
     ),
     "mnist 196-64-10, 3 bases": Task(
-        data="mnist-14", bases=3, width=64, epochs=8, batch=256, held_out=5000, of=KANALOGUE
+        data="mnist-14", bases=3, width=64, epochs=5, batch=256, held_out=5000, of=KANALOGUE, each=False
     ),
     "wine 13-4-3": Task(
         data="wine",

@@ -8,6 +8,8 @@ TRAINING = ("tests/emulator/learning/training/test_bases.py",)
 FUNCTIONS = ("tests/emulator/mapping/test_functions.py",)
 LEARNED = ("tests/emulator/network/test_kolmogorov_arnold.py",)
 EXPERIMENT = ("tests/ndrite/test_kan_experiment.py",)
+IMPORTED = ("tests/emulator/network/importing/test_kan.py",)
+FITTED = "emulator/network/importing/kan.py"
 BASES = "emulator/learning/training/bases.py"
 BUILD = "emulator/learning/training/build.py"
 PLACED = "emulator/mapping/functions.py"
@@ -105,5 +107,33 @@ MUTANTS = (
         "return str(task.width)",
         "an MLP of fewer weights",
         EXPERIMENT,
+    ),
+    Mutant(
+        FITTED,
+        "weights / span, (bias - low) / span",
+        "weights / span, bias / span",
+        "a fitted layer's sums do not begin at the next one's range",
+        IMPORTED,
+    ),
+    Mutant(
+        FITTED,
+        ".transpose(0, 2, 1).reshape(bases * inputs, outputs)",
+        ".reshape(bases * inputs, outputs)",
+        "fitted weights of another edge",
+        IMPORTED,
+    ),
+    Mutant(
+        FITTED,
+        'affine("node_scale") * affine("subnode_scale")',
+        'affine("node_scale")',
+        "a pykan model's inner scales are left out",
+        IMPORTED,
+    ),
+    Mutant(
+        FITTED,
+        "if model.symbolic_enabled:",
+        "if False:",
+        "a pykan model's symbolic functions are left out",
+        IMPORTED,
     ),
 )
