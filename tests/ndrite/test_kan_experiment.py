@@ -51,6 +51,7 @@ def _fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("wine 13-4-3", 0.995, "above it"),
         ("wine 13-4-3", 0.98, "no difference shown"),
+        ("wine 13-4-3", 0.983, "no difference shown"),
         ("wine 13-4-3", 0.95, "below it"),
         ("moons 2-4-2", 0.995, "not comparable"),
         ("mnist 196-64-10, 2 bases", 0.99, "no figure quoted"),

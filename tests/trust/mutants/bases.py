@@ -61,13 +61,6 @@ MUTANTS = (
     ),
     Mutant(
         PLACED,
-        "np.maximum(low, begin)",
-        "low",
-        "the piece behind a kink begins with the one before it",
-        FUNCTIONS,
-    ),
-    Mutant(
-        PLACED,
         "kink = np.where(left[0] <= left[1], at, at + 1)",
         "kink = at",
         "a kink is taken for the code before it",
