@@ -141,6 +141,7 @@ def map_network(
         arrays=tuple(mapper.arrays),
         nominal=nominal,
         mitigation=measures,
+        tables=tuple(mapper.functions) if any(mapper.functions) else (),
     )
     program = dataclasses.replace(
         mapper.program(),

@@ -13,14 +13,14 @@ from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.mapping.block import best_block, blocked
 from emulator.mapping.devices import make_neurons
-from emulator.mapping.die import DieArray
+from emulator.mapping.die import DieArray, DieTable
 from emulator.mapping.functions import placed
 from emulator.mapping.generators import layer_generators, table_generator
 from emulator.mapping.layer import Options, add_curves, compile_layer
 from emulator.mapping.report import LayerReport, TableReport
 from emulator.mapping.samples import Rows, Second
 from emulator.mapping.scaling import SCALE_MAX, shift_for
-from emulator.network import Gate, Network, Node, Pool, Product, Table
+from emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
 from emulator.spec import Program, steps
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS
 from emulator.spec.patches import Pair
@@ -60,6 +60,7 @@ class Mapper:
         )
         self.reports: list[LayerReport] = []
         self.tables: list[TableReport] = []
+        self.functions: list[DieTable | None] = []
         self.arrays: list[DieArray] = []
         self._codes: list[Codes] = [_by_call(samples, network)]
         given = samples.astype(np.float64) / INPUT_MAX if exact is None else exact
@@ -181,10 +182,9 @@ class Mapper:
         outputs = len(node.channel)
         rng = table_generator(self._seed, len(self._steps))
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
-        x = np.arange(INPUT_MAX + 1) / INPUT_MAX
-        u = (x[:, None] * node.gain + node.shift_by) / neurons.peaks
-        values = np.clip(INPUT_MAX * neurons.curves(u.astype(np.float64)).T, 0.0, INPUT_MAX)
-        distinct, which = np.unique(values, axis=0, return_inverse=True)
+        table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
+        self.functions.append(table if isinstance(node.activation, Ndr) else None)
+        distinct, which = np.unique(table.values(), axis=0, return_inverse=True)
         which = which.reshape(-1)
         offset, scale, wanted = placed(distinct, self._options.segments)
         self._table, curve, error = add_curves(wanted, which, self._table, self._options)

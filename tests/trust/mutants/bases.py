@@ -9,6 +9,7 @@ FUNCTIONS = ("tests/emulator/mapping/test_functions.py",)
 LEARNED = ("tests/emulator/network/test_kolmogorov_arnold.py",)
 EXPERIMENT = ("tests/ndrite/test_kan_experiment.py",)
 IMPORTED = ("tests/emulator/network/importing/test_kan.py",)
+DIES = ("tests/emulator/mapping/test_die_tables.py",)
 FITTED = "emulator/network/importing/kan.py"
 BASES = "emulator/learning/training/bases.py"
 BUILD = "emulator/learning/training/build.py"
@@ -128,5 +129,26 @@ MUTANTS = (
         "if False:",
         "a pykan model's symbolic functions are left out",
         IMPORTED,
+    ),
+    Mutant(
+        "emulator/mapping/program_of.py",
+        "next(functions, None)",
+        "None",
+        "a die's tables stay as they were mapped",
+        DIES,
+    ),
+    Mutant(
+        "emulator/mapping/die.py",
+        "neurons=_set(table.neurons, kept(states, chip, passed_s), chip)",
+        "neurons=table.neurons",
+        "the ECRAMs of bases do not age",
+        DIES,
+    ),
+    Mutant(
+        "emulator/mapping/die_file.py",
+        'held["gain"], held["shift"])',
+        'held["shift"], held["gain"])',
+        "gains and shifts of bases change places in the file",
+        DIES,
     ),
 )
