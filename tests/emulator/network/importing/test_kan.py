@@ -123,7 +123,7 @@ def test_symbolic_functions_are_added() -> None:
 
 def test_pykan_itself() -> None:
     torch = pytest.importorskip("torch")
-    kan = pytest.importorskip("kan", reason="pykan is not installed (pip install pykan pandas tqdm)")
+    kan = pytest.importorskip("kan", reason="needs ndrite[import-check]")
     model = kan.KAN(width=[3, 4, 2], grid=5, k=3, seed=0, auto_save=False)
     x = X / [1, 10, 0.1] / 2
     exact = model(torch.from_numpy(x.astype(np.float32))).detach().numpy()
