@@ -16,7 +16,7 @@ from emulator.errors import EmulatorError  # noqa: E402
 from emulator.golden import Core  # noqa: E402
 from emulator.learning.training.architecture import Bases, read_hidden  # noqa: E402
 from emulator.learning.training.bases import TrainedBases  # noqa: E402
-from emulator.learning.training.build import of_layers  # noqa: E402
+from emulator.learning.training.build import of_layers, of_network  # noqa: E402
 from emulator.learning.training.job import Job, Samples  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
@@ -148,6 +148,23 @@ def test_what_goes_to_bases_has_no_function_of_its_own() -> None:
     kinds = [layer.activation for layer in exported(pooled).layers]
     assert kinds[0] == Named("relu")
     assert isinstance(kinds[1], Ndr)
+
+
+@pytest.mark.parametrize("chip", [None, "dendritic-ndr+ecram-pair"])
+def test_goes_on_from_what_it_exported(chip: str | None) -> None:
+    """Then every function has a gain and a shift of its own, which training moves."""
+    network, (x, labels) = exported(learned("bases 2, 5, bases 2 each", steps=10)), waves(100)
+    again = of_network(network, FLOAT if chip is None else view_of(load_chip(chip)))
+    if chip is None:
+        wanted = network.forward(x / np.float32(255))
+        np.testing.assert_allclose(again.outputs_of(tensor(x)).numpy(), wanted, rtol=1e-4, atol=1e-4)
+    before = [p.detach().clone() for p in again.parameters() if p.requires_grad]
+    torch.nn.functional.cross_entropy(again.train()(tensor(x)), torch.from_numpy(labels)).backward()
+    torch.optim.SGD(again.parameters(), lr=0.1).step()
+    moved = [p for p in again.parameters() if p.requires_grad]
+    changed = sum(not torch.equal(a, b) for a, b in zip(before, moved, strict=True))
+    assert changed >= len(before) - 2  # heights at the top of their range stay
+    assert len(exported(again).nodes) == 4
 
 
 def test_fixed_devices_stay() -> None:
