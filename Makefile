@@ -11,7 +11,7 @@ SHARED := -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help demo quick test test-long test-trust test-release test-hdl docs fuzz prove mutants audit test-gates check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help demo quick test test-long test-trust test-release test-hdl docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning i
 
 test-pcie: compiler $(DEV_STAMP) ## the PCIe endpoint and driver against an independent root complex, every combination
 	NDRITE_PCIE=all $(BIN)/python -m pytest tests/hdl/pcie tests/host/pcie tests/boards/test_card.py
+
+test-ethernet: compiler $(DEV_STAMP) ## RGMII pins, frames and the driver through them, datagram faults at length
+	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/hdl/ethernet tests/host/test_udp.py tests/system/test_udp.py tests/trust/test_datagram_faults.py
 
 check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails when slower or larger than committed
 	$(BIN)/python -m boards.fpga.regression

@@ -38,7 +38,7 @@ from emulator.network import load_network
 from emulator.network.datasets import digits, fashion_mnist_test, mnist
 from emulator.spec import Geometry, Program
 from emulator.spec.errors import GeometryError
-from emulator.spec.memory_map import check_fits
+from emulator.spec.lay_out import check_fits
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.links.pcie import PcieChannel

@@ -11,7 +11,7 @@ from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.memory_map import check_fits
+from emulator.spec.lay_out import check_fits
 from host.api import Progress
 from host.errors import LinkError, NotProgrammedError
 from host.inputs import check_inputs, check_variation

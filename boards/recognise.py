@@ -12,6 +12,7 @@ from boards.netlist import build_id
 from boards.sim.build import simulated_id
 from boards.sim.link import Design
 from boards.sim.pcie import card_id
+from boards.sim.udp import udp_id
 from emulator.spec import Geometry
 
 
@@ -31,6 +32,7 @@ def _designs(geometry: Geometry) -> Iterator[Callable[[], int]]:
     if geometry.redraw == 0 and geometry.slices == 1:
         for design in (Design(compact=True), Design(compact=True, small=True)):
             yield partial(simulated_id, geometry, platform=design)
+    yield partial(udp_id, geometry)
     yield partial(card_id, geometry)
 
 

@@ -34,14 +34,14 @@ class Holder(BoardApi, Protocol):
     """A board that says what its array can hold."""
 
     def check_fits(self, program: Program) -> None:
-        """Raise GeometryError when a chain does not fit."""
+        """Raise GeometryError when ``program`` does not fit."""
 
 
 class SteppedBoard:
     """Satisfies ``BoardApi`` for every program; what it does not say itself it asks ``board``.
 
-    A chain of full layers is the board's own work. Of any other program each product is put on the array in
-    turn, all patches of a batch run through it, and this side does what the gateware has no step for yet:
+    A program that fits the board is the board's own work. Of any other each product is put on the array in
+    turn, all patches of a batch run through it, and this side does what the gateware has no step for:
     neurons of those products, pooling, tables, gates, grouped products, and products that do not fit. The
     answers are the golden model's in every bit. ``on_host`` says what runs here.
     """
@@ -75,12 +75,15 @@ class SteppedBoard:
     @property
     def campaigns_on_host(self) -> bool:
         """Whether virtual chips of the program are drawn and run on this side of the link."""
-        return self._core is not None
+        return self._program is not None and not self._program.is_chain
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Take ``program``; a chain goes onto the chip now, the products of another one in turn later."""
+        """Take ``program``; one that fits goes onto the chip now, the products of another one in turn later.
+
+        Raises as the board for a chain of full layers that does not fit.
+        """
         self._program = self._core = None
-        if program.is_chain:
+        if program.is_chain or self._fits(program):
             self._board.program(program, progress=progress)
         else:
             self._core = _Split(program, self._board)
@@ -122,10 +125,10 @@ class SteppedBoard:
         progress: Progress | None = None,
     ) -> CampaignResult:
         """Votes of virtual chips; see ``BoardApi.campaign``. Those of no chain are drawn and run here."""
-        if self._core is None:
+        if self._program is None or self._program.is_chain:
             return self._board.campaign(x, labels, plan, progress=progress)
-        check_variation(self._core.program, None)
-        return campaign(self._core.program, x, labels, plan, progress=progress)
+        check_variation(self._program, None)
+        return campaign(self._program, x, labels, plan, progress=progress)
 
     def scrub(self, program: Program) -> list[Upset]:
         """What has changed in the chip's memories; of no chain, in the product that is on the array."""
@@ -135,6 +138,13 @@ class SteppedBoard:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         piece = self._core.on_array
         return [] if piece is None else self._board.scrub(piece)
+
+    def _fits(self, program: Program) -> bool:
+        try:
+            self._board.check_fits(program)
+        except GeometryError:
+            return False
+        return True
 
     def close(self) -> None:
         """Close the board."""

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.hdl import ShapeLike
+from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
@@ -14,9 +14,8 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.geometry import Geometry
-from hdl.parts.banks import bank_bits
 from hdl.parts.bus import WindowSignature
-from hdl.parts.layouts import group_layout
+from hdl.parts.layouts import SECOND_BITS, activation_layout, group_layout
 from hdl.parts.memory import RegisteredMemory, share
 from hdl.parts.multiplier import Multiplier
 from hdl.parts.pipeline import Pipeline
@@ -38,21 +37,15 @@ def logit_layout(g: Geometry) -> StructLayout:
     return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
 
 
-def activation_layout(g: Geometry) -> StructLayout:
-    """A hidden neuron's output in passing: ``last`` with the layer's."""
-    column = bits_for(g.columns - 1)
-    return StructLayout({"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "y": 8})
-
-
 class Neuron(wiring.Component):
-    """z = p + bias; v = clip(rshift_round(z * scale, vshift)); y from v's PWL segment.
+    """z = p + bias + second; v = clip(rshift_round(z * scale, vshift)); y from v's PWL segment.
 
     y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f, rest r.
     Output layers stop at z (``logit``, in column order, ``final`` with the network's last). Hidden layers
     give y (``activation``). A group of another layer waits until the pipeline is empty, so the settings
-    hold still. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles (on a compact platform as many of them as are
-    KEPT). Resources: three multipliers (two for
-    the scale, one for the slope), 64 bits a column and 36 bits a table entry of memory.
+    hold still. ``second`` has a group's second operands where it says so, one a column. Latency: OUTPUT_STAGE
+    or NEURON_LATENCY cycles (on a compact platform as many of them as are KEPT). Resources: three multipliers
+    (two for the scale, one for the slope), 64 bits a column and 36 bits a table entry of memory.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -68,6 +61,7 @@ class Neuron(wiring.Component):
                 "base_window": In(WindowSignature()),
                 "slope_window": In(WindowSignature()),
             }
+            | ({"second": In(stream.Signature(SECOND_BITS))} if geometry.map_codes else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -85,11 +79,18 @@ class Neuron(wiring.Component):
         busy = Signal()
         m.d.sync += busy.eq(Cat(stage.valid for stage in stages).any())
 
-        take = running & self.partials.valid
+        take, there = running & self.partials.valid, Const(1)
+        if g.map_codes:
+            there = ~layer.second | self.second.valid
+            take &= there
+            m.d.comb += self.second.ready.eq(running & self.partials.valid & layer.second)
         # Known a cycle ahead: the queue of partial sums waits for it.
         only, lane_last = Signal(), Signal()
         closing = take & only
-        same = ~layer.layer_end
+        same: Value = ~layer.layer_end
+        if g.map_codes:
+            # A walk goes on to other settings only when everything has run empty.
+            same |= group.walked
         with m.If(self.groups.valid & ~running & (same | ~busy)):
             m.d.comb += self.groups.ready.eq(1)
             m.d.sync += [
@@ -109,7 +110,7 @@ class Neuron(wiring.Component):
                 m.d.sync += lane.eq(0)
         with m.If(closing):
             m.d.sync += running.eq(0)
-        m.d.comb += self.partials.ready.eq(running & (only | lane_last))
+        m.d.comb += self.partials.ready.eq(running & (only | lane_last) & there)
         m.d.comb += [
             stages[0].valid.eq(take),
             stages[0].end.eq(only & layer.layer_end),
@@ -124,7 +125,12 @@ class Neuron(wiring.Component):
         z_3 = Signal(signed(32), reset_less=True)
         scale, curve = (Signal(16, name=n, reset_less=True) for n in ("scale_3", "curve_3"))
         m.d[pipeline.at(1)] += p_1.eq(self.partials.payload[lane])
-        m.d[pipeline.at(2)] += p_2.eq(p_1)
+        if g.map_codes:
+            second_1 = Signal(SECOND_BITS, reset_less=True)
+            m.d[pipeline.at(1)] += second_1.eq(Mux(layer.second, self.second.payload, 0))
+            m.d[pipeline.at(2)] += p_2.eq(p_1 + second_1)
+        else:
+            m.d[pipeline.at(2)] += p_2.eq(p_1)
         m.d[pipeline.at(3)] += [
             z_3.eq(p_2 + bias.as_signed()),
             scale.eq(settings[:16]),

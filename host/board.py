@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.memory_map import Section, check_fits, lay_out
+from emulator.spec.lay_out import check_fits, lay_out
+from emulator.spec.memory_map import Section
 from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME, COUNTERS
 from host.api import Progress
@@ -234,6 +235,11 @@ class Board:
         Images that the device's buffer cannot hold at once are run in several batches, each on every chip.
         """
         program = self._require_program()
+        if not program.is_chain:
+            raise InputError(
+                f"program {program.name!r} is no chain of full layers; virtual chips of such run on the golden "
+                "model (as behind ndrite.connect)"
+            )
         check_variation(program, self.geometry)
         plan.check(x, labels, program.inputs)
         self._require_held(program)

@@ -45,7 +45,7 @@ class Device(Protocol):
 def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
     """Images the device's buffers hold. At least 1 wherever the program itself fits, or ``VerifyError``."""
     most = min(
-        geometry.campaign_images,
+        geometry.campaign_samples,
         geometry.campaign_words // -(-inputs // 4),
         geometry.campaign_votes // outputs,
     )
@@ -74,7 +74,7 @@ def run_campaign(
         ("stuck_low", variation.stuck_low),
         ("stuck_high", variation.stuck_high),
         ("stuck_codes", variation.codes_word()),
-        ("campaign_draws", plan.trials),
+        ("campaign_trials", plan.trials),
     ):
         device.write_register(name, value)
     votes = np.zeros((len(x), program.outputs), np.int64)
@@ -86,7 +86,7 @@ def run_campaign(
         for first in range(0, len(x), batch):
             part = x[first : first + batch]
             device.write_sections(_sections(part, labels[first : first + batch]))
-            device.write_register("campaign_images", len(part))
+            device.write_register("campaign_samples", len(part))
             index = inference_index(plan.first_image + first, 0)
             device.write_register("campaign_first_index", index)
             for start in range(0, chips, CAMPAIGN_CHIPS):

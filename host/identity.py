@@ -65,7 +65,8 @@ def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
     words = dict(zip(names, read(first, len(names)), strict=True))
     fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
     try:
-        geometry = Geometry(name="device", **fields)  # type: ignore[arg-type]
+        # What a host cannot see otherwise: a device with feature maps overlaps inferences.
+        geometry = Geometry(name="device", overlap=fields["map_codes"] > 0, **fields)  # type: ignore[arg-type]
     except GeometryError as error:
         raise IdentityError(f"device reports an impossible {error}: rebuild the gateware") from None
     for preset in PRESETS.values():

@@ -7,7 +7,7 @@ two exist for test doubles and tools that stand on the device's side.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cobs import cobs
 
@@ -32,8 +32,7 @@ class VersionError(FrameError):
     """An undamaged packet of another protocol version."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A request as sent: ``sequence`` 0..65535, ``address`` a word address or inference index (u32)."""
 
     sequence: int
@@ -42,8 +41,7 @@ class Request:
     payload: bytes = b""
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """A response: ``opcode`` without the response flag, ``expected`` the device's next sequence number."""
 
     sequence: int

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from emulator.spec.packets import Opcode, Status
 from host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
@@ -38,14 +39,15 @@ TIMEOUT_S = 2.0
 ATTEMPTS = 8
 PATIENCE = 4
 """Timeouts that the whole of an answer may take, however its bytes come."""
+WIDE = 8
+"""Requests; narrower windows are filled again with every answer."""
 PAYLOAD_MAX = 4096
 """Longest payload any geometry has."""
 REBUILD = "rebuild the gateware, or use the host it was built with"
 FRAME_MAX = PAYLOAD_MAX + OVERHEAD_BYTES + (PAYLOAD_MAX + OVERHEAD_BYTES) // 254 + 1
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """One request without its sequence number, and how many payload bytes its answer has."""
 
     opcode: Opcode
@@ -153,7 +155,13 @@ class Session:
         return answers[0]
 
     def _fill(self, flight: deque[tuple[int, Command]], pending: Iterator[Command]) -> bool:
-        """Send until the window is full; False when there are no more commands."""
+        """Send until the window is full; False when there are no more commands.
+
+        A wide window is filled again when half of it is answered: several requests then share a datagram, and
+        the device has the other half to work on meanwhile.
+        """
+        if self.window >= WIDE and len(flight) > self.window // 2:
+            return True
         while len(flight) < self.window:
             command = next(pending, None)
             if command is None:

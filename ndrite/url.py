@@ -7,7 +7,10 @@ from emulator.spec import PRESETS, Geometry, Program
 from host import Board, BoardApi, InputError
 from host.links.uart import DEFAULT_BAUD, UartLink
 
-FORMS = "golden:[PRESET], sim:[PRESET], uart:PORT[@BAUD], pcie:DDDD:BB:DD.F, pcie-sim:[PRESET]"
+FORMS = (
+    "golden:[PRESET], sim:[PRESET], uart:PORT[@BAUD], udp:HOST[:PORT], sim-udp:[PRESET], "
+    "pcie:DDDD:BB:DD.F, pcie-sim:[PRESET]"
+)
 DEFAULT_PRESET = "64-lane"
 
 
@@ -22,6 +25,8 @@ def connect(url: str) -> BoardApi:
         programmed needs; ``sim:PRESET`` in that geometry.
         ``uart:PORT[@BAUD]`` gateware on a serial port, a pseudo-terminal of ``ndrite serve``, or any
         pyserial URL (``uart:socket://host:port``).
+        ``udp:HOST[:PORT]`` gateware on Ethernet, or ``ndrite serve --udp``.
+        ``sim-udp:`` or ``sim-udp:PRESET`` the same driver on the compiled gateware, sized alike.
         ``pcie:0000:03:00.0`` a card at that PCI address; never used with hardware.
         ``pcie-sim:`` or ``pcie-sim:PRESET`` the same driver on the compiled endpoint, sized alike.
 
@@ -30,7 +35,7 @@ def connect(url: str) -> BoardApi:
     InputError
         The URL or the preset's name is none of these.
     LinkError
-        The port cannot be opened, or the simulation cannot be built.
+        The port cannot be opened, another host has the board, or the simulation cannot be built.
     LinkTimeout, IdentityError
         Nothing answers, or something this host cannot drive.
     """
@@ -48,6 +53,17 @@ def connect(url: str) -> BoardApi:
     if scheme == "uart" and rest:
         port, baud = _port(rest)
         return SteppedBoard(Board(UartLink(port, baud)))
+    if scheme == "udp" and rest:
+        from host.links.udp import UdpLink
+        from host.links.udp_socket import UdpSocket, udp_address
+
+        socket = UdpSocket(*udp_address(rest))
+        return SteppedBoard(Board(UdpLink(socket, name=f"udp:{socket.name}")))
+    if scheme == "sim-udp":
+        from boards.sim import SizedBoard
+        from boards.sim.udp import sim_udp_link
+
+        return SteppedBoard(Board(sim_udp_link(preset(rest))) if rest else SizedBoard.of_links(sim_udp_link))
     if scheme == "pcie" and rest:
         from host.links.pcie import PcieChannel, open_card
 
@@ -59,7 +75,7 @@ def connect(url: str) -> BoardApi:
 
         if rest:
             return SteppedBoard(Board.over(PcieChannel(SimCard(preset(rest)))))
-        return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry))))
+        return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)), maps=False))
     raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
 
 

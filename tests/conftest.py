@@ -20,6 +20,8 @@ LONG = (
     "hdl/test_geometries.py::test_extreme_images_equal_golden[overlap-slice-parallel",
     "hdl/test_geometries.py::test_extreme_images_equal_golden[compact",
     "hdl/test_resume.py",
+    "hdl/walk/test_walk_blocks.py::test_all_small_shapes",
+    "hdl/ethernet/test_pins.py::test_the_driver_through_the_pins",
     "hdl/test_top.py::test_top_through_its_pins",
     "host/pcie/test_driver.py",
     "system/test_campaign.py::test_shipped_network_twenty_chips",

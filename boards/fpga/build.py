@@ -149,7 +149,8 @@ def _report(board: Target, program: Program, result: timing.Timing, seed: int) -
         "clocks": {name: {"achieved": a, "constraint": w} for name, (a, w) in result.clocks.items()},
         **used,
         **available,
-        "baud": board.baud,
+        "link": "uart" if board.ethernet is None else "udp",
+        "baud": board.baud if board.ethernet is None else None,
         # A board whose timing fails would have to run slower.
         **performance(board, program, board.clock_mhz if result.met else result.fmax_mhz),
         "seed": seed,

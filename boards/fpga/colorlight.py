@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from boards.fpga.ecp5_arrays import ECP5_45F
-from boards.fpga.target import Pin, Target
+from boards.fpga.target import Pin, RgmiiPins, Target
 
 COLORLIGHT_I9 = Target(
     name="colorlight-i9",
@@ -21,4 +23,23 @@ COLORLIGHT_I9 = Target(
     pins_from="litex_boards.platforms.colorlight_i5 (clock, UART) and the i9's published pinout (LED)",
     **ECP5_45F,
 )
-TARGETS = (COLORLIGHT_I9,)
+# PHY 0 of the wuxx documents, U29, of the i9 7.2's two; both are Broadcom B50612D and share their reset.
+_ETHERNET = RgmiiPins(
+    rx_clk=Pin("L19"),
+    rx_ctl=Pin("M20"),
+    rx_data=(Pin("P20"), Pin("N19"), Pin("N20"), Pin("M19")),
+    tx_clk=Pin("U19"),
+    tx_ctl=Pin("P19"),
+    tx_data=(Pin("U20"), Pin("T19"), Pin("T20"), Pin("R20")),
+    reset=Pin("P4", active_low=True),
+    receive_delay_ps=2000,
+    transmit_delay_ps=0,  # the PHY adds its own
+)
+COLORLIGHT_I9_UDP = dataclasses.replace(
+    COLORLIGHT_I9,
+    name="colorlight-i9-udp",
+    geometry=dataclasses.replace(COLORLIGHT_I9.geometry, name="ecp5-45f-udp", window=16),
+    ethernet=_ETHERNET,
+    pins_from=COLORLIGHT_I9.pins_from + "; wuxx/Colorlight-FPGA-Projects, i9 v7.2 (Ethernet)",
+)
+TARGETS = (COLORLIGHT_I9, COLORLIGHT_I9_UDP)

@@ -9,6 +9,7 @@ from typing import Any
 from boards.fpga.errors import BuildError
 from boards.fpga.target import Pin, Target
 
+GMII_MHZ = 125
 SUFFIX = {"ecp5": "lpf", "ice40": "pcf", "gowin": "cst"}
 
 
@@ -50,6 +51,8 @@ def _lpf(board: Target, clock: str) -> str:
     # The tool judges the PLL by what goes in; what it aims at is asked for behind it.
     lines.append(f'FREQUENCY PORT "clk" {board.input_mhz:g} MHZ;')
     lines.append(f'FREQUENCY NET "{clock}" {board.clock_mhz * board.asked:g} MHZ;')
+    if board.ethernet is not None:
+        lines.append(f'FREQUENCY PORT "eth_rx_clk" {GMII_MHZ} MHZ;')
     return "\n".join(lines) + "\n"
 
 

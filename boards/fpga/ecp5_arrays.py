@@ -17,17 +17,32 @@ LARGE = Geometry(
     skip=True,
     redraw=2,
     campaign_words=20480,
-    campaign_images=128,
+    campaign_samples=128,
     campaign_votes=2048,
 )
 # Its campaigns load their images on the chip, fast enough for inferences to overlap.
 CAMPAIGN = dataclasses.replace(LARGE, overlap=True)
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
-WIDE = dataclasses.replace(LEAN, name="ecp5-85f-128", lanes=128, overlap=True)
+# With feature maps: whole samples of 3 x 32 x 32, networks of up to 32 layers.
+WIDE = dataclasses.replace(
+    LEAN,
+    name="ecp5-85f-128",
+    lanes=128,
+    overlap=True,
+    map_codes=65536,
+    layers=32,
+    columns=2048,
+    packet_bytes=4096,
+)
 # 1,024 accumulators: three bits of each, and of the register behind it, are saved where no layer adds up more
 # rows than a tile has before readout.
 SERIAL_WIDE = dataclasses.replace(
-    WIDE, name="ecp5-85f-serial-128", slices=8, readouts=8, analog=False, overlap=False
+    LEAN,
+    name="ecp5-85f-serial-128",
+    lanes=128,
+    slices=8,
+    readouts=8,
+    analog=False,
 )
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f", readouts=2, redraw=0)
 SMALL = Geometry(

@@ -15,8 +15,8 @@ Written by `ndrite boards --markdown` from `boards/fpga/reports/*.json`; do not 
 **Nothing here was run on hardware.** Fmax is nextpnr's estimate after routing, the worst of the clocks it
 reports; "met" says whether it reaches the board's clock. Images/s are estimates from these: *compute* is the
 board's clock over the schedule bound `sum of K * J * ceil(M / lanes)` with nothing skipped, *link* is one
-request frame an image at the UART's bit rate. The slower of the two is what a host would see: over a UART
-the link, by far.
+request frame an image at the UART's bit rate, or in full datagrams on gigabit Ethernet (`-udp`). The slower
+of the two is what a host would see: over a UART the link, by far; over Ethernet the array.
 
 \\* placed and routed before the last change of this board's netlist, so its figures are of the gateware
 before; the weights are those of the present one. `ndrite build` makes it anew.
@@ -42,6 +42,10 @@ Compact, and one column after the other through one multiplier and one shifter f
 OVERLAP = """\
 The next image's first layer runs before the rest of this one's, with four banks of inputs, activations
   and results. Over a UART nothing is gained by it; campaigns and PCIe are faster (`benchmarks/skip.py`)."""
+MAPS = """\
+Convolutions, pools, gates and states are walked through on the board, their maps in a memory
+  of its own ([how](architecture.md#a-walk)). Other boards do such a network's products, patch by patch; the
+  host does the rest."""
 EARLIER = "\\*"
 COLUMNS = (
     "board", "device", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
@@ -78,11 +82,14 @@ def _designs() -> list[str]:
     small = [f"`{board.name}`" for board in TARGETS.values() if board.small]
     compact = [f"`{board.name}`" for board in TARGETS.values() if board.compact and not board.small]
     overlap = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.overlap]
+    maps = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.map_codes]
     return [
         "Same arithmetic, memory map and link everywhere; these trade speed for size:\n",
         f"- Compact: {', '.join(compact)}. {COMPACT}",
         f"- Small: {', '.join(small)}. {SMALL}",
         f"\nThis trades size for speed:\n\n- Overlap: {', '.join(overlap)}. {OVERLAP}",
+        "\nAnd this for programs that are no chains of full layers:\n",
+        f"- Feature maps: {', '.join(maps)}. {MAPS}",
     ]
 
 

@@ -9,13 +9,20 @@ import numpy as np
 
 from boards.fpga.target import Target
 from emulator.spec import Geometry, Program
+from emulator.spec.datagrams import MTU, PIECE_MAX
 from emulator.spec.errors import GeometryError
-from emulator.spec.memory_map import check_fits
+from emulator.spec.lay_out import check_fits
 from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
 from emulator.spec.schedule import bound_cycles
 
 BITS_PER_BYTE = 10
 """8N1: start bit, eight data bits, stop bit."""
+
+
+GIGABIT_BYTES = 125_000_000
+"""A second."""
+FULL_FRAME = MTU + 14 + 4 + 8 + 12
+"""Bytes of a full Ethernet frame's time on the line: header, FCS, preamble and gap included."""
 
 
 def frame_bytes(payload: int) -> int:
@@ -47,7 +54,8 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
     """Rates for ``program`` at ``clock_mhz``; None where it does not fit.
 
     ``images_per_s_compute`` is the clock / schedule bound, nothing skipped; ``images_per_s_link`` is one
-    request frame an image at the UART's bit rate, requests and answers overlapping.
+    request frame an image at the UART's bit rate, or in full datagrams on gigabit Ethernet, requests and
+    answers overlapping.
     """
     g = board.geometry
     problem = fits(program, g)
@@ -56,7 +64,8 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
     if problem is None:
         compute = clock_mhz * 1e6 / cycles
         longest = max(frame_bytes(program.inputs), frame_bytes(4 * program.outputs))
-        link = board.baud / BITS_PER_BYTE / longest
+        uart, ethernet = board.baud / BITS_PER_BYTE, GIGABIT_BYTES * PIECE_MAX / FULL_FRAME
+        link = (uart if board.ethernet is None else ethernet) / longest
     return {
         "network": program.name,
         "network_fits": "yes" if problem is None else problem,

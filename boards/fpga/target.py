@@ -35,6 +35,33 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RgmiiPins:
+    """Where a gigabit PHY is, and how its edges lie to the data's (``boards.fpga.rgmii``).
+
+    ``reset`` is the PHY's, low for the first ``PHY_RESET_S``. Delays are of data received and of the clock
+    sent, ps.
+    """
+
+    rx_clk: Pin
+    rx_ctl: Pin
+    rx_data: tuple[Pin, Pin, Pin, Pin]
+    tx_clk: Pin
+    tx_ctl: Pin
+    tx_data: tuple[Pin, Pin, Pin, Pin]
+    reset: Pin
+    receive_delay_ps: int
+    transmit_delay_ps: int
+
+    @property
+    def pins(self) -> dict[str, Pin]:
+        """Port of the board's top -> pin."""
+        ports = {f"eth_{name}": getattr(self, name) for name in ("rx_clk", "rx_ctl", "tx_clk", "tx_ctl")}
+        ports |= {f"eth_rx_data_{i}": pin for i, pin in enumerate(self.rx_data)}
+        ports |= {f"eth_tx_data_{i}": pin for i, pin in enumerate(self.tx_data)}
+        return ports | {"eth_reset": self.reset}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """A board with the geometry it holds and the clock it runs at.
 
@@ -52,6 +79,8 @@ class Target:
         Crystal on ``clock``.
     baud:
         Bits per second of the UART.
+    ethernet:
+        The gigabit PHY that the device is behind, instead of the UART; none: the UART.
     reset:
         Button that resets the device, if the board has one to spare.
     link_led, activity_led:
@@ -105,6 +134,7 @@ class Target:
     baud: int
     link_led: Pin
     activity_led: Pin
+    ethernet: RgmiiPins | None = None
     reset: Pin | None = None
     loader: str
     memory_styles: tuple[tuple[MemoryStyle, str], ...] = ()
@@ -126,6 +156,8 @@ class Target:
             )
         if self.small and not self.compact:
             raise ValueError(f"board {self.name!r}: small is True, compact False; accepted: both")
+        if self.ethernet is not None and self.family != "ecp5":
+            raise ValueError(f"board {self.name!r}: ethernet on {self.family}; accepted: on ecp5")
         if self.asked != 1 and self.family != "ecp5":
             raise ValueError(f"board {self.name!r}: aim is {self.asked:g}; accepted on {self.family}: 1")
         error = abs(self.clock_mhz * 1e6 / self.divisor / self.baud - 1)
@@ -161,13 +193,8 @@ class Target:
     @property
     def pins(self) -> dict[str, Pin]:
         """Port of the board's top -> pin."""
-        ports = {
-            "clk": self.clock,
-            "rx": self.uart_rx,
-            "tx": self.uart_tx,
-            "link_led": self.link_led,
-            "activity_led": self.activity_led,
-        }
+        link = {"rx": self.uart_rx, "tx": self.uart_tx} if self.ethernet is None else self.ethernet.pins
+        ports = {"clk": self.clock, **link, "link_led": self.link_led, "activity_led": self.activity_led}
         return ports if self.reset is None else ports | {"reset": self.reset}
 
     def resized(self, name: str, *, clock_mhz: float | None = None, **geometry: int | bool) -> Target:

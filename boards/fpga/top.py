@@ -1,30 +1,40 @@
-"""The board's top: clock and reset, the device on its UART, two LEDs."""
+"""The board's top: clock and reset, the device on its UART or its Ethernet, two LEDs."""
 
 from __future__ import annotations
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.fpga.clocking import clocking
-from boards.fpga.target import Target
+from boards.fpga.rgmii import Rgmii, eth_domain
+from boards.fpga.target import RgmiiPins, Target
+from hdl.ethernet.addresses import Addresses
 from hdl.top import Top
+from hdl.udp_top import UdpTop
 
 BLINK_S = 0.05
 """How long an LED stays lit after the last edge on its line."""
 
 
+PHY_RESET_S = 0.02
+"""How long a PHY is held in reset: twice what the slowest data sheet asks for."""
+OUTPUTS = ("tx", "eth_tx_clk", "eth_tx_ctl", "eth_tx_data", "eth_reset", "link_led", "activity_led")
+
+
 class BoardTop(wiring.Component):
-    """``hdl.top.Top`` at the board's clock; one port per pin, levels as on the pins."""
+    """A device on UART or Ethernet at the board's clock; one port a pin, levels as on the pins."""
 
     def __init__(self, board: Target, *, build_id: int) -> None:
         self.board = board
         self.build_id = build_id
-        ports = {"clk": In(1), "rx": In(1, init=1), "tx": Out(1, init=1)}
-        ports |= {"link_led": Out(1), "activity_led": Out(1)}
-        if board.reset is not None:
-            ports["reset"] = In(1)
-        super().__init__(ports)
+        super().__init__(
+            {
+                port: Out(1, init=port == "tx") if port.startswith(OUTPUTS) else In(1, init=port == "rx")
+                for port in board.pins
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -33,14 +43,51 @@ class BoardTop(wiring.Component):
         if board.reset is not None:
             m.d.comb += reset.eq(self.reset ^ board.reset.active_low)
         m.submodules.clocking = clocking(board, self.clk, reset)
-        m.submodules.top = top = Top(board.geometry, build_id=self.build_id, divisor=board.divisor)
-        m.d.comb += [top.uart_rx.eq(self.rx), self.tx.eq(top.uart_tx)]
+        events = self._uart(m) if board.ethernet is None else self._ethernet(m, board.ethernet)
         led_pins = ((self.link_led, board.link_led), (self.activity_led, board.activity_led))
         wrap: Signal | None = None
-        for (led, pin), line in zip(led_pins, (self.rx, top.uart_tx), strict=True):
-            lit, wrap = _stretched(m, ~line, board, wrap if board.compact else None)
+        for (led, pin), event in zip(led_pins, events, strict=True):
+            lit, wrap = _stretched(m, event, board, wrap if board.compact else None)
             m.d.comb += led.eq(lit ^ pin.active_low)
         return m
+
+    def _uart(self, m: Module) -> tuple[Value, Value]:
+        """What lights the LEDs: something coming in, something going out."""
+        board = self.board
+        m.submodules.top = top = Top(board.geometry, build_id=self.build_id, divisor=board.divisor)
+        m.d.comb += [top.uart_rx.eq(self.rx), self.tx.eq(top.uart_tx)]
+        return ~self.rx, ~top.uart_tx
+
+    def _ethernet(self, m: Module, pins: RgmiiPins) -> tuple[Value, Value]:
+        """The same of frames."""
+        board = self.board
+        cycles = round(board.clock_mhz * 1e6)
+        m.submodules.top = top = UdpTop(
+            board.geometry, Addresses(), build_id=self.build_id, second_cycles=cycles
+        )
+        eth_domain(m, self.eth_rx_clk)
+        m.submodules.rgmii = rgmii = Rgmii(
+            receive_delay_ps=pins.receive_delay_ps, transmit_delay_ps=pins.transmit_delay_ps
+        )
+        held = Signal(range(round(cycles * PHY_RESET_S) + 1), init=round(cycles * PHY_RESET_S))
+        released = Signal()
+        m.d.sync += released.eq(held == 0)
+        with m.If(~released):
+            m.d.sync += held.eq(held - 1)
+        m.d.comb += [
+            rgmii.rx_ctl.eq(self.eth_rx_ctl),
+            rgmii.rx_data.eq(Cat(getattr(self, f"eth_rx_data_{i}") for i in range(4))),
+            self.eth_tx_clk.eq(rgmii.tx_clk),
+            self.eth_tx_ctl.eq(rgmii.tx_ctl),
+            Cat(getattr(self, f"eth_tx_data_{i}") for i in range(4)).eq(rgmii.tx_data),
+            top.gmii_rx_valid.eq(rgmii.gmii_rx_valid),
+            top.gmii_rx.eq(rgmii.gmii_rx),
+            top.gmii_rx_error.eq(rgmii.gmii_rx_error),
+            rgmii.gmii_tx_valid.eq(top.gmii_tx_valid),
+            rgmii.gmii_tx.eq(top.gmii_tx),
+            self.eth_reset.eq(~released ^ pins.reset.active_low),
+        ]
+        return rgmii.gmii_rx_valid, top.gmii_tx_valid
 
 
 def _stretched(m: Module, event: Signal, board: Target, wrap: Signal | None) -> tuple[Signal, Signal]:
@@ -51,7 +98,7 @@ def _stretched(m: Module, event: Signal, board: Target, wrap: Signal | None) -> 
     seen, lit = Signal(), Signal()
     timer = Signal(range(round(board.clock_mhz * 1e6 * BLINK_S)))
     late = Signal(2)
-    m.d.sync += late.eq((late << 1) | event)
+    m.d.sync += late.eq((late << 1) | event)  # of another clock, perhaps: two registers
     if wrap is None:
         m.d.sync += timer.eq(timer + 1)
         wrap = Signal()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from boards.fpga.ecp5_arrays import ECP5_45F
-from boards.fpga.target import Pin, Target
+from boards.fpga.target import Pin, RgmiiPins, Target
 
 _5G = ECP5_45F | {"device": "um5g-45k"}
 ECP5_VERSA_5G = Target(
@@ -23,4 +25,28 @@ ECP5_VERSA_5G = Target(
     pins_from="amaranth_boards.versa_ecp5_5g",
     **_5G,
 )
-TARGETS = (ECP5_VERSA_5G,)
+
+
+def _pin(site: str) -> Pin:
+    return Pin(site, standard="LVCMOS25")
+
+
+# The first of its two PHYs, Marvell 88E1512.
+_ETHERNET = RgmiiPins(
+    rx_clk=_pin("L20"),
+    rx_ctl=_pin("U19"),
+    rx_data=(_pin("T20"), _pin("U20"), _pin("T19"), _pin("R18")),
+    tx_clk=_pin("P19"),
+    tx_ctl=_pin("R20"),
+    tx_data=(_pin("N19"), _pin("N20"), _pin("P18"), _pin("P20")),
+    reset=Pin("U17", standard="LVCMOS25", active_low=True),
+    receive_delay_ps=2000,
+    transmit_delay_ps=2000,
+)
+ECP5_VERSA_UDP = dataclasses.replace(
+    ECP5_VERSA_5G,
+    name="ecp5-versa-5g-udp",
+    geometry=dataclasses.replace(ECP5_VERSA_5G.geometry, name="ecp5-45f-udp", window=16),
+    ethernet=_ETHERNET,
+)
+TARGETS = (ECP5_VERSA_5G, ECP5_VERSA_UDP)

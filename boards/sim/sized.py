@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from boards.sim.sizing import USUAL, sized
 from emulator.spec import Geometry, Program
+from emulator.spec.walk import check_maps
 from host import Board
 from host.api import Progress
 from host.channel import Channel
@@ -26,6 +27,8 @@ class SizedBoard(Board):
     ----------
     power_on:
         Makes the way to a fresh device of a geometry; compiles it when it is not in the cache.
+    maps:
+        Whether it may have feature maps, to hold programs that are no chains.
 
     Raises
     ------
@@ -33,8 +36,8 @@ class SizedBoard(Board):
         When it cannot be built: by whatever speaks to it first.
     """
 
-    def __init__(self, power_on: Callable[[Geometry], Channel]) -> None:
-        self._power_on = power_on
+    def __init__(self, power_on: Callable[[Geometry], Channel], *, maps: bool = True) -> None:
+        self._power_on, self._maps = power_on, maps
         self._geometry: Geometry | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -51,19 +54,25 @@ class SizedBoard(Board):
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Put ``program`` on the chip, a larger one where need be. Raises as ``host.Board.program``."""
-        wanted = sized(program, self._geometry or USUAL)
+        wanted = self._sized(program)
         if wanted != self._geometry:
             self._move(wanted)
         super().program(program, progress=progress)
 
     def check_fits(self, program: Program) -> None:
         """Raise GeometryError when no simulated array can hold ``program``."""
-        sized(program, self._geometry or USUAL)
+        self._sized(program)
 
     def close(self) -> None:
         """Power off, where it was ever on."""
         if self._geometry is not None:
             super().close()
+
+    def _sized(self, program: Program) -> Geometry:
+        base = self._geometry or USUAL
+        if not self._maps:
+            check_maps(program, base)
+        return sized(program, base)
 
     def _move(self, geometry: Geometry) -> None:
         channel = self._power_on(geometry)

@@ -6,13 +6,29 @@ import dataclasses
 
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.errors import GeometryError
-from emulator.spec.memory_map import check_fits, column_words, weight_words
+from emulator.spec.lay_out import check_fits, column_words, weight_words
+from emulator.spec.walk import bank_inputs, codes_of_maps, lowered
+from emulator.spec.walk_record import STEPS_A_LAYER
 
 USUAL = PRESETS["64-lane"]
+MEMORIES = (
+    "weight_depth",
+    "max_inputs",
+    "max_outputs",
+    "columns",
+    "layers",
+    "curves",
+    "segments",
+    "packet_bytes",
+)
+WALKS = dataclasses.replace(USUAL, overlap=True, map_codes=16384, columns=1024, layers=16, weight_depth=4096)
+"""What programs that are no chains begin with, so that those of about the same size share one board."""
 
 
 def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     """``base``, with the tile rows of ``program`` and every memory as large as the program needs.
+
+    A program that is no chain needs one with feature maps.
 
     Sizes are powers of two, so that programs of about the same size share a compiled board.
 
@@ -21,28 +37,41 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     GeometryError
         When no geometry can hold the program, larger than any memory may be.
     """
-    several = len(program.layers) > 1
+    if not program.is_chain and not base.map_codes:
+        base = dataclasses.replace(
+            WALKS, **{name: max(getattr(base, name), getattr(WALKS, name)) for name in MEMORIES}
+        )
+    ours = lowered(program, base)
+    fires = any(product.fires for product in ours.products)
     needs = {
         "weight_depth": weight_words(program, base),
-        "max_inputs": max(layer.inputs for layer in program.layers),
+        "max_inputs": max(bank_inputs(product) for product in ours.products),
         "max_outputs": program.outputs,
         "columns": column_words(program, base),
-        "layers": len(program.layers),
-        "curves": program.curve_base.shape[0] if several else 1,
-        "segments": program.curve_base.shape[1] if several else 1,
+        "layers": max(len(ours.products), len(ours.steps) // STEPS_A_LAYER + 1),
+        "curves": program.curve_base.shape[0] if fires else 1,
+        "segments": program.curve_base.shape[1] if fires else 1,
     }
     fields = {name: max(getattr(base, name), _power_of_two(need)) for name, need in needs.items()}
     longest = max(fields["max_inputs"], 4 * fields["max_outputs"])
+    if base.map_codes:
+        longest = max(longest, _power_of_two(program.inputs))
+        fields["map_codes"] = max(base.map_codes, _power_of_two(codes_of_maps(program)))
     fields |= {"packet_bytes": max(base.packet_bytes, longest), "rows": program.rows}
     fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
     if all(getattr(base, name) == value for name, value in fields.items()):
         return base
     try:
-        geometry = dataclasses.replace(base, name=f"64-lane-{fields['weight_depth']}", **fields)
+        geometry = dataclasses.replace(base, name=_name(fields), **fields)
     except GeometryError as error:
         raise GeometryError(f"program {program.name!r} is too large to be simulated: {error}") from None
     check_fits(program, geometry)
     return geometry
+
+
+def _name(fields: dict[str, int]) -> str:
+    maps = f"-maps-{fields['map_codes']}" if fields.get("map_codes") else ""
+    return f"64-lane-{fields['weight_depth']}{maps}"
 
 
 def _power_of_two(least: int) -> int:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from emulator.spec.arithmetic import DAC_BITS, INPUT_MAX, V_BITS
-from emulator.spec.errors import ProgramError
+from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.geometry import Geometry
+from emulator.spec.lay_out import check_fits
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Pair, Patches, Shape
 from emulator.spec.program import Program
@@ -136,7 +137,7 @@ def random_graph(
     """A program of all kinds of steps over small maps: joined sources, groups, blocks, skips, states, calls.
 
     ``steps`` are drawn freely, and one more for each of the ``states`` and for the result; ``side`` bounds
-    the rows and columns of a map. The rest as for ``random_program``. No board holds what comes out.
+    the rows and columns of a map. The rest as for ``random_program``.
     """
     curves = int(rng.integers(1, geometry.curves + 1))
     drawn = _Graph(geometry, rng, curves, noise, corner)
@@ -175,6 +176,19 @@ def random_graph(
     )
 
 
+def random_walk(geometry: Geometry, rng: np.random.Generator, **options: Any) -> Program:
+    """A random graph that a device of ``geometry`` walks; ``options`` as for ``random_graph``."""
+    for _ in range(10000):
+        program = random_graph(geometry, rng, **options)
+        try:
+            check_fits(program, geometry)
+        except GeometryError:
+            continue
+        if not program.is_chain:
+            return program
+    raise ValueError(f"no random walk fits geometry {geometry.name!r}")
+
+
 def _shape(rng: np.random.Generator, side: int) -> Shape:
     c, h, w = (int(v) for v in rng.integers(1, (5, side + 1, side + 1)))
     return (c, h, w) if rng.random() < 0.7 else (3 * c, 1, 1)
@@ -191,8 +205,8 @@ class _Graph:
         self._segment_bits = V_BITS - (geometry.segments.bit_length() - 1)
 
     def step(self, shapes: list[Shape]) -> Step:
-        kinds = (self._convolution, self._gate, self._pool, self._table)
-        chosen = kinds[int(self._rng.choice(4, p=(0.5, 0.2, 0.15, 0.15)))](shapes)
+        kinds = (self._convolution, self._gate, self._pool, self._windows, self._table)
+        chosen = kinds[int(self._rng.choice(5, p=(0.5, 0.15, 0.1, 0.1, 0.15)))](shapes)
         return chosen if chosen is not None else self._table(shapes)
 
     def whole(self, shapes: list[Shape], outputs: int, block: Pair, fires: bool) -> Product:
@@ -284,6 +298,13 @@ class _Graph:
             mul=mul if average else None,
             pool_shift=shift if average else 0,
         )
+
+    def _windows(self, shapes: list[Shape]) -> Step:
+        """The largest of windows side by side on the last map: what often follows a product."""
+        c, h, w = shapes[-1]
+        kernel = (int(self._rng.integers(1, min(h, 3) + 1)), int(self._rng.integers(1, min(w, 4) + 1)))
+        patches = Patches(shape=(c, h, w), kernel=kernel, stride=kernel)
+        return Pool(of="max", sources=(len(shapes) - 1,), patches=patches)
 
     def _table(self, shapes: list[Shape]) -> Step:
         rng = self._rng

@@ -49,6 +49,7 @@ def map_network(
     mitigation: Mitigation | None = None,
     nominal: bool = False,
     lanes: int | None = None,
+    depth: int | None = None,
     column_steps: bool = False,
     first_product: int = 0,
     exact: npt.NDArray[np.float64] | None = None,
@@ -78,8 +79,10 @@ def map_network(
         Program the chip whose cells land on their targets, and say in the program's ``variation`` how those
         of virtual chips spread around them. Converters and neurons are the individual ones of ``seed``.
     lanes:
-        When given, kernels are programmed several times over (``emulator.mapping.block``) where that takes
-        fewer cycles on so many lanes; else once.
+        When given, kernels are programmed several times over, and groups of channels packed
+        (``emulator.mapping.block``), where that takes fewer cycles on so many lanes; else once and apart.
+    depth:
+        With ``lanes``: weight words that each of them has, which copies of kernels must not exceed.
     column_steps:
         Each column of a last product of sums has its own step (``die.arrays[-1].step``), as finer ranges ask
         for, where what reads the sums multiplies them by it. False: one step for all, so that sums compare.
@@ -120,7 +123,7 @@ def map_network(
         column_steps=column_steps,
         first_product=first_product,
     )
-    mapper = Mapper(network, chip, samples, seed, options, lanes, exact)
+    mapper = Mapper(network, chip, samples, seed, options, lanes, depth, exact)
     for i, node in enumerate(network.nodes):
         mapper.take(node)
         if progress is not None:

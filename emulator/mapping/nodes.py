@@ -11,7 +11,7 @@ from emulator.device.description import Chip
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.errors import CompileError
 from emulator.golden import Core
-from emulator.mapping.block import best_block, blocked
+from emulator.mapping.block import laid_out
 from emulator.mapping.devices import make_neurons
 from emulator.mapping.die import DieArray, DieTable
 from emulator.mapping.functions import placed
@@ -22,7 +22,7 @@ from emulator.mapping.samples import Rows, Second
 from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
 from emulator.spec import Program, steps
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS
+from emulator.spec.arithmetic import INPUT_MAX, V_BITS, slices
 from emulator.spec.patches import Pair
 from emulator.spec.steps import join
 
@@ -49,10 +49,14 @@ class Mapper:
         seed: int,
         options: Options,
         lanes: int | None,
+        depth: int | None = None,
         exact: Floats | None = None,
     ) -> None:
         self._network, self._chip, self._seed, self._options = network, chip, seed, options
-        self._lanes = lanes
+        self._ways: list[tuple[Product, Pair]] = [(product, (1, 1)) for product in network.products]
+        if lanes is not None:
+            d = slices(chip.input.dac_bits)
+            self._ways = laid_out(network.products, lanes, rows=chip.array.rows, slices=d, depth=depth)
         self._steps: list[steps.Step] = []
         self._table: PwlTable | None = None
         self._empty = fit_pwl(
@@ -126,8 +130,7 @@ class Mapper:
     def _product(self, node: Product) -> tuple[Codes | None, Floats | None]:
         """The step; its maps too where every patch of the samples was used."""
         number = len(self.arrays)
-        block: Pair = (1, 1) if self._lanes is None else best_block(node, self._lanes)
-        wide = blocked(node, block)
+        wide, block = self._ways[number]
         rows, every = self._rows(wide, block)
         generators = layer_generators(self._seed, self._options.first_product + number)
         result = compile_layer(wide.dense, self._chip, rows, self._table, generators, self._options)

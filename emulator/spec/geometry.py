@@ -58,9 +58,12 @@ class Geometry:
     redraw:
         Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor campaigns are built.
     campaign_words:
-        32-bit words of the image buffer a campaign reads its inputs from.
-    campaign_images, campaign_votes:
-        Labels, and vote counters (images * outputs), that a campaign can hold.
+        32-bit words of the buffer a campaign reads its samples from.
+    campaign_samples, campaign_votes:
+        Labels, and vote counters (samples * outputs), that a campaign can hold.
+    map_codes:
+        Codes of feature maps that the device holds, for programs that it walks through by itself
+        (``emulator.spec.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
     overlap:
         Whether the next inference's first layer runs before the rest of this one's; then the core has four
         banks for inputs, activations and results each, and takes eight input codes a cycle. Results are the
@@ -95,8 +98,9 @@ class Geometry:
     slices: int = 1
     redraw: int = 0
     campaign_words: int = 65536
-    campaign_images: int = 1024
+    campaign_samples: int = 1024
     campaign_votes: int = 16384
+    map_codes: int = 0
     overlap: bool = False
     packet_bytes: int = 1024
     window: int = 4
@@ -140,9 +144,18 @@ class Geometry:
             "campaign_words",
             "512..1048576, a multiple of 512",
         )
-        for field, low, high in (("campaign_images", 16, 65536), ("campaign_votes", 16, 1 << 20)):
+        for field, low, high in (("campaign_samples", 16, 65536), ("campaign_votes", 16, 1 << 20)):
             value = getattr(self, field)
             require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
+        require(
+            self.map_codes == 0 or (1024 <= self.map_codes <= 1 << 20 and _power_of_two(self.map_codes)),
+            "map_codes",
+            "0, or a power of two, 1024..1048576",
+        )
+        if self.map_codes and not self.overlap:
+            raise GeometryError(
+                f"geometry {self.name!r}: map_codes is {self.map_codes}; accepted without overlap: 0"
+            )
         require(self.columns % self.readouts == 0, "columns", f"a multiple of readouts ({self.readouts})")
         require(
             64 <= self.packet_bytes <= 4096 and _power_of_two(self.packet_bytes),
@@ -253,7 +266,7 @@ PRESETS: dict[str, Geometry] = {
             curves=16,
             redraw=2,
             campaign_words=512,
-            campaign_images=32,
+            campaign_samples=32,
             campaign_votes=256,
             packet_bytes=64,
         ),

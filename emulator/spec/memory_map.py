@@ -1,4 +1,4 @@
-"""The device's memory map: regions of 32-bit words, and where a program's arrays lie in them.
+"""The device's memory map: regions of 32-bit words, and what their words hold.
 
 An address is a 32-bit word address: region number << 24 | offset. Every memory word holds one element,
 sign or zero extended to 32 bits:
@@ -15,18 +15,17 @@ region              no.  offset -> element
 ``curve_slope``      6   curve * geometry.segments + segment -> slope (signed 18 bit)
 ``layers``           7   layer * 8 + field word -> descriptor (``DESCRIPTOR``)
 ``variation``        8   target code -> mean (bits 15..0) | sigma (bits 31..16), Q8.8 code units
-``campaign_inputs``  9   image * ceil(K / 4) + word -> four input codes, the first in bits 7..0
-``labels``           10  image -> class
-``votes``            11  image * outputs + class -> votes; read only
+``campaign_inputs``  9   sample * ceil(K / 4) + word -> four input codes, the first in bits 7..0
+``labels``           10  sample -> class
+``votes``            11  sample * outputs + class -> votes; read only
 ``correct``          12  chip of the campaign -> votes for the label; read only
+``steps``            13  step * 32 + field word -> record (``emulator.spec.walk_record``); 0 is the walk's own
+``operand``          14  column or position -> gain of a second operand, or divisor of an average (16 bits)
 ==================  ===  =======================================================================
 
-Regions from ``variation`` on exist where ``geometry.redraw`` is not 0. There a write to ``weights`` sets the
-target of the cell pair too, from which virtual chips are drawn (``emulator.spec.variation``); a read gives
-what the array multiplies with.
-
-A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N at row address
-W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts.
+Regions ``variation`` to ``correct`` exist where ``geometry.redraw`` is not 0. There a write to ``weights``
+sets the target of the cell pair too, from which virtual chips are drawn (``emulator.spec.variation``); a read
+gives what the array multiplies with. ``steps`` and ``operand`` exist where ``geometry.map_codes`` is not 0.
 """
 
 from __future__ import annotations
@@ -36,11 +35,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
-from emulator.spec.layer import Layer
-from emulator.spec.program import Program
 from emulator.spec.variation import TABLE_WORDS
+from emulator.spec.walk_record import RECORD_WORDS, STEPS_A_LAYER
 
 REGION_SHIFT = 24
 REGIONS: dict[str, int] = {
@@ -57,6 +54,8 @@ REGIONS: dict[str, int] = {
     "labels": 10,
     "votes": 11,
     "correct": 12,
+    "steps": 13,
+    "operand": 14,
 }
 CAMPAIGN_CHIPS = 256
 """Most virtual chips in one campaign command; words of region ``correct``."""
@@ -79,9 +78,19 @@ DESCRIPTOR: dict[str, tuple[int, int, int]] = {
     "weight_base": (5, 0, 16),
     "column_base": (5, 16, 16),
     "number": (6, 0, 8),
+    "walked": (6, 8, 1),
+    "fires": (6, 9, 1),
+    "second": (6, 10, 1),
+    "share": (7, 0, 16),
+    "group_rows": (7, 16, 16),
 }
-"""Field -> (word, least significant bit, width) of a layer descriptor; variance_out = sigma_out^2, and
-``number`` is the product's in the key of the read noise."""
+"""Field -> (word, least significant bit, width) of a layer descriptor.
+
+variance_out = sigma_out^2, and ``number`` is the product's in the key of the read noise. ``last`` ends an
+inference: a chain's last layer, or any that is ``walked``. Such a one ``fires`` unless it gives the answer,
+and may add ``second`` operands. ``share``: columns that follow each other through the array, a group's or as
+many as there are lanes; ``group_rows``: inputs from a group's first row to the next one's.
+"""
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ def region_words(geometry: Geometry) -> dict[str, int]:
         "curve_base": table,
         "curve_slope": table,
         "layers": geometry.layers * DESCRIPTOR_WORDS,
-    } | campaign_words(geometry)
+    } | (campaign_words(geometry) | map_words(geometry))
 
 
 def campaign_words(geometry: Geometry) -> dict[str, int]:
@@ -124,167 +133,14 @@ def campaign_words(geometry: Geometry) -> dict[str, int]:
     return {
         "variation": TABLE_WORDS,
         "campaign_inputs": geometry.campaign_words,
-        "labels": geometry.campaign_images,
+        "labels": geometry.campaign_samples,
         "votes": geometry.campaign_votes,
         "correct": CAMPAIGN_CHIPS,
     }
 
 
-def check_fits(program: Program, geometry: Geometry) -> None:
-    """Raise ``GeometryError`` naming the first thing of ``program`` that ``geometry`` cannot hold."""
-
-    def require(value: int, most: int, what: str) -> None:
-        if value > most:
-            raise GeometryError(
-                f"program {program.name!r} does not fit geometry {geometry.name!r}: "
-                f"{what} is {value}; at most {most}"
-            )
-
-    if not program.is_chain:
-        raise GeometryError(
-            f"program {program.name!r} is not a chain of full layers; accepted by geometry "
-            f"{geometry.name!r}: "
-            "its products one by one, the rest on the host (as ndrite.connect does)"
-        )
-    if program.rows != geometry.rows:
-        raise GeometryError(
-            f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
-            f"{geometry.name!r} has {geometry.rows}"
-        )
-    require(len(program.layers), geometry.layers, "number of layers")
-    require(program.outputs, geometry.max_outputs, "outputs")
-    for i, layer in enumerate(program.layers):
-        require(layer.inputs, geometry.max_inputs, f"layer{i}.inputs")
-        require(
-            int(np.abs(layer.weights.astype(np.int64)).max()),
-            geometry.weight_max,
-            f"layer{i}.weights magnitude",
-        )
-        if geometry.slices > 1 and layer.dac_bits != 1:
-            raise GeometryError(
-                f"program {program.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
-                f"{geometry.name!r}, which adds {geometry.slices} slices at once: 1"
-            )
-        if layer.readout == "analog" and not geometry.analog:
-            raise GeometryError(
-                f"program {program.name!r}: layer{i} has analog readout; "
-                f"geometry {geometry.name!r} was built without it"
-            )
-        if (layer.sigma_out or layer.var_cell) and not geometry.noise:
-            raise GeometryError(
-                f"program {program.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
-                "without a noise generator (infer without noise, or use another geometry)"
-            )
-    if program.variation is not None and geometry.redraw:
-        require(program.variation.code_max, geometry.weight_max, "variation.code_max")
-    if len(program.layers) > 1:
-        require(program.curve_base.shape[0], geometry.curves, "number of curves")
-        require(program.curve_base.shape[1], geometry.segments, "segments")
-    require(weight_words(program, geometry), geometry.weight_depth, "weight words a lane")
-    require(column_words(program, geometry), geometry.columns, "column parameters")
-
-
-def weight_words(program: Program, geometry: Geometry) -> int:
-    """Words of each lane's weight memory that the program takes."""
-    return sum(la.inputs * geometry.groups(la.outputs) for la in program.layers)
-
-
-def column_words(program: Program, geometry: Geometry) -> int:
-    """Words of each column parameter memory that the program takes."""
-    return sum(_column_span(la, geometry) for la in program.layers)
-
-
-def _column_span(layer: Layer, geometry: Geometry) -> int:
-    return -(-layer.outputs // geometry.readouts) * geometry.readouts
-
-
-def descriptor(
-    layer: Layer, *, rows: int, last: bool, weight_base: int, column_base: int, number: int
-) -> npt.NDArray[np.int32]:
-    """A layer's descriptor words, int32 (8,)."""
-    values = {
-        "inputs": layer.inputs,
-        "outputs": layer.outputs,
-        "tile_rows": layer.tile_rows(rows),
-        "dac_log2": layer.dac_bits.bit_length() - 1,
-        "analog": int(layer.readout == "analog"),
-        "last": int(last),
-        "variance_out": layer.sigma_out**2,
-        "weight_base": weight_base,
-        "column_base": column_base,
-        "number": number,
-    }
-    words = np.zeros(DESCRIPTOR_WORDS, np.uint32)
-    for field, (word, low, width) in DESCRIPTOR.items():
-        value = values.get(field, getattr(layer, field, 0))
-        assert 0 <= value < 1 << width, f"descriptor field {field} = {value} exceeds {width} bits"
-        words[word] |= np.uint32(value) << np.uint32(low)
-    return words.view(np.int32)
-
-
-def lay_out(program: Program, geometry: Geometry) -> list[Section]:
-    """Every memory word that ``program`` needs on ``geometry``, as contiguous sections.
-
-    Raises
-    ------
-    GeometryError
-        When the program does not fit.
-    """
-    check_fits(program, geometry)
-    n, depth = geometry.lanes, geometry.weight_depth
-    used = weight_words(program, geometry)
-    columns = column_words(program, geometry)
-    weights = np.zeros((n, used), np.int32)
-    readout = np.zeros(columns, np.uint32)
-    bias = np.zeros(columns, np.int32)
-    neuron = np.zeros(columns, np.uint32)
-    descriptors = []
-    row = column = 0
-    for i, layer in enumerate(program.layers):
-        k, m = layer.weights.shape
-        descriptors.append(
-            descriptor(
-                layer,
-                rows=program.rows,
-                last=i == len(program.layers) - 1,
-                weight_base=row,
-                column_base=column,
-                number=program.first_product + i,
-            )
-        )
-        for group in range(geometry.groups(m)):
-            block = layer.weights[:, group * n : (group + 1) * n]
-            weights[: block.shape[1], row : row + k] = block.T
-            row += k
-        here = slice(column, column + m)
-        readout[here] = (
-            layer.gain.astype(np.uint32) | (layer.offset.astype(np.int64) & 0xFFF).astype(np.uint32) << 16
-        )
-        bias[here] = layer.bias
-        neuron[here] = layer.scale.astype(np.uint32) | layer.curve.astype(np.uint32) << 16
-        column += _column_span(layer, geometry)
-    sections = [
-        Section(f"weights of lane {lane}", address("weights", lane * depth), weights[lane])
-        for lane in range(n)
-    ]
-    sections += [
-        Section("readout", address("readout"), readout.view(np.int32)),
-        Section("bias", address("bias"), bias),
-        Section("neuron", address("neuron"), neuron.view(np.int32)),
-        Section("layers", address("layers"), np.concatenate(descriptors)),
-    ]
-    if len(program.layers) > 1:
-        sections += [
-            Section(name, address(name), _padded(table, geometry.segments))
-            for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope))
-        ]
-    if program.variation is not None and geometry.redraw:
-        sections.append(Section("variation", address("variation"), program.variation.words()))
-    return sections
-
-
-def _padded(table: npt.NDArray[np.int32], segments: int) -> npt.NDArray[np.int32]:
-    """Curve rows padded to the geometry's segments, flattened."""
-    padded = np.zeros((table.shape[0], segments), np.int32)
-    padded[:, : table.shape[1]] = table
-    return padded.reshape(-1)
+def map_words(geometry: Geometry) -> dict[str, int]:
+    """Words in the regions that walks need; none without ``geometry.map_codes``."""
+    if not geometry.map_codes:
+        return {}
+    return {"steps": STEPS_A_LAYER * geometry.layers * RECORD_WORDS, "operand": geometry.columns}

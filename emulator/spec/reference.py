@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 
-from emulator.spec import memory_map, packets
+from emulator.spec import datagrams, memory_map, packets
+from emulator.spec.datagrams import Kind
 from emulator.spec.geometry import PRESETS
 from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
 from emulator.spec.packets import Opcode, Status
@@ -40,6 +41,7 @@ def reference() -> str:
     regions = [[f"`{name}`", number, f"0x{number << REGION_SHIFT:08x}"] for name, number in REGIONS.items()]
     opcodes = [[o.value, f"`{o.name}`", _member_text(Opcode, o.name)] for o in Opcode]
     statuses = [[s.value, f"`{s.name}`"] for s in Status]
+    kinds = [[f"0x{k.value:02x}", f"`{k.name}`", _member_text(Kind, k.name)] for k in Kind]
     parts = [
         "# Register, memory and packet reference",
         (
@@ -53,6 +55,9 @@ def reference() -> str:
         _table(["code", "name", "meaning"], opcodes),
         "### Status",
         _table(["code", "name"], statuses),
+        "## Datagrams",
+        _first_paragraphs(datagrams),
+        _table(["code", "kind", "from and what"], kinds),
         "## Registers",
         "32-bit words in region 0; `ro` driven by the gateware, `rw` held, `wo` act on a write.",
         _table(["address", "name", "access", "meaning"], registers),
@@ -71,7 +76,7 @@ def reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _member_text(cls: type[Opcode], name: str) -> str:
+def _member_text(cls: type[Opcode] | type[Kind], name: str) -> str:
     """The string under a member in the class body, on one line."""
     lines = inspect.getsource(cls).split(f"    {name} = ", 1)[1].split('"""', 2)
     return " ".join(lines[1].split())

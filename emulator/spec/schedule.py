@@ -8,18 +8,17 @@ from emulator.spec.program import Program
 
 
 def bound_cycles(program: Program, lanes: int, at_once: int = 1) -> int:
-    """Sum over the products of positions * K * J / ``at_once`` * ceil(M / lanes), in cycles an inference.
+    """Sum over the products of positions * G * K * J / ``at_once`` * ceil(M / G / lanes), in cycles.
 
-    Grouped products are not counted: they are not the array's. ``at_once`` is ``Geometry.slices``: DAC slices
-    that the array adds in one cycle.
+    G groups see K inputs each. ``at_once`` is ``Geometry.slices``: DAC slices that the array adds in a cycle.
     """
     return program.calls * sum(
         p.patches.positions
+        * p.patches.groups
         * p.layer.inputs
         * (slices(p.layer.dac_bits) // at_once)
-        * -(-p.layer.outputs // lanes)
+        * -(-(p.layer.outputs // p.patches.groups) // lanes)
         for p in program.products
-        if p.patches.groups == 1
     )
 
 

@@ -1,4 +1,4 @@
-"""campaign: chips x draws x images without the host: draw a chip, run the images, count the votes."""
+"""campaign: chips x trials x samples without the host: draw a chip, run the samples, count the votes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before i
 
 
 class Campaign(wiring.Component):
-    """For chip in chips: for draw in draws: for image in images: vote for the largest logit, first of equals.
+    """For chip in chips: for trial in trials: for sample in samples: vote for the (first) largest logit.
 
     ``run`` clears the votes, then for each chip has it drawn (``redraw_*``, chip + 1 on ``stream``), streams
-    the images from its buffer into the core's input banks and counts, per image and class, the winners;
-    ``correct`` of the chip are those equal to the image's label. ``abort`` ends after the inferences under
+    the samples from its buffer into the core's input banks and counts, per sample and class, the winners;
+    ``correct`` of the chip are those equal to the sample's label. ``abort`` ends after the inferences under
     way; either way the nominal weights are back in the array before ``busy`` falls. Latency: that of the
     inferences, which load one input a cycle (with overlap four) while the one before computes; about 30
     cycles a chip more, and campaign_votes cycles at the beginning. Resources: the four memories, about 500
@@ -46,8 +46,8 @@ class Campaign(wiring.Component):
                 "abort": In(1),
                 "first_chip": In(32),
                 "chips": In(9),
-                "images": In(bits_for(geometry.campaign_images)),
-                "draws": In(13),
+                "samples": In(bits_for(geometry.campaign_samples)),
+                "trials": In(13),
                 "first_index": In(32),
                 "inputs": In(16),
                 "busy": Out(1),
@@ -131,7 +131,7 @@ class Campaign(wiring.Component):
         m.submodules.inputs = memory = RegisteredMemory(32, g.campaign_words)
         pointer = Signal(range(g.campaign_words))
         windowed(m, memory, self.input_window, pointer)
-        image, draw = Signal.like(self.images), Signal.like(self.draws)
+        sample, trial = Signal.like(self.samples), Signal.like(self.trials)
         left, position = Signal(16), Signal(16)
         byte, wait = Signal(2), Signal(range(BUFFER_LATENCY + 2))
         word = Signal(32)
@@ -139,21 +139,21 @@ class Campaign(wiring.Component):
         outstanding = Signal(4)
         began, started = Signal(), Signal()
         self.voted = Signal()
-        last_image = Signal()
+        last_sample = Signal()
         input_done = delayed(m, self.input_done, 1, "input_done")
         m.d.sync += banks_taken.eq(banks_taken + began - (input_done & (banks_taken != 0)))
         m.d.sync += outstanding.eq(outstanding + began - self.voted)
-        m.d.sync += last_image.eq(image + 1 == self.images)
+        m.d.sync += last_sample.eq(sample + 1 == self.samples)
         # Known a cycle ahead; a wait is longer.
         over, may = Signal(), Signal()
         m.d.sync += [
-            over.eq(stopping | (draw == self.draws) | (self.images == 0)),
+            over.eq(stopping | (trial == self.trials) | (self.samples == 0)),
             may.eq((banks_taken < g.banks) & (outstanding < min(g.banks + 1, WINNERS))),
         ]
-        # Both hold still from the beginning of an image's load to its start.
+        # Both hold still from the beginning of a sample's load to its start.
         place = Signal(32)
         m.d.sync += [
-            place.eq(image + (draw << TRIAL_SHIFT)),
+            place.eq(sample + (trial << TRIAL_SHIFT)),
             self.start.payload.inference.eq(self.first_index + place),
         ]
         # With overlap a word of the buffer a cycle is loaded, BUFFER_LATENCY cycles after it was asked for.
@@ -176,7 +176,7 @@ class Campaign(wiring.Component):
             loading = fsm.ongoing("load") & (byte != BYTES - 1)
             m.d.sync += word.eq(Mux(loading, word >> 8, memory.data))
             with m.State("idle"):
-                m.d.sync += [image.eq(0), draw.eq(0), pointer.eq(0), banks_taken.eq(0), outstanding.eq(0)]
+                m.d.sync += [sample.eq(0), trial.eq(0), pointer.eq(0), banks_taken.eq(0), outstanding.eq(0)]
                 m.d.sync += wait.eq(0)
                 with m.If(launch):
                     m.d.sync += [bank.eq(self.bank), launched_all.eq(0)]
@@ -218,9 +218,9 @@ class Campaign(wiring.Component):
                 m.d.comb += self.start.valid.eq(1)
                 with m.If(self.start.ready):
                     m.d.comb += started.eq(1)
-                    m.d.sync += [bank.eq(next_bank(bank)), image.eq(image + 1), wait.eq(0)]
-                    with m.If(last_image):
-                        m.d.sync += [image.eq(0), draw.eq(draw + 1), pointer.eq(0)]
+                    m.d.sync += [bank.eq(next_bank(bank)), sample.eq(sample + 1), wait.eq(0)]
+                    with m.If(last_sample):
+                        m.d.sync += [sample.eq(0), trial.eq(trial + 1), pointer.eq(0)]
                     m.next = "wait"
             with m.State("drain"):
                 with m.If(outstanding == 0):

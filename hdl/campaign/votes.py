@@ -1,4 +1,4 @@
-"""votes: the winners of a campaign's inferences, counted per image and class, and a chip's correct ones."""
+"""votes: the winners of a campaign's inferences, counted per sample and class, and a chip's correct ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.queue import Queue
 
 BUFFER_LATENCY = READ_LATENCY + 1
-"""Cycles from an address to the word of the image buffer or a label."""
+"""Cycles from an address to the word of the sample buffer or a label."""
 WINNERS = 4
 """Votes that may wait."""
 VOTE_LATENCY = BUFFER_LATENCY + 2
@@ -35,13 +35,13 @@ def count_votes(m: Module, campaign: Any, launch: Signal, clear_address: Signal,
     """The winner of each inference into its counter, some cycles after its last logit."""
     g = campaign.geometry
     m.submodules.votes = votes = RegisteredMemory(32, g.campaign_votes)
-    m.submodules.labels = labels = RegisteredMemory(16, g.campaign_images)
+    m.submodules.labels = labels = RegisteredMemory(16, g.campaign_samples)
     logit = delayed(m, campaign.logit, 1, "logit")
     best = Signal(signed(32))
     winner = Signal(16)
     base = Signal(range(g.campaign_votes))
     size = Signal(16)
-    image = Signal.like(campaign.images)
+    sample = Signal.like(campaign.samples)
     finished = Signal()
     first = Signal()
     m.d.sync += first.eq(campaign.logit.column == 0)
@@ -61,15 +61,15 @@ def count_votes(m: Module, campaign: Any, launch: Signal, clear_address: Signal,
         winners.o.ready.eq(campaign.voted),
     ]
     m.d.sync += age.eq(Mux(winners.o.valid & ~campaign.voted, age + 1, 0))
-    address, last_image, right = Signal(range(g.campaign_votes)), Signal(), Signal()
+    address, last_sample, right = Signal(range(g.campaign_votes)), Signal(), Signal()
     more = Signal(32)
     m.d.sync += [
         address.eq(base + winners.o.payload),
-        last_image.eq(image + 1 == campaign.images),
+        last_sample.eq(sample + 1 == campaign.samples),
         right.eq(labels.data == winners.o.payload),
         more.eq(votes.data + 1),
     ]
-    windowed(m, labels, campaign.label_window, image)
+    windowed(m, labels, campaign.label_window, sample)
     m.d.comb += [
         votes.address.eq(Mux(campaign.vote_window.select, campaign.vote_window.address, address)),
         votes.write.eq(campaign.clearing | campaign.voted),
@@ -78,15 +78,15 @@ def count_votes(m: Module, campaign: Any, launch: Signal, clear_address: Signal,
     ]
     m.d.sync += campaign.vote_window.read_data.eq(votes.data)
     with m.If(launch):
-        m.d.sync += [base.eq(0), image.eq(0), correct.eq(0)]
+        m.d.sync += [base.eq(0), sample.eq(0), correct.eq(0)]
     with m.If(campaign.voted):
         m.d.sync += [
             correct.eq(correct + right),
             base.eq(base + size),
-            image.eq(image + 1),
+            sample.eq(sample + 1),
         ]
-        with m.If(last_image):
-            m.d.sync += [base.eq(0), image.eq(0)]
+        with m.If(last_sample):
+            m.d.sync += [base.eq(0), sample.eq(0)]
 
 
 def keep_correct(m: Module, campaign: Any, chip: Signal, correct: Signal) -> None:

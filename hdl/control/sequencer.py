@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
@@ -27,6 +28,9 @@ class Sequencer(wiring.Component):
     ``start`` is taken with an inference's last pass. Where inferences ``overlap`` it is taken with the last
     pass of its first layer; if by then another one is on offer, that one's first layer comes before the rest
     of this one, and it is taken when that is through.
+
+    With feature maps an inference begins at the ``layer`` that ``start`` names, and a layer may have groups
+    of columns that see rows of their own.
 
     One pass every 3 cycles at most, far ahead of the array; a compact platform takes twelve more a layer.
     Where the array adds all slices at once, ``feed`` counts with slice 0 only. ``inputs`` is layer 0's input
@@ -81,7 +85,24 @@ class Sequencer(wiring.Component):
             for name, bits in (("inputs", row_bits), ("outputs", column_bits), ("tile_rows", row_bits))
         )
         p = self.passes.payload
+        share, entries, word = Const(g.lanes, column_bits), Const(g.lanes), row >> exact_log2(WORD_ROWS)
+        if g.map_codes:
+            share = field("share")[: bits_for(g.lanes)]
+            # Of the column memories a group takes whole readouts.
+            entry, entries, group_row = Signal.like(column), Signal(bits_for(g.lanes)), Signal.like(row)
+            word = Signal(bits_for(g.max_inputs // WORD_ROWS - 1))
+            # Groups lie in lanes beside each other as long as there are any, then further down.
+            lane, full = Signal(bits_for(g.lanes)), Signal()
+            steps = exact_log2(g.readouts)
+            m.d.sync += [
+                entries.eq(((share + (g.readouts - 1)) >> steps) << steps),
+                word.eq((row + group_row) >> exact_log2(WORD_ROWS)),
+                full.eq(lane + (entries << 1) > g.lanes),
+            ]
         # The inference whose layer is issued, and where that reads its rows and puts its activations.
+        opening: Value = layer == 0
+        if g.map_codes:
+            opening = Signal()
         if g.overlap:
             current = Signal(start_layout(g))
             bank, sink = Signal(bank_bits(g)), Signal(bank_bits(g))
@@ -89,8 +110,8 @@ class Sequencer(wiring.Component):
             # one inference only has, in 2 or 3.
             own = Cat(current.bank[0], Const(0, 1))
             m.d.comb += [
-                sink.eq(Mux(layer == 0, own, Cat(layer[0], Const(1, 1)))),
-                bank.eq(Mux(layer == 0, current.bank, Mux(layer == 1, own, Cat(~layer[0], Const(1, 1))))),
+                sink.eq(Mux(opening, own, Cat(layer[0], Const(1, 1)))),
+                bank.eq(Mux(opening, current.bank, Mux(layer == 1, own, Cat(~layer[0], Const(1, 1))))),
             ]
         else:
             current = self.start.payload
@@ -108,12 +129,12 @@ class Sequencer(wiring.Component):
             any_noise = field("variance_out").any() | field("var_cell").any()
             m.d.sync += noisy.eq(self.noise_enable & any_noise)
         m.d.comb += [
-            p.feed.from_input.eq(layer == 0),
+            p.feed.from_input.eq(opening),
             p.feed.bank.eq(bank),
             p.feed.sink.eq(sink),
             p.feed.layer_first.eq((column == 0) & group_first),
-            p.feed.input_done.eq((layer == 0) & tile_end & last_group),
-            p.feed.word.eq(row >> exact_log2(WORD_ROWS)),
+            p.feed.input_done.eq(opening & tile_end & last_group),
+            p.feed.word.eq(word),
             p.feed.rows.eq(rows_now),
             p.feed.address.eq(address),
             p.feed.slice.eq(step),
@@ -136,7 +157,7 @@ class Sequencer(wiring.Component):
             p.readout.adc_bits.eq(field("adc_bits")),
             p.readout.shift.eq(field("shift")),
             p.readout.lshift.eq(lshift),
-            p.readout.group.output.eq(final_layer),
+            p.readout.group.output.eq(final_layer & ~field("fires") if g.map_codes else final_layer),
             p.readout.group.layer_end.eq(last_group),
             p.readout.group.sink.eq(sink),
             p.readout.group.first_column.eq(column),
@@ -147,6 +168,9 @@ class Sequencer(wiring.Component):
             p.readout.group.table_bits.eq(field("table_bits")),
         ]
 
+        if g.map_codes:
+            m.d.comb += p.readout.skip.eq(lane >> exact_log2(g.readouts))
+            m.d.comb += [getattr(p.readout.group, name).eq(field(name)) for name in ("walked", "second")]
         if g.slices > 1:
             m.d.comb += [p.readout.slice.eq(step), p.readout.slice_last.eq(last_slice)]
 
@@ -154,11 +178,11 @@ class Sequencer(wiring.Component):
         m.d.sync += [
             last_tile.eq(rows_left <= tile_rows),
             rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
-            last_group.eq(columns_left <= g.lanes),
-            columns_now.eq(Mux(columns_left <= g.lanes, columns_left, Const(g.lanes, column_bits))),
+            last_group.eq(columns_left <= share),
+            columns_now.eq(Mux(columns_left <= share, columns_left, share)),
             last_slice.eq(((step + 1) << field("dac_log2")) == 8),
             address.eq(group_address + row),
-            column_address.eq(field("column_base") + column),
+            column_address.eq(field("column_base") + (entry if g.map_codes else column)),
             lshift.eq(step << field("dac_log2")),
             group_end.eq(group_last),
             layer_end.eq(group_last & last_group),
@@ -181,6 +205,8 @@ class Sequencer(wiring.Component):
                 with m.If((layer == 0) & settled):
                     m.d.sync += self.inputs.eq(inputs)
                 with m.If(self.start.valid):
+                    if g.map_codes:
+                        m.d.sync += [layer.eq(self.start.payload.layer), opening.eq(1)]
                     m.next = "fetch"
                 if g.overlap:
                     with m.Elif(halfway):
@@ -195,8 +221,8 @@ class Sequencer(wiring.Component):
                     m.d.sync += beginning.eq(1)
                     m.next = "layer"
                 if g.overlap:
-                    m.d.sync += first_layer.eq(layer == 0)
-                    m.d.sync += current.eq(Mux(layer == 0, self.start.payload, begun))
+                    m.d.sync += first_layer.eq(opening)
+                    m.d.sync += current.eq(Mux(opening, self.start.payload, begun))
             with m.State("layer"):
                 m.next = "compare"
             with m.State("compare"):
@@ -243,13 +269,21 @@ class Sequencer(wiring.Component):
                     tile.eq(0),
                     row.eq(0),
                     rows_left.eq(inputs),
-                    column.eq(column + g.lanes),
-                    columns_left.eq(columns_left - g.lanes),
-                    group_address.eq(group_address + inputs),
+                    column.eq(column + share),
+                    columns_left.eq(columns_left - share),
                 ]
+                with m.If(full) if g.map_codes else nullcontext():
+                    m.d.sync += group_address.eq(group_address + inputs)
+                if g.map_codes:
+                    m.d.sync += lane.eq(Mux(full, 0, lane + entries))
+                    m.d.sync += [entry.eq(entry + entries), group_row.eq(group_row + field("group_rows"))]
             with m.If(layer_end):
                 m.d.sync += layer.eq(layer + 1)
+                if g.map_codes:
+                    m.d.sync += opening.eq(0)
         with m.If(beginning):
+            if g.map_codes:
+                m.d.sync += [entry.eq(0), group_row.eq(0), lane.eq(0)]
             m.d.sync += [
                 row.eq(0),
                 rows_left.eq(inputs),

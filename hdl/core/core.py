@@ -49,8 +49,9 @@ class Core(wiring.Component):
     bank of the same number, to be read through ``result_address`` before that bank's next inference is
     started. Banks take turns, from 0. ``inputs`` is the input length of the network in the descriptors;
     ``outputs`` that of the results, from the first ``done`` on. Logits also pass on ``logit`` as they come,
-    in column order. ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference is
-    under way.
+    in column order, and with feature maps hidden neurons' codes on ``activation``, whose layer may ask for
+    ``second`` operands. ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference
+    is under way.
 
     Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45, an eighth of it where ``slices``
     is 8. Resources: see the blocks.
@@ -148,6 +149,9 @@ class Core(wiring.Component):
             self.probe.logit.eq(logit.valid),
             self.probe.z.eq(logit.z),
         ]
+        if g.map_codes:
+            wiring.connect(m, wiring.flipped(self.second), neuron.second)
+            m.d.comb += self.activation.eq(y)
         if waiting_sums(g):
             m.d.comb += array.close_next.eq(readout.close_next)
         # Columns stand one cycle behind their step; so does what the probe shows beside them.

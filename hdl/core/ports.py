@@ -11,10 +11,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import campaign_words, region_words
+from emulator.spec.memory_map import campaign_words, map_words, region_words
 from hdl.neuron import logit_layout
 from hdl.parts.bus import WindowSignature
-from hdl.parts.layouts import column_shape, start_layout
+from hdl.parts.layouts import SECOND_BITS, activation_layout, column_shape, start_layout
 from hdl.parts.loading import load_members
 
 
@@ -62,7 +62,7 @@ def redraw_signature() -> wiring.Signature:
 
 def core_regions(geometry: Geometry) -> tuple[str, ...]:
     """Memory regions that lie in the core."""
-    shared = set(campaign_words(geometry)) - {"variation"}
+    shared = set(campaign_words(geometry) | map_words(geometry)) - {"variation"}
     return tuple(name for name in region_words(geometry) if name not in shared)
 
 
@@ -87,6 +87,11 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
         }
         | {name: In(WindowSignature()) for name in core_regions(geometry)}
         | ({"redraw": In(redraw_signature())} if geometry.redraw else {})
+        | (
+            {"activation": Out(activation_layout(geometry)), "second": In(stream.Signature(SECOND_BITS))}
+            if geometry.map_codes
+            else {}
+        )
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, ResetInserter
-from amaranth.lib import wiring
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, ResetInserter
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from emulator.spec.geometry import Geometry
@@ -16,9 +19,11 @@ from hdl.link.receiver import link_event_layout
 from hdl.parts.bus import Decoder
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.layouts import start_layout
+from hdl.parts.loading import load_members
 from hdl.parts.queue import Queue
 from hdl.parts.target import is_small
 from hdl.small.core import SmallCore
+from hdl.walk.walker import Walker
 
 
 class Accelerator(wiring.Component):
@@ -48,7 +53,9 @@ class Accelerator(wiring.Component):
         m.submodules.decoder = decoder = Decoder(g)
         m.submodules.registers = registers = Registers(g, self.build_id)
         m.submodules.watchdog = watchdog = Watchdog(g)
-        starts, core = Queue(start_layout(g), 2), SmallCore(g) if is_small(platform) else Core(g)
+        # A walk puts an inference here for each bank, without asking for room.
+        starts = Queue(start_layout(g), g.banks if g.map_codes else 2)
+        core = SmallCore(g) if is_small(platform) else Core(g)
         restart = ResetInserter(watchdog.reset)
         m.submodules.starts = restart(starts)
         m.submodules.core = restart(core)
@@ -56,36 +63,70 @@ class Accelerator(wiring.Component):
         wiring.connect(m, decoder.registers, registers.window)
         for name in core_regions(g):
             wiring.connect(m, getattr(decoder, name), getattr(core, name))
+        start: Any = wiring.flipped(master.start)
+        loads = {name: getattr(master, name) for name in load_members(g, In)}
+        started, inputs, walking = starts.i.valid & starts.i.ready, core.inputs, Const(0)
+        if g.map_codes:
+            m.submodules.walker = walker = restart(Walker(g))
+            start, loads, walking = self._walk(m, walker, decoder, core, loads)
+            started, inputs = Mux(walking, walker.began, started), Mux(walking, walker.inputs, inputs)
+            m.d.comb += watchdog.going_on.eq(walker.going_on)
         if g.redraw:
-            self._campaign(m, decoder, registers, starts, core, watchdog)
+            self._campaign(m, decoder, registers, starts, core, watchdog, start, loads)
         else:
-            wiring.connect(m, wiring.flipped(master.start), starts.i)
-            m.d.comb += [
-                core.load.eq(master.load),
-                core.load_address.eq(master.load_address),
-                core.load_data.eq(master.load_data),
-                master.done.eq(core.done),
-            ]
+            wiring.connect(m, start, starts.i)
+            m.d.comb += [getattr(core, name).eq(value) for name, value in loads.items()]
+            m.d.comb += master.done.eq(core.done)
         if g.overlap:
-            m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy)
+            m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy & ~walking)
         wiring.connect(m, starts.o, core.start)
         m.d.comb += [
-            watchdog.started.eq(starts.i.valid & starts.i.ready),
+            watchdog.started.eq(started),
             watchdog.done.eq(core.done),
             master.hung.eq(watchdog.hung | watchdog.reset),
             registers.hung.eq(watchdog.hung),
-            master.inputs.eq(core.inputs),
+            master.inputs.eq(inputs),
             master.outputs.eq(core.outputs),
             master.result_data.eq(core.result_data),
             master.programmed.eq(registers.program_tag.any()),
             core.result_address.eq(master.result_address),
             core.noise_enable.eq(registers.noise_enable[0]),
             core.seed.eq(Cat(registers.seed_low, registers.seed_high)),
-            registers.events.eq(core.events),
             registers.link.eq(self.link),
             registers.sequence_error.eq(self.sequence_error),
         ]
+        m.d.comb += registers.events.eq(core.events)
+        if g.map_codes:
+            m.d.comb += registers.events.started.eq(Mux(walking, walker.began, core.events.started))
         return m
+
+    def _walk(
+        self, m: Module, walker: Walker, decoder: Decoder, core: Core, loads: dict[str, Value]
+    ) -> tuple[Any, dict[str, Value], Value]:
+        """What stands for the master's ``start`` and ``loads`` before the core; whether it is a walk."""
+        g, master = self.geometry, self.master
+        wiring.connect(m, decoder.steps, walker.steps_window)
+        wiring.connect(m, decoder.operand, walker.operand_window)
+        wiring.connect(m, walker.second, core.second)
+        walking = walker.walking
+        start = stream.Signature(start_layout(g)).create()
+        m.d.comb += [
+            master.walking.eq(walking),
+            walker.sample_valid.eq(master.sample_valid & walking),
+            walker.sample_index.eq(master.sample_index),
+            walker.sample_code.eq(master.sample_code),
+            walker.start.valid.eq(master.start.valid & walking),
+            walker.start.payload.eq(master.start.payload),
+            master.start.ready.eq(Mux(walking, walker.start.ready, start.ready)),
+            start.valid.eq(Mux(walking, walker.launch.valid, master.start.valid)),
+            start.payload.eq(Mux(walking, walker.launch.payload, master.start.payload)),
+            walker.launch.ready.eq(1),
+            walker.input_done.eq(core.input_done),
+            walker.activation.eq(core.activation),
+            walker.done.eq(core.done),
+        ]
+        merged = {name: Mux(walking, getattr(walker, name), value) for name, value in loads.items()}
+        return start, merged, walking
 
     def _campaign(
         self,
@@ -95,8 +136,10 @@ class Accelerator(wiring.Component):
         starts: Queue,
         core: Core,
         watchdog: Watchdog,
+        start: Any,
+        loads: dict[str, Value],
     ) -> None:
-        """While a campaign is busy the core is its own; the link then starts nothing."""
+        """While a campaign is busy the core is its own; nothing else is started then."""
         master = self.master
         campaign = Campaign(self.geometry)
         m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)
@@ -108,15 +151,13 @@ class Accelerator(wiring.Component):
         ):
             wiring.connect(m, getattr(decoder, name), window)
         busy = campaign.busy
-        for field in ("first_chip", "chips", "images", "draws", "first_index"):
+        for field in ("first_chip", "chips", "samples", "trials", "first_index"):
             m.d.comb += getattr(campaign, field).eq(getattr(registers, f"campaign_{field}"))
         for field in ("stuck_low", "stuck_high", "stuck_codes"):
             m.d.comb += getattr(core.redraw, field).eq(getattr(registers, field))
         # A cycle later; a start takes longer.
         m.d.sync += [
-            core.load.eq(Mux(busy, campaign.load, master.load)),
-            core.load_address.eq(Mux(busy, campaign.load_address, master.load_address)),
-            core.load_data.eq(Mux(busy, campaign.load_data, master.load_data)),
+            getattr(core, name).eq(Mux(busy, getattr(campaign, name), value)) for name, value in loads.items()
         ]
         m.d.comb += [
             watchdog.campaign_busy.eq(busy),
@@ -130,10 +171,10 @@ class Accelerator(wiring.Component):
             core.redraw.start.eq(campaign.redraw),
             core.redraw.nominal.eq(campaign.nominal),
             core.stream.eq(campaign.stream),
-            starts.i.valid.eq(Mux(busy, campaign.start.valid, master.start.valid)),
-            starts.i.payload.eq(Mux(busy, campaign.start.payload, master.start.payload)),
+            starts.i.valid.eq(Mux(busy, campaign.start.valid, start.valid)),
+            starts.i.payload.eq(Mux(busy, campaign.start.payload, start.payload)),
             campaign.start.ready.eq(busy & starts.i.ready),
-            master.start.ready.eq(~busy & starts.i.ready),
+            start.ready.eq(~busy & starts.i.ready),
             master.done.eq(core.done & ~busy),
             master.campaign_busy.eq(busy),
             master.campaign_started.eq(campaign.start.valid & campaign.start.ready),

@@ -32,8 +32,8 @@ CAMPAIGN = (
     "stuck_codes",
     "campaign_first_chip",
     "campaign_chips",
-    "campaign_images",
-    "campaign_draws",
+    "campaign_samples",
+    "campaign_trials",
     "campaign_first_index",
 )
 BUSINESS = ("busy_cycles", "stall_cycles", "passes", "last_cycles")

@@ -18,7 +18,8 @@ class Watchdog(wiring.Component):
     """``hung`` for a cycle, and ``reset`` after it, when nothing ended for ``cycles`` of them.
 
     Counts while inferences are under way (``started`` less ``done``) or ``campaign_busy``; an inference's
-    end starts the count anew. Latency: one cycle. Resources: about 50 LUTs and 30 flip-flops.
+    end, or part of a walk that is ``going_on``, starts the count anew. Latency: one cycle.
+    Resources: about 50 LUTs and 30 flip-flops.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -28,6 +29,7 @@ class Watchdog(wiring.Component):
                 "started": In(1),
                 "done": In(1),
                 "campaign_busy": In(1),
+                "going_on": In(1),
                 "hung": Out(1),
                 "reset": Out(1),
             }
@@ -46,7 +48,7 @@ class Watchdog(wiring.Component):
             self.hung.eq(watched & expired & ~self.done & ~self.reset & ~self.hung),
             self.reset.eq(self.hung | (resetting != 0)),
         ]
-        with m.If(~watched | self.done | self.hung):
+        with m.If(~watched | self.done | self.going_on | self.hung):
             m.d.sync += left.eq(self.cycles)
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)

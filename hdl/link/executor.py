@@ -68,7 +68,7 @@ class Executor(wiring.Component):
         self.sequence, self.opcode = header[8:24], header[24:32]
         self.address, self.length = header[32:64], header[64:80]
         self.offset = Signal.like(self.packet_address)
-        self.position = Signal(bits_for(self.geometry.max_inputs))
+        self.position = Signal(bits_for(max(self.geometry.max_inputs, self.geometry.map_codes and 65535)))
         # Of the packet's bytes, one in two cycles: the address moves on in the first of them, the byte of the
         # address before is taken in the second. The memory answers two cycles after the address.
         phase = Signal()
@@ -183,6 +183,13 @@ class Executor(wiring.Component):
             inferences.hung.eq(master.hung),
             inferences.answered.eq(states["answered"]),
         ]
+        if g.map_codes:
+            m.d.comb += [
+                inferences.single.eq(master.walking),
+                master.sample_valid.eq(loading),
+                master.sample_index.eq(position),
+                master.sample_code.eq(self.packet_data),
+            ]
         with states.at("load"):
             m.d.sync += to_load.eq(to_load - 1)
             with m.If(last_load):

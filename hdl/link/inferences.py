@@ -14,8 +14,9 @@ class Inferences(wiring.Component):
     """As many inferences as there are banks, begun, finished and answered in turns of them.
 
     ``begun`` with its ``number``, ``done`` and ``answered`` count; ``answer_number`` is that of the oldest.
-    A campaign's inferences take their turn too. After ``hung`` every inference under way is
-    ``lost``, due at once; when the last of them is answered all begins anew. Latency: one cycle.
+    When ``single`` there is ``room`` for one. A campaign's inferences take their turn too. After ``hung``
+    every inference under way is ``lost``, due at once; when the last of them is answered all begins anew.
+    Latency: one cycle.
     Resources: about 30 LUTs and 45 flip-flops with two banks.
     """
 
@@ -32,6 +33,7 @@ class Inferences(wiring.Component):
                 "campaign_started": In(1),
                 "campaign_done": In(1),
                 "hung": In(1),
+                "single": In(1),
                 "bank": Out(bank),
                 "answer_bank": Out(bank),
                 "answer_number": Out(16),
@@ -49,7 +51,7 @@ class Inferences(wiring.Component):
         numbers = [Signal(16, name=f"number_{i}") for i in range(self.banks)]
         m.d.comb += [
             self.none.eq(pending == 0),
-            self.room.eq(pending < self.banks),
+            self.room.eq((pending < self.banks) & ~(self.single & (pending != 0))),
             self.due.eq((pending != 0) & ((finished != 0) | self.lost)),
             self.answer_number.eq(
                 Mux(answer_bank, numbers[1], numbers[0])

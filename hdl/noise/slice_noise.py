@@ -183,9 +183,13 @@ class SliceNoise(wiring.Component):
         m.d.comb += samples.i.valid.eq(arrives[-1])
         for i in range(g.readouts):
             m.submodules[f"gaussian_{i}"] = pipe = Gaussian(follow=True)
+            # Columns begin at a multiple of the lanes, which P divides, but those of a group anywhere.
+            own: Value = Cat(Const(i, step_log2), launched_column[step_log2:])
+            if g.map_codes:
+                own = Signal(16, name=f"launched_column_{i}")
+                m.d.sync += own.eq(column + i)
             m.d.comb += [
-                # Columns begin at a multiple of the lanes, which P divides.
-                pipe.column.eq(Cat(Const(i, step_log2), launched_column[step_log2:])),
+                pipe.column.eq(own),
                 pipe.key.eq(unmerged(m, platform, held[0], f"key_of_{i}")),
                 samples.i.payload[i].eq(pipe.sample),
             ]

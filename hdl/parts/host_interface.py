@@ -23,7 +23,8 @@ class HostInterfaceSignature(wiring.Signature):
     ``done`` ends one of the link's inferences, ``campaign_done`` one of the campaign's; ``input_done``, where
     inferences overlap, says that the bank of the link's oldest one may be loaded again. ``programmed``:
     the program tag is not 0. ``hung`` while the watchdog resets the core: every inference under way is lost,
-    the next one's bank is 0 again, and none may be started.
+    the next one's bank is 0 again, and none may be started. ``walking``: the program is no chain; a sample's
+    codes then go to ``sample_*``, and one is under way at a time.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -45,4 +46,9 @@ class HostInterfaceSignature(wiring.Signature):
                 "hung": In(1),
             }
             | ({"input_done": In(1)} if geometry.overlap else {})
+            | (
+                {"walking": In(1), "sample_valid": Out(1), "sample_index": Out(16), "sample_code": Out(8)}
+                if geometry.map_codes
+                else {}
+            )
         )

@@ -11,6 +11,8 @@ from hdl.parts.banks import bank_bits
 
 INDEX_BITS = 32
 TILE_BITS = 10
+SECOND_BITS = 25
+"""Of a second operand, 255 * 65535 rounded at most."""
 
 
 def row_layout(g: Geometry) -> StructLayout:
@@ -84,8 +86,9 @@ def word_layout(g: Geometry) -> StructLayout:
 
 
 def start_layout(g: Geometry) -> StructLayout:
-    """An inference to run: input buffer ``bank`` and the index that selects its noise."""
-    return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS})
+    """An inference to run: its input ``bank``, the index that selects its noise; of a walk, its ``layer``."""
+    layer = {"layer": bits_for(g.layers - 1) or 1} if g.map_codes else {}
+    return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS} | layer)
 
 
 def feed_layout(g: Geometry) -> StructLayout:
@@ -139,6 +142,7 @@ def readout_layout(g: Geometry) -> StructLayout:
             "group": group_layout(g),
         }
         | ({"slice": 3, "slice_last": 1} if g.slices > 1 else {})
+        | ({"skip": bits_for(g.lanes // g.readouts - 1)} if g.map_codes else {})
     )
 
 
@@ -156,7 +160,14 @@ def group_layout(g: Geometry) -> StructLayout:
             "segment_bits": 4,
             "table_bits": 4,
         }
+        | ({"walked": 1, "second": 1} if g.map_codes else {})
     )
+
+
+def activation_layout(g: Geometry) -> StructLayout:
+    """A hidden neuron's output in passing: ``last`` with the layer's."""
+    column = bits_for(g.columns - 1)
+    return StructLayout({"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "y": 8})
 
 
 def pass_layout(g: Geometry) -> StructLayout:

@@ -25,12 +25,17 @@ class Inference(wiring.Component):
     Latency: a word a cycle, beside the inferences before, two where images begin within a word; 3 cycles a
     result. Resources: about 600 LUTs and 300 flip-flops.
 
-    Raises ``ValueError`` for a geometry whose inferences do not overlap.
+    Raises ``ValueError`` for a geometry whose inferences do not overlap, and for one with feature maps:
+    samples come into the input banks only.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         if not geometry.overlap:
             raise ValueError(f"geometry {geometry.name!r}: overlap is False; accepted by a PCIe card: True")
+        if geometry.map_codes:
+            raise ValueError(
+                f"geometry {geometry.name!r}: map_codes is {geometry.map_codes}; accepted by a PCIe card: 0"
+            )
         self.geometry = geometry
         super().__init__(
             {

@@ -9,6 +9,7 @@ from amaranth import Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.utils import bits_for, exact_log2
 
+from emulator.spec.geometry import Geometry
 from hdl.array.array import capture_latency
 from hdl.parts.layouts import readout_layout
 from hdl.parts.queue import Queue
@@ -40,7 +41,8 @@ def one_by_one(m: Module, platform: object, readout: Any, groups: Queue, partial
     full, running, step = Signal(), Signal(), Signal()
     count = Signal(range(readout.steps + 1))
     credit = Signal(range(readout.depth + 1), init=readout.depth)
-    steps = now.steps
+    steps, skip = now.steps, _skipped(g, now)
+    total, passing = steps + skip, _Passing(m, g)
     # Registered: what it waits for only grows more true until ``begin``.
     ready, begin = Signal(), Signal()
     noise_ready = ~now.noisy | (readout.sigma.valid & (readout.samples_level >= steps))
@@ -53,11 +55,11 @@ def one_by_one(m: Module, platform: object, readout: Any, groups: Queue, partial
     # Slices added at once are read out one after the other, from one capture.
     tile_end = now.slice_last if g.slices > 1 else Const(1, 1)
     m.d.comb += [
-        step.eq(running),
-        readout.shift.eq(step),
+        step.eq(running & ~passing.now),
+        readout.shift.eq(running),
         readout.advance.eq(ending & ~tile_end),
         # The emitter's next last row reaches the column registers EMITTER_CYCLES + capture_latency later.
-        readout.release.eq(step & tile_end & releasing),
+        readout.release.eq(running & tile_end & releasing),
         readout.samples.ready.eq(step & now.noisy),
         readout.sigma.ready.eq(ending & now.noisy),
         readout.passes.ready.eq(ending),
@@ -68,10 +70,12 @@ def one_by_one(m: Module, platform: object, readout: Any, groups: Queue, partial
     entry = Signal(bits_for(g.columns // g.readouts - 1))
     slot = Signal(range(max(readout.steps, 2)))
     with m.If(begin):
-        m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(now.column >> step_log2)]
-        m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= release)]
+        m.d.sync += [running.eq(1), count.eq(total), slot.eq(0), entry.eq(now.column >> step_log2)]
+        m.d.sync += [final.eq(total == 1), releasing.eq(total <= release), *passing.begin(skip)]
     with m.If(step):
-        m.d.sync += [count.eq(count - 1), slot.eq(slot + 1), entry.eq(entry + 1)]
+        m.d.sync += [slot.eq(slot + 1), entry.eq(entry + 1)]
+    with m.If(running):
+        m.d.sync += [count.eq(count - 1), *passing.go()]
         m.d.sync += [final.eq(count == 2), releasing.eq(count == release + 1)]
     with m.If(ending):
         m.d.sync += running.eq(0)
@@ -92,20 +96,21 @@ def back_to_back(m: Module, platform: object, readout: Any, groups: Queue, parti
     step_log2 = exact_log2(g.readouts)
     release = capture_latency(g, platform) + EMITTER_CYCLES
     following = readout.passes.payload
-    steps = following.steps
+    steps, skip = following.steps, _skipped(g, following)
+    total, passing = steps + skip, _Passing(m, g)
     now = Signal(readout_layout(g), reset_less=True)
     sigma = Signal(16, reset_less=True)
     running, step, ready, begin, begun = Signal(), Signal(), Signal(), Signal(), Signal()
     # Known a cycle ahead, as is when to release; ``final`` only ever stands in a step.
     final, releasing = Signal(), Signal()
-    count = Signal(range(readout.steps + 1))
+    count, samples_left = Signal(range(readout.steps + 1)), Signal(range(readout.steps + 1))
     credit = Signal(range(readout.depth + 1), init=readout.depth)
     # Passes in line that have not begun; samples beyond those the present pass takes.
     there = Signal(range(waiting_sums(g) + 2))
     spare = Signal.like(readout.samples_level)
     m.d.sync += [
         there.eq(there + readout.capture - begin),
-        spare.eq(readout.samples_level - Mux(running & now.noisy, count, 0)),
+        spare.eq(readout.samples_level - Mux(running & now.noisy, samples_left, 0)),
         begun.eq(begin),
         # What it waits for only grows more true; two cycles after ``begin`` it is that of the next pass.
         ready.eq(
@@ -119,12 +124,12 @@ def back_to_back(m: Module, platform: object, readout: Any, groups: Queue, parti
     ]
     m.d.comb += [
         begin.eq(ready & (~running | final)),
-        step.eq(running),
-        readout.shift.eq(step),
+        step.eq(running & ~passing.now),
+        readout.shift.eq(running),
         readout.shift_next.eq(begin | (running & ~final)),
-        readout.close_next.eq(Mux(begin, steps == 1, running & (count == 2))),
+        readout.close_next.eq(Mux(begin, total == 1, running & (count == 2))),
         # The emitter's next last row reaches its place EMITTER_CYCLES + capture_latency later.
-        readout.release.eq(step & releasing),
+        readout.release.eq(running & releasing),
         readout.samples.ready.eq(step & now.noisy),
         readout.sigma.ready.eq(begin & following.noisy),
         readout.passes.ready.eq(begin),
@@ -136,14 +141,40 @@ def back_to_back(m: Module, platform: object, readout: Any, groups: Queue, parti
     entry = Signal(bits_for(g.columns // g.readouts - 1))
     slot = Signal(range(max(readout.steps, 2)))
     with m.If(step):
-        m.d.sync += [count.eq(count - 1), slot.eq(slot + 1), entry.eq(entry + 1)]
+        m.d.sync += [slot.eq(slot + 1), entry.eq(entry + 1), samples_left.eq(samples_left - 1)]
+    with m.If(running):
+        m.d.sync += [count.eq(count - 1), *passing.go()]
         m.d.sync += [running.eq(~final), final.eq(count == 2), releasing.eq(count == release + 1)]
     with m.If(begin):
         m.d.sync += [now.eq(following), sigma.eq(readout.sigma.payload & following.noisy.replicate(16))]
-        m.d.sync += [running.eq(1), count.eq(steps), slot.eq(0), entry.eq(following.column >> step_log2)]
-        m.d.sync += [final.eq(steps == 1), releasing.eq(steps <= release)]
+        m.d.sync += [running.eq(1), count.eq(total), slot.eq(0), entry.eq(following.column >> step_log2)]
+        m.d.sync += [final.eq(total == 1), releasing.eq(total <= release), samples_left.eq(steps)]
+        m.d.sync += passing.begin(skip)
     _account(m, readout, partials, credit, Mux(begin & following.last, steps, 0), steps)
     return ReadoutStep(now, sigma, step, slot, entry)
+
+
+def _skipped(g: Geometry, now: Any) -> Value:
+    """Steps that go by before the pass's own columns come: those of lanes below its group's."""
+    return now.skip if g.map_codes else Const(0)
+
+
+class _Passing:
+    """``now`` while columns of other groups go by."""
+
+    def __init__(self, m: Module, g: Geometry) -> None:
+        self._left = Signal(range(g.lanes // g.readouts), name="passing_left") if g.map_codes else None
+        self.now: Any = Const(0) if self._left is None else Signal(name="passing")
+
+    def begin(self, skip: Value) -> list[Any]:
+        """A pass begins that skips so many steps."""
+        return [] if self._left is None else [self._left.eq(skip), self.now.eq(skip != 0)]
+
+    def go(self) -> list[Any]:
+        """A step goes by, skipped or not."""
+        if self._left is None:
+            return []
+        return [self._left.eq(self._left - 1), self.now.eq(self.now & (self._left != 1))]
 
 
 def _account(m: Module, readout: Any, partials: Queue, credit: Signal, asked: Value, steps: Signal) -> None:

@@ -14,9 +14,9 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS
 from emulator.spec.geometry import Geometry
-from hdl.neuron import TABLE_BITS, activation_layout, logit_layout
+from hdl.neuron import TABLE_BITS, logit_layout
 from hdl.parts.bus import WindowSignature
-from hdl.parts.layouts import column_shape, readout_layout
+from hdl.parts.layouts import activation_layout, column_shape, readout_layout
 from hdl.parts.memory import RegisteredMemory, share
 from hdl.readout.readout import SETTINGS_BITS
 

@@ -15,10 +15,14 @@ from boards.fpga.reports import known_seed
 from boards.fpga.target import Target
 from boards.sim import Design, SimLink
 from boards.sim.build import simulated_id
+from boards.sim.udp import sim_udp_link, udp_id
 from emulator.network import zoo
 from emulator.spec import Program
 from host import Board
+from host.links import Link
 from host.links.uart import UartLink
+from host.links.udp import UdpLink
+from host.links.udp_socket import UdpSocket, udp_address
 from ndrite.bringup.broken import broken_board
 
 SIMULATED_TIMEOUT_S = 4.0
@@ -57,7 +61,10 @@ class Way(Protocol):
 
 @dataclass(frozen=True)
 class Hardware:
-    """A board on ``port``; ``folder`` holds its build, or will. ``loaded``: it is on the board already."""
+    """A board on ``port``, or at that address; ``folder`` holds its build, or will.
+
+    ``loaded``: it is on the board already.
+    """
 
     target: Target
     port: str
@@ -92,8 +99,11 @@ class Hardware:
         return "loaded with openFPGALoader"
 
     def open(self) -> Board:
-        """At the board's bit rate."""
-        return Board(UartLink(self.port, self.target.baud))
+        """At the board's bit rate, or its address."""
+        if self.target.ethernet is None:
+            return Board(UartLink(self.port, self.target.baud))
+        socket = UdpSocket(*udp_address(self.port))
+        return Board(UdpLink(socket, name=f"udp:{socket.name}"))
 
     @property
     def loader(self) -> str | None:
@@ -114,7 +124,11 @@ class Simulated:
 
     def bitstream(self) -> tuple[int, str]:
         """The netlist instead of one."""
-        identity = simulated_id(self.target.geometry, platform=self._design)
+        geometry = self.target.geometry
+        if self.target.ethernet is None:
+            identity = simulated_id(geometry, platform=self._design)
+        else:
+            identity = udp_id(geometry)
         return identity, f"none: simulated, build id {identity:016x}"
 
     def load(self) -> str:
@@ -123,7 +137,11 @@ class Simulated:
 
     def open(self) -> Board:
         """Compiled when it is not in the cache."""
-        link = SimLink(self.target.geometry, platform=self._design)
+        link: Link
+        if self.target.ethernet is None:
+            link = SimLink(self.target.geometry, platform=self._design)
+        else:
+            link = sim_udp_link(self.target.geometry)
         if self.fault:
             return broken_board(link, self.fault, timeout_s=SIMULATED_TIMEOUT_S)
         return Board(link, timeout_s=SIMULATED_TIMEOUT_S)

@@ -17,7 +17,11 @@ SIMULATED = "tang-nano-20k"
 
 @click.command()
 @click.argument("board", metavar="BOARD", required=False)
-@click.option("--port", metavar="PORT", help="Serial port of the board's UART, such as /dev/ttyUSB0.")
+@click.option(
+    "--port",
+    metavar="PORT",
+    help="Serial port of the UART, such as /dev/ttyUSB0; of a board on Ethernet HOST[:PORT].",
+)
 @click.option(
     "--from",
     "folder",

@@ -51,6 +51,12 @@ from ndrite.labelled import CALIBRATION_SAMPLES
     metavar="N",
     help="Convolutions: program kernels several times over, side by side, where that is faster on N lanes.",
 )
+@click.option(
+    "--depth",
+    type=click.IntRange(1),
+    metavar="WORDS",
+    help="With --lanes: weight words that each lane has, which those copies must not exceed.",
+)
 @json_option
 def command(
     network: Path,
@@ -62,6 +68,7 @@ def command(
     seed: int,
     nominal: bool,
     lanes: int | None,
+    depth: int | None,
     as_json: bool,
 ) -> None:
     """Map FLOAT.npz onto a chip and write the program, with its die beside it; report what it lost.
@@ -78,13 +85,17 @@ def command(
     from emulator.network import load_network
     from ndrite.dies import save_both
 
+    if depth is not None and lanes is None:
+        raise click.UsageError("--depth goes with --lanes")
     require_folder(output)
     floats = load_network(network)
     samples = typical_inputs(floats.meaning, floats.inputs, path=samples_path, data=data, codes=codes)
     with warnings.catch_warnings(), progress_bar("layers") as bar:
         # They come with the report and are printed below, one line each.
         warnings.simplefilter("ignore", CompileWarning)
-        compiled = map_network(floats, chip, samples, seed=seed, nominal=nominal, lanes=lanes, progress=bar)
+        compiled = map_network(
+            floats, chip, samples, seed=seed, nominal=nominal, lanes=lanes, depth=depth, progress=bar
+        )
     program, result = compiled.program, compiled.report
     for text in result.warnings:
         note(f"ndrite: warning: {text}")

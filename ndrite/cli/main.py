@@ -79,6 +79,8 @@ def group(quiet: bool, verbose: bool) -> None:
       golden:[PRESET]    the bit-exact integer model
       sim:[PRESET]       the RTL compiled for this machine (presets: 64-lane, 8-lane, tiny)
       uart:PORT[@BAUD]   gateware on a serial port, pseudo-terminal or socket://host:port
+      udp:HOST[:PORT]    gateware on Ethernet, or ndrite serve --udp
+      sim-udp:[PRESET]   the UDP driver on the compiled gateware
       pcie:DDDD:BB:DD.F  a card at that PCI address (never used with hardware)
       pcie-sim:[PRESET]  the PCIe driver on the compiled endpoint
 

@@ -20,11 +20,13 @@ from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.regression import differences
 from boards.fpga.reports import KEYS, load, summaries
+from boards.fpga.rgmii import Rgmii
 from boards.fpga.target import Pin, Target
 from emulator.golden.random_program import random_program
 from emulator.network import zoo
 from emulator.spec import Program
-from emulator.spec.memory_map import address, lay_out
+from emulator.spec.lay_out import lay_out
+from emulator.spec.memory_map import address
 from hdl.array.lane import Lane
 from host.errors import InputError
 
@@ -32,6 +34,9 @@ HOLDS_784_128_10 = (
     *("ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f", "ulx3s-85f-128", "ecp5-versa-5g"),
     "icebreaker",
 )
+
+ON_ETHERNET = [board for board in TARGETS.values() if board.ethernet is not None]
+ETHERNET = ON_ETHERNET[0].ethernet
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +69,7 @@ def test_every_pin_is_constrained_once(board: Target) -> None:
         ("ulx3s-85f", "ulx3s", "ULX3S_85F_Platform"),
         ("orangecrab-25f", "orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
         ("ecp5-versa-5g", "versa_ecp5_5g", "VersaECP55GPlatform"),
+        ("ecp5-versa-5g-udp", "versa_ecp5_5g", "VersaECP55GPlatform"),
         ("icebreaker", "icebreaker", "ICEBreakerPlatform"),
         ("tang-nano-9k", "tang_nano_9k", "TangNano9kPlatform"),
     ],
@@ -83,6 +89,14 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
     if "uart.rx" in named:
         assert named["uart.rx"] == [board.uart_rx.site]
         assert named["uart.tx"] == [board.uart_tx.site]
+    if board.ethernet is not None:
+        # Two PHYs there, the first one ours.
+        pins = board.ethernet
+        for sub in ("rx_clk", "rx_ctl", "tx_clk", "tx_ctl"):
+            assert named[f"eth_rgmii.{sub}"][0] == getattr(pins, sub).site
+        assert named["eth_rgmii.rst"][0] == pins.reset.site
+        assert named["eth_rgmii.rx_data"][:4] == [pin.site for pin in pins.rx_data]
+        assert named["eth_rgmii.tx_data"][:4] == [pin.site for pin in pins.tx_data]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +106,7 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
         ({"small": True}, "small is True, compact False; accepted: both"),
         ({"baud": 70_000_000}, "70000000 baud is off by"),
         ({"family": "ice40", "aim": 1.3}, "aim is 1.3; accepted on ice40: 1"),
+        ({"family": "ice40", "aim": 1, "ethernet": ETHERNET}, "ethernet on ice40; accepted: on ecp5"),
     ],
 )
 def test_what_does_not_go_together_is_refused(fields: dict[str, Any], said: str) -> None:
@@ -156,6 +171,27 @@ def test_rates_follow_from_schedule_and_frame(program: Program) -> None:
     assert rates["images_per_s_compute"] == round(100e6 / 1696)
     assert frame_bytes(784) == 10 + 784 + 4 + 4 + 1
     assert rates["images_per_s_link"] == round(board.baud / 10 / frame_bytes(784))
+
+
+@pytest.mark.parametrize("board", ON_ETHERNET, ids=lambda b: b.name)
+def test_a_board_on_ethernet(board: Target, program: Program) -> None:
+    text = constraints(board, "top.array.clk")
+    assert 'FREQUENCY PORT "eth_rx_clk" 125 MHZ;' in text
+    assert not {"rx", "tx"} & set(board.pins)
+    assert len([name for name in board.pins if name.startswith("eth_")]) == 13
+    # A wide window covers the round trip: 16 samples in flight at the array's own rate last 270 us and more.
+    assert board.geometry.window == 16
+    # Full frames of 1538 bytes' time carry 1456 of the stream.
+    rate = 125e6 / 1538 * 1456 / frame_bytes(784)
+    assert performance(board, program, board.clock_mhz)["images_per_s_link"] == round(rate)
+
+
+@pytest.mark.parametrize("field", ["receive_delay_ps", "transmit_delay_ps"])
+@pytest.mark.parametrize("value", [-1, 127 * 25 + 1])
+def test_a_delay_that_pins_have_not_is_refused(field: str, value: int) -> None:
+    delays = {"receive_delay_ps": 0, "transmit_delay_ps": 0, field: value}
+    with pytest.raises(ValueError, match=rf"{field} is {value}; accepted: 0\.\.3175"):
+        Rgmii(**delays)
 
 
 def test_list_has_the_promised_keys() -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from boards.sim import SizedBoard
-from boards.sim.sizing import USUAL, sized
+from boards.sim.sizing import USUAL, WALKS, sized
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_inputs, random_program, random_walk
 from emulator.spec import Geometry, GeometryError, Program
-from emulator.spec.memory_map import check_fits
+from emulator.spec.lay_out import check_fits
+from hdl.pcie.inference import Inference
 from host import BoardApi, LinkError
 from ndrite.shipped import shipped_program
 from tests.host.responder import Responder, ResponderLink
@@ -66,6 +67,27 @@ def test_what_no_memory_can_hold_is_refused() -> None:
     wide = dataclasses.replace(layer, weights=np.ones((4097, 64), np.int16))
     with pytest.raises(GeometryError, match=r"'random' is too large to be simulated: .* max_inputs is 8192"):
         sized(Program.chain(layers=[wide], name="random", rows=128, **curves(program_of(4096, 64))))
+
+
+def test_a_program_that_is_no_chain_gets_feature_maps() -> None:
+    """Also after a chain that needed a larger array; a chain goes on on what it finds."""
+    rng = np.random.default_rng(2)
+    program = random_walk(dataclasses.replace(WALKS, rows=USUAL.rows), rng, side=12)
+    geometry = sized(program)
+    check_fits(program, geometry)
+    assert (geometry.map_codes, geometry.overlap) == (WALKS.map_codes, True)
+    large = sized(program_of(784, 300, 100, 10))
+    assert sized(program, large).weight_depth == large.weight_depth == 8192
+    assert sized(program_of(20, 5), geometry) == geometry
+
+
+def test_a_card_has_no_feature_maps() -> None:
+    program = random_walk(WALKS, np.random.default_rng(2))
+    card = SizedBoard(lambda geometry: pytest.fail("powered on"), maps=False)
+    with pytest.raises(GeometryError, match=r"it is no chain of full layers; accepted .*: chains"):
+        card.check_fits(program)
+    with pytest.raises(ValueError, match="map_codes is 16384; accepted by a PCIe card: 0"):
+        Inference(WALKS)
 
 
 @pytest.fixture

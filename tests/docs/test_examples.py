@@ -32,6 +32,8 @@ ELSEWHERE = {
     "ndrite bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; see tests/ndrite/test_bringup.py",
     "ndrite build ulx3s-85f --seeds 4": "hours; tests/boards/test_build.py builds a small design",
     "ndrite serve --link /tmp/ndrite": "runs until Ctrl-C; tests/system/test_serve.py",
+    "ndrite serve --udp": "runs until Ctrl-C; tests/system/test_udp.py",
+    "ndrite evaluate program.npz --board udp:127.0.0.1": "needs that; tests/system/test_udp.py",
     "ndrite scrub program.npz --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_upsets.py",
 }
 SHORTER = (

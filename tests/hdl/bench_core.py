@@ -15,7 +15,8 @@ from emulator.golden import Core, Trace
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.golden.sequencer import passes
 from emulator.spec import Geometry, Program
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
+from emulator.spec.lay_out import lay_out
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared
 from tests.hdl.probe import unpack

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 
 import cocotb
@@ -20,6 +21,8 @@ from boards.netlist import renumbered, rtlil
 from boards.sim.toolchain import compiler_version, find_compiler, tool_versions
 
 ROOT = Path(__file__).resolve().parents[2]
+CELLS = Path(__file__).with_name("cells")
+"""Verilog models, ours, of cells that Yosys declares as black boxes."""
 TOP = "top"
 BUILD_ARGS = ["-Wno-fatal", "-Wno-WIDTH", "--no-assert"]
 MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"
@@ -30,15 +33,21 @@ KEEP_OBJECTS = 4
 
 
 def simulate(
-    component: wiring.Component, bench: str, folder: Path, *, platform: object = None, **parameters: str
+    component: wiring.Component,
+    bench: str,
+    folder: Path,
+    *,
+    platform: object = None,
+    cells: Sequence[Path] = (),
+    **parameters: str,
 ) -> None:
     """Build ``component`` for ``platform``; run the cocotb module ``tests.hdl.<bench>`` on it in ``folder``.
 
-    ``parameters`` reach the bench as environment variables.
+    ``cells``: Verilog of what it instantiates. ``parameters`` reach the bench as environment variables.
     """
     source = folder / "top.il"
     source.write_text(renumbered(rtlil(component, platform)))
-    run_bench([source], bench, folder, **parameters)
+    run_bench([source, *cells], bench, folder, **parameters)
 
 
 class Ports(Verilator):

@@ -18,8 +18,8 @@ from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.campaign import Campaign
 from emulator.spec.errors import GeometryError, ProgramError
+from emulator.spec.lay_out import check_fits
 from emulator.spec.layer import Layer
-from emulator.spec.memory_map import check_fits
 from emulator.spec.variation import Variation, same_cells
 from hdl.core.core import Core
 from host import Board
@@ -71,7 +71,7 @@ def random_geometry(design: str, rng: np.random.Generator) -> Geometry:
             "skip": one_of(False, True),
             "redraw": one_of(*(0, *(c for c in (1, 2, 4, 8) if lanes % c == 0))),
             "campaign_words": 512,
-            "campaign_images": 16,
+            "campaign_samples": 16,
             "campaign_votes": one_of(64, 1024),
             "packet_bytes": one_of(
                 *(b for b in (64, 128, 256, 512) if b >= max(max_inputs, 4 * max_outputs))

@@ -51,13 +51,13 @@ class Campaigner(Responder):
             self.set("campaign_busy", 0)
             return
         assert order == RUN
-        names = ("campaign_first_chip", "campaign_chips", "campaign_images", "campaign_first_index")
+        names = ("campaign_first_chip", "campaign_chips", "campaign_samples", "campaign_first_index")
         first, chips, images, index = (self.get(name) for name in names)
         self.pieces.append((first, chips, images, index))
         assert self.program is not None
         for i in range(images):
             for j in range(self.program.outputs):
-                votes = chips * self.get("campaign_draws") if j == 0 else 0
+                votes = chips * self.get("campaign_trials") if j == 0 else 0
                 self.words[address("votes", i * self.program.outputs + j)] = votes
         for i in range(chips):
             self.words[address("correct", i)] = first + i

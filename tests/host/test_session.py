@@ -10,6 +10,7 @@ from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
 from host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
+from host.links import Link
 from host.packets import Response, decode_request, encode_response
 from host.session import Command, Session
 from tests.host.responder import Responder, ResponderLink, faulty
@@ -197,3 +198,40 @@ def test_a_torn_request_does_not_swallow_the_next() -> None:
     session.attempts = 0
     session.call(write(3))
     assert link.device.get("scratch") == 3
+
+
+class Batches:
+    """A link that counts what is written between two reads, and what is unanswered."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.written = [0]
+        self.open = self.most = 0
+
+    def write(self, data: bytes) -> None:
+        self.written[-1] += 1
+        self.open += 1
+        self.most = max(self.most, self.open)
+        self.link.write(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        self.written.append(0)
+        data = self.link.read(timeout_s)
+        self.open -= data.count(0)
+        return data
+
+    def wait(self, seconds: float) -> None:
+        self.link.wait(seconds)
+
+    def close(self) -> None:
+        self.link.close()
+
+
+def test_a_wide_window_is_filled_again_by_halves() -> None:
+    """So that requests share datagrams; never more than the window are unanswered."""
+    session, _ = open_session(window=16)
+    session.call(read())
+    session.link = batches = Batches(session.link)
+    session.run([read()] * 100)
+    assert batches.most == 16
+    assert [n for n in batches.written if n] == [16, *[8] * 10, 4]

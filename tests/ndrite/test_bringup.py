@@ -16,10 +16,14 @@ from ndrite.bringup.checks import standard_errors
 from ndrite.bringup.run import STAGES
 from ndrite.bringup.ways import Hardware, Simulated
 from ndrite.cli.main import BAD_INPUT, FAILED_CHECK, OK, run
+from tests.system.serving import Server
 
 TARGET = dataclasses.replace(find_target("tang-nano-20k"), geometry=PRESETS["tiny"], compact=False)
 """Small, with all there is: read noise, both readouts, virtual chips."""
 LINES = 32
+ON_ETHERNET = dataclasses.replace(
+    find_target("colorlight-i9-udp"), geometry=PRESETS["tiny"], soft_multipliers=()
+)
 SIMULATED = ["bringup", "--simulated", "--inferences", "16"]
 
 
@@ -149,3 +153,17 @@ def test_a_dead_link_ends_the_bring_up(monkeypatch):
     found = list(bringup(Simulated(TARGET)))
     assert found[2][1].seen == "cannot open"
     assert len(found) == len(STAGES)
+
+
+@pytest.mark.slow
+def test_a_board_on_ethernet_is_reached_by_its_address(tmp_path):
+    identity, _ = Simulated(ON_ETHERNET).bitstream()
+    with Simulated(ON_ETHERNET).open() as board:
+        assert board.build_id == identity
+    server = Server("tiny")
+    try:
+        port = server.url.removeprefix("udp:")
+        with Hardware(ON_ETHERNET, port, tmp_path, loaded=True).open() as board:
+            assert board.build_id == identity
+    finally:
+        server.stop()

@@ -1,4 +1,4 @@
-"""A process that runs ``ndrite serve``: a simulated board behind a pseudo-terminal."""
+"""A process that runs ``ndrite serve``: a simulated board behind a pseudo-terminal or a UDP socket."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ MAIN = "from ndrite.cli import main; main()"
 
 
 class Server:
-    def __init__(self, preset: str, link: Path) -> None:
-        command = [sys.executable, "-c", MAIN, "serve", "--preset", preset, "--link", str(link)]
+    """On a terminal at ``link``; without one, on a free UDP port, ``url`` says which."""
+
+    def __init__(self, preset: str, link: Path | None = None) -> None:
+        where = ["--udp", "127.0.0.1:0"] if link is None else ["--link", str(link)]
+        command = [sys.executable, "-c", MAIN, "serve", "--preset", preset, *where]
         self.link = link
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.said = self.process.stdout.readline()
+        self.url = self.said.strip().rpartition(" ")[2]
 
     def stop(self, with_signal: int = signal.SIGINT) -> int:
         self.process.send_signal(with_signal)

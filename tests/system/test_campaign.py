@@ -97,7 +97,7 @@ def prepare(board: Board, program: Program, trials: int) -> None:
     """All but the start of a long campaign, set up behind the host's back."""
     x = np.zeros((1, program.inputs), np.uint8)
     board.campaign(x, np.zeros(1, int), Campaign(chips=1))
-    for name, value in (("campaign_chips", 200), ("campaign_draws", trials)):
+    for name, value in (("campaign_chips", 200), ("campaign_trials", trials)):
         board.write_register(name, value)
 
 

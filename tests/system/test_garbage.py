@@ -10,7 +10,7 @@ import numpy as np
 from boards.sim import SimLink
 from emulator.golden import Core
 from emulator.spec import Program
-from emulator.spec.memory_map import lay_out
+from emulator.spec.lay_out import lay_out
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
 from host import Board

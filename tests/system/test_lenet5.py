@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import numpy as np
@@ -9,11 +10,11 @@ import pytest
 
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
+from boards.sim.sizing import sized
 from boards.stepped import SteppedBoard
 from emulator.mapping import map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import digits, enlarged
-from emulator.spec import PRESETS
 from host import Board
 from ndrite.evaluate import evaluate
 
@@ -39,18 +40,16 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int
 
 
 def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> None:
+    """It walks through the network by itself, in less than its bound where rows that are 0 are skipped."""
     x, _, test, labels = digits()
     program = map_network(network, "wan2022", enlarged(x)[:64], lanes=64).program
-    with SteppedBoard(Board(SimLink(PRESETS["64-lane"]))) as board:
+    with SteppedBoard(Board(SimLink(dataclasses.replace(sized(program), skip=True)))) as board:
         board.program(program)
-        assert [line.split(": ")[1] for line in board.on_host] == [
-            *("neurons", "pool") * 2,
-            *("neurons",) * 2,
-        ]
+        assert board.on_host == ()
         result = evaluate(board, program, enlarged(test)[:IMAGES], labels[:IMAGES], seed=3)
     assert result.mismatches == 0, result.first_mismatch
     assert result.outputs.any()
     assert result.bound_cycles == 98 * 48 + 25 * 216 + 400 * 2 + 120 * 2 + 84
     assert result.cycles_per_inference is not None
-    assert result.cycles_per_inference > result.bound_cycles
+    assert 0.5 * result.bound_cycles < result.cycles_per_inference < result.bound_cycles
     assert np.unique(result.outputs).size > 5

@@ -12,7 +12,7 @@ from boards.fpga import find_target
 from boards.sim.pcie import SimCard
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
-from emulator.spec.memory_map import weight_words
+from emulator.spec.lay_out import weight_words
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from host.links.pcie import PcieChannel

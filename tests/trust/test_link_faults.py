@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,15 @@ import pytest
 from boards.sim import SimLink
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
-from emulator.spec import PRESETS
 from host import Board, HostError
 from host.links.faulty import FaultRates, FaultyLink
 from host.links.uart import UartLink
+from tests.trust.faulted_work import TINY, work
 
-TINY = PRESETS["tiny"]
 RATES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 """Faults a byte; reads are delayed and split, and writes held back, at ten times the rate a call."""
-PROGRAMMINGS, INFERENCES = 8, 11
-"""At each rate, times ``scale``; and after each programming."""
+PROGRAMMINGS = 8
+"""At each rate, times ``scale``."""
 TIMEOUT_S = 0.02
 """Simulated: 20,000 cycles, several times the longest answer."""
 ATTEMPTS = 40
@@ -39,56 +37,6 @@ def programmings(rate: float, scale: int) -> int:
 def terminal_rounds(scale: int) -> int:
     """Programmings through a pseudo-terminal, where time is real: 2, and 2 more for each 10 of the scale."""
     return 2 + 2 * (scale // 10)
-
-
-@dataclass
-class Tally:
-    """What came of a run; ``wrong`` is what must stay 0."""
-
-    programmings: int = 0
-    inferences: int = 0
-    refused_programmings: int = 0
-    refused_inferences: int = 0
-    wrong: int = 0
-
-    def line(self, link: FaultyLink) -> str:
-        """For the summary."""
-        return (
-            f"{self.programmings} programmings ({self.refused_programmings} refused), {self.inferences} "
-            f"inferences ({self.refused_inferences} refused), {sum(link.injected.values())} faults, "
-            f"{self.wrong} wrong numbers"
-        )
-
-
-def work(board: Board, link: FaultyLink, rate: FaultRates, rounds: int, seed: int) -> Tally:
-    """Program two images in turn and infer after each, with faults."""
-    rng = np.random.default_rng([seed, 31])
-    images = [random_program(TINY, rng, sizes=(12, 6, 3), noise=True) for _ in range(2)]
-    tally = Tally()
-    for i in range(rounds):
-        program = images[i % 2]
-        x = random_inputs(program, rng, INFERENCES)
-        expected = Core(program).infer(x, seed=i)
-        link.rates = rate
-        tally.programmings += 1
-        try:
-            board.program(program)
-        except HostError:
-            tally.refused_programmings += 1
-            continue
-        tally.inferences += len(x)
-        try:
-            y = board.infer(x, seed=i)
-        except HostError:
-            tally.refused_inferences += len(x)
-            continue
-        tally.wrong += int((y != expected).any(axis=1).sum())
-    # Once the link is whole again, so is the board.
-    link.rates = FaultRates()
-    x = random_inputs(images[0], rng, 4)
-    board.program(images[0])
-    np.testing.assert_array_equal(board.infer(x, seed=1), Core(images[0]).infer(x, seed=1))
-    return tally
 
 
 @pytest.mark.parametrize("rate", RATES)

@@ -16,7 +16,8 @@ from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import DESCRIPTOR, Section, address, lay_out
+from emulator.spec.lay_out import lay_out
+from emulator.spec.memory_map import DESCRIPTOR, Section, address
 from emulator.spec.packets import Status
 from emulator.spec.schedule import watchdog_cycles
 from host import Board, DeviceError, HostError, NotProgrammedError

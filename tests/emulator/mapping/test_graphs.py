@@ -11,7 +11,7 @@ from scipy.signal import correlate2d
 from emulator.errors import NetworkError
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.mapping.block import best_block, blocked
+from emulator.mapping.block import blocked, laid_out, packed
 from emulator.network import (
     Dense,
     Gate,
@@ -83,10 +83,43 @@ def test_a_block_gives_what_its_positions_give(
 def test_the_best_block_fills_the_lanes() -> None:
     dense = Dense(np.ones((25, 6)), np.zeros(6), Named("relu"))
     node = Product(dense, (0,), Patches(shape=(1, 32, 32), kernel=(5, 5)))
-    assert best_block(node, 6) == (1, 1)
-    rows, columns = best_block(node, 64)
+
+    def block(lanes: int, **rest: int) -> tuple[int, int]:
+        return laid_out([node], lanes, rows=128, **rest)[0][1]
+
+    assert block(6) == (1, 1)
+    rows, columns = block(64)
     assert 6 * rows * columns <= 64
     assert (5 + rows - 1) * (5 + columns - 1) / (rows * columns) < 25 / 4
+    # Two positions side by side see 30 inputs, four in a square 36.
+    assert block(64, depth=29) == (1, 1)
+    assert block(64, depth=30) in ((1, 2), (2, 1))
+    assert block(64, depth=36) == (2, 2)
+
+
+def test_words_go_where_they_save_most() -> None:
+    """The product of a thousand positions gets its copies of 16 words, that of four does not."""
+    dense = Dense(np.ones((9, 4)), np.zeros(4), Named("relu"))
+    few = Product(dense, (0,), Patches(shape=(1, 4, 4), kernel=(3, 3)))
+    many = Product(dense, (0,), Patches(shape=(1, 34, 34), kernel=(3, 3)))
+    (_, first), (_, second) = laid_out([few, many], 64, rows=128, depth=9 + 16)
+    assert (first, second) == ((1, 1), (2, 2))
+    (_, first), (_, second) = laid_out([few, many], 64, rows=128, depth=16 + 16)
+    assert (first, second) == ((2, 2), (2, 2))
+
+
+@pytest.mark.parametrize(("lanes", "groups"), [(64, 2), (6, 4), (3, 8), (2, 8)])
+def test_packed_groups_give_what_groups_apart_give(lanes: int, groups: int) -> None:
+    """Eight groups of two columns: as many together as a tile of 40 rows and the lanes hold."""
+    rng = np.random.default_rng(3)
+    patches = Patches(shape=(8, 5, 5), kernel=(3, 3), groups=8)
+    node = Product(Dense(rng.normal(size=(9, 16)), rng.normal(size=16), Named("relu")), (0,), patches)
+    (wide, block), *_ = laid_out([node], lanes, rows=40)
+    assert (block, wide.patches.groups) == ((1, 1), groups)
+    assert wide.dense.weights.shape == (72 // groups, 16)
+    x = rng.uniform(size=(3, 8, 5, 5)).astype(np.float32)
+    np.testing.assert_allclose(wide({0: x}), node({0: x}), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(packed(node, 1)({0: x}), node({0: x}), rtol=1e-5, atol=1e-5)
 
 
 RISING = Sampled("rising", np.array([[-2, 2], [0, 1]], np.float32))

@@ -12,7 +12,7 @@ import pytest
 from emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, ProgramError
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.campaign import Campaign, CampaignError
-from emulator.spec.memory_map import check_fits
+from emulator.spec.lay_out import check_fits
 from emulator.spec.schedule import watchdog_cycles
 from emulator.spec.variation import same_cells
 

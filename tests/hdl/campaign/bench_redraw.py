@@ -15,7 +15,8 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from emulator.golden.random_program import random_program
 from emulator.golden.redraw import redraw
 from emulator.spec import Geometry, Program
-from emulator.spec.memory_map import REGION_SHIFT, lay_out
+from emulator.spec.lay_out import lay_out
+from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.variation import Variation
 from hdl.array.array import PEEK_LATENCY
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout

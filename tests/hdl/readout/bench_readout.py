@@ -15,7 +15,8 @@ from emulator.golden.random_program import random_program
 from emulator.golden.readout import readout
 from emulator.golden.sequencer import passes
 from emulator.spec import Geometry
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS, lay_out
+from emulator.spec.lay_out import lay_out
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.noise.noise import Noise
 from hdl.parts.layouts import readout_layout
 from hdl.parts.waiting_sums import waiting_sums

@@ -11,6 +11,7 @@ from tests.trust.mutants import (
     cost,
     curves,
     datapath,
+    ethernet,
     golden,
     host,
     mapping,
@@ -21,6 +22,7 @@ from tests.trust.mutants import (
     spec,
     tiles,
     tuning,
+    walk,
 )
 
 MUTANTS = (
@@ -35,6 +37,7 @@ MUTANTS = (
     + boards.MUTANTS
     + bringup.MUTANTS
     + host.MUTANTS
+    + ethernet.MUTANTS
     + datapath.MUTANTS
     + control.MUTANTS
     + pcie.MUTANTS
@@ -42,4 +45,5 @@ MUTANTS = (
     + overlap.MUTANTS
     + tiles.MUTANTS
     + bases.MUTANTS
+    + walk.MUTANTS
 )

@@ -84,8 +84,8 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/neuron.py",
-        "same = ~layer.layer_end",
-        "same = Const(1)",
+        "same: Value = ~layer.layer_end",
+        "same: Value = Const(1)",
         "settings change under a running layer",
         (CORE, "-k", "tiny or bare"),
     ),

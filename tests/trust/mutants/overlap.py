@@ -57,7 +57,7 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/readout/scheduler.py",
-        "readout.close_next.eq(Mux(begin, steps == 1, running & (count == 2)))",
+        "readout.close_next.eq(Mux(begin, total == 1, running & (count == 2)))",
         "readout.close_next.eq(begin)",
         "the next columns come as those before them begin to move",
         OVERLAP,
@@ -85,7 +85,7 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/readout/scheduler.py",
-        "spare.eq(readout.samples_level - Mux(running & now.noisy, count, 0)),",
+        "spare.eq(readout.samples_level - Mux(running & now.noisy, samples_left, 0)),",
         "spare.eq(readout.samples_level),",
         "the next pass counts on samples that this one takes",
         OVERLAP,

@@ -14,7 +14,7 @@ from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 from emulator.network.zoo import float_network, program, programs
 from emulator.network.zoo.files import FOLDER
 from emulator.spec import PRESETS, Program
-from emulator.spec.memory_map import check_fits
+from emulator.spec.lay_out import check_fits
 
 
 def test_files():

@@ -1,0 +1,157 @@
+"""Cycles of whole networks on a board's own gateware, simulated, against the schedule's bound.
+
+    python benchmarks/walks.py [--board ulx3s-85f-128] [--network LeNet-5] [--samples 20] [--json]
+
+LeNet-5 is the package's, on real digits. The others have the shapes of MLPerf Tiny's ResNet-8 and DS-CNN,
+random weights and random inputs: what they compute means nothing, but all sums of every sample are compared
+with the golden model's, read noise on. The bound is positions * K * J * ceil(M / lanes) over the products;
+skipping rows that are zero can beat it. Compiling the simulated board takes minutes, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from boards.fpga import find_target
+from boards.sim import SimLink
+from emulator.mapping import map_network
+from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool, Product, load_network, zoo
+from emulator.network.datasets import digits, enlarged
+from emulator.spec.patches import Shape
+from emulator.spec.schedule import bound_cycles
+from host import Board
+from ndrite.evaluate import evaluate
+
+SEED = 0
+
+
+class Builder:
+    """Random convolutions one behind the other."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.rng, self.nodes, self.shapes = np.random.default_rng(SEED), [], [shape]  # type: ignore[var-annotated]
+
+    def convolve(
+        self,
+        source: int,
+        outputs: int,
+        kernel: tuple[int, int],
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        skip: int | None = None,
+    ) -> int:
+        """A convolution with ReLU, padded as far as its kernel reaches; gives its map's number."""
+        shape, (kh, kw) = self.shapes[source], kernel
+        padding = (kh - 1) // 2, (kw - 1) // 2, kh // 2, kw // 2
+        patches = Patches(shape=shape, kernel=kernel, stride=(stride, stride), padding=padding, groups=groups)
+        weights = self.rng.normal(size=(patches.inputs, outputs)) / np.sqrt(patches.inputs)
+        dense = Dense(weights.astype(np.float32), np.full(outputs, 0.05, np.float32), Named("relu"))
+        weight = None if skip is None else np.full(outputs, 0.5)
+        self.nodes.append(Product(dense, (source,), patches, 0.0, skip, weight))
+        self.shapes.append((outputs, *patches.grid))
+        return len(self.nodes)
+
+    def classes(self, count: int) -> Network:
+        """The mean of every channel, then sums."""
+        shape = self.shapes[-1]
+        self.nodes.append(Pool("average", (len(self.nodes),), Patches.whole(shape)))
+        weights = self.rng.normal(size=(shape[0], count)).astype(np.float32)
+        dense = Dense(weights, np.zeros(count, np.float32))
+        self.nodes.append(Product(dense, (len(self.nodes),), Patches.whole((shape[0], 1, 1))))
+        nodes: tuple[Node, ...] = tuple(self.nodes)
+        return Network(nodes, self.shapes[0], "shapes", meaning=Meaning())
+
+
+def resnet8() -> Network:
+    """3 x 32 x 32; stages of 16, 32, 64 channels, a block of two convolutions each."""
+    made = Builder((3, 32, 32))
+    last = made.convolve(0, 16, (3, 3))
+    for channels in (16, 32, 64):
+        stride = 1 if channels == 16 else 2
+        wide = made.convolve(last, channels, (3, 3), stride=stride)
+        skip = last if stride == 1 else made.convolve(last, channels, (1, 1), stride=2)
+        last = made.convolve(wide, channels, (3, 3), skip=skip)
+    return made.classes(10)
+
+
+def ds_cnn() -> Network:
+    """1 x 49 x 10; 64 channels, four depthwise convolutions with a pointwise one behind each."""
+    made = Builder((1, 49, 10))
+    last = made.convolve(0, 64, (10, 4), stride=2)
+    for _ in range(4):
+        deep = made.convolve(last, 64, (3, 3), groups=64)
+        last = made.convolve(deep, 64, (1, 1))
+    return made.classes(12)
+
+
+def lenet5() -> Network:
+    """The package's."""
+    return load_network(zoo.lenet5())
+
+
+NETWORKS: dict[str, Callable[[], Network]] = {"LeNet-5": lenet5, "ResNet-8": resnet8, "DS-CNN": ds_cnn}
+
+
+def measure(name: str, board: str, samples: int) -> dict[str, Any]:
+    """One network's figures."""
+    network, geometry = NETWORKS[name](), find_target(board).geometry
+    rng = np.random.default_rng(SEED)
+    x = rng.integers(0, 256, (64 + samples, network.inputs)).astype(np.uint8)
+    labels = rng.integers(0, network.outputs, 64 + samples)
+    if name == "LeNet-5":
+        known, _, test, classes = digits()
+        x = np.concatenate([enlarged(known)[:64], enlarged(test)[:samples]])
+        labels[64:] = classes[:samples]
+    fit = {"lanes": geometry.lanes, "depth": geometry.weight_depth}
+    program = map_network(network, "wan2022", x[:64], **fit).program
+    with Board(SimLink(geometry)) as device:
+        device.program(program)
+        begin = time.monotonic()
+        result = evaluate(device, program, x[64:], labels[64:])
+        counters = device.counters()
+    return {
+        "network": name,
+        "board": board,
+        "samples": samples,
+        "mismatches": result.mismatches,
+        "cycles_per_inference": result.cycles_per_inference,
+        "bound_cycles": bound_cycles(program, geometry.lanes, geometry.slices),
+        "efficiency": result.efficiency,
+        "rows_per_inference": counters["busy_cycles"] / samples,
+        "blocks": [list(product.block) for product in program.products],
+        "seconds": round(time.monotonic() - begin, 1),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--board", default="ulx3s-85f-128")
+    parser.add_argument("--network", choices=NETWORKS, action="append", help="one or more; default all")
+    parser.add_argument("--samples", type=int, default=20)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = [measure(name, options.board, options.samples) for name in options.network or NETWORKS]
+    if options.json:
+        print(json.dumps(results, indent=2))
+    else:
+        for r in results:
+            print(
+                f"{r['network']:<9} {r['board']}, simulated: {r['cycles_per_inference']:,.1f} cycles, bound "
+                f"{r['bound_cycles']:,}: {100 * r['efficiency']:.1f} %; {r['rows_per_inference']:,.0f} rows; "
+                f"{r['mismatches']} of {r['samples']} samples differ from golden"
+            )
+    return 1 if any(r["mismatches"] for r in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

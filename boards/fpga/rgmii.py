@@ -1,0 +1,91 @@
+"""RGMII pins of an ECP5: a byte a clock each way, a nibble on each edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, ClockDomain, ClockSignal, Const, Instance, Module, Signal
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+TAP_PS = 25
+"""Of DELAYG, about (Lattice FPGA-DS-02012)."""
+TAPS = 127
+
+
+def eth_domain(m: Module, clock: Value) -> None:
+    """Make ``clock`` domain ``eth``'s; its registers start by ECP5's global set/reset, as all others do."""
+    m.domains += ClockDomain("eth", reset_less=True)
+    m.d.comb += ClockSignal("eth").eq(clock)
+
+
+class Rgmii(wiring.Component):
+    """A GMII in domain ``eth``, whose clock is the PHY's receive clock; what is sent goes by it too.
+
+    Parameters
+    ----------
+    receive_delay_ps:
+        Of data behind the clock, which comes late to the registers through its network.
+    transmit_delay_ps:
+        Of the clock behind the data, where the PHY adds none.
+
+    Raises
+    ------
+    ValueError
+        A delay is longer than the pins have.
+    """
+
+    def __init__(self, *, receive_delay_ps: int, transmit_delay_ps: int) -> None:
+        for name, value in (("receive", receive_delay_ps), ("transmit", transmit_delay_ps)):
+            if not 0 <= value <= TAPS * TAP_PS:
+                raise ValueError(f"{name}_delay_ps is {value}; accepted: 0..{TAPS * TAP_PS}")
+        self.receive_taps = receive_delay_ps // TAP_PS
+        self.transmit_taps = transmit_delay_ps // TAP_PS
+        super().__init__(
+            {"rx_ctl": In(1), "rx_data": In(4)}
+            | {"tx_clk": Out(1), "tx_ctl": Out(1), "tx_data": Out(4)}
+            | {"gmii_rx_valid": Out(1), "gmii_rx": Out(8), "gmii_rx_error": Out(1)}
+            | {"gmii_tx_valid": In(1), "gmii_tx": In(8)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        clock = ClockSignal("eth")
+
+        def comes(name: str, pin: Any) -> tuple[Signal, Signal]:
+            """What a pin had on the rising edge, and on the falling edge behind it."""
+            late, rise, fall = (Signal(name=f"{name}_{n}") for n in ("late", "rise", "fall"))
+            _delay(m, f"{name}_delay", self.receive_taps, pin, late)
+            m.submodules[name] = Instance(
+                "IDDRX1F", i_D=late, i_SCLK=clock, i_RST=Const(0), o_Q0=rise, o_Q1=fall
+            )
+            return rise, fall
+
+        def goes(name: str, taps: int, high: Any, low: Any, pin: Any) -> None:
+            """A pin that is ``high`` while the clock is, and then ``low``."""
+            early = Signal(name=f"{name}_early")
+            m.submodules[name] = Instance(
+                "ODDRX1F", i_D0=high, i_D1=low, i_SCLK=clock, i_RST=Const(0), o_Q=early
+            )
+            _delay(m, f"{name}_delay", taps, early, pin)
+
+        rise, fall = comes("rx_ctl_pin", self.rx_ctl)
+        nibbles = [comes(f"rx_data_pin_{i}", self.rx_data[i]) for i in range(4)]
+        m.d.eth += [
+            self.gmii_rx_valid.eq(rise),
+            # The falling edge has the exclusive or of valid and error.
+            self.gmii_rx_error.eq(rise ^ fall),
+            self.gmii_rx.eq(Cat(*(low for low, _ in nibbles), *(high for _, high in nibbles))),
+        ]
+        valid, byte = Signal(), Signal(8)
+        m.d.eth += [valid.eq(self.gmii_tx_valid), byte.eq(self.gmii_tx)]
+        goes("tx_clk_pin", self.transmit_taps, Const(1), Const(0), self.tx_clk)
+        goes("tx_ctl_pin", 0, valid, valid, self.tx_ctl)
+        for i in range(4):
+            goes(f"tx_data_pin_{i}", 0, byte[i], byte[i + 4], self.tx_data[i])
+        return m
+
+
+def _delay(m: Module, name: str, taps: int, source: Any, sink: Any) -> None:
+    m.submodules[name] = Instance("DELAYG", p_DEL_MODE="USER_DEFINED", p_DEL_VALUE=taps, i_A=source, o_Z=sink)

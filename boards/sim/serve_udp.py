@@ -1,0 +1,94 @@
+"""A simulated board on a UDP socket of the kernel: any host's driver talks to real RTL."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import time
+from collections.abc import Callable
+
+from boards.sim.serve import BURST_CYCLES, IDLE_S, QUIET_CYCLES
+from boards.sim.udp import UdpModel
+from emulator.spec import Geometry
+from emulator.spec.datagrams import MTU
+from host.errors import LinkError
+
+WAITING = 256
+"""Datagrams that wait for the device; what comes beyond is lost, as where a board's buffer is full."""
+
+
+def serve_udp(geometry: Geometry, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Put a fresh simulated board on a UDP socket until interrupted.
+
+    Parameters
+    ----------
+    geometry:
+        Shape of the array.
+    host, port:
+        Where to listen; port 0: any that is free.
+    announce:
+        Called once with the URL a client opens.
+
+    Raises
+    ------
+    LinkError
+        The address is not free or not this machine's, or the board cannot be built.
+    KeyboardInterrupt
+        How it ends.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        try:
+            link.bind((host, port))
+        except OSError as error:
+            raise LinkError(f"udp:{host}:{port}: cannot listen there ({error.strerror or error})") from None
+        link.setblocking(False)
+        model = UdpModel(geometry)
+        try:
+            announce("udp:{}:{}".format(*link.getsockname()))
+            _bridge(model, link)
+        finally:
+            model.close()
+
+
+def _bridge(model: UdpModel, link: socket.socket) -> None:
+    quiet = QUIET_CYCLES
+    told = time.monotonic()
+    while True:
+        running = quiet < QUIET_CYCLES
+        readable, _, _ = select.select([link], [], [], 0 if running else IDLE_S)
+        if readable:
+            quiet = 0
+            _receive(model, link)
+        # The lease is of real time, whatever the simulated clock does.
+        while time.monotonic() - told >= 1:
+            told += 1
+            model.second()
+        if running or readable:
+            before = model.cycles
+            model.run(BURST_CYCLES)
+            sent = _send(model, link)
+            quiet = 0 if sent or model.unsent else quiet + model.cycles - before
+
+
+def _receive(model: UdpModel, link: socket.socket) -> None:
+    while True:
+        try:
+            datagram, (host, port) = link.recvfrom(MTU)
+        except BlockingIOError:
+            return
+        except ConnectionError:  # a host that is gone said so of an earlier answer
+            continue
+        if model.unsent < WAITING:
+            model.feed(datagram, (int.from_bytes(socket.inet_aton(host), "big"), port))
+
+
+def _send(model: UdpModel, link: socket.socket) -> bool:
+    sent = False
+    while True:
+        datagram, (address, port) = model.take()
+        if not datagram:
+            return sent
+        sent = True
+        with contextlib.suppress(OSError):  # lost, as on any network
+            link.sendto(datagram, (socket.inet_ntoa(address.to_bytes(4, "big")), port))

@@ -1,0 +1,164 @@
+"""A simulated board behind datagrams, in this process: compiled gateware, its session's rules included."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from boards.netlist import build_id, netlist
+from boards.sim.build import cached_library
+from boards.sim.link import CYCLES_PER_SECOND
+from boards.sim.model import CHUNK_CYCLES
+from emulator.spec import Geometry
+from emulator.spec.datagrams import MTU
+from host.errors import LinkError
+from host.links.udp import UdpLink
+
+HARNESS = Path(__file__).with_name("udp_harness.cpp")
+HOST = (0x7F000001, 4711)
+"""Who the datagrams of this process come from, where nobody else is named: IPv4 address and port."""
+
+Address = tuple[int, int]
+"""IPv4 address and UDP port."""
+
+
+class UdpModel:
+    """The compiled board, powered on; compiles it when it is not in the cache.
+
+    Raises
+    ------
+    SimulationBuildError
+        When it cannot be built.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._c = _load(cached_library(**_design(geometry), what=f"UDP, {geometry.name}", harness=HARNESS))
+        self._handle: int | None = self._c.ndrite_udp_new()
+        self._buffer = ctypes.create_string_buffer(MTU)
+
+    def feed(self, datagram: bytes, sender: Address) -> None:
+        """Queue a datagram for the device."""
+        self._c.ndrite_udp_feed(self._live(), datagram, len(datagram), *sender)
+
+    def run(self, cycles: int) -> bool:
+        """Run until a datagram comes out (True) or ``cycles`` clocks passed (False)."""
+        handle = self._live()
+        for start in range(0, cycles, CHUNK_CYCLES):
+            if self._c.ndrite_udp_run(handle, min(CHUNK_CYCLES, cycles - start)):
+                return True
+        return False
+
+    def take(self) -> tuple[bytes, Address]:
+        """The oldest datagram that the device sent, and to whom; an empty one where there is none."""
+        address, port = ctypes.c_uint32(), ctypes.c_uint16()
+        size = self._c.ndrite_udp_take(
+            self._live(), self._buffer, MTU, ctypes.byref(address), ctypes.byref(port)
+        )
+        return self._buffer.raw[:size], (address.value, port.value)
+
+    def second(self) -> None:
+        """A second has gone by, for the session's lease."""
+        self._c.ndrite_udp_second(self._live())
+        self._c.ndrite_udp_run(self._live(), 2)
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since power-on."""
+        return int(self._c.ndrite_udp_cycles(self._live()))
+
+    @property
+    def unsent(self) -> int:
+        """Datagrams queued that the device has not taken yet."""
+        return int(self._c.ndrite_udp_unsent(self._live()))
+
+    def close(self) -> None:
+        """Power off. Closing twice is allowed."""
+        if self._handle is not None:
+            self._c.ndrite_udp_delete(self._handle)
+            self._handle = None
+
+    def _live(self) -> int:
+        if self._handle is None:
+            raise LinkError("simulated board is closed")
+        return self._handle
+
+
+class SimDatagrams:
+    """Satisfies ``host.links.datagrams.Datagrams``. A second is ``CYCLES_PER_SECOND`` clocks.
+
+    ``sender``: whom the device takes the host for.
+    """
+
+    def __init__(self, model: UdpModel, sender: Address = HOST) -> None:
+        self.model = model
+        self.sender = sender
+
+    def send(self, datagram: bytes) -> None:
+        """Queue one; the device takes it while the clock runs."""
+        self.model.feed(datagram, self.sender)
+
+    def receive(self, timeout_s: float) -> bytes:
+        """Run until a datagram comes, at most ``timeout_s * CYCLES_PER_SECOND`` cycles."""
+        left = round(timeout_s * CYCLES_PER_SECOND)
+        while True:
+            datagram, receiver = self.model.take()
+            if datagram and receiver == self.sender:
+                return datagram
+            if not datagram:
+                before = self.model.cycles
+                if left <= 0 or not self.model.run(left):
+                    return b""
+                left -= self.model.cycles - before
+
+    def wait(self, seconds: float) -> None:
+        """Run the clock for ``seconds * CYCLES_PER_SECOND`` cycles, or until a datagram comes."""
+        self.model.run(round(seconds * CYCLES_PER_SECOND))
+
+    def close(self) -> None:
+        """Power off."""
+        self.model.close()
+
+
+def sim_udp_link(geometry: Geometry) -> UdpLink:
+    """A link to a freshly powered-on board. Raises as ``UdpModel``."""
+    return UdpLink(SimDatagrams(UdpModel(geometry)), name="sim-udp")
+
+
+def udp_id(geometry: Geometry) -> int:
+    """Build id of the simulated board of the sources as they stand."""
+    return build_id(netlist(**_design(geometry)))
+
+
+def _design(geometry: Geometry) -> dict[str, Any]:
+    def make(identity: int) -> object:
+        from hdl.sim_udp import SimUdp
+
+        return SimUdp(geometry, build_id=identity)
+
+    shape = dataclasses.replace(geometry, name="")
+    return {"make": make, "key": f"sim udp {shape}"}
+
+
+def _load(library: Path) -> Any:
+    try:
+        c = ctypes.CDLL(str(library))
+    except OSError as error:
+        raise LinkError(f"cannot load the simulated board: {error}; delete the file to rebuild it") from None
+    handle, u64, size, number = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int
+    address, port = ctypes.c_uint32, ctypes.c_uint16
+    signatures: dict[str, tuple[Any, list[Any]]] = {
+        "new": (handle, []),
+        "delete": (None, [handle]),
+        "feed": (None, [handle, ctypes.c_char_p, size, address, port]),
+        "run": (number, [handle, u64]),
+        "take": (size, [handle, ctypes.c_char_p, size, ctypes.POINTER(address), ctypes.POINTER(port)]),
+        "second": (None, [handle]),
+        "unsent": (size, [handle]),
+        "cycles": (u64, [handle]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(c, f"ndrite_udp_{name}")
+        function.restype, function.argtypes = result, arguments
+    return c

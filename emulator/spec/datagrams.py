@@ -1,0 +1,64 @@
+"""Datagrams: how the stream of frames travels over UDP, where datagrams get lost, doubled and overtaken.
+
+A datagram is a header and a piece of the stream of frames, cut anywhere. Little endian:
+
+``kind u8, version u8, reserved u16, number u32, token u64, piece``
+
+Session. The host sends ``open`` with a random token of its own and ``OPEN_BYTES`` bytes in all. The device
+answers ``offer``: a fresh token of its own, and the host's behind the header. With the first ``data`` that
+comes from the same address under the offered token, that address is the peer, and what came before is over.
+While another address is the peer, and was heard of within ``LEASE_S``, an ``open`` is answered ``refused``,
+and so is ``data`` of anybody else: the token it came with, and behind the header ``address u32, port u16,
+silence u16``, who holds the device and for how many seconds it has been silent; all zero where nobody else
+does.
+``close`` of the peer ends the session. No answer to anybody but the peer is longer than what it answers, and
+what is shorter than ``REFUSED_BYTES`` has none.
+
+Order. Each side numbers its ``data`` of a session from 1. A datagram whose number is not above the last one
+taken (mod 2^32) was doubled or overtaken, and is dropped: to the frames it is lost. Where a number was
+skipped, the receiver puts one 0x00 into the stream, so that no frame is made of pieces of two. What is taken
+is thus a stream in order, with gaps; the packets do the rest, as they do on a UART.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+
+VERSION = 1
+PORT = 20807
+"""UDP port of a device; the host's is any."""
+HEADER = struct.Struct("<BBHIQ")
+HEADER_BYTES = HEADER.size
+HOLDER = struct.Struct("<IHH")
+OPEN_BYTES = 32
+OFFER_BYTES = HEADER_BYTES + 8
+REFUSED_BYTES = HEADER_BYTES + HOLDER.size
+MTU = 1500
+"""Bytes of an IPv4 packet that every Ethernet takes."""
+IP_UDP_BYTES = 28
+PIECE_MAX = MTU - IP_UDP_BYTES - HEADER_BYTES
+"""Bytes of the stream in one datagram, at most."""
+LEASE_S = 10
+"""Silence after which another host may have the device, seconds."""
+NUMBERS = 1 << 32
+
+
+class Kind(IntEnum):
+    """What a datagram is; two differ in two bits at least."""
+
+    OPEN = 0x03
+    """Host: may I."""
+    OFFER = 0x05
+    """Device: under this token."""
+    REFUSED = 0x06
+    """Device: not you; who instead."""
+    DATA = 0x18
+    """Both: a piece of the stream."""
+    CLOSE = 0x30
+    """Host: the session is over."""
+
+
+def is_later(number: int, last: int) -> bool:
+    """Whether a datagram's number is above the last one taken, mod 2^32."""
+    return 0 < (number - last) % NUMBERS < NUMBERS // 2

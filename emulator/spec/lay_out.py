@@ -1,0 +1,243 @@
+"""lay_out: where a program's arrays lie in a device's memories, and whether they fit.
+
+A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N at row address
+W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts. A grouped
+product's groups lie in lanes beside each other, in whole readouts each, and then below.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.errors import GeometryError
+from emulator.spec.geometry import Geometry
+from emulator.spec.lowering import Lowered, Walked
+from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
+from emulator.spec.program import Program
+from emulator.spec.steps import Product
+from emulator.spec.walk import bank_inputs, lowered, no_walk, operands, walk
+
+
+def check_fits(program: Program, geometry: Geometry) -> None:
+    """Raise ``GeometryError`` naming the first thing of ``program`` that ``geometry`` cannot hold."""
+
+    def require(value: int, most: int, what: str) -> None:
+        if value > most:
+            raise GeometryError(
+                f"program {program.name!r} does not fit geometry {geometry.name!r}: "
+                f"{what} is {value}; at most {most}"
+            )
+
+    if program.rows != geometry.rows:
+        raise GeometryError(
+            f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
+            f"{geometry.name!r} has {geometry.rows}"
+        )
+    ours = lowered(program, geometry)
+    require(len(ours.products), geometry.layers, "number of layers")
+    require(program.outputs, geometry.max_outputs, "outputs")
+    for i, product in enumerate(ours.products):
+        layer = product.layer
+        require(bank_inputs(product), geometry.max_inputs, f"layer{i}.inputs")
+        require(
+            int(np.abs(layer.weights.astype(np.int64)).max()),
+            geometry.weight_max,
+            f"layer{i}.weights magnitude",
+        )
+        if geometry.slices > 1 and layer.dac_bits != 1:
+            raise GeometryError(
+                f"program {program.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
+                f"{geometry.name!r}, which adds {geometry.slices} slices at once: 1"
+            )
+        if layer.readout == "analog" and not geometry.analog:
+            raise GeometryError(
+                f"program {program.name!r}: layer{i} has analog readout; "
+                f"geometry {geometry.name!r} was built without it"
+            )
+        if (layer.sigma_out or layer.var_cell) and not geometry.noise:
+            raise GeometryError(
+                f"program {program.name!r}: layer{i} has read noise; geometry {geometry.name!r} was built "
+                "without a noise generator (infer without noise, or use another geometry)"
+            )
+    if program.variation is not None and geometry.redraw:
+        require(program.variation.code_max, geometry.weight_max, "variation.code_max")
+    if _fires(ours):
+        require(program.curve_base.shape[0], geometry.curves, "number of curves")
+        require(program.curve_base.shape[1], geometry.segments, "segments")
+    require(weight_words(program, geometry), geometry.weight_depth, "weight words a lane")
+    require(column_words(program, geometry), geometry.columns, "column parameters")
+    if not program.is_chain:
+        walk(program, geometry, _step_bases(ours, geometry))
+
+
+def weight_words(program: Program, geometry: Geometry) -> int:
+    """Words of each lane's weight memory that the program takes."""
+    return sum(_runs(p, geometry) * p.layer.inputs for p in lowered(program, geometry).products)
+
+
+def _beside(product: Product, geometry: Geometry) -> int:
+    """Groups that lie in lanes beside each other, each at whole readouts."""
+    share = product.layer.outputs // product.patches.groups
+    return max(1, geometry.lanes // _whole_readouts(share, geometry))
+
+
+def _runs(product: Product, geometry: Geometry) -> int:
+    """Runs of words, as many as a patch's inputs each, that a product takes in every lane."""
+    if product.patches.groups == 1:
+        return geometry.groups(product.layer.outputs)
+    return -(-product.patches.groups // _beside(product, geometry))
+
+
+def column_words(program: Program, geometry: Geometry) -> int:
+    """Words of each column parameter memory that the program takes."""
+    return sum(_column_span(step, geometry) for step in lowered(program, geometry).steps)
+
+
+def _fires(ours: Lowered) -> bool:
+    return any(product.fires for product in ours.products)
+
+
+def _column_span(step: Walked, geometry: Geometry) -> int:
+    """Words of the column memories that a step takes, its groups at whole readouts each."""
+    if isinstance(step, Product):
+        groups = step.patches.groups
+        return groups * _whole_readouts(step.layer.outputs // groups, geometry)
+    divisors = operands(step)
+    return 0 if divisors is None else _whole_readouts(divisors.size, geometry)
+
+
+def _whole_readouts(columns: int, geometry: Geometry) -> int:
+    return -(-columns // geometry.readouts) * geometry.readouts
+
+
+def _step_bases(ours: Lowered, geometry: Geometry) -> list[int]:
+    """Where each step's values begin in the column memories."""
+    spans = [_column_span(step, geometry) for step in ours.steps]
+    return [sum(spans[:i]) for i in range(len(spans))]
+
+
+def descriptor(
+    product: Product,
+    geometry: Geometry,
+    *,
+    rows: int,
+    last: bool,
+    walked: bool,
+    weight_base: int,
+    column_base: int,
+    number: int,
+) -> npt.NDArray[np.int32]:
+    """A layer's descriptor words, int32 (8,)."""
+    layer, groups = product.layer, product.patches.groups
+    values = {
+        "inputs": layer.inputs,
+        "outputs": layer.outputs,
+        "tile_rows": layer.tile_rows(rows),
+        "dac_log2": layer.dac_bits.bit_length() - 1,
+        "analog": int(layer.readout == "analog"),
+        "last": int(last),
+        "variance_out": layer.sigma_out**2,
+        "weight_base": weight_base,
+        "column_base": column_base,
+        "number": number,
+        "walked": int(walked),
+        "fires": int(walked and product.fires),
+        "second": int(product.skip is not None),
+        "share": layer.outputs // groups if groups > 1 else geometry.lanes,
+        "group_rows": bank_inputs(product) // groups if groups > 1 else 0,
+    }
+    words = np.zeros(DESCRIPTOR_WORDS, np.uint32)
+    for field, (word, low, width) in DESCRIPTOR.items():
+        value = values.get(field, getattr(layer, field, 0))
+        assert 0 <= value < 1 << width, f"descriptor field {field} = {value} exceeds {width} bits"
+        words[word] |= np.uint32(value) << np.uint32(low)
+    return words.view(np.int32)
+
+
+def lay_out(program: Program, geometry: Geometry) -> list[Section]:
+    """Every memory word that ``program`` needs on ``geometry``, as contiguous sections.
+
+    Raises
+    ------
+    GeometryError
+        When the program does not fit.
+    """
+    check_fits(program, geometry)
+    n, depth = geometry.lanes, geometry.weight_depth
+    used = weight_words(program, geometry)
+    columns = column_words(program, geometry)
+    weights = np.zeros((n, used), np.int32)
+    readout = np.zeros(columns, np.uint32)
+    bias = np.zeros(columns, np.int32)
+    neuron = np.zeros(columns, np.uint32)
+    operand = np.zeros(columns, np.int32)
+    descriptors: list[npt.NDArray[np.int32]] = []
+    ours, row, walked = lowered(program, geometry), 0, not program.is_chain
+    bases = _step_bases(ours, geometry)
+    for step, base in zip(ours.steps, bases, strict=True):
+        values = operands(step)
+        if values is not None:
+            operand[base : base + values.size] = values
+        if not isinstance(step, Product):
+            continue
+        layer, groups = step.layer, step.patches.groups
+        descriptors.append(
+            descriptor(
+                step,
+                geometry,
+                rows=program.rows,
+                last=walked or len(descriptors) == len(ours.products) - 1,
+                walked=walked,
+                weight_base=row,
+                column_base=base,
+                number=ours.numbers[len(descriptors)],
+            )
+        )
+        k, share = layer.inputs, layer.outputs // groups
+        # Columns that go through the array together: a group's, or as many as there are lanes.
+        together, beside = (n, 1) if groups == 1 else (share, _beside(step, geometry))
+        for i, first in enumerate(range(0, layer.outputs, together)):
+            block = layer.weights[:, first : first + together]
+            down, lane = row + i // beside * k, i % beside * _whole_readouts(share, geometry)
+            weights[lane : lane + block.shape[1], down : down + k] = block.T
+        row += _runs(step, geometry) * k
+        for group in range(groups):
+            here = base + group * _whole_readouts(share, geometry)
+            mine, there = slice(group * share, (group + 1) * share), slice(here, here + share)
+            readout[there] = (
+                layer.gain[mine].astype(np.uint32)
+                | (layer.offset[mine].astype(np.int64) & 0xFFF).astype(np.uint32) << 16
+            )
+            bias[there] = layer.bias[mine]
+            neuron[there] = layer.scale[mine].astype(np.uint32) | layer.curve[mine].astype(np.uint32) << 16
+    sections = [
+        Section(f"weights of lane {lane}", address("weights", lane * depth), weights[lane])
+        for lane in range(n)
+    ]
+    sections += [
+        Section("readout", address("readout"), readout.view(np.int32)),
+        Section("bias", address("bias"), bias),
+        Section("neuron", address("neuron"), neuron.view(np.int32)),
+        Section("layers", address("layers"), np.concatenate(descriptors)),
+    ]
+    if geometry.map_codes:
+        records = walk(program, geometry, bases).words() if walked else no_walk()
+        sections += [Section("steps", address("steps"), records)]
+        if operand.any():
+            sections += [Section("operand", address("operand"), operand)]
+    if _fires(ours):
+        sections += [
+            Section(name, address(name), _padded(table, geometry.segments))
+            for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope))
+        ]
+    if program.variation is not None and geometry.redraw:
+        sections.append(Section("variation", address("variation"), program.variation.words()))
+    return sections
+
+
+def _padded(table: npt.NDArray[np.int32], segments: int) -> npt.NDArray[np.int32]:
+    """Curve rows padded to the geometry's segments, flattened."""
+    padded = np.zeros((table.shape[0], segments), np.int32)
+    padded[:, : table.shape[1]] = table
+    return padded.reshape(-1)

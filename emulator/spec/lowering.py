@@ -1,0 +1,236 @@
+"""lowering: a program in the few kinds of steps that a device walks through.
+
+Those are products, pools, gates and fills. A table is a product whose weights pick channels. Maps that are
+joined lie side by side, or copies of them do; a copy is a pool of one code. States begin as fills; at the end
+of each call but the last they become copies of their sources. A result of codes ends as a product that gives
+them as sums.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from emulator.spec.layer import Layer
+from emulator.spec.patches import Patches, Shape
+from emulator.spec.program import Program
+from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined
+
+SAMPLE = 0
+"""The number of the map that a sample is loaded into."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fill:
+    """Every code of a map is ``code``: how a state begins."""
+
+    code: int
+    shape: Shape
+    reads: tuple[int, ...] = ()
+
+
+Walked = Product | Pool | Gate | Fill
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """The steps: what begins a sample, a call's body, the ends of all calls but the last, the answer.
+
+    ``begins`` and ``body`` count the first two; the answer is one product.
+
+    ``targets``: the map that each writes. ``numbers``: of each product, its number in the read noise's key.
+    ``areas``: runs of maps that lie side by side, as they are joined.
+    """
+
+    calls: int
+    shapes: dict[int, Shape]
+    steps: tuple[Walked, ...]
+    targets: tuple[int, ...]
+    numbers: tuple[int, ...]
+    areas: tuple[tuple[int, ...], ...]
+    begins: int
+    body: int
+    kept: tuple[int, ...]
+    """Maps that outlive a call."""
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """What the array holds, in order."""
+        return tuple(step for step in self.steps if isinstance(step, Product))
+
+
+@lru_cache(maxsize=16)
+def lower(program: Program, dac_bits: int = 8) -> Lowered:
+    """``program`` lowered; ``dac_bits`` are those of products that only pick codes."""
+    made = _Lowering(program, dac_bits)
+    states = range(1, 1 + len(program.states))
+    for number, state in zip(states, program.states, strict=True):
+        made.add(Fill(state.start, state.shape), to=number)
+    begins = len(made.steps)
+    last = program.steps[-1]
+    sums = isinstance(last, Product) and not last.fires
+    for i, step in enumerate(program.steps[:-1] if sums else program.steps):
+        made.take(step, 1 + len(program.states) + i)
+    # What the last product needs is copied before the states change.
+    answer = made.product(last) if isinstance(last, Product) and sums else made.codes()
+    body = len(made.steps) - begins
+    if program.calls > 1:
+        made.end_call()
+    made.add(answer, number=made.number_of(last) if sums else 0)
+    kept = (*states, SAMPLE) if program.calls > 1 else tuple(states)
+    return Lowered(
+        program.calls,
+        made.shapes,
+        tuple(made.steps),
+        tuple(made.targets),
+        tuple(made.numbers),
+        tuple(made.areas),
+        begins,
+        body,
+        kept,
+    )
+
+
+@dataclass
+class _Lowering:
+    """The steps so far; ``moved`` says where a map of the program is now."""
+
+    program: Program
+    dac_bits: int
+    steps: list[Walked] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    areas: list[tuple[int, ...]] = field(default_factory=list)
+    moved: dict[int, int] = field(default_factory=dict)
+    shapes: dict[int, Shape] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = 1 + len(self.program.states)
+        self.moved = {i: i for i in range(known)}
+        self.shapes = dict(enumerate(self.program.map_shapes[:known]))
+        if self.program.calls > 1:
+            # All calls' inputs are loaded at once.
+            self.shapes[SAMPLE] = self.program.shape
+        self._next = known
+
+    def add(self, step: Walked, *, to: int | None = None, number: int = 0) -> int:
+        """Append a step; gives the map that it writes, a new one unless it is said ``to`` which."""
+        if to is None:
+            to, self._next = self._next, self._next + 1
+            self.shapes[to] = (
+                step.shape if isinstance(step, Fill) else step.shape(_Shapes(self.shapes))  # type: ignore[arg-type]
+            )
+        self.steps.append(step)
+        self.targets.append(to)
+        if isinstance(step, Product):
+            self.numbers.append(number)
+        return to
+
+    def copy(self, source: int, *, to: int | None = None) -> int:
+        """A copy of a map."""
+        patches = Patches(shape=self.shapes[source], kernel=(1, 1))
+        return self.add(Pool(of="max", sources=(source,), patches=patches), to=to)
+
+    def take(self, step: Step, number: int) -> None:
+        """Append what ``step``, which makes map ``number`` of the program, is lowered to."""
+        if isinstance(step, Gate):
+            reads = {m: self._alone(self.moved[m]) for m in step.reads}
+            terms = tuple(
+                dataclasses.replace(t, a=reads[t.a], b=None if t.b is None else reads[t.b])
+                for t in step.terms
+            )
+            self.moved[number] = self.add(dataclasses.replace(step, terms=terms))
+            return
+        if isinstance(step, Product):
+            self.moved[number] = self.add(self.product(step), number=self.number_of(step))
+            return
+        sources = self._side_by_side(tuple(self.moved[s] for s in step.sources))
+        if isinstance(step, Table):
+            shape = joined([self.shapes[s] for s in sources])
+            layer = _picking(step.channel, shape[0], self.dac_bits)
+            layer = dataclasses.replace(
+                layer,
+                bias=step.offset.astype(np.int32),
+                scale=step.scale,
+                curve=step.curve,
+                vshift=step.vshift,
+                segment_bits=step.segment_bits,
+                table_bits=step.table_bits,
+            )
+            patches = Patches(shape=shape, kernel=(1, 1))
+            self.moved[number] = self.add(Product(layer=layer, sources=sources, patches=patches))
+            return
+        self.moved[number] = self.add(dataclasses.replace(step, sources=sources))
+
+    def number_of(self, step: Step) -> int:
+        """A product's number in the key of the read noise."""
+        return self.program.first_product + [step is p for p in self.program.products].index(True)
+
+    def product(self, step: Product) -> Product:
+        """``step`` with its maps where they are now."""
+        sources = self._side_by_side(tuple(self.moved[s] for s in step.sources))
+        skip = None if step.skip is None else self._alone(self.moved[step.skip])
+        return dataclasses.replace(step, sources=sources, skip=skip)
+
+    def codes(self) -> Product:
+        """What gives the program's last map as sums."""
+        shape, source = self.program.map_shapes[-1], self.moved[len(self.program.map_shapes) - 1]
+        outputs = math.prod(shape)
+        picks = _picking(np.arange(outputs), outputs, self.dac_bits)
+        return Product(layer=picks, sources=(source,), patches=Patches.whole(shape), fires=False)
+
+    def end_call(self) -> None:
+        """The states take the values of their sources; old ones that are still asked for are saved first."""
+        sources = [self.moved[state.source] for state in self.program.states]
+        overwritten = set(range(1, 1 + len(sources)))
+        saved = {m: self.copy(m) for m in sorted(overwritten & set(sources))}
+        for number, source in enumerate(sources, 1):
+            self.copy(saved.get(source, source), to=number)
+
+    def _alone(self, source: int) -> int:
+        """A map that may be read at any place: of a sample of several calls, a copy of this call's inputs."""
+        return self.copy(source) if source == SAMPLE and self.program.calls > 1 else source
+
+    def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
+        """``sources``, or copies of those that lie elsewhere already."""
+        if len(sources) == 1 or sources in self.areas:
+            return sources
+        placed = {m for area in self.areas for m in area} | set(range(1 + len(self.program.states)))
+        ours: list[int] = []
+        for source in sources:
+            ours.append(self.copy(source) if source in placed or source in ours else source)
+        self.areas.append(tuple(ours))
+        return tuple(ours)
+
+
+class _Shapes:
+    """Shapes by number, as a step asks for them."""
+
+    def __init__(self, shapes: dict[int, Shape]) -> None:
+        self._shapes = shapes
+
+    def __getitem__(self, number: int) -> Shape:
+        return self._shapes[number]
+
+
+def _picking(channels: Iterable[int], inputs: int, dac_bits: int) -> Layer:
+    """A layer that gives input ``channels[e]`` as z of column e: its converter changes nothing."""
+    picks = np.asarray(list(channels) if not isinstance(channels, np.ndarray) else channels)
+    weights = np.zeros((inputs, picks.size), np.int16)
+    weights[picks, np.arange(picks.size)] = 1
+    one, zero = np.ones(picks.size, np.uint16), np.zeros(picks.size, np.uint16)
+    return Layer(
+        weights=weights,
+        bias=zero.astype(np.int32),
+        gain=one,
+        offset=zero.astype(np.int16),
+        scale=one,
+        curve=zero,
+        adc_bits=12,
+        dac_bits=dac_bits,
+    )

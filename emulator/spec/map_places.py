@@ -1,0 +1,72 @@
+"""map_places: where each map of a walk lies in the map memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+from dataclasses import dataclass
+
+from emulator.spec.geometry import WORD_ROWS
+from emulator.spec.lowering import SAMPLE, Lowered
+from emulator.spec.patches import Shape
+from emulator.spec.steps import Product
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a map (C, H, W) lies: its first code, then row by row, channel by channel."""
+
+    base: int
+    shape: Shape
+
+    @property
+    def plane(self) -> int:
+        """Codes of a channel."""
+        return self.shape[1] * self.shape[2]
+
+
+def size(shape: Shape) -> int:
+    """Codes of a map."""
+    return math.prod(shape)
+
+
+def places_of(ours: Lowered, pooled: Container[int], sample: int) -> dict[int, Place]:
+    """The place of every map that is kept, first fit among those still asked for.
+
+    ``pooled``: product steps whose codes go on through the pool behind them, so that their own map is none.
+    ``sample``: codes of all calls' inputs, from place 0 on.
+    """
+    never = len(ours.steps)
+    first, last = {SAMPLE: -1}, {SAMPLE: 0}
+    for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
+        last |= dict.fromkeys(step.reads, i)
+        if i in pooled or (isinstance(step, Product) and not step.fires):
+            continue
+        # A pooled map is written while the product before it runs.
+        first.setdefault(target, i - 1 if i - 1 in pooled else i)
+    for number in ours.kept:
+        first[number], last[number] = -1, never
+    beside = {number: area for area in ours.areas for number in area}
+    units = {beside.get(number, (number,)) for number in first}
+    places: dict[int, Place] = {SAMPLE: Place(0, ours.shapes[SAMPLE])}
+    taken = [(0, sample, first[SAMPLE], last[SAMPLE])]
+    for unit in sorted(units - {(SAMPLE,)}, key=lambda u: (min(first[m] for m in u), u)):
+        begin, end = min(first[m] for m in unit), max(last.get(m, first[m]) for m in unit)
+        whole = sum(size(ours.shapes[m]) for m in unit)
+        spans = [(low, high) for low, high, since, until in taken if since <= end and until >= begin]
+        base = _first_fit(whole, spans)
+        taken.append((base, base + whole, begin, end))
+        for number in unit:
+            places[number] = Place(base, ours.shapes[number])
+            base += size(ours.shapes[number])
+    return places
+
+
+def _first_fit(codes: int, spans: list[tuple[int, int]]) -> int:
+    """The lowest base, a whole word's, at which ``codes`` lie beside all ``spans``."""
+    base = 0
+    for low, high in sorted(spans):
+        if base + codes <= low:
+            break
+        base = max(base, -(-high // WORD_ROWS) * WORD_ROWS)
+    return base

@@ -1,0 +1,291 @@
+"""walk: how a device goes through the steps of a program that is no chain, its maps in a memory of its own.
+
+A product's codes may go through a max pool whose windows lie side by side on their way into the map memory;
+then the pool is no step of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.errors import GeometryError
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from emulator.spec.lowering import SAMPLE, Fill, Lowered, Walked, lower
+from emulator.spec.map_places import Place, places_of, size
+from emulator.spec.patches import Pair
+from emulator.spec.program import Program
+from emulator.spec.steps import Gate, Pool, Product, joined
+from emulator.spec.walk_record import GATE, HEADER, KINDS, STEP, STEPS_A_LAYER, record
+
+WINDOW_MAX = 512
+"""Codes of an averaged window: their sum then fits the multiplier."""
+POOLED_CHANNELS_MIN = 6
+"""Channels from which on a product's codes may be pooled as they come: a place of the map memory may be read
+again no sooner."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Record 0 and the steps' records, by field, and how many codes of map memory they take."""
+
+    header: dict[str, int]
+    steps: tuple[dict[str, int], ...]
+    codes: int
+
+    def words(self) -> npt.NDArray[np.int32]:
+        """Records int32 ((1 + steps) * RECORD_WORDS,)."""
+        records = [record(self.header, HEADER)]
+        records += [record(step, GATE | STEP) for step in self.steps]
+        return np.concatenate(records).view(np.int32)
+
+
+def no_walk() -> npt.NDArray[np.int32]:
+    """Record 0 of a chain."""
+    return record({}, HEADER).view(np.int32)
+
+
+def lowered(program: Program, geometry: Geometry) -> Lowered:
+    """``program`` in the steps that ``geometry`` walks."""
+    return lower(program, 1 if geometry.slices > 1 else 8)
+
+
+def bank_inputs(product: Product) -> int:
+    """Codes that a patch takes in an input bank: every group begins a word."""
+    groups, each = product.patches.groups, product.layer.inputs
+    return each if groups == 1 else groups * (-(-each // WORD_ROWS) * WORD_ROWS)
+
+
+def operands(step: Walked) -> npt.NDArray[np.int32] | None:
+    """What of a step lies in region ``operand``: gains of second operands, or an average's divisors."""
+    values = step.skip_gain if isinstance(step, Product) else step.mul if isinstance(step, Pool) else None
+    return None if values is None else values.astype(np.int32)
+
+
+def codes_of_maps(program: Program) -> int:
+    """Codes of map memory that a walk through ``program`` takes."""
+    steps = lower(program)
+    return max(
+        place.base + size(place.shape) for place in places_of(steps, _pooled(steps), program.inputs).values()
+    )
+
+
+def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
+    """The walk through ``program`` on ``geometry``.
+
+    ``bases``: for each lowered step, where its values begin in region ``operand``.
+
+    Raises
+    ------
+    GeometryError
+        When the device cannot walk it; the message names what is in the way.
+    """
+    ours = lowered(program, geometry)
+    _check(program, ours, geometry)
+    pooled = _pooled(ours)
+    places = places_of(ours, pooled, program.inputs)
+    codes = max(place.base + size(place.shape) for place in places.values())
+    if codes > geometry.map_codes:
+        raise GeometryError(
+            f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
+            f"{codes}; at most {geometry.map_codes}"
+        )
+    made: list[dict[str, int]] = []
+    ends = {ours.begins: 0, ours.begins + ours.body: 0}
+    layer = 0
+    for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
+        if i in ends:
+            ends[i] = len(made)
+        if i - 1 in pooled:
+            continue
+        if isinstance(step, Gate):
+            made.append(_gate(step, places, places[target]))
+            continue
+        if isinstance(step, Fill):
+            made.append(_fill(step, places[target]))
+            continue
+        fields = patch_fields(step, places) | {"operand_base": bases[i]}
+        if ours.calls > 1 and SAMPLE in step.sources:
+            fields["of_sample"] = 1
+        if isinstance(step, Pool):
+            fields |= {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
+            fields |= place_fields(places[target], step.patches.shape[0])
+        else:
+            window = (1, 1)
+            if i in pooled:
+                window, target = pooled[i].patches.kernel, ours.targets[i + 1]
+            fields |= {"kind": KINDS["product"], "layer": layer, "last": int(not step.fires)}
+            if step.fires:
+                place = places[target]
+                fields |= place_fields(place, place.shape[0], block=step.block, window=window)
+            if step.skip is not None:
+                second = places[step.skip]
+                fields |= {"second": 1, "second_shift": step.skip_shift, "second_base": second.base}
+                fields |= {"second_plane": second.plane, "second_line": second.shape[2]}
+            layer += 1
+        made.append(fields)
+    header = {
+        "steps": len(made),
+        "begins": ends[ours.begins],
+        "body": ends[ours.begins + ours.body],
+        "inputs": program.inputs,
+        "calls": program.calls,
+        "call_codes": program.inputs // program.calls,
+    }
+    return Walk(header, tuple(made), codes)
+
+
+def check_maps(program: Program, geometry: Geometry) -> None:
+    """Raise GeometryError unless ``program`` is a chain of full layers or ``geometry`` has feature maps."""
+    if not (program.is_chain or geometry.map_codes):
+        raise GeometryError(
+            f"program {program.name!r}: it is no chain of full layers; accepted by geometry "
+            f"{geometry.name!r}: chains"
+        )
+
+
+def _check(program: Program, ours: Lowered, geometry: Geometry) -> None:
+    """Raise GeometryError naming the first thing that a device does not walk."""
+
+    def require(ok: bool, what: str, accepted: str) -> None:
+        if not ok:
+            raise GeometryError(
+                f"program {program.name!r}: {what}; accepted by geometry {geometry.name!r}: {accepted}"
+            )
+
+    check_maps(program, geometry)
+    most = STEPS_A_LAYER * geometry.layers - 1
+    require(len(ours.steps) <= most, f"it takes {len(ours.steps)} steps", f"at most {most}")
+    largest = geometry.packet_bytes
+    require(program.inputs <= largest, f"a sample has {program.inputs} codes", f"at most {largest}")
+    for step in ours.steps:
+        if isinstance(step, Gate | Fill):
+            continue
+        patches, kind = step.patches, step.kind
+        require(
+            max(*patches.stride, *patches.dilation) <= 255, f"a {kind} has {patches}", "strides up to 255"
+        )
+        require(max(patches.padding) < 1 << 15, f"a {kind} has {patches}", "padding up to 32767")
+        most = (1 << 16) - 1
+        numbers = (patches.positions, patches.shape[0], patches.shape[1] * patches.shape[2])
+        require(max(numbers) <= most, f"a {kind} has positions, channels, codes {numbers}", f"at most {most}")
+        if isinstance(step, Pool):
+            area = patches.kernel[0] * patches.kernel[1]
+            few = step.of == "max" or area <= WINDOW_MAX
+            require(few, f"a pool averages {area} codes", f"at most {WINDOW_MAX}")
+            continue
+        share = step.layer.outputs // patches.groups
+        ungrouped = patches.groups == 1
+        require(
+            ungrouped or share <= geometry.lanes, f"a group has {share} columns", f"at most {geometry.lanes}"
+        )
+        require(max(step.block) <= 255, f"a product has block {step.block}", "at most 255 each way")
+        one = step.fires or (patches.positions == 1 and step.block == (1, 1) and ungrouped)
+        require(one, f"the result is sums at {patches.positions} positions", "sums at one, of no groups")
+
+
+def _pooled(ours: Lowered) -> dict[int, Pool]:
+    """Product step -> the pool, the step after it, that takes its codes as they come."""
+    after = enumerate(ours.steps[1:])
+    return {i: pool for i, pool in after if isinstance(pool, Pool) and _goes_through(ours, i, pool)}
+
+
+def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
+    product, made, patches = ours.steps[i], ours.targets[i], pool.patches
+    return (
+        isinstance(product, Product)
+        and pool.of == "max"
+        and product.fires
+        and pool.sources == (made,)
+        and sum(made in step.reads for step in ours.steps) == 1
+        and not any(made in area for area in ours.areas)
+        and patches.kernel == patches.stride
+        and max(patches.kernel) <= 15
+        and patches.dilation == (1, 1)
+        and not any(patches.padding)
+        and ours.shapes[made][0] >= POOLED_CHANNELS_MIN
+    )
+
+
+def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, int]:
+    """The fields of where patches are read."""
+    patches = step.patches
+    base, shape = places[step.sources[0]].base, joined([places[s].shape for s in step.sources])
+    (channels, rows, columns), (kernel_rows, run) = patches.shape, patches.kernel
+    top, left = patches.padding[:2]
+    width, plane = shape[2], shape[1] * shape[2]
+    if isinstance(step, Product) and patches.is_whole and patches.shape == shape:
+        # The same codes as one run: as many in a cycle as there can be.
+        channels, rows, kernel_rows, columns = 1, 1, 1, channels * rows * columns
+        run, width = columns, columns
+    return {
+        "positions": patches.positions,
+        "start": base - top * width - left,
+        "first_row": -top,
+        "first_column": -left,
+        "rows": rows,
+        "columns": columns,
+        "channels": channels,
+        "kernel_rows": kernel_rows,
+        "run": run,
+        "hop": patches.dilation[1],
+        "row_hop": patches.dilation[0],
+        "plane": plane,
+        "border": step.border,
+        "line": patches.dilation[0] * width,
+        "stride_columns": patches.stride[1],
+        "stride_line": patches.stride[0] * width,
+        "stride_rows": patches.stride[0],
+        "grid_rows": patches.grid[0],
+        "grid_columns": patches.grid[1],
+        "share": channels // patches.groups,
+    }
+
+
+def _gate(step: Gate, places: dict[int, Place], place: Place) -> dict[str, int]:
+    """Codes one after the other, whatever the map's shape."""
+    fields = {
+        "kind": KINDS["gate"],
+        "terms": len(step.terms),
+        "zero": step.zero,
+        "pool_shift": step.gate_shift,
+    }
+    for t, term in enumerate(step.terms):
+        fields |= {f"a_base_{t}": places[term.a].base, f"a_zero_{t}": term.a_zero, f"gain_{t}": term.gain}
+        if term.b is None:
+            fields[f"alone_{t}"] = 1
+        else:
+            fields |= {f"b_base_{t}": places[term.b].base, f"b_zero_{t}": term.b_zero}
+    return fields | _flat(place)
+
+
+def _fill(step: Fill, place: Place) -> dict[str, int]:
+    """Patches of one code each that lie beside their map: all border."""
+    fields = {"kind": KINDS["max"], "channels": 1, "kernel_rows": 1, "run": 1, "hop": 1, "border": step.code}
+    return fields | _flat(place)
+
+
+def _flat(place: Place) -> dict[str, int]:
+    """Results one after the other, as one row."""
+    row = Place(place.base, (1, 1, size(place.shape)))
+    return place_fields(row, 1) | {"grid_rows": 1, "grid_columns": size(place.shape)}
+
+
+def place_fields(
+    place: Place, channels: int, *, block: Pair = (1, 1), window: Pair = (1, 1)
+) -> dict[str, int]:
+    """The fields of where results are written."""
+    return {
+        "to_base": place.base,
+        "to_plane": place.plane,
+        "to_line": place.shape[2],
+        "to_rows": place.shape[1],
+        "to_columns": place.shape[2],
+        "to_channels": channels,
+        "block_rows": block[0],
+        "block_columns": block[1],
+        "pool_rows": window[0],
+        "pool_columns": window[1],
+    }

@@ -1,0 +1,101 @@
+"""walk_record: what the records of a walk hold, in words of 32 bits (region ``steps``)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.steps import GATE_TERMS_MAX
+
+RECORD_WORDS = 32
+"""Words of a step's record; record 0 is the walk's own."""
+STEPS_A_LAYER = 2
+"""Records for each layer that the geometry has."""
+KINDS = {"product": 0, "max": 1, "average": 2, "gate": 3}
+
+Fields = dict[str, tuple[int, int, int]]
+"""Field -> (word, least significant bit, width)."""
+
+HEADER: Fields = {
+    "steps": (0, 0, 8),
+    "begins": (0, 8, 8),
+    "body": (0, 16, 8),
+    "inputs": (1, 0, 16),
+    "calls": (1, 16, 16),
+    "call_codes": (2, 0, 16),
+}
+"""Record 0: how many steps there are, 0 for a chain; how many of them only begin a sample, and which is the
+last one before the states change; codes of a sample, its calls, and the codes of each."""
+STEP: Fields = {
+    "kind": (0, 0, 2),
+    "last": (0, 2, 1),
+    "second": (0, 3, 1),
+    "of_sample": (0, 4, 1),
+    "layer": (0, 8, 8),
+    "pool_shift": (0, 16, 6),
+    "second_shift": (0, 24, 6),
+    "positions": (1, 0, 16),
+    "operand_base": (1, 16, 16),
+    "start": (2, 0, 24),
+    "first_row": (3, 0, 16),
+    "first_column": (3, 16, 16),
+    "rows": (4, 0, 16),
+    "columns": (4, 16, 16),
+    "channels": (5, 0, 16),
+    "kernel_rows": (5, 16, 16),
+    "run": (6, 0, 16),
+    "hop": (6, 16, 8),
+    "row_hop": (6, 24, 8),
+    "plane": (7, 0, 24),
+    "border": (7, 24, 8),
+    "line": (8, 0, 24),
+    "stride_columns": (8, 24, 8),
+    "stride_line": (9, 0, 24),
+    "stride_rows": (9, 24, 8),
+    "grid_rows": (10, 0, 16),
+    "grid_columns": (10, 16, 16),
+    "share": (11, 0, 16),
+    "to_channels": (11, 16, 16),
+    "to_base": (12, 0, 24),
+    "pool_rows": (12, 24, 4),
+    "pool_columns": (12, 28, 4),
+    "to_plane": (13, 0, 24),
+    "block_rows": (13, 24, 8),
+    "to_line": (14, 0, 24),
+    "block_columns": (14, 24, 8),
+    "to_rows": (15, 0, 16),
+    "to_columns": (15, 16, 16),
+    "second_base": (16, 0, 24),
+    "second_plane": (17, 0, 24),
+    "second_line": (18, 0, 24),
+}
+"""A step's record.
+
+``start`` is the place of the first patch's first code; ``first_row`` and ``first_column`` say where that code
+lies on the map: before it where there is a border. ``of_sample``: each call's inputs lie behind those of the
+last. ``line`` and ``stride_line`` are the codes between two rows of a kernel and of the grid. ``run`` codes
+of a kernel's row are ``hop`` apart. ``share``: channels of a group. The ``to_`` fields say where the results
+go, ``second_`` where the second operands come from.
+"""
+GATE: Fields = {"terms": (1, 0, 3), "zero": (1, 8, 8)}
+"""What a gate's record has in place of the fields of patches; four terms, see below."""
+for _t in range(GATE_TERMS_MAX):
+    GATE |= {f"a_base_{_t}": (2 + 2 * _t, 0, 24), f"a_zero_{_t}": (2 + 2 * _t, 24, 8)}
+    GATE |= {f"b_base_{_t}": (3 + 2 * _t, 0, 24), f"b_zero_{_t}": (3 + 2 * _t, 24, 8)}
+    GATE |= {f"gain_{_t}": (16 + _t, 0, 17), f"alone_{_t}": (16 + _t, 17, 1)}
+SIGNED = ("start", "first_row", "first_column", *(f"gain_{t}" for t in range(GATE_TERMS_MAX)))
+"""Fields in two's complement."""
+USED_WORDS = 1 + max(word for word, _, _ in (STEP | GATE).values())
+
+
+def record(values: dict[str, int], fields: Fields) -> npt.NDArray[np.uint32]:
+    """The words uint32 (RECORD_WORDS,) of a record; what is not among ``values`` is 0."""
+    words = np.zeros(RECORD_WORDS, np.uint32)
+    unknown = set(values) - set(fields)
+    assert not unknown, f"no such fields: {unknown}"
+    for field, value in values.items():
+        word, low, width = fields[field]
+        least = -(1 << (width - 1)) if field in SIGNED else 0
+        assert least <= value < 1 << width, f"walk field {field} = {value} exceeds {width} bits"
+        words[word] |= np.uint32((value & ((1 << width) - 1)) << low)
+    return words

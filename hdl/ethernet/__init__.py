@@ -1,0 +1,4 @@
+"""The Ethernet link: datagrams and the session of their peer, UDP over IPv4, frames, RGMII pins.
+
+Imports Amaranth, emulator.spec, hdl.link and hdl.parts only.
+"""

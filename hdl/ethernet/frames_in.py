@@ -1,0 +1,195 @@
+"""frames_in: Ethernet frames in, of which whole datagrams and ARP requests for us are kept."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.packets import CRC_RESIDUE
+from hdl.ethernet.addresses import Addresses
+from hdl.ethernet.slots import LENGTH_BITS, descriptor_layout
+from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
+
+PREAMBLE, START = 0x55, 0xD5
+FCS_BYTES = 4
+SHORTEST, LONGEST = 64, 1518
+"""Of a frame, FCS included."""
+IP, IP_BYTES = 14, 20
+ADDRESSES = IP + 12
+"""The IP header's two, which a UDP checksum counts too."""
+UDP = ICMP = IP + IP_BYTES
+UDP_BYTES, ECHO_BYTES = 8, 4
+"""Before what is kept: a UDP payload, or all that an ICMP echo's answer repeats."""
+BROADCAST = b"\xff" * 6
+ARP_HEAD = bytes([8, 6, 0, 1, 8, 0, 6, 4, 0, 1])
+"""EtherType; Ethernet, IPv4, the lengths of their addresses; a request."""
+PROTOCOLS = {"icmp": 1, "udp": 17}
+
+
+class FramesIn(wiring.Component):
+    """Bytes as a GMII gives them, one a cycle while ``valid``; ``error``: the PHY doubts this one.
+
+    A UDP datagram or ICMP echo request to us goes to the slots (``put``, ``data``, then ``keep`` with
+    ``kept``, or ``drop``) when preamble, FCS, lengths and every checksum are right. Dropped are UDP datagrams
+    without a checksum, IPv4 options and fragments, VLAN tags, and what finds no ``room``. ``arp`` pulses when
+    somebody asks for our MAC, whose own addresses stand at ``arp_mac`` and ``arp_address``. Latency: 8 cycles
+    behind a frame. Resources: about 500 LUTs.
+    """
+
+    def __init__(self, own: Addresses) -> None:
+        self.own = own
+        super().__init__(
+            {
+                "valid": In(1),
+                "byte": In(8),
+                "error": In(1),
+                "put": Out(1),
+                "data": Out(8),
+                "keep": Out(1),
+                "drop": Out(1),
+                "kept": Out(descriptor_layout()),
+                "room": In(1),
+                "arp": Out(1),
+                "arp_mac": Out(48),
+                "arp_address": Out(32),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # A frame's bytes, behind its preamble; ``at`` is the number of the one that stands in ``taken``.
+        self.valid_late, self.taken = Signal(), Signal(8)
+        self.at = Signal(range(LONGEST + 2))
+        inside, hunting, seen, ended, doubted = (
+            Signal(name=n) for n in ("inside", "hunting", "seen", "ended", "doubted")
+        )
+        m.d.sync += [seen.eq(self.valid), self.taken.eq(self.byte)]
+        m.d.sync += [self.valid_late.eq(self.valid & inside), ended.eq(~self.valid & inside)]
+        opening = ~inside & (~seen | hunting)
+        m.d.sync += hunting.eq(self.valid & opening & (self.byte == PREAMBLE))
+        m.d.sync += inside.eq(self.valid & (inside | (opening & (self.byte == START))))
+        with m.If(inside & self.error):
+            m.d.sync += doubted.eq(1)
+        with m.If(self.valid_late & (self.at != LONGEST + 1)):
+            m.d.sync += self.at.eq(self.at + 1)
+        crc, part, summing = crc_register("crc"), Signal(32), Signal()
+        m.d.sync += [part.eq(crc32_of_byte(self.taken)), summing.eq(self.valid_late)]
+        with m.If(summing):
+            m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
+
+        # Behind the last byte: sums are folded, then all is judged, kept or dropped, and forgotten.
+        behind = Signal(7)
+        m.d.sync += behind.eq(Cat(ended, behind))
+        self.forget = behind[6]
+        facts = self._headers(m)
+        brings = self._payload(m, facts)
+        sound = Signal()
+        m.d.sync += sound.eq((crc == CRC_RESIDUE) & ~doubted & (self.at >= SHORTEST) & (self.at <= LONGEST))
+        datagram = sound & facts["for_us"] & facts["ip"] & brings
+        m.d.sync += [
+            self.keep.eq(behind[4] & datagram),
+            self.drop.eq(behind[4] & ~datagram),
+            self.arp.eq(behind[4] & sound & (facts["for_us"] | facts["for_all"]) & facts["arp"]),
+        ]
+        with m.If(self.forget):
+            m.d.sync += [self.at.eq(0), doubted.eq(0), crc.eq(CRC_INIT)]
+            m.d.sync += [fact.eq(fact.init) for fact in facts.values()]
+        return m
+
+    def _agree(self, m: Module, fact: Signal, first: int, wanted: bytes) -> None:
+        """``fact`` falls where the bytes from ``first`` up are not the wanted ones."""
+        for i, one in enumerate(wanted):
+            with m.If(self.valid_late & (self.at == first + i) & (self.taken != one)):
+                m.d.sync += fact.eq(0)
+
+    def _take(self, m: Module, field: Value, first: int, count: int) -> None:
+        """``field`` shifts in ``count`` bytes from ``first`` up, the first one highest."""
+        with m.If(self.valid_late & (self.at >= first) & (self.at < first + count)):
+            m.d.sync += field.eq(Cat(self.taken, field[:-8]))
+
+    def _headers(self, m: Module) -> dict[str, Signal]:
+        """What the headers say: registers that are up until a byte contradicts them, and two fields."""
+        names = ("for_us", "for_all", "arp", "ip", "icmp", "udp")
+        facts = {name: Signal(name=name, init=1) for name in names}
+        facts |= {name: Signal(16, name=name) for name in ("ip_length", "udp_length")}
+        facts["summed"] = Signal(name="summed")
+        own = self.own
+        address = own.address.to_bytes(4, "big")
+        self._agree(m, facts["for_us"], 0, own.mac.to_bytes(6, "big"))
+        self._agree(m, facts["for_all"], 0, BROADCAST)
+        self._agree(m, facts["arp"], 12, ARP_HEAD)
+        self._agree(m, facts["arp"], 38, address)
+        self._agree(m, facts["ip"], 12, b"\x08\x00\x45")
+        self._agree(m, facts["ip"], IP + 7, b"\0")
+        self._agree(m, facts["ip"], IP + 16, address)
+        with m.If(self.valid_late & (self.at == IP + 6) & (self.taken & 0xBF).any()):
+            m.d.sync += facts["ip"].eq(0)  # a fragment; "do not fragment" may be up
+        for name, protocol in PROTOCOLS.items():
+            self._agree(m, facts[name], IP + 9, bytes([protocol]))
+        self._agree(m, facts["icmp"], ICMP, b"\x08\x00")
+        self._agree(m, facts["udp"], UDP + 2, own.port.to_bytes(2, "big"))
+        self._take(m, self.kept.mac, 6, 6)
+        self._take(m, self.arp_mac, 22, 6)
+        self._take(m, self.arp_address, 28, 4)
+        self._take(m, facts["ip_length"], IP + 2, 2)
+        self._take(m, self.kept.address, ADDRESSES, 4)
+        self._take(m, self.kept.port, UDP, 2)
+        self._take(m, facts["udp_length"], UDP + 4, 2)
+        with m.If(self.valid_late & ((self.at == UDP + 6) | (self.at == UDP + 7)) & (self.taken != 0)):
+            m.d.sync += facts["summed"].eq(1)  # a checksum of 0 is none
+        return facts
+
+    def _payload(self, m: Module, facts: dict[str, Signal]) -> Value:
+        """Bytes to the slots while the lengths say so; whether lengths and checksums are right."""
+        begin, first_summed, end = Signal(6), Signal(6), Signal(17)
+        ahead, within, before_end, summed_here = Signal(17), Signal(), Signal(), Signal()
+        m.d.comb += ahead.eq(self.at + self.valid_late)
+        m.d.sync += [
+            end.eq(facts["ip_length"] + IP),
+            begin.eq(Mux(facts["udp"], UDP + UDP_BYTES, ICMP + ECHO_BYTES)),
+            first_summed.eq(Mux(facts["udp"], ADDRESSES, ICMP)),
+            # Of the byte that comes next, on the number that it will have.
+            before_end.eq(ahead < end),
+            within.eq((ahead >= begin) & (ahead < end)),
+            summed_here.eq((ahead >= IP) & (ahead < UDP)),
+        ]
+        count, crowded = Signal(LENGTH_BITS), Signal()
+        here = self.valid_late & within & facts["ip"]
+        m.d.sync += [self.put.eq(here & self.room & ~crowded), self.data.eq(self.taken)]
+        with m.If(here & ~self.room):
+            m.d.sync += crowded.eq(1)
+        with m.If(self.put):
+            m.d.sync += count.eq(count + 1)
+
+        word, adds = Signal(16), Signal(2)
+        sums = [Signal(27, name=f"sum_{i}") for i in range(2)]
+        m.d.sync += [
+            word.eq(Mux(self.at[0], self.taken, self.taken << 8)),
+            adds[0].eq(self.valid_late & summed_here),
+            adds[1].eq(self.valid_late & before_end & (self.at >= first_summed)),
+        ]
+        for i, total in enumerate(sums):
+            with m.If(adds[i]):
+                m.d.sync += total.eq(total + word)
+        # The rest of UDP's pseudo header: its protocol and its length once more.
+        pseudo, whole, right = Signal(17), Signal(27), Signal(2)
+        folded = [Signal(17, name=f"folded_{i}") for i in range(2)]
+        m.d.sync += [
+            pseudo.eq(Mux(facts["udp"], facts["udp_length"] + PROTOCOLS["udp"], 0)),
+            whole.eq(sums[1] + pseudo),
+        ]
+        for i, total in enumerate((sums[0], whole)):
+            m.d.sync += folded[i].eq(total[:16] + total[16:])
+            m.d.sync += right[i].eq((folded[i][:16] + folded[i][16]) == 0xFFFF)
+        m.d.comb += [self.kept.length.eq(count), self.kept.echo.eq(facts["icmp"])]
+        lengths, complete = Signal(), Signal()
+        m.d.sync += [
+            lengths.eq(facts["udp_length"] + IP_BYTES == facts["ip_length"]),
+            complete.eq((self.at >= end + FCS_BYTES) & (count != 0) & ~crowded),
+        ]
+        with m.If(self.forget):
+            m.d.sync += [total.eq(0) for total in sums]
+            m.d.sync += [count.eq(0), crowded.eq(0)]
+        return right.all() & complete & (facts["icmp"] | (facts["udp"] & facts["summed"] & lengths))

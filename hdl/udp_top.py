@@ -1,0 +1,47 @@
+"""udp_top: a device on the bytes of gigabit Ethernet."""
+
+from __future__ import annotations
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from hdl.device.device import Device
+from hdl.ethernet.addresses import Addresses
+from hdl.ethernet.ethernet import Ethernet
+
+
+class UdpTop(wiring.Component):
+    """The device behind ``Ethernet``: ``second_cycles`` of ``sync`` a second, ``gmii_*`` in ``eth``."""
+
+    def __init__(self, geometry: Geometry, own: Addresses, *, build_id: int = 0, second_cycles: int) -> None:
+        self.geometry = geometry
+        self.own = own
+        self.build_id = build_id
+        self.second_cycles = second_cycles
+        super().__init__(
+            {
+                "gmii_rx_valid": In(1),
+                "gmii_rx": In(8),
+                "gmii_rx_error": In(1),
+                "gmii_tx_valid": Out(1),
+                "gmii_tx": Out(8),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.device = device = Device(self.geometry, build_id=self.build_id)
+        m.submodules.ethernet = ethernet = Ethernet(self.own, second_cycles=self.second_cycles)
+        wiring.connect(m, device.tx, ethernet.answers)
+        m.d.comb += [
+            device.rx_valid.eq(ethernet.stream_valid),
+            device.rx_data.eq(ethernet.stream_data),
+            ethernet.gmii_rx_valid.eq(self.gmii_rx_valid),
+            ethernet.gmii_rx.eq(self.gmii_rx),
+            ethernet.gmii_rx_error.eq(self.gmii_rx_error),
+            self.gmii_tx_valid.eq(ethernet.gmii_tx_valid),
+            self.gmii_tx.eq(ethernet.gmii_tx),
+        ]
+        return m

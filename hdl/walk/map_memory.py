@@ -1,0 +1,56 @@
+"""map_memory: codes of feature maps, eight neighbours read at once from any place."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.parts.delay import delayed
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+
+MAP_LATENCY = READ_LATENCY + 2
+"""Cycles from ``address`` to ``data``."""
+
+
+class MapMemory(wiring.Component):
+    """``map_codes`` codes in eight banks: ``data`` is those from ``address`` up, first one low.
+
+    One code a cycle is written. What is written shows to a read asked for a cycle later. Addresses wrap.
+    Latency: MAP_LATENCY. Resources: 8 * map_codes bits of block RAM and about 250 LUTs of rotation.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.codes = geometry.map_codes
+        address = bits_for(self.codes - 1)
+        super().__init__(
+            {
+                "address": In(address),
+                "data": Out(8 * WORD_ROWS),
+                "write": In(1),
+                "write_address": In(address),
+                "write_data": In(8),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        low = exact_log2(WORD_ROWS)
+        word, first = self.address[low:], self.address[:low]
+        data = []
+        for i in range(WORD_ROWS):
+            m.submodules[f"bank_{i}"] = bank = RegisteredMemory(unsigned(8), self.codes // WORD_ROWS)
+            m.d.sync += [
+                # Banks below the first code's hold the next word's.
+                bank.address.eq(word + (first > i)),
+                bank.write.eq(self.write & (self.write_address[:low] == i)),
+                bank.write_address.eq(self.write_address[low:]),
+                bank.write_data.eq(self.write_data),
+            ]
+            data.append(bank.data)
+        turn = delayed(m, first, 1 + READ_LATENCY, "turn")
+        both = Cat(*data, *data)
+        m.d.sync += self.data.eq((both >> (turn << 3))[: 8 * WORD_ROWS])
+        return m

@@ -1,0 +1,70 @@
+"""records: the steps of a walk, one record at a time out of their memory."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.memory_map import map_words
+from emulator.spec.walk_record import GATE, HEADER, RECORD_WORDS, STEP, USED_WORDS
+from hdl.parts.bus import WindowSignature
+from hdl.parts.delay import delayed
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
+from hdl.walk.layouts import gate_layout, header_layout, step_layout
+
+
+class Records(wiring.Component):
+    """``fetch`` reads record ``number`` into ``step``, or ``gate``; ``ready`` when it is there.
+
+    ``header`` is record 0, taken as the bus writes it; no reset forgets it.
+    Latency: USED_WORDS + 4 cycles. Resources: the memory and a flip-flop for each bit of a step.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.depth = map_words(geometry)["steps"]
+        super().__init__(
+            {
+                "fetch": In(1),
+                "number": In(bits_for(self.depth // RECORD_WORDS - 1)),
+                "ready": Out(1),
+                "step": Out(step_layout()),
+                "gate": Out(gate_layout()),
+                "header": Out(header_layout()),
+                "window": In(WindowSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        window = self.window
+        m.submodules.memory = memory = RegisteredMemory(32, self.depth)
+        at = Signal(range(RECORD_WORDS))
+        share(m, memory, window, Cat(at, self.number))
+        m.d.sync += window.read_data.eq(memory.data)
+        header = Signal(header_layout(), reset_less=True)
+        m.d.comb += self.header.eq(header)
+        for name, (word, low, width) in HEADER.items():
+            with m.If(window.write & (window.address == word)):
+                m.d.sync += header[name].eq(window.write_data[low : low + width])
+        reading = Signal()
+        words = Signal(ArrayLayout(32, USED_WORDS), reset_less=True)
+        # Counts on past the last word until that has come.
+        last = USED_WORDS + READ_LATENCY
+        assert last < RECORD_WORDS, "the count covers a record and the memory's latency"
+        with m.If(self.fetch):
+            m.d.sync += [reading.eq(1), at.eq(0), self.ready.eq(0)]
+        with m.Elif(reading):
+            m.d.sync += [at.eq(at + 1), reading.eq(at != last), self.ready.eq(at == last)]
+        came, arrived = delayed(m, at, READ_LATENCY, "at"), delayed(m, reading, READ_LATENCY, "reading")
+        with m.If(arrived):
+            for i in range(USED_WORDS):
+                with m.If(came == i):
+                    m.d.sync += words[i].eq(memory.data)
+        for fields, record in ((STEP, self.step), (GATE, self.gate)):
+            for name, (word, low, width) in fields.items():
+                m.d.comb += record[name].eq(words[word][low : low + width])
+        return m

@@ -1,0 +1,299 @@
+"""walker: goes through the steps of a program by itself, from a sample's codes to its sums."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.walk_record import HEADER, KINDS, RECORD_WORDS
+from hdl.parts.bus import WindowSignature
+from hdl.parts.layouts import INDEX_BITS, SECOND_BITS, activation_layout, start_layout
+from hdl.parts.loading import load_members
+from hdl.walk.gates import Gates
+from hdl.walk.layouts import gate_layout, step_layout
+from hdl.walk.map_memory import MapMemory
+from hdl.walk.map_writer import MapWriter
+from hdl.walk.packer import Packer
+from hdl.walk.patch_reader import PatchReader
+from hdl.walk.places import field_layout
+from hdl.walk.pooling import Pooling
+from hdl.walk.records import Records
+from hdl.walk.scaler import Scaler
+from hdl.walk.seconds import Seconds
+
+QUIET = 48
+"""Cycles after which every pipeline between a chunk and its result in the map memory has run empty."""
+QUIET_PRODUCT = 12
+"""Likewise behind a product's last code."""
+CODE_BITS = bits_for(65535)
+
+
+class Walker(wiring.Component):
+    """Step by step: a product's patches through the core, its codes or a pool's back into the map memory.
+
+    Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
+    is loaded through ``sample_*`` and walked after ``start``, which is taken when no other one is under way;
+    the core's ``done`` ends it. A step begins when the one before has left everything. Patches are inferences
+    of one layer each, numbered (inference * calls + call) * positions + position.
+    Latency: about 30 cycles a step more than its patches take, and those in which the last of them goes
+    through the core. Resources: the map memory, about 3,000 LUTs, one multiplier.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "walking": Out(1),
+                "inputs": Out(HEADER["inputs"][2]),
+                "sample_valid": In(1),
+                "sample_index": In(16),
+                "sample_code": In(8),
+                "start": In(stream.Signature(start_layout(geometry))),
+                "began": Out(1),
+                "going_on": Out(1),
+                **load_members(geometry, Out),
+                "launch": Out(stream.Signature(start_layout(geometry))),
+                "input_done": In(1),
+                "activation": In(activation_layout(geometry)),
+                "done": In(1),
+                "second": Out(stream.Signature(SECOND_BITS)),
+                "steps_window": In(WindowSignature()),
+                "operand_window": In(WindowSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        m.submodules.records = records = Records(g)
+        m.submodules.memory = memory = MapMemory(g)
+        m.submodules.reader = reader = PatchReader(g)
+        m.submodules.packer = packer = Packer(g)
+        m.submodules.pooling = pooling = Pooling()
+        m.submodules.gates = gates = Gates(g)
+        m.submodules.scaler = scaler = Scaler(g)
+        m.submodules.writer = writer = MapWriter(g)
+        m.submodules.seconds = seconds = Seconds(g)
+        wiring.connect(m, wiring.flipped(self.steps_window), records.window)
+        wiring.connect(m, wiring.flipped(self.operand_window), scaler.window)
+        wiring.connect(m, seconds.operands, wiring.flipped(self.second))
+        step, gate = Signal(step_layout(), reset_less=True), Signal(gate_layout(), reset_less=True)
+        m.d.sync += [step.eq(records.step), gate.eq(records.gate)]
+        is_product, average, gating = Signal(), Signal(), Signal()
+        m.d.sync += [
+            is_product.eq(step.kind == KINDS["product"]),
+            average.eq(step.kind == KINDS["average"]),
+            gating.eq(step.kind == KINDS["gate"]),
+        ]
+        self.patch_began = reader.began
+        begin = self._control(m, records, step, reader.done & gates.done, is_product)
+
+        # The memory answers the writer first, which cannot wait, then second operands, then patches or gates.
+        free = ~writer.request & ~seconds.request
+        asks = Mux(gating, gates.address, reader.address)
+        m.d.comb += [
+            seconds.granted.eq(seconds.request & ~writer.request),
+            reader.granted.eq(reader.request & free),
+            gates.granted.eq(gates.request & free),
+            memory.address.eq(
+                Mux(writer.request, writer.address, Mux(seconds.request, seconds.address, asks))
+            ),
+            reader.data.eq(memory.data),
+            gates.data.eq(memory.data[:8]),
+            seconds.data.eq(memory.data[:8]),
+            writer.data.eq(memory.data[:8]),
+            memory.write.eq(writer.write | self.sample_valid),
+            memory.write_address.eq(Mux(self.sample_valid, self.sample_index, writer.write_address)),
+            memory.write_data.eq(Mux(self.sample_valid, self.sample_code, writer.write_data)),
+        ]
+        # Patches: to the core's banks, or through a pool.
+        start = Signal.like(step.start)
+        m.d.sync += start.eq(step.start + Mux(step.of_sample, self.offset, 0))
+        m.d.comb += [
+            gates.gate.eq(gate),
+            gates.shift.eq(step.pool_shift),
+            gates.elements.eq(step.grid_columns),
+            gates.begin.eq(begin & gating),
+            reader.step.eq(step),
+            reader.step.start.eq(start),
+            reader.begin.eq(begin & ~gating),
+            packer.chunk.eq(reader.chunk),
+            packer.chunk.valid.eq(reader.chunk.valid & is_product),
+            pooling.chunk.eq(reader.chunk),
+            pooling.chunk.valid.eq(reader.chunk.valid & ~is_product),
+            self.load.eq(packer.load),
+            self.load_address.eq(packer.load_address),
+            self.load_data.eq(packer.load_data),
+        ]
+        self._scale(m, step, begin, pooling, seconds, scaler, average)
+        mean = Mux(scaler.value[8:].any(), 255, scaler.value[:8])
+        results = {
+            "product": (self.activation.valid, self.activation.y),
+            "max": (pooling.valid, pooling.largest),
+            "average": (scaler.value_valid, mean),
+            "gate": (gates.valid, gates.y),
+        }
+        self._write(m, step, begin, writer, results)
+        self._launch(m, step, reader, packer, is_product)
+        return m
+
+    def _control(self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal) -> Signal:
+        """The walk from step to step; gives the cycle in which one begins. ``asked``: for all its codes."""
+        header = records.header
+        number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
+        begin, quiet, outstanding = Signal(), Signal(range(QUIET + 1)), Signal(8)
+        index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
+        call, self.offset, last_call = Signal(16), Signal(24), Signal()
+        self.base = base
+        bits_left, factor, whole = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS), Signal()
+        m.d.sync += [self.walking.eq(header.steps.any()), last_call.eq(call + 1 == header.calls)]
+        m.d.comb += [self.inputs.eq(header.inputs), records.number.eq(number)]
+        ended = self.activation.valid & self.activation.last
+        m.d.sync += [
+            outstanding.eq(outstanding + (self.patch_began & is_product) - (ended | self.done)),
+            self.going_on.eq(ended | (self.patch_began & ~is_product)),
+        ]
+        with m.FSM():
+            with m.State("idle"):
+                m.d.comb += self.start.ready.eq(self.walking)
+                m.d.sync += [number.eq(0), outstanding.eq(0), call.eq(0), self.offset.eq(0)]
+                m.d.sync += [factor.eq(header.calls), bits_left.eq(CODE_BITS), base.eq(0), whole.eq(1)]
+                with m.If(self.start.valid & self.walking):
+                    m.d.comb += self.began.eq(1)
+                    m.d.sync += index.eq(self.start.payload.inference)
+                    m.next = "multiply"
+            with m.State("next"):
+                with m.If((number == header.body) & last_call):
+                    m.d.sync += number.eq(header.steps)
+                    m.next = "fetch"
+                with m.Elif(number == header.steps - 1):
+                    m.d.sync += [call.eq(call + 1), index.eq(index + 1), number.eq(header.begins)]
+                    m.d.sync += self.offset.eq(self.offset + header.call_codes)
+                    m.next = "called"
+                with m.Else():
+                    m.d.sync += number.eq(number + 1)
+                    m.next = "fetch"
+            with m.State("called"):
+                # Whether it is the last call shows a cycle later.
+                m.next = "next"
+            with m.State("fetch"):
+                m.d.comb += records.fetch.eq(1)
+                m.next = "fetching"
+            with m.State("fetching"):
+                with m.If(records.ready):
+                    m.next = "settle"
+            with m.State("settle"):
+                m.d.sync += [base.eq(0), factor.eq(step.positions), bits_left.eq(CODE_BITS)]
+                m.next = "multiply"
+            with m.State("multiply"):
+                # base = index * positions, and before it index * calls, bit by bit from the highest.
+                m.d.sync += [
+                    base.eq((base << 1) + Mux(factor[-1], index, 0)),
+                    factor.eq(factor << 1),
+                    bits_left.eq(bits_left - 1),
+                ]
+                with m.If(bits_left == 1):
+                    m.next = "begin"
+                    with m.If(whole):
+                        m.next = "sample"
+            with m.State("sample"):
+                m.d.sync += [index.eq(base), whole.eq(0)]
+                m.next = "next"
+            with m.State("begin"):
+                m.d.comb += begin.eq(1)
+                m.d.sync += quiet.eq(QUIET)
+                m.next = "run"
+            with m.State("run"):
+                with m.If(asked & (outstanding == 0)):
+                    m.d.sync += quiet.eq(quiet - 1)
+                with m.Else():
+                    m.d.sync += quiet.eq(Mux(is_product, QUIET_PRODUCT, QUIET))
+                with m.If(step.last & self.done):
+                    m.next = "idle"
+                with m.Elif(~step.last & (quiet == 0)):
+                    m.next = "next"
+        return begin
+
+    def _scale(
+        self,
+        m: Module,
+        step: Signal,
+        begin: Signal,
+        pooling: Pooling,
+        seconds: Seconds,
+        scaler: Scaler,
+        average: Signal,
+    ) -> None:
+        """The scaler works for averages or for second operands."""
+        divisor = Signal.like(scaler.index)
+        with m.If(pooling.valid & pooling.patch_end):
+            m.d.sync += divisor.eq(divisor + 1)
+        with m.If(begin):
+            m.d.sync += divisor.eq(step.operand_base)
+        field = seconds.field
+        m.d.comb += [
+            scaler.valid.eq(Mux(average, pooling.valid, seconds.valid)),
+            scaler.a.eq(Mux(average, pooling.total, seconds.a)),
+            scaler.index.eq(Mux(average, divisor, seconds.index)),
+            seconds.base.eq(step.operand_base),
+            seconds.begin.eq(begin & step.second),
+            seconds.value_valid.eq(scaler.value_valid & ~average),
+            seconds.value.eq(scaler.value),
+            field.base.eq(step.second_base),
+            field.plane.eq(step.second_plane),
+            field.line.eq(step.second_line),
+            field.rows.eq(0),
+            field.columns.eq(0),
+            field.channels.eq(step.to_channels),
+            field.pool_rows.eq(1),
+            field.pool_columns.eq(1),
+        ]
+        m.d.sync += scaler.shift.eq(Mux(average, step.pool_shift, step.second_shift))
+        for name in ("grid_rows", "grid_columns", "block_rows", "block_columns"):
+            m.d.comb += field[name].eq(step[name])
+
+    def _write(
+        self,
+        m: Module,
+        step: Signal,
+        begin: Signal,
+        writer: MapWriter,
+        results: dict[str, tuple[Value, Value]],
+    ) -> None:
+        """What becomes a map, by the step's kind: valid, and the code."""
+        m.d.sync += writer.valid.eq(0)
+        with m.Switch(step.kind):
+            for kind, (valid, code) in results.items():
+                with m.Case(KINDS[kind]):
+                    m.d.sync += [writer.valid.eq(valid & self.walking), writer.y.eq(code)]
+        field = writer.field
+        m.d.comb += writer.begin.eq(begin)
+        own = ("grid_rows", "grid_columns", "block_rows", "block_columns", "pool_rows", "pool_columns")
+        for name in field_layout().members:
+            m.d.comb += field[name].eq(step[name if name in own else f"to_{name}"])
+
+    def _launch(
+        self, m: Module, step: Signal, reader: PatchReader, packer: Packer, is_product: Signal
+    ) -> None:
+        """A patch in its bank is an inference; banks are taken in turn and given back as they are read."""
+        g = self.geometry
+        taken, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
+        began = reader.began & is_product
+        m.d.sync += taken.eq(taken + began - (self.input_done & (taken != 0)))
+        with m.If(~self.walking):
+            m.d.sync += taken.eq(0)
+        m.d.comb += [
+            reader.may.eq(~is_product | (taken != g.banks)),
+            self.launch.valid.eq(packer.loaded),
+            self.launch.payload.bank.eq(packer.loaded_bank),
+            self.launch.payload.inference.eq(self.base + position),
+            self.launch.payload.layer.eq(step.layer),
+        ]
+        with m.If(packer.loaded):
+            m.d.sync += position.eq(position + 1)
+        with m.If(reader.begin):
+            m.d.sync += position.eq(0)

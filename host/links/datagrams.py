@@ -1,0 +1,25 @@
+"""The way datagrams go to a device: what ``host.links.udp.UdpLink`` stands on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Datagrams(Protocol):
+    """Datagrams to one device and back. They may be lost, doubled, damaged or overtaken."""
+
+    def send(self, datagram: bytes, /) -> None:
+        """Send one. Raises ``LinkError`` when there is no way to the device."""
+        ...
+
+    def receive(self, timeout_s: float, /) -> bytes:
+        """The next one; empty where none came within ``timeout_s`` seconds. Raises ``LinkError``."""
+        ...
+
+    def wait(self, seconds: float, /) -> None:
+        """Let the device work; what comes meanwhile waits."""
+        ...
+
+    def close(self) -> None:
+        """Release the transport. Closing twice is allowed."""
+        ...

@@ -1,0 +1,112 @@
+"""Datagrams that get lost, doubled, overtaken and damaged, at set rates: how the UDP link is tried."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from dataclasses import dataclass
+
+from host.links.datagrams import Datagrams
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatagramRates:
+    """Probabilities, 0 to 1: ``flip`` per byte, of one bit of it, the others per datagram.
+
+    ``lose``; ``duplicate``, the second one later; ``overtake``: later ones come first; ``cut``: only its
+    beginning comes. A damaged datagram comes nevertheless, as if every checksum had missed it.
+
+    Raises
+    ------
+    ValueError
+        A rate lies outside 0 to 1.
+    """
+
+    lose: float = 0.0
+    duplicate: float = 0.0
+    overtake: float = 0.0
+    cut: float = 0.0
+    flip: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, rate in dataclasses.asdict(self).items():
+            if not 0 <= rate <= 1:
+                raise ValueError(f"fault rate {name} is {rate}; accepted: 0 to 1")
+
+    @classmethod
+    def each(cls, rate: float) -> DatagramRates:
+        """Every kind at ``rate`` a datagram, flips at a hundredth of it a byte."""
+        return cls(lose=rate, duplicate=rate, overtake=rate, cut=rate, flip=rate / 100)
+
+
+class FaultyDatagrams:
+    """``datagrams`` with faults both ways; the same ones for the same seed and traffic.
+
+    ``injected`` counts them by name. ``rates`` may be changed at any time.
+    """
+
+    LATE = 6
+    """A datagram that is overtaken comes behind at most so many others."""
+
+    def __init__(self, datagrams: Datagrams, rates: DatagramRates, *, seed: int = 0) -> None:
+        self.datagrams = datagrams
+        self.rates = rates
+        self.injected: dict[str, int] = {field.name: 0 for field in dataclasses.fields(DatagramRates)}
+        self._rng = random.Random(seed)
+        self._late_out: list[tuple[int, bytes]] = []
+        self._late_in: list[tuple[int, bytes]] = []
+        self._ready: list[bytes] = []
+
+    def send(self, datagram: bytes) -> None:
+        """Send what becomes of it, and what it lets go."""
+        for each in self._become(datagram, self._late_out):
+            self.datagrams.send(each)
+
+    def receive(self, timeout_s: float) -> bytes:
+        """What becomes of the next one; empty where it is lost."""
+        if not self._ready:
+            datagram = self.datagrams.receive(timeout_s)
+            if not datagram:
+                return b""
+            self._ready = self._become(datagram, self._late_in)
+            if not self._ready:
+                return self.receive(timeout_s)
+        return self._ready.pop(0)
+
+    def wait(self, seconds: float) -> None:
+        """As the transport under it."""
+        self.datagrams.wait(seconds)
+
+    def close(self) -> None:
+        """Close the transport under it."""
+        self.datagrams.close()
+
+    def _become(self, datagram: bytes, late: list[tuple[int, bytes]]) -> list[bytes]:
+        """What comes of one datagram in its direction, in order; ``late`` keeps what comes after others."""
+        freed = [held for left, held in late if left <= 1]
+        late[:] = [(left - 1, held) for left, held in late if left > 1]
+        if self._happens("lose", self.rates.lose):
+            return freed
+        datagram = self._damaged(datagram)
+        if self._happens("duplicate", self.rates.duplicate):
+            late.append((self._rng.randint(1, self.LATE), datagram))
+        if self._happens("overtake", self.rates.overtake):
+            late.append((self._rng.randint(1, self.LATE), datagram))
+            return freed
+        return [datagram, *freed]
+
+    def _damaged(self, datagram: bytes) -> bytes:
+        if self._happens("cut", self.rates.cut):
+            datagram = datagram[: self._rng.randrange(1, len(datagram) + 1)]
+        if not self.rates.flip:
+            return datagram
+        out = bytearray(datagram)
+        for i in range(len(out)):
+            if self._happens("flip", self.rates.flip):
+                out[i] ^= 1 << self._rng.randrange(8)
+        return bytes(out)
+
+    def _happens(self, name: str, rate: float) -> bool:
+        happens = rate > 0 and self._rng.random() < rate
+        self.injected[name] += happens
+        return happens

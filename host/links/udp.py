@@ -1,0 +1,197 @@
+"""UDP link: the stream of frames in numbered datagrams (``emulator.spec.datagrams``)."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import time
+
+from emulator.spec.datagrams import (
+    HEADER,
+    HEADER_BYTES,
+    HOLDER,
+    LEASE_S,
+    NUMBERS,
+    OFFER_BYTES,
+    OPEN_BYTES,
+    PIECE_MAX,
+    REFUSED_BYTES,
+    VERSION,
+    Kind,
+    is_later,
+)
+from host.errors import LinkError, LinkTimeout
+from host.links.datagrams import Datagrams
+
+OPENING_S = 3.0
+"""How long a link that is made waits for a device to offer a session."""
+OPENINGS = 12
+"""How often an ``open`` is sent within that time."""
+CLOSINGS = 2
+"""A ``close`` has no answer; where all are lost, the lease runs out."""
+
+
+class UdpLink:
+    """A session with a device, which no other host has meanwhile. A stream in order, with gaps.
+
+    What is written is kept until it fills a datagram, or until a read finds nothing there. Where nothing is
+    heard for the whole of a read's time, a session is opened anew, since the device may have been powered
+    off: nothing of the old one can be taken for the new one's.
+
+    Parameters
+    ----------
+    datagrams:
+        The way to the device; the link closes it.
+    name:
+        What errors call the device.
+
+    Raises
+    ------
+    LinkTimeout
+        Nothing answers within ``opening_s`` seconds.
+    LinkError
+        Another host has the device; the message says which.
+    """
+
+    def __init__(self, datagrams: Datagrams, *, name: str = "udp", opening_s: float = OPENING_S) -> None:
+        self.datagrams = datagrams
+        self.name = name
+        self.lost = 0
+        """Datagrams that did not come, or came late, of the sessions so far."""
+        self._opening_s = opening_s
+        self._out = bytearray()
+        self._token: int | None = None
+        self._sent = self._taken = 0
+        self._closed = False
+        try:
+            if not self._offered():
+                raise LinkTimeout(f"{name}: no answer within {opening_s:g} s")
+        except BaseException:
+            self._closed = True
+            datagrams.close()
+            raise
+
+    def write(self, data: bytes) -> None:
+        """Keep ``data``, and send what fills a datagram."""
+        self._check_open()
+        self._out += data
+        while len(self._out) >= PIECE_MAX:
+            self._send_piece()
+
+    def read(self, timeout_s: float) -> bytes:
+        """The next piece of the stream, or nothing in time; what was kept is sent before it waits."""
+        self._check_open()
+        deadline: float | None = None
+        left = timeout_s
+        while True:
+            # What is already there goes first: meanwhile more may come to fill a datagram.
+            datagram = self.datagrams.receive(0.0) if self._out and self._token is not None else b""
+            if not datagram:
+                self._flush()
+                datagram = self.datagrams.receive(left)
+            if not datagram:
+                self._token = None
+                return b""
+            piece = self._piece(datagram)
+            if piece:
+                return piece
+            if self._token is None:
+                return b""
+            # What is no piece must not keep a reader for ever.
+            now = time.monotonic()
+            deadline = deadline or now + timeout_s
+            left = max(0.0, min(left, deadline - now))
+
+    def wait(self, seconds: float) -> None:
+        """Let the device work; what comes meanwhile waits."""
+        self._flush()
+        self.datagrams.wait(seconds)
+
+    def close(self) -> None:
+        """End the session, so that another host can have the device at once."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._token is not None:
+                for _ in range(CLOSINGS):
+                    self.datagrams.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, self._token))
+        except LinkError:
+            pass  # nobody there to be told
+        finally:
+            self.datagrams.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LinkError(f"{self.name}: link is closed")
+
+    def _flush(self) -> None:
+        self._check_open()
+        while self._out:
+            self._send_piece()
+
+    def _send_piece(self) -> None:
+        if self._token is None and not self._offered():
+            self._out.clear()  # lost, as on any link that is cut
+            return
+        self._sent = (self._sent + 1) % NUMBERS
+        header = HEADER.pack(Kind.DATA, VERSION, 0, self._sent, self._token)
+        self.datagrams.send(header + self._out[:PIECE_MAX])
+        del self._out[:PIECE_MAX]
+
+    def _piece(self, datagram: bytes) -> bytes:
+        """What a datagram adds to the stream: nothing where it is not this session's next."""
+        if len(datagram) < HEADER_BYTES:
+            return b""
+        kind, version, _, number, token = HEADER.unpack_from(datagram)
+        if version != VERSION or token != self._token:
+            return b""
+        if kind == Kind.REFUSED and len(datagram) == REFUSED_BYTES:
+            self._refused(datagram)
+            self._token = None
+            return b""
+        if kind != Kind.DATA or not is_later(number, self._taken):
+            self.lost += kind == Kind.DATA
+            return b""
+        gap = (number - self._taken) % NUMBERS > 1
+        self._taken = number
+        self.lost += gap
+        return b"\0" + datagram[HEADER_BYTES:] if gap else datagram[HEADER_BYTES:]
+
+    def _refused(self, datagram: bytes) -> None:
+        """Raise where somebody else has the device."""
+        address, port, silent = HOLDER.unpack_from(datagram, HEADER_BYTES)
+        if port:
+            self._token = None
+            raise LinkError(
+                f"{self.name}: {ipaddress.IPv4Address(address)}:{port} has the board, and was heard of "
+                f"{silent} s ago; it is free when closed, or after {LEASE_S} s of silence"
+            )
+
+    def _offered(self) -> bool:
+        """Open a session: whether the device offered one in time."""
+        own = secrets.randbits(64)
+        request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, own).ljust(OPEN_BYTES, b"\0")
+        step = self._opening_s / OPENINGS
+        for _ in range(OPENINGS):
+            self.datagrams.send(request)
+            again = time.monotonic() + step
+            while datagram := self.datagrams.receive(max(0.0, again - time.monotonic())):
+                if self._takes(datagram, own):
+                    return True
+        return False
+
+    def _takes(self, datagram: bytes, own: int) -> bool:
+        if len(datagram) < HEADER_BYTES:
+            return False
+        kind, version, _, _, token = HEADER.unpack_from(datagram)
+        if version != VERSION:
+            return False
+        if kind == Kind.REFUSED and len(datagram) == REFUSED_BYTES and token == own:
+            self._refused(datagram)
+        if kind != Kind.OFFER or len(datagram) != OFFER_BYTES:
+            return False
+        if int.from_bytes(datagram[HEADER_BYTES:], "little") != own:
+            return False
+        self._token, self._sent, self._taken = token, 0, 0
+        return True

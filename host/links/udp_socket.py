@@ -1,0 +1,111 @@
+"""Datagrams through the kernel: a UDP socket to one address."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+
+from emulator.spec.datagrams import MTU, PORT
+from host.errors import InputError, LinkError
+
+BUFFER_BYTES = 4 << 20
+"""Asked of the kernel for what waits; it may give less."""
+
+
+class UdpSocket:
+    """Satisfies ``host.links.datagrams.Datagrams``.
+
+    Parameters
+    ----------
+    host:
+        IPv4 address or name.
+    port:
+        UDP port of the device.
+
+    Raises
+    ------
+    LinkError
+        The name is not known, or there is no way there.
+    """
+
+    def __init__(self, host: str, port: int = PORT) -> None:
+        self.name = f"{host}:{port}"
+        self._socket: socket.socket | None = None
+        link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+            link.connect((host, port))  # the kernel then drops what others send
+            link.setblocking(False)
+        except OSError as error:
+            link.close()
+            raise LinkError(f"udp:{self.name}: no way there ({error.strerror or error})") from None
+        self._socket = link
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(link, select.POLLIN)
+
+    def send(self, datagram: bytes) -> None:
+        """Send one; where the kernel's buffer is full, when there is room."""
+        link = self._open()
+        while True:
+            try:
+                link.send(datagram)
+                return
+            except BlockingIOError:
+                select.select([], [link], [], 1.0)
+            except OSError as error:
+                raise LinkError(self._lost(error)) from None
+
+    def receive(self, timeout_s: float) -> bytes:
+        """The next one, or nothing in time."""
+        link = self._open()
+        try:
+            return link.recv(MTU)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise LinkError(self._lost(error)) from None
+        if self._poll is not None:
+            self._poll.poll(timeout_s * 1000)
+        else:
+            select.select([link], [], [], timeout_s)
+        try:
+            return link.recv(MTU)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise LinkError(self._lost(error)) from None
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; what comes meanwhile waits in the socket's buffer."""
+        time.sleep(seconds)
+
+    def close(self) -> None:
+        """Release the socket."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _open(self) -> socket.socket:
+        if self._socket is None:
+            raise LinkError(f"udp:{self.name}: link is closed")
+        return self._socket
+
+    def _lost(self, error: OSError) -> str:
+        if isinstance(error, ConnectionRefusedError):
+            return f"udp:{self.name}: nothing listens on that port"
+        return f"udp:{self.name}: {error.strerror or error}"
+
+
+def udp_address(text: str, *, least: int = 1) -> tuple[str, int]:
+    """Host and port, ``least`` and above, of ``HOST[:PORT]``. Raises InputError naming what is accepted."""
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        host, port = text, str(PORT)
+    if not host or ":" in host or not port.isdecimal() or not least <= int(port) < 1 << 16:
+        raise InputError(
+            f"UDP address is {text!r}; accepted: HOST[:PORT], an IPv4 address or name, and a port "
+            f"{least}..65535"
+        )
+    return host, int(port)

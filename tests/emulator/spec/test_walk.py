@@ -1,0 +1,181 @@
+"""Walks: any program in a few kinds of steps over one memory, done by hand, against the golden model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core
+from emulator.golden.random_program import random_inputs, random_program, random_walk
+from emulator.spec import PRESETS, GeometryError
+from emulator.spec.lay_out import check_fits, lay_out
+from emulator.spec.lowering import Fill, lower
+from emulator.spec.map_places import places_of
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS
+from emulator.spec.patches import Patches
+from emulator.spec.steps import Gate, Pool, Product, State, Table
+from tests.emulator.spec.walk_by_hand import Hand
+
+MAPS = dataclasses.replace(
+    PRESETS["tiny"],
+    name="tiny-maps",
+    overlap=True,
+    redraw=0,
+    map_codes=2048,
+    lanes=8,
+    readouts=4,
+    max_inputs=128,
+    columns=512,
+    weight_depth=4096,
+    layers=32,
+    packet_bytes=512,
+)
+
+
+def test_random_walks_by_hand_equal_golden() -> None:
+    """Every kind of step, of map and of end occurs."""
+    seen: set[str] = set()
+    for trial in range(40):
+        rng = np.random.default_rng(trial)
+        program = random_walk(MAPS, rng, side=5, corner=trial % 4 == 3)
+        x = random_inputs(program, rng, 2)
+        expected = Core(program, fast=False).infer(x, noise=False)
+        hand = Hand(program, MAPS)
+        for sample, sums in zip(x, expected, strict=True):
+            np.testing.assert_array_equal(hand.walk(sample), sums, err_msg=f"trial {trial}")
+        ours = lower(program)
+        seen |= {type(step).__name__ for step in (*program.steps, *ours.steps)}
+        seen |= {"calls"} if program.calls > 1 else set()
+        seen |= {"joined"} if ours.areas else set()
+        last = program.steps[-1]
+        seen |= {"codes"} if not isinstance(last, Product) or last.fires else {"sums"}
+        for step in ours.steps:
+            if isinstance(step, Product):
+                kinds = {"groups": step.patches.groups > 1, "skip": step.skip is not None}
+                seen |= {name for name, there in (kinds | {"block": step.block != (1, 1)}).items() if there}
+    assert seen == {
+        *(kind.__name__ for kind in (Product, Pool, Table, Gate, Fill)),
+        *("calls", "joined", "codes", "sums", "groups", "skip", "block"),
+    }
+
+
+def conv(channels: int, outputs: int) -> Product:
+    """A product of 3 x 3 on 6 x 6."""
+    rng = np.random.default_rng(1)
+    patches = Patches(shape=(channels, 6, 6), kernel=(3, 3))
+    layer = random_program(MAPS, rng, sizes=[patches.inputs, outputs, 2]).layers[0]
+    return Product(layer=layer, sources=(0,), patches=patches)
+
+
+def windowed(outputs: int, *more: Pool) -> list[str]:
+    """The records of a product of so many channels with a pool behind it."""
+    body = random_program(MAPS, np.random.default_rng(1), sizes=[4 * outputs, 3]).layers[0]
+    pool = Pool(of="max", sources=(1,), patches=Patches(shape=(outputs, 4, 4), kernel=(2, 2), stride=(2, 2)))
+    steps = (
+        conv(1, outputs),
+        pool,
+        *more,
+        Product(layer=body, sources=(2,), patches=Patches.whole((outputs, 2, 2)), fires=False),
+    )
+    base = random_program(MAPS, np.random.default_rng(1), sizes=[9, outputs, 2])
+    program = dataclasses.replace(base, shape=(1, 6, 6), steps=steps)
+    hand = Hand(program, MAPS)
+    x = random_inputs(program, np.random.default_rng(2), 1)
+    np.testing.assert_array_equal(
+        hand.walk(x[0]), Core(program, fast=False).infer(x, noise=False)[0].astype(np.int64)
+    )
+    return ["step"] * hand.steps_done
+
+
+def test_a_pool_behind_a_product_is_no_step_of_its_own() -> None:
+    """Unless a place would be read again too soon, or another step reads the map."""
+    assert len(windowed(6)) == 2
+    assert len(windowed(5)) == 3
+    again = Pool(of="max", sources=(1,), patches=Patches(shape=(6, 4, 4), kernel=(1, 1)))
+    assert len(windowed(6, again)) == 4
+
+
+def test_maps_that_are_done_with_make_room() -> None:
+    """Six maps of 64 codes one after the other take the room of two."""
+    base = random_program(MAPS, np.random.default_rng(0), sizes=[64, 2])
+    pools = [Pool(of="max", sources=(i,), patches=Patches(shape=(1, 8, 8), kernel=(1, 1))) for i in range(6)]
+    last = dataclasses.replace(base.products[0], sources=(6,), patches=Patches.whole((1, 8, 8)))
+    program = dataclasses.replace(base, shape=(1, 8, 8), steps=(*pools, last))
+    places = places_of(lower(program), {}, program.inputs)
+    assert {place.base for place in places.values()} == {0, 64}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"map_codes": 0, "overlap": False}, "it is no chain of full layers; accepted .*: chains"),
+        ({"layers": 2, "columns": 512}, r"number of layers is \d+; at most 2"),
+        ({"map_codes": 1024}, "codes of its maps are 1[0-9]{3}; at most 1024"),
+        ({"packet_bytes": 256, "max_inputs": 64}, "a sample has 300 codes; accepted .*: at most 256"),
+    ],
+)
+def test_refusals(change: dict[str, int], said: str) -> None:
+    base = random_program(MAPS, np.random.default_rng(0), sizes=[8, 8, 2])
+    wide = Patches(shape=(3, 10, 10), kernel=(1, 1))
+    first = random_program(MAPS, np.random.default_rng(1), sizes=[3, 8, 2]).layers[0]
+    mean = Pool(
+        of="average",
+        sources=(2,),
+        patches=Patches.whole((8, 10, 10)),
+        mul=np.array([655], np.uint16),
+        pool_shift=16,
+    )
+    second = dataclasses.replace(
+        base.products[0], sources=(1,), patches=Patches(shape=(8, 10, 10), kernel=(1, 1))
+    )
+    last = dataclasses.replace(base.products[1], sources=(3,))
+    steps = (Product(layer=first, sources=(0,), patches=wide), second, mean, last)
+    program = dataclasses.replace(base, shape=(3, 10, 10), steps=steps)
+    check_fits(program, MAPS)
+    with pytest.raises(GeometryError, match=said):
+        check_fits(program, dataclasses.replace(MAPS, **change))
+
+
+def test_sums_at_several_positions_are_refused() -> None:
+    base = random_program(MAPS, np.random.default_rng(0), sizes=[4, 2])
+    last = dataclasses.replace(base.products[0], patches=Patches(shape=(4, 2, 2), kernel=(1, 1)))
+    program = dataclasses.replace(base, shape=(4, 2, 2), steps=(last,))
+    with pytest.raises(GeometryError, match=r"the result is sums at 4 positions; accepted .*: sums at one"):
+        check_fits(program, MAPS)
+
+
+def test_a_chain_says_that_it_is_none() -> None:
+    """Record 0 without steps, so that a device with maps runs it as before."""
+    program = random_program(MAPS, np.random.default_rng(0), sizes=[8, 8, 2])
+    sections = [s for s in lay_out(program, MAPS) if s.address >> REGION_SHIFT == REGIONS["steps"]]
+    assert len(sections) == 1
+    assert not sections[0].words.any()
+
+
+def test_maps_need_overlap() -> None:
+    with pytest.raises(GeometryError, match="map_codes is 2048; accepted without overlap: 0"):
+        dataclasses.replace(MAPS, overlap=False)
+
+
+def test_states_that_take_each_others_values() -> None:
+    """A delay line: the input, the input of a call ago, that of two calls ago, all in one sum."""
+    base = random_program(MAPS, np.random.default_rng(0), sizes=[3, 2], readout="adc")
+    layer = dataclasses.replace(
+        base.layers[0],
+        weights=np.array([[100, 3], [10, 90], [1, 40]], np.int16),
+        gain=np.ones(2, np.uint16),
+        adc_bits=12,
+        shift=4,
+        dac_bits=8,
+    )
+    last = Product(layer=layer, sources=(0, 1, 2), patches=Patches.whole((3, 1, 1)), fires=False)
+    states = tuple(State(shape=(1, 1, 1), source=source, start=start) for source, start in ((0, 7), (1, 250)))
+    program = dataclasses.replace(base, shape=(1, 1, 1), steps=(last,), states=states, calls=4)
+    x = np.array([[10, 60, 200, 33], [0, 255, 1, 90]], np.uint8)
+    hand = Hand(program, MAPS)
+    expected = Core(program, fast=False).infer(x, noise=False)
+    for sample, sums in zip(x, expected, strict=True):
+        np.testing.assert_array_equal(hand.walk(sample), sums)
+    assert len({tuple(sums) for sums in expected}) == 2

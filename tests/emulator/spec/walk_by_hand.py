@@ -1,0 +1,175 @@
+"""A walk read word by word and done code by code on one flat memory: what the gateware must do."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from emulator.golden import Core
+from emulator.spec import Geometry, Program
+from emulator.spec.arithmetic import rshift_round
+from emulator.spec.lay_out import lay_out
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS
+from emulator.spec.walk import lowered
+from emulator.spec.walk_record import GATE, HEADER, KINDS, RECORD_WORDS, SIGNED, STEP, Fields
+
+
+def unpacked(words: np.ndarray, fields: Fields) -> dict[str, int]:
+    """A record's fields from its words."""
+    found = {}
+    for name, (word, low, width) in fields.items():
+        value = int(words[word]) >> low & (1 << width) - 1
+        found[name] = value - (1 << width) if name in SIGNED and value >> (width - 1) else value
+    return found
+
+
+class Hand:
+    """One device of ``geometry`` holding ``program``, without read noise; ``walk`` gives a sample's sums."""
+
+    def __init__(self, program: Program, geometry: Geometry) -> None:
+        self.program, self.geometry = program, geometry
+        regions = {name: number for name, number in REGIONS.items() if name in ("steps", "operand")}
+        self.memories = dict.fromkeys(regions, np.zeros(0, np.int64))
+        for section in lay_out(program, geometry):
+            for name, number in regions.items():
+                if section.address >> REGION_SHIFT == number:
+                    self.memories[name] = section.words.astype(np.int64) & 0xFFFFFFFF
+        self.products = lowered(program, geometry).products
+        self.memory = np.full(geometry.map_codes, 170, np.int64)
+        self.steps_done = 0
+
+    def walk(self, sample: np.ndarray) -> np.ndarray:
+        """The program's outputs (outputs,) for one sample's codes."""
+        header = unpacked(self.memories["steps"], HEADER)
+        assert header["inputs"] == len(sample) == header["calls"] * header["call_codes"]
+        self.memory[: len(sample)] = sample
+        begins = range(1, 1 + header["begins"])
+        body = range(1 + header["begins"], 1 + header["body"])
+        ends = range(1 + header["body"], header["steps"])
+        for call in range(header["calls"]):
+            last = call == header["calls"] - 1
+            numbers = [*(begins if call == 0 else ()), *body, *([header["steps"]] if last else ends)]
+            for number in numbers:
+                result = self._step(number, call * header["call_codes"])
+        return result
+
+    def _step(self, number: int, offset: int) -> Any:
+        words = self.memories["steps"][number * RECORD_WORDS : (number + 1) * RECORD_WORDS]
+        f = unpacked(words, STEP)
+        self.steps_done += 1
+        places = self._places(f)
+        self._seconds = iter(
+            f["second_base"] + c * f["second_plane"] + r * f["second_line"] + q for r, q, c in self._order(f)
+        )
+        if f["kind"] == KINDS["gate"]:
+            g = unpacked(words, GATE)
+            for element in range(f["grid_columns"]):
+                total = sum(self._term(g, t, element) for t in range(g["terms"]))
+                y = int(rshift_round(np.int64(total), f["pool_shift"])) + g["zero"]
+                self._put(next(places), min(max(y, 0), 255))
+            return None
+        for position, patch in enumerate(self._patches(f, offset * f["of_sample"])):
+            if f["kind"] == KINDS["product"]:
+                z = self._sums(f, np.array(patch))
+                if f["last"]:
+                    return z
+                for code in self._fired(f, z):
+                    self._put(next(places), int(code))
+                continue
+            for channel in patch:
+                value = max(channel)
+                if f["kind"] == KINDS["average"]:
+                    mul = int(self.memories["operand"][f["operand_base"] + position])
+                    value = min(int(rshift_round(np.int64(sum(channel) * mul), f["pool_shift"])), 255)
+                self._put(next(places), value)
+        return None
+
+    def _term(self, g: dict[str, int], t: int, element: int) -> int:
+        value = (int(self.memory[g[f"a_base_{t}"] + element]) - g[f"a_zero_{t}"]) * g[f"gain_{t}"]
+        if not g[f"alone_{t}"]:
+            value *= int(self.memory[g[f"b_base_{t}"] + element]) - g[f"b_zero_{t}"]
+        return value
+
+    def _patches(self, f: dict[str, int], offset: int) -> Any:
+        """Each patch: lists of codes, one a channel."""
+        for row in range(f["grid_rows"]):
+            for column in range(f["grid_columns"]):
+                start = f["start"] + offset + row * f["stride_line"] + column * f["stride_columns"]
+                y0 = f["first_row"] + row * f["stride_rows"]
+                x0 = f["first_column"] + column * f["stride_columns"]
+                yield [
+                    [
+                        int(self.memory[start + c * f["plane"] + i * f["line"] + j * f["hop"]])
+                        if 0 <= y0 + i * f["row_hop"] < f["rows"] and 0 <= x0 + j * f["hop"] < f["columns"]
+                        else f["border"]
+                        for i in range(f["kernel_rows"])
+                        for j in range(f["run"])
+                    ]
+                    for c in range(f["channels"])
+                ]
+
+    def _sums(self, f: dict[str, int], patch: np.ndarray) -> np.ndarray:
+        """p + bias of the record's layer, as the golden model has it."""
+        product = dataclasses.replace(
+            self.products[f["layer"]], sources=(0,), skip=None, skip_gain=None, skip_shift=0, fires=False
+        )
+        groups = product.patches.groups
+        share = product.layer.outputs // groups
+        parts = []
+        for g, codes in enumerate(patch.reshape(groups, -1)):
+            mine = slice(g * share, (g + 1) * share)
+            layer = dataclasses.replace(
+                product.layer,
+                **{
+                    name: getattr(product.layer, name)[..., mine]
+                    for name in ("weights", "bias", "gain", "offset", "scale", "curve")
+                },
+            )
+            piece = Program.chain(
+                name="piece",
+                rows=self.program.rows,
+                layers=[layer],
+                curve_base=self.program.curve_base,
+                curve_slope=self.program.curve_slope,
+            )
+            parts.append(Core(piece, fast=False).infer(codes[None].astype(np.uint8), noise=False)[0])
+        return np.concatenate(parts).astype(np.int64)
+
+    def _fired(self, f: dict[str, int], z: np.ndarray) -> np.ndarray:
+        from emulator.golden.neuron import neuron, preneuron
+
+        layer = self.products[f["layer"]].layer
+        if f["second"]:
+            for m in range(len(z)):
+                r = int(self.memory[next(self._seconds)])
+                gain = int(self.memories["operand"][f["operand_base"] + m])
+                z[m] += int(rshift_round(np.int64(r * gain), f["second_shift"]))
+        v = preneuron(z[None], layer)
+        return neuron(v, layer, self.program.curve_base, self.program.curve_slope)[0]
+
+    @staticmethod
+    def _order(f: dict[str, int]) -> list[tuple[int, int, int]]:
+        """Row, column and channel of each result in turn."""
+        return [
+            (row * f["block_rows"] + i, column * f["block_columns"] + j, c)
+            for row in range(f["grid_rows"])
+            for column in range(f["grid_columns"])
+            for i in range(f["block_rows"])
+            for j in range(f["block_columns"])
+            for c in range(f["to_channels"])
+        ]
+
+    def _places(self, f: dict[str, int]) -> Any:
+        """(address, first of its window) of each result in turn, None beside the map."""
+        for r, q, c in self._order(f):
+            row, column = r // f["pool_rows"], q // f["pool_columns"]
+            place = f["to_base"] + c * f["to_plane"] + row * f["to_line"] + column
+            inside = row < f["to_rows"] and column < f["to_columns"]
+            yield (place if inside else None, r % f["pool_rows"] == 0 and q % f["pool_columns"] == 0)
+
+    def _put(self, where: tuple[int | None, bool], code: int) -> None:
+        place, first = where
+        if place is not None:
+            self.memory[place] = code if first else max(code, int(self.memory[place]))

@@ -1,0 +1,84 @@
+"""cocotb: the driver itself, through frames at the RGMII pins of a whole device, with and without faults."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.task import bridge, resume
+from cocotb.triggers import First, Timer
+
+from emulator.golden import Core
+from emulator.golden.random_program import random_inputs, random_program
+from emulator.spec import Geometry
+from host import Board
+from host.links.faulty_datagrams import DatagramRates, FaultyDatagrams
+from host.links.udp import UdpLink
+from tests.hdl.ethernet.host import Host, checked, payload
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
+TIMEOUT_S = 2.0
+"""For the driver, who looks at this machine's clock too."""
+SECOND_NS = 100_000
+"""Simulated time that a second of a timeout takes: of 200 us in all, several times the longest answer."""
+
+
+class PinDatagrams:
+    """Satisfies ``host.links.datagrams.Datagrams``, for a driver in a thread of its own."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def send(self, datagram: bytes) -> None:
+        self._send(datagram)
+
+    def receive(self, timeout_s: float) -> bytes:
+        received: bytes = self._receive(timeout_s)
+        return received
+
+    @resume
+    async def _send(self, datagram: bytes) -> None:
+        await self.host.send(self.host.udp(datagram))
+
+    @resume
+    async def _receive(self, timeout_s: float) -> bytes:
+        sink = self.host.sink
+        if sink.empty():
+            wait = max(1, round(timeout_s * SECOND_NS))
+            await First(cocotb.start_soon(sink.wait()), Timer(wait, "ns"))
+        return b"" if sink.empty() else payload(checked(sink.recv_nowait()))
+
+    def wait(self, seconds: float) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@cocotb.test()
+@cocotb.parametrize(rate=[0.0, 0.04])
+async def program_and_infer(dut: Any, rate: float) -> None:
+    rng = np.random.default_rng([7, round(100 * rate)])
+    host = Host(dut, rng)
+    await host.begin()
+    program = random_program(GEOMETRY, rng, sizes=(12, 6, 3), noise=True)
+    x = random_inputs(program, rng, 9)
+    faulty = FaultyDatagrams(PinDatagrams(host), DatagramRates(), seed=3)
+
+    @bridge
+    def drive() -> tuple[np.ndarray, int]:
+        link = UdpLink(faulty, opening_s=12 * TIMEOUT_S)
+        with Board(link, timeout_s=TIMEOUT_S, attempts=40) as board:
+            faulty.rates = DatagramRates.each(rate)
+            board.program(program)
+            y = board.infer(x, seed=5)
+            faulty.rates = DatagramRates()
+            return y, board.read_register("inferences")
+
+    y, inferences = await drive()
+    np.testing.assert_array_equal(y, Core(program).infer(x, seed=5))
+    assert inferences == len(x) if rate == 0 else inferences >= len(x)
+    assert (sum(faulty.injected.values()) > 0) == (rate > 0)

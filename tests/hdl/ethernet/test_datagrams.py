@@ -1,0 +1,311 @@
+"""The rules of a session in gateware: who is the peer, who is told what, and which pieces are the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from amaranth.sim import Simulator
+
+from emulator.spec.datagrams import (
+    HEADER,
+    HEADER_BYTES,
+    HOLDER,
+    LEASE_S,
+    NUMBERS,
+    OPEN_BYTES,
+    PIECE_MAX,
+    REFUSED_BYTES,
+    VERSION,
+    Kind,
+)
+from hdl.ethernet.datagrams import Datagrams
+
+A, B = (0x0A000001, 1111), (0x0A000002, 2222)
+OWN = 0x0123456789ABCDEF
+AGE = 60
+
+
+class Bench:
+    """Datagrams in and out, the device's stream in and out, a step at a time."""
+
+    def __init__(self, ctx: Any, dut: Datagrams) -> None:
+        self.ctx, self.dut = ctx, dut
+        self.out: list[tuple[bytes, tuple[int, int]]] = []
+        self.stream = bytearray()
+        self.to_say: list[int | None] = []  # none: a pause
+        self._part = bytearray()
+
+    async def tick(self, count: int = 1) -> None:
+        ctx, dut = self.ctx, self.dut
+        for _ in range(count):
+            say = self.to_say[0] if self.to_say else None
+            ctx.set(dut.answers.valid, say is not None)
+            ctx.set(dut.answers.payload, say or 0)
+            taken = ctx.get(dut.answers.ready)
+            if ctx.get(dut.tx.valid) and ctx.get(dut.tx.ready):
+                self._part.append(ctx.get(dut.tx.payload))
+            if ctx.get(dut.tx_commit):
+                self.out.append((bytes(self._part), (ctx.get(dut.tx_address), ctx.get(dut.tx_port))))
+                self._part.clear()
+            if ctx.get(dut.stream_valid):
+                self.stream.append(ctx.get(dut.stream_data))
+            await ctx.tick()
+            if self.to_say and (say is None or taken):
+                self.to_say.pop(0)
+
+    async def send(self, datagram: bytes, sender: tuple[int, int] = A) -> list[bytes]:
+        """What the device answers to it, all to its sender."""
+        ctx, dut = self.ctx, self.dut
+        ctx.set(dut.rx_address, sender[0])
+        ctx.set(dut.rx_port, sender[1])
+        ctx.set(dut.rx_length, len(datagram))
+        before = len(self.out)
+        for i, byte in enumerate(datagram):
+            ctx.set(dut.rx.valid, 1)
+            ctx.set(dut.rx.payload, byte)
+            ctx.set(dut.rx_last, i == len(datagram) - 1)
+            for _ in range(2000):
+                ready = ctx.get(dut.rx.ready)
+                await self.tick()
+                if ready:
+                    break
+            else:
+                raise AssertionError("a datagram is not taken")
+            ctx.set(dut.rx.valid, 0)
+        await self.tick(40)
+        answers = self.out[before:]
+        assert all(receiver == sender for _, receiver in answers)
+        return [answer for answer, _ in answers]
+
+    async def open(self, sender: tuple[int, int] = A, own: int = OWN) -> int:
+        """The token that is offered."""
+        request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, own).ljust(OPEN_BYTES, b"\0")
+        *_, answer = await self.send(request, sender)  # a piece under way ends before it
+        kind, version, _, number, token = HEADER.unpack_from(answer)
+        assert (kind, version, number) == (Kind.OFFER, VERSION, 0)
+        assert answer[HEADER_BYTES:] == own.to_bytes(8, "little")
+        assert len(answer) <= len(request)
+        return token
+
+    async def data(
+        self, token: int, number: int, piece: bytes = b"", sender: tuple[int, int] = A
+    ) -> list[bytes]:
+        return await self.send(data(token, number, piece), sender)
+
+    async def begin(self, sender: tuple[int, int] = A) -> int:
+        """A session of ``sender``, whose first datagram brought nothing; its token."""
+        token = await self.open(sender)
+        assert await self.data(token, 1, b"", sender) == []
+        assert self.stream == b"\0"  # whatever was half received before is no part of it
+        self.stream.clear()
+        return token
+
+    async def seconds(self, count: int) -> None:
+        for _ in range(count):
+            self.ctx.set(self.dut.second, 1)
+            await self.tick()
+            self.ctx.set(self.dut.second, 0)
+        await self.tick(2)
+
+
+def data(token: int, number: int, piece: bytes = b"", *, version: int = VERSION) -> bytes:
+    return HEADER.pack(Kind.DATA, version, 0, number % NUMBERS, token) + piece
+
+
+def refused(answer: bytes) -> tuple[int, int, int, int]:
+    """Token, and the holder's address, port and silence."""
+    kind, version, _, number, token = HEADER.unpack_from(answer)
+    assert (kind, version, number, len(answer)) == (Kind.REFUSED, VERSION, 0, REFUSED_BYTES)
+    return token, *HOLDER.unpack_from(answer, HEADER_BYTES)
+
+
+def run(bench: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
+    dut = Datagrams(age_cycles=AGE)
+    ended = False
+
+    async def testbench(ctx: Any) -> None:
+        nonlocal ended
+        ctx.set(dut.tx.ready, 1)
+        await bench(Bench(ctx, dut))
+        ended = True
+
+    simulator = Simulator(dut)
+    simulator.add_clock(8e-9)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert ended
+
+
+def test_pieces_are_the_stream_in_order_with_an_end_in_every_gap() -> None:
+    async def bench(b: Bench) -> None:
+        token = await b.begin()
+        await b.data(token, 2, b"two")
+        await b.data(token, 2, b"two")
+        await b.data(token, 4, b"four")
+        await b.data(token, 3, b"three")
+        await b.data(token, 5, b"")
+        await b.data(token, 6, b"6")
+        await b.data(token, 6 + NUMBERS // 2, b"half round is behind")
+        await b.data(token, 5 + NUMBERS // 2, b"!")
+        assert b.stream == b"two" + b"\0four" + b"6" + b"\0!"
+        assert b.out[1:] == []
+
+    run(bench)
+
+
+def test_numbers_go_round() -> None:
+    async def bench(b: Bench) -> None:
+        token = await b.open()
+        await b.data(token, NUMBERS - 1, b"x")
+        await b.data(token, 0, b"y")
+        await b.data(token, NUMBERS - 1, b"x")
+        await b.data(token, 1, b"z")
+        assert b.stream == b"\0xyz"
+
+    run(bench)
+
+
+def test_only_the_peer_under_its_token_is_heard() -> None:
+    async def bench(b: Bench) -> None:
+        token = await b.begin()
+        for wrong in (token ^ 1, token ^ 1 << 63, OWN):
+            (answer,) = await b.data(wrong, 2, b"12345678")
+            assert refused(answer) == (wrong, 0, 0, 0)  # nobody else has it
+        (answer,) = await b.data(token, 2, b"12345678", B)
+        assert refused(answer) == (token, *A, 0)
+        assert await b.send(data(token, 2, b"x", version=VERSION + 1)) == []
+        assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token), B) == []
+        assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token ^ 2)) == []
+        await b.data(token, 2, b"heard")
+        assert b.stream == b"heard"
+
+    run(bench)
+
+
+def test_an_offer_is_its_asker_s_alone() -> None:
+    async def bench(b: Bench) -> None:
+        token = await b.open(A)
+        (answer,) = await b.data(token, 1, b"12345678", B)
+        assert refused(answer) == (token, 0, 0, 0)
+        assert b.stream == b""
+        other = await b.open(B)
+        assert other != token
+        await b.data(token, 1, b"12345678", A)  # offered again, to another
+        assert b.stream == b""
+        await b.data(other, 1, b"b", B)
+        assert b.stream == b"\0b"
+
+    run(bench)
+
+
+def test_tokens_differ_though_the_host_s_are_the_same() -> None:
+    async def bench(b: Bench) -> None:
+        assert len({await b.open() for _ in range(8)}) == 8
+
+    run(bench)
+
+
+def test_no_answer_is_longer_than_its_request() -> None:
+    async def bench(b: Bench) -> None:
+        await b.begin()
+        for kind in (*Kind, 0, 0xFF):
+            for length in (
+                1,
+                HEADER_BYTES - 1,
+                HEADER_BYTES,
+                REFUSED_BYTES - 1,
+                REFUSED_BYTES,
+                OPEN_BYTES - 1,
+                60,
+            ):
+                datagram = HEADER.pack(kind, VERSION, 0, 0, OWN).ljust(length, b"\0")[:length]
+                for answer in await b.send(datagram, B):
+                    assert len(answer) <= length, f"{kind:#x}, {length} bytes"
+
+    run(bench)
+
+
+def test_another_host_is_told_who_has_it_until_the_lease_is_over() -> None:
+    async def bench(b: Bench) -> None:
+        token = await b.begin()
+        request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, OWN).ljust(OPEN_BYTES, b"\0")
+        await b.seconds(LEASE_S - 1)
+        (answer,) = await b.send(request, B)
+        assert refused(answer) == (OWN, *A, LEASE_S - 1)
+        await b.data(token, 2, b"x")  # a sign of life
+        (answer,) = await b.send(request, B)
+        assert refused(answer) == (OWN, *A, 0)
+        await b.seconds(LEASE_S)
+        taken = await b.open(B)
+        await b.data(token, 3, b"y")  # until the other host takes it, the peer has it
+        await b.data(taken, 1, b"z", B)
+        (answer,) = await b.data(token, 4, b"12345678")
+        assert refused(answer) == (token, *B, 0)
+        assert b.stream == b"xy\0z"
+
+    run(bench)
+
+
+def test_close_makes_room_for_another() -> None:
+    async def bench(b: Bench) -> None:
+        token = await b.begin()
+        await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
+        (answer,) = await b.data(token, 2, b"12345678")
+        assert refused(answer) == (token, 0, 0, 0)
+        await b.begin(B)
+
+    run(bench)
+
+
+def test_the_peer_may_open_anew_and_what_was_under_way_is_not_the_new_session_s() -> None:
+    async def bench(b: Bench) -> None:
+        old = await b.begin()
+        b.to_say = [7, 7, 7]  # half an answer
+        await b.tick(30)
+        new = await b.open()
+        b.to_say = [7, 7]  # more of it, in a piece that is under way when the new session begins
+        await b.tick(30)
+        await b.data(new, 1, b"n")
+        b.out.clear()
+        b.to_say = [8, 0]
+        await b.tick(3 * AGE)
+        tokens = [HEADER.unpack_from(d)[4] for d, _ in b.out]
+        assert tokens == [new]
+        assert HEADER.unpack_from(b.out[0][0])[3] == 1
+        assert b.out[0][0][HEADER_BYTES:] == b"\x08\0"
+        assert old != new
+
+    run(bench)
+
+
+@pytest.mark.parametrize("pause", [0, 2])
+def test_answers_fill_datagrams_and_go_when_old(pause: int) -> None:
+    async def bench(b: Bench) -> None:
+        token = await b.begin()
+        b.out.clear()
+        frame = [5, 6, 7, 0]
+        b.to_say = [v for byte in frame * 2 for v in (byte, *[None] * pause)]
+        await b.tick(2 * AGE + 60)
+        assert [d for d, _ in b.out] == [data(token, 1, bytes(frame * 2))]
+        long = [9] * (PIECE_MAX + 100) + [0]
+        b.to_say = list(long)
+        await b.tick(PIECE_MAX + 400)
+        assert [d for d, _ in b.out[1:]] == [
+            data(token, 2, bytes(long[:PIECE_MAX])),
+            data(token, 3, bytes(long[PIECE_MAX:])),
+        ]
+        assert all(receiver == A for _, receiver in b.out)
+
+    run(bench)
+
+
+def test_with_nobody_there_the_device_is_not_held_up() -> None:
+    async def bench(b: Bench) -> None:
+        b.to_say = [1, 2, 3, 0]
+        await b.tick(20)
+        assert b.to_say == []
+        assert b.out == []
+
+    run(bench)

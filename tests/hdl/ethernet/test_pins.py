@@ -1,0 +1,23 @@
+"""RGMII pins of an ECP5, with frames of scapy through cocotbext-eth's model of a PHY."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from emulator.spec import PRESETS
+from tests.hdl.ethernet.pins import DevicePins, EthernetPins
+from tests.hdl.simulate import CELLS, simulate
+
+DDR = [CELLS / f"{name}.v" for name in ("IDDRX1F", "ODDRX1F", "DELAYG")]
+
+
+def test_frames_at_the_pins(tmp_path: Path) -> None:
+    simulate(EthernetPins(), "ethernet.bench_ethernet", tmp_path, cells=DDR)
+
+
+def test_the_driver_through_the_pins(tmp_path: Path) -> None:
+    geometry = PRESETS["tiny"]
+    fields = json.dumps(dataclasses.asdict(geometry))
+    simulate(DevicePins(geometry), "ethernet.bench_device", tmp_path, cells=DDR, GEOMETRY=fields)

@@ -1,0 +1,92 @@
+"""cocotb: the place of every column of small products, through blocks and windows too."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+
+from emulator.spec.patches import Patches
+from hdl.walk.places import PLACES_LATENCY, field_layout
+from tests.hdl.streams import reset
+
+
+def field_bits(fields: dict[str, int]) -> int:
+    layout = field_layout()
+    return sum(value << layout[name].offset for name, value in fields.items())
+
+
+async def places(dut: Any, rng: np.random.Generator, fields: dict[str, int], count: int) -> list[Any]:
+    """(address, first, inside, turn, over) of each column, which come with gaps."""
+    edge = RisingEdge(dut.clk)
+    dut.field.value = field_bits(fields)
+    for _ in range(3):
+        await edge
+    dut.begin.value = 1
+    await edge
+    dut.begin.value = 0
+    found, turns, due, given = [], [], [], 0
+    cycle = 0
+    while len(found) < count:
+        take = given < count and rng.random() < 0.8
+        dut.next.value = int(take)
+        await edge
+        cycle += 1
+        if take:
+            given += 1
+            turns.append(int(dut.turn.value))
+            due.append(cycle + PLACES_LATENCY)
+        if due and due[0] == cycle:
+            due.pop(0)
+            found.append((int(dut.address.value), int(dut.first.value), int(dut.inside.value)))
+    dut.next.value = 0
+    await edge
+    assert int(dut.over.value) == 1
+    return [(*place, turn) for place, turn in zip(found, turns, strict=True)]
+
+
+@cocotb.test()
+async def small_products(dut: Any) -> None:
+    rng = np.random.default_rng(1)
+    await reset(dut)
+    compared = 0
+    grids, blocks = ((1, 1), (2, 3), (3, 2)), ((1, 1), (2, 1), (1, 3), (2, 2))
+    windows = ((1, 1), (2, 2), (1, 3), (3, 1))
+    for grid, block, window, channels in itertools.product(grids, blocks, windows, (1, 3)):
+        rows, columns = grid[0] * block[0], grid[1] * block[1]
+        pooled = (rows // window[0], columns // window[1])
+        # Each column's number, put where the golden model puts it.
+        count = rows * columns * channels
+        patches = Patches(shape=(1, *grid), kernel=(1, 1))
+        order = np.arange(count).reshape(1, grid[0] * grid[1], -1)
+        where = {int(n): at for at, n in np.ndenumerate(patches.place(order, block)[0])}
+        base = int(rng.integers(0, 300))
+        fields = {
+            "base": base,
+            "plane": pooled[0] * pooled[1],
+            "line": pooled[1],
+            "rows": pooled[0],
+            "columns": pooled[1],
+            "channels": channels,
+            "grid_rows": grid[0],
+            "grid_columns": grid[1],
+            "block_rows": block[0],
+            "block_columns": block[1],
+            "pool_rows": window[0],
+            "pool_columns": window[1],
+        }
+        each = block[0] * block[1] * channels
+        for n, (address, first, inside, turn) in enumerate(await places(dut, rng, fields, count)):
+            c, row, column = where[n]
+            q, r = row // window[0], column // window[1]
+            what = (grid, block, window, channels, n)
+            assert inside == int(q < pooled[0] and r < pooled[1]), what
+            assert first == int(row % window[0] == 0 and column % window[1] == 0), what
+            assert turn == int(n % each == each - 1), what
+            if inside:
+                assert address == base + c * fields["plane"] + q * fields["line"] + r, what
+                compared += 1
+    assert compared > 1000

@@ -1,0 +1,206 @@
+"""The UDP link: what it takes for the stream, and what it says where there is none."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Iterator
+
+import pytest
+
+from emulator.spec.datagrams import (
+    HEADER,
+    HEADER_BYTES,
+    HOLDER,
+    NUMBERS,
+    OFFER_BYTES,
+    OPEN_BYTES,
+    PIECE_MAX,
+    REFUSED_BYTES,
+    VERSION,
+    Kind,
+)
+from host import InputError, LinkError, LinkTimeout
+from host.links import Link
+from host.links.udp import UdpLink
+from host.links.udp_socket import UdpSocket, udp_address
+
+TOKEN = 0x1122334455667788
+
+
+class Script:
+    """Datagrams that a test puts in and takes out; every ``open`` is offered another token."""
+
+    def __init__(self, *, offers: bool = True) -> None:
+        self.offers = offers
+        self.token = TOKEN
+        self.sent: list[bytes] = []
+        self.waiting: deque[bytes] = deque()
+        self.opened = 0
+        self.closed = False
+
+    def send(self, datagram: bytes) -> None:
+        kind, _, _, _, own = HEADER.unpack_from(datagram)
+        if kind == Kind.OPEN:
+            assert len(datagram) == OPEN_BYTES >= OFFER_BYTES
+            self.opened += 1
+            if self.offers:
+                self.token += self.opened > 1
+                offer = HEADER.pack(Kind.OFFER, VERSION, 0, 0, self.token)
+                self.waiting.append(offer + own.to_bytes(8, "little"))
+            return
+        self.sent.append(datagram)
+
+    def receive(self, timeout_s: float) -> bytes:
+        return self.waiting.popleft() if self.waiting else b""
+
+    def wait(self, seconds: float) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    def data(self, number: int, piece: bytes, token: int | None = None) -> None:
+        token = self.token if token is None else token
+        self.waiting.append(HEADER.pack(Kind.DATA, VERSION, 0, number % NUMBERS, token) + piece)
+
+
+def test_stream_is_cut_into_full_numbered_datagrams() -> None:
+    script = Script()
+    link = UdpLink(script)
+    assert isinstance(link, Link)
+    stream = bytes(i % 251 for i in range(3 * PIECE_MAX + 5))
+    for start in range(0, len(stream), 700):
+        link.write(stream[start : start + 700])
+    assert [len(d) - HEADER_BYTES for d in script.sent] == [PIECE_MAX] * 3
+    link.read(0.0)  # what was kept goes out before anything is waited for
+    assert b"".join(d[HEADER_BYTES:] for d in script.sent) == stream
+    headers = [HEADER.unpack_from(d) for d in script.sent]
+    assert headers == [(Kind.DATA, VERSION, 0, i, TOKEN) for i in (1, 2, 3, 4)]
+
+
+def test_only_what_is_next_is_taken_and_gaps_end_a_frame() -> None:
+    script = Script()
+    link = UdpLink(script)
+    script.data(1, b"a")
+    script.data(1, b"a")  # doubled
+    script.data(2, b"b")
+    script.data(4, b"d")  # 3 is lost, or late
+    script.data(3, b"c")
+    script.data(5, b"of another session", token=TOKEN + 7)
+    script.data(5, b"e")
+    script.waiting.extend([b"", HEADER.pack(Kind.DATA, VERSION + 1, 0, 6, TOKEN) + b"x"])
+    assert [link.read(0.1) for _ in range(4)] == [b"a", b"b", b"\0d", b"e"]
+    assert link.lost == 3
+
+
+def test_numbers_go_round() -> None:
+    script = Script()
+    link = UdpLink(script)
+    link._taken = link._sent = NUMBERS - 1
+    script.data(NUMBERS - 1, b"old")
+    script.data(0, b"next")
+    script.data(1, b"and next")
+    assert [link.read(0.1), link.read(0.1)] == [b"next", b"and next"]
+    link.write(b"x")
+    link.read(0.0)
+    assert HEADER.unpack_from(script.sent[-1])[3] == 0
+
+
+def test_silence_opens_anew_and_nothing_old_is_taken() -> None:
+    script = Script()
+    link = UdpLink(script)
+    script.data(1, b"a")
+    assert link.read(0.1) == b"a"
+    assert link.read(0.1) == b""
+    link.write(b"again")
+    script.data(2, b"of the old session", token=TOKEN)
+    assert link.read(0.1) == b""
+    assert script.opened == 2
+    assert HEADER.unpack_from(script.sent[-1]) == (Kind.DATA, VERSION, 0, 1, TOKEN + 1)
+
+
+def test_who_has_the_board_is_said() -> None:
+    holder = HOLDER.pack(0x0A000007, 4711, 3)
+    script = Script(offers=False)
+
+    def refuse(datagram: bytes) -> None:
+        own = HEADER.unpack_from(datagram)[4]
+        script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, own) + holder)
+
+    script.send = refuse  # type: ignore[method-assign]
+    with pytest.raises(LinkError, match=r"10\.0\.0\.7:4711 has the board, and was heard of 3 s ago"):
+        UdpLink(script)
+    assert script.closed
+    assert REFUSED_BYTES <= OPEN_BYTES
+
+
+def test_a_board_taken_over_is_an_error_and_a_stale_refusal_is_none() -> None:
+    script = Script()
+    link = UdpLink(script)
+    holder = HOLDER.pack(0x0A000007, 4711, 0)
+    script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, TOKEN + 9) + holder)
+    script.data(1, b"a")
+    assert link.read(0.1) == b"a"
+    script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, TOKEN) + holder)
+    with pytest.raises(LinkError, match=r"10\.0\.0\.7:4711 has the board"):
+        link.read(0.1)
+
+
+def test_a_board_that_forgot_the_session_is_asked_for_another() -> None:
+    script = Script()
+    link = UdpLink(script)
+    script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, TOKEN) + HOLDER.pack(0, 0, 0))
+    assert link.read(0.1) == b""
+    link.write(b"x")
+    link.read(0.0)
+    assert script.opened == 2
+    assert script.sent[-1].endswith(b"x")
+
+
+def test_closing_says_so_and_ends_the_link() -> None:
+    script = Script()
+    link = UdpLink(script)
+    link.close()
+    link.close()
+    assert script.closed
+    assert {HEADER.unpack_from(d) for d in script.sent} == {(Kind.CLOSE, VERSION, 0, 0, TOKEN)}
+    with pytest.raises(LinkError, match="closed"):
+        link.write(b"x")
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        yield s
+
+
+def test_a_silent_port_is_a_timeout(listener: socket.socket) -> None:
+    name = "udp:127.0.0.1"
+    with pytest.raises(LinkTimeout, match=r"udp:127\.0\.0\.1: no answer within 0\.1 s"):
+        UdpLink(UdpSocket(*listener.getsockname()), name=name, opening_s=0.1)
+    assert len(listener.recv(100)) == OPEN_BYTES
+
+
+def test_a_port_that_nobody_has_is_a_link_error(listener: socket.socket) -> None:
+    address = listener.getsockname()
+    listener.close()
+    with pytest.raises(LinkError, match="nothing listens on that port"):
+        UdpLink(UdpSocket(*address), opening_s=0.2)
+
+
+def test_an_unknown_name_is_a_link_error() -> None:
+    with pytest.raises(LinkError, match=r"udp:board\.invalid:20807: no way there"):
+        UdpSocket("board.invalid")
+
+
+@pytest.mark.parametrize(("text", "address"), [("10.0.0.2", ("10.0.0.2", 20807)), ("board:9", ("board", 9))])
+def test_addresses(text: str, address: tuple[str, int]) -> None:
+    assert udp_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", ":5", "a:", "a:0", "a:65536", "a:-1", "::1", "a:x"])
+def test_bad_addresses_name_what_is_accepted(text: str) -> None:
+    with pytest.raises(InputError, match=r"accepted: HOST\[:PORT\]"):
+        udp_address(text)

@@ -1,0 +1,96 @@
+"""``ndrite serve --udp`` in one process, hosts on its socket in others; and ``sim-udp:`` in this one."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.recognise import is_of_these_sources
+from emulator.golden import Core
+from emulator.spec import PRESETS, Program
+from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
+from host import LinkError
+from ndrite import connect
+from ndrite.cli.main import BAD_INPUT, DEVICE, INTERRUPTED, OK, run
+from tests.system.serving import Server
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server("tiny")
+    yield server
+    if server.process.poll() is None:
+        server.stop()
+
+
+def test_infer_through_the_socket(
+    server: Server, tmp_path: Path, program: Program, x: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert re.fullmatch(r"serving tiny on udp:127\.0\.0\.1:\d+\n", server.said)
+    program.save(tmp_path / "program.npz")
+    np.save(tmp_path / "x.npy", x)
+    files = [str(tmp_path / "program.npz"), "--inputs", str(tmp_path / "x.npy")]
+    files += ["-o", str(tmp_path / "y.npy")]
+    for seed in (1, 2):  # the first client has closed its session
+        assert run(["infer", *files, "--board", server.url, "--seed", str(seed)]) == OK
+        np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), Core(program).infer(x, seed=seed))
+    with connect(server.url) as board:
+        capsys.readouterr()
+        assert run(["info", server.url]) == DEVICE
+        said = capsys.readouterr().err
+        assert re.search(r"127\.0\.0\.1:\d+ has the board, and was heard of \d+ s ago", said), said
+        board.program(program)
+        assert board.identity()["program_tag"] == f"{program.tag:08x}"
+
+
+def test_a_stranger_gets_no_more_than_he_sends(server: Server) -> None:
+    host, port = server.url.removeprefix("udp:").split(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger, connect(server.url):
+        stranger.connect((host, int(port)))
+        stranger.settimeout(1.0)
+        for kind in Kind:
+            stranger.send(HEADER.pack(kind, VERSION, 0, 1, 77).ljust(OPEN_BYTES, b"\1"))
+        for _ in (Kind.OPEN, Kind.DATA):
+            answer = stranger.recv(2000)
+            assert len(answer) <= OPEN_BYTES
+            assert HEADER.unpack_from(answer)[0] == Kind.REFUSED
+        with pytest.raises(TimeoutError):
+            stranger.recv(2000)
+
+
+def test_a_vanished_server_is_a_clear_error(server: Server, program: Program, x: np.ndarray) -> None:
+    with connect(server.url) as board:
+        board.program(program)
+        server.stop()
+        with pytest.raises(LinkError, match="nothing listens"):
+            board.infer(x)
+
+
+def test_it_ends_clean(server: Server) -> None:
+    assert server.stop(signal.SIGTERM) == INTERRUPTED
+
+
+def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    address = server.url.removeprefix("udp:")
+    assert run(["serve", "--preset", "tiny", "--udp", address]) == DEVICE
+    assert f"udp:{address}: cannot listen there (Address already in use)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--udp", "nonsense:port"], ["--udp", "127.0.0.1:0", "--link", "x"]])
+def test_wrong_usage(words: list[str]) -> None:
+    assert run(["serve", "--preset", "tiny", *words]) == BAD_INPUT
+
+
+def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:
+    with connect("sim-udp:tiny") as board:
+        board.program(program)
+        np.testing.assert_array_equal(board.infer(x, seed=3), Core(program).infer(x, seed=3))
+        build_id = int(board.identity()["build_id"], 16)
+        assert is_of_these_sources(PRESETS["tiny"], build_id)
+        assert not is_of_these_sources(PRESETS["tiny"], build_id ^ 1)

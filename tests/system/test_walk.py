@@ -1,0 +1,86 @@
+"""Programs of every kind of step on the compiled gateware, which walks through them by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from boards.sim import SimLink
+from boards.stepped import SteppedBoard
+from emulator.golden import Core
+from emulator.golden.random_program import random_inputs, random_program, random_walk
+from emulator.spec.campaign import Campaign
+from host import Board, InputError
+from tests.emulator.spec.test_walk import MAPS
+
+TRIALS = 200 if "NDRITE_HDL" in os.environ else 20
+
+
+@pytest.fixture
+def board() -> Iterator[Board]:
+    with Board(SimLink(MAPS)) as board:
+        yield board
+
+
+def test_random_walks_equal_golden(board: Board) -> None:
+    """Read noise on; every fourth at the corners of its ranges; inference numbers run past 32 bits inside."""
+    compared = kinds = 0
+    for trial in range(TRIALS):
+        rng = np.random.default_rng(trial)
+        program = random_walk(MAPS, rng, corner=trial % 4 == 3)
+        x = random_inputs(program, rng, 3)
+        board.program(program)
+        board.clear_counters()
+        first, noise = (1 << 32) - 3 - trial, bool(trial % 5)
+        y = board.infer(x, seed=trial, first_index=first, noise=noise)
+        expected = Core(program, fast=False).infer(x, seed=trial, first_index=first, noise=noise)
+        np.testing.assert_array_equal(y, expected, err_msg=f"trial {trial}")
+        counters = board.counters()
+        assert counters["inferences"] == 3
+        assert counters["watchdog_resets"] == 0
+        compared += y.size
+        kinds |= (program.calls > 1) << 0 | bool(program.states) << 1
+    assert compared > 10 * TRIALS
+    assert kinds == 3
+
+
+def test_chains_and_walks_take_turns(board: Board) -> None:
+    """What one leaves behind is nothing to the other, in banks, results and noise."""
+    rng = np.random.default_rng(5)
+    for _ in range(3):
+        chain = random_program(MAPS, rng, layers=3)
+        walk = random_walk(MAPS, rng)
+        for program in (chain, walk):
+            x = random_inputs(program, rng, 5)
+            board.program(program)
+            np.testing.assert_array_equal(
+                board.infer(x, seed=3), Core(program, fast=False).infer(x, seed=3), err_msg=program.name
+            )
+        assert board.scrub(walk) == []
+
+
+def test_one_of_too_many_codes_is_refused_and_the_next_one_runs(board: Board) -> None:
+    program = random_walk(MAPS, np.random.default_rng(8))
+    board.program(program)
+    x = random_inputs(program, np.random.default_rng(9), 2)
+    with pytest.raises(InputError, match="accepted"):
+        board.infer(np.hstack([x, x[:, :1]]))
+    np.testing.assert_array_equal(board.infer(x), Core(program, fast=False).infer(x))
+
+
+def test_nothing_runs_on_the_host_and_virtual_chips_do(board: Board) -> None:
+    """``SteppedBoard`` leaves a walk to the device; its campaigns, which it cannot run, stay here."""
+    stepped = SteppedBoard(board)
+    program = random_walk(MAPS, np.random.default_rng(3))
+    stepped.program(program)
+    assert stepped.on_host == ()
+    assert stepped.campaigns_on_host
+    x = random_inputs(program, np.random.default_rng(1), 2)
+    np.testing.assert_array_equal(stepped.infer(x, seed=2), Core(program, fast=False).infer(x, seed=2))
+    with pytest.raises(InputError, match="no chain of full layers; virtual chips of such run on the golden"):
+        board.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
+    with pytest.raises(InputError, match="one individual chip"):
+        stepped.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
