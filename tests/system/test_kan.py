@@ -7,7 +7,6 @@ import numpy as np
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.network import Dense, Named, Ndr, Network, Patches, Product, Table
-from emulator.spec import PRESETS
 from ndrite import connect
 
 INPUTS, BASES, HIDDEN = 10, 3, 6
@@ -45,11 +44,10 @@ def test_every_bit_is_the_golden_models() -> None:
     assert report.tables[0].curves > BASES, "ECRAMs set the inputs' devices one by one"
     golden = Core(program)
     wanted = golden.infer(x, seed=8, first_index=3)
-    with connect("sim:64-lane") as board:
-        assert PRESETS["64-lane"].rows == program.rows
+    with connect("sim:") as board:
         board.program(program)
         np.testing.assert_array_equal(board.infer(x, seed=8, first_index=3), wanted)
-        assert set(board.on_host) <= {"step 0: table", "step 1: neurons", "step 2: table"}
+        assert getattr(board, "on_host", ()) == (), "tables and sums are the gateware's"
         quiet = board.infer(x, noise=False)
     np.testing.assert_array_equal(quiet, golden.infer(x, noise=False))
     assert (wanted != quiet).any(axis=1).all()
