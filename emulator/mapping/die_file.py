@@ -24,7 +24,7 @@ from emulator.files import whole_file
 from emulator.mapping.cells import aged_cells
 from emulator.mapping.columns import BiasCells, Columns
 from emulator.mapping.devices import Neurons, ndr_neurons
-from emulator.mapping.die import Die, DieArray
+from emulator.mapping.die import Die, DieArray, DieTable
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.states import States, heights_at, stretch_at
@@ -110,7 +110,17 @@ def _content(die: Die) -> tuple[dict[str, Any], Arrays]:
         "mitigation": dataclasses.asdict(die.mitigation),
         "arrays": [_entry(f"array{i}", array, arrays) for i, array in enumerate(die.arrays)],
     }
+    if die.tables:
+        manifest["tables"] = [_table_entry(f"table{i}", table, arrays) for i, table in enumerate(die.tables)]
     return manifest, arrays
+
+
+def _table_entry(where: str, table: DieTable | None, arrays: Arrays) -> int | None:
+    if table is None:
+        return None
+    held = {"gain": table.gain, "shift": table.shift, **_held_neurons(table.neurons)}
+    arrays |= {f"{where}.{name}": value for name, value in held.items() if value is not None}
+    return table.neurons.unreachable
 
 
 def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
@@ -131,15 +141,8 @@ def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
         "neurons": None,
     }
     if array.neurons is not None:
-        neurons = array.neurons
-        entry["neurons"] = neurons.unreachable
-        held |= {"neuron.heights": neurons.heights, "neuron.peaks": neurons.peaks}
-        if neurons.states is not None:
-            held |= {
-                f"state.{f.name}": getattr(neurons.states, f.name) for f in dataclasses.fields(neurons.states)
-            }
-        if neurons.devices is not None:
-            held["neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
+        entry["neurons"] = array.neurons.unreachable
+        held |= _held_neurons(array.neurons)
     if array.columns is not None:
         held |= {"column.gain": array.columns.gain, "column.offset": array.columns.offset}
         entry["column_noise"] = array.columns.noise
@@ -149,6 +152,17 @@ def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
         held |= {f"bias.{name}": value for name, value in _held(array.bias.mapped).items()}
     arrays |= {f"{where}.{name}": value for name, value in held.items() if value is not None}
     return entry
+
+
+def _held_neurons(neurons: Neurons) -> dict[str, Any]:
+    """What cannot be worked out of a layer's neurons."""
+    held: dict[str, Any] = {"neuron.heights": neurons.heights, "neuron.peaks": neurons.peaks}
+    states = neurons.states
+    if states is not None:
+        held |= {f"state.{f.name}": getattr(states, f.name) for f in dataclasses.fields(states)}
+    if neurons.devices is not None:
+        held["neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
+    return held
 
 
 def _held(mapped: MappedWeights) -> dict[str, Any]:
@@ -177,7 +191,15 @@ def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:
         mitigation=Mitigation(**manifest["mitigation"]),
     )
     read = [_array(f"array{i}.", entry, arrays, die) for i, entry in enumerate(manifest["arrays"])]
-    return dataclasses.replace(die, arrays=tuple(read))
+    tables = [_table(f"table{i}.", entry, arrays, die) for i, entry in enumerate(manifest.get("tables", ()))]
+    return dataclasses.replace(die, arrays=tuple(read), tables=tuple(tables))
+
+
+def _table(where: str, unreachable: int | None, arrays: Arrays, die: Die) -> DieTable | None:
+    if unreachable is None:
+        return None
+    held = {name.removeprefix(where): a for name, a in arrays.items() if name.startswith(where)}
+    return DieTable(_neurons(held, int(unreachable), die), held["gain"], held["shift"])
 
 
 def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieArray:

@@ -134,6 +134,7 @@ def map_network(
         seed=seed,
         samples=len(samples),
         layers=tuple(mapper.reports),
+        tables=tuple(mapper.tables),
         unused=unused_parts(network.activation_kinds, chip),
     )
     die = Die(
@@ -143,6 +144,7 @@ def map_network(
         arrays=tuple(mapper.arrays),
         nominal=nominal,
         mitigation=measures,
+        tables=tuple(mapper.functions) if any(mapper.functions) else (),
     )
     program = dataclasses.replace(
         mapper.program(),

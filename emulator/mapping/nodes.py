@@ -13,15 +13,16 @@ from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.mapping.block import laid_out
 from emulator.mapping.devices import make_neurons
-from emulator.mapping.die import DieArray
+from emulator.mapping.die import DieArray, DieTable
+from emulator.mapping.functions import placed
 from emulator.mapping.generators import layer_generators, table_generator
 from emulator.mapping.layer import Options, add_curves, compile_layer
-from emulator.mapping.report import LayerReport
+from emulator.mapping.report import LayerReport, TableReport
 from emulator.mapping.samples import Rows, Second
 from emulator.mapping.scaling import SCALE_MAX, shift_for
-from emulator.network import Gate, Network, Node, Pool, Product, Table
+from emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
 from emulator.spec import Program, steps
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN, slices
+from emulator.spec.arithmetic import INPUT_MAX, V_BITS, slices
 from emulator.spec.patches import Pair
 from emulator.spec.steps import join
 
@@ -62,6 +63,8 @@ class Mapper:
             np.zeros((1, 1 << V_BITS)), segments=options.segments, table_bits=options.table_bits
         )
         self.reports: list[LayerReport] = []
+        self.tables: list[TableReport] = []
+        self.functions: list[DieTable | None] = []
         self.arrays: list[DieArray] = []
         self._codes: list[Codes] = [_by_call(samples, network)]
         given = samples.astype(np.float64) / INPUT_MAX if exact is None else exact
@@ -178,21 +181,29 @@ class Mapper:
         return Rows(codes, exact, patches.groups, second), every
 
     def _functions(self, node: Table) -> steps.Table:
-        """A table's curves, each over the whole range of input codes: v = (x - 128) * 16."""
+        """A table's curves, each over the whole range of input codes."""
         outputs = len(node.channel)
         rng = table_generator(self._seed, len(self._steps))
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
-        x = (np.arange(V_MIN, -V_MIN) / 16 + 128) / INPUT_MAX
-        u = (x[:, None] * node.gain + node.shift_by) / neurons.peaks
-        wanted = np.clip(INPUT_MAX * neurons.curves(u.astype(np.float64)).T, 0.0, INPUT_MAX)
-        self._table, curve, _ = add_curves(
-            np.ascontiguousarray(wanted), np.arange(outputs), self._table, self._options
+        table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
+        self.functions.append(table if isinstance(node.activation, Ndr) else None)
+        distinct, which = np.unique(table.values(), axis=0, return_inverse=True)
+        which = which.reshape(-1)
+        offset, scale, wanted = placed(distinct, self._options.segments)
+        self._table, curve, error = add_curves(wanted, which, self._table, self._options)
+        self.tables.append(
+            TableReport(
+                functions=outputs,
+                curves=len(np.unique(curve)),
+                pwl_error_lsb=error,
+                unreachable=neurons.unreachable,
+            )
         )
         return steps.Table(
             sources=node.sources,
             channel=node.channel,
-            offset=np.full(outputs, -128, np.int16),
-            scale=np.full(outputs, 16, np.uint16),
+            offset=offset[which],
+            scale=scale[which],
             curve=curve,
             segment_bits=self._options.segment_bits,
             table_bits=self._options.table_bits,

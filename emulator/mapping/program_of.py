@@ -10,7 +10,8 @@ import numpy.typing as npt
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.errors import CompileError
 from emulator.mapping.columns import total_noise
-from emulator.mapping.die import Die, DieArray
+from emulator.mapping.die import Die, DieArray, DieTable
+from emulator.mapping.functions import placed
 from emulator.mapping.scaling import cell_noise, int32
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS
@@ -42,7 +43,7 @@ def program_of(die: Die, program: Program) -> Program:
             f"{[p.layer.weights.shape for p in products]}; accepted: the die's, {shapes}"
         )
     tables = _Tables(program)
-    arrays = iter(die.arrays)
+    arrays, functions = iter(die.arrays), iter(die.tables)
     steps: list[Step] = []
     for step in program.steps:
         if isinstance(step, Product):
@@ -61,7 +62,7 @@ def program_of(die: Die, program: Program) -> Program:
                 layer = dataclasses.replace(layer, curve=curve)
             step = dataclasses.replace(step, layer=layer)
         elif isinstance(step, Table):
-            step = dataclasses.replace(step, curve=tables.kept(step.curve))
+            step = tables.of_functions(step, next(functions, None))
         steps.append(step)
     return dataclasses.replace(program, steps=tuple(steps), curve_base=tables.base, curve_slope=tables.slope)
 
@@ -93,6 +94,16 @@ class _Tables:
         """The program's own curves; their new indices."""
         used, where = np.unique(curve, return_inverse=True)
         return self._add(self._program.curve_base[used], self._program.curve_slope[used])[where]
+
+    def of_functions(self, step: Table, table: DieTable | None) -> Table:
+        """A table step with the devices of ``table``; as it is, where no ECRAM sets them."""
+        if table is None or table.neurons.states is None:
+            return dataclasses.replace(step, curve=self.kept(step.curve))
+        segments = 1 << (V_BITS - step.segment_bits)
+        offset, scale, wanted = placed(table.values(), segments)
+        fitted = fit_pwl(wanted, segments=segments, table_bits=step.table_bits)
+        curve = self._add(fitted.base, fitted.slope)
+        return dataclasses.replace(step, offset=offset, scale=scale, curve=curve)
 
     def of_neurons(self, array: DieArray, layer: Layer) -> npt.NDArray[np.uint16]:
         """A curve for every neuron; their indices."""

@@ -74,8 +74,21 @@ class LayerReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableReport:
+    """One table step: its functions (E), the distinct curves among them, the largest error of a curve's
+    straight pieces in output steps, and functions whose peak or height is outside what the chip's ECRAM
+    reaches."""
+
+    functions: int
+    curves: int
+    pwl_error_lsb: float
+    unreachable: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompileReport:
-    """A whole network: chip and network by name, samples used for calibration, one report per layer."""
+    """A whole network: chip and network by name, samples used for calibration, one report per layer and per
+    table step."""
 
     __repr__ = brief_repr
 
@@ -84,13 +97,15 @@ class CompileReport:
     seed: int
     samples: int
     layers: tuple[LayerReport, ...]
+    tables: tuple[TableReport, ...] = ()
     unused: tuple[str, ...] = ()
     """What of the chip the program does not use, one line each."""
 
     @property
     def pwl_error_lsb(self) -> float:
-        """Largest table error of any layer, in output steps."""
-        return max(layer.pwl_error_lsb for layer in self.layers)
+        """Largest table error of any layer or table step, in output steps."""
+        errors = [layer.pwl_error_lsb for layer in self.layers]
+        return max(*errors, *(table.pwl_error_lsb for table in self.tables), 0.0)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -107,6 +122,12 @@ class CompileReport:
                 lines.append(
                     f"layer {i}: {layer.unreachable_neurons} of {layer.outputs} neurons want a curve the "
                     "ECRAM does not reach and take the nearest"
+                )
+        for i, table in enumerate(self.tables):
+            if table.unreachable:
+                lines.append(
+                    f"table {i}: {table.unreachable} of {table.functions} functions want a curve the ECRAM "
+                    "does not reach and take the nearest"
                 )
         return (*lines, *self.unused)
 

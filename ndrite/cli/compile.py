@@ -104,10 +104,13 @@ def command(
     if as_json:
         print_json({"program": str(output), "tag": f"{program.tag:08x}", **report})
         return
-    layers = report["layers"]
-    rows = [(name, *(_text(layer[name]) for layer in layers)) for name in layers[0]]
-    header = ("quantity", *(f"layer {i}" for i in range(len(layers))))
-    print_table(f"{output}: {floats.name} on {report['chip']}", header, rows)
+    title = f"{output}: {floats.name} on {report['chip']}"
+    for kind in ("layer", "table"):
+        parts = report[f"{kind}s"]
+        if parts:
+            rows = [(name, *(_text(part[name]) for part in parts)) for name in parts[0]]
+            header = ("quantity", *(f"{kind} {i}" for i in range(len(parts))))
+            print_table(title, header, rows)
 
 
 def _text(value: object) -> str:

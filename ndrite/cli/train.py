@@ -36,7 +36,8 @@ OWN = ("hidden", "neuron", "normalise", "height")
     metavar="LAYERS",
     help="Hidden layers, separated by commas: WIDTH, conv CHANNELS KERNEL [stride N] [groups N], depthwise "
     "KERNEL [stride N], residual KERNEL (two convolutions around which the map is added), pool SIZE, average "
-    "[SIZE].",
+    "[SIZE], bases COUNT [each] (NDR curves of every value, which the next layer sums: a Kolmogorov-Arnold "
+    "network).",
 )
 @click.option(
     "--from",
@@ -98,6 +99,7 @@ def command(**options: Any) -> None:
     Example: ndrite train --chip dendritic-ndr --height 0.55 --epochs 60 -o float.npz
              ndrite train --data digits --hidden 32 --epochs 40 --batch 64 -o digits.npz
              ndrite train --data digits --hidden "conv 8 3, residual 3, pool 2" --epochs 20 -o maps.npz
+             ndrite train --data digits --hidden "bases 3, 16, bases 3" --epochs 40 --batch 64 -o kan.npz
              ndrite train --data digits --from maps.npz --chip wan2022 --epochs 5 --rate 0.001 -o on.npz
     """
     from emulator.errors import EmulatorError

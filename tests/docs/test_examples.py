@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import re
 import shlex
 import subprocess
@@ -64,9 +65,10 @@ SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "n
 
 def examples(command: list[str]) -> list[str]:
     """The commands of a help's example, what makes their files first."""
-    text = subprocess.run(
-        [sys.executable, "-c", MAIN, *command, "--help"], capture_output=True, text=True, check=True
-    ).stdout
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert run([*command, "--help"]) == OK
+    text = out.getvalue()
     made = re.findall(r"with a program made by: (ndrite .*)", text)
     given = re.findall(
         r"^\s*(?:Example: )?((?:\w+ \| )?ndrite \w.*)$",

@@ -95,17 +95,17 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 def test_notebooks_are_stored_without_outputs() -> None:
     notebooks = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
-    assert len(notebooks) == 3
+    assert len(notebooks) == 4
     for path in notebooks:
         for cell in json.loads(path.read_text())["cells"]:
             assert not cell.get("outputs"), path.name
             assert cell.get("execution_count") is None, path.name
 
 
-@pytest.mark.parametrize("page", ["howto/pytorch.md", "howto/network.md"])
+@pytest.mark.parametrize("page", ["howto/pytorch.md", "howto/network.md", "kan.md"])
 def test_python_on_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its blocks, one after another, in a folder of their own."""
-    if page == "howto/pytorch.md":
+    if page in ("howto/pytorch.md", "kan.md"):
         pytest.importorskip("torch", reason="needs ndrite[train]")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.M | re.S)

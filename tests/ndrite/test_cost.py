@@ -218,7 +218,12 @@ def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["float-lenet5-digits", "float-resnet-fashion-mnist", "float-lstm-japanese-vowels"]
+    "name",
+    [
+        "float-lenet5-digits",
+        pytest.param("float-resnet-fashion-mnist", marks=pytest.mark.slow),
+        "float-lstm-japanese-vowels",
+    ],
 )
 def test_any_program_has_an_account(name: str) -> None:
     """Pooling, residuals, gates, states and calls."""

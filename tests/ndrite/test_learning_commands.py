@@ -45,6 +45,7 @@ def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
     assert network.accuracy(x, y) > 0.75
 
 
+@pytest.mark.slow
 def test_train_on_maps_and_go_on_through_a_chip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,3 +140,32 @@ def test_one_clear_line(
     assert err.startswith("ndrite: error: ")
     assert message in err
     assert not Path("x.npz").exists()
+
+
+def test_a_network_of_curves_from_training_to_a_die(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train = [
+        "train",
+        "--data",
+        "digits",
+        "--hidden",
+        "bases 3, 16, bases 3",
+        "--epochs",
+        "6",
+        "--batch",
+        "64",
+    ]
+    assert run([*train, "--rate", "0.03", "-o", "kan.npz", "--json"]) == OK
+    assert json.loads(capsys.readouterr().out)["test_accuracy"] > 0.85
+    assert run(["compile", "kan.npz", "--chip", "wan2022", "-o", "program.npz"]) == OK
+    out = capsys.readouterr().out
+    assert "table 1" in out
+    assert "functions" in out
+    assert run(["evaluate", "program.npz", "--network", "kan.npz", "--images", "60", "--json"]) == OK
+    said = json.loads(capsys.readouterr().out)
+    assert said["mismatches"] == 0
+    assert said["accuracy"] > 0.85
+    assert run([*train[:4], "bases 30", "-o", "x.npz"]) == BAD_INPUT
+    assert "'bases 30' is no layer" in capsys.readouterr().err

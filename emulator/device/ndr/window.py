@@ -8,6 +8,7 @@ saturates onto the curve's value below it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,6 +50,11 @@ class Window:
         """Voltage code (not rounded) of u = 0."""
         return V_MIN + CODES // self.segments - self.low * self.per_unit
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """u at the first and the last voltage code."""
+        return (V_MIN - self.zero) / self.per_unit, (V_MIN + CODES - 1 - self.zero) / self.per_unit
+
     def values(self) -> Floats:
         """u at every voltage code -2048..2047, float64 (4096,)."""
         return (np.arange(V_MIN, V_MIN + CODES, dtype=np.float64) - self.zero) / self.per_unit
@@ -71,21 +77,13 @@ def choose_window(shape: Shape, segments: int, jumps: tuple[float, ...] = ()) ->
     tried = [(low, high) for low in LOWS for high in HIGHS] + [w for w in aligned if w[1] <= HIGHS[-1]]
     inside = 1.0 - 1.0 / part if jumps else 1.0
     best, least = None, np.inf
-    outside = np.linspace(-FAR, FAR, 8001)
-    far = shape(outside)
-    for low, high in tried:
-        window = Window(low, float(high), segments, 0.0)
-        ends = window.values()[[0, -1]]
-        at = shape(ends)
-        tail = max(
-            np.abs(far[outside <= ends[0]] - at[0]).max(initial=0.0),
-            np.abs(far[outside >= ends[1]] - at[1]).max(initial=0.0),
-        )
+    windows = [Window(low, float(high), segments, 0.0) for low, high in tried]
+    for window, tail in zip(windows, _tails(shape, windows), strict=True):
         if tail >= least:
             continue
         error = max(tail, _inside(shape, window, inside))
         if error < least:
-            best, least = Window(low, float(high), segments, float(tail * INPUT_MAX)), error
+            best, least = dataclasses.replace(window, tail_lsb=float(tail * INPUT_MAX)), error
     assert best is not None  # the tail is at most 1, so the first window always counts
     return best
 
@@ -93,6 +91,24 @@ def choose_window(shape: Shape, segments: int, jumps: tuple[float, ...] = ()) ->
 def curves(shape: Shape, window: Window, heights: Floats) -> Floats:
     """Wanted outputs in steps, float64 (len(heights), 4096)."""
     return np.clip(INPUT_MAX * heights[:, None] * shape(window.values()), 0.0, INPUT_MAX)
+
+
+def _tails(shape: Shape, windows: list[Window]) -> Floats:
+    """Largest error of holding the curve at each window's ends, (windows,)."""
+    outside = np.linspace(-FAR, FAR, 8001)
+    far = shape(outside)
+    ends = np.array([window.ends for window in windows])
+    at = shape(ends)
+    below, above = np.searchsorted(outside, ends[:, 0], "right"), np.searchsorted(outside, ends[:, 1], "left")
+    # Of a stretch, the value furthest from another is its largest or its smallest one.
+    extremes = [(np.maximum, -np.inf), (np.minimum, np.inf)]
+    tails = np.zeros(len(windows))
+    for extreme, none in extremes:
+        before = np.concatenate([[none], extreme.accumulate(far)])[below]
+        after = np.concatenate([extreme.accumulate(far[::-1])[::-1], [none]])[above]
+        for values, held in ((before, at[:, 0]), (after, at[:, 1])):
+            tails = np.maximum(tails, np.where(np.isfinite(values), np.abs(values - held), 0.0))
+    return tails
 
 
 def _inside(shape: Shape, window: Window, part: float) -> float:

@@ -1,16 +1,19 @@
-"""Hidden layers by their text: ``conv 16 3 stride 2, residual 3, pool 2, 128``. Needs no PyTorch."""
+"""Hidden layers by their text: ``conv 16 3 stride 2, residual 3, pool 2, bases 3, 128``. Needs no PyTorch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emulator.errors import EmulatorError
 
 ACCEPTED = (
     "widths 1..65536, conv CHANNELS KERNEL, depthwise KERNEL, residual KERNEL, pool SIZE, average [SIZE], "
-    "separated by commas; conv and depthwise take stride N, conv takes groups N"
+    "bases COUNT [each], separated by commas; conv and depthwise take stride N, conv takes groups N; bases "
+    "1..16"
 )
 WIDTH_MAX = 65536
+BASES_MAX = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +44,26 @@ class Pooling:
     size: int | None
 
 
-Hidden = int | Convolution | Residual | Pooling
+@dataclass(frozen=True, kw_only=True)
+class Bases:
+    """``count`` curves of every channel, side by side; the layer behind them sums them: together they are a
+    Kolmogorov-Arnold layer, whose functions of single values are those sums.
+
+    The row drivers apply a value ``count`` times, each with a gain and an offset of its own, to NDR devices.
+    ``each``: the devices of every channel are tuned by themselves; else all of a basis are alike.
+    """
+
+    count: int
+    each: bool = False
+
+
+Hidden = int | Convolution | Residual | Pooling | Bases
 """A hidden layer; a number is the width of a full layer."""
+
+
+def on_images(hidden: Iterable[Hidden]) -> bool:
+    """Whether a layer needs to know which values are neighbours."""
+    return not all(isinstance(layer, int | Bases) for layer in hidden)
 
 
 def read_hidden(text: str) -> tuple[Hidden, ...]:
@@ -74,6 +95,11 @@ def _parsed(words: list[str]) -> Hidden:
     if kind == "residual":
         (kernel,) = words[1:]
         return Residual(kernel=_odd(kernel))
+    if kind == "bases":
+        count, *rest = words[1:]
+        if rest not in ([], ["each"]) or _number(count) > BASES_MAX:
+            raise ValueError
+        return Bases(count=int(count), each=bool(rest))
     if kind in ("pool", "average"):
         if len(words) > 2 or (kind == "pool" and len(words) == 1):
             raise ValueError

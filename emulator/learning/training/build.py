@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emulator.errors import EmulatorError
-from emulator.learning.training.architecture import Convolution, Hidden, Pooling, Residual
+from emulator.learning.training.architecture import Bases, Convolution, Hidden, Pooling, Residual
+from emulator.learning.training.bases import TrainedBases
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar
 from emulator.learning.training.model import TrainedNetwork
@@ -23,6 +24,9 @@ from emulator.network import Gate, Network, Node, Patches, Pool, Product, Table
 from emulator.spec import ProgramError
 from emulator.spec.patches import Shape
 
+FIXED = ("ndr-fixed",)
+"""Kinds of neurons whose devices, those of bases too, stay as they are."""
+
 
 class Builder:
     """Appends layers to a network, each on the map before it; arguments as ``of_layers``."""
@@ -34,8 +38,8 @@ class Builder:
         self.shapes = [shape]
         self._view, self._neuron, self._normalise, self._height = view, neuron, normalise, height
 
-    def add(self, layer: Hidden) -> None:
-        """A layer.
+    def add(self, layer: Hidden, *, to_bases: bool = False) -> None:
+        """A layer; ``to_bases``: its sums go to bases, so that it has no function of its own.
 
         Raises
         ------
@@ -43,18 +47,21 @@ class Builder:
             When it does not fit the map.
         """
         shape = self.shapes[-1]
+        last = "linear" if to_bases else self._neuron
         try:
             if isinstance(layer, Convolution):
-                self._product(self._kernels(layer), layer.channels or shape[0])
+                self._product(self._kernels(layer), layer.channels or shape[0], last)
             elif isinstance(layer, Residual):
                 kernels = self._kernels(Convolution(channels=shape[0], kernel=layer.kernel))
                 at = len(self.nodes)
-                self._product(kernels, shape[0])
-                self._product(kernels, shape[0], skip=at)
+                self._product(kernels, shape[0], self._neuron)
+                self._product(kernels, shape[0], last, skip=at)
             elif isinstance(layer, Pooling):
                 self._pool(layer)
+            elif isinstance(layer, Bases):
+                self._bases(layer)
             else:
-                self._product(Patches.whole(shape), layer)
+                self._product(Patches.whole(shape), layer, last)
         except (ProgramError, EmulatorError) as error:
             raise EmulatorError(f"layer {layer} on a map of {shape}: {error}") from None
 
@@ -80,13 +87,21 @@ class Builder:
             groups=shape[0] if layer.channels is None else layer.groups,
         )
 
-    def _product(self, patches: Patches, outputs: int, skip: int | None = None) -> None:
+    def _product(self, patches: Patches, outputs: int, kind: str, skip: int | None = None) -> None:
         crossbar = Crossbar(patches.inputs, outputs, self._view, patches)
-        neuron = make_neuron(
-            self._neuron, outputs, self._view, normalise=self._normalise, height=self._height
-        )
+        height = None if kind == "linear" else self._height
+        neuron = make_neuron(kind, outputs, self._view, normalise=self._normalise, height=height)
         self.nodes.append(TrainedProduct((len(self.nodes),), patches, crossbar, neuron, skip=skip))
         self.shapes.append((outputs, *patches.grid))
+
+    def _bases(self, layer: Bases) -> None:
+        channels, *rest = self.shapes[-1]
+        at = len(self.nodes)
+        trainable = self._neuron not in FIXED
+        self.nodes.append(
+            TrainedBases((at,), channels, layer, self._view, height=self._height, trainable=trainable)
+        )
+        self.shapes.append((layer.count * channels, rest[0], rest[1]))
 
     def _pool(self, layer: Pooling) -> None:
         shape = self.shapes[-1]
@@ -134,8 +149,9 @@ def of_layers(
         When ``neuron`` is unknown, or a layer does not fit the map before it.
     """
     builder = Builder(shape, view, neuron=neuron, normalise=normalise, height=height)
-    for layer in hidden:
-        builder.add(layer)
+    for i, layer in enumerate(hidden):
+        after = next((h for h in hidden[i + 1 :] if not isinstance(h, Pooling)), None)
+        builder.add(layer, to_bases=isinstance(after, Bases))
     return builder.finished(outputs)
 
 

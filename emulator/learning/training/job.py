@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from emulator.device.description import load_chip
 from emulator.errors import EmulatorError
-from emulator.learning.training.architecture import Hidden
+from emulator.learning.training.architecture import Hidden, on_images
 from emulator.learning.training.build import of_layers, of_network
 from emulator.learning.training.extra import torch
 from emulator.learning.training.loop import Recipe, Split, train
@@ -120,7 +120,7 @@ class Job:
                 )
             return model
         shape = (inputs, 1, 1)
-        if not all(isinstance(layer, int) for layer in self.hidden):
+        if on_images(self.hidden):
             if samples.side is None or samples.side**2 != inputs:
                 raise EmulatorError(
                     f"samples {samples.name} have {inputs} values and side {samples.side}; accepted by "

@@ -17,13 +17,15 @@ from emulator.network import Activation, Named, Ndr, Sampled
 if TYPE_CHECKING:
     from torch import Tensor
 
-KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid")
+KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "linear", "sigmoid")
 """``ndr``: peak voltage and current of every neuron trained; ``ndr-shared``: one pair for the layer;
-``ndr-fixed``: neither trained. ``relu`` is scaled to 1 after training, ``clipped-relu`` held at 1 in it."""
-MONOTONIC = ("relu", "clipped-relu", "sigmoid", "tanh")
+``ndr-fixed``: neither trained. ``relu`` is scaled to 1 after training, ``clipped-relu`` held at 1 in it;
+``linear`` is the same function, but starts with its middle at a sum's mean: sums as codes, for bases."""
+MONOTONIC = ("relu", "clipped-relu", "linear", "sigmoid", "tanh")
 LOG_HEIGHT = -0.1
-LOG_CLIPPED = -1.2
-"""A clipped ReLU starts with a normalised pre-activation of 3.3 deviations at 1."""
+LOG_STARTS = {"clipped-relu": -1.2, "linear": -1.7}
+"""A clipped ReLU starts with a normalised pre-activation of 3.3 deviations at 1, a linear one 2.7 deviations
+about its middle."""
 
 
 class NdrNeuron(Neuron):
@@ -124,8 +126,8 @@ class NdrNeuron(Neuron):
 class MonotonicNeuron(Neuron):
     """ReLU, sigmoid or tanh with a trainable gain per neuron where the layer is normalised.
 
-    ``clipped-relu`` is held at 1, as on the chip. ``relu`` is unbounded here; export divides by the largest
-    activation seen when settling.
+    ``clipped-relu`` and ``linear`` are held at 1, as on the chip. ``relu`` is unbounded here; export divides
+    by the largest activation seen when settling.
     """
 
     top: Tensor
@@ -135,9 +137,12 @@ class MonotonicNeuron(Neuron):
     ) -> None:
         super().__init__(outputs, view, normalise=normalise)
         self.kind = kind
-        start = LOG_CLIPPED if normalise and kind == "clipped-relu" else 0.0
+        start = LOG_STARTS.get(kind, 0.0) if normalise else 0.0
         self.log_gain = torch.nn.Parameter(torch.full((outputs,), start), requires_grad=normalise)
         self.start = start
+        if kind == "linear":
+            with torch.no_grad():
+                self.shift.fill_(0.5 * float(np.exp(-start)))
         self.register_buffer("top", torch.ones(1))
 
     @property
@@ -160,7 +165,7 @@ class MonotonicNeuron(Neuron):
 
     def shape(self, z: Tensor) -> Tensor:
         """The function."""
-        if self.kind == "clipped-relu":
+        if self.kind in ("clipped-relu", "linear"):
             return z.clamp(0.0, 1.0)
         if self.kind == "tanh":
             return torch.relu(torch.tanh(z))
@@ -174,7 +179,7 @@ class MonotonicNeuron(Neuron):
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
         """Gain and largest activation folded into weights."""
-        name = self.kind.removeprefix("clipped-")
+        name = "relu" if self.kind in ("clipped-relu", "linear") else self.kind
         return Named(name), self.top.double() / torch.exp(self.log_gain.double()), self.top.double()
 
 

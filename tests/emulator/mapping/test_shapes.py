@@ -61,7 +61,7 @@ def test_what_a_state_does_to_a_device():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("resistance", [0.0, 20.0])
+@pytest.mark.parametrize("resistance", [0.0, pytest.param(20.0, marks=pytest.mark.slow)])
 def test_the_nearest_state_is_set_and_computed(kind, resistance, tmp_path):
     described = chip(kind, resistance)
     states = np.linspace(0.1, 0.9, 6)

@@ -43,6 +43,7 @@ def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: 
     assert sum(seen) == pytest.approx(sum(dies), rel=within)
 
 
+@pytest.mark.slow
 def test_gradients_reach_every_parameter_and_lower_the_loss() -> None:
     torch.manual_seed(0)
     x, labels = torch.rand(60, 1, 6, 6), torch.arange(60) % 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.trust.mutants import (
+    bases,
     boards,
     bringup,
     control,
@@ -43,5 +44,6 @@ MUTANTS = (
     + small.MUTANTS
     + overlap.MUTANTS
     + tiles.MUTANTS
+    + bases.MUTANTS
     + walk.MUTANTS
 )

@@ -225,6 +225,7 @@ def test_noise_is_on_in_training_and_off_in_evaluation() -> None:
     np.testing.assert_allclose(model.outputs_of(x).numpy(), want, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_learns_on_maps_and_goes_on_through_a_chip(tmp_path: Path) -> None:
     samples = pictures()
     recipe = loop.Recipe(epochs=6, batch=30, learning_rate=0.02, average=0.8, shift=0)

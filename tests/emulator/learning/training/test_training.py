@@ -145,7 +145,8 @@ def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
     got = export(model, name="x", provenance={}).forward(split.images.numpy())
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
     fixed = [p for p in model.parameters() if not p.requires_grad]
-    assert bool(fixed) == (kind == "ndr-fixed" or (("relu" in kind or kind == "sigmoid") and not normalise))
+    monotonic = kind in ("relu", "clipped-relu", "linear", "sigmoid")
+    assert bool(fixed) == (kind == "ndr-fixed" or (monotonic and not normalise))
 
 
 def test_the_converter_rounds_and_clips_and_gradients_pass():

@@ -29,7 +29,14 @@ class Model(NamedTuple):
     folder: Path
 
 
-@pytest.fixture(scope="module", params=CASES)
+LARGE = ("torch resnet-20", "torch mobilenet v1 0.25", "torch vgg-8")
+"""Each has a smaller relative among the rest."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in CASES],
+)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
     folder = tmp_path_factory.mktemp("model")
     case = CASES[request.param](folder)

@@ -1,0 +1,53 @@
+"""What a Kolmogorov-Arnold network has learned: the functions of single inputs that its sums add up."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import NetworkError
+from emulator.network.network import Network
+from emulator.network.nodes import Product, Table
+
+
+def layers_of_functions(network: Network) -> list[int]:
+    """Numbers of the nodes that are tables of every channel, summed by the full layer behind them."""
+    first = 1 + len(network.states)
+    found = []
+    for i, (node, after) in enumerate(zip(network.nodes, network.nodes[1:], strict=False)):
+        if isinstance(node, Table) and isinstance(after, Product) and after.sources == (first + i,):
+            shape = network.map_shapes[first + i]
+            if after.patches.is_whole and shape[1:] == (1, 1):
+                found.append(i)
+    return found
+
+
+def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """What input i adds to sum j at its values ``x`` (points,) in 0..1: (inputs, outputs, points).
+
+    Sum j is that of all of them and its bias, in the layer's unit. ``node``: of ``layers_of_functions``.
+
+    Raises
+    ------
+    NetworkError
+        When the node is none of those.
+    """
+    known = layers_of_functions(network)
+    if node not in known:
+        raise NetworkError(f"node {node} is no layer of functions; accepted: {known}")
+    table, product = network.nodes[node], network.nodes[node + 1]
+    assert isinstance(table, Table)
+    assert isinstance(product, Product)
+    values = np.asarray(x, np.float32)
+    shapes = [network.map_shapes[s] for s in table.sources]
+    inputs = sum(int(np.prod(shape)) for shape in shapes)
+    maps: dict[int, npt.NDArray[np.float32]] = {
+        s: np.broadcast_to(values[:, None, None, None], (len(values), *shape)).astype(np.float32)
+        for s, shape in zip(table.sources, shapes, strict=True)
+    }
+    terms = table(maps).reshape(len(values), -1).astype(np.float64)
+    weights = product.dense.weights.astype(np.float64)
+    functions = np.zeros((inputs, weights.shape[1], len(values)))
+    for e, channel in enumerate(table.channel):
+        functions[channel] += weights[e][:, None] * terms[:, e]
+    return functions

@@ -1,0 +1,111 @@
+"""The table of Kolmogorov-Arnold networks: equal weights, honest words about published figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ndrite import intervals
+from ndrite.experiments import kan
+from ndrite.experiments.bits import packed
+
+SAMPLES = 1000
+
+
+def results(task: str, share: float, mlp: float = 0.9) -> list[dict[str, Any]]:
+    """Five seeds of every kind, right on such a share of the samples."""
+    rng = np.random.default_rng(0)
+    found = []
+    for kind in kan.KINDS:
+        for seed in range(1, 6):
+            right = rng.random(SAMPLES) < (share if kind.startswith("kan") else mlp)
+            worse = right & (rng.random(SAMPLES) > 0.02)
+            dies = {
+                cause: [packed(worse, right)] * kan.DIES for cause in kan.CAUSES if kan.applies(kind, cause)
+            }
+            found.append(
+                {
+                    "task": task,
+                    "kind": kind,
+                    "seed": seed,
+                    "rate": 0.01,
+                    "weights": 192,
+                    "samples": SAMPLES,
+                    "right": packed(right),
+                    "dies": dies,
+                    "curves": None,
+                }
+            )
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "DRAWS", 200)
+
+
+@pytest.mark.parametrize(
+    ("task", "share", "said"),
+    [
+        ("wine 13-4-3", 0.995, "above it"),
+        ("wine 13-4-3", 0.98, "no difference shown"),
+        ("wine 13-4-3", 0.983, "no difference shown"),
+        ("wine 13-4-3", 0.95, "below it"),
+        ("moons 2-4-2", 0.995, "not comparable"),
+        ("mnist 196-64-10, 2 bases", 0.99, "no figure quoted"),
+    ],
+)
+def test_only_the_interval_claims(task: str, share: float, said: str) -> None:
+    found = results(task, share)
+    (first, *_) = kan.facts(found)["rows"]
+    assert first["verdict"] == said
+    low, high = first["interval_95"]
+    assert low <= first["accuracy"] == pytest.approx(share, abs=0.01)
+    assert first["accuracy"] <= high
+    assert first["seeds"] == [1, 2, 3, 4, 5]
+    assert set(first["mlp"]) == {"mlp relu", "mlp ndr"}
+    less, more = first["mlp"]["mlp relu"]["kan_less_mlp_95"]
+    assert less < share - 0.9 < more
+    assert first["published"] == kan.TASKS[task].published
+
+
+def test_losses_are_against_the_networks_own_float() -> None:
+    table, chips = kan.tables(results("wine 13-4-3", 0.98))
+    assert [row[1] for row in table.rows] == list(kan.KINDS)
+    assert "5 seeds x 2 dies" in chips.title
+    for row in chips.rows:
+        shown = dict(zip(chips.header, row, strict=True))
+        assert shown["NDR spread 2 %"] == "-" or row[1] != "mlp relu"
+        assert float(shown["both"].split()[0]) == pytest.approx(
+            2.0 * (0.98 if "kan" in row[1] else 0.9), abs=0.5
+        )
+
+
+@pytest.mark.parametrize("task", kan.TASKS)
+def test_networks_of_a_row_have_equal_weights(task: str) -> None:
+    torch = pytest.importorskip("torch")
+    from emulator.learning.training.architecture import read_hidden
+    from emulator.learning.training.build import of_layers
+
+    inputs, *_, outputs = (int(word) for word in task.split(",")[0].split()[1].split("-"))
+    counts = set()
+    for kind in kan.KINDS:
+        torch.manual_seed(0)
+        model = of_layers((inputs, 1, 1), read_hidden(kan.hidden_of(kan.TASKS[task], kind)), outputs)
+        counts.add(sum(crossbar.weight.numel() for crossbar in model.crossbars))
+    of = kan.TASKS[task]
+    assert counts == {of.bases * of.width * (inputs + outputs)}
+
+
+def test_wine_is_split_as_the_published_figure_is() -> None:
+    pytest.importorskip("sklearn")
+    from ndrite.experiments.kan_data import kan_data
+
+    found = kan_data("wine")
+    assert (found.x.shape, found.test_x.shape) == ((124, 13), (54, 13))
+    assert (found.x.min(axis=0).tolist(), found.x.max(axis=0).tolist()) == ([0] * 13, [255] * 13)
+    assert set(found.labels) == set(found.test_labels) == {0, 1, 2}
+    both = {tuple(row) for row in found.x} & {tuple(row) for row in found.test_x}
+    assert not both

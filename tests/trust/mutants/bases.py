@@ -1,0 +1,154 @@
+"""Bases: Kolmogorov-Arnold networks in training, on a die, and the figures about them."""
+
+from __future__ import annotations
+
+from tests.trust.mutants.mutant import Mutant
+
+TRAINING = ("tests/emulator/learning/training/test_bases.py",)
+FUNCTIONS = ("tests/emulator/mapping/test_functions.py",)
+LEARNED = ("tests/emulator/network/test_kolmogorov_arnold.py",)
+EXPERIMENT = ("tests/ndrite/test_kan_experiment.py",)
+IMPORTED = ("tests/emulator/network/importing/test_kan.py",)
+DIES = ("tests/emulator/mapping/test_die_tables.py",)
+FITTED = "emulator/network/importing/kan.py"
+BASES = "emulator/learning/training/bases.py"
+BUILD = "emulator/learning/training/build.py"
+PLACED = "emulator/mapping/functions.py"
+
+MUTANTS = (
+    Mutant(BASES, "1.0 - gain * centres", "-gain * centres", "bases begin where they should peak", TRAINING),
+    Mutant(
+        BASES,
+        "np.tile(np.arange(self.channels, dtype=np.int32), self.bases.count)",
+        "np.arange(self.channels, dtype=np.int32).repeat(self.bases.count)",
+        "exported bases read their channels in another order",
+        TRAINING,
+    ),
+    Mutant(
+        BASES,
+        "activation.peak.repeat(times), activation.height.repeat(times)",
+        "np.tile(activation.peak, times), activation.height.repeat(times)",
+        "peaks of shared bases go from input to input",
+        TRAINING,
+    ),
+    Mutant(
+        BUILD,
+        'last = "linear" if to_bases else self._neuron',
+        "last = self._neuron",
+        "sums that go to bases are neurons' outputs",
+        TRAINING,
+    ),
+    Mutant(
+        BUILD,
+        " if not isinstance(h, Pooling)), None)",
+        "), None)",
+        "a pool hides the bases behind it",
+        TRAINING,
+    ),
+    Mutant(
+        "emulator/learning/training/neurons.py",
+        "self.shift.fill_(0.5 * float(np.exp(-start)))",
+        "self.shift.fill_(0.5)",
+        "sums for bases start at the end of their range",
+        TRAINING,
+    ),
+    Mutant(PLACED, "errors[1] < errors[0]", "errors[1] > errors[0]", "the worse of two tables", FUNCTIONS),
+    Mutant(
+        PLACED,
+        "(voltage - ALIGNED) // size",
+        "voltage // size - 1",
+        "input codes are moved to no boundary",
+        FUNCTIONS,
+    ),
+    Mutant(
+        PLACED,
+        "kink = np.where(left[0] <= left[1], at, at + 1)",
+        "kink = at",
+        "a kink is taken for the code before it",
+        FUNCTIONS,
+    ),
+    Mutant(
+        "emulator/mapping/nodes.py",
+        "offset=offset[which],",
+        "offset=np.full(outputs, -128, np.int16),",
+        "a die's tables are not looked up where they were fitted",
+        TRAINING,
+    ),
+    Mutant(
+        "emulator/mapping/report.py",
+        "*(table.pwl_error_lsb for table in self.tables), 0.0",
+        "0.0, 0.0",
+        "table steps count for nothing in the error of tables",
+        TRAINING,
+    ),
+    Mutant(
+        "emulator/network/kolmogorov_arnold.py",
+        "functions[channel] +=",
+        "functions[channel] =",
+        "a learned function is its last basis",
+        LEARNED,
+    ),
+    Mutant(
+        "ndrite/experiments/kan.py",
+        "if low >= of.published:",
+        "if right.mean() >= of.published:",
+        "a mean above a published figure is a claim",
+        EXPERIMENT,
+    ),
+    Mutant(
+        "ndrite/experiments/kan.py",
+        "return str(task.bases * task.width)",
+        "return str(task.width)",
+        "an MLP of fewer weights",
+        EXPERIMENT,
+    ),
+    Mutant(
+        FITTED,
+        "weights / span, (bias - low) / span",
+        "weights / span, bias / span",
+        "a fitted layer's sums do not begin at the next one's range",
+        IMPORTED,
+    ),
+    Mutant(
+        FITTED,
+        ".transpose(0, 2, 1).reshape(bases * inputs, outputs)",
+        ".reshape(bases * inputs, outputs)",
+        "fitted weights of another edge",
+        IMPORTED,
+    ),
+    Mutant(
+        FITTED,
+        'affine("node_scale") * affine("subnode_scale")',
+        'affine("node_scale")',
+        "a pykan model's inner scales are left out",
+        IMPORTED,
+    ),
+    Mutant(
+        FITTED,
+        "if model.symbolic_enabled:",
+        "if False:",
+        "a pykan model's symbolic functions are left out",
+        IMPORTED,
+    ),
+    Mutant(
+        "emulator/mapping/program_of.py",
+        "next(functions, None)",
+        "None",
+        "a die's tables stay as they were mapped",
+        DIES,
+    ),
+    Mutant(
+        "emulator/mapping/die.py",
+        "neurons=_set(table.neurons, kept(states, chip, passed_s), chip)",
+        "neurons=table.neurons",
+        "the ECRAMs of bases do not age",
+        DIES,
+    ),
+    Mutant(
+        "emulator/mapping/die_file.py",
+        'held["gain"], held["shift"])',
+        'held["shift"], held["gain"])',
+        "gains and shifts of bases change places in the file",
+        DIES,
+    ),
+)
