@@ -25,6 +25,7 @@ from tests.hdl.walk.shapes import packed, small_patches
 EVERY = int(os.environ.get("EVERY", "97"))
 """Of the small shapes, one in so many."""
 CODES = 1024
+CYCLES = 20000
 
 
 class Reader:
@@ -46,7 +47,9 @@ class Reader:
         found: list[list[dict[str, Any]]] = [[]]
         asked: deque[int] = deque([0] * MAP_LATENCY)
         quiet = 0
-        while quiet < CHUNK_LATENCY + 3:
+        for _ in range(CYCLES):
+            if quiet == CHUNK_LATENCY + 3:
+                break
             # Whether or not it asks: what it does not ask for it must not take.
             dut.granted.value = int(rng.random() >= busy)
             dut.may.value = int(rng.random() >= busy)
@@ -61,6 +64,8 @@ class Reader:
                 if chunk["patch_end"]:
                     found.append([])
             quiet = quiet + 1 if int(dut.done.value) else 0
+        else:
+            raise AssertionError(f"no end after {CYCLES} cycles")
         assert found[-1] == [], "chunks behind the last patch"
         return found[:-1]
 
@@ -80,6 +85,9 @@ async def check(reader: Reader, patches: Patches, busy: float) -> int:
     for position, chunks in enumerate(found):
         codes = [code for chunk in chunks for code in chunk["codes"][: chunk["count"]]]
         assert codes == expected[position].tolist(), (patches, position)
+        runs = 1 if patches.dilation[1] > 1 else 8
+        each = -(-patches.kernel[1] // runs)
+        assert len(chunks) == c * patches.kernel[0] * each, (patches, position)
         assert all(not any(chunk["codes"][chunk["count"] :]) for chunk in chunks), (patches, position)
         assert sum(chunk["channel_end"] for chunk in chunks) == c, (patches, position)
         assert [chunk["patch_end"] for chunk in chunks] == [0] * (len(chunks) - 1) + [1]

@@ -78,9 +78,7 @@ MUTANTS = (
         "a run of sixteen ends late",
         READER,
     ),
-    Mutant(
-        READ, "queue.o.ready.eq(taken)", "queue.o.ready.eq(1)", "a chunk that waits is lost", READER
-    ),
+    Mutant(READ, "queue.o.ready.eq(taken)", "queue.o.ready.eq(1)", "a chunk that waits is lost", READER),
     Mutant(
         READ,
         "*self._moved((patch_y, y), patch_y + step.stride_rows),",
