@@ -90,7 +90,15 @@ class Walker(wiring.Component):
             gating.eq(step.kind == KINDS["gate"]),
         ]
         self.patch_began = reader.began
-        begin = self._control(m, records, step, reader.done & gates.done, is_product)
+        beginning = self._control(m, records, step, reader.done & gates.done, is_product)
+        # It reaches far: a register for each that begins.
+        begin = Signal()
+        m.d.sync += [
+            begin.eq(beginning),
+            reader.begin.eq(beginning & ~gating),
+            gates.begin.eq(beginning & gating),
+            seconds.begin.eq(beginning & step.second),
+        ]
 
         # The memory answers the writer first, which cannot wait, then second operands, then patches or gates.
         free = ~writer.request & ~seconds.request
@@ -117,10 +125,8 @@ class Walker(wiring.Component):
             gates.gate.eq(gate),
             gates.shift.eq(step.pool_shift),
             gates.elements.eq(step.grid_columns),
-            gates.begin.eq(begin & gating),
             reader.step.eq(step),
             reader.step.start.eq(start),
-            reader.begin.eq(begin & ~gating),
             packer.chunk.eq(reader.chunk),
             packer.chunk.valid.eq(reader.chunk.valid & is_product),
             pooling.chunk.eq(reader.chunk),
@@ -145,7 +151,7 @@ class Walker(wiring.Component):
         """The walk from step to step; gives the cycle in which one begins. ``asked``: for all its codes."""
         header = records.header
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
-        begin, quiet, outstanding = Signal(), Signal(range(QUIET + 1)), Signal(8)
+        beginning, quiet, outstanding = Signal(), Signal(range(QUIET + 1)), Signal(8)
         index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
         call, self.offset, last_call = Signal(16), Signal(24), Signal()
         self.base = base
@@ -204,7 +210,7 @@ class Walker(wiring.Component):
                 m.d.sync += [index.eq(base), whole.eq(0)]
                 m.next = "next"
             with m.State("begin"):
-                m.d.comb += begin.eq(1)
+                m.d.comb += beginning.eq(1)
                 m.d.sync += quiet.eq(QUIET)
                 m.next = "run"
             with m.State("run"):
@@ -216,7 +222,7 @@ class Walker(wiring.Component):
                     m.next = "idle"
                 with m.Elif(~step.last & (quiet == 0)):
                     m.next = "next"
-        return begin
+        return beginning
 
     def _scale(
         self,
@@ -240,7 +246,6 @@ class Walker(wiring.Component):
             scaler.a.eq(Mux(average, pooling.total, seconds.a)),
             scaler.index.eq(Mux(average, divisor, seconds.index)),
             seconds.base.eq(step.operand_base),
-            seconds.begin.eq(begin & step.second),
             seconds.value_valid.eq(scaler.value_valid & ~average),
             seconds.value.eq(scaler.value),
             field.base.eq(step.second_base),
