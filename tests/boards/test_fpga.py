@@ -19,14 +19,15 @@ from boards.fpga.errors import BuildError
 from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.regression import differences
-from boards.fpga.reports import KEYS, load, summaries
+from boards.fpga.reports import KEYS, board_netlist, load, summaries
 from boards.fpga.rgmii import Rgmii
 from boards.fpga.target import Pin, Target
 from emulator.golden.random_program import random_program
 from emulator.network import zoo
-from emulator.spec import Program
+from emulator.spec import PRESETS, Program
 from emulator.spec.memory_map import address, lay_out
 from hdl.array.lane import Lane
+from hdl.ethernet.addresses import USUAL, Addresses
 from host.errors import InputError
 
 HOLDS_784_128_10 = (
@@ -183,6 +184,15 @@ def test_a_board_on_ethernet(board: Target, program: Program) -> None:
     # Full frames of 1538 bytes' time carry 1456 of the stream.
     rate = 125e6 / 1538 * 1456 / frame_bytes(784)
     assert performance(board, program, board.clock_mhz)["images_per_s_link"] == round(rate)
+
+
+def test_addresses_are_those_asked_for() -> None:
+    own = Addresses.of("10.1.2.3", "02:00:00:aB:cd:09")
+    assert (own.address, own.mac) == (0x0A010203, 0x020000ABCD09)
+    assert Addresses.of(None, None) == USUAL
+    board = dataclasses.replace(ON_ETHERNET[0], addresses=own, geometry=PRESETS["tiny"])
+    usual = dataclasses.replace(ON_ETHERNET[0], geometry=PRESETS["tiny"])
+    assert board_netlist(board) != board_netlist(usual)
 
 
 @pytest.mark.parametrize("field", ["receive_delay_ps", "transmit_delay_ps"])
