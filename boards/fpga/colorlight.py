@@ -40,7 +40,6 @@ COLORLIGHT_I9_UDP = dataclasses.replace(
     name="colorlight-i9-udp",
     geometry=dataclasses.replace(COLORLIGHT_I9.geometry, name="ecp5-45f-udp", window=16),
     ethernet=_ETHERNET,
-    note="synthesised and placed; routing was stopped at the last connections after a quarter of an hour",
     pins_from=COLORLIGHT_I9.pins_from + "; wuxx/Colorlight-FPGA-Projects, i9 v7.2 (Ethernet)",
 )
 TARGETS = (COLORLIGHT_I9, COLORLIGHT_I9_UDP)
