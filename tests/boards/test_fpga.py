@@ -306,3 +306,17 @@ def test_the_clock_is_found_by_the_name_that_synthesis_kept(tmp_path: Path) -> N
     file.write_text(json.dumps({"modules": {"top": top}}))
     with pytest.raises(BuildError, match="no PLL"):
         clock_net(file)
+
+
+@pytest.mark.parametrize(("line", "met"), [(125.4, True), (124.9, False)])
+def test_ethernet_s_clock_has_an_aim_of_its_own(tmp_path: Path, line: float, met: bool) -> None:
+    """Asked for as it is, not for more; it is no speed of the core's, and one that fails fails the build."""
+    clocks = {"$glbnet$eth_rx_clk$IN": (line, 125.0), "top.clk": (114.0, 130.0)}
+    fmax = {name: {"achieved": a, "constraint": c} for name, (a, c) in clocks.items()}
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"fmax": fmax, "utilization": {}, "critical_paths": []}))
+    found = timing.read(report, "ecp5", 1.3, 100.0)
+    assert (found.fmax_mhz, found.met) == (114.0, met)
+    with pytest.raises(BuildError, match=r"aimed at 125\.0 MHz"):
+        report.write_text(json.dumps({"fmax": {"top.clk": fmax["$glbnet$eth_rx_clk$IN"]}, "utilization": {}}))
+        timing.read(report, "ecp5", 1.3, 100.0)
