@@ -10,6 +10,7 @@ from typing import Literal
 from boards.fpga import pll
 from emulator.spec import Geometry
 from emulator.spec.errors import GeometryError
+from hdl.ethernet.addresses import USUAL, Addresses
 
 Family = Literal["ecp5", "ice40", "gowin"]
 MemoryStyle = Literal["distributed", "block", "logic"]
@@ -81,6 +82,8 @@ class Target:
         Bits per second of the UART.
     ethernet:
         The gigabit PHY that the device is behind, instead of the UART; none: the UART.
+    addresses:
+        Where the device is on Ethernet.
     reset:
         Button that resets the device, if the board has one to spare.
     link_led, activity_led:
@@ -135,6 +138,7 @@ class Target:
     link_led: Pin
     activity_led: Pin
     ethernet: RgmiiPins | None = None
+    addresses: Addresses = USUAL
     reset: Pin | None = None
     loader: str
     memory_styles: tuple[tuple[MemoryStyle, str], ...] = ()

@@ -10,7 +10,6 @@ from amaranth.lib.wiring import In, Out
 from boards.fpga.clocking import clocking
 from boards.fpga.rgmii import Rgmii, eth_domain
 from boards.fpga.target import RgmiiPins, Target
-from hdl.ethernet.addresses import Addresses
 from hdl.top import Top
 from hdl.udp_top import UdpTop
 
@@ -63,7 +62,7 @@ class BoardTop(wiring.Component):
         board = self.board
         cycles = round(board.clock_mhz * 1e6)
         m.submodules.top = top = UdpTop(
-            board.geometry, Addresses(), build_id=self.build_id, second_cycles=cycles
+            board.geometry, board.addresses, build_id=self.build_id, second_cycles=cycles
         )
         eth_domain(m, self.eth_rx_clk)
         m.submodules.rgmii = rgmii = Rgmii(

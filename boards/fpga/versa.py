@@ -48,5 +48,6 @@ ECP5_VERSA_UDP = dataclasses.replace(
     name="ecp5-versa-5g-udp",
     geometry=dataclasses.replace(ECP5_VERSA_5G.geometry, name="ecp5-45f-udp", window=16),
     ethernet=_ETHERNET,
+    note="never placed: the Colorlight's Ethernet at the Versa's pins",
 )
 TARGETS = (ECP5_VERSA_5G, ECP5_VERSA_UDP)

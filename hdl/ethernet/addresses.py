@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -19,3 +20,27 @@ class Addresses:
     mac: int = MAC
     address: int = ADDRESS
     port: int = PORT
+
+    @classmethod
+    def of(cls, address: str | None, mac: str | None) -> Addresses:
+        """Those written down, or the usual ones. Raises ValueError naming what is accepted."""
+        number, own = ADDRESS, MAC
+        if address is not None:
+            try:
+                parsed = IPv4Address(address)
+            except ValueError:
+                raise ValueError(f"address is {address!r}; accepted: IPv4, such as 192.168.1.77") from None
+            if parsed.is_multicast or parsed.is_unspecified or parsed == IPv4Address("255.255.255.255"):
+                raise ValueError(f"address is {address}; accepted: one host's, no broadcast or group")
+            number = int(parsed)
+        if mac is not None:
+            if not re.fullmatch("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", mac):
+                raise ValueError(f"MAC is {mac!r}; accepted: six bytes, such as 02:6e:64:72:00:01")
+            own = int(mac.replace(":", ""), 16)
+            if own >> 40 & 1 or own == 0:
+                raise ValueError(f"MAC is {mac}; accepted: one host's, its first byte even, not all 0")
+        return cls(own, number)
+
+
+USUAL = Addresses()
+"""What a board is built with where nothing else is said."""

@@ -52,7 +52,8 @@ class MapWriter(wiring.Component):
             places.next.eq(self.valid),
         ]
         code = StructLayout({"valid": 1, "first": 1, "y": 8, "address": len(self.address)})
-        valid = delayed(m, self.valid, PLACES_LATENCY, "valid")
+        before = delayed(m, self.valid, PLACES_LATENCY - 1, "before")
+        valid = delayed(m, before, 1, "valid")
         y = delayed(m, self.y, PLACES_LATENCY, "y")
         now = Signal(code)
         m.d.comb += [
@@ -61,8 +62,9 @@ class MapWriter(wiring.Component):
             now.y.eq(y),
             now.address.eq(places.address),
             self.address.eq(places.address),
-            self.request.eq(now.valid & ~places.first),
         ]
+        # The memory's address hangs on it.
+        m.d.sync += self.request.eq(before & places.again)
         late = Signal(code)
         m.d.comb += late.eq(delayed(m, now.as_value(), MAP_LATENCY, "now"))
         m.d.sync += [

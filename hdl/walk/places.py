@@ -42,7 +42,7 @@ class Places(wiring.Component):
 
     ``begin`` starts with ``field``, which then holds still. ``address`` is the window's that the place falls
     into; ``first`` says that it is the window's first, ``inside`` that the map has such a window. ``over``
-    after the last column, ``turn`` with a patch's last (both as they stand with ``next``).
+    after the last column, ``again`` a cycle ahead of a place inside that is not its window's first, ``turn`` with a patch's last (both as they stand with ``next``).
     Latency: PLACES_LATENCY. Throughput: a column a cycle. Resources: about 350 LUTs.
     """
 
@@ -59,6 +59,7 @@ class Places(wiring.Component):
                 "address": Out(bits),
                 "first": Out(1),
                 "inside": Out(1),
+                "again": Out(1),
             }
         )
 
@@ -123,6 +124,7 @@ class Places(wiring.Component):
             self.first.eq(first_1),
             self.inside.eq(inside_1),
         ]
+        m.d.comb += self.again.eq(inside_1 & ~first_1)
         return m
 
     @staticmethod

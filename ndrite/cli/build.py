@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -42,9 +43,18 @@ SHOWN = (
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder to write (replaced in whole); default: build/BOARD.",
 )
+@click.option("--address", metavar="IPV4", help="Of a board on Ethernet; default: 192.168.1.77.")
+@click.option("--mac", metavar="MAC", help="Of a board on Ethernet; default: 02:6e:64:72:00:01.")
 @json_option
 def command(
-    board: str, seeds: int, first_seed: int | None, jobs: int | None, output: Path | None, as_json: bool
+    board: str,
+    seeds: int,
+    first_seed: int | None,
+    jobs: int | None,
+    output: Path | None,
+    address: str | None,
+    mac: str | None,
+    as_json: bool,
 ) -> None:
     """Build the bitstream of BOARD: synthesis, place and route, packing.
 
@@ -59,10 +69,18 @@ def command(
     from boards.fpga.build import build
     from boards.fpga.errors import TimingError
     from boards.fpga.reports import known_seed
+    from hdl.ethernet.addresses import Addresses
     from ndrite.cli.main import CheckFailed
     from ndrite.shipped import shipped_program
 
     chosen = find_target(board)
+    if address is not None or mac is not None:
+        if chosen.ethernet is None:
+            raise click.UsageError(f"--address and --mac are for boards on Ethernet; {board} is not")
+        try:
+            chosen = dataclasses.replace(chosen, addresses=Addresses.of(address, mac))
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
     folder = Path("build") / chosen.name if output is None else output
     try:
         with status_line(chosen.name) as progress:

@@ -19,15 +19,16 @@ from boards.fpga.errors import BuildError
 from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.regression import differences
-from boards.fpga.reports import KEYS, load, summaries
+from boards.fpga.reports import KEYS, board_netlist, load, summaries
 from boards.fpga.rgmii import Rgmii
 from boards.fpga.target import Pin, Target
 from emulator.golden.random_program import random_program
 from emulator.network import zoo
-from emulator.spec import Program
+from emulator.spec import PRESETS, Program
 from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import address
 from hdl.array.lane import Lane
+from hdl.ethernet.addresses import USUAL, Addresses
 from host.errors import InputError
 
 HOLDS_784_128_10 = (
@@ -186,6 +187,15 @@ def test_a_board_on_ethernet(board: Target, program: Program) -> None:
     assert performance(board, program, board.clock_mhz)["images_per_s_link"] == round(rate)
 
 
+def test_addresses_are_those_asked_for() -> None:
+    own = Addresses.of("10.1.2.3", "02:00:00:aB:cd:09")
+    assert (own.address, own.mac) == (0x0A010203, 0x020000ABCD09)
+    assert Addresses.of(None, None) == USUAL
+    board = dataclasses.replace(ON_ETHERNET[0], addresses=own, geometry=PRESETS["tiny"])
+    usual = dataclasses.replace(ON_ETHERNET[0], geometry=PRESETS["tiny"])
+    assert board_netlist(board) != board_netlist(usual)
+
+
 @pytest.mark.parametrize("field", ["receive_delay_ps", "transmit_delay_ps"])
 @pytest.mark.parametrize("value", [-1, 127 * 25 + 1])
 def test_a_delay_that_pins_have_not_is_refused(field: str, value: int) -> None:
@@ -297,3 +307,17 @@ def test_the_clock_is_found_by_the_name_that_synthesis_kept(tmp_path: Path) -> N
     file.write_text(json.dumps({"modules": {"top": top}}))
     with pytest.raises(BuildError, match="no PLL"):
         clock_net(file)
+
+
+@pytest.mark.parametrize(("line", "met"), [(125.4, True), (124.9, False)])
+def test_ethernet_s_clock_has_an_aim_of_its_own(tmp_path: Path, line: float, met: bool) -> None:
+    """Asked for as it is, not for more; it is no speed of the core's, and one that fails fails the build."""
+    clocks = {"$glbnet$eth_rx_clk$IN": (line, 125.0), "top.clk": (114.0, 130.0)}
+    fmax = {name: {"achieved": a, "constraint": c} for name, (a, c) in clocks.items()}
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"fmax": fmax, "utilization": {}, "critical_paths": []}))
+    found = timing.read(report, "ecp5", 1.3, 100.0)
+    assert (found.fmax_mhz, found.met) == (114.0, met)
+    report.write_text(json.dumps({"fmax": {"top.clk": fmax["$glbnet$eth_rx_clk$IN"]}, "utilization": {}}))
+    with pytest.raises(BuildError, match=r"aimed at 125\.0 MHz"):
+        timing.read(report, "ecp5", 1.3, 100.0)

@@ -40,6 +40,15 @@ def test_the_table_quotes_no_speed_that_leaves_the_multipliers_out(
     [
         (["boards", "--json", "--markdown"], BAD_INPUT, "exclude"),
         (["build", "none"], BAD_INPUT, "accepted: ulx3s-12f"),
+        (["build", "ulx3s-85f", "--address", "10.0.0.2"], BAD_INPUT, "ulx3s-85f is not"),
+        (
+            ["build", "colorlight-i9-udp", "--address", "10.0.0"],
+            BAD_INPUT,
+            "'10.0.0'; accepted: IPv4",
+        ),
+        (["build", "colorlight-i9-udp", "--address", "239.0.0.1"], BAD_INPUT, "accepted: one host's"),
+        (["build", "colorlight-i9-udp", "--mac", "02:00:00"], BAD_INPUT, "accepted: six bytes"),
+        (["build", "colorlight-i9-udp", "--mac", "03:00:00:00:00:01"], BAD_INPUT, "its first byte even"),
         (["flash", "none"], BAD_INPUT, "accepted: ulx3s-12f"),
         (["flash", "ulx3s-85f", "--from", "nowhere"], DEVICE, "ndrite build ulx3s-85f"),
     ],

@@ -6,10 +6,13 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pytest
+
 from emulator.spec import PRESETS
 from tests.hdl.ethernet.pins import DevicePins, EthernetPins
 from tests.hdl.simulate import CELLS, simulate
 
+pytestmark = pytest.mark.slow
 DDR = [CELLS / f"{name}.v" for name in ("IDDRX1F", "ODDRX1F", "DELAYG")]
 
 
