@@ -41,9 +41,9 @@ class Places(wiring.Component):
     """Order: grid row, grid column, row of the block, column of the block, channel.
 
     ``begin`` starts with ``field``, which then holds still. ``address`` is the window's that the place falls
-    into; ``first`` says that it is the window's first, ``inside`` that the map has such a window; ``again``, a
-    cycle before them, that it has one and this is not its first. ``over`` after the last column, ``turn`` with
-    a patch's last (both as they stand with ``next``).
+    into. ``first`` says that it is the window's first, ``inside`` that the map has such a window; ``again``
+    says a cycle before them that it has one and this is not its first. ``over`` after the last column,
+    ``turn`` with a patch's last (both as they stand with ``next``).
     Latency: PLACES_LATENCY. Throughput: a column a cycle. Resources: about 350 LUTs.
     """
 
