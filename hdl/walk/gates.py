@@ -31,8 +31,8 @@ class Gates(wiring.Component):
 
     ``begin`` starts with the elements of ``gate``, ``elements`` of them, which then hold still. ``request``
     stays with its ``address`` until ``granted``. ``done`` when the last code has been granted.
-    Latency: GATES_LATENCY. Throughput: a code read a cycle, one or two a term. Resources: two multipliers,
-    about 500 LUTs.
+    Latency: GATES_LATENCY. Throughput: a code read in two cycles, one or two a term.
+    Resources: two multipliers, about 500 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -66,16 +66,19 @@ class Gates(wiring.Component):
             Mux(second, gate[f"b_base_{t}"], gate[f"a_base_{t}"])[:bits] for t in range(GATE_TERMS_MAX)
         )
         alone = Array(gate[f"alone_{t}"] for t in range(GATE_TERMS_MAX))[term]
-        ends, last = second | alone, Signal()
-        # With ``term``, for the one that is next.
-        lasts = [Signal(name=f"last_{t}") for t in range(GATE_TERMS_MAX)]
-        m.d.sync += [lasts[t].eq(gate.terms == t + 1) for t in range(GATE_TERMS_MAX)]
-        m.d.comb += last.eq(Array(lasts)[term])
+        # What is asked for is worked out in one cycle and asked for in the next.
+        ends, last, settled, where = Signal(), Signal(), Signal(), Signal(bits)
+        m.d.sync += [
+            ends.eq(second | alone),
+            last.eq(term + 1 == gate.terms),
+            where.eq(bases[term] + element),
+            settled.eq(~move & ~self.begin),
+        ]
         m.d.comb += [
-            move.eq(running & queue.i.ready),
+            move.eq(running & settled & queue.i.ready),
             queue.i.valid.eq(move),
             queue.o.ready.eq(self.granted),
-            queue.i.payload.address.eq(bases[term] + element),
+            queue.i.payload.address.eq(where),
             waiting.second.eq(second),
             waiting.ends.eq(ends),
             waiting.first.eq(term == 0),
