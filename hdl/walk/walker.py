@@ -287,12 +287,10 @@ class Walker(wiring.Component):
         """A patch in its bank is an inference; banks are taken in turn and given back as they are read."""
         g = self.geometry
         taken, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
-        began = reader.began & is_product
-        m.d.sync += taken.eq(taken + began - (self.input_done & (taken != 0)))
-        with m.If(~self.walking):
-            m.d.sync += taken.eq(0)
+        began, after = reader.began & is_product, Signal.like(taken)
+        m.d.comb += after.eq(Mux(self.walking, taken + began - (self.input_done & (taken != 0)), 0))
+        m.d.sync += [taken.eq(after), reader.may.eq(~is_product | (after != g.banks))]
         m.d.comb += [
-            reader.may.eq(~is_product | (taken != g.banks)),
             self.launch.valid.eq(packer.loaded),
             self.launch.payload.bank.eq(packer.loaded_bank),
             self.launch.payload.inference.eq(self.base + position),
