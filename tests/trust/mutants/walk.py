@@ -146,7 +146,7 @@ MUTANTS = (
     ),
     Mutant(
         WALKER,
-        "reader.may.eq(~is_product | (taken != g.banks))",
+        "reader.may.eq(~is_product | (after != g.banks))",
         "reader.may.eq(1)",
         "banks overwritten",
         DEVICE,
