@@ -99,21 +99,22 @@ class Gates(wiring.Component):
         now = Signal(asked)
         m.d.comb += now.eq(queue.o.payload.asked)
         m.d.comb += now.valid.eq(self.request & self.granted)
-        came = Signal(asked)
-        m.d.comb += came.eq(delayed(m, now.as_value(), MAP_LATENCY, "asked"))
-        self._sum(m, came)
+        soon, came = Signal(asked), Signal(asked)
+        m.d.comb += soon.eq(delayed(m, now.as_value(), MAP_LATENCY - 1, "asked"))
+        zeros = Array(
+            Mux(soon.second, gate[f"b_zero_{t}"], gate[f"a_zero_{t}"]) for t in range(GATE_TERMS_MAX)
+        )
+        zero = Signal(8)
+        m.d.sync += [came.eq(soon), zero.eq(zeros[soon.term])]
+        self._sum(m, came, zero)
         return m
 
-    def _sum(self, m: Module, came: Signal) -> None:
+    def _sum(self, m: Module, came: Signal, zero: Signal) -> None:
         """From the codes as they come to the element's result."""
         gate = self.gate
-        of_term = {
-            name: Array(gate[f"{name}_{t}"] for t in range(GATE_TERMS_MAX))[came.term]
-            for name in ("a_zero", "b_zero")
-        }
         a, b = Signal(signed(9)), Signal(signed(9))
         kept = Signal(signed(9))
-        less = (self.data - Mux(came.second, of_term["b_zero"], of_term["a_zero"])).as_signed()
+        less = (self.data - zero).as_signed()
         with m.If(came.valid & ~came.second):
             m.d.sync += kept.eq(less)
         m.d.sync += [a.eq(Mux(came.second, kept, less)), b.eq(Mux(came.second, less, 1))]
