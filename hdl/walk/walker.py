@@ -153,10 +153,15 @@ class Walker(wiring.Component):
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
         beginning, quiet, outstanding = Signal(), Signal(range(QUIET + 1)), Signal(8)
         index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
-        call, self.offset, last_call = Signal(16), Signal(24), Signal()
+        # Whether the body of the last call is done, or all but the answer.
+        call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
         bits_left, factor, whole = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS), Signal()
-        m.d.sync += [self.walking.eq(header.steps.any()), last_call.eq(call + 1 == header.calls)]
+        m.d.sync += [
+            self.walking.eq(header.steps.any()),
+            body_done.eq((number == header.body) & (call + 1 == header.calls)),
+            all_done.eq(number == header.steps - 1),
+        ]
         m.d.comb += [self.inputs.eq(header.inputs), records.number.eq(number)]
         ended = self.activation.valid & self.activation.last
         m.d.sync += [
@@ -172,20 +177,19 @@ class Walker(wiring.Component):
                     m.d.comb += self.began.eq(1)
                     m.d.sync += index.eq(self.start.payload.inference)
                     m.next = "multiply"
+            with m.State("settled"):
+                m.next = "next"
             with m.State("next"):
-                with m.If((number == header.body) & last_call):
+                with m.If(body_done):
                     m.d.sync += number.eq(header.steps)
                     m.next = "fetch"
-                with m.Elif(number == header.steps - 1):
+                with m.Elif(all_done):
                     m.d.sync += [call.eq(call + 1), index.eq(index + 1), number.eq(header.begins)]
                     m.d.sync += self.offset.eq(self.offset + header.call_codes)
-                    m.next = "called"
+                    m.next = "settled"
                 with m.Else():
                     m.d.sync += number.eq(number + 1)
                     m.next = "fetch"
-            with m.State("called"):
-                # Whether it is the last call shows a cycle later.
-                m.next = "next"
             with m.State("fetch"):
                 m.d.comb += records.fetch.eq(1)
                 m.next = "fetching"
@@ -208,7 +212,7 @@ class Walker(wiring.Component):
                         m.next = "sample"
             with m.State("sample"):
                 m.d.sync += [index.eq(base), whole.eq(0)]
-                m.next = "next"
+                m.next = "settled"
             with m.State("begin"):
                 m.d.comb += beginning.eq(1)
                 m.d.sync += quiet.eq(QUIET)
@@ -221,7 +225,7 @@ class Walker(wiring.Component):
                 with m.If(step.last & self.done):
                     m.next = "idle"
                 with m.Elif(~step.last & (quiet == 0)):
-                    m.next = "next"
+                    m.next = "settled"
         return beginning
 
     def _scale(
