@@ -14,7 +14,7 @@ from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program, random_walk
 from emulator.spec.campaign import Campaign
 from host import Board, InputError
-from tests.emulator.spec.test_walk import MAPS
+from tests.emulator.spec.test_walk import MAPS, windowed
 
 TRIALS = 200 if "NDRITE_HDL" in os.environ else 20
 
@@ -60,6 +60,15 @@ def test_chains_and_walks_take_turns(board: Board) -> None:
                 board.infer(x, seed=3), Core(program, fast=False).infer(x, seed=3), err_msg=program.name
             )
         assert board.scrub(walk) == []
+
+
+@pytest.mark.parametrize("channels", [6, 7, 9])
+def test_the_largest_of_a_window_as_it_comes(board: Board, channels: int) -> None:
+    """Each place is read again as soon as it may be."""
+    program = windowed(channels)
+    x = random_inputs(program, np.random.default_rng(channels), 6)
+    board.program(program)
+    np.testing.assert_array_equal(board.infer(x, seed=4), Core(program, fast=False).infer(x, seed=4))
 
 
 def test_one_of_too_many_codes_is_refused_and_the_next_one_runs(board: Board) -> None:
