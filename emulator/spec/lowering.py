@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
-from emulator.spec.layer import Layer
+from emulator.spec.layer import IntArray, Layer
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined
@@ -122,9 +121,8 @@ class _Lowering:
         """Append a step; gives the map that it writes, a new one unless it is said ``to`` which."""
         if to is None:
             to, self._next = self._next, self._next + 1
-            self.shapes[to] = (
-                step.shape if isinstance(step, Fill) else step.shape(_Shapes(self.shapes))  # type: ignore[arg-type]
-            )
+            # A step asks for shapes by number, which a dictionary gives as well as a list.
+            self.shapes[to] = step.shape if isinstance(step, Fill) else step.shape(self.shapes)  # type: ignore[arg-type]
         self.steps.append(step)
         self.targets.append(to)
         if isinstance(step, Product):
@@ -208,19 +206,8 @@ class _Lowering:
         return tuple(ours)
 
 
-class _Shapes:
-    """Shapes by number, as a step asks for them."""
-
-    def __init__(self, shapes: dict[int, Shape]) -> None:
-        self._shapes = shapes
-
-    def __getitem__(self, number: int) -> Shape:
-        return self._shapes[number]
-
-
-def _picking(channels: Iterable[int], inputs: int, dac_bits: int) -> Layer:
-    """A layer that gives input ``channels[e]`` as z of column e: its converter changes nothing."""
-    picks = np.asarray(list(channels) if not isinstance(channels, np.ndarray) else channels)
+def _picking(picks: IntArray, inputs: int, dac_bits: int) -> Layer:
+    """A layer that gives input ``picks[e]`` as z of column e: its converter changes nothing."""
     weights = np.zeros((inputs, picks.size), np.int16)
     weights[picks, np.arange(picks.size)] = 1
     one, zero = np.ones(picks.size, np.uint16), np.zeros(picks.size, np.uint16)

@@ -67,9 +67,11 @@ def operands(step: Walked) -> npt.NDArray[np.int32] | None:
 def codes_of_maps(program: Program) -> int:
     """Codes of map memory that a walk through ``program`` takes."""
     steps = lower(program)
-    return max(
-        place.base + size(place.shape) for place in places_of(steps, _pooled(steps), program.inputs).values()
-    )
+    return _codes(places_of(steps, _pooled(steps), program.inputs))
+
+
+def _codes(places: dict[int, Place]) -> int:
+    return max(place.base + size(place.shape) for place in places.values())
 
 
 def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
@@ -86,7 +88,7 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
     _check(program, ours, geometry)
     pooled = _pooled(ours)
     places = places_of(ours, pooled, program.inputs)
-    codes = max(place.base + size(place.shape) for place in places.values())
+    codes = _codes(places)
     if codes > geometry.map_codes:
         raise GeometryError(
             f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
@@ -160,15 +162,17 @@ def _check(program: Program, ours: Lowered, geometry: Geometry) -> None:
     require(len(ours.steps) <= most, f"it takes {len(ours.steps)} steps", f"at most {most}")
     largest = geometry.packet_bytes
     require(program.inputs <= largest, f"a sample has {program.inputs} codes", f"at most {largest}")
-    for step in ours.steps:
+    most = (1 << 16) - 1
+    for step, target in zip(ours.steps, ours.targets, strict=True):
         if isinstance(step, Gate | Fill):
+            codes = size(ours.shapes[target])
+            require(codes <= most, f"a gate or a state has {codes} codes", f"at most {most}")
             continue
         patches, kind = step.patches, step.kind
         require(
             max(*patches.stride, *patches.dilation) <= 255, f"a {kind} has {patches}", "strides up to 255"
         )
         require(max(patches.padding) < 1 << 15, f"a {kind} has {patches}", "padding up to 32767")
-        most = (1 << 16) - 1
         numbers = (patches.positions, patches.shape[0], patches.shape[1] * patches.shape[2])
         require(max(numbers) <= most, f"a {kind} has positions, channels, codes {numbers}", f"at most {most}")
         if isinstance(step, Pool):

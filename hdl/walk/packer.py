@@ -16,8 +16,8 @@ from hdl.walk.layouts import chunk_layout
 class Packer(wiring.Component):
     """Codes one behind the other, a group from a word's beginning; ``loaded`` with a patch's last word.
 
-    Patches go to the banks in turn, ``bank`` is that of the one being packed, 0 after ``begin``. No chunk may
-    follow in the cycle behind a group's last. Latency: 3 cycles. Resources: about 400 LUTs.
+    Patches go to the banks in turn, ``bank`` is that of the one being packed. No chunk may follow in the
+    cycle behind a group's last. Latency: 3 cycles. Resources: about 400 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:

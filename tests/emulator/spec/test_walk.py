@@ -15,7 +15,7 @@ from emulator.spec.lowering import Fill, lower
 from emulator.spec.map_places import places_of
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, State, Table
+from emulator.spec.steps import Gate, Pool, Product, State, Table, Term
 from tests.emulator.spec.walk_by_hand import Hand
 
 MAPS = dataclasses.replace(
@@ -148,6 +148,18 @@ def test_sums_at_several_positions_are_refused() -> None:
     program = dataclasses.replace(base, shape=(4, 2, 2), steps=(last,))
     with pytest.raises(GeometryError, match=r"the result is sums at 4 positions; accepted .*: sums at one"):
         check_fits(program, MAPS)
+
+
+def test_a_gate_of_more_codes_than_its_record_can_say_is_refused() -> None:
+    wide = dataclasses.replace(MAPS, map_codes=1 << 20, packet_bytes=4096, max_outputs=32)
+    base = random_program(wide, np.random.default_rng(0), sizes=[1, 17, 2])
+    first = Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(1, 64, 64), kernel=(1, 1)))
+    gate = Gate(terms=(Term(a=1, gain=1),))
+    most = Pool(of="max", sources=(2,), patches=Patches(shape=(17, 64, 64), kernel=(64, 64)))
+    last = dataclasses.replace(base.products[1], sources=(3,))
+    program = dataclasses.replace(base, shape=(1, 64, 64), steps=(first, gate, most, last))
+    with pytest.raises(GeometryError, match=r"a gate or a state has 69632 codes; accepted .*: at most 65535"):
+        check_fits(program, wide)
 
 
 def test_a_chain_says_that_it_is_none() -> None:
