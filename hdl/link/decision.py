@@ -12,6 +12,7 @@ from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.packets import HEADER_BYTES, VERSION, Opcode, Status
 from emulator.spec.registers import BY_NAME
 from hdl.link.states import States
+from hdl.parts.bus import STREAMED
 
 WAYS = {"result": "result", "execute": "execute", "drop": "drop", "reply": "verdict", "wait": "weigh"}
 """What is done with a packet -> the executor's state."""
@@ -25,7 +26,8 @@ class Decision(wiring.Component):
     ``compare`` looks at the ``header``, ``judge`` says what it asks for, ``weigh`` (again and again, while
     ``way_wait``) what is done with it as things stand, ``act`` keeps account of the sequence. ``due``: an
     inference's answer can be sent; ``quiet``: nothing is under way and nothing being sent; ``none``: no
-    inference is under way; ``room``: another can be; ``bare``: the device is not programmed.
+    inference is under way; ``room``: another can be; ``bare``: the device is not programmed. ``at_streamed``:
+    its first address lies in the region ``hdl.parts.bus.STREAMED``.
     Resources: about 150 LUTs.
     """
 
@@ -33,7 +35,7 @@ class Decision(wiring.Component):
         super().__init__(
             {name: In(1) for name in ("compare", "judge", "weigh", "act")}
             | {name: In(1) for name in ("due", "quiet", "room", "none", "campaign", "bare")}
-            | {name: Out(1) for name in ("short", "repeats", "wrong")}
+            | {name: Out(1) for name in ("short", "at_streamed", "repeats", "wrong")}
             | {f"way_{name}": Out(1) for name in (*WAYS, *REQUESTS)}
             | {
                 "header": In(8 * HEADER_BYTES),
@@ -83,6 +85,7 @@ class Decision(wiring.Component):
                 writes.eq(opcode == Opcode.WRITE),
                 self.short.eq((opcode == Opcode.READ_SHORT) | (opcode == Opcode.WRITE_SHORT)),
                 at_registers.eq(address[REGION_SHIFT:] == REGIONS["registers"]),
+                self.at_streamed.eq(address[REGION_SHIFT:] == REGIONS[STREAMED]),
                 at_control.eq(address == BY_NAME["campaign_control"].address),
                 fitting.eq(length == self.inputs),
                 two.eq(length == 2),

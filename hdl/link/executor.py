@@ -16,8 +16,9 @@ from hdl.link.inferences import Inferences
 from hdl.link.states import States
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.loading import load_one
+from hdl.parts.target import is_compact
 
-AFTER_HEAD = ("finish", "read", "logit", "checked", "answered")
+AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 """Where composing a header can lead."""
 
 
@@ -28,8 +29,8 @@ class Executor(wiring.Component):
     While a campaign runs it refuses what would meet the running datapath.
 
     Requests other than INFER wait until no inference is under way, so responses keep request order and
-    the bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's, about 10 a request;
-    an INFER loads one input a cycle, a word of its answer takes 8. Resources: about 700 LUTs.
+    the bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's (``hdl.link.words``), about
+    10 a request; an INFER loads one input a cycle, a word of its answer takes 8. Resources: about 700 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -53,6 +54,7 @@ class Executor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        self.compact = is_compact(platform)
         self.states = states = States(
             m,
             *("idle", "open", "header", "compare", "judge", "weigh", "act", "execute"),
@@ -129,6 +131,7 @@ class Executor(wiring.Component):
             w.address.eq(self.address),
             w.amount.eq(decision.amount),
             w.short.eq(decision.short),
+            w.streams.eq(0 if self.compact else decision.at_streamed),
             self.repeat.eq(states["act"] & decision.repeats),
             self.sequence_error.eq(states["act"] & decision.wrong),
         ]
@@ -221,7 +224,8 @@ class Executor(wiring.Component):
             m.d.sync += [
                 after["finish"].eq(w.refused),
                 after["checked"].eq(w.checking & w.empty),
-                after["read"].eq(~w.refused & ~(w.checking & w.empty)),
+                after["read"].eq(~w.refused & ~(w.checking & w.empty) & ~w.streams),
+                after["stream"].eq(~w.refused & ~(w.checking & w.empty) & w.streams),
             ]
             states.go("verdict")
 
@@ -240,7 +244,7 @@ class Executor(wiring.Component):
                         states.go(name)
         m.d.comb += [
             self.begin.eq(states["compose"]),
-            self.put.eq(states["head"] | states["bytes"] | (states["put"] & ~w.checking)),
+            self.put.eq(states["head"] | states["bytes"] | ((states["put"] | w.putting) & ~w.checking)),
             self.put_data.eq(Mux(states["head"], self.response[:8], w.word[:8])),
             self.finish.eq(states["finish"] | states["answered"]),
         ]
@@ -314,9 +318,9 @@ class Executor(wiring.Component):
                 self.answer_length & ~self.bare_answer.replicate(16),
             )
             m.d.sync += response.eq(Cat(*fields))
-        with m.If(states["put"] | states["bytes"] | taken):
+        with m.If(states["put"] | w.putting | states["bytes"] | taken):
             m.d.sync += w.word.eq(Cat(w.word[8:], self.packet_data))
-        with m.If(states["read"]):
+        with m.If(states["read"] | w.arrives):
             m.d.sync += w.word.eq(self.master.bus.read_data)
         with m.If(states["checked"]):
             m.d.sync += w.word.eq(~w.crc)
