@@ -16,7 +16,7 @@ from hdl.parts.bus import STREAMED
 
 WAYS = {"result": "result", "execute": "execute", "drop": "drop", "reply": "verdict", "wait": "weigh"}
 """What is done with a packet -> the executor's state."""
-REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "refuses": "verdict"}
+REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "unpacks": "unpack", "refuses": "verdict"}
 """What carrying it out begins with -> the executor's state."""
 
 
@@ -35,7 +35,7 @@ class Decision(wiring.Component):
         super().__init__(
             {name: In(1) for name in ("compare", "judge", "weigh", "act")}
             | {name: In(1) for name in ("due", "quiet", "room", "none", "campaign", "bare")}
-            | {name: Out(1) for name in ("short", "at_streamed", "repeats", "wrong")}
+            | {name: Out(1) for name in ("short", "sparse", "at_streamed", "repeats", "wrong")}
             | {f"way_{name}": Out(1) for name in (*WAYS, *REQUESTS)}
             | {
                 "header": In(8 * HEADER_BYTES),
@@ -80,7 +80,8 @@ class Decision(wiring.Component):
                 asks.eq((opcode == Opcode.READ) | (opcode == Opcode.READ_SHORT) | (opcode == Opcode.CHECK)),
                 checks.eq(opcode == Opcode.CHECK),
                 brings.eq((opcode == Opcode.WRITE) | (opcode == Opcode.WRITE_SHORT)),
-                infers.eq(opcode == Opcode.INFER),
+                infers.eq((opcode == Opcode.INFER) | (opcode == Opcode.INFER_SPARSE)),
+                self.sparse.eq(opcode == Opcode.INFER_SPARSE),
                 reads.eq(opcode == Opcode.READ),
                 writes.eq(opcode == Opcode.WRITE),
                 self.short.eq((opcode == Opcode.READ_SHORT) | (opcode == Opcode.WRITE_SHORT)),
@@ -106,7 +107,7 @@ class Decision(wiring.Component):
             repeated = is_repeat & cached
             m.d.sync += [
                 again.eq(is_repeat & ~sync),
-                loads.eq(infers & fitting & ~bare),
+                loads.eq(infers & (fitting | self.sparse) & ~bare),
                 counts.eq(asks & Mux(checks, four, two)),
                 fills.eq(brings & ((length & Mux(self.short, 1, 3)) == 0) & ~hollow),
                 self.amount.eq(Mux(self.short, length >> 1, length >> 2)),
@@ -146,7 +147,8 @@ class Decision(wiring.Component):
                 self.way_wait.eq(~(self.due | executes | drops | replies)),
                 self.way_asks.eq(counts),
                 self.way_brings.eq(fills),
-                self.way_loads.eq(loads),
+                self.way_loads.eq(loads & ~self.sparse),
+                self.way_unpacks.eq(loads & self.sparse),
                 self.way_refuses.eq(~(counts | fills | loads)),
                 self.reply.eq(Mux(blocked, Status.BUSY, reply)),
                 accepts.eq(blocked | joins | kind["accept"]),

@@ -145,7 +145,7 @@ class Words:
         with states.at("stream"):
             m.d.sync += pace.eq(pace + 1)
             m.d.comb += ask.eq(more & (pace == 0))
-            with m.If(step & one_left):
+            with m.If((step & one_left) | astray):
                 m.d.sync += more.eq(0)
             with m.If(~more & idle & ~self.putting):
                 with m.If(astray):

@@ -62,8 +62,8 @@ class WindowSignature(wiring.Signature):
 class BusSignature(wiring.Signature):
     """The master's port: hold ``request`` and its fields until ``done``; ``error`` and data come with it.
 
-    Or ``step`` with the fields, for a cycle each, as long as nothing is requested: each is answered by its own
-    ``done``, in order. Only a platform that is not compact heeds it.
+    Or ``step`` with the fields, for a cycle each, as long as nothing is requested: each is answered by its
+    own ``done``, in order. Only a platform that is not compact heeds it.
     """
 
     def __init__(self) -> None:

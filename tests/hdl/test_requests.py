@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -14,11 +14,13 @@ from emulator.spec import PRESETS
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address, region_words
 from emulator.spec.packets import Opcode, Status
+from emulator.spec.sparse import dense, sparse
 from emulator.spec.variation import same_cells
 from tests.hdl.wire import Wire
 
 TINY = PRESETS["tiny"]
 PROGRAM = random_program(TINY, np.random.default_rng(1), sizes=(40, 9, 3), noise=False)
+ODD = random_program(TINY, np.random.default_rng(3), sizes=(41, 3), noise=False)
 X = random_inputs(PROGRAM, np.random.default_rng(2), 4)
 
 
@@ -55,6 +57,66 @@ def test_all_of_a_word_count_counts(wire: Wire, count: int) -> None:
     wire.run(100_000)
     (answer,) = wire.answers()
     assert answer.status == Status.BAD_ADDRESS
+
+
+@pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 0.95, 1.0])
+def test_sparse_inferences_equal_golden(wire: Wire, density: float) -> None:
+    """As many under way as there is room for, dense ones between them."""
+    wire.program(PROGRAM)
+    rng = np.random.default_rng(int(100 * density))
+    x = rng.integers(1, 256, (24, PROGRAM.inputs)).astype(np.uint8)
+    x[rng.random(x.shape) >= density] = 0
+    answers = []
+    for i, (row, payload) in enumerate(zip(x, sparse(x), strict=True)):
+        if i % 3 == 2:
+            wire.send(Opcode.INFER, i, row.tobytes())
+        else:
+            wire.send(Opcode.INFER_SPARSE, i, payload)
+        if i % TINY.window == TINY.window - 1:
+            wire.run(20_000)
+            answers += wire.answers()
+    assert [a.opcode for a in answers] == [
+        Opcode.INFER if i % 3 == 2 else Opcode.INFER_SPARSE for i in range(24)
+    ]
+    assert {a.status for a in answers} == {Status.OK}
+    got = np.stack([np.frombuffer(a.payload, "<i4") for a in answers])
+    np.testing.assert_array_equal(got, Core(PROGRAM).infer(x))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda payload: payload + b"\1",
+        lambda payload: payload[:-1],
+        lambda payload: b"",
+        lambda payload: payload + payload[:9],
+        lambda payload: payload[:-1] + b"\0",
+        lambda payload: bytes([payload[0] ^ 1]) + payload[1:],
+        # A last byte of bits for more codes than there are.
+        lambda payload: payload[:-2] + b"\x81\1",
+    ],
+    ids=["longer", "shorter", "empty", "much longer", "a code of 0", "a bit more", "behind the last"],
+)
+def test_a_sparse_payload_of_other_inputs_is_refused_in_its_turn(
+    wire: Wire, damage: Callable[[bytes], bytes]
+) -> None:
+    wire.program(ODD)
+    x = np.arange(ODD.inputs, dtype=np.uint8)[None]
+    (good,) = sparse(x)
+    bad = damage(good)
+    wire.send(Opcode.INFER_SPARSE, 0, good)
+    wire.send(Opcode.INFER_SPARSE, 0, bad)
+    wire.send(Opcode.INFER_SPARSE, 0, good)
+    wire.run(20_000)
+    wire.send(Opcode.INFER, 0, x[0].tobytes())
+    wire.run(20_000)
+    answers = wire.answers()
+    known = dense(bad, ODD.inputs)
+    refused = Status.OK if known is not None else Status.BAD_LENGTH
+    assert [a.status for a in answers] == [Status.OK, refused, Status.OK, Status.OK]
+    assert len({a.payload for a in answers[:1] + answers[2:]}) == 1
+    np.testing.assert_array_equal(np.frombuffer(answers[0].payload, "<i4"), Core(ODD).infer(x)[0])
+    assert known is not None or not answers[1].payload
 
 
 def test_every_counter_of_votes_is_cleared(wire: Wire) -> None:
