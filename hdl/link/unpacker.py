@@ -13,8 +13,8 @@ class Unpacker(wiring.Component):
     """The ``inputs`` codes of a payload of ``length`` bytes, as ``emulator.spec.sparse`` writes them.
 
     While ``run``, it takes ``data``, the payload's next byte, with ``advance``; the next one stands
-    there three cycles later. Each code is on ``code`` with ``valid``. ``done`` once all are; ``wrong`` then says
-    that the payload was longer, shorter or had bits set behind the last code.
+    there three cycles later. Each code is on ``code`` with ``valid``. ``done`` once all are: ``wrong`` then
+    says that the payload was longer, shorter or had bits set behind the last code.
     Latency: three cycles a byte taken, one a code that is 0. Resources: about 90 LUTs and 70 flip-flops.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -57,6 +58,60 @@ def test_all_of_a_word_count_counts(wire: Wire, count: int) -> None:
     wire.run(100_000)
     (answer,) = wire.answers()
     assert answer.status == Status.BAD_ADDRESS
+
+
+@pytest.mark.parametrize("length", [0, 1, PROGRAM.inputs - 1, PROGRAM.inputs + 1])
+def test_a_dense_payload_of_another_length_is_refused(wire: Wire, length: int) -> None:
+    wire.program(PROGRAM)
+    wire.send(Opcode.INFER, 0, bytes(length))
+    wire.run(20_000)
+    (answer,) = wire.answers()
+    assert (answer.status, answer.payload) == (Status.BAD_LENGTH, b"")
+
+
+def test_words_behind_the_last_weight(wire: Wire) -> None:
+    """Written and read in the region's last words, and over its end."""
+    wire.program(PROGRAM)
+    words = region_words(TINY)["weights"]
+    near = address("weights", words - 3)
+    codes = np.array([-7, 8, -9], "<i2")
+    wire.send(Opcode.WRITE_SHORT, near, codes.tobytes())
+    wire.send(Opcode.READ_SHORT, near, (3).to_bytes(2, "little"))
+    wire.send(Opcode.WRITE_SHORT, near + 1, (codes + 1).tobytes())
+    wire.send(Opcode.READ, near, (4).to_bytes(2, "little"))
+    wire.run(5_000)
+    wire.send(Opcode.CHECK, near + 2, (2).to_bytes(4, "little"))
+    wire.send(Opcode.READ, near, (3).to_bytes(2, "little"))
+    wire.send(Opcode.CHECK, near, (3).to_bytes(4, "little"))
+    wire.run(5_000)
+    *first, read, check = wire.answers()
+    bad, fine = Status.BAD_ADDRESS, Status.OK
+    assert [a.status for a in [*first, read, check]] == [fine, fine, bad, bad, bad, fine, fine]
+    assert np.frombuffer(first[1].payload, "<i2").tolist() == codes.tolist()
+    # What lay within was written before the end was met.
+    left = np.array([-7, -6, 9], "<i4")
+    assert np.frombuffer(read.payload, "<i4").tolist() == left.tolist()
+    assert check.payload == zlib.crc32(left.tobytes()).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 15, 16])
+def test_words_in_turn_with_those_of_other_memories(wire: Wire, count: int) -> None:
+    """Weights stream, other words do not: one kind behind the other, of every length up to a packet's."""
+    wire.program(PROGRAM)
+    rng = np.random.default_rng(count)
+    weights = rng.integers(-128, 128, count).astype("<i4")
+    biases = rng.integers(-(1 << 31), 1 << 31, count).astype("<i4")
+    size = count.to_bytes(2, "little")
+    answers = []
+    for region, words in (("weights", weights), ("bias", biases), ("weights", weights[::-1])):
+        wire.send(Opcode.WRITE, address(region), words.tobytes())
+        wire.send(Opcode.READ, address(region), size)
+        wire.send(Opcode.CHECK, address(region), count.to_bytes(4, "little"))
+        wire.run(10_000)
+        answers += [a.payload for a in wire.answers()]
+    wanted = [words.tobytes() for words in (weights, biases, weights[::-1])]
+    assert answers[1::3] == wanted
+    assert answers[2::3] == [zlib.crc32(data).to_bytes(4, "little") for data in wanted]
 
 
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 0.95, 1.0])
