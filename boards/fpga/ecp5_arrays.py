@@ -65,8 +65,9 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     # Deep enough for a block RAM, whose outputs would come too late for the neuron.
     "memory_styles": (("distributed", "readout.partials*/m:*"),),
-    # 156 multipliers: what the walk and the squares of the inputs need beyond them is multiplied in LUTs.
-    "soft_multipliers": ("core.scanner.square_*", "walker.gates.codes"),
+    # All 156 multipliers are used; the last two products are made of LUTs.
+    "soft_multipliers": ("core.scanner.square_7", "walker.gates.codes"),
+    "dsp_inference": False,
 }
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
 # are multiplied in LUTs.
