@@ -27,6 +27,11 @@ INDEX_MASK = (1 << 32) - 1
 class Holder(BoardApi, Protocol):
     """A board that says what its array can hold."""
 
+    @property
+    def most_weights(self) -> int | None:
+        """Weights that its array holds; None: any number."""
+        ...
+
     def check_fits(self, program: Program) -> None:
         """Raise GeometryError when ``program`` does not fit."""
 
@@ -37,7 +42,7 @@ class Segmented(Core):
     def __init__(self, program: Program, board: Holder) -> None:
         super().__init__(program, fast=False)
         self._board = board
-        self._segments = cut(program, board.check_fits)
+        self._segments = cut(program, board.check_fits, board.most_weights)
         self._known = 1 + len(program.states)
         self._by_patch: dict[int, Program] = {}
         self._laid: dict[int, npt.NDArray[np.int32]] = {}

@@ -54,18 +54,23 @@ class Segment:
     refused: str = ""
 
 
-def cut(program: Program, check: Check) -> tuple[Segment, ...]:
+def cut(program: Program, check: Check, most_weights: int | None = None) -> tuple[Segment, ...]:
     """The fewest segments, each of which ``check`` accepts or is one step of the host's.
 
     Of several ways the one that leaves least to the host, then the one that carries fewest maps, then fewest
-    codes.
+    codes. Runs of more than ``most_weights`` weights need not be tried.
     """
     count = len(program.steps)
     kept = [_asked_after(program, stop) for stop in range(count + 1)]
     best: list[tuple[Cost, Segment | None]] = [((0, 0, 0, 0), None)]
     best += [((count + 1, 0, 0, 0), None)] * count
     for first in range(count):
+        weights = 0
         for stop in range(first + 1, count + 1):
+            step = program.steps[stop - 1]
+            weights += step.layer.weights.size if isinstance(step, Product) else 0
+            if stop > first + 1 and most_weights is not None and weights > most_weights:
+                break
             segment = _segment(program, first, stop, kept[stop], check)
             if segment is not None:
                 a, b, c, d = best[first][0]
