@@ -43,7 +43,6 @@ class Segmented(Core):
         super().__init__(program, fast=False)
         self._board = board
         self._segments = cut(program, board.check_fits, board.most_weights)
-        self._known = 1 + len(program.states)
         self._by_patch: dict[int, Program] = {}
         self._laid: dict[int, npt.NDArray[np.int32]] = {}
         self.on_array: Program | None = None
@@ -97,7 +96,7 @@ class Segmented(Core):
             for m, *values in zip(segment.makes, *parts, strict=True):
                 maps[m] = np.concatenate(values)
             for m in range(len(maps)):
-                maps[m] = maps[m] if m in segment.kept or m < self._known else None
+                maps[m] = maps[m] if m in segment.kept else None
         return maps
 
     def _made(self, segment: Segment, maps: dict[int, Any], draw: Any) -> list[npt.NDArray[Any]]:
