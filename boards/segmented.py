@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,9 +19,10 @@ from emulator.spec.segments import Segment, cut
 from emulator.spec.steps import Product
 from host.api import BoardApi
 
-HELD_CODES = 1 << 27
+HELD_CODES = 1 << 25
 """Codes of maps that are held here from one segment to the next: so many samples go through a segment before
-the next one takes its place."""
+the next one takes its place. All of them go over the link, to and fro; the weights of the largest board are
+half a million bytes."""
 INDEX_MASK = (1 << 32) - 1
 
 
@@ -45,6 +47,7 @@ class Segmented(Core):
         self._segments = cut(program, board.check_fits, board.most_weights)
         self._by_patch: dict[int, Program] = {}
         self._laid: dict[int, npt.NDArray[np.int32]] = {}
+        self._passed: Callable[[], None] = lambda: None
         self.on_array: Program | None = None
         self.swapped_words = 0
         for segment in self._segments:
@@ -82,6 +85,20 @@ class Segmented(Core):
     def _number(self, step: int) -> int:
         return sum(isinstance(before, Product) for before in self.program.steps[:step])
 
+    def infer_batch(
+        self,
+        x: npt.NDArray[np.uint8],
+        *,
+        seed: int,
+        first_index: int,
+        noise: bool,
+        done: Callable[[int], None],
+    ) -> npt.NDArray[Any]:
+        """Outputs (n, outputs) for x (n, inputs); ``done`` is told of how many samples' worth of work is."""
+        turns, passed = self.program.calls * len(self._segments), itertools.count(1)
+        self._passed = lambda: done(len(x) * next(passed) // turns)
+        return self.maps(x, seed=seed, first_index=first_index, noise=noise)[-1].reshape(len(x), -1)
+
     def _call(self, maps: list[Any], draw: Any, trace: Any) -> list[Any]:
         """The maps of one call that are asked for later, the others None."""
         n = len(draw.index)
@@ -97,6 +114,7 @@ class Segmented(Core):
                 maps[m] = np.concatenate(values)
             for m in range(len(maps)):
                 maps[m] = maps[m] if m in segment.kept else None
+            self._passed()
         return maps
 
     def _made(self, segment: Segment, maps: dict[int, Any], draw: Any) -> list[npt.NDArray[Any]]:

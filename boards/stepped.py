@@ -126,10 +126,14 @@ class SteppedBoard:
         y = np.empty((len(x), program.outputs), np.int32)
         for start in range(0, len(x), batch):
             part = x[start : start + batch]
-            maps = self._segmented.maps(part, **options, first_index=first_index + start)
-            y[start : start + len(part)] = maps[-1].reshape(len(part), -1)
-            if progress is not None:
-                progress(start + len(part), len(x))
+
+            def done(samples: int, start: int = start) -> None:
+                if progress is not None:
+                    progress(start + samples, len(x))
+
+            y[start : start + len(part)] = self._segmented.infer_batch(
+                part, **options, first_index=first_index + start, done=done
+            )
         return y
 
     def campaign(

@@ -23,6 +23,7 @@ from emulator.spec.segments import cut
 from host import BoardApi, InputError, NotProgrammedError
 from host.api import Progress
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
+from tests.emulator.spec.test_segments import full, vectors
 from tests.emulator.spec.test_walk import MAPS
 
 HOST = {
@@ -121,7 +122,7 @@ def test_a_batch_goes_through_a_segment_before_the_next_one(monkeypatch: pytest.
     assert len(inner.put) == 6
     assert inner.put[:3] == inner.put[3:]
     assert len(set(inner.put)) == 3
-    assert done == [(8, 9), (9, 9)]
+    assert done == [(2, 9), (5, 9), (8, 9), (8, 9), (8, 9), (9, 9)]
     # All words of three segments; the curves stay, and so does what happens to be equal.
     once = sum(s.words.size for g in pieces_of(program) for s in lay_out(g, PRESETS["tiny"]))
     assert once / 2 < board.swapped_words < 2 * once
@@ -129,6 +130,21 @@ def test_a_batch_goes_through_a_segment_before_the_next_one(monkeypatch: pytest.
     board.infer(x[:1])
     assert board.swapped_words > swapped
     assert board.scrub(program) == []
+
+
+def test_a_second_operand_of_a_segment_is_added_once() -> None:
+    """64 words of a lane hold the first three layers, but not what would give their codes."""
+    skip = {"skip": 1, "skip_gain": np.full(8, 9000, np.uint16), "skip_shift": 0}
+    steps = (full(48, 8, 0), full(8, 8, 1), full(8, 8, 2, **skip))
+    program = vectors(48, *steps, full(32, 16, 3, 3, 3, 3, fires=False))
+    board = SteppedBoard(GoldenBoard(dataclasses.replace(MAPS, weight_depth=64)))
+    board.program(program)
+    assert (board.segments, board.on_host) == (2, ("step 2: neurons",))
+    x = random_inputs(program, np.random.default_rng(0), 30)
+    expected = Core(program, fast=False).infer(x, seed=2)
+    np.testing.assert_array_equal(board.infer(x, seed=2), expected)
+    without = dataclasses.replace(program, steps=(*program.steps[:2], full(8, 8, 2), *program.steps[3:]))
+    assert (Core(without, fast=False).infer(x, seed=2) != expected).any(), "the second operand does nothing"
 
 
 def pieces_of(program: Program) -> list[Program]:

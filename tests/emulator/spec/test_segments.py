@@ -114,14 +114,14 @@ def test_of_two_cuts_the_one_with_a_single_map() -> None:
 
 
 def test_several_maps_over_a_cut() -> None:
-    """The second run needs both apart, and picks them out of what it is given, next to other curves."""
-    gain = np.full(8, 900, np.uint16)
-    steps = [full(16, 8, 0), full(8, 64, 1), full(64, 8, 2), full(8, 64, 3)]
-    steps.append(full(64, 8, 4, skip=1, skip_gain=gain, skip_shift=0))
-    program = vectors(16, *steps, full(16, 4, 5, 1, fires=False))
+    """The second run needs three apart, and picks them out of what it is given, next to other curves."""
+    gain = np.full(4, 900, np.uint16)
+    steps = [full(16, 4, 0), full(4, 4, 1), full(4, 96, 2), full(96, 4, 3), full(4, 96, 4)]
+    steps.append(full(96, 4, 5, skip=1, skip_gain=gain, skip_shift=0))
+    program = vectors(16, *steps, full(12, 4, 6, 2, 1, fires=False))
     small = dataclasses.replace(MAPS, weight_depth=256)
     first, second = cut_for(program, small)
-    assert (first.makes, second.reads) == ((1, 3), (3, 1))
+    assert (first.makes, second.reads) == ((1, 2, 4), (4, 1, 2))
     assert second.piece is not None
     assert len(second.piece.curve_base) == len(program.curve_base) + 1
     x = random_inputs(program, np.random.default_rng(1), 20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.trust.mutants.mutant import Mutant
 
 STEPPED = ("tests/boards/test_stepped.py",)
-HELD = (*STEPPED, "-k", "batch_goes or random_programs")
+HELD = (*STEPPED, "-k", "batch_goes or added_once or random_programs")
 BY_HAND = ("tests/emulator/spec/test_segments.py",)
 CUT, RUN, FACE = "emulator/spec/segments.py", "boards/segmented.py", "boards/stepped.py"
 
@@ -107,8 +107,8 @@ MUTANTS = (
     ),
     Mutant(
         FACE,
-        "first_index=first_index + start)",
-        "first_index=first_index)",
+        "first_index=first_index + start, done=done",
+        "first_index=first_index, done=done",
         "every batch has the first one's inference numbers",
         HELD,
     ),
