@@ -46,7 +46,11 @@ MUTANTS = (
         BY_HAND,
     ),
     Mutant(
-        CUT, "at += channels", "at = channels", "the third of several maps is read where the second is", HELD
+        CUT,
+        "at += channels",
+        "at = channels",
+        "the third of several maps is read where the second is",
+        BY_HAND,
     ),
     Mutant(
         CUT,
@@ -74,7 +78,7 @@ MUTANTS = (
         "return 1, int(segment.piece is None or segment.sums), len(carried), codes",
         "return 0, int(segment.piece is None or segment.sums), len(carried), codes",
         "not the fewest segments",
-        BY_HAND,
+        HELD,
     ),
     Mutant(
         CUT,
