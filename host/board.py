@@ -67,7 +67,7 @@ class Board:
             self._identity = read_identity(
                 lambda first, count: [int(w) & 0xFFFFFFFF for w in self.read_words(first, count)]
             )
-            channel.fit(self.geometry)
+            channel.fit(self.geometry, self._identity.protocol)
             self.write_register("host_mark", self._mark)
         except BaseException:
             channel.close()

@@ -15,7 +15,8 @@ from boards.fpga.target import Target
 from emulator.spec import Geometry
 from emulator.spec.geometry import WORD_ROWS
 
-CORE = "top.device.machine.core"
+MACHINE = "top.device.machine"
+CORE = f"{MACHINE}.core"
 """The core's name in the flattened netlist."""
 _BLOCK_COLUMNS = 9
 _SITES_A_BLOCK = 4

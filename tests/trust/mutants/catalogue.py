@@ -14,6 +14,7 @@ from tests.trust.mutants import (
     ethernet,
     golden,
     host,
+    link,
     mapping,
     overlap,
     pcie,
@@ -39,6 +40,7 @@ MUTANTS = (
     + bringup.MUTANTS
     + host.MUTANTS
     + ethernet.MUTANTS
+    + link.MUTANTS
     + datapath.MUTANTS
     + control.MUTANTS
     + pcie.MUTANTS
