@@ -39,7 +39,11 @@ class Holder(BoardApi, Protocol):
 
 
 class Segmented(Core):
-    """The golden model, with what segments make taken from a board."""
+    """The golden model of a program, with what its segments make taken from a board.
+
+    ``on_array`` is the segment that is there; ``swapped_words`` counts memory words in which one differed from
+    what those before it had left.
+    """
 
     def __init__(self, program: Program, board: Holder) -> None:
         super().__init__(program, fast=False)
@@ -94,7 +98,10 @@ class Segmented(Core):
         noise: bool,
         done: Callable[[int], None],
     ) -> npt.NDArray[Any]:
-        """Outputs (n, outputs) for x (n, inputs); ``done`` is told of how many samples' worth of work is."""
+        """Outputs (n, outputs) of codes x (n, inputs), one batch; options as for ``Core.infer``.
+
+        ``done`` is called after each segment with the share of the work that is done, in samples.
+        """
         turns, passed = self.program.calls * len(self._segments), itertools.count(1)
         self._passed = lambda: done(len(x) * next(passed) // turns)
         return self.maps(x, seed=seed, first_index=first_index, noise=noise)[-1].reshape(len(x), -1)
