@@ -41,8 +41,8 @@ class Holder(BoardApi, Protocol):
 class Segmented(Core):
     """The golden model of a program, with what its segments make taken from a board.
 
-    ``on_array`` is the segment that is there; ``swapped_words`` counts memory words in which one differed from
-    what those before it had left.
+    ``on_array`` is the segment that is there; ``swapped_words`` counts memory words of sections in which one
+    differed from what those before it had left.
     """
 
     def __init__(self, program: Program, board: Holder) -> None:
