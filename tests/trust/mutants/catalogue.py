@@ -19,6 +19,7 @@ from tests.trust.mutants import (
     overlap,
     pcie,
     physics,
+    segments,
     small,
     spec,
     tiles,
@@ -48,4 +49,5 @@ MUTANTS = (
     + tiles.MUTANTS
     + bases.MUTANTS
     + walk.MUTANTS
+    + segments.MUTANTS
 )
