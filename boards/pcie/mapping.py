@@ -1,7 +1,7 @@
 """``python -m boards.pcie.mapping [CARD]``: Yosys maps a card to a Xilinx 7-series part; counts its cells.
 
-One card is of the size that was simulated, the others have as many lanes as their parts have multipliers. That
-is as far as the open tools of the package index reach: nextpnr-xilinx is not among them.
+One card is of the size that was simulated, the others have as many lanes as their parts have multipliers.
+That is as far as the open tools of the package index reach: nextpnr-xilinx is not among them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 from boards.fpga import tools
 from boards.fpga.ecp5_arrays import LEAN
 from boards.netlist import build_id, netlist, rtlil
-from emulator.spec import Geometry
 
 GEOMETRY = dataclasses.replace(LEAN, name="artix7-card")
 """Holds 784-128-10."""
