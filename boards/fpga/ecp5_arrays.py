@@ -59,7 +59,7 @@ SMALL = Geometry(
 )
 # With feature maps, and the block RAMs of ten lanes for them: a network of curves on the smallest part.
 SMALL_MAPS = dataclasses.replace(
-    SMALL, name="ecp5-25f-maps", lanes=16, overlap=True, map_codes=4096, layers=16, curves=64
+    SMALL, name="ecp5-25f-maps", lanes=16, overlap=True, map_codes=4096, layers=16, curves=32
 )
 
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
