@@ -74,6 +74,8 @@ def _reason(number: dict[str, Any]) -> str:
 
 
 def _said(ours: dict[str, Any]) -> str:
+    if ours["value"] is None:
+        return "-"
     return f"{ours['value']:.4g} ({ours['low']:.4g} .. {ours['high']:.4g}), {ours['basis']}"
 
 

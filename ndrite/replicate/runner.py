@@ -94,7 +94,7 @@ def replicate(
             {
                 "key": key,
                 **asdict(number),
-                "ours": asdict(found[key]),
+                "ours": {k: None if v != v else v for k, v in asdict(found[key]).items()},
                 "verdict": verdict(number, found[key]),
             }
             for key, number in published.items()
