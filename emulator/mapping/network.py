@@ -178,13 +178,13 @@ def _check_programmed(network: Network, chip: Chip, programmed: MappedWeights) -
     wanted = [product.dense.weights.shape for product in network.products]
     if wanted != [programmed.codes.shape]:
         raise CompileError(
-            f"programmed is an array of {programmed.codes.shape} weights; accepted: that of the network's only "
-            f"product, of {', '.join(map(str, wanted)) or 'which there is none'}"
+            f"programmed is an array of {programmed.codes.shape} weights; accepted: that of the network's "
+            f"only product, of {', '.join(map(str, wanted)) or 'which there is none'}"
         )
     if chip.array.wire_resistance_ohm:
         raise CompileError(
-            f"array.wire_resistance_ohm is {chip.array.wire_resistance_ohm}; accepted with programmed cells: 0, as "
-            "wires give an array other currents from its columns than from its rows"
+            f"array.wire_resistance_ohm is {chip.array.wire_resistance_ohm}; accepted with programmed cells: 0, "
+            "as wires give an array other currents from its columns than from its rows"
         )
 
 

@@ -199,7 +199,8 @@ def transposed(mapped: MappedWeights) -> MappedWeights:
     limit, unit = mapped.limits[0], mapped.unit[0]
     if (mapped.limits != limit).any():
         raise CompileError(
-            "columns have limits of their own; accepted: weights mapped with one_limit, to be read from both sides"
+            "columns have limits of their own; accepted: weights mapped with one_limit, to be read from "
+            "both sides"
         )
     cells, rows = mapped.cells, len(mapped.codes)
     turned = {

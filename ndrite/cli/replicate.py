@@ -35,7 +35,7 @@ from ndrite.replicate import NAMES
 def command(
     name: str | None, output: Path, folder: Path | None, quick: bool, resume: bool, as_json: bool
 ) -> None:
-    """Run replication NAME and say whether its published numbers are met or explained; without NAME, list them.
+    """Run replication NAME: are its published numbers met or explained? Without NAME, list them.
 
     Each number is within its accepted range, explained by a registered reason, or outside: then the exit code
     is 1 (not with --quick). Training needs ndrite[train]; MNIST is read from package/data, the unpacked npm
@@ -50,9 +50,8 @@ def command(
     if name is None:
         listed = [(n, load(n).TITLE, load(n).FOLDER or "-") for n in NAMES]
         if as_json:
-            print_json(
-                {"replications": [dict(zip(("name", "title", "folder"), row, strict=True)) for row in listed]}
-            )
+            keys = ("name", "title", "folder")
+            print_json({"replications": [dict(zip(keys, row, strict=True)) for row in listed]})
         else:
             print_table("replications", ("name", "what", "--folder"), listed)
         return

@@ -1,7 +1,8 @@
 """A restricted Boltzmann machine of pixels, labels and hidden units: training, and repair of pictures.
 
-As NeuRRAM's authors do it (github.com/weierwan/Neurram_48core, rbm): 784 pixels and 10 labels against 120 hidden
-units, contrastive divergence of five steps with momentum, weights held at 1, Gaussian noise on them in training.
+As NeuRRAM's authors do it (github.com/weierwan/Neurram_48core, rbm): 784 pixels and 10 labels against 120
+hidden units, contrastive divergence of five steps with momentum, weights held at 1, Gaussian noise on them in
+training.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def repaired(
 ) -> tuple[Floats, Floats]:
     """Distance (L2 norm) of every picture to what it was, damaged and after Gibbs steps: (n,) each.
 
-    ``up`` gives the hidden units' sums of visible ones (n, 794), ``down`` the visible units' sums of hidden ones.
+    ``up`` gives the hidden units' sums of visible ones (n, 794), ``down`` the visible units' of hidden ones.
     Which pixels are damaged is known, and so is the label, as published.
     """
     v, where = damaged(x, kind, rng)

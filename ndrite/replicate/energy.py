@@ -12,9 +12,9 @@ from ndrite.replicate.published import Explained, Found, Published
 
 OVER = "no interval of a sample: the range of the account's constants, low to high"
 RUN = (
-    "The account of `ndrite cost` for one product of a whole core at the chip's node, its cells, read time and bits "
-    "([what is counted](../cost.md#against-published-chips)); converters and drivers have the account's constants. "
-    "Modelled, nothing is measured here."
+    "The account of `ndrite cost` for one product of a whole core at the chip's node, its cells, read time "
+    "and bits ([what is counted](../cost.md#against-published-chips)); converters and drivers have the "
+    "account's constants. Modelled, nothing is measured here."
 )
 
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
-from ndrite.intervals import crossed, crossed_of, points
-from ndrite.replicate.published import Found
+from ndrite.intervals import crossed_of, points
+from ndrite.replicate.published import Found, percent
 
 Floats = npt.NDArray[np.float64]
 Grid = dict[float, dict[float, float]]
@@ -92,8 +92,10 @@ def found_share(results: list[dict[str, Any]], trained: float, tested: float) ->
     def of(c: float, b: float, w: float) -> float:
         return 100 * (w - b) / (c - b) if c > b else float("nan")
 
-    low, high = crossed_of(of, clean, bare, with_noise)
-    return Found(of(clean.mean(), bare.mean(), with_noise.mean()), low, high)
+    value = of(clean.mean(), bare.mean(), with_noise.mean())
+    if np.isnan(value):  # the noise took nothing
+        return Found(value, value, value)
+    return Found(value, *crossed_of(of, clean, bare, with_noise))
 
 
 def found_accuracies(results: list[dict[str, Any]]) -> dict[str, Found]:
@@ -101,17 +103,14 @@ def found_accuracies(results: list[dict[str, Any]]) -> dict[str, Found]:
     values = {}
     for noise in sorted({r["noise"] for r in results}):
         for level in results[0]["at"]:
-            good = right(results, noise, float(level))
-            bounds = (100 * b for b in crossed(good))
-            values[f"{noise:g} {level}"] = Found(100 * float(good.mean()), *bounds)
+            values[f"{noise:g} {level}"] = percent(right(results, noise, float(level)))
     return values
 
 
 def found_difference(before: Floats, after: Floats) -> Found:
     """Points from ``before`` to ``after``, (networks, draws, n) each, of the same networks."""
     draws = min(before.shape[1], after.shape[1])
-    lost = before.mean(axis=1, keepdims=True) - after[:, :draws]
-    return Found(100 * float(lost.mean()), *(100 * b for b in crossed(lost)))
+    return percent(before.mean(axis=1, keepdims=True) - after[:, :draws])
 
 
 def table(results: list[dict[str, Any]], grid: Grid | None, title: str) -> Table:

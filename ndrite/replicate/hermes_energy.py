@@ -19,9 +19,10 @@ def _explained(value: float) -> Explained | None:
     return Explained(
         low=value,
         high=12 * value,
-        why="The account is 8 to 11 times too good: HERMES' converters are oscillators that run all through the read and "
-        "feed two 12-bit counters a column, where the account takes the best successive-approximation converter of the "
-        "node; its column currents are mirrored from the supply, not drawn at the read voltage.",
+        why="The account is 8 to 11 times too good: HERMES' converters are oscillators that run all "
+        "through the read and feed two 12-bit counters a column, where the account takes the best "
+        "successive-approximation converter of the node; its column currents are mirrored from the "
+        "supply, not drawn at the read voltage.",
     )
 
 

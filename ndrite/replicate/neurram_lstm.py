@@ -20,13 +20,15 @@ SOURCE = (
     "github.com/weierwan/Neurram_48core, lstm/google_voice_lstm_neurram48core.xlsx"
 )
 RUN = (
-    "Four LSTMs side by side whose logits add, Gaussian noise relative to each layer's largest weight. Stand-in: four of 32 "
-    "cells on JapaneseVowels (nine speakers, 370 test sequences), their matrices on dies of `wan2022`, gates in PyTorch."
+    "Four LSTMs side by side whose logits add, Gaussian noise relative to each layer's largest weight. "
+    "Stand-in: four of 32 cells on JapaneseVowels (nine speakers, 370 test sequences), their matrices on "
+    "dies of `wan2022`, gates in PyTorch."
 )
 OVER = "over networks, draws of the noise or dies, and the test sequences (bootstrap), 95 %"
 NOT_RUN = (
-    "Speech Commands is in no package. `ndrite replicate neurram-lstm --folder DIR` takes its ten words and runs four LSTMs of "
-    "112 cells (hours); NeuRRAM's two further classes, unknown and silence, and its few-bit states are left out there too."
+    "Speech Commands is in no package. `ndrite replicate neurram-lstm --folder DIR` takes its ten words "
+    "and runs four LSTMs of 112 cells (hours); NeuRRAM's two further classes, unknown and silence, and its "
+    "few-bit states are left out there too."
 )
 FOLDER = "Speech Commands; without it JapaneseVowels (package aeon) stands in"
 CHIP = "wan2022"
@@ -85,9 +87,10 @@ def published(folder: Path | None) -> dict[str, Published]:
             explained=Explained(
                 low=-1,
                 high=2.4,
-                why="Nine speakers are told apart more easily than twelve classes of words: 15 % noise on the weights costs "
-                "a network that was trained with 20 % less here too, and a die of `wan2022` has less error than that. "
-                "NeuRRAM's few-bit states, which the measured loss contains, are not in the stand-in.",
+                why="Nine speakers are told apart more easily than twelve classes of words: 15 % noise on "
+                "the weights costs a network that was trained with 20 % less here too, and a die of "
+                "`wan2022` has less error than that. NeuRRAM's few-bit states, which the measured loss "
+                "contains, are not in the stand-in.",
             ),
         ),
     }
@@ -101,7 +104,8 @@ def published(folder: Path | None) -> dict[str, Published]:
                 where="google_voice_lstm_neurram48core.xlsx, Sheet2",
                 low=THEIRS[noise][level] - 5,
                 high=100,
-                why="ten words without the unknown and the silent are told apart more easily; never tried here",
+                why="ten words without the unknown and the silent are told apart more easily; never tried "
+                "here",
             )
             for noise in TRAINED
             for level in TESTED
@@ -132,6 +136,7 @@ def run(
 ) -> dict[str, Any]:
     """One network."""
     from emulator.learning.training.extra import torch
+    from ndrite.replicate import networks
 
     few = 8 if epochs == 1 else None
     x, y, test, test_y = japanese_vowels() if folder is None else speech_commands(folder, most=few)
@@ -144,7 +149,7 @@ def run(
     )
     width, classes = (32, 9) if folder is None else (112, 10)
     return grid.measured(
-        lambda: network(x.shape[2], width, classes),
+        lambda: networks.FourLstms(x.shape[2], width, classes),
         tensors,
         CHIP,
         seed=seed,
@@ -156,25 +161,6 @@ def run(
         rate=8e-3,
         batch=64,
     )
-
-
-def network(inputs: int, width: int, classes: int) -> Any:
-    """Four LSTMs on the same inputs, a full layer on the last state of each, logits added."""
-    from emulator.learning.training.extra import torch
-
-    nn = torch.nn
-
-    class Four(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.blocks = nn.ModuleList(nn.LSTM(inputs, width, batch_first=True) for _ in range(4))
-            self.heads = nn.ModuleList(nn.Linear(width, classes) for _ in range(4))
-
-        def forward(self, x: Any) -> Any:
-            parts = zip(self.blocks, self.heads, strict=True)
-            return torch.stack([head(block(x)[0][:, -1]) for block, head in parts]).sum(dim=0)
-
-    return Four()
 
 
 def found(results: list[dict[str, Any]]) -> dict[str, Found]:

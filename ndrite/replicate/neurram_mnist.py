@@ -11,8 +11,8 @@ import numpy.typing as npt
 from emulator.network.datasets import mnist
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
-from ndrite.intervals import crossed, points, wilson
-from ndrite.replicate.published import Found, Published
+from ndrite.intervals import points, wilson
+from ndrite.replicate.published import Found, Published, percent
 
 TITLE = "NeuRRAM: MNIST by a seven-layer network"
 SOURCE = (
@@ -20,10 +20,10 @@ SOURCE = (
     "github.com/weierwan/Neurram_48core (mnist_cnn)"
 )
 RUN = (
-    "Convolutions of 8, 8, 16, 16, 32 and 32 channels and a full layer, 23,170 weights and biases, 3-bit inputs and "
-    "activations, as published; trained here on all 60,000 images with 5 % weight noise, then put on dies of `wan2022`, "
-    "whose programming error is NeuRRAM's, and read there with its read noise and 8-bit converters. Published training "
-    "had 15 % and many more epochs."
+    "Convolutions of 8, 8, 16, 16, 32 and 32 channels and a full layer, 23,170 weights and biases, 3-bit "
+    "inputs and activations, as published; trained here on all 60,000 images with 5 % weight noise, then "
+    "put on dies of `wan2022`, whose programming error is NeuRRAM's, and read there with its read noise "
+    "and 8-bit converters. Published training had 15 % and many more epochs."
 )
 OVER = "over networks, each network's dies, and the 10,000 test images (bootstrap), 95 %"
 NOT_RUN = ""
@@ -69,8 +69,8 @@ def published(folder: Path | None) -> dict[str, Published]:
             where="the difference of both",
             low=-0.01,
             high=0.39,
-            why="19 images of 10,000 with the deviation of a difference of about 100 changed answers (our estimate), "
-            "twice",
+            why="19 images of 10,000 with the deviation of a difference of about 100 changed answers (our "
+            "estimate), twice",
         ),
     }
 
@@ -86,7 +86,7 @@ def runs(quick: bool, folder: Path | None) -> list[dict[str, Any]]:
 def run(folder: Path | None, seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str, Any]:
     """Train one network; what it gets right in floats, on each die, and what it costs there."""
     from emulator.learning.training.extra import torch
-    from ndrite.replicate import noisy
+    from ndrite.replicate import networks, noisy
     from ndrite.replicate.cost import cost_of
     from ndrite.tiles import analog
 
@@ -96,7 +96,7 @@ def run(folder: Path | None, seed: int, train: int, epochs: int, dies: int, samp
         torch.from_numpy(v.astype(np.int64)) for v in (labels[:train], test_labels[:samples])
     )
     torch.manual_seed(seed)
-    model = network()
+    model = networks.seven_layers(BITS)
     noisy.train(model, x, wanted, epochs=epochs, rate=RATE, noise=NOISE)
     in_float = noisy.right(model, test, test_wanted)
     on_dies, cost = [], {}
@@ -106,20 +106,6 @@ def run(folder: Path | None, seed: int, train: int, epochs: int, dies: int, samp
         if die == 0:
             cost = cost_of(chip, test[:32])
     return {"right": packed(in_float), "on_dies": on_dies, "cost": cost}
-
-
-def network() -> Any:
-    """The module."""
-    from emulator.learning.training.extra import torch
-    from ndrite.replicate.noisy import FewBits
-
-    nn, layers, channels = torch.nn, [], 1
-    for i, width in enumerate((8, 8, 16, 16, 32, 32)):
-        layers += [nn.Conv2d(channels, width, 3, padding=1), FewBits(BITS)]
-        channels = width
-        if i % 2:
-            layers.append(nn.MaxPool2d(2, ceil_mode=True))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 10))
 
 
 def correct(results: list[dict[str, Any]]) -> tuple[Floats, Floats]:
@@ -136,7 +122,7 @@ def found(results: list[dict[str, Any]]) -> dict[str, Found]:
     """Means and their intervals, in percent and points."""
     in_float, on_dies = correct(results)
     values = {"chip": on_dies, "software": in_float, "loss": in_float - on_dies}
-    return {key: Found(100 * float(v.mean()), *(100 * b for b in crossed(v))) for key, v in values.items()}
+    return {key: percent(v) for key, v in values.items()}
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:

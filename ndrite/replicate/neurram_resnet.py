@@ -17,18 +17,20 @@ from ndrite.replicate.published import Explained, Found, Published
 
 TITLE = "NeuRRAM: ResNet-20 trained with noise on its weights"
 SOURCE = (
-    "W. Wan et al., Nature 608, 504 (2022), doi 10.1038/s41586-022-04992-8, abstract (85.7 percent measured); "
-    "github.com/weierwan/Neurram_48core, cifar10_resnet/cifar10_resnet_accuracy.xlsx"
+    "W. Wan et al., Nature 608, 504 (2022), doi 10.1038/s41586-022-04992-8, abstract (85.7 percent "
+    "measured); github.com/weierwan/Neurram_48core, cifar10_resnet/cifar10_resnet_accuracy.xlsx"
 )
 RUN = (
-    "ResNet-20, activations of 3 bits, Gaussian noise relative to each layer's largest weight, in training and in the test. "
-    "Batch normalisation stays digital, where NeuRRAM folds it into the weights. Stand-in: a ResNet-20 of half its channels "
-    "on Fashion-MNIST averaged to 14 x 14, 20,000 training pictures, and its dies of `wan2022`."
+    "ResNet-20, activations of 3 bits, Gaussian noise relative to each layer's largest weight, in training "
+    "and in the test. Batch normalisation stays digital, where NeuRRAM folds it into the weights. "
+    "Stand-in: a ResNet-20 of half its channels on Fashion-MNIST averaged to 14 x 14, 20,000 training "
+    "pictures, and its dies of `wan2022`."
 )
 OVER = "over networks, draws of the noise or dies, and the test pictures (bootstrap), 95 %"
 NOT_RUN = (
-    "CIFAR-10 is in no package. `ndrite replicate neurram-resnet --folder DIR` takes its binary version and runs the "
-    "whole grid at full size (hours); without it only the grid's shape is compared, on the stand-in."
+    "CIFAR-10 is in no package. `ndrite replicate neurram-resnet --folder DIR` takes its binary version "
+    "and runs the whole grid at full size (hours); without it only the grid's shape is compared, on the "
+    "stand-in."
 )
 FOLDER = "CIFAR-10's binary version; without it Fashion-MNIST stands in"
 CHIP, BITS = "wan2022", 3
@@ -61,8 +63,8 @@ def published(folder: Path | None) -> dict[str, Published]:
                 where="cifar10_resnet_accuracy.xlsx",
                 low=THEIRS[noise][level] - (2 if level <= noise else 10),
                 high=THEIRS[noise][level] + (2 if level <= noise else 10),
-                why="2 points for another recipe, 10 where the noise is beyond what was trained for and single "
-                "networks differ widely; never tried here",
+                why="2 points for another recipe, 10 where the noise is beyond what was trained for and "
+                "single networks differ widely; never tried here",
             )
             for noise in TRAINED
             for level in TESTED
@@ -94,8 +96,8 @@ def published(folder: Path | None) -> dict[str, Published]:
         explained=Explained(
             low=1.5,
             high=6,
-            why="Four epochs are too few to learn under 20 % noise: published networks had 200, and a network of half the "
-            "channels has less to spare.",
+            why="Four epochs are too few to learn under 20 % noise: published networks had 200, and a "
+            "network of half the channels has less to spare.",
         ),
     )
     values["chip"] = Published(
@@ -111,8 +113,8 @@ def published(folder: Path | None) -> dict[str, Published]:
         explained=Explained(
             low=-5,
             high=-1,
-            why="A die is better than 10 % noise here: `wan2022` scales every column by itself, so a cell's error is "
-            "relative to its column's largest weight, not to the layer's.",
+            why="A die is better than 10 % noise here: `wan2022` scales every column by itself, so a "
+            "cell's error is relative to its column's largest weight, not to the layer's.",
         ),
     )
     return values
@@ -146,9 +148,11 @@ def run(
     draws: int,
 ) -> dict[str, Any]:
     """One network."""
+    from ndrite.replicate import networks
+
     whole = data == "cifar-10"
     return grid.measured(
-        lambda: network(3 if whole else 1, 16 if whole else 8),
+        lambda: networks.resnet20(3 if whole else 1, 16 if whole else 8, BITS),
         pictures(folder, train, samples),
         CHIP,
         seed=seed,
@@ -168,51 +172,21 @@ def pictures(folder: Path | None, train: int, samples: int) -> tuple[Any, Any, A
 
     if folder is not None:
         x, labels, test, test_labels = cifar10(folder)
-        x, test = (v.reshape(-1, 3, 32, 32).astype(np.float32) / 255 for v in (x[:train], test[:samples]))
+        maps = [v.reshape(-1, 3, 32, 32).astype(np.float32) / 255 for v in (x[:train], test[:samples])]
     else:
         # A quick run needs no training files, which do not ship.
         test, test_labels = fashion_mnist_test()
         x, labels = (test[5000:], test_labels[5000:]) if train <= 1000 else fashion_mnist_train(TRAIN_FOLDER)
-        x, test = (
+        maps = [
             v.reshape(-1, 1, 14, 2, 14, 2).astype(np.float32).mean(axis=(3, 5)) / 255
             for v in (x[:train], test[:samples])
-        )
+        ]
     return (
-        torch.from_numpy(x),
+        torch.from_numpy(maps[0]),
         torch.from_numpy(labels[:train].astype(np.int64)),
-        torch.from_numpy(test),
+        torch.from_numpy(maps[1]),
         torch.from_numpy(test_labels[:samples].astype(np.int64)),
     )
-
-
-def network(channels: int, width: int) -> Any:
-    """ResNet-20: three stages of three blocks, ``width``, twice and four times as many channels."""
-    from emulator.learning.training.extra import torch
-    from ndrite.replicate.noisy import FewBits
-
-    nn = torch.nn
-
-    class Block(nn.Module):
-        def __init__(self, inputs: int, outputs: int) -> None:
-            super().__init__()
-            stride = 1 if inputs == outputs else 2
-            self.main = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-                nn.BatchNorm2d(outputs),
-                FewBits(BITS),
-                nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
-                nn.BatchNorm2d(outputs),
-            )
-            self.beside = nn.Conv2d(inputs, outputs, 1, stride) if stride > 1 else nn.Identity()
-            self.after = FewBits(BITS)
-
-        def forward(self, x: Any) -> Any:
-            return self.after(self.main(x) + self.beside(x))
-
-    layers = [nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), FewBits(BITS)]
-    widths = [width] * 3 + [2 * width] * 3 + [4 * width] * 3
-    layers += [Block(a, b) for a, b in zip([width, *widths], widths, strict=False)]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4 * width, 10))
 
 
 def found(results: list[dict[str, Any]]) -> dict[str, Found]:
@@ -229,7 +203,7 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     """The grid, and what an inference costs."""
     title = "accuracy, %"
     if results[0]["data"] == "fashion-mnist":
-        title += "; in brackets the published ones of ResNet-20 on CIFAR-10, which are no figures to meet on other data"
+        title += "; in brackets those of ResNet-20 on CIFAR-10, which are no figures to meet on other data"
     costs = [(f"{r['noise']:.0%}", *cells(r["cost"])) for r in results if r["cost"]][:2]
     return [
         grid.table(results, THEIRS, title),

@@ -1,7 +1,7 @@
 """Networks as NeuRRAM's authors train them: noise on the weights in training, few-bit activations. PyTorch.
 
-The noise is Gaussian, relative to the largest weight of each matrix, and drawn anew for every batch; a layer's
-bias has it too (W. Wan et al., Nature 608, 504, 2022, and github.com/weierwan/Neurram_48core).
+The noise is Gaussian, relative to the largest weight of each layer, and drawn anew for every batch; biases
+have it too (W. Wan et al., Nature 608, 504, 2022, and github.com/weierwan/Neurram_48core).
 """
 
 from __future__ import annotations

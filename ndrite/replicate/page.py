@@ -9,12 +9,13 @@ from ndrite.replicate.published import EXPLAINED, OUTSIDE, WITHIN
 HEAD = """\
 # Published chips, run here
 
-`ndrite replicate` lists the publications, `ndrite replicate NAME` runs one and writes this page and its data
-([runs](replicate.json)) anew. A number is *within* where our 95 % interval and the accepted range have a value in
-common. The accepted range and its reason are in the registry (`ndrite/replicate`), beside the publication's number.
-Outside of it a number is *explained* only as far as the reason that is registered reaches. Published numbers are
-quoted; ours are computed on the golden model, or modelled by the account of costs. Nothing ran on hardware. The machine
-was two cores of a shared cloud server (Intel Xeon class).
+`ndrite replicate` lists the publications, `ndrite replicate NAME` runs one and writes this page and its
+data ([runs](replicate.json)) anew. A number is *within* where our 95 % interval and the accepted range have
+a value in common. The accepted range and its reason are in the registry (`ndrite/replicate`), beside the
+publication's number. Outside of it a number is *explained* only as far as the registered reason reaches.
+Published numbers are quoted; ours are computed, on the golden model where a die is named, or modelled by the
+account of costs. Nothing ran on hardware. The machine was two cores of a shared cloud server (Intel Xeon
+class).
 """
 
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from ndrite.experiments.runner import Table
+from ndrite.intervals import crossed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
-    """Why ours may be outside, and between which values that reason holds: beyond them nothing explains it."""
+    """Why ours may be outside, and between which values that reason holds; beyond them nothing explains."""
 
     low: float
     high: float
@@ -57,6 +61,12 @@ class Found:
     low: float
     high: float
     basis: str = "computed"
+
+
+def percent(values: npt.NDArray[np.float64]) -> Found:
+    """Mean of (networks, dies or draws, n) in percent, with its crossed interval."""
+    low, high = crossed(values)
+    return Found(100 * float(values.mean()), 100 * low, 100 * high)
 
 
 WITHIN, EXPLAINED, OUTSIDE = "within", "explained", "outside"

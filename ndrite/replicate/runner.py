@@ -1,4 +1,4 @@
-"""Running a replication: its runs, its numbers beside the published ones, one JSON file and one page of all."""
+"""Running a replication: its numbers beside the published ones, one JSON file and one page of all."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load(name: str) -> Replication:
     if name not in NAMES:
         raise EmulatorError(f"replication is {name!r}; accepted: {', '.join(NAMES)}")
     module: Any = importlib.import_module(f"ndrite.replicate.{name.replace('-', '_')}")
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 def replicate(

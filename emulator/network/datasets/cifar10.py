@@ -42,8 +42,8 @@ def _batch(path: Path) -> npt.NDArray[np.uint8]:
         raw = path.read_bytes()
     except OSError as error:
         raise DatasetError(
-            f"{path}: cannot be read ({error.strerror or error}); accepted: a folder with CIFAR-10's binary version, "
-            f"{', '.join(TRAIN)} and {TEST}"
+            f"{path}: cannot be read ({error.strerror or error}); accepted: a folder with CIFAR-10's "
+            f"binary version, {', '.join(TRAIN)} and {TEST}"
         ) from None
     if not raw or len(raw) % RECORD:
         raise DatasetError(f"{path}: length is {len(raw)} bytes; accepted: whole records of {RECORD}")

@@ -47,7 +47,7 @@ def speech_commands(
         files = sorted(p for p in (root / name).glob("*.wav"))
         if not files:
             raise DatasetError(
-                f"{root / name}: no .wav file; accepted: a folder of recordings for each of {', '.join(WORDS)}"
+                f"{root / name}: no .wav file; accepted: recordings of each of {', '.join(WORDS)}"
             )
         for test in (False, True):
             of = [
@@ -102,7 +102,8 @@ def _listed(path: Path) -> set[str]:
         return set(path.read_text().split())
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); accepted: Speech Commands' own list"
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); accepted: Speech "
+            f"Commands' own list"
         ) from None
 
 

@@ -82,5 +82,5 @@ def test_what_cannot_be_read_from_both_sides() -> None:
     chip = load_chip("wan2022")
     wired = dataclasses.replace(chip, array=dataclasses.replace(chip.array, wire_resistance_ohm=1.0))
     h = RNG.integers(0, 256, (50, M), dtype=np.uint8)
-    with pytest.raises(CompileError, match="wire_resistance_ohm is 1.0; accepted with programmed cells: 0"):
+    with pytest.raises(CompileError, match=r"wire_resistance_ohm is 1\.0; accepted with programmed cells: 0"):
         map_network(net(W.T), wired, h, programmed=turned)
