@@ -183,8 +183,8 @@ def _check_programmed(network: Network, chip: Chip, programmed: MappedWeights) -
         )
     if chip.array.wire_resistance_ohm:
         raise CompileError(
-            f"array.wire_resistance_ohm is {chip.array.wire_resistance_ohm}; accepted with programmed cells: 0, "
-            "as wires give an array other currents from its columns than from its rows"
+            f"array.wire_resistance_ohm is {chip.array.wire_resistance_ohm}; accepted with programmed cells: "
+            "0, as wires give an array other currents from its columns than from its rows"
         )
 
 

@@ -19,8 +19,8 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
     """What one sample through ``chip``, a module that ``analog`` made, costs: mean over samples ``x``.
 
     Products alone: converters, drivers, cells, and the memory their inputs and sums pass through. What
-    PyTorch computes between them (activations, pooling, gates, normalisation) is not in it. Each product has arrays
-    of its own, and products follow one another. ``x``: a tensor (n, ...), or a tuple of arguments.
+    PyTorch computes between them (activations, pooling, gates, normalisation) is not in it. Each product has
+    arrays of its own, and products follow one another. ``x``: a tensor (n, ...), or a tuple of arguments.
 
     Raises
     ------
