@@ -31,9 +31,16 @@ from ndrite.replicate import NAMES
 )
 @click.option("--quick", is_flag=True, help="Seconds instead of minutes; the numbers mean nothing.")
 @click.option("--resume", is_flag=True, help="Keep the runs that a stopped replication had finished.")
+@click.option("--kept", is_flag=True, help="Judge the runs in replicate.json anew instead of running.")
 @json_option
 def command(
-    name: str | None, output: Path, folder: Path | None, quick: bool, resume: bool, as_json: bool
+    name: str | None,
+    output: Path,
+    folder: Path | None,
+    quick: bool,
+    resume: bool,
+    kept: bool,
+    as_json: bool,
 ) -> None:
     """Run replication NAME: are its published numbers met or explained? Without NAME, list them.
 
@@ -45,7 +52,7 @@ def command(
     Example: ndrite replicate neurram-mnist --folder mnist
              ndrite replicate cmo-hfox --json
     """
-    from ndrite.replicate.runner import load, replicate
+    from ndrite.replicate.runner import judged_anew, load, replicate
 
     if name is None:
         listed = [(n, load(n).TITLE, load(n).FOLDER or "-") for n in NAMES]
@@ -56,10 +63,13 @@ def command(
             print_table("replications", ("name", "what", "--folder"), listed)
         return
     line = f"ndrite replicate {name}" + (" --quick" if quick else "") + (" --folder DIR" if folder else "")
-    with progress_bar("runs") as report:
-        done = replicate(
-            name, output, folder=folder, quick=quick, resume=resume, command=line, progress=report
-        )
+    if kept:
+        done = judged_anew(name, output, folder=folder)
+    else:
+        with progress_bar("runs") as report:
+            done = replicate(
+                name, output, folder=folder, quick=quick, resume=resume, command=line, progress=report
+            )
     if as_json:
         print_json({"replication": name, **done.value})
     else:

