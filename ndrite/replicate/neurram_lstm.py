@@ -87,10 +87,10 @@ def published(folder: Path | None) -> dict[str, Published]:
             explained=Explained(
                 low=-1,
                 high=2.4,
-                why="Nine speakers are told apart more easily than twelve classes of words: here 15 % noise on "
-                "the weights costs networks that were trained with 20 % 1.3 points, and a die of `wan2022` has "
-                "less error than that. NeuRRAM's few-bit states, which the measured loss contains, are not in "
-                "the stand-in.",
+                why="Nine speakers are told apart more easily than twelve classes of words: here 15 % "
+                "noise on the weights costs networks that were trained with 20 % 1.3 points, and a die "
+                "of `wan2022` has less error than that. NeuRRAM's few-bit states, which the measured "
+                "loss contains, are not in the stand-in.",
             ),
         ),
     }

@@ -30,7 +30,7 @@ SOURCE = (
 RUN = (
     "784 pixels and 10 labels against 120 hidden units, trained here on all 60,000 images (contrastive "
     "divergence of 5 steps, weights held at 1, 15 epochs of 100; published: 50 of 16). The grid is in "
-    "floats, with Gaussian noise on the weights, ten Gibbs steps on pictures whose bottom third is gray: "
+    "floats, with Gaussian noise on the weights, ten Gibbs steps on pictures whose bottom third is grey: "
     "the workbook's own simulation. On the chip: the array is programmed once on a die of `wan2022` and "
     "read from its rows and from its columns, read noise on, 8-bit converters; units are drawn by the "
     "host, where NeuRRAM's neurons draw them. The initial distance of flipped pixels comes out at 12.20, "
@@ -87,10 +87,10 @@ def published(folder: Path | None) -> dict[str, Published]:
                 low=75,
                 high=90,
                 why="Float networks with up to 20 % noise on their weights reduce it by 81 to 86 % too "
-                "(table below), so it is not the cells' error that the die lacks. What NeuRRAM has besides and "
-                "a die has not: offsets and cross-talk of its columns, and neurons that draw by a noise of "
-                "their own. How many steps the measured figure is of, and whether the label was given, is in "
-                "no file that could be read.",
+                "(table below), so it is not the cells' error that the die lacks. What NeuRRAM has "
+                "besides and a die has not: offsets and cross-talk of its columns, and neurons that "
+                "draw by a noise of their own. How many steps the measured figure is of, and whether "
+                "the label was given, is in no file that could be read.",
             ),
         )
     }
