@@ -175,16 +175,17 @@ def pyramid(image: Any) -> Iterator[Any]:
         scale *= 0.709
 
 
-def candidates(model: Any, image: Any) -> Any:
-    """Windows (n, 3, 24, 24) that P-Net takes for a face, at every scale."""
-    found = []
-    for x in pyramid(image):
+def picked(model: Any, images: list[Any]) -> tuple[Any, Any]:
+    """Windows (n, 3, 12, 12) at every scale that P-Net takes for a face, and as many others."""
+    yes, no = [], []
+    for x in (x for image in images for x in pyramid(image)):
         face = torch.softmax(model(x), dim=1)[0, 1]
-        rows, columns = torch.nonzero(face > CANDIDATE, as_tuple=True)
-        for r, c in zip(rows.tolist(), columns.tolist(), strict=True):
-            part = x[:, :, 2 * r : 2 * r + 12, 2 * c : 2 * c + 12]
-            found.append(interpolate(part, (24, 24), mode="bilinear", align_corners=False))
-    return torch.cat(found) if found else torch.zeros(0, 3, 24, 24)
+        cut = x[0].unfold(1, 12, 2).unfold(2, 12, 2).permute(1, 2, 0, 3, 4)
+        face = face[: len(cut), : cut.shape[1]]  # a window beyond the border is left out
+        yes.append(cut[face > CANDIDATE])
+        no.append(cut[face <= CANDIDATE])
+    found, others = torch.cat(yes), torch.cat(no)
+    return found, others[:: len(others) // len(found)][: len(found)]
 
 
 def compared(name: str, model: Any, samples: list[Any], decide: Any, options: Any) -> None:
@@ -233,19 +234,26 @@ def faces(options: Any) -> None:
     first, second = net("p"), net("r")
     images = list(photographs())
     print("faces: photographs of one face and of none (Matplotlib, scikit-learn)")
-    shown = [x for image in images for x in pyramid(image)]
+    with torch.no_grad():
+        parts, others = picked(first, images)
 
     def windows(model: Any) -> Any:
-        return torch.cat([torch.softmax(model(x), dim=1)[0, 1].flatten() > CANDIDATE for x in shown])
+        return torch.cat(
+            [
+                torch.softmax(model(x), dim=1)[0, 1].flatten() > CANDIDATE
+                for image in images
+                for x in pyramid(image)
+            ]
+        )
 
-    compared("P-Net, windows of 12 x 12", first, shown[::2], windows, options)
-    with torch.no_grad():
-        parts = torch.cat([candidates(first, image) for image in images])
+    # Converters take their ranges from samples: they must see what is rare and decides.
+    compared("P-Net, windows of 12 x 12", first, [torch.cat([parts[::2], others])], windows, options)
+    larger = interpolate(parts, (24, 24), mode="bilinear", align_corners=False)
 
     def face(model: Any) -> Any:
-        return torch.softmax(model(parts), dim=1)[:, 1] > FACE
+        return torch.softmax(model(larger), dim=1)[:, 1] > FACE
 
-    compared("R-Net, windows that P-Net picks in floats", second, [parts[::2]], face, options)
+    compared("R-Net, windows that P-Net picks in floats", second, [larger[::2]], face, options)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from tests.trust.mutants import (
     overlap,
     pcie,
     physics,
+    replicate,
     small,
     spec,
     tiles,
@@ -46,4 +47,5 @@ MUTANTS = (
     + tiles.MUTANTS
     + bases.MUTANTS
     + walk.MUTANTS
+    + replicate.MUTANTS
 )
