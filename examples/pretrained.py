@@ -39,7 +39,8 @@ from ndrite.tiles import cost_of
 CHUNK, WINDOW, FEATURES = 1280, 16, 96
 HEARD, CANDIDATE, FACE = 0.5, 0.6, 0.7
 """Thresholds: of the wake word, and of P-Net and R-Net as their package has them."""
-VOICES = ("en-us", "en-gb", "en-gb-scotland", "en-us+f2", "en-us+f4", "en-gb+m3", "en-us+m7", "en-gb+f5")
+VOICES = "en-us en-gb en-gb-scotland en-gb-x-rp en-029 en-us+f1 en-us+f4 en-us+m1 en-us+m4 en-us+m7".split()
+"""Those of espeak-ng whose breath is not random, so that a run can be repeated."""
 OTHERS = ("okay google", "hey computer", "turn on the light", "a new day", "okay I will do that", "banana")
 
 
