@@ -3,7 +3,8 @@
     python benchmarks/link.py [--images 120] [--samples 40000] [--json]
 
 *Wire* is payload over bytes on the line: of a sample's 784 codes, over all that the line is busy with
-meanwhile, start and stop bits, preambles and gaps included; counted from what the driver sent. *Simulated*:
+meanwhile, start and stop bits, preambles and gaps included; counted from what the driver sent. On a UART
+codes that are 0 do not travel: *sparse* says what comes of it, for whole test sets. *Simulated*:
 the shipped network on the compiled gateware of 64 lanes, in clocks, every output equal to the golden model's;
 seconds follow from the clock named. UART at its pins, UDP where datagrams leave the frames, PCIe at the
 transaction layer. *Host*: the driver on this machine against a compiled stub of a device (``link_stub.cpp``)
@@ -37,6 +38,7 @@ from emulator.spec.datagrams import HEADER_BYTES, PIECE_MAX
 from emulator.spec.memory_map import Section, address
 from emulator.spec.registers import BY_NAME, REGISTERS, identity
 from emulator.spec.schedule import bound_cycles
+from emulator.spec.sparse import sparse
 from host import Board
 from host.links.pcie import PcieChannel
 from host.links.udp import UdpLink
@@ -106,12 +108,12 @@ def simulated(program: Program, count: int) -> list[dict[str, Any]]:
     link = SimLink(GEOMETRY, pins=True, divisor=SIM_DIVISOR)
     with Board(link, timeout_s=20) as board:
         board.program(program)
-        begun = link.model.cycles
+        begun, before = link.model.cycles, board.session.statistics.bytes_sent
         few = max(2, count // 10)  # each takes 32,000 clocks
         if (board.infer(x[:few], seed=1) != expected[:few]).any():
             raise SystemExit("outputs differ from the golden model's")
         clocks = (link.model.cycles - begun) / few * (CLOCK_HZ / BAUD / SIM_DIVISOR)
-    wire = inputs * 8 / (frame_bytes(inputs) * BITS_PER_BYTE)
+        wire = inputs * few * 8 / ((board.session.statistics.bytes_sent - before) * BITS_PER_BYTE)
     rows.append(row(f"UART, {BAUD / 1e6:g} Mbaud", CLOCK_HZ, clocks, wire, BAUD / 8))
 
     model = UdpModel(GEOMETRY)
@@ -137,6 +139,18 @@ def simulated(program: Program, count: int) -> list[dict[str, Any]]:
     line = moved["rx_payload"] * (1 + (COMPLETION_HEADER_BYTES + FRAMING_BYTES) / 128)
     wire = inputs * count / line
     rows.append(row("PCIe gen1 x1", PCIE_HZ, moved["cycles"] / count, wire, PCIE_BYTES_PER_S))
+    return rows
+
+
+def sparse_sets() -> list[dict[str, Any]]:
+    """Of each test set's samples: bytes of a frame with all codes, of the shorter frame, and their ratio."""
+    rows = []
+    for name in ("fashion-mnist", "mnist", "digits"):
+        x, _ = judging_set(name)
+        whole = frame_bytes(x.shape[1])
+        short = [frame_bytes(min(len(payload), x.shape[1])) for payload in sparse(x)]
+        mean = float(np.mean(short))
+        rows.append({"data": name, "samples": len(x), "dense": whole, "sparse": mean, "times": whole / mean})
     return rows
 
 
@@ -211,9 +225,10 @@ def main() -> None:
     options = parser.parse_args()
     program = shipped_program()
     rows = [] if options.only == "host" else simulated(program, options.images)
+    sets = [] if options.only == "host" else sparse_sets()
     driver = None if options.only == "simulated" else host(program, options.samples, options.repeats)
     if options.json:
-        print(json.dumps({"simulated": rows, "host": driver}, indent=1))
+        print(json.dumps({"simulated": rows, "sparse": sets, "host": driver}, indent=1))
         return
     if rows:
         print("| link | clock MHz | clocks a sample | array's bound | samples/s | wire | line's samples/s |")
@@ -222,6 +237,11 @@ def main() -> None:
         clocks = f"{r['clocks']:,.0f} | {r['bound_clocks']:,} | {r['samples_per_s']:,.0f}"
         line = f"{r['wire']:.3f} | {r['line_samples_per_s']:,.0f}"
         print(f"| {r['link']} | {r['clock_mhz']:g} | {clocks} | {line} |")
+    for r in sets:
+        print(
+            f"Sparse, {r['data']}, {r['samples']:,} samples: {r['sparse']:.0f} bytes a frame instead of "
+            f"{r['dense']}, {r['times']:.2f} times the samples a second"
+        )
     if driver is not None:
         print(
             f"\nHost against the stub, best of {driver['repeats']} runs of {driver['samples']:,} samples: "

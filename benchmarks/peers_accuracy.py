@@ -6,8 +6,8 @@
 784-128-10 on Fashion-MNIST, trained here in floats (seed 0), no biases, x exp(1 - x) above 0. Tiles of 128
 rows, 8-bit converters where a simulator has them, no read noise; every weight is off by a Gaussian error
 relative to its layer's largest weight. ``numpy`` is that definition and nothing else. Accuracies are over
-chips, 10,000 test images each (9,488 on ours, whose first 512 calibrate); the interval is of the mean over chips
-(Student's t), so two simulators agree where theirs overlap. Seconds are of all chips, with
+chips, 10,000 test images each (9,488 on ours, whose first 512 calibrate); the interval is of the mean over
+chips (Student's t), so two simulators agree where theirs overlap. Seconds are of all chips, with
 making them. Needs ndrite[train,fast] and Fashion-MNIST's training files.
 """
 

@@ -12,6 +12,7 @@ from emulator.golden.campaign import campaign
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.lay_out import check_fits
+from emulator.spec.memory_map import region_words
 from host.api import Progress
 from host.errors import LinkError, NotProgrammedError
 from host.inputs import check_inputs, check_variation
@@ -54,6 +55,11 @@ class GoldenBoard:
         """Raise GeometryError when a geometry was given and ``program`` does not fit it."""
         if self._geometry is not None:
             check_fits(program, self._geometry)
+
+    @property
+    def most_weights(self) -> int | None:
+        """Weights that the geometry's memory holds; None without a geometry."""
+        return None if self._geometry is None else region_words(self._geometry)["weights"]
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Take ``program``. Raises GeometryError when a geometry was given and the program does not fit."""

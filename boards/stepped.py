@@ -1,27 +1,21 @@
-"""Any program on a board whose gateware holds chains of full layers: product by product, the rest here."""
+"""Any program on any board: as a whole where it fits, else segment by segment, what no device does here."""
 
 from __future__ import annotations
 
-import itertools
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden import Core
+from boards.segmented import Holder, Segmented
 from emulator.golden.campaign import campaign
 from emulator.spec import GeometryError, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.steps import Product, Step
 from host import Board
 from host.api import BoardApi, Progress
 from host.errors import NotProgrammedError
 from host.inputs import check_inputs, check_variation
 from host.scrub import Upset
-
-BATCH = 512
-"""Samples between two changes of what is on the array."""
-INDEX_MASK = (1 << 32) - 1
 
 
 def device_of(board: BoardApi) -> Board | None:
@@ -30,66 +24,88 @@ def device_of(board: BoardApi) -> Board | None:
     return device if isinstance(device, Board) else None
 
 
-class Holder(BoardApi, Protocol):
-    """A board that says what its array can hold."""
-
-    def check_fits(self, program: Program) -> None:
-        """Raise GeometryError when ``program`` does not fit."""
-
-
 class SteppedBoard:
     """Satisfies ``BoardApi`` for every program; what it does not say itself it asks ``board``.
 
-    A program that fits the board is the board's own work. Of any other each product is put on the array in
-    turn, all patches of a batch run through it, and this side does what the gateware has no step for:
-    neurons of those products, pooling, tables, gates, grouped products, and products that do not fit. The
-    answers are the golden model's in every bit. ``on_host`` says what runs here.
+    A program that fits the board is the board's own work. Any other is cut (``emulator.spec.segments``): a
+    batch of samples goes through one segment, then the next one takes its place on the array. Maps between
+    segments are held here, and what no segment does is done here. The answers are the golden model's in every
+    bit. ``on_host`` says what runs here, ``segments`` and ``swapped_words`` what goes over the link.
     """
 
     def __init__(self, board: Holder) -> None:
         self._board = board
         self._program: Program | None = None
-        self._core: _Split | None = None
+        self._segmented: Segmented | None = None
+        self._waiting = False
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name}")
+        self._put()
         return getattr(self._board, name)
 
     @property
     def device(self) -> BoardApi:
-        """The board that holds chains."""
+        """The board that holds what fits."""
         return self._board
 
     @property
     def on_host(self) -> tuple[str, ...]:
-        """What of the program runs on this side of the link, one line a step; nothing for a chain."""
-        if self._core is None or self._program is None:
-            return ()
-        lines, number = [], 0
-        for i, step in enumerate(self._program.steps):
-            lines += _line(i, step, self._core.refused.get(number))
-            number += isinstance(step, Product)
-        return tuple(lines)
+        """What of the program runs on this side of the link, one line a step; nothing of one that fits."""
+        return () if self._segmented is None else self._segmented.on_host
+
+    @property
+    def segments(self) -> int:
+        """Programs that take turns on the array; 1: it fits as a whole, 0: all of it is the host's."""
+        return 1 if self._segmented is None else self._segmented.pieces
+
+    @property
+    def swapped_words(self) -> int:
+        """Memory words in which a segment differed from what was there before it, since ``program``."""
+        return 0 if self._segmented is None else self._segmented.swapped_words
 
     @property
     def campaigns_on_host(self) -> bool:
         """Whether virtual chips of the program are drawn and run on this side of the link."""
-        return self._program is not None and not self._program.is_chain
+        return self._program is not None and not (self._program.is_chain and self._segmented is None)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Take ``program``; one that fits goes onto the chip now, the products of another one in turn later.
+        """Take ``program``. A chain of full layers that fits goes onto the chip now.
 
-        Raises as the board for a chain of full layers that does not fit.
+        Any other, whose campaigns run here, goes there with what is asked of the board next; one that is cut,
+        segment by segment with each inference.
+
+        Raises
+        ------
+        GeometryError
+            It is a chain of which the board holds no part; the chip is untouched.
+        HostError
+            As the board, for what goes onto the chip now.
         """
-        self._program = self._core = None
-        if program.is_chain or self._fits(program):
-            self._board.program(program, progress=progress)
+        self._program = self._segmented = None
+        self._waiting = False
+        try:
+            self._board.check_fits(program)
+        except GeometryError:
+            segmented = Segmented(program, self._board)
+            if program.is_chain and not segmented.pieces:
+                raise
+            self._segmented = segmented
         else:
-            self._core = _Split(program, self._board)
-            if progress is not None:
-                progress(1, 1)
+            self._waiting = not program.is_chain
+        if program.is_chain and self._segmented is None:
+            self._board.program(program, progress=progress)
+        elif progress is not None:
+            progress(1, 1)
         self._program = program
+
+    def _put(self) -> None:
+        """Have the board hold the program that waits for being needed there."""
+        if self._waiting:
+            assert self._program is not None
+            self._board.program(self._program)
+            self._waiting = False
 
     def infer(
         self,
@@ -101,19 +117,23 @@ class SteppedBoard:
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
-        if self._core is None:
-            options: dict[str, Any] = {"seed": seed, "first_index": first_index, "noise": noise}
-            return self._board.infer(x, **options, progress=progress)
-        program = self._core.program
+        options: dict[str, Any] = {"seed": seed, "noise": noise}
+        if self._segmented is None:
+            self._put()
+            return self._board.infer(x, **options, first_index=first_index, progress=progress)
+        program, batch = self._segmented.program, self._segmented.batch
         x = check_inputs(x, program.inputs, seed=seed, first_index=first_index)
         y = np.empty((len(x), program.outputs), np.int32)
-        for start in range(0, len(x), BATCH):
-            part = x[start : start + BATCH]
-            y[start : start + len(part)] = self._core.infer(
-                part, seed=seed, first_index=first_index + start, noise=noise
+        for start in range(0, len(x), batch):
+            part = x[start : start + batch]
+
+            def done(samples: int, start: int = start) -> None:
+                if progress is not None:
+                    progress(start + samples, len(x))
+
+            y[start : start + len(part)] = self._segmented.infer_batch(
+                part, **options, first_index=first_index + start, done=done
             )
-            if progress is not None:
-                progress(start + len(part), len(x))
         return y
 
     def campaign(
@@ -124,27 +144,21 @@ class SteppedBoard:
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Votes of virtual chips; see ``BoardApi.campaign``. Those of no chain are drawn and run here."""
-        if self._program is None or self._program.is_chain:
+        """Votes of virtual chips; see ``BoardApi.campaign``. Those of no chain that fits are run here."""
+        if self._program is None or not self.campaigns_on_host:
             return self._board.campaign(x, labels, plan, progress=progress)
         check_variation(self._program, None)
         return campaign(self._program, x, labels, plan, progress=progress)
 
     def scrub(self, program: Program) -> list[Upset]:
-        """What has changed in the chip's memories; of no chain, in the product that is on the array."""
-        if self._core is None:
-            return self._board.scrub(program)
-        if self._core.program.tag != program.tag:
+        """What has changed in the chip's memories; of a program that is cut, in the segment that is there."""
+        if self._program is not None and self._program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
-        piece = self._core.on_array
+        if self._segmented is None:
+            self._put()
+            return self._board.scrub(program)
+        piece = self._segmented.on_array
         return [] if piece is None else self._board.scrub(piece)
-
-    def _fits(self, program: Program) -> bool:
-        try:
-            self._board.check_fits(program)
-        except GeometryError:
-            return False
-        return True
 
     def close(self) -> None:
         """Close the board."""
@@ -155,54 +169,3 @@ class SteppedBoard:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _line(i: int, step: Step, refused: str | None) -> list[str]:
-    if not isinstance(step, Product):
-        return [f"step {i}: {step.kind}"]
-    if refused is not None:
-        return [f"step {i}: product ({refused})"]
-    return [f"step {i}: neurons"] if step.fires else []
-
-
-class _Split(Core):
-    """The golden model with the sums of products taken from a board."""
-
-    def __init__(self, program: Program, board: Holder) -> None:
-        super().__init__(program, fast=False)
-        self._board = board
-        self._pieces: dict[int, Program] = {}
-        self.refused: dict[int, str] = {}
-        self.on_array: Program | None = None
-        for number, product in enumerate(program.products):
-            if product.patches.groups > 1:
-                self.refused[number] = "grouped"
-                continue
-            piece = program.piece(number)
-            try:
-                board.check_fits(piece)
-            except GeometryError as error:
-                self.refused[number] = str(error)
-            else:
-                self._pieces[number] = piece
-
-    def _sums(
-        self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: Any, trace: Any
-    ) -> npt.NDArray[np.int64]:
-        if number not in self._pieces:
-            return super()._sums(number, step, x, draw, trace)
-        piece = self._pieces[number]
-        if self.on_array is not piece:
-            self.on_array = None
-            self._board.program(piece)
-            self.on_array = piece
-        index = draw.index & INDEX_MASK
-        starts = [0, len(index)]
-        if draw.noise:
-            # Where inference numbers do not follow each other: calls of a sequence, and the end of 32 bits.
-            starts[1:1] = (np.flatnonzero(np.diff(index) != 1) + 1).tolist()
-        z = np.empty((len(x), piece.outputs), np.int64)
-        for low, high in itertools.pairwise(starts):
-            first = int(index[low]) if draw.noise else 0
-            z[low:high] = self._board.infer(x[low:high], seed=draw.seed, first_index=first, noise=draw.noise)
-        return z

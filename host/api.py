@@ -32,6 +32,8 @@ class BoardApi(Protocol):
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Put a program on the chip and verify it; progress counts memory words.
 
+        Where the host does a part of it (``boards.stepped``) this may wait until the chip is asked for it.
+
         Raises
         ------
         GeometryError

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.lay_out import check_fits, lay_out
-from emulator.spec.memory_map import Section
+from emulator.spec.memory_map import Section, region_words
 from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME, COUNTERS
 from host.api import Progress
@@ -67,7 +67,7 @@ class Board:
             self._identity = read_identity(
                 lambda first, count: [int(w) & 0xFFFFFFFF for w in self.read_words(first, count)]
             )
-            channel.fit(self.geometry)
+            channel.fit(self.geometry, self._identity.protocol)
             self.write_register("host_mark", self._mark)
         except BaseException:
             channel.close()
@@ -187,6 +187,11 @@ class Board:
     def check_fits(self, program: Program) -> None:
         """Raise GeometryError when ``program`` does not fit the device."""
         check_fits(program, self.geometry)
+
+    @property
+    def most_weights(self) -> int:
+        """Weights that the device's memory holds."""
+        return region_words(self.geometry)["weights"]
 
     def infer(
         self,

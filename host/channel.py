@@ -18,8 +18,8 @@ Count = Callable[[int], None]
 class Channel(Protocol):
     """Words, sections and inferences of one device. Every method raises ``HostError``."""
 
-    def fit(self, geometry: Geometry) -> None:
-        """Use what a geometry allows; before, only the registers may be read."""
+    def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
+        """Use what a geometry and a protocol (major, minor) allow; before, only registers may be read."""
         ...
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:

@@ -164,16 +164,21 @@ def evaluate(
         golden.program(program)
         expected = golden.infer(images, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
-    if not any(p.patches.groups == 1 for p in program.products):
-        cycles = None
     return compare(
         y,
         expected,
         labels,
         floats=floats,
-        cycles_per_inference=None if cycles is None else cycles / max(1, len(images)),
+        cycles_per_inference=cycles / max(1, len(images)) if cycles else None,
         bound=None if geometry is None else bound_cycles(program, geometry.lanes, geometry.slices),
     )
+
+
+def swaps(board: BoardApi) -> dict[str, int]:
+    """``segments``: programs that took turns on the array (1: it held all of it; 0: all was the host's);
+    ``swapped_words``: memory words in which one differed from what the one before it had left, all batches.
+    """
+    return {name: getattr(board, name, known) for name, known in (("segments", 1), ("swapped_words", 0))}
 
 
 def steps_on_host(board: BoardApi) -> list[str]:

@@ -65,6 +65,9 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     # Deep enough for a block RAM, whose outputs would come too late for the neuron.
     "memory_styles": (("distributed", "readout.partials*/m:*"),),
+    # All 156 multipliers are used; the last two products are made of LUTs.
+    "soft_multipliers": ("core.scanner.square_7", "walker.gates.codes"),
+    "dsp_inference": False,
 }
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
 # are multiplied in LUTs.
@@ -72,7 +75,10 @@ ECP5_45F: dict[str, Any] = {
     "family": "ecp5",
     "device": "45k",
     "geometry": MEDIUM,
-    "soft_multipliers": (*(f"array.lane_{i}.multiplier" for i in range(61, 64)), "scanner.square_*"),
+    "soft_multipliers": (
+        *(f"core.array.lane_{i}.multiplier" for i in range(61, 64)),
+        "core.scanner.square_*",
+    ),
     "dsp_inference": False,
 }
 # 26 lanes of 4096 words take 52 of the 56 block RAMs: everything but the curves and the packets goes into
@@ -92,6 +98,6 @@ ECP5_25F: dict[str, Any] = {
         ("distributed", "readout.gains_*/m:*"),
         ("distributed", "readout.partials*/m:*"),
     ),
-    "soft_multipliers": tuple(f"array.lane_{i}.multiplier" for i in range(23, 26)),
+    "soft_multipliers": tuple(f"core.array.lane_{i}.multiplier" for i in range(23, 26)),
     "dsp_inference": False,
 }

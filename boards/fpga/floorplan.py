@@ -10,12 +10,14 @@ the first row, or it would be drawn out along the whole array.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 from boards.fpga.target import Target
 from emulator.spec import Geometry
 from emulator.spec.geometry import WORD_ROWS
 
-CORE = "top.device.machine.core"
+MACHINE = "top.device.machine"
+CORE = f"{MACHINE}.core"
 """The core's name in the flattened netlist."""
 _BLOCK_COLUMNS = 9
 _SITES_A_BLOCK = 4
@@ -62,7 +64,8 @@ def places(board: Target) -> dict[str, str]:
     die = DIES.get(board.device)
     if die is None:
         raise ValueError(f"board {board.name!r}: no floorplan for {board.device}; known: {', '.join(DIES)}")
-    first, rest = board.lane_sites_from, _rest_multipliers(g)
+    first, soft = board.lane_sites_from, [f"{name}.*" for name in board.soft_multipliers]
+    rest = [c for c in _rest_multipliers(g) if not any(fnmatch(f"core.{c}", name) for name in soft)]
     path = []
     for number, row in enumerate(die.rows):
         sites = range(die.sites) if number % 2 == 0 else range(die.sites - 1, -1, -1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from boards.fpga.floorplan import CORE as CORE_CELL
+from boards.fpga.floorplan import MACHINE as MACHINE_CELL
 from boards.fpga.floorplan import places
 from boards.fpga.target import Family, Target
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
 """Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
 CORE = f"top.{CORE_CELL}"
+MACHINE = f"top.{MACHINE_CELL}"
 """Hierarchical name of the core in the board's top."""
 SYNTH: dict[Family, str] = {
     "ecp5": "synth_ecp5 -top top -abc9",
@@ -38,7 +40,7 @@ def script(board: Target) -> str:
         attribute = "rom_style" if style == "logic" else "ram_style"
         lines.append(f'setattr -set {attribute} "{style}" {CORE}.{pattern}')
     if board.soft_multipliers:
-        modules = " ".join(f"{CORE}.{name}" for name in board.soft_multipliers)
+        modules = " ".join(f"{MACHINE}.{name}" for name in board.soft_multipliers)
         lines.append(f"techmap -autoproc -map {SOFT.name} {modules}")
     synth = SYNTH[board.family] + ("" if board.dsp_inference else " -nodsp")
     lines += [synth, "tee -o stat.json stat -json"]

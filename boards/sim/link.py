@@ -41,6 +41,8 @@ class SimLink:
         When it cannot be built.
     """
 
+    narrow = True
+
     def __init__(
         self,
         geometry: Geometry,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self
 
-from boards.sim.sizing import USUAL, sized
+from boards.sim.sizing import DEPTH_MAX, USUAL, sized
 from emulator.spec import Geometry, Program
 from emulator.spec.walk import check_maps
 from host import Board
@@ -62,6 +62,11 @@ class SizedBoard(Board):
     def check_fits(self, program: Program) -> None:
         """Raise GeometryError when no simulated array can hold ``program``."""
         self._sized(program)
+
+    @property
+    def most_weights(self) -> int:
+        """Weights that the largest simulated array holds."""
+        return USUAL.lanes * DEPTH_MAX
 
     def close(self) -> None:
         """Power off, where it was ever on."""

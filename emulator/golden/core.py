@@ -113,7 +113,7 @@ class Core:
         enough = len(x) >= FAST_FROM or len(x) * work(self.program) >= FAST_WORK
         if self._fast is not None and trace is None and (self._always or enough):
             return self._fast.infer(x, seed=seed, first_index=first_index, noise=noise, stream=stream)
-        step = _batch_of(self.program) if trace is None else max(1, len(x))
+        step = batch_of(self.program) if trace is None else max(1, len(x))
         out = np.empty((len(x), self.program.outputs), np.int32)
         for start in range(0, len(x), step):
             part = x[start : start + step]
@@ -183,7 +183,7 @@ class Core:
         number = sum(isinstance(before, Product) for before in self.program.steps[:at])
         parts = []
         size = len(maps[step.reads[0]])
-        batch = _batch_of(self.program)
+        batch = batch_of(self.program)
         for start in range(0, size, batch):
             here = {m: maps[m][start : start + batch] for m in step.reads}
             index = np.arange(start, min(start + batch, size), dtype=np.int64)
@@ -194,22 +194,29 @@ class Core:
         self, number: int, step: Product, maps: Maps, draw: _Draw, trace: Trace | None
     ) -> npt.NDArray[Any]:
         """A product's map: codes, or sums int64."""
-        layer, patches, program = step.layer, step.patches, self.program
+        patches = step.patches
         rows = patches.cut(join([maps[s] for s in step.sources]), step.border)
         n, positions = rows.shape[:2]
         index = (draw.index[:, None] * positions + np.arange(positions)).reshape(-1)
         now = dataclasses.replace(draw, index=index)
         z = self._sums(number, step, rows.reshape(n * positions, -1), now, trace)
+        return self._ended(number, step, z, maps, trace)
+
+    def _ended(
+        self, number: int, step: Product, z: npt.NDArray[np.int64], maps: Maps, trace: Trace | None
+    ) -> npt.NDArray[Any]:
+        """A product's map from its sums z (patches, outputs): second operand, neurons, each in its place."""
+        positions, program = step.patches.positions, self.program
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
         if trace:
             trace.record("preneuron", number, 0, 0, z)
-        if not step.fires:
-            return patches.place(z.reshape(n, positions, -1), step.block)
-        y = neuron(preneuron(z, layer), layer, program.curve_base, program.curve_slope)
-        if trace:
-            trace.record("neuron", number, 0, 0, y)
-        return patches.place(y.reshape(n, positions, -1), step.block)
+        y: npt.NDArray[Any] = z
+        if step.fires:
+            y = neuron(preneuron(z, step.layer), step.layer, program.curve_base, program.curve_slope)
+            if trace:
+                trace.record("neuron", number, 0, 0, y)
+        return step.patches.place(y.reshape(len(z) // positions, positions, -1), step.block)
 
     def _sums(
         self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: _Draw, trace: Trace | None
@@ -264,8 +271,8 @@ class Core:
         return p
 
 
-def _batch_of(program: Program) -> int:
-    """Samples computed together."""
+def batch_of(program: Program) -> int:
+    """Samples computed together: their patches, and what products give for them, are in memory at once."""
     each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)

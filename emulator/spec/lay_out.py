@@ -34,9 +34,10 @@ def check_fits(program: Program, geometry: Geometry) -> None:
             f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
             f"{geometry.name!r} has {geometry.rows}"
         )
+    # First, as what gives a map of codes as sums has the square of their number of weights.
+    require(program.outputs, geometry.max_outputs, "outputs")
     ours = lowered(program, geometry)
     require(len(ours.products), geometry.layers, "number of layers")
-    require(program.outputs, geometry.max_outputs, "outputs")
     for i, product in enumerate(ours.products):
         layer = product.layer
         require(bank_inputs(product), geometry.max_inputs, f"layer{i}.inputs")

@@ -32,6 +32,9 @@ CRC_POLYNOMIAL = 0xEDB88320
 CRC_RESIDUE = 0xDEBB20E3
 """CRC register (before the final inversion) after a good body with its CRC, least significant byte first."""
 
+SPARSE_PROTOCOL = (1, 2)
+"""From this protocol on devices take INFER_SPARSE."""
+
 assert HEADER.size == RESPONSE_HEADER.size
 
 
@@ -53,6 +56,9 @@ class Opcode(IntEnum):
     INFER = 7
     """Payload: the network's input codes, one byte each; ``address``: the inference index that selects
     the read noise. Answered with the outputs, s32 each."""
+    INFER_SPARSE = 8
+    """As INFER, the codes written as ``emulator.spec.sparse`` says. A payload that is not of the network's
+    inputs is answered in its turn, with BAD_LENGTH."""
 
 
 class Status(IntEnum):

@@ -115,7 +115,10 @@ class Program:
             not self.states
             and self.calls == 1
             and len(self.products) == len(self.steps)
-            and all(p.is_full and p.sources == (i,) for i, p in enumerate(self.products))
+            and all(
+                p.is_full and p.sources == (i,) and p.layer.inputs == math.prod(self.map_shapes[i])
+                for i, p in enumerate(self.products)
+            )
             and not self.products[-1].fires
         )
 

@@ -14,7 +14,7 @@ from emulator.spec.geometry import Geometry
 MAGIC = 0x5452444E
 """ASCII "NDRT", least significant byte first."""
 PROTOCOL_MAJOR = 1
-PROTOCOL_MINOR = 1
+PROTOCOL_MINOR = 2
 
 FEATURES = ("noise", "analog", "skip")
 

@@ -9,7 +9,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.parts.bus import WindowSignature
+from hdl.array.array import PEEK_LATENCY
+from hdl.parts.bus import STREAM_LATENCY, WindowSignature
+from hdl.parts.delay import delayed
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
 
 
@@ -17,7 +19,7 @@ class Cells(wiring.Component):
     """Window offset lane * weight_depth + row address -> the weight of that lane.
 
     A write through the window sets the cell's target too; ``draw`` hands the memories to ``draw_peek`` and
-    ``draw_poke``. Latency: a window read PEEK_LATENCY + 1 cycles, within READ_WAIT. Resources: two
+    ``draw_poke``. Latency: a window read STREAM_LATENCY cycles, one in every cycle. Resources: two
     multiplexers of an address and a word.
     """
 
@@ -36,6 +38,7 @@ class Cells(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        assert PEEK_LATENCY + 1 == STREAM_LATENCY
         m = Module()
         g, window = self.geometry, self.window
         row_bits = bits_for(g.weight_depth - 1)
@@ -56,5 +59,5 @@ class Cells(wiring.Component):
                 self.poke.address.eq(row),
             ]
             m.d.comb += [weight.eq(window.write_data) for weight in self.poke.weights]
-        m.d.sync += window.read_data.eq(self.peeked[place].weight)
+        m.d.sync += window.read_data.eq(self.peeked[delayed(m, place, PEEK_LATENCY, "place")].weight)
         return m

@@ -12,10 +12,11 @@ from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.packets import HEADER_BYTES, VERSION, Opcode, Status
 from emulator.spec.registers import BY_NAME
 from hdl.link.states import States
+from hdl.parts.bus import STREAMED
 
 WAYS = {"result": "result", "execute": "execute", "drop": "drop", "reply": "verdict", "wait": "weigh"}
 """What is done with a packet -> the executor's state."""
-REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "refuses": "verdict"}
+REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "unpacks": "unpack", "refuses": "verdict"}
 """What carrying it out begins with -> the executor's state."""
 
 
@@ -25,7 +26,8 @@ class Decision(wiring.Component):
     ``compare`` looks at the ``header``, ``judge`` says what it asks for, ``weigh`` (again and again, while
     ``way_wait``) what is done with it as things stand, ``act`` keeps account of the sequence. ``due``: an
     inference's answer can be sent; ``quiet``: nothing is under way and nothing being sent; ``none``: no
-    inference is under way; ``room``: another can be; ``bare``: the device is not programmed.
+    inference is under way; ``room``: another can be; ``bare``: the device is not programmed. ``at_streamed``:
+    its first address lies in the region ``hdl.parts.bus.STREAMED``.
     Resources: about 150 LUTs.
     """
 
@@ -33,7 +35,7 @@ class Decision(wiring.Component):
         super().__init__(
             {name: In(1) for name in ("compare", "judge", "weigh", "act")}
             | {name: In(1) for name in ("due", "quiet", "room", "none", "campaign", "bare")}
-            | {name: Out(1) for name in ("short", "repeats", "wrong")}
+            | {name: Out(1) for name in ("short", "sparse", "at_streamed", "repeats", "wrong")}
             | {f"way_{name}": Out(1) for name in (*WAYS, *REQUESTS)}
             | {
                 "header": In(8 * HEADER_BYTES),
@@ -78,11 +80,13 @@ class Decision(wiring.Component):
                 asks.eq((opcode == Opcode.READ) | (opcode == Opcode.READ_SHORT) | (opcode == Opcode.CHECK)),
                 checks.eq(opcode == Opcode.CHECK),
                 brings.eq((opcode == Opcode.WRITE) | (opcode == Opcode.WRITE_SHORT)),
-                infers.eq(opcode == Opcode.INFER),
+                infers.eq((opcode == Opcode.INFER) | (opcode == Opcode.INFER_SPARSE)),
+                self.sparse.eq(opcode == Opcode.INFER_SPARSE),
                 reads.eq(opcode == Opcode.READ),
                 writes.eq(opcode == Opcode.WRITE),
                 self.short.eq((opcode == Opcode.READ_SHORT) | (opcode == Opcode.WRITE_SHORT)),
                 at_registers.eq(address[REGION_SHIFT:] == REGIONS["registers"]),
+                self.at_streamed.eq(address[REGION_SHIFT:] == REGIONS[STREAMED]),
                 at_control.eq(address == BY_NAME["campaign_control"].address),
                 fitting.eq(length == self.inputs),
                 two.eq(length == 2),
@@ -103,7 +107,7 @@ class Decision(wiring.Component):
             repeated = is_repeat & cached
             m.d.sync += [
                 again.eq(is_repeat & ~sync),
-                loads.eq(infers & fitting & ~bare),
+                loads.eq(infers & (fitting | self.sparse) & ~bare),
                 counts.eq(asks & Mux(checks, four, two)),
                 fills.eq(brings & ((length & Mux(self.short, 1, 3)) == 0) & ~hollow),
                 self.amount.eq(Mux(self.short, length >> 1, length >> 2)),
@@ -143,7 +147,8 @@ class Decision(wiring.Component):
                 self.way_wait.eq(~(self.due | executes | drops | replies)),
                 self.way_asks.eq(counts),
                 self.way_brings.eq(fills),
-                self.way_loads.eq(loads),
+                self.way_loads.eq(loads & ~self.sparse),
+                self.way_unpacks.eq(loads & self.sparse),
                 self.way_refuses.eq(~(counts | fills | loads)),
                 self.reply.eq(Mux(blocked, Status.BUSY, reply)),
                 accepts.eq(blocked | joins | kind["accept"]),

@@ -14,10 +14,12 @@ from hdl.link import words
 from hdl.link.decision import REQUESTS, WAYS, Decision
 from hdl.link.inferences import Inferences
 from hdl.link.states import States
+from hdl.link.unpacker import Unpacker
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.loading import load_one
+from hdl.parts.target import is_compact
 
-AFTER_HEAD = ("finish", "read", "logit", "checked", "answered")
+AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 """Where composing a header can lead."""
 
 
@@ -27,9 +29,10 @@ class Executor(wiring.Component):
 
     While a campaign runs it refuses what would meet the running datapath.
 
-    Requests other than INFER wait until no inference is under way, so responses keep request order and
-    the bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's, about 10 a request;
-    an INFER loads one input a cycle, a word of its answer takes 8. Resources: about 700 LUTs.
+    Requests other than an inference wait until none is under way, so responses keep request order and the
+    bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's (``hdl.link.words``),
+    about 10 a request. An INFER loads one input a cycle, a sparse one as ``hdl.link.unpacker``; a word of the
+    answer takes 8. Resources: about 800 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -53,10 +56,11 @@ class Executor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        self.compact = is_compact(platform)
         self.states = states = States(
             m,
             *("idle", "open", "header", "compare", "judge", "weigh", "act", "execute"),
-            *("load", "loaded", "settled", "start"),
+            *("load", "unpack", "loaded", "settled", "start"),
             *words.STATES,
             *("verdict", "compose", "head", "finish", "drop"),
             *("result", "logit", "bytes", "answered", "rest"),
@@ -77,7 +81,8 @@ class Executor(wiring.Component):
         taken = phase
         last_offset, counted, headed = Signal.like(self.packet_address), Signal(), Signal()
         m.d.sync += [headed.eq(self.offset == HEADER_BYTES - 1), counted.eq(self.offset == last_offset)]
-        with m.If((moving & ~phase) | states["load"]):
+        m.submodules.unpacker = self.unpacker = unpacker = Unpacker()
+        with m.If((moving & ~phase) | states["load"] | unpacker.advance):
             m.d.sync += self.offset.eq(self.offset + 1)
         m.d.comb += [self.packet_address.eq(self.offset), self.packet_release.eq(states["drop"])]
 
@@ -129,6 +134,7 @@ class Executor(wiring.Component):
             w.address.eq(self.address),
             w.amount.eq(decision.amount),
             w.short.eq(decision.short),
+            w.streams.eq(0 if self.compact else decision.at_streamed),
             self.repeat.eq(states["act"] & decision.repeats),
             self.sequence_error.eq(states["act"] & decision.wrong),
         ]
@@ -161,12 +167,19 @@ class Executor(wiring.Component):
         with states.at("act"):
             m.d.sync += to_load.eq(self.length)
         m.d.sync += [asked.eq(states["load"]), loading.eq(asked)]
-        with m.If(loading):
+        unpacker, valid, code = self.unpacker, Signal(), Signal(8)
+        with m.If(valid):
             m.d.sync += position.eq(position + 1)
         load, load_address, load_data = load_one(
-            g, valid=loading, index=position, bank=inferences.bank, code=self.packet_data
+            g, valid=valid, index=position, bank=inferences.bank, code=code
         )
         m.d.comb += [
+            unpacker.run.eq(states["unpack"]),
+            unpacker.inputs.eq(master.inputs),
+            unpacker.length.eq(self.length),
+            unpacker.data.eq(self.packet_data),
+            valid.eq(loading | unpacker.valid),
+            code.eq(Mux(self.decision.sparse, unpacker.code, self.packet_data)),
             master.bank.eq(inferences.bank),
             master.load.eq(load),
             master.load_data.eq(load_data),
@@ -177,6 +190,8 @@ class Executor(wiring.Component):
             inferences.begin.eq(states["start"]),
             inferences.begun.eq(begun),
             inferences.number.eq(self.sequence),
+            inferences.sparse.eq(self.decision.sparse),
+            inferences.wrong.eq(self.decision.sparse & unpacker.wrong),
             inferences.done.eq(master.done),
             inferences.campaign_started.eq(master.campaign_started),
             inferences.campaign_done.eq(master.campaign_done),
@@ -186,13 +201,16 @@ class Executor(wiring.Component):
         if g.map_codes:
             m.d.comb += [
                 inferences.single.eq(master.walking),
-                master.sample_valid.eq(loading),
+                master.sample_valid.eq(valid),
                 master.sample_index.eq(position),
-                master.sample_code.eq(self.packet_data),
+                master.sample_code.eq(code),
             ]
         with states.at("load"):
             m.d.sync += to_load.eq(to_load - 1)
             with m.If(last_load):
+                states.go("loaded")
+        with states.at("unpack"):
+            with m.If(unpacker.done):
                 states.go("loaded")
         with states.at("loaded"):
             states.go("settled")
@@ -221,7 +239,8 @@ class Executor(wiring.Component):
             m.d.sync += [
                 after["finish"].eq(w.refused),
                 after["checked"].eq(w.checking & w.empty),
-                after["read"].eq(~w.refused & ~(w.checking & w.empty)),
+                after["read"].eq(~w.refused & ~(w.checking & w.empty) & ~w.streams),
+                after["stream"].eq(~w.refused & ~(w.checking & w.empty) & w.streams),
             ]
             states.go("verdict")
 
@@ -240,7 +259,7 @@ class Executor(wiring.Component):
                         states.go(name)
         m.d.comb += [
             self.begin.eq(states["compose"]),
-            self.put.eq(states["head"] | states["bytes"] | (states["put"] & ~w.checking)),
+            self.put.eq(states["head"] | states["bytes"] | ((states["put"] | w.putting) & ~w.checking)),
             self.put_data.eq(Mux(states["head"], self.response[:8], w.word[:8])),
             self.finish.eq(states["finish"] | states["answered"]),
         ]
@@ -266,14 +285,15 @@ class Executor(wiring.Component):
         with states.at("result"):
             m.d.sync += [
                 self.answer_length.eq(master.outputs << 2),
-                self.bare_answer.eq(lost),
+                self.bare_answer.eq(lost | inferences.answer_wrong),
                 self.of_result.eq(1),
                 outputs.eq(master.outputs),
                 sent.eq(0),
                 beat.eq(0),
             ]
             m.d.sync += [signal.eq(0) for signal in self.after.values()]
-            m.d.sync += [self.after["answered"].eq(lost), self.after["logit"].eq(~lost)]
+            bare = lost | inferences.answer_wrong
+            m.d.sync += [self.after["answered"].eq(bare), self.after["logit"].eq(~bare)]
             states.go("verdict")
         with states.at("logit"):
             # The first one is there since long, the others come while the bytes of the one before go out:
@@ -304,19 +324,21 @@ class Executor(wiring.Component):
         with m.If(states["head"]):
             m.d.sync += response.eq(response >> 8)
         with m.If(states["compose"]):
-            lost = Mux(self.bare_answer, Status.HUNG, Status.OK)
+            inferences = self.inferences
+            ended = Mux(self.bare_answer, Mux(inferences.lost, Status.HUNG, Status.BAD_LENGTH), Status.OK)
+            asked = Mux(inferences.answer_sparse, Const(Opcode.INFER_SPARSE, 8), Const(Opcode.INFER, 8))
             fields = (
                 Const(VERSION, 8),
-                Mux(self.of_result, self.inferences.answer_number, self.sequence),
-                Mux(self.of_result, Const(Opcode.INFER, 8), self.opcode) | RESPONSE_FLAG,
-                Cat(Mux(self.of_result, lost, self.status), Const(0, 16))[:16],
+                Mux(self.of_result, inferences.answer_number, self.sequence),
+                Mux(self.of_result, asked, self.opcode) | RESPONSE_FLAG,
+                Cat(Mux(self.of_result, ended, self.status), Const(0, 16))[:16],
                 self.decision.expected,
                 self.answer_length & ~self.bare_answer.replicate(16),
             )
             m.d.sync += response.eq(Cat(*fields))
-        with m.If(states["put"] | states["bytes"] | taken):
+        with m.If(states["put"] | w.putting | states["bytes"] | taken):
             m.d.sync += w.word.eq(Cat(w.word[8:], self.packet_data))
-        with m.If(states["read"]):
+        with m.If(states["read"] | w.arrives):
             m.d.sync += w.word.eq(self.master.bus.read_data)
         with m.If(states["checked"]):
             m.d.sync += w.word.eq(~w.crc)

@@ -13,7 +13,8 @@ from hdl.parts.banks import bank_bits, next_bank
 class Inferences(wiring.Component):
     """As many inferences as there are banks, begun, finished and answered in turns of them.
 
-    ``begun`` with its ``number``, ``done`` and ``answered`` count; ``answer_number`` is that of the oldest.
+    ``begun`` with its ``number``, ``sparse`` (how its codes came) and ``wrong`` (they are none), ``done`` and
+    ``answered`` count; ``answer_number``, ``answer_sparse`` and ``answer_wrong`` are those of the oldest.
     When ``single`` there is ``room`` for one. A campaign's inferences take their turn too. After ``hung``
     every inference under way is ``lost``, due at once; when the last of them is answered all begins anew.
     Latency: one cycle.
@@ -28,6 +29,8 @@ class Inferences(wiring.Component):
                 "begin": In(1),
                 "begun": In(1),
                 "number": In(16),
+                "sparse": In(1),
+                "wrong": In(1),
                 "done": In(1),
                 "answered": In(1),
                 "campaign_started": In(1),
@@ -37,6 +40,8 @@ class Inferences(wiring.Component):
                 "bank": Out(bank),
                 "answer_bank": Out(bank),
                 "answer_number": Out(16),
+                "answer_sparse": Out(1),
+                "answer_wrong": Out(1),
                 "none": Out(1),
                 "room": Out(1),
                 "due": Out(1),
@@ -48,15 +53,15 @@ class Inferences(wiring.Component):
         m = Module()
         bank, answer_bank = self.bank, self.answer_bank
         pending, finished = Signal(range(self.banks + 1)), Signal(range(self.banks + 1))
-        numbers = [Signal(16, name=f"number_{i}") for i in range(self.banks)]
+        asked = [Signal(18, name=f"asked_{i}") for i in range(self.banks)]
         m.d.comb += [
             self.none.eq(pending == 0),
             self.room.eq((pending < self.banks) & ~(self.single & (pending != 0))),
             self.due.eq((pending != 0) & ((finished != 0) | self.lost)),
-            self.answer_number.eq(
-                Mux(answer_bank, numbers[1], numbers[0])
+            Cat(self.answer_number, self.answer_sparse, self.answer_wrong).eq(
+                Mux(answer_bank, asked[1], asked[0])
                 if self.banks == 2
-                else Cat(numbers).word_select(answer_bank, 16)
+                else Cat(asked).word_select(answer_bank, 18)
             ),
         ]
         m.d.sync += pending.eq(pending + self.begun - self.answered)
@@ -65,10 +70,10 @@ class Inferences(wiring.Component):
             m.d.sync += bank.eq(next_bank(bank))
         with m.If(self.answered | self.campaign_done):
             m.d.sync += answer_bank.eq(next_bank(answer_bank))
-        for i, number in enumerate(numbers):
+        for i, of_bank in enumerate(asked):
             # All the while it is offered to the core: its being taken is a late signal.
             with m.If(self.begin & (bank == i)):
-                m.d.sync += number.eq(self.number)
+                m.d.sync += of_bank.eq(Cat(self.number, self.sparse, self.wrong))
         with m.If(self.lost & self.none):
             m.d.sync += [self.lost.eq(0), bank.eq(0), answer_bank.eq(0), finished.eq(0)]
         with m.If(self.hung):

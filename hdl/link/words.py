@@ -11,6 +11,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.packets import Status
 from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step
 from hdl.link.states import States
+from hdl.parts.bus import STEP_LATENCY
 
 BYTES_32, BYTES_16 = 4, 2
 STATES = (
@@ -20,13 +21,19 @@ STATES = (
     "limited",
     "grant",
     "read",
+    "stream",
     "put",
     "sum",
     "checked",
     "fetch",
     "write",
+    "drain",
     "failed",
 )
+PACE_BITS = 2
+"""A streamed word is asked for every 4 cycles: its bytes go out, or into the sum, one a cycle."""
+STREAM_MOST = 1 + STEP_LATENCY // 4
+"""Streamed words under way at once."""
 
 
 class Words:
@@ -34,6 +41,8 @@ class Words:
 
     ``short``, ``checking``, ``address`` and, for a write, ``amount`` of words are the request's, there in
     state ``execute``. ``word`` is a shift register: bytes go out at its low end and come in at its high end.
+    Where ``streams``, accesses are steps that do not wait for each other: 4 cycles a word read or summed, 4
+    or 8 a word written. Other words wait for the bus, about 20 cycles each.
     """
 
     def __init__(self) -> None:
@@ -44,6 +53,7 @@ class Words:
         self.crc = Signal(32, name="crc")
         self.wanted = Signal(16, name="wanted")
         self.empty, self.refused = Signal(name="empty"), Signal(name="refused")
+        self.streams, self.arrives, self.putting = (Signal(name=n) for n in ("streams", "arrives", "putting"))
         # Counts up to 3 in words of either size.
         self.first_byte = Mux(self.short, BYTES_32 - BYTES_16, 0)
 
@@ -64,27 +74,46 @@ class Words:
         low_one, high_zero, one_left, final = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [low_one.eq(left[:16] == 1), high_zero.eq(left[16:] == 0)]
         m.d.sync += one_left.eq(low_one & high_zero)
+        ask, step, more, astray = Signal(name="ask"), Signal(name="step"), Signal(name="more"), Signal()
+        under_way, pace = Signal(range(STREAM_MOST + 1), name="under_way"), Signal(PACE_BITS, name="pace")
         m.d.comb += [
             bus.request.eq(states["read"] | states["write"]),
-            bus.write.eq(states["write"]),
+            bus.step.eq(step),
+            bus.write.eq(~states["read"] & ~states["stream"]),
             bus.address.eq(cursor),
             bus.write_data.eq(Mux(self.short, word[16:].as_signed(), word.as_signed())),
         ]
         # Steps that several states take are put down once each: the fewer the shorter their conditions.
         last_byte = byte == BYTES_32 - 1
-        with m.If(states["put"] | (states["fetch"] & taken)):
+        with m.If(states["put"] | self.putting | (states["fetch"] & taken)):
             m.d.sync += byte.eq(Mux(last_byte, self.first_byte, byte + 1))
         stepped = Signal()
         m.d.sync += stepped.eq((states["read"] | states["write"]) & bus.done)
-        with m.If(stepped):
+        with m.If(stepped | step):
             m.d.sync += [cursor.eq(cursor + 1), left.eq(left - 1), final.eq(one_left)]
         with states.at("execute"):
             m.d.sync += [cursor.eq(self.address), left.eq(self.amount), byte.eq(self.first_byte)]
+            m.d.sync += [astray.eq(0), more.eq(1), pace.eq(0)]
         # A byte's share of the sum is taken out a cycle before the sum takes it in.
         part, adding = Signal(32), Signal()
-        m.d.sync += [part.eq(crc32_of_byte(word[:8])), adding.eq(states["put"])]
+        m.d.sync += [part.eq(crc32_of_byte(word[:8])), adding.eq(states["put"] | self.putting)]
         with m.If(adding):
             m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
+
+        # Steps, and what comes of them. ``done`` without ``request`` is a step's.
+        idle = Signal()
+        m.d.comb += self.arrives.eq(bus.done & states["stream"])
+        m.d.sync += [
+            step.eq(ask),
+            under_way.eq(under_way + step - (bus.done & self.streams)),
+            idle.eq((under_way == 0) & ~step & ~ask),
+        ]
+        with m.If(bus.done & self.streams & bus.error):
+            m.d.sync += astray.eq(1)
+        with m.If(self.arrives):
+            m.d.sync += self.putting.eq(1)
+        with m.Elif(last_byte):
+            m.d.sync += self.putting.eq(0)
 
         with states.at("count"):
             # 2 or 4 bytes of word count, low byte first.
@@ -113,6 +142,18 @@ class Words:
                     states.go("failed")
                 with m.Else():
                     states.go("put")
+        with states.at("stream"):
+            m.d.sync += pace.eq(pace + 1)
+            m.d.comb += ask.eq(more & (pace == 0))
+            with m.If((step & one_left) | astray):
+                m.d.sync += more.eq(0)
+            with m.If(~more & idle & ~self.putting):
+                with m.If(astray):
+                    states.go("failed")
+                with m.Elif(self.checking):
+                    states.go("checked")
+                with m.Else():
+                    states.go("finish")
         with states.at("put"):
             with m.If(last_byte):
                 with m.If(~final):
@@ -129,8 +170,11 @@ class Words:
             states.go("put")
 
         with states.at("fetch"):
-            with m.If(taken & last_byte):
+            m.d.comb += ask.eq(taken & last_byte & self.streams)
+            with m.If(taken & last_byte & ~self.streams):
                 states.go("write")
+            with m.If(step & one_left):
+                states.go("drain")
         with states.at("write"):
             with m.If(bus.done):
                 with m.If(bus.error):
@@ -140,6 +184,13 @@ class Words:
                 with m.Else():
                     states.go("fetch")
 
+        with states.at("drain"):
+            with m.If(idle):
+                with m.If(astray):
+                    states.go("failed")
+                with m.Else():
+                    states.go("verdict")
+
         with states.at("failed"):
             states.go("verdict")
 
@@ -148,5 +199,6 @@ class Words:
         return {
             "grant": Mux(self.refused, Status.BAD_LENGTH, Status.OK),
             "write": Status.OK,
+            "drain": Status.OK,
             "failed": Status.BAD_ADDRESS,
         }

@@ -5,6 +5,8 @@ A window sees a stable ``address`` while ``select`` is up. Reads: the master sam
 that less three. Writes: ``write`` is up for one cycle; ``WRITE_WAIT`` cycles later the next access may begin.
 The master starts an access only while no inference is under way, so windows may share the datapath's
 memory ports.
+
+Accesses to the window ``STREAMED`` may follow each other in every cycle: ``step`` for one cycle each.
 """
 
 from __future__ import annotations
@@ -21,10 +23,17 @@ from amaranth.utils import exact_log2
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.registers import REGISTERS
+from hdl.parts.delay import delayed
 from hdl.parts.target import is_compact
 
-READ_WAIT = 13
+READ_WAIT = 14
 WRITE_WAIT = 7
+STREAMED = "weights"
+"""The region that takes an access in every cycle: nearly all words of a program are its."""
+STREAM_LATENCY = 10
+"""Cycles from an address at the streamed window to its data; ``hdl.array.cells`` keeps to it."""
+STEP_LATENCY = STREAM_LATENCY + 7
+"""Cycles from ``step`` to ``done``."""
 OFFSET_BITS = REGION_SHIFT
 
 
@@ -44,12 +53,17 @@ class WindowSignature(wiring.Signature):
 
 
 class BusSignature(wiring.Signature):
-    """The master's port: hold ``request`` and its fields until ``done``; ``error`` and data come with it."""
+    """The master's port: hold ``request`` and its fields until ``done``; ``error`` and data come with it.
+
+    Or ``step`` with the fields, for a cycle each, as long as nothing is requested: each is answered by its
+    own ``done``, in order. Only a platform that is not compact heeds it.
+    """
 
     def __init__(self) -> None:
         super().__init__(
             {
                 "request": Out(1),
+                "step": Out(1),
                 "write": Out(1),
                 "address": Out(32),
                 "write_data": Out(32),
@@ -63,8 +77,36 @@ class BusSignature(wiring.Signature):
 class Decoder(wiring.Component):
     """Routes accesses to the windows and answers out-of-range addresses with ``error``.
 
-    Latency: a read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4. Resources: about 400 LUTs and
-    90 flip-flops a window, on a compact platform two.
+    A write to word 2 of the biases::
+
+        { "signal": [
+          {"name": "bus.request",     "wave": "01.........0...."},
+          {"name": "bus.write",       "wave": "01.............."},
+          {"name": "bus.address",     "wave": "=...............", "data": "3000002"},
+          {"name": "bus.write_data",  "wave": "=...............", "data": "9"},
+          {"name": "bias.select",     "wave": "0...1........0.."},
+          {"name": "bias.write",      "wave": "0.....10........"},
+          {"name": "bias.address",    "wave": "x...=...........", "data": "2"},
+          {"name": "bias.write_data", "wave": "x...=...........", "data": "9"},
+          {"name": "bus.done",        "wave": "0..........10..."},
+          {"name": "bus.error",       "wave": "xxxxxxxxxxx0xxxx"}
+        ] }
+
+    Two weights read in steps, ``done`` STEP_LATENCY cycles behind each::
+
+        { "signal": [
+          {"name": "bus.step",          "wave": "01.0...................."},
+          {"name": "bus.write",         "wave": "0......................."},
+          {"name": "bus.address",       "wave": "x==xxxxxxxxxxxxxxxxxxxxx", "data": "1000005 1000006"},
+          {"name": "weights.select",    "wave": "0....1.0................"},
+          {"name": "weights.address",   "wave": "xxxxx==xxxxxxxxxxxxxxxxx", "data": "5 6"},
+          {"name": "weights.read_data", "wave": "xxxxxxxxxxxxxxx==xxxxxxx", "data": "55 66"},
+          {"name": "bus.done",          "wave": "0.................1.0..."},
+          {"name": "bus.read_data",     "wave": "xxxxxxxxxxxxxxxxxx==xxxx", "data": "55 66"}
+        ] }
+
+    Latency: a read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4, a step STEP_LATENCY. Resources: about
+    400 LUTs and 90 flip-flops a window, on a compact platform two.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -95,6 +137,11 @@ class Decoder(wiring.Component):
         with m.Else():
             m.d.sync += count.eq(count + 1)
 
+        self.returned, self.astray = Signal(), Signal()
+        # What steps stands in the registers of ``address`` for a cycle.
+        stepped = Signal()
+        if not compact:
+            m.d.sync += stepped.eq(bus.step)
         # One step a cycle: region and range known, both together, the access itself.
         inside, strobe, end = [], Signal(), Signal()
         m.d.sync += strobe.eq(active & write & (count == 2))
@@ -105,14 +152,30 @@ class Decoder(wiring.Component):
             answer = Signal(32, name=f"answer_{name}")
             # As a reset, not as one more input of the comparison.
             m.d.sync += chosen.eq(0)
-            with m.If(active):
+            streamed = name == STREAMED and not compact
+            with m.If(active | stepped if streamed else active):
                 m.d.sync += chosen.eq(address[REGION_SHIFT:] == REGIONS[name])
             m.d.sync += [
                 below.eq(_below(address[:REGION_SHIFT], size) if compact else address[:REGION_SHIFT] < size),
                 hit.eq(chosen & below),
-                window.select.eq(active & chosen),
-                window.write.eq(strobe & hit),
             ]
+            inside.append(hit)
+            answers.append(answer)
+            if streamed:
+                # Select and strobe as for all, a cycle later at an address that goes with its step.
+                at_hit = delayed(m, stepped, 2, "stepped")
+                steps = delayed(m, Cat(address[:REGION_SHIFT], data, stepped & write), 2, "step")
+                m.d.sync += [
+                    window.select.eq((active & chosen) | at_hit),
+                    window.write.eq((strobe | steps[-1]) & hit),
+                    Cat(window.address, window.write_data).eq(steps[:-1]),
+                ]
+                behind = delayed(m, at_hit, STREAM_LATENCY + 1, "behind")
+                m.d.sync += answer.eq(window.read_data & (chosen | behind).replicate(32))
+                m.d.comb += self.returned.eq(delayed(m, behind, 2, "returned"))
+                m.d.comb += self.astray.eq(delayed(m, ~hit, STREAM_LATENCY + 3, "astray"))
+                continue
+            m.d.sync += [window.select.eq(active & chosen), window.write.eq(strobe & hit)]
             m.d["comb" if compact else "sync"] += answer.eq(window.read_data & chosen.replicate(32))
             # The windows lie all over the chip: each has registers of its own. What loads them tells them
             # apart; the synthesiser would make one of equal ones.
@@ -121,8 +184,6 @@ class Decoder(wiring.Component):
             else:
                 with m.If(chosen):
                     m.d.sync += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
-            inside.append(hit)
-            answers.append(answer)
         read_data = Signal(32)
         m.d.sync += [
             in_range.eq(Cat(*inside).any()),
@@ -130,8 +191,8 @@ class Decoder(wiring.Component):
         m.d["comb" if compact else "sync"] += read_data.eq(functools.reduce(operator.or_, answers))
         m.d.sync += [
             end.eq(count == Mux(write, WRITE_WAIT, READ_WAIT)),
-            bus.done.eq(active & end & ~bus.done),
-            bus.error.eq(~in_range),
+            bus.done.eq((active & end & ~bus.done) | self.returned),
+            bus.error.eq(Mux(self.returned, self.astray, ~in_range)),
             bus.read_data.eq(read_data),
         ]
         with m.If(bus.done):

@@ -58,6 +58,11 @@ class FaultyLink:
         self._outgoing = bytearray()
         self._incoming = bytearray()
 
+    @property
+    def narrow(self) -> bool:
+        """As the link's."""
+        return self.link.narrow
+
     def write(self, data: bytes) -> None:
         """Damage and send; may keep it back. Raises LinkError on a disconnection."""
         self._disconnect()

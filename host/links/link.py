@@ -7,7 +7,15 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Link(Protocol):
-    """A byte stream both ways. Bytes may be lost or damaged; the session above copes with that."""
+    """A byte stream both ways. Bytes may be lost or damaged; the session above copes with that.
+
+    ``narrow``: a byte takes longer than the device needs for it, so that fewer bytes are faster.
+    """
+
+    @property
+    def narrow(self) -> bool:
+        """Whether bytes are what a sample waits for."""
+        ...
 
     def write(self, data: bytes, /) -> None:
         """Send all of ``data``. Raises ``LinkError`` when the stream is broken."""

@@ -33,6 +33,8 @@ class UartLink:
         When there is no such port, it is in use, or permission is missing; the message says which.
     """
 
+    narrow = True
+
     def __init__(self, port: str, baud: int = DEFAULT_BAUD) -> None:
         self.port = port
         options: dict[str, Any] = {"baudrate": baud, "timeout": 1.0, "write_timeout": WRITE_TIMEOUT_S}

@@ -53,6 +53,8 @@ class UdpLink:
         Another host has the device; the message says which.
     """
 
+    narrow = False
+
     def __init__(self, datagrams: Datagrams, *, name: str = "udp", opening_s: float = OPENING_S) -> None:
         self.datagrams = datagrams
         self.name = name

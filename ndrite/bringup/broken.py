@@ -22,6 +22,11 @@ class NoisyLink:
         self._link = link
         self._sent = 0
 
+    @property
+    def narrow(self) -> bool:
+        """As the link's."""
+        return self._link.narrow
+
     def write(self, data: bytes) -> None:
         """Send; see the class."""
         self._sent += 1

@@ -115,7 +115,10 @@ def command(
             board.program(program, progress=report)
         on_host = bool(getattr(board, "campaigns_on_host", False))
         if on_host:
-            note("virtual chips are drawn and run on the host, not in gateware: the program is no chain")
+            note(
+                "virtual chips are drawn and run on the host, not in gateware: the program is no chain of "
+                "full layers that fits"
+            )
         with progress_bar("chips") as report:
             result = run_campaign(board, program, x, y, plan, state=state, progress=report)
     found = summary(result, y, threshold=threshold / 100)

@@ -53,13 +53,14 @@ def command(
     Prints accuracy with its 95 % interval over samples, or (labels that are floats, or a row for each output)
     the root mean square error in the model's unit; the inputs whose outputs differ from the golden model in
     any bit; on gateware the clock cycles per inference against the schedule bound, the sum of
-    K * J * ceil(M / lanes). Exit code 1 when any input differs.
+    K * J * ceil(M / lanes). Of a program that the board does not hold as a whole: in how many segments it
+    ran, and how many memory words were swapped over the link. Exit code 1 when any input differs.
 
     \b
     Example: ndrite evaluate program.npz --board uart:/dev/pts/3 --images 100
              ndrite evaluate program.npz --inputs x.npy --labels y.npy
     """
-    from ndrite.evaluate import Targets, evaluate, steps_on_host, targets_of
+    from ndrite.evaluate import Targets, evaluate, steps_on_host, swaps, targets_of
     from ndrite.labelled import check_classes
     from ndrite.shipped import network_of
 
@@ -91,14 +92,16 @@ def command(
             board.program(program, progress=report)
         with progress_bar("inference") as report:
             result = evaluate(board, program, x, y, **options, progress=report)
-        on_host = steps_on_host(board)
+        on_host, swapped = steps_on_host(board), swaps(board)
     if as_json:
         where = {"program": str(program_path), "board": url, "seed": seed, "noise": noise}
-        print_json({**where, **result.as_dict(), "on_host": on_host})
+        print_json({**where, **result.as_dict(), **swapped, "on_host": on_host})
     else:
         if on_host:
             note(f"on the host, not in gateware: {'; '.join(on_host)}")
         rows = [(name, shown(value)) for name, value in result.as_dict().items() if value is not None]
+        if swapped["segments"] != 1:
+            rows += [(name, shown(value)) for name, value in swapped.items()]
         if targets is not None and program.meaning.output_unit:
             rows.append(("unit of errors", program.meaning.output_unit))
         print_table(f"{program.name} on {url}", ("quantity", "value"), rows)

@@ -10,12 +10,14 @@ import pytest
 
 from boards.sim import SizedBoard
 from boards.sim.sizing import USUAL, WALKS, sized
+from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program, random_walk
 from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.lay_out import check_fits
 from hdl.pcie.inference import Inference
 from host import BoardApi, LinkError
+from host.packet_channel import PacketChannel
 from ndrite.shipped import shipped_program
 from tests.host.responder import Responder, ResponderLink
 
@@ -67,6 +69,21 @@ def test_what_no_memory_can_hold_is_refused() -> None:
     wide = dataclasses.replace(layer, weights=np.ones((4097, 64), np.int16))
     with pytest.raises(GeometryError, match=r"'random' is too large to be simulated: .* max_inputs is 8192"):
         sized(Program.chain(layers=[wide], name="random", rows=128, **curves(program_of(4096, 64))))
+
+
+def test_a_chain_larger_than_any_runs_in_segments() -> None:
+    """Layers of 32,768, 32,768 and 4,096 words, of 65,536; nothing is powered on to find that out."""
+
+    def power_on(_: Geometry) -> PacketChannel:
+        raise AssertionError("powered on")
+
+    layers = [program_of(*sizes).layers[0] for sizes in ((4096, 512), (512, 4096), (4096, 64))]
+    layers = [dataclasses.replace(layer, curve=np.zeros_like(layer.curve)) for layer in layers]
+    program = Program.chain(layers=layers, name="large", rows=128, **curves(program_of(4096, 64)))
+    board = SteppedBoard(SizedBoard(power_on))
+    board.program(program)
+    assert (board.segments, board.on_host) == (2, ())
+    assert board.campaigns_on_host
 
 
 def test_a_program_that_is_no_chain_gets_feature_maps() -> None:

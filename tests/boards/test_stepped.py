@@ -1,29 +1,37 @@
-"""Programs that are no chains, product by product on a board that holds chains only."""
+"""Programs of any kind on boards that hold a part of them at a time."""
 
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
 
 from boards.golden import GoldenBoard
+from boards.segmented import Segmented
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
+from emulator.golden.random_program import random_graph, random_inputs, random_program
 from emulator.mapping import map_network
 from emulator.network import Network
-from emulator.spec import PRESETS, GeometryError, Program
+from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.campaign import Campaign
+from emulator.spec.lay_out import check_fits, lay_out
+from emulator.spec.segments import cut
 from host import BoardApi, InputError, NotProgrammedError
+from host.api import Progress
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
+from tests.emulator.spec.test_segments import full, vectors
+from tests.emulator.spec.test_walk import MAPS
 
 HOST = {
-    "small": ["neurons", "pool", "neurons", "pool", "neurons"],
-    "residual": ["neurons", "product (grouped)", "neurons", "pool", "pool"],
+    "small": ["neurons", "pool", "neurons", "pool"],
+    "residual": ["neurons", "product", "second operand, neurons", "pool", "pool"],
     "functions": ["table", "neurons", "neurons", "gate"],
     "recurrent": ["neurons", "neurons", "gate"],
-    "codes": ["neurons", "neurons"],
+    "codes": ["neurons"],
 }
 
 
@@ -47,9 +55,133 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
     np.testing.assert_array_equal(y, Core(program, fast=False).infer(x, **options))  # type: ignore[arg-type]
     assert y.std() > 0
     assert isinstance(board, BoardApi)
-    assert [line.split(": ", 1)[1] for line in board.on_host] == HOST[network.name]
+    assert [line.split(": ")[1].split(" (")[0] for line in board.on_host] == HOST[network.name]
     assert board.scrub(program) == []
-    assert board.counters()["inferences"] > len(x)
+    assert board.counters()["inferences"] >= len(x)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_programs_in_segments_are_the_golden_model(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """50 of them in batches of two, with maps and without; inference numbers run past 32 bits."""
+    monkeypatch.setattr(Segmented, "batch", property(lambda _: 2))
+    pieces = 0
+    for trial in range(50 * seed, 50 * seed + 50):
+        rng = np.random.default_rng(trial)
+        program = random_graph(MAPS, rng, side=5, steps=int(rng.integers(4, 8)), corner=trial % 4 == 3)
+        small = dataclasses.replace(
+            MAPS, weight_depth=int(rng.choice([64, 128, 256])), layers=int(rng.choice([4, 32]))
+        )
+        if trial % 4 == 2:
+            small = dataclasses.replace(small, map_codes=0, overlap=False)
+        x = random_inputs(program, rng, 3)
+        options = {"seed": trial, "first_index": (1 << 32) - 3 - trial}
+        with SteppedBoard(GoldenBoard(small)) as board:
+            board.program(program)
+            y = board.infer(x, **options)  # type: ignore[arg-type]
+            pieces += board.segments
+        expected = Core(program, fast=False).infer(x, **options)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(y, expected, err_msg=f"trial {trial}")
+    assert pieces > 100
+
+
+def deep(layers: int, geometry: Geometry = PRESETS["tiny"]) -> Program:
+    """A chain of layers of 16 x 16 with read noise; ``tiny`` holds four of them."""
+    rng = np.random.default_rng(3)
+    base = random_program(geometry, rng, sizes=[16, 16, 16], noise=True)
+    made = [random_program(geometry, rng, sizes=[16, 16], noise=True).layers[0] for _ in range(layers)]
+    made = [dataclasses.replace(layer, curve=layer.curve % len(base.curve_base)) for layer in made]
+    rest = {"rows": geometry.rows, "curve_base": base.curve_base, "curve_slope": base.curve_slope}
+    return Program.chain(name="deep", layers=made, **rest)
+
+
+class Watched(GoldenBoard):
+    """Keeps the names of what was put on it."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__(geometry)
+        self.put: list[str] = []
+
+    def program(self, program: Program, *, progress: Progress | None = None) -> None:
+        self.put.append(program.name)
+        super().program(program, progress=progress)
+
+
+def test_a_batch_goes_through_a_segment_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten layers in three segments; of nine samples eight are held at a time: 16 codes in and of two cuts."""
+    monkeypatch.setattr("boards.segmented.HELD_CODES", 8 * 64)
+    program, inner = deep(10), Watched(PRESETS["tiny"])
+    board = SteppedBoard(inner)
+    board.program(program)
+    assert inner.put == []
+    assert (board.segments, board.swapped_words) == (3, 0)
+    x = random_inputs(program, np.random.default_rng(0), 9)
+    done: list[tuple[int, int]] = []
+    y = board.infer(x, seed=5, first_index=7, progress=lambda a, b: done.append((a, b)))
+    np.testing.assert_array_equal(y, Core(program, fast=False).infer(x, seed=5, first_index=7))
+    assert len(np.unique(y, axis=0)) > 4
+    assert len(inner.put) == 6
+    assert inner.put[:3] == inner.put[3:]
+    assert len(set(inner.put)) == 3
+    assert done == [(2, 9), (5, 9), (8, 9), (8, 9), (8, 9), (9, 9)]
+    # All words of three segments; the curves stay, and so does what happens to be equal.
+    once = sum(s.words.size for g in pieces_of(program) for s in lay_out(g, PRESETS["tiny"]))
+    assert once / 2 < board.swapped_words < 2 * once
+    swapped = board.swapped_words
+    board.infer(x[:1])
+    assert board.swapped_words > swapped
+    assert board.scrub(program) == []
+
+
+def test_a_second_operand_of_a_segment_is_added_once() -> None:
+    """64 words of a lane hold the first three layers, but not what would give their codes."""
+    skip = {"skip": 1, "skip_gain": np.full(8, 9000, np.uint16), "skip_shift": 0}
+    steps = (full(48, 8, 0), full(8, 8, 1), full(8, 8, 2, **skip))
+    program = vectors(48, *steps, full(32, 16, 3, 3, 3, 3, fires=False))
+    board = SteppedBoard(GoldenBoard(dataclasses.replace(MAPS, weight_depth=64)))
+    board.program(program)
+    assert (board.segments, board.on_host) == (2, ("step 2: neurons",))
+    x = random_inputs(program, np.random.default_rng(0), 30)
+    expected = Core(program, fast=False).infer(x, seed=2)
+    np.testing.assert_array_equal(board.infer(x, seed=2), expected)
+    without = dataclasses.replace(program, steps=(*program.steps[:2], full(8, 8, 2), *program.steps[3:]))
+    assert (Core(without, fast=False).infer(x, seed=2) != expected).any(), "the second operand does nothing"
+
+
+def pieces_of(program: Program) -> list[Program]:
+    segments = cut(program, partial(check_fits, geometry=PRESETS["tiny"]))
+    return [segment.piece for segment in segments if segment.piece is not None]
+
+
+def test_virtual_chips_of_a_chain_that_does_not_fit_run_here() -> None:
+    program = deep(9)
+    board = SteppedBoard(Watched(PRESETS["tiny"]))
+    board.program(program)
+    assert board.campaigns_on_host
+    board.program(deep(3))
+    assert not board.campaigns_on_host
+    assert (board.segments, board.swapped_words) == (1, 0)
+
+
+def test_a_campaign_programs_nothing_and_what_is_asked_next_does() -> None:
+    network = NETWORKS["residual"]
+    program = map_network(network, "wan2022", inputs(network), nominal=True).program
+    geometry = dataclasses.replace(
+        PRESETS["64-lane"], overlap=True, map_codes=4096, layers=32, columns=1024, name="maps"
+    )
+    x = inputs(network)[:5]
+    for ask in (lambda b: b.infer(x), lambda b: b.scrub(program), lambda b: b.counters()):
+        inner = Watched(geometry)
+        board = SteppedBoard(inner)
+        board.program(program)
+        assert (board.segments, board.on_host) == (1, ())
+        board.campaign(x, np.arange(5), Campaign(chips=1, trials=1))
+        with pytest.raises(NotProgrammedError, match="does not hold program"):
+            board.scrub(deep(2))
+        assert inner.put == []
+        for _ in range(2):
+            ask(board)
+        assert inner.put == [program.name]
+    np.testing.assert_array_equal(board.infer(x), Core(program, fast=False).infer(x))
 
 
 def test_a_product_that_does_not_fit_is_the_hosts() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from emulator.spec import PRESETS
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address, region_words
 from emulator.spec.packets import Opcode, Status
+from emulator.spec.sparse import dense, sparse
 from emulator.spec.variation import same_cells
 from tests.hdl.wire import Wire
 
 TINY = PRESETS["tiny"]
 PROGRAM = random_program(TINY, np.random.default_rng(1), sizes=(40, 9, 3), noise=False)
+ODD = random_program(TINY, np.random.default_rng(3), sizes=(41, 3), noise=False)
 X = random_inputs(PROGRAM, np.random.default_rng(2), 4)
 
 
@@ -55,6 +58,120 @@ def test_all_of_a_word_count_counts(wire: Wire, count: int) -> None:
     wire.run(100_000)
     (answer,) = wire.answers()
     assert answer.status == Status.BAD_ADDRESS
+
+
+@pytest.mark.parametrize("length", [0, 1, PROGRAM.inputs - 1, PROGRAM.inputs + 1])
+def test_a_dense_payload_of_another_length_is_refused(wire: Wire, length: int) -> None:
+    wire.program(PROGRAM)
+    wire.send(Opcode.INFER, 0, bytes(length))
+    wire.run(20_000)
+    (answer,) = wire.answers()
+    assert (answer.status, answer.payload) == (Status.BAD_LENGTH, b"")
+
+
+def test_words_behind_the_last_weight(wire: Wire) -> None:
+    """Written and read in the region's last words, and over its end."""
+    wire.program(PROGRAM)
+    words = region_words(TINY)["weights"]
+    near = address("weights", words - 3)
+    codes = np.array([-7, 8, -9], "<i2")
+    wire.send(Opcode.WRITE_SHORT, near, codes.tobytes())
+    wire.send(Opcode.READ_SHORT, near, (3).to_bytes(2, "little"))
+    wire.send(Opcode.WRITE_SHORT, near + 1, (codes + 1).tobytes())
+    wire.send(Opcode.READ, near, (4).to_bytes(2, "little"))
+    wire.run(5_000)
+    wire.send(Opcode.CHECK, near + 2, (2).to_bytes(4, "little"))
+    wire.send(Opcode.READ, near, (3).to_bytes(2, "little"))
+    wire.send(Opcode.CHECK, near, (3).to_bytes(4, "little"))
+    wire.run(5_000)
+    *first, read, check = wire.answers()
+    bad, fine = Status.BAD_ADDRESS, Status.OK
+    assert [a.status for a in [*first, read, check]] == [fine, fine, bad, bad, bad, fine, fine]
+    assert np.frombuffer(first[1].payload, "<i2").tolist() == codes.tolist()
+    # What lay within was written before the end was met.
+    left = np.array([-7, -6, 9], "<i4")
+    assert np.frombuffer(read.payload, "<i4").tolist() == left.tolist()
+    assert check.payload == zlib.crc32(left.tobytes()).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 15, 16])
+def test_words_in_turn_with_those_of_other_memories(wire: Wire, count: int) -> None:
+    """Weights stream, other words do not: one kind behind the other, of every length up to a packet's."""
+    wire.program(PROGRAM)
+    rng = np.random.default_rng(count)
+    weights = rng.integers(-128, 128, count).astype("<i4")
+    biases = rng.integers(-(1 << 31), 1 << 31, count).astype("<i4")
+    size = count.to_bytes(2, "little")
+    answers = []
+    for region, words in (("weights", weights), ("bias", biases), ("weights", weights[::-1])):
+        wire.send(Opcode.WRITE, address(region), words.tobytes())
+        wire.send(Opcode.READ, address(region), size)
+        wire.send(Opcode.CHECK, address(region), count.to_bytes(4, "little"))
+        wire.run(10_000)
+        answers += [a.payload for a in wire.answers()]
+    wanted = [words.tobytes() for words in (weights, biases, weights[::-1])]
+    assert answers[1::3] == wanted
+    assert answers[2::3] == [zlib.crc32(data).to_bytes(4, "little") for data in wanted]
+
+
+@pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 0.95, 1.0])
+def test_sparse_inferences_equal_golden(wire: Wire, density: float) -> None:
+    """As many under way as there is room for, dense ones between them."""
+    wire.program(PROGRAM)
+    rng = np.random.default_rng(int(100 * density))
+    x = rng.integers(1, 256, (24, PROGRAM.inputs)).astype(np.uint8)
+    x[rng.random(x.shape) >= density] = 0
+    answers = []
+    for i, (row, payload) in enumerate(zip(x, sparse(x), strict=True)):
+        if i % 3 == 2:
+            wire.send(Opcode.INFER, i, row.tobytes())
+        else:
+            wire.send(Opcode.INFER_SPARSE, i, payload)
+        if i % TINY.window == TINY.window - 1:
+            wire.run(20_000)
+            answers += wire.answers()
+    assert [a.opcode for a in answers] == [
+        Opcode.INFER if i % 3 == 2 else Opcode.INFER_SPARSE for i in range(24)
+    ]
+    assert {a.status for a in answers} == {Status.OK}
+    got = np.stack([np.frombuffer(a.payload, "<i4") for a in answers])
+    np.testing.assert_array_equal(got, Core(PROGRAM).infer(x))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda payload: payload + b"\1",
+        lambda payload: payload[:-1],
+        lambda payload: b"",
+        lambda payload: payload + payload[:9],
+        lambda payload: payload[:-1] + b"\0",
+        lambda payload: bytes([payload[0] ^ 1]) + payload[1:],
+        # A last byte of bits for more codes than there are.
+        lambda payload: payload[:-2] + b"\x81\1",
+    ],
+    ids=["longer", "shorter", "empty", "much longer", "a code of 0", "a bit more", "behind the last"],
+)
+def test_a_sparse_payload_of_other_inputs_is_refused_in_its_turn(
+    wire: Wire, damage: Callable[[bytes], bytes]
+) -> None:
+    wire.program(ODD)
+    x = np.arange(ODD.inputs, dtype=np.uint8)[None]
+    (good,) = sparse(x)
+    bad = damage(good)
+    wire.send(Opcode.INFER_SPARSE, 0, good)
+    wire.send(Opcode.INFER_SPARSE, 0, bad)
+    wire.send(Opcode.INFER_SPARSE, 0, good)
+    wire.run(20_000)
+    wire.send(Opcode.INFER, 0, x[0].tobytes())
+    wire.run(20_000)
+    answers = wire.answers()
+    known = dense(bad, ODD.inputs)
+    refused = Status.OK if known is not None else Status.BAD_LENGTH
+    assert [a.status for a in answers] == [Status.OK, refused, Status.OK, Status.OK]
+    assert len({a.payload for a in answers[:1] + answers[2:]}) == 1
+    np.testing.assert_array_equal(np.frombuffer(answers[0].payload, "<i4"), Core(ODD).infer(x)[0])
+    assert known is not None or not answers[1].payload
 
 
 def test_every_counter_of_votes_is_cleared(wire: Wire) -> None:

@@ -14,6 +14,7 @@ from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, REGISTERS, identity
+from emulator.spec.sparse import dense
 from host.links.faulty import FaultRates, FaultyLink
 from host.packets import FrameError, Request, Response, decode_request, encode_response
 
@@ -84,10 +85,15 @@ class Responder:
             case Opcode.CHECK:
                 count = int.from_bytes(r.payload, "little")
                 return Status.OK, zlib.crc32(self._bytes(r.address, count)).to_bytes(4, "little")
-            case Opcode.INFER:
+            case Opcode.INFER | Opcode.INFER_SPARSE:
                 if not self.get("program_tag") or self.program is None:
                     return Status.NOT_PROGRAMMED, b""
-                x = np.frombuffer(r.payload, np.uint8)[None]
+                codes: np.ndarray | None = np.frombuffer(r.payload, np.uint8)
+                if r.opcode == Opcode.INFER_SPARSE:
+                    codes = dense(r.payload, self.program.inputs)
+                if codes is None or len(codes) != self.program.inputs:
+                    return Status.BAD_LENGTH, b""
+                x = codes[None]
                 seed = self.get("seed_low") | self.get("seed_high") << 32
                 y = Core(self.program).infer(
                     x, seed=seed, first_index=r.address, noise=bool(self.get("noise_enable"))
@@ -102,6 +108,8 @@ class Responder:
 
 class ResponderLink:
     """A link to a responder; ``silent`` swallows what is sent."""
+
+    narrow = True
 
     def __init__(self, device: Responder) -> None:
         self.device = device

@@ -34,8 +34,8 @@ def test_identity_and_geometry(program: Program) -> None:
     ("register", "value", "message"),
     [
         ("magic", 0, "not an ndrite device"),
-        ("protocol", 2 << 16, "protocol 2.0, this host 1.1: rebuild the host"),
-        ("protocol", 0, "protocol 0.0, this host 1.1: rebuild the gateware"),
+        ("protocol", 2 << 16, "protocol 2.0, this host 1.2: rebuild the host"),
+        ("protocol", 0, "protocol 0.0, this host 1.2: rebuild the gateware"),
         ("register_map", 1, "rebuild the gateware"),
         ("geometry_rows", 7, "impossible geometry"),
     ],
@@ -60,6 +60,31 @@ def test_infer_equals_golden(program: Program, x: np.ndarray) -> None:
         expected = Core(program).infer(x, seed=1 << 40 | 5, first_index=77, noise=noise)
         np.testing.assert_array_equal(y, expected)
         assert y.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    ("narrow", "protocol", "used"),
+    [
+        (True, (1, 2), {Opcode.INFER, Opcode.INFER_SPARSE}),
+        (True, (1, 1), {Opcode.INFER}),
+        (False, (1, 2), {Opcode.INFER}),
+    ],
+)
+def test_zeros_stay_at_home_where_that_is_shorter(
+    program: Program, x: np.ndarray, narrow: bool, protocol: tuple[int, int], used: set[Opcode]
+) -> None:
+    device = Responder(PRESETS["tiny"], program)
+    device.set("protocol", protocol[0] << 16 | protocol[1])
+    link = ResponderLink(device)
+    link.narrow = narrow
+    board = Board(link)
+    board.program(program)
+    x = np.concatenate([x, np.where(np.arange(x.shape[1]) % 3, 0, x)])
+    np.testing.assert_array_equal(board.infer(x, seed=4), Core(program).infer(x, seed=4))
+    sent = [r for r in device.executed if r.opcode in (Opcode.INFER, Opcode.INFER_SPARSE)]
+    assert {r.opcode for r in sent} == used
+    assert len(sent) == len(x)
+    assert all(len(r.payload) < x.shape[1] for r in sent if r.opcode == Opcode.INFER_SPARSE)
 
 
 def test_infer_of_nothing(program: Program, x: np.ndarray) -> None:

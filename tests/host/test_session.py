@@ -208,6 +208,11 @@ class Batches:
         self.written = [0]
         self.open = self.most = 0
 
+    @property
+    def narrow(self) -> bool:
+        """As the link's."""
+        return self.link.narrow
+
     def write(self, data: bytes) -> None:
         self.written[-1] += 1
         self.open += 1

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from boards.golden import GoldenBoard
+from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.trace import Trace
 from emulator.network import Dense, Meaning, Ndr, Network, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged
-from emulator.spec import Program
+from emulator.spec import PRESETS, Program
 from host import InputError
 from ndrite import Classifier
 from ndrite.cli.main import BAD_INPUT, OK, run
@@ -91,6 +93,23 @@ def test_infer_evaluate_and_classifier(said: Any, folder: Path) -> None:
     assert result["on_host"] == []
     score = Classifier(folder / "program.npz", seed=3).score(np.load(folder / "x.npy"), labels)
     assert score == result["accuracy"]
+
+
+def test_evaluate_says_what_is_swapped(said: Any, folder: Path) -> None:
+    """On an array without maps: LeNet-5's five products, the last three of them in one segment."""
+    program = Program.load(folder / "program.npz")
+    golden = GoldenBoard(PRESETS["64-lane"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ndrite.cli.evaluate.connect", lambda url: SteppedBoard(golden))
+        result = said("evaluate", "program.npz", *OWN, "--images", "20")
+    assert result["mismatches"] == 0
+    assert result["segments"] == 3
+    least = sum(layer.weights.size for layer in program.layers)
+    assert least < result["swapped_words"]
+    assert sum(line.endswith("neurons") for line in result["on_host"]) == 2
+    whole = said("evaluate", "program.npz", *OWN, "--images", "20")
+    assert (whole["segments"], whole["swapped_words"]) == (1, 0)
+    assert whole["accuracy"] == result["accuracy"]
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ class PcieChannel:
             device.close()
             raise
 
-    def fit(self, geometry: Geometry) -> None:
+    def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
         """Nothing depends on the geometry but the addresses of memories in BAR0, which stay unused."""
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:

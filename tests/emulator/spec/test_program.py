@@ -153,7 +153,12 @@ def test_shapes_of_maps_and_of_samples() -> None:
     )
     assert (program.inputs, program.outputs, program.is_chain) == (3 * 32, 3, False)
     assert len(program.products) == len(program.layers) == 4
-    assert random_program(TINY, np.random.default_rng(3)).is_chain
+    chain = random_program(TINY, np.random.default_rng(3), sizes=[6, 4, 2])
+    assert chain.is_chain
+    # Of a map of three rows a layer sees two: the codes of a sample are not the layer's.
+    part = dataclasses.replace(chain.products[0], patches=Patches.whole((3, 2, 1)))
+    seen = dataclasses.replace(chain, shape=(3, 3, 1), steps=(part, *chain.steps[1:]))
+    assert (seen.inputs, seen.is_chain) == (9, False)
 
 
 def step(number: int, **changes: Any) -> dict[str, Any]:

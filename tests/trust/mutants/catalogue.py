@@ -14,11 +14,13 @@ from tests.trust.mutants import (
     ethernet,
     golden,
     host,
+    link,
     mapping,
     overlap,
     pcie,
     physics,
     replicate,
+    segments,
     small,
     spec,
     tiles,
@@ -39,6 +41,7 @@ MUTANTS = (
     + bringup.MUTANTS
     + host.MUTANTS
     + ethernet.MUTANTS
+    + link.MUTANTS
     + datapath.MUTANTS
     + control.MUTANTS
     + pcie.MUTANTS
@@ -48,4 +51,5 @@ MUTANTS = (
     + bases.MUTANTS
     + walk.MUTANTS
     + replicate.MUTANTS
+    + segments.MUTANTS
 )

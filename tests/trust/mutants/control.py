@@ -91,8 +91,8 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/link/decision.py",
-        "loads.eq(infers & fitting & ~bare),",
-        "loads.eq(infers & fitting),",
+        "loads.eq(infers & (fitting | self.sparse) & ~bare),",
+        "loads.eq(infers & (fitting | self.sparse)),",
         "an unprogrammed board infers",
         (TOP,),
     ),

@@ -11,7 +11,6 @@ CHIPS = ("tests/emulator/device/description/test_chips.py",)
 VARIATION = ("tests/emulator/mapping/test_variation.py",)
 GRAPHS = ("tests/emulator/mapping/test_graphs.py",)
 DIE = ("tests/emulator/mapping/test_die.py",)
-STEPPED = ("tests/boards/test_stepped.py",)
 
 MUTANTS = (
     Mutant(
@@ -69,20 +68,6 @@ MUTANTS = (
         "layer = step.layer",
         "a die's cells stay what they were",
         DIE,
-    ),
-    Mutant(
-        "boards/stepped.py",
-        "first = int(index[low]) if draw.noise else 0",
-        "first = 0",
-        "patches on a board share the first one's read noise",
-        STEPPED,
-    ),
-    Mutant(
-        "boards/stepped.py",
-        "(np.flatnonzero(np.diff(index) != 1) + 1).tolist()",
-        "[]",
-        "calls of a sequence are numbered on",
-        STEPPED,
     ),
     Mutant(
         "emulator/mapping/generators.py",

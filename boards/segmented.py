@@ -1,0 +1,184 @@
+"""Segments of a program in turn on a board, maps between them held here."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden import Core
+from emulator.golden.core import batch_of
+from emulator.spec import Program
+from emulator.spec.lay_out import lay_out
+from emulator.spec.segments import Segment, cut
+from emulator.spec.steps import Product
+from host.api import BoardApi
+
+HELD_CODES = 1 << 25
+"""Codes of maps that are held here from one segment to the next: so many samples go through a segment before
+the next one takes its place. All of them go over the link, to and fro; the weights of the largest board are
+half a million bytes."""
+INDEX_MASK = (1 << 32) - 1
+
+
+class Holder(BoardApi, Protocol):
+    """A board that says what its array can hold."""
+
+    @property
+    def most_weights(self) -> int | None:
+        """Weights that its array holds; None: any number."""
+        ...
+
+    def check_fits(self, program: Program) -> None:
+        """Raise GeometryError when ``program`` does not fit."""
+
+
+class Segmented(Core):
+    """The golden model of a program, with what its segments make taken from a board.
+
+    ``on_array`` is the segment that is there; ``swapped_words`` counts memory words of sections in which one
+    differed from what those before it had left.
+    """
+
+    def __init__(self, program: Program, board: Holder) -> None:
+        super().__init__(program, fast=False)
+        self._board = board
+        self._segments = cut(program, board.check_fits, board.most_weights)
+        self._by_patch: dict[int, Program] = {}
+        self._laid: dict[int, npt.NDArray[np.int32]] = {}
+        self._passed: Callable[[], None] = lambda: None
+        self.on_array: Program | None = None
+        self.swapped_words = 0
+        for segment in self._segments:
+            if segment.by_patch and segment.piece is not None:
+                self._by_patch[self._number(segment.first)] = segment.piece
+
+    @property
+    def pieces(self) -> int:
+        """Programs that take turns on the array."""
+        return sum(segment.piece is not None for segment in self._segments)
+
+    @property
+    def batch(self) -> int:
+        """Samples that go through one segment before the next one."""
+        shapes = self.program.map_shapes
+        made = sum(math.prod(shapes[m]) for segment in self._segments for m in segment.makes)
+        return max(1, HELD_CODES // (self.program.inputs + made))
+
+    @property
+    def on_host(self) -> tuple[str, ...]:
+        """What is done here, one line a step."""
+        return tuple(line for segment in self._segments for line in self._here(segment))
+
+    def _here(self, segment: Segment) -> list[str]:
+        last = self.program.steps[segment.stop - 1]
+        said = f"step {segment.stop - 1}: "
+        if segment.piece is None:
+            return [said + last.kind + (f" ({segment.refused})" if segment.refused else "")]
+        if not (segment.sums and isinstance(last, Product)):
+            return []
+        second = last.skip is not None and _adds_none(segment.piece)
+        parts = ["second operand"] * second + ["neurons"] * last.fires
+        return [said + ", ".join(parts)] if parts else []
+
+    def _number(self, step: int) -> int:
+        return sum(isinstance(before, Product) for before in self.program.steps[:step])
+
+    def infer_batch(
+        self,
+        x: npt.NDArray[np.uint8],
+        *,
+        seed: int,
+        first_index: int,
+        noise: bool,
+        done: Callable[[int], None],
+    ) -> npt.NDArray[Any]:
+        """Outputs (n, outputs) of codes x (n, inputs), one batch; options as for ``Core.infer``.
+
+        ``done`` is called after each segment with the share of the work that is done, in samples.
+        """
+        turns, passed = self.program.calls * len(self._segments), itertools.count(1)
+        self._passed = lambda: done(len(x) * next(passed) // turns)
+        return self.maps(x, seed=seed, first_index=first_index, noise=noise)[-1].reshape(len(x), -1)
+
+    def _call(self, maps: list[Any], draw: Any, trace: Any) -> list[Any]:
+        """The maps of one call that are asked for later, the others None."""
+        n = len(draw.index)
+        maps = maps + [None] * len(self.program.steps)
+        for segment in self._segments:
+            at_once = n if segment.reads else batch_of(self.program)
+            parts = []
+            for start in range(0, n, at_once):
+                part = slice(start, start + at_once)
+                here = {i: m[part] for i, m in enumerate(maps) if m is not None}
+                parts.append(self._made(segment, here, dataclasses.replace(draw, index=draw.index[part])))
+            for m, *values in zip(segment.makes, *parts, strict=True):
+                maps[m] = np.concatenate(values)
+            for m in range(len(maps)):
+                maps[m] = maps[m] if m in segment.kept else None
+            self._passed()
+        return maps
+
+    def _made(self, segment: Segment, maps: dict[int, Any], draw: Any) -> list[npt.NDArray[Any]]:
+        """The maps that a segment makes of ``maps``."""
+        n, shapes, number = len(draw.index), self.program.map_shapes, self._number(segment.stop - 1)
+        last = self.program.steps[segment.stop - 1]
+        if segment.piece is None or segment.by_patch:
+            return [self._step(number, last, maps, draw, None)]
+        x = np.concatenate([maps[m].reshape(n, -1) for m in segment.reads], axis=1)
+        values = self._on_board(segment.piece, x, draw)
+        if segment.sums:
+            assert isinstance(last, Product)
+            left = last if _adds_none(segment.piece) else dataclasses.replace(last, skip=None)
+            return [self._ended(number, left, values.astype(np.int64), maps, None)]
+        ends = np.cumsum([math.prod(shapes[m]) for m in segment.makes])
+        parts = np.split(values, ends[:-1], axis=1)
+        codes = [m < len(shapes) - 1 or not isinstance(last, Product) or last.fires for m in segment.makes]
+        return [
+            part.reshape(n, *shapes[m]).astype(np.uint8 if code else np.int64)
+            for m, part, code in zip(segment.makes, parts, codes, strict=True)
+        ]
+
+    def _sums(
+        self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: Any, trace: Any
+    ) -> npt.NDArray[np.int64]:
+        if number not in self._by_patch:
+            return super()._sums(number, step, x, draw, trace)
+        return self._on_board(self._by_patch[number], x, draw).astype(np.int64)
+
+    def _on_board(self, piece: Program, x: npt.NDArray[np.uint8], draw: Any) -> npt.NDArray[np.int32]:
+        """Results (n, outputs) of ``piece`` on x (n, inputs)."""
+        self._swap(piece)
+        index = draw.index & INDEX_MASK
+        starts = [0, len(index)]
+        if draw.noise:
+            # Where inference numbers do not follow each other: calls of a sequence, and the end of 32 bits.
+            starts[1:1] = (np.flatnonzero(np.diff(index) != 1) + 1).tolist()
+        y = np.empty((len(x), piece.outputs), np.int32)
+        for low, high in itertools.pairwise(starts):
+            first = int(index[low]) if draw.noise else 0
+            y[low:high] = self._board.infer(x[low:high], seed=draw.seed, first_index=first, noise=draw.noise)
+        return y
+
+    def _swap(self, piece: Program) -> None:
+        if self.on_array is piece:
+            return
+        self.on_array = None
+        self._board.program(piece)
+        self.on_array = piece
+        geometry = self._board.geometry
+        for section in [] if geometry is None else lay_out(piece, geometry):
+            if not np.array_equal(self._laid.get(section.address, ()), section.words):
+                self._laid[section.address] = section.words
+                self.swapped_words += section.words.size
+
+
+def _adds_none(piece: Program) -> bool:
+    """Whether the host still has a last product's second operand to add."""
+    last = piece.steps[-1]
+    return isinstance(last, Product) and last.skip is None

@@ -1,0 +1,232 @@
+"""segments: a program that no device holds as a whole, cut into runs of steps that one holds in turn.
+
+A run is a program of its own: what it needs of the maps made before it is its sample, what is asked for later
+is its result, several maps one behind the other. A device may give the sums of a run's last product, whose
+neurons are then the host's; of a product alone the host may cut the patches, each an inference of its own.
+A step that fits no device is the host's.
+
+The read noise stays what it is: it is drawn by the product's number, which a run begins with where those
+before it ended (``first_product``), and by the number of the inference. It is drawn by column and tile too,
+which a part of a product would count from 0 again: so a product is not cut.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from emulator.spec.arithmetic import V_BITS, V_MIN
+from emulator.spec.errors import GeometryError
+from emulator.spec.layer import IntArray
+from emulator.spec.patches import Patches
+from emulator.spec.program import Program
+from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined
+
+Check = Callable[[Program], None]
+"""Raises GeometryError for a program that does not fit a device."""
+Cost = tuple[int, int, int, int]
+CODES_MAX = 4096
+"""Codes of a sample, and values of a result, that the largest geometry takes."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Segment:
+    """Steps ``first`` to ``stop`` - 1 of a program; maps by its numbers.
+
+    ``piece`` is what the device computes, of the codes of ``reads`` those of ``makes``. Where it ends in
+    ``sums`` the host adds the last product's second operand, unless the piece has it, and does its neurons.
+    ``by_patch``: the piece is a product alone, and the host cuts its patches. Without ``piece`` the host does
+    the one step; ``refused`` says why, of a product. ``kept``: maps that are asked for after it.
+    """
+
+    first: int
+    stop: int
+    makes: tuple[int, ...]
+    kept: frozenset[int]
+    reads: tuple[int, ...] = ()
+    piece: Program | None = None
+    sums: bool = False
+    by_patch: bool = False
+    refused: str = ""
+
+
+def cut(program: Program, check: Check, most_weights: int | None = None) -> tuple[Segment, ...]:
+    """The fewest segments, each of which ``check`` accepts or is one step of the host's.
+
+    Of several ways the one that leaves least to the host, then the one that carries fewest maps, then fewest
+    codes. Runs of more than ``most_weights`` weights need not be tried.
+    """
+    count = len(program.steps)
+    kept = [_asked_after(program, stop) for stop in range(count + 1)]
+    best: list[tuple[Cost, Segment | None]] = [((0, 0, 0, 0), None)]
+    best += [((count + 1, 0, 0, 0), None)] * count
+    for first in range(count):
+        weights = 0
+        for stop in range(first + 1, count + 1):
+            step = program.steps[stop - 1]
+            weights += step.layer.weights.size if isinstance(step, Product) else 0
+            if stop > first + 1 and most_weights is not None and weights > most_weights:
+                break
+            segment = _segment(program, first, stop, kept[stop], check)
+            if segment is not None:
+                a, b, c, d = best[first][0]
+                runs, hosts, maps, codes = _cost(program, segment)
+                best[stop] = min(
+                    best[stop], ((a + runs, b + hosts, c + maps, d + codes), segment), key=lambda way: way[0]
+                )
+    chosen: list[Segment] = []
+    while count:
+        segment = best[count][1]
+        assert segment is not None, "every step alone is a segment"
+        chosen.insert(0, segment)
+        count = segment.first
+    return tuple(chosen)
+
+
+def _cost(program: Program, segment: Segment) -> Cost:
+    carried = (*segment.reads, *segment.makes)
+    codes = sum(math.prod(program.map_shapes[m]) for m in carried)
+    return 1, int(segment.piece is None or segment.sums), len(carried), codes
+
+
+def _asked_after(program: Program, stop: int) -> frozenset[int]:
+    """Maps that steps from ``stop`` on read, or that are the result, or that states take over."""
+    asked = {m for step in program.steps[stop:] for m in step.reads} | {len(program.map_shapes) - 1}
+    return frozenset(asked | {state.source for state in program.states if program.calls > 1})
+
+
+def _segment(program: Program, first: int, stop: int, kept: frozenset[int], check: Check) -> Segment | None:
+    """What becomes of a run; None: it fits no device, and is more than one step."""
+    base, refused = 1 + len(program.states), ""
+    made = range(base + first, base + stop)
+    makes = tuple(m for m in made if m in kept) or (made[-1],)
+    run = Segment(first=first, stop=stop, makes=makes, kept=kept)
+    for segment in _on_a_device(program, run):
+        assert segment.piece is not None
+        try:
+            check(segment.piece)
+        except GeometryError as error:
+            refused = str(error)
+        else:
+            return segment
+    if stop > first + 1:
+        return None
+    return dataclasses.replace(run, refused=refused if isinstance(program.steps[first], Product) else "")
+
+
+def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
+    """What a run may be on a device, what leaves least to the host first."""
+    steps = program.steps[run.first : run.stop]
+    last, before = steps[-1], 1 + len(program.states) + run.first
+    if not isinstance(last, Product) or last.fires or len(run.makes) == 1:
+        yield from _piece(program, run, steps)
+    if not isinstance(last, Product) or last.patches.groups > 1:
+        return
+    if len(steps) == 1:
+        piece = program.piece(_products(program.steps[: run.first]))
+        yield dataclasses.replace(run, piece=piece, sums=True, by_patch=True)
+    elif last.fires and last.patches.positions == 1 and run.makes == (before + len(steps) - 1,):
+        bare = dataclasses.replace(last, fires=False, block=(1, 1))
+        if last.skip is not None and last.skip < before:
+            bare = dataclasses.replace(bare, skip=None, skip_gain=None, skip_shift=0)
+        yield from _piece(program, dataclasses.replace(run, sums=True), (*steps[:-1], bare))
+
+
+def _products(steps: tuple[Step, ...]) -> int:
+    return sum(isinstance(step, Product) for step in steps)
+
+
+def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[Segment]:
+    """``steps`` as a program of its own; none where the maps that it needs cannot be told apart."""
+    before, shapes = 1 + len(program.states) + run.first, program.map_shapes
+    reads = tuple(dict.fromkeys(m for step in steps for m in step.reads if m < before))
+    sample = joined([shapes[m] for m in reads])
+    results = 0 if run.sums else sum(math.prod(shapes[m]) for m in run.makes)
+    if max(math.prod(sample), results) > CODES_MAX:
+        return
+    base, slope = program.curve_base, program.curve_slope
+    # A map that is not read as all of them joined is taken out of the sample first.
+    apart = {m for step in steps for m in _alone(step, reads) if m < before}
+    numbers, parts = dict.fromkeys(reads, 0), []
+    if len(reads) > 1 and apart:
+        if not _can_pick(base):
+            return
+        at, plane = 0, sample[1] * sample[2]
+        for m in reads:
+            channels = math.prod(shapes[m]) // plane
+            if m in apart:
+                if shapes[m] != (channels, *sample[1:]):
+                    return
+                parts.append(_picked(at, channels, curve=len(base), segments=base.shape[1]))
+                numbers[m] = len(parts)
+            at += channels
+        base, slope = _with_line(base, slope)
+    numbers |= {before + i: 1 + len(parts) + i for i in range(len(steps))}
+    ours: list[Step] = [*parts, *(_moved(step, reads, numbers) for step in steps)]
+    results_last = run.makes == (before + len(steps) - 1,)
+    if not results_last:
+        where = Patches(shape=joined([shapes[m] for m in run.makes]), kernel=(1, 1))
+        ours.append(Pool(of="max", sources=tuple(numbers[m] for m in run.makes), patches=where))
+    piece = Program(
+        name=f"{program.name}, steps {run.first} to {run.stop - 1}",
+        rows=program.rows,
+        shape=sample,
+        steps=tuple(ours),
+        curve_base=base,
+        curve_slope=slope,
+        first_product=program.first_product + _products(program.steps[: run.first]),
+    )
+    yield dataclasses.replace(run, reads=reads, piece=piece)
+
+
+def _alone(step: Step, reads: tuple[int, ...]) -> tuple[int, ...]:
+    """Maps that a step reads, but for those that it joins as ``reads`` are."""
+    if isinstance(step, Gate) or step.sources != reads:
+        return step.reads
+    return () if not isinstance(step, Product) or step.skip is None else (step.skip,)
+
+
+def _moved(step: Step, reads: tuple[int, ...], numbers: dict[int, int]) -> Step:
+    """``step`` with maps by their numbers in the piece."""
+    if isinstance(step, Gate):
+        terms = tuple(
+            dataclasses.replace(t, a=numbers[t.a], b=None if t.b is None else numbers[t.b])
+            for t in step.terms
+        )
+        return dataclasses.replace(step, terms=terms)
+    sources = (0,) if step.sources == reads else tuple(numbers[s] for s in step.sources)
+    if isinstance(step, Product):
+        skip = None if step.skip is None else numbers[step.skip]
+        return dataclasses.replace(step, sources=sources, skip=skip)
+    return dataclasses.replace(step, sources=sources)
+
+
+def _can_pick(base: IntArray) -> bool:
+    """Whether a table has as many segments as a step's table must have."""
+    segments = int(base.shape[1])
+    return 2 <= segments < 1 << V_BITS and segments.bit_count() == 1
+
+
+def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
+    """The curves and one more, on which every code is itself where ``table_bits`` are 0."""
+    segments = base.shape[1]
+    width = (1 << V_BITS) // segments
+    line = V_MIN + width * np.arange(segments, dtype=np.int32)
+    return np.vstack([base, line]), np.vstack([slope, np.full(segments, width, np.int32)])
+
+
+def _picked(first: int, count: int, *, curve: int, segments: int) -> Table:
+    """``count`` channels of the sample from ``first`` on, as they are."""
+    return Table(
+        sources=(0,),
+        channel=np.arange(first, first + count, dtype=np.int32),
+        offset=np.zeros(count, np.int16),
+        scale=np.ones(count, np.uint16),
+        curve=np.full(count, curve, np.uint16),
+        segment_bits=V_BITS - (segments.bit_length() - 1),
+        table_bits=0,
+    )

@@ -1,0 +1,200 @@
+"""Programs cut into segments: by hand where the answer is known, and what holds for any of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from functools import partial
+
+import numpy as np
+import pytest
+
+from emulator.golden import Core
+from emulator.golden.random_program import random_graph, random_inputs, random_program
+from emulator.spec import PRESETS, Geometry, GeometryError, Program
+from emulator.spec.lay_out import check_fits
+from emulator.spec.patches import Patches, Shape
+from emulator.spec.segments import Segment, cut
+from emulator.spec.steps import Pool, Product, State
+from tests.emulator.spec.test_walk import MAPS
+
+TINY = PRESETS["tiny"]
+
+
+def cut_for(program: Program, geometry: Geometry) -> tuple[Segment, ...]:
+    return cut(program, partial(check_fits, geometry=geometry))
+
+
+def runs(segments: tuple[Segment, ...]) -> list[tuple[int, int]]:
+    return [(segment.first, segment.stop) for segment in segments]
+
+
+def full(k: int, m: int, *sources: int, seed: int = 0, **rest: object) -> Product:
+    """A full layer with read noise; its neurons have curve 0."""
+    layer = random_program(MAPS, np.random.default_rng((k, m, seed)), sizes=[k, m], noise=True).layers[0]
+    layer = dataclasses.replace(layer, curve=np.zeros_like(layer.curve))
+    return Product(layer=layer, sources=sources, patches=Patches.whole((k, 1, 1)), **rest)  # type: ignore[arg-type]
+
+
+def steps_on(shape: Shape, *steps: object, **rest: object) -> Program:
+    base = random_program(TINY, np.random.default_rng(0), sizes=[8, 8, 2])
+    return dataclasses.replace(base, shape=shape, steps=steps, name="steps", **rest)  # type: ignore[arg-type]
+
+
+def vectors(first: int, *steps: object, **rest: object) -> Program:
+    """A program on a vector."""
+    return steps_on((first, 1, 1), *steps, **rest)
+
+
+def chain(*widths: int) -> Program:
+    steps = [
+        full(k, m, i, seed=i, fires=i < len(widths) - 2)
+        for i, (k, m) in enumerate(itertools.pairwise(widths))
+    ]
+    return vectors(widths[0], *steps)
+
+
+def by_segments(program: Program, geometry: Geometry, x: np.ndarray) -> np.ndarray:
+    """Outputs for x (n, inputs), pieces and host's steps by the golden model, one call, no read noise."""
+    maps = {0: x.reshape(len(x), *program.shape)}
+    core, base = Core(program, fast=False), 1 + len(program.states)
+    for segment in cut_for(program, geometry):
+        if segment.piece is None or segment.sums:
+            for at in range(segment.first, segment.stop):
+                maps[base + at] = core.step(at, maps)
+            continue
+        sample = np.hstack([maps[m].reshape(len(x), -1) for m in segment.reads])
+        values = Core(segment.piece, fast=False).infer(sample, noise=False)
+        for m in segment.makes:
+            shape = program.map_shapes[m]
+            maps[m], values = np.split(values, [int(np.prod(shape))], axis=1)
+            codes = segment.stop < len(program.steps)
+            maps[m] = maps[m].reshape(-1, *shape).astype(np.uint8 if codes else np.int32)
+        assert values.size == 0
+    return maps[base + len(program.steps) - 1].reshape(len(x), -1)
+
+
+def test_a_chain_in_as_few_pieces_as_the_memory_allows() -> None:
+    """Four lanes: a layer of 16 x 16 takes 64 of 512 words and 16 of 64 column parameters, of four layers."""
+    segments = cut_for(chain(*[16] * 11), TINY)
+    assert len(segments) == 3
+    assert all(stop - first <= 4 for first, stop in runs(segments))
+    assert [s.first for s in segments] == [0, *(s.stop for s in segments[:-1])]
+    assert segments[-1].stop == 10
+    assert [s.sums for s in segments] == [True, True, False]
+    for segment in segments:
+        assert segment.piece is not None
+        assert segment.piece.is_chain
+        assert segment.piece.first_product == segment.first
+
+
+def test_it_is_not_cut_behind_a_layer_whose_results_are_too_many() -> None:
+    """Of two ways with as many segments; results of 40 fit inside (as activations), not at an end."""
+    segments = cut_for(chain(16, 16, 16, 40, 16, 16), dataclasses.replace(TINY, columns=128))
+    assert len(segments) == 2
+    assert 3 not in {stop for _, stop in runs(segments)}
+
+
+def test_a_program_that_fits_is_one_segment_and_one_that_fits_nowhere_is_the_hosts() -> None:
+    assert runs(cut_for(chain(16, 8, 4), TINY)) == [(0, 2)]
+    wrong = dataclasses.replace(TINY, rows=8)
+    segments = cut_for(chain(16, 8, 4), wrong)
+    assert [s.piece for s in segments] == [None, None]
+    assert "compiled for arrays of 16 rows" in segments[0].refused
+
+
+def test_of_two_cuts_the_one_with_a_single_map() -> None:
+    """64 column parameters: behind step 1 with two maps of 4 codes, or behind step 2 with one of 16."""
+    steps = [full(16, 4, 0), full(4, 4, 1), full(8, 16, 1, 2), full(16, 24, 3), full(24, 20, 4)]
+    program = vectors(16, *steps, full(20, 4, 5, fires=False))
+    segments = cut_for(program, dataclasses.replace(MAPS, columns=64))
+    assert runs(segments) == [(0, 3), (3, 6)]
+    assert [segment.makes for segment in segments] == [(3,), (6,)]
+
+
+def test_several_maps_over_a_cut() -> None:
+    """The second run needs three apart, and picks them out of what it is given, next to other curves."""
+    gain = np.full(4, 900, np.uint16)
+    steps = [full(16, 4, 0), full(4, 4, 1), full(4, 96, 2), full(96, 4, 3), full(4, 96, 4)]
+    steps.append(full(96, 4, 5, skip=1, skip_gain=gain, skip_shift=0))
+    program = vectors(16, *steps, full(12, 4, 6, 2, 1, fires=False))
+    small = dataclasses.replace(MAPS, weight_depth=256)
+    first, second = cut_for(program, small)
+    assert (first.makes, second.reads) == ((1, 2, 4), (4, 1, 2))
+    assert second.piece is not None
+    assert len(second.piece.curve_base) == len(program.curve_base) + 1
+    x = random_inputs(program, np.random.default_rng(1), 20)
+    expected = Core(program, fast=False).infer(x, noise=False)
+    np.testing.assert_array_equal(by_segments(program, small, x), expected)
+    assert len(np.unique(expected, axis=0)) > 3
+
+
+def test_states_are_carried_where_there_is_another_call() -> None:
+    """The state's source is nobody's but the next call's."""
+    state = State(shape=(8, 1, 1), source=2)
+    steps = (full(16, 8, 0, 1), full(8, 4, 2, fires=False))
+    for calls, kept in ((1, {3}), (3, {2, 3})):
+        program = vectors(8, *steps, states=(state,), calls=calls)
+        segments = cut_for(program, dataclasses.replace(MAPS, columns=8))
+        assert segments[-1].kept == kept
+
+
+def test_a_product_alone_is_cut_into_patches_by_the_host() -> None:
+    where = Patches(shape=(2, 6, 6), kernel=(3, 3))
+    conv = dataclasses.replace(full(18, 4, 0), patches=where)
+    pool = Pool(of="max", sources=(1,), patches=Patches(shape=(4, 4, 4), kernel=(4, 4)))
+    program = steps_on((2, 6, 6), conv, pool, full(4, 2, 2, fires=False))
+    segments = cut_for(program, TINY)
+    assert [(s.by_patch, s.sums, s.piece is None) for s in segments] == [
+        (True, True, False),
+        (False, False, True),
+        (False, False, False),
+    ]
+    piece = segments[0].piece
+    assert piece is not None
+    assert piece.inputs == 18
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_map_that_is_read_later_is_carried(seed: int) -> None:
+    """Of 50 random programs: what a step reads was made in its run, or is there; nothing is done twice."""
+    cuts = several = 0
+    for trial in range(50 * seed, 50 * seed + 50):
+        rng = np.random.default_rng(trial)
+        program = random_graph(MAPS, rng, side=5, steps=int(rng.integers(3, 8)))
+        small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 256])), layers=8)
+        segments = cut_for(program, small)
+        assert list(itertools.chain(*(range(*run) for run in runs(segments)))) == list(
+            range(len(program.steps))
+        )
+        base = 1 + len(program.states)
+        there = set(range(base))
+        for segment in segments:
+            known = set(there)
+            for at in range(segment.first, segment.stop):
+                assert set(program.steps[at].reads) <= known, f"trial {trial}, step {at}"
+                known.add(base + at)
+            assert set(segment.reads) <= there
+            assert set(segment.makes) <= set(range(base + segment.first, base + segment.stop))
+            there = {m for m in there | set(segment.makes) if m in segment.kept or m < base}
+            if segment.piece is not None:
+                check_fits(segment.piece, small)
+        assert len(program.map_shapes) - 1 in there
+        if program.calls > 1:
+            assert {state.source for state in program.states} <= there
+        cuts += len(segments) > 1
+        several += any(len(segment.makes) > 1 for segment in segments)
+    assert cuts > 25
+    assert several > 2
+
+
+def test_what_is_refused_says_why() -> None:
+    """The longest of it is told, of a product; the program is what the user called it."""
+    program = chain(16, 8, 8, 4)
+    narrow = dataclasses.replace(TINY, max_inputs=16, rows=16, name="narrow")
+    wide = dataclasses.replace(program, steps=(full(60, 8, 0), *program.steps[1:]), shape=(60, 1, 1))
+    with pytest.raises(GeometryError):
+        check_fits(wide, narrow)
+    segments = cut_for(wide, narrow)
+    assert runs(segments) == [(0, 1), (1, 3)]
+    assert segments[0].refused.endswith("layer0.inputs is 60; at most 16")

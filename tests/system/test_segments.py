@@ -1,0 +1,114 @@
+"""Programs larger than the compiled gateware holds, segment by segment, read noise on."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from boards.sim import SimLink
+from boards.stepped import SteppedBoard
+from emulator.golden import Core
+from emulator.golden.random_program import random_graph, random_inputs, random_program
+from emulator.spec import Program
+from emulator.spec.lay_out import check_fits
+from emulator.spec.layer import Layer
+from emulator.spec.patches import Patches
+from emulator.spec.steps import Gate, Product, Step, Term
+from host import Board
+from tests.boards.test_stepped import deep
+from tests.emulator.spec.test_walk import MAPS
+
+TRIALS = 60 if "NDRITE_HDL" in os.environ else 6
+
+
+@pytest.fixture
+def board() -> Iterator[Board]:
+    with Board(SimLink(MAPS)) as board:
+        yield board
+
+
+def blocks() -> Program:
+    """Eight pairs of layers, 8 codes to 128 and back, with second operands from two pairs before.
+
+    A pair takes 136 of 512 column parameters, so that three fit; two maps are asked for behind each.
+    """
+    rng = np.random.default_rng(7)
+    base = random_program(MAPS, rng, sizes=[8, 8], noise=True)
+
+    def layer(k: int, m: int) -> Layer:
+        drawn = random_program(MAPS, rng, sizes=[k, m], noise=True).layers[0]
+        return dataclasses.replace(drawn, curve=drawn.curve % len(base.curve_base))
+
+    def product(k: int, m: int, *sources: int, **rest: object) -> Product:
+        whole = {"patches": Patches.whole((k, 1, 1))}
+        return Product(layer=layer(k, m), sources=sources, **(whole | rest))  # type: ignore[arg-type]
+
+    steps: list[Step] = [
+        product(18, 8, 0, patches=Patches(shape=(2, 6, 6), kernel=(3, 3))),
+        product(128, 8, 1, patches=Patches.whole((8, 4, 4))),
+        Gate(terms=(Term(a=2, b=2, gain=200),), gate_shift=16),
+    ]
+    before, now = 2, 3
+    for _ in range(8):
+        skip = {"skip": before, "skip_gain": np.full(8, 4000, np.uint16), "skip_shift": 2}
+        steps += [product(8, 128, now), product(128, 8, len(steps) + 1, **skip)]
+        before, now = now, len(steps)
+    steps.append(product(16, 5, now, before, fires=False))
+    return dataclasses.replace(base, name="blocks", shape=(2, 6, 6), steps=tuple(steps))
+
+
+def test_three_segments_of_walks(board: Board) -> None:
+    """All of it on the device, two maps over each cut."""
+    program, stepped = blocks(), SteppedBoard(board)
+    stepped.program(program)
+    assert stepped.segments == 3
+    assert stepped.on_host == ()
+    x = random_inputs(program, np.random.default_rng(0), 6)
+    stepped.clear_counters()
+    y = stepped.infer(x, seed=5, first_index=(1 << 32) - 6)
+    expected = Core(program, fast=False).infer(x, seed=5, first_index=(1 << 32) - 6)
+    np.testing.assert_array_equal(y, expected)
+    assert (y != Core(program, fast=False).infer(x, seed=5)).any(), "read noise is off"
+    assert len(np.unique(y, axis=0)) == 6
+    assert stepped.counters()["inferences"] == 3 * 6
+    assert stepped.swapped_words > 8 * 16 * 24, "at least the weights of eight wide layers"
+
+
+def test_random_programs_cut_as_for_a_smaller_device(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """States, calls, groups, joined maps: what does not fit the smaller one is put here in segments."""
+    pieces = calls = 0
+    for trial in range(TRIALS):
+        rng = np.random.default_rng(trial)
+        program = random_graph(MAPS, rng, side=5, corner=trial % 4 == 3)
+        small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 128, 256])))
+        monkeypatch.setattr(board, "check_fits", lambda p, small=small: check_fits(p, small))
+        x = random_inputs(program, rng, 3)
+        stepped = SteppedBoard(board)
+        stepped.program(program)
+        y = stepped.infer(x, seed=trial, first_index=trial)
+        expected = Core(program, fast=False).infer(x, seed=trial, first_index=trial)
+        np.testing.assert_array_equal(y, expected, err_msg=f"trial {trial}")
+        pieces += stepped.segments
+        calls += program.calls > 1 and stepped.segments > 1
+    assert pieces > 2 * TRIALS
+    assert calls > 0
+
+
+def test_three_segments_of_chains_on_a_device_without_maps(tiny: tuple[Board, SimLink]) -> None:
+    """Inner neurons run on the device, those of the cuts on the host."""
+    program, stepped = deep(10), SteppedBoard(tiny[0])
+    stepped.program(program)
+    assert stepped.segments == 3
+    assert len(stepped.on_host) == 2
+    assert all(line.endswith("neurons") for line in stepped.on_host)
+    x = random_inputs(program, np.random.default_rng(1), 20)
+    stepped.clear_counters()
+    y = stepped.infer(x, seed=9, first_index=3)
+    np.testing.assert_array_equal(y, Core(program, fast=False).infer(x, seed=9, first_index=3))
+    assert len(np.unique(y, axis=0)) > 10
+    assert stepped.counters()["inferences"] == 3 * 20
+    assert stepped.scrub(program) == []
