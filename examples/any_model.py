@@ -28,6 +28,7 @@ import ndrite
 from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train, japanese_vowels
 from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 from ndrite.intervals import mean_interval, percent
+from ndrite.tiles import cost_of
 
 Data = tuple[Any, Any, Any, Any]
 """Samples and labels to train with, and to test."""
@@ -203,6 +204,8 @@ def main() -> None:
             accuracy = said(right(chip, test_x, test_labels))
             print(f"die {die}    {accuracy}, mapped in {mapped:.1f} s", flush=True)
         print(chip.ndrite.table())
+        low, typical, high = (f"{v / 1e3:.3g}" for v in cost_of(chip, test_x[:8]).total.energy_pJ)
+        print(f"energy   {typical} nJ ({low} .. {high}) a sample, products alone, modelled")
         if options.board != "golden:":
             chip = ndrite.analog(model, options.chip, samples=x[:512])
             other = ndrite.analog(model, options.chip, samples=x[:512], board=options.board)

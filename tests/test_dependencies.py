@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
     "ndrite/experiments": {"numpy", "scipy", "matplotlib", "sklearn"},
+    "ndrite/replicate": {"numpy", "torch"},
     "ndrite/report": {"numpy", "scipy", "matplotlib"},
     "ndrite/sweep": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
     "ndrite/tiles": {"numpy", "torch"},
