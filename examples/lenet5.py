@@ -23,7 +23,7 @@ from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from emulator.network.importing import import_model
 from ndrite import connect
-from ndrite.evaluate import evaluate
+from ndrite.evaluations import evaluate
 
 SIDE = 32
 

@@ -32,8 +32,8 @@ ALLOWED: dict[str, set[str]] = {
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
     "ndrite/experiments": {"numpy", "scipy", "matplotlib", "sklearn"},
-    "ndrite/report": {"numpy", "scipy", "matplotlib"},
-    "ndrite/sweep": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
+    "ndrite/pages": {"numpy", "scipy", "matplotlib"},
+    "ndrite/sweeps": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
     "ndrite/tiles": {"numpy", "torch"},
     "ndrite/trace": {"numpy", "vcdvcd"},
 }

@@ -109,7 +109,7 @@ def command(**options: Any) -> None:
     from emulator.learning.training.loop import Interrupted, Recipe
     from emulator.network import Meaning, load_network
     from ndrite.intervals import proportion
-    from ndrite.labelled import labelled, own_samples
+    from ndrite.labelled import data_set, own_samples
 
     output: Path = options["output"]
     start: Path | None = options["start"]
@@ -128,7 +128,7 @@ def command(**options: Any) -> None:
         samples = Samples(x, y, options["inputs"].name, options["side"])
         shift = 1
     else:
-        data = labelled(options["data"] or "fashion-mnist", options["folder"])
+        data = data_set(options["data"] or "fashion-mnist", options["folder"])
         said = Meaning(data_set=data.name, classes=data.classes)
         samples = Samples(data.x, data.labels, data.name, data.side, said)
         shift = 1 if data.side == SHIFTED_SIDE else 0
