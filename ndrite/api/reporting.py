@@ -12,7 +12,7 @@ from typing import Any
 from emulator.files import whole_file
 from emulator.spec.brief import brief_repr
 from emulator.spec.notebook import titled
-from ndrite.api.sources import existing_subject
+from ndrite.api.sources import existing_subject, program_from
 from ndrite.causes import shipped_samples
 from ndrite.inputs import InputWarning
 from ndrite.pages import Report, gather, page, run_files
@@ -145,12 +145,12 @@ def report(
         source, given = run_files(Path(program), **given)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
-        subject = existing_subject(source, given["network"])
-        what = subject.program
+        what = program_from(source)
         x, y = classed_samples(what, given["inputs"], given["labels"], data=data, codes=codes)
         typical = shipped_samples(what) if given["samples"] is None else None
         if typical is None:
             typical = calibrating_samples(what, given["samples"], given["inputs"], data=data, codes=codes)
+        subject = existing_subject(source, given["network"])
     sources = {
         "files": ", ".join(Path(name_of(v, "")).name for v in (source, *given.values()) if _is_path(v))
     }
