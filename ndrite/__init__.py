@@ -14,9 +14,16 @@ from ndrite.url import connect
 
 if TYPE_CHECKING:
     from emulator.device.description import Chip, load_chip
+    from emulator.errors import CompileWarning, EmulatorError
+    from emulator.learning.tuning import Plan as TuningPlan
+    from emulator.learning.tuning.insitu import random_start, train_in_situ
     from emulator.mapping import Die, Mitigation, program_of
     from emulator.network import Dense, Named, Ndr, Network, load_network
+    from emulator.network.datasets import japanese_vowels
     from emulator.network.importing import import_model
+    from emulator.network.importing.kan import import_kan
+    from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
+    from ndrite import intervals, physics
     from ndrite.api.campaigning import Wafer, campaign
     from ndrite.api.compiling import compile
     from ndrite.api.costing import cost
@@ -26,11 +33,13 @@ if TYPE_CHECKING:
     from ndrite.api.reporting import Page, report
     from ndrite.api.sources import load_die
     from ndrite.api.sweeping import Grid, sweep
+    from ndrite.api.training import trainable, trained
     from ndrite.classifier import Classifier
     from ndrite.compiled import Compiled
     from ndrite.costs import Account
     from ndrite.evaluations import Evaluation
-    from ndrite.labelled import Labelled, data_set
+    from ndrite.experiments.dies import losses, lost_on
+    from ndrite.labelled import Labelled, data_set, judging_set
     from ndrite.shipped import shipped_network, shipped_program
     from ndrite.tiles import analog
 
@@ -38,9 +47,11 @@ _LATER = {
     "Account": "ndrite.costs",
     "Chip": "emulator.device.description",
     "Classifier": "ndrite.classifier",
+    "CompileWarning": "emulator.errors",
     "Compiled": "ndrite.compiled",
     "Dense": "emulator.network",
     "Die": "emulator.mapping",
+    "EmulatorError": "emulator.errors",
     "Evaluation": "ndrite.evaluations",
     "Fit": "ndrite.api.fitting",
     "Grid": "ndrite.api.sweeping",
@@ -51,33 +62,51 @@ _LATER = {
     "Ndr": "emulator.network",
     "Network": "emulator.network",
     "Page": "ndrite.api.reporting",
+    "TuningPlan": "emulator.learning.tuning",
     "Wafer": "ndrite.api.campaigning",
     "analog": "ndrite.tiles",
     "campaign": "ndrite.api.campaigning",
     "compile": "ndrite.api.compiling",
     "cost": "ndrite.api.costing",
+    "data_set": "ndrite.labelled",
+    "edge_functions": "emulator.network.kolmogorov_arnold",
     "evaluate": "ndrite.api.evaluating",
     "explain": "ndrite.api.explaining",
     "fit": "ndrite.api.fitting",
+    "import_kan": "emulator.network.importing.kan",
     "import_model": "emulator.network.importing",
-    "data_set": "ndrite.labelled",
+    "japanese_vowels": "emulator.network.datasets",
+    "judging_set": "ndrite.labelled",
+    "layers_of_functions": "emulator.network.kolmogorov_arnold",
     "load_chip": "emulator.device.description",
     "load_die": "ndrite.api.sources",
     "load_network": "emulator.network",
+    "losses": "ndrite.experiments.dies",
+    "lost_on": "ndrite.experiments.dies",
     "program_of": "emulator.mapping",
+    "random_start": "emulator.learning.tuning.insitu",
     "report": "ndrite.api.reporting",
     "shipped_network": "ndrite.shipped",
     "shipped_program": "ndrite.shipped",
     "sweep": "ndrite.api.sweeping",
+    "train_in_situ": "emulator.learning.tuning.insitu",
+    "trainable": "ndrite.api.training",
+    "trained": "ndrite.api.training",
 }
 """Loaded when they are first asked for, so that `import ndrite` and the command line stay quick."""
+_MODULES = ("intervals", "physics")
+"""Public modules: intervals over samples, dies and networks; device models."""
+_ELSEWHERE = {"TuningPlan": "Plan"}
+"""Public name -> what it is called where it comes from."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        import importlib
+    import importlib
 
-        return getattr(importlib.import_module(_LATER[name]), name)
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), _ELSEWHERE.get(name, name))
+    if name in _MODULES:
+        return importlib.import_module(f"ndrite.{name}")
     raise AttributeError(f"module 'ndrite' has no attribute {name!r}")
 
 
@@ -93,9 +122,11 @@ __all__ = [
     "BoardApi",
     "Chip",
     "Classifier",
+    "CompileWarning",
     "Compiled",
     "Dense",
     "Die",
+    "EmulatorError",
     "Evaluation",
     "Fit",
     "Geometry",
@@ -110,6 +141,7 @@ __all__ = [
     "Network",
     "Page",
     "Program",
+    "TuningPlan",
     "Wafer",
     "__version__",
     "analog",
@@ -118,16 +150,29 @@ __all__ = [
     "connect",
     "cost",
     "data_set",
+    "edge_functions",
     "evaluate",
     "explain",
     "fit",
+    "import_kan",
     "import_model",
+    "intervals",
+    "japanese_vowels",
+    "judging_set",
+    "layers_of_functions",
     "load_chip",
     "load_die",
     "load_network",
+    "losses",
+    "lost_on",
+    "physics",
     "program_of",
+    "random_start",
     "report",
     "shipped_network",
     "shipped_program",
     "sweep",
+    "train_in_situ",
+    "trainable",
+    "trained",
 ]
