@@ -16,7 +16,18 @@ import pytest
 import ndrite
 from emulator.network import load_network, zoo
 
-FUNCTIONS = ("compile", "fit", "campaign", "sweep", "cost", "evaluate", "explain", "report", "trainable")
+FUNCTIONS = (
+    "compile",
+    "fit",
+    "campaign",
+    "sweep",
+    "cost",
+    "evaluate",
+    "explain",
+    "report",
+    "trainable",
+    "Classifier",
+)
 
 
 @pytest.mark.parametrize("name", ndrite.__all__)
