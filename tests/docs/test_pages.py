@@ -125,16 +125,3 @@ def test_notebooks_are_stored_without_outputs() -> None:
         for cell in json.loads(path.read_text())["cells"]:
             assert not cell.get("outputs"), path.name
             assert cell.get("execution_count") is None, path.name
-
-
-@pytest.mark.parametrize("page", ["howto/pytorch.md", "howto/network.md", "kan.md"])
-def test_python_on_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its blocks, one after another, in a folder of their own."""
-    if page in ("howto/pytorch.md", "kan.md"):
-        pytest.importorskip("torch", reason="needs ndrite[train]")
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.M | re.S)
-    assert blocks
-    held: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, page, "exec"), held)
