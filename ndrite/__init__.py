@@ -1,9 +1,9 @@
 """ndrite: neural networks on emulated memristive chips, from measured devices to gateware.
 
-Every public name is here; `docs/api.md` is made from their docstrings. ``compile`` puts a network on a chip,
-``evaluate``, ``explain``, ``cost``, ``campaign`` and ``report`` say how well it does there and why, ``fit``
-and ``sweep`` bring in measured devices and grids of chips, ``connect`` opens a board, ``Classifier`` runs a
-program on one, and ``analog`` takes any PyTorch module and puts its products on a die.
+Every public name is here; `docs/api.md` is made from their docstrings. ``compile`` puts a network on a chip.
+``evaluate``, ``explain``, ``cost``, ``campaign`` and ``report`` say how well it does there, and why. ``fit``
+brings in measured devices, ``sweep`` grids of chips. ``connect`` opens a board, and ``Classifier`` runs a
+program on one. ``analog`` takes any PyTorch module and puts its products on a die.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -43,11 +43,11 @@ def command(
 ) -> None:
     """Judge PROGRAM by the test samples of the data set that its network names, or by your own.
 
-    Prints accuracy with its 95 % interval over samples, or (labels that are floats, or a row for each output)
-    the root mean square error in the model's unit; the inputs whose outputs differ from the golden model in
-    any bit; on gateware the clock cycles per inference against the schedule bound, the sum of
-    K * J * ceil(M / lanes). Of a program that the board does not hold as a whole: in how many segments it
-    ran, and how many memory words were swapped over the link. Exit code 1 when any input differs.
+    Prints accuracy with its 95 % interval over samples. Where labels are floats, or a row for each output, it
+    prints the root mean square error in the model's unit instead. It counts the inputs whose outputs differ
+    from the golden model in any bit. On gateware it compares the clock cycles per inference with the schedule
+    bound, the sum of K * J * ceil(M / lanes). Of a program that the board does not hold as a whole it says in
+    how many segments it ran, and how many memory words were swapped over the link. Exit code 1 when any input differs.
 
     \b
     Example: ndrite evaluate program.npz --board uart:/dev/pts/3 --images 100

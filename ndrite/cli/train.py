@@ -92,8 +92,8 @@ def command(**options: Any) -> None:
     """Train a network and write it as FLOAT.npz, for `ndrite compile`.
 
     With --chip the forward pass of training sees the chip: levels, programming error and drift, read noise,
-    converters, output steps, the device's curve, and what its ECRAM can set. --from goes on with a network
-    that was trained or imported, through a chip or not. Needs the extra ndrite[train].
+    converters, output steps, the device's curve, and what its ECRAM can set. Option --from goes on with a
+    network that was trained or imported, through a chip or not. Needs the extra ndrite[train].
 
     \b
     Example: ndrite train --chip dendritic-ndr --height 0.55 --epochs 60 -o float.npz

@@ -107,11 +107,14 @@ class Plan:
 def load_plan(path: Path) -> Plan:
     """Read and check a plan.
 
-    Fields: ``name``, ``chip`` (preset, file or joined), ``networks`` (list of float networks; the shipped
-    one by default), ``inputs`` and ``labels`` (``.npy`` files of samples and their classes, in place of the
-    data set that comes with a network), ``grid`` (dotted chip field -> list of values), ``seeds`` (list, or
-    a count), ``images``, ``trials``, ``chips`` (virtual chips a point; 0: one individual chip, programmed by
-    its seed), ``samples``, ``boards`` (list of URLs, ``golden:`` by default).
+    Its fields:
+
+    - ``name``, ``chip`` (preset, file or joined).
+    - ``networks``: list of float networks; the shipped one by default.
+    - ``inputs`` and ``labels``: ``.npy`` files of samples and their classes, in place of a data set.
+    - ``grid``: dotted chip field -> list of values; ``seeds``: list, or a count.
+    - ``images``, ``trials``, ``samples``; ``chips``: virtual chips a point, 0: one individual chip.
+    - ``boards``: list of URLs, ``golden:`` by default.
 
     Raises
     ------

@@ -30,21 +30,22 @@ SPELLED = {
     r"\bECRam\b|\bEcram\b|\becram\b": "ECRAM",
     r"\bRram\b|\brram\b|\bReRAM\b": "RRAM",
     r"\bUart\b|\bPcie\b|\bPCIE\b": "UART, PCIe",
-    r"\bOnnx\b|\bonnx\b": "ONNX",
+    r"\bOnnx\b|(?<![.\w])onnx\b(?!\.)": "ONNX",
 }
 """What is wrong -> what is right."""
 
 
 def sentences(markdown: str) -> Iterator[str]:
     """The sentences of a page: no code, tables, headings, comments or addresses."""
-    text = re.sub(r"^```.*?^```", "", markdown, flags=re.M | re.S)
+    text = markdown.replace("``", "`") if "```" not in markdown else markdown
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
     text = re.sub(r"^(?: {4}|\||#|:::|>>>).*$", "", text, flags=re.M)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"`[^`\n]*(?:\n[^`\n]*)?`", "CODE", text)
     for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", text):
         joined = " ".join(paragraph.replace("**", "").split())
-        yield from (s for s in re.split(r"(?<=[.!?:])\s+(?=[A-Z(\"*\d])", joined) if s)
+        yield from (s for s in re.split(r"(?<=[.!?:])\s+(?=[A-Z(\"*\d]|ndrite )", joined) if s)
 
 
 def docstrings(source: str) -> Iterator[str]:
@@ -52,7 +53,8 @@ def docstrings(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             text = ast.get_docstring(node) or ""
-            yield re.split(r"\n\w+\n-{3,}", text)[0].replace("\b", "").replace("``", "`")
+            # Sections, and what click prints as it stands.
+            yield re.split(r"\n\w+\n-{3,}|\x08|^\s*>>>", text, flags=re.M)[0]
 
 
 def findings(text: str) -> list[str]:
