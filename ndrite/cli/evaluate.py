@@ -47,7 +47,8 @@ def command(
     prints the root mean square error in the model's unit instead. It counts the inputs whose outputs differ
     from the golden model in any bit. On gateware it compares the clock cycles per inference with the schedule
     bound, the sum of K * J * ceil(M / lanes). Of a program that the board does not hold as a whole it says in
-    how many segments it ran, and how many memory words were swapped over the link. Exit code 1 when any input differs.
+    how many segments it ran, and how many memory words were swapped over the link. Exit code 1
+    when any input differs.
 
     \b
     Example: ndrite evaluate program.npz --board uart:/dev/pts/3 --images 100
