@@ -1,16 +1,19 @@
 """Cycles of whole networks on a board's own gateware, simulated, against the schedule's bound.
 
-    python benchmarks/walks.py [--board ulx3s-85f-128] [--network LeNet-5] [--samples 20] [--json]
+    python benchmarks/walks.py [--board ulx3s-85f-128] [--network LeNet-5] [--samples 20] [--uart] [--json]
 
 LeNet-5 is the package's, on real digits. The others have the shapes of MLPerf Tiny's ResNet-8 and DS-CNN,
 random weights and random inputs: what they compute means nothing, but all sums of every sample are compared
 with the golden model's, read noise on. The bound is positions * K * J * ceil(M / lanes) over the products;
-skipping rows that are zero can beat it. Compiling the simulated board takes minutes, once.
+skipping rows that are zero can beat it. With ``--uart`` samples go through the simulated UART pins at the
+board's own bit rate: what of a sample travels, and how many a second that gives at the board's clock; the
+weights take some minutes too then. Compiling the simulated board takes minutes, once.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -100,9 +103,10 @@ def lenet5() -> Network:
 NETWORKS: dict[str, Callable[[], Network]] = {"LeNet-5": lenet5, "ResNet-8": resnet8, "DS-CNN": ds_cnn}
 
 
-def measure(name: str, board: str, samples: int) -> dict[str, Any]:
+def measure(name: str, board: str, samples: int, uart: bool) -> dict[str, Any]:
     """One network's figures."""
-    network, geometry = NETWORKS[name](), find_target(board).geometry
+    network, target = NETWORKS[name](), find_target(board)
+    geometry = target.geometry
     rng = np.random.default_rng(SEED)
     x = rng.integers(0, 256, (64 + samples, network.inputs)).astype(np.uint8)
     labels = rng.integers(0, network.outputs, 64 + samples)
@@ -112,11 +116,21 @@ def measure(name: str, board: str, samples: int) -> dict[str, Any]:
         labels[64:] = classes[:samples]
     fit = {"lanes": geometry.lanes, "depth": geometry.weight_depth}
     program = map_network(network, "wan2022", x[:64], **fit).program
-    with Board(SimLink(geometry)) as device:
+    link = SimLink(geometry, pins=uart, divisor=target.divisor) if uart else SimLink(geometry)
+    with Board(link, timeout_s=60) as device:
         device.program(program)
-        begin = time.monotonic()
+        begin, cycles = time.monotonic(), link.model.cycles
+        before = dataclasses.replace(device.session.statistics)
         result = evaluate(device, program, x[64:], labels[64:])
+        after, cycles = device.session.statistics, link.model.cycles - cycles
         counters = device.counters()
+    line = {
+        "baud": target.baud,
+        "bytes_sent_per_inference": (after.bytes_sent - before.bytes_sent) / samples,
+        "bytes_received_per_inference": (after.bytes_received - before.bytes_received) / samples,
+        "line_cycles_per_inference": cycles / samples,
+        "samples_per_s": target.clock_mhz * 1e6 * samples / cycles,
+    }
     return {
         "network": name,
         "board": board,
@@ -128,7 +142,7 @@ def measure(name: str, board: str, samples: int) -> dict[str, Any]:
         "rows_per_inference": counters["busy_cycles"] / samples,
         "blocks": [list(product.block) for product in program.products],
         "seconds": round(time.monotonic() - begin, 1),
-    }
+    } | ({"uart": line} if uart else {})
 
 
 def main() -> int:
@@ -138,9 +152,12 @@ def main() -> int:
     parser.add_argument("--board", default="ulx3s-85f-128")
     parser.add_argument("--network", choices=NETWORKS, action="append", help="one or more; default all")
     parser.add_argument("--samples", type=int, default=20)
+    parser.add_argument("--uart", action="store_true", help="through the pins at the board's bit rate")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    results = [measure(name, options.board, options.samples) for name in options.network or NETWORKS]
+    results = [
+        measure(name, options.board, options.samples, options.uart) for name in options.network or NETWORKS
+    ]
     if options.json:
         print(json.dumps(results, indent=2))
     else:
@@ -150,6 +167,14 @@ def main() -> int:
                 f"{r['bound_cycles']:,}: {100 * r['efficiency']:.1f} %; {r['rows_per_inference']:,.0f} rows; "
                 f"{r['mismatches']} of {r['samples']} samples differ from golden"
             )
+            if "uart" in r:
+                line = r["uart"]
+                print(
+                    f"{'':<9} UART at {line['baud'] / 1e6:g} Mbaud, simulated at its pins: "
+                    f"{line['bytes_sent_per_inference']:,.0f} bytes in, "
+                    f"{line['bytes_received_per_inference']:,.0f} out a sample, "
+                    f"{line['line_cycles_per_inference']:,.0f} clocks, {line['samples_per_s']:,.0f} samples/s"
+                )
     return 1 if any(r["mismatches"] for r in results) else 0
 
 

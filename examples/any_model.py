@@ -201,6 +201,8 @@ def main() -> None:
             accuracy = said(right(chip, test_x, test_labels))
             print(f"die {die}    {accuracy}, mapped in {mapped:.1f} s", flush=True)
         print(chip.ndrite.table())
+        low, typical, high = (f"{v / 1e3:.3g}" for v in ndrite.cost_of(chip, test_x[:8]).total.energy_pJ)
+        print(f"energy   {typical} nJ ({low} .. {high}) a sample, products alone, modelled")
         if options.board != "golden:":
             chip = ndrite.analog(model, options.chip, samples=x[:512])
             other = ndrite.analog(model, options.chip, samples=x[:512], board=options.board)

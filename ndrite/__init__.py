@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ndrite.experiments.dies import losses, lost_on
     from ndrite.labelled import Labelled, data_set, judging_set
     from ndrite.shipped import shipped_network, shipped_program
-    from ndrite.tiles import analog
+    from ndrite.tiles import analog, cost_of
 
 _LATER = {
     "Account": "ndrite.costs",
@@ -68,6 +68,7 @@ _LATER = {
     "campaign": "ndrite.api.campaigning",
     "compile": "ndrite.api.compiling",
     "cost": "ndrite.api.costing",
+    "cost_of": "ndrite.tiles",
     "data_set": "ndrite.labelled",
     "edge_functions": "emulator.network.kolmogorov_arnold",
     "evaluate": "ndrite.api.evaluating",
@@ -149,6 +150,7 @@ __all__ = [
     "compile",
     "connect",
     "cost",
+    "cost_of",
     "data_set",
     "edge_functions",
     "evaluate",

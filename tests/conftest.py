@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
 
 # A job in the background has SIGINT ignored, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Designs and arrays live long: looking for garbage among them again and again is a twelfth of a run.
+gc.set_threshold(50_000, 20, 100)
 
 LONG = (
     "hdl/test_core.py::test_core_of_lane_groups_equals_golden",
@@ -92,6 +96,13 @@ LONG = (
     "boards/test_library.py::test_a_damaged_object_is_compiled_again",
     "boards/test_library.py::test_verilators_own_objects_are_compiled_once_for_all_designs",
     "boards/test_reports.py::test_the_netlist_tells_boards_apart_by_what_shapes_their_rtl",
+    "boards/test_build.py::test_the_tool_finds_nothing_wrong_with_the_clock",
+    "boards/test_netlist.py::test_what_shapes_the_gateware_changes_it[emulator/spec/registers",
+    "boards/test_reports.py::test_a_report_says_whether_it_is_of_this_gateware[colorlight",
+    "boards/test_reports.py::test_a_report_says_whether_it_is_of_this_gateware[ecp5",
+    "boards/test_reports.py::test_a_report_says_whether_it_is_of_this_gateware[tang-nano-20k",
+    "boards/test_reports.py::test_a_report_says_whether_it_is_of_this_gateware[ulx3s",
+    "trust/test_datagram_faults.py::test_no_wrong_number_from_faulty_datagrams[0.1",
     "ndrite/test_sweep.py::test_killed_worker_then_killed_client_then_resumed",
     "ndrite/test_experiments.py::test_smoke[adaptation",
     "ndrite/test_experiments.py::test_smoke[loss",

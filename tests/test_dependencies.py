@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
     "ndrite/experiments": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/pages": {"numpy", "scipy", "matplotlib"},
+    "ndrite/replicate": {"numpy", "torch"},
     "ndrite/sweeps": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
     "ndrite/tiles": {"numpy", "torch"},
     "ndrite/trace": {"numpy", "vcdvcd"},

@@ -57,6 +57,10 @@ SMALL = Geometry(
     noise=False,
     window=1,
 )
+# With feature maps, and the block RAMs of ten lanes for them: a network of curves on the smallest part.
+SMALL_MAPS = dataclasses.replace(
+    SMALL, name="ecp5-25f-maps", lanes=16, overlap=True, map_codes=4096, layers=16, curves=32
+)
 
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
 ECP5_85F_LEAN: dict[str, Any] = ECP5_85F | {"geometry": LEAN}
@@ -100,4 +104,10 @@ ECP5_25F: dict[str, Any] = {
     ),
     "soft_multipliers": tuple(f"core.array.lane_{i}.multiplier" for i in range(23, 26)),
     "dsp_inference": False,
+}
+ECP5_25F_MAPS: dict[str, Any] = ECP5_25F | {
+    "geometry": SMALL_MAPS,
+    "block_memory_words": 0,
+    "memory_styles": (("distributed", "readout.partials*/m:*"),),
+    "soft_multipliers": (),
 }

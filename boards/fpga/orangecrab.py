@@ -5,7 +5,9 @@ It has no USB serial bridge: connect a 3.3 V adapter to the Feather's pins 0 (RX
 
 from __future__ import annotations
 
-from boards.fpga.ecp5_arrays import ECP5_25F
+import dataclasses
+
+from boards.fpga.ecp5_arrays import ECP5_25F, ECP5_25F_MAPS
 from boards.fpga.target import Pin, Target
 
 ORANGECRAB_25F = Target(
@@ -26,4 +28,5 @@ ORANGECRAB_25F = Target(
     pins_from="amaranth_boards.orangecrab_r0_2",
     **ECP5_25F,
 )
-TARGETS = (ORANGECRAB_25F,)
+ORANGECRAB_25F_MAPS = dataclasses.replace(ORANGECRAB_25F, name="orangecrab-25f-maps", **ECP5_25F_MAPS)
+TARGETS = (ORANGECRAB_25F, ORANGECRAB_25F_MAPS)

@@ -18,13 +18,17 @@ module soft_multiplier (
     parameter REG_PIPELINE_CLK = "CLK0";
     parameter REG_OUTPUT_CLK = "CLK0";
     // A lane multiplies a signed code of at most 9 bits by an unsigned one of 8.
+    // The product register holds its two halves, which the output register adds.
     reg signed [8:0] a, b;
-    reg signed [17:0] product, out;
+    reg signed [13:0] low;
+    reg signed [12:0] high;
+    reg signed [17:0] out;
     always @(posedge CLK0) begin
         a <= {A8, A7, A6, A5, A4, A3, A2, A1, A0};
         b <= {B8, B7, B6, B5, B4, B3, B2, B1, B0};
-        product <= a * b;
-        out <= product;
+        low <= a * $signed({1'b0, b[4:0]});
+        high <= a * $signed(b[8:5]);
+        out <= low + (high <<< 5);
     end
     assign {P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = out;
     assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18} =

@@ -1,5 +1,6 @@
-"""``python -m boards.pcie.mapping [-o FOLDER]``: Yosys maps the card to an Artix-7; counts its cells.
+"""``python -m boards.pcie.mapping [CARD]``: Yosys maps a card to a Xilinx 7-series part; counts its cells.
 
+One card is of the size that was simulated, the others have as many lanes as their parts have multipliers.
 That is as far as the open tools of the package index reach: nextpnr-xilinx is not among them.
 """
 
@@ -17,22 +18,37 @@ from typing import Any
 from boards.fpga import tools
 from boards.fpga.ecp5_arrays import LEAN
 from boards.netlist import build_id, netlist, rtlil
-from emulator.spec import Geometry
 
 GEOMETRY = dataclasses.replace(LEAN, name="artix7-card")
 """Holds 784-128-10."""
-AVAILABLE = {"xc7a100t": {"luts": 63_400, "ffs": 126_800, "dsps": 240, "brams": 135, "hard_blocks": 1}}
+AVAILABLE = {
+    "xc7a100t": {"luts": 63_400, "ffs": 126_800, "dsps": 240, "brams": 135, "hard_blocks": 1},
+    "xc7k325t": {"luts": 203_800, "ffs": 407_600, "dsps": 840, "brams": 445, "hard_blocks": 1},
+}
 """Xilinx DS180; block RAMs of 36 Kbit."""
+CARDS = {
+    "xc7a100t": GEOMETRY,
+    "xc7a100t-wide": dataclasses.replace(LEAN, name="artix7-card-wide", lanes=208),
+    "xc7k325t-wide": dataclasses.replace(LEAN, name="kintex7-card-wide", lanes=800, readouts=8),
+}
+"""Part, and which card on it. Multipliers that are no lane's: 27 with four readouts, 39 with eight."""
 SCRIPT = """read_rtlil card.il
 synth_xilinx -family xc7 -top top -noiopad -flatten
 tee -o stat.json stat -json -top top
 """
-REPORT = Path(__file__).with_name("report.json")
+REPORTS = Path(__file__).parent
 
 
-def map_card(geometry: Geometry, folder: Path) -> dict[str, Any]:
-    """Synthesise ``Card(geometry)`` in ``folder``; counts of what it takes. Raises ``BuildError``."""
+def report_of(card: str) -> Path:
+    """Where the counts of one of ``CARDS`` are kept."""
+    return REPORTS / f"{card}.json"
+
+
+def map_card(card: str, folder: Path) -> dict[str, Any]:
+    """Synthesise one of ``CARDS`` in ``folder``; counts of what it takes. Raises ``BuildError``."""
     from boards.pcie.card import Card
+
+    geometry, part = CARDS[card], card.removesuffix("-wide")
 
     def make(identity: int) -> Card:
         return Card(geometry, build_id=identity)
@@ -54,7 +70,8 @@ def map_card(geometry: Geometry, folder: Path) -> dict[str, Any]:
         "dsps": cells["DSP48E1"],
         "brams": cells["RAMB36E1"] + cells["RAMB18E1"] / 2,
         "hard_blocks": cells["PCIE_2_1"],
-        "available": AVAILABLE,
+        "part": part,
+        "available": AVAILABLE[part],
         "cells": dict(sorted(cells.items())),
     }
 
@@ -70,13 +87,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("-o", "--output", type=Path, default=Path("build/artix7-card"))
+    parser.add_argument("card", nargs="?", default="xc7a100t", choices=CARDS)
+    parser.add_argument("-o", "--output", type=Path, help="default: build/CARD")
     options = parser.parse_args()
-    report = map_card(GEOMETRY, options.output)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    for part, available in AVAILABLE.items():
-        for name, most in available.items():
-            print(f"{part} {name:12s} {report[name]:10,} of {most:,}")
+    report = map_card(options.card, options.output or Path("build") / options.card)
+    report_of(options.card).write_text(json.dumps(report, indent=2) + "\n")
+    for name, most in report["available"].items():
+        print(f"{options.card} {name:12s} {report[name]:10,} of {most:,}")
     return 0
 
 

@@ -11,7 +11,7 @@ from emulator.mapping.mitigation import NOTHING, Mitigation
 from emulator.mapping.network import Mapped, map_network
 from emulator.mapping.program_of import program_of
 from emulator.mapping.report import CompileReport, LayerReport, golden_accuracy
-from emulator.mapping.weights import MappedWeights, map_weights
+from emulator.mapping.weights import MappedWeights, map_weights, transposed
 
 __all__ = [
     "NOTHING",
@@ -34,4 +34,5 @@ __all__ = [
     "program_of",
     "reachable_tables",
     "save_die",
+    "transposed",
 ]

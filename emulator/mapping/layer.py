@@ -44,6 +44,8 @@ class Options:
     nominal: bool = False
     column_steps: bool = False
     first_product: int = 0
+    one_limit: bool = False
+    programmed: MappedWeights | None = None
 
     @property
     def segment_bits(self) -> int:
@@ -95,10 +97,10 @@ def compile_layer(
     # Outputs are compared with each other, so one step of p must be the same logit in every column: by the
     # ADC's gains, or, where there are none, by the weights themselves. A layer's one transimpedance likewise
     # asks one unit of every neuron.
-    ratio = np.ones(dense.outputs) if final and not adc else None
+    ratio = np.ones(dense.outputs) if (final and not adc) or options.one_limit else None
     if circuit and neurons is not None:
         ratio = neurons.peaks
-    mapped = map_weights(
+    mapped = options.programmed or map_weights(
         dense.weights,
         chip,
         cells_rng,

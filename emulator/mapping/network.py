@@ -21,6 +21,7 @@ from emulator.mapping.nodes import Mapper
 from emulator.mapping.report import CompileReport
 from emulator.mapping.unused import unused_parts
 from emulator.mapping.variation import variation_of
+from emulator.mapping.weights import MappedWeights
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX
@@ -52,6 +53,8 @@ def map_network(
     depth: int | None = None,
     column_steps: bool = False,
     first_product: int = 0,
+    one_limit: bool = False,
+    programmed: MappedWeights | None = None,
     exact: npt.NDArray[np.float64] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Mapped:
@@ -89,6 +92,12 @@ def map_network(
     first_product:
         Where the network is a piece of something larger: the number of its first product there, which
         selects its cells, its converters and its read noise.
+    one_limit:
+        The largest conductance stands for the same weight in all columns of a product: what an array that is
+        read from both sides needs (``transposed``).
+    programmed:
+        The cells of a network with a single product, where they are there already: those of another die's
+        array read from its columns.
     exact:
         What the float network is given, (n, inputs) in [0, 1], where ``samples`` are what a die makes of it:
         biases then absorb the mean deviation of what comes before too. None: the samples.
@@ -122,7 +131,11 @@ def map_network(
         nominal=nominal,
         column_steps=column_steps,
         first_product=first_product,
+        one_limit=one_limit,
+        programmed=programmed,
     )
+    if programmed is not None:
+        _check_programmed(network, chip, programmed)
     mapper = Mapper(network, chip, samples, seed, options, lanes, depth, exact)
     for i, node in enumerate(network.nodes):
         mapper.take(node)
@@ -159,6 +172,20 @@ def map_network(
     for line in report.warnings:
         warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)
     return Mapped(program, die, report)
+
+
+def _check_programmed(network: Network, chip: Chip, programmed: MappedWeights) -> None:
+    wanted = [product.dense.weights.shape for product in network.products]
+    if wanted != [programmed.codes.shape]:
+        raise CompileError(
+            f"programmed is an array of {programmed.codes.shape} weights; accepted: that of the network's "
+            f"only product, of {', '.join(map(str, wanted)) or 'which there is none'}"
+        )
+    if chip.array.wire_resistance_ohm:
+        raise CompileError(
+            f"array.wire_resistance_ohm is {chip.array.wire_resistance_ohm}; accepted with programmed cells: "
+            "0, as wires give an array other currents from its columns than from its rows"
+        )
 
 
 def _output_step(network: Network, die: Die, column_steps: bool) -> float | None:

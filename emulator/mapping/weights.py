@@ -9,6 +9,7 @@ with.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Cell, Chip
+from emulator.errors import CompileError
 from emulator.mapping.cells import Cells, make_cells
 from emulator.mapping.mitigation import Mitigation
 
@@ -183,6 +185,36 @@ def map_weights(
         full_scale_uS=scale,
         saturated=saturated,
         limited=int((np.abs(weights) > limits * (1 + 1e-6)).sum()),
+    )
+
+
+def transposed(mapped: MappedWeights) -> MappedWeights:
+    """The same cells read from their columns: arrays (M, K), a unit for each of the K rows.
+
+    Raises
+    ------
+    CompileError
+        When columns have limits of their own: one unit of the sums of a row then has no meaning.
+    """
+    limit, unit = mapped.limits[0], mapped.unit[0]
+    if (mapped.limits != limit).any():
+        raise CompileError(
+            "columns have limits of their own; accepted: weights mapped with one_limit, to be read from "
+            "both sides"
+        )
+    cells, rows = mapped.cells, len(mapped.codes)
+    turned = {
+        field.name: getattr(cells, field.name).swapaxes(1, 2)
+        for field in dataclasses.fields(cells)
+        if field.name != "row_voltage_V"
+    }
+    return dataclasses.replace(
+        mapped,
+        levels=mapped.levels.T,
+        cells=Cells(**turned),
+        codes=np.ascontiguousarray(mapped.codes.T),
+        limits=np.full(rows, limit),
+        unit=np.full(rows, unit),
     )
 
 

@@ -144,15 +144,23 @@ class FramesIn(wiring.Component):
     def _payload(self, m: Module, facts: dict[str, Signal]) -> Value:
         """Bytes to the slots while the lengths say so; whether lengths and checksums are right."""
         begin, first_summed, end = Signal(6), Signal(6), Signal(17)
+        # One less than the end, and the frame's end: known long before they are asked for.
+        end_less, frame_end = Signal(17), Signal(17)
         ahead, within, before_end, summed_here = Signal(17), Signal(), Signal(), Signal()
-        m.d.comb += ahead.eq(self.at + self.valid_late)
+        inner = Signal()
+        m.d.comb += [
+            ahead.eq(self.at + self.valid_late),
+            inner.eq(Mux(self.valid_late, self.at < end_less, self.at < end)),
+        ]
         m.d.sync += [
             end.eq(facts["ip_length"] + IP),
+            end_less.eq(facts["ip_length"] + (IP - 1)),
+            frame_end.eq(facts["ip_length"] + (IP + FCS_BYTES)),
             begin.eq(Mux(facts["udp"], UDP + UDP_BYTES, ICMP + ECHO_BYTES)),
             first_summed.eq(Mux(facts["udp"], ADDRESSES, ICMP)),
             # Of the byte that comes next, on the number that it will have.
-            before_end.eq(ahead < end),
-            within.eq((ahead >= begin) & (ahead < end)),
+            before_end.eq(inner),
+            within.eq((ahead >= begin) & inner),
             summed_here.eq((ahead >= IP) & (ahead < UDP)),
         ]
         count, crowded = Signal(LENGTH_BITS), Signal()
@@ -182,12 +190,15 @@ class FramesIn(wiring.Component):
         ]
         for i, total in enumerate((sums[0], whole)):
             m.d.sync += folded[i].eq(total[:16] + total[16:])
-            m.d.sync += right[i].eq((folded[i][:16] + folded[i][16]) == 0xFFFF)
+            # With its carry added once more, all ones.
+            low, carry = folded[i][:16], folded[i][16]
+            m.d.sync += right[i].eq(low[1:].all() & (low[0] ^ carry))
         m.d.comb += [self.kept.length.eq(count), self.kept.echo.eq(facts["icmp"])]
-        lengths, complete = Signal(), Signal()
+        lengths, complete, udp_whole = Signal(), Signal(), Signal(17)
         m.d.sync += [
-            lengths.eq(facts["udp_length"] + IP_BYTES == facts["ip_length"]),
-            complete.eq((self.at >= end + FCS_BYTES) & (count != 0) & ~crowded),
+            udp_whole.eq(facts["udp_length"] + IP_BYTES),
+            lengths.eq(udp_whole == facts["ip_length"]),
+            complete.eq((self.at >= frame_end) & (count != 0) & ~crowded),
         ]
         with m.If(self.forget):
             m.d.sync += [total.eq(0) for total in sums]

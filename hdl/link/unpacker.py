@@ -15,6 +15,20 @@ class Unpacker(wiring.Component):
     While ``run``, it takes ``data``, the payload's next byte, with ``advance``; the next one stands
     there three cycles later. Each code is on ``code`` with ``valid``. ``done`` once all are: ``wrong`` then
     says that the payload was longer, shorter or had bits set behind the last code.
+    The codes 7, 0, 9, 0::
+
+        { "signal": [
+          {"name": "run",     "wave": "01............0"},
+          {"name": "inputs",  "wave": "=..............", "data": "4"},
+          {"name": "length",  "wave": "=..............", "data": "3"},
+          {"name": "data",    "wave": "=...=..=.......", "data": "5 7 9"},
+          {"name": "advance", "wave": "010.10.10......"},
+          {"name": "valid",   "wave": "0....1.01.0...."},
+          {"name": "code",    "wave": "xxxxx==x==xxxxx", "data": "7 0 9 0"},
+          {"name": "done",    "wave": "0..........1..."},
+          {"name": "wrong",   "wave": "xxxxxxxxxxx0..."}
+        ] }
+
     Latency: three cycles a byte taken, one a code that is 0. Resources: about 90 LUTs and 70 flip-flops.
     """
 

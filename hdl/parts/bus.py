@@ -6,14 +6,7 @@ that less three. Writes: ``write`` is up for one cycle; ``WRITE_WAIT`` cycles la
 The master starts an access only while no inference is under way, so windows may share the datapath's
 memory ports.
 
-Accesses to the window ``STREAMED`` may follow each other in every cycle: ``step`` for one cycle each::
-
-    { "signal": [
-        { "name": "step",      "wave": "010..10......." },
-        { "name": "address",   "wave": "x3xxx4x.......", "data": ["a", "b"] },
-        { "name": "done",      "wave": "0.......|10..1" },
-        { "name": "read_data", "wave": "x.......|3xxx4", "data": ["[a]", "[b]"] }
-      ], "foot": { "text": "done: STEP_LATENCY cycles behind its step" } }
+Accesses to the window ``STREAMED`` may follow each other in every cycle: ``step`` for one cycle each.
 """
 
 from __future__ import annotations
@@ -83,6 +76,34 @@ class BusSignature(wiring.Signature):
 
 class Decoder(wiring.Component):
     """Routes accesses to the windows and answers out-of-range addresses with ``error``.
+
+    A write to word 2 of the biases::
+
+        { "signal": [
+          {"name": "bus.request",     "wave": "01.........0...."},
+          {"name": "bus.write",       "wave": "01.............."},
+          {"name": "bus.address",     "wave": "=...............", "data": "3000002"},
+          {"name": "bus.write_data",  "wave": "=...............", "data": "9"},
+          {"name": "bias.select",     "wave": "0...1........0.."},
+          {"name": "bias.write",      "wave": "0.....10........"},
+          {"name": "bias.address",    "wave": "x...=...........", "data": "2"},
+          {"name": "bias.write_data", "wave": "x...=...........", "data": "9"},
+          {"name": "bus.done",        "wave": "0..........10..."},
+          {"name": "bus.error",       "wave": "xxxxxxxxxxx0xxxx"}
+        ] }
+
+    Two weights read in steps, ``done`` STEP_LATENCY cycles behind each::
+
+        { "signal": [
+          {"name": "bus.step",          "wave": "01.0...................."},
+          {"name": "bus.write",         "wave": "0......................."},
+          {"name": "bus.address",       "wave": "x==xxxxxxxxxxxxxxxxxxxxx", "data": "1000005 1000006"},
+          {"name": "weights.select",    "wave": "0....1.0................"},
+          {"name": "weights.address",   "wave": "xxxxx==xxxxxxxxxxxxxxxxx", "data": "5 6"},
+          {"name": "weights.read_data", "wave": "xxxxxxxxxxxxxxx==xxxxxxx", "data": "55 66"},
+          {"name": "bus.done",          "wave": "0.................1.0..."},
+          {"name": "bus.read_data",     "wave": "xxxxxxxxxxxxxxxxxx==xxxx", "data": "55 66"}
+        ] }
 
     Latency: a read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4, a step STEP_LATENCY. Resources: about
     400 LUTs and 90 flip-flops a window, on a compact platform two.

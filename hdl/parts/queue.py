@@ -15,6 +15,18 @@ class Queue(wiring.Component):
 
     ``i.ready`` and ``o.valid`` are registers, and so is ``o.payload``: no path leads through from one end to
     the other, and what the ends themselves decide on has been worked out a cycle before.
+    Four bytes into a queue of four::
+
+        { "signal": [
+          {"name": "i.valid",   "wave": "01...0......"},
+          {"name": "i.payload", "wave": "x====xxxxxxx", "data": "a b c d"},
+          {"name": "i.ready",   "wave": "1....0.1...."},
+          {"name": "level",     "wave": "=.====.====.", "data": "0 1 2 3 4 3 2 1 0"},
+          {"name": "o.ready",   "wave": "0.....1....."},
+          {"name": "o.valid",   "wave": "0..1......0."},
+          {"name": "o.payload", "wave": "xxx=...===xx", "data": "a b c d"}
+        ] }
+
     Latency: 2 cycles from ``i`` to ``o``. Resources: a memory of depth * width bits and two counters.
 
     ``parts`` of a wide payload have memories of their own, each with its own counters beside it.

@@ -19,6 +19,16 @@ class MapMemory(wiring.Component):
     """``map_codes`` codes in eight banks: ``data`` is those from ``address`` up, first one low.
 
     One code a cycle is written. What is written shows to a read asked for a cycle later. Addresses wrap.
+    Codes 7 and 8 are written to places 3 and 4, and read from 0, 3 and 4 on::
+
+        { "signal": [
+          {"name": "write",         "wave": "01.0......"},
+          {"name": "write_address", "wave": "x==xxxxxxx", "data": "3 4"},
+          {"name": "write_data",    "wave": "x==xxxxxxx", "data": "7 8"},
+          {"name": "address",       "wave": "xx===xxxxx", "data": "0 3 4"},
+          {"name": "data",          "wave": "xxxxxx===x", "data": "7000000 807 8"}
+        ] }
+
     Latency: MAP_LATENCY. Resources: 8 * map_codes bits of block RAM and about 250 LUTs of rotation.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 
@@ -76,3 +77,17 @@ class Work:
     comparators: int = 0
     neurons: int = 0
     held_bits: int = 0
+
+    def times(self, factor: float) -> Work:
+        """The same hardware used ``factor`` times as often."""
+        counts = {field.name for field in dataclasses.fields(self)} - HARDWARE - QUALITIES
+        done = {name: factor * getattr(self, name) for name in counts}
+        return dataclasses.replace(self, **{**done, "macs": round(done["macs"])})
+
+
+HARDWARE = frozenset(
+    "arrays cells drivers converters adders multipliers table_units comparators neurons held_bits".split()
+)
+"""What is there, however often it is used."""
+QUALITIES = frozenset("name dac_bits adc_bits device buffered".split())
+"""What no count is."""

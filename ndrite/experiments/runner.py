@@ -79,21 +79,9 @@ def execute(
         When the experiment or the folder does not exist, or the kept runs are damaged.
     """
     experiment = load(name)
-    if not folder.is_dir():
-        raise EmulatorError(f"output folder is {folder}; accepted: a folder that exists")
+    check_folder(folder)
     kept_path = folder / f".{name}.runs.json"
-    kept = _kept(kept_path) if resume else {}
-    plan = experiment.runs(smoke)
-    results = []
-    for i, parameters in enumerate(plan):
-        key = json.dumps(parameters, sort_keys=True)
-        if key not in kept:
-            kept[key] = experiment.run(**parameters)
-            with whole_file(kept_path) as file:
-                file.write(json.dumps(kept).encode())
-        results.append({**parameters, **kept[key]})
-        if progress is not None:
-            progress(i + 1, len(plan))
+    results = all_runs(experiment.runs(smoke), experiment.run, kept_path, resume=resume, progress=progress)
     tables = experiment.tables(results)
     value = {
         "experiment": name,
@@ -109,6 +97,42 @@ def execute(
     _draw(experiment, results, folder / f"{name}.svg")
     kept_path.unlink(missing_ok=True)
     return results, tables
+
+
+def check_folder(folder: Path) -> None:
+    """Raises EmulatorError when there is no such folder to write to."""
+    if not folder.is_dir():
+        raise EmulatorError(f"output folder is {folder}; accepted: a folder that exists")
+
+
+def all_runs(
+    plan: list[dict[str, Any]],
+    run: Callable[..., dict[str, Any]],
+    kept_path: Path,
+    *,
+    resume: bool,
+    progress: Callable[[int, int], None] | None,
+) -> list[dict[str, Any]]:
+    """Parameters and results of every run of ``plan``; each finished one is written to ``kept_path``, from
+    where ``resume`` takes it up.
+
+    Raises
+    ------
+    EmulatorError
+        When the kept runs are damaged.
+    """
+    kept = _kept(kept_path) if resume else {}
+    results = []
+    for i, parameters in enumerate(plan):
+        key = json.dumps(parameters, sort_keys=True)
+        if key not in kept:
+            kept[key] = run(**parameters)
+            with whole_file(kept_path) as file:
+                file.write(json.dumps(kept).encode())
+        results.append({**parameters, **kept[key]})
+        if progress is not None:
+            progress(i + 1, len(plan))
+    return results
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -68,6 +68,7 @@ class Placement:
         self.watching = ""
         self.progress: Any = None
         self.what = Table(())
+        self.read: dict[str, list[tuple[Program, npt.NDArray[np.uint8]]]] | None = None
         self._calls: dict[str, int] | None = None
         self._boards: dict[str, tuple[BoardApi, Program | None]] = {}
 
@@ -83,6 +84,8 @@ class Placement:
 
     def run(self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int) -> Any:
         """Sums int32 (n, outputs) of product ``name`` on codes uint8 (n, inputs); ``first``: of the first."""
+        if self.read is not None and not self.watching:
+            self.read.setdefault(name, []).append((program, codes))
         # A golden board costs nothing but the product's weights: each product keeps its own.
         key = name if self.url.startswith("golden:") else ""
         board, held = self._boards.get(key, (None, None))
@@ -124,4 +127,4 @@ class Placement:
             self.progress()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_boards": {}, "_calls": None, "watching": "", "progress": None}
+        return self.__dict__ | {"_boards": {}, "_calls": None, "watching": "", "progress": None, "read": None}

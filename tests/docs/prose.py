@@ -14,7 +14,7 @@ from pathlib import Path
 LONGEST = 40
 """Words of a sentence."""
 EMPTY = (
-    "basically|obviously|simply|just works|easily|seamless(?:ly)?|robust(?:ly)?|cutting[- ]edge|"
+    "basically|obviously|simply|just works|seamless(?:ly)?|robust(?:ly)?|cutting[- ]edge|"
     "state[- ]of[- ]the[- ]art|blazing(?:ly)?|powerful|leverage[sd]?|utili[sz]e[sd]?|in order to|"
     "very|it should be noted|please note|world[- ]class|game[- ]chang\\w+"
 )

@@ -139,7 +139,7 @@ def _device(monkeypatch: pytest.MonkeyPatch, **registers: int) -> None:
 
 def test_wrong_protocol_version(fails, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     _device(monkeypatch, protocol=7 << 16)
-    fails([*INFER, "--board", "uart:x"], DEVICE, "protocol 7.0, this host 1.1: rebuild the host")
+    fails([*INFER, "--board", "uart:x"], DEVICE, "protocol 7.0, this host 1.2: rebuild the host")
 
 
 def test_wrong_register_map(fails, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

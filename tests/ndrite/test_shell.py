@@ -15,6 +15,8 @@ from emulator.golden import Core
 from emulator.spec import Program
 from ndrite.cli.main import BAD_INPUT, COMMANDS, OK, run
 
+pytestmark = pytest.mark.slow
+
 
 def ndrite(*arguments: str, given: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
     code = "import sys; from ndrite.cli import main; main()"

@@ -16,7 +16,7 @@ from emulator.spec.campaign import Campaign
 from host import Board, InputError
 from tests.emulator.spec.test_walk import MAPS, windowed
 
-TRIALS = 200 if "NDRITE_HDL" in os.environ else 20
+TRIALS = 200 if "NDRITE_HDL" in os.environ else 12
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_random_walks_equal_golden(board: Board) -> None:
 def test_chains_and_walks_take_turns(board: Board) -> None:
     """What one leaves behind is nothing to the other, in banks, results and noise."""
     rng = np.random.default_rng(5)
-    for _ in range(3):
+    for _ in range(2):
         chain = random_program(MAPS, rng, layers=3)
         walk = random_walk(MAPS, rng)
         for program in (chain, walk):

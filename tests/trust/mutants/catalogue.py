@@ -19,6 +19,7 @@ from tests.trust.mutants import (
     overlap,
     pcie,
     physics,
+    replicate,
     segments,
     small,
     spec,
@@ -49,5 +50,6 @@ MUTANTS = (
     + tiles.MUTANTS
     + bases.MUTANTS
     + walk.MUTANTS
+    + replicate.MUTANTS
     + segments.MUTANTS
 )

@@ -134,8 +134,8 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/link/inferences.py",
-        "Cat(numbers).word_select(answer_bank, 16)",
-        "numbers[0]",
+        "Cat(asked).word_select(answer_bank, 18)",
+        "asked[0]",
         "answers under another request's number",
         CAMPAIGN,
     ),

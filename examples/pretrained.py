@@ -1,0 +1,272 @@
+"""Networks as packages carry them, on a chip: a wake word, and two stages of a face detector.
+
+    python examples/pretrained.py              # both
+    python examples/pretrained.py faces --chip ibm-cmo-hfox-2 --dies 5
+
+- words: okay_nabu of pyopen-wakeword (Apache-2.0), 1536-32-32-1 with layer normalisation, on features that
+  the package's own networks make of speech. The speech is synthesised: espeak-ng (Debian) says the wake word
+  and other phrases in several voices. Its file is TensorFlow Lite, which no importer of ndrite reads: the
+  package tflite does. pip install 'ndrite[pretrained,train]'
+- faces: P-Net and R-Net of facenet-pytorch (MIT), on photographs: one of a face that comes with Matplotlib,
+  and two without that come with scikit-learn. Only their weights are read, the package is not imported, for
+  it asks for an old PyTorch: pip install --no-deps facenet-pytorch
+
+What is compared: the network in floats with the same network on dies, read noise on, and what both decide.
+Nobody says here how well the networks recognise; inputs are few.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import shutil
+import subprocess
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+from torch import nn
+from torch.nn.functional import interpolate, layer_norm
+
+import ndrite
+
+CHUNK, WINDOW, FEATURES = 1280, 16, 96
+HEARD, CANDIDATE, FACE = 0.5, 0.6, 0.7
+"""Thresholds: of the wake word, and of P-Net and R-Net as their package has them."""
+VOICES = "en-us en-gb en-gb-scotland en-gb-x-rp en-029 en-us+f1 en-us+f4 en-us+m1 en-us+m4 en-us+m7".split()
+"""Those of espeak-ng whose breath is not random, so that a run can be repeated."""
+OTHERS = ("okay google", "hey computer", "turn on the light", "a new day", "okay I will do that", "banana")
+
+
+class WakeWord(nn.Module):  # type: ignore[misc]
+    """(n, 16, 96) to probabilities (n,); constants in the order of the file."""
+
+    def __init__(self, constants: list[Any]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for weight, bias in zip(constants[0::4], constants[1::4], strict=True):
+            layer = nn.Linear(weight.shape[1], weight.shape[0])
+            layer.weight.data, layer.bias.data = torch.tensor(weight), torch.tensor(bias)
+            self.layers.append(layer)
+        self.scales = [torch.tensor(v) for v in constants[2::4]]
+        self.shifts = [torch.tensor(v) for v in constants[3::4]]
+
+    def forward(self, x: Any) -> Any:
+        x = x.flatten(1)
+        for layer, scale, shift in zip(self.layers, self.scales, self.shifts, strict=False):
+            x = torch.relu(layer_norm(layer(x), (len(scale),), scale, shift))
+        return torch.sigmoid(self.layers[-1](x))[:, 0]
+
+
+def constants(path: Path) -> list[Any]:
+    """Float constants with 32 values and more, and the last bias, of full layers, products and sums."""
+    import tflite
+
+    model = tflite.Model.GetRootAsModel(path.read_bytes(), 0)
+    graph, found = model.Subgraphs(0), []
+    for k in range(graph.OperatorsLength()):
+        operator = graph.Operators(k)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        kind = tflite.opcode2name(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
+        if kind in ("FULLY_CONNECTED", "MUL", "ADD"):
+            for i in operator.InputsAsNumpy():
+                tensor = graph.Tensors(i)
+                raw = model.Buffers(tensor.Buffer()).DataAsNumpy()
+                shape = np.atleast_1d(tensor.ShapeAsNumpy())
+                if not isinstance(raw, int) and len(shape) and (kind == "FULLY_CONNECTED" or len(raw) >= 128):
+                    found.append(np.frombuffer(raw.tobytes(), np.float32).reshape(shape))
+    return found
+
+
+def features(audio: Any) -> Any:
+    """Windows (n, 16, 96) of a recording int16 (samples,) at 16 kHz, by the package's own networks."""
+    from pyopen_wakeword import OpenWakeWordFeatures
+
+    made = OpenWakeWordFeatures.from_builtin()
+    rows = [
+        row
+        for start in range(0, len(audio) - CHUNK + 1, CHUNK)
+        for part in made.process_streaming(audio[start : start + CHUNK].tobytes())
+        for row in part[0, 0]
+    ]
+    return torch.tensor(
+        np.lib.stride_tricks.sliding_window_view(np.array(rows), WINDOW, 0).swapaxes(1, 2).copy()
+    )
+
+
+def spoken(text: str, voice: str, speed: int) -> Any:
+    """espeak-ng's speech with a second of silence around it, int16 at 16 kHz."""
+    command = ["espeak-ng", "-v", voice, "-s", str(speed), "--stdout", text]
+    done = subprocess.run(command, capture_output=True, check=True)
+    with wave.open(io.BytesIO(done.stdout)) as file:
+        raw, rate = file.readframes(1 << 22), file.getframerate()
+    heard = resample_poly(np.frombuffer(raw, "<i2").astype(np.float64), 16_000, rate)
+    return np.clip(np.pad(heard, 16_000), -32768, 32767).astype(np.int16)
+
+
+def net(stage: str) -> Any:
+    """P-Net ("p") or R-Net ("r") with its weights, up to the layer that says face or not."""
+    if stage == "p":
+        layers = [
+            ("conv1", nn.Conv2d(3, 10, 3)),
+            ("prelu1", nn.PReLU(10)),
+            ("pool1", nn.MaxPool2d(2, 2, ceil_mode=True)),
+            ("conv2", nn.Conv2d(10, 16, 3)),
+            ("prelu2", nn.PReLU(16)),
+            ("conv3", nn.Conv2d(16, 32, 3)),
+            ("prelu3", nn.PReLU(32)),
+            ("conv4_1", nn.Conv2d(32, 2, 1)),
+        ]
+    else:
+        layers = [
+            ("conv1", nn.Conv2d(3, 28, 3)),
+            ("prelu1", nn.PReLU(28)),
+            ("pool1", nn.MaxPool2d(3, 2, ceil_mode=True)),
+            ("conv2", nn.Conv2d(28, 48, 3)),
+            ("prelu2", nn.PReLU(48)),
+            ("pool2", nn.MaxPool2d(3, 2, ceil_mode=True)),
+            ("conv3", nn.Conv2d(48, 64, 2)),
+            ("prelu3", nn.PReLU(64)),
+            ("turn", Turned()),
+            ("dense4", nn.Linear(576, 128)),
+            ("prelu4", nn.PReLU(128)),
+            ("dense5_1", nn.Linear(128, 2)),
+        ]
+    model = nn.Sequential()
+    for name, layer in layers:
+        model.add_module(name, layer)
+    spec = importlib.util.find_spec("facenet_pytorch")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("faces: the weights come with a package; pip install --no-deps facenet-pytorch")
+    path = Path(spec.submodule_search_locations[0]) / "data" / f"{stage}net.pt"
+    held = torch.load(path, weights_only=True)
+    model.load_state_dict({k: v for k, v in held.items() if k in model.state_dict()})
+    return model.eval()
+
+
+class Turned(nn.Module):  # type: ignore[misc]
+    """Maps (n, C, H, W) to vectors, as the published weights count them."""
+
+    def forward(self, x: Any) -> Any:
+        return x.permute(0, 3, 2, 1).flatten(1)
+
+
+def photographs() -> Iterator[Any]:
+    """(3, H, W) in 0..255: a face, then two without."""
+    import matplotlib.image
+    from sklearn.datasets import load_sample_images
+
+    path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    for image in (matplotlib.image.imread(path), *load_sample_images().images):
+        yield torch.tensor(image.copy()).permute(2, 0, 1).float()
+
+
+def pyramid(image: Any) -> Iterator[Any]:
+    """The picture at scales of 0.6 to 0.05, as P-Net is shown it: (1, 3, h, w)."""
+    scale = 0.6
+    while scale > 0.05:
+        size = [int(side * scale + 1) for side in image.shape[1:]]
+        yield (interpolate(image[None], size, mode="area") - 127.5) / 128
+        scale *= 0.709
+
+
+def picked(model: Any, images: list[Any]) -> tuple[Any, Any]:
+    """Windows (n, 3, 12, 12) at every scale that P-Net takes for a face, and as many others."""
+    yes, no = [], []
+    for x in (x for image in images for x in pyramid(image)):
+        face = torch.softmax(model(x), dim=1)[0, 1]
+        cut = x[0].unfold(1, 12, 2).unfold(2, 12, 2).permute(1, 2, 0, 3, 4)
+        face = face[: len(cut), : cut.shape[1]]  # a window beyond the border is left out
+        yes.append(cut[face > CANDIDATE])
+        no.append(cut[face <= CANDIDATE])
+    found, others = torch.cat(yes), torch.cat(no)
+    return found, others[:: len(others) // len(found)][: len(found)]
+
+
+def compared(name: str, model: Any, samples: list[Any], decide: Any, options: Any) -> None:
+    """Print what floats and dies decide of the same inputs; ``decide(model)``: bool (n,) of all of them."""
+    with torch.no_grad():
+        known = decide(model)
+        print(f"\n{name}: {int(known.sum())} of {len(known)} yes in floats")
+        for die in range(options.dies):
+            chip = ndrite.analog(model, options.chip, samples=samples, seed=die, progress=lambda *_: None)
+            found = decide(chip)
+            same, yes = (found == known).float().mean(), int((found & known).sum())
+            print(
+                f"die {die}    {100 * float(same):.2f} % decided alike: {yes} of the {int(known.sum())} yes, "
+                f"{int((found & ~known).sum())} more",
+                flush=True,
+            )
+    account = ndrite.cost_of(chip, samples[0][:16])
+    low, typical, high = (f"{v / 1e3:.3g}" for v in account.total.energy_pJ)
+    print(
+        f"products on tiles: {chip.ndrite.table().weights:,} weights, {account.macs:,} MACs, "
+        f"{typical} nJ ({low} .. {high}), modelled at {account.node_nm:g} nm"
+    )
+
+
+def words(options: Any) -> None:
+    import pyopen_wakeword
+
+    if shutil.which("espeak-ng") is None:
+        raise SystemExit("words: speech is synthesised by espeak-ng; apt-get install espeak-ng")
+    model = WakeWord(constants(Path(pyopen_wakeword.__file__).parent / "models" / "okay_nabu.tflite")).eval()
+    said = [(t, v, s) for t in ("okay nabu", *OTHERS) for v in VOICES for s in (140, 170)]
+    typical = [features(spoken(t, VOICES[0], 155)) for t in ("okay nabu", *OTHERS)]
+    heard = [features(spoken(*what)) for what in said]
+
+    def decide(net: Any) -> Any:
+        scores = net(torch.cat(heard))
+        return torch.stack([part.max() > HEARD for part in scores.split([len(h) for h in heard])])
+
+    with torch.no_grad():
+        right = sum(bool(d) == (w[0] == "okay nabu") for d, w in zip(decide(model), said, strict=True))
+    print(f"words: {len(said)} synthesised phrases, {right} told rightly in floats")
+    compared("okay_nabu, phrases", model, [torch.cat(typical)], decide, options)
+
+
+def faces(options: Any) -> None:
+    first, second = net("p"), net("r")
+    images = list(photographs())
+    print("faces: photographs of one face and of none (Matplotlib, scikit-learn)")
+    with torch.no_grad():
+        parts, others = picked(first, images)
+
+    def windows(model: Any) -> Any:
+        return torch.cat(
+            [
+                torch.softmax(model(x), dim=1)[0, 1].flatten() > CANDIDATE
+                for image in images
+                for x in pyramid(image)
+            ]
+        )
+
+    # Converters take their ranges from samples: they must see what is rare and decides.
+    compared("P-Net, windows of 12 x 12", first, [torch.cat([parts[::2], others])], windows, options)
+    larger = interpolate(parts, (24, 24), mode="bilinear", align_corners=False)
+
+    def face(model: Any) -> Any:
+        return torch.softmax(model(larger), dim=1)[:, 1] > FACE
+
+    compared("R-Net, windows that P-Net picks in floats", second, [larger[::2]], face, options)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="*", choices=["words", "faces", []], help="both by default")
+    parser.add_argument("--chip", default="wan2022")
+    parser.add_argument("--dies", type=int, default=3)
+    options = parser.parse_args()
+    for what in options.what or ("words", "faces"):
+        {"words": words, "faces": faces}[what](options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Networks as NeuRRAM's authors train them: noise on the weights in training, few-bit activations. PyTorch.
+
+The noise is Gaussian, relative to the largest weight of each layer, and drawn anew for every batch; biases
+have it too (W. Wan et al., Nature 608, 504, 2022, and github.com/weierwan/Neurram_48core).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.learning.training.extra import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Bools = npt.NDArray[np.bool_]
+TEST_BATCH = 500
+
+
+class _Stepped(torch.autograd.Function):
+    """Clipped to 0..top and rounded to steps of it; the gradient is that of clipping alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, top: Tensor, steps: int) -> Tensor:
+        """Elementwise."""
+        ctx.save_for_backward(x, top)
+        step = top / steps
+        return (x.clamp(min=0).minimum(top) / step).round_().mul_(step)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Of the input where it is inside, of the top where it is above."""
+        x, top = ctx.saved_tensors
+        above = x >= top
+        return slopes[0] * ((x > 0) & ~above), (slopes[0] * above).sum(), None
+
+
+class FewBits(torch.nn.Module):
+    """ReLU with 2^bits values up to a learned top (PACT, arXiv 1805.06085; straight-through gradient)."""
+
+    def __init__(self, bits: int, top: float = 3.0) -> None:
+        super().__init__()
+        self.steps = (1 << bits) - 1
+        self.top = torch.nn.Parameter(torch.tensor(top))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return _Stepped.apply(x, self.top, self.steps)
+
+
+def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
+    """Grey values as 2^bits values 0..1, float32 of the same shape."""
+    steps = (1 << bits) - 1
+    return torch.from_numpy(np.rint(x.astype(np.float32) * (steps / 255)) / np.float32(steps))
+
+
+@contextmanager
+def noisy_weights(model: Any, level: float) -> Iterator[None]:
+    """Inside, weights and biases carry noise of ``level`` times each layer's largest weight."""
+    kept = []
+    for module in model.modules() if level else ():
+        own = [p for _, p in module.named_parameters(recurse=False)]
+        matrices = [p for p in own if p.dim() > 1]
+        if matrices:
+            sigma = level * max(float(p.detach().abs().max()) for p in matrices)
+            for p in own:
+                kept.append((p, p.data))
+                p.data = p.data + sigma * torch.randn_like(p)
+    try:
+        yield
+    finally:
+        for p, data in kept:
+            p.data = data
+
+
+def train(
+    model: Any, x: Tensor, labels: Tensor, *, epochs: int, rate: float, noise: float, batch: int = 128
+) -> None:
+    """Adam with one cycle up to ``rate``; PyTorch's own generator gives order and noise."""
+    optimiser = torch.optim.Adam(model.parameters(), rate)
+    steps = epochs * -(-len(x) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
+    model.train()
+    for _ in range(epochs):
+        for part in torch.randperm(len(x)).split(batch):
+            with noisy_weights(model, noise):
+                loss = torch.nn.functional.cross_entropy(model(x[part]), labels[part])
+                optimiser.zero_grad()
+                loss.backward()
+            optimiser.step()
+            schedule.step()
+    model.eval()
+
+
+def right(model: Any, x: Tensor, labels: Tensor, *, noise: float = 0.0) -> Bools:
+    """Which samples a network in floats, or one on a die, gets right, (n,)."""
+    found = []
+    with torch.no_grad(), noisy_weights(model, noise):
+        for start in range(0, len(x), TEST_BATCH):
+            if hasattr(model, "ndrite"):
+                model.ndrite.first_index = start
+            part = slice(start, start + TEST_BATCH)
+            found.append(model(x[part]).argmax(dim=1) == labels[part])
+    good: Bools = torch.cat(found).numpy()
+    return good

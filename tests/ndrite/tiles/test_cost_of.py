@@ -1,0 +1,78 @@
+"""What a module's products cost: counts by hand, and what must go with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="needs ndrite[train]")
+
+import torch
+from torch import nn
+
+import ndrite
+from emulator.errors import EmulatorError
+from ndrite.costs import Account
+from ndrite.tiles import cost_of
+
+
+def lstm(frames: int) -> Account:
+    torch.manual_seed(0)
+    model = nn.LSTM(12, 16, batch_first=True)
+    x = torch.rand(20, 24, 12)
+    return cost_of(ndrite.analog(model, "wan2022", samples=x), x[:5, :frames])
+
+
+def test_recurrent_products_count_every_frame() -> None:
+    short, long = lstm(12), lstm(24)
+    assert short.macs == 12 * (12 * 64 + 16 * 64)
+    assert long.macs == 2 * short.macs
+    assert long.samples == 5
+    of = {c: (short.by_component()[c], long.by_component()[c]) for c in ("converters", "drivers")}
+    assert of["converters"][1].energy_pJ == pytest.approx(2 * of["converters"][0].energy_pJ)
+    assert of["converters"][1].latency_ns == pytest.approx(2 * of["converters"][0].latency_ns)
+    assert long.total.area_um2 == pytest.approx(short.total.area_um2)
+
+
+def test_convolutions_count_every_position_and_what_is_driven() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 8, 3, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 10))
+    x = torch.rand(40, 2, 8, 8)
+    chip = ndrite.analog(model, "wan2022", samples=x)
+    found = cost_of(chip, x[:4])
+    assert found.macs == 36 * 18 * 8 + 288 * 10
+    dark = cost_of(chip, torch.zeros(4, 2, 8, 8))
+    first = next(step for step in found.by_step() if step.startswith("0: step"))
+    entries = {(e.step, e.component): e.cost.energy_pJ[1] for e in dark.entries}
+    lit = {(e.step, e.component): e.cost.energy_pJ[1] for e in found.entries}
+    assert entries[first, "converters"] == pytest.approx(lit[first, "converters"])
+    assert entries[first, "array"] == 0 < lit[first, "array"]
+    assert len(found.by_step()) == 4
+
+
+def test_training_goes_on_as_it_was() -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(30, 4)
+    x = torch.rand(40, 30)
+    chip = ndrite.analog(model, "wan2022", samples=x).train()
+    before = cost_of(chip, x[:3]).total.energy_pJ
+    assert chip.training
+    assert chip.ndrite.read is None
+    assert cost_of(chip.eval(), (x[:3],)).total.energy_pJ == pytest.approx(before)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: (nn.Linear(4, 2), torch.rand(3, 4)), "accepted: a module that ndrite.analog made"),
+        (lambda: (_chip(), torch.rand(0, 4)), "x holds 0 samples"),
+    ],
+)
+def test_refusals(make: Any, said: str) -> None:
+    with pytest.raises(EmulatorError, match=said):
+        cost_of(*make())
+
+
+def _chip() -> Any:
+    return ndrite.analog(nn.Linear(4, 2), "wan2022", samples=torch.rand(20, 4))
