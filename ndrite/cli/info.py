@@ -38,6 +38,8 @@ def command(url: str, as_json: bool) -> None:
         return
     rows = [(k, str(v)) for k, v in report.items() if not isinstance(v, dict)]
     rows += [
-        (f"{part}.{k}", str(v)) for part in ("geometry", "counters", "versions") for k, v in (report[part] or {}).items()
+        (f"{part}.{k}", str(v))
+        for part in ("geometry", "counters", "versions")
+        for k, v in (report[part] or {}).items()
     ]
     print_table(url, ("field", "value"), rows)
