@@ -11,10 +11,13 @@ SHARED := -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help demo quick test test-long test-trust test-release test-hdl docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help doctor demo quick test test-long test-trust test-release test-hdl docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+doctor: ## what this machine has and lacks, and what each is for; needs nothing installed
+	@$(PYTHON) .ci/doctor.py
 
 demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL; table and picture
 	$(BIN)/ndrite demo

@@ -30,7 +30,7 @@ from emulator.network.datasets import digits, enlarged
 from emulator.spec.patches import Shape
 from emulator.spec.schedule import bound_cycles
 from host import Board
-from ndrite.evaluate import evaluate
+from ndrite.evaluations import evaluate
 
 SEED = 0
 

@@ -17,36 +17,35 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.errors import CompileWarning
-from emulator.network import load_network, zoo
-from emulator.network.datasets import fashion_mnist_test
-from ndrite.experiments.dies import lost_on
-from ndrite.intervals import crossed
-from ndrite.labelled import typical
+import ndrite
+from ndrite import intervals
+
+SAMPLES = 512
+"""Test images that set converter ranges: Fashion-MNIST's training images do not ship."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "networks", nargs="*", type=Path, default=[zoo.float_network()], help="float networks"
-    )
+    parser.add_argument("networks", nargs="*", type=Path, help="float networks; default: the one that ships")
     parser.add_argument("--chip", default="dendritic-analog")
     parser.add_argument("--dies", type=int, default=10)
     options = parser.parse_args()
 
-    warnings.simplefilter("ignore", CompileWarning)
-    samples, (x, labels) = typical("fashion-mnist"), fashion_mnist_test()
-    lost = np.empty((len(options.networks), options.dies, len(x)))
-    for i, path in enumerate(options.networks):
-        network = load_network(path)
+    warnings.simplefilter("ignore", ndrite.CompileWarning)
+    x, labels = ndrite.judging_set("fashion-mnist")
+    networks = [ndrite.load_network(path) for path in options.networks] or [ndrite.shipped_network()]
+    lost = np.empty((len(networks), options.dies, len(x)))
+    for i, network in enumerate(networks):
         right = network.forward(x / np.float32(255)).argmax(axis=1) == labels
         for die in range(options.dies):
-            lost[i, die] = lost_on(network, options.chip, samples, x, labels, right, i * options.dies + die)
+            lost[i, die] = ndrite.lost_on(
+                network, options.chip, x[:SAMPLES], x, labels, right, i * options.dies + die
+            )
         mean, chip = right.mean(), right.mean() - lost[i].mean()
-        print(f"{path.name}  float {100 * mean:.2f} %  chip {100 * chip:.2f} %", flush=True)
-    low, high = crossed(lost)
+        print(f"{network.name}  float {100 * mean:.2f} %  chip {100 * chip:.2f} %", flush=True)
+    low, high = intervals.crossed(lost)
     print(
         f"loss {100 * lost.mean():.2f} points ({100 * low:.2f} .. {100 * high:.2f}) on {options.chip}, "
         f"mean over {lost.shape[0]} networks x {lost.shape[1]} dies x {lost.shape[2]} samples"

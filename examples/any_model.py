@@ -25,10 +25,7 @@ from torch import nn
 from torch.nn import functional
 
 import ndrite
-from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train, japanese_vowels
-from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-from ndrite.intervals import mean_interval, percent
-from ndrite.tiles import cost_of
+from ndrite import intervals
 
 Data = tuple[Any, Any, Any, Any]
 """Samples and labels to train with, and to test."""
@@ -107,10 +104,10 @@ class UNet(nn.Module):  # type: ignore[misc]
         return self.head(self.join[1](torch.cat([a, y], dim=1)))
 
 
-def fashion(folder: str, count: int) -> Data:
+def fashion(folder: str | None, count: int) -> Data:
     """Pictures (n, 1, 28, 28) in 0..1 and their classes; ``count`` of the training set."""
-    train, test = fashion_mnist_train(folder), fashion_mnist_test()
-    sets = [(train[0][:count], train[1][:count]), test]
+    data = ndrite.data_set("fashion-mnist", folder)
+    sets = [(data.x[:count], data.labels[:count]), (data.test_x, data.test_labels)]
     return tuple(  # type: ignore[return-value]
         part
         for x, y in sets
@@ -118,7 +115,7 @@ def fashion(folder: str, count: int) -> Data:
     )
 
 
-def noisy(folder: str, count: int) -> Data:
+def noisy(folder: str | None, count: int) -> Data:
     """Pictures with noise, and whether each pixel is of the clothing: (n, 28, 28) of 0 and 1."""
     x, _, test_x, _ = fashion(folder, count)
     torch.manual_seed(3)
@@ -126,14 +123,14 @@ def noisy(folder: str, count: int) -> Data:
     return tuple(parts)  # type: ignore[return-value]
 
 
-def vowels(folder: str, count: int) -> Data:
+def vowels(folder: str | None, count: int) -> Data:
     """Sequences (n, 29, 12), each coefficient with a deviation of 1, and speakers."""
-    x, y, test_x, test_y = (torch.tensor(np.asarray(v)) for v in japanese_vowels())
+    x, y, test_x, test_y = (torch.tensor(np.asarray(v)) for v in ndrite.japanese_vowels())
     scale = x.flatten(0, 1).std(dim=0)
     return (x / scale).float(), y.long(), (test_x / scale).float(), test_y.long()
 
 
-MODELS: dict[str, tuple[Callable[[], Any], Callable[[str, int], Data], int, int, float]] = {
+MODELS: dict[str, tuple[Callable[[], Any], Callable[[str | None, int], Data], int, int, float]] = {
     "resnet": (resnet, fashion, 20_000, 1, 0.002),
     "lstm": (Lstm, vowels, 0, 150, 0.005),
     "transformer": (Transformer, vowels, 0, 100, 0.003),
@@ -170,8 +167,8 @@ def right(model: Any, x: Any, labels: Any, batch: int = 250) -> Any:
 def said(values: Any) -> str:
     """Mean and its 95 % interval over samples."""
     if set(values.tolist()) <= {0.0, 1.0}:
-        return percent(float(values.mean()), len(values))
-    mean, half = mean_interval(values)
+        return intervals.percent(float(values.mean()), len(values))
+    mean, half = intervals.mean_interval(values)
     return f"{100 * mean:.2f} % ({100 * (mean - (half or 0)):.2f} .. {100 * (mean + (half or 0)):.2f})"
 
 
@@ -185,7 +182,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=1000, help="test samples")
     parser.add_argument("--board", default="golden:")
     parser.add_argument("--first", type=int, default=4, help="samples compared with the golden model")
-    parser.add_argument("--folder", default=TRAIN_FOLDER, help="folder with Fashion-MNIST's training files")
+    parser.add_argument("--folder", help="folder with Fashion-MNIST's training files")
     options = parser.parse_args()
     for name in options.models or MODELS:
         make, data, count, epochs, rate = MODELS[name]
@@ -204,7 +201,7 @@ def main() -> None:
             accuracy = said(right(chip, test_x, test_labels))
             print(f"die {die}    {accuracy}, mapped in {mapped:.1f} s", flush=True)
         print(chip.ndrite.table())
-        low, typical, high = (f"{v / 1e3:.3g}" for v in cost_of(chip, test_x[:8]).total.energy_pJ)
+        low, typical, high = (f"{v / 1e3:.3g}" for v in ndrite.cost_of(chip, test_x[:8]).total.energy_pJ)
         print(f"energy   {typical} nJ ({low} .. {high}) a sample, products alone, modelled")
         if options.board != "golden:":
             chip = ndrite.analog(model, options.chip, samples=x[:512])

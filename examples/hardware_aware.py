@@ -25,10 +25,7 @@ from torch import nn
 from torch.nn import functional
 
 import ndrite
-from emulator.device.description import load_chip
-from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train
-from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-from ndrite.intervals import mean_interval
+from ndrite import intervals
 
 BATCH, RATE = 100, 0.01
 
@@ -95,16 +92,16 @@ def main() -> None:
     )
     parser.add_argument("--train", type=int, default=20_000, help="training pictures")
     parser.add_argument("--clip", type=float, default=1.5, help="clip_rms of training through errors")
-    parser.add_argument("--folder", default=TRAIN_FOLDER)
+    parser.add_argument("--folder", help="folder with Fashion-MNIST's training files")
     options = parser.parse_args()
 
-    chip = load_chip(options.chip)
+    chip = ndrite.load_chip(options.chip)
     chip = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=options.scale))
-    images, classes = (a[: options.train] for a in fashion_mnist_train(options.folder))
+    data = ndrite.data_set("fashion-mnist", options.folder)
+    images, classes = data.x[: options.train], data.labels[: options.train]
     x, labels = torch.tensor(images / 255).float().view(-1, 1, 28, 28), torch.tensor(classes).long()
-    images, classes = fashion_mnist_test()
-    test_x = torch.tensor(images / 255).float().view(-1, 1, 28, 28)
-    test_labels = torch.tensor(classes).long()
+    test_x = torch.tensor(data.test_x / 255).float().view(-1, 1, 28, 28)
+    test_labels = torch.tensor(data.test_labels).long()
 
     def on_dies(model: Any, clip: float | None) -> list[float]:
         chips = (
@@ -139,7 +136,7 @@ def main() -> None:
             f"   dies {', '.join(f'{b:.2f} -> {a:.2f}' for b, a in zip(before, after, strict=True))}",
             flush=True,
         )
-    mean, half = mean_interval(np.array(recovered))
+    mean, half = intervals.mean_interval(np.array(recovered))
     print(f"recovered {mean:.2f}" + ("" if half is None else f" ({mean - half:.2f} .. {mean + half:.2f})"))
 
 

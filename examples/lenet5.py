@@ -17,13 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from boards.golden import GoldenBoard
-from emulator.mapping import map_network
-from emulator.network import Network, load_network, zoo
-from emulator.network.datasets import digits, enlarged
-from emulator.network.importing import import_model
-from ndrite import connect
-from ndrite.evaluate import evaluate
+import ndrite
 
 SIDE = 32
 
@@ -40,8 +34,9 @@ def train(epochs: int, seed: int) -> Any:
         *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
     )
-    x, labels, _, _ = digits()
-    images = torch.tensor(enlarged(x).reshape(-1, 1, SIDE, SIDE) / 255, dtype=torch.float32)
+    data = ndrite.data_set("digits-32")
+    labels = data.labels
+    images = torch.tensor(data.x.reshape(-1, 1, SIDE, SIDE) / 255, dtype=torch.float32)
     classes = torch.tensor(labels.astype(np.int64))
     optimiser = torch.optim.Adam(model.parameters(), 1e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
@@ -56,15 +51,15 @@ def train(epochs: int, seed: int) -> Any:
     return model.eval()
 
 
-def through_onnx(model: Any, path: Path) -> Network:
+def through_onnx(model: Any, path: Path) -> ndrite.Network:
     """Export to ONNX, import that, and say what it costs."""
     import torch
 
     axes = {"x": {0: "batch"}}
     example = (torch.zeros(1, 1, SIDE, SIDE),)
     torch.onnx.export(model, example, path, dynamo=False, input_names=["x"], dynamic_axes=axes)
-    samples = enlarged(digits()[0]).reshape(-1, 1, SIDE, SIDE) / 255
-    imported = import_model(path, samples=samples, input_range=(0, 1), name="lenet5-digits")
+    samples = ndrite.data_set("digits-32").x.reshape(-1, 1, SIDE, SIDE) / 255
+    imported = ndrite.import_model(path, samples=samples, input_range=(0, 1), name="lenet5-digits")
     report = imported.report
     print(f"import: rms error {report.error_rms:.3g} of outputs whose rms is {report.output_rms:.3g}")
     return imported.network
@@ -92,34 +87,33 @@ def main() -> None:
         if options.save:
             network.save(options.save)
     else:
-        network = load_network(zoo.lenet5())
-    x, _, test, labels = digits()
-    samples, test = enlarged(x)[:256], enlarged(test)
+        network = ndrite.shipped_network("lenet5")
+    data = ndrite.data_set("digits-32")
+    samples, test, labels = data.x[:256], data.test_x, data.test_labels
     print(f"float software          {len(test)} images  {100 * network.accuracy(test, labels):.2f} %")
-    with connect(options.board) as board:
+    with ndrite.connect(options.board) as board:
         geometry = board.geometry
         lanes = geometry.lanes if geometry else 64
-        for what, most in (("one kernel at a time", None), ("kernels side by side", lanes)):
-            program = map_network(network, options.chip, samples, lanes=most).program
-            model = GoldenBoard()
-            model.program(program)
-            golden = evaluate(model, program, test, labels)
-            begin = time.monotonic()
-            board.program(program)
-            rtl = evaluate(board, program, test[: options.images], labels[: options.images])
-            seconds = time.monotonic() - begin
-            print(f"{options.chip}, {what}: blocks {[product.block for product in program.products]}")
-            print(f"  golden model          {golden.images} images  {100 * golden.accuracy:.2f} %")
+    for what, most in (("one kernel at a time", None), ("kernels side by side", lanes)):
+        program = ndrite.compile(network, options.chip, samples=samples, codes=True, lanes=most).program
+        golden = ndrite.evaluate(program, test, labels, codes=True)
+        begin = time.monotonic()
+        rtl = ndrite.evaluate(
+            program, test[: options.images], labels[: options.images], board=options.board, codes=True
+        )
+        seconds = time.monotonic() - begin
+        print(f"{options.chip}, {what}: blocks {[product.block for product in program.products]}")
+        print(f"  golden model          {golden.images} images  {100 * golden.accuracy:.2f} %")
+        print(
+            f"  board {options.board:<17} {rtl.images} images  {100 * rtl.accuracy:.2f} %  golden, the "
+            f"same: "
+            f"{100 * rtl.accuracy_golden:.2f} %  images that differ in any bit: {rtl.mismatches}"
+        )
+        if rtl.efficiency is not None:
             print(
-                f"  board {options.board:<17} {rtl.images} images  {100 * rtl.accuracy:.2f} %  golden, the "
-                f"same: "
-                f"{100 * rtl.accuracy_golden:.2f} %  images that differ in any bit: {rtl.mismatches}"
+                f"  clock cycles an image {rtl.cycles_per_inference:,.1f}; bound {rtl.bound_cycles:,}; "
+                f"efficiency {100 * rtl.efficiency:.1f} %  ({seconds:.0f} s to simulate)"
             )
-            if rtl.efficiency is not None:
-                print(
-                    f"  clock cycles an image {rtl.cycles_per_inference:,.1f}; bound {rtl.bound_cycles:,}; "
-                    f"efficiency {100 * rtl.efficiency:.1f} %  ({seconds:.0f} s to simulate)"
-                )
 
 
 if __name__ == "__main__":

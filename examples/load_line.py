@@ -9,14 +9,8 @@ import argparse
 import dataclasses
 import warnings
 
-from emulator.device.description import load_chip
-from emulator.device.ndr.circuit import Circuit
-from emulator.errors import CompileWarning
-from emulator.golden import Core
-from emulator.mapping import map_network
-from emulator.network.datasets import fashion_mnist_test
-from ndrite.labelled import typical
-from ndrite.shipped import shipped_network
+import ndrite
+from ndrite import physics
 
 
 def main() -> None:
@@ -27,16 +21,18 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10_000)
     options = parser.parse_args()
 
-    warnings.simplefilter("ignore", CompileWarning)
-    x, labels = (part[: options.samples] for part in fashion_mnist_test())
-    chip, network = load_chip(options.chip), shipped_network()
+    warnings.simplefilter("ignore", ndrite.CompileWarning)
+    x, labels = (part[: options.samples] for part in ndrite.judging_set("fashion-mnist"))
+    chip, network = ndrite.load_chip(options.chip), ndrite.shipped_network()
     print(f"Fashion-MNIST, {len(x)} test samples, one die of {options.chip}")
     for ohm in options.ohm:
         loaded = dataclasses.replace(chip, neuron=dataclasses.replace(chip.neuron, source_resistance_ohm=ohm))
-        program = map_network(network, loaded, typical("fashion-mnist"), seed=options.seed).program
-        right = float((Core(program).infer(x).argmax(axis=1) == labels).mean())
+        program = ndrite.compile(network, loaded, seed=options.seed).program
+        right = ndrite.Classifier(program).score(x, labels)
         circuit = loaded.neuron.circuit
-        word = "bistable" if isinstance(circuit, Circuit) and circuit.bistable else "one stable voltage"
+        word = (
+            "bistable" if isinstance(circuit, physics.Circuit) and circuit.bistable else "one stable voltage"
+        )
         print(f"{ohm:6g} ohm  {100 * right:.2f} %  {word}")
 
 

@@ -34,7 +34,6 @@ from torch import nn
 from torch.nn.functional import interpolate, layer_norm
 
 import ndrite
-from ndrite.tiles import cost_of
 
 CHUNK, WINDOW, FEATURES = 1280, 16, 96
 HEARD, CANDIDATE, FACE = 0.5, 0.6, 0.7
@@ -203,7 +202,7 @@ def compared(name: str, model: Any, samples: list[Any], decide: Any, options: An
                 f"{int((found & ~known).sum())} more",
                 flush=True,
             )
-    account = cost_of(chip, samples[0][:16])
+    account = ndrite.cost_of(chip, samples[0][:16])
     low, typical, high = (f"{v / 1e3:.3g}" for v in account.total.energy_pJ)
     print(
         f"products on tiles: {chip.ndrite.table().weights:,} weights, {account.macs:,} MACs, "

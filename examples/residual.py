@@ -16,17 +16,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emulator.network import Network, load_network, zoo
-from emulator.network.datasets import fashion_mnist_test, fashion_mnist_train
-from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-from ndrite.experiments.dies import losses
-from ndrite.intervals import percent
+import ndrite
+from ndrite import intervals
 
 HELD_OUT, SAMPLES, PART = 5000, 512, 250
 
 
 def float_right(
-    network: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
+    network: ndrite.Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.bool_]:
     """Whether the float network is right, (n,)."""
     unit = x.astype(np.float32) / np.float32(255)
@@ -38,18 +35,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("network", nargs="?", type=Path, default=zoo.resnet(), help="float network")
+    parser.add_argument("network", nargs="?", type=Path, help="float network; default: the shipped one")
     parser.add_argument("--chip", default="wan2022")
     parser.add_argument("--dies", type=int, default=5)
-    parser.add_argument("--folder", default=TRAIN_FOLDER, help="folder with the original train-*.gz files")
+    parser.add_argument("--folder", help="folder with the original train-*.gz files")
     options = parser.parse_args()
 
-    network = load_network(options.network)
-    x, labels = fashion_mnist_test()
-    samples = fashion_mnist_train(options.folder)[0][-HELD_OUT:][:SAMPLES]
+    network = ndrite.load_network(options.network) if options.network else ndrite.shipped_network("resnet")
+    data = ndrite.data_set("fashion-mnist", options.folder)
+    x, labels, samples = data.test_x, data.test_labels, data.x[-HELD_OUT:][:SAMPLES]
     right = float_right(network, x, labels)
-    print(f"float    {percent(float(right.mean()), len(x))} of {len(x)} images")
-    for line in losses(network, options.chip, samples, x, labels, right, dies=options.dies, what="images"):
+    print(f"float    {intervals.percent(float(right.mean()), len(x))} of {len(x)} images")
+    for line in ndrite.losses(
+        network, options.chip, samples, x, labels, right, dies=options.dies, what="images"
+    ):
         print(line, flush=True)
 
 

@@ -21,14 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import DatasetError
-from emulator.golden import Core
-from emulator.mapping import map_network
-from emulator.network import load_network, zoo
-from emulator.network.datasets import japanese_vowels
-from emulator.network.importing import import_model
-from ndrite.experiments.dies import losses
-from ndrite.intervals import percent
+import ndrite
+from ndrite import intervals
 
 HIDDEN, SPEAKERS, EACH, HELD_OUT = 32, 9, 30, 5
 BATCH, RATE = 24, 0.005
@@ -109,7 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("network", nargs="?", type=Path, default=zoo.lstm(), help="float network")
+    parser.add_argument("network", nargs="?", type=Path, help="float network; default: the shipped one")
     parser.add_argument("--data", type=Path, help="folder or wheel; default: the installed aeon")
     parser.add_argument("--train", action="store_true", help="train instead of reading a network")
     parser.add_argument("--epochs", type=int, default=400)
@@ -120,19 +114,19 @@ def main() -> None:
     options = parser.parse_args()
 
     try:
-        x, labels, test, test_labels = japanese_vowels(options.data)
-    except DatasetError as error:
+        x, labels, test, test_labels = ndrite.japanese_vowels(options.data)
+    except ndrite.EmulatorError as error:
         parser.error(str(error))
     if options.train:
         begin = time.monotonic()
-        imported = import_model(
+        imported = ndrite.import_model(
             train(x, labels, options.epochs, options.seed), samples=x, name="lstm-japanese-vowels"
         )
         report = imported.report
         print(f"trained  in {time.monotonic() - begin:.0f} s, one thread, with the import")
         print(f"import   rms error {report.error_rms:.3g} of outputs whose rms is {report.output_rms:.3g}")
         right = imported.reference(test).argmax(axis=1) == test_labels
-        print(f"PyTorch  {percent(float(right.mean()), len(test))} of {len(test)} samples")
+        print(f"PyTorch  {intervals.percent(float(right.mean()), len(test))} of {len(test)} samples")
         network = imported.network
         network = dataclasses.replace(
             network, meaning=dataclasses.replace(network.meaning, data_set="japanese-vowels")
@@ -140,17 +134,19 @@ def main() -> None:
         if options.save:
             network.save(options.save)
     else:
-        network = load_network(options.network)
+        network = ndrite.load_network(options.network) if options.network else ndrite.shipped_network("lstm")
     inputs = network.meaning.inputs
     if inputs is None:
-        parser.error(f"{options.network}: no input range in it; accepted: an imported network")
+        parser.error(f"{network.name}: no input range in it; accepted: an imported network")
     right = network.forward(inputs.unit(test)).argmax(axis=1) == test_labels
-    print(f"float    {percent(float(right.mean()), len(test))} of {len(test)} samples")
+    print(f"float    {intervals.percent(float(right.mean()), len(test))} of {len(test)} samples")
     samples, codes = inputs.encode(x), inputs.encode(test)
-    program = map_network(network, "ideal", samples).program
-    good = Core(program).infer(codes).argmax(axis=1) == test_labels
-    print(f"ideal    {percent(float(good.mean()), len(test))}, 8-bit codes and tables only")
-    for line in losses(
+    program = ndrite.compile(network, "ideal", samples=samples, codes=True).program
+    with ndrite.connect("golden:") as board:
+        board.program(program)
+        good = board.infer(codes).argmax(axis=1) == test_labels
+    print(f"ideal    {intervals.percent(float(good.mean()), len(test))}, 8-bit codes and tables only")
+    for line in ndrite.losses(
         network, options.chip, samples, codes, test_labels, right, dies=options.dies, what="samples"
     ):
         print(line, flush=True)

@@ -20,6 +20,11 @@ from ndrite.url import connect
 class Classifier:
     """Classes from a program on a board; works in a pipeline after any transformer of the inputs.
 
+    Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes. ``InputWarning``
+    says how many values lay outside the stored range. They are NumPy arrays or torch tensors, and results are
+    of the same kind. The program is already trained: ``fit`` checks the number of inputs and keeps the
+    labels' classes. The board is opened for every call.
+
     Parameters
     ----------
     program:
@@ -35,10 +40,13 @@ class Classifier:
     codes:
         Inputs are codes uint8 0..255 even where the program stores an input range.
 
-    Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes; ``InputWarning``
-    says how many values lay outside the stored range. They are NumPy arrays or torch tensors, and results are
-    of the same kind. The program is already trained: ``fit``
-    checks the number of inputs and keeps the labels' classes. The board is opened for every call.
+    Examples
+    --------
+    >>> import ndrite
+    >>> chip = ndrite.Classifier(ndrite.shipped_program(), seed=7)
+    >>> x, labels = ndrite.judging_set("fashion-mnist")
+    >>> chip.predict(x[:3]).shape
+    (3,)
     """
 
     _estimator_type = "classifier"

@@ -41,7 +41,7 @@ class Labelled:
     classes: tuple[str, ...] = ()
 
 
-def labelled(name: str, folder: str | None = None) -> Labelled:
+def data_set(name: str, folder: str | None = None) -> Labelled:
     """A data set by name (``DATA``); ``folder`` has Fashion-MNIST's training files where Debian's has not, or
     all of MNIST's, of which a small part is taken otherwise.
 
@@ -77,23 +77,23 @@ def labelled(name: str, folder: str | None = None) -> Labelled:
 
 
 def judging_set(name: str) -> tuple[Codes, Labels]:
-    """Test samples of a data set by name; errors as ``labelled``. Fashion-MNIST's ship with the package."""
+    """Test samples of a data set by name; errors as ``data_set``. Fashion-MNIST's ship with the package."""
     from emulator.network.datasets import fashion_mnist_test
 
     if name == "fashion-mnist":
         return fashion_mnist_test()
-    found = labelled(name)
+    found = data_set(name)
     return found.test_x, found.test_labels
 
 
 def typical(name: str) -> Codes:
-    """Samples of a data set that set converter ranges; errors as ``labelled``.
+    """Samples of a data set that set converter ranges; errors as ``data_set``.
 
     Training samples, except for Fashion-MNIST, whose training images do not ship: its first test images.
     """
     if name == "fashion-mnist":
         return judging_set(name)[0][:CALIBRATION_SAMPLES]
-    return labelled(name).x[:CALIBRATION_SAMPLES]
+    return data_set(name).x[:CALIBRATION_SAMPLES]
 
 
 def unseen(name: str) -> tuple[Codes, Labels]:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from emulator.errors import NetworkError
 from emulator.network import Network, load_network, zoo
 from emulator.spec import Program
+
+NETWORKS = {
+    "fashion-mnist": zoo.float_network,
+    "lenet5": zoo.lenet5,
+    "lstm": zoo.lstm,
+    "resnet": zoo.resnet,
+}
+"""Name -> where its file is."""
 
 
 def shipped_program() -> Program:
@@ -15,25 +22,35 @@ def shipped_program() -> Program:
     return Program.load(zoo.program())
 
 
-def shipped_network() -> Network:
-    """The float network it was compiled from."""
-    return load_network(zoo.float_network())
+def shipped_network(name: str = "fashion-mnist") -> Network:
+    """A float network that ships with the package.
 
-
-def network_of(program: Program, path: Path | None) -> Network | None:
-    """The float network a program was compiled from: the given file's, or the shipped one of that name.
+    ``fashion-mnist``: 784-128-10 with NDR neurons, which the shipped program was compiled from; ``lenet5`` on
+    digits; ``lstm`` on JapaneseVowels; ``resnet`` on Fashion-MNIST.
 
     Raises
     ------
-    FileNotFoundError, NetworkError
-        When the file is missing or no network, or of another size than the program.
+    NetworkError
+        When there is no network of that name.
     """
-    if path is not None:
-        given = load_network(path)
+    if name not in NETWORKS:
+        raise NetworkError(f"network is {name!r}; accepted: {', '.join(NETWORKS)}")
+    return load_network(NETWORKS[name]())
+
+
+def network_of(program: Program, given: Network | None) -> Network | None:
+    """The float network a program was compiled from: the given one, or the shipped one of that name.
+
+    Raises
+    ------
+    NetworkError
+        When the given one is of another size than the program.
+    """
+    if given is not None:
         if (given.inputs, given.outputs) != (program.inputs, program.outputs):
             raise NetworkError(
-                f"{path}: {given.inputs} inputs and {given.outputs} outputs; accepted: {program.inputs} and "
-                f"{program.outputs}, as the program"
+                f"network {given.name}: {given.inputs} inputs and {given.outputs} outputs; accepted: "
+                f"{program.inputs} and {program.outputs}, as the program"
             )
         return given
     shipped = shipped_network()

@@ -32,9 +32,9 @@ ALLOWED: dict[str, set[str]] = {
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
     "ndrite/experiments": {"numpy", "scipy", "matplotlib", "sklearn"},
+    "ndrite/pages": {"numpy", "scipy", "matplotlib"},
     "ndrite/replicate": {"numpy", "torch"},
-    "ndrite/report": {"numpy", "scipy", "matplotlib"},
-    "ndrite/sweep": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
+    "ndrite/sweeps": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
     "ndrite/tiles": {"numpy", "torch"},
     "ndrite/trace": {"numpy", "vcdvcd"},
 }

@@ -13,7 +13,7 @@ from boards.netlist import build_id, netlist
 
 FOLDER = Path(__file__).with_name("reports")
 DIGITS = 16
-"""Of a netlist's digest that reports hold."""
+"""Hexadecimal digits that a report keeps of its netlist's digest."""
 DROPPED = ("critical_paths",)
 KEYS = (
     "board device lanes readouts clock_mhz fmax_mhz timing_met luts ffs dsps brams weights_capacity "
@@ -47,7 +47,7 @@ def board_netlist(board: Target) -> str:
 
 
 def made_from(board: Target) -> dict[str, Any]:
-    """The fields of a report that say what was placed and routed, and how."""
+    """What was placed and routed, and with which settings: the fields of a report that decide its figures."""
     of = board_netlist(board)
     return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 
@@ -64,7 +64,7 @@ def _how(board: Target) -> dict[str, Any]:
 
 
 def is_current(report: dict[str, Any], board: Target) -> bool:
-    """Whether a build of ``board`` as it stands would place and route what ``report`` is of, and likewise."""
+    """Whether ``board``, built today, would be placed and routed from ``report``'s netlist and settings."""
     if any(report[field] != value for field, value in _how(board).items()):
         return False
     return bool(report["netlist"] == board_netlist(board)[:DIGITS])

@@ -26,6 +26,7 @@ from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.brief import brief_repr
+from emulator.spec.notebook import titled
 
 Floats = npt.NDArray[np.float64]
 
@@ -101,6 +102,19 @@ class Die:
     nominal: bool = False
     mitigation: Mitigation = field(default_factory=Mitigation)
     tables: tuple[DieTable | None, ...] = ()
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for i, array in enumerate(self.arrays):
+            cells = array.mapped.cells
+            stuck = int((cells.stuck != 0).sum())
+            neurons = "-" if array.neurons is None else f"{len(array.neurons.peaks)} NDR"
+            low, high = float(cells.effective.min()), float(cells.effective.max())
+            size = "x".join(map(str, array.mapped.codes.shape))
+            rows.append((i, size, f"{low:.3g} .. {high:.3g}", stuck, neurons))
+        seconds = self.chip.conditions.time_since_programming_s
+        title = f"die {self.seed} of {self.chip.name}, {seconds:g} s after programming"
+        return titled(title, ("array", "weights", "conductance, uS", "stuck cells", "neurons"), rows)
 
     @property
     def states(self) -> list[States | None]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from emulator.golden import Core
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
+from emulator.spec.notebook import titled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +131,21 @@ class CompileReport:
                     "does not reach and take the nearest"
                 )
         return (*lines, *self.unused)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                f"{layer.inputs}x{layer.outputs}",
+                layer.tiles,
+                f"{layer.programmed_error:.2%}",
+                f"{layer.adc_clipped:.2%}",
+                f"{layer.pwl_error_lsb:.2g}",
+                f"{layer.snr_db:.1f}",
+            )
+            for layer in self.layers
+        ]
+        head = ("layer", "tiles", "weight error", "clipped", "table error, LSB", "SNR, dB")
+        return titled(f"{self.network} on {self.chip}, die {self.seed}", head, rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""

@@ -8,9 +8,9 @@ Session. The host sends ``open`` with a random token of its own and ``OPEN_BYTES
 answers ``offer``: a fresh token of its own, and the host's behind the header. With the first ``data`` that
 comes from the same address under the offered token, that address is the peer, and what came before is over.
 While another address is the peer, and was heard of within ``LEASE_S``, an ``open`` is answered ``refused``,
-and so is ``data`` of anybody else: the token it came with, and behind the header ``address u32, port u16,
-silence u16``, who holds the device and for how many seconds it has been silent; all zero where nobody else
-does.
+and so is ``data`` of anybody else. The answer has the token it came with. Behind the header it has ``address
+u32, port u16, silence u16``: who holds the device, and for how many seconds that peer has been silent. All
+three are zero where nobody else holds it.
 ``close`` of the peer ends the session. No answer to anybody but the peer is longer than what it answers, and
 what is shorter than ``REFUSED_BYTES`` has none.
 

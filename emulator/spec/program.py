@@ -21,6 +21,7 @@ from emulator.spec.brief import brief_repr
 from emulator.spec.digest import digest
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, require
 from emulator.spec.meaning import Meaning
+from emulator.spec.notebook import titled
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import Product, State, Step, check_reads, shapes_of
 from emulator.spec.variation import ROW_MAX, Variation
@@ -60,6 +61,15 @@ class Program:
 
     def __post_init__(self) -> None:
         _check(self)
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for i, step in enumerate(self.steps):
+            size = "x".join(map(str, self.map_shapes[len(self.states) + 1 + i]))
+            how = f"{step.layer.inputs} rows, {step.layer.readout}" if isinstance(step, Product) else ""
+            rows.append((i, step.kind, ", ".join(map(str, step.reads)), how, size))
+        title = f"{self.name}: {self.inputs} inputs, {self.outputs} outputs, tag {self.tag:08x}"
+        return titled(title, ("step", "kind", "reads maps", "rows and readout", "gives"), rows)
 
     @classmethod
     def chain(cls, *, layers: Sequence[Layer], **rest: Any) -> Self:

@@ -39,10 +39,11 @@ class Report:
 
 
 def versions(loader: str | None) -> dict[str, str]:
-    """Of ndrite, Python and the machine, and the program that loads bitstreams."""
+    """Of ndrite, what it computes with, Python and the machine, and the program that loads bitstreams."""
     from importlib.metadata import version
 
-    found = {"ndrite": version("ndrite"), "python": platform.python_version(), "system": platform.platform()}
+    found = {name: version(name) for name in ("ndrite", "numpy", "scipy", "amaranth")}
+    found |= {"python": platform.python_version(), "system": platform.platform()}
     return found | ({"loader": loader} if loader else {})
 
 

@@ -10,17 +10,13 @@ import click
 COLUMNS = {
     "board": "board",
     "lanes": "lanes",
-    "readouts": "pipes",
     "clock_mhz": "MHz",
     "fmax_mhz": "Fmax",
-    "timing_met": "met",
     "luts": "LUTs",
-    "dsps": "DSPs",
-    "brams": "RAMs",
     "images_per_s_compute": "array/s",
     "images_per_s_link": "link/s",
 }
-"""Shown in the table -> header; --json has them all."""
+"""Shown in the table -> header; a terminal of 80 columns holds them. --json and the docs' page have all."""
 
 
 @click.command()
@@ -51,17 +47,18 @@ def command(as_json: bool, as_markdown: bool) -> None:
         return
     cells = [tuple(_text(name, row) for name in COLUMNS) for row in rows]
     print_table("FPGA boards (estimated by nextpnr, not measured)", tuple(COLUMNS.values()), cells)
+    if any(row["timing_met"] is False for row in rows):
+        say("! timing is not met")
     if any(row["earlier"] for row in rows):
-        say("* built before the last change of this board's netlist; `ndrite build` makes it anew")
+        say("* built before the last change of its netlist; `ndrite build` makes it anew")
 
 
 def _text(name: str, row: dict[str, Any]) -> str:
     value = row[name]
-    if name == "board" and row["earlier"]:
-        return f"{value} *"
+    if name == "board":
+        marks = "*" * bool(row["earlier"]) + "!" * (row["timing_met"] is False)
+        return f"{value} {marks}".rstrip()
     # nextpnr does not time the multipliers of these: its figure is no speed.
     if value is None or (name == "fmax_mhz" and row.get("family") == "gowin"):
         return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     return str(value)

@@ -11,9 +11,10 @@ import numpy as np
 
 from emulator.spec import Program
 from ndrite.cli.files import require_folder
-from ndrite.cli.inputs import codes_option, load_inputs
+from ndrite.cli.inputs import codes_option
 from ndrite.cli.options import board_option, json_option, noise_option, samples_options, seed_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, shown
+from ndrite.samples import codes_of
 from ndrite.url import connect
 
 METHODS = ("gradient", "sign", "perturb")
@@ -79,7 +80,7 @@ def command(**options: Any) -> None:
     from emulator.network import load_network
     from ndrite.calibration import calibrate_board
     from ndrite.dies import die_of, save_both
-    from ndrite.evaluate import accuracy
+    from ndrite.evaluations import accuracy
     from ndrite.intervals import proportion
 
     output: Path = options["output"]
@@ -153,7 +154,7 @@ def command(**options: Any) -> None:
 
 
 def _data(program: Program, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
-    from ndrite.labelled import chosen_data_set, labelled, own_labels
+    from ndrite.labelled import chosen_data_set, data_set, own_labels
 
     if (options["inputs"] is None) != (options["labels"] is None):
         raise click.UsageError("--inputs and --labels go together")
@@ -161,10 +162,10 @@ def _data(program: Program, options: dict[str, Any]) -> tuple[Any, Any, Any, Any
     if options["inputs"] is None:
         wanted = "--inputs X.npy and --labels Y.npy"
         name = chosen_data_set(program.meaning, program.inputs, options["data"], wanted)
-        data = labelled(name, options["folder"])
+        data = data_set(name, options["folder"])
         found = data.x, data.labels, data.test_x[:count], data.test_labels[:count]
     else:
-        x = load_inputs(options["inputs"], program.meaning, program.inputs, codes=options["codes"])
+        x = codes_of(options["inputs"], program, codes=options["codes"])
         y = own_labels(options["labels"], len(x))
         if count >= len(x):
             raise click.UsageError(f"--measure is {count}; accepted: 1..{len(x) - 1}, less than the samples")

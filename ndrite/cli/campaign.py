@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 import click
 
-from emulator.spec import Program
 from ndrite.cli.files import require_folder
-from ndrite.cli.inputs import judged, judged_options
+from ndrite.cli.inputs import judged_options
 from ndrite.cli.options import board_option, json_option, network_option, noise_option
-from ndrite.cli.terminal import note, print_json, print_table, progress_bar
-from ndrite.url import connect
+from ndrite.cli.terminal import print_json, print_table, progress_bar
 
 
 @click.command()
@@ -88,107 +84,40 @@ def command(
     Example: ndrite campaign program.npz --chips 1000 --images 1000 -o campaign.json --figure campaign.svg
     with a program made by: ndrite compile float.npz --chip dendritic-ndr --nominal -o program.npz
     """
-    from emulator.files import whole_file
-    from emulator.spec.campaign import Campaign
-    from ndrite.campaign import figure, run_campaign, summary
-    from ndrite.labelled import check_classes
-    from ndrite.shipped import network_of
+    from ndrite.api.campaigning import campaign
 
     require_folder(output, figure_path)
-    program = _with_variation(Program.load(program_path), chip)
-    x, y = judged(
-        program.meaning,
-        program.inputs,
-        inputs_path=inputs_path,
-        labels_path=labels_path,
+    state = None if output is None else output.with_name(f".{output.name}.part.npz")
+    wafer = campaign(
+        program_path,
+        inputs_path,
+        labels_path,
+        board=url,
+        chips=chips,
+        images=count,
+        trials=trials,
+        seed=seed,
+        threshold=threshold / 100,
+        chip=chip,
+        network=network_path,
         data=data,
         codes=codes,
+        noise=noise,
+        state=state,
+        progress=progress_bar,
     )
-    check_classes(y, len(x), program.outputs, str(labels_path))
-    if inputs_path is None and count > len(x):
-        raise click.UsageError(f"--images is {count}; accepted: 1..{len(x)}")
-    x, y = x[:count], y[:count]
-    plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
-    state = None if output is None else output.with_name(f".{output.name}.part.npz")
-    with connect(url) as board:
-        with progress_bar("programming") as report:
-            board.program(program, progress=report)
-        on_host = bool(getattr(board, "campaigns_on_host", False))
-        if on_host:
-            note(
-                "virtual chips are drawn and run on the host, not in gateware: the program is no chain of "
-                "full layers that fits"
-            )
-        with progress_bar("chips") as report:
-            result = run_campaign(board, program, x, y, plan, state=state, progress=report)
-    found = summary(result, y, threshold=threshold / 100)
-    network = network_of(program, network_path)
-    found["accuracy_float"] = None if network is None else network.accuracy(x, y)
-    value: dict[str, Any] = {
-        "program": str(program_path),
-        "board": url,
-        "on_host": on_host,
-        "noise": noise,
-        **found,
-    }
     if figure_path is not None:
-        figure(result, figure_path, threshold=threshold / 100, title=f"{chips} chips, {len(x)} images")
+        wafer.plot(figure_path)
     if output is not None:
-        import json
-
-        with whole_file(output) as file:
-            file.write(json.dumps(value, indent=1).encode())
+        wafer.save(output, program=str(program_path))
         assert state is not None
         state.unlink(missing_ok=True)
     if as_json:
-        print_json(value)
-    else:
-        _table(program, url, found)
-
-
-def _table(program: Program, url: str, found: dict[str, Any]) -> None:
-    def percent(value: float | None) -> str:
-        return "-" if value is None else f"{100 * value:.2f}"
-
-    def interval(value: list[float] | None) -> str:
-        return "-" if value is None else f"{percent(value[0])} .. {percent(value[1])}"
-
-    rows = [
-        ("chips x images x trials", f"{found['chips']} x {found['images']} x {found['trials']}"),
-        ("float network, accuracy, %", percent(found["accuracy_float"])),
-        ("accuracy, mean, %", percent(found["accuracy_mean"])),
-        ("its 95 % interval, %", interval(found["accuracy_mean_interval_95"])),
-        ("standard deviation over chips, points", percent(found["accuracy_std"])),
-        (
-            "worst / median / best chip, %",
-            " / ".join(percent(found[f"accuracy_{k}"]) for k in ("min", "median", "max")),
-        ),
-        (f"yield at {100 * found['threshold']:g} %, % of chips", percent(found["yield"])),
-        ("its 95 % interval, %", interval(found["yield_interval_95"])),
-    ]
-    print_table(f"{program.name}: virtual chips on {url}", ("quantity", "value"), rows)
+        print_json({"program": str(program_path), **wafer.as_dict()})
+        return
+    print_table(f"{wafer.name}: virtual chips on {url}", ("quantity", "value"), wafer.rows())
     worst = [
-        (str(w["image"]), str(w["label"]), percent(w["share_correct"]), str(w["usual_vote"]))
-        for w in found["worst_images"]
+        (str(w["image"]), str(w["label"]), f"{100 * w['share_correct']:.2f}", str(w["usual_vote"]))
+        for w in wafer.summary["worst_images"]
     ]
     print_table("hardest images", ("image", "label", "correct votes, %", "usual vote"), worst)
-
-
-def _with_variation(program: Program, name: str | None) -> Program:
-    from emulator.device.description import Chip, load_chip, parse_chip
-    from emulator.mapping.variation import variation_of
-
-    if program.variation is not None and name is None:
-        return program
-    chip: Chip
-    if name is not None:
-        chip = load_chip(name)
-    elif isinstance(program.provenance.get("chip"), dict):
-        chip = parse_chip(program.provenance["chip"])
-        note(
-            "ndrite: warning: this program is of one individual chip of "
-            f"{chip.name!r}; its cells, errors included, serve as targets (compile --nominal avoids it)"
-        )
-    else:
-        raise click.UsageError("PROGRAM names no chip; say with --chip whose cells' spread to draw from")
-    return dataclasses.replace(program, variation=variation_of(chip))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ndrite.cli.files import require_folder
-from ndrite.cli.inputs import codes_option, data_option, typical_inputs
+from ndrite.cli.inputs import codes_option, data_option
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import note, print_json, print_table, progress_bar
 from ndrite.labelled import CALIBRATION_SAMPLES
@@ -81,30 +81,36 @@ def command(
     Example: ndrite compile float.npz --chip wan2022 -o program.npz --samples x.npy --seed 7
     """
     from emulator.errors import CompileWarning
-    from emulator.mapping import map_network
     from emulator.network import load_network
-    from ndrite.dies import save_both
+    from ndrite.api.compiling import compile as compile_network
 
     if depth is not None and lanes is None:
         raise click.UsageError("--depth goes with --lanes")
     require_folder(output)
-    floats = load_network(network)
-    samples = typical_inputs(floats.meaning, floats.inputs, path=samples_path, data=data, codes=codes)
-    with warnings.catch_warnings(), progress_bar("layers") as bar:
+    with warnings.catch_warnings():
         # They come with the report and are printed below, one line each.
         warnings.simplefilter("ignore", CompileWarning)
-        compiled = map_network(
-            floats, chip, samples, seed=seed, nominal=nominal, lanes=lanes, depth=depth, progress=bar
+        compiled = compile_network(
+            load_network(network),
+            chip,
+            samples=samples_path,
+            data=data,
+            codes=codes,
+            seed=seed,
+            nominal=nominal,
+            lanes=lanes,
+            depth=depth,
+            progress=progress_bar,
         )
     program, result = compiled.program, compiled.report
     for text in result.warnings:
         note(f"ndrite: warning: {text}")
-    save_both(program, compiled.die, output)
+    compiled.save(output)
     report = result.as_dict()
     if as_json:
         print_json({"program": str(output), "tag": f"{program.tag:08x}", **report})
         return
-    title = f"{output}: {floats.name} on {report['chip']}"
+    title = f"{output}: {report['network']} on {report['chip']}"
     for kind in ("layer", "table"):
         parts = report[f"{kind}s"]
         if parts:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ndrite.cli.inputs import codes_option, data_option, seen_inputs
+from ndrite.cli.inputs import codes_option, data_option
 from ndrite.cli.options import json_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
 
 if TYPE_CHECKING:
-    from ndrite.cost import Account, Constants, Cost
+    from ndrite.costs import Account, Constants, Cost
 
 
 @click.command()
@@ -69,7 +69,8 @@ def command(
              ndrite cost --show > mine.yaml
              ndrite cost program.npz --constants mine.yaml --node 65
     """
-    from ndrite.cost import CONSTANTS, load_constants
+    from ndrite.api.costing import cost as model_cost
+    from ndrite.costs import CONSTANTS, load_constants
 
     if show:
         click.echo((constants_path or CONSTANTS).read_text(), nl=False)
@@ -80,36 +81,23 @@ def command(
             raise click.UsageError("PROGRAM and --neuron exclude each other; accepted: one of them")
         _neuron(constants, as_json)
         return
-    account = _account(program_path, inputs_path, data, codes, images, constants)
+    account = model_cost(
+        program_path,
+        inputs_path,
+        data=data,
+        codes=codes,
+        images=images,
+        constants=constants,
+        progress=progress_bar,
+    )
     if as_json:
         print_json(account.as_dict())
     else:
         _print(account)
 
 
-def _account(
-    program_path: Path | None,
-    inputs_path: Path | None,
-    data: str | None,
-    codes: bool,
-    images: int,
-    constants: Constants,
-) -> Account:
-    from emulator.network import zoo
-    from emulator.spec import Program
-    from ndrite.cost import account_of
-    from ndrite.dies import die_of
-
-    path = Path(zoo.program()) if program_path is None else program_path
-    program = Program.load(path)
-    die = die_of(program, path)
-    x = seen_inputs(program.meaning, program.inputs, path=inputs_path, data=data, codes=codes)
-    with progress_bar("samples") as bar:
-        return account_of(program, die, x[:images], constants, progress=bar)
-
-
 def _print(account: Account) -> None:
-    from ndrite.cost import COMPONENTS, MODELLED
+    from ndrite.costs import COMPONENTS, MODELLED
 
     total = account.total
     header = ("component", "energy, pJ", "share", "latency, ns", "share", "area, um2", "share", "basis")
@@ -149,7 +137,7 @@ def _short(value: float) -> str:
 
 
 def _neuron(constants: Constants, as_json: bool) -> None:
-    from ndrite.cost.neuron import NAMES, report
+    from ndrite.costs.neuron import NAMES, report
 
     found = report(constants)
     if as_json:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ndrite.cli.files import require_folder
-from ndrite.cli.inputs import judged, judged_options, typical_inputs
+from ndrite.cli.inputs import judged_options
 from ndrite.cli.options import json_option, seed_option
 from ndrite.cli.terminal import print_json, print_table, say
-from ndrite.labelled import CALIBRATION_SAMPLES, check_classes
+from ndrite.labelled import CALIBRATION_SAMPLES
 
 
 @click.command()
@@ -73,53 +71,30 @@ def command(
     Example: ndrite explain program.npz -p explain.png
              ndrite explain float.npz --chip dendritic-ndr --mitigation --json
     """
-    from emulator.errors import CompileWarning
-    from emulator.mapping.explain import explain, mitigation_benefits
-    from emulator.network import load_network
-    from emulator.spec import Program
-    from ndrite.explain import draw, shipped_samples, subject_of
+    from ndrite.api.explaining import explain
     from ndrite.intervals import percent
 
     require_folder(picture)
-    floats = Program.load(path) if chip is None else load_network(path)
-    x, labels = judged(
-        floats.meaning,
-        floats.inputs,
-        inputs_path=inputs_path,
-        labels_path=labels_path,
+    loss = explain(
+        path,
+        chip=chip,
+        network=network,
+        samples=samples_path,
+        inputs=inputs_path,
+        labels=labels_path,
         data=data,
         codes=codes,
-        seen=False,
+        images=images,
+        chip_seed=chip_seed,
+        seed=seed,
+        mitigation=mitigation,
     )
-    x, labels = x[:images], check_classes(labels, len(x), floats.outputs, str(labels_path))[:images]
-    samples = None if samples_path or not isinstance(floats, Program) else shipped_samples(floats)
-    if samples is None:
-        if inputs_path is not None and samples_path is None:
-            raise click.UsageError("--samples is missing; accepted: a file, as --inputs are your own data")
-        samples = typical_inputs(floats.meaning, floats.inputs, path=samples_path, data=data, codes=codes)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CompileWarning)
-        subject = subject_of(path, chip=chip, network=network, samples=samples, seed=chip_seed)
-    result = explain(
-        subject.network,
-        subject.program,
-        subject.die,
-        samples,
-        x,
-        labels,
-        seed=seed & ((1 << 63) - 1),
-    )
-    benefits = []
-    if mitigation:
-        seeds = (subject.die.seed,)
-        benefits = mitigation_benefits(subject.network, subject.die.chip, samples, x, labels, seeds=seeds)
     if picture is not None:
-        draw(result, picture)
-    notes = [str(w.message) for w in caught]
+        loss.plot(picture)
     if as_json:
-        content: dict[str, Any] = result.as_dict() | {"notes": notes}
-        print_json(content | {"mitigation": [outcome.as_dict() for outcome in benefits]})
+        print_json(loss.as_dict())
         return
+    result = loss.explanation
     rows = [
         (
             row.cause,
@@ -133,10 +108,10 @@ def command(
     floats_do = percent(result.reference, result.images)
     title = f"{result.network} on {result.chip}: float {floats_do}, 95 % over {result.images} samples"
     print_table(title, ("cause", "accuracy", "SNR", "corrected", "SNR"), rows)
-    if benefits:
-        lines = [(o.name, _percent(o.accuracy), _decibels(o.snr_db)) for o in benefits]
+    if loss.mitigation:
+        lines = [(o.name, _percent(o.accuracy), _decibels(o.snr_db)) for o in loss.mitigation]
         print_table("measures, on the golden model", ("compiled with", "accuracy", "SNR"), lines)
-    for note in notes:
+    for note in loss.notes:
         say(f"note: {note}")
 
 

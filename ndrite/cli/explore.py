@@ -45,38 +45,23 @@ def command(
       images: 1000
     Example: ndrite explore plan.yaml -p pareto.png
     """
-    from ndrite.cost import MODELLED
-    from ndrite.sweep import Results, load_plan, run_sweep
-    from ndrite.sweep.pareto import check_picture, draw, front
+    from ndrite.api.sweeping import POINT, sweep
+    from ndrite.costs import MODELLED
+    from ndrite.sweeps.pareto import check_picture
 
     if picture is not None:
         check_picture(picture)
         require_folder(picture)
-    plan = load_plan(plan_path)
-    results = Results(output or plan_path.with_suffix(""))
-    with progress_bar(f"points of {plan.name}") as report:
-        rows = run_sweep(plan, results, scheduler=scheduler, workers=workers, progress=report)
-    picture = picture or results.folder / "pareto.svg"
-    draw(rows, plan.axes, picture)
-    best = front(rows)
+    grid = sweep(plan_path, output, workers=workers, scheduler=scheduler, progress=progress_bar)
+    picture = grid.plot_front(picture or grid.folder / "pareto.svg")
+    best = grid.front()
     if as_json:
         keys = {row["key"] for row in best}
-        content = [{"basis": MODELLED, **row, "front": row["key"] in keys} for row in rows]
+        content = [{"basis": MODELLED, **row, "front": row["key"] in keys} for row in grid.rows]
         print_json(
-            {"plan": str(plan_path), "picture": str(picture), "axes": list(plan.axes), "rows": content}
+            {"plan": str(plan_path), "picture": str(picture), "axes": list(grid.plan.axes), "rows": content}
         )
         return
-    table = [
-        (
-            ", ".join(f"{axis} {row[axis]}" for axis in plan.axes) or plan.name,
-            f"{100 * row['accuracy']:.2f}",
-            f"{row['energy_pJ'] * 1e-3:.4g}",
-            f"{row['latency_ns'] * 1e-3:.4g}",
-            f"{row['area_um2'] * 1e-6:.4g}",
-            MODELLED,
-        )
-        for row in best
-    ]
-    header = ("point", "accuracy, %", "energy, nJ", "latency, us", "area, mm2", "cost is")
-    print_table(f"{plan.name}: {len(best)} of {len(rows)} points that none other beats", header, table)
+    title = f"{grid.plan.name}: {len(best)} of {len(grid.rows)} points that none other beats"
+    print_table(title, POINT, grid.point_rows(best))
     say(f"picture in {picture}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -67,22 +66,7 @@ def ndr(
     \b
     Example: ndrite fit ndr iv.csv -o mine.yaml -p iv.png
     """
-    from emulator.device.fitting import fit_ndr, read_measurements
-
-    require_folder(output, picture)
-    measured = read_measurements(data, ["voltage", "current"], columns=_mapping(columns))
-    fit = fit_ndr(measured, model)
-    summary = {
-        "model": fit.model,
-        "devices": len(fit.curves),
-        "rms_of_peak": fit.rms,
-        "peak_to_valley": fit.peak_to_valley,
-    }
-    _report("neuron", fit.values, summary, fit.notes, measured, output, as_json)
-    if picture:
-        from ndrite.fit import draw_ndr
-
-        draw_ndr(fit, picture)
+    _run("ndr", data, model, columns, output, picture, as_json)
 
 
 @command.command()
@@ -95,24 +79,7 @@ def rram(
     \b
     Example: ndrite fit rram g.csv -o mine.yaml
     """
-    from emulator.device.fitting import fit_rram, read_measurements
-
-    require_folder(output, picture)
-    measured = read_measurements(
-        data, ["target", "conductance"], optional=["time"], columns=_mapping(columns)
-    )
-    fit = fit_rram(measured)
-    summary = {
-        "cells": int(fit.cells.sum()),
-        "targets": len(fit.target),
-        "stuck_low": fit.stuck_low,
-        "stuck_high": fit.stuck_high,
-    }
-    _report("cell", fit.values, summary, fit.notes, measured, output, as_json)
-    if picture:
-        from ndrite.fit import draw_rram
-
-        draw_rram(fit, picture)
+    _run("rram", data, None, columns, output, picture, as_json)
 
 
 @command.command()
@@ -132,17 +99,7 @@ def ecram(
     \b
     Example: ndrite fit ecram pulses.csv -o mine.yaml
     """
-    from emulator.device.fitting import fit_ecram, read_measurements
-
-    require_folder(output, picture)
-    measured = read_measurements(data, ["pulse", "conductance"], columns=_mapping(columns))
-    fit = fit_ecram(measured, model)
-    summary = {"low_uS": fit.low_uS, "high_uS": fit.high_uS, "rms_of_range": fit.rms}
-    _report("ecram", fit.values, summary, fit.notes, measured, output, as_json)
-    if picture:
-        from ndrite.fit import draw_ecram
-
-        draw_ecram(fit, picture)
+    _run("ecram", data, model, columns, output, picture, as_json)
 
 
 def _mapping(columns: tuple[str, ...]) -> dict[str, str]:
@@ -155,39 +112,28 @@ def _mapping(columns: tuple[str, ...]) -> dict[str, str]:
     return mapping
 
 
-def _report(
-    section: str,
-    values: dict[str, Any],
-    summary: dict[str, Any],
-    notes: tuple[str, ...],
-    measured: Any,
+def _run(
+    kind: str,
+    data: Path,
+    model: str | None,
+    columns: tuple[str, ...],
     output: Path | None,
+    picture: Path | None,
     as_json: bool,
 ) -> None:
-    from emulator.device.preset import check_values, save_preset
+    from ndrite.api.fitting import fit
 
-    check_values(section, values)
-    source = (
-        f"fitted by ndrite to {measured.name}, {len(measured.device)} rows, {len(measured.devices)} device(s)"
-    )
+    require_folder(output, picture)
+    found = fit(kind, data, model=model, columns=_mapping(columns))
     if output is not None:
-        save_preset(output, section, values, source=source, description=f"Fitted to {measured.name}.")
-    notes = (*notes, f"{measured.skipped} rows with gaps left out") if measured.skipped else notes
+        found.save(output)
     if as_json:
-        content = {"section": section, "values": values, **summary, "notes": list(notes)}
-        print_json(content | {"output": None if output is None else str(output)})
-        return
-    rows = [(f"{section}.{name}", _text(value)) for name, value in values.items()]
-    print_table(measured.name, ("field", "value"), [*rows, *((k, _text(v)) for k, v in summary.items())])
-    for note in notes:
-        say(f"note: {note}")
-    if output is not None:
-        say(f"{output}: use it with --chip NAME+{output}")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple) and len(value) > 8:
-        return f"{value[0]:g} .. {value[-1]:g} ({len(value)} values)"
-    if isinstance(value, tuple):
-        return ", ".join(f"{v:g}" for v in value)
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+        print_json(found.as_dict() | {"output": None if output is None else str(output)})
+    else:
+        print_table(found.measured.name, ("field", "value"), found.rows())
+        for note in found.notes:
+            say(f"note: {note}")
+        if output is not None:
+            say(f"{output}: use it with --chip NAME+{output}")
+    if picture is not None:
+        found.plot(picture)

@@ -10,10 +10,11 @@ from emulator.spec import Program
 from host.inputs import check_inputs
 from ndrite.arrays import STANDARD, save_array
 from ndrite.cli.files import require_folder
-from ndrite.cli.inputs import codes_option, load_inputs
+from ndrite.cli.inputs import codes_option
 from ndrite.cli.options import board_option, json_option, noise_option, seed_option
 from ndrite.cli.terminal import note, print_json, progress_bar, say
-from ndrite.evaluate import output_step, steps_on_host
+from ndrite.evaluations import output_step, steps_on_host
+from ndrite.samples import codes_of
 from ndrite.url import connect
 
 
@@ -73,7 +74,7 @@ def command(
     program = Program.load(program_path)
     # Before the board is opened: a wrong file should not cost a compilation first.
     x = check_inputs(
-        load_inputs(inputs_path, program.meaning, program.inputs, codes=codes),
+        codes_of(inputs_path, program, codes=codes),
         program.inputs,
         seed=seed,
         first_index=first_index,

@@ -7,7 +7,9 @@ import keyword
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -113,7 +115,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     verbose = _asked(words)
     try:
-        code = group.main(args=words, prog_name="ndrite", standalone_mode=False, default_map=defaults())
+        with warnings.catch_warnings():
+            warnings.showwarning = _note  # a line like every other note, without the place in our sources
+            warnings.simplefilter("always", UserWarning)
+            code = group.main(args=words, prog_name="ndrite", standalone_mode=False, default_map=defaults())
         return code if isinstance(code, int) else OK
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -140,6 +145,14 @@ def _asked(words: list[str]) -> bool:
     """Whether ``--verbose`` stands before the command."""
     options = words[: next((i for i, word in enumerate(words) if not word.startswith("-")), len(words))]
     return "--verbose" in options or any(re.fullmatch("-[qh]*v[qhv]*", word) for word in options)
+
+
+def _note(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """A warning of ours as a note; those of other packages are for programmers, and are dropped."""
+    from ndrite.cli.terminal import note
+
+    if category.__module__.partition(".")[0] in ("emulator", "host", "ndrite"):
+        note(f"ndrite: warning: {message}")
 
 
 def _fail(message: str, code: int, verbose: bool) -> int:

@@ -75,44 +75,29 @@ def command(
     \b
     Example: ndrite report program.npz -o report.html --figures figures
     """
-    from emulator.files import whole_file
-    from ndrite.report import gather, page, run_files
-    from ndrite.report.figures import figures, pdf, svg
+    from ndrite.api.reporting import report
 
     require_folder(output)
-    files = run_files(
-        run, data=data, codes=codes, network=network, samples=samples, inputs=inputs_path, labels=labels_path
+    page = report(
+        run,
+        network=network,
+        samples=samples,
+        inputs=inputs_path,
+        labels=labels_path,
+        data=data,
+        codes=codes,
+        images=images,
+        preset=name,
+        product=product,
+        timeline=timeline,
+        fpga=fpga,
+        seed=seed,
+        progress=progress_bar,
     )
-    with progress_bar("report") as bar:
-        report = gather(
-            files,
-            preset=name,
-            product=product,
-            timeline=timeline,
-            fpga=fpga,
-            images=images,
-            seed=seed,
-            progress=bar,
-        )
-    drawn = figures(report)
-    with whole_file(output) as file:
-        file.write(page(report, drawn).encode())
+    page.save(output)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for title, figure in drawn.items():
-            (folder / f"{title}.svg").write_bytes(svg(figure, title))
-            (folder / f"{title}.pdf").write_bytes(pdf(figure))
+        page.save_figures(folder)
     if as_json:
-        print_json(
-            {
-                "page": str(output),
-                "bytes": output.stat().st_size,
-                "figures": sorted(drawn),
-                "accuracy_float": report.accuracy_float,
-                "accuracy_golden": report.accuracy_golden,
-                "images": report.images,
-                "cycles": None if report.trace is None else report.trace.cycles,
-            }
-        )
+        print_json({"page": str(output), "bytes": output.stat().st_size, **page.as_dict()})
         return
     say(f"{output}: {output.stat().st_size / 1e6:.1f} MB" + (f"; figures in {folder}" if folder else ""))

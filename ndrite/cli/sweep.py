@@ -55,28 +55,23 @@ def command(plan_path: Path, output: Path | None, workers: int, scheduler: str |
 
     Example: ndrite sweep plan.yaml --workers 2
     """
-    from ndrite.sweep import Results, load_plan, run_sweep
-    from ndrite.sweep.figure import axis_summary, draw
+    from ndrite.api.sweeping import sweep
 
-    plan = load_plan(plan_path)
-    results = Results(output or plan_path.with_suffix(""))
-    with progress_bar(f"points of {plan.name}") as report:
-        rows = run_sweep(plan, results, scheduler=scheduler, workers=workers, progress=report)
-    figures = draw(rows, plan.axes, results.folder)
+    grid = sweep(plan_path, output, workers=workers, scheduler=scheduler, progress=progress_bar)
+    figures = grid.plot()
     if as_json:
         print_json(
             {
                 "plan": str(plan_path),
-                "results": str(results.folder / "results.parquet"),
+                "results": str(grid.table_path),
                 "figures": [str(path) for path in figures],
-                "rows": rows,
+                "rows": grid.rows,
             }
         )
         return
-    for axis in plan.axes:
+    for axis in grid.plan.axes:
         table = [
-            (str(value), *(f"{100 * a:.2f}" for a in accuracies))
-            for value, *accuracies in axis_summary(rows, axis)
+            (str(value), *(f"{100 * a:.2f}" for a in accuracies)) for value, *accuracies in grid.along(axis)
         ]
-        print_table(f"{plan.name}: accuracy, %", (axis, "mean", "least", "greatest"), table)
-    say(f"{len(rows)} points in {results.folder / 'results.parquet'}")
+        print_table(f"{grid.plan.name}: accuracy, %", (axis, "mean", "least", "greatest"), table)
+    say(f"{len(grid.rows)} points in {grid.table_path}")

@@ -9,9 +9,10 @@ import click
 
 from emulator.spec import Program
 from ndrite.cli.files import require_folder
-from ndrite.cli.inputs import codes_option, data_option, seen_inputs
+from ndrite.cli.inputs import codes_option, data_option
 from ndrite.cli.options import json_option, noise_option, product_option, seed_option, sized_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar, say
+from ndrite.samples import seen_samples
 from ndrite.url import geometry_for
 
 
@@ -70,7 +71,7 @@ def command(
 
     program = Program.load(program_path)
     require_folder(output)
-    x = seen_inputs(program.meaning, program.inputs, path=inputs_path, data=data, codes=codes)
+    x = seen_samples(program, inputs_path, data=data, codes=codes)
     x = check_inputs(x, program.inputs, seed=seed, first_index=0)
     if number >= len(x):
         raise click.UsageError(f"--image is {number}; accepted: 0..{len(x) - 1}")

@@ -92,8 +92,8 @@ def command(**options: Any) -> None:
     """Train a network and write it as FLOAT.npz, for `ndrite compile`.
 
     With --chip the forward pass of training sees the chip: levels, programming error and drift, read noise,
-    converters, output steps, the device's curve, and what its ECRAM can set. --from goes on with a network
-    that was trained or imported, through a chip or not. Needs the extra ndrite[train].
+    converters, output steps, the device's curve, and what its ECRAM can set. Option --from goes on with a
+    network that was trained or imported, through a chip or not. Needs the extra ndrite[train].
 
     \b
     Example: ndrite train --chip dendritic-ndr --height 0.55 --epochs 60 -o float.npz
@@ -109,7 +109,7 @@ def command(**options: Any) -> None:
     from emulator.learning.training.loop import Interrupted, Recipe
     from emulator.network import Meaning, load_network
     from ndrite.intervals import proportion
-    from ndrite.labelled import labelled, own_samples
+    from ndrite.labelled import data_set, own_samples
 
     output: Path = options["output"]
     start: Path | None = options["start"]
@@ -128,7 +128,7 @@ def command(**options: Any) -> None:
         samples = Samples(x, y, options["inputs"].name, options["side"])
         shift = 1
     else:
-        data = labelled(options["data"] or "fashion-mnist", options["folder"])
+        data = data_set(options["data"] or "fashion-mnist", options["folder"])
         said = Meaning(data_set=data.name, classes=data.classes)
         samples = Samples(data.x, data.labels, data.name, data.side, said)
         shift = 1 if data.side == SHIFTED_SIDE else 0

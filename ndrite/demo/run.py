@@ -15,7 +15,7 @@ from emulator.spec import Program
 from host.api import Progress
 from ndrite.demo.curve import NeuronCurve, neuron_curve
 from ndrite.demo.losses import losses
-from ndrite.evaluate import Evaluation, accuracy, evaluate
+from ndrite.evaluations import Evaluation, accuracy, evaluate
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_network, shipped_program
 from ndrite.url import connect

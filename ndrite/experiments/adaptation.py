@@ -1,9 +1,9 @@
 """Weights frozen in programmed, imperfect RRAM; the inputs or the cells change; something small is adapted.
 
 The network and the chip's column corrections were made for clean samples. Then every sample is darkened,
-shifted, rotated or noisy, or the cells have relaxed since the corrections were made. What is adapted, on the
-same number of labelled samples of that kind, each at the best of three rates by held-out ones: the neurons'
-ECRAMs by pulses, or as controls of equal cost the neurons' digital gains and biases, or the output weights.
+shifted, rotated or noisy, or the cells have relaxed since the corrections were made. The neurons' ECRAMs
+are adapted by pulses. Controls of equal cost adapt the neurons' digital gains and biases, or the output
+weights. All see the same number of labelled samples, each at the best of three rates by held-out ones.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from emulator.network.datasets import fashion_mnist_test
 from emulator.network.zoo.files import FLOAT_PREFIX, FOLDER
 from emulator.spec import Program
 from ndrite.calibration import calibrate_board
-from ndrite.evaluate import accuracy as outputs_accuracy
-from ndrite.labelled import Labelled, labelled
+from ndrite.evaluations import accuracy as outputs_accuracy
+from ndrite.labelled import Labelled, data_set
 
 SAMPLES = 2_000
 """Last training images, which set converter ranges and column corrections."""
@@ -36,7 +36,7 @@ def network(name: str) -> Network:
 @cache
 def data(name: str) -> Labelled:
     """A data set, read once."""
-    return labelled(name)
+    return data_set(name)
 
 
 def learning_data(images: int) -> tuple[Any, Any, Any, Any]:

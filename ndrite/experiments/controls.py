@@ -2,7 +2,7 @@
 
 The controls of the adaptation experiment, for a chip with converters and one hidden layer, whose cells stay.
 They learn from the same number of batches of the same size as the ECRAMs, by the same rule
-(``emulator.learning.tuning.rule``), each at the best of three rates, and see more than the ECRAMs do: the
+(``emulator.learning.tuning.rule``), each at the best of three rates. They see more than the ECRAMs do: the
 exact integers of the die, read noise off. So they are favoured, if anyone is.
 """
 

@@ -12,9 +12,9 @@ from emulator.device.description import load_chip
 from emulator.errors import CompileWarning
 from emulator.mapping import map_network
 from emulator.network import load_network, zoo
-from ndrite.cost import ACCOUNTINGS, account_of, load_constants
-from ndrite.cost.neuron import NAMES, report
-from ndrite.cost.published import chips, compare
+from ndrite.costs import ACCOUNTINGS, account_of, load_constants
+from ndrite.costs.neuron import NAMES, report
+from ndrite.costs.published import chips, compare
 from ndrite.experiments.runner import Table
 from ndrite.labelled import CALIBRATION_SAMPLES, judging_set
 

@@ -1,7 +1,7 @@
 """Learning against the ECRAM itself: its number of states, its nonlinearity, its noise from pulse to pulse.
 
 The chip that has most to learn (twice the error, 1 % stuck cells, nothing corrected) is tuned with two ECRAMs
-a neuron of the linear-step law, devices alike, and gradients through the cells as read; one property is
+a neuron of the linear-step law, devices alike, and gradients through the cells as read. One property is
 changed at a time.
 """
 

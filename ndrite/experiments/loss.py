@@ -2,8 +2,8 @@
 
 Five networks are trained for each of two chips, all hardware (``dendritic-analog``) and with converters
 (``dendritic-ndr``), and five ReLU networks of the same size, epochs and data for none. Each of the ten is put
-on ten dies of its chip as ``ndrite compile`` makes them, all 10,000 test samples, read noise on; on two dies
-with worse cells, corrected and as programmed; on the first the neurons are tuned by pulses. Learning rates
+on ten dies of its chip as ``ndrite compile`` makes them, all 10,000 test samples, read noise on. Two dies
+have worse cells, corrected and as programmed. On the first the neurons are tuned by pulses. Learning rates
 of both sides were chosen on held-out training samples.
 """
 

@@ -28,8 +28,8 @@ SOURCE = (
 RUN = (
     "Weights and 100 inputs uniform in -1..1, 64 x 64, root mean square of the deviation from the exact "
     "product. One cell a weight, from the lowest to the highest conductance, converters without steps, "
-    "ideal wires, as in the example: cells of `ibm-cmo-hfox-0.2` against those of `wan2022` (the example "
-    "imports both models; that the abstract's state of the art is the latter is our reading). Laws of "
+    "ideal wires, as in the example: cells of `ibm-cmo-hfox-0.2` against those of `wan2022`. The example "
+    "imports both models; that the abstract compares with the latter is our reading. Laws of "
     "`wan2022` end at two days, so ten years are compared with two days of it: its error is taken too "
     "small there. Beside it the same matrix on dies of both presets, differential pairs, 256 levels, 8-bit "
     "converters, on the golden model."

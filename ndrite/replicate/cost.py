@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ndrite.cost import ACCOUNTINGS, Account
+from ndrite.costs import ACCOUNTINGS, Account
 
 HEADER = ("energy, nJ (modelled)", "TOPS/W (modelled)")
 

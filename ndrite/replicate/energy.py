@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ndrite.cost import ACCOUNTINGS, load_constants
-from ndrite.cost.published import chips, compare
+from ndrite.costs import ACCOUNTINGS, load_constants
+from ndrite.costs.published import chips, compare
 from ndrite.experiments.runner import Table
 from ndrite.replicate.published import Explained, Found, Published
 

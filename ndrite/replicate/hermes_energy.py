@@ -21,7 +21,7 @@ def _explained(value: float) -> Explained | None:
         high=12 * value,
         why="The account is 8 to 11 times too good: HERMES' converters are oscillators that run all "
         "through the read and feed two 12-bit counters a column, where the account takes the best "
-        "successive-approximation converter of the node; its column currents are mirrored from the "
+        "successive-approximation converter of the node. Its column currents are mirrored from the "
         "supply, not drawn at the read voltage.",
     )
 

@@ -21,8 +21,8 @@ SOURCE = (
 )
 RUN = (
     "Convolutions of 8, 8, 16, 16, 32 and 32 channels and a full layer, 23,170 weights and biases, 3-bit "
-    "inputs and activations, as published; trained here on all 60,000 images with 5 % weight noise, then "
-    "put on dies of `wan2022`, whose programming error is NeuRRAM's, and read there with its read noise "
+    "inputs and activations, as published. They are trained here on all 60,000 images with 5 % weight noise, "
+    "then put on dies of `wan2022`, whose programming error is NeuRRAM's, and read there with its read noise "
     "and 8-bit converters. Published training had 15 % and many more epochs."
 )
 OVER = "over networks, each network's dies, and the 10,000 test images (bootstrap), 95 %"

@@ -14,7 +14,7 @@ from emulator.golden import Core
 from emulator.mapping import map_network, transposed
 from emulator.network import Dense, Network
 from emulator.network.datasets import mnist
-from ndrite.cost import account_of
+from ndrite.costs import account_of
 from ndrite.experiments.runner import Table, mean_interval
 from ndrite.replicate import boltzmann
 from ndrite.replicate.boltzmann import Machine, Read

@@ -16,7 +16,7 @@ from emulator.spec import PRESETS, Geometry
 from emulator.spec.arithmetic import DAC_BITS
 from emulator.spec.memory_map import address, region_words
 from host import Board, BoardApi
-from ndrite.evaluate import describe_mismatch
+from ndrite.evaluations import describe_mismatch
 
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0xAAAAAAAA, 0x55555555, 0x01234567, 0x80000001)
 INFERENCES = 8

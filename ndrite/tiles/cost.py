@@ -7,10 +7,10 @@ from typing import Any
 
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
-from ndrite.cost import Account, Constants, load_constants
-from ndrite.cost.account import account
-from ndrite.cost.program import works
-from ndrite.cost.work import HARDWARE, QUALITIES, Work
+from ndrite.costs import Account, Constants, load_constants
+from ndrite.costs.account import account
+from ndrite.costs.program import works
+from ndrite.costs.work import HARDWARE, QUALITIES, Work
 from ndrite.tiles.layer import TiledLayer
 from ndrite.tiles.placement import Placement
 

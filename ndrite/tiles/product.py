@@ -133,7 +133,7 @@ class Product(torch.nn.Module):
         self._programs.clear()
 
     def ready(self, weight: Tensor, bias: Tensor | None, *, check: bool = True) -> OnDie:
-        """The product on the die, mapped now unless it is there; ``check``: with these very weights.
+        """The product on the die, mapped now unless it is there; ``check``: with exactly these weights.
 
         Raises
         ------

@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+import ndrite
 from ndrite.cli.main import COMMANDS, OK, run
 from ndrite.reference.pcie import reference
 
@@ -64,8 +66,29 @@ def test_commands_on_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None
     assert checked > 30
 
 
+def test_the_python_reference_has_every_public_name() -> None:
+    named = re.findall(r"^::: ndrite\.(\w+)$", (DOCS / "api.md").read_text(), re.M)
+    assert sorted(named) == sorted(set(ndrite.__all__) - {"PRESETS", "__version__"})
+
+
+def test_the_navigation_has_four_groups_and_every_page() -> None:
+    """Every page is in the navigation once, or is named as left out."""
+    site = yaml.load((ROOT / "mkdocs.yml").read_text(), yaml.SafeLoader)
+    groups = {
+        name: pages for entry in site["nav"] for name, pages in entry.items() if isinstance(pages, list)
+    }
+    assert list(groups) == ["Concepts", "How to", "Reference", "Results"]
+    told = [page for pages in groups.values() for entry in pages for page in entry.values()]
+    told += [page for entry in site["nav"] for page in entry.values() if isinstance(page, str)]
+    left_out = site["not_in_nav"].split()
+    pages = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
+    assert sorted(told + left_out) == sorted(pages)
+    assert left_out == ["mutants.md"]
+    assert "(mutants.md)" in (DOCS / "trust.md").read_text()
+
+
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    if importlib.util.find_spec("mkdocs") is None:
+    if any(importlib.util.find_spec(name) is None for name in ("mkdocs", "mkdocstrings")):
         pytest.skip("needs ndrite[docs]")
     done = subprocess.run(
         [
@@ -84,6 +107,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    reference = (tmp_path / "site" / "api.html").read_text()
+    assert all(f'id="ndrite.{name}"' in reference for name in ("compile", "fit", "analog", "Program.load"))
     pages = list((tmp_path / "site").rglob("*.html"))
     assert len(pages) >= 18
     # Nothing is fetched from elsewhere when a page is opened.
@@ -100,16 +125,3 @@ def test_notebooks_are_stored_without_outputs() -> None:
         for cell in json.loads(path.read_text())["cells"]:
             assert not cell.get("outputs"), path.name
             assert cell.get("execution_count") is None, path.name
-
-
-@pytest.mark.parametrize("page", ["howto/pytorch.md", "howto/network.md", "kan.md"])
-def test_python_on_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its blocks, one after another, in a folder of their own."""
-    if page in ("howto/pytorch.md", "kan.md"):
-        pytest.importorskip("torch", reason="needs ndrite[train]")
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.M | re.S)
-    assert blocks
-    held: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, page, "exec"), held)

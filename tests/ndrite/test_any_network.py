@@ -100,7 +100,7 @@ def test_evaluate_says_what_is_swapped(said: Any, folder: Path) -> None:
     program = Program.load(folder / "program.npz")
     golden = GoldenBoard(PRESETS["64-lane"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ndrite.cli.evaluate.connect", lambda url: SteppedBoard(golden))
+        patch.setattr("ndrite.api.evaluating.connect", lambda url: SteppedBoard(golden))
         result = said("evaluate", "program.npz", *OWN, "--images", "20")
     assert result["mismatches"] == 0
     assert result["segments"] == 3

@@ -35,6 +35,15 @@ def test_the_table_quotes_no_speed_that_leaves_the_multipliers_out(
     assert not [report["board"] for report in gowin if str(report["fmax_mhz"]) in table]
 
 
+def test_the_table_is_readable_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["boards"]) == OK
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    missed = [name for name in TARGETS if (report := load(name)) and not report["timing_met"]]
+    assert [line.split()[1] for line in lines if "!" in line and "│" in line] == missed
+    assert bool(missed) == any("timing is not met" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

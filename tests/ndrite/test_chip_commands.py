@@ -175,7 +175,7 @@ def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fails(capsys, ["explain", "program.npz", *explain_options()], "a network that does not ship", "--network")
     fails(capsys, ["explain", "none.npz"], "none.npz: no such program file")
     given = ["explain", "program.npz", "--network", "float.npz", *explain_options()]
-    fails(capsys, [*given, "--chip-seed", "5"], "--chip-seed is 5; accepted: 4, the die's own")
+    fails(capsys, [*given, "--chip-seed", "5"], "chip seed is 5; accepted: 4, the die's own")
     other = Network.chain(load_network("float.npz").layers[1:], "other")
     other.save("other.npz")
     fails(capsys, [*given[:3], "other.npz", *explain_options()], "not the float network that program.npz was")

@@ -18,13 +18,13 @@ from emulator.spec import Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
 from ndrite.cli.main import BAD_INPUT, OK, run
-from ndrite.cost import ACCOUNTINGS, COMPONENTS, CONSTANTS, Account, account_of, load_constants
-from ndrite.cost.adc import adc_area_um2, adc_energy_pJ
-from ndrite.cost.neuron import NDR, report
-from ndrite.cost.published import chips, compare
+from ndrite.costs import ACCOUNTINGS, COMPONENTS, CONSTANTS, Account, account_of, load_constants
+from ndrite.costs.adc import adc_area_um2, adc_energy_pJ
+from ndrite.costs.neuron import NDR, report
+from ndrite.costs.published import chips, compare
 from ndrite.dies import save_both
 from ndrite.labelled import DATA, typical
-from ndrite.sweep.pareto import front
+from ndrite.sweeps.pareto import front
 
 READ_V = 0.2
 
@@ -396,7 +396,7 @@ def test_own_constants_count(work: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_another_die_is_refused() -> None:
-    from ndrite.cost import CostError
+    from ndrite.costs import CostError
 
     program, die = hidden(2, 3)
     with pytest.raises(CostError, match="the die has arrays of"):

@@ -1,22 +1,49 @@
-"""The public face: every name is there, and nothing heavy is loaded before it is asked for."""
+"""The public face: names, what importing loads, examples that run, and what notebooks show."""
 
 from __future__ import annotations
 
+import doctest
+import html.parser
+import inspect
+import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ndrite
+from emulator.network import load_network, zoo
+
+FUNCTIONS = (
+    "compile",
+    "fit",
+    "campaign",
+    "sweep",
+    "cost",
+    "evaluate",
+    "explain",
+    "report",
+    "trainable",
+    "Classifier",
+)
 
 
 @pytest.mark.parametrize("name", ndrite.__all__)
 def test_every_name_is_there(name: str) -> None:
-    if name == "analog":
+    if name in ("analog", "cost_of", "trainable"):
         pytest.importorskip("torch", reason="needs ndrite[train]")
     assert getattr(ndrite, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         ndrite.nothing  # noqa: B018
+
+
+def test_no_public_name_is_a_module() -> None:
+    """Importing a module puts it where its package would look for the function."""
+    assert not {module.name for module in pkgutil.iter_modules(ndrite.__path__)} & (
+        set(ndrite.__all__) - set(ndrite._MODULES)
+    )
 
 
 def test_importing_loads_nothing_heavy() -> None:
@@ -24,3 +51,106 @@ def test_importing_loads_nothing_heavy() -> None:
     program = f"import sys, ndrite; print([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", [n for n in ndrite.__all__ if n not in ("PRESETS", "__version__")])
+def test_every_name_says_what_it_is(name: str) -> None:
+    if name in ("analog", "cost_of", "trainable"):
+        pytest.importorskip("torch", reason="needs ndrite[train]")
+    thing = getattr(ndrite, name)
+    assert len(inspect.getdoc(thing) or "") > 30
+    if inspect.isfunction(thing):
+        told = inspect.signature(thing)
+        assert told.return_annotation is not inspect.Signature.empty
+        assert all(p.annotation is not inspect.Parameter.empty for p in told.parameters.values())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_docstrings_example_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if name == "trainable":
+        pytest.importorskip("torch", reason="needs ndrite[train]")
+    if name == "sweep":
+        pytest.importorskip("dask", reason="needs ndrite[sweep]")
+    monkeypatch.chdir(tmp_path)
+    found = doctest.DocTestFinder(recurse=False).find(getattr(ndrite, name), name, globs={})
+    assert sum(len(test.examples) for test in found) >= 3
+    for test in found:
+        assert doctest.DocTestRunner().run(test).failed == 0, capsys.readouterr().out
+
+
+class _Read(html.parser.HTMLParser):
+    """Tags that are open, and the text of every cell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.seen.add(tag)
+        if tag != "wbr":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_notebooks_show_tables_and_names_stay_text() -> None:
+    hostile = "<script>alert(1)</script>&"
+    shipped = load_network(zoo.float_network())
+    network = ndrite.Network.chain(shipped.layers, hostile)
+    x = np.random.default_rng(0).integers(0, 256, (32, 784)).astype(np.uint8)
+    compiled = ndrite.compile(network, "ideal", samples=x)
+    labels = np.zeros(32, np.int64)
+    loss = ndrite.explain(compiled, samples=x, inputs=x, labels=labels)
+    account = ndrite.cost(compiled, x)
+    judged = ndrite.evaluate(compiled, x, labels)
+    for shown in (compiled, compiled.program, compiled.die, compiled.report, loss, account, judged):
+        text = shown._repr_html_()
+        read = _Read()
+        read.feed(text)
+        assert not read.open
+        assert {"table", "td"} <= read.seen
+        assert "script" not in read.seen
+        assert len(repr(shown)) < 2500, type(shown)
+    assert "&lt;script&gt;" in compiled._repr_html_()
+
+
+def test_what_is_compiled_is_found_again_from_its_file(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (32, 784)).astype(np.uint8)
+    compiled = ndrite.compile(str(zoo.float_network()), "wan2022", samples=x, seed=3)
+    path = compiled.save(tmp_path / "program.npz")
+    assert ndrite.Program.load(path).tag == compiled.program.tag
+    assert ndrite.load_die(path).seed == 3
+    in_memory = ndrite.cost(compiled, x).total.energy_pJ
+    np.testing.assert_array_equal(ndrite.cost(path, x).total.energy_pJ, in_memory)
+    other = ndrite.compile(str(zoo.float_network()), "wan2022", samples=x, seed=4)
+    with pytest.raises(ndrite.InputError, match="die is missing"):
+        ndrite.cost(other.program, x)
+
+
+def test_a_torch_module_is_compiled_as_it_is() -> None:
+    torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(12, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+    x = np.random.default_rng(0).normal(size=(64, 12))
+    compiled = ndrite.compile(model, "ideal", samples=x)
+    labels = model(torch.tensor(x, dtype=torch.float32)).argmax(dim=1).numpy()
+    assert ndrite.Classifier(compiled.program).score(x, labels) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: ndrite.fit("memtransistor", "x.csv"), "kind is 'memtransistor'; accepted: ndr"),
+        (lambda: ndrite.fit("ndr", "x.csv", model="exponential"), "model is 'exponential'; accepted: auto"),
+        (lambda: ndrite.cost(7), "program is int; accepted: a Program"),
+        (lambda: ndrite.compile("a.npz", "ideal", depth=3), "depth is given without lanes"),
+        (lambda: ndrite.explain(zoo.program(), inputs=np.zeros((2, 784), np.uint8)), "belong together"),
+    ],
+)
+def test_wrong_calls_say_what_is_accepted(call: object, said: str) -> None:
+    with pytest.raises(ndrite.InputError, match=said):
+        call()  # type: ignore[operator]

@@ -133,7 +133,7 @@ def test_refusals(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
         run(["report", program, "--inputs", str(folder / "x.npy"), "-o", str(tmp_path / "r.html")])
         == BAD_INPUT
     )
-    assert "inputs and labels belong together" in capsys.readouterr().err
+    assert "--inputs and --labels belong together" in capsys.readouterr().err
     assert run(["report", str(folder), "--fpga", "none", "-o", str(tmp_path / "r.html")]) == BAD_INPUT
     assert run(["report", str(folder), "--no-timeline", "-o", str(tmp_path / "no" / "r.html")]) == BAD_INPUT
     assert not (tmp_path / "r.html").exists()

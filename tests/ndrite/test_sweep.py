@@ -16,10 +16,10 @@ import pytest
 
 from emulator.network import Dense, Meaning, Network
 from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
-from ndrite.sweep import SweepError, load_plan
-from ndrite.sweep.point import run_point
-from ndrite.sweep.results import VOLATILE
-from ndrite.sweep.run import resource
+from ndrite.sweeps import SweepError, load_plan
+from ndrite.sweeps.point import run_point
+from ndrite.sweeps.results import VOLATILE
+from ndrite.sweeps.run import resource
 
 pytest.importorskip("distributed", reason="needs ndrite[sweep]")
 pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
@@ -92,7 +92,7 @@ def test_bad_plans_are_named(folder: Path, change: tuple[str, str], match: str) 
 
 def test_another_version_computes_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {p.key for p in load_plan(folder / "plan.yaml").points}
-    monkeypatch.setattr("ndrite.sweep.plan.version", lambda _: "99")
+    monkeypatch.setattr("ndrite.sweeps.plan.version", lambda _: "99")
     assert not {p.key for p in load_plan(folder / "plan.yaml").points} & before
 
 
@@ -321,7 +321,7 @@ def test_nobody_else_can_speak_to_the_local_workers() -> None:
     from distributed import Client
     from distributed.security import Security
 
-    from ndrite.sweep.run import _client
+    from ndrite.sweeps.run import _client
 
     with _client(None, 2, ("golden:", "uart:/dev/none")) as client:
         client.wait_for_workers(3)

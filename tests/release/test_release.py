@@ -77,7 +77,7 @@ def test_the_tutorial(built: dict[str, Path], tmp_path: Path) -> None:
             continue
         assert kind == "sh", "a block that is neither commands nor a file"
         for line in block.splitlines():
-            command = line.replace('"ndrite[onnx]"', f'"{built["wheel"]}[onnx]"')
+            command = line.replace('-e ".[onnx]"', f'"{built["wheel"]}[onnx]"')
             said.append(run(["sh", "-ec", command], folder, path))
             commands += 1
     assert commands == 13

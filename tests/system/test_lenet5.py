@@ -16,7 +16,7 @@ from emulator.mapping import map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from host import Board
-from ndrite.evaluate import evaluate
+from ndrite.evaluations import evaluate
 
 IMAGES = int(os.environ.get("NDRITE_LENET5", "1"))
 

@@ -20,7 +20,7 @@ from emulator.spec import PRESETS, Program
 from host import Board, BoardApi
 from ndrite import connect
 from ndrite.cli.main import OK, run
-from ndrite.evaluate import evaluate
+from ndrite.evaluations import evaluate
 from ndrite.labelled import judging_set, typical
 from ndrite.selftest import selftest
 from ndrite.shipped import shipped_program

@@ -1,4 +1,4 @@
-"""Room for sums to grow: converter ranges wider than the weights of now need."""
+"""Converter ranges wider than today's weights need, so that sums may grow while weights are trained."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX, slices
 
 
 def with_headroom(program: Program, bits: int) -> Program:
-    """The program with every converter's range ``2**bits`` times as wide, for as many steps; outputs of a
-    layer stay what they were but for the coarser steps, logits are divided by ``2**bits``.
+    """The program with every converter's range ``2**bits`` times as wide.
+
+    A converter keeps its number of steps, so each step is coarser. The outputs of a layer stay what they were
+    up to that rounding. Logits are divided by ``2**bits``.
 
     Raises
     ------

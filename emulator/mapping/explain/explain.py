@@ -16,6 +16,7 @@ from emulator.mapping.explain.forward import Forward, stages
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
+from emulator.spec.notebook import titled
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,6 +56,11 @@ class Explanation:
     def row(self, cause: str) -> Row:
         """The row of that name."""
         return next(row for row in self.rows if row.cause == cause)
+
+    def _repr_html_(self) -> str:
+        rows = [(r.cause, f"{100 * r.accuracy:.2f} %", f"{r.snr_db:.1f}", r.covers) for r in self.rows]
+        title = f"{self.network} on {self.chip}: float {100 * self.reference:.2f} %, {self.images} samples"
+        return titled(title, ("cause", "accuracy", "SNR, dB", "covers"), rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""

@@ -29,7 +29,7 @@ from host.packets import (
     encode_request,
     encode_response,
 )
-from ndrite.sweep.plan import load_plan
+from ndrite.sweeps.plan import load_plan
 
 SCRATCH = Path(tempfile.gettempdir())
 

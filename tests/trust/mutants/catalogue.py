@@ -12,6 +12,7 @@ from tests.trust.mutants import (
     curves,
     datapath,
     ethernet,
+    face,
     golden,
     host,
     link,
@@ -51,5 +52,6 @@ MUTANTS = (
     + bases.MUTANTS
     + walk.MUTANTS
     + replicate.MUTANTS
+    + face.MUTANTS
     + segments.MUTANTS
 )

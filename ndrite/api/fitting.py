@@ -1,0 +1,198 @@
+"""fit: measured data into the fields of a chip description."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.device.fitting import (
+    EcramFit,
+    Measurements,
+    NdrFit,
+    RramFit,
+    fit_ecram,
+    fit_ndr,
+    fit_rram,
+    read_measurements,
+)
+from emulator.device.preset import check_values, save_preset
+from emulator.spec.brief import brief_repr
+from emulator.spec.notebook import titled
+from host import InputError
+
+MODELS = {
+    "ndr": ("auto", "esaki", "tunnel", "bell", "table"),
+    "rram": ("polynomial",),
+    "ecram": ("linear-step", "exponential"),
+}
+"""Kind of device -> the models that it is fitted with, the default first."""
+SECTIONS = {"ndr": "neuron", "rram": "cell", "ecram": "ecram"}
+COLUMNS = {
+    "ndr": (("voltage", "current"), ()),
+    "rram": (("target", "conductance"), ("time",)),
+    "ecram": (("pulse", "conductance"), ()),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What ``ndrite.fit`` gives.
+
+    Attributes
+    ----------
+    kind, section:
+        ``ndr``, ``rram`` or ``ecram``, and the section of a chip description that it fills.
+    values:
+        Field -> value, in the fields' units.
+    summary:
+        How good the fit is and of how many devices.
+    notes:
+        What was left out or does not fit, one line each.
+    measured, model:
+        The data, and the fit of this kind with all its curves.
+    """
+
+    __repr__ = brief_repr
+
+    kind: str
+    section: str
+    values: dict[str, Any]
+    summary: dict[str, Any]
+    notes: tuple[str, ...]
+    measured: Measurements
+    model: NdrFit | RramFit | EcramFit
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a description that ``chip="wan2022+mine.yaml"`` takes, each value with its source.
+
+        Raises
+        ------
+        OSError
+            When the file cannot be written.
+        """
+        measured = self.measured
+        source = (
+            f"fitted by ndrite to {measured.name}, {len(measured.device)} rows, "
+            f"{len(measured.devices)} device(s)"
+        )
+        words = f"Fitted to {measured.name}."
+        save_preset(Path(path), self.section, self.values, source=source, description=words)
+        return Path(path)
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw data, model and residuals; the suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
+        from ndrite.fit_pictures import draw_ecram, draw_ndr, draw_rram
+
+        if isinstance(self.model, NdrFit):
+            draw_ndr(self.model, Path(path))
+        elif isinstance(self.model, RramFit):
+            draw_rram(self.model, Path(path))
+        else:
+            draw_ecram(self.model, Path(path))
+        return Path(path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"section": self.section, "values": self.values, **self.summary, "notes": list(self.notes)}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Field and value, then the summary, in words."""
+        fields = [(f"{self.section}.{name}", _text(value)) for name, value in self.values.items()]
+        return fields + [(name, _text(value)) for name, value in self.summary.items()]
+
+    def _repr_html_(self) -> str:
+        return titled(self.measured.name, ("field", "value"), self.rows())
+
+
+def fit(
+    kind: str,
+    data: str | os.PathLike[str],
+    *,
+    model: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Fit:
+    """Fit a measured device.
+
+    Parameters
+    ----------
+    kind:
+        ``ndr``: current (A) against voltage (V) of one or several devices. ``rram``: conductance (S) of
+        programmed cells against their target (S), one row a cell. ``ecram``: conductance (S) against a
+        running pulse number, up to the largest conductance and down again.
+    data:
+        CSV file. Headers name quantity and unit: ``voltage_V``, ``current_uA``, ``conductance_uS``,
+        ``target_uS``, ``pulse``. A column ``device`` tells devices apart.
+    model:
+        For ``ndr`` one of auto, esaki, tunnel, bell, table; for ``ecram`` linear-step or exponential.
+    columns:
+        Quantity -> header, or ``header:unit``, where a header is not named after its quantity.
+
+    Raises
+    ------
+    InputError
+        When ``kind`` or ``model`` is unknown.
+    MeasurementError, ChipError
+        When the file cannot be used, or the device lies outside what chip descriptions accept.
+
+    Examples
+    --------
+    >>> import numpy as np, ndrite
+    >>> v = np.linspace(0, 0.5, 120)
+    >>> i = 1e3 * (v / 0.1 * np.exp(1 - v / 0.1) + 0.1 * np.exp(30 * (v - 0.5)))
+    >>> head = "voltage_V,current_uA"
+    >>> np.savetxt("iv.csv", np.column_stack([v, i]), delimiter=",", header=head, comments="")
+    >>> mine = ndrite.fit("ndr", "iv.csv")
+    >>> round(mine.values["peak_voltage_V"], 3)
+    0.1
+    >>> mine.save("mine.yaml").name, mine.plot("iv.png").name
+    ('mine.yaml', 'iv.png')
+    """
+    if kind not in MODELS:
+        raise InputError(f"kind is {kind!r}; accepted: {', '.join(MODELS)}")
+    chosen = MODELS[kind][0] if model is None else model
+    if chosen not in MODELS[kind]:
+        raise InputError(f"model is {chosen!r}; accepted: {', '.join(MODELS[kind])}")
+    needed, optional = COLUMNS[kind]
+    measured = read_measurements(
+        Path(data), list(needed), optional=list(optional), columns=dict(columns or {})
+    )
+    fitted, summary = _fitted(kind, measured, chosen)
+    check_values(SECTIONS[kind], fitted.values)
+    notes = fitted.notes
+    if measured.skipped:
+        notes = (*notes, f"{measured.skipped} rows with gaps left out")
+    return Fit(kind, SECTIONS[kind], fitted.values, summary, notes, measured, fitted)
+
+
+def _fitted(
+    kind: str, measured: Measurements, model: str
+) -> tuple[NdrFit | RramFit | EcramFit, dict[str, Any]]:
+    if kind == "ndr":
+        ndr = fit_ndr(measured, model)
+        return ndr, {
+            "model": ndr.model,
+            "devices": len(ndr.curves),
+            "rms_of_peak": ndr.rms,
+            "peak_to_valley": ndr.peak_to_valley,
+        }
+    if kind == "rram":
+        rram = fit_rram(measured)
+        return rram, {
+            "cells": int(rram.cells.sum()),
+            "targets": len(rram.target),
+            "stuck_low": rram.stuck_low,
+            "stuck_high": rram.stuck_high,
+        }
+    ecram = fit_ecram(measured, model)
+    return ecram, {"low_uS": ecram.low_uS, "high_uS": ecram.high_uS, "rms_of_range": ecram.rms}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple) and len(value) > 8:
+        return f"{value[0]:g} .. {value[-1]:g} ({len(value)} values)"
+    if isinstance(value, tuple):
+        return ", ".join(f"{v:g}" for v in value)
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

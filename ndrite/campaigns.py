@@ -1,0 +1,201 @@
+"""A campaign in resumable pieces, and what its votes say: accuracy distribution, yield, worst images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip, load_chip, parse_chip
+from emulator.files import whole_file
+from emulator.mapping.variation import variation_of
+from emulator.spec import Program
+from emulator.spec.campaign import Campaign, CampaignResult
+from host import BoardApi, InputError
+from ndrite.intervals import mean_interval, wilson
+
+PIECE_CHIPS = 16
+"""Chips between two saved states: what an interruption costs at most."""
+WORST = 10
+
+
+def run_campaign(
+    board: BoardApi,
+    program: Program,
+    x: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    plan: Campaign,
+    *,
+    state: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> CampaignResult:
+    """Run ``plan`` on a programmed board, going on from ``state`` where that holds chips already done.
+
+    ``state`` is written after every ``PIECE_CHIPS`` chips and left in place.
+
+    Raises
+    ------
+    InputError
+        ``state`` belongs to another campaign.
+    HostError, CampaignError
+        As ``BoardApi.campaign``.
+    """
+    votes = np.zeros((len(x), program.outputs), np.int64)
+    correct = np.zeros(0, np.int64)
+    mark = _mark(program, x, labels, plan)
+    if state is not None and state.exists():
+        votes, correct = _load(state, mark)
+    while len(correct) < plan.chips:
+        first = len(correct)
+        count = min(PIECE_CHIPS, plan.chips - first)
+
+        def report(done: int, total: int, first: int = first, count: int = count) -> None:
+            if progress is not None:
+                progress(first + done * count // max(total, 1), plan.chips)
+
+        part = replace(plan, chips=count, first_chip=plan.first_chip + first)
+        piece = board.campaign(x, labels, part, progress=report)
+        votes = votes + piece.votes
+        correct = np.concatenate([correct, piece.correct])
+        if state is not None:
+            with whole_file(state) as file:
+                np.savez(file, mark=np.array(mark), votes=votes, correct=correct)
+    if progress is not None:
+        progress(plan.chips, plan.chips)
+    return CampaignResult(votes, correct, plan.trials, plan.seed, plan.first_chip)
+
+
+class CampaignWarning(UserWarning):
+    """What a campaign does that a user may not expect."""
+
+
+def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:
+    """``program`` with the spread of a chip's cells: its own, ``chip``'s, or the one it was made for.
+
+    Raises
+    ------
+    InputError
+        When the program names no chip and none is given.
+    ChipError
+        When there is no such chip.
+    """
+    if program.variation is not None and chip is None:
+        return program
+    if chip is not None:
+        chosen = chip if isinstance(chip, Chip) else load_chip(chip)
+    elif isinstance(program.provenance.get("chip"), dict):
+        chosen = parse_chip(program.provenance["chip"])
+        warnings.warn(
+            f"this program is of one individual chip of {chosen.name!r}; its cells, errors included, are the "
+            "targets (compile --nominal avoids it)",
+            CampaignWarning,
+            stacklevel=3,
+        )
+    else:
+        raise InputError("PROGRAM names no chip; say with --chip whose cells' spread to draw from")
+    return replace(program, variation=variation_of(chosen))
+
+
+def warn_of_host(board: BoardApi) -> bool:
+    """Whether the programmed board leaves campaigns to the host; ``CampaignWarning`` says so."""
+    on_host = bool(getattr(board, "campaigns_on_host", False))
+    if on_host:
+        warnings.warn(
+            "virtual chips are drawn and run on the host, not in gateware: the program is no chain of full "
+            "layers that fits",
+            CampaignWarning,
+            stacklevel=3,
+        )
+    return on_host
+
+
+def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:
+    """Distribution of the chips' accuracies, yield at ``threshold`` (0..1), worst images; fit for JSON.
+
+    The mean's interval is 95 % by the t law over chips, the yield's 95 % by Wilson's score.
+    """
+    accuracy = result.accuracy_per_chip
+    n = len(accuracy)
+    mean, half = mean_interval(accuracy)
+    passed = int((accuracy >= threshold).sum())
+    low, high = wilson(passed, n)
+    share = result.votes[np.arange(result.images), labels] / result.votes.sum(axis=1)
+    worst = np.argsort(share, kind="stable")[:WORST]
+    return {
+        "chips": n,
+        "images": result.images,
+        "trials": result.trials,
+        "seed": result.seed,
+        "accuracy_mean": mean,
+        "accuracy_mean_interval_95": None if half is None else [mean - half, mean + half],
+        "accuracy_std": float(accuracy.std(ddof=1)) if n > 1 else None,
+        "accuracy_min": float(accuracy.min()),
+        "accuracy_median": float(np.median(accuracy)),
+        "accuracy_max": float(accuracy.max()),
+        "threshold": threshold,
+        "yield": passed / n,
+        "yield_interval_95": [low, high],
+        "worst_images": [
+            {
+                "image": int(i),
+                "label": int(labels[i]),
+                "share_correct": float(share[i]),
+                "usual_vote": int(result.votes[i].argmax()),
+            }
+            for i in worst
+        ],
+        "accuracy_per_chip": [float(a) for a in accuracy],
+        "votes": result.votes.tolist(),
+    }
+
+
+def figure(result: CampaignResult, path: Path, *, threshold: float, title: str) -> None:
+    """Histogram of the chips' accuracies with the threshold, and yield against threshold."""
+    from matplotlib.figure import Figure
+
+    accuracy = np.sort(100 * result.accuracy_per_chip)
+    drawing = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = drawing.subplots(1, 2)
+    left.hist(accuracy, bins=min(40, max(5, len(accuracy) // 4)), color="#4477aa")
+    left.axvline(100 * threshold, color="#cc3311", linestyle="--", label=f"threshold {100 * threshold:g} %")
+    left.set(xlabel="accuracy of a chip, %", ylabel="chips", title=title)
+    left.legend()
+    right.step(accuracy, 100 * (1 - np.arange(len(accuracy)) / len(accuracy)), where="pre", color="#4477aa")
+    right.axvline(100 * threshold, color="#cc3311", linestyle="--")
+    right.set(xlabel="threshold, % accuracy", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in drawing.canvas.get_supported_filetypes():
+        raise InputError(f"figure {path} ends in {path.suffix!r}; accepted: .png, .svg or .pdf")
+    with whole_file(path) as file:
+        drawing.savefig(file, format=kind, dpi=150)
+
+
+def _mark(program: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: Campaign) -> str:
+    """What a saved state must agree with; the number of chips may grow."""
+    kept = asdict(plan) | {"chips": None, "program": program.tag, "checksum": program.checksum()}
+    scalars = program.variation.scalars() if program.variation else None
+    digest = hashlib.sha256(json.dumps([kept, scalars]).encode())
+    digest.update(x.tobytes())
+    digest.update(np.ascontiguousarray(labels, np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def _load(state: Path, mark: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    try:
+        with np.load(state, allow_pickle=False) as file:
+            same, votes, correct = str(file["mark"]) == mark, file["votes"], file["correct"]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"{state}: not the state of a campaign ({error}); delete it to start anew") from None
+    if not same:
+        raise InputError(
+            f"{state}: state of another campaign (program, inputs, seed, trials); delete it or rename"
+        )
+    return votes, correct

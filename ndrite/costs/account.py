@@ -1,0 +1,174 @@
+"""The account: entries by step and component, their sums, and what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.mapping import Die
+from emulator.spec import Program
+from emulator.spec.brief import brief_repr
+from emulator.spec.notebook import titled
+from host.api import Progress
+from ndrite.costs.constants import ACCOUNTINGS, Constants, Triple, load_constants
+from ndrite.costs.parts import COMPONENTS, NOTHING, Cost, costs
+from ndrite.costs.program import works
+from ndrite.costs.work import Work
+
+MODELLED = "modelled"
+"""What every entry says of itself."""
+OPS_PER_MAC = 2
+UM2_PER_MM2 = 1e6
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one component of one step costs."""
+
+    step: str
+    component: str
+    cost: Cost
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """One inference, all its calls, on one chip; ranges low, typical, high.
+
+    ``node_nm`` is the technology node; ``samples`` those that the work was counted on.
+    """
+
+    __repr__ = brief_repr
+
+    entries: tuple[Entry, ...]
+    macs: int
+    node_nm: float
+    samples: int = 0
+    name: str = ""
+    chip: str = ""
+    works: tuple[Work, ...] = field(default=())
+
+    @property
+    def total(self) -> Cost:
+        """Everything."""
+        return _sum(e.cost for e in self.entries)
+
+    def by_component(self) -> dict[str, Cost]:
+        """Cost of every component over all steps."""
+        return {c: _sum(e.cost for e in self.entries if e.component == c) for c in COMPONENTS}
+
+    def by_step(self) -> dict[str, Cost]:
+        """Cost of every step over all components."""
+        steps = dict.fromkeys(e.step for e in self.entries)
+        return {s: _sum(e.cost for e in self.entries if e.step == s) for s in steps}
+
+    @property
+    def tops_per_W(self) -> Triple:
+        """Operations a second and watt, 10^12: two a MAC; the low one at the high energy."""
+        return _over(OPS_PER_MAC * self.macs, self.total.energy_pJ)
+
+    @property
+    def tops_per_mm2(self) -> Triple:
+        """Operations a second and square millimetre, 10^12, one inference after the other."""
+        total = self.total
+        tera_per_s = OPS_PER_MAC * self.macs * 1e-3
+        return _over(tera_per_s, total.latency_ns * total.area_um2 / UM2_PER_MM2)
+
+    def _repr_html_(self) -> str:
+        parts = {**self.by_component(), "all": self.total}
+        rows = [
+            (name, *(_short(q) for q in (c.energy_pJ, c.latency_ns, c.area_um2)), MODELLED)
+            for name, c in parts.items()
+        ]
+        head = ("component", "energy, pJ", "latency, ns", "area, um2", "basis")
+        return titled(f"{self.name} on {self.chip}: one inference, {self.node_nm:g} nm", head, rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values; every entry says ``modelled``."""
+        return {
+            "basis": MODELLED,
+            "program": self.name,
+            "chip": self.chip,
+            "node_nm": self.node_nm,
+            "samples": self.samples,
+            "macs": self.macs,
+            "total": _plain(self.total),
+            "tops_per_W": ranged(self.tops_per_W) | {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC},
+            "tops_per_mm2": ranged(self.tops_per_mm2)
+            | {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC},
+            "components": [{"component": c, **_plain(v)} for c, v in self.by_component().items()],
+            "steps": [{"step": s, **_plain(v)} for s, v in self.by_step().items()],
+            "entries": [
+                {"step": e.step, "component": e.component, **_plain(e.cost)}
+                for e in self.entries
+                if any(q.any() for q in (e.cost.energy_pJ, e.cost.latency_ns, e.cost.area_um2))
+            ],
+        }
+
+
+def account_of(
+    program: Program,
+    die: Die,
+    x: npt.NDArray[np.uint8],
+    constants: Constants | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Account:
+    """What one inference of ``program`` costs on its die, mean over samples x uint8 (n, inputs).
+
+    Modelled, not measured. Steps follow one another and every array has its own converters, drivers and
+    neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip.
+
+    Raises
+    ------
+    CostError
+        When there is no sample, the die is another program's, or the constants cannot be read.
+    """
+    found = works(program, die, x, progress=progress)
+    return account(
+        found, constants or load_constants(), name=program.name, chip=die.chip.name, samples=len(x)
+    )
+
+
+def account(
+    found: list[Work], constants: Constants, *, name: str = "", chip: str = "", samples: int = 0
+) -> Account:
+    """The account of these steps' work."""
+    entries = tuple(
+        Entry(work.name, component, cost)
+        for work in found
+        for component, cost in costs(work, constants).items()
+    )
+    macs = sum(work.macs for work in found)
+    return Account(entries, macs, constants.node_nm, samples, name, chip, tuple(found))
+
+
+def _sum(found: Any) -> Cost:
+    return reduce(Cost.__add__, found, NOTHING)
+
+
+def _over(amount: float, by: Triple) -> Triple:
+    """``amount / by`` in rising order; 0 where there is nothing to divide by."""
+    return np.divide(amount, by[::-1], out=np.zeros(3), where=by[::-1] > 0)
+
+
+def ranged(value: Triple) -> dict[str, float]:
+    """Low, typical and high by name."""
+    return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
+
+
+def _short(value: Triple) -> str:
+    low, typical, high = (f"{float(v):.3g}" for v in value)
+    return f"{typical} ({low} .. {high})"
+
+
+def _plain(cost: Cost) -> dict[str, Any]:
+    return {
+        "basis": MODELLED,
+        "energy_pJ": ranged(cost.energy_pJ),
+        "latency_ns": ranged(cost.latency_ns),
+        "area_um2": ranged(cost.area_um2),
+    }

@@ -1,0 +1,246 @@
+"""How well a board does on labelled images, and whether it agrees with the golden model in every bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boards.golden import GoldenBoard
+from emulator.spec import Program
+from emulator.spec.brief import brief_repr
+from emulator.spec.notebook import titled
+from emulator.spec.schedule import bound_cycles
+from host import BoardApi, InputError
+from host.api import Progress
+from ndrite.intervals import proportion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Result of ``evaluate``.
+
+    ``mismatches`` counts samples with any output unequal to the golden model's. The cycle figures are None
+    on a board without a clock. ``outputs`` is int32 (images, outputs).
+
+    For classes, ``accuracy`` of the board, of the golden model and (where one was given) of the float
+    network; the interval is 95 % over samples (Wilson), of this one chip and read-noise seed. For targets,
+    ``rms_error`` of the three likewise, in the model's unit, and ``target_rms`` about the targets' means.
+
+    ``segments`` programs took turns on the array (0: the host did everything), and ``swapped_words`` memory
+    words changed between them; ``on_host`` says what was left to the host, one line each.
+    """
+
+    __repr__ = brief_repr
+
+    images: int
+    mismatches: int
+    first_mismatch: str | None
+    cycles_per_inference: float | None
+    bound_cycles: int | None
+    outputs: npt.NDArray[np.int32]
+    accuracy: float | None = None
+    accuracy_golden: float | None = None
+    accuracy_float: float | None = None
+    rms_error: float | None = None
+    rms_error_golden: float | None = None
+    rms_error_float: float | None = None
+    target_rms: float | None = None
+    segments: int = 1
+    swapped_words: int = 0
+    on_host: tuple[str, ...] = ()
+
+    @property
+    def accuracy_interval_95(self) -> list[float] | None:
+        """Of ``accuracy``, over samples."""
+        return None if self.accuracy is None else proportion(self.accuracy, self.images)
+
+    @property
+    def efficiency(self) -> float | None:
+        """Schedule bound over measured cycles, 0..1."""
+        if self.cycles_per_inference is None or self.bound_cycles is None:
+            return None
+        return self.bound_cycles / self.cycles_per_inference
+
+    def _repr_html_(self) -> str:
+        rows = [(name, f"{v:.4f}" if isinstance(v, float) else v) for name, v in self.as_dict().items()]
+        return titled(
+            f"{self.images} samples on a board", ("quantity", "value"), [r for r in rows if r[1] is not None]
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON, outputs left out; of accuracy and error, what applies."""
+        judged = {
+            "accuracy": self.accuracy,
+            "accuracy_interval_95": self.accuracy_interval_95,
+            "accuracy_golden": self.accuracy_golden,
+            "accuracy_float": self.accuracy_float,
+        }
+        if self.rms_error is not None:
+            judged = {
+                "rms_error": self.rms_error,
+                "rms_error_golden": self.rms_error_golden,
+                "rms_error_float": self.rms_error_float,
+                "target_rms": self.target_rms,
+            }
+        return {
+            "images": self.images,
+            **judged,
+            "mismatches": self.mismatches,
+            "first_mismatch": self.first_mismatch,
+            "cycles_per_inference": self.cycles_per_inference,
+            "bound_cycles": self.bound_cycles,
+            "efficiency": self.efficiency,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What a regressor or autoencoder should give, float64 (n, outputs), in the model's unit, of which one
+    step of the board's outputs is ``step``."""
+
+    values: npt.NDArray[np.float64]
+    step: float
+
+    def rms_error(self, outputs: npt.NDArray[Any]) -> float:
+        """Root mean square error of outputs (n, outputs) in steps."""
+        return float(np.sqrt(np.square(outputs * self.step - self.values).mean()))
+
+
+def targets_of(labels: npt.NDArray[Any], program: Any, what: str) -> Targets | None:
+    """``labels`` as targets, when that is what they are: floats, or a row for each output; None: classes.
+
+    Raises
+    ------
+    InputError
+        When their shape is not (n,) or (n, outputs), or the program does not say what its outputs stand for.
+    """
+    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and program.outputs > 1:
+        return None
+    values = labels.reshape(len(labels), -1) if labels.ndim else labels
+    if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (program.outputs,):
+        raise InputError(
+            f"{what}: {labels.dtype} {labels.shape}; accepted: classes (n,), or targets "
+            f"(n, {program.outputs})"
+        )
+    if not np.isfinite(values).all():
+        raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
+    return Targets(values.astype(np.float64), output_step(program, what))
+
+
+def output_step(program: Program, what: str) -> float:
+    """What one step of the program's outputs is in the model's unit. InputError where none is stored."""
+    step = program.meaning.output_step
+    if step is None:
+        raise InputError(
+            f"{what}: the program does not say what one step of its outputs is; compile it again"
+        )
+    return step
+
+
+def evaluate(
+    board: BoardApi,
+    program: Program,
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any] | Targets,
+    *,
+    seed: int = 0,
+    noise: bool = True,
+    floats: npt.NDArray[np.float32] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Run labelled images on a board that ``program`` is programmed on, and on the golden model.
+
+    Parameters
+    ----------
+    images, labels:
+        uint8 (n, inputs) codes, and classes (n,) or targets.
+    floats:
+        Outputs (n, outputs) of the float network, to be judged too.
+    seed, noise:
+        As for ``BoardApi.infer``.
+
+    Raises
+    ------
+    HostError
+        As ``BoardApi.infer``.
+    """
+    board.clear_counters()
+    y = board.infer(images, seed=seed, noise=noise, progress=progress)
+    counters = board.counters()
+    if isinstance(board, GoldenBoard):
+        expected = y
+    else:
+        golden = GoldenBoard()
+        golden.program(program)
+        expected = golden.infer(images, seed=seed, noise=noise)
+    cycles, geometry = counters.get("inference_cycles"), board.geometry
+    return compare(
+        y,
+        expected,
+        labels,
+        floats=floats,
+        cycles_per_inference=cycles / max(1, len(images)) if cycles else None,
+        bound=None if geometry is None else bound_cycles(program, geometry.lanes, geometry.slices),
+    )
+
+
+def swaps(board: BoardApi) -> dict[str, int]:
+    """``segments``: programs that took turns on the array (1: it held all of it; 0: all was the host's);
+    ``swapped_words``: memory words in which one differed from what the one before it had left, all batches.
+    """
+    return {name: getattr(board, name, known) for name, known in (("segments", 1), ("swapped_words", 0))}
+
+
+def steps_on_host(board: BoardApi) -> list[str]:
+    """What of the programmed steps a board leaves to the host, one line each."""
+    return list(getattr(board, "on_host", ()))
+
+
+def compare(
+    y: npt.NDArray[np.int32],
+    expected: npt.NDArray[np.int32],
+    labels: npt.NDArray[Any] | Targets,
+    *,
+    floats: npt.NDArray[np.float32] | None,
+    cycles_per_inference: float | None,
+    bound: int | None,
+) -> Evaluation:
+    """A board's outputs int32 (n, outputs) against the golden model's; ``bound`` counts where cycles do."""
+    wrong = np.flatnonzero((y != expected).any(axis=1))
+    judged: dict[str, Any]
+    if isinstance(labels, Targets):
+        judged = {
+            "rms_error": labels.rms_error(y),
+            "rms_error_golden": labels.rms_error(expected),
+            "rms_error_float": None if floats is None else labels.rms_error(floats / labels.step),
+            "target_rms": float(labels.values.std(axis=0).mean()),
+        }
+    else:
+        judged = {
+            "accuracy": accuracy(y, labels),
+            "accuracy_golden": accuracy(expected, labels),
+            "accuracy_float": None if floats is None else accuracy(floats, labels),
+        }
+    return Evaluation(
+        images=len(y),
+        mismatches=len(wrong),
+        first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
+        cycles_per_inference=cycles_per_inference,
+        bound_cycles=None if cycles_per_inference is None else bound,
+        outputs=y,
+        **judged,
+    )
+
+
+def accuracy(outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+    """Fraction of rows whose largest output (the first of equals) is the label's."""
+    return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
+
+
+def describe_mismatch(y: npt.NDArray[np.int32], expected: npt.NDArray[np.int32]) -> str:
+    """First differing element, in words."""
+    i, m = (int(v) for v in np.argwhere(y != expected)[0])
+    return f"inference {i}, output {m}: board {int(y[i, m])}, golden {int(expected[i, m])}"

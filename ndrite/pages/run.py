@@ -1,0 +1,175 @@
+"""gather: every number of a report."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boards.fpga.reports import load as board_report
+from emulator.golden import Core
+from emulator.mapping.explain import Explanation, explain
+from emulator.spec import Geometry
+from emulator.spec.brief import brief_repr
+from host import InputError
+from host.api import Progress
+from ndrite.causes import Subject
+from ndrite.costs import Account, account_of
+from ndrite.samples import Codes
+from ndrite.trace import Trace, on_array, trace_inference
+from ndrite.url import geometry_for
+
+CLASSES_MAX = 32
+"""Classes that a confusion matrix is drawn for."""
+COST_SAMPLES = 100
+"""Inputs that the cost of an inference is counted on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """All of it; accuracies 0..1.
+
+    ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was asked for or
+    the program does not fit; ``cost`` what an inference costs, modelled; ``board`` the committed report of an
+    FPGA build, if any.
+    """
+
+    __repr__ = brief_repr
+
+    subject: Subject
+    explanation: Explanation
+    accuracy_float: float
+    accuracy_golden: float
+    images: int
+    confusion: npt.NDArray[np.int64]
+    trace: Trace | None
+    cost: Account
+    geometry: Geometry
+    board: dict[str, Any] | None
+    seed: int
+    provenance: dict[str, str]
+
+
+def gather(
+    subject: Subject,
+    samples: Codes,
+    x: Codes,
+    labels: npt.NDArray[Any],
+    *,
+    preset: str | None = None,
+    product: int | None = None,
+    timeline: bool = True,
+    fpga: str | None = None,
+    seed: int = 0,
+    sources: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Explain, run, account for and trace one program on its die.
+
+    Parameters
+    ----------
+    samples, x, labels:
+        uint8 (n, inputs) that calibrate, uint8 (n, inputs) and classes (n,) to judge by.
+    preset:
+        The array that tiles are laid out for and the timeline is simulated on; None: one as large as the
+        program needs.
+    product:
+        Of a program that is no chain: which product the timeline shows; None: the first on the array.
+    timeline:
+        Whether to simulate one inference; the first time, the RTL is compiled with waveforms.
+    fpga:
+        Board whose committed build is shown.
+    seed:
+        Read-noise seed.
+    sources:
+        Where things come from, for the section on provenance.
+
+    Raises
+    ------
+    EmulatorError, SpecError, InputError
+        When the board has no committed build, or the program has no place on the array.
+    HostError
+        When the simulation fails.
+    """
+    board = None if fpga is None else _board(fpga)
+    geometry = geometry_for(on_array(subject.program, product), preset)
+    step = _steps(progress, 3 if timeline else 2)
+    explanation = explain(subject.network, subject.program, subject.die, samples, x, labels, seed=seed)
+    step()
+    answers = Core(subject.program).infer(x, seed=seed).argmax(axis=1)
+    classes = subject.program.outputs
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels, answers), 1)
+    step()
+    trace = None
+    if timeline:
+        with tempfile.TemporaryDirectory() as work:
+            path = Path(work) / "trace.vcd"
+            trace = trace_inference(subject.program, x[0], path, geometry, product=product, seed=seed)
+        step()
+    return Report(
+        subject=subject,
+        explanation=explanation,
+        accuracy_float=explanation.reference,
+        accuracy_golden=float((answers == labels).mean()),
+        images=len(x),
+        confusion=confusion,
+        trace=trace,
+        cost=account_of(subject.program, subject.die, x[:COST_SAMPLES]),
+        geometry=geometry,
+        board=board,
+        seed=seed,
+        provenance=_provenance(subject, x, labels, seed, dict(sources or {})),
+    )
+
+
+def _board(name: str) -> dict[str, Any]:
+    from boards.fpga.registry import find_target
+
+    find_target(name)
+    report = board_report(name)
+    if report is None:
+        raise InputError(
+            f"board {name!r} has no committed build; accepted: one of `ndrite boards` with figures"
+        )
+    return report
+
+
+def _provenance(
+    subject: Subject, x: Codes, labels: npt.NDArray[Any], seed: int, sources: dict[str, str]
+) -> dict[str, str]:
+    from importlib.metadata import version
+
+    import scipy
+
+    return {
+        "program": f"SHA-256 of what it computes {subject.program.checksum()}",
+        "die": f"SHA-256 {subject.program.provenance['die']}",
+        "float network": f"{subject.network.name}, SHA-256 {subject.network.digest()}",
+        "inputs": f"{len(x)}, SHA-256 {hashlib.sha256(x.tobytes()).hexdigest()}",
+        "labels": f"SHA-256 {hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()}",
+        "chip seed": str(subject.die.seed),
+        "read-noise seed": str(seed),
+        "versions": f"ndrite {version('ndrite')}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
+        f"Python {platform.python_version()}",
+        **sources,
+    }
+
+
+def _steps(progress: Progress | None, total: int) -> Any:
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    return step

@@ -1,0 +1,91 @@
+"""Files that examples and pages name, made small, and what makes their commands shorter."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from emulator.mapping import die_path
+from emulator.network import zoo
+from emulator.network.datasets import fashion_mnist_test
+from ndrite.cli.main import OK, run
+from tests.system.serving import MAIN
+
+SHORTER = (
+    (r"--epochs \d+", "--epochs 1"),
+    (r"--chips 1000", "--chips 3"),
+    (r"--images (1000|10000|2000)\b", "--images 40"),
+    (r"uart:\S+ --images 100\b", "uart:board --images 2"),
+    (r"uart:/tmp/ndrite", "uart:board --images 2"),
+    (r"uart:/\S+", "uart:board"),
+    (r"--steps 200", "--steps 1 --batch 2 --measure 2"),
+    (r"(calibrate .*--board golden:)", r"\1 --steps 2"),
+    (r"experiment loss -o docs/results --resume", "experiment xor -o . --smoke --resume"),
+    (r"train --inputs", "train --batch 32 --inputs"),
+    (r"chip table", "chip table wan2022 ideal --images 40"),
+    (r"explain (\w+).npz", r"explain \1.npz --images 40 --samples s.npy"),
+    (r"report program.npz", "report program.npz --images 200"),
+    (r"bringup --simulated", "bringup --simulated --inferences 16"),
+    (r"demo( --images \d+|$)", "demo --images 10"),
+    (r"demo --board (\S+) --images 40", r"demo --board \1 --images 2"),
+)
+"""Pattern -> replacement, in order: what a test does less of."""
+
+
+def shorter(line: str) -> str:
+    """A command that does the same on less."""
+    for pattern, replacement in SHORTER:
+        line = re.sub(pattern, replacement, line)
+    return line
+
+
+def write_files() -> None:
+    """Into the working folder: the shipped program, samples of its data set, measurements, a plan."""
+    Path("program.npz").write_bytes(zoo.program().read_bytes())
+    Path("program.die.npz").write_bytes(die_path(zoo.program()).read_bytes())
+    Path("float.npz").write_bytes(zoo.float_network().read_bytes())
+    x, labels = fashion_mnist_test()
+    np.save("x.npy", x[:64])
+    np.save("s.npy", x[64:128])
+    np.save("y.npy", labels[:64])
+    np.save("codes.npy", x[:64])
+    np.save("test.npy", x[:64] / np.float32(255))
+    np.save("samples.npy", x[:256] / np.float32(255))
+    np.save("train.npy", x[:256] / np.float32(255))
+    rng = np.random.default_rng(0)
+    v = np.linspace(0, 0.5, 120)
+    current = 1e3 * (v / 0.1 * np.exp(1 - v / 0.1) + 0.1 * np.exp(30 * (v - 0.5)))
+    write_csv("iv.csv", "voltage_V,current_uA", v, current)
+    target = np.repeat(np.linspace(0, 60, 16), 40)
+    read = np.abs(target + rng.normal(size=target.size))
+    write_csv("g.csv", "target_uS,conductance_uS", target, read)
+    write_csv("cells.csv", "target_uS,conductance_uS", target, read)
+    up = 1 + 39 * np.linspace(0, 1, 100)
+    write_csv("pulses.csv", "pulse,conductance_uS", np.arange(200), np.concatenate([up, up[::-1]]))
+    assert run(["fit", "rram", "g.csv", "-o", "mine.yaml"]) == OK
+    Path("plan.yaml").write_text("chip: wan2022\ngrid: {cell.levels: [8, 16]}\nimages: 40\nsamples: 64\n")
+
+
+def write_csv(name: str, header: str, *columns: np.ndarray) -> None:
+    """Columns under a header line."""
+    np.savetxt(name, np.column_stack(columns), delimiter=",", header=header, comments="", fmt="%.6g")
+
+
+def write_onnx(path: Path) -> None:
+    """784-8-3 with ReLU; needs PyTorch and ONNX."""
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Linear(784, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    torch.onnx.export(model, (torch.zeros(1, 784),), path, dynamo=False)
+
+
+def in_shell(line: str) -> None:
+    """A line with pipes or redirections."""
+    program = f"{shlex.quote(sys.executable)} -c {shlex.quote(MAIN)} "
+    command = re.sub(r"(^|\| )ndrite ", lambda m: m[1] + program, line.replace("make_inputs", "cat x.npy"))
+    subprocess.run(command, shell=True, check=True)

@@ -1,0 +1,76 @@
+"""What users read imports from ``ndrite`` alone: its public names and its public modules."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ndrite
+
+ROOT = Path(__file__).parents[2]
+OWN = ("emulator", "hdl", "host", "boards", "ndrite")
+CONTRIBUTORS = {
+    "docs/architecture.md",
+    "docs/arithmetic.md",
+    "docs/change.md",
+    "docs/howto/board.md",
+    "docs/howto/device-model.md",
+    "docs/howto/link.md",
+}
+"""Pages that explain what is inside, to those who change it."""
+
+
+def python_of(path: Path) -> Iterator[str]:
+    """The Python in a page, a script or a notebook."""
+    text = path.read_text()
+    if path.suffix == ".py":
+        yield text
+    elif path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        yield from ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    else:
+        yield from re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+
+
+def shown() -> list[Path]:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.py")]
+    found = [*pages, *(ROOT / "examples").rglob("*.ipynb")]
+    return sorted(path for path in found if any(True for _ in python_of(path)))
+
+
+def foreign(text: str) -> list[str]:
+    """What a piece of Python imports of ours that is no public name."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            found += [n for n in names if n.split(".")[0] in OWN and n != "ndrite"]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN:
+            names = [alias.name for alias in node.names]
+            public = node.module == "ndrite" and set(names) <= set(ndrite.__all__)
+            found += [] if public else [f"{node.module}: {', '.join(names)}"]
+    return found
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(shown()) >= 15
+    assert foreign("from emulator.spec import Program") == ["emulator.spec: Program"]
+    assert foreign("from ndrite.costs import Account\nimport ndrite.url") != []
+    assert foreign("import numpy\nfrom ndrite import compile, connect") == []
+
+
+@pytest.mark.parametrize("path", shown(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_users_import_from_ndrite_alone(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    wrong = [line for text in python_of(path) for line in foreign(text)]
+    assert name in CONTRIBUTORS or not wrong, f"{name}: {wrong}"
+
+
+@pytest.mark.parametrize("name", sorted(CONTRIBUTORS))
+def test_the_list_names_pages(name: str) -> None:
+    assert (ROOT / name).is_file()
