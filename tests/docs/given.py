@@ -27,6 +27,7 @@ SHORTER = (
     (r"(calibrate .*--board golden:)", r"\1 --steps 2"),
     (r"experiment loss -o docs/results --resume", "experiment xor -o . --smoke --resume"),
     (r"train --inputs", "train --batch 32 --inputs"),
+    (r"replicate cmo-hfox", "replicate cmo-hfox --quick -o ."),
     (r"chip table", "chip table wan2022 ideal --images 40"),
     (r"explain (\w+).npz", r"explain \1.npz --images 40 --samples s.npy"),
     (r"report program.npz", "report program.npz --images 200"),
@@ -77,10 +78,10 @@ def write_csv(name: str, header: str, *columns: np.ndarray) -> None:
 
 
 def write_onnx(path: Path) -> None:
-    """784-8-3 with ReLU; needs PyTorch and ONNX."""
+    """784-8-10 with ReLU; needs PyTorch and ONNX."""
     import torch
 
-    model = torch.nn.Sequential(torch.nn.Linear(784, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    model = torch.nn.Sequential(torch.nn.Linear(784, 8), torch.nn.ReLU(), torch.nn.Linear(8, 10))
     torch.onnx.export(model, (torch.zeros(1, 784),), path, dynamo=False)
 
 
