@@ -134,19 +134,20 @@ def test_its_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         elif block.kind == "python":
             exec(compile(block.text, str(page), "exec"), held)
         else:
-            for line in commands(block.text):
-                execute(shorter(line))
+            for line, code in commands(block.text):
+                execute(shorter(line), code)
 
 
-def commands(text: str) -> Iterator[str]:
-    """Lines without their comments; none of them installs."""
+def commands(text: str) -> Iterator[tuple[str, int]]:
+    """Lines without their comments, and the exit code that a comment promises; none of them installs."""
     for line in text.splitlines():
         bare = re.sub(r"\s+#.*", "", line).strip()
         if bare and not bare.startswith(("#", "pip ")):
-            yield bare
+            promised = re.search(r"# exit code (\d+)", line)
+            yield bare, int(promised[1]) if promised else OK
 
 
-def execute(line: str) -> None:
+def execute(line: str, code: int) -> None:
     words = shlex.split(line)
     if any(word in ("|", ">", "<") for word in words):
         in_shell(line)
@@ -157,4 +158,4 @@ def execute(line: str) -> None:
         words += ["--epochs", "1"] if words[1] == "train" and "--epochs" not in words else []
         said = io.StringIO()
         with contextlib.redirect_stderr(said):
-            assert run(words[1:]) == OK, f"{line}\n{said.getvalue()}"
+            assert run(words[1:]) == code, f"{line}\n{said.getvalue()}"
