@@ -75,6 +75,10 @@ def test_words_behind_the_last_weight(wire: Wire) -> None:
     words = region_words(TINY)["weights"]
     near = address("weights", words - 3)
     codes = np.array([-7, 8, -9], "<i2")
+    # What is written behind the end must not come round to the beginning.
+    wire.send(Opcode.READ, address("weights"), (2).to_bytes(2, "little"))
+    wire.run(5_000)
+    (before,) = wire.answers()
     wire.send(Opcode.WRITE_SHORT, near, codes.tobytes())
     wire.send(Opcode.READ_SHORT, near, (3).to_bytes(2, "little"))
     wire.send(Opcode.WRITE_SHORT, near + 1, (codes + 1).tobytes())
@@ -92,6 +96,10 @@ def test_words_behind_the_last_weight(wire: Wire) -> None:
     left = np.array([-7, -6, 9], "<i4")
     assert np.frombuffer(read.payload, "<i4").tolist() == left.tolist()
     assert check.payload == zlib.crc32(left.tobytes()).to_bytes(4, "little")
+    wire.send(Opcode.READ, address("weights"), (2).to_bytes(2, "little"))
+    wire.run(5_000)
+    (after,) = wire.answers()
+    assert after.payload == before.payload
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 15, 16])
