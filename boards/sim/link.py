@@ -41,8 +41,6 @@ class SimLink:
         When it cannot be built.
     """
 
-    narrow = True
-
     def __init__(
         self,
         geometry: Geometry,
@@ -53,6 +51,8 @@ class SimLink:
         platform: object = None,
     ) -> None:
         library = build(geometry, divisor=divisor, trace=waveforms, platform=platform)
+        # Behind the pins a byte takes one clock, and unpacking a code three.
+        self.narrow = pins
         self.model = Model(library, pins=pins, divisor=divisor)
 
     def write(self, data: bytes) -> None:
