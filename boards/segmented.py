@@ -56,7 +56,7 @@ class Segmented(Core):
         self.swapped_words = 0
         for segment in self._segments:
             if segment.by_patch and segment.piece is not None:
-                self._by_patch[self._number(segment.first)] = segment.piece
+                self._by_patch[program.products_before(segment.first)] = segment.piece
 
     @property
     def pieces(self) -> int:
@@ -85,9 +85,6 @@ class Segmented(Core):
         second = last.skip is not None and _adds_none(segment.piece)
         parts = ["second operand"] * second + ["neurons"] * last.fires
         return [said + ", ".join(parts)] if parts else []
-
-    def _number(self, step: int) -> int:
-        return sum(isinstance(before, Product) for before in self.program.steps[:step])
 
     def infer_batch(
         self,
@@ -126,7 +123,8 @@ class Segmented(Core):
 
     def _made(self, segment: Segment, maps: dict[int, Any], draw: Any) -> list[npt.NDArray[Any]]:
         """The maps that a segment makes of ``maps``."""
-        n, shapes, number = len(draw.index), self.program.map_shapes, self._number(segment.stop - 1)
+        n, shapes = len(draw.index), self.program.map_shapes
+        number = self.program.products_before(segment.stop - 1)
         last = self.program.steps[segment.stop - 1]
         if segment.piece is None or segment.by_patch:
             return [self._step(number, last, maps, draw, None)]

@@ -68,7 +68,7 @@ ECP5_85F_SERIAL_WIDE: dict[str, Any] = ECP5_85F | {"geometry": SERIAL_WIDE}
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     # Deep enough for a block RAM, whose outputs would come too late for the neuron.
-    "memory_styles": (("distributed", "readout.partials*/m:*"),),
+    "memory_styles": (("distributed", "core.readout.partials*/m:*"),),
     # All 156 multipliers are used; the last two products are made of LUTs.
     "soft_multipliers": ("core.scanner.square_7", "walker.gates.codes"),
     "dsp_inference": False,
@@ -94,13 +94,13 @@ ECP5_25F: dict[str, Any] = {
     "geometry": SMALL,
     "block_memory_words": 512,
     "memory_styles": (
-        ("distributed", "activations.memory/m:*"),
-        ("distributed", "inputs*.memory/m:*"),
-        ("distributed", "results.memory/m:*"),
-        ("distributed", "neuron.bias/m:*"),
-        ("distributed", "neuron.settings/m:*"),
-        ("distributed", "readout.gains_*/m:*"),
-        ("distributed", "readout.partials*/m:*"),
+        ("distributed", "core.activations.memory/m:*"),
+        ("distributed", "core.inputs*.memory/m:*"),
+        ("distributed", "core.results.memory/m:*"),
+        ("distributed", "core.neuron.bias/m:*"),
+        ("distributed", "core.neuron.settings/m:*"),
+        ("distributed", "core.readout.gains_*/m:*"),
+        ("distributed", "core.readout.partials*/m:*"),
     ),
     "soft_multipliers": tuple(f"core.array.lane_{i}.multiplier" for i in range(23, 26)),
     "dsp_inference": False,
@@ -108,6 +108,6 @@ ECP5_25F: dict[str, Any] = {
 ECP5_25F_MAPS: dict[str, Any] = ECP5_25F | {
     "geometry": SMALL_MAPS,
     "block_memory_words": 0,
-    "memory_styles": (("distributed", "readout.partials*/m:*"),),
+    "memory_styles": (("distributed", "core.readout.partials*/m:*"),),
     "soft_multipliers": (),
 }

@@ -17,8 +17,8 @@ from emulator.spec import Geometry
 from emulator.spec.geometry import WORD_ROWS
 
 MACHINE = "top.device.machine"
+"""The accelerator's name in the flattened netlist."""
 CORE = f"{MACHINE}.core"
-"""The core's name in the flattened netlist."""
 _BLOCK_COLUMNS = 9
 _SITES_A_BLOCK = 4
 _FIRST_COLUMN = 4

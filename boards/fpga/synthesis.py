@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from boards.fpga.floorplan import CORE as CORE_CELL
 from boards.fpga.floorplan import MACHINE as MACHINE_CELL
 from boards.fpga.floorplan import places
 from boards.fpga.target import Family, Target
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
 """Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
-CORE = f"top.{CORE_CELL}"
 MACHINE = f"top.{MACHINE_CELL}"
-"""Hierarchical name of the core in the board's top."""
+"""Hierarchical name of the accelerator in the board's top."""
 SYNTH: dict[Family, str] = {
     "ecp5": "synth_ecp5 -top top -abc9",
     "ice40": "synth_ice40 -top top -dsp -spram -abc9 -device u",
@@ -38,7 +36,7 @@ def script(board: Target) -> str:
         lines.append(COLLISIONS)
     for style, pattern in board.memory_styles:
         attribute = "rom_style" if style == "logic" else "ram_style"
-        lines.append(f'setattr -set {attribute} "{style}" {CORE}.{pattern}')
+        lines.append(f'setattr -set {attribute} "{style}" {MACHINE}.{pattern}')
     if board.soft_multipliers:
         modules = " ".join(f"{MACHINE}.{name}" for name in board.soft_multipliers)
         lines.append(f"techmap -autoproc -map {SOFT.name} {modules}")

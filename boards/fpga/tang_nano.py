@@ -54,9 +54,9 @@ TANG_NANO_20K = dataclasses.replace(
     small=False,
     # More LUT memories than these leave nextpnr no place for the rest.
     memory_styles=(
-        ("block", "scanner.queue/m:*"),
-        ("block", "inputs*.memory/m:*"),
-        ("block", "activations.memory/m:*"),
+        ("block", "core.scanner.queue/m:*"),
+        ("block", "core.inputs*.memory/m:*"),
+        ("block", "core.activations.memory/m:*"),
     ),
     device="GW2AR-LV18QN88C8/I7",
     package="GW2A-18C",

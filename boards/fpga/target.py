@@ -92,7 +92,8 @@ class Target:
         Board name of openFPGALoader.
     memory_styles:
         (style, pattern) of memories that Yosys should not place by its own rules: "distributed" and "block"
-        RAM, or "logic" for read-only tables; the pattern names memories in Yosys' selection syntax.
+        RAM, or "logic" for read-only tables; the pattern names memories in Yosys' selection syntax,
+        from the accelerator down (``core.scanner...``).
     block_memory_words:
         On ECP5: memories of fewer words are left to the synthesiser and to ``memory_styles``.
     soft_multipliers:

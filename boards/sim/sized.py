@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self
 
-from boards.sim.sizing import DEPTH_MAX, USUAL, sized
+from boards.sim.sizing import USUAL, sized
 from emulator.spec import Geometry, Program
+from emulator.spec.geometry import DEPTH_MAX
 from emulator.spec.walk import check_maps
 from host import Board
 from host.api import Progress

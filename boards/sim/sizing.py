@@ -11,8 +11,6 @@ from emulator.spec.walk import bank_inputs, codes_of_maps, lowered
 from emulator.spec.walk_record import STEPS_A_LAYER
 
 USUAL = PRESETS["64-lane"]
-DEPTH_MAX = 65536
-"""Words of a lane's weight memory that a geometry may have."""
 MEMORIES = (
     "weight_depth",
     "max_inputs",

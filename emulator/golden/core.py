@@ -180,7 +180,7 @@ class Core:
     def step(self, at: int, maps: Maps) -> npt.NDArray[Any]:
         """The map (n, C, H, W) that step ``at`` makes of the maps it reads, by number; read noise off."""
         step = self.program.steps[at]
-        number = sum(isinstance(before, Product) for before in self.program.steps[:at])
+        number = self.program.products_before(at)
         parts = []
         size = len(maps[step.reads[0]])
         batch = batch_of(self.program)

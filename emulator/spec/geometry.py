@@ -10,6 +10,8 @@ from emulator.spec.errors import GeometryError
 
 WORD_ROWS = 8
 """Input codes in one word of the input and activation buffers."""
+DEPTH_MAX = 65536
+"""Most words of a lane's weight memory."""
 
 
 def _power_of_two(value: int) -> bool:
@@ -124,7 +126,7 @@ class Geometry:
         require(self.input_bits == 8, "input_bits", "8")
         require(self.slices in (1, 8), "slices", "1 or 8")
         for field, low, high in (
-            ("weight_depth", 16, 65536),
+            ("weight_depth", 16, DEPTH_MAX),
             ("max_inputs", 2 * WORD_ROWS, 4096),
             ("max_outputs", 1, 4096),
             ("columns", 4, 65536),

@@ -132,6 +132,10 @@ class Program:
             and not self.products[-1].fires
         )
 
+    def products_before(self, step: int) -> int:
+        """How many products stand before step number ``step``."""
+        return sum(isinstance(before, Product) for before in self.steps[:step])
+
     def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
         """The program with its products' layers replaced, in order; ``changes`` of other fields."""
         require(

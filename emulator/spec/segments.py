@@ -127,17 +127,13 @@ def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
     if not isinstance(last, Product) or last.patches.groups > 1:
         return
     if len(steps) == 1:
-        piece = program.piece(_products(program.steps[: run.first]))
+        piece = program.piece(program.products_before(run.first))
         yield dataclasses.replace(run, piece=piece, sums=True, by_patch=True)
     elif last.fires and last.patches.positions == 1 and run.makes == (before + len(steps) - 1,):
         bare = dataclasses.replace(last, fires=False, block=(1, 1))
         if last.skip is not None and last.skip < before:
             bare = dataclasses.replace(bare, skip=None, skip_gain=None, skip_shift=0)
         yield from _piece(program, dataclasses.replace(run, sums=True), (*steps[:-1], bare))
-
-
-def _products(steps: tuple[Step, ...]) -> int:
-    return sum(isinstance(step, Product) for step in steps)
 
 
 def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[Segment]:
@@ -178,7 +174,7 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
         steps=tuple(ours),
         curve_base=base,
         curve_slope=slope,
-        first_product=program.first_product + _products(program.steps[: run.first]),
+        first_product=program.first_product + program.products_before(run.first),
     )
     yield dataclasses.replace(run, reads=reads, piece=piece)
 

@@ -26,7 +26,7 @@ MUTANTS = (
     ),
     Mutant(
         CUT,
-        "first_product=program.first_product + _products(program.steps[: run.first]),",
+        "first_product=program.first_product + program.products_before(run.first),",
         "first_product=program.first_product,",
         "every segment's products are numbered from the program's first",
         HELD,
