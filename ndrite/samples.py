@@ -10,11 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from emulator.spec import Program
 from emulator.spec.meaning import Meaning
 from host import InputError
 from ndrite.arrays import load_array
 from ndrite.inputs import InputWarning, encode
 from ndrite.labelled import check_classes, chosen_data_set, judging_set, typical, unseen
+from ndrite.shipped import shipped_samples
 
 Codes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[Any]
@@ -115,7 +117,14 @@ def typical_samples(of: Takes, samples: Any, *, data: str | None, codes: bool) -
 
 
 def calibrating_samples(of: Takes, samples: Any, inputs: Any, *, data: str | None, codes: bool) -> Codes:
-    """As ``typical_samples``; own ``inputs`` to judge by need ``samples`` of their own."""
+    """As ``typical_samples``: of the shipped program those it was calibrated on, where they are there.
+
+    Own ``inputs`` to judge any other by need ``samples`` of their own.
+    """
+    if samples is None and isinstance(of, Program):
+        shipped = shipped_samples(of)
+        if shipped is not None:
+            return shipped
     if inputs is not None and samples is None:
         raise InputError(
             "--samples is missing; accepted: a file or an array, as the inputs are your own data"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
-from emulator.errors import NetworkError
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import DatasetError, NetworkError
 from emulator.network import Network, load_network, zoo
 from emulator.spec import Program
 
@@ -20,6 +23,19 @@ NETWORKS = {
 def shipped_program() -> Program:
     """The compiled Fashion-MNIST network (784-128-10, NDR neurons)."""
     return Program.load(zoo.program())
+
+
+def shipped_samples(program: Program) -> npt.NDArray[np.uint8] | None:
+    """The training images the shipped program was calibrated on; None for others or without those files."""
+    from emulator.mapping.zoo_build import HELD_OUT, SAMPLES
+    from emulator.network.datasets import fashion_mnist_train
+
+    if program.checksum() != shipped_program().checksum():
+        return None
+    try:
+        return fashion_mnist_train()[0][-HELD_OUT:][:SAMPLES]
+    except DatasetError:
+        return None
 
 
 def shipped_network(name: str = "fashion-mnist") -> Network:

@@ -12,12 +12,12 @@ from emulator.device.description import Chip
 from emulator.errors import CompileWarning
 from emulator.mapping.explain import Explanation, Outcome, Row, mitigation_benefits
 from emulator.mapping.explain import explain as measure
-from emulator.spec import Program
+from emulator.network import Network
 from emulator.spec.brief import brief_repr
 from emulator.spec.notebook import table
 from ndrite.api.sources import existing_subject, network_from, program_from
-from ndrite.causes import Subject, draw, mapped_subject, shipped_samples
-from ndrite.samples import Codes, calibrating_samples, classed_samples
+from ndrite.causes import draw, mapped_subject
+from ndrite.samples import calibrating_samples, classed_samples
 
 IMAGES = 2000
 """Test samples that causes are judged by, where the caller does not say."""
@@ -125,21 +125,17 @@ def explain(
     of = program_from(program) if chip is None else network_from(program, samples)
     x, y = classed_samples(of, inputs, labels, data=data, codes=codes, seen=False)
     x, y = x[:images], y[:images]
-    typical = shipped_samples(of) if samples is None and isinstance(of, Program) else None
-    if typical is None:
-        typical = calibrating_samples(of, samples, inputs, data=data, codes=codes)
+    typical = calibrating_samples(of, samples, inputs, data=data, codes=codes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CompileWarning)
-        subject = _subject(program, of, chip, network, typical, chip_seed)
+        if isinstance(of, Network):
+            assert chip is not None
+            subject = mapped_subject(of, chip, typical, chip_seed or 0)
+        else:
+            subject = existing_subject(program, of, network, chip_seed)
     found = measure(subject.network, subject.program, subject.die, typical, x, y, seed=seed & ((1 << 63) - 1))
     worth: list[Outcome] = []
     if mitigation:
         seeds = (subject.die.seed,)
         worth = mitigation_benefits(subject.network, subject.die.chip, typical, x, y, seeds=seeds)
     return Loss(found, tuple(worth), tuple(str(w.message) for w in caught))
-
-
-def _subject(program: Any, of: Any, chip: Any, network: Any, typical: Codes, seed: int | None) -> Subject:
-    if chip is not None:
-        return mapped_subject(of, chip, typical, seed or 0)
-    return existing_subject(program, network, seed)

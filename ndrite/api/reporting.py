@@ -13,7 +13,6 @@ from emulator.files import whole_file
 from emulator.spec.brief import brief_repr
 from emulator.spec.notebook import titled
 from ndrite.api.sources import existing_subject, program_from
-from ndrite.causes import shipped_samples
 from ndrite.inputs import InputWarning
 from ndrite.pages import Report, gather, page, run_files
 from ndrite.samples import calibrating_samples, classed_samples, name_of
@@ -147,10 +146,8 @@ def report(
         warnings.simplefilter("always", InputWarning)
         what = program_from(source)
         x, y = classed_samples(what, given["inputs"], given["labels"], data=data, codes=codes)
-        typical = shipped_samples(what) if given["samples"] is None else None
-        if typical is None:
-            typical = calibrating_samples(what, given["samples"], given["inputs"], data=data, codes=codes)
-        subject = existing_subject(source, given["network"])
+        typical = calibrating_samples(what, given["samples"], given["inputs"], data=data, codes=codes)
+        subject = existing_subject(source, what, given["network"])
     sources = {
         "files": ", ".join(Path(name_of(v, "")).name for v in (source, *given.values()) if _is_path(v))
     }

@@ -88,19 +88,19 @@ def load_die(program: str | os.PathLike[str]) -> Die:
     return die_of(Program.load(program), program)
 
 
-def existing_subject(source: Any, network: Any = None, seed: int | None = None) -> Subject:
-    """What was compiled: network, program and die of ``source``, from memory or from its files.
+def existing_subject(source: Any, program: Program, network: Any = None, seed: int | None = None) -> Subject:
+    """What was compiled: network, ``program`` and die of ``source``, from memory or from its files.
 
     Raises
     ------
-    FileNotFoundError, ProgramError, CompileError, InputError
+    FileNotFoundError, CompileError, InputError
         When a file is missing, files do not belong together, or the network is needed and was not given.
     """
     if isinstance(source, Compiled):
-        return Subject(source.network, source.program, source.die)
+        return Subject(source.network, program, source.die)
     if isinstance(source, str | os.PathLike):
         given = None if network is None else network_from(network)
-        return subject_of(Path(source), network=given, seed=seed)
+        return subject_of(program, Path(source), network=given, seed=seed)
     raise InputError(f"program is {type(source).__name__}; accepted: what compile gives, or a path")
 
 

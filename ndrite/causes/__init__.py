@@ -4,6 +4,6 @@ Imports matplotlib (when drawing), ndrite.shipped and emulator only.
 """
 
 from ndrite.causes.picture import draw
-from ndrite.causes.subject import Subject, mapped_subject, shipped_samples, subject_of
+from ndrite.causes.subject import Subject, mapped_subject, subject_of
 
-__all__ = ["Subject", "draw", "mapped_subject", "shipped_samples", "subject_of"]
+__all__ = ["Subject", "draw", "mapped_subject", "subject_of"]

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.errors import DatasetError
 from emulator.mapping import Die, map_network
 from emulator.network import Network
 from emulator.spec import Program
@@ -28,8 +27,8 @@ class Subject:
     die: Die
 
 
-def subject_of(path: Path, *, network: Network | None, seed: int | None) -> Subject:
-    """The program in a file, with the die beside it.
+def subject_of(program: Program, path: Path, *, network: Network | None, seed: int | None) -> Subject:
+    """The program that a file holds, with the die beside it.
 
     Parameters
     ----------
@@ -40,12 +39,11 @@ def subject_of(path: Path, *, network: Network | None, seed: int | None) -> Subj
 
     Raises
     ------
-    FileNotFoundError, ProgramError, CompileError
-        When a file is missing or is not what it should be.
+    FileNotFoundError, CompileError
+        When the die's file is missing or is not what it should be.
     InputError
         When the network is needed and was not given, or files do not belong together.
     """
-    program = Program.load(path)
     die = die_of(program, path)
     if seed is not None and seed != die.seed:
         raise InputError(
@@ -71,20 +69,6 @@ def mapped_subject(
     """
     program, die, _ = map_network(network, chip, samples, seed=seed)
     return Subject(network, program, die)
-
-
-def shipped_samples(program: Program) -> npt.NDArray[np.uint8] | None:
-    """The training images the shipped program was calibrated on; None for others or without those files."""
-    from emulator.mapping.zoo_build import HELD_OUT, SAMPLES
-    from emulator.network import zoo
-    from emulator.network.datasets import fashion_mnist_train
-
-    if program.checksum() != Program.load(zoo.program()).checksum():
-        return None
-    try:
-        return fashion_mnist_train()[0][-HELD_OUT:][:SAMPLES]
-    except DatasetError:
-        return None
 
 
 def _network_of(program: Program, path: Path) -> Network:

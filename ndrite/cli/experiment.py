@@ -6,22 +6,14 @@ from pathlib import Path
 
 import click
 
-from ndrite.cli.options import json_option
+from ndrite.cli.options import json_option, results_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
 from ndrite.experiments import NAMES
 
 
 @click.command()
 @click.argument("name", type=click.Choice(NAMES))
-@click.option(
-    "-o",
-    "--output",
-    default=Path("docs/results"),
-    show_default=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Folder for NAME.json and NAME.svg.",
-)
+@results_option("NAME.json and NAME.svg")
 @click.option("--smoke", is_flag=True, help="Seconds instead of minutes; the figures mean nothing.")
 @click.option("--resume", is_flag=True, help="Keep the runs that a stopped experiment had finished.")
 @json_option

@@ -45,6 +45,19 @@ network_option = click.option(
 noise_option = click.option("--noise/--no-noise", default=True, help="Read noise on (default) or off.")
 
 
+def results_option(files: str) -> Callable[..., Any]:
+    """-o of commands that write results for the documentation; ``files`` names them."""
+    return click.option(
+        "-o",
+        "--output",
+        default=Path("docs/results"),
+        show_default=True,
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        help=f"Folder for {files}.",
+    )
+
+
 def samples_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a command learns from: a data set by name (None where not given), or own samples."""
     options = (

@@ -7,22 +7,14 @@ from pathlib import Path
 import click
 
 from ndrite.cli.main import CheckFailed
-from ndrite.cli.options import json_option
+from ndrite.cli.options import json_option, results_option
 from ndrite.cli.terminal import print_json, print_table, progress_bar
 from ndrite.replicate import NAMES
 
 
 @click.command()
 @click.argument("name", required=False, type=click.Choice(NAMES))
-@click.option(
-    "-o",
-    "--output",
-    default=Path("docs/results"),
-    show_default=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Folder for replicate.json and replicate.md.",
-)
+@results_option("replicate.json and replicate.md")
 @click.option(
     "--folder",
     metavar="DIR",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -89,7 +89,7 @@ def execute(
         "smoke": smoke,
         "interval": "95 %, Student's t over seeds",
         **getattr(experiment, "facts", lambda _: {})(results),
-        "tables": [{"title": t.title, "header": t.header, "rows": t.rows} for t in tables],
+        "tables": [asdict(table) for table in tables],
         "runs": results,
     }
     with whole_file(folder / f"{name}.json") as file:

@@ -11,11 +11,17 @@ import numpy.typing as npt
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
 from ndrite.intervals import crossed_of, points
+from ndrite.replicate.cost import HEADER, cells, cost_of
 from ndrite.replicate.published import Found, percent
 
 Floats = npt.NDArray[np.float64]
 Grid = dict[float, dict[float, float]]
 """Accuracy in percent by noise in training, then in the test."""
+
+
+def published_grid(tested: tuple[float, ...], rows: dict[float, tuple[float, ...]]) -> Grid:
+    """A published table: accuracies at the ``tested`` noises, a row for each noise in training."""
+    return {trained: dict(zip(tested, row, strict=True)) for trained, row in rows.items()}
 
 
 def share(grid: Grid, trained: float, tested: float) -> float:
@@ -44,7 +50,6 @@ def measured(
     """
     from emulator.learning.training.extra import torch
     from ndrite.replicate import noisy
-    from ndrite.replicate.cost import cost_of
     from ndrite.tiles import analog
 
     x, labels, test, test_labels = data
@@ -113,16 +118,22 @@ def found_difference(before: Floats, after: Floats) -> Found:
     return percent(before.mean(axis=1, keepdims=True) - after[:, :draws])
 
 
+def costs(results: list[dict[str, Any]], title: str) -> Table:
+    """What one inference costs on the first dies of two networks, modelled."""
+    rows = [(f"{r['noise']:.0%}", *cells(r["cost"])) for r in results if r["cost"]][:2]
+    return Table(title, ("noise in training", *HEADER), rows)
+
+
 def table(results: list[dict[str, Any]], grid: Grid | None, title: str) -> Table:
     """Accuracies, beside the published ones where there are some, and on dies."""
     tested = sorted(float(level) for level in results[0]["at"])
     rows = []
     for noise in sorted({r["noise"] for r in results}):
-        cells = []
+        fields = []
         for level in tested:
             theirs = (grid or {}).get(noise, {}).get(level)
-            cells.append(points(right(results, noise, level)) + (f" [{theirs:.2f}]" if theirs else ""))
+            fields.append(points(right(results, noise, level)) + (f" [{theirs:.2f}]" if theirs else ""))
         dies = on_dies(results, noise)
-        rows.append((f"{noise:.0%}", *cells, points(dies) if len(dies) else "-"))
+        rows.append((f"{noise:.0%}", *fields, points(dies) if len(dies) else "-"))
     header = ("noise in training", *(f"test noise {t:.0%}" for t in tested), "dies")
     return Table(title, header, rows)

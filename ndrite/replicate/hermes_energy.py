@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from ndrite.experiments.runner import Table
 from ndrite.replicate import energy
-from ndrite.replicate.published import Explained, Found, Published
+from ndrite.replicate.published import Explained
 
 TITLE = "HERMES: energy efficiency of a core"
 SOURCE = "M. Le Gallo et al., Nature Electronics 6, 680 (2023), doi 10.1038/s41928-023-01010-1, abstract"
 RUN, OVER, NOT_RUN, FOLDER = energy.RUN, energy.OVER, "", ""
-CHIP = "hermes"
 
 
 def _explained(value: float) -> Explained | None:
@@ -26,26 +21,6 @@ def _explained(value: float) -> Explained | None:
     )
 
 
-def published(folder: Path | None) -> dict[str, Published]:
-    """Every published point."""
-    return energy.published(CHIP, "abstract", _explained)
-
-
-def runs(quick: bool, folder: Path | None) -> list[dict[str, Any]]:
-    """A point each."""
-    return energy.runs(CHIP)
-
-
-def run(folder: Path | None, point: int) -> dict[str, Any]:
-    """One point's account."""
-    return energy.run(CHIP, point)
-
-
-def found(results: list[dict[str, Any]]) -> dict[str, Found]:
-    """The modelled ranges."""
-    return energy.found(results)
-
-
-def tables(results: list[dict[str, Any]]) -> list[Table]:
-    """What the energy is made of."""
-    return energy.tables(results)
+_CORES = energy.Cores("hermes", "abstract", _explained)
+published, runs, run = _CORES.published, _CORES.runs, _CORES.run
+found, tables = _CORES.found, _CORES.tables

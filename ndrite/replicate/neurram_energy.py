@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from ndrite.experiments.runner import Table
 from ndrite.replicate import energy
-from ndrite.replicate.published import Explained, Found, Published
+from ndrite.replicate.published import Explained
 
 TITLE = "NeuRRAM: energy efficiency of a core"
 SOURCE = (
@@ -15,7 +11,6 @@ SOURCE = (
     "by CiMLoop's model of it (mit-emze/cimloop d6e1390, wan_nature_2022), not by us"
 )
 RUN, OVER, NOT_RUN, FOLDER = energy.RUN, energy.OVER, "", ""
-CHIP = "neurram"
 
 
 def _explained(value: float) -> Explained | None:
@@ -27,26 +22,6 @@ def _explained(value: float) -> Explained | None:
     )
 
 
-def published(folder: Path | None) -> dict[str, Published]:
-    """Every published point."""
-    return energy.published(CHIP, "Extended Data Fig. 12 (by CiMLoop)", _explained)
-
-
-def runs(quick: bool, folder: Path | None) -> list[dict[str, Any]]:
-    """A point each."""
-    return energy.runs(CHIP)
-
-
-def run(folder: Path | None, point: int) -> dict[str, Any]:
-    """One point's account."""
-    return energy.run(CHIP, point)
-
-
-def found(results: list[dict[str, Any]]) -> dict[str, Found]:
-    """The modelled ranges."""
-    return energy.found(results)
-
-
-def tables(results: list[dict[str, Any]]) -> list[Table]:
-    """What the energy is made of."""
-    return energy.tables(results)
+_CORES = energy.Cores("neurram", "Extended Data Fig. 12 (by CiMLoop)", _explained)
+published, runs, run = _CORES.published, _CORES.runs, _CORES.run
+found, tables = _CORES.found, _CORES.tables

@@ -11,7 +11,6 @@ from emulator.network.datasets import japanese_vowels
 from emulator.network.datasets.speech_commands import speech_commands
 from ndrite.experiments.runner import Table
 from ndrite.replicate import grid
-from ndrite.replicate.cost import HEADER, cells
 from ndrite.replicate.published import Explained, Found, Published
 
 TITLE = "NeuRRAM: LSTM for spoken words"
@@ -33,15 +32,18 @@ NOT_RUN = (
 FOLDER = "Speech Commands; without it JapaneseVowels (package aeon) stands in"
 CHIP = "wan2022"
 TESTED = (0.0, 0.05, 0.1, 0.15)
-THEIRS: grid.Grid = {
-    0.0: dict(zip(TESTED, (87.86, 87.33, 81.35, 74.80), strict=True)),
-    0.05: dict(zip(TESTED, (87.62, 87.91, 85.89, 77.12), strict=True)),
-    0.1: dict(zip(TESTED, (87.66, 87.58, 87.06, 84.36), strict=True)),
-    0.15: dict(zip(TESTED, (87.26, 87.12, 87.14, 85.96), strict=True)),
-    0.2: dict(zip(TESTED, (86.50, 86.50, 86.71, 86.10), strict=True)),
-    0.25: dict(zip(TESTED, (85.70, 85.74, 85.91, 85.84), strict=True)),
-    0.3: dict(zip(TESTED, (85.22, 85.22, 85.19, 85.01), strict=True)),
-}
+THEIRS = grid.published_grid(
+    TESTED,
+    {
+        0.0: (87.86, 87.33, 81.35, 74.80),
+        0.05: (87.62, 87.91, 85.89, 77.12),
+        0.1: (87.66, 87.58, 87.06, 84.36),
+        0.15: (87.26, 87.12, 87.14, 85.96),
+        0.2: (86.50, 86.50, 86.71, 86.10),
+        0.25: (85.70, 85.74, 85.91, 85.84),
+        0.3: (85.22, 85.22, 85.19, 85.01),
+    },
+)
 SOFTWARE, MEASURED = 88.06, 84.66
 TRAINED = (0.0, 0.1, 0.2)
 STAND_IN = "JapaneseVowels"
@@ -180,8 +182,7 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
         title += (
             "; in brackets the published ones on Speech Commands, which are no figures to meet on other data"
         )
-    costs = [(f"{r['noise']:.0%}", *cells(r["cost"])) for r in results if r["cost"]][:2]
     return [
         grid.table(results, THEIRS, title),
-        Table("one sequence on the first die, products alone", ("noise in training", *HEADER), costs),
+        grid.costs(results, "one sequence on the first die, products alone"),
     ]

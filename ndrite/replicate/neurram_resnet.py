@@ -12,7 +12,6 @@ from emulator.network.datasets.cifar10 import cifar10
 from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 from ndrite.experiments.runner import Table
 from ndrite.replicate import grid
-from ndrite.replicate.cost import HEADER, cells
 from ndrite.replicate.published import Explained, Found, Published
 
 TITLE = "NeuRRAM: ResNet-20 trained with noise on its weights"
@@ -35,15 +34,18 @@ NOT_RUN = (
 FOLDER = "CIFAR-10's binary version; without it Fashion-MNIST stands in"
 CHIP, BITS = "wan2022", 3
 TESTED = (0.0, 0.05, 0.1, 0.15)
-THEIRS: grid.Grid = {
-    0.0: dict(zip(TESTED, (87.25, 69.28, 25.68, 12.21), strict=True)),
-    0.05: dict(zip(TESTED, (88.13, 86.21, 79.04, 61.59), strict=True)),
-    0.1: dict(zip(TESTED, (88.19, 87.08, 83.83, 77.23), strict=True)),
-    0.15: dict(zip(TESTED, (87.58, 86.95, 85.20, 81.37), strict=True)),
-    0.2: dict(zip(TESTED, (87.56, 86.97, 85.61, 83.26), strict=True)),
-    0.25: dict(zip(TESTED, (86.48, 86.22, 85.48, 83.66), strict=True)),
-    0.3: dict(zip(TESTED, (85.95, 85.90, 84.98, 83.55), strict=True)),
-}
+THEIRS = grid.published_grid(
+    TESTED,
+    {
+        0.0: (87.25, 69.28, 25.68, 12.21),
+        0.05: (88.13, 86.21, 79.04, 61.59),
+        0.1: (88.19, 87.08, 83.83, 77.23),
+        0.15: (87.58, 86.95, 85.20, 81.37),
+        0.2: (87.56, 86.97, 85.61, 83.26),
+        0.25: (86.48, 86.22, 85.48, 83.66),
+        0.3: (85.95, 85.90, 84.98, 83.55),
+    },
+)
 MEASURED = 85.7
 TRAINED = (0.0, 0.2)
 STAND_IN = "Fashion-MNIST at 14 x 14, half the channels"
@@ -215,12 +217,11 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     title = "accuracy, %"
     if results[0]["data"] == "fashion-mnist":
         title += "; in brackets those of ResNet-20 on CIFAR-10, which are no figures to meet on other data"
-    costs = [(f"{r['noise']:.0%}", *cells(r["cost"])) for r in results if r["cost"]][:2]
     main = shortest(results)
     longer = [r for r in results if r not in main]
     more = [grid.table(longer, None, f"one network, {longer[0]['epochs']} epochs, %")] if longer else []
     return [
         grid.table(main, THEIRS, title),
         *more,
-        Table("one inference on the first die", ("noise in training", *HEADER), costs),
+        grid.costs(results, "one inference on the first die"),
     ]

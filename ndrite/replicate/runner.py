@@ -122,7 +122,7 @@ def judged(
             }
             for key, number in published.items()
         ],
-        "tables": [{"title": t.title, "header": t.header, "rows": t.rows} for t in tables[1:]],
+        "tables": [asdict(table) for table in tables[1:]],
         "runs": results,
     }
     return Replicated(json.loads(json.dumps(value)), tables)  # as it is read again

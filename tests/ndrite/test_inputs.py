@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ import pytest
 from emulator.mapping import map_network
 from emulator.network import Dense, InputRange, Meaning, Network, zoo
 from emulator.network.datasets import digits
+from host import InputError
 from ndrite.cli.main import BAD_INPUT, OK, run
+from ndrite.samples import calibrating_samples
+from ndrite.shipped import shipped_program
 
 
 @pytest.fixture
@@ -170,3 +174,17 @@ def test_accuracy_stands_beside_its_interval_and_the_floats(
     assert 0.04 < high - low < 0.07
     assert run(["evaluate", "program.npz", "--network", str(zoo.float_network())]) == BAD_INPUT
     assert "784 inputs and 10 outputs; accepted: 64 and 10" in capsys.readouterr().err
+
+
+def test_the_shipped_program_is_explained_on_what_calibrated_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first 2,000 of the last 5,000 training images, as it was built; any other needs its own."""
+    numbers = np.arange(60_000)
+    images = np.repeat((numbers % 251).astype(np.uint8)[:, None], 784, axis=1)
+    monkeypatch.setattr("emulator.network.datasets.fashion_mnist_train", lambda: (images, numbers))
+    program = shipped_program()
+    given = np.zeros((3, 784), np.uint8)
+    x = calibrating_samples(program, None, given, data=None, codes=True)
+    np.testing.assert_array_equal(x[:, 0], np.arange(55_000, 57_000) % 251)
+    other = dataclasses.replace(program, name="another", rows=program.rows * 2)
+    with pytest.raises(InputError, match="--samples is missing"):
+        calibrating_samples(other, None, given, data=None, codes=True)
