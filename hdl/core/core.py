@@ -16,8 +16,6 @@ from hdl.core.ports import core_ports, mark_starts
 from hdl.maps.buffers import ResultBuffer, RowBuffer, Written
 from hdl.neuron import Neuron
 from hdl.noise.noise import Noise
-from hdl.noise.pass_noise import PassNoise
-from hdl.noise.slice_noise import SliceNoise
 from hdl.parts.banks import bank_address, bank_bits, next_bank
 from hdl.parts.layouts import feed_layout, noise_layout, readout_layout
 from hdl.parts.queue import Queue
@@ -162,12 +160,6 @@ class Core(wiring.Component):
         ]
         return m
 
-    def _noise(self) -> Noise | SliceNoise:
-        g = self.geometry
-        if g.slices > 1:
-            return SliceNoise(g)
-        return PassNoise(g) if g.overlap else Noise(g)
-
     def _virtual_chips(self, m: Module, cells: Cells) -> None:
         """The drawing of virtual chips: it listens to descriptors as the bus writes them."""
         m.submodules.redraw = redraw = Redraw(self.geometry)
@@ -204,7 +196,7 @@ class Core(wiring.Component):
         queues = [feed, read]
         if g.noise:
             m.submodules.noise_queue = queue = Queue(noise_layout(g), depth * g.slices)
-            m.submodules.noise = noise = self._noise()
+            m.submodules.noise = noise = Noise(g)
             queues.append(queue)
             wiring.connect(m, queue.o, noise.passes)
             wiring.connect(m, noise.sigma, readout.sigma)

@@ -13,7 +13,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.noise.noise import Noise
+from hdl.noise.samples import sample_depth
 from hdl.parts.bus import WindowSignature
 from hdl.parts.layouts import column_shape, group_layout, readout_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
@@ -62,7 +62,7 @@ class Readout(wiring.Component):
                 "release": Out(1),
                 "sigma": In(stream.Signature(16)),
                 "samples": In(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
-                "samples_level": In(bits_for(Noise.sample_depth(geometry))),
+                "samples_level": In(bits_for(sample_depth(geometry))),
                 "groups": Out(stream.Signature(group_layout(geometry))),
                 "partials": Out(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
                 "passed": Out(1),
