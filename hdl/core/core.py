@@ -12,7 +12,8 @@ from hdl.campaign.redraw import Redraw
 from hdl.control.emitter import Emitter
 from hdl.control.scanner import Scanner
 from hdl.control.sequencer import Sequencer
-from hdl.core.ports import core_ports, mark_starts
+from hdl.core.ports import core_ports
+from hdl.core.starts import Starts
 from hdl.maps.buffers import ResultBuffer, RowBuffer, Written
 from hdl.neuron import Neuron
 from hdl.noise.noise import Noise
@@ -220,4 +221,12 @@ class Core(wiring.Component):
             m.d.comb += queue.i.valid.eq(issued.valid & everyone)
         if g.slices > 1:
             m.d.comb += feed.i.valid.eq(issued.valid & everyone & (issued.payload.feed.slice == 0))
-        mark_starts(m, self, issued)
+        m.submodules.starts = starts = Starts(g)
+        m.d.comb += [
+            starts.start.eq(self.start.valid & self.start.ready),
+            starts.issued.eq(issued.valid & issued.ready),
+            starts.feed.eq(issued.payload.feed),
+            self.events.started.eq(starts.started),
+        ]
+        if g.overlap:
+            m.d.comb += [self.probe.opened.eq(starts.opened), self.probe.input_layer.eq(starts.input_layer)]
