@@ -16,7 +16,20 @@ from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports
 class BackToBack(wiring.Component):
     """The next pass is looked at while one is read out, and follows at once.
 
-    ``capture`` says that a pass's sums are in line. A pass, and its sigma, are taken as it begins.
+    ``capture`` says that a pass's sums are in line. A pass, and its sigma, are taken as it begins. Two passes
+    of three steps, whose sums come one behind the other::
+
+        { "signal": [
+          {"name": "passes.valid", "wave": "01............."},
+          {"name": "capture",      "wave": "001.0.........."},
+          {"name": "shift_next",   "wave": "0...1.....0...."},
+          {"name": "shift",        "wave": "0....1.....0..."},
+          {"name": "close_next",   "wave": "0.....10.10...."},
+          {"name": "release",      "wave": "0....10.10....."},
+          {"name": "passes.ready", "wave": "0...10.10......"},
+          {"name": "passed",       "wave": "0......10.10..."}
+        ] }
+
     Latency: none between passes. Resources: six counters and a register of a pass, about 120 LUTs.
     """
 

@@ -14,6 +14,17 @@ from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports
 class OneByOne(wiring.Component):
     """A pass stays on ``passes``, and its sigma on ``sigma``, until its last step.
 
+    Two passes of two steps, whose sums come while the one before is read out or later::
+
+        { "signal": [
+          {"name": "passes.valid", "wave": "01................"},
+          {"name": "capture",      "wave": "0010...10........."},
+          {"name": "shift",        "wave": "0....1.0..1.0....."},
+          {"name": "release",      "wave": "0....10...10......"},
+          {"name": "passes.ready", "wave": "0.....10...10....."},
+          {"name": "passed",       "wave": "0.....10...10....."}
+        ] }
+
     Latency: 3 cycles between two passes. Resources: four counters, about 80 LUTs.
     """
 
