@@ -163,12 +163,13 @@ class Array(wiring.Component):
         """
         g = self.geometry
         at_once, inner, number = cells_at_once(g), self.inner, first // GROUP_LANES
-        # What only this group's accesses change cannot be merged with another group's copy.
+        # What only this group's accesses change cannot be merged with another group's copy. None of it is
+        # reset, which would have to come from the far end of the chip through another LUT.
         peek, poke = (
-            Signal(peek_layout(g), name=f"peek_{first}"),
-            Signal(poke_layout(g), name=f"poke_{first}"),
+            Signal(peek_layout(g), name=f"peek_{first}", reset_less=True),
+            Signal(poke_layout(g), name=f"poke_{first}", reset_less=True),
         )
-        here = Signal(2, name=f"here_{first}")
+        here = Signal(2, name=f"here_{first}", reset_less=True)
         m.d.sync += here.eq(
             Cat(heard.peek_early.slot[inner:] == number, heard.poke_early.slot[inner:] == number)
         )
@@ -220,7 +221,9 @@ class Array(wiring.Component):
             if isinstance(lane, Lane):
                 m.d.comb += lane.gate.eq(valid)
             lanes.append(lane)
-        near = [Signal(cell_layout(g), name=f"near_{first}_{n}") for n in range(at_once)]
+        near = [
+            Signal(cell_layout(g), name=f"near_{first}_{n}", reset_less=True) for n in range(at_once)
+        ]
         place = delayed(m, peek.slot[:inner], READ_LATENCY + 2, f"place_{first}")
         with m.Switch(place):
             for i in range(0, len(lanes), at_once):
