@@ -52,7 +52,7 @@ def _lpf(board: Target, clock: str) -> str:
     lines.append(f'FREQUENCY PORT "clk" {board.input_mhz:g} MHZ;')
     lines.append(f'FREQUENCY NET "{clock}" {board.clock_mhz * board.asked:g} MHZ;')
     if board.ethernet is not None:
-        lines.append(f'FREQUENCY PORT "eth_rx_clk" {GMII_MHZ} MHZ;')
+        lines.append(f'FREQUENCY PORT "eth_rx_clk" {GMII_MHZ * board.asked:g} MHZ;')
     return "\n".join(lines) + "\n"
 
 

@@ -106,7 +106,8 @@ class Target:
     small:
         Whether the core is ``hdl.small``'s; only with ``compact``.
     aim:
-        What place and route is asked for, in multiples of ``clock_mhz``; none: ``AIM`` of the family.
+        What place and route is asked for, in multiples of ``clock_mhz`` and, on Ethernet, of the receive
+        clock; none: ``AIM`` of the family.
     lane_sites_from:
         On ECP5: how many multiplier sites, counted along ``boards.fpga.floorplan``'s path, are left to the
         rest of the design before the first lane's; none: the placer does as it likes.

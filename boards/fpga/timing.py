@@ -88,16 +88,13 @@ def read(report: Path, family: Family, asked: float, clock_mhz: float | None = N
     for name, clock in content["fmax"].items():
         if clock_mhz is None:
             continue
-        aim = GMII_MHZ if GMII in name else asked * clock_mhz
+        aim = asked * (GMII_MHZ if GMII in name else clock_mhz)
         if abs(clock["constraint"] / aim - 1) > TOLERANCE:
             raise BuildError(
                 f"nextpnr aimed at {clock['constraint']:.1f} MHz for net {name}; accepted: "
                 f"{aim:.1f} MHz, as the constraints ask"
             )
-    clocks = {
-        name: (c["achieved"], c["constraint"] / (1 if GMII in name else asked))
-        for name, c in content["fmax"].items()
-    }
+    clocks = {name: (c["achieved"], c["constraint"] / asked) for name, c in content["fmax"].items()}
     cells = content["utilization"]
     used = {
         resource: (

@@ -221,9 +221,7 @@ class Array(wiring.Component):
             if isinstance(lane, Lane):
                 m.d.comb += lane.gate.eq(valid)
             lanes.append(lane)
-        near = [
-            Signal(cell_layout(g), name=f"near_{first}_{n}", reset_less=True) for n in range(at_once)
-        ]
+        near = [Signal(cell_layout(g), name=f"near_{first}_{n}", reset_less=True) for n in range(at_once)]
         place = delayed(m, peek.slot[:inner], READ_LATENCY + 2, f"place_{first}")
         with m.Switch(place):
             for i in range(0, len(lanes), at_once):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, ResetInserter
+from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
@@ -72,11 +72,12 @@ class Accelerator(wiring.Component):
             started, inputs = Mux(walking, walker.began, started), Mux(walking, walker.inputs, inputs)
             m.d.comb += watchdog.going_on.eq(walker.going_on)
         if g.redraw:
-            self._campaign(m, decoder, registers, starts, core, watchdog, start, loads)
+            loads = self._campaign(m, decoder, registers, starts, core, watchdog, start, loads)
         else:
             wiring.connect(m, start, starts.i)
-            m.d.comb += [getattr(core, name).eq(value) for name, value in loads.items()]
             m.d.comb += master.done.eq(core.done)
+        # A cycle later, for it comes from afar; a start takes longer.
+        m.d.sync += [getattr(core, name).eq(value) for name, value in loads.items()]
         if g.overlap:
             m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy & ~walking)
         wiring.connect(m, starts.o, core.start)
@@ -110,15 +111,19 @@ class Accelerator(wiring.Component):
         wiring.connect(m, walker.second, core.second)
         walking = walker.walking
         start = stream.Signature(start_layout(g)).create()
+        # Whoever starts hears of a cycle ago, and of nothing behind a start: it comes from afar.
+        may, given = Signal(), Signal()
+        m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~given)
         m.d.comb += [
             master.walking.eq(walking),
             walker.sample_valid.eq(master.sample_valid & walking),
             walker.sample_index.eq(master.sample_index),
             walker.sample_code.eq(master.sample_code),
-            walker.start.valid.eq(master.start.valid & walking),
+            given.eq(master.start.valid & may),
+            master.start.ready.eq(may),
+            walker.start.valid.eq(given & walking),
             walker.start.payload.eq(master.start.payload),
-            master.start.ready.eq(Mux(walking, walker.start.ready, start.ready)),
-            start.valid.eq(Mux(walking, walker.launch.valid, master.start.valid)),
+            start.valid.eq(Mux(walking, walker.launch.valid, given)),
             start.payload.eq(Mux(walking, walker.launch.payload, master.start.payload)),
             walker.launch.ready.eq(1),
             walker.input_done.eq(core.input_done),
@@ -138,8 +143,8 @@ class Accelerator(wiring.Component):
         watchdog: Watchdog,
         start: Any,
         loads: dict[str, Value],
-    ) -> None:
-        """While a campaign is busy the core is its own; nothing else is started then."""
+    ) -> dict[str, Value]:
+        """While a campaign is busy the core is its own; nothing else is started then. Gives what it loads."""
         master = self.master
         campaign = Campaign(self.geometry)
         m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)
@@ -155,10 +160,6 @@ class Accelerator(wiring.Component):
             m.d.comb += getattr(campaign, field).eq(getattr(registers, f"campaign_{field}"))
         for field in ("stuck_low", "stuck_high", "stuck_codes"):
             m.d.comb += getattr(core.redraw, field).eq(getattr(registers, field))
-        # A cycle later; a start takes longer.
-        m.d.sync += [
-            getattr(core, name).eq(Mux(busy, getattr(campaign, name), value)) for name, value in loads.items()
-        ]
         m.d.comb += [
             watchdog.campaign_busy.eq(busy),
             campaign.run.eq(registers.campaign_control[0]),
@@ -183,3 +184,4 @@ class Accelerator(wiring.Component):
             registers.campaign_chips_done.eq(campaign.chips_done),
             registers.redrawing.eq(core.redraw.busy),
         ]
+        return {name: Mux(busy, getattr(campaign, name), value) for name, value in loads.items()}

@@ -46,7 +46,13 @@ class BackToBack(wiring.Component):
         following = self.passes.payload
         slot, entry = Signal.like(self.step.slot), Signal.like(self.step.entry)
         steps, skip = following.steps, skipped(g, following)
-        total = steps + skip
+        # A pass begins a cycle after it was looked at, at the earliest.
+        total, single, short = Signal(range(steps_most(g) + 1)), Signal(), Signal()
+        m.d.sync += [
+            total.eq(steps + skip),
+            single.eq((steps == 1) & (skip == 0)),
+            short.eq(steps + skip <= release),
+        ]
         now = Signal(readout_layout(g), reset_less=True)
         sigma = Signal(16, reset_less=True)
         running, ready, begin, begun = Signal(), Signal(), Signal(), Signal()
@@ -85,7 +91,7 @@ class BackToBack(wiring.Component):
             self.step.sigma.eq(sigma),
             self.shift.eq(running),
             self.shift_next.eq(begin | (running & ~final)),
-            self.close_next.eq(Mux(begin, total == 1, running & (count == 2))),
+            self.close_next.eq(Mux(begin, single, running & (count == 2))),
             # The emitter's next last row reaches its place EMITTER_CYCLES + capture_latency later.
             self.release.eq(running & releasing),
             self.samples_taken.eq(self.step.valid & now.noisy),
@@ -104,5 +110,5 @@ class BackToBack(wiring.Component):
             m.d.sync += [now.eq(following), sigma.eq(self.sigma.payload & following.noisy.replicate(16))]
             m.d.sync += [running.eq(1), count.eq(total), slot.eq(0)]
             m.d.sync += entry.eq(following.column >> exact_log2(g.readouts))
-            m.d.sync += [final.eq(total == 1), releasing.eq(total <= release), samples_left.eq(steps)]
+            m.d.sync += [final.eq(single), releasing.eq(short), samples_left.eq(steps)]
         return m

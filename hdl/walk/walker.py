@@ -11,6 +11,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from emulator.spec.walk_record import HEADER, KINDS, RECORD_WORDS
 from hdl.parts.bus import WindowSignature
+from hdl.parts.delay import delayed
 from hdl.parts.layouts import INDEX_BITS, SECOND_BITS, activation_layout, start_layout
 from hdl.parts.loading import load_members
 from hdl.walk.gates import GATES_LATENCY, Gates
@@ -100,6 +101,15 @@ class Walker(wiring.Component):
             seconds.begin.eq(beginning & step.second),
         ]
 
+        # A sample comes from afar; its start comes later still.
+        sample_valid, sample_index, sample_code = (
+            delayed(m, signal, 1, name)
+            for name, signal in (
+                ("sample_valid", self.sample_valid),
+                ("sample_index", self.sample_index),
+                ("sample_code", self.sample_code),
+            )
+        )
         # The memory answers the writer first, which cannot wait, then second operands, then patches or gates.
         free = ~writer.request & ~seconds.request
         asks = Mux(gating, gates.address, reader.address)
@@ -114,9 +124,9 @@ class Walker(wiring.Component):
             gates.data.eq(memory.data[:8]),
             seconds.data.eq(memory.data[:8]),
             writer.data.eq(memory.data[:8]),
-            memory.write.eq(writer.write | self.sample_valid),
-            memory.write_address.eq(Mux(self.sample_valid, self.sample_index, writer.write_address)),
-            memory.write_data.eq(Mux(self.sample_valid, self.sample_code, writer.write_data)),
+            memory.write.eq(writer.write | sample_valid),
+            memory.write_address.eq(Mux(sample_valid, sample_index, writer.write_address)),
+            memory.write_data.eq(Mux(sample_valid, sample_code, writer.write_data)),
         ]
         # Patches: to the core's banks, or through a pool.
         start = Signal.like(step.start)

@@ -62,7 +62,7 @@ def test_chains_and_walks_take_turns(board: Board) -> None:
         assert board.scrub(walk) == []
 
 
-@pytest.mark.parametrize("channels", [6, 7, 9])
+@pytest.mark.parametrize("channels", [1, 2, 4, 6, 7, 8, 9])
 def test_the_largest_of_a_window_as_it_comes(board: Board, channels: int) -> None:
     """Each place is read again as soon as it may be."""
     program = windowed(channels)

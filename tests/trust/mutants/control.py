@@ -21,8 +21,8 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/campaign/votes.py",
-        "better = first | (logit.z > best)",
-        "better = first | (logit.z >= best)",
+        "(first | (logit.z > best))",
+        "(first | (logit.z >= best))",
         "a tie goes to the last class",
         ("tests/system/test_campaign.py",),
     ),

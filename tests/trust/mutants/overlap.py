@@ -57,7 +57,7 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/readout/back_to_back.py",
-        "self.close_next.eq(Mux(begin, total == 1, running & (count == 2)))",
+        "self.close_next.eq(Mux(begin, single, running & (count == 2)))",
         "self.close_next.eq(begin)",
         "the next columns come as those before them begin to move",
         OVERLAP,

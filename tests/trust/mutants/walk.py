@@ -164,6 +164,13 @@ MUTANTS = (
     ),
     Mutant(SEQUENCER, "lane.eq(Mux(full, 0, lane + entries))", "lane.eq(0)", "groups share lanes", DEVICE),
     Mutant(
+        "hdl/walk/map_writer.py",
+        "use.eq(pending.any())",
+        "use.eq(pending[1])",
+        "what is on its way to a place is not looked at",
+        ("tests/hdl/walk/test_map_writer.py",),
+    ),
+    Mutant(
         "hdl/noise/samples.py",
         "own.eq(column + i)",
         "own.eq(Cat(Const(i, step_log2), column[step_log2:]))",

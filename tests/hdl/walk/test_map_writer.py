@@ -1,0 +1,80 @@
+"""Codes into the map memory as fast as they may come, the largest of each window kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth import Module, Signal
+from amaranth.sim import Simulator
+
+from emulator.spec import PRESETS
+from emulator.spec.walk import POOLED_CHANNELS_MIN
+from hdl.walk.map_memory import MAP_LATENCY, MapMemory
+from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
+
+MAPS = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
+WINDOWS, WIDTH, PLANE = 3, 4, 100
+"""Windows of so many places side by side, and how far channels lie apart."""
+
+
+def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) -> list[int]:
+    """The map that ``codes`` (places, channels) leave behind when they come with gaps."""
+    channels = codes.shape[1]
+    m = Module()
+    m.submodules.memory = memory = MapMemory(MAPS)
+    m.submodules.writer = writer = MapWriter(MAPS)
+    field = {"base": 7, "plane": PLANE, "rows": 1, "columns": WINDOWS, "channels": channels, "grid_rows": 1}
+    field |= {"grid_columns": WINDOWS * WIDTH, "block_rows": 1, "block_columns": 1}
+    field |= {"pool_rows": 1, "pool_columns": WIDTH}
+    m.d.comb += [writer.field[name].eq(value) for name, value in field.items()]
+    m.d.comb += [
+        memory.write.eq(writer.write),
+        memory.write_address.eq(writer.write_address),
+        memory.write_data.eq(writer.write_data),
+        writer.data.eq(memory.data[:8]),
+    ]
+    looking = Signal()
+    where = Signal.like(memory.address)
+    with m.If(looking):
+        m.d.comb += memory.address.eq(where)
+    with m.Elif(writer.request):
+        m.d.comb += memory.address.eq(writer.address)
+    found: list[int] = []
+
+    async def bench(ctx: Any) -> None:
+        await ctx.tick().repeat(3)
+        ctx.set(writer.begin, 1)
+        await ctx.tick()
+        ctx.set(writer.begin, 0)
+        for code in codes.ravel():
+            while rng.random() < gap:
+                await ctx.tick()
+            ctx.set(writer.valid, 1)
+            ctx.set(writer.y, int(code))
+            await ctx.tick()
+            ctx.set(writer.valid, 0)
+        await ctx.tick().repeat(WRITE_LATENCY + 2)
+        ctx.set(looking, 1)
+        for window in range(WINDOWS):
+            for channel in range(channels):
+                ctx.set(where, 7 + window + PLANE * channel)
+                await ctx.tick().repeat(MAP_LATENCY)
+                found.append(ctx.get(memory.data[:8]))
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return found
+
+
+@pytest.mark.parametrize("channels", [POOLED_CHANNELS_MIN, POOLED_CHANNELS_MIN + 1, POOLED_CHANNELS_MIN + 2])
+@pytest.mark.parametrize("gap", [0.0, 0.1])
+def test_the_largest_of_a_window_however_soon_its_place_comes_again(channels: int, gap: float) -> None:
+    rng = np.random.default_rng(channels)
+    codes = rng.integers(0, 256, (WINDOWS * WIDTH, channels))
+    expected = codes.reshape(WINDOWS, WIDTH, channels).max(axis=1)
+    np.testing.assert_array_equal(pooled(codes, gap, rng), expected.ravel())
