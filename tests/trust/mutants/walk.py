@@ -113,7 +113,7 @@ MUTANTS = (
     Mutant("hdl/walk/pooling.py", "begun.eq(~end),", "begun.eq(1),", "channels add up", DEVICE),
     Mutant(
         "hdl/walk/map_writer.py",
-        "late.first | (late.y > self.data)",
+        "late.first | (late.y > largest)",
         "late.first",
         "pooled codes are written only first",
         DEVICE,
