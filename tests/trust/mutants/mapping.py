@@ -99,8 +99,8 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/mapping/scaling.py",
-        "sigma = cmo_read_sigma(mapped.cells.faulted,",
-        "sigma = cmo_read_sigma(mapped.cells.target,",
+        "sigma = READ_LAWS[cell.read_noise_model](mapped.cells.faulted,",
+        "sigma = READ_LAWS[cell.read_noise_model](mapped.cells.target,",
         "read noise of the targets, not of the cells",
         SCALING,
     ),
