@@ -1,8 +1,9 @@
-"""What the golden model does on one thread: full layers and the shapes of a ResNet, read noise on.
+r"""What the golden model does on one thread: full layers and the shapes of a ResNet, read noise on.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py [--batch 100] [--json]
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8
-    OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8 --threads
+    OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8 \
+        --threads
 
 Weights and samples are random: the time does not depend on them. Rates are multiplications a second, the
 best of several runs taken in turn; beside them the compiled loops against the NumPy form of the same model
@@ -28,8 +29,8 @@ from typing import Any
 import numpy as np
 
 from emulator.golden import Core
+from emulator.golden import threads as of_threads
 from emulator.golden.fast import FastCore, available, work
-from emulator.golden.threads import count
 from emulator.spec import Layer, Program
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import Pool, Product, Step
@@ -222,7 +223,7 @@ def main() -> int:
     if not available():
         sys.exit("needs numba: pip install 'ndrite[fast]'")
     if options.threads:
-        if count() != 2:
+        if of_threads.count() != 2:
             sys.exit("set OMP_NUM_THREADS=2")
         found = two_threads(options.network, options.batch)
         if options.json:

@@ -22,13 +22,13 @@ SOURCE = (
     "10.1038/s41467-020-16108-9)"
 )
 RUN = (
-    "Convolutions without depthwise ones, as AnalogNets are, trained here with Gaussian noise of 5 % of each "
-    "layer's largest weight, 8-bit inputs and converters, on dies of `joshi2020`: 20 s after programming, and "
-    "a day after it. Stand-ins: a 1-D network of 23,000 weights on JapaneseVowels for keyword spotting, a 2-D "
+    "Networks of four convolutions and a full layer, trained here with Gaussian noise of 5 % of each layer's "
+    "largest weight, 8-bit inputs and converters, on dies of `joshi2020`: 20 s after programming, and a day "
+    "after it. Stand-ins: a 1-D network of 23,000 weights on JapaneseVowels for keyword spotting, a 2-D "
     "network of 17,000 on Fashion-MNIST averaged to 14 x 14 for the visual wake word. What is not the same: "
-    "data and networks, the training, batch normalisation (digital here), and the compensation of drift. Here "
-    "every column's gain is calibrated when the cells are read, as `compile` does; the source's way "
-    "is not in the abstract. That the published loss is against software is our reading of it."
+    "data and networks, the training, batch normalisation (digital here), and the compensation of drift. "
+    "Here every column's gain is calibrated when the cells are read, as `compile` does; the source's way is "
+    "not in the abstract. That the published loss is against software is our reading of it."
 )
 OVER = "over networks, each network's dies, and the test samples (bootstrap), 95 %"
 NOT_RUN = (

@@ -178,7 +178,9 @@ def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_digits")
-@pytest.mark.parametrize("name", ["neurram-mnist", "neurram-rbm", "neurram-resnet", "neurram-lstm", "analognets"])
+@pytest.mark.parametrize(
+    "name", ["neurram-mnist", "neurram-rbm", "neurram-resnet", "neurram-lstm", "analognets"]
+)
 def test_quick_runs(name: str, tmp_path: Path) -> None:
     if name in TORCH:
         pytest.importorskip("torch", reason="needs ndrite[train]")

@@ -122,8 +122,8 @@ class Cell:
         return drift if self.error_scale == 1.0 else Scaled(drift, self.error_scale)
 
     def spread(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """Deviation in microsiemens, any shape, of cells from where they are ``time_s`` seconds after they were
-        programmed to ``target_uS``: programming error and drift, as variances. Raises as their models."""
+        """Deviation in microsiemens, any shape, of cells ``time_s`` seconds after they were programmed to
+        ``target_uS``: programming error and drift, added as variances. Raises as their models."""
         drift = self.drift_model
         error = drift.fade(target_uS, time_s) * self.error_model.sigma(target_uS)
         return np.asarray(np.hypot(error, drift.sigma(target_uS, time_s)), np.float64)

@@ -170,7 +170,8 @@ def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
 
 PCM_MAX_uS = 25.0
 PCM_READ_TIME_S = 250e-9
-"""aihwkit, PCMLikeNoiseModel: sigma = G min(0.0088 / (G / 25 uS)^0.65, 0.2) sqrt(ln((t + t_read) / (2 t_read)))."""
+"""aihwkit, PCMLikeNoiseModel: sigma = G min(0.0088 / x^0.65, 0.2) sqrt(ln((t + t_read) / (2 t_read))), with
+x = G / 25 uS."""
 
 
 def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:

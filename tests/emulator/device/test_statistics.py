@@ -79,7 +79,7 @@ def test_phase_change_read_noise_by_hand():
     assert pcm_read_sigma(25.0, 86400.0) == pytest.approx(0.22 * growth, rel=1e-6)
     assert pcm_read_sigma(12.5, 86400.0) == pytest.approx(0.11 * growth * 2**0.65, rel=1e-6)
     assert pcm_read_sigma([0.0, 0.02], 86400.0) == pytest.approx([0.0, 0.004 * growth], rel=1e-6)
-    with pytest.raises(PhysicsError, match="time_s is 1e-07; accepted: 2.5e-07 or more, finite"):
+    with pytest.raises(PhysicsError, match=r"time_s is 1e-07; accepted: 2\.5e-07 or more, finite"):
         pcm_read_sigma(25.0, 1e-7)
 
 
