@@ -141,14 +141,14 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/mapping/weights.py",
-        "sigma = np.hypot(cell.error_model.sigma(targets), drift.sigma(targets, time))",
-        "sigma = cell.error_model.sigma(targets)",
+        "HEADROOM_SIGMAS * cell.spread(targets, time)",
+        "HEADROOM_SIGMAS * cell.error_model.sigma(targets)",
         "no room in the codes for drift",
         CELLS,
     ),
     Mutant(
         "emulator/mapping/weights.py",
-        "(targets + np.maximum(drift.shift(targets, time), 0.0) + HEAD",
+        "(targets + rise + HEAD",
         "(targets + HEAD",
         "equivalent: no drift law shifts conductances up",
         WEIGHTS,
