@@ -1,13 +1,13 @@
 """A residual network trained through a chip's errors, in a plain PyTorch loop: what it recovers.
 
-    python examples/hardware_aware.py                            # five seeds, half an hour
+    python examples/hardware_aware.py                            # five seeds, twenty minutes
     python examples/hardware_aware.py --seeds 1 --scale 3
     python examples/hardware_aware.py --keep FOLDER              # seeds that are there are not run again
 
-A seed is a network of its own: trained in floats, then on from there for twice as many epochs, at the same
-rate, either in floats or through ``ndrite.analog(...).train()``. Both are put on the same dies, and read
-with the die's noise seed. ``recovered`` is the part of the float network's loss on the dies that training
-through errors took back. The clip and the epochs were chosen with seed 0, which is not among the seeds.
+A seed is a network of its own: trained in floats, then on from there at the same rate, either in floats or
+through ``ndrite.analog(...).train()``. Both are put on the same dies, and read with the die's noise seed.
+``recovered`` is the part of the float network's loss on the dies that training through errors took back. The
+clip was chosen of five with seed 0, which is not among the seeds.
 Needs ndrite[train] and Fashion-MNIST's training images (Debian's package dataset-fashion-mnist, or --folder).
 """
 
@@ -88,7 +88,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--dies", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4, help="in floats")
-    parser.add_argument("--more", type=int, default=8, help="epochs after them, in floats or through errors")
+    parser.add_argument("--more", type=int, default=4, help="epochs after them, in floats or through errors")
     parser.add_argument("--train", type=int, default=20_000, help="training pictures")
     parser.add_argument("--clip", type=float, default=1.5, help="clip_rms of training through errors")
     parser.add_argument("--folder", help="folder with Fashion-MNIST's training files")
