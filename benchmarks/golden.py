@@ -1,8 +1,9 @@
-"""What the golden model does on one thread: full layers and the shapes of a ResNet, read noise on.
+r"""What the golden model does on one thread: full layers and the shapes of a ResNet, read noise on.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py [--batch 100] [--json]
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8
-    OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8
+    OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8 \
+        --threads
 
 Weights and samples are random: the time does not depend on them. Rates are multiplications a second, the
 best of several runs taken in turn; beside them the compiled loops against the NumPy form of the same model
@@ -28,7 +29,8 @@ from typing import Any
 import numpy as np
 
 from emulator.golden import Core
-from emulator.golden.fast import available, work
+from emulator.golden import threads as of_threads
+from emulator.golden.fast import FastCore, available, work
 from emulator.spec import Layer, Program
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import Pool, Product, Step
@@ -123,6 +125,43 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def busy() -> dict[str, int]:
+    """Nanoseconds that every thread of this process was on a processor (Linux)."""
+    tasks = Path("/proc/self/task").iterdir()
+    return {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks}
+
+
+def two_threads(network: str, batch: int, repeat: int = 15) -> dict[str, float]:
+    """What the second thread brings, of batches taken in turn with one and two, medians of ``repeat``.
+
+    ``by the clock``: with its least and largest, wrong where others use the processors. ``by processor
+    time``: what one thread takes over what the busier one of two takes, and the thread that hands out the
+    work. It holds beside other load, and leaves out what a thread waits for the other.
+    """
+    rng = np.random.default_rng(0)
+    program = resnet(network, rng)
+    core = FastCore(program)
+    x = rng.integers(0, 256, (batch, program.inputs)).astype(np.uint8)
+    if not np.array_equal(core.infer(x, threads=1), core.infer(x, threads=2)):
+        sys.exit(f"{network}: two threads answer otherwise than one")
+    clock, processor = [], []
+    for _ in range(repeat):
+        took, longest = [], []
+        for threads in (1, 2):
+            before = busy()
+            took.append(seconds(partial(core.infer, x, threads=threads)))
+            spent = {task: at - before.get(task, 0) for task, at in busy().items()}
+            longest.append(spent.pop(str(os.getpid())) + max(spent.values()))
+        clock.append(took[0] / took[1])
+        processor.append(longest[0] / longest[1])
+    return {
+        "by the clock": float(np.median(clock)),
+        "least": min(clock),
+        "largest": max(clock),
+        "by processor time": float(np.median(processor)),
+    }
+
+
 def measure(network: str, batch: int, repeat: int = 7) -> dict[str, Any]:
     """Rates in GMAC/s and their ratios."""
     rng = np.random.default_rng(0)
@@ -175,6 +214,7 @@ def main() -> int:
     parser.add_argument("--network", choices=RESNETS, default="ResNet-20")
     parser.add_argument("--batch", type=int, default=100, help="samples of the network at once")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--threads", action="store_true", help="only what a second thread brings")
     parser.add_argument("--peer", type=Path, metavar="PYTHON", help="also aihwkit-lightning, in this Python")
     options = parser.parse_args()
     threads = os.environ.get("OMP_NUM_THREADS")
@@ -182,6 +222,15 @@ def main() -> int:
         sys.exit("set OMP_NUM_THREADS=1 (or 2) and OPENBLAS_NUM_THREADS=1 before Python starts")
     if not available():
         sys.exit("needs numba: pip install 'ndrite[fast]'")
+    if options.threads:
+        if of_threads.count() != 2:
+            sys.exit("set OMP_NUM_THREADS=2")
+        found = two_threads(options.network, options.batch)
+        if options.json:
+            print(json.dumps(found, indent=2))
+        for name, value in () if options.json else found.items():
+            print(f"{options.network}, {options.batch} samples, two threads to one, {name:17s} {value:5.2f}")
+        return 0
     before = None if options.peer is None else peer(options.peer, options.network, options.batch)
     result = measure(options.network, options.batch)
     if before is not None:

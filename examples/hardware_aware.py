@@ -1,14 +1,13 @@
 """A residual network trained through a chip's errors, in a plain PyTorch loop: what it recovers.
 
-    python examples/hardware_aware.py                            # five seeds, some minutes
+    python examples/hardware_aware.py                            # five seeds, twenty minutes
     python examples/hardware_aware.py --seeds 1 --scale 3
+    python examples/hardware_aware.py --keep FOLDER              # seeds that are there are not run again
 
-A seed is a network of its own: trained in floats, then for as many epochs again, at the same rate, either in
-floats or through ``ndrite.analog(...).train()``. Both are put on the same dies, and read with the die's
-noise seed. ``recovered`` is the part of the float network's loss on the dies that training through errors
-took back; "held to the clip" is the float network with the same limit on its weights, not trained so. Its
-interval is over seeds (t law); all see the same training pictures and the same test pictures. The clip was
-chosen of five with seed 0, which is not among the seeds.
+A seed is a network of its own: trained in floats, then on from there at the same rate, either in floats or
+through ``ndrite.analog(...).train()``. Both are put on the same dies, and read with the die's noise seed.
+``recovered`` is the part of the float network's loss on the dies that training through errors took back. The
+clip was chosen of five with seed 0, which is not among the seeds.
 Needs ndrite[train] and Fashion-MNIST's training images (Debian's package dataset-fashion-mnist, or --folder).
 """
 
@@ -17,6 +16,7 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,19 +66,19 @@ def train(model: Any, x: Any, labels: Any, epochs: int, rate: float) -> None:
     model.eval()
 
 
-def accuracy(model: Any, x: Any, labels: Any) -> float:
-    """Of all test pictures, in percent."""
-    right = 0
+def right(model: Any, x: Any, labels: Any) -> Any:
+    """Whether each answer is right, float64 (n,) of 0 and 1."""
+    found = []
     with torch.no_grad():
         for start in range(0, len(x), 500):
             if hasattr(model, "ndrite"):
                 model.ndrite.first_index = start
             answers = model(x[start : start + 500]).argmax(dim=1)
-            right += int((answers == labels[start : start + 500]).sum())
-    return 100 * right / len(x)
+            found.append((answers == labels[start : start + 500]).double())
+    return torch.cat(found).numpy()
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -87,14 +87,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--dies", type=int, default=3)
-    parser.add_argument(
-        "--epochs", type=int, default=4, help="in floats, and again in floats or through errors"
-    )
+    parser.add_argument("--epochs", type=int, default=4, help="in floats")
+    parser.add_argument("--more", type=int, default=4, help="epochs after them, in floats or through errors")
     parser.add_argument("--train", type=int, default=20_000, help="training pictures")
     parser.add_argument("--clip", type=float, default=1.5, help="clip_rms of training through errors")
     parser.add_argument("--folder", help="folder with Fashion-MNIST's training files")
-    options = parser.parse_args()
+    parser.add_argument("--keep", type=Path, help="folder for what every seed's networks answer")
+    return parser.parse_args()
 
+
+def run(options: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """Which answers are right: of the float network (n,), and on dies (dies, n) "before" and "after"."""
     chip = ndrite.load_chip(options.chip)
     chip = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=options.scale))
     data = ndrite.data_set("fashion-mnist", options.folder)
@@ -103,41 +106,79 @@ def main() -> None:
     test_x = torch.tensor(data.test_x / 255).float().view(-1, 1, 28, 28)
     test_labels = torch.tensor(data.test_labels).long()
 
-    def on_dies(model: Any, clip: float | None) -> list[float]:
+    def on_dies(model: Any, clip: float | None) -> Any:
         chips = (
             ndrite.analog(model, chip, samples=x[:512], seed=die, clip_rms=clip)
             for die in range(options.dies)
         )
-        return [accuracy(c, test_x, test_labels) for c in chips]
+        return np.stack([right(c, test_x, test_labels) for c in chips])
 
-    print(
-        f"{options.chip} at {options.scale:g} times its error; accuracies in percent, {len(test_x)} pictures"
+    torch.manual_seed(seed)
+    plain = network()
+    train(plain, x, labels, options.epochs, RATE)
+    through = ndrite.analog(
+        copy.deepcopy(plain), chip, samples=x[:512], seed=1000 + seed, clip_rms=options.clip
     )
-    print("seed  float  on dies  held to the clip  trained  recovered")
-    recovered = []
+    train(through, x, labels, options.more, RATE)
+    train(plain, x, labels, options.more, RATE)
+    trained = network().eval()
+    trained.load_state_dict(through.state_dict())
+    return {
+        "float": right(plain, test_x, test_labels),
+        "before": on_dies(plain, None),
+        "after": on_dies(trained, options.clip),
+    }
+
+
+def main() -> None:
+    options = arguments()
+    print(f"{options.chip} at {options.scale:g} times its error; accuracies in percent, {options.dies} dies")
+    print("seed  float  on dies  trained  recovered")
+    found = []
     for seed in range(options.first, options.first + options.seeds):
-        torch.manual_seed(seed)
-        plain = network()
-        train(plain, x, labels, options.epochs, RATE)
-        through = ndrite.analog(
-            copy.deepcopy(plain), chip, samples=x[:512], seed=1000 + seed, clip_rms=options.clip
-        )
-        train(through, x, labels, options.epochs, RATE)
-        train(plain, x, labels, options.epochs, RATE)
-        trained = network().eval()
-        trained.load_state_dict(through.state_dict())
-        known = accuracy(plain, test_x, test_labels)
-        before, held = on_dies(plain, None), on_dies(plain, options.clip)
-        after = on_dies(trained, options.clip)
-        recovered.append((np.mean(after) - np.mean(before)) / (known - np.mean(before)))
+        settings = [
+            seed,
+            options.epochs,
+            options.more,
+            options.train,
+            options.dies,
+            options.scale,
+            options.clip,
+        ]
+        name = f"{options.chip}-{'-'.join(f'{value:g}' for value in settings)}.npz"
+        kept = None if options.keep is None else options.keep / name
+        if kept is not None and kept.exists():
+            with np.load(kept) as archive:
+                found.append(dict(archive))
+        else:
+            found.append(run(options, seed))
+            if kept is not None:
+                np.savez_compressed(kept, **found[-1])
+        known, before, after = (found[-1][key] for key in ("float", "before", "after"))
         print(
-            f"{seed:4}  {known:5.2f}  {np.mean(before):7.2f}  {np.mean(held):16.2f}  {np.mean(after):7.2f}"
-            f"  {recovered[-1]:9.2f}"
-            f"   dies {', '.join(f'{b:.2f} -> {a:.2f}' for b, a in zip(before, after, strict=True))}",
+            f"{seed:4}  {100 * known.mean():5.2f}  {100 * before.mean():7.2f}  {100 * after.mean():7.2f}"
+            f"  {(after.mean() - before.mean()) / (known.mean() - before.mean()):9.2f}   dies "
+            + ", ".join(
+                f"{100 * b.mean():.2f} -> {100 * a.mean():.2f}" for b, a in zip(before, after, strict=True)
+            ),
             flush=True,
         )
-    mean, half = intervals.mean_interval(np.array(recovered))
-    print(f"recovered {mean:.2f}" + ("" if half is None else f" ({mean - half:.2f} .. {mean + half:.2f})"))
+    before, after = (np.stack([f[key] for f in found]) for key in ("before", "after"))
+    known = np.broadcast_to(np.stack([f["float"] for f in found])[:, None], before.shape)
+    k, b, a = (part.mean(axis=(1, 2)) for part in (known, before, after))
+    for what, values, unit in (
+        ("lost", 100 * (k - b), " points"),
+        ("brought back", 100 * (a - b), " points"),
+        ("recovered", (a - b) / (k - b), ""),
+    ):
+        mean, half = intervals.mean_interval(values)
+        print(
+            f"{what} {mean:.2f}{unit}"
+            + ("" if half is None else f" ({mean - half:.2f} .. {mean + half:.2f}) over seeds")
+        )
+    low, high = intervals.crossed_of(lambda k, b, a: (a - b) / (k - b), known, before, after)
+    whole = (a.mean() - b.mean()) / (k.mean() - b.mean())
+    print(f"recovered of all together {whole:.2f} ({low:.2f} .. {high:.2f}) over seeds, dies and pictures")
 
 
 if __name__ == "__main__":

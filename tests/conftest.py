@@ -108,6 +108,7 @@ LONG = (
     "boards/test_stepped.py::test_random_programs_in_segments_are_the_golden_model[2",
     "boards/test_stepped.py::test_random_programs_in_segments_are_the_golden_model[3",
     "docs/test_any_model.py::test_a_model_runs_on_a_die[unet",
+    "docs/test_any_model.py::test_every_product_of_the_gateware_is_the_golden_models",
     "ndrite/test_replicate.py::test_a_users_folder_is_run[neurram-resnet",
     "ndrite/test_replicate.py::test_a_users_folder_is_run[neurram-lstm",
     "ndrite/test_sweep.py::test_killed_worker_then_killed_client_then_resumed",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from emulator.golden.array import FLOAT32_EXACT
 from emulator.golden.fast_steps import Codes, Draw, FastProduct, FastTable, channel_first, gated, join, pooled
 from emulator.golden.noise import key_schedule
-from emulator.golden.threads import in_threads
+from emulator.golden.threads import in_threads, left_over, one_blas_thread, usable
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.noise import DOMAIN_READ
 from emulator.spec.program import Program
@@ -86,21 +86,30 @@ class FastCore:
         first_index: int = 0,
         noise: bool = True,
         stream: int = 0,
+        threads: int | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Outputs int32 (n, outputs); parameters as ``Core.infer``, which checks them."""
+        """Outputs int32 (n, outputs), the same on any number of threads; parameters as ``Core.infer``.
+
+        ``Core.infer`` checks them. ``threads``: at most so many, None: all that the process may use.
+        """
         schedule = key_schedule(seed, DOMAIN_READ, stream)
         out = np.empty((len(x), self.program.outputs), np.int32)
+        each, most = work(self.program), usable(threads)
 
-        def part(low: int, high: int) -> None:
+        def part(low: int, high: int, beside: int = 1) -> None:
             for start in range(low, high, self._batch):
                 end = min(start + self._batch, high)
-                out[start:end] = self._samples(x[start:end], schedule, noise, first_index + start)
+                out[start:end] = self._samples(x[start:end], schedule, noise, first_index + start, beside)
 
-        in_threads(part, len(x), work(self.program))
+        left = left_over(len(x), each, most)
+        in_threads(part, len(x) - left, each, most)
+        if left:
+            with one_blas_thread():
+                part(len(x) - left, len(x), most)
         return out
 
     def _samples(
-        self, x: Codes, schedule: npt.NDArray[np.uint32], noise: bool, first: int
+        self, x: Codes, schedule: npt.NDArray[np.uint32], noise: bool, first: int, threads: int
     ) -> npt.NDArray[Any]:
         program, n = self.program, len(x)
         calls = x.reshape(n, program.calls, -1)
@@ -120,7 +129,7 @@ class FastCore:
                         first=(first * program.calls + call) * positions & 0xFFFFFFFF,
                         stride=program.calls * positions,
                     )
-                    maps.append(self._products[number].run(maps, draw))
+                    maps.append(self._products[number].run(maps, draw, threads))
                     number += 1
                 elif isinstance(step, Gate):
                     maps.append(gated(step, maps))

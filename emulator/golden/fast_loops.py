@@ -250,10 +250,12 @@ def product(
     stride: int,
     with_noise: bool,
     rows: int,
+    from_patch: int,
+    to_patch: int,
     codes: Any,
     sums: Any,
 ) -> None:
-    """What every column answers to every patch of maps x uint8 (C, n, H, W).
+    """What every column answers to patches ``from_patch`` to ``to_patch`` of maps x uint8 (C, n, H, W).
 
     ``weights`` float32 (groups, K * M / groups): a group's columns, tile by tile, each (M / groups, rows);
     ``columns`` int64 (6, M): bias, gain, offset, scale, curve,
@@ -268,8 +270,7 @@ def product(
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
     top = np.int64((1 << (layer[4] - 1)) - 1)
     per_tile = k if analog else min(k, rows)
-    total = x.shape[1] * positions
-    most = min(CHUNK, total)
+    most = min(CHUNK, to_patch - from_patch)
     all_patches = np.empty(groups * k * most, np.uint8)
     all_slices, all_sums = np.empty(per_tile * most, np.float32), np.empty(share * most, np.float32)
     all_p = np.empty((m, most), np.int32)
@@ -278,8 +279,8 @@ def product(
     all_energy, all_sigma = np.empty(most, np.uint32), np.empty(most, np.int32)
     all_low, all_high = np.empty(most, np.uint16), np.empty(most, np.uint16)
     all_v = np.empty(most, np.int32)
-    for start in range(0, total, most):
-        n = min(most, total - start)
+    for start in range(from_patch, to_patch, most):
+        n = min(most, to_patch - start)
         patches = all_patches[: groups * k * n].reshape(groups * k, n)
         cut(x, where, start, patches)
         p, v, index = all_p[:, :n], all_v[:n], all_index[:n]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from emulator.golden.neuron import neuron
 from emulator.golden.noise import SIGNED_TABLE
 from emulator.golden.steps import table
+from emulator.golden.threads import in_threads
 from emulator.spec.arithmetic import V_MAX, V_MIN
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches, Shape
@@ -81,8 +82,8 @@ class FastProduct:
         flat = [tile.reshape(len(self._weights), -1) for tile in tiles]
         self._weights = np.concatenate(flat, axis=1)
 
-    def run(self, maps: list[npt.NDArray[Any]], draw: Draw) -> npt.NDArray[Any]:
-        """Its map, (C, n, H, W): codes, or sums int32."""
+    def run(self, maps: list[npt.NDArray[Any]], draw: Draw, threads: int) -> npt.NDArray[Any]:
+        """Its map, (C, n, H, W): codes, or sums int32; ``threads`` share the patches."""
         from emulator.golden.fast_loops import product
 
         step, patches = self._step, self._step.patches
@@ -99,24 +100,33 @@ class FastProduct:
             skip = skip.reshape(m, n * positions)
         codes = np.empty((m, n * positions), np.uint8) if step.fires else NO_CODES
         sums = NO_SUMS if step.fires else np.empty((m, n * positions), np.int32)
-        product(
-            x,
-            self._where,
-            self._fields,
-            self._weights,
-            self._columns,
-            skip,
-            self._values,
-            TABLE,
-            draw.schedule,
-            draw.number,
-            draw.first,
-            draw.stride,
-            draw.noise,
-            self._array_rows,
-            codes,
-            sums,
-        )
+
+        def part(low: int, high: int) -> None:
+            product(
+                x,
+                self._where,
+                self._fields,
+                self._weights,
+                self._columns,
+                skip,
+                self._values,
+                TABLE,
+                draw.schedule,
+                draw.number,
+                draw.first,
+                draw.stride,
+                draw.noise,
+                self._array_rows,
+                low,
+                high,
+                codes,
+                sums,
+            )
+
+        if threads > 1:
+            in_threads(part, n * positions, step.layer.weights.size, threads)
+        else:
+            part(0, n * positions)
         out = codes if step.fires else sums
         if step.block == (1, 1):
             return out.reshape(m, n, rows, columns)

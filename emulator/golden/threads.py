@@ -26,18 +26,37 @@ def count() -> int:
     return os.cpu_count() or 1
 
 
-def in_threads(part: Callable[[int, int], None], samples: int, each: int) -> None:
+def usable(threads: int | None) -> int:
+    """Threads to use where at most ``threads`` are wanted; None: all."""
+    return count() if threads is None else min(threads, count())
+
+
+def in_threads(part: Callable[[int, int], None], samples: int, each: int, threads: int) -> None:
     """Call ``part(low, high)``, which lets go of the interpreter, for ranges that together are 0..samples.
 
-    ``each``: multiplications of one sample.
+    ``each``: multiplications of one sample; ``threads``: at most so many (``usable``).
     """
-    parts = min(count(), samples, samples * each // WORTH)
+    parts = min(threads, samples, samples * each // WORTH)
     if parts < 1:
         part(0, samples)
         return
     edges = [samples * i // parts for i in range(parts + 1)]
-    with _blas().limit(limits=1):
+    with one_blas_thread():
         list(_pool().map(part, edges[:-1], edges[1:]))
+
+
+def left_over(samples: int, each: int, threads: int) -> int:
+    """Samples that do not divide among threads, and are better done one by one by all of them.
+
+    One of three samples on two threads would keep one thread waiting for half of the time.
+    """
+    left = samples % threads
+    return left if each >= WORTH and 2 * left <= threads else 0
+
+
+def one_blas_thread() -> Any:
+    """A context in which BLAS keeps to one thread."""
+    return _blas().limit(limits=1)
 
 
 @cache

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from emulator.device import effective_read_sigma
 from emulator.device.description import Chip
-from emulator.device.rram.programming import cmo_read_sigma
+from emulator.device.rram.programming import READ_LAWS
 from emulator.errors import CompileError
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.weights import MappedWeights, code_max
@@ -42,7 +42,7 @@ def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
     cell = chip.cell
     if cell.read_noise_model == "constant":
         return effective_read_sigma(cell.read_noise_percent, cell.g_max_uS)
-    sigma = cmo_read_sigma(mapped.cells.faulted, chip.conditions.time_since_programming_s)
+    sigma = READ_LAWS[cell.read_noise_model](mapped.cells.faulted, chip.conditions.time_since_programming_s)
     return float(np.sqrt(np.square(sigma).sum(axis=0).mean()))
 
 

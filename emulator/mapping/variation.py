@@ -29,7 +29,7 @@ def variation_of(chip: Chip) -> Variation:
     g = np.minimum(cell.g_min_uS + np.arange(TABLE_WORDS) / per_uS, cell.g_max_uS)
     drift = cell.drift_model
     mean = np.maximum(cell.g_min_uS + np.arange(TABLE_WORDS) / per_uS + drift.shift(g, time), 0.0) * per_uS
-    sigma = np.hypot(cell.error_model.sigma(g), drift.sigma(g, time)) * per_uS
+    sigma = cell.spread(g, time) * per_uS
     low, high = cell.stuck_at_uS
 
     def fixed(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:

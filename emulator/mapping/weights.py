@@ -95,9 +95,8 @@ def full_scale(chip: Cell | Chip) -> float:
     chip = as_chip(chip)
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets = level_targets(cell)
-    drift = cell.drift_model
-    sigma = np.hypot(cell.error_model.sigma(targets), drift.sigma(targets, time))
-    top = float((targets + np.maximum(drift.shift(targets, time), 0.0) + HEADROOM_SIGMAS * sigma).max())
+    rise = np.maximum(cell.drift_model.shift(targets, time), 0.0)
+    top = float((targets + rise + HEADROOM_SIGMAS * cell.spread(targets, time)).max())
     return max(top, cell.stuck_at_uS[1]) if cell.stuck_high_percent else top
 
 

@@ -13,5 +13,6 @@ NAMES = (
     "neurram-energy",
     "hermes-energy",
     "cmo-hfox",
+    "analognets",
 )
 """Each is a module of this package."""

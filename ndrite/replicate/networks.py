@@ -50,6 +50,24 @@ def resnet20(channels: int, width: int, bits: int) -> Any:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4 * width, 10))
 
 
+def convolutions(dimensions: int, channels: int, width: int, classes: int) -> Any:
+    """Four convolutions and a full layer: (n, channels, T) of one dimension, or (n, channels, H, W)."""
+    convolution, norm, mean = (
+        (nn.Conv1d, nn.BatchNorm1d, nn.AdaptiveAvgPool1d)
+        if dimensions == 1
+        else (nn.Conv2d, nn.BatchNorm2d, nn.AdaptiveAvgPool2d)
+    )
+    layers: list[Any] = []
+    for inputs, outputs, stride in (
+        (channels, width, 1),
+        (width, width, 2),
+        (width, 2 * width, 1),
+        (2 * width, 2 * width, 2),
+    ):
+        layers += [convolution(inputs, outputs, 3, stride, 1, bias=False), norm(outputs), nn.ReLU()]
+    return nn.Sequential(*layers, mean(1), nn.Flatten(), nn.Linear(2 * width, classes))
+
+
 class FourLstms(torch.nn.Module):
     """LSTMs on the same inputs, a full layer on the last state of each, logits added."""
 

@@ -137,21 +137,12 @@ def run(
     folder: Path | None, data: str, seed: int, noise: float, dies: int, samples: int, epochs: int, draws: int
 ) -> dict[str, Any]:
     """One network."""
-    from emulator.learning.training.extra import torch
     from ndrite.replicate import networks
 
-    few = 8 if epochs == 1 else None
-    x, y, test, test_y = japanese_vowels() if folder is None else speech_commands(folder, most=few)
-    scale = x.reshape(-1, x.shape[2]).std(axis=0)
-    tensors = (
-        torch.from_numpy((x / scale).astype(np.float32)),
-        torch.from_numpy(y.astype(np.int64)),
-        torch.from_numpy((test[:samples] / scale).astype(np.float32)),
-        torch.from_numpy(test_y[:samples].astype(np.int64)),
-    )
+    tensors = sequences(folder, samples, few=8 if epochs == 1 else None)
     width, classes = (32, 9) if folder is None else (112, 10)
     return grid.measured(
-        lambda: networks.FourLstms(x.shape[2], width, classes),
+        lambda: networks.FourLstms(tensors[0].shape[2], width, classes),
         tensors,
         CHIP,
         seed=seed,
@@ -162,6 +153,20 @@ def run(
         epochs=epochs,
         rate=8e-3,
         batch=64,
+    )
+
+
+def sequences(folder: Path | None, samples: int, *, few: int | None = None) -> tuple[Any, Any, Any, Any]:
+    """Tensors (n, T, coefficients), each coefficient with a deviation of 1, and classes."""
+    from emulator.learning.training.extra import torch
+
+    x, y, test, test_y = japanese_vowels() if folder is None else speech_commands(folder, most=few)
+    scale = x.reshape(-1, x.shape[2]).std(axis=0)
+    return (
+        torch.from_numpy((x / scale).astype(np.float32)),
+        torch.from_numpy(y.astype(np.int64)),
+        torch.from_numpy((test[:samples] / scale).astype(np.float32)),
+        torch.from_numpy(test_y[:samples].astype(np.int64)),
     )
 
 

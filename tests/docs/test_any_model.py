@@ -36,15 +36,24 @@ def test_a_model_takes_fewer_lines(name: str) -> None:
     assert len(written) + 1 < LINES  # and the call of ndrite.analog
 
 
-@pytest.mark.parametrize("name", INPUTS)
-def test_a_model_runs_on_a_die(name: str) -> None:
+SUMS = {"lstm": (16, 3, 14866), "transformer": (16, 14, 27858), "unet": (2, 13, 103488)}
+"""Samples to set converters by, products, and sums that a batch of two samples has."""
+
+
+def model_of(name: str) -> Any:
+    """One of the example's modules, its weights as they are drawn."""
     spec = importlib.util.spec_from_file_location("any_model", EXAMPLE)
     assert spec is not None
     assert spec.loader is not None
     example: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     torch.manual_seed(0)
-    model, x = example.MODELS[name][0]().eval(), torch.rand(INPUTS[name])
+    return example.MODELS[name][0]().eval()
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_model_runs_on_a_die(name: str) -> None:
+    model, x = model_of(name), torch.rand(INPUTS[name])
     chip = ndrite.analog(model, "wan2022", samples=x)
     with torch.no_grad():
         y, wanted = chip(x), model(x)
@@ -52,3 +61,43 @@ def test_a_model_runs_on_a_die(name: str) -> None:
     assert (y - wanted).abs().max() > 0
     assert (y - wanted).square().mean() < 0.3 * wanted.var()
     assert chip.ndrite.table().share > 0.8
+
+
+def watched(chip: Any) -> list[tuple[str, int, Any]]:
+    """Every product that is read from now on: its name, call, and sums (n, outputs)."""
+    placement, sums = chip.ndrite, []
+    read = placement.run
+
+    def run(name: str, program: Any, codes: Any, first: int, call: int) -> Any:
+        answer = read(name, program, codes, first, call)
+        sums.append((name, call, answer))
+        return answer
+
+    placement.run = run
+    return sums
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SUMS)
+def test_every_product_of_the_gateware_is_the_golden_models(name: str) -> None:
+    """One batch of two samples; converters are set by what the gateware itself gives."""
+    count, products, size = SUMS[name]
+    model, x = model_of(name), torch.rand(count, *INPUTS[name][1:])
+    chips = [
+        ndrite.analog(model, "wan2022", samples=x, seed=3, board=url, progress=lambda *_: None)
+        for url in ("golden:", "sim:")
+    ]
+    golden, sim = (watched(chip) for chip in chips)
+    with torch.no_grad():
+        first, second = (chip(x[:2]) for chip in chips)
+    assert torch.equal(first, second)
+    assert [read[:2] for read in golden] == [read[:2] for read in sim]
+    for (product, call, wanted), (_, _, got) in zip(golden, sim, strict=True):
+        assert got.dtype == wanted.dtype
+        assert (got == wanted).all(), f"{product}, call {call}: {(got != wanted).sum()} of {got.size} differ"
+        assert len(set(got.ravel().tolist())) > 8
+    assert len({product for product, _, _ in sim}) == products
+    assert sum(y.size for _, _, y in sim) == size
+    where = {row.where for row in chips[1].ndrite.table().rows if row.where != "torch"}
+    assert where == {"die"}
+    chips[1].ndrite.close()

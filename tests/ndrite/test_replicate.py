@@ -20,7 +20,7 @@ from ndrite.replicate.page import page
 from ndrite.replicate.published import EXPLAINED, OUTSIDE, WITHIN, Explained, Found, Published, verdict
 
 ROOT = Path(__file__).parents[2]
-TORCH = ("neurram-mnist", "neurram-resnet", "neurram-lstm")
+TORCH = ("neurram-mnist", "neurram-resnet", "neurram-lstm", "analognets")
 
 
 def number(explained: Explained | None = None, **changed: Any) -> Published:
@@ -178,11 +178,13 @@ def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_digits")
-@pytest.mark.parametrize("name", ["neurram-mnist", "neurram-rbm", "neurram-resnet", "neurram-lstm"])
+@pytest.mark.parametrize(
+    "name", ["neurram-mnist", "neurram-rbm", "neurram-resnet", "neurram-lstm", "analognets"]
+)
 def test_quick_runs(name: str, tmp_path: Path) -> None:
     if name in TORCH:
         pytest.importorskip("torch", reason="needs ndrite[train]")
-    if name == "neurram-lstm":
+    if name in ("neurram-lstm", "analognets"):
         pytest.importorskip("aeon", reason="needs aeon, whose files it reads")
     assert run(["replicate", name, "--quick", "-o", str(tmp_path)]) == OK
     kept = json.loads((tmp_path / "replicate.json").read_text())[name]

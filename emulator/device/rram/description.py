@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
+import numpy as np
+
 from emulator.device.fields import choice, number, numbers, section
-from emulator.device.rram.drift import DRIFTS, Drift, Scaled
+from emulator.device.rram.drift import DRIFTS, Conductances, Drift, Scaled
 from emulator.device.rram.faults import Faults
-from emulator.device.rram.programming import MODELS, ProgrammingError
+from emulator.device.rram.programming import MODELS, READ_LAWS, ProgrammingError
 from emulator.errors import ChipError
 
 FITTED = "fitted"
 """The programming error whose polynomial is in the description itself."""
-READ_NOISES = ("constant", "ibm-cmo-hfox")
+READ_NOISES = ("constant", *READ_LAWS)
 
 
 @section("cell")
@@ -33,7 +35,7 @@ class Cell:
         Factor on the deviations of programming and of drift: a worse or a better cell of the same kind.
     read_noise_model, read_noise_percent:
         ``constant``: standard deviation of an effective weight at every read, in percent of g_max_uS.
-        ``ibm-cmo-hfox``: of the published law, which depends on conductance and time.
+        Any other: of the published law of that name, which depends on conductance and time.
     drift:
         What time since programming does.
     stuck_low_percent, stuck_high_percent, stuck_low_uS, stuck_high_uS:
@@ -118,6 +120,13 @@ class Cell:
         """The drift model by name."""
         drift = DRIFTS[self.drift]
         return drift if self.error_scale == 1.0 else Scaled(drift, self.error_scale)
+
+    def spread(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """Deviation in microsiemens, any shape, of cells ``time_s`` seconds after they were programmed to
+        ``target_uS``: programming error and drift, added as variances. Raises as their models."""
+        drift = self.drift_model
+        error = drift.fade(target_uS, time_s) * self.error_model.sigma(target_uS)
+        return np.asarray(np.hypot(error, drift.sigma(target_uS, time_s)), np.float64)
 
     def _scaled(self, model: ProgrammingError) -> ProgrammingError:
         if self.error_scale == 1.0:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.rram.programming import readable
+from emulator.device.rram.programming import PCM_MAX_uS, readable
 from emulator.errors import PhysicsError
 
 Conductances = npt.NDArray[np.float64]
@@ -41,8 +41,20 @@ class Drift(Protocol):
 
     def sigma(self, target_uS: Conductances, time_s: float) -> Conductances: ...
 
+    def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """What is left of the programming error, a factor."""
+        ...
 
-class NoDrift:
+
+class ErrorStays:
+    """Of models that leave the programming error as it was."""
+
+    def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """1 everywhere."""
+        return np.ones_like(target_uS)
+
+
+class NoDrift(ErrorStays):
     """Conductances stay: nothing is known of the device's relaxation."""
 
     times_s = (0.0, np.inf)
@@ -56,7 +68,7 @@ class NoDrift:
         return np.zeros_like(target_uS)
 
 
-class WanRelaxation:
+class WanRelaxation(ErrorStays):
     """HfOx of the NeuRRAM chip (W. Wan et al., Nature 608, 504, 2022): spread grows, the mean stays.
 
     aihwkit gives the total deviation from the target at 1 s, 1 day and 2 days. Between those it is
@@ -87,7 +99,7 @@ class WanRelaxation:
         return np.asarray(np.sqrt(np.maximum(added, 0.0)), np.float64)
 
 
-class CmoDrift:
+class CmoDrift(ErrorStays):
     """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G.
 
     aihwkit's ReRamCMONoiseModel also holds cells within g_min..g_max. That is not done here: virtual chips
@@ -103,6 +115,49 @@ class CmoDrift:
     def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
         """0.412 + 0.042 ln t."""
         return np.full_like(target_uS, CMO_STD_uS[0] + CMO_STD_uS[1] * np.log(time_s))
+
+
+PCM_FIRST_S = 20.0
+"""aihwkit, src/aihwkit/inference/noise/pcm.py, PCMLikeNoiseModel: t_0, from which on cells drift."""
+
+
+class PcmDrift:
+    """Phase-change cells (V. Joshi et al., Nat. Commun. 11, 2473, 2020): G (t / 20 s)^-nu.
+
+    The exponent nu is normal, of mean 0.0244 - 0.0155 ln x within 0.049..0.1 and deviation -0.0059 -
+    0.0125 ln x within 0.008..0.045, with x the target over 25 uS: aihwkit's PCMLikeNoiseModel. The factor is
+    then log-normal; taken here are its mean and deviation, with a normal law, for ``age`` and the virtual
+    chips of the gateware add a normal draw. A cell's programming error fades by the factor's root mean
+    square, so that both together deviate as the source's cells do.
+    """
+
+    times_s = (PCM_FIRST_S, 1e9)
+
+    @staticmethod
+    def exponent(target_uS: npt.ArrayLike) -> tuple[Conductances, Conductances]:
+        """Mean and deviation of nu."""
+        log = np.log(np.maximum(np.asarray(target_uS, np.float64) / PCM_MAX_uS, 1e-7))
+        return np.clip(0.0244 - 0.0155 * log, 0.049, 0.1), np.clip(-0.0059 - 0.0125 * log, 0.008, 0.045)
+
+    def factor(self, target_uS: npt.ArrayLike, time_s: float) -> tuple[Conductances, Conductances]:
+        """Mean and mean square of (t / 20 s)^-nu."""
+        mean, deviation = self.exponent(target_uS)
+        age = np.log(time_s / PCM_FIRST_S)
+        first = np.exp(-mean * age + np.square(deviation * age) / 2)
+        return first, np.square(first) * np.exp(np.square(deviation * age))
+
+    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """What the mean factor takes."""
+        return np.asarray(target_uS * (self.factor(target_uS, time_s)[0] - 1.0), np.float64)
+
+    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """What exponents that differ spread a cell without programming error by."""
+        first, second = self.factor(target_uS, time_s)
+        return np.asarray(target_uS * np.sqrt(second - np.square(first)), np.float64)
+
+    def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """The factor's root mean square."""
+        return np.sqrt(self.factor(target_uS, time_s)[1])
 
 
 class Scaled:
@@ -125,8 +180,17 @@ class Scaled:
         """The model's, times the factor."""
         return self._factor * self._model.sigma(target_uS, time_s)
 
+    def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """The model's."""
+        return self._model.fade(target_uS, time_s)
 
-DRIFTS: dict[str, Drift] = {"none": NoDrift(), "wan2022": WanRelaxation(), "ibm-cmo-hfox": CmoDrift()}
+
+DRIFTS: dict[str, Drift] = {
+    "none": NoDrift(),
+    "wan2022": WanRelaxation(),
+    "ibm-cmo-hfox": CmoDrift(),
+    "joshi2020": PcmDrift(),
+}
 """Drift models by the name chip descriptions use."""
 
 
@@ -155,5 +219,6 @@ def age(
         raise PhysicsError(
             f"time_s is {time_s}; accepted: {low:g}..{high:g}, the times the drift model covers"
         )
-    moved = g_uS + model.shift(target_uS, time_s) + model.sigma(target_uS, time_s) * noise
+    landed = target_uS + model.fade(target_uS, time_s) * (g_uS - target_uS)
+    moved = landed + model.shift(target_uS, time_s) + model.sigma(target_uS, time_s) * noise
     return readable(moved)

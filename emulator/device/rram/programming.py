@@ -1,7 +1,8 @@
-"""RRAM cells: how far a programmed conductance lands from its target, and read noise. Microsiemens."""
+"""Memory cells: how far a programmed conductance lands from its target, and read noise. Microsiemens."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,8 +113,18 @@ IBM_CMO_2 = ProgrammingError(
     "ibm-cmo-hfox-2", (0.0112185391, 0.01129027418), 1.0, (8.0, 90.0), _CMO_SOURCE + "2 %"
 )
 
+JOSHI_2020 = ProgrammingError(
+    "joshi2020",
+    (0.26348, 1.9650, -1.1731),
+    25.0,
+    (0.0, 25.0),
+    "phase-change memory of V. Joshi et al., Nat. Commun. 11, 2473 (2020), doi 10.1038/s41467-020-16108-9, "
+    "fitted by S. R. Nandakumar et al., ICECS 2019, as in aihwkit (github.com/IBM/aihwkit, "
+    "src/aihwkit/inference/noise/pcm.py, PCMLikeNoiseModel, g_max 25 uS)",
+)
+
 MODELS: dict[str, ProgrammingError] = {
-    model.name: model for model in (IDEAL, WAN_2022, MILO_2021, IBM_CMO_02, IBM_CMO_2)
+    model.name: model for model in (IDEAL, WAN_2022, MILO_2021, IBM_CMO_02, IBM_CMO_2, JOSHI_2020)
 }
 """Programming error models by the name chip descriptions use."""
 
@@ -155,3 +166,35 @@ def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
     growth = np.sqrt(np.log((time_s + CMO_READ_TIME_S) / (2 * CMO_READ_TIME_S)))
     sigma = CMO_READ_uS * growth * np.log10(np.maximum(np.asarray(g_uS, np.float64), 1.0))
     return np.asarray(sigma, np.float64)
+
+
+PCM_MAX_uS = 25.0
+PCM_READ_TIME_S = 250e-9
+"""aihwkit, PCMLikeNoiseModel: sigma = G min(0.0088 / x^0.65, 0.2) sqrt(ln((t + t_read) / (2 t_read))), with
+x = G / 25 uS."""
+
+
+def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
+    """1/f noise of one phase-change cell, microsiemens, at conductance ``g_uS`` and time in seconds.
+
+    The source takes the factor in front from the conductance right after programming, here it is that of the
+    cell as it is, and draws the noise once for a time, where here every read draws it, as of the CMO cells.
+
+    Raises
+    ------
+    PhysicsError
+        When the time is below the model's read time of 250 ns.
+    """
+    if not PCM_READ_TIME_S <= time_s < np.inf:
+        raise PhysicsError(f"time_s is {time_s}; accepted: {PCM_READ_TIME_S} or more, finite")
+    growth = np.sqrt(np.log((time_s + PCM_READ_TIME_S) / (2 * PCM_READ_TIME_S)))
+    g = np.maximum(np.asarray(g_uS, np.float64), 0.0)
+    factor = np.minimum(0.0088 / np.maximum(g / PCM_MAX_uS, 1e-7) ** 0.65, 0.2)
+    return np.asarray(g * factor * growth, np.float64)
+
+
+READ_LAWS: dict[str, Callable[[npt.ArrayLike, float], Conductances]] = {
+    "ibm-cmo-hfox": cmo_read_sigma,
+    "joshi2020": pcm_read_sigma,
+}
+"""Read noise of one cell that depends on its conductance and the time, by the name chip descriptions use."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
-from emulator.device.rram.programming import WAN_2022, ProgrammingError, cmo_read_sigma, effective_read_sigma
+from emulator.device.rram.programming import READ_LAWS, WAN_2022, ProgrammingError, effective_read_sigma
 from emulator.mapping.shapes import family
 from emulator.mapping.weights import level_targets
 
@@ -123,11 +123,11 @@ def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.
     """
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets, span = level_targets(cell), cell.g_max_uS - cell.g_min_uS
-    spread = np.hypot(cell.error_model.sigma(targets), cell.drift_model.sigma(targets, time))
+    spread = cell.spread(targets, time)
     if cell.read_noise_model == "constant":
         read = effective_read_sigma(cell.read_noise_percent, cell.g_max_uS)
     else:
-        read = float(np.sqrt(2.0) * cmo_read_sigma(targets.mean(), time))
+        read = float(np.sqrt(2.0) * READ_LAWS[cell.read_noise_model](targets.mean(), time))
     adc = chip.readout.kind == "adc"
     view = ChipView(
         sigma=np.hypot(spread, spread[0]) / span,

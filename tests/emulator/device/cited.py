@@ -1,6 +1,7 @@
 """The published laws of cells, written out a second time from their sources; microsiemens and seconds.
 
-Sources are in docs/physics.md: aihwkit's ``reram.py`` (Wan 2022, IBM CMO/HfOx), CrossSim's ``RRAM_Milo.py``.
+Sources are in docs/physics.md: aihwkit's ``reram.py`` (Wan 2022, IBM CMO/HfOx) and
+``pcm.py`` (Joshi 2020), CrossSim's ``RRAM_Milo.py``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ PROGRAMMING = {
     "milo2021": lambda g: 4.782321 - 0.009107 * g,
     "ibm-cmo-hfox-0.2": lambda g: (1.06879 * g + 0.81107) / 1000,
     "ibm-cmo-hfox-2": lambda g: (11.29027418 * g + 11.2185391) / 1000,
+    "joshi2020": lambda g: 0.26348 + 1.9650 * g / 25 - 1.1731 * (g / 25) ** 2,
 }
 """Standard deviation right after programming, of the target."""
 
@@ -28,12 +30,24 @@ def wan_day(g):
     return 0.701 + 22.086 * x - 50.773 * x**2 + 47.095 * x**3 - 16.458 * x**4
 
 
+def pcm_cells(target, time_s: float, rng):
+    """Phase-change cells as aihwkit draws them: programmed, then each with its own exponent; (n,)."""
+    x = np.maximum(target / 25, 1e-7)
+    programmed = target + PROGRAMMING["joshi2020"](target) * rng.standard_normal(target.shape)
+    mean = np.minimum(np.maximum(-0.0155 * np.log(x) + 0.0244, 0.049), 0.1)
+    spread = np.minimum(np.maximum(-0.0125 * np.log(x) - 0.0059, 0.008), 0.045)
+    nu = np.abs(mean + spread * rng.standard_normal(target.shape))
+    return programmed * (time_s / 20) ** -nu
+
+
 def aged(name: str, g, time_s: float):
     """Shift and standard deviation that time adds to cells of drift model ``name``, at its presets' times."""
     if name == "none":
         return 0.0 * g, 0.0 * g
     if name == "ibm-cmo-hfox":
         return tuple(law(time_s) + 0.0 * g for law in CMO_DRIFT)
+    if (name, time_s) == ("joshi2020", 20.0):  # where its drift begins
+        return 0.0 * g, 0.0 * g
     assert (name, time_s) == ("wan2022", 86400.0)
     added = np.square(wan_day(g)) - np.square(PROGRAMMING["wan2022"](g))
     return 0.0 * g, np.sqrt(np.maximum(added, 0.0))

@@ -8,11 +8,11 @@ import pytest
 from emulator.device.description import Chip, list_chips, load_chip
 from emulator.device.rram.drift import DRIFTS, Scaled, age
 from emulator.device.rram.faults import Faults
-from emulator.device.rram.programming import cmo_read_sigma
+from emulator.device.rram.programming import cmo_read_sigma, pcm_read_sigma
 from emulator.errors import PhysicsError
 from emulator.mapping.cells import make_cells
 from emulator.mapping.mitigation import Mitigation
-from tests.emulator.device.cited import CMO_DRIFT, PROGRAMMING, wan_day
+from tests.emulator.device.cited import CMO_DRIFT, PROGRAMMING, pcm_cells, wan_day
 
 CELLS = 100_000
 
@@ -62,6 +62,27 @@ def test_wan_relaxation_reaches_the_published_total():
     assert middle == pytest.approx((one + two) / 2)
 
 
+@pytest.mark.parametrize("g", [2.5, 10.0, 25.0])
+@pytest.mark.parametrize("days", [0.01, 1, 365])
+def test_phase_change_drift_has_the_sources_mean_and_deviation(days, g):
+    """Against the source's own procedure, whose law is log-normal."""
+    time = days * 86400
+    wanted = pcm_cells(np.full(CELLS, g), time, np.random.default_rng(5))
+    got = cells_at(_at(load_chip("joshi2020"), time), g, seed=4).aged
+    assert got.mean() == pytest.approx(wanted.mean(), abs=6 * wanted.std() / CELLS**0.5)
+    assert got.std() == pytest.approx(wanted.std(), rel=0.02)
+
+
+def test_phase_change_read_noise_by_hand():
+    # At 25 uS after a day: 0.0088 * 25 uS * sqrt(ln(86400 / 5e-7)); near 0 uS a fifth of the conductance.
+    growth = np.sqrt(np.log(86400 / 5e-7))
+    assert pcm_read_sigma(25.0, 86400.0) == pytest.approx(0.22 * growth, rel=1e-6)
+    assert pcm_read_sigma(12.5, 86400.0) == pytest.approx(0.11 * growth * 2**0.65, rel=1e-6)
+    assert pcm_read_sigma([0.0, 0.02], 86400.0) == pytest.approx([0.0, 0.004 * growth], rel=1e-6)
+    with pytest.raises(PhysicsError, match=r"time_s is 1e-07; accepted: 2\.5e-07 or more, finite"):
+        pcm_read_sigma(25.0, 1e-7)
+
+
 def test_cells_are_cut_at_zero_once():
     # aihwkit draws a day's total deviation at once and cuts that: half a normal distribution at 0 uS.
     got = cells_at(load_chip("dendritic-ndr"), 0.0, seed=3)
@@ -76,6 +97,7 @@ def test_cells_are_cut_at_zero_once():
         ("wan2022", 0.5, "1..172800"),
         ("wan2022", 172801.0, "1..172800"),
         ("ibm-cmo-hfox", 2e9, "1..1e\\+09"),
+        ("joshi2020", 19.0, "20..1e\\+09"),
         ("none", np.nan, "0..inf"),
     ],
 )

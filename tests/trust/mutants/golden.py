@@ -273,4 +273,18 @@ MUTANTS = (
         "the golden board scrubs by name",
         ("tests/boards/test_golden.py",),
     ),
+    Mutant(
+        "emulator/golden/threads.py",
+        "return left if each >= WORTH and 2 * left <= threads else 0",
+        "return 0",
+        "one sample of three keeps a thread waiting",
+        (GOLDEN + "/test_threads.py",),
+    ),
+    Mutant(
+        "emulator/golden/fast_loops.py",
+        "sample, position = (start + b) // positions, (start + b) % positions",
+        "sample, position = (start - from_patch + b) // positions, (start - from_patch + b) % positions",
+        "every thread begins with the first patch's read noise",
+        (GOLDEN + "/test_threads.py",),
+    ),
 )

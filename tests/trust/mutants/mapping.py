@@ -99,8 +99,8 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/mapping/scaling.py",
-        "sigma = cmo_read_sigma(mapped.cells.faulted,",
-        "sigma = cmo_read_sigma(mapped.cells.target,",
+        "sigma = READ_LAWS[cell.read_noise_model](mapped.cells.faulted,",
+        "sigma = READ_LAWS[cell.read_noise_model](mapped.cells.target,",
         "read noise of the targets, not of the cells",
         SCALING,
     ),
@@ -141,14 +141,14 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/mapping/weights.py",
-        "sigma = np.hypot(cell.error_model.sigma(targets), drift.sigma(targets, time))",
-        "sigma = cell.error_model.sigma(targets)",
+        "HEADROOM_SIGMAS * cell.spread(targets, time)",
+        "HEADROOM_SIGMAS * cell.error_model.sigma(targets)",
         "no room in the codes for drift",
         CELLS,
     ),
     Mutant(
         "emulator/mapping/weights.py",
-        "(targets + np.maximum(drift.shift(targets, time), 0.0) + HEAD",
+        "(targets + rise + HEAD",
         "(targets + HEAD",
         "equivalent: no drift law shifts conductances up",
         WEIGHTS,

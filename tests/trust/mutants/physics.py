@@ -158,4 +158,25 @@ MUTANTS = (
         "cubic cells at the voltage of cell and transistor",
         CROSSBAR,
     ),
+    Mutant(
+        "emulator/device/rram/drift.py",
+        "first = np.exp(-mean * age + np.square(deviation * age) / 2)",
+        "first = np.exp(-mean * age)",
+        "the mean of a power is the power of the mean exponent",
+        STATISTICS,
+    ),
+    Mutant(
+        "emulator/device/rram/drift.py",
+        "return np.sqrt(self.factor(target_uS, time_s)[1])",
+        "return np.ones_like(target_uS)",
+        "phase-change cells drift, their programming error does not",
+        STATISTICS,
+    ),
+    Mutant(
+        "emulator/device/rram/programming.py",
+        "** 0.65, 0.2)",
+        "** 0.65, 2.0)",
+        "1/f noise of nearly empty cells without its limit",
+        STATISTICS,
+    ),
 )

@@ -47,6 +47,7 @@ def test_presets():
         "ibm-cmo-hfox-0.2",
         "ibm-cmo-hfox-2",
         "ideal",
+        "joshi2020",
         "milo2021",
         "wan2022",
     }
