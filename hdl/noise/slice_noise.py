@@ -27,10 +27,10 @@ LAUNCH_MARGIN = 3
 class SliceNoise(wiring.Component):
     """``hdl.noise.noise.Noise`` for passes that come in turns of ``slices``, slice 0 first, all of one tile.
 
-    The tile's slices are worked out beside each other from the one S of each in ``energy``: their keys and
-    roots first, then their samples one slice after the other without a gap, while the next tile's keys and
-    roots are under way. Throughput: one sample a cycle and pipe, and at most one tile in about 45 cycles.
-    Resources: a Speck64/128 round, a square root and a held key for each slice, and P sample pipes.
+    The tile's slices are worked out beside each other from the one S of each in ``energy``. Their keys and
+    roots come first. Their samples follow, one slice after the other without a gap, while the next tile's
+    keys and roots are under way. Throughput: one sample a cycle and pipe, and at most one tile in about 45
+    cycles. Resources: a Speck64/128 round, a square root and a held key for each slice, and P sample pipes.
     """
 
     def __init__(self, geometry: Geometry) -> None:

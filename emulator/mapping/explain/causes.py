@@ -33,7 +33,7 @@ CAUSES: dict[str, str] = {
 
 
 def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
-    """What each cause adds to the float weights, (K, M) in their unit, on this very chip.
+    """What each cause adds to the float weights, (K, M) in their unit, on this one die.
 
     The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
     effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.
