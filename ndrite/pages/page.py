@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from emulator.spec.notebook import text
+from ndrite.html import STYLE
 from ndrite.pages.comparison import difference
 from ndrite.pages.figures import Figure
 from ndrite.pages.run import Report
 from ndrite.pages.sections import Section, sections
-from ndrite.pages.style import STYLE
 
 Drawn = dict[str, Figure]
 

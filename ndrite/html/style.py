@@ -43,6 +43,14 @@ td:last-child { min-width: 9em; }
 #errors td:last-child { min-width: 14em; }
 details { margin-top: 10px; }
 summary { cursor: pointer; padding: 6px 0; color: var(--link); }
+.controls { display: flex; flex-wrap: wrap; gap: 8px 18px; margin: 6px 0; align-items: center; }
+.controls label { max-width: 100%; }
+#plot { width: 100%; height: min(70vh, 520px); }
+select, textarea, button { font: inherit; color: var(--text); background: var(--page); max-width: 100%;
+border: 1px solid var(--line); border-radius: 6px; padding: 4px 8px; }
+select[multiple], textarea { width: 100%; font-size: 0.88rem; }
+textarea { font-family: ui-monospace, monospace; }
+section p { margin: 6px 0; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 @media print { body { background: #fff; } section { break-inside: avoid; } nav { display: none; } }
 """
