@@ -1,4 +1,4 @@
-"""The documentation, reports and pages of points in a real browser: two widths, light and dark, by keyboard.
+"""The documentation and pages of points in a real browser: two widths, light and dark, by keyboard.
 
 No page says anything to the console or asks another host for anything.
 """
@@ -22,14 +22,12 @@ import yaml
 from emulator.device.description import load_chip
 from emulator.spec.campaign import CampaignResult
 from ndrite.campaigns import chips_page
-from ndrite.cli.main import OK, run
 from ndrite.sweeps import load_plan, plan_of
 from ndrite.sweeps.page import sweep_page
 from ndrite.sweeps.pareto import front
 from tests.docs.browser import View, browser
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = "Difference Chip Network Accuracy Neurons Cells Tiles Cycles Cost Board Provenance".split()
 ONE_OF_EACH = ("index", "cost", "tutorial", "howto/looking-inside", "results/index", "api")
 """Pages with a table, code, a picture, a wide table."""
 pytestmark = pytest.mark.slow
@@ -53,16 +51,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_reference_has_every_name(site: Path) -> None:
+def test_the_documentation(site: Path, view: View) -> None:
+    """One page of each kind; by keyboard; served, by searching. One test, as the site is built once."""
     reference = (site / "api.html").read_text()
     assert all(f'id="ndrite.{name}"' in reference for name in ("compile", "fit", "analog", "Program.load"))
-    assert len(list(site.rglob("*.html"))) >= 30
-
-
-@pytest.mark.parametrize("name", ONE_OF_EACH)
-def test_a_page_of_the_documentation(site: Path, view: View, name: str) -> None:
-    view.open(site / f"{name}.html")
-    view.check()
+    for name in ONE_OF_EACH:
+        view.open(site / f"{name}.html")
+        view.check()
+    _follow_a_link_by_keyboard(site, view)
+    _search(site, view)
 
 
 @pytest.mark.long
@@ -73,9 +70,10 @@ def test_every_page_of_the_documentation(site: Path, view: View) -> None:
         view.check()
         pictures += view.page.evaluate("document.images.length")
     assert pictures >= 15
+    assert len(list(site.rglob("*.html"))) >= 30
 
 
-def test_the_documentation_by_keyboard(site: Path, view: View) -> None:
+def _follow_a_link_by_keyboard(site: Path, view: View) -> None:
     """Tab reaches the navigation, Enter follows a link."""
     view.page.set_viewport_size({"width": 1280, "height": 900})
     view.open(site / "index.html")
@@ -87,7 +85,7 @@ def test_the_documentation_by_keyboard(site: Path, view: View) -> None:
     view.page.wait_for_url("**/tutorial.html*")
 
 
-def test_the_documentation_is_searched_where_it_is_served(site: Path, view: View) -> None:
+def _search(site: Path, view: View) -> None:
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments: Any) -> None:
             """Nothing."""
@@ -103,54 +101,6 @@ def test_the_documentation_is_searched_where_it_is_served(site: Path, view: View
     finally:
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``one.html`` of the shipped program's kind, ``two.html`` of it against the same on another chip."""
-    from emulator.mapping import map_network
-    from emulator.network import load_network, zoo
-    from ndrite.dies import save_both
-    from ndrite.labelled import judging_set
-
-    folder = tmp_path_factory.mktemp("reports")
-    network = load_network(zoo.float_network())
-    x, _ = judging_set("fashion-mnist")
-    for name, chip in (("a", "wan2022"), ("b", "dendritic-ndr")):
-        program, die, _ = map_network(network, chip, x[:64])
-        save_both(program, die, folder / f"{name}.npz")
-    common = ["--no-timeline", "--images", "100"]
-    a, b = str(folder / "a.npz"), str(folder / "b.npz")
-    assert run(["report", a, "-o", str(folder / "one.html"), *common]) == OK
-    assert run(["report", a, "--against", b, "-o", str(folder / "two.html"), *common]) == OK
-    return folder
-
-
-@pytest.mark.parametrize(("name", "figures"), [("one", 5), ("two", 8)])
-def test_a_report(reports: Path, view: View, name: str, figures: int) -> None:
-    view.open(reports / f"{name}.html")
-    view.check(figures)
-    headings = view.page.locator("section > h2").all_inner_texts()
-    assert set(SECTIONS) - set(headings) == ({"Difference"} if name == "one" else set())
-    smallest = view.page.evaluate(
-        "Math.min(...[...document.querySelectorAll('p, td, th, a, figcaption')]"
-        ".map(e => parseFloat(getComputedStyle(e).fontSize)))"
-    )
-    assert smallest >= 12
-
-
-def test_a_report_by_keyboard(reports: Path, view: View) -> None:
-    """Tab reaches the links to sections, Enter goes there; Enter opens what is folded."""
-    view.page.set_viewport_size({"width": 1280, "height": 900})
-    view.open(reports / "one.html")
-    reached = view.tabbed(11)
-    assert reached[:3] == ["Chip", "Network", "Accuracy"]
-    assert reached[-1] == "Provenance"
-    view.page.keyboard.press("Enter")
-    assert view.page.evaluate("location.hash") == "#provenance"
-    view.page.locator("summary").focus()
-    view.page.keyboard.press("Enter")
-    assert view.page.evaluate("document.querySelector('details').open")
 
 
 PLAN = {

@@ -35,7 +35,7 @@ def test_text_of_a_program_is_no_markup() -> None:
     assert "[bold]&lt;b&gt;&amp;" in picture
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_commands_run(tmp_path: Path) -> None:
     for package in ("sklearn", "skl2onnx", "onnx"):
         pytest.importorskip(package, reason="needs ndrite[import-check]")
