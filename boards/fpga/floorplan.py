@@ -96,7 +96,7 @@ def _memory(die: Die, row: tuple[int, int], site: int) -> str:
 
 def _rest_multipliers(g: Geometry) -> list[str]:
     """The core's other multipliers, those next to the first lane first; none where lanes have none."""
-    from hdl.noise.pass_noise import UNITS
+    from hdl.noise.pass_schedule import units
 
     if g.slices > 1:
         return []
@@ -104,8 +104,8 @@ def _rest_multipliers(g: Geometry) -> list[str]:
     for i in range(g.readouts):
         cells += [f"readout.pipe_{i}.gain*.{half}.multiplier" for half in ("high", "low")]
         cells += [f"readout.pipe_{i}.noise.multiplier"] if g.noise else []
-    for i in range((UNITS if g.overlap else 1) if g.noise else 0):
-        cells += [f"noise.root_{i}.{half}.multiplier" for half in ("high", "low")]
+    for i in range(units(g) if g.noise else 0):
+        cells += [f"noise.schedule.root_{i}.{half}.multiplier" for half in ("high", "low")]
     return [*cells, "neuron.line.multiplier", "neuron.scaler.high.multiplier", "neuron.scaler.low.multiplier"]
 
 
@@ -115,7 +115,7 @@ def _rest_memories(g: Geometry) -> list[str]:
         return []
     cells = [f"{buffer}.memory.block_0_{low}" for buffer in ("inputs*", "activations") for low in (0, 4)]
     cells += [f"readout.gains_{i}.block_0_0_0" for i in range(g.readouts)]
-    cells += [f"noise.gaussian_{i}.table.block" for i in range(g.readouts) if g.noise]
+    cells += [f"noise.samples.gaussian_{i}.table.block" for i in range(g.readouts) if g.noise]
     cells += [f"neuron.base.block_0_0_{low}" for low in (0, 9)]
     cells += [f"neuron.{table}.block_0_0_0" for table in ("bias", "settings")]
     return [*cells, *(f"neuron.slope.block_0_0_{low}" for low in (0, 9)), "results.memory.block_0_0_0"]

@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.array.broadcast import REGION_GROUPS, Heard, hear
+from hdl.array.broadcast import REGION_GROUPS, Broadcast
 from hdl.array.lane import FLAG_STAGE, KEPT, SLICE_STAGE, X_STAGE, Lane
 from hdl.array.slice_lane import SliceLane
 from hdl.parts.delay import delayed
@@ -122,7 +122,7 @@ class Array(wiring.Component):
         region = REGION_GROUPS if waiting_sums(g) else g.lanes
         for first in range(0, g.lanes, GROUP_LANES):
             if len(groups) % region == 0:
-                heard = hear(m, platform, self, first)
+                heard = self._broadcast(m, first)
             if len(groups) % hop_groups(g) == 0:
                 hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
                 m.d.sync += hop.eq(row)
@@ -146,27 +146,38 @@ class Array(wiring.Component):
                     m.d.sync += [out.eq(near) for out, near in zip(self.peeked, group.near, strict=True)]
         return m
 
-    def _group(self, m: Module, platform: object, row: Signal, heard: Heard, first: int) -> _Group:
+    def _broadcast(self, m: Module, first: int) -> Broadcast:
+        """What the lanes ``first`` up hear of the ports."""
+        m.submodules[f"broadcast_{first}"] = heard = Broadcast(self.geometry)
+        m.d.comb += [heard.peek.eq(self.peek), heard.poke.eq(self.poke)]
+        if waiting_sums(self.geometry):
+            m.d.comb += [heard.shift_next.eq(self.shift_next), heard.close_next.eq(self.close_next)]
+        else:
+            m.d.comb += heard.shift_now.eq(self.shift)
+        return heard
+
+    def _group(self, m: Module, platform: object, row: Signal, heard: Broadcast, first: int) -> _Group:
         """Lanes ``first`` up, with local registers for the row, its flags and accesses to the memories.
 
         What is delayed here starts with a register of the group's own: the rest of a delay line then is too.
         """
         g = self.geometry
         at_once, inner, number = cells_at_once(g), self.inner, first // GROUP_LANES
-        # What only this group's accesses change cannot be merged with another group's copy.
+        # What only this group's accesses change cannot be merged with another group's copy. None of it is
+        # reset, which would have to come from the far end of the chip through another LUT.
         peek, poke = (
-            Signal(peek_layout(g), name=f"peek_{first}"),
-            Signal(poke_layout(g), name=f"poke_{first}"),
+            Signal(peek_layout(g), name=f"peek_{first}", reset_less=True),
+            Signal(poke_layout(g), name=f"poke_{first}", reset_less=True),
         )
-        here = Signal(2, name=f"here_{first}")
+        here = Signal(2, name=f"here_{first}", reset_less=True)
         m.d.sync += here.eq(
             Cat(heard.peek_early.slot[inner:] == number, heard.poke_early.slot[inner:] == number)
         )
-        m.d.sync += [peek.select.eq(heard.peek.select & here[0]), poke.lanes.eq(0)]
+        m.d.sync += [peek.select.eq(heard.peek_heard.select & here[0]), poke.lanes.eq(0)]
         with m.If(here[0]):
-            m.d.sync += [peek.slot.eq(heard.peek.slot), peek.address.eq(heard.peek.address)]
+            m.d.sync += [peek.slot.eq(heard.peek_heard.slot), peek.address.eq(heard.peek_heard.address)]
         with m.If(here[1]):
-            m.d.sync += poke.eq(heard.poke)
+            m.d.sync += poke.eq(heard.poke_heard)
         address = Signal(row.address.shape(), name=f"address_{first}", reset_less=True)
         m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
         pipeline, stage = Pipeline(m, platform, KEPT), flag_stage(g)
@@ -210,7 +221,9 @@ class Array(wiring.Component):
             if isinstance(lane, Lane):
                 m.d.comb += lane.gate.eq(valid)
             lanes.append(lane)
-        near = [Signal(cell_layout(g), name=f"near_{first}_{n}") for n in range(at_once)]
+        near = [
+            Signal(cell_layout(g), name=f"near_{first}_{n}", reset_less=True) for n in range(at_once)
+        ]
         place = delayed(m, peek.slot[:inner], READ_LATENCY + 2, f"place_{first}")
         with m.Switch(place):
             for i in range(0, len(lanes), at_once):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
-from amaranth import Const, Module, Signal
-from amaranth.hdl import Value
-
+from emulator.spec.geometry import Geometry
 from hdl.parts.layouts import peek_layout, poke_layout
 from hdl.parts.unmerged import unmerged
 from hdl.parts.waiting_sums import waiting_sums
@@ -16,38 +15,43 @@ REGION_GROUPS = 4
 """Lane groups that share a copy, where sums may wait."""
 
 
-@dataclass
-class Heard:
-    """What some lane groups hear of; of accesses to their memories also a cycle early."""
-
-    peek: Signal
-    poke: Signal
-    peek_early: Signal
-    poke_early: Signal
-    shift: Signal
-    close: Value
-
-
-def hear(m: Module, platform: object, array: Any, first: int) -> Heard:
-    """What the lanes ``first`` up hear of the ports of ``array``.
+class Broadcast(wiring.Component):
+    """What some lane groups hear of; of accesses to their memories also a cycle early.
 
     Where sums may wait nothing is heard without a register of the region's own, so that no wire spans the
-    chip; otherwise one copy is enough for all.
+    chip: ``shift`` and ``close`` are announced a cycle ahead. Otherwise one copy is enough for all.
+    Latency: a cycle to ``_early``, two to ``_heard``. Resources: two registers of an access.
     """
-    g = array.geometry
-    peek, poke = peek_layout(g), poke_layout(g)
-    if waiting_sums(g):
-        peek_early = unmerged(m, platform, array.peek, f"peek_early_{first}")
-        poke_early = unmerged(m, platform, array.poke, f"poke_early_{first}")
-        return Heard(
-            unmerged(m, platform, peek_early, f"peek_entry_{first}"),
-            unmerged(m, platform, poke_early, f"poke_entry_{first}"),
-            peek_early,
-            poke_early,
-            unmerged(m, platform, array.shift_next, f"shift_{first}"),
-            unmerged(m, platform, array.close_next, f"close_{first}"),
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        peek, poke = peek_layout(geometry), poke_layout(geometry)
+        waits = waiting_sums(geometry)
+        super().__init__(
+            {
+                "peek": In(peek),
+                "poke": In(poke),
+                "peek_early": Out(peek),
+                "poke_early": Out(poke),
+                "peek_heard": Out(peek),
+                "poke_heard": Out(poke),
+                "shift": Out(1),
+            }
+            | ({"shift_next": In(1), "close_next": In(1), "close": Out(1)} if waits else {"shift_now": In(1)})
         )
-    heard = Heard(Signal(peek), Signal(poke), Signal(peek), Signal(poke), array.shift, Const(0))
-    m.d.sync += [heard.peek_early.eq(array.peek), heard.peek.eq(heard.peek_early)]
-    m.d.sync += [heard.poke_early.eq(array.poke), heard.poke.eq(heard.poke_early)]
-    return heard
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for name in ("peek", "poke"):
+            early, heard = getattr(self, f"{name}_early"), getattr(self, f"{name}_heard")
+            if waiting_sums(self.geometry):
+                m.d.comb += early.eq(unmerged(m, platform, getattr(self, name), f"{name}_1"))
+                m.d.comb += heard.eq(unmerged(m, platform, early, f"{name}_2"))
+            else:
+                m.d.sync += [early.eq(getattr(self, name)), heard.eq(early)]
+        if waiting_sums(self.geometry):
+            m.d.comb += self.shift.eq(unmerged(m, platform, self.shift_next, "shift_1"))
+            m.d.comb += self.close.eq(unmerged(m, platform, self.close_next, "close_1"))
+        else:
+            m.d.comb += self.shift.eq(self.shift_now)
+        return m

@@ -10,7 +10,7 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
 from emulator.spec.variation import TRIAL_SHIFT
-from hdl.campaign.votes import BUFFER_LATENCY, WINNERS, count_votes, keep_correct, windowed
+from hdl.campaign.votes import BUFFER_LATENCY, WINNERS, Votes, windowed
 from hdl.neuron import logit_layout
 from hdl.parts.banks import bank_bits, next_bank
 from hdl.parts.bus import WindowSignature
@@ -72,14 +72,12 @@ class Campaign(wiring.Component):
         m = Module()
         g = self.geometry
         running, clearing, stopping = Signal(), Signal(), Signal()
-        self.running, self.clearing = running, clearing
         chip = Signal(range(CAMPAIGN_CHIPS + 1))
         clear_address = Signal(range(g.campaign_votes))
         m.d.comb += self.chips_done.eq(chip)
         # Requests under way when the run begins were answered by the nominal chip: stream 0.
         launch, launched_all, voted_all = Signal(), Signal(), Signal()
-        correct = Signal(32)
-        self.correct_write = Signal()
+        keep = Signal()
 
         with m.If(self.abort):
             m.d.sync += stopping.eq(1)
@@ -111,7 +109,7 @@ class Campaign(wiring.Component):
                 with m.If(launched_all & voted_all):
                     m.next = "chip"
                     with m.If(~stopping):
-                        m.d.comb += self.correct_write.eq(1)
+                        m.d.comb += keep.eq(1)
                         m.d.sync += [chip.eq(chip + 1), self.stream.eq(self.stream + 1)]
             with m.State("restore"):
                 m.d.comb += [self.redraw.eq(1), self.nominal.eq(1)]
@@ -119,13 +117,26 @@ class Campaign(wiring.Component):
             with m.State("restoring"):
                 with m.If(~self.redraw_busy):
                     m.next = "idle"
-        outstanding = self._load(m, launch, stopping, launched_all)
+        m.submodules.votes = votes = Votes(g)
+        outstanding = self._load(m, votes, launch, stopping, launched_all)
         m.d.sync += voted_all.eq(outstanding == 0)
-        count_votes(m, self, launch, clear_address, correct)
-        keep_correct(m, self, chip, correct)
+        for name in ("label_window", "vote_window", "correct_window"):
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(votes, name))
+        m.d.comb += [
+            votes.running.eq(running),
+            votes.launch.eq(launch),
+            votes.samples.eq(self.samples),
+            votes.clear.eq(clearing),
+            votes.clear_address.eq(clear_address),
+            votes.chip.eq(chip),
+            votes.keep.eq(keep),
+            votes.logit.eq(self.logit),
+        ]
         return m
 
-    def _load(self, m: Module, launch: Signal, stopping: Signal, launched_all: Signal) -> Signal:
+    def _load(
+        self, m: Module, votes: Votes, launch: Signal, stopping: Signal, launched_all: Signal
+    ) -> Signal:
         """Images into the input banks, and inferences started; returns how many have no vote yet."""
         g = self.geometry
         m.submodules.inputs = memory = RegisteredMemory(32, g.campaign_words)
@@ -138,11 +149,10 @@ class Campaign(wiring.Component):
         bank, banks_taken = Signal(bank_bits(g)), Signal(range(g.banks + 1))
         outstanding = Signal(4)
         began, started = Signal(), Signal()
-        self.voted = Signal()
         last_sample = Signal()
         input_done = delayed(m, self.input_done, 1, "input_done")
         m.d.sync += banks_taken.eq(banks_taken + began - (input_done & (banks_taken != 0)))
-        m.d.sync += outstanding.eq(outstanding + began - self.voted)
+        m.d.sync += outstanding.eq(outstanding + began - votes.voted)
         m.d.sync += last_sample.eq(sample + 1 == self.samples)
         # Known a cycle ahead; a wait is longer.
         over, may = Signal(), Signal()

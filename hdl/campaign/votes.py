@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
+from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
+from hdl.neuron import logit_layout
+from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.queue import Queue
@@ -31,72 +37,86 @@ def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) 
     m.d.sync += window.read_data.eq(memory.data)
 
 
-def count_votes(m: Module, campaign: Any, launch: Signal, clear_address: Signal, correct: Signal) -> None:
-    """The winner of each inference into its counter, some cycles after its last logit."""
-    g = campaign.geometry
-    m.submodules.votes = votes = RegisteredMemory(32, g.campaign_votes)
-    m.submodules.labels = labels = RegisteredMemory(16, g.campaign_samples)
-    logit = delayed(m, campaign.logit, 1, "logit")
-    best = Signal(signed(32))
-    winner = Signal(16)
-    base = Signal(range(g.campaign_votes))
-    size = Signal(16)
-    sample = Signal.like(campaign.samples)
-    finished = Signal()
-    first = Signal()
-    m.d.sync += first.eq(campaign.logit.column == 0)
-    better = first | (logit.z > best)
-    with m.If(logit.valid & better):
-        m.d.sync += [best.eq(logit.z), winner.eq(logit.column)]
-    m.d.sync += finished.eq(campaign.running & logit.valid & logit.final)
-    with m.If(logit.valid):
-        m.d.sync += size.eq(logit.column + 1)
-    # One vote after the other, each with all the time it takes; no more wait than there are inferences.
-    m.submodules.winners = winners = Queue(16, WINNERS)
-    age = Signal(range(VOTE_LATENCY + 1))
-    m.d.comb += [
-        winners.i.valid.eq(finished),
-        winners.i.payload.eq(winner),
-        campaign.voted.eq(winners.o.valid & (age == VOTE_LATENCY)),
-        winners.o.ready.eq(campaign.voted),
-    ]
-    m.d.sync += age.eq(Mux(winners.o.valid & ~campaign.voted, age + 1, 0))
-    address, last_sample, right = Signal(range(g.campaign_votes)), Signal(), Signal()
-    more = Signal(32)
-    m.d.sync += [
-        address.eq(base + winners.o.payload),
-        last_sample.eq(sample + 1 == campaign.samples),
-        right.eq(labels.data == winners.o.payload),
-        more.eq(votes.data + 1),
-    ]
-    windowed(m, labels, campaign.label_window, sample)
-    m.d.comb += [
-        votes.address.eq(Mux(campaign.vote_window.select, campaign.vote_window.address, address)),
-        votes.write.eq(campaign.clearing | campaign.voted),
-        votes.write_address.eq(Mux(campaign.clearing, clear_address, address)),
-        votes.write_data.eq(Mux(campaign.clearing, 0, more)),
-    ]
-    m.d.sync += campaign.vote_window.read_data.eq(votes.data)
-    with m.If(launch):
-        m.d.sync += [base.eq(0), sample.eq(0), correct.eq(0)]
-    with m.If(campaign.voted):
-        m.d.sync += [
-            correct.eq(correct + right),
-            base.eq(base + size),
-            sample.eq(sample + 1),
+class Votes(wiring.Component):
+    """Each inference's first largest logit, counted; ``voted`` when that is done.
+
+    ``launch`` begins a chip, whose correct ones go to its place when ``keep`` says so. While ``clear`` is up
+    the counter at ``clear_address`` is set to 0. Inferences come sample by sample, ``samples`` a trial.
+    Latency: VOTE_LATENCY a vote, one after the other. Resources: three memories, two counters.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "running": In(1),
+                "launch": In(1),
+                "samples": In(bits_for(geometry.campaign_samples)),
+                "clear": In(1),
+                "clear_address": In(range(geometry.campaign_votes)),
+                "chip": In(range(CAMPAIGN_CHIPS + 1)),
+                "keep": In(1),
+                "logit": In(logit_layout(geometry)),
+                "voted": Out(1),
+                "label_window": In(WindowSignature()),
+                "vote_window": In(WindowSignature()),
+                "correct_window": In(WindowSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        m.submodules.counts = counts = RegisteredMemory(32, g.campaign_votes)
+        m.submodules.labels = labels = RegisteredMemory(16, g.campaign_samples)
+        m.submodules.correct = kept = RegisteredMemory(32, CAMPAIGN_CHIPS)
+        m.submodules.winners = winners = Queue(16, WINNERS)
+        logit = delayed(m, self.logit, 1, "logit")
+        best, winner, size = Signal(signed(32)), Signal(16), Signal(16)
+        base, sample, correct = Signal(range(g.campaign_votes)), Signal.like(self.samples), Signal(32)
+        finished, first = Signal(), Signal()
+        m.d.sync += first.eq(self.logit.column == 0)
+        with m.If(logit.valid & (first | (logit.z > best))):
+            m.d.sync += [best.eq(logit.z), winner.eq(logit.column)]
+        m.d.sync += finished.eq(self.running & logit.valid & logit.final)
+        with m.If(logit.valid):
+            m.d.sync += size.eq(logit.column + 1)
+        # One vote after the other, each with all the time it takes; no more wait than there are inferences.
+        age = Signal(range(VOTE_LATENCY + 1))
+        m.d.comb += [
+            winners.i.valid.eq(finished),
+            winners.i.payload.eq(winner),
+            self.voted.eq(winners.o.valid & (age == VOTE_LATENCY)),
+            winners.o.ready.eq(self.voted),
         ]
-        with m.If(last_sample):
-            m.d.sync += [base.eq(0), sample.eq(0)]
-
-
-def keep_correct(m: Module, campaign: Any, chip: Signal, correct: Signal) -> None:
-    """A chip's ``correct`` into its place, from where the bus reads it."""
-    m.submodules.correct = memory = RegisteredMemory(32, CAMPAIGN_CHIPS)
-    window = campaign.correct_window
-    m.d.comb += [
-        memory.address.eq(window.address),
-        memory.write.eq(campaign.correct_write),
-        memory.write_address.eq(chip),
-        memory.write_data.eq(correct),
-    ]
-    m.d.sync += window.read_data.eq(memory.data)
+        m.d.sync += age.eq(Mux(winners.o.valid & ~self.voted, age + 1, 0))
+        address, last_sample, right = Signal(range(g.campaign_votes)), Signal(), Signal()
+        more = Signal(32)
+        m.d.sync += [
+            address.eq(base + winners.o.payload),
+            last_sample.eq(sample + 1 == self.samples),
+            right.eq(labels.data == winners.o.payload),
+            more.eq(counts.data + 1),
+        ]
+        windowed(m, labels, self.label_window, sample)
+        m.d.comb += [
+            counts.address.eq(Mux(self.vote_window.select, self.vote_window.address, address)),
+            counts.write.eq(self.clear | self.voted),
+            counts.write_address.eq(Mux(self.clear, self.clear_address, address)),
+            counts.write_data.eq(Mux(self.clear, 0, more)),
+            kept.address.eq(self.correct_window.address),
+            kept.write.eq(self.keep),
+            kept.write_address.eq(self.chip),
+            kept.write_data.eq(correct),
+        ]
+        m.d.sync += [
+            self.vote_window.read_data.eq(counts.data),
+            self.correct_window.read_data.eq(kept.data),
+        ]
+        with m.If(self.launch):
+            m.d.sync += [base.eq(0), sample.eq(0), correct.eq(0)]
+        with m.If(self.voted):
+            m.d.sync += [correct.eq(correct + right), base.eq(base + size), sample.eq(sample + 1)]
+            with m.If(last_sample):
+                m.d.sync += [base.eq(0), sample.eq(0)]
+        return m

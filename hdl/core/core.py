@@ -12,12 +12,11 @@ from hdl.campaign.redraw import Redraw
 from hdl.control.emitter import Emitter
 from hdl.control.scanner import Scanner
 from hdl.control.sequencer import Sequencer
-from hdl.core.ports import core_ports, mark_starts
+from hdl.core.ports import core_ports
+from hdl.core.starts import Starts
 from hdl.maps.buffers import ResultBuffer, RowBuffer, Written
 from hdl.neuron import Neuron
 from hdl.noise.noise import Noise
-from hdl.noise.pass_noise import PassNoise
-from hdl.noise.slice_noise import SliceNoise
 from hdl.parts.banks import bank_address, bank_bits, next_bank
 from hdl.parts.layouts import feed_layout, noise_layout, readout_layout
 from hdl.parts.queue import Queue
@@ -162,12 +161,6 @@ class Core(wiring.Component):
         ]
         return m
 
-    def _noise(self) -> Noise | SliceNoise:
-        g = self.geometry
-        if g.slices > 1:
-            return SliceNoise(g)
-        return PassNoise(g) if g.overlap else Noise(g)
-
     def _virtual_chips(self, m: Module, cells: Cells) -> None:
         """The drawing of virtual chips: it listens to descriptors as the bus writes them."""
         m.submodules.redraw = redraw = Redraw(self.geometry)
@@ -204,7 +197,7 @@ class Core(wiring.Component):
         queues = [feed, read]
         if g.noise:
             m.submodules.noise_queue = queue = Queue(noise_layout(g), depth * g.slices)
-            m.submodules.noise = noise = self._noise()
+            m.submodules.noise = noise = Noise(g)
             queues.append(queue)
             wiring.connect(m, queue.o, noise.passes)
             wiring.connect(m, noise.sigma, readout.sigma)
@@ -228,4 +221,12 @@ class Core(wiring.Component):
             m.d.comb += queue.i.valid.eq(issued.valid & everyone)
         if g.slices > 1:
             m.d.comb += feed.i.valid.eq(issued.valid & everyone & (issued.payload.feed.slice == 0))
-        mark_starts(m, self, issued)
+        m.submodules.starts = starts = Starts(g)
+        m.d.comb += [
+            starts.start.eq(self.start.valid & self.start.ready),
+            starts.issued.eq(issued.valid & issued.ready),
+            starts.feed.eq(issued.payload.feed),
+            self.events.started.eq(starts.started),
+        ]
+        if g.overlap:
+            m.d.comb += [self.probe.opened.eq(starts.opened), self.probe.input_layer.eq(starts.input_layer)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth import Module, Signal, signed
+from amaranth import signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
@@ -93,21 +91,3 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
             else {}
         )
     )
-
-
-def mark_starts(m: Module, core: Any, issued: Any) -> None:
-    """``events.started`` of ``core`` with an inference's first pass to be ``issued``."""
-    if core.geometry.overlap:
-        opened = issued.valid & issued.ready & issued.payload.feed.layer_first
-        m.d.comb += [
-            core.events.started.eq(opened & issued.payload.feed.from_input),
-            core.probe.opened.eq(opened),
-            core.probe.input_layer.eq(issued.payload.feed.from_input),
-        ]
-        return
-    first = Signal(init=1)
-    with m.If(core.start.valid & core.start.ready):
-        m.d.sync += first.eq(1)
-    with m.If(issued.valid & issued.ready):
-        m.d.sync += first.eq(0)
-        m.d.comb += core.events.started.eq(first)

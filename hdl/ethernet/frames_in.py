@@ -62,10 +62,12 @@ class FramesIn(wiring.Component):
         # A frame's bytes, behind its preamble; ``at`` is the number of the one that stands in ``taken``.
         self.valid_late, self.taken = Signal(), Signal(8)
         self.at = Signal(range(LONGEST + 2))
+        self.late = Signal(8)
+        """The byte before ``taken``: what its number means is known by then."""
         inside, hunting, seen, ended, doubted = (
             Signal(name=n) for n in ("inside", "hunting", "seen", "ended", "doubted")
         )
-        m.d.sync += [seen.eq(self.valid), self.taken.eq(self.byte)]
+        m.d.sync += [seen.eq(self.valid), self.taken.eq(self.byte), self.late.eq(self.taken)]
         m.d.sync += [self.valid_late.eq(self.valid & inside), ended.eq(~self.valid & inside)]
         opening = ~inside & (~seen | hunting)
         m.d.sync += hunting.eq(self.valid & opening & (self.byte == PREAMBLE))
@@ -98,46 +100,59 @@ class FramesIn(wiring.Component):
             m.d.sync += [fact.eq(fact.init) for fact in facts.values()]
         return m
 
-    def _agree(self, m: Module, fact: Signal, first: int, wanted: bytes) -> None:
-        """``fact`` falls where the bytes from ``first`` up are not the wanted ones."""
-        for i, one in enumerate(wanted):
-            with m.If(self.valid_late & (self.at == first + i) & (self.taken != one)):
-                m.d.sync += fact.eq(0)
+    def _agree(self, m: Module, fact: Signal, name: str, wanted: dict[int, tuple[int, int]]) -> None:
+        """``fact`` falls where a byte is not the wanted one: number -> (byte, mask of the bits that count).
 
-    def _take(self, m: Module, field: Value, first: int, count: int) -> None:
+        What is wanted of a byte is looked up while it stands in ``taken``, and compared in the next cycle.
+        """
+        here, care = (Signal(8, name=f"{name}_{part}") for part in ("wanted", "care"))
+        m.d.sync += care.eq(0)
+        with m.Switch(self.at):
+            for number, (byte, mask) in wanted.items():
+                with m.Case(number):
+                    m.d.sync += [here.eq(byte), care.eq(Mux(self.valid_late, mask, 0))]
+        with m.If(((self.late ^ here) & care).any()):
+            m.d.sync += fact.eq(0)
+
+    def _take(self, m: Module, field: Value, name: str, first: int, count: int) -> None:
         """``field`` shifts in ``count`` bytes from ``first`` up, the first one highest."""
-        with m.If(self.valid_late & (self.at >= first) & (self.at < first + count)):
-            m.d.sync += field.eq(Cat(self.taken, field[:-8]))
+        taking = Signal(name=f"{name}_taking")
+        m.d.sync += taking.eq(self.valid_late & (self.at >= first) & (self.at < first + count))
+        with m.If(taking):
+            m.d.sync += field.eq(Cat(self.late, field[:-8]))
 
     def _headers(self, m: Module) -> dict[str, Signal]:
         """What the headers say: registers that are up until a byte contradicts them, and two fields."""
-        names = ("for_us", "for_all", "arp", "ip", "icmp", "udp")
-        facts = {name: Signal(name=name, init=1) for name in names}
-        facts |= {name: Signal(16, name=name) for name in ("ip_length", "udp_length")}
-        facts["summed"] = Signal(name="summed")
         own = self.own
         address = own.address.to_bytes(4, "big")
-        self._agree(m, facts["for_us"], 0, own.mac.to_bytes(6, "big"))
-        self._agree(m, facts["for_all"], 0, BROADCAST)
-        self._agree(m, facts["arp"], 12, ARP_HEAD)
-        self._agree(m, facts["arp"], 38, address)
-        self._agree(m, facts["ip"], 12, b"\x08\x00\x45")
-        self._agree(m, facts["ip"], IP + 7, b"\0")
-        self._agree(m, facts["ip"], IP + 16, address)
-        with m.If(self.valid_late & (self.at == IP + 6) & (self.taken & 0xBF).any()):
-            m.d.sync += facts["ip"].eq(0)  # a fragment; "do not fragment" may be up
-        for name, protocol in PROTOCOLS.items():
-            self._agree(m, facts[name], IP + 9, bytes([protocol]))
-        self._agree(m, facts["icmp"], ICMP, b"\x08\x00")
-        self._agree(m, facts["udp"], UDP + 2, own.port.to_bytes(2, "big"))
-        self._take(m, self.kept.mac, 6, 6)
-        self._take(m, self.arp_mac, 22, 6)
-        self._take(m, self.arp_address, 28, 4)
-        self._take(m, facts["ip_length"], IP + 2, 2)
-        self._take(m, self.kept.address, ADDRESSES, 4)
-        self._take(m, self.kept.port, UDP, 2)
-        self._take(m, facts["udp_length"], UDP + 4, 2)
-        with m.If(self.valid_late & ((self.at == UDP + 6) | (self.at == UDP + 7)) & (self.taken != 0)):
+        # The IP header has no options, and is no fragment; "do not fragment" may be up.
+        whole = {IP + 6: (0, 0xBF), IP + 7: (0, 0xFF)}
+        wanted = {
+            "for_us": _bytes(0, own.mac.to_bytes(6, "big")),
+            "for_all": _bytes(0, BROADCAST),
+            "arp": _bytes(12, ARP_HEAD) | _bytes(38, address),
+            "ip": _bytes(12, b"\x08\x00\x45") | whole | _bytes(IP + 16, address),
+            "icmp": _bytes(IP + 9, bytes([PROTOCOLS["icmp"]])) | _bytes(ICMP, b"\x08\x00"),
+            "udp": _bytes(IP + 9, bytes([PROTOCOLS["udp"]])) | _bytes(UDP + 2, own.port.to_bytes(2, "big")),
+        }
+        facts = {name: Signal(name=name, init=1) for name in wanted}
+        for name, of_it in wanted.items():
+            self._agree(m, facts[name], name, of_it)
+        facts |= {name: Signal(16, name=name) for name in ("ip_length", "udp_length")}
+        facts["summed"] = Signal(name="summed")
+        for name, field, first, count in (
+            ("mac", self.kept.mac, 6, 6),
+            ("arp_mac", self.arp_mac, 22, 6),
+            ("arp_address", self.arp_address, 28, 4),
+            ("ip_length", facts["ip_length"], IP + 2, 2),
+            ("address", self.kept.address, ADDRESSES, 4),
+            ("port", self.kept.port, UDP, 2),
+            ("udp_length", facts["udp_length"], UDP + 4, 2),
+        ):
+            self._take(m, field, name, first, count)
+        checksum = Signal()
+        m.d.sync += checksum.eq(self.valid_late & (self.at >= UDP + 6) & (self.at < UDP + 8))
+        with m.If(checksum & (self.late != 0)):
             m.d.sync += facts["summed"].eq(1)  # a checksum of 0 is none
         return facts
 
@@ -204,3 +219,8 @@ class FramesIn(wiring.Component):
             m.d.sync += [total.eq(0) for total in sums]
             m.d.sync += [count.eq(0), crowded.eq(0)]
         return right.all() & complete & (facts["icmp"] | (facts["udp"] & facts["summed"] & lengths))
+
+
+def _bytes(first: int, wanted: bytes) -> dict[int, tuple[int, int]]:
+    """Numbers from ``first`` up with the byte wanted of each, every bit of it."""
+    return {first + i: (byte, 0xFF) for i, byte in enumerate(wanted)}

@@ -14,6 +14,8 @@ from hdl.parts.target import is_compact, is_ecp5
 MULTIPLY_LATENCY = 3
 """Cycles from ``a`` and ``b`` to ``product``; on a compact platform as many as registers are built."""
 WIDEST = 18
+FAR = 1
+"""Registers on the way to a multiplier and on that from it, where it stands far from all else."""
 
 
 class Multiplier(wiring.Component):

@@ -13,13 +13,15 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.noise.noise import Noise
+from hdl.noise.samples import sample_depth
 from hdl.parts.bus import WindowSignature
 from hdl.parts.layouts import column_shape, group_layout, readout_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.pipeline import Pipeline
 from hdl.parts.queue import Queue
 from hdl.parts.waiting_sums import waiting_sums
+from hdl.readout.back_to_back import BackToBack
+from hdl.readout.one_by_one import OneByOne
 from hdl.readout.readout_pipe import (
     GAIN_STAGE,
     HALF_STAGE,
@@ -30,7 +32,7 @@ from hdl.readout.readout_pipe import (
     ReadoutPipe,
     settings_layout,
 )
-from hdl.readout.scheduler import back_to_back, one_by_one
+from hdl.readout.schedule import partial_depth, steps_most
 
 SETTINGS_BITS = 28
 
@@ -38,8 +40,8 @@ SETTINGS_BITS = 28
 class Readout(wiring.Component):
     """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
 
-    A pass takes ceil(columns / P) cycles, and 3 between passes or none (``scheduler``), PIPE_LATENCY + 1
-    more until ``partials`` (fewer on a compact platform).
+    A pass takes ceil(columns / P) cycles, and 3 between passes (``one_by_one``) or none (``back_to_back``),
+    PIPE_LATENCY + 1 more until ``partials`` (fewer on a compact platform).
     ``advance`` asks the array for the columns of the next slice, where it has added several at once.
     ``release`` tells the emitter that a place in the column registers, or one before them (``waiting_sums``),
     will be free by the time its next last row has come through. ``shift_next`` and ``close_next`` announce a
@@ -50,8 +52,7 @@ class Readout(wiring.Component):
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
-        self.steps = geometry.lanes // geometry.readouts
-        self.depth = max(2 * self.steps, 4)
+        self.steps = steps_most(geometry)
         super().__init__(
             {
                 "passes": In(stream.Signature(readout_layout(geometry))),
@@ -62,7 +63,7 @@ class Readout(wiring.Component):
                 "release": Out(1),
                 "sigma": In(stream.Signature(16)),
                 "samples": In(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
-                "samples_level": In(bits_for(Noise.sample_depth(geometry))),
+                "samples_level": In(bits_for(sample_depth(geometry))),
                 "groups": Out(stream.Signature(group_layout(geometry))),
                 "partials": Out(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
                 "passed": Out(1),
@@ -82,13 +83,33 @@ class Readout(wiring.Component):
         g = self.geometry
         m.submodules.groups = groups = Queue(group_layout(g), 4)
         layout = ArrayLayout(signed(32), g.readouts)
-        m.submodules.partials = partials = Queue(layout, self.depth, parts=g.readouts)
+        m.submodules.partials = partials = Queue(layout, partial_depth(g), parts=g.readouts)
         wiring.connect(m, groups.o, wiring.flipped(self.groups))
         wiring.connect(m, partials.o, wiring.flipped(self.partials))
 
-        schedule = back_to_back if waiting_sums(g) else one_by_one
-        taken = schedule(m, platform, self, groups, partials)
+        m.submodules.schedule = schedule = BackToBack(g) if waiting_sums(g) else OneByOne(g)
+        wiring.connect(m, wiring.flipped(self.passes), schedule.passes)
+        wiring.connect(m, wiring.flipped(self.sigma), schedule.sigma)
+        wiring.connect(m, schedule.groups, groups.i)
+        taken = schedule.step
         now, slot, entry = taken.now, taken.slot, taken.entry
+        m.d.comb += [
+            schedule.capture.eq(self.capture),
+            schedule.samples_level.eq(self.samples_level),
+            schedule.given.eq(partials.o.valid & partials.o.ready),
+            self.samples.ready.eq(schedule.samples_taken),
+            self.shift.eq(schedule.shift),
+            self.release.eq(schedule.release),
+            self.passed.eq(schedule.passed),
+        ]
+        if waiting_sums(g):
+            m.d.comb += [
+                self.shift_next.eq(schedule.shift_next),
+                self.close_next.eq(schedule.close_next),
+                self.sigma_now.eq(taken.sigma),
+            ]
+        else:
+            m.d.comb += self.advance.eq(schedule.advance)
 
         layout = StructLayout(
             {
@@ -103,7 +124,7 @@ class Readout(wiring.Component):
         stages = [Signal(layout, name=f"stage_{n}", reset_less=True) for n in range(PIPE_LATENCY + 1)]
         settings = stages[0].settings
         m.d.comb += [
-            stages[0].valid.eq(taken.step),
+            stages[0].valid.eq(taken.valid),
             stages[0].first.eq(now.first),
             stages[0].last.eq(now.last),
             stages[0].slot.eq(slot),

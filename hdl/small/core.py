@@ -7,7 +7,8 @@ from amaranth.lib import wiring
 
 from emulator.spec.geometry import Geometry
 from hdl.control.sequencer import Sequencer
-from hdl.core.ports import core_ports, mark_starts
+from hdl.core.ports import core_ports
+from hdl.core.starts import Starts
 from hdl.maps.buffers import ResultBuffer
 from hdl.parts.banks import bank_address
 from hdl.parts.memory import RegisteredMemory
@@ -100,5 +101,11 @@ class SmallCore(wiring.Component):
             self.probe.logit.eq(logit.valid),
             self.probe.z.eq(logit.z),
         ]
-        mark_starts(m, self, sequencer.passes)
+        m.submodules.starts = starts = Starts(g)
+        m.d.comb += [
+            starts.start.eq(self.start.valid & self.start.ready),
+            starts.issued.eq(sequencer.passes.valid & sequencer.passes.ready),
+            starts.feed.eq(sequencer.passes.payload.feed),
+            self.events.started.eq(starts.started),
+        ]
         return m

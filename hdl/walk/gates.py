@@ -12,7 +12,7 @@ from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import Geometry
 from emulator.spec.steps import GATE_TERMS_MAX
 from hdl.parts.delay import delayed
-from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
 from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import gate_layout
@@ -22,7 +22,7 @@ AHEAD = 4
 """Codes that may wait for the memory."""
 WIDE = signed(49)
 """Holds a sum and what rounds it at the largest shift."""
-GATES_LATENCY = MAP_LATENCY + 1 + 2 * MULTIPLY_LATENCY + 5
+GATES_LATENCY = MAP_LATENCY + 1 + 2 * (MULTIPLY_LATENCY + FAR) + 5
 """Cycles from the last code of an element to its result."""
 
 
@@ -121,14 +121,16 @@ class Gates(wiring.Component):
         ready = delayed(m, came.valid & came.ends, 1, "ready")
         m.submodules.codes = codes = Multiplier(signed(9), signed(9))
         m.submodules.gains = gains = Multiplier(signed(18), signed(17))
-        term = delayed(m, came.term, 1 + MULTIPLY_LATENCY, "term")
+        term = delayed(m, came.term, MULTIPLY_LATENCY, "term")
+        gain = Signal(signed(17))
+        m.d.sync += gain.eq(Array(gate[f"gain_{t}"].as_signed() for t in range(GATE_TERMS_MAX))[term])
         m.d.comb += [
             codes.a.eq(a),
             codes.b.eq(b),
-            gains.a.eq(codes.product),
-            gains.b.eq(Array(gate[f"gain_{t}"].as_signed() for t in range(GATE_TERMS_MAX))[term]),
+            gains.a.eq(delayed(m, codes.product, FAR, "codes")),
+            gains.b.eq(delayed(m, gain, FAR, "gain")),
         ]
-        late = 2 * MULTIPLY_LATENCY
+        late = 2 * (MULTIPLY_LATENCY + FAR)
         valid = delayed(m, ready, late, "product")
         first, last = (
             delayed(m, signal, 1 + late, name)
@@ -137,8 +139,9 @@ class Gates(wiring.Component):
         total, half, rounded, coarse, fine = (
             Signal(WIDE, name=n) for n in ("total", "half", "rounded", "coarse", "fine")
         )
+        product = delayed(m, gains.product, FAR, "term_product")
         with m.If(valid):
-            m.d.sync += total.eq(Mux(first, 0, total) + gains.product)
+            m.d.sync += total.eq(Mux(first, 0, total) + product)
         shifted = Signal(WIDE)
         m.d.sync += [
             half.eq((Const(1, 1) << self.shift) >> 1),

@@ -12,11 +12,11 @@ from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
-from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
 
 FACTOR_BITS = 16
 OPERAND_BITS = 17
-SCALER_LATENCY = 1 + READ_LATENCY + MULTIPLY_LATENCY + 3
+SCALER_LATENCY = 1 + READ_LATENCY + MULTIPLY_LATENCY + 2 * FAR + 3
 """Cycles from ``a`` to ``value``."""
 WIDE = 37
 """Bits that hold a product and what rounds it; a larger shift leaves 0."""
@@ -50,13 +50,14 @@ class Scaler(wiring.Component):
         m.d.sync += self.window.read_data.eq(factors.data)
         m.submodules.multiplier = multiplier = Multiplier(unsigned(OPERAND_BITS), unsigned(FACTOR_BITS))
         m.d.comb += [
-            multiplier.a.eq(delayed(m, self.a, 1 + READ_LATENCY, "a")),
-            multiplier.b.eq(factors.data),
+            multiplier.a.eq(delayed(m, self.a, 1 + READ_LATENCY + FAR, "a")),
+            multiplier.b.eq(delayed(m, factors.data, FAR, "factor")),
         ]
+        product = delayed(m, multiplier.product, FAR, "product")
         half, rounded, coarse = Signal(WIDE), Signal(WIDE), Signal(WIDE)
         m.d.sync += [
             half.eq((Const(1, 1) << self.shift) >> 1),
-            rounded.eq(multiplier.product.as_unsigned() + half),
+            rounded.eq(product.as_unsigned() + half),
             self.value.eq(_most(coarse >> self.shift[:3])),
             self.value_valid.eq(delayed(m, self.valid, SCALER_LATENCY - 1, "valid")),
         ]

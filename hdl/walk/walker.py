@@ -13,22 +13,22 @@ from emulator.spec.walk_record import HEADER, KINDS, RECORD_WORDS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.layouts import INDEX_BITS, SECOND_BITS, activation_layout, start_layout
 from hdl.parts.loading import load_members
-from hdl.walk.gates import Gates
+from hdl.walk.gates import GATES_LATENCY, Gates
 from hdl.walk.layouts import gate_layout, step_layout
 from hdl.walk.map_memory import MapMemory
-from hdl.walk.map_writer import MapWriter
+from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
 from hdl.walk.packer import Packer
-from hdl.walk.patch_reader import PatchReader
+from hdl.walk.patch_reader import CHUNK_LATENCY, PatchReader
 from hdl.walk.places import field_layout
-from hdl.walk.pooling import Pooling
+from hdl.walk.pooling import POOLING_LATENCY, Pooling
 from hdl.walk.records import Records
-from hdl.walk.scaler import Scaler
+from hdl.walk.scaler import SCALER_LATENCY, Scaler
 from hdl.walk.seconds import Seconds
 
-QUIET = 48
-"""Cycles after which every pipeline between a chunk and its result in the map memory has run empty."""
-QUIET_PRODUCT = 12
-"""Likewise behind a product's last code."""
+WRITTEN = 1 + WRITE_LATENCY + 1
+"""Cycles from a result until a read of its place finds it."""
+QUIET = max(CHUNK_LATENCY + POOLING_LATENCY + SCALER_LATENCY, GATES_LATENCY) + WRITTEN
+"""Likewise from a pool's or a gate's last code."""
 CODE_BITS = bits_for(65535)
 
 
@@ -221,7 +221,7 @@ class Walker(wiring.Component):
                 with m.If(asked & (outstanding == 0)):
                     m.d.sync += quiet.eq(quiet - 1)
                 with m.Else():
-                    m.d.sync += quiet.eq(Mux(is_product, QUIET_PRODUCT, QUIET))
+                    m.d.sync += quiet.eq(Mux(is_product, WRITTEN, QUIET))
                 with m.If(step.last & self.done):
                     m.next = "idle"
                 with m.Elif(~step.last & (quiet == 0)):

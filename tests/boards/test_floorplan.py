@@ -11,7 +11,7 @@ import pytest
 from boards.fpga import find_target, synthesis
 from boards.fpga.floorplan import places
 from boards.fpga.target import Target
-from hdl.noise.pass_noise import UNITS
+from hdl.noise.pass_schedule import units
 
 WIDE = find_target("ulx3s-85f-128")
 # Columns as nextpnr names the 85F's multipliers and block RAMs of a row.
@@ -51,7 +51,7 @@ def test_no_two_cells_share_a_site() -> None:
 def test_what_feeds_the_array_stands_before_its_first_lane() -> None:
     rest = {cell: site for cell, site in places(WIDE).items() if ".lane_" not in cell}
     multipliers = [site for site in rest.values() if "MULT18" in site]
-    assert len(multipliers) == 7 + 3 * WIDE.geometry.readouts + 2 * UNITS + 3
+    assert len(multipliers) == 7 + 3 * WIDE.geometry.readouts + 2 * units(WIDE.geometry) + 3
     first = positions(WIDE, "multiplier")[0][0]
     assert max(position(site)[0] for site in rest.values()) < first
     # The eighth square is made of LUTs.

@@ -17,8 +17,6 @@ from hdl.link.receiver import Receiver
 from hdl.link.transmitter import Transmitter
 from hdl.neuron import Neuron
 from hdl.noise.noise import Noise
-from hdl.noise.pass_noise import PassNoise
-from hdl.noise.slice_noise import SliceNoise
 from hdl.readout.readout import Readout
 from tests.hdl.simulate import simulate
 
@@ -65,14 +63,14 @@ def test_array_of_slices_equals_golden(tmp_path: Path) -> None:
 def test_noise_of_slices_equals_golden(readouts: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=16, readouts=readouts, slices=8)
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(SliceNoise(geometry), "noise.bench_noise", tmp_path, GEOMETRY=fields)
+    simulate(Noise(geometry), "noise.bench_noise", tmp_path, GEOMETRY=fields)
 
 
 @pytest.mark.parametrize(("lanes", "readouts"), [(64, 1), (16, 8)])  # samples slower than keys, and faster
 def test_noise_ahead_of_passes_equals_golden(lanes: int, readouts: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=lanes, readouts=readouts, overlap=True)
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(PassNoise(geometry), "noise.bench_noise", tmp_path, GEOMETRY=fields)
+    simulate(Noise(geometry), "noise.bench_noise", tmp_path, GEOMETRY=fields)
 
 
 @pytest.mark.parametrize("lanes", [16, 4])  # passes of up to eight steps, and of one or two
@@ -97,8 +95,3 @@ def test_redraw_of_more_or_fewer_columns_at_once(at_once: int, tmp_path: Path) -
     geometry = dataclasses.replace(TINY, lanes=8, redraw=at_once, weight_bits=8 if at_once == 1 else 9)
     fields = json.dumps(dataclasses.asdict(geometry))
     simulate(Redraw(geometry), "campaign.bench_redraw", tmp_path, GEOMETRY=fields)
-
-
-def test_noise_of_slices_added_at_once_is_refused() -> None:
-    with pytest.raises(ValueError, match="slices is 8; accepted by Noise: 1"):
-        Noise(dataclasses.replace(TINY, slices=8))

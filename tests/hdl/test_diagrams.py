@@ -14,15 +14,20 @@ from emulator.spec import PRESETS
 from hdl.link.unpacker import Unpacker
 from hdl.parts.bus import Decoder
 from hdl.parts.queue import Queue
+from hdl.readout.back_to_back import BackToBack
+from hdl.readout.one_by_one import OneByOne
 from hdl.walk.map_memory import MapMemory
 from tests.hdl.diagrams import components, decoded, diagrams, replay
 
 TINY = PRESETS["tiny"]
 MAPS = dataclasses.replace(TINY, overlap=True, redraw=0, map_codes=1024)
+OVERLAP = dataclasses.replace(TINY, lanes=8, readouts=2, overlap=True)
 
 DRAWN: dict[type[wiring.Component], tuple[Callable[[], Any], dict[str, Any]]] = {
+    BackToBack: (lambda: BackToBack(OVERLAP), {"passes.payload": {"steps": 3, "last": 1}, "groups.ready": 1}),
     Decoder: (lambda: Decoder(TINY), {}),
     MapMemory: (lambda: MapMemory(MAPS), {}),
+    OneByOne: (lambda: OneByOne(TINY), {"passes.payload": {"steps": 2, "last": 1}, "groups.ready": 1}),
     Queue: (lambda: Queue(8, 4), {}),
     Unpacker: (Unpacker, {}),
 }

@@ -10,7 +10,7 @@ from cocotb.triggers import RisingEdge
 from emulator.spec import Geometry
 from hdl.array.array import capture_latency
 from hdl.parts.waiting_sums import waiting_sums
-from hdl.readout.scheduler import EMITTER_CYCLES
+from hdl.readout.schedule import EMITTER_CYCLES
 
 
 def pack(values: Any, bits: int) -> int:

@@ -17,7 +17,7 @@ from emulator.golden.sequencer import passes
 from emulator.spec import Geometry
 from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
-from hdl.noise.noise import Noise
+from hdl.noise.samples import sample_depth
 from hdl.parts.layouts import readout_layout
 from hdl.parts.waiting_sums import waiting_sums
 from tests.hdl.readout.array_stand_in import in_line, one_at_a_time, pack, stored_samples
@@ -105,7 +105,7 @@ async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> No
     if GEOMETRY.noise:
         work += [
             Source(dut, "sigma", rng, stall).send(sigmas),
-            stored_samples(dut, Noise.sample_depth(GEOMETRY), samples, rng, scarce),
+            stored_samples(dut, sample_depth(GEOMETRY), samples, rng, scarce),
         ]
     for task in work:
         cocotb.start_soon(task)

@@ -111,7 +111,7 @@ MUTANTS = (
     Mutant(IN, '& facts["summed"] & lengths', "& lengths", "datagrams without a checksum are taken", PINS),
     Mutant(IN, '& facts["summed"] & lengths', '& facts["summed"]', "UDP's length is not looked at", PINS),
     Mutant(IN, 'sound & facts["for_us"] & facts["ip"]', 'sound & facts["ip"]', "any MAC is ours", PINS),
-    Mutant(IN, "(self.taken & 0xBF).any()", "self.taken[6]", "fragments are taken", PINS),
+    Mutant(IN, "IP + 6: (0, 0xBF)", "IP + 6: (0, 0x40)", "fragments are taken", PINS),
     Mutant(
         IN, "self.put.eq(here & self.room & ~crowded)", "self.put.eq(here)", "a slot in use is written", PINS
     ),

@@ -164,7 +164,7 @@ MUTANTS = (
     ),
     Mutant(SEQUENCER, "lane.eq(Mux(full, 0, lane + entries))", "lane.eq(0)", "groups share lanes", DEVICE),
     Mutant(
-        "hdl/noise/slice_noise.py",
+        "hdl/noise/samples.py",
         "own.eq(column + i)",
         "own.eq(Cat(Const(i, step_log2), column[step_log2:]))",
         "a group's noise is that of whole readouts",

@@ -1,0 +1,43 @@
+"""starts: when an inference's first pass is issued."""
+
+from __future__ import annotations
+
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from hdl.parts.layouts import feed_layout
+
+
+class Starts(wiring.Component):
+    """``started`` with the first pass that is ``issued`` of an inference, whose ``feed`` says what it reads.
+
+    One by one an inference's first pass is the next one after its ``start`` was taken. Where inferences
+    overlap passes say so themselves: ``opened`` with a layer's first, ``input_layer`` if of a sample's codes.
+    Latency: none. Resources: a flip-flop.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {"start": In(1), "issued": In(1), "feed": In(feed_layout(geometry)), "started": Out(1)}
+            | ({"opened": Out(1), "input_layer": Out(1)} if geometry.overlap else {})
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self.geometry.overlap:
+            m.d.comb += [
+                self.opened.eq(self.issued & self.feed.layer_first),
+                self.input_layer.eq(self.feed.from_input),
+                self.started.eq(self.opened & self.input_layer),
+            ]
+            return m
+        first = Signal(init=1)
+        with m.If(self.start):
+            m.d.sync += first.eq(1)
+        with m.If(self.issued):
+            m.d.sync += first.eq(0)
+            m.d.comb += self.started.eq(first)
+        return m

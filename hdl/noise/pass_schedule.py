@@ -1,0 +1,122 @@
+"""pass_schedule: keys and roots of passes that come one by one, worked out ahead of their samples."""
+
+from __future__ import annotations
+
+from amaranth import Array, Cat, Module, Signal
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.data import StructLayout
+
+from emulator.spec.geometry import Geometry
+from hdl.noise.pass_key import PassKey
+from hdl.noise.sigma import Sigma
+from hdl.noise.turns import draw_key, schedule_ports, turn_layout
+from hdl.parts.layouts import noise_layout
+from hdl.parts.queue import Queue
+
+
+def units(geometry: Geometry) -> int:
+    """Keys, and roots, that take turns: either takes about 30 cycles, a pass among others' fewer."""
+    return 2 if geometry.overlap else 1
+
+
+def scale_layout() -> StructLayout:
+    """What a pass's square root needs beside its energy."""
+    return StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
+
+
+class PassSchedule(wiring.Component):
+    """Each noisy pass in its turn to a key, which is handed on as ``turns``, and through a queue to a root.
+
+    A pass without noise only takes its energy along. Throughput: a pass in about 32 cycles, in 16 where
+    inferences overlap. Resources: ``units`` Speck64/128 rounds and square roots, about 170 flip-flops each.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.units = units(geometry)
+        super().__init__(schedule_ports(geometry))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.scales = scales = Queue(scale_layout(), 4)
+        self._keys(m, scales)
+        self._roots(m, scales)
+        return m
+
+    def _turn(self, m: Module, name: str, moves: Value) -> Signal:
+        """Which unit's turn it is; the next one's after ``moves``."""
+        turn = Signal(range(self.units), name=name)
+        if self.units > 1:
+            m.d.sync += turn.eq(turn ^ moves)
+        return turn
+
+    def _keys(self, m: Module, scales: Queue) -> None:
+        g, now = self.geometry, self.passes.payload
+        keys = [PassKey() for _ in range(self.units)]
+        taken, handed, offered, keying = Signal(), Signal(), Signal(), Signal(self.units)
+        taking = self._turn(m, "key_taking", taken & now.noisy)
+        giving = self._turn(m, "key_giving", handed)
+        waits = now.noisy & keying.bit_select(taking, 1)
+        _once(m, taken, self.passes.valid & scales.i.ready & ~waits)
+        done = Cat(key.done for key in keys)
+        m.d.comb += [
+            self.passes.ready.eq(taken),
+            scales.i.valid.eq(taken),
+            *(scales.i.payload[name].eq(now[name]) for name in scale_layout().members),
+            self.turns.valid.eq(offered),
+            handed.eq(offered & self.turns.ready),
+        ]
+        m.d.sync += offered.eq((keying & done).bit_select(giving, 1) & ~handed)
+        turns = []
+        for j, key in enumerate(keys):
+            m.submodules[f"key_{j}"] = key
+            draw_key(m, self, key, now.slice)
+            keyed = Signal(noise_layout(g), name=f"keyed_{j}", reset_less=True)
+            m.d.comb += key.start.eq(taken & now.noisy & (taking == j))
+            with m.If(key.start):
+                m.d.sync += [keying[j].eq(1), keyed.eq(now)]
+            with m.Elif(handed & (giving == j)):
+                m.d.sync += keying[j].eq(0)
+            turn = Signal(turn_layout(g), name=f"turn_{j}")
+            m.d.comb += [turn[name].eq(keyed[name]) for name in ("first_column", "columns")]
+            m.d.comb += turn["keys"][0].eq(key.key)
+            turns.append(turn.as_value())
+        m.d.sync += self.turns.payload.eq(Array(turns)[giving])
+
+    def _roots(self, m: Module, scales: Queue) -> None:
+        sigmas, energies, scale = self.sigmas, self.energies, scales.o.payload
+        roots = [Sigma(self.geometry) for _ in range(self.units)]
+        taken, given, rooting = Signal(), Signal(), Signal(self.units)
+        taking = self._turn(m, "root_taking", taken & scale.noisy)
+        giving = self._turn(m, "root_giving", given)
+        _once(m, taken, scales.o.valid & energies.valid & ~rooting.bit_select(taking, 1))
+        m.d.comb += [
+            # Of a pass without noise only its energy is consumed, so that both queues stay in step.
+            scales.o.ready.eq(taken),
+            energies.ready.eq(taken),
+            sigmas.valid.eq((rooting & Cat(root.done for root in roots)).bit_select(giving, 1)),
+            sigmas.payload.eq(Array(root.sigma for root in roots)[giving]),
+            given.eq(sigmas.valid & sigmas.ready),
+        ]
+        for j, root in enumerate(roots):
+            m.submodules[f"root_{j}"] = root
+            rooted = Signal(scale_layout(), name=f"rooted_{j}", reset_less=True)
+            m.d.comb += [
+                root.start.eq(taken & scale.noisy & (taking == j)),
+                root.variance_out.eq(rooted.variance_out),
+                root.var_cell.eq(rooted.var_cell),
+                root.energy.eq(energies.payload[0]),
+            ]
+            with m.If(root.start):
+                m.d.sync += [rooting[j].eq(1), rooted.eq(scale)]
+            with m.Elif(given & (giving == j)):
+                m.d.sync += rooting[j].eq(0)
+
+
+def _once(m: Module, late: Signal, condition: Value) -> None:
+    """``late`` is up for one cycle, the one after ``condition``, which stays up until then.
+
+    Keys and roots lie far apart on a full chip, and far from the queues that start them.
+    """
+    m.d.sync += late.eq(condition & ~late)

@@ -1,0 +1,102 @@
+"""samples: the Gaussian samples of turn after turn, stored ahead of readout."""
+
+from __future__ import annotations
+
+import itertools
+
+from amaranth import Cat, Const, Module, Signal, signed
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import Geometry
+from hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
+from hdl.noise.turns import KEY_BITS, turn_layout
+from hdl.parts.queue import Queue
+from hdl.parts.unmerged import unmerged
+
+LAUNCH_MARGIN = 3
+"""Samples launched, at most, before the first of them shows in ``room``."""
+
+
+def sample_depth(geometry: Geometry) -> int:
+    """Entries of the sample queue: two passes, and the pipeline's content on top."""
+    return 2 * (geometry.lanes // geometry.readouts) + 2 * GAUSSIAN_LATENCY + 2
+
+
+class Samples(wiring.Component):
+    """For each turn and each of its keys, P samples g (Q4.8) for every P columns.
+
+    Throughput: P samples a cycle, without a gap between a turn's keys. ``level`` counts the stored ones.
+    Resources: P sample pipes (``hdl.noise.gaussian``), their queue, and a register for each key of a turn.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "turns": In(stream.Signature(turn_layout(geometry))),
+                "samples": Out(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
+                "level": Out(bits_for(sample_depth(geometry))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g, turn = self.geometry, self.turns.payload
+        depth, step_log2 = sample_depth(g), exact_log2(g.readouts)
+        m.submodules.stored = stored = Queue(ArrayLayout(signed(12), g.readouts), depth, parts=g.readouts)
+        wiring.connect(m, stored.o, wiring.flipped(self.samples))
+        held = [Signal(KEY_BITS, name=f"held_{j}", reset_less=True) for j in range(g.slices)]
+        steps, left = (Signal(range(g.lanes // g.readouts + 1), name=n) for n in ("steps", "left"))
+        first, column, launched_column = Signal(16), Signal(16), Signal(16)
+        number, busy, room, go = Signal(range(g.slices)), Signal(), Signal(), Signal()
+        # Known a cycle ahead, as that counts down.
+        only = Signal()
+        m.d.comb += [
+            self.turns.ready.eq(~busy),
+            self.level.eq(stored.level),
+            go.eq(busy & room),
+            steps.eq((turn.columns + (g.readouts - 1)) >> step_log2),
+        ]
+        of_turn = Signal.like(steps)
+        with m.If(go):
+            m.d.sync += [left.eq(left - 1), only.eq(left == 2), column.eq(column + g.readouts)]
+            with m.If(only):
+                m.d.sync += [left.eq(of_turn), only.eq(of_turn == 1), column.eq(first), number.eq(number + 1)]
+                m.d.sync += [early.eq(late) for early, late in itertools.pairwise(held)]
+                with m.If(number == g.slices - 1):
+                    m.d.sync += busy.eq(0)
+        with m.If(self.turns.valid & ~busy):
+            m.d.sync += [busy.eq(1), number.eq(0), left.eq(steps), of_turn.eq(steps), only.eq(steps == 1)]
+            m.d.sync += [column.eq(turn.first_column), first.eq(turn.first_column)]
+            m.d.sync += [hold.eq(turn["keys"][j]) for j, hold in enumerate(held)]
+
+        launched = Signal()
+        arrives = Signal(GAUSSIAN_LATENCY, reset_less=True)
+        free, taken = Signal(range(depth + 1), init=depth), Signal()
+        m.d.sync += [
+            launched.eq(go),
+            launched_column.eq(column),
+            arrives.eq(Cat(launched, arrives)),
+            taken.eq(stored.o.valid & stored.o.ready),
+            # Entries that neither a sample stored nor one on its way will need.
+            free.eq(free - launched + taken),
+            room.eq(free > LAUNCH_MARGIN),
+        ]
+        m.d.comb += stored.i.valid.eq(arrives[-1])
+        for i in range(g.readouts):
+            m.submodules[f"gaussian_{i}"] = pipe = Gaussian(follow=True)
+            # Columns begin at a multiple of the lanes, which P divides, but those of a group anywhere.
+            own: Value = Cat(Const(i, step_log2), launched_column[step_log2:])
+            if g.map_codes:
+                own = Signal(16, name=f"launched_column_{i}")
+                m.d.sync += own.eq(column + i)
+            m.d.comb += [
+                pipe.column.eq(own),
+                pipe.key.eq(unmerged(m, platform, held[0], f"key_of_{i}")),
+                stored.i.payload[i].eq(pipe.sample),
+            ]
+        return m
