@@ -82,7 +82,7 @@ def command(
 
     \b
     Example: ndrite report program.npz -o report.html --figures figures
-             ndrite report before.npz --against after.npz -o compared.html
+             ndrite report program.npz --against other.npz --no-timeline -o compared.html
     """
     from ndrite.api.reporting import report
 
