@@ -177,8 +177,8 @@ x = G / 25 uS."""
 def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
     """1/f noise of one phase-change cell, microsiemens, at conductance ``g_uS`` and time in seconds.
 
-    The source takes the factor in front from the conductance right after programming, here it is that of the
-    cell as it is, and draws the noise once for a time, where here every read draws it, as of the CMO cells.
+    The source takes the factor in front from the conductance right after programming; here it is that of the
+    cell as it is. It draws the noise once for a time; here every read draws it, as of the CMO cells.
 
     Raises
     ------
