@@ -104,13 +104,22 @@ SEEDS, DIES = 5, 2
 SPREAD = {"neuron__peak_voltage_variation_percent": 2.0, "neuron__peak_current_variation_percent": 2.0}
 QUIET = {"cell__read_noise_percent": 0.0, "readout__output_noise_lsb": 0.0}
 EXACT = {"cell__error_scale": 0.0}
-CAUSES: dict[str, tuple[str, dict[str, float]]] = {
+DRIFTING = {"cell__drift": "wan2022"}
+CAUSES: dict[str, tuple[str, dict[str, Any]]] = {
     "codes, tables": ("ideal", {}),
     "programming error": ("wan2022", QUIET),
     "read noise": ("wan2022", EXACT),
     "both": ("wan2022", {}),
+    "programming error, 1 day": ("wan2022", QUIET | DRIFTING),
+    "IR drop, 1 ohm": ("ideal", {"array__wire_resistance_ohm": 1.0}),
     "NDR spread 2 %": ("ideal", SPREAD),
+    "NDR load line, 50 ohm": ("ideal", {"neuron__source_resistance_ohm": 50.0}),
+    "NDR ECRAM, 64 states": ("ideal+ecram-pair", {"ecram__states": 64}),
+    "NDR ECRAM, 8 states": ("ideal+ecram-pair", {"ecram__states": 8}),
 }
+"""Chip, and what is changed of its description. Those of the NDR device name it. Drift comes with the
+programming error that it goes on from: one scale is of both."""
+AGED, DAY_S = "programming error, 1 day", 86_400.0
 POINTS = 65
 """Of a learned curve that is kept for the figure."""
 
@@ -207,7 +216,10 @@ def on_dies(network: Network, task: str, cause: str, right: npt.NDArray[np.bool_
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for die in range(DIES):
-            program = chips.make(network, chip, die, found.x[:512]).program
+            if cause == AGED:
+                program = chips.aged(network, chip, die, found.x[:512], DAY_S).program
+            else:
+                program = chips.make(network, chip, die, found.x[:512]).program
             answer = Core(program).infer(found.test_x, seed=die).argmax(axis=1)
             dies.append(packed(answer == found.test_labels, right))
     return dies
