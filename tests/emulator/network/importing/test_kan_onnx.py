@@ -1,4 +1,4 @@
-"""Spline networks in ONNX files: layers found or named, their functions read, what is no such network refused."""
+"""Spline networks in ONNX files: layers found or named, their functions read, other networks refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ORDER, GRID = 3, 5
 
 
 class SplineLayer(nn.Module):
-    """Cubic B-splines on a grid over -1..1 (Cox and de Boor), a SiLU beside them, one weight for each edge."""
+    """Cubic B-splines on a grid over -1..1 (Cox and de Boor) and a SiLU, weighted for each edge."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
