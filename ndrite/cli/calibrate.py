@@ -66,8 +66,8 @@ def command(**options: Any) -> None:
     """Tune the neurons of PROGRAM's chip in the loop and write the tuned program.
 
     Forward passes run on the board, with its errors and noise; the host turns the outputs into pulse counts
-    for each neuron's ECRAM, whose nonlinear, noisy, bounded update decides what they do; new curves are
-    written to the board. Weights are not touched. The same command gives the same program on every board.
+    for the ECRAM of each neuron or basis, whose nonlinear, noisy, bounded update decides what they do; new
+    curves are written to the board. Weights are not touched. The same command gives the same program on every board.
     After Ctrl-C nothing is written.
 
     \b
