@@ -11,7 +11,7 @@ SHARED := -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help doctor demo quick test test-long test-trust test-release test-hdl docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help doctor demo quick test test-long test-trust test-release test-hdl pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, th
 	NDRITE_RELEASE=1 NDRITE_LENET5=20 $(BIN)/python -m pytest tests/release tests/system/test_lenet5.py tests/ndrite/test_trace.py
 	NDRITE_REPORT_TIMELINE=1 $(BIN)/python -m pytest tests/ndrite/test_report.py
 	$(BIN)/python examples/notebooks/run.py
+
+pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and its terminal cast; needs Chromium
+	$(BIN)/pip install --quiet -e '.[browser,sweep,import-check]'
+	$(BIN)/python -m tests.docs.pictures docs/images
 
 docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning is an error
 	$(BIN)/pip install --quiet -e '.[docs]'

@@ -24,7 +24,7 @@ PROGRAMS = (
     (
         ("chromium", "chromium-browser", "google-chrome"),
         False,
-        "the report's page looked at in a browser by the tests",
+        "documentation, reports and pages of points looked at in a browser by the tests; `make pictures`",
         "apt install chromium",
     ),
     (("gtkwave", "surfer"), False, "looking at waveforms of `ndrite trace`", "apt install gtkwave"),

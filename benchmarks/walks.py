@@ -8,9 +8,9 @@ random weights and random inputs: what they compute means nothing, but all sums 
 with the golden model's, read noise on. The bound is positions * K * J * ceil(M / lanes) over the products;
 skipping rows that are zero can beat it. With ``--uart`` samples go through the simulated UART pins at the
 board's own bit rate: what of a sample travels, and how many a second that gives at the board's clock; the
-weights take some minutes too then. Compiling the simulated board takes minutes, once. With ``--estimate``
-nothing is simulated: it prints the bound of the network, and of what the board walks, where tables are products
-too; a network may be a file there.
+weights come by the byte stream behind the pins. Compiling the simulated board takes minutes, once. With
+``--estimate`` nothing is simulated: it prints the bound of the network, and of what the board walks, where
+tables are products too; a network may be a file there.
 """
 
 from __future__ import annotations
@@ -122,7 +122,11 @@ def measure(name: str, board: str, samples: int, uart: bool) -> dict[str, Any]:
     program = map_network(network, "wan2022", x[:64], **fit).program
     link = SimLink(geometry, pins=uart, divisor=target.divisor) if uart else SimLink(geometry)
     with Board(link, timeout_s=60) as device:
+        if uart:
+            link.model.go(pins=False)
         device.program(program)
+        if uart:
+            link.model.go(pins=True)
         begin, cycles = time.monotonic(), link.model.cycles
         before = dataclasses.replace(device.session.statistics)
         result = evaluate(device, program, x[64:], labels[64:])

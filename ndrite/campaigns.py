@@ -20,11 +20,13 @@ from emulator.mapping.variation import variation_of
 from emulator.spec import Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from host import BoardApi, InputError
+from ndrite.html import Look, Point, Quantity, check_page, points_page
 from ndrite.intervals import mean_interval, wilson
 
 PIECE_CHIPS = 16
 """Chips between two saved states: what an interruption costs at most."""
 WORST = 10
+FIGURES = (".html", ".png", ".svg", ".pdf")
 
 
 def run_campaign(
@@ -157,6 +159,14 @@ def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: floa
     }
 
 
+def check_figure(path: Path, chips: int) -> None:
+    """Raise InputError unless the name ends as a page or picture of so many chips can."""
+    if path.suffix.lower() not in FIGURES:
+        raise InputError(f"figure {path} ends in {path.suffix!r}; accepted: {', '.join(FIGURES)}")
+    if path.suffix.lower() == ".html":
+        check_page(chips)
+
+
 def figure(result: CampaignResult, path: Path, *, threshold: float, title: str) -> None:
     """Histogram of the chips' accuracies with the threshold, and yield against threshold."""
     from matplotlib.figure import Figure
@@ -171,11 +181,33 @@ def figure(result: CampaignResult, path: Path, *, threshold: float, title: str) 
     right.step(accuracy, 100 * (1 - np.arange(len(accuracy)) / len(accuracy)), where="pre", color="#4477aa")
     right.axvline(100 * threshold, color="#cc3311", linestyle="--")
     right.set(xlabel="threshold, % accuracy", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
-    kind = path.suffix.lstrip(".").lower()
-    if kind not in drawing.canvas.get_supported_filetypes():
-        raise InputError(f"figure {path} ends in {path.suffix!r}; accepted: .png, .svg or .pdf")
     with whole_file(path) as file:
-        drawing.savefig(file, format=kind, dpi=150)
+        drawing.savefig(file, format=path.suffix.lstrip(".").lower(), dpi=150)
+
+
+def chips_page(result: CampaignResult, title: str) -> str:
+    """A page of all chips: at first yield against threshold; a selection is a list of chips."""
+    accuracy = result.accuracy_per_chip
+    numbers = range(result.first_chip, result.first_chip + len(accuracy))
+    as_good = [float((accuracy >= a).mean()) for a in accuracy]
+    quantities = (
+        Quantity("accuracy of a chip, %", "high"),
+        Quantity("chips at least as good, % (yield at this threshold)"),
+        Quantity("chip"),
+    )
+    points = [
+        Point(
+            f"chip {chip}: {100 * a:.2f} %",
+            (100 * float(a), 100 * share, chip),
+            (None, None, None),
+            f"# {100 * a:.2f} % of {result.images} samples, {result.trials} trials\nseed: {result.seed}\n"
+            f"chips: [{chip}]\n",
+            {"chips": chip},
+        )
+        for chip, a, share in zip(numbers, accuracy, as_good, strict=True)
+    ]
+    note = f"Virtual chips of seed {result.seed}; every point is one chip, drawn anew."
+    return points_page(Look(title, note, 0, 1, None, f"seed: {result.seed}\n"), quantities, points)
 
 
 def _mark(program: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: Campaign) -> str:

@@ -39,6 +39,38 @@ def proportion(accuracy: float, n: int) -> list[float] | None:
     return list(wilson(round(accuracy * n), n)) if n else None
 
 
+def paired(lost: int, won: int, n: int) -> tuple[float, float]:
+    """95 % interval of ``(lost - won) / n``, a difference of two accuracies on the same ``n`` samples.
+
+    ``lost`` samples only the first has right, ``won`` only the second. Half a sample is added to each of the
+    four cases, so that no difference at all has an interval too (Agresti and Min, Statistics in Medicine 24,
+    729, 2005).
+    """
+    total, b, c = n + 2.0, lost + 0.5, won + 0.5
+    middle = (b - c) / total
+    half = NORMAL_95 * math.sqrt((b + c) / total - middle**2) / math.sqrt(total)
+    return max(-1.0, middle - half), min(1.0, middle + half)
+
+
+def is_noise(lost: int, won: int, n: int) -> bool:
+    """Whether the interval of ``paired`` has 0 in it."""
+    low, high = paired(lost, won, n)
+    return low <= 0 <= high
+
+
+def loss(lost: int, won: int, n: int) -> str:
+    """A loss of accuracy in words: points with their interval by ``paired``, and whether it is noise.
+
+    What is won is called that: no loss is negative.
+    """
+    low, high = paired(lost, won, n)
+    if won > lost:
+        low, high = -high, -low
+    what = f"{100 * abs(lost - won) / n:.2f} points {'won' if won > lost else 'lost'}"
+    noise = f", within the noise of {n:,} samples" if is_noise(lost, won, n) else ""
+    return f"{what} ({100 * low:.2f} .. {100 * high:.2f}){noise}"
+
+
 def percent(accuracy: float, n: int) -> str:
     """An accuracy and its interval over ``n`` samples, in percent."""
     interval = proportion(accuracy, n)

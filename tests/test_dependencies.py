@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
     "ndrite/experiments": {"numpy", "scipy", "matplotlib", "sklearn"},
+    "ndrite/html": {"plotly"},
     "ndrite/pages": {"numpy", "scipy", "matplotlib"},
     "ndrite/replicate": {"numpy", "torch"},
     "ndrite/sweeps": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},

@@ -2,7 +2,7 @@
 
 ``python -m boards.fpga.regression [--changed] [BOARD ...]``: exit code 1 when Fmax fell by more than 5 % or
 LUTs, flip-flops, DSPs or block RAMs grew by more than 3 %. With --changed a board is left out whose committed
-report is of this very gateware: placing it again would compare the report with itself.
+report is of the gateware as it is: placing it again would compare the report with itself.
 """
 
 from __future__ import annotations

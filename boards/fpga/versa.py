@@ -49,6 +49,5 @@ ECP5_VERSA_UDP = dataclasses.replace(
     geometry=dataclasses.replace(ECP5_VERSA_5G.geometry, name="ecp5-45f-udp", window=16),
     aim=1.1,  # of both clocks: the receive clock would not reach more
     ethernet=_ETHERNET,
-    note="never placed: the Colorlight's Ethernet at the Versa's pins",
 )
 TARGETS = (ECP5_VERSA_5G, ECP5_VERSA_UDP)

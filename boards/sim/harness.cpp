@@ -1,7 +1,7 @@
 // C interface to the Verilated board: feed bytes, run cycles, take bytes. The cycle loop lives here because
 // a call from Python per clock would cost more than the clock itself.
 //
-// Two ways in, chosen at creation: the byte stream (`direct` = 1), or the UART pins, with a serialiser and
+// Two ways in, one at a time: the byte stream (`direct` = 1), or the UART pins, with a serialiser and
 // deserialiser of `divisor` clocks per bit, 8N1.
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +19,7 @@ constexpr unsigned RESET_CYCLES = 8;
 struct Board {
     VerilatedContext context;
     Vsim top{&context};
-    const bool direct;
+    bool direct;
     const unsigned divisor;
     uint64_t cycles = 0;
     uint64_t framing_errors = 0;
@@ -153,6 +153,15 @@ int ndrite_run(void* handle, uint64_t budget) {
         if (board.direct ? board.stream_cycle() : board.pin_cycle()) return 1;
     }
     return 0;
+}
+
+// The other way in, between frames.
+void ndrite_go(void* handle, int direct) {
+    auto& board = *static_cast<Board*>(handle);
+    board.direct = direct != 0;
+    board.top.direct = board.direct;
+    board.top.rx_valid = 0;
+    board.top.uart_rx = 1;
 }
 
 size_t ndrite_waiting(void* handle) { return static_cast<Board*>(handle)->from_device.size(); }

@@ -41,6 +41,10 @@ class Model:
                 return True
         return False
 
+    def go(self, *, pins: bool) -> None:
+        """Talk through the UART pins from now on, or through the byte stream; between two requests."""
+        self._c.ndrite_go(self._live(), int(not pins))
+
     def trace(self, path: Path, levels: int) -> None:
         """Write every cycle from now on to a VCD file, ``levels`` modules deep; needs a library with
         waveforms.
@@ -108,6 +112,7 @@ def _load(library: Path) -> ctypes.CDLL:
     handle, u64, size = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_size_t
     signatures: dict[str, tuple[object, list[object]]] = {
         "ndrite_new": (handle, [ctypes.c_int, ctypes.c_uint]),
+        "ndrite_go": (None, [handle, ctypes.c_int]),
         "ndrite_delete": (None, [handle]),
         "ndrite_feed": (None, [handle, ctypes.c_char_p, size]),
         "ndrite_run": (ctypes.c_int, [handle, u64]),

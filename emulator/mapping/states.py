@@ -19,7 +19,7 @@ class States:
     """ECRAM states of one layer's neurons, each float64 (M,) in 0..1 of the device's range.
 
     ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
-    device sets both); ``reference`` is the voltage state that the neurons' input gains were set for;
+    device sets both). ``reference`` is the voltage state that the neurons' input gains were set for.
     ``heights`` are the outputs at the peak where no ECRAM sets them. ``loaded`` is the current state the
     input gains were set for, where sources have a resistance for it to load; else None. ``shape`` sets a
     parameter of the curve's shape, where the ECRAM does that; else None.

@@ -11,11 +11,11 @@ u + ``stuck_high`` >= 2^16. A weight w with |w| = a is a pair: the cell on its s
 the other has target 0; the drawn weight is the difference of the two drawn codes. Drift is in the
 tables: ``mean`` is where cells have moved to, ``sigma`` holds what time adds to the spread.
 
-The sample generator is that of the read noise (``emulator.spec.noise``) under another domain: the key of
-layer and column is Speck64/128 of (layer << 24, column) under (seed, ``DOMAIN_CELL``, chip + 1); the cell's
-32 bits are its Speck32 rounds of 2 * row + side (side 0 is G+). g takes 20 of them, as always; u is the
-remaining 12 above the lowest 4 of g's, so that rates resolve 2^-16; what that shares with g changes the
-law of a good cell's g by less than 2^-12 in total variation.
+The sample generator is that of the read noise (``emulator.spec.noise``) under another domain. The key of
+layer and column is Speck64/128 of (layer << 24, column) under (seed, ``DOMAIN_CELL``, chip + 1). The cell's
+32 bits are its Speck32 rounds of 2 * row + side (side 0 is G+). The sample g takes 20 of them, as always. The
+number u is the remaining 12 above the lowest 4 of g's, so that rates resolve 2^-16. What u shares with g
+changes the law of a good cell's g by less than 2^-12 in total variation.
 """
 
 from __future__ import annotations

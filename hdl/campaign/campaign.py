@@ -30,10 +30,10 @@ class Campaign(wiring.Component):
     """For chip in chips: for trial in trials: for sample in samples: vote for the (first) largest logit.
 
     ``run`` clears the votes, then for each chip has it drawn (``redraw_*``, chip + 1 on ``stream``), streams
-    the samples from its buffer into the core's input banks and counts, per sample and class, the winners;
-    ``correct`` of the chip are those equal to the sample's label. ``abort`` ends after the inferences under
-    way; either way the nominal weights are back in the array before ``busy`` falls. Latency: that of the
-    inferences, which load one input a cycle (with overlap four) while the one before computes; about 30
+    the samples from its buffer into the core's input banks and counts, per sample and class, the winners.
+    The chip's ``correct`` ones are those equal to the sample's label. ``abort`` ends after the inferences
+    under way; either way the nominal weights are back in the array before ``busy`` falls. Latency: that of
+    the inferences, which load one input a cycle (with overlap four) while the one before computes; about 30
     cycles a chip more, and campaign_votes cycles at the beginning. Resources: the four memories, about 500
     LUTs.
     """

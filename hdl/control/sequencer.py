@@ -26,7 +26,7 @@ class Sequencer(wiring.Component):
     """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
 
     ``start`` is taken with an inference's last pass. Where inferences ``overlap`` it is taken with the last
-    pass of its first layer; if by then another one is on offer, that one's first layer comes before the rest
+    pass of its first layer. If by then another one is on offer, that one's first layer comes before the rest
     of this one, and it is taken when that is through.
 
     With feature maps an inference begins at the ``layer`` that ``start`` names, and a layer may have groups

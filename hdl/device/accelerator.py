@@ -17,6 +17,7 @@ from hdl.device.registers import Registers
 from hdl.device.watchdog import Watchdog
 from hdl.link.receiver import link_event_layout
 from hdl.parts.bus import Decoder
+from hdl.parts.delay import delayed
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.layouts import start_layout
 from hdl.parts.loading import load_members
@@ -110,15 +111,21 @@ class Accelerator(wiring.Component):
         wiring.connect(m, decoder.operand, walker.operand_window)
         wiring.connect(m, walker.second, core.second)
         walking = walker.walking
+        # Packets stand at one end of a wide chip, and maps and banks at others: a cycle on the way.
+        loads = {name: delayed(m, value, 1, name) for name, value in loads.items()}
+        sample_valid, sample_index, sample_code = (
+            delayed(m, getattr(master, name), 1, name)
+            for name in ("sample_valid", "sample_index", "sample_code")
+        )
         start = stream.Signature(start_layout(g)).create()
         # Whoever starts hears of a cycle ago, and of nothing behind a start: it comes from afar.
         may, given = Signal(), Signal()
         m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~given)
         m.d.comb += [
             master.walking.eq(walking),
-            walker.sample_valid.eq(master.sample_valid & walking),
-            walker.sample_index.eq(master.sample_index),
-            walker.sample_code.eq(master.sample_code),
+            walker.sample_valid.eq(sample_valid & walking),
+            walker.sample_index.eq(sample_index),
+            walker.sample_code.eq(sample_code),
             given.eq(master.start.valid & may),
             master.start.ready.eq(may),
             walker.start.valid.eq(given & walking),

@@ -73,13 +73,15 @@ class Slots(wiring.Component):
         with m.If(self.keep | self.drop):
             m.d.write += [place.eq(0), into.eq(into + keep)]
 
-        # Three steps, all of which move on when what stands at the end is taken.
+        # Four steps, all of which move on when what stands at the end is taken.
         out_of, at, left = Signal(slot), Signal(LENGTH_BITS), Signal(LENGTH_BITS)
         found_descriptor = Signal(descriptor_layout())
         m.d.comb += found_descriptor.eq(fifo.r_data)
-        asking, found, found_last, loaded = (
-            Signal(name=n) for n in ("asking", "found", "found_last", "loaded")
+        asking, found, found_last, near, near_last, loaded = (
+            Signal(name=n) for n in ("asking", "found", "found_last", "near", "near_last", "loaded")
         )
+        # A block RAM answers late in a cycle: a register beside it.
+        beside = Signal(8)
         step = ~self.o.valid | self.o.ready
         done = self.o.valid & self.o.ready & self.last
         one_left, release = Signal(), Signal()
@@ -97,9 +99,12 @@ class Slots(wiring.Component):
             m.d.read += [
                 found.eq(asking),
                 found_last.eq(asking & one_left),
-                self.o.valid.eq(found),
-                self.last.eq(found_last),
-                self.o.payload.eq(read.data),
+                near.eq(found),
+                near_last.eq(found_last),
+                beside.eq(read.data),
+                self.o.valid.eq(near),
+                self.last.eq(near_last),
+                self.o.payload.eq(beside),
             ]
             with m.If(asking):
                 m.d.read += [at.eq(at + 1), left.eq(left - 1), asking.eq(~one_left)]

@@ -14,7 +14,7 @@ def unmerged(m: Module, platform: object, value: Any, name: str) -> Any:
     """``value`` (its shape kept) one cycle later, without reset.
 
     A synthesiser merges registers of equal inputs, and with them the copies that were to stand each beside
-    its own readers: a delay line in one lane group is what the row registers of the next groups hold, and
+    its own readers. A delay line in one lane group is what the row registers of the next groups hold, and
     one of them would then feed the whole chip. On ECP5 these are primitives, which it leaves alone.
     """
     out = Signal(value.shape(), name=name, reset_less=True)

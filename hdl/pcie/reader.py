@@ -34,7 +34,7 @@ class Reader(wiring.Component):
     A failed read (``reader_event_layout``) ends in ``failed`` or ``timeout`` and stops all issuing and
     delivering until ``cancel``, which frees every slot. A completion is a failure when it does not go on
     where the one before ended, brings more than its byte count, or ends within a word though more is to
-    come; nobody's when it answers another requester or no read that waits.
+    come. It is nobody's when it answers another requester or no read that waits.
 
     The tag of a read that ``cancel`` left unanswered stays in quarantine, its slot unused, until the answer
     has come or ``timeout_cycles`` have passed since the last ``cancel``.

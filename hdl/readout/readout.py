@@ -44,8 +44,8 @@ class Readout(wiring.Component):
     PIPE_LATENCY + 1 more until ``partials`` (fewer on a compact platform).
     ``advance`` asks the array for the columns of the next slice, where it has added several at once.
     ``release`` tells the emitter that a place in the column registers, or one before them (``waiting_sums``),
-    will be free by the time its next last row has come through; ``shift_next`` and ``close_next`` announce a
-    ``shift``, and a pass's last one, a cycle ahead, and ``sigma_now`` is the pass's.
+    will be free by the time its next last row has come through. ``shift_next`` and ``close_next`` announce a
+    ``shift``, and a pass's last one, a cycle ahead; ``sigma_now`` is the pass's.
     Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
     sum memory of 32 bits a lane, a queue of as many.
     """

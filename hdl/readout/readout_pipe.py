@@ -40,8 +40,8 @@ class ReadoutPipe(wiring.Component):
 
     ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no clipping: the owner gives
     shift 0 and ``half`` 0 for them. ``sigma`` and ``sample`` are taken in the cycle of the step,
-    ``column`` one later, ``gain`` and ``offset`` GAIN_STAGE later; ``settings_n`` belong to the column of
-    n cycles ago, ``half`` is the rounding constant (1 << shift) >> 1 of HALF_STAGE, ``top`` the
+    ``column`` one later, ``gain`` and ``offset`` GAIN_STAGE later. ``settings_n`` belong to the column of
+    n cycles ago. ``half`` is the rounding constant (1 << shift) >> 1 of HALF_STAGE, ``top`` the
     largest ADC code 2^(B-1) - 1 of TOP_STAGE. Latency: PIPE_LATENCY cycles (on a compact platform as many of
     them as are KEPT), one column a cycle. Resources: three multipliers (one for noise, two for gain), a
     shifter of about 48 bits in three steps.

@@ -18,7 +18,15 @@ from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.notebook import titled
 from host import InputError
 from ndrite.api.sources import network_from, program_from
-from ndrite.campaigns import figure, run_campaign, summary, warn_of_host, with_variation
+from ndrite.campaigns import (
+    check_figure,
+    chips_page,
+    figure,
+    run_campaign,
+    summary,
+    warn_of_host,
+    with_variation,
+)
 from ndrite.samples import classed_samples
 from ndrite.shipped import network_of
 from ndrite.stages import Stages, silent
@@ -66,9 +74,18 @@ class Wafer:
         return Path(path)
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw the distribution of accuracies and yield against threshold; the suffix is the format."""
+        """Draw the distribution of accuracies and yield against threshold.
+
+        The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
+        """
+        check_figure(Path(path), self.summary["chips"])
         title = f"{self.summary['chips']} chips, {self.summary['images']} images"
-        figure(self.result, Path(path), threshold=self.summary["threshold"], title=title)
+        if Path(path).suffix.lower() == ".html":
+            content = chips_page(self.result, f"{self.name}: {title}").encode()
+            with whole_file(Path(path)) as file:
+                file.write(content)
+        else:
+            figure(self.result, Path(path), threshold=self.summary["threshold"], title=title)
         return Path(path)
 
     def rows(self) -> list[tuple[str, str]]:

@@ -12,27 +12,38 @@ from typing import Any
 from emulator.files import whole_file
 from emulator.spec.brief import brief_repr
 from emulator.spec.notebook import titled
+from host.api import Progress
 from ndrite.api.sources import existing_subject, program_from
 from ndrite.inputs import InputWarning
-from ndrite.pages import Report, gather, page, run_files
+from ndrite.pages import Report, gather, page, run_files, title
 from ndrite.samples import calibrating_samples, classed_samples, name_of
 from ndrite.stages import Stages, silent
 
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """What ``ndrite.report`` gives: every number of the page, to be looked at or written."""
+    """What ``ndrite.report`` gives: every number of the page, to be looked at or written.
+
+    ``against`` is the other program's report, where two are compared.
+    """
 
     __repr__ = brief_repr
 
     report: Report
+    against: Report | None = None
 
     @cached_property
     def figures(self) -> dict[str, Any]:
-        """Name -> matplotlib figure, drawn when first asked for."""
+        """Name -> matplotlib figure, drawn when first asked for; of the first of two programs."""
         from ndrite.pages.figures import figures
 
         return figures(self.report)
+
+    @cached_property
+    def _other(self) -> tuple[Report, dict[str, Any]] | None:
+        from ndrite.pages.figures import figures
+
+        return None if self.against is None else (self.against, figures(self.against))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one HTML file that needs no other.
@@ -43,7 +54,7 @@ class Page:
             When the file cannot be written.
         """
         with whole_file(Path(path)) as file:
-            file.write(page(self.report, self.figures).encode())
+            file.write(page(self.report, self.figures, self._other).encode())
         return Path(path)
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
@@ -61,30 +72,30 @@ class Page:
 
     def as_dict(self) -> dict[str, Any]:
         """The headline's numbers, for JSON; accuracies 0..1."""
-        found = self.report
-        return {
-            "figures": sorted(self.figures),
-            "accuracy_float": found.accuracy_float,
-            "accuracy_golden": found.accuracy_golden,
-            "images": found.images,
-            "cycles": None if found.trace is None else found.trace.cycles,
-        }
+        content = {"figures": sorted(self.figures), **_headline(self.report)}
+        if self.against is not None:
+            content["against"] = _headline(self.against)
+        return content
 
     def _repr_html_(self) -> str:
-        found = self.report
+        reports = [self.report] if self.against is None else [self.report, self.against]
         rows = [
-            ("float software, accuracy", f"{100 * found.accuracy_float:.2f} %"),
-            ("golden model, accuracy", f"{100 * found.accuracy_golden:.2f} %"),
-            ("samples", str(found.images)),
-            ("clock cycles of an inference", "-" if found.trace is None else f"{found.trace.cycles:,}"),
+            ("float software, accuracy", *(f"{100 * r.accuracy_float:.2f} %" for r in reports)),
+            ("golden model, accuracy", *(f"{100 * r.accuracy_golden:.2f} %" for r in reports)),
+            ("samples", *(str(r.images) for r in reports)),
+            (
+                "clock cycles of an inference",
+                *("-" if r.trace is None else f"{r.trace.cycles:,}" for r in reports),
+            ),
         ]
-        title = f"{found.subject.program.name} on {found.subject.die.chip.name}"
-        return titled(title, ("quantity", "value"), rows)
+        head = ("quantity", "value") if self.against is None else ("quantity", "A", "B")
+        return titled(" against ".join(title(r) for r in reports), head, rows)
 
 
 def report(
     program: Any,
     *,
+    against: Any = None,
     network: Any = None,
     samples: Any = None,
     inputs: Any = None,
@@ -106,6 +117,9 @@ def report(
     program:
         A program's file (its die lies beside it), what ``ndrite.compile`` gives, or a folder with
         ``program.npz`` and, unless given, ``float.npz``, ``samples.npy``, ``x.npy`` and ``y.npy``.
+    against:
+        Another program, or a folder, to be compared with side by side. What is given below goes for both; a
+        folder's own files serve it where nothing is given, and a program's file shares those of ``program``.
     network, samples, inputs, labels, data, codes:
         As for ``ndrite.explain``.
     images:
@@ -121,7 +135,7 @@ def report(
     seed:
         Read-noise seed.
     progress:
-        Told of the stage ``report``.
+        Told of the stages ``report`` and ``report of the other``.
 
     Raises
     ------
@@ -139,22 +153,18 @@ def report(
     'report.html'
     """
     given = {"network": network, "samples": samples, "inputs": inputs, "labels": labels}
-    source = program
-    if isinstance(program, str | os.PathLike) and Path(program).is_dir():
-        source, given = run_files(Path(program), **given)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", InputWarning)
-        what = program_from(source)
-        x, y = classed_samples(what, given["inputs"], given["labels"], data=data, codes=codes)
-        typical = calibrating_samples(what, given["samples"], given["inputs"], data=data, codes=codes)
-        subject = existing_subject(source, what, given["network"])
-    sources = {
-        "files": ", ".join(Path(name_of(v, "")).name for v in (source, *given.values()) if _is_path(v))
-    }
-    if caught:
-        sources["warnings"] = "; ".join(str(w.message) for w in caught)
-    with (progress or silent)("report") as bar:
-        found = gather(
+    stages = progress or silent
+
+    def gathered(source: Any, files: dict[str, Any], bar: Progress) -> Report:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", InputWarning)
+            what = program_from(source)
+            x, y = classed_samples(what, files["inputs"], files["labels"], data=data, codes=codes)
+            typical = calibrating_samples(what, files["samples"], files["inputs"], data=data, codes=codes)
+            subject = existing_subject(source, what, files["network"])
+        names = ", ".join(Path(name_of(v, "")).name for v in (source, *files.values()) if _is_path(v))
+        sources = {"files": names, "warnings": "; ".join(str(w.message) for w in caught)}
+        return gather(
             subject,
             typical,
             x[:images],
@@ -167,7 +177,31 @@ def report(
             sources={name: value for name, value in sources.items() if value},
             progress=bar,
         )
-    return Page(found)
+
+    source, files = _files(program, given, given)
+    with stages("report") as bar:
+        found = gathered(source, files, bar)
+    if against is None:
+        return Page(found)
+    source, files = _files(against, given, files)
+    with stages("report of the other") as bar:
+        return Page(found, gathered(source, files, bar))
+
+
+def _files(program: Any, given: dict[str, Any], beside: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A program and its files: a folder's own completed by ``given``, else those ``beside``."""
+    if _is_path(program) and Path(program).is_dir():
+        return run_files(Path(program), **given)
+    return program, beside
+
+
+def _headline(report: Report) -> dict[str, Any]:
+    return {
+        "accuracy_float": report.accuracy_float,
+        "accuracy_golden": report.accuracy_golden,
+        "images": report.images,
+        "cycles": None if report.trace is None else report.trace.cycles,
+    }
 
 
 def _is_path(value: Any) -> bool:

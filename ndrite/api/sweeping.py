@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emulator.files import whole_file
 from emulator.spec.brief import brief_repr
 from emulator.spec.notebook import titled
 from ndrite.costs import MODELLED
@@ -15,8 +16,9 @@ from ndrite.stages import Stages, silent
 from ndrite.sweeps import Plan, Results, load_plan, plan_of, run_sweep
 from ndrite.sweeps.figure import axis_summary
 from ndrite.sweeps.figure import draw as draw_axes
+from ndrite.sweeps.page import sweep_page
+from ndrite.sweeps.pareto import check_picture, front
 from ndrite.sweeps.pareto import draw as draw_front
-from ndrite.sweeps.pareto import front
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +60,25 @@ class Grid:
         return draw_axes(self.rows, self.plan.axes, self.folder)
 
     def plot_front(self, path: str | os.PathLike[str]) -> Path:
-        """Draw accuracy against energy with the front; the suffix (``.svg``, ``.png``) is the format."""
-        draw_front(self.rows, self.plan.axes, Path(path))
+        """Accuracy against energy with the front, in a file.
+
+        The suffix is the format: ``.html`` is a page to look through, with every axis to choose and a
+        selection as YAML; ``.svg``, ``.png`` and ``.pdf`` are pictures.
+
+        Raises
+        ------
+        SweepError
+            When the suffix is another.
+        MissingExtraError
+            Of a page, without plotly.
+        """
+        check_picture(Path(path))
+        if Path(path).suffix.lower() == ".html":
+            content = sweep_page(self.plan, self.rows).encode()
+            with whole_file(Path(path)) as file:
+                file.write(content)
+        else:
+            draw_front(self.rows, self.plan.axes, Path(path))
         return Path(path)
 
     def point_rows(self, rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:

@@ -52,7 +52,11 @@ from ndrite.cli.terminal import print_json, print_table, progress_bar
     help="Write the JSON here; work in progress is kept beside it and taken up again.",
 )
 @click.option(
-    "--figure", "figure_path", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw it here."
+    "--figure",
+    "figure_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Draw it here: .svg, .png, .pdf, or .html, a page to look through.",
 )
 @noise_option
 @json_option
@@ -85,8 +89,11 @@ def command(
     with a program made by: ndrite compile float.npz --chip dendritic-ndr --nominal -o program.npz
     """
     from ndrite.api.campaigning import campaign
+    from ndrite.campaigns import check_figure
 
     require_folder(output, figure_path)
+    if figure_path is not None:
+        check_figure(figure_path, chips)
     state = None if output is None else output.with_name(f".{output.name}.part.npz")
     wafer = campaign(
         program_path,

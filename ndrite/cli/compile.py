@@ -120,4 +120,6 @@ def command(
 
 
 def _text(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return " .. ".join(_text(part) for part in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

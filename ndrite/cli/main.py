@@ -33,7 +33,7 @@ COMMANDS = {
     "trace": "Waveforms of one inference in the compiled RTL.",
     "campaign": "Accuracy over many virtual chips of a program.",
     "sweep": "Grids over chip fields, seeds and networks.",
-    "explore": "Accuracy against energy over the points of a sweep plan.",
+    "explore": "A page to look through a sweep plan's points: accuracy, energy, area.",
     "scrub": "What has changed in a programmed chip's memories; reloads it.",
     "serve": "The simulated board's UART on a pseudo-terminal.",
     "bringup": "A board from bitstream to report: link, memories, arithmetic, noise, speed.",

@@ -24,6 +24,12 @@ FILE = click.Path(path_type=Path)
     metavar="PAGE.html",
     type=click.Path(path_type=Path, dir_okay=False),
 )
+@click.option(
+    "--against",
+    metavar="PROGRAM|FOLDER",
+    type=FILE,
+    help="Compare with this one, side by side; options go for both.",
+)
 @click.option("--network", metavar="FLOAT.npz", type=FILE, help="Float network it was compiled from.")
 @click.option("--samples", metavar="S.npy", type=FILE, help="Inputs it was calibrated on.")
 @judged_options
@@ -50,6 +56,7 @@ FILE = click.Path(path_type=Path)
 def command(
     run: Path,
     output: Path,
+    against: Path | None,
     network: Path | None,
     samples: Path | None,
     inputs_path: Path | None,
@@ -68,18 +75,21 @@ def command(
     """Write one self-contained HTML page about a program: what it is, how well it does, and why.
 
     Chip card with sources, network card, accuracy and confusion, error by cause, neuron curves, conductances
-    and their programming error, tiles, the cycles of one simulated inference, resources of a board's
-    committed build, provenance. A FOLDER has program.npz, and float.npz, samples.npy, x.npy and y.npy unless
-    they ship or are given.
+    and their programming error, arrays and how full they are, the cycles of one simulated inference,
+    modelled cost, resources of a board's committed build, provenance. A FOLDER has program.npz, and
+    float.npz, samples.npy, x.npy and y.npy unless they ship or are given. --against puts a second program
+    beside the first, after a section on what differs.
 
     \b
     Example: ndrite report program.npz -o report.html --figures figures
+             ndrite report program.npz --against other.npz --no-timeline -o compared.html
     """
     from ndrite.api.reporting import report
 
     require_folder(output)
     page = report(
         run,
+        against=against,
         network=network,
         samples=samples,
         inputs=inputs_path,

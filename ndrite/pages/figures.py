@@ -15,7 +15,9 @@ from emulator.mapping.weights import level_targets
 from emulator.network import Ndr
 from emulator.spec import Layer
 from emulator.spec.arithmetic import V_MAX, V_MIN
+from ndrite.causes.picture import drawn
 from ndrite.pages.run import CLASSES_MAX, Report
+from ndrite.pages.tiles import draw as draw_tiles
 
 INK, ACCENT, PALE = "#1f3a5f", "#c8553d", "#9fb3c8"
 CURVES_MAX = 6
@@ -87,45 +89,29 @@ def confusion(report: Report) -> Figure | None:
 
 
 def errors(report: Report) -> Figure:
-    """Output SNR of every cause alone, and of all together."""
-    rows = report.explanation.rows
-    figure = _figure(7.5, 0.3 * len(rows) + 1.0)
-    axes = figure.subplots()
-    y = np.arange(len(rows))[::-1]
-    axes.barh(y + 0.18, [r.snr_db for r in rows], height=0.34, color=INK, label="as it is")
-    corrected = [
-        (p, r.snr_corrected_db) for p, r in zip(y, rows, strict=True) if r.snr_corrected_db is not None
-    ]
-    axes.barh(
-        [p - 0.18 for p, _ in corrected],
-        [v for _, v in corrected],
-        height=0.34,
-        color=ACCENT,
-        label="gains and biases corrected",
-    )
-    axes.set_yticks(y, [r.cause for r in rows])
-    axes.set(xlabel="output SNR (dB); 100: no effect", xlim=(0, 105))
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
-    return figure
+    """What every cause does to the outputs and to the accuracy."""
+    return drawn(report.explanation)
 
 
 def curves(report: Report) -> Figure | None:
-    """What the first hidden layer's neurons compute: before training, wanted, and the chip's table."""
+    """What neurons of the first layer that has any should compute, and what the chip's tables do."""
     subject = report.subject
-    dense = subject.network.layers[0]
-    if dense.activation is None:
+    fires = [i for i, dense in enumerate(subject.network.layers) if dense.activation is not None]
+    if not fires:
         return None
-    layer = subject.program.layers[0]
+    number = fires[0]
+    dense, layer = subject.network.layers[number], subject.program.layers[number]
     activation = dense.activation
-    window = subject.die.arrays[0].window
+    assert activation is not None
+    window = subject.die.arrays[number].window
     if window is None:
         window = window_of(activation, trained_shape(activation), subject.program.curve_base.shape[1])
     figure = _figure(9.0, 3.6)
     left, right = figure.subplots(1, 2, sharex=True)
     u = window.values()
     if isinstance(activation, Ndr):
-        before = 255 * np.clip(shape_of(activation, subject.die.chip.neuron)(u), 0, 1)
-        left.plot(u, before, color=PALE, lw=4, label="device before training")
+        device = 255 * np.clip(shape_of(activation, subject.die.chip.neuron)(u), 0, 1)
+        left.plot(u, device, color=PALE, lw=4, label="the chip's device, at full height")
     heights, _ = heights_and_peaks(activation, dense.outputs)
     _, first = np.unique(layer.curve, return_index=True)
     order = first[np.argsort(heights[first])]
@@ -134,16 +120,15 @@ def curves(report: Report) -> Figure | None:
     for n, m in enumerate(chosen):
         wanted = 255 * heights[m] * wanted_shape(u)
         table = _table(subject.program.curve_base, subject.program.curve_slope, layer, int(m))
-        label = {"wanted": "trained", "table": "on the chip"} if n == 0 else {"wanted": None, "table": None}
-        left.plot(u, wanted, color=INK, lw=1, ls="--", label=label["wanted"])
-        left.plot(u, table, color=ACCENT, lw=1.2, alpha=0.8, label=label["table"])
+        label = ("the float network's", "on the chip") if n == 0 else (None, None)
+        left.plot(u, wanted, color=INK, lw=1, ls="--", label=label[0])
+        left.plot(u, table, color=ACCENT, lw=1.2, alpha=0.8, label=label[1])
         right.plot(u, table - wanted, lw=0.8, color=ACCENT, alpha=0.6)
     unit = "u (pre-activation over the neuron's peak)" if isinstance(activation, Ndr) else "pre-activation"
-    left.set(
-        xlabel=unit, ylabel="output code (0..255)", title=f"layer 0, {len(chosen)} of its {len(first)} curves"
-    )
+    shown = f"{len(chosen)} of its {len(first)} curves" if len(first) > 1 else "its one curve"
+    left.set(xlabel=unit, ylabel="output code (0..255)", title=f"layer {number}, {shown}")
     left.legend(frameon=False, fontsize=8)
-    right.set(xlabel=unit, ylabel="on the chip - trained (codes)", title="difference")
+    right.set(xlabel=unit, ylabel="chip - float (codes)", title="difference")
     right.axhline(0, color="0.6", lw=0.8)
     return figure
 
@@ -181,34 +166,10 @@ def cells(report: Report) -> Figure:
 
 
 def tiles(report: Report) -> Figure:
-    """Row tiles and column groups that every layer takes on the array."""
-    from matplotlib.patches import Rectangle
-
-    program, lanes = report.subject.program, report.geometry.lanes
+    """Arrays that every layer takes on the chip, and their part that holds weights."""
     figure = _figure(9.0, 2.8)
-    axes = figure.subplots()
-    left = 0.0
-    for number, layer in enumerate(program.layers):
-        rows = layer.tile_rows(program.rows)
-        for k in range(0, layer.inputs, rows):
-            for m in range(0, layer.outputs, lanes):
-                height, width = min(rows, layer.inputs - k), min(lanes, layer.outputs - m)
-                axes.add_patch(
-                    Rectangle((left + m, k), width, height, facecolor=PALE, edgecolor=INK, lw=1, alpha=0.7)
-                )
-        label = f"layer {number}\n{layer.inputs} x {layer.outputs}"
-        axes.text(
-            left + layer.outputs / 2, -0.02 * _tallest(report), label, ha="center", va="bottom", fontsize=8
-        )
-        left += layer.outputs + 0.25 * lanes
-    axes.set(xlim=(-5, left), ylim=(_tallest(report), -0.2 * _tallest(report)), ylabel="rows")
-    axes.set_xlabel(f"columns, in groups of {lanes} lanes; a box is one pass of at most {program.rows} rows")
-    axes.set_xticks([])
+    draw_tiles(report, figure.subplots())
     return figure
-
-
-def _tallest(report: Report) -> int:
-    return max(layer.inputs for layer in report.subject.program.layers)
 
 
 def timeline(report: Report) -> Figure | None:

@@ -36,9 +36,10 @@ COST_SAMPLES = 100
 class Report:
     """All of it; accuracies 0..1.
 
-    ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was asked for or
-    the program does not fit; ``cost`` what an inference costs, modelled; ``board`` the committed report of an
-    FPGA build, if any.
+    ``right`` bool (images,): which samples the golden model has right; ``judged``: SHA-256 of the samples and
+    their labels. ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was
+    asked for or the program does not fit; ``cost`` what an inference costs, modelled; ``board`` the committed
+    report of an FPGA build, if any.
     """
 
     __repr__ = brief_repr
@@ -48,6 +49,8 @@ class Report:
     accuracy_float: float
     accuracy_golden: float
     images: int
+    right: npt.NDArray[np.bool_]
+    judged: str
     confusion: npt.NDArray[np.int64]
     trace: Trace | None
     cost: Account
@@ -120,6 +123,8 @@ def gather(
         accuracy_float=explanation.reference,
         accuracy_golden=float((answers == labels).mean()),
         images=len(x),
+        right=np.asarray(answers == labels),
+        judged=f"{_digest(x)} {_digest(np.asarray(labels, np.int64))}",
         confusion=confusion,
         trace=trace,
         cost=account_of(subject.program, subject.die, x[:COST_SAMPLES]),
@@ -153,14 +158,18 @@ def _provenance(
         "program": f"SHA-256 of what it computes {subject.program.checksum()}",
         "die": f"SHA-256 {subject.program.provenance['die']}",
         "float network": f"{subject.network.name}, SHA-256 {subject.network.digest()}",
-        "inputs": f"{len(x)}, SHA-256 {hashlib.sha256(x.tobytes()).hexdigest()}",
-        "labels": f"SHA-256 {hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()}",
+        "inputs": f"{len(x)}, SHA-256 {_digest(x)}",
+        "labels": f"SHA-256 {_digest(labels)}",
         "chip seed": str(subject.die.seed),
         "read-noise seed": str(seed),
         "versions": f"ndrite {version('ndrite')}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
         f"Python {platform.python_version()}",
         **sources,
     }
+
+
+def _digest(array: npt.NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def _steps(progress: Progress | None, total: int) -> Any:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from emulator.files import whole_file
+from ndrite.html import check_page
 from ndrite.sweeps.plan import SweepError
 
-FORMATS = ("svg", "png", "pdf")
+FORMATS = ("html", "svg", "png", "pdf")
+"""The first is the interactive page, the others are pictures."""
 
 
 def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -24,9 +26,11 @@ def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def check_picture(path: Path) -> None:
-    """Raise SweepError unless the name ends as a format that can be drawn."""
+    """Raise SweepError unless the name ends as a page or picture does, MissingExtraError without plotly."""
     if path.suffix.lower().removeprefix(".") not in FORMATS:
         raise SweepError(f"picture is {path}; accepted: a name that ends in .{', .'.join(FORMATS)}")
+    if path.suffix.lower() == ".html":
+        check_page(1)
 
 
 def draw(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> None:

@@ -96,12 +96,13 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A sweep: its points, the axes in their order, and the boards that work on it."""
+    """A sweep: its points, the axes in their order, the boards that work on it, and its fields as given."""
 
     name: str
     points: tuple[Point, ...]
     axes: tuple[str, ...]
     boards: tuple[str, ...]
+    fields: dict[str, Any]
 
 
 def load_plan(path: Path) -> Plan:
@@ -190,7 +191,11 @@ def _plan(content: Any, path: Path) -> Plan:
                 )
             )
     return Plan(
-        name=str(content.get("name", path.stem)), points=tuple(points), axes=axes, boards=tuple(boards)
+        name=str(content.get("name", path.stem)),
+        points=tuple(points),
+        axes=axes,
+        boards=tuple(boards),
+        fields=dict(content),
     )
 
 

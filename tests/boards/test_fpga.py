@@ -311,7 +311,7 @@ def test_the_clock_is_found_by_the_name_that_synthesis_kept(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("line", "met"), [(125.4, True), (124.9, False)])
 def test_ethernet_s_clock_has_a_rate_of_its_own(tmp_path: Path, line: float, met: bool) -> None:
-    """More is asked for, as of the core's. It is no speed of the core's, and one that fails fails the build."""
+    """More is asked for, as of the core's. It is no speed of the core's, and one that fails fails a build."""
     clocks = {"$glbnet$eth_rx_clk$IN": (line, 162.5), "top.clk": (114.0, 130.0)}
     fmax = {name: {"achieved": a, "constraint": c} for name, (a, c) in clocks.items()}
     report = tmp_path / "report.json"

@@ -49,6 +49,8 @@ def write_files() -> None:
     """Into the working folder: the shipped program, samples of its data set, measurements, a plan."""
     Path("program.npz").write_bytes(zoo.program().read_bytes())
     Path("program.die.npz").write_bytes(die_path(zoo.program()).read_bytes())
+    for part in ("", ".die"):
+        Path(f"other{part}.npz").write_bytes(Path(f"program{part}.npz").read_bytes())
     Path("float.npz").write_bytes(zoo.float_network().read_bytes())
     x, labels = fashion_mnist_test()
     np.save("x.npy", x[:64])

@@ -53,8 +53,9 @@ def docstrings(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             text = ast.get_docstring(node) or ""
-            # Sections, and what click prints as it stands.
-            yield re.split(r"\n\w+\n-{3,}|\x08|^\s*>>>", text, flags=re.M)[0]
+            # Sections, what click prints as it stands, tables and addresses are no prose.
+            said = re.split(r"\n\w+\n-{3,}|\x08|^\s*>>>", text, flags=re.M)[0]
+            yield re.sub(r"^=+ +=[= ]*$.*^=+ +=[= ]*$|https?://\S+", "", said, flags=re.M | re.S)
 
 
 def findings(text: str) -> list[str]:

@@ -38,7 +38,7 @@ EXTRAS = {
     "training.md": ("torch",),
     "howto/device.md": ("torch",),
     "tutorial.md": ("onnx", "sklearn", "skl2onnx"),
-    "cost.md": ("dask", "pyarrow"),
+    "cost.md": ("dask", "pyarrow", "plotly"),
 }
 BLOCK = re.compile(
     r"^(?P<before>(?:<!--[^>]*-->\n|Save this as `[\w.]+`:\n\n)*)```(?P<kind>\w*)\n(?P<text>.*?)^```$",

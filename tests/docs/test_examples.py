@@ -35,7 +35,7 @@ NEEDS = {
     "import": ("onnx", "torch"),
     "train": ("torch",),
     "sweep": ("dask", "pyarrow"),
-    "explore": ("dask", "pyarrow"),
+    "explore": ("dask", "pyarrow", "plotly"),
     "experiment": ("torch",),
 }
 SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "ndrite bringup")

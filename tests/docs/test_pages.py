@@ -1,13 +1,10 @@
-"""The documentation: its examples run, its generated pages are current, its site builds."""
+"""The documentation: its examples run, its generated pages are current."""
 
 from __future__ import annotations
 
 import doctest
-import importlib.util
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -85,37 +82,6 @@ def test_the_navigation_has_four_groups_and_every_page() -> None:
     assert sorted(told + left_out) == sorted(pages)
     assert left_out == ["mutants.md"]
     assert "(mutants.md)" in (DOCS / "trust.md").read_text()
-
-
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    if any(importlib.util.find_spec(name) is None for name in ("mkdocs", "mkdocstrings")):
-        pytest.skip("needs ndrite[docs]")
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "mkdocs",
-            "build",
-            "--strict",
-            "--quiet",
-            "--site-dir",
-            str(tmp_path / "site"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    reference = (tmp_path / "site" / "api.html").read_text()
-    assert all(f'id="ndrite.{name}"' in reference for name in ("compile", "fit", "analog", "Program.load"))
-    pages = list((tmp_path / "site").rglob("*.html"))
-    assert len(pages) >= 18
-    # Nothing is fetched from elsewhere when a page is opened.
-    for page in pages:
-        text = page.read_text()
-        assert not re.findall(r'<(?:script|img|iframe)[^>]*src="https?:', text), page.name
-        assert not re.findall(r'<link[^>]*rel="stylesheet"[^>]*href="https?:', text), page.name
 
 
 def test_notebooks_are_stored_without_outputs() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,17 @@ def test_figure_and_table(varied: Program, capsys: pytest.CaptureFixture[str]) -
     assert Path("f.svg").read_text().count("<svg") == 1
     assert "95 % interval" in capsys.readouterr().out
     assert run(["campaign", "program.npz", "--chips", "8", *OPTIONS, "--figure", "f.xyz"]) == BAD_INPUT
-    assert ".png, .svg or .pdf" in capsys.readouterr().err
+    assert ".html, .png, .svg, .pdf" in capsys.readouterr().err
+    pytest.importorskip("plotly", reason="needs ndrite[sweep]")
+    command = ["campaign", "program.npz", "--chips", "8", *OPTIONS, "--figure", "f.html", "--json"]
+    assert run(command) == OK
+    accuracy = np.array(json.loads(capsys.readouterr().out)["accuracy_per_chip"])
+    data = json.loads(re.search(r'id="data">(.*?)</script>', Path("f.html").read_text(), re.S)[1])
+    values = np.array([point["values"] for point in data["points"]])
+    assert values[:, 0] == pytest.approx(100 * accuracy)
+    assert values[:, 1] == pytest.approx([100 * (accuracy >= a).mean() for a in accuracy])
+    assert run([*command[:3], "30000", *command[4:]]) == BAD_INPUT
+    assert "page has 30000 points; accepted: 1..20000" in capsys.readouterr().err
 
 
 def test_a_program_of_one_chip_needs_to_know_whose_spread(

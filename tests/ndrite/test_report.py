@@ -11,13 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emulator.device.description import load_chip, parse_chip
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.network import Dense, Ndr, Network
+from emulator.network import Dense, Ndr, Network, load_network
 from emulator.network.datasets import digits
+from emulator.spec import Program
 from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.dies import save_both
+from tests.docs.browser import browser
 
+FILES = {"samples": "samples.npy", "inputs": "x.npy", "labels": "y.npy"}
 SECTIONS = "chip network accuracy errors neurons cells tiles cycles cost board provenance".split()
 
 
@@ -63,8 +67,6 @@ def test_numbers_and_figures(folder: Path, tmp_path: Path, capsys: pytest.Captur
     ]
     assert run(["report", str(folder), "--seed", "5", *options]) == OK
     result = json.loads(capsys.readouterr().out)
-    from emulator.spec import Program
-
     y = Core(Program.load(folder / "program.npz")).infer(np.load(folder / "x.npy"), seed=5).argmax(axis=1)
     assert result["accuracy_golden"] == (y == np.load(folder / "y.npy")).mean()
     for name in ("confusion", "errors", "curves", "cells", "tiles"):
@@ -90,39 +92,84 @@ def test_the_page_is_self_contained_and_the_same_again(page: Path, folder: Path)
         assert (folder / "again.html").read_bytes() == page.read_bytes()
 
 
+@pytest.fixture(scope="module")
+def compared(folder: Path) -> Path:
+    """The page of the program against the same network on a chip of fewer levels, other arrays."""
+    network = load_network(folder / "float.npz")
+    chip = load_chip("dendritic-ndr").as_dict()
+    chip["cell"]["levels"] = 4
+    chip["array"] |= {"rows": 32, "columns": 16, "pairs": "interleaved"}
+    program, die, _ = map_network(network, parse_chip(chip), np.load(folder / "samples.npy"), seed=3)
+    (folder / "other").mkdir()
+    save_both(program, die, folder / "other" / "program.npz")
+    shutil.copy(folder / "float.npz", folder / "other")
+    given = [
+        word for name in ("samples", "inputs", "labels") for word in (f"--{name}", str(folder / FILES[name]))
+    ]
+    options = ["--against", str(folder / "other"), "-o", str(folder / "two.html"), "--no-timeline"]
+    assert run(["report", str(folder), *given, *options]) == OK
+    return folder / "two.html"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 1280])
-def test_in_a_browser(page: Path, width: int, tmp_path: Path) -> None:
-    """No console message, no request, every picture there, nothing wider than the window."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs ndrite[browser]")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("needs Chromium")
-    with sync_api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        view = browser.new_page(viewport={"width": width, "height": 900})
-        said, asked = [], []
-        view.on("console", lambda message: said.append(message.text))
-        view.on("pageerror", lambda error: said.append(str(error)))
-        view.on("request", lambda request: asked.append(request.url))
-        view.goto(page.as_uri())
-        pictures = view.evaluate("[...document.images].map(i => i.complete ? i.naturalWidth : 0)")
-        wide = view.evaluate("document.documentElement.scrollWidth")
-        small = view.evaluate(
-            "[...document.querySelectorAll('p, td, th, a, figcaption')]"
-            ".filter(e => parseFloat(getComputedStyle(e).fontSize) < 12).length"
-        )
-        headings = view.locator("h2").all_inner_texts()
-        folder = Path(os.environ.get("NDRITE_SCREENSHOTS") or tmp_path)
-        view.screenshot(path=folder / f"report-{width}.png", full_page=True)
-        browser.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
-    assert len(pictures) >= 5
-    assert min(pictures) > 100
-    assert wide == width
-    assert small == 0
-    assert len(headings) == len(SECTIONS)
+def test_two_programs_beside_each_other(compared: Path, folder: Path) -> None:
+    """What differs between them is counted here again, from the golden model and the chips."""
+    text = re.sub(r"<wbr>", "", compared.read_text())
+    x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
+    a, b = (
+        Core(Program.load(path / "program.npz")).infer(x, seed=0).argmax(axis=1) == y
+        for path in (folder, folder / "other")
+    )
+    lost, won = int((a & ~b).sum()), int((b & ~a).sum())
+    assert lost > won
+    assert (
+        f"From A to B, golden model, the same 200 samples: {100 * (lost - won) / 200:.2f} points lost" in text
+    )
+    assert re.search(r"<td>cell.levels</td><td>\d+</td><td>4</td>", text)
+    # 64 - 12 - 10 in pairs of columns: 2 x 2 arrays of 32 x 16 cells, then 1 x 2.
+    assert "<td>arrays</td><td>4</td><td>6</td>" in text
+    assert f"<td>{2 * (64 * 12 + 12 * 10) / (6 * 32 * 16):.1%}</td>" in text
+    assert text.count("<h3>A</h3>") == text.count("<h3>B</h3>") >= 8
+
+
+@pytest.mark.slow
+def test_what_did_not_happen_is_not_said(page: Path) -> None:
+    """Nobody trained this network here; a loss has a sign word and its noise."""
+    text = page.read_text()
+    seen = re.sub(r"<(style|svg).*?</\1>", "", text, flags=re.S)
+    assert not re.search(r"\btrain(ed|ing)\b", re.sub(r"illustrative[^<]*|aihwkit[^<]*", "", seen))
+    lost = re.search(
+        r"([\d.]+) points (lost|won) \((-?[\d.]+) \.\. (-?[\d.]+)\)(, within the noise of 200)?", text
+    )
+    assert lost is not None
+    assert bool(lost[5]) == (float(lost[3]) <= 0 <= float(lost[4]))
+    errors = text[text.index('id="errors"') : text.index('id="neurons"')]
+    assert len(re.findall(r"\d (?:lost|won)", errors)) >= 4
+    assert not re.search(r">-[\d.]", errors)
+
+
+@pytest.mark.slow
+def test_in_a_browser(page: Path, compared: Path) -> None:
+    """No console message, no request, every picture there, at two widths, light and dark; by keyboard."""
+    with browser() as view:
+        for file, figures, more in ((page, 5, 0), (compared, 8, 1)):
+            view.open(file)
+            view.check(figures)
+            assert view.page.locator("section > h2").count() == len(SECTIONS) + more
+            smallest = view.page.evaluate(
+                "Math.min(...[...document.querySelectorAll('p, td, th, a, figcaption')]"
+                ".map(e => parseFloat(getComputedStyle(e).fontSize)))"
+            )
+            assert smallest >= 12
+        view.open(page)
+        reached = view.tabbed(len(SECTIONS))
+        assert reached[:3] == ["Chip", "Network", "Accuracy"]
+        assert reached[-1] == "Provenance"
+        view.page.keyboard.press("Enter")
+        assert view.page.evaluate("location.hash") == "#provenance"
+        view.page.locator("summary").focus()
+        view.page.keyboard.press("Enter")
+        assert view.page.evaluate("document.querySelector('details').open")
 
 
 def test_refusals(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

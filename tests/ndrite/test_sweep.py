@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from ndrite.sweeps.results import VOLATILE
 from ndrite.sweeps.run import resource
 
 pytest.importorskip("distributed", reason="needs ndrite[sweep]")
+pytest.importorskip("plotly", reason="needs ndrite[sweep]")
 pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
 
 PLAN = """
@@ -191,14 +193,30 @@ def test_explore_marks_the_front(folder: Path, capsys: pytest.CaptureFixture[str
     # A sweep of the plan finds everything done, and the picture has a place of its own.
     assert run(["explore", "plan.yaml", "-o", "out"]) == OK
     assert "modelled" in capsys.readouterr().out
-    first = (folder / "out" / "pareto.svg").read_bytes()
+    first = (folder / "out" / "explore.html").read_bytes()
     assert run(["explore", "plan.yaml", "-o", "out"]) == OK
-    assert (folder / "out" / "pareto.svg").read_bytes() == first
+    assert (folder / "out" / "explore.html").read_bytes() == first
+    # Every point is in the page with its own numbers.
+    data = json.loads(re.search(r'id="data">(.*?)</script>', first.decode(), re.S)[1])
+    assert [point["values"][0] for point in data["points"]] == [100 * row["accuracy"] for row in got["rows"]]
+    assert [point["values"][1] for point in data["points"]] == [
+        1e-3 * row["energy_pJ"] for row in got["rows"]
+    ]
 
 
-def test_explore_refuses_before_it_computes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explore_refuses_before_it_computes(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "plotly.offline", None)
+        assert run(["explore", "plan.yaml"]) == BAD_INPUT
+        assert "pip install 'ndrite[sweep]'" in capsys.readouterr().err
+        assert not (folder / "plan").exists()
     assert run(["explore", "plan.yaml", "-p", "front.jpg"]) == BAD_INPUT
-    assert "picture is front.jpg; accepted: a name that ends in .svg, .png, .pdf" in capsys.readouterr().err
+    assert (
+        "picture is front.jpg; accepted: a name that ends in .html, .svg, .png, .pdf"
+        in capsys.readouterr().err
+    )
     assert run(["explore", "none.yaml"]) == BAD_INPUT
     assert "none.yaml" in capsys.readouterr().err
 

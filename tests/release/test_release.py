@@ -7,12 +7,15 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
 import pytest
+
+from tests.docs.test_blocks import CASES
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -94,3 +97,23 @@ def test_the_tutorial(built: dict[str, Path], tmp_path: Path) -> None:
         assert (folder / file).is_file(), file
     accuracy = float(said[-1].splitlines()[-1].rstrip(" %"))
     assert accuracy > 85
+
+
+def test_the_code_of_every_page(built: dict[str, Path], tmp_path: Path) -> None:
+    """As ``tests/docs/test_blocks.py`` runs it, with what was installed from the wheel and no source tree."""
+    installed, copy = tmp_path / "installed", tmp_path / "copy"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(installed)]
+    run([*pip, str(built["wheel"])], tmp_path)
+    copy.mkdir()
+    for name in ("tests", "docs"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, copy)
+    path = {"PYTHONPATH": str(installed), "MPLBACKEND": "agg"}
+    say = "import ndrite, hdl; print(ndrite.__file__, hdl.__file__)"
+    where = run([sys.executable, "-c", say], copy, path)
+    assert all(file.startswith(str(installed)) for file in where.split())
+    said = run([sys.executable, "-m", "pytest", "-q", "-rs", "tests/docs/test_blocks.py"], copy, path)
+    passed = re.search(r"(\d+) passed", said)
+    assert passed, said
+    assert int(passed[1]) >= len(CASES), said

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from boards.recognise import is_of_these_sources
 from boards.sim import SimLink
+from boards.sim.build import DEFAULT_DIVISOR
 from emulator.errors import CompileWarning
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
@@ -125,6 +127,25 @@ def test_uart_pins(program: Program, x: np.ndarray) -> None:
         board.program(program)
         np.testing.assert_array_equal(board.infer(x, seed=1), Core(program).infer(x, seed=1))
         assert board.session.statistics.resyncs == 1
+
+
+def test_weights_behind_the_pins_and_samples_through_them(program: Program, x: np.ndarray) -> None:
+    link = SimLink(PRESETS["tiny"], pins=True)
+    with Board(link) as board:
+
+        def cost(act: Callable[[], object]) -> float:
+            """Cycles a byte sent."""
+            cycles, sent = link.model.cycles, board.session.statistics.bytes_sent
+            act()
+            return (link.model.cycles - cycles) / (board.session.statistics.bytes_sent - sent)
+
+        link.model.go(pins=False)
+        assert cost(lambda: board.program(program)) < 10 * DEFAULT_DIVISOR
+        link.model.go(pins=True)
+        y = []
+        assert cost(lambda: y.append(board.infer(x, seed=1))) > 10 * DEFAULT_DIVISOR
+        np.testing.assert_array_equal(y[0], Core(program).infer(x, seed=1))
+        assert link.model.framing_errors == 0
 
 
 def test_counters(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """IR drop: a crossbar with resistive wires as one exact matrix from row voltages to column currents.
 
-Each row is driven at its left end, each column is sensed at its bottom end, into a virtual ground; ``r`` is
+Each row is driven at its left end. Each column is sensed at its bottom end, into a virtual ground. ``r`` is
 one wire segment, ``+`` a cell (its access transistor in series) from the row to the column crossing there::
 
                  column 0      column 1            column M-1
@@ -20,7 +20,7 @@ one wire segment, ``+`` a cell (its access transistor in series) from the row to
                    I[0]          I[1]                I[M-1]      each at 0 V
 
 Rows and columns of an array that a layer leaves unused are at the far ends, above row 0 and right of column
-M-1: their transistors are off, no current flows there, and the circuit of the used cells alone is the same.
+M-1. Their transistors are off and no current flows there, so the circuit of the used cells alone is the same.
 
 The bottom left cell sees one segment on its row and one on its column; the top right cell sees M and K. This
 is the circuit of the package ``badcrossbar`` (github.com/joksas/badcrossbar). With ohmic cells it is linear,
@@ -96,9 +96,10 @@ def checked(g_uS: npt.ArrayLike, wire_resistance_ohm: float, access_resistance_o
 def _eliminate(g: Floats, wire: float) -> Floats:
     """G_eff by block elimination of the (sparse, symmetric) nodal equations, one array row at a time.
 
-    The nodes of a row wire form a tridiagonal system; eliminating them leaves the M column nodes of that
-    row, coupled to those of the rows above and below by the column segments: block tridiagonal, K blocks of
-    M x M. ``P`` is the response of the nodes of row k to currents there with all rows above eliminated.
+    The nodes of a row wire form a tridiagonal system. Eliminating them leaves the M column nodes of that
+    row, coupled to those of the rows above and below by the column segments. What is left is block
+    tridiagonal: K blocks of M x M. ``P`` is the response of the nodes of row k to currents there with all
+    rows above eliminated.
     """
     rows, columns = g.shape
     responses, sources = [], []

@@ -10,10 +10,11 @@ capacitance C beside the device::
                gnd gnd
 
 A read takes the source from 0 V upward. The device then stays on the lowest voltage that the load line
-allows: dV/dt has the sign of Vs - (V + R I(V)), so V climbs to the first point where that is 0 and never
-beyond it, whether the source steps or is swept slowly. Where R exceeds the magnitude of the device's negative
-differential resistance there are two stable voltages for some sources: on the way up the device jumps past
-its valley at the upper end of that stretch, on the way down it jumps back at the lower end (hysteresis).
+allows. This is because dV/dt has the sign of Vs - (V + R I(V)): V climbs to the first point where that is 0
+and never beyond it, whether the source steps or is swept slowly. Where R exceeds the magnitude of the
+device's negative differential resistance, some sources have two stable voltages. On the way up the device
+jumps past its valley at the upper end of that stretch; on the way down it jumps back at the lower end
+(hysteresis).
 
 All of it follows from Kirchhoff's laws for the circuit above. Checked against ngspice in
 tests/emulator/device/test_circuit.py.

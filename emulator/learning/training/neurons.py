@@ -31,9 +31,9 @@ about its middle."""
 class NdrNeuron(Neuron):
     """``height * f(u)`` with u = z / peak, f the view's curve or u exp(1 - u) for u > 0.
 
-    Trainable per neuron, or shared, or not at all: peak (the gain of the normalisation, so it has none of its
-    own) and height within the view's range, both kept as logarithms, and the state 0..1 that sets the shape,
-    where the view has a family of curves.
+    Three things are trainable per neuron, or shared, or not at all. The peak is the gain of the
+    normalisation, which so has none of its own. The height stays within the view's range. Both are kept as
+    logarithms. The state 0..1 sets the shape, where the view has a family of curves.
     """
 
     values: Tensor

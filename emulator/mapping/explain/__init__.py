@@ -5,10 +5,12 @@ Imports NumPy and emulator.{spec,errors,golden,device,network,mapping} only.
 
 from emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
 from emulator.mapping.explain.causes import CAUSES
-from emulator.mapping.explain.explain import Explanation, Row, explain, snr_db
+from emulator.mapping.explain.explain import PROGRAM, SNR_MAX_DB, Explanation, Row, explain, snr_db
 
 __all__ = [
     "CAUSES",
+    "PROGRAM",
+    "SNR_MAX_DB",
     "Explanation",
     "Outcome",
     "Row",

@@ -25,7 +25,7 @@ CAUSES: dict[str, str] = {
     "converter mismatch": "gain and offset of every column off the design",
     "bias cells": "biases held by rows of cells: levels, errors, faults",
     "read noise": "cells, columns and converters at every read",
-    "NDR device": "curves of neurons and bases, their spread, what ECRAMs reach, against the trained curve",
+    "NDR device": "curves of neurons and bases, their spread, what ECRAMs reach, against the float curve",
     "load line": "the resistance that devices are driven through: a bent curve, with a jump where bistable",
     "PWL fit": "12-bit voltage code and piecewise-linear table",
 }
@@ -33,7 +33,7 @@ CAUSES: dict[str, str] = {
 
 
 def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
-    """What each cause adds to the float weights, (K, M) in their unit, on this very chip.
+    """What each cause adds to the float weights, (K, M) in their unit, on this one die.
 
     The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
     effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.

@@ -25,10 +25,11 @@ SNR_MAX_DB = 100.0
 """Given for outputs that deviate by less: the reference itself is in 32-bit floats."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Row:
     """One cause. Accuracies 0..1, SNR in dB, against the float network's outputs.
 
+    ``lost`` counts samples that the float network has right and this one wrong, ``won`` the reverse.
     ``*_corrected``: with the column gains and biases fitted on the samples, as compiling does; None for the
     program, which has whatever it was mapped with.
     """
@@ -37,8 +38,12 @@ class Row:
     covers: str
     accuracy: float
     snr_db: float
-    accuracy_corrected: float | None
-    snr_corrected_db: float | None
+    lost: int
+    won: int
+    accuracy_corrected: float | None = None
+    snr_corrected_db: float | None = None
+    lost_corrected: int | None = None
+    won_corrected: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,11 @@ class Explanation:
     images: int
     reference: float
     rows: tuple[Row, ...]
+
+    @property
+    def program(self) -> Row:
+        """The row of the program itself."""
+        return self.row(PROGRAM)
 
     def row(self, cause: str) -> Row:
         """The row of that name."""
@@ -95,48 +105,33 @@ def explain(
     """
     built = stages(network, program, die)
     reference = network.forward(images.astype(np.float32) / np.float32(255)).astype(np.float64)
+    known = _right(reference, labels)
 
-    def measure(causes: list[str], corrected: bool) -> tuple[float, float]:
+    def judged(out: Floats) -> tuple[float, float, int, int]:
+        right = _right(out, labels)
+        lost, won = int((known & ~right).sum()), int((right & ~known).sum())
+        return float(right.mean()), snr_db(reference, out), lost, won
+
+    def measure(causes: list[str], corrected: bool) -> tuple[float, float, int, int]:
         model = Forward(network, program, die, built, causes, seed)
         if corrected:
             model.correct(samples)
-        out = model.logits(images)
-        return _accuracy(out, labels), snr_db(reference, out)
+        return judged(model.logits(images))
 
     rows = []
     for name, covers, causes in [
         *((c, covers, [c]) for c, covers in CAUSES.items()),
         (ALL, "in floating point, tables and converters included", list(CAUSES)),
     ]:
-        accuracy, snr = measure(causes, False)
-        accuracy_corrected, snr_corrected = measure(causes, True)
-        rows.append(
-            Row(
-                cause=name,
-                covers=covers,
-                accuracy=accuracy,
-                snr_db=snr,
-                accuracy_corrected=accuracy_corrected,
-                snr_corrected_db=snr_corrected,
-            )
-        )
+        rows.append(Row(name, covers, *measure(causes, False), *measure(causes, True)))
     golden = Core(program).infer(images, seed=seed).astype(np.float64)
     golden = golden * (program.meaning.output_step or 1.0)
-    rows.append(
-        Row(
-            cause=PROGRAM,
-            covers="the integers the gateware computes, as compiled",
-            accuracy=_accuracy(golden, labels),
-            snr_db=snr_db(reference, golden),
-            accuracy_corrected=None,
-            snr_corrected_db=None,
-        )
-    )
+    rows.append(Row(PROGRAM, "the integers the gateware computes, as compiled", *judged(golden)))
     return Explanation(
         network=network.name,
         chip=die.chip.name,
         images=len(images),
-        reference=_accuracy(reference, labels),
+        reference=float(known.mean()),
         rows=tuple(rows),
     )
 
@@ -150,5 +145,5 @@ def snr_db(reference: Floats, out: Floats) -> float:
     return float(10 * np.log10(max(signal, 1e-300) / error))
 
 
-def _accuracy(out: Floats, labels: npt.NDArray[np.integer]) -> float:
-    return float((out.argmax(axis=1) == labels).mean())
+def _right(out: Floats, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    return np.asarray(out.argmax(axis=1) == labels)

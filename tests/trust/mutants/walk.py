@@ -120,7 +120,7 @@ MUTANTS = (
     ),
     Mutant(
         "hdl/walk/scaler.py",
-        "multiplier.product.as_unsigned() + half",
+        "product.as_unsigned() + half",
         "multiplier.product",
         "no rounding",
         DEVICE,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
+from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
 from emulator.mapping.explain.causes import weight_changes
@@ -63,6 +64,17 @@ def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
     for row in result.rows[:-2]:
         # Errors as large as the signal may cancel a little.
         assert row.snr_db > everything.snr_db - 1.0, f"{row.cause} alone is not worse than all"
+
+
+def test_lost_and_won_are_counted_on_the_same_samples():
+    """Their difference is that of the accuracies; of the program both are counted again here."""
+    result, compiled, _ = explained("wan2022")
+    for row in result.rows:
+        assert row.lost - row.won == round((result.reference - row.accuracy) * len(X))
+    floats = NET.forward(X / np.float32(255)).argmax(axis=1) == LABELS
+    answers = Core(compiled.program).infer(X, seed=0).argmax(axis=1) == LABELS
+    assert (result.program.lost, result.program.won) == ((floats & ~answers).sum(), (answers & ~floats).sum())
+    assert result.program.lost != result.program.won
 
 
 def test_no_cause_is_the_float_network():

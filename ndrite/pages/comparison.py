@@ -1,0 +1,72 @@
+"""What differs between two programs: figures, and fields of their chips."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emulator.device.description import Chip
+from emulator.spec.notebook import table, text
+from ndrite.causes.picture import relative_error
+from ndrite.costs import MODELLED
+from ndrite.intervals import loss, percent
+from ndrite.pages.run import Report
+from ndrite.pages.tiles import tilings, used_share
+
+
+def difference(a: Report, b: Report) -> str:
+    """A sentence on accuracy, a table of figures, a table of chip fields."""
+    rows = [(what, in_a, in_b) for (what, in_a), (_, in_b) in zip(_figures(a), _figures(b), strict=True)]
+    fields = _fields(a.subject.die.chip, b.subject.die.chip)
+    chips = table(("field of the chip", "A", "B"), fields) if fields else "<p>Their chips are the same.</p>"
+    return f"<p>{text(_accuracy(a, b))}</p>{table(('quantity', 'A', 'B'), rows)}{chips}"
+
+
+def _accuracy(a: Report, b: Report) -> str:
+    """B against A: paired where both are judged on the same samples."""
+    if a.judged != b.judged:
+        return (
+            "A and B are judged on different samples, so their accuracies differ by the samples too: compare "
+            "the intervals, not the values."
+        )
+    lost, won = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
+    return (
+        f"From A to B, golden model, the same {a.images:,} samples: {loss(lost, won, a.images)}. "
+        "In brackets: 95 % over samples, of these two dies."
+    )
+
+
+def _figures(report: Report) -> list[tuple[str, str]]:
+    total, found = report.cost.total, tilings(report)
+    program = report.explanation.program
+    return [
+        ("float software, accuracy", percent(report.accuracy_float, report.images)),
+        ("golden model, accuracy", percent(report.accuracy_golden, report.images)),
+        ("golden model against float", loss(program.lost, program.won, report.images)),
+        ("error of the outputs, % of their spread", f"{100 * relative_error(program.snr_db):.2g}"),
+        (f"energy of an inference, nJ ({MODELLED}, typical)", f"{1e-3 * total.energy_pJ[1]:.3g}"),
+        (f"latency, us ({MODELLED}, typical)", f"{1e-3 * total.latency_ns[1]:.3g}"),
+        (f"area, mm2 ({MODELLED}, typical)", f"{1e-6 * total.area_um2[1]:.3g}"),
+        ("arrays", str(sum(t.arrays for t in found))),
+        ("cells used", f"{used_share(found):.1%}"),
+        ("clock cycles (simulated)", "-" if report.trace is None else f"{report.trace.cycles:,}"),
+    ]
+
+
+def _fields(a: Chip, b: Chip) -> list[tuple[str, str, str]]:
+    """Those that differ, sections in the order of a description."""
+    of_a, of_b = _flat(a), _flat(b)
+    names = [*of_a, *(name for name in of_b if name not in of_a)]
+    return [
+        (name, str(of_a.get(name, "-")), str(of_b.get(name, "-")))
+        for name in names
+        if of_a.get(name) != of_b.get(name)
+    ]
+
+
+def _flat(chip: Chip) -> dict[str, Any]:
+    return {
+        f"{section}.{field}": value
+        for section, fields in chip.as_dict().items()
+        if isinstance(fields, dict) and section != "sources"
+        for field, value in fields.items()
+    }

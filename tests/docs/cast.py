@@ -1,0 +1,106 @@
+"""A terminal cast: from ``ndrite --help`` to the first accuracy of a model of one's own, in five commands.
+
+``python -m tests.docs.cast docs/images/cast.svg`` runs them in an empty folder and writes what they printed
+as one animated SVG, which needs neither script nor font from elsewhere. It fails where a command fails or
+takes longer than ``SECONDS_MAX``.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from tests.docs.test_blocks import ROOT, blocks
+from tests.system.serving import MAIN
+
+COMMANDS = (
+    "ndrite --help",
+    "python digits.py",
+    "ndrite import digits.onnx --samples train.npy -o float.npz",
+    "ndrite compile float.npz --chip wan2022 --samples train.npy -o program.npz",
+    "ndrite evaluate program.npz --inputs x.npy --labels y.npy",
+)
+"""``digits.py`` is the tutorial's."""
+SECONDS_MAX = 30.0
+COLUMNS, LINES = 92, 36
+SHOWN_S = 6
+"""Of each command."""
+SCENE = """<g class="scene" style="animation-delay: {delay}s"><style>{{styles}}
+.{{unique_id}}-matrix {{{{ font-family: monospace; font-size: {{char_height}}px; }}}}</style>
+<defs>{{lines}}</defs><g transform="translate(16, 16)">{{backgrounds}}
+<g class="{{unique_id}}-matrix">{{matrix}}</g></g></g>"""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One command, what it printed, and how long it took."""
+
+    command: str
+    printed: str
+    seconds: float
+
+
+def record(folder: Path) -> list[Scene]:
+    """Run all commands in ``folder``; RuntimeError names one that failed or took too long."""
+    code = next(block.text for block in blocks(ROOT / "docs" / "tutorial.md") if block.file == "digits.py")
+    (folder / "digits.py").write_text(code)
+    environment = os.environ | {"COLUMNS": str(COLUMNS), "PYTHONPATH": str(ROOT)}
+    scenes = []
+    for command in COMMANDS:
+        first, *rest = shlex.split(command)
+        words = [sys.executable, *(["-c", MAIN] if first == "ndrite" else []), *rest]
+        began = time.monotonic()
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        seconds = time.monotonic() - began
+        if done.returncode or seconds > SECONDS_MAX:
+            raise RuntimeError(f"{command}: exit code {done.returncode}, {seconds:.0f} s\n{done.stderr}")
+        scenes.append(Scene(command, done.stdout, seconds))
+    return scenes
+
+
+def svg(scenes: list[Scene]) -> str:
+    """One picture in which the commands follow one another; all but the last are hidden without motion."""
+    total = SHOWN_S * len(scenes)
+    drawn = "".join(_scene(scene, i) for i, scene in enumerate(scenes))
+    # The size of a character in rich's SVG.
+    width, height = round(COLUMNS * 12.2) + 32, round((LINES + 3) * 24.4) + 32
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">\n'
+        f"<title>{len(scenes)} commands, from ndrite --help to an accuracy</title>\n<style>\n"
+        f".scene {{ opacity: 0; animation: shown {total}s step-end infinite; }}\n"
+        f"@keyframes shown {{ 0% {{ opacity: 1; }} {100 / len(scenes):g}% {{ opacity: 0; }} }}\n"
+        "@media (prefers-reduced-motion: reduce) { .scene { animation: none; } "
+        ".scene:last-of-type { opacity: 1; } }\n</style>\n"
+        f'<rect width="{width}" height="{height}" rx="10" fill="#12181e"/>\n{drawn}</svg>\n'
+    )
+
+
+def _scene(scene: Scene, number: int) -> str:
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
+    console.print(Text.assemble(("$ ", "bold green"), (scene.command, "bold white")))
+    lines = scene.printed.rstrip().splitlines()
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], "..."]
+    console.print("\n".join(lines), style="#dde5ec", markup=False, highlight=False)
+    console.print(f"[{scene.seconds:.1f} s]", style="#8fa3b5", markup=False, highlight=False)
+    template = SCENE.format(delay=number * SHOWN_S)
+    return console.export_svg(title="", code_format=template, unique_id=f"scene{number}")
+
+
+def main(path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path.write_text(svg(record(Path(folder))))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

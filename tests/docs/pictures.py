@@ -1,0 +1,57 @@
+"""Pictures of pages for the documentation: ``python -m tests.docs.pictures docs/images`` (`make pictures`).
+
+A comparison of the shipped program with the same network on another chip, a plan's points, and the terminal
+cast. What is drawn is computed here and now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from emulator.mapping import map_network
+from emulator.network import load_network, zoo
+from ndrite.cli.main import OK, run
+from ndrite.dies import save_both
+from ndrite.labelled import CALIBRATION_SAMPLES, judging_set
+from tests.docs import cast
+from tests.docs.browser import View, browser
+
+PLAN = (
+    "chip: dendritic-ndr\ngrid: {readout.adc_bits: [4, 5, 6, 8], input.dac_bits: [1, 2, 8]}\nimages: 1000\n"
+)
+
+
+def draw(into: Path) -> None:
+    """Write ``compared.png``, ``explore.png`` and ``cast.svg``."""
+    x, _ = judging_set("fashion-mnist")
+    with contextlib.chdir(tempfile.mkdtemp()), browser() as view:
+        for name, chip in (("a", "wan2022"), ("b", "dendritic-ndr")):
+            program, die, _ = map_network(load_network(zoo.float_network()), chip, x[:CALIBRATION_SAMPLES])
+            save_both(program, die, Path(f"{name}.npz"))
+        command = "report a.npz --against b.npz --no-timeline --images 1000 -o compared.html"
+        assert run(command.split()) == OK
+        Path("plan.yaml").write_text(PLAN)
+        assert run(["explore", "plan.yaml", "-p", "explore.html"]) == OK
+        _photograph(view, Path("compared.html").resolve(), into / "compared.png", "#difference")
+        _photograph(view, Path("explore.html").resolve(), into / "explore.png", "main", "#points")
+    cast.main(into / "cast.svg")
+
+
+def _photograph(view: View, page: Path, picture: Path, what: str, pressed: str | None = None) -> None:
+    """A part of a page, with a key pressed in a list first."""
+    sheet: Any = view.page
+    sheet.set_viewport_size({"width": 1000, "height": 900})
+    view.open(page)
+    if pressed is not None:
+        sheet.locator(pressed).focus()
+        sheet.keyboard.press("ArrowDown")
+        sheet.wait_for_timeout(500)
+    sheet.locator(what).screenshot(path=str(picture))
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]).resolve())
