@@ -128,10 +128,10 @@ def import_kan(
             room = WIDER * np.where(high > low, high - low, 1.0)
             low, span = low - room, high - low + 2 * room
             weights, bias = weights / span, (bias - low) / span
-        at = len(nodes)
+        source = len(nodes)
         dense = Dense(weights.astype(np.float32), bias.astype(np.float32), None if last else Named("relu"))
-        nodes.append(_bases(at, count, bases, curve))
-        nodes.append(Product(dense, (at + 1,), Patches.whole((bases * count, 1, 1))))
+        nodes.append(_bases(source, count, bases, curve))
+        nodes.append(Product(dense, (source + 1,), Patches.whole((bases * count, 1, 1))))
     network = Network(tuple(nodes), (x.shape[1], 1, 1), name, meaning=Meaning(inputs=inputs))
     exact = network.forward(inputs.unit(x)) - values
     coded = _in_codes(network, inputs.encode(x)) - values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Graph:
         """Tensors that are computed, in order."""
         return [self.input.name, *self._maker]
 
-    def between(self, begin: str, end: str) -> Any:
+    def between(self, begin: str, end: str) -> Callable[[Floats], Floats]:
         """A function of values (n, inputs) at ``begin`` to those (n, outputs) at ``end``.
 
         Raises
