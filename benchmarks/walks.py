@@ -1,13 +1,16 @@
 """Cycles of whole networks on a board's own gateware, simulated, against the schedule's bound.
 
     python benchmarks/walks.py [--board ulx3s-85f-128] [--network LeNet-5] [--samples 20] [--uart] [--json]
+    python benchmarks/walks.py --estimate --network kan.npz --network mlp.npz
 
 LeNet-5 is the package's, on real digits. The others have the shapes of MLPerf Tiny's ResNet-8 and DS-CNN,
 random weights and random inputs: what they compute means nothing, but all sums of every sample are compared
 with the golden model's, read noise on. The bound is positions * K * J * ceil(M / lanes) over the products;
 skipping rows that are zero can beat it. With ``--uart`` samples go through the simulated UART pins at the
 board's own bit rate: what of a sample travels, and how many a second that gives at the board's clock; the
-weights come by the byte stream behind the pins. Compiling the simulated board takes minutes, once.
+weights come by the byte stream behind the pins. Compiling the simulated board takes minutes, once. With
+``--estimate`` nothing is simulated: it prints the bound of the network, and of what the board walks, where
+tables are products too; a network may be a file there.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool
 from emulator.network.datasets import digits, enlarged
 from emulator.spec.patches import Shape
 from emulator.spec.schedule import bound_cycles
+from emulator.spec.walk import walked_cycles
 from host import Board
 from ndrite.evaluations import evaluate
 
@@ -149,19 +153,40 @@ def measure(name: str, board: str, samples: int, uart: bool) -> dict[str, Any]:
     } | ({"uart": line} if uart else {})
 
 
+def estimate(name: str, board: str) -> str:
+    """Bounds of one network, and the samples a second that the board's clock has cycles for."""
+    network = NETWORKS[name]() if name in NETWORKS else load_network(name)
+    target = find_target(board)
+    geometry = target.geometry
+    x = np.random.default_rng(SEED).integers(0, 256, (64, network.inputs)).astype(np.uint8)
+    program = map_network(network, "wan2022", x, lanes=geometry.lanes, depth=geometry.weight_depth).program
+    walked, bound = walked_cycles(program, geometry), bound_cycles(program, geometry.lanes, geometry.slices)
+    return (
+        f"{name:<9} {board}, estimated: bound {bound:,} cycles, "
+        f"of what is walked {walked:,}: at most {target.clock_mhz * 1e6 / walked:,.0f} samples/s at "
+        f"{target.clock_mhz:g} MHz"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--board", default="ulx3s-85f-128")
-    parser.add_argument("--network", choices=NETWORKS, action="append", help="one or more; default all")
+    parser.add_argument("--network", action="append", help=f"one or more of {', '.join(NETWORKS)}")
+    parser.add_argument("--estimate", action="store_true", help="bounds only; networks may be files too")
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--uart", action="store_true", help="through the pins at the board's bit rate")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    results = [
-        measure(name, options.board, options.samples, options.uart) for name in options.network or NETWORKS
-    ]
+    chosen = options.network or list(NETWORKS)
+    if options.estimate:
+        for name in chosen:
+            print(estimate(name, options.board))
+        return 0
+    if unknown := set(chosen) - set(NETWORKS):
+        parser.error(f"--network is {', '.join(sorted(unknown))}; accepted: {', '.join(NETWORKS)}")
+    results = [measure(name, options.board, options.samples, options.uart) for name in chosen]
     if options.json:
         print(json.dumps(results, indent=2))
     else:

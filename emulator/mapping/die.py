@@ -122,6 +122,11 @@ class Die:
         return [None if a.neurons is None else a.neurons.states for a in self.arrays]
 
     @property
+    def table_states(self) -> list[States | None]:
+        """The same of each table's devices."""
+        return [None if t is None else t.neurons.states for t in self.tables]
+
+    @property
     def cells_of(self) -> Chip:
         """The chip whose laws the cells follow: without errors where the die is nominal."""
         return without_errors(self.chip) if self.nominal else self.chip
@@ -142,16 +147,20 @@ class Die:
         tables = tuple(None if t is None else _older_table(t, later.chip, passed) for t in self.tables)
         return dataclasses.replace(later, arrays=arrays, tables=tables)
 
-    def tuned(self, states: Sequence[States | None]) -> Die:
-        """The same die with the ECRAMs of each array at other states; None leaves an array as it is.
+    def tuned(self, states: Sequence[States | None], of_tables: Sequence[States | None] = ()) -> Die:
+        """The same die with the ECRAMs of each array and of each table at other states; None leaves one as it
+        is, and no ``of_tables`` all tables.
 
         Raises
         ------
         CompileError
-            When there is not one entry an array, or an array without ECRAMs has one.
+            When there is not one entry an array or a table, or one without ECRAMs has an entry.
         """
         if len(states) != len(self.arrays):
             raise CompileError(f"states are of {len(states)} arrays; accepted: {len(self.arrays)}")
+        of_tables = of_tables or [None] * len(self.tables)
+        if len(of_tables) != len(self.tables):
+            raise CompileError(f"states are of {len(of_tables)} tables; accepted: {len(self.tables)}")
         arrays = []
         for i, (array, state) in enumerate(zip(self.arrays, states, strict=True)):
             if state is not None:
@@ -159,7 +168,14 @@ class Die:
                     raise CompileError(f"array {i} has no ECRAM at its neurons; accepted: no states")
                 array = dataclasses.replace(array, neurons=_set(array.neurons, state, self.chip))
             arrays.append(array)
-        return dataclasses.replace(self, arrays=tuple(arrays))
+        tables = []
+        for i, (table, state) in enumerate(zip(self.tables, of_tables, strict=True)):
+            if state is not None:
+                if table is None or table.neurons.states is None:
+                    raise CompileError(f"table {i} has no ECRAM at its devices; accepted: no states")
+                table = dataclasses.replace(table, neurons=_set(table.neurons, state, self.chip))
+            tables.append(table)
+        return dataclasses.replace(self, arrays=tuple(arrays), tables=tuple(tables))
 
 
 def _older(array: DieArray, chip: Chip, passed_s: float) -> DieArray:

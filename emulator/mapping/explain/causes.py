@@ -25,8 +25,8 @@ CAUSES: dict[str, str] = {
     "converter mismatch": "gain and offset of every column off the design",
     "bias cells": "biases held by rows of cells: levels, errors, faults",
     "read noise": "cells, columns and converters at every read",
-    "NDR device": "the chip's curve, its spread and what its ECRAM reaches, against the float curve",
-    "load line": "the resistance that neurons are driven through: a bent curve, with a jump where bistable",
+    "NDR device": "curves of neurons and bases, their spread, what ECRAMs reach, against the float curve",
+    "load line": "the resistance that devices are driven through: a bent curve, with a jump where bistable",
     "PWL fit": "12-bit voltage code and piecewise-linear table",
 }
 """Causes in the order the signal meets them, and what each covers."""

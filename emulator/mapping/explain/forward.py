@@ -8,19 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.curves import NdrModel, Shaped, peak_of
-from emulator.device.ndr.pwl import fit_pwl
-from emulator.device.ndr.window import Window
 from emulator.mapping import Die, DieArray
 from emulator.mapping.block import blocked
 from emulator.mapping.converters import column_gain
-from emulator.mapping.devices import Neurons, curves_of, without_load
 from emulator.mapping.explain.causes import weight_changes
-from emulator.mapping.neuron import Shape, heights_and_peaks, trained_outputs, trained_shape, window_of
+from emulator.mapping.explain.devices import functions_with, neurons_with, shape_with, table_of_neurons
+from emulator.mapping.neuron import window_of
 from emulator.mapping.samples import Rows
-from emulator.network import Activation, Ndr, Network, Product
-from emulator.spec import Layer, Program
-from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices
+from emulator.network import Activation, Network, Product, Table
+from emulator.spec import Layer, Program, steps
+from emulator.spec.arithmetic import INPUT_MAX, slices
 from emulator.spec.steps import join
 
 Floats = npt.NDArray[np.float64]
@@ -107,19 +104,32 @@ class Forward:
         maps: Maps = []
         for call in range(network.calls):
             maps = [calls[:, call], *states]
-            number = 0
-            for node in network.nodes:
+            number, table = 0, 0
+            for at, node in enumerate(network.nodes):
                 if isinstance(node, Product):
                     rng = np.random.Generator(np.random.Philox(key=[self.seed, number + (first << 32)]))
                     known = None if exact is None else exact[call]
                     maps.append(self._product(number, maps, known, rng))
                     number += 1
+                elif isinstance(node, Table):
+                    y = self._functions(node, table, at, maps)
+                    maps.append(_codes(y) if "DAC" in self.causes else y)
+                    table += 1
                 else:
                     held = {m: maps[m].astype(np.float32) for m in node.reads}
                     y = node(held).astype(np.float64)
                     maps.append(_codes(y) if "DAC" in self.causes else y)
             states = [maps[s.source] for s in network.states]
         return maps[-1].reshape(n, -1)
+
+    def _functions(self, node: Table, number: int, at: int, maps: Maps) -> Floats:
+        """Table ``number``, which is step ``at``."""
+        held = self.die.tables[number] if number < len(self.die.tables) else None
+        step = self.program.steps[at]
+        assert isinstance(step, steps.Table)
+        x = join([maps[s] for s in node.sources])
+        segments = self.program.curve_base.shape[1]
+        return functions_with(self.causes, node, held, x, self.die.chip, segments, step.table_bits)
 
     def _product(self, number: int, maps: Maps, exact: Maps | None, rng: np.random.Generator) -> Floats:
         stage = self.built[number]
@@ -188,43 +198,19 @@ class Forward:
     def _activated(self, stage: Stage, z: Floats) -> Floats:
         if stage.activation is None:
             return z
-        neurons = self._neurons(stage, stage.activation)
+        outputs, chip = stage.layer.outputs, self.die.chip
+        neurons = neurons_with(self.causes, stage.array.neurons, stage.activation, outputs, chip)
         if "PWL fit" in self.causes:
             segments, bits = self.program.curve_base.shape[1], stage.layer.table_bits
             window = stage.array.window
             if not {"NDR device", "load line"} <= set(self.causes) or window is None:
-                window = window_of(stage.activation, self._shape(stage.activation), segments)
-            y = _table(neurons, window, z / neurons.peaks, segments, bits)
+                window = window_of(
+                    stage.activation, shape_with(self.causes, stage.activation, chip), segments
+                )
+            y = table_of_neurons(neurons, window, z / neurons.peaks, segments, bits)
         else:
             y = neurons.curves(z / neurons.peaks)
         return _codes(y) if "DAC" in self.causes else y
-
-    def _neurons(self, stage: Stage, activation: Activation) -> Neurons:
-        """The die's neurons, or those the network was trained with, behind their resistance or not."""
-        if "NDR device" in self.causes and stage.array.neurons is not None:
-            if "load line" in self.causes:
-                return stage.array.neurons
-            return without_load(stage.array.neurons, self.die.chip)
-        heights, peaks = heights_and_peaks(activation, stage.layer.outputs)
-        if stage.array.neurons is not None and "load line" in self.causes:
-            shape = self._shape(activation)
-            return Neurons(heights, peaks, lambda u: heights * shape(u), False, 0)
-
-        def trained(u: Floats) -> Floats:
-            return trained_outputs(activation, u * peaks)
-
-        return Neurons(heights, peaks, trained, False, 0)
-
-    def _shape(self, activation: Activation) -> Shape:
-        """The trained curve or the nominal device's, as it is or behind the chip's resistance."""
-        neuron, shape = self.die.chip.neuron, trained_shape(activation)
-        if not isinstance(activation, Ndr):
-            return shape
-        device: NdrModel = neuron.device
-        if "NDR device" not in self.causes:
-            device = Shaped(shape, *peak_of(device))
-        model = (neuron.in_circuit(device) if "load line" in self.causes else None) or device
-        return lambda u: np.clip(model.shape(u), 0.0, 1.0)
 
 
 def _codes(y: Floats) -> Floats:
@@ -240,15 +226,3 @@ def _sliced(x: Floats, bits: int) -> list[Floats]:
     parts = [((whole >> (j * bits)) & ((1 << bits) - 1)).astype(np.float64) for j in range(slices(bits))]
     parts[0] = parts[0] + (x - whole)
     return parts
-
-
-def _table(neurons: Neurons, window: Window, u: Floats, segments: int, table_bits: int) -> Floats:
-    """Outputs 0..1 of the neurons' tables at u, not rounded to output codes."""
-    wanted, which = curves_of(neurons, window, u.shape[1])
-    table = fit_pwl(wanted, segments=segments, table_bits=table_bits)
-    v = np.clip(np.floor(u * window.per_unit + window.zero + 0.5), V_MIN, V_MAX).astype(np.int64) - V_MIN
-    f = table.segment_bits
-    q = np.broadcast_to(which, v.shape)
-    line = table.base[q, v >> f] + table.slope[q, v >> f] * ((v & ((1 << f) - 1)) / (1 << f))
-    y: Floats = np.clip(line / (1 << table_bits), 0.0, INPUT_MAX) / INPUT_MAX
-    return y

@@ -1,13 +1,15 @@
 """Kolmogorov-Arnold networks of splines, or of any functions of single values: fitted by a device's curves.
 
-Functions of edges are read where the samples go, from a pykan model or from a user's own layers, and each
-becomes a weighted sum of the same few NDR curves, by least squares. What that loses is in the report.
+Functions of edges are read where the samples go, from a pykan model, an ONNX file or a user's own layers.
+Each becomes a weighted sum of the same few NDR curves, by least squares. What that loses is in the report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy.typing as npt
 from emulator.errors import NetworkError
 from emulator.network.activation import Named, Ndr
 from emulator.network.dense import Dense
+from emulator.network.importing.onnx_edges import onnx_edges
 from emulator.network.network import Network
 from emulator.network.nodes import Node, Product, Table
 from emulator.spec.arithmetic import INPUT_MAX
@@ -74,6 +77,7 @@ def import_kan(
     *,
     bases: int = 8,
     curve: npt.NDArray[np.float32] | None = None,
+    at: Sequence[str] | None = None,
     name: str = "kan",
 ) -> ImportedKan:
     """Fit a KAN by NDR curves.
@@ -81,26 +85,33 @@ def import_kan(
     Parameters
     ----------
     model:
-        A pykan model (``kan.KAN``) without multiplication nodes, or a sequence of layers: functions of values
-        (n, inputs) that give (n, outputs, inputs), which are summed over inputs.
+        A pykan model (``kan.KAN``) without multiplication nodes; the path of an ``.onnx`` file; or a sequence
+        of layers: functions of values (n, inputs) that give (n, outputs, inputs), which are summed over
+        inputs.
     samples:
         Typical inputs, float (n, inputs): they set every range, and the errors are measured on them.
     bases:
         Curves of every value, 1..32.
     curve:
         The device's shape as ``Ndr.curve``; None: ``x exp(1 - x)``.
+    at:
+        Of an ONNX file: names of the tensors where layers begin and end, in order; samples are of the first
+        one. None: from the input on, each layer as long as it is a sum of functions of single values.
 
     Raises
     ------
     NetworkError
-        When the model is neither, samples do not fit it, or a function is not finite on its range.
+        When the model is none of these, samples do not fit it, a layer of a file is no sum of functions of
+        single values, or a function is not finite on its range.
+    MissingExtraError
+        For a file, without the package ``onnx``.
     """
     x = np.asarray(samples, np.float64)
     if x.ndim != 2 or len(x) < 2 or not np.isfinite(x).all():
         raise NetworkError(f"samples are {x.shape}; accepted: (n, inputs), n at least 2, finite")
     if not 1 <= bases <= BASES_MAX:
         raise NetworkError(f"bases is {bases}; accepted: 1..{BASES_MAX}")
-    layers = _pykan_layers(model) if hasattr(model, "act_fun") else tuple(model)
+    layers = _layers(model, x, at)
     if not layers:
         raise NetworkError("the model has no layer; accepted: at least one")
     inputs = InputRange.of_samples(x)
@@ -117,10 +128,10 @@ def import_kan(
             room = WIDER * np.where(high > low, high - low, 1.0)
             low, span = low - room, high - low + 2 * room
             weights, bias = weights / span, (bias - low) / span
-        at = len(nodes)
+        source = len(nodes)
         dense = Dense(weights.astype(np.float32), bias.astype(np.float32), None if last else Named("relu"))
-        nodes.append(_bases(at, count, bases, curve))
-        nodes.append(Product(dense, (at + 1,), Patches.whole((bases * count, 1, 1))))
+        nodes.append(_bases(source, count, bases, curve))
+        nodes.append(Product(dense, (source + 1,), Patches.whole((bases * count, 1, 1))))
     network = Network(tuple(nodes), (x.shape[1], 1, 1), name, meaning=Meaning(inputs=inputs))
     exact = network.forward(inputs.unit(x)) - values
     coded = _in_codes(network, inputs.encode(x)) - values
@@ -132,6 +143,14 @@ def import_kan(
         error_max=float(np.abs(coded).max()),
     )
     return ImportedKan(network, inputs, report)
+
+
+def _layers(model: Any, x: Floats, at: Sequence[str] | None) -> tuple[Functions, ...]:
+    if isinstance(model, str | os.PathLike):
+        return onnx_edges(Path(model), x, at)
+    if at is not None:
+        raise NetworkError(f"at is {list(at)}; accepted: none, as the model is no ONNX file")
+    return _pykan_layers(model) if hasattr(model, "act_fun") else tuple(model)
 
 
 def _bases(source: int, channels: int, bases: int, curve: npt.NDArray[np.float32] | None) -> Table:

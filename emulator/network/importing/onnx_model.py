@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
+from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.finish import finished
 from emulator.network.importing.graph import Input
 from emulator.network.importing.onnx_call import Call
 from emulator.network.importing.onnx_elementwise import elementwise
+from emulator.network.importing.onnx_file import load_onnx, only_input
 from emulator.network.importing.onnx_layers import LAYERS
 from emulator.network.importing.onnx_linear_models import LINEAR_MODELS
 from emulator.network.importing.onnx_names import DROPPED, INSTEAD, OTHERWISE, QUANTISED
@@ -24,8 +25,6 @@ from emulator.network.importing.report import Read
 from emulator.network.importing.values import OwnShape, Stack, Value
 from emulator.network.importing.views import raw_input
 
-FILE_MAX = 2 << 30
-"""Bytes of a model file: what its format can hold."""
 HANDLERS = {**LAYERS, **VIEWS, **RECURRENT, **LINEAR_MODELS}
 
 
@@ -48,21 +47,7 @@ def read_onnx(path: Path, *, shape: OwnShape | None = None, output: str | None =
     UnsupportedNodeError
         Naming the first node that cannot be imported.
     """
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtraError("reading .onnx files needs onnx: pip install 'ndrite[onnx]'") from None
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such model file")
-    if path.stat().st_size > FILE_MAX:
-        raise NetworkError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {FILE_MAX}")
-    try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except Exception as error:  # protobuf, checker and file errors share no base
-        first = " ".join(str(error).split())[:300] or "damaged"
-        raise NetworkError(f"{path}: not a valid ONNX model ({first})") from None
-    return _Reader(model, shape).read(output)
+    return _Reader(load_onnx(path), shape).read(output)
 
 
 class _Reader:
@@ -80,18 +65,12 @@ class _Reader:
         self.refused: dict[str, UnsupportedNodeError] = {}
         self.notes: list[str] = []
         self.memories: Memories = []
-        inputs = [i for i in self.graph.input if i.name not in self.constants]
-        if len(inputs) != 1:
-            names = ", ".join(i.name for i in inputs)
-            raise NetworkError(
-                f"the model has {len(inputs)} inputs ({names}); accepted: one (join them, and Slice them in "
-                "the model)"
-            )
-        sequence = sequence_axes(self.graph, inputs[0].name)
-        self.shape = shape or _sample_shape(inputs[0], sequence)
+        given = only_input(model)
+        sequence = sequence_axes(self.graph, given.name)
+        self.shape = shape or _sample_shape(given, sequence)
         if sequence and len(self.shape) != 2:
             raise NetworkError(f"samples have shape {self.shape}; accepted: (calls, features), of a sequence")
-        self.values[inputs[0].name] = raw_input(self.shape, sequence=sequence)
+        self.values[given.name] = raw_input(self.shape, sequence=sequence)
 
     def read(self, output: str | None) -> Read:
         names = [o.name for o in self.graph.output]

@@ -14,8 +14,66 @@ FITTED = "emulator/network/importing/kan.py"
 BASES = "emulator/learning/training/bases.py"
 BUILD = "emulator/learning/training/build.py"
 PLACED = "emulator/mapping/functions.py"
+EDGES = "emulator/network/importing/onnx_edges.py"
+FOUND = ("tests/emulator/network/importing/test_kan_onnx.py", "-k", "not exporter")
+EXPLAINED = ("tests/emulator/mapping/explain/test_bases.py",)
+TUNED = ("tests/emulator/learning/tuning/test_bases.py",)
+WALKED = ("tests/emulator/spec/test_walked_cycles.py",)
 
 MUTANTS = (
+    Mutant(
+        EDGES, "x, at = layer.outputs(x), further", "at = further", "layers see the first one's inputs", FOUND
+    ),
+    Mutant(
+        EDGES,
+        "return found + level[:, None] / inputs",
+        "return found",
+        "edges of a file leave out what their layer adds",
+        FOUND,
+    ),
+    Mutant(EDGES, "if not error <= ERROR_MAX:", "if False:", "named layers that multiply are taken", FOUND),
+    Mutant(
+        EDGES,
+        "rng.permutation(len(x)) for _",
+        "np.arange(len(x)) for _",
+        "a sum of functions is tried on the samples only",
+        FOUND,
+    ),
+    Mutant(
+        "emulator/network/importing/onnx_parts.py",
+        "if self.input.name in needed and begin != self.input.name:",
+        "if False:",
+        "a layer may be made of more than it is given",
+        FOUND,
+    ),
+    Mutant(
+        "emulator/mapping/explain/forward.py",
+        "table += 1",
+        "table += 0",
+        "all tables are explained by the first one's devices",
+        EXPLAINED,
+    ),
+    Mutant(
+        "emulator/mapping/explain/devices.py",
+        "(at * INPUT_MAX + offset) * scale",
+        "(at * INPUT_MAX) * scale",
+        "explained tables have no offsets",
+        EXPLAINED,
+    ),
+    Mutant(
+        "emulator/learning/tuning/retune.py",
+        "(bases if layer.table else neurons)[layer.index] = state",
+        "neurons[layer.index] = state",
+        "states of bases are set at neurons",
+        TUNED,
+    ),
+    Mutant(
+        "emulator/spec/walk.py",
+        "(ours.calls, ours.steps[ours.begins : first]),",
+        "(1, ours.steps[ours.begins : first]),",
+        "a walk's bound counts one call",
+        WALKED,
+    ),
     Mutant(BASES, "1.0 - gain * centres", "-gain * centres", "bases begin where they should peak", TRAINING),
     Mutant(
         BASES,

@@ -1,0 +1,70 @@
+"""What chips take from Kolmogorov-Arnold networks and MLPs, cause by cause; no die is tuned."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden import Core
+from emulator.network import Network
+from ndrite.experiments import chips
+from ndrite.experiments.bits import packed
+from ndrite.labelled import Labelled
+
+DIES = 2
+"""Of a network and cause."""
+SPREAD = {"neuron__peak_voltage_variation_percent": 2.0, "neuron__peak_current_variation_percent": 2.0}
+QUIET = {"cell__read_noise_percent": 0.0, "readout__output_noise_lsb": 0.0}
+EXACT = {"cell__error_scale": 0.0}
+AGED, DAY_S = "programming error, 1 day", 86_400.0
+DRIFTING = {"cell__drift": "wan2022"}
+CAUSES: dict[str, tuple[str, dict[str, Any]]] = {
+    "codes, tables": ("ideal", {}),
+    "programming error": ("wan2022", QUIET),
+    "read noise": ("wan2022", EXACT),
+    "both": ("wan2022", {}),
+    AGED: ("wan2022", QUIET | DRIFTING),
+    "IR drop, 1 ohm": ("ideal", {"array__wire_resistance_ohm": 1.0}),
+    "NDR spread 2 %": ("ideal", SPREAD),
+    "NDR load line, 50 ohm": ("ideal", {"neuron__source_resistance_ohm": 50.0}),
+    "NDR ECRAM, 64 states": ("ideal+ecram-pair", {"ecram__states": 64}),
+    "NDR ECRAM, 8 states": ("ideal+ecram-pair", {"ecram__states": 8}),
+}
+"""Chip, and what is changed of its description. Those of the NDR device name it. Drift comes with the
+programming error that it goes on from: one scale is of both."""
+FURTHER = (
+    AGED,
+    "IR drop, 1 ohm",
+    "NDR load line, 50 ohm",
+    "NDR ECRAM, 64 states",
+    "NDR ECRAM, 8 states",
+)
+FURTHER_OF = (("wine 13-4-3", "kan"),)
+"""Causes that only dies of these networks are given: trainings take hours here."""
+
+
+def applies(task: str, kind: str, cause: str) -> bool:
+    """Whether dies with a cause are made of a network: one without NDR curves knows no spread of theirs."""
+    if cause in FURTHER and (task, kind) not in FURTHER_OF:
+        return False
+    return kind != "mlp relu" or not cause.startswith("NDR")
+
+
+def on_dies(network: Network, found: Labelled, cause: str, right: npt.NDArray[np.bool_]) -> list[str]:
+    """What each die with one cause of error gets right; die d is drawn and read with seed d."""
+    name, fields = CAUSES[cause]
+    chip = chips.changed(name, **fields)
+    dies = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for die in range(DIES):
+            if cause == AGED:
+                program = chips.aged(network, chip, die, found.x[:512], DAY_S).program
+            else:
+                program = chips.make(network, chip, die, found.x[:512]).program
+            answer = Core(program).infer(found.test_x, seed=die).argmax(axis=1)
+            dies.append(packed(answer == found.test_labels, right))
+    return dies
