@@ -65,8 +65,8 @@ METHODS = ("gradient", "sign", "perturb")
 def command(**options: Any) -> None:
     """Tune the neurons of PROGRAM's chip in the loop and write the tuned program.
 
-    Forward passes run on the board, with its errors and noise; the host turns the outputs into pulse counts
-    for the ECRAM of each neuron or basis, whose nonlinear, noisy, bounded update decides what they do; new
+    Forward passes run on the board, with its errors and noise. The host turns the outputs into pulse counts
+    for the ECRAM of each neuron or basis, whose nonlinear, noisy, bounded update decides what they do. New
     curves are written to the board. Weights are not touched. The same command gives the same program on every
     board. After Ctrl-C nothing is written.
 

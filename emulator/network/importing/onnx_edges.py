@@ -50,7 +50,8 @@ class Edges:
             outputs = self.outputs(rows.reshape(-1, inputs)).reshape(len(moved), len(x), -1)
             found[:, :, first : first + len(moved)] = (outputs - level).transpose(1, 2, 0)
         # A layer's constant is nobody's: each edge takes its part of it.
-        return found + level[:, None] / inputs
+        result: Floats = found + level[:, None] / inputs
+        return result
 
     def outputs(self, x: Floats) -> Floats:
         """What the file makes of values (n, inputs): (n, outputs)."""
