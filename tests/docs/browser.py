@@ -41,7 +41,7 @@ class View:
                 self.page.set_viewport_size({"width": width, "height": 900})
                 # A plot follows the window a moment later.
                 self.page.wait_for_function(
-                    f"document.documentElement.scrollWidth === {width}", timeout=30_000
+                    f"document.documentElement.scrollWidth === {width}", timeout=120_000
                 )
         pictures = self.page.evaluate(
             "[...document.images].map(i => [i.getAttribute('src'), i.naturalWidth])"
@@ -89,7 +89,10 @@ def browser() -> Iterator[View]:
         pytest.skip("needs Chromium; `make doctor` says how to get it")
     with sync_api.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        view = View(chromium.new_page())
+        page = chromium.new_page()
+        # A page of 5 MB on a machine that has other work.
+        page.set_default_timeout(120_000)
+        view = View(page)
         view.page.on("console", lambda message: view.said.append(f"{message.type}: {message.text}"))
         view.page.on("pageerror", lambda error: view.said.append(str(error)))
         view.page.on("request", lambda request: view.asked.append(request.url))

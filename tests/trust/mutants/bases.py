@@ -26,8 +26,8 @@ MUTANTS = (
     ),
     Mutant(
         EDGES,
-        "return found + level[:, None] / inputs",
-        "return found",
+        "= found + level[:, None] / inputs",
+        "= found",
         "edges of a file leave out what their layer adds",
         FOUND,
     ),
