@@ -140,6 +140,14 @@ def test_products_of_values_are_refused(tmp_path: Path) -> None:
         import_kan(file, X, at=["x", end])
 
 
+def test_products_that_the_samples_do_not_show_are_refused(tmp_path: Path) -> None:
+    """On samples that move one value at a time around their mean a product looks like a sum."""
+    file = exported(tmp_path, Products(), X, dynamo=False)
+    one_by_one = np.concatenate([a * np.eye(3) for a in (-1.0, -0.5, 0.5, 1.0)])
+    with pytest.raises(NetworkError, match="is no sum of functions of single values"):
+        import_kan(file, one_by_one, at=["x", Graph(file).names[-1]])
+
+
 def onnx_edges_end(file: Path) -> str:
     """The tensor behind the first layer: the last that all goes through before values are multiplied."""
     graph = Graph(file)
