@@ -155,7 +155,7 @@ def _through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None) -> Float
         return crossbar.effective_matrix(block, wire, access)
 
     interleaved = layout.pairs == "interleaved"
-    width = layout.columns // 2 if interleaved else layout.columns
+    width = layout.weights_across
     result = np.empty_like(g)
     for k in range(0, rows, layout.rows):
         for m in range(0, columns, width):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -156,26 +157,30 @@ class Die:
         CompileError
             When there is not one entry an array or a table, or one without ECRAMs has an entry.
         """
-        if len(states) != len(self.arrays):
-            raise CompileError(f"states are of {len(states)} arrays; accepted: {len(self.arrays)}")
-        of_tables = of_tables or [None] * len(self.tables)
-        if len(of_tables) != len(self.tables):
-            raise CompileError(f"states are of {len(of_tables)} tables; accepted: {len(self.tables)}")
-        arrays = []
-        for i, (array, state) in enumerate(zip(self.arrays, states, strict=True)):
-            if state is not None:
-                if array.neurons is None or array.neurons.states is None:
-                    raise CompileError(f"array {i} has no ECRAM at its neurons; accepted: no states")
-                array = dataclasses.replace(array, neurons=_set(array.neurons, state, self.chip))
-            arrays.append(array)
-        tables = []
-        for i, (table, state) in enumerate(zip(self.tables, of_tables, strict=True)):
-            if state is not None:
-                if table is None or table.neurons.states is None:
-                    raise CompileError(f"table {i} has no ECRAM at its devices; accepted: no states")
-                table = dataclasses.replace(table, neurons=_set(table.neurons, state, self.chip))
-            tables.append(table)
-        return dataclasses.replace(self, arrays=tuple(arrays), tables=tuple(tables))
+        arrays = _tuned(self.arrays, states, self.chip, "array", "neurons")
+        tables = _tuned(self.tables, of_tables or [None] * len(self.tables), self.chip, "table", "devices")
+        return dataclasses.replace(self, arrays=arrays, tables=tables)
+
+
+Held = TypeVar("Held", DieArray, DieTable | None)
+
+
+def _tuned(
+    parts: Sequence[Held], states: Sequence[States | None], chip: Chip, name: str, devices: str
+) -> tuple[Held, ...]:
+    """``parts`` with their ECRAMs at ``states``; a message calls each ``name``, and what they sit at."""
+    if len(states) != len(parts):
+        raise CompileError(f"states are of {len(states)} {name}s; accepted: {len(parts)}")
+    found: list[Held] = []
+    for i, (part, state) in enumerate(zip(parts, states, strict=True)):
+        if state is None:
+            found.append(part)
+            continue
+        neurons = None if part is None else part.neurons
+        if part is None or neurons is None or neurons.states is None:
+            raise CompileError(f"{name} {i} has no ECRAM at its {devices}; accepted: no states")
+        found.append(dataclasses.replace(part, neurons=_set(neurons, state, chip)))
+    return tuple(found)
 
 
 def _older(array: DieArray, chip: Chip, passed_s: float) -> DieArray:

@@ -64,7 +64,9 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         print_json(chip.as_dict())
         return
-    rows = [(field, _text(value), chip.sources.get(field, "default")) for field, value in _fields(chip)]
+    rows = [
+        (field, _text(value), chip.sources.get(field, "default")) for field, value in chip.fields().items()
+    ]
     print_table(f"{chip.name}: {chip.description}", ("field", "value", "source"), rows)
 
 
@@ -113,7 +115,7 @@ def diff(first: str, second: str, exit_code: bool, as_json: bool) -> None:
     """
     from emulator.device.description import load_chip
 
-    one, two = dict(_fields(load_chip(first))), dict(_fields(load_chip(second)))
+    one, two = load_chip(first).fields(), load_chip(second).fields()
     rows = [(field, one[field], two[field]) for field in one if one[field] != two[field]]
     if as_json:
         print_json({"differences": {field: [a, b] for field, a, b in rows}})
@@ -195,13 +197,6 @@ def table(names: tuple[str, ...], images: int, seed: int, markdown: bool, as_jso
             say("| " + " | ".join(line) + " |")
     else:
         print_table(f"{network.name}, {len(x)} test images, chip seed {seed}", header, lines)
-
-
-def _fields(chip: Any) -> list[tuple[str, Any]]:
-    from emulator.device.description.schema import SECTIONS
-
-    values = chip.as_dict()
-    return [(f"{section}.{name}", v) for section in SECTIONS for name, v in values[section].items()]
 
 
 def _summary(content: dict[str, Any]) -> str:

@@ -125,10 +125,9 @@ def _product(
     result = len(program.states) + 1 + i
     leaves = not adc and result in digital
     calls, positions = program.calls, program.calls * patches.positions
-    separate = chip.array.pairs == "separate"
-    width = chip.array.columns // (1 if separate else 2)
-    tiles, blocks = math.ceil(k / chip.array.rows), math.ceil(m / width)
-    arrays = tiles * blocks * (2 if separate else 1)
+    width = chip.array.weights_across
+    tiles, blocks = chip.array.tiles(k, m)
+    arrays = tiles * blocks * chip.array.arrays_a_tile
     steps = slices(layer.dac_bits)
     reads = positions * steps * groups
     outputs = positions * m

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.rram.drift import DAY
 from emulator.golden import Core
 from emulator.network import Network
 from ndrite.experiments import chips
@@ -19,7 +20,7 @@ DIES = 2
 SPREAD = {"neuron__peak_voltage_variation_percent": 2.0, "neuron__peak_current_variation_percent": 2.0}
 QUIET = {"cell__read_noise_percent": 0.0, "readout__output_noise_lsb": 0.0}
 EXACT = {"cell__error_scale": 0.0}
-AGED, DAY_S = "programming error, 1 day", 86_400.0
+AGED = "programming error, 1 day"
 DRIFTING = {"cell__drift": "wan2022"}
 CAUSES: dict[str, tuple[str, dict[str, Any]]] = {
     "codes, tables": ("ideal", {}),
@@ -62,7 +63,7 @@ def on_dies(network: Network, found: Labelled, cause: str, right: npt.NDArray[np
         warnings.simplefilter("ignore")
         for die in range(DIES):
             if cause == AGED:
-                program = chips.aged(network, chip, die, found.x[:512], DAY_S).program
+                program = chips.aged(network, chip, die, found.x[:512], DAY).program
             else:
                 program = chips.make(network, chip, die, found.x[:512]).program
             answer = Core(program).infer(found.test_x, seed=die).argmax(axis=1)

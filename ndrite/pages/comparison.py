@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from emulator.device.description import Chip
 from emulator.spec.notebook import table, text
 from ndrite.causes.picture import relative_error
@@ -54,19 +52,5 @@ def _figures(report: Report) -> list[tuple[str, str]]:
 
 def _fields(a: Chip, b: Chip) -> list[tuple[str, str, str]]:
     """Those that differ, sections in the order of a description."""
-    of_a, of_b = _flat(a), _flat(b)
-    names = [*of_a, *(name for name in of_b if name not in of_a)]
-    return [
-        (name, str(of_a.get(name, "-")), str(of_b.get(name, "-")))
-        for name in names
-        if of_a.get(name) != of_b.get(name)
-    ]
-
-
-def _flat(chip: Chip) -> dict[str, Any]:
-    return {
-        f"{section}.{field}": value
-        for section, fields in chip.as_dict().items()
-        if isinstance(fields, dict) and section != "sources"
-        for field, value in fields.items()
-    }
+    of_a, of_b = a.fields(), b.fields()
+    return [(name, str(of_a[name]), str(of_b[name])) for name in of_a if of_a[name] != of_b[name]]

@@ -47,13 +47,7 @@ def sections(report: Report, drawn: dict[str, Figure]) -> list[Section]:
 
 
 def _chip(chip: Chip) -> str:
-    rows = []
-    for section, fields in chip.as_dict().items():
-        if not isinstance(fields, dict) or section == "sources":
-            continue
-        for field, value in fields.items():
-            name = f"{section}.{field}"
-            rows.append((name, _plain(value), chip.sources.get(name, "default")))
+    rows = [(name, _plain(value), chip.sources.get(name, "default")) for name, value in chip.fields().items()]
     given = [row for row in rows if row[2] != "default"]
     rest = [row for row in rows if row[2] == "default"]
     head = ("field", "value", "source")

@@ -16,15 +16,15 @@ INK, PALE, EMPTY = "#1f3a5f", "#9fb3c8", "#f1f4f8"
 class Tiling:
     """One layer on arrays of the chip and on lanes of the FPGA.
 
-    ``rows`` and ``columns`` are weights (K, M); an array holds ``array_rows`` by ``array_columns`` weights;
+    ``rows`` and ``columns`` are weights (K, M), and ``down`` by ``across`` the tiles that they take.
     ``arrays`` counts those of G+ and G- where they are separate. ``used`` is the share of cells 0..1 that
     hold a weight. ``passes`` are those of the FPGA's array for one input vector and DAC slice.
     """
 
     rows: int
     columns: int
-    array_rows: int
-    array_columns: int
+    down: int
+    across: int
     arrays: int
     used: float
     passes: int
@@ -33,16 +33,15 @@ class Tiling:
 def tilings(report: Report) -> list[Tiling]:
     """One for each product of the program, in order."""
     subject, array = report.subject, report.subject.die.chip.array
-    pairs_apart = array.pairs == "separate"
-    width = array.columns if pairs_apart else array.columns // 2
     found = []
     for layer in subject.program.layers:
         k, m = layer.inputs, layer.outputs
-        arrays = math.ceil(k / array.rows) * math.ceil(m / width) * (2 if pairs_apart else 1)
+        down, across = array.tiles(k, m)
+        arrays = down * across * array.arrays_a_tile
         used = 2 * k * m / (arrays * array.rows * array.columns)
         groups = math.ceil(m / report.geometry.lanes)
-        passes = math.ceil(k / subject.program.rows) * groups
-        found.append(Tiling(k, m, array.rows, width, arrays, used, passes))
+        passes = layer.tiles(subject.program.rows) * groups
+        found.append(Tiling(k, m, down, across, arrays, used, passes))
     return found
 
 
@@ -59,7 +58,7 @@ def tiles_section(report: Report) -> str:
         (
             f"layer {i}",
             f"{t.rows} x {t.columns}",
-            f"{math.ceil(t.rows / t.array_rows)} x {math.ceil(t.columns / t.array_columns)}",
+            f"{t.down} x {t.across}",
             str(t.arrays),
             f"{t.used:.1%}",
             str(t.passes),
@@ -87,20 +86,17 @@ def draw(report: Report, axes: Any) -> None:
     """Every layer's tiles at their size in weights: outlined what is there, filled what is used."""
     from matplotlib.patches import Rectangle
 
-    found = tilings(report)
-    heights = [math.ceil(t.rows / t.array_rows) * t.array_rows for t in found]
-    widths = [math.ceil(t.columns / t.array_columns) * t.array_columns for t in found]
+    array, found = report.subject.die.chip.array, tilings(report)
+    rows, columns = array.rows, array.weights_across
+    heights, widths = [t.down * rows for t in found], [t.across * columns for t in found]
     gap = 0.04 * sum(widths)
     left = 0.0
     for number, (t, height, width) in enumerate(zip(found, heights, widths, strict=True)):
         axes.add_patch(Rectangle((left, 0), width, height, facecolor=EMPTY, lw=0))
         axes.add_patch(Rectangle((left, 0), t.columns, t.rows, facecolor=PALE, lw=0))
-        for k in range(0, height, t.array_rows):
-            for m in range(0, width, t.array_columns):
-                box = Rectangle(
-                    (left + m, k), t.array_columns, t.array_rows, fill=False, edgecolor=INK, lw=0.8
-                )
-                axes.add_patch(box)
+        for k in range(0, height, rows):
+            for m in range(0, width, columns):
+                axes.add_patch(Rectangle((left + m, k), columns, rows, fill=False, edgecolor=INK, lw=0.8))
         axes.text(left + width / 2, -0.02 * max(heights), str(number), ha="center", va="bottom", fontsize=8)
         left += width + gap
     axes.set(xlim=(-gap / 2, left - gap / 2), ylim=(1.02 * max(heights), -0.12 * max(heights)), ylabel="rows")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -35,6 +36,20 @@ class Array:
     pairs: Annotated[str, choice(("separate", "interleaved"))] = "separate"
     wire_resistance_ohm: Annotated[float, number(0, 1e3)] = 0.0
     access_resistance_ohm: Annotated[float, number(0, 1e6)] = 0.0
+
+    @property
+    def weights_across(self) -> int:
+        """Weights in a row of a tile."""
+        return self.columns // 2 if self.pairs == "interleaved" else self.columns
+
+    @property
+    def arrays_a_tile(self) -> int:
+        """Arrays that hold a tile's weights."""
+        return 1 if self.pairs == "interleaved" else 2
+
+    def tiles(self, rows: int, columns: int) -> tuple[int, int]:
+        """Tiles that ``rows`` x ``columns`` weights take, (below each other, side by side)."""
+        return math.ceil(rows / self.rows), math.ceil(columns / self.weights_across)
 
 
 @section("input")
@@ -159,6 +174,11 @@ class Chip:
     def as_dict(self) -> dict[str, Any]:
         """Every value by section, plain types, for reports and provenance; ``parse_chip`` reads it back."""
         return dataclasses.asdict(self)
+
+    def fields(self) -> dict[str, Any]:
+        """Every value by ``section.field``, sections in the order of a description."""
+        values = self.as_dict()
+        return {f"{section}.{name}": v for section in SECTIONS for name, v in values[section].items()}
 
     def idle(self, section: str, field: str) -> str | None:
         """Why a field has no effect on this chip: the models that it is of; None where it has one."""

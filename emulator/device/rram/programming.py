@@ -146,6 +146,13 @@ def effective_read_sigma(read_noise_percent: float, g_max_uS: float) -> float:
     return read_noise_percent / 100 * g_max_uS
 
 
+def _growth(time_s: float, read_time_s: float) -> float:
+    """1/f noise at a time against that of the first read, which takes ``read_time_s``."""
+    if not read_time_s <= time_s < np.inf:
+        raise PhysicsError(f"time_s is {time_s}; accepted: {read_time_s} or more, finite")
+    return float(np.sqrt(np.log((time_s + read_time_s) / (2 * read_time_s))))
+
+
 CMO_READ_uS = 0.0277316483
 CMO_READ_TIME_S = 1e-6
 """aihwkit, ReRamCMONoiseModel.read_dict: sigma = K log10(G) sqrt(ln((t + t_read) / (2 t_read))), uS."""
@@ -161,9 +168,7 @@ def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
     PhysicsError
         When the time is below the model's read time of 1 us.
     """
-    if not CMO_READ_TIME_S <= time_s < np.inf:
-        raise PhysicsError(f"time_s is {time_s}; accepted: {CMO_READ_TIME_S} or more, finite")
-    growth = np.sqrt(np.log((time_s + CMO_READ_TIME_S) / (2 * CMO_READ_TIME_S)))
+    growth = _growth(time_s, CMO_READ_TIME_S)
     sigma = CMO_READ_uS * growth * np.log10(np.maximum(np.asarray(g_uS, np.float64), 1.0))
     return np.asarray(sigma, np.float64)
 
@@ -185,9 +190,7 @@ def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
     PhysicsError
         When the time is below the model's read time of 250 ns.
     """
-    if not PCM_READ_TIME_S <= time_s < np.inf:
-        raise PhysicsError(f"time_s is {time_s}; accepted: {PCM_READ_TIME_S} or more, finite")
-    growth = np.sqrt(np.log((time_s + PCM_READ_TIME_S) / (2 * PCM_READ_TIME_S)))
+    growth = _growth(time_s, PCM_READ_TIME_S)
     g = np.maximum(np.asarray(g_uS, np.float64), 0.0)
     factor = np.minimum(0.0088 / np.maximum(g / PCM_MAX_uS, 1e-7) ** 0.65, 0.2)
     return np.asarray(g * factor * growth, np.float64)

@@ -78,9 +78,9 @@ MUTANTS = (
         ("tests/ndrite/test_campaign_command.py", "-k", "figure"),
     ),
     Mutant(
-        "ndrite/pages/tiles.py",
-        "width = array.columns if pairs_apart else array.columns // 2",
-        "width = array.columns",
+        "emulator/device/description/schema.py",
+        'return self.columns // 2 if self.pairs == "interleaved" else self.columns',
+        "return self.columns",
         "pairs beside each other take half an array",
         ("tests/ndrite/test_report.py", "-k", "beside"),
     ),

@@ -48,7 +48,7 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/device/rram/programming.py",
-        "if not CMO_READ_TIME_S <= time_s < np.inf:",
+        "if not read_time_s <= time_s < np.inf:",
         "if not 0 <= time_s < np.inf:",
         "read noise before the read",
         RRAM,
