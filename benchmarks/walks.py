@@ -1,7 +1,8 @@
 """Cycles of whole networks on a board's own gateware, simulated, against the schedule's bound.
 
     python benchmarks/walks.py [--board ulx3s-85f-128] [--network LeNet-5] [--samples 20] [--uart] [--json]
-    python benchmarks/walks.py --estimate --network kan.npz --network mlp.npz
+    python benchmarks/walks.py --network kan.npz --network mlp.npz --data digits --samples 500
+    python benchmarks/walks.py --network kan.npz --network mlp.npz --estimate
 
 LeNet-5 is the package's, on real digits. The others have the shapes of MLPerf Tiny's ResNet-8 and DS-CNN,
 random weights and random inputs: what they compute means nothing, but all sums of every sample are compared
@@ -10,7 +11,8 @@ skipping rows that are zero can beat it. With ``--uart`` samples go through the 
 board's own bit rate: what of a sample travels, and how many a second that gives at the board's clock; the
 weights come by the byte stream behind the pins. Compiling the simulated board takes minutes, once. With
 ``--estimate`` nothing is simulated: it prints the bound of the network, and of what the board walks, where
-tables are products too; a network may be a file there.
+tables are products too. A network may be a file of ``ndrite train``; ``--data`` names what it was trained on,
+and its accuracy on the board stands beside its cycles.
 """
 
 from __future__ import annotations
@@ -21,22 +23,30 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boards.fpga import find_target
 from boards.sim import SimLink
 from emulator.mapping import map_network
 from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged
+from emulator.spec.lay_out import check_fits
 from emulator.spec.patches import Shape
 from emulator.spec.schedule import bound_cycles
 from emulator.spec.walk import walked_cycles
 from host import Board
 from ndrite.evaluations import evaluate
+from ndrite.labelled import data_set
+
+Codes = npt.NDArray[np.uint8]
 
 SEED = 0
+FIT = 64
+"""Samples that set a program's converter ranges."""
 
 
 class Builder:
@@ -107,19 +117,33 @@ def lenet5() -> Network:
 NETWORKS: dict[str, Callable[[], Network]] = {"LeNet-5": lenet5, "ResNet-8": resnet8, "DS-CNN": ds_cnn}
 
 
-def measure(name: str, board: str, samples: int, uart: bool) -> dict[str, Any]:
-    """One network's figures."""
-    network, target = NETWORKS[name](), find_target(board)
-    geometry = target.geometry
-    rng = np.random.default_rng(SEED)
-    x = rng.integers(0, 256, (64 + samples, network.inputs)).astype(np.uint8)
-    labels = rng.integers(0, network.outputs, 64 + samples)
+def named(name: str) -> Network:
+    """One of these, or a file's."""
+    return NETWORKS[name]() if name in NETWORKS else load_network(name)
+
+
+def drawn(
+    name: str, network: Network, samples: int, data: str | None
+) -> tuple[Codes, Codes, npt.NDArray[Any] | None]:
+    """Samples to map with, samples to run, and their labels; None where inputs are random."""
+    if data is not None:
+        found = data_set(data)
+        return found.x[:FIT], found.test_x[:samples], found.test_labels[:samples]
     if name == "LeNet-5":
         known, _, test, classes = digits()
-        x = np.concatenate([enlarged(known)[:64], enlarged(test)[:samples]])
-        labels[64:] = classes[:samples]
-    fit = {"lanes": geometry.lanes, "depth": geometry.weight_depth}
-    program = map_network(network, "wan2022", x[:64], **fit).program
+        return enlarged(known)[:FIT], enlarged(test)[:samples], classes[:samples]
+    x = np.random.default_rng(SEED).integers(0, 256, (FIT + samples, network.inputs)).astype(np.uint8)
+    return x[:FIT], x[FIT:], None
+
+
+def measure(name: str, board: str, samples: int, uart: bool, data: str | None, chip: str) -> dict[str, Any]:
+    """One network's figures."""
+    network, target = named(name), find_target(board)
+    geometry = target.geometry
+    fitting, x, labels = drawn(name, network, samples, data)
+    samples = len(x)
+    lanes, depth = geometry.lanes, geometry.weight_depth
+    program = map_network(network, chip, fitting, lanes=lanes, depth=depth).program
     link = SimLink(geometry, pins=uart, divisor=target.divisor) if uart else SimLink(geometry)
     with Board(link, timeout_s=60) as device:
         if uart:
@@ -129,7 +153,7 @@ def measure(name: str, board: str, samples: int, uart: bool) -> dict[str, Any]:
             link.model.go(pins=True)
         begin, cycles = time.monotonic(), link.model.cycles
         before = dataclasses.replace(device.session.statistics)
-        result = evaluate(device, program, x[64:], labels[64:])
+        result = evaluate(device, program, x, np.zeros(samples, np.int64) if labels is None else labels)
         after, cycles = device.session.statistics, link.model.cycles - cycles
         counters = device.counters()
     line = {
@@ -144,22 +168,24 @@ def measure(name: str, board: str, samples: int, uart: bool) -> dict[str, Any]:
         "board": board,
         "samples": samples,
         "mismatches": result.mismatches,
+        "accuracy": None if labels is None else result.accuracy,
         "cycles_per_inference": result.cycles_per_inference,
         "bound_cycles": bound_cycles(program, geometry.lanes, geometry.slices),
         "efficiency": result.efficiency,
+        "samples_per_s": target.clock_mhz * 1e6 / float(result.cycles_per_inference or np.nan),
         "rows_per_inference": counters["busy_cycles"] / samples,
         "blocks": [list(product.block) for product in program.products],
         "seconds": round(time.monotonic() - begin, 1),
     } | ({"uart": line} if uart else {})
 
 
-def estimate(name: str, board: str) -> str:
+def estimate(name: str, board: str, chip: str) -> str:
     """Bounds of one network, and the samples a second that the board's clock has cycles for."""
-    network = NETWORKS[name]() if name in NETWORKS else load_network(name)
-    target = find_target(board)
+    network, target = named(name), find_target(board)
     geometry = target.geometry
-    x = np.random.default_rng(SEED).integers(0, 256, (64, network.inputs)).astype(np.uint8)
-    program = map_network(network, "wan2022", x, lanes=geometry.lanes, depth=geometry.weight_depth).program
+    x, _, _ = drawn(name, network, 0, None)
+    program = map_network(network, chip, x, lanes=geometry.lanes, depth=geometry.weight_depth).program
+    check_fits(program, geometry)
     walked, bound = walked_cycles(program, geometry), bound_cycles(program, geometry.lanes, geometry.slices)
     return (
         f"{name:<9} {board}, estimated: bound {bound:,} cycles, "
@@ -173,20 +199,26 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--board", default="ulx3s-85f-128")
-    parser.add_argument("--network", action="append", help=f"one or more of {', '.join(NETWORKS)}")
-    parser.add_argument("--estimate", action="store_true", help="bounds only; networks may be files too")
+    parser.add_argument(
+        "--network", action="append", help=f"one or more of {', '.join(NETWORKS)}, or a network's file"
+    )
+    parser.add_argument("--data", help="data set that the networks were trained on, as ndrite train takes it")
+    parser.add_argument("--chip", default="wan2022", help="the chip that networks are mapped for")
+    parser.add_argument("--estimate", action="store_true", help="bounds only")
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--uart", action="store_true", help="through the pins at the board's bit rate")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     chosen = options.network or list(NETWORKS)
+    for name in chosen:
+        if name not in NETWORKS and not Path(name).is_file():
+            parser.error(f"--network is {name}; accepted: a network's file, {', '.join(NETWORKS)}")
     if options.estimate:
         for name in chosen:
-            print(estimate(name, options.board))
+            print(estimate(name, options.board, options.chip))
         return 0
-    if unknown := set(chosen) - set(NETWORKS):
-        parser.error(f"--network is {', '.join(sorted(unknown))}; accepted: {', '.join(NETWORKS)}")
-    results = [measure(name, options.board, options.samples, options.uart) for name in chosen]
+    how = (options.board, options.samples, options.uart, options.data, options.chip)
+    results = [measure(name, *how) for name in chosen]
     if options.json:
         print(json.dumps(results, indent=2))
     else:
@@ -194,7 +226,9 @@ def main() -> int:
             print(
                 f"{r['network']:<9} {r['board']}, simulated: {r['cycles_per_inference']:,.1f} cycles, bound "
                 f"{r['bound_cycles']:,}: {100 * r['efficiency']:.1f} %; {r['rows_per_inference']:,.0f} rows; "
-                f"{r['mismatches']} of {r['samples']} samples differ from golden"
+                f"{r['mismatches']} of {r['samples']} samples differ from golden; "
+                f"{r['samples_per_s']:,.0f} samples/s at the board's clock"
+                + ("" if r["accuracy"] is None else f"; accuracy {100 * r['accuracy']:.1f} %")
             )
             if "uart" in r:
                 line = r["uart"]

@@ -69,8 +69,8 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     # Deep enough for a block RAM, whose outputs would come too late for the neuron.
     "memory_styles": (("distributed", "core.readout.partials*/m:*"),),
-    # All 156 multipliers are used; the last two products are made of LUTs.
-    "soft_multipliers": ("core.scanner.square_7", "walker.gates.codes"),
+    # All 156 multipliers are used; two of the squares, of eight bits only, are made of LUTs.
+    "soft_multipliers": ("core.scanner.square_6", "core.scanner.square_7"),
     "dsp_inference": False,
 }
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs

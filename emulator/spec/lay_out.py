@@ -22,11 +22,11 @@ from emulator.spec.walk import bank_inputs, lowered, no_walk, operands, walk
 def check_fits(program: Program, geometry: Geometry) -> None:
     """Raise ``GeometryError`` naming the first thing of ``program`` that ``geometry`` cannot hold."""
 
-    def require(value: int, most: int, what: str) -> None:
+    def require(value: int, most: int, what: str, how: str = "") -> None:
         if value > most:
             raise GeometryError(
                 f"program {program.name!r} does not fit geometry {geometry.name!r}: "
-                f"{what} is {value}; at most {most}"
+                f"{what} is {value}; at most {most}{how}"
             )
 
     if program.rows != geometry.rows:
@@ -45,6 +45,7 @@ def check_fits(program: Program, geometry: Geometry) -> None:
             int(np.abs(layer.weights.astype(np.int64)).max()),
             geometry.weight_max,
             f"layer{i}.weights magnitude",
+            f" (compile it for a chip whose cell.weight_bits is {geometry.weight_bits})",
         )
         if geometry.slices > 1 and layer.dac_bits != 1:
             raise GeometryError(

