@@ -5,7 +5,9 @@
     python examples/hardware_aware.py --keep FOLDER              # seeds that are there are not run again
 
 A seed is a network of its own: trained in floats, then on from there at the same rate, either in floats or
-through ``ndrite.analog(...).train()``. Both are put on the same dies, and read with the die's noise seed.
+through ``ndrite.analog(...).train()``. The latter is taught by the former: half of its loss is the distance
+to that network's answers (Hinton et al. 2015, arXiv 1503.02531, at a temperature of 2). Both are put on the
+same dies, and read with the die's noise seed.
 ``recovered`` is the part of the float network's loss on the dies that training through errors took back. The
 clip was chosen of five with seed 0, which is not among the seeds.
 Needs ndrite[train] and Fashion-MNIST's training images (Debian's package dataset-fashion-mnist, or --folder).
@@ -27,7 +29,7 @@ from torch.nn import functional
 import ndrite
 from ndrite import intervals
 
-BATCH, RATE = 100, 0.01
+BATCH, RATE, TEMPERATURE = 100, 0.01, 2.0
 
 
 class Residual(nn.Module):  # type: ignore[misc]
@@ -52,18 +54,28 @@ def network() -> nn.Module:
     return nn.Sequential(*stem, Residual(16), Residual(16), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(784, 10))
 
 
-def train(model: Any, x: Any, labels: Any, epochs: int, rate: float) -> None:
+def train(model: Any, x: Any, labels: Any, epochs: int, rate: float, teacher: Any = None) -> None:
     optimiser = torch.optim.AdamW(model.parameters(), rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * len(x) // BATCH)
     model.train()
     for _ in range(epochs):
         for part in torch.randperm(len(x)).split(BATCH):
-            loss = functional.cross_entropy(model(x[part]), labels[part], label_smoothing=0.05)
+            answers = model(x[part])
+            loss = functional.cross_entropy(answers, labels[part], label_smoothing=0.05)
+            if teacher is not None:
+                loss = (loss + distance(answers, teacher(x[part]))) / 2
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
     model.eval()
+
+
+def distance(answers: Any, taught: Any) -> Any:
+    """Kullback-Leibler divergence of softened answers; its gradients are as large as without softening."""
+    wanted = (taught.detach() / TEMPERATURE).log_softmax(dim=1)
+    found = (answers / TEMPERATURE).log_softmax(dim=1)
+    return TEMPERATURE**2 * functional.kl_div(found, wanted, reduction="batchmean", log_target=True)
 
 
 def right(model: Any, x: Any, labels: Any) -> Any:
@@ -119,8 +131,8 @@ def run(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     through = ndrite.analog(
         copy.deepcopy(plain), chip, samples=x[:512], seed=1000 + seed, clip_rms=options.clip
     )
-    train(through, x, labels, options.more, RATE)
     train(plain, x, labels, options.more, RATE)
+    train(through, x, labels, options.more, RATE, plain)
     trained = network().eval()
     trained.load_state_dict(through.state_dict())
     return {

@@ -37,7 +37,7 @@ TARGETS = (
     Target(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
     # Without them: smaller and faster.
     Target(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
-    Target(name="ulx3s-85f-128", clock_mhz=125, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
+    Target(name="ulx3s-85f-128", clock_mhz=120, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
     # 1,024 one-bit multiply-adds a cycle, for networks of one-bit converters; three quarters of the chip.
     Target(
         name="ulx3s-85f-serial-128",

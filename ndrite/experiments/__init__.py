@@ -4,4 +4,16 @@ Every experiment is a list of runs with a seed each and a summary of their resul
 runs, so that one that was stopped goes on.
 """
 
-NAMES = ("xor", "activation", "shapes", "kan", "loss", "adaptation", "recovery", "ecram", "insitu", "cost")
+NAMES = (
+    "xor",
+    "activation",
+    "shapes",
+    "kan",
+    "loss",
+    "depth",
+    "adaptation",
+    "recovery",
+    "ecram",
+    "insitu",
+    "cost",
+)

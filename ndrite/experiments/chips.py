@@ -18,6 +18,7 @@ from emulator.network.zoo.files import FLOAT_PREFIX, FOLDER
 from emulator.spec import Program
 from ndrite.calibration import calibrate_board
 from ndrite.evaluations import accuracy as outputs_accuracy
+from ndrite.experiments.kan_data import kan_data
 from ndrite.labelled import Labelled, data_set
 
 SAMPLES = 2_000
@@ -35,8 +36,8 @@ def network(name: str) -> Network:
 
 @cache
 def data(name: str) -> Labelled:
-    """A data set, read once."""
-    return data_set(name)
+    """A data set, read once; ``mnist-70000`` is all of MNIST, from an npm package that lies beside."""
+    return kan_data("mnist") if name == "mnist-70000" else data_set(name)
 
 
 def learning_data(images: int) -> tuple[Any, Any, Any, Any]:

@@ -15,7 +15,7 @@ from ndrite.experiments import NAMES, runner
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_smoke(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if name in ("activation", "shapes", "kan", "loss"):
+    if name in ("activation", "shapes", "kan", "loss", "depth"):
         pytest.importorskip("torch")
     assert run(["experiment", name, "--smoke", "-o", str(tmp_path)]) == OK
     value = json.loads((tmp_path / f"{name}.json").read_text())

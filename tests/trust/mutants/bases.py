@@ -8,6 +8,7 @@ TRAINING = ("tests/emulator/learning/training/test_bases.py",)
 FUNCTIONS = ("tests/emulator/mapping/test_functions.py",)
 LEARNED = ("tests/emulator/network/test_kolmogorov_arnold.py",)
 EXPERIMENT = ("tests/ndrite/test_kan_experiment.py",)
+DEPTHS = ("tests/ndrite/test_depth_experiment.py",)
 IMPORTED = ("tests/emulator/network/importing/test_kan.py",)
 DIES = ("tests/emulator/mapping/test_die_tables.py",)
 FITTED = "emulator/network/importing/kan.py"
@@ -151,6 +152,27 @@ MUTANTS = (
         "if low >= of.published:",
         "if right.mean() >= of.published:",
         "a mean above a published figure is a claim",
+        EXPERIMENT,
+    ),
+    Mutant(
+        "ndrite/experiments/depth.py",
+        "return float(beside.mean() - on_dies.mean()), low, high",
+        "return float(on_dies.mean() - beside.mean()), low, high",
+        "a chip behind software is called ahead",
+        DEPTHS,
+    ),
+    Mutant(
+        "ndrite/experiments/depth.py",
+        "points(in_float - on_dies),",
+        "points(beside[:, None] - on_dies),",
+        "a loss is against another network",
+        DEPTHS,
+    ),
+    Mutant(
+        "ndrite/experiments/kan_dies.py",
+        'not kind.startswith("mlp relu") or',
+        'kind != "mlp relu" or',
+        "dies of a network without NDR curves have errors of theirs",
         EXPERIMENT,
     ),
     Mutant(

@@ -1,0 +1,171 @@
+"""Depth and data: what the all-hardware chip loses with one to four hidden layers, and on other data.
+
+Networks of ``dendritic-analog`` (column, neuron, next crossbar, nothing digital between) trained for it,
+against ReLU networks of the same size, epochs and data in software, networks x dies x samples. Layers have
+128 neurons, 32 on digits. Both sides have the learning rates that ``ndrite experiment loss`` chose for one
+hidden layer; nothing is tuned on the dies. Whole MNIST is read as ``ndrite experiment kan`` reads it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import load_chip
+from emulator.golden import Core
+from ndrite.experiments import chips
+from ndrite.experiments.bits import packed, unpacked
+from ndrite.experiments.runner import Table
+from ndrite.experiments.trained import trained
+from ndrite.intervals import DRAWS, LEVEL, crossed, crossed_of, points
+
+Floats = npt.NDArray[np.float64]
+
+CHIP, RATE = "dendritic-analog", 8e-3
+WIDTH = {"fashion-mnist": 128, "mnist-70000": 128, "digits": 32}
+"""Data sets, and the neurons of a layer."""
+DEPTHS = {"fashion-mnist": (1, 2, 3, 4), "mnist-70000": (1, 2), "digits": (1, 2, 3, 4)}
+EPOCHS = {"fashion-mnist": 6, "mnist-70000": 6, "digits": 40}
+NETWORKS, DIES = 5, 5
+
+
+def runs(smoke: bool) -> list[dict[str, Any]]:
+    """Seed by seed, so that a stopped experiment has few of everything."""
+    if smoke:
+        return [
+            {"data": "digits", "depth": depth, "on": on, "seed": seed, "epochs": 1, "dies": 2}
+            for depth in (1, 2)
+            for on in (CHIP, "software")
+            for seed in (1, 2)
+        ]
+    return [
+        {"data": data, "depth": depth, "on": on, "seed": seed, "epochs": EPOCHS[data], "dies": DIES}
+        for seed in range(1, NETWORKS + 1)
+        for data in WIDTH
+        for depth in DEPTHS[data]
+        for on in (CHIP, "software")
+    ]
+
+
+def run(data: str, depth: int, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
+    """One network: what it gets right in float, and on every die of the chip."""
+    found = chips.data(data)
+    chip, neuron = (None, "relu") if on == "software" else (on, "ndr")
+    hidden = (WIDTH[data],) * depth
+    net, held_out = trained(
+        chip, neuron, seed, epochs, rate=RATE, hidden=hidden, data=data, tunable=chip is not None
+    )
+    right = net.forward(found.test_x / np.float32(255)).argmax(axis=1) == found.test_labels
+    on_dies = []
+    for die in range(dies) if chip is not None else ():
+        number = 1000 * seed + die
+        program = chips.make(net, load_chip(CHIP), number, found.x[-chips.SAMPLES :]).program
+        answer = Core(program).infer(found.test_x, seed=number).argmax(axis=1)
+        on_dies.append(packed(answer == found.test_labels, right))
+    return {"held_out": held_out, "samples": len(right), "right": packed(right), "on_dies": on_dies}
+
+
+def correct(results: list[dict[str, Any]], data: str, depth: int) -> tuple[Floats, Floats, Floats]:
+    """What is right: of the chip's networks in float (networks, 1, n), on dies (networks, dies, n), and of
+    software's (networks, n)."""
+    in_float, on_dies, beside = [], [], []
+    for r in results:
+        if (r["data"], r["depth"]) == (data, depth):
+            right = unpacked(r["right"], r["samples"])
+            if r["on"] == "software":
+                beside.append(right)
+            else:
+                in_float.append(right[None])
+                on_dies.append([unpacked(text, r["samples"], right) for text in r["on_dies"]])
+    return (
+        np.array(in_float, np.float64),
+        np.array(on_dies, np.float64),
+        np.array(beside, np.float64),
+    )
+
+
+def measured(results: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """Data sets and depths, in order."""
+    return list(dict.fromkeys((data, d) for data in WIDTH for d in DEPTHS[data] if _any(results, data, d)))
+
+
+def _any(results: list[dict[str, Any]], data: str, depth: int) -> bool:
+    return any((r["data"], r["depth"]) == (data, depth) for r in results)
+
+
+def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
+    """How far dies are behind software: mean, and its crossed interval."""
+    low, high = crossed_of(lambda a, b: b - a, on_dies, beside=beside)
+    return float(beside.mean() - on_dies.mean()), low, high
+
+
+def tables(results: list[dict[str, Any]]) -> list[Table]:
+    """A line for each data set and depth."""
+    rows = []
+    for data, depth in measured(results):
+        in_float, on_dies, beside = correct(results, data, depth)
+        mean, low, high = behind(on_dies, beside)
+        rows.append(
+            (
+                data,
+                str(depth),
+                points(beside[:, None]),
+                points(in_float),
+                points(on_dies),
+                points(in_float - on_dies),
+                f"{100 * mean:.2f} ({100 * low:.2f} .. {100 * high:.2f})",
+            )
+        )
+    held = facts(results)
+    header = (
+        "data",
+        "hidden layers",
+        "ReLU in software, %",
+        "chip's network in float, %",
+        "on dies, %",
+        "loss, points",
+        "behind software, points",
+    )
+    title = f"{CHIP}, {held['networks']} networks x {held['dies']} dies x test samples"
+    return [Table(title, header, rows)]
+
+
+def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the intervals are taken over."""
+    return {
+        "networks": len({r["seed"] for r in results}),
+        "dies": max(r["dies"] for r in results),
+        "bootstrap": {
+            "draws": DRAWS,
+            "level": LEVEL,
+            "seed": 0,
+            "of": "networks, each network's dies, and samples for all of them",
+        },
+        "interval": "95 %, bootstrap over networks, dies and samples",
+    }
+
+
+def draw(results: list[dict[str, Any]], figure: Any) -> None:
+    """Loss to the network's own float, and distance to software, over depth."""
+    sets = list(dict.fromkeys(data for data, _ in measured(results)))
+    panels = figure.subplots(1, len(sets), squeeze=False)[0]
+    for ax, data in zip(panels, sets, strict=True):
+        for shift, name in ((-0.08, "loss to its own float"), (0.08, "behind ReLU in software")):
+            depths = [depth for of, depth in measured(results) if of == data]
+            values = []
+            for depth in depths:
+                in_float, on_dies, beside = correct(results, data, depth)
+                lost = in_float - on_dies
+                own = (float(lost.mean()), *crossed(lost))
+                values.append(own if shift < 0 else behind(on_dies, beside))
+            mean, low, high = 100 * np.array(values).T
+            where = np.array(depths) + shift
+            ax.errorbar(where, mean, [mean - low, high - mean], fmt="o-", capsize=3, markersize=3, label=name)
+        ax.axhline(0, color="#999999", linewidth=0.6)
+        ax.set_xticks(depths)
+        ax.set_xlabel("hidden layers")
+        ax.set_title(data, fontsize=8)
+    panels[0].set_ylabel("points")
+    panels[0].legend(fontsize=6)
