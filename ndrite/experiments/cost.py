@@ -147,6 +147,9 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
     )
     ax.plot(ends, ends, color="black", linewidth=0.8)
     ax.set(xscale="log", yscale="log", xlabel="published TOPS/W", ylabel="modelled TOPS/W")
+    ax.set_xticks([2, 5, 10, 20, 50])
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
     ax.legend(fontsize=8)
 
 

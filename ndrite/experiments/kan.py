@@ -212,7 +212,7 @@ def learned_curves(network: Network) -> list[list[list[float]]] | None:
     if not layers_of_functions(network):
         return None
     curves = edge_functions(network, 0, np.linspace(0, 1, POINTS))[:4, :2]
-    return [[[round(float(v), 4) for v in curve] for curve in of_input] for of_input in curves]
+    return [[[float(f"{v:.4g}") for v in curve] for curve in of_input] for of_input in curves]
 
 
 def accuracies(results: list[dict[str, Any]], task: str, kind: str) -> Floats:

@@ -130,6 +130,11 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
         if axis == "time":
             ax.set_xscale("log")
         ax.set_xlabel(f"{axis}, {AXES[axis][0]}", fontsize=7)
-        ax.tick_params(labelsize=7)
+        ax.tick_params(labelsize=6)
+        # Axes are narrow: first, middle and last value.
+        x = sorted(groups)
+        ax.set_xticks(sorted({x[0], x[len(x) // 2], x[-1]}))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
     panels[0].set_ylabel("accuracy lost, points")
     panels[0].legend(fontsize=6)

@@ -82,6 +82,34 @@ def execute(
     check_folder(folder)
     kept_path = folder / f".{name}.runs.json"
     results = all_runs(experiment.runs(smoke), experiment.run, kept_path, resume=resume, progress=progress)
+    tables = _write(experiment, results, folder / f"{name}.json", name, command, smoke)
+    kept_path.unlink(missing_ok=True)
+    return results, tables
+
+
+def redraw(name: str, folder: Path) -> tuple[list[dict[str, Any]], list[Table]]:
+    """Table and figure anew from the runs in ``NAME.json`` of ``folder``; nothing is run.
+
+    Raises
+    ------
+    EmulatorError
+        When there is no such experiment or file, or its runs are not of that experiment.
+    """
+    experiment, path = load(name), folder / f"{name}.json"
+    try:
+        held = json.loads(path.read_text())
+        command, smoke, results = held["command"], held["smoke"], held["runs"]
+        tables = _write(experiment, results, path, name, command, smoke)
+    except FileNotFoundError:
+        raise EmulatorError(f"{path}: no such file; run: ndrite experiment {name} -o {folder}") from None
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise EmulatorError(f"{path}: not results of {name} ({type(error).__name__}: {error})") from None
+    return results, tables
+
+
+def _write(
+    experiment: Experiment, results: list[dict[str, Any]], path: Path, name: str, command: str, smoke: bool
+) -> list[Table]:
     tables = experiment.tables(results)
     value = {
         "experiment": name,
@@ -92,11 +120,10 @@ def execute(
         "tables": [asdict(table) for table in tables],
         "runs": results,
     }
-    with whole_file(folder / f"{name}.json") as file:
+    with whole_file(path) as file:
         file.write((json.dumps(value, indent=1) + "\n").encode())
-    _draw(experiment, results, folder / f"{name}.svg")
-    kept_path.unlink(missing_ok=True)
-    return results, tables
+    _draw(experiment, results, path.with_suffix(".svg"))
+    return tables
 
 
 def check_folder(folder: Path) -> None:

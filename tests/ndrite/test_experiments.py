@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.experiments import NAMES, runner
+
+RESULTS = Path("docs/results")
 
 
 @pytest.mark.slow
@@ -64,6 +67,27 @@ def test_a_stopped_experiment_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     assert tables[0].rows[0][0] == "15.00 ± 20.54"
     runner.execute("xor", tmp_path)
     assert counting.done == [0, 1, 2, 3] * 2, "without --resume everything is run again"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(path.stem for path in RESULTS.glob("*.json") if path.stem in NAMES))
+def test_committed_tables_are_of_their_runs(name: str, tmp_path: Path) -> None:
+    shutil.copy(RESULTS / f"{name}.json", tmp_path)
+    assert run(["experiment", name, "--redraw", "-o", str(tmp_path)]) == OK
+    drawn, kept = (json.loads((folder / f"{name}.json").read_text()) for folder in (tmp_path, RESULTS))
+    assert drawn == kept
+    assert (tmp_path / f"{name}.svg").stat().st_size > 10_000
+
+
+def test_redraw_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path)
+    assert run(["experiment", "xor", "--redraw", "-o", folder]) == BAD_INPUT
+    assert "xor.json: no such file" in capsys.readouterr().err
+    (tmp_path / "xor.json").write_text(json.dumps({"command": "", "smoke": True, "runs": [{"seed": 1}]}))
+    assert run(["experiment", "xor", "--redraw", "-o", folder]) == BAD_INPUT
+    assert "not results of xor" in capsys.readouterr().err
+    assert run(["experiment", "xor", "--redraw", "--smoke", "-o", folder]) == BAD_INPUT
+    assert "--redraw runs nothing" in capsys.readouterr().err
 
 
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
