@@ -6,8 +6,8 @@
 
 A seed is a network of its own: trained in floats, then on from there at the same rate, either in floats or
 through ``ndrite.analog(...).train()``. The latter is taught by the former: half of its loss is the distance
-to that network's answers (Hinton et al. 2015, arXiv 1503.02531, at a temperature of 2). Both are put on the
-same dies, and read with the die's noise seed.
+to that network's answers (Hinton et al. 2015, arXiv 1503.02531, at a temperature of 2). A third one, the
+control, is taught alike, in floats. All are put on the same dies, and read with the die's noise seed.
 ``recovered`` is the part of the float network's loss on the dies that training through errors took back. The
 clip was chosen of five with seed 0, which is not among the seeds.
 Needs ndrite[train] and Fashion-MNIST's training images (Debian's package dataset-fashion-mnist, or --folder).
@@ -109,7 +109,8 @@ def arguments() -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """Which answers are right: of the float network (n,), and on dies (dies, n) "before" and "after"."""
+    """Which answers are right: of the float network (n,), and on dies (dies, n) "before" and "after"; of the
+    control in floats (n,) and on dies (dies, n)."""
     chip = ndrite.load_chip(options.chip)
     chip = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=options.scale))
     data = ndrite.data_set("fashion-mnist", options.folder)
@@ -128,6 +129,7 @@ def run(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
     plain = network()
     train(plain, x, labels, options.epochs, RATE)
+    control = copy.deepcopy(plain)
     through = ndrite.analog(
         copy.deepcopy(plain), chip, samples=x[:512], seed=1000 + seed, clip_rms=options.clip
     )
@@ -135,10 +137,14 @@ def run(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     train(through, x, labels, options.more, RATE, plain)
     trained = network().eval()
     trained.load_state_dict(through.state_dict())
+    torch.manual_seed(2000 + seed)
+    train(control, x, labels, options.more, RATE, plain)
     return {
         "float": right(plain, test_x, test_labels),
         "before": on_dies(plain, None),
         "after": on_dies(trained, options.clip),
+        "control": right(control, test_x, test_labels),
+        "control_on_dies": on_dies(control, None),
     }
 
 
@@ -175,8 +181,15 @@ def main() -> None:
             ),
             flush=True,
         )
-    before, after = (np.stack([f[key] for f in found]) for key in ("before", "after"))
-    known = np.broadcast_to(np.stack([f["float"] for f in found])[:, None], before.shape)
+    after = np.stack([f["after"] for f in found])
+    summary("", found, "float", "before", after)
+    summary("against the control: ", found, "control", "control_on_dies", after)
+
+
+def summary(words: str, found: list[dict[str, Any]], in_float: str, on_dies: str, after: Any) -> None:
+    """What the network ``in_float`` loses on dies, and what of that training through them brings back."""
+    before = np.stack([f[on_dies] for f in found])
+    known = np.broadcast_to(np.stack([f[in_float] for f in found])[:, None], before.shape)
     k, b, a = (part.mean(axis=(1, 2)) for part in (known, before, after))
     for what, values, unit in (
         ("lost", 100 * (k - b), " points"),
@@ -185,12 +198,13 @@ def main() -> None:
     ):
         mean, half = intervals.mean_interval(values)
         print(
-            f"{what} {mean:.2f}{unit}"
+            f"{words}{what} {mean:.2f}{unit}"
             + ("" if half is None else f" ({mean - half:.2f} .. {mean + half:.2f}) over seeds")
         )
     low, high = intervals.crossed_of(lambda k, b, a: (a - b) / (k - b), known, before, after)
     whole = (a.mean() - b.mean()) / (k.mean() - b.mean())
-    print(f"recovered of all together {whole:.2f} ({low:.2f} .. {high:.2f}) over seeds, dies and pictures")
+    over = "over seeds, dies and pictures"
+    print(f"{words}recovered of all together {whole:.2f} ({low:.2f} .. {high:.2f}) {over}")
 
 
 if __name__ == "__main__":
