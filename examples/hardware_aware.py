@@ -1,6 +1,6 @@
 """A residual network trained through a chip's errors, in a plain PyTorch loop: what it recovers.
 
-    python examples/hardware_aware.py                            # five seeds, twenty minutes
+    python examples/hardware_aware.py                            # five seeds, half an hour
     python examples/hardware_aware.py --seeds 1 --scale 3
     python examples/hardware_aware.py --keep FOLDER              # seeds that are there are not run again
 
@@ -162,6 +162,7 @@ def main() -> None:
             options.dies,
             options.scale,
             options.clip,
+            TEMPERATURE,
         ]
         name = f"{options.chip}-{'-'.join(f'{value:g}' for value in settings)}.npz"
         kept = None if options.keep is None else options.keep / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ LEVEL = 0.95
 NORMAL_95 = 1.959963984540054
 DRAWS = 2000
 """Of a bootstrap."""
+CROSSED = "networks, each network's dies, and samples for all of them"
+"""What ``crossed`` draws again."""
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
@@ -93,8 +96,24 @@ def crossed(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 def points(values: Floats) -> str:
     """Mean of (networks, dies, n) and its interval by ``crossed``, in percent."""
-    low, high = crossed(values)
-    return f"{100 * values.mean():.2f} ({100 * low:.2f} .. {100 * high:.2f})"
+    return in_points(float(values.mean()), *crossed(values))
+
+
+def in_points(mean: float, low: float, high: float) -> str:
+    """A mean and its interval, in percent."""
+    return f"{100 * mean:.2f} ({100 * low:.2f} .. {100 * high:.2f})"
+
+
+def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
+    """How far networks on dies (networks, dies, n) are behind others (others, n) on the same samples: the
+    difference of the means, and its interval by ``crossed_of``."""
+    low, high = crossed_of(lambda ours, others: others - ours, on_dies, beside=beside)
+    return float(beside.mean() - on_dies.mean()), low, high
+
+
+def bootstrap(of: str) -> dict[str, Any]:
+    """What a file of results says of its bootstrap, which draws ``of`` again."""
+    return {"draws": DRAWS, "level": LEVEL, "seed": 0, "of": of}
 
 
 def crossed_of(

@@ -20,7 +20,7 @@ from emulator.learning.tuning import Plan
 from ndrite.experiments import chips, controls
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
-from ndrite.intervals import DRAWS, LEVEL, crossed, points
+from ndrite.intervals import bootstrap, crossed, points
 
 Images = npt.NDArray[np.uint8]
 
@@ -150,7 +150,7 @@ def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
         "networks": 1,
         "dies": len({r["seed"] for r in results}),
         "samples": results[0]["samples"],
-        "bootstrap": {"draws": DRAWS, "level": LEVEL, "seed": 0, "of": "dies, and samples for all of them"},
+        "bootstrap": bootstrap("dies, and samples for all of them"),
     }
 
 

@@ -19,7 +19,7 @@ from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
-from ndrite.intervals import DRAWS, LEVEL, crossed, crossed_of, points
+from ndrite.intervals import CROSSED, behind, bootstrap, crossed, in_points, points
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,10 +58,10 @@ def run(data: str, depth: int, on: str, seed: int, epochs: int, dies: int) -> di
         chip, neuron, seed, epochs, rate=RATE, hidden=hidden, data=data, tunable=chip is not None
     )
     right = net.forward(found.test_x / np.float32(255)).argmax(axis=1) == found.test_labels
-    on_dies = []
+    described, on_dies = load_chip(CHIP), []
     for die in range(dies) if chip is not None else ():
         number = 1000 * seed + die
-        program = chips.make(net, load_chip(CHIP), number, found.x[-chips.SAMPLES :]).program
+        program = chips.make(net, described, number, found.x[-chips.SAMPLES :]).program
         answer = Core(program).infer(found.test_x, seed=number).argmax(axis=1)
         on_dies.append(packed(answer == found.test_labels, right))
     return {"held_out": held_out, "samples": len(right), "right": packed(right), "on_dies": on_dies}
@@ -95,18 +95,11 @@ def _any(results: list[dict[str, Any]], data: str, depth: int) -> bool:
     return any((r["data"], r["depth"]) == (data, depth) for r in results)
 
 
-def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
-    """How far dies are behind software: mean, and its crossed interval."""
-    low, high = crossed_of(lambda a, b: b - a, on_dies, beside=beside)
-    return float(beside.mean() - on_dies.mean()), low, high
-
-
 def tables(results: list[dict[str, Any]]) -> list[Table]:
     """A line for each data set and depth."""
     rows = []
     for data, depth in measured(results):
         in_float, on_dies, beside = correct(results, data, depth)
-        mean, low, high = behind(on_dies, beside)
         rows.append(
             (
                 data,
@@ -115,7 +108,7 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
                 points(in_float),
                 points(on_dies),
                 points(in_float - on_dies),
-                f"{100 * mean:.2f} ({100 * low:.2f} .. {100 * high:.2f})",
+                in_points(*behind(on_dies, beside)),
             )
         )
     held = facts(results)
@@ -137,12 +130,7 @@ def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "networks": len({r["seed"] for r in results}),
         "dies": max(r["dies"] for r in results),
-        "bootstrap": {
-            "draws": DRAWS,
-            "level": LEVEL,
-            "seed": 0,
-            "of": "networks, each network's dies, and samples for all of them",
-        },
+        "bootstrap": bootstrap(CROSSED),
         "interval": "95 %, bootstrap over networks, dies and samples",
     }
 

@@ -20,7 +20,7 @@ from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
-from ndrite.intervals import DRAWS, LEVEL, crossed, crossed_of, points
+from ndrite.intervals import CROSSED, behind, bootstrap, crossed, crossed_of, in_points, points
 
 Floats = npt.NDArray[np.float64]
 
@@ -166,9 +166,7 @@ def _beside_software(results: list[dict[str, Any]]) -> Table:
     for chip in (ANALOG, CONVERTERS):
         _, on_dies = correct(results, chip, next(iter(STATES)))
         if len(on_dies):
-            low, high = crossed_of(lambda a, b: b - a, on_dies, beside=right)
-            behind = f"{100 * (right.mean() - on_dies.mean()):.2f} ({100 * low:.2f} .. {100 * high:.2f})"
-            rows.append((chip, points(on_dies), behind))
+            rows.append((chip, points(on_dies), in_points(*behind(on_dies, right))))
     title = f"against the best software network of equal size and epochs; held-out accuracy by rate: {line}"
     return Table(title, ("network", "accuracy, %", "behind software, points"), rows)
 
@@ -219,12 +217,7 @@ def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
         "networks": len({r["seed"] for r in measured}),
         "dies": max(r["dies"] for r in measured),
         "samples": measured[0]["samples"],
-        "bootstrap": {
-            "draws": DRAWS,
-            "level": LEVEL,
-            "seed": 0,
-            "of": "networks, each network's dies, and samples for all of them",
-        },
+        "bootstrap": bootstrap(CROSSED),
         "interval": "95 %, bootstrap over networks, dies and samples",
     }
 

@@ -21,7 +21,7 @@ from emulator.device.description import Chip, load_chip
 from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
-from ndrite.intervals import DRAWS, LEVEL, crossed, points
+from ndrite.intervals import bootstrap, crossed, points
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,7 +127,7 @@ def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
         "interval": "95 %, bootstrap over seeds and samples",
         "networks": len({r["seed"] for r in results}),
         "samples": results[0]["samples"],
-        "bootstrap": {"draws": DRAWS, "level": LEVEL, "seed": 0, "of": "seeds, and samples for all of them"},
+        "bootstrap": bootstrap("seeds, and samples for all of them"),
     }
 
 

@@ -98,7 +98,7 @@ def test_networks_of_a_row_have_equal_weights(task: str) -> None:
 
     inputs, *_, outputs = (int(word) for word in task.split(",")[0].split()[1].split("-"))
     counts = set()
-    for kind in kan.KINDS[:-1]:
+    for kind in set(kan.KINDS) - {kan.WIDE}:
         torch.manual_seed(0)
         model = of_layers((inputs, 1, 1), read_hidden(kan.hidden_of(kan.TASKS[task], kind)), outputs)
         counts.add(sum(crossbar.weight.numel() for crossbar in model.crossbars))

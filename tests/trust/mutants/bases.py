@@ -155,7 +155,7 @@ MUTANTS = (
         EXPERIMENT,
     ),
     Mutant(
-        "ndrite/experiments/depth.py",
+        "ndrite/intervals.py",
         "return float(beside.mean() - on_dies.mean()), low, high",
         "return float(on_dies.mean() - beside.mean()), low, high",
         "a chip behind software is called ahead",
