@@ -1,9 +1,10 @@
 """Weights frozen in programmed, imperfect RRAM; the inputs or the cells change; something small is adapted.
 
-The network and the chip's column corrections were made for clean samples. Then every sample is darkened,
-shifted, rotated or noisy, or the cells have relaxed since the corrections were made. The neurons' ECRAMs
-are adapted by pulses. Controls of equal cost adapt the neurons' digital gains and biases, or the output
-weights. All see the same number of labelled samples, each at the best of three rates by held-out ones.
+Five networks, trained as ``ndrite experiment loss`` trains its own, and the column corrections of their dies
+were made for clean samples. Then every sample is darkened, shifted, rotated or noisy, or the cells have
+relaxed since the corrections were made. The neurons' ECRAMs are adapted by pulses. Controls of equal cost
+adapt the neurons' digital gains and biases, or the output weights. All see the same number of labelled
+samples, each at the best of three rates by held-out ones.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import rotate
 
-from emulator.golden import Core
 from emulator.learning.tuning import Plan
-from ndrite.experiments import chips, controls
-from ndrite.experiments.bits import packed, unpacked
+from emulator.spec import Program
+from ndrite.experiments import chips, controls, crossing
+from ndrite.experiments.bits import Bools
+from ndrite.experiments.crossing import FLOAT, crossed_bits
+from ndrite.experiments.loss import CHIP_RATE, CONVERTERS, EPOCHS
 from ndrite.experiments.runner import Table
-from ndrite.intervals import bootstrap, crossed, points
+from ndrite.experiments.trained import trained
+from ndrite.intervals import crossed, points
 
 Images = npt.NDArray[np.uint8]
 
-CHIP = "dendritic-ndr+ecram-pair"
+CHIP = CONVERTERS
 AGED = {"two days after its corrections, 3 x error": 3.0}
 """Factor on programming error and relaxation."""
 TASKS = (
@@ -35,7 +39,7 @@ TASKS = (
     *AGED,
 )
 WAYS = ("ECRAMs of the neurons", *controls.KINDS)
-CHIPS = 5
+NETWORKS, DIES = 5, 2
 PLAN = Plan(steps=20, batch=2000)
 LEARN = 20_000
 """Training samples that are adapted on, the last ones; ``HELD`` before them choose the rates."""
@@ -63,64 +67,63 @@ def changed(images: Images, task: str, seed: int) -> Images:
 
 
 def runs(smoke: bool) -> list[dict[str, Any]]:
-    """Every task on every die, die by die."""
-    count, samples = (1, 300) if smoke else (CHIPS, 10_000)
+    """Every task on every die, network by network."""
+    networks, dies, size = NETWORKS, DIES, {"samples": 10_000, "epochs": EPOCHS}
+    if smoke:
+        networks, dies, size = 1, 1, {"samples": 300, "epochs": 0}
     return [
-        {"task": task, "seed": seed, "samples": samples}
-        for seed in range(count)
+        {"task": task, "seed": seed, "die": die, **size}
+        for seed in range(1, networks + 1)
+        for die in range(dies)
         for task in ((TASKS[2], TASKS[-1]) if smoke else TASKS)
     ]
 
 
-def run(task: str, seed: int, samples: int) -> dict[str, Any]:
-    """One die on one task: what is right in float, on the die as it is, and after each way of adapting it."""
-    net = chips.network(chips.DENDRITIC)
+def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
+    """A die of a network on one task: what is right in float, on the die as it is, and adapted each way."""
+    net, _ = trained(CHIP, "ndr", seed, epochs, rate=CHIP_RATE, tunable=True)
+    number = crossing.die_number(seed, die)
     x, labels, test_x, test_labels = chips.learning_data(samples)
     fit = x[-chips.SAMPLES :]
     chip = chips.changed(CHIP)
     if task in AGED:
         chip = chips.changed(CHIP, cell__error_scale=AGED[task])
-        made = chips.aged(net, chip, seed, fit, LATER_S)
+        made = chips.aged(net, chip, number, fit, LATER_S)
     else:
-        made = chips.make(net, chip, seed, fit)
+        made = chips.make(net, chip, number, fit)
     plan, learn, held = (Plan(steps=2, batch=200), 3000, 500) if samples < 1000 else (PLAN, LEARN, HELD)
-    plan = dataclasses.replace(plan, seed=seed)
-    other, test = changed(x[-learn - held :], task, 2 * seed), changed(test_x, task, 2 * seed + 1)
+    plan = dataclasses.replace(plan, seed=number)
+    other, test = changed(x[-learn - held :], task, 2 * number), changed(test_x, task, 2 * number + 1)
     classes = labels[-learn - held :]
 
-    def right(program: Any) -> npt.NDArray[np.bool_]:
-        good: npt.NDArray[np.bool_] = Core(program).infer(test, seed=seed).argmax(axis=1) == test_labels
-        return good
+    def right(program: Program) -> Bools:
+        return crossing.right_on_die(program, test, test_labels, number)
 
-    in_float = net.forward(test / np.float32(255)).argmax(axis=1) == test_labels
-    found: dict[str, Any] = {"float": packed(in_float), "die": packed(right(made.program), in_float)}
+    rates: dict[str, Any] = {}
+    on_die = {"die": right(made.program)}
     best = -1.0
     for rate in controls.RATES:
         plan = dataclasses.replace(plan, rate=rate)
-        tuned = chips.tuned(made, net, other[held:], classes[held:], seed, plan)
-        accuracy = chips.accuracy(tuned, other[:held], classes[:held], seed)
+        tuned = chips.tuned(made, net, other[held:], classes[held:], number, plan)
+        accuracy = chips.accuracy(tuned, other[:held], classes[:held], number)
         if accuracy > best:
             best, program = accuracy, tuned
-            found[f"{WAYS[0]}, rate"] = rate
-    found[WAYS[0]] = packed(right(program), in_float)
+            rates[f"{WAYS[0]}, rate"] = rate
+    on_die[WAYS[0]] = right(program)
     for kind in controls.KINDS:
         known = controls.seen(made.program, chip.array.rows, other, classes)
         data, rest = (
             controls.Seen(known.p[part], known.labels[part]) for part in (np.s_[held:], np.s_[:held])
         )
         program, rate, _ = controls.adapted(made, chip, kind, data, rest, plan)
-        found[kind] = packed(right(program), in_float)
-        found[f"{kind}, rate"] = rate
-    return found
+        on_die[kind] = right(program)
+        rates[f"{kind}, rate"] = rate
+    return crossing.kept(crossing.right_in_float(net, test, test_labels), on_die) | rates
 
 
 def correct(results: list[dict[str, Any]], task: str, what: str) -> npt.NDArray[np.float64]:
-    """What is right on each die of a task, (1, dies, n): ``float``, ``die``, or a way of adapting."""
-    found = []
-    for r in (r for r in results if r["task"] == task):
-        in_float = unpacked(r["float"], r["samples"])
-        found.append(in_float if what == "float" else unpacked(r[what], r["samples"], in_float))
-    return np.array(found, np.float64)[None]
+    """What is right of a task, (networks, dies, n): ``float``, ``die``, or a way of adapting."""
+    return crossed_bits([r for r in results if r["task"] == task], what)
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:
@@ -128,14 +131,12 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     accuracies, gains = [], []
     for task in dict.fromkeys(r["task"] for r in results):
         as_it_is = correct(results, task, "die")
-        columns = [correct(results, task, what) for what in ("float", "die", *WAYS)]
+        columns = [correct(results, task, what) for what in (FLOAT, "die", *WAYS)]
         accuracies.append((task, *(f"{100 * values.mean():.2f}" for values in columns)))
         gains.append((task, *(points(correct(results, task, way) - as_it_is) for way in WAYS)))
-    held = facts(results)
-    size = f"{held['dies']} dies x {held['samples']} samples"
     return [
         Table(
-            f"adaptation, weights frozen, {size}: accuracy, %",
+            f"adaptation, weights frozen, {crossing.size(results)}: accuracy, %",
             ("inputs or cells", "float, not adapted", "die as it is", *WAYS),
             accuracies,
         ),
@@ -145,13 +146,7 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
 
 def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
     """What the intervals are taken over."""
-    return {
-        "interval": "95 %, bootstrap over dies and samples",
-        "networks": 1,
-        "dies": len({r["seed"] for r in results}),
-        "samples": results[0]["samples"],
-        "bootstrap": bootstrap("dies, and samples for all of them"),
-    }
+    return crossing.facts(results)
 
 
 def draw(results: list[dict[str, Any]], figure: Any) -> None:

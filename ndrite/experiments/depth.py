@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import load_chip
-from emulator.golden import Core
 from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
+from ndrite.experiments.crossing import die_number, right_in_float, right_on_die
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
 from ndrite.intervals import CROSSED, behind, bootstrap, crossed, in_points, points
@@ -57,13 +57,12 @@ def run(data: str, depth: int, on: str, seed: int, epochs: int, dies: int) -> di
     net, held_out = trained(
         chip, neuron, seed, epochs, rate=RATE, hidden=hidden, data=data, tunable=chip is not None
     )
-    right = net.forward(found.test_x / np.float32(255)).argmax(axis=1) == found.test_labels
+    right = right_in_float(net, found.test_x, found.test_labels)
     described, on_dies = load_chip(CHIP), []
     for die in range(dies) if chip is not None else ():
-        number = 1000 * seed + die
+        number = die_number(seed, die)
         program = chips.make(net, described, number, found.x[-chips.SAMPLES :]).program
-        answer = Core(program).infer(found.test_x, seed=number).argmax(axis=1)
-        on_dies.append(packed(answer == found.test_labels, right))
+        on_dies.append(packed(right_on_die(program, found.test_x, found.test_labels, number), right))
     return {"held_out": held_out, "samples": len(right), "right": packed(right), "on_dies": on_dies}
 
 

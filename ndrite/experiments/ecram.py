@@ -1,20 +1,25 @@
 """Learning against the ECRAM itself: its number of states, its nonlinearity, its noise from pulse to pulse.
 
-The chip that has most to learn (twice the error, 1 % stuck cells, nothing corrected) is tuned with two ECRAMs
-a neuron of the linear-step law, devices alike, and gradients through the cells as read. One property is
-changed at a time.
+The all-hardware chip that has most to learn (twice the error, 1 % stuck cells, nothing corrected) is tuned
+with two ECRAMs a neuron of the linear-step law, devices alike, and gradients through the cells as read. One
+property is changed at a time, on the same networks and dies.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from emulator.learning.tuning import Plan
-from ndrite.experiments import chips
-from ndrite.experiments.runner import Table, mean_interval, percent
+import numpy as np
 
-CHIP = "dendritic-ndr+ecram-pair"
-CELLS = {"cell__error_scale": 2.0, "cell__stuck_low_percent": 0.5, "cell__stuck_high_percent": 0.5}
+from emulator.learning.tuning import Plan
+from ndrite.experiments import chips, crossing
+from ndrite.experiments.crossing import FLOAT, crossed_bits
+from ndrite.experiments.loss import ANALOG, CHIP_RATE, EPOCHS, WORSE
+from ndrite.experiments.runner import Table
+from ndrite.experiments.trained import trained
+from ndrite.intervals import crossed, points
+
+CHIP = f"{ANALOG}+ecram-pair"
 
 AXES: dict[str, tuple[str, tuple[float, ...]]] = {
     "pulses": ("pulses from bound to bound", (8.0, 64.0, 1000.0)),
@@ -22,19 +27,22 @@ AXES: dict[str, tuple[str, tuple[float, ...]]] = {
     "noise": ("cycle-to-cycle noise, % of a step", (300.0,)),
 }
 """Label and values; along ``nonlinearity`` and ``noise``, 0 otherwise, a device has 64 pulses."""
-CHIPS = 3
+NETWORKS, DIES = 5, 2
 PULSES = 64.0
 PLAN = Plan(steps=30, batch=1000, rate=0.02)
 
 
 def runs(smoke: bool) -> list[dict[str, Any]]:
-    """Axis by axis."""
-    count, images = (1, 300) if smoke else (CHIPS, 10_000)
+    """Network by network, so that a stopped experiment has few of everything."""
+    networks, dies, size = NETWORKS, DIES, {"samples": 10_000, "epochs": EPOCHS}
+    if smoke:
+        networks, dies, size = 1, 1, {"samples": 300, "epochs": 0}
     found = [
-        {"axis": axis, "value": value, "seed": seed, "images": images}
+        {"axis": axis, "value": value, "seed": seed, "die": die, **size}
+        for seed in range(1, networks + 1)
+        for die in range(dies)
         for axis, (_, values) in AXES.items()
         for value in values
-        for seed in range(count)
     ]
     return [found[0], found[-1]] if smoke else found
 
@@ -44,7 +52,7 @@ def fields(axis: str, value: float) -> dict[str, float]:
     ecram = {"pulses": PULSES, "nonlinearity": 0.0, "noise": 0.0, axis: value}
     step = 2.0 / ecram["pulses"]
     return {
-        **CELLS,
+        **WORSE,
         "ecram__w_min": -1.0,
         "ecram__w_max": 1.0,
         "ecram__step_up": step,
@@ -59,34 +67,53 @@ def fields(axis: str, value: float) -> dict[str, float]:
     }
 
 
-def run(axis: str, value: float, seed: int, images: int) -> dict[str, Any]:
-    """One chip: accuracy in float, before and after tuning."""
-    net = chips.network(chips.DENDRITIC)
-    x, labels, test_x, test_labels = chips.learning_data(images)
-    chip = chips.changed(CHIP, **fields(axis, value))
-    made = chips.make(net, chip, seed, x[-chips.SAMPLES :], corrected=False)
-    plan = Plan(steps=1, batch=100) if images < 1000 else PLAN
-    after = chips.tuned(made, net, x, labels, seed, plan, cells=True)
-    return chips.before_and_after(net, (made.program, after), test_x, test_labels, seed)
+def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
+    """One die of one network: what is right in float, before and after tuning."""
+    net, _ = trained(ANALOG, "ndr", seed, epochs, rate=CHIP_RATE, tunable=True)
+    x, labels, test_x, test_labels = chips.learning_data(samples)
+    chip, number = chips.changed(CHIP, **fields(axis, value)), crossing.die_number(seed, die)
+    made = chips.make(net, chip, number, x[-chips.SAMPLES :], corrected=False)
+    plan = Plan(steps=1, batch=100) if samples < 1000 else PLAN
+    after = chips.tuned(made, net, x, labels, number, plan, cells=True)
+    programs = {"before": made.program, "after": after}
+    on_die = {
+        what: crossing.right_on_die(program, test_x, test_labels, number)
+        for what, program in programs.items()
+    }
+    return crossing.kept(crossing.right_in_float(net, test_x, test_labels), on_die)
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:
-    """Losses before and after, and the gain, by ECRAM."""
+    """Losses before and after, and the gain, by ECRAM; what it gains less than the plain one."""
+    plain = _after(along(results, "pulses").get(PULSES))
     rows = []
     for axis, (label, _) in AXES.items():
         for value, group in along(results, axis).items():
+            in_float, before, after = (crossed_bits(group, what) for what in (FLOAT, "before", "after"))
+            same = plain is not None and plain.shape == after.shape and (axis, value) != ("pulses", PULSES)
             rows.append(
                 (
                     label,
                     f"{value:g}",
-                    percent([r["float"] - r["before"] for r in group]),
-                    percent([r["float"] - r["after"] for r in group]),
-                    percent([r["after"] - r["before"] for r in group]),
+                    points(in_float - before),
+                    points(in_float - after),
+                    points(after - before),
+                    points(after - plain) if same and plain is not None else "-",
                 )
             )
-    header = ("ECRAM", "value", "loss before, points", "loss after, points", "gain, points")
-    seeds = len({r["seed"] for r in results})
-    return [Table(f"ecram: what it must be, {seeds} chips, {results[0]['images']} images", header, rows)]
+    header = (
+        "ECRAM",
+        "value",
+        "loss before, points",
+        "loss after, points",
+        "gain, points",
+        f"against {PULSES:g} pulses, points",
+    )
+    return [Table(f"ecram: what it must be, {CHIP}, {crossing.size(results)}", header, rows)]
+
+
+def _after(group: list[dict[str, Any]] | None) -> Any:
+    return None if group is None else crossed_bits(group, "after")
 
 
 def along(results: list[dict[str, Any]], axis: str) -> dict[float, list[dict[str, Any]]]:
@@ -100,14 +127,21 @@ def along(results: list[dict[str, Any]], axis: str) -> dict[float, list[dict[str
     return dict(sorted(found.items()))
 
 
+def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the intervals are taken over."""
+    return crossing.facts(results)
+
+
 def draw(results: list[dict[str, Any]], figure: Any) -> None:
     """Points gained along every axis."""
     panels = figure.subplots(1, len(AXES), sharey=True)
     for ax, (axis, (label, _)) in zip(panels, AXES.items(), strict=True):
         groups = along(results, axis)
-        points = [mean_interval([100 * (r["after"] - r["before"]) for r in g]) for g in groups.values()]
-        error = [0.0 if half != half else half for _, half in points]
-        ax.errorbar(list(groups), [m for m, _ in points], error, fmt="o-", color="#4477aa", capsize=2)
+        gains = [crossed_bits(g, "after") - crossed_bits(g, "before") for g in groups.values()]
+        if gains:
+            mean = 100 * np.array([gain.mean() for gain in gains])
+            low, high = 100 * np.array([crossed(gain) for gain in gains]).T
+            ax.errorbar(list(groups), mean, [mean - low, high - mean], fmt="o-", color="#4477aa", capsize=2)
         if axis == "pulses":
             ax.set_xscale("log")
         ax.set_xlabel(label, fontsize=6)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden import Core
 from emulator.learning.tuning import Plan
 from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
+from ndrite.experiments.crossing import die_number, right_in_float, right_on_die
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
 from ndrite.intervals import CROSSED, behind, bootstrap, crossed, crossed_of, in_points, points
@@ -86,7 +86,7 @@ def run(
     x, labels, test_x, test_labels = chips.learning_data(samples)
     chip, neuron = (None, "relu") if on == "software" else (on, "ndr")
     net, held_out = trained(chip, neuron, seed, epochs, rate=rate, tunable=chip is not None)
-    right = net.forward(test_x / np.float32(255)).argmax(axis=1) == test_labels
+    right = right_in_float(net, test_x, test_labels)
     found: dict[str, Any] = {"held_out": held_out, "float": float(right.mean()), "right": packed(right)}
     if chip is None:
         return found
@@ -95,22 +95,17 @@ def run(
         described = chips.changed(chip, **(WORSE if bad else {}))
         before, after = [], []
         for die in range(worse if bad else dies):
-            number = 1000 * seed + die
+            number = die_number(seed, die)
             made = chips.make(net, described, number, fit, corrected=corrected)
-            before.append(packed(_right(made.program, test_x, test_labels, number), right))
+            before.append(packed(right_on_die(made.program, test_x, test_labels, number), right))
             if die < tuned and state in (next(iter(STATES)), tuple(STATES)[-1]):
                 plan = Plan(steps=1, batch=100) if samples < 1000 else PLAN
                 program = chips.tuned(made, net, x, labels, number, plan)
-                after.append(packed(_right(program, test_x, test_labels, number), right))
+                after.append(packed(right_on_die(program, test_x, test_labels, number), right))
         found[state] = before
         if after:
             found[f"{state}, tuned"] = after
     return found
-
-
-def _right(program: Any, x: Any, labels: Any, seed: int) -> npt.NDArray[np.bool_]:
-    right: npt.NDArray[np.bool_] = Core(program).infer(x, seed=seed).argmax(axis=1) == labels
-    return right
 
 
 def correct(results: list[dict[str, Any]], on: str, state: str) -> tuple[Floats, Floats]:

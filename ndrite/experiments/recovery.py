@@ -1,7 +1,8 @@
 """Accuracy against programming error, stuck cells, wires and time, without and with calibration.
 
-One value of the dendritic chip is changed at a time; every chip is measured as programmed, with its column
-corrections (biases, gains, stuck cells' partners), with ECRAM pulses alone, and with both. Gradients go back
+Five networks are trained for the all-hardware chip as ``ndrite experiment loss`` trains its own, and each is
+put on dies of that chip with one value changed. Every die is measured as programmed, with its column
+corrections (bias cells, stuck cells' partners), with ECRAM pulses alone, and with both. Gradients go back
 through the cells as read. The loss is against the same network in float.
 """
 
@@ -10,13 +11,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.learning.tuning import Plan
-from ndrite.experiments import chips
-from ndrite.experiments.runner import Table, mean_interval, percent
-from ndrite.intervals import crossed_of
+from ndrite.experiments import chips, crossing
+from ndrite.experiments.crossing import FLOAT, crossed_bits
+from ndrite.experiments.loss import ANALOG, CHIP_RATE, EPOCHS, recovered
+from ndrite.experiments.runner import Table
+from ndrite.experiments.trained import trained
+from ndrite.intervals import crossed, points
 
-CHIP = "dendritic-ndr+ecram-pair"
+Floats = npt.NDArray[np.float64]
+
+CHIP = ANALOG
 HARD = "2 x error, stuck cells"
 AXES: dict[str, tuple[str, tuple[float, ...]]] = {
     "programming error": ("x the preset's", (1.0, 3.0)),
@@ -28,21 +35,24 @@ AXES: dict[str, tuple[str, tuple[float, ...]]] = {
 """Unit and values other than the preset's, which is measured as error 1 x."""
 PRESET = {"stuck cells": 0.2, "wire resistance": 1.0, "time": 86_400.0}
 STATES = ("as programmed", "pulses alone", "corrections alone", "both")
-CHIPS, HARD_CHIPS = 3, 5
-"""Of a value, and of the hardest case."""
+NETWORKS, DIES = 5, 2
 PLAN = Plan(steps=20, batch=1000, rate=0.01)
 PLAN_RAW = Plan(steps=30, batch=1000, rate=0.02)
 
 
 def runs(smoke: bool) -> list[dict[str, Any]]:
-    """The hardest case first, then axis by axis."""
+    """Network by network, so that a stopped experiment has few of everything."""
+    networks, dies, size = NETWORKS, DIES, {"samples": 10_000, "epochs": EPOCHS}
+    if smoke:
+        networks, dies, size = 2, 1, {"samples": 300, "epochs": 0}
     found = [
-        {"axis": axis, "value": value, "seed": seed, "images": 300 if smoke else 10_000}
-        for axis, (_, values) in reversed(AXES.items())
+        {"axis": axis, "value": value, "seed": seed, "die": die, **size}
+        for seed in range(1, networks + 1)
+        for die in range(dies)
+        for axis, (_, values) in AXES.items()
         for value in values
-        for seed in range(HARD_CHIPS if axis == HARD else CHIPS)
     ]
-    return found[-1:] if smoke else found
+    return [r for r in found if r["axis"] == HARD] if smoke else found
 
 
 def fields(axis: str, value: float) -> dict[str, float]:
@@ -57,21 +67,27 @@ def fields(axis: str, value: float) -> dict[str, float]:
     }[axis]
 
 
-def run(axis: str, value: float, seed: int, images: int) -> dict[str, Any]:
-    """One chip: accuracy in float and in every state."""
-    net = chips.network(chips.DENDRITIC)
-    x, labels, test_x, test_labels = chips.learning_data(images)
-    chip = chips.changed(CHIP, **fields(axis, value))
-    found = {"float": net.accuracy(test_x, test_labels)}
+def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
+    """One die of one network: what is right in float and in every state."""
+    net, _ = trained(CHIP, "ndr", seed, epochs, rate=CHIP_RATE, tunable=True)
+    x, labels, test_x, test_labels = chips.learning_data(samples)
+    chip, number = chips.changed(CHIP, **fields(axis, value)), crossing.die_number(seed, die)
+    found = {}
     for corrected, names in ((False, STATES[:2]), (True, STATES[2:])):
         plan = PLAN if corrected else PLAN_RAW
-        if images < 1000:
+        if samples < 1000:
             plan = Plan(steps=1, batch=100)
-        one = chips.make(net, chip, seed, x[-chips.SAMPLES :], corrected=corrected)
-        after = chips.tuned(one, net, x, labels, seed, plan, cells=True)
-        for name, made in zip(names, (one.program, after), strict=True):
-            found[name] = chips.accuracy(made, test_x, test_labels, seed)
-    return found
+        one = chips.make(net, chip, number, x[-chips.SAMPLES :], corrected=corrected)
+        after = chips.tuned(one, net, x, labels, number, plan, cells=True)
+        for name, program in zip(names, (one.program, after), strict=True):
+            found[name] = crossing.right_on_die(program, test_x, test_labels, number)
+    return crossing.kept(crossing.right_in_float(net, test_x, test_labels), found)
+
+
+def losses(group: list[dict[str, Any]]) -> dict[str, Floats]:
+    """What is lost to float in every state, (networks, dies, n)."""
+    in_float = crossed_bits(group, FLOAT)
+    return {state: in_float - crossed_bits(group, state) for state in STATES}
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:
@@ -79,19 +95,18 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     rows = []
     for axis, (unit, _) in AXES.items():
         for value, group in along(results, axis).items():
-            losses = {s: [r["float"] - r[s] for r in group] for s in STATES}
+            lost = losses(group)
+            before = lost[STATES[0]]
             rows.append(
                 (
                     f"{axis} {value:g} {unit}",
-                    str(len(group)),
-                    *(percent(losses[s]) for s in STATES),
-                    recovered(losses[STATES[0]], losses[STATES[1]]),
-                    recovered(losses[STATES[0]], losses[STATES[3]]),
+                    *(points(lost[state]) for state in STATES),
+                    recovered(before, lost[STATES[1]]),
+                    recovered(before, lost[STATES[3]]),
                 )
             )
-    header = ("chip", "chips", *STATES, "recovered by pulses", "by both")
-    title = f"recovery: points lost against float, {results[0]['images']} images"
-    return [Table(title, header, rows)]
+    header = ("chip", *(f"{state}, points lost" for state in STATES), "recovered by pulses", "by both")
+    return [Table(f"recovery on {CHIP}: {crossing.size(results)}", header, rows)]
 
 
 def along(results: list[dict[str, Any]], axis: str) -> dict[float, list[dict[str, Any]]]:
@@ -105,28 +120,22 @@ def along(results: list[dict[str, Any]], axis: str) -> dict[float, list[dict[str
     return dict(sorted(found.items()))
 
 
-def recovered(before: list[float], after: list[float]) -> str:
-    """The part of a loss that is gone, with its interval over chips (bootstrap)."""
-    total = sum(before)
-    if total <= 0:
-        return "-"
-    low, high = crossed_of(
-        lambda b, a: 1.0 - a / b if b > 0 else np.nan,
-        *(np.array(losses).reshape(1, -1, 1) for losses in (before, after)),
-    )
-    return f"{1 - sum(after) / total:.0%} ({low:.0%} .. {high:.0%})"
+def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the intervals are taken over."""
+    return crossing.facts(results)
 
 
 def draw(results: list[dict[str, Any]], figure: Any) -> None:
     """Loss along every axis, a line a state."""
-    names = [axis for axis in AXES if axis != HARD]
-    panels = figure.subplots(1, len(names), sharey=True)
-    for ax, axis in zip(panels, names, strict=True):
+    names = [axis for axis in AXES if axis != HARD and along(results, axis)]
+    panels = figure.subplots(1, max(len(names), 1), sharey=True, squeeze=False)[0]
+    for ax, axis in zip(panels, names or [HARD], strict=True):
         groups = along(results, axis)
         for state, colour in zip(STATES, ("#bbbbbb", "#4477aa", "#ccbb44", "#cc3311"), strict=True):
-            points = [mean_interval([100 * (r["float"] - r[state]) for r in g]) for g in groups.values()]
-            error = [0.0 if half != half else half for _, half in points]
-            ax.errorbar(list(groups), [m for m, _ in points], error, color=colour, capsize=2, label=state)
+            lost = [losses(group)[state] for group in groups.values()]
+            mean = 100 * np.array([values.mean() for values in lost])
+            low, high = 100 * np.array([crossed(values) for values in lost]).T
+            ax.errorbar(list(groups), mean, [mean - low, high - mean], color=colour, capsize=2, label=state)
         if axis == "time":
             ax.set_xscale("log")
         ax.set_xlabel(f"{axis}, {AXES[axis][0]}", fontsize=7)
