@@ -60,7 +60,7 @@ def calibrate_board(
     chip = Tunable(program, die)
     learner = None if network is None else Learner(network, chip, cells=cells)
     if learner is not None and cells and die.mitigation.bias_correction:
-        learner.correct(x[-CORRECTED_ON:], gains=die.mitigation.calibrates_gain(die.chip))
+        learner.correct(x[-CORRECTED_ON:], die.chip, die.mitigation)
 
     def infer(batch: npt.NDArray[np.uint8], first: int) -> npt.NDArray[np.int32]:
         return board.infer(

@@ -103,7 +103,7 @@ def aged_cells(
         programmed=programmed,
         aged=aged,
         faulted=faulted,
-        effective=_through_wires(faulted, chip, row_voltage_V),
+        effective=through_wires(faulted, chip, row_voltage_V),
         stuck=stuck,
         ageing=ageing,
         row_voltage_V=row_voltage_V if cell.iv_cubic_per_V2 else None,
@@ -139,7 +139,7 @@ def _verified(
     return g
 
 
-def _through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None) -> Floats:
+def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None) -> Floats:
     """Effective conductances (2, K, M), array by array."""
     layout, cubic = chip.array, chip.cell.iv_cubic_per_V2
     wire, access = layout.wire_resistance_ohm, layout.access_resistance_ohm

@@ -74,6 +74,24 @@ def column_gain(wanted: Floats, linear: Floats) -> Floats:
     return np.asarray(np.clip(factor, *GAIN_CORRECTION), np.float64)
 
 
+def common_gain(wanted: Floats, linear: Floats) -> float:
+    """The one factor that brings all of ``linear`` (n, M) closest to ``wanted``; 1 where all is dead."""
+    a, b = wanted - wanted.mean(axis=0), linear - linear.mean(axis=0)
+    power = float(np.square(b).sum())
+    return float(np.clip((a * b).sum() / power, *GAIN_CORRECTION)) if power > 0 else 1.0
+
+
+def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float = 1.0) -> Floats:
+    """Gains (M,) of columns ``linear`` (n, M), as many as ``Mitigation.gains`` says.
+
+    ``unit`` (M,): one unit of each column's neuron in the unit of the sums; by it columns count that have one
+    gain together.
+    """
+    if which == "column":
+        return column_gain(wanted, linear)
+    return np.full(wanted.shape[1], common_gain(wanted / unit, linear / unit) if which == "common" else 1.0)
+
+
 def row_voltages(x: npt.NDArray[np.uint8], chip: Chip) -> Floats:
     """Root mean square voltage (K,) on the rows over inputs ``x`` uint8 (n, K) and their slices."""
     bits = chip.input.dac_bits

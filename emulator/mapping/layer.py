@@ -113,9 +113,8 @@ def compile_layer(
     wanted = rows.wanted(dense)
     # What the array itself takes from a column's gain is known before its range is chosen, what the converter
     # takes only after.
-    calibrates = measures.calibrates_gain(chip) and (adc or not (final or circuit))
-    gains = np.ones(dense.outputs)
-    if calibrates:
+    which, gains = measures.gains(chip, final=final), np.ones(dense.outputs)
+    if which == "column":
         gains = converters.column_gain(wanted, converters.placed(sums, chip) * (mapped.unit / INPUT_MAX))
     unit = mapped.unit * gains
     designed = converters.design(sums, mapped.codes, chip, measures, unit if final else None)
@@ -125,7 +124,7 @@ def compile_layer(
         step = np.full(dense.outputs, step.mean())
     layer = _bare_layer(mapped, built, chip, options)
     pedestal = _pedestal(designed, sums, chip)
-    if calibrates:
+    if which == "column":
         rest = converters.column_gain(wanted, (partial_sums(sums, layer) - pedestal) * step)
         if final:
             layer = dataclasses.replace(layer, gain=converters.trim(built, rest).gain)
@@ -135,6 +134,9 @@ def compile_layer(
     p = partial_sums(sums, layer)
     columns = build_columns(p.astype(np.float64), chip, mismatch, final=final)
     linear = (p * columns.gain + columns.offset - pedestal) * step
+    if which == "common":
+        rest = converters.fitted_gain(which, wanted, linear, 1.0 if neurons is None else neurons.peaks)
+        gains, step, linear = gains * rest, step * rest, linear * rest
     # Bias cells are programmed last, when what the columns lack can be measured.
     correction = (wanted - linear).mean(axis=0) if measures.bias_correction else np.zeros(dense.outputs)
     bias = dense.bias + correction

@@ -20,10 +20,14 @@ class Mitigation:
         Biases absorb the mean deviation of every column on the samples.
     gain_calibration:
         Every column's gain is set to the one that fits the float network best on the samples: in the
-        neuron's scale, or in the ADC of an output layer. None: on if the chip's wires, access transistors,
-        drift, I-V curve or converters change a column's gain in a way that is known to be systematic.
+        neuron's scale, or in the ADC of an output layer. Columns that share one transimpedance have one gain
+        together. None: on if the chip's wires, access transistors, drift, I-V curve or converters change a
+        column's gain in a way that is known to be systematic.
     fault_aware:
         The pair of a stuck cell is programmed to make up for it (stuck cells are found by a test read).
+    wire_compensation:
+        Cells are programmed higher where wires take from their current (``emulator.mapping.wires``). None: on
+        where columns share one transimpedance, whose gains nothing behind them can correct.
     write_verify_attempts, write_verify_tolerance_percent:
         Cells further than the tolerance (percent of g_max_uS) from their target are programmed again, up to
         so many times. The published programming errors already are the result of a programming loop: this is
@@ -34,6 +38,7 @@ class Mitigation:
     bias_correction: bool = True
     gain_calibration: bool | None = None
     fault_aware: bool = True
+    wire_compensation: bool | None = None
     write_verify_attempts: int = 0
     write_verify_tolerance_percent: float = 2.0
 
@@ -58,8 +63,30 @@ class Mitigation:
             or chip.readout.gain_mismatch_percent
         )
 
+    def gains(self, chip: Chip, *, final: bool) -> str:
+        """How many gains a layer's calibration sets: ``column`` (one each), ``common`` (one) or ``none``.
+
+        ``final``: the layer's sums are the network's outputs.
+        """
+        if not self.calibrates_gain(chip):
+            return "none"
+        if chip.readout.kind == "adc":
+            return "column"
+        if final:
+            return "none"
+        return "common" if chip.readout.is_circuit else "column"
+
+    def compensates_wires(self, chip: Chip) -> bool:
+        """Whether cells are programmed for what this chip's wires take."""
+        wanted = chip.readout.is_circuit if self.wire_compensation is None else self.wire_compensation
+        return bool(wanted and (chip.array.wire_resistance_ohm or chip.array.access_resistance_ohm))
+
 
 NOTHING = Mitigation(
-    range_calibration=False, bias_correction=False, gain_calibration=False, fault_aware=False
+    range_calibration=False,
+    bias_correction=False,
+    gain_calibration=False,
+    fault_aware=False,
+    wire_compensation=False,
 )
 """Every measure off."""

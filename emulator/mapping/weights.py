@@ -20,6 +20,7 @@ from emulator.device.description import Cell, Chip
 from emulator.errors import CompileError
 from emulator.mapping.cells import Cells, make_cells
 from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.wires import compensated, nearest
 
 Floats = npt.NDArray[np.float64]
 
@@ -121,7 +122,8 @@ def column_limits(weights: npt.NDArray[Any], levels: int, *, uniform: bool = Fal
     best = np.full(w.shape[1], np.inf)
     for factor in LIMIT_FACTORS:
         limit = factor * largest
-        error = np.square(_levels(w, limit, levels) * (limit / (levels - 1)) - w).sum(axis=0)
+        rounded = nearest(w / limit * (levels - 1), levels - 1)
+        error = np.square(rounded * (limit / (levels - 1)) - w).sum(axis=0)
         better = error < best
         best[better], limits[better] = error[better], limit[better]
     return limits
@@ -166,13 +168,19 @@ def map_weights(
     """
     chip = as_chip(chip)
     cell = chip.cell
+    limits_known = limits is not None
     if limits is None:
         even = np.ones(1) if ratio is None else ratio
         limits = column_limits(weights / even, cell.levels, uniform=ratio is not None) * even
-    levels = _levels(weights.astype(np.float64), limits, cell.levels)
+    measures = mitigation or Mitigation()
+    floats = weights.astype(np.float64)
+    if measures.compensates_wires(chip):
+        levels, limits = compensated(floats, limits, chip, row_voltage_V, may_rise=not limits_known)
+    else:
+        levels = nearest(floats / limits * (cell.levels - 1), cell.levels - 1)
     targets = level_targets(cell)
     wanted = targets[np.maximum(np.stack([levels, -levels]), 0)]
-    cells = make_cells(wanted, programmed_on or chip, rng, mitigation or Mitigation(), row_voltage_V)
+    cells = make_cells(wanted, programmed_on or chip, rng, measures, row_voltage_V)
     top, scale = code_max(cell), full_scale(chip)
     codes, saturated = conductance_codes(cells, top, scale)
     return MappedWeights(
@@ -222,7 +230,3 @@ def conductance_codes(cells: Cells, top: int, scale: float) -> tuple[npt.NDArray
     plus, minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
     saturated = int((plus > top).sum() + (minus > top).sum())
     return (np.minimum(plus, top) - np.minimum(minus, top)).astype(np.int16), saturated
-
-
-def _levels(w: Floats, limits: Floats, levels: int) -> npt.NDArray[np.int64]:
-    return np.rint(np.clip(w / limits, -1.0, 1.0) * (levels - 1)).astype(np.int64)

@@ -1,9 +1,12 @@
-"""Depth and data: what the all-hardware chip loses with one to four hidden layers, and on other data.
+"""Depth and data: what the all-hardware chip loses with one to four hidden layers, with convolutions, on
+other data.
 
 Networks of ``dendritic-analog`` (column, neuron, next crossbar, nothing digital between) trained for it,
-against ReLU networks of the same size, epochs and data in software, networks x dies x samples. Layers have
-128 neurons, 32 on digits. Both sides have the learning rates that ``ndrite experiment loss`` chose for one
-hidden layer; nothing is tuned on the dies. Whole MNIST is read as ``ndrite experiment kan`` reads it.
+against ReLU networks of the same shape, epochs and data in software, networks x dies x samples. Each side has
+the learning rate that was best for it and the data set on held-out training samples, by seeds 11 and up;
+nothing is tuned on the dies. Whole MNIST is read as ``ndrite experiment kan`` reads it. Convolutions have
+strides and no pooling. A kernel's cells are read patch by patch, so a chip holds a map's values between its
+layers; that the values stay analog and are held without error is the model's, not a circuit's.
 """
 
 from __future__ import annotations
@@ -23,10 +26,22 @@ from ndrite.intervals import CROSSED, behind, bootstrap, crossed, in_points, poi
 
 Floats = npt.NDArray[np.float64]
 
-CHIP, RATE = "dendritic-analog", 8e-3
-WIDTH = {"fashion-mnist": 128, "mnist-70000": 128, "digits": 32}
-"""Data sets, and the neurons of a layer."""
-DEPTHS = {"fashion-mnist": (1, 2, 3, 4), "mnist-70000": (1, 2), "digits": (1, 2, 3, 4)}
+CHIP = "dendritic-analog"
+CONVOLUTIONS = "conv 16 5 stride 2, conv 32 3 stride 2, 64"
+HIDDEN = {
+    "fashion-mnist": ("128", "128, 128", "128, 128, 128", "128, 128, 128, 128", CONVOLUTIONS),
+    "mnist-70000": ("128", "128, 128"),
+    "digits": ("32", "32, 32", "32, 32, 32", "32, 32, 32, 32"),
+}
+"""Data sets, and hidden layers as ``ndrite train --hidden`` takes them."""
+RATES = {
+    ("fashion-mnist", "software"): 8e-3,
+    ("fashion-mnist", CHIP): 16e-3,
+    ("mnist-70000", "software"): 8e-3,
+    ("mnist-70000", CHIP): 16e-3,
+    ("digits", "software"): 8e-3,
+    ("digits", CHIP): 16e-3,
+}
 EPOCHS = {"fashion-mnist": 6, "mnist-70000": 6, "digits": 40}
 NETWORKS, DIES = 5, 5
 
@@ -35,27 +50,29 @@ def runs(smoke: bool) -> list[dict[str, Any]]:
     """Seed by seed, so that a stopped experiment has few of everything."""
     if smoke:
         return [
-            {"data": "digits", "depth": depth, "on": on, "seed": seed, "epochs": 1, "dies": 2}
-            for depth in (1, 2)
+            {"data": "digits", "hidden": hidden, "on": on, "seed": seed, "epochs": 1, "dies": 2}
+            for hidden in HIDDEN["digits"][:2]
             for on in (CHIP, "software")
             for seed in (1, 2)
         ]
     return [
-        {"data": data, "depth": depth, "on": on, "seed": seed, "epochs": EPOCHS[data], "dies": DIES}
+        {"data": data, "hidden": hidden, "on": on, "seed": seed, "epochs": EPOCHS[data], "dies": DIES}
         for seed in range(1, NETWORKS + 1)
-        for data in WIDTH
-        for depth in DEPTHS[data]
+        for data in HIDDEN
+        for hidden in HIDDEN[data]
         for on in (CHIP, "software")
     ]
 
 
-def run(data: str, depth: int, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
+def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
     """One network: what it gets right in float, and on every die of the chip."""
+    from emulator.learning.training.architecture import read_hidden
+
     found = chips.data(data)
     chip, neuron = (None, "relu") if on == "software" else (on, "ndr")
-    hidden = (WIDTH[data],) * depth
+    layers, rate = read_hidden(hidden), RATES[data, on]
     net, held_out = trained(
-        chip, neuron, seed, epochs, rate=RATE, hidden=hidden, data=data, tunable=chip is not None
+        chip, neuron, seed, epochs, rate=rate, hidden=layers, data=data, tunable=chip is not None
     )
     right = right_in_float(net, found.test_x, found.test_labels)
     described, on_dies = load_chip(CHIP), []
@@ -66,12 +83,12 @@ def run(data: str, depth: int, on: str, seed: int, epochs: int, dies: int) -> di
     return {"held_out": held_out, "samples": len(right), "right": packed(right), "on_dies": on_dies}
 
 
-def correct(results: list[dict[str, Any]], data: str, depth: int) -> tuple[Floats, Floats, Floats]:
+def correct(results: list[dict[str, Any]], data: str, hidden: str) -> tuple[Floats, Floats, Floats]:
     """What is right: of the chip's networks in float (networks, 1, n), on dies (networks, dies, n), and of
     software's (networks, n)."""
     in_float, on_dies, beside = [], [], []
     for r in results:
-        if (r["data"], r["depth"]) == (data, depth):
+        if (r["data"], r["hidden"]) == (data, hidden):
             right = unpacked(r["right"], r["samples"])
             if r["on"] == "software":
                 beside.append(right)
@@ -85,24 +102,21 @@ def correct(results: list[dict[str, Any]], data: str, depth: int) -> tuple[Float
     )
 
 
-def measured(results: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    """Data sets and depths, in order."""
-    return list(dict.fromkeys((data, d) for data in WIDTH for d in DEPTHS[data] if _any(results, data, d)))
-
-
-def _any(results: list[dict[str, Any]], data: str, depth: int) -> bool:
-    return any((r["data"], r["depth"]) == (data, depth) for r in results)
+def measured(results: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Data sets and hidden layers, in order."""
+    has = {(r["data"], r["hidden"]) for r in results}
+    return [(data, hidden) for data in HIDDEN for hidden in HIDDEN[data] if (data, hidden) in has]
 
 
 def tables(results: list[dict[str, Any]]) -> list[Table]:
-    """A line for each data set and depth."""
+    """A line for each data set and shape."""
     rows = []
-    for data, depth in measured(results):
-        in_float, on_dies, beside = correct(results, data, depth)
+    for data, hidden in measured(results):
+        in_float, on_dies, beside = correct(results, data, hidden)
         rows.append(
             (
                 data,
-                str(depth),
+                hidden,
                 points(beside[:, None]),
                 points(in_float),
                 points(on_dies),
@@ -139,19 +153,19 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
     sets = list(dict.fromkeys(data for data, _ in measured(results)))
     panels = figure.subplots(1, len(sets), squeeze=False)[0]
     for ax, data in zip(panels, sets, strict=True):
+        shapes = [hidden for of, hidden in measured(results) if of == data]
         for shift, name in ((-0.08, "loss to its own float"), (0.08, "behind ReLU in software")):
-            depths = [depth for of, depth in measured(results) if of == data]
             values = []
-            for depth in depths:
-                in_float, on_dies, beside = correct(results, data, depth)
+            for hidden in shapes:
+                in_float, on_dies, beside = correct(results, data, hidden)
                 lost = in_float - on_dies
                 own = (float(lost.mean()), *crossed(lost))
                 values.append(own if shift < 0 else behind(on_dies, beside))
             mean, low, high = 100 * np.array(values).T
-            where = np.array(depths) + shift
-            ax.errorbar(where, mean, [mean - low, high - mean], fmt="o-", capsize=3, markersize=3, label=name)
+            where = np.arange(len(shapes)) + shift
+            ax.errorbar(where, mean, [mean - low, high - mean], fmt="o", capsize=3, markersize=3, label=name)
         ax.axhline(0, color="#999999", linewidth=0.6)
-        ax.set_xticks(depths)
+        ax.set_xticks(range(len(shapes)), ["conv" if "conv" in h else str(len(h.split(","))) for h in shapes])
         ax.set_xlabel("hidden layers")
         ax.set_title(data, fontsize=8)
     panels[0].set_ylabel("points")

@@ -2,9 +2,9 @@
 
 Five networks are trained for each of two chips, all hardware (``dendritic-analog``) and with converters
 (``dendritic-ndr``), and five ReLU networks of the same size, epochs and data for none. Each of the ten is put
-on ten dies of its chip as ``ndrite compile`` makes them, all 10,000 test samples, read noise on. Two dies
-have worse cells, corrected and as programmed. On the first the neurons are tuned by pulses. Learning rates
-of both sides were chosen on held-out training samples.
+on ten dies of its chip as ``ndrite compile`` makes them, all 10,000 test samples, read noise on, and on ten
+with worse cells, corrected and as programmed. On the first two the neurons are tuned by pulses. Learning
+rates of both sides were chosen on held-out training samples, none on a test sample.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ STATES: dict[str, tuple[bool, bool]] = {
     "2 x error, 1 % stuck, as programmed": (True, False),
 }
 """Whether cells are worse, and whether columns are corrected."""
-NETWORKS, DIES, WORSE_DIES, TUNED_DIES, EPOCHS = 5, 10, 4, 2, 30
-CHIP_RATE = 8e-3
+NETWORKS, DIES, TUNED_DIES, EPOCHS = 5, 10, 2, 30
+CHIP_RATE = 16e-3
+"""Of 8e-3, 16e-3 and 32e-3 the best on held-out samples, on three dies each of two other networks: 88.90,
+89.30 and 88.75 % on ``dendritic-analog``, 89.08, 89.34 and 89.06 % on ``dendritic-ndr``."""
 SOFTWARE_RATES = (4e-3, 8e-3, 16e-3)
 SWEPT = 2
 """Seeds that all of the software's learning rates are tried on; the other seeds have ``FINALISTS``."""
@@ -45,8 +47,7 @@ QUOTED = 1.03
 
 
 def runs(smoke: bool) -> list[dict[str, Any]]:
-    """The first networks of everything first, so that a stopped experiment has few of everything; the others
-    with fewer worse dies."""
+    """The first networks of everything first, so that a stopped experiment has few of everything."""
     if smoke:
         size = {"dies": 2, "worse": 1, "tuned": 1, "samples": 300, "epochs": 0}
         return [
@@ -55,20 +56,16 @@ def runs(smoke: bool) -> list[dict[str, Any]]:
         ]
     size = {
         "dies": DIES,
-        "worse": WORSE_DIES,
+        "worse": DIES,
         "tuned": TUNED_DIES,
         "samples": 10_000,
         "epochs": EPOCHS,
     }
-    swept, others = range(1, SWEPT + 1), range(SWEPT + 1, NETWORKS + 1)
     found: list[dict[str, Any]] = []
-    for seed in swept:
+    for seed in range(1, NETWORKS + 1):
         found += [{"on": chip, "seed": seed, **size} for chip in (ANALOG, CONVERTERS)]
-        found += [{"on": "software", "rate": rate, "seed": seed, **size} for rate in SOFTWARE_RATES]
-    fewer = {**size, "worse": 2, "tuned": 1}
-    found += [{"on": ANALOG, "seed": seed, **fewer} for seed in others]
-    found += [{"on": "software", "rate": r, "seed": seed, **size} for seed in others for r in FINALISTS]
-    found += [{"on": CONVERTERS, "seed": seed, **fewer} for seed in others]
+        rates = SOFTWARE_RATES if seed <= SWEPT else FINALISTS
+        found += [{"on": "software", "rate": rate, "seed": seed, **size} for rate in rates]
     return found
 
 

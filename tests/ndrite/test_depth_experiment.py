@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from emulator.learning.training.architecture import read_hidden
 from ndrite import intervals
 from ndrite.experiments import depth
 from ndrite.experiments.bits import packed
@@ -25,7 +26,8 @@ def results() -> list[dict[str, Any]]:
     found = []
     for seed in (1, 2, 3):
         for layers in (1, 2):
-            common = {"data": "digits", "depth": layers, "seed": seed, "dies": 2, "samples": SAMPLES}
+            hidden = depth.HIDDEN["digits"][layers - 1]
+            common = {"data": "digits", "hidden": hidden, "seed": seed, "dies": 2, "samples": SAMPLES}
             in_float, on_die = first(880), first(880 - 10 * layers)
             dies = [packed(on_die, in_float)] * 2
             found.append(common | {"on": depth.CHIP, "right": packed(in_float), "on_dies": dies})
@@ -41,7 +43,7 @@ def _fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_line_for_each_depth() -> None:
     (table,) = depth.tables(results())
     assert "3 networks x 2 dies" in table.title
-    assert [row[:2] for row in table.rows] == [("digits", "1"), ("digits", "2")]
+    assert [row[:2] for row in table.rows] == [("digits", "32"), ("digits", "32, 32")]
     for layers, row in enumerate(table.rows, start=1):
         software, in_float, on_dies, lost, behind = (float(cell.split()[0]) for cell in row[2:])
         assert (software, in_float) == (90.0, 88.0)
@@ -57,12 +59,14 @@ def test_intervals_are_over_samples_too() -> None:
     assert 0 < low < 1.0 < high < 2
 
 
-def test_every_depth_has_both_sides_and_five_networks() -> None:
+def test_every_shape_has_both_sides_and_five_networks() -> None:
     plan = depth.runs(smoke=False)
-    sizes = {(r["data"], r["depth"]) for r in plan}
-    assert {d for data, d in sizes if data == "fashion-mnist"} == {1, 2, 3, 4}
-    for data, layers in sizes:
-        mine = [r for r in plan if (r["data"], r["depth"]) == (data, layers)]
+    shapes = {(r["data"], r["hidden"]) for r in plan}
+    assert {len(read_hidden(hidden)) for data, hidden in shapes if data == "fashion-mnist"} == {1, 2, 3, 4}
+    assert ("fashion-mnist", depth.CONVOLUTIONS) in shapes
+    for data, hidden in shapes:
+        mine = [r for r in plan if (r["data"], r["hidden"]) == (data, hidden)]
         seeds = sorted((r["on"], r["seed"], r["epochs"]) for r in mine)
         epochs = mine[0]["epochs"]
         assert seeds == [(on, s, epochs) for on in (depth.CHIP, "software") for s in range(1, 6)]
+        assert {(data, on) for on in (depth.CHIP, "software")} <= set(depth.RATES)

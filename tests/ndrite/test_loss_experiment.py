@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ndrite.experiments import adaptation, loss
+from ndrite.experiments import loss
 from ndrite.experiments.bits import packed
 
 N = 2000
@@ -81,26 +81,6 @@ def test_the_json_says_over_what_intervals_are() -> None:
     held = loss.facts(made_up())
     assert (held["networks"], held["dies"], held["samples"]) == (3, 4, N)
     assert held["bootstrap"]["draws"] == 2000
-
-
-def test_adaptation_compares_ways_on_the_same_dies() -> None:
-    rng = np.random.default_rng(1)
-    results = []
-    for seed in range(3):
-        right = rng.random(N) < 0.9
-        die = right & ~(rng.random(N) < 0.3)
-        run = {"task": "half as bright", "seed": seed, "samples": N, "float": packed(right)}
-        run["die"] = packed(die, right)
-        for way, part in zip(adaptation.WAYS, (0.5, 0.0, 1.0), strict=True):
-            run[way] = packed(die | (right & (rng.random(N) < part)), right)
-        results.append(run)
-    accuracies, gains = adaptation.tables(results)
-    assert accuracies.rows[0][0] == "half as bright"
-    pulses, nothing, all_of_it = (numbers(text) for text in gains.rows[0][1:])
-    assert nothing == (0.0, 0.0, 0.0)
-    assert pulses[0] == pytest.approx(all_of_it[0] / 2, rel=0.1)
-    assert all_of_it[0] == pytest.approx(27, abs=2)
-    assert adaptation.facts(results)["dies"] == 3
 
 
 def numbers(text: str) -> tuple[float, float, float]:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.description import Chip
 from emulator.errors import CompileError
 from emulator.learning.tuning.retune import Tunable, kinds
-from emulator.mapping.converters import column_gain
+from emulator.mapping.converters import fitted_gain
+from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.states import States
 from emulator.network import Activation, Ndr, Network
 
@@ -79,17 +81,16 @@ class Learner:
                 codes * weight_of_code(codes, w) for codes, w in zip(read, self._weights, strict=True)
             ]
 
-    def correct(self, x: npt.NDArray[np.uint8], *, gains: bool) -> None:
-        """Let the model's biases, and its columns' ``gains``, make up for what its cells do on ``x``.
-
-        That is what compilation does with bias correction and gain calibration.
-        """
+    def correct(self, x: npt.NDArray[np.uint8], chip: Chip, measures: Mitigation) -> None:
+        """Let the model's biases and gains make up for what its cells do on ``x``, as compiling does."""
         exact: Floats = x.astype(np.float64) / 255
         h = exact
         for i, layer in enumerate(self.network.layers):
             wanted = exact @ layer.weights.astype(np.float64)
-            if gains:
-                self._weights[i] = self._weights[i] * column_gain(wanted, h @ self._weights[i])
+            which = measures.gains(chip, final=layer.activation is None)
+            unit = layer.activation.peak if isinstance(layer.activation, Ndr) else np.ones(1)
+            gains = fitted_gain(which, wanted, h @ self._weights[i], unit.astype(np.float64))
+            self._weights[i] = np.asarray(self._weights[i] * gains, np.float64)
             got = h @ self._weights[i]
             self._biases[i] = layer.bias + (wanted - got).mean(axis=0)
             if layer.activation is None:

@@ -40,9 +40,19 @@ class Outcome:
 def mitigations(chip: Chip) -> dict[str, Mitigation]:
     """None, the default ones, the default ones less each, and write-verify on top."""
     default = Mitigation()
-    default = dataclasses.replace(default, gain_calibration=default.calibrates_gain(chip))
+    default = dataclasses.replace(
+        default,
+        gain_calibration=default.calibrates_gain(chip),
+        wire_compensation=default.compensates_wires(chip),
+    )
     cases = {"none": NOTHING, "default": default}
-    for field in ("range_calibration", "bias_correction", "gain_calibration", "fault_aware"):
+    for field in (
+        "range_calibration",
+        "bias_correction",
+        "gain_calibration",
+        "fault_aware",
+        "wire_compensation",
+    ):
         name = field.replace("_", " ")
         flipped = not getattr(default, field)
         cases[f"default {'+' if flipped else '-'} {name}"] = dataclasses.replace(default, **{field: flipped})

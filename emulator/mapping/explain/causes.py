@@ -8,7 +8,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.rram.programming import readable
 from emulator.mapping import DieArray
-from emulator.mapping.weights import level_targets
+from emulator.mapping.wires import nearest
 from emulator.network import Dense
 
 Floats = npt.NDArray[np.float64]
@@ -18,7 +18,7 @@ CAUSES: dict[str, str] = {
     "programming error": "programmed minus target conductance",
     "drift": "relaxation and drift to the chip's time",
     "faults": "stuck cells, with what compensation does to their pairs",
-    "IR drop": "wires, access transistors, I-V curve",
+    "IR drop": "wires, access transistors, I-V curve, with what compensation does to levels",
     "DAC": "hidden outputs rounded to the 8-bit input code",
     "ADC clipping": "sums beyond the converters' range",
     "ADC rounding": "the converters' steps",
@@ -45,13 +45,15 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
         result: Floats = (pair[0] - pair[1]) * per_uS
         return result
 
-    wanted = mapped.levels * (mapped.limits / (len(level_targets(cell)) - 1))
+    top = cell.levels - 1
+    programmed_for = mapped.levels * (mapped.limits / top)
+    wanted = nearest(dense.weights / mapped.limits * top, top) * (mapped.limits / top)
     target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
     return {
         "quantised weights": (wanted - dense.weights) + (mapped.effective - effective),
         "programming error": programmed - target,
         "drift": aged - programmed,
-        "faults": (faulted - aged) + (target - wanted),
-        "IR drop": effective - faulted,
+        "faults": (faulted - aged) + (target - programmed_for),
+        "IR drop": (effective - faulted) + (programmed_for - wanted),
     }

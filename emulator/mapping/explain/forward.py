@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from emulator.mapping import Die, DieArray
 from emulator.mapping.block import blocked
-from emulator.mapping.converters import column_gain
+from emulator.mapping.converters import fitted_gain
 from emulator.mapping.explain.causes import weight_changes
 from emulator.mapping.explain.devices import functions_with, neurons_with, shape_with, table_of_neurons
+from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.neuron import window_of
 from emulator.mapping.samples import Rows
 from emulator.network import Activation, Network, Product, Table
@@ -23,6 +24,7 @@ from emulator.spec.steps import join
 Floats = npt.NDArray[np.float64]
 Maps = list[Floats]
 
+EVERY_GAIN = Mitigation(gain_calibration=True)
 CONVERTING = {"ADC clipping", "ADC rounding", "converter mismatch", "read noise"}
 VALUES_MAX = 1 << 25
 """Values of patches worked on at once, where one sample does not have more."""
@@ -151,9 +153,9 @@ class Forward:
         if exact is not None and number == len(self.corrections):
             seen = patches.cut(join([exact[s] for s in node.sources]), node.pad)
             wanted = rows.product(seen.reshape(n * positions, -1), stage.weights)
-            gain, readout = np.ones(z.shape[1]), self.die.chip.readout
-            if readout.kind == "adc" or not (stage.activation is None or readout.is_circuit):
-                gain = column_gain(wanted, z)
+            which = EVERY_GAIN.gains(self.die.chip, final=stage.activation is None)
+            devices = stage.array.neurons
+            gain = fitted_gain(which, wanted, z, 1.0 if devices is None else devices.peaks)
             self.corrections.append(Correction(gain, (wanted - z * gain).mean(axis=0)))
         if self.corrections:
             z = z * self.corrections[number].gain + self.corrections[number].bias

@@ -27,11 +27,9 @@ def sigma(chip: Chip, g):
     return PROGRAMMING[chip.cell.programming_error](g)
 
 
-def signed_levels(weights, levels: int, *, common: bool = False):
-    """Levels -(L-1)..L-1 of weights (K, M), each column's limit, or a ``common`` one, the best of 13."""
+def signed_levels(weights, levels: int):
+    """Levels -(L-1)..L-1 of weights (K, M), each column's limit the best of 13."""
     w = np.asarray(weights, np.float64)
-    if common:
-        return signed_levels(w.reshape(-1, 1), levels).reshape(w.shape)
     largest = np.abs(w).max(axis=0)
     result = np.zeros(w.shape, np.int64)
     for m in range(w.shape[1]):
@@ -43,6 +41,53 @@ def signed_levels(weights, levels: int, *, common: bool = False):
             error = ((level * limit / (levels - 1) - w[:, m]) ** 2).sum()
             if best is None or error < best:
                 best, result[:, m] = error, level
+    return result
+
+
+def limit_of(weights, levels: int) -> float:
+    """The common limit that ``signed_levels`` finds."""
+    w = np.abs(np.asarray(weights, np.float64))
+    errors = []
+    for i in range(13):
+        limit = w.max() * (1.0 - 0.05 * i)
+        held = np.rint(np.minimum(w / limit, 1) * (levels - 1)) * limit / (levels - 1)
+        errors.append(((held - w) ** 2).sum())
+    return w.max() * (1.0 - 0.05 * int(np.argmin(errors)))
+
+
+def levels_for_wires(weights, chip: Chip):
+    """Levels of a layer with one common limit, programmed for what wires take; the factor on the limit."""
+    cell, top = chip.cell, chip.cell.levels - 1
+    step = (cell.g_max_uS - cell.g_min_uS) / top
+    wanted = np.asarray(weights, np.float64) / limit_of(weights, cell.levels) * top
+    g = np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
+    spread = aged(cell.drift, g, chip.conditions.time_since_programming_s)[1]
+    variance = (sigma(chip, g) ** 2 + spread**2) / step**2
+
+    def left(level):
+        """Part of every pair's difference that the column sees; 1 for pairs of no difference."""
+        plus, minus = (through(cell.g_min_uS + step * np.maximum(s * level, 0), chip) for s in (1, -1))
+        return np.where(level == 0, 1.0, (plus - minus) / (step * np.where(level == 0, 1, level)))
+
+    first = left(np.clip(np.rint(wanted), -top, top))
+    best = None
+    for rise in (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0):
+        part = 1 - (1 - first) / rise
+        level = np.clip(np.rint(wanted / rise / part), -top, top)
+        of_cells = (variance[np.abs(level).astype(int)] + variance[0]).sum()
+        error = ((rise * level * part - wanted) ** 2).sum() + rise**2 * of_cells
+        if best is None or error < best[0]:
+            best = error, rise, level
+    _, rise, level = best
+    return np.clip(np.rint(wanted / rise / left(level)), -top, top), rise
+
+
+def through(g_uS, chip: Chip):
+    """Column currents per row voltage of cells of several row tiles, one tile of columns."""
+    result = np.empty(g_uS.shape)
+    for k in range(0, len(g_uS), chip.array.rows):
+        tile = slice(k, k + chip.array.rows)
+        result[tile] = circuit(g_uS[tile], chip.array.wire_resistance_ohm, chip.array.access_resistance_ohm)
     return result
 
 
@@ -63,7 +108,10 @@ def programmed_codes(weights, chip: Chip, seed: int, layer: int, *, common: bool
     programming = rng.standard_normal(shape)
     lot = rng.random(shape)
     ageing = rng.standard_normal(shape)
-    level = signed_levels(weights, cell.levels, common=common)
+    if common:
+        level, _ = levels_for_wires(weights, chip)
+    else:
+        level = signed_levels(weights, cell.levels)
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     target = cell.g_min_uS + step * np.stack([np.maximum(level, 0), np.maximum(-level, 0)])
     stuck = np.full(shape, np.nan)
@@ -80,10 +128,7 @@ def programmed_codes(weights, chip: Chip, seed: int, layer: int, *, common: bool
     shift, spread = aged(cell.drift, target, chip.conditions.time_since_programming_s)
     g = np.maximum(g + shift + spread * ageing, 0)
     g = np.where(np.isnan(stuck), g, stuck)
-    for side in (0, 1):
-        for k in range(0, shape[1], chip.array.rows):
-            tile = g[side, k : k + chip.array.rows]
-            tile[:] = circuit(tile, chip.array.wire_resistance_ohm, chip.array.access_resistance_ohm)
+    g = np.stack([through(side, chip) for side in g])
     return g * ((2 ** (cell.weight_bits - 1) - 1) / full_scale(chip))
 
 

@@ -14,7 +14,7 @@ from emulator.golden import Core
 from emulator.learning.tuning import EcramBank, Learner, Plan, Tunable, calibrate
 from emulator.learning.tuning.learner import best_scale, centred, softmax, weight_of_code
 from emulator.learning.tuning.retune import kinds, moved
-from emulator.mapping import map_network
+from emulator.mapping import Mitigation, map_network
 from emulator.network import Dense, Named, Ndr, Network
 
 PAIR = "dendritic-ndr+ecram-pair"
@@ -240,13 +240,17 @@ def test_what_all_outputs_share_changes_nothing(samples):
     np.testing.assert_allclose(same[0].by_kind["current"], knobs[0].by_kind["current"], rtol=1e-6)
 
 
-@pytest.mark.parametrize("gains", [True, False])
-def test_the_model_corrects_gains_where_the_chip_does(samples, gains):
-    """Cells at half their conductance: gains bring the float network back, biases alone its means only."""
+@pytest.mark.parametrize(
+    ("preset", "gains"),
+    [(PAIR, True), (PAIR, False), ("dendritic-analog", True), ("dendritic-analog", False)],
+)
+def test_the_model_corrects_gains_where_the_chip_does(samples, preset, gains):
+    """Cells at half their conductance: gains, or analog columns' one gain, bring the float network back;
+    biases alone bring its means only."""
     network, x = small(), samples[0]
     learner = Learner(network, chip_form(samples))
     learner.set_weights(0, 0.5 * network.layers[0].weights.astype(float))
-    learner.correct(x, gains=gains)
+    learner.correct(x, load_chip(preset), Mitigation(gain_calibration=gains))
     pre = learner._forward(x, learner.tunable.states)[1][0][0]  # pre-activations of the hidden layer
     wanted = x / 255 @ network.layers[0].weights.astype(float) + network.layers[0].bias
     np.testing.assert_allclose(pre.mean(axis=0), wanted.mean(axis=0), atol=1e-5)
@@ -445,7 +449,7 @@ def test_reading_the_cells_brings_the_model_closer_to_the_chip(samples):
     program = form.base
     plain, read = Learner(small(), form), Learner(small(), form, cells=True)
     corrected = Learner(small(), form, cells=True)
-    corrected.correct(x[:500], gains=True)
+    corrected.correct(x[:500], chip, Mitigation())
     wanted = centred(Core(program).infer(x, noise=False).astype(float))
     near = [
         np.corrcoef(wanted.ravel(), centred(m._forward(x, form.states)[0][-1]).ravel())[0, 1]

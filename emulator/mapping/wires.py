@@ -1,0 +1,88 @@
+"""Cells programmed higher where wires take from their current, so that columns see the weights asked for.
+
+Wires lower a cell's part of its column's current by a factor that the design alone decides: cells near the
+drivers and the sense amplifiers lose little, those at the far ends most. A cell is given the level nearest to
+its weight over that factor. The largest weights cannot go above the largest conductance, so a layer may take
+a larger limit, whose smaller currents cost less of it, against the cells' errors that weigh more then.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Cell, Chip
+from emulator.mapping.cells import through_wires
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+LIMIT_RISES = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
+"""Factors on the limits that are tried."""
+LEAST = 0.1
+"""Least part of a cell's current that is made up for."""
+
+
+def compensated(
+    weights: Floats, limits: Floats, chip: Chip, row_voltage_V: Floats | None, *, may_rise: bool
+) -> tuple[Ints, Floats]:
+    """Levels -(L-1)..L-1 (K, M) to program, and limits (M,).
+
+    Parameters
+    ----------
+    weights, limits:
+        Float weights (K, M), and the weight of the largest level in each column.
+    row_voltage_V:
+        (K,), where cells with a cubic I-V curve are linearised.
+    may_rise:
+        Whether all limits may be raised, by one of ``LIMIT_RISES``.
+    """
+    top = chip.cell.levels - 1
+    wanted = weights / limits * top
+    plain = nearest(wanted, top)
+    part = part_left(plain, chip, row_voltage_V)
+    rise = _best_rise(wanted, part, chip) if may_rise else 1.0
+    levels = nearest(wanted / rise / _part_at(part, rise), top)
+    part = part_left(levels, chip, row_voltage_V)
+    return nearest(wanted / rise / part, top), limits * rise
+
+
+def nearest(wanted: Floats, top: int) -> Ints:
+    """Levels nearest to ``wanted``, in steps of levels, within -top..top."""
+    return np.rint(np.clip(wanted, -top, top)).astype(np.int64)
+
+
+def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None) -> Floats:
+    """What wires and access transistors leave of every pair's difference, (K, M); 1 where that is 0."""
+    cell = chip.cell
+    step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
+    target = cell.g_min_uS + step * np.maximum(np.stack([levels, -levels]), 0)
+    plus, minus = through_wires(target, chip, row_voltage_V)
+    part = np.divide((plus - minus) / step, levels, out=np.ones(levels.shape), where=levels != 0)
+    return np.asarray(np.clip(part, LEAST, 1.0), np.float64)
+
+
+def _part_at(part: Floats, rise: float) -> Floats:
+    """Conductances lower by ``rise`` lose less, in proportion."""
+    return 1.0 - (1.0 - part) / rise
+
+
+def _best_rise(wanted: Floats, part: Floats, chip: Chip) -> float:
+    """The factor with the least square error of levels, limiting and cells, in steps of ``wanted``."""
+    top, spread = chip.cell.levels - 1, _spread(chip.cell, chip.conditions.time_since_programming_s)
+
+    def error(rise: float) -> float:
+        left = _part_at(part, rise)
+        levels = nearest(wanted / rise / left, top)
+        missed = rise * levels * left - wanted
+        return float(np.square(missed).sum() + rise**2 * spread[np.abs(levels)].sum())
+
+    return min(LIMIT_RISES, key=error)
+
+
+def _spread(cell: Cell, time_s: float) -> Floats:
+    """Variance of a pair at each level 0..L-1, in squared steps."""
+    targets = np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
+    step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
+    sigma = cell.spread(targets, time_s) / step
+    return np.asarray(np.square(sigma) + np.square(sigma[0]), np.float64)

@@ -1,0 +1,145 @@
+"""Cells programmed for what wires take: columns see the weights asked for, whatever the die."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.device.description import Chip, load_chip
+from emulator.golden import Core
+from emulator.mapping import Mitigation, map_network
+from emulator.mapping.converters import common_gain, fitted_gain
+from emulator.mapping.mitigation import NOTHING
+from emulator.mapping.weights import column_limits, map_weights
+from emulator.mapping.wires import LIMIT_RISES, compensated, nearest, part_left
+from emulator.network import Dense, Ndr, Network
+
+IDEAL = load_chip("ideal")
+ANALOG = load_chip("dendritic-analog")
+RNG = np.random.default_rng(0)
+WEIGHTS = RNG.normal(size=(200, 40))
+
+
+def wired(chip: Chip, ohm: float) -> Chip:
+    return dataclasses.replace(chip, array=dataclasses.replace(chip.array, wire_resistance_ohm=ohm))
+
+
+def seen(levels: np.ndarray, limits: np.ndarray, chip: Chip) -> np.ndarray:
+    """The weights that columns see of ideal cells at these levels."""
+    return levels * part_left(levels, chip, None) * (limits / (chip.cell.levels - 1))
+
+
+def missed(held: np.ndarray, wanted: np.ndarray) -> float:
+    """Root mean square, relative."""
+    return float(np.sqrt(np.square(held - wanted).mean() / np.square(wanted).mean()))
+
+
+@pytest.mark.parametrize(("ohm", "least"), [(1.0, 4.0), (10.0, 10.0), (30.0, 4.0)])
+def test_columns_see_the_weights_asked_for(ohm: float, least: float) -> None:
+    chip = wired(IDEAL, ohm)
+    limits = column_limits(WEIGHTS, chip.cell.levels, uniform=True)
+    top = chip.cell.levels - 1
+    plain = seen(nearest(WEIGHTS / limits * top, top), limits, chip)
+    levels, raised = compensated(WEIGHTS, limits, chip, None, may_rise=True)
+    assert missed(seen(levels, raised, chip), WEIGHTS) < missed(plain, WEIGHTS) / least
+
+
+def test_limits_rise_where_wires_take_much() -> None:
+    limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)
+    rises = []
+    for ohm in (0.1, 30.0, 60.0):
+        levels, raised = compensated(WEIGHTS, limits, wired(ANALOG, ohm), None, may_rise=True)
+        assert np.abs(levels).max() <= ANALOG.cell.levels - 1
+        (rise,) = np.unique(np.round(raised / limits, 9))
+        rises.append(float(rise))
+    assert rises[0] == 1.0
+    assert 1.0 < rises[1] < rises[2]
+    assert set(rises) <= set(LIMIT_RISES)
+    kept = compensated(WEIGHTS, limits, wired(ANALOG, 30.0), None, may_rise=False)[1]
+    np.testing.assert_array_equal(kept, limits)
+
+
+def test_worse_cells_leave_less_room_for_wires() -> None:
+    """A larger limit makes the cells' errors weigh more."""
+    limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)
+    chip = wired(ANALOG, 30.0)
+    worse = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=4.0))
+    rises = [(compensated(WEIGHTS, limits, c, None, may_rise=True)[1] / limits).max() for c in (chip, worse)]
+    assert rises[1] < rises[0]
+
+
+def test_levels_are_of_the_design_and_not_of_the_die() -> None:
+    chip = wired(ANALOG, 5.0)
+    a, b = (map_weights(WEIGHTS, chip, np.random.default_rng(seed), ratio=np.ones(40)) for seed in (1, 2))
+    np.testing.assert_array_equal(a.levels, b.levels)
+    assert (a.codes != b.codes).any()
+    off = map_weights(
+        WEIGHTS,
+        chip,
+        np.random.default_rng(1),
+        ratio=np.ones(40),
+        mitigation=Mitigation(wire_compensation=False),
+    )
+    assert (a.levels != off.levels).any()
+
+
+def test_who_is_compensated() -> None:
+    assert Mitigation().compensates_wires(ANALOG)
+    assert not Mitigation().compensates_wires(load_chip("dendritic-ndr")), "gains behind its columns do it"
+    assert Mitigation(wire_compensation=True).compensates_wires(load_chip("dendritic-ndr"))
+    assert not Mitigation(wire_compensation=True).compensates_wires(wired(IDEAL, 0.0)), "no wires"
+    assert not NOTHING.compensates_wires(ANALOG)
+
+
+def test_how_many_gains_there_are() -> None:
+    converters = load_chip("dendritic-ndr")
+    assert Mitigation().gains(converters, final=True) == "column"
+    assert Mitigation().gains(ANALOG, final=False) == "common"
+    assert Mitigation().gains(ANALOG, final=True) == "none"
+    assert Mitigation(gain_calibration=False).gains(ANALOG, final=False) == "none"
+
+
+def test_a_common_gain_weights_columns_by_their_neurons() -> None:
+    wanted = RNG.normal(size=(500, 2)) * [1.0, 10.0]
+    linear = wanted / [2.0, 4.0]
+    assert common_gain(wanted / [1.0, 10.0], linear / [1.0, 10.0]) == pytest.approx(2.4, rel=0.02)
+    np.testing.assert_allclose(
+        fitted_gain("common", wanted, linear, np.array([1.0, 10.0])), [2.4, 2.4], rtol=0.02
+    )
+    np.testing.assert_allclose(fitted_gain("column", wanted, linear), [2.0, 4.0], rtol=1e-9)
+    np.testing.assert_array_equal(fitted_gain("none", wanted, linear), [1.0, 1.0])
+    assert common_gain(wanted, np.zeros((500, 2))) == 1.0
+
+
+def test_a_layer_with_one_transimpedance_has_one_gain() -> None:
+    """Drift lowers all cells; the scale of every column rises by one factor against a chip without a gain."""
+    hidden = Dense(RNG.normal(size=(60, 12)), np.zeros(12), Ndr(np.full(12, 2.0), np.ones(12)))
+    network = Network.chain((hidden, Dense(RNG.normal(size=(12, 4)), np.zeros(4))), "small")
+    x = RNG.integers(0, 256, (300, 60), dtype=np.uint8)
+    chip = wired(ANALOG, 20.0)
+    scales = []
+    for measures in (Mitigation(), Mitigation(gain_calibration=False)):
+        layer = map_network(network, chip, x, seed=3, mitigation=measures).program.layers[0]
+        scales.append(layer.scale / 2.0**layer.vshift)
+    ratio = scales[0] / scales[1]
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
+    assert abs(ratio.mean() - 1) > 0.002
+
+
+@pytest.mark.parametrize("ohm", [10.0, 30.0])
+def test_it_is_worth_something(ohm: float) -> None:
+    hidden = Dense(RNG.normal(size=(128, 64)) / 8, np.zeros(64), Ndr(np.ones(64), np.ones(64)))
+    network = Network.chain((hidden, Dense(RNG.normal(size=(64, 5)), np.zeros(5))), "random")
+    x = RNG.integers(0, 256, (400, 128), dtype=np.uint8)
+    wanted = network.forward(x / np.float32(255)).astype(np.float64)
+    quiet = dataclasses.replace(ANALOG, cell=dataclasses.replace(ANALOG.cell, error_scale=0.1, drift="none"))
+    noise = []
+    for on in (True, False):
+        mapped = map_network(
+            network, wired(quiet, ohm), x, seed=1, mitigation=Mitigation(wire_compensation=on)
+        )
+        got = Core(mapped.program).infer(x, noise=False) * (mapped.program.meaning.output_step or 1.0)
+        noise.append(np.square(got - wanted).sum())
+    assert 10 * np.log10(noise[1] / noise[0]) > 2.0
