@@ -68,17 +68,21 @@ def trim(built: AdcRange, factor: Floats) -> AdcRange:
 
 def column_gain(wanted: Floats, linear: Floats) -> Floats:
     """Factor (M,) that brings ``linear`` (n, M) closest to ``wanted``, about their means; 1 where dead."""
-    a, b = wanted - wanted.mean(axis=0), linear - linear.mean(axis=0)
-    power = np.square(b).sum(axis=0)
-    factor = np.divide((a * b).sum(axis=0), power, out=np.ones(power.shape), where=power > 0)
+    together, power = _together(wanted, linear)
+    factor = np.divide(together, power, out=np.ones(power.shape), where=power > 0)
     return np.asarray(np.clip(factor, *GAIN_CORRECTION), np.float64)
 
 
 def common_gain(wanted: Floats, linear: Floats) -> float:
     """The one factor that brings all of ``linear`` (n, M) closest to ``wanted``; 1 where all is dead."""
+    together, power = (float(values.sum()) for values in _together(wanted, linear))
+    return float(np.clip(together / power, *GAIN_CORRECTION)) if power > 0 else 1.0
+
+
+def _together(wanted: Floats, linear: Floats) -> tuple[Floats, Floats]:
+    """Of every column, about its mean: sums of ``wanted`` times ``linear``, and of ``linear`` squared."""
     a, b = wanted - wanted.mean(axis=0), linear - linear.mean(axis=0)
-    power = float(np.square(b).sum())
-    return float(np.clip((a * b).sum() / power, *GAIN_CORRECTION)) if power > 0 else 1.0
+    return (a * b).sum(axis=0), np.square(b).sum(axis=0)
 
 
 def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float = 1.0) -> Floats:

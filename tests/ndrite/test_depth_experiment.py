@@ -69,4 +69,3 @@ def test_every_shape_has_both_sides_and_five_networks() -> None:
         seeds = sorted((r["on"], r["seed"], r["epochs"]) for r in mine)
         epochs = mine[0]["epochs"]
         assert seeds == [(on, s, epochs) for on in (depth.CHIP, "software") for s in range(1, 6)]
-        assert {(data, on) for on in (depth.CHIP, "software")} <= set(depth.RATES)

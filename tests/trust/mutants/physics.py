@@ -8,9 +8,52 @@ STATISTICS = ("tests/emulator/device/test_statistics.py",)
 CELLS = ("tests/emulator/mapping/test_cells.py",)
 ECRAM = ("tests/emulator/device/test_ecram.py",)
 RRAM = ("tests/emulator/device/test_rram.py",)
+WIRES = ("tests/emulator/mapping/test_wires.py",)
 CROSSBAR = ("tests/emulator/device/test_crossbar.py",)
 
 MUTANTS = (
+    Mutant(
+        "emulator/mapping/wires.py",
+        "return nearest(wanted / rise / part, top), limits * rise",
+        "return levels, limits * rise",
+        "cells programmed for what wires take from other levels",
+        CELLS,
+    ),
+    Mutant(
+        "emulator/mapping/wires.py",
+        "rise**2 * spread[np.abs(levels)].sum()",
+        "0.0 * spread[np.abs(levels)].sum()",
+        "limits rise whatever the cells' errors",
+        WIRES,
+    ),
+    Mutant(
+        "emulator/mapping/wires.py",
+        "levels, out=np.ones(levels.shape), where=levels != 0)",
+        "1.0, out=np.ones(levels.shape), where=levels != 0)",
+        "what wires leave is measured against one step",
+        WIRES,
+    ),
+    Mutant(
+        "emulator/mapping/layer.py",
+        "gains, step, linear = gains * rest, step * rest, linear * rest",
+        "gains, linear = gains * rest, linear * rest",
+        "the one gain of analog columns does not reach their transimpedance",
+        WIRES,
+    ),
+    Mutant(
+        "emulator/mapping/mitigation.py",
+        'return "common" if chip.readout.is_circuit else "column"',
+        'return "column"',
+        "analog columns have a gain each",
+        WIRES,
+    ),
+    Mutant(
+        "emulator/mapping/explain/causes.py",
+        "(effective - faulted) + (programmed_for - wanted)",
+        "effective - faulted",
+        "what compensation does to levels counts for no cause",
+        ("tests/emulator/mapping/explain/test_explain.py",),
+    ),
     Mutant(
         "emulator/device/rram/faults.py",
         " and self.low_rate + self.high_rate <= 1)",

@@ -196,7 +196,7 @@ MUTANTS = (
     ),
     Mutant(
         "emulator/learning/tuning/learner.py",
-        "self._weights[i] = self._weights[i] * column_gain(wanted, h @ self._weights[i])",
+        "self._weights[i] = np.asarray(self._weights[i] * gains, np.float64)",
         "pass",
         "gains are not corrected in the model",
         TUNING,
