@@ -115,6 +115,7 @@ LONG = (
     "ndrite/test_experiments.py::test_smoke[adaptation",
     "ndrite/test_experiments.py::test_smoke[loss",
     "ndrite/test_experiments.py::test_smoke[shapes",
+    "ndrite/test_experiments.py::test_smoke[valley",
     "ndrite/test_experiments.py::test_committed_tables_are_of_their_runs[kan",
     "ndrite/test_experiments.py::test_committed_tables_are_of_their_runs[loss",
     "emulator/network/zoo/test_resnet.py::test_what_two_dies_lose",

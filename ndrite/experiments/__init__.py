@@ -8,6 +8,7 @@ NAMES = (
     "xor",
     "activation",
     "shapes",
+    "valley",
     "kan",
     "loss",
     "depth",

@@ -40,6 +40,12 @@ CASES: dict[str, tuple[tuple[str, ...], str, int]] = {
     "curves, all weights random": (("curves",), "gradient", 20),
 }
 """What is trained, method, most pulses of a device in a step."""
+COMPARED = (
+    ("weights and curves", "weights, fixed curves"),
+    ("output weights and curves, hidden weights random", "output weights, hidden ones random"),
+    ("weights, fixed curves, Manhattan", "weights, fixed curves"),
+)
+"""Cases, and those that they are compared with from the same starts."""
 SEEDS = 5
 STEPS = {"digits": 200, "fashion-mnist": 200}
 BATCH = {"digits": 100, "fashion-mnist": 500}
@@ -106,7 +112,17 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
                     )
                 )
     header = ("data", "trained", "starts", "test accuracy, %", "pulses a device")
-    return [Table("insitu: trained in the loop from random states", header, rows)]
+    return [Table("insitu: trained in the loop from random states", header, rows), _compared(results)]
+
+
+def _compared(results: list[dict[str, Any]]) -> Table:
+    rows = []
+    for data in dict.fromkeys(r["data"] for r in results):
+        for case, other in COMPARED:
+            ours, others = correct(results, data, case), correct(results, data, other)
+            if len(ours) and ours.shape == others.shape:
+                rows.append((data, case, other, points(ours - others)))
+    return Table("from the same starts", ("data", "trained", "against", "difference, points"), rows)
 
 
 def facts(results: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from ndrite import intervals
-from ndrite.experiments import adaptation, crossing, ecram, insitu, recovery
+from ndrite.experiments import adaptation, crossing, ecram, insitu, recovery, valley
 from ndrite.experiments.bits import packed
 
 N = 1000
@@ -108,14 +108,38 @@ def test_starts_in_the_loop_have_intervals_over_samples_too() -> None:
         }
         for seed in SEEDS
     ]
-    (table,) = insitu.tables(results)
+    table, compared = insitu.tables(results)
+    assert not compared.rows
     ((data, trained, starts, accuracy, pulses),) = table.rows
     assert (data, trained, starts, pulses) == ("digits", case, "3", "20")
     low, high = (float(word.strip("().")) for word in accuracy.split()[1::2])
     assert 75 < low < 80 < high < 85
 
 
-@pytest.mark.parametrize("experiment", [recovery, ecram, adaptation])
+def test_what_curves_add_is_of_the_same_starts() -> None:
+    results: list[dict[str, Any]] = []
+    for case, count in zip(insitu.COMPARED[0], (820, 800), strict=True):
+        said = {"data": "digits", "case": case, "samples": N, "pulses": 1, "after": packed(first(count))}
+        results += [said | {"seed": seed} for seed in SEEDS]
+    ((_, case, other, difference),) = insitu.tables(results)[1].rows
+    assert (case, other) == insitu.COMPARED[0]
+    assert mean(difference) == 2.0
+    assert float(difference.split()[1].strip("(")) > 0, "80 % of the samples are right in both"
+
+
+def test_valleys_are_compared_with_the_presets() -> None:
+    results = []
+    for (volts, milliamperes), count in zip(valley.SHAPES[:2], (871, 881), strict=True):
+        results += dies({"chip": count}, valley_V=volts, excess_mA=milliamperes)
+    (table,) = valley.tables(results)
+    other, preset = table.rows
+    assert (preset[:2], preset[-1]) == (("0.5", "0.1"), "-")
+    assert (mean(preset[4]), mean(preset[5]), mean(preset[6])) == (90.0, 87.0, 3.0)
+    assert mean(other[-1]) == 1.0
+    assert float(preset[3]) < float(other[3]), "a nearer valley is less deep"
+
+
+@pytest.mark.parametrize("experiment", [recovery, ecram, adaptation, valley])
 def test_every_die_is_measured_in_every_case(experiment: Any) -> None:
     plan = experiment.runs(smoke=False)
     assert len({r["seed"] for r in plan}) >= 5
