@@ -24,7 +24,7 @@ from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.kan_data import kan_data
 from ndrite.experiments.kan_dies import CAUSES, DIES, applies, energy_pj, on_dies
 from ndrite.experiments.runner import Table as Shown
-from ndrite.intervals import DRAWS, LEVEL, crossed, points
+from ndrite.intervals import bootstrap, crossed, points
 
 Floats = npt.NDArray[np.float64]
 KANELE, KANALOGUE = "KANELE, arXiv 2512.12850", "KANalogue, arXiv 2510.23638"
@@ -337,7 +337,7 @@ def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
         "networks": len({r["seed"] for r in results}),
         "dies": DIES,
         "rows": rows,
-        "bootstrap": {"draws": DRAWS, "level": LEVEL, "seed": 0},
+        "bootstrap": bootstrap("seeds, each seed's dies, and samples for all of them"),
     }
 
 
