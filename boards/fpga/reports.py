@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from boards.cache import digest
 from boards.fpga.registry import TARGETS
-from boards.fpga.synthesis import board_top
+from boards.fpga.synthesis import board_top, recipe
 from boards.fpga.target import Target
 from boards.netlist import build_id, netlist
 
 FOLDER = Path(__file__).with_name("reports")
 DIGITS = 16
-"""Hexadecimal digits that a report keeps of its netlist's digest."""
+"""Hexadecimal digits that a report keeps of its netlist's digest, and of what Yosys does with it."""
 DROPPED = ("critical_paths",)
 KEYS = (
     "board device lanes readouts clock_mhz fmax_mhz timing_met luts ffs dsps brams weights_capacity "
@@ -60,6 +61,7 @@ def _how(board: Target) -> dict[str, Any]:
         "speed": board.speed,
         "aim": board.asked,
         "lane_sites_from": board.lane_sites_from,
+        "script": digest(recipe(board).encode())[:DIGITS],
     }
 
 

@@ -29,6 +29,11 @@ def board_top(board: Target, build_id: int) -> object:
     return BoardTop(board, build_id=build_id)
 
 
+def recipe(board: Target) -> str:
+    """All that Yosys is given beside the netlist: its commands, and the multiplier made of LUTs if one is."""
+    return script(board) + (SOFT.read_text() if board.soft_multipliers else "")
+
+
 def script(board: Target) -> str:
     """Yosys commands from ``top.il`` to ``top.json``."""
     lines = ["read_rtlil top.il"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from boards.fpga import commit, find_target, regression, reports
+from boards.fpga import commit, find_target, regression, reports, synthesis
 from boards.fpga.reports import board_netlist, is_current, load, made_from
 
 BOARD = find_target("ulx3s-25f")
@@ -72,6 +73,7 @@ def test_a_worse_one_needs_a_reason(
         {"speed": "8"},
         {"device": "45k"},
         {"aim": 1.1},
+        {"script": "0" * 16},
     ],
 )
 def test_a_report_of_something_else_is_refused(
@@ -91,6 +93,20 @@ def test_the_netlist_tells_boards_apart_by_what_shapes_their_rtl() -> None:
     other = BOARD.resized("other", curves=32)
     assert board_netlist(BOARD) == board_netlist(BOARD.resized("another"))
     assert board_netlist(other) != board_netlist(BOARD)
+
+
+def test_what_yosys_does_counts_as_much_as_the_netlist(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    soft = dataclasses.replace(BOARD, soft_multipliers=("core.scanner.square_0",))
+    report = {"board": BOARD.name} | made_from(soft)
+    assert is_current(report, soft)
+    assert not is_current(report, BOARD), "another script, of the same netlist"
+    other = tmp_path / "soft_multiplier.v"
+    other.write_text(synthesis.SOFT.read_text() + "// another\n")
+    monkeypatch.setattr(synthesis, "SOFT", other)
+    assert not is_current(report, soft)
+    assert is_current({"board": BOARD.name} | made_from(BOARD), BOARD)
 
 
 def test_only_changed_gateware_is_placed_again(
