@@ -8,6 +8,7 @@ TRAINING = ("tests/emulator/learning/training/test_bases.py",)
 FUNCTIONS = ("tests/emulator/mapping/test_functions.py",)
 LEARNED = ("tests/emulator/network/test_kolmogorov_arnold.py",)
 EXPERIMENT = ("tests/ndrite/test_kan_experiment.py",)
+CROSSED = ("tests/ndrite/test_crossed_experiments.py",)
 DEPTHS = ("tests/ndrite/test_depth_experiment.py",)
 IMPORTED = ("tests/emulator/network/importing/test_kan.py",)
 DIES = ("tests/emulator/mapping/test_die_tables.py",)
@@ -160,6 +161,20 @@ MUTANTS = (
         "return float(on_dies.mean() - beside.mean()), low, high",
         "a chip behind software is called ahead",
         DEPTHS,
+    ),
+    Mutant(
+        "ndrite/experiments/crossing.py",
+        'right = in_float if what == FLOAT else unpacked(r[what], r["samples"], in_float)',
+        'right = unpacked(r[FLOAT if what == FLOAT else what], r["samples"])',
+        "what dies get right is read without what they differ from",
+        CROSSED,
+    ),
+    Mutant(
+        "ndrite/experiments/ecram.py",
+        "points(after - plain) if same",
+        "points(plain - after) if same",
+        "a worse ECRAM is called better",
+        CROSSED,
     ),
     Mutant(
         "ndrite/experiments/depth.py",

@@ -9,6 +9,13 @@ NETLIST = ("tests/boards/test_netlist.py",)
 
 MUTANTS = (
     Mutant(
+        "boards/fpga/synthesis.py",
+        'return script(board) + (SOFT.read_text() if board.soft_multipliers else "")',
+        "return script(board)",
+        "a report stands although the multiplier made of LUTs is another",
+        ("tests/boards/test_reports.py::test_what_yosys_does_counts_as_much_as_the_netlist",),
+    ),
+    Mutant(
         "boards/netlist.py",
         'SOURCES = ("hdl", "emulator.spec", "boards")',
         'SOURCES = ("hdl", "boards")',
