@@ -30,7 +30,7 @@ PRESET = (0.5, 0.1)
 SHAPES = (PRESET, *((valley, excess) for valley in (0.25, 0.35, 0.5, 0.8) for excess in (0.03, 0.3)))
 """Valley voltage in volts and excess current in milliamperes."""
 RATE, EPOCHS = 16e-3, 6
-NETWORKS, DIES = 5, 2
+NETWORKS, DIES = 3, 2
 
 
 def runs(smoke: bool) -> list[dict[str, Any]]:

@@ -142,7 +142,7 @@ def test_valleys_are_compared_with_the_presets() -> None:
 @pytest.mark.parametrize("experiment", [recovery, ecram, adaptation, valley])
 def test_every_die_is_measured_in_every_case(experiment: Any) -> None:
     plan = experiment.runs(smoke=False)
-    assert len({r["seed"] for r in plan}) >= 5
+    assert len({r["seed"] for r in plan}) >= (3 if experiment is valley else 5)
     cases: dict[str, list[tuple[int, int]]] = {}
     for r in plan:
         rest = {name: value for name, value in r.items() if name not in ("seed", "die")}
