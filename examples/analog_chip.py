@@ -1,7 +1,7 @@
 """What a chip without converters inside costs networks that were trained for it.
 
-    ndrite train --chip dendritic-analog --height 0.55 --epochs 30 --seed 1 -o a1.npz
-    ndrite train --chip dendritic-analog --height 0.55 --epochs 30 --seed 2 -o a2.npz
+    ndrite train --chip dendritic-analog --height 0.55 --epochs 30 --rate 0.016 --seed 1 -o a1.npz
+    ndrite train --chip dendritic-analog --height 0.55 --epochs 30 --rate 0.016 --seed 2 -o a2.npz
     python examples/analog_chip.py a1.npz a2.npz
     python examples/analog_chip.py            # the network of the package, which was trained for another chip
 

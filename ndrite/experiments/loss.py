@@ -154,13 +154,16 @@ def _losses(results: list[dict[str, Any]]) -> Table:
 
 def _beside_software(results: list[dict[str, Any]]) -> Table:
     rate, right, line = software(results)
-    rows = [(f"ReLU in software, rate {rate:g}", points(right[:, None]), "-")]
+    rows = [(f"ReLU in software, rate {rate:g}", str(len(right)), points(right[:, None]), "-")]
+    first = next(iter(STATES))
     for chip in (ANALOG, CONVERTERS):
-        _, on_dies = correct(results, chip, next(iter(STATES)))
-        if len(on_dies):
-            rows.append((chip, points(on_dies), in_points(*behind(on_dies, right))))
+        for name, state in ((chip, first), (f"{chip}, after ECRAM pulses", f"{first}, tuned")):
+            _, on_dies = correct(results, chip, state)
+            if len(on_dies):
+                size = f"{on_dies.shape[0]} x {on_dies.shape[1]}"
+                rows.append((name, size, points(on_dies), in_points(*behind(on_dies, right))))
     title = f"against the best software network of equal size and epochs; held-out accuracy by rate: {line}"
-    return Table(title, ("network", "accuracy, %", "behind software, points"), rows)
+    return Table(title, ("network", "networks x dies", "accuracy, %", "behind software, points"), rows)
 
 
 def _tuning(results: list[dict[str, Any]]) -> Table:

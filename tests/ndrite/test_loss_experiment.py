@@ -29,6 +29,7 @@ def made_up() -> list[dict[str, Any]]:
         run = {"on": loss.ANALOG, **common, "right": packed(right), "held_out": 0.9, "float": 0.9}
         run[FIRST] = [lost(0.02) for _ in range(4)]
         run[LAST] = [lost(0.10) for _ in range(2 + seed % 2)]
+        run[f"{FIRST}, tuned"] = [lost(0.01)]
         run[f"{LAST}, tuned"] = [lost(0.05)]
         found.append(run)
         for rate, held, part in ((0.1, 0.93, 0.88), (0.2, 0.91, 0.95)):
@@ -65,10 +66,15 @@ def test_software_is_chosen_on_held_out_samples() -> None:
     behind = numbers(table.rows[1][-1])
     assert behind[0] == pytest.approx(0.0, abs=1.5)  # 88 against 88
     assert behind[1] < behind[0] < behind[2]
+    assert [row[:2] for row in table.rows] == [
+        ("ReLU in software, rate 0.1", "3"),
+        (loss.ANALOG, "3 x 4"),
+        (f"{loss.ANALOG}, after ECRAM pulses", "3 x 1"),
+    ]
 
 
 def test_what_pulses_take_back_has_an_interval() -> None:
-    (row,) = loss.tables(made_up())[2].rows
+    row = loss.tables(made_up())[2].rows[-1]
     assert row[2] == "3 x 1"
     value, low, high = numbers(row[-1])
     assert value == pytest.approx(50, abs=12)
