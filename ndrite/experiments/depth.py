@@ -6,7 +6,7 @@ against ReLU networks of the same shape, epochs and data in software, networks x
 learning rate of a data set was the best for each side on held-out training samples, the chip's on dies, by
 networks of seeds 11 and up. Whole MNIST is read as ``ndrite experiment kan`` reads it. Convolutions have
 strides and no pooling. A kernel's cells are read patch by patch, so a chip holds a map's values between its
-layers; that the values stay analog and are held without error is the model's, not a circuit's.
+layers; that they are rounded to 8 bits and lose nothing else is the model's, not a circuit's.
 """
 
 from __future__ import annotations
