@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.array import crossbar, nonlinear
-from emulator.device.description import Chip
+from emulator.device.description import Cell, Chip
 from emulator.device.rram.drift import age
 from emulator.device.rram.faults import STUCK_LOW
 from emulator.device.rram.programming import readable
@@ -16,6 +16,16 @@ from emulator.mapping.mitigation import Mitigation
 
 Floats = npt.NDArray[np.float64]
 Stuck = npt.NDArray[np.int8]
+
+
+def level_targets(cell: Cell) -> Floats:
+    """Target conductances of the cell's levels in microsiemens, (levels,)."""
+    return np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
+
+
+def pair_targets(levels: npt.NDArray[np.int64], cell: Cell) -> Floats:
+    """Target conductances (2, K, M) of both cells of pairs at signed ``levels`` (K, M); index 0 is G+."""
+    return level_targets(cell)[np.maximum(np.stack([levels, -levels]), 0)]
 
 
 @dataclass(frozen=True, eq=False)

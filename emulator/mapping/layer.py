@@ -24,7 +24,7 @@ from emulator.mapping.samples import Rows, skip_gain
 from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
 from emulator.mapping.shapes import widest_window
 from emulator.mapping.variation import without_errors
-from emulator.mapping.weights import MappedWeights, code_max, level_targets, map_weights
+from emulator.mapping.weights import MappedWeights, code_max, map_weights
 from emulator.network import Dense, Ndr
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, rshift_round, slices
@@ -270,7 +270,7 @@ def _weight_errors(dense: Dense, mapped: MappedWeights, chip: Chip) -> dict[str,
     size = max(float(np.sqrt(np.square(w).mean())), 1e-30)
     cell = chip.cell
     limit = mapped.unit * code_max(cell) * (cell.g_max_uS - cell.g_min_uS) / mapped.full_scale_uS
-    target = mapped.levels * (limit / (len(level_targets(cell)) - 1))
+    target = mapped.levels * (limit / (cell.levels - 1))
     return {
         "quantisation_error": float(np.sqrt(np.square(target - w).mean())) / size,
         "programmed_error": float(np.sqrt(np.square(mapped.effective - w).mean())) / size,

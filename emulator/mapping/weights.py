@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from emulator.device.description import Cell, Chip
 from emulator.errors import CompileError
-from emulator.mapping.cells import Cells, make_cells
+from emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.wires import compensated, nearest
 
@@ -84,11 +84,6 @@ class MappedWeights:
 def code_max(cell: Cell) -> int:
     """Largest code of one conductance: 255 for 9-bit differences, 127 for 8-bit ones."""
     return (1 << (cell.weight_bits - 1)) - 1
-
-
-def level_targets(cell: Cell) -> Floats:
-    """Target conductances of the cell's levels in microsiemens, (levels,)."""
-    return np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
 
 
 def full_scale(chip: Cell | Chip) -> float:
@@ -178,9 +173,7 @@ def map_weights(
         levels, limits = compensated(floats, limits, chip, row_voltage_V, may_rise=not limits_known)
     else:
         levels = nearest(floats / limits * (cell.levels - 1), cell.levels - 1)
-    targets = level_targets(cell)
-    wanted = targets[np.maximum(np.stack([levels, -levels]), 0)]
-    cells = make_cells(wanted, programmed_on or chip, rng, measures, row_voltage_V)
+    cells = make_cells(pair_targets(levels, cell), programmed_on or chip, rng, measures, row_voltage_V)
     top, scale = code_max(cell), full_scale(chip)
     codes, saturated = conductance_codes(cells, top, scale)
     return MappedWeights(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Cell, Chip
-from emulator.mapping.cells import through_wires
+from emulator.mapping.cells import level_targets, pair_targets, through_wires
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -56,8 +56,7 @@ def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None) -> Floats:
     """What wires and access transistors leave of every pair's difference, (K, M); 1 where that is 0."""
     cell = chip.cell
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
-    target = cell.g_min_uS + step * np.maximum(np.stack([levels, -levels]), 0)
-    plus, minus = through_wires(target, chip, row_voltage_V)
+    plus, minus = through_wires(pair_targets(levels, cell), chip, row_voltage_V)
     part = np.divide((plus - minus) / step, levels, out=np.ones(levels.shape), where=levels != 0)
     return np.asarray(np.clip(part, LEAST, 1.0), np.float64)
 
@@ -82,7 +81,6 @@ def _best_rise(wanted: Floats, part: Floats, chip: Chip) -> float:
 
 def _spread(cell: Cell, time_s: float) -> Floats:
     """Variance of a pair at each level 0..L-1, in squared steps."""
-    targets = np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
-    sigma = cell.spread(targets, time_s) / step
+    sigma = cell.spread(level_targets(cell), time_s) / step
     return np.asarray(np.square(sigma) + np.square(sigma[0]), np.float64)

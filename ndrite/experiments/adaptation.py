@@ -144,9 +144,7 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     ]
 
 
-def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the intervals are taken over."""
-    return crossing.facts(results)
+facts = crossing.facts
 
 
 def draw(results: list[dict[str, Any]], figure: Any) -> None:

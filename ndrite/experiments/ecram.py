@@ -127,9 +127,7 @@ def along(results: list[dict[str, Any]], axis: str) -> dict[float, list[dict[str
     return dict(sorted(found.items()))
 
 
-def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the intervals are taken over."""
-    return crossing.facts(results)
+facts = crossing.facts
 
 
 def draw(results: list[dict[str, Any]], figure: Any) -> None:

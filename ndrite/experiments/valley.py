@@ -130,9 +130,7 @@ def tables(results: list[dict[str, Any]]) -> list[Table]:
     return [Table(f"valley: which curve, {ANALOG}, {crossing.size(results)}", header, rows)]
 
 
-def facts(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the intervals are taken over."""
-    return crossing.facts(results)
+facts = crossing.facts
 
 
 def draw(results: list[dict[str, Any]], figure: Any) -> None:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from emulator.golden.neuron import neuron
 from emulator.mapping.neuron import heights_and_peaks, shape_of, trained_shape, window_of
-from emulator.mapping.weights import level_targets
 from emulator.network import Ndr
 from emulator.spec import Layer
 from emulator.spec.arithmetic import V_MAX, V_MIN
@@ -145,7 +144,7 @@ def cells(report: Report) -> Figure:
     cell = report.subject.die.chip.cell
     figure = _figure(9.0, 3.4 * len(arrays))
     grid = figure.subplots(len(arrays), 3, squeeze=False, width_ratios=(1, 1, 0.8))
-    step = (cell.g_max_uS - cell.g_min_uS) / (len(level_targets(cell)) - 1)
+    step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     for row, (number, array) in zip(grid, enumerate(arrays), strict=True):
         mapped = array.mapped
         programmed = mapped.g_plus_uS - mapped.g_minus_uS

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.rram.programming import READ_LAWS, WAN_2022, ProgrammingError, effective_read_sigma
+from emulator.mapping.cells import level_targets
 from emulator.mapping.shapes import family
-from emulator.mapping.weights import level_targets
 
 FAMILY_STATES = 17
 """States whose curves training interpolates between."""

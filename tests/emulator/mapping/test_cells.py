@@ -14,10 +14,10 @@ from emulator.device.description import Chip, list_chips, list_devices, load_chi
 from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.mapping import Mitigation, map_network, map_weights
-from emulator.mapping.cells import compensate, make_cells
+from emulator.mapping.cells import compensate, level_targets, make_cells
 from emulator.mapping.converters import placed
 from emulator.mapping.ranges import column_sums
-from emulator.mapping.weights import code_max, level_targets
+from emulator.mapping.weights import code_max
 from emulator.network import Dense, Ndr, Network
 from tests.emulator.mapping import by_hand
 

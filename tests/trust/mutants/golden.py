@@ -246,7 +246,7 @@ MUTANTS = (
         ("tests/emulator/mapping",),
     ),
     Mutant(
-        "emulator/mapping/weights.py",
+        "emulator/mapping/cells.py",
         "np.maximum(np.stack([levels, -levels]), 0)",
         "np.abs(np.stack([levels, -levels]))",
         "both cells of a pair programmed",
