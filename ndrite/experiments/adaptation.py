@@ -24,7 +24,7 @@ from ndrite.experiments.crossing import FLOAT, crossed_bits
 from ndrite.experiments.loss import CHIP_RATE, CONVERTERS, EPOCHS
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
-from ndrite.intervals import crossed, points
+from ndrite.intervals import bars, points
 
 Images = npt.NDArray[np.uint8]
 
@@ -154,14 +154,12 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
     whats = ("die", *WAYS)
     for i, (what, colour) in enumerate(zip(whats, ("#bbbbbb", "#4477aa", "#ccbb44", "#cc3311"), strict=True)):
         for k, task in enumerate(tasks):
-            values = correct(results, task, what)
-            low, high = crossed(values)
-            mean = values.mean()
+            mean, error = bars(correct(results, task, what))
             ax.bar(
                 k + 0.2 * (i - 1.5),
-                100 * mean,
+                mean,
                 0.2,
-                yerr=[[100 * (mean - low)], [100 * (high - mean)]],
+                yerr=error,
                 color=colour,
                 label=what if k == 0 else None,
                 error_kw={"elinewidth": 0.8},

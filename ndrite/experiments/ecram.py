@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from emulator.learning.tuning import Plan
 from ndrite.experiments import chips, crossing
 from ndrite.experiments.crossing import FLOAT, crossed_bits
 from ndrite.experiments.loss import ANALOG, CHIP_RATE, EPOCHS, WORSE
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
-from ndrite.intervals import crossed, points
+from ndrite.intervals import bars, points
 
 CHIP = f"{ANALOG}+ecram-pair"
 
@@ -137,9 +135,7 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
         groups = along(results, axis)
         gains = [crossed_bits(g, "after") - crossed_bits(g, "before") for g in groups.values()]
         if gains:
-            mean = 100 * np.array([gain.mean() for gain in gains])
-            low, high = 100 * np.array([crossed(gain) for gain in gains]).T
-            ax.errorbar(list(groups), mean, [mean - low, high - mean], fmt="o-", color="#4477aa", capsize=2)
+            ax.errorbar(list(groups), *bars(*gains), fmt="o-", color="#4477aa", capsize=2)
         if axis == "pulses":
             ax.set_xscale("log")
         ax.set_xlabel(label, fontsize=6)

@@ -19,7 +19,7 @@ from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.crossing import right_on_die
 from ndrite.experiments.runner import Table
-from ndrite.intervals import bootstrap, crossed, points
+from ndrite.intervals import bars, bootstrap, points
 
 CHIP = "dendritic-ndr+ecram-pair"
 NO_RRAM = {
@@ -143,9 +143,8 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
         for i, case in enumerate(cases):
             right = correct(results, data, case)
             if len(right):
-                mean, (low, high) = right.mean(), crossed(right)
-                error = [[100 * (mean - low)], [100 * (high - mean)]]
-                ax.barh(i, 100 * mean, xerr=error, color="#4477aa", capsize=2)
+                mean, error = bars(right)
+                ax.barh(i, mean, xerr=error, color="#4477aa", capsize=2)
         ax.set(title=data, xlim=(0, 100))
         ax.set_xlabel("test accuracy, %")
     panels[0].set_yticks(range(len(cases)), cases, fontsize=7)

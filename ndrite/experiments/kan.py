@@ -24,7 +24,7 @@ from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.kan_data import kan_data
 from ndrite.experiments.kan_dies import CAUSES, DIES, applies, energy_pj, on_dies
 from ndrite.experiments.runner import Table as Shown
-from ndrite.intervals import bootstrap, crossed, points
+from ndrite.intervals import bars, bootstrap, crossed, points
 
 Floats = npt.NDArray[np.float64]
 KANELE, KANALOGUE = "KANELE, arXiv 2512.12850", "KANalogue, arXiv 2510.23638"
@@ -358,10 +358,7 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
             right = accuracies(results, task, kind)
             if not len(right):
                 continue
-            gain = right - relu
-            low, high = crossed(gain)
-            mean = gain.mean()
-            below.errorbar(i, 100 * mean, [[100 * (mean - low)], [100 * (high - mean)]], fmt="o", capsize=3)
+            below.errorbar(i, *bars(right - relu), fmt="o", capsize=3)
         below.axhline(0, color="#999999", linewidth=0.6)
         below.set_xticks(range(4), ["kan", "kan\neach", "mlp\nndr", "relu,\nwide"], fontsize=6)
         for axes in (above, below):

@@ -20,7 +20,7 @@ from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.crossing import die_number, right_in_float, right_on_die
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
-from ndrite.intervals import CROSSED, behind, bootstrap, crossed, crossed_of, in_points, points
+from ndrite.intervals import CROSSED, bars, behind, bootstrap, crossed, crossed_of, in_points, points
 
 Floats = npt.NDArray[np.float64]
 
@@ -234,11 +234,7 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
             for k, dies in enumerate(lost.mean(axis=2)):
                 where = np.full(len(dies), i - 0.25 + 0.1 * k)
                 ax.plot(where, 100 * dies, ".", color="#bbbbbb", markersize=3)
-            low, high = crossed(lost)
-            mean = lost.mean()
-            ax.errorbar(
-                i + 0.35, 100 * mean, [[100 * (mean - low)], [100 * (high - mean)]], fmt="o", capsize=3
-            )
+            ax.errorbar(i + 0.35, *bars(lost), fmt="o", capsize=3)
         ax.axhline(QUOTED, color="#cc3311", linewidth=0.8)
         ax.set_xticks(range(len(STATES)), [s.replace(", ", ",\n") for s in STATES], fontsize=6)
         ax.set_title(chip, fontsize=8)

@@ -19,7 +19,7 @@ from ndrite.experiments.crossing import FLOAT, crossed_bits
 from ndrite.experiments.loss import ANALOG, CHIP_RATE, EPOCHS, recovered
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
-from ndrite.intervals import crossed, points
+from ndrite.intervals import bars, points
 
 Floats = npt.NDArray[np.float64]
 
@@ -131,9 +131,7 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
         groups = along(results, axis)
         for state, colour in zip(STATES, ("#bbbbbb", "#4477aa", "#ccbb44", "#cc3311"), strict=True):
             lost = [losses(group)[state] for group in groups.values()]
-            mean = 100 * np.array([values.mean() for values in lost])
-            low, high = 100 * np.array([crossed(values) for values in lost]).T
-            ax.errorbar(list(groups), mean, [mean - low, high - mean], color=colour, capsize=2, label=state)
+            ax.errorbar(list(groups), *bars(*lost), color=colour, capsize=2, label=state)
         if axis == "time":
             ax.set_xscale("log")
         ax.set_xlabel(f"{axis}, {AXES[axis][0]}", fontsize=7)

@@ -21,7 +21,7 @@ from emulator.device.description import Chip, load_chip
 from ndrite.experiments import chips
 from ndrite.experiments.bits import packed, unpacked
 from ndrite.experiments.runner import Table
-from ndrite.intervals import bootstrap, crossed, points
+from ndrite.intervals import bars, bootstrap, points
 
 Floats = npt.NDArray[np.float64]
 
@@ -144,9 +144,7 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
         above.set_title(f"{device}: {SHAPES[device][0].replace('_', ' ')}", fontsize=7)
         for i, trained in enumerate(TRAINED):
             right = chosen(results, device, trained)[1]
-            low, high = crossed(right)
-            mean = right.mean()
-            below.errorbar(i, 100 * mean, [[100 * (mean - low)], [100 * (high - mean)]], fmt="o", capsize=3)
+            below.errorbar(i, *bars(right), fmt="o", capsize=3)
         below.set_xticks(range(len(TRAINED)), [t.replace(" and ", "\nand ") for t in TRAINED], fontsize=6)
         above.tick_params(labelsize=6)
     panels[0][0].set_ylabel("output", fontsize=7)

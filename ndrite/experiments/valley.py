@@ -22,7 +22,7 @@ from ndrite.experiments.crossing import FLOAT, crossed_bits
 from ndrite.experiments.loss import ANALOG
 from ndrite.experiments.runner import Table
 from ndrite.experiments.trained import trained
-from ndrite.intervals import crossed, points
+from ndrite.intervals import bars, points
 
 Floats = npt.NDArray[np.float64]
 
@@ -142,10 +142,7 @@ def draw(results: list[dict[str, Any]], figure: Any) -> None:
         name = f"{shape[0]:g} V, {shape[1]:g} mA"
         left.plot(u[seen], y[seen], color=f"C{i}", linewidth=0.9, label=name)
         on_dies = crossed_bits(of_shape(results, shape), "chip")
-        mean, (low, high) = on_dies.mean(), crossed(on_dies)
-        right.errorbar(
-            i, 100 * mean, [[100 * (mean - low)], [100 * (high - mean)]], fmt="o", capsize=3, color=f"C{i}"
-        )
+        right.errorbar(i, *bars(on_dies), fmt="o", capsize=3, color=f"C{i}")
     left.set(xlabel="voltage, of the peak's", ylabel="output")
     left.legend(fontsize=5)
     right.set_xticks([])

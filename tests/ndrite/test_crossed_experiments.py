@@ -149,3 +149,12 @@ def test_every_die_is_measured_in_every_case(experiment: Any) -> None:
         cases.setdefault(str(rest), []).append((r["seed"], r["die"]))
     assert len({tuple(sorted(found)) for found in cases.values()}) == 1
     assert len(cases) >= 5
+
+
+def test_error_bars_reach_to_the_interval() -> None:
+    on_dies, others = (crossing.crossed_bits(dies({"on": count}), "on") for count in (880, 700))
+    means, reach = intervals.bars(on_dies, others)
+    np.testing.assert_allclose(means, [87.9, 69.9])
+    low, high = intervals.crossed(others)
+    np.testing.assert_allclose(reach[:, 1], [69.9 - 100 * low, 100 * high - 69.9])
+    assert reach.shape == (2, 2)
