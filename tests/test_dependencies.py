@@ -20,7 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "emulator/mapping": {"numpy"},
     "emulator/network/datasets": {"numpy", "mlxtend"},
     "emulator/mapping/explain": {"numpy"},
-    "emulator/network/importing": {"numpy", "scipy", "onnx", "torch"},
+    "emulator/network/importing": {"numpy", "scipy", "onnx", "onnxruntime", "torch", "skl2onnx"},
     "emulator/network": {"numpy"},
     "emulator/device": {"numpy", "scipy", "yaml", "pydantic", "pydantic_core", "annotated_types"},
     "emulator/learning/training": {"numpy", "torch"},

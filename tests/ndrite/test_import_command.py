@@ -60,7 +60,7 @@ def test_the_table_names_nodes_and_errors(model: Path, capsys: pytest.CaptureFix
 
 def test_a_refused_model_leaves_no_file(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["import", "model.pt", "-o", "float.npz"]) == BAD_INPUT
-    assert "node 'model.pt: 1' (elu(x)) is not supported; it is unbounded" in capsys.readouterr().err
+    assert "node 'model.pt: /1/Elu' (elu(x)) is not supported; it is unbounded" in capsys.readouterr().err
     assert not Path("float.npz").exists()
     assert run(["import", "model.pt", "--input-shape", "a", "-o", "float.npz"]) == BAD_INPUT
     assert "--input-shape" in capsys.readouterr().err

@@ -1,12 +1,10 @@
-"""Networks from other frameworks: PyTorch modules and ONNX files onto the network format, or refused by node.
+"""Networks from other frameworks: PyTorch modules, scikit-learn's estimators and ONNX files.
 
-Imports NumPy and emulator.{spec,errors,network,compile} only; ``onnx`` and ``torch`` are loaded when a
-model of
-theirs is imported (extras ``ndrite[onnx]``, ``ndrite[train]``).
+Each is run beside what was read of it. Imports NumPy and emulator.{spec,errors,device,network} only;
+``onnx``, ``torch`` and ``skl2onnx`` are loaded when a model of theirs is imported.
 """
 
-from emulator.network.importing.lower import lower
-from emulator.network.importing.read import import_model
-from emulator.network.importing.report import BlockReport, Imported, ImportReport
+from emulator.network.importing.read import Imported, import_model
+from emulator.network.importing.report import BlockReport, ImportReport
 
-__all__ = ["BlockReport", "ImportReport", "Imported", "import_model", "lower"]
+__all__ = ["BlockReport", "ImportReport", "Imported", "import_model"]

@@ -11,7 +11,7 @@ FOLDED = set(
     "Constant Identity Cast CastLike Shape Size Add Sub Mul Div Neg Abs Sqrt Reciprocal Pow Exp Log Min Max "
     "Sum Reshape Transpose Flatten Squeeze Unsqueeze Concat Slice Gather Split MatMul Gemm Expand Tile Range "
     "ConstantOfShape Pad Where Equal Greater Less Not And Or Floor Ceil Round Clip Relu Sigmoid Tanh Sign "
-    "QuantizeLinear DequantizeLinear Quant ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ArgMax".split()
+    "QuantizeLinear DequantizeLinear ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ArgMax".split()
 )
 """Taken into the weights where all operands are known; a kind with a body of its own is never run."""
 FOLDED_MAX = 1 << 26

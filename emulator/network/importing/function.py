@@ -139,8 +139,8 @@ def _trimmed(unary: Unary, low: float, high: float) -> tuple[float, float]:
         return low, high
     # A kink at 0 is met exactly.
     near = 2 * float(z[1] - z[0])
-    ends = (0.0 if abs(v) < near else float(v) for v in (z[first], z[last]))
-    return next(ends), next(ends)
+    ends = [0.0 if abs(v) < near else float(v) for v in (z[first], z[last])]
+    return (ends[0], ends[1]) if ends[0] < ends[1] else (float(z[first]), float(z[last]))
 
 
 def _with_border(low: float, high: float, kink: float) -> float:

@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from emulator.network import Gate, InputRange, Meaning, Network, Product, State, Table
 from emulator.network.importing.bound import error_bound
 from emulator.network.importing.emitted import Emitted
+from emulator.network.importing.finish import BATCH, Read
 from emulator.network.importing.function import identity
 from emulator.network.importing.graph import Floats, Graph, Linear, Seen, Unary
 from emulator.network.importing.graph import Gate as GateOp
 from emulator.network.importing.lowering import Lowering
 from emulator.network.importing.quantised import quantised
 from emulator.network.importing.ranges import Ranges
-from emulator.network.importing.report import BATCH, BlockReport, Imported, ImportReport, Read
+from emulator.network.importing.report import BlockReport, ImportReport
 from emulator.network.importing.simplify import simplified
 from emulator.spec.arithmetic import INPUT_MAX
 
 Progress = Callable[[int, int], None]
+
+
+class Lowered(NamedTuple):
+    """The network, the range of its inputs, and the report."""
+
+    network: Network
+    inputs: InputRange
+    report: ImportReport
 
 
 def lower(
@@ -33,9 +42,11 @@ def lower(
     *,
     name: str,
     samples: Floats | None = None,
+    wanted: Floats | None = None,
     input_range: InputRange | None = None,
+    classes: tuple[str, ...] = (),
     progress: Progress | None = None,
-) -> Imported:
+) -> Lowered:
     """Lower a graph.
 
     Parameters
@@ -45,6 +56,8 @@ def lower(
     samples:
         Inputs (n, values) in the model's unit, as the graph takes them, n >= 1; needed where a function is
         unbounded.
+    wanted:
+        The model's own outputs (n, M) for them, which errors are measured against.
     input_range:
         What input codes stand for; by default what the samples span, or 0..1.
     progress:
@@ -58,10 +71,13 @@ def lower(
         When a weight is not finite.
     """
     graph = _settled(simplified(read.graph))
-    seen, wanted = (None, None) if samples is None else _watched(graph, samples)
+    seen = None if samples is None else _watched(graph, samples)
     ranges = Ranges(graph, seen)
     by_call = input_range or _range_of(graph, samples, ranges)
-    emitted = Lowering(graph, ranges).run(by_call, progress)
+    still = np.zeros(1, np.bool_)
+    if samples is not None and input_range is None and by_call.low.size > 1:
+        still = np.ptp(samples.reshape(-1, by_call.low.size), axis=0) == 0
+    emitted = Lowering(graph, ranges).run(by_call, still, progress)
     repeated = graph.calls if by_call.low.size > 1 else 1
     low, high = (np.tile(v, repeated) for v in (by_call.low, by_call.high))
     input_range = InputRange(low, high, read.axes, () if read.axes is None else read.own_shape)
@@ -72,7 +88,7 @@ def lower(
         {"imported": {"nodes": [e.node for e in emitted.entries]}},
         tuple(State(shape=m.shape, source=n, start=s) for m, n, s in emitted.states),
         graph.calls,
-        Meaning(inputs=input_range),
+        Meaning(inputs=input_range, classes=classes),
     )
     lost: dict[int, tuple[int, int]] = {}
     measured: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
@@ -95,7 +111,7 @@ def lower(
         notes=read.notes,
         **measured,
     )
-    return Imported(network, input_range, report, read)
+    return Lowered(network, input_range, report)
 
 
 def _settled(graph: Graph) -> Graph:
@@ -108,11 +124,12 @@ def _settled(graph: Graph) -> Graph:
     return dataclasses.replace(graph, memories=tuple(memories))
 
 
-def _watched(graph: Graph, samples: Floats) -> tuple[Seen, Floats]:
-    """The ranges of every operator on the samples, and the model's outputs."""
+def _watched(graph: Graph, samples: Floats) -> Seen:
+    """The ranges of every operator on the samples."""
     seen = Seen()
-    outputs = [graph.run(samples[i : i + BATCH], seen) for i in range(0, len(samples), BATCH)]
-    return seen, np.concatenate(outputs)
+    for i in range(0, len(samples), BATCH):
+        graph.run(samples[i : i + BATCH], seen)
+    return seen
 
 
 def _range_of(graph: Graph, samples: Floats | None, ranges: Ranges) -> InputRange:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.errors import NetworkError
 from emulator.network import InputRange, Sampled
@@ -27,6 +28,8 @@ from emulator.network.importing.span import Span
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.patches import Patches
 
+Bools = npt.NDArray[np.bool_]
+
 DENSE_MAX = 128
 """Values that a plain matrix passes on; more go through one group each."""
 
@@ -40,10 +43,14 @@ class Lowering:
         self.out = Emitted([graph.input.shape, *(m.shape for m, _ in graph.memories)])
         self.final = graph.output if uses_of(graph)[graph.output] == 1 else None
 
-    def run(self, inputs: InputRange, progress: Callable[[int, int], None] | None) -> Emitted:
-        """All nodes, the output last. ``inputs``: the range of one call's."""
+    def run(self, inputs: InputRange, still: Bools, progress: Callable[[int, int], None] | None) -> Emitted:
+        """All nodes, the output last.
+
+        ``inputs``: the range of one call's. ``still``: which of them never vary; they have no weights, as
+        their value is part of the biases.
+        """
         graph, order = self.graph, self.graph.order()
-        self.held[graph.input] = self._input(inputs)
+        self.held[graph.input] = self._input(inputs, still)
         for number, (memory, op) in enumerate(graph.memories):
             self.held[memory] = Held.of_map(1 + number, memory.shape, self.ranges.span(op))
         for done, op in enumerate(order):
@@ -59,11 +66,11 @@ class Lowering:
             self.out.states.append((memory, held.maps[0], 0.0 if start is None else start))
         return self.out
 
-    def _input(self, inputs: InputRange) -> Held:
+    def _input(self, inputs: InputRange, still: Bools) -> Held:
         c, h, w = self.graph.input.shape
         held = Held((0,), (c, h, w), np.ones(c), np.zeros(c))
         if inputs.low.size == 1 or h == w == 1:
-            return held.affine(inputs.span, inputs.low)
+            return held.affine(np.where(still, 0.0, inputs.span), inputs.low)
         raise NetworkError(f"input range has {inputs.low.size} entries; accepted: 1, for maps")
 
     def _lower(self, op: Op) -> None:

@@ -1,4 +1,4 @@
-"""Two matrix products as one, where nothing is between them or where they are added."""
+"""Two matrix products as one, where nothing is between them or where they are added; averages before one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from emulator.network.importing.graph import Concat, Gate, Linear
+from emulator.network.importing.graph import Concat, Flatten, Gate, Linear, Pool
+from emulator.spec.patches import Patches
 
 
 def one_product(first: Linear, second: Linear) -> Linear | None:
@@ -62,4 +63,28 @@ def stacked(total: Gate, a: Linear, b: Linear) -> Linear | None:
         weights=np.vstack([fa * a.weights, fb * b.weights]),
         bias=bias,
         patches=dataclasses.replace(a.patches, shape=shape),
+    )
+
+
+def averaged(pool: Pool, product: Linear) -> Linear | None:
+    """The average of a product's whole map as one product of averages, whose codes are not noisy; else None.
+
+    Every weight meets the average of the values that it met.
+    """
+    patches = product.patches
+    whole = pool.patches.kernel == patches.grid and not any(pool.patches.padding)
+    if not whole or patches.groups > 1 or patches.grid == (1, 1):
+        return None
+    source = product.inputs[0]
+    window = dataclasses.replace(
+        patches, kernel=patches.grid, stride=patches.dilation, dilation=patches.stride, groups=1
+    )
+    if window.grid != patches.kernel:  # rows or columns at the end that no patch reaches
+        return None
+    shape = (patches.shape[0], *window.grid)
+    node, size = product.node, patches.inputs
+    means = Pool(node=pool.node, inputs=(source,), shape=shape, of="average", patches=window)
+    flat = Flatten(node=node, inputs=(means,), shape=(size, 1, 1))
+    return dataclasses.replace(
+        product, inputs=(flat,), shape=(len(product.bias), 1, 1), patches=Patches.whole((size, 1, 1))
     )

@@ -93,9 +93,6 @@ class Call:
         """Outputs by ONNX's reference implementation of the operator."""
         from onnx.reference import ReferenceEvaluator
 
-        if self.kind == "Quant":
-            operands = (np.asarray(given[s], np.float64) for s in self.node.input)
-            return [_quantised(self.a, *operands)]
         if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # as older operator sets have it
             x, axes = given[self.node.input[0]], self.a.get("axes")
             if self.kind == "Squeeze":
@@ -127,12 +124,3 @@ def _gelu(x: Floats, *, tanh: bool) -> Floats:
 
     inner = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)) if tanh else erf(x / np.sqrt(2))
     return np.asarray(0.5 * x * (1 + inner), np.float64)
-
-
-def _quantised(a: dict[str, Any], x: Floats, scale: Floats, zero: Floats, bits: Floats) -> Floats:
-    """QONNX's Quant: scaled integers of so many bits."""
-    signed, narrow = int(a.get("signed", 1)), int(a.get("narrow", 0))
-    low = -(2.0 ** (bits - 1)) + narrow if signed else 0.0 * bits
-    high = 2.0 ** (bits - 1) - 1 if signed else 2.0**bits - 1 - narrow
-    q: Floats = (np.clip(np.rint(x / scale + zero), low, high) - zero) * scale
-    return q

@@ -30,7 +30,14 @@ CONSTANT = {"Add": "add", "Sum": "add", "Mul": "mul", "Sub": "sub", "Div": "div"
 def elementwise(call: Call) -> Value | None:
     """The node as a function; None where it is none."""
     kind, computed = call.kind, call.computed
+    if kind in ("Cast", "CastLike"):
+        return _cast(call)
     if kind == "PRelu" and call.constant(1).size > 1:
+        sizes = call.constant(1).shape
+        wanted = tuple(call.value.op.shape[0] if axis == "c" else 1 for axis in call.value.axes)
+        by_channel = call.opsets.get("", 1) < 7 and len(sizes) == 1  # as the first operator sets had it
+        if not by_channel and (1,) * (len(wanted) - len(sizes)) + sizes != wanted:
+            raise call.refused(f"slopes of shape {sizes}; use one slope, or one a channel")
         return layers.prelu(call.value, call.constant(1), call.name)
     if kind == "Sum" and len(call.known) == 1:
         return call.value
@@ -51,6 +58,20 @@ def elementwise(call: Call) -> Value | None:
     if small and kind in UNARY and len(computed) == 1:
         return call.value.apply(call.name, f"{kind.lower()}({{}})", _function(call))
     return None
+
+
+def _cast(call: Call) -> Value:
+    """Floats as floats; to whole numbers by cutting, to truth values by comparing with 0."""
+    from onnx import TensorProto
+
+    to = call.a.get("to", TensorProto.FLOAT)
+    if call.kind == "CastLike" or to in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16):
+        return call.value
+    if to == TensorProto.BOOL:
+        return call.value.apply(call.name, "({} != 0)", lambda z: (z != 0).astype(np.float64))
+    if to in (TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64):
+        return call.value.apply(call.name, "trunc({})", np.trunc)
+    raise call.refused("cast to floats, signed whole numbers or truth values")
 
 
 def _function(call: Call) -> Callable[[Floats], Floats]:

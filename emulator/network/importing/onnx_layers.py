@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from emulator.network.importing import layers
 from emulator.network.importing.layers import Four, two
 from emulator.network.importing.onnx_call import Call
-from emulator.network.importing.values import Value
+from emulator.network.importing.values import Value, join
 from emulator.spec.patches import Pair
 
 
@@ -15,10 +17,18 @@ def _gemm(call: Call) -> Value:
     a = call.a
     if a.get("transA", 0):
         raise call.refused("use transA = 0")
-    w = call.constant(1) * a.get("alpha", 1.0)
-    bias = call.optional(2)
-    bias = None if bias is None else bias * a.get("beta", 1.0)
-    return layers.linear(call.value, w.T if a.get("transB", 0) else w, bias, call.name, call.kind)
+    w, beta = call.constant(1) * a.get("alpha", 1.0), a.get("beta", 1.0)
+    bias, computed = call.optional(2), call.values[2] if len(call.values) > 2 else None
+    if call.values[0] is None:
+        raise call.refused("its first operand is a constant; use x @ weights + bias")
+    first = call.value
+    bias = None if bias is None else bias * beta
+    product = layers.linear(first, w.T if a.get("transB", 0) else w, bias, call.name, call.kind)
+    if computed is None:
+        return product
+    if not isinstance(computed, Value):
+        raise call.refused("its bias is no tensor of one call")
+    return join(product, computed.affine(call.name, beta, 0.0), call.name, call.kind, np.add)
 
 
 def _matmul(call: Call) -> Value | None:
@@ -30,6 +40,8 @@ def _matmul(call: Call) -> Value | None:
 def _convolution(call: Call) -> Value:
     a = call.a
     kernels = call.constant(1)
+    if len(call.computed) > 1:
+        raise call.refused("its bias is computed; use constant parameters")
     kernel, stride, dilation = (
         two(list(kernels.shape[2:])),
         two(a.get("strides", [1] * (kernels.ndim - 2))),
@@ -89,6 +101,8 @@ def _reduced(call: Call) -> Value:
 
 
 def _batch_norm(call: Call) -> Value:
+    if call.a.get("training_mode", 0):
+        raise call.refused("it is in training mode; export the model in evaluation mode")
     gamma, beta, mean, variance = (call.constant(i) for i in range(1, 5))
     epsilon = call.a.get("epsilon", 1e-5)
     return layers.batch_norm(call.value, gamma, beta, mean, variance, epsilon, call.name)
@@ -96,6 +110,13 @@ def _batch_norm(call: Call) -> Value:
 
 def _pad(call: Call) -> Value:
     pads, rank = call.numbers(1, "pads"), len(call.value.axes)
+    axes = call.numbers(3, "axes")
+    if pads is not None and axes is not None:
+        places = [a % rank for a in axes]
+        if len(pads) != 2 * len(places) or len(set(places)) != len(places):
+            raise call.refused("use two pads for each of its axes")
+        both = dict(zip(places, zip(pads[: len(places)], pads[len(places) :], strict=True), strict=True))
+        pads = [both.get(i, (0, 0))[end] for end in (0, 1) for i in range(rank)]
     number = call.optional(2)
     zero = (number is None or not number.size or float(number.reshape(-1)[0]) == 0) and not call.a.get(
         "value"

@@ -10,7 +10,8 @@ import numpy as np
 
 from emulator.network.importing import layers
 from emulator.network.importing.onnx_call import Call
-from emulator.network.importing.values import Value, with_constant
+from emulator.network.importing.recurrent import SIGMOID
+from emulator.network.importing.values import LeftOut, Value, with_constant
 
 TAKEN = "outputs are taken before the softmax; the largest one is the same"
 
@@ -37,18 +38,24 @@ def _scores(call: Call) -> Value:
     after = a.get("post_transform", "NONE")
     if kind == "LinearClassifier" and len(intercepts) == 1:
         weights, intercepts = np.hstack([-weights, weights]), np.concatenate([-intercepts, intercepts])
-    if after == "LOGISTIC" and len(intercepts) == 2:
+    if kind == "LinearClassifier" and after == "LOGISTIC" and len(intercepts) == 2:
         weights, intercepts = weights / 2, intercepts / 2  # the same as a softmax of half the scores
     elif after not in ("NONE", "SOFTMAX", "LOGISTIC"):
         raise call.refused(f"post_transform is {after}; use NONE or LOGISTIC")
     scores = layers.linear(call.value, weights, intercepts, call.name, kind)
     if after == "NONE":
         return scores
+    if kind == "LinearRegressor":
+        if after != "LOGISTIC":
+            raise call.refused(f"post_transform is {after}; use NONE or LOGISTIC")
+        return scores.apply(call.name, "sigmoid({})", SIGMOID[1])
     call.notes.append(f"{call.name} ({kind}): {TAKEN}")
-    return replace(scores, left_out=(call.name, after))
+    softmax = after == "SOFTMAX" or len(intercepts) == 2
+    left_out = LeftOut(call.name, after, call.node.output[1], "softmax" if softmax else "sigmoid")
+    return replace(scores, left_out=left_out)
 
 
-def two_classes(a: Value, b: Value, name: str, kind: str, notes: list[str]) -> Value | None:
+def two_classes(a: Value, b: Value, call: Call) -> Value | None:
     """``[1 - p, p]`` with p a sigmoid, as scikit-learn writes two classes: half of -z and z; else None."""
     if a.op is not b.op or a.axes != b.axes or a.op.shape != (1, 1, 1):
         return None
@@ -63,9 +70,9 @@ def two_classes(a: Value, b: Value, name: str, kind: str, notes: list[str]) -> V
         return None
     before = Value(b.op, b.axes, node=b.node, calls=b.calls, at=b.at)
     halves = np.array([-0.5, 0.5])
-    both = layers.linear(before, slope * halves[None], offset * halves, name, kind)
-    notes.append(f"{name} ({kind}): two classes; outputs are taken before the softmax")
-    return replace(both, left_out=(name, "Softmax"))
+    both = layers.linear(before, slope * halves[None], offset * halves, call.name, call.kind)
+    call.notes.append(f"{call.name} ({call.kind}): two classes; outputs are taken before the softmax")
+    return replace(both, left_out=LeftOut(call.name, "Softmax", call.node.output[0], "softmax"))
 
 
 LINEAR_MODELS: dict[str, Callable[[Call], Any]] = {

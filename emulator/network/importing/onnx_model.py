@@ -1,53 +1,53 @@
-"""ONNX files to a graph (extra ``ndrite[onnx]``)."""
+"""An ONNX graph, node by node, as the importer's operators."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.finish import finished
-from emulator.network.importing.graph import Input
+from emulator.network.importing.finish import Read, finished
+from emulator.network.importing.graph import Memory
 from emulator.network.importing.onnx_call import Call
 from emulator.network.importing.onnx_elementwise import elementwise
-from emulator.network.importing.onnx_file import load_onnx, only_input
+from emulator.network.importing.onnx_file import only_input
 from emulator.network.importing.onnx_layers import LAYERS
 from emulator.network.importing.onnx_linear_models import LINEAR_MODELS
-from emulator.network.importing.onnx_names import DROPPED, INSTEAD, OTHERWISE, QUANTISED
+from emulator.network.importing.onnx_names import DOMAINS, DROPPED, INSTEAD, NORMALISED, OTHERWISE
+from emulator.network.importing.onnx_quantised import QUANTISED
 from emulator.network.importing.onnx_recurrent import RECURRENT, sequence_axes
 from emulator.network.importing.onnx_views import VIEWS
 from emulator.network.importing.recurrent import Memories
-from emulator.network.importing.report import Read
-from emulator.network.importing.values import OwnShape, Stack, Value
+from emulator.network.importing.rolled import loop_of
+from emulator.network.importing.values import LeftOut, OwnShape, Stack, Value
 from emulator.network.importing.views import raw_input
 
-HANDLERS = {**LAYERS, **VIEWS, **RECURRENT, **LINEAR_MODELS}
+HANDLERS = {**LAYERS, **VIEWS, **RECURRENT, **LINEAR_MODELS, **QUANTISED}
 
 
-def read_onnx(path: Path, *, shape: OwnShape | None = None, output: str | None = None) -> Read:
+def read_onnx(proto: Any, *, shape: OwnShape | None = None, output: str | None = None) -> Read:
     """The model as a graph.
 
     Parameters
     ----------
+    proto:
+        An ``onnx.ModelProto`` as ``onnx_prepare.prepared`` gives it.
     shape:
         Shape of one sample where the file leaves it open; of a sequence (calls, features).
     output:
-        Name of the output to take; by default the first one that supported nodes lead to.
+        Name of the output to take; needed where the model has several that are values.
 
     Raises
     ------
-    MissingExtraError
-        Without the package ``onnx``.
     NetworkError
-        When the file is not a valid model.
+        When the output is not one of the model's, or it has to be chosen.
     UnsupportedNodeError
         Naming the first node that cannot be imported.
     """
-    return _Reader(load_onnx(path), shape).read(output)
+    return _Reader(proto, shape).read(output)
 
 
 class _Reader:
@@ -66,42 +66,132 @@ class _Reader:
         self.notes: list[str] = []
         self.memories: Memories = []
         given = only_input(model)
-        sequence = sequence_axes(self.graph, given.name)
-        self.shape = shape or _sample_shape(given, sequence)
-        if sequence and len(self.shape) != 2:
+        self._fold_constants()
+        self.loop = loop_of(model, given.name, self.constants)
+        self.sequence = sequence_axes(self.graph, given.name)
+        if self.loop is not None:
+            self.sequence = "ntc" if self.loop.axis == 1 else "tnc"
+        self.shape = shape or _sample_shape(given, self.sequence)
+        if self.sequence and len(self.shape) != 2:
             raise NetworkError(f"samples have shape {self.shape}; accepted: (calls, features), of a sequence")
-        self.values[given.name] = raw_input(self.shape, sequence=sequence)
+        self.values[given.name] = raw_input(self.shape, sequence=self.sequence)
+        if self.loop is not None:
+            for state, source in self.loop.states.items():
+                sizes, calls = self.loop.sizes[source], self.loop.calls
+                memory = Memory(node=source, shape=(sizes[-1], 1, 1))
+                self.values[state] = Value(memory, "1nc"[3 - len(sizes) :], calls=calls, at=calls - 1)
 
     def read(self, output: str | None) -> Read:
         names = [o.name for o in self.graph.output]
         if output is not None and output not in names:
             raise NetworkError(f"output is {output!r}; accepted: {', '.join(names)}")
         for node in self.graph.node:
+            if self.loop is not None and node.output[0] in self.loop.skipped:
+                continue
             try:
                 self._node(node)
             except UnsupportedNodeError as error:
                 # Only what the output needs has to be understood.
                 for name in node.output:
                     self.refused.setdefault(name, error)
-        wanted = [output] if output else names
-        ends = [self.values[name] for name in wanted if name in self.values]
-        for value in ends:
-            if len(wanted) > 1 and value is not ends[-1] and not _is_single(value):
-                continue  # of a recurrent layer's outputs the first that is not of every call
-            if isinstance(value, Stack) and len(value.layers) == 1:
-                value = value[0]
-            if isinstance(value, Value) and isinstance(value.op, Input) and value.function is None:
-                continue
-            return finished(value, self.shape, self.memories, self.notes)
-        raise self.refused.get(wanted[0]) or NetworkError("no output depends on the input")
+        self._close_loop()
+        name = self._chosen([output] if output else names)
+        value = self.values[name]
+        if isinstance(value, Stack) and len(value.layers) == 1:
+            value = value[0]
+        read = finished(value, self.shape, self.memories, self.notes)
+        tensor = name if not isinstance(value, Value) or value.left_out is None else value.left_out.tensor
+        return replace(
+            read, name=name, tensor=tensor, values=self._inner(), calls_first=self.sequence[:1] == "t"
+        )
+
+    def _fold_constants(self) -> None:
+        """Constants written as nodes, which a loop's copies are told apart by."""
+        from onnx import numpy_helper
+
+        for node in self.graph.node:
+            if node.op_type == "Constant" and node.attribute[0].name == "value":
+                self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+
+    def _close_loop(self) -> None:
+        """Every state of a loop takes what its source gives."""
+        if self.loop is None:
+            return
+        for theirs, ours in self.loop.alias.items():
+            if ours in self.values:
+                self.values[theirs] = self.values[ours]
+        for state, source in self.loop.states.items():
+            memory, value = self.values[state], self.values.get(source)
+            assert isinstance(memory, Value)
+            assert isinstance(memory.op, Memory)
+            if not isinstance(value, Value):
+                raise self.refused.get(source) or NetworkError(f"tensor {source!r} is no value of one call")
+            self.memories.append((memory.op, value.settled().op))
+
+    def _chosen(self, wanted: list[str]) -> str:
+        """The output that is taken: the one that can be read; of a recurrent layer's, the one that has an
+        end."""
+        ends = [name for name in wanted if self._is_value(name)]
+        if not ends:
+            raise self.refused.get(wanted[0]) or NetworkError("no output depends on the input")
+        single = [name for name in ends if self._is_single(name)]
+        apart = {self._identity(name) for name in single}
+        lost = [name for name in wanted if name in self.refused and not self._is_label(name)]
+        if len(wanted) > 1 and (len(apart) > 1 or (lost and not self.memories)):
+            choice = ", ".join(repr(name) for name in (*single, *lost))
+            raise NetworkError(
+                f"the model has several outputs; accepted: one of {choice}, given as the output"
+            )
+        return single[0] if single else ends[-1]
+
+    def _is_value(self, name: str) -> bool:
+        value = self.values.get(name)
+        return value is not None and not (isinstance(value, Value) and value.is_raw)
+
+    def _is_single(self, name: str) -> bool:
+        value = self.values[name]
+        return isinstance(value, Value) and ("t" not in value.axes or value.calls == 1)
+
+    def _identity(self, name: str) -> Any:
+        """The same for two outputs of one value, such as a recurrent layer's last call and last result."""
+        value = self.values[name]
+        assert isinstance(value, Value)
+        return value.op, value.label
+
+    def _is_label(self, name: str) -> bool:
+        """Whether an output is a label, which no network computes, and not values."""
+        from onnx import TensorProto
+
+        kinds = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.UNDEFINED)
+        (found,) = (o for o in self.graph.output if o.name == name)
+        return found.type.tensor_type.elem_type not in kinds
+
+    def _inner(self) -> dict[str, tuple[str, str, Value]]:
+        """Tensors with the node and kind that make them, where they are values of one call."""
+        made = {
+            name: (node.name or node.output[0], node.op_type)
+            for node in self.graph.node
+            for name in node.output
+        }
+        return {
+            name: (*made[name], value)
+            for name, value in self.values.items()
+            if name in made and isinstance(value, Value) and "t" not in value.axes and value.left_out is None
+        }
 
     def _node(self, node: Any) -> None:
-        for source in node.input:
+        alias = {} if self.loop is None else self.loop.alias
+        inputs = [alias.get(s, s) for s in node.input]
+        for source in inputs:
             if source in self.refused:
                 raise self.refused[source]
-        known = [self.constants.get(s) if s else None for s in node.input]
-        values = [self.values.get(s) if s else None for s in node.input]
+        known = [self.constants.get(s) if s else None for s in inputs]
+        values = [self.values.get(s) if s else None for s in inputs]
         call = Call(node, self.opsets, known, values, self.notes, self.memories)
+        if node.domain not in DOMAINS:
+            raise call.refused(
+                f"its domain is {node.domain!r}; use ONNX's own operators, or functions of them"
+            )
         if node.op_type == "Constant" or all(v is None for v in values):
             for key, array in zip(node.output, call.folded(), strict=False):
                 self.constants[key] = array
@@ -114,19 +204,18 @@ class _Reader:
         for key, result in zip(node.output, results, strict=False):
             if isinstance(result, UnsupportedNodeError):
                 self.refused[key] = result
+            elif key and self.loop is not None and isinstance(result, Value) and result.at is not None:
+                self.values[key] = replace(result, at=self.loop.calls - 1)  # one call stands for all
             elif key:
                 self.values[key] = result
 
     @staticmethod
     def _results(call: Call) -> list[Any]:
         kind = call.kind
-        if kind in DROPPED or kind == "Quant":
-            note = DROPPED.get(kind, QUANTISED)
-            if note:
-                call.notes.append(f"{call.name} ({kind}): {note}")
-            if kind.endswith("Softmax"):
-                return [replace(call.value, left_out=(call.name, kind))]
+        if kind in DROPPED:
             return [call.value]
+        if kind in NORMALISED:
+            return [_normalised(call)]
         if kind in HANDLERS:
             found = HANDLERS[kind](call)
             if found is not None:
@@ -137,8 +226,20 @@ class _Reader:
         return [value]
 
 
-def _is_single(value: Value | Stack) -> bool:
-    return isinstance(value, Value) and ("t" not in value.axes or value.calls == 1)
+def _normalised(call: Call) -> Value:
+    """What comes before a softmax or a normalisation of all outputs, which may only end a model."""
+    value = call.value
+    axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(value.axes)
+    rest = [size for i, size in enumerate(value.shape) if i != axis and value.axes[i] != "n"]
+    if not value.axes.startswith("n") or axis == 0 or any(size > 1 for size in rest):
+        raise call.refused(
+            f"over axis {axis} of {value.own}; use it over all outputs, as the model's last node"
+        )
+    if value.left_out is not None and call.kind == "Normalizer":
+        return value  # the sigmoids of a linear classifier, made to add up to 1
+    call.notes.append(f"{call.name} ({call.kind}): {NORMALISED[call.kind]}")
+    value.check_open()
+    return replace(value, left_out=LeftOut(call.name, call.kind, call.node.input[0]))
 
 
 def _sample_shape(value: Any, sequence: str) -> OwnShape:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 UNARY = (
     "Relu Sigmoid Tanh LeakyRelu Elu Selu Celu HardSigmoid HardSwish Softplus Softsign Gelu Mish Swish "
-    "ThresholdedRelu Shrink Abs Neg Exp Log Sqrt Reciprocal Sin Cos Erf Clip PRelu Pow Min Max Sign"
+    "ThresholdedRelu Shrink Abs Neg Exp Log Sqrt Reciprocal Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh "
+    "Atanh Erf Clip PRelu Pow Min Max Sign Round Floor Ceil"
 ).split()
 """Taken as a function of each value, computed by ONNX's own reference implementation of the operator."""
-QUANTISED = "the model's own quantisation of activations is left out; the chip has its own"
-DROPPED = {
-    "Identity": "",
-    "Dropout": "",
-    "Cast": "",
-    "QuantizeLinear": QUANTISED,
-    "DequantizeLinear": "",
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+"""Of operators that are read by their names."""
+DROPPED = ("Identity", "Dropout", "ZipMap")
+NORMALISED = {
     "Softmax": "outputs are taken before the softmax; the largest one is the same",
     "LogSoftmax": "outputs are taken before the log-softmax; the largest one is the same",
-    "ZipMap": "",
     "Normalizer": "outputs are taken before the normalisation; the largest one is the same",
 }
 NORMALISATION = (

@@ -29,7 +29,7 @@ def sequence_axes(graph: Any, name: str) -> str:
             if before.op_type == "Transpose":
                 order = next((list(a.ints) for a in before.attribute if a.name == "perm"), [])
                 batch_first ^= order[:2] == [1, 0]
-            source = before.input[0] if before.input else ""
+            source = next((s for s in before.input if s in made_by or s == name), "")
         if source == name:
             return "ntc" if batch_first else "tnc"
     return ""

@@ -103,7 +103,7 @@ def _concat(call: Call) -> Value | Stack:
     if all(v.axes[axis] == "d" for v in computed):
         return Stack(tuple(views.squeeze(v, [axis], call.name) for v in computed))
     if len(computed) == 2:
-        classes = two_classes(computed[0], computed[1], call.name, call.kind, call.notes)
+        classes = two_classes(computed[0], computed[1], call)
         if classes is not None:
             return classes
     return views.concatenate(computed, axis, call.name, call.kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,43 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
+from emulator.network.importing import original as originals
+from emulator.network.importing.finish import Read
+from emulator.network.importing.graph import Floats
 from emulator.network.importing.lower import lower
-from emulator.network.importing.report import Imported, Read
+from emulator.network.importing.onnx_model import read_onnx
+from emulator.network.importing.original import Original
+from emulator.network.importing.proof import Proof
+from emulator.network.importing.report import ImportReport
+from emulator.network.importing.torch_file import load_torch
 from emulator.network.importing.values import OwnShape
+from emulator.network.network import Network
+from emulator.spec.brief import brief_repr
 from emulator.spec.inputs import InputRange
 
 SUFFIXES = (".onnx", ".pt", ".pth")
+ON_TILES = "ndrite.analog takes the module as it is, its products on a die"
+NOT_ON_TILES = "ndrite.analog takes the PyTorch module that it was made of, not the file"
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """The network, the range of its inputs, the report, and the model's own outputs (``reference``).
+
+    ``compared``: inputs on which the reading was compared with the model itself.
+    """
+
+    __repr__ = brief_repr
+
+    network: Network
+    inputs: InputRange
+    report: ImportReport
+    proof: Proof
+    compared: int
+
+    def reference(self, x: npt.ArrayLike) -> Floats:
+        """The model's own outputs (n, M), float64, of inputs (n, ...) in its own unit, by its own runtime."""
+        return self.proof.theirs(np.asarray(x, np.float64))
 
 
 def import_model(
@@ -29,12 +61,15 @@ def import_model(
     name: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Imported:
-    """Import a PyTorch module, or an ``.onnx``, ``.pt`` or ``.pth`` file.
+    """Import a PyTorch module, a scikit-learn estimator, or an ``.onnx``, ``.pt`` or ``.pth`` file.
+
+    The model itself is run beside what was read of it, on the samples and on others like them; what gives
+    other values is refused.
 
     Parameters
     ----------
     model:
-        Path, or a ``torch.nn.Module``.
+        Path, a ``torch.nn.Module``, or a fitted estimator.
     samples:
         Typical inputs in the model's own unit, float (n, ...): they set the range of every input and every
         activation, and the errors are measured on them. Of a recurrent model: (n, calls, features), whether
@@ -45,9 +80,9 @@ def import_model(
     input_shape:
         Shape of one sample, where the model leaves it open; by default that of the samples.
     output:
-        Output of an ONNX model to take.
+        Output of an ONNX model to take; needed where it has several.
     name:
-        The network's name; by default the file's or the module's.
+        The network's name; by default the file's or the class's.
     progress:
         Called as ``progress(done, total)`` after every layer.
 
@@ -65,43 +100,72 @@ def import_model(
         low, high = (np.array([v], np.float64) for v in input_range)
         limits = InputRange(low, high)
     path = Path(model) if isinstance(model, str | os.PathLike) else None
+    given = None if samples is None else _finite(samples)
     try:
-        read = _read(model, path, input_shape, output, None if samples is None else np.shape(samples)[1:])
-        x = None if samples is None else _samples(samples, read)
-        name = name or (type(model).__name__ if path is None else path.stem)
-        return lower(read, name=name, samples=x, input_range=limits, progress=progress)
+        found = _original(model, path, input_shape, given)
+        read = read_onnx(found.proto, shape=input_shape, output=output)
+        own = None if given is None else _samples(given, read)
+        proof = Proof(read, found)
+        compared = proof.check(own, *(input_range or (0.0, 1.0)))
+        lowered = lower(
+            read,
+            name=name or (type(model).__name__ if path is None else path.stem),
+            samples=None if own is None else read.ordered(own),
+            wanted=None if own is None else proof.theirs(own),
+            input_range=limits,
+            classes=found.classes if len(found.classes) == read.graph.output.shape[0] else (),
+            progress=progress,
+        )
+        return Imported(*lowered, proof, compared)
     except UnsupportedNodeError as error:
-        if path is None:
-            raise
-        raise UnsupportedNodeError(f"{path}: {error.node}", error.kind, error.instead) from None
+        on_tiles = NOT_ON_TILES if path is not None and path.suffix == ".onnx" else ON_TILES
+        tiles = "" if hasattr(model, "get_params") else f"; {on_tiles}"
+        where = error.node if path is None else f"{path}: {error.node}"
+        raise UnsupportedNodeError(where, error.kind, f"{error.instead}{tiles}") from None
 
 
-def _read(
-    model: Any, path: Path | None, shape: OwnShape | None, output: str | None, sampled: OwnShape | None
-) -> Read:
+def _original(model: Any, path: Path | None, shape: OwnShape | None, samples: Floats | None) -> Original:
     if path is not None and path.suffix not in SUFFIXES:
         raise NetworkError(f"{path}: suffix is {path.suffix!r}; accepted: {', '.join(SUFFIXES)}")
     if path is not None and path.suffix == ".onnx":
-        from emulator.network.importing.onnx_model import read_onnx
-
-        return read_onnx(path, shape=shape, output=output)
-    from emulator.network.importing.torch_file import load_torch
-    from emulator.network.importing.torch_model import first_features, read_torch
-
+        return originals.of_file(path)
     if path is not None:
         model = load_torch(path)
-    elif not hasattr(model, "named_modules"):
-        raise NetworkError(f"model is {type(model).__name__}; accepted: a path or a torch.nn.Module")
-    return read_torch(model, shape=shape or first_features(model) or sampled)
+    if hasattr(model, "named_modules"):
+        shape = shape or _sample_shape(model, samples)
+        if shape is None:
+            raise NetworkError("the input's shape does not follow from the model; give it (input_shape)")
+        if samples is not None and samples[0].size == int(np.prod(shape)):
+            return originals.of_module(model, shape, samples.reshape(-1, *shape))
+        return originals.of_module(model, shape, None)
+    if hasattr(model, "get_params") and hasattr(model, "predict"):
+        return originals.of_estimator(model)
+    raise NetworkError(
+        f"model is {type(model).__name__}; accepted: a path, a torch.nn.Module or a scikit-learn estimator"
+    )
 
 
-def _samples(samples: npt.ArrayLike, read: Read) -> npt.NDArray[np.float64]:
-    """As the graph takes them, float64 (n, values)."""
-    shape = read.own_shape
+def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
+    """That of the samples; where a first Linear layer does not fit them, they are flat. None: not known."""
+    kinds = {"Linear", "Conv1d", "Conv2d", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}
+    named = ((m, {c.__name__ for c in type(m).__mro__}) for m in module.modules())
+    first, names = next(((m, n & kinds) for m, n in named if n & kinds), (None, set()))
+    features = first.in_features if first is not None and names == {"Linear"} else None
+    if samples is not None and (features is None or samples.shape[-1] == features):
+        return samples.shape[1:]
+    return None if features is None else (features,)
+
+
+def _finite(samples: npt.ArrayLike) -> Floats:
     x = np.asarray(samples, np.float64)
-    size = int(np.prod(shape))
-    if x.ndim < 2 or not len(x) or x.size != len(x) * size:
-        raise NetworkError(f"samples have shape {x.shape}; accepted: (n, {', '.join(map(str, shape))})")
     if not np.isfinite(x).all():
         raise NetworkError("samples hold a value that is not finite; accepted: finite numbers")
-    return read.ordered(x)
+    return x
+
+
+def _samples(x: Floats, read: Read) -> Floats:
+    """In the model's own shape, float64 (n, ...)."""
+    shape = read.own_shape
+    if x.ndim < 2 or not len(x) or x.size != len(x) * int(np.prod(shape)):
+        raise NetworkError(f"samples have shape {x.shape}; accepted: (n, {', '.join(map(str, shape))})")
+    return x.reshape(len(x), *shape)

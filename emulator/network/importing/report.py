@@ -1,4 +1,4 @@
-"""What an import gives: the network, the range of its inputs, and the error of all that is not exact."""
+"""What an import reports: the error of all that is not exact, node by node and of the whole."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from emulator.network import InputRange, Network
-from emulator.network.importing.graph import Floats, Graph
-from emulator.network.importing.values import OwnShape
 from emulator.spec.brief import brief_repr
-
-BATCH = 64
-"""Samples that a graph is run on together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,54 +92,3 @@ class ImportReport:
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
         return dataclasses.asdict(self)
-
-
-@dataclass(frozen=True, eq=False)
-class Read:
-    """What a front end makes of a model: its graph, shape of one sample as the model takes it, and notes."""
-
-    graph: Graph
-    own_shape: OwnShape
-    notes: tuple[str, ...] = ()
-
-    @property
-    def axes(self) -> tuple[int, ...] | None:
-        """Axes of the graph's input in the model's own samples; None: the same."""
-        return self.graph.input.axes
-
-    @property
-    def shape(self) -> OwnShape:
-        """Shape of one sample as the graph takes it, calls first."""
-        c, h, w = self.graph.input.shape
-        if self.graph.calls > 1:
-            return (self.graph.calls, c)
-        if len(self.own_shape) == 2:
-            return (c, w) if h == 1 else (c, h, w)
-        return (c,) if h == w == 1 else (c, h, w)
-
-    def ordered(self, x: Floats) -> Floats:
-        """The model's own samples (n, ...) flat, as the graph takes them."""
-        own = x.reshape(len(x), *self.own_shape)
-        own = own if self.axes is None else own.transpose(0, *(a + 1 for a in self.axes))
-        return own.reshape(len(x), -1)
-
-    def run(self, x: Floats) -> Floats:
-        """The model's outputs (n, M) of flat samples."""
-        return np.concatenate([self.graph.run(x[i : i + BATCH]) for i in range(0, max(len(x), 1), BATCH)])
-
-
-@dataclass(frozen=True, eq=False)
-class Imported:
-    """The network, the range of its inputs, the report, and the model's own float64 outputs
-    (``reference``)."""
-
-    __repr__ = brief_repr
-
-    network: Network
-    inputs: InputRange
-    report: ImportReport
-    read: Read
-
-    def reference(self, x: npt.ArrayLike) -> Floats:
-        """The model's outputs (n, M), float64, of inputs (n, ...) in its own unit."""
-        return self.read.run(self.read.ordered(np.asarray(x, np.float64)))

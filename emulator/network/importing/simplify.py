@@ -22,7 +22,7 @@ from emulator.network.importing.graph import (
     Unary,
     uses_of,
 )
-from emulator.network.importing.merge import one_product, stacked
+from emulator.network.importing.merge import averaged, one_product, stacked
 from emulator.spec.steps import GATE_TERMS_MAX
 
 Alone = Callable[[Op], bool]
@@ -249,8 +249,13 @@ def _concat(op: Op, alone: Alone) -> Op:
 
 
 def _pool(op: Op, alone: Alone) -> Op:
-    """Averages of joined values are averages of each: each has its own range of codes."""
-    if not isinstance(op, Pool) or op.of == "max" or not isinstance(op.inputs[0], Concat):
+    """Averages of joined values are averages of each, which has its own range of codes; those of sums are
+    sums of averages."""
+    if not isinstance(op, Pool) or op.of == "max":
+        return op
+    if isinstance(op.inputs[0], Linear) and alone(op.inputs[0]):
+        return averaged(op, op.inputs[0]) or op
+    if not isinstance(op.inputs[0], Concat):
         return op
     parts = tuple(
         dataclasses.replace(

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from emulator.errors import MissingExtraError, NetworkError
-from emulator.network.importing.torch_names import ACTIVATIONS, DROPPED
 
 LAYERS = (
-    "Sequential Linear Flatten Unflatten Softmax LogSoftmax LSTM GRU RNN LSTMCell GRUCell RNNCell".split()
+    "Sequential Linear Flatten Unflatten Softmax LogSoftmax LSTM GRU RNN LSTMCell GRUCell RNNCell Upsample "
+    "ReLU Sigmoid Tanh ReLU6 LeakyReLU ELU SELU CELU GELU SiLU Mish Softplus Softsign Hardtanh Hardswish "
+    "Hardsigmoid LogSigmoid Tanhshrink Softshrink Hardshrink Threshold PReLU RReLU GLU "
+    "Identity Dropout Dropout1d Dropout2d AlphaDropout".split()
 )
+"""Layers whose class has one name, of those that have one for each number of axes."""
 
 
 def load_torch(path: Path) -> Any:
@@ -31,7 +34,7 @@ def load_torch(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     nn = torch.nn
-    names = [*ACTIVATIONS, *DROPPED, *LAYERS]
+    names = list(LAYERS)
     kinds = ("Conv", "MaxPool", "AvgPool", "BatchNorm", "AdaptiveAvgPool", "AdaptiveMaxPool", "ZeroPad")
     names += [f"{kind}{d}d" for kind in kinds for d in (1, 2)]
     try:

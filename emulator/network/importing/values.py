@@ -32,6 +32,20 @@ OwnShape = tuple[int, ...]
 """Shape of one sample as the model takes it."""
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """The end of a model that is not read, as the largest of its outputs is the same before it.
+
+    ``node`` and its ``kind``. ``tensor``: the model's own tensor that the value, once it went through
+    ``after`` (nothing, ``softmax`` or ``sigmoid``), is compared with.
+    """
+
+    node: str
+    kind: str
+    tensor: str
+    after: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Value:
     """A tensor of the model.
@@ -39,9 +53,9 @@ class Value:
     ``axes``: a letter for each axis that the model sees: ``n`` samples, ``t`` calls of a sequence, ``d`` one
     direction or layer of a recurrent cell, ``c`` channels or features, ``h`` and ``w``, ``1`` an empty one,
     ``g`` the ``groups`` that channels were taken apart into, ``c`` then one's.
-    ``line`` is (scale, shift) where the function is a straight line. ``left_out``: the (node, kind) of a
-    softmax that was left out because only the largest output counts; nothing may follow it. ``calls``: size
-    of ``t``; ``at``: the call that it is of, where a model goes through them one by one.
+    ``line`` is (scale, shift) where the function is a straight line. ``left_out``: a softmax that was left
+    out because only the largest output counts; nothing may follow it. ``calls``: size of ``t``; ``at``: the
+    call that it is of, where a model goes through them one by one.
     """
 
     op: Op
@@ -50,7 +64,7 @@ class Value:
     node: str = ""
     function: Function | None = None
     line: tuple[float, float] | None = (1.0, 0.0)
-    left_out: tuple[str, str] | None = None
+    left_out: LeftOut | None = None
     calls: int = 1
     at: int | None = None
     groups: int = 1
@@ -75,10 +89,9 @@ class Value:
     def check_open(self) -> None:
         """Raise UnsupportedNodeError when something follows a softmax."""
         if self.left_out is not None:
-            node, kind = self.left_out
             raise UnsupportedNodeError(
-                node,
-                kind,
+                self.left_out.node,
+                self.left_out.kind,
                 "only the output may go through it; use another activation, or run softmax and attention on "
                 "the host between two networks",
             )
@@ -156,6 +169,10 @@ def join(a: Value, b: Value, node: str, kind: str, function: Callable[[Any, Any]
         raise UnsupportedNodeError(
             node, kind, "it joins different calls of a sequence; use a recurrent layer"
         )
+    longest = max(len(a.axes), len(b.axes))
+    if a.axes.lstrip("1") == b.axes.lstrip("1") and longest <= 3:  # a leading axis of one, as NumPy has it
+        axes = "1" * (longest - len(a.axes.lstrip("1"))) + a.axes.lstrip("1")
+        a, b = replace(a, axes=axes), replace(b, axes=axes)
     if a.op is b.op and a.axes == b.axes:
 
         def both(z: Floats) -> Floats:

@@ -11,6 +11,7 @@ onnx = pytest.importorskip("onnx", reason="needs ndrite[onnx]")
 
 from emulator.network.importing.graph import Concat, Gate, Linear, Op, Select  # noqa: E402
 from emulator.network.importing.onnx_model import read_onnx  # noqa: E402
+from emulator.network.importing.onnx_prepare import prepared  # noqa: E402
 from emulator.network.importing.simplify import simplified  # noqa: E402
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -27,7 +28,7 @@ READ = {
 def test_every_product_is_read(name: str) -> None:
     path = LIGHT / f"light_{name}.onnx"
     kinds = Counter(node.op_type for node in onnx.load(path).graph.node)
-    graph = simplified(read_onnx(path).graph)
+    graph = simplified(read_onnx(prepared(onnx.load(path))).graph)
     found: Counter[type[Op]] = Counter(type(op) for op in graph.order())
     assert found[Linear] == kinds["Conv"] + kinds["Gemm"]
     assert {kind: found[kind] for kind in READ[name]} == READ[name]

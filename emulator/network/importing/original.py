@@ -1,0 +1,204 @@
+"""The user's own model: as an ONNX graph to read, and as it answers by itself.
+
+ONNX is the one way in: PyTorch modules go through its exporter, scikit-learn's estimators through skl2onnx.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
+from emulator.network.importing.onnx_file import load_onnx
+from emulator.network.importing.onnx_prepare import prepared
+
+Array = npt.NDArray[Any]
+
+OPSET = 17
+EXAMPLES = 3
+"""Samples that a module is exported with: more than one, so that no axis is taken for a constant."""
+
+
+@dataclass(frozen=True, eq=False)
+class Original:
+    """A model as its user has it.
+
+    Attributes
+    ----------
+    proto:
+        The ``onnx.ModelProto`` that is read.
+    answers:
+        The model's own results for samples (n, ...), a list of arrays (n, ...) in the order of the graph's
+        outputs, or what one of them has to be; None: the graph is the model.
+    calls_first:
+        Whether the model takes a sequence's calls before its samples.
+    classes:
+        Names of the outputs, where the model has them.
+    """
+
+    proto: Any
+    answers: Callable[[Array], list[Array]] | None = None
+    calls_first: bool = False
+    classes: tuple[str, ...] = ()
+
+
+def of_file(path: Path) -> Original:
+    """An ONNX file; errors as ``load_onnx``'s."""
+    return Original(prepared(load_onnx(path)))
+
+
+def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Original:
+    """A ``torch.nn.Module`` in evaluation mode, for samples of ``shape``; hooks and in-place operators count.
+
+    Raises
+    ------
+    MissingExtraError
+        Without the package ``onnx``.
+    UnsupportedNodeError
+        When PyTorch's exporter does not take it.
+    """
+    import torch
+
+    _need_onnx("importing a PyTorch module")
+    import onnx
+
+    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    if samples is None or len(samples) < EXAMPLES:
+        drawn = np.random.default_rng(0).normal(size=(EXAMPLES, *shape))
+        samples = drawn if samples is None else np.concatenate([samples, drawn])
+
+    def answers(x: Array, *, calls_first: bool) -> list[Array]:
+        given = torch.as_tensor(np.ascontiguousarray(x)).to(kind)
+        with _evaluating(module), torch.no_grad():
+            found = module(given.transpose(0, 1) if calls_first else given)
+        return [np.asarray(t.detach().cpu().numpy()) for t in _tensors(found)]
+
+    calls_first = _takes_calls_first(
+        module, shape, lambda first: answers(samples[:EXAMPLES], calls_first=first)
+    )
+    example = torch.as_tensor(np.ascontiguousarray(samples[:EXAMPLES])).to(kind)
+    example = example.transpose(0, 1).contiguous() if calls_first else example
+    buffer = io.BytesIO()
+    with _evaluating(module), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            # Tracing takes a hundredth of the other exporter's time, and leaves recurrent layers whole.
+            torch.onnx.export(
+                module,
+                (example,),
+                buffer,
+                dynamo=False,
+                input_names=["x"],
+                dynamic_axes={"x": {int(calls_first): "n"}},
+                opset_version=OPSET,
+            )
+            proto = onnx.load_from_string(buffer.getvalue())
+        except Exception as error:  # whatever the module's own code or the exporter raises
+            proto = _by_other_exporter(module, example, int(calls_first), error)
+    return Original(prepared(proto), lambda x: answers(x, calls_first=calls_first), calls_first)
+
+
+def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -> Any:
+    """By ``torch.export``, which takes some modules that tracing does not; ``error`` is that of tracing."""
+    import torch
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            dims = ({axis: torch.export.Dim("n")},)
+            return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
+    except Exception:  # whatever it raises: tracing's own error says more
+        first = next((line for line in str(error).splitlines() if line.strip()), "")[:300]
+        raise UnsupportedNodeError(
+            type(module).__name__, "forward", f"PyTorch's ONNX exporter does not take it ({first})"
+        ) from None
+
+
+def of_estimator(estimator: Any) -> Original:
+    """A fitted scikit-learn estimator or pipeline.
+
+    Raises
+    ------
+    MissingExtraError
+        Without skl2onnx.
+    UnsupportedNodeError
+        When skl2onnx does not convert it.
+    """
+    _need_onnx("importing a scikit-learn model")
+    try:
+        from skl2onnx import to_onnx
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            "importing a scikit-learn model needs skl2onnx: pip install 'ndrite[sklearn]'"
+        ) from None
+    width = getattr(estimator, "n_features_in_", None)
+    if width is None:
+        raise NetworkError(f"model is a {type(estimator).__name__} that is not fitted; accepted: fitted ones")
+    classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            options = {"zipmap": False} if classes else None
+            proto = to_onnx(estimator, np.zeros((1, width), np.float32), options=options)
+    except Exception as error:  # of the converter's own kinds
+        first = " ".join(str(error).split())[:300]
+        raise UnsupportedNodeError(
+            type(estimator).__name__, "estimator", f"skl2onnx does not convert it ({first})"
+        ) from None
+
+    def answers(x: Array) -> list[Array]:
+        flat = x.reshape(len(x), -1).astype(np.float32)
+        ways = ("predict_proba", "decision_function", "predict")
+        return [np.asarray(getattr(estimator, way)(flat)) for way in ways if hasattr(estimator, way)]
+
+    return Original(prepared(proto), answers, classes=classes)
+
+
+def _need_onnx(what: str) -> None:
+    try:
+        import onnx  # noqa: F401
+    except ModuleNotFoundError:
+        raise MissingExtraError(f"{what} needs onnx: pip install 'ndrite[onnx]'") from None
+
+
+@contextlib.contextmanager
+def _evaluating(module: Any) -> Any:
+    """The module in evaluation mode; every part of it is left as it was."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def _tensors(found: Any) -> list[Any]:
+    """Tensors of a result in the order of the exporter's outputs."""
+    if isinstance(found, dict):
+        found = tuple(found.values())
+    if isinstance(found, tuple | list):
+        return [t for part in found for t in _tensors(part)]
+    return [found]
+
+
+def _takes_calls_first(module: Any, shape: tuple[int, ...], answers: Callable[[bool], list[Array]]) -> bool:
+    """Whether sequences go in with the calls before the samples, as recurrent layers have it by default."""
+    layers = [m for m in module.modules() if hasattr(m, "batch_first")]
+    if len(shape) != 2:
+        return False
+    if layers:
+        return not layers[0].batch_first
+    if not any(type(m).__name__.endswith(("LSTMCell", "GRUCell", "RNNCell")) for m in module.modules()):
+        return False
+    try:
+        return len(answers(False)[0]) != EXAMPLES
+    except Exception:  # the other order is tried by the export, whose error is the better one
+        return True

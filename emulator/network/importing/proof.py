@@ -1,0 +1,177 @@
+"""Proof of a reading: the graph's values beside the model's own, which another runtime computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emulator.errors import NetworkError, UnsupportedNodeError
+from emulator.network.importing.finish import Read
+from emulator.network.importing.graph import Floats, Op, Seen
+from emulator.network.importing.original import Original
+from emulator.network.importing.runtime import Array, Runtime
+from emulator.network.importing.values import Value
+
+DRAWN = 64
+"""Inputs that are tried besides the samples: the samples' values, each input's in another order."""
+LOST = 2e-3
+"""Root mean square of the difference, relative to the values', that single precision explains."""
+FAR = 2e-2
+"""A value that is further off, relative to the largest, is another value."""
+FAR_MAX = 5e-3
+"""Part of the values that may be: where a step of the model falls between two roundings."""
+WHERE_MAX = 16
+"""Samples that the first different node is looked for with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """A reading and its model, which answers beside it."""
+
+    read: Read
+    original: Original
+
+    def check(self, samples: Floats | None, low: float, high: float) -> int:
+        """Compare on the samples and on others like them; how many inputs were compared.
+
+        ``low`` and ``high``: what inputs are drawn between where there are no samples.
+
+        Raises
+        ------
+        UnsupportedNodeError
+            Naming the first node whose values differ from the model's own.
+        """
+        rng = np.random.default_rng(0)
+        if samples is None:
+            x = rng.uniform(low, high, (DRAWN, *self.read.own_shape))
+        else:
+            own = samples.reshape(len(samples), -1)
+            drawn = rng.permuted(own[rng.integers(len(own), size=DRAWN)], axis=0)
+            x = np.concatenate([own, drawn]).reshape(-1, *self.read.own_shape)
+        found = Runtime(self.original.proto, self._tensors, self._axis).run(x)
+        self._check_answers(x, found[self.read.name])
+        ours, theirs = self._after(self.ours(x)), self._placed(found[self.read.tensor], len(x))
+        if not _same(ours, theirs):
+            raise self._difference(x)
+        return len(x)
+
+    def ours(self, x: Floats) -> Floats:
+        """The graph's outputs (n, M) of the model's own samples (n, ...)."""
+        return self.read.run(self.read.ordered(x))
+
+    def theirs(self, x: Floats) -> Floats:
+        """The model's values (n, M) where the graph ends, in the graph's order."""
+        x = x.reshape(len(x), *self.read.own_shape)
+        left_out = self.read.end.left_out
+        if left_out is not None and left_out.after:  # no tensor of the model holds what the graph gives
+            return self.ours(x)
+        found = Runtime(self.original.proto, [self.read.tensor], self._axis).run(x)
+        return self._placed(found[self.read.tensor], len(x))
+
+    @property
+    def _tensors(self) -> list[str]:
+        return list(dict.fromkeys((self.read.name, self.read.tensor)))
+
+    @property
+    def _axis(self) -> int:
+        return int(self.read.calls_first)
+
+    def _placed(self, parts: list[Array], n: int) -> Floats:
+        return placed(self.read.end, parts, n)
+
+    def _after(self, y: Floats) -> Floats:
+        """What the model makes of the graph's outputs before the tensor that can be compared."""
+        left_out = self.read.end.left_out
+        if left_out is None or not left_out.after:
+            return y
+        if left_out.after == "sigmoid":
+            return np.asarray(0.5 + 0.5 * np.tanh(0.5 * y), np.float64)
+        e = np.exp(y - y.max(axis=1, keepdims=True))
+        return np.asarray(e / e.sum(axis=1, keepdims=True), np.float64)
+
+    def _check_answers(self, x: Floats, parts: list[Array]) -> None:
+        """The user's model itself against the graph that was exported of it."""
+        if self.original.answers is None or not all(isinstance(p, np.ndarray) for p in parts):
+            return
+        graph = np.concatenate([p.reshape(-1) for p in parts]).astype(np.float64)
+        known = [a.astype(np.float64).reshape(-1) for a in self.original.answers(x) if a.dtype.kind in "fiub"]
+        if not any(graph[: a.size].size == a.size and _same(graph[: a.size], a) for a in known):
+            raise UnsupportedNodeError(
+                "output",
+                self.read.name,
+                "the exported graph gives other values than the model itself; export the model to ONNX by "
+                "hand, and check what of it depends on the data",
+            )
+
+    def _difference(self, x: Floats) -> NetworkError:
+        """The first node, in the model's order, whose values are not the model's own."""
+        few, seen = x[:WHERE_MAX], _Kept()
+        names = [name for name in self.read.values if name != self.read.tensor]
+        self.read.graph.run(self.read.ordered(few), seen)
+        theirs = Runtime(self.original.proto, names, self._axis).run(few)
+        for name in names:
+            node, kind, value = self.read.values[name]
+            if value.op not in seen.results or theirs[name][0].dtype.kind not in "fiub":
+                continue
+            y = seen.results[value.op]
+            y = y if value.function is None else value.function(y)
+            try:
+                wanted = placed(value, theirs[name], len(few))
+            except ValueError:  # a tensor that the model sees in another shape
+                continue
+            if not _same(y.reshape(len(few), -1), wanted):
+                break
+        else:
+            node, kind = "output", self.read.name
+        return UnsupportedNodeError(
+            node, kind, "its values differ from the model's own on the samples; replace it by other operators"
+        )
+
+
+class _Kept(Seen):
+    """Every operator's results of the last call, where they are of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: dict[Op, Floats] = {}
+
+    def take(self, op: Op, y: Floats) -> None:
+        """Keep results."""
+        self.results[op] = y
+
+
+def placed(value: Value, parts: list[Array], n: int) -> Floats:
+    """The model's own tensor of ``value``, an array a batch, as (n, C * H * W).
+
+    Raises
+    ------
+    ValueError
+        When it has another size.
+    """
+    sizes = value.shape
+    axis = value.axes.index("n") if "n" in value.axes else 0
+    whole = np.concatenate([_moved(p, sizes, axis) for p in parts])[:n]
+    letters = value.axes.replace("n", "")
+    order = [letters.index(a) for a in ("g", "c", "h", "w") if a in letters]
+    rest = [i for i in range(len(letters)) if i not in order]
+    return np.asarray(whole.transpose(0, *(1 + i for i in (*rest, *order))).reshape(n, -1), np.float64)
+
+
+def _moved(part: Array, sizes: tuple[int, ...], axis: int) -> Array:
+    """A batch with its samples first, the other axes of ``sizes``."""
+    own = [size for i, size in enumerate(sizes) if i != axis]
+    each = int(np.prod(own))
+    return np.moveaxis(part.reshape(*sizes[:axis], part.size // max(each, 1), *sizes[axis + 1 :]), axis, 0)
+
+
+def _same(a: Floats, b: Floats) -> bool:
+    if a.size != b.size:
+        return False
+    a, b = a.reshape(-1), b.reshape(-1)
+    if not np.isfinite(b).all():
+        return False
+    away = np.abs(a - b)
+    size = max(float(np.sqrt(np.square(b).mean())), 1e-12)
+    far = away > FAR * max(float(np.abs(b).max()), 1e-12)
+    return bool(np.sqrt(np.square(away).mean()) <= LOST * size and far.mean() <= FAR_MAX)
