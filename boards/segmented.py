@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden import Core
-from emulator.golden.core import batch_of
+from emulator.golden.codes import Codes, Draw
+from emulator.golden.core import batch_of, inputs_and_starts
 from emulator.spec import Program
+from emulator.spec.evaluate import At, evaluated
 from emulator.spec.lay_out import lay_out
 from emulator.spec.segments import Segment, cut
 from emulator.spec.steps import Product
@@ -38,16 +39,15 @@ class Holder(BoardApi, Protocol):
         """Raise GeometryError when ``program`` does not fit."""
 
 
-class Segmented(Core):
-    """The golden model of a program, with what its segments make taken from a board.
+class Segmented:
+    """A program whose segments take turns on a board; what no segment makes is computed here.
 
     ``on_array`` is the segment that is there; ``swapped_words`` counts memory words of sections in which one
     differed from what those before it had left.
     """
 
     def __init__(self, program: Program, board: Holder) -> None:
-        super().__init__(program, fast=False)
-        self._board = board
+        self.program, self._board = program, board
         self._segments = cut(program, board.check_fits, board.most_weights)
         self._by_patch: dict[int, Program] = {}
         self._laid: dict[int, npt.NDArray[np.int32]] = {}
@@ -101,9 +101,16 @@ class Segmented(Core):
         """
         turns, passed = self.program.calls * len(self._segments), itertools.count(1)
         self._passed = lambda: done(len(x) * next(passed) // turns)
-        return self.maps(x, seed=seed, first_index=first_index, noise=noise)[-1].reshape(len(x), -1)
+        index = np.arange(first_index, first_index + len(x), dtype=np.int64)
+        draw = Draw(seed, index, noise)
+        inputs, states = inputs_and_starts(self.program, x)
+        maps: list[Any] = []
+        for call, first in enumerate(inputs):
+            maps = self._call(call, [first, *states], draw)
+            states = [maps[s.source] for s in self.program.states]
+        return np.asarray(maps[-1].reshape(len(x), -1))
 
-    def _call(self, maps: list[Any], draw: Any, trace: Any) -> list[Any]:
+    def _call(self, call: int, maps: list[Any], draw: Draw) -> list[Any]:
         """The maps of one call that are asked for later, the others None."""
         n = len(draw.index)
         maps = maps + [None] * len(self.program.steps)
@@ -113,7 +120,8 @@ class Segmented(Core):
             for start in range(0, n, at_once):
                 part = slice(start, start + at_once)
                 here = {i: m[part] for i, m in enumerate(maps) if m is not None}
-                parts.append(self._made(segment, here, dataclasses.replace(draw, index=draw.index[part])))
+                now = dataclasses.replace(draw, index=draw.index[part])
+                parts.append(self._made(segment, call, here, now))
             for m, *values in zip(segment.makes, *parts, strict=True):
                 maps[m] = np.concatenate(values)
             for m in range(len(maps)):
@@ -121,35 +129,37 @@ class Segmented(Core):
             self._passed()
         return maps
 
-    def _made(self, segment: Segment, maps: dict[int, Any], draw: Any) -> list[npt.NDArray[Any]]:
+    def _made(self, segment: Segment, call: int, maps: dict[int, Any], draw: Draw) -> list[npt.NDArray[Any]]:
         """The maps that a segment makes of ``maps``."""
         n, shapes = len(draw.index), self.program.map_shapes
         number = self.program.products_before(segment.stop - 1)
         last = self.program.steps[segment.stop - 1]
+        given = None if segment.piece is None else self._sums
+        codes = Codes.of(self.program, draw, given=given)
         if segment.piece is None or segment.by_patch:
-            return [self._step(number, last, maps, draw, None)]
+            return [evaluated(codes, At(call, segment.stop - 1, number), last, maps)]
         x = np.concatenate([maps[m].reshape(n, -1) for m in segment.reads], axis=1)
-        values = self._on_board(segment.piece, x, draw)
+        calls = draw.index * self.program.calls + call
+        values = self._on_board(segment.piece, x, dataclasses.replace(draw, index=calls))
         if segment.sums:
             assert isinstance(last, Product)
             left = last if _adds_none(segment.piece) else dataclasses.replace(last, skip=None)
-            return [self._ended(number, left, values.astype(np.int64), maps, None)]
+            return [codes.ended(number, left, values.astype(np.int64), maps)]
         ends = np.cumsum([math.prod(shapes[m]) for m in segment.makes])
         parts = np.split(values, ends[:-1], axis=1)
-        codes = [m < len(shapes) - 1 or not isinstance(last, Product) or last.fires for m in segment.makes]
+        fired = [m < len(shapes) - 1 or not isinstance(last, Product) or last.fires for m in segment.makes]
         return [
-            part.reshape(n, *shapes[m]).astype(np.uint8 if code else np.int64)
-            for m, part, code in zip(segment.makes, parts, codes, strict=True)
+            part.reshape(n, *shapes[m]).astype(np.uint8 if fires else np.int64)
+            for m, part, fires in zip(segment.makes, parts, fired, strict=True)
         ]
 
     def _sums(
-        self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: Any, trace: Any
+        self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: Draw
     ) -> npt.NDArray[np.int64]:
-        if number not in self._by_patch:
-            return super()._sums(number, step, x, draw, trace)
+        """Of a product that the board computes patch by patch."""
         return self._on_board(self._by_patch[number], x, draw).astype(np.int64)
 
-    def _on_board(self, piece: Program, x: npt.NDArray[np.uint8], draw: Any) -> npt.NDArray[np.int32]:
+    def _on_board(self, piece: Program, x: npt.NDArray[np.uint8], draw: Draw) -> npt.NDArray[np.int32]:
         """Results (n, outputs) of ``piece`` on x (n, inputs)."""
         self._swap(piece)
         index = draw.index & INDEX_MASK

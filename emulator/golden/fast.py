@@ -6,8 +6,10 @@ Needs the extra ``fast``; without it the NumPy model does the same work, slower.
 from __future__ import annotations
 
 import importlib.util
+import sys
+from collections import deque
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,7 @@ from emulator.golden.fast_steps import Codes, Draw, FastProduct, FastTable, chan
 from emulator.golden.noise import key_schedule
 from emulator.golden.threads import in_threads, left_over, one_blas_thread, usable
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.evaluate import At, run
 from emulator.spec.noise import DOMAIN_READ
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product, Table
@@ -31,6 +34,11 @@ ROWS = 1 << 14
 def available() -> bool:
     """Whether numba and what keeps BLAS to one thread are installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("numba", "threadpoolctl"))
+
+
+def loaded() -> bool:
+    """Whether the compiled loops are there already, so that using them costs nothing."""
+    return "emulator.golden.fast_loops" in sys.modules
 
 
 def suits(program: Program, largest: int | None = None) -> bool:
@@ -64,18 +72,17 @@ class FastCore:
         if not suits(program, largest):
             raise ValueError(f"column sums of {program.name!r} are too long for float32; use Core")
         self.program = program
-        self._products = [FastProduct(program, step) for step in program.products]
-        self._tables = {
-            i: FastTable(program, step) for i, step in enumerate(program.steps) if isinstance(step, Table)
-        }
-        self.weights = [product.given for product in self._products]
+        self.products = [FastProduct(program, step) for step in program.products]
+        self.tables = [FastTable(program, step) for step in program.steps if isinstance(step, Table)]
+        self.weights = [product.given for product in self.products]
         """float32 (M, K) of every product; call ``refresh`` after writing into them."""
         most = max((p.patches.positions for p in program.products), default=1)
         self._batch = max(1, min(CHUNK, ROWS // most))
+        self._work = work(program)
 
     def refresh(self) -> None:
         """Multiply with what ``weights`` hold now."""
-        for product in self._products:
+        for product in self.products:
             product.refresh()
 
     def infer(
@@ -94,7 +101,7 @@ class FastCore:
         """
         schedule = key_schedule(seed, DOMAIN_READ, stream)
         out = np.empty((len(x), self.program.outputs), np.int32)
-        each, most = work(self.program), usable(threads)
+        each, most = self._work, usable(threads)
 
         def part(low: int, high: int, beside: int = 1) -> None:
             for start in range(low, high, self._batch):
@@ -113,30 +120,39 @@ class FastCore:
     ) -> npt.NDArray[Any]:
         program, n = self.program, len(x)
         calls = x.reshape(n, program.calls, -1)
+        inputs = (channel_first(calls[:, call], program.shape) for call in range(program.calls))
         states = [np.full((s.shape[0], n, *s.shape[1:]), s.start, np.uint8) for s in program.states]
-        maps: list[npt.NDArray[Any]] = []
-        for call in range(program.calls):
-            maps = [channel_first(calls[:, call], program.shape), *states]
-            number = 0
-            for i, step in enumerate(program.steps):
-                if isinstance(step, Product):
-                    positions = step.patches.positions
-                    # A patch has number ((first + sample) * calls + call) * positions + position.
-                    draw = Draw(
-                        schedule=schedule,
-                        noise=noise,
-                        number=program.first_product + number,
-                        first=(first * program.calls + call) * positions & 0xFFFFFFFF,
-                        stride=program.calls * positions,
-                    )
-                    maps.append(self._products[number].run(maps, draw, threads))
-                    number += 1
-                elif isinstance(step, Gate):
-                    maps.append(gated(step, maps))
-                else:
-                    joined = join([maps[s] for s in step.sources])
-                    maps.append(
-                        pooled(step, joined) if isinstance(step, Pool) else self._tables[i].run(joined)
-                    )
-            states = [maps[s.source] for s in program.states]
-        return np.moveaxis(maps[-1], 1, 0).reshape(n, -1)
+        arithmetic = _Loops(self, schedule, noise, first, threads)
+        maps = deque(run(arithmetic, program.steps, program.states, inputs, states), maxlen=1).pop()
+        return np.asarray(np.moveaxis(maps[-1], 1, 0).reshape(n, -1))
+
+
+class _Loops(NamedTuple):
+    """The compiled loops as an arithmetic, of samples from number ``first`` on, over maps (C, n, H, W)."""
+
+    core: FastCore
+    schedule: npt.NDArray[np.uint32]
+    noise: bool
+    first: int
+    threads: int
+
+    def product(self, at: At, step: Product, maps: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        program, positions = self.core.program, step.patches.positions
+        # A patch has number ((first + sample) * calls + call) * positions + position.
+        draw = Draw(
+            schedule=self.schedule,
+            noise=self.noise,
+            number=program.first_product + at.product,
+            first=(self.first * program.calls + at.call) * positions & 0xFFFFFFFF,
+            stride=program.calls * positions,
+        )
+        return self.core.products[at.product].run(maps, draw, self.threads)
+
+    def pool(self, at: At, step: Pool, maps: list[Codes]) -> Codes:
+        return pooled(step, join([maps[s] for s in step.sources]))
+
+    def table(self, at: At, step: Table, maps: list[Codes]) -> Codes:
+        return self.core.tables[at.table].run(join([maps[s] for s in step.sources]))
+
+    def gate(self, at: At, step: Gate, maps: list[Codes]) -> Codes:
+        return gated(step, maps)

@@ -44,7 +44,7 @@ def table(step: Table, x: Codes, curve_base: npt.NDArray[Any], curve_slope: npt.
     return look_up(v, curve, curve_base, curve_slope, step.segment_bits, step.table_bits)
 
 
-def gate(step: Gate, maps: dict[int, Codes]) -> Codes:
+def gate(step: Gate, maps: dict[int, Codes] | list[Codes]) -> Codes:
     """clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) + zero, 0, 255)."""
     total: Any = 0
     for term in step.terms:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.errors import CompileError
-from emulator.golden import Core
+from emulator.golden.codes import Codes as CodeArithmetic
+from emulator.golden.codes import Draw
+from emulator.golden.core import batch_of_steps
 from emulator.mapping.block import laid_out
 from emulator.mapping.devices import make_neurons
 from emulator.mapping.die import DieArray, DieTable
@@ -21,8 +23,10 @@ from emulator.mapping.report import LayerReport, TableReport
 from emulator.mapping.samples import Rows, Second
 from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
+from emulator.network.floats import result
 from emulator.spec import Program, steps
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, slices
+from emulator.spec.evaluate import At, evaluated
 from emulator.spec.patches import Pair
 from emulator.spec.steps import join
 
@@ -118,14 +122,27 @@ class Mapper:
                 self._steps.append(_gate(node))
             codes, exact = None, None
         if codes is None:
-            at = len(self._steps) - 1
-            codes = Core(self.program(), fast=False).step(at, dict(enumerate(self._codes)))
+            codes = self._made(self._steps[-1])
         if self._known:
             exact = self._known[len(self._codes)]
         elif exact is None:
-            exact = node({m: self._exact[m].astype(np.float32) for m in node.reads}).astype(np.float64)
+            exact = result(node, {m: self._exact[m].astype(np.float32) for m in node.reads}).astype(
+                np.float64
+            )
         self._codes.append(codes)
         self._exact.append(exact)
+
+    def _made(self, step: steps.Step) -> Codes:
+        """What a step makes of the samples, read noise off, a part of them at a time."""
+        table, count = self._table or self._empty, len(self._codes[0])
+        at, parts, each = At(), [], batch_of_steps([step])
+        for start in range(0, count, each):
+            here = {m: self._codes[m][start : start + each] for m in step.reads}
+            codes = CodeArithmetic(
+                self._chip.array.rows, table.base, table.slope, Draw.none(min(each, count - start))
+            )
+            parts.append(evaluated(codes, at, step, here))
+        return np.concatenate(parts)
 
     def _product(self, node: Product) -> tuple[Codes | None, Floats | None]:
         """The step; its maps too where every patch of the samples was used."""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
+from emulator.network.floats import result
 from emulator.network.network import Network
 from emulator.network.nodes import Product, Table
 
@@ -45,7 +46,7 @@ def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> npt.NDArray
         s: np.broadcast_to(values[:, None, None, None], (len(values), *shape)).astype(np.float32)
         for s, shape in zip(table.sources, shapes, strict=True)
     }
-    terms = table(maps).reshape(len(values), -1).astype(np.float64)
+    terms = result(table, maps).reshape(len(values), -1).astype(np.float64)
     weights = product.dense.weights.astype(np.float64)
     functions = np.zeros((inputs, weights.shape[1], len(values)))
     for e, channel in enumerate(table.channel):

@@ -14,9 +14,11 @@ import numpy.typing as npt
 from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats
 from emulator.network.dense import Dense
+from emulator.network.floats import FLOATS
 from emulator.network.nodes import Node, Product, State, Table
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import MeaningError
+from emulator.spec.evaluate import run
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import shapes_of
@@ -180,15 +182,9 @@ class Network:
             raise NetworkError(f"x has shape {inputs.shape}; accepted: (n, {self.inputs})")
         n = len(inputs)
         parts = inputs.reshape(n, self.calls, *self.shape)
-        states = [np.full((n, *s.shape), s.start, np.float32) for s in self.states]
-        calls = []
-        for call in range(self.calls):
-            maps = [np.ascontiguousarray(parts[:, call]), *states]
-            for node in self.nodes:
-                maps.append(node(maps))
-            states = [maps[s.source] for s in self.states]
-            calls.append(maps)
-        return calls
+        firsts = (np.ascontiguousarray(parts[:, call]) for call in range(self.calls))
+        starts = [np.full((n, *s.shape), s.start, np.float32) for s in self.states]
+        return list(run(FLOATS, self.nodes, self.states, firsts, starts))
 
     def maps(self, x: npt.ArrayLike) -> list[Floats]:
         """Every map of the last call; errors as ``calls_of``'s."""

@@ -1,4 +1,4 @@
-"""The nodes of a float network: what each does to maps (n, C, H, W) with values in 0..1.
+"""The nodes of a float network, on maps (n, C, H, W) with values in 0..1; ``floats`` computes them.
 
 A node reads maps by their numbers, as the steps of a program do (``emulator.spec.steps``): several sources
 are joined by channel where all have the same rows and columns, else each is flattened.
@@ -18,7 +18,7 @@ from emulator.network.activation import Activation, Floats, Ndr
 from emulator.network.dense import Dense
 from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import join, joined
+from emulator.spec.steps import joined
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""
@@ -86,32 +86,6 @@ class Product:
                 f"its second operand has shape {maps[self.skip]}; accepted: {self.shape(maps)}"
             )
 
-    def sums(self, maps: Maps) -> npt.NDArray[Any]:
-        """Pre-activations (n, positions, M)."""
-        x = self.patches.cut(join([maps[s] for s in self.sources]), self.pad)
-        groups, k = self.patches.groups, self.dense.inputs
-        if groups == 1:
-            z = (x.reshape(-1, k) @ self.dense.weights).reshape(*x.shape[:2], -1)  # one large product
-        else:
-            share = self.dense.outputs // groups
-            z = np.concatenate(
-                [
-                    x[..., g * k : (g + 1) * k] @ self.dense.weights[:, g * share : (g + 1) * share]
-                    for g in range(groups)
-                ],
-                axis=2,
-            )
-        z = z + self.dense.bias
-        if self.skip is not None:
-            z = z + self.patches.gather(maps[self.skip]) * self.skip_weight
-        return z
-
-    def __call__(self, maps: Maps) -> Floats:
-        """The result."""
-        z = self.sums(maps)
-        y = z if self.dense.activation is None else self.dense.activation(z)
-        return self.patches.place(y.astype(np.float32))
-
 
 @dataclass(frozen=True, eq=False)
 class Pool:
@@ -161,17 +135,6 @@ class Pool:
         ones = np.ones((1, *self.patches.shape), np.int64)[:, :1]
         return np.asarray(self.patches.windows(ones).sum(axis=(4, 5)).reshape(-1))
 
-    def __call__(self, maps: Maps) -> Floats:
-        """The result."""
-        pad = 0.0 if self.of == "max" or self.inside else self.pad
-        windows = self.patches.windows(join([maps[s] for s in self.sources]), pad)
-        if self.of == "max":
-            largest: Floats = windows.max(axis=(4, 5))
-            return largest
-        mean = windows.sum(axis=(4, 5), dtype=np.float64) / self.counts.reshape(self.patches.grid)
-        averages: Floats = np.minimum(mean * self.gain, 1.0).astype(np.float32)
-        return averages
-
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -218,11 +181,9 @@ class Table:
         if not ((self.channel >= 0) & (self.channel < channels)).all():
             raise NetworkError(f"channel is {int(self.channel.max())}; accepted: 0..{channels - 1}")
 
-    def __call__(self, maps: Maps) -> Floats:
-        """The result."""
-        x = join([maps[s] for s in self.sources])[:, self.channel]
-        v = np.moveaxis(x, 1, -1) * self.gain + self.shift_by
-        return np.ascontiguousarray(np.moveaxis(self.activation(v.astype(np.float32)), -1, 1))
+    def voltages(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What the functions are taken of, (n, H, W, E), of joined maps (n, C, H, W)."""
+        return np.moveaxis(x[:, self.channel], 1, -1) * self.gain + self.shift_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,15 +222,6 @@ class Gate:
         for number in self.reads:
             if maps[number] != wanted:
                 raise NetworkError(f"map {number} has shape {maps[number]}; accepted: {wanted}")
-
-    def __call__(self, maps: Maps) -> Floats:
-        """The result."""
-        total: Any = self.zero
-        for term in self.terms:
-            value = (maps[term.a] - term.a_zero) * term.gain
-            total = total + (value if term.b is None else value * (maps[term.b] - term.b_zero))
-        y: Floats = np.clip(total, 0.0, 1.0).astype(np.float32)
-        return y
 
 
 Node = Product | Pool | Table | Gate

@@ -42,6 +42,15 @@ def clip(v: Integer, lo: int, hi: int) -> Integer:
     return min(max(v, lo), hi)
 
 
+def unit_codes(y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Values 0..1 as codes of 1/255, half rounded up: what a neuron, a pooling or a gate gives, as floats.
+
+    A billionth is added, so that halves that floats hold a little too low are rounded as integers are.
+    """
+    codes = np.clip(np.floor(np.asarray(y, np.float64) * INPUT_MAX + (0.5 + 1e-9)), 0.0, INPUT_MAX)
+    return np.asarray(codes / INPUT_MAX, np.float64)
+
+
 def isqrt(v: Integer) -> Integer:
     """Floor of the square root of a non-negative integer below 2^50."""
     if not isinstance(v, np.ndarray):

@@ -8,6 +8,7 @@ groups, the channels of a group lie beside each other, so a group's part of a pa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Patches:
         """One patch: the whole map, as a full layer sees it."""
         return cls(shape=shape, kernel=shape[1:])
 
-    @property
+    @cached_property
     def grid(self) -> Pair:
         """Rows and columns of the result."""
         (_, h, w), (top, left, bottom, right) = self.shape, self.padding
@@ -78,7 +79,7 @@ class Patches:
         """Values that one output sees, K: a patch of its group's channels."""
         return self.shape[0] // self.groups * self.kernel[0] * self.kernel[1]
 
-    @property
+    @cached_property
     def is_whole(self) -> bool:
         """Whether there is one patch, the whole map."""
         return self == Patches.whole(self.shape)

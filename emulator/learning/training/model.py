@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from emulator.learning.training.layers import Crossbar
 from emulator.learning.training.neuron import Neuron
 from emulator.learning.training.nodes import TrainedNode, TrainedProduct
 from emulator.network import Network, Product, State
+from emulator.spec.evaluate import At, run
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Shape
 
@@ -23,6 +25,18 @@ SETTLED_VALUES = 1 << 26
 """Normalisation is set from as many samples as make so many values of the largest map."""
 AT_ONCE = 1 << 24
 """Values of the largest map in one step of an evaluation."""
+
+
+class _Trained:
+    """The arithmetic of nodes that hold what is trained; ``settle`` sets normalisation to what they see."""
+
+    def __init__(self, settle: bool) -> None:
+        self._settle = settle
+
+    def trained(self, at: At, node: TrainedNode, maps: list[Tensor]) -> Tensor:
+        """The node's own result."""
+        result: Tensor = node(maps, self._settle)
+        return result
 
 
 class TrainedNetwork(torch.nn.Module):
@@ -88,13 +102,9 @@ class TrainedNetwork(torch.nn.Module):
         n = len(x)
         parts = x.reshape(n, self.calls, *self.shapes[0])
         states = [x.new_full((n, *s.shape), s.start) for s in self.states]
-        maps: list[Tensor] = []
-        for call in range(self.calls):
-            maps = [parts[:, call].contiguous(memory_format=torch.channels_last), *states]
-            for node in self.nodes:
-                maps.append(node(maps, settle))
-            states = [maps[s.source] for s in self.states]
-        return maps[-1].reshape(n, -1)
+        firsts = (parts[:, call].contiguous(memory_format=torch.channels_last) for call in range(self.calls))
+        calls = run(_Trained(settle), list(self.nodes), self.states, firsts, states)
+        return deque(calls, maxlen=1).pop()[-1].reshape(n, -1)
 
     def outputs_of(self, x: Tensor) -> Tensor:
         """As ``forward`` with noise off and without gradients, a part of the samples at a time."""

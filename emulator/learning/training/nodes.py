@@ -38,6 +38,8 @@ def join(maps: list[Tensor]) -> Tensor:
 class TrainedNode(torch.nn.Module):
     """A node that reads ``sources``; ``export`` needs the factor and the channels of every map so far."""
 
+    kind = "trained"
+
     def __init__(self, sources: tuple[int, ...]) -> None:
         super().__init__()
         self.sources = sources

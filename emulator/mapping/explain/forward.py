@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -16,9 +17,11 @@ from emulator.mapping.explain.devices import functions_with, neurons_with, shape
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.neuron import window_of
 from emulator.mapping.samples import Rows
-from emulator.network import Activation, Network, Product, Table
+from emulator.network import Activation, Gate, Network, Pool, Product, Table
+from emulator.network.floats import FloatArithmetic
 from emulator.spec import Layer, Program, steps
-from emulator.spec.arithmetic import INPUT_MAX, slices
+from emulator.spec.arithmetic import INPUT_MAX, slices, unit_codes
+from emulator.spec.evaluate import At, run
 from emulator.spec.steps import join
 
 Floats = npt.NDArray[np.float64]
@@ -102,29 +105,17 @@ class Forward:
         """``exact``: the float network's maps of every call, while corrections are being found."""
         network, n = self.network, len(x)
         calls = x.reshape(n, network.calls, *network.shape) / INPUT_MAX
-        states: Maps = [np.full((n, *s.shape), s.start) for s in network.states]
-        maps: Maps = []
-        for call in range(network.calls):
-            maps = [calls[:, call], *states]
-            number, table = 0, 0
-            for at, node in enumerate(network.nodes):
-                if isinstance(node, Product):
-                    rng = np.random.Generator(np.random.Philox(key=[self.seed, number + (first << 32)]))
-                    known = None if exact is None else exact[call]
-                    maps.append(self._product(number, maps, known, rng))
-                    number += 1
-                elif isinstance(node, Table):
-                    y = self._functions(node, table, at, maps)
-                    maps.append(_codes(y) if "DAC" in self.causes else y)
-                    table += 1
-                else:
-                    held = {m: maps[m].astype(np.float32) for m in node.reads}
-                    y = node(held).astype(np.float64)
-                    maps.append(_codes(y) if "DAC" in self.causes else y)
-            states = [maps[s.source] for s in network.states]
-        return maps[-1].reshape(n, -1)
+        firsts = (calls[:, call] for call in range(network.calls))
+        starts: Maps = [np.full((n, *s.shape), s.start) for s in network.states]
+        causes = _Causes(self, exact, first)
+        maps = deque(run(causes, network.nodes, network.states, firsts, starts), maxlen=1).pop()
+        return np.asarray(maps[-1].reshape(n, -1))
 
-    def _functions(self, node: Table, number: int, at: int, maps: Maps) -> Floats:
+    def coded(self, y: Floats) -> Floats:
+        """As codes, where that is among the causes."""
+        return unit_codes(y) if "DAC" in self.causes else y
+
+    def functions(self, node: Table, number: int, at: int, maps: Maps) -> Floats:
         """Table ``number``, which is step ``at``."""
         held = self.die.tables[number] if number < len(self.die.tables) else None
         step = self.program.steps[at]
@@ -133,7 +124,7 @@ class Forward:
         segments = self.program.curve_base.shape[1]
         return functions_with(self.causes, node, held, x, self.die.chip, segments, step.table_bits)
 
-    def _product(self, number: int, maps: Maps, exact: Maps | None, rng: np.random.Generator) -> Floats:
+    def product(self, number: int, maps: Maps, exact: Maps | None, rng: np.random.Generator) -> Floats:
         stage = self.built[number]
         node, patches = stage.node, stage.node.patches
         h = patches.cut(join([maps[s] for s in node.sources]), node.pad)
@@ -212,12 +203,32 @@ class Forward:
             y = table_of_neurons(neurons, window, z / neurons.peaks, segments, bits)
         else:
             y = neurons.curves(z / neurons.peaks)
-        return _codes(y) if "DAC" in self.causes else y
+        return self.coded(y)
 
 
-def _codes(y: Floats) -> Floats:
-    rounded: Floats = np.floor(y * INPUT_MAX + 0.5) / INPUT_MAX
-    return rounded
+class _Causes(FloatArithmetic):
+    """The arithmetic of ``Forward``, for samples from number ``first`` on."""
+
+    def __init__(self, forward: Forward, exact: list[Maps] | None, first: int) -> None:
+        self._forward, self._exact, self._first = forward, exact, first
+
+    def product(self, at: At, node: Product, maps: Maps) -> Floats:  # type: ignore[override]
+        key = [self._forward.seed, at.product + (self._first << 32)]
+        known = None if self._exact is None else self._exact[at.call]
+        return self._forward.product(at.product, maps, known, np.random.Generator(np.random.Philox(key=key)))
+
+    def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
+        return self._forward.coded(self._forward.functions(node, at.table, at.node, maps))
+
+    def pool(self, at: At, node: Pool, maps: Maps) -> Floats:  # type: ignore[override]
+        return self._forward.coded(super().pool(at, node, _single(node, maps)).astype(np.float64))
+
+    def gate(self, at: At, node: Gate, maps: Maps) -> Floats:  # type: ignore[override]
+        return self._forward.coded(super().gate(at, node, _single(node, maps)).astype(np.float64))
+
+
+def _single(node: Pool | Gate, maps: Maps) -> dict[int, npt.NDArray[np.float32]]:
+    return {m: maps[m].astype(np.float32) for m in node.reads}
 
 
 def _sliced(x: Floats, bits: int) -> list[Floats]:

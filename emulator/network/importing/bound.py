@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 import numpy.typing as npt
 
 from emulator.device.ndr.window import Window
-from emulator.network import Activation, Gate, Network, Node, Pool, Product, Sampled
+from emulator.network import Activation, Gate, Network, Pool, Product, Sampled, Table
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.evaluate import At, run
+from emulator.spec.patches import Shape
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,21 +30,19 @@ def error_bound(network: Network, table_errors: list[float]) -> float | None:
     """
     if network.calls > CALLS_MAX:
         return None
-    shapes = network.map_shapes
-    states = [np.full(s.shape[0], _off_code(s.start)) for s in network.states]
-    errors: list[Floats] = []
-    for _ in range(network.calls):
-        errors = [np.full(network.shape[0], HALF), *states]
-        for node, table in zip(network.nodes, table_errors, strict=True):
-            errors.append(_of_node(node, errors, shapes, table))
-        states = [errors[s.source] for s in network.states]
-    return float(errors[-1].max())
+    inputs = (np.full(network.shape[0], HALF) for _ in range(network.calls))
+    starts = [np.full(s.shape[0], _off_code(s.start)) for s in network.states]
+    bounds = _Bounds(network.map_shapes, table_errors)
+    return float(deque(run(bounds, network.nodes, network.states, inputs, starts), maxlen=1).pop()[-1].max())
 
 
-def _of_node(
-    node: Node, errors: list[Floats], shapes: tuple[tuple[int, int, int], ...], table: float
-) -> Floats:
-    if isinstance(node, Gate):
+class _Bounds:
+    """Largest errors by channel (C,) of every map, from those of the maps that it is made of."""
+
+    def __init__(self, shapes: tuple[Shape, ...], table_errors: list[float]) -> None:
+        self._shapes, self._tables = shapes, table_errors
+
+    def gate(self, at: At, node: Gate, errors: list[Floats]) -> Floats:
         total: Floats = np.full(len(errors[node.terms[0].a]), HALF + _off_code(node.zero))
         for term in node.terms:
             a, za = errors[term.a], _off_code(term.a_zero)
@@ -51,34 +53,40 @@ def _of_node(
             most_a, most_b = (max(z, 1 - z) for z in (term.a_zero, term.b_zero))
             total = total + abs(term.gain) * ((a + za) * most_b + (b + zb) * most_a + (a + za) * (b + zb))
         return np.minimum(1.0, total)
-    source = _joined([errors[m] for m in node.sources], [shapes[m] for m in node.sources])
-    if isinstance(node, Pool):
+
+    def pool(self, at: At, node: Pool, errors: list[Floats]) -> Floats:
+        source = self._joined(node, errors)
         border = 0.0 if node.inside else _off_code(node.pad)
         return source if node.of == "max" else np.minimum(1.0, node.gain * (source + border) + HALF)
-    if isinstance(node, Product):
-        return _of_product(node, source, errors, table)
-    return _through(node.activation, source[node.channel] * node.gain, table)
 
+    def table(self, at: At, node: Table, errors: list[Floats]) -> Floats:
+        reached = self._joined(node, errors)[node.channel] * node.gain
+        return _through(node.activation, reached, self._tables[at.node])
 
-def _joined(errors: list[Floats], shapes: list[tuple[int, int, int]]) -> Floats:
-    if len({shape[1:] for shape in shapes}) == 1:
-        return np.concatenate(errors)
-    return np.concatenate(
-        [np.repeat(e, shape[1] * shape[2]) for e, shape in zip(errors, shapes, strict=True)]
-    )
+    def product(self, at: At, node: Product, errors: list[Floats]) -> Floats:
+        patches, dense = node.patches, node.dense
+        area = patches.kernel[0] * patches.kernel[1]
+        source = self._joined(node, errors)
+        if any(patches.padding):
+            source = np.maximum(source, _off_code(node.pad))
+        by_input = np.repeat(source, area).reshape(patches.groups, patches.inputs)
+        w = np.abs(dense.weights.astype(np.float64)).reshape(patches.inputs, patches.groups, -1)
+        reached: Floats = np.einsum("gk,kgm->gm", by_input, w).reshape(-1)
+        if node.skip is not None and node.skip_weight is not None:
+            reached = reached + node.skip_weight * errors[node.skip]
+        return (
+            reached
+            if dense.activation is None
+            else _through(dense.activation, reached, self._tables[at.node])
+        )
 
-
-def _of_product(node: Product, source: Floats, errors: list[Floats], table: float) -> Floats:
-    patches, dense = node.patches, node.dense
-    area = patches.kernel[0] * patches.kernel[1]
-    if any(patches.padding):
-        source = np.maximum(source, _off_code(node.pad))
-    by_input = np.repeat(source, area).reshape(patches.groups, patches.inputs)
-    w = np.abs(dense.weights.astype(np.float64)).reshape(patches.inputs, patches.groups, -1)
-    reached: Floats = np.einsum("gk,kgm->gm", by_input, w).reshape(-1)
-    if node.skip is not None and node.skip_weight is not None:
-        reached = reached + node.skip_weight * errors[node.skip]
-    return reached if dense.activation is None else _through(dense.activation, reached, table)
+    def _joined(self, node: Product | Pool | Table, errors: list[Floats]) -> Floats:
+        found, shapes = [errors[m] for m in node.sources], [self._shapes[m] for m in node.sources]
+        if len({shape[1:] for shape in shapes}) == 1:
+            return np.concatenate(found)
+        return np.concatenate(
+            [np.repeat(e, shape[1] * shape[2]) for e, shape in zip(found, shapes, strict=True)]
+        )
 
 
 def _through(activation: Activation, reached: Floats, table: float) -> Floats:

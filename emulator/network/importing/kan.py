@@ -18,6 +18,7 @@ import numpy.typing as npt
 from emulator.errors import NetworkError
 from emulator.network.activation import Named, Ndr
 from emulator.network.dense import Dense
+from emulator.network.floats import result
 from emulator.network.importing.onnx_edges import onnx_edges
 from emulator.network.network import Network
 from emulator.network.nodes import Node, Product, Table
@@ -176,7 +177,7 @@ def _fitted(
     wanted = _read(number, functions, low + span * u[:, None])
     _, outputs, inputs = wanted.shape
     terms = (
-        _bases(0, 1, bases, curve)([u.astype(np.float32)[:, None, None, None]])
+        result(_bases(0, 1, bases, curve), [u.astype(np.float32)[:, None, None, None]])
         .reshape(POINTS, bases)
         .astype(np.float64)
     )
@@ -238,8 +239,8 @@ def _in_codes(network: Network, codes: npt.NDArray[np.uint8]) -> Floats:
         codes.reshape(len(codes), *network.shape).astype(np.float32) / steps
     ]
     for node in network.nodes[:-1]:
-        maps.append((np.rint(node(maps) * steps) / steps).astype(np.float32))
-    return network.nodes[-1](maps).reshape(len(codes), -1).astype(np.float64)
+        maps.append((np.rint(result(node, maps) * steps) / steps).astype(np.float32))
+    return result(network.nodes[-1], maps).reshape(len(codes), -1).astype(np.float64)
 
 
 def _rms(values: Floats) -> float:

@@ -10,6 +10,7 @@ import pytest
 
 from emulator.device.description import Chip, load_chip
 from emulator.golden import Core
+from emulator.golden.codes import step_of
 from emulator.mapping import Mapped, die_digest, load_die, map_network, program_of, save_die
 from emulator.spec import Program
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
@@ -36,13 +37,15 @@ def made(chip: Chip | str) -> Mapped:
 
 def tables(program: Program) -> list[np.ndarray]:
     """What every table step makes of every code, (256, E)."""
-    core, codes = Core(program, fast=False), np.arange(256, dtype=np.uint8)
+    codes = np.arange(256, dtype=np.uint8)
     found = []
     for i, step in enumerate(program.steps):
         if step.kind == "table":
             shape = program.map_shapes[step.reads[0]]
             found.append(
-                core.step(i, {step.reads[0]: np.broadcast_to(codes[:, None, None, None], (256, *shape))})
+                step_of(
+                    program, i, {step.reads[0]: np.broadcast_to(codes[:, None, None, None], (256, *shape))}
+                )
             )
     return found
 

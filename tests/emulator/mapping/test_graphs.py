@@ -26,6 +26,7 @@ from emulator.network import (
     Term,
     load_network,
 )
+from emulator.network.floats import result
 from emulator.spec import Program, ProgramError
 from emulator.spec.schedule import bound_cycles
 
@@ -118,8 +119,8 @@ def test_packed_groups_give_what_groups_apart_give(lanes: int, groups: int) -> N
     assert (block, wide.patches.groups) == ((1, 1), groups)
     assert wide.dense.weights.shape == (72 // groups, 16)
     x = rng.uniform(size=(3, 8, 5, 5)).astype(np.float32)
-    np.testing.assert_allclose(wide({0: x}), node({0: x}), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(packed(node, 1)({0: x}), node({0: x}), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(result(wide, {0: x}), result(node, {0: x}), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(result(packed(node, 1), {0: x}), result(node, {0: x}), rtol=1e-5, atol=1e-5)
 
 
 RISING = Sampled("rising", np.array([[-2, 2], [0, 1]], np.float32))

@@ -14,6 +14,7 @@ from emulator.device.description import Chip, load_chip  # noqa: E402
 from emulator.device.ndr.curves import tunnel  # noqa: E402
 from emulator.errors import EmulatorError  # noqa: E402
 from emulator.golden import Core  # noqa: E402
+from emulator.golden.codes import step_of  # noqa: E402
 from emulator.learning.training.architecture import Bases, read_hidden  # noqa: E402
 from emulator.learning.training.bases import TrainedBases  # noqa: E402
 from emulator.learning.training.build import of_layers, of_network  # noqa: E402
@@ -187,7 +188,7 @@ def test_on_a_die() -> None:
         assert [t.curves for t in report.tables] == curves
         assert all(0 < t.pwl_error_lsb < 10 for t in report.tables)
         assert report.pwl_error_lsb >= max(t.pwl_error_lsb for t in report.tables)
-        codes = Core(program).step(0, {0: test.reshape(-1, INPUTS, 1, 1)})
+        codes = step_of(program, 0, {0: test.reshape(-1, INPUTS, 1, 1)})
         answer = Core(program).infer(test).argmax(axis=1)
         if name == "alike":
             exact = 255 * network.nodes[0]([test.reshape(-1, INPUTS, 1, 1) / np.float32(255)])

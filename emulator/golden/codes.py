@@ -1,0 +1,181 @@
+"""codes: the arithmetic of programs, step by step, vectorised over samples."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden.array import array
+from emulator.golden.neuron import neuron, preneuron
+from emulator.golden.noise import gaussian, noise, pass_key, sigma
+from emulator.golden.readout import readout
+from emulator.golden.steps import gate, pool, second_operand, table
+from emulator.golden.trace import Trace
+from emulator.spec.arithmetic import dac_slice, slices
+from emulator.spec.evaluate import At, evaluated
+from emulator.spec.layer import LAYER_ARRAYS, Layer
+from emulator.spec.program import Program
+from emulator.spec.steps import Gate, Pool, Product, Table, join
+
+Maps = dict[int, npt.NDArray[Any]] | list[npt.NDArray[Any]]
+"""Maps (n, C, H, W) by number."""
+Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Sums = Callable[[int, Product, Bytes, "Draw"], Ints]
+"""Product number, step, patches uint8 (n, groups * K) and draw: p + bias, int64 (n, outputs)."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What selects the read noise: ``index`` int64 (samples,); none of it without ``noise``."""
+
+    seed: int
+    index: Ints
+    noise: bool = True
+    stream: int = 0
+
+    @classmethod
+    def none(cls, samples: int) -> Draw:
+        """No read noise."""
+        return cls(0, np.arange(samples, dtype=np.int64), False)
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """What each kind of step makes of maps of codes (n, C, H, W), read noise drawn by ``draw``.
+
+    Attributes
+    ----------
+    rows, curve_base, curve_slope, calls, first_product:
+        As the program has them.
+    trace:
+        Collects every intermediate of products.
+    given:
+        Gives the sums of a product in place of ``Codes.sums``: a board, where it holds that product.
+    """
+
+    rows: int
+    curve_base: npt.NDArray[np.int32]
+    curve_slope: npt.NDArray[np.int32]
+    draw: Draw
+    calls: int = 1
+    first_product: int = 0
+    trace: Trace | None = None
+    given: Sums | None = None
+
+    @classmethod
+    def of(cls, program: Program, draw: Draw, trace: Trace | None = None, given: Sums | None = None) -> Codes:
+        """The arithmetic of a program."""
+        return cls(
+            program.rows,
+            program.curve_base,
+            program.curve_slope,
+            draw,
+            program.calls,
+            program.first_product,
+            trace,
+            given,
+        )
+
+    def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
+        """A product's map: codes, or sums int64."""
+        patches = step.patches
+        rows = patches.cut(join([maps[s] for s in step.sources]), step.border)
+        n, positions = rows.shape[:2]
+        calls = self.draw.index * self.calls + at.call
+        index = (calls[:, None] * positions + np.arange(positions)).reshape(-1)
+        draw = dataclasses.replace(self.draw, index=index)
+        given = self.sums if self.given is None else self.given
+        z = given(at.product, step, rows.reshape(n * positions, -1), draw)
+        return self.ended(at.product, step, z, maps)
+
+    def pool(self, at: At, step: Pool, maps: Maps) -> Bytes:
+        """A pooling's map."""
+        return pool(step, join([maps[s] for s in step.sources]))
+
+    def table(self, at: At, step: Table, maps: Maps) -> Bytes:
+        """The map of a table of functions."""
+        return table(step, join([maps[s] for s in step.sources]), self.curve_base, self.curve_slope)
+
+    def gate(self, at: At, step: Gate, maps: Maps) -> Bytes:
+        """A gate's map."""
+        return gate(step, maps)
+
+    def ended(self, number: int, step: Product, z: Ints, maps: Maps) -> npt.NDArray[Any]:
+        """A product's map from its sums z (patches, outputs): second operand, neurons, each in its place."""
+        positions = step.patches.positions
+        if step.skip is not None:
+            z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
+        self._record("preneuron", number, z)
+        y: npt.NDArray[Any] = z
+        if step.fires:
+            y = neuron(preneuron(z, step.layer), step.layer, self.curve_base, self.curve_slope)
+            self._record("neuron", number, y)
+        return step.patches.place(y.reshape(len(z) // positions, positions, -1), step.block)
+
+    def sums(self, number: int, step: Product, x: Bytes, draw: Draw) -> Ints:
+        """p + bias, int64 (patches, outputs), of product ``number`` on patches x uint8 (patches, inputs)."""
+        layer, groups = step.layer, step.patches.groups
+        share = layer.outputs // groups
+        p = np.zeros((len(x), layer.outputs), np.int64)
+        for g in range(groups):
+            mine = slice(g * share, (g + 1) * share)
+            part = layer
+            if groups > 1:
+                columns = {name: getattr(layer, name)[..., mine] for name in LAYER_ARRAYS}
+                part = dataclasses.replace(layer, **columns)
+            p[:, mine] = self._of_group(
+                number, part, mine, x[:, g * layer.inputs : (g + 1) * layer.inputs], draw
+            )
+        return p + layer.bias.astype(np.int64)
+
+    def _of_group(self, number: int, layer: Layer, mine: slice, x: Bytes, draw: Draw) -> Ints:
+        """Partial sums p of the columns ``mine`` over all tiles and slices, int64 (patches, columns)."""
+        noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
+        p = np.zeros((len(x), layer.outputs), np.int64)
+        per_tile, beside = layer.tile_rows(self.rows), mine.start > 0
+        for t in range(layer.tiles(self.rows)):
+            rows = slice(t * per_tile, (t + 1) * per_tile)
+            for j in range(slices(layer.dac_bits)):
+                xj = dac_slice(x[:, rows], j, layer.dac_bits)
+                a = array(xj, layer.weights[rows])
+                self._record("array", number, a, t, j, beside=beside)
+                if noisy:
+                    energy = np.square(xj.astype(np.int64)).sum(axis=1)
+                    s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
+                    which = self.first_product + number
+                    key = pass_key(draw.seed, draw.index, which, t, j, stream=draw.stream)
+                    n = gaussian(key, np.arange(mine.start, mine.stop))
+                    a = noise(a, s, n)
+                    for name, value in (("sigma", s), ("noise", n), ("noisy", a)):
+                        self._record(name, number, value, t, j, beside=beside)
+                added = readout(a, layer, j)
+                p += added
+                self._record("readout", number, added, t, j, beside=beside)
+                self._record("partial", number, p, t, j, beside=beside)
+        return p
+
+    def _record(
+        self,
+        block: str,
+        number: int,
+        value: npt.NDArray[Any],
+        tile: int = 0,
+        at: int = 0,
+        *,
+        beside: bool = False,
+    ) -> None:
+        if self.trace is not None:
+            self.trace.record(block, number, tile, at, value, beside=beside)
+
+
+def step_of(program: Program, number: int, maps: dict[int, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The map (n, C, H, W) that step ``number`` of a program makes of the maps it reads; read noise off."""
+    step = program.steps[number]
+    codes = Codes.of(program, Draw.none(len(maps[step.reads[0]])))
+    return np.asarray(evaluated(codes, At(0, number, program.products_before(number)), step, maps))

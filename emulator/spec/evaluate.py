@@ -1,0 +1,72 @@
+"""The one loop over nodes, calls and states: it serves float networks and programs alike.
+
+A node knows its kind, and an arithmetic knows what a kind computes: floats, codes, tensors that are trained,
+bounds of errors. Whoever wants to see inner maps takes them from what ``run`` yields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+
+class At(NamedTuple):
+    """Where a node is computed: the call, the node's number, and how many products and tables come before."""
+
+    call: int = 0
+    node: int = 0
+    product: int = 0
+    table: int = 0
+
+
+class Kind(Protocol):
+    """A node of a network, or a step of a program."""
+
+    @property
+    def kind(self) -> str:
+        """The arithmetic's method that computes it: product, pool, table, gate, .."""
+        ...
+
+
+class Source(Protocol):
+    """A state: what it takes over from a call into the next."""
+
+    @property
+    def source(self) -> int:
+        """Number of a map."""
+        ...
+
+
+def evaluated(arithmetic: Any, at: At, node: Kind, maps: Any) -> Any:
+    """The map that ``node`` makes of ``maps``, by number."""
+    return getattr(arithmetic, node.kind)(at, node, maps)
+
+
+def run(
+    arithmetic: Any,
+    nodes: Sequence[Kind],
+    states: Sequence[Source],
+    inputs: Iterable[Any],
+    starts: Sequence[Any],
+) -> Iterator[list[Any]]:
+    """Every map of each call in turn: the input, the states, then each node's result.
+
+    Parameters
+    ----------
+    arithmetic:
+        Has a method for each kind of node: ``kind(at, node, maps)`` gives the node's map.
+    nodes, states:
+        Of the network or program.
+    inputs, starts:
+        Map 0 of every call, and what the states hold in the first one.
+    """
+    held = list(starts)
+    for call, first in enumerate(inputs):
+        maps = [first, *held]
+        product = table = 0
+        for number, node in enumerate(nodes):
+            maps.append(evaluated(arithmetic, At(call, number, product, table), node, maps))
+            product += node.kind == "product"
+            table += node.kind == "table"
+        held = [maps[state.source] for state in states]
+        yield maps
