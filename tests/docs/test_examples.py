@@ -69,8 +69,17 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+SLOW = ("demo", "trace", "report")
+LONG = ("bringup", "calibrate", "demo", "evaluate", "explain", "infer", "report", "serve", "trace")
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Of the examples of one command."""
+    return [mark for mark, names in ((pytest.mark.slow, SLOW), (pytest.mark.long, LONG)) if name in names]
+
+
 CASES = [
-    pytest.param(command, marks=[pytest.mark.slow] if command[0] in ("demo", "trace", "report") else [])
+    pytest.param(command, marks=marks(command[0]))
     for name in COMMANDS
     for command in ([name], *([name, s] for s in GROUPS.get(name, ())))
 ]

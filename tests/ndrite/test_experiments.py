@@ -11,12 +11,16 @@ import pytest
 
 from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.experiments import NAMES, runner
+from tests.marks import long_where
 
 RESULTS = Path("docs/results")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    long_where({"ecram", "kan", "recovery", "adaptation", "loss", "shapes", "valley"}.__contains__, NAMES),
+)
 def test_smoke(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if name not in ("xor", "insitu", "cost"):
         pytest.importorskip("torch")
@@ -70,7 +74,13 @@ def test_a_stopped_experiment_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(path.stem for path in RESULTS.glob("*.json") if path.stem in NAMES))
+@pytest.mark.parametrize(
+    "name",
+    long_where(
+        {"kan", "loss"}.__contains__,
+        sorted(path.stem for path in RESULTS.glob("*.json") if path.stem in NAMES),
+    ),
+)
 def test_committed_tables_are_of_their_runs(name: str, tmp_path: Path) -> None:
     shutil.copy(RESULTS / f"{name}.json", tmp_path)
     assert run(["experiment", name, "--redraw", "-o", str(tmp_path)]) == OK

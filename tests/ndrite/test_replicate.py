@@ -262,6 +262,7 @@ def words(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "data"), [("neurram-resnet", cifar), ("neurram-lstm", words)])
 def test_a_users_folder_is_run(name: str, data: Any, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="needs ndrite[train]")
