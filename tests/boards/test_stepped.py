@@ -13,7 +13,7 @@ from boards.segmented import Segmented
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.golden.random_program import random_graph, random_inputs, random_program
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.mapping import map_network
 from emulator.network import Network
 from emulator.spec import PRESETS, Geometry, GeometryError, Program
@@ -26,6 +26,7 @@ from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 from tests.emulator.spec.test_segments import full, vectors
 from tests.emulator.spec.test_walk import MAPS
 from tests.marks import long_where
+from tests.random_graphs import random_graph
 
 HOST = {
     "small": ["neurons", "pool", "neurons", "pool"],

@@ -1,6 +1,6 @@
-"""sequencer: the order in which the gateware visits layers, column groups, row tiles and slices.
+"""The order in which the gateware visits layers, column groups, row tiles and slices.
 
-The result does not depend on it; the RTL sequencer is checked against it, and cycle bounds follow from it.
+The result does not depend on it; the RTL sequencer is checked against it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from emulator.spec.arithmetic import slices
 from emulator.spec.geometry import Geometry
 from emulator.spec.program import Program
 
@@ -37,7 +36,7 @@ def passes(program: Program, geometry: Geometry) -> Iterator[Pass]:
     base = 0
     for i, layer in enumerate(program.layers):
         per_tile = layer.tile_rows(program.rows)
-        tiles, steps = layer.tiles(program.rows), slices(layer.dac_bits)
+        tiles, steps = layer.tiles(program.rows), 8 // layer.dac_bits
         for group in range(geometry.groups(layer.outputs)):
             column = group * geometry.lanes
             for tile in range(tiles):
