@@ -22,7 +22,6 @@ from tests.system.serving import Server
 
 GROUPS = {"chip": ("list", "show", "check", "diff", "table"), "fit": ("rram", "ndr", "ecram")}
 ELSEWHERE = {
-    "ndrite replicate neurram-mnist --folder mnist": "minutes; tests/ndrite/test_replicate.py",
     "ndrite flash ulx3s-85f": "needs a board",
     "ndrite bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; see tests/ndrite/test_bringup.py",
     "ndrite build ulx3s-85f --seeds 4": "hours; tests/boards/test_build.py builds a small design",
