@@ -44,9 +44,10 @@ prove: $(FPGA_STAMP) ## every proof, each shown to find a bug; prints what is pr
 	$(BIN)/pip install --quiet -e '.[prove]'
 	$(BIN)/python -m pytest tests/proofs
 
-mutants: compiler $(DEV_STAMP) ## single-line faults in gateware, golden model and host; docs/mutants.md says which test finds each
-	$(BIN)/pip install --quiet -e '.[fast]'
-	$(BIN)/python -m tests.trust.mutants.run --results docs/mutants.json
+FILE ?= emulator/spec/arithmetic.py
+mutants: compiler $(DEV_STAMP) ## changes of FILE that none of TESTS notices; FILE=hdl: forty faults of gateware
+	$(BIN)/pip install --quiet -e '.[mutants]'
+	$(BIN)/python -m tests.trust.mutants $(FILE) $(TESTS)
 
 audit: $(DEV_STAMP) ## known vulnerabilities of what is installed (asks the package index; says what it could not ask)
 	$(PYTHON) -m venv $(VENV)-audit && $(VENV)-audit/bin/pip install --quiet pip-audit

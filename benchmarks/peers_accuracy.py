@@ -29,13 +29,14 @@ import torch
 from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileWarning
 from emulator.golden import Core
-from emulator.mapping import map_network
+from emulator.mapping import Mitigation, map_network
 from emulator.network import Dense, Ndr, Network
-from ndrite.experiments.chips import RAW
-from ndrite.experiments.runner import mean_interval
+from ndrite.intervals import mean_interval
 from ndrite.labelled import labelled
 
 HERE = Path(__file__).parent / "peers"
+RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=False)
+"""Dies as programmed."""
 PEERS = {"aihwkit-lightning": "lightning", "analoglib": "analog"}
 
 
@@ -148,8 +149,8 @@ def main() -> None:
                     value = json.loads(done.stdout.splitlines()[-1])
                     results[name] = (value["accuracies"], value["seconds"])
         for name, (found, seconds) in results.items():
-            mean, half = mean_interval([100 * v for v in found])
-            print(f"{error:6.2f} {name:24} {mean:7.2f} ± {half:5.2f}  {seconds:8.2f}", flush=True)
+            mean, half = mean_interval(100 * np.array(found))
+            print(f"{error:6.2f} {name:24} {mean:7.2f} ± {half or 0.0:5.2f}  {seconds:8.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from on_dies import lost_on
 
 import ndrite
 from ndrite import intervals
@@ -40,7 +41,7 @@ def main() -> None:
     for i, network in enumerate(networks):
         right = network.forward(x / np.float32(255)).argmax(axis=1) == labels
         for die in range(options.dies):
-            lost[i, die] = ndrite.lost_on(
+            lost[i, die] = lost_on(
                 network, options.chip, x[:SAMPLES], x, labels, right, i * options.dies + die
             )
         mean, chip = right.mean(), right.mean() - lost[i].mean()

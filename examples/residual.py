@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from on_dies import losses
 
 import ndrite
 from ndrite import intervals
@@ -46,9 +47,7 @@ def main() -> None:
     x, labels, samples = data.test_x, data.test_labels, data.x[-HELD_OUT:][:SAMPLES]
     right = float_right(network, x, labels)
     print(f"float    {intervals.percent(float(right.mean()), len(x))} of {len(x)} images")
-    for line in ndrite.losses(
-        network, options.chip, samples, x, labels, right, dies=options.dies, what="images"
-    ):
+    for line in losses(network, options.chip, samples, x, labels, right, dies=options.dies, what="images"):
         print(line, flush=True)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from on_dies import losses
 
 import ndrite
 from ndrite import intervals
@@ -146,7 +147,7 @@ def main() -> None:
         board.program(program)
         good = board.infer(codes).argmax(axis=1) == test_labels
     print(f"ideal    {intervals.percent(float(good.mean()), len(test))}, 8-bit codes and tables only")
-    for line in ndrite.losses(
+    for line in losses(
         network, options.chip, samples, codes, test_labels, right, dies=options.dies, what="samples"
     ):
         print(line, flush=True)

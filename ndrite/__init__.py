@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ndrite.compiled import Compiled
     from ndrite.costs import Account
     from ndrite.evaluations import Evaluation
-    from ndrite.experiments.dies import losses, lost_on
     from ndrite.labelled import Labelled, data_set, judging_set
     from ndrite.shipped import shipped_network, shipped_program
     from ndrite.tiles import analog, cost_of
@@ -82,8 +81,6 @@ _LATER = {
     "load_chip": "emulator.device.description",
     "load_die": "ndrite.api.sources",
     "load_network": "emulator.network",
-    "losses": "ndrite.experiments.dies",
-    "lost_on": "ndrite.experiments.dies",
     "program_of": "emulator.mapping",
     "random_start": "emulator.learning.tuning.insitu",
     "report": "ndrite.api.reporting",
@@ -165,8 +162,6 @@ __all__ = [
     "load_chip",
     "load_die",
     "load_network",
-    "losses",
-    "lost_on",
     "physics",
     "program_of",
     "random_start",

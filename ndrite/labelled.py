@@ -1,4 +1,4 @@
-"""Labelled samples by name or from a user's files, for calibration, evaluation, training and experiments."""
+"""Labelled samples by name or from a user's files, for calibration, evaluation and training."""
 
 from __future__ import annotations
 

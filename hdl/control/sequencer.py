@@ -23,7 +23,7 @@ from hdl.parts.target import is_compact
 
 
 class Sequencer(wiring.Component):
-    """Order: layer, column group, row tile, slice; slice 0 first (``emulator.golden.sequencer.passes``).
+    """Order: layer, column group, row tile, slice; slice 0 first.
 
     ``start`` is taken with an inference's last pass. Where inferences ``overlap`` it is taken with the last
     pass of its first layer. If by then another one is on offer, that one's first layer comes before the rest

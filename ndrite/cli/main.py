@@ -22,8 +22,6 @@ COMMANDS = {
     "train": "Train a network through a chip's errors: write a float network.",
     "calibrate": "Tune a programmed chip's neurons by ECRAM pulses: write the tuned program.",
     "cost": "Energy, latency and area of one inference by component, modelled.",
-    "experiment": "The experiments behind the docs: table, JSON and figure.",
-    "replicate": "Published chips' numbers, run here: within, explained or outside.",
     "chip": "Chip descriptions: list, show, check, diff, and what each preset loses.",
     "fit": "Your own measurements into a device description.",
     "explain": "Where the accuracy goes: one cause of error at a time.",

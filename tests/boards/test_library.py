@@ -112,6 +112,7 @@ def test_bad_verilog_leaves_nothing_in_the_cache(own: Path, monkeypatch: pytest.
     assert not list(own.glob("build-*"))
 
 
+@pytest.mark.long
 def test_verilators_own_objects_are_compiled_once_for_all_designs(own: Path, library: Path) -> None:
     there = {path: path.stat().st_mtime_ns for path in own.glob("runtime-*/*")}
     assert {path.name for path in there} >= {"verilated.o", "verilated_threads.o"}
@@ -141,6 +142,7 @@ def test_a_damaged_library_is_compiled_again(
     assert len(compiled) == 1
 
 
+@pytest.mark.long
 def test_a_damaged_object_is_compiled_again(own: Path, library: Path) -> None:
     for path in own.glob("*.so*"):
         path.unlink()

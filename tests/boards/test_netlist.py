@@ -71,6 +71,7 @@ def test_a_comment_changes_no_build_id(of_copies: OfCopies, here: int) -> None:
         ("hdl/device/watchdog.py", "RESET_CYCLES = 64\n", "RESET_CYCLES = 32\n"),
     ],
 )
+@pytest.mark.long
 def test_what_shapes_the_gateware_changes_it(
     file: str, old: str, new: str, of_copies: OfCopies, here: int
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from boards.fpga import commit, find_target, regression, reports, synthesis
 from boards.fpga.reports import board_netlist, is_current, load, made_from
+from tests.marks import long_where
 
 BOARD = find_target("ulx3s-25f")
 
@@ -89,6 +90,7 @@ def test_a_report_of_the_same_netlist_stands_whatever_else_changed() -> None:
     assert is_current(a_report(build_id="0" * 16), BOARD)
 
 
+@pytest.mark.long
 def test_the_netlist_tells_boards_apart_by_what_shapes_their_rtl() -> None:
     other = BOARD.resized("other", curves=32)
     assert board_netlist(BOARD) == board_netlist(BOARD.resized("another"))
@@ -135,7 +137,13 @@ def test_a_build_begins_at_the_seed_that_is_known_to_do(committed: Path) -> None
     assert reports.known_seed(BOARD.name) == 7
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in reports.FOLDER.glob("*.json")))
+@pytest.mark.parametrize(
+    "name",
+    long_where(
+        lambda name: name.startswith(("colorlight", "ecp5", "tang-nano-20k", "ulx3s")),
+        sorted(path.stem for path in reports.FOLDER.glob("*.json")),
+    ),
+)
 def test_a_report_says_whether_it_is_of_this_gateware(name: str) -> None:
     report = load(name)
     assert report is not None

@@ -12,7 +12,7 @@ from boards.sim import SizedBoard
 from boards.sim.sizing import USUAL, WALKS, sized
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program, random_walk
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.lay_out import check_fits
 from hdl.pcie.inference import Inference
@@ -20,6 +20,7 @@ from host import BoardApi, LinkError
 from host.packet_channel import PacketChannel
 from ndrite.shipped import shipped_program
 from tests.host.responder import Responder, ResponderLink
+from tests.random_graphs import random_walk
 
 BEYOND = dataclasses.replace(
     USUAL, weight_depth=65536, max_inputs=4096, max_outputs=1024, columns=16384, packet_bytes=4096

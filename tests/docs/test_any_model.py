@@ -14,6 +14,7 @@ pytest.importorskip("torch", reason="needs ndrite[train]")
 import torch
 
 import ndrite
+from tests.marks import long_where
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "any_model.py"
 LINES = 25
@@ -51,7 +52,7 @@ def model_of(name: str) -> Any:
     return example.MODELS[name][0]().eval()
 
 
-@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("name", long_where({"resnet", "unet"}.__contains__, INPUTS))
 def test_a_model_runs_on_a_die(name: str) -> None:
     model, x = model_of(name), torch.rand(INPUTS[name])
     chip = ndrite.analog(model, "wan2022", samples=x)
@@ -77,6 +78,7 @@ def watched(chip: Any) -> list[tuple[str, int, Any]]:
     return sums
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SUMS)
 def test_every_product_of_the_gateware_is_the_golden_models(name: str) -> None:

@@ -92,11 +92,19 @@ def test_no_code_hides() -> None:
     assert skipped == NOT_RUN
 
 
+LONG = ("tutorial.md", "howto/bringup.md", "training.md")
+
+
+def marks(page: Path) -> list[pytest.MarkDecorator]:
+    slow = any(SIMULATED.search(b.text) for b in runnable(page))
+    return [pytest.mark.slow] * slow + [pytest.mark.long] * (name_of(page) in LONG)
+
+
 CASES = [
     pytest.param(
         page,
         id=name_of(page),
-        marks=[pytest.mark.slow] if any(SIMULATED.search(b.text) for b in runnable(page)) else [],
+        marks=marks(page),
     )
     for page in PAGES
     if runnable(page)

@@ -22,7 +22,6 @@ from tests.system.serving import Server
 
 GROUPS = {"chip": ("list", "show", "check", "diff", "table"), "fit": ("rram", "ndr", "ecram")}
 ELSEWHERE = {
-    "ndrite replicate neurram-mnist --folder mnist": "minutes; tests/ndrite/test_replicate.py",
     "ndrite flash ulx3s-85f": "needs a board",
     "ndrite bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; see tests/ndrite/test_bringup.py",
     "ndrite build ulx3s-85f --seeds 4": "hours; tests/boards/test_build.py builds a small design",
@@ -69,8 +68,17 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+SLOW = ("demo", "trace", "report")
+LONG = ("bringup", "calibrate", "demo", "evaluate", "explain", "infer", "report", "serve", "trace")
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Of the examples of one command."""
+    return [mark for mark, names in ((pytest.mark.slow, SLOW), (pytest.mark.long, LONG)) if name in names]
+
+
 CASES = [
-    pytest.param(command, marks=[pytest.mark.slow] if command[0] in ("demo", "trace", "report") else [])
+    pytest.param(command, marks=marks(command[0]))
     for name in COMMANDS
     for command in ([name], *([name, s] for s in GROUPS.get(name, ())))
 ]

@@ -13,7 +13,6 @@ from cocotb.triggers import RisingEdge
 
 from emulator.golden import Core, Trace
 from emulator.golden.random_program import random_inputs, random_program
-from emulator.golden.sequencer import passes
 from emulator.spec import Geometry, Program
 from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
@@ -21,6 +20,7 @@ from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared
 from tests.hdl.probe import unpack
 from tests.hdl.streams import reset, write_memory
+from tests.naive.sequencer import passes
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 IMAGES = int(os.environ.get("IMAGES", "6"))

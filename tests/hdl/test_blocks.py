@@ -19,6 +19,7 @@ from hdl.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.readout.readout import Readout
 from tests.hdl.simulate import simulate
+from tests.marks import long_where
 
 COMPACT_DESIGN = Design(compact=True)
 TINY = PRESETS["tiny"]
@@ -46,7 +47,9 @@ def test_block_equals_golden(name: str, tmp_path: Path) -> None:
     simulate(block(geometry), bench_of(block), tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
 
 
-@pytest.mark.parametrize("name", ["readout", "neuron", "sequencer", "noise"])
+@pytest.mark.parametrize(
+    "name", long_where({"readout", "sequencer"}.__contains__, ["readout", "neuron", "sequencer", "noise"])
+)
 def test_block_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
     block, geometry = BLOCKS[name]
     fields = json.dumps(dataclasses.asdict(geometry))
@@ -59,21 +62,25 @@ def test_array_of_slices_equals_golden(tmp_path: Path) -> None:
     simulate(Array(geometry), "array.bench_array", tmp_path, GEOMETRY=fields)
 
 
-@pytest.mark.parametrize("readouts", [1, 16])
+@pytest.mark.parametrize("readouts", [1, pytest.param(16, marks=pytest.mark.long)])
 def test_noise_of_slices_equals_golden(readouts: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=16, readouts=readouts, slices=8)
     fields = json.dumps(dataclasses.asdict(geometry))
     simulate(Noise(geometry), "noise.bench_noise", tmp_path, GEOMETRY=fields)
 
 
-@pytest.mark.parametrize(("lanes", "readouts"), [(64, 1), (16, 8)])  # samples slower than keys, and faster
+@pytest.mark.parametrize(
+    ("lanes", "readouts"), [(64, 1), pytest.param(16, 8, marks=pytest.mark.long)]
+)  # samples slower than keys, and faster
 def test_noise_ahead_of_passes_equals_golden(lanes: int, readouts: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=lanes, readouts=readouts, overlap=True)
     fields = json.dumps(dataclasses.asdict(geometry))
     simulate(Noise(geometry), "noise.bench_noise", tmp_path, GEOMETRY=fields)
 
 
-@pytest.mark.parametrize("lanes", [16, 4])  # passes of up to eight steps, and of one or two
+@pytest.mark.parametrize(
+    "lanes", [pytest.param(16, marks=pytest.mark.long), 4]
+)  # passes of up to eight steps, and of one or two
 def test_readout_back_to_back_equals_golden(lanes: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=lanes, readouts=2, overlap=True)
     simulate(
@@ -90,7 +97,7 @@ def test_sequencer_of_overlapping_inferences_equals_golden(tmp_path: Path) -> No
     simulate(Sequencer(geometry), "control.bench_sequencer", tmp_path, GEOMETRY=fields)
 
 
-@pytest.mark.parametrize("at_once", [1, 4])
+@pytest.mark.parametrize("at_once", [1, pytest.param(4, marks=pytest.mark.long)])
 def test_redraw_of_more_or_fewer_columns_at_once(at_once: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(TINY, lanes=8, redraw=at_once, weight_bits=8 if at_once == 1 else 9)
     fields = json.dumps(dataclasses.asdict(geometry))

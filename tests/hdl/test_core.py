@@ -55,6 +55,7 @@ def rarely(name: str, *values: object) -> Any:
     return pytest.param(name, *values, marks=skip)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["slow-readout", "fast-readout", rarely("faster-than-rows")])
 def test_core_of_lane_groups_equals_golden(name: str, tmp_path: Path) -> None:
     # What matters here are passes that follow each other closely; the others are slow with so many lanes.
@@ -69,6 +70,7 @@ COMPACT = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [name if name == "bare" else rarely(name) for name in COMPACT])
 def test_core_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
     geometry = COMPACT[name]
@@ -87,7 +89,7 @@ SMALL = {
 @pytest.mark.parametrize(
     ("name", "registers"),
     [
-        ("two-lanes", "compact"),
+        pytest.param("two-lanes", "compact", marks=pytest.mark.long),
         ("odd-lanes", "full"),
         rarely("two-lanes", "full"),
         rarely("odd-lanes", "compact"),
@@ -121,9 +123,12 @@ def test_small_core_names_what_it_lacks(field: str, value: int) -> None:
 
 
 RARE = ("slice-parallel-bare", "overlap", "overlap-slice-parallel")
+LONG = ("slice-parallel", "bare", "one-readout-odd-lanes", "all-readouts-skip")
+MOST = [rarely(name) if name in RARE else name for name in GEOMETRIES if name not in LONG]
+MOST += [pytest.param(name, marks=pytest.mark.long) for name in LONG]
 
 
-@pytest.mark.parametrize("name", [rarely(name) if name in RARE else name for name in GEOMETRIES])
+@pytest.mark.parametrize("name", MOST)
 def test_core_equals_golden(name: str, tmp_path: Path) -> None:
     geometry: Geometry = GEOMETRIES[name]
     fields = json.dumps(dataclasses.asdict(geometry))

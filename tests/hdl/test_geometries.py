@@ -23,6 +23,7 @@ from emulator.spec.layer import Layer
 from emulator.spec.variation import Variation, same_cells
 from hdl.core.core import Core
 from host import Board
+from tests.marks import long_where
 
 TINY = PRESETS["tiny"]
 THOROUGH = "NDRITE_HDL" in os.environ
@@ -212,7 +213,7 @@ AT_ONCE = {
 """Geometries that were computed wrongly once, or are as small as they may be."""
 
 
-@pytest.mark.parametrize("design", AT_ONCE)
+@pytest.mark.parametrize("design", long_where({"compact", "overlap-slice-parallel"}.__contains__, AT_ONCE))
 def test_extreme_images_equal_golden(design: str) -> None:
     g = AT_ONCE[design]
     inferences, votes = compare(g, design, np.random.default_rng(3))

@@ -19,6 +19,8 @@ from hdl.device.accelerator import Accelerator
 from hdl.device.watchdog import RESET_CYCLES
 from tests.hdl.wire import Wire
 
+pytestmark = pytest.mark.long
+
 # A vector takes longer to load than the core is held in reset.
 LONG = dataclasses.replace(PRESETS["tiny"], max_inputs=512, packet_bytes=512, redraw=0)
 PROGRAM = random_program(LONG, np.random.default_rng(1), sizes=(512, 4), readout="adc")

@@ -95,6 +95,7 @@ def test_the_netlist_of_a_bench_is_free_of_places_and_numbers(
     assert "module \\top" in texts[1]
 
 
+@pytest.mark.long
 def test_a_netlist_is_compiled_as_verilog(builds: Builds, tmp_path: Path) -> None:
     source = tmp_path / "top.il"
     source.write_text(netlist.rtlil(UartReceiver(4)))

@@ -16,6 +16,7 @@ from tests.hdl.simulate import simulate
 DIVISOR = 4
 
 
+@pytest.mark.long
 def test_top_through_its_pins(tmp_path: Path) -> None:
     geometry = PRESETS["tiny"]
     top = Top(geometry, build_id=0x1122334455667788, divisor=DIVISOR)

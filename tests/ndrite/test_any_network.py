@@ -20,6 +20,7 @@ from host import InputError
 from ndrite import Classifier
 from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.trace import traced
+from tests.marks import long_where
 
 
 def neurons(rng: np.random.Generator, count: int) -> Ndr:
@@ -45,7 +46,11 @@ def residual() -> Network:
     )
 
 
-@pytest.fixture(scope="module", params=["lenet5", "residual"])
+NETWORKS = ("lenet5", "residual")
+LENET5_LONG = long_where("lenet5".__eq__, NETWORKS)
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """float.npz, program.npz on wan2022 (the residual one on a chip with ECRAM), x.npy and y.npy."""
     here = tmp_path_factory.mktemp(request.param)
@@ -113,6 +118,7 @@ def test_evaluate_says_what_is_swapped(said: Any, folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("folder", LENET5_LONG, indirect=True)
 def test_explain(said: Any, folder: Path) -> None:
     given = ["--samples", "x.npy", "--network", "float.npz", "-p", "explained.png"]
     result = said("explain", "program.npz", *OWN, *given)
@@ -124,6 +130,7 @@ def test_explain(said: Any, folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("folder", LENET5_LONG, indirect=True)
 def test_report(said: Any, folder: Path) -> None:
     options = ["--samples", "x.npy", "--network", "float.npz", "--no-timeline", "-o", "report.html"]
     said("report", "program.npz", *OWN, *options)
@@ -170,6 +177,7 @@ def test_calibrate(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("folder", LENET5_LONG, indirect=True)
 def test_sweep(said: Any, folder: Path) -> None:
     pytest.importorskip("dask")
     pytest.importorskip("pyarrow")

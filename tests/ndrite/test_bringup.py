@@ -58,10 +58,10 @@ def test_every_line_of_a_whole_board_passes(small, capsys):
 @pytest.mark.parametrize(
     ("fault", "line"),
     [
-        ("build-id", "build id"),
+        pytest.param("build-id", "build id", marks=pytest.mark.long),
         ("link", "link and core faults"),
-        ("memory", "memory weights"),
-        ("arithmetic", "network 21-7-10 adc dac 1 no noise"),
+        pytest.param("memory", "memory weights", marks=pytest.mark.long),
+        pytest.param("arithmetic", "network 21-7-10 adc dac 1 no noise", marks=pytest.mark.long),
         ("noise", "noise"),
     ],
 )

@@ -1,4 +1,4 @@
-"""cost: an account worked out by hand, how it scales, the converter's law, published chips, the commands."""
+"""cost: an account worked out by hand, how it scales, the converter's law, the commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.costs import ACCOUNTINGS, COMPONENTS, CONSTANTS, Account, account_of, load_constants
 from ndrite.costs.adc import adc_area_um2, adc_energy_pJ
 from ndrite.costs.neuron import NDR, report
-from ndrite.costs.published import chips, compare
 from ndrite.dies import save_both
 from ndrite.labelled import DATA, typical
 from ndrite.sweeps.pareto import front
@@ -260,21 +259,6 @@ def test_the_converters_law_is_the_librarys(
     """Figures printed by hwcomponents-adc 1.0.21 (Python 3.13), get_energy and area."""
     assert adc_energy_pJ(bits, node_nm, rate_Hz) == pytest.approx(energy_pJ, rel=1e-6)
     assert adc_area_um2(bits, node_nm, rate_Hz) == pytest.approx(area_um2, rel=1e-5)
-
-
-def test_published_chips() -> None:
-    """NeuRRAM from 3 bits on within a factor of two; HERMES is not, and the page says by how much."""
-    constants = load_constants()
-    for i, point in enumerate(chips()["neurram"]["points"]):
-        found = compare("neurram", i, constants)
-        if point["adc_bits"] >= 5:
-            assert 0.5 < found["factor"] < 2, found["point"]
-            assert found["inside"]
-        else:
-            assert found["factor"] > 0.35
-    factors = [compare("hermes", i, constants)["factor"] for i in range(2)]
-    assert 7 < factors[0] < 9
-    assert 9 < factors[1] < 12
 
 
 def test_the_neuron_follows_from_the_same_constants() -> None:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from ndrite import intervals
-from ndrite.experiments.bits import packed, unpacked
 from ndrite.intervals import crossed, crossed_of, loss, over_dies_and_samples, paired
 
 
@@ -91,13 +90,3 @@ def test_what_stays_in_software_is_drawn_on_its_own() -> None:
     # The samples are the same on both sides and cancel: what is left is that of the networks.
     error = (chip.mean(axis=(1, 2)).var() / 8 + beside.mean(axis=1).var() / 9) ** 0.5
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.2)
-
-
-def test_bits_come_back() -> None:
-    rng = np.random.default_rng(4)
-    right = rng.random(10_001) < 0.9
-    die = right ^ (rng.random(10_001) < 0.02)
-    assert np.array_equal(unpacked(packed(right), 10_001), right)
-    text = packed(die, right)
-    assert np.array_equal(unpacked(text, 10_001, right), die)
-    assert len(text) < 1000 < len(packed(die))

@@ -255,6 +255,7 @@ def worker_of(pid: int) -> int | None:
     return None
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the worker through /proc")
 def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:

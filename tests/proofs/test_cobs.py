@@ -123,9 +123,9 @@ def test_decoder_on_every_frame() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("full.eq(run == 254)", "full.eq(run == 255)"),
+        pytest.param("full.eq(run == 254)", "full.eq(run == 255)", marks=pytest.mark.long),
         ("pointer.eq(begin)", "pointer.eq(begin + 1)"),
-        ("begin.eq(pointer + closed_by_zero)", "begin.eq(pointer)"),
+        pytest.param("begin.eq(pointer + closed_by_zero)", "begin.eq(pointer)", marks=pytest.mark.long),
     ],
 )
 def test_injected_encoder_bug_is_found(old: str, new: str) -> None:

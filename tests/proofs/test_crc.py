@@ -25,6 +25,7 @@ def claim(crc: types.ModuleType) -> Claim:
     return c
 
 
+@pytest.mark.long
 def test_step_equals_eight_serial_steps() -> None:
     assert holds(claim(hdl.link.crc))
 

@@ -15,6 +15,7 @@ from amaranth import Signal
 from emulator.spec import PRESETS
 from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, TABLE_BITS_MAX, V_BITS, V_MAX, V_MIN
 from hdl.parts.layouts import group_layout
+from tests.marks import long_where
 from tests.proofs.cut import cut
 from tests.proofs.prover import Claim, holds, mutated
 from tests.proofs.spec import clip, power, rshift_round
@@ -121,6 +122,11 @@ def test_for_every_value(name: str) -> None:
     assert holds(CLAIMS[name](_fresh()))
 
 
-@pytest.mark.parametrize(("name", "old", "new"), BUGS)
+def takes_long(bug: tuple[str, str, str]) -> bool:
+    """All of the voltage's but the one that is found most quickly."""
+    return bug[0] == "voltage" and bug != BUGS[2]
+
+
+@pytest.mark.parametrize(("name", "old", "new"), long_where(takes_long, BUGS))
 def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
     assert not holds(CLAIMS[name](mutated("hdl.neuron", old, new)))

@@ -13,7 +13,7 @@ from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.prover import mutated
 
-pytestmark = pytest.mark.usefixtures("solver")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("solver")]
 
 LANES, INPUTS, OUTPUTS, LAYERS = 1, 2, 2, 1
 GEOMETRY = Geometry(

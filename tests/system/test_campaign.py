@@ -39,6 +39,7 @@ def varied(program: Program, rng: np.random.Generator, *, code_max: int = 255) -
     return dataclasses.replace(program, variation=variation)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("overlap", [False, True], ids=["in-order", "overlap"])
 @pytest.mark.parametrize("trial", range(6))
 def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
@@ -71,6 +72,7 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
         np.testing.assert_array_equal(golden.infer(x[:3], seed=1), before)
 
 
+@pytest.mark.long
 def test_shipped_network_twenty_chips() -> None:
     program = varied(shipped_program(), np.random.default_rng(3))
     x, labels = (a[:20] for a in judging_set("fashion-mnist"))

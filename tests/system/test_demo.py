@@ -10,7 +10,7 @@ import pytest
 from ndrite.cli.main import OK, run
 
 
-@pytest.mark.parametrize("board", ["golden:64-lane", "sim:"])
+@pytest.mark.parametrize("board", ["golden:64-lane", pytest.param("sim:", marks=pytest.mark.long)])
 def test_demo(board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "demo.png"
     assert run(["demo", "--board", board, "--json", "--picture", str(picture)]) == OK

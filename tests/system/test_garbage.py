@@ -6,6 +6,7 @@ import random
 import zlib
 
 import numpy as np
+import pytest
 
 from boards.sim import SimLink
 from emulator.golden import Core
@@ -16,6 +17,8 @@ from emulator.spec.registers import BY_NAME
 from host import Board
 from host.memory import differing
 from host.packets import DELIMITER, Request, encode_request
+
+pytestmark = pytest.mark.long
 
 FRAMES = 100_000
 BATCH = 1_000

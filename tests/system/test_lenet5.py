@@ -39,6 +39,7 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int
     assert accuracy > floats - 0.01
 
 
+@pytest.mark.long
 def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> None:
     """It walks through the network by itself, in less than its bound where rows that are 0 are skipped."""
     x, _, test, labels = digits()

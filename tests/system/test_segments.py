@@ -12,7 +12,7 @@ import pytest
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
-from emulator.golden.random_program import random_graph, random_inputs, random_program
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Program
 from emulator.spec.lay_out import check_fits
 from emulator.spec.layer import Layer
@@ -21,6 +21,7 @@ from emulator.spec.steps import Gate, Product, Step, Term
 from host import Board
 from tests.boards.test_stepped import deep
 from tests.emulator.spec.test_walk import MAPS
+from tests.random_graphs import random_graph
 
 TRIALS = 60 if "NDRITE_HDL" in os.environ else 6
 

@@ -72,6 +72,7 @@ def test_a_vanished_server_is_a_clear_error(server: Server, program: Program, x:
             board.infer(x)
 
 
+@pytest.mark.long
 def test_evaluate_through_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server = Server("64-lane", tmp_path / "port")
     try:
@@ -85,6 +86,7 @@ def test_evaluate_through_the_terminal(tmp_path: Path, capsys: pytest.CaptureFix
     assert report["bound_cycles"] == 1696
 
 
+@pytest.mark.long
 def test_calibrate_through_the_terminal(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,6 +58,7 @@ def equals_golden(board: BoardApi, program: Program, x: np.ndarray, labels: np.n
     np.testing.assert_array_equal(quiet, Core(program).infer(x, noise=False))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preset", ["64-lane", "8-lane"])
 def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
     images, labels = judging_set("fashion-mnist")
@@ -73,6 +74,7 @@ def test_a_small_network_at_any_lanes(preset: str, x: np.ndarray) -> None:
         equals_golden(board, program, x, np.arange(len(x)) % 5)
 
 
+@pytest.mark.long
 def test_a_chip_without_converters_inside() -> None:
     """Columns drive devices behind a resistance, biases are cells: the same gateware, every bit golden's."""
     x, labels = judging_set("fashion-mnist")
@@ -89,6 +91,7 @@ def test_a_chip_without_converters_inside() -> None:
     assert result.images == 40
 
 
+@pytest.mark.long
 def test_a_program_larger_than_the_usual_array() -> None:
     """784-300-100-10: twice the weights that geometry sim holds, in a board compiled to its size."""
     wide = dataclasses.replace(PRESETS["64-lane"], weight_depth=8192)
@@ -102,6 +105,7 @@ def test_a_program_larger_than_the_usual_array() -> None:
         np.testing.assert_array_equal(board.infer(x, seed=4), Core(program).infer(x, seed=4))
 
 
+@pytest.mark.long
 def test_efficiency_at_64_lanes() -> None:
     program = shipped_program()
     images, labels = judging_set("fashion-mnist")

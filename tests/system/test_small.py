@@ -19,6 +19,8 @@ from ndrite.labelled import judging_set
 from ndrite.selftest import selftest
 from ndrite.shipped import shipped_network
 
+pytestmark = pytest.mark.long
+
 SMALL = Design(compact=True, small=True)
 
 

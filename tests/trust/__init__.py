@@ -1,1 +1,1 @@
-"""Trust: faults, fuzz, upsets, mutants. May import every layer; long runs scale with NDRITE_TRUST."""
+"""Trust: faults, fuzz, upsets. May import every layer; long runs scale with NDRITE_TRUST."""

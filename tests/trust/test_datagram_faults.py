@@ -13,6 +13,7 @@ from host import Board
 from host.links.faulty_datagrams import DatagramRates, FaultyDatagrams
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket, udp_address
+from tests.marks import long_where
 from tests.trust.faulted_work import TINY, work
 
 RATES = (1e-3, 1e-2, 5e-2, 0.1)
@@ -34,7 +35,7 @@ def programmings(rate: float, scale: int) -> int:
     return PROGRAMMINGS * scale // (4 if rate == max(RATES) else 1)
 
 
-@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("rate", long_where(RATES[-1].__eq__, RATES))
 def test_no_wrong_number_from_faulty_datagrams(rate: float, scale: int, counted: list[str]) -> None:
     faulty = FaultyDatagrams(SimDatagrams(UdpModel(TINY)), DatagramRates(), seed=round(1 / rate))
     rounds = programmings(rate, scale)

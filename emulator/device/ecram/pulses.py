@@ -81,21 +81,6 @@ class LinearStep:
             step = -self.step_down * (1.0 - self.gamma_down * w / self.w_min)
         return _bounded(self, w, step * _cycle(self.cycle_sigma, w.shape, rng))
 
-    def closed_form(self, w0: float, pulses: npt.ArrayLike, up: bool) -> Floats:
-        """States after ``pulses`` noise-free pulses one way from ``w0``: geometric, cut at the bound.
-
-        w(n) = f + (w0 - f) q^n with q = 1 - gamma d / |bound| and f = bound / gamma; linear for gamma = 0.
-        """
-        n = np.asarray(pulses, np.float64)
-        d, gamma, bound = (
-            (self.step_up, self.gamma_up, self.w_max) if up else (self.step_down, self.gamma_down, self.w_min)
-        )
-        sign = 1.0 if up else -1.0
-        if gamma == 0:
-            return np.clip(w0 + sign * d * n, self.w_min, self.w_max)
-        fixed = bound / gamma
-        return np.clip(fixed + (w0 - fixed) * (1.0 - gamma * d / abs(bound)) ** n, self.w_min, self.w_max)
-
     def device(self, spread: EcramSpread, rng: np.random.Generator) -> LinearStep:
         """One device of a population: step, asymmetry, bounds and gammas drawn (aihwkit's ``*_dtod``)."""
         xi = rng.standard_normal(6)
@@ -162,13 +147,6 @@ class Exponential:
         step = (self._b(a) - at) * -np.expm1(-1.0 / a)
         noise = 0.0 if rng is None else self.cycle_sigma * rng.standard_normal(w.shape)
         return _bounded(self, w, (step if up else -step) + noise)
-
-    def closed_form(self, pulses: npt.ArrayLike, up: bool) -> Floats:
-        """Noise-free states after ``pulses`` pulses from the lower bound up, or from the upper one down."""
-        n = np.asarray(pulses, np.float64)
-        a = self.a_up if up else self.a_down
-        curve = np.minimum(self._b(a) * -np.expm1(-n / a), 1.0)
-        return curve if up else 1.0 - curve
 
     def _b(self, a: float) -> float:
         return float(-1.0 / np.expm1(-self.pulses / a))

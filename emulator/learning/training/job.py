@@ -1,4 +1,4 @@
-"""One training from data to a network file: what ``ndrite train`` and the experiments run."""
+"""One training from data to a network file: what ``ndrite train`` and the studies run."""
 
 from __future__ import annotations
 

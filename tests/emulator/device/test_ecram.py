@@ -11,6 +11,7 @@ from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, r
 from emulator.device.ndr.tuning import Tuning, vary
 from emulator.errors import CompileError, PhysicsError
 from emulator.mapping import reachable_tables
+from tests.naive.pulses import linear_step
 
 PRESETS = ("ecram-tang2018", "ecram-kim2019", "ecram-linear-ysz")
 
@@ -27,10 +28,10 @@ def test_traces_are_the_closed_form_without_noise(name):
     up, down = 600, 500
     got = trace(model, up, down)[:, 0]
     np.testing.assert_allclose(
-        got[: up + 1], model.closed_form(model.w_min, np.arange(up + 1), True), atol=1e-9
+        got[: up + 1], linear_step(model, model.w_min, np.arange(up + 1), True), atol=1e-9
     )
     top = got[up]
-    np.testing.assert_allclose(got[up:], model.closed_form(top, np.arange(down + 1), False), atol=1e-9)
+    np.testing.assert_allclose(got[up:], linear_step(model, top, np.arange(down + 1), False), atol=1e-9)
 
 
 def test_linear_step_is_aihwkits_recursion():
@@ -57,7 +58,6 @@ def test_exponential_is_neurosims_formula():
     # Down, P counts from 32 to 0: G = 1 - B (1 - exp((P - 32) / A)).
     want = 1 - b * (1 - np.exp(((32 - n) - 32) / 25.0))
     np.testing.assert_allclose(trace(model, 32, 32)[32:, 0], want, atol=1e-12)
-    np.testing.assert_allclose(model.closed_form(n, False), want, atol=1e-12)
 
 
 def test_cycle_noise_has_the_given_size():
@@ -121,13 +121,6 @@ def test_devices_of_any_spread_are_devices():
     assert many.w_max.min() == pytest.approx(0.01 * model.w_max)
     assert many.gamma_down.min() == 0.0
     assert many.gamma_down.max() == 1.0
-
-
-@pytest.mark.parametrize("gamma", [0.0, 0.4])
-def test_the_closed_form_ends_at_the_bounds(gamma):
-    model = LinearStep(step_up=0.1, step_down=0.1, w_min=-1, w_max=1, gamma_up=gamma, gamma_down=gamma)
-    assert model.closed_form(0.0, 1000, True) == 1.0
-    assert model.closed_form(0.0, 1000, False) == -1.0
 
 
 @given(

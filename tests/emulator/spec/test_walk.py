@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program, random_walk
+from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, GeometryError, Program
 from emulator.spec.lay_out import check_fits, lay_out
 from emulator.spec.lowering import Fill, lower
@@ -17,6 +17,7 @@ from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Table, Term
 from tests.emulator.spec.walk_by_hand import Hand
+from tests.random_graphs import random_walk
 
 MAPS = dataclasses.replace(
     PRESETS["tiny"],

@@ -11,13 +11,13 @@ import numpy as np
 from amaranth.utils import exact_log2
 
 from emulator.golden.random_program import random_program
-from emulator.golden.sequencer import passes
 from emulator.spec import Geometry
 from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.parts.layouts import pass_layout
 from tests.hdl.probe import unpack
 from tests.hdl.streams import Sink, Source, reset, write_memory
+from tests.naive.sequencer import passes
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 COUNT = 5

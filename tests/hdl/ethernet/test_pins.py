@@ -20,6 +20,7 @@ def test_frames_at_the_pins(tmp_path: Path) -> None:
     simulate(EthernetPins(), "ethernet.bench_ethernet", tmp_path, cells=DDR)
 
 
+@pytest.mark.long
 def test_the_driver_through_the_pins(tmp_path: Path) -> None:
     geometry = PRESETS["tiny"]
     fields = json.dumps(dataclasses.asdict(geometry))

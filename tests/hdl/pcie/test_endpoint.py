@@ -19,10 +19,11 @@ from tests.hdl.simulate import simulate
 TINY = dataclasses.replace(PRESETS["tiny"], redraw=0)
 THOROUGH = os.environ.get("NDRITE_PCIE", "")
 """Set by ``make test-pcie``: every combination instead of a selection."""
-SLOTS = [(16, 512), (2, 4096), *([(4, 128)] if THOROUGH else [])]
+SLOTS = [pytest.param(16, 512, marks=pytest.mark.long), (2, 4096), *([(4, 128)] if THOROUGH else [])]
 BENCHES = ",".join(f"pcie.bench_{name}" for name in ("endpoint", "bridge", "ring"))
 
 
+@pytest.mark.long
 def test_endpoint(tmp_path: Path) -> None:
     top = PcieSimTop(TINY, build_id=0x1122334455667788)
     fields = json.dumps(dataclasses.asdict(TINY))

@@ -13,7 +13,6 @@ import numpy as np
 from emulator.golden.noise import noise
 from emulator.golden.random_program import random_program
 from emulator.golden.readout import readout
-from emulator.golden.sequencer import passes
 from emulator.spec import Geometry
 from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
@@ -22,6 +21,7 @@ from hdl.parts.layouts import readout_layout
 from hdl.parts.waiting_sums import waiting_sums
 from tests.hdl.readout.array_stand_in import in_line, one_at_a_time, pack, stored_samples
 from tests.hdl.streams import Sink, Source, reset, write_memory
+from tests.naive.sequencer import passes
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 P = GEOMETRY.readouts

@@ -19,6 +19,7 @@ def test_patches_are_those_of_the_golden_model(tmp_path: Path) -> None:
     simulate(PatchReader(MAPS), "walk.bench_patch_reader", tmp_path)
 
 
+@pytest.mark.long
 def test_all_small_shapes(tmp_path: Path) -> None:
     simulate(PatchReader(MAPS), "walk.bench_patch_reader", tmp_path, EVERY="1")
 

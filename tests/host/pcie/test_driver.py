@@ -23,6 +23,8 @@ from host.links.pcie import PciDevice, PcieChannel, open_card
 from host.links.pcie.sysfs import SysfsDevice, check_card
 from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
 
+pytestmark = pytest.mark.long
+
 TINY = PRESETS["tiny"]
 PROGRAM = random_program(TINY, np.random.default_rng(1), sizes=(37, 9, 5))
 X = random_inputs(PROGRAM, np.random.default_rng(2), 100)

@@ -23,6 +23,7 @@ from emulator.learning.training.model import TrainedNetwork, export, settle_norm
 from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
 from emulator.mapping import map_network  # noqa: E402
 from emulator.network import Named, Ndr, Network, Table  # noqa: E402
+from emulator.network.floats import result  # noqa: E402
 from tests.emulator.mapping.test_shapes import chip as shaped_chip  # noqa: E402
 
 INPUTS, CLASSES = 12, 3
@@ -191,7 +192,7 @@ def test_on_a_die() -> None:
         codes = step_of(program, 0, {0: test.reshape(-1, INPUTS, 1, 1)})
         answer = Core(program).infer(test).argmax(axis=1)
         if name == "alike":
-            exact = 255 * network.nodes[0]([test.reshape(-1, INPUTS, 1, 1) / np.float32(255)])
+            exact = 255 * result(network.nodes[0], [test.reshape(-1, INPUTS, 1, 1) / np.float32(255)])
             assert np.abs(codes - exact).max() <= report.tables[0].pwl_error_lsb + 0.01
         assert abs((answer == labels).mean() - right(network)) < (0.03 if name == "alike" else 0.2)
 

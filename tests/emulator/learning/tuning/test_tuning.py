@@ -16,6 +16,7 @@ from emulator.learning.tuning.learner import best_scale, centred, softmax, weigh
 from emulator.learning.tuning.retune import kinds, moved
 from emulator.mapping import Mitigation, map_network
 from emulator.network import Dense, Named, Ndr, Network
+from tests.naive.pulses import linear_step
 
 PAIR = "dendritic-ndr+ecram-pair"
 
@@ -62,7 +63,7 @@ def test_every_device_of_a_bank_follows_its_own_law():
     devices = [ecram.device.device(ecram.spread, r) for r in [np.random.default_rng(0)] for _ in range(3)]
     start = ecram.w_min + 0.4 * (ecram.w_max - ecram.w_min)
     bank.pulse(np.array([30, 0, -20]))
-    want = [devices[0].closed_form(start, 30, True), start, devices[2].closed_form(start, 20, False)]
+    want = [linear_step(devices[0], start, 30, True), start, linear_step(devices[2], start, 20, False)]
     np.testing.assert_allclose(bank.states, (np.array(want) - ecram.w_min) / (ecram.w_max - ecram.w_min))
     np.testing.assert_array_equal(bank.pulses, [30, 0, 20])
 

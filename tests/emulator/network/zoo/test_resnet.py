@@ -25,6 +25,7 @@ def test_it_is_a_small_residual_network() -> None:
     assert zoo.resnet().stat().st_size < BYTES_MAX
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_float_accuracy_on_the_whole_test_set() -> None:
     """By PyTorch, whose answers on 200 of the images are compared with NumPy's."""
@@ -38,6 +39,7 @@ def test_float_accuracy_on_the_whole_test_set() -> None:
     assert accuracy_of(network, images, labels) >= FLOAT_MIN
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_two_dies_lose() -> None:
     """On the first 2,000 test images; 128 of the last set converters, as training files need not be there.

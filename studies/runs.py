@@ -1,0 +1,106 @@
+"""Runs of a study: their parameters, and right and wrong sample by sample, small enough for a JSON file."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden import Core
+from emulator.network import Network
+from emulator.spec import Program
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Runs = list[dict[str, Any]]
+
+FLOAT = "float"
+"""The key of what a network gets right in float; its dies are kept as differences from it."""
+
+
+def packed(right: Bools, like: Bools | None = None) -> str:
+    """Text of ``right`` (n,); of where it differs from ``like``, if that is given, which is shorter."""
+    bits = right if like is None else right ^ like
+    return base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
+
+
+def unpacked(text: str, n: int, like: Bools | None = None) -> Bools:
+    """What ``packed`` was given, (n,)."""
+    held = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+    bits = np.unpackbits(held, count=n).astype(bool)
+    return bits if like is None else bits ^ like
+
+
+def in_float(net: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
+    """Whether the float network is right, (n,)."""
+    right: Bools = net.forward(x / np.float32(255)).argmax(axis=1) == labels
+    return right
+
+
+def on_die(program: Program, number: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
+    """Whether die ``number`` is right, (n,), read noise on."""
+    right: Bools = Core(program).infer(x, seed=number).argmax(axis=1) == labels
+    return right
+
+
+def die_number(seed: int, die: int) -> int:
+    """What draws die ``die`` of the network of ``seed``, and its read noise."""
+    return 1000 * seed + die
+
+
+def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any]:
+    """What a run keeps: a network's own answers in float, and those of one die or several, by state."""
+    texts = {
+        what: [packed(r, own) for r in right] if isinstance(right, list) else packed(right, own)
+        for what, right in others.items()
+    }
+    return {"samples": len(own), FLOAT: packed(own), **texts}
+
+
+def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
+    """What is right in runs, (networks, dies, n); runs of one ``seed`` are one network.
+
+    Parameters
+    ----------
+    what:
+        ``FLOAT``, or a state that ``kept`` was given: of one die a run, or of a list of them. Of dies that
+        not every network has, the last ones are left out.
+    """
+    of_network: dict[int, list[Bools]] = {}
+    for r in runs:
+        n, value = r["samples"], r[what]
+        own = unpacked(r[FLOAT], n) if FLOAT in r else None
+        texts = value if isinstance(value, list) else [value]
+        found = [own if what == FLOAT and own is not None else unpacked(text, n, own) for text in texts]
+        of_network.setdefault(r["seed"], []).extend(found)
+    dies = min((len(found) for found in of_network.values()), default=0)
+    return np.array([found[:dies] for found in of_network.values()], np.float64)
+
+
+def where(runs: Runs, **fields: Any) -> Runs:
+    """Runs whose parameters are these."""
+    return [r for r in runs if all(r.get(key) == value for key, value in fields.items())]
+
+
+def by(runs: Runs, *fields: str) -> dict[tuple[Any, ...], Runs]:
+    """Runs in groups of equal parameters, in the order of their first."""
+    found: dict[tuple[Any, ...], Runs] = {}
+    for r in runs:
+        found.setdefault(tuple(r[field] for field in fields), []).append(r)
+    return found
+
+
+def product(**axes: Iterable[Any]) -> Runs:
+    """Parameters of every combination; the last one changes fastest."""
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def size(runs: Runs) -> str:
+    """How many networks, dies and samples, in words."""
+    dies = {r["die"] for r in runs} if "die" in runs[0] else range(max(r.get("dies", 0) for r in runs))
+    return f"{len({r['seed'] for r in runs})} networks x {len(dies)} dies x {runs[0]['samples']} samples"

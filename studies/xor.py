@@ -1,0 +1,94 @@
+"""One neuron and XOR: a dendritic (NDR) neuron solves it, a monotonic one cannot.
+
+A neuron sees w1 a + w2 b + c for bits a and b; it fires where its output exceeds half of its largest.
+Weights are trained from random starts by gradient descent on the squared error. A monotonic function of one
+weighted sum puts the four sums in order, and XOR wants the middle two (or the outer two, of equal signs)
+alike: impossible, at most three of four are right. An NDR curve goes up and down again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device import Esaki, tunnel
+from ndrite.intervals import wilson
+from studies import table
+from studies.runs import Runs
+
+Floats = npt.NDArray[np.float64]
+
+OVER = "95 %, Wilson, over starts"
+INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+WANTED = np.array([0.0, 1.0, 1.0, 0.0])
+STEPS, RATE, SLOPE_STEP = 3000, 0.1, 1e-4
+STARTS = 1000
+ESAKI = Esaki()
+
+
+def _sigmoid(z: Floats) -> Floats:
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * z), np.float64)
+
+
+def _relu(z: Floats) -> Floats:
+    return np.maximum(z, 0.0)
+
+
+CURVES = {
+    "ndr (tunnel)": tunnel,
+    "ndr (esaki, to the valley)": lambda z: ESAKI.shape(np.clip(z, 0.0, 4.5)),
+    "sigmoid": _sigmoid,
+    "relu": _relu,
+}
+
+
+def grid(smoke: bool) -> Runs:
+    """Every curve; its starts are seeds from ``seed`` on."""
+    return [{"curve": name, "seed": 0, "starts": 5 if smoke else STARTS} for name in CURVES]
+
+
+def run(curve: str, seed: int, starts: int) -> dict[str, Any]:
+    """Train one neuron from every start, all at once; how many of the four patterns each gets right (a
+    digit each), and the weights of the best."""
+    f = CURVES[curve]
+    parameters = np.stack([np.random.default_rng(seed + i).uniform(-1.5, 1.5, 3) for i in range(starts)])
+    design = np.column_stack([INPUTS, np.ones(4)])
+    momentum = np.zeros((starts, 3))
+    for _ in range(STEPS):
+        z = parameters @ design.T
+        slope = (f(z + SLOPE_STEP) - f(z - SLOPE_STEP)) / (2 * SLOPE_STEP)
+        gradient = ((f(z) - WANTED) * slope) @ design / 4
+        momentum = 0.9 * momentum - RATE * gradient
+        parameters = parameters + momentum
+    right = ((f(parameters @ design.T) > 0.5) == (WANTED > 0.5)).sum(axis=1)
+    return {"right": "".join(map(str, right)), "weights": parameters[right.argmax()].tolist()}
+
+
+def tables(found: Runs) -> list[table.Table]:
+    """Starts that solve XOR, and the best of them, by curve."""
+
+    def part(right: list[int]) -> str:
+        low, high = wilson(right.count(4), len(right))
+        return f"{100 * right.count(4) / len(right):.1f} ({100 * low:.1f} .. {100 * high:.1f})"
+
+    columns = {
+        "starts that solve it": lambda right: f"{right.count(4)} of {len(right)}",
+        "%": part,
+        "best start, patterns right": lambda right: f"{max(right)} of 4",
+    }
+    groups = {(r["curve"],): [int(digit) for digit in r["right"]] for r in found}
+    return [table.table("XOR by one neuron", ("curve",), groups, columns)]
+
+
+def draw(found: Runs, figure: Any) -> None:
+    """The best start of every curve: output over the plane of inputs."""
+    axes = figure.subplots(1, len(CURVES), sharey=True)
+    a, b = np.meshgrid(np.linspace(-0.3, 1.3, 60), np.linspace(-0.3, 1.3, 60))
+    for ax, r in zip(axes, found, strict=True):
+        name, w = r["curve"], r["weights"]
+        ax.contourf(a, b, CURVES[name](w[0] * a + w[1] * b + w[2]) > 0.5, levels=[-0.5, 0.5, 1.5], alpha=0.4)
+        ax.scatter(*INPUTS.T, c=WANTED, cmap="gray", edgecolors="black", zorder=3)
+        ax.set_title(f"{name}\n{max(r['right'])} of 4", fontsize=7)
+        ax.set_aspect("equal")

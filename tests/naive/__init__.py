@@ -1,0 +1,1 @@
+"""Models that share no code with the product: what it computes, once more and plainly."""

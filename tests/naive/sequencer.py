@@ -1,0 +1,58 @@
+"""The order in which the gateware visits layers, column groups, row tiles and slices.
+
+The result does not depend on it; the RTL sequencer is checked against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.program import Program
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass: the rows of one tile, one input slice, into the columns of one group."""
+
+    layer: int
+    group: int
+    tile: int
+    slice: int
+    first_row: int
+    rows: int
+    first_column: int
+    columns: int
+    weight_address: int
+    first: bool
+    """First pass of its group: the partial sums start from it."""
+    last: bool
+    """Last pass of its group: the neurons fire after it."""
+
+
+def passes(program: Program, geometry: Geometry) -> Iterator[Pass]:
+    """Passes of one inference, in order: layer, group, tile, slice (slice 0 first)."""
+    base = 0
+    for i, layer in enumerate(program.layers):
+        per_tile = layer.tile_rows(program.rows)
+        tiles, steps = layer.tiles(program.rows), 8 // layer.dac_bits
+        for group in range(geometry.groups(layer.outputs)):
+            column = group * geometry.lanes
+            for tile in range(tiles):
+                row = tile * per_tile
+                for j in range(steps):
+                    yield Pass(
+                        layer=i,
+                        group=group,
+                        tile=tile,
+                        slice=j,
+                        first_row=row,
+                        rows=min(per_tile, layer.inputs - row),
+                        first_column=column,
+                        columns=min(geometry.lanes, layer.outputs - column),
+                        weight_address=base + group * layer.inputs + row,
+                        first=tile == 0 and j == 0,
+                        last=tile == tiles - 1 and j == steps - 1,
+                    )
+        base += layer.inputs * geometry.groups(layer.outputs)

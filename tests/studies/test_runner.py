@@ -1,0 +1,159 @@
+"""The runner's promises: what is kept, taken up, drawn anew and refused; and a smoke run of each study."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studies import NAMES, runner
+from studies.published import publication
+from studies.runs import Runs
+from studies.table import Table, over_seeds
+from tests.marks import long_where
+from tests.studies.command import BAD_INPUT, OK, run
+
+RESULTS = Path("docs/results")
+LONG = {"ecram", "kan", "recovery", "adaptation", "loss", "valley"}
+EXTRAS = {"neurram-lstm": "aeon", "analognets": "aeon"}
+WITHOUT_TORCH = {"xor", "insitu", "cost", "neurram-energy", "hermes-energy", "cmo-hfox", "neurram-rbm"}
+
+
+def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bright squares whose place says the class: what a network learns in one epoch."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, count).astype(np.uint8)
+    x = rng.integers(0, 60, (count, 28, 28)).astype(np.uint8)
+    for image, label in zip(x, labels, strict=True):
+        row, column = divmod(int(label), 4)
+        image[9 * row : 9 * row + 8, 7 * column : 7 * column + 6] = 255
+    return x.reshape(count, 784), labels
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", long_where(LONG.__contains__, NAMES))
+def test_smoke(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name not in WITHOUT_TORCH:
+        pytest.importorskip("torch", reason="needs ndrite[train]")
+    if name in EXTRAS:
+        pytest.importorskip(EXTRAS[name], reason="needs a package whose files it reads")
+    for module in ("neurram_mnist", "neurram_rbm") if name.startswith("neurram") else ():
+        monkeypatch.setattr(f"studies.{module}.whole_mnist", lambda folder: (*digits(2000), *digits(300)))
+    result = run(name, "--smoke", "-o", str(tmp_path))
+    assert result.exit_code == OK, result.output
+    value = json.loads((tmp_path / f"{name}.json").read_text())
+    assert value["smoke"]
+    assert value["tables"][0]["rows"]
+    assert value["tables"][0]["title"] in result.output
+    written = {f"{name}.json"}
+    if (of := publication(name)) is None:
+        written.add(f"{name}.svg")
+        assert (tmp_path / f"{name}.svg").read_text().startswith("<?xml")
+    else:
+        written.add(runner.PAGE)
+        assert ("**Not run here**" in (tmp_path / runner.PAGE).read_text()) == ("not_run" in of)
+        assert bool({n["stand_in"] for n in value["numbers"]} - {""}) == ("not_run" in of)
+    assert {path.name for path in tmp_path.iterdir()} == written, "no runs are left over"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", long_where({"kan", "loss", "recovery"}.__contains__, NAMES))
+def test_committed_results_are_of_their_runs(name: str, tmp_path: Path) -> None:
+    """Of all studies: tables, verdicts and page are made again from the committed runs."""
+    for path in RESULTS.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    assert run(name, "--redraw", "-o", str(tmp_path)).exit_code == OK
+    drawn, kept = (json.loads((folder / f"{name}.json").read_text()) for folder in (tmp_path, RESULTS))
+    assert drawn == kept
+    assert not kept["smoke"]
+    if publication(name) is None:
+        assert (tmp_path / f"{name}.svg").stat().st_size > 10_000
+    else:
+        assert (tmp_path / runner.PAGE).read_text() == (RESULTS / runner.PAGE).read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_committed_runs_are_the_grid(name: str) -> None:
+    """In its order, each once; at least three seeds where anything is drawn more than once."""
+    plan = json.loads(json.dumps(runner.load(name).grid(False)))
+    kept = json.loads((RESULTS / f"{name}.json").read_text())["runs"]
+    assert len({json.dumps(p, sort_keys=True) for p in plan}) == len(plan) == len(kept)
+    for parameters, r in zip(plan, kept, strict=True):
+        # A point of a published chip has a number in the grid and a name in its result.
+        assert all(r[key] == value for key, value in parameters.items() if key != "point")
+    seeds = {p.get("seed") for p in plan}
+    assert len(seeds) >= 3 or name in ("xor", "cost", "neurram-energy", "hermes-energy")
+
+
+class Counting:
+    """A study of four runs that fails in the third, once."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.fail = True
+
+    def run(self, seed: int) -> dict[str, Any]:
+        if seed == 2 and self.fail:
+            raise KeyboardInterrupt
+        self.done.append(seed)
+        return {"value": seed * 0.1}
+
+    def study(self) -> runner.Study:
+        def tables(found: Runs) -> list[Table]:
+            return [Table("t", ("mean",), [(over_seeds([r["value"] for r in found]),)])]
+
+        known = runner.load("xor")
+        grid = [{"seed": i} for i in range(4)]
+        return dataclasses.replace(known, grid=lambda smoke: grid, run=self.run, tables=tables, draw=None)
+
+
+def test_a_stopped_study_goes_on(tmp_path: Path) -> None:
+    counting = Counting()
+    with pytest.raises(KeyboardInterrupt):
+        runner.execute(counting.study(), tmp_path)
+    assert not (tmp_path / "xor.json").exists()
+    counting.fail = False
+    result = runner.execute(counting.study(), tmp_path, resume=True)
+    assert counting.done == [0, 1, 2, 3]
+    assert [r["value"] for r in result.value["runs"]] == pytest.approx([0, 0.1, 0.2, 0.3])
+    # mean 15, standard deviation 12.91, t 3.182, 4 values
+    assert result.tables[0].rows[0][0] == "15.00 ± 20.54"
+    runner.execute(counting.study(), tmp_path)
+    assert counting.done == [0, 1, 2, 3] * 2, "without --resume everything is run again"
+
+
+def test_redraw_runs_nothing(tmp_path: Path) -> None:
+    folder = ("-o", str(tmp_path))
+    assert "xor.json: no such file" in run("xor", "--redraw", *folder).output
+    (tmp_path / "xor.json").write_text(json.dumps({"command": "", "smoke": True, "runs": [{"seed": 1}]}))
+    result = run("xor", "--redraw", *folder)
+    assert (result.exit_code, "not results of xor" in result.output) == (BAD_INPUT, True)
+    assert "--redraw runs nothing" in run("xor", "--redraw", "--smoke", *folder).output
+
+
+def test_refusals(tmp_path: Path) -> None:
+    assert run("none").exit_code == BAD_INPUT
+    assert "output folder is" in run("xor", "-o", str(tmp_path / "none")).output
+    (tmp_path / ".xor.runs.json").write_text("{")
+    result = run("xor", "--smoke", "--resume", "-o", str(tmp_path))
+    assert (result.exit_code, "no JSON" in result.output) == (BAD_INPUT, True)
+    listed = run()
+    assert listed.exit_code == OK
+    assert all(name in listed.output for name in NAMES)
+    assert "Speech Commands" in listed.output, "what a folder may hold"
+
+
+def test_nothing_of_the_product_is_a_study() -> None:
+    """What the wheel has of this repository, by its packages."""
+    from setuptools import find_packages
+
+    settings = tomllib.loads(Path("pyproject.toml").read_text())
+    packages = find_packages(include=settings["tool"]["setuptools"]["packages"]["find"]["include"])
+    assert "ndrite" in packages
+    assert not [name for name in packages if name.partition(".")[0] in ("studies", "tests", "benchmarks")]

@@ -1,0 +1,205 @@
+"""Tables of studies, of networks whose answers are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ndrite import intervals
+from studies import adaptation, depth, ecram, insitu, loss, recovery, runs, table, valley
+from studies.dies import ANALOG, CONVERTERS
+from studies.runs import FLOAT, Runs
+from tests.studies.command import SEEDS, N, dies, ends, first, mean
+
+pytestmark = pytest.mark.usefixtures("fewer_draws")
+
+
+def test_what_is_right_is_networks_by_dies_by_samples() -> None:
+    found = dies({"on": 880})
+    right = runs.right(found, "on")
+    assert right.shape == (3, 2, N)
+    assert right.sum(axis=2).tolist() == [[880, 878]] * 3
+    assert runs.right(found, FLOAT).mean() == 0.9
+    assert runs.right(found[:-1], "on").shape == (3, 1, N), "as many dies as every network has"
+    assert runs.size(found) == "3 networks x 2 dies x 1000 samples"
+    lists = [{"seed": 1, **runs.kept(first(900), {"on": [first(880), first(878)]})}]
+    np.testing.assert_array_equal(runs.right(lists, "on"), right[:1])
+
+
+def test_recovery_is_of_the_loss_as_programmed() -> None:
+    states = dict(zip(recovery.STATES, (801, 851, 881, 891), strict=True))
+    (shown,) = recovery.tables(dies(states, axis="programming error", value=3.0))
+    ((chip, *lost, by_pulses, by_both),) = shown.rows
+    assert chip == "programming error 3 x the preset's"
+    assert [mean(cell) for cell in lost] == [10.0, 5.0, 2.0, 1.0]
+    assert (mean(by_pulses), mean(by_both)) == (50, 90)
+    same = np.zeros((3, 1, N))
+    assert table.recovered(same, same) == "-", "nothing was lost"
+
+
+def test_the_preset_is_a_point_on_every_axis() -> None:
+    states = dict.fromkeys(recovery.STATES, 880)
+    found = dies(states, axis="programming error", value=1.0) + dies(states, axis="stuck cells", value=3.0)
+    assert list(recovery.along(found, "stuck cells")) == [0.2, 3.0]
+    assert list(recovery.along(found, "time")) == [86_400.0]
+    assert list(recovery.along(found, recovery.HARD)) == []
+
+
+def test_ecrams_are_compared_on_the_same_dies() -> None:
+    found: Runs = []
+    for axis, value, after in (("pulses", 8.0, 861), ("pulses", 64.0, 881), ("noise", 300.0, 871)):
+        found += dies({"before": 801, "after": after}, axis=axis, value=value)
+    (shown,) = ecram.tables(found)
+    rows = {row[:2]: row[2:] for row in shown.rows}
+    labels = {axis: label for axis, (label, _) in ecram.AXES.items()}
+    assert [mean(cell) for cell in rows[labels["pulses"], "8"]] == [10.0, 4.0, 6.0, -2.0]
+    assert rows[labels["pulses"], "64"][-1] == "-"
+    assert mean(rows[labels["noise"], "300"][-1]) == -1.0
+    assert mean(rows[labels["noise"], "0"][2]) == 8.0, "without noise it is the plain device"
+
+
+def test_adaptation_compares_ways_on_the_same_dies() -> None:
+    states = {adaptation.AS_IT_IS: 701, **dict(zip(adaptation.WAYS, (801, 701, 901), strict=True))}
+    accuracies, gains = adaptation.tables(dies(states, task=adaptation.DARK))
+    assert accuracies.rows[0] == (adaptation.DARK, "90.00", "70.00", "80.00", "70.00", "90.00")
+    pulses, nothing, most = gains.rows[0][1:]
+    assert nothing == "0.00 (0.00 .. 0.00)"
+    assert (mean(pulses), mean(most)) == (10.0, 20.0)
+
+
+def test_starts_in_the_loop_have_intervals_over_samples_too() -> None:
+    """All starts of a case are alike here: what is left of the interval is of samples."""
+    found = [
+        {"data": "digits", "case": case, "seed": s, "samples": N, "pulses": 10 * s, "after": right}
+        for s in SEEDS
+        for case, right in (
+            (insitu.CURVES, runs.packed(first(820))),
+            (insitu.FIXED, runs.packed(first(800))),
+        )
+    ]
+    shown, compared = insitu.tables(found)
+    curves, fixed = shown.rows
+    assert (*curves[:3], curves[4]) == ("digits", insitu.CURVES, "3", "20")
+    low, high = ends(fixed[3])
+    assert 75 < low < 80 < high < 85
+    ((_, case, other, difference),) = compared.rows
+    assert (case, other, mean(difference)) == (insitu.CURVES, insitu.FIXED, 2.0)
+    assert ends(difference)[0] > 0, "80 % of the samples are right in both"
+
+
+def test_valleys_are_compared_with_the_presets() -> None:
+    found: Runs = []
+    for (volts, milliamperes), count in zip(valley.SHAPES[:2], (871, 881), strict=True):
+        found += dies({"chip": count}, valley_V=volts, excess_mA=milliamperes)
+    other, preset = valley.tables(found)[0].rows
+    assert (preset[:2], preset[-1]) == (("0.5", "0.1"), "-")
+    assert [mean(cell) for cell in preset[4:7]] == [90.0, 87.0, 3.0]
+    assert mean(other[-1]) == 1.0
+    assert float(preset[3]) < float(other[3]), "a nearer valley is less deep"
+
+
+@pytest.mark.parametrize("study", [recovery, ecram, adaptation, valley])
+def test_every_die_is_measured_in_every_case(study: Any) -> None:
+    cases: dict[str, list[tuple[int, int]]] = {}
+    for r in study.grid(False):
+        rest = {name: value for name, value in r.items() if name not in ("seed", "die")}
+        cases.setdefault(str(rest), []).append((r["seed"], r["die"]))
+    assert len({tuple(sorted(found)) for found in cases.values()}) == 1
+    assert len(cases) >= 5
+
+
+def of_depths() -> Runs:
+    """One hidden layer: 900 in software, 880 of the chip's network in float, 870 on its dies; two: 10 more
+    are lost."""
+    found = []
+    for seed in SEEDS:
+        for layers, hidden in enumerate(depth.DEPTHS["digits"][:2], start=1):
+            common = {"data": "digits", "hidden": hidden, "seed": seed}
+            on_dies = {"on_dies": [first(880 - 10 * layers)] * 2}
+            found.append({**common, "on": ANALOG, **runs.kept(first(880), on_dies)})
+            found.append({**common, "on": "software", **runs.kept(first(900), {"on_dies": []})})
+    return found
+
+
+def test_a_line_for_each_depth() -> None:
+    (shown,) = depth.tables(of_depths())
+    assert [row[:3] for row in shown.rows] == [("digits", "32", "3 x 2"), ("digits", "32, 32", "3 x 2")]
+    for layers, row in enumerate(shown.rows, start=1):
+        assert [mean(cell) for cell in row[3:]] == [90.0, 88.0, 88.0 - layers, layers, 2.0 + layers]
+    low, high = ends(shown.rows[0][6])
+    assert 0 < low < 1.0 < high < 2, "networks and dies are all alike: the interval is of samples"
+
+
+def test_every_shape_has_both_sides_of_the_same_networks() -> None:
+    groups = runs.by(depth.grid(False), "data", "hidden")
+    assert ("fashion-mnist", depth.CONVOLUTIONS) in groups
+    for (_, hidden), mine in groups.items():
+        networks = range(1, (3 if "conv" in hidden else 5) + 1)
+        seeds = sorted((r["on"], r["seed"]) for r in mine)
+        assert seeds == [(on, s) for on in (ANALOG, "software") for s in networks]
+        assert len({r["epochs"] for r in mine}) == 1
+
+
+def of_losses() -> Runs:
+    """Three networks of 90 %; their dies lose 2 points, worse ones 10, of which pulses take back 5; software
+    of two rates, the better one on held-out samples worse on the test samples."""
+    found: Runs = []
+    for seed in SEEDS:
+        common = {"seed": seed, "dies": 4}
+        states = {
+            loss.FIRST: [first(880)] * 4,
+            loss.LAST: [first(800)] * (2 + seed % 2),
+            f"{loss.FIRST}, tuned": [first(890)],
+            f"{loss.LAST}, tuned": [first(850)],
+        }
+        found.append({"on": ANALOG, **common, **runs.kept(first(900), states), "held_out": 0.9})
+        for rate, held, count in ((0.1, 0.93, 890), (0.2, 0.91, 950)):
+            software = {"on": "software", "rate": rate, "held_out": held}
+            found.append({**software, **common, **runs.kept(first(count), {})})
+    return [*found, {**found[-1], "rate": 0.3, "held_out": 0.99}]  # one network only
+
+
+def test_losses_are_against_the_networks_own_float() -> None:
+    lost, behind, tuned = loss.tables(of_losses())
+    assert lost.title == "accuracy lost, 3 networks x 4 dies x 1000 samples"
+    assert [row[:3] for row in lost.rows] == [(ANALOG, loss.FIRST, "3 x 4"), (ANALOG, loss.LAST, "3 x 2")]
+    assert [mean(row[-1]) for row in lost.rows] == [2.0, 10.0]
+    low, high = ends(lost.rows[0][-1])
+    assert low < 2.0 < high
+    assert loss.correct(of_losses(), CONVERTERS, loss.FIRST) is None
+    assert [row[:2] for row in behind.rows] == [
+        ("ReLU in software, rate 0.1", "3"),
+        (ANALOG, "3 x 4"),
+        (f"{ANALOG}, after ECRAM pulses", "3 x 1"),
+    ]
+    assert mean(behind.rows[1][-1]) == 1.0
+    assert tuned.rows[-1][2] == "3 x 1"
+    assert mean(tuned.rows[-1][-1]) == 50
+
+
+def test_software_is_chosen_on_held_out_samples() -> None:
+    rate, right, line = loss.software(of_losses())
+    assert rate == 0.1, "not what is best on the test samples, nor what one seed alone has"
+    assert right.shape == (3, N)
+    assert "0.3: 99.00 %" in line
+
+
+def test_error_bars_reach_to_the_interval() -> None:
+    on_dies, others = (runs.right(dies({"on": count}), "on") for count in (880, 700))
+    means, reach = intervals.bars(on_dies, others)
+    np.testing.assert_allclose(means, [87.9, 69.9])
+    low, high = intervals.crossed(others)
+    np.testing.assert_allclose(reach[:, 1], [69.9 - 100 * low, 100 * high - 69.9])
+    assert reach.shape == (2, 2)
+
+
+def test_bits_come_back() -> None:
+    rng = np.random.default_rng(4)
+    right = rng.random(10_001) < 0.9
+    die = right ^ (rng.random(10_001) < 0.02)
+    assert np.array_equal(runs.unpacked(runs.packed(right), 10_001), right)
+    text = runs.packed(die, right)
+    assert np.array_equal(runs.unpacked(text, 10_001, right), die)
+    assert len(text) < 1000 < len(runs.packed(die))
