@@ -129,13 +129,13 @@ def compensate(target_uS: Floats, stuck: Stuck, chip: Chip) -> Floats:
     cell = chip.cell
     result = target_uS.copy()
     wanted = target_uS[0] - target_uS[1]
-    at = np.where(stuck == STUCK_LOW, *cell.stuck_at_uS)
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     for side, sign in ((0, 1.0), (1, -1.0)):
         half = (stuck[side] != 0) & (stuck[1 - side] == 0)
-        other = np.clip(at[side] - sign * wanted, cell.g_min_uS, cell.g_max_uS)
+        at = np.where(stuck[side][half] == STUCK_LOW, *cell.stuck_at_uS)
+        other = np.clip(at - sign * wanted[half], cell.g_min_uS, cell.g_max_uS)
         level = np.rint((other - cell.g_min_uS) / step)
-        result[1 - side][half] = np.minimum(cell.g_min_uS + step * level, cell.g_max_uS)[half]
+        result[1 - side][half] = np.minimum(cell.g_min_uS + step * level, cell.g_max_uS)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
+from emulator.device.ndr.window import Window
 from emulator.golden.neuron import neuron, preneuron
 from emulator.mapping import converters
-from emulator.mapping.columns import BiasCells, build_columns, program_bias, total_noise
-from emulator.mapping.devices import curves_of, make_neurons
+from emulator.mapping.columns import BiasCells, Columns, build_columns, program_bias, total_noise
+from emulator.mapping.devices import Neurons, curves_of, make_neurons
 from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.neuron import jumps_of, shape_of, trained_outputs, window_of
@@ -79,7 +81,7 @@ def compile_layer(
     rngs: tuple[np.random.Generator, np.random.Generator],
     options: Options,
 ) -> CompiledLayer:
-    """Compile one product for the patches that samples make.
+    """Compile one product for the patches that samples make: weights, converters, neurons, measured.
 
     ``rngs`` draw the cells, and the converters and neurons.
 
@@ -88,133 +90,217 @@ def compile_layer(
     CompileError
         When a noise, bias or scale leaves the arithmetic's range.
     """
-    adc, measures = chip.readout.kind == "adc", options.mitigation
-    final = dense.activation is None and not options.column_steps
-    circuit, activation = chip.readout.is_circuit, dense.activation
     cells_rng, devices_rng = rngs
     mismatch = devices_rng.standard_normal((2, dense.outputs))
+    activation = dense.activation
     neurons = None if activation is None else make_neurons(activation, chip, dense.outputs, devices_rng)
-    # Outputs are compared with each other, so one step of p must be the same logit in every column: by the
-    # ADC's gains, or, where there are none, by the weights themselves. A layer's one transimpedance likewise
-    # asks one unit of every neuron.
-    ratio = np.ones(dense.outputs) if (final and not adc) or options.one_limit else None
-    if circuit and neurons is not None:
-        ratio = neurons.peaks
-    mapped = options.programmed or map_weights(
-        dense.weights,
-        chip,
-        cells_rng,
-        ratio=ratio,
-        mitigation=measures,
-        row_voltage_V=converters.row_voltages(rows.one_group(), chip),
-        programmed_on=without_errors(chip) if options.nominal else None,
-    )
-    sums = rows.sums(mapped.codes, chip.array.rows if adc else dense.inputs, chip.input.dac_bits)
-    wanted = rows.wanted(dense)
-    # What the array itself takes from a column's gain is known before its range is chosen, what the converter
-    # takes only after.
-    which, gains = measures.gains(chip, final=final), np.ones(dense.outputs)
-    if which == "column":
-        gains = converters.column_gain(wanted, converters.placed(sums, chip) * (mapped.unit / INPUT_MAX))
-    unit = mapped.unit * gains
-    designed = converters.design(sums, mapped.codes, chip, measures, unit if final else None)
-    built = converters.build(designed, chip, mismatch)
-    step = unit * (designed.lsb if adc else 1.0) / INPUT_MAX
-    if final:
-        step = np.full(dense.outputs, step.mean())
-    layer = _bare_layer(mapped, built, chip, options)
-    pedestal = _pedestal(designed, sums, chip)
-    if which == "column":
-        rest = converters.column_gain(wanted, (partial_sums(sums, layer) - pedestal) * step)
-        if final:
-            layer = dataclasses.replace(layer, gain=converters.trim(built, rest).gain)
-        else:
-            step = step * rest
-        gains = gains * rest
-    p = partial_sums(sums, layer)
-    columns = build_columns(p.astype(np.float64), chip, mismatch, final=final)
-    linear = (p * columns.gain + columns.offset - pedestal) * step
-    if which == "common":
-        rest = converters.fitted_gain(which, wanted, linear, 1.0 if neurons is None else neurons.peaks)
-        gains, step, linear = gains * rest, step * rest, linear * rest
-    # Bias cells are programmed last, when what the columns lack can be measured.
-    correction = (wanted - linear).mean(axis=0) if measures.bias_correction else np.zeros(dense.outputs)
-    bias = dense.bias + correction
-    added = (bias / step + columns.offset) / columns.gain - pedestal
-    held: BiasCells | None = None
-    if chip.readout.bias == "cells":
-        cells = program_bias(np.asarray(bias, np.float64), mapped, chip, cells_rng, measures)
-        held = BiasCells(cells, bias / step, columns.offset / columns.gain)
-        added = held.total
-        bias = held.current * columns.gain * step
-    if not adc:
-        sigma = total_noise(columns, held, layer.var_cell)
-        layer = dataclasses.replace(layer, sigma_out=sigma)
-    deviation = wanted + dense.bias - (linear + bias)
-    measured: dict[str, Any] = {
-        "inputs": dense.inputs,
-        "outputs": dense.outputs,
-        "tiles": sums.shape[0],
-        **_weight_errors(dense, mapped, chip),
-        "adc_clipped": designed.clipped,
-        "adc_range": _range_span(step, chip) if adc else (0.0, 0.0),
-        "bias_correction": float(np.abs(correction).max()),
-        "gain_correction": float(np.abs(gains - 1.0).max()),
-        "snr_db": float(
-            10
-            * np.log10(
-                max(wanted.var(axis=0).sum(), 1e-30) / max(np.square(deviation).mean(axis=0).sum(), 1e-30)
-            )
-        ),
-    }
-    die = DieArray(mapped, step, designed, built, columns=None if adc else columns, bias=held)
-    second: Ints = np.zeros(1, np.int64)
-    beside = np.zeros(1)
-    if rows.second is not None:
-        gain, shift = skip_gain(rows.second.weight, step)
-        die = dataclasses.replace(die, skip_gain=gain, skip_shift=shift)
-        second = rshift_round(rows.second.codes.astype(np.int64) * gain.astype(np.int64), shift)
-        beside = rows.second.exact * rows.second.weight
-    if dense.activation is None:
-        layer = dataclasses.replace(layer, bias=int32("bias", added))
-        report = LayerReport(**measured, voltage_clipped=0.0, curves=0, pwl_error_lsb=0.0, tail_error_lsb=0.0)
-        empty = np.zeros(wanted.shape, np.uint8)
-        return CompiledLayer(layer, table, empty, wanted + beside + dense.bias, report, die)
+    product = Product(dense, chip, rows, options, neurons)
+    mapped = product.weights(cells_rng)
+    read = product.converters(mapped, mismatch)
+    biased = product.bias(mapped, read, cells_rng)
+    return product.neurons_of(mapped, read, biased, table)
 
-    assert neurons is not None
-    assert activation is not None
-    shape = shape_of(activation, chip.neuron)
-    window = window_of(activation, shape, options.segments, jumps_of(activation, chip.neuron))
-    if neurons.states is not None and neurons.states.shape is not None:
-        window = widest_window(chip, options.segments)
-    table, curve, error = add_curves(*curves_of(neurons, window, dense.outputs), table, options)
-    scale, vshift = scale_and_shift(window.per_unit * step * columns.gain / neurons.peaks)
-    real_scale = scale / 2.0**vshift
-    layer = dataclasses.replace(
-        layer,
-        scale=scale.astype(np.uint16),
-        vshift=vshift,
-        curve=curve,
-        bias=int32("bias", added + window.zero / real_scale),
-    )
-    if held is not None:
-        die = dataclasses.replace(
-            die, bias=dataclasses.replace(held, fixed=held.fixed + window.zero / real_scale)
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What converters and columns make of the samples' sums.
+
+    ``layer`` without bias and neurons; ``p`` int64 (n, M), and ``linear`` float64 (n, M): what it stands for
+    in the float network; ``step`` (M,): of one unit of p; ``gains`` (M,): by which columns were corrected.
+    """
+
+    layer: Layer
+    designed: AdcRange
+    built: AdcRange
+    columns: Columns
+    pedestal: Floats
+    p: Ints
+    linear: Floats
+    step: Floats
+    gains: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Biased:
+    """Biases of columns: ``added`` (M,), before rounding, and ``bias`` (M,), what that stands for.
+
+    ``layer`` has its noise; ``correction`` (M,): what is taken up of the columns' mean deviation.
+    """
+
+    layer: Layer
+    added: Floats
+    bias: Floats
+    correction: Floats
+    held: BiasCells | None
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """One product on its way onto a chip: the float network's, and what samples make of it."""
+
+    dense: Dense
+    chip: Chip
+    rows: Rows
+    options: Options
+    neurons: Neurons | None
+
+    @property
+    def final(self) -> bool:
+        """Whether its sums are compared with each other, so that one step has to mean the same in all."""
+        return self.dense.activation is None and not self.options.column_steps
+
+    @cached_property
+    def wanted(self) -> Floats:
+        """The float network's sums without bias, (n, M)."""
+        return self.rows.wanted(self.dense)
+
+    def weights(self, rng: np.random.Generator) -> MappedWeights:
+        """The cells as programmed."""
+        adc, options, chip = self.chip.readout.kind == "adc", self.options, self.chip
+        # Outputs are compared with each other, so one step of p must be the same logit in every column: by
+        # the ADC's gains, or, where there are none, by the weights themselves. A layer's one transimpedance
+        # likewise asks one unit of every neuron.
+        ratio = np.ones(self.dense.outputs) if (self.final and not adc) or options.one_limit else None
+        if chip.readout.is_circuit and self.neurons is not None:
+            ratio = self.neurons.peaks
+        return options.programmed or map_weights(
+            self.dense.weights,
+            chip,
+            rng,
+            ratio=ratio,
+            mitigation=options.mitigation,
+            row_voltage_V=converters.row_voltages(self.rows.one_group(), chip),
+            programmed_on=without_errors(chip) if options.nominal else None,
         )
-    v = preneuron(p + second + layer.bias.astype(np.int64), layer)
-    report = LayerReport(
-        **measured,
-        voltage_clipped=float(((v == V_MIN) | (v == V_MAX)).mean()),
-        curves=len(np.unique(curve)),
-        pwl_error_lsb=error,
-        tail_error_lsb=window.tail_lsb,
-        unreachable_neurons=neurons.unreachable,
-    )
-    y = neuron(v, layer, table.base, table.slope)
-    if isinstance(activation, Ndr):
-        die = dataclasses.replace(die, neurons=neurons, window=window)
-    after = trained_outputs(activation, wanted + beside + dense.bias)
-    return CompiledLayer(layer, table, y, after, report, die)
+
+    def converters(self, mapped: MappedWeights, mismatch: Floats) -> Read:
+        """Ranges and gains of the columns, ``mismatch`` (2, M) of them."""
+        chip, measures, final, wanted = self.chip, self.options.mitigation, self.final, self.wanted
+        adc, outputs = chip.readout.kind == "adc", self.dense.outputs
+        array_rows = chip.array.rows if adc else self.dense.inputs
+        sums = self.rows.sums(mapped.codes, array_rows, chip.input.dac_bits)
+        # What the array itself takes from a column's gain is known before its range is chosen, what the
+        # converter takes only after.
+        which, gains = measures.gains(chip, final=final), np.ones(outputs)
+        if which == "column":
+            gains = converters.column_gain(wanted, converters.placed(sums, chip) * (mapped.unit / INPUT_MAX))
+        unit = mapped.unit * gains
+        designed = converters.design(sums, mapped.codes, chip, measures, unit if final else None)
+        built = converters.build(designed, chip, mismatch)
+        step = unit * (designed.lsb if adc else 1.0) / INPUT_MAX
+        if final:
+            step = np.full(outputs, step.mean())
+        layer = _bare_layer(mapped, built, chip, self.options)
+        pedestal = _pedestal(designed, sums, chip)
+        if which == "column":
+            rest = converters.column_gain(wanted, (partial_sums(sums, layer) - pedestal) * step)
+            if final:
+                layer = dataclasses.replace(layer, gain=converters.trim(built, rest).gain)
+            else:
+                step = step * rest
+            gains = gains * rest
+        p = partial_sums(sums, layer)
+        columns = build_columns(p.astype(np.float64), chip, mismatch, final=final)
+        linear = (p * columns.gain + columns.offset - pedestal) * step
+        if which == "common":
+            peaks = 1.0 if self.neurons is None else self.neurons.peaks
+            rest = converters.fitted_gain(which, wanted, linear, peaks)
+            gains, step, linear = gains * rest, step * rest, linear * rest
+        return Read(layer, designed, built, columns, pedestal, p, linear, step, gains)
+
+    def bias(self, mapped: MappedWeights, read: Read, rng: np.random.Generator) -> Biased:
+        """Biases, in cells or digital: programmed last, when what the columns lack can be measured."""
+        chip, measures, layer, columns = self.chip, self.options.mitigation, read.layer, read.columns
+        correction = np.zeros(self.dense.outputs)
+        if measures.bias_correction:
+            correction = (self.wanted - read.linear).mean(axis=0)
+        bias = self.dense.bias + correction
+        added = (bias / read.step + columns.offset) / columns.gain - read.pedestal
+        held: BiasCells | None = None
+        if chip.readout.bias == "cells":
+            cells = program_bias(np.asarray(bias, np.float64), mapped, chip, rng, measures)
+            held = BiasCells(cells, bias / read.step, columns.offset / columns.gain)
+            added = held.total
+            bias = held.current * columns.gain * read.step
+        if chip.readout.kind != "adc":
+            layer = dataclasses.replace(layer, sigma_out=total_noise(columns, held, layer.var_cell))
+        return Biased(layer, added, bias, correction, held)
+
+    def neurons_of(
+        self, mapped: MappedWeights, read: Read, biased: Biased, table: PwlTable | None
+    ) -> CompiledLayer:
+        """The layer whole, its curves among those of ``table``, and what it makes of the samples."""
+        dense, rows, layer, step = self.dense, self.rows, biased.layer, read.step
+        columns = None if self.chip.readout.kind == "adc" else read.columns
+        die = DieArray(mapped, step, read.designed, read.built, columns=columns, bias=biased.held)
+        second: Ints = np.zeros(1, np.int64)
+        beside = np.zeros(1)
+        if rows.second is not None:
+            gain, shift = skip_gain(rows.second.weight, step)
+            die = dataclasses.replace(die, skip_gain=gain, skip_shift=shift)
+            second = rshift_round(rows.second.codes.astype(np.int64) * gain.astype(np.int64), shift)
+            beside = rows.second.exact * rows.second.weight
+        measured, exact = self._measured(mapped, read, biased), self.wanted + beside + dense.bias
+        if dense.activation is None or self.neurons is None:
+            layer = dataclasses.replace(layer, bias=int32("bias", biased.added))
+            report = LayerReport(
+                **measured, voltage_clipped=0.0, curves=0, pwl_error_lsb=0.0, tail_error_lsb=0.0
+            )
+            return CompiledLayer(layer, table, np.zeros(exact.shape, np.uint8), exact, report, die)
+        window = self._window()
+        table, curve, error = add_curves(*curves_of(self.neurons, window, dense.outputs), table, self.options)
+        scale, vshift = scale_and_shift(window.per_unit * step * read.columns.gain / self.neurons.peaks)
+        zero = window.zero / (scale / 2.0**vshift)
+        layer = dataclasses.replace(
+            layer,
+            scale=scale.astype(np.uint16),
+            vshift=vshift,
+            curve=curve,
+            bias=int32("bias", biased.added + zero),
+        )
+        if biased.held is not None:
+            die = dataclasses.replace(
+                die, bias=dataclasses.replace(biased.held, fixed=biased.held.fixed + zero)
+            )
+        v = preneuron(read.p + second + layer.bias.astype(np.int64), layer)
+        report = LayerReport(
+            **measured,
+            voltage_clipped=float(((v == V_MIN) | (v == V_MAX)).mean()),
+            curves=len(np.unique(curve)),
+            pwl_error_lsb=error,
+            tail_error_lsb=window.tail_lsb,
+            unreachable_neurons=self.neurons.unreachable,
+        )
+        if isinstance(dense.activation, Ndr):
+            die = dataclasses.replace(die, neurons=self.neurons, window=window)
+        y = neuron(v, layer, table.base, table.slope)
+        return CompiledLayer(layer, table, y, trained_outputs(dense.activation, exact), report, die)
+
+    def _window(self) -> Window:
+        """Pre-activations that the curves' tables span."""
+        activation, chip, neurons = self.dense.activation, self.chip, self.neurons
+        assert activation is not None
+        if neurons is not None and neurons.states is not None and neurons.states.shape is not None:
+            return widest_window(chip, self.options.segments)
+        shape = shape_of(activation, chip.neuron)
+        return window_of(activation, shape, self.options.segments, jumps_of(activation, chip.neuron))
+
+    def _measured(self, mapped: MappedWeights, read: Read, biased: Biased) -> dict[str, Any]:
+        """The report's fields of weights, converters and columns."""
+        dense, chip = self.dense, self.chip
+        deviation = self.wanted + dense.bias - (read.linear + biased.bias)
+        signal, lost = self.wanted.var(axis=0).sum(), np.square(deviation).mean(axis=0).sum()
+        return {
+            "inputs": dense.inputs,
+            "outputs": dense.outputs,
+            "tiles": -(-dense.inputs // read.layer.tile_rows(chip.array.rows)),
+            **_weight_errors(dense, mapped, chip),
+            "adc_clipped": read.designed.clipped,
+            "adc_range": _range_span(read.step, chip) if chip.readout.kind == "adc" else (0.0, 0.0),
+            "bias_correction": float(np.abs(biased.correction).max()),
+            "gain_correction": float(np.abs(read.gains - 1.0).max()),
+            "snr_db": float(10 * np.log10(max(signal, 1e-30) / max(lost, 1e-30))),
+        }
 
 
 def _bare_layer(mapped: MappedWeights, built: AdcRange, chip: Chip, options: Options) -> Layer:
