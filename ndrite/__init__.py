@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from emulator.network import Dense, Named, Ndr, Network, load_network
     from emulator.network.datasets import japanese_vowels
     from emulator.network.importing import import_model
-    from emulator.network.importing.kan import import_kan
     from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
-    from ndrite import intervals, physics
+    from ndrite import intervals, nn, physics
     from ndrite.api.campaigning import Wafer, campaign
     from ndrite.api.compiling import compile
     from ndrite.api.costing import cost
@@ -73,7 +72,6 @@ _LATER = {
     "evaluate": "ndrite.api.evaluating",
     "explain": "ndrite.api.explaining",
     "fit": "ndrite.api.fitting",
-    "import_kan": "emulator.network.importing.kan",
     "import_model": "emulator.network.importing",
     "japanese_vowels": "emulator.network.datasets",
     "judging_set": "ndrite.labelled",
@@ -92,8 +90,8 @@ _LATER = {
     "trained": "ndrite.api.training",
 }
 """Loaded when they are first asked for, so that `import ndrite` and the command line stay quick."""
-_MODULES = ("intervals", "physics")
-"""Public modules: intervals over samples, dies and networks; device models."""
+_MODULES = ("intervals", "nn", "physics")
+"""Public modules: intervals over samples, dies and networks; modules with NDR devices; device models."""
 _ELSEWHERE = {"TuningPlan": "Plan"}
 """Public name -> what it is called where it comes from."""
 
@@ -153,7 +151,6 @@ __all__ = [
     "evaluate",
     "explain",
     "fit",
-    "import_kan",
     "import_model",
     "intervals",
     "japanese_vowels",
@@ -162,6 +159,7 @@ __all__ = [
     "load_chip",
     "load_die",
     "load_network",
+    "nn",
     "physics",
     "program_of",
     "random_start",

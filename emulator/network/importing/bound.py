@@ -22,13 +22,15 @@ CALLS_MAX = 64
 
 
 def error_bound(network: Network, table_errors: list[float]) -> float | None:
-    """Largest possible error of any output, ``table_errors`` (0..1) of every node in turn; None: too long.
+    """Largest possible error of any output, ``table_errors`` (0..1) of every node in turn; None: too long, or
+    devices among its functions.
 
     An error of a map's values (C,) reaches a product's through the weights' absolute values, and a function's
     through its steepest slope; the table's own error, and half a voltage code, come on top. What a gate
     multiplies by is at most its distance to the gate's zero.
     """
-    if network.calls > CALLS_MAX:
+    sampled = (isinstance(kind, Sampled | None) for kind in network.activation_kinds)
+    if network.calls > CALLS_MAX or not all(sampled):
         return None
     inputs = (np.full(network.shape[0], HALF) for _ in range(network.calls))
     starts = [np.full(s.shape[0], _off_code(s.start)) for s in network.states]

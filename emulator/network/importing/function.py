@@ -9,7 +9,8 @@ import numpy as np
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.errors import UnsupportedNodeError
-from emulator.network.importing.graph import Floats, Unary
+from emulator.network.activation import Activation, Sampled
+from emulator.network.importing.graph import Floats, Neurons, Unary
 from emulator.network.importing.span import Span, code_span
 from emulator.spec.arithmetic import INPUT_MAX
 
@@ -39,6 +40,11 @@ class Stretch:
     rises: bool
 
     @property
+    def activation(self) -> Activation:
+        """What the network's node holds."""
+        return Sampled(self.unary.label, self.points.astype(np.float32))
+
+    @property
     def ends(self) -> tuple[float, float]:
         """First and last pre-activation."""
         return float(self.points[0, 0]), float(self.points[0, -1])
@@ -49,6 +55,26 @@ class Stretch:
         held = np.interp(outside, *self.points)
         wanted = (_values(self.unary, outside) - self.span.low) / self.span.width
         return int((np.abs(wanted - held) > 1 / INPUT_MAX).sum())
+
+
+class Devices(Stretch):
+    """Neurons that the chip has as they are: nothing is sampled, and codes are values 0..1."""
+
+    @classmethod
+    def of(cls, neurons: Neurons) -> Devices:
+        """The stretch of their layer, up to four times the largest peak."""
+        most = 4.0 * float(neurons.devices.peak.max())
+        return cls(neurons, np.array([[0.0, most], [0.0, 1.0]]), Span(0.0, 1.0), 0.0, False)
+
+    @property
+    def activation(self) -> Activation:
+        """The devices."""
+        assert isinstance(self.unary, Neurons)
+        return self.unary.devices
+
+    def lost(self, z: Floats) -> int:
+        """None: no table ends before the devices do."""
+        return 0
 
 
 def identity(node: str) -> Unary:

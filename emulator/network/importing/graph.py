@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from emulator.network.activation import Ndr
 from emulator.spec.patches import Patches, Shape
 
 Floats = npt.NDArray[np.float64]
@@ -88,6 +89,17 @@ class Unary(Op):
 
     def __call__(self, *x: Floats) -> Floats:
         return np.asarray(self.function(x[0]), np.float64)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Neurons(Unary):
+    """NDR neurons: one device a channel, which the chip has as they are."""
+
+    devices: Ndr
+
+    def __call__(self, *x: Floats) -> Floats:
+        y = self.devices(np.moveaxis(x[0], 1, -1).astype(np.float32))
+        return np.moveaxis(y, -1, 1).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -102,8 +102,13 @@ def concatenated(parts: list[Held], shapes: list[Shape]) -> Held:
         flat = flat and whole[1:] != (1, 1)
         total = int(np.prod(whole)) if flat else whole[0]
         index = None if np.array_equal(index, np.arange(total)) else index
+    maps = tuple(m for part in parts for m in part.maps)
+    if not flat and len(maps) > 1 and len(set(maps)) == 1:  # views of one map: it is read once
+        channels = shapes[maps[0]][0]
+        index = (np.arange(whole[0]) if index is None else index) % channels
+        maps, whole = maps[:1], shapes[maps[0]]
     return Held(
-        tuple(m for part in parts for m in part.maps),
+        maps,
         whole,
         np.concatenate([part.scale for part in parts]),
         np.concatenate([part.shift for part in parts]),

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
-from emulator.network import InputRange, Sampled
+from emulator.network import InputRange
 from emulator.network.importing import graph as ops
 from emulator.network.importing.emitted import Emitted, Entry
 from emulator.network.importing.function import Stretch, with_room
-from emulator.network.importing.graph import Floats, Graph, Linear, Op, Unary, uses_of
+from emulator.network.importing.graph import Floats, Graph, Linear, Neurons, Op, Unary, uses_of
 from emulator.network.importing.held import Held, concatenated
 from emulator.network.importing.node_makers import (
     counts_border,
@@ -108,7 +108,7 @@ class Lowering:
             x = self._plainly(source)
         function = self.plan.function.get(op)
         stretch = None if op is self.final else self.ranges.stretch(function or op)
-        activation = None if stretch is None else _sampled(stretch)
+        activation = None if stretch is None else stretch.activation
         node = product_node(linear, x, factor, second, activation, self.out.shapes)
         number = self.out.add(node, _entry(linear.node, len(linear.bias), stretch))
         if stretch is None:
@@ -133,7 +133,8 @@ class Lowering:
             self.held[op] = self.held[self.plan.behind[op]]
             return
         x = self.held[op.inputs[0]]
-        if x.flat or not ((x.scale > 0).all() or (x.scale < 0).all()):
+        turned = not isinstance(op, Neurons) and (x.scale < 0).all()
+        if x.flat or not ((x.scale > 0).all() or turned):
             x = self._plainly(op.inputs[0])
         self.held[op] = self._table(op, x, self.ranges.stretch(op))
 
@@ -149,7 +150,7 @@ class Lowering:
             if not x.flat and (x.scale > 0).all():
                 self.plain[op] = self._table(op, x, stretch)
             else:
-                node = product_node(_passing(op, x), x, 1.0, None, _sampled(stretch), self.out.shapes)
+                node = product_node(_passing(op, x), x, 1.0, None, stretch.activation, self.out.shapes)
                 number = self.out.add(node, _entry(op.node, x.channels, stretch))
                 self.plain[op] = Held.of_map(number, op.shape, stretch.span)
         return self.plain[op]
@@ -200,10 +201,6 @@ def _passing(op: Op, x: Held, *, grouped: bool = False) -> Linear:
     return Linear(
         node=op.node, inputs=(op,), shape=op.shape, weights=weights, bias=np.zeros(count), patches=patches
     )
-
-
-def _sampled(stretch: Stretch) -> Sampled:
-    return Sampled(stretch.unary.label, stretch.points.astype(np.float32))
 
 
 def _entry(node: str, channels: int, stretch: Stretch | None) -> Entry:

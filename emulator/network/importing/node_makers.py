@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from emulator.errors import UnsupportedNodeError
-from emulator.network import Gate, Pool, Sampled, Table, Term
+from emulator.network import Gate, Pool, Table, Term
 from emulator.network.importing import graph as ops
 from emulator.network.importing.function import Stretch
 from emulator.network.importing.graph import Unary
@@ -33,9 +33,8 @@ def table_node(x: Held, stretch: Stretch) -> tuple[Table, Stretch]:
         mirrored: Unary = dataclasses.replace(stretch.unary, function=lambda z: function(-z))
         points = np.stack([-stretch.points[0, ::-1], stretch.points[1, ::-1]])
         stretch = dataclasses.replace(stretch, unary=mirrored, points=points)
-    activation = Sampled(stretch.unary.label, stretch.points.astype(np.float32))
     places, gain, by = x.places.astype(np.int32), scale.astype(np.float32), shift.astype(np.float32)
-    return Table(x.maps, places, gain, by, activation), stretch
+    return Table(x.maps, places, gain, by, stretch.activation), stretch
 
 
 def gate_node(op: ops.Gate, x: list[Held], span: Span, start: Callable[[ops.Gate, int], float]) -> Gate:

@@ -17,6 +17,7 @@ from emulator.network.importing.onnx_file import only_input
 from emulator.network.importing.onnx_layers import LAYERS
 from emulator.network.importing.onnx_linear_models import LINEAR_MODELS
 from emulator.network.importing.onnx_names import DOMAINS, DROPPED, INSTEAD, NORMALISED, OTHERWISE
+from emulator.network.importing.onnx_ndr import DEVICES, DOMAIN
 from emulator.network.importing.onnx_quantised import QUANTISED
 from emulator.network.importing.onnx_recurrent import RECURRENT, sequence_axes
 from emulator.network.importing.onnx_views import VIEWS
@@ -25,7 +26,7 @@ from emulator.network.importing.rolled import loop_of
 from emulator.network.importing.values import LeftOut, OwnShape, Stack, Value
 from emulator.network.importing.views import raw_input
 
-HANDLERS = {**LAYERS, **VIEWS, **RECURRENT, **LINEAR_MODELS, **QUANTISED}
+HANDLERS = {**LAYERS, **VIEWS, **RECURRENT, **LINEAR_MODELS, **QUANTISED, **DEVICES}
 
 
 def read_onnx(proto: Any, *, shape: OwnShape | None = None, output: str | None = None) -> Read:
@@ -188,7 +189,7 @@ class _Reader:
         known = [self.constants.get(s) if s else None for s in inputs]
         values = [self.values.get(s) if s else None for s in inputs]
         call = Call(node, self.opsets, known, values, self.notes, self.memories)
-        if node.domain not in DOMAINS:
+        if node.domain not in (*DOMAINS, DOMAIN):
             raise call.refused(
                 f"its domain is {node.domain!r}; use ONNX's own operators, or functions of them"
             )

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 
 from emulator.errors import UnsupportedNodeError
+from emulator.network.importing.onnx_ndr import DOMAIN, with_bodies
 
 QONNX = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 
 
 def prepared(proto: Any) -> Any:
-    """The model with its local functions inlined and every ``Quant`` node as standard operators."""
+    """The model with its functions inlined, but for NDR devices, and ``Quant`` as standard operators."""
     import onnx
     from onnx import inliner
 
-    if proto.functions:
-        proto = inliner.inline_local_functions(proto)
+    others = [(f.domain, f.name) for f in proto.functions if f.domain != DOMAIN]
+    if others:
+        proto = inliner.inline_selected_functions(proto, others)
+    proto = with_bodies(proto)
     if not any(n.op_type == "Quant" and n.domain in QONNX for n in proto.graph.node):
         return proto
     whole = onnx.ModelProto()

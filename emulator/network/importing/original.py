@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.network.importing.onnx_file import load_onnx
+from emulator.network.importing.onnx_ndr import DOMAIN
 from emulator.network.importing.onnx_prepare import prepared
 
 Array = npt.NDArray[Any]
@@ -99,6 +100,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
                 input_names=["x"],
                 dynamic_axes={"x": {int(calls_first): "n"}},
                 opset_version=OPSET,
+                custom_opsets={DOMAIN: 1},
             )
             proto = onnx.load_from_string(buffer.getvalue())
         except Exception as error:  # whatever the module's own code or the exporter raises

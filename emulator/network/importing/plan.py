@@ -15,6 +15,7 @@ from emulator.network.importing.graph import (
     Graph,
     Linear,
     Memory,
+    Neurons,
     Op,
     Pool,
     Select,
@@ -79,7 +80,7 @@ def plan_of(graph: Graph, rises: Rises) -> Plan:
             plan.function[op] = after
         elif isinstance(after, Pool) and after.of == "max" and uses[after] == 1 and readers[after]:
             (last,) = readers[after]
-            if isinstance(last, Unary) and rises(last, op):
+            if isinstance(last, Unary) and not isinstance(last, Neurons) and rises(last, op):
                 plan.function[op] = last
                 plan.behind[last] = after
     return plan

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from emulator.errors import NetworkError
-from emulator.network import Dense, Product, Sampled
+from emulator.network import Activation, Dense, Product
 from emulator.network.importing.graph import Floats, Linear
 from emulator.network.importing.held import Held
 from emulator.spec.patches import Patches, Shape
@@ -19,7 +19,7 @@ def product_node(
     x: Held,
     factor: float,
     second: Held | None,
-    activation: Sampled | None,
+    activation: Activation | None,
     shapes: list[Shape],
 ) -> Product:
     """``activation(factor * op(x) + second)`` as a node; ``shapes`` of the maps so far.

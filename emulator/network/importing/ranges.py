@@ -6,8 +6,8 @@ import numpy as np
 
 from emulator.errors import UnsupportedNodeError
 from emulator.network import InputRange
-from emulator.network.importing.function import Stretch, identity, stretch_of, with_room
-from emulator.network.importing.graph import Gate, Graph, Op, Seen, Unary
+from emulator.network.importing.function import Devices, Stretch, identity, stretch_of, with_room
+from emulator.network.importing.graph import Gate, Graph, Neurons, Op, Seen, Unary
 from emulator.network.importing.held import Held
 from emulator.network.importing.plan import plan_of
 from emulator.network.importing.span import Span, code_span
@@ -44,6 +44,8 @@ class Ranges:
 
     def stretch(self, op: Op) -> Stretch:
         """The table that gives ``op``, a function or, where there is none, a straight line."""
+        if isinstance(op, Neurons):
+            return Devices.of(op)
         if op not in self._stretches:
             unary = op if isinstance(op, Unary) else identity(op.node)
             head, limits = op, EVERYTHING

@@ -151,7 +151,7 @@ def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
     named = ((m, {c.__name__ for c in type(m).__mro__}) for m in module.modules())
     first, names = next(((m, n & kinds) for m, n in named if n & kinds), (None, set()))
     features = first.in_features if first is not None and names == {"Linear"} else None
-    if samples is not None and (features is None or samples.shape[-1] == features):
+    if samples is not None and (features is None or samples.ndim == 2 or samples.shape[-1] == features):
         return samples.shape[1:]
     return None if features is None else (features,)
 

@@ -15,6 +15,7 @@ from emulator.network.importing.graph import (
     Gate,
     Graph,
     Linear,
+    Neurons,
     Op,
     Pool,
     Select,
@@ -129,13 +130,13 @@ def _affine_of_gate(op: Affine, gate: Gate, alone: Alone) -> Op:
 
 def _unary(op: Op, alone: Alone) -> Op:
     """A function of a flattened map is one of the map; one function of another is one."""
-    if not isinstance(op, Unary):
+    if not isinstance(op, Unary) or isinstance(op, Neurons):
         return op
     before = op.inputs[0]
     if isinstance(before, Flatten):
         inner = dataclasses.replace(op, inputs=before.inputs, shape=before.inputs[0].shape)
         return dataclasses.replace(before, inputs=(inner,))
-    if isinstance(before, Unary) and alone(before):
+    if isinstance(before, Unary) and not isinstance(before, Neurons) and alone(before):
         outer, first = op.function, before.function
 
         def both(z: Floats) -> Floats:

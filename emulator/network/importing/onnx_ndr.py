@@ -1,0 +1,107 @@
+"""NDR devices in ONNX: functions of the domain ``ndrite``, which any runtime runs by their bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emulator.errors import NetworkError
+from emulator.network.activation import Ndr
+from emulator.network.importing.graph import Neurons
+from emulator.network.importing.onnx_call import Call
+from emulator.network.importing.values import Value
+
+DOMAIN = "ndrite"
+NDR, NDR_CURVE = "Ndr", "NdrCurve"
+"""``Ndr(x, peak, height)``, and ``NdrCurve(x, peak, height, values, first, step)`` of a sampled curve."""
+TUNNEL = """
+<opset_import: ["" : 17], domain: "ndrite">
+Ndr (x, peak, height) => (y) {
+    u = Div(x, peak)
+    v = Relu(u)
+    one = Constant <value_float = 1.0> ()
+    w = Sub(one, v)
+    e = Exp(w)
+    f = Mul(v, e)
+    y = Mul(height, f)
+}
+"""
+SAMPLED = """
+<opset_import: ["" : 17], domain: "ndrite">
+NdrCurve (x, peak, height, values, first, step) => (y) {
+    u = Div(x, peak)
+    moved = Sub(u, first)
+    place = Div(moved, step)
+    count = Size(values)
+    points = Cast <to = 1> (count)
+    one = Constant <value_float = 1.0> ()
+    zero = Constant <value_float = 0.0> ()
+    last = Sub(points, one)
+    before = Sub(last, one)
+    at = Clip(place, zero, last)
+    floor = Floor(at)
+    left = Clip(floor, zero, before)
+    index = Cast <to = 7> (left)
+    unit = Constant <value_int = 1> ()
+    next = Add(index, unit)
+    low = Gather(values, index)
+    high = Gather(values, next)
+    rest = Sub(at, left)
+    rise = Sub(high, low)
+    part = Mul(rest, rise)
+    f = Add(low, part)
+    y = Mul(height, f)
+}
+"""
+
+
+def with_bodies(proto: Any) -> Any:
+    """The model with bodies for what it uses of the domain, so that a runtime can run it."""
+    import onnx
+
+    used = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
+    there = {f.name for f in proto.functions if f.domain == DOMAIN}
+    missing = used - there
+    if not missing:
+        return proto
+    whole = onnx.ModelProto()
+    whole.CopyFrom(proto)
+    for text, name in ((TUNNEL, NDR), (SAMPLED, NDR_CURVE)):
+        if name in missing:
+            whole.functions.append(onnx.parser.parse_function(text))
+    if not any(o.domain == DOMAIN for o in whole.opset_import):
+        whole.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
+    return whole
+
+
+def _devices(call: Call) -> Value:
+    """Neurons of one device a channel."""
+    value = call.value.settled()
+    channels = value.op.shape[0]
+    if value.axes[1:2] != "c":
+        raise call.refused(f"on values of {value.own}; use it on channels (n, C, ..)")
+    peak, height = (
+        np.broadcast_to(np.asarray(call.constant(i), np.float64).reshape(-1), (channels,)) for i in (1, 2)
+    )
+    curve = None
+    if call.kind == NDR_CURVE:
+        f = np.asarray(call.constant(3), np.float64)
+        first, step = (float(call.constant(i).reshape(-1)[0]) for i in (4, 5))
+        curve = np.stack([first + step * np.arange(len(f)), f]).astype(np.float32)
+    try:
+        devices = Ndr(peak.astype(np.float32), height.astype(np.float32), curve)
+    except NetworkError as error:
+        raise call.refused(str(error)) from None
+    op = Neurons(
+        node=call.name,
+        inputs=(value.op,),
+        shape=value.op.shape,
+        label="ndr(x)",
+        function=lambda z: devices(z.astype(np.float32)).astype(np.float64),
+        devices=devices,
+    )
+    return value.then(op)
+
+
+DEVICES = {NDR: _devices, NDR_CURVE: _devices}

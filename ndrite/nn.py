@@ -1,0 +1,169 @@
+"""Neurons and bases of NDR devices as PyTorch modules, for networks of one's own (``ndrite[train]``).
+
+A module built with them trains like any other, and ``ndrite.compile`` maps it with the devices of the chip:
+each neuron keeps its own peak and height, which the chip's ECRAM sets. The devices travel through ONNX as
+functions of the domain ``ndrite``, which any runtime can run and the importer reads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import EmulatorError
+from emulator.learning.training.extra import torch
+from emulator.network.importing.onnx_ndr import DOMAIN, NDR, NDR_CURVE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HEIGHT = 0.9
+"""Height that neurons begin with: room for the ECRAM to move it both ways."""
+
+
+SPREAD = 0.5
+"""Peak voltages that an input spans, times the number of bases: narrower curves leave ripples."""
+
+
+class Ndr(torch.nn.Module):
+    """``height * f(x / peak)``: one device a channel, each with a peak and a height of its own.
+
+    Takes (n, M) or (n, M, H, W). ``f`` rises to 1 at 1 and falls: ``u * exp(1 - u)`` for u > 0, or ``curve``
+    float (2, P): evenly spaced u, then f(u) in 0..1, linear between and held at the ends.
+
+    Parameters
+    ----------
+    features:
+        M.
+    curve:
+        The device's own shape; None: the tunnel diode's.
+    trainable:
+        Whether peaks and heights are trained.
+
+    Raises
+    ------
+    EmulatorError
+        When the curve is not one.
+    """
+
+    values: Tensor
+
+    def __init__(
+        self, features: int, curve: npt.NDArray[Any] | None = None, *, trainable: bool = True
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.log_peak = torch.nn.Parameter(torch.zeros(features), requires_grad=trainable)
+        start = float(np.log(HEIGHT))
+        self.log_height = torch.nn.Parameter(torch.full((features,), start), requires_grad=trainable)
+        self.axis: tuple[float, float] | None = None
+        if curve is not None:
+            u, f = np.asarray(curve, np.float64)
+            steps = np.diff(u)
+            if len(u) < 2 or steps[0] <= 0 or np.abs(steps - steps[0]).max() > 1e-6 * np.abs(u).max():
+                raise EmulatorError("curve has uneven u; accepted: (2, P), evenly spaced and rising")
+            self.axis = float(u[0]), float(steps.mean())
+            self.register_buffer("values", torch.tensor(f, dtype=torch.float32))
+
+    def extra_repr(self) -> str:
+        """How many, and of what curve."""
+        return f"{self.features}" + ("" if self.axis is None else f", curve of {len(self.values)} points")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values from 0 to each height, of the shape of ``x``."""
+        return self.of(x)
+
+    def of(self, x: Tensor, times: int = 1) -> Tensor:
+        """The same where each device takes ``times`` channels of ``x``, side by side."""
+        shape = (-1, *[1] * (x.dim() - 2))
+        peak, height = (
+            torch.exp(v).view(-1, 1).expand(-1, times).reshape(shape)
+            for v in (self.log_peak, self.log_height.clamp(max=0.0))
+        )
+        curve = None if self.axis is None else (self.values, *self.axis)
+        if torch.onnx.is_in_onnx_export():
+            points = () if curve is None else (curve[0], torch.tensor(curve[1]), torch.tensor(curve[2]))
+            exported: Tensor = _Exported.apply(x, peak, height, *points)
+            return exported
+        return device(x, peak, height, curve)
+
+
+class Bases(torch.nn.Module):
+    """``count`` curves of every channel side by side, basis by basis: (n, C, ..) to (n, count * C, ..).
+
+    Basis k of channel c is an NDR device of ``gain_k * (x_c - low_c) / (high_c - low_c) + shift_k``. A Linear
+    layer behind them sums them up: together they are a Kolmogorov-Arnold layer. Peaks begin evenly spread.
+
+    Parameters
+    ----------
+    channels, count:
+        C, and the curves of each.
+    low, high:
+        What the inputs span, a number or one a channel.
+    each:
+        Whether every channel's devices are tuned by themselves; else all of a basis are alike.
+    curve:
+        As ``Ndr``'s.
+    """
+
+    low: Tensor
+    span: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        count: int,
+        *,
+        low: float | npt.ArrayLike = 0.0,
+        high: float | npt.ArrayLike = 1.0,
+        each: bool = False,
+        curve: npt.NDArray[Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.channels, self.count, self.each = channels, count, each
+        ends = [np.broadcast_to(np.asarray(v, np.float32), (channels,)).copy() for v in (low, high)]
+        self.register_buffer("low", torch.from_numpy(ends[0]))
+        self.register_buffer("span", torch.from_numpy(ends[1] - ends[0]))
+        gain = SPREAD * count
+        centres = (torch.arange(count) + 0.5) / count
+        self.log_gain = torch.nn.Parameter(torch.full((count,), float(np.log(gain))))
+        self.shift = torch.nn.Parameter(1.0 - gain * centres)
+        self.ndr = Ndr(count * channels if each else count, curve)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, count * C, ..)."""
+        shape = (-1, *[1] * (x.dim() - 2))
+        gain, low, span = torch.exp(self.log_gain), self.low.view(shape), self.span.view(shape)
+        parts = [(x - low) * (gain[k] / span) + self.shift[k] for k in range(self.count)]
+        return self.ndr.of(torch.cat(parts, dim=1), 1 if self.each else self.channels)
+
+
+def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, float] | None) -> Tensor:
+    """``height * f(x / peak)``; ``curve``: f at even distances, with the first place and the distance."""
+    u = x / peak
+    if curve is None:
+        u = torch.relu(u)
+        return height * u * torch.exp(1.0 - u)
+    values, first, step = curve
+    at = ((u - first) / step).clamp(0.0, len(values) - 1.0)
+    left = at.detach().floor().clamp(max=len(values) - 2.0)
+    low, high = values[left.long()], values[left.long() + 1]
+    return height * (low + (at - left) * (high - low))
+
+
+class _Exported(torch.autograd.Function):
+    """``device`` as one node of a graph."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, peak: Tensor, height: Tensor, *points: Tensor) -> Tensor:
+        """The same values."""
+        curve = (points[0], float(points[1]), float(points[2])) if points else None
+        return device(x, peak, height, curve)
+
+    @staticmethod
+    def symbolic(graph: Any, *operands: Any) -> Any:
+        """A node of the domain ``ndrite``."""
+        name = NDR if len(operands) == 3 else NDR_CURVE
+        return graph.op(f"{DOMAIN}::{name}", *operands).setType(operands[0].type())

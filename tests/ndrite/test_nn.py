@@ -1,0 +1,149 @@
+"""Modules with NDR devices: trained in PyTorch, imported as devices, fitted from another library's KAN."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+pytest.importorskip("onnx", reason="needs ndrite[onnx]")
+
+from emulator.errors import EmulatorError  # noqa: E402
+from emulator.golden import Core  # noqa: E402
+from emulator.mapping import map_network  # noqa: E402
+from emulator.network import Ndr as NdrActivation  # noqa: E402
+from emulator.network.importing import import_model  # noqa: E402
+from ndrite.nn import Bases, Ndr  # noqa: E402
+
+nn = torch.nn
+U = np.linspace(0, 5, 101)
+BELL = np.stack([U, np.exp(-np.square(U - 1))])
+
+
+class Residual(nn.Module):
+    """Convolutions with devices behind them, a residual, an average."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.n, self.m, self.out = Ndr(6), Ndr(6, BELL), nn.Linear(6, 4)
+
+    def forward(self, x: Any) -> Any:
+        h = self.n(self.a(x))
+        return self.out(self.m(self.b(h) + h).mean((2, 3)))
+
+
+def kan(each: bool) -> Any:
+    return nn.Sequential(
+        Bases(5, 3, low=-2, high=2),
+        nn.Linear(15, 6),
+        Bases(6, 4, low=-1, high=1, each=each),
+        nn.Linear(24, 3),
+    )
+
+
+MODELS: dict[str, tuple[Any, tuple[int, ...], list[str], float]] = {
+    "full layers": (
+        lambda: nn.Sequential(nn.Linear(8, 16), Ndr(16), nn.Linear(16, 3)),
+        (8,),
+        ["product"] * 2,
+        0.1,
+    ),
+    "convolutions": (Residual, (1, 8, 8), ["product", "product", "pool", "product"], 0.3),
+    "bases": (lambda: kan(False), (5,), ["table", "product"] * 2, 0.05),
+    "bases of each channel": (lambda: kan(True), (5,), ["table", "product"] * 2, 0.05),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_devices_come_through_the_import(name: str) -> None:
+    build, shape, kinds, within = MODELS[name]
+    torch.manual_seed(1)
+    model = build()
+    for part in model.modules():
+        if isinstance(part, Ndr):
+            part.log_peak.data.normal_(0, 0.2)
+            part.log_height.data.normal_(-0.3, 0.1)
+    x = np.random.default_rng(0).normal(size=(120, *shape)).astype(np.float32)
+    wanted = model(torch.from_numpy(x)).detach().numpy()
+    imported = import_model(model, samples=x)
+    assert [node.kind for node in imported.network.nodes] == kinds
+    held = [a for a in imported.network.activation_kinds if isinstance(a, NdrActivation)]
+    assert len(held) == sum(isinstance(part, Ndr) for part in model.modules())
+    np.testing.assert_allclose(
+        imported.network.forward(imported.inputs.unit(x)), wanted, atol=1e-4 * np.abs(wanted).max()
+    )
+    codes = imported.inputs.encode(x)
+    mapped = map_network(imported.network, "ideal", codes)
+    got = Core(mapped.program).infer(codes) * mapped.die.arrays[-1].step
+    assert np.sqrt(np.square(got - wanted).mean()) < within * wanted.std()
+
+
+def test_they_are_trained() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 1), Ndr(1))
+    x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    y = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
+    model[0].weight.data.fill_(0.8)
+    model[0].bias.data.fill_(0.1)
+    optimiser = torch.optim.Adam(model.parameters(), 0.05)
+    for _ in range(300):
+        loss = (model(x) - y).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert ((model(x) > 0.5) == (y > 0.5)).all(), "one neuron that rises and falls computes XOR"
+    assert abs(float(model[1].log_peak.detach())) > 1e-3
+
+
+def test_a_curve_is_even() -> None:
+    with pytest.raises(EmulatorError, match="evenly spaced"):
+        Ndr(3, np.array([[0.0, 1.0, 3.0], [0.0, 1.0, 0.0]]))
+
+
+def _example() -> Any:
+    path = Path(__file__).parents[2] / "examples" / "from_pykan.py"
+    spec = importlib.util.spec_from_file_location("from_pykan", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_functions_are_fitted_by_bases() -> None:
+    """More curves lose less, and the import keeps what was fitted."""
+    example = _example()
+    x = np.random.default_rng(0).uniform(-2, 2, (400, 3)) * [1, 10, 0.1]
+
+    def first(v: np.ndarray) -> np.ndarray:
+        a, b, c = v.T
+        edges = [[np.sin(1.5 * a), 0.1 * b, np.exp(5 * c)], [a**2, np.cos(b / 6), 0 * c]]
+        return 0.4 * np.array(edges).transpose(2, 0, 1)
+
+    def second(v: np.ndarray) -> np.ndarray:
+        return np.tanh(v)[:, None, :]
+
+    exact = second(first(x).sum(axis=2)).sum(axis=2)
+    lost = []
+    for bases in (3, 6, 12):
+        module = example.bases_of([first, second], x, bases)
+        imported = import_model(module, samples=x)
+        got = imported.network.forward(imported.inputs.unit(x))
+        lost.append(np.sqrt(np.square(got - exact).mean()))
+    assert lost[2] < lost[1] < lost[0]
+    assert lost[2] < 0.03 * exact.std()
+
+
+def test_a_model_of_pykan() -> None:
+    library = pytest.importorskip("kan", reason="needs ndrite[import-check]")
+    example = _example()
+    model = library.KAN(width=[3, 4, 2], grid=5, k=3, seed=0, auto_save=False)
+    x = np.random.default_rng(0).uniform(-1, 1, (300, 3)).astype(np.float32)
+    exact = model(torch.from_numpy(x)).detach().numpy()
+    got = example.bases_of(example.layers_of(model), x, 8)(torch.from_numpy(x)).detach().numpy()
+    assert np.sqrt(np.square(got - exact).mean()) < 0.1 * exact.std()
