@@ -105,7 +105,7 @@ def test_reading_waveforms_changes_no_signal(tmp_path: Path) -> None:
     (tmp_path / "a.vcd").write_text(header + "#0\n1!\n#2\n0!\n")
     program = """
 import pathlib, signal
-from ndrite.trace import read_activity
+from ndrite.waveforms import read_activity
 print(read_activity(pathlib.Path("a.vcd"), ["m.a"])["m.a"].tolist(), signal.getsignal(signal.SIGPIPE).name)
 """
     command = [sys.executable, "-c", program]
