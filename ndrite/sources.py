@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emulator.errors import MissingExtraError
 from emulator.network import Network, load_network
 from emulator.network.importing import Imported, import_model
 from emulator.spec import Program
@@ -100,17 +97,7 @@ def network_of(
             raise InputError(f"{', '.join(options)}: only of a model that is imported; accepted: without")
         return known, None
     x = None if samples is None else array_of(samples)
-    if not hasattr(source, "get_params"):
-        imported = import_model(source, samples=x, progress=progress, **options)
-        return imported.network, imported
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{type(source).__name__}.onnx"
-        path.write_bytes(_as_onnx(source, x))
-        imported = import_model(path, samples=x, progress=progress, **options)
-    names = tuple(str(name) for name in getattr(source, "classes_", ()))
-    if len(names) == imported.network.outputs:
-        meaning = dataclasses.replace(imported.network.meaning, classes=names)
-        return dataclasses.replace(imported.network, meaning=meaning), imported
+    imported = import_model(source, samples=x, progress=progress, **options)
     return imported.network, imported
 
 
@@ -123,21 +110,3 @@ def _existing(source: Any) -> Network | None:
     if isinstance(source, str | os.PathLike) and Path(source).suffix not in MODELS:
         return load_network(Path(source))
     return None
-
-
-def _as_onnx(estimator: Any, samples: Any) -> bytes:
-    """The content of an ONNX file of a fitted scikit-learn estimator."""
-    import numpy as np
-
-    try:
-        from skl2onnx import to_onnx
-    except ImportError:
-        raise MissingExtraError(
-            "scikit-learn's estimators need skl2onnx; install it with: pip install skl2onnx"
-        ) from None
-    if samples is None:
-        raise InputError("samples are missing; accepted: typical inputs (n, features) of the estimator")
-    zipped = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
-    model = to_onnx(estimator, np.asarray(samples[:1], np.float32), options=zipped)
-    content: bytes = model.SerializeToString()
-    return content

@@ -244,7 +244,10 @@ def test_models_take_their_options(
     assert "largest error possible" in out
     Path("mine").unlink()
     for words, told in (
-        (["compile", "model.pt", "--chip", "ideal", "-o", "mine"], "'model.pt: 1' (elu(x)) is not supported"),
+        (
+            ["compile", "model.pt", "--chip", "ideal", "-o", "mine"],
+            "'model.pt: /1/Elu' (elu(x)) is not supported",
+        ),
         ([*line, "--input-shape", "a"], "'a' is no shape"),
         ([*line, "--depth", "3"], "depth is given without lanes"),
         (
