@@ -36,17 +36,14 @@ def main() -> None:
 
     warnings.simplefilter("ignore", ndrite.CompileWarning)
     x, labels = ndrite.networks.judging_set("fashion-mnist")
-    networks = [ndrite.networks.load_network(path) for path in options.networks] or [
-        ndrite.networks.shipped_network()
-    ]
+    networks = [ndrite.networks.load_network(path) for path in options.networks] or [ndrite.networks.shipped_network()]
     lost = np.empty((len(networks), options.dies, len(x)))
     for i, network in enumerate(networks):
         right = network.forward(x / np.float32(255)).argmax(axis=1) == labels
         for die in range(options.dies):
-            seed = i * options.dies + die
-            on_die = ndrite.compile(network, options.chip, samples=x[:SAMPLES], seed=seed)
-            found = ndrite.infer(on_die, x, seed=seed).outputs.argmax(axis=1) == labels
-            lost[i, die] = right.astype(np.float64) - found
+            lost[i, die] = lost_on(
+                network, options.chip, x[:SAMPLES], x, labels, right, i * options.dies + die
+            )
         mean, chip = right.mean(), right.mean() - lost[i].mean()
         print(f"{network.name}  float {100 * mean:.2f} %  chip {100 * chip:.2f} %", flush=True)
     low, high = intervals.crossed(lost)

@@ -42,23 +42,13 @@ def main() -> None:
     parser.add_argument("--folder", help="folder with the original train-*.gz files")
     options = parser.parse_args()
 
-    network = ndrite.networks.shipped_network("resnet")
-    if options.network:
-        network = ndrite.networks.load_network(options.network)
+    network = ndrite.networks.load_network(options.network) if options.network else ndrite.networks.shipped_network("resnet")
     data = ndrite.data_set("fashion-mnist", options.folder)
     x, labels, samples = data.test_x, data.test_labels, data.x[-HELD_OUT:][:SAMPLES]
     right = float_right(network, x, labels)
-    print(f"float    {intervals.percent(float(right.mean()), len(x))} of {len(x)} samples")
-    lost = np.empty((options.dies, len(x)))
-    for die in range(options.dies):
-        on_die = ndrite.compile(network, options.chip, samples=samples, codes=True, seed=die)
-        found = ndrite.infer(on_die, x, codes=True, seed=die).outputs.argmax(axis=1) == labels
-        lost[die] = right.astype(np.float64) - found
-        print(
-            f"die {die}    {100 * found.mean():.2f} %  loss {100 * lost[die].mean():+.2f} points", flush=True
-        )
-    low, high = intervals.over_dies_and_samples(lost)
-    print(f"loss     {100 * lost.mean():.2f} points ({100 * low:.2f} .. {100 * high:.2f}) on {options.chip}")
+    print(f"float    {intervals.percent(float(right.mean()), len(x))} of {len(x)} images")
+    for line in losses(network, options.chip, samples, x, labels, right, dies=options.dies, what="images"):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -134,10 +134,8 @@ def main() -> None:
         )
         if options.save:
             network.save(options.save)
-    elif options.network:
-        network = ndrite.networks.load_network(options.network)
     else:
-        network = ndrite.networks.shipped_network("lstm")
+        network = ndrite.networks.load_network(options.network) if options.network else ndrite.networks.shipped_network("lstm")
     inputs = network.meaning.inputs
     if inputs is None:
         parser.error(f"{network.name}: no input range in it; accepted: an imported network")
@@ -149,16 +147,10 @@ def main() -> None:
         board.program(program)
         good = board.infer(codes).argmax(axis=1) == test_labels
     print(f"ideal    {intervals.percent(float(good.mean()), len(test))}, 8-bit codes and tables only")
-    lost = np.empty((options.dies, len(codes)))
-    for die in range(options.dies):
-        on_die = ndrite.compile(network, options.chip, samples=samples, codes=True, seed=die)
-        found = ndrite.infer(on_die, codes, codes=True, seed=die).outputs.argmax(axis=1) == test_labels
-        lost[die] = right.astype(np.float64) - found
-        print(
-            f"die {die}    {100 * found.mean():.2f} %  loss {100 * lost[die].mean():+.2f} points", flush=True
-        )
-    low, high = intervals.over_dies_and_samples(lost)
-    print(f"loss     {100 * lost.mean():.2f} points ({100 * low:.2f} .. {100 * high:.2f}) on {options.chip}")
+    for line in losses(
+        network, options.chip, samples, codes, test_labels, right, dies=options.dies, what="samples"
+    ):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

