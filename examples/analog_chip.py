@@ -36,7 +36,8 @@ def main() -> None:
 
     warnings.simplefilter("ignore", ndrite.CompileWarning)
     x, labels = ndrite.networks.judging_set("fashion-mnist")
-    networks = [ndrite.networks.load_network(path) for path in options.networks] or [ndrite.networks.shipped_network()]
+    networks = [ndrite.networks.load_network(path) for path in options.networks]
+    networks = networks or [ndrite.networks.shipped_network()]
     lost = np.empty((len(networks), options.dies, len(x)))
     for i, network in enumerate(networks):
         right = network.forward(x / np.float32(255)).argmax(axis=1) == labels

@@ -59,7 +59,7 @@ def through_onnx(model: Any, path: Path) -> ndrite.Network:
     example = (torch.zeros(1, 1, SIDE, SIDE),)
     torch.onnx.export(model, example, path, dynamo=False, input_names=["x"], dynamic_axes=axes)
     samples = ndrite.data_set("digits-32").x.reshape(-1, 1, SIDE, SIDE) / 255
-    imported = ndrite.import_model(path, samples=samples, input_range=(0, 1), name="lenet5-digits")
+    imported = ndrite.networks.import_model(path, samples=samples, input_range=(0, 1), name="lenet5-digits")
     report = imported.report
     print(f"import: rms error {report.error_rms:.3g} of outputs whose rms is {report.output_rms:.3g}")
     return imported.network

@@ -74,10 +74,7 @@ def marks(name: str) -> list[pytest.MarkDecorator]:
     return [mark for mark, names in ((pytest.mark.slow, SLOW), (pytest.mark.long, LONG)) if name in names]
 
 
-CASES = [
-    pytest.param(command, marks=marks(command[-1]))
-    for command in EVERY
-]
+CASES = [pytest.param(command, marks=marks(command[-1])) for command in EVERY]
 
 
 @pytest.mark.parametrize("command", CASES, ids=lambda c: "-".join(c))
