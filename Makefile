@@ -86,7 +86,7 @@ check-pnr-changed: $(FPGA_STAMP) ## check-pnr where the gateware is no longer wh
 	$(BIN)/python -m boards.fpga.regression --changed
 
 boards-page: $(RUN_STAMP) ## docs/boards.md from the committed reports
-	$(BIN)/ndrite boards --markdown > docs/boards.md
+	$(BIN)/ndrite board list -o docs/boards.md
 
 lint: $(DEV_STAMP) types ## style, format, layering rule, types
 	$(BIN)/ruff check .

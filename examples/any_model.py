@@ -125,7 +125,7 @@ def noisy(folder: str | None, count: int) -> Data:
 
 def vowels(folder: str | None, count: int) -> Data:
     """Sequences (n, 29, 12), each coefficient with a deviation of 1, and speakers."""
-    x, y, test_x, test_y = (torch.tensor(np.asarray(v)) for v in ndrite.japanese_vowels())
+    x, y, test_x, test_y = (torch.tensor(np.asarray(v)) for v in ndrite.networks.japanese_vowels())
     scale = x.flatten(0, 1).std(dim=0)
     return (x / scale).float(), y.long(), (test_x / scale).float(), test_y.long()
 

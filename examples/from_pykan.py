@@ -107,7 +107,7 @@ def main() -> None:
     exact = model(torch.from_numpy(x)).detach().numpy()
     module = bases_of(layers_of(model), x, options.bases)
     fitted = module(torch.from_numpy(x)).detach().numpy()
-    imported = ndrite.import_model(module, samples=x)
+    imported = ndrite.networks.import_model(module, samples=x)
     floats = imported.network.forward(imported.inputs.unit(x))
     compiled = ndrite.compile(imported.network, options.chip, samples=x)
     with ndrite.connect("golden:") as board:

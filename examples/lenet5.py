@@ -59,7 +59,7 @@ def through_onnx(model: Any, path: Path) -> ndrite.Network:
     example = (torch.zeros(1, 1, SIDE, SIDE),)
     torch.onnx.export(model, example, path, dynamo=False, input_names=["x"], dynamic_axes=axes)
     samples = ndrite.data_set("digits-32").x.reshape(-1, 1, SIDE, SIDE) / 255
-    imported = ndrite.import_model(path, samples=samples, input_range=(0, 1), name="lenet5-digits")
+    imported = ndrite.networks.import_model(path, samples=samples, input_range=(0, 1), name="lenet5-digits")
     report = imported.report
     print(f"import: rms error {report.error_rms:.3g} of outputs whose rms is {report.output_rms:.3g}")
     return imported.network
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chip", default="wan2022")
     parser.add_argument("--board", default="sim:")
-    parser.add_argument("--images", type=int, default=20, help="test images on the board")
+    parser.add_argument("--count", type=int, default=20, help="test samples on the board")
     options = parser.parse_args()
 
     if options.train:
@@ -87,10 +87,10 @@ def main() -> None:
         if options.save:
             network.save(options.save)
     else:
-        network = ndrite.shipped_network("lenet5")
+        network = ndrite.networks.shipped_network("lenet5")
     data = ndrite.data_set("digits-32")
     samples, test, labels = data.x[:256], data.test_x, data.test_labels
-    print(f"float software          {len(test)} images  {100 * network.accuracy(test, labels):.2f} %")
+    print(f"float software          {len(test)} samples  {100 * network.accuracy(test, labels):.2f} %")
     with ndrite.connect(options.board) as board:
         geometry = board.geometry
         lanes = geometry.lanes if geometry else 64
@@ -99,15 +99,15 @@ def main() -> None:
         golden = ndrite.evaluate(program, test, labels, codes=True)
         begin = time.monotonic()
         rtl = ndrite.evaluate(
-            program, test[: options.images], labels[: options.images], board=options.board, codes=True
+            program, test[: options.count], labels[: options.count], board=options.board, codes=True
         )
         seconds = time.monotonic() - begin
         print(f"{options.chip}, {what}: blocks {[product.block for product in program.products]}")
-        print(f"  golden model          {golden.images} images  {100 * golden.accuracy:.2f} %")
+        print(f"  golden model          {golden.samples} samples  {100 * golden.accuracy:.2f} %")
         print(
-            f"  board {options.board:<17} {rtl.images} images  {100 * rtl.accuracy:.2f} %  golden, the "
+            f"  board {options.board:<17} {rtl.samples} samples  {100 * rtl.accuracy:.2f} %  golden, the "
             f"same: "
-            f"{100 * rtl.accuracy_golden:.2f} %  images that differ in any bit: {rtl.mismatches}"
+            f"{100 * rtl.accuracy_golden:.2f} %  samples that differ in any bit: {rtl.mismatches}"
         )
         if rtl.efficiency is not None:
             print(

@@ -10,7 +10,7 @@ import dataclasses
 import warnings
 
 import ndrite
-from ndrite import physics
+from ndrite import devices
 
 
 def main() -> None:
@@ -21,9 +21,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10_000)
     options = parser.parse_args()
 
-    warnings.simplefilter("ignore", ndrite.CompileWarning)
-    x, labels = (part[: options.samples] for part in ndrite.judging_set("fashion-mnist"))
-    chip, network = ndrite.load_chip(options.chip), ndrite.shipped_network()
+    warnings.simplefilter("ignore", ndrite.networks.CompileWarning)
+    x, labels = (part[: options.samples] for part in ndrite.networks.judging_set("fashion-mnist"))
+    chip, network = ndrite.load_chip(options.chip), ndrite.networks.shipped_network()
     print(f"Fashion-MNIST, {len(x)} test samples, one die of {options.chip}")
     for ohm in options.ohm:
         loaded = dataclasses.replace(chip, neuron=dataclasses.replace(chip.neuron, source_resistance_ohm=ohm))
@@ -31,7 +31,7 @@ def main() -> None:
         right = ndrite.Classifier(program).score(x, labels)
         circuit = loaded.neuron.circuit
         word = (
-            "bistable" if isinstance(circuit, physics.Circuit) and circuit.bistable else "one stable voltage"
+            "bistable" if isinstance(circuit, devices.Circuit) and circuit.bistable else "one stable voltage"
         )
         print(f"{ohm:6g} ohm  {100 * right:.2f} %  {word}")
 

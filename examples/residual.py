@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument("--folder", help="folder with the original train-*.gz files")
     options = parser.parse_args()
 
-    network = ndrite.load_network(options.network) if options.network else ndrite.shipped_network("resnet")
+    network = ndrite.networks.shipped_network("resnet")
+    if options.network:
+        network = ndrite.networks.load_network(options.network)
     data = ndrite.data_set("fashion-mnist", options.folder)
     x, labels, samples = data.test_x, data.test_labels, data.x[-HELD_OUT:][:SAMPLES]
     right = float_right(network, x, labels)

@@ -115,12 +115,12 @@ def main() -> None:
     options = parser.parse_args()
 
     try:
-        x, labels, test, test_labels = ndrite.japanese_vowels(options.data)
+        x, labels, test, test_labels = ndrite.networks.japanese_vowels(options.data)
     except ndrite.EmulatorError as error:
         parser.error(str(error))
     if options.train:
         begin = time.monotonic()
-        imported = ndrite.import_model(
+        imported = ndrite.networks.import_model(
             train(x, labels, options.epochs, options.seed), samples=x, name="lstm-japanese-vowels"
         )
         report = imported.report
@@ -134,8 +134,10 @@ def main() -> None:
         )
         if options.save:
             network.save(options.save)
+    elif options.network:
+        network = ndrite.networks.load_network(options.network)
     else:
-        network = ndrite.load_network(options.network) if options.network else ndrite.shipped_network("lstm")
+        network = ndrite.networks.shipped_network("lstm")
     inputs = network.meaning.inputs
     if inputs is None:
         parser.error(f"{network.name}: no input range in it; accepted: an imported network")

@@ -97,12 +97,12 @@ def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None)
         chosen = parse_chip(program.provenance["chip"])
         warnings.warn(
             f"this program is of one individual chip of {chosen.name!r}; its cells, errors included, are the "
-            "targets (compile --nominal avoids it)",
+            "targets (compiling them nominal avoids it)",
             CampaignWarning,
             stacklevel=3,
         )
     else:
-        raise InputError("PROGRAM names no chip; say with --chip whose cells' spread to draw from")
+        raise InputError("the program names no chip; say with chip whose cells' spread to draw from")
     return replace(program, variation=variation_of(chosen))
 
 
@@ -120,7 +120,7 @@ def warn_of_host(board: BoardApi) -> bool:
 
 
 def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:
-    """Distribution of the chips' accuracies, yield at ``threshold`` (0..1), worst images; fit for JSON.
+    """Distribution of the chips' accuracies, yield at ``threshold`` (0..1), worst samples; fit for JSON.
 
     The mean's interval is 95 % by the t law over chips, the yield's 95 % by Wilson's score.
     """
@@ -133,7 +133,7 @@ def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: floa
     worst = np.argsort(share, kind="stable")[:WORST]
     return {
         "chips": n,
-        "images": result.images,
+        "samples": result.images,
         "trials": result.trials,
         "seed": result.seed,
         "accuracy_mean": mean,
@@ -145,9 +145,9 @@ def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: floa
         "threshold": threshold,
         "yield": passed / n,
         "yield_interval_95": [low, high],
-        "worst_images": [
+        "worst_samples": [
             {
-                "image": int(i),
+                "sample": int(i),
                 "label": int(labels[i]),
                 "share_correct": float(share[i]),
                 "usual_vote": int(result.votes[i].argmax()),
@@ -167,7 +167,20 @@ def check_figure(path: Path, chips: int) -> None:
         check_page(chips)
 
 
-def figure(result: CampaignResult, path: Path, *, threshold: float, title: str) -> None:
+def draw(result: CampaignResult, path: Path, *, threshold: float, name: str) -> None:
+    """A page or a picture of the chips, as the suffix says; errors as ``check_figure``."""
+    chips = len(result.accuracy_per_chip)
+    check_figure(path, chips)
+    title = f"{chips} chips, {result.images} samples"
+    if path.suffix.lower() != ".html":
+        _figure(result, path, threshold=threshold, title=title)
+        return
+    content = chips_page(result, f"{name}: {title}").encode()
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def _figure(result: CampaignResult, path: Path, *, threshold: float, title: str) -> None:
     """Histogram of the chips' accuracies with the threshold, and yield against threshold."""
     from matplotlib.figure import Figure
 

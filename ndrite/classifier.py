@@ -43,8 +43,8 @@ class Classifier:
     Examples
     --------
     >>> import ndrite
-    >>> chip = ndrite.Classifier(ndrite.shipped_program(), seed=7)
-    >>> x, labels = ndrite.judging_set("fashion-mnist")
+    >>> chip = ndrite.Classifier(ndrite.networks.shipped_program(), seed=7)
+    >>> x, labels = ndrite.networks.judging_set("fashion-mnist")
     >>> chip.predict(x[:3]).shape
     (3,)
     """

@@ -1,31 +1,64 @@
-"""Compiled: a network on a chip, all that compiling gave."""
+"""Compiled: a network on a chip, all that compiling gave, in memory and in one file.
+
+The file is a zip archive: ``program.npz``, ``die.npz``, ``network.npz`` and ``samples.npy``, each a file that
+its own reader takes, and ``contents.json`` with the digest of each. Boards and ``Program.load`` take the
+program out of it.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import os
+import tempfile
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from emulator.mapping import CompileReport, Die
-from emulator.network import Network
-from emulator.spec import Program
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import CompileError, EmulatorError
+from emulator.files import whole_file
+from emulator.mapping import CompileReport, Die, die_digest, load_die, program_of, save_die
+from emulator.network import Network, load_network, zoo
+from emulator.spec import Program, SpecError
+from emulator.spec.archive import read_array, read_member
 from emulator.spec.brief import brief_repr
-from ndrite.dies import save_both
+from ndrite.results import Result, Table
+
+if TYPE_CHECKING:
+    from emulator.network.importing import ImportReport
+
+FORMAT, FORMAT_VERSION = "ndrite-compiled", 1
+CONTENTS = "contents.json"
+CONTENTS_BYTES_MAX = 1 << 16
+MEMBERS = ("program.npz", "die.npz", "network.npz", "samples.npy")
+BYTES_MAX = 4 << 30
 
 
 @dataclass(frozen=True, eq=False)
-class Compiled:
-    """What ``ndrite.compile`` gives.
+class Compiled(Result):
+    """What ``ndrite.compile`` gives, and ``ndrite.load`` reads.
 
     Attributes
     ----------
     network:
         The float network.
     program, die:
-        What is computed, in integers, and the individual chip that computes it.
+        What is computed, in integers, and the individual chip that computes it. ``program.meaning`` has class
+        names and units.
+    samples:
+        Codes uint8 (n, inputs) that the die was calibrated on.
     report:
         What was lost, layer by layer: weight errors relative to the weights' rms, table errors in output
-        steps (LSB), signal-to-noise ratio in dB.
+        steps (LSB), signal-to-noise ratio in dB; None when read from a file (the program's ``provenance`` has
+        its values).
+    imported:
+        What importing a model did to it; None of a network and from a file.
     """
 
     __repr__ = brief_repr
@@ -33,18 +66,177 @@ class Compiled:
     network: Network
     program: Program
     die: Die
-    report: CompileReport
+    samples: npt.NDArray[np.uint8]
+    report: CompileReport | None = None
+    imported: ImportReport | None = None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the program to ``path`` and its die beside it (``program.die.npz``); each in whole or not.
+        """Write the one file, in whole or not at all. ``program.save`` writes the program alone.
 
         Raises
         ------
         OSError
-            When a file cannot be written.
+            When the file cannot be written.
         """
-        save_both(self.program, self.die, path)
+        # The digest of a die that was read may be older than fields that its description has gained since.
+        told = {**self.program.provenance, "die": die_digest(self.die)}
+        with tempfile.TemporaryDirectory() as folder:
+            parts = [Path(folder) / name for name in MEMBERS]
+            dataclasses.replace(self.program, provenance=told).save(parts[0])
+            save_die(self.die, parts[1])
+            self.network.save(parts[2])
+            np.save(parts[3], self.samples, allow_pickle=False)
+            said = {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "sha256": {part.name: _digest(part.read_bytes()) for part in parts},
+            }
+            with whole_file(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
+                archive.writestr(_entry(CONTENTS), json.dumps(said, indent=1))
+                for part in parts:
+                    packed = zipfile.ZIP_DEFLATED if part.suffix == ".npy" else zipfile.ZIP_STORED
+                    archive.writestr(_entry(part.name), part.read_bytes(), packed)
         return Path(path)
 
-    def _repr_html_(self) -> str:
-        return self.program._repr_html_() + self.report._repr_html_()
+    def at(self, time_s: float) -> Compiled:
+        """The same die so many seconds after programming, and its program; what was calibrated stays."""
+        return self.on(self.die.at(time_s))
+
+    def on(self, die: Die, **provenance: Any) -> Compiled:
+        """The same network on a die that has aged or been tuned; ``provenance`` says more about how."""
+        told = {**self.program.provenance, "die": die_digest(die), **provenance}
+        program = dataclasses.replace(program_of(die, self.program), provenance=told)
+        return dataclasses.replace(self, die=die, program=program)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON: what mapping lost, and what importing did, where there was one."""
+        said = {"tag": f"{self.program.tag:08x}", "die": self.die.seed, "samples": len(self.samples)}
+        lost = self.program.provenance["report"] if self.report is None else self.report.as_dict()
+        return said | lost | ({} if self.imported is None else {"imported": self.imported.as_dict()})
+
+    def tables(self) -> Iterable[Table]:
+        """What importing changed, then every layer, then every table of functions."""
+        if self.imported is not None:
+            header = ("node", "function", "size", "table error", "in LSB", "beyond table")
+            blocks = [
+                (b.node, b.function, f"{b.inputs}-{b.outputs}", *_block(b)) for b in self.imported.blocks
+            ]
+            yield Table(f"{self.imported.name}: a model became a float network", header, blocks)
+        found = self.as_dict()
+        for kind in ("layer", "table"):
+            parts = found.get(f"{kind}s")
+            if parts:
+                rows = [(name, *(_text(part[name]) for part in parts)) for name in parts[0]]
+                parts_of = ("quantity", *(f"{kind} {i}" for i in range(len(parts))))
+                yield Table(f"{found['network']} on {found['chip']}, die {self.die.seed}", parts_of, rows)
+
+    def lines(self) -> Iterable[str]:
+        """The imported model's error on the samples, in its own unit."""
+        found = self.imported
+        if found is None:
+            return
+        if found.error_rms is not None and found.output_rms is not None:
+            yield (
+                f"8-bit codes and tables: rms error {found.error_rms:.3g}, largest {found.error_max:.3g} on "
+                f"{found.samples} samples; outputs' rms {found.output_rms:.3g}"
+            )
+        if found.error_bound is not None:
+            yield f"largest error possible within the tables: {found.error_bound:.3g}"
+        yield from (f"note: {note}" for note in found.notes)
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Compiled:
+    """Read what `compile` wrote: program, die, float network and samples in one file.
+
+    None: what ships compiled, 784-128-10 on Fashion-MNIST with NDR neurons, on chip ``wan2022``.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    CompileError
+        When the file holds a program or a network alone, is of an earlier format, damaged, or made of parts
+        that do not belong together.
+    """
+    path = Path(zoo.program() if path is None else path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        members = _members(path)
+        with tempfile.TemporaryDirectory() as folder:
+            for name in MEMBERS[:-1]:
+                (Path(folder) / name).write_bytes(members[name])
+            program, die, network = (Path(folder) / name for name in MEMBERS[:-1])
+            try:
+                known = Program.load(program)
+                found = Compiled(
+                    load_network(network), known, load_die(die, known), read_array(members[MEMBERS[-1]])
+                )
+            except (EmulatorError, SpecError) as error:
+                raise CompileError(str(error).replace(f"{folder}{os.sep}", "")) from None
+        if found.network.digest() != found.die.network:
+            raise CompileError("the die is of another network than the one in the file")
+        if found.samples.dtype != np.uint8 or found.samples.shape[1:] != (known.inputs,):
+            raise CompileError(f"samples are {found.samples.dtype} {found.samples.shape}")
+    except CompileError as error:
+        raise CompileError(f"{path}: {error}") from None
+    return found
+
+
+def is_compiled(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says that it is one of these."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return CONTENTS in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    """The parts, once they are those that the file was written with."""
+    if not is_compiled(path):
+        raise CompileError(
+            "not a compiled network (a program or a network alone, or of an earlier format); accepted: what "
+            "`ndrite compile` writes: compile again"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+            if sizes[CONTENTS] > CONTENTS_BYTES_MAX or sum(sizes.values()) > BYTES_MAX:
+                raise CompileError(f"larger than {BYTES_MAX} bytes unpacked")
+            said = json.loads(read_member(archive, archive.getinfo(CONTENTS)))
+            if (said["format"], said["format_version"]) != (FORMAT, FORMAT_VERSION):
+                raise CompileError(
+                    f"format is {said['format']} {said['format_version']}; accepted: {FORMAT} "
+                    f"{FORMAT_VERSION}: compile again"
+                )
+            found = {name: read_member(archive, archive.getinfo(name)) for name in MEMBERS}
+            for name, content in found.items():
+                if said["sha256"][name] != _digest(content):
+                    raise CompileError(f"{name} is not what the file was written with")
+            return found
+    except (SpecError, zipfile.BadZipFile, ValueError, KeyError, TypeError, OSError, RuntimeError) as error:
+        raise CompileError(f"damaged ({error})") from None
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """The same bytes whenever it is written."""
+    return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _block(block: Any) -> tuple[str, str, str]:
+    """What a block's table gets wrong, in the model's unit and in steps, and how much lies beyond it."""
+    if not block.table_error:
+        return "", "", ""
+    beyond = "" if block.beyond is None else f"{100 * block.beyond:.2f} %"
+    return f"{block.table_error:.3g}", f"{block.table_error_lsb:.2f}", beyond
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return " .. ".join(_text(part) for part in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,7 +1,8 @@
-"""How well a board does on labelled images, and whether it agrees with the golden model in every bit."""
+"""How well a board does on labelled samples, and whether it agrees with the golden model in every bit."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,19 +12,19 @@ import numpy.typing as npt
 from boards.golden import GoldenBoard
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
-from emulator.spec.notebook import titled
 from emulator.spec.schedule import bound_cycles
 from host import BoardApi, InputError
 from host.api import Progress
 from ndrite.intervals import proportion
+from ndrite.results import Result, Table, shown
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """Result of ``evaluate``.
+class Evaluation(Result):
+    """What ``ndrite.evaluate`` gives, of so many ``samples``, ``judged_by`` the labels of a file or data set.
 
     ``mismatches`` counts samples with any output unequal to the golden model's. The cycle figures are None
-    on a board without a clock. ``outputs`` is int32 (images, outputs).
+    on a board without a clock. ``outputs`` is int32 (samples, outputs).
 
     For classes, ``accuracy`` of the board, of the golden model and (where one was given) of the float
     network; the interval is 95 % over samples (Wilson), of this one chip and read-noise seed. For targets,
@@ -35,7 +36,7 @@ class Evaluation:
 
     __repr__ = brief_repr
 
-    images: int
+    samples: int
     mismatches: int
     first_mismatch: str | None
     cycles_per_inference: float | None
@@ -51,11 +52,17 @@ class Evaluation:
     segments: int = 1
     swapped_words: int = 0
     on_host: tuple[str, ...] = ()
+    program: str = ""
+    board: str = ""
+    seed: int = 0
+    noise: bool = True
+    judged_by: str = ""
+    unit: str = ""
 
     @property
     def accuracy_interval_95(self) -> list[float] | None:
         """Of ``accuracy``, over samples."""
-        return None if self.accuracy is None else proportion(self.accuracy, self.images)
+        return None if self.accuracy is None else proportion(self.accuracy, self.samples)
 
     @property
     def efficiency(self) -> float | None:
@@ -64,14 +71,35 @@ class Evaluation:
             return None
         return self.bound_cycles / self.cycles_per_inference
 
-    def _repr_html_(self) -> str:
-        rows = [(name, f"{v:.4f}" if isinstance(v, float) else v) for name, v in self.as_dict().items()]
-        return titled(
-            f"{self.images} samples on a board", ("quantity", "value"), [r for r in rows if r[1] is not None]
-        )
+    @property
+    def failure(self) -> str | None:
+        """That outputs differ from the golden model's, and the first that do."""
+        if not self.mismatches:
+            return None
+        return f"{self.mismatches} of {self.samples} samples differ from golden; {self.first_mismatch}"
+
+    def tables(self) -> Iterable[Table]:
+        """Every figure that there is."""
+        known = {name: value for name, value in self._figures().items() if value is not None}
+        rows = [(name, shown(value)) for name, value in known.items()]
+        if self.segments != 1:
+            rows += [("segments", str(self.segments)), ("swapped_words", str(self.swapped_words))]
+        if self.rms_error is not None and self.unit:
+            rows.append(("unit of errors", self.unit))
+        rows.append(("judged by", self.judged_by))
+        yield Table(f"{self.program} on {self.board}", ("quantity", "value"), rows)
+
+    def lines(self) -> Iterable[str]:
+        """What the host did."""
+        return (f"on the host, not in gateware: {line}" for line in self.on_host)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON, outputs left out; of accuracy and error, what applies."""
+        where = ("program", "board", "seed", "noise", "judged_by")
+        ran = {"segments": self.segments, "swapped_words": self.swapped_words, "on_host": list(self.on_host)}
+        return {name: getattr(self, name) for name in where} | self._figures() | ran
+
+    def _figures(self) -> dict[str, Any]:
         judged = {
             "accuracy": self.accuracy,
             "accuracy_interval_95": self.accuracy_interval_95,
@@ -86,7 +114,7 @@ class Evaluation:
                 "target_rms": self.target_rms,
             }
         return {
-            "images": self.images,
+            "samples": self.samples,
             **judged,
             "mismatches": self.mismatches,
             "first_mismatch": self.first_mismatch,
@@ -143,7 +171,7 @@ def output_step(program: Program, what: str) -> float:
 def evaluate(
     board: BoardApi,
     program: Program,
-    images: npt.NDArray[np.uint8],
+    x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any] | Targets,
     *,
     seed: int = 0,
@@ -151,11 +179,11 @@ def evaluate(
     floats: npt.NDArray[np.float32] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Run labelled images on a board that ``program`` is programmed on, and on the golden model.
+    """Run labelled samples on a board that ``program`` is programmed on, and on the golden model.
 
     Parameters
     ----------
-    images, labels:
+    x, labels:
         uint8 (n, inputs) codes, and classes (n,) or targets.
     floats:
         Outputs (n, outputs) of the float network, to be judged too.
@@ -168,21 +196,21 @@ def evaluate(
         As ``BoardApi.infer``.
     """
     board.clear_counters()
-    y = board.infer(images, seed=seed, noise=noise, progress=progress)
+    y = board.infer(x, seed=seed, noise=noise, progress=progress)
     counters = board.counters()
     if isinstance(board, GoldenBoard):
         expected = y
     else:
         golden = GoldenBoard()
         golden.program(program)
-        expected = golden.infer(images, seed=seed, noise=noise)
+        expected = golden.infer(x, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
     return compare(
         y,
         expected,
         labels,
         floats=floats,
-        cycles_per_inference=cycles / max(1, len(images)) if cycles else None,
+        cycles_per_inference=cycles / max(1, len(x)) if cycles else None,
         bound=None if geometry is None else bound_cycles(program, geometry.lanes, geometry.slices),
     )
 
@@ -225,7 +253,7 @@ def compare(
             "accuracy_float": None if floats is None else accuracy(floats, labels),
         }
     return Evaluation(
-        images=len(y),
+        samples=len(y),
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
         cycles_per_inference=cycles_per_inference,

@@ -71,7 +71,7 @@ def encode(
     least, most = float(stored.low.min()), float(stored.high.max())
     width = most - least
     if values.size and (values.min() < least - width or values.max() > most + width):
-        hint = "; if they are codes 0..255, say so (--codes)" if flat.dtype == np.uint8 else ""
+        hint = "; if they are codes 0..255, say so (codes)" if flat.dtype == np.uint8 else ""
         raise InputError(
             f"{what}: values are {values.min():g}..{values.max():g}; accepted: the model's own unit, "
             f"{_words(stored)} in the program{hint}"

@@ -1,9 +1,8 @@
-"""Labelled samples by name or from a user's files, for calibration, evaluation and training."""
+"""Labelled samples by name, for calibration, evaluation and training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -115,11 +114,11 @@ def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: st
     stored = meaning.inputs
     if given is not None and stored is not None and stored.low.size > 1:
         raise InputError(
-            f"--data {given}: every input of the network has a range of its own; accepted: {wanted}"
+            f"data {given}: every input of the network has a range of its own; accepted: {wanted}"
         )
     name = given or meaning.data_set
     if name is None:
-        raise InputError(f"the network names no data set; give {wanted}, or --data {{{','.join(DATA)}}}")
+        raise InputError(f"the network names no data set; give {wanted}, or data: {', '.join(DATA)}")
     _check(name)
     size = {"fashion-mnist": 784, "digits": 64, "digits-32": 1024, "mnist": 784}[name]
     if size != inputs:
@@ -142,31 +141,6 @@ def check_classes(labels: Labels, samples: int, outputs: int, what: str) -> Labe
     return labels
 
 
-def own_samples(inputs: Path, labels: Path) -> tuple[Codes, Labels]:
-    """A user's samples uint8 (n, inputs) and classes (n,) from two ``.npy`` files.
-
-    Raises
-    ------
-    InputError
-        When a file is missing, or types or shapes are wrong.
-    """
-    from ndrite.arrays import load_array
-
-    x = load_array(inputs)
-    if x.ndim != 2 or x.dtype != np.uint8 or not len(x):
-        raise InputError(f"{inputs}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 1")
-    return x, own_labels(labels, len(x))
-
-
-def own_labels(labels: Path, count: int) -> Labels:
-    """A user's classes (count,) from a ``.npy`` file; errors as ``own_samples``'s."""
-    from ndrite.arrays import load_array
-
-    return check_classes(load_array(labels), count, 1 << 31, str(labels))
-
-
 def _check(name: str) -> None:
     if name not in DATA:
-        raise InputError(
-            f"data set is {name!r}; accepted: {', '.join(DATA)}, or your own --inputs and --labels"
-        )
+        raise InputError(f"data set is {name!r}; accepted: {', '.join(DATA)}, or your own inputs and labels")

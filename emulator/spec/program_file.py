@@ -26,6 +26,8 @@ from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
 from emulator.spec.variation import SCALARS, Variation
 
 FORMAT, FORMAT_VERSION = "ndrite-program", 4
+INSIDE = "program.npz"
+"""What the program is called in a file that holds its die and network too."""
 MANIFEST_BYTES_MAX = 4 << 20
 ARRAY_BYTES_MAX = 256 << 20
 KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}
@@ -132,6 +134,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, IntArray]]:
         most_bytes=ARRAY_BYTES_MAX,
         total_bytes=4 * ARRAY_BYTES_MAX,
         limits={"manifest": MANIFEST_BYTES_MAX},
+        inside=INSIDE,
     )
     if "manifest" not in arrays:
         raise ProgramError("no manifest in the file; not a program")
@@ -143,11 +146,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, IntArray]]:
 
 def _assemble(manifest: dict[str, Any], arrays: dict[str, IntArray]) -> Program:
     version = manifest.get("format_version")
-    if version not in (3, FORMAT_VERSION) or manifest.get("format") != FORMAT:
-        earlier = "; it is a chip image of an earlier version: compile the network again"
+    if version != FORMAT_VERSION or manifest.get("format") != FORMAT:
         raise ProgramError(
             f"format is {manifest.get('format', 'chip image')} {version}; accepted: {FORMAT} "
-            f"{FORMAT_VERSION}{earlier if 'layers' in manifest else ''}"
+            f"{FORMAT_VERSION}; compile the network again"
         )
     provenance = manifest["provenance"]
     if not isinstance(provenance, dict):
@@ -162,7 +164,7 @@ def _assemble(manifest: dict[str, Any], arrays: dict[str, IntArray]) -> Program:
         states=tuple(State(**entry | {"shape": _tuple(entry["shape"])}) for entry in manifest["states"]),
         calls=manifest["calls"],
         first_product=manifest["first_product"],
-        meaning=Meaning.of_provenance(provenance) if version == 3 else Meaning.from_dict(manifest["meaning"]),
+        meaning=Meaning.from_dict(manifest["meaning"]),
         provenance=provenance,
         variation=_variation(manifest, arrays),
     )

@@ -4,6 +4,6 @@ Imports boards, host and emulator, and the checks of ``ndrite.selftest``.
 """
 
 from ndrite.bringup.report import Report, markdown
-from ndrite.bringup.run import bringup
+from ndrite.bringup.run import stages_of
 
-__all__ = ["Report", "bringup", "markdown"]
+__all__ = ["Report", "markdown", "stages_of"]

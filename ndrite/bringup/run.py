@@ -1,4 +1,4 @@
-"""bringup: every check of a board in order; what cannot be reached any more is said, not left out."""
+"""Every check of a board in order; what cannot be reached any more is said, not left out."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from emulator.spec import Geometry
 from host import Board, HostError
 from ndrite.bringup import checks
 from ndrite.bringup.ways import StageFailed, Way
-from ndrite.selftest import Check, networks_of, selftest
+from ndrite.selftest import Check, checks_of, networks_of
 
 INFERENCES = 500
 SPEED_INFERENCES = 50
 STAGES = ("bitstream", "loading", "connection", "identity", "link", "self test", "noise", "faults", "speed")
 
 
-def bringup(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Iterator[tuple[str, Check]]:
+def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Iterator[tuple[str, Check]]:
     """Stage and check, one after the other, of the board at the end of ``way``.
 
     ``inferences`` random ones, at least, are compared with the golden model. A stage that ends all the
@@ -54,7 +54,7 @@ def _of_a_board(
     board.clear_counters()
     before = checks.heard(board)
     yield "link", lambda: [checks.round_trips(board, rng)]
-    yield "self test", lambda: selftest(board, seed=test_seed, inferences=each)
+    yield "self test", lambda: checks_of(board, seed=test_seed, inferences=each)
     if board.geometry.noise:
         yield "noise", lambda: [checks.noise(board, rng)]
     # Before the counters are cleared to measure speed.

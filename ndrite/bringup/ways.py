@@ -84,14 +84,16 @@ class Hardware:
         except (BuildError, OSError, ValueError) as error:
             raise StageFailed(str(error)) from None
         if not content["timing_met"]:
-            raise StageFailed(f"{report}: timing failed; run: ndrite build {self.target.name} --seeds 4")
+            raise StageFailed(
+                f"{report}: timing failed; run: ndrite board build {self.target.name} --seeds 4"
+            )
         said = f"build id {content['build_id']}, {content['fmax_mhz']:.1f} MHz estimated for"
         return int(content["build_id"], 16), f"{said} {content['clock_mhz']:g}"
 
     def load(self) -> str:
         """By openFPGALoader."""
         if self.loaded:
-            return "left as it is (--loaded)"
+            return "left as it is (loaded)"
         try:
             flash(self.target, self.folder)
         except BuildError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -12,12 +13,12 @@ import numpy.typing as npt
 from emulator.mapping import Die
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
-from emulator.spec.notebook import titled
 from host.api import Progress
 from ndrite.costs.constants import ACCOUNTINGS, Constants, Triple, load_constants
 from ndrite.costs.parts import COMPONENTS, NOTHING, Cost, costs
 from ndrite.costs.program import works
 from ndrite.costs.work import Work
+from ndrite.results import Result, Table
 
 MODELLED = "modelled"
 """What every entry says of itself."""
@@ -35,7 +36,7 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class Account:
+class Account(Result):
     """One inference, all its calls, on one chip; ranges low, typical, high.
 
     ``node_nm`` is the technology node; ``samples`` those that the work was counted on.
@@ -77,14 +78,31 @@ class Account:
         tera_per_s = OPS_PER_MAC * self.macs * 1e-3
         return _over(tera_per_s, total.latency_ns * total.area_um2 / UM2_PER_MM2)
 
-    def _repr_html_(self) -> str:
+    def tables(self) -> Iterable[Table]:
+        """Components, then steps: typical, low and high, and the share of the whole."""
+        header = ("energy, pJ", "share", "latency, ns", "share", "area, um2", "share", "basis")
         parts = {**self.by_component(), "all": self.total}
-        rows = [
-            (name, *(_short(q) for q in (c.energy_pJ, c.latency_ns, c.area_um2)), MODELLED)
-            for name, c in parts.items()
-        ]
-        head = ("component", "energy, pJ", "latency, ns", "area, um2", "basis")
-        return titled(f"{self.name} on {self.chip}: one inference, {self.node_nm:g} nm", head, rows)
+        title = f"{self.name} on {self.chip}: an inference, {self.node_nm:g} nm, {self.samples} samples"
+        yield Table(f"{title}; typical (low .. high)", ("component", *header), self._rows(parts))
+        yield Table("the same by step", ("step", *header), self._rows(self.by_step()))
+
+    def _rows(self, parts: dict[str, Cost]) -> list[tuple[str, ...]]:
+        rows = []
+        for name, cost in parts.items():
+            row = [name]
+            for quantity in ("energy_pJ", "latency_ns", "area_um2"):
+                value, whole = getattr(cost, quantity), getattr(self.total, quantity)
+                row += [_words(value), f"{value[1] / whole[1]:.1%}" if whole[1] else "-"]
+            rows.append((*row, MODELLED))
+        return rows
+
+    def lines(self) -> Iterable[str]:
+        """Work done for it, and what each component is."""
+        yield (
+            f"{MODELLED}: {self.macs:,} MACs, 2 operations each: {_words(self.tops_per_W)} TOPS/W, "
+            f"{_words(self.tops_per_mm2)} TOPS/mm2, one inference after the other"
+        )
+        yield "components: " + "; ".join(f"{name}: {what}" for name, what in COMPONENTS.items())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; every entry says ``modelled``."""
@@ -160,9 +178,10 @@ def ranged(value: Triple) -> dict[str, float]:
     return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
 
 
-def _short(value: Triple) -> str:
-    low, typical, high = (f"{float(v):.3g}" for v in value)
-    return f"{typical} ({low} .. {high})"
+def _words(value: Triple) -> str:
+    """``typical (low .. high)`` of a range; ``-`` where it is 0."""
+    low, typical, high = (f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in map(float, value))
+    return f"{typical} ({low} .. {high})" if value[2] else "-"
 
 
 def _plain(cost: Cost) -> dict[str, Any]:

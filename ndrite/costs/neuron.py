@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ndrite.costs.account import MODELLED
 from ndrite.costs.constants import ACCOUNTINGS, REFERENCES, Constants, Triple
 from ndrite.costs.parts import NEURON_BITS, Cost, adc, buffer, dac, device
+from ndrite.results import Table
 
 NAMES = {
     "digital": "digital CMOS: column ADC, table",
@@ -81,6 +83,30 @@ def report(constants: Constants) -> dict[str, Any]:
         ],
         "ratios": ratios,
     }
+
+
+def tables(found: dict[str, Any]) -> Iterable[Table]:
+    """A report in words."""
+    quantities = ("latency_ns", "area_um2", "energy_pJ", "lae")
+    rows = [
+        (NAMES[p["path"]], p["accounting"], *(f"{p[q]:.4g}" for q in quantities), p["basis"])
+        for p in found["paths"]
+    ]
+    header: tuple[str, ...] = ("path", "accounting", "latency, ns", "area, um2", "energy, pJ", "LAE", "basis")
+    yield Table(f"one activation, {found['node_nm']:g} nm", header, rows)
+    ratios = [
+        (
+            NAMES[r["neuron"]],
+            r["against"],
+            *(f"{r[a]:.3g}" for a in ACCOUNTINGS),
+            f"{r['least']:.2g} .. {r['greatest']:.2g}",
+            f"{r['quoted']:.3g}",
+            r["basis"],
+        )
+        for r in found["ratios"]
+    ]
+    header = ("neuron", "against CMOS", *ACCOUNTINGS, "widest", "paper quotes", "basis")
+    yield Table("how many times the CMOS circuit's LAE is the NDR neuron's", header, ratios)
 
 
 def _over(a: float, b: float) -> float | None:

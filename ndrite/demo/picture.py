@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from emulator.network.datasets.fashion_mnist import CLASSES
 from ndrite.demo.curve import NeuronCurve
-from ndrite.demo.run import Demo
 
 INK, ACCENT = "#1f3a5f", "#c8553d"
 
 
-def draw(demo: Demo, path: Path) -> None:
+def draw(
+    confusion: npt.NDArray[np.int64], losses: list[tuple[str, float]], curve: NeuronCurve | None, path: Path
+) -> None:
     """Write the picture (PNG, or what the file's suffix says)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -24,10 +25,10 @@ def draw(demo: Demo, path: Path) -> None:
     FigureCanvasAgg(figure)
     parts: Any = figure.subfigures(1, 3, width_ratios=(1.0, 1.15, 1.0))
     left, middle, right = parts
-    if demo.curve is not None:
-        _curve(left, demo.curve)
-    _confusion(middle, demo.confusion)
-    _losses(right, demo.losses)
+    if curve is not None:
+        _curve(left, curve)
+    _confusion(middle, confusion)
+    _losses(right, losses)
     figure.savefig(path, dpi=130)
 
 

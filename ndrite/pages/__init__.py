@@ -5,8 +5,7 @@ It shows chip, network, accuracy, errors, curves, cells, tiles, cycles, cost and
 Imports matplotlib (when drawing), ndrite and what it composes.
 """
 
-from ndrite.pages.files import run_files
 from ndrite.pages.page import page, title
 from ndrite.pages.run import Report, gather
 
-__all__ = ["Report", "gather", "page", "run_files", "title"]
+__all__ = ["Report", "gather", "page", "title"]

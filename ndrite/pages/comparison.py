@@ -28,7 +28,7 @@ def _accuracy(a: Report, b: Report) -> str:
         )
     lost, won = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
     return (
-        f"From A to B, golden model, the same {a.images:,} samples: {loss(lost, won, a.images)}. "
+        f"From A to B, golden model, the same {a.samples:,} samples: {loss(lost, won, a.samples)}. "
         "In brackets: 95 % over samples, of these two dies."
     )
 
@@ -37,9 +37,9 @@ def _figures(report: Report) -> list[tuple[str, str]]:
     total, found = report.cost.total, tilings(report)
     program = report.explanation.program
     return [
-        ("float software, accuracy", percent(report.accuracy_float, report.images)),
-        ("golden model, accuracy", percent(report.accuracy_golden, report.images)),
-        ("golden model against float", loss(program.lost, program.won, report.images)),
+        ("float software, accuracy", percent(report.accuracy_float, report.samples)),
+        ("golden model, accuracy", percent(report.accuracy_golden, report.samples)),
+        ("golden model against float", loss(program.lost, program.won, report.samples)),
         ("error of the outputs, % of their spread", f"{100 * relative_error(program.snr_db):.2g}"),
         (f"energy of an inference, nJ ({MODELLED}, typical)", f"{1e-3 * total.energy_pJ[1]:.3g}"),
         (f"latency, us ({MODELLED}, typical)", f"{1e-3 * total.latency_ns[1]:.3g}"),

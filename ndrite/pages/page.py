@@ -61,7 +61,7 @@ def _headline(report: Report) -> str:
     figures = [
         (f"{100 * report.accuracy_float:.2f} %", "float software"),
         (f"{100 * report.accuracy_golden:.2f} %", "golden model"),
-        (f"{report.images:,}", "samples"),
+        (f"{report.samples:,}", "samples"),
     ]
     if report.trace is not None:
         figures.append((f"{report.trace.cycles:,}", "clock cycles an inference (simulated)"))

@@ -20,11 +20,11 @@ from emulator.spec import Geometry
 from emulator.spec.brief import brief_repr
 from host import InputError
 from host.api import Progress
-from ndrite.causes import Subject
+from ndrite.compiled import Compiled
 from ndrite.costs import Account, account_of
 from ndrite.samples import Codes
-from ndrite.trace import Trace, on_array, trace_inference
 from ndrite.url import geometry_for
+from ndrite.waveforms import Trace, on_array, trace_inference
 
 CLASSES_MAX = 32
 """Classes that a confusion matrix is drawn for."""
@@ -36,19 +36,19 @@ COST_SAMPLES = 100
 class Report:
     """All of it; accuracies 0..1.
 
-    ``right`` bool (images,): which samples the golden model has right; ``judged``: SHA-256 of the samples and
-    their labels. ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was
-    asked for or the program does not fit; ``cost`` what an inference costs, modelled; ``board`` the committed
-    report of an FPGA build, if any.
+    ``right`` bool (samples,): which the golden model has right; ``judged``: SHA-256 of samples and labels.
+    ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was asked for or the
+    program does not fit; ``cost`` what an inference costs, modelled; ``board`` the committed report of an
+    FPGA build, if any.
     """
 
     __repr__ = brief_repr
 
-    subject: Subject
+    subject: Compiled
     explanation: Explanation
     accuracy_float: float
     accuracy_golden: float
-    images: int
+    samples: int
     right: npt.NDArray[np.bool_]
     judged: str
     confusion: npt.NDArray[np.int64]
@@ -61,8 +61,7 @@ class Report:
 
 
 def gather(
-    subject: Subject,
-    samples: Codes,
+    subject: Compiled,
     x: Codes,
     labels: npt.NDArray[Any],
     *,
@@ -78,8 +77,8 @@ def gather(
 
     Parameters
     ----------
-    samples, x, labels:
-        uint8 (n, inputs) that calibrate, uint8 (n, inputs) and classes (n,) to judge by.
+    x, labels:
+        uint8 (n, inputs) and classes (n,) to judge by.
     preset:
         The array that tiles are laid out for and the timeline is simulated on; None: one as large as the
         program needs.
@@ -104,7 +103,9 @@ def gather(
     board = None if fpga is None else _board(fpga)
     geometry = geometry_for(on_array(subject.program, product), preset)
     step = _steps(progress, 3 if timeline else 2)
-    explanation = explain(subject.network, subject.program, subject.die, samples, x, labels, seed=seed)
+    explanation = explain(
+        subject.network, subject.program, subject.die, subject.samples, x, labels, seed=seed
+    )
     step()
     answers = Core(subject.program).infer(x, seed=seed).argmax(axis=1)
     classes = subject.program.outputs
@@ -122,7 +123,7 @@ def gather(
         explanation=explanation,
         accuracy_float=explanation.reference,
         accuracy_golden=float((answers == labels).mean()),
-        images=len(x),
+        samples=len(x),
         right=np.asarray(answers == labels),
         judged=f"{_digest(x)} {_digest(np.asarray(labels, np.int64))}",
         confusion=confusion,
@@ -142,13 +143,13 @@ def _board(name: str) -> dict[str, Any]:
     report = board_report(name)
     if report is None:
         raise InputError(
-            f"board {name!r} has no committed build; accepted: one of `ndrite boards` with figures"
+            f"board {name!r} has no committed build; accepted: one of `ndrite board list` with figures"
         )
     return report
 
 
 def _provenance(
-    subject: Subject, x: Codes, labels: npt.NDArray[Any], seed: int, sources: dict[str, str]
+    subject: Compiled, x: Codes, labels: npt.NDArray[Any], seed: int, sources: dict[str, str]
 ) -> dict[str, str]:
     from importlib.metadata import version
 

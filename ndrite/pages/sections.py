@@ -92,12 +92,12 @@ def _accuracy(report: Report) -> str:
     total = report.confusion.sum(axis=1)
     worst = min(range(len(total)), key=lambda c: right[c] / total[c] if total[c] else 2.0)
     names = report.subject.program.meaning.classes
-    golden = percent(report.accuracy_golden, report.images)
-    floats = percent(report.accuracy_float, report.images)
+    golden = percent(report.accuracy_golden, report.samples)
+    floats = percent(report.accuracy_float, report.samples)
     program = report.explanation.program
     words = (
-        f"{golden} of {report.images:,} samples are right on the golden model (read-noise seed "
-        f"{report.seed}), {floats} in float software: {loss(program.lost, program.won, report.images)}. In "
+        f"{golden} of {report.samples:,} samples are right on the golden model (read-noise seed "
+        f"{report.seed}), {floats} in float software: {loss(program.lost, program.won, report.samples)}. In "
         f"brackets: 95 % over samples, of this one die. Fewest right answers: class "
         f"{names[worst] if names else worst}, {right[worst]} of {total[worst]}."
     )
@@ -105,7 +105,7 @@ def _accuracy(report: Report) -> str:
 
 
 def _errors(report: Report) -> str:
-    n = report.images
+    n = report.samples
     rows = [
         (
             row.cause,

@@ -3,6 +3,6 @@
 Imports boards, host and emulator.
 """
 
-from ndrite.selftest.run import Check, networks_of, selftest
+from ndrite.selftest.run import Check, checks_of, networks_of
 
-__all__ = ["Check", "networks_of", "selftest"]
+__all__ = ["Check", "checks_of", "networks_of"]

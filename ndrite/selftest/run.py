@@ -1,4 +1,4 @@
-"""The checks of ``ndrite selftest``, in order."""
+"""The checks of ``ndrite board selftest``, in order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Check:
         return asdict(self)
 
 
-def selftest(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -> Iterator[Check]:
+def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -> Iterator[Check]:
     """Run every check the board allows; a failed one does not stop the others.
 
     ``inferences`` go through each of the random networks. The chip is left unprogrammed. Link failures end

@@ -39,8 +39,8 @@ def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
         note += " Bars: 95 % of the mean over virtual chips."
     else:
         best = max(rows, key=lambda row: row["accuracy"])
-        known = percent(best["accuracy"], best["images"])
-        note += f" The best has {known} of {best['images']:,} samples right; in brackets: 95 % over samples."
+        known = percent(best["accuracy"], best["count"])
+        note += f" The best has {known} of {best['count']:,} samples right; in brackets: 95 % over samples."
     varied = {point.key: dict(point.axes) for point in plan.points}
     look = Look(plan.name, note, 1, 0, len(MEASURES) if plan.axes else None, _head(plan))
     return points_page(look, quantities, [_point(plan, row, varied[row["key"]]) for row in rows])

@@ -22,9 +22,9 @@ from emulator.spec.archive import ArchiveError, read_array
 from emulator.yaml_file import read_yaml
 
 POINTS_MAX = 1_000_000
-ROW_FORMAT = 2  # of a point's row of results; 2: with its modelled cost
+ROW_FORMAT = 3  # of a point's row of results; 3: samples judged by are a `count`
 SCALE = {
-    "images": (1, 10_000, 1000),
+    "count": (1, 10_000, 1000),
     "trials": (1, 4096, 1),
     "chips": (0, 100_000, 0),
     "samples": (16, 5000, 512),
@@ -79,7 +79,7 @@ class Point:
     chip: dict[str, Any]
     axes: tuple[tuple[str, Any], ...]
     seed: int
-    images: int
+    count: int
     trials: int
     chips: int
     samples: int
@@ -111,10 +111,11 @@ def load_plan(path: Path) -> Plan:
     Its fields:
 
     - ``name``, ``chip`` (preset, file or joined).
-    - ``networks``: list of float networks; the shipped one by default.
+    - ``networks``: list of files of networks, models or what `compile` wrote; the shipped one by default.
     - ``inputs`` and ``labels``: ``.npy`` files of samples and their classes, in place of a data set.
     - ``grid``: dotted chip field -> list of values; ``seeds``: list, or a count.
-    - ``images``, ``trials``, ``samples``; ``chips``: virtual chips a point, 0: one individual chip.
+    - ``count`` of samples to judge by, after ``samples`` to calibrate with; ``trials``; ``chips``: virtual
+      chips a point, 0: one individual chip.
     - ``boards``: list of URLs, ``golden:`` by default.
 
     Raises
@@ -166,7 +167,7 @@ def _plan(content: Any, path: Path) -> Plan:
         "a list of board URLs",
     )
     networks = _networks(content.get("networks"), path.parent)
-    inputs, labels = _samples(content, path.parent, scale["samples"] + scale["images"])
+    inputs, labels = _samples(content, path.parent, scale["samples"] + scale["count"])
     count = len(networks) * len(seeds)
     for values in grid.values():
         count *= len(values)
@@ -256,7 +257,7 @@ def _networks(names: Any, folder: Path) -> list[File]:
         files = [Path(zoo.float_network())]
     else:
         good = isinstance(names, list) and len(names) > 0 and all(isinstance(n, str) for n in names)
-        _require(good, "networks", names, "a list of float network files")
+        _require(good, "networks", names, "a list of files of networks or models")
         files = [folder / name for name in names]
     for file in files:
         _require(file.is_file(), "networks", file, "an existing file")

@@ -13,13 +13,14 @@ import numpy as np
 from emulator.device.description import parse_chip
 from emulator.errors import CompileWarning
 from emulator.mapping import map_network
-from emulator.network import Network, load_network
+from emulator.network import Network
 from emulator.spec.campaign import Campaign
 from ndrite.costs import account_of
 from ndrite.inputs import encode
 from ndrite.intervals import mean_interval
 from ndrite.labelled import check_classes, chosen_data_set, judging_set
-from ndrite.sweeps.plan import File, Point
+from ndrite.sources import MODELS, network_of
+from ndrite.sweeps.plan import Point
 from ndrite.url import connect
 
 COST_SAMPLES = 32
@@ -29,12 +30,12 @@ COST_SAMPLES = 32
 def run_point(point: Point, board_url: str) -> dict[str, Any]:
     """Row of the results: the point's axes and what it gave, plain values.
 
-    The first ``samples`` samples calibrate; accuracy is measured on the ``images`` after them. They are the
-    plan's, else the test images of the data set that the network names. Raises SweepError when a file is no
+    The first ``samples`` samples calibrate; accuracy is measured on the ``count`` after them. They are the
+    plan's, else the test samples of the data set that the network names. Raises SweepError when a file is no
     longer the plan's, and what compiling and the board raise.
     """
     began = time.monotonic()
-    network = _network(point.network)
+    network = _network(point)
     if point.inputs is None or point.labels is None:
         name = chosen_data_set(network.meaning, network.inputs, None, "inputs and labels in the plan")
         x, labels = judging_set(name)
@@ -43,7 +44,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         x, labels = given.codes, point.labels.array()
         check_classes(labels, len(x), network.outputs, point.labels.path)
     chip = parse_chip(point.chip)
-    measured = slice(point.samples, point.samples + point.images)
+    measured = slice(point.samples, point.samples + point.count)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)
         compiled = map_network(network, chip, x[: point.samples], seed=point.seed, nominal=point.chips > 0)
@@ -62,7 +63,7 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
     return {
         "key": point.key,
         **{name: _plain(value) for name, value in point.axes},
-        "images": len(x),
+        "count": len(x),
         "trials": point.trials,
         "chips": len(accuracy),
         "accuracy": mean,
@@ -79,12 +80,13 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
     }
 
 
-def _network(file: File) -> Network:
+def _network(point: Point) -> Network:
     """The network in a file that is read once: what is computed with is what was checked."""
+    typical = None if point.inputs is None else point.inputs.array()[: point.samples]
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / Path(file.path).name
-        copy.write_bytes(file.read())
-        return load_network(copy)
+        copy = Path(folder) / Path(point.network.path).name
+        copy.write_bytes(point.network.read())
+        return network_of(copy, typical if copy.suffix in MODELS else None)[0]
 
 
 def _plain(value: Any) -> Any:

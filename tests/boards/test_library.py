@@ -198,11 +198,11 @@ def test_a_lock_file_that_was_dropped_is_no_lock(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_the_devices_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from ndrite.cli.main import DEVICE, run
+    from ndrite.shell.main import DEVICE, run
 
     (tmp_path / "ndrite").write_text("a file where a folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert run(["info", "sim:tiny"]) == DEVICE
+    assert run(["board", "info", "sim:tiny"]) == DEVICE
     assert "cannot build the simulated board" in capsys.readouterr().err
 
 

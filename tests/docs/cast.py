@@ -26,9 +26,9 @@ from tests.system.serving import MAIN
 COMMANDS = (
     "ndrite --help",
     "python digits.py",
-    "ndrite import digits.onnx --samples train.npy -o float.npz",
-    "ndrite compile float.npz --chip wan2022 --samples train.npy -o program.npz",
-    "ndrite evaluate program.npz --inputs x.npy --labels y.npy",
+    "ndrite compile digits.onnx --chip wan2022 --samples train.npy -o mine",
+    "ndrite evaluate mine --inputs x.npy --labels y.npy",
+    "ndrite cost mine",
 )
 """``digits.py`` is the tutorial's."""
 SECONDS_MAX = 30.0

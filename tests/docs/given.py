@@ -10,28 +10,28 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.mapping import die_path
+import ndrite
 from emulator.network import zoo
 from emulator.network.datasets import fashion_mnist_test
-from ndrite.cli.main import OK, run
+from ndrite.shell.main import OK, run
 from tests.system.serving import MAIN
 
 SHORTER = (
     (r"--epochs \d+", "--epochs 1"),
     (r"--chips 1000", "--chips 3"),
-    (r"--images (1000|10000|2000)\b", "--images 40"),
-    (r"uart:\S+ --images 100\b", "uart:board --images 2"),
-    (r"uart:/tmp/ndrite", "uart:board --images 2"),
+    (r"--count (1000|10000|2000)\b", "--count 40"),
+    (r"uart:\S+ --count 100\b", "uart:board --count 2"),
+    (r"uart:/tmp/ndrite", "uart:board --count 2"),
     (r"uart:/\S+", "uart:board"),
     (r"--steps 200", "--steps 1 --batch 2 --measure 2"),
     (r"(calibrate .*--board golden:)", r"\1 --steps 2"),
     (r"train --inputs", "train --batch 32 --inputs"),
-    (r"chip table", "chip table wan2022 ideal --images 40"),
-    (r"explain (\w+).npz", r"explain \1.npz --images 40 --samples s.npy"),
-    (r"report program.npz", "report program.npz --images 200"),
+    (r"chip table", "chip table wan2022 ideal --count 40"),
+    (r"explain (\w+)", r"explain \1 --count 40"),
+    (r"report (\w+)", r"report \1 --count 200"),
     (r"bringup --simulated", "bringup --simulated --inferences 16"),
-    (r"demo( --images \d+|$)", "demo --images 10"),
-    (r"demo --board (\S+) --images 40", r"demo --board \1 --images 2"),
+    (r"demo( --count \d+|$)", "demo --count 10"),
+    (r"demo --board (\S+) --count 40", r"demo --board \1 --count 2"),
 )
 """Pattern -> replacement, in order: what a test does less of."""
 
@@ -44,11 +44,10 @@ def shorter(line: str) -> str:
 
 
 def write_files() -> None:
-    """Into the working folder: the shipped program, samples of its data set, measurements, a plan."""
-    Path("program.npz").write_bytes(zoo.program().read_bytes())
-    Path("program.die.npz").write_bytes(die_path(zoo.program()).read_bytes())
-    for part in ("", ".die"):
-        Path(f"other{part}.npz").write_bytes(Path(f"program{part}.npz").read_bytes())
+    """Into the working folder: what ships compiled, samples of its data set, measurements, a plan."""
+    for name in ("mine", "other"):
+        Path(name).write_bytes(zoo.program().read_bytes())
+    ndrite.load().program.save("program.npz")
     Path("float.npz").write_bytes(zoo.float_network().read_bytes())
     x, labels = fashion_mnist_test()
     np.save("x.npy", x[:64])
@@ -69,7 +68,7 @@ def write_files() -> None:
     up = 1 + 39 * np.linspace(0, 1, 100)
     write_csv("pulses.csv", "pulse,conductance_uS", np.arange(200), np.concatenate([up, up[::-1]]))
     assert run(["fit", "rram", "g.csv", "-o", "mine.yaml"]) == OK
-    Path("plan.yaml").write_text("chip: wan2022\ngrid: {cell.levels: [8, 16]}\nimages: 40\nsamples: 64\n")
+    Path("plan.yaml").write_text("chip: wan2022\ngrid: {cell.levels: [8, 16]}\ncount: 40\nsamples: 64\n")
 
 
 def write_csv(name: str, header: str, *columns: np.ndarray) -> None:

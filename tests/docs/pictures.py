@@ -12,17 +12,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from emulator.mapping import map_network
-from emulator.network import load_network, zoo
-from ndrite.cli.main import OK, run
-from ndrite.dies import save_both
+import ndrite
+from emulator.network import zoo
 from ndrite.labelled import CALIBRATION_SAMPLES, judging_set
+from ndrite.shell.main import OK, run
 from tests.docs import cast
 from tests.docs.browser import View, browser
 
-PLAN = (
-    "chip: dendritic-ndr\ngrid: {readout.adc_bits: [4, 5, 6, 8], input.dac_bits: [1, 2, 8]}\nimages: 1000\n"
-)
+PLAN = "chip: dendritic-ndr\ngrid: {readout.adc_bits: [4, 5, 6, 8], input.dac_bits: [1, 2, 8]}\ncount: 1000\n"
 
 
 def draw(into: Path) -> None:
@@ -30,12 +27,11 @@ def draw(into: Path) -> None:
     x, _ = judging_set("fashion-mnist")
     with contextlib.chdir(tempfile.mkdtemp()), browser() as view:
         for name, chip in (("a", "wan2022"), ("b", "dendritic-ndr")):
-            program, die, _ = map_network(load_network(zoo.float_network()), chip, x[:CALIBRATION_SAMPLES])
-            save_both(program, die, Path(f"{name}.npz"))
-        command = "report a.npz --against b.npz --no-timeline --images 1000 -o compared.html"
+            ndrite.compile(zoo.float_network(), chip, samples=x[:CALIBRATION_SAMPLES], output=name)
+        command = "report a --against b --no-timeline --count 1000 -o compared.html"
         assert run(command.split()) == OK
         Path("plan.yaml").write_text(PLAN)
-        assert run(["explore", "plan.yaml", "-p", "explore.html"]) == OK
+        assert run(["sweep", "plan.yaml", "-p", "explore.html"]) == OK
         _photograph(view, Path("compared.html").resolve(), into / "compared.png", "#difference")
         _photograph(view, Path("explore.html").resolve(), into / "explore.png", "main", "#points")
     cast.main(into / "cast.svg")

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from emulator.network.datasets import fashion_mnist_test
-from ndrite.cli.main import OK, run
+from ndrite.shell.main import OK, run
 from tests.docs.given import in_shell, shorter, write_files, write_onnx
 
 ROOT = Path(__file__).parents[2]

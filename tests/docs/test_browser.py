@@ -108,7 +108,7 @@ PLAN = {
     "chip": "wan2022",
     "grid": {"cell.levels": [8, 16], "readout.adc_bits": [4, 6, 8]},
     "seeds": [3, 4],
-    "images": 50,
+    "count": 50,
 }
 
 
@@ -118,7 +118,7 @@ def rows_of(plan: Any) -> list[dict[str, Any]]:
         {
             "key": point.key,
             **dict(point.axes),
-            "images": 50,
+            "count": 50,
             "accuracy": (30 + 7 * i % 20) / 50,
             "accuracy_half_interval_95": None,
             "energy_pJ": 1e4 * (1 + 7 * i % 20 + i * i % 7),

@@ -13,31 +13,29 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from ndrite.cli.main import COMMANDS, OK, run
-from tests.docs.given import in_shell, shorter, write_csv, write_files, write_onnx
+from ndrite.shell.main import COMMANDS, OK, run
+from tests.docs.given import in_shell, shorter, write_files, write_onnx
 from tests.system.serving import Server
 
-GROUPS = {"chip": ("list", "show", "check", "diff", "table"), "fit": ("rram", "ndr", "ecram")}
+GROUPS = {name: list(where[1]) for name, where in COMMANDS.items() if isinstance(where, tuple)}
+EVERY = [[name, part] if part else [name] for name in COMMANDS for part in GROUPS.get(name, [""])]
 ELSEWHERE = {
-    "ndrite flash ulx3s-85f": "needs a board",
-    "ndrite bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; see tests/ndrite/test_bringup.py",
-    "ndrite build ulx3s-85f --seeds 4": "hours; tests/boards/test_build.py builds a small design",
-    "ndrite serve --link /tmp/ndrite": "runs until Ctrl-C; tests/system/test_serve.py",
-    "ndrite serve --udp": "runs until Ctrl-C; tests/system/test_udp.py",
-    "ndrite evaluate program.npz --board udp:127.0.0.1": "needs that; tests/system/test_udp.py",
-    "ndrite scrub program.npz --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_upsets.py",
+    "ndrite board flash ulx3s-85f": "needs a board",
+    "ndrite board bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; see tests/ndrite/test_bringup.py",
+    "ndrite board build ulx3s-85f --seeds 4": "hours; tests/boards/test_build.py builds a small design",
+    "ndrite board serve --link /tmp/ndrite": "runs until Ctrl-C; tests/system/test_serve.py",
+    "ndrite board serve --udp": "runs until Ctrl-C; tests/system/test_udp.py",
+    "ndrite evaluate mine --board udp:127.0.0.1": "needs that; tests/system/test_udp.py",
+    "ndrite board scrub mine --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_upsets.py",
 }
 NEEDS = {
-    "import": ("onnx", "torch"),
+    "compile": ("onnx", "torch"),
     "train": ("torch",),
-    "sweep": ("dask", "pyarrow"),
-    "explore": ("dask", "pyarrow", "plotly"),
-    "experiment": ("torch",),
+    "sweep": ("dask", "pyarrow", "plotly"),
 }
-SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "ndrite bringup")
+SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "bringup")
 
 
 def examples(command: list[str]) -> list[str]:
@@ -46,17 +44,16 @@ def examples(command: list[str]) -> list[str]:
     with contextlib.redirect_stdout(out):
         assert run([*command, "--help"]) == OK
     text = out.getvalue()
-    made = re.findall(r"with a program made by: (ndrite .*)", text)
     given = re.findall(
         r"^\s*(?:Example: )?((?:\w+ \| )?ndrite \w.*)$",
         text[text.index("Example") : text.index("\nOptions:")],
         re.M,
     )
-    return [re.split(r"  +\(", line.strip())[0] for line in [*made, *given]]
+    return [re.split(r"  +\(", line.strip())[0] for line in given]
 
 
 def test_every_command_has_an_example() -> None:
-    for command in (c for name in COMMANDS for c in ([name], *([name, s] for s in GROUPS.get(name, ())))):
+    for command in EVERY:
         assert examples(command), command
 
 
@@ -77,18 +74,14 @@ def marks(name: str) -> list[pytest.MarkDecorator]:
     return [mark for mark, names in ((pytest.mark.slow, SLOW), (pytest.mark.long, LONG)) if name in names]
 
 
-CASES = [
-    pytest.param(command, marks=marks(command[0]))
-    for name in COMMANDS
-    for command in ([name], *([name, s] for s in GROUPS.get(name, ())))
-]
+CASES = [pytest.param(command, marks=marks(command[-1])) for command in EVERY]
 
 
 @pytest.mark.parametrize("command", CASES, ids=lambda c: "-".join(c))
 def test_help_examples(command: list[str], files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for package in NEEDS.get(command[0], ()):
         pytest.importorskip(package)
-    if command[0] == "import":
+    if command[0] == "compile":
         write_onnx(Path("model.onnx"))
     ran = 0
     lines = examples(command)
@@ -97,8 +90,6 @@ def test_help_examples(command: list[str], files: Path, capsys: pytest.CaptureFi
             if line in ELSEWHERE:
                 continue
             short = shorter(line)
-            if command == ["fit"] and "Gset" in short:
-                write_csv("g.csv", "Gset,Gread", *np.loadtxt("g.csv", delimiter=",", skiprows=1).T)
             if "|" in short:
                 in_shell(short)
             else:

@@ -18,8 +18,8 @@ from emulator.network.datasets import digits, enlarged
 from emulator.spec import PRESETS, Program
 from host import InputError
 from ndrite import Classifier
-from ndrite.cli.main import BAD_INPUT, OK, run
-from ndrite.trace import traced
+from ndrite.shell.main import BAD_INPUT, OK, run
+from ndrite.waveforms import traced
 from tests.marks import long_where
 
 
@@ -52,7 +52,7 @@ LENET5_LONG = long_where("lenet5".__eq__, NETWORKS)
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """float.npz, program.npz on wan2022 (the residual one on a chip with ECRAM), x.npy and y.npy."""
+    """program.npz: the network on wan2022 (the residual one on a chip with ECRAM), x.npy and y.npy."""
     here = tmp_path_factory.mktemp(request.param)
     lenet = request.param == "lenet5"
     network = load_network(zoo.lenet5()) if lenet else residual()
@@ -89,7 +89,7 @@ def test_infer_evaluate_and_classifier(said: Any, folder: Path) -> None:
         said("infer", "program.npz", "--inputs", "x.npy", "-o", "out.npy", "--seed", "3")["inferences"] == 120
     )
     y = np.load(folder / "out.npy")
-    result = said("evaluate", "program.npz", *OWN, "--network", "float.npz", "--seed", "3")
+    result = said("evaluate", "program.npz", *OWN, "--seed", "3")
     labels = np.load(folder / "y.npy")
     assert result["accuracy"] == pytest.approx((y.argmax(axis=1) == labels).mean())
     assert result["accuracy_float"] > 0.9
@@ -105,14 +105,14 @@ def test_evaluate_says_what_is_swapped(said: Any, folder: Path) -> None:
     program = Program.load(folder / "program.npz")
     golden = GoldenBoard(PRESETS["64-lane"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ndrite.api.evaluating.connect", lambda url: SteppedBoard(golden))
-        result = said("evaluate", "program.npz", *OWN, "--images", "20")
+        patch.setattr("ndrite.verbs.evaluate.connect", lambda url: SteppedBoard(golden))
+        result = said("evaluate", "program.npz", *OWN, "--count", "20")
     assert result["mismatches"] == 0
     assert result["segments"] == 3
     least = sum(layer.weights.size for layer in program.layers)
     assert least < result["swapped_words"]
     assert sum(line.endswith("neurons") for line in result["on_host"]) == 2
-    whole = said("evaluate", "program.npz", *OWN, "--images", "20")
+    whole = said("evaluate", "program.npz", *OWN, "--count", "20")
     assert (whole["segments"], whole["swapped_words"]) == (1, 0)
     assert whole["accuracy"] == result["accuracy"]
 
@@ -120,8 +120,7 @@ def test_evaluate_says_what_is_swapped(said: Any, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", LENET5_LONG, indirect=True)
 def test_explain(said: Any, folder: Path) -> None:
-    given = ["--samples", "x.npy", "--network", "float.npz", "-p", "explained.png"]
-    result = said("explain", "program.npz", *OWN, *given)
+    result = said("explain", "program.npz", *OWN, "-p", "explained.png")
     rows = {row["cause"]: row for row in result["rows"]}
     everything, golden = rows["all causes"], rows["program (golden model)"]
     assert everything["snr_corrected_db"] == pytest.approx(golden["snr_db"], abs=3)
@@ -132,8 +131,7 @@ def test_explain(said: Any, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", LENET5_LONG, indirect=True)
 def test_report(said: Any, folder: Path) -> None:
-    options = ["--samples", "x.npy", "--network", "float.npz", "--no-timeline", "-o", "report.html"]
-    said("report", "program.npz", *OWN, *options)
+    said("report", "program.npz", *OWN, "--no-timeline", "-o", "report.html")
     page = (folder / "report.html").read_text()
     program = Program.load(folder / "program.npz")
     assert page.count("data:image/svg") >= 4
@@ -144,9 +142,8 @@ def test_report(said: Any, folder: Path) -> None:
 def test_campaign(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     samples = ["--samples", "x.npy"]
     said("compile", "float.npz", "--chip", "wan2022", "--nominal", "-o", "nominal.npz", *samples)
-    floats = ["--network", "float.npz"]
     plan = ["--chips", "3", "--trials", "2"]
-    result = said("campaign", "nominal.npz", *OWN, *floats, *plan, "-o", "votes.json")
+    result = said("campaign", "nominal.npz", *OWN, *plan, "-o", "votes.json")
     assert result["accuracy_float"] > 0.9
     # Virtual chips are not calibrated one by one, which the random hidden weights of the second one need.
     assert result["accuracy_mean"] > (0.4 if "lenet5" in folder.name else 0.12)
@@ -172,8 +169,7 @@ def test_calibrate(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) 
     before, after = Program.load(folder / "program.npz"), Program.load(folder / "tuned.npz")
     np.testing.assert_array_equal(before.layers[1].weights, after.layers[1].weights)
     assert before.checksum() != after.checksum()
-    given = ["--samples", "x.npy", "--network", "float.npz"]
-    assert said("explain", "tuned.npz", *OWN, *given)["rows"]
+    assert said("explain", "tuned.npz", *OWN)["rows"]
 
 
 @pytest.mark.slow
@@ -183,7 +179,7 @@ def test_sweep(said: Any, folder: Path) -> None:
     pytest.importorskip("pyarrow")
     (folder / "plan.yaml").write_text(
         "chip: wan2022\nnetworks: [float.npz]\ngrid:\n  cell.stuck_low_percent: [0, 5]\n"
-        "seeds: 1\nimages: 40\nsamples: 64\ninputs: x.npy\nlabels: y.npy\n"
+        "seeds: 1\ncount: 40\nsamples: 64\ninputs: x.npy\nlabels: y.npy\n"
     )
     rows = said("sweep", "plan.yaml", "-o", "swept")["rows"]
     assert len(rows) == 2

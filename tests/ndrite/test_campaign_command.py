@@ -16,8 +16,8 @@ from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
 from emulator.spec.variation import Variation, same_cells
-from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.intervals import mean_interval, wilson
+from ndrite.shell.main import BAD_INPUT, INTERRUPTED, OK, run
 
 OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--trials", "2", "--seed", "5"]
 
@@ -38,16 +38,16 @@ def varied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
 
 def test_json_is_the_campaign(varied: Program, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["campaign", "program.npz", "--chips", "40", *OPTIONS, "--threshold", "30", "--json"]) == OK
+    assert run(["campaign", "program.npz", "--chips", "40", *OPTIONS, "--threshold", "0.3", "--json"]) == OK
     got = json.loads(capsys.readouterr().out)
     x, labels = np.load("x.npy"), np.load("labels.npy")
     expected = campaign(varied, x, labels, Campaign(chips=40, trials=2, seed=5))
     assert got["votes"] == expected.votes.tolist()
     assert got["accuracy_per_chip"] == expected.accuracy_per_chip.tolist()
-    assert (got["chips"], got["images"], got["trials"], got["seed"]) == (40, 12, 2, 5)
+    assert (got["chips"], got["samples"], got["trials"], got["seed"]) == (40, 12, 2, 5)
     assert got["accuracy_mean"] == pytest.approx(expected.accuracy_per_chip.mean())
     assert got["yield"] == (expected.accuracy_per_chip >= 0.3).mean()
-    worst = got["worst_images"][0]
+    worst = got["worst_samples"][0]
     share = expected.votes[np.arange(12), labels] / 80
     assert worst["share_correct"] == share.min()
 
@@ -87,13 +87,13 @@ def test_a_state_of_another_campaign_is_refused(
 
 
 def test_figure_and_table(varied: Program, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["campaign", "program.npz", "--chips", "8", *OPTIONS, "--figure", "f.svg"]) == OK
+    assert run(["campaign", "program.npz", "--chips", "8", *OPTIONS, "-p", "f.svg"]) == OK
     assert Path("f.svg").read_text().count("<svg") == 1
     assert "95 % interval" in capsys.readouterr().out
-    assert run(["campaign", "program.npz", "--chips", "8", *OPTIONS, "--figure", "f.xyz"]) == BAD_INPUT
+    assert run(["campaign", "program.npz", "--chips", "8", *OPTIONS, "-p", "f.xyz"]) == BAD_INPUT
     assert ".html, .png, .svg, .pdf" in capsys.readouterr().err
     pytest.importorskip("plotly", reason="needs ndrite[sweep]")
-    command = ["campaign", "program.npz", "--chips", "8", *OPTIONS, "--figure", "f.html", "--json"]
+    command = ["campaign", "program.npz", "--chips", "8", *OPTIONS, "-p", "f.html", "--json"]
     assert run(command) == OK
     accuracy = np.array(json.loads(capsys.readouterr().out)["accuracy_per_chip"])
     data = json.loads(re.search(r'id="data">(.*?)</script>', Path("f.html").read_text(), re.S)[1])
@@ -109,7 +109,7 @@ def test_a_program_of_one_chip_needs_to_know_whose_spread(
 ) -> None:
     dataclasses.replace(varied, variation=None).save("one.npz")
     assert run(["campaign", "one.npz", "--chips", "2", *OPTIONS]) == BAD_INPUT
-    assert "--chip" in capsys.readouterr().err
+    assert "say with chip" in capsys.readouterr().err
     assert run(["campaign", "one.npz", "--chips", "2", *OPTIONS, "--chip", "wan2022"]) == OK
 
 

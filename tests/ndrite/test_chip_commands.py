@@ -8,19 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ndrite
 from emulator.device import Esaki
 from emulator.device.description import load_chip
-from emulator.mapping import map_network
-from emulator.network import Dense, Ndr, Network, load_network
-from ndrite.cli.main import BAD_INPUT, FAILED_CHECK, OK, run
-from ndrite.dies import save_both
+from emulator.network import Dense, Ndr, Network
+from ndrite.shell.main import BAD_INPUT, FAILED_CHECK, OK, run
 
 PNG = b"\x89PNG"
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder: a small network, its program for dendritic-ndr, labelled data, three CSV files."""
+    """The working folder: a small network, the same on dendritic-ndr, labelled data, three CSV files."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     activation = Ndr(rng.uniform(0.5, 2, 12), rng.uniform(0.4, 1, 12))
@@ -31,8 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("s.npy", x[:100])
     np.save("x.npy", x[100:])
     np.save("y.npy", network.forward(x[100:] / np.float32(255)).argmax(axis=1))
-    program, die, _ = map_network(network, "dendritic-ndr", x[:100], seed=4)
-    save_both(program, die, "program.npz")
+    ndrite.compile(network, "dendritic-ndr", samples=x[:100], seed=4, output="mine")
     v = np.linspace(0, 0.5, 60)
     rows = [f"{a},{b}" for a, b in zip(v, Esaki().current(v), strict=True)]
     Path("iv.csv").write_text("voltage_V,current_A\n" + "\n".join(rows) + "\n")
@@ -105,10 +103,10 @@ def test_diff(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["chip", "table", "ideal", "wan2022", "--images", "100", "--json"]) == OK
+    assert run(["chip", "table", "ideal", "wan2022", "--count", "100", "--json"]) == OK
     ideal, wan = out(capsys)["chips"]  # type: ignore[misc]
     assert ideal["snr_db"] > 35 > wan["snr_db"] > wan["snr_noise_db"] > 12
-    assert run(["chip", "table", "ideal", "--images", "50", "--markdown"]) == OK
+    assert run(["chip", "table", "ideal", "--count", "50", "--markdown"]) == OK
     assert capsys.readouterr().out.startswith("| chip | SNR |")
 
 
@@ -140,7 +138,7 @@ def test_fit_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fails(capsys, ["fit", "ndr", "none.csv"], "none.csv: no such file")
     fails(capsys, ["fit", "ndr", "g.csv"], "g.csv: no column for voltage", "headers: target_uS, Gread")
     fails(capsys, ["fit", "rram", "g.csv", "--column", "conductance=Gread"], "has the unit ''", "Gread:S")
-    fails(capsys, ["fit", "rram", "g.csv", "--column", "Gread"], "--column is 'Gread'; accepted")
+    fails(capsys, ["fit", "rram", "g.csv", "--column", "Gread"], "column is 'Gread'; accepted")
     fails(capsys, ["fit", "ndr", "iv.csv", "-o", "nowhere/mine.yaml"], "nowhere: no such folder")
     Path("up.csv").write_text("voltage_V,current_A\n" + "\n".join(f"{i},{i}" for i in range(20)))
     fails(capsys, ["fit", "ndr", "up.csv", "-o", "up.yaml"], "the current does not fall")
@@ -152,44 +150,28 @@ def test_fit_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fails(capsys, ["fit", "ndr", "big.csv"], "the fitted neuron.peak_voltage_V is 30", "accepted: 0.001..10")
 
 
-def explain_options(*more: str) -> list[str]:
-    return ["--samples", "s.npy", "--inputs", "x.npy", "--labels", "y.npy", *more]
+EXPLAIN = ["explain", "mine", "--inputs", "x.npy", "--labels", "y.npy"]
 
 
 @pytest.mark.slow
-def test_explain_a_program_and_a_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    program = ["explain", "program.npz", "--network", "float.npz", *explain_options("-p", "e.png", "--json")]
-    assert run(program) == OK
-    first = out(capsys)
+def test_explain(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*EXPLAIN, "-p", "e.png", "--json"]) == OK
+    rows = out(capsys)["rows"]
     assert Path("e.png").read_bytes().startswith(PNG)
-    floats = ["explain", "float.npz", "--chip", "dendritic-ndr", "--chip-seed", "4"]
-    assert run([*floats, *explain_options("--json")]) == OK
-    assert out(capsys)["rows"] == first["rows"]
-    assert run([*floats, *explain_options("--mitigation")]) == OK
+    assert rows == list(ndrite.explain("mine", "x.npy", "y.npy").as_dict()["rows"])
+    assert run([*EXPLAIN, "--mitigation"]) == OK
     text = capsys.readouterr().out
     assert "programming error" in text
     assert "default - bias correction" in text
 
 
 def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fails(capsys, ["explain", "program.npz", *explain_options()], "a network that does not ship", "--network")
-    fails(capsys, ["explain", "none.npz"], "none.npz: no such program file")
-    given = ["explain", "program.npz", "--network", "float.npz", *explain_options()]
-    fails(capsys, [*given, "--chip-seed", "5"], "chip seed is 5; accepted: 4, the die's own")
-    other = Network.chain(load_network("float.npz").layers[1:], "other")
-    other.save("other.npz")
-    fails(capsys, [*given[:3], "other.npz", *explain_options()], "not the float network that program.npz was")
-    held = Path("program.die.npz").read_bytes()
-    program, die, _ = map_network(load_network("float.npz"), "wan2022", np.load("x.npy"))
-    save_both(program, die, "else.npz")
-    Path("program.die.npz").write_bytes(Path("else.die.npz").read_bytes())
-    fails(capsys, given, "program.die.npz: the die of another program than small")
-    Path("program.die.npz").unlink()
-    fails(capsys, given, "program.die.npz: no such die file", "compile again")
-    Path("program.die.npz").write_bytes(held)
-    fails(capsys, ["explain", "float.npz", "--chip", "nochip", *explain_options()], "chip is 'nochip'")
-    fails(capsys, ["explain", "program.npz", "--inputs", "x.npy"], "--inputs and --labels belong together")
-    fails(capsys, ["explain", "float.npz", "--chip", "ideal"], "names no data set")
-    fails(capsys, ["explain", "program.npz", *explain_options("-p", "no/e.png")], "no: no such folder")
+    fails(capsys, ["explain", "none"], "none: no such file")
+    fails(capsys, EXPLAIN[:4], "inputs and labels belong together")
+    fails(capsys, [*EXPLAIN, "-p", "no/e.png"], "no: no such folder")
+    fails(capsys, [*EXPLAIN, "--data", "digits"], "data and inputs exclude each other")
+    fails(capsys, ["explain", "mine", "--data", "digits"], "digits has 64 inputs; accepted: 20")
     np.save("y.npy", np.zeros(3))
-    fails(capsys, ["explain", "float.npz", "--chip", "ideal", *explain_options()], "y.npy: float64 (3,)")
+    fails(capsys, EXPLAIN, "y.npy: 3 rows; accepted: 200")
+    np.save("y.npy", np.zeros(200))
+    fails(capsys, EXPLAIN, "y.npy: float64 (200,); accepted: integer classes")

@@ -63,7 +63,7 @@ def test_values_outside_the_stored_range_are_counted(
     grey[0, :3] = 20.0
     with pytest.warns(InputWarning, match=r"^3 of 256 input values \(1.2 %\) lie outside .* 0..16"):
         ndrite.Classifier(program).predict(grey)
-    with pytest.raises(InputError, match=r"values are 0..255; accepted: .*, 0..16 in the program; .*--codes"):
+    with pytest.raises(InputError, match=r"values are 0..255; accepted: .*, 0..16 in the program; .*codes"):
         ndrite.Classifier(program).predict(x)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from emulator.golden import Core
 from emulator.spec import Program
-from ndrite.cli.main import COMMANDS, FAILED_CHECK, OK, run
+from ndrite.shell.main import COMMANDS, FAILED_CHECK, OK, run
 
 
 def test_infer_writes_golden_outputs(folder: Path, program: Program) -> None:
@@ -37,13 +38,13 @@ def test_infer_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_info_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["info", "golden:tiny", "--json"]) == OK
+    assert run(["board", "info", "golden:tiny", "--json"]) == OK
     report = json.loads(capsys.readouterr().out)
     assert report["geometry"]["lanes"] == 4
 
 
 def test_selftest_of_the_golden_board(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["selftest", "golden:tiny", "--json"]) == OK
+    assert run(["board", "selftest", "golden:tiny", "--json"]) == OK
     report = json.loads(capsys.readouterr().out)
     assert report["failed"] == 0
     assert len(report["checks"]) == 16
@@ -58,21 +59,47 @@ def test_selftest_reports_a_wrong_board(
     monkeypatch.setattr(
         GoldenBoard, "infer", lambda self, x, **options: right(self, x, **options) + (x[:, :1] == 255)
     )
-    assert run(["selftest", "golden:tiny"]) == FAILED_CHECK
+    assert run(["board", "selftest", "golden:tiny"]) == FAILED_CHECK
     out, err = capsys.readouterr()
     assert "inference 1, output 0: board" in out.replace("\n", " ") or "FAIL" in out
     assert "checks failed" in err
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([name, "--help"]) == OK
-    assert f"Example: ndrite {name}" in capsys.readouterr().out
+EVERY = [
+    [*before, name]
+    for before, known in [
+        ([], COMMANDS),
+        *([[n], w[1]] for n, w in COMMANDS.items() if not isinstance(w, str)),
+    ]
+    for name, what in known.items()
+    if isinstance(what, str)
+]
+
+
+@pytest.mark.parametrize("words", EVERY, ids="-".join)
+def test_every_command_has_help_with_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """And a line for each of its options: what the docstring leaves out, the help would."""
+    assert run([*words, "--help"]) == OK
+    text = capsys.readouterr().out
+    assert f"Example: ndrite {' '.join(words)}" in text
+    entries = re.split(r"^  (?=-)", text.partition("\nOptions:\n")[2], flags=re.M)[1:]
+    assert entries
+    assert not [entry for entry in entries if not re.search(r"[a-z]{2,}.*[.;]", entry.partition("  ")[2])]
+
+
+def test_the_overview_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == OK
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert all(any(line.startswith(f"  {name} ") for line in lines) for name in COMMANDS)
+    assert run([]) == OK
+    assert capsys.readouterr().out.count("ndrite ") >= 5
 
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from ndrite.cli.main import run; run(['--help']); "
+        "import sys; from ndrite.shell.main import run; run(['--help']); "
         "heavy = {'matplotlib', 'amaranth', 'scipy', 'torch'} & set(sys.modules); "
         "sys.exit(', '.join(heavy) or 0)"
     )

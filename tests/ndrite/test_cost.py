@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 import yaml
 
+import ndrite
 from emulator.device.description import load_chip, parse_chip
 from emulator.mapping import Die, map_network
 from emulator.network import Dense, Ndr, Network, load_network, zoo
 from emulator.spec import Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
-from ndrite.cli.main import BAD_INPUT, OK, run
 from ndrite.costs import ACCOUNTINGS, COMPONENTS, CONSTANTS, Account, account_of, load_constants
 from ndrite.costs.adc import adc_area_um2, adc_energy_pJ
 from ndrite.costs.neuron import NDR, report
-from ndrite.dies import save_both
 from ndrite.labelled import DATA, typical
+from ndrite.shell.main import BAD_INPUT, OK, run
 from ndrite.sweeps.pareto import front
 
 READ_V = 0.2
@@ -296,7 +296,7 @@ def entries(value: Any) -> list[dict[str, Any]]:
 
 
 def test_every_entry_says_modelled(capsys: pytest.CaptureFixture[str]) -> None:
-    for options in ([], ["--neuron"]):
+    for options in ([], ["--neuron-only"]):
         assert run(["cost", "--json", *options]) == OK
         content = json.loads(capsys.readouterr().out)
         found = entries(content)
@@ -321,25 +321,27 @@ UNSCALED = (
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder: program.npz with its die, and x.npy."""
-    program, die = hidden(12, 6)
-    from emulator.mapping import die_digest
-
-    program = dataclasses.replace(program, provenance={**program.provenance, "die": die_digest(die)})
-    save_both(program, die, tmp_path / "program.npz")
-    np.save(tmp_path / "x.npy", np.random.default_rng(2).integers(0, 256, (5, 12)).astype(np.uint8))
+    """The working folder: mine, 12-6-2, and x.npy."""
     monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    layers = (
+        Dense(rng.normal(size=(12, 6)), np.zeros(6), Ndr(np.ones(6), np.ones(6))),
+        Dense(rng.normal(size=(6, 2)), np.zeros(2), None),
+    )
+    samples = rng.integers(0, 256, (32, 12)).astype(np.uint8)
+    ndrite.compile(Network.chain(layers=layers), chip_of(), samples=samples, output="mine")
+    np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 12)).astype(np.uint8))
     return tmp_path
 
 
 def test_command(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["cost", "program.npz", "--inputs", "x.npy"]) == OK
+    assert run(["cost", "mine", "--inputs", "x.npy"]) == OK
     out = capsys.readouterr().out
     for name in COMPONENTS:
         assert f"│ {name}" in out
     assert "modelled" in out
     assert "TOPS/W" in out
-    assert run(["cost", "program.npz", "--inputs", "x.npy", "--images", "2", "--node", "65", "--json"]) == OK
+    assert run(["cost", "mine", "--inputs", "x.npy", "--count", "2", "--node-nm", "65", "--json"]) == OK
     found = json.loads(capsys.readouterr().out)
     assert (found["samples"], found["node_nm"], found["macs"]) == (2, 65, 12 * 6 + 6 * 2)
     assert run(["cost", "--show"]) == OK
@@ -351,10 +353,9 @@ def test_refusals(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["cost", *words]) == BAD_INPUT
         return capsys.readouterr().err
 
-    assert "no data set; give --inputs X.npy" in refused("program.npz")
-    assert "none.npz" in refused("none.npz")
-    assert "exclude each other" in refused("program.npz", "--neuron")
-    assert "node is 1.0; accepted: a number, 5..500" in refused("--node", "1")
+    assert "none: no such file" in refused("none")
+    assert "exclude each other" in refused("mine", "--neuron-only")
+    assert "node_nm is 1.0; accepted: 5..500" in refused("--node-nm", "1")
     text = CONSTANTS.read_text()
     Path("mine.yaml").write_text(text.replace("read_ns: {low: 1, ", "read_ns: {low: -1, "))
     assert "mine.yaml: constants.read_ns.low is -1; accepted: a number" in refused("--constants", "mine.yaml")
@@ -364,13 +365,11 @@ def test_refusals(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "mine.yaml: field missing" in refused("--constants", "mine.yaml")
     Path("mine.yaml").write_text(text.replace("  read_ns:", "  reed_ns:"))
     assert "mine.yaml: constants.re" in refused("--constants", "mine.yaml")
-    Path("program.die.npz").unlink()
-    assert "program.die.npz: no such die file" in refused("program.npz", "--inputs", "x.npy")
 
 
 def test_own_constants_count(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def array(*words: str) -> float:
-        assert run(["cost", "program.npz", "--inputs", "x.npy", "--json", *words]) == OK
+        assert run(["cost", "mine", "--inputs", "x.npy", "--json", *words]) == OK
         found = json.loads(capsys.readouterr().out)["components"]
         return float(next(c for c in found if c["component"] == "array")["energy_pJ"]["typical"])
 

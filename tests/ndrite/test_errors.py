@@ -15,7 +15,7 @@ import pytest
 from emulator.spec import PRESETS, Program
 from emulator.spec.registers import BY_NAME
 from host.links.uart import UartLink
-from ndrite.cli.main import BAD_INPUT, DEVICE, run
+from ndrite.shell.main import BAD_INPUT, DEVICE, run
 from tests.host.responder import Responder, ResponderLink
 
 INFER = ["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]
@@ -41,7 +41,7 @@ def fails(folder: Path, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-
 
 def test_missing_program(fails, folder: Path) -> None:  # type: ignore[no-untyped-def]
     (folder / "program.npz").unlink()
-    fails(INFER, BAD_INPUT, "program.npz: no such program file")
+    fails(INFER, BAD_INPUT, "program.npz: no such file")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 torn"])
@@ -102,18 +102,23 @@ def test_missing_output_folder(fails) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("url", ["fpga:", "sim", "uart:", ""])
 def test_unknown_board(fails, url: str) -> None:  # type: ignore[no-untyped-def]
-    fails(["info", url], BAD_INPUT, "board URL is", "accepted: golden:")
+    fails(["board", "info", url], BAD_INPUT, "board URL is", "accepted: golden:")
 
 
 @pytest.mark.parametrize("url", ["sim:huge", "golden:huge"])
 def test_unknown_preset(fails, url: str) -> None:  # type: ignore[no-untyped-def]
-    fails(["info", url], BAD_INPUT, "preset is 'huge'; accepted: 64-lane, 8-lane, 128-lane-serial, tiny")
+    fails(
+        ["board", "info", url],
+        BAD_INPUT,
+        "preset is 'huge'; accepted: 64-lane, 8-lane, 128-lane-serial, tiny",
+    )
 
 
 def test_unknown_command_and_option(fails) -> None:  # type: ignore[no-untyped-def]
     fails(["inferr"], BAD_INPUT, "inferr")
-    fails(["infer", "program.npz"], BAD_INPUT, "--inputs")
-    fails([*INFER, "--seed", "-1"], BAD_INPUT, "--seed")
+    fails(["infer"], BAD_INPUT, "PROGRAM")
+    fails(["board", "nothing"], BAD_INPUT, "nothing")
+    fails([*INFER, "--seed", "-1"], BAD_INPUT, "seed is -1; accepted: 0..18446744073709551615")
 
 
 def test_missing_port(fails) -> None:  # type: ignore[no-untyped-def]
@@ -124,7 +129,7 @@ def test_busy_port(fails) -> None:  # type: ignore[no-untyped-def]
     master, slave = os.openpty()
     tty.setraw(slave)
     link = UartLink(os.ttyname(slave))
-    fails(["info", f"uart:{os.ttyname(slave)}"], DEVICE, "port is busy")
+    fails(["board", "info", f"uart:{os.ttyname(slave)}"], DEVICE, "port is busy")
     link.close()
     os.close(slave)
     os.close(master)
@@ -144,14 +149,14 @@ def test_wrong_protocol_version(fails, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_wrong_register_map(fails, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     _device(monkeypatch, register_map=7)
-    fails(["info", "uart:x"], DEVICE, "rebuild the gateware")
+    fails(["board", "info", "uart:x"], DEVICE, "rebuild the gateware")
 
 
 def test_silent_port(fails, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     link = ResponderLink(Responder(PRESETS["tiny"]))
     link.silent = True
     monkeypatch.setattr("ndrite.url.UartLink", lambda port, baud: link)
-    fails(["info", "uart:x"], DEVICE, "does not answer")
+    fails(["board", "info", "uart:x"], DEVICE, "does not answer")
 
 
 def test_no_compiler(fails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -159,11 +164,11 @@ def test_no_compiler(fails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.delenv("CXX", raising=False)
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == "ziglang" else find(n))
-    fails(["info", "sim:tiny"], DEVICE, "install g++", "ndrite[zig]", "golden:")
+    fails(["board", "info", "sim:tiny"], DEVICE, "install g++", "ndrite[zig]", "golden:")
 
 
 def test_program_for_other_data_cannot_be_evaluated(fails) -> None:  # type: ignore[no-untyped-def]
-    fails(["evaluate", "program.npz"], BAD_INPUT, "names no data set", "--inputs X.npy and --labels Y.npy")
+    fails(["evaluate", "program.npz"], BAD_INPUT, "names no data set", "give inputs and labels")
     fails(["evaluate", "program.npz", "--data", "mnist"], BAD_INPUT, "mnist has 784 inputs; accepted: 20")
 
 

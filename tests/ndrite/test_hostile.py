@@ -18,7 +18,7 @@ from emulator.golden.random_program import random_program
 from emulator.network import Dense, Network
 from emulator.spec import PRESETS, Program
 from emulator.spec.digest import digest
-from ndrite.cli.main import BAD_INPUT, DEVICE, OK, run
+from ndrite.shell.main import BAD_INPUT, DEVICE, OK, run
 
 EVIL = "a[bold]b[/nothing]\x1b[31mred\x1b]0;title\x07\u202eback"
 SHOWN = "a[bold]b[/nothing]red"
@@ -171,7 +171,7 @@ def test_a_pickle_is_not_run(fails) -> None:  # type: ignore[no-untyped-def]
         "e.pt": pickle.dumps({"a": 1}, protocol=5),
     }.items():
         Path(name).write_bytes(content)
-        fails(["import", name, "-o", "float.npz"], name)
+        fails(["compile", name, "--chip", "ideal", "-o", "mine"], name)
     assert not Path("pwned").exists()
 
 
@@ -186,7 +186,7 @@ def test_settings_nested_too_deeply(fails, monkeypatch: pytest.MonkeyPatch) -> N
     ["uart:alt://", "uart:alt:///dev/null?class=x", "uart:hwgrep://x&n=y", "uart:loop://?x=1", "uart:spy://"],
 )
 def test_odd_port_urls(fails, url: str) -> None:  # type: ignore[no-untyped-def]
-    fails(["info", url], url.removeprefix("uart:"), code=DEVICE)
+    fails(["board", "info", url], url.removeprefix("uart:"), code=DEVICE)
 
 
 def test_two_servers_on_one_path(fails) -> None:  # type: ignore[no-untyped-def]
@@ -225,7 +225,7 @@ def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", rng.integers(0, 256, (32, 20)).astype(np.uint8))
     line = "compile float.npz --chip ideal --samples x.npy -o program.npz".split()
     done = subprocess.run(
-        [sys.executable, "-c", "import ndrite.cli; ndrite.cli.main()", *line],
+        [sys.executable, "-c", "import ndrite.shell; ndrite.shell.main()", *line],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -239,9 +239,9 @@ def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
     "command",
     [
         ["compile", "float.npz", "--chip", "ideal", "-o"],
-        ["import", "model.onnx", "-o"],
+        ["compile", "model.onnx", "--chip", "ideal", "-o"],
         ["campaign", "program.npz", "-o"],
-        ["calibrate", "program.npz", "-o"],
+        ["calibrate", "mine", "-o"],
         ["train", "--data", "digits", "-o"],
         ["fit", "ndr", "iv.csv", "-o"],
         ["infer", "program.npz", "--inputs", "x.npy", "-o"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ndrite
 from emulator.mapping import map_network
 from emulator.network import Dense, InputRange, Meaning, Network, zoo
 from emulator.network.datasets import digits
-from host import InputError
-from ndrite.cli.main import BAD_INPUT, OK, run
-from ndrite.samples import calibrating_samples
-from ndrite.shipped import shipped_program
+from ndrite.shell.main import BAD_INPUT, OK, run
 
 
 @pytest.fixture
@@ -42,15 +39,14 @@ def test_no_data_set_stands_in_for_another(here: Path, capsys: pytest.CaptureFix
     for arguments in (
         ["compile", "float.npz", "--chip", "ideal", "-o", "other.npz"],
         ["evaluate", "program.npz"],
-        ["campaign", "program.npz", "--chips", "2", "--images", "10"],
-        ["explain", "float.npz", "--chip", "ideal"],
-        ["report", "program.npz", "--no-timeline"],
+        ["campaign", "program.npz", "--chips", "2", "--count", "10"],
+        ["infer", "program.npz"],
         ["trace", "program.npz", "--preset", "tiny"],
     ):
         assert run(arguments) == BAD_INPUT, arguments
         out, err = capsys.readouterr()
         assert out == ""
-        assert "the network names no data set; give --" in err, arguments
+        assert "the network names no data set; give " in err, arguments
     assert sorted(p.name for p in here.iterdir()) == ["float.npz", "program.npz"]
 
 
@@ -61,7 +57,7 @@ def test_a_network_names_its_data_set(here: Path, capsys: pytest.CaptureFixture[
     assert run(["compile", "float.npz", "--chip", "ideal", "-o", "program.npz"]) == OK
     assert run(["evaluate", "program.npz", "--json"]) == OK
     result = json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
-    assert result["images"] == 500
+    assert result["samples"] == 500
     assert result["accuracy"] == pytest.approx(network.accuracy(test, test_labels), abs=0.02)
 
 
@@ -70,7 +66,7 @@ def test_lenet5_needs_nothing_else(here: Path, capsys: pytest.CaptureFixture[str
     """The shipped LeNet-5 names the enlarged digits: compile and evaluate find samples and labels."""
     assert run(["compile", str(zoo.lenet5()), "--chip", "ideal", "-o", "lenet5.npz", "--json"]) == OK
     capsys.readouterr()
-    assert run(["evaluate", "lenet5.npz", "--images", "100", "--json"]) == OK
+    assert run(["evaluate", "lenet5.npz", "--count", "100", "--json"]) == OK
     result = json.loads(capsys.readouterr().out)
     assert result["accuracy"] > 0.9
     assert result["mismatches"] == 0
@@ -138,11 +134,10 @@ def regressor(rng: np.random.Generator) -> tuple[Network, np.ndarray, np.ndarray
 def test_a_regressor_is_judged_in_its_own_unit(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No accuracy of 0.0: the error of the targets, of board, golden model and floats alike."""
     network, x, targets = regressor(np.random.default_rng(2))
-    network.save("float.npz")
-    map_network(network, "ideal", x).program.save("program.npz")
+    ndrite.compile(network, "ideal", samples=x, output="program.npz")
     np.save("x.npy", x)
     np.save("y.npy", targets + 0.25)
-    options = ["--inputs", "x.npy", "--labels", "y.npy", "--network", "float.npz", "--json"]
+    options = ["--inputs", "x.npy", "--labels", "y.npy", "--json"]
     assert run(["evaluate", "program.npz", *options]) == OK
     result = json.loads(capsys.readouterr().out)
     assert "accuracy" not in result
@@ -163,28 +158,11 @@ def test_accuracy_stands_beside_its_interval_and_the_floats(
 ) -> None:
     x, labels, test, test_labels = digits()
     network = nearest_means(x, labels, data_set="digits")
-    network.save("float.npz")
-    map_network(network, "wan2022", x[:200]).program.save("program.npz")
-    assert run(["evaluate", "program.npz", "--network", "float.npz", "--json"]) == OK
+    ndrite.compile(network, "wan2022", samples=x[:200], output="program.npz")
+    assert run(["evaluate", "program.npz", "--json"]) == OK
     result = json.loads(capsys.readouterr().out)
     assert result["accuracy_float"] == network.accuracy(test, test_labels)
     low, high = result["accuracy_interval_95"]
     # Wilson's interval of 500 samples, near 90 %, is some 2.7 points to either side.
     assert low < result["accuracy"] < high
     assert 0.04 < high - low < 0.07
-    assert run(["evaluate", "program.npz", "--network", str(zoo.float_network())]) == BAD_INPUT
-    assert "784 inputs and 10 outputs; accepted: 64 and 10" in capsys.readouterr().err
-
-
-def test_the_shipped_program_is_explained_on_what_calibrated_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first 2,000 of the last 5,000 training images, as it was built; any other needs its own."""
-    numbers = np.arange(60_000)
-    images = np.repeat((numbers % 251).astype(np.uint8)[:, None], 784, axis=1)
-    monkeypatch.setattr("emulator.network.datasets.fashion_mnist_train", lambda: (images, numbers))
-    program = shipped_program()
-    given = np.zeros((3, 784), np.uint8)
-    x = calibrating_samples(program, None, given, data=None, codes=True)
-    np.testing.assert_array_equal(x[:, 0], np.arange(55_000, 57_000) % 251)
-    other = dataclasses.replace(program, name="another", rows=program.rows * 2)
-    with pytest.raises(InputError, match="--samples is missing"):
-        calibrating_samples(other, None, given, data=None, codes=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ndrite
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.network import load_network
 from emulator.network.datasets import digits
 from emulator.spec import Program
-from ndrite.cli.main import BAD_INPUT, OK, run
-from ndrite.dies import save_both
+from ndrite.shell.main import BAD_INPUT, OK, run
 
 pytest.importorskip("torch")
 
@@ -30,8 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run([*TRAIN, "--chip", "dendritic-ndr+ecram-pair", "--height", "0.5", "--json"]) == OK
     x = digits()[0]
     network = load_network(here / "d.npz")
-    program, die, _ = map_network(network, "dendritic-ndr+ecram-pair", x[:500], seed=1)
-    save_both(program, die, here / "program.npz")
+    ndrite.compile(network, "dendritic-ndr+ecram-pair", samples=x[:500], seed=1, output=here / "program.npz")
     return here
 
 
@@ -54,7 +53,7 @@ def test_train_on_maps_and_go_on_through_a_chip(
     common = ["train", "--data", "digits", "--batch", "64", "--weight-decay", "0.01", "--half", "--json"]
     assert run([*common, *layers, "--epochs", "6", "-o", "maps.npz"]) == OK
     first = json.loads(capsys.readouterr().out)
-    again = ["--from", "maps.npz", "--chip", "wan2022", "--rate", "0.001", "--epochs", "2", "--shift", "1"]
+    again = ["--start", "maps.npz", "--chip", "wan2022", "--rate", "0.001", "--epochs", "2", "--shift", "1"]
     assert run([*common, *again, "-o", "chip.npz"]) == OK
     second = json.loads(capsys.readouterr().out)
     assert first["shape"] == second["shape"] == [64, 8, 8, 8, 16, 10]
@@ -65,8 +64,8 @@ def test_train_on_maps_and_go_on_through_a_chip(
     ] * 2
     assert networks[1].products[2].skip == 1
     assert networks[1].provenance["job"]["recipe"]["weight_decay"] == 0.01
-    assert run([*common, "--from", "chip.npz", "-o", "chip.npz"]) == BAD_INPUT
-    assert "the file of --from; accepted: another file" in capsys.readouterr().err
+    assert run([*common, "--start", "chip.npz", "-o", "chip.npz"]) == BAD_INPUT
+    assert "the file of start; accepted: another file" in capsys.readouterr().err
     x = digits()[0]
     program = map_network(networks[1], "wan2022", x[:200], seed=1).program
     *_, test, labels = digits()
@@ -78,7 +77,7 @@ def test_calibrate_gives_the_same_program_on_gateware(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
-    common = ["calibrate", "program.npz", "--network", "d.npz", "--data", "digits", "--json"]
+    common = ["calibrate", "program.npz", "--data", "digits", "--json"]
     values = {}
     for board in ("golden:", "sim:"):
         size = ["--steps", "3", "--batch", "100", "--measure", "100", "-o", f"{board[:-1]}.npz"]
@@ -101,29 +100,24 @@ def test_calibrate_gives_the_same_program_on_gateware(
         ),
         (
             ["train", "--hidden", "a", "-o", "x.npz"],
-            "--hidden is 'a'; 'a' is no layer; accepted: widths 1..65536, conv CHANNELS KERNEL",
+            "hidden is 'a'; 'a' is no layer; accepted: widths 1..65536, conv CHANNELS KERNEL",
         ),
         (["train", "--hidden", "8,conv 4 2", "-o", "x.npz"], "'conv 4 2' is no layer; accepted"),
         ([*TRAIN, "--hidden", "pool 9"], "on a map of (1, 8, 8): kernel (9, 9) does not fit"),
         ([*TRAIN, "--neuron", "relu", "--height", "0.5"], "height is 0.5 with neuron 'relu'; accepted"),
-        ([*TRAIN, "--from", "d.npz"], "accepted: without --hidden"),
-        (["train", "--data", "digits", "--from", "none.npz", "-o", "x.npz"], "none.npz: no such network"),
+        ([*TRAIN, "--start", "d.npz"], "accepted: without hidden"),
+        (["train", "--data", "digits", "--start", "none.npz", "-o", "x.npz"], "none.npz: no such network"),
         (
-            ["train", "--data", "mnist", "--from", "d.npz", "-o", "x.npz"],
+            ["train", "--data", "mnist", "--start", "d.npz", "-o", "x.npz"],
             "64 inputs, 10 outputs; accepted: 784",
         ),
         ([*TRAIN, "--chip", "nothing"], "chip is 'nothing'; accepted"),
         ([*TRAIN[:-1], "nowhere/x.npz"], "nowhere: no such folder"),
         ([*TRAIN[:-1], "x.npz", "--batch", "5000"], "training set holds 1189 samples; accepted: at least"),
-        (["calibrate", "program.npz", "-o", "x.npz"], "--method gradient needs --network"),
-        (
-            ["calibrate", "program.npz", "-o", "x.npz", "--method", "perturb", "--read-cells"],
-            "--read-cells needs --network",
-        ),
         (["calibrate", "none.npz", "-o", "x.npz"], "none.npz: no such"),
         (
-            ["calibrate", "program.npz", "-o", "x.npz", "--network", "d.npz", "--inputs", "a.npy"],
-            "--inputs and --labels go together",
+            ["calibrate", "program.npz", "-o", "x.npz", "--inputs", "a.npy"],
+            "inputs and labels belong together",
         ),
     ],
 )
@@ -163,7 +157,7 @@ def test_a_network_of_curves_from_training_to_a_die(
     out = capsys.readouterr().out
     assert "table 1" in out
     assert "functions" in out
-    assert run(["evaluate", "program.npz", "--network", "kan.npz", "--images", "60", "--json"]) == OK
+    assert run(["evaluate", "program.npz", "--count", "60", "--json"]) == OK
     said = json.loads(capsys.readouterr().out)
     assert said["mismatches"] == 0
     assert said["accuracy"] > 0.85

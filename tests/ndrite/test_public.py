@@ -25,18 +25,27 @@ FUNCTIONS = (
     "evaluate",
     "explain",
     "report",
-    "trainable",
     "Classifier",
+    "infer",
+    "calibrate",
+    "train",
 )
 
 
 @pytest.mark.parametrize("name", ndrite.__all__)
 def test_every_name_is_there(name: str) -> None:
-    if name in ("analog", "cost_of", "trainable"):
+    if name in ("analog", "cost_of"):
         pytest.importorskip("torch", reason="needs ndrite[train]")
     assert getattr(ndrite, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         ndrite.nothing  # noqa: B018
+
+
+def test_there_are_few_names() -> None:
+    assert len(ndrite.__all__) <= 30
+    for module in ndrite._MODULES:
+        names = getattr(getattr(ndrite, module), "__all__", ())
+        assert not set(names) & set(ndrite.__all__), module
 
 
 def test_no_public_name_is_a_module() -> None:
@@ -53,9 +62,9 @@ def test_importing_loads_nothing_heavy() -> None:
     assert said.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", [n for n in ndrite.__all__ if n not in ("PRESETS", "__version__")])
+@pytest.mark.parametrize("name", [n for n in ndrite.__all__ if n not in ("__version__", *ndrite._MODULES)])
 def test_every_name_says_what_it_is(name: str) -> None:
-    if name in ("analog", "cost_of", "trainable"):
+    if name in ("analog", "cost_of"):
         pytest.importorskip("torch", reason="needs ndrite[train]")
     thing = getattr(ndrite, name)
     assert len(inspect.getdoc(thing) or "") > 30
@@ -69,7 +78,7 @@ def test_every_name_says_what_it_is(name: str) -> None:
 def test_the_docstrings_example_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if name == "trainable":
+    if name == "train":
         pytest.importorskip("torch", reason="needs ndrite[train]")
     if name == "sweep":
         pytest.importorskip("dask", reason="needs ndrite[sweep]")
@@ -104,7 +113,7 @@ def test_notebooks_show_tables_and_names_stay_text() -> None:
     x = np.random.default_rng(0).integers(0, 256, (32, 784)).astype(np.uint8)
     compiled = ndrite.compile(network, "ideal", samples=x)
     labels = np.zeros(32, np.int64)
-    loss = ndrite.explain(compiled, samples=x, inputs=x, labels=labels)
+    loss = ndrite.explain(compiled, x, labels)
     account = ndrite.cost(compiled, x)
     judged = ndrite.evaluate(compiled, x, labels)
     for shown in (compiled, compiled.program, compiled.die, compiled.report, loss, account, judged):
@@ -118,37 +127,16 @@ def test_notebooks_show_tables_and_names_stay_text() -> None:
     assert "&lt;script&gt;" in compiled._repr_html_()
 
 
-def test_what_is_compiled_is_found_again_from_its_file(tmp_path: Path) -> None:
-    x = np.random.default_rng(0).integers(0, 256, (32, 784)).astype(np.uint8)
-    compiled = ndrite.compile(str(zoo.float_network()), "wan2022", samples=x, seed=3)
-    path = compiled.save(tmp_path / "program.npz")
-    assert ndrite.Program.load(path).tag == compiled.program.tag
-    assert ndrite.load_die(path).seed == 3
-    in_memory = ndrite.cost(compiled, x).total.energy_pJ
-    np.testing.assert_array_equal(ndrite.cost(path, x).total.energy_pJ, in_memory)
-    other = ndrite.compile(str(zoo.float_network()), "wan2022", samples=x, seed=4)
-    with pytest.raises(ndrite.InputError, match="die is missing"):
-        ndrite.cost(other.program, x)
-
-
-def test_a_torch_module_is_compiled_as_it_is() -> None:
-    torch = pytest.importorskip("torch", reason="needs ndrite[train]")
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(12, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
-    x = np.random.default_rng(0).normal(size=(64, 12))
-    compiled = ndrite.compile(model, "ideal", samples=x)
-    labels = model(torch.tensor(x, dtype=torch.float32)).argmax(dim=1).numpy()
-    assert ndrite.Classifier(compiled.program).score(x, labels) >= 0.9
-
-
 @pytest.mark.parametrize(
     ("call", "said"),
     [
         (lambda: ndrite.fit("memtransistor", "x.csv"), "kind is 'memtransistor'; accepted: ndr"),
         (lambda: ndrite.fit("ndr", "x.csv", model="exponential"), "model is 'exponential'; accepted: auto"),
-        (lambda: ndrite.cost(7), "program is int; accepted: a Program"),
+        (lambda: ndrite.cost(7), "program is int; accepted: what compile gives"),
         (lambda: ndrite.compile("a.npz", "ideal", depth=3), "depth is given without lanes"),
         (lambda: ndrite.explain(zoo.program(), inputs=np.zeros((2, 784), np.uint8)), "belong together"),
+        (lambda: ndrite.evaluate(zoo.program(), count=0), "count is 0; accepted: 1 and more"),
+        (lambda: ndrite.campaign(zoo.program(), trials=5000), "trials is 5000; accepted: 1..4096"),
     ],
 )
 def test_wrong_calls_say_what_is_accepted(call: object, said: str) -> None:

@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import ndrite
 from emulator.device.description import load_chip, parse_chip
 from emulator.golden import Core
-from emulator.mapping import map_network
-from emulator.network import Dense, Ndr, Network, load_network
+from emulator.network import Dense, Ndr, Network
 from emulator.network.datasets import digits
 from emulator.spec import Program
-from ndrite.cli.main import BAD_INPUT, OK, run
-from ndrite.dies import save_both
+from ndrite.shell.main import BAD_INPUT, OK, run
 from tests.docs.browser import browser
 
-FILES = {"samples": "samples.npy", "inputs": "x.npy", "labels": "y.npy"}
 SECTIONS = "chip network accuracy errors neurons cells tiles cycles cost board provenance".split()
 
 
@@ -38,20 +35,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
     network = Network.chain((hidden, Dense(solution[:-1], solution[-1])), "digits & <NDR>")
-    network.save(folder / "float.npz")
-    program, die, _ = map_network(network, "dendritic-ndr", x[:200], seed=3)
-    save_both(program, die, folder / "program.npz")
-    np.save(folder / "samples.npy", x[:200])
+    ndrite.compile(network, "dendritic-ndr", samples=x[:200], seed=3, output=folder / "mine")
     np.save(folder / "x.npy", test[:200])
     np.save(folder / "y.npy", test_labels[:200])
     return folder
+
+
+def report(folder: Path) -> list[str]:
+    """The command on the network there and its samples."""
+    judged = ["--inputs", str(folder / "x.npy"), "--labels", str(folder / "y.npy")]
+    return ["report", str(folder / "mine"), *judged]
 
 
 @pytest.fixture(scope="module")
 def page(folder: Path) -> Path:
     """The page, with the timeline when that is asked for: the RTL has to be compiled with waveforms."""
     timeline = "--timeline" if os.environ.get("NDRITE_REPORT_TIMELINE") else "--no-timeline"
-    assert run(["report", str(folder), "-o", str(folder / "report.html"), timeline]) == OK
+    assert run([*report(folder), "-o", str(folder / "report.html"), timeline]) == OK
     return folder / "report.html"
 
 
@@ -65,9 +65,9 @@ def test_numbers_and_figures(folder: Path, tmp_path: Path, capsys: pytest.Captur
         str(tmp_path / "figures"),
         "--json",
     ]
-    assert run(["report", str(folder), "--seed", "5", *options]) == OK
+    assert run([*report(folder), "--seed", "5", *options]) == OK
     result = json.loads(capsys.readouterr().out)
-    y = Core(Program.load(folder / "program.npz")).infer(np.load(folder / "x.npy"), seed=5).argmax(axis=1)
+    y = Core(Program.load(folder / "mine")).infer(np.load(folder / "x.npy"), seed=5).argmax(axis=1)
     assert result["accuracy_golden"] == (y == np.load(folder / "y.npy")).mean()
     for name in ("confusion", "errors", "curves", "cells", "tiles"):
         assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
@@ -88,26 +88,19 @@ def test_the_page_is_self_contained_and_the_same_again(page: Path, folder: Path)
     assert "SHA-256 of what it computes" in text
     assert ("clock cycles; schedule bound" in text) == bool(os.environ.get("NDRITE_REPORT_TIMELINE"))
     if not os.environ.get("NDRITE_REPORT_TIMELINE"):
-        assert run(["report", str(folder), "-o", str(folder / "again.html"), "--no-timeline"]) == OK
+        assert run([*report(folder), "-o", str(folder / "again.html"), "--no-timeline"]) == OK
         assert (folder / "again.html").read_bytes() == page.read_bytes()
 
 
 @pytest.fixture(scope="module")
 def compared(folder: Path) -> Path:
     """The page of the program against the same network on a chip of fewer levels, other arrays."""
-    network = load_network(folder / "float.npz")
     chip = load_chip("dendritic-ndr").as_dict()
     chip["cell"]["levels"] = 4
     chip["array"] |= {"rows": 32, "columns": 16, "pairs": "interleaved"}
-    program, die, _ = map_network(network, parse_chip(chip), np.load(folder / "samples.npy"), seed=3)
-    (folder / "other").mkdir()
-    save_both(program, die, folder / "other" / "program.npz")
-    shutil.copy(folder / "float.npz", folder / "other")
-    given = [
-        word for name in ("samples", "inputs", "labels") for word in (f"--{name}", str(folder / FILES[name]))
-    ]
+    ndrite.compile(folder / "mine", parse_chip(chip), seed=3, output=folder / "other")
     options = ["--against", str(folder / "other"), "-o", str(folder / "two.html"), "--no-timeline"]
-    assert run(["report", str(folder), *given, *options]) == OK
+    assert run([*report(folder), *options]) == OK
     return folder / "two.html"
 
 
@@ -117,8 +110,7 @@ def test_two_programs_beside_each_other(compared: Path, folder: Path) -> None:
     text = re.sub(r"<wbr>", "", compared.read_text())
     x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
     a, b = (
-        Core(Program.load(path / "program.npz")).infer(x, seed=0).argmax(axis=1) == y
-        for path in (folder, folder / "other")
+        Core(Program.load(folder / name)).infer(x, seed=0).argmax(axis=1) == y for name in ("mine", "other")
     )
     lost, won = int((a & ~b).sum()), int((b & ~a).sum())
     assert lost > won
@@ -173,14 +165,11 @@ def test_in_a_browser(page: Path, compared: Path) -> None:
 
 
 def test_refusals(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["report", str(tmp_path), "-o", str(tmp_path / "r.html")]) == BAD_INPUT
-    assert "no program.npz in this folder" in capsys.readouterr().err
-    program = str(folder / "program.npz")
-    assert (
-        run(["report", program, "--inputs", str(folder / "x.npy"), "-o", str(tmp_path / "r.html")])
-        == BAD_INPUT
-    )
-    assert "--inputs and --labels belong together" in capsys.readouterr().err
-    assert run(["report", str(folder), "--fpga", "none", "-o", str(tmp_path / "r.html")]) == BAD_INPUT
-    assert run(["report", str(folder), "--no-timeline", "-o", str(tmp_path / "no" / "r.html")]) == BAD_INPUT
+    page = ["-o", str(tmp_path / "r.html")]
+    assert run(["report", str(tmp_path / "none"), *page]) == BAD_INPUT
+    assert "none: no such file" in capsys.readouterr().err
+    assert run([*report(folder)[:-2], *page]) == BAD_INPUT
+    assert "inputs and labels belong together" in capsys.readouterr().err
+    assert run([*report(folder), "--fpga", "none", *page]) == BAD_INPUT
+    assert run([*report(folder), "--no-timeline", "-o", str(tmp_path / "no" / "r.html")]) == BAD_INPUT
     assert not (tmp_path / "r.html").exists()

@@ -13,13 +13,13 @@ import pytest
 
 from emulator.golden import Core
 from emulator.spec import Program
-from ndrite.cli.main import BAD_INPUT, COMMANDS, OK, run
+from ndrite.shell.main import BAD_INPUT, COMMANDS, OK, run
 
 pytestmark = pytest.mark.slow
 
 
 def ndrite(*arguments: str, given: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
-    code = "import sys; from ndrite.cli import main; main()"
+    code = "import sys; from ndrite.shell import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         input=given,
@@ -70,7 +70,7 @@ def test_verbose_says_where(folder: Path) -> None:
     assert b"Traceback" not in plain.stderr
     assert b"Traceback" in verbose.stderr
     assert verbose.stderr.endswith(plain.stderr)
-    assert ndrite("-q", "-v", "info", "golden:").returncode == BAD_INPUT
+    assert ndrite("-q", "-v", "board", "info", "golden:").returncode == BAD_INPUT
 
 
 def test_no_colour(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_configuration_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NDRITE_CONFIG", str(folder / "config.toml"))
-    assert run(["info", "golden:"]) == BAD_INPUT
+    assert run(["board", "info", "golden:"]) == BAD_INPUT
     assert "named by NDRITE_CONFIG" in capsys.readouterr().err
     (folder / "config.toml").write_text('board = "golden:tiny"\n')
     assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
@@ -105,11 +105,13 @@ def test_configuration_file(
 def test_every_default_of_the_file_is_a_parameter() -> None:
     import click
 
-    from ndrite.cli.main import group
-    from ndrite.cli.settings import KEYS
+    from ndrite.shell.main import group
+    from ndrite.shell.settings import KEYS
 
+    boards = group.get_command(click.Context(group), "board")
+    assert isinstance(boards, click.Group)
     for key, places in KEYS.items():
-        for command, parameter in places:
-            found = group.get_command(click.Context(group), command)
-            assert found is not None
-            assert parameter in {p.name for p in found.params}, (key, command)
+        for name in places:
+            command = (boards if name == "serve" else group).get_command(click.Context(group), name)
+            assert command is not None
+            assert key in {p.name for p in command.params}, (key, name)

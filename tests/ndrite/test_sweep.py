@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from emulator.network import Dense, Meaning, Network
-from ndrite.cli.main import BAD_INPUT, INTERRUPTED, OK, run
+from ndrite.shell.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.sweeps import SweepError, load_plan
 from ndrite.sweeps.point import run_point
 from ndrite.sweeps.results import VOLATILE
@@ -32,7 +32,7 @@ networks: [small.npz]
 grid:
   cell.stuck_low_percent: [0, 2, 5]
 seeds: 2
-images: 200
+count: 200
 samples: 64
 """
 
@@ -66,7 +66,7 @@ def test_points_are_keyed_by_what_decides_them(folder: Path) -> None:
     (folder / "wider.yaml").write_text(PLAN.replace("[0, 2, 5]", "[5, 0, 1, 2]"))
     wider = {p.key for p in load_plan(folder / "wider.yaml").points}
     assert {p.key for p in plan.points} < wider
-    (folder / "other.yaml").write_text(PLAN.replace("images: 200", "images: 201"))
+    (folder / "other.yaml").write_text(PLAN.replace("count: 200", "count: 201"))
     assert not {p.key for p in load_plan(folder / "other.yaml").points} & wider
 
 
@@ -76,7 +76,7 @@ def test_points_are_keyed_by_what_decides_them(folder: Path) -> None:
         (("chip: wan2022", ""), "chip is missing"),
         (("seeds: 2", "seeds: 0"), "seeds is 0"),
         (("seeds: 2", "sedes: 2"), "field sedes is unknown"),
-        (("images: 200", "images: 20000"), "images is 20000; accepted: an integer, 1..10000"),
+        (("count: 200", "count: 20000"), "count is 20000; accepted: an integer, 1..10000"),
         (("cell.stuck_low_percent", "cell.stuck"), "grid field cell.stuck is unknown"),
         (("[0, 2, 5]", "[0, 200]"), "stuck_low_percent is 200"),
         (("[0, 2, 5]", "3"), "grid.cell.stuck_low_percent is 3"),
@@ -137,7 +137,7 @@ def test_a_file_that_changes_after_the_plan_was_read_is_refused(folder: Path, fi
         (("labels: y.npy", ""), "inputs alone; accepted: inputs and labels, or neither"),
         (("x.npy", "none.npy"), "inputs is none.npy; accepted: an existing .npy file"),
         (("y.npy", "x.npy"), "labels is uint8"),
-        (("images: 200", "images: 400"), r"inputs is \(400, 3\); accepted: \(n, ...\), n at least 464"),
+        (("count: 200", "count: 400"), r"inputs is \(400, 3\); accepted: \(n, ...\), n at least 464"),
         (("x.npy", "plan.yaml"), "plan.yaml: not a NumPy array"),
     ],
 )
@@ -181,8 +181,8 @@ def test_a_points_cost_is_its_dies(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_explore_marks_the_front(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["explore", "plan.yaml", "-o", "out", "-p", "front.png", "--json"]) == OK
+def test_the_picture_marks_the_front(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sweep", "plan.yaml", "-o", "out", "-p", "front.png", "--json"]) == OK
     got = json.loads(capsys.readouterr().out)
     assert (folder / "front.png").read_bytes().startswith(b"\x89PNG")
     assert len(got["rows"]) == 6
@@ -190,12 +190,13 @@ def test_explore_marks_the_front(folder: Path, capsys: pytest.CaptureFixture[str
     best = max(row["accuracy"] for row in got["rows"])
     marked = [row for row in got["rows"] if row["front"]]
     assert max(row["accuracy"] for row in marked) == best
-    # A sweep of the plan finds everything done, and the picture has a place of its own.
-    assert run(["explore", "plan.yaml", "-o", "out"]) == OK
+    # A second sweep of the plan finds everything done.
+    page = ["sweep", "plan.yaml", "-o", "out", "-p", "explore.html"]
+    assert run(page) == OK
     assert "modelled" in capsys.readouterr().out
-    first = (folder / "out" / "explore.html").read_bytes()
-    assert run(["explore", "plan.yaml", "-o", "out"]) == OK
-    assert (folder / "out" / "explore.html").read_bytes() == first
+    first = (folder / "explore.html").read_bytes()
+    assert run(page) == OK
+    assert (folder / "explore.html").read_bytes() == first
     # Every point is in the page with its own numbers.
     data = json.loads(re.search(r'id="data">(.*?)</script>', first.decode(), re.S)[1])
     assert [point["values"][0] for point in data["points"]] == [100 * row["accuracy"] for row in got["rows"]]
@@ -204,20 +205,20 @@ def test_explore_marks_the_front(folder: Path, capsys: pytest.CaptureFixture[str
     ]
 
 
-def test_explore_refuses_before_it_computes(
+def test_a_picture_is_refused_before_the_work(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "plotly.offline", None)
-        assert run(["explore", "plan.yaml"]) == BAD_INPUT
+        assert run(["sweep", "plan.yaml", "-p", "explore.html"]) == BAD_INPUT
         assert "pip install 'ndrite[sweep]'" in capsys.readouterr().err
         assert not (folder / "plan").exists()
-    assert run(["explore", "plan.yaml", "-p", "front.jpg"]) == BAD_INPUT
+    assert run(["sweep", "plan.yaml", "-p", "front.jpg"]) == BAD_INPUT
     assert (
         "picture is front.jpg; accepted: a name that ends in .html, .svg, .png, .pdf"
         in capsys.readouterr().err
     )
-    assert run(["explore", "none.yaml"]) == BAD_INPUT
+    assert run(["sweep", "none.yaml"]) == BAD_INPUT
     assert "none.yaml" in capsys.readouterr().err
 
 
@@ -265,7 +266,7 @@ def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
     command = [
         sys.executable,
         "-c",
-        "from ndrite.cli import main; main()",
+        "from ndrite.shell import main; main()",
         "sweep",
         "plan.yaml",
         "-o",
@@ -299,7 +300,7 @@ def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers through /proc")
 def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
     (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 100"))
-    program = "from ndrite.cli import main; main()"
+    program = "from ndrite.shell import main; main()"
     command = [sys.executable, "-c", program, "sweep", "plan.yaml", "-o", "out", "--workers", "2"]
     points = folder / "out" / "points"
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as process:

@@ -15,8 +15,8 @@ from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.patches import Patches
 from host import InputError
-from ndrite.cli.main import BAD_INPUT, OK, run
-from ndrite.trace import SIGNALS, on_array, product_on_array, read_activity
+from ndrite.shell.main import BAD_INPUT, OK, run
+from ndrite.waveforms import SIGNALS, on_array, product_on_array, read_activity
 
 
 @pytest.mark.slow
@@ -26,7 +26,7 @@ from ndrite.trace import SIGNALS, on_array, product_on_array, read_activity
 def test_waveforms_of_one_inference(
     folder: Path, program: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--inputs", "x.npy", "--image", "3", "--preset", "tiny", "--seed", "9", "--json"]
+    options = ["--inputs", "x.npy", "--sample", "3", "--preset", "tiny", "--seed", "9", "--json"]
     assert run(["trace", "program.npz", *options]) == OK
     result = json.loads(capsys.readouterr().out)
     x = np.load("x.npy")
@@ -56,8 +56,10 @@ def test_activity_of_a_small_dump(tmp_path: Path) -> None:
 
 
 def test_wrong_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["trace", "program.npz", "--inputs", "x.npy", "--image", "5", "--preset", "tiny"]) == BAD_INPUT
-    assert "--image is 5; accepted: 0..4" in capsys.readouterr().err
+    assert (
+        run(["trace", "program.npz", "--inputs", "x.npy", "--sample", "5", "--preset", "tiny"]) == BAD_INPUT
+    )
+    assert "sample is 5; accepted: 0..4" in capsys.readouterr().err
     assert run(["trace", "program.npz", "--inputs", "x.npy", "--preset", "huge"]) == BAD_INPUT
     assert not Path("trace.vcd").exists()
 

@@ -57,7 +57,7 @@ def test_an_empty_environment_runs_the_demo(kind: str, built: dict[str, Path], t
     run([str(programs / "pip"), "install", "--quiet", str(built[kind])], tmp_path)
     where = run([str(programs / "python"), "-c", "import emulator; print(emulator.__file__)"], tmp_path)
     assert str(tmp_path) in where
-    out = run([str(programs / "ndrite"), "demo", "--images", "10", "--json"], tmp_path)
+    out = run([str(programs / "ndrite"), "demo", "--count", "10", "--json"], tmp_path)
     result = json.loads(out)
     assert result["mismatches"] == 0
     assert result["accuracy_golden"] > 0.89

@@ -1,4 +1,4 @@
-"""A process that runs ``ndrite serve``: a simulated board behind a pseudo-terminal or a UDP socket."""
+"""A process that runs ``ndrite board serve``: a simulated board behind a pseudo-terminal or a UDP socket."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-MAIN = "from ndrite.cli import main; main()"
+MAIN = "from ndrite.shell import main; main()"
 
 
 class Server:
     """On a terminal at ``link``; without one, on a free UDP port, ``url`` says which."""
 
     def __init__(self, preset: str, link: Path | None = None) -> None:
-        where = ["--udp", "127.0.0.1:0"] if link is None else ["--link", str(link)]
-        command = [sys.executable, "-c", MAIN, "serve", "--preset", preset, *where]
+        where = ["--udp", "--at", "127.0.0.1:0"] if link is None else ["--link", str(link)]
+        command = [sys.executable, "-c", MAIN, "board", "serve", "--preset", preset, *where]
         self.link = link
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None

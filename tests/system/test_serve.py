@@ -1,4 +1,4 @@
-"""``ndrite serve`` in one process, a client through its pseudo-terminal in another."""
+"""``ndrite board serve`` in one process, a client through its pseudo-terminal in another."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ndrite
 from emulator.device.description import load_chip
 from emulator.golden import Core
-from emulator.mapping import map_network
 from emulator.network import Dense, Ndr, Network, zoo
 from emulator.spec import Program
 from ndrite import connect
-from ndrite.cli.main import DEVICE, INTERRUPTED, OK, run
-from ndrite.dies import save_both
+from ndrite.shell.main import DEVICE, INTERRUPTED, OK, run
 from tests.system.serving import Server
 
 
@@ -49,7 +48,7 @@ def test_infer_through_the_terminal(
         np.testing.assert_array_equal(y, Core(program).infer(x, seed=seed))
     with connect(f"uart:{server.link}") as board:
         capsys.readouterr()
-        assert run(["info", f"uart:{server.link}"]) == DEVICE
+        assert run(["board", "info", f"uart:{server.link}"]) == DEVICE
         assert "port is busy" in capsys.readouterr().err
         board.program(program)
         assert board.identity()["program_tag"] == f"{program.tag:08x}"
@@ -76,13 +75,13 @@ def test_a_vanished_server_is_a_clear_error(server: Server, program: Program, x:
 def test_evaluate_through_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server = Server("64-lane", tmp_path / "port")
     try:
-        options = ["--board", f"uart:{server.link}", "--images", "20", "--json"]
+        options = ["--board", f"uart:{server.link}", "--count", "20", "--json"]
         assert run(["evaluate", str(zoo.program()), *options]) == OK
     finally:
         server.stop()
     report = json.loads(capsys.readouterr().out)
     assert report["mismatches"] == 0
-    assert report["images"] == 20
+    assert report["samples"] == 20
     assert report["bound_cycles"] == 1696
 
 
@@ -99,10 +98,8 @@ def test_calibrate_through_the_terminal(
     x = rng.integers(0, 256, (300, 20), dtype=np.uint8)
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", network.forward(x / np.float32(255)).argmax(axis=1))
-    network.save(tmp_path / "float.npz")
-    program, die, _ = map_network(network, chip, x, seed=1)
-    save_both(program, die, tmp_path / "program.npz")
-    files = [str(tmp_path / "program.npz"), "--network", str(tmp_path / "float.npz")]
+    ndrite.compile(network, chip, samples=x, seed=1, output=tmp_path / "program.npz")
+    files = [str(tmp_path / "program.npz")]
     samples = ["--inputs", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy"), "--measure", "50"]
     short = ["--steps", "3", "--batch", "100", "--read-cells", "--json"]
     reports = []

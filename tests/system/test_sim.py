@@ -21,10 +21,10 @@ from emulator.network import load_network, zoo
 from emulator.spec import PRESETS, Program
 from host import Board, BoardApi
 from ndrite import connect
-from ndrite.cli.main import OK, run
 from ndrite.evaluations import evaluate
 from ndrite.labelled import judging_set, typical
 from ndrite.selftest import selftest
+from ndrite.shell.main import OK, run
 from ndrite.shipped import shipped_program
 
 
@@ -88,7 +88,7 @@ def test_a_chip_without_converters_inside() -> None:
         board.program(program)
         result = evaluate(board, program, x[:40], labels[:40], seed=5)
     assert result.mismatches == 0, result.first_mismatch
-    assert result.images == 40
+    assert result.samples == 40
 
 
 @pytest.mark.long
@@ -181,5 +181,5 @@ def test_interrupted_inference_leaves_a_usable_board(
 
 
 def test_info_says_whether_the_gateware_is_of_these_sources(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["info", "sim:tiny", "--json"]) == OK
+    assert run(["board", "info", "sim:tiny", "--json"]) == OK
     assert json.loads(capsys.readouterr().out)["sources_match"] is True

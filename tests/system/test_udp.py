@@ -1,4 +1,4 @@
-"""``ndrite serve --udp`` in one process, hosts on its socket in others; and ``sim-udp:`` in this one."""
+"""``ndrite board serve --udp`` in one process, hosts on its socket in others; ``sim-udp:`` in this one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emulator.spec import PRESETS, Program
 from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
 from host import LinkError
 from ndrite import connect
-from ndrite.cli.main import BAD_INPUT, DEVICE, INTERRUPTED, OK, run
+from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, OK, run
 from tests.system.serving import Server
 
 
@@ -42,7 +42,7 @@ def test_infer_through_the_socket(
         np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), Core(program).infer(x, seed=seed))
     with connect(server.url) as board:
         capsys.readouterr()
-        assert run(["info", server.url]) == DEVICE
+        assert run(["board", "info", server.url]) == DEVICE
         said = capsys.readouterr().err
         assert re.search(r"127\.0\.0\.1:\d+ has the board, and was heard of \d+ s ago", said), said
         board.program(program)
@@ -78,13 +78,13 @@ def test_it_ends_clean(server: Server) -> None:
 
 def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     address = server.url.removeprefix("udp:")
-    assert run(["serve", "--preset", "tiny", "--udp", address]) == DEVICE
+    assert run(["board", "serve", "--preset", "tiny", "--udp", "--at", address]) == DEVICE
     assert f"udp:{address}: cannot listen there (Address already in use)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--udp", "nonsense:port"], ["--udp", "127.0.0.1:0", "--link", "x"]])
+@pytest.mark.parametrize("words", [["--udp", "--at", "nonsense:port"], ["--udp", "--link", "x"]])
 def test_wrong_usage(words: list[str]) -> None:
-    assert run(["serve", "--preset", "tiny", *words]) == BAD_INPUT
+    assert run(["board", "serve", "--preset", "tiny", *words]) == BAD_INPUT
 
 
 def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:

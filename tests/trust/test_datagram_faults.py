@@ -62,7 +62,7 @@ def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
 
 
 def test_no_wrong_number_through_the_kernel(scale: int, counted: list[str]) -> None:
-    command = [sys.executable, "-c", "from ndrite.cli import main; main()", "serve", "--preset", "tiny"]
+    command = [sys.executable, "-c", "from ndrite.shell import main; main()", "serve", "--preset", "tiny"]
     with subprocess.Popen([*command, "--udp", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

@@ -61,7 +61,7 @@ def test_no_wrong_number_from_a_damaged_link(rate: float, scale: int, counted: l
 
 def test_no_wrong_number_through_a_terminal(scale: int, counted: list[str], tmp_path: Path) -> None:
     port = tmp_path / "port"
-    command = [sys.executable, "-c", "from ndrite.cli import main; main()", "serve", "--preset", "tiny"]
+    command = [sys.executable, "-c", "from ndrite.shell import main; main()", "serve", "--preset", "tiny"]
     with subprocess.Popen([*command, "--link", str(port)], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

@@ -22,7 +22,7 @@ from emulator.spec.packets import Status
 from emulator.spec.schedule import watchdog_cycles
 from host import Board, DeviceError, HostError, NotProgrammedError
 from host.memory import write_commands
-from ndrite.cli.main import DEVICE, FAILED_CHECK, OK, run
+from ndrite.shell.main import DEVICE, FAILED_CHECK, OK, run
 from tests.system.test_campaign import varied
 
 TINY = PRESETS["tiny"]
@@ -114,14 +114,14 @@ def test_a_campaign_that_hangs(board: Board) -> None:
 
 def test_scrub_command(program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program.save(tmp_path / "program.npz")
-    command = ["scrub", str(tmp_path / "program.npz"), "--board", "sim:tiny"]
+    command = ["board", "scrub", str(tmp_path / "program.npz"), "--board", "sim:tiny"]
     assert run(command) == DEVICE
     assert "does not hold program" in capsys.readouterr().err
     link = SimLink(TINY)
     with Board(link) as board, pytest.MonkeyPatch.context() as patch:
         board.program(program)
         flip(board, address("weights"), 0)
-        patch.setattr("ndrite.cli.scrub.connect", lambda url: contextlib.nullcontext(board))
+        patch.setattr("ndrite.verbs.board.scrub.connect", lambda url: contextlib.nullcontext(board))
         assert run([*command, "--json"]) == FAILED_CHECK
         said = capsys.readouterr()
         (upset,) = json.loads(said.out)["upsets"]

@@ -8,18 +8,17 @@ from emulator.errors import EmulatorError
 
 FOLDER = Path(__file__).parent
 FLOAT_PREFIX = "float-"
-DIE_SUFFIX = ".die.npz"
 DEFAULT = "fashion-mnist-784-128-10"
 
 
 def programs() -> list[str]:
     """Names of the compiled networks, sorted."""
-    names = (p.name for p in FOLDER.glob("*.npz") if not p.name.endswith(DIE_SUFFIX))
+    names = (p.name for p in FOLDER.glob("*.npz"))
     return sorted(name.removesuffix(".npz") for name in names if not name.startswith(FLOAT_PREFIX))
 
 
 def program(name: str = DEFAULT) -> Path:
-    """Path of a program (``emulator.spec.Program.load``); its die lies beside it.
+    """Path of a compiled network, which ``emulator.spec.Program.load`` takes the program out of.
 
     Raises
     ------

@@ -13,7 +13,6 @@ import pytest
 
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program, ProgramError
-from emulator.spec.digest import digest
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
 from emulator.spec.variation import same_cells
@@ -428,7 +427,10 @@ def other_end(_: Any, arrays: Any) -> None:
         (put("note", "checked"), "checksum differs"),
         (put("sha256", None), "checksum differs"),
         (cut("sha256"), "checksum differs"),
-        (put("format_version", 5), "format is ndrite-program 5; accepted: ndrite-program 4$"),
+        (
+            put("format_version", 5),
+            "format is ndrite-program 5; accepted: ndrite-program 4; compile the network again$",
+        ),
         (put("format", "ndrite-convolution"), "format is ndrite-convolution 4; accepted: ndrite-program 4"),
         (put("provenance", ["seed", 1]), "manifest provenance is .*; accepted: an object"),
         (put("outputs", 4), "manifest outputs is 4; the steps say 3"),
@@ -463,33 +465,33 @@ def test_damaged_file_is_refused_by_name(tmp_path: Path, change: Any, words: str
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_chip_images_of_earlier_versions_are_refused_with_the_way_out(tmp_path: Path, version: int) -> None:
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_earlier_formats_are_refused_with_the_way_out(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.npz"
-    manifest = {"format_version": version, "name": "x", "inputs": 3, "rows": 16, "layers": [{"inputs": 3}]}
+    kind = {"format": "ndrite-program"} if version == 3 else {}
+    manifest = {"format_version": version, "name": "x", "inputs": 3, "rows": 16, "layers": [], **kind}
     np.savez(path, manifest=np.array(json.dumps(manifest)), **{"layer0.weights": np.ones((3, 1), np.int16)})
     with pytest.raises(ProgramError) as error:
         Program.load(path)
-    assert str(error.value) == (
-        f"{path}: format is chip image {version}; accepted: ndrite-program 4; it is a chip image of an "
-        "earlier version: compile the network again"
-    )
+    name = kind.get("format", "chip image")
+    told = f"format is {name} {version}; accepted: ndrite-program 4; compile the network again"
+    assert str(error.value) == f"{path}: {told}"
 
 
-def test_the_format_before_meaning_is_read(tmp_path: Path) -> None:
+def test_the_program_is_found_in_a_file_that_holds_more(tmp_path: Path) -> None:
+    """And the archive inside is judged by the same limits."""
+    import zipfile
+
     program = everything()
-    said = {"network": {"input": {"low": [-1.0], "high": [1.0]}, "data_set": "digits"}, "output_step": 0.25}
-    manifest = program.manifest() | {"format_version": 3, "provenance": said}
-    del manifest["meaning"]
-    manifest["sha256"] = digest(manifest, program.arrays())
-    np.savez(tmp_path / "old.npz", manifest=np.array(json.dumps(manifest)), **program.arrays())
-    again = Program.load(tmp_path / "old.npz")
-    assert again.checksum() == program.checksum()
-    assert again.meaning.inputs is not None
-    assert (again.meaning.inputs.low, again.meaning.inputs.high) == (-1, 1)
-    assert (again.meaning.data_set, again.meaning.output_step) == ("digits", 0.25)
-    again.save(tmp_path / "new.npz")
-    assert Program.load(tmp_path / "new.npz").meaning.as_dict() == again.meaning.as_dict()
+    program.save(tmp_path / "program.npz")
+    with zipfile.ZipFile(tmp_path / "whole", "w") as whole:
+        whole.write(tmp_path / "program.npz", "program.npz")
+        whole.writestr("samples.npy", b"not looked at")
+    assert Program.load(tmp_path / "whole").checksum() == program.checksum()
+    with zipfile.ZipFile(tmp_path / "torn", "w") as torn:
+        torn.writestr("program.npz", (tmp_path / "program.npz").read_bytes()[:-30])
+    with pytest.raises(ProgramError, match=r"torn: not an archive|torn: not a program"):
+        Program.load(tmp_path / "torn")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut short"])

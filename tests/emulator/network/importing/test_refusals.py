@@ -356,7 +356,7 @@ def test_messages_keep_node_names_whole(tmp_path: Path, capsys: pytest.CaptureFi
         [helper.make_node("ConstantOfShape", ["s"], ["w"], name)],
         {"s": np.array([1 << 40], np.int64)},
     )
-    from ndrite.cli.main import BAD_INPUT, run
+    from ndrite.shell.main import BAD_INPUT, run
 
-    assert run(["import", str(path), "-o", str(tmp_path / "float.npz")]) == BAD_INPUT
+    assert run(["compile", str(path), "--chip", "ideal"]) == BAD_INPUT
     assert name in capsys.readouterr().err

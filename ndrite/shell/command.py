@@ -1,0 +1,143 @@
+"""A function becomes a command: parameters of its signature, help of its docstring, output of its result."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import click
+
+from ndrite.files import STANDARD
+from ndrite.results import Result
+from ndrite.shell import terminal
+from ndrite.signature import PathName, parted
+
+SECTION = re.compile(r"^(\w+)\n-+\n", re.M)
+TYPES = {int: click.INT, float: click.FLOAT, str: click.STRING, Any: click.STRING}
+TOLD = {
+    "progress": terminal.progress_bar,
+    "announce": terminal.note,
+    "status": terminal.status_line,
+}
+"""Parameters that a person at a terminal is told by."""
+FILES = ("output", "picture")
+"""Parameters that name what is written: ``--json`` says where."""
+
+
+class CheckFailed(Exception):
+    """A verb did its work and the result is bad: exit code 1."""
+
+
+class Told(NamedTuple):
+    """What a docstring says: text before its sections, of each parameter, and commands among the examples."""
+
+    text: str
+    parameters: dict[str, str]
+    examples: list[str]
+
+
+def told(docstring: str) -> Told:
+    """A docstring of NumPy's form, read."""
+    first, *parts = SECTION.split(docstring.replace("``", ""))
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    parameters = {}
+    for names, text in re.findall(r"^(\w[\w, ]*):\n((?:[ ].*\n?|\n)+)", sections.get("Parameters", ""), re.M):
+        for name in names.split(","):
+            parameters[name.strip()] = " ".join(text.split())
+    examples = re.findall(r"^\$ (.*(?:\n> .*)*)", sections.get("Examples", ""), re.M)
+    return Told(first.strip(), parameters, examples)
+
+
+def command_of(name: str, function: Callable[..., Result]) -> click.Command:
+    """The command that a verb is."""
+    hints = get_type_hints(function, include_extras=True)
+    said = told(inspect.getdoc(function) or "")
+    known = inspect.signature(function).parameters
+    made = {n: _parameter(n, p, hints[n], said.parameters.get(n, "")) for n, p in known.items()}
+    as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object on stdout.")
+
+    def run(as_json: bool, **given: Any) -> None:
+        placed: list[Any] = []
+        for n, parameter in known.items():
+            if made[n] is not None and parameter.kind is parameter.POSITIONAL_ONLY:
+                placed.append(given.pop(n))
+            elif made[n] is not None and parameter.kind is parameter.VAR_POSITIONAL:
+                placed += given.pop(n)
+        written = {n: str(given[n]) for n in FILES if given.get(n) is not None}
+        if as_json and STANDARD in written.values():
+            raise click.UsageError("--json and -o - both want standard output; accepted: one of them")
+        given |= {n: told_by for n, told_by in TOLD.items() if n in known}
+        _show(function(*placed, **given), as_json, written)
+
+    text = said.text + "\n\n\b\n" + "\n".join(_example(said.examples))
+    return click.Command(
+        name, params=[*filter(None, made.values()), as_json], callback=run, help=text, short_help=said.text
+    )
+
+
+def _example(lines: list[str]) -> list[str]:
+    whole = "\n".join(lines).replace("\n> ", "\n").splitlines()
+    return [("Example: " if i == 0 else " " * 9) + line for i, line in enumerate(whole)]
+
+
+def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
+    """What a verb found: on stdout, or on stderr where its file goes to stdout."""
+    if as_json:
+        terminal.print_json({**written, **result.as_dict()})
+    elif STANDARD in written.values():
+        for line in result.lines():
+            terminal.note(line)
+    else:
+        for table in result.tables():
+            terminal.print_table(table)
+        for line in (*result.lines(), *(f"{name}: {path}" for name, path in written.items())):
+            terminal.say(line)
+    if result.failure is not None:
+        raise CheckFailed(result.failure)
+
+
+def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) -> click.Parameter | None:
+    """An option, or an argument of what is positional alone; None of what only Python can say."""
+    kind, option = parted(hint)
+    value = _type(kind, option.of)
+    if name in TOLD or value is None:
+        return None
+    required = parameter.default is parameter.empty
+    default = None if required else parameter.default
+    given: dict[str, Any] = {"required": True} if required else {"default": default}
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return click.Argument([name], type=value, nargs=-1)
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        shown = option.metavar if option.metavar not in ("", "FILE") else name.upper()
+        return click.Argument([name], type=value, metavar=shown, **given)
+    long = "--" + name.replace("_", "-")
+    if kind is bool:
+        form = f"{long}/--no-{long[2:]}" if default else long
+        return click.Option([form, name], is_flag=True, default=default, help=text)
+    return click.Option(
+        [*filter(None, [option.short]), long, name],
+        type=value,
+        nargs=len(get_args(kind)) if get_origin(kind) is tuple and option.of is None else 1,
+        multiple=option.many,
+        show_default=default is not None,
+        metavar=option.metavar or None,
+        help=text,
+        **given,
+    )
+
+
+def _type(kind: Any, of: Callable[[Any], Any] | None) -> Any:
+    if of is not None:
+        return click.types.FuncParamType(of)
+    if get_origin(kind) is Literal:
+        return click.Choice(get_args(kind))
+    if get_origin(kind) is tuple:
+        return TYPES.get(get_args(kind)[0])
+    if kind is bool:
+        return click.BOOL
+    if kind == PathName:
+        return click.Path(path_type=Path)
+    return TYPES.get(kind)

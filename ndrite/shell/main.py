@@ -1,0 +1,214 @@
+"""The commands by name, and how errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ndrite.shell.command import CheckFailed, command_of
+
+OK, FAILED_CHECK, BAD_INPUT, DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
+Names = Mapping[str, "str | tuple[str, Names]"]
+COMMANDS: Names = {
+    "demo": "ndrite.verbs.demo:demo",
+    "fit": "ndrite.verbs.fit:fit",
+    "chip": (
+        "Chip descriptions: list, show, check, diff, and a table of losses.",
+        {
+            "list": "ndrite.verbs.chip:list_chips",
+            "show": "ndrite.verbs.chip:show",
+            "check": "ndrite.verbs.chip:check",
+            "diff": "ndrite.verbs.chip:diff",
+            "table": "ndrite.verbs.chip:table",
+        },
+    ),
+    "train": "ndrite.verbs.train:train",
+    "compile": "ndrite.verbs.compile:compile",
+    "evaluate": "ndrite.verbs.evaluate:evaluate",
+    "explain": "ndrite.verbs.explain:explain",
+    "cost": "ndrite.verbs.cost:cost",
+    "report": "ndrite.verbs.report:report",
+    "campaign": "ndrite.verbs.campaign:campaign",
+    "sweep": "ndrite.verbs.sweep:sweep",
+    "calibrate": "ndrite.verbs.calibrate:calibrate",
+    "infer": "ndrite.verbs.infer:infer",
+    "trace": "ndrite.verbs.trace:trace",
+    "board": (
+        "FPGA boards and simulated ones: build, bringup, serve and more.",
+        {
+            "list": "ndrite.verbs.board.list:list_boards",
+            "build": "ndrite.verbs.board.build:build",
+            "flash": "ndrite.verbs.board.flash:flash",
+            "bringup": "ndrite.verbs.board.bringup:bringup",
+            "selftest": "ndrite.verbs.board.selftest:selftest",
+            "scrub": "ndrite.verbs.board.scrub:scrub",
+            "serve": "ndrite.verbs.board.serve:serve",
+            "info": "ndrite.verbs.board.info:info",
+        },
+    ),
+    "completion": "ndrite.shell.completion:completion",
+}
+"""Name of a command -> module and function of the verb, or what a group is about and its commands."""
+START = """\
+Neural networks on emulated memristive chips.
+
+you have                   start with
+nothing yet                ndrite demo
+measured curves (CSV)      ndrite fit ndr iv.csv -o mine.yaml
+a model (ONNX, PyTorch)    ndrite compile model.onnx --chip wan2022 --samples x.npy -o mine
+a compiled network         ndrite explain mine
+an FPGA board              ndrite board bringup BOARD --port PORT
+
+`ndrite --help` lists all commands, `ndrite COMMAND --help` says what one takes.
+"""
+URLS = """\
+\b
+A board that runs programs is named by a URL:
+  golden:[PRESET]    the bit-exact integer model
+  sim:[PRESET]       the RTL compiled for this machine (presets: 64-lane, 8-lane, tiny)
+  uart:PORT[@BAUD]   gateware on a serial port, pseudo-terminal or socket://host:port
+  udp:HOST[:PORT]    gateware on Ethernet, or ndrite board serve --udp
+  sim-udp:[PRESET]   the UDP driver on the compiled gateware
+  pcie:DDDD:BB:DD.F  a card at that PCI address (never used with hardware)
+  pcie-sim:[PRESET]  the PCIe driver on the compiled endpoint
+"""
+
+
+class Verbs(click.Group):
+    """Commands that are imported when they are called; until then their docstrings are read as text."""
+
+    def __init__(self, name: str, known: Names, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.known = known
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.known)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        where = self.known.get(cmd_name)
+        if where is None:
+            return None
+        if isinstance(where, tuple):
+            more = URLS if cmd_name == "board" else None
+            return Verbs(cmd_name, where[1], help=where[0], epilog=more)
+        module, _, function = where.partition(":")
+        return command_of(cmd_name, getattr(importlib.import_module(module), function))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        said = [(name, w[0] if isinstance(w, tuple) else summary(w)) for name, w in self.known.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(said, col_max=12)
+
+
+def summary(where: str) -> str:
+    """First line of a verb's docstring, without importing it."""
+    module, _, function = where.partition(":")
+    found = importlib.util.find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    for node in ast.parse(Path(found.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    raise AssertionError(f"{where}: no such function")
+
+
+def _start(ctx: click.Context, quiet: bool, verbose: bool) -> None:
+    from ndrite.shell import terminal
+
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose exclude each other")
+    terminal.quiet = quiet
+    if ctx.invoked_subcommand is None:
+        click.echo(START, nl=False)
+
+
+group = Verbs(
+    "ndrite",
+    COMMANDS,
+    callback=click.pass_context(_start),
+    invoke_without_command=True,
+    options_metavar="[-q|-v] [--version]",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    params=[
+        click.Option(["-q", "--quiet"], is_flag=True, hidden=True),
+        click.Option(["-v", "--verbose"], is_flag=True, hidden=True),
+    ],
+)
+group = click.version_option(package_name="ndrite", prog_name="ndrite")(group)
+group.params[-1].hidden = True  # type: ignore[attr-defined]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: run a command, exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. Errors go to stderr as one line."""
+    from emulator.errors import EmulatorError
+    from emulator.spec import SpecError
+    from host import HostError, InputError
+    from ndrite.shell import terminal
+    from ndrite.shell.settings import defaults
+
+    terminal.quiet = False
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verbose = _asked(words)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _note  # a line like every other note, without the place in our sources
+            warnings.simplefilter("always", UserWarning)
+            code = group.main(args=words, prog_name="ndrite", standalone_mode=False, default_map=defaults())
+        return code if isinstance(code, int) else OK
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt) as error:
+        print(" ".join(("ndrite: interrupted", *map(str, error.args))), file=sys.stderr)
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _fail(error.format_message(), BAD_INPUT, verbose)
+    except CheckFailed as error:
+        return _fail(str(error), FAILED_CHECK, verbose)
+    except (InputError, SpecError, EmulatorError) as error:
+        return _fail(str(error), BAD_INPUT, verbose)
+    except HostError as error:
+        return _fail(str(error), DEVICE, verbose)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
+        return OK
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", BAD_INPUT, verbose)
+
+
+def _asked(words: list[str]) -> bool:
+    """Whether ``--verbose`` stands before the command."""
+    options = words[: next((i for i, word in enumerate(words) if not word.startswith("-")), len(words))]
+    return "--verbose" in options or any(re.fullmatch("-[qh]*v[qhv]*", word) for word in options)
+
+
+def _note(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """A warning of ours as a note; those of other packages are for programmers, and are dropped."""
+    from ndrite.shell.terminal import note
+
+    if category.__module__.partition(".")[0] in ("emulator", "host", "ndrite"):
+        note(f"ndrite: warning: {message}")
+
+
+def _fail(message: str, code: int, verbose: bool) -> int:
+    from ndrite.shell.terminal import printable
+
+    if verbose:
+        traceback.print_exc()
+    print("ndrite: error: " + printable(" ".join(message.split())), file=sys.stderr)
+    return code

@@ -1,0 +1,98 @@
+"""What people see: tables on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from host.api import Progress as Report
+from ndrite.results import Table as Shown
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\\\)?")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+WIDE = 10_000
+"""Columns of a table that no terminal shows: lines of a pipe or file are not broken."""
+
+quiet = False
+"""Set by ``ndrite --quiet``: nothing on stderr but errors."""
+
+
+def printable(text: str) -> str:
+    """``text`` without what would command a terminal: names come from files of other people."""
+    return CONTROLS.sub("\ufffd", ESCAPES.sub("", text))
+
+
+def say(text: str) -> None:
+    """A line on stdout."""
+    click.echo(printable(text))
+
+
+def note(text: str) -> None:
+    """A line on stderr for a person to read; dropped by ``--quiet``."""
+    if not quiet:
+        click.echo(printable(text), err=True)
+
+
+def _shown(*columns: ProgressColumn) -> Progress:
+    """What stands on stderr while a block runs; silent when stderr is no terminal, or by ``--quiet``."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Report]:
+    """A bar on stderr while the block runs."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with _shown(*columns) as bar:
+        task = bar.add_task(what, total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
+def status_line(what: str) -> Iterator[Callable[[str], None]]:
+    """A line on stderr that says what goes on and for how long."""
+    with _shown(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as line:
+        task = line.add_task(what)
+        yield lambda words: line.update(task, description=f"{what}: {words}")
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_table(shown: Shown) -> None:
+    """A table on stdout; columns of numbers right aligned, the first and those of words left."""
+    title, header, rows = shown
+    say(title)
+    # As Text: square brackets in a name are no markup.
+    table = Table()
+    for i, name in enumerate(header):
+        numbers = i > 0 and any(cell[:1].isdigit() or cell[:1] == "-" for cell in (row[i] for row in rows))
+        table.add_column(Text(printable(name)), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)

@@ -1,0 +1,119 @@
+"""What signatures of verbs are made of: names for types, and ranges that hold in Python and commands."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from host import InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a parameter's name and type do not say.
+
+    ``metavar`` is what the help calls the value, ``short`` another name on the command line. ``least`` and
+    ``most`` hold in Python too. ``of`` makes the value of what the command line has; ``many``: it may be
+    repeated there.
+    """
+
+    metavar: str = ""
+    short: str = ""
+    least: float | None = None
+    most: float | None = None
+    of: Callable[[Any], Any] | None = None
+    many: bool = False
+
+
+def integers(text: str) -> tuple[int, ...]:
+    """``1,28,28`` as its numbers."""
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < 1:
+        raise InputError(f"{text!r} is no shape; accepted: positive integers, such as 1,28,28")
+    return found
+
+
+def names(text: str) -> tuple[str, ...]:
+    """``cat, dog`` as its names."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+Source = Annotated[Any, Option("FILE")]
+"""What `compile` gives, in memory or in its file."""
+Array = Annotated[Any, Option("FILE.npy")]
+"""An array, a tensor, or the path of an ``.npy`` file; None where it need not be given."""
+ChipName = Annotated[Any, Option("NAME")]
+"""A chip, a preset's name, the path of a YAML file, or several of these joined with ``+``."""
+Board = Annotated[str, Option("URL")]
+"""A board, as `connect` takes it."""
+DataSet = Literal["fashion-mnist", "digits", "digits-32", "mnist"]
+Count = Annotated[int, Option("N", least=1)]
+Whole = Annotated[int, Option("N", least=0)]
+Seed = Annotated[int, Option("N", least=0, most=(1 << 64) - 1)]
+"""Of read noise."""
+DieSeed = Annotated[int, Option("N", least=0, most=(1 << 63) - 1)]
+"""Which individual chip."""
+PathName = str | os.PathLike[str]
+File = Annotated[PathName, Option("FILE")]
+Output = Annotated[PathName, Option("FILE", "-o")]
+Picture = Annotated[PathName, Option("FILE", "-p")]
+Folder = Annotated[PathName, Option("DIR")]
+Shape = Annotated[tuple[int, ...], Option("A,B,...", of=integers)]
+Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]
+
+
+def parted(hint: Any) -> tuple[Any, Option]:
+    """The type that a parameter has where it is not None, and its ``Option``."""
+    option = Option()
+    while True:
+        if get_origin(hint) is Annotated:
+            hint, option, *_ = get_args(hint)
+        elif get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint):
+            rest = [part for part in get_args(hint) if part is not type(None)]
+            hint = rest[0] if len(rest) == 1 else Any
+        else:
+            return hint, option
+
+
+def verb(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that refuses what is outside the ranges and choices that its signature names.
+
+    Raises
+    ------
+    InputError
+        Naming parameter, value and what is accepted.
+    """
+    known = inspect.signature(function)
+
+    @functools.lru_cache(1)
+    def hints() -> dict[str, tuple[Any, Option]]:
+        return {name: parted(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
+
+    @functools.wraps(function)
+    def checked(*given: P.args, **options: P.kwargs) -> R:
+        for name, value in known.bind(*given, **options).arguments.items():
+            if value is not None and known.parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL:
+                _check(name, value, *hints()[name])
+        return function(*given, **options)
+
+    return checked
+
+
+def _check(name: str, value: Any, kind: Any, option: Option) -> None:
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise InputError(f"{name} is {value!r}; accepted: {', '.join(map(str, get_args(kind)))}")
+    low, high = option.least, option.most
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        accepted = f"{low:g} and more" if high is None else f"{low}..{high}"
+        raise InputError(f"{name} is {value}; accepted: {accepted}")

@@ -1,0 +1,1 @@
+"""What is done to boards: FPGAs, and the simulated ones."""

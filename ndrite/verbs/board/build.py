@@ -1,0 +1,138 @@
+"""build: a bitstream for an FPGA board."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from boards.fpga import find_target
+from boards.fpga.build import build as make
+from boards.fpga.errors import TimingError
+from boards.fpga.reports import known_seed
+from hdl.ethernet.addresses import Addresses
+from host import InputError
+from ndrite.results import Result, Table
+from ndrite.shipped import shipped_program
+from ndrite.signature import Count, Folder, Option, Whole, verb
+
+SHOWN = (
+    "fmax_mhz luts luts_available ffs ffs_available dsps dsps_available brams brams_available lanes readouts "
+    "weights_capacity gmac_per_s images_per_s_compute images_per_s_link build_id"
+).split()
+
+
+Status = Callable[[str], AbstractContextManager[Callable[[str], None]]]
+"""Called with a name; a context that gives a function for what goes on, in words."""
+
+
+@contextmanager
+def _unseen(name: str) -> Iterator[Callable[[str], None]]:
+    yield lambda words: None
+
+
+@dataclass(frozen=True)
+class Built(Result):
+    """What a build reports, and where it lies; ``slow`` says that no seed reached the board's clock."""
+
+    board: str
+    folder: Path
+    report: dict[str, Any]
+    slow: str | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """That the clock was not reached."""
+        return self.slow
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report."""
+        return {"board": self.board, "folder": str(self.folder), **self.report}
+
+    def tables(self) -> Iterable[Table]:
+        """Clock and cells."""
+        if self.slow is None:
+            rows = [(name, str(self.report[name])) for name in SHOWN if name in self.report]
+            rows.append(("wall time", f"{sum(self.report['wall_s'].values()):.0f} s"))
+            title = f"{self.board} in {self.folder}: {self.report['fmax_is']}"
+            yield Table(title, ("quantity", "value"), rows)
+
+
+@verb
+def build(
+    board: Annotated[str, Option("BOARD")],
+    /,
+    *,
+    seeds: Annotated[int, Option("N", least=1, most=100)] = 1,
+    first_seed: Whole | None = None,
+    jobs: Count | None = None,
+    output: Annotated[Folder, Option("DIR", "-o")] | None = None,
+    address: Annotated[str, Option("IPV4")] | None = None,
+    mac: Annotated[str, Option("MAC")] | None = None,
+    announce: Callable[[str], None] | None = None,
+    status: Status | None = None,
+) -> Built:
+    """A bitstream for an FPGA board.
+
+    Synthesis, place and route, packing. Needs the tools of ndrite[fpga], or native ones. Clock rates in MHz
+    are nextpnr's estimates, samples a second follow from them; nothing is measured. Exit code 1 when no seed
+    reaches the board's clock (report and logs are written, no bitstream).
+
+    Parameters
+    ----------
+    board:
+        Name of the board, as ``ndrite board list`` has it.
+    seeds:
+        Placement seeds to try; the fastest is kept.
+    first_seed:
+        The first of them; default: that of the board's committed report, or 1.
+    jobs:
+        Seeds to try at once, a core and up to 1.1 GB each; default: as many as there are cores.
+    output:
+        Folder to write (replaced in whole); default: build/BOARD.
+    address:
+        Of a board on Ethernet; default: 192.168.1.77.
+    mac:
+        Of a board on Ethernet; default: 02:6e:64:72:00:01.
+    announce:
+        Told what has been done, a line at a time.
+    status:
+        Told what goes on now.
+
+    Examples
+    --------
+    $ ndrite board build ulx3s-85f --seeds 4
+    """
+    chosen = find_target(board)
+    if address is not None or mac is not None:
+        if chosen.ethernet is None:
+            raise InputError(f"address and mac are for boards on Ethernet; {board} is not")
+        try:
+            chosen = dataclasses.replace(chosen, addresses=Addresses.of(address, mac))
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    folder = Path("build") / chosen.name if output is None else Path(output)
+
+    def say(line: str) -> None:
+        if announce is not None:
+            announce(f"{chosen.name}: {line}")
+
+    try:
+        with (status or _unseen)(chosen.name) as now:
+            report = make(
+                chosen,
+                folder,
+                program=shipped_program(),
+                seeds=seeds,
+                first_seed=known_seed(chosen.name) if first_seed is None else first_seed,
+                jobs=jobs or os.cpu_count() or 1,
+                announce=say,
+                progress=now,
+            )
+    except TimingError as error:
+        return Built(chosen.name, folder, {}, str(error))
+    return Built(chosen.name, folder, report)

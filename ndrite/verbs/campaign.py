@@ -1,0 +1,219 @@
+"""campaign: many virtual chips of one program."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.files import whole_file
+from emulator.spec.brief import brief_repr
+from emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.campaigns import check_figure, draw, run_campaign, summary, warn_of_host, with_variation
+from ndrite.files import check_outputs
+from ndrite.results import Result, Table, percents
+from ndrite.samples import classed_samples
+from ndrite.signature import (
+    Array,
+    Board,
+    ChipName,
+    Count,
+    DataSet,
+    Option,
+    Output,
+    Picture,
+    Seed,
+    Source,
+    verb,
+)
+from ndrite.sources import held
+from ndrite.stages import Stages, silent
+from ndrite.url import connect
+
+SAMPLES = 1000
+"""Of a data set, where the caller does not say."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wafer(Result):
+    """What ``ndrite.campaign`` gives: how well many virtual chips of one program do.
+
+    Attributes
+    ----------
+    name, board:
+        The program's name, and the URL of the board.
+    votes:
+        Votes int64 (samples, outputs) and correct answers of every chip.
+    summary:
+        Plain values: mean accuracy (0..1) with its 95 % interval over chips, yield at ``threshold`` with its
+        own, the hardest samples, and ``accuracy_float`` of the float network, None where it is not known.
+    on_host:
+        Whether chips were drawn and run on the host, since the program is no chain that fits the board.
+    """
+
+    __repr__ = brief_repr
+
+    name: str
+    board: str
+    votes: CampaignResult
+    summary: dict[str, Any]
+    on_host: bool
+
+    @property
+    def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
+        """Accuracy of every chip, float64 (chips,), 0..1."""
+        return self.votes.accuracy_per_chip
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"program": self.name, "board": self.board, "on_host": self.on_host, **self.summary}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write it as JSON."""
+        with whole_file(Path(path)) as file:
+            file.write(json.dumps(self.as_dict(), indent=1).encode())
+        return Path(path)
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw the distribution of accuracies and yield against threshold.
+
+        The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
+        """
+        draw(self.votes, Path(path), threshold=self.summary["threshold"], name=self.name)
+        return Path(path)
+
+    def tables(self) -> Iterable[Table]:
+        """How good the chips are, and the hardest samples."""
+        found = self.summary
+        rows = [
+            ("chips x samples x trials", f"{found['chips']} x {found['samples']} x {found['trials']}"),
+            ("float network, accuracy, %", percents(found["accuracy_float"])),
+            ("accuracy, mean, %", percents(found["accuracy_mean"])),
+            ("its 95 % interval, %", percents(found["accuracy_mean_interval_95"])),
+            ("standard deviation over chips, points", percents(found["accuracy_std"])),
+            (
+                "worst / median / best chip, %",
+                " / ".join(percents(found[f"accuracy_{k}"]) for k in ("min", "median", "max")),
+            ),
+            (f"yield at {100 * found['threshold']:g} %, % of chips", percents(found["yield"])),
+            ("its 95 % interval, %", percents(found["yield_interval_95"])),
+            ("judged by", found["judged_by"]),
+        ]
+        yield Table(f"{self.name}: virtual chips on {self.board}", ("quantity", "value"), rows)
+        worst = [
+            (str(w["sample"]), str(w["label"]), percents(w["share_correct"]), str(w["usual_vote"]))
+            for w in found["worst_samples"]
+        ]
+        yield Table("hardest samples", ("sample", "label", "correct votes, %", "usual vote"), worst)
+
+
+@verb
+def campaign(
+    program: Source,
+    /,
+    inputs: Array | None = None,
+    labels: Array | None = None,
+    *,
+    output: Output | None = None,
+    picture: Picture | None = None,
+    board: Board = "golden:",
+    chips: Count = 100,
+    count: Count | None = None,
+    trials: Annotated[int, Option("N", least=1, most=4096)] = 1,
+    seed: Seed = 0,
+    threshold: Annotated[float, Option("SHARE", least=0, most=1)] = 0.85,
+    chip: ChipName | None = None,
+    data: DataSet | None = None,
+    codes: bool = False,
+    noise: bool = True,
+    progress: Stages | None = None,
+) -> Wafer:
+    """Accuracy over many virtual chips of a program.
+
+    Every cell is drawn anew for each chip, read noise in every trial. Votes are the same on every board;
+    intervals are 95 %. With an output the campaign survives Ctrl-C: the same call goes on, and may ask for
+    more chips.
+
+    Parameters
+    ----------
+    program:
+        What `compile` wrote or gave, best with ``nominal``, or a program alone.
+    inputs, labels:
+        Samples (n, inputs) and classes (n,). Default: test samples of the data set that the network names,
+        else the samples that calibrated the die, judged by the float network's answers.
+    output:
+        JSON file to write; work in progress is kept beside it and taken up again.
+    picture:
+        Draw it: .svg, .png, .pdf, or .html, a page to look through.
+    board:
+        URL of the board to run on.
+    chips, trials:
+        Virtual chips, and trials of read noise on each.
+    count:
+        First so many samples. Default: all of your own, 1000 of a data set.
+    seed:
+        Which wafer: chips 0, 1, ... of a seed are the same on every board.
+    threshold:
+        Accuracy, 0..1, that a good chip reaches.
+    chip:
+        Chip whose cells' spread to draw from, where the program was not compiled with ``nominal``; default:
+        the one it was compiled for.
+    data:
+        A data set by name.
+    codes:
+        The inputs are codes uint8 0..255, not values in the model's unit.
+    noise:
+        Read noise on or off.
+    progress:
+        Told of the stages ``programming`` and ``chips``.
+
+    Raises
+    ------
+    InputError, EmulatorError, SpecError, FileNotFoundError
+        When samples, program or chip cannot be used.
+    HostError
+        When the board fails.
+
+    Examples
+    --------
+    $ ndrite campaign mine --chips 1000 -o campaign.json -p campaign.svg
+    >>> import ndrite
+    >>> compiled = ndrite.compile(ndrite.networks.shipped_network(), "dendritic-ndr", nominal=True)
+    >>> wafer = ndrite.campaign(compiled, chips=3, count=20)
+    >>> wafer.accuracy_per_chip.shape
+    (3,)
+    """
+    check_outputs(output, picture)
+    if picture is not None:
+        check_figure(Path(picture), chips)
+    given, whole = held(program)
+    what = with_variation(given, chip)
+    found = classed_samples(what, whole, inputs, labels, data=data, codes=codes)
+    if count is None and inputs is None:
+        count = min(SAMPLES, len(found.x))
+    x, y, by = found.first(count)
+    plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
+    state = None if output is None else Path(output).with_name(f".{Path(output).name}.part.npz")
+    stage = progress or silent
+    with connect(board) as chosen:
+        with stage("programming") as report:
+            chosen.program(what, progress=report)
+        on_host = warn_of_host(chosen)
+        with stage("chips") as report:
+            votes = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
+    said = summary(votes, y, threshold=threshold)
+    said |= {"accuracy_float": None if whole is None else whole.network.accuracy(x, y)}
+    said |= {"noise": noise, "judged_by": by}
+    wafer = Wafer(what.name, board, votes, said, on_host)
+    if picture is not None:
+        wafer.plot(picture)
+    if output is not None and state is not None:
+        wafer.save(output)
+        state.unlink(missing_ok=True)
+    return wafer

@@ -1,0 +1,227 @@
+"""chip: list, show, check and compare chip descriptions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from emulator.device.description import list_chips as chips
+from emulator.device.description import list_devices, load_chip
+from emulator.device.description.loader import load_content
+from emulator.device.description.schema import SECTIONS
+from emulator.errors import CompileWarning
+from emulator.mapping import map_network
+from emulator.mapping.explain import judge
+from ndrite.labelled import typical, unseen
+from ndrite.results import Result, Table
+from ndrite.shipped import shipped_network
+from ndrite.signature import DieSeed, Option, verb
+
+SUMMARY = 120
+"""Characters of a description in the list."""
+Name = Annotated[str, Option("NAME")]
+
+
+@dataclass(frozen=True)
+class Chips(Result):
+    """What is said of chips: plain values, tables and lines; ``differ`` where that is a failure."""
+
+    content: dict[str, Any]
+    shown: tuple[Table, ...] = ()
+    said: tuple[str, ...] = ()
+    differ: str | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """That two chips differ, where that was asked."""
+        return self.differ
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return self.content
+
+    def tables(self) -> Iterable[Table]:
+        """In words."""
+        return self.shown
+
+    def lines(self) -> Iterable[str]:
+        """Below them."""
+        return self.said
+
+
+@verb
+def list_chips() -> Chips:
+    """Presets, and the devices that can be added to them with +.
+
+    Examples
+    --------
+    $ ndrite chip list --json
+    """
+    names = [(name, "chip") for name in chips()] + [(name, "device") for name in list_devices()]
+    rows = [(name, kind, _summary(load_content(name))) for name, kind in names]
+    keys = ("name", "kind", "description")
+    content = {"chips": [dict(zip(keys, row, strict=True)) for row in rows]}
+    return Chips(content, (Table("chips", ("name", "kind", "what"), rows),))
+
+
+@verb
+def show(name: Name, /) -> Chips:
+    """Every value of a chip with its source; units are in the names.
+
+    Parameters
+    ----------
+    name:
+        A preset, a file, or several joined with +, the later laid over the earlier field by field.
+
+    Examples
+    --------
+    $ ndrite chip show dendritic-ndr
+    """
+    chip = load_chip(name)
+    sources = chip.sources
+    rows = [(field, _text(value), sources.get(field, "default")) for field, value in chip.fields().items()]
+    table = Table(f"{chip.name}: {chip.description}", ("field", "value", "source"), rows)
+    return Chips(chip.as_dict(), (table,))
+
+
+@verb
+def check(name: Name, /) -> Chips:
+    """Validate a description; list values without a source or an effect.
+
+    Exit code 2 when it is wrong.
+
+    Parameters
+    ----------
+    name:
+        A preset, a file, or several joined with +.
+
+    Examples
+    --------
+    $ ndrite chip check mine.yaml
+    """
+    single = load_content(name) if "+" not in name else None
+    # A single device has no cell: it is checked on top of the ideal chip.
+    chip = load_chip(f"ideal+{name}" if single is not None and "cell" not in single else name)
+    given = [
+        f"{section}.{field}" for section in SECTIONS for field in (single or {}).get(section, {})
+    ] or list(chip.sources)
+    unsourced = [field for field in given if not chip.sources.get(field)]
+    idle = {field: why for field in given if (why := chip.idle(*field.split(".", 1)))}
+    lists = {"without_source": unsourced, "without_effect": idle}
+    said = (
+        f"{name}: ok, {len(given)} values, {len(unsourced)} without a source, {len(idle)} without an effect",
+        *(f"  {field}: no source" for field in unsourced),
+        *(f"  {field}: no effect ({why})" for field, why in idle.items()),
+    )
+    return Chips({"name": name, "ok": True, "values": len(given), **lists}, said=said)
+
+
+@verb
+def diff(first: Name, second: Name, /, *, exit_code: bool = False) -> Chips:
+    """Fields in which two chips differ.
+
+    Parameters
+    ----------
+    first, second:
+        Presets, files, or several joined with +.
+    exit_code:
+        Exit with 1 when the chips differ.
+
+    Examples
+    --------
+    $ ndrite chip diff wan2022 dendritic-ndr
+    """
+    one, two = load_chip(first).fields(), load_chip(second).fields()
+    found = {field: [one[field], two[field]] for field in one if one[field] != two[field]}
+    rows = [(field, _text(a), _text(b)) for field, (a, b) in found.items()]
+    failed = f"{first} and {second} differ in {len(found)} fields" if exit_code and found else None
+    if not found:
+        return Chips({"differences": {}}, said=("no difference",))
+    return Chips(
+        {"differences": found}, (Table("differences", ("field", first, second), rows),), differ=failed
+    )
+
+
+@verb
+def table(
+    *names: Name,
+    count: Annotated[int, Option("N", least=1, most=9_000)] = 2000,
+    seed: DieSeed = 0,
+    markdown: bool = False,
+) -> Chips:
+    """The shipped network on every preset: fixed point against float physics.
+
+    SNR: power of the float network's outputs over squared deviation, dB, first without, then with read noise.
+    PWL, tail: largest |table - curve| in output steps (of 255), in the window and of the ends held beyond it.
+    cut: conductances beyond the code range.
+
+    Parameters
+    ----------
+    names:
+        Chips; default: all presets, and ``wan2022`` with every device.
+    count:
+        Test samples.
+    seed:
+        Which individual chip.
+    markdown:
+        Print a Markdown table (the one in docs/physics.md).
+
+    Examples
+    --------
+    $ ndrite chip table --markdown
+    """
+    network = shipped_network()
+    samples = typical("fashion-mnist")
+    x, labels = (part[:count] for part in unseen("fashion-mnist"))
+    rows: list[dict[str, Any]] = []
+    for name in names or [*chips(), *(f"wan2022+{device}" for device in list_devices())]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", CompileWarning)
+            compiled = map_network(network, load_chip(name), samples, seed=seed)
+        quiet = judge(name, network, compiled, x, labels, noise=False)
+        noisy = judge(name, network, compiled, x, labels, seed=seed)
+        layers = compiled.report.layers
+        rows.append(
+            {
+                "chip": name,
+                "snr_db": quiet.snr_db,
+                "snr_noise_db": noisy.snr_db,
+                "accuracy": noisy.accuracy,
+                "pwl_error_lsb": compiled.report.pwl_error_lsb,
+                "tail_error_lsb": max(layer.tail_error_lsb for layer in layers),
+                "saturated_codes": sum(layer.saturated_codes for layer in layers),
+                "warnings": len(caught),
+            }
+        )
+    header = ("chip", "SNR", "noisy", "accuracy", "PWL", "tail", "cut")
+    lines = [
+        (
+            str(row["chip"]),
+            f"{row['snr_db']:.1f} dB",
+            f"{row['snr_noise_db']:.1f} dB",
+            f"{100 * row['accuracy']:.2f} %",
+            f"{row['pwl_error_lsb']:.2f}",
+            f"{row['tail_error_lsb']:.2f}",
+            str(row["saturated_codes"]),
+        )
+        for row in rows
+    ]
+    content = {"network": network.name, "samples": len(x), "seed": seed, "chips": rows}
+    if markdown:
+        rule = "|---" + "|---:" * (len(header) - 1) + "|"
+        said = [f"| {' | '.join(line)} |" for line in (header, *lines)]
+        return Chips(content, said=(said[0], rule, *said[1:]))
+    title = f"{network.name}, {len(x)} test samples, chip seed {seed}"
+    return Chips(content, (Table(title, header, lines),))
+
+
+def _summary(content: dict[str, Any]) -> str:
+    text = " ".join(str(content.get("description", "")).split())
+    return text if len(text) <= SUMMARY else f"{text[: SUMMARY - 3].rsplit(' ', 1)[0]}..."
+
+
+def _text(value: Any) -> str:
+    text = ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= 60 else f"{text[:50]}... ({len(value)} values)"

@@ -1,0 +1,175 @@
+"""compile: a network or a model onto a chip."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any
+
+from emulator.mapping import Mitigation, map_network
+from emulator.network import Network
+from host import InputError
+from ndrite.compiled import Compiled
+from ndrite.files import check_outputs
+from ndrite.samples import typical_samples
+from ndrite.signature import (
+    Array,
+    ChipName,
+    Count,
+    DataSet,
+    DieSeed,
+    Names,
+    Option,
+    Output,
+    Shape,
+    Source,
+    verb,
+)
+from ndrite.sources import network_of, whole_of
+from ndrite.stages import Stages, silent
+
+
+@verb
+def compile(
+    network: Source,
+    /,
+    chip: ChipName,
+    *,
+    output: Output | None = None,
+    program_only: bool = False,
+    samples: Array | None = None,
+    data: DataSet | None = None,
+    codes: bool = False,
+    seed: DieSeed = 0,
+    name: str | None = None,
+    nominal: bool = False,
+    lanes: Count | None = None,
+    depth: Count | None = None,
+    mitigation: Mitigation | None = None,
+    input_range: Annotated[tuple[float, float], Option("LOW HIGH")] | None = None,
+    input_shape: Shape | None = None,
+    node: str | None = None,
+    classes: Names | None = None,
+    input_unit: str | None = None,
+    output_unit: str | None = None,
+    progress: Stages | None = None,
+) -> Compiled:
+    """A network or a model onto a chip: one file with program and die.
+
+    Programs the chip's cells, calibrates its converters and turns curves into tables. A model is imported
+    first: full layers, 1-D and 2-D convolutions with groups, pooling, LSTM and GRU; branches may be added,
+    multiplied and joined; BatchNorm is folded in; any function of each value becomes a table. Errors of
+    weights are relative to the weights' rms, table errors in output steps (LSB) or the model's own unit, SNR
+    in dB. Nothing is written without ``output``.
+
+    Parameters
+    ----------
+    network:
+        A model (``.onnx``, ``.pt`` or ``.pth``, a ``torch.nn.Module``, a fitted scikit-learn estimator), a
+        float network, or what `compile` gave, whose network and samples are taken again.
+    chip:
+        A chip, a preset's name (see ``ndrite chip list``), the path of a YAML file, or several of these
+        joined with ``+``.
+    output:
+        File to write: program, die, float network, calibration samples, class names and units.
+    program_only:
+        Write the program alone, as a board needs it.
+    samples:
+        Typical inputs, (n, inputs) with n at least 16, as an array or an ``.npy`` file: in the model's own
+        unit, else codes uint8. They set the ranges of converters, and of a model's inputs and activations.
+        Default: samples of the data set that the network names.
+    data:
+        A data set by name in place of samples.
+    codes:
+        The samples are codes 0..255 even where the network stores a range of its inputs.
+    seed:
+        Which individual chip: its programming errors.
+    name:
+        The program's name; the network's by default.
+    nominal:
+        Leave every cell on its target and store how cells spread: the program of a campaign.
+    lanes:
+        Program kernels several times over, side by side, where that is faster on so many lanes.
+    depth:
+        With lanes: weight words of each lane, which those copies must not exceed.
+    mitigation:
+        The measures against the chip's errors; default: gain and bias correction.
+    input_range:
+        Of a model: values of input codes 0 and 255; default: what the samples span, 0 and 1 without.
+    input_shape:
+        Of a model: shape of one sample, where it leaves that open; CALLS,FEATURES of a sequence.
+    node:
+        Of an ONNX model: the output to take; default: the first that works.
+    classes:
+        Name of each output, where outputs are classes.
+    input_unit:
+        Unit of the values in, for people.
+    output_unit:
+        Unit of the values out.
+    progress:
+        Told of the stages ``nodes`` and ``layers``.
+
+    Raises
+    ------
+    CompileError, ChipError, NetworkError, InputError, FileNotFoundError
+        When samples, chip or network cannot be used; the message names field and value.
+    UnsupportedNodeError
+        Naming the node of a model that cannot be imported, and what would work instead.
+
+    Warns
+    -----
+    CompileWarning
+        One line for everything that was cut on the way; ``Compiled.report.warnings`` has them too.
+
+    Examples
+    --------
+    $ ndrite compile model.onnx --chip wan2022 --samples x.npy -o mine
+    > ndrite compile float.npz --chip dendritic-ndr --seed 7 -o mine
+    >>> import ndrite
+    >>> compiled = ndrite.compile(ndrite.networks.shipped_network(), "wan2022", seed=7)
+    >>> compiled.program.inputs, compiled.program.outputs
+    (784, 10)
+    >>> compiled.save("mine").name
+    'mine'
+    """
+    check_outputs(output)
+    if depth is not None and lanes is None:
+        raise InputError("depth is given without lanes; accepted: both, or lanes alone")
+    if program_only and output is None:
+        raise InputError("program_only is given without output; accepted: both, or neither")
+    stage = progress or silent
+    given = {"input_range": input_range, "input_shape": input_shape, "output": node}
+    with stage("nodes") as report:
+        options = {key: value for key, value in given.items() if value is not None}
+        floats, imported = network_of(network, samples, report, **options)
+    floats = _said(floats, classes=classes, input_unit=input_unit, output_unit=output_unit)
+    typical = typical_samples(floats, whole_of(network), samples, data=data, codes=codes)
+    with stage("layers") as report:
+        mapped = map_network(
+            floats,
+            chip,
+            typical,
+            seed=seed,
+            name=name,
+            nominal=nominal,
+            lanes=lanes,
+            depth=depth,
+            mitigation=mitigation,
+            progress=report,
+        )
+    found = Compiled(
+        floats,
+        mapped.program,
+        mapped.die,
+        typical,
+        mapped.report,
+        None if imported is None else imported.report,
+    )
+    if output is not None:
+        (found.program if program_only else found).save(output)
+    return found
+
+
+def _said(network: Network, **told: Any) -> Network:
+    """The network with what was said of its inputs and outputs."""
+    known = {name: value for name, value in told.items() if value is not None}
+    return dataclasses.replace(network, meaning=dataclasses.replace(network.meaning, **known))

@@ -1,0 +1,129 @@
+"""cost: what one inference costs, modelled; what one activation does, against CMOS; and the constants."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from host import InputError
+from ndrite.costs import CONSTANTS, Account, Constants, account_of, load_constants, neuron
+from ndrite.results import Result, Table
+from ndrite.samples import seen_samples
+from ndrite.signature import Array, Count, DataSet, Option, Source, verb
+from ndrite.sources import compiled_of
+from ndrite.stages import Stages, silent
+
+
+@dataclass(frozen=True)
+class Shown(Result):
+    """Text as it is: the constants, to be edited."""
+
+    text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The text alone."""
+        return {"constants": self.text}
+
+    def lines(self) -> Iterable[str]:
+        """All of it."""
+        return (self.text.rstrip("\n"),)
+
+
+@dataclass(frozen=True)
+class Activation(Result):
+    """Latency x area x energy of one activation, each way, and their ratios."""
+
+    found: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Paths and ratios."""
+        return self.found
+
+    def tables(self) -> Iterable[Table]:
+        """Paths, then how many times a CMOS circuit's figure is the NDR neuron's."""
+        return neuron.tables(self.found)
+
+
+@verb
+def cost(
+    program: Source | None = None,
+    /,
+    inputs: Array | None = None,
+    *,
+    data: DataSet | None = None,
+    codes: bool = False,
+    count: Count = 100,
+    constants: Annotated[Any, Option("FILE.yaml")] | None = None,
+    node_nm: Annotated[float, Option("NM", least=5, most=500)] | None = None,
+    neuron_only: bool = False,
+    show: bool = False,
+    progress: Stages | None = None,
+) -> Account | Activation | Shown:
+    """Energy, latency and area of one inference, modelled.
+
+    Energy (pJ, a mean over samples), latency (ns) and area (um2) by step and component, low, typical and
+    high, from the die's conductances, the codes of samples, and constants that each have a source or are
+    called illustrative. TOPS/W and TOPS/mm2 count two operations a MAC. Nothing here is a measurement.
+
+    Parameters
+    ----------
+    program:
+        What `compile` wrote or gave. Default: what ships.
+    inputs:
+        Samples (n, inputs) that the work is counted on. Default: test samples of the data set that the
+        network names, else those that calibrated the die.
+    data:
+        A data set by name.
+    codes:
+        The inputs are codes uint8 0..255, not values in the model's unit.
+    count:
+        First so many samples, at most.
+    constants:
+        Constants or their YAML file, in place of the built-in ones.
+    node_nm:
+        Technology node, nanometres; default: the constants'.
+    neuron_only:
+        Instead, latency x area x energy of one activation, with and without what surrounds the device.
+    show:
+        Instead, the constants with their sources, to be edited.
+    progress:
+        Told of the stage ``samples``.
+
+    Raises
+    ------
+    CostError, InputError, CompileError, FileNotFoundError
+        When constants, samples or program cannot be used.
+
+    Examples
+    --------
+    $ ndrite cost mine --inputs x.npy --json
+    > ndrite cost --show > mine.yaml
+    > ndrite cost mine --constants mine.yaml --node-nm 65
+    >>> import ndrite
+    >>> account = ndrite.cost(count=20)
+    >>> low, typical, high = account.total.energy_pJ
+    >>> bool(low < typical < high)
+    True
+    >>> sorted(account.by_component())[:3]
+    ['array', 'buffers', 'converters']
+    """
+    if show:
+        return Shown(Path(constants or CONSTANTS).read_text(encoding="utf-8"))
+    known = _constants(constants, node_nm)
+    if neuron_only and program is not None:
+        raise InputError("program and neuron_only exclude each other; accepted: one of them")
+    if neuron_only:
+        return Activation(neuron.report(known))
+    whole = compiled_of(program)
+    x = seen_samples(whole.program, whole, inputs, data=data, codes=codes)
+    with (progress or silent)("samples") as report:
+        return account_of(whole.program, whole.die, x[:count], known, progress=report)
+
+
+def _constants(given: Constants | str | os.PathLike[str] | None, node_nm: float | None) -> Constants:
+    if isinstance(given, Constants):
+        return given if node_nm is None else given.on(node_nm)
+    return load_constants(Path(given or CONSTANTS), node_nm)

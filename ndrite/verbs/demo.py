@@ -1,0 +1,174 @@
+"""demo: the shipped network as floats, on the golden model and in the RTL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boards.golden import GoldenBoard
+from emulator.spec import Program
+from emulator.spec.brief import brief_repr
+from ndrite.compiled import load
+from ndrite.demo.curve import NeuronCurve, neuron_curve
+from ndrite.demo.losses import losses
+from ndrite.evaluations import Evaluation, accuracy, evaluate
+from ndrite.files import check_outputs
+from ndrite.intervals import percent
+from ndrite.labelled import judging_set
+from ndrite.results import Result, Table
+from ndrite.signature import Board, Option, Picture, Seed, verb
+from ndrite.stages import Stages, silent
+from ndrite.url import connect
+
+CLASSES = 10
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Demo(Result):
+    """What the demo found. Accuracies 0..1; ``rtl`` is of the first samples only, with the same seed."""
+
+    __repr__ = brief_repr
+
+    program: Program
+    board: str
+    seed: int
+    accuracy_float: float
+    accuracy_golden: float
+    samples_golden: int
+    rtl: Evaluation
+    confusion: npt.NDArray[np.int64]
+    losses: list[tuple[str, float]]
+    curve: NeuronCurve | None
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw a neuron's curve and its table, the confusion matrix, and where the accuracy goes."""
+        from ndrite.demo.picture import draw
+
+        draw(self.confusion, self.losses, self.curve, Path(path))
+        return Path(path)
+
+    @property
+    def failure(self) -> str | None:
+        """That board and golden model differ."""
+        return self.rtl.failure
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON."""
+        return {
+            "program": self.program.name,
+            "board": self.board,
+            "seed": self.seed,
+            "accuracy_float": self.accuracy_float,
+            "accuracy_golden": self.accuracy_golden,
+            "accuracy_rtl": self.rtl.accuracy,
+            "accuracy_golden_on_rtl_samples": self.rtl.accuracy_golden,
+            "samples_golden": self.samples_golden,
+            "samples_rtl": self.rtl.samples,
+            "mismatches": self.rtl.mismatches,
+            "first_mismatch": self.rtl.first_mismatch,
+            "cycles_per_inference": self.rtl.cycles_per_inference,
+            "bound_cycles": self.rtl.bound_cycles,
+            "efficiency": self.rtl.efficiency,
+            "pwl_error_lsb": None if self.curve is None else self.curve.max_error_lsb,
+            "losses": dict(self.losses),
+        }
+
+    def tables(self) -> Iterable[Table]:
+        """Accuracies with their intervals, and whether every bit agrees."""
+        rtl, every, some = self.rtl, self.samples_golden, self.rtl.samples
+        assert rtl.accuracy is not None
+        assert rtl.accuracy_golden is not None
+        agreed = "every bit equal" if not rtl.mismatches else f"{rtl.mismatches} samples differ"
+        rows = [
+            ("float software", f"{every:,}", percent(self.accuracy_float, every), ""),
+            ("golden model", f"{every:,}", percent(self.accuracy_golden, every), "reference"),
+            (f"board {self.board}", f"{some:,}", percent(rtl.accuracy, some), agreed),
+            ("golden, the same samples", f"{some:,}", percent(rtl.accuracy_golden, some), "reference"),
+        ]
+        header = ("", "samples", "accuracy (95 % over samples)", "agreement")
+        yield Table(self.program.name, header, rows)
+
+    def lines(self) -> Iterable[str]:
+        """Clock cycles, where the board has a clock."""
+        rtl = self.rtl
+        if rtl.efficiency is not None:
+            yield (
+                f"clock cycles per inference: {rtl.cycles_per_inference:.1f}; schedule bound "
+                f"{rtl.bound_cycles}; efficiency {100 * rtl.efficiency:.1f} %"
+            )
+
+
+@verb
+def demo(
+    *,
+    board: Board = "sim:",
+    count: Annotated[int, Option("N", least=1, most=10_000)] = 500,
+    seed: Seed = 0,
+    picture: Picture = "ndrite-demo.png",
+    progress: Stages | None = None,
+) -> Demo:
+    """The shipped network: float, golden model and RTL side by side.
+
+    Classifies Fashion-MNIST with a 784-128-10 NDR network on a published RRAM chip. Nothing is trained or
+    downloaded. Prints accuracies, agreement in every output bit between board and golden model, and clock
+    cycles per inference against the schedule bound; writes a picture. Exit code 1 when board and golden model
+    differ.
+
+    Parameters
+    ----------
+    board:
+        URL of the board that is compared with the golden model.
+    count:
+        Test samples to run on it; the golden model runs all 10,000.
+    seed:
+        Read-noise seed.
+    picture:
+        Where to write the picture.
+    progress:
+        Told of the stages ``golden model``, ``programming`` and ``RTL``.
+
+    Raises
+    ------
+    HostError
+        When the board fails.
+
+    Examples
+    --------
+    $ ndrite demo
+    > ndrite demo --board uart:/dev/ttyUSB0 --count 10000 --json
+    """
+    check_outputs(picture)
+    stage, whole = progress or silent, load()
+    program, network = whole.program, whole.network
+    x, labels = judging_set("fashion-mnist")
+    golden = GoldenBoard()
+    golden.program(program)
+    with stage("golden model") as report:
+        y = golden.infer(x, seed=seed, progress=report)
+    with connect(board) as device:
+        with stage("programming") as report:
+            device.program(program, progress=report)
+        with stage("RTL") as report:
+            rtl = evaluate(device, program, x[:count], labels[:count], seed=seed, progress=report)
+    confusion = np.zeros((CLASSES, CLASSES), np.int64)
+    np.add.at(confusion, (labels, y.argmax(axis=1)), 1)
+    found = Demo(
+        program=program,
+        board=board,
+        seed=seed,
+        accuracy_float=network.accuracy(x, labels),
+        accuracy_golden=accuracy(y, labels),
+        samples_golden=len(x),
+        rtl=rtl,
+        confusion=confusion,
+        losses=losses(network, program, x, labels, noisy=accuracy(y, labels)),
+        curve=neuron_curve(network, program),
+    )
+    found.plot(picture)
+    return found

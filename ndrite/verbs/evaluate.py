@@ -1,0 +1,103 @@
+"""evaluate: how well a compiled network does on a board, and whether the board is right in every bit."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ndrite.evaluations import Evaluation, Targets, steps_on_host, swaps, targets_of
+from ndrite.evaluations import evaluate as judge
+from ndrite.labelled import check_classes
+from ndrite.samples import judged_samples
+from ndrite.signature import Array, Board, Count, DataSet, Seed, Source, verb
+from ndrite.sources import held
+from ndrite.stages import Stages, silent
+from ndrite.url import connect
+
+RTL_SAMPLES = 500
+"""Samples where the caller does not say, on anything slower than the golden model."""
+
+
+@verb
+def evaluate(
+    program: Source,
+    /,
+    inputs: Array | None = None,
+    labels: Array | None = None,
+    *,
+    board: Board = "golden:",
+    count: Count | None = None,
+    data: DataSet | None = None,
+    codes: bool = False,
+    seed: Seed = 0,
+    noise: bool = True,
+    progress: Stages | None = None,
+) -> Evaluation:
+    """Accuracy or error on a board, and agreement with the golden one.
+
+    Accuracy has its 95 % interval over samples. Where labels are floats, or a row for each output, the root
+    mean square error in the model's unit stands in its place. Samples whose outputs differ from the golden
+    model in any bit are counted: with any the exit code is 1. On gateware the clock cycles per inference are
+    compared with the schedule bound, the sum of K * J * ceil(M / lanes). Of a program that the board does not
+    hold as a whole the result says in how many segments it ran, and how many memory words were swapped.
+
+    Parameters
+    ----------
+    program:
+        What `compile` wrote or gave, or a program alone.
+    inputs, labels:
+        Samples (n, inputs) with classes (n,), or targets float (n, outputs) in the model's unit. Default:
+        test samples of the data set that the network names, else the samples that calibrated the die, judged
+        by the float network's answers.
+    board:
+        URL of the board to run on.
+    count:
+        First so many samples; default: all on ``golden:``, 500 elsewhere.
+    data:
+        A data set by name.
+    codes:
+        The inputs are codes uint8 0..255, not values in the model's unit.
+    seed:
+        Read-noise seed; the same seed gives the same answers on every board.
+    noise:
+        Read noise on or off.
+    progress:
+        Told of the stages ``programming`` and ``inference``.
+
+    Raises
+    ------
+    InputError, EmulatorError, SpecError, FileNotFoundError
+        When samples or program cannot be used.
+    HostError
+        When the board fails.
+
+    Examples
+    --------
+    $ ndrite evaluate mine --inputs x.npy --labels y.npy
+    > ndrite evaluate mine --board uart:/dev/pts/3 --count 100
+    >>> import ndrite
+    >>> found = ndrite.evaluate(ndrite.load(), count=100)
+    >>> found.samples, found.mismatches
+    (100, 0)
+    """
+    what, whole = held(program)
+    given = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
+    targets = targets_of(given.labels, what, given.by)
+    if targets is None:
+        check_classes(given.labels, len(given.x), what.outputs, given.by)
+    if count is None and not board.startswith("golden:"):
+        count = min(RTL_SAMPLES, len(given.x))
+    x, labels, by = given.first(count)
+    judged = labels if targets is None else Targets(targets.values[: len(x)], targets.step)
+    stage = progress or silent
+    with connect(board) as chosen:
+        answers = None if whole is None else whole.network.forward(x / np.float32(255))
+        with stage("programming") as report:
+            chosen.program(what, progress=report)
+        with stage("inference") as report:
+            found = judge(chosen, what, x, judged, seed=seed, noise=noise, floats=answers, progress=report)
+        where: dict[str, Any] = {"on_host": tuple(steps_on_host(chosen)), **swaps(chosen)}
+    where |= {"program": what.name, "board": board, "seed": seed, "noise": noise, "judged_by": by}
+    return dataclasses.replace(found, **where, unit=what.meaning.output_unit)

@@ -1,0 +1,163 @@
+"""explain: where the accuracy goes, one cause of error at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.mapping.explain import Explanation, Outcome, Row, mitigation_benefits
+from emulator.mapping.explain import explain as measure
+from emulator.spec.brief import brief_repr
+from ndrite.causes import draw
+from ndrite.files import check_outputs
+from ndrite.intervals import percent
+from ndrite.results import Result, Table
+from ndrite.samples import classed_samples
+from ndrite.signature import Array, Count, DataSet, Picture, Seed, Source, verb
+from ndrite.sources import compiled_of
+
+
+@dataclass(frozen=True, eq=False)
+class Loss(Result):
+    """What ``ndrite.explain`` gives.
+
+    Attributes
+    ----------
+    explanation:
+        Accuracy (0..1) and output SNR (dB) by cause, against the float network.
+    mitigation:
+        What every measure against the errors is worth; empty unless asked for.
+    judged_by:
+        Where samples and labels are from.
+    """
+
+    __repr__ = brief_repr
+
+    explanation: Explanation
+    mitigation: tuple[Outcome, ...] = ()
+    judged_by: str = ""
+
+    @property
+    def causes(self) -> tuple[Row, ...]:
+        """One for each cause, then all of them together, then the program itself."""
+        return self.explanation.rows
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw it into a file; its suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
+        draw(self.explanation, Path(path))
+        return Path(path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        outcomes = [outcome.as_dict() for outcome in self.mitigation]
+        return self.explanation.as_dict() | {"judged_by": self.judged_by, "mitigation": outcomes}
+
+    def tables(self) -> Iterable[Table]:
+        """Causes, and what the measures are worth."""
+        found = self.explanation
+        floats_do = percent(found.reference, found.images)
+        title = (
+            f"{found.network} on {found.chip}: float {floats_do}, 95 % over {found.images} samples "
+            f"({self.judged_by})"
+        )
+        rows = [
+            (
+                row.cause,
+                _percent(row.accuracy),
+                _decibels(row.snr_db),
+                _percent(row.accuracy_corrected),
+                _decibels(row.snr_corrected_db),
+            )
+            for row in found.rows
+        ]
+        yield Table(title, ("cause", "accuracy", "SNR", "corrected", "SNR"), rows)
+        if self.mitigation:
+            measures = [(o.name, _percent(o.accuracy), _decibels(o.snr_db)) for o in self.mitigation]
+            yield Table("measures, on the golden model", ("compiled with", "accuracy", "SNR"), measures)
+
+
+@verb
+def explain(
+    program: Source,
+    /,
+    inputs: Array | None = None,
+    labels: Array | None = None,
+    *,
+    data: DataSet | None = None,
+    codes: bool = False,
+    count: Count = 2000,
+    seed: Seed = 0,
+    mitigation: bool = False,
+    picture: Picture | None = None,
+) -> Loss:
+    """Where the accuracy goes: one cause of error at a time.
+
+    Every cause stands alone, as it is and with gains and biases corrected on the samples as compiling does;
+    all of them together follow, and the program itself: accuracy (%) and output SNR (dB). Causes do not add
+    up. The JSON says what every cause covers.
+
+    Parameters
+    ----------
+    program:
+        What `compile` wrote or gave.
+    inputs, labels:
+        Samples (n, inputs) and classes (n,) to judge by. Default: test samples of the data set that the
+        network names, those left out that calibrate, else the samples that calibrated the die, judged by the
+        float network's answers.
+    data:
+        A data set by name.
+    codes:
+        The inputs are codes uint8 0..255, not values in the model's unit.
+    count:
+        First so many of them, at most.
+    seed:
+        Read-noise seed.
+    mitigation:
+        Measure also what each measure against the errors is worth.
+    picture:
+        Draw it; the suffix is the format.
+
+    Raises
+    ------
+    InputError, CompileError, FileNotFoundError
+        When samples or the compiled network cannot be used.
+
+    Examples
+    --------
+    $ ndrite explain mine -p explain.png
+    > ndrite explain mine --mitigation --json
+    >>> import ndrite
+    >>> compiled = ndrite.compile(ndrite.networks.shipped_network(), "wan2022")
+    >>> loss = ndrite.explain(compiled, count=50)
+    >>> loss.causes[-1].cause
+    'program (golden model)'
+    >>> loss.plot("explain.png").name
+    'explain.png'
+    """
+    check_outputs(picture)
+    whole = compiled_of(program)
+    given = classed_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
+    x, y = given.x[:count], given.labels[:count]
+    low = seed & ((1 << 63) - 1)
+    found = measure(whole.network, whole.program, whole.die, whole.samples, x, y, seed=low)
+    worth: list[Outcome] = []
+    if mitigation:
+        seeds = (whole.die.seed,)
+        worth = mitigation_benefits(whole.network, whole.die.chip, whole.samples, x, y, seeds=seeds)
+    loss = Loss(found, tuple(worth), given.by)
+    if picture is not None:
+        loss.plot(picture)
+    return loss
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f} %"
+
+
+def _decibels(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "none" if value >= 99.95 else f"{value:.1f} dB"

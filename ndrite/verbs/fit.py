@@ -1,0 +1,231 @@
+"""fit: measured data into the fields of a chip description."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from emulator.device.fitting import (
+    EcramFit,
+    Measurements,
+    NdrFit,
+    RramFit,
+    fit_ecram,
+    fit_ndr,
+    fit_rram,
+    read_measurements,
+)
+from emulator.device.preset import check_values, save_preset
+from emulator.spec.brief import brief_repr
+from host import InputError
+from ndrite.files import check_outputs
+from ndrite.results import Result, Table
+from ndrite.signature import File, Option, Output, Picture, verb
+
+MODELS = {
+    "ndr": ("auto", "esaki", "tunnel", "bell", "table"),
+    "rram": ("polynomial",),
+    "ecram": ("linear-step", "exponential"),
+}
+"""Kind of device -> the models that it is fitted with, the default first."""
+SECTIONS = {"ndr": "neuron", "rram": "cell", "ecram": "ecram"}
+COLUMNS = {
+    "ndr": (("voltage", "current"), ()),
+    "rram": (("target", "conductance"), ("time",)),
+    "ecram": (("pulse", "conductance"), ()),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Fit(Result):
+    """What ``ndrite.fit`` gives.
+
+    Attributes
+    ----------
+    kind, section:
+        ``ndr``, ``rram`` or ``ecram``, and the section of a chip description that it fills.
+    values:
+        Field -> value, in the fields' units.
+    summary:
+        How good the fit is and of how many devices.
+    notes:
+        What was left out or does not fit, one line each.
+    measured, model:
+        The data, and the fit of this kind with all its curves.
+    """
+
+    __repr__ = brief_repr
+
+    kind: str
+    section: str
+    values: dict[str, Any]
+    summary: dict[str, Any]
+    notes: tuple[str, ...]
+    measured: Measurements
+    model: NdrFit | RramFit | EcramFit
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a description that ``chip="wan2022+mine.yaml"`` takes, each value with its source.
+
+        Raises
+        ------
+        OSError
+            When the file cannot be written.
+        """
+        measured = self.measured
+        source = (
+            f"fitted by ndrite to {measured.name}, {len(measured.device)} rows, "
+            f"{len(measured.devices)} device(s)"
+        )
+        words = f"Fitted to {measured.name}."
+        save_preset(Path(path), self.section, self.values, source=source, description=words)
+        return Path(path)
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw data, model and residuals; the suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
+        from ndrite.fit_pictures import draw_ecram, draw_ndr, draw_rram
+
+        if isinstance(self.model, NdrFit):
+            draw_ndr(self.model, Path(path))
+        elif isinstance(self.model, RramFit):
+            draw_rram(self.model, Path(path))
+        else:
+            draw_ecram(self.model, Path(path))
+        return Path(path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"section": self.section, "values": self.values, **self.summary, "notes": list(self.notes)}
+
+    def tables(self) -> Iterable[Table]:
+        """Field and value, then the summary."""
+        rows = [(f"{self.section}.{name}", _text(value)) for name, value in self.values.items()]
+        rows += [(name, _text(value)) for name, value in self.summary.items()]
+        yield Table(self.measured.name, ("field", "value"), rows)
+
+    def lines(self) -> Iterable[str]:
+        """The notes."""
+        return (f"note: {note}" for note in self.notes)
+
+
+def column(text: str) -> tuple[str, str]:
+    """``QUANTITY=HEADER`` or ``QUANTITY=HEADER:UNIT`` as quantity and header."""
+    quantity, equals, header = text.partition("=")
+    if not (quantity and equals and header):
+        raise InputError(f"column is {text!r}; accepted: QUANTITY=HEADER or QUANTITY=HEADER:UNIT")
+    return quantity, header
+
+
+Columns = Annotated[Mapping[str, str], Option("QUANTITY=HEADER", "--column", of=column, many=True)]
+
+
+@verb
+def fit(
+    kind: Literal["ndr", "rram", "ecram"],
+    data: File,
+    /,
+    *,
+    output: Output | None = None,
+    picture: Picture | None = None,
+    model: str | None = None,
+    columns: Annotated[Mapping[str, str], Option("QUANTITY=HEADER", "--column", of=column, many=True)]
+    | None = None,
+) -> Fit:
+    """Your own measurements into a device description.
+
+    Reads a CSV file whose headers name quantity and unit: voltage_V, current_uA, conductance_uS, target_uS,
+    pulse. A column "device" tells devices apart, and their spread is fitted too. Order does not matter.
+
+    Parameters
+    ----------
+    kind:
+        ``ndr``: current (A) against voltage (V) of one or several devices. ``rram``: conductance (S) of
+        programmed cells against their target (S), one row a cell. ``ecram``: conductance (S) against a
+        running pulse number, up to the largest conductance and down again.
+    data:
+        CSV file.
+    output:
+        Description to write, which ``--chip wan2022+mine.yaml`` takes.
+    picture:
+        Draw data, model and residuals; the suffix is the format.
+    model:
+        Of ndr: auto (takes the best and tabulates what none describes), esaki, tunnel, bell or table; of
+        ecram: linear-step (aihwkit's) or exponential (NeuroSim's).
+    columns:
+        Header of a quantity that is not named after it, as header or header:unit; in Python a mapping.
+
+    Raises
+    ------
+    InputError
+        When ``kind`` or ``model`` is unknown.
+    MeasurementError, ChipError
+        When the file cannot be used, or the device lies outside what chip descriptions accept.
+
+    Examples
+    --------
+    $ ndrite fit ndr iv.csv -o mine.yaml -p iv.png
+    > ndrite fit rram g.csv --column target=target_uS:uS --column conductance=conductance_uS:uS -o mine.yaml
+    > ndrite fit ecram pulses.csv -o mine.yaml
+    >>> import numpy as np, ndrite
+    >>> v = np.linspace(0, 0.5, 120)
+    >>> i = 1e3 * (v / 0.1 * np.exp(1 - v / 0.1) + 0.1 * np.exp(30 * (v - 0.5)))
+    >>> head = "voltage_V,current_uA"
+    >>> np.savetxt("iv.csv", np.column_stack([v, i]), delimiter=",", header=head, comments="")
+    >>> mine = ndrite.fit("ndr", "iv.csv")
+    >>> round(mine.values["peak_voltage_V"], 3)
+    0.1
+    >>> mine.save("mine.yaml").name, mine.plot("iv.png").name
+    ('mine.yaml', 'iv.png')
+    """
+    check_outputs(output, picture)
+    chosen = MODELS[kind][0] if model is None else model
+    if chosen not in MODELS[kind]:
+        raise InputError(f"model is {chosen!r}; accepted: {', '.join(MODELS[kind])}")
+    needed, optional = COLUMNS[kind]
+    headers = dict(columns or {})
+    measured = read_measurements(Path(data), list(needed), optional=list(optional), columns=headers)
+    fitted, summary = _fitted(kind, measured, chosen)
+    check_values(SECTIONS[kind], fitted.values)
+    notes = fitted.notes
+    if measured.skipped:
+        notes = (*notes, f"{measured.skipped} rows with gaps left out")
+    found = Fit(kind, SECTIONS[kind], fitted.values, summary, notes, measured, fitted)
+    if output is not None:
+        found.save(output)
+    if picture is not None:
+        found.plot(picture)
+    return found
+
+
+def _fitted(
+    kind: str, measured: Measurements, model: str
+) -> tuple[NdrFit | RramFit | EcramFit, dict[str, Any]]:
+    if kind == "ndr":
+        ndr = fit_ndr(measured, model)
+        return ndr, {
+            "model": ndr.model,
+            "devices": len(ndr.curves),
+            "rms_of_peak": ndr.rms,
+            "peak_to_valley": ndr.peak_to_valley,
+        }
+    if kind == "rram":
+        rram = fit_rram(measured)
+        return rram, {
+            "cells": int(rram.cells.sum()),
+            "targets": len(rram.target),
+            "stuck_low": rram.stuck_low,
+            "stuck_high": rram.stuck_high,
+        }
+    ecram = fit_ecram(measured, model)
+    return ecram, {"low_uS": ecram.low_uS, "high_uS": ecram.high_uS, "rms_of_range": ecram.rms}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple) and len(value) > 8:
+        return f"{value[0]:g} .. {value[-1]:g} ({len(value)} values)"
+    if isinstance(value, tuple):
+        return ", ".join(f"{v:g}" for v in value)
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,150 @@
+"""infer: inputs through a program on a board."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.brief import brief_repr
+from host.inputs import check_inputs
+from ndrite.evaluations import output_step, steps_on_host
+from ndrite.files import check_outputs, save_array
+from ndrite.results import Result, Table
+from ndrite.samples import seen_samples
+from ndrite.signature import Array, Board, DataSet, Option, Output, Seed, Source, verb
+from ndrite.sources import held
+from ndrite.stages import Stages, silent
+from ndrite.url import connect
+
+
+@dataclass(frozen=True, eq=False)
+class Answers(Result):
+    """What ``ndrite.infer`` gives.
+
+    ``outputs`` (n, outputs) is int32, the chip's sums, or float64 in the model's unit; ``summary`` says where
+    they are from. ``classes``: names of the outputs, where they have names.
+    """
+
+    __repr__ = brief_repr
+
+    outputs: npt.NDArray[Any]
+    summary: dict[str, Any]
+    classes: tuple[str, ...] = ()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the outputs as an ``.npy`` file, in whole or not at all; ``-`` is standard output."""
+        save_array(Path(path), self.outputs)
+        return Path(path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """How many there are, and what they were computed on."""
+        return self.summary
+
+    def tables(self) -> Iterable[Table]:
+        """How often each class is the answer, where outputs have names."""
+        if self.classes:
+            votes = np.bincount(self.outputs.argmax(axis=1), minlength=len(self.classes))
+            rows = [(name, str(n)) for name, n in zip(self.classes, votes, strict=True)]
+            yield Table("largest output", ("class", "samples"), rows)
+
+    def lines(self) -> Iterable[str]:
+        """How many there are, and what the host did."""
+        n, outputs = self.outputs.shape
+        yield f"{n} inferences of {outputs} outputs, on {self.summary['board']}"
+        yield from (f"on the host, not in gateware: {line}" for line in self.summary["on_host"])
+
+
+@verb
+def infer(
+    program: Source,
+    /,
+    inputs: Array | None = None,
+    *,
+    output: Output | None = None,
+    model_unit: bool = False,
+    data: DataSet | None = None,
+    codes: bool = False,
+    board: Board = "golden:",
+    seed: Seed = 0,
+    first_index: Annotated[int, Option("N", least=0, most=(1 << 32) - 1)] = 0,
+    noise: bool = True,
+    progress: Stages | None = None,
+) -> Answers:
+    """Run inputs through a program on a board.
+
+    Parameters
+    ----------
+    program:
+        What `compile` wrote or gave, or a program alone.
+    inputs:
+        Inputs (n, inputs); ``-`` is standard input. Default: test samples of the data set that the network
+        names, else the samples that calibrated the die.
+    output:
+        ``.npy`` file of the outputs (n, outputs), written in whole or not at all; ``-`` is standard output.
+    model_unit:
+        Outputs float64 in the model's unit, as a regression's; default: the chip's int32 sums.
+    data:
+        A data set by name.
+    codes:
+        The inputs are codes uint8 0..255, not values in the model's unit.
+    board:
+        URL of the board to run on.
+    seed:
+        Read-noise seed; the same seed gives the same answers on every board.
+    first_index:
+        Inference index of the first row; selects its read noise together with the seed.
+    noise:
+        Read noise on or off.
+    progress:
+        Told of the stages ``programming`` and ``inference``.
+
+    Raises
+    ------
+    InputError, EmulatorError, SpecError, FileNotFoundError
+        When inputs or program cannot be used.
+    HostError
+        When the board fails.
+
+    Examples
+    --------
+    $ ndrite infer mine --inputs x.npy --board sim: --seed 7 -o y.npy
+    > make_inputs | ndrite infer mine --inputs - -o - > y.npy
+    >>> import ndrite
+    >>> x, labels = ndrite.networks.judging_set("fashion-mnist")
+    >>> found = ndrite.infer(ndrite.load(), x[:3], seed=7)
+    >>> found.outputs.shape
+    (3, 10)
+    """
+    # Before the board is opened: a wrong file should not cost a compilation first.
+    check_outputs(output)
+    what, whole = held(program)
+    x = seen_samples(what, whole, inputs, data=data, codes=codes)
+    x = check_inputs(x, what.inputs, seed=seed, first_index=first_index)
+    step = output_step(what, what.name) if model_unit else None
+    stage = progress or silent
+    with connect(board) as chosen:
+        with stage("programming") as report:
+            chosen.program(what, progress=report)
+        with stage("inference") as report:
+            y = chosen.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
+        on_host = list(steps_on_host(chosen))
+    summary = {
+        "program": what.name,
+        "board": board,
+        "inferences": len(y),
+        "outputs": y.shape[1],
+        "seed": seed,
+        "first_index": first_index,
+        "noise": noise,
+        "on_host": on_host,
+    }
+    found = Answers(y if step is None else y * step, summary, what.meaning.classes)
+    if output is not None:
+        found.save(output)
+    return found

@@ -1,0 +1,188 @@
+"""sweep: grids over chip fields, seeds and networks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from emulator.files import whole_file
+from emulator.spec.brief import brief_repr
+from ndrite.costs import MODELLED
+from ndrite.files import check_outputs
+from ndrite.results import Result, Table, percents
+from ndrite.signature import Option, Output, Picture, verb
+from ndrite.stages import Stages, silent
+from ndrite.sweeps import Plan, Results, load_plan, plan_of, run_sweep
+from ndrite.sweeps.figure import axis_summary
+from ndrite.sweeps.figure import draw as draw_axes
+from ndrite.sweeps.page import sweep_page
+from ndrite.sweeps.pareto import check_picture, front
+from ndrite.sweeps.pareto import draw as draw_front
+
+POINT = ("point", "accuracy, %", "energy, nJ", "latency, us", "area, mm2", "cost is")
+
+
+@dataclass(frozen=True, eq=False)
+class Grid(Result):
+    """What ``ndrite.sweep`` gives: a row of plain values for every point of a plan.
+
+    Attributes
+    ----------
+    plan:
+        The points, and the axes in their order.
+    rows:
+        One for each point: its axes, ``accuracy`` (0..1) with its interval, and the modelled
+        ``energy_pJ``, ``latency_ns`` and ``area_um2`` of one inference.
+    folder:
+        Where the results lie: ``results.parquet``, and a figure of every axis.
+    """
+
+    __repr__ = brief_repr
+
+    plan: Plan
+    rows: list[dict[str, Any]]
+    folder: Path
+
+    @property
+    def table_path(self) -> Path:
+        """All rows in one Parquet file."""
+        return self.folder / "results.parquet"
+
+    def front(self) -> list[dict[str, Any]]:
+        """Rows that none other beats, cheapest first: as accurate or more at as little energy or less."""
+        return front(self.rows)
+
+    def along(self, axis: str) -> list[tuple[Any, float, float, float]]:
+        """(value, mean, least, greatest accuracy) for each value of an axis, the others averaged."""
+        return axis_summary(self.rows, axis)
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Accuracy against energy with the front, in a file.
+
+        The suffix is the format: ``.html`` is a page to look through, with every axis to choose and a
+        selection as YAML; ``.svg``, ``.png`` and ``.pdf`` are pictures.
+
+        Raises
+        ------
+        SweepError
+            When the suffix is another.
+        MissingExtraError
+            Of a page, without plotly.
+        """
+        check_picture(Path(path))
+        if Path(path).suffix.lower() == ".html":
+            content = sweep_page(self.plan, self.rows).encode()
+            with whole_file(Path(path)) as file:
+                file.write(content)
+        else:
+            draw_front(self.rows, self.plan.axes, Path(path))
+        return Path(path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; every row says whether it is on the front."""
+        best = {row["key"] for row in self.front()}
+        rows = [{"basis": MODELLED, **row, "front": row["key"] in best} for row in self.rows]
+        return {
+            "plan": self.plan.name,
+            "results": str(self.table_path),
+            "figures": [str(self.folder / f"{axis}.svg") for axis in self.plan.axes],
+            "axes": list(self.plan.axes),
+            "rows": rows,
+        }
+
+    def tables(self) -> Iterable[Table]:
+        """Accuracy along every axis, then the front."""
+        for axis in self.plan.axes:
+            along = [(str(value), *map(percents, found)) for value, *found in self.along(axis)]
+            yield Table(f"{self.plan.name}: accuracy, %", (axis, "mean", "least", "greatest"), along)
+        best = self.front()
+        title = f"{self.plan.name}: {len(best)} of {len(self.rows)} points that none other beats"
+        rows = [
+            (
+                ", ".join(f"{axis} {row[axis]}" for axis in self.plan.axes) or self.plan.name,
+                percents(row["accuracy"]),
+                f"{row['energy_pJ'] * 1e-3:.4g}",
+                f"{row['latency_ns'] * 1e-3:.4g}",
+                f"{row['area_um2'] * 1e-6:.4g}",
+                MODELLED,
+            )
+            for row in best
+        ]
+        yield Table(title, POINT, rows)
+
+    def lines(self) -> Iterable[str]:
+        """Where the rows are."""
+        return (f"{len(self.rows)} points in {self.table_path}",)
+
+
+@verb
+def sweep(
+    plan: Annotated[Any, Option("PLAN.yaml")],
+    /,
+    *,
+    output: Output | None = None,
+    picture: Picture | None = None,
+    workers: Annotated[int, Option("N", least=1, most=1024)] = 1,
+    scheduler: Annotated[str, Option("tcp://HOST:PORT")] | None = None,
+    progress: Stages | None = None,
+) -> Grid:
+    """Grids over chip fields, seeds and networks.
+
+    Accuracy and modelled cost at every point. Goes on where an earlier run stopped: points that are done are
+    not computed again. A plan is YAML, such as "chip: wan2022", "grid: {cell.levels: [8, 16]}", "seeds: 3",
+    "count: 1000"; with "chips: 50" every point is 50 virtual chips in place of one programmed chip.
+
+    Parameters
+    ----------
+    plan:
+        A YAML file, or its content as a dictionary (paths in it are then relative to the working folder).
+    output:
+        Folder of the results and of a figure of every axis; default: the plan's file without its suffix, or
+        the plan's name.
+    picture:
+        Accuracy against energy (pJ of one inference, modelled) with the Pareto front: an interactive page
+        (.html) or a picture (.svg, .png, .pdf).
+    workers:
+        Local processes. As a script, guard the call with ``if __name__ == "__main__":``.
+    scheduler:
+        Address of a Dask scheduler to use instead; its workers need ndrite and the plan's files.
+    progress:
+        Told of the stage ``points of NAME``.
+
+    Raises
+    ------
+    SweepError, ChipError, NetworkError
+        When the plan cannot be used, or a point failed.
+    MissingExtraError
+        Without ``ndrite[sweep]``.
+
+    Examples
+    --------
+    $ ndrite sweep plan.yaml --workers 2
+    > ndrite sweep plan.yaml -p explore.html
+    >>> import ndrite
+    >>> plan = {"chip": "wan2022", "grid": {"cell.levels": [8, 16]}, "count": 20, "samples": 64}
+    >>> grid = ndrite.sweep(plan, output="levels")
+    >>> len(grid.rows)
+    2
+    """
+    if picture is not None:
+        check_picture(Path(picture))
+        check_outputs(picture)
+    if isinstance(plan, str | os.PathLike):
+        chosen = load_plan(Path(plan))
+        folder = Path(plan).with_suffix("")
+    else:
+        chosen = plan if isinstance(plan, Plan) else plan_of(plan)
+        folder = Path(chosen.name)
+    results = Results(folder if output is None else Path(output))
+    with (progress or silent)(f"points of {chosen.name}") as report:
+        rows = run_sweep(chosen, results, scheduler=scheduler, workers=workers, progress=report)
+    grid = Grid(chosen, rows, results.folder)
+    draw_axes(rows, chosen.axes, results.folder)
+    if picture is not None:
+        grid.plot(picture)
+    return grid
