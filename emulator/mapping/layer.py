@@ -21,7 +21,7 @@ from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.neuron import jumps_of, shape_of, trained_outputs, window_of
 from emulator.mapping.ranges import AdcRange, Sums, partial_sums
-from emulator.mapping.report import LayerReport
+from emulator.mapping.report import CELLS, CONVERTERS, READS, LayerReport
 from emulator.mapping.samples import Rows, skip_gain
 from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
 from emulator.mapping.shapes import widest_window
@@ -290,6 +290,10 @@ class Product:
         dense, chip = self.dense, self.chip
         deviation = self.wanted + dense.bias - (read.linear + biased.bias)
         signal, lost = self.wanted.var(axis=0).sum(), np.square(deviation).mean(axis=0).sum()
+        exact = self.rows.product(self.rows.exact, mapped.effective) - self.wanted
+        cells = exact.var(axis=0).sum()
+        noise = (self.rows.read_noise(biased.layer, chip.array.rows) * np.square(read.step)).sum()
+        causes = {CELLS: cells, CONVERTERS: max(lost - cells, 0.0), READS: noise}
         return {
             "inputs": dense.inputs,
             "outputs": dense.outputs,
@@ -300,6 +304,8 @@ class Product:
             "bias_correction": float(np.abs(biased.correction).max()),
             "gain_correction": float(np.abs(read.gains - 1.0).max()),
             "snr_db": float(10 * np.log10(max(signal, 1e-30) / max(lost, 1e-30))),
+            "noisy_snr_db": float(10 * np.log10(max(signal, 1e-30) / max(lost + noise, 1e-30))),
+            "largest_cause": max(causes, key=lambda cause: causes[cause]),
         }
 
 

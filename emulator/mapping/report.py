@@ -14,6 +14,16 @@ from emulator.spec import Program
 from emulator.spec.brief import brief_repr
 from emulator.spec.notebook import titled
 
+CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
+HELPS = {
+    CELLS: "cells with more levels or a smaller programming error (cell), or write-verify (--mitigation)",
+    CONVERTERS: "more bits (readout.adc_bits), or a range for every column (readout.range_policy)",
+    READS: "a smaller read noise (cell.read_noise_percent, readout), or fewer inputs that hardly vary",
+}
+"""What of the chip would help against a cause."""
+SNR_MIN_DB = 6.0
+"""Below it half of a layer's signal, in amplitude, is noise: classes begin to be taken for each other."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerReport:
@@ -49,9 +59,11 @@ class LayerReport:
         Largest relative correction of a column's gain.
     unreachable_neurons:
         Neurons whose peak or height is outside what the chip's ECRAM reaches.
-    snr_db:
-        Pre-activation power (about its mean) over squared deviation from the float network's, on samples,
-        read noise off, in decibels.
+    snr_db, noisy_snr_db:
+        Pre-activation power (about its mean) over squared deviation from the float network's, on samples, in
+        decibels; without read noise, and with it.
+    largest_cause:
+        Of that deviation: ``cells``, ``converters`` or ``read noise``.
     """
 
     inputs: int
@@ -72,6 +84,8 @@ class LayerReport:
     stuck_cells: int = 0
     gain_correction: float = 0.0
     unreachable_neurons: int = 0
+    noisy_snr_db: float = 0.0
+    largest_cause: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +137,12 @@ class CompileReport:
                 lines.append(
                     f"layer {i}: {layer.unreachable_neurons} of {layer.outputs} neurons want a curve the "
                     "ECRAM does not reach and take the nearest"
+                )
+            if layer.noisy_snr_db < SNR_MIN_DB:
+                lines.append(
+                    f"layer {i}: its signal is {layer.noisy_snr_db:.1f} dB above its errors, mostly of "
+                    f"{layer.largest_cause}; {SNR_MIN_DB:g} dB and more keep classes apart. What helps: "
+                    f"{HELPS[layer.largest_cause]}"
                 )
         for i, table in enumerate(self.tables):
             if table.unreachable:

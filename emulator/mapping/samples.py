@@ -11,7 +11,8 @@ import numpy.typing as npt
 from emulator.mapping.ranges import Sums, column_sums
 from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Dense
-from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec import Layer
+from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
 from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float64]
@@ -57,6 +58,21 @@ class Rows:
             np.split(self.codes, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True
         )
         return np.concatenate([column_sums(x, columns, rows, dac_bits) for x, columns in parts], axis=3)
+
+    def read_noise(self, layer: Layer, rows: int) -> Floats:
+        """Variance (M,) that read noise adds to p at these inputs, the mean over them; ``rows`` of a tile."""
+        share, per_tile = layer.outputs // self.groups, layer.tile_rows(rows)
+        gain = np.ones(layer.outputs)
+        if layer.readout == "adc":
+            gain = layer.gain.astype(np.float64) / (1 << layer.shift)
+        added = np.zeros(layer.outputs)
+        for g, x in enumerate(np.split(self.codes, self.groups, axis=1)):
+            for k in range(0, layer.inputs, per_tile):
+                for j in range(slices(layer.dac_bits)):
+                    xj = dac_slice(x[:, k : k + per_tile], j, layer.dac_bits).astype(np.float64)
+                    sigma = layer.sigma_out**2 + layer.var_cell / 256 * np.square(xj).sum(axis=1).mean()
+                    added[g * share : (g + 1) * share] += sigma * 4.0 ** (j * layer.dac_bits)
+        return added * np.square(gain)
 
     def one_group(self) -> Codes:
         """Codes as one row of cells sees them, (n * groups, K)."""
