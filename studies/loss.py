@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from emulator.learning.tuning import Plan
 from ndrite.intervals import behind, in_points, points
 from studies import runs, table
@@ -71,52 +69,40 @@ def run(
 def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats, Floats]]:
     """By chip and state: what networks get right in float (networks, 1, n), and on dies (networks, dies, n);
     of states with a ``suffix``."""
-    groups = {}
-    for chip in (ANALOG, CONVERTERS):
-        for state in STATES:
-            if mine := [r for r in runs.where(found, on=chip) if state + suffix in r]:
-                groups[chip, state] = (runs.right(mine), runs.right(mine, state + suffix))
-    return groups
-
-
-def software(found: Runs) -> tuple[float, Floats, str]:
-    """Of the learning rates that most seeds have the one that is best on held-out samples, what its networks
-    get right (networks, n), and a line of all rates."""
-    of_rate = {rate: group for (rate,), group in runs.by(runs.where(found, on="software"), "rate").items()}
-    held = {rate: float(np.mean([r["held_out"] for r in group])) for rate, group in of_rate.items()}
-    most = max(len(group) for group in of_rate.values())
-    best = max((rate for rate in held if len(of_rate[rate]) == most), key=lambda rate: held[rate])
-    line = ", ".join(f"{rate:g}: {100 * held[rate]:.2f} %" for rate in sorted(held))
-    return best, runs.right(of_rate[best])[:, 0], line
-
-
-def shape(right: Floats) -> str:
-    """Networks and dies."""
-    return f"{right.shape[0]} x {right.shape[1]}"
+    return {
+        (chip, state): (runs.right(mine), runs.right(mine, state + suffix))
+        for chip in (ANALOG, CONVERTERS)
+        for state in STATES
+        if (mine := [r for r in runs.where(found, on=chip) if state + suffix in r])
+    }
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Losses against the network's own float, distances to the best software network, what pulses bring back."""
+    """Losses to the network's own float, distances to the best software network, what pulses bring back."""
     measured, tuned = correct(found), correct(found, TUNED)
     losses = {
-        "networks x dies": lambda pair: shape(pair[1]),
+        "networks x dies": lambda pair: runs.shape(pair[1]),
         "float, %": lambda pair: f"{100 * pair[0].mean():.2f}",
         "chip, %": lambda pair: points(pair[1]),
         "loss, points": lambda pair: points(pair[0] - pair[1]),
     }
-    rate, right, line = software(found)
+    software = runs.where(found, on="software")
+    rate, best = runs.best_held_out(software, "rate")
+    right = runs.right(best)[:, 0]
+    of_rates = sorted(runs.by(software, "rate").items())
+    line = ", ".join(f"{value:g}: {100 * runs.held_out(group):.2f} %" for (value,), group in of_rates)
     rows = [(f"ReLU in software, rate {rate:g}", str(len(right)), points(right[:, None]), "-")]
     for chip in (ANALOG, CONVERTERS):
         for name, groups in ((chip, measured), (f"{chip}, after ECRAM pulses", tuned)):
             if (chip, FIRST) in groups:
                 on_dies = groups[chip, FIRST][1]
-                rows.append((name, shape(on_dies), points(on_dies), in_points(*behind(on_dies, right))))
+                rows.append((name, runs.shape(on_dies), points(on_dies), in_points(*behind(on_dies, right))))
     before_after = {
         key: (in_float - measured[key][1][:, : after.shape[1]], in_float - after)
         for key, (in_float, after) in tuned.items()
     }
     gains = {
-        "networks x dies": lambda lost: shape(lost[1]),
+        "networks x dies": lambda lost: runs.shape(lost[1]),
         "loss before, points": lambda lost: points(lost[0]),
         "loss after ECRAM pulses, points": lambda lost: points(lost[1]),
         "gain, points": lambda lost: points(lost[0] - lost[1]),
