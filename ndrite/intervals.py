@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,6 @@ LEVEL = 0.95
 NORMAL_95 = 1.959963984540054
 DRAWS = 2000
 """Of a bootstrap."""
-CROSSED = "networks, each network's dies, and samples for all of them"
-"""What ``crossed`` draws again."""
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
@@ -117,11 +114,6 @@ def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
     difference of the means, and its interval by ``crossed_of``."""
     low, high = crossed_of(lambda ours, others: others - ours, on_dies, beside=beside)
     return float(beside.mean() - on_dies.mean()), low, high
-
-
-def bootstrap(of: str) -> dict[str, Any]:
-    """What a file of results says of its bootstrap, which draws ``of`` again."""
-    return {"draws": DRAWS, "level": LEVEL, "seed": 0, "of": of}
 
 
 def crossed_of(

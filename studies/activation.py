@@ -81,11 +81,13 @@ def tables(found: Runs) -> list[table.Table]:
             return "-"
         beside = runs.where(found, data=first["data"], normalise=first["normalise"], neuron="ndr-fixed")
         fixed = {r["seed"]: r["accuracy"] for r in beside}
-        return table.over_seeds([r["accuracy"] - fixed[r["seed"]] for r in group if r["seed"] in fixed])
+        return table.over_seeds(
+            [100 * (r["accuracy"] - fixed[r["seed"]]) for r in group if r["seed"] in fixed]
+        )
 
     columns = {
         "seeds": lambda group: str(len(group)),
-        "test accuracy, %": lambda group: table.over_seeds([r["accuracy"] for r in group]),
+        "test accuracy, %": lambda group: table.over_seeds([100 * r["accuracy"] for r in group]),
         "against ndr-fixed, points": against_fixed,
     }
     keys = ("data", "normalised", "neuron")

@@ -13,26 +13,17 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.ndimage import rotate
 
 from emulator.learning.tuning import Plan
 from ndrite.intervals import points
 from studies import controls, dies, runs, table
 from studies.data import learning_data
 from studies.dies import CONVERTERS
+from studies.inputs import DARK, MOVED, NOISY, TURNED, changed
 from studies.runs import FLOAT, Runs
 from studies.training import CHIP_RATE, EPOCHS, trained
 
-Images = npt.NDArray[np.uint8]
-
 OVER = "95 %, bootstrap over networks, dies and samples"
-DARK, NOISY, TURNED, MOVED = (
-    "half as bright",
-    "noise of 40 grey values",
-    "rotated by 15 degrees",
-    "shifted by 2 pixels",
-)
 AGED = "two days after its corrections, 3 x error"
 TASKS = (DARK, NOISY, TURNED, MOVED, AGED)
 PULSES, AS_IT_IS = "ECRAMs of the neurons", "die as it is"
@@ -41,24 +32,6 @@ PLAN = Plan(steps=20, batch=2000)
 LEARN, HELD = 20_000, 2_000
 """Training samples that are adapted on, the last ones; those before them choose the rates."""
 LATER_S, MORE_ERROR = 172_800.0, 3.0
-
-
-def changed(images: Images, task: str, seed: int) -> Images:
-    """Images uint8 (n, 784) of another task."""
-    square = images.reshape(-1, 28, 28)
-    if task == DARK:
-        return images // 2
-    if task == MOVED:
-        moved = np.zeros_like(square)
-        moved[:, :, 2:] = square[:, :, :-2]
-        return moved.reshape(len(images), -1)
-    if task == TURNED:
-        turned: Images = rotate(square, 15, axes=(2, 1), reshape=False, order=1)
-        return turned.reshape(len(images), -1)
-    if task == NOISY:
-        noise = np.random.default_rng(seed).normal(0, 40, images.shape)
-        return np.clip(images + noise, 0, 255).astype(np.uint8)
-    return images
 
 
 def grid(smoke: bool) -> Runs:

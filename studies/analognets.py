@@ -31,23 +31,23 @@ def grid(smoke: bool) -> Runs:
 
 def run(task: str, seed: int, train: int, samples: int, epochs: int, dies: int) -> dict[str, Any]:
     """Train one network; what it gets right in floats and on each die at both times, and what that costs."""
-    from emulator.learning.training.extra import torch
-    from studies import networks, neurram_lstm, neurram_resnet, noisy
+    from studies import networks, neurram_lstm, neurram_resnet
 
     if task == "kws":
         x, labels, test, test_labels = neurram_lstm.sequences(None, samples)
-        x, test = x.transpose(1, 2).contiguous(), test.transpose(1, 2).contiguous()
+        x, test = (v.transpose(1, 2).contiguous() for v in (x, test))
     else:
         x, labels, test, test_labels = neurram_resnet.pictures(None, train, samples)
-    torch.manual_seed(seed)
     dimensions, width = (1, 32) if task == "kws" else (2, 16)
-    model = networks.convolutions(dimensions, x.shape[1], width, int(labels.max()) + 1)
-    noisy.train(model, x, labels, epochs=epochs, rate=8e-3, noise=NOISE, batch=64)
-    on_dies: dict[str, Any] = {}
-    for name, time in TIMES.items():
-        chips = [(at_time(load_chip(CHIP), time), runs.die_number(seed, die)) for die in range(dies)]
-        on_dies[name], cost = noise_grid.on_dies(model, chips, x[:256], test, test_labels)
-    return {**runs.kept(noisy.right(model, test, test_labels), on_dies), "cost": cost}
+    return noise_grid.measured(
+        lambda: networks.convolutions(dimensions, x.shape[1], width, int(labels.max()) + 1),
+        (x, labels, test, test_labels),
+        seed=seed,
+        dies=dies,
+        recipe={"epochs": epochs, "rate": 8e-3, "noise": NOISE, "batch": 64},
+        chips={name: at_time(load_chip(CHIP), time) for name, time in TIMES.items()},
+        fitted=256,
+    )
 
 
 def found(of: Runs) -> dict[str, Found]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Cell, Chip, load_chip
+from emulator.device.description import Cell, Chip
 from emulator.device.rram.drift import DAY, age
 from emulator.device.rram.programming import cmo_read_sigma
 from emulator.errors import CompileWarning
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.network import Dense, Network
-from ndrite.intervals import mean_interval
-from studies import runs, table
+from studies import dies, runs, table
 from studies.published import Found, over_seeds
 from studies.runs import Runs
 
@@ -51,13 +49,13 @@ def run(seed: int) -> dict[str, Any]:
 
 def described(name: str, time_s: float) -> Chip:
     """A preset at a time, with 256 levels, ideal wires, and the published relaxation of its cells."""
-    chip = load_chip(name)
-    drift = OTHER if name == OTHER else chip.cell.drift
-    return dataclasses.replace(
-        chip,
-        cell=dataclasses.replace(chip.cell, levels=256, drift=drift),
-        conditions=dataclasses.replace(chip.conditions, time_since_programming_s=time_s),
-        array=dataclasses.replace(chip.array, wire_resistance_ohm=0.0),
+    fields = {"cell__drift": OTHER} if name == OTHER else {}
+    return dies.changed(
+        name,
+        cell__levels=256,
+        conditions__time_since_programming_s=time_s,
+        array__wire_resistance_ohm=0.0,
+        **fields,
     )
 
 
@@ -111,18 +109,11 @@ def found(of: Runs) -> dict[str, Found]:
 
 def tables(of: Runs) -> list[table.Table]:
     """Errors by way, beside what every output is."""
-
-    def said(values: Floats, digits: int) -> str:
-        mean, half = mean_interval(values)
-        return f"{mean:.{digits}f} ± {half or 0.0:.{digits}f}"
-
     groups = {(words, when): (way, when) for way, words in WAYS.items() for when in TIMES}
     columns = {
-        f"{name}, RMS error": lambda g, name=name: said(
-            np.array([r[f"{name}, {g[1]}, {g[0]}"] for r in of]), 3
-        )
-        for name in (CMO, OTHER)
+        f"{n}, RMS error": lambda g, n=n: table.over_seeds([r[f"{n}, {g[1]}, {g[0]}"] for r in of], 3)
+        for n in (CMO, OTHER)
     }
     title = f"errors of outputs, whose own deviation is {np.sqrt(SIZE) / 3:.2f}"
-    factor = {"factor": lambda g: said(factors(of, g[1], g[0]), 2)}
+    factor = {"factor": lambda g: table.over_seeds(factors(of, g[1], g[0]))}
     return [table.table(title, ("way", "after"), groups, columns | factor)]

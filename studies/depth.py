@@ -18,7 +18,6 @@ from ndrite.intervals import behind, crossed, in_points, points
 from studies import runs, table
 from studies.data import data as data_of
 from studies.dies import ANALOG, SAMPLES, make
-from studies.loss import shape
 from studies.runs import Floats, Runs
 from studies.training import trained
 
@@ -83,7 +82,7 @@ def correct(found: Runs) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]
 def tables(found: Runs) -> list[table.Table]:
     """A line for each data set and shape."""
     columns = {
-        "networks x dies": lambda g: shape(g[1]),
+        "networks x dies": lambda g: runs.shape(g[1]),
         "ReLU in software, %": lambda g: points(g[2][:, None]),
         "chip's network in float, %": lambda g: points(g[0]),
         "on dies, %": lambda g: points(g[1]),

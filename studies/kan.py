@@ -8,41 +8,25 @@ of ``wan2022``, cause by cause (``kan_dies``); nothing is tuned on them.
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from emulator.errors import EmulatorError
-from emulator.network import Network
-from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
-from emulator.yaml_file import read_yaml
 from ndrite.intervals import crossed, points
 from studies import runs, table
 from studies.data import data
 from studies.kan_dies import CAUSES, DIES, applies, energy_pj, on_dies
+from studies.kan_networks import CURVE, KINDS, RELU, TASKS, learned_curves, rate_of, trained
 from studies.runs import FLOAT, Floats, Runs
-from studies.training import train
 
 OVER = "95 %, bootstrap over seeds and samples; of losses over seeds, dies and samples"
-TASKS: dict[str, dict[str, Any]] = read_yaml(Path(__file__).parent / "kan_tasks.yaml", EmulatorError)
-SMOKE = ("wine 13-4-3", "moons 2-4-2")
-RELU, WIDE = "mlp relu", "mlp relu, as much energy"
-KINDS = ("kan", "kan each", RELU, "mlp ndr", WIDE)
-"""``kan``: the devices of a basis are alike; ``kan each``: every input has its own. The MLPs have as many
-weights, and neurons of that kind; the last one has more of both."""
-SWEPT, SEEDS = 100, 5
-"""The first seed that chooses the rate, and how many are shown."""
-CURVE = np.linspace(0, 1, 65)
-"""Where a learned curve is kept for the figure."""
+SEEDS = 5
 
 
 def grid(smoke: bool) -> Runs:
     """Task by task, seed by seed."""
     return [
         {"task": task, "kind": kind, "seed": seed, "epochs": 2 if smoke else TASKS[task]["epochs"]}
-        for task in (SMOKE if smoke else TASKS)
+        for task in TASKS
+        if TASKS[task]["each"] or not smoke
         for seed in range(1, 3 if smoke else SEEDS + 1)
         for kind in KINDS
         if TASKS[task]["each"] or kind != "kan each"
@@ -66,54 +50,6 @@ def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
     }
 
 
-@cache
-def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]:
-    """The rate that is best on held-out training samples, and what all of them came to."""
-    fewer, of = max(1, epochs // 2), TASKS[task]
-    seeds = range(SWEPT, SWEPT + of["sweeps"])
-    found = {
-        f"{rate:g}": float(np.mean([trained(task, kind, rate, seed, fewer)[1] for seed in seeds]))
-        for rate in of["rates"]
-    }
-    return float(max(found, key=found.__getitem__)), found
-
-
-def hidden_of(task: str, kind: str) -> str:
-    """The layers, as ``ndrite train --hidden`` takes them."""
-    of = TASKS[task]
-    if kind.startswith("mlp"):
-        return str(of["as_much_energy"] if kind == WIDE else of["bases"] * of["width"])
-    bases = f"bases {of['bases']}{kind.removeprefix('kan')}"
-    return f"{bases}, {of['width']}, {bases}"
-
-
-def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[Network, float]:
-    """A network, and the accuracy of its best epoch on held-out training samples."""
-    from emulator.learning.training.architecture import read_hidden
-
-    of, found = TASKS[task], data(TASKS[task]["data"])
-    steps = epochs * ((len(found.x) - of["held_out"]) // of["batch"])
-    recipe = {
-        "epochs": epochs,
-        "batch": of["batch"],
-        "learning_rate": rate,
-        "average": min(0.995, max(0.0, 1 - 20 / steps)),
-        "seed": seed,
-        "shift": 0,
-    }
-    neuron = "relu" if kind.startswith(RELU) else "ndr"
-    hidden = read_hidden(hidden_of(task, kind))
-    return train(found, hidden=hidden, neuron=neuron, held_out=of["held_out"], recipe=recipe)
-
-
-def learned_curves(network: Network) -> list[list[list[float]]] | None:
-    """The functions of the first inputs (4, 2 outputs, points), where there are some."""
-    if not layers_of_functions(network):
-        return None
-    curves = edge_functions(network, 0, CURVE)[:4, :2]
-    return [[[float(f"{v:.4g}") for v in curve] for curve in of_input] for of_input in curves]
-
-
 def lost(group: Runs, cause: str) -> Floats:
     """(seeds, dies, samples): 1 where only the float network is right, -1 where only the die is."""
     return runs.right(group, FLOAT) - runs.right(group, cause)
@@ -135,13 +71,9 @@ def tables(found: Runs) -> list[table.Table]:
     order = sorted(found, key=lambda r: (list(TASKS).index(r["task"]), KINDS.index(r["kind"]), r["seed"]))
     groups = runs.by(order, "task", "kind")
 
-    def against(group: Runs, kind: str) -> str:
-        first = group[0]
-        return (
-            "-"
-            if first["kind"] == kind
-            else points(runs.right(group) - runs.right(groups[first["task"], kind]))
-        )
+    def against_relu(group: Runs) -> str:
+        beside = groups[group[0]["task"], RELU]
+        return "-" if group == beside else points(runs.right(group) - runs.right(beside))
 
     def published(group: Runs) -> str:
         figure = TASKS[group[0]["task"]]["published"]
@@ -152,7 +84,7 @@ def tables(found: Runs) -> list[table.Table]:
         "energy, nJ": lambda g: f"{g[0]['energy_pJ'] / 1000:.3g}",
         "rate": lambda g: f"{g[0]['rate']:g}",
         "test accuracy, %": lambda g: points(runs.right(g)),
-        "against mlp relu, points": lambda g: against(g, RELU),
+        "against mlp relu, points": against_relu,
         "published, %": published,
         "accuracy against it": lambda g: verdict(g[0]["task"], runs.right(g)),
     }

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from emulator.learning.tuning import Plan
 from ndrite.intervals import behind, in_points, points
 from studies import runs, table
@@ -23,13 +21,12 @@ from studies.runs import Floats, Runs
 from studies.training import CHIP_RATE, EPOCHS, trained
 
 OVER = "95 %, bootstrap over networks, dies and samples"
-FIRST, LAST = "as compiled", "2 x error, 1 % stuck, as programmed"
+FIRST, LAST, TUNED = "as compiled", "2 x error, 1 % stuck, as programmed", ", tuned"
 STATES = {FIRST: (False, True), "2 x error, 1 % stuck, as compiled": (True, True), LAST: (True, False)}
 """Whether cells are worse, and whether columns are corrected."""
-SOFTWARE_RATES = {1: (4e-3, 8e-3, 16e-3), 2: (4e-3, 8e-3, 16e-3)}
-"""By seed; the other seeds have the two rates that were best on the held-out samples of these (90.05 % both,
-89.92 % the third)."""
-FINALISTS = SOFTWARE_RATES[1][:2]
+RATES = (4e-3, 8e-3, 16e-3)
+"""Of software, on seeds 1 and 2; the other seeds have the first two, which were best on the held-out samples
+of these (90.05 % both, 89.92 % the third)."""
 PLAN = Plan(steps=15, batch=2000, rate=0.01)
 QUOTED = 1.03
 """Points: the 2024 paper's abstract, of another network and data."""
@@ -42,7 +39,7 @@ def grid(smoke: bool) -> Runs:
         size = {"dies": 2, "worse": 1, "tuned": 1, "samples": 300, "epochs": 0}
     found: Runs = []
     for seed in range(1, 2 if smoke else 6):
-        rates = (8e-3,) if smoke else SOFTWARE_RATES.get(seed, FINALISTS)
+        rates = RATES[1:2] if smoke else RATES if seed <= 2 else RATES[:2]
         found += [{"on": chip, "seed": seed, **size} for chip in (ANALOG, CONVERTERS)[: 1 if smoke else 2]]
         found += [{"on": "software", "rate": rate, "seed": seed, **size} for rate in rates]
     return found
@@ -65,85 +62,69 @@ def run(
             found.setdefault(state, []).append(runs.on_die(made.program, number, *test))
             if die < tuned and state in (FIRST, LAST):
                 program = pulsed(made, net, x, labels, number, plan)
-                found.setdefault(f"{state}, tuned", []).append(runs.on_die(program, number, *test))
+                found.setdefault(state + TUNED, []).append(runs.on_die(program, number, *test))
     return {"held_out": held_out} | runs.kept(runs.in_float(net, *test), found)
 
 
-def correct(found: Runs, on: str, state: str) -> tuple[Floats, Floats] | None:
-    """What networks of a chip get right in float (networks, 1, n), and on dies (networks, dies, n)."""
-    mine = [r for r in runs.where(found, on=on) if state in r]
-    return (runs.right(mine), runs.right(mine, state)) if mine else None
-
-
-def software(found: Runs) -> tuple[float, Floats, str]:
-    """Of the learning rates that most seeds have the one that is best on held-out samples, what its networks
-    get right (networks, n), and a line of all rates."""
-    of_rate = {rate: group for (rate,), group in runs.by(runs.where(found, on="software"), "rate").items()}
-    held = {rate: float(np.mean([r["held_out"] for r in group])) for rate, group in of_rate.items()}
-    most = max(len(group) for group in of_rate.values())
-    best = max((rate for rate in held if len(of_rate[rate]) == most), key=lambda rate: held[rate])
-    line = ", ".join(f"{rate:g}: {100 * held[rate]:.2f} %" for rate in sorted(held))
-    return best, runs.right(of_rate[best])[:, 0], line
+def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats, Floats]]:
+    """By chip and state: what networks get right in float (networks, 1, n), and on dies (networks, dies, n);
+    of states with a ``suffix``."""
+    return {
+        (chip, state): (runs.right(mine), runs.right(mine, state + suffix))
+        for chip in (ANALOG, CONVERTERS)
+        for state in STATES
+        if (mine := [r for r in runs.where(found, on=chip) if state + suffix in r])
+    }
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Losses against the network's own float, and distances to the best software network."""
-    on = {(chip, state): correct(found, chip, state) for chip in (ANALOG, CONVERTERS) for state in STATES}
-    measured = {key: pair for key, pair in on.items() if pair is not None}
-    columns = {
-        "networks x dies": lambda pair: shape(pair[1]),
+    """Losses to the network's own float, distances to the best software network, what pulses bring back."""
+    measured, tuned = correct(found), correct(found, TUNED)
+    losses = {
+        "networks x dies": lambda pair: runs.shape(pair[1]),
         "float, %": lambda pair: f"{100 * pair[0].mean():.2f}",
         "chip, %": lambda pair: points(pair[1]),
         "loss, points": lambda pair: points(pair[0] - pair[1]),
     }
-    size = runs.size([r for r in found if r["on"] != "software"])
-    losses = table.table(f"accuracy lost, {size}", ("chip", "cells"), measured, columns)
-    return [losses, beside_software(found), tuning(found)]
-
-
-def shape(right: Floats) -> str:
-    """Networks and dies."""
-    return f"{right.shape[0]} x {right.shape[1]}"
-
-
-def beside_software(found: Runs) -> table.Table:
-    """How far chips are behind."""
-    rate, right, line = software(found)
+    software = runs.where(found, on="software")
+    rate, best = runs.best_held_out(software, "rate")
+    right = runs.right(best)[:, 0]
+    of_rates = sorted(runs.by(software, "rate").items())
+    line = ", ".join(f"{value:g}: {100 * runs.held_out(group):.2f} %" for (value,), group in of_rates)
     rows = [(f"ReLU in software, rate {rate:g}", str(len(right)), points(right[:, None]), "-")]
     for chip in (ANALOG, CONVERTERS):
-        for name, state in ((chip, FIRST), (f"{chip}, after ECRAM pulses", f"{FIRST}, tuned")):
-            if (pair := correct(found, chip, state)) is not None:
-                rows.append((name, shape(pair[1]), points(pair[1]), in_points(*behind(pair[1], right))))
-    title = f"against the best software network of equal size and epochs; held-out accuracy by rate: {line}"
-    return table.Table(title, ("network", "networks x dies", "accuracy, %", "behind software, points"), rows)
-
-
-def tuning(found: Runs) -> table.Table:
-    """What pulses bring back on the first dies."""
-    groups = {}
-    for chip in (ANALOG, CONVERTERS):
-        for state in STATES:
-            pair, before = correct(found, chip, f"{state}, tuned"), correct(found, chip, state)
-            if pair is not None and before is not None:
-                in_float, after = pair
-                groups[chip, state] = (in_float - before[1][:, : after.shape[1]], in_float - after)
-    columns = {
-        "networks x dies": lambda lost: shape(lost[1]),
+        for name, groups in ((chip, measured), (f"{chip}, after ECRAM pulses", tuned)):
+            if (chip, FIRST) in groups:
+                on_dies = groups[chip, FIRST][1]
+                rows.append((name, runs.shape(on_dies), points(on_dies), in_points(*behind(on_dies, right))))
+    before_after = {
+        key: (in_float - measured[key][1][:, : after.shape[1]], in_float - after)
+        for key, (in_float, after) in tuned.items()
+    }
+    gains = {
+        "networks x dies": lambda lost: runs.shape(lost[1]),
         "loss before, points": lambda lost: points(lost[0]),
         "loss after ECRAM pulses, points": lambda lost: points(lost[1]),
         "gain, points": lambda lost: points(lost[0] - lost[1]),
         "recovered": lambda lost: table.recovered(*lost),
     }
-    return table.table("ECRAM pulses, on the first dies of every network", ("chip", "cells"), groups, columns)
+    keys, size = ("chip", "cells"), runs.size([r for r in found if r["on"] != "software"])
+    title = f"against the best software network of equal size and epochs; held-out accuracy by rate: {line}"
+    header = ("network", "networks x dies", "accuracy, %", "behind software, points")
+    return [
+        table.table(f"accuracy lost, {size}", keys, measured, losses),
+        table.Table(title, header, rows),
+        table.table("ECRAM pulses, on the first dies of every network", keys, before_after, gains),
+    ]
 
 
 def draw(found: Runs, figure: Any) -> None:
     """Loss of every state, and of every network alone."""
-    panels = {}
-    for chip in (ANALOG, CONVERTERS):
-        lost = {s: pair[0] - pair[1] for s in STATES if (pair := correct(found, chip, s)) is not None}
-        networks = range(len(next(iter(lost.values()), ())))
-        panels[chip] = {"all networks": lost} | {
-            f"network {k + 1}": {s: v[k : k + 1] for s, v in lost.items()} for k in networks
-        }
+    panels: dict[str, dict[str, dict[str, Floats]]] = {}
+    for (chip, state), (in_float, on_dies) in correct(found).items():
+        lost = in_float - on_dies
+        series = panels.setdefault(chip, {})
+        series.setdefault("all networks", {})[state] = lost
+        for k in range(len(lost)):
+            series.setdefault(f"network {k + 1}", {})[state] = lost[k : k + 1]
     table.draw(figure, panels, ylabel="accuracy lost, points", alike=True, level=QUOTED)

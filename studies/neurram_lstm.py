@@ -10,21 +10,14 @@ import numpy as np
 from emulator.network.datasets import japanese_vowels
 from emulator.network.datasets.speech_commands import speech_commands
 from studies import noise_grid, runs, table
-from studies.published import Found, publication
+from studies.published import Found, numbers_of
 from studies.runs import Runs
 
-NAME = "neurram-lstm"
+THEIRS = numbers_of("neurram-lstm")
 OVER = "over networks, draws of the noise or dies, and the test sequences (bootstrap), 95 %"
 TRAINED, ON_DIES = (0.0, 0.1, 0.2), (0.0, 0.2)
 """Noise in training, and of which of these networks go onto dies."""
 NETWORKS, DRAWS, DIES = 3, 5, 3
-
-
-def theirs() -> dict[str, Any]:
-    """What was published."""
-    held = publication(NAME)
-    assert held is not None
-    return held
 
 
 def grid(smoke: bool, folder: Path | None) -> Runs:
@@ -59,12 +52,10 @@ def run(
         lambda: networks.FourLstms(tensors[0].shape[2], width, classes),
         tensors,
         seed=seed,
-        noise=noise,
-        tested=theirs()["tested"],
-        draws=draws,
         dies=dies,
-        epochs=epochs,
-        batch=64,
+        recipe={"epochs": epochs, "rate": 8e-3, "noise": noise, "batch": 64},
+        tested=THEIRS["tested"],
+        draws=draws,
     )
 
 
@@ -82,7 +73,7 @@ def sequences(folder: Path | None, samples: int, *, few: int | None = None) -> t
 def found(of: Runs) -> dict[str, Found]:
     """What is said of the grid's shape, and the grid."""
     clean, noisy = noise_grid.right(of, 0.0, 0.0), noise_grid.right(of, 0.2, 0.0)
-    return noise_grid.found(of, theirs()) | {
+    return noise_grid.found(of, THEIRS) | {
         "share": noise_grid.share(of, 0.2, 0.15),
         "price": noise_grid.difference(clean, noisy),
         "chip": noise_grid.difference(noisy, noise_grid.right(of, 0.2, None)),
@@ -97,4 +88,4 @@ def tables(of: Runs) -> list[table.Table]:
             "; in brackets the published ones on Speech Commands, which are no figures to meet on other data"
         )
     costs = noise_grid.costs(of, "one sequence on the first die, products alone")
-    return [noise_grid.accuracies(of, theirs(), title), costs]
+    return [noise_grid.accuracies(of, THEIRS, title), costs]

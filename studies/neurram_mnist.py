@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,10 @@ def run(folder: Path | None, seed: int, train: int, epochs: int, dies: int, samp
 
     images, labels, test_images, test_labels = whole_mnist(folder)
     x, test = (noisy.few_bits(v, BITS).view(-1, 1, 28, 28) for v in (images[:train], test_images[:samples]))
-    wanted, test_wanted = (
-        torch.from_numpy(v.astype(np.int64)) for v in (labels[:train], test_labels[:samples])
-    )
-    torch.manual_seed(seed)
-    model = networks.seven_layers(BITS)
-    noisy.train(model, x, wanted, epochs=epochs, rate=RATE, noise=NOISE)
-    in_float = noisy.right(model, test, test_wanted)
-    chips = [(noise_grid.CHIP, runs.die_number(seed, die)) for die in range(dies)]
-    on_dies, cost = noise_grid.on_dies(model, chips, x[:512], test, test_wanted, costed=32)
-    return {**runs.kept(in_float, {"on_dies": on_dies}), "cost": cost}
+    classes, wanted = (torch.from_numpy(v.astype(np.int64)) for v in (labels[:train], test_labels[:samples]))
+    recipe = {"epochs": epochs, "rate": RATE, "noise": NOISE}
+    make, data = partial(networks.seven_layers, BITS), (x, classes, test, wanted)
+    return noise_grid.measured(make, data, seed=seed, dies=dies, recipe=recipe, costed=32)
 
 
 def found(of: Runs) -> dict[str, Found]:

@@ -11,21 +11,14 @@ from emulator.network.datasets import fashion_mnist_test
 from emulator.network.datasets.cifar10 import cifar10
 from studies import noise_grid, runs, table
 from studies.data import data as data_of
-from studies.published import Found, publication
+from studies.published import Found, numbers_of
 from studies.runs import Runs
 
-NAME, BITS = "neurram-resnet", 3
+THEIRS, BITS = numbers_of("neurram-resnet"), 3
 OVER = "over networks, draws of the noise or dies, and the test pictures (bootstrap), 95 %"
 NETWORKS, DRAWS, DIES, LONGER = 3, 4, 3, 20
 ON_CHIP = 0.2
 """Noise in training of the networks that go onto dies."""
-
-
-def theirs() -> dict[str, Any]:
-    """What was published."""
-    held = publication(NAME)
-    assert held is not None
-    return held
 
 
 def grid(smoke: bool, folder: Path | None) -> Runs:
@@ -35,7 +28,7 @@ def grid(smoke: bool, folder: Path | None) -> Runs:
         size = {"train": 50_000, "samples": 10_000, "epochs": 60, "draws": DRAWS}
     if smoke:
         size = {"train": 400, "samples": 60, "epochs": 1, "draws": 1}
-    noises = (0.0, ON_CHIP) if folder is None or smoke else [float(noise) for noise in theirs()["grid"]]
+    noises = (0.0, ON_CHIP) if folder is None or smoke else [float(noise) for noise in THEIRS["grid"]]
     data = {"data": "fashion-mnist" if folder is None else "cifar-10"}
     plan = [
         {**data, **r, "dies": (1 if smoke else DIES) if r["noise"] == ON_CHIP else 0, **size}
@@ -65,12 +58,10 @@ def run(
         lambda: networks.resnet20(channels, width, BITS),
         pictures(folder, train, samples),
         seed=seed,
-        noise=noise,
-        tested=theirs()["tested"],
-        draws=draws,
         dies=dies,
-        epochs=epochs,
-        batch=128,
+        recipe={"epochs": epochs, "rate": 8e-3, "noise": noise},
+        tested=THEIRS["tested"],
+        draws=draws,
     )
 
 
@@ -107,7 +98,7 @@ def found(of: Runs) -> dict[str, Found]:
     clean, noisy = noise_grid.right(main, 0.0, 0.0), noise_grid.right(main, ON_CHIP, 0.0)
     at_noise, dies = noise_grid.right(main, ON_CHIP, 0.1), noise_grid.right(main, ON_CHIP, None)
     beside = {"price": noise_grid.difference(clean, noisy), "chip": noise_grid.difference(at_noise, dies)}
-    return noise_grid.found(main, theirs()) | shares | beside
+    return noise_grid.found(main, THEIRS) | shares | beside
 
 
 def tables(of: Runs) -> list[table.Table]:
@@ -115,7 +106,7 @@ def tables(of: Runs) -> list[table.Table]:
     title = "accuracy, %"
     if of[0]["data"] == "fashion-mnist":
         title += "; in brackets those of ResNet-20 on CIFAR-10, which are no figures to meet on other data"
-    shown = [noise_grid.accuracies(shortest(of), theirs(), title)]
+    shown = [noise_grid.accuracies(shortest(of), THEIRS, title)]
     if longer := [r for r in of if r not in shortest(of)]:
         shown.append(noise_grid.accuracies(longer, None, f"one network, {longer[0]['epochs']} epochs, %"))
     return [*shown, noise_grid.costs(of, "one inference on the first die")]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from emulator.device.description import Chip
 from ndrite.intervals import crossed_of, points
 from studies import runs, table
 from studies.energy import ranged
@@ -14,6 +15,7 @@ from studies.published import Found, Publication, percent
 from studies.runs import Floats, Runs
 
 CHIP = "wan2022"
+ON_DIES: dict[str, Chip | str] = {"on_dies": CHIP}
 COST: dict[str, Callable[[dict[str, Any]], str]] = {
     "energy, nJ (modelled)": lambda cost: ranged(cost["energy_pJ"], 1e-3),
     "TOPS/W (modelled)": lambda cost: ranged(cost["tops_per_W"]),
@@ -27,57 +29,57 @@ def cost_of(account: Any) -> dict[str, Any]:
     return {"energy_pJ": found["total"]["energy_pJ"], "tops_per_W": found["tops_per_W"]}
 
 
-def on_dies(
-    model: Any, chips: list[tuple[Any, int]], samples: Any, test: Any, labels: Any, *, costed: int = 16
-) -> tuple[list[runs.Bools], dict[str, Any]]:
-    """What a module gets right on dies, each a chip and a seed, and what a sample of the first
-    ``costed`` ones costs on the first die."""
-    from ndrite.tiles import analog
-    from ndrite.tiles import cost_of as account_of
-    from studies import noisy
-
-    right: list[runs.Bools] = []
-    cost: dict[str, Any] = {}
-    for chip, seed in chips:
-        placed = analog(model, chip, samples=samples, seed=seed)
-        right.append(noisy.right(placed, test, labels))
-        cost = cost or cost_of(account_of(placed, test[:costed]))
-    return right, cost
-
-
 def measured(
     make: Callable[[], Any],
     data: tuple[Any, Any, Any, Any],
     *,
     seed: int,
-    noise: float,
-    tested: list[float],
-    draws: int,
     dies: int,
-    epochs: int,
-    batch: int,
+    recipe: dict[str, Any],
+    chips: Mapping[str, Chip | str] = ON_DIES,
+    tested: Sequence[float] = (),
+    draws: int = 1,
+    fitted: int = 512,
+    costed: int = 16,
 ) -> dict[str, Any]:
-    """Train one network with noise; what it gets right at every noise and on every die.
+    """Train one network; what it gets right in float, at every noise, and on every die; and what that costs.
 
-    ``data``: training samples, labels, test samples, labels, as tensors; ``draws``: of the weights' noise at
-    each level. On the die the weights carry the chip's own errors instead.
+    Parameters
+    ----------
+    data:
+        Training samples, labels, test samples, labels, as tensors.
+    dies:
+        Of each of ``chips``. On a die the weights carry the chip's own errors instead of Gaussian noise.
+    recipe:
+        Of ``noisy.train``.
+    tested, draws:
+        Levels of noise in the test, and draws of the weights' noise at each.
+    fitted, costed:
+        Training samples that set converters, and test samples whose mean cost is kept, of the first die.
     """
     from emulator.learning.training.extra import torch
+    from ndrite.tiles import analog
+    from ndrite.tiles import cost_of as account_of
     from studies import noisy
 
     x, labels, *test = data
     torch.manual_seed(seed)
     model = make()
-    noisy.train(model, x, labels, epochs=epochs, rate=8e-3, noise=noise, batch=batch)
-    at = {
-        f"test {level:g}": [
-            runs.packed(noisy.right(model, *test, noise=level)) for _ in range(draws if level else 1)
+    noisy.train(model, x, labels, **recipe)
+    found: dict[str, list[Any]] = {}
+    own = noisy.right(model, *test)
+    for level in tested:
+        found[f"test {level:g}"] = [
+            noisy.right(model, *test, noise=level) for _ in range(draws if level else 1)
         ]
-        for level in tested
-    }
-    chips = [(CHIP, runs.die_number(seed, die)) for die in range(dies)]
-    right, cost = on_dies(model, chips, x[:512], *test)
-    return {"samples": len(test[0]), **at, "on_dies": [runs.packed(r) for r in right], "cost": cost}
+    cost: dict[str, Any] = {}
+    for name, chip in chips.items():
+        found[name] = []
+        for die in range(dies):
+            placed = analog(model, chip, samples=x[:fitted], seed=runs.die_number(seed, die))
+            found[name].append(noisy.right(placed, *test))
+            cost = cost if die else cost_of(account_of(placed, test[0][:costed]))
+    return {**runs.kept(own, found), "cost": cost}
 
 
 def right(of: Runs, trained: float, tested: float | None) -> Floats:

@@ -22,24 +22,6 @@ Bools = npt.NDArray[np.bool_]
 TEST_BATCH = 500
 
 
-class _Stepped(torch.autograd.Function):
-    """Clipped to 0..top and rounded to steps of it; the gradient is that of clipping alone."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, top: Tensor, steps: int) -> Tensor:
-        """Elementwise."""
-        ctx.save_for_backward(x, top)
-        step = top / steps
-        return (x.clamp(min=0).minimum(top) / step).round_().mul_(step)
-
-    @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Of the input where it is inside, of the top where it is above."""
-        x, top = ctx.saved_tensors
-        above = x >= top
-        return slopes[0] * ((x > 0) & ~above), (slopes[0] * above).sum(), None
-
-
 class FewBits(torch.nn.Module):
     """ReLU with 2^bits values up to a learned top (PACT, arXiv 1805.06085; straight-through gradient)."""
 
@@ -49,8 +31,11 @@ class FewBits(torch.nn.Module):
         self.top = torch.nn.Parameter(torch.tensor(top))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Elementwise."""
-        return _Stepped.apply(x, self.top, self.steps)
+        """Elementwise; the gradient is that of clipping alone."""
+        step = self.top.detach() / self.steps
+        clipped = x.clamp(min=0).minimum(self.top)
+        # What is added is 0, and has the gradient.
+        return (clipped.detach() / step).round_().mul_(step) + (clipped - clipped.detach())
 
 
 def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:

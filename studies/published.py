@@ -69,6 +69,13 @@ def publication(name: str) -> Publication | None:
     return held | {"numbers": numbers}
 
 
+def numbers_of(name: str) -> Publication:
+    """What is published of a study that has such numbers."""
+    held = publication(name)
+    assert held is not None, name
+    return held
+
+
 def verdict(number: dict[str, Any], found: Found) -> str:
     """``within`` where our interval and the accepted range have a value in common; ``explained`` where our
     value lies where the registered reason holds; else ``outside``."""

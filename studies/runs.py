@@ -95,9 +95,27 @@ def by(runs: Runs, *fields: str) -> dict[tuple[Any, ...], Runs]:
     return found
 
 
+def held_out(found: Runs) -> float:
+    """Mean accuracy on held-out training samples."""
+    return float(np.mean([r["held_out"] for r in found]))
+
+
+def best_held_out(found: Runs, field: str) -> tuple[Any, Runs]:
+    """Of the values of a parameter that most runs have the one that is best on held-out samples; its runs."""
+    groups = by(found, field)
+    most = max(len(group) for group in groups.values())
+    (value,), group = max((g for g in groups.items() if len(g[1]) == most), key=lambda g: held_out(g[1]))
+    return value, group
+
+
 def product(**axes: Iterable[Any]) -> Runs:
     """Parameters of every combination; the last one changes fastest."""
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def shape(right: Floats) -> str:
+    """Networks and dies of ``right``, in words."""
+    return f"{right.shape[0]} x {right.shape[1]}"
 
 
 def size(runs: Runs) -> str:

@@ -57,22 +57,13 @@ def grid(smoke: bool) -> Runs:
 
 def run(device: str, trained: str, rate: float, seed: int, epochs: int) -> dict[str, Any]:
     """Train one network: what it gets right of the test set, and its accuracy on held-out samples."""
-    from emulator.learning.training.job import Job
-    from emulator.learning.training.view import FLOAT, ChipView, view_of
+    from emulator.learning.training.view import FLOAT, view_of
 
-    class Shaped(Job):
-        """A job that sees the curves of a device and nothing else of its chip."""
-
-        def view(self) -> ChipView:
-            seen = view_of(chip_of(device))
-            return dataclasses.replace(
-                FLOAT, curve=seen.curve, family=seen.family if trained == BOTH else None
-            )
-
+    seen = view_of(chip_of(device))
     found = data("digits")
     net, held_out = train(
         found,
-        job=Shaped,
+        view=dataclasses.replace(FLOAT, curve=seen.curve, family=seen.family if trained == BOTH else None),
         hidden=(WIDTH,),
         neuron="ndr-fixed" if trained == FIXED else "ndr",
         held_out=HELD_OUT,
@@ -83,9 +74,8 @@ def run(device: str, trained: str, rate: float, seed: int, epochs: int) -> dict[
 
 def chosen(found: Runs, device: str, trained: str) -> tuple[float, Floats]:
     """The rate that is best on held-out samples, and what its networks get right, (seeds, 1, n)."""
-    of_rate = runs.by(runs.where(found, device=device, trained=trained), "rate")
-    best = max(of_rate, key=lambda rate: float(np.mean([r["held_out"] for r in of_rate[rate]])))
-    return best[0], runs.right(of_rate[best])
+    rate, group = runs.best_held_out(runs.where(found, device=device, trained=trained), "rate")
+    return rate, runs.right(group)
 
 
 def tables(found: Runs) -> list[table.Table]:
@@ -106,8 +96,7 @@ def tables(found: Runs) -> list[table.Table]:
         "test accuracy, %": lambda group: points(chosen(found, *group)[1]),
         "against scale alone, points": against_scale,
     }
-    seeds = len({r["seed"] for r in found})
-    title = f"shape of the curve, digits, {seeds} seeds x {found[0]['samples']} samples"
+    title = f"shape of the curve, digits, {SEEDS} seeds x {found[0]['samples']} samples"
     return [table.table(title, ("device", "trained of the curve"), groups, columns)]
 
 

@@ -38,9 +38,9 @@ def table(
     return Table(title, (*keys, *columns), rows)
 
 
-def over_seeds(values: Sequence[float], digits: int = 2) -> str:
-    """``mean ± half interval`` by Student's t of fractions, in percent (points for differences)."""
-    mean, half = mean_interval(100 * np.asarray(values))
+def over_seeds(values: Any, digits: int = 2) -> str:
+    """``mean ± half interval`` of (n,) values by Student's t."""
+    mean, half = mean_interval(np.asarray(values, np.float64))
     return f"{mean:.{digits}f}" + ("" if half is None else f" ± {half:.{digits}f}")
 
 

@@ -11,6 +11,7 @@ from emulator.network import Network
 from ndrite.labelled import Labelled
 from studies.data import data as data_of
 from studies.data import learning_data
+from studies.dies import changed
 
 RATE, CHIP_RATE, EPOCHS = 8e-3, 16e-3, 30
 """Of 8e-3, 16e-3 and 32e-3 the second is best for chips on held-out samples, on three dies each of two other
@@ -20,14 +21,14 @@ HEIGHT = 0.55
 
 
 def train(
-    found: Labelled, *, job: Any = None, side: int | None = None, recipe: dict[str, Any], **fields: Any
+    found: Labelled, *, view: Any = None, side: int | None = None, recipe: dict[str, Any], **fields: Any
 ) -> tuple[Network, float]:
     """A network, and the accuracy of its best epoch on held-out training samples.
 
     Parameters
     ----------
-    job:
-        The class of the training's job; default: ``Job``.
+    view:
+        What training sees of a chip (``ChipView``); None: plain floats.
     side:
         Of square images that are shifted in training.
     recipe, fields:
@@ -36,10 +37,16 @@ def train(
     from emulator.learning.training.job import Job, Samples, run_job
     from emulator.learning.training.loop import Recipe
 
-    made = (job or Job)(recipe=Recipe(**recipe), **fields)
+    class Viewed(Job):
+        """A job that sees what it is given."""
+
+        def view(self) -> Any:
+            return super().view() if view is None else view
+
+    job = Viewed(recipe=Recipe(**recipe), **fields)
     samples = Samples(found.x, found.labels, found.name, side)
     with tempfile.TemporaryDirectory() as folder:
-        net = run_job(made, samples, Path(folder) / "n.npz", name="n", progress=lambda *_: None)
+        net = run_job(job, samples, Path(folder) / "n.npz", name="n", progress=lambda *_: None)
     return net, float(net.provenance["held_out_accuracy"])
 
 
@@ -53,12 +60,16 @@ def trained(
     rate: float = RATE,
     hidden: tuple[int, ...] = (128,),
     data: str = "fashion-mnist",
+    fields: tuple[tuple[str, float], ...] = (),
 ) -> tuple[Network, float]:
-    """The one recipe of networks that go onto dies, and of software beside them (``chip`` None).
+    """The one recipe of networks that go onto dies, and of software beside them (``chip`` None); ``fields``
+    are changes of the chip as ``dies.changed`` takes them.
 
     A chip's networks can be tuned: heights start at ``HEIGHT`` and stay as trained. With no epochs (smoke
     runs) it trains one on Fashion-MNIST's last 5,000 test samples, as training files do not ship.
     """
+    from emulator.learning.training.view import view_of
+
     if epochs:
         found = data_of(data)
         large = len(found.x) > 20_000
@@ -76,7 +87,7 @@ def trained(
         hidden=hidden,
         neuron=neuron,
         height=None if chip is None else HEIGHT,
-        chip=chip,
+        view=None if chip is None else view_of(changed(chip, **dict(fields))),
         held_out=held_out,
         recipe={
             "epochs": max(epochs, 1),

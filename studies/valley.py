@@ -8,14 +8,10 @@ compared with the preset's, whose networks start from the same seeds.
 
 from __future__ import annotations
 
-import tempfile
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emulator.device.description import Chip, load_chip
 from ndrite.intervals import points
 from studies import dies, runs, table
 from studies.data import learning_data
@@ -46,34 +42,24 @@ def grid(smoke: bool) -> Runs:
     ]
 
 
-@cache
-def chip_of(valley_V: float, excess_mA: float) -> tuple[str, Chip, Any]:
-    """Text of a chip description whose device has this valley, for training; the chip; and the folder that
-    the text names, which is gone with the last who holds it."""
-    fields = {"valley_voltage_V": valley_V, "excess_current_mA": excess_mA}
-    lines = [
-        f'  {name}: {{value: {v}, source: "illustrative: a point of the grid"}}' for name, v in fields.items()
-    ]
-    folder = tempfile.TemporaryDirectory(prefix="ndrite-valley-")
-    part = Path(folder.name) / f"valley-{valley_V:g}-{excess_mA:g}.yaml"
-    part.write_text("\n".join([f"name: {part.stem}", "description: a valley", "neuron:", *lines]) + "\n")
-    text = f"{dies.ANALOG}+{part}"
-    return text, load_chip(text), folder
+def fields(valley_V: float, excess_mA: float) -> dict[str, float]:
+    """Changes of the chip description."""
+    return {"neuron__valley_voltage_V": valley_V, "neuron__excess_current_mA": excess_mA}
 
 
 def run(valley_V: float, excess_mA: float, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
     """One die of one network of one shape."""
-    text, chip, _ = chip_of(valley_V, excess_mA)
-    net, _ = trained(text, "ndr", seed, epochs, rate=CHIP_RATE)
+    curve = fields(valley_V, excess_mA)
+    net, _ = trained(dies.ANALOG, "ndr", seed, epochs, rate=CHIP_RATE, fields=tuple(curve.items()))
     x, _, *test = learning_data(samples)
     number = runs.die_number(seed, die)
-    program = dies.make(net, chip, number, x[-dies.SAMPLES :]).program
+    program = dies.make(net, dies.changed(dies.ANALOG, **curve), number, x[-dies.SAMPLES :]).program
     return runs.kept(runs.in_float(net, *test), {"chip": runs.on_die(program, number, *test)})
 
 
 def curve_of(shape: tuple[float, float]) -> tuple[Floats, Floats]:
     """Output, of the peak, over voltage, of the peak's."""
-    sampled = chip_of(*shape)[1].neuron.sampled
+    sampled = dies.changed(dies.ANALOG, **fields(*shape)).neuron.sampled
     assert sampled is not None
     return sampled[0], sampled[1]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies import kan, kan_dies, runs
+from studies import kan, kan_dies, kan_networks, runs
 from studies.data import data
 from tests.studies.command import ends, mean
 
@@ -21,7 +21,7 @@ def results(task: str, share: float, mlp: float = 0.9) -> list[dict[str, Any]]:
     """Five seeds of every kind, right on such a share of the samples."""
     rng = np.random.default_rng(0)
     found = []
-    for kind in kan.KINDS:
+    for kind in kan_networks.KINDS:
         for seed in range(1, 6):
             right = rng.random(SAMPLES) < (share if kind.startswith("kan") else mlp)
             worse = right & (rng.random(SAMPLES) > 0.02)
@@ -64,13 +64,13 @@ def test_only_the_interval_claims(task: str, share: float, said: str) -> None:
     assert low <= accuracy <= high
     less, more = ends(row["against mlp relu, points"])
     assert less < 100 * share - 90 < more
-    published = kan.TASKS[task]["published"]
+    published = kan_networks.TASKS[task]["published"]
     assert row["published, %"] == ("-" if published is None else f"{100 * published:.2f}")
 
 
 def test_losses_are_against_the_networks_own_float() -> None:
     table, chips = kan.tables(results("wine 13-4-3", 0.98))
-    assert [row[1] for row in table.rows] == list(kan.KINDS)
+    assert [row[1] for row in table.rows] == list(kan_networks.KINDS)
     assert "5 seeds x 2 dies" in chips.title
     for row in chips.rows:
         shown = dict(zip(chips.header, row, strict=True))
@@ -82,7 +82,7 @@ def test_losses_are_against_the_networks_own_float() -> None:
         )
 
 
-@pytest.mark.parametrize("task", kan.TASKS)
+@pytest.mark.parametrize("task", kan_networks.TASKS)
 def test_networks_of_a_row_have_equal_weights(task: str) -> None:
     torch = pytest.importorskip("torch")
     from emulator.learning.training.architecture import read_hidden
@@ -90,20 +90,20 @@ def test_networks_of_a_row_have_equal_weights(task: str) -> None:
 
     inputs, *_, outputs = (int(word) for word in task.split(",")[0].split()[1].split("-"))
     counts = set()
-    for kind in set(kan.KINDS) - {kan.WIDE}:
+    for kind in set(kan_networks.KINDS) - {kan_networks.WIDE}:
         torch.manual_seed(0)
-        model = of_layers((inputs, 1, 1), read_hidden(kan.hidden_of(task, kind)), outputs)
+        model = of_layers((inputs, 1, 1), read_hidden(kan_networks.hidden_of(task, kind)), outputs)
         counts.add(sum(crossbar.weight.numel() for crossbar in model.crossbars))
-    of = kan.TASKS[task]
+    of = kan_networks.TASKS[task]
     assert counts == {of["bases"] * of["width"] * (inputs + outputs)}
 
 
-@pytest.mark.parametrize("task", kan.TASKS)
+@pytest.mark.parametrize("task", kan_networks.TASKS)
 def test_the_wide_network_takes_as_much_energy(task: str) -> None:
     """The committed rows: the command wrote both figures, of trained networks."""
     kept = json.loads(Path("docs/results/kan.json").read_text())["runs"]
     energies = {r["kind"]: r["energy_pJ"] for r in kept if r["task"] == task and r["seed"] == 1}
-    assert energies[kan.WIDE] == pytest.approx(energies["kan"], rel=0.05)
+    assert energies[kan_networks.WIDE] == pytest.approx(energies["kan"], rel=0.05)
 
 
 def test_wine_is_split_as_the_published_figure_is() -> None:

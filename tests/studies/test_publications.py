@@ -13,7 +13,7 @@ import pytest
 from emulator.network.datasets.cifar10 import TEST, TRAIN
 from emulator.network.datasets.speech_commands import WORDS
 from ndrite.costs import load_constants
-from studies import NAMES, boltzmann, neurram_rbm, published, runner
+from studies import NAMES, boltzmann, boltzmann_die, published, runner
 from studies.cores import chips, compare
 from studies.published import EXPLAINED, OUTSIDE, WITHIN, Found, publication, verdict
 from tests.studies import command
@@ -126,8 +126,8 @@ def test_a_die_repairs_as_floats_do() -> None:
     x, labels = digits(600)
     visible = boltzmann.with_labels(x, labels)
     machine = boltzmann.train(visible, noise=0.1, seed=1, epochs=6)
-    up, down, costs = neurram_rbm.on_die(machine, visible[:200], 5)
-    known_up, known_down = neurram_rbm.in_floats(machine, 0.0, np.random.default_rng(0))
+    up, down, costs = boltzmann_die.on_die(machine, visible[:200], 5)
+    known_up, known_down = boltzmann_die.in_floats(machine, 0.0, np.random.default_rng(0))
     h = boltzmann.drawn(boltzmann.sigmoid(known_up(visible)), np.random.default_rng(1))
     for read, known, given in ((up, known_up, visible), (down, known_down, h)):
         assert np.corrcoef(read(given).ravel(), known(given).ravel())[0, 1] > 0.98

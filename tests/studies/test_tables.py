@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ndrite import intervals
-from studies import adaptation, depth, ecram, insitu, loss, recovery, runs, table, valley
-from studies.dies import ANALOG, CONVERTERS
+from studies import adaptation, depth, ecram, inputs, insitu, loss, recovery, runs, table, valley
+from studies.dies import ANALOG
 from studies.runs import FLOAT, Runs
 from tests.studies.command import SEEDS, N, dies, ends, first, mean
 
@@ -62,8 +62,8 @@ def test_ecrams_are_compared_on_the_same_dies() -> None:
 
 def test_adaptation_compares_ways_on_the_same_dies() -> None:
     states = {adaptation.AS_IT_IS: 701, **dict(zip(adaptation.WAYS, (801, 701, 901), strict=True))}
-    accuracies, gains = adaptation.tables(dies(states, task=adaptation.DARK))
-    assert accuracies.rows[0] == (adaptation.DARK, "90.00", "70.00", "80.00", "70.00", "90.00")
+    accuracies, gains = adaptation.tables(dies(states, task=inputs.DARK))
+    assert accuracies.rows[0] == (inputs.DARK, "90.00", "70.00", "80.00", "70.00", "90.00")
     pulses, nothing, most = gains.rows[0][1:]
     assert nothing == "0.00 (0.00 .. 0.00)"
     assert (mean(pulses), mean(most)) == (10.0, 20.0)
@@ -151,8 +151,8 @@ def of_losses() -> Runs:
         states = {
             loss.FIRST: [first(880)] * 4,
             loss.LAST: [first(800)] * (2 + seed % 2),
-            f"{loss.FIRST}, tuned": [first(890)],
-            f"{loss.LAST}, tuned": [first(850)],
+            loss.FIRST + loss.TUNED: [first(890)],
+            loss.LAST + loss.TUNED: [first(850)],
         }
         found.append({"on": ANALOG, **common, **runs.kept(first(900), states), "held_out": 0.9})
         for rate, held, count in ((0.1, 0.93, 890), (0.2, 0.91, 950)):
@@ -168,7 +168,7 @@ def test_losses_are_against_the_networks_own_float() -> None:
     assert [mean(row[-1]) for row in lost.rows] == [2.0, 10.0]
     low, high = ends(lost.rows[0][-1])
     assert low < 2.0 < high
-    assert loss.correct(of_losses(), CONVERTERS, loss.FIRST) is None
+    assert {chip for chip, _ in loss.correct(of_losses())} == {ANALOG}, "none on another chip"
     assert [row[:2] for row in behind.rows] == [
         ("ReLU in software, rate 0.1", "3"),
         (ANALOG, "3 x 4"),
@@ -180,10 +180,10 @@ def test_losses_are_against_the_networks_own_float() -> None:
 
 
 def test_software_is_chosen_on_held_out_samples() -> None:
-    rate, right, line = loss.software(of_losses())
+    rate, group = runs.best_held_out(runs.where(of_losses(), on="software"), "rate")
     assert rate == 0.1, "not what is best on the test samples, nor what one seed alone has"
-    assert right.shape == (3, N)
-    assert "0.3: 99.00 %" in line
+    assert len(group) == 3
+    assert "0.3: 99.00 %" in loss.tables(of_losses())[1].title
 
 
 def test_error_bars_reach_to_the_interval() -> None:

@@ -1,0 +1,74 @@
+"""Kolmogorov-Arnold networks and the MLPs beside them: shapes, learning rates, training."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emulator.errors import EmulatorError
+from emulator.network import Network
+from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
+from emulator.yaml_file import read_yaml
+from studies.data import data
+from studies.training import train
+
+TASKS: dict[str, dict[str, Any]] = read_yaml(Path(__file__).parent / "kan_tasks.yaml", EmulatorError)
+RELU, WIDE = "mlp relu", "mlp relu, as much energy"
+KINDS = ("kan", "kan each", RELU, "mlp ndr", WIDE)
+"""``kan``: the devices of a basis are alike; ``kan each``: every input has its own. The MLPs have as many
+weights, and neurons of that kind; the last one has more of both."""
+SWEPT = 100
+"""The first seed that chooses the rate."""
+CURVE = np.linspace(0, 1, 65)
+"""Where a learned curve is kept for the figure."""
+
+
+@cache
+def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]:
+    """The rate that is best on held-out training samples, and what all of them came to."""
+    fewer, of = max(1, epochs // 2), TASKS[task]
+    seeds = range(SWEPT, SWEPT + of["sweeps"])
+    found = {
+        f"{rate:g}": float(np.mean([trained(task, kind, rate, seed, fewer)[1] for seed in seeds]))
+        for rate in of["rates"]
+    }
+    return float(max(found, key=found.__getitem__)), found
+
+
+def hidden_of(task: str, kind: str) -> str:
+    """The layers, as ``ndrite train --hidden`` takes them."""
+    of = TASKS[task]
+    if kind.startswith("mlp"):
+        return str(of["as_much_energy"] if kind == WIDE else of["bases"] * of["width"])
+    bases = f"bases {of['bases']}{kind.removeprefix('kan')}"
+    return f"{bases}, {of['width']}, {bases}"
+
+
+def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[Network, float]:
+    """A network, and the accuracy of its best epoch on held-out training samples."""
+    from emulator.learning.training.architecture import read_hidden
+
+    of, found = TASKS[task], data(TASKS[task]["data"])
+    steps = epochs * ((len(found.x) - of["held_out"]) // of["batch"])
+    recipe = {
+        "epochs": epochs,
+        "batch": of["batch"],
+        "learning_rate": rate,
+        "average": min(0.995, max(0.0, 1 - 20 / steps)),
+        "seed": seed,
+        "shift": 0,
+    }
+    neuron = "relu" if kind.startswith(RELU) else "ndr"
+    hidden = read_hidden(hidden_of(task, kind))
+    return train(found, hidden=hidden, neuron=neuron, held_out=of["held_out"], recipe=recipe)
+
+
+def learned_curves(network: Network) -> list[list[list[float]]] | None:
+    """The functions of the first inputs (4, 2 outputs, points), where there are some."""
+    if not layers_of_functions(network):
+        return None
+    curves = edge_functions(network, 0, CURVE)[:4, :2]
+    return [[[float(f"{v:.4g}") for v in curve] for curve in of_input] for of_input in curves]
