@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from emulator.spec.notebook import titled
@@ -38,6 +39,33 @@ class Result:
 
     def _repr_html_(self) -> str:
         return "".join(titled(table.title, table.header, table.rows) for table in self.tables())
+
+
+@dataclass(frozen=True)
+class Found(Result):
+    """What a verb found, where plain values say it all."""
+
+    values: dict[str, Any]
+    shown: tuple[Table, ...] = ()
+    said: tuple[str, ...] = ()
+    failed: str | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """Why it is bad."""
+        return self.failed
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values."""
+        return self.values
+
+    def tables(self) -> Iterable[Table]:
+        """The values in words."""
+        return self.shown
+
+    def lines(self) -> Iterable[str]:
+        """What is said below them."""
+        return self.said
 
 
 def shown(value: Any) -> str:

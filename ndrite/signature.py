@@ -12,6 +12,13 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args,
 
 from host import InputError
 
+INPUTS = (
+    "Samples (n, inputs) in the model's own unit, else codes. Default: test samples of the data set that the "
+    "network names, else those that calibrated the die, judged by the float network's answers."
+)
+LABELS = "Classes (n,) of the samples, or targets (n, outputs) in the model's unit."
+CODES = "The samples are codes uint8 0..255, not values in the model's unit."
+SEED = "Read-noise seed: the same seed gives the same answers on every board."
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -22,7 +29,7 @@ class Option:
 
     ``metavar`` is what the help calls the value, ``short`` another name on the command line. ``least`` and
     ``most`` hold in Python too. ``of`` makes the value of what the command line has; ``many``: it may be
-    repeated there.
+    repeated there. ``text`` is the help where a docstring does not say more.
     """
 
     metavar: str = ""
@@ -31,6 +38,7 @@ class Option:
     most: float | None = None
     of: Callable[[Any], Any] | None = None
     many: bool = False
+    text: str = ""
 
 
 def integers(text: str) -> tuple[int, ...]:
@@ -49,25 +57,27 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-Source = Annotated[Any, Option("FILE")]
-"""What `compile` gives, in memory or in its file."""
+Source = Annotated[Any, Option("FILE", text="What `compile` wrote or gave.")]
 Array = Annotated[Any, Option("FILE.npy")]
-"""An array, a tensor, or the path of an ``.npy`` file; None where it need not be given."""
-ChipName = Annotated[Any, Option("NAME")]
-"""A chip, a preset's name, the path of a YAML file, or several of these joined with ``+``."""
-Board = Annotated[str, Option("URL")]
-"""A board, as `connect` takes it."""
-DataSet = Literal["fashion-mnist", "digits", "digits-32", "mnist"]
-Count = Annotated[int, Option("N", least=1)]
+"""An array, a tensor, or the path of an ``.npy`` file."""
+Inputs = Annotated[Any, Option("FILE.npy", text=INPUTS)]
+Labels = Annotated[Any, Option("FILE.npy", text=LABELS)]
+ChipName = Annotated[Any, Option("NAME", text="Chip preset, YAML file, or several joined with +.")]
+Board = Annotated[str, Option("URL", text="Board to run on; `ndrite board --help` lists the forms.")]
+DataSet = Annotated[
+    Literal["fashion-mnist", "digits", "digits-32", "mnist"],
+    Option(text="A data set by name, in place of samples."),
+]
+Codes = Annotated[bool, Option(text=CODES)]
+Count = Annotated[int, Option("N", least=1, text="First so many samples, at most.")]
 Whole = Annotated[int, Option("N", least=0)]
-Seed = Annotated[int, Option("N", least=0, most=(1 << 64) - 1)]
-"""Of read noise."""
-DieSeed = Annotated[int, Option("N", least=0, most=(1 << 63) - 1)]
-"""Which individual chip."""
+Seed = Annotated[int, Option("N", least=0, most=(1 << 64) - 1, text=SEED)]
+DieSeed = Annotated[int, Option("N", least=0, most=(1 << 63) - 1, text="Which individual chip.")]
+Noise = Annotated[bool, Option(text="Read noise on or off.")]
 PathName = str | os.PathLike[str]
 File = Annotated[PathName, Option("FILE")]
-Output = Annotated[PathName, Option("FILE", "-o")]
-Picture = Annotated[PathName, Option("FILE", "-p")]
+Output = Annotated[PathName, Option("FILE", "-o", text="File to write, in whole or not at all.")]
+Picture = Annotated[PathName, Option("FILE", "-p", text="Draw it; the suffix is the format.")]
 Folder = Annotated[PathName, Option("DIR")]
 Shape = Annotated[tuple[int, ...], Option("A,B,...", of=integers)]
 Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]

@@ -105,6 +105,7 @@ def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) ->
     value = _type(kind, option.of)
     if name in TOLD or value is None:
         return None
+    text = text or option.text.replace("`", "")
     required = parameter.default is parameter.empty
     default = None if required else parameter.default
     given: dict[str, Any] = {"required": True} if required else {"default": default}

@@ -21,7 +21,22 @@ from ndrite.intervals import proportion
 from ndrite.labelled import check_classes, chosen_data_set, data_set
 from ndrite.results import Result, Table, shown
 from ndrite.samples import OWN_ANSWERS, answers, codes_of
-from ndrite.signature import Array, Board, Count, DataSet, Folder, Option, Output, Seed, Source, Whole, verb
+from ndrite.signature import (
+    Board,
+    Codes,
+    Count,
+    DataSet,
+    Folder,
+    Inputs,
+    Labels,
+    Noise,
+    Option,
+    Output,
+    Seed,
+    Source,
+    Whole,
+    verb,
+)
 from ndrite.sources import compiled_of
 from ndrite.stages import Stages, silent
 from ndrite.url import connect
@@ -64,8 +79,8 @@ class Learned(NamedTuple):
 def calibrate(
     program: Source,
     /,
-    inputs: Array | None = None,
-    labels: Array | None = None,
+    inputs: Inputs | None = None,
+    labels: Labels | None = None,
     *,
     output: Output | None = None,
     board: Board = "golden:",
@@ -78,9 +93,9 @@ def calibrate(
     measure: Count = 1000,
     data: DataSet | None = None,
     folder: Folder | None = None,
-    codes: bool = False,
+    codes: Codes = False,
     seed: Seed = 0,
-    noise: bool = True,
+    noise: Noise = True,
     progress: Stages | None = None,
 ) -> Calibrated:
     """Tune a programmed chip's neurons by ECRAM pulses.
@@ -115,27 +130,8 @@ def calibrate(
     measure:
         Samples to measure on before and after, at most: the first of the test set; of own samples the last,
         which are then not learned from.
-    data:
-        A data set by name.
     folder:
         Folder with the data set's original files.
-    codes:
-        The inputs are codes uint8 0..255, not values in the model's unit.
-    seed:
-        Read-noise seed.
-    noise:
-        Read noise on or off.
-    progress:
-        Told of the stages ``programming`` and ``updates``.
-
-    Raises
-    ------
-    CompileError
-        When the chip has no ECRAM at its neurons.
-    InputError, FileNotFoundError
-        When samples or the compiled network cannot be used.
-    HostError
-        When the board fails.
 
     Examples
     --------

@@ -20,11 +20,14 @@ from ndrite.files import check_outputs
 from ndrite.results import Result, Table, percents
 from ndrite.samples import classed_samples
 from ndrite.signature import (
-    Array,
     Board,
     ChipName,
+    Codes,
     Count,
     DataSet,
+    Inputs,
+    Labels,
+    Noise,
     Option,
     Output,
     Picture,
@@ -117,8 +120,8 @@ class Wafer(Result):
 def campaign(
     program: Source,
     /,
-    inputs: Array | None = None,
-    labels: Array | None = None,
+    inputs: Inputs | None = None,
+    labels: Labels | None = None,
     *,
     output: Output | None = None,
     picture: Picture | None = None,
@@ -130,8 +133,8 @@ def campaign(
     threshold: Annotated[float, Option("SHARE", least=0, most=1)] = 0.85,
     chip: ChipName | None = None,
     data: DataSet | None = None,
-    codes: bool = False,
-    noise: bool = True,
+    codes: Codes = False,
+    noise: Noise = True,
     progress: Stages | None = None,
 ) -> Wafer:
     """Accuracy over many virtual chips of a program.
@@ -144,15 +147,10 @@ def campaign(
     ----------
     program:
         What `compile` wrote or gave, best with ``nominal``, or a program alone.
-    inputs, labels:
-        Samples (n, inputs) and classes (n,). Default: test samples of the data set that the network names,
-        else the samples that calibrated the die, judged by the float network's answers.
     output:
         JSON file to write; work in progress is kept beside it and taken up again.
     picture:
         Draw it: .svg, .png, .pdf, or .html, a page to look through.
-    board:
-        URL of the board to run on.
     chips, trials:
         Virtual chips, and trials of read noise on each.
     count:
@@ -164,21 +162,6 @@ def campaign(
     chip:
         Chip whose cells' spread to draw from, where the program was not compiled with ``nominal``; default:
         the one it was compiled for.
-    data:
-        A data set by name.
-    codes:
-        The inputs are codes uint8 0..255, not values in the model's unit.
-    noise:
-        Read noise on or off.
-    progress:
-        Told of the stages ``programming`` and ``chips``.
-
-    Raises
-    ------
-    InputError, EmulatorError, SpecError, FileNotFoundError
-        When samples, program or chip cannot be used.
-    HostError
-        When the board fails.
 
     Examples
     --------

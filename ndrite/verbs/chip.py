@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from emulator.device.description import list_chips as chips
@@ -15,7 +13,7 @@ from emulator.errors import CompileWarning
 from emulator.mapping import map_network
 from emulator.mapping.explain import judge
 from ndrite.labelled import typical, unseen
-from ndrite.results import Result, Table
+from ndrite.results import Found, Table
 from ndrite.shipped import shipped_network
 from ndrite.signature import DieSeed, Option, verb
 
@@ -24,35 +22,8 @@ SUMMARY = 120
 Name = Annotated[str, Option("NAME")]
 
 
-@dataclass(frozen=True)
-class Chips(Result):
-    """What is said of chips: plain values, tables and lines; ``differ`` where that is a failure."""
-
-    content: dict[str, Any]
-    shown: tuple[Table, ...] = ()
-    said: tuple[str, ...] = ()
-    differ: str | None = None
-
-    @property
-    def failure(self) -> str | None:
-        """That two chips differ, where that was asked."""
-        return self.differ
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return self.content
-
-    def tables(self) -> Iterable[Table]:
-        """In words."""
-        return self.shown
-
-    def lines(self) -> Iterable[str]:
-        """Below them."""
-        return self.said
-
-
 @verb
-def list_chips() -> Chips:
+def list_chips() -> Found:
     """Presets, and the devices that can be added to them with +.
 
     Examples
@@ -63,11 +34,11 @@ def list_chips() -> Chips:
     rows = [(name, kind, _summary(load_content(name))) for name, kind in names]
     keys = ("name", "kind", "description")
     content = {"chips": [dict(zip(keys, row, strict=True)) for row in rows]}
-    return Chips(content, (Table("chips", ("name", "kind", "what"), rows),))
+    return Found(content, (Table("chips", ("name", "kind", "what"), rows),))
 
 
 @verb
-def show(name: Name, /) -> Chips:
+def show(name: Name, /) -> Found:
     """Every value of a chip with its source; units are in the names.
 
     Parameters
@@ -83,11 +54,11 @@ def show(name: Name, /) -> Chips:
     sources = chip.sources
     rows = [(field, _text(value), sources.get(field, "default")) for field, value in chip.fields().items()]
     table = Table(f"{chip.name}: {chip.description}", ("field", "value", "source"), rows)
-    return Chips(chip.as_dict(), (table,))
+    return Found(chip.as_dict(), (table,))
 
 
 @verb
-def check(name: Name, /) -> Chips:
+def check(name: Name, /) -> Found:
     """Validate a description; list values without a source or an effect.
 
     Exit code 2 when it is wrong.
@@ -115,11 +86,11 @@ def check(name: Name, /) -> Chips:
         *(f"  {field}: no source" for field in unsourced),
         *(f"  {field}: no effect ({why})" for field, why in idle.items()),
     )
-    return Chips({"name": name, "ok": True, "values": len(given), **lists}, said=said)
+    return Found({"name": name, "ok": True, "values": len(given), **lists}, said=said)
 
 
 @verb
-def diff(first: Name, second: Name, /, *, exit_code: bool = False) -> Chips:
+def diff(first: Name, second: Name, /, *, exit_code: bool = False) -> Found:
     """Fields in which two chips differ.
 
     Parameters
@@ -138,9 +109,9 @@ def diff(first: Name, second: Name, /, *, exit_code: bool = False) -> Chips:
     rows = [(field, _text(a), _text(b)) for field, (a, b) in found.items()]
     failed = f"{first} and {second} differ in {len(found)} fields" if exit_code and found else None
     if not found:
-        return Chips({"differences": {}}, said=("no difference",))
-    return Chips(
-        {"differences": found}, (Table("differences", ("field", first, second), rows),), differ=failed
+        return Found({"differences": {}}, said=("no difference",))
+    return Found(
+        {"differences": found}, (Table("differences", ("field", first, second), rows),), failed=failed
     )
 
 
@@ -150,7 +121,7 @@ def table(
     count: Annotated[int, Option("N", least=1, most=9_000)] = 2000,
     seed: DieSeed = 0,
     markdown: bool = False,
-) -> Chips:
+) -> Found:
     """The shipped network on every preset: fixed point against float physics.
 
     SNR: power of the float network's outputs over squared deviation, dB, first without, then with read noise.
@@ -163,8 +134,6 @@ def table(
         Chips; default: all presets, and ``wan2022`` with every device.
     count:
         Test samples.
-    seed:
-        Which individual chip.
     markdown:
         Print a Markdown table (the one in docs/physics.md).
 
@@ -212,9 +181,9 @@ def table(
     if markdown:
         rule = "|---" + "|---:" * (len(header) - 1) + "|"
         said = [f"| {' | '.join(line)} |" for line in (header, *lines)]
-        return Chips(content, said=(said[0], rule, *said[1:]))
+        return Found(content, said=(said[0], rule, *said[1:]))
     title = f"{network.name}, {len(x)} test samples, chip seed {seed}"
-    return Chips(content, (Table(title, header, lines),))
+    return Found(content, (Table(title, header, lines),))
 
 
 def _summary(content: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from ndrite.samples import typical_samples
 from ndrite.signature import (
     Array,
     ChipName,
+    Codes,
     Count,
     DataSet,
     DieSeed,
@@ -38,7 +39,7 @@ def compile(
     program_only: bool = False,
     samples: Array | None = None,
     data: DataSet | None = None,
-    codes: bool = False,
+    codes: Codes = False,
     seed: DieSeed = 0,
     name: str | None = None,
     nominal: bool = False,
@@ -77,10 +78,6 @@ def compile(
         Typical inputs, (n, inputs) with n at least 16, as an array or an ``.npy`` file: in the model's own
         unit, else codes uint8. They set the ranges of converters, and of a model's inputs and activations.
         Default: samples of the data set that the network names.
-    data:
-        A data set by name in place of samples.
-    codes:
-        The samples are codes 0..255 even where the network stores a range of its inputs.
     seed:
         Which individual chip: its programming errors.
     name:
@@ -105,15 +102,6 @@ def compile(
         Unit of the values in, for people.
     output_unit:
         Unit of the values out.
-    progress:
-        Told of the stages ``nodes`` and ``layers``.
-
-    Raises
-    ------
-    CompileError, ChipError, NetworkError, InputError, FileNotFoundError
-        When samples, chip or network cannot be used; the message names field and value.
-    UnsupportedNodeError
-        Naming the node of a model that cannot be imported, and what would work instead.
 
     Warns
     -----

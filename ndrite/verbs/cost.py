@@ -3,65 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from host import InputError
 from ndrite.costs import CONSTANTS, Account, Constants, account_of, load_constants, neuron
-from ndrite.results import Result, Table
+from ndrite.results import Found
 from ndrite.samples import seen_samples
-from ndrite.signature import Array, Count, DataSet, Option, Source, verb
+from ndrite.signature import Codes, Count, DataSet, Inputs, Option, Source, verb
 from ndrite.sources import compiled_of
 from ndrite.stages import Stages, silent
-
-
-@dataclass(frozen=True)
-class Shown(Result):
-    """Text as it is: the constants, to be edited."""
-
-    text: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """The text alone."""
-        return {"constants": self.text}
-
-    def lines(self) -> Iterable[str]:
-        """All of it."""
-        return (self.text.rstrip("\n"),)
-
-
-@dataclass(frozen=True)
-class Activation(Result):
-    """Latency x area x energy of one activation, each way, and their ratios."""
-
-    found: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Paths and ratios."""
-        return self.found
-
-    def tables(self) -> Iterable[Table]:
-        """Paths, then how many times a CMOS circuit's figure is the NDR neuron's."""
-        return neuron.tables(self.found)
 
 
 @verb
 def cost(
     program: Source | None = None,
     /,
-    inputs: Array | None = None,
+    inputs: Inputs | None = None,
     *,
     data: DataSet | None = None,
-    codes: bool = False,
+    codes: Codes = False,
     count: Count = 100,
     constants: Annotated[Any, Option("FILE.yaml")] | None = None,
     node_nm: Annotated[float, Option("NM", least=5, most=500)] | None = None,
     neuron_only: bool = False,
     show: bool = False,
     progress: Stages | None = None,
-) -> Account | Activation | Shown:
+) -> Account | Found:
     """Energy, latency and area of one inference, modelled.
 
     Energy (pJ, a mean over samples), latency (ns) and area (um2) by step and component, low, typical and
@@ -75,12 +43,6 @@ def cost(
     inputs:
         Samples (n, inputs) that the work is counted on. Default: test samples of the data set that the
         network names, else those that calibrated the die.
-    data:
-        A data set by name.
-    codes:
-        The inputs are codes uint8 0..255, not values in the model's unit.
-    count:
-        First so many samples, at most.
     constants:
         Constants or their YAML file, in place of the built-in ones.
     node_nm:
@@ -89,13 +51,6 @@ def cost(
         Instead, latency x area x energy of one activation, with and without what surrounds the device.
     show:
         Instead, the constants with their sources, to be edited.
-    progress:
-        Told of the stage ``samples``.
-
-    Raises
-    ------
-    CostError, InputError, CompileError, FileNotFoundError
-        When constants, samples or program cannot be used.
 
     Examples
     --------
@@ -111,12 +66,14 @@ def cost(
     ['array', 'buffers', 'converters']
     """
     if show:
-        return Shown(Path(constants or CONSTANTS).read_text(encoding="utf-8"))
+        text = Path(constants or CONSTANTS).read_text(encoding="utf-8")
+        return Found({"constants": text}, said=(text.rstrip("\n"),))
     known = _constants(constants, node_nm)
     if neuron_only and program is not None:
         raise InputError("program and neuron_only exclude each other; accepted: one of them")
     if neuron_only:
-        return Activation(neuron.report(known))
+        found = neuron.report(known)
+        return Found(found, tuple(neuron.tables(found)))
     whole = compiled_of(program)
     x = seen_samples(whole.program, whole, inputs, data=data, codes=codes)
     with (progress or silent)("samples") as report:

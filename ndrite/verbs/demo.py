@@ -126,17 +126,8 @@ def demo(
         URL of the board that is compared with the golden model.
     count:
         Test samples to run on it; the golden model runs all 10,000.
-    seed:
-        Read-noise seed.
     picture:
         Where to write the picture.
-    progress:
-        Told of the stages ``golden model``, ``programming`` and ``RTL``.
-
-    Raises
-    ------
-    HostError
-        When the board fails.
 
     Examples
     --------

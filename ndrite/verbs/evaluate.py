@@ -11,7 +11,7 @@ from ndrite.evaluations import Evaluation, Targets, steps_on_host, swaps, target
 from ndrite.evaluations import evaluate as judge
 from ndrite.labelled import check_classes
 from ndrite.samples import judged_samples
-from ndrite.signature import Array, Board, Count, DataSet, Seed, Source, verb
+from ndrite.signature import Board, Codes, Count, DataSet, Inputs, Labels, Noise, Seed, Source, verb
 from ndrite.sources import held
 from ndrite.stages import Stages, silent
 from ndrite.url import connect
@@ -24,15 +24,15 @@ RTL_SAMPLES = 500
 def evaluate(
     program: Source,
     /,
-    inputs: Array | None = None,
-    labels: Array | None = None,
+    inputs: Inputs | None = None,
+    labels: Labels | None = None,
     *,
     board: Board = "golden:",
     count: Count | None = None,
     data: DataSet | None = None,
-    codes: bool = False,
+    codes: Codes = False,
     seed: Seed = 0,
-    noise: bool = True,
+    noise: Noise = True,
     progress: Stages | None = None,
 ) -> Evaluation:
     """Accuracy or error on a board, and agreement with the golden one.
@@ -47,31 +47,8 @@ def evaluate(
     ----------
     program:
         What `compile` wrote or gave, or a program alone.
-    inputs, labels:
-        Samples (n, inputs) with classes (n,), or targets float (n, outputs) in the model's unit. Default:
-        test samples of the data set that the network names, else the samples that calibrated the die, judged
-        by the float network's answers.
-    board:
-        URL of the board to run on.
     count:
         First so many samples; default: all on ``golden:``, 500 elsewhere.
-    data:
-        A data set by name.
-    codes:
-        The inputs are codes uint8 0..255, not values in the model's unit.
-    seed:
-        Read-noise seed; the same seed gives the same answers on every board.
-    noise:
-        Read noise on or off.
-    progress:
-        Told of the stages ``programming`` and ``inference``.
-
-    Raises
-    ------
-    InputError, EmulatorError, SpecError, FileNotFoundError
-        When samples or program cannot be used.
-    HostError
-        When the board fails.
 
     Examples
     --------

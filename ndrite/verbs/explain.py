@@ -16,7 +16,7 @@ from ndrite.files import check_outputs
 from ndrite.intervals import percent
 from ndrite.results import Result, Table
 from ndrite.samples import classed_samples
-from ndrite.signature import Array, Count, DataSet, Picture, Seed, Source, verb
+from ndrite.signature import Codes, Count, DataSet, Inputs, Labels, Picture, Seed, Source, verb
 from ndrite.sources import compiled_of
 
 
@@ -83,11 +83,11 @@ class Loss(Result):
 def explain(
     program: Source,
     /,
-    inputs: Array | None = None,
-    labels: Array | None = None,
+    inputs: Inputs | None = None,
+    labels: Labels | None = None,
     *,
     data: DataSet | None = None,
-    codes: bool = False,
+    codes: Codes = False,
     count: Count = 2000,
     seed: Seed = 0,
     mitigation: bool = False,
@@ -101,29 +101,10 @@ def explain(
 
     Parameters
     ----------
-    program:
-        What `compile` wrote or gave.
-    inputs, labels:
-        Samples (n, inputs) and classes (n,) to judge by. Default: test samples of the data set that the
-        network names, those left out that calibrate, else the samples that calibrated the die, judged by the
-        float network's answers.
-    data:
-        A data set by name.
-    codes:
-        The inputs are codes uint8 0..255, not values in the model's unit.
-    count:
-        First so many of them, at most.
-    seed:
-        Read-noise seed.
     mitigation:
         Measure also what each measure against the errors is worth.
     picture:
         Draw it; the suffix is the format.
-
-    Raises
-    ------
-    InputError, CompileError, FileNotFoundError
-        When samples or the compiled network cannot be used.
 
     Examples
     --------

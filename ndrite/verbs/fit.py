@@ -145,8 +145,6 @@ def fit(
         ``ndr``: current (A) against voltage (V) of one or several devices. ``rram``: conductance (S) of
         programmed cells against their target (S), one row a cell. ``ecram``: conductance (S) against a
         running pulse number, up to the largest conductance and down again.
-    data:
-        CSV file.
     output:
         Description to write, which ``--chip wan2022+mine.yaml`` takes.
     picture:
@@ -156,13 +154,6 @@ def fit(
         ecram: linear-step (aihwkit's) or exponential (NeuroSim's).
     columns:
         Header of a quantity that is not named after it, as header or header:unit; in Python a mapping.
-
-    Raises
-    ------
-    InputError
-        When ``kind`` or ``model`` is unknown.
-    MeasurementError, ChipError
-        When the file cannot be used, or the device lies outside what chip descriptions accept.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from ndrite.evaluations import output_step, steps_on_host
 from ndrite.files import check_outputs, save_array
 from ndrite.results import Result, Table
 from ndrite.samples import seen_samples
-from ndrite.signature import Array, Board, DataSet, Option, Output, Seed, Source, verb
+from ndrite.signature import Board, Codes, DataSet, Inputs, Noise, Option, Output, Seed, Source, verb
 from ndrite.sources import held
 from ndrite.stages import Stages, silent
 from ndrite.url import connect
@@ -64,16 +64,16 @@ class Answers(Result):
 def infer(
     program: Source,
     /,
-    inputs: Array | None = None,
+    inputs: Inputs | None = None,
     *,
     output: Output | None = None,
     model_unit: bool = False,
     data: DataSet | None = None,
-    codes: bool = False,
+    codes: Codes = False,
     board: Board = "golden:",
     seed: Seed = 0,
     first_index: Annotated[int, Option("N", least=0, most=(1 << 32) - 1)] = 0,
-    noise: bool = True,
+    noise: Noise = True,
     progress: Stages | None = None,
 ) -> Answers:
     """Run inputs through a program on a board.
@@ -89,27 +89,8 @@ def infer(
         ``.npy`` file of the outputs (n, outputs), written in whole or not at all; ``-`` is standard output.
     model_unit:
         Outputs float64 in the model's unit, as a regression's; default: the chip's int32 sums.
-    data:
-        A data set by name.
-    codes:
-        The inputs are codes uint8 0..255, not values in the model's unit.
-    board:
-        URL of the board to run on.
-    seed:
-        Read-noise seed; the same seed gives the same answers on every board.
     first_index:
         Inference index of the first row; selects its read noise together with the seed.
-    noise:
-        Read noise on or off.
-    progress:
-        Told of the stages ``programming`` and ``inference``.
-
-    Raises
-    ------
-    InputError, EmulatorError, SpecError, FileNotFoundError
-        When inputs or program cannot be used.
-    HostError
-        When the board fails.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from ndrite.inputs import InputWarning
 from ndrite.pages import Report, gather, page, title
 from ndrite.results import Result, Table, percents
 from ndrite.samples import classed_samples
-from ndrite.signature import Array, Count, DataSet, Folder, Output, Seed, Source, Whole, verb
+from ndrite.signature import Codes, Count, DataSet, Folder, Inputs, Labels, Output, Seed, Source, Whole, verb
 from ndrite.sources import compiled_of
 from ndrite.stages import Stages, silent
 
@@ -99,13 +99,13 @@ class Page(Result):
 def report(
     program: Source,
     /,
-    inputs: Array | None = None,
-    labels: Array | None = None,
+    inputs: Inputs | None = None,
+    labels: Labels | None = None,
     *,
     output: Output | None = None,
     against: Source | None = None,
     data: DataSet | None = None,
-    codes: bool = False,
+    codes: Codes = False,
     count: Count | None = None,
     preset: str | None = None,
     product: Whole | None = None,
@@ -124,19 +124,10 @@ def report(
 
     Parameters
     ----------
-    program:
-        What `compile` wrote or gave.
-    inputs, labels:
-        Samples (n, inputs) and classes (n,) to judge by. Default: test samples of the data set that the
-        network names, else the samples that calibrated the die, judged by the float network's answers.
     output:
         Page to write, such as report.html.
     against:
         Another one, to be compared with side by side on the same samples.
-    data:
-        A data set by name.
-    codes:
-        The inputs are codes uint8 0..255, not values in the model's unit.
     count:
         First so many samples only; default: all.
     preset:
@@ -150,17 +141,6 @@ def report(
         Board whose committed build is shown.
     figures:
         Folder to write the figures to as well, as SVG and PDF.
-    seed:
-        Read-noise seed.
-    progress:
-        Told of the stages ``report`` and ``report of the other``.
-
-    Raises
-    ------
-    InputError, EmulatorError, SpecError, FileNotFoundError
-        When a file is missing or wrong.
-    HostError
-        When the simulation fails.
 
     Examples
     --------

@@ -149,15 +149,6 @@ def sweep(
         Local processes. As a script, guard the call with ``if __name__ == "__main__":``.
     scheduler:
         Address of a Dask scheduler to use instead; its workers need ndrite and the plan's files.
-    progress:
-        Told of the stage ``points of NAME``.
-
-    Raises
-    ------
-    SweepError, ChipError, NetworkError
-        When the plan cannot be used, or a point failed.
-    MissingExtraError
-        Without ``ndrite[sweep]``.
 
     Examples
     --------

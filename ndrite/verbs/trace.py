@@ -2,72 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from host import InputError
 from host.inputs import check_inputs
 from ndrite.files import check_outputs
-from ndrite.results import Result, Table
+from ndrite.results import Found, Table
 from ndrite.samples import seen_samples
-from ndrite.signature import Array, DataSet, Output, Seed, Source, Whole, verb
+from ndrite.signature import Codes, DataSet, Inputs, Noise, Output, Seed, Source, Whole, verb
 from ndrite.sources import held
 from ndrite.stages import Stages, silent
 from ndrite.url import geometry_for
-from ndrite.waveforms import Trace, on_array, trace_inference, write_lists
-
-
-@dataclass(frozen=True, eq=False)
-class Traced(Result):
-    """What was traced, and the lists of signals to look at first: GTKWave's, Surfer's."""
-
-    trace: Trace
-    lists: tuple[Path, Path]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Cycles, busy cycles of every block, outputs."""
-        return {
-            "waveforms": str(self.trace.path),
-            "lists": [str(path) for path in self.lists],
-            "cycles": self.trace.cycles,
-            "bound_cycles": self.trace.bound,
-            "traced_cycles": self.trace.traced,
-            "busy_cycles": self._busy(),
-            "outputs": self.trace.outputs.tolist(),
-        }
-
-    def tables(self) -> Iterable[Table]:
-        """Busy cycles of every block."""
-        rows = [(block, str(cycles)) for block, cycles in self._busy().items()]
-        yield Table(f"{self.trace.path}: {self.trace.traced} clock cycles", ("block", "busy"), rows)
-
-    def lines(self) -> Iterable[str]:
-        """Cycles of the inference, and the lists."""
-        yield f"inference: {self.trace.cycles} cycles; schedule bound {self.trace.bound}"
-        yield f"signal lists: {self.lists[0]} (GTKWave), {self.lists[1]} (Surfer)"
-
-    def _busy(self) -> dict[str, int]:
-        return {block: int(active.sum()) for block, active in self.trace.activity.items()}
+from ndrite.waveforms import on_array, trace_inference, write_lists
 
 
 @verb
 def trace(
     program: Source,
     /,
-    inputs: Array | None = None,
+    inputs: Inputs | None = None,
     *,
     output: Output = "trace.vcd",
     sample: Whole = 0,
     product: Whole | None = None,
     data: DataSet | None = None,
-    codes: bool = False,
+    codes: Codes = False,
     preset: str | None = None,
     seed: Seed = 0,
-    noise: bool = True,
+    noise: Noise = True,
     progress: Stages | None = None,
-) -> Traced:
+) -> Found:
     """Waveforms of one inference in the compiled RTL.
 
     Every clock cycle goes to a VCD file; beside it go lists of the signals to look at first, by block:
@@ -78,9 +43,6 @@ def trace(
     ----------
     program:
         What `compile` wrote or gave, or a program alone.
-    inputs:
-        Inputs (n, inputs). Default: test samples of the data set that the network names, else the samples
-        that calibrated the die.
     output:
         File of the waveforms.
     sample:
@@ -88,25 +50,8 @@ def trace(
     product:
         Of a program that is no chain of full layers: which product, whose first patch runs on the array;
         default: the first one that is not grouped.
-    data:
-        A data set by name.
-    codes:
-        The inputs are codes uint8 0..255, not values in the model's unit.
     preset:
         Geometry preset; default: as large as the program needs.
-    seed:
-        Read-noise seed.
-    noise:
-        Read noise on or off.
-    progress:
-        Told of the stage ``programming``.
-
-    Raises
-    ------
-    InputError, EmulatorError, SpecError, FileNotFoundError
-        When inputs or program cannot be used.
-    HostError
-        When the simulation fails.
 
     Examples
     --------
@@ -123,4 +68,21 @@ def trace(
     options: dict[str, Any] = {"product": product, "index": sample, "seed": seed, "noise": noise}
     with (progress or silent)("programming") as report:
         found = trace_inference(what, x[sample], Path(output), geometry, **options, progress=report)
-    return Traced(found, write_lists(Path(output)))
+    lists = write_lists(Path(output))
+    busy = {block: int(active.sum()) for block, active in found.activity.items()}
+    values = {
+        "waveforms": str(output),
+        "lists": [str(path) for path in lists],
+        "cycles": found.cycles,
+        "bound_cycles": found.bound,
+        "traced_cycles": found.traced,
+        "busy_cycles": busy,
+        "outputs": found.outputs.tolist(),
+    }
+    rows = [(block, str(cycles)) for block, cycles in busy.items()]
+    said = (
+        f"inference: {found.cycles} cycles; schedule bound {found.bound}",
+        f"signal lists: {lists[0]} (GTKWave), {lists[1]} (Surfer)",
+    )
+    title = f"{output}: {found.traced} clock cycles"
+    return Found(values, (Table(title, ("block", "busy"), rows),), said)

@@ -21,7 +21,19 @@ from ndrite.files import array_of, check_outputs, name_of
 from ndrite.intervals import proportion
 from ndrite.labelled import check_classes, data_set
 from ndrite.results import Result, Table, percents
-from ndrite.signature import Array, ChipName, Count, DataSet, DieSeed, Folder, Option, Output, Source, verb
+from ndrite.signature import (
+    ChipName,
+    Count,
+    DataSet,
+    DieSeed,
+    Folder,
+    Inputs,
+    Labels,
+    Option,
+    Output,
+    Source,
+    verb,
+)
 from ndrite.sources import MODELS, network_of, whole_of
 from ndrite.stages import Stages, silent
 
@@ -52,8 +64,8 @@ class Trained(Result):
 
 @verb
 def train(
-    inputs: Array | None = None,
-    labels: Array | None = None,
+    inputs: Inputs | None = None,
+    labels: Labels | None = None,
     *,
     output: Output | None = None,
     data: DataSet | None = None,
@@ -91,8 +103,6 @@ def train(
         Own samples, uint8 (n, inputs), and their classes from 0, (n,).
     output:
         File of the float network, which `compile` takes; after Ctrl-C the best epoch so far lies in it.
-    data:
-        Data set by name; default: fashion-mnist.
     folder:
         Folder with Fashion-MNIST's original train-*.gz files, or all four of MNIST's.
     side:
@@ -135,13 +145,6 @@ def train(
         Go on where Ctrl-C stopped; the result is the same.
     threads:
         PyTorch threads.
-    progress:
-        Told of the stage ``epochs``.
-
-    Raises
-    ------
-    InputError, EmulatorError
-        When samples, layers or the chip cannot be used, or PyTorch is missing.
 
     Examples
     --------

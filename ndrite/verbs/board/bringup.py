@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from boards.fpga import find_target
 from emulator.files import whole_file
@@ -14,38 +13,10 @@ from ndrite.bringup import Report, markdown, stages_of
 from ndrite.bringup.report import versions
 from ndrite.bringup.ways import Hardware, Simulated, Way
 from ndrite.files import check_outputs
-from ndrite.results import Result, Table
+from ndrite.results import Found, Table
 from ndrite.signature import Folder, Option, Output, Whole, verb
 
 SIMULATED = "tang-nano-20k"
-
-
-@dataclass(frozen=True)
-class Brought(Result):
-    """What was found on the board, and the file that says it."""
-
-    report: Report
-    path: Path
-
-    @property
-    def failure(self) -> str | None:
-        """How many checks failed."""
-        if not self.report.failed:
-            return None
-        return f"{self.report.failed} of {len(self.report.checks)} checks failed; see {self.path}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report."""
-        return {**self.report.as_dict(), "report": str(self.path)}
-
-    def tables(self) -> Iterable[Table]:
-        """A line a check."""
-        rows = [(stage, c.name, "ok" if c.passed else "FAIL", c.seen) for stage, c in self.report.checks]
-        yield Table(f"bring-up of {self.report.board}", ("stage", "check", "result", "seen"), rows)
-
-    def lines(self) -> Iterable[str]:
-        """Where the report is."""
-        return (f"report: {self.path}",)
 
 
 @verb
@@ -62,7 +33,7 @@ def bringup(
     seed: Whole = 0,
     output: Output | None = None,
     announce: Callable[[str], None] | None = None,
-) -> Brought:
+) -> Found:
     """A board from bitstream to report.
 
     Tests link, memories, arithmetic, noise and speed. What was on the board is lost. Exit code 1 when any
@@ -89,8 +60,6 @@ def bringup(
         Seed of the test data.
     output:
         Report to write, Markdown; default: bringup-BOARD.md.
-    announce:
-        Told of every check as it ends.
 
     Examples
     --------
@@ -116,4 +85,10 @@ def bringup(
     report = Report(target.name, simulated, seed, versions(way.loader), tuple(found))
     with whole_file(path) as file:
         file.write(markdown(report).encode())
-    return Brought(report, path)
+    rows = [(stage, c.name, "ok" if c.passed else "FAIL", c.seen) for stage, c in found]
+    return Found(
+        {**report.as_dict(), "report": str(path)},
+        (Table(f"bring-up of {target.name}", ("stage", "check", "result", "seen"), rows),),
+        (f"report: {path}",),
+        f"{report.failed} of {len(found)} checks failed; see {path}" if report.failed else None,
+    )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from boards.fpga import find_target
 from boards.fpga.build import build as make
@@ -16,7 +15,7 @@ from boards.fpga.errors import TimingError
 from boards.fpga.reports import known_seed
 from hdl.ethernet.addresses import Addresses
 from host import InputError
-from ndrite.results import Result, Table
+from ndrite.results import Found, Table
 from ndrite.shipped import shipped_program
 from ndrite.signature import Count, Folder, Option, Whole, verb
 
@@ -35,33 +34,6 @@ def _unseen(name: str) -> Iterator[Callable[[str], None]]:
     yield lambda words: None
 
 
-@dataclass(frozen=True)
-class Built(Result):
-    """What a build reports, and where it lies; ``slow`` says that no seed reached the board's clock."""
-
-    board: str
-    folder: Path
-    report: dict[str, Any]
-    slow: str | None = None
-
-    @property
-    def failure(self) -> str | None:
-        """That the clock was not reached."""
-        return self.slow
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report."""
-        return {"board": self.board, "folder": str(self.folder), **self.report}
-
-    def tables(self) -> Iterable[Table]:
-        """Clock and cells."""
-        if self.slow is None:
-            rows = [(name, str(self.report[name])) for name in SHOWN if name in self.report]
-            rows.append(("wall time", f"{sum(self.report['wall_s'].values()):.0f} s"))
-            title = f"{self.board} in {self.folder}: {self.report['fmax_is']}"
-            yield Table(title, ("quantity", "value"), rows)
-
-
 @verb
 def build(
     board: Annotated[str, Option("BOARD")],
@@ -75,7 +47,7 @@ def build(
     mac: Annotated[str, Option("MAC")] | None = None,
     announce: Callable[[str], None] | None = None,
     status: Status | None = None,
-) -> Built:
+) -> Found:
     """A bitstream for an FPGA board.
 
     Synthesis, place and route, packing. Needs the tools of ndrite[fpga], or native ones. Clock rates in MHz
@@ -98,10 +70,6 @@ def build(
         Of a board on Ethernet; default: 192.168.1.77.
     mac:
         Of a board on Ethernet; default: 02:6e:64:72:00:01.
-    announce:
-        Told what has been done, a line at a time.
-    status:
-        Told what goes on now.
 
     Examples
     --------
@@ -134,5 +102,9 @@ def build(
                 progress=now,
             )
     except TimingError as error:
-        return Built(chosen.name, folder, {}, str(error))
-    return Built(chosen.name, folder, report)
+        return Found({"board": chosen.name, "folder": str(folder)}, failed=str(error))
+    rows = [(name, str(report[name])) for name in SHOWN if name in report]
+    rows.append(("wall time", f"{sum(report['wall_s'].values()):.0f} s"))
+    title = f"{chosen.name} in {folder}: {report['fmax_is']}"
+    values = {"board": chosen.name, "folder": str(folder), **report}
+    return Found(values, (Table(title, ("quantity", "value"), rows),))

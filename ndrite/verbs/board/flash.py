@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from boards.fpga import find_target
 from boards.fpga.flash import flash as load
-from ndrite.results import Result
+from ndrite.results import Found
 from ndrite.signature import Folder, Option, verb
-
-
-@dataclass(frozen=True)
-class Loaded(Result):
-    """Which board was loaded, and whether its flash memory was written."""
-
-    board: str
-    permanent: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """Both."""
-        return asdict(self)
-
-    def lines(self) -> Iterable[str]:
-        """That it was."""
-        return (f"{self.board}: loaded",)
 
 
 @verb
@@ -36,7 +18,7 @@ def flash(
     *,
     folder: Folder | None = None,
     permanent: bool = False,
-) -> Loaded:
+) -> Found:
     """Load a bitstream into an FPGA board, with openFPGALoader.
 
     Without ``permanent`` it is gone at power-off (iCEBreaker: always its flash). Refuses a build whose timing
@@ -57,4 +39,4 @@ def flash(
     """
     chosen = find_target(board)
     load(chosen, Path("build") / chosen.name if folder is None else Path(folder), permanent=permanent)
-    return Loaded(chosen.name, permanent)
+    return Found({"board": chosen.name, "permanent": permanent}, said=(f"{chosen.name}: loaded",))

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from boards.recognise import is_of_these_sources
 from boards.stepped import device_of
 from ndrite.bringup.report import versions
-from ndrite.results import Result, Table
+from ndrite.results import Found, Table
 from ndrite.signature import Board, verb
 from ndrite.url import connect
 
 
-@dataclass(frozen=True)
-class Info(Result):
-    """What board and machine are."""
-
-    board: str
-    found: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Identity, geometry, counters, versions."""
-        return self.found
-
-    def tables(self) -> Iterable[Table]:
-        """The same, a line a field."""
-        rows = [(k, str(v)) for k, v in self.found.items() if not isinstance(v, dict)]
-        rows += [
-            (f"{part}.{k}", str(v))
-            for part in ("geometry", "counters", "versions")
-            for k, v in (self.found[part] or {}).items()
-        ]
-        yield Table(self.board, ("field", "value"), rows)
-
-
 @verb
-def info(board: Board = "golden:", /) -> Info:
+def info(board: Board = "golden:", /) -> Found:
     """What a board says it is, and versions for an issue.
 
     Identity, geometry (rows, lanes, memory depths in words), counters (clock cycles, events).
@@ -59,4 +35,11 @@ def info(board: Board = "golden:", /) -> Info:
         if device is not None:
             found["sources_match"] = is_of_these_sources(device.geometry, device.build_id)
         found["counters"] = chosen.counters()
-    return Info(board, {**found, "versions": versions(None)})
+    found["versions"] = versions(None)
+    rows = [(k, str(v)) for k, v in found.items() if not isinstance(v, dict)]
+    rows += [
+        (f"{part}.{k}", str(v))
+        for part in ("geometry", "counters", "versions")
+        for k, v in (found[part] or {}).items()
+    ]
+    return Found(found, (Table(board, ("field", "value"), rows),))

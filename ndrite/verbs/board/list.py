@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,7 @@ from boards.fpga.page import markdown
 from boards.fpga.reports import summaries
 from emulator.files import whole_file
 from ndrite.files import check_outputs
-from ndrite.results import Result, Table
+from ndrite.results import Found, Table
 from ndrite.signature import Output, verb
 
 COLUMNS = {
@@ -27,37 +24,8 @@ COLUMNS = {
 """Shown in the table -> header; a terminal of 80 columns holds them. The JSON and the page have all."""
 
 
-@dataclass(frozen=True)
-class Boards(Result):
-    """Every board, and what its committed build says."""
-
-    rows: list[dict[str, Any]]
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the docs' page of size and speed, Markdown."""
-        with whole_file(Path(path)) as file:
-            file.write(markdown().encode())
-        return Path(path)
-
-    def as_dict(self) -> dict[str, Any]:
-        """All figures of all boards."""
-        return {"boards": self.rows}
-
-    def tables(self) -> Iterable[Table]:
-        """A line a board."""
-        cells = [tuple(_text(name, row) for name in COLUMNS) for row in self.rows]
-        yield Table("FPGA boards (estimated by nextpnr, not measured)", tuple(COLUMNS.values()), cells)
-
-    def lines(self) -> Iterable[str]:
-        """What the marks mean."""
-        if any(row["timing_met"] is False for row in self.rows):
-            yield "! timing is not met"
-        if any(row["earlier"] for row in self.rows):
-            yield "* built before the last change of its netlist; `ndrite board build` makes it anew"
-
-
 @verb
-def list_boards(*, output: Output | None = None) -> Boards:
+def list_boards(*, output: Output | None = None) -> Found:
     """The FPGA boards, with size and speed.
 
     Array, clock and Fmax in MHz, cells used, weights held. array/s and link/s: samples a second that the
@@ -74,10 +42,18 @@ def list_boards(*, output: Output | None = None) -> Boards:
     $ ndrite board list --json
     """
     check_outputs(output)
-    found = Boards(summaries())
+    rows = summaries()
     if output is not None:
-        found.save(output)
-    return found
+        with whole_file(Path(output)) as file:
+            file.write(markdown().encode())
+    cells = [tuple(_text(name, row) for name in COLUMNS) for row in rows]
+    title = "FPGA boards (estimated by nextpnr, not measured)"
+    said = []
+    if any(row["timing_met"] is False for row in rows):
+        said.append("! timing is not met")
+    if any(row["earlier"] for row in rows):
+        said.append("* built before the last change of its netlist; `ndrite board build` makes it anew")
+    return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), tuple(said))
 
 
 def _text(name: str, row: dict[str, Any]) -> str:

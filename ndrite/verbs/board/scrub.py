@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 from host import InputError
 from host.scrub import Upset
-from ndrite.results import Result
+from ndrite.results import Found
 from ndrite.signature import Board, Option, Source, verb
 from ndrite.sources import held
 from ndrite.url import connect
-
-
-@dataclass(frozen=True)
-class Scrubbed(Result):
-    """What had changed, in so many looks."""
-
-    program: str
-    board: str
-    looks: int
-    upsets: tuple[Upset, ...]
-
-    @property
-    def failure(self) -> str | None:
-        """That anything had."""
-        if not self.upsets:
-            return None
-        return f"{len(self.upsets)} memory sections had changed; reloaded and verified"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Every changed section."""
-        upsets = [vars(upset) for upset in self.upsets]
-        return {"program": self.program, "board": self.board, "looks": self.looks, "upsets": upsets}
-
-    def lines(self) -> Iterable[str]:
-        """How many there were."""
-        return (f"{self.program} on {self.board}: {self.looks} looks, {len(self.upsets)} changed sections",)
 
 
 @verb
@@ -49,7 +22,7 @@ def scrub(
     board: Board,
     every: Annotated[float, Option("SECONDS", least=0)] | None = None,
     announce: Callable[[str], None] | None = None,
-) -> Scrubbed:
+) -> Found:
     """What has changed in a chip's memories; reloads it.
 
     Checksums made in gateware are compared with the program's. Names each section with a changed bit. Exit
@@ -64,8 +37,6 @@ def scrub(
         URL of the board that holds it; it is not programmed first.
     every:
         Go on until Ctrl-C, with this pause between two looks, seconds.
-    announce:
-        Told of every changed section.
 
     Examples
     --------
@@ -78,10 +49,10 @@ def scrub(
     with connect(board) as chosen:
         try:
             while True:
-                upsets = chosen.scrub(what)
+                changed = chosen.scrub(what)
                 looks += 1
-                found += upsets
-                for upset in upsets:
+                found += changed
+                for upset in changed:
                     if announce is not None:
                         announce(str(upset))
                 if every is None:
@@ -90,4 +61,9 @@ def scrub(
         except KeyboardInterrupt:
             if every is None:
                 raise
-    return Scrubbed(what.name, board, looks, tuple(found))
+    upsets = [vars(upset) for upset in found]
+    return Found(
+        {"program": what.name, "board": board, "looks": looks, "upsets": upsets},
+        said=(f"{what.name} on {board}: {looks} looks, {len(found)} changed sections",),
+        failed=f"{len(found)} memory sections had changed; reloaded and verified" if found else None,
+    )

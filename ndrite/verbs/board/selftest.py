@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-from ndrite.results import Result, Table
-from ndrite.selftest import Check, checks_of
+from ndrite.results import Found, Table
+from ndrite.selftest import checks_of
 from ndrite.signature import Board, Whole, verb
 from ndrite.url import connect
 
 
-@dataclass(frozen=True)
-class Tested(Result):
-    """Every check of a board."""
-
-    board: str
-    checks: tuple[Check, ...]
-
-    @property
-    def failure(self) -> str | None:
-        """How many failed."""
-        failed = sum(not check.passed for check in self.checks)
-        return f"{failed} of {len(self.checks)} checks failed" if failed else None
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of them."""
-        failed = sum(not check.passed for check in self.checks)
-        return {"board": self.board, "failed": failed, "checks": [c.as_dict() for c in self.checks]}
-
-    def tables(self) -> Iterable[Table]:
-        """A line a check."""
-        rows = [(c.name, "ok" if c.passed else "FAIL", c.seen) for c in self.checks]
-        yield Table(f"self test of {self.board}", ("check", "result", "seen"), rows)
-
-
 @verb
-def selftest(board: Board, /, *, seed: Whole = 0, announce: Callable[[str], None] | None = None) -> Tested:
+def selftest(board: Board, /, *, seed: Whole = 0, announce: Callable[[str], None] | None = None) -> Found:
     """Test a board's registers, memories and arithmetic.
 
     Against the golden model, bit for bit. Every word of every memory, then random networks. What was
@@ -49,8 +23,6 @@ def selftest(board: Board, /, *, seed: Whole = 0, announce: Callable[[str], None
         URL of the board.
     seed:
         Seed of the test data.
-    announce:
-        Told of every check as it ends.
 
     Examples
     --------
@@ -62,4 +34,10 @@ def selftest(board: Board, /, *, seed: Whole = 0, announce: Callable[[str], None
             found.append(check)
             if announce is not None:
                 announce(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.seen}")
-    return Tested(board, tuple(found))
+    failed = sum(not check.passed for check in found)
+    rows = [(c.name, "ok" if c.passed else "FAIL", c.seen) for c in found]
+    return Found(
+        {"board": board, "failed": failed, "checks": [c.as_dict() for c in found]},
+        (Table(f"self test of {board}", ("check", "result", "seen"), rows),),
+        failed=f"{failed} of {len(found)} checks failed" if failed else None,
+    )

@@ -6,25 +6,17 @@ import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from emulator.spec.datagrams import PORT
 from host import InputError
 from host.links.udp_socket import udp_address
-from ndrite.results import Result
+from ndrite.results import Found
 from ndrite.signature import File, Option, verb
 from ndrite.url import DEFAULT_PRESET
 from ndrite.url import preset as geometry_preset
 
 LOOPBACK = f"127.0.0.1:{PORT}"
-
-
-class Served(Result):
-    """Nothing: a server runs until it is interrupted."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
 
 
 @verb
@@ -35,7 +27,7 @@ def serve(
     udp: bool = False,
     at: Annotated[str, Option("HOST:PORT")] = LOOPBACK,
     say: Callable[[str], None] | None = None,
-) -> Served:
+) -> Found:
     """A simulated board on a pseudo-terminal or a UDP socket.
 
     Runs until Ctrl-C and prints how to reach it. Any baud rate will do: the simulated UART takes 4 clocks per
@@ -79,7 +71,7 @@ def serve(
         from boards.sim.serve import serve as serve_terminal
 
         serve_terminal(geometry, link=None if link is None else Path(link), announce=announce)
-    return Served()
+    return Found({})
 
 
 def _interrupt(*_: object) -> None:

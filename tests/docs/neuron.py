@@ -1,6 +1,6 @@
 """The picture that explains the chip: a column of cells into an NDR neuron, and what its ECRAM does.
 
-python -m ndrite.demo.neuron_picture docs/images/neuron.svg
+python -m tests.docs.neuron docs/images/neuron.svg
 """
 
 from __future__ import annotations
