@@ -33,6 +33,11 @@ OVERFLOW = 1e30
 HEADER_MAX = 200
 """Characters of a header cell."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
+"""Groups of three digits, with a separator that occurs twice or with a fraction behind it."""
+SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
+UNIT = re.compile(r"[\[(]?((?:[pnuµμmkM]?(?:V|A|S|s|[oO]hm|Ω|Ω)))[\])]?")
+"""A cell that is a unit, in brackets or not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,20 +118,19 @@ def read_measurements(
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DatasetError(f"{path}: not a text file; accepted: CSV") from None
+    text = _text(path)
     lines = [
         (i, s) for i, s in enumerate(text.splitlines(), 1) if s.strip() and not s.lstrip().startswith("#")
     ]
+    said = SEPARATOR.fullmatch(lines[0][1].strip()) if lines else None
+    lines = lines[1:] if said else lines  # what spreadsheets put first
     if len(lines) < 2:
         raise DatasetError(
             f"{path}: holds {len(lines)} rows; accepted: a header and at least one row of values"
         )
     first = lines[0][1]
     # A comma beside a semicolon or a tab is a decimal comma, in the header's words too.
-    delimiter = next((d for d in ";\t" if d in first), ",")
+    delimiter = said[1] if said else next((d for d in ";\t" if d in first), ",")
     try:
         if delimiter in first:
             parsed = [(i, [c.strip() for c in next(csv.reader([s], delimiter=delimiter))]) for i, s in lines]
@@ -140,7 +144,29 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise DatasetError(
             f"{path}: header {longest[:20]!r}... has {len(longest)} characters; accepted: {HEADER_MAX}"
         )
-    return header, parsed[1:]
+    rows = parsed[1:]
+    units = [UNIT.fullmatch(cell) for cell in rows[0][1]]
+    if len(rows) > 1 and any(units) and all(u or not cell for u, cell in zip(units, rows[0][1], strict=True)):
+        # A row of units under the names, as instruments write it.
+        header = [
+            name if not unit else f"{name} ({unit[1]})"
+            for name, unit in zip(header, [*units, *[None] * len(header)], strict=False)
+        ]
+        rows = rows[1:]
+    return header, rows
+
+
+def _text(path: Path) -> str:
+    """The file's text: UTF-8, UTF-16 with its mark, or Latin-1, in which instruments write a micro sign."""
+    content = path.read_bytes()
+    for encoding in ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "latin-1"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if all(c.isprintable() or c in "\r\n\t" for c in text):
+            return text
+    raise DatasetError(f"{path}: not a text file; accepted: CSV")
 
 
 def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> Place | None:
@@ -223,7 +249,12 @@ def _numbers(
 
 
 def _number(text: str) -> float:
-    """The number, with a decimal point or comma; not a number where it is none."""
+    """The number, with a decimal point or comma, thousands apart or not; not a number where it is none."""
+    grouped = THOUSANDS.fullmatch(text)
+    if grouped:
+        apart = text.count(grouped[1]) > 1 or grouped[1] in " '\u00a0\u202f"
+        if apart or len(set(re.findall(r"[.,]", text))) == 2:  # a single comma may be a decimal one
+            text = text.replace(grouped[1], "")
     try:
         return float(text.replace(",", ".") if DECIMAL_COMMA.fullmatch(text) else text)
     except ValueError:

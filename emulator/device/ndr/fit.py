@@ -27,7 +27,15 @@ GRID = 201
 SPREAD_MAX = 0.5
 """Largest spread of currents at one voltage, relative to the peak; beyond it there is no function."""
 TABLE_ABOVE = 0.05
-"""Models that miss the data by more than this part of the peak (rms) give way to a table."""
+"""Models that miss the data by more than this part of the peak (rms), and by three times their scatter, are
+no models of it; a table takes their place."""
+SCATTER_MAX = 0.1
+"""Data that scatter by more than this part of their peak (rms) show no curve."""
+FLAT, FLAT_POINTS, CLIFF = 2e-3, 6, 10.0
+"""A peak that is flat to this part over so many points, with sides so many times as steep as a round top
+would have, is an instrument's limit."""
+FLOOR = 3.0
+"""A valley below so many deviations of the scatter is the floor of the measurement."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +46,11 @@ class DeviceCurve:
     voltage_V: Floats
     current_A: Floats
     model: NdrModel
+
+    @property
+    def peak_A(self) -> float:
+        """The current at the peak, smoothed; behind its valley a device may pass more."""
+        return float(_smooth(self.current_A)[_top(self.current_A)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,24 +99,36 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     best = min(results, key=lambda name: results[name][1], default="table")
     if "tunnel" in results and best == "esaki" and results["tunnel"][1] < 1.05 * results["esaki"][1]:
         best = "tunnel"  # three more parameters that explain nothing
-    if model == "table" or (model == "auto" and results[best][1] > TABLE_ABOVE):
+    scatter = _scatter(cleaned)
+    misses = best in results and results[best][1] > max(TABLE_ABOVE, 3 * scatter)
+    if misses and model != "auto":
+        raise DatasetError(
+            f"model {model} misses the data by {results[best][1]:.0%} of the peak (rms), which scatter by "
+            f"{scatter:.1%}; accepted: auto, or a model that explains them"
+        )
+    if model == "table" or misses:
         best = "table"
         fits = [_table(v, i) for v, i in cleaned]
         results[best] = (fits, _rms(cleaned, fits))
     fits, rms = results[best]
+    for name, (v, i) in zip(data.devices, cleaned, strict=True):
+        if best == "esaki" and _bottom(i) >= len(v) - 2:
+            notes.append(
+                f"device {name!r}: the data end before the valley, at {v[-1]:g} V; the excess current beyond "
+                "is an extrapolation"
+            )
     curves = tuple(
         DeviceCurve(name, v, i, fit) for name, (v, i), fit in zip(data.devices, cleaned, fits, strict=True)
     )
     values, device = neuron_values(best, fits)
-    return NdrFit(
-        best,
-        values,
-        curves,
-        device,
-        rms,
-        peak_to_valley(device, max(float(v[-1]) for v, _ in cleaned)),
-        tuple(notes),
-    )
+    ratio = peak_to_valley(device, max(float(v[-1]) for v, _ in cleaned))
+    most = float(np.median([_smooth(i)[_top(i)] / max(FLOOR * noise_of(i), 1e-300) for _, i in cleaned]))
+    if ratio > most:
+        notes.append(
+            f"the valley is below the scatter: peak_to_valley {most:.3g} is a bound, the ratio is at least it"
+        )
+        ratio = most
+    return NdrFit(best, values, curves, device, rms, ratio, tuple(notes))
 
 
 def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
@@ -140,6 +165,12 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     smooth = _smooth(i)
     top = _top(i)
     noise = noise_of(i)
+    if noise > SCATTER_MAX * largest:
+        raise DatasetError(
+            f"{where}: currents scatter by {noise / largest:.0%} of the largest from voltage to voltage; "
+            f"accepted: at most {SCATTER_MAX:.0%}, so that there is a curve to fit"
+        )
+    _refuse_limit(where, v, smooth, top)
     bottom = _bottom(i)
     fall = float(smooth[top] - smooth[bottom])
     if top >= len(v) - 2 or fall < max(FALL_MIN * float(smooth[top]), 3 * noise):
@@ -165,6 +196,27 @@ def _refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
                 f"{where}: the voltage falls while the current rises (a sweep of the current on an S-type "
                 "device); accepted: N-type devices, whose current falls while the voltage rises"
             )
+
+
+def _refuse_limit(where: str, v: Floats, smooth: Floats, top: int) -> None:
+    """A flat top with steep sides is the instrument's limit of current, not the device's peak."""
+    near = np.flatnonzero(smooth < (1 - FLAT) * smooth[top])
+    left = int(near[near < top].max(initial=-1)) + 1
+    right = int(near[near > top].min(initial=len(v))) - 1
+    if right - left + 1 < FLAT_POINTS:
+        return
+    before = float(np.interp(v[left] - (v[right] - v[left]), v, smooth))
+    # A parabola that loses FLAT at half of its width loses nine times that at one and a half.
+    if 1 - before / smooth[top] > CLIFF * 9 * FLAT and v[right] - v[left] > 0.05 * v[-1]:
+        raise DatasetError(
+            f"{where}: the current stays at {smooth[top]:.3g} A from {v[left]:g} to {v[right]:g} V, which is "
+            "an instrument's limit (compliance); accepted: a sweep whose limit lies above the peak"
+        )
+
+
+def _scatter(data: list[tuple[Floats, Floats]]) -> float:
+    """Scatter of the currents in units of the peak, the largest device's."""
+    return max(float(noise_of(i) / _smooth(i)[_top(i)]) for _, i in data)
 
 
 def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
