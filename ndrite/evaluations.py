@@ -205,38 +205,7 @@ def evaluate(
         golden.program(program)
         expected = golden.infer(x, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
-    return compare(
-        y,
-        expected,
-        labels,
-        floats=floats,
-        cycles_per_inference=cycles / max(1, len(x)) if cycles else None,
-        bound=None if geometry is None else bound_cycles(program, geometry.lanes, geometry.slices),
-    )
-
-
-def swaps(board: BoardApi) -> dict[str, int]:
-    """``segments``: programs that took turns on the array (1: it held all of it; 0: all was the host's);
-    ``swapped_words``: memory words in which one differed from what the one before it had left, all batches.
-    """
-    return {name: getattr(board, name, known) for name, known in (("segments", 1), ("swapped_words", 0))}
-
-
-def steps_on_host(board: BoardApi) -> list[str]:
-    """What of the programmed steps a board leaves to the host, one line each."""
-    return list(getattr(board, "on_host", ()))
-
-
-def compare(
-    y: npt.NDArray[np.int32],
-    expected: npt.NDArray[np.int32],
-    labels: npt.NDArray[Any] | Targets,
-    *,
-    floats: npt.NDArray[np.float32] | None,
-    cycles_per_inference: float | None,
-    bound: int | None,
-) -> Evaluation:
-    """A board's outputs int32 (n, outputs) against the golden model's; ``bound`` counts where cycles do."""
+    bound = None if geometry is None else bound_cycles(program, geometry.lanes, geometry.slices)
     wrong = np.flatnonzero((y != expected).any(axis=1))
     judged: dict[str, Any]
     if isinstance(labels, Targets):
@@ -256,11 +225,23 @@ def compare(
         samples=len(y),
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
-        cycles_per_inference=cycles_per_inference,
-        bound_cycles=None if cycles_per_inference is None else bound,
+        cycles_per_inference=cycles / max(1, len(x)) if cycles else None,
+        bound_cycles=bound if cycles else None,
         outputs=y,
         **judged,
     )
+
+
+def swaps(board: BoardApi) -> dict[str, int]:
+    """``segments``: programs that took turns on the array (1: it held all of it; 0: all was the host's);
+    ``swapped_words``: memory words in which one differed from what the one before it had left, all batches.
+    """
+    return {name: getattr(board, name, known) for name, known in (("segments", 1), ("swapped_words", 0))}
+
+
+def steps_on_host(board: BoardApi) -> list[str]:
+    """What of the programmed steps a board leaves to the host, one line each."""
+    return list(getattr(board, "on_host", ()))
 
 
 def accuracy(outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:

@@ -94,8 +94,8 @@ def save_array(path: Path, array: npt.NDArray[Any]) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def check_outputs(*paths: str | os.PathLike[str] | None) -> None:
-    """Refuse files that cannot be written, or whose folder does not exist, before the work is done.
+def check_output(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that cannot be written, or whose folder does not exist, before the work is done.
 
     Raises
     ------
@@ -104,9 +104,8 @@ def check_outputs(*paths: str | os.PathLike[str] | None) -> None:
     OSError
         When the file cannot be written.
     """
-    for path in paths:
-        if path is None or os.fspath(path) == STANDARD:
-            continue
-        if not Path(path).parent.is_dir():
-            raise InputError(f"{Path(path).parent}: no such folder")
-        check_destination(Path(path))
+    if os.fspath(path) == STANDARD:
+        return
+    if not Path(path).parent.is_dir():
+        raise InputError(f"{Path(path).parent}: no such folder")
+    check_destination(Path(path))

@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from host import InputError
+from ndrite.files import check_output
 
 INPUTS = (
     "Samples (n, inputs) in the model's own unit, else codes. Default: test samples of the data set that the "
@@ -97,12 +98,14 @@ def parted(hint: Any) -> tuple[Any, Option]:
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
-    """A function that refuses what is outside the ranges and choices that its signature names.
+    """A function that refuses what its signature does not accept, before it begins.
 
     Raises
     ------
     InputError
-        Naming parameter, value and what is accepted.
+        Naming a value outside its range or choices, or the folder of an output that does not exist.
+    OSError
+        When an output cannot be written.
     """
     known = inspect.signature(function)
 
@@ -121,6 +124,8 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _check(name: str, value: Any, kind: Any, option: Option) -> None:
+    if option.metavar == "FILE" and option.short:
+        check_output(value)
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise InputError(f"{name} is {value!r}; accepted: {', '.join(map(str, get_args(kind)))}")
     low, high = option.least, option.most

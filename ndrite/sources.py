@@ -37,6 +37,7 @@ def held(source: Any) -> Held:
     """
     if isinstance(source, Program):
         return Held(source, None)
+    _no_model(source)
     if isinstance(source, str | os.PathLike) and Path(source).is_file() and not is_compiled(source):
         return Held(Program.load(source), None)
     whole = compiled_of(source)
@@ -57,9 +58,15 @@ def compiled_of(source: Any) -> Compiled:
         return load()
     if isinstance(source, Compiled):
         return source
+    _no_model(source)
     if isinstance(source, str | os.PathLike):
         return load(source)
     raise InputError(f"program is {type(source).__name__}; accepted: what compile gives, or its file")
+
+
+def _no_model(source: Any) -> None:
+    if isinstance(source, str | os.PathLike) and Path(source).suffix in MODELS:
+        raise InputError(f"{source}: a model; compile it first: ndrite compile {source} --chip NAME -o mine")
 
 
 def whole_of(source: Any) -> Compiled | None:
@@ -94,7 +101,8 @@ def network_of(
     known = _existing(source)
     if known is not None:
         if options:
-            raise InputError(f"{', '.join(options)}: only of a model that is imported; accepted: without")
+            given = ", ".join(options).replace("output", "node")
+            raise InputError(f"{given}: only of a model that is imported; accepted: without")
         return known, None
     x = None if samples is None else array_of(samples)
     imported = import_model(source, samples=x, progress=progress, **options)

@@ -6,7 +6,7 @@ Imports NumPy and emulator.{spec,errors,golden,device,network} only.
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.mapping.devices import Reachable, reachable_tables
 from emulator.mapping.die import Die, DieArray
-from emulator.mapping.die_file import die_digest, die_path, load_die, save_die
+from emulator.mapping.die_file import die_digest, load_die, save_die
 from emulator.mapping.mitigation import NOTHING, Mitigation
 from emulator.mapping.network import Mapped, map_network
 from emulator.mapping.program_of import program_of
@@ -25,7 +25,6 @@ __all__ = [
     "PwlTable",
     "Reachable",
     "die_digest",
-    "die_path",
     "fit_pwl",
     "golden_accuracy",
     "load_die",

@@ -1,4 +1,4 @@
-"""The file of a die: an ``.npz`` without pickled objects, beside its program's.
+"""The file of a die: an ``.npz`` without pickled objects.
 
 Drawn are the programmed conductances, stuck cells and ageing; what time and wires make of them follows.
 """
@@ -35,15 +35,8 @@ from emulator.spec.digest import FIELD, digest
 
 FORMAT, FORMAT_VERSION = "ndrite-die", 1
 BYTES_MAX = 4 << 30
-SUFFIX = ".die.npz"
 
 Arrays = dict[str, npt.NDArray[Any]]
-
-
-def die_path(program: str | os.PathLike[str]) -> Path:
-    """Where the die of a program file lies: ``program.npz`` -> ``program.die.npz``."""
-    path = Path(program)
-    return path.with_name(path.name.removesuffix(".npz") + SUFFIX)
 
 
 def die_digest(die: Die) -> str:
@@ -74,9 +67,7 @@ def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Di
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such die file; `ndrite compile` writes it beside the program: compile again"
-        )
+        raise FileNotFoundError(f"{path}: no such die file")
     try:
         arrays = dict(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX))
         manifest = json.loads(str(arrays.pop("manifest")))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.description import Chip
 from emulator.device.ndr.window import curves
 from emulator.golden.neuron import neuron
 from emulator.mapping.neuron import heights_and_peaks, jumps_of, shape_of, window_of
 from emulator.network import Ndr, Network
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import V_MAX, V_MIN
-from ndrite.demo.losses import chip_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +40,12 @@ class NeuronCurve:
         return float(np.abs(self.error).max())
 
 
-def neuron_curve(network: Network, program: Program) -> NeuronCurve | None:
+def neuron_curve(network: Network, program: Program, chip: Chip) -> NeuronCurve | None:
     """The first hidden layer's neuron of the greatest height; None without NDR neurons."""
     activation = network.layers[0].activation
     if not isinstance(activation, Ndr):
         return None
-    chip, layer = chip_of(program), program.layers[0]
+    layer = program.layers[0]
     m = int(activation.height.argmax())
     segments = program.curve_base.shape[1]
     window = window_of(

@@ -175,6 +175,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt) as error:
         print(" ".join(("ndrite: interrupted", *map(str, error.args))), file=sys.stderr)
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return OK
     except click.ClickException as error:
         return _fail(error.format_message(), BAD_INPUT, verbose)
     except CheckFailed as error:

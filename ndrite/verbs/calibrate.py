@@ -16,7 +16,7 @@ from host import InputError
 from ndrite.calibration import calibrate_board
 from ndrite.compiled import Compiled
 from ndrite.evaluations import accuracy
-from ndrite.files import array_of, check_outputs, name_of
+from ndrite.files import array_of, name_of
 from ndrite.intervals import proportion
 from ndrite.labelled import check_classes, chosen_data_set, data_set
 from ndrite.results import Result, Table, shown
@@ -145,7 +145,6 @@ def calibrate(
     >>> tuned.summary["learned_from"]
     150
     """
-    check_outputs(output)
     whole = compiled_of(program)
     given = _data(whole, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
     plan = Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)

@@ -16,7 +16,6 @@ from emulator.files import whole_file
 from emulator.spec.brief import brief_repr
 from emulator.spec.campaign import Campaign, CampaignResult
 from ndrite.campaigns import check_figure, draw, run_campaign, summary, warn_of_host, with_variation
-from ndrite.files import check_outputs
 from ndrite.results import Result, Table, percents
 from ndrite.samples import classed_samples
 from ndrite.signature import (
@@ -172,7 +171,6 @@ def campaign(
     >>> wafer.accuracy_per_chip.shape
     (3,)
     """
-    check_outputs(output, picture)
     if picture is not None:
         check_figure(Path(picture), chips)
     given, whole = held(program)

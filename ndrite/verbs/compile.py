@@ -9,7 +9,6 @@ from emulator.mapping import Mitigation, map_network
 from emulator.network import Network
 from host import InputError
 from ndrite.compiled import Compiled
-from ndrite.files import check_outputs
 from ndrite.samples import typical_samples
 from ndrite.signature import (
     Array,
@@ -119,7 +118,6 @@ def compile(
     >>> compiled.save("mine").name
     'mine'
     """
-    check_outputs(output)
     if depth is not None and lanes is None:
         raise InputError("depth is given without lanes; accepted: both, or lanes alone")
     if program_only and output is None:

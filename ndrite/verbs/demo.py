@@ -18,7 +18,6 @@ from ndrite.compiled import load
 from ndrite.demo.curve import NeuronCurve, neuron_curve
 from ndrite.demo.losses import losses
 from ndrite.evaluations import Evaluation, accuracy, evaluate
-from ndrite.files import check_outputs
 from ndrite.intervals import percent
 from ndrite.labelled import judging_set
 from ndrite.results import Result, Table
@@ -134,7 +133,6 @@ def demo(
     $ ndrite demo
     > ndrite demo --board uart:/dev/ttyUSB0 --count 10000 --json
     """
-    check_outputs(picture)
     stage, whole = progress or silent, load()
     program, network = whole.program, whole.network
     x, labels = judging_set("fashion-mnist")
@@ -158,8 +156,8 @@ def demo(
         samples_golden=len(x),
         rtl=rtl,
         confusion=confusion,
-        losses=losses(network, program, x, labels, noisy=accuracy(y, labels)),
-        curve=neuron_curve(network, program),
+        losses=losses(whole, x, labels, noisy=accuracy(y, labels)),
+        curve=neuron_curve(network, program, whole.die.chip),
     )
     found.plot(picture)
     return found

@@ -12,7 +12,6 @@ from emulator.mapping.explain import Explanation, Outcome, Row, mitigation_benef
 from emulator.mapping.explain import explain as measure
 from emulator.spec.brief import brief_repr
 from ndrite.causes import draw
-from ndrite.files import check_outputs
 from ndrite.intervals import percent
 from ndrite.results import Result, Table
 from ndrite.samples import classed_samples
@@ -118,7 +117,6 @@ def explain(
     >>> loss.plot("explain.png").name
     'explain.png'
     """
-    check_outputs(picture)
     whole = compiled_of(program)
     given = classed_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
     x, y = given.x[:count], given.labels[:count]

@@ -21,7 +21,6 @@ from emulator.device.fitting import (
 from emulator.device.preset import check_values, save_preset
 from emulator.spec.brief import brief_repr
 from host import InputError
-from ndrite.files import check_outputs
 from ndrite.results import Result, Table
 from ndrite.signature import File, Option, Output, Picture, verb
 
@@ -171,7 +170,6 @@ def fit(
     >>> mine.save("mine.yaml").name, mine.plot("iv.png").name
     ('mine.yaml', 'iv.png')
     """
-    check_outputs(output, picture)
     chosen = MODELS[kind][0] if model is None else model
     if chosen not in MODELS[kind]:
         raise InputError(f"model is {chosen!r}; accepted: {', '.join(MODELS[kind])}")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from emulator.spec.brief import brief_repr
 from host.inputs import check_inputs
 from ndrite.evaluations import output_step, steps_on_host
-from ndrite.files import check_outputs, save_array
+from ndrite.files import save_array
 from ndrite.results import Result, Table
 from ndrite.samples import seen_samples
 from ndrite.signature import Board, Codes, DataSet, Inputs, Noise, Option, Output, Seed, Source, verb
@@ -103,7 +103,6 @@ def infer(
     (3, 10)
     """
     # Before the board is opened: a wrong file should not cost a compilation first.
-    check_outputs(output)
     what, whole = held(program)
     x = seen_samples(what, whole, inputs, data=data, codes=codes)
     x = check_inputs(x, what.inputs, seed=seed, first_index=first_index)

@@ -12,7 +12,7 @@ from typing import Any
 
 from emulator.files import whole_file
 from emulator.spec.brief import brief_repr
-from ndrite.files import check_outputs, name_of
+from ndrite.files import name_of
 from ndrite.inputs import InputWarning
 from ndrite.pages import Report, gather, page, title
 from ndrite.results import Result, Table, percents
@@ -152,7 +152,6 @@ def report(
     >>> found.save("report.html").name
     'report.html'
     """
-    check_outputs(output)
     stages = progress or silent
     reports = []
     for source, stage in ((program, "report"), (against, "report of the other")):

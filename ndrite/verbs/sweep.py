@@ -11,9 +11,8 @@ from typing import Annotated, Any
 from emulator.files import whole_file
 from emulator.spec.brief import brief_repr
 from ndrite.costs import MODELLED
-from ndrite.files import check_outputs
 from ndrite.results import Result, Table, percents
-from ndrite.signature import Option, Output, Picture, verb
+from ndrite.signature import Option, PathName, Picture, verb
 from ndrite.stages import Stages, silent
 from ndrite.sweeps import Plan, Results, load_plan, plan_of, run_sweep
 from ndrite.sweeps.figure import axis_summary
@@ -123,7 +122,7 @@ def sweep(
     plan: Annotated[Any, Option("PLAN.yaml")],
     /,
     *,
-    output: Output | None = None,
+    output: Annotated[PathName, Option("DIR", "-o")] | None = None,
     picture: Picture | None = None,
     workers: Annotated[int, Option("N", least=1, most=1024)] = 1,
     scheduler: Annotated[str, Option("tcp://HOST:PORT")] | None = None,
@@ -162,7 +161,6 @@ def sweep(
     """
     if picture is not None:
         check_picture(Path(picture))
-        check_outputs(picture)
     if isinstance(plan, str | os.PathLike):
         chosen = load_plan(Path(plan))
         folder = Path(plan).with_suffix("")

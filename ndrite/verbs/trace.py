@@ -7,7 +7,6 @@ from typing import Any
 
 from host import InputError
 from host.inputs import check_inputs
-from ndrite.files import check_outputs
 from ndrite.results import Found, Table
 from ndrite.samples import seen_samples
 from ndrite.signature import Codes, DataSet, Inputs, Noise, Output, Seed, Source, Whole, verb
@@ -58,7 +57,6 @@ def trace(
     $ ndrite trace mine --sample 3 -o trace.vcd
     > gtkwave trace.gtkw       or: surfer -c trace.sucl trace.vcd
     """
-    check_outputs(output)
     what, whole = held(program)
     x = seen_samples(what, whole, inputs, data=data, codes=codes)
     x = check_inputs(x, what.inputs, seed=seed, first_index=0)

@@ -17,7 +17,7 @@ from emulator.errors import EmulatorError
 from emulator.network import Meaning, Network
 from emulator.spec.brief import brief_repr
 from host import InputError
-from ndrite.files import array_of, check_outputs, name_of
+from ndrite.files import array_of, name_of
 from ndrite.intervals import proportion
 from ndrite.labelled import check_classes, data_set
 from ndrite.results import Result, Table, percents
@@ -165,7 +165,6 @@ def train(
 
     if start is not None and (hidden or neuron or height or not normalise):
         raise InputError("start keeps the network's own layers; accepted: without hidden, neuron, height")
-    check_outputs(output)
     try:
         layers = read_hidden(hidden or "128")
     except EmulatorError as error:

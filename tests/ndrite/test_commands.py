@@ -93,6 +93,8 @@ def test_the_overview_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
     assert all(any(line.startswith(f"  {name} ") for line in lines) for name in COMMANDS)
+    assert run(["board"]) == run(["chip"]) == OK
+    assert "uart:PORT" in capsys.readouterr().out
     assert run([]) == OK
     assert capsys.readouterr().out.count("ndrite ") >= 5
 

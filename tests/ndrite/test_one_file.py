@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -171,6 +172,8 @@ def test_a_program_alone_or_of_an_earlier_format(
 ) -> None:
     mine.program.save("alone.npz")
     mine.network.save("float.npz")
+    assert run([command, "model.onnx"]) == BAD_INPUT
+    assert "model.onnx: a model; compile it first: ndrite compile" in capsys.readouterr().err
     for file in ("alone.npz", "float.npz", str(zoo.lenet5())):
         assert run([command, file]) == BAD_INPUT
         err = capsys.readouterr().err
@@ -207,14 +210,20 @@ def test_damage_is_refused(mine: ndrite.Compiled, capsys: pytest.CaptureFixture[
     rewritten({}, {"sha256": 3})
     refused("damaged")
     # Parts of two files, each with its own digest right.
-    network, x = model_of("network", Path())
-    ndrite.compile(network, "wan2022", samples=x, seed=9, output="other")
-    with zipfile.ZipFile("other") as other:
-        digests = json.loads(other.read(CONTENTS))["sha256"]
-        ours = json.loads(zipfile.ZipFile("mine").read(CONTENTS))["sha256"]
-        mixed = {"sha256": ours | {"die.npz": digests["die.npz"]}}
-        rewritten({"die.npz": other.read("die.npz")}, mixed)
-    refused("the die of another program")
+    network = Network.chain((Dense(np.ones((12, 3)), np.zeros(3)),), "else")
+    ndrite.compile(network, "wan2022", samples=mine.samples, seed=9, output="other")
+    np.save("few.npy", mine.samples[:, :5])
+    with zipfile.ZipFile("other") as other, zipfile.ZipFile("mine") as own:
+        ours = json.loads(own.read(CONTENTS))["sha256"]
+        parts = {name: other.read(name) for name in ("die.npz", "network.npz")}
+    parts["samples.npy"] = Path("few.npy").read_bytes()
+    for (name, content), words in zip(
+        parts.items(),
+        ("the die of another program", "the die is of another network", "samples are uint8"),
+        strict=True,
+    ):
+        rewritten({name: content}, {"sha256": ours | {name: hashlib.sha256(content).hexdigest()}})
+        refused(words)
 
 
 def test_models_take_their_options(

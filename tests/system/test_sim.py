@@ -23,7 +23,7 @@ from host import Board, BoardApi
 from ndrite import connect
 from ndrite.evaluations import evaluate
 from ndrite.labelled import judging_set, typical
-from ndrite.selftest import selftest
+from ndrite.selftest import checks_of
 from ndrite.shell.main import OK, run
 from ndrite.shipped import shipped_program
 
@@ -37,7 +37,7 @@ def test_identity(tiny: tuple[Board, SimLink]) -> None:
 
 def test_selftest_passes() -> None:
     with connect("sim:tiny") as board:
-        checks = list(selftest(board))
+        checks = list(checks_of(board))
     assert [c for c in checks if not c.passed] == []
     assert len(checks) == 23
 

@@ -16,7 +16,7 @@ from emulator.spec import Program
 from emulator.spec.schedule import bound_cycles
 from host import Board
 from ndrite.labelled import judging_set
-from ndrite.selftest import selftest
+from ndrite.selftest import checks_of
 from ndrite.shipped import shipped_network
 
 pytestmark = pytest.mark.long
@@ -57,5 +57,5 @@ def test_selftest_passes(design: Design) -> None:
         find_target("tang-nano-9k").geometry, name="small", lanes=2, max_outputs=16, columns=64
     )
     with Board(SimLink(geometry, platform=design)) as board:
-        checks = list(selftest(board))
+        checks = list(checks_of(board))
     assert [c for c in checks if not c.passed] == []

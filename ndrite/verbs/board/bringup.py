@@ -12,7 +12,6 @@ from host import InputError
 from ndrite.bringup import Report, markdown, stages_of
 from ndrite.bringup.report import versions
 from ndrite.bringup.ways import Hardware, Simulated, Way
-from ndrite.files import check_outputs
 from ndrite.results import Found, Table
 from ndrite.signature import Folder, Option, Output, Whole, verb
 
@@ -72,7 +71,6 @@ def bringup(
         raise InputError("board and port are needed; without a board: ndrite board bringup --simulated")
     target = find_target(board or SIMULATED)
     path = Path(f"bringup-{target.name}.md" if output is None else output)
-    check_outputs(path)
     say = announce or (lambda line: None)
     built = Path("build") / target.name if folder is None else Path(folder)
     way: Way = Simulated(target, fault or "")

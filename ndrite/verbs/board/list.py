@@ -8,7 +8,6 @@ from typing import Any
 from boards.fpga.page import markdown
 from boards.fpga.reports import summaries
 from emulator.files import whole_file
-from ndrite.files import check_outputs
 from ndrite.results import Found, Table
 from ndrite.signature import Output, verb
 
@@ -41,7 +40,6 @@ def list_boards(*, output: Output | None = None) -> Found:
     --------
     $ ndrite board list --json
     """
-    check_outputs(output)
     rows = summaries()
     if output is not None:
         with whole_file(Path(output)) as file:
