@@ -29,7 +29,7 @@ import torch
 from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileWarning
 from emulator.golden import Core
-from emulator.mapping import Mitigation, map_network
+from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.network import Dense, Ndr, Network
 from ndrite.intervals import mean_interval
 from ndrite.labelled import labelled
@@ -89,8 +89,7 @@ def ours(w0: Any, w1: Any, x: Any, labels: Any, error: float, chips: int, *, cor
                 chip_with(error),
                 x[:512],
                 seed=die,
-                one_limit=True,
-                mitigation=None if corrected else RAW,
+                options=MapOptions(one_limit=True, mitigation=Mitigation() if corrected else RAW),
             ).program
         found.append(float((Core(program).infer(x[512:]).argmax(axis=1) == labels[512:]).mean()))
     return found

@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from boards.fpga import find_target
 from boards.sim import SimLink
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from emulator.spec.lay_out import check_fits
@@ -143,7 +143,7 @@ def measure(name: str, board: str, samples: int, uart: bool, data: str | None, c
     fitting, x, labels = drawn(name, network, samples, data)
     samples = len(x)
     lanes, depth = geometry.lanes, geometry.weight_depth
-    program = map_network(network, chip, fitting, lanes=lanes, depth=depth).program
+    program = map_network(network, chip, fitting, options=MapOptions(lanes=lanes, depth=depth)).program
     link = SimLink(geometry, pins=uart, divisor=target.divisor) if uart else SimLink(geometry)
     with Board(link, timeout_s=60) as device:
         if uart:
@@ -184,7 +184,9 @@ def estimate(name: str, board: str, chip: str) -> str:
     network, target = named(name), find_target(board)
     geometry = target.geometry
     x, _, _ = drawn(name, network, 0, None)
-    program = map_network(network, chip, x, lanes=geometry.lanes, depth=geometry.weight_depth).program
+    program = map_network(
+        network, chip, x, options=MapOptions(lanes=geometry.lanes, depth=geometry.weight_depth)
+    ).program
     check_fits(program, geometry)
     walked, bound = walked_cycles(program, geometry), bound_cycles(program, geometry.lanes, geometry.slices)
     return (

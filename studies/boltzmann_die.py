@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from emulator.errors import CompileWarning
 from emulator.golden import Core
-from emulator.mapping import map_network, transposed
+from emulator.mapping import MapOptions, map_network, transposed
 from emulator.network import Dense, Network
 from ndrite.costs import account_of
 from studies import boltzmann
@@ -46,15 +46,15 @@ def on_die(
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)  # single cells beyond the code range
-        up = map_network(up_net, CHIP, codes(visible), seed=die, one_limit=True)
+        up = map_network(up_net, CHIP, codes(visible), seed=die, options=MapOptions(one_limit=True))
         down = map_network(
             down_net,
             CHIP,
             codes(hidden),
             seed=die,
-            one_limit=True,
-            first_product=1,
-            programmed=transposed(up.die.arrays[0].mapped),
+            options=MapOptions(
+                one_limit=True, first_product=1, programmed=transposed(up.die.arrays[0].mapped)
+            ),
         )
     costs = {
         name: cost_of(account_of(m.program, m.die, codes(x[:32])))

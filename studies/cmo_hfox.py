@@ -13,7 +13,7 @@ from emulator.device.rram.drift import DAY, age
 from emulator.device.rram.programming import cmo_read_sigma
 from emulator.errors import CompileWarning
 from emulator.golden import Core
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Network
 from studies import dies, runs, table
 from studies.published import Found, over_seeds
@@ -89,7 +89,9 @@ def on_die(name: str, weights: Floats, x: Floats, time_s: float, seed: int) -> F
     typical = rng.integers(0, 256, (512, SIZE), dtype=np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)  # single cells beyond the code range
-        mapped = map_network(net, described(name, time_s), typical, seed=seed, column_steps=True)
+        mapped = map_network(
+            net, described(name, time_s), typical, seed=seed, options=MapOptions(column_steps=True)
+        )
     return np.asarray(Core(mapped.program).infer(given, seed=seed) * mapped.die.arrays[0].step)
 
 

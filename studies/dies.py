@@ -10,7 +10,7 @@ from boards.golden import GoldenBoard
 from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileWarning
 from emulator.learning.tuning import Plan
-from emulator.mapping import Mapped, Mitigation, map_network, program_of
+from emulator.mapping import MapOptions, Mapped, Mitigation, map_network, program_of
 from emulator.network import Network
 from emulator.spec import Program
 from ndrite.calibration import calibrate_board
@@ -37,7 +37,9 @@ def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool =
     """Die ``seed``, with column corrections or as programmed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)
-        return map_network(net, chip, samples, seed=seed, mitigation=None if corrected else RAW)
+        return map_network(
+            net, chip, samples, seed=seed, options=MapOptions(mitigation=Mitigation() if corrected else RAW)
+        )
 
 
 def at_time(chip: Chip, time_s: float) -> Chip:

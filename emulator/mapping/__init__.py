@@ -7,6 +7,7 @@ from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.mapping.devices import Reachable, reachable_tables
 from emulator.mapping.die import Die, DieArray
 from emulator.mapping.die_file import die_digest, load_die, save_die
+from emulator.mapping.layer import MapOptions
 from emulator.mapping.mitigation import NOTHING, Mitigation
 from emulator.mapping.network import Mapped, map_network
 from emulator.mapping.program_of import program_of
@@ -19,6 +20,7 @@ __all__ = [
     "Die",
     "DieArray",
     "LayerReport",
+    "MapOptions",
     "Mapped",
     "MappedWeights",
     "Mitigation",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -36,14 +36,44 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the caller of ``map_network`` chose for every layer."""
+@dataclass(frozen=True, kw_only=True)
+class MapOptions:
+    """How a network is put on a chip, where the defaults are not what is wanted.
 
-    segments: int
-    table_bits: int
-    mitigation: Mitigation
+    Attributes
+    ----------
+    segments, table_bits:
+        Segments of a curve table (power of two) and its fraction bits.
+    mitigation:
+        Measures against the chip's errors.
+    nominal:
+        Program the chip whose cells land on their targets, and say in the program's ``variation`` how those
+        of virtual chips spread around them. Converters and neurons are the individual ones of the seed.
+    lanes:
+        When given, kernels are programmed several times over, and groups of channels packed
+        (``emulator.mapping.block``), where that takes fewer cycles on so many lanes; else once and apart.
+    depth:
+        With ``lanes``: weight words that each of them has, which copies of kernels must not exceed.
+    column_steps:
+        Each column of a last product of sums has its own step (``die.arrays[-1].step``), as finer ranges ask
+        for, where what reads the sums multiplies them by it. False: one step for all, so that sums compare.
+    first_product:
+        Where the network is a piece of something larger: the number of its first product there, which
+        selects its cells, its converters and its read noise.
+    one_limit:
+        The largest conductance stands for the same weight in all columns of a product: what an array that is
+        read from both sides needs (``transposed``).
+    programmed:
+        The cells of a network with a single product, where they are there already: those of another die's
+        array read from its columns.
+    """
+
+    segments: int = 32
+    table_bits: int = 6
+    mitigation: Mitigation = field(default_factory=Mitigation)
     nominal: bool = False
+    lanes: int | None = None
+    depth: int | None = None
     column_steps: bool = False
     first_product: int = 0
     one_limit: bool = False
@@ -79,7 +109,7 @@ def compile_layer(
     rows: Rows,
     table: PwlTable | None,
     rngs: tuple[np.random.Generator, np.random.Generator],
-    options: Options,
+    options: MapOptions,
 ) -> CompiledLayer:
     """Compile one product for the patches that samples make: weights, converters, neurons, measured.
 
@@ -141,7 +171,7 @@ class Product:
     dense: Dense
     chip: Chip
     rows: Rows
-    options: Options
+    options: MapOptions
     neurons: Neurons | None
 
     @property
@@ -309,7 +339,7 @@ class Product:
         }
 
 
-def _bare_layer(mapped: MappedWeights, built: AdcRange, chip: Chip, options: Options) -> Layer:
+def _bare_layer(mapped: MappedWeights, built: AdcRange, chip: Chip, options: MapOptions) -> Layer:
     """The layer with everything but bias, scale and curves."""
     outputs = mapped.codes.shape[1]
     return Layer(
@@ -338,7 +368,7 @@ def _pedestal(designed: AdcRange, sums: Sums, chip: Chip) -> Floats:
 
 
 def add_curves(
-    wanted: Floats, which: npt.NDArray[np.intp], table: PwlTable | None, options: Options
+    wanted: Floats, which: npt.NDArray[np.intp], table: PwlTable | None, options: MapOptions
 ) -> tuple[PwlTable, npt.NDArray[np.uint16], float]:
     """Fit curves (Q, 4096), join them to the table without repeats.
 

@@ -15,7 +15,7 @@ from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileError, CompileWarning
 from emulator.mapping.die import Die
 from emulator.mapping.die_file import die_digest
-from emulator.mapping.layer import Options
+from emulator.mapping.layer import MapOptions
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.nodes import Mapper
 from emulator.mapping.report import CompileReport
@@ -27,6 +27,7 @@ from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX
 
 SAMPLES_MIN = 16
+USUAL = MapOptions()
 
 
 class Mapped(NamedTuple):
@@ -44,17 +45,7 @@ def map_network(
     *,
     seed: int = 0,
     name: str | None = None,
-    segments: int = 32,
-    table_bits: int = 6,
-    bias_correction: bool = True,
-    mitigation: Mitigation | None = None,
-    nominal: bool = False,
-    lanes: int | None = None,
-    depth: int | None = None,
-    column_steps: bool = False,
-    first_product: int = 0,
-    one_limit: bool = False,
-    programmed: MappedWeights | None = None,
+    options: MapOptions = USUAL,
     exact: npt.NDArray[np.float64] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Mapped:
@@ -72,32 +63,8 @@ def map_network(
         Chooses the individual chip: the programming error of every cell, 0..2^63-1.
     name:
         The program's name; the network's by default.
-    segments, table_bits:
-        Segments of a curve table (power of two) and its fraction bits.
-    bias_correction:
-        Whether biases absorb the mean deviation that programming error and clipping cause on the samples.
-    mitigation:
-        All measures against the chip's errors; None: the default ones, with ``bias_correction`` as given.
-    nominal:
-        Program the chip whose cells land on their targets, and say in the program's ``variation`` how those
-        of virtual chips spread around them. Converters and neurons are the individual ones of ``seed``.
-    lanes:
-        When given, kernels are programmed several times over, and groups of channels packed
-        (``emulator.mapping.block``), where that takes fewer cycles on so many lanes; else once and apart.
-    depth:
-        With ``lanes``: weight words that each of them has, which copies of kernels must not exceed.
-    column_steps:
-        Each column of a last product of sums has its own step (``die.arrays[-1].step``), as finer ranges ask
-        for, where what reads the sums multiplies them by it. False: one step for all, so that sums compare.
-    first_product:
-        Where the network is a piece of something larger: the number of its first product there, which
-        selects its cells, its converters and its read noise.
-    one_limit:
-        The largest conductance stands for the same weight in all columns of a product: what an array that is
-        read from both sides needs (``transposed``).
-    programmed:
-        The cells of a network with a single product, where they are there already: those of another die's
-        array read from its columns.
+    options:
+        How it is put there.
     exact:
         What the float network is given, (n, inputs) in [0, 1], where ``samples`` are what a die makes of it:
         biases then absorb the mean deviation of what comes before too. None: the samples.
@@ -123,20 +90,9 @@ def map_network(
         raise CompileError(f"exact is {exact.shape}; accepted: {samples.shape}, as the samples")
     if not 0 <= seed < 1 << 63:
         raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
-    measures = mitigation or Mitigation(bias_correction=bias_correction)
-    options = Options(
-        segments=segments,
-        table_bits=table_bits,
-        mitigation=measures,
-        nominal=nominal,
-        column_steps=column_steps,
-        first_product=first_product,
-        one_limit=one_limit,
-        programmed=programmed,
-    )
-    if programmed is not None:
-        _check_programmed(network, chip, programmed)
-    mapper = Mapper(network, chip, samples, seed, options, lanes, depth, exact)
+    if options.programmed is not None:
+        _check_programmed(network, chip, options.programmed)
+    mapper = Mapper(network, chip, samples, seed, options, exact)
     for i, node in enumerate(network.nodes):
         mapper.take(node)
         if progress is not None:
@@ -155,19 +111,21 @@ def map_network(
         seed=seed,
         network=network.digest(),
         arrays=tuple(mapper.arrays),
-        nominal=nominal,
-        mitigation=measures,
+        nominal=options.nominal,
+        mitigation=options.mitigation,
         tables=tuple(mapper.functions) if any(mapper.functions) else (),
     )
     program = dataclasses.replace(
         mapper.program(),
         name=name or network.name,
         provenance={
-            **_provenance(network, chip, report, measures),
+            **_provenance(network, chip, report, options.mitigation),
             "die": die_digest(die),
         },
-        meaning=dataclasses.replace(network.meaning, output_step=_output_step(network, die, column_steps)),
-        variation=variation_of(chip) if nominal else None,
+        meaning=dataclasses.replace(
+            network.meaning, output_step=_output_step(network, die, options.column_steps)
+        ),
+        variation=variation_of(chip) if options.nominal else None,
     )
     for line in report.warnings:
         warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)

@@ -18,7 +18,7 @@ from emulator.mapping.devices import make_neurons
 from emulator.mapping.die import DieArray, DieTable
 from emulator.mapping.functions import placed
 from emulator.mapping.generators import layer_generators, table_generator
-from emulator.mapping.layer import Options, add_curves, compile_layer
+from emulator.mapping.layer import MapOptions, add_curves, compile_layer
 from emulator.mapping.report import LayerReport, TableReport
 from emulator.mapping.samples import Rows, Second
 from emulator.mapping.scaling import SCALE_MAX, shift_for
@@ -51,16 +51,16 @@ class Mapper:
         chip: Chip,
         samples: Codes,
         seed: int,
-        options: Options,
-        lanes: int | None,
-        depth: int | None = None,
+        options: MapOptions,
         exact: Floats | None = None,
     ) -> None:
         self._network, self._chip, self._seed, self._options = network, chip, seed, options
         self._ways: list[tuple[Product, Pair]] = [(product, (1, 1)) for product in network.products]
-        if lanes is not None:
-            d = slices(chip.input.dac_bits)
-            self._ways = laid_out(network.products, lanes, rows=chip.array.rows, slices=d, depth=depth)
+        if options.lanes is not None:
+            d, depth = slices(chip.input.dac_bits), options.depth
+            self._ways = laid_out(
+                network.products, options.lanes, rows=chip.array.rows, slices=d, depth=depth
+            )
         self._steps: list[steps.Step] = []
         self._table: PwlTable | None = None
         self._empty = fit_pwl(

@@ -12,7 +12,7 @@ import numpy as np
 
 from emulator.device.description import parse_chip
 from emulator.errors import CompileWarning
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
 from emulator.spec.campaign import Campaign
 from ndrite.costs import account_of
@@ -47,7 +47,9 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
     measured = slice(point.samples, point.samples + point.count)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CompileWarning)
-        compiled = map_network(network, chip, x[: point.samples], seed=point.seed, nominal=point.chips > 0)
+        compiled = map_network(
+            network, chip, x[: point.samples], seed=point.seed, options=MapOptions(nominal=point.chips > 0)
+        )
     x, labels = x[measured], labels[measured]
     with connect(board_url) as board:
         board.program(compiled.program)

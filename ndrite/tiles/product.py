@@ -15,7 +15,7 @@ from emulator.errors import CompileWarning, EmulatorError
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Reading
 from emulator.learning.training.view import view_of
-from emulator.mapping import Die, LayerReport, Mapped, map_network
+from emulator.mapping import Die, LayerReport, MapOptions, Mapped, map_network
 from emulator.network import Dense, Meaning, Network
 from emulator.network import Product as Node
 from emulator.spec import Program
@@ -185,8 +185,7 @@ class Product(torch.nn.Module):
                     codes,
                     exact=exact,
                     seed=place.seed,
-                    column_steps=True,
-                    first_product=self.number,
+                    options=MapOptions(column_steps=True, first_product=self.number),
                 )
             except EmulatorError as error:
                 raise type(error)(f"{self.name}: {error}") from None

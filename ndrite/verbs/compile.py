@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any
 
-from emulator.mapping import Mitigation, map_network
+from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.network import Network
 from host import InputError
 from ndrite.compiled import Compiled
@@ -136,11 +136,10 @@ def compile(
             typical,
             seed=seed,
             name=name,
-            nominal=nominal,
-            lanes=lanes,
-            depth=depth,
-            mitigation=mitigation,
             progress=report,
+            options=MapOptions(
+                nominal=nominal, lanes=lanes, depth=depth, mitigation=mitigation or Mitigation()
+            ),
         )
     found = Compiled(
         floats,

@@ -14,7 +14,7 @@ from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_inputs, random_program
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
 from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.campaign import Campaign
@@ -166,7 +166,7 @@ def test_virtual_chips_of_a_chain_that_does_not_fit_run_here() -> None:
 
 def test_a_campaign_programs_nothing_and_what_is_asked_next_does() -> None:
     network = NETWORKS["residual"]
-    program = map_network(network, "wan2022", inputs(network), nominal=True).program
+    program = map_network(network, "wan2022", inputs(network), options=MapOptions(nominal=True)).program
     geometry = dataclasses.replace(
         PRESETS["64-lane"], overlap=True, map_codes=4096, layers=32, columns=1024, name="maps"
     )
@@ -203,7 +203,7 @@ def test_a_product_that_does_not_fit_is_the_hosts() -> None:
 
 def test_campaigns_of_any_program(board: SteppedBoard) -> None:
     network = NETWORKS["residual"]
-    program = map_network(network, "wan2022", inputs(network), nominal=True).program
+    program = map_network(network, "wan2022", inputs(network), options=MapOptions(nominal=True)).program
     x = inputs(network)[:5]
     board.program(program)
     votes = board.campaign(x, np.arange(5), Campaign(chips=3, trials=2, seed=4))

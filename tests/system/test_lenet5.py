@@ -12,7 +12,7 @@ from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from boards.sim.sizing import sized
 from boards.stepped import SteppedBoard
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from host import Board
@@ -31,7 +31,7 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int
     x, _, test, labels = digits()
     floats = network.accuracy(enlarged(test), labels)
     assert floats > 0.97
-    program = map_network(network, "wan2022", enlarged(x)[:256], lanes=lanes).program
+    program = map_network(network, "wan2022", enlarged(x)[:256], options=MapOptions(lanes=lanes)).program
     with GoldenBoard() as board:
         board.program(program)
         accuracy = evaluate(board, program, enlarged(test), labels).accuracy
@@ -43,7 +43,7 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int
 def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> None:
     """It walks through the network by itself, in less than its bound where rows that are 0 are skipped."""
     x, _, test, labels = digits()
-    program = map_network(network, "wan2022", enlarged(x)[:64], lanes=64).program
+    program = map_network(network, "wan2022", enlarged(x)[:64], options=MapOptions(lanes=64)).program
     with SteppedBoard(Board(SimLink(dataclasses.replace(sized(program), skip=True)))) as board:
         board.program(program)
         assert board.on_host == ()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.errors import CompileWarning
 from emulator.golden import Core
-from emulator.mapping import NOTHING, Mapped, Mitigation, map_network
+from emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
 from emulator.mapping.explain.explain import snr_db
 from emulator.network import Network
 
@@ -78,7 +78,9 @@ def mitigation_benefits(
         for seed in seeds:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", CompileWarning)
-                compiled = map_network(network, chip, samples, seed=seed, mitigation=measures)
+                compiled = map_network(
+                    network, chip, samples, seed=seed, options=MapOptions(mitigation=measures)
+                )
             each.append(judge(name, network, compiled, images, labels, seed=seed))
         accuracy, snr = np.mean([o.accuracy for o in each]), np.mean([o.snr_db for o in each])
         outcomes.append(Outcome(name=name, accuracy=float(accuracy), snr_db=float(snr)))

@@ -10,7 +10,7 @@ import pytest
 from emulator.device.description import load_chip
 from emulator.errors import CompileError
 from emulator.golden import Core
-from emulator.mapping import Mapped, Mitigation, map_network, transposed
+from emulator.mapping import MapOptions, Mapped, Mitigation, map_network, transposed
 from emulator.network import Dense, Network
 
 K, M = 60, 24
@@ -28,17 +28,14 @@ def both() -> tuple[Mapped, Mapped, np.ndarray]:
     """Forward and backward, and the weights that the die's cells hold, (K, M)."""
     x = RNG.integers(0, 256, (200, K), dtype=np.uint8)
     h = RNG.integers(0, 256, (200, M), dtype=np.uint8)
-    forward = map_network(net(W), "wan2022", x, seed=4, one_limit=True, mitigation=RAW)
+    forward = map_network(net(W), "wan2022", x, seed=4, options=MapOptions(one_limit=True, mitigation=RAW))
     mapped = forward.die.arrays[0].mapped
     back = map_network(
         net(W.T),
         "wan2022",
         h,
         seed=4,
-        one_limit=True,
-        first_product=1,
-        programmed=transposed(mapped),
-        mitigation=RAW,
+        options=MapOptions(one_limit=True, first_product=1, programmed=transposed(mapped), mitigation=RAW),
     )
     cell = load_chip("wan2022").cell
     held = (mapped.g_plus_uS - mapped.g_minus_uS) * (mapped.limits[0] / (cell.g_max_uS - cell.g_min_uS))
@@ -76,11 +73,13 @@ def test_what_cannot_be_read_from_both_sides() -> None:
     apart = map_network(net(W), "wan2022", x, seed=4).die.arrays[0].mapped
     with pytest.raises(CompileError, match="mapped with one_limit"):
         transposed(apart)
-    turned = transposed(map_network(net(W), "wan2022", x, one_limit=True).die.arrays[0].mapped)
+    turned = transposed(
+        map_network(net(W), "wan2022", x, options=MapOptions(one_limit=True)).die.arrays[0].mapped
+    )
     with pytest.raises(CompileError, match=r"programmed is an array of \(24, 60\).*product, of \(60, 24\)"):
-        map_network(net(W), "wan2022", x, programmed=turned)
+        map_network(net(W), "wan2022", x, options=MapOptions(programmed=turned))
     chip = load_chip("wan2022")
     wired = dataclasses.replace(chip, array=dataclasses.replace(chip.array, wire_resistance_ohm=1.0))
     h = RNG.integers(0, 256, (50, M), dtype=np.uint8)
     with pytest.raises(CompileError, match=r"wire_resistance_ohm is 1\.0; accepted with programmed cells: 0"):
-        map_network(net(W.T), wired, h, programmed=turned)
+        map_network(net(W.T), wired, h, options=MapOptions(programmed=turned))

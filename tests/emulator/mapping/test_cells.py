@@ -13,7 +13,7 @@ from emulator.device.array.nonlinear import Cubic, effective_matrix_at
 from emulator.device.description import Chip, list_chips, list_devices, load_chip
 from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
-from emulator.mapping import Mitigation, map_network, map_weights
+from emulator.mapping import MapOptions, Mitigation, map_network, map_weights
 from emulator.mapping.cells import compensate, level_targets, make_cells
 from emulator.mapping.converters import placed
 from emulator.mapping.ranges import column_sums
@@ -384,7 +384,9 @@ def test_conductances_never_leave_their_range(seed, ohm, stuck, day, fault_aware
 def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed, dac_bits, kind):
     net = network(seed=seed)
     chip = changed(IDEAL, input={"dac_bits": dac_bits}, readout={"kind": kind})
-    compiled = map_network(net, chip, samples(net), bias_correction=False)
+    compiled = map_network(
+        net, chip, samples(net), options=MapOptions(mitigation=Mitigation(bias_correction=False))
+    )
     x = samples(net, 200, seed=9)
     want = net.forward(x / np.float32(255)).astype(float)
     got = Core(compiled.program).infer(x) * compiled.die.arrays[-1].step

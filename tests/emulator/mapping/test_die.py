@@ -13,7 +13,7 @@ from emulator.device.description import load_chip
 from emulator.device.rram.drift import WanRelaxation
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
-from emulator.mapping import Mapped, die_digest, load_die, map_network, program_of, save_die
+from emulator.mapping import MapOptions, Mapped, die_digest, load_die, map_network, program_of, save_die
 from emulator.network import Dense, Ndr, Network
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
@@ -115,7 +115,7 @@ def test_ecrams_are_set_and_nothing_else_moves() -> None:
 def test_a_nominal_die_stays_nominal() -> None:
     chip = load_chip("wan2022")
     chip = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, drift="wan2022"))
-    program, die, _ = map_network(NET, chip, X, nominal=True)
+    program, die, _ = map_network(NET, chip, X, options=MapOptions(nominal=True))
     assert die.nominal
     np.testing.assert_array_equal(
         program_of(die.at(86400.0), program).layers[0].weights, program.layers[0].weights
@@ -125,7 +125,7 @@ def test_a_nominal_die_stays_nominal() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_dies_of_any_network(name: str, tmp_path: Path) -> None:
     net = NETWORKS[name]
-    program, die, _ = map_network(net, "wan2022", inputs(net), lanes=16)
+    program, die, _ = map_network(net, "wan2022", inputs(net), options=MapOptions(lanes=16))
     save_die(die, tmp_path / "d.npz")
     again = program_of(load_die(tmp_path / "d.npz").at(1.0), program)
     x = inputs(net)[:5]

@@ -10,7 +10,7 @@ from scipy.signal import correlate2d
 
 from emulator.errors import NetworkError
 from emulator.golden import Core
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.mapping.block import blocked, laid_out, packed
 from emulator.network import (
     Dense,
@@ -215,7 +215,7 @@ def inputs(network: Network) -> np.ndarray:
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, lanes: int | None) -> None:
     x = inputs(network)
-    compiled = map_network(network, "ideal", x, lanes=lanes)
+    compiled = map_network(network, "ideal", x, options=MapOptions(lanes=lanes))
     blocks = {product.block for product in compiled.program.products}
     assert len(blocks) == 1 or lanes is not None
     wanted = network.forward(x / np.float32(255))
@@ -240,7 +240,7 @@ def test_files(network: Network, tmp_path: Path) -> None:
     network.save(tmp_path / "float.npz")
     again = load_network(tmp_path / "float.npz")
     np.testing.assert_array_equal(again.forward(x / 255), network.forward(x / 255))
-    program = map_network(network, "wan2022", x, lanes=16).program
+    program = map_network(network, "wan2022", x, options=MapOptions(lanes=16)).program
     program.save(tmp_path / "program.npz")
     loaded = Program.load(tmp_path / "program.npz")
     assert loaded.manifest() == program.manifest()

@@ -10,7 +10,7 @@ import pytest
 from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileError
 from emulator.golden import Core
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.network import Dense, Named, Ndr, Network
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
@@ -54,7 +54,9 @@ def test_ideal_chip_reproduces_the_float_network(activation, kind):
 
 def test_logits_are_within_the_quantisation_bound():
     net = network()
-    compiled = map_network(net, IDEAL, samples(net), bias_correction=False)
+    compiled = map_network(
+        net, IDEAL, samples(net), options=MapOptions(mitigation=Mitigation(bias_correction=False))
+    )
     x = samples(net, 500, seed=9)
     want = net.forward(x / np.float32(255)).astype(float)
     z = Core(compiled.program).infer(x).astype(float)
@@ -142,7 +144,9 @@ def test_bias_correction_removes_the_mean_deviation():
     want = net.forward(x / np.float32(255))
     off = {}
     for on in (True, False):
-        compiled = map_network(net, WAN, x, seed=1, bias_correction=on)
+        compiled = map_network(
+            net, WAN, x, seed=1, options=MapOptions(mitigation=Mitigation(bias_correction=on))
+        )
         step = compiled.report.layers[0].adc_range[0] / 255
         off[on] = np.abs((Core(compiled.program).infer(x, noise=False) * step - want).mean(axis=0)).max()
     assert off[True] < 0.6 * step

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.errors import CompileError
 from emulator.golden import Core
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Named, Network
 from emulator.spec import ProgramError
 
@@ -23,7 +23,7 @@ def piece(scale: np.ndarray) -> Network:
 
 def error(network: Network, *, column_steps: bool) -> np.ndarray:
     """Root mean square error of every column's sums, read noise off, relative to its deviation."""
-    program, die, _ = map_network(network, "ideal", SAMPLES, column_steps=column_steps)
+    program, die, _ = map_network(network, "ideal", SAMPLES, options=MapOptions(column_steps=column_steps))
     sums = Core(program).infer(SAMPLES, noise=False) * die.arrays[0].step
     wanted = network.forward(SAMPLES / 255)
     return np.asarray(np.sqrt(np.square(sums - wanted).mean(axis=0)) / wanted.std(axis=0))
@@ -34,7 +34,7 @@ def test_each_column_has_its_own_step() -> None:
     common, own = (error(network, column_steps=steps) for steps in (False, True))
     assert own[2:].max() < 0.02
     assert common[2:].min() > 2 * own[2:].max()  # small columns drown in the large ones' step
-    program, die, _ = map_network(network, "ideal", SAMPLES, column_steps=True)
+    program, die, _ = map_network(network, "ideal", SAMPLES, options=MapOptions(column_steps=True))
     assert program.meaning.output_step is None
     assert die.arrays[0].step[0] > 5 * die.arrays[0].step[2]
     program, die, _ = map_network(network, "ideal", SAMPLES)
@@ -44,7 +44,8 @@ def test_each_column_has_its_own_step() -> None:
 def test_its_number_selects_its_cells_and_its_noise() -> None:
     network = piece(np.ones(5))
     first, again, second = (
-        map_network(network, "wan2022", SAMPLES, seed=7, first_product=number) for number in (3, 3, 4)
+        map_network(network, "wan2022", SAMPLES, seed=7, options=MapOptions(first_product=number))
+        for number in (3, 3, 4)
     )
     assert first.program.first_product == 3
     assert first.program.checksum() == again.program.checksum()
@@ -56,14 +57,16 @@ def test_its_number_selects_its_cells_and_its_noise() -> None:
     hidden = Dense(np.eye(30, dtype=np.float32), np.zeros(30, np.float32), Named("relu"))
     two = Network.chain([hidden, *network.layers], "two")
     whole = map_network(two, "wan2022", SAMPLES, seed=7).die.arrays[1]
-    alone = map_network(network, "wan2022", SAMPLES, seed=7, first_product=1).die.arrays[0]
+    alone = map_network(network, "wan2022", SAMPLES, seed=7, options=MapOptions(first_product=1)).die.arrays[
+        0
+    ]
     np.testing.assert_array_equal(whole.mapped.cells.programmed, alone.mapped.cells.programmed)
 
 
 @pytest.mark.parametrize("number", [-1, 256])
 def test_numbers_have_eight_bits(number: int) -> None:
     with pytest.raises((ProgramError, CompileError), match=r"at most 256|first_product"):
-        map_network(piece(np.ones(2)), "ideal", SAMPLES, first_product=number)
+        map_network(piece(np.ones(2)), "ideal", SAMPLES, options=MapOptions(first_product=number))
 
 
 def test_biases_absorb_what_comes_before() -> None:
@@ -74,7 +77,9 @@ def test_biases_absorb_what_comes_before() -> None:
     wanted = network.forward(exact).mean(axis=0)
     off = []
     for known in (None, exact):
-        program, die, _ = map_network(network, "wan2022", given, column_steps=True, exact=known)
+        program, die, _ = map_network(
+            network, "wan2022", given, exact=known, options=MapOptions(column_steps=True)
+        )
         sums = Core(program).infer(given, noise=False) * die.arrays[0].step
         off.append(np.abs(sums.mean(axis=0) - wanted).max())
     assert off[1] < 0.02

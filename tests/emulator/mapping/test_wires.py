@@ -9,7 +9,7 @@ import pytest
 
 from emulator.device.description import Chip, load_chip
 from emulator.golden import Core
-from emulator.mapping import Mitigation, map_network
+from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.mapping.converters import common_gain, fitted_gain
 from emulator.mapping.mitigation import NOTHING
 from emulator.mapping.weights import column_limits, map_weights
@@ -121,7 +121,9 @@ def test_a_layer_with_one_transimpedance_has_one_gain() -> None:
     chip = wired(ANALOG, 20.0)
     scales = []
     for measures in (Mitigation(), Mitigation(gain_calibration=False)):
-        layer = map_network(network, chip, x, seed=3, mitigation=measures).program.layers[0]
+        layer = map_network(network, chip, x, seed=3, options=MapOptions(mitigation=measures)).program.layers[
+            0
+        ]
         scales.append(layer.scale / 2.0**layer.vshift)
     ratio = scales[0] / scales[1]
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
@@ -138,7 +140,11 @@ def test_it_is_worth_something(ohm: float) -> None:
     noise = []
     for on in (True, False):
         mapped = map_network(
-            network, wired(quiet, ohm), x, seed=1, mitigation=Mitigation(wire_compensation=on)
+            network,
+            wired(quiet, ohm),
+            x,
+            seed=1,
+            options=MapOptions(mitigation=Mitigation(wire_compensation=on)),
         )
         got = Core(mapped.program).infer(x, noise=False) * (mapped.program.meaning.output_step or 1.0)
         noise.append(np.square(got - wanted).sum())
