@@ -14,6 +14,7 @@ from host.links.faulty_datagrams import DatagramRates, FaultyDatagrams
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket, udp_address
 from tests.marks import long_where
+from tests.system.serving import MAIN
 from tests.trust.faulted_work import TINY, work
 
 RATES = (1e-3, 1e-2, 5e-2, 0.1)
@@ -62,8 +63,10 @@ def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
 
 
 def test_no_wrong_number_through_the_kernel(scale: int, counted: list[str]) -> None:
-    command = [sys.executable, "-c", "from ndrite.shell import main; main()", "serve", "--preset", "tiny"]
-    with subprocess.Popen([*command, "--udp", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True) as server:
+    command = [sys.executable, "-c", MAIN, "board", "serve", "--preset", "tiny"]
+    with subprocess.Popen(
+        [*command, "--udp", "--at", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
+    ) as server:
         try:
             assert server.stdout is not None
             said = server.stdout.readline()

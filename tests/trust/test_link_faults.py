@@ -16,6 +16,7 @@ from host import Board, HostError
 from host.links.faulty import FaultRates, FaultyLink
 from host.links.uart import UartLink
 from tests.marks import long_where
+from tests.system.serving import MAIN
 from tests.trust.faulted_work import TINY, work
 
 RATES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
@@ -61,7 +62,7 @@ def test_no_wrong_number_from_a_damaged_link(rate: float, scale: int, counted: l
 
 def test_no_wrong_number_through_a_terminal(scale: int, counted: list[str], tmp_path: Path) -> None:
     port = tmp_path / "port"
-    command = [sys.executable, "-c", "from ndrite.shell import main; main()", "serve", "--preset", "tiny"]
+    command = [sys.executable, "-c", MAIN, "board", "serve", "--preset", "tiny"]
     with subprocess.Popen([*command, "--link", str(port)], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
