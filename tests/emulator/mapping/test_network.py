@@ -172,7 +172,7 @@ def test_report_is_json():
         ({"samples": np.zeros((20, 40))}, "samples are float64"),
         ({"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
         ({"seed": -1}, "seed is -1"),
-        ({"segments": 5}, "segments is 5"),
+        ({"options": MapOptions(segments=5)}, "segments is 5"),
     ],
 )
 def test_refusals(change, message):
