@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +12,7 @@ import numpy.typing as npt
 from emulator.spec import Program
 from host import InputError
 from ndrite.inputs import InputWarning, encode
+from ndrite.sources import held
 from ndrite.url import connect
 
 
@@ -28,13 +27,14 @@ class Classifier:
     Parameters
     ----------
     program:
-        ``Program``, or the path of its file.
+        A program, what ``ndrite.compile`` gave, or the path of the file of either.
     board:
         URL, as for ``ndrite.connect``.
     seed:
         Read-noise seed; the same seed gives the same answers on every board.
     classes:
-        What the outputs stand for, (outputs,); 0, 1, 2 ... by default.
+        What the outputs stand for, (outputs,); by default the classes that the program names, whole numbers
+        as such, else 0, 1, 2 ...
     noise:
         Read noise on or off.
     codes:
@@ -53,7 +53,7 @@ class Classifier:
 
     def __init__(
         self,
-        program: Program | str | os.PathLike[str],
+        program: Any,
         board: str = "golden:",
         *,
         seed: int = 0,
@@ -91,16 +91,28 @@ class Classifier:
         """
         self._codes(_array(x), self._program())
         if y is not None:
-            unknown = np.setdiff1d(np.unique(_array(y)), self.classes_)
-            if len(unknown):
-                raise InputError(f"label is {unknown[0]}; accepted: {self.classes_.tolist()}")
+            self._check_labels(_array(y))
         return self
+
+    def _check_labels(self, labels: npt.NDArray[Any]) -> None:
+        """Raise InputError where a label is none of the classes."""
+        known = self.classes_
+        if (labels.dtype.kind in "US") == (known.dtype.kind in "US"):
+            unknown = np.setdiff1d(np.unique(labels), known)
+        else:
+            unknown = np.unique(labels)
+        if len(unknown):
+            raise InputError(f"label is {unknown[0]!s}; accepted: {known.tolist()}, or classes=... of yours")
 
     @property
     def classes_(self) -> npt.NDArray[Any]:
         """Class of every output, (outputs,)."""
-        outputs = self._program().outputs
+        program = self._program()
+        outputs, named = program.outputs, program.meaning.classes
         classes = np.arange(outputs) if self.classes is None else np.asarray(self.classes)
+        if self.classes is None and named:
+            numbers = all(name.lstrip("-").isdecimal() for name in named)
+            classes = np.array([int(name) for name in named] if numbers else named)
         if classes.shape != (outputs,):
             raise InputError(f"classes have shape {classes.shape}; accepted: ({outputs},)")
         return classes
@@ -122,11 +134,12 @@ class Classifier:
         return _like(x, self.classes_[self._outputs(x).argmax(axis=1)])
 
     def score(self, x: Any, y: Any) -> float:
-        """Fraction of inputs whose class is the label's."""
+        """Fraction of inputs whose class is the label's; InputError where a label is no class."""
         predicted = self.classes_[self._outputs(x).argmax(axis=1)]
         labels = _array(y)
         if labels.shape != predicted.shape:
             raise InputError(f"labels have shape {labels.shape}; accepted: {predicted.shape}")
+        self._check_labels(labels)
         return float((predicted == labels).mean())
 
     def _outputs(self, x: Any) -> npt.NDArray[np.int32]:
@@ -137,14 +150,18 @@ class Classifier:
             return board.infer(codes, seed=self.seed, noise=self.noise)
 
     def _program(self) -> Program:
-        program = self.program
-        return Program.load(Path(program)) if isinstance(program, str | os.PathLike) else program
+        return held(self.program).program
 
     def _codes(self, x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
         encoded = encode(x, program.meaning, program.inputs, codes=self.codes)
         if encoded.warning is not None:
             warnings.warn(encoded.warning, InputWarning, stacklevel=4)
         return encoded.codes
+
+    def __repr__(self) -> str:
+        program = self._program()
+        size = f"{program.inputs} inputs, {program.outputs} classes"
+        return f"Classifier({program.name!r}, {size}, board={self.board!r}, seed={self.seed})"
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn 1.6 and later ask an estimator for."""

@@ -213,7 +213,7 @@ def evaluate(
             "rms_error": labels.rms_error(y),
             "rms_error_golden": labels.rms_error(expected),
             "rms_error_float": None if floats is None else labels.rms_error(floats / labels.step),
-            "target_rms": float(labels.values.std(axis=0).mean()),
+            "target_rms": float(np.sqrt(labels.values.var(axis=0).mean())),
         }
     else:
         judged = {

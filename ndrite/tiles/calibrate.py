@@ -17,6 +17,8 @@ from ndrite.tiles.table import Row, Table
 from ndrite.tiles.watched import Watched
 
 Progress = Callable[[int, int], None]
+PLAIN = (bool, int, float, complex, str, tuple, torch.Tensor)
+"""Kinds of attributes that count as a module's state."""
 SHAPES = ("Sequential", "ModuleList", "ModuleDict", "Product")
 """Classes that compute nothing themselves."""
 
@@ -38,6 +40,7 @@ def calibrate(root: Any, placement: Placement) -> None:
     total = _run(root, placement, "range", count=True)
     _run(root, placement, "rows")
     for product, matrix in found:
+        product.check_samples()
         product.settle(matrix.weight.detach())
     placement.state = state_of(root)
     placement.what = _table(root, placement, products, total)
@@ -88,21 +91,45 @@ def _through(root: Any, placement: Placement, count: bool) -> dict[str, float]:
     with counter if count else contextlib.nullcontext():
         # The die is shown the first call of them.
         for given, named in placement.samples[: 1 if placement.watching == "given" else None]:
-            root(*given, **named)
+            root(*(_like(root, v) for v in given), **{key: _like(root, v) for key, v in named.items()})
     if not count:
         return {}
     counts = counter.get_flop_counts().get("Global", {})
     return {str(operator).rpartition(".")[2]: flops / 2 for operator, flops in counts.items()}
 
 
+def _like(root: Any, value: Any) -> Any:
+    """A sample in the precision that the module has now."""
+    kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
+    floats = isinstance(value, torch.Tensor) and value.is_floating_point() and kind is not None
+    return value.to(kind) if floats else value
+
+
+COUNTED = ("num_batches_tracked",)
+"""Buffers that nothing is computed of."""
+
+
 def state_of(root: Any) -> str:
-    """SHA-256 over all floating parameters and buffers that are saved."""
+    """SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain attributes,
+    which a module may compute with as well."""
     digest = hashlib.sha256()
-    for name, value in root.state_dict().items():
-        if isinstance(value, torch.Tensor) and value.is_floating_point():
-            digest.update(name.encode())
+
+    def add(name: str, value: Any) -> None:
+        digest.update(name.encode())
+        if isinstance(value, torch.Tensor):
             flat = value.detach().cpu().contiguous().view(-1)
             digest.update(flat.view(torch.uint8).numpy().data)
+        else:
+            digest.update(repr(value).encode())
+
+    for where, module in root.named_modules():
+        if isinstance(module, Product):
+            continue
+        own = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
+        own |= {name: v for name, v in vars(module).items() if name[0] != "_" and isinstance(v, PLAIN)}
+        for name in sorted(own):
+            if name != "training" and name not in COUNTED and own[name] is not None:
+                add(f"{where}.{name}", own[name])
     return digest.hexdigest()
 
 

@@ -54,6 +54,7 @@ class _Passes:
     def before(self, root: Any, arguments: Any) -> None:
         """Calibrate again where parameters have changed and the die is asked."""
         placement = self._placement
+        placement.lock.acquire()
         if placement.watching:
             placement.begin()
             return
@@ -67,6 +68,7 @@ class _Passes:
     def after(self, root: Any, arguments: Any, result: Any) -> None:
         """The pass is over, or has failed."""
         self._placement.end()
+        self._placement.lock.release()
 
 
 def analog(

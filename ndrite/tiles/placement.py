@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ class Placement:
         Told when products are mapped.
     what:
         ``table()``.
+    lock:
+        Held during a forward pass of the module: threads take turns, as they share its board.
     state:
         Digest of the module's parameters and buffers that its products were calibrated for; ``placed``: that
         they were mapped for.
@@ -69,8 +72,15 @@ class Placement:
         self.progress: Any = None
         self.what = Table(())
         self.read: dict[str, list[tuple[Program, npt.NDArray[np.uint8]]]] | None = None
+        self.lock = threading.RLock()
         self._calls: dict[str, int] | None = None
         self._boards: dict[str, tuple[BoardApi, Program | None]] = {}
+
+    def __repr__(self) -> str:
+        return (
+            f"Placement({len(self.what.rows)} products, {self.what.weights:,} weights on die {self.seed} of "
+            f"{self.chip.name}, board {self.url!r})"
+        )
 
     def table(self) -> Table:
         """What runs where, with the share of multiplications; ``print`` it."""
@@ -127,4 +137,15 @@ class Placement:
             self.progress()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_boards": {}, "_calls": None, "watching": "", "progress": None, "read": None}
+        left: dict[str, Any] = {
+            "_boards": {},
+            "_calls": None,
+            "watching": "",
+            "progress": None,
+            "read": None,
+            "lock": None,
+        }
+        return self.__dict__ | left
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state | {"lock": threading.RLock()}

@@ -127,6 +127,12 @@ class Product(torch.nn.Module):
             maps.flatten(1) if self.whole else maps, self.reading.limit(weight.to(self.low))[0]
         )
 
+    def check_samples(self) -> None:
+        """Raise EmulatorError where samples give it too few inputs to be mapped on."""
+        count = 0 if self.watched.codes is None else len(self.watched.codes)
+        if self.watched.seen and count < ROWS_MIN:
+            raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")
+
     def forget(self) -> None:
         """Map again at the next read."""
         self.on_die = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import io
+import threading
 from typing import Any
 
 import pytest
@@ -296,3 +297,55 @@ def test_doubles_and_empty_batches(net: Any, x: Any) -> None:
     model = ndrite.analog(nn.Linear(6, 4).double().eval(), "wan2022", samples=torch.randn(20, 6).double())
     assert read(model, torch.randn(3, 6).double()).dtype == torch.float64
     assert read(model, torch.zeros(0, 6).double()).shape == (0, 4)
+
+
+def test_threads_take_turns(net: Any, model: Any, x: Any) -> None:
+    wanted, wrong = read(model, x), []
+
+    def work() -> None:
+        wrong.extend(number for number in range(6) if not torch.equal(read(model, x), wanted))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16])
+def test_the_precision_may_change_later(model: Any, x: Any, kind: Any) -> None:
+    wanted = read(model, x)
+    other = copy.deepcopy(model).to(kind)
+    y = read(other, x.to(kind))
+    assert y.dtype == kind
+    assert (y.float() - wanted).abs().max() < 0.2 * wanted.std()
+
+
+def test_what_a_module_computes_with_is_watched() -> None:
+    """A buffer of whole numbers, and a number that is no tensor at all."""
+
+    class Scaled(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.gain = nn.Linear(8, 8), nn.Linear(8, 3), 1.0
+            self.register_buffer("order", torch.arange(8))
+
+        def forward(self, v: Any) -> Any:
+            return self.second(self.first(v)[:, self.order] * self.gain)
+
+    torch.manual_seed(0)
+    seen = torch.rand(40, 8)
+    scaled = Scaled().eval()
+    tiled = ndrite.analog(scaled, "wan2022", samples=seen)
+    read(tiled, seen)
+    for change in (lambda m: setattr(m, "gain", 5.0), lambda m: m.order.copy_(m.order.flip(0))):
+        change(tiled)
+        change(scaled)
+        fresh = read(ndrite.analog(scaled, "wan2022", samples=seen), seen)
+        assert torch.equal(read(tiled, seen), fresh), "ranges are those of what the die is given now"
+
+
+def test_it_says_what_it_holds(model: Any) -> None:
+    assert repr(model.ndrite).startswith("Placement(4 products, ")
+    assert "die 2 of wan2022, board 'golden:'" in repr(model.ndrite)

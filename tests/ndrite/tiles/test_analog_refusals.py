@@ -32,6 +32,7 @@ X = torch.rand(20, 6)
         (nn.Linear(6, 3), {"samples": []}, "samples are empty"),
         (nn.Linear(6, 3), {"samples": X * torch.nan}, "weight: samples give it values that are not finite"),
         (nn.Sequential(nn.LazyLinear(3)), {}, "0: its sizes are not known yet"),
+        (nn.Linear(6, 3), {"samples": X[:9]}, "weight: samples give it 9 inputs; accepted: at least 16"),
         (
             nn.Sequential(nn.MultiheadAttention(6, 2, add_bias_kv=True)),
             {},
@@ -56,7 +57,6 @@ def test_a_module_on_tiles_is_not_put_there_again() -> None:
     ("model", "samples", "x", "said"),
     [
         (nn.Linear(6, 3), X, torch.rand(2, 7), r"weight is given \(2, 7\); accepted: \(\.\.\., 6\)"),
-        (nn.Linear(6, 3), X[:9], X, "weight: samples give it 9 inputs; accepted: at least 16"),
         (nn.Linear(6, 3), X, X * torch.inf, "x holds a value that is not finite"),
         (
             nn.Sequential(nn.Conv2d(2, 3, 3)),

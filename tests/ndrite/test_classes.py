@@ -1,0 +1,52 @@
+"""Class labels of every kind, from estimator to classifier, and errors over all outputs."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("skl2onnx", reason="needs ndrite[sklearn]")
+
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+import ndrite
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(300, 6)).astype(np.float32)
+SCORE = X[:, 0] - 0.5 * X[:, 1]
+WHICH = (SCORE > -0.5).astype(int) + (SCORE > 0.5)
+
+
+def compiled(y: Any, kind: Any = MLPClassifier) -> tuple[Any, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = kind(hidden_layer_sizes=(16,), max_iter=200, random_state=0).fit(X, y)
+        return model, ndrite.compile(model, "ideal", samples=X)
+
+
+@pytest.mark.parametrize("labels", [WHICH + 1, np.array(["low", "middle", "high"])[WHICH], WHICH - 1])
+def test_scores_are_of_the_users_own_labels(labels: Any) -> None:
+    model, found = compiled(labels)
+    classifier = ndrite.Classifier(found)
+    assert classifier.classes_.tolist() == model.classes_.tolist()
+    assert classifier.score(X, labels) == pytest.approx(model.score(X, labels), abs=0.02)
+    assert set(classifier.predict(X)) <= set(labels)
+    assert "3 classes" in repr(classifier)
+
+
+@pytest.mark.parametrize("labels", [WHICH, np.array(["a", "b", "c"])[WHICH]])
+def test_labels_of_another_kind_are_refused_not_wrong(labels: Any) -> None:
+    _, found = compiled(np.array(["low", "middle", "high"])[WHICH])
+    with pytest.raises(ndrite.InputError, match=r"label is \w+; accepted: \['high', 'low', 'middle'\]"):
+        ndrite.Classifier(found).score(X, labels)
+
+
+def test_the_targets_deviation_is_over_all_outputs() -> None:
+    """As the error that it is compared with: a small output does not make it small."""
+    y = np.stack([SCORE, 100 * SCORE], axis=1)
+    _, found = compiled(y, MLPRegressor)
+    result = ndrite.evaluate(found, X, y)
+    assert result.target_rms == pytest.approx(np.sqrt(y.var(axis=0).mean()), rel=1e-6)
