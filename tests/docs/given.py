@@ -24,7 +24,7 @@ SHORTER = (
     (r"uart:/tmp/ndrite", "uart:board --count 2"),
     (r"uart:/\S+", "uart:board"),
     (r"--steps 200", "--steps 1 --batch 2 --measure 2"),
-    (r"(calibrate .*--board golden:)", r"\1 --steps 2"),
+    (r"(calibrate mine( --board golden:)?) -o", r"\1 --steps 2 --measure 20 -o"),
     (r"train --inputs", "train --batch 32 --inputs"),
     (r"chip table", "chip table wan2022 ideal --count 40"),
     (r"explain (\w+)", r"explain \1 --count 40"),

@@ -81,6 +81,8 @@ CASES = [pytest.param(command, marks=marks(command[-1])) for command in EVERY]
 def test_help_examples(command: list[str], files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for package in NEEDS.get(command[0], ()):
         pytest.importorskip(package)
+    if command[0] == "calibrate":  # neurons that can be tuned
+        assert run(["compile", "float.npz", "--chip", "dendritic-ndr+ecram-pair", "-o", "mine"]) == OK
     if command[0] == "compile":
         write_onnx(Path("model.onnx"))
     ran = 0

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import ndrite
-from ndrite.reference.pcie import reference
+from emulator.spec.reference_pcie import reference
 from ndrite.shell.main import COMMANDS, OK, run
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ def test_the_arithmetic_page() -> None:
 
 def test_the_pcie_reference_is_current() -> None:
     page = (DOCS / "reference-pcie.md").read_text()
-    assert page == reference(), "run: python -m ndrite.reference.pcie > docs/reference-pcie.md"
+    assert page == reference(), "run: python -m emulator.spec.reference_pcie > docs/reference-pcie.md"
 
 
 def test_the_command_page_has_every_command_and_exit_code() -> None:

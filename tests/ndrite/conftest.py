@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
+from ndrite.shell.main import BAD_INPUT, run
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +35,21 @@ def folder(tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch) ->
     np.save(tmp_path / "x.npy", np.random.default_rng(2).integers(0, 256, (5, 20)).astype(np.uint8))
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Runs a command that must fail: its code, and one printable line on stderr that holds every text."""
+
+    def check(arguments: list[str], *texts: str, code: int = BAD_INPUT) -> None:
+        assert run(arguments) == code, arguments
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("ndrite: error: ")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+        assert "\x1b" not in err
+        for text in texts:
+            assert text in err, err
+
+    return check

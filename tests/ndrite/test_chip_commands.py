@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import ndrite
 from emulator.device import Esaki
 from emulator.device.description import load_chip
 from emulator.network import Dense, Ndr, Network
-from ndrite.shell.main import BAD_INPUT, FAILED_CHECK, OK, run
+from ndrite.shell.main import FAILED_CHECK, OK, run
 
 PNG = b"\x89PNG"
 
@@ -47,18 +48,6 @@ def out(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
 
 
-def fails(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], *texts: str, code: int = BAD_INPUT
-) -> None:
-    assert run(arguments) == code
-    stdout, err = capsys.readouterr()
-    assert stdout == ""
-    assert err.startswith("ndrite: error: ")
-    assert err.count("\n") == 1
-    for text in texts:
-        assert text in err
-
-
 def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["chip", "list", "--json"]) == OK
     kinds = {entry["name"]: entry["kind"] for entry in out(capsys)["chips"]}  # type: ignore[attr-defined]
@@ -70,7 +59,7 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert "aihwkit" in capsys.readouterr().out
 
 
-def test_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check(here: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., None]) -> None:
     Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: {value: 4, source: me}}\n")
     assert run(["chip", "check", "mine.yaml", "--json"]) == OK
     assert out(capsys)["without_source"] == ["cell.g_max_uS"]
@@ -83,8 +72,8 @@ def test_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "without_effect": {},
     }
     Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: 4000}\n")
-    fails(capsys, ["chip", "check", "mine.yaml"], "mine.yaml: cell.levels is 4000; accepted: 2..256")
-    fails(capsys, ["chip", "check", "nothing"], "chip is 'nothing'; accepted: a YAML file, or a preset")
+    fails(["chip", "check", "mine.yaml"], "mine.yaml: cell.levels is 4000; accepted: 2..256")
+    fails(["chip", "check", "nothing"], "chip is 'nothing'; accepted: a YAML file, or a preset")
 
 
 def test_fields_of_another_model_are_said(here, capsys):
@@ -134,20 +123,20 @@ def test_fit_rram_and_ecram(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert Path("g.png").read_bytes().startswith(PNG)
 
 
-def test_fit_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fails(capsys, ["fit", "ndr", "none.csv"], "none.csv: no such file")
-    fails(capsys, ["fit", "ndr", "g.csv"], "g.csv: no column for voltage", "headers: target_uS, Gread")
-    fails(capsys, ["fit", "rram", "g.csv", "--column", "conductance=Gread"], "has the unit ''", "Gread:S")
-    fails(capsys, ["fit", "rram", "g.csv", "--column", "Gread"], "column is 'Gread'; accepted")
-    fails(capsys, ["fit", "ndr", "iv.csv", "-o", "nowhere/mine.yaml"], "nowhere: no such folder")
+def test_fit_errors(here: Path, fails: Callable[..., None]) -> None:
+    fails(["fit", "ndr", "none.csv"], "none.csv: no such file")
+    fails(["fit", "ndr", "g.csv"], "g.csv: no column for voltage", "headers: target_uS, Gread")
+    fails(["fit", "rram", "g.csv", "--column", "conductance=Gread"], "has the unit ''", "Gread:S")
+    fails(["fit", "rram", "g.csv", "--column", "Gread"], "column is 'Gread'; accepted")
+    fails(["fit", "ndr", "iv.csv", "-o", "nowhere/mine.yaml"], "nowhere: no such folder")
     Path("up.csv").write_text("voltage_V,current_A\n" + "\n".join(f"{i},{i}" for i in range(20)))
-    fails(capsys, ["fit", "ndr", "up.csv", "-o", "up.yaml"], "the current does not fall")
+    fails(["fit", "ndr", "up.csv", "-o", "up.yaml"], "the current does not fall")
     assert not Path("up.yaml").exists()
     # A device beyond what the emulator accepts: 30 V.
     v = np.linspace(0, 100, 60)
     rows = [f"{a},{b}" for a, b in zip(v, v * np.exp(-v / 30), strict=True)]
     Path("big.csv").write_text("voltage_V,current_A\n" + "\n".join(rows))
-    fails(capsys, ["fit", "ndr", "big.csv"], "the fitted neuron.peak_voltage_V is 30", "accepted: 0.001..10")
+    fails(["fit", "ndr", "big.csv"], "the fitted neuron.peak_voltage_V is 30", "accepted: 0.001..10")
 
 
 EXPLAIN = ["explain", "mine", "--inputs", "x.npy", "--labels", "y.npy"]
@@ -165,13 +154,13 @@ def test_explain(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "default - bias correction" in text
 
 
-def test_explain_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fails(capsys, ["explain", "none"], "none: no such file")
-    fails(capsys, EXPLAIN[:4], "inputs and labels belong together")
-    fails(capsys, [*EXPLAIN, "-p", "no/e.png"], "no: no such folder")
-    fails(capsys, [*EXPLAIN, "--data", "digits"], "data and inputs exclude each other")
-    fails(capsys, ["explain", "mine", "--data", "digits"], "digits has 64 inputs; accepted: 20")
+def test_explain_errors(here: Path, fails: Callable[..., None]) -> None:
+    fails(["explain", "none"], "none: no such file")
+    fails(EXPLAIN[:4], "inputs and labels belong together")
+    fails([*EXPLAIN, "-p", "no/e.png"], "no: no such folder")
+    fails([*EXPLAIN, "--data", "digits"], "data and inputs exclude each other")
+    fails(["explain", "mine", "--data", "digits"], "digits has 64 inputs; accepted: 20")
     np.save("y.npy", np.zeros(3))
-    fails(capsys, EXPLAIN, "y.npy: 3 rows; accepted: 200")
+    fails(EXPLAIN, "y.npy: 3 rows; accepted: 200")
     np.save("y.npy", np.zeros(200))
-    fails(capsys, EXPLAIN, "y.npy: float64 (200,); accepted: integer classes")
+    fails(EXPLAIN, "y.npy: float64 (200,); accepted: integer classes")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,28 +19,16 @@ from emulator.golden.random_program import random_program
 from emulator.network import Dense, Network
 from emulator.spec import PRESETS, Program
 from emulator.spec.digest import digest
-from ndrite.shell.main import BAD_INPUT, DEVICE, OK, run
+from ndrite.shell.main import DEVICE, OK, run
 
 EVIL = "a[bold]b[/nothing]\x1b[31mred\x1b]0;title\x07\u202eback"
 SHOWN = "a[bold]b[/nothing]red"
 
 
-@pytest.fixture
-def fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Runs a command that must fail with one printable line that holds every text."""
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working folder."""
     monkeypatch.chdir(tmp_path)
-
-    def check(arguments: list[str], *texts: str, code: int = BAD_INPUT) -> None:
-        assert run(arguments) == code, arguments
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert err.startswith("ndrite: error: ")
-        assert err.count("\n") == 1
-        assert "\x1b" not in err
-        for text in texts:
-            assert text in err, err
-
-    return check
 
 
 BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
@@ -64,7 +53,7 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         ("name: x\ncell: !!python/object/apply:os.system [true]\n", "not YAML"),
     ],
 )
-def test_chip_descriptions(fails, text: str, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_chip_descriptions(fails: Callable[..., None], text: str, words: str) -> None:
     Path("chip.yaml").write_text(text)
     began = time.monotonic()
     fails(["chip", "check", "chip.yaml"], "chip.yaml", words)
@@ -80,7 +69,7 @@ def _lzma_member(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_archives(fails) -> None:  # type: ignore[no-untyped-def]
+def test_archives(fails: Callable[..., None]) -> None:
     _lzma_member(Path("program.npz"))
     np.save("x.npy", np.zeros((1, 3), np.uint8))
     fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "program.npz: not")
@@ -88,7 +77,7 @@ def test_archives(fails) -> None:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("header", ["((((", "{" * 500, "'" + "a" * 40, "{'descr': (", "\\"])
-def test_array_headers(fails, header: str) -> None:  # type: ignore[no-untyped-def]
+def test_array_headers(fails: Callable[..., None], header: str) -> None:
     program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
     program.save("program.npz")
     body = header.encode().ljust(600) + b"\n"
@@ -111,7 +100,7 @@ def test_array_headers(fails, header: str) -> None:  # type: ignore[no-untyped-d
         ({"output_unit": "a\u001b[2J"}, "output_unit is"),
     ],
 )
-def test_meaning_of_the_wrong_kind(fails, content: object, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_meaning_of_the_wrong_kind(fails: Callable[..., None], content: object, words: str) -> None:
     program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
     manifest = program.manifest() | {"meaning": content}
     manifest["sha256"] = digest(manifest, program.arrays())
@@ -120,14 +109,14 @@ def test_meaning_of_the_wrong_kind(fails, content: object, words: str) -> None: 
     fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "program.npz", words)
 
 
-def test_provenance_of_the_wrong_kind(fails) -> None:  # type: ignore[no-untyped-def]
+def test_provenance_of_the_wrong_kind(fails: Callable[..., None]) -> None:
     program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
     dataclasses.replace(program, provenance={"network": 7, "chip": 3}).save("program.npz")
     np.save("x.npy", np.zeros((2, 20)))
     fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy")
 
 
-def test_a_network_whose_provenance_is_no_object(fails) -> None:  # type: ignore[no-untyped-def]
+def test_a_network_whose_provenance_is_no_object(fails: Callable[..., None]) -> None:
     Network.chain((Dense(np.ones((3, 2)), np.zeros(2)),)).save("float.npz")
     with np.load("float.npz") as file:
         arrays = {name: file[name] for name in file.files}
@@ -137,7 +126,9 @@ def test_a_network_whose_provenance_is_no_object(fails) -> None:  # type: ignore
         fails(["compile", "bad.npz", "--chip", "ideal", "-o", "i.npz"], "bad.npz", "provenance")
 
 
-def test_names_do_not_command_the_terminal(fails, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def test_names_do_not_command_the_terminal(
+    fails: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
     """A name from a file is shown as it is: no markup, no escape sequence."""
     rng = np.random.default_rng(1)
     Network.chain((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), EVIL).save("float.npz")
@@ -155,7 +146,7 @@ def test_names_do_not_command_the_terminal(fails, capsys: pytest.CaptureFixture[
         assert SHOWN in out
 
 
-def test_a_pickle_is_not_run(fails) -> None:  # type: ignore[no-untyped-def]
+def test_a_pickle_is_not_run(fails: Callable[..., None]) -> None:
     pytest.importorskip("torch", reason="needs ndrite[train]")
     import pickle
 
@@ -175,7 +166,7 @@ def test_a_pickle_is_not_run(fails) -> None:  # type: ignore[no-untyped-def]
     assert not Path("pwned").exists()
 
 
-def test_settings_nested_too_deeply(fails, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_settings_nested_too_deeply(fails: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     Path("config.toml").write_text("board = " + "[" * 5000)
     monkeypatch.setenv("NDRITE_CONFIG", "config.toml")
     fails(["chip", "list"], "config.toml: not a TOML file")
@@ -185,11 +176,11 @@ def test_settings_nested_too_deeply(fails, monkeypatch: pytest.MonkeyPatch) -> N
     "url",
     ["uart:alt://", "uart:alt:///dev/null?class=x", "uart:hwgrep://x&n=y", "uart:loop://?x=1", "uart:spy://"],
 )
-def test_odd_port_urls(fails, url: str) -> None:  # type: ignore[no-untyped-def]
+def test_odd_port_urls(fails: Callable[..., None], url: str) -> None:
     fails(["board", "info", url], url.removeprefix("uart:"), code=DEVICE)
 
 
-def test_two_servers_on_one_path(fails) -> None:  # type: ignore[no-untyped-def]
+def test_two_servers_on_one_path(fails: Callable[..., None]) -> None:
     """The second is told, and the first one's link survives it."""
     import tty
 
@@ -249,7 +240,7 @@ def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
         ["trace", "program.npz", "-o"],
     ],
 )
-def test_a_destination_is_judged_before_the_work(fails, command: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_a_destination_is_judged_before_the_work(fails: Callable[..., None], command: list[str]) -> None:
     """Nothing is read or trained first, and the file in the message is the user's."""
     if command[0] == "train":
         pytest.importorskip("torch", reason="needs ndrite[train]")

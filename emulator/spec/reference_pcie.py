@@ -1,5 +1,7 @@
-"""The PCIe reference as Markdown: ``python -m ndrite.reference.pcie > docs/reference-pcie.md`` renews the
-page."""
+"""The PCIe reference as Markdown.
+
+``python -m emulator.spec.reference_pcie > docs/reference-pcie.md`` renews the page; a test compares the two.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,8 @@ def reference() -> str:
     parts = [
         "# PCIe reference",
         (
-            "Written by `python -m ndrite.reference.pcie` from the tables that also make the endpoint and "
-            "its "
-            "driver. Do not edit."
+            "Written by `python -m emulator.spec.reference_pcie` from the tables that also make the endpoint "
+            "and its driver. Do not edit."
         ),
         "```text\n" + inspect.cleandoc(pcie.__doc__ or "") + "\n```",
         "## Identity and layout",

@@ -1,4 +1,0 @@
-"""Reference pages written from the tables that gateware and driver are made of.
-
-Imports emulator.spec only.
-"""
