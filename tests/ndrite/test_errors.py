@@ -16,7 +16,7 @@ import pytest
 from emulator.spec import PRESETS, Program
 from emulator.spec.registers import BY_NAME
 from host.links.uart import UartLink
-from ndrite.shell.main import BAD_INPUT, DEVICE
+from ndrite.shell.main import DEVICE
 from tests.host.responder import Responder, ResponderLink
 
 INFER = ["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]
