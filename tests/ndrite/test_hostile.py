@@ -49,6 +49,13 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         ("name: x\ncell: {g_max_uS: .inf, levels: 16}\n", "cell.g_max_uS is inf"),
         ("? [a, b]\n: 1\n", "not YAML"),
         ("[" * 3000, "not YAML"),
+        (
+            "name: x\ncell: {levels: 16, levels: 4}\n",
+            "line 2 has 'levels' again (line 2 has it); accepted",
+        ),
+        ("name: x\ncell: {levels: 16}\ncell: {levels: 4}\n", "line 3 has 'cell' again (line 2 has it)"),
+        ("name: x\ncell: {levels: 020}\n", "line 2 has 020, a number of base 8 or 60; accepted: decimal"),
+        ("name: x\ncell: {levels: 1:30}\n", "line 2 has 1:30, a number of base 8 or 60"),
         ("{a: " * 40 + "1" + "}" * 40, "nested deeper than 16"),
         ("name: x\ncell: !!python/object/apply:os.system [true]\n", "not YAML"),
     ],
@@ -122,7 +129,9 @@ def test_a_network_whose_provenance_is_no_object(fails: Callable[..., None]) -> 
         arrays = {name: file[name] for name in file.files}
     for wrong in (3, "text", [1, 2], None):
         manifest = json.loads(str(arrays["manifest"])) | {"provenance": wrong}
-        np.savez("bad.npz", **(arrays | {"manifest": np.array(json.dumps(manifest))}))
+        others = {name: array for name, array in arrays.items() if name != "manifest"}
+        manifest["sha256"] = digest(manifest, others)
+        np.savez("bad.npz", **(others | {"manifest": np.array(json.dumps(manifest))}))
         fails(["compile", "bad.npz", "--chip", "ideal", "-o", "i.npz"], "bad.npz", "provenance")
 
 
