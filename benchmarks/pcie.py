@@ -98,7 +98,7 @@ def inferences(link: Link, count: int) -> dict[str, Any]:
         "lanes": geometry.lanes,
         "images": count,
         "clocks_per_program": clocks,
-        "array_bound_clocks": bound_cycles(program, geometry.lanes, geometry.slices),
+        "array_bound_clocks": bound_cycles(program, geometry.lanes),
         "link_bound_clocks": link_clocks,
         "images_per_s": link.clock_hz / clocks,
         "link_bound_images_per_s": link.clock_hz / link_clocks,

@@ -205,7 +205,7 @@ def evaluate(
         golden.program(program)
         expected = golden.infer(x, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
-    bound = None if geometry is None else bound_cycles(program, geometry.lanes, geometry.slices)
+    bound = None if geometry is None else bound_cycles(program, geometry.lanes)
     wrong = np.flatnonzero((y != expected).any(axis=1))
     judged: dict[str, Any]
     if isinstance(labels, Targets):

@@ -60,7 +60,7 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
     g = board.geometry
     problem = fits(program, g)
     compute = link = None
-    cycles = bound_cycles(program, g.lanes, g.slices)
+    cycles = bound_cycles(program, g.lanes)
     if problem is None:
         compute = clock_mhz * 1e6 / cycles
         longest = max(frame_bytes(program.inputs), frame_bytes(4 * program.outputs))

@@ -10,21 +10,19 @@ from emulator.spec.program import Program
 from emulator.spec.steps import Product
 
 
-def bound_cycles(program: Program, lanes: int, at_once: int = 1) -> int:
-    """Sum over the products of positions * G * K * J / ``at_once`` * ceil(M / G / lanes), in cycles.
-
-    G groups see K inputs each. ``at_once`` is ``Geometry.slices``: DAC slices that the array adds in a cycle.
-    """
-    return program.calls * products_cycles(program.products, lanes, at_once)
+def bound_cycles(program: Program, lanes: int) -> int:
+    """Sum over the products of positions * G * K * J * ceil(M / G / lanes), in cycles; G groups see K inputs
+    each."""
+    return program.calls * products_cycles(program.products, lanes)
 
 
-def products_cycles(products: Iterable[Product], lanes: int, at_once: int = 1) -> int:
+def products_cycles(products: Iterable[Product], lanes: int) -> int:
     """The same of each product once."""
     return sum(
         p.patches.positions
         * p.patches.groups
         * p.layer.inputs
-        * (slices(p.layer.dac_bits) // at_once)
+        * slices(p.layer.dac_bits)
         * -(-(p.layer.outputs // p.patches.groups) // lanes)
         for p in products
     )

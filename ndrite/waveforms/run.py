@@ -89,7 +89,7 @@ def trace_inference(
     busy = {signal.block: signal.path for signal in SIGNALS if signal.busy}
     found = read_activity(path, list(busy.values()))
     activity = {block: found[busy[block]] for block in BLOCKS}
-    return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes, geometry.slices), activity)
+    return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes), activity)
 
 
 def product_on_array(program: Program, product: int | None) -> int:

@@ -103,8 +103,6 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"compact": True}, "compact with redraw 2 and slices 1; accepted: redraw 0 and slices 1"),
-        ({"small": True}, "small is True, compact False; accepted: both"),
         ({"baud": 70_000_000}, "70000000 baud is off by"),
         ({"family": "ice40", "aim": 1.3}, "aim is 1.3; accepted on ice40: 1"),
         ({"family": "ice40", "aim": 1, "ethernet": ETHERNET}, "ethernet on ice40; accepted: on ecp5"),
