@@ -15,12 +15,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from boards.board import Board
 from boards.sim.pcie import SimCard
 from boards.sim.pcie_meter import read_rate
+from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.spec import PRESETS
-from emulator.spec.schedule import bound_cycles
-from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_program

@@ -26,10 +26,13 @@ from typing import Any
 
 import numpy as np
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.fpga.reports import load
 from boards.sim import SimLink
 from boards.sim.pcie import SimCard
+from emulator.backend.lay_out import check_fits
+from emulator.backend.schedule import bound_cycles
 from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import map_network
@@ -37,9 +40,6 @@ from emulator.network import load_network
 from emulator.network.datasets import digits, fashion_mnist_test, mnist
 from emulator.spec import Geometry, Program
 from emulator.spec.errors import GeometryError
-from emulator.spec.lay_out import check_fits
-from emulator.spec.schedule import bound_cycles
-from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.shipped import shipped_network
 

@@ -29,16 +29,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.sim import SimLink
+from emulator.backend.lay_out import check_fits
+from emulator.backend.schedule import bound_cycles
+from emulator.backend.walk import walked_cycles
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged
-from emulator.spec.lay_out import check_fits
 from emulator.spec.patches import Shape
-from emulator.spec.schedule import bound_cycles
-from emulator.spec.walk import walked_cycles
-from host import Board
 from ndrite.evaluations import evaluate
 from ndrite.labelled import data_set
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
+from emulator.backend.schedule import bound_cycles
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
-from emulator.spec.schedule import bound_cycles
 from host import BoardApi, InputError
 from host.api import Progress
 from ndrite.intervals import proportion

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from emulator.backend.lay_out import check_fits, column_words, weight_words
+from emulator.backend.lowering import lower
+from emulator.backend.walk import bank_inputs, codes_of_maps
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.errors import GeometryError
-from emulator.spec.lay_out import check_fits, column_words, weight_words
-from emulator.spec.lowering import lower
-from emulator.spec.walk import bank_inputs, codes_of_maps
 from emulator.spec.walk_record import STEPS_A_LAYER
 
 USUAL = PRESETS["64-lane"]

@@ -62,7 +62,7 @@ class Geometry:
         Labels, and vote counters (samples * outputs), that a campaign can hold.
     map_codes:
         Codes of feature maps that the device holds, for programs that it walks through by itself
-        (``emulator.spec.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
+        (``emulator.backend.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
     overlap:
         Whether the next inference's first layer runs before the rest of this one's; then the core has four
         banks for inputs, activations and results each, and takes eight input codes a cycle. Results are the

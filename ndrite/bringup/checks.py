@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from boards.board import Board
+from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import Geometry
-from emulator.spec.schedule import bound_cycles
-from host import Board
 from ndrite.selftest import Check
 
 ROUND_TRIPS = 200

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from boards.board import Board
 from boards.fpga.build import build
 from boards.fpga.errors import BuildError
 from boards.fpga.flash import flash, loader_version
@@ -18,7 +19,6 @@ from boards.sim.build import simulated_id
 from boards.sim.udp import sim_udp_link, udp_id
 from emulator.network import zoo
 from emulator.spec import Program
-from host import Board
 from host.links import Link
 from host.links.uart import UartLink
 from host.links.udp import UdpLink

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from boards.board import Board
 from boards.sim import SimLink
+from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.brief import brief_repr
-from emulator.spec.schedule import bound_cycles
 from emulator.spec.steps import join
-from host import Board, InputError
+from host import InputError
 from host.api import Progress
 from ndrite.waveforms.signals import BLOCKS, SIGNALS
 from ndrite.waveforms.vcd import read_activity

@@ -22,10 +22,10 @@ from boards.fpga.regression import differences
 from boards.fpga.reports import KEYS, board_netlist, load, summaries
 from boards.fpga.rgmii import Rgmii
 from boards.fpga.target import Pin, Target
+from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
 from emulator.network import zoo
 from emulator.spec import PRESETS, Program
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import address
 from hdl.array.lane import Lane
 from hdl.ethernet.addresses import USUAL, Addresses

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.golden import GoldenBoard
 from boards.sim import Design, SimLink
+from emulator.backend.lay_out import check_fits
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.campaign import Campaign
 from emulator.spec.errors import GeometryError, ProgramError
-from emulator.spec.lay_out import check_fits
 from emulator.spec.layer import Layer
 from emulator.spec.variation import Variation, same_cells
-from host import Board
 from tests.marks import long_where
 
 TINY = PRESETS["tiny"]

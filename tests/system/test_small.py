@@ -7,14 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.sim import Design, SimLink
+from emulator.backend.schedule import bound_cycles
 from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.spec import Program
-from emulator.spec.schedule import bound_cycles
-from host import Board
 from ndrite.labelled import judging_set
 from ndrite.selftest import checks_of
 from ndrite.shipped import shipped_network

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from emulator.backend.lay_out import lay_out
+from emulator.backend.lowering import lower
 from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import rshift_round
-from emulator.spec.lay_out import lay_out
-from emulator.spec.lowering import lower
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.walk_record import GATE, HEADER, KINDS, RECORD_WORDS, SIGNED, STEP, Fields
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from emulator.backend.lowering import Lowered, Walked, lower
+from emulator.backend.walk import bank_inputs, no_walk, operands, walk
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
-from emulator.spec.lowering import Lowered, Walked, lower
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.program import Program
 from emulator.spec.steps import Product
-from emulator.spec.walk import bank_inputs, no_walk, operands, walk
 
 
 def check_fits(program: Program, geometry: Geometry) -> None:

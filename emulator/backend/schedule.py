@@ -1,11 +1,10 @@
-"""The schedule bound, the fewest cycles an array of N lanes can take without skipping; and the watchdog's."""
+"""The schedule bound: the fewest cycles that an array of N lanes can take without skipping."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from emulator.spec.arithmetic import slices
-from emulator.spec.geometry import Geometry
 from emulator.spec.program import Program
 from emulator.spec.steps import Product
 
@@ -26,17 +25,3 @@ def products_cycles(products: Iterable[Product], lanes: int) -> int:
         * -(-(p.layer.outputs // p.patches.groups) // lanes)
         for p in products
     )
-
-
-WATCHDOG_CYCLES_MIN = 1 << 20
-
-
-def watchdog_cycles(geometry: Geometry) -> int:
-    """Clock cycles without the end of an inference after which the watchdog resets the core.
-
-    Several times the longest that ``geometry`` can take: eight slices of every weight word, with readout
-    as slow as the array, or all cells drawn anew.
-    """
-    inference = 8 * geometry.weight_depth
-    redraw = geometry.lanes * geometry.weight_depth // max(geometry.redraw, 1)
-    return max(WATCHDOG_CYCLES_MIN, 8 * inference, 4 * redraw)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emulator.backend.lowering import SAMPLE, Fill, Lowered, Walked, lower
+from emulator.backend.map_places import Place, places_of, size
+from emulator.backend.schedule import products_cycles
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.lowering import SAMPLE, Fill, Lowered, Walked, lower
-from emulator.spec.map_places import Place, places_of, size
 from emulator.spec.patches import Pair
 from emulator.spec.program import Program
-from emulator.spec.schedule import products_cycles
 from emulator.spec.steps import Gate, Pool, Product, joined
 from emulator.spec.walk_record import GATE, HEADER, KINDS, STEP, STEPS_A_LAYER, record
 
