@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from tests.emulator.backend.test_walk import MAPS
 
 from boards.board import Board
 from boards.sim import SimLink
@@ -21,6 +20,7 @@ from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Product, Step, Term
 from tests.boards.test_stepped import deep
+from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph
 
 TRIALS = 60 if "NDRITE_HDL" in os.environ else 6
