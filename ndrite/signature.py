@@ -150,7 +150,7 @@ def _same(one: Any, other: Any) -> bool:
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
-        return os.path.realpath(one) == os.path.realpath(other)
+        return bool(os.path.realpath(one) == os.path.realpath(other))
 
 
 def _check(name: str, value: Any, kind: Any, option: Option) -> None:
