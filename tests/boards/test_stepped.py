@@ -7,8 +7,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from tests.emulator.backend.test_segments import full, vectors
-from tests.emulator.backend.test_walk import MAPS
 
 from boards.golden import GoldenBoard
 from boards.segmented import Segmented
@@ -24,6 +22,8 @@ from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.campaign import Campaign
 from host import BoardApi, InputError, NotProgrammedError
 from host.api import Progress
+from tests.emulator.backend.test_segments import full, vectors
+from tests.emulator.backend.test_walk import MAPS
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 from tests.marks import long_where
 from tests.random_graphs import random_graph

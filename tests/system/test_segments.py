@@ -8,12 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from tests.emulator.backend.test_walk import MAPS
 
+from boards.abilities import Abilities
 from boards.board import Board
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
-from emulator.backend.lay_out import check_fits
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Program
@@ -21,6 +20,7 @@ from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Product, Step, Term
 from tests.boards.test_stepped import deep
+from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph
 
 TRIALS = 60 if "NDRITE_HDL" in os.environ else 6
@@ -86,7 +86,7 @@ def test_random_programs_cut_as_for_a_smaller_device(board: Board, monkeypatch: 
         rng = np.random.default_rng(trial)
         program = random_graph(MAPS, rng, side=5, corner=trial % 4 == 3)
         small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 128, 256])))
-        monkeypatch.setattr(board, "check_fits", lambda p, small=small: check_fits(p, small))
+        monkeypatch.setattr(Board, "abilities", Abilities.of(small))
         x = random_inputs(program, rng, 3)
         stepped = SteppedBoard(board)
         stepped.program(program)

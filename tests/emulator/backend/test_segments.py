@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from tests.emulator.backend.test_walk import MAPS
 
 from emulator.backend.lay_out import check_fits
 from emulator.backend.segments import Segment, cut
@@ -18,6 +17,7 @@ from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import Pool, Product, State
+from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph
 
 TINY = PRESETS["tiny"]

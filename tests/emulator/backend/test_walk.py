@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.emulator.backend.walk_by_hand import Hand
 
 from emulator.backend.lay_out import check_fits, lay_out
 from emulator.backend.lowering import Fill, lower
@@ -17,6 +16,7 @@ from emulator.spec import PRESETS, GeometryError, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Table, Term
+from tests.emulator.backend.walk_by_hand import Hand
 from tests.random_graphs import random_walk
 
 MAPS = dataclasses.replace(
