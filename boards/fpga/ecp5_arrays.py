@@ -30,6 +30,7 @@ WIDE = dataclasses.replace(
     lanes=128,
     overlap=True,
     map_codes=65536,
+    lane_groups=8,
     layers=32,
     columns=2048,
     packet_bytes=4096,

@@ -68,16 +68,24 @@ def poke_layout(g: Geometry) -> StructLayout:
     )
 
 
-def word_layout(g: Geometry) -> StructLayout:
-    """Eight rows' input slices, which of them to ``visit``, and the weight address of the first.
+def unit_rows(g: Geometry, unit: int) -> int:
+    """Rows of a word that a unit of lanes takes at most: those of the fewest groups that it leads one of."""
+    groups = g.lane_groups
+    while unit and unit % (2 * g.lane_groups // groups) == 0:
+        groups //= 2
+    return WORD_ROWS // groups if unit else WORD_ROWS
+
+
+def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
+    """Input slices of ``rows`` rows, which of them to ``visit``, and the weight address of the first.
 
     ``pick`` is the first to visit alone; ``single`` says that no other is.
     """
     return StructLayout(
         {
-            "x": ArrayLayout(unsigned(8), WORD_ROWS),
-            "visit": WORD_ROWS,
-            "pick": WORD_ROWS,
+            "x": ArrayLayout(unsigned(8), rows),
+            "visit": rows,
+            "pick": rows,
             "single": 1,
             "last": 1,
             "address": bits_for(g.weight_depth - 1),
@@ -106,6 +114,7 @@ def feed_layout(g: Geometry) -> StructLayout:
             "slice": 3,
             "dac_log2": 2,
         }
+        | ({"lane_groups": 2} if g.lane_groups > 1 else {})
     )
 
 
