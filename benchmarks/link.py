@@ -26,20 +26,20 @@ from typing import Any
 
 import numpy as np
 
+from boards.board import Board
 from boards.fpga.performance import BITS_PER_BYTE, FULL_FRAME, GIGABIT_BYTES, frame_bytes
 from boards.sim import SimLink
 from boards.sim.pcie import SimCard
 from boards.sim.pcie_meter import COMPLETION_HEADER_BYTES, FRAMING_BYTES
 from boards.sim.toolchain import find_compiler
 from boards.sim.udp import SimDatagrams, UdpModel
+from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.spec import PRESETS, Program
 from emulator.spec.datagrams import HEADER_BYTES, PIECE_MAX
 from emulator.spec.memory_map import Section, address
 from emulator.spec.registers import BY_NAME, REGISTERS, identity
-from emulator.spec.schedule import bound_cycles
 from emulator.spec.sparse import sparse
-from host import Board
 from host.links.pcie import PcieChannel
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket
@@ -87,7 +87,7 @@ def simulated(program: Program, count: int) -> list[dict[str, Any]]:
     x = x[:count]
     inputs = program.inputs
     expected = Core(program).infer(x, seed=1)
-    bound = bound_cycles(program, GEOMETRY.lanes, GEOMETRY.slices)
+    bound = bound_cycles(program, GEOMETRY.lanes)
 
     def row(link: str, hz: float, clocks: float, wire: float, line_rate: float) -> dict[str, Any]:
         return {

@@ -15,12 +15,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from boards.board import Board
 from boards.sim.pcie import SimCard
 from boards.sim.pcie_meter import read_rate
+from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.spec import PRESETS
-from emulator.spec.schedule import bound_cycles
-from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_program
@@ -98,7 +98,7 @@ def inferences(link: Link, count: int) -> dict[str, Any]:
         "lanes": geometry.lanes,
         "images": count,
         "clocks_per_program": clocks,
-        "array_bound_clocks": bound_cycles(program, geometry.lanes, geometry.slices),
+        "array_bound_clocks": bound_cycles(program, geometry.lanes),
         "link_bound_clocks": link_clocks,
         "images_per_s": link.clock_hz / clocks,
         "link_bound_images_per_s": link.clock_hz / link_clocks,

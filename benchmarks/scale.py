@@ -20,17 +20,17 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.fpga.performance import BITS_PER_BYTE, frame_bytes
 from boards.fpga.reports import load
 from boards.sim import SimLink
+from emulator.backend.schedule import bound_cycles
 from emulator.device.description import load_chip
 from emulator.golden.campaign import campaign
 from emulator.mapping.variation import variation_of
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
-from emulator.spec.schedule import bound_cycles
-from host import Board
 from host.campaign import images_at_once
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_program
@@ -153,7 +153,7 @@ def main() -> None:
         "command_cycles": cost.command,
         "image_cycles": cost.program,
         "images_simulated": options.images,
-        "bound_cycles": bound_cycles(program, g.lanes, g.slices),
+        "bound_cycles": bound_cycles(program, g.lanes),
         "images_at_once": batch,
         "golden_images_x_chips_per_s": golden,
         "cases": rows,

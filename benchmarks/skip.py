@@ -16,7 +16,6 @@ the same run, one process a core, one thread each. The networks come from
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import multiprocessing
 import os
@@ -27,10 +26,13 @@ from typing import Any
 
 import numpy as np
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.fpga.reports import load
 from boards.sim import SimLink
 from boards.sim.pcie import SimCard
+from emulator.backend.lay_out import check_fits
+from emulator.backend.schedule import bound_cycles
 from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import map_network
@@ -38,13 +40,10 @@ from emulator.network import load_network
 from emulator.network.datasets import digits, fashion_mnist_test, mnist
 from emulator.spec import Geometry, Program
 from emulator.spec.errors import GeometryError
-from emulator.spec.lay_out import check_fits
-from emulator.spec.schedule import bound_cycles
-from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.shipped import shipped_network
 
-TARGETS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-85f-serial-128", "ulx3s-25f")
+TARGETS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-25f")
 GOLDEN_SECONDS = 3.0
 SAMPLES = 256
 
@@ -55,16 +54,13 @@ def work(digits_network: Path, mnist_network: Path) -> dict[str, tuple[Program, 
     _, _, small, _ = digits()
     _, _, large, _ = mnist()
     cases = {}
-    for bits in (8, 1):
-        chip = load_chip("wan2022")
-        chip = dataclasses.replace(chip, input=dataclasses.replace(chip.input, dac_bits=bits))
-        for name, network, x in (
-            ("fashion-mnist 784-128-10", shipped_network(), fashion),
-            ("mnist 784-128-10", load_network(mnist_network), large),
-            ("uci digits", load_network(digits_network), small),
-        ):
-            program = map_network(network, chip, x[:SAMPLES]).program
-            cases[f"{name}, {bits}-bit slices"] = program, np.ascontiguousarray(x[SAMPLES:])
+    for name, network, x in (
+        ("fashion-mnist 784-128-10", shipped_network(), fashion),
+        ("mnist 784-128-10", load_network(mnist_network), large),
+        ("uci digits", load_network(digits_network), small),
+    ):
+        program = map_network(network, load_chip("wan2022"), x[:SAMPLES]).program
+        cases[name] = program, np.ascontiguousarray(x[SAMPLES:])
     return cases
 
 
@@ -127,11 +123,10 @@ def main() -> None:
     print("golden model measured; the simulations that follow are not timed", file=sys.stderr)
     rows = []
     for case, (program, x) in cases.items():
-        one_bit = program.layers[0].dac_bits == 1
         for name in TARGETS:
             board, report = find_target(name), load(name)
             g = board.geometry
-            if report is None or (g.slices > 1) != one_bit:
+            if report is None:
                 continue
             try:
                 check_fits(program, g)
@@ -148,7 +143,7 @@ def main() -> None:
                     "board": name,
                     "cycles": spent,
                     "load_cycles": loading,
-                    "bound_nothing_skipped": bound_cycles(program, g.lanes, g.slices),
+                    "bound_nothing_skipped": bound_cycles(program, g.lanes),
                     "clock_mhz": clock_mhz,
                     "estimated_images_per_s": rate,
                     "golden_images_per_s": software[case],

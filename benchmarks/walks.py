@@ -29,16 +29,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.sim import SimLink
+from emulator.backend.lay_out import check_fits
+from emulator.backend.schedule import bound_cycles
+from emulator.backend.walk import walked_cycles
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged
-from emulator.spec.lay_out import check_fits
 from emulator.spec.patches import Shape
-from emulator.spec.schedule import bound_cycles
-from emulator.spec.walk import walked_cycles
-from host import Board
 from ndrite.evaluations import evaluate
 from ndrite.labelled import data_set
 
@@ -170,7 +170,7 @@ def measure(name: str, board: str, samples: int, uart: bool, data: str | None, c
         "mismatches": result.mismatches,
         "accuracy": None if labels is None else result.accuracy,
         "cycles_per_inference": result.cycles_per_inference,
-        "bound_cycles": bound_cycles(program, geometry.lanes, geometry.slices),
+        "bound_cycles": bound_cycles(program, geometry.lanes),
         "efficiency": result.efficiency,
         "samples_per_s": target.clock_mhz * 1e6 / float(result.cycles_per_inference or np.nan),
         "rows_per_inference": counters["busy_cycles"] / samples,
@@ -188,7 +188,7 @@ def estimate(name: str, board: str, chip: str) -> str:
         network, chip, x, options=MapOptions(lanes=geometry.lanes, depth=geometry.weight_depth)
     ).program
     check_fits(program, geometry)
-    walked, bound = walked_cycles(program, geometry), bound_cycles(program, geometry.lanes, geometry.slices)
+    walked, bound = walked_cycles(program, geometry), bound_cycles(program, geometry.lanes)
     return (
         f"{name:<9} {board}, estimated: bound {bound:,} cycles, "
         f"of what is walked {walked:,}: at most {target.clock_mhz * 1e6 / walked:,.0f} samples/s at "

@@ -7,12 +7,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from boards.abilities import Abilities
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.lay_out import check_fits
-from emulator.spec.memory_map import region_words
 from host.api import Progress
 from host.errors import LinkError, NotProgrammedError
 from host.inputs import check_inputs, check_variation
@@ -51,21 +50,16 @@ class GoldenBoard:
             "program_tag": f"{self._core.program.tag if self._core else 0:08x}",
         }
 
-    def check_fits(self, program: Program) -> None:
-        """Raise GeometryError when a geometry was given and ``program`` does not fit it."""
-        if self._geometry is not None:
-            check_fits(program, self._geometry)
-
     @property
-    def most_weights(self) -> int | None:
-        """Weights that the geometry's memory holds; None without a geometry."""
-        return None if self._geometry is None else region_words(self._geometry)["weights"]
+    def abilities(self) -> Abilities:
+        """What the geometry holds; without one everything."""
+        return Abilities(None, lambda _: None) if self._geometry is None else Abilities.of(self._geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Take ``program``. Raises GeometryError when a geometry was given and the program does not fit."""
         self._open()
         if program.is_chain:
-            self.check_fits(program)
+            self.abilities.check(program)
         self._core = Core(program)
         if progress is not None:
             progress(1, 1)

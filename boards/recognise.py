@@ -29,9 +29,8 @@ def _designs(geometry: Geometry) -> Iterator[Callable[[], int]]:
     for board in TARGETS.values():
         if board.geometry.hardware_fields() == geometry.hardware_fields():
             yield partial(_board_id, board)
-    if geometry.redraw == 0 and geometry.slices == 1:
-        for design in (Design(compact=True), Design(compact=True, small=True)):
-            yield partial(simulated_id, geometry, platform=design)
+    if geometry.redraw == 0:
+        yield partial(simulated_id, geometry, platform=Design(small=True))
     yield partial(udp_id, geometry)
     yield partial(card_id, geometry)
 

@@ -6,37 +6,25 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from boards.abilities import Holder
+from emulator.backend.lay_out import lay_out
+from emulator.backend.segments import Segment, cut
 from emulator.golden.codes import Codes, Draw
 from emulator.golden.core import batch_of, inputs_and_starts
 from emulator.spec import Program
 from emulator.spec.evaluate import At, evaluated
-from emulator.spec.lay_out import lay_out
-from emulator.spec.segments import Segment, cut
 from emulator.spec.steps import Product
-from host.api import BoardApi
 
 HELD_CODES = 1 << 25
 """Codes of maps that are held here from one segment to the next: so many samples go through a segment before
 the next one takes its place. All of them go over the link, to and fro; the weights of the largest board are
 half a million bytes."""
 INDEX_MASK = (1 << 32) - 1
-
-
-class Holder(BoardApi, Protocol):
-    """A board that says what its array can hold."""
-
-    @property
-    def most_weights(self) -> int | None:
-        """Weights that its array holds; None: any number."""
-        ...
-
-    def check_fits(self, program: Program) -> None:
-        """Raise GeometryError when ``program`` does not fit."""
 
 
 class Segmented:
@@ -48,7 +36,7 @@ class Segmented:
 
     def __init__(self, program: Program, board: Holder) -> None:
         self.program, self._board = program, board
-        self._segments = cut(program, board.check_fits, board.most_weights)
+        self._segments = cut(program, board.abilities.check, board.abilities.most_weights)
         self._by_patch: dict[int, Program] = {}
         self._laid: dict[int, npt.NDArray[np.int32]] = {}
         self._passed: Callable[[], None] = lambda: None

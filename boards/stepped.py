@@ -7,11 +7,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from boards.segmented import Holder, Segmented
+from boards.abilities import Holder
+from boards.board import Board
+from boards.segmented import Segmented
 from emulator.golden.campaign import campaign
-from emulator.spec import GeometryError, Program
+from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from host import Board
 from host.api import BoardApi, Progress
 from host.errors import NotProgrammedError
 from host.inputs import check_inputs, check_variation
@@ -20,14 +21,16 @@ from host.scrub import Upset
 
 def device_of(board: BoardApi) -> Board | None:
     """The device behind a board, for what only devices have: registers, memories; None for a golden one."""
-    device = board.device if isinstance(board, SteppedBoard) else board
-    return device if isinstance(device, Board) else None
+    behind: Any = board
+    while not isinstance(behind, Board | None):
+        behind = getattr(behind, "device", None)
+    return behind
 
 
 class SteppedBoard:
-    """Satisfies ``BoardApi`` for every program; what it does not say itself it asks ``board``.
+    """Satisfies ``BoardApi`` for every program, on a ``board`` that says what it can hold.
 
-    A program that fits the board is the board's own work. Any other is cut (``emulator.spec.segments``): a
+    A program that fits the board is the board's own work. Any other is cut (``emulator.backend.segments``): a
     batch of samples goes through one segment, then the next one takes its place on the array. Maps between
     segments are held here, and what no segment does is done here. The answers are the golden model's in every
     bit. ``on_host`` says what runs here, ``segments`` and ``swapped_words`` what goes over the link.
@@ -39,16 +42,28 @@ class SteppedBoard:
         self._segmented: Segmented | None = None
         self._waiting = False
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__} has no attribute {name}")
-        self._put()
-        return getattr(self._board, name)
-
     @property
     def device(self) -> BoardApi:
         """The board that holds what fits."""
         return self._board
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """The board's; see ``BoardApi``, as of the following three. They put a program there that waits."""
+        self._put()
+        return self._board.geometry
+
+    def identity(self) -> dict[str, Any]:
+        self._put()
+        return self._board.identity()
+
+    def counters(self) -> dict[str, int]:
+        self._put()
+        return self._board.counters()
+
+    def clear_counters(self) -> None:
+        self._put()
+        self._board.clear_counters()
 
     @property
     def on_host(self) -> tuple[str, ...]:
@@ -86,7 +101,7 @@ class SteppedBoard:
         self._program = self._segmented = None
         self._waiting = False
         try:
-            self._board.check_fits(program)
+            self._board.abilities.check(program)
         except GeometryError:
             segmented = Segmented(program, self._board)
             if program.is_chain and not segmented.pieces:

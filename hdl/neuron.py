@@ -15,10 +15,10 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.geometry import Geometry
 from hdl.parts.bus import WindowSignature
+from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS, activation_layout, group_layout
 from hdl.parts.memory import RegisteredMemory, share
 from hdl.parts.multiplier import Multiplier
-from hdl.parts.pipeline import Pipeline
 from hdl.parts.unmerged import unmerged
 from hdl.parts.wide_multiplier import WideMultiplier
 
@@ -27,8 +27,6 @@ NEURON_LATENCY = 24
 OUTPUT_STAGE = 3
 """Cycles from a column's partial sum to its logit."""
 VOLTAGE_STAGE = 12
-KEPT = (1, 3, 6, 9, 12, 14, 18, 24)
-"""Stages that are registers on a compact platform too, those of memories and multipliers among them."""
 TABLE_BITS = 18
 
 
@@ -40,12 +38,12 @@ def logit_layout(g: Geometry) -> StructLayout:
 class Neuron(wiring.Component):
     """z = p + bias + second; v = clip(rshift_round(z * scale, vshift)); y from v's PWL segment.
 
-    y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f, rest r.
-    Output layers stop at z (``logit``, in column order, ``final`` with the network's last). Hidden layers
-    give y (``activation``). A group of another layer waits until the pipeline is empty, so the settings
-    hold still. ``second`` has a group's second operands where it says so, one a column. Latency: OUTPUT_STAGE
-    or NEURON_LATENCY cycles (on a compact platform as many of them as are KEPT). Resources: three multipliers
-    (two for the scale, one for the slope), 64 bits a column and 36 bits a table entry of memory.
+    y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f, rest r. Output
+    layers stop at z (``logit``, in column order, ``final`` with the network's last). Hidden layers give y
+    (``activation``). A group of another layer waits until the pipeline is empty, so the settings hold still.
+    ``second`` has a group's second operands where it says so, one a column. Latency: OUTPUT_STAGE or
+    NEURON_LATENCY cycles. Resources: three multipliers (two for the scale, one for the slope), 64 bits a
+    column and 36 bits a table entry of memory.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -67,7 +65,6 @@ class Neuron(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        pipeline = Pipeline(m, platform, KEPT)
         group = self.groups.payload
         left = Signal.like(group.columns)
         running = Signal()
@@ -116,22 +113,22 @@ class Neuron(wiring.Component):
             stages[0].end.eq(only & layer.layer_end),
             stages[0].column.eq(column),
         ]
-        for stage, (early, late) in enumerate(itertools.pairwise(stages), 1):
-            m.d[pipeline.at(stage)] += late.eq(early)
+        for early, late in itertools.pairwise(stages):
+            m.d.sync += late.eq(early)
 
         bias = self._column_memory(m, "bias", self.bias_window, address)
         settings = self._column_memory(m, "settings", self.neuron_window, address)
         p_1, p_2 = Signal(signed(32), reset_less=True), Signal(signed(32), reset_less=True)
         z_3 = Signal(signed(32), reset_less=True)
         scale, curve = (Signal(16, name=n, reset_less=True) for n in ("scale_3", "curve_3"))
-        m.d[pipeline.at(1)] += p_1.eq(self.partials.payload[lane])
+        m.d.sync += p_1.eq(self.partials.payload[lane])
         if g.map_codes:
             second_1 = Signal(SECOND_BITS, reset_less=True)
-            m.d[pipeline.at(1)] += second_1.eq(Mux(layer.second, self.second.payload, 0))
-            m.d[pipeline.at(2)] += p_2.eq(p_1 + second_1)
+            m.d.sync += second_1.eq(Mux(layer.second, self.second.payload, 0))
+            m.d.sync += p_2.eq(p_1 + second_1)
         else:
-            m.d[pipeline.at(2)] += p_2.eq(p_1)
-        m.d[pipeline.at(3)] += [
+            m.d.sync += p_2.eq(p_1)
+        m.d.sync += [
             z_3.eq(p_2 + bias.as_signed()),
             scale.eq(settings[:16]),
             curve.eq(settings[16:]),
@@ -147,7 +144,7 @@ class Neuron(wiring.Component):
             self.logit.z.eq(z_3),
         ]
         v = self._voltage(m, platform, z_3, scale, layer)
-        curve = pipeline.delayed(curve, 3, VOLTAGE_STAGE, "curve")
+        curve = delayed(m, curve, VOLTAGE_STAGE - 3, "curve")
         y = self._curve(m, platform, v, curve, layer)
         end = stages[NEURON_LATENCY]
         m.d.sync += self.activation.valid.eq(stages[NEURON_LATENCY - 1].valid & ~layer.output)
@@ -168,16 +165,15 @@ class Neuron(wiring.Component):
         )
         half = Signal(48, reset_less=True)
         # Each reader has a copy of its own: one register would have several hundred of them.
-        pipeline = Pipeline(m, platform, KEPT)
         vshift = [unmerged(m, platform, layer.vshift, f"vshift_{i}") for i in range(4)]
-        m.d[pipeline.at(8)] += half.eq((Const(1, 1) << vshift[0]) >> 1)
-        m.d[pipeline.at(9)] += rounded_9.eq(scaler.product + half)
-        m.d[pipeline.at(11)] += fine_11.eq(coarse_10 >> vshift[1][:3])
+        m.d.sync += half.eq((Const(1, 1) << vshift[0]) >> 1)
+        m.d.sync += rounded_9.eq(scaler.product + half)
+        m.d.sync += fine_11.eq(coarse_10 >> vshift[1][:3])
         for number, part in enumerate((slice(0, 25), slice(25, 50))):
             with m.Switch(vshift[2 + number][3:]):
                 for i in range(8):
                     with m.Case(i):
-                        m.d[pipeline.at(10)] += coarse_10[part].eq((rounded_9 >> 8 * i)[part])
+                        m.d.sync += coarse_10[part].eq((rounded_9 >> 8 * i)[part])
         v_12 = Signal(V_BITS, reset_less=True)
         # A comparison with a power of two is one of the bits above it; no carry chain of 50.
         negative, rest = fine_11[-1], fine_11[V_BITS - 1 : -1]
@@ -193,45 +189,44 @@ class Neuron(wiring.Component):
         """y at stage 24: table address 13, its words 15, line 18."""
         g = self.geometry
         index_bits = exact_log2(g.segments)
-        pipeline = Pipeline(m, platform, KEPT)
         f = [unmerged(m, platform, layer.segment_bits, f"segment_bits_{i}") for i in range(4)]
         address_13 = Signal(index_bits + exact_log2(g.curves), reset_less=True)
         rest, below = (Signal(V_BITS - 1, name=n, reset_less=True) for n in ("rest_13", "below"))
-        m.d[pipeline.at(13)] += [
+        m.d.sync += [
             address_13.eq(Cat((v_12 >> f[0])[:index_bits], curve_12[: exact_log2(g.curves)])),
             below.eq(~(Const(-1, signed(V_BITS)) << f[1])[: V_BITS - 1]),
             rest.eq(v_12 & below),
         ]
         base_15 = self._table(m, "base", self.base_window, address_13)
         slope_15 = self._table(m, "slope", self.slope_window, address_13)
-        rest = pipeline.delayed(rest, 13, 15, "rest")
+        rest = delayed(m, rest, 2, "rest")
         m.submodules.line = line = Multiplier(signed(TABLE_BITS), unsigned(V_BITS - 1))
         m.d.comb += [line.a.eq(slope_15), line.b.eq(rest)]
-        base = pipeline.delayed(base_15, 15, 16, "base")
+        base = delayed(m, base_15, 1, "base")
         wide = signed(TABLE_BITS + V_BITS + 2)
         shifted_17, base_18, rounded_20, coarse_21, y_22 = (
             Signal(wide, name=n, reset_less=True)
             for n in ("shifted_17", "base_18", "rounded_20", "coarse_21", "y_22")
         )
         # A multiplier's output register is slow: another one before the adder.
-        product_19 = pipeline.delayed(line.product, 18, 19, "product_19")
-        base_19 = pipeline.delayed(base_18, 18, 19, "base_19")
+        product_19 = delayed(m, line.product, 1, "product_19")
+        base_19 = delayed(m, base_18, 1, "base_19")
         shift = Signal(5, reset_less=True)
         half = Signal(24, reset_less=True)
         high, low, y_24 = (Signal(n, reset_less=True) for n in (1, 1, 8))
         y_23 = Signal(8, reset_less=True)
         # The layer's settings hold still.
-        m.d[pipeline.at(16)] += [shift.eq(f[2] + layer.table_bits), half.eq((Const(1, 1) << shift) >> 1)]
-        m.d[pipeline.at(17)] += shifted_17.eq(base << f[3])
-        m.d[pipeline.at(18)] += base_18.eq(shifted_17 + half)
-        m.d[pipeline.at(20)] += rounded_20.eq(product_19 + base_19)
-        m.d[pipeline.at(22)] += y_22.eq(coarse_21 >> shift[:3])
-        m.d[pipeline.at(23)] += [low.eq(y_22 < 0), high.eq(y_22 > INPUT_MAX), y_23.eq(y_22)]
-        m.d[pipeline.at(24)] += y_24.eq(Mux(low, 0, Mux(high, INPUT_MAX, y_23)))
+        m.d.sync += [shift.eq(f[2] + layer.table_bits), half.eq((Const(1, 1) << shift) >> 1)]
+        m.d.sync += shifted_17.eq(base << f[3])
+        m.d.sync += base_18.eq(shifted_17 + half)
+        m.d.sync += rounded_20.eq(product_19 + base_19)
+        m.d.sync += y_22.eq(coarse_21 >> shift[:3])
+        m.d.sync += [low.eq(y_22 < 0), high.eq(y_22 > INPUT_MAX), y_23.eq(y_22)]
+        m.d.sync += y_24.eq(Mux(low, 0, Mux(high, INPUT_MAX, y_23)))
         with m.Switch(shift[3:]):
             for i in range(4):
                 with m.Case(i):
-                    m.d[pipeline.at(21)] += coarse_21.eq(rounded_20 >> 8 * i)
+                    m.d.sync += coarse_21.eq(rounded_20 >> 8 * i)
         return y_24
 
     def _column_memory(self, m: Module, name: str, window: Any, address: Signal) -> Signal:

@@ -1,10 +1,10 @@
-"""The driver: packets, links, the retrying session and ``Board``, one API for every board.
+"""The driver: packets, links, the retrying session, ``Device``, and one API for every board.
 
 Imports emulator.spec, NumPy, pyserial and cobs only. Never imports hdl, boards or ndrite.
 """
 
 from host.api import BoardApi
-from host.board import Board
+from host.device import Device
 from host.errors import (
     DeviceError,
     HostError,
@@ -19,8 +19,8 @@ from host.errors import (
 from host.links import Link
 
 __all__ = [
-    "Board",
     "BoardApi",
+    "Device",
     "DeviceError",
     "HostError",
     "IdentityError",

@@ -26,7 +26,7 @@ STATUS = ("campaign_busy", "campaign_chips_done", "counter_clear", "inferences")
 
 
 class Device(Protocol):
-    """What a campaign needs of ``host.Board``."""
+    """What a campaign needs of ``host.Device``."""
 
     @property
     def geometry(self) -> Geometry: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import io
 import os
 import warnings
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from emulator.files import whole_file
 from emulator.mapping.variation import variation_of
 from emulator.spec import Program
 from emulator.spec.campaign import Campaign, CampaignResult
+from emulator.spec.state_file import load_state, save_state
 from host import BoardApi, InputError
 from ndrite.html import Look, Point, Quantity, check_page, points_page
 from ndrite.intervals import mean_interval, wilson
@@ -45,8 +46,8 @@ def run_campaign(
 
     Raises
     ------
-    InputError
-        ``state`` belongs to another campaign.
+    StateError
+        ``state`` belongs to another campaign, or was edited.
     HostError, CampaignError
         As ``BoardApi.campaign``.
     """
@@ -68,8 +69,9 @@ def run_campaign(
         votes = votes + piece.votes
         correct = np.concatenate([correct, piece.correct])
         if state is not None:
-            with whole_file(state) as file:
-                np.savez(file, mark=np.array(mark), votes=votes, correct=correct)
+            buffer = io.BytesIO()
+            np.savez(buffer, votes=votes, correct=correct)
+            save_state(state, mark, buffer.getvalue())
     if progress is not None:
         progress(plan.chips, plan.chips)
     return CampaignResult(votes, correct, plan.trials, plan.seed, plan.first_chip)
@@ -223,24 +225,18 @@ def chips_page(result: CampaignResult, title: str) -> str:
     return points_page(Look(title, note, 0, 1, None, f"seed: {result.seed}\n"), quantities, points)
 
 
-def _mark(program: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: Campaign) -> str:
+def _mark(
+    program: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: Campaign
+) -> dict[str, Any]:
     """What a saved state must agree with; the number of chips may grow."""
-    kept = asdict(plan) | {"chips": None, "program": program.tag, "checksum": program.checksum()}
-    scalars = program.variation.scalars() if program.variation else None
-    digest = hashlib.sha256(json.dumps([kept, scalars]).encode())
-    digest.update(x.tobytes())
-    digest.update(np.ascontiguousarray(labels, np.int64).tobytes())
-    return digest.hexdigest()
+    return {field: value for field, value in asdict(plan).items() if field != "chips"} | {
+        "program": [program.tag, program.checksum()],
+        "chip": program.variation and program.variation.scalars(),
+        "inputs": hashlib.sha256(x.tobytes()).hexdigest(),
+        "labels": hashlib.sha256(np.ascontiguousarray(labels, np.int64).tobytes()).hexdigest(),
+    }
 
 
-def _load(state: Path, mark: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    try:
-        with np.load(state, allow_pickle=False) as file:
-            same, votes, correct = str(file["mark"]) == mark, file["votes"], file["correct"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(f"{state}: not the state of a campaign ({error}); delete it to start anew") from None
-    if not same:
-        raise InputError(
-            f"{state}: state of another campaign (program, inputs, seed, trials); delete it or rename"
-        )
-    return votes, correct
+def _load(state: Path, mark: dict[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    with np.load(io.BytesIO(load_state(state, mark)), allow_pickle=False) as file:
+        return file["votes"], file["correct"]

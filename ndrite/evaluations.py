@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
+from emulator.backend.schedule import bound_cycles
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
-from emulator.spec.schedule import bound_cycles
 from host import BoardApi, InputError
 from host.api import Progress
 from ndrite.intervals import proportion
@@ -205,7 +205,7 @@ def evaluate(
         golden.program(program)
         expected = golden.infer(x, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
-    bound = None if geometry is None else bound_cycles(program, geometry.lanes, geometry.slices)
+    bound = None if geometry is None else bound_cycles(program, geometry.lanes)
     wrong = np.flatnonzero((y != expected).any(axis=1))
     judged: dict[str, Any]
     if isinstance(labels, Targets):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from boards.board import Board
 from boards.stepped import SteppedBoard
 from emulator.spec import PRESETS, Geometry, Program
-from host import Board, BoardApi, InputError
+from host import BoardApi, InputError
 from host.links.uart import DEFAULT_BAUD, UartLink
 
 FORMS = (

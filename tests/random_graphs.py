@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from emulator.backend.lay_out import check_fits
 from emulator.golden.random_program import random_layer
 from emulator.spec.arithmetic import V_BITS
 from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.geometry import Geometry
-from emulator.spec.lay_out import check_fits
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Pair, Patches, Shape
 from emulator.spec.program import Program

@@ -110,7 +110,7 @@ def _gowin(board: Target, clk: Value, reset: Value) -> Module:
     phase = {f"i_{name}": Const(0, 4) for name in ("PSDA", "DUTYDA", "FDLY")}
     instance = Instance(
         "rPLL",
-        p_DEVICE="GW2AR-18C" if board.device.startswith("GW2AR") else "GW1NR-9C",
+        p_DEVICE="GW1NR-9C",
         p_FCLKIN=f"{board.input_mhz:g}",
         p_IDIV_SEL=s.reference - 1,
         p_FBDIV_SEL=s.feedback - 1,

@@ -34,16 +34,6 @@ WIDE = dataclasses.replace(
     columns=2048,
     packet_bytes=4096,
 )
-# 1,024 accumulators: three bits of each, and of the register behind it, are saved where no layer adds up more
-# rows than a tile has before readout.
-SERIAL_WIDE = dataclasses.replace(
-    LEAN,
-    name="ecp5-85f-serial-128",
-    lanes=128,
-    slices=8,
-    readouts=8,
-    analog=False,
-)
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f", readouts=2, redraw=0)
 SMALL = Geometry(
     name="ecp5-25f",
@@ -64,7 +54,6 @@ SMALL_MAPS = dataclasses.replace(
 
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
 ECP5_85F_LEAN: dict[str, Any] = ECP5_85F | {"geometry": LEAN}
-ECP5_85F_SERIAL_WIDE: dict[str, Any] = ECP5_85F | {"geometry": SERIAL_WIDE}
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     # Deep enough for a block RAM, whose outputs would come too late for the neuron.

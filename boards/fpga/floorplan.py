@@ -78,8 +78,7 @@ def places(board: Target) -> dict[str, str]:
         for cell, (row, site) in zip(cells, reversed(path[:first]), strict=False):
             found[f"{CORE}.{cell}"] = site_of(die, row, site)
     for lane, (row, site) in zip(range(g.lanes), path[first:], strict=False):
-        if g.slices == 1:
-            found[f"{CORE}.array.lane_{lane}.multiplier.multiplier"] = _multiplier(die, row, site)
+        found[f"{CORE}.array.lane_{lane}.multiplier.multiplier"] = _multiplier(die, row, site)
         found[f"{CORE}.array.lane_{lane}.memory.block_0_0_0"] = _memory(die, row, site)
     return found
 
@@ -95,11 +94,9 @@ def _memory(die: Die, row: tuple[int, int], site: int) -> str:
 
 
 def _rest_multipliers(g: Geometry) -> list[str]:
-    """The core's other multipliers, those next to the first lane first; none where lanes have none."""
+    """The core's other multipliers, those next to the first lane first."""
     from hdl.noise.pass_schedule import units
 
-    if g.slices > 1:
-        return []
     cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise]
     for i in range(g.readouts):
         cells += [f"readout.pipe_{i}.gain*.{half}.multiplier" for half in ("high", "low")]
@@ -111,8 +108,6 @@ def _rest_multipliers(g: Geometry) -> list[str]:
 
 def _rest_memories(g: Geometry) -> list[str]:
     """The core's other block RAMs likewise."""
-    if g.slices > 1:
-        return []
     cells = [f"{buffer}.memory.block_0_{low}" for buffer in ("inputs*", "activations") for low in (0, 4)]
     cells += [f"readout.gains_{i}.block_0_0_0" for i in range(g.readouts)]
     cells += [f"noise.samples.gaussian_{i}.table.block" for i in range(g.readouts) if g.noise]

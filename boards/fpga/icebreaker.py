@@ -37,7 +37,6 @@ ICEBREAKER = Target(
     activity_led=Pin("11", active_low=True),
     reset=Pin("10", active_low=True),
     loader="ice40_generic",
-    compact=True,
     small=True,
     pins_from="amaranth_boards.icebreaker",
 )

@@ -31,14 +31,12 @@ TAIL = """
 - iCE40 packs a LUT and a flip-flop into one logic cell and reports cells only, so its flip-flops count as 0.
 - Where a CPU is faster: over a UART, everywhere. The golden model with read noise does 222,000 images/s of
   784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`). Array against two cores,
-  zeros skipped ([table](campaigns.md#on-a-board), `benchmarks/skip.py`): 128 lanes win on MNIST, the
-  slice-parallel array with one-bit converters is about even; the cores win on Fashion-MNIST at eight bits
-  and on small networks.
+  zeros skipped ([table](campaigns.md#on-a-board), `benchmarks/skip.py`): 128 lanes win on MNIST; the cores
+  win on Fashion-MNIST and on small networks.
 """
-COMPACT = "Without the pipeline registers that make large parts fast (`hdl.parts.pipeline`)."
 SMALL = """\
-Compact, and one column after the other through one multiplier and one shifter for readout and neurons
-  (`hdl.small`); no noise, no counters of how busy the array is."""
+Without registers that only serve speed; one column after the other through one multiplier and one shifter
+  for readout and neurons (`hdl.small`); no noise, no counters of how busy the array is."""
 OVERLAP = """\
 The next image's first layer runs before the rest of this one's, with four banks of inputs, activations
   and results. Over a UART nothing is gained by it; campaigns and PCIe are faster (`benchmarks/skip.py`)."""
@@ -80,12 +78,10 @@ def markdown() -> str:
 def _designs() -> list[str]:
     """Which boards have less or more than the usual gateware, and what."""
     small = [f"`{board.name}`" for board in TARGETS.values() if board.small]
-    compact = [f"`{board.name}`" for board in TARGETS.values() if board.compact and not board.small]
     overlap = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.overlap]
     maps = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.map_codes]
     return [
         "Same arithmetic, memory map and link everywhere; these trade speed for size:\n",
-        f"- Compact: {', '.join(compact)}. {COMPACT}",
         f"- Small: {', '.join(small)}. {SMALL}",
         f"\nThis trades size for speed:\n\n- Overlap: {', '.join(overlap)}. {OVERLAP}",
         "\nAnd this for programs that are no chains of full layers:\n",

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from boards.fpga.target import Target
+from emulator.backend.lay_out import check_fits
+from emulator.backend.schedule import bound_cycles
 from emulator.spec import Geometry, Program
 from emulator.spec.datagrams import MTU, PIECE_MAX
 from emulator.spec.errors import GeometryError
-from emulator.spec.lay_out import check_fits
 from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
-from emulator.spec.schedule import bound_cycles
 
 BITS_PER_BYTE = 10
 """8N1: start bit, eight data bits, stop bit."""
@@ -60,7 +60,7 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
     g = board.geometry
     problem = fits(program, g)
     compute = link = None
-    cycles = bound_cycles(program, g.lanes, g.slices)
+    cycles = bound_cycles(program, g.lanes)
     if problem is None:
         compute = clock_mhz * 1e6 / cycles
         longest = max(frame_bytes(program.inputs), frame_bytes(4 * program.outputs))

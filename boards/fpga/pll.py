@@ -26,8 +26,6 @@ ICE40 = Limits((10, 133), (533, 1066), (16, 275))
 """Lattice FPGA-DS-02008, sysCLOCK PLL timing."""
 GW1NR_9 = Limits((3, 400), (400, 1200), (3.125, 600))
 """Gowin DS117, grade C6/I5."""
-GW2AR_18 = Limits((3, 500), (500, 1250), (3.90625, 625))
-"""Gowin DS226, grade C8/I7."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ SYNTH: dict[Family, str] = {
 }
 
 COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
-"""For compact designs: nothing reads a word in the cycle it is written in, or minds what comes of it."""
+"""For the small core: nothing reads a word in the cycle it is written in, or minds what comes of it."""
 
 
 def board_top(board: Target, build_id: int) -> object:
@@ -37,7 +37,7 @@ def recipe(board: Target) -> str:
 def script(board: Target) -> str:
     """Yosys commands from ``top.il`` to ``top.json``."""
     lines = ["read_rtlil top.il"]
-    if board.compact:
+    if board.small:
         lines.append(COLLISIONS)
     for style, pattern in board.memory_styles:
         attribute = "rom_style" if style == "logic" else "ram_style"

@@ -100,11 +100,8 @@ class Target:
         Modules (patterns likewise) whose multipliers are built from LUTs: lanes beyond the part's DSPs.
     dsp_inference:
         Whether Yosys may put other products into DSPs than those the RTL asks for.
-    compact:
-        Whether registers that only serve speed are left out; neither with virtual chips nor with slices added
-        at once.
     small:
-        Whether the core is ``hdl.small``'s; only with ``compact``.
+        Whether the core is ``hdl.small``'s, without registers that only serve speed.
     aim:
         What place and route is asked for, in multiples of ``clock_mhz`` and, on Ethernet, of the receive
         clock; none: ``AIM`` of the family.
@@ -147,7 +144,6 @@ class Target:
     block_memory_words: int = 0
     soft_multipliers: tuple[str, ...] = ()
     dsp_inference: bool = True
-    compact: bool = False
     small: bool = False
     aim: float | None = None
     lane_sites_from: int | None = None
@@ -155,13 +151,6 @@ class Target:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.compact and (self.geometry.redraw or self.geometry.slices > 1):
-            raise ValueError(
-                f"board {self.name!r}: compact with redraw {self.geometry.redraw} and slices "
-                f"{self.geometry.slices}; accepted: redraw 0 and slices 1"
-            )
-        if self.small and not self.compact:
-            raise ValueError(f"board {self.name!r}: small is True, compact False; accepted: both")
         if self.ethernet is not None and self.family != "ecp5":
             raise ValueError(f"board {self.name!r}: ethernet on {self.family}; accepted: on ecp5")
         if self.asked != 1 and self.family != "ecp5":
@@ -183,8 +172,7 @@ class Target:
             return pll.ice40(self.input_mhz, self.clock_mhz)
         if self.clock_mhz == self.input_mhz:
             return None
-        limits = pll.GW2AR_18 if self.device.startswith("GW2AR") else pll.GW1NR_9
-        return pll.gowin(self.input_mhz, self.clock_mhz, limits)
+        return pll.gowin(self.input_mhz, self.clock_mhz, pll.GW1NR_9)
 
     @property
     def asked(self) -> float:

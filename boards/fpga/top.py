@@ -46,7 +46,7 @@ class BoardTop(wiring.Component):
         led_pins = ((self.link_led, board.link_led), (self.activity_led, board.activity_led))
         wrap: Signal | None = None
         for (led, pin), event in zip(led_pins, events, strict=True):
-            lit, wrap = _stretched(m, event, board, wrap if board.compact else None)
+            lit, wrap = _stretched(m, event, board, wrap if board.small else None)
             m.d.comb += led.eq(lit ^ pin.active_low)
         return m
 

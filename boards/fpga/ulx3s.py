@@ -9,7 +9,6 @@ from boards.fpga.ecp5_arrays import (
     ECP5_45F,
     ECP5_85F,
     ECP5_85F_LEAN,
-    ECP5_85F_SERIAL_WIDE,
     ECP5_85F_WIDE,
 )
 from boards.fpga.target import Pin, Target
@@ -38,12 +37,4 @@ TARGETS = (
     # Without them: smaller and faster.
     Target(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
     Target(name="ulx3s-85f-128", clock_mhz=120, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
-    # 1,024 one-bit multiply-adds a cycle, for networks of one-bit converters; three quarters of the chip.
-    Target(
-        name="ulx3s-85f-serial-128",
-        clock_mhz=100,
-        lane_sites_from=28,
-        **_COMMON,
-        **ECP5_85F_SERIAL_WIDE,
-    ),
 )

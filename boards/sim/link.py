@@ -17,7 +17,6 @@ several times the longest answer of any preset geometry."""
 class Design:
     """Stands in for a board's platform: which gateware design (``hdl.parts.target``) to simulate."""
 
-    compact: bool = False
     small: bool = False
 
 

@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
+from boards.abilities import Abilities
+from boards.board import Board
 from boards.sim.sizing import USUAL, sized
+from emulator.backend.walk import check_maps
 from emulator.spec import Geometry, Program
+from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.geometry import DEPTH_MAX
-from emulator.spec.walk import check_maps
-from host import Board
 from host.api import Progress
 from host.channel import Channel
 from host.links import Link
 from host.packet_channel import PacketChannel
+from host.scrub import Upset
 from host.session import ATTEMPTS, TIMEOUT_S
 
 
-class SizedBoard(Board):
+class SizedBoard:
     """A board on the usual simulated array, or on a larger one where a program needs it.
 
-    It is powered on when first spoken to, so that a first program alone decides which one is compiled. Later
-    a larger program moves it to a larger array; whatever was on the smaller one, counters and registers too,
-    is gone then, as after a change of boards. It never shrinks: several programs settle on one size.
+    It is powered on when first spoken to (``device``), so that a first program alone decides which one is
+    compiled. Later a larger program moves it to a larger array; whatever was on the smaller one, counters and
+    registers too, is gone then, as after a change of boards. It never shrinks: several programs settle on one
+    size. Satisfies ``BoardApi``.
 
     Parameters
     ----------
@@ -39,50 +46,91 @@ class SizedBoard(Board):
 
     def __init__(self, power_on: Callable[[Geometry], Channel], *, maps: bool = True) -> None:
         self._power_on, self._maps = power_on, maps
-        self._geometry: Geometry | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        # What ``Board`` keeps of an open device is asked for before there is one.
-        if name == "_geometry" or self._geometry is not None or not name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__} has no attribute {name}")
-        self._move(USUAL)
-        return getattr(self, name)
+        self._built: Geometry | None = None
+        self._board: Board | None = None
 
     @classmethod
     def of_links(cls, link: Callable[[Geometry], Link]) -> Self:
         """The same where packets are spoken, over links to a fresh device of a geometry."""
         return cls(lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS))
 
-    def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Put ``program`` on the chip, a larger one where need be. Raises as ``host.Board.program``."""
-        wanted = self._sized(program)
-        if wanted != self._geometry:
-            self._move(wanted)
-        super().program(program, progress=progress)
-
-    def check_fits(self, program: Program) -> None:
-        """Raise GeometryError when no simulated array can hold ``program``."""
-        self._sized(program)
+    @property
+    def device(self) -> Board:
+        """The device as it is now; powered on where it was not."""
+        return self._board if self._board is not None else self._moved(USUAL)
 
     @property
-    def most_weights(self) -> int:
-        """Weights that the largest simulated array holds."""
-        return USUAL.lanes * DEPTH_MAX
+    def abilities(self) -> Abilities:
+        """What the largest simulated array holds."""
+        return Abilities(USUAL.lanes * DEPTH_MAX, self._check)
+
+    def program(self, program: Program, *, progress: Progress | None = None) -> None:
+        """Put ``program`` on the chip, a larger one where need be. Raises as ``Board.program``."""
+        wanted = self._sized(program)
+        board = self.device if wanted == self._built else self._moved(wanted)
+        board.program(program, progress=progress)
+
+    @property
+    def geometry(self) -> Geometry:
+        """That of the present array."""
+        return self.device.geometry
+
+    def identity(self) -> dict[str, Any]:
+        """See ``BoardApi``, as of all that follows."""
+        return self.device.identity()
+
+    def infer(
+        self,
+        x: npt.NDArray[np.uint8],
+        *,
+        seed: int = 0,
+        first_index: int = 0,
+        noise: bool = True,
+        progress: Progress | None = None,
+    ) -> npt.NDArray[np.int32]:
+        return self.device.infer(x, seed=seed, first_index=first_index, noise=noise, progress=progress)
+
+    def campaign(
+        self,
+        x: npt.NDArray[np.uint8],
+        labels: npt.NDArray[Any],
+        plan: Campaign,
+        *,
+        progress: Progress | None = None,
+    ) -> CampaignResult:
+        return self.device.campaign(x, labels, plan, progress=progress)
+
+    def scrub(self, program: Program) -> list[Upset]:
+        return self.device.scrub(program)
+
+    def counters(self) -> dict[str, int]:
+        return self.device.counters()
+
+    def clear_counters(self) -> None:
+        self.device.clear_counters()
 
     def close(self) -> None:
         """Power off, where it was ever on."""
-        if self._geometry is not None:
-            super().close()
+        if self._board is not None:
+            self._board.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _check(self, program: Program) -> None:
+        self._sized(program)
 
     def _sized(self, program: Program) -> Geometry:
-        base = self._geometry or USUAL
+        base = self._built or USUAL
         if not self._maps:
             check_maps(program, base)
         return sized(program, base)
 
-    def _move(self, geometry: Geometry) -> None:
+    def _moved(self, geometry: Geometry) -> Board:
         channel = self._power_on(geometry)
-        if self._geometry is not None:
-            self._channel.close()
-        self._geometry = geometry
-        self._open(channel)
+        self.close()
+        self._board, self._built = Board.over(channel), geometry
+        return self._board

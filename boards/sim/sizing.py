@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from emulator.backend.lay_out import check_fits, column_words, weight_words
+from emulator.backend.lowering import lower
+from emulator.backend.walk import bank_inputs, codes_of_maps
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.errors import GeometryError
-from emulator.spec.lay_out import check_fits, column_words, weight_words
-from emulator.spec.walk import bank_inputs, codes_of_maps, lowered
 from emulator.spec.walk_record import STEPS_A_LAYER
 
 USUAL = PRESETS["64-lane"]
@@ -41,7 +42,7 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
         base = dataclasses.replace(
             WALKS, **{name: max(getattr(base, name), getattr(WALKS, name)) for name in MEMORIES}
         )
-    ours = lowered(program, base)
+    ours = lower(program)
     fires = any(product.fires for product in ours.products)
     needs = {
         "weight_depth": weight_words(program, base),

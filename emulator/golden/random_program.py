@@ -30,8 +30,7 @@ def random_program(
     Parameters
     ----------
     layers, sizes, readout, dac_bits, noise:
-        Fixed where given, else drawn; ``sizes`` are the widths of input, hidden layers and output. A
-        slice-parallel geometry has ``dac_bits`` 1 whatever is asked for.
+        Fixed where given, else drawn; ``sizes`` are the widths of input, hidden layers and output.
     corner:
         Largest weights, gains and offsets, and shifts at both ends of their range, so that every clip
         and width is reached.
@@ -78,7 +77,7 @@ def random_layer(
     """A layer of ``k`` inputs and ``m`` outputs; what is None is drawn, as for ``random_program``."""
     most = geometry.weight_max
     chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
-    d = 1 if geometry.slices > 1 else dac_bits or int(rng.choice(DAC_BITS))
+    d = dac_bits or int(rng.choice(DAC_BITS))
     rows = min(k, geometry.rows) if chosen == "adc" else k
     adc_bits = int(rng.integers(4, 13))
     typical = np.sqrt(rows) * most / 2 * (1 << d) / 2

@@ -54,9 +54,6 @@ class Geometry:
         Whether layers with ``analog`` readout are supported (wider accumulators).
     skip:
         Whether rows whose input slice is 0 are passed over; results are the same.
-    slices:
-        Input slices a lane adds at once: 1, or 8 of one bit each without a multiplier (the slice-parallel
-        array); the latter runs layers of dac_bits 1 only.
     redraw:
         Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor campaigns are built.
     campaign_words:
@@ -65,7 +62,7 @@ class Geometry:
         Labels, and vote counters (samples * outputs), that a campaign can hold.
     map_codes:
         Codes of feature maps that the device holds, for programs that it walks through by itself
-        (``emulator.spec.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
+        (``emulator.backend.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
     overlap:
         Whether the next inference's first layer runs before the rest of this one's; then the core has four
         banks for inputs, activations and results each, and takes eight input codes a cycle. Results are the
@@ -97,7 +94,6 @@ class Geometry:
     noise: bool = True
     analog: bool = True
     skip: bool = False
-    slices: int = 1
     redraw: int = 0
     campaign_words: int = 65536
     campaign_samples: int = 1024
@@ -124,7 +120,6 @@ class Geometry:
         )
         require(self.weight_bits in (8, 9), "weight_bits", "8 or 9")
         require(self.input_bits == 8, "input_bits", "8")
-        require(self.slices in (1, 8), "slices", "1 or 8")
         for field, low, high in (
             ("weight_depth", 16, DEPTH_MAX),
             ("max_inputs", 2 * WORD_ROWS, 4096),
@@ -187,14 +182,9 @@ class Geometry:
         return max(self.rows, self.max_inputs) if self.analog else self.rows
 
     @property
-    def slice_max(self) -> int:
-        """Largest value of an input slice."""
-        return INPUT_MAX if self.slices == 1 else 1
-
-    @property
     def accumulator_max(self) -> int:
         """Largest magnitude a lane's accumulator can reach."""
-        return self.most_rows * self.slice_max * self.weight_max
+        return self.most_rows * INPUT_MAX * self.weight_max
 
     @property
     def accumulator_bits(self) -> int:
@@ -216,7 +206,7 @@ class Geometry:
     @property
     def energy_max(self) -> int:
         """Largest S, the sum of squared input slices on one column line."""
-        return self.most_rows * self.slice_max**2
+        return self.most_rows * INPUT_MAX**2
 
     @property
     def most_segment_bits(self) -> int:
@@ -252,9 +242,6 @@ PRESETS: dict[str, Geometry] = {
     for g in (
         _USUAL,
         dataclasses.replace(_USUAL, name="8-lane", lanes=8, readouts=2, weight_depth=16384),
-        dataclasses.replace(
-            _USUAL, name="128-lane-serial", lanes=128, readouts=16, weight_depth=1024, slices=8, skip=True
-        ),
         Geometry(
             name="tiny",
             rows=16,

@@ -15,8 +15,7 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.array.broadcast import REGION_GROUPS, Broadcast
-from hdl.array.lane import FLAG_STAGE, KEPT, SLICE_STAGE, X_STAGE, Lane
-from hdl.array.slice_lane import SliceLane
+from hdl.array.lane import FLAG_STAGE, X_STAGE, Lane
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import (
     GROUP_LANES,
@@ -28,26 +27,15 @@ from hdl.parts.layouts import (
     row_layout,
 )
 from hdl.parts.memory import READ_LATENCY
-from hdl.parts.pipeline import Pipeline, cycles
 from hdl.parts.unmerged import unmerged
 from hdl.parts.waiting_sums import move_enables, waiting_sums
 
-CAPTURE_STAGES = 3
-"""Cycles around a lane, from a row on ``row`` until the first group's column registers take the sums."""
+CAPTURE_LATENCY = FLAG_STAGE + 3
+"""Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
 PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
 MOVING_LANES = 2
 """Lanes that share a copy of their input and of what moves their column registers."""
-
-
-def flag_stage(geometry: Geometry) -> int:
-    """Cycles after a lane's ``address`` at which it takes its flags."""
-    return SLICE_STAGE if geometry.slices > 1 else FLAG_STAGE
-
-
-def capture_latency(geometry: Geometry, platform: object) -> int:
-    """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
-    return cycles(platform, KEPT, 0, flag_stage(geometry)) + CAPTURE_STAGES
 
 
 def hop_groups(geometry: Geometry) -> int:
@@ -57,13 +45,12 @@ def hop_groups(geometry: Geometry) -> int:
 
 @dataclass
 class _Moves:
-    """One copy of what moves the column registers; ``any`` of the three. ``keep``: sums into the registers
-    where they wait, the lanes' first.
+    """One copy of what moves the column registers; ``any`` of both. ``keep``: sums into the registers where
+    they wait, the lanes' first.
     """
 
     keep: Signal | None
     capture: Signal
-    advance: Signal
     any: Signal
 
 
@@ -71,7 +58,7 @@ class _Moves:
 class _Group:
     """One lane group's own copies of what is broadcast."""
 
-    lanes: list[Lane | SliceLane]
+    lanes: list[Lane]
     moves: list[_Moves]
     near: list[Signal]
 
@@ -82,18 +69,17 @@ class Array(wiring.Component):
     One row a cycle, handed on from lane group to lane group, so that no wire spans the chip. ``capture``
     is up when the last group's column registers take their sums. Each cycle with ``shift`` up consumes P
     columns, which stand on ``columns`` one cycle later, first columns first. The next pass may begin at
-    once; its last row must come no earlier than ``capture_latency`` cycles before the last ``shift``. Where
-    ``slices`` are added at once those of slice 0 come first; ``advance``, with the last ``shift`` of a slice,
-    brings the next slice's. Where sums may wait (``waiting_sums``) as many more passes may end before that
+    once; its last row must come no earlier than CAPTURE_LATENCY cycles before the last ``shift``. Where
+    sums may wait (``waiting_sums``) as many more passes may end before that
     ``shift``: their sums stand in line behind the column registers, where the next ones are in the cycle
     after the last ``shift`` of those before them. ``capture`` is then up when a pass's sums get in line, and
     its first ``shift`` may come three cycles later; ``shift_next`` and ``close_next`` announce that a
     ``shift``, and a last one, comes in the next cycle.
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
-    Latency: capture_latency, and one for each hop, from the last row to ``capture``. Resources: N lanes
-    (``Lane`` or ``SliceLane``), N * slices * accumulator_bits flip-flops with a 2:1 multiplexer (and
-    ``waiting_sums`` times as many without), about 110 flip-flops a lane group, a read-back multiplexer from N
+    Latency: CAPTURE_LATENCY, and one for each hop, from the last row to ``capture``. Resources: N lanes
+    (``Lane``), N * accumulator_bits flip-flops with a 2:1 multiplexer (and ``waiting_sums`` times as many
+    without), about 110 flip-flops a lane group, a read-back multiplexer from N
     cells to those read at once.
     """
 
@@ -103,7 +89,6 @@ class Array(wiring.Component):
             {
                 "row": In(row_layout(geometry)),
                 "capture": Out(1),
-                "advance": In(1),
                 "columns": Out(ArrayLayout(column_shape(geometry), geometry.readouts)),
                 "peek": In(peek_layout(geometry)),
                 "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
@@ -180,33 +165,27 @@ class Array(wiring.Component):
             m.d.sync += poke.eq(heard.poke_heard)
         address = Signal(row.address.shape(), name=f"address_{first}", reset_less=True)
         m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
-        pipeline, stage = Pipeline(m, platform, KEPT), flag_stage(g)
         flags = unmerged(m, platform, Cat(row.valid, row.first & row.valid, row.last), f"flags_{first}")
-        flags = pipeline.delayed(flags, 0, stage - 1, f"flags_{first}")
-        if g.slices > 1:
-            # Without a row nothing is added and nothing loaded.
-            x = unmerged(m, platform, row.x & row.valid.replicate(8), f"x_{first}")
-            x = pipeline.delayed(x, 0, stage - 1, f"x_{first}")
-        else:
-            x = unmerged(m, platform, row.x, f"x_{first}")
-            x = pipeline.delayed(x, 0, X_STAGE - 1, f"x_{first}")
+        flags = delayed(m, flags, FLAG_STAGE - 1, f"flags_{first}")
+        x = unmerged(m, platform, row.x, f"x_{first}")
+        x = delayed(m, x, X_STAGE - 1, f"x_{first}")
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
-        m.d[pipeline.at(stage)] += ends.eq(flags[0] & flags[2])
+        m.d.sync += ends.eq(flags[0] & flags[2])
         enables = [ends]
         if waiting_sums(g):
             enables = move_enables(m, 1 + waiting_sums(g), ends, heard.close, str(first))
         moves = []
         for i in range(0, count, MOVING_LANES):
             keep = unmerged(m, platform, Cat(enables[:-1]), f"keep_{first + i}") if waiting_sums(g) else None
-            signals = Cat(enables[-1], self.advance, enables[-1] | heard.shift | self.advance)
+            signals = Cat(enables[-1], enables[-1] | heard.shift)
             moves.append(_Moves(keep, *unmerged(m, platform, signals, f"moves_{first + i}")))
-        lanes: list[Lane | SliceLane] = []
+        lanes: list[Lane] = []
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
-            m.submodules[f"lane_{i}"] = lane = SliceLane(g) if g.slices > 1 else Lane(g)
-            valid, load = pipeline.unmerged(flags[:2], stage, f"flags_of_{i}")
+            m.submodules[f"lane_{i}"] = lane = Lane(g)
+            valid, load = unmerged(m, platform, flags[:2], f"flags_of_{i}")
             if (i - first) % MOVING_LANES == 0:
-                x_here = pipeline.unmerged(x, stage if g.slices > 1 else X_STAGE, f"x_of_{i}")
+                x_here = unmerged(m, platform, x, f"x_of_{i}")
             write = Signal(name=f"write_{i}")
             place = (i - first) // at_once
             m.d.comb += [
@@ -214,12 +193,11 @@ class Array(wiring.Component):
                 lane.address.eq(address),
                 lane.x.eq(x_here),
                 lane.load.eq(load),
+                lane.gate.eq(valid),
                 lane.write.eq(Cat(write, write & poke.target)[: lane.parts]),
                 lane.write_address.eq(poke.address),
                 lane.write_data.eq(poke.weights[i % at_once]),
             ]
-            if isinstance(lane, Lane):
-                m.d.comb += lane.gate.eq(valid)
             lanes.append(lane)
         near = [Signal(cell_layout(g), name=f"near_{first}_{n}", reset_less=True) for n in range(at_once)]
         place = delayed(m, peek.slot[:inner], READ_LATENCY + 2, f"place_{first}")
@@ -233,27 +211,21 @@ class Array(wiring.Component):
                 m.d.sync += [Value.cast(out).eq(0) for out in near]
         return _Group(lanes, moves, near)
 
-    def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane | SliceLane]) -> None:
-        """The column registers: P shift chains, lane i in chain i mod P; slices behind each other."""
+    def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane]) -> None:
+        """The column registers: P shift chains, lane i in chain i mod P."""
         g = self.geometry
-        held = [
-            [Signal(column_shape(g), name=f"held_{i}_{j}", reset_less=True) for j in range(g.slices)]
-            for i in range(g.lanes)
-        ]
+        held = [Signal(column_shape(g), name=f"held_{i}_0", reset_less=True) for i in range(g.lanes)]
         for i, lane in enumerate(lanes):
             move = groups[i // GROUP_LANES].moves[i % GROUP_LANES // MOVING_LANES]
-            sums = list(lane.accumulators) if isinstance(lane, SliceLane) else [lane.accumulator]
+            sums = lane.accumulator
             for j in range(waiting_sums(g)):
                 kept = Signal(column_shape(g), name=f"waiting_{i}_{j}", reset_less=True)
                 assert move.keep is not None
                 with m.If(move.keep[j]):
-                    m.d.sync += kept.eq(sums[0])
-                sums = [kept]
+                    m.d.sync += kept.eq(sums)
+                sums = kept
             with m.If(move.any):
-                for j in range(g.slices):
-                    before = held[i + g.readouts][0] if j == 0 and i + g.readouts < g.lanes else held[i][j]
-                    if g.slices > 1 and j < g.slices - 1:
-                        before = Mux(move.advance, held[i][j + 1], before)
-                    m.d.sync += held[i][j].eq(Mux(move.capture, sums[j], before))
+                before = held[i + g.readouts] if i + g.readouts < g.lanes else held[i]
+                m.d.sync += held[i].eq(Mux(move.capture, sums, before))
         for i in range(g.readouts):
-            m.d.comb += self.columns[i].eq(held[i][0])
+            m.d.comb += self.columns[i].eq(held[i])

@@ -9,27 +9,22 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.array.gated_accumulator import GatedAccumulator
+from hdl.parts.delay import delayed
 from hdl.parts.layouts import cell_layout, column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
-from hdl.parts.pipeline import Pipeline
 
 X_STAGE = READ_LATENCY + 1
 """Cycles after ``address`` at which ``x`` is taken."""
 FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY + 1
 """Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
-SLICE_STAGE = X_STAGE + 2
-"""Likewise in an array that adds several slices at once, where nothing is multiplied."""
-KEPT = (1, 6)
-"""Stages that are registers on a compact platform too: the memory's and the multiplier's."""
 
 
 class Lane(wiring.Component):
     """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x * w[address] : 0).
 
     Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
-    X_STAGE (on a compact platform as many of these stages as are KEPT). ``write`` has a bit for the weight
-    and, where virtual chips are built, one for the target.
+    X_STAGE. ``write`` has a bit for the weight and, where virtual chips are built, one for the target.
     Resources: one multiplier, one memory of weight_depth cells, a ``GatedAccumulator``.
     """
 
@@ -54,9 +49,8 @@ class Lane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        pipeline = Pipeline(m, platform, KEPT)
         m.submodules.memory = memory = RegisteredMemory(
-            signed(g.weight_bits), g.weight_depth, parts=self.parts, early=True
+            signed(g.weight_bits), g.weight_depth, parts=self.parts
         )
         m.submodules.multiplier = multiplier = Multiplier(signed(g.weight_bits), unsigned(8))
         m.d.comb += [
@@ -65,7 +59,7 @@ class Lane(wiring.Component):
             memory.write_address.eq(self.write_address),
             memory.write_data.eq(self.write_data.replicate(self.parts)),
             # Block RAMs and multipliers stand in columns apart: a register on the way.
-            self.cell.eq(pipeline.delayed(memory.data, READ_LATENCY, X_STAGE, "cell")),
+            self.cell.eq(delayed(m, memory.data, X_STAGE - READ_LATENCY, "cell")),
             multiplier.a.eq(self.cell.weight),
             multiplier.b.eq(self.x),
         ]
@@ -74,7 +68,7 @@ class Lane(wiring.Component):
             total.load.eq(self.load),
             total.gate.eq(self.gate),
             # A multiplier's output register is slow: another one before the adder.
-            total.addend.eq(pipeline.delayed(multiplier.product, FLAG_STAGE - 1, FLAG_STAGE, "product")),
+            total.addend.eq(delayed(m, multiplier.product, 1, "product")),
             self.accumulator.eq(total.sum),
         ]
         return m

@@ -13,9 +13,8 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.banks import bank_bits
 from hdl.parts.delay import delayed
-from hdl.parts.layouts import energy_layout, feed_layout, word_layout
+from hdl.parts.layouts import energy_shape, feed_layout, word_layout
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
-from hdl.parts.pipeline import Pipeline
 from hdl.parts.queue import Queue
 from hdl.parts.set_bits import at_most_set, first_set
 
@@ -23,10 +22,6 @@ WORD_DEPTH = 32
 """Words the scanner may be ahead of the array: two tiles of 128 rows."""
 ISSUE_MARGIN = 8
 """Words that may be in the pipeline when the queue's level is read."""
-KEPT = (1, 4)
-"""Stages that are registers on a compact platform too, behind an issue: the buffer's and the slices'."""
-ENERGY_KEPT = (1, 5)
-"""Likewise behind the slices: a square's operand and the sums of two."""
 
 
 class Scanner(wiring.Component):
@@ -36,8 +31,8 @@ class Scanner(wiring.Component):
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
     ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
     (``skip``) a pass still ends with one row of value 0. Latency: 6 cycles from buffer read to ``words``
-    (with ``skip`` 7), 15 to ``energy``. Resources: eight multipliers when the geometry has noise (none where
-    slices of one bit are added at once), a 32-word queue. On a compact platform latencies are shorter.
+    (with ``skip`` 7), 15 to ``energy``. Resources: eight multipliers when the geometry has noise, a 32-word
+    queue.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -53,7 +48,7 @@ class Scanner(wiring.Component):
                 "clear": Out(geometry.banks),
                 "input_done": Out(1),
                 "words": Out(stream.Signature(word_layout(geometry))),
-                "energy": Out(energy_layout(geometry)),
+                "energy": Out(energy_shape(geometry)),
                 "energy_valid": Out(1),
                 "energy_room": In(1),
             }
@@ -120,19 +115,18 @@ class Scanner(wiring.Component):
                 m.d.sync += [scanning.eq(0), free.eq(1)]
 
         # Stage 2: buffer data arrives. Stage 3: chosen. Stage 4: sliced. Stage 5: zero rows known, queued.
-        pipeline = Pipeline(m, platform, KEPT)
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
         address_1 = Signal.like(address)
         rows_1 = Signal(WORD_ROWS)
         slice_1 = Signal.like(feed.slice)
         dac_1 = Signal.like(feed.dac_log2)
-        flags = pipeline.delayed(Cat(issue, ending, word == now.word, now.from_input), 0, 2, "flags")
+        flags = delayed(m, Cat(issue, ending, word == now.word, now.from_input), 2, "flags")
         m.d.comb += Cat(valid_1, last_1, start_1, from_input_1).eq(flags)
         m.d.comb += [
-            address_1.eq(pipeline.delayed(address, 0, 2, "address")),
-            slice_1.eq(pipeline.delayed(now.slice, 0, 2, "slice")),
-            dac_1.eq(pipeline.delayed(now.dac_log2, 0, 2, "dac")),
-            rows_1.eq(pipeline.delayed(Cat(rows_left > i for i in range(WORD_ROWS)), 0, 2, "rows")),
+            address_1.eq(delayed(m, address, 2, "address")),
+            slice_1.eq(delayed(m, now.slice, 2, "slice")),
+            dac_1.eq(delayed(m, now.dac_log2, 2, "dac")),
+            rows_1.eq(delayed(m, Cat(rows_left > i for i in range(WORD_ROWS)), 2, "rows")),
         ]
 
         data = Signal(8 * WORD_ROWS)
@@ -140,7 +134,7 @@ class Scanner(wiring.Component):
         valid_m, last_m, start_m = Signal(), Signal(), Signal()
         address_m = Signal.like(address)
         rows_m = Signal(WORD_ROWS)
-        m.d[pipeline.at(3)] += [
+        m.d.sync += [
             data.eq(Mux(from_input_1, self.input_data, self.activation_data)),
             shift.eq(slice_1 << dac_1),
             valid_m.eq(valid_1),
@@ -152,25 +146,25 @@ class Scanner(wiring.Component):
         with m.Switch(dac_1):
             for log2 in range(4):
                 with m.Case(log2):
-                    m.d[pipeline.at(3)] += mask.eq((1 << (1 << log2)) - 1)
+                    m.d.sync += mask.eq((1 << (1 << log2)) - 1)
         valid_2, last_2, start_2 = Signal(), Signal(), Signal()
         address_2 = Signal.like(address)
         rows_2 = Signal(WORD_ROWS)
         x_2 = Signal(ArrayLayout(unsigned(8), WORD_ROWS))
-        m.d[pipeline.at(4)] += [valid_2.eq(valid_m), last_2.eq(last_m), start_2.eq(start_m)]
-        m.d[pipeline.at(4)] += [address_2.eq(address_m), rows_2.eq(rows_m)]
+        m.d.sync += [valid_2.eq(valid_m), last_2.eq(last_m), start_2.eq(start_m)]
+        m.d.sync += [address_2.eq(address_m), rows_2.eq(rows_m)]
         for i in range(WORD_ROWS):
             kept = mask & rows_m[i].replicate(8)
-            m.d[pipeline.at(4)] += x_2[i].eq((data.word_select(i, 8) >> shift) & kept)
+            m.d.sync += x_2[i].eq((data.word_select(i, 8) >> shift) & kept)
 
         out = Signal(layout, reset_less=True)
         queue_valid = Signal()
         if g.skip:
             # A step of its own to find the rows that are not zero.
             x, nonzero = Signal.like(x_2, name="x_3"), Signal(WORD_ROWS, name="nonzero_3", reset_less=True)
-            m.d[pipeline.at(5)] += [x.eq(x_2), nonzero.eq(Cat(x_2[i].any() for i in range(WORD_ROWS)))]
+            m.d.sync += [x.eq(x_2), nonzero.eq(Cat(x_2[i].any() for i in range(WORD_ROWS)))]
             valid, last, at = (
-                pipeline.delayed(s, 4, 5, n)
+                delayed(m, s, 1, n)
                 for s, n in ((valid_2, "valid_2"), (last_2, "last_2"), (address_2, "address_2"))
             )
             # A pass must end with a row: the last word keeps its first one when all are 0.
@@ -182,7 +176,7 @@ class Scanner(wiring.Component):
             x, valid, last, at, visit = x_2, valid_2, last_2, address_2, rows_2
             pick = Const(1, WORD_ROWS)
             single = ~rows_2[1]
-        m.d[pipeline.at(6)] += [
+        m.d.sync += [
             out.x.eq(x),
             out.visit.eq(visit),
             out.pick.eq(pick),
@@ -193,44 +187,27 @@ class Scanner(wiring.Component):
         ]
         m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queue_valid)]
         if g.noise:
-            flags = Cat(valid_2, start_2, last_2)
-            if g.slices > 1:
-                self._counts(m, flags, x_2)
-            else:
-                self._energy(m, platform, flags, x_2)
+            self._energy(m, Cat(valid_2, start_2, last_2), x_2)
         return m
 
-    def _counts(self, m: Module, flags: Any, x: Signal) -> None:
-        """S of slices of one bit: how many rows have it set."""
-        flags = delayed(m, flags, 1, "energy_flags")
-        m.d.sync += self.energy_valid.eq(flags[0] & flags[2])
-        for j in range(self.geometry.slices):
-            ones = Signal(range(WORD_ROWS + 1), name=f"ones_{j}")
-            m.d.sync += ones.eq(sum(x[i][j] for i in range(WORD_ROWS)))
-            with m.If(flags[0]):
-                m.d.sync += self.energy[j].eq(Mux(flags[1], 0, self.energy[j]) + ones)
-
-    def _energy(self, m: Module, platform: object, flags: Any, x: Signal) -> None:
+    def _energy(self, m: Module, flags: Any, x: Signal) -> None:
         """S: squares, an adder tree, the running total of the pass; a register after each."""
-        pipeline = Pipeline(m, platform, ENERGY_KEPT)
         sums = []
         for i in range(WORD_ROWS):
-            m.submodules[f"square_{i}"] = square = Multiplier(
-                unsigned(8), unsigned(8), registers=(True, False, False)
-            )
+            m.submodules[f"square_{i}"] = square = Multiplier(unsigned(8), unsigned(8))
             m.d.comb += [square.a.eq(x[i]), square.b.eq(x[i])]
             # A multiplier's output register is slow: another one before the adder.
-            sums.append(pipeline.delayed(square.product[:16], 3, 4, f"square_{i}"))
+            sums.append(delayed(m, square.product[:16], 1, f"square_{i}"))
         depth = MULTIPLY_LATENCY + 1
         while len(sums) > 1:
             level = []
             for i in range(0, len(sums), 2):
                 pair = Signal(len(sums[0]) + 1, name=f"energy_{depth}_{i}")
-                m.d[pipeline.at(depth + 1)] += pair.eq(sums[i] + sums[i + 1])
+                m.d.sync += pair.eq(sums[i] + sums[i + 1])
                 level.append(pair)
             sums = level
             depth += 1
-        flags = pipeline.delayed(flags, 0, depth, "energy_flags")
+        flags = delayed(m, flags, depth, "energy_flags")
         m.d.sync += self.energy_valid.eq(flags[0] & flags[2])
         with m.If(flags[0]):
-            m.d.sync += self.energy[0].eq(Mux(flags[1], 0, self.energy[0]) + sums[0])
+            m.d.sync += self.energy.eq(Mux(flags[1], 0, self.energy) + sums[0])

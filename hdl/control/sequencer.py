@@ -19,7 +19,7 @@ from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import pass_layout, start_layout
 from hdl.parts.memory import RegisteredMemory
-from hdl.parts.target import is_compact
+from hdl.parts.target import is_small
 
 
 class Sequencer(wiring.Component):
@@ -32,10 +32,9 @@ class Sequencer(wiring.Component):
     With feature maps an inference begins at the ``layer`` that ``start`` names, and a layer may have groups
     of columns that see rows of their own.
 
-    One pass every 3 cycles at most, far ahead of the array; a compact platform takes twelve more a layer.
-    Where the array adds all slices at once, ``feed`` counts with slice 0 only. ``inputs`` is layer 0's input
-    length; ``noise_enable`` 0 issues every pass as noiseless. Resources: layers * 256 bits of memory and
-    about 250 LUTs of counters and comparators.
+    One pass every 3 cycles at most, far ahead of the array; a small platform takes twelve more a layer.
+    ``inputs`` is layer 0's input length; ``noise_enable`` 0 issues every pass as noiseless. Resources: layers
+    * 256 bits of memory and about 250 LUTs of counters and comparators.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -53,8 +52,8 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        compact = is_compact(platform)
-        words = self._words(m) if compact else self._descriptors(m)
+        small = is_small(platform)
+        words = self._words(m) if small else self._descriptors(m)
 
         def field(name: str) -> Signal:
             word, low, width = DESCRIPTOR[name]
@@ -65,7 +64,7 @@ class Sequencer(wiring.Component):
         # As wide as the descriptor's fields, or as what a program that fits can have in them. A tile's rows
         # are the array's, however few a layer has.
         row_bits, column_bits = 16, 16
-        if compact:
+        if small:
             row_bits, column_bits = bits_for(max(g.max_inputs, g.rows)), bits_for(g.columns)
         rows_left = Signal(row_bits)
         column = Signal(column_bits)
@@ -121,8 +120,6 @@ class Sequencer(wiring.Component):
         group_last = last_tile & last_slice
         # What ends with a pass, as registers for what moves on then.
         group_end, layer_end = Signal(), Signal()
-        # Slices added at once are fed once, with the first of them.
-        tile_end = last_tile if g.slices > 1 else group_last
         noisy = Signal()
         if g.noise:
             # The layer's, settled before its first pass is offered.
@@ -133,12 +130,12 @@ class Sequencer(wiring.Component):
             p.feed.bank.eq(bank),
             p.feed.sink.eq(sink),
             p.feed.layer_first.eq((column == 0) & group_first),
-            p.feed.input_done.eq(opening & tile_end & last_group),
+            p.feed.input_done.eq(opening & group_last & last_group),
             p.feed.word.eq(word),
             p.feed.rows.eq(rows_now),
             p.feed.address.eq(address),
             p.feed.slice.eq(step),
-            p.feed.dac_log2.eq(3 if g.slices > 1 else field("dac_log2")),
+            p.feed.dac_log2.eq(field("dac_log2")),
             p.noise.noisy.eq(noisy),
             p.noise.inference.eq(current.inference),
             p.noise.layer.eq(field("number")),
@@ -171,8 +168,6 @@ class Sequencer(wiring.Component):
         if g.map_codes:
             m.d.comb += p.readout.skip.eq(lane >> exact_log2(g.readouts))
             m.d.comb += [getattr(p.readout.group, name).eq(field(name)) for name in ("walked", "second")]
-        if g.slices > 1:
-            m.d.comb += [p.readout.slice.eq(step), p.readout.slice_last.eq(last_slice)]
 
         # Settled in state "compare", from what moves in "layer" and "advance" only.
         m.d.sync += [
@@ -190,7 +185,7 @@ class Sequencer(wiring.Component):
             beginning.eq(0),
         ]
         m.d.comb += self.passes.valid.eq(offering)
-        if compact:
+        if small:
             settled = self.settled
         else:
             settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
@@ -217,7 +212,7 @@ class Sequencer(wiring.Component):
             with m.State("address"):
                 m.next = "fetched"
             with m.State("fetched"):
-                with m.If(settled) if compact else nullcontext():
+                with m.If(settled) if small else nullcontext():
                     m.d.sync += beginning.eq(1)
                     m.next = "layer"
                 if g.overlap:

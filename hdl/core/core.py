@@ -20,23 +20,11 @@ from hdl.noise.noise import Noise
 from hdl.parts.banks import bank_address, bank_bits, next_bank
 from hdl.parts.layouts import feed_layout, noise_layout, readout_layout
 from hdl.parts.queue import Queue
-from hdl.parts.target import is_compact
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.readout import Readout
 
 PASS_DEPTH = 4
-"""Passes that may wait for each block, twice as many with overlap; times the slices that make up one tile
-together."""
-
-
-def _check_compact(g: Geometry) -> None:
-    """Cells are drawn, and slices added at once, by a count of cycles that a compact platform leaves out."""
-    for field, only in (("redraw", 0), ("slices", 1)):
-        value = getattr(g, field)
-        if value != only:
-            raise ValueError(
-                f"geometry {g.name!r}: {field} is {value}; accepted by the compact design: {only}"
-            )
+"""Passes that may wait for each block, twice as many with overlap."""
 
 
 class Core(wiring.Component):
@@ -52,11 +40,8 @@ class Core(wiring.Component):
     ``second`` operands. ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference
     is under way.
 
-    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45, an eighth of it where ``slices``
-    is 8. Resources: see the blocks.
-
-    Elaboration raises ``ValueError`` for a compact platform (``hdl.parts.target``) with virtual chips or
-    slices added at once.
+    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources: see the
+    blocks.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -66,8 +51,6 @@ class Core(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        if is_compact(platform):
-            _check_compact(g)
         m.submodules.sequencer = sequencer = Sequencer(g)
         m.submodules.scanner = scanner = Scanner(g)
         m.submodules.emitter = emitter = Emitter(g)
@@ -126,7 +109,6 @@ class Core(wiring.Component):
             self.input_done.eq(scanner.input_done),
             array.row.eq(emitter.row),
             array.shift_next.eq(readout.shift_next) if waiting_sums(g) else array.shift.eq(readout.shift),
-            array.advance.eq(readout.advance),
             readout.capture.eq(array.capture),
             readout.columns.eq(array.columns),
             emitter.release.eq(readout.release),
@@ -190,13 +172,13 @@ class Core(wiring.Component):
         issued = sequencer.passes
         depth = PASS_DEPTH * (1 + g.overlap)
         m.submodules.feed_queue = feed = Queue(feed_layout(g), depth)
-        m.submodules.readout_queue = read = Queue(readout_layout(g), depth * g.slices)
+        m.submodules.readout_queue = read = Queue(readout_layout(g), depth)
         wiring.connect(m, feed.o, scanner.feed)
         wiring.connect(m, read.o, readout.passes)
         m.d.comb += [feed.i.payload.eq(issued.payload.feed), read.i.payload.eq(issued.payload.readout)]
         queues = [feed, read]
         if g.noise:
-            m.submodules.noise_queue = queue = Queue(noise_layout(g), depth * g.slices)
+            m.submodules.noise_queue = queue = Queue(noise_layout(g), depth)
             m.submodules.noise = noise = Noise(g)
             queues.append(queue)
             wiring.connect(m, queue.o, noise.passes)
@@ -219,8 +201,6 @@ class Core(wiring.Component):
         m.d.comb += issued.ready.eq(everyone)
         for queue in queues:
             m.d.comb += queue.i.valid.eq(issued.valid & everyone)
-        if g.slices > 1:
-            m.d.comb += feed.i.valid.eq(issued.valid & everyone & (issued.payload.feed.slice == 0))
         m.submodules.starts = starts = Starts(g)
         m.d.comb += [
             starts.start.eq(self.start.valid & self.start.ready),

@@ -18,7 +18,7 @@ from hdl.core.ports import event_layout
 from hdl.link.receiver import link_event_layout
 from hdl.parts.banks import next_bank
 from hdl.parts.bus import WindowSignature
-from hdl.parts.target import is_compact, is_small
+from hdl.parts.target import is_small
 
 Item = TypeVar("Item")
 
@@ -52,9 +52,8 @@ class Registers(wiring.Component):
 
     Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
     counters 3; an event is counted 3 cycles after it, a link's 2.
-    Resources: 48 flip-flops for each counter and control register. On a compact platform the read multiplexer
-    has no registers of its own, and those of campaigns and noise, where the geometry has none, read as 0; on
-    a small one those of BUSINESS too.
+    Resources: 48 flip-flops for each counter and control register. Beside the small core the read
+    multiplexer has no registers of its own, and those of campaigns, noise and BUSINESS read as 0.
     """
 
     def __init__(self, geometry: Geometry, build_id: int) -> None:
@@ -78,9 +77,9 @@ class Registers(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         window = self.window
-        self.compact, self.small = is_compact(platform), is_small(platform)
+        self.small = is_small(platform)
         left_out: tuple[str, ...] = ()
-        if self.compact:
+        if self.small:
             left_out += () if self.geometry.redraw else CAMPAIGN
             left_out += () if self.geometry.noise else SEED
         # The decoder lets nothing through beyond the last register.
@@ -92,7 +91,7 @@ class Registers(wiring.Component):
         values: dict[str, Any] = {name: Const(value, 32) for name, value in self.constants.items()}
         values |= {name: getattr(self, name) for name in CONTROL}
         for register in REGISTERS:
-            if self.compact and register.name in self.constants:
+            if self.small and register.name in self.constants:
                 continue
             chosen = self.chosen[register.name] = Signal(name=f"chosen_{register.name}")
             m.d.sync += chosen.eq(address == register.address)
@@ -120,14 +119,14 @@ class Registers(wiring.Component):
         Two gated registers are one look-up table a bit, an OR of four too. The constants are gated at once:
         a bit of theirs only says which of them have it.
         """
-        window, step = self.window, "comb" if self.compact else "sync"
+        window, step = self.window, "comb" if self.small else "sync"
         read = [register for register in REGISTERS if register.access != "wo"]
         fixed = [register for register in read if register.name in self.constants]
         moving = [register for register in read if register.name not in self.constants]
         words = []
         for i, group in enumerate([*_groups(moving, 2), fixed]):
             gated = Signal(32, name=f"gated_{i}")
-            if self.compact and group is fixed:
+            if self.small and group is fixed:
                 self._constant(m, gated)
                 words.append(gated)
                 continue

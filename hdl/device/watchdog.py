@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
-from emulator.spec.schedule import watchdog_cycles
+from emulator.spec.watchdog import watchdog_cycles
 
 RESET_CYCLES = 64
 """How long ``reset`` is up. It reaches what keeps a state; the pipelines between, which would cost the chip

@@ -17,7 +17,7 @@ from hdl.link.states import States
 from hdl.link.unpacker import Unpacker
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.loading import load_one
-from hdl.parts.target import is_compact
+from hdl.parts.target import is_small
 
 AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 """Where composing a header can lead."""
@@ -56,7 +56,7 @@ class Executor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        self.compact = is_compact(platform)
+        self.small = is_small(platform)
         self.states = states = States(
             m,
             *("idle", "open", "header", "compare", "judge", "weigh", "act", "execute"),
@@ -134,7 +134,7 @@ class Executor(wiring.Component):
             w.address.eq(self.address),
             w.amount.eq(decision.amount),
             w.short.eq(decision.short),
-            w.streams.eq(0 if self.compact else decision.at_streamed),
+            w.streams.eq(0 if self.small else decision.at_streamed),
             self.repeat.eq(states["act"] & decision.repeats),
             self.sequence_error.eq(states["act"] & decision.wrong),
         ]

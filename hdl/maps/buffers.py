@@ -16,9 +16,9 @@ from hdl.parts.memory import RegisteredMemory
 class RowBuffer(wiring.Component):
     """Banks of ``max_inputs`` codes: written ``codes`` a cycle (1 or 8), read eight a cycle.
 
-    ``write`` marks the codes that are written. ``read_data`` is two cycles behind ``read_address``, on a
-    compact platform one. Addresses have the bank above the word, that of one code its index in the word
-    below. Resources: a memory of 8 * banks * max_inputs bits.
+    ``write`` marks the codes that are written. ``read_data`` is two cycles behind ``read_address``. Addresses
+    have the bank above the word, that of one code its index in the word below. Resources: a memory of 8 *
+    banks * max_inputs bits.
     """
 
     def __init__(self, geometry: Geometry, *, codes: int = 1) -> None:
@@ -36,7 +36,7 @@ class RowBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = RegisteredMemory(unsigned(8), self.words, parts=WORD_ROWS, early=True)
+        m.submodules.memory = memory = RegisteredMemory(unsigned(8), self.words, parts=WORD_ROWS)
         low = exact_log2(WORD_ROWS // self.codes)
         # A register in front: what it is written with comes from afar, and is not read before long.
         m.d.sync += [
@@ -82,7 +82,7 @@ class Written(wiring.Component):
 class ResultBuffer(wiring.Component):
     """Banks of ``max_outputs`` logits.
 
-    ``read_data`` is two cycles behind ``read_address``, on a compact platform one.
+    ``read_data`` is two cycles behind ``read_address``, in the small core one.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -11,8 +11,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from hdl.noise.pass_schedule import PassSchedule
 from hdl.noise.samples import Samples, sample_depth
-from hdl.noise.slice_schedule import SliceSchedule
-from hdl.parts.layouts import energy_layout, noise_layout
+from hdl.parts.layouts import energy_shape, noise_layout
 from hdl.parts.queue import Queue
 
 ENERGY_DEPTH = 16
@@ -24,9 +23,8 @@ class Noise(wiring.Component):
     """For each pass: sigma once, then P Gaussian samples g (Q4.8) for every P columns.
 
     A pass without noise yields neither. Keys and roots of the next passes are worked out beside the samples
-    of the one before, by ``hdl.noise.pass_schedule``, or by ``hdl.noise.slice_schedule`` where slices are
-    added at once. Throughput: P samples a cycle, and as many passes as the schedule gives.
-    Resources: those of the schedule and of ``hdl.noise.samples``, and a queue of energies.
+    of the one before (``hdl.noise.pass_schedule``). Throughput: P samples a cycle, and as many passes as the
+    schedule gives. Resources: those of the schedule and of ``hdl.noise.samples``, and a queue of energies.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -34,7 +32,7 @@ class Noise(wiring.Component):
         super().__init__(
             {
                 "passes": In(stream.Signature(noise_layout(geometry))),
-                "energy": In(energy_layout(geometry)),
+                "energy": In(energy_shape(geometry)),
                 "energy_valid": In(1),
                 "energy_room": Out(1),
                 "seed": In(64),
@@ -48,9 +46,9 @@ class Noise(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        m.submodules.energies = energies = Queue(energy_layout(g), ENERGY_DEPTH)
-        m.submodules.sigmas = sigmas = Queue(16, 2 * g.slices)
-        m.submodules.schedule = schedule = SliceSchedule(g) if g.slices > 1 else PassSchedule(g)
+        m.submodules.energies = energies = Queue(energy_shape(g), ENERGY_DEPTH)
+        m.submodules.sigmas = sigmas = Queue(16, 2)
+        m.submodules.schedule = schedule = PassSchedule(g)
         m.submodules.samples = samples = Samples(g)
         wiring.connect(m, wiring.flipped(self.passes), schedule.passes)
         wiring.connect(m, energies.o, schedule.energies)

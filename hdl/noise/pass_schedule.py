@@ -80,7 +80,7 @@ class PassSchedule(wiring.Component):
                 m.d.sync += keying[j].eq(0)
             turn = Signal(turn_layout(g), name=f"turn_{j}")
             m.d.comb += [turn[name].eq(keyed[name]) for name in ("first_column", "columns")]
-            m.d.comb += turn["keys"][0].eq(key.key)
+            m.d.comb += turn["key"].eq(key.key)
             turns.append(turn.as_value())
         m.d.sync += self.turns.payload.eq(Array(turns)[giving])
 
@@ -106,7 +106,7 @@ class PassSchedule(wiring.Component):
                 root.start.eq(taken & scale.noisy & (taking == j)),
                 root.variance_out.eq(rooted.variance_out),
                 root.var_cell.eq(rooted.var_cell),
-                root.energy.eq(energies.payload[0]),
+                root.energy.eq(energies.payload),
             ]
             with m.If(root.start):
                 m.d.sync += [rooting[j].eq(1), rooted.eq(scale)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from amaranth import Cat, Const, Module, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
@@ -27,10 +25,10 @@ def sample_depth(geometry: Geometry) -> int:
 
 
 class Samples(wiring.Component):
-    """For each turn and each of its keys, P samples g (Q4.8) for every P columns.
+    """For each turn P samples g (Q4.8) for every P columns.
 
-    Throughput: P samples a cycle, without a gap between a turn's keys. ``level`` counts the stored ones.
-    Resources: P sample pipes (``hdl.noise.gaussian``), their queue, and a register for each key of a turn.
+    Throughput: P samples a cycle. ``level`` counts the stored ones. Resources: P sample pipes
+    (``hdl.noise.gaussian``), their queue, and a register for a turn's key.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -49,10 +47,10 @@ class Samples(wiring.Component):
         depth, step_log2 = sample_depth(g), exact_log2(g.readouts)
         m.submodules.stored = stored = Queue(ArrayLayout(signed(12), g.readouts), depth, parts=g.readouts)
         wiring.connect(m, stored.o, wiring.flipped(self.samples))
-        held = [Signal(KEY_BITS, name=f"held_{j}", reset_less=True) for j in range(g.slices)]
+        held = Signal(KEY_BITS, name="held_0", reset_less=True)
         steps, left = (Signal(range(g.lanes // g.readouts + 1), name=n) for n in ("steps", "left"))
-        first, column, launched_column = Signal(16), Signal(16), Signal(16)
-        number, busy, room, go = Signal(range(g.slices)), Signal(), Signal(), Signal()
+        column, launched_column = Signal(16), Signal(16)
+        busy, room, go = Signal(), Signal(), Signal()
         # Known a cycle ahead, as that counts down.
         only = Signal()
         m.d.comb += [
@@ -61,18 +59,13 @@ class Samples(wiring.Component):
             go.eq(busy & room),
             steps.eq((turn.columns + (g.readouts - 1)) >> step_log2),
         ]
-        of_turn = Signal.like(steps)
         with m.If(go):
             m.d.sync += [left.eq(left - 1), only.eq(left == 2), column.eq(column + g.readouts)]
             with m.If(only):
-                m.d.sync += [left.eq(of_turn), only.eq(of_turn == 1), column.eq(first), number.eq(number + 1)]
-                m.d.sync += [early.eq(late) for early, late in itertools.pairwise(held)]
-                with m.If(number == g.slices - 1):
-                    m.d.sync += busy.eq(0)
+                m.d.sync += busy.eq(0)
         with m.If(self.turns.valid & ~busy):
-            m.d.sync += [busy.eq(1), number.eq(0), left.eq(steps), of_turn.eq(steps), only.eq(steps == 1)]
-            m.d.sync += [column.eq(turn.first_column), first.eq(turn.first_column)]
-            m.d.sync += [hold.eq(turn["keys"][j]) for j, hold in enumerate(held)]
+            m.d.sync += [busy.eq(1), left.eq(steps), only.eq(steps == 1)]
+            m.d.sync += [column.eq(turn.first_column), held.eq(turn["key"])]
 
         launched = Signal()
         arrives = Signal(GAUSSIAN_LATENCY, reset_less=True)
@@ -96,7 +89,7 @@ class Samples(wiring.Component):
                 m.d.sync += own.eq(column + i)
             m.d.comb += [
                 pipe.column.eq(own),
-                pipe.key.eq(unmerged(m, platform, held[0], f"key_of_{i}")),
+                pipe.key.eq(unmerged(m, platform, held, f"key_of_{i}")),
                 stored.i.payload[i].eq(pipe.sample),
             ]
         return m

@@ -5,29 +5,29 @@ from __future__ import annotations
 from amaranth import Module
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.noise import DOMAIN_READ, KEY_WORD_BITS
 from hdl.noise.pass_key import PassKey
-from hdl.parts.layouts import energy_layout, noise_layout
+from hdl.parts.layouts import energy_shape, noise_layout
 
 KEY_BITS = 2 * KEY_WORD_BITS
 
 
 def turn_layout(geometry: Geometry) -> StructLayout:
-    """The columns of a pass, and a key; of passes whose slices are added at once, a key for each."""
+    """The columns of a pass, and its key."""
     passes = noise_layout(geometry).members
     columns = {name: passes[name] for name in ("first_column", "columns")}
-    return StructLayout(columns | {"keys": ArrayLayout(KEY_BITS, geometry.slices)})
+    return StructLayout(columns | {"key": KEY_BITS})
 
 
 def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
     """Ports of a schedule: passes and energies in, in step with each other; sigmas and turns out."""
     return {
         "passes": In(stream.Signature(noise_layout(geometry))),
-        "energies": In(stream.Signature(energy_layout(geometry))),
+        "energies": In(stream.Signature(energy_shape(geometry))),
         "seed": In(64),
         "stream": In(32),
         "sigmas": Out(stream.Signature(16)),

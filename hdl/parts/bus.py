@@ -24,7 +24,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.registers import REGISTERS
 from hdl.parts.delay import delayed
-from hdl.parts.target import is_compact
+from hdl.parts.target import is_small
 
 READ_WAIT = 14
 WRITE_WAIT = 7
@@ -56,7 +56,7 @@ class BusSignature(wiring.Signature):
     """The master's port: hold ``request`` and its fields until ``done``; ``error`` and data come with it.
 
     Or ``step`` with the fields, for a cycle each, as long as nothing is requested: each is answered by its
-    own ``done``, in order. Only a platform that is not compact heeds it.
+    own ``done``, in order. Only a platform that is not small heeds it.
     """
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class Decoder(wiring.Component):
         ] }
 
     Latency: a read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4, a step STEP_LATENCY. Resources: about
-    400 LUTs and 90 flip-flops a window, on a compact platform two.
+    400 LUTs and 90 flip-flops a window, on a small platform two.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -119,7 +119,7 @@ class Decoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bus, compact = self.bus, is_compact(platform)
+        bus, small = self.bus, is_small(platform)
         # Registered once on the way in and once on the way out: the windows are spread over the chip.
         address = Signal(32)
         data = Signal(32)
@@ -127,11 +127,11 @@ class Decoder(wiring.Component):
         in_range = Signal()
         count = Signal(range(max(READ_WAIT, WRITE_WAIT) + 2))
         active = Signal()
-        if compact:
+        if small:
             # The master holds them.
             m.d.comb += [address.eq(bus.address), data.eq(bus.write_data)]
         with m.If(~active):
-            held = [] if compact else [address.eq(bus.address), data.eq(bus.write_data)]
+            held = [] if small else [address.eq(bus.address), data.eq(bus.write_data)]
             m.d.sync += [*held, write.eq(bus.write), count.eq(0)]
             m.d.sync += active.eq(bus.request & ~bus.done)
         with m.Else():
@@ -140,7 +140,7 @@ class Decoder(wiring.Component):
         self.returned, self.astray = Signal(), Signal()
         # What steps stands in the registers of ``address`` for a cycle.
         stepped = Signal()
-        if not compact:
+        if not small:
             m.d.sync += stepped.eq(bus.step)
         # One step a cycle: region and range known, both together, the access itself.
         inside, strobe, end = [], Signal(), Signal()
@@ -152,11 +152,11 @@ class Decoder(wiring.Component):
             answer = Signal(32, name=f"answer_{name}")
             # As a reset, not as one more input of the comparison.
             m.d.sync += chosen.eq(0)
-            streamed = name == STREAMED and not compact
+            streamed = name == STREAMED and not small
             with m.If(active | stepped if streamed else active):
                 m.d.sync += chosen.eq(address[REGION_SHIFT:] == REGIONS[name])
             m.d.sync += [
-                below.eq(_below(address[:REGION_SHIFT], size) if compact else address[:REGION_SHIFT] < size),
+                below.eq(_below(address[:REGION_SHIFT], size) if small else address[:REGION_SHIFT] < size),
                 hit.eq(chosen & below),
             ]
             inside.append(hit)
@@ -176,10 +176,10 @@ class Decoder(wiring.Component):
                 m.d.comb += self.astray.eq(delayed(m, ~hit, STREAM_LATENCY + 3, "astray"))
                 continue
             m.d.sync += [window.select.eq(active & chosen), window.write.eq(strobe & hit)]
-            m.d["comb" if compact else "sync"] += answer.eq(window.read_data & chosen.replicate(32))
+            m.d["comb" if small else "sync"] += answer.eq(window.read_data & chosen.replicate(32))
             # The windows lie all over the chip: each has registers of its own. What loads them tells them
             # apart; the synthesiser would make one of equal ones.
-            if compact:
+            if small:
                 m.d.comb += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
             else:
                 with m.If(chosen):
@@ -188,7 +188,7 @@ class Decoder(wiring.Component):
         m.d.sync += [
             in_range.eq(Cat(*inside).any()),
         ]
-        m.d["comb" if compact else "sync"] += read_data.eq(functools.reduce(operator.or_, answers))
+        m.d["comb" if small else "sync"] += read_data.eq(functools.reduce(operator.or_, answers))
         m.d.sync += [
             end.eq(count == Mux(write, WRITE_WAIT, READ_WAIT)),
             bus.done.eq((active & end & ~bus.done) | self.returned),

@@ -141,7 +141,6 @@ def readout_layout(g: Geometry) -> StructLayout:
             "lshift": 3,
             "group": group_layout(g),
         }
-        | ({"slice": 3, "slice_last": 1} if g.slices > 1 else {})
         | ({"skip": bits_for(g.lanes // g.readouts - 1)} if g.map_codes else {})
     )
 
@@ -175,9 +174,9 @@ def pass_layout(g: Geometry) -> StructLayout:
     return StructLayout({"feed": feed_layout(g), "noise": noise_layout(g), "readout": readout_layout(g)})
 
 
-def energy_layout(g: Geometry) -> ArrayLayout:
-    """S of a tile's slices that are added at once."""
-    return ArrayLayout(bits_for(g.energy_max), g.slices)
+def energy_shape(g: Geometry) -> Shape:
+    """S of a pass."""
+    return unsigned(bits_for(g.energy_max))
 
 
 def column_shape(g: Geometry) -> Shape:

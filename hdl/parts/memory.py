@@ -11,7 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from hdl.parts.target import is_compact, is_ecp5
+from hdl.parts.target import is_ecp5, is_small
 
 READ_LATENCY = 2
 """Cycles from ``address`` to ``data``."""
@@ -29,8 +29,8 @@ class RegisteredMemory(wiring.Component):
     read in the cycle it is written in is undefined. On ECP5 the output register is the block RAM's own
     (DP16KD, OUTREG), which the synthesiser does not use by itself and which decides the speed of everything
     behind a memory. Resources: width * depth bits of block RAM (on ECP5 up to four parts of 9 bits share
-    blocks of 512 words, two those of 1024), elsewhere also width flip-flops. Where the platform is compact
-    and the owner can do without them, as ``early`` says, ``data`` comes a cycle sooner.
+    blocks of 512 words, two those of 1024), elsewhere also width flip-flops. In the small core, where the
+    owner can do without them, as ``early`` says, ``data`` comes a cycle sooner.
     """
 
     def __init__(self, shape: ShapeLike, depth: int, *, parts: int = 1, early: bool = False) -> None:
@@ -61,7 +61,7 @@ class RegisteredMemory(wiring.Component):
         # Amaranth takes a granularity of unsigned words only.
         write = memory.write_port() if self.parts == 1 else memory.write_port(granularity=self.shape.width)
         read = memory.read_port()
-        soon = self.early and is_compact(platform)
+        soon = self.early and is_small(platform)
         late = read.data if soon else Signal(word, name="late", reset_less=True)
         m.d.comb += [
             write.en.eq(self.write),

@@ -9,10 +9,10 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.parts.target import is_compact, is_ecp5
+from hdl.parts.target import is_ecp5
 
 MULTIPLY_LATENCY = 3
-"""Cycles from ``a`` and ``b`` to ``product``; on a compact platform as many as registers are built."""
+"""Cycles from ``a`` and ``b`` to ``product``."""
 WIDEST = 18
 FAR = 1
 """Registers on the way to a multiplier and on that from it, where it stands far from all else."""
@@ -22,16 +22,12 @@ class Multiplier(wiring.Component):
     """product = a * b, MULTIPLY_LATENCY cycles later, one a cycle.
 
     Operand, product and output registers; on ECP5 those of one MULT18X18D, else flip-flops that do not
-    reset, so that a synthesiser may move them into its own multiplier. On a compact platform those of
-    ``registers`` only, operand first, by default the output's. Resources: one multiplier.
+    reset, so that a synthesiser may move them into its own multiplier. Resources: one multiplier.
 
     Raises ``ValueError`` when an operand needs more than 18 signed bits.
     """
 
-    def __init__(
-        self, a: ShapeLike, b: ShapeLike, *, registers: tuple[bool, bool, bool] = (False, False, True)
-    ) -> None:
-        self.registers = registers
+    def __init__(self, a: ShapeLike, b: ShapeLike) -> None:
         self.a_shape, self.b_shape = Shape.cast(a), Shape.cast(b)
         for shape in (self.a_shape, self.b_shape):
             if _signed_width(shape) > WIDEST:
@@ -49,11 +45,7 @@ class Multiplier(wiring.Component):
         a, b = Signal(self.a_shape, reset_less=True), Signal(self.b_shape, reset_less=True)
         first = Signal(self.product.shape(), reset_less=True)
         second = Signal(self.product.shape(), reset_less=True)
-        kept = self.registers if is_compact(platform) else (True, True, True)
-        operands, product, output = ("sync" if built else "comb" for built in kept)
-        m.d[operands] += [a.eq(self.a), b.eq(self.b)]
-        m.d[product] += first.eq(a * b)
-        m.d[output] += second.eq(first)
+        m.d.sync += [a.eq(self.a), b.eq(self.b), first.eq(a * b), second.eq(first)]
         m.d.comb += self.product.eq(second)
         return m
 

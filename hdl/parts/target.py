@@ -12,19 +12,14 @@ def is_ecp5(platform: object) -> bool:
     return getattr(platform, "family", None) == "ecp5" or device.startswith("LFE5U")
 
 
-def is_compact(platform: object) -> bool:
-    """Whether ``platform`` asks for a design without the registers that only serve speed (its ``compact``).
-
-    For parts with fewer flip-flops than those take, at a quarter of the clock. Latencies are shorter then.
-    """
-    return bool(getattr(platform, "compact", False))
-
-
 def is_ice40(platform: object) -> bool:
     """Whether ``platform`` is a Lattice iCE40, as its ``family`` says."""
     return getattr(platform, "family", None) == "ice40"
 
 
 def is_small(platform: object) -> bool:
-    """Whether ``platform`` asks for the core of ``hdl.small`` (its ``small``)."""
+    """Whether ``platform`` asks for the core of ``hdl.small`` (its ``small``).
+
+    It lacks the registers that only serve speed, for parts with fewer flip-flops than those take.
+    """
     return bool(getattr(platform, "small", False))

@@ -13,7 +13,7 @@ def waiting_sums(geometry: Geometry) -> int:
 
     Passes differ in length where zeros are skipped; this is what lets short ones follow at once.
     """
-    return 3 if geometry.overlap and geometry.slices == 1 else 0
+    return 3 if geometry.overlap else 0
 
 
 def move_enables(m: Module, places: int, ends: Signal, close: Value, name: str) -> list[Signal]:

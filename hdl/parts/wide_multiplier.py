@@ -6,11 +6,11 @@ from amaranth import Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.parts.delay import delayed
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
-from hdl.parts.pipeline import Pipeline
 
 WIDE_LATENCY = MULTIPLY_LATENCY + 2
-"""Cycles from ``a`` and ``b`` to ``product``; one on a compact platform."""
+"""Cycles from ``a`` and ``b`` to ``product``."""
 LOW_BITS = 17
 
 
@@ -34,14 +34,12 @@ class WideMultiplier(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Stages 1 to 3 are the multipliers' own; of those, and here, a compact part has the third.
-        pipeline = Pipeline(m, platform, kept=(3,))
         product = Signal.like(self.product, name="sum", reset_less=True)
         m.d.comb += self.product.eq(product)
         if self.a_bits <= 18:
             m.submodules.only = only = Multiplier(signed(self.a_bits), unsigned(self.b_bits))
             m.d.comb += [only.a.eq(self.a), only.b.eq(self.b)]
-            m.d[pipeline.at(5)] += product.eq(pipeline.delayed(only.product, 3, 4, "only"))
+            m.d.sync += product.eq(delayed(m, only.product, 1, "only"))
             return m
         m.submodules.low = low = Multiplier(unsigned(LOW_BITS), unsigned(self.b_bits))
         m.submodules.high = high = Multiplier(signed(self.a_bits - LOW_BITS), unsigned(self.b_bits))
@@ -52,6 +50,6 @@ class WideMultiplier(wiring.Component):
             high.b.eq(self.b),
         ]
         # A multiplier's output register is slow: another one before the adder.
-        parts = [pipeline.delayed(half.product, 3, 4, name) for half, name in ((low, "low"), (high, "high"))]
-        m.d[pipeline.at(5)] += product.eq((parts[1] << LOW_BITS) + parts[0])
+        parts = [delayed(m, half.product, 1, name) for half, name in ((low, "low"), (high, "high"))]
+        m.d.sync += product.eq((parts[1] << LOW_BITS) + parts[0])
         return m

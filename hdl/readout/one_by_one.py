@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth import Const, Module, Signal
+from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.array.array import capture_latency
+from hdl.array.array import CAPTURE_LATENCY
 from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
 
 
@@ -37,7 +37,7 @@ class OneByOne(wiring.Component):
         g = self.geometry
         m.submodules.passing = passing = Passing(g)
         m.submodules.credit = credit = Credit(g)
-        release = capture_latency(g, platform) + (EMITTER_CYCLES if g.overlap else 0)
+        release = CAPTURE_LATENCY + (EMITTER_CYCLES if g.overlap else 0)
         now = self.passes.payload
         slot, entry = Signal.like(self.step.slot), Signal.like(self.step.entry)
         full, running = Signal(), Signal()
@@ -53,8 +53,6 @@ class OneByOne(wiring.Component):
         # Known a cycle ahead, as is when to release; ``final`` only ever stands in a step.
         final, releasing = Signal(), Signal()
         ending = final
-        # Slices added at once are read out one after the other, from one capture.
-        tile_end = now.slice_last if g.slices > 1 else Const(1, 1)
         m.d.comb += [
             passing.begin.eq(begin),
             passing.skip.eq(skip),
@@ -68,9 +66,8 @@ class OneByOne(wiring.Component):
             self.step.entry.eq(entry),
             self.step.sigma.eq(self.sigma.payload & now.noisy.replicate(16)),
             self.shift.eq(running),
-            self.advance.eq(ending & ~tile_end),
-            # The emitter's next last row reaches the column registers EMITTER_CYCLES + capture_latency later.
-            self.release.eq(running & tile_end & releasing),
+            # The emitter's next last row reaches the column registers EMITTER_CYCLES + CAPTURE_LATENCY later.
+            self.release.eq(running & releasing),
             self.samples_taken.eq(self.step.valid & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),
             self.passes.ready.eq(ending),
@@ -90,6 +87,6 @@ class OneByOne(wiring.Component):
             m.d.sync += running.eq(0)
         with m.If(self.capture):
             m.d.sync += full.eq(1)
-        with m.Elif(ending & tile_end):
+        with m.Elif(ending):
             m.d.sync += full.eq(0)
         return m

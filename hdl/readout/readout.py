@@ -17,15 +17,14 @@ from hdl.noise.samples import sample_depth
 from hdl.parts.bus import WindowSignature
 from hdl.parts.layouts import column_shape, group_layout, readout_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.pipeline import Pipeline
 from hdl.parts.queue import Queue
+from hdl.parts.unmerged import unmerged
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.back_to_back import BackToBack
 from hdl.readout.one_by_one import OneByOne
 from hdl.readout.readout_pipe import (
     GAIN_STAGE,
     HALF_STAGE,
-    KEPT,
     PIPE_LATENCY,
     SETTINGS_STAGES,
     TOP_STAGE,
@@ -41,8 +40,7 @@ class Readout(wiring.Component):
     """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
 
     A pass takes ceil(columns / P) cycles, and 3 between passes (``one_by_one``) or none (``back_to_back``),
-    PIPE_LATENCY + 1 more until ``partials`` (fewer on a compact platform).
-    ``advance`` asks the array for the columns of the next slice, where it has added several at once.
+    PIPE_LATENCY + 1 more until ``partials``.
     ``release`` tells the emitter that a place in the column registers, or one before them (``waiting_sums``),
     will be free by the time its next last row has come through. ``shift_next`` and ``close_next`` announce a
     ``shift``, and a pass's last one, a cycle ahead; ``sigma_now`` is the pass's.
@@ -59,7 +57,6 @@ class Readout(wiring.Component):
                 "capture": In(1),
                 "columns": In(ArrayLayout(column_shape(geometry), geometry.readouts)),
                 "shift": Out(1),
-                "advance": Out(1),
                 "release": Out(1),
                 "sigma": In(stream.Signature(16)),
                 "samples": In(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
@@ -108,8 +105,6 @@ class Readout(wiring.Component):
                 self.close_next.eq(schedule.close_next),
                 self.sigma_now.eq(taken.sigma),
             ]
-        else:
-            m.d.comb += self.advance.eq(schedule.advance)
 
         layout = StructLayout(
             {
@@ -134,16 +129,15 @@ class Readout(wiring.Component):
             settings.shift.eq(Mux(now.analog, 0, now.shift)),
             settings.lshift.eq(now.lshift),
         ]
-        self.pipeline = pipeline = Pipeline(m, platform, KEPT)
-        for stage, (early, late) in enumerate(itertools.pairwise(stages), 1):
-            m.d[pipeline.at(stage)] += late.eq(early)
+        for early, late in itertools.pairwise(stages):
+            m.d.sync += late.eq(early)
         half = Signal(SHIFT_MAX + 1, reset_less=True)
-        m.d[pipeline.at(HALF_STAGE)] += half.eq((Const(1, 1) << stages[HALF_STAGE - 1].settings.shift) >> 1)
+        m.d.sync += half.eq((Const(1, 1) << stages[HALF_STAGE - 1].settings.shift) >> 1)
         top = Signal(12, reset_less=True)
         with m.Switch(stages[TOP_STAGE - 1].settings.adc_bits):
             for bits in ADC_BITS:
                 with m.Case(bits):
-                    m.d[pipeline.at(TOP_STAGE)] += top.eq((1 << (bits - 1)) - 1)
+                    m.d.sync += top.eq((1 << (bits - 1)) - 1)
 
         gains = self._settings(m, stages[GAIN_STAGE - READ_LATENCY].entry)
         pipes = []
@@ -161,18 +155,19 @@ class Readout(wiring.Component):
             ]
             for n in SETTINGS_STAGES:
                 m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)
-        self._accumulate(m, pipes, stages, partials)
+        self._accumulate(m, platform, pipes, stages, partials)
         return m
 
     def _accumulate(
         self,
         m: Module,
+        platform: object,
         pipes: list[ReadoutPipe],
         stages: list[Signal],
         partials: Queue,
     ) -> None:
         """p of the lanes in one group, read one cycle before its increment arrives."""
-        g, pipeline = self.geometry, self.pipeline
+        g = self.geometry
         end = stages[PIPE_LATENCY]
         total = Signal(ArrayLayout(signed(32), g.readouts))
         m.d.comb += self.added.eq(end.valid)
@@ -180,19 +175,15 @@ class Readout(wiring.Component):
             m.submodules[f"sums_{i}"] = sums = Memory(shape=signed(32), depth=max(self.steps, 2), init=[])
             write, read = sums.write_port(), sums.read_port()
             enable, first = (
-                pipeline.unmerged(s, PIPE_LATENCY, f"{n}_{i}")
+                unmerged(m, platform, s, f"{n}_{i}")
                 for n, s in (
                     ("adds", stages[PIPE_LATENCY - 1].valid),
                     ("begins", stages[PIPE_LATENCY - 1].first),
                 )
             )
             m.d.comb += [
-                read.addr.eq(
-                    pipeline.unmerged(stages[PIPE_LATENCY - 2].slot, PIPE_LATENCY - 1, f"read_slot_{i}")
-                ),
-                write.addr.eq(
-                    pipeline.unmerged(stages[PIPE_LATENCY - 1].slot, PIPE_LATENCY, f"write_slot_{i}")
-                ),
+                read.addr.eq(unmerged(m, platform, stages[PIPE_LATENCY - 2].slot, f"read_slot_{i}")),
+                write.addr.eq(unmerged(m, platform, stages[PIPE_LATENCY - 1].slot, f"write_slot_{i}")),
                 write.en.eq(enable),
                 write.data.eq(total[i]),
                 self.increments[i].eq(pipe.increment),
@@ -210,7 +201,7 @@ class Readout(wiring.Component):
         bank, row = window.address[:step_log2], window.address[step_log2:]
         data = []
         for i in range(g.readouts):
-            memory = RegisteredMemory(SETTINGS_BITS, g.columns // g.readouts, early=True)
+            memory = RegisteredMemory(SETTINGS_BITS, g.columns // g.readouts)
             m.submodules[f"gains_{i}"] = memory
             m.d.comb += [
                 memory.address.eq(Mux(window.select, row, entry)),

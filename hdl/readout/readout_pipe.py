@@ -11,9 +11,10 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec.arithmetic import GAUSS_FRACTION, SHIFT_MAX
 from emulator.spec.geometry import Geometry
+from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.multiplier import Multiplier
-from hdl.parts.pipeline import Pipeline
+from hdl.parts.unmerged import unmerged
 from hdl.parts.wide_multiplier import WideMultiplier
 
 GAIN_STAGE = 4
@@ -26,8 +27,6 @@ PIPE_LATENCY = 19
 """Cycles from a step to ``increment``."""
 SETTINGS_STAGES = (3, 10, 11, 12, 15, 17)
 """Each acts a cycle later, from a register of the pipe's own."""
-KEPT = (1, 3, 8, 11, 15, 19)
-"""Stages that are registers on a compact platform too, those of memory and multipliers among them."""
 
 
 def settings_layout() -> StructLayout:
@@ -39,12 +38,11 @@ class ReadoutPipe(wiring.Component):
     """a' = a + rshift_round(sigma * g, 8); adc: clip(rshift_round(a' * gain, shift) + offset) << lshift.
 
     ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no clipping: the owner gives
-    shift 0 and ``half`` 0 for them. ``sigma`` and ``sample`` are taken in the cycle of the step,
-    ``column`` one later, ``gain`` and ``offset`` GAIN_STAGE later. ``settings_n`` belong to the column of
-    n cycles ago. ``half`` is the rounding constant (1 << shift) >> 1 of HALF_STAGE, ``top`` the
-    largest ADC code 2^(B-1) - 1 of TOP_STAGE. Latency: PIPE_LATENCY cycles (on a compact platform as many of
-    them as are KEPT), one column a cycle. Resources: three multipliers (one for noise, two for gain), a
-    shifter of about 48 bits in three steps.
+    shift 0 and ``half`` 0 for them. ``sigma`` and ``sample`` are taken in the cycle of the step, ``column``
+    one later, ``gain`` and ``offset`` GAIN_STAGE later. ``settings_n`` belong to the column of n cycles ago.
+    ``half`` is the rounding constant (1 << shift) >> 1 of HALF_STAGE, ``top`` the largest ADC code 2^(B-1) -
+    1 of TOP_STAGE. Latency: PIPE_LATENCY cycles, one column a cycle. Resources: three multipliers (one for
+    noise, two for gain), a shifter of about 48 bits in three steps.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -65,7 +63,6 @@ class ReadoutPipe(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        pipeline = Pipeline(m, platform, KEPT)
 
         def register(shape: Any, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
@@ -73,34 +70,34 @@ class ReadoutPipe(wiring.Component):
         def setting(stage: int, field: str, name: str) -> Any:
             """A field of the layer's settings that acts in ``stage`` + 1."""
             settings = getattr(self, f"settings_{stage}")
-            return pipeline.unmerged(getattr(settings, field), stage + 1, f"{name}_{stage + 1}")
+            return unmerged(m, platform, getattr(settings, field), f"{name}_{stage + 1}")
 
-        column = pipeline.delayed(self.column, 1, 4, "column")
+        column = delayed(m, self.column, 3, "column")
         noisy_5 = register(signed(g.noisy_bits), "noisy_5")
         if g.noise:
-            m.submodules.noise = noise = Multiplier(signed(12), signed(17), registers=(True, False, True))
+            m.submodules.noise = noise = Multiplier(signed(12), signed(17))
             m.d.comb += [noise.a.eq(self.sample), noise.b.eq(self.sigma)]
-            term_4 = pipeline.delayed(noise.product, 3, 4, "term")
+            term_4 = delayed(m, noise.product, 1, "term")
             # The rounding constant stands where the column, shifted, has zeros.
             half = 1 << (GAUSS_FRACTION - 1)
             raised = Cat(Const(half, GAUSS_FRACTION), column).as_signed()
-            m.d[pipeline.at(5)] += noisy_5.eq((raised + term_4) >> GAUSS_FRACTION)
+            m.d.sync += noisy_5.eq((raised + term_4) >> GAUSS_FRACTION)
         else:
-            m.d[pipeline.at(5)] += noisy_5.eq(column)
+            m.d.sync += noisy_5.eq(column)
 
         gain_5, offset_5 = register(16, "gain_5"), register(signed(12), "offset_5")
         analog_4 = setting(3, "analog", "analog")
-        m.d[pipeline.at(5)] += [
+        m.d.sync += [
             gain_5.eq(Mux(analog_4, 1, self.gain)),
             offset_5.eq(Mux(analog_4, 0, self.offset)),
         ]
-        offset = pipeline.delayed(offset_5, 5, 14, "offset")
+        offset = delayed(m, offset_5, 9, "offset")
         m.submodules.gain = multiplier = WideMultiplier(g.noisy_bits, 16)
         m.d.comb += [multiplier.a.eq(noisy_5), multiplier.b.eq(gain_5)]
 
         wide = signed(max(g.noisy_bits + 18, SHIFT_MAX + 2))
         shifted = register(wide, "rounded_11")
-        m.d[pipeline.at(11)] += shifted.eq(multiplier.product + pipeline.unmerged(self.half, 10, "half_10"))
+        m.d.sync += shifted.eq(multiplier.product + unmerged(m, platform, self.half, "half_10"))
         for stage, low in ((11, 4), (12, 2), (13, 0)):
             # Two bits of the distance a step, each step with two copies of them.
             step = register(wide, f"shifted_{stage + 1}")
@@ -110,7 +107,7 @@ class ReadoutPipe(wiring.Component):
                 with m.Switch(distance):
                     for i in range(4):
                         with m.Case(i):
-                            m.d[pipeline.at(stage + 1)] += step[part].eq((shifted >> (i << low))[part])
+                            m.d.sync += step[part].eq((shifted >> (i << low))[part])
             shifted = step
         fine_14 = shifted
 
@@ -127,27 +124,27 @@ class ReadoutPipe(wiring.Component):
         clipped_18 = register(signed(g.noisy_bits), "clipped_18")
         increment_19 = register(signed(32), "increment_19")
         negative, rest = fine_14[-1], fine_14[near:-1]
-        top_15 = pipeline.unmerged(self.top, 15, "top_15")
-        top_16 = pipeline.delayed(top_15, 15, 16, "top_15")
+        top_15 = unmerged(m, platform, self.top, "top_15")
+        top_16 = delayed(m, top_15, 1, "top_15")
         adc_16 = ~setting(15, "analog", "analog")
         over = beyond_16[0] | (above_16 & ~beyond_16[1])
-        m.d[pipeline.at(15)] += [
+        m.d.sync += [
             sum_15.eq(fine_14 + offset),
             small_15.eq(fine_14[: near + 1].as_signed() + offset),
             beyond_15.eq(Cat(~negative & rest.any(), negative & ~rest.all())),
         ]
-        m.d[pipeline.at(16)] += [
+        m.d.sync += [
             value_16.eq(sum_15),
             beyond_16.eq(beyond_15),
             above_16.eq(small_15 > top_15),
             below_16.eq(small_15 < (~top_15).as_signed()),
         ]
-        m.d[pipeline.at(17)] += [
+        m.d.sync += [
             value_17.eq(value_16),
             clip_17.eq((beyond_16.any() | above_16 | below_16) & adc_16),
             limit_17.eq(Mux(over, top_16, (~top_16).as_signed())),
         ]
-        m.d[pipeline.at(18)] += clipped_18.eq(Mux(clip_17, limit_17, value_17))
-        m.d[pipeline.at(19)] += increment_19.eq(clipped_18 << setting(17, "lshift", "lshift"))
+        m.d.sync += clipped_18.eq(Mux(clip_17, limit_17, value_17))
+        m.d.sync += increment_19.eq(clipped_18 << setting(17, "lshift", "lshift"))
         m.d.comb += self.increment.eq(increment_19)
         return m

@@ -57,7 +57,7 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
         "given": In(1),
         "step": Out(step_layout(geometry)),
         "passed": Out(1),
-    } | ({"shift_next": Out(1), "close_next": Out(1)} if waiting_sums(geometry) else {"advance": Out(1)})
+    } | ({"shift_next": Out(1), "close_next": Out(1)} if waiting_sums(geometry) else {})
 
 
 def skipped(geometry: Geometry, now: Signal) -> Value:

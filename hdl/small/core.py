@@ -19,7 +19,7 @@ from hdl.small.lanes import Lanes
 class SmallCore(wiring.Component):
     """``hdl.core.core.Core`` with readout and neurons for one column at a time.
 
-    Without noise, virtual chips, analog readout, skipping, slices added at once, and overlap. Latency: about
+    Without noise, virtual chips, analog readout, skipping and overlap. Latency: about
     the sum of K * J * ceil(M / N) cycles an inference, or where that is longer that of N columns (``Engine``)
     a pass.
     Resources: about 1,800 LUTs for two lanes, N multipliers for them and two, and the memories.
@@ -30,7 +30,6 @@ class SmallCore(wiring.Component):
     def __init__(self, geometry: Geometry) -> None:
         lacking = {
             "readouts": 1,
-            "slices": 1,
             "noise": False,
             "analog": False,
             "skip": False,

@@ -10,23 +10,22 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.bus import WindowSignature
+from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape, feed_layout, pass_layout, readout_layout
-from hdl.parts.pipeline import Pipeline
 from hdl.small.weights import Weights
 
-KEPT = (1, 3)
-"""Stages that are registers on a compact platform too: the memories' and the products'."""
-PRODUCT_STAGE = 3
+PRODUCT_STAGE = 2
+"""Cycles from a row's address to its product."""
 
 
 class Lanes(wiring.Component):
     """a[m] = sum over the pass's rows of x_j[k] * w[k, m], for all lanes m; one row a cycle.
 
-    ``x`` is the code at ``x_address`` (index | bank above), a cycle later on a compact platform, else two.
+    ``x`` is the code at ``x_address`` (index | bank above), a cycle later.
     Of the last row of a pass the walk waits until ``free``; with the sums of the pass on ``sums`` ``capture``
     is up for a cycle, and ``settings`` are the pass's. A layer's first pass that reads activations waits
-    until ``free`` too, since they are all there then. Latency: 5 cycles from a row's address to the sum, 3 on
-    a compact platform; a cycle between passes. Resources: N memories, multipliers and adders.
+    until ``free`` too, since they are all there then. Latency: 3 cycles from a row's address to the sum; a
+    cycle between passes. Resources: N memories, multipliers and adders.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -51,7 +50,6 @@ class Lanes(wiring.Component):
         m = Module()
         g = self.geometry
         feed = self.passes.payload.feed
-        pipeline = Pipeline(m, platform, KEPT)
         now, settings = Signal(feed_layout(g)), Signal(readout_layout(g))
         row, left = Signal(bits_for(g.max_inputs - 1)), Signal(bits_for(g.max_inputs))
         address = Signal(bits_for(g.weight_depth - 1))
@@ -64,7 +62,7 @@ class Lanes(wiring.Component):
             self.input_done.eq(issue & last & now.input_done),
             self.passes.ready.eq(~walking & (feed.from_input | ~feed.layer_first | free)),
             self.x_address.eq(Cat(row, now.bank)),
-            self.from_input.eq(pipeline.delayed(now.from_input, 0, 2, "from_input")),
+            self.from_input.eq(delayed(m, now.from_input, 1, "from_input")),
         ]
         with m.If(issue):
             m.d.sync += [row.eq(row + 1), address.eq(address + 1), left.eq(left - 1)]
@@ -81,10 +79,10 @@ class Lanes(wiring.Component):
                 walking.eq(1),
             ]
 
-        valid, ends = pipeline.delayed(Cat(issue, issue & last), 0, PRODUCT_STAGE, "flags")
-        shift = pipeline.delayed((now.slice << now.dac_log2)[:3], 0, 2, "shift")
+        valid, ends = delayed(m, Cat(issue, issue & last), PRODUCT_STAGE, "flags")
+        shift = delayed(m, (now.slice << now.dac_log2)[:3], 1, "shift")
         mask = Signal(8)
-        with m.Switch(pipeline.delayed(now.dac_log2, 0, 2, "dac")):
+        with m.Switch(delayed(m, now.dac_log2, 1, "dac")):
             for log2 in range(4):
                 with m.Case(log2):
                     m.d.comb += mask.eq((1 << (1 << log2)) - 1)
@@ -108,7 +106,7 @@ class Lanes(wiring.Component):
                 weights.write_data.eq(window.write_data),
                 self.sums[i].eq(total),
             ]
-            m.d[pipeline.at(PRODUCT_STAGE)] += product.eq(sliced * weights.data)
+            m.d.sync += product.eq(sliced * weights.data)
             # A row of the next pass is two cycles behind the last one at least.
             with m.If(self.capture):
                 m.d.sync += total.eq(0)

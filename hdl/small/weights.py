@@ -16,7 +16,7 @@ BLOCK_CODES = 1 << 15
 
 
 class Weights(wiring.Component):
-    """``data`` is the code at ``address`` two cycles later, on a compact platform one; writes go there too.
+    """``data`` is the code at ``address`` one cycle later; writes go there too.
 
     A code read in the cycle of a ``write`` is undefined. On iCE40 made of SB_SPRAM256KA where the codes
     have 8 bits. Resources: weight_depth codes of memory.

@@ -15,7 +15,7 @@ def header_layout() -> StructLayout:
 
 
 def step_layout() -> StructLayout:
-    """The fields of a step's record (``emulator.spec.walk``); negative ones in two's complement."""
+    """The fields of a step's record (``emulator.backend.walk``); negative ones in two's complement."""
     return StructLayout({name: width for name, (_, _, width) in STEP.items()})
 
 

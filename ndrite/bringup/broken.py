@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from host import Board
+from boards.board import Board
 from host.links import Link
 
 FAULTS = ("build-id", "link", "memory", "arithmetic", "noise")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from boards.board import Board
 from emulator.spec import Geometry
-from host import Board, HostError
+from host import HostError
 from ndrite.bringup import checks
 from ndrite.bringup.ways import StageFailed, Way
 from ndrite.selftest import Check, checks_of, networks_of

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from boards.board import Board
 from boards.fpga.build import build
 from boards.fpga.errors import BuildError
 from boards.fpga.flash import flash, loader_version
@@ -18,7 +19,6 @@ from boards.sim.build import simulated_id
 from boards.sim.udp import sim_udp_link, udp_id
 from emulator.network import zoo
 from emulator.spec import Program
-from host import Board
 from host.links import Link
 from host.links.uart import UartLink
 from host.links.udp import UdpLink
@@ -26,7 +26,7 @@ from host.links.udp_socket import UdpSocket, udp_address
 from ndrite.bringup.broken import broken_board
 
 SIMULATED_TIMEOUT_S = 4.0
-"""A simulated second is a million cycles: a checksum over a compact board's weights takes two of them."""
+"""A simulated second is a million cycles: a checksum over a small board's weights takes two of them."""
 
 
 class StageFailed(Exception):
@@ -122,7 +122,7 @@ class Simulated:
 
     @property
     def _design(self) -> Design | None:
-        return Design(self.target.compact, self.target.small) if self.target.compact else None
+        return Design(small=True) if self.target.small else None
 
     def bitstream(self) -> tuple[int, str]:
         """The netlist instead of one."""

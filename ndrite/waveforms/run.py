@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from boards.board import Board
 from boards.sim import SimLink
+from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.brief import brief_repr
-from emulator.spec.schedule import bound_cycles
 from emulator.spec.steps import join
-from host import Board, InputError
+from host import InputError
 from host.api import Progress
 from ndrite.waveforms.signals import BLOCKS, SIGNALS
 from ndrite.waveforms.vcd import read_activity
@@ -89,7 +90,7 @@ def trace_inference(
     busy = {signal.block: signal.path for signal in SIGNALS if signal.busy}
     found = read_activity(path, list(busy.values()))
     activity = {block: found[busy[block]] for block in BLOCKS}
-    return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes, geometry.slices), activity)
+    return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes), activity)
 
 
 def product_on_array(program: Program, product: int | None) -> int:

@@ -19,11 +19,11 @@ OURS = {"ecp5": ("DP16KD.v", "MULT18X18D.v"), "ice40": ()}
 """Cells that Yosys declares as black boxes, modelled by us in tests/hdl/cells."""
 
 
-def netlist(component: wiring.Component, family: str, folder: Path, *, compact: bool = False) -> list[Path]:
+def netlist(component: wiring.Component, family: str, folder: Path, *, small: bool = False) -> list[Path]:
     """Synthesise in ``folder``; files of the netlist (module ``top``), its cells and its visible ports."""
-    target = SimpleNamespace(family=family, compact=compact)
+    target = SimpleNamespace(family=family, small=small)
     (folder / "top.il").write_text(rtlil.convert(component, platform=target, name="top", emit_src=False))
-    before = f"{COLLISIONS}; " if compact else ""
+    before = f"{COLLISIONS}; " if small else ""
     commands = f"read_rtlil top.il; {before}{SYNTH[family]}; write_verilog -noattr gates.v"
     tools.run(tools.find("yosys"), ["-q", "-p", commands], cwd=folder, log=folder / "yosys.log")
     models = _flattened(family, folder)

@@ -80,11 +80,6 @@ def test_neighbours_stand_side_by_side(what: str) -> None:
             assert (abs(y - after_y), x) == (24, after_x)
 
 
-def test_a_slice_parallel_array_has_no_multipliers() -> None:
-    assert positions(find_target("ulx3s-85f-serial-128"), "multiplier") == []
-    assert len(positions(find_target("ulx3s-85f-serial-128"), "memory")) == 128
-
-
 def test_the_script_places_and_counts_them() -> None:
     text = synthesis.script(WIDE)
     assert 'setattr -set BEL "X69/Y58/MULT18_0" top/c:top.device.machine.core.array.lane_0.multiplier' in text

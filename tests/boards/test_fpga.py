@@ -22,10 +22,10 @@ from boards.fpga.regression import differences
 from boards.fpga.reports import KEYS, board_netlist, load, summaries
 from boards.fpga.rgmii import Rgmii
 from boards.fpga.target import Pin, Target
+from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
 from emulator.network import zoo
 from emulator.spec import PRESETS, Program
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import address
 from hdl.array.lane import Lane
 from hdl.ethernet.addresses import USUAL, Addresses
@@ -103,8 +103,6 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"compact": True}, "compact with redraw 2 and slices 1; accepted: redraw 0 and slices 1"),
-        ({"small": True}, "small is True, compact False; accepted: both"),
         ({"baud": 70_000_000}, "70000000 baud is off by"),
         ({"family": "ice40", "aim": 1.3}, "aim is 1.3; accepted on ice40: 1"),
         ({"family": "ice40", "aim": 1, "ethernet": ETHERNET}, "ethernet on ice40; accepted: on ecp5"),

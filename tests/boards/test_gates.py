@@ -22,7 +22,6 @@ TINY = dataclasses.replace(PRESETS["tiny"], lanes=4, readouts=2)
 GEOMETRIES = {
     "multipliers": TINY,
     "overlap": dataclasses.replace(TINY, lanes=8, skip=True, redraw=0, overlap=True),
-    "slice-parallel": dataclasses.replace(TINY, slices=8, skip=True),
     "small": dataclasses.replace(
         TINY, lanes=2, readouts=1, weight_bits=8, weight_depth=65536, noise=False, analog=False, redraw=0
     ),
@@ -37,7 +36,6 @@ IMAGES = 3
     [
         ("ecp5", "multipliers"),
         ("ecp5", "overlap"),
-        ("ecp5", "slice-parallel"),
         ("ice40", "multipliers"),
         ("ice40", "small"),
     ],
@@ -45,7 +43,7 @@ IMAGES = 3
 def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> None:
     shape = GEOMETRIES[geometry]
     small = geometry == "small"
-    sources = netlist(SmallCore(shape) if small else Core(shape), family, tmp_path, compact=small)
+    sources = netlist(SmallCore(shape) if small else Core(shape), family, tmp_path, small=small)
     # 22 networks (random, corner cases, every slicing, many short passes, noiseless), 3 inferences each.
     run_bench(
         sources,

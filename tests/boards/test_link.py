@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from boards.board import Board
 from boards.sim import SimLink
 from boards.sim.link import CYCLES_PER_SECOND
 from emulator.spec import PRESETS
-from host import Board, LinkError, LinkTimeout
+from host import LinkError, LinkTimeout
 from tests.boards.loopback import loopback_library
 
 

@@ -11,10 +11,10 @@ import pytest
 from boards.sim import SizedBoard
 from boards.sim.sizing import USUAL, WALKS, sized
 from boards.stepped import SteppedBoard
+from emulator.backend.lay_out import check_fits
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry, GeometryError, Program
-from emulator.spec.lay_out import check_fits
 from hdl.pcie.inference import Inference
 from host import BoardApi, LinkError
 from host.packet_channel import PacketChannel
@@ -103,7 +103,7 @@ def test_a_card_has_no_feature_maps() -> None:
     program = random_walk(WALKS, np.random.default_rng(2))
     card = SizedBoard(lambda geometry: pytest.fail("powered on"), maps=False)
     with pytest.raises(GeometryError, match=r"it is no chain of full layers; accepted .*: chains"):
-        card.check_fits(program)
+        card.abilities.check(program)
     with pytest.raises(ValueError, match="map_codes is 16384; accepted by a PCIe card: 0"):
         Inference(WALKS)
 

@@ -11,6 +11,8 @@ import pytest
 from boards.golden import GoldenBoard
 from boards.segmented import Segmented
 from boards.stepped import SteppedBoard
+from emulator.backend.lay_out import check_fits, lay_out
+from emulator.backend.segments import cut
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_inputs, random_program
@@ -18,13 +20,11 @@ from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
 from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.campaign import Campaign
-from emulator.spec.lay_out import check_fits, lay_out
-from emulator.spec.segments import cut
 from host import BoardApi, InputError, NotProgrammedError
 from host.api import Progress
+from tests.emulator.backend.test_segments import full, vectors
+from tests.emulator.backend.test_walk import MAPS
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
-from tests.emulator.spec.test_segments import full, vectors
-from tests.emulator.spec.test_walk import MAPS
 from tests.marks import long_where
 from tests.random_graphs import random_graph
 

@@ -11,10 +11,10 @@ import numpy as np
 from cocotb.queue import Queue
 from cocotb.triggers import RisingEdge
 
+from emulator.backend.lay_out import lay_out
 from emulator.golden import Core, Trace
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry, Program
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared

@@ -11,11 +11,11 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from emulator.backend.lay_out import lay_out
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.parts.layouts import group_layout
 from tests.hdl.streams import Source, reset, write_memory

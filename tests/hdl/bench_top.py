@@ -15,10 +15,10 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from cocotbext.uart import UartSink, UartSource
 
+from emulator.backend.lay_out import lay_out
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry
-from emulator.spec.lay_out import lay_out
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, MAGIC, protocol_word, register_map_hash
 

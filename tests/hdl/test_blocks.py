@@ -19,9 +19,7 @@ from hdl.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.readout.readout import Readout
 from tests.hdl.simulate import simulate
-from tests.marks import long_where
 
-COMPACT_DESIGN = Design(compact=True)
 TINY = PRESETS["tiny"]
 BLOCKS = {
     "array": (Array, dataclasses.replace(TINY, lanes=12, readouts=4)),
@@ -47,26 +45,11 @@ def test_block_equals_golden(name: str, tmp_path: Path) -> None:
     simulate(block(geometry), bench_of(block), tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)))
 
 
-@pytest.mark.parametrize(
-    "name", long_where({"readout", "sequencer"}.__contains__, ["readout", "neuron", "sequencer", "noise"])
-)
-def test_block_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
-    block, geometry = BLOCKS[name]
+@pytest.mark.long
+def test_sequencer_of_the_small_core_equals_golden(tmp_path: Path) -> None:
+    block, geometry = BLOCKS["sequencer"]
     fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(block(geometry), bench_of(block), tmp_path, platform=COMPACT_DESIGN, GEOMETRY=fields)
-
-
-def test_array_of_slices_equals_golden(tmp_path: Path) -> None:
-    geometry = dataclasses.replace(TINY, lanes=12, readouts=4, slices=8)
-    fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Array(geometry), "array.bench_array", tmp_path, GEOMETRY=fields)
-
-
-@pytest.mark.parametrize("readouts", [1, pytest.param(16, marks=pytest.mark.long)])
-def test_noise_of_slices_equals_golden(readouts: int, tmp_path: Path) -> None:
-    geometry = dataclasses.replace(TINY, lanes=16, readouts=readouts, slices=8)
-    fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Noise(geometry), "noise.bench_noise", tmp_path, GEOMETRY=fields)
+    simulate(block(geometry), bench_of(block), tmp_path, platform=Design(small=True), GEOMETRY=fields)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from hdl.core.core import Core
 from hdl.small.core import SmallCore
 from tests.hdl.simulate import simulate
 
-COMPACT_DESIGN = Design(compact=True)
 TINY = PRESETS["tiny"]
 GEOMETRIES = {
     "tiny": TINY,
@@ -25,15 +24,8 @@ GEOMETRIES = {
     "bare": dataclasses.replace(
         TINY, lanes=4, readouts=4, noise=False, analog=False, weight_bits=8, redraw=4
     ),
-    "slice-parallel": dataclasses.replace(TINY, lanes=8, readouts=4, slices=8, skip=True, redraw=2),
-    "slice-parallel-bare": dataclasses.replace(
-        TINY, lanes=8, readouts=8, slices=8, noise=False, analog=False, redraw=0
-    ),
     "overlap": dataclasses.replace(TINY, overlap=True),
     "overlap-skip": dataclasses.replace(TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True),
-    "overlap-slice-parallel": dataclasses.replace(
-        TINY, lanes=8, readouts=4, slices=8, skip=True, redraw=0, overlap=True
-    ),
 }
 
 
@@ -64,20 +56,6 @@ def test_core_of_lane_groups_equals_golden(name: str, tmp_path: Path) -> None:
     simulate(Core(LANE_GROUPS[name]), "bench_core", tmp_path, GEOMETRY=fields, **work)
 
 
-COMPACT = {
-    name: dataclasses.replace(GEOMETRIES[name], redraw=0)
-    for name in ("tiny", "one-readout-odd-lanes", "all-readouts-skip", "bare")
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", [name if name == "bare" else rarely(name) for name in COMPACT])
-def test_core_without_registers_for_speed_equals_golden(name: str, tmp_path: Path) -> None:
-    geometry = COMPACT[name]
-    fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Core(geometry), "bench_core", tmp_path, platform=COMPACT_DESIGN, GEOMETRY=fields, **WORK)
-
-
 PLAIN = dataclasses.replace(TINY, readouts=1, noise=False, analog=False, redraw=0)
 SMALL = {
     "two-lanes": dataclasses.replace(PLAIN, lanes=2, weight_bits=8),
@@ -87,29 +65,20 @@ SMALL = {
 
 
 @pytest.mark.parametrize(
-    ("name", "registers"),
-    [
-        pytest.param("two-lanes", "compact", marks=pytest.mark.long),
-        ("odd-lanes", "full"),
-        rarely("two-lanes", "full"),
-        rarely("odd-lanes", "compact"),
-        rarely("one-lane", "full"),
-        rarely("one-lane", "compact"),
-    ],
+    "name", [pytest.param("two-lanes", marks=pytest.mark.long), "odd-lanes", rarely("one-lane")]
 )
-def test_small_core_equals_golden(name: str, registers: str, tmp_path: Path) -> None:
+def test_small_core_equals_golden(name: str, tmp_path: Path) -> None:
     # One column after the other: slow.
     work = {"IMAGES": "3", "TRIALS": "2", "CYCLES": "600000"}
     fields = json.dumps(dataclasses.asdict(SMALL[name]))
-    platform = COMPACT_DESIGN if registers == "compact" else None
-    simulate(SmallCore(SMALL[name]), "bench_core", tmp_path, platform=platform, GEOMETRY=fields, **work)
+    small = Design(small=True)
+    simulate(SmallCore(SMALL[name]), "bench_core", tmp_path, platform=small, GEOMETRY=fields, **work)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("readouts", 2),
-        ("slices", 8),
         ("noise", True),
         ("analog", True),
         ("skip", True),
@@ -122,8 +91,8 @@ def test_small_core_names_what_it_lacks(field: str, value: int) -> None:
         SmallCore(dataclasses.replace(PLAIN, lanes=2, **{field: value}))
 
 
-RARE = ("slice-parallel-bare", "overlap", "overlap-slice-parallel")
-LONG = ("slice-parallel", "bare", "one-readout-odd-lanes", "all-readouts-skip")
+RARE = ("overlap",)
+LONG = ("bare", "one-readout-odd-lanes", "all-readouts-skip")
 MOST = [rarely(name) if name in RARE else name for name in GEOMETRIES if name not in LONG]
 MOST += [pytest.param(name, marks=pytest.mark.long) for name in LONG]
 

@@ -9,20 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import Fragment
 
+from boards.board import Board
 from boards.golden import GoldenBoard
 from boards.sim import Design, SimLink
+from emulator.backend.lay_out import check_fits
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.campaign import Campaign
 from emulator.spec.errors import GeometryError, ProgramError
-from emulator.spec.lay_out import check_fits
 from emulator.spec.layer import Layer
 from emulator.spec.variation import Variation, same_cells
-from hdl.core.core import Core
-from host import Board
 from tests.marks import long_where
 
 TINY = PRESETS["tiny"]
@@ -32,11 +30,8 @@ SAMPLES = 8
 DESIGNS: dict[str, tuple[Design | None, dict[str, Any]]] = {
     "plain": (None, {}),
     "overlap": (None, {"overlap": True}),
-    "slice-parallel": (None, {"slices": 8}),
-    "overlap-slice-parallel": (None, {"slices": 8, "overlap": True}),
-    "compact": (Design(compact=True), {"redraw": 0}),
     "small": (
-        Design(compact=True, small=True),
+        Design(small=True),
         {"redraw": 0, "readouts": 1, "noise": False, "analog": False, "skip": False},
     ),
 }
@@ -191,7 +186,7 @@ def compare(g: Geometry, design: str, rng: np.random.Generator) -> tuple[int, in
 
 
 AT_ONCE = {
-    "compact": dataclasses.replace(TINY, rows=1024, max_inputs=16, redraw=0, layers=2, segments=8),
+    "overlap": dataclasses.replace(TINY, rows=8, lanes=3, readouts=1, max_inputs=16, overlap=True, redraw=1),
     "small": dataclasses.replace(
         TINY,
         rows=128,
@@ -206,14 +201,11 @@ AT_ONCE = {
         layers=1,
         curves=1,
     ),
-    "overlap-slice-parallel": dataclasses.replace(
-        TINY, rows=8, lanes=3, readouts=1, max_inputs=16, slices=8, overlap=True, redraw=1, window=2
-    ),
 }
 """Geometries that were computed wrongly once, or are as small as they may be."""
 
 
-@pytest.mark.parametrize("design", long_where({"compact", "overlap-slice-parallel"}.__contains__, AT_ONCE))
+@pytest.mark.parametrize("design", long_where({"overlap"}.__contains__, AT_ONCE))
 def test_extreme_images_equal_golden(design: str) -> None:
     g = AT_ONCE[design]
     inferences, votes = compare(g, design, np.random.default_rng(3))
@@ -235,13 +227,6 @@ def test_random_geometries_equal_golden(
     inferences, votes = compare(g, design, rng)
     assert inferences == IMAGES * (2 * SAMPLES - 1)
     assert votes == (IMAGES * SAMPLES * 4 if g.redraw else 0)
-
-
-@pytest.mark.parametrize(("field", "value"), [("redraw", 2), ("slices", 8)])
-def test_compact_design_names_what_it_lacks(field: str, value: int) -> None:
-    g = dataclasses.replace(TINY, **({"redraw": 0, "noise": False} | {field: value}))
-    with pytest.raises(ValueError, match=f"{field} is {value}; accepted by the compact design: "):
-        Fragment.get(Core(g), Design(compact=True))
 
 
 def test_virtual_chips_of_codes_beyond_the_weights_are_refused() -> None:

@@ -14,7 +14,7 @@ from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.schedule import watchdog_cycles
+from emulator.spec.watchdog import watchdog_cycles
 from hdl.device.accelerator import Accelerator
 from hdl.device.watchdog import RESET_CYCLES
 from tests.hdl.wire import Wire

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from boards.board import Board
 from boards.sim import SimLink
 from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
-from emulator.spec.schedule import watchdog_cycles
-from host import Board
+from emulator.spec.watchdog import watchdog_cycles
 from host.memory import write_commands
 from host.packets import DELIMITER, Request, Response, decode_response, encode_request
 

@@ -7,12 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from boards.board import Board
 from emulator.golden import Core
 from emulator.spec import PRESETS, GeometryError, Program
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
-from host import Board, BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
+from host import BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
 from tests.host.responder import Responder, ResponderLink, faulty
 
 

@@ -7,13 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from boards.board import Board
 from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
 from emulator.spec.variation import same_cells
-from host import Board, NotProgrammedError, VerifyError
+from host import NotProgrammedError, VerifyError
 from host.campaign import ABORT, IDLE_POLLS, RUN
 from host.packets import Request
 from tests.host.responder import Responder, ResponderLink

@@ -18,7 +18,7 @@ from ndrite.bringup.ways import Hardware, Simulated
 from ndrite.shell.main import BAD_INPUT, FAILED_CHECK, OK, run
 from tests.system.serving import Server
 
-TARGET = dataclasses.replace(find_target("tang-nano-20k"), geometry=PRESETS["tiny"], compact=False)
+TARGET = dataclasses.replace(find_target("tang-nano-9k"), geometry=PRESETS["tiny"], small=False)
 """Small, with all there is: read noise, both readouts, virtual chips."""
 LINES = 32
 ON_ETHERNET = dataclasses.replace(
@@ -38,7 +38,7 @@ def small(tmp_path, monkeypatch):
 def test_every_line_of_a_whole_board_passes(small, capsys):
     assert run([*SIMULATED, "--seed", "3", "--json"]) == OK
     report = json.loads(capsys.readouterr().out)
-    assert (report["board"], report["simulated"], report["failed"]) == ("tang-nano-20k", True, 0)
+    assert (report["board"], report["simulated"], report["failed"]) == ("tang-nano-9k", True, 0)
     stages = [check["stage"] for check in report["checks"]]
     assert sorted(set(stages), key=stages.index) == list(STAGES)
     names = [check["name"] for check in report["checks"]]
@@ -47,7 +47,7 @@ def test_every_line_of_a_whole_board_passes(small, capsys):
     assert len(networks) == 16
     assert all("2 inferences equal to golden, seed" in c["seen"] for c in networks)
     assert report["versions"]["ndrite"]
-    written = Path("bringup-tang-nano-20k.md").read_text()
+    written = Path("bringup-tang-nano-9k.md").read_text()
     assert written.count("| ok |") == LINES
     assert "FAIL" not in written
     assert "simulated: no hardware was used" in written
@@ -128,7 +128,7 @@ def test_a_build_whose_timing_failed_is_not_loaded(tmp_path):
     )
     found = list(stages_of(Hardware(TARGET, "/dev/nothing", tmp_path)))
     assert not any(check.passed for _, check in found)
-    assert "timing failed; run: ndrite board build tang-nano-20k" in found[0][1].seen
+    assert "timing failed; run: ndrite board build tang-nano-9k" in found[0][1].seen
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,9 @@ def test_wrong_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_the_array_is_as_large_as_the_program(program: Program) -> None:
     """A default that the program does not fit would be none."""
+    from emulator.backend.lay_out import check_fits
     from emulator.golden.random_program import random_program
     from emulator.spec import PRESETS
-    from emulator.spec.lay_out import check_fits
     from ndrite.url import geometry_for
 
     roomy = dataclasses.replace(PRESETS["64-lane"], name="roomy", weight_depth=8192)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.sim import SimLink
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
-from host import Board
 
 
 @pytest.fixture

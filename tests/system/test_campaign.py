@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from emulator.golden.random_program import random_inputs, random_program
@@ -17,7 +18,7 @@ from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
 from emulator.spec.variation import Variation, same_cells
-from host import Board, DeviceError, InputError
+from host import DeviceError, InputError
 from host.campaign import RUN, images_at_once
 from host.session import Command
 from ndrite import connect

@@ -8,13 +8,13 @@ import zlib
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.sim import SimLink
+from emulator.backend.lay_out import lay_out
 from emulator.golden import Core
 from emulator.spec import Program
-from emulator.spec.lay_out import lay_out
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
-from host import Board
 from host.memory import differing
 from host.packets import DELIMITER, Request, encode_request
 

@@ -8,6 +8,7 @@ import os
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from boards.sim.sizing import sized
@@ -15,7 +16,6 @@ from boards.stepped import SteppedBoard
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import digits, enlarged
-from host import Board
 from ndrite.evaluations import evaluate
 
 IMAGES = int(os.environ.get("NDRITE_LENET5", "1"))

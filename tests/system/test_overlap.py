@@ -8,13 +8,13 @@ import os
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.sim.pcie import SimCard
+from emulator.backend.lay_out import weight_words
+from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
-from emulator.spec.lay_out import weight_words
-from emulator.spec.schedule import bound_cycles
-from host import Board
 from host.links.pcie import PcieChannel
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_program

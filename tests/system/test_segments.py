@@ -9,18 +9,18 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
+from emulator.backend.lay_out import check_fits
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Program
-from emulator.spec.lay_out import check_fits
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Product, Step, Term
-from host import Board
 from tests.boards.test_stepped import deep
-from tests.emulator.spec.test_walk import MAPS
+from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph
 
 TRIALS = 60 if "NDRITE_HDL" in os.environ else 6

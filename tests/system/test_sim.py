@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.recognise import is_of_these_sources
 from boards.sim import SimLink
 from boards.sim.build import DEFAULT_DIVISOR
@@ -19,7 +20,7 @@ from emulator.golden.random_program import random_inputs, random_program
 from emulator.mapping import map_network
 from emulator.network import load_network, zoo
 from emulator.spec import PRESETS, Program
-from host import Board, BoardApi
+from host import BoardApi
 from ndrite import connect
 from ndrite.evaluations import evaluate
 from ndrite.labelled import judging_set, typical

@@ -7,21 +7,21 @@ import dataclasses
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.sim import Design, SimLink
+from emulator.backend.schedule import bound_cycles
 from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.spec import Program
-from emulator.spec.schedule import bound_cycles
-from host import Board
 from ndrite.labelled import judging_set
 from ndrite.selftest import checks_of
 from ndrite.shipped import shipped_network
 
 pytestmark = pytest.mark.long
 
-SMALL = Design(compact=True, small=True)
+SMALL = Design(small=True)
 
 
 def small_program() -> tuple[Program, np.ndarray]:
@@ -51,11 +51,10 @@ def test_icebreaker_runs_the_shipped_network() -> None:
     assert counters["busy_cycles"] == counters["passes"] == counters["last_cycles"] == 0
 
 
-@pytest.mark.parametrize("design", [Design(compact=True), SMALL], ids=["compact", "small"])
-def test_selftest_passes(design: Design) -> None:
+def test_selftest_passes() -> None:
     geometry = dataclasses.replace(
         find_target("tang-nano-9k").geometry, name="small", lanes=2, max_outputs=16, columns=64
     )
-    with Board(SimLink(geometry, platform=design)) as board:
+    with Board(SimLink(geometry, platform=SMALL)) as board:
         checks = list(checks_of(board))
     assert [c for c in checks if not c.passed] == []

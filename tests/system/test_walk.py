@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec.campaign import Campaign
-from host import Board, InputError
-from tests.emulator.spec.test_walk import MAPS, windowed
+from host import InputError
+from tests.emulator.backend.test_walk import MAPS, windowed
 from tests.random_graphs import random_walk
 
 TRIALS = 200 if "NDRITE_HDL" in os.environ else 12

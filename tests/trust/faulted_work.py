@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from boards.board import Board
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
-from host import Board, HostError
+from host import HostError
 
 TINY = PRESETS["tiny"]
 INFERENCES = 11

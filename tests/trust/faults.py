@@ -225,7 +225,7 @@ FAULTS = (
         "hdl/small/lanes.py",
         "feed.from_input | ~feed.layer_first | free",
         "1",
-        ("tests/hdl/test_core.py", "-k", "small_core_equals_golden and two-lanes and compact"),
+        ("tests/hdl/test_core.py", "-k", "small_core_equals_golden and two-lanes"),
     ),
     Fault(
         "column registers given free too early",

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from boards.board import Board
 from boards.sim.udp import SimDatagrams, UdpModel
-from host import Board
 from host.links.faulty_datagrams import DatagramRates, FaultyDatagrams
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket, udp_address

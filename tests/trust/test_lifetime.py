@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.sim import SimLink
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS
-from host import Board, HostError, LinkError
+from host import HostError, LinkError
 from ndrite import connect
 from tests.system.serving import Server
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.sim import SimLink
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
-from host import Board, HostError
+from host import HostError
 from host.links.faulty import FaultRates, FaultyLink
 from host.links.uart import UartLink
 from tests.marks import long_where

@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.sim import SimLink
+from emulator.backend.lay_out import lay_out
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import DESCRIPTOR, Section, address
 from emulator.spec.packets import Status
-from emulator.spec.schedule import watchdog_cycles
-from host import Board, DeviceError, HostError, NotProgrammedError
+from emulator.spec.watchdog import watchdog_cycles
+from host import DeviceError, HostError, NotProgrammedError
 from host.memory import write_commands
 from ndrite.shell.main import DEVICE, FAILED_CHECK, OK, run
 from tests.system.test_campaign import varied

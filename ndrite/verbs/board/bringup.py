@@ -15,7 +15,7 @@ from ndrite.bringup.ways import Hardware, Simulated, Way
 from ndrite.results import Found, Table
 from ndrite.signature import Folder, Option, Output, Whole, verb
 
-SIMULATED = "tang-nano-20k"
+SIMULATED = "tang-nano-9k"
 
 
 @verb
@@ -42,7 +42,7 @@ def bringup(
     Parameters
     ----------
     board:
-        Name of the board, as ``ndrite board list`` has it; simulated: tang-nano-20k.
+        Name of the board, as ``ndrite board list`` has it; simulated: tang-nano-9k.
     port:
         Serial port of the UART, such as /dev/ttyUSB0; of a board on Ethernet HOST[:PORT].
     folder:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
+from emulator.backend.schedule import bound_cycles
 from emulator.errors import NetworkError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
@@ -28,7 +29,6 @@ from emulator.network import (
 )
 from emulator.network.floats import result
 from emulator.spec import Program, ProgramError
-from emulator.spec.schedule import bound_cycles
 
 
 def plain(

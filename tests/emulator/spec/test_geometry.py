@@ -12,7 +12,7 @@ from emulator.spec import PRESETS, GeometryError
 @pytest.mark.parametrize("name", PRESETS)
 def test_preset_widths_hold_the_worst_case(name: str) -> None:
     g = PRESETS[name]
-    worst = g.most_rows * (255 if g.slices == 1 else 1) * g.weight_max
+    worst = g.most_rows * 255 * g.weight_max
     assert worst < 1 << (g.accumulator_bits - 1)
     assert worst >= 1 << (g.accumulator_bits - 2)
     noise = (65535 * 2048 + 128) >> 8
@@ -41,7 +41,6 @@ def test_tile_rows_of_128_need_24_bits() -> None:
         ("packet_bytes", 512),
         ("window", 3),
         ("curves", 0),
-        ("slices", 4),
         ("redraw", 3),
     ],
 )

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from emulator.backend.lay_out import check_fits, lay_out
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, GeometryError
-from emulator.spec.lay_out import check_fits, lay_out
 from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
 from emulator.spec.registers import REGISTERS, register_map_hash
 

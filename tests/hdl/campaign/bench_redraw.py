@@ -12,10 +12,10 @@ import numpy as np
 from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import ReadOnly, RisingEdge
 
+from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
 from emulator.golden.redraw import redraw
 from emulator.spec import Geometry, Program
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.variation import Variation
 from hdl.array.array import PEEK_LATENCY

@@ -10,9 +10,9 @@ import cocotb
 import numpy as np
 from amaranth.utils import exact_log2
 
+from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
 from emulator.spec import Geometry
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.parts.layouts import pass_layout
 from tests.hdl.probe import unpack

@@ -11,10 +11,10 @@ import numpy as np
 from cocotb.task import bridge, resume
 from cocotb.triggers import First, Timer
 
+from boards.board import Board
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry
-from host import Board
 from host.links.faulty_datagrams import DatagramRates, FaultyDatagrams
 from host.links.udp import UdpLink
 from tests.hdl.ethernet.host import Host, checked, payload

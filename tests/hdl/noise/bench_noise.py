@@ -15,21 +15,12 @@ from cocotb.triggers import RisingEdge
 
 from emulator.golden.noise import gaussian, pass_key, sigma
 from emulator.spec import Geometry
-from hdl.parts.layouts import energy_layout, noise_layout
+from hdl.parts.layouts import noise_layout
 from tests.hdl.probe import unpack
 from tests.hdl.streams import Sink, Source, reset
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 PASSES = 64
-
-
-def random_tile(rng: np.random.Generator, corner: bool) -> list[dict[str, int]]:
-    """A pass, or those of all the slices that the array adds at once."""
-    first = random_pass(rng, corner)
-    if GEOMETRY.slices == 1:
-        return [first]
-    energies = [random_pass(rng, corner)["energy"] for _ in range(GEOMETRY.slices)]
-    return [first | {"slice": j, "energy": energy} for j, energy in enumerate(energies)]
 
 
 def random_pass(rng: np.random.Generator, corner: bool) -> dict[str, int]:
@@ -60,18 +51,15 @@ async def passes(dut: Any, stall: float, corner: bool) -> None:
     stream = int(rng.integers(0, 1 << 32)) if corner else 0
     dut.seed.value = seed
     dut.stream.value = stream
-    tiles = [random_tile(rng, corner) for _ in range(PASSES // GEOMETRY.slices)]
-    todo = [p for tile in tiles for p in tile]
+    todo = [random_pass(rng, corner) for _ in range(PASSES)]
     layout = noise_layout(GEOMETRY)
     packed = [int(layout.const({k: v for k, v in p.items() if k != "energy"}).as_value().value) for p in todo]
 
     async def energies() -> None:
-        for tile in tiles:
+        for p in todo:
             while not int(dut.energy_room.value) or rng.random() < stall:
                 await RisingEdge(dut.clk)
-            dut.energy.value = int(
-                energy_layout(GEOMETRY).const([p["energy"] for p in tile]).as_value().value
-            )
+            dut.energy.value = p["energy"]
             dut.energy_valid.value = 1
             await RisingEdge(dut.clk)
             dut.energy_valid.value = 0

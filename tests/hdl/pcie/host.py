@@ -12,8 +12,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 from cocotbext.pcie.core import RootComplex
 
+from emulator.backend.lay_out import lay_out
 from emulator.spec import Geometry, Program
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import (

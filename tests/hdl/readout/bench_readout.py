@@ -10,11 +10,11 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from emulator.backend.lay_out import lay_out
 from emulator.golden.noise import noise
 from emulator.golden.random_program import random_program
 from emulator.golden.readout import readout
 from emulator.spec import Geometry
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.noise.samples import sample_depth
 from hdl.parts.layouts import readout_layout

@@ -11,10 +11,10 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from emulator.spec.map_places import Place
+from emulator.backend.map_places import Place
+from emulator.backend.walk import patch_fields
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Pool
-from emulator.spec.walk import patch_fields
 from hdl.walk.layouts import chunk_layout
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.patch_reader import CHUNK_LATENCY

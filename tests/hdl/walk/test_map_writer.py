@@ -10,8 +10,8 @@ import pytest
 from amaranth import Module, Signal
 from amaranth.sim import Simulator
 
+from emulator.backend.walk import POOLED_CHANNELS_MIN
 from emulator.spec import PRESETS
-from emulator.spec.walk import POOLED_CHANNELS_MIN
 from hdl.walk.map_memory import MAP_LATENCY, MapMemory
 from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.sim.pcie import SimCard
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
@@ -18,7 +19,7 @@ from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, REGION_SHIFT, REGIONS, Section
 from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
 from emulator.spec.variation import same_cells
-from host import Board, HostError, LinkError, LinkTimeout, NotProgrammedError
+from host import HostError, LinkError, LinkTimeout, NotProgrammedError
 from host.links.pcie import PciDevice, PcieChannel, open_card
 from host.links.pcie.sysfs import SysfsDevice, check_card
 from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice

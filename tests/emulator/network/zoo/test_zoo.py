@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import ndrite
+from emulator.backend.lay_out import check_fits
 from emulator.errors import EmulatorError
 from emulator.mapping import golden_accuracy, map_network
 from emulator.network import load_network
@@ -11,7 +12,6 @@ from emulator.network.datasets import fashion_mnist_test
 from emulator.network.zoo import float_network, program, programs
 from emulator.network.zoo.files import FOLDER
 from emulator.spec import PRESETS, Program
-from emulator.spec.lay_out import check_fits
 
 
 def test_files():

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from emulator.backend.schedule import bound_cycles
+from emulator.backend.walk import walked_cycles
 from emulator.mapping import map_network
 from emulator.spec import PRESETS
-from emulator.spec.schedule import bound_cycles
-from emulator.spec.walk import walked_cycles
 from tests.system.test_kan import INPUTS, kan
 
 GEOMETRY = dataclasses.replace(PRESETS["8-lane"], map_codes=2048, overlap=True, redraw=0)

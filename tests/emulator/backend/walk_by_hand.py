@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from emulator.backend.lay_out import lay_out
+from emulator.backend.lowering import lower
 from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import rshift_round
-from emulator.spec.lay_out import lay_out
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
-from emulator.spec.walk import lowered
 from emulator.spec.walk_record import GATE, HEADER, KINDS, RECORD_WORDS, SIGNED, STEP, Fields
 
 
@@ -36,7 +36,7 @@ class Hand:
             for name, number in regions.items():
                 if section.address >> REGION_SHIFT == number:
                     self.memories[name] = section.words.astype(np.int64) & 0xFFFFFFFF
-        self.products = lowered(program, geometry).products
+        self.products = lower(program).products
         self.memory = np.full(geometry.map_codes, 170, np.int64)
         self.steps_done = 0
 

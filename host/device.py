@@ -1,4 +1,4 @@
-"""Board: a device with the gateware on it, over any link."""
+"""Device: the gateware on a board, over any link."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.lay_out import check_fits, lay_out
-from emulator.spec.memory_map import Section, region_words
+from emulator.spec.memory_map import Section
 from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME, COUNTERS
 from host.api import Progress
@@ -28,8 +27,8 @@ from host.session import ATTEMPTS, TIMEOUT_S, Session
 WRITE_ROUNDS = 3
 
 
-class Board:
-    """A device behind ``link``; satisfies ``BoardApi``. The board closes the link.
+class Device:
+    """A device behind ``link``, which it closes. It holds what was laid out for it.
 
     Parameters
     ----------
@@ -53,10 +52,10 @@ class Board:
 
     @classmethod
     def over(cls, channel: Channel) -> Self:
-        """A board over another way to the device than packets. Raises as the constructor."""
-        board = cls.__new__(cls)
-        board._open(channel)
-        return board
+        """One over another way to it than packets. Raises as the constructor."""
+        device = cls.__new__(cls)
+        device._open(channel)
+        return device
 
     def _open(self, channel: Channel) -> None:
         self._channel = channel
@@ -156,19 +155,16 @@ class Board:
 
     # -- programming and inference
 
-    def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Put ``program`` on the chip: only sections that differ are written, all are verified by CRC.
+    def load(self, program: Program, sections: list[Section], *, progress: Progress | None = None) -> None:
+        """Put ``program``, laid out in ``sections``, on the chip; what differs is written, all verified.
 
         Raises
         ------
-        GeometryError
-            The program does not fit; the chip is untouched.
         VerifyError
             A section reads back other than written.
         HostError
             Link or device failed. After this or Ctrl-C the chip refuses inference until programmed again.
         """
-        sections = lay_out(program, self.geometry)
         self._program = None
         stop_campaign(self)
         # A chip that holds nothing is not worth reading first: a CRC costs half as long as writing.
@@ -183,15 +179,6 @@ class Board:
             total = sum(s.words.size for s in sections)
             progress(total, total)
         self._program = program
-
-    def check_fits(self, program: Program) -> None:
-        """Raise GeometryError when ``program`` does not fit the device."""
-        check_fits(program, self.geometry)
-
-    @property
-    def most_weights(self) -> int:
-        """Weights that the device's memory holds."""
-        return region_words(self.geometry)["weights"]
 
     def infer(
         self,
@@ -253,8 +240,8 @@ class Board:
         self._require_held(program)
         return result
 
-    def scrub(self, program: Program) -> list[Upset]:
-        """Compare the chip's memories, by CRCs made in gateware, with ``program``; reload what has changed.
+    def compare(self, program: Program, sections: list[Section]) -> list[Upset]:
+        """Compare the chip's memories, by CRCs made in gateware, with ``sections``; reload what has changed.
 
         Raises
         ------
@@ -268,7 +255,7 @@ class Board:
         if not self._holds(program):
             raise NotProgrammedError(f"the chip does not hold program {program.name!r}; program it first")
         stop_campaign(self)
-        wrong = self._channel.differing(lay_out(program, self.geometry))
+        wrong = self._channel.differing(sections)
         upsets = [examine(section, self.read_words) for section in wrong]
         if wrong:
             self.write_register("program_tag", 0)

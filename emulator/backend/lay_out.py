@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from emulator.backend.lowering import Lowered, Walked, lower
+from emulator.backend.walk import bank_inputs, no_walk, operands, walk
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
-from emulator.spec.lowering import Lowered, Walked
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.program import Program
 from emulator.spec.steps import Product
-from emulator.spec.walk import bank_inputs, lowered, no_walk, operands, walk
 
 
 def check_fits(program: Program, geometry: Geometry) -> None:
@@ -36,7 +36,7 @@ def check_fits(program: Program, geometry: Geometry) -> None:
         )
     # First, as what gives a map of codes as sums has the square of their number of weights.
     require(program.outputs, geometry.max_outputs, "outputs")
-    ours = lowered(program, geometry)
+    ours = lower(program)
     require(len(ours.products), geometry.layers, "number of layers")
     for i, product in enumerate(ours.products):
         layer = product.layer
@@ -47,11 +47,6 @@ def check_fits(program: Program, geometry: Geometry) -> None:
             f"layer{i}.weights magnitude",
             f" (compile it for a chip whose cell.weight_bits is {geometry.weight_bits})",
         )
-        if geometry.slices > 1 and layer.dac_bits != 1:
-            raise GeometryError(
-                f"program {program.name!r}: layer{i}.dac_bits is {layer.dac_bits}; accepted by geometry "
-                f"{geometry.name!r}, which adds {geometry.slices} slices at once: 1"
-            )
         if layer.readout == "analog" and not geometry.analog:
             raise GeometryError(
                 f"program {program.name!r}: layer{i} has analog readout; "
@@ -75,7 +70,7 @@ def check_fits(program: Program, geometry: Geometry) -> None:
 
 def weight_words(program: Program, geometry: Geometry) -> int:
     """Words of each lane's weight memory that the program takes."""
-    return sum(_runs(p, geometry) * p.layer.inputs for p in lowered(program, geometry).products)
+    return sum(_runs(p, geometry) * p.layer.inputs for p in lower(program).products)
 
 
 def _beside(product: Product, geometry: Geometry) -> int:
@@ -93,7 +88,7 @@ def _runs(product: Product, geometry: Geometry) -> int:
 
 def column_words(program: Program, geometry: Geometry) -> int:
     """Words of each column parameter memory that the program takes."""
-    return sum(_column_span(step, geometry) for step in lowered(program, geometry).steps)
+    return sum(_column_span(step, geometry) for step in lower(program).steps)
 
 
 def _fires(ours: Lowered) -> bool:
@@ -175,7 +170,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     neuron = np.zeros(columns, np.uint32)
     operand = np.zeros(columns, np.int32)
     descriptors: list[npt.NDArray[np.int32]] = []
-    ours, row, walked = lowered(program, geometry), 0, not program.is_chain
+    ours, row, walked = lower(program), 0, not program.is_chain
     bases = _step_bases(ours, geometry)
     for step, base in zip(ours.steps, bases, strict=True):
         values = operands(step)

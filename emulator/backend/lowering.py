@@ -64,9 +64,9 @@ class Lowered:
 
 
 @lru_cache(maxsize=16)
-def lower(program: Program, dac_bits: int = 8) -> Lowered:
-    """``program`` lowered; ``dac_bits`` are those of products that only pick codes."""
-    made = _Lowering(program, dac_bits)
+def lower(program: Program) -> Lowered:
+    """``program`` lowered."""
+    made = _Lowering(program)
     states = range(1, 1 + len(program.states))
     for number, state in zip(states, program.states, strict=True):
         made.add(Fill(state.start, state.shape), to=number)
@@ -100,7 +100,6 @@ class _Lowering:
     """The steps so far; ``moved`` says where a map of the program is now."""
 
     program: Program
-    dac_bits: int
     steps: list[Walked] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -150,7 +149,7 @@ class _Lowering:
         sources = self._side_by_side(tuple(self.moved[s] for s in step.sources))
         if isinstance(step, Table):
             shape = joined([self.shapes[s] for s in sources])
-            layer = _picking(step.channel, shape[0], self.dac_bits)
+            layer = _picking(step.channel, shape[0])
             layer = dataclasses.replace(
                 layer,
                 bias=step.offset.astype(np.int32),
@@ -179,7 +178,7 @@ class _Lowering:
         """What gives the program's last map as sums."""
         shape, source = self.program.map_shapes[-1], self.moved[len(self.program.map_shapes) - 1]
         outputs = math.prod(shape)
-        picks = _picking(np.arange(outputs), outputs, self.dac_bits)
+        picks = _picking(np.arange(outputs), outputs)
         return Product(layer=picks, sources=(source,), patches=Patches.whole(shape), fires=False)
 
     def end_call(self) -> None:
@@ -206,7 +205,7 @@ class _Lowering:
         return tuple(ours)
 
 
-def _picking(picks: IntArray, inputs: int, dac_bits: int) -> Layer:
+def _picking(picks: IntArray, inputs: int) -> Layer:
     """A layer that gives input ``picks[e]`` as z of column e: its converter changes nothing."""
     weights = np.zeros((inputs, picks.size), np.int16)
     weights[picks, np.arange(picks.size)] = 1
@@ -219,5 +218,4 @@ def _picking(picks: IntArray, inputs: int, dac_bits: int) -> Layer:
         scale=one,
         curve=zero,
         adc_bits=12,
-        dac_bits=dac_bits,
     )

@@ -6,8 +6,8 @@ import math
 from collections.abc import Container
 from dataclasses import dataclass
 
+from emulator.backend.lowering import SAMPLE, Lowered
 from emulator.spec.geometry import WORD_ROWS
-from emulator.spec.lowering import SAMPLE, Lowered
 from emulator.spec.patches import Shape
 from emulator.spec.steps import Product
 

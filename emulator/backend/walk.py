@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emulator.backend.lowering import SAMPLE, Fill, Lowered, Walked, lower
+from emulator.backend.map_places import Place, places_of, size
+from emulator.backend.schedule import products_cycles
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.lowering import SAMPLE, Fill, Lowered, Walked, lower
-from emulator.spec.map_places import Place, places_of, size
 from emulator.spec.patches import Pair
 from emulator.spec.program import Program
-from emulator.spec.schedule import products_cycles
 from emulator.spec.steps import Gate, Pool, Product, joined
 from emulator.spec.walk_record import GATE, HEADER, KINDS, STEP, STEPS_A_LAYER, record
 
@@ -48,17 +48,12 @@ def no_walk() -> npt.NDArray[np.int32]:
     return record({}, HEADER).view(np.int32)
 
 
-def lowered(program: Program, geometry: Geometry) -> Lowered:
-    """``program`` in the steps that ``geometry`` walks."""
-    return lower(program, 1 if geometry.slices > 1 else 8)
-
-
 def walked_cycles(program: Program, geometry: Geometry) -> int:
     """The fewest cycles in which the array of ``geometry`` walks through ``program``.
 
     As ``bound_cycles``, with tables, copies and joins, which are products there; pools and gates take none.
     """
-    ours = lowered(program, geometry)
+    ours = lower(program)
     first = ours.begins + ours.body
     parts = (
         (1, ours.steps[: ours.begins]),
@@ -67,7 +62,7 @@ def walked_cycles(program: Program, geometry: Geometry) -> int:
         (1, ours.steps[-1:]),
     )
     return sum(
-        times * products_cycles((s for s in some if isinstance(s, Product)), geometry.lanes, geometry.slices)
+        times * products_cycles((s for s in some if isinstance(s, Product)), geometry.lanes)
         for times, some in parts
     )
 
@@ -104,7 +99,7 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
     GeometryError
         When the device cannot walk it; the message names what is in the way.
     """
-    ours = lowered(program, geometry)
+    ours = lower(program)
     _check(program, ours, geometry)
     pooled = _pooled(ours)
     places = places_of(ours, pooled, program.inputs)

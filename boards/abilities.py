@@ -1,0 +1,36 @@
+"""What a board can hold, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from emulator.backend.lay_out import check_fits
+from emulator.spec import Geometry, Program
+from emulator.spec.memory_map import region_words
+from host.api import BoardApi
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """``most_weights``: weights that the array holds, None: any number. ``check`` raises GeometryError for a
+    program that does not fit.
+    """
+
+    most_weights: int | None
+    check: Callable[[Program], None]
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> Abilities:
+        """Those of an array of ``geometry``."""
+        return cls(region_words(geometry)["weights"], lambda program: check_fits(program, geometry))
+
+
+class Holder(BoardApi, Protocol):
+    """A board that says what it can hold."""
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can hold."""
+        ...

@@ -1,0 +1,27 @@
+"""Board: a device that takes programs."""
+
+from __future__ import annotations
+
+from boards.abilities import Abilities
+from emulator.backend.lay_out import lay_out
+from emulator.spec import Program
+from host.api import Progress
+from host.device import Device
+from host.scrub import Upset
+
+
+class Board(Device):
+    """A device, and the back end that lays programs out for its geometry; satisfies ``BoardApi``."""
+
+    @property
+    def abilities(self) -> Abilities:
+        """What its memories hold."""
+        return Abilities.of(self.geometry)
+
+    def program(self, program: Program, *, progress: Progress | None = None) -> None:
+        """Put ``program`` on the chip; GeometryError where it does not fit, and leaves the chip as it was."""
+        self.load(program, lay_out(program, self.geometry), progress=progress)
+
+    def scrub(self, program: Program) -> list[Upset]:
+        """What has changed in the chip's memories since ``program`` was programmed; raises as ``compare``."""
+        return self.compare(program, lay_out(program, self.geometry))

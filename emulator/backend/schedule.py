@@ -1,0 +1,27 @@
+"""The schedule bound: the fewest cycles that an array of N lanes can take without skipping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from emulator.spec.arithmetic import slices
+from emulator.spec.program import Program
+from emulator.spec.steps import Product
+
+
+def bound_cycles(program: Program, lanes: int) -> int:
+    """Sum over the products of positions * G * K * J * ceil(M / G / lanes), in cycles; G groups see K inputs
+    each."""
+    return program.calls * products_cycles(program.products, lanes)
+
+
+def products_cycles(products: Iterable[Product], lanes: int) -> int:
+    """The same of each product once."""
+    return sum(
+        p.patches.positions
+        * p.patches.groups
+        * p.layer.inputs
+        * slices(p.layer.dac_bits)
+        * -(-(p.layer.outputs // p.patches.groups) // lanes)
+        for p in products
+    )
