@@ -17,6 +17,7 @@ from ndrite.results import Result, Table
 from ndrite.samples import judged_samples
 from ndrite.signature import Codes, Count, DataSet, Inputs, Labels, Picture, Seed, Source, verb
 from ndrite.sources import compiled_of
+from ndrite.stages import Stages, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,7 @@ def explain(
     seed: Seed = 0,
     mitigation: bool = False,
     picture: Picture | None = None,
+    progress: Stages | None = None,
 ) -> Loss:
     """Where the accuracy goes: one cause of error at a time.
 
@@ -125,11 +127,15 @@ def explain(
     given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
     x, y = given.x[:count], given.labels[:count]
     low = seed & ((1 << 63) - 1)
-    found = measure(whole.network, whole.program, whole.die, whole.samples, x, y, seed=low)
+    stage, samples, die = progress or silent, whole.samples, whole.die
+    with stage("causes") as report:
+        found = measure(whole.network, whole.program, die, samples, x, y, seed=low, progress=report)
     worth: list[Outcome] = []
     if mitigation:
-        seeds = (whole.die.seed,)
-        worth = mitigation_benefits(whole.network, whole.die.chip, whole.samples, x, y, seeds=seeds)
+        with stage("measures") as report:
+            worth = mitigation_benefits(
+                whole.network, die.chip, samples, x, y, seeds=(die.seed,), progress=report
+            )
     loss = Loss(found, tuple(worth), given.by)
     if picture is not None:
         loss.plot(picture)

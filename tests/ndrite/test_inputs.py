@@ -109,7 +109,8 @@ def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str])
     np.save("x.npy", values)
     assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
     err = capsys.readouterr().err
-    assert "x.npy: 7 of 320 input values (2.2 %) lie outside the stored range -1..1" in err
+    assert "x.npy: 7 of 320 input values (2.2 %) lie outside the range of their input" in err
+    assert "the first: x.npy[2, 0] is 1.5; accepted: -1..1" in err
     values[0, 0] = np.nan
     np.save("x.npy", values)
     assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,10 +73,12 @@ def mitigation_benefits(
     labels: Labels,
     *,
     seeds: Iterable[int] = (0,),
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
     """Accuracy and SNR with each set of ``mitigations``, means over chips (and read noise) of these seeds."""
-    outcomes = []
-    for name, measures in mitigations(chip).items():
+    outcomes: list[Outcome] = []
+    cases = mitigations(chip)
+    for name, measures in cases.items():
         each = []
         for seed in seeds:
             with warnings.catch_warnings():
@@ -88,6 +90,8 @@ def mitigation_benefits(
         fields = [f for f in ("snr_db", ACCURACY, RMS_ERROR) if getattr(each[0], f) is not None]
         means = {field: float(np.mean([getattr(o, field) for o in each])) for field in fields}
         outcomes.append(Outcome(name=name, **means))
+        if progress is not None:
+            progress(len(outcomes), len(cases))
     return outcomes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +104,7 @@ def explain(
     labels: npt.NDArray[Any],
     *,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Explanation:
     """Break a mapped network's loss down.
 
@@ -119,6 +121,8 @@ def explain(
         uint8 (n, inputs) to judge by, and classes (n,) or targets (n, outputs) in the model's unit.
     seed:
         Read-noise seed.
+    progress:
+        Called with the causes done and their number.
     """
     built = stages(network, program, die)
     reference = network.forward(x.astype(np.float32) / np.float32(255)).astype(np.float64)
@@ -140,9 +144,13 @@ def explain(
     ]:
         mended = {_corrected(field): value for field, value in measure(causes, True).items()}
         rows.append(Row(name, covers, **measure(causes, False), **mended))
+        if progress is not None:
+            progress(len(rows), len(CAUSES) + 2)
     golden = Core(program).infer(x, seed=seed).astype(np.float64)
     golden = golden * (program.meaning.output_step or 1.0)
     rows.append(Row(PROGRAM, "the integers the gateware computes, as compiled", **judged(golden)))
+    if progress is not None:
+        progress(len(rows), len(rows))
     return Explanation(
         network=network.name,
         chip=die.chip.name,
