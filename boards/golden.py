@@ -12,7 +12,7 @@ from emulator.golden import Core
 from emulator.golden.campaign import campaign
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from host.api import Progress
+from host.api import Progress, told
 from host.errors import LinkError, NotProgrammedError
 from host.inputs import check_inputs, check_variation
 from host.scrub import Upset
@@ -35,6 +35,10 @@ class GoldenBoard:
         self._core: Core | None = None
         self._inferences = 0
         self._closed = False
+
+    def __repr__(self) -> str:
+        where = "any program" if self._geometry is None else f"array {self._geometry.name!r}"
+        return told(self, where, None if self._core is None else self._core.program)
 
     @property
     def geometry(self) -> Geometry | None:
