@@ -134,7 +134,6 @@ class Walker(wiring.Component):
         m.d.comb += [
             gates.gate.eq(gate),
             gates.shift.eq(step.pool_shift),
-            gates.elements.eq(step.grid_columns),
             reader.step.eq(step),
             reader.step.start.eq(start),
             packer.chunk.eq(reader.chunk),
@@ -263,7 +262,8 @@ class Walker(wiring.Component):
             seconds.value_valid.eq(scaler.value_valid & ~average),
             seconds.value.eq(scaler.value),
             field.base.eq(step.second_base),
-            field.plane.eq(step.second_plane),
+            field.plane.eq(1),
+            field.pixel.eq(step.second_pixel),
             field.line.eq(step.second_line),
             field.rows.eq(0),
             field.columns.eq(0),
