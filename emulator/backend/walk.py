@@ -25,9 +25,9 @@ WINDOW_MAX = 512
 """Codes of an averaged window: their sum then fits the multiplier."""
 FLAT_MAX = 1 << 15
 """Codes of a row that is read as one run: its coordinates are of 16 bits."""
-POOLED_CHANNELS_MIN = 6
-"""Channels from which on a product's codes may be pooled as they come: a place of the map memory may be read
-again no sooner."""
+POOLED_TURNS_MIN = 2
+"""Turns of a pixel from which on a product's codes may be pooled as they come: a place of the map memory may
+be read again no sooner."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,9 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
             fields |= {"kind": KINDS["product"], "layer": layer, "last": int(not step.fires)}
             if step.fires:
                 place = _written(places[target], pooled[i]) if i in pooled else places[target]
-                fields |= place_fields(place, block=step.block, window=window)
+                turn = _turn(step, place, geometry, window)
+                fields |= place_fields(place, block=step.block, window=window, turn=turn)
+                fields |= {"group_columns": step.layer.outputs // step.patches.groups}
             if step.skip is not None:
                 second = places[step.skip]
                 fields |= {"second": 1, "second_shift": step.skip_shift, "second_base": second.base}
@@ -226,7 +228,7 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
         and max(patches.kernel) <= 15
         and patches.dilation == (1, 1)
         and not any(patches.padding)
-        and ours.shapes[made][0] >= POOLED_CHANNELS_MIN
+        and ours.shapes[made][0] >= POOLED_TURNS_MIN
     )
 
 
@@ -331,17 +333,30 @@ def _each(place: Place) -> dict[str, int]:
     return place_fields(place) | {"grid_rows": rows, "grid_columns": columns}
 
 
-def place_fields(place: Place, *, block: Pair = (1, 1), window: Pair = (1, 1)) -> dict[str, int]:
-    """The fields of where results are written."""
+def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
+    """Results of ``step`` that are written at once: those of a pixel, which its groups do not divide."""
+    share = place.shape[0] if step.patches.groups == 1 else step.layer.outputs // step.patches.groups
+    turn = geometry.neurons if place.plane == 1 else 1
+    pooled = window != (1, 1)
+    while turn > 1 and (share % turn or (pooled and place.shape[0] < POOLED_TURNS_MIN * turn)):
+        turn //= 2
+    return turn
+
+
+def place_fields(
+    place: Place, *, block: Pair = (1, 1), window: Pair = (1, 1), turn: int = 1
+) -> dict[str, int]:
+    """The fields of where results are written, ``turn`` at once."""
     channels, rows, columns = place.shape
     return {
         "to_base": place.base,
-        "to_plane": place.plane,
+        "to_plane": place.plane * turn,
+        "turn": turn.bit_length() - 1,
         "to_pixel": place.pixel,
         "to_line": columns * place.pixel,
         "to_rows": rows,
         "to_columns": columns,
-        "to_channels": channels,
+        "to_channels": channels // turn,
         "block_rows": block[0],
         "block_columns": block[1],
         "pool_rows": window[0],

@@ -64,6 +64,8 @@ STEP: Fields = {
     "to_channels": (14, 0, 16),
     "pool_rows": (14, 16, 4),
     "pool_columns": (14, 20, 4),
+    "turn": (14, 24, 3),
+    "group_columns": (23, 0, 16),
     "to_base": (15, 0, 24),
     "block_rows": (15, 24, 8),
     "to_plane": (16, 0, 24),
@@ -91,7 +93,10 @@ rows are counted channel by channel. ``flat``: a kernel's row is one run, its co
 lie partly beside the map. ``area``: places of a kernel. ``pause``: cycles between the last chunk of a pool's
 part, or of a product's group, and the next one.
 
-The ``to_`` fields say where the results go, ``second_`` where the second operands come from.
+The ``to_`` fields say where the results go, ``second_`` where the second operands come from. As many codes as
+two to the power of ``turn`` lie beside each other and are written at once: ``to_channels`` counts such turns,
+``to_plane`` is what they take. ``group_columns``: results of a group, whose last turns may be fewer than
+neurons.
 """
 GATE: Fields = {"terms": (1, 0, 3), "zero": (1, 8, 8), "elements": (10, 0, 16)}
 """What a gate's record has in place of the fields of patches; four terms, see below."""

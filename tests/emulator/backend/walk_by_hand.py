@@ -184,14 +184,19 @@ class Hand:
             for column in range(f["grid_columns"])
             for i in range(f["block_rows"])
             for j in range(f["block_columns"])
-            for c in range(f["to_channels"])
+            for c in range(f["to_channels"] << f["turn"])
         ]
 
     def _places(self, f: dict[str, int]) -> Any:
         """(address, first of its window) of each result in turn, None beside the map."""
         for r, q, c in self._order(f):
             row, column = r // f["pool_rows"], q // f["pool_columns"]
-            place = f["to_base"] + c * f["to_plane"] + row * f["to_line"] + column * f["to_pixel"]
+            place = (
+                f["to_base"]
+                + c * f["to_plane"] // (1 << f["turn"])
+                + row * f["to_line"]
+                + column * f["to_pixel"]
+            )
             inside = row < f["to_rows"] and column < f["to_columns"]
             yield (place if inside else None, r % f["pool_rows"] == 0 and q % f["pool_columns"] == 0)
 
