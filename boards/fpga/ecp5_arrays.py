@@ -64,6 +64,7 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "soft_multipliers": (
         "core.scanner.square_6",
         "core.scanner.square_7",
+        *(f"core.noise.schedule.root_{i}.{name}" for i in (2, 3) for name in ("low", "high")),
         *(
             f"core.neuron.pipe_{i}.{name}"
             for i in (1, 2, 3)
