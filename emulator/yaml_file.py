@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,39 @@ from emulator.errors import EmulatorError
 BYTES_MAX = 1 << 20
 DEPTH_MAX = 16
 PLAIN = (str, int, float, bool, type(None))
+OTHER_BASE = re.compile(r"[-+]?0[0-9_]+$|[-+]?[0-9_]+(:[0-9]+)+(\.[0-9_]*)?$")
+"""Octal 010 and sexagesimal 1:30, as YAML 1.1 reads them: nobody who writes them means 8 and 90."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data; two entries under one key and numbers of base 8 or 60 are errors."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in lines:
+                raise _Refused(
+                    f"line {line} has {key.value!r} again (line {lines[key.value]} has it); "
+                    f"accepted: a key once"
+                )
+            lines[key.value] = line
+        return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+        if number and isinstance(node, yaml.ScalarNode) and OTHER_BASE.match(node.value):
+            raise _Refused(
+                f"line {node.start_mark.line + 1} has {node.value}, a number of base 8 or 60; "
+                f"accepted: decimal numbers without leading zeros"
+            )
+        return super().construct_scalar(node)
+
+
+class _Refused(Exception):
+    """YAML that this project does not read."""
 
 
 def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
@@ -21,7 +55,8 @@ def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
     ------
     error
         When the file cannot be read, is no YAML, larger than 1 MiB, repeats parts by aliases (a few bytes
-        could stand for gigabytes), is nested too deeply, or holds another kind of value, such as a date.
+        could stand for gigabytes) or a key, is nested too deeply, or holds another kind of value, such as a
+        date or an octal number.
     """
     try:
         size = path.stat().st_size
@@ -46,7 +81,9 @@ def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
                 raise error(
                     f"{path}: line {line} is nested deeper than {DEPTH_MAX}; accepted: sections of fields"
                 )
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)
+    except _Refused as fault:
+        raise error(f"{path}: {fault}") from None
     # A date that does not exist and an integer of thousands of digits are ValueErrors.
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         raise error(f"{path}: not YAML ({' '.join(str(fault).split())})") from None

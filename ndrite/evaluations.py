@@ -13,7 +13,7 @@ from boards.golden import GoldenBoard
 from emulator.backend.schedule import bound_cycles
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
-from host import BoardApi, InputError
+from host import BoardApi
 from host.api import Progress
 from ndrite.intervals import proportion
 from ndrite.results import Result, Table, shown
@@ -124,55 +124,11 @@ class Evaluation(Result):
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Targets:
-    """What a regressor or autoencoder should give, float64 (n, outputs), in the model's unit, of which one
-    step of the board's outputs is ``step``."""
-
-    values: npt.NDArray[np.float64]
-    step: float
-
-    def rms_error(self, outputs: npt.NDArray[Any]) -> float:
-        """Root mean square error of outputs (n, outputs) in steps."""
-        return float(np.sqrt(np.square(outputs * self.step - self.values).mean()))
-
-
-def targets_of(labels: npt.NDArray[Any], program: Any, what: str) -> Targets | None:
-    """``labels`` as targets, when that is what they are: floats, or a row for each output; None: classes.
-
-    Raises
-    ------
-    InputError
-        When their shape is not (n,) or (n, outputs), or the program does not say what its outputs stand for.
-    """
-    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and program.outputs > 1:
-        return None
-    values = labels.reshape(len(labels), -1) if labels.ndim else labels
-    if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (program.outputs,):
-        raise InputError(
-            f"{what}: {labels.dtype} {labels.shape}; accepted: classes (n,), or targets "
-            f"(n, {program.outputs})"
-        )
-    if not np.isfinite(values).all():
-        raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
-    return Targets(values.astype(np.float64), output_step(program, what))
-
-
-def output_step(program: Program, what: str) -> float:
-    """What one step of the program's outputs is in the model's unit. InputError where none is stored."""
-    step = program.meaning.output_step
-    if step is None:
-        raise InputError(
-            f"{what}: the program does not say what one step of its outputs is; compile it again"
-        )
-    return step
-
-
 def evaluate(
     board: BoardApi,
     program: Program,
     x: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any] | Targets,
+    labels: npt.NDArray[Any],
     *,
     seed: int = 0,
     noise: bool = True,
@@ -184,7 +140,7 @@ def evaluate(
     Parameters
     ----------
     x, labels:
-        uint8 (n, inputs) codes, and classes (n,) or targets.
+        uint8 (n, inputs) codes, and classes (n,) or targets (n, outputs) in the model's unit.
     floats:
         Outputs (n, outputs) of the float network, to be judged too.
     seed, noise:
@@ -208,12 +164,13 @@ def evaluate(
     bound = None if geometry is None else bound_cycles(program, geometry.lanes)
     wrong = np.flatnonzero((y != expected).any(axis=1))
     judged: dict[str, Any]
-    if isinstance(labels, Targets):
+    if labels.ndim == 2:
+        step = program.meaning.output_step or 1.0
         judged = {
-            "rms_error": labels.rms_error(y),
-            "rms_error_golden": labels.rms_error(expected),
-            "rms_error_float": None if floats is None else labels.rms_error(floats / labels.step),
-            "target_rms": float(np.sqrt(labels.values.var(axis=0).mean())),
+            "rms_error": rms_error(y * step, labels),
+            "rms_error_golden": rms_error(expected * step, labels),
+            "rms_error_float": None if floats is None else rms_error(floats, labels),
+            "target_rms": float(np.sqrt(labels.var(axis=0).mean())),
         }
     else:
         judged = {
@@ -247,6 +204,11 @@ def steps_on_host(board: BoardApi) -> list[str]:
 def accuracy(outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     """Fraction of rows whose largest output (the first of equals) is the label's."""
     return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
+
+
+def rms_error(outputs: npt.NDArray[Any], targets: npt.NDArray[np.float64]) -> float:
+    """Root mean square over all of outputs (n, outputs) less targets."""
+    return float(np.sqrt(np.square(outputs - targets).mean()))
 
 
 def describe_mismatch(y: npt.NDArray[np.int32], expected: npt.NDArray[np.int32]) -> str:

@@ -103,7 +103,8 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     Raises
     ------
     InputError
-        Naming a value outside its range or choices, or the folder of an output that does not exist.
+        Naming a value outside its range or choices, the folder of an output that does not exist, or an
+        output that is another parameter's file.
     OSError
         When an output cannot be written.
     """
@@ -115,16 +116,46 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def checked(*given: P.args, **options: P.kwargs) -> R:
+        files: list[tuple[str, Any, bool]] = []
         for name, value in known.bind(*given, **options).arguments.items():
-            if value is not None and known.parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL:
-                _check(name, value, *hints()[name])
+            whole = known.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+            for part in value if whole else (value,):
+                if part is None:
+                    continue
+                if not whole:
+                    _check(name, part, *hints()[name])
+                option = hints()[name][1]
+                if isinstance(part, str | os.PathLike) and "FILE" in option.metavar:
+                    files.append((name, part, _written(option)))
+        _check_apart(files)
         return function(*given, **options)
 
     return checked
 
 
+def _written(option: Option) -> bool:
+    return option.metavar == "FILE" and bool(option.short)
+
+
+def _check_apart(files: list[tuple[str, Any, bool]]) -> None:
+    """Raise InputError where an output is an input's file, or another output's: (name, path, written)."""
+    for i, (name, path, written) in enumerate(files):
+        for other, its, its_written in files[:i]:
+            if (written or its_written) and _same(path, its):
+                output, given = (name, other) if written else (other, name)
+                raise InputError(f"{output} is {path}, the file of {given}; accepted: another file")
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        # One of them is not there yet; "-" is standard input or output.
+        return one != "-" and bool(os.path.realpath(one) == os.path.realpath(other))
+
+
 def _check(name: str, value: Any, kind: Any, option: Option) -> None:
-    if option.metavar == "FILE" and option.short:
+    if _written(option):
         check_output(value)
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise InputError(f"{name} is {value!r}; accepted: {', '.join(map(str, get_args(kind)))}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from emulator.errors import EmulatorError
+from emulator.spec.state_file import StateError
 from studies import NAMES
 from studies.published import publication
 from studies.runner import execute, load, redraw
@@ -44,7 +45,7 @@ def command(
             result = redraw(study, output)
         else:
             result = execute(study, output, smoke=smoke, resume=resume, command=line, progress=progress)
-    except EmulatorError as error:
+    except (EmulatorError, StateError) as error:
         click.echo(f"studies: {error}", err=True)
         sys.exit(2)
     for table in result.tables:

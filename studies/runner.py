@@ -13,6 +13,7 @@ from typing import Any
 
 from emulator.errors import EmulatorError
 from emulator.files import whole_file
+from emulator.spec.state_file import load_state, save_state
 from ndrite.intervals import DRAWS, LEVEL
 from studies import NAMES
 from studies.published import Found, Publication, judged, page, publication
@@ -99,7 +100,9 @@ def execute(
     Raises
     ------
     EmulatorError
-        When the folder does not exist, or the kept runs are damaged.
+        When the folder does not exist.
+    StateError
+        When the kept runs were edited, or are of another study or of other code.
     """
     if not output.is_dir():
         raise EmulatorError(f"output folder is {output}; accepted: a folder that exists")
@@ -171,15 +174,17 @@ def _all_runs(
     progress: Callable[[int, int], None] | None,
 ) -> Runs:
     """Parameters and results of every run; each finished one is kept, from where ``resume`` takes it up."""
-    kept = _read(kept_path, "delete it to start anew") if resume and kept_path.is_file() else {}
+    mark = {"study": study.name}
+    kept: dict[str, Any] = {}
+    if resume and kept_path.is_file():
+        kept = json.loads(load_state(kept_path, mark))
     plan: Sequence[dict[str, Any]] = study.grid(smoke)
     runs = []
     for i, parameters in enumerate(plan):
         key = json.dumps(parameters, sort_keys=True)
         if key not in kept:
             kept[key] = study.run(**parameters)
-            with whole_file(kept_path) as file:
-                file.write(json.dumps(kept).encode())
+            save_state(kept_path, mark, json.dumps(kept).encode())
         runs.append(parameters | kept[key])
         if progress is not None:
             progress(i + 1, len(plan))

@@ -1,4 +1,4 @@
-"""The file of a float network: an ``.npz`` without pickled objects, format 2; format 1 is read too."""
+"""The file of a float network: an ``.npz`` without pickled objects, with a digest over all of it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from emulator.network.dense import Dense
 from emulator.network.network import Network
 from emulator.network.nodes import Gate, Node, Pool, Product, State, Table, Term
 from emulator.spec.archive import read_arrays
-from emulator.spec.digest import digest
+from emulator.spec.digest import FIELD, digest
 from emulator.spec.errors import MeaningError
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches
 
 FORMAT = "ndrite-network"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 BYTES_MAX = 1 << 30
 SAMPLED = "sampled:"
 """Prefix of the kind of a sampled activation, before its name."""
@@ -47,6 +47,7 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
         "provenance": network.provenance,
         **fields,
     }
+    manifest[FIELD] = digest(manifest, arrays)
     text = np.array(json.dumps(manifest, sort_keys=True))
     with whole_file(Path(path)) as file:
         np.savez_compressed(file, manifest=text, **arrays)  # type: ignore[arg-type]
@@ -84,17 +85,16 @@ def _assemble(arrays: Arrays) -> Network:
     manifest = json.loads(str(arrays["manifest"]))
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise NetworkError(f"manifest format is not {FORMAT!r}; accepted: a file written by Network.save")
-    if manifest.get("format_version") not in (1, 2, FORMAT_VERSION):
+    if manifest.get("format_version") != FORMAT_VERSION:
         raise NetworkError(
-            f"format_version is {manifest.get('format_version')}; accepted: 1, 2, {FORMAT_VERSION}"
+            f"format_version is {manifest.get('format_version')}; accepted: {FORMAT_VERSION}; "
+            f"import or train the network again"
         )
-    provenance = manifest.get("provenance", {})
+    if manifest.get(FIELD) != digest(manifest, {key: arrays[key] for key in arrays if key != "manifest"}):
+        raise NetworkError("checksum differs: manifest and arrays are not those the file was written with")
+    provenance = manifest["provenance"]
     if not isinstance(provenance, dict):
         raise NetworkError(f"provenance is {str(provenance)[:40]!r}; accepted: an object")
-    earlier = manifest["format_version"] < 3
-    meaning = Meaning.of_provenance(provenance) if earlier else Meaning.from_dict(manifest["meaning"])
-    if manifest["format_version"] == 1:
-        return dataclasses.replace(_format_1(manifest, arrays), meaning=meaning)
     return Network(
         tuple(_node(f"node{i}", entry, arrays) for i, entry in enumerate(manifest["nodes"])),
         _tuple(manifest["shape"]),
@@ -102,7 +102,7 @@ def _assemble(arrays: Arrays) -> Network:
         provenance,
         tuple(State(**_tuples(entry)) for entry in manifest["states"]),
         int(manifest["calls"]),
-        meaning,
+        Meaning.from_dict(manifest["meaning"]),
     )
 
 
@@ -169,39 +169,6 @@ def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
     if kind == "gate":
         return Gate(tuple(Term(**term) for term in entry["terms"]), float(entry["zero"]))
     raise NetworkError(f"{where}.kind is {kind!r}; accepted: product, pool, table, gate")
-
-
-def _format_1(manifest: Entry, arrays: Arrays) -> Network:
-    """A chain of full layers, with convolutions before it or not."""
-    name, provenance = str(manifest["name"]), dict(manifest.get("provenance", {}))
-    layers = [
-        Dense(
-            _array(arrays, f"layer{i}", "weights"),
-            _array(arrays, f"layer{i}", "bias"),
-            _read_activation(f"layer{i}", kind, arrays),
-        )
-        for i, kind in enumerate(manifest["activations"])
-    ]
-    convolutions = manifest.get("convolutions") or []
-    if not convolutions:
-        return Network.chain(layers, name, provenance)
-    nodes: list[Node] = []
-    for entry, layer in zip(convolutions, layers, strict=False):
-        patches = _patches(entry)
-        nodes.append(Product(layer, (len(nodes),), patches, float(entry["pad"])))
-        if entry["pool"] is not None:
-            pool = entry["pool"]
-            where = Patches(
-                shape=(layer.outputs, *patches.grid),
-                kernel=_tuple(pool["kernel"]),
-                stride=_tuple(pool["stride"]),
-            )
-            nodes.append(Pool(pool["kind"], (len(nodes),), where))
-    shape = Network(tuple(nodes), _patches(convolutions[0]).shape).map_shapes[-1]
-    for layer in layers[len(convolutions) :]:
-        nodes.append(Product(layer, (len(nodes),), Patches.whole(shape)))
-        shape = (layer.outputs, 1, 1)
-    return Network(tuple(nodes), _patches(convolutions[0]).shape, name, provenance)
 
 
 def _activation(where: str, activation: Activation | None, arrays: Arrays) -> str | None:

@@ -86,15 +86,6 @@ class Meaning:
             given["classes"] = tuple(given["classes"])
         return cls(**given)
 
-    @classmethod
-    def of_provenance(cls, provenance: dict[str, Any]) -> Self:
-        """The meaning where earlier formats had it: in a network's provenance, or in a program's of it."""
-        where = provenance.get("network", provenance)
-        step = provenance.get("output_step")
-        known = where if isinstance(where, dict) else {}
-        given = {"inputs": known.get("input"), "data_set": known.get("data_set"), "output_step": step}
-        return cls.from_dict({name: value for name, value in given.items() if value is not None})
-
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value

@@ -8,7 +8,6 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from emulator.device.description.schema import SECTIONS
 from emulator.device.fields import fields_of
 from emulator.errors import ChipError, EmulatorError
 from emulator.spec.archive import ArchiveError, read_array
+from emulator.spec.state_file import code_digest
 from emulator.yaml_file import read_yaml
 
 POINTS_MAX = 1_000_000
@@ -86,8 +86,8 @@ class Point:
 
     @property
     def key(self) -> str:
-        """Hexadecimal digest of what decides the result: of files their contents, and this version's work."""
-        content = dataclasses.asdict(self) | {"version": version("ndrite"), "row": ROW_FORMAT}
+        """Hexadecimal digest of what decides the result: of files their contents, and this code's work."""
+        content = dataclasses.asdict(self) | {"code": code_digest(), "row": ROW_FORMAT}
         del content["axes"]
         for name in ("network", "inputs", "labels"):
             content[name] = content[name] and content[name]["sha256"]

@@ -13,6 +13,7 @@ from typing import Any
 
 from emulator.errors import MissingExtraError
 from emulator.files import whole_file
+from emulator.spec.digest import FIELD, digest
 from ndrite.sweeps.plan import SweepError
 
 VOLATILE = ("seconds", "board")
@@ -42,7 +43,7 @@ class Results:
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep one point's row."""
-        self._write(self.points / f"{row['key']}.parquet", [row])
+        self._write(self.points / f"{row['key']}.parquet", [row | {FIELD: digest(row)}])
 
     def rows(self, keys: Iterable[str]) -> list[dict[str, Any]]:
         """The rows of these points, in this order. Raises SweepError naming a damaged file."""
@@ -50,11 +51,14 @@ class Results:
         for key in keys:
             path = self.points / f"{key}.parquet"
             try:
-                found += _arrow().parquet.read_table(path).to_pylist()
+                (row,) = _arrow().parquet.read_table(path).to_pylist()
             except (OSError, ValueError) as error:
                 raise SweepError(
                     f"{path}: not a sweep's result ({error}); delete it to compute it again"
                 ) from None
+            if row.pop(FIELD, None) != digest(row) or row.get("key") != key:
+                raise SweepError(f"{path}: checksum differs; delete it to compute it again")
+            found.append(row)
         return found
 
     def join(self, keys: Iterable[str]) -> list[dict[str, Any]]:

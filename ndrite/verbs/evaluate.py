@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.evaluations import Evaluation, Targets, steps_on_host, swaps, targets_of
+from ndrite.evaluations import Evaluation, steps_on_host, swaps
 from ndrite.evaluations import evaluate as judge
-from ndrite.labelled import check_classes
 from ndrite.samples import judged_samples
 from ndrite.signature import Board, Codes, Count, DataSet, Inputs, Labels, Noise, Seed, Source, verb
 from ndrite.sources import held
@@ -61,20 +60,16 @@ def evaluate(
     """
     what, whole = held(program)
     given = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
-    targets = targets_of(given.labels, what, given.by)
-    if targets is None:
-        check_classes(given.labels, len(given.x), what.outputs, given.by)
     if count is None and not board.startswith("golden:"):
         count = min(RTL_SAMPLES, len(given.x))
     x, labels, by = given.first(count)
-    judged = labels if targets is None else Targets(targets.values[: len(x)], targets.step)
     stage = progress or silent
     with connect(board) as chosen:
         answers = None if whole is None else whole.network.forward(x / np.float32(255))
         with stage("programming") as report:
             chosen.program(what, progress=report)
         with stage("inference") as report:
-            found = judge(chosen, what, x, judged, seed=seed, noise=noise, floats=answers, progress=report)
+            found = judge(chosen, what, x, labels, seed=seed, noise=noise, floats=answers, progress=report)
         where: dict[str, Any] = {"on_host": tuple(steps_on_host(chosen)), **swaps(chosen)}
     where |= {"program": what.name, "board": board, "seed": seed, "noise": noise, "judged_by": by}
     return dataclasses.replace(found, **where, unit=what.meaning.output_unit)

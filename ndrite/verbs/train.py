@@ -192,7 +192,7 @@ def train(
             neuron=neuron or "ndr",
             normalise=normalise,
             height=height,
-            start=_start(start, samples.x, out, Path(work)),
+            start=_start(start, samples.x, Path(work)),
             chip=_chip(chip),
             noise_scale=noise_scale,
             held_out=held,
@@ -243,12 +243,10 @@ def _samples(inputs: Any, labels: Any, data: Any, folder: Any, side: int | None)
     return known, (found.test_x, found.test_labels), 1 if found.side == SHIFTED_SIDE else 0
 
 
-def _start(start: Any, samples: Any, output: Path, work: Path) -> str | None:
+def _start(start: Any, samples: Any, work: Path) -> str | None:
     """The file of the network to go on with; one that is no file of a network is written as one."""
     if start is None:
         return None
-    if isinstance(start, str | os.PathLike) and Path(start).resolve() == output.resolve():
-        raise InputError(f"output is {output}, the file of start; accepted: another file")
     network, _ = network_of(start, samples)
     path = start if isinstance(start, str | os.PathLike) else work / "start.npz"
     if whole_of(start) is not None or Path(path).suffix in MODELS or path is not start:

@@ -75,15 +75,41 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert sorted(p.name for p in Path().iterdir() if "part" in p.name) == ["parts.json"]
 
 
-def test_a_state_of_another_campaign_is_refused(
+def test_a_state_of_another_campaign_or_an_edited_one_is_refused(
     varied: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    command = ["campaign", "program.npz", *OPTIONS, "-o", "out.json", "--chips"]
+
+    def stopped(self: Any, path: Path) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ndrite.verbs.campaign.Wafer.save", stopped)
+        assert run([*command, "20"]) == INTERRUPTED
     state = Path(".out.json.part.npz")
-    np.savez(state, mark=np.array("other"), votes=np.zeros((12, 3), np.int64), correct=np.zeros(16, np.int64))
-    assert run(["campaign", "program.npz", "--chips", "20", *OPTIONS, "-o", "out.json"]) == BAD_INPUT
-    assert ".out.json.part.npz" in capsys.readouterr().err
+    whole = state.read_bytes()
+    capsys.readouterr()
+    for other, what in (
+        (["--seed", "9"], "another seed"),
+        (["--trials", "5"], "another trials"),
+        (["--count", "5"], "another inputs, labels"),
+        (["--no-noise"], "another noise"),
+    ):
+        assert run([*command, "20", *other]) == BAD_INPUT, other
+        assert f"{state}: state of a run with {what}" in capsys.readouterr().err
+    for place in range(0, len(whole), len(whole) // 40):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        state.write_bytes(damaged)
+        assert run([*command, "20"]) == BAD_INPUT, place
+        assert str(state) in capsys.readouterr().err
     state.write_bytes(b"no archive")
-    assert run(["campaign", "program.npz", "--chips", "20", *OPTIONS, "-o", "out.json"]) == BAD_INPUT
+    assert run([*command, "20"]) == BAD_INPUT
+    state.write_bytes(whole)
+    monkeypatch.setattr("emulator.spec.state_file.code_digest", lambda: "newer")
+    capsys.readouterr()
+    assert run([*command, "20"]) == BAD_INPUT
+    assert "another code of emulator" in capsys.readouterr().err
 
 
 def test_figure_and_table(varied: Program, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ndrite
 from emulator.golden.random_program import random_program
 from emulator.network import Dense, Network
 from emulator.spec import PRESETS, Program
@@ -49,6 +50,13 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         ("name: x\ncell: {g_max_uS: .inf, levels: 16}\n", "cell.g_max_uS is inf"),
         ("? [a, b]\n: 1\n", "not YAML"),
         ("[" * 3000, "not YAML"),
+        (
+            "name: x\ncell: {levels: 16, levels: 4}\n",
+            "line 2 has 'levels' again (line 2 has it); accepted",
+        ),
+        ("name: x\ncell: {levels: 16}\ncell: {levels: 4}\n", "line 3 has 'cell' again (line 2 has it)"),
+        ("name: x\ncell: {levels: 020}\n", "line 2 has 020, a number of base 8 or 60; accepted: decimal"),
+        ("name: x\ncell: {levels: 1:30}\n", "line 2 has 1:30, a number of base 8 or 60"),
         ("{a: " * 40 + "1" + "}" * 40, "nested deeper than 16"),
         ("name: x\ncell: !!python/object/apply:os.system [true]\n", "not YAML"),
     ],
@@ -122,7 +130,9 @@ def test_a_network_whose_provenance_is_no_object(fails: Callable[..., None]) -> 
         arrays = {name: file[name] for name in file.files}
     for wrong in (3, "text", [1, 2], None):
         manifest = json.loads(str(arrays["manifest"])) | {"provenance": wrong}
-        np.savez("bad.npz", **(arrays | {"manifest": np.array(json.dumps(manifest))}))
+        others = {name: array for name, array in arrays.items() if name != "manifest"}
+        manifest["sha256"] = digest(manifest, others)
+        np.savez("bad.npz", **(others | {"manifest": np.array(json.dumps(manifest))}))
         fails(["compile", "bad.npz", "--chip", "ideal", "-o", "i.npz"], "bad.npz", "provenance")
 
 
@@ -250,3 +260,30 @@ def test_a_destination_is_judged_before_the_work(fails: Callable[..., None], com
         np.save("x.npy", np.zeros((1, 20), np.uint8))
     fails([*command, "nowhere/out"], "nowhere: no such folder")
     fails([*command, "taken"], "taken")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("compile n.npz --chip ideal -o n.npz", "output is n.npz, the file of network"),
+        ("compile n.npz --chip ideal --samples x.npy -o x.npy", "output is x.npy, the file of samples"),
+        ("infer mine --inputs x.npy -o ../{here}/mine", "the file of program"),
+        ("infer mine --inputs x.npy -o link.npy", "output is link.npy, the file of inputs"),
+        ("campaign mine --chips 2 --inputs x.npy --labels y.npy -o y.npy", "the file of labels"),
+        ("campaign mine --chips 2 -o a.svg -p a.svg", "picture is a.svg, the file of output"),
+        ("report mine -o mine", "output is mine, the file of program"),
+        ("calibrate mine -o mine", "output is mine, the file of program"),
+        ("train --start n.npz -o n.npz", "output is n.npz, the file of start"),
+    ],
+)
+def test_an_output_is_no_input(command: str, words: str, fails: Callable[..., None], tmp_path: Path) -> None:
+    """Whatever a command reads is there after it, bit for bit."""
+    network = Network.chain((Dense(np.ones((3, 2)), np.zeros(2)),))
+    network.save("n.npz")
+    np.save("x.npy", np.random.default_rng(1).integers(0, 256, (32, 3), np.uint8))
+    np.save("y.npy", np.zeros(32, np.int64))
+    Path("link.npy").symlink_to("x.npy")
+    ndrite.compile(network, "ideal", samples=np.load("x.npy"), output="mine")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    fails(command.format(here=tmp_path.name).split(), words, "accepted: another file")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

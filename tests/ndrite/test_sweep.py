@@ -330,6 +330,20 @@ def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[s
     assert "delete it" in capsys.readouterr().err
 
 
+def test_an_edited_result_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
+    before = table(folder / "out")
+    point = next((folder / "out" / "points").glob("*.parquet"))
+    whole = pyarrow.parquet.read_table(point)
+    better = whole.to_pylist()[0] | {"accuracy": 0.999}
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([better]), point)
+    assert run(["sweep", "plan.yaml", "-o", "out"]) == BAD_INPUT
+    assert f"{point.name}: checksum differs; delete it" in capsys.readouterr().err
+    point.unlink()
+    assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
+    assert table(folder / "out") == before
+
+
 def test_a_hardware_board_serves_one_worker_at_a_time() -> None:
     assert resource("golden:") == resource("sim:tiny") == {}
     assert resource("uart:/dev/ttyUSB0") == {"board-uart:/dev/ttyUSB0": 1}

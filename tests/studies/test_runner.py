@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from emulator.spec.state_file import StateError
 from studies import NAMES, runner
 from studies.published import publication
 from studies.runs import Runs
@@ -65,17 +67,28 @@ def test_smoke(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("name", long_where({"kan", "loss", "recovery"}.__contains__, NAMES))
 def test_committed_results_are_of_their_runs(name: str, tmp_path: Path) -> None:
-    """Of all studies: tables, verdicts and page are made again from the committed runs."""
+    """Of all studies: tables, verdicts and page are made again from the committed runs.
+
+    To the last digit shown and no further: sums of floats differ between processors in the bits behind it.
+    """
     for path in RESULTS.glob("*.json"):
         shutil.copy(path, tmp_path)
     assert run(name, "--redraw", "-o", str(tmp_path)).exit_code == OK
-    drawn, kept = (json.loads((folder / f"{name}.json").read_text()) for folder in (tmp_path, RESULTS))
-    assert drawn == kept
-    assert not kept["smoke"]
+    same(*((folder / f"{name}.json").read_text() for folder in (tmp_path, RESULTS)))
+    assert not json.loads((RESULTS / f"{name}.json").read_text())["smoke"]
     if publication(name) is None:
         assert (tmp_path / f"{name}.svg").stat().st_size > 10_000
     else:
-        assert (tmp_path / runner.PAGE).read_text() == (RESULTS / runner.PAGE).read_text()
+        same(*((folder / runner.PAGE).read_text() for folder in (tmp_path, RESULTS)))
+
+
+def same(drawn: str, kept: str) -> None:
+    """Equal words, and numbers that differ by one in the last of two decimals at most."""
+    number = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+    assert re.sub(r" +|-{2,}", " ", number.sub("#", drawn)) == re.sub(r" +|-{2,}", " ", number.sub("#", kept))
+    ours, theirs = ([float(found) for found in number.findall(text)] for text in (drawn, kept))
+    assert len(ours) > 10
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=0.0101)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -119,6 +132,12 @@ def test_a_stopped_study_goes_on(tmp_path: Path) -> None:
         runner.execute(counting.study(), tmp_path)
     assert not (tmp_path / "xor.json").exists()
     counting.fail = False
+    kept = tmp_path / ".xor.runs.json"
+    whole = kept.read_bytes()
+    kept.write_bytes(whole.replace(b"0.1", b"0.9"))
+    with pytest.raises(StateError, match="checksum differs"):
+        runner.execute(counting.study(), tmp_path, resume=True)
+    kept.write_bytes(whole)
     result = runner.execute(counting.study(), tmp_path, resume=True)
     assert counting.done == [0, 1, 2, 3]
     assert [r["value"] for r in result.value["runs"]] == pytest.approx([0, 0.1, 0.2, 0.3])
@@ -142,7 +161,7 @@ def test_refusals(tmp_path: Path) -> None:
     assert "output folder is" in run("xor", "-o", str(tmp_path / "none")).output
     (tmp_path / ".xor.runs.json").write_text("{")
     result = run("xor", "--smoke", "--resume", "-o", str(tmp_path))
-    assert (result.exit_code, "no JSON" in result.output) == (BAD_INPUT, True)
+    assert (result.exit_code, "not the state of a run" in result.output) == (BAD_INPUT, True)
     listed = run()
     assert listed.exit_code == OK
     assert all(name in listed.output for name in NAMES)

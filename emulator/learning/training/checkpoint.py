@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emulator.errors import EmulatorError
-from emulator.files import whole_file
 from emulator.learning.training.extra import torch
+from emulator.spec import state_file
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,6 @@ class Run:
 def save_state(path: Path, run: Run, mark: dict[str, Any], epoch: int, best: float) -> None:
     """Write the state in whole or not at all; ``mark``: what training depends on, plain values by name."""
     content = {
-        "mark": mark,
         "epoch": epoch,
         "best": best,
         "model": run.model.state_dict(),
@@ -36,8 +36,9 @@ def save_state(path: Path, run: Run, mark: dict[str, Any], epoch: int, best: flo
         "generator": run.generator.get_state(),
         "torch_generator": torch.get_rng_state(),
     }
-    with whole_file(path) as file:
-        torch.save(content, file)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    state_file.save_state(path, mark, buffer.getvalue())
 
 
 def load_state(path: Path, run: Run, mark: dict[str, Any]) -> tuple[int, float]:
@@ -45,17 +46,15 @@ def load_state(path: Path, run: Run, mark: dict[str, Any]) -> tuple[int, float]:
 
     Raises
     ------
+    StateError
+        When the file is no state, was edited, or is one of another training: model, recipe, settings,
+        samples or code.
     EmulatorError
-        When the file is no such state, or one of another training: model, recipe, settings or samples.
+        When its content does not fit the model.
     """
+    kept = state_file.load_state(path, mark)
     try:
-        content = torch.load(path, weights_only=True)
-        if content["mark"] != mark:
-            changed = sorted(k for k in mark if content["mark"].get(k) != mark[k])
-            raise EmulatorError(
-                f"{path}: state of a training with another {', '.join(changed)}; accepted: the "
-                "same training, or delete the file to start anew"
-            )
+        content = torch.load(io.BytesIO(kept), weights_only=True)
         run.model.load_state_dict(content["model"])
         run.average.load_state_dict(content["average"])
         run.optimiser.load_state_dict(content["optimiser"])
@@ -63,16 +62,6 @@ def load_state(path: Path, run: Run, mark: dict[str, Any]) -> tuple[int, float]:
         run.generator.set_state(content["generator"])
         torch.set_rng_state(content["torch_generator"])
         return int(content["epoch"]), float(content["best"])
-    except EmulatorError:
-        raise
-    except (
-        RuntimeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        OSError,
-        EOFError,
-        pickle.UnpicklingError,
-    ) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EmulatorError(f"{path}: not the state of this training ({line})") from None

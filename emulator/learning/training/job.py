@@ -148,23 +148,25 @@ def run_job(
     resume: bool = False,
     progress: Callable[[int, int, float, float], None] | None = None,
 ) -> Network:
-    """Train, write ``out`` at every best epoch; the network of the best one.
+    """Train and write ``out`` at the end; the network of the best epoch.
 
-    The state of every epoch is kept beside ``out`` until the end, for ``resume``.
+    Until then the best network so far and the state after every epoch lie beside ``out``, for ``resume``.
 
     Raises
     ------
     EmulatorError
         When samples are too few, or the state beside ``out`` is another training's.
     Interrupted
-        After Ctrl-C; ``out`` then holds the best epoch so far and the state lies beside it.
+        After Ctrl-C; ``out`` is what it was before.
     """
     n = len(samples.x) - job.held_out
     if not job.held_out > 0 or n < 1:
         raise EmulatorError(f"held_out is {job.held_out}; accepted: 1..{len(samples.x) - 1}")
-    state = state_file(out)
+    state, unfinished = (out.with_name(f".{out.name}.{kind}") for kind in ("state", "best"))
     if not resume:
         state.unlink(missing_ok=True)
+    if not state.exists():
+        unfinished.unlink(missing_ok=True)
     torch.manual_seed(job.recipe.seed)
     model = job.model(samples)
     start = None if job.start is None else load_network(job.start)
@@ -190,7 +192,7 @@ def run_job(
         if start is not None:
             provenance["start"] = start.provenance
         network = export(best, name=name, provenance=provenance, meaning=said)
-        (halved(network) if job.half else network).save(out)
+        (halved(network) if job.half else network).save(unfinished)
 
     train(
         model,
@@ -203,9 +205,12 @@ def run_job(
         progress=progress,
     )
     state.unlink(missing_ok=True)
-    if not out.is_file():
+    if not unfinished.is_file():
         raise EmulatorError(f"{out}: no epoch was better than nothing; nothing was written")
-    return load_network(out)
+    network = load_network(unfinished)
+    network.save(out)
+    unfinished.unlink()
+    return network
 
 
 def accuracy_of(network: Network, samples: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> float:
@@ -224,8 +229,3 @@ def _mark(job: Job, samples: Samples) -> dict[str, Any]:
     if job.start is not None:
         settings["start"] = load_network(job.start).digest()
     return {**recipe, **settings, "chip": chip, "samples": samples.digest()}
-
-
-def state_file(out: Path) -> Path:
-    """Where the state of an unfinished training lies."""
-    return out.with_name(f".{out.name}.state")

@@ -269,7 +269,11 @@ def test_compensation_takes_levels_cells_have():
 )
 def test_every_measure_is_worth_something(chip, on, off, least_gain_db):
     net = network()
-    gains = [snr(net, chip, seed=s, mitigation=on) - snr(net, chip, seed=s, mitigation=off) for s in range(3)]
+    gains = [
+        snr(net, chip, seed=s, options=MapOptions(mitigation=on))
+        - snr(net, chip, seed=s, options=MapOptions(mitigation=off))
+        for s in range(3)
+    ]
     assert np.mean(gains) > least_gain_db
 
 

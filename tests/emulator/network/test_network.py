@@ -1,10 +1,13 @@
 """Float networks: forward pass, file round trip, refusals."""
 
+import json
+
 import numpy as np
 import pytest
 
 from emulator.errors import NetworkError
 from emulator.network import Dense, Named, Ndr, Network, load_network
+from emulator.spec.digest import digest
 
 
 def small(rng: np.random.Generator) -> Network:
@@ -72,9 +75,34 @@ def test_bad_files(tmp_path):
         ("node0.peak", np.zeros(4), r"activation peak\[0\] is 0.0; accepted: 1e-06"),
     ]:
         with np.load(whole) as file:
-            np.savez(tmp_path / "x.npz", **(dict(file) | {key: value}))
+            arrays = dict(file) | {key: value}
+        if key != "manifest":
+            manifest = json.loads(str(arrays.pop("manifest")))
+            manifest["sha256"] = digest(manifest, arrays)
+            arrays["manifest"] = np.array(json.dumps(manifest))
+        np.savez(tmp_path / "x.npz", **arrays)
         with pytest.raises(NetworkError, match=message):
             load_network(tmp_path / "x.npz")
+
+
+def test_any_element_edited_is_noticed(tmp_path):
+    """One weight, one bias, the name, the unit: whatever a reader would believe."""
+    small(np.random.default_rng(3)).save(tmp_path / "n.npz")
+    with np.load(tmp_path / "n.npz") as file:
+        arrays = dict(file)
+    for key, array in arrays.items():
+        if key == "manifest":
+            manifest = json.loads(str(array))
+            edits = [np.array(json.dumps(manifest | {field: "x"})) for field in ("name", "sha256")]
+            edits.append(np.array(json.dumps(manifest | {"meaning": {"output_unit": "%"}})))
+        else:
+            edits = [array.copy() for _ in range(2)]
+            edits[0].flat[0] += 0.25
+            edits[1].flat[-1] += 0.25
+        for edit in edits:
+            np.savez(tmp_path / "edited.npz", **(arrays | {key: edit}))
+            with pytest.raises(NetworkError, match=r"edited\.npz: checksum differs"):
+                load_network(tmp_path / "edited.npz")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from emulator.learning.training.model import export, settle_normalisation  # noq
 from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
 from emulator.learning.training.view import FLOAT, cells_view, view_of  # noqa: E402
 from emulator.network import load_network  # noqa: E402
+from emulator.spec.state_file import StateError  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -210,7 +211,7 @@ def test_without_torch_the_error_names_the_extra(tmp_path):
 
 
 def test_nothing_else_needs_torch():
-    modules = "emulator.mapping.zoo_build, emulator.device.description, emulator.network.datasets"
+    modules = "emulator.mapping, emulator.device.description, emulator.network.datasets"
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH + f"import {modules}"], check=True)
 
 
@@ -228,6 +229,7 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
 
     with pytest.raises(loop.Interrupted):
         run_job(job, samples, out, name="n", progress=stop)
+    assert not out.exists(), "nothing looks finished"
     others = {
         "samples": (job, Samples(x[::-1].copy(), labels[::-1].copy(), "first")),
         "samples, labels alone": (job, Samples(x, (labels + 1) % 3, "first")),
@@ -237,10 +239,16 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
         "neuron": (dataclasses.replace(job, neuron="ndr-shared"), samples),
     }
     for what, (other, given) in others.items():
-        with pytest.raises(EmulatorError, match=f"another .*{what.split(',')[0]}"):
+        with pytest.raises(StateError, match=f"another .*{what.split(',')[0]}"):
             run_job(other, given, out, name="n", resume=True)
+    state = tmp_path / f".{out.name}.state"
+    whole = state.read_bytes()
+    state.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(StateError, match="checksum differs"):
+        run_job(job, samples, out, name="n", resume=True)
+    state.write_bytes(whole)
     run_job(job, samples, out, name="n", resume=True)
-    assert not any(p.name.endswith(".state") for p in tmp_path.iterdir())
+    assert [p.name for p in tmp_path.iterdir()] == [out.name]
 
 
 def test_a_trained_shape_is_exported_neuron_by_neuron():

@@ -206,7 +206,7 @@ def test_gradient_is_the_models(samples, layers, tunes):
                     change.append(loss(states))
                 want = (change[0] - change[1]) / 2e-3
                 got = knobs[place].by_kind[kind][m] * scale * 1e6  # by logits of the board's size
-                assert got == pytest.approx(want, rel=0.05, abs=2e-5)
+                assert got == pytest.approx(want, rel=0.05, abs=4e-4)  # the largest is 0.1
 
 
 def test_best_scale_has_the_least_cross_entropy():

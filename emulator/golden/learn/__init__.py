@@ -1,0 +1,27 @@
+"""Learning in integers, bit for bit what the gateware of ``hdl.learn`` does, one module a block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from emulator.golden.fast import available
+from emulator.golden.learn.learner import Counts, Learner
+from emulator.spec.learning import Learning
+
+if TYPE_CHECKING:
+    from emulator.golden.learn.fast import FastLearner
+
+__all__ = ["Counts", "Learner", "make_learner"]
+
+
+def make_learner(
+    learning: Learning, *, seed: int = 0, states: list[npt.NDArray[Any]] | None = None, noise: bool = True
+) -> Learner | FastLearner:
+    """The compiled learner where numba is installed, else the plain one; the states are the same."""
+    if not available():
+        return Learner(learning, seed=seed, states=states, noise=noise)
+    from emulator.golden.learn.fast import FastLearner
+
+    return FastLearner(learning, seed=seed, states=states, noise=noise)

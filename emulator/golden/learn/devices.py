@@ -1,0 +1,49 @@
+"""devices: the constants of every device, worked out whenever they are asked for."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden.learn.words import nibbles, words
+from emulator.spec.arithmetic import clip
+from emulator.spec.learning import BOUND_SHIFT, STATE_MAX, STATE_MIN, STEP_MAX, Devices
+
+Ints = npt.NDArray[np.int64]
+
+
+class Constants(NamedTuple):
+    """Steps up and down, and bounds in states, int64 of one shape."""
+
+    up: Ints
+    down: Ints
+    low: Ints
+    high: Ints
+
+
+def constants(
+    law: Devices, key: npt.NDArray[np.uint16], row: npt.ArrayLike, column: npt.ArrayLike
+) -> Constants:
+    """Of the devices at ``row`` and ``column``, which broadcast, under the die's key of the layer.
+
+    The low half of the word draws the steps, the high half the bounds.
+    """
+    x, y = words(key, row, column)
+    a, b, c, d = nibbles(y)
+    step = law.step.astype(np.int64)[a] + law.step[b]
+    asymmetry = law.asymmetry.astype(np.int64)[c] + law.asymmetry[d]
+    a, b, c, d = nibbles(x)
+    upper = law.upper.astype(np.int64)[a] + law.upper[b]
+    lower = law.lower.astype(np.int64)[c] + law.lower[d]
+    return Constants(
+        up=_cut(step + asymmetry, 0, STEP_MAX),
+        down=_cut(step - asymmetry, 0, STEP_MAX),
+        low=_cut(lower << BOUND_SHIFT, STATE_MIN, 0),
+        high=_cut(upper << BOUND_SHIFT, 0, STATE_MAX),
+    )
+
+
+def _cut(values: Any, low: int, high: int) -> Ints:
+    return np.asarray(clip(np.asarray(values, np.int64), low, high), np.int64)

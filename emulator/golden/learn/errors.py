@@ -1,0 +1,47 @@
+"""errors: of the outputs against the label, and of hidden neurons through the slopes of their curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
+from emulator.spec.layer import Layer
+from emulator.spec.learning import DERIVATIVE_MAX, DERIVATIVE_MIN, ERROR_BITS, ERROR_MAX
+
+Ints = npt.NDArray[np.int64]
+
+
+def output_error(y: npt.NDArray[np.uint8], label: int) -> Ints:
+    """255 where the label is, less the output codes: int64 (M,), -255..255."""
+    wanted = np.where(np.arange(len(y)) == label, INPUT_MAX, 0)
+    return wanted - y.astype(np.int64)
+
+
+def derivative(
+    v: Ints, layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any], shift: int
+) -> Ints:
+    """Change of y with z at voltage codes v (M,): slope times scale; 0 where v or y was clipped."""
+    f, h = layer.segment_bits, layer.table_bits
+    curve, segment, r = layer.curve.astype(np.int64), (v - V_MIN) >> f, (v - V_MIN) & ((1 << f) - 1)
+    slope = curve_slope.astype(np.int64)[curve, segment]
+    line = rshift_round((curve_base.astype(np.int64)[curve, segment] << f) + slope * r, f + h)
+    outside = (v == V_MIN) | (v == V_MAX) | (line < 0) | (line > INPUT_MAX)
+    change = clip(rshift_round(slope * layer.scale.astype(np.int64), shift), DERIVATIVE_MIN, DERIVATIVE_MAX)
+    return np.where(outside, 0, change)
+
+
+def hidden_error(c: Ints, change: Ints) -> tuple[Ints, int]:
+    """Errors (K,) of 8 bits and a sign, and the exponent of two that they are to be taken times.
+
+    The largest |c * change| decides: it has 8 bits. All 0: exponent 0.
+    """
+    t = c * change
+    top = int(np.abs(t).max())
+    if top == 0:
+        return t, 0
+    exponent = top.bit_length() - ERROR_BITS
+    scaled = rshift_round(t, exponent) if exponent > 0 else t << -exponent
+    return clip(scaled, -ERROR_MAX, ERROR_MAX), exponent

@@ -1,0 +1,120 @@
+"""fast: learning in compiled loops, equal to ``emulator.golden.learn.learner`` in every state (tested).
+
+Needs the extra ``fast``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden.learn import learner
+from emulator.golden.learn.learner import Counts, check_samples
+from emulator.golden.noise import SIGNED_TABLE, key_schedule
+from emulator.spec.layer import Layer
+from emulator.spec.learning import (
+    DOMAIN_BACK,
+    DOMAIN_CYCLE,
+    DOMAIN_TRAIN,
+    Learning,
+    LearningLayer,
+    program_of,
+    weights_of,
+)
+from emulator.spec.noise import DOMAIN_READ
+from emulator.spec.program import Program
+
+
+class FastLearner:
+    """As ``Learner``, whose parameters it has."""
+
+    def __init__(
+        self,
+        learning: Learning,
+        *,
+        seed: int = 0,
+        states: list[npt.NDArray[Any]] | None = None,
+        noise: bool = True,
+    ) -> None:
+        plain = learner.Learner(learning, seed=seed, states=states, noise=noise)
+        self.learning, self.seed, self.noise = learning, seed, noise
+        self._shapes = [s.shape for s in plain.states]
+        self._states = np.concatenate([s.reshape(-1) for s in plain.states]).astype(np.int32)
+        self._weights = np.concatenate([weights_of(s[:-1]).reshape(-1) for s in plain.states])
+        own = [np.concatenate([c[i].reshape(-1) for c in plain.own]) for i in range(4)]
+        self._own = [own[0].astype(np.int16), own[1].astype(np.int16), *(b.astype(np.int32) for b in own[2:])]
+        self._layers = _parameters(learning)
+        program = learning.program
+        self._columns = np.concatenate(
+            [_columns(p, x) for p, x in zip(program.layers, learning.layers, strict=True)], 1
+        )
+        self._cycles = np.stack([layer.devices.cycle for layer in learning.layers]).astype(np.int64)
+        domains = (DOMAIN_READ, DOMAIN_BACK, DOMAIN_TRAIN, DOMAIN_CYCLE)
+        self._schedules = np.stack([key_schedule(seed, domain, 0) for domain in domains])
+
+    @property
+    def states(self) -> list[npt.NDArray[np.int64]]:
+        """States now, int64 (K + 1, M) a layer; a copy."""
+        edges = np.cumsum([k * m for k, m in self._shapes])[:-1]
+        parts = np.split(self._states.astype(np.int64), edges)
+        return [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+
+    def program(self) -> Program:
+        """What the devices compute now."""
+        return program_of(self.learning, self.states)
+
+    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+        """As ``Learner.learn``."""
+        from emulator.golden.learn.fast_loops import learn
+
+        check_samples(self.learning, x, labels)
+        pulses = np.zeros(len(self._shapes), np.int64)
+        program = self.learning.program
+        right = learn(  # type: ignore[call-arg]
+            np.ascontiguousarray(x),
+            labels.astype(np.int64),
+            first_update,
+            self._layers,
+            self.learning.slots,
+            self.noise,
+            self._schedules,
+            SIGNED_TABLE.astype(np.int64),
+            program.curve_base,
+            program.curve_slope,
+            self._columns,
+            self._cycles,
+            self._states,
+            *self._own,
+            self._weights,
+            pulses,
+        )
+        return Counts(len(x), int(right), tuple(int(p) for p in pulses))
+
+
+def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
+    """Parameters of the columns, int64 (5, M), in the order of ``fast_loops``."""
+    found = (learned.bias, layer.gain, layer.offset, layer.scale, layer.curve)
+    return np.stack([values.astype(np.int64) for values in found])
+
+
+def _parameters(learning: Learning) -> npt.NDArray[np.int64]:
+    """Parameters of the layers, int64 (L, PARAMETERS), in the order of ``fast_loops``."""
+    rows, state, weight, column, seen = [], 0, 0, 0, 0
+    program = learning.program
+    for layer, learned in zip(program.layers, learning.layers, strict=True):
+        k, m, law = layer.inputs, layer.outputs, learned.devices
+        rows.append(
+            (
+                *(k, m, state, weight, column, layer.readout == "analog", layer.dac_bits, layer.adc_bits),
+                *(layer.shift, layer.vshift, layer.segment_bits, layer.table_bits),
+                *(layer.sigma_out, layer.var_cell, learned.bias_gain, learned.bias_shift),
+                *(learned.row_rate, learned.row_shift, learned.column_rate, learned.column_shift),
+                *(learned.back_gain, learned.back_shift, learned.back_bits),
+                *(learned.back_sigma, learned.back_var, learned.slope_shift),
+                *(law.slope_up, law.slope_down, law.step_shift, layer.tile_rows(program.rows), seen),
+            )
+        )
+        state, weight, column, seen = state + (k + 1) * m, weight + k * m, column + m, seen + k + 1
+    return np.array(rows, np.int64)

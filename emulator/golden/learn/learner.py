@@ -1,0 +1,182 @@
+"""learner: a whole update, block by block: forward, backward, then every device of every layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden.codes import Codes, Draw
+from emulator.golden.learn.backward import converted, row_sums
+from emulator.golden.learn.devices import Constants, constants
+from emulator.golden.learn.errors import derivative, hidden_error, output_error
+from emulator.golden.learn.trains import coincidences, column_thresholds, row_thresholds, trains
+from emulator.golden.learn.updater import updated
+from emulator.golden.learn.words import key_of, words
+from emulator.golden.neuron import neuron, preneuron
+from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.errors import SpecError
+from emulator.spec.learning import (
+    COLUMNS,
+    DOMAIN_BACK,
+    DOMAIN_CYCLE,
+    DOMAIN_DEVICE,
+    DOMAIN_TRAIN,
+    ROWS,
+    Learning,
+    program_of,
+)
+from emulator.spec.program import Program
+
+Ints = npt.NDArray[np.int64]
+
+
+class Counts(NamedTuple):
+    """What some updates did: ``right`` answers before the update, ``pulses`` of each layer's devices."""
+
+    updates: int
+    right: int
+    pulses: tuple[int, ...]
+
+    def __add__(self, other: tuple[Any, ...]) -> Counts:
+        updates, right, pulses = other
+        both = tuple(a + b for a, b in zip(self.pulses, pulses, strict=True))
+        return Counts(self.updates + updates, self.right + right, both)
+
+
+@dataclass(eq=False)
+class Forward:
+    """What a forward pass keeps: inputs of every layer with the bias row's, v, and the last y."""
+
+    x: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    v: list[Ints] = field(default_factory=list)
+    y: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    z: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+class Learner:
+    """The devices of a learning program, and what updates make of them.
+
+    Parameters
+    ----------
+    learning:
+        The program.
+    seed:
+        Of read noise, trains and pulses: update i under a seed does the same whatever ran before it.
+    states:
+        One array (K + 1, M) a layer to go on with; None: the program's own.
+    noise:
+        False turns read noise off, forward and backward; devices stay as they are.
+    """
+
+    def __init__(
+        self,
+        learning: Learning,
+        *,
+        seed: int = 0,
+        states: list[npt.NDArray[Any]] | None = None,
+        noise: bool = True,
+    ) -> None:
+        if not 0 <= seed < 1 << 64:
+            raise SpecError(f"seed is {seed}; accepted: 0..2^64-1")
+        self.learning, self.seed, self.noise = learning, seed, noise
+        given = [layer.states for layer in learning.layers] if states is None else states
+        self.states = [s.astype(np.int64) for s in given]
+        self.own: list[Constants] = []
+        for i, layer in enumerate(learning.layers):
+            key = key_of(learning.die_seed, DOMAIN_DEVICE, i, 0)
+            rows, columns = np.arange(layer.rows)[:, None], np.arange(layer.columns)
+            self.own.append(constants(layer.devices, key, rows, columns))
+
+    def program(self) -> Program:
+        """What the devices compute now."""
+        return program_of(self.learning, self.states)
+
+    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+        """Updates ``first_update`` and on, one a sample.
+
+        Parameters
+        ----------
+        x, labels:
+            Codes uint8 (n, inputs), and classes (n,).
+
+        Raises
+        ------
+        SpecError
+            When shapes, types or classes do not fit; nothing is changed then.
+        """
+        check_samples(self.learning, x, labels)
+        total = Counts(0, 0, (0,) * len(self.states))
+        for i, (sample, label) in enumerate(zip(x, labels, strict=True)):
+            total += self._update(sample, int(label), (first_update + i) & 0xFFFFFFFF)
+        return total
+
+    def _update(self, x: npt.NDArray[np.uint8], label: int, update: int) -> Counts:
+        program = self.program()
+        seen = self._forward(program, x, update)
+        errors = self._errors(program, seen, label, update)
+        pulses = tuple(self._pulse(i, seen.x[i], *errors[i], update) for i in range(len(self.states)))
+        return Counts(1, int(int(seen.z.argmax()) == label), pulses)
+
+    def _forward(self, program: Program, x: npt.NDArray[np.uint8], update: int) -> Forward:
+        seen, y = Forward(), x
+        draw = Draw(self.seed, np.array([update], np.int64), self.noise)
+        codes = Codes.of(program, draw)
+        for i, product in enumerate(program.products):
+            layer = product.layer
+            seen.x.append(np.append(y, np.uint8(INPUT_MAX)))
+            seen.z = codes.sums(i, product, y[None], draw)[0]
+            v = preneuron(seen.z, layer)
+            seen.v.append(v)
+            y = neuron(v, layer, program.curve_base, program.curve_slope)
+        seen.y = y
+        return seen
+
+    def _errors(self, program: Program, seen: Forward, label: int, update: int) -> list[tuple[Ints, int]]:
+        """Errors and exponent of every layer's columns."""
+        error, exponent = output_error(seen.y, label), 0
+        found = [(error, exponent)]
+        for i in reversed(range(1, len(self.states))):
+            layer, before = self.learning.layers[i], program.layers[i - 1]
+            key = key_of(self.seed, DOMAIN_BACK, i, update) if self.noise else None
+            c = converted(row_sums(program.layers[i].weights, error), error, layer, key)
+            shift = self.learning.layers[i - 1].slope_shift
+            change = derivative(seen.v[i - 1], before, program.curve_base, program.curve_slope, shift)
+            error, more = hidden_error(c, change)
+            exponent += more
+            found.append((error, exponent))
+        return found[::-1]
+
+    def _pulse(self, i: int, x: npt.NDArray[np.uint8], error: Ints, exponent: int, update: int) -> int:
+        """Move the devices of layer ``i``; how many pulses there were."""
+        layer, slots, s = self.learning.layers[i], self.learning.slots, self.states[i]
+        rows = trains(
+            row_thresholds(x, layer.row_rate, layer.row_shift),
+            key_of(self.seed, DOMAIN_TRAIN, i, update, ROWS),
+            slots,
+        )
+        columns = trains(
+            column_thresholds(error, exponent, layer.column_rate, layer.column_shift),
+            key_of(self.seed, DOMAIN_TRAIN, i, update, COLUMNS),
+            slots,
+        )
+        count = coincidences(rows, columns)
+        k, m = np.nonzero(count)
+        own = Constants(*(values[k, m] for values in self.own[i]))
+        drawn = words(key_of(self.seed, DOMAIN_CYCLE, i, update), k, m)
+        s[k, m] = updated(s[k, m], count[k, m], error[m] > 0, own, layer.devices, drawn)
+        return int(count.sum())
+
+
+def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
+    """Raise SpecError unless x is uint8 (n, inputs) and labels are integer classes (n,) of the outputs."""
+    if x.ndim != 2 or x.shape[1] != learning.inputs or x.dtype != np.uint8:
+        raise SpecError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, {learning.inputs})")
+    if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
+        raise SpecError(f"labels are {labels.dtype} {labels.shape}; accepted: integers ({len(x)},)")
+    if len(labels) and not (labels.min() >= 0 and labels.max() < learning.outputs):
+        raise SpecError(
+            f"labels are {labels.min()}..{labels.max()}; accepted: classes 0..{learning.outputs - 1}"
+        )

@@ -1,0 +1,130 @@
+"""Random learning programs: stimulus for comparing the plain model, the compiled one and the gateware."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from emulator.golden.random_program import random_program
+from emulator.spec.arithmetic import SHIFT_MAX
+from emulator.spec.geometry import Geometry
+from emulator.spec.layer import Layer
+from emulator.spec.learning import (
+    LEVELS,
+    STATE_MAX,
+    STATE_MIN,
+    STATE_ONE,
+    Devices,
+    Learning,
+    LearningLayer,
+)
+from emulator.spec.program import Program
+
+TABLE_BITS = 6
+
+
+def random_learning(
+    geometry: Geometry,
+    rng: np.random.Generator,
+    *,
+    sizes: Sequence[int] | None = None,
+    slots: int | None = None,
+    corner: bool = False,
+    noise: bool | None = None,
+) -> Learning:
+    """Devices, rates and converters of a random network that ``geometry`` can hold, with converters.
+
+    ``corner``: states at their bounds, largest steps, rates and noise, so that every clip is reached.
+    """
+    program = random_program(
+        geometry,
+        rng,
+        sizes=sizes,
+        layers=None if sizes is None else len(sizes) - 1,
+        readout="adc",
+        noise=noise,
+    )
+    program = _with_smooth_curves(program, rng)
+    depth = len(program.layers)
+    layers = tuple(_layer(rng, layer, corner, last=i == depth - 1) for i, layer in enumerate(program.layers))
+    return Learning(
+        program=program,
+        layers=layers,
+        slots=int(rng.integers(1, 32)) if slots is None else slots,
+        die_seed=int(rng.integers(1 << 63)),
+    )
+
+
+def _with_smooth_curves(program: Program, rng: np.random.Generator) -> Program:
+    """Curves that stay within the codes, and voltages within the curves: few slopes are cut off."""
+    nodes = rng.integers(0, 256, (len(program.curve_base), program.curve_base.shape[1] + 1)) << TABLE_BITS
+    layers = [
+        dataclasses.replace(layer, table_bits=TABLE_BITS, vshift=min(SHIFT_MAX, layer.vshift + 2))
+        for layer in program.layers
+    ]
+    return program.with_layers(
+        layers,
+        curve_base=nodes[:, :-1].astype(np.int32),
+        curve_slope=np.diff(nodes, axis=1).astype(np.int32),
+    )
+
+
+def _layer(rng: np.random.Generator, layer: Layer, corner: bool, *, last: bool) -> LearningLayer:
+    k, m, noisy = layer.inputs, layer.outputs, bool(layer.sigma_out or layer.var_cell)
+    states = rng.normal(0, STATE_ONE / 3, (k + 1, m))
+    if corner:
+        states = np.where(
+            rng.random((k + 1, m)) < 0.5, rng.choice([STATE_MIN, STATE_MAX], (k + 1, m)), states
+        )
+    gain = int(rng.integers(1 << 14, 1 << 16))
+    spread = 255 * 255 * np.sqrt(m) / 4
+    # Sums that move a neuron through half of its voltages.
+    span = 1000.0 * 2**layer.vshift / float(layer.scale.mean())
+    bias_shift = int(np.clip(np.floor(np.log2((1 << 22) * 255 / span)) - 1, 0, 20))
+    return LearningLayer(
+        states=np.clip(np.rint(states), STATE_MIN, STATE_MAX).astype(np.int32),
+        devices=_devices(rng, corner),
+        bias=np.rint(rng.uniform(-span / 4, span / 4, m)).astype(np.int32),
+        bias_gain=int(rng.uniform(0, span / 4) * 2**bias_shift / 255),
+        bias_shift=bias_shift,
+        row_rate=int(rng.integers(1, 1 << 16)),
+        row_shift=int(rng.integers(4, 11)),
+        column_rate=int(rng.integers(1, 1 << 16)),
+        column_shift=int(rng.integers(6, 12) if last else rng.integers(12, 29)),
+        back_gain=gain,
+        back_shift=int(max(0, np.log2(spread * gain) - rng.integers(3, 12))),
+        back_bits=int(rng.integers(4, 13)),
+        back_sigma=int(rng.integers(0, 65536 if corner else 3000)) * noisy,
+        back_var=int(rng.integers(0, 65536 if corner else 500)) * noisy,
+        slope_shift=int(rng.integers(10, 17)),
+    )
+
+
+def _devices(rng: np.random.Generator, corner: bool) -> Devices:
+    def table(low: int, high: int) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+        return rng.integers(low, high + 1, LEVELS).astype(np.int16)
+
+    law = Devices(
+        step=table(100, 2000),
+        asymmetry=table(-200, 200),
+        upper=table(300, 700),
+        lower=table(-700, -300),
+        cycle=table(-60, 60),
+        slope_up=int(rng.integers(-1 << 15, 1 << 16)),
+        slope_down=int(rng.integers(-1 << 16, 1 << 15)),
+        step_shift=int(rng.integers(6, 17)),
+    )
+    if not corner:
+        return law
+    return dataclasses.replace(
+        law,
+        step=table(-4095, 4095),
+        asymmetry=table(-4095, 4095),
+        upper=table(-100, 2047),
+        lower=table(-2048, 100),
+        cycle=table(-1023, 1023),
+        slope_up=int(rng.choice([-(1 << 17), (1 << 17) - 1])),
+        slope_down=int(rng.choice([-(1 << 17), (1 << 17) - 1])),
+    )

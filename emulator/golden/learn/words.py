@@ -1,0 +1,76 @@
+"""words: 32 random bits for each device, row or column, by the cipher that read noise is drawn with.
+
+A key of four words, made once for an update (or, for what differs from device to device, for a die),
+enciphers (row, column) by the seven rounds of ``emulator.spec.noise``: no memory, the same on every lane
+count. Pulse trains need a number for every slot; ``mixed`` makes more words from one, by rounds of Simon32
+(Beaulieu et al., ePrint 2013/404) without key: 16 LUTs a round.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.golden.noise import stream_key
+from emulator.spec import noise as spec
+from emulator.spec.learning import MIX_ROUNDS, SLOTS_MAX
+
+U16 = npt.NDArray[np.uint16]
+
+
+def key_of(seed: int, domain: int, layer: int, update: int, side: int = 0) -> U16:
+    """Four key words, uint16 (4,): Speck64/128 of (update, layer | side) under (seed, domain)."""
+    counter = spec.counter_word(layer, side, 0)
+    key: U16 = stream_key(seed, domain, 0, counter, np.array([update]))[0]
+    return key
+
+
+def words(key: U16, row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[U16, U16]:
+    """Both halves x, y of the cipher text of (column, row ^ key[3]); ``row`` and ``column`` broadcast."""
+    rx, ry, bits = spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS
+    x, y = np.broadcast_arrays(np.asarray(column, np.uint16), np.asarray(row, np.uint16) ^ key[3])
+    with np.errstate(over="ignore"):
+        for i in range(spec.SAMPLE_ROUNDS):
+            x = (_right(x, rx, bits) + y) ^ (key[i % 4] ^ np.uint16(i))
+            y = _right(y, bits - ry, bits) ^ x
+    return x, y
+
+
+def mixed(x: U16, y: U16) -> tuple[U16, U16]:
+    """Rounds of Simon32 without key on both halves of words (any shape)."""
+    for i in range(MIX_ROUNDS):
+        f = (_left(x, 1) & _left(x, 8)) ^ _left(x, 2)
+        x, y = y ^ f ^ np.uint16(round_constant(i)), x
+    return x, y
+
+
+def slots(x: U16, y: U16) -> U16:
+    """A number for every slot of a train: uint16 (..., 32) of words x, y (...)."""
+    pair = np.arange((SLOTS_MAX + 1) // 2)
+    a, b = mixed(x[..., None] ^ pair_constants(), np.broadcast_to(y[..., None], (*y.shape, len(pair))))
+    return np.stack([a, b], axis=-1).reshape(*x.shape, -1)
+
+
+def pair_constants() -> U16:
+    """What the word is mixed with for each pair of slots, uint16 (16,)."""
+    return (np.arange((SLOTS_MAX + 1) // 2) * 0x9E37 & 0xFFFF).astype(np.uint16)
+
+
+def round_constant(i: int) -> int:
+    """Of round i of the mixing: bits of the golden ratio."""
+    return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
+
+
+def nibbles(word: U16) -> tuple[Any, Any, Any, Any]:
+    """The four nibbles of a 16-bit word, least significant first."""
+    return word & 15, word >> 4 & 15, word >> 8 & 15, word >> 12
+
+
+def _right(x: Any, by: int, bits: int) -> Any:
+    return (x >> by) | (x << (bits - by))
+
+
+def _left(x: Any, by: int) -> Any:
+    return (x << by) | (x >> (16 - by))

@@ -1,0 +1,91 @@
+"""laws: what a device description says of pulses, as the tables that a learning program holds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.ecram.pulses import EcramSpread, LinearStep
+from emulator.errors import CompileError
+from emulator.spec.learning import LEVELS, STATE_ONE, STEP_MAX, Devices
+
+BOUND_ONE = 1024
+"""The nominal bound in the unit of bounds."""
+COUNT_ONE = 64
+STEP_ROOM = 2.0
+"""The largest entry of a step table is below 4095 by this factor, so that steps of wide spreads fit."""
+
+
+def normal_table() -> npt.NDArray[np.float64]:
+    """16 values of which the sum of two, drawn independently, is standard normal in four moments.
+
+    The middles of 16 equally likely parts of the normal law, the outermost moved out until the kurtosis is
+    the normal one's. The sum's support is +-3.0.
+    """
+    from statistics import NormalDist
+
+    law = NormalDist()
+    half = np.array([law.inv_cdf((i + 0.5) / LEVELS) for i in range(LEVELS // 2, LEVELS)])
+
+    def kurtosis(last: float) -> float:
+        values = np.append(half[:-1], last)
+        return float(np.mean(values**4) / np.mean(values**2) ** 2 - 3.0)
+
+    low, high = float(half[-1]), 6.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if kurtosis(middle) < 0 else (low, middle)
+    half[-1] = (low + high) / 2
+    half *= math.sqrt(0.5 / np.mean(half**2))
+    return np.concatenate([-half[::-1], half])
+
+
+def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
+    """A device table of this mean and standard deviation, in its own unit."""
+    wanted = mean / 2 + sigma * normal_table()
+    found = np.rint(wanted)
+    # Rounding must not move the mean: what is left over goes to the middle entries.
+    left = round(mean * LEVELS / 2 - found.sum())
+    order = np.argsort(np.abs(np.arange(LEVELS) - (LEVELS - 1) / 2), kind="stable")
+    found[order[: abs(left)]] += np.sign(left)
+    return found.astype(np.int16)
+
+
+def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
+    """The devices of a learning program, of a description in units of the nominal bound.
+
+    Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
+    spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied.
+
+    Raises
+    ------
+    CompileError
+        When steps or bounds leave the arithmetic's range.
+    """
+    up, down = float(law.step_up), float(law.step_down)
+    mean, half_difference = (up + down) / 2, (up - down) / 2
+    sigmas = math.hypot(spread.step_sigma, spread.asymmetry_sigma)
+    largest = mean * (1 + 3 * sigmas) + abs(half_difference)
+    # A change is steps * 64 / 2^step_shift states.
+    shift = int(np.clip(math.floor(math.log2(STEP_MAX * COUNT_ONE / (largest * STATE_ONE))), 6, 16))
+    unit = 2.0**shift / COUNT_ONE * STATE_ONE
+    if largest * unit > STEP_MAX * 1.0001 or mean * unit < 4:
+        raise CompileError(
+            f"a pulse moves a device by {mean:g} of its nominal bound; accepted: {4 / 2**10 / STATE_ONE:.2g} "
+            f"to {STEP_MAX / STATE_ONE:.2g}, its spread included"
+        )
+    bounds = max(abs(float(law.w_min)), abs(float(law.w_max))) * (1 + 3 * spread.bound_sigma)
+    if bounds >= 2:
+        raise CompileError(f"bounds reach {bounds:.3g} times the nominal one; accepted: below 2")
+    return Devices(
+        step=table(mean * unit, mean * unit * spread.step_sigma),
+        asymmetry=table(half_difference * unit, mean * unit * spread.asymmetry_sigma),
+        upper=table(float(law.w_max) * BOUND_ONE, float(law.w_max) * BOUND_ONE * spread.bound_sigma),
+        lower=table(float(law.w_min) * BOUND_ONE, float(law.w_min) * BOUND_ONE * spread.bound_sigma),
+        cycle=table(0.0, float(law.cycle_sigma) * COUNT_ONE),
+        slope_up=round(float(law.gamma_up) / float(law.w_max) * STATE_ONE),
+        slope_down=round(float(law.gamma_down) / float(law.w_min) * STATE_ONE),
+        step_shift=shift,
+    )

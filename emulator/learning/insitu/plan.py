@@ -1,0 +1,313 @@
+"""plan: a network of random states on a chip, and everything that its updates need, in integers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.device.ecram.pulses import EcramSpread, LinearStep
+from emulator.device.ndr.pwl import PwlTable, fit_pwl
+from emulator.errors import CompileError, CompileWarning
+from emulator.learning.insitu.chip import learning_chip
+from emulator.learning.insitu.laws import devices_of
+from emulator.mapping import Die, DieArray, MapOptions, converters, map_network
+from emulator.mapping.neuron import shape_of, window_of
+from emulator.mapping.ranges import AdcRange
+from emulator.mapping.scaling import int32, output_noise, scale_and_shift
+from emulator.network import Dense, Named, Ndr, Network
+from emulator.spec import Layer, Program
+from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, V_BITS, V_MAX, V_MIN
+from emulator.spec.learning import (
+    PROBABILITY_ONE,
+    STATE_ONE,
+    WEIGHT_MAX,
+    Devices,
+    Learning,
+    LearningLayer,
+    weights_of,
+)
+from emulator.spec.meaning import Meaning
+
+Floats = npt.NDArray[np.float64]
+UNIT = WEIGHT_MAX * INPUT_MAX
+"""Accumulator units of the nominal bound at a full input."""
+LOGIT_SPAN = 8.0
+START = 0x7374617274
+MISMATCH = 0x6C6561726E
+GAIN_TOP = 65535
+RATE_MAX = 65535
+"""Pre-activations of an output that its sigmoid's table spans, each way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a network learns.
+
+    Attributes
+    ----------
+    widths:
+        Inputs, hidden widths, outputs.
+    rate:
+        Step of gradient descent on the cross entropy of sigmoids, a sample, in weights and inputs of 1.
+    hidden_rate:
+        Times that, for all layers but the last.
+    slots:
+        Slots of a pulse train.
+    bound:
+        Weight that a device's nominal bound stands for.
+    start:
+        Largest random weight at the beginning, times the root of the inputs.
+    span:
+        Sums that a forward converter spans, each way, in weights of 1 and full inputs.
+    back_span:
+        Errors that a backward converter spans, each way, in weights of 1 and full errors.
+    activation:
+        Of hidden neurons: ndr, or a named one.
+    seed:
+        Which individual chip: its devices, converters, neurons and the states at the beginning.
+    """
+
+    widths: tuple[int, ...]
+    rate: float = 0.05
+    hidden_rate: float = 1.0
+    slots: int = 15
+    bound: float = 1.0
+    start: float = 1.0
+    span: float = 12.0
+    back_span: float = 4.0
+    activation: str = "ndr"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.widths) < 2 or min(self.widths) < 1:
+            raise CompileError(f"widths are {self.widths}; accepted: inputs, hidden widths, outputs")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A chip ready to learn.
+
+    ``units``: of each layer, what an error of 1 at exponent 0 stands for, in the loss's slope.
+    """
+
+    learning: Learning
+    die: Die
+    plan: Plan
+    law: LinearStep
+    units: tuple[float, ...]
+    meaning: Meaning | None = None
+
+    def network(self, states: list[npt.NDArray[Any]]) -> Network:
+        """The float network of weights that ``states`` are read as."""
+        return network_of(self.plan, [weights(s, self.plan) for s in states], self.meaning)
+
+
+def prepare(
+    plan: Plan,
+    chip: Chip,
+    law: LinearStep,
+    spread: EcramSpread,
+    samples: npt.NDArray[np.uint8],
+    meaning: Meaning | None = None,
+) -> Prepared:
+    """Draw the chip and its states, and work out what updates need.
+
+    Parameters
+    ----------
+    law, spread:
+        Of the weights' devices, in units of the nominal bound.
+    samples:
+        Typical inputs, uint8 (n, inputs), n >= 16.
+
+    Raises
+    ------
+    CompileError
+        When a quantity leaves the arithmetic's range.
+    """
+    chip = learning_chip(chip)
+    states = _starts(plan)
+    network = network_of(plan, [weights(s, plan) for s in states], meaning)
+    with _quiet():
+        mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
+    devices = devices_of(law, spread)
+    layers: list[Layer] = []
+    arrays = []
+    rng = np.random.default_rng([plan.seed, MISMATCH])
+    for i, (given, array) in enumerate(zip(mapped.program.layers, mapped.die.arrays, strict=True)):
+        designed = _converter(plan.span / plan.bound, chip.readout.adc_bits, given.outputs)
+        built = converters.build(designed, chip, rng.standard_normal((2, given.outputs)))
+        step = np.full(given.outputs, plan.bound / UNIT * float(designed.lsb[0]))
+        activation = network.products[i].dense.activation
+        per_unit, origin, peaks = _place(activation, array, chip, given.segment_bits)
+        scale, vshift = scale_and_shift(per_unit * step / peaks)
+        layers.append(
+            dataclasses.replace(
+                given,
+                gain=built.gain,
+                offset=built.offset,
+                shift=built.shift,
+                sigma_out=output_noise(chip, built),
+                bias=int32("bias", origin / (scale / 2.0**vshift)),
+                scale=scale.astype(np.uint16),
+                vshift=vshift,
+            )
+        )
+        arrays.append(dataclasses.replace(array, step=step, designed=designed, built=built))
+    table = _with_sigmoid(mapped.program, layers[-1].segment_bits, layers[-1].table_bits)
+    last_curve = np.full(layers[-1].outputs, len(table.base) - 1, np.uint16)
+    layers[-1] = dataclasses.replace(layers[-1], curve=last_curve)
+    program = mapped.program.with_layers(layers, curve_base=table.base, curve_slope=table.slope)
+    steps = [array.step for array in arrays]
+    units, laws = _laws(plan, program, layers, steps, states, devices, law, chip)
+    learning = Learning(program=program, layers=laws, slots=plan.slots, die_seed=plan.seed)
+    die = dataclasses.replace(mapped.die, arrays=tuple(arrays))
+    return Prepared(learning, die, plan, law, units, meaning)
+
+
+def network_of(plan: Plan, found: list[Floats], meaning: Meaning | None, name: str = "learned") -> Network:
+    """The float network of weights (K + 1, M) a layer, the row of biases last."""
+    layers = []
+    for i, w in enumerate(found):
+        activation: Ndr | Named | None = None
+        if i < len(found) - 1:
+            ones = np.ones(w.shape[1], np.float32)
+            activation = Ndr(ones, ones) if plan.activation == "ndr" else Named(plan.activation)
+        layers.append(Dense(w[:-1].astype(np.float32), w[-1].astype(np.float32), activation))
+    return Network.chain(layers, name, {"learned": dataclasses.asdict(plan)}, meaning)
+
+
+def weights(states: npt.NDArray[np.int32], plan: Plan) -> Floats:
+    """Float weights (K + 1, M) that states are read as."""
+    return np.asarray(weights_of(states) * (plan.bound / WEIGHT_MAX), np.float64)
+
+
+def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
+    states = []
+    for i, (k, m) in enumerate(itertools.pairwise(plan.widths)):
+        rng = np.random.default_rng([plan.seed, START, i])
+        s = rng.uniform(-1, 1, (k + 1, m)) * (plan.start / math.sqrt(k) / plan.bound * STATE_ONE)
+        s[-1] = 0
+        states.append(np.clip(np.rint(s), -STATE_ONE, STATE_ONE).astype(np.int32))
+    return states
+
+
+def _converter(span: float, bits: int, columns: int) -> AdcRange:
+    """Converters of so many bits whose codes span ``span`` times ``UNIT`` each way."""
+    gain, shift = _gain(span, bits)
+    return AdcRange(np.full(columns, gain, np.uint16), np.zeros(columns, np.int16), shift, 0.0)
+
+
+def _gain(span: float, bits: int) -> tuple[int, int]:
+    wanted = float(1 << (bits - 1)) / (span * UNIT)
+    shift = min(SHIFT_MAX, math.floor(math.log2(GAIN_TOP / wanted)))
+    return round(wanted * 2**shift), shift
+
+
+def _place(
+    activation: Any, array: DieArray, chip: Chip, segment_bits: int
+) -> tuple[float, float, Floats | float]:
+    """Voltage codes of one unit of pre-activation and of 0, and units of each neuron."""
+    segments = 1 << (V_BITS - segment_bits)
+    if activation is None:
+        return float((1 << (V_BITS - 1)) - 1) / LOGIT_SPAN, 0.0, 1.0
+    if array.window is not None and array.neurons is not None:
+        return array.window.per_unit, array.window.zero, array.neurons.peaks
+    window = window_of(activation, shape_of(activation, chip.neuron), segments)
+    return window.per_unit, window.zero, 1.0
+
+
+def _with_sigmoid(program: Program, segment_bits: int, table_bits: int) -> PwlTable:
+    """The program's curves, and behind them the one that output codes are made with."""
+    segments = 1 << (V_BITS - segment_bits)
+    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)
+    fitted = fit_pwl(INPUT_MAX / (1.0 + np.exp(-v)), segments=segments, table_bits=table_bits)
+    base, slope = fitted.base, fitted.slope
+    if len(program.layers) > 1:
+        base, slope = np.concatenate([program.curve_base, base]), np.concatenate([program.curve_slope, slope])
+    return dataclasses.replace(fitted, base=base, slope=slope)
+
+
+def _laws(
+    plan: Plan,
+    program: Program,
+    layers: list[Layer],
+    steps: list[Floats],
+    states: list[npt.NDArray[np.int32]],
+    devices: Devices,
+    law: LinearStep,
+    chip: Chip,
+) -> tuple[tuple[float, ...], tuple[LearningLayer, ...]]:
+    """Units of errors, and what each layer learns by, from the last to the first: errors come from behind."""
+    found: list[LearningLayer] = []
+    units: list[float] = []
+    unit = 1.0 / INPUT_MAX
+    back_gain, back_shift = _gain(plan.back_span / plan.bound, chip.readout.adc_bits)
+    back_lsb = 2.0**back_shift / back_gain
+    back_sigma = round(chip.readout.output_noise_lsb * chip.noise_factor * back_lsb)
+    pulse = (float(law.step_up) + float(law.step_down)) / 2 * plan.bound
+    for i in reversed(range(len(layers))):
+        layer, last = layers[i], i == len(layers) - 1
+        slope_shift = 0
+        if not last:
+            used = np.unique(layer.curve)
+            largest = int(np.abs(program.curve_slope[used]).max()) * int(layer.scale.max())
+            slope_shift = max(0, largest.bit_length() - 17)
+            places = layer.segment_bits + layer.table_bits + layer.vshift - slope_shift
+            change = 2.0**-places / INPUT_MAX / float(steps[i].mean())
+            unit = back_lsb * (plan.bound / WEIGHT_MAX) * unit * change
+        units.append(unit)
+        rate = plan.rate * (1.0 if last else plan.hidden_rate)
+        wanted = rate / (plan.slots * pulse)
+        full = min(1.0, math.sqrt(wanted))
+        row_rate, row_shift = _rate(full / INPUT_MAX, 31)
+        column_rate, column_shift = _rate(wanted / full * unit, 63)
+        gain = float(np.median(layer.gain)) * INPUT_MAX
+        bias_shift = layer.shift
+        while gain >= 1 << 22:
+            gain, bias_shift = gain / 2, bias_shift - 1
+        found.append(
+            LearningLayer(
+                states=states[i],
+                devices=devices,
+                bias=layer.bias,
+                bias_gain=round(gain),
+                bias_shift=bias_shift,
+                row_rate=row_rate,
+                row_shift=row_shift,
+                column_rate=column_rate,
+                column_shift=column_shift,
+                back_gain=back_gain,
+                back_shift=back_shift,
+                back_bits=chip.readout.adc_bits,
+                back_sigma=back_sigma,
+                back_var=layer.var_cell,
+                slope_shift=slope_shift,
+            )
+        )
+    return tuple(units[::-1]), tuple(found[::-1])
+
+
+def _rate(probability: float, most: int) -> tuple[int, int]:
+    """Rate and shift with ``rate / 2^shift`` 65536 times ``probability``."""
+    shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))
+    if shift < 0:
+        raise CompileError(f"a pulse's probability is {probability:g} a code; accepted: below 1")
+    return min(RATE_MAX, round(probability * PROBABILITY_ONE * 2.0**shift)), shift
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Warnings of a network of random weights mean nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompileWarning)
+        yield

@@ -1,0 +1,262 @@
+"""Learning: what a board needs beside a program to change its weights by pulses, sample by sample.
+
+A learning program is a chain of full layers whose weights are read from the states of devices, and for
+each layer the laws by which pulses move them. ``docs/arithmetic.md`` has the numbers. Everything that is
+drawn is a function of (seed, update, layer, row, column): no lane count and no order of work changes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.arithmetic import SHIFT_MAX, clip, rshift_round
+from emulator.spec.brief import brief_repr
+from emulator.spec.layer import check_array, require
+from emulator.spec.program import Program
+
+DOMAIN_BACK = 0x6E647262
+"""Third key word of the backward product's read noise."""
+DOMAIN_TRAIN = 0x6E647270
+"""Of pulse trains; the counter word says whether rows or columns."""
+DOMAIN_DEVICE = 0x6E647264
+"""Of what differs from device to device: keyed by the die's seed."""
+DOMAIN_CYCLE = 0x6E647263
+"""Of what differs from pulse to pulse, and of stochastic rounding."""
+ROWS, COLUMNS = 0, 1
+"""Tile field of a train's counter word."""
+MIX_ROUNDS = 6
+"""Rounds that make 32 fresh bits for each pair of a train's slots from one word of the row or column."""
+
+STATE_BITS = 18
+STATE_MIN, STATE_MAX = -(1 << (STATE_BITS - 1)), (1 << (STATE_BITS - 1)) - 1
+STATE_ONE = 1 << 16
+"""The nominal bound 1.0; a device's own bound may lie up to twice as far."""
+CODE_SHIFT = 8
+"""A state of ``STATE_ONE`` is read as code 255."""
+WEIGHT_MAX = 255
+SLOTS_MAX = 31
+ERROR_MAX = 255
+ERROR_BITS = 8
+LEVELS = 16
+"""Entries of a device table; two of them, drawn by four bits each, add up."""
+STEP_MAX = 4095
+BOUND_SHIFT = 6
+"""Bounds are in units of 2^6 states: 1024 is the nominal one."""
+FACTOR_ONE, FACTOR_MAX, SLOPE_SHIFT = 256, 511, 24
+COUNT_SHIFT = 6
+"""A noisy count of pulses is in 1/64."""
+ROOTS = np.rint(256 * np.sqrt(np.arange(SLOTS_MAX + 1))).astype(np.int64)
+"""256 times the square root of a count."""
+PROBABILITY_ONE = 1 << 16
+DERIVATIVE_MIN, DERIVATIVE_MAX = -(1 << 17), (1 << 17) - 1
+
+Table = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Devices:
+    """The law of one layer's devices. Tables are int16 (16,): a device's value is the sum of two entries.
+
+    Attributes
+    ----------
+    step, asymmetry:
+        A step up is ``step + asymmetry``, one down ``step - asymmetry``, cut to 0..4095; 2^step_shift / 64 of
+        these units are one state.
+    upper, lower:
+        Own bounds, in 64 states; cut to 0..131071 and -131072..0 states.
+    cycle:
+        Deviation of a pulse from its step, in 1/64 of it.
+    slope_up, slope_down:
+        By which a step falls with the state: factor ``256 - rshift_round(slope * s, 24)`` of 256.
+    step_shift:
+        6..16, the fraction bits of a change; they are rounded stochastically.
+    """
+
+    __repr__ = brief_repr
+
+    step: Table
+    asymmetry: Table
+    upper: Table
+    lower: Table
+    cycle: Table
+    slope_up: int = 0
+    slope_down: int = 0
+    step_shift: int = 10
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LearningLayer:
+    """How one layer of the program learns: K rows of inputs and, last of all, the row of biases.
+
+    Attributes
+    ----------
+    states:
+        int32 (K + 1, M), 18-bit values, at the beginning.
+    devices:
+        Their law.
+    bias:
+        int32 (M,): what ``z`` has beside the partial sums and the row of biases.
+    bias_gain, bias_shift:
+        The row of biases adds ``rshift_round(w[K] * bias_gain, bias_shift)`` to z.
+    row_rate, row_shift, column_rate, column_shift:
+        Probability of a pulse in a slot, in 1/65536: ``min(65536, x * row_rate >> row_shift)`` and
+        ``min(65536, |error| * column_rate >> max(0, column_shift - exponent))``.
+    back_gain, back_shift, back_bits, back_sigma, back_var:
+        Converter and read noise of the backward product, as the forward one's; what it gives is the error of
+        the layer before. Layer 0 has no use for them.
+    slope_shift:
+        ``rshift_round(slope * scale, slope_shift)`` is the derivative of this layer's neurons.
+    """
+
+    __repr__ = brief_repr
+
+    states: npt.NDArray[np.int32]
+    devices: Devices
+    bias: npt.NDArray[np.int32]
+    bias_gain: int
+    bias_shift: int = 0
+    row_rate: int
+    row_shift: int
+    column_rate: int
+    column_shift: int
+    back_gain: int = 1
+    back_shift: int = 0
+    back_bits: int = 12
+    back_sigma: int = 0
+    back_var: int = 0
+    slope_shift: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of devices: inputs and the row of biases."""
+        return int(self.states.shape[0])
+
+    @property
+    def columns(self) -> int:
+        return int(self.states.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Learning:
+    """A learning program.
+
+    Attributes
+    ----------
+    program:
+        A chain of full layers. Weights and biases are what the states say (``program_of``); the last layer
+        has a scale and a curve too, which gives the output codes that labels are compared with.
+    layers:
+        One for each of them.
+    slots:
+        Slots of a pulse train, 1..31.
+    die_seed:
+        Seed of the devices' constants.
+
+    Raises
+    ------
+    ProgramError
+        When something does not fit.
+    """
+
+    __repr__ = brief_repr
+
+    program: Program
+    layers: tuple[LearningLayer, ...]
+    slots: int = 15
+    die_seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def inputs(self) -> int:
+        return self.program.inputs
+
+    @property
+    def outputs(self) -> int:
+        return self.program.outputs
+
+
+def weights_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
+    """Codes int16 that states (any shape) are read as."""
+    codes = clip(rshift_round(states.astype(np.int64), CODE_SHIFT), -WEIGHT_MAX, WEIGHT_MAX)
+    read: npt.NDArray[np.int16] = codes.astype(np.int16)
+    return read
+
+
+def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None) -> Program:
+    """The program that the devices compute at ``states``, one array (K + 1, M) a layer; None: at first."""
+    found = [layer.states for layer in learning.layers] if states is None else states
+    layers = []
+    for program, layer, s in zip(learning.program.layers, learning.layers, found, strict=True):
+        w = weights_of(s)
+        bias = layer.bias + rshift_round(w[-1].astype(np.int64) * layer.bias_gain, layer.bias_shift)
+        layers.append(dataclasses.replace(program, weights=w[:-1].copy(), bias=bias.astype(np.int32)))
+    return learning.program.with_layers(layers)
+
+
+_SCALARS: dict[str, tuple[int, int]] = {
+    "bias_gain": (0, (1 << 22) - 1),
+    "bias_shift": (0, SHIFT_MAX),
+    "row_rate": (0, 65535),
+    "row_shift": (0, 31),
+    "column_rate": (0, 65535),
+    "column_shift": (0, 63),
+    "back_gain": (0, 65535),
+    "back_shift": (0, SHIFT_MAX),
+    "back_bits": (4, 12),
+    "back_sigma": (0, 65535),
+    "back_var": (0, 65535),
+    "slope_shift": (0, SHIFT_MAX),
+}
+_TABLES: dict[str, tuple[int, int]] = {
+    "step": (-STEP_MAX, STEP_MAX),
+    "asymmetry": (-STEP_MAX, STEP_MAX),
+    "upper": (-2048, 2047),
+    "lower": (-2048, 2047),
+    "cycle": (-1023, 1023),
+}
+
+
+def _check(learning: Learning) -> None:
+    program = learning.program
+    require(program.is_chain, "program", program.name, "a chain of full layers")
+    require(len(program.layers) <= 256, "layers", len(program.layers), "at most 256")
+    require(len(learning.layers) == len(program.layers), "layers", len(learning.layers), "the program's")
+    require(
+        type(learning.slots) is int and 1 <= learning.slots <= SLOTS_MAX, "slots", learning.slots, "1..31"
+    )
+    seed = learning.die_seed
+    require(type(seed) is int and 0 <= seed < 1 << 64, "die_seed", seed, "0..2^64-1")
+    for i, (layer, of) in enumerate(zip(learning.layers, program.layers, strict=True)):
+        where = f"layer {i}"
+        shape = (of.inputs + 1, of.outputs)
+        require(of.inputs < 1 << 16, f"{where}.inputs", of.inputs, "at most 65535")
+        check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))
+        check_array(f"{where}.bias", layer.bias, shape[1:], (np.int32, -(1 << 30), 1 << 30))
+        for name, (low, high) in _SCALARS.items():
+            value = getattr(layer, name)
+            require(type(value) is int and low <= value <= high, f"{where}.{name}", value, f"{low}..{high}")
+        _check_devices(f"{where}.devices", layer.devices)
+    last = program.layers[-1]
+    require(
+        int(last.curve.max()) < len(program.curve_base), "the last layer's curve", last.curve.max(), "one"
+    )
+    require(bool(last.scale.all()), "the last layer's scale", 0, "from 1: labels are compared with its codes")
+
+
+def _check_devices(where: str, devices: Devices) -> None:
+    for name, (low, high) in _TABLES.items():
+        check_array(f"{where}.{name}", getattr(devices, name), (LEVELS,), (np.int16, low, high))
+    for name, (low, high) in {
+        "slope_up": (-(1 << 17), (1 << 17) - 1),
+        "slope_down": (-(1 << 17), (1 << 17) - 1),
+        "step_shift": (6, 16),
+    }.items():
+        value = getattr(devices, name)
+        require(type(value) is int and low <= value <= high, f"{where}.{name}", value, f"{low}..{high}")

@@ -1,0 +1,76 @@
+"""The file of an unfinished run: what it has done, of which run and by which code, under one digest.
+
+The first line is JSON with the run's mark and the digest of the rest; the rest is the run's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from emulator.spec.digest import FIELD, digest
+from emulator.spec.errors import SpecError
+from emulator.spec.files import whole_file
+
+CODE = "code of emulator"
+"""Field of the mark: whatever changes there may change what a run gives."""
+
+
+class StateError(SpecError):
+    """A file that is no state, was changed since it was written, or belongs to another run."""
+
+
+def save_state(path: Path, mark: Mapping[str, Any], content: bytes) -> None:
+    """Write the state in whole or not at all; ``mark``: what the run depends on, plain values by name."""
+    head = {"mark": _mark(mark), "content": hashlib.sha256(content).hexdigest()}
+    with whole_file(path) as file:
+        file.write(json.dumps(head | {FIELD: digest(head)}).encode() + b"\n" + content)
+
+
+def load_state(path: Path, mark: Mapping[str, Any]) -> bytes:
+    """What ``save_state`` wrote.
+
+    Raises
+    ------
+    StateError
+        When the file is no such state, was edited, or belongs to a run with another mark or older code.
+    """
+    line, _, content = path.read_bytes().partition(b"\n")
+    try:
+        head = json.loads(line)
+        sealed = (head[FIELD], head["content"]) == (digest(head), hashlib.sha256(content).hexdigest())
+        kept = dict(head["mark"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"{path}: not the state of a run ({error}); delete it to start anew") from None
+    if not sealed:
+        raise StateError(f"{path}: not as it was written (checksum differs); delete it to start anew")
+    wanted = _mark(mark)
+    changed = sorted(name for name in wanted | kept if kept.get(name) != wanted.get(name))
+    if changed:
+        raise StateError(
+            f"{path}: state of a run with another {', '.join(changed)}; accepted: the same run, or delete "
+            f"the file to start anew"
+        )
+    return content
+
+
+def _mark(mark: Mapping[str, Any]) -> dict[str, Any]:
+    """As it reads back from a file, with the code beside it."""
+    read_back: dict[str, Any] = json.loads(json.dumps({CODE: code_digest(), **mark}, default=str))
+    return read_back
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256, hexadecimal, over the sources of ``emulator``, names and contents."""
+    whole = hashlib.sha256()
+    root = Path(str(files("emulator")))
+    for path in sorted(root.rglob("*.py")):
+        whole.update(f"{path.relative_to(root).as_posix()}\n".encode())
+        whole.update(path.read_bytes())
+    return whole.hexdigest()

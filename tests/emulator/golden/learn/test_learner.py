@@ -1,0 +1,139 @@
+"""The learner: plain against a naive model and against the compiled one, state by state."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.golden.learn import Counts, Learner
+from emulator.golden.learn.fast import FastLearner
+from emulator.golden.learn.random_learning import random_learning
+from emulator.golden.random_program import random_inputs
+from emulator.spec import Geometry
+from emulator.spec.errors import ProgramError, SpecError
+from emulator.spec.learning import Learning, program_of
+from emulator.spec.noise import gaussian_table
+from tests.naive.learning import Naive
+
+GEOMETRY = Geometry(rows=16, lanes=8, noise=True)
+
+
+def drawn(
+    seed: int, *, sizes: tuple[int, ...] = (), slots: int | None = None, corner: bool = False
+) -> Learning:
+    rng = np.random.default_rng(seed)
+    chosen = sizes or tuple(int(v) for v in rng.integers(2, 40, rng.integers(2, 5)))
+    return random_learning(GEOMETRY, rng, sizes=chosen, slots=slots, corner=corner)
+
+
+def samples(learning: Learning, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return random_inputs(learning.program, rng, count), rng.integers(0, learning.outputs, count)
+
+
+@pytest.mark.parametrize("corner", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_plain_is_the_naive_model(seed: int, corner: bool) -> None:
+    learning = drawn(seed, sizes=((5, 4), (20, 6, 3), (3, 2, 5, 4), (18, 3))[seed], corner=corner)
+    x, labels = samples(learning, seed, 6)
+    plain = Learner(learning, seed=11 + seed)
+    naive = Naive(learning, 11 + seed, list(gaussian_table()))
+    plain.learn(x, labels, first_update=40)
+    for i, (sample, label) in enumerate(zip(x, labels, strict=True)):
+        naive.update(sample.tolist(), int(label), 40 + i)
+    for a, b in zip(plain.states, naive.states, strict=True):
+        assert a.tolist() == b
+    assert (plain.states[-1] != learning.layers[-1].states).any()
+
+
+@pytest.mark.parametrize("corner", [False, True])
+@pytest.mark.parametrize("slots", [1, 2, 15, 31])
+@pytest.mark.parametrize("seed", range(3))
+def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool) -> None:
+    pytest.importorskip("numba", reason="needs ndrite[fast]")
+    learning = drawn(100 + seed, slots=slots, corner=corner)
+    x, labels = samples(learning, seed, 40)
+    for noise in (True, False):
+        plain, fast = (kind(learning, seed=5, noise=noise) for kind in (Learner, FastLearner))
+        first = (1 << 32) - 20
+        assert plain.learn(x, labels, first_update=first) == fast.learn(x, labels, first_update=first)
+        for a, b in zip(plain.states, fast.states, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_updates_may_come_in_any_portions() -> None:
+    """Update i under a seed does the same whatever ran before, and states are all that is kept."""
+    learning = drawn(7)
+    x, labels = samples(learning, 1, 12)
+    whole, part = Learner(learning, seed=3), Learner(learning, seed=3)
+    counts = whole.learn(x, labels)
+    first = part.learn(x[:5], labels[:5])
+    rest = Learner(learning, seed=3, states=part.states)
+    assert first + rest.learn(x[5:], labels[5:], first_update=5) == counts
+    for a, b in zip(whole.states, rest.states, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert counts.updates == 12
+    assert all(counts.pulses)
+
+
+def test_rows_without_input_keep_their_states() -> None:
+    learning = drawn(9, sizes=(20, 6))
+    learner = Learner(learning, seed=1)
+    x = np.zeros((30, 20), np.uint8)
+    x[:, 4] = 255
+    learner.learn(x, np.zeros(30, np.int64))
+    moved = (learner.states[0] != learning.layers[0].states).any(axis=1)
+    assert moved[[4, 20]].all()
+    assert not moved[np.setdiff1d(np.arange(20), 4)].any()
+
+
+def test_no_state_leaves_its_bounds() -> None:
+    learning = drawn(12, sizes=(20, 10, 5), corner=True)
+    learner = Learner(learning, seed=1)
+    x, labels = samples(learning, 2, 50)
+    learner.learn(x, labels)
+    touched = False
+    for s, own, layer in zip(learner.states, learner.own, learning.layers, strict=True):
+        moved = s != layer.states
+        assert ((s >= own.low) & (s <= own.high))[moved].all()
+        touched |= bool(((s == own.low) | (s == own.high))[moved].any())
+    assert touched
+
+
+def test_a_program_of_the_states_is_what_learns() -> None:
+    """Its sums are those of the forward pass, biases included."""
+    learning = drawn(21, sizes=(20, 6, 4))
+    program = program_of(learning)
+    assert program.layers[0].weights.shape == (20, 6)
+    assert np.abs(program.layers[0].weights).max() <= 255
+    learner = Learner(learning)
+    np.testing.assert_array_equal(learner.program().layers[1].bias, program.layers[1].bias)
+
+
+def test_refused() -> None:
+    learning = drawn(3, sizes=(10, 4))
+    learner = Learner(learning)
+    before = [s.copy() for s in learner.states]
+    x = np.zeros((2, 10), np.uint8)
+    for bad, labels, message in (
+        (x[:, :9], np.zeros(2, int), r"uint8 \(2, 9\); accepted: uint8 \(n, 10\)"),
+        (x, np.array([0, 4]), r"labels are 0..4; accepted: classes 0..3"),
+        (x, np.zeros(3, int), r"integers \(2,\)"),
+        (x, np.zeros(2), "float64"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            learner.learn(bad, labels)
+    np.testing.assert_array_equal(before[0], learner.states[0])
+    with pytest.raises(SpecError, match="seed is -1"):
+        Learner(learning, seed=-1)
+    with pytest.raises(ProgramError, match=r"slots is 32; accepted: 1..31"):
+        dataclasses.replace(learning, slots=32)
+    worse = dataclasses.replace(learning.layers[0], states=learning.layers[0].states + (1 << 18))
+    with pytest.raises(ProgramError, match=r"layer 0.states"):
+        dataclasses.replace(learning, layers=(worse,))
+
+
+def test_counts_add() -> None:
+    assert Counts(1, 1, (3, 4)) + Counts(2, 0, (1, 1)) == Counts(3, 1, (4, 5))

@@ -1,0 +1,152 @@
+"""A chip that is ready to learn: laws of devices, errors against float gradients, and that it learns."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.device.description import load_chip
+from emulator.device.ecram.pulses import EcramSpread, LinearStep
+from emulator.errors import CompileError
+from emulator.golden import Core
+from emulator.golden.learn import Learner, make_learner
+from emulator.golden.learn.devices import Constants, constants
+from emulator.golden.learn.updater import updated
+from emulator.golden.learn.words import key_of, words
+from emulator.learning.insitu import Plan, prepare
+from emulator.learning.insitu.laws import devices_of, normal_table, table
+from emulator.network.datasets import digits
+from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
+from tests.naive.pulses import linear_step
+
+IDEAL = LinearStep(step_up=0.002, step_down=0.002, w_min=-1.0, w_max=1.0)
+KIM = LinearStep(
+    step_up=0.00028214, step_down=0.00028214, w_min=-0.8286, w_max=1.1714, gamma_up=0.4152, gamma_down=0.7342
+)
+SOFT = LinearStep(step_up=0.01, step_down=0.008, w_min=-1.0, w_max=1.0, gamma_up=1.0, gamma_down=1.0)
+
+
+def pulsed(law: LinearStep, spread: EcramSpread, start: float, up: int, down: int, count: int) -> np.ndarray:
+    """States (up + down + 1, count), of the nominal bound, of ``count`` devices pulsed one by one."""
+    what = devices_of(law, spread)
+    k = np.arange(count)
+    own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), k, 0)
+    s = np.full(count, round(start * STATE_ONE))
+    found = [s]
+    for i in range(up + down):
+        drawn = words(key_of(2, DOMAIN_CYCLE, 0, i), k, 0)
+        s = updated(s, np.ones(count, int), np.full(count, i < up), own, what, drawn)
+        found.append(s)
+    return np.array(found) / STATE_ONE
+
+
+@pytest.mark.parametrize("law", [IDEAL, KIM, SOFT], ids=["ideal", "kim", "soft"])
+def test_a_device_answers_to_1000_pulses_as_described(law: LinearStep) -> None:
+    """Up, then down, against the closed form; rounding is all that is drawn."""
+    found = pulsed(law, EcramSpread(), -0.4, 1000, 1000, 64).mean(axis=1)
+    wanted = linear_step(law, -0.4, np.arange(1001), up=True)
+    assert np.abs(found[:1001] - wanted).max() < 0.012
+    back = linear_step(law, float(found[1000]), np.arange(1001), up=False)
+    assert np.abs(found[1000:] - back).max() < 0.012
+
+
+def test_devices_differ_and_pulses_scatter_as_described() -> None:
+    spread = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.1, bound_sigma=0.05)
+    law = dataclasses.replace(IDEAL, cycle_sigma=0.5)
+    found = pulsed(law, spread, 0.0, 100, 0, 4000)
+    moved = found[100]
+    wanted = 100 * law.step_up
+    assert moved.mean() == pytest.approx(wanted, rel=0.02)
+    assert moved.std() == pytest.approx(wanted * np.hypot(np.hypot(0.3, 0.1), 0.5 / 10), rel=0.05)
+    step = np.diff(found[:101], axis=0)
+    usual = step[:, step.mean(axis=0) > law.step_up / 2]
+    assert (usual / usual.mean(axis=0)).std() == pytest.approx(0.5, rel=0.06)
+
+
+def test_the_table_has_the_normal_laws_moments() -> None:
+    t = normal_table()
+    both = (t[:, None] + t).ravel()
+    assert both.mean() == pytest.approx(0, abs=1e-12)
+    assert both.var() == pytest.approx(1, abs=1e-9)
+    assert (both**4).mean() == pytest.approx(3, abs=1e-6)
+    assert table(1234.5, 100).sum() / 8 == pytest.approx(1234.5, abs=0.13)
+
+
+@pytest.mark.parametrize("activation", ["ndr", "sigmoid", "relu"])
+def test_errors_are_the_float_networks_gradients(activation: str) -> None:
+    """Of the cross entropy of sigmoids, by differences of the loss, for every neuron of every layer."""
+    plan = Plan(widths=(64, 12, 9, 10), activation=activation, start=2.0, span=3.0, back_span=2.0, seed=2)
+    x, labels, _, _ = digits()
+    ready = prepare(plan, load_chip("ideal"), IDEAL, EcramSpread(), x[:64])
+    learner = Learner(ready.learning)
+    program = learner.program()
+    network = ready.network(learner.states)
+    kept, wanted = [], []
+    for sample, label in zip(x[64:84], labels[64:84], strict=True):
+        seen = learner._forward(program, sample, 0)
+        errors = learner._errors(program, seen, int(label), 0)
+        kept.append([e * 2.0**power * unit for (e, power), unit in zip(errors, ready.units, strict=True)])
+        wanted.append(gradients(network, sample / 255, int(label)))
+    for i in range(3):
+        a, b = np.concatenate([k[i] for k in kept]), np.concatenate([w[i] for w in wanted])
+        assert np.corrcoef(a, b)[0, 1] > (0.98 if activation == "sigmoid" else 0.95)
+        assert (a * b).sum() / (b * b).sum() == pytest.approx(1.0, abs=0.08)
+
+
+def gradients(network: object, x: np.ndarray, label: int) -> list[np.ndarray]:
+    """-dLoss/dz of every layer by central differences."""
+    layers = [product.dense for product in network.products]  # type: ignore[attr-defined]
+
+    def loss(at: int, unit: int, by: float) -> float:
+        y = x.astype(np.float64)
+        for i, dense in enumerate(layers):
+            z = y @ dense.weights.astype(np.float64) + dense.bias
+            if i == at:
+                z[unit] += by
+            y = z if dense.activation is None else dense.activation(z).astype(np.float64)
+        target = np.eye(len(y))[label]
+        return float((np.logaddexp(0, y) - target * y).sum())
+
+    h = 1e-3
+    return [
+        np.array([-(loss(i, m, h) - loss(i, m, -h)) / (2 * h) for m in range(dense.outputs)])
+        for i, dense in enumerate(layers)
+    ]
+
+
+def test_it_learns_xor() -> None:
+    """Four samples, one hidden layer: all right, read noise and spread on."""
+    x = np.array([[0, 0], [0, 255], [255, 0], [255, 255]], np.uint8)
+    labels = np.array([0, 1, 1, 0])
+    plan = Plan(widths=(2, 16, 2), rate=0.1, activation="sigmoid", start=4.0, bound=4.0, span=4.0, seed=1)
+    ready = prepare(plan, load_chip("ideal"), IDEAL, EcramSpread(step_sigma=0.1), np.repeat(x, 8, axis=0))
+    learner = make_learner(ready.learning, seed=1)
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(4), (3000, 1)), axis=1).ravel()
+    learner.learn(x[order], labels[order])
+    assert Core(learner.program()).infer(x).argmax(axis=1).tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("chip", ["ideal", "wan2022"])
+def test_it_learns_digits(chip: str) -> None:
+    x, labels, test_x, test_labels = digits()
+    plan = Plan(widths=(64, 32, 10), seed=3)
+    ready = prepare(plan, load_chip(chip), IDEAL, EcramSpread(step_sigma=0.1), x[:64])
+    learner = make_learner(ready.learning, seed=1)
+    for epoch in range(8):
+        order = np.random.default_rng(epoch).permutation(len(x))
+        learner.learn(x[order], labels[order], first_update=epoch * len(x))
+    found = (Core(learner.program()).infer(test_x).argmax(axis=1) == test_labels).mean()
+    assert found > 0.9
+
+
+def test_refused() -> None:
+    x = digits()[0][:32]
+    with pytest.raises(CompileError, match=r"readout.kind is 'analog'; accepted to learn on: adc"):
+        prepare(Plan(widths=(64, 8, 10)), load_chip("dendritic-analog"), IDEAL, EcramSpread(), x)
+    with pytest.raises(CompileError, match=r"moves a device by 0\.5"):
+        devices_of(dataclasses.replace(IDEAL, step_up=0.5, step_down=0.5), EcramSpread())
+    with pytest.raises(CompileError, match=r"bounds reach 2\.5 times"):
+        devices_of(dataclasses.replace(IDEAL, w_max=2.5), EcramSpread())
+    assert isinstance(constants(devices_of(KIM, EcramSpread()), key_of(0, 0, 0, 0), [0], [0]), Constants)

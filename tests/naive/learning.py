@@ -1,0 +1,185 @@
+"""One update of a learning program in plain integers, a device at a time; shares nothing with the product.
+
+Constants are written out, not imported: they are the arithmetic's, not the code's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+MASK16, MASK32 = 0xFFFF, 0xFFFFFFFF
+READ, BACK, TRAIN, DEVICE, CYCLE = 0x6E647274, 0x6E647262, 0x6E647270, 0x6E647264, 0x6E647263
+GOLDEN_RATIO = 0x9E3779B97F4A7C15
+
+
+def rshift_round(v: int, s: int) -> int:
+    return v if s == 0 else (v + (1 << (s - 1))) >> s
+
+
+def clip(v: int, low: int, high: int) -> int:
+    return max(low, min(high, v))
+
+
+def speck64(counter: int, index: int, seed: int, domain: int) -> list[int]:
+    """Four words of 16 bits, least significant first."""
+    key, rest, schedule = seed & MASK32, [seed >> 32, domain, 0], []
+    for i in range(27):
+        schedule.append(key)
+        first = rest.pop(0)
+        fresh = (((first >> 8 | first << 24) & MASK32) + key & MASK32) ^ i
+        key = ((key << 3 | key >> 29) & MASK32) ^ fresh
+        rest.append(fresh)
+    x, y = counter, index
+    for k in schedule:
+        x = (((x >> 8 | x << 24) & MASK32) + y & MASK32) ^ k
+        y = ((y << 3 | y >> 29) & MASK32) ^ x
+    return [y & MASK16, y >> 16, x & MASK16, x >> 16]
+
+
+def word(key: list[int], row: int, column: int) -> tuple[int, int]:
+    x, y = column, row ^ key[3]
+    for i in range(7):
+        x = (((x >> 7 | x << 9) & MASK16) + y & MASK16) ^ key[i % 4] ^ i
+        y = ((y << 2 | y >> 14) & MASK16) ^ x
+    return x, y
+
+
+def slot(x: int, y: int, t: int) -> int:
+    """The number of slot t, of the word of its row or column."""
+    a, b = x ^ (t // 2 * 0x9E37 & MASK16), y
+    for i in range(6):
+        turned = [(a << n | a >> (16 - n)) & MASK16 for n in (1, 8, 2)]
+        a, b = b ^ (turned[0] & turned[1]) ^ turned[2] ^ (GOLDEN_RATIO >> 8 * i & MASK16), a
+    return b if t % 2 else a
+
+
+def gauss(table: list[int], x: int, y: int) -> int:
+    """The read noise's sample of a word: ``table`` has 512 entries."""
+    total = 0
+    for bits in (y & 1023, (y >> 10 | x << 6) & 1023):
+        total += table[bits & 511] * (-1 if bits >> 9 else 1)
+    return total
+
+
+def scale_of(energy: int, sigma: int, variance: int) -> int:
+    return min(65535, math.isqrt(sigma * sigma + (variance * energy >> 8)))
+
+
+class Naive:
+    """States as lists; ``update`` as the arithmetic says."""
+
+    def __init__(self, learning: Any, seed: int, table: list[int]) -> None:
+        self.of, self.seed, self.table = learning, seed, table
+        self.states = [layer.states.tolist() for layer in learning.layers]
+
+    def weight(self, i: int, k: int, m: int) -> int:
+        return clip(rshift_round(self.states[i][k][m], 8), -255, 255)
+
+    def update(self, x: list[int], label: int, update: int) -> None:
+        program, count = self.of.program, len(self.states)
+        seen, change = [list(x)], []
+        for i in range(count):
+            z = self.forward(i, seen[-1], update)
+            y, steep = zip(*(self.neuron(i, m, v) for m, v in enumerate(z)), strict=True)
+            seen.append(list(y))
+            change.append(list(steep))
+        error = [255 * (m == label) - y for m, y in enumerate(seen[-1])]
+        errors, exponent = [(error, 0)], 0
+        for i in range(count - 1, 0, -1):
+            error, more = self.backward(i, error, change[i - 1], update)
+            exponent += more
+            errors.insert(0, (error, exponent))
+        for i in range(count):
+            self.pulse(i, [*seen[i], 255], *errors[i], update)
+        assert program is self.of.program
+
+    def forward(self, i: int, x: list[int], update: int) -> list[int]:
+        layer, learned, z = self.of.program.layers[i], self.of.layers[i], []
+        rows = self.of.program.rows if layer.readout == "adc" else len(x)
+        for m in range(layer.outputs):
+            p = 0
+            for tile in range(0, len(x), rows):
+                for j in range(8 // layer.dac_bits):
+                    part = [
+                        v >> j * layer.dac_bits & (1 << layer.dac_bits) - 1 for v in x[tile : tile + rows]
+                    ]
+                    a = sum(v * self.weight(i, tile + k, m) for k, v in enumerate(part))
+                    if layer.sigma_out or layer.var_cell:
+                        key = speck64(i << 24 | tile // rows << 8 | j, update, self.seed, READ)
+                        s = scale_of(sum(v * v for v in part), layer.sigma_out, layer.var_cell)
+                        a += rshift_round(s * gauss(self.table, *word(key, 0, m)), 8)
+                    if layer.readout == "adc":
+                        half = 1 << layer.adc_bits - 1
+                        a = rshift_round(a * int(layer.gain[m]), layer.shift) + int(layer.offset[m])
+                        a = clip(a, -half, half - 1)
+                    p += a << j * layer.dac_bits
+            bias = self.weight(i, len(x), m) * learned.bias_gain
+            z.append(p + int(learned.bias[m]) + rshift_round(bias, learned.bias_shift))
+        return z
+
+    def neuron(self, i: int, m: int, z: int) -> tuple[int, int]:
+        layer, program = self.of.program.layers[i], self.of.program
+        f, h, q = layer.segment_bits, layer.table_bits, int(layer.curve[m])
+        v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047)
+        segment, r = divmod(v + 2048, 1 << f)
+        slope = int(program.curve_slope[q, segment])
+        y = rshift_round((int(program.curve_base[q, segment]) << f) + slope * r, f + h)
+        if v in (-2048, 2047) or not 0 <= y <= 255:
+            return clip(y, 0, 255), 0
+        steep = rshift_round(slope * int(layer.scale[m]), self.of.layers[i].slope_shift)
+        return y, clip(steep, -(1 << 17), (1 << 17) - 1)
+
+    def backward(self, i: int, error: list[int], change: list[int], update: int) -> tuple[list[int], int]:
+        learned, found = self.of.layers[i], []
+        half = 1 << learned.back_bits - 1
+        for k, steep in enumerate(change):
+            b = sum(self.weight(i, k, m) * e for m, e in enumerate(error))
+            if learned.back_sigma or learned.back_var:
+                key = speck64(i << 24, update, self.seed, BACK)
+                s = scale_of(sum(e * e for e in error), learned.back_sigma, learned.back_var)
+                b += rshift_round(s * gauss(self.table, *word(key, 0, k)), 8)
+            found.append(
+                clip(rshift_round(b * learned.back_gain, learned.back_shift), -half, half - 1) * steep
+            )
+        top = max(map(abs, found))
+        if not top:
+            return found, 0
+        exponent = top.bit_length() - 8
+        if exponent > 0:
+            found = [rshift_round(t, exponent) for t in found]
+        else:
+            found = [t << -exponent for t in found]
+        return [clip(t, -255, 255) for t in found], exponent
+
+    def pulse(self, i: int, x: list[int], error: list[int], exponent: int, update: int) -> None:
+        learned, law = self.of.layers[i], self.of.layers[i].devices
+        keys = [speck64(i << 24 | side << 8, update, self.seed, TRAIN) for side in (0, 1)]
+        own, drawn = speck64(i << 24, 0, self.of.die_seed, DEVICE), speck64(i << 24, update, self.seed, CYCLE)
+        down = max(0, learned.column_shift - exponent)
+        for k, code in enumerate(x):
+            p = min(65536, code * learned.row_rate >> learned.row_shift)
+            xw = word(keys[0], 0, k)
+            for m, e in enumerate(error):
+                q = min(65536, abs(e) * learned.column_rate >> down)
+                dw = word(keys[1], 0, m)
+                n = sum(slot(*xw, t) < p and slot(*dw, t) < q for t in range(self.of.slots))
+                if n:
+                    a, b = word(own, k, m), word(drawn, k, m)
+                    self.states[i][k][m] = moved(law, self.states[i][k][m], n, e > 0, a, b)
+
+
+def moved(law: Any, s: int, n: int, up: bool, own: tuple[int, int], drawn: tuple[int, int]) -> int:
+    """A device's state after n pulses."""
+
+    def two(table: Any, bits: int, at: int) -> int:
+        return int(table[bits >> at & 15]) + int(table[bits >> at + 4 & 15])
+
+    x, y = own
+    common, apart = two(law.step, y, 0), two(law.asymmetry, y, 8)
+    step = clip(common + apart if up else common - apart, 0, 4095)
+    high, low = clip(two(law.upper, x, 0) * 64, 0, 131071), clip(two(law.lower, x, 8) * 64, -131072, 0)
+    factor = clip(256 - rshift_round((law.slope_up if up else law.slope_down) * s, 24), 0, 511)
+    pulses = 64 * n + rshift_round(round(256 * math.sqrt(n)) * two(law.cycle, drawn[1], 0), 8)
+    ds = pulses * rshift_round(step * factor, 8) + (drawn[0] >> 16 - law.step_shift) >> law.step_shift
+    return clip(s + ds if up else s - ds, low, high)
