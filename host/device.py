@@ -60,6 +60,7 @@ class Device:
     def _open(self, channel: Channel) -> None:
         self._channel = channel
         self._program: Program | None = None
+        self._order: npt.NDArray[np.int64] | None = None
         # Tells a board that lost power, or was opened by another host, from the one opened here.
         self._mark = secrets.randbits(31) + 1
         try:
@@ -158,8 +159,17 @@ class Device:
 
     # -- programming and inference
 
-    def load(self, program: Program, sections: list[Section], *, progress: Progress | None = None) -> None:
+    def load(
+        self,
+        program: Program,
+        sections: list[Section],
+        *,
+        order: npt.NDArray[np.int64] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """Put ``program``, laid out in ``sections``, on the chip; what differs is written, all verified.
+
+        ``order``: which code of a sample is sent when, where not one after the other.
 
         Raises
         ------
@@ -181,7 +191,7 @@ class Device:
         if progress is not None:
             total = sum(s.words.size for s in sections)
             progress(total, total)
-        self._program = program
+        self._program, self._order = program, order
 
     def infer(
         self,
@@ -195,6 +205,7 @@ class Device:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
         program = self._require_program()
         x = check_inputs(x, program.inputs, seed=seed, first_index=first_index)
+        x = x if self._order is None else x[:, self._order]
         self._require_held(program)
         self._set_noise(seed, noise)
         y = np.empty((len(x), program.outputs), np.int32)

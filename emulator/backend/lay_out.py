@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.backend.lowering import Lowered, Walked, lower
-from emulator.backend.walk import bank_inputs, no_walk, operands, walk
+from emulator.backend.walk import bank_inputs, no_walk, operands, row_order, walk
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
 from emulator.spec.lane_groups import places_of_rows, words_of
@@ -224,10 +224,11 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         )
         share, spread, run = layer.outputs // groups, lane_groups(step, geometry), _run(step, geometry)
         of_row, place = places_of_rows(layer.inputs, spread)
+        held = layer.weights[row_order(step, program.rows)] if walked else layer.weights
         # Columns that go through the array together: a group's, or as many as there are lanes.
         together, beside = (n, 1) if groups == 1 else (share, _beside(step, geometry))
         for i, first in enumerate(range(0, layer.outputs, together)):
-            block = layer.weights[:, first : first + together]
+            block = held[:, first : first + together]
             down, lane = row + i // beside * run, i % beside * _whole_readouts(share, geometry)
             for column in range(block.shape[1]):
                 weights[lane + column + of_row * (n // spread), down + place] = block[:, column]

@@ -235,6 +235,11 @@ class Geometry:
         return V_BITS - (self.segments.bit_length() - 1)
 
     @property
+    def neurons(self) -> int:
+        """Columns whose neurons fire in a cycle; where lanes divide into groups a whole step of readout."""
+        return self.readouts if self.lane_groups > 1 else 1
+
+    @property
     def banks(self) -> int:
         """Banks of the core's input, activation and result memories: inferences that may be under way."""
         return 4 if self.overlap else 2

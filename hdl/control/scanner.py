@@ -79,14 +79,14 @@ class Scanner(wiring.Component):
             wiring.connect(m, queue.o, wiring.flipped(getattr(self, f"words_{u}")))
             self.queues.append(queue)
 
-        # The pass is taken off its queue when it begins: what ends it is decided too late for that.
-        now = Signal(feed_layout(g))
+        # A pass is taken off its queue while the one before is scanned, and follows at once where it reads a
+        # sample's codes. Of activations as many must be there; whether they are is known two cycles later.
+        coming, now = Signal(feed_layout(g), name="coming"), Signal(feed_layout(g))
         word, following = Signal.like(feed.word), Signal(len(feed.word) + 1)
         address = Signal.like(feed.address)
         rows_left = Signal.like(feed.rows)
-        free, begun, settling, scanning = Signal(init=1), Signal(), Signal(), Signal()
-        self._free = free
-        issue, ending = Signal(), Signal()
+        waits, begun, settling, scanning = Signal(), Signal(), Signal(), Signal()
+        issue, ending, begin, free = Signal(), Signal(), Signal(), Signal()
         written = Signal.like(self.written[0])
         m.d.sync += written.eq(
             self.written[now.bank] if g.overlap else Mux(now.bank, self.written[1], self.written[0])
@@ -97,30 +97,19 @@ class Scanner(wiring.Component):
         room = Signal()
         m.d.sync += room.eq(Cat(queue.level < WORD_DEPTH - ISSUE_MARGIN - 1 for queue in self.queues).all())
         m.d.comb += [
-            issue.eq(scanning & present & room),
+            free.eq(~(begun | settling | scanning)),
+            issue.eq(scanning & (present | now.from_input) & room),
+            begin.eq(waits & (free | (issue & ending))),
             self.read_address.eq(Cat(word, now.bank)),
-            self.feed.ready.eq(free & self.energy_room & self._settled(m, feed, issue)),
+            self.feed.ready.eq(~waits & self.energy_room & self._settled(m, feed, free & ~waits)),
         ]
         m.d.sync += self.input_done.eq(issue & ending & now.input_done)
-        sinks = Cat(feed.sink == i for i in range(g.banks)) if g.overlap else Cat(~feed.sink, feed.sink)
-        m.d.sync += self.clear.eq(
-            (self.feed.valid & self.feed.ready & feed.layer_first).replicate(g.banks) & sinks
-        )
-        with m.If(self.feed.valid & self.feed.ready):
-            m.d.sync += [now.eq(feed), begun.eq(1), free.eq(0)]
-        with m.If(begun):
-            m.d.sync += [
-                begun.eq(0),
-                settling.eq(1),
-                word.eq(now.word),
-                following.eq(now.word + 1),
-                address.eq(now.address),
-                rows_left.eq(now.rows),
-                ending.eq(now.rows <= WORD_ROWS),
-            ]
+        sinks = Cat(coming.sink == i for i in range(g.banks)) if g.overlap else Cat(~coming.sink, coming.sink)
+        m.d.sync += self.clear.eq((begin & coming.layer_first).replicate(g.banks) & sinks)
+        m.d.sync += [begun.eq(0), settling.eq(begun)]
         with m.If(settling):
-            # Meanwhile ``written`` and ``present`` become those of the pass's own bank and word.
-            m.d.sync += [settling.eq(0), scanning.eq(1)]
+            # Meanwhile ``written`` and ``present`` have become those of the pass's own bank and word.
+            m.d.sync += scanning.eq(1)
         with m.If(issue):
             m.d.sync += [
                 word.eq(following),
@@ -130,7 +119,21 @@ class Scanner(wiring.Component):
                 ending.eq(rows_left <= 2 * WORD_ROWS),
             ]
             with m.If(ending):
-                m.d.sync += [scanning.eq(0), free.eq(1)]
+                m.d.sync += scanning.eq(0)
+        with m.If(begin):
+            m.d.sync += [
+                now.eq(coming),
+                waits.eq(0),
+                begun.eq(~coming.from_input),
+                scanning.eq(coming.from_input),
+                word.eq(coming.word),
+                following.eq(coming.word + 1),
+                address.eq(coming.address),
+                rows_left.eq(coming.rows),
+                ending.eq(coming.rows <= WORD_ROWS),
+            ]
+        with m.If(self.feed.valid & self.feed.ready):
+            m.d.sync += [coming.eq(feed), waits.eq(1)]
 
         # Stage 2: buffer data arrives. Stage 3: chosen. Stage 4: sliced. Stage 5: zero rows known, queued.
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
@@ -228,7 +231,7 @@ class Scanner(wiring.Component):
         ]
         m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queued)]
 
-    def _settled(self, m: Module, feed: Any, issue: Value) -> Value:
+    def _settled(self, m: Module, feed: Any, quiet: Value) -> Value:
         """Whether a pass finds the lanes in the groups it wants; else they change when all has run empty."""
         g = self.geometry
         if g.lane_groups == 1:
@@ -244,7 +247,7 @@ class Scanner(wiring.Component):
                     m.d.sync += self.leads.eq(sum(1 << u for u in range(0, units, together)))
                     m.d.sync += [mask.eq((1 << each) - 1) for mask in self._masks]
         empty = Cat(queue.level == 0 for queue in self.queues).all() & self.idle.all()
-        with m.If(~empty | issue | ~self._free):
+        with m.If(~empty | ~quiet):
             m.d.sync += still.eq(HOPS)
         with m.Elif(still != 0):
             m.d.sync += still.eq(still - 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
+from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.array.array import Array, added_latency, row_names
@@ -15,7 +16,7 @@ from hdl.control.sequencer import Sequencer
 from hdl.core.ports import core_ports
 from hdl.core.starts import Starts
 from hdl.maps.buffers import ResultBuffer, RowBuffer, Written
-from hdl.neuron import Neuron
+from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.parts.banks import bank_address, bank_bits, next_bank
 from hdl.parts.delay import delayed
@@ -60,7 +61,7 @@ class Core(wiring.Component):
         m.submodules.readout = readout = Readout(g)
         m.submodules.neuron = neuron = Neuron(g)
         m.submodules.inputs = inputs = RowBuffer(g, codes=g.load_codes)
-        m.submodules.activations = activations = RowBuffer(g)
+        m.submodules.activations = activations = RowBuffer(g, codes=g.neurons)
         m.submodules.written = written = Written(g)
         m.submodules.results = results = ResultBuffer(g)
         windows = {
@@ -107,8 +108,10 @@ class Core(wiring.Component):
             inputs.write_data.eq(self.load_data),
             inputs.read_address.eq(scanner.read_address),
             activations.read_address.eq(scanner.read_address),
-            activations.write.eq(y.valid),
-            activations.write_address.eq(bank_address(y.column, y.sink, g.max_inputs)),
+            activations.write.eq(Mux(y.valid, (Const(1, g.neurons + 1) << y.count) - 1, 0)),
+            activations.write_address.eq(
+                bank_address(y.column, y.sink, g.max_inputs) >> exact_log2(g.neurons)
+            ),
             activations.write_data.eq(y.y),
             scanner.input_data.eq(inputs.read_data),
             scanner.activation_data.eq(activations.read_data),
@@ -117,6 +120,7 @@ class Core(wiring.Component):
             written.last.eq(y.last),
             written.bank.eq(y.sink),
             written.column.eq(y.column),
+            written.count.eq(y.count),
             written.clear.eq(scanner.clear),
             self.input_done.eq(scanner.input_done),
             array.shift_next.eq(readout.shift_next) if waiting_sums(g) else array.shift.eq(readout.shift),
@@ -136,13 +140,15 @@ class Core(wiring.Component):
             self.probe.added.eq(readout.added),
             self.probe.increments.eq(readout.increments),
             self.probe.activation.eq(y.valid),
-            self.probe.y.eq(y.y),
+            self.probe.y.eq(y.y[0]),
             self.probe.logit.eq(logit.valid),
             self.probe.z.eq(logit.z),
         ]
         if g.map_codes:
             wiring.connect(m, wiring.flipped(self.second), neuron.second)
             m.d.comb += self.activation.eq(y)
+        if g.neurons > 1:
+            m.d.comb += neuron.pace.eq(self.pace if g.map_codes else 1)
         if waiting_sums(g):
             m.d.comb += array.close_next.eq(readout.close_next)
         # Columns stand one cycle behind their step, more where they are added; so does what the probe shows.

@@ -11,6 +11,8 @@ from hdl.parts.banks import bank_bits
 
 INDEX_BITS = 32
 TILE_BITS = 10
+PACE_BITS = 4
+"""Of the cycles from a step's neurons to the next one's."""
 SECOND_BITS = 25
 """Of a second operand, 255 * 65535 rounded at most."""
 
@@ -173,9 +175,17 @@ def group_layout(g: Geometry) -> StructLayout:
 
 
 def activation_layout(g: Geometry) -> StructLayout:
-    """A hidden neuron's output in passing: ``last`` with the layer's."""
-    column = bits_for(g.columns - 1)
-    return StructLayout({"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "y": 8})
+    """``count`` outputs of hidden neurons in passing, from ``column`` on; ``last`` with the layer's."""
+    column, count = bits_for(g.columns - 1), bits_for(g.neurons)
+    return StructLayout(
+        {"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "count": count}
+        | {"y": ArrayLayout(8, g.neurons)}
+    )
+
+
+def second_layout(g: Geometry) -> ArrayLayout:
+    """Second operands of as many columns as fire in a cycle."""
+    return ArrayLayout(SECOND_BITS, g.neurons)
 
 
 def pass_layout(g: Geometry) -> StructLayout:
