@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import SHIFT_MAX, clip, rshift_round
 from emulator.spec.brief import brief_repr
+from emulator.spec.errors import SpecError
 from emulator.spec.layer import check_array, require
 from emulator.spec.program import Program
 
@@ -180,6 +181,31 @@ class Learning:
     @property
     def outputs(self) -> int:
         return self.program.outputs
+
+
+class Counts(NamedTuple):
+    """What some updates did: ``right`` answers before the update, ``pulses`` of each layer's devices."""
+
+    updates: int
+    right: int
+    pulses: tuple[int, ...]
+
+    def __add__(self, other: tuple[Any, ...]) -> Counts:
+        updates, right, pulses = other
+        both = tuple(a + b for a, b in zip(self.pulses, pulses, strict=True))
+        return Counts(self.updates + updates, self.right + right, both)
+
+
+def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
+    """Raise SpecError unless x is uint8 (n, inputs) and labels are integer classes (n,) of the outputs."""
+    if x.ndim != 2 or x.shape[1] != learning.inputs or x.dtype != np.uint8:
+        raise SpecError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, {learning.inputs})")
+    if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
+        raise SpecError(f"labels are {labels.dtype} {labels.shape}; accepted: integers ({len(x)},)")
+    if len(labels) and not (labels.min() >= 0 and labels.max() < learning.outputs):
+        raise SpecError(
+            f"labels are {labels.min()}..{labels.max()}; accepted: classes 0..{learning.outputs - 1}"
+        )
 
 
 def weights_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
