@@ -183,6 +183,16 @@ class Learning:
         return self.program.outputs
 
 
+def pair_constant(pair: int) -> int:
+    """What a word is mixed with for pair ``pair`` of a train's slots."""
+    return pair * 0x9E37 & 0xFFFF
+
+
+def round_constant(i: int) -> int:
+    """Of round i of the mixing: bits of the golden ratio."""
+    return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
+
+
 class Counts(NamedTuple):
     """What some updates did: ``right`` answers before the update, ``pulses`` of each layer's devices."""
 
@@ -227,7 +237,7 @@ def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None)
 
 
 _SCALARS: dict[str, tuple[int, int]] = {
-    "bias_gain": (0, (1 << 22) - 1),
+    "bias_gain": (0, (1 << 17) - 1),
     "bias_shift": (0, SHIFT_MAX),
     "row_rate": (0, 65535),
     "row_shift": (0, 31),

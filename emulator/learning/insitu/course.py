@@ -23,13 +23,11 @@ PORTION = 256
 
 
 class Learns(Protocol):
-    """A board that learns."""
+    """A board that learns, or the golden model."""
 
     def learn(
         self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0
     ) -> Counts: ...
-
-    def states(self) -> list[npt.NDArray[np.int64]]: ...
 
 
 @dataclass(eq=False)
