@@ -10,21 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
-from emulator.backend.schedule import bound_cycles
+from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
 from host import BoardApi
 from host.api import Progress
 from ndrite.intervals import proportion
 from ndrite.results import Result, Table, shown
+from ndrite.work import work
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Result):
     """What ``ndrite.evaluate`` gives, of so many ``samples``, ``judged_by`` the labels of a file or data set.
 
-    ``mismatches`` counts samples with any output unequal to the golden model's. The cycle figures are None
-    on a board without a clock. ``outputs`` is int32 (samples, outputs).
+    ``mismatches`` counts samples with any output unequal to the golden model's. ``outputs`` is int32
+    (samples, outputs).
+
+    None on a board without a clock: ``cycles_per_inference``; ``array_busy``, the share of them in which the
+    array took rows; ``mac_use``, the network's products with an input other than 0 over those that all lanes
+    could do in these cycles; ``zeros``, the share of its products whose input is 0; ``bound_cycles``, the
+    fewest in which all lanes do those that are left.
 
     For classes, ``accuracy`` of the board, of the golden model and (where one was given) of the float
     network; the interval is 95 % over samples (Wilson), of this one chip and read-noise seed. For targets,
@@ -41,6 +47,9 @@ class Evaluation(Result):
     first_mismatch: str | None
     cycles_per_inference: float | None
     bound_cycles: int | None
+    array_busy: float | None
+    mac_use: float | None
+    zeros: float | None
     outputs: npt.NDArray[np.int32]
     accuracy: float | None = None
     accuracy_golden: float | None = None
@@ -63,13 +72,6 @@ class Evaluation(Result):
     def accuracy_interval_95(self) -> list[float] | None:
         """Of ``accuracy``, over samples."""
         return None if self.accuracy is None else proportion(self.accuracy, self.samples)
-
-    @property
-    def efficiency(self) -> float | None:
-        """Schedule bound over measured cycles, 0..1."""
-        if self.cycles_per_inference is None or self.bound_cycles is None:
-            return None
-        return self.bound_cycles / self.cycles_per_inference
 
     @property
     def failure(self) -> str | None:
@@ -120,7 +122,9 @@ class Evaluation(Result):
             "first_mismatch": self.first_mismatch,
             "cycles_per_inference": self.cycles_per_inference,
             "bound_cycles": self.bound_cycles,
-            "efficiency": self.efficiency,
+            "array_busy": self.array_busy,
+            "mac_use": self.mac_use,
+            "zeros": self.zeros,
         }
 
 
@@ -133,6 +137,7 @@ def evaluate(
     seed: int = 0,
     noise: bool = True,
     floats: npt.NDArray[np.float32] | None = None,
+    network: Network | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Run labelled samples on a board that ``program`` is programmed on, and on the golden model.
@@ -143,6 +148,8 @@ def evaluate(
         uint8 (n, inputs) codes, and classes (n,) or targets (n, outputs) in the model's unit.
     floats:
         Outputs (n, outputs) of the float network, to be judged too.
+    network:
+        The float network, whose products are counted.
     seed, noise:
         As for ``BoardApi.infer``.
 
@@ -161,7 +168,18 @@ def evaluate(
         golden.program(program)
         expected = golden.infer(x, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
-    bound = None if geometry is None else bound_cycles(program, geometry.lanes)
+    used: dict[str, Any] = dict.fromkeys(
+        ("cycles_per_inference", "bound_cycles", "array_busy", "mac_use", "zeros")
+    )
+    if cycles and geometry is not None:
+        asked, each = work(program, x, network), cycles / len(x)
+        used = {
+            "cycles_per_inference": each,
+            "bound_cycles": asked.bound(geometry.lanes),
+            "array_busy": counters["busy_cycles"] / cycles,
+            "mac_use": asked.nonzero / (geometry.lanes * each),
+            "zeros": asked.zeros,
+        }
     wrong = np.flatnonzero((y != expected).any(axis=1))
     judged: dict[str, Any]
     if labels.ndim == 2:
@@ -182,9 +200,8 @@ def evaluate(
         samples=len(y),
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
-        cycles_per_inference=cycles / max(1, len(x)) if cycles else None,
-        bound_cycles=bound if cycles else None,
         outputs=y,
+        **used,
         **judged,
     )
 

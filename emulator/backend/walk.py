@@ -288,7 +288,8 @@ def patch_fields(step: Product | Pool, places: dict[int, Place], rows: int) -> d
         # Eight channels at a time, whose results leave one by one.
         each = min(channels, WORD_ROWS)
         return fields | {"part_codes": WORD_ROWS, "pause": max(0, each - area)}
-    fields |= {"part_codes": share, "pause": 1}
+    # A group's last word may be two, which takes a cycle more.
+    fields |= {"part_codes": share, "pause": int(patches.inputs % WORD_ROWS != 0)}
     tile = step.layer.tile_rows(rows)
     if area > 1 and patches.inputs > tile:
         return fields | {"part_codes": tile // area, "part_rest": tile % area}

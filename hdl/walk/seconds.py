@@ -16,8 +16,8 @@ from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.places import PLACES_LATENCY, Places, field_layout
 from hdl.walk.scaler import OPERAND_BITS
 
-AHEAD = 32
-"""Operands that may wait for their sums, those on their way among them."""
+AHEAD = 32, 96
+"""Operands that may wait for their sums, those on their way among them: of one neuron, and of several."""
 ADDRESSES = 8
 """Turns whose addresses may wait for the memory."""
 
@@ -57,13 +57,14 @@ class Seconds(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         most = self.geometry.neurons
+        ahead = AHEAD[most > 1]
         asked = StructLayout({"address": len(self.address), "index": len(self.index)})
         m.submodules.places = places = Places(self.geometry)
         m.submodules.addresses = addresses = Queue(asked, ADDRESSES)
-        m.submodules.values = values = Queue(_entry(self.geometry), AHEAD)
+        m.submodules.values = values = Queue(_entry(self.geometry), ahead)
         active, index, each = Signal(), Signal.like(self.index), Signal(bits_for(most))
         # Operands asked for that no sum has taken; turns among them still on their way to their queue.
-        out, some = Signal(range(AHEAD + 1)), Signal()
+        out, some = Signal(range(ahead + 1)), Signal()
         given = Mux(values.o.valid & values.o.ready, values.o.payload.count, 0)
         m.d.comb += [
             self.operands.valid.eq(values.o.valid),
@@ -76,7 +77,7 @@ class Seconds(wiring.Component):
         m.d.sync += [
             each.eq(1 << self.turn),
             out.eq(out + Mux(places.next, each, 0) - given),
-            some.eq((out < AHEAD - 3 * most) & (addresses.level < ADDRESSES - PLACES_LATENCY - 2)),
+            some.eq((out < ahead - 3 * most) & (addresses.level < ADDRESSES - PLACES_LATENCY - 2)),
             active.eq(active | self.begin),
         ]
         with m.If(places.next):
