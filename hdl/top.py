@@ -8,11 +8,14 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.device.device import Device
-from hdl.link.uart import UartReceiver, UartTransmitter
+from hdl.link.uart import QUIET_BITS, QuietLine, UartReceiver, UartTransmitter
 
 
 class Top(wiring.Component):
-    """The device, 8N1 at ``divisor`` clocks a bit on ``uart_rx`` and ``uart_tx``; idle lines are high."""
+    """The device, 8N1 at ``divisor`` clocks a bit on ``uart_rx`` and ``uart_tx``; idle lines are high.
+
+    A frame that stops half way is given up when the line has been quiet for QUIET_BITS.
+    """
 
     def __init__(self, geometry: Geometry, *, build_id: int = 0, divisor: int) -> None:
         self.geometry = geometry
@@ -24,12 +27,15 @@ class Top(wiring.Component):
         m = Module()
         m.submodules.device = device = Device(self.geometry, build_id=self.build_id)
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
+        m.submodules.quiet = quiet = QuietLine(QUIET_BITS * self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
         wiring.connect(m, device.tx, transmitter.i)
         m.d.comb += [
             receiver.pin.eq(self.uart_rx),
-            device.rx_valid.eq(receiver.valid),
-            device.rx_data.eq(receiver.data),
+            quiet.valid.eq(receiver.valid),
+            quiet.data.eq(receiver.data),
+            device.rx_valid.eq(quiet.out_valid),
+            device.rx_data.eq(quiet.out_data),
             device.line_error.eq(receiver.framing),
             self.uart_tx.eq(transmitter.pin),
         ]

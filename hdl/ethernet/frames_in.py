@@ -26,6 +26,12 @@ BROADCAST = b"\xff" * 6
 ARP_HEAD = bytes([8, 6, 0, 1, 8, 0, 6, 4, 0, 1])
 """EtherType; Ethernet, IPv4, the lengths of their addresses; a request."""
 PROTOCOLS = {"icmp": 1, "udp": 17}
+SOURCES: dict[str, tuple[int, int, dict[int, tuple[int, int]]]] = {
+    "source": (6, 6, {6: (0, 0x01)}),
+    "inquirer": (22, 6, {22: (0, 0x01)}),
+    "sender": (ADDRESSES, 4, {}),
+}
+"""Who sends a frame, asks by ARP, sends a datagram: where, bytes, and what speaks for one host."""
 
 
 class FramesIn(wiring.Component):
@@ -33,9 +39,9 @@ class FramesIn(wiring.Component):
 
     A UDP datagram or ICMP echo request to us goes to the slots (``put``, ``data``, then ``keep`` with
     ``kept``, or ``drop``) when preamble, FCS, lengths and every checksum are right. Dropped are UDP datagrams
-    without a checksum, IPv4 options and fragments, VLAN tags, and what finds no ``room``. ``arp`` pulses when
-    somebody asks for our MAC, whose own addresses stand at ``arp_mac`` and ``arp_address``. Latency: 8 cycles
-    behind a frame. Resources: about 500 LUTs.
+    without a checksum, IPv4 options and fragments, VLAN tags, what comes from nobody, several or ourselves,
+    and what finds no ``room``. ``arp`` pulses when somebody asks for our MAC, whose own addresses stand at
+    ``arp_mac`` and ``arp_address``. Latency: 8 cycles behind a frame. Resources: about 500 LUTs.
     """
 
     def __init__(self, own: Addresses) -> None:
@@ -89,11 +95,19 @@ class FramesIn(wiring.Component):
         brings = self._payload(m, facts)
         sound = Signal()
         m.d.sync += sound.eq((crc == CRC_RESIDUE) & ~doubted & (self.at >= SHORTEST) & (self.at <= LONGEST))
-        datagram = sound & facts["for_us"] & facts["ip"] & brings
+        # Of somebody: an answer goes there.
+        source, inquirer, sender = (
+            ~facts[f"{who}_none"]
+            & ~facts[f"{who}_own"]
+            & (facts[f"{who}_one"] if one else ~facts[f"{who}_many"])
+            for who, (_, _, one) in SOURCES.items()
+        )
+        datagram = sound & facts["for_us"] & facts["ip"] & brings & source & sender
+        asked = (facts["for_us"] | facts["for_all"]) & facts["arp"] & source & inquirer
         m.d.sync += [
             self.keep.eq(behind[4] & datagram),
             self.drop.eq(behind[4] & ~datagram),
-            self.arp.eq(behind[4] & sound & (facts["for_us"] | facts["for_all"]) & facts["arp"]),
+            self.arp.eq(behind[4] & sound & asked),
         ]
         with m.If(self.forget):
             m.d.sync += [self.at.eq(0), doubted.eq(0), crc.eq(CRC_INIT)]
@@ -135,6 +149,11 @@ class FramesIn(wiring.Component):
             "icmp": _bytes(IP + 9, bytes([PROTOCOLS["icmp"]])) | _bytes(ICMP, b"\x08\x00"),
             "udp": _bytes(IP + 9, bytes([PROTOCOLS["udp"]])) | _bytes(UDP + 2, own.port.to_bytes(2, "big")),
         }
+        # Who sends: one of many (the group bit is 0; below 224.0.0.0), nobody (all 0), or we ourselves.
+        for who, (at, ours, one) in SOURCES.items():
+            mine = own.mac.to_bytes(6, "big") if ours == 6 else address
+            wanted |= {f"{who}_own": _bytes(at, mine), f"{who}_none": _bytes(at, bytes(ours))}
+            wanted |= {f"{who}_one": one} if one else {f"{who}_many": {at: (0xE0, 0xE0)}}
         facts = {name: Signal(name=name, init=1) for name in wanted}
         for name, of_it in wanted.items():
             self._agree(m, facts[name], name, of_it)

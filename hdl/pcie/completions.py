@@ -14,9 +14,11 @@ def arrival_layout() -> StructLayout:
     """A completion's header: whose read it answers, bytes still to come with this one (1..4096), its own
     double words.
 
-    ``good``: successful, with data, and not poisoned.
+    ``good``: successful, with data, and not poisoned. ``locked``: of a locked request.
     """
-    return StructLayout({"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11, "good": 1})
+    return StructLayout(
+        {"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11} | {"good": 1, "locked": 1}
+    )
 
 
 class Completions(wiring.Component):
@@ -60,6 +62,7 @@ class Completions(wiring.Component):
                 arrival.requester.eq(beat.data[16:32]),
                 arrival.byte_count.eq(Cat(byte_count, byte_count == 0)),
                 arrival.payload.eq(Mux(with_data, Cat(first[:10], first[:10] == 0), 0)),
+                arrival.locked.eq(first[24]),
                 arrival.good.eq(with_data & (first[45:48] == STATUS_SUCCESS) & ~first[14]),
             ]
 

@@ -34,10 +34,10 @@ class Reader(wiring.Component):
     A failed read (``reader_event_layout``) ends in ``failed`` or ``timeout`` and stops all issuing and
     delivering until ``cancel``, which frees every slot. A completion is a failure when it does not go on
     where the one before ended, brings more than its byte count, or ends within a word though more is to
-    come. It is nobody's when it answers another requester or no read that waits.
+    come. It is nobody's when it answers another requester, a locked request, or no read that waits.
 
-    The tag of a read that ``cancel`` left unanswered stays in quarantine, its slot unused, until the answer
-    has come or ``timeout_cycles`` have passed since the last ``cancel``.
+    The tag of a read that ``cancel`` left unanswered stays in quarantine until the answer has come or
+    ``timeout_cycles`` have passed since the last ``cancel``. The ring passes over its slot meanwhile.
 
     Latency: about 12 cycles to the first request, 8 from a completion to its word; one word a cycle.
     Resources: a memory of tags * slot_bytes; about 1000 LUTs and 800 flip-flops with 16 tags.
@@ -78,7 +78,6 @@ class Reader(wiring.Component):
         size = Array(Signal(13, name=f"size_{i}") for i in range(self.tags))
         remaining = Array(Signal(13, name=f"remaining_{i}") for i in range(self.tags))
         issued, emptied = Signal(), Signal()
-        m.d.sync += used.eq(used + issued - emptied)
         with m.If(self.events.failed | self.events.timeout):
             m.d.sync += stopped.eq(1)
 
@@ -92,7 +91,13 @@ class Reader(wiring.Component):
             requester_id=self.config.requester_id,
             tag=Cat(tail, Const(0, 8 - slot_bits)),
         )
-        free = (used != self.tags) & ~owed.bit_select(tail, 1) & ~stopped & ~self.cancel
+        may = (used != self.tags) & ~stopped & ~self.cancel
+        free = may & ~owed.bit_select(tail, 1)
+        # A slot whose tag is owed an answer is passed over: empty from the beginning.
+        passed, passes = Signal(self.tags), Signal()
+        m.d.comb += passes.eq(chunk.valid & ~offered & may & owed.bit_select(tail, 1))
+        with m.If(passes):
+            m.d.sync += [tail.eq(tail + 1), passed.bit_select(tail, 1).eq(1)]
         m.d.comb += [
             splitter.code.eq(self.config.max_read),
             splitter.cancel.eq(self.cancel | void),
@@ -107,6 +112,7 @@ class Reader(wiring.Component):
                 asked.eq(chunk.payload.length),
                 offered.eq(1),
             ]
+        m.d.sync += used.eq(used + (issued | passes) - emptied)
         with m.If(offered & packet.ready):
             m.d.sync += [offered.eq(0), void.eq(0)]
         with m.Elif(offered & self.cancel):
@@ -127,7 +133,9 @@ class Reader(wiring.Component):
         known, looked_slot = Signal(), Signal(slot_bits)
         looked_size, looked_remaining = Signal(13), Signal(13)
         ours, looked_ours = Signal(), Signal()
-        m.d.comb += ours.eq((arrival.requester == self.config.requester_id) & (arrival.tag[slot_bits:] == 0))
+        m.d.comb += ours.eq(
+            (arrival.requester == self.config.requester_id) & (arrival.tag[slot_bits:] == 0) & ~arrival.locked
+        )
         m.d.sync += [
             looked.eq(arrival),
             looked_slot.eq(slot),
@@ -185,7 +193,7 @@ class Reader(wiring.Component):
             m.d.sync += owed.bit_select(tail, 1).eq(1)
 
         self._timer(m, waiting.bit_select(head, 1), emptied | (used == 0) | stopped)
-        self._empty(m, buffer, size, filled, head, stopped, emptied)
+        self._empty(m, buffer, size, filled, passed, head, stopped, emptied)
         with m.If(self.cancel):
             m.d.sync += [
                 stopped.eq(0),
@@ -194,6 +202,7 @@ class Reader(wiring.Component):
                 used.eq(0),
                 waiting.eq(0),
                 filled.eq(0),
+                passed.eq(0),
                 fill_left.eq(0),
             ]
         return m
@@ -226,24 +235,26 @@ class Reader(wiring.Component):
         buffer: Memory,
         size: Array,
         filled: Signal,
+        passed: Signal,
         head: Signal,
         stopped: Signal,
         emptied: Signal,
     ) -> None:
-        """The oldest slot, once filled, goes out word by word."""
+        """The oldest slot, once filled, goes out word by word; one that was passed over is none."""
         m.submodules.out = out = ResetInserter(self.cancel)(Queue(64, OUT_DEPTH))
         wiring.connect(m, out.o, wiring.flipped(self.words))
         read = buffer.read_port()
         slot_words = self.slot_bytes // 8
         index, words = Signal(range(slot_words)), Signal(range(slot_words + 1))
-        going, asked = Signal(), Signal()
+        going, asked, skips = Signal(), Signal(), Signal()
         step = going & (out.level < OUT_DEPTH - 2)
         m.d.sync += asked.eq(step & ~self.cancel)
         m.d.comb += [
             read.addr.eq(Cat(index, head)),
             out.i.valid.eq(asked),
             out.i.payload.eq(read.data),
-            emptied.eq(step & (index == (words - 1)[: len(index)])),
+            skips.eq(~going & passed.bit_select(head, 1) & ~stopped & ~self.cancel),
+            emptied.eq(skips | (step & (index == (words - 1)[: len(index)]))),
         ]
         with m.If(~going):
             m.d.sync += [
@@ -255,5 +266,6 @@ class Reader(wiring.Component):
             m.d.sync += index.eq(index + 1)
         with m.If(emptied):
             m.d.sync += [head.eq(head + 1), filled.bit_select(head, 1).eq(0), going.eq(0)]
+            m.d.sync += passed.bit_select(head, 1).eq(0)
         with m.If(self.cancel):
             m.d.sync += [going.eq(0), asked.eq(0)]

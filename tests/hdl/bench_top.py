@@ -12,7 +12,7 @@ import cocotb
 import numpy as np
 from cobs import cobs
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.uart import UartSink, UartSource
 
 from emulator.backend.lay_out import lay_out
@@ -21,6 +21,7 @@ from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Geometry
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, MAGIC, protocol_word, register_map_hash
+from hdl.link.uart import QUIET_BITS
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 CLOCK_NS = 10
@@ -198,3 +199,13 @@ async def garbage_then_good(dut: Any) -> None:
         await pins.source.write(bytes(rng.integers(0, 256, int(rng.integers(1, 90))).astype(np.uint8)))
     await pins.source.write(b"\0")
     assert await pins.read("scratch") == [0x12345678]
+
+
+@cocotb.test()
+async def a_torn_frame_ends_in_a_pause(dut: Any) -> None:
+    """The frame behind it needs no delimiter in front."""
+    pins = await begin(dut)
+    await pins.write("scratch", 0x0BADF00D)
+    await pins.source.write(b"\x09half")
+    await ClockCycles(dut.clk, (QUIET_BITS + 100) * DIVISOR)
+    assert await pins.read("scratch") == [0x0BADF00D]

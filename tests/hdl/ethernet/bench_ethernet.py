@@ -118,6 +118,22 @@ async def frames_at_the_least_gap_and_in_bursts(dut: Any) -> None:
     assert stream.taken() == said
 
 
+NOBODY = ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", BOARD_MAC)
+NOWHERE = ("0.0.0.0", "224.0.0.1", "255.255.255.255", BOARD_IP)
+
+
+def resummed(frame: Any) -> Any:
+    """The frame with the UDP checksum of its addresses."""
+    frame[UDP].chksum = None
+    return frame
+
+
+def with_source(frame: Any, source: str) -> Any:
+    """The frame from another Ethernet address."""
+    frame[Ether].src = source
+    return frame
+
+
 @cocotb.test()
 async def what_is_wrong_is_dropped_and_costs_nothing_else(dut: Any) -> None:
     host, stream, rng = await begin(dut, 4)
@@ -175,6 +191,11 @@ async def what_is_wrong_is_dropped_and_costs_nothing_else(dut: Any) -> None:
             for more in (-1, 1)
         ),
         (Ether(src=HOST_MAC, dst=BOARD_MAC) / Dot1Q(vlan=3) / good[IP], {}),
+        # Sources that are nobody's, everybody's or ours.
+        *((changed(Ether, src=src), {}) for src in NOBODY),
+        *((resummed(changed(IP, src=src, chksum=None)), {}) for src in NOWHERE),
+        *((with_source(host.ping(b"x"), src), {}) for src in NOBODY),
+        *((with_source(host.arp(), src), {}) for src in NOBODY),
         (host.udp(b""), {}),
         (host.ip_to_board() / ICMP(type="timestamp-request"), {}),
         (host.ip_to_board() / ICMP(type="echo-request", chksum=0x1234) / Raw(b"x"), {}),

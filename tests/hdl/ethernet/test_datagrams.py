@@ -74,7 +74,7 @@ class Bench:
             else:
                 raise AssertionError("a datagram is not taken")
             ctx.set(dut.rx.valid, 0)
-        await self.tick(40)
+        await self.tick(90)
         answers = self.out[before:]
         assert all(receiver == sender for _, receiver in answers)
         return [answer for answer, _ in answers]
@@ -193,10 +193,54 @@ def test_an_offer_is_its_asker_s_alone() -> None:
         assert b.stream == b""
         other = await b.open(B)
         assert other != token
-        await b.data(token, 1, b"12345678", A)  # offered again, to another
-        assert b.stream == b""
         await b.data(other, 1, b"b", B)
         assert b.stream == b"\0b"
+
+    run(bench)
+
+
+def test_an_offer_outlives_those_made_to_others() -> None:
+    """However many strangers ask: whoever takes up its own first has the session, the others none."""
+
+    async def bench(b: Bench) -> None:
+        token = await b.open(A)
+        others = [await b.open((0x0A000003, port)) for port in range(3000, 3020)]
+        await b.data(token, 1, b"a", A)
+        assert b.stream == b"\0a"
+        for port, other in enumerate(others, 3000):
+            (answer,) = await b.data(other, 1, b"12345678", (0x0A000003, port))
+            assert refused(answer) == (other, *A, 0)
+        await b.data(token, 2, b"b", A)
+        assert b.stream == b"\0ab"
+
+    run(bench)
+
+
+def test_a_peer_that_returns_keeps_its_session_from_whom_it_was_offered_to() -> None:
+    async def bench(b: Bench) -> None:
+        token = await b.begin(A)
+        await b.seconds(LEASE_S)
+        other = await b.open(B)
+        await b.data(token, 2, b"back", A)
+        (answer,) = await b.data(other, 1, b"12345678", B)
+        assert refused(answer) == (other, *A, 0)
+        await b.data(token, 3, b"!", A)
+        assert b.stream == b"back!"
+
+    run(bench)
+
+
+def test_an_offer_that_was_taken_up_begins_nothing_again() -> None:
+    """A first datagram that comes late, behind the session that it began."""
+
+    async def bench(b: Bench) -> None:
+        early = await b.open(A)
+        token = await b.begin(A)
+        await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
+        for late in (token, early):
+            (answer,) = await b.data(late, 1, b"12345678", A)
+            assert refused(answer) == (late, 0, 0, 0)
+        assert b.stream == b""
 
     run(bench)
 
@@ -241,6 +285,7 @@ def test_another_host_is_told_who_has_it_until_the_lease_is_over() -> None:
         await b.seconds(LEASE_S)
         taken = await b.open(B)
         await b.data(token, 3, b"y")  # until the other host takes it, the peer has it
+        await b.seconds(LEASE_S)
         await b.data(taken, 1, b"z", B)
         (answer,) = await b.data(token, 4, b"12345678")
         assert refused(answer) == (token, *B, 0)

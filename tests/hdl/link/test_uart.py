@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
-from hdl.link.uart import UartReceiver
+from hdl.link.uart import QuietLine, UartReceiver
 
 BYTES = (0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80, 0x3C)
 
@@ -81,3 +81,29 @@ def test_start_bit_is_judged_until_its_middle_only() -> None:
         disturbed = levels_of(0x00, divisor)
         disturbed[place : place + 2] = [1, 1]
         assert received(divisor, disturbed) == ([0x00], 0), f"cycle {place}"
+
+
+def passed_on(cycles: int, line: list[int | None]) -> list[int]:
+    """Bytes behind a ``QuietLine``; None: a cycle without one."""
+    quiet, came = QuietLine(cycles), []
+
+    async def bench(ctx: Any) -> None:
+        for byte in line:
+            ctx.set(quiet.valid, byte is not None)
+            ctx.set(quiet.data, byte or 0)
+            if ctx.get(quiet.out_valid):
+                came.append(ctx.get(quiet.out_data))
+            await ctx.tick()
+
+    simulator = Simulator(quiet)
+    simulator.add_clock(8e-9)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return came
+
+
+def test_a_frame_that_stops_half_way_ends_in_a_pause() -> None:
+    pause: list[int | None] = [None] * 30
+    short: list[int | None] = [None] * 19
+    assert passed_on(20, [5, 6, *pause, *pause, 7, *short, 8, 0, *pause]) == [5, 6, 0, 7, 8, 0]
+    assert passed_on(20, [*pause, 0, *pause, 1, 0, *pause]) == [0, 1, 0]

@@ -262,6 +262,49 @@ async def completions_for_others(dut: Any) -> None:
 
 
 @cocotb.test()
+async def locked_completions(dut: Any) -> None:
+    """What answers a locked request is nobody's, however well it fits: we make none."""
+    copies = await begin(dut, max_read=0)
+    host, block = copies.host, copies.host.block
+    bad = 0
+
+    def locked(tlp: Tlp) -> list[Tlp]:
+        nonlocal bad
+        other = Tlp(tlp)
+        other.fmt_type = TlpType.CPL_LOCKED_DATA
+        other.set_data(host.random_bytes(len(tlp.data)))
+        bad += 1
+        return [other, tlp]
+
+    block.tamper = locked
+    watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
+    await copies.copy((0, 64), (1, 8), 128 * 16 + 5)
+    assert bad == 17
+    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": bad}
+
+
+@cocotb.test()
+@cocotb.parametrize(lost=[0, 1])
+async def a_lost_completion_holds_up_its_own_tag_only(dut: Any, lost: int) -> None:
+    """Behind a reset the tags that are owed nothing are used at once."""
+    copies = await begin(dut, max_read=0)
+    host, block = copies.host, copies.host.block
+    dut.timeout.value = 100_000
+    block.tamper = lambda tlp: [] if tlp.tag == lost else [tlp]
+    await copies.transfer("read", copies.arenas[0][0], 128 * TAGS)
+    await host.cycles(600)
+    await cancel(dut)
+    block.tamper = lambda tlp: [tlp]
+    block.sent.clear()
+    length = 128 * 3 * TAGS + 9
+    await copies.transfer("read", copies.arenas[0][0] + 4096, length)
+    await copies.transfer("write", copies.arenas[1][0], length)
+    await copies.quiet()
+    assert bytes(copies.arenas[1][1][:length]) == bytes(copies.arenas[0][1][4096 : 4096 + length])
+    assert {t.tag for t in block.sent if not t.has_data()} == {*range(TAGS)} - {lost}
+
+
+@cocotb.test()
 @cocotb.parametrize(cancels=[1, 2, 3], late=["whole", "in parts", "never"])
 async def stale_completions(dut: Any, cancels: int, late: str) -> None:
     """A tag is not used again before its read of any number of resets ago is answered, or long overdue."""
