@@ -11,7 +11,7 @@ SHARED := -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help doctor demo quick test test-long test-trust test-release test-hdl pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help doctor demo quick test test-long test-trust test-release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ audit: $(DEV_STAMP) ## known vulnerabilities of what is installed (asks the pack
 
 test-hdl: compiler $(DEV_STAMP) ## every core of tests/hdl against the golden model, those too that `make test` leaves out
 	NDRITE_HDL=1 $(BIN)/python -m pytest $(SHARED) tests/hdl/test_core.py tests/hdl/test_geometries.py tests/system/test_overlap.py
+
+test-pairs: compiler $(DEV_STAMP) ## forty random geometries against twenty-five random programs each; prints what was covered
+	NDRITE_PAIRS=40x25 $(BIN)/python -m pytest -s tests/system/test_pairs.py
 
 test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py

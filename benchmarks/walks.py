@@ -6,8 +6,9 @@
 
 LeNet-5 is the package's, on real digits. The others have the shapes of MLPerf Tiny's ResNet-8 and DS-CNN,
 random weights and random inputs: what they compute means nothing, but all sums of every sample are compared
-with the golden model's, read noise on. The bound is positions * K * J * ceil(M / lanes) over the products;
-skipping rows that are zero can beat it. With ``--uart`` samples go through the simulated UART pins at the
+with the golden model's, read noise on. Array busy: cycles in which rows are added. MAC use: the network's
+products with an input other than 0 over those that the lanes could do in the cycles. The MLP is the package's
+own, on Fashion-MNIST. With ``--uart`` samples go through the simulated UART pins at the
 board's own bit rate: what of a sample travels, and how many a second that gives at the board's clock; the
 weights come by the byte stream behind the pins. Compiling the simulated board takes minutes, once. With
 ``--estimate`` nothing is simulated: it prints the bound of the network, and of what the board walks, where
@@ -37,10 +38,11 @@ from emulator.backend.schedule import bound_cycles
 from emulator.backend.walk import walked_cycles
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool, Product, load_network, zoo
-from emulator.network.datasets import digits, enlarged
+from emulator.network.datasets import digits, enlarged, fashion_mnist_test
 from emulator.spec.patches import Shape
 from ndrite.evaluations import evaluate
 from ndrite.labelled import data_set
+from ndrite.shipped import shipped_network
 
 Codes = npt.NDArray[np.uint8]
 
@@ -114,7 +116,12 @@ def lenet5() -> Network:
     return load_network(zoo.lenet5())
 
 
-NETWORKS: dict[str, Callable[[], Network]] = {"LeNet-5": lenet5, "ResNet-8": resnet8, "DS-CNN": ds_cnn}
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "MLP": shipped_network,
+    "LeNet-5": lenet5,
+    "ResNet-8": resnet8,
+    "DS-CNN": ds_cnn,
+}
 
 
 def named(name: str) -> Network:
@@ -129,6 +136,9 @@ def drawn(
     if data is not None:
         found = data_set(data)
         return found.x[:FIT], found.test_x[:samples], found.test_labels[:samples]
+    if name == "MLP":
+        fashion, classes = fashion_mnist_test()
+        return fashion[:FIT], fashion[FIT:][:samples], classes[FIT:][:samples]
     if name == "LeNet-5":
         known, _, test, classes = digits()
         return enlarged(known)[:FIT], enlarged(test)[:samples], classes[:samples]
@@ -153,9 +163,9 @@ def measure(name: str, board: str, samples: int, uart: bool, data: str | None, c
             link.model.go(pins=True)
         begin, cycles = time.monotonic(), link.model.cycles
         before = dataclasses.replace(device.session.statistics)
-        result = evaluate(device, program, x, np.zeros(samples, np.int64) if labels is None else labels)
+        known = np.zeros(samples, np.int64) if labels is None else labels
+        result = evaluate(device, program, x, known, network=network)
         after, cycles = device.session.statistics, link.model.cycles - cycles
-        counters = device.counters()
     line = {
         "baud": target.baud,
         "bytes_sent_per_inference": (after.bytes_sent - before.bytes_sent) / samples,
@@ -170,10 +180,11 @@ def measure(name: str, board: str, samples: int, uart: bool, data: str | None, c
         "mismatches": result.mismatches,
         "accuracy": None if labels is None else result.accuracy,
         "cycles_per_inference": result.cycles_per_inference,
-        "bound_cycles": bound_cycles(program, geometry.lanes),
-        "efficiency": result.efficiency,
+        "bound_cycles": result.bound_cycles,
+        "array_busy": result.array_busy,
+        "mac_use": result.mac_use,
+        "zeros": result.zeros,
         "samples_per_s": target.clock_mhz * 1e6 / float(result.cycles_per_inference or np.nan),
-        "rows_per_inference": counters["busy_cycles"] / samples,
         "blocks": [list(product.block) for product in program.products],
         "seconds": round(time.monotonic() - begin, 1),
     } | ({"uart": line} if uart else {})
@@ -226,8 +237,9 @@ def main() -> int:
     else:
         for r in results:
             print(
-                f"{r['network']:<9} {r['board']}, simulated: {r['cycles_per_inference']:,.1f} cycles, bound "
-                f"{r['bound_cycles']:,}: {100 * r['efficiency']:.1f} %; {r['rows_per_inference']:,.0f} rows; "
+                f"{r['network']:<9} {r['board']}, simulated: {r['cycles_per_inference']:,.1f} cycles; array "
+                f"busy {100 * r['array_busy']:.1f} %, MAC use {100 * r['mac_use']:.1f} %, zeros "
+                f"{100 * r['zeros']:.1f} %, bound {r['bound_cycles']:,}; "
                 f"{r['mismatches']} of {r['samples']} samples differ from golden; "
                 f"{r['samples_per_s']:,.0f} samples/s at the board's clock"
                 + ("" if r["accuracy"] is None else f"; accuracy {100 * r['accuracy']:.1f} %")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from boards.abilities import Abilities
 from emulator.backend.lay_out import lay_out
+from emulator.backend.walk import sample_order
 from emulator.spec import Program
 from host.api import Progress
 from host.device import Device
@@ -20,7 +21,7 @@ class Board(Device):
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Put ``program`` on the chip; GeometryError where it does not fit, and leaves the chip as it was."""
-        self.load(program, lay_out(program, self.geometry), progress=progress)
+        self.load(program, lay_out(program, self.geometry), order=sample_order(program), progress=progress)
 
     def scrub(self, program: Program) -> list[Upset]:
         """What has changed in the chip's memories since ``program`` was programmed; raises as ``compare``."""

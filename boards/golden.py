@@ -14,7 +14,7 @@ from emulator.golden.learn import Learner, make_learner
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.learning import Counts, Learning
-from host.api import Progress
+from host.api import Progress, told
 from host.errors import LinkError, NotProgrammedError
 from host.inputs import check_inputs, check_variation
 from host.scrub import Upset
@@ -41,6 +41,10 @@ class GoldenBoard:
         self._learner: Learner | FastLearner | None = None
         self._inferences = 0
         self._closed = False
+
+    def __repr__(self) -> str:
+        where = "any program" if self._geometry is None else f"array {self._geometry.name!r}"
+        return told(self, where, None if self._core is None else self._core.program)
 
     @property
     def geometry(self) -> Geometry | None:

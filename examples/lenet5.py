@@ -109,10 +109,11 @@ def main() -> None:
             f"same: "
             f"{100 * rtl.accuracy_golden:.2f} %  samples that differ in any bit: {rtl.mismatches}"
         )
-        if rtl.efficiency is not None:
+        if rtl.mac_use is not None and rtl.array_busy is not None:
             print(
-                f"  clock cycles an image {rtl.cycles_per_inference:,.1f}; bound {rtl.bound_cycles:,}; "
-                f"efficiency {100 * rtl.efficiency:.1f} %  ({seconds:.0f} s to simulate)"
+                f"  clock cycles an image {rtl.cycles_per_inference:,.1f}; array busy "
+                f"{100 * rtl.array_busy:.1f} %, MAC use {100 * rtl.mac_use:.1f} %  "
+                f"({seconds:.0f} s to simulate)"
             )
 
 

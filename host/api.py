@@ -160,3 +160,9 @@ class BoardApi(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
+
+
+def told(board: object, where: str, program: Program | None) -> str:
+    """A board's ``repr``: where it is and what it holds, without asking it."""
+    held = "nothing" if program is None else f"{program.name!r}"
+    return f"{type(board).__name__}({where}, holds {held})"

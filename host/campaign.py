@@ -87,7 +87,7 @@ def run_campaign(
             part = x[first : first + batch]
             device.write_sections(_sections(part, labels[first : first + batch]))
             device.write_register("campaign_samples", len(part))
-            index = inference_index(plan.first_image + first, 0)
+            index = inference_index(plan.first_sample + first, 0)
             device.write_register("campaign_first_index", index)
             for start in range(0, chips, CAMPAIGN_CHIPS):
                 count = min(CAMPAIGN_CHIPS, chips - start)

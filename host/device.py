@@ -13,7 +13,7 @@ from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.memory_map import Section
 from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME, COUNTERS
-from host.api import Progress
+from host.api import Progress, told
 from host.campaign import run_campaign, stop_campaign
 from host.channel import Channel
 from host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
@@ -60,6 +60,7 @@ class Device:
     def _open(self, channel: Channel) -> None:
         self._channel = channel
         self._program: Program | None = None
+        self._order: npt.NDArray[np.int64] | None = None
         # Tells a board that lost power, or was opened by another host, from the one opened here.
         self._mark = secrets.randbits(31) + 1
         try:
@@ -71,6 +72,9 @@ class Device:
         except BaseException:
             channel.close()
             raise
+
+    def __repr__(self) -> str:
+        return told(self, f"array {self.geometry.name!r}, build {self.build_id:016x}", self._program)
 
     @property
     def geometry(self) -> Geometry:
@@ -155,8 +159,17 @@ class Device:
 
     # -- programming and inference
 
-    def load(self, program: Program, sections: list[Section], *, progress: Progress | None = None) -> None:
+    def load(
+        self,
+        program: Program,
+        sections: list[Section],
+        *,
+        order: npt.NDArray[np.int64] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """Put ``program``, laid out in ``sections``, on the chip; what differs is written, all verified.
+
+        ``order``: which code of a sample is sent when, where not one after the other.
 
         Raises
         ------
@@ -178,7 +191,7 @@ class Device:
         if progress is not None:
             total = sum(s.words.size for s in sections)
             progress(total, total)
-        self._program = program
+        self._program, self._order = program, order
 
     def infer(
         self,
@@ -192,6 +205,7 @@ class Device:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
         program = self._require_program()
         x = check_inputs(x, program.inputs, seed=seed, first_index=first_index)
+        x = x if self._order is None else x[:, self._order]
         self._require_held(program)
         self._set_noise(seed, noise)
         y = np.empty((len(x), program.outputs), np.int32)

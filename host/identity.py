@@ -64,9 +64,10 @@ def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
     first = BY_NAME[GEOMETRY_PREFIX + names[0]].address
     words = dict(zip(names, read(first, len(names)), strict=True))
     fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
+    # What a host cannot see otherwise: a device with feature maps or groups of lanes overlaps inferences.
+    overlap = fields["map_codes"] > 0 or fields["lane_groups"] > 1
     try:
-        # What a host cannot see otherwise: a device with feature maps overlaps inferences.
-        geometry = Geometry(name="device", overlap=fields["map_codes"] > 0, **fields)  # type: ignore[arg-type]
+        geometry = Geometry(name="device", overlap=overlap, **fields)  # type: ignore[arg-type]
     except GeometryError as error:
         raise IdentityError(f"device reports an impossible {error}: rebuild the gateware") from None
     for preset in PRESETS.values():

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip, load_chip, parse_chip
 from emulator.files import whole_file
+from emulator.golden.redraw import virtual_chip
 from emulator.mapping.variation import variation_of
 from emulator.spec import Program
 from emulator.spec.campaign import Campaign, CampaignResult
@@ -77,6 +79,39 @@ def run_campaign(
     return CampaignResult(votes, correct, plan.trials, plan.seed, plan.first_chip)
 
 
+def run_on_targets(
+    board: BoardApi,
+    program: Program,
+    x: npt.NDArray[np.uint8],
+    targets: npt.NDArray[np.float64],
+    plan: Campaign,
+    *,
+    state: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> npt.NDArray[np.float64]:
+    """Root mean square error (chips,) of virtual chips, in the unit of ``targets`` (n, outputs).
+
+    Chips are drawn on the host and programmed one after another; each trial has a read-noise seed of its own.
+    ``state`` and errors as ``run_campaign``.
+    """
+    mark = _mark(program, x, targets, plan)
+    errors: list[float] = []
+    if state is not None and state.exists():
+        errors = json.loads(load_state(state, mark))
+    step = program.meaning.output_step or 1.0
+    for chip in range(len(errors), plan.chips):
+        number = plan.first_chip + chip
+        board.program(virtual_chip(program, seed=plan.seed, chip=number))
+        seeds = [(plan.seed + number * plan.trials + t) % (1 << 64) for t in range(plan.trials)]
+        found = [board.infer(x, seed=seed, noise=plan.noise) * step - targets for seed in seeds]
+        errors.append(float(np.sqrt(np.square(found).mean())))
+        if state is not None and ((chip + 1) % PIECE_CHIPS == 0 or chip + 1 == plan.chips):
+            save_state(state, mark, json.dumps(errors).encode())
+        if progress is not None:
+            progress(chip + 1, plan.chips)
+    return np.array(errors)
+
+
 class CampaignWarning(UserWarning):
     """What a campaign does that a user may not expect."""
 
@@ -122,43 +157,40 @@ def warn_of_host(board: BoardApi) -> bool:
 
 
 def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:
-    """Distribution of the chips' accuracies, yield at ``threshold`` (0..1), worst samples; fit for JSON.
-
-    The mean's interval is 95 % by the t law over chips, the yield's 95 % by Wilson's score.
-    """
+    """Distribution of the chips' accuracies, yield at ``threshold`` (0..1), worst samples; fit for JSON."""
     accuracy = result.accuracy_per_chip
-    n = len(accuracy)
-    mean, half = mean_interval(accuracy)
-    passed = int((accuracy >= threshold).sum())
-    low, high = wilson(passed, n)
-    share = result.votes[np.arange(result.images), labels] / result.votes.sum(axis=1)
-    worst = np.argsort(share, kind="stable")[:WORST]
+    share = result.votes[np.arange(result.samples), labels] / result.votes.sum(axis=1)
+    worst = [
+        {
+            "sample": int(i),
+            "label": int(labels[i]),
+            "share_correct": float(share[i]),
+            "usual_vote": int(result.votes[i].argmax()),
+        }
+        for i in np.argsort(share, kind="stable")[:WORST]
+    ]
+    found = spread("accuracy", accuracy) | chip_yield(accuracy >= threshold, threshold)
+    return found | {"worst_samples": worst, "votes": result.votes.tolist()}
+
+
+def spread(measure: str, each: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """How a measure is spread over chips; the mean's interval is 95 % by the t law over them."""
+    mean, half = mean_interval(each)
     return {
-        "chips": n,
-        "samples": result.images,
-        "trials": result.trials,
-        "seed": result.seed,
-        "accuracy_mean": mean,
-        "accuracy_mean_interval_95": None if half is None else [mean - half, mean + half],
-        "accuracy_std": float(accuracy.std(ddof=1)) if n > 1 else None,
-        "accuracy_min": float(accuracy.min()),
-        "accuracy_median": float(np.median(accuracy)),
-        "accuracy_max": float(accuracy.max()),
-        "threshold": threshold,
-        "yield": passed / n,
-        "yield_interval_95": [low, high],
-        "worst_samples": [
-            {
-                "sample": int(i),
-                "label": int(labels[i]),
-                "share_correct": float(share[i]),
-                "usual_vote": int(result.votes[i].argmax()),
-            }
-            for i in worst
-        ],
-        "accuracy_per_chip": [float(a) for a in accuracy],
-        "votes": result.votes.tolist(),
+        f"{measure}_mean": mean,
+        f"{measure}_mean_interval_95": None if half is None else [mean - half, mean + half],
+        f"{measure}_std": float(each.std(ddof=1)) if len(each) > 1 else None,
+        f"{measure}_min": float(each.min()),
+        f"{measure}_median": float(np.median(each)),
+        f"{measure}_max": float(each.max()),
+        f"{measure}_per_chip": [float(value) for value in each],
     }
+
+
+def chip_yield(passed: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
+    """Share of the chips that ``passed``, with its 95 % interval by Wilson's score."""
+    n, good = len(passed), int(passed.sum())
+    return {"threshold": threshold, "yield": good / n, "yield_interval_95": list(wilson(good, n))}
 
 
 def check_figure(path: Path, chips: int) -> None:
@@ -169,60 +201,82 @@ def check_figure(path: Path, chips: int) -> None:
         check_page(chips)
 
 
-def draw(result: CampaignResult, path: Path, *, threshold: float, name: str) -> None:
+def draw(summary: dict[str, Any], first_chip: int, path: Path, *, name: str) -> None:
     """A page or a picture of the chips, as the suffix says; errors as ``check_figure``."""
-    chips = len(result.accuracy_per_chip)
-    check_figure(path, chips)
-    title = f"{chips} chips, {result.images} samples"
+    measured = _measured(summary)
+    check_figure(path, len(measured.each))
+    title = f"{len(measured.each)} chips, {summary['samples']} samples"
     if path.suffix.lower() != ".html":
-        _figure(result, path, threshold=threshold, title=title)
+        _figure(measured, path, title)
         return
-    content = chips_page(result, f"{name}: {title}").encode()
+    content = chips_page(measured, summary, first_chip, f"{name}: {title}").encode()
     with whole_file(path) as file:
         file.write(content)
 
 
-def _figure(result: CampaignResult, path: Path, *, threshold: float, title: str) -> None:
-    """Histogram of the chips' accuracies with the threshold, and yield against threshold."""
+class _Measured(NamedTuple):
+    """What is drawn of every chip: accuracy in %, or rms error, with the threshold of a good chip."""
+
+    what: str
+    each: npt.NDArray[np.float64]
+    threshold: float | None
+    higher: bool
+
+    def as_good(self, value: float) -> float:
+        """Share of chips at least as good."""
+        return float((self.each >= value if self.higher else self.each <= value).mean())
+
+
+def _measured(summary: dict[str, Any]) -> _Measured:
+    if "accuracy_mean" in summary:
+        each = 100 * np.array(summary["accuracy_per_chip"])
+        return _Measured("accuracy, %", each, 100 * summary["threshold"], True)
+    return _Measured("rms error", np.array(summary["rms_error_per_chip"]), summary.get("threshold"), False)
+
+
+def _figure(measured: _Measured, path: Path, title: str) -> None:
+    """Histogram of the chips with the threshold, and yield against threshold."""
     from matplotlib.figure import Figure
 
-    accuracy = np.sort(100 * result.accuracy_per_chip)
+    each = np.sort(measured.each)
     drawing = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = drawing.subplots(1, 2)
-    left.hist(accuracy, bins=min(40, max(5, len(accuracy) // 4)), color="#4477aa")
-    left.axvline(100 * threshold, color="#cc3311", linestyle="--", label=f"threshold {100 * threshold:g} %")
-    left.set(xlabel="accuracy of a chip, %", ylabel="chips", title=title)
-    left.legend()
-    right.step(accuracy, 100 * (1 - np.arange(len(accuracy)) / len(accuracy)), where="pre", color="#4477aa")
-    right.axvline(100 * threshold, color="#cc3311", linestyle="--")
-    right.set(xlabel="threshold, % accuracy", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
+    left.hist(each, bins=min(40, max(5, len(each) // 4)), color="#4477aa")
+    left.set(xlabel=f"{measured.what} of a chip", ylabel="chips", title=title)
+    share = [100 * measured.as_good(value) for value in each]
+    right.step(each, share, where="pre" if measured.higher else "post", color="#4477aa")
+    right.set(xlabel=f"threshold: {measured.what}", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
+    if measured.threshold is not None:
+        for axes in (left, right):
+            axes.axvline(
+                measured.threshold, color="#cc3311", ls="--", label=f"threshold {measured.threshold:g}"
+            )
+        left.legend()
     with whole_file(path) as file:
         drawing.savefig(file, format=path.suffix.lstrip(".").lower(), dpi=150)
 
 
-def chips_page(result: CampaignResult, title: str) -> str:
+def chips_page(measured: _Measured, summary: dict[str, Any], first_chip: int, title: str) -> str:
     """A page of all chips: at first yield against threshold; a selection is a list of chips."""
-    accuracy = result.accuracy_per_chip
-    numbers = range(result.first_chip, result.first_chip + len(accuracy))
-    as_good = [float((accuracy >= a).mean()) for a in accuracy]
     quantities = (
-        Quantity("accuracy of a chip, %", "high"),
+        Quantity(f"{measured.what} of a chip", "high" if measured.higher else "low"),
         Quantity("chips at least as good, % (yield at this threshold)"),
         Quantity("chip"),
     )
+    seed = f"seed: {summary['seed']}\n"
     points = [
         Point(
-            f"chip {chip}: {100 * a:.2f} %",
-            (100 * float(a), 100 * share, chip),
+            f"chip {chip}: {value:.4g}",
+            (float(value), 100 * measured.as_good(value), chip),
             (None, None, None),
-            f"# {100 * a:.2f} % of {result.images} samples, {result.trials} trials\nseed: {result.seed}\n"
-            f"chips: [{chip}]\n",
+            f"# {measured.what} {value:.4g}, {summary['samples']} samples, {summary['trials']} trials\n"
+            f"{seed}chips: [{chip}]\n",
             {"chips": chip},
         )
-        for chip, a, share in zip(numbers, accuracy, as_good, strict=True)
+        for chip, value in enumerate(measured.each, first_chip)
     ]
-    note = f"Virtual chips of seed {result.seed}; every point is one chip, drawn anew."
-    return points_page(Look(title, note, 0, 1, None, f"seed: {result.seed}\n"), quantities, points)
+    note = f"Virtual chips of seed {summary['seed']}; every point is one chip, drawn anew."
+    return points_page(Look(title, note, 0, 1, None, seed), quantities, points)
 
 
 def _mark(
@@ -233,7 +287,7 @@ def _mark(
         "program": [program.tag, program.checksum()],
         "chip": program.variation and program.variation.scalars(),
         "inputs": hashlib.sha256(x.tobytes()).hexdigest(),
-        "labels": hashlib.sha256(np.ascontiguousarray(labels, np.int64).tobytes()).hexdigest(),
+        "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
     }
 
 

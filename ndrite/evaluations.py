@@ -10,21 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
-from emulator.backend.schedule import bound_cycles
+from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
-from host import BoardApi, InputError
+from host import BoardApi
 from host.api import Progress
 from ndrite.intervals import proportion
 from ndrite.results import Result, Table, shown
+from ndrite.work import work
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Result):
     """What ``ndrite.evaluate`` gives, of so many ``samples``, ``judged_by`` the labels of a file or data set.
 
-    ``mismatches`` counts samples with any output unequal to the golden model's. The cycle figures are None
-    on a board without a clock. ``outputs`` is int32 (samples, outputs).
+    ``mismatches`` counts samples with any output unequal to the golden model's. ``outputs`` is int32
+    (samples, outputs).
+
+    None on a board without a clock: ``cycles_per_inference``; ``array_busy``, the share of them in which the
+    array took rows; ``mac_use``, the network's products with an input other than 0 over those that all lanes
+    could do in these cycles; ``zeros``, the share of its products whose input is 0; ``bound_cycles``, the
+    fewest in which all lanes do those that are left.
 
     For classes, ``accuracy`` of the board, of the golden model and (where one was given) of the float
     network; the interval is 95 % over samples (Wilson), of this one chip and read-noise seed. For targets,
@@ -41,6 +47,9 @@ class Evaluation(Result):
     first_mismatch: str | None
     cycles_per_inference: float | None
     bound_cycles: int | None
+    array_busy: float | None
+    mac_use: float | None
+    zeros: float | None
     outputs: npt.NDArray[np.int32]
     accuracy: float | None = None
     accuracy_golden: float | None = None
@@ -63,13 +72,6 @@ class Evaluation(Result):
     def accuracy_interval_95(self) -> list[float] | None:
         """Of ``accuracy``, over samples."""
         return None if self.accuracy is None else proportion(self.accuracy, self.samples)
-
-    @property
-    def efficiency(self) -> float | None:
-        """Schedule bound over measured cycles, 0..1."""
-        if self.cycles_per_inference is None or self.bound_cycles is None:
-            return None
-        return self.bound_cycles / self.cycles_per_inference
 
     @property
     def failure(self) -> str | None:
@@ -120,63 +122,22 @@ class Evaluation(Result):
             "first_mismatch": self.first_mismatch,
             "cycles_per_inference": self.cycles_per_inference,
             "bound_cycles": self.bound_cycles,
-            "efficiency": self.efficiency,
+            "array_busy": self.array_busy,
+            "mac_use": self.mac_use,
+            "zeros": self.zeros,
         }
-
-
-@dataclass(frozen=True, eq=False)
-class Targets:
-    """What a regressor or autoencoder should give, float64 (n, outputs), in the model's unit, of which one
-    step of the board's outputs is ``step``."""
-
-    values: npt.NDArray[np.float64]
-    step: float
-
-    def rms_error(self, outputs: npt.NDArray[Any]) -> float:
-        """Root mean square error of outputs (n, outputs) in steps."""
-        return float(np.sqrt(np.square(outputs * self.step - self.values).mean()))
-
-
-def targets_of(labels: npt.NDArray[Any], program: Any, what: str) -> Targets | None:
-    """``labels`` as targets, when that is what they are: floats, or a row for each output; None: classes.
-
-    Raises
-    ------
-    InputError
-        When their shape is not (n,) or (n, outputs), or the program does not say what its outputs stand for.
-    """
-    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and program.outputs > 1:
-        return None
-    values = labels.reshape(len(labels), -1) if labels.ndim else labels
-    if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (program.outputs,):
-        raise InputError(
-            f"{what}: {labels.dtype} {labels.shape}; accepted: classes (n,), or targets "
-            f"(n, {program.outputs})"
-        )
-    if not np.isfinite(values).all():
-        raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
-    return Targets(values.astype(np.float64), output_step(program, what))
-
-
-def output_step(program: Program, what: str) -> float:
-    """What one step of the program's outputs is in the model's unit. InputError where none is stored."""
-    step = program.meaning.output_step
-    if step is None:
-        raise InputError(
-            f"{what}: the program does not say what one step of its outputs is; compile it again"
-        )
-    return step
 
 
 def evaluate(
     board: BoardApi,
     program: Program,
     x: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any] | Targets,
+    labels: npt.NDArray[Any],
     *,
     seed: int = 0,
     noise: bool = True,
     floats: npt.NDArray[np.float32] | None = None,
+    network: Network | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Run labelled samples on a board that ``program`` is programmed on, and on the golden model.
@@ -184,9 +145,11 @@ def evaluate(
     Parameters
     ----------
     x, labels:
-        uint8 (n, inputs) codes, and classes (n,) or targets.
+        uint8 (n, inputs) codes, and classes (n,) or targets (n, outputs) in the model's unit.
     floats:
         Outputs (n, outputs) of the float network, to be judged too.
+    network:
+        The float network, whose products are counted.
     seed, noise:
         As for ``BoardApi.infer``.
 
@@ -205,15 +168,27 @@ def evaluate(
         golden.program(program)
         expected = golden.infer(x, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
-    bound = None if geometry is None else bound_cycles(program, geometry.lanes)
+    used: dict[str, Any] = dict.fromkeys(
+        ("cycles_per_inference", "bound_cycles", "array_busy", "mac_use", "zeros")
+    )
+    if cycles and geometry is not None:
+        asked, each = work(program, x, network), cycles / len(x)
+        used = {
+            "cycles_per_inference": each,
+            "bound_cycles": asked.bound(geometry.lanes),
+            "array_busy": counters["busy_cycles"] / cycles,
+            "mac_use": asked.nonzero / (geometry.lanes * each),
+            "zeros": asked.zeros,
+        }
     wrong = np.flatnonzero((y != expected).any(axis=1))
     judged: dict[str, Any]
-    if isinstance(labels, Targets):
+    if labels.ndim == 2:
+        step = program.meaning.output_step or 1.0
         judged = {
-            "rms_error": labels.rms_error(y),
-            "rms_error_golden": labels.rms_error(expected),
-            "rms_error_float": None if floats is None else labels.rms_error(floats / labels.step),
-            "target_rms": float(np.sqrt(labels.values.var(axis=0).mean())),
+            "rms_error": rms_error(y * step, labels),
+            "rms_error_golden": rms_error(expected * step, labels),
+            "rms_error_float": None if floats is None else rms_error(floats, labels),
+            "target_rms": float(np.sqrt(labels.var(axis=0).mean())),
         }
     else:
         judged = {
@@ -225,9 +200,8 @@ def evaluate(
         samples=len(y),
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
-        cycles_per_inference=cycles / max(1, len(x)) if cycles else None,
-        bound_cycles=bound if cycles else None,
         outputs=y,
+        **used,
         **judged,
     )
 
@@ -247,6 +221,11 @@ def steps_on_host(board: BoardApi) -> list[str]:
 def accuracy(outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     """Fraction of rows whose largest output (the first of equals) is the label's."""
     return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
+
+
+def rms_error(outputs: npt.NDArray[Any], targets: npt.NDArray[np.float64]) -> float:
+    """Root mean square over all of outputs (n, outputs) less targets."""
+    return float(np.sqrt(np.square(outputs - targets).mean()))
 
 
 def describe_mismatch(y: npt.NDArray[np.int32], expected: npt.NDArray[np.int32]) -> str:

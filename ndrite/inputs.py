@@ -17,16 +17,16 @@ class InputWarning(UserWarning):
     """Inputs outside the range that the program stores."""
 
 
-ALL_CODES = InputRange(np.array([0.0]), np.array([255.0]))
-
-
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Codes uint8 (n, inputs), and how many of the ``values`` given lay outside the stored range."""
+    """Codes uint8 (n, inputs), and how many of the values given lay outside the range of their input.
+
+    ``first`` says which the first of them is, and what its input accepts.
+    """
 
     codes: npt.NDArray[np.uint8]
     clipped: int = 0
-    stored: InputRange = ALL_CODES
+    first: str = ""
 
     @property
     def warning(self) -> str | None:
@@ -35,8 +35,8 @@ class Encoded:
             return None
         share = 100 * self.clipped / self.codes.size
         return (
-            f"{self.clipped:,} of {self.codes.size:,} input values ({share:.2g} %) lie outside the stored "
-            f"range {_words(self.stored)} and were held at its ends"
+            f"{self.clipped:,} of {self.codes.size:,} input values ({share:.2g} %) lie outside the range of "
+            f"their input and were held at its ends; the first: {self.first}"
         )
 
 
@@ -76,8 +76,13 @@ def encode(
             f"{what}: values are {values.min():g}..{values.max():g}; accepted: the model's own unit, "
             f"{_words(stored)} in the program{hint}"
         )
-    outside = int(((values < stored.low) | (values > stored.high)).sum())
-    return Encoded(stored.encode(values), outside, stored)
+    outside = (values < stored.low) | (values > stored.high)
+    first = ""
+    if outside.any():
+        row, column = (int(place) for place in np.argwhere(outside)[0])
+        low, high = (np.broadcast_to(end, (inputs,))[column] for end in (stored.low, stored.high))
+        first = f"{what}[{row}, {column}] is {values[row, column]:g}; accepted: {low:g}..{high:g}"
+    return Encoded(stored.encode(values), int(outside.sum()), first)
 
 
 def _words(stored: InputRange) -> str:

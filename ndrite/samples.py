@@ -34,7 +34,10 @@ class Takes(Protocol):
 
 
 class Judged(NamedTuple):
-    """Codes uint8 (n, inputs), what they should give (n,) or (n, outputs), and where both are from."""
+    """Codes uint8 (n, inputs), what they should give, and where both are from.
+
+    ``labels`` are classes, integers (n,), or targets float64 (n, outputs) in the model's unit.
+    """
 
     x: Codes
     labels: npt.NDArray[Any]
@@ -79,8 +82,16 @@ def judged_samples(
     Raises
     ------
     InputError
-        When files do not fit, or nothing is given and nothing is held.
+        When files do not fit, nothing is given and nothing is held, or there are targets and ``of`` does not
+        say what its outputs stand for.
     """
+    found = _found(of, whole, inputs, labels, data, codes, seen)
+    return found._replace(labels=_checked(found, of, name_of(labels, "labels")))
+
+
+def _found(
+    of: Takes, whole: Compiled | None, inputs: Any, labels: Any, data: str | None, codes: bool, seen: bool
+) -> Judged:
     if (inputs is None) != (labels is None):
         raise InputError("inputs and labels belong together; accepted: both or neither")
     if inputs is not None:
@@ -97,11 +108,30 @@ def judged_samples(
     return Judged(*(judging_set(name) if seen else unseen(name)), name)
 
 
-def classed_samples(of: Takes, whole: Compiled | None, inputs: Any, labels: Any, **options: Any) -> Judged:
-    """As ``judged_samples``, and the labels are classes that ``of`` has."""
-    found = judged_samples(of, whole, inputs, labels, **options)
-    check_classes(found.labels, len(found.x), of.outputs, name_of(labels, "labels"))
-    return found
+def _checked(found: Judged, of: Takes, what: str) -> npt.NDArray[Any]:
+    """Floats, or a row for each output, are targets; integers (n,) are classes where outputs are several."""
+    labels = found.labels
+    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and of.outputs > 1:
+        return check_classes(labels, len(found.x), of.outputs, what)
+    values = labels.reshape(len(labels), -1) if labels.ndim else labels
+    if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (of.outputs,):
+        raise InputError(
+            f"{what}: {labels.dtype} {labels.shape}; accepted: classes (n,), or targets (n, {of.outputs})"
+        )
+    if not np.isfinite(values).all():
+        raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
+    output_step(of, what)
+    return values.astype(np.float64)
+
+
+def output_step(of: Takes, what: str) -> float:
+    """What one step of a program's outputs is in the model's unit. InputError where none is stored."""
+    step = of.meaning.output_step
+    if step is None:
+        raise InputError(
+            f"{what}: the program does not say what one step of its outputs is; compile it again"
+        )
+    return step
 
 
 def answers(network: Network, x: Codes) -> npt.NDArray[Any]:

@@ -30,6 +30,7 @@ WIDE = dataclasses.replace(
     lanes=128,
     overlap=True,
     map_codes=65536,
+    lane_groups=8,
     layers=32,
     columns=2048,
     packet_bytes=4096,
@@ -58,8 +59,18 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     # Deep enough for a block RAM, whose outputs would come too late for the neuron.
     "memory_styles": (("distributed", "core.readout.partials*/m:*"),),
-    # All 156 multipliers are used; two of the squares, of eight bits only, are made of LUTs.
-    "soft_multipliers": ("core.scanner.square_6", "core.scanner.square_7"),
+    # All 156 multipliers are used; two of the squares, of eight bits only, and those of all neurons but one
+    # are made of LUTs.
+    "soft_multipliers": (
+        "core.scanner.square_6",
+        "core.scanner.square_7",
+        *(f"core.noise.schedule.root_{i}.{name}" for i in (2, 3) for name in ("low", "high")),
+        *(
+            f"core.neuron.pipe_{i}.{name}"
+            for i in (1, 2, 3)
+            for name in ("line", "scaler.high", "scaler.low")
+        ),
+    ),
     "dsp_inference": False,
 }
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
@@ -86,8 +97,8 @@ ECP5_25F: dict[str, Any] = {
         ("distributed", "core.activations.memory/m:*"),
         ("distributed", "core.inputs*.memory/m:*"),
         ("distributed", "core.results.memory/m:*"),
-        ("distributed", "core.neuron.bias/m:*"),
-        ("distributed", "core.neuron.settings/m:*"),
+        ("distributed", "core.neuron.pipe_0.bias/m:*"),
+        ("distributed", "core.neuron.pipe_0.settings/m:*"),
         ("distributed", "core.readout.gains_*/m:*"),
         ("distributed", "core.readout.partials*/m:*"),
     ),

@@ -103,7 +103,8 @@ def _rest_multipliers(g: Geometry) -> list[str]:
         cells += [f"readout.pipe_{i}.noise.multiplier"] if g.noise else []
     for i in range(units(g) if g.noise else 0):
         cells += [f"noise.schedule.root_{i}.{half}.multiplier" for half in ("high", "low")]
-    return [*cells, "neuron.line.multiplier", "neuron.scaler.high.multiplier", "neuron.scaler.low.multiplier"]
+    pipe = "neuron.pipe_0"
+    return [*cells, *(f"{pipe}.{name}.multiplier" for name in ("line", "scaler.high", "scaler.low"))]
 
 
 def _rest_memories(g: Geometry) -> list[str]:
@@ -111,6 +112,7 @@ def _rest_memories(g: Geometry) -> list[str]:
     cells = [f"{buffer}.memory.block_0_{low}" for buffer in ("inputs*", "activations") for low in (0, 4)]
     cells += [f"readout.gains_{i}.block_0_0_0" for i in range(g.readouts)]
     cells += [f"noise.samples.gaussian_{i}.table.block" for i in range(g.readouts) if g.noise]
-    cells += [f"neuron.base.block_0_0_{low}" for low in (0, 9)]
-    cells += [f"neuron.{table}.block_0_0_0" for table in ("bias", "settings")]
-    return [*cells, *(f"neuron.slope.block_0_0_{low}" for low in (0, 9)), "results.memory.block_0_0_0"]
+    pipe = "neuron.pipe_0"
+    cells += [f"{pipe}.base.block_0_0_{low}" for low in (0, 9)]
+    cells += [f"{pipe}.{table}.block_0_0_0" for table in ("bias", "settings")]
+    return [*cells, *(f"{pipe}.slope.block_0_0_{low}" for low in (0, 9)), "results.memory.block_0_0_0"]

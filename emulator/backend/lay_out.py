@@ -3,17 +3,24 @@
 A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N at row address
 W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts. A grouped
 product's groups lie in lanes beside each other, in whole readouts each, and then below.
+
+Where the columns of a walk's product leave lanes idle, the lanes divide into as many groups as the geometry
+has and the columns leave room for: N is then the lanes of one group, and where in which of them row k lies
+says ``emulator.spec.lane_groups``.
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.backend.lowering import Lowered, Walked, lower
-from emulator.backend.walk import bank_inputs, no_walk, operands, walk
+from emulator.backend.walk import bank_inputs, no_walk, operands, row_order, walk
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
+from emulator.spec.lane_groups import places_of_rows, words_of
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.program import Program
 from emulator.spec.steps import Product
@@ -70,17 +77,39 @@ def check_fits(program: Program, geometry: Geometry) -> None:
 
 def weight_words(program: Program, geometry: Geometry) -> int:
     """Words of each lane's weight memory that the program takes."""
-    return sum(_runs(p, geometry) * p.layer.inputs for p in lower(program).products)
+    geometry = divided(program, geometry)
+    return sum(_runs(p, geometry) * _run(p, geometry) for p in lower(program).products)
+
+
+def divided(program: Program, geometry: Geometry) -> Geometry:
+    """``geometry`` as ``program`` uses it: layers of a chain divide no lanes.
+
+    They follow each other at once, and lanes change their groups only when the array has run empty.
+    """
+    return dataclasses.replace(geometry, lane_groups=1) if program.is_chain else geometry
+
+
+def lane_groups(product: Product, geometry: Geometry) -> int:
+    """Groups of lanes that share the rows of each tile of ``product``."""
+    share, groups = product.layer.outputs // product.patches.groups, geometry.lane_groups
+    while groups > 1 and share > geometry.lanes // groups:
+        groups //= 2
+    return groups
+
+
+def _run(product: Product, geometry: Geometry) -> int:
+    """Words of a patch's inputs in a lane."""
+    return words_of(product.layer.inputs, lane_groups(product, geometry))
 
 
 def _beside(product: Product, geometry: Geometry) -> int:
     """Groups that lie in lanes beside each other, each at whole readouts."""
     share = product.layer.outputs // product.patches.groups
-    return max(1, geometry.lanes // _whole_readouts(share, geometry))
+    return max(1, geometry.lanes // lane_groups(product, geometry) // _whole_readouts(share, geometry))
 
 
 def _runs(product: Product, geometry: Geometry) -> int:
-    """Runs of words, as many as a patch's inputs each, that a product takes in every lane."""
+    """Runs of words that a product takes in every lane."""
     if product.patches.groups == 1:
         return geometry.groups(product.layer.outputs)
     return -(-product.patches.groups // _beside(product, geometry))
@@ -143,6 +172,7 @@ def descriptor(
         "second": int(product.skip is not None),
         "share": layer.outputs // groups if groups > 1 else geometry.lanes,
         "group_rows": bank_inputs(product) // groups if groups > 1 else 0,
+        "lane_groups": lane_groups(product, geometry).bit_length() - 1,
     }
     words = np.zeros(DESCRIPTOR_WORDS, np.uint32)
     for field, (word, low, width) in DESCRIPTOR.items():
@@ -161,6 +191,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         When the program does not fit.
     """
     check_fits(program, geometry)
+    geometry = divided(program, geometry)
     n, depth = geometry.lanes, geometry.weight_depth
     used = weight_words(program, geometry)
     columns = column_words(program, geometry)
@@ -191,14 +222,17 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
                 number=ours.numbers[len(descriptors)],
             )
         )
-        k, share = layer.inputs, layer.outputs // groups
+        share, spread, run = layer.outputs // groups, lane_groups(step, geometry), _run(step, geometry)
+        of_row, place = places_of_rows(layer.inputs, spread)
+        held = layer.weights[row_order(step, program.rows)] if walked else layer.weights
         # Columns that go through the array together: a group's, or as many as there are lanes.
         together, beside = (n, 1) if groups == 1 else (share, _beside(step, geometry))
         for i, first in enumerate(range(0, layer.outputs, together)):
-            block = layer.weights[:, first : first + together]
-            down, lane = row + i // beside * k, i % beside * _whole_readouts(share, geometry)
-            weights[lane : lane + block.shape[1], down : down + k] = block.T
-        row += _runs(step, geometry) * k
+            block = held[:, first : first + together]
+            down, lane = row + i // beside * run, i % beside * _whole_readouts(share, geometry)
+            for column in range(block.shape[1]):
+                weights[lane + column + of_row * (n // spread), down + place] = block[:, column]
+        row += _runs(step, geometry) * run
         for group in range(groups):
             here = base + group * _whole_readouts(share, geometry)
             mine, there = slice(group * share, (group + 1) * share), slice(here, here + share)

@@ -133,6 +133,12 @@ class _Lowering:
         patches = Patches(shape=self.shapes[source], kernel=(1, 1))
         return self.add(Pool(of="max", sources=(source,), patches=patches), to=to)
 
+    def flattened(self, source: int) -> int:
+        """A copy of a map, channel by channel, as one pixel."""
+        number = self.copy(source)
+        self.shapes[number] = (math.prod(self.shapes[source]), 1, 1)
+        return number
+
     def take(self, step: Step, number: int) -> None:
         """Append what ``step``, which makes map ``number`` of the program, is lowered to."""
         if isinstance(step, Gate):
@@ -194,13 +200,24 @@ class _Lowering:
         return self.copy(source) if source == SAMPLE and self.program.calls > 1 else source
 
     def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
-        """``sources``, or copies of those that lie elsewhere already."""
+        """``sources``, or copies of those that lie elsewhere already, or otherwise.
+
+        Joined by channel they share pixels, which a gate's maps do not; of others each is one pixel.
+        """
         if len(sources) == 1 or sources in self.areas:
             return sources
         placed = {m for area in self.areas for m in area} | set(range(1 + len(self.program.states)))
+        shapes = [self.shapes[source] for source in sources]
+        by_channel = len({shape[1:] for shape in shapes}) == 1
+        if by_channel and shapes[0][1:] != (1, 1):
+            gates = [step for step in self.program.steps if isinstance(step, Gate)]
+            placed |= {self.moved[m] for gate in gates for m in gate.reads if m in self.moved}
         ours: list[int] = []
-        for source in sources:
-            ours.append(self.copy(source) if source in placed or source in ours else source)
+        for source, (channels, *plane) in zip(sources, shapes, strict=True):
+            if not by_channel and channels > 1 and math.prod(plane) > 1:
+                ours.append(self.flattened(source))
+            else:
+                ours.append(self.copy(source) if source in placed or source in ours else source)
         self.areas.append(tuple(ours))
         return tuple(ours)
 

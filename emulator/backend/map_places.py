@@ -14,15 +14,26 @@ from emulator.spec.steps import Product
 
 @dataclass(frozen=True)
 class Place:
-    """Where a map (C, H, W) lies: its first code, then row by row, channel by channel."""
+    """Where a map (C, H, W) lies: its first code, then pixel by pixel, the channels of each side by side.
+
+    Pixels begin ``pixel`` codes after each other: C, or more where maps are joined by channel. Channels lie
+    ``plane`` apart.
+    """
 
     base: int
     shape: Shape
+    pixel: int
+    plane: int = 1
+
+    @classmethod
+    def alone(cls, base: int, shape: Shape) -> Place:
+        """Of a map that is joined with no other."""
+        return cls(base, shape, shape[0])
 
     @property
-    def plane(self) -> int:
-        """Codes of a channel."""
-        return self.shape[1] * self.shape[2]
+    def line(self) -> int:
+        """Codes of a row."""
+        return self.shape[2] * self.pixel
 
 
 def size(shape: Shape) -> int:
@@ -48,7 +59,7 @@ def places_of(ours: Lowered, pooled: Container[int], sample: int) -> dict[int, P
         first[number], last[number] = -1, never
     beside = {number: area for area in ours.areas for number in area}
     units = {beside.get(number, (number,)) for number in first}
-    places: dict[int, Place] = {SAMPLE: Place(0, ours.shapes[SAMPLE])}
+    places: dict[int, Place] = {SAMPLE: Place.alone(0, ours.shapes[SAMPLE])}
     taken = [(0, sample, first[SAMPLE], last[SAMPLE])]
     for unit in sorted(units - {(SAMPLE,)}, key=lambda u: (min(first[m] for m in u), u)):
         begin, end = min(first[m] for m in unit), max(last.get(m, first[m]) for m in unit)
@@ -56,9 +67,12 @@ def places_of(ours: Lowered, pooled: Container[int], sample: int) -> dict[int, P
         spans = [(low, high) for low, high, since, until in taken if since <= end and until >= begin]
         base = _first_fit(whole, spans)
         taken.append((base, base + whole, begin, end))
-        for number in unit:
-            places[number] = Place(base, ours.shapes[number])
-            base += size(ours.shapes[number])
+        shapes = [ours.shapes[number] for number in unit]
+        by_channel = len({shape[1:] for shape in shapes}) == 1
+        pixel = sum(shape[0] for shape in shapes)
+        for number, shape in zip(unit, shapes, strict=True):
+            places[number] = Place(base, shape, pixel) if by_channel else Place.alone(base, shape)
+            base += shape[0] if by_channel else size(shape)
     return places
 
 

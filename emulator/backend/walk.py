@@ -23,9 +23,11 @@ from emulator.spec.walk_record import GATE, HEADER, KINDS, STEP, STEPS_A_LAYER, 
 
 WINDOW_MAX = 512
 """Codes of an averaged window: their sum then fits the multiplier."""
-POOLED_CHANNELS_MIN = 6
-"""Channels from which on a product's codes may be pooled as they come: a place of the map memory may be read
-again no sooner."""
+FLAT_MAX = 1 << 15
+"""Codes of a row that is read as one run: its coordinates are of 16 bits."""
+POOLED_TURNS_MIN = 2
+"""Turns of a pixel from which on a product's codes may be pooled as they come: a place of the map memory may
+be read again no sooner."""
 
 
 @dataclass(frozen=True)
@@ -123,24 +125,26 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
         if isinstance(step, Fill):
             made.append(_fill(step, places[target]))
             continue
-        fields = patch_fields(step, places) | {"operand_base": bases[i]}
+        fields = patch_fields(step, places, program.rows) | {"operand_base": bases[i]}
         if ours.calls > 1 and SAMPLE in step.sources:
             fields["of_sample"] = 1
         if isinstance(step, Pool):
             fields |= {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
-            fields |= place_fields(places[target], step.patches.shape[0])
+            fields |= place_fields(_written(places[target], step))
         else:
             window = (1, 1)
             if i in pooled:
                 window, target = pooled[i].patches.kernel, ours.targets[i + 1]
             fields |= {"kind": KINDS["product"], "layer": layer, "last": int(not step.fires)}
             if step.fires:
-                place = places[target]
-                fields |= place_fields(place, place.shape[0], block=step.block, window=window)
+                place = _written(places[target], pooled[i]) if i in pooled else places[target]
+                turn = _turn(step, place, geometry, window)
+                fields |= place_fields(place, block=step.block, window=window, turn=turn)
+                fields |= {"group_columns": step.layer.outputs // step.patches.groups}
             if step.skip is not None:
                 second = places[step.skip]
                 fields |= {"second": 1, "second_shift": step.skip_shift, "second_base": second.base}
-                fields |= {"second_plane": second.plane, "second_line": second.shape[2]}
+                fields |= {"second_pixel": second.pixel, "second_line": second.line}
             layer += 1
         made.append(fields)
     header = {
@@ -224,52 +228,88 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
         and max(patches.kernel) <= 15
         and patches.dilation == (1, 1)
         and not any(patches.padding)
-        and ours.shapes[made][0] >= POOLED_CHANNELS_MIN
+        and ours.shapes[made][0] >= POOLED_TURNS_MIN
     )
 
 
-def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, int]:
-    """The fields of where patches are read."""
-    patches = step.patches
-    base, shape = places[step.sources[0]].base, joined([places[s].shape for s in step.sources])
-    (channels, rows, columns), (kernel_rows, run) = patches.shape, patches.kernel
+def row_order(product: Product, rows: int) -> npt.NDArray[np.int64]:
+    """The rows of a group of ``product`` in the order in which a walk reads them, int64 (K,).
+
+    Those of each tile of ``rows`` rows by kernel row, kernel column and channel.
+    """
+    patches = product.patches
+    area = patches.kernel[0] * patches.kernel[1]
+    k = np.arange(patches.inputs)
+    tile = k // product.layer.tile_rows(rows)
+    return np.lexsort((k // area, k % area, tile if area > 1 else 0 * k))
+
+
+def sample_order(program: Program) -> npt.NDArray[np.int64] | None:
+    """The codes of a sample in the order in which a walk holds them, int64 (inputs,); None: as they are."""
+    channels, height, width = program.shape
+    if program.is_chain or channels == 1 or height * width == 1:
+        return None
+    return np.arange(program.inputs).reshape(-1, channels, height * width).transpose(0, 2, 1).reshape(-1)
+
+
+def patch_fields(step: Product | Pool, places: dict[int, Place], rows: int) -> dict[str, int]:
+    """The fields of where patches are read; ``rows``: a tile's."""
+    patches, first = step.patches, places[step.sources[0]]
+    shape = joined([places[s].shape for s in step.sources])
+    (channels, height, width), (kernel_rows, kernel_columns) = patches.shape, patches.kernel
     top, left = patches.padding[:2]
-    width, plane = shape[2], shape[1] * shape[2]
-    if isinstance(step, Product) and patches.is_whole and patches.shape == shape:
-        # The same codes as one run: as many in a cycle as there can be.
-        channels, rows, kernel_rows, columns = 1, 1, 1, channels * rows * columns
-        run, width = columns, columns
-    return {
+    pixel = first.pixel if shape[1] * shape[2] > 1 else shape[0]
+    line, area, share = shape[2] * pixel, kernel_rows * kernel_columns, channels // patches.groups
+    fields = {
         "positions": patches.positions,
-        "start": base - top * width - left,
+        "start": first.base - top * line - left * pixel,
         "first_row": -top,
         "first_column": -left,
-        "rows": rows,
-        "columns": columns,
-        "channels": channels,
+        "rows": height,
+        "columns": width,
+        "groups": patches.groups,
+        "share": share,
         "kernel_rows": kernel_rows,
-        "run": run,
-        "hop": patches.dilation[1],
+        "kernel_columns": kernel_columns,
+        "area": area,
+        "pixel": patches.dilation[1] * pixel,
+        "column_hop": patches.dilation[1],
+        "line": patches.dilation[0] * line,
         "row_hop": patches.dilation[0],
-        "plane": plane,
         "border": step.border,
-        "line": patches.dilation[0] * width,
         "stride_columns": patches.stride[1],
-        "stride_line": patches.stride[0] * width,
+        "stride_codes": patches.stride[1] * pixel,
+        "stride_line": patches.stride[0] * line,
         "stride_rows": patches.stride[0],
         "grid_rows": patches.grid[0],
         "grid_columns": patches.grid[1],
-        "share": channels // patches.groups,
     }
+    if isinstance(step, Pool):
+        # Eight channels at a time, whose results leave one by one.
+        each = min(channels, WORD_ROWS)
+        return fields | {"part_codes": WORD_ROWS, "pause": max(0, each - area)}
+    # A group's last word may be two, which takes a cycle more.
+    fields |= {"part_codes": share, "pause": int(patches.inputs % WORD_ROWS != 0)}
+    tile = step.layer.tile_rows(rows)
+    if area > 1 and patches.inputs > tile:
+        return fields | {"part_codes": tile // area, "part_rest": tile % area}
+    beside = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
+    if beside and width * channels < FLAT_MAX and (left + kernel_columns) * channels < FLAT_MAX:
+        run = kernel_columns * channels
+        fields |= {"flat": 1, "kernel_columns": 1, "share": run, "part_codes": run}
+        fields |= {"columns": width * channels, "first_column": -left * channels}
+        fields |= {"stride_columns": patches.stride[1] * channels}
+    return fields
 
 
 def _gate(step: Gate, places: dict[int, Place], place: Place) -> dict[str, int]:
-    """Codes one after the other, whatever the map's shape."""
+    """Codes one after the other, as they lie in every map."""
     fields = {
         "kind": KINDS["gate"],
         "terms": len(step.terms),
         "zero": step.zero,
         "pool_shift": step.gate_shift,
+        "elements": size(place.shape),
     }
     for t, term in enumerate(step.terms):
         fields |= {f"a_base_{t}": places[term.a].base, f"a_zero_{t}": term.a_zero, f"gain_{t}": term.gain}
@@ -277,34 +317,55 @@ def _gate(step: Gate, places: dict[int, Place], place: Place) -> dict[str, int]:
             fields[f"alone_{t}"] = 1
         else:
             fields |= {f"b_base_{t}": places[term.b].base, f"b_zero_{t}": term.b_zero}
-    return fields | _flat(place)
+    return fields | _each(place)
 
 
 def _fill(step: Fill, place: Place) -> dict[str, int]:
-    """Patches of one code each that lie beside their map: all border."""
-    fields = {"kind": KINDS["max"], "channels": 1, "kernel_rows": 1, "run": 1, "hop": 1, "border": step.code}
-    return fields | _flat(place)
+    """Patches of one pixel each that lie beside their map: all border."""
+    channels = place.shape[0]
+    fields = {"kind": KINDS["max"], "groups": 1, "share": channels, "kernel_rows": 1, "kernel_columns": 1}
+    fields |= {"area": 1, "part_codes": WORD_ROWS, "pause": min(channels, WORD_ROWS) - 1, "border": step.code}
+    return fields | _each(place)
 
 
-def _flat(place: Place) -> dict[str, int]:
-    """Results one after the other, as one row."""
-    row = Place(place.base, (1, 1, size(place.shape)))
-    return place_fields(row, 1) | {"grid_rows": 1, "grid_columns": size(place.shape)}
+def _each(place: Place) -> dict[str, int]:
+    """Results that come pixel by pixel."""
+    _, rows, columns = place.shape
+    return place_fields(place) | {"grid_rows": rows, "grid_columns": columns}
+
+
+def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
+    """Results of ``step`` that are written at once: those of a pixel, which its groups do not divide."""
+    share = place.shape[0] if step.patches.groups == 1 else step.layer.outputs // step.patches.groups
+    turn = geometry.neurons if place.plane == 1 else 1
+    pooled = window != (1, 1)
+    while turn > 1 and (share % turn or (pooled and place.shape[0] < POOLED_TURNS_MIN * turn)):
+        turn //= 2
+    return turn
 
 
 def place_fields(
-    place: Place, channels: int, *, block: Pair = (1, 1), window: Pair = (1, 1)
+    place: Place, *, block: Pair = (1, 1), window: Pair = (1, 1), turn: int = 1
 ) -> dict[str, int]:
-    """The fields of where results are written."""
+    """The fields of where results are written, ``turn`` at once."""
+    channels, rows, columns = place.shape
     return {
         "to_base": place.base,
-        "to_plane": place.plane,
-        "to_line": place.shape[2],
-        "to_rows": place.shape[1],
-        "to_columns": place.shape[2],
-        "to_channels": channels,
+        "to_plane": place.plane * turn,
+        "turn": turn.bit_length() - 1,
+        "to_pixel": place.pixel,
+        "to_line": columns * place.pixel,
+        "to_rows": rows,
+        "to_columns": columns,
+        "to_channels": channels // turn,
         "block_rows": block[0],
         "block_columns": block[1],
         "pool_rows": window[0],
         "pool_columns": window[1],
     }
+
+
+def _written(place: Place, pool: Pool) -> Place:
+    """Where the results of ``pool`` go: into a map of a single pixel channel by channel."""
+    shape = (pool.patches.shape[0], *pool.patches.grid)
+    return place if place.shape == shape else Place(place.base, shape, 1, plane=shape[1] * shape[2])

@@ -48,7 +48,7 @@ def campaign(
         chip = first_chip + c
         core = fast.chip(chip) if fast else Core(virtual_chip(program, seed=seed, chip=chip), fast=False)
         for t in range(plan.trials):
-            index = inference_index(plan.first_image, t)
+            index = inference_index(plan.first_sample, t)
             logits = core.infer(x, seed=seed, first_index=index, noise=plan.noise, stream=chip + 1)
             winner = logits.argmax(axis=1)
             votes[everyone, winner] += 1

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import SpecError
-from emulator.spec.variation import CHIPS_MAX, IMAGES_MAX, TRIALS_MAX
+from emulator.spec.variation import CHIPS_MAX, SAMPLES_MAX, TRIALS_MAX
 
 
 class CampaignError(SpecError, ValueError):
@@ -27,8 +27,8 @@ class CampaignError(SpecError, ValueError):
 class CampaignResult:
     """What a campaign gives.
 
-    ``votes`` int64 (images, classes) over all chips and trials; ``correct`` int64 (chips,), votes of each
-    chip for the images' labels, at most images * trials.
+    ``votes`` int64 (samples, classes) over all chips and trials; ``correct`` int64 (chips,), votes of each
+    chip for the labels of samples, at most samples * trials.
     """
 
     __repr__ = brief_repr
@@ -44,19 +44,19 @@ class CampaignResult:
         return len(self.correct)
 
     @property
-    def images(self) -> int:
+    def samples(self) -> int:
         return len(self.votes)
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
         """Share of correct votes of each chip, float64 (chips,)."""
-        return self.correct / (self.images * self.trials)
+        return self.correct / (self.samples * self.trials)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
     """What is run: chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each sample in ``trials``
-    trials of read noise, sample i under index ``first_image`` + i; ``noise`` False leaves read noise off.
+    trials of read noise, sample i under index ``first_sample`` + i; ``noise`` False leaves read noise off.
 
     Raises
     ------
@@ -68,12 +68,14 @@ class Campaign:
     trials: int = 1
     seed: int = 0
     first_chip: int = 0
-    first_image: int = 0
+    first_sample: int = 0
     noise: bool = True
 
     def __post_init__(self) -> None:
         first, most = self.first_chip, CHIPS_MAX - self.first_chip
-        _require(0 <= self.first_image < IMAGES_MAX, "first_image", self.first_image, f"0..{IMAGES_MAX - 1}")
+        _require(
+            0 <= self.first_sample < SAMPLES_MAX, "first_sample", self.first_sample, f"0..{SAMPLES_MAX - 1}"
+        )
         _require(1 <= self.trials <= TRIALS_MAX, "trials", self.trials, f"1..{TRIALS_MAX}")
         _require(0 <= first < CHIPS_MAX, "first_chip", first, f"0..{CHIPS_MAX - 1}")
         _require(1 <= self.chips <= most, "chips", self.chips, f"1..{most}")
@@ -100,8 +102,8 @@ class Campaign:
         )
         least, most = int(labels.min()), int(labels.max())
         _require(least >= 0 and most < 1 << 16, "labels", f"{least}..{most}", "0..65535")
-        room = IMAGES_MAX - len(x)
-        _require(self.first_image <= room, "first_image", self.first_image, f"0..{room}")
+        room = SAMPLES_MAX - len(x)
+        _require(self.first_sample <= room, "first_sample", self.first_sample, f"0..{room}")
 
 
 def _require(ok: bool, what: str, value: object, accepted: str) -> None:

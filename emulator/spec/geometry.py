@@ -54,6 +54,10 @@ class Geometry:
         Whether layers with ``analog`` readout are supported (wider accumulators).
     skip:
         Whether rows whose input slice is 0 are passed over; results are the same.
+    lane_groups:
+        Most groups that the lanes divide into (1, 2, 4 or 8): each takes other rows of the same tile, and
+        their sums are added before noise and readout. How many, is a layer's
+        (``emulator.spec.lane_groups``); results are the same. More than one needs ``skip`` and ``overlap``.
     redraw:
         Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor campaigns are built.
     campaign_words:
@@ -94,6 +98,7 @@ class Geometry:
     noise: bool = True
     analog: bool = True
     skip: bool = False
+    lane_groups: int = 1
     redraw: int = 0
     campaign_words: int = 65536
     campaign_samples: int = 1024
@@ -149,6 +154,22 @@ class Geometry:
             "map_codes",
             "0, or a power of two, 1024..1048576",
         )
+        require(
+            self.lane_groups == 1
+            or (
+                self.lane_groups in (2, 4, 8)
+                and self.lanes % (WORD_ROWS * self.lane_groups) == 0
+                and self.lanes // self.lane_groups % self.readouts == 0
+            ),
+            "lane_groups",
+            f"1, or 2, 4 or 8 that divide lanes ({self.lanes}) into multiples of 8 and readouts "
+            f"({self.readouts})",
+        )
+        if self.lane_groups > 1 and not (self.skip and self.overlap):
+            raise GeometryError(
+                f"geometry {self.name!r}: lane_groups is {self.lane_groups}; accepted without skip and "
+                "overlap: 1"
+            )
         if self.map_codes and not self.overlap:
             raise GeometryError(
                 f"geometry {self.name!r}: map_codes is {self.map_codes}; accepted without overlap: 0"
@@ -212,6 +233,11 @@ class Geometry:
     def most_segment_bits(self) -> int:
         """Smallest ``segment_bits`` the neuron table can serve: 12 - log2(segments)."""
         return V_BITS - (self.segments.bit_length() - 1)
+
+    @property
+    def neurons(self) -> int:
+        """Columns whose neurons fire in a cycle; where lanes divide into groups a whole step of readout."""
+        return self.readouts if self.lane_groups > 1 else 1
 
     @property
     def banks(self) -> int:

@@ -81,6 +81,7 @@ DESCRIPTOR: dict[str, tuple[int, int, int]] = {
     "walked": (6, 8, 1),
     "fires": (6, 9, 1),
     "second": (6, 10, 1),
+    "lane_groups": (6, 11, 2),
     "share": (7, 0, 16),
     "group_rows": (7, 16, 16),
 }
@@ -89,7 +90,8 @@ DESCRIPTOR: dict[str, tuple[int, int, int]] = {
 variance_out = sigma_out^2, and ``number`` is the product's in the key of the read noise. ``last`` ends an
 inference: a chain's last layer, or any that is ``walked``. Such a one ``fires`` unless it gives the answer,
 and may add ``second`` operands. ``share``: columns that follow each other through the array, a group's or as
-many as there are lanes; ``group_rows``: inputs from a group's first row to the next one's.
+many as there are lanes; ``group_rows``: inputs from a group's first row to the next one's. ``lane_groups``:
+the log2 of how many groups of lanes share a tile's rows (``emulator.spec.lane_groups``).
 """
 
 

@@ -37,7 +37,7 @@ CODE_FRACTION = 8
 ROW_MAX = 1 << 15
 TRIAL_SHIFT = 20
 """Inference index of image i in trial t of a campaign: i + (t << TRIAL_SHIFT)."""
-IMAGES_MAX = 1 << TRIAL_SHIFT
+SAMPLES_MAX = 1 << TRIAL_SHIFT
 TRIALS_MAX = 1 << (32 - TRIAL_SHIFT)
 CHIPS_MAX = (1 << 32) - 1
 """Virtual chips of a seed: 0..CHIPS_MAX - 1. The read noise of chip c has its stream c + 1 too."""

@@ -31,58 +31,79 @@ STEP: Fields = {
     "last": (0, 2, 1),
     "second": (0, 3, 1),
     "of_sample": (0, 4, 1),
+    "flat": (0, 5, 1),
     "layer": (0, 8, 8),
     "pool_shift": (0, 16, 6),
     "second_shift": (0, 24, 6),
     "positions": (1, 0, 16),
     "operand_base": (1, 16, 16),
     "start": (2, 0, 24),
+    "pause": (2, 24, 4),
     "first_row": (3, 0, 16),
     "first_column": (3, 16, 16),
     "rows": (4, 0, 16),
     "columns": (4, 16, 16),
-    "channels": (5, 0, 16),
-    "kernel_rows": (5, 16, 16),
-    "run": (6, 0, 16),
-    "hop": (6, 16, 8),
-    "row_hop": (6, 24, 8),
-    "plane": (7, 0, 24),
+    "groups": (5, 0, 16),
+    "share": (5, 16, 16),
+    "kernel_rows": (6, 0, 16),
+    "kernel_columns": (6, 16, 16),
+    "pixel": (7, 0, 24),
     "border": (7, 24, 8),
     "line": (8, 0, 24),
-    "stride_columns": (8, 24, 8),
+    "row_hop": (8, 24, 8),
     "stride_line": (9, 0, 24),
     "stride_rows": (9, 24, 8),
-    "grid_rows": (10, 0, 16),
-    "grid_columns": (10, 16, 16),
-    "share": (11, 0, 16),
-    "to_channels": (11, 16, 16),
-    "to_base": (12, 0, 24),
-    "pool_rows": (12, 24, 4),
-    "pool_columns": (12, 28, 4),
-    "to_plane": (13, 0, 24),
-    "block_rows": (13, 24, 8),
-    "to_line": (14, 0, 24),
-    "block_columns": (14, 24, 8),
-    "to_rows": (15, 0, 16),
-    "to_columns": (15, 16, 16),
-    "second_base": (16, 0, 24),
-    "second_plane": (17, 0, 24),
-    "second_line": (18, 0, 24),
+    "stride_codes": (10, 0, 24),
+    "column_hop": (10, 24, 8),
+    "stride_columns": (11, 0, 16),
+    "area": (11, 16, 16),
+    "part_codes": (12, 0, 16),
+    "part_rest": (12, 16, 16),
+    "grid_rows": (13, 0, 16),
+    "grid_columns": (13, 16, 16),
+    "to_channels": (14, 0, 16),
+    "pool_rows": (14, 16, 4),
+    "pool_columns": (14, 20, 4),
+    "turn": (14, 24, 3),
+    "group_columns": (23, 0, 16),
+    "to_base": (15, 0, 24),
+    "block_rows": (15, 24, 8),
+    "to_plane": (16, 0, 24),
+    "block_columns": (16, 24, 8),
+    "to_line": (17, 0, 24),
+    "to_rows": (18, 0, 16),
+    "to_columns": (18, 16, 16),
+    "to_pixel": (19, 0, 24),
+    "second_base": (20, 0, 24),
+    "second_pixel": (21, 0, 24),
+    "second_line": (22, 0, 24),
 }
 """A step's record.
 
-``start`` is the place of the first patch's first code; ``first_row`` and ``first_column`` say where that code
-lies on the map: before it where there is a border. ``of_sample``: each call's inputs lie behind those of the
-last. ``line`` and ``stride_line`` are the codes between two rows of a kernel and of the grid. ``run`` codes
-of a kernel's row are ``hop`` apart. ``share``: channels of a group. The ``to_`` fields say where the results
-go, ``second_`` where the second operands come from.
+A map lies row by row, pixel by pixel, the channels of a pixel beside each other. ``start`` is the place of
+the first patch's first code; ``first_row`` and ``first_column`` say where that code lies on the map: before
+it where there is a border. ``of_sample``: each call's inputs lie behind those of the last. ``line`` and
+``pixel`` are the codes between two rows and two columns of a kernel, ``stride_line`` and ``stride_codes``
+those of the grid.
+
+A patch is read group by group (``share`` channels each), a group in parts, a part kernel row by kernel row,
+kernel column by kernel column, and there a run of its channels. Parts begin ``part_codes`` channels after
+each other, and for the first ``part_rest`` more of the kernel's places one more: as tiles of rows do, where
+rows are counted channel by channel. ``flat``: a kernel's row is one run, its columns codes; then a run may
+lie partly beside the map. ``area``: places of a kernel. ``pause``: cycles between the last chunk of a pool's
+part, or of a product's group, and the next one.
+
+The ``to_`` fields say where the results go, ``second_`` where the second operands come from. As many codes as
+two to the power of ``turn`` lie beside each other and are written at once: ``to_channels`` counts such turns,
+``to_plane`` is what they take. ``group_columns``: results of a group, whose last turns may be fewer than
+neurons.
 """
-GATE: Fields = {"terms": (1, 0, 3), "zero": (1, 8, 8)}
+GATE: Fields = {"terms": (1, 0, 3), "zero": (1, 8, 8), "elements": (10, 0, 16)}
 """What a gate's record has in place of the fields of patches; four terms, see below."""
 for _t in range(GATE_TERMS_MAX):
     GATE |= {f"a_base_{_t}": (2 + 2 * _t, 0, 24), f"a_zero_{_t}": (2 + 2 * _t, 24, 8)}
     GATE |= {f"b_base_{_t}": (3 + 2 * _t, 0, 24), f"b_zero_{_t}": (3 + 2 * _t, 24, 8)}
-    GATE |= {f"gain_{_t}": (16 + _t, 0, 17), f"alone_{_t}": (16 + _t, 17, 1)}
+    GATE |= {f"gain_{_t}": (20 + _t, 0, 17), f"alone_{_t}": (20 + _t, 17, 1)}
 SIGNED = ("start", "first_row", "first_column", *(f"gain_{t}" for t in range(GATE_TERMS_MAX)))
 """Fields in two's complement."""
 USED_WORDS = 1 + max(word for word, _, _ in (STEP | GATE).values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -36,6 +37,16 @@ PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
 MOVING_LANES = 2
 """Lanes that share a copy of their input and of what moves their column registers."""
+
+
+def row_names(geometry: Geometry) -> tuple[str, ...]:
+    """Ports of the rows of each unit of lanes."""
+    return "row", *(f"row_{u}" for u in range(1, geometry.lane_groups))
+
+
+def added_latency(geometry: Geometry) -> int:
+    """Cycles in which sums are added over groups of lanes."""
+    return exact_log2(geometry.lane_groups)
 
 
 def hop_groups(geometry: Geometry) -> int:
@@ -75,6 +86,11 @@ class Array(wiring.Component):
     after the last ``shift`` of those before them. ``capture`` is then up when a pass's sums get in line, and
     its first ``shift`` may come three cycles later; ``shift_next`` and ``close_next`` announce that a
     ``shift``, and a last one, comes in the next cycle.
+
+    Lanes divide into ``lane_groups`` units. One that ``leads`` a group takes rows of its own, each other one
+    those of the unit before it; ``columns`` are then sums over the groups and stand ``added_latency`` later.
+    ``capture`` has a bit for each unit's last lanes. ``leads`` only changes when all has run empty.
+
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
     Latency: CAPTURE_LATENCY, and one for each hop, from the last row to ``capture``. Resources: N lanes
@@ -87,34 +103,42 @@ class Array(wiring.Component):
         self.geometry = geometry
         super().__init__(
             {
-                "row": In(row_layout(geometry)),
-                "capture": Out(1),
+                **{name: In(row_layout(geometry)) for name in row_names(geometry)},
+                "capture": Out(geometry.lane_groups),
                 "columns": Out(ArrayLayout(column_shape(geometry), geometry.readouts)),
                 "peek": In(peek_layout(geometry)),
                 "peeked": Out(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
                 "poke": In(poke_layout(geometry)),
             }
             | ({"shift_next": In(1), "close_next": In(1)} if waiting_sums(geometry) else {"shift": In(1)})
+            | ({"leads": In(geometry.lane_groups)} if geometry.lane_groups > 1 else {})
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        row = self.row
+        unit = g.lanes // g.lane_groups
         # Slot of the lanes accessed: its place in the lane group below, the group above.
         self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
         groups: list[_Group] = []
+        row: Any = self.row
         region = REGION_GROUPS if waiting_sums(g) else g.lanes
         for first in range(0, g.lanes, GROUP_LANES):
             if len(groups) % region == 0:
                 heard = self._broadcast(m, first)
-            if len(groups) % hop_groups(g) == 0:
+            number, begins = divmod(first, unit)
+            if begins == 0 or len(groups) % hop_groups(g) == 0:
                 hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
+                if number and begins == 0:
+                    # Rows of its own where the unit leads a group of lanes, else those of the unit before.
+                    row = Mux(self.leads[number], getattr(self, row_names(g)[number]), row)
                 m.d.sync += hop.eq(row)
                 row = hop
             groups.append(self._group(m, platform, row, heard, first))
-        last = groups[-1].moves[-1]
-        m.d.comb += self.capture.eq(last.capture if last.keep is None else last.keep[0])
+            if begins + GROUP_LANES >= unit:
+                last = groups[-1].moves[-1]
+                captured = last.capture if last.keep is None else last.keep[0]
+                m.d.comb += self.capture[number].eq(captured)
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, groups, lanes)
         if waiting_sums(g):
@@ -212,8 +236,9 @@ class Array(wiring.Component):
         return _Group(lanes, moves, near)
 
     def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane]) -> None:
-        """The column registers: P shift chains, lane i in chain i mod P."""
+        """The column registers: P shift chains, lane i in chain i mod P; their ends are added over groups."""
         g = self.geometry
+        unit = g.lanes // g.lane_groups
         held = [Signal(column_shape(g), name=f"held_{i}_0", reset_less=True) for i in range(g.lanes)]
         for i, lane in enumerate(lanes):
             move = groups[i // GROUP_LANES].moves[i % GROUP_LANES // MOVING_LANES]
@@ -227,5 +252,21 @@ class Array(wiring.Component):
             with m.If(move.any):
                 before = held[i + g.readouts] if i + g.readouts < g.lanes else held[i]
                 m.d.sync += held[i].eq(Mux(move.capture, sums, before))
-        for i in range(g.readouts):
-            m.d.comb += self.columns[i].eq(held[i])
+        m.d.comb += [
+            column.eq(self._added(m, [held[u * unit + i] for u in range(g.lane_groups)], str(i)))
+            for i, column in enumerate(self.columns)
+        ]
+
+    def _added(self, m: Module, sums: list[Any], name: str) -> Any:
+        """The sum over the units of lanes that lead a group, two by two, a register after each step."""
+        if len(sums) > 1:
+            sums = [Mux(self.leads[unit], one, 0) if unit else one for unit, one in enumerate(sums)]
+        step = 0
+        while len(sums) > 1:
+            pairs = [
+                Signal(column_shape(self.geometry), name=f"added_{name}_{step}_{i}", reset_less=True)
+                for i in range(len(sums) // 2)
+            ]
+            m.d.sync += [pair.eq(sums[2 * i] + sums[2 * i + 1]) for i, pair in enumerate(pairs)]
+            sums, step = pairs, step + 1
+        return sums[0]

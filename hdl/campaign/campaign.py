@@ -11,7 +11,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
 from emulator.spec.variation import TRIAL_SHIFT
 from hdl.campaign.votes import BUFFER_LATENCY, WINNERS, Votes, windowed
-from hdl.neuron import logit_layout
+from hdl.neuron.neuron import logit_layout
 from hdl.parts.banks import bank_bits, next_bank
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed

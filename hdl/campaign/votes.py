@@ -11,7 +11,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
-from hdl.neuron import logit_layout
+from hdl.neuron.neuron import logit_layout
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory

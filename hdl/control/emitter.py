@@ -20,27 +20,29 @@ class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
 
     A pass's last row waits until readout has given the column registers free (``release``), or a place in
-    line before them (``waiting_sums``). Latency: 3 cycles from ``words`` to ``row``.
-    Resources: about 150 LUTs (a choice of 8 bits out of 64).
+    line before them (``waiting_sums``). ``idle``: no row is left of the words taken, and every place is free.
+    Latency: 3 cycles from ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8 bits out of 64), of
+    words of fewer ``rows`` less.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
+    def __init__(self, geometry: Geometry, rows: int = WORD_ROWS) -> None:
+        self.geometry, self.rows = geometry, rows
         super().__init__(
             {
-                "words": In(stream.Signature(word_layout(geometry))),
+                "words": In(stream.Signature(word_layout(geometry, rows))),
                 "row": Out(row_layout(geometry)),
                 "release": In(1),
                 "emit": Out(1),
+                "idle": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layout = word_layout(self.geometry)
-        word = Signal(layout, reset_less=True)
-        left = Signal(WORD_ROWS, reset_less=True)
-        pick = Signal(WORD_ROWS, reset_less=True)
+        rows = self.rows
+        word = Signal(word_layout(self.geometry, rows), reset_less=True)
+        # Of eight bits, those beyond the word's rows 0.
+        left, pick = Signal(WORD_ROWS, reset_less=True), Signal(WORD_ROWS, reset_less=True)
         starting = Signal(init=1)
         free = Signal(init=1)
         # Known a cycle ahead: whether any row is left, and whether at most one is.
@@ -72,7 +74,7 @@ class Emitter(wiring.Component):
             chosen.last.eq(closing),
             chosen.address.eq(word.address),
             chosen.x.eq(
-                functools.reduce(operator.or_, (word.x[i] & pick[i].replicate(8) for i in range(WORD_ROWS)))
+                functools.reduce(operator.or_, (word.x[i] & pick[i].replicate(8) for i in range(rows)))
             ),
             number.eq(Cat(Cat(pick[i] for i in range(WORD_ROWS) if i >> bit & 1).any() for bit in range(3))),
             row.eq(chosen),
@@ -89,7 +91,9 @@ class Emitter(wiring.Component):
                 m.d.sync += Cat(free, more).eq(more)
             with m.Elif(self.release & ~(self.emit & closing)):
                 m.d.sync += Cat(free, more).eq(Cat(1, free, more))
+            m.d.sync += self.idle.eq(~some & ~self.words.valid & free & more.all())
             return m
+        m.d.sync += self.idle.eq(~some & ~self.words.valid & free)
         with m.If(self.emit & closing):
             m.d.sync += free.eq(0)
         with m.Elif(self.release):

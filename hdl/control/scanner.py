@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
@@ -13,7 +14,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.banks import bank_bits
 from hdl.parts.delay import delayed
-from hdl.parts.layouts import energy_shape, feed_layout, word_layout
+from hdl.parts.layouts import energy_shape, feed_layout, unit_rows, word_layout
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 from hdl.parts.queue import Queue
 from hdl.parts.set_bits import at_most_set, first_set
@@ -22,6 +23,8 @@ WORD_DEPTH = 32
 """Words the scanner may be ahead of the array: two tiles of 128 rows."""
 ISSUE_MARGIN = 8
 """Words that may be in the pipeline when the queue's level is read."""
+HOPS = 24
+"""Cycles in which a word that was read, and a row that was emitted, are through the last unit of lanes."""
 
 
 class Scanner(wiring.Component):
@@ -30,9 +33,13 @@ class Scanner(wiring.Component):
     Reads the input buffer or the previous layer's activations, the latter no further than
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
     ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
-    (``skip``) a pass still ends with one row of value 0. Latency: 6 cycles from buffer read to ``words``
-    (with ``skip`` 7), 15 to ``energy``. Resources: eight multipliers when the geometry has noise, a 32-word
-    queue.
+    (``skip``) a pass still ends with one row of value 0.
+
+    Where lanes divide into groups each unit of lanes that leads a group (``leads``) has ``words`` of its own
+    rows. A pass in other groups than those before it waits until all are ``idle``, and HOPS more.
+
+    Latency: 6 cycles from buffer read to ``words`` (with ``skip`` 7), 15 to ``energy``. Resources: eight
+    multipliers when the geometry has noise, a 32-word queue for each unit.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -47,28 +54,39 @@ class Scanner(wiring.Component):
                 "written": In(ArrayLayout(unsigned(word_bits + 1), geometry.banks)),
                 "clear": Out(geometry.banks),
                 "input_done": Out(1),
-                "words": Out(stream.Signature(word_layout(geometry))),
                 "energy": Out(energy_shape(geometry)),
                 "energy_valid": Out(1),
                 "energy_room": In(1),
             }
+            | {
+                f"words_{u}": Out(stream.Signature(word_layout(geometry, unit_rows(geometry, u))))
+                for u in range(geometry.lane_groups)
+            }
+            | (
+                {"leads": Out(geometry.lane_groups, init=1), "idle": In(geometry.lane_groups)}
+                if geometry.lane_groups > 1
+                else {}
+            )
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
         feed = self.feed.payload
-        layout = word_layout(g)
-        m.submodules.queue = queue = Queue(layout, WORD_DEPTH)
-        wiring.connect(m, queue.o, wiring.flipped(self.words))
+        self.queues = []
+        for u in range(g.lane_groups):
+            m.submodules[f"queue_{u}"] = queue = Queue(word_layout(g, unit_rows(g, u)), WORD_DEPTH)
+            wiring.connect(m, queue.o, wiring.flipped(getattr(self, f"words_{u}")))
+            self.queues.append(queue)
 
-        # The pass is taken off its queue when it begins: what ends it is decided too late for that.
-        now = Signal(feed_layout(g))
+        # A pass is taken off its queue while the one before is scanned, and follows at once where it reads a
+        # sample's codes. Of activations as many must be there; whether they are is known two cycles later.
+        coming, now = Signal(feed_layout(g), name="coming"), Signal(feed_layout(g))
         word, following = Signal.like(feed.word), Signal(len(feed.word) + 1)
         address = Signal.like(feed.address)
         rows_left = Signal.like(feed.rows)
-        free, begun, settling, scanning = Signal(init=1), Signal(), Signal(), Signal()
-        issue, ending = Signal(), Signal()
+        waits, begun, settling, scanning = Signal(), Signal(), Signal(), Signal()
+        issue, ending, begin, free = Signal(), Signal(), Signal(), Signal()
         written = Signal.like(self.written[0])
         m.d.sync += written.eq(
             self.written[now.bank] if g.overlap else Mux(now.bank, self.written[1], self.written[0])
@@ -77,42 +95,45 @@ class Scanner(wiring.Component):
         present = Signal()
         m.d.sync += present.eq(now.from_input | (written > following) | ((written > word) & ~issue))
         room = Signal()
-        m.d.sync += room.eq(queue.level < WORD_DEPTH - ISSUE_MARGIN - 1)
+        m.d.sync += room.eq(Cat(queue.level < WORD_DEPTH - ISSUE_MARGIN - 1 for queue in self.queues).all())
         m.d.comb += [
-            issue.eq(scanning & present & room),
+            free.eq(~(begun | settling | scanning)),
+            issue.eq(scanning & (present | now.from_input) & room),
+            begin.eq(waits & (free | (issue & ending))),
             self.read_address.eq(Cat(word, now.bank)),
-            self.feed.ready.eq(free & self.energy_room),
+            self.feed.ready.eq(~waits & self.energy_room & self._settled(m, feed, free & ~waits)),
         ]
         m.d.sync += self.input_done.eq(issue & ending & now.input_done)
-        sinks = Cat(feed.sink == i for i in range(g.banks)) if g.overlap else Cat(~feed.sink, feed.sink)
-        m.d.sync += self.clear.eq(
-            (self.feed.valid & self.feed.ready & feed.layer_first).replicate(g.banks) & sinks
-        )
-        with m.If(self.feed.valid & self.feed.ready):
-            m.d.sync += [now.eq(feed), begun.eq(1), free.eq(0)]
-        with m.If(begun):
-            m.d.sync += [
-                begun.eq(0),
-                settling.eq(1),
-                word.eq(now.word),
-                following.eq(now.word + 1),
-                address.eq(now.address),
-                rows_left.eq(now.rows),
-                ending.eq(now.rows <= WORD_ROWS),
-            ]
+        sinks = Cat(coming.sink == i for i in range(g.banks)) if g.overlap else Cat(~coming.sink, coming.sink)
+        m.d.sync += self.clear.eq((begin & coming.layer_first).replicate(g.banks) & sinks)
+        m.d.sync += [begun.eq(0), settling.eq(begun)]
         with m.If(settling):
-            # Meanwhile ``written`` and ``present`` become those of the pass's own bank and word.
-            m.d.sync += [settling.eq(0), scanning.eq(1)]
+            # Meanwhile ``written`` and ``present`` have become those of the pass's own bank and word.
+            m.d.sync += scanning.eq(1)
         with m.If(issue):
             m.d.sync += [
                 word.eq(following),
                 following.eq(following + 1),
-                address.eq(address + WORD_ROWS),
+                address.eq(address + self._step(now)),
                 rows_left.eq(rows_left - WORD_ROWS),
                 ending.eq(rows_left <= 2 * WORD_ROWS),
             ]
             with m.If(ending):
-                m.d.sync += [scanning.eq(0), free.eq(1)]
+                m.d.sync += scanning.eq(0)
+        with m.If(begin):
+            m.d.sync += [
+                now.eq(coming),
+                waits.eq(0),
+                begun.eq(~coming.from_input),
+                scanning.eq(coming.from_input),
+                word.eq(coming.word),
+                following.eq(coming.word + 1),
+                address.eq(coming.address),
+                rows_left.eq(coming.rows),
+                ending.eq(coming.rows <= WORD_ROWS),
+            ]
+        with m.If(self.feed.valid & self.feed.ready):
+            m.d.sync += [coming.eq(feed), waits.eq(1)]
 
         # Stage 2: buffer data arrives. Stage 3: chosen. Stage 4: sliced. Stage 5: zero rows known, queued.
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
@@ -157,38 +178,91 @@ class Scanner(wiring.Component):
             kept = mask & rows_m[i].replicate(8)
             m.d.sync += x_2[i].eq((data.word_select(i, 8) >> shift) & kept)
 
-        out = Signal(layout, reset_less=True)
-        queue_valid = Signal()
         if g.skip:
             # A step of its own to find the rows that are not zero.
             x, nonzero = Signal.like(x_2, name="x_3"), Signal(WORD_ROWS, name="nonzero_3", reset_less=True)
             m.d.sync += [x.eq(x_2), nonzero.eq(Cat(x_2[i].any() for i in range(WORD_ROWS)))]
-            valid, last, at = (
-                delayed(m, s, 1, n)
-                for s, n in ((valid_2, "valid_2"), (last_2, "last_2"), (address_2, "address_2"))
-            )
-            # A pass must end with a row: the last word keeps its first one when all are 0.
-            alone = last & ~nonzero.any()
-            visit = nonzero | alone
-            pick = first_set(nonzero) | alone
-            single = at_most_set(nonzero, 1)
+            flags = delayed(m, Cat(valid_2, last_2, address_2), 1, "word_3")
+            valid, last, at = flags[0], flags[1], flags[2:]
         else:
-            x, valid, last, at, visit = x_2, valid_2, last_2, address_2, rows_2
-            pick = Const(1, WORD_ROWS)
-            single = ~rows_2[1]
+            x, valid, last, at, nonzero = x_2, valid_2, last_2, address_2, None
+        for u, queue in enumerate(self.queues):
+            self._word(m, u, queue, valid, last, at, x, rows_2 if nonzero is None else nonzero)
+        if g.noise:
+            self._energy(m, Cat(valid_2, start_2, last_2), x_2)
+        return m
+
+    def _word(
+        self,
+        m: Module,
+        unit: int,
+        queue: Queue,
+        valid: Value,
+        last: Value,
+        address: Value,
+        x: Signal,
+        rows: Value,
+    ) -> None:
+        """What a unit of lanes takes of a word, of whose eight ``rows`` it visits those marked."""
+        g, count = self.geometry, unit_rows(self.geometry, unit)
+        first = unit * WORD_ROWS // g.lane_groups
+        out = Signal(word_layout(g, count), name=f"word_{unit}", reset_less=True)
+        queued = Signal(name=f"queued_{unit}")
+        mine: Value = rows[first : first + count]
+        if g.lane_groups > 1:
+            mine &= self._masks[unit]
+        eight = Cat(mine, Const(0, WORD_ROWS - count))
+        visit, pick, single = mine, first_set(eight)[:count], at_most_set(eight, 1)
+        if g.skip:
+            # A pass must end with a row: the last word keeps its first one when all are 0.
+            alone = last & ~mine.any()
+            visit, pick = mine | alone, pick | alone
+        else:
+            pick, single = Const(1, count), ~rows[1]
+        leads = self.leads[unit] if g.lane_groups > 1 else Const(1)
         m.d.sync += [
-            out.x.eq(x),
+            *(out.x[i].eq(x[first + i]) for i in range(count)),
             out.visit.eq(visit),
             out.pick.eq(pick),
             out.single.eq(single),
             out.last.eq(last),
-            out.address.eq(at),
-            queue_valid.eq(valid & visit.any()),
+            out.address.eq(address),
+            queued.eq(valid & visit.any() & leads),
         ]
-        m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queue_valid)]
-        if g.noise:
-            self._energy(m, Cat(valid_2, start_2, last_2), x_2)
-        return m
+        m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queued)]
+
+    def _settled(self, m: Module, feed: Any, quiet: Value) -> Value:
+        """Whether a pass finds the lanes in the groups it wants; else they change when all has run empty."""
+        g = self.geometry
+        if g.lane_groups == 1:
+            return Const(1)
+        units = g.lane_groups
+        now, still = Signal(2), Signal(range(HOPS + 1))
+        # What a unit leads, and which rows of its share are a group's, follow from how many groups there are.
+        self._masks = [Signal(unit_rows(g, u), name=f"mask_{u}", init=-1) for u in range(units)]
+        with m.Switch(now):
+            for log2 in range(units.bit_length()):
+                with m.Case(log2):
+                    together, each = units >> log2, WORD_ROWS >> log2
+                    m.d.sync += self.leads.eq(sum(1 << u for u in range(0, units, together)))
+                    m.d.sync += [mask.eq((1 << each) - 1) for mask in self._masks]
+        empty = Cat(queue.level == 0 for queue in self.queues).all() & self.idle.all()
+        with m.If(~empty | ~quiet):
+            m.d.sync += still.eq(HOPS)
+        with m.Elif(still != 0):
+            m.d.sync += still.eq(still - 1)
+        with m.Elif(self.feed.valid):
+            m.d.sync += now.eq(feed.lane_groups)
+        settled = Signal()
+        # A pass that is looked at for the first time is not yet compared.
+        m.d.sync += settled.eq(self.feed.valid & ~self.feed.ready & (feed.lane_groups == now))
+        return settled
+
+    def _step(self, now: Any) -> Value:
+        """Weight words that eight rows take."""
+        if self.geometry.lane_groups == 1:
+            return Const(WORD_ROWS)
+        return Const(WORD_ROWS) >> now.lane_groups
 
     def _energy(self, m: Module, flags: Any, x: Signal) -> None:
         """S: squares, an adder tree, the running total of the pass; a register after each."""

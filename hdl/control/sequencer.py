@@ -84,6 +84,16 @@ class Sequencer(wiring.Component):
             for name, bits in (("inputs", row_bits), ("outputs", column_bits), ("tile_rows", row_bits))
         )
         p = self.passes.payload
+        # Rows that follow each other in a lane, of the tile's and of the layer's.
+        spread: Value = Const(0)
+        down: Value = row
+        run: Value = inputs
+        if g.lane_groups > 1:
+            spread, run = field("lane_groups"), Signal(bits_for(g.weight_depth))
+            down = row >> spread
+            whole = (inputs + (WORD_ROWS - 1)) >> exact_log2(WORD_ROWS) << exact_log2(WORD_ROWS)
+            m.d.sync += run.eq(Mux(spread == 0, inputs, whole >> spread))
+            m.d.comb += p.feed.lane_groups.eq(spread)
         share, entries, word = Const(g.lanes, column_bits), Const(g.lanes), row >> exact_log2(WORD_ROWS)
         if g.map_codes:
             share = field("share")[: bits_for(g.lanes)]
@@ -96,7 +106,7 @@ class Sequencer(wiring.Component):
             m.d.sync += [
                 entries.eq(((share + (g.readouts - 1)) >> steps) << steps),
                 word.eq((row + group_row) >> exact_log2(WORD_ROWS)),
-                full.eq(lane + (entries << 1) > g.lanes),
+                full.eq(lane + (entries << 1) > (Const(g.lanes) >> spread)),
             ]
         # The inference whose layer is issued, and where that reads its rows and puts its activations.
         opening: Value = layer == 0
@@ -176,7 +186,7 @@ class Sequencer(wiring.Component):
             last_group.eq(columns_left <= share),
             columns_now.eq(Mux(columns_left <= share, columns_left, share)),
             last_slice.eq(((step + 1) << field("dac_log2")) == 8),
-            address.eq(group_address + row),
+            address.eq(group_address + down),
             column_address.eq(field("column_base") + (entry if g.map_codes else column)),
             lshift.eq(step << field("dac_log2")),
             group_end.eq(group_last),
@@ -268,7 +278,7 @@ class Sequencer(wiring.Component):
                     columns_left.eq(columns_left - share),
                 ]
                 with m.If(full) if g.map_codes else nullcontext():
-                    m.d.sync += group_address.eq(group_address + inputs)
+                    m.d.sync += group_address.eq(group_address + run)
                 if g.map_codes:
                     m.d.sync += lane.eq(Mux(full, 0, lane + entries))
                     m.d.sync += [entry.eq(entry + entries), group_row.eq(group_row + field("group_rows"))]

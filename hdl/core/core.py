@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
+from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.array.array import Array
+from hdl.array.array import Array, added_latency, row_names
 from hdl.array.cells import Cells
 from hdl.campaign.redraw import Redraw
 from hdl.control.emitter import Emitter
@@ -15,10 +16,11 @@ from hdl.control.sequencer import Sequencer
 from hdl.core.ports import core_ports
 from hdl.core.starts import Starts
 from hdl.maps.buffers import ResultBuffer, RowBuffer, Written
-from hdl.neuron import Neuron
+from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.parts.banks import bank_address, bank_bits, next_bank
-from hdl.parts.layouts import feed_layout, noise_layout, readout_layout
+from hdl.parts.delay import delayed
+from hdl.parts.layouts import feed_layout, noise_layout, readout_layout, unit_rows
 from hdl.parts.queue import Queue
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.readout import Readout
@@ -53,13 +55,13 @@ class Core(wiring.Component):
         g = self.geometry
         m.submodules.sequencer = sequencer = Sequencer(g)
         m.submodules.scanner = scanner = Scanner(g)
-        m.submodules.emitter = emitter = Emitter(g)
+        emitters = [Emitter(g, unit_rows(g, u)) for u in range(g.lane_groups)]
         m.submodules.array = array = Array(g)
         m.submodules.cells = cells = Cells(g)
         m.submodules.readout = readout = Readout(g)
         m.submodules.neuron = neuron = Neuron(g)
         m.submodules.inputs = inputs = RowBuffer(g, codes=g.load_codes)
-        m.submodules.activations = activations = RowBuffer(g)
+        m.submodules.activations = activations = RowBuffer(g, codes=g.neurons)
         m.submodules.written = written = Written(g)
         m.submodules.results = results = ResultBuffer(g)
         windows = {
@@ -77,7 +79,18 @@ class Core(wiring.Component):
         for name, window in windows.items():
             wiring.connect(m, wiring.flipped(getattr(self, name)), window)
         wiring.connect(m, wiring.flipped(self.start), sequencer.start)
-        wiring.connect(m, scanner.words, emitter.words)
+        for u, emitter in enumerate(emitters):
+            m.submodules[f"emitter_{u}"] = emitter
+            wiring.connect(m, getattr(scanner, f"words_{u}"), emitter.words)
+            m.d.comb += [
+                getattr(array, row_names(g)[u]).eq(emitter.row),
+                emitter.release.eq(readout.release),
+            ]
+        if g.lane_groups > 1:
+            m.d.comb += [
+                scanner.idle.eq(Cat(emitter.idle for emitter in emitters)),
+                array.leads.eq(scanner.leads),
+            ]
         wiring.connect(m, readout.groups, neuron.groups)
         wiring.connect(m, readout.partials, neuron.partials)
         self._distribute(m, sequencer, scanner, readout)
@@ -95,8 +108,10 @@ class Core(wiring.Component):
             inputs.write_data.eq(self.load_data),
             inputs.read_address.eq(scanner.read_address),
             activations.read_address.eq(scanner.read_address),
-            activations.write.eq(y.valid),
-            activations.write_address.eq(bank_address(y.column, y.sink, g.max_inputs)),
+            activations.write.eq(Mux(y.valid, (Const(1, g.neurons + 1) << y.count) - 1, 0)),
+            activations.write_address.eq(
+                bank_address(y.column, y.sink, g.max_inputs) >> exact_log2(g.neurons)
+            ),
             activations.write_data.eq(y.y),
             scanner.input_data.eq(inputs.read_data),
             scanner.activation_data.eq(activations.read_data),
@@ -105,13 +120,12 @@ class Core(wiring.Component):
             written.last.eq(y.last),
             written.bank.eq(y.sink),
             written.column.eq(y.column),
+            written.count.eq(y.count),
             written.clear.eq(scanner.clear),
             self.input_done.eq(scanner.input_done),
-            array.row.eq(emitter.row),
             array.shift_next.eq(readout.shift_next) if waiting_sums(g) else array.shift.eq(readout.shift),
             readout.capture.eq(array.capture),
             readout.columns.eq(array.columns),
-            emitter.release.eq(readout.release),
             results.write.eq(logit.valid),
             results.write_address.eq(bank_address(logit.column, result_bank, g.max_outputs)),
             results.write_data.eq(logit.z),
@@ -119,27 +133,31 @@ class Core(wiring.Component):
             self.result_data.eq(results.read_data),
             self.logit.eq(logit),
             self.done.eq(logit.valid & logit.final),
-            self.events.emit.eq(emitter.emit),
+            self.events.emit.eq(Cat(emitter.emit for emitter in emitters).any()),
             self.events.passed.eq(readout.passed),
             self.events.done.eq(self.done),
             self.probe.columns.eq(array.columns),
             self.probe.added.eq(readout.added),
             self.probe.increments.eq(readout.increments),
             self.probe.activation.eq(y.valid),
-            self.probe.y.eq(y.y),
+            self.probe.y.eq(y.y[0]),
             self.probe.logit.eq(logit.valid),
             self.probe.z.eq(logit.z),
         ]
         if g.map_codes:
             wiring.connect(m, wiring.flipped(self.second), neuron.second)
             m.d.comb += self.activation.eq(y)
+        if g.neurons > 1:
+            m.d.comb += neuron.pace.eq(self.pace if g.map_codes else 1)
         if waiting_sums(g):
             m.d.comb += array.close_next.eq(readout.close_next)
-        # Columns stand one cycle behind their step; so does what the probe shows beside them.
+        # Columns stand one cycle behind their step, more where they are added; so does what the probe shows.
+        sigma = readout.sigma_now if waiting_sums(g) else readout.sigma.payload
+        late = added_latency(g)
         m.d.sync += [
-            self.probe.step.eq(readout.shift),
-            self.probe.sigma.eq(readout.sigma_now if waiting_sums(g) else readout.sigma.payload),
-            self.probe.samples.eq(readout.samples.payload),
+            self.probe.step.eq(delayed(m, readout.shift, late, "probe_step")),
+            self.probe.sigma.eq(sigma),
+            self.probe.samples.eq(delayed(m, readout.samples.payload, late, "probe_samples")),
         ]
         return m
 

@@ -10,9 +10,9 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import campaign_words, map_words, region_words
-from hdl.neuron import logit_layout
+from hdl.neuron.neuron import logit_layout
 from hdl.parts.bus import WindowSignature
-from hdl.parts.layouts import SECOND_BITS, activation_layout, column_shape, start_layout
+from hdl.parts.layouts import PACE_BITS, activation_layout, column_shape, second_layout, start_layout
 from hdl.parts.loading import load_members
 
 
@@ -86,8 +86,12 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
         | {name: In(WindowSignature()) for name in core_regions(geometry)}
         | ({"redraw": In(redraw_signature())} if geometry.redraw else {})
         | (
-            {"activation": Out(activation_layout(geometry)), "second": In(stream.Signature(SECOND_BITS))}
+            {
+                "activation": Out(activation_layout(geometry)),
+                "second": In(stream.Signature(second_layout(geometry))),
+            }
             if geometry.map_codes
             else {}
         )
+        | ({"pace": In(PACE_BITS)} if geometry.map_codes and geometry.neurons > 1 else {})
     )

@@ -135,6 +135,7 @@ class Accelerator(wiring.Component):
             walker.launch.ready.eq(1),
             walker.input_done.eq(core.input_done),
             walker.activation.eq(core.activation),
+            *([core.pace.eq(walker.pace)] if g.neurons > 1 else []),
             walker.done.eq(core.done),
         ]
         merged = {name: Mux(walking, getattr(walker, name), value) for name, value in loads.items()}

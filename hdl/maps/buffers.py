@@ -14,7 +14,7 @@ from hdl.parts.memory import RegisteredMemory
 
 
 class RowBuffer(wiring.Component):
-    """Banks of ``max_inputs`` codes: written ``codes`` a cycle (1 or 8), read eight a cycle.
+    """Banks of ``max_inputs`` codes: written ``codes`` a cycle (1, 2, 4 or 8), read eight a cycle.
 
     ``write`` marks the codes that are written. ``read_data`` is two cycles behind ``read_address``. Addresses
     have the bank above the word, that of one code its index in the word below. Resources: a memory of 8 *
@@ -42,7 +42,7 @@ class RowBuffer(wiring.Component):
         m.d.sync += [
             memory.write_address.eq(self.write_address[low:]),
             memory.write_data.eq(self.write_data.replicate(WORD_ROWS // self.codes)),
-            memory.write.eq(self.write << self.write_address[:low]),
+            memory.write.eq(self.write << (self.write_address[:low] << exact_log2(self.codes))),
         ]
         m.d.comb += [memory.address.eq(self.read_address), self.read_data.eq(memory.data)]
         return m
@@ -51,7 +51,8 @@ class RowBuffer(wiring.Component):
 class Written(wiring.Component):
     """Words of activations completed in each bank: what the scanner may read.
 
-    A word is complete with its eighth code or the layer's ``last``. ``clear`` restarts a bank's count.
+    ``count`` codes come at once, never of two words. A word is complete with its eighth code or the layer's
+    ``last``. ``clear`` restarts a bank's count.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -63,6 +64,7 @@ class Written(wiring.Component):
                 "last": In(1),
                 "bank": In(bank_bits(geometry)),
                 "column": In(bits_for(geometry.columns - 1)),
+                "count": In(bits_for(geometry.neurons)),
                 "clear": In(self.banks),
                 "words": Out(ArrayLayout(shape, self.banks)),
             }
@@ -70,7 +72,8 @@ class Written(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        complete = self.valid & (self.last | self.column[: exact_log2(WORD_ROWS)].all())
+        place = self.column[: exact_log2(WORD_ROWS)]
+        complete = self.valid & (self.last | (place + self.count == WORD_ROWS))
         for bank in range(self.banks):
             with m.If(self.clear[bank]):
                 m.d.sync += self.words[bank].eq(0)

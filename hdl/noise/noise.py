@@ -14,8 +14,8 @@ from hdl.noise.samples import Samples, sample_depth
 from hdl.parts.layouts import energy_shape, noise_layout
 from hdl.parts.queue import Queue
 
-ENERGY_DEPTH = 16
-ENERGY_IN_FLIGHT = 8
+ENERGY_DEPTH = 32
+ENERGY_IN_FLIGHT = 18
 """Passes the scanner may have begun between reading ``energy_room`` and delivering their energy."""
 
 

@@ -16,8 +16,11 @@ from hdl.parts.queue import Queue
 
 
 def units(geometry: Geometry) -> int:
-    """Keys, and roots, that take turns: either takes about 30 cycles, a pass among others' fewer."""
-    return 2 if geometry.overlap else 1
+    """Keys, and roots, that take turns: either takes about 30 cycles, a pass among others' fewer.
+
+    Fewer still where several rows are added in a cycle.
+    """
+    return 4 if geometry.lane_groups > 1 else 2 if geometry.overlap else 1
 
 
 def scale_layout() -> StructLayout:
@@ -28,8 +31,8 @@ def scale_layout() -> StructLayout:
 class PassSchedule(wiring.Component):
     """Each noisy pass in its turn to a key, which is handed on as ``turns``, and through a queue to a root.
 
-    A pass without noise only takes its energy along. Throughput: a pass in about 32 cycles, in 16 where
-    inferences overlap. Resources: ``units`` Speck64/128 rounds and square roots, about 170 flip-flops each.
+    A pass without noise only takes its energy along. Throughput: ``units`` passes in about 32 cycles.
+    Resources: ``units`` Speck64/128 rounds and square roots, about 170 flip-flops each.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -48,7 +51,7 @@ class PassSchedule(wiring.Component):
         """Which unit's turn it is; the next one's after ``moves``."""
         turn = Signal(range(self.units), name=name)
         if self.units > 1:
-            m.d.sync += turn.eq(turn ^ moves)
+            m.d.sync += turn.eq(turn + moves)
         return turn
 
     def _keys(self, m: Module, scales: Queue) -> None:

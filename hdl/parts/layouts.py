@@ -11,6 +11,8 @@ from hdl.parts.banks import bank_bits
 
 INDEX_BITS = 32
 TILE_BITS = 10
+PACE_BITS = 4
+"""Of the cycles from a step's neurons to the next one's."""
 SECOND_BITS = 25
 """Of a second operand, 255 * 65535 rounded at most."""
 
@@ -68,16 +70,24 @@ def poke_layout(g: Geometry) -> StructLayout:
     )
 
 
-def word_layout(g: Geometry) -> StructLayout:
-    """Eight rows' input slices, which of them to ``visit``, and the weight address of the first.
+def unit_rows(g: Geometry, unit: int) -> int:
+    """Rows of a word that a unit of lanes takes at most: those of the fewest groups that it leads one of."""
+    groups = g.lane_groups
+    while unit and unit % (2 * g.lane_groups // groups) == 0:
+        groups //= 2
+    return WORD_ROWS // groups if unit else WORD_ROWS
+
+
+def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
+    """Input slices of ``rows`` rows, which of them to ``visit``, and the weight address of the first.
 
     ``pick`` is the first to visit alone; ``single`` says that no other is.
     """
     return StructLayout(
         {
-            "x": ArrayLayout(unsigned(8), WORD_ROWS),
-            "visit": WORD_ROWS,
-            "pick": WORD_ROWS,
+            "x": ArrayLayout(unsigned(8), rows),
+            "visit": rows,
+            "pick": rows,
             "single": 1,
             "last": 1,
             "address": bits_for(g.weight_depth - 1),
@@ -106,6 +116,7 @@ def feed_layout(g: Geometry) -> StructLayout:
             "slice": 3,
             "dac_log2": 2,
         }
+        | ({"lane_groups": 2} if g.lane_groups > 1 else {})
     )
 
 
@@ -164,9 +175,17 @@ def group_layout(g: Geometry) -> StructLayout:
 
 
 def activation_layout(g: Geometry) -> StructLayout:
-    """A hidden neuron's output in passing: ``last`` with the layer's."""
-    column = bits_for(g.columns - 1)
-    return StructLayout({"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "y": 8})
+    """``count`` outputs of hidden neurons in passing, from ``column`` on; ``last`` with the layer's."""
+    column, count = bits_for(g.columns - 1), bits_for(g.neurons)
+    return StructLayout(
+        {"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "count": count}
+        | {"y": ArrayLayout(8, g.neurons)}
+    )
+
+
+def second_layout(g: Geometry) -> ArrayLayout:
+    """Second operands of as many columns as fire in a cycle."""
+    return ArrayLayout(SECOND_BITS, g.neurons)
 
 
 def pass_layout(g: Geometry) -> StructLayout:

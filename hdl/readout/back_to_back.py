@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
@@ -59,17 +59,17 @@ class BackToBack(wiring.Component):
         # Known a cycle ahead, as is when to release; ``final`` only ever stands in a step.
         final, releasing = Signal(), Signal()
         count, samples_left = Signal(range(steps_most(g) + 1)), Signal(range(steps_most(g) + 1))
-        # Passes in line that have not begun; samples beyond those the present pass takes.
-        there = Signal(range(waiting_sums(g) + 2))
+        # Passes in line that have not begun, of each unit of lanes; samples that the present pass leaves.
+        there = [Signal(range(waiting_sums(g) + 2), name=f"there_{u}") for u in range(g.lane_groups)]
         spare = Signal.like(self.samples_level)
         m.d.sync += [
-            there.eq(there + self.capture - begin),
+            *(count.eq(count + self.capture[u] - begin) for u, count in enumerate(there)),
             spare.eq(self.samples_level - Mux(running & now.noisy, samples_left, 0)),
             begun.eq(begin),
             # What it waits for only grows more true; two cycles after ``begin`` it is that of the next pass.
             ready.eq(
                 self.passes.valid
-                & (there != 0)
+                & Cat(count != 0 for count in there).all()
                 & (~following.noisy | (self.sigma.valid & (spare >= steps)))
                 & (~following.last | ((credit.credit >= steps) & self.groups.ready))
                 & ~begin

@@ -13,8 +13,10 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from emulator.spec.geometry import Geometry
+from hdl.array.array import added_latency
 from hdl.noise.samples import sample_depth
 from hdl.parts.bus import WindowSignature
+from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape, group_layout, readout_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.queue import Queue
@@ -54,7 +56,7 @@ class Readout(wiring.Component):
         super().__init__(
             {
                 "passes": In(stream.Signature(readout_layout(geometry))),
-                "capture": In(1),
+                "capture": In(geometry.lane_groups),
                 "columns": In(ArrayLayout(column_shape(geometry), geometry.readouts)),
                 "shift": Out(1),
                 "release": Out(1),
@@ -88,7 +90,10 @@ class Readout(wiring.Component):
         wiring.connect(m, wiring.flipped(self.passes), schedule.passes)
         wiring.connect(m, wiring.flipped(self.sigma), schedule.sigma)
         wiring.connect(m, schedule.groups, groups.i)
-        taken = schedule.step
+        # Columns come later where they are added over groups of lanes.
+        late = added_latency(g)
+        taken = delayed(m, schedule.step, late, "step")
+        samples = delayed(m, self.samples.payload, late, "samples")
         now, slot, entry = taken.now, taken.slot, taken.entry
         m.d.comb += [
             schedule.capture.eq(self.capture),
@@ -146,7 +151,7 @@ class Readout(wiring.Component):
             pipes.append(pipe)
             m.d.comb += [
                 pipe.column.eq(self.columns[i]),
-                pipe.sample.eq(self.samples.payload[i]),
+                pipe.sample.eq(samples[i]),
                 pipe.sigma.eq(taken.sigma),
                 pipe.gain.eq(gains[i][:16]),
                 pipe.offset.eq(gains[i][16:].as_signed()),

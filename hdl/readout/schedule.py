@@ -47,7 +47,7 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
     left; ``samples_taken``: this step's noise is used."""
     return {
         "passes": In(stream.Signature(readout_layout(geometry))),
-        "capture": In(1),
+        "capture": In(geometry.lane_groups),
         "shift": Out(1),
         "release": Out(1),
         "sigma": In(stream.Signature(16)),

@@ -14,7 +14,8 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS
 from emulator.spec.geometry import Geometry
-from hdl.neuron import TABLE_BITS, logit_layout
+from hdl.neuron.neuron import logit_layout
+from hdl.neuron.neuron_pipe import TABLE_BITS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.layouts import activation_layout, column_shape, readout_layout
 from hdl.parts.memory import RegisteredMemory, share

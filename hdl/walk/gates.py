@@ -29,7 +29,7 @@ GATES_LATENCY = MAP_LATENCY + 1 + 2 * (MULTIPLY_LATENCY + FAR) + 5
 class Gates(wiring.Component):
     """y = clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) + zero, 0, 255).
 
-    ``begin`` starts with the elements of ``gate``, ``elements`` of them, which then hold still. ``request``
+    ``begin`` starts with the elements of ``gate``, which then holds still. ``request``
     stays with its ``address`` until ``granted``. ``done`` when the last code has been granted.
     Latency: GATES_LATENCY. Throughput: a code read in two cycles, one or two a term.
     Resources: two multipliers, about 500 LUTs.
@@ -41,7 +41,6 @@ class Gates(wiring.Component):
             {
                 "gate": In(gate_layout()),
                 "shift": In(6),
-                "elements": In(16),
                 "begin": In(1),
                 "request": Out(1),
                 "address": Out(self.address_bits),
@@ -59,7 +58,7 @@ class Gates(wiring.Component):
         asked = StructLayout({"valid": 1, "second": 1, "ends": 1, "first": 1, "last": 1, "term": 2})
         running, move = Signal(), Signal()
         element, term, second = Signal(bits), Signal(2), Signal()
-        elements = Countdown(m, self.elements, "element")
+        elements = Countdown(m, gate.elements, "element")
         m.submodules.queue = queue = Queue(StructLayout({"address": bits, "asked": asked}), AHEAD)
         waiting = queue.i.payload.asked
         bases = Array(

@@ -31,7 +31,7 @@ def chunk_layout() -> StructLayout:
             "valid": 1,
             "codes": ArrayLayout(unsigned(8), WORD_ROWS),
             "count": 4,
-            "channel_end": 1,
+            "part_end": 1,
             "group_end": 1,
             "patch_end": 1,
         }

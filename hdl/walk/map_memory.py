@@ -18,8 +18,9 @@ MAP_LATENCY = READ_LATENCY + 4
 class MapMemory(wiring.Component):
     """``map_codes`` codes in eight banks: ``data`` is those from ``address`` up, first one low.
 
-    One code a cycle is written. What is written shows to a read asked for a cycle later. Addresses wrap.
-    Codes 7 and 8 are written to places 3 and 4, and read from 0, 3 and 4 on::
+    ``write`` codes a cycle, as many as there are neurons at most, are written to as many places from
+    ``write_address`` on. What is written shows to a read asked for a cycle later. Addresses wrap. Codes 7 and
+    8 are written to places 3 and 4, and read from 0, 3 and 4 on::
 
         { "signal": [
           {"name": "write",         "wave": "01.0........"},
@@ -29,19 +30,20 @@ class MapMemory(wiring.Component):
           {"name": "data",          "wave": "xxxxxxxx===x", "data": "7000000 807 8"}
         ] }
 
-    Latency: MAP_LATENCY. Resources: 8 * map_codes bits of block RAM and about 250 LUTs of rotation.
+    Latency: MAP_LATENCY. Resources: 8 * map_codes bits of block RAM and about 250 LUTs of rotation, for
+    several codes at once 150 more.
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        self.codes = geometry.map_codes
+        self.codes, self.most = geometry.map_codes, geometry.neurons
         address = bits_for(self.codes - 1)
         super().__init__(
             {
                 "address": In(address),
                 "data": Out(8 * WORD_ROWS),
-                "write": In(1),
+                "write": In(bits_for(self.most)),
                 "write_address": In(address),
-                "write_data": In(8),
+                "write_data": In(8 * self.most),
             }
         )
 
@@ -54,15 +56,22 @@ class MapMemory(wiring.Component):
             for name in ("address", "write", "write_address", "write_data")
         )
         word, first = address[low:], address[:low]
+        to_word, to_first = write_address[low:], write_address[:low]
         data = []
         for i in range(WORD_ROWS):
             m.submodules[f"bank_{i}"] = bank = RegisteredMemory(unsigned(8), self.codes // WORD_ROWS)
+            # Which of the codes is this bank's.
+            number = (i - to_first)[:low]
             m.d.sync += [
                 # Banks below the first code's hold the next word's.
                 bank.address.eq(word + (first > i)),
-                bank.write.eq(write & (write_address[:low] == i)),
-                bank.write_address.eq(write_address[low:]),
-                bank.write_data.eq(write_data),
+                bank.write.eq(number < write),
+                bank.write_address.eq(to_word + (to_first > i)),
+                bank.write_data.eq(
+                    write_data.word_select(number[: exact_log2(self.most)], 8)
+                    if self.most > 1
+                    else write_data
+                ),
             ]
             data.append(bank.data)
         turn = delayed(m, first, 1 + READ_LATENCY, "turn")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -13,49 +16,64 @@ from hdl.parts.delay import delayed
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.places import PLACES_LATENCY, Places, field_layout
 
-WRITE_LATENCY = PLACES_LATENCY + MAP_LATENCY + 1
-"""Cycles from a code to its write."""
+WRITE_LATENCY = PLACES_LATENCY + MAP_LATENCY + 2
+"""Cycles from a code to its write, where it is the first of its turns."""
+BEHIND = MAP_LATENCY + 1
+"""Cycles from a write until a read that is asked for finds it, and the read itself."""
 
 
 class MapWriter(wiring.Component):
-    """``y`` of each column in turn to its place; behind a window's first the largest so far.
+    """Codes of columns in turn to their places; behind a window's first the largest so far.
 
-    What stands there is read with ``request`` at ``address``, which is granted at once, MAP_LATENCY before it
-    is written. A place may come again after MAP_LATENCY cycles: of the two whose reads would be too early for
-    what is on its way there, that is used.
-    Latency: WRITE_LATENCY. Throughput: a code a cycle. Resources: ``Places`` and about 90 LUTs.
+    ``count`` codes of neighbouring columns come at once with ``valid``, and go 2 ** ``turn`` at a time, for
+    which they leave time. What stands there is read with ``request`` at ``address``, which is granted at
+    once, MAP_LATENCY before it is written. A place may come again in the turn after the next one: what is on
+    its way there, or was written when it was read, is used. Latency: WRITE_LATENCY. Throughput: a turn a
+    cycle. Resources: ``Places``, six comparisons of an address, and about 60 LUTs a code.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
-        address = bits_for(geometry.map_codes - 1)
+        address, most = bits_for(geometry.map_codes - 1), geometry.neurons
         super().__init__(
             {
                 "field": In(field_layout()),
+                "turn": In(3),
                 "begin": In(1),
                 "valid": In(1),
-                "y": In(8),
+                "count": In(bits_for(most)),
+                "y": In(8 * most),
                 "request": Out(1),
                 "address": Out(address),
-                "data": In(8),
-                "write": Out(1),
+                "data": In(8 * most),
+                "write": Out(bits_for(most)),
                 "write_address": Out(address),
-                "write_data": Out(8),
+                "write_data": Out(8 * most),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        most = self.geometry.neurons
         m.submodules.places = places = Places(self.geometry)
+        # The turns of what came: the first one's codes are the lowest.
+        codes, left, each = Signal(8 * most), Signal(bits_for(most)), Signal(bits_for(most))
+        m.d.sync += each.eq(1 << self.turn)
+        with m.If(self.valid):
+            m.d.sync += [codes.eq(self.y), left.eq(self.count)]
+        with m.Elif(left != 0):
+            m.d.sync += [codes.eq(codes >> (each << 3)), left.eq(left - each)]
+        going = Signal()
         m.d.comb += [
+            going.eq(left != 0),
             places.field.eq(self.field),
             places.begin.eq(self.begin),
-            places.next.eq(self.valid),
+            places.next.eq(going),
         ]
-        code = StructLayout({"valid": 1, "first": 1, "y": 8, "address": len(self.address)})
-        before = delayed(m, self.valid, PLACES_LATENCY - 1, "before")
+        code = StructLayout({"valid": 1, "first": 1, "y": 8 * most, "address": len(self.address)})
+        before = delayed(m, going, PLACES_LATENCY - 1, "before")
         valid = delayed(m, before, 1, "valid")
-        y = delayed(m, self.y, PLACES_LATENCY, "y")
+        y = delayed(m, codes, PLACES_LATENCY, "y")
         now = Signal(code)
         m.d.comb += [
             now.valid.eq(valid & places.inside),
@@ -64,25 +82,40 @@ class MapWriter(wiring.Component):
             now.address.eq(places.address),
             self.address.eq(places.address),
         ]
-        # The memory's address hangs on it.
+        # A cycle ahead, as the memory's address hangs on it.
         m.d.sync += self.request.eq(before & places.again)
+        soon = Signal(code)
         late = Signal(code)
-        m.d.comb += late.eq(delayed(m, now.as_value(), MAP_LATENCY, "now"))
-        # The place of now MAP_LATENCY cycles ago, and one more: their codes are written while it is read.
-        again = Cat(
-            late.valid & (late.address == now.address), self.write & (self.write_address == now.address)
-        )
-        pending = delayed(m, again, MAP_LATENCY - 1, "pending")
-        written = delayed(m, self.write_data, MAP_LATENCY - 2, "written")
-        found, use = Signal(8), Signal()
-        m.d.sync += [
-            found.eq(Mux(pending[0], written, delayed(m, written, 1, "written_before"))),
-            use.eq(pending.any()),
+        m.d.comb += soon.eq(delayed(m, now.as_value(), MAP_LATENCY - 1, "now"))
+        m.d.sync += late.eq(soon)
+        # What was written since the read was asked for, the latest first.
+        held = StructLayout({"valid": 1, "address": len(self.address), "y": 8 * most})
+        last = Signal(held)
+        m.d.comb += [
+            last.valid.eq(self.write != 0),
+            last.address.eq(self.write_address),
+            last.y.eq(self.write_data),
         ]
-        largest = Mux(use, found, self.data)
+        found: Value = self.data
+        written: list[Any] = [last]
+        for i in range(BEHIND - 2):
+            one = Signal(held, name=f"written_{i}")
+            m.d.sync += one.eq(written[-1])
+            written.append(one)
+        hits = []
+        for i, one in enumerate(written):
+            hit = Signal(name=f"hit_{i}")
+            m.d.sync += hit.eq(one.valid & (one.address == soon.address))
+            hits.append(hit)
+        for hit, one in reversed(list(zip(hits, written, strict=True))):
+            found = Mux(hit, delayed(m, one.y, 1, f"{hit.name}_y"), found)
+        largest = Cat(
+            Mux(late.first | (mine > there), mine, there)
+            for mine, there in ((late.y.word_select(i, 8), found[8 * i : 8 * i + 8]) for i in range(most))
+        )
         m.d.sync += [
-            self.write.eq(late.valid),
+            self.write.eq(Mux(late.valid, each, 0)),
             self.write_address.eq(late.address),
-            self.write_data.eq(Mux(late.first | (late.y > largest), late.y, largest)),
+            self.write_data.eq(largest),
         ]
         return m

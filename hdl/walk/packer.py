@@ -17,7 +17,7 @@ class Packer(wiring.Component):
     """Codes one behind the other, a group from a word's beginning; ``loaded`` with a patch's last word.
 
     Patches go to the banks in turn, ``bank`` is that of the one being packed. No chunk may follow in the
-    cycle behind a group's last. Latency: 3 cycles. Resources: about 400 LUTs.
+    cycle behind a group's last, unless a group is whole words. Latency: 3 cycles. Resources: about 400 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -15,6 +15,7 @@ from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import chunk_layout, step_layout
 from hdl.walk.map_memory import MAP_LATENCY
+from hdl.walk.parts import Part
 
 AHEAD = 4
 """Chunks that may wait for the memory."""
@@ -24,12 +25,15 @@ COORDINATE = signed(18)
 
 
 class PatchReader(wiring.Component):
-    """Patches row by row of the grid; each in the order channel, kernel row, run of a row.
+    """Patches row by row of the grid; each in the order of ``emulator.spec.walk_record.STEP``.
 
     ``begin`` starts with the patches of ``step``, which then holds still. A patch begins (``began``) when it
-    ``may``; a cycle is left out behind each group of a product. ``request`` stays with its ``address`` until
-    ``granted``. Codes beside the map are the step's ``border``. ``done`` when the last chunk was granted.
-    Latency: CHUNK_LATENCY. Throughput: a chunk a cycle. Resources: about 700 LUTs.
+    ``may``; ``pause`` cycles are left out behind each group of a product, and each part of a pool.
+    ``request`` stays with its ``address`` until ``granted``. Codes beside the map are the step's ``border``.
+    ``done`` when the last chunk was granted. A run without channels, where a tile has fewer rows than a
+    kernel places, is a chunk of no codes. ``step`` is there ten cycles before ``begin``.
+
+    Latency: CHUNK_LATENCY. Throughput: a chunk a cycle, a part in SETTLED. Resources: about 900 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -54,112 +58,138 @@ class PatchReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         step, bits = self.step, self.address_bits
-        running, fresh, gap = Signal(), Signal(), Signal()
-        # Where the chunk lies, and where its kernel row, channel, patch and row of patches begin.
-        spot, row_at, channel_at, patch_at, line_at = (
-            Signal(bits, name=n) for n in ("spot", "row_at", "channel_at", "patch_at", "line_at")
-        )
+        running, fresh = Signal(), Signal()
+        # Where the chunk lies, and where its kernel column, kernel row, part's, group's, patch's and row of
+        # patches' first channel.
+        names = ("spot", "column_at", "row_at", "part_at", "group_at", "patch_at", "line_at")
+        spot, column_at, row_at, part_at, group_at, patch_at, line_at = (Signal(bits, name=n) for n in names)
         x, patch_x, y, patch_y = (Signal(COORDINATE, name=n) for n in ("x", "patch_x", "y", "patch_y"))
-        left, run_last, single_run = Signal(16), Signal(), Signal()
-        names = ("kernel_rows", "channels", "share", "grid_columns", "grid_rows")
-        rows, channels, share, columns, lines = (Countdown(m, step[name], name) for name in names)
+        left, run_last = Signal(16), Signal()
+        counted = ("kernel_columns", "kernel_rows", "groups", "grid_columns", "grid_rows")
+        columns, rows, groups, across, down = (Countdown(m, step[name], name) for name in counted)
+        part = self._parts(m, group_at)
         asked = StructLayout(
             {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4}
-            | {"channel_end": 1, "group_end": 1, "patch_end": 1}
+            | {"part_end": 1, "group_end": 1, "patch_end": 1}
         )
         # Whether the memory answers is decided too late for all that moves here.
         m.submodules.queue = queue = Queue(asked, AHEAD)
         now, waiting, move, taken = queue.i.payload, queue.o.payload, Signal(), Signal()
+        pause, held = Signal.like(step.pause), Signal()
+        run_end, row_end, part_end, group_end, patch_end = run_last, Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            move.eq(running & queue.i.ready & (~fresh | self.may)),
+            row_end.eq(run_end & columns.last),
+            part_end.eq(row_end & rows.last),
+            group_end.eq(part_end & part.last),
+            patch_end.eq(group_end & groups.last),
+            move.eq(running & queue.i.ready & (~fresh | self.may) & (~part_end | part.last | part.settled)),
             self.began.eq(move & fresh),
             queue.i.valid.eq(move),
             taken.eq(self.request & self.granted),
             queue.o.ready.eq(taken),
-            self.request.eq(queue.o.valid & ~gap),
+            self.request.eq(queue.o.valid & ~held),
             self.address.eq(waiting.address),
-        ]
-        m.d.sync += gap.eq(taken & waiting.group_end & (step.kind == KINDS["product"]))
-        m.d.sync += self.done.eq(~running & ~self.begin & (queue.level == 0))
-        # As many codes as there are in a chunk, or one where they are not neighbours.
-        dense, hop = Signal(), Signal(8)
-        m.d.sync += [
-            dense.eq(step.hop == 1),
-            hop.eq(Mux(step.hop == 1, WORD_ROWS, step.hop)),
-            single_run.eq(Mux(step.hop == 1, step.run <= WORD_ROWS, step.run == 1)),
-        ]
-        run_end, channel_end, group_end, patch_end = run_last, Signal(), Signal(), Signal()
-        m.d.comb += [
-            channel_end.eq(run_end & rows.last),
-            group_end.eq(channel_end & share.last),
-            patch_end.eq(channel_end & channels.last),
-        ]
-        m.d.comb += [
             now.address.eq(spot),
             now.x.eq(x),
             now.y.eq(y),
-            now.count.eq(Mux(dense, Mux(run_end, left[:4], WORD_ROWS), 1)),
-            now.channel_end.eq(channel_end),
+            now.count.eq(Mux(run_end, left[:4], WORD_ROWS)),
+            now.part_end.eq(part_end),
             now.group_end.eq(group_end),
             now.patch_end.eq(patch_end),
         ]
+        with m.If(taken & Mux(step.kind == KINDS["product"], waiting.group_end, waiting.part_end)):
+            m.d.sync += [pause.eq(step.pause), held.eq(step.pause != 0)]
+        with m.Elif(held):
+            m.d.sync += [pause.eq(pause - 1), held.eq(pause != 1)]
+        m.d.sync += self.done.eq(~running & ~self.begin & (queue.level == 0))
+        hop = Mux(step.flat, WORD_ROWS, 0)
+        next_column, next_row = Signal(bits), Signal(bits)
+        m.d.comb += [next_column.eq(column_at + step.pixel), next_row.eq(row_at + step.line)]
         with m.If(move):
             m.d.sync += [
                 fresh.eq(0),
-                spot.eq(spot + hop),
+                spot.eq(spot + WORD_ROWS),
                 x.eq(x + hop),
-                left.eq(left - Mux(dense, WORD_ROWS, 1)),
-                run_last.eq(Mux(dense, left <= 2 * WORD_ROWS, left == 2)),
+                left.eq(left - WORD_ROWS),
+                run_last.eq(left <= 2 * WORD_ROWS),
             ]
             with m.If(run_end):
                 m.d.sync += [
-                    left.eq(step.run),
-                    run_last.eq(single_run),
+                    *columns.down(),
+                    *part.on(),
+                    left.eq(part.next_size),
+                    run_last.eq(part.next_short),
+                    x.eq(x + step.column_hop),
+                    column_at.eq(next_column),
+                    spot.eq(next_column + part.next_begins),
+                ]
+            with m.If(row_end):
+                m.d.sync += [
+                    *columns.again(),
+                    *rows.down(),
                     x.eq(patch_x),
                     y.eq(y + step.row_hop),
-                    *rows.down(),
-                    *self._moved((row_at, spot), row_at + step.line),
+                    *self._moved((row_at, column_at), next_row),
+                    spot.eq(next_row + part.next_begins),
                 ]
-            with m.If(channel_end):
+            with m.If(part_end):
                 m.d.sync += [
                     *rows.again(),
                     y.eq(patch_y),
-                    *channels.down(),
-                    *share.down(),
-                    *self._moved((channel_at, row_at, spot), channel_at + step.plane),
+                    *part.following(),
+                    left.eq(part.after.first_size),
+                    run_last.eq(part.after.first_short),
+                    *self._moved((part_at, row_at, column_at), part.after_at),
+                    spot.eq(part.after_at + part.after_begins),
                 ]
             with m.If(group_end):
-                m.d.sync += share.again()
+                m.d.sync += [
+                    *groups.down(),
+                    *part.first(),
+                    left.eq(part.head.first_size),
+                    run_last.eq(part.head.first_short),
+                    *self._moved((group_at, part_at, row_at, column_at, spot), group_at + step.share),
+                ]
             with m.If(patch_end):
+                patches = (patch_at, group_at, part_at, row_at, column_at, spot)
                 m.d.sync += [
                     fresh.eq(1),
-                    *channels.again(),
-                    *columns.down(),
-                    *self._moved((patch_at, channel_at, row_at, spot), patch_at + step.stride_columns),
+                    *groups.again(),
+                    *across.down(),
+                    *self._moved(patches, patch_at + step.stride_codes),
                     *self._moved((patch_x, x), patch_x + step.stride_columns),
                 ]
-            with m.If(patch_end & columns.last):
-                m.d.sync += [
-                    *columns.again(),
-                    *lines.down(),
-                    running.eq(~lines.last),
-                    *self._moved((line_at, patch_at, channel_at, row_at, spot), line_at + step.stride_line),
-                    *self._moved((patch_x, x), step.first_column.as_signed()),
-                    *self._moved((patch_y, y), patch_y + step.stride_rows),
-                ]
+                with m.If(across.last):
+                    m.d.sync += [
+                        *across.again(),
+                        *down.down(),
+                        running.eq(~down.last),
+                        *self._moved((line_at, *patches), line_at + step.stride_line),
+                        *self._moved((patch_x, x), step.first_column.as_signed()),
+                        *self._moved((patch_y, y), patch_y + step.stride_rows),
+                    ]
         with m.If(self.begin):
+            all_of_them = (line_at, patch_at, group_at, part_at, row_at, column_at, spot)
             m.d.sync += [
                 running.eq(1),
                 fresh.eq(1),
-                *self._moved((line_at, patch_at, channel_at, row_at, spot), step.start),
+                *self._moved(all_of_them, step.start),
                 *self._moved((patch_x, x), step.first_column.as_signed()),
                 *self._moved((patch_y, y), step.first_row.as_signed()),
-                left.eq(step.run),
-                run_last.eq(single_run),
-                *(count.again() for count in (rows, channels, share, columns, lines)),
+                *part.first(),
+                left.eq(part.head.first_size),
+                run_last.eq(part.head.first_short),
+                *(count.again() for count in (columns, rows, groups, across, down)),
             ]
         self._chunks(m, waiting, taken)
         return m
+
+    def _parts(self, m: Module, group_at: Signal) -> Part:
+        """The present part of a group."""
+        step = self.step
+        return Part(
+            m, share=step.share, codes=step.part_codes, rest=step.part_rest, area=step.area, group_at=group_at
+        )
 
     @staticmethod
     def _moved(these: tuple[Signal, ...], to: object) -> list[object]:
@@ -171,16 +201,21 @@ class PatchReader(wiring.Component):
         before, ahead = Signal(4), Signal(4)
         beside = step.columns - waiting.x
         inside = Signal()
+        # The map's codes among the eight are those from ``before`` on, below ``ahead``.
+        with m.If(step.flat):
+            m.d.sync += [
+                before.eq(Mux(waiting.x >= 0, 0, Mux(waiting.x > -WORD_ROWS, -waiting.x, WORD_ROWS))),
+                ahead.eq(Mux(beside < 0, 0, Mux(beside < WORD_ROWS, beside, WORD_ROWS))),
+            ]
+        with m.Else():
+            m.d.sync += [before.eq(0), ahead.eq(Mux((waiting.x >= 0) & (beside > 0), WORD_ROWS, 0))]
         m.d.sync += [
-            # The map's codes among the eight are those from ``before`` on, below ``ahead``.
-            before.eq(Mux(waiting.x >= 0, 0, Mux(waiting.x > -WORD_ROWS, -waiting.x, WORD_ROWS))),
-            ahead.eq(Mux(beside < 0, 0, Mux(beside < WORD_ROWS, beside, WORD_ROWS))),
             inside.eq((waiting.y >= 0) & (waiting.y < step.rows)),
         ]
         on_map = Signal(WORD_ROWS)
         m.d.sync += on_map.eq(Cat(inside & (before <= i) & (ahead > i) for i in range(WORD_ROWS)))
         on_map = delayed(m, on_map, MAP_LATENCY - 2, "on_map")
-        names = ("count", "channel_end", "group_end", "patch_end")
+        names = ("count", "part_end", "group_end", "patch_end")
         valid = delayed(m, taken, MAP_LATENCY, "taken")
         now = {name: delayed(m, waiting[name], MAP_LATENCY, name) for name in names}
         m.d.sync += [self.chunk.valid.eq(valid), *(self.chunk[name].eq(now[name]) for name in names)]

@@ -24,6 +24,7 @@ def field_layout() -> StructLayout:
             "base": 24,
             "plane": 24,
             "line": 24,
+            "pixel": 24,
             "rows": 16,
             "columns": 16,
             "channels": 16,
@@ -67,27 +68,28 @@ class Places(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         field, bits = self.field, self.bits
-        # Of a window: its number, how far the place is into it, whether it is the window's last. Rows count
-        # in addresses too.
-        column_shape = StructLayout({"number": 16, "into": 4, "ends": 1})
-        row_shape = StructLayout({"number": 16, "into": 4, "ends": 1, "base": bits})
-        column, first_column = Signal(column_shape), Signal(column_shape)
-        row, first_row = Signal(row_shape), Signal(row_shape)
+        # Of a window: its number and address, how far the place is into it, whether it is the window's last.
+        shape = StructLayout({"number": 16, "into": 4, "ends": 1, "base": bits})
+        column, first_column = Signal(shape), Signal(shape)
+        row, first_row = Signal(shape), Signal(shape)
         channel = Signal(bits)
         names = ("channels", "block_columns", "block_rows", "grid_columns", "grid_rows")
         counts = {name: Countdown(m, field[name], name) for name in names}
         end = {name: count.last for name, count in counts.items()}
-        next_column, next_row = Signal(column_shape), Signal(row_shape)
+        next_column, next_row = Signal(shape), Signal(shape)
         single = {}
-        for now, after, name in ((column, next_column, "pool_columns"), (row, next_row, "pool_rows")):
+        for now, after, name, hop in (
+            (column, next_column, "pool_columns", field.pixel),
+            (row, next_row, "pool_rows", field.line),
+        ):
             single[name] = Signal(name=f"single_{name}")
             m.d.sync += single[name].eq(field[name] == 1)
             m.d.comb += [
                 after.number.eq(now.number + now.ends),
                 after.into.eq(Mux(now.ends, 0, now.into + 1)),
                 after.ends.eq(Mux(now.ends, single[name], now.into + 2 == field[name])),
+                after.base.eq(Mux(now.ends, now.base + hop, now.base)),
             ]
-        m.d.comb += next_row.base.eq(Mux(row.ends, row.base + field.line, row.base))
         block_end = end["channels"] & end["block_columns"]
         m.d.comb += self.turn.eq(block_end & end["block_rows"])
         with m.If(self.next):
@@ -117,7 +119,7 @@ class Places(wiring.Component):
         # Two steps: the window's first channel, then the channel's own.
         place, channel_1, first_1, inside_1 = Signal(bits), Signal(bits), Signal(), Signal()
         m.d.sync += [
-            place.eq(row.base + column.number),
+            place.eq(row.base + column.base),
             channel_1.eq(channel),
             first_1.eq((row.into == 0) & (column.into == 0)),
             inside_1.eq((row.number < field.rows) & (column.number < field.columns)),
@@ -131,4 +133,5 @@ class Places(wiring.Component):
     @staticmethod
     def _at_edge(column: Any, single: dict[str, Signal]) -> list[Any]:
         """The map's first column."""
-        return [column.number.eq(0), column.into.eq(0), column.ends.eq(single["pool_columns"])]
+        ends = column.ends.eq(single["pool_columns"])
+        return [column.number.eq(0), column.base.eq(0), column.into.eq(0), ends]

@@ -1,24 +1,26 @@
-"""pooling: the largest or the sum of each channel's codes in a patch."""
+"""pooling: the largest and the sum of each channel's codes in a patch, eight channels at a time."""
 
 from __future__ import annotations
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
+from emulator.spec.geometry import WORD_ROWS
 from hdl.walk.layouts import chunk_layout
 from hdl.walk.scaler import OPERAND_BITS
 
-POOLING_LATENCY = 4
-"""Cycles from a channel's last chunk to its result."""
+POOLING_LATENCY = 2 + WORD_ROWS
+"""Cycles from a part's last chunk to the last of its results."""
 
 
 class Pooling(wiring.Component):
-    """``largest`` and ``total`` of a channel's chunks, ``valid`` for a cycle.
+    """``largest`` and ``total`` of each channel of a part's chunks, one after the other, each ``valid``.
 
-    ``patch_end`` comes with the patch's last.
+    ``patch_end`` comes with the patch's last. A part takes as many cycles, at least, as it has channels.
 
-    Latency: POOLING_LATENCY. Throughput: a chunk a cycle. Resources: about 250 LUTs.
+    Latency: POOLING_LATENCY. Throughput: a chunk, and a result, a cycle. Resources: about 500 LUTs.
     """
 
     def __init__(self) -> None:
@@ -35,27 +37,29 @@ class Pooling(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         chunk = self.chunk
-        largest, total = ([chunk.codes[i] for i in range(8)] for _ in range(2))
-        valid, end, patch_end = chunk.valid, chunk.channel_end, chunk.patch_end
-        stage = 0
-        while len(largest) > 1:
-            pairs = range(0, len(largest), 2)
-            most = [Signal(8, name=f"largest_{stage}_{i}") for i in pairs]
-            sums = [Signal(len(total[0]) + 1, name=f"total_{stage}_{i}") for i in pairs]
-            for at, i in enumerate(pairs):
-                a, b = largest[i], largest[i + 1]
-                m.d.sync += [most[at].eq(Mux(a > b, a, b)), sums[at].eq(total[i] + total[i + 1])]
-            late = [Signal(name=f"{n}_{stage}") for n in ("valid", "channel_end", "patch_end")]
-            m.d.sync += [a.eq(b) for a, b in zip(late, (valid, end, patch_end), strict=True)]
-            largest, total, stage = most, sums, stage + 1
-            valid, end, patch_end = late
-        begun = Signal()
-        m.d.sync += [self.valid.eq(valid & end), self.patch_end.eq(patch_end)]
-        with m.If(valid):
-            better = ~begun | (largest[0] > self.largest)
-            m.d.sync += [
-                begun.eq(~end),
-                self.largest.eq(Mux(better, largest[0], self.largest)),
-                self.total.eq(Mux(begun, self.total, 0) + total[0]),
-            ]
+        found = StructLayout({"largest": 8, "total": OPERAND_BITS})
+        channels, results = (
+            Signal(ArrayLayout(found, WORD_ROWS), name=n, reset_less=True) for n in ("channels", "results")
+        )
+        begun, ended, ends_patch, closing = Signal(), Signal(), Signal(), Signal()
+        count, left = Signal(4), Signal(4)
+        m.d.sync += ended.eq(chunk.valid & chunk.part_end)
+        with m.If(chunk.valid):
+            m.d.sync += [begun.eq(~chunk.part_end), count.eq(chunk.count), ends_patch.eq(chunk.patch_end)]
+            for i in range(WORD_ROWS):
+                code, channel = chunk.codes[i], channels[i]
+                with m.If(~begun | (code > channel.largest)):
+                    m.d.sync += channel.largest.eq(code)
+                m.d.sync += channel.total.eq(Mux(begun, channel.total, 0) + code)
+        m.d.comb += [
+            self.valid.eq(left != 0),
+            self.largest.eq(results[0].largest),
+            self.total.eq(results[0].total),
+            self.patch_end.eq(closing & (left == 1)),
+        ]
+        with m.If(ended):
+            m.d.sync += [results.eq(channels), left.eq(count), closing.eq(ends_patch)]
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+            m.d.sync += [results[i].eq(results[i + 1]) for i in range(WORD_ROWS - 1)]
         return m

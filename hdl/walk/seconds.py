@@ -10,24 +10,25 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.delay import delayed
-from hdl.parts.layouts import SECOND_BITS
+from hdl.parts.layouts import SECOND_BITS, second_layout
 from hdl.parts.queue import Queue
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.places import PLACES_LATENCY, Places, field_layout
 from hdl.walk.scaler import OPERAND_BITS
 
-AHEAD = 32
-"""Operands that may wait for their sums, those on their way among them."""
+AHEAD = 32, 96
+"""Operands that may wait for their sums, those on their way among them: of one neuron, and of several."""
 ADDRESSES = 8
-"""Addresses that may wait for the memory."""
+"""Turns whose addresses may wait for the memory."""
 
 
 class Seconds(wiring.Component):
     """Each column's code goes to the scaler as ``a`` with its ``index``; scaled it waits on ``operands``.
 
-    ``begin`` starts with the columns of ``field``, their factors from ``base`` on. ``request`` stays with its
-    ``address`` until ``granted``; the code is on ``data`` MAP_LATENCY later.
-    Resources: ``Places``, two queues.
+    ``begin`` starts with the columns of ``field``, their factors from ``base`` on, 2 ** ``turn`` of them
+    beside each other. ``request`` stays with its ``address`` until ``granted``; the codes are on ``data``
+    MAP_LATENCY later. ``operands`` are as many as there are neurons, fewer at the end of each ``group`` of
+    columns. Throughput: an operand a cycle. Resources: ``Places``, two queues.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -36,58 +37,97 @@ class Seconds(wiring.Component):
         super().__init__(
             {
                 "field": In(field_layout()),
+                "turn": In(3),
+                "group": In(16),
                 "base": In(index),
                 "begin": In(1),
                 "request": Out(1),
                 "address": Out(bits_for(geometry.map_codes - 1)),
                 "granted": In(1),
-                "data": In(8),
+                "data": In(8 * geometry.neurons),
                 "valid": Out(1),
                 "a": Out(OPERAND_BITS),
                 "index": Out(index),
                 "value_valid": In(1),
                 "value": In(SECOND_BITS),
-                "operands": Out(stream.Signature(SECOND_BITS)),
+                "operands": Out(stream.Signature(second_layout(geometry))),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        most = self.geometry.neurons
+        ahead = AHEAD[most > 1]
         asked = StructLayout({"address": len(self.address), "index": len(self.index)})
         m.submodules.places = places = Places(self.geometry)
         m.submodules.addresses = addresses = Queue(asked, ADDRESSES)
-        m.submodules.values = values = Queue(SECOND_BITS, AHEAD)
-        wiring.connect(m, values.o, wiring.flipped(self.operands))
-        active, index = Signal(), Signal.like(self.index)
-        # Operands asked for that no sum has taken; addresses among them still on their way to their queue.
-        out, given = Signal(range(AHEAD + 1)), Signal()
-        some = Signal()
+        m.submodules.values = values = Queue(_entry(self.geometry), ahead)
+        active, index, each = Signal(), Signal.like(self.index), Signal(bits_for(most))
+        # Operands asked for that no sum has taken; turns among them still on their way to their queue.
+        out, some = Signal(range(ahead + 1)), Signal()
+        given = Mux(values.o.valid & values.o.ready, values.o.payload.count, 0)
         m.d.comb += [
-            given.eq(values.o.valid & values.o.ready),
+            self.operands.valid.eq(values.o.valid),
+            self.operands.payload.eq(values.o.payload.operands),
+            values.o.ready.eq(self.operands.ready),
             places.field.eq(self.field),
             places.begin.eq(self.begin),
             places.next.eq(active & ~places.over & some),
         ]
         m.d.sync += [
-            out.eq(out + places.next - given),
-            some.eq((out < AHEAD - 2) & (addresses.level < ADDRESSES - PLACES_LATENCY - 2)),
+            each.eq(1 << self.turn),
+            out.eq(out + Mux(places.next, each, 0) - given),
+            some.eq((out < ahead - 3 * most) & (addresses.level < ADDRESSES - PLACES_LATENCY - 2)),
             active.eq(active | self.begin),
         ]
         with m.If(places.next):
-            m.d.sync += index.eq(Mux(places.turn, self.base, index + 1))
+            m.d.sync += index.eq(Mux(places.turn, self.base, index + each))
         with m.If(self.begin):
             m.d.sync += index.eq(self.base)
+        # The codes of a turn go to the scaler one by one, so the next one is not asked for before.
+        pause = Signal(bits_for(most))
+        granted = self.request & self.granted
+        with m.If(granted):
+            m.d.sync += pause.eq(each - 1)
+        with m.Elif(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
         m.d.comb += [
             addresses.i.valid.eq(delayed(m, places.next, PLACES_LATENCY, "next")),
             addresses.i.payload.address.eq(places.address),
             addresses.i.payload.index.eq(delayed(m, index, PLACES_LATENCY, "index")),
-            self.request.eq(addresses.o.valid),
+            self.request.eq(addresses.o.valid & (pause == 0)),
             self.address.eq(addresses.o.payload.address),
-            addresses.o.ready.eq(self.granted),
-            self.valid.eq(delayed(m, addresses.o.valid & self.granted, MAP_LATENCY, "valid")),
-            self.index.eq(delayed(m, addresses.o.payload.index, MAP_LATENCY, "asked_index")),
-            self.a.eq(self.data),
-            values.i.valid.eq(self.value_valid),
-            values.i.payload.eq(self.value),
+            addresses.o.ready.eq(granted),
         ]
+        came = delayed(m, granted, MAP_LATENCY, "came")
+        first = delayed(m, addresses.o.payload.index, MAP_LATENCY, "asked_index")
+        codes, left, number = Signal(8 * most), Signal(bits_for(most)), Signal.like(self.index)
+        with m.If(came):
+            m.d.sync += [codes.eq(self.data), left.eq(each), number.eq(first)]
+        with m.Elif(left != 0):
+            m.d.sync += [codes.eq(codes >> 8), left.eq(left - 1), number.eq(number + 1)]
+        m.d.comb += [self.valid.eq(left != 0), self.index.eq(number), self.a.eq(codes[:8])]
+        self._pack(m, values)
         return m
+
+    def _pack(self, m: Module, values: Queue) -> None:
+        """Scaled operands side by side, as many as the neurons take at once."""
+        most = self.geometry.neurons
+        packed, at, in_group = Signal(_entry(self.geometry)), Signal(range(most)), Signal(16)
+        ends, filled = Signal(), Signal()
+        m.d.comb += ends.eq((at == most - 1) | (in_group == 1))
+        with m.If(self.value_valid):
+            m.d.sync += [packed.operands[at].eq(self.value), packed.count.eq(at + 1)]
+            m.d.sync += [
+                at.eq(Mux(ends, 0, at + 1)),
+                in_group.eq(Mux(in_group == 1, self.group, in_group - 1)),
+            ]
+        with m.If(self.begin):
+            m.d.sync += [at.eq(0), in_group.eq(self.group)]
+        m.d.sync += filled.eq(self.value_valid & ends)
+        m.d.comb += [values.i.valid.eq(filled), values.i.payload.eq(packed)]
+
+
+def _entry(g: Geometry) -> StructLayout:
+    """What waits for the neurons: operands, and how many there are."""
+    return StructLayout({"operands": second_layout(g), "count": bits_for(g.neurons)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -12,7 +12,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.walk_record import HEADER, KINDS, RECORD_WORDS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
-from hdl.parts.layouts import INDEX_BITS, SECOND_BITS, activation_layout, start_layout
+from hdl.parts.layouts import INDEX_BITS, PACE_BITS, activation_layout, second_layout, start_layout
 from hdl.parts.loading import load_members
 from hdl.walk.gates import GATES_LATENCY, Gates
 from hdl.walk.layouts import gate_layout, step_layout
@@ -26,8 +26,10 @@ from hdl.walk.records import Records
 from hdl.walk.scaler import SCALER_LATENCY, Scaler
 from hdl.walk.seconds import Seconds
 
-WRITTEN = 1 + WRITE_LATENCY + 1
-"""Cycles from a result until a read of its place finds it."""
+TURNS = 8
+"""At least the turns in which the results of a cycle are written."""
+WRITTEN = 1 + WRITE_LATENCY + TURNS
+"""Cycles from results until a read of their places finds them."""
 QUIET = max(CHUNK_LATENCY + POOLING_LATENCY + SCALER_LATENCY, GATES_LATENCY) + WRITTEN
 """Likewise from a pool's or a gate's last code."""
 CODE_BITS = bits_for(65535)
@@ -61,7 +63,8 @@ class Walker(wiring.Component):
                 "input_done": In(1),
                 "activation": In(activation_layout(geometry)),
                 "done": In(1),
-                "second": Out(stream.Signature(SECOND_BITS)),
+                "second": Out(stream.Signature(second_layout(geometry))),
+                "pace": Out(PACE_BITS),
                 "steps_window": In(WindowSignature()),
                 "operand_window": In(WindowSignature()),
             }
@@ -122,9 +125,9 @@ class Walker(wiring.Component):
             ),
             reader.data.eq(memory.data),
             gates.data.eq(memory.data[:8]),
-            seconds.data.eq(memory.data[:8]),
-            writer.data.eq(memory.data[:8]),
-            memory.write.eq(writer.write | sample_valid),
+            seconds.data.eq(memory.data[: len(seconds.data)]),
+            writer.data.eq(memory.data[: len(writer.data)]),
+            memory.write.eq(Mux(sample_valid, 1, writer.write)),
             memory.write_address.eq(Mux(sample_valid, sample_index, writer.write_address)),
             memory.write_data.eq(Mux(sample_valid, sample_code, writer.write_data)),
         ]
@@ -134,7 +137,6 @@ class Walker(wiring.Component):
         m.d.comb += [
             gates.gate.eq(gate),
             gates.shift.eq(step.pool_shift),
-            gates.elements.eq(step.grid_columns),
             reader.step.eq(step),
             reader.step.start.eq(start),
             packer.chunk.eq(reader.chunk),
@@ -147,12 +149,14 @@ class Walker(wiring.Component):
         ]
         self._scale(m, step, begin, pooling, seconds, scaler, average)
         mean = Mux(scaler.value[8:].any(), 255, scaler.value[:8])
-        results = {
-            "product": (self.activation.valid, self.activation.y),
-            "max": (pooling.valid, pooling.largest),
-            "average": (scaler.value_valid, mean),
-            "gate": (gates.valid, gates.y),
+        results: dict[str, tuple[Value, Value, Value]] = {
+            "product": (self.activation.valid, self.activation.count, self.activation.y.as_value()),
+            "max": (pooling.valid, Const(1), pooling.largest),
+            "average": (scaler.value_valid, Const(1), mean),
+            "gate": (gates.valid, Const(1), gates.y),
         }
+        # Neurons leave time for the turns in which their codes are written.
+        m.d.sync += self.pace.eq(Const(g.neurons) >> step.turn)
         self._write(m, step, begin, writer, results)
         self._launch(m, step, reader, packer, is_product)
         return m
@@ -263,13 +267,16 @@ class Walker(wiring.Component):
             seconds.value_valid.eq(scaler.value_valid & ~average),
             seconds.value.eq(scaler.value),
             field.base.eq(step.second_base),
-            field.plane.eq(step.second_plane),
+            field.plane.eq(Const(1) << step.turn),
+            field.pixel.eq(step.second_pixel),
             field.line.eq(step.second_line),
             field.rows.eq(0),
             field.columns.eq(0),
             field.channels.eq(step.to_channels),
             field.pool_rows.eq(1),
             field.pool_columns.eq(1),
+            seconds.turn.eq(step.turn),
+            seconds.group.eq(step.group_columns),
         ]
         m.d.sync += scaler.shift.eq(Mux(average, step.pool_shift, step.second_shift))
         for name in ("grid_rows", "grid_columns", "block_rows", "block_columns"):
@@ -281,16 +288,17 @@ class Walker(wiring.Component):
         step: Signal,
         begin: Signal,
         writer: MapWriter,
-        results: dict[str, tuple[Value, Value]],
+        results: dict[str, tuple[Value, Value, Value]],
     ) -> None:
-        """What becomes a map, by the step's kind: valid, and the code."""
+        """What becomes a map, by the step's kind: valid, how many codes, and the codes."""
         m.d.sync += writer.valid.eq(0)
         with m.Switch(step.kind):
-            for kind, (valid, code) in results.items():
+            for kind, (valid, count, codes) in results.items():
                 with m.Case(KINDS[kind]):
-                    m.d.sync += [writer.valid.eq(valid & self.walking), writer.y.eq(code)]
+                    m.d.sync += [writer.valid.eq(valid & self.walking), writer.y.eq(codes)]
+                    m.d.sync += writer.count.eq(count)
         field = writer.field
-        m.d.comb += writer.begin.eq(begin)
+        m.d.comb += [writer.begin.eq(begin), writer.turn.eq(step.turn)]
         own = ("grid_rows", "grid_columns", "block_rows", "block_columns", "pool_rows", "pool_columns")
         for name in field_layout().members:
             m.d.comb += field[name].eq(step[name if name in own else f"to_{name}"])

@@ -80,7 +80,7 @@ class Account(Result):
 
     def tables(self) -> Iterable[Table]:
         """Components, then steps: typical, low and high, and the share of the whole."""
-        header = ("energy, pJ", "share", "latency, ns", "share", "area, um2", "share", "basis")
+        header = ("energy, pJ", "share", "latency, ns", "share", "area, mm2", "share", "basis")
         parts = {**self.by_component(), "all": self.total}
         title = f"{self.name} on {self.chip}: an inference, {self.node_nm:g} nm, {self.samples} samples"
         yield Table(f"{title}; typical (low .. high)", ("component", *header), self._rows(parts))
@@ -90,8 +90,8 @@ class Account(Result):
         rows = []
         for name, cost in parts.items():
             row = [name]
-            for quantity in ("energy_pJ", "latency_ns", "area_um2"):
-                value, whole = getattr(cost, quantity), getattr(self.total, quantity)
+            for quantity, unit in (("energy_pJ", 1.0), ("latency_ns", 1.0), ("area_um2", 1 / UM2_PER_MM2)):
+                value, whole = unit * getattr(cost, quantity), unit * getattr(self.total, quantity)
                 row += [_words(value), f"{value[1] / whole[1]:.1%}" if whole[1] else "-"]
             rows.append((*row, MODELLED))
         return rows

@@ -6,7 +6,7 @@ from emulator.device.description import Chip
 from emulator.spec.notebook import table, text
 from ndrite.causes.picture import relative_error
 from ndrite.costs import MODELLED
-from ndrite.intervals import loss, percent
+from ndrite.intervals import loss
 from ndrite.pages.run import Report
 from ndrite.pages.tiles import tilings, used_share
 
@@ -26,6 +26,10 @@ def _accuracy(a: Report, b: Report) -> str:
             "A and B are judged on different samples, so their accuracies differ by the samples too: compare "
             "the intervals, not the values."
         )
+    if not a.classes:
+        return (
+            f"Both are judged by the same targets of {a.samples:,} samples: rms errors, in the model's unit."
+        )
     lost, won = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
     return (
         f"From A to B, golden model, the same {a.samples:,} samples: {loss(lost, won, a.samples)}. "
@@ -36,10 +40,11 @@ def _accuracy(a: Report, b: Report) -> str:
 def _figures(report: Report) -> list[tuple[str, str]]:
     total, found = report.cost.total, tilings(report)
     program = report.explanation.program
+    measure = report.explanation.measure.replace("_", " ")
+    flips = (program.lost or 0, program.won or 0, report.samples)
     return [
-        ("float software, accuracy", percent(report.accuracy_float, report.samples)),
-        ("golden model, accuracy", percent(report.accuracy_golden, report.samples)),
-        ("golden model against float", loss(program.lost, program.won, report.samples)),
+        *((f"{who}, {measure}", score) for who, score in report.scores()),
+        ("golden model against float", loss(*flips) if report.classes else "-"),
         ("error of the outputs, % of their spread", f"{100 * relative_error(program.snr_db):.2g}"),
         (f"energy of an inference, nJ ({MODELLED}, typical)", f"{1e-3 * total.energy_pJ[1]:.3g}"),
         (f"latency, us ({MODELLED}, typical)", f"{1e-3 * total.latency_ns[1]:.3g}"),

@@ -27,7 +27,7 @@ Figure = Any
 def figures(report: Report) -> dict[str, Figure]:
     """Matplotlib figures by name; those that the run has something to show for."""
     made: dict[str, Callable[[Report], Figure | None]] = {
-        "confusion": confusion,
+        "answers": answers,
         "errors": errors,
         "curves": curves,
         "cells": cells,
@@ -67,8 +67,27 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def confusion(report: Report) -> Figure | None:
+def answers(report: Report) -> Figure | None:
     """Labels against answers of the golden model; None for many classes."""
+    return _confusion(report) if report.classes else _scatter(report)
+
+
+def _scatter(report: Report) -> Figure:
+    """Every output's targets and answers; on the line, they are equal."""
+    figure = _figure(5.2, 5.0)
+    axes = figure.subplots()
+    for m, (wanted, found) in enumerate(zip(report.labels.T, report.answers.T, strict=True)):
+        axes.plot(wanted, found, ".", ms=3, alpha=0.5, label=f"output {m}" if m < CURVES_MAX else None)
+    ends = [float(report.labels.min()), float(report.labels.max())]
+    axes.plot(ends, ends, color="0.6", lw=0.8)
+    unit = report.subject.program.meaning.output_unit
+    axes.set(xlabel=f"target{f', {unit}' * bool(unit)}", ylabel=f"answer{f', {unit}' * bool(unit)}")
+    if report.labels.shape[1] > 1:
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _confusion(report: Report) -> Figure | None:
     matrix = report.confusion
     if len(matrix) > CLASSES_MAX:
         return None

@@ -58,11 +58,9 @@ def _beside(of_a: list[Section], of_b: list[Section]) -> list[Section]:
 
 
 def _headline(report: Report) -> str:
-    figures = [
-        (f"{100 * report.accuracy_float:.2f} %", "float software"),
-        (f"{100 * report.accuracy_golden:.2f} %", "golden model"),
-        (f"{report.samples:,}", "samples"),
-    ]
+    what = "" if report.classes else ", rms error"
+    figures = [(score.split(" (")[0], who + what) for who, score in report.scores()]
+    figures.append((f"{report.samples:,}", "samples"))
     if report.trace is not None:
         figures.append((f"{report.trace.cycles:,}", "clock cycles an inference (simulated)"))
     cards = "".join(f"<div><b>{text(value)}</b><span>{text(what)}</span></div>" for value, what in figures)

@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from boards.fpga.reports import load as board_report
 from emulator.golden import Core
-from emulator.mapping.explain import Explanation, explain
+from emulator.mapping.explain import ACCURACY, Explanation, explain
 from emulator.spec import Geometry
 from emulator.spec.brief import brief_repr
 from host import InputError
 from host.api import Progress
 from ndrite.compiled import Compiled
 from ndrite.costs import Account, account_of
+from ndrite.intervals import percent
 from ndrite.samples import Codes
 from ndrite.url import geometry_for
 from ndrite.waveforms import Trace, on_array, trace_inference
@@ -34,30 +35,63 @@ COST_SAMPLES = 100
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """All of it; accuracies 0..1.
+    """All of it.
 
-    ``right`` bool (samples,): which the golden model has right; ``judged``: SHA-256 of samples and labels.
-    ``confusion`` int64 (label, answer), of the golden model; ``trace`` None where none was asked for or the
-    program does not fit; ``cost`` what an inference costs, modelled; ``board`` the committed report of an
-    FPGA build, if any.
+    ``labels`` are classes (samples,) or targets (samples, outputs), ``answers`` float64 (samples, outputs)
+    the golden model's in the model's unit; ``judged``: SHA-256 of samples and labels. ``trace`` None where
+    none was asked for or the program does not fit; ``cost`` what an inference costs, modelled; ``board`` the
+    committed report of an FPGA build, if any.
     """
 
     __repr__ = brief_repr
 
     subject: Compiled
     explanation: Explanation
-    accuracy_float: float
-    accuracy_golden: float
-    samples: int
-    right: npt.NDArray[np.bool_]
+    labels: npt.NDArray[Any]
+    answers: npt.NDArray[np.float64]
     judged: str
-    confusion: npt.NDArray[np.int64]
     trace: Trace | None
     cost: Account
     geometry: Geometry
     board: dict[str, Any] | None
     seed: int
     provenance: dict[str, str]
+
+    @property
+    def samples(self) -> int:
+        return len(self.labels)
+
+    @property
+    def classes(self) -> bool:
+        """Whether samples have classes, not targets."""
+        return self.explanation.measure == ACCURACY
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Which classes the golden model has right, bool (samples,)."""
+        return np.asarray(self.answers.argmax(axis=1) == self.labels)
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """Samples of a class (row) by answer of the golden model (column)."""
+        counts = np.zeros((self.answers.shape[1],) * 2, np.int64)
+        np.add.at(counts, (self.labels, self.answers.argmax(axis=1)), 1)
+        return counts
+
+    def scores(self) -> list[tuple[str, str]]:
+        """Who was judged, and accuracy (with its interval over samples) or rms error, in words."""
+        found = self.explanation
+        each = (("float software", found.reference), ("golden model", found.program.score()))
+        unit = self.subject.program.meaning.output_unit
+        return [
+            (
+                who,
+                percent(score or 0.0, self.samples)
+                if self.classes
+                else f"{found.said(score)} {unit}".strip(),
+            )
+            for who, score in each
+        ]
 
 
 def gather(
@@ -78,7 +112,7 @@ def gather(
     Parameters
     ----------
     x, labels:
-        uint8 (n, inputs) and classes (n,) to judge by.
+        uint8 (n, inputs), and classes (n,) or targets (n, outputs) to judge by.
     preset:
         The array that tiles are laid out for and the timeline is simulated on; None: one as large as the
         program needs.
@@ -107,10 +141,8 @@ def gather(
         subject.network, subject.program, subject.die, subject.samples, x, labels, seed=seed
     )
     step()
-    answers = Core(subject.program).infer(x, seed=seed).argmax(axis=1)
-    classes = subject.program.outputs
-    confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (labels, answers), 1)
+    answers = Core(subject.program).infer(x, seed=seed).astype(np.float64)
+    answers *= subject.program.meaning.output_step or 1.0
     step()
     trace = None
     if timeline:
@@ -121,12 +153,9 @@ def gather(
     return Report(
         subject=subject,
         explanation=explanation,
-        accuracy_float=explanation.reference,
-        accuracy_golden=float((answers == labels).mean()),
-        samples=len(x),
-        right=np.asarray(answers == labels),
-        judged=f"{_digest(x)} {_digest(np.asarray(labels, np.int64))}",
-        confusion=confusion,
+        labels=labels,
+        answers=answers,
+        judged=f"{_digest(x)} {_digest(labels)}",
         trace=trace,
         cost=account_of(subject.program, subject.die, x[:COST_SAMPLES]),
         geometry=geometry,

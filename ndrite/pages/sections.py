@@ -10,7 +10,7 @@ from emulator.mapping.explain import SNR_MAX_DB
 from emulator.network import Named, Ndr, Sampled
 from emulator.spec.notebook import table, text
 from ndrite.causes.picture import relative_error
-from ndrite.intervals import is_noise, loss, percent
+from ndrite.intervals import is_noise, loss
 from ndrite.pages.cost import cost_section
 from ndrite.pages.figures import Figure, svg
 from ndrite.pages.run import Report
@@ -20,7 +20,7 @@ Section = tuple[str, str, str]
 """Key, title, HTML."""
 
 TITLES = {
-    "confusion": "Labels against answers of the golden model",
+    "answers": "Labels against answers of the golden model",
     "errors": "One cause of error at a time: what it does to the outputs, and what it costs in accuracy",
     "curves": "Curves of the first layer that has neurons: in the float network, and as tables on the chip",
     "cells": "Conductances of the cell pairs and their programming error",
@@ -32,16 +32,16 @@ TITLES = {
 def sections(report: Report, drawn: dict[str, Figure]) -> list[Section]:
     """All of them, in the page's order."""
     return [
-        ("chip", "Chip", _chip(report.subject.die.chip)),
-        ("network", "Network", _network(report)),
-        ("accuracy", "Accuracy", _accuracy(report) + _shown("confusion", drawn)),
+        ("accuracy", "Accuracy", _accuracy(report) + _shown("answers", drawn)),
         ("errors", "Where the accuracy goes", _errors(report) + _shown("errors", drawn)),
+        ("network", "Network", _network(report)),
         ("neurons", "Neurons", _shown("curves", drawn) or "<p>No layer has neurons with a curve.</p>"),
         ("cells", "Cells", _shown("cells", drawn)),
         ("tiles", "Tiles", tiles_section(report) + _shown("tiles", drawn)),
         ("cycles", "Cycles", _cycles(report) + _shown("timeline", drawn)),
         ("cost", "Cost", cost_section(report.cost)),
         ("board", "Board", _board(report)),
+        ("chip", "Chip", _chip(report.subject.die.chip)),
         ("provenance", "Provenance", table(("what", "value"), report.provenance.items())),
     ]
 
@@ -88,16 +88,22 @@ def _network(report: Report) -> str:
 
 
 def _accuracy(report: Report) -> str:
+    (_, floats), (_, golden) = report.scores()
+    program = report.explanation.program
+    if not report.classes:
+        words = (
+            f"The rms error over {report.samples:,} samples and all outputs is {golden} on the golden model "
+            f"(read-noise seed {report.seed}), {floats} in float software, of this one die."
+        )
+        return f"<p>{text(words)}</p>"
     right = report.confusion.diagonal()
     total = report.confusion.sum(axis=1)
     worst = min(range(len(total)), key=lambda c: right[c] / total[c] if total[c] else 2.0)
     names = report.subject.program.meaning.classes
-    golden = percent(report.accuracy_golden, report.samples)
-    floats = percent(report.accuracy_float, report.samples)
-    program = report.explanation.program
     words = (
         f"{golden} of {report.samples:,} samples are right on the golden model (read-noise seed "
-        f"{report.seed}), {floats} in float software: {loss(program.lost, program.won, report.samples)}. In "
+        f"{report.seed}), {floats} in float software: "
+        f"{loss(program.lost or 0, program.won or 0, report.samples)}. In "
         f"brackets: 95 % over samples, of this one die. Fewest right answers: class "
         f"{names[worst] if names else worst}, {right[worst]} of {total[worst]}."
     )
@@ -105,11 +111,11 @@ def _accuracy(report: Report) -> str:
 
 
 def _errors(report: Report) -> str:
-    n = report.samples
-    rows = [
+    n, said = report.samples, report.explanation.said
+    rows: list[tuple[str, ...]] = [
         (
             row.cause,
-            f"{100 * row.accuracy:.2f} %",
+            said(row.score()),
             _lost(row.lost, row.won, n),
             _error(row.snr_db),
             _lost(row.lost_corrected, row.won_corrected, n),
@@ -124,7 +130,29 @@ def _errors(report: Report) -> str:
         f"won against the float network on the same {n:,} samples. 'Noise' stands where the 95 % interval "
         "over these samples includes no change."
     )
-    head = ("cause", "accuracy", "points", "error", "points, corrected", "error, corrected", "covers")
+    head: tuple[str, ...] = (
+        "cause",
+        "accuracy",
+        "points",
+        "error",
+        "points, corrected",
+        "error, corrected",
+        "covers",
+    )
+    if not report.classes:
+        words = words.partition(" Points are")[0]
+        head = ("cause", "rms error", "error", "rms error, corrected", "error, corrected", "covers")
+        rows = [
+            (
+                row.cause,
+                said(row.score()),
+                _error(row.snr_db),
+                said(row.score(corrected=True)),
+                corrected,
+                what,
+            )
+            for row, (*_, corrected, what) in zip(report.explanation.rows, rows, strict=True)
+        ]
     return f"<p>{text(words)}</p>{table(head, rows)}"
 
 

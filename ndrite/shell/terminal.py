@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
 import click
@@ -32,6 +34,9 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 WIDE = 10_000
 """Columns of a table that no terminal shows: lines of a pipe or file are not broken."""
 
+EVERY_S = 10.0
+"""Between two lines on a stderr that is no terminal."""
+
 quiet = False
 """Set by ``ndrite --quiet``: nothing on stderr but errors."""
 
@@ -52,20 +57,38 @@ def note(text: str) -> None:
         click.echo(printable(text), err=True)
 
 
-def _shown(*columns: ProgressColumn) -> Progress:
-    """What stands on stderr while a block runs; silent when stderr is no terminal, or by ``--quiet``."""
+@contextmanager
+def _shown(words: Callable[[], str], *columns: ProgressColumn) -> Iterator[Progress]:
+    """What stands on stderr while a block runs; a line every ten seconds where stderr is no terminal."""
     console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+    over, began = Event(), time.monotonic()
+
+    def told() -> None:
+        while not over.wait(EVERY_S):
+            note(f"{words()}, {time.monotonic() - began:.0f} s so far")
+
+    teller = Thread(target=told, daemon=True)
+    if not quiet and not console.is_terminal:
+        teller.start()
+    try:
+        hidden = quiet or not console.is_terminal
+        with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+            yield bar
+    finally:
+        over.set()
 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Report]:
     """A bar on stderr while the block runs."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _shown(*columns) as bar:
+    said = what
+    with _shown(lambda: said, *columns) as bar:
         task = bar.add_task(what, total=None)
 
         def report(done: int, total: int) -> None:
+            nonlocal said
+            said = f"{what}: {done} of {total}"
             bar.update(task, completed=done, total=total)
 
         yield report
@@ -74,9 +97,16 @@ def progress_bar(what: str) -> Iterator[Report]:
 @contextmanager
 def status_line(what: str) -> Iterator[Callable[[str], None]]:
     """A line on stderr that says what goes on and for how long."""
-    with _shown(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as line:
+    said = what
+    with _shown(lambda: said, SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as line:
         task = line.add_task(what)
-        yield lambda words: line.update(task, description=f"{what}: {words}")
+
+        def update(words: str) -> None:
+            nonlocal said
+            said = f"{what}: {words}"
+            line.update(task, description=said)
+
+        yield update
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -15,9 +15,20 @@ import numpy.typing as npt
 from emulator.files import whole_file
 from emulator.spec.brief import brief_repr
 from emulator.spec.campaign import Campaign, CampaignResult
-from ndrite.campaigns import check_figure, draw, run_campaign, summary, warn_of_host, with_variation
-from ndrite.results import Result, Table, percents
-from ndrite.samples import classed_samples
+from ndrite.campaigns import (
+    check_figure,
+    chip_yield,
+    draw,
+    run_campaign,
+    run_on_targets,
+    spread,
+    summary,
+    warn_of_host,
+    with_variation,
+)
+from ndrite.evaluations import accuracy, rms_error
+from ndrite.results import Result, Table, percents, shown
+from ndrite.samples import judged_samples
 from ndrite.signature import (
     Board,
     ChipName,
@@ -40,6 +51,8 @@ from ndrite.url import connect
 
 SAMPLES = 1000
 """Of a data set, where the caller does not say."""
+GOOD = 0.85
+"""Accuracy that a good chip reaches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +64,11 @@ class Wafer(Result):
     name, board:
         The program's name, and the URL of the board.
     votes:
-        Votes int64 (samples, outputs) and correct answers of every chip.
+        Votes int64 (samples, outputs) and correct answers of every chip; None where samples have targets.
     summary:
-        Plain values: mean accuracy (0..1) with its 95 % interval over chips, yield at ``threshold`` with its
-        own, the hardest samples, and ``accuracy_float`` of the float network, None where it is not known.
+        Plain values: mean accuracy (0..1) or rms error (the model's unit) with its 95 % interval over chips,
+        yield at ``threshold`` with its own, the hardest samples, and ``accuracy_float`` or
+        ``rms_error_float`` of the float network, None where it is not known.
     on_host:
         Whether chips were drawn and run on the host, since the program is no chain that fits the board.
     """
@@ -63,14 +77,14 @@ class Wafer(Result):
 
     name: str
     board: str
-    votes: CampaignResult
+    votes: CampaignResult | None
     summary: dict[str, Any]
     on_host: bool
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
-        """Accuracy of every chip, float64 (chips,), 0..1."""
-        return self.votes.accuracy_per_chip
+        """Accuracy of every chip, float64 (chips,), 0..1; of samples with classes."""
+        return np.array(self.summary["accuracy_per_chip"])
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -83,31 +97,40 @@ class Wafer(Result):
         return Path(path)
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw the distribution of accuracies and yield against threshold.
+        """Draw the distribution over chips, and yield against threshold.
 
         The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
         """
-        draw(self.votes, Path(path), threshold=self.summary["threshold"], name=self.name)
+        draw(self.summary, 0, Path(path), name=self.name)
         return Path(path)
 
     def tables(self) -> Iterable[Table]:
         """How good the chips are, and the hardest samples."""
         found = self.summary
+        measure, unit, said = "rms_error", "", shown
+        if self.votes is not None:
+            measure, unit, said = "accuracy", ", %", percents
+        name = measure.replace("_", " ")
         rows = [
             ("chips x samples x trials", f"{found['chips']} x {found['samples']} x {found['trials']}"),
-            ("float network, accuracy, %", percents(found["accuracy_float"])),
-            ("accuracy, mean, %", percents(found["accuracy_mean"])),
-            ("its 95 % interval, %", percents(found["accuracy_mean_interval_95"])),
-            ("standard deviation over chips, points", percents(found["accuracy_std"])),
+            (f"float network, {name}{unit}", said(found[f"{measure}_float"])),
+            (f"{name}, mean{unit}", said(found[f"{measure}_mean"])),
+            (f"its 95 % interval{unit}", said(found[f"{measure}_mean_interval_95"])),
+            (f"standard deviation over chips{unit and ', points'}", said(found[f"{measure}_std"])),
             (
-                "worst / median / best chip, %",
-                " / ".join(percents(found[f"accuracy_{k}"]) for k in ("min", "median", "max")),
+                f"least / median / greatest of a chip{unit}",
+                " / ".join(said(found[f"{measure}_{k}"]) for k in ("min", "median", "max")),
             ),
-            (f"yield at {100 * found['threshold']:g} %, % of chips", percents(found["yield"])),
-            ("its 95 % interval, %", percents(found["yield_interval_95"])),
-            ("judged by", found["judged_by"]),
         ]
+        if "threshold" in found:
+            rows += [
+                (f"yield at {said(found['threshold'])}{unit and ' %'}, % of chips", percents(found["yield"])),
+                ("its 95 % interval, %", percents(found["yield_interval_95"])),
+            ]
+        rows.append(("judged by", found["judged_by"]))
         yield Table(f"{self.name}: virtual chips on {self.board}", ("quantity", "value"), rows)
+        if self.votes is None:
+            return
         worst = [
             (str(w["sample"]), str(w["label"]), percents(w["share_correct"]), str(w["usual_vote"]))
             for w in found["worst_samples"]
@@ -129,14 +152,14 @@ def campaign(
     count: Count | None = None,
     trials: Annotated[int, Option("N", least=1, most=4096)] = 1,
     seed: Seed = 0,
-    threshold: Annotated[float, Option("SHARE", least=0, most=1)] = 0.85,
+    threshold: Annotated[float, Option("VALUE", least=0)] | None = None,
     chip: ChipName | None = None,
     data: DataSet | None = None,
     codes: Codes = False,
     noise: Noise = True,
     progress: Stages | None = None,
 ) -> Wafer:
-    """Accuracy over many virtual chips of a program.
+    """Accuracy, or rms error, over many virtual chips of a program.
 
     Every cell is drawn anew for each chip, read noise in every trial. Votes are the same on every board;
     intervals are 95 %. With an output the campaign survives Ctrl-C: the same call goes on, and may ask for
@@ -157,7 +180,7 @@ def campaign(
     seed:
         Which wafer: chips 0, 1, ... of a seed are the same on every board.
     threshold:
-        Accuracy, 0..1, that a good chip reaches.
+        Accuracy, 0..1, that a good chip reaches (default: 0.85), or the greatest rms error of one.
     chip:
         Chip whose cells' spread to draw from, where the program was not compiled with ``nominal``; default:
         the one it was compiled for.
@@ -175,21 +198,31 @@ def campaign(
         check_figure(Path(picture), chips)
     given, whole = held(program)
     what = with_variation(given, chip)
-    found = classed_samples(what, whole, inputs, labels, data=data, codes=codes)
+    found = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
     if count is None and inputs is None:
         count = min(SAMPLES, len(found.x))
     x, y, by = found.first(count)
+    floats = None if whole is None else whole.network.forward(x / np.float32(255))
     plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else Path(output).with_name(f".{Path(output).name}.part.npz")
     stage = progress or silent
+    votes, on_host = None, True
+    said: dict[str, Any] = {"chips": chips, "samples": len(x), "trials": trials, "seed": seed}
     with connect(board) as chosen:
-        with stage("programming") as report:
-            chosen.program(what, progress=report)
-        on_host = warn_of_host(chosen)
-        with stage("chips") as report:
-            votes = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
-    said = summary(votes, y, threshold=threshold)
-    said |= {"accuracy_float": None if whole is None else whole.network.accuracy(x, y)}
+        if y.ndim == 2:
+            with stage("chips") as report:
+                errors = run_on_targets(chosen, what, x, y, plan, state=state, progress=report)
+            said |= spread("rms_error", errors)
+            said |= {} if threshold is None else chip_yield(errors <= threshold, threshold)
+            said |= {"rms_error_float": None if floats is None else rms_error(floats, y)}
+        else:
+            with stage("programming") as report:
+                chosen.program(what, progress=report)
+            on_host = warn_of_host(chosen)
+            with stage("chips") as report:
+                votes = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
+            said |= summary(votes, y, threshold=GOOD if threshold is None else threshold)
+            said |= {"accuracy_float": None if floats is None else accuracy(floats, y)}
     said |= {"noise": noise, "judged_by": by}
     wafer = Wafer(what.name, board, votes, said, on_host)
     if picture is not None:

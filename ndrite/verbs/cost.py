@@ -32,7 +32,7 @@ def cost(
 ) -> Account | Found:
     """Energy, latency and area of one inference, modelled.
 
-    Energy (pJ, a mean over samples), latency (ns) and area (um2) by step and component, low, typical and
+    Energy (pJ, a mean over samples), latency (ns) and area (mm2) by step and component, low, typical and
     high, from the die's conductances, the codes of samples, and constants that each have a source or are
     called illustrative. TOPS/W and TOPS/mm2 count two operations a MAC. Nothing here is a measurement.
 

@@ -73,7 +73,9 @@ class Demo(Result):
             "first_mismatch": self.rtl.first_mismatch,
             "cycles_per_inference": self.rtl.cycles_per_inference,
             "bound_cycles": self.rtl.bound_cycles,
-            "efficiency": self.rtl.efficiency,
+            "array_busy": self.rtl.array_busy,
+            "mac_use": self.rtl.mac_use,
+            "zeros": self.rtl.zeros,
             "pwl_error_lsb": None if self.curve is None else self.curve.max_error_lsb,
             "losses": dict(self.losses),
         }
@@ -96,10 +98,11 @@ class Demo(Result):
     def lines(self) -> Iterable[str]:
         """Clock cycles, where the board has a clock."""
         rtl = self.rtl
-        if rtl.efficiency is not None:
+        if rtl.mac_use is not None and rtl.array_busy is not None and rtl.zeros is not None:
             yield (
-                f"clock cycles per inference: {rtl.cycles_per_inference:.1f}; schedule bound "
-                f"{rtl.bound_cycles}; efficiency {100 * rtl.efficiency:.1f} %"
+                f"clock cycles per inference: {rtl.cycles_per_inference:.1f}; array busy "
+                f"{100 * rtl.array_busy:.1f} %, of its products {100 * rtl.mac_use:.1f} % used, "
+                f"{100 * rtl.zeros:.1f} % of the network's are zeros"
             )
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.evaluations import Evaluation, Targets, steps_on_host, swaps, targets_of
+from ndrite.evaluations import Evaluation, steps_on_host, swaps
 from ndrite.evaluations import evaluate as judge
-from ndrite.labelled import check_classes
 from ndrite.samples import judged_samples
 from ndrite.signature import Board, Codes, Count, DataSet, Inputs, Labels, Noise, Seed, Source, verb
 from ndrite.sources import held
@@ -39,8 +38,9 @@ def evaluate(
 
     Accuracy has its 95 % interval over samples. Where labels are floats, or a row for each output, the root
     mean square error in the model's unit stands in its place. Samples whose outputs differ from the golden
-    model in any bit are counted: with any the exit code is 1. On gateware the clock cycles per inference are
-    compared with the schedule bound, the sum of K * J * ceil(M / lanes). Of a program that the board does not
+    model in any bit are counted: with any the exit code is 1. On gateware it says how many clock cycles an
+    inference takes, in how many of them the array was busy, and how much of it the network's products with an
+    input other than 0 use. Of a program that the board does not
     hold as a whole the result says in how many segments it ran, and how many memory words were swapped.
 
     Parameters
@@ -61,20 +61,18 @@ def evaluate(
     """
     what, whole = held(program)
     given = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
-    targets = targets_of(given.labels, what, given.by)
-    if targets is None:
-        check_classes(given.labels, len(given.x), what.outputs, given.by)
     if count is None and not board.startswith("golden:"):
         count = min(RTL_SAMPLES, len(given.x))
     x, labels, by = given.first(count)
-    judged = labels if targets is None else Targets(targets.values[: len(x)], targets.step)
     stage = progress or silent
     with connect(board) as chosen:
         answers = None if whole is None else whole.network.forward(x / np.float32(255))
         with stage("programming") as report:
             chosen.program(what, progress=report)
         with stage("inference") as report:
-            found = judge(chosen, what, x, judged, seed=seed, noise=noise, floats=answers, progress=report)
+            network = None if whole is None else whole.network
+            options: dict[str, Any] = {"seed": seed, "noise": noise, "floats": answers, "network": network}
+            found = judge(chosen, what, x, labels, **options, progress=report)
         where: dict[str, Any] = {"on_host": tuple(steps_on_host(chosen)), **swaps(chosen)}
     where |= {"program": what.name, "board": board, "seed": seed, "noise": noise, "judged_by": by}
     return dataclasses.replace(found, **where, unit=what.meaning.output_unit)

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.mapping.explain import Explanation, Outcome, Row, mitigation_benefits
+from emulator.mapping.explain import ACCURACY, Explanation, Outcome, Row, mitigation_benefits
 from emulator.mapping.explain import explain as measure
 from emulator.spec.brief import brief_repr
 from ndrite.causes import draw
 from ndrite.intervals import percent
 from ndrite.results import Result, Table
-from ndrite.samples import classed_samples
+from ndrite.samples import judged_samples
 from ndrite.signature import Codes, Count, DataSet, Inputs, Labels, Picture, Seed, Source, verb
 from ndrite.sources import compiled_of
+from ndrite.stages import Stages, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class Loss(Result):
     Attributes
     ----------
     explanation:
-        Accuracy (0..1) and output SNR (dB) by cause, against the float network.
+        Accuracy (0..1), or the rms error of targets, and output SNR (dB) by cause, against the float network.
     mitigation:
         What every measure against the errors is worth; empty unless asked for.
     judged_by:
@@ -57,25 +58,29 @@ class Loss(Result):
     def tables(self) -> Iterable[Table]:
         """Causes, and what the measures are worth."""
         found = self.explanation
-        floats_do = percent(found.reference, found.images)
-        title = (
-            f"{found.network} on {found.chip}: float {floats_do}, 95 % over {found.images} samples "
-            f"({self.judged_by})"
-        )
+        floats_do = f"rms error {found.said(found.reference)}"
+        if found.measure == ACCURACY:
+            floats_do = f"{percent(found.reference, found.samples)}, 95 %"
+        by = f"{found.samples} samples ({self.judged_by})"
+        title = f"{found.network} on {found.chip}: float {floats_do} over {by}"
         rows = [
             (
                 row.cause,
-                _percent(row.accuracy),
+                found.said(row.score()),
                 _decibels(row.snr_db),
-                _percent(row.accuracy_corrected),
+                found.said(row.score(corrected=True)),
                 _decibels(row.snr_corrected_db),
             )
             for row in found.rows
         ]
-        yield Table(title, ("cause", "accuracy", "SNR", "corrected", "SNR"), rows)
+        measure = found.measure.replace("_", " ")
+        yield Table(title, ("cause", measure, "SNR", "corrected", "SNR"), rows)
         if self.mitigation:
-            measures = [(o.name, _percent(o.accuracy), _decibels(o.snr_db)) for o in self.mitigation]
-            yield Table("measures, on the golden model", ("compiled with", "accuracy", "SNR"), measures)
+            measures = [
+                (o.name, found.said(o.rms_error if o.accuracy is None else o.accuracy), _decibels(o.snr_db))
+                for o in self.mitigation
+            ]
+            yield Table("measures, on the golden model", ("compiled with", measure, "SNR"), measures)
 
 
 @verb
@@ -91,12 +96,13 @@ def explain(
     seed: Seed = 0,
     mitigation: bool = False,
     picture: Picture | None = None,
+    progress: Stages | None = None,
 ) -> Loss:
     """Where the accuracy goes: one cause of error at a time.
 
     Every cause stands alone, as it is and with gains and biases corrected on the samples as compiling does;
-    all of them together follow, and the program itself: accuracy (%) and output SNR (dB). Causes do not add
-    up. The JSON says what every cause covers.
+    all of them together follow, and the program itself: accuracy (%), or the rms error of targets in the
+    model's unit, and output SNR (dB). Causes do not add up. The JSON says what every cause covers.
 
     Parameters
     ----------
@@ -118,22 +124,22 @@ def explain(
     'explain.png'
     """
     whole = compiled_of(program)
-    given = classed_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
+    given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
     x, y = given.x[:count], given.labels[:count]
     low = seed & ((1 << 63) - 1)
-    found = measure(whole.network, whole.program, whole.die, whole.samples, x, y, seed=low)
+    stage, samples, die = progress or silent, whole.samples, whole.die
+    with stage("causes") as report:
+        found = measure(whole.network, whole.program, die, samples, x, y, seed=low, progress=report)
     worth: list[Outcome] = []
     if mitigation:
-        seeds = (whole.die.seed,)
-        worth = mitigation_benefits(whole.network, whole.die.chip, whole.samples, x, y, seeds=seeds)
+        with stage("measures") as report:
+            worth = mitigation_benefits(
+                whole.network, die.chip, samples, x, y, seeds=(die.seed,), progress=report
+            )
     loss = Loss(found, tuple(worth), given.by)
     if picture is not None:
         loss.plot(picture)
     return loss
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f} %"
 
 
 def _decibels(value: float | None) -> str:

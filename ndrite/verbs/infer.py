@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
 from host.inputs import check_inputs
-from ndrite.evaluations import output_step, steps_on_host
+from ndrite.evaluations import steps_on_host
 from ndrite.files import save_array
 from ndrite.results import Result, Table
-from ndrite.samples import seen_samples
+from ndrite.samples import output_step, seen_samples
 from ndrite.signature import Board, Codes, DataSet, Inputs, Noise, Option, Output, Seed, Source, verb
 from ndrite.sources import held
 from ndrite.stages import Stages, silent

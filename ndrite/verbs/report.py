@@ -15,8 +15,8 @@ from emulator.spec.brief import brief_repr
 from ndrite.files import name_of
 from ndrite.inputs import InputWarning
 from ndrite.pages import Report, gather, page, title
-from ndrite.results import Result, Table, percents
-from ndrite.samples import classed_samples
+from ndrite.results import Result, Table
+from ndrite.samples import judged_samples
 from ndrite.signature import Codes, Count, DataSet, Folder, Inputs, Labels, Output, Seed, Source, Whole, verb
 from ndrite.sources import compiled_of
 from ndrite.stages import Stages, silent
@@ -73,7 +73,7 @@ class Page(Result):
         return written
 
     def as_dict(self) -> dict[str, Any]:
-        """The headline's numbers, for JSON; accuracies 0..1."""
+        """The headline's numbers, for JSON; accuracies 0..1, or rms errors."""
         content = {"figures": sorted(self.figures), **_headline(self.report)}
         if self.against is not None:
             content["against"] = _headline(self.against)
@@ -82,9 +82,12 @@ class Page(Result):
     def tables(self) -> Iterable[Table]:
         """The headline's numbers, of both where there are two."""
         reports = [self.report] if self.against is None else [self.report, self.against]
+        measure = reports[0].explanation.measure.replace("_", " ")
         rows = [
-            ("float software, accuracy, %", *(percents(r.accuracy_float) for r in reports)),
-            ("golden model, accuracy, %", *(percents(r.accuracy_golden) for r in reports)),
+            *(
+                (f"{who}, {measure}", *(dict(r.scores())[who] for r in reports))
+                for who, _ in reports[0].scores()
+            ),
             ("samples", *(str(r.samples) for r in reports)),
             (
                 "clock cycles of an inference",
@@ -160,7 +163,7 @@ def report(
         with stages(stage) as bar, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", InputWarning)
             whole = compiled_of(source)
-            given = classed_samples(whole.program, whole, inputs, labels, data=data, codes=codes)
+            given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes)
             files = [Path(name_of(v, "")).name for v in (source, inputs, labels)]
             said = {"files": ", ".join(filter(None, files)), "judged by": given.by}
             said["warnings"] = "; ".join(str(w.message) for w in caught)
@@ -186,9 +189,10 @@ def report(
 
 
 def _headline(found: Report) -> dict[str, Any]:
+    measure = found.explanation.measure
     return {
-        "accuracy_float": found.accuracy_float,
-        "accuracy_golden": found.accuracy_golden,
+        f"{measure}_float": found.explanation.reference,
+        f"{measure}_golden": found.explanation.program.score(),
         "samples": found.samples,
         "cycles": None if found.trace is None else found.trace.cycles,
     }

@@ -148,7 +148,7 @@ def test_nothing_is_powered_on_before_it_is_needed(
     assert devices == []
     board.program(program_of(30, 300))
     assert [device.get("geometry_max_outputs") for device, _ in devices] == [512]
-    with pytest.raises(AttributeError, match="no attribute _nonsense"):
+    with pytest.raises(AttributeError, match="no attribute"):
         board._nonsense  # noqa: B018
 
 

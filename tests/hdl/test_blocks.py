@@ -15,7 +15,7 @@ from hdl.campaign.redraw import Redraw
 from hdl.control.sequencer import Sequencer
 from hdl.link.receiver import Receiver
 from hdl.link.transmitter import Transmitter
-from hdl.neuron import Neuron
+from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.readout.readout import Readout
 from tests.hdl.simulate import simulate
@@ -26,6 +26,10 @@ BLOCKS = {
     "noise": (Noise, dataclasses.replace(TINY, lanes=16, readouts=4)),
     "readout": (Readout, dataclasses.replace(TINY, lanes=8, readouts=2)),
     "neuron": (Neuron, dataclasses.replace(TINY, lanes=8, readouts=4)),
+    "neurons": (
+        Neuron,
+        dataclasses.replace(TINY, lanes=16, readouts=4, redraw=0, skip=True, overlap=True, lane_groups=2),
+    ),
     "receiver": (Receiver, TINY),
     "transmitter": (Transmitter, dataclasses.replace(TINY, packet_bytes=1024)),
     "sequencer": (Sequencer, dataclasses.replace(TINY, lanes=3, readouts=1, redraw=0)),

@@ -87,7 +87,7 @@ def inputs(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_every_piece_begins_where_the_one_before_ended(varied: Program) -> None:
     board, device = opened(varied)
     # The tiny geometry's buffer holds 32 labels; a command runs 256 chips.
-    result = board.campaign(*inputs(40), Campaign(chips=300, first_chip=7, first_image=5))
+    result = board.campaign(*inputs(40), Campaign(chips=300, first_chip=7, first_sample=5))
     assert device.pieces == [(7, 256, 32, 5), (263, 44, 32, 5), (7, 256, 8, 37), (263, 44, 8, 37)]
     np.testing.assert_array_equal(result.correct, 2 * np.arange(7, 307))
     np.testing.assert_array_equal(result.votes, [[300, 0, 0]] * 40)

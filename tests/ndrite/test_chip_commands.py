@@ -163,4 +163,4 @@ def test_explain_errors(here: Path, fails: Callable[..., None]) -> None:
     np.save("y.npy", np.zeros(3))
     fails(EXPLAIN, "y.npy: 3 rows; accepted: 200")
     np.save("y.npy", np.zeros(200))
-    fails(EXPLAIN, "y.npy: float64 (200,); accepted: integer classes")
+    fails(EXPLAIN, "y.npy: float64 (200,); accepted: classes (n,), or targets (n, 3)")

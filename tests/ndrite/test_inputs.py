@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 import ndrite
+from emulator.golden import Core
+from emulator.golden.redraw import virtual_chip
 from emulator.mapping import map_network
 from emulator.network import Dense, InputRange, Meaning, Network, zoo
 from emulator.network.datasets import digits
+from ndrite.campaigns import with_variation
 from ndrite.shell.main import BAD_INPUT, OK, run
 
 
@@ -106,7 +109,8 @@ def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str])
     np.save("x.npy", values)
     assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
     err = capsys.readouterr().err
-    assert "x.npy: 7 of 320 input values (2.2 %) lie outside the stored range -1..1" in err
+    assert "x.npy: 7 of 320 input values (2.2 %) lie outside the range of their input" in err
+    assert "the first: x.npy[2, 0] is 1.5; accepted: -1..1" in err
     values[0, 0] = np.nan
     np.save("x.npy", values)
     assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
@@ -151,6 +155,46 @@ def test_a_regressor_is_judged_in_its_own_unit(here: Path, capsys: pytest.Captur
     np.save("y.npy", targets[:, :2])
     assert run(["evaluate", "program.npz", *options]) == BAD_INPUT
     assert "accepted: classes (n,), or targets (n, 3)" in capsys.readouterr().err
+
+
+def test_targets_everywhere(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """explain, report and campaign give the rms error of targets, each as NumPy has it."""
+    network, x, targets = regressor(np.random.default_rng(2))
+    compiled = ndrite.compile(network, "wan2022", samples=x, nominal=True, output="program.npz")
+    shifted = targets + 0.25
+    step = compiled.program.meaning.output_step
+    assert step is not None
+
+    def rms(outputs: np.ndarray) -> float:
+        return float(np.sqrt(np.mean((outputs - shifted) ** 2)))
+
+    loss = ndrite.explain(compiled, x, shifted, picture="loss.png")
+    assert loss.explanation.measure == "rms_error"
+    assert loss.explanation.reference == pytest.approx(0.25, rel=1e-4)
+    golden = rms(ndrite.infer(compiled, x).outputs * step)
+    assert loss.causes[-1].rms_error == pytest.approx(golden)
+    assert all(row.accuracy is None and row.lost is None and row.rms_error > 0.2 for row in loss.causes)
+    np.save("x.npy", x)
+    np.save("y.npy", shifted)
+    options = ["--inputs", "x.npy", "--labels", "y.npy"]
+    assert run(["explain", "program.npz", *options, "--mitigation"]) == OK
+    assert "rms error" in capsys.readouterr().out
+    assert run(["report", "program.npz", *options, "--no-timeline", "-o", "r.html", "--json"]) == OK
+    assert json.loads(capsys.readouterr().out)["rms_error_golden"] == pytest.approx(golden)
+    assert "Labels against answers" in Path("r.html").read_text()
+
+    wafer = ndrite.campaign(compiled, x, shifted, chips=3, trials=2, seed=5)
+    chip = virtual_chip(with_variation(compiled.program, None), seed=5, chip=1)
+    expected = [rms(Core(chip).infer(x, seed=5 + 1 * 2 + t) * step) for t in range(2)]
+    assert wafer.summary["rms_error_per_chip"][1] == pytest.approx(np.sqrt(np.mean(np.square(expected))))
+    assert len(set(wafer.summary["rms_error_per_chip"])) == 3
+    assert wafer.on_host
+    command = ["campaign", "program.npz", *options, "--chips", "4", "--threshold", "9", "-p", "c.svg"]
+    assert run([*command, "-o", "c.json"]) == OK
+    said = json.loads(Path("c.json").read_text())
+    assert (said["yield"], said["threshold"]) == (1.0, 9.0)
+    assert said["rms_error_float"] == pytest.approx(0.25, rel=1e-4)
+    assert "rms error" in capsys.readouterr().out
 
 
 def test_accuracy_stands_beside_its_interval_and_the_floats(

@@ -69,7 +69,7 @@ def test_numbers_and_figures(folder: Path, tmp_path: Path, capsys: pytest.Captur
     result = json.loads(capsys.readouterr().out)
     y = Core(Program.load(folder / "mine")).infer(np.load(folder / "x.npy"), seed=5).argmax(axis=1)
     assert result["accuracy_golden"] == (y == np.load(folder / "y.npy")).mean()
-    for name in ("confusion", "errors", "curves", "cells", "tiles"):
+    for name in ("answers", "errors", "curves", "cells", "tiles"):
         assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert b"<svg" in (tmp_path / "figures" / f"{name}.svg").read_bytes()[:1000]
 
@@ -155,7 +155,7 @@ def test_in_a_browser(page: Path, compared: Path) -> None:
             assert smallest >= 12
         view.open(page)
         reached = view.tabbed(len(SECTIONS))
-        assert reached[:3] == ["Chip", "Network", "Accuracy"]
+        assert reached[:3] == ["Accuracy", "Where the accuracy goes", "Network"]
         assert reached[-1] == "Provenance"
         view.page.keyboard.press("Enter")
         assert view.page.evaluate("location.hash") == "#provenance"

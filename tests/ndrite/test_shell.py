@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from emulator.golden import Core
 from emulator.spec import Program
+from ndrite.shell import terminal
 from ndrite.shell.main import BAD_INPUT, COMMANDS, OK, run
 
 pytestmark = pytest.mark.slow
@@ -115,3 +117,20 @@ def test_every_default_of_the_file_is_a_parameter() -> None:
             command = (boards if name == "serve" else group).get_command(click.Context(group), name)
             assert command is not None
             assert key in {p.name for p in command.params}, (key, name)
+
+
+def test_a_line_at_times_where_stderr_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads a log sees that long work goes on, and what."""
+    monkeypatch.setattr(terminal, "EVERY_S", 0.05)
+    with terminal.progress_bar("chips") as report:
+        report(3, 9)
+        time.sleep(0.2)
+    assert "chips: 3 of 9, 0 s so far\n" in capsys.readouterr().err
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(terminal, "quiet", True)
+    with terminal.progress_bar("chips"):
+        time.sleep(0.1)
+    assert capsys.readouterr().err == ""

@@ -31,7 +31,7 @@ def voltage(neuron: types.ModuleType) -> Claim:
     vshift = c.free(6, "vshift")
     c.module.d.comb += layer.vshift.eq(vshift)
     c.given(vshift <= SHIFT_MAX)
-    v = neuron.Neuron(GEOMETRY)._voltage(c.module, None, c.free(32, "z"), c.free(16, "scale"), layer)
+    v = neuron.NeuronPipe(GEOMETRY)._voltage(c.module, None, c.free(32, "z"), c.free(16, "scale"), layer)
     product = made[0].value
     expected = clip(rshift_round(c.module, product, vshift, SHIFT_MAX, "expected"), V_MIN, V_MAX) - V_MIN
     c.always(v == expected)
@@ -45,7 +45,7 @@ def _curve(neuron: types.ModuleType, c: Claim) -> tuple[Signal, Signal, list[obj
     c.module.d.comb += [layer.segment_bits.eq(f), layer.table_bits.eq(h)]
     c.given((f >= GEOMETRY.most_segment_bits) & (f < V_BITS) & (h <= TABLE_BITS_MAX))
     v, curve = c.free(V_BITS, "v"), c.free(16, "curve")
-    n = neuron.Neuron(GEOMETRY)
+    n = neuron.NeuronPipe(GEOMETRY)
     for name in ("base", "slope"):
         window = Signal(1, name=f"{name}_select")  # the bus is idle: held at 0
         setattr(
@@ -114,7 +114,7 @@ BUGS = [
 
 def _fresh() -> types.ModuleType:
     """A copy of the module, so that cutting it leaves the real one alone."""
-    return mutated("hdl.neuron", "NEURON_LATENCY = 24", "NEURON_LATENCY = 24")
+    return mutated("hdl.neuron.neuron_pipe", "NEURON_LATENCY = 24", "NEURON_LATENCY = 24")
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -129,4 +129,4 @@ def takes_long(bug: tuple[str, str, str]) -> bool:
 
 @pytest.mark.parametrize(("name", "old", "new"), long_where(takes_long, BUGS))
 def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
-    assert not holds(CLAIMS[name](mutated("hdl.neuron", old, new)))
+    assert not holds(CLAIMS[name](mutated("hdl.neuron.neuron_pipe", old, new)))

@@ -54,7 +54,7 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
         "trials": 1 + trial % 3,
         "seed": int(rng.integers(0, 1 << 63)),
         "first_chip": int(rng.integers(0, 1 << 31)),
-        "first_image": 900,
+        "first_sample": 900,
         "noise": trial != 4,
     }
     geometry = dataclasses.replace(TINY, overlap=overlap)

@@ -23,8 +23,9 @@ def test_demo(board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert report["accuracy_rtl"] == report["accuracy_golden_on_rtl_samples"]
     assert picture.read_bytes().startswith(b"\x89PNG")
     if board == "sim:":
-        assert report["bound_cycles"] == 1696
-        assert report["efficiency"] >= 0.95
+        assert report["array_busy"] >= 0.95
+        # Rows of zeros are not passed over: of the products that are left it does so many.
+        assert report["mac_use"] < 1 - report["zeros"] < 0.7
 
 
 def test_demo_prints_a_table(

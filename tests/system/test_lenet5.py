@@ -50,7 +50,8 @@ def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> Non
         result = evaluate(board, program, enlarged(test)[:IMAGES], labels[:IMAGES], seed=3)
     assert result.mismatches == 0, result.first_mismatch
     assert result.outputs.any()
-    assert result.bound_cycles == 98 * 48 + 25 * 216 + 400 * 2 + 120 * 2 + 84
+    bound = 98 * 48 + 25 * 216 + 400 * 2 + 120 * 2 + 84
     assert result.cycles_per_inference is not None
-    assert 0.5 * result.bound_cycles < result.cycles_per_inference < result.bound_cycles
+    assert 0.5 * bound < result.cycles_per_inference < bound
+    assert 0 < (result.bound_cycles or 0) < result.cycles_per_inference
     assert np.unique(result.outputs).size > 5

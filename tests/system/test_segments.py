@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from boards.abilities import Abilities
 from boards.board import Board
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
-from emulator.backend.lay_out import check_fits
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import Program
@@ -86,7 +86,7 @@ def test_random_programs_cut_as_for_a_smaller_device(board: Board, monkeypatch: 
         rng = np.random.default_rng(trial)
         program = random_graph(MAPS, rng, side=5, corner=trial % 4 == 3)
         small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 128, 256])))
-        monkeypatch.setattr(board, "check_fits", lambda p, small=small: check_fits(p, small))
+        monkeypatch.setattr(Board, "abilities", Abilities.of(small))
         x = random_inputs(program, rng, 3)
         stepped = SteppedBoard(board)
         stepped.program(program)

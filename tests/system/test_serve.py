@@ -82,7 +82,7 @@ def test_evaluate_through_the_terminal(tmp_path: Path, capsys: pytest.CaptureFix
     report = json.loads(capsys.readouterr().out)
     assert report["mismatches"] == 0
     assert report["samples"] == 20
-    assert report["bound_cycles"] == 1696
+    assert 0 < report["bound_cycles"] < 1696 < report["cycles_per_inference"]
 
 
 @pytest.mark.long

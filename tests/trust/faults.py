@@ -83,20 +83,20 @@ FAULTS = (
     Fault(
         "readout rounds down",
         "hdl/readout/readout_pipe.py",
-        'multiplier.product + pipeline.unmerged(self.half, 10, "half_10")',
+        'multiplier.product + unmerged(m, platform, self.half, "half_10")',
         "multiplier.product",
         block("readout"),
     ),
     Fault(
         "voltage clip one bit late",
-        "hdl/neuron.py",
+        "hdl/neuron/neuron_pipe.py",
         "with m.If(~negative & rest.any()):",
         "with m.If(~negative & rest[1:].any()):",
         block("neuron"),
     ),
     Fault(
         "settings change under a running layer",
-        "hdl/neuron.py",
+        "hdl/neuron/neuron.py",
         "same: Value = ~layer.layer_end",
         "same: Value = Const(1)",
         ("tests/hdl/test_core.py", "-k", "tiny or bare"),

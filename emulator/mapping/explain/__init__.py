@@ -6,12 +6,16 @@ Imports NumPy and emulator.{spec,errors,golden,device,network,mapping} only.
 from emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
 from emulator.mapping.explain.causes import CAUSES
 from emulator.mapping.explain.explain import PROGRAM, SNR_MAX_DB, Explanation, Row, explain, snr_db
+from emulator.mapping.explain.judging import ACCURACY, RMS_ERROR, Judge
 
 __all__ = [
+    "ACCURACY",
     "CAUSES",
     "PROGRAM",
+    "RMS_ERROR",
     "SNR_MAX_DB",
     "Explanation",
+    "Judge",
     "Outcome",
     "Row",
     "explain",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +16,24 @@ from emulator.errors import CompileWarning
 from emulator.golden import Core
 from emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
 from emulator.mapping.explain.explain import snr_db
+from emulator.mapping.explain.judging import ACCURACY, RMS_ERROR, Judge
 from emulator.network import Network
 
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.integer]
+Codes = npt.NDArray[np.uint8]
+Labels = npt.NDArray[Any]
 
 WRITE_VERIFY_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One compilation on the golden model: accuracy 0..1, SNR in dB against the float network."""
+    """One compilation on the golden model: accuracy 0..1 of classes or rms error of targets, and SNR in dB
+    against the float network."""
 
     name: str
-    accuracy: float
     snr_db: float
+    accuracy: float | None = None
+    rms_error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
@@ -65,15 +68,17 @@ def mitigations(chip: Chip) -> dict[str, Mitigation]:
 def mitigation_benefits(
     network: Network,
     chip: Chip,
-    samples: Images,
-    images: Images,
+    samples: Codes,
+    x: Codes,
     labels: Labels,
     *,
     seeds: Iterable[int] = (0,),
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
     """Accuracy and SNR with each set of ``mitigations``, means over chips (and read noise) of these seeds."""
-    outcomes = []
-    for name, measures in mitigations(chip).items():
+    outcomes: list[Outcome] = []
+    cases = mitigations(chip)
+    for name, measures in cases.items():
         each = []
         for seed in seeds:
             with warnings.catch_warnings():
@@ -81,9 +86,12 @@ def mitigation_benefits(
                 compiled = map_network(
                     network, chip, samples, seed=seed, options=MapOptions(mitigation=measures)
                 )
-            each.append(judge(name, network, compiled, images, labels, seed=seed))
-        accuracy, snr = np.mean([o.accuracy for o in each]), np.mean([o.snr_db for o in each])
-        outcomes.append(Outcome(name=name, accuracy=float(accuracy), snr_db=float(snr)))
+            each.append(judge(name, network, compiled, x, labels, seed=seed))
+        fields = [f for f in ("snr_db", ACCURACY, RMS_ERROR) if getattr(each[0], f) is not None]
+        means = {field: float(np.mean([getattr(o, field) for o in each])) for field in fields}
+        outcomes.append(Outcome(name=name, **means))
+        if progress is not None:
+            progress(len(outcomes), len(cases))
     return outcomes
 
 
@@ -91,15 +99,16 @@ def judge(
     name: str,
     network: Network,
     compiled: Mapped,
-    images: Images,
+    x: Codes,
     labels: Labels,
     *,
     seed: int = 0,
     noise: bool = True,
 ) -> Outcome:
-    """Accuracy and SNR of one compiled network on the golden model."""
-    out = Core(compiled.program).infer(images, seed=seed, noise=noise)
+    """Accuracy or rms error, and SNR, of one compiled network on the golden model."""
+    out = Core(compiled.program).infer(x, seed=seed, noise=noise)
     logits = out.astype(np.float64) * (compiled.program.meaning.output_step or 1.0)
-    reference = network.forward(images.astype(np.float32) / np.float32(255)).astype(np.float64)
-    accuracy = float((logits.argmax(axis=1) == labels).mean())
-    return Outcome(name=name, accuracy=accuracy, snr_db=snr_db(reference, logits))
+    reference = network.forward(x.astype(np.float32) / np.float32(255)).astype(np.float64)
+    measured = Judge(labels, reference)
+    score = {measured.measure: measured.score(logits)}
+    return Outcome(name=name, snr_db=snr_db(reference, logits), **score)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from emulator.golden import Core
 from emulator.mapping import Die
 from emulator.mapping.explain.causes import CAUSES
 from emulator.mapping.explain.forward import Forward, stages
+from emulator.mapping.explain.judging import ACCURACY, Judge
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
@@ -27,7 +29,8 @@ SNR_MAX_DB = 100.0
 
 @dataclass(frozen=True)
 class Row:
-    """One cause. Accuracies 0..1, SNR in dB, against the float network's outputs.
+    """One cause. SNR in dB against the float network's outputs; accuracy 0..1 of classes, or the rms error of
+    targets in the model's unit, None where the samples have the other.
 
     ``lost`` counts samples that the float network has right and this one wrong, ``won`` the reverse.
     ``*_corrected``: with the column gains and biases fitted on the samples, as compiling does; None for the
@@ -36,25 +39,34 @@ class Row:
 
     cause: str
     covers: str
-    accuracy: float
     snr_db: float
-    lost: int
-    won: int
-    accuracy_corrected: float | None = None
+    accuracy: float | None = None
+    rms_error: float | None = None
+    lost: int | None = None
+    won: int | None = None
     snr_corrected_db: float | None = None
+    accuracy_corrected: float | None = None
+    rms_error_corrected: float | None = None
     lost_corrected: int | None = None
     won_corrected: int | None = None
+
+    def score(self, *, corrected: bool = False) -> float | None:
+        """Accuracy or rms error, whichever was measured."""
+        if corrected:
+            return self.rms_error_corrected if self.accuracy is None else self.accuracy_corrected
+        return self.rms_error if self.accuracy is None else self.accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """All rows, causes first; ``reference`` is the float network's accuracy."""
+    """All rows, causes first; ``measure`` is accuracy or rms_error, ``reference`` the float network's."""
 
     __repr__ = brief_repr
 
     network: str
     chip: str
-    images: int
+    samples: int
+    measure: str
     reference: float
     rows: tuple[Row, ...]
 
@@ -68,9 +80,15 @@ class Explanation:
         return next(row for row in self.rows if row.cause == cause)
 
     def _repr_html_(self) -> str:
-        rows = [(r.cause, f"{100 * r.accuracy:.2f} %", f"{r.snr_db:.1f}", r.covers) for r in self.rows]
-        title = f"{self.network} on {self.chip}: float {100 * self.reference:.2f} %, {self.images} samples"
-        return titled(title, ("cause", "accuracy", "SNR, dB", "covers"), rows)
+        rows = [(r.cause, self.said(r.score()), f"{r.snr_db:.1f}", r.covers) for r in self.rows]
+        title = f"{self.network} on {self.chip}: float {self.said(self.reference)}, {self.samples} samples"
+        return titled(title, ("cause", self.measure.replace("_", " "), "SNR, dB", "covers"), rows)
+
+    def said(self, value: float | None) -> str:
+        """A value of ``measure`` in words."""
+        if value is None:
+            return ""
+        return f"{100 * value:.2f} %" if self.measure == ACCURACY else f"{value:.4g}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
@@ -82,10 +100,11 @@ def explain(
     program: Program,
     die: Die,
     samples: npt.NDArray[np.uint8],
-    images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.integer],
+    x: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
     *,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Explanation:
     """Break a mapped network's loss down.
 
@@ -98,42 +117,52 @@ def explain(
         What was mapped, and the result.
     samples:
         The inputs that corrections are found on, uint8 (n, inputs).
-    images, labels:
-        uint8 (n, inputs) and (n,) to judge by.
+    x, labels:
+        uint8 (n, inputs) to judge by, and classes (n,) or targets (n, outputs) in the model's unit.
     seed:
         Read-noise seed.
+    progress:
+        Called with the causes done and their number.
     """
     built = stages(network, program, die)
-    reference = network.forward(images.astype(np.float32) / np.float32(255)).astype(np.float64)
-    known = _right(reference, labels)
+    reference = network.forward(x.astype(np.float32) / np.float32(255)).astype(np.float64)
+    judge = Judge(labels, reference)
 
-    def judged(out: Floats) -> tuple[float, float, int, int]:
-        right = _right(out, labels)
-        lost, won = int((known & ~right).sum()), int((right & ~known).sum())
-        return float(right.mean()), snr_db(reference, out), lost, won
+    def judged(out: Floats) -> dict[str, Any]:
+        return {"snr_db": snr_db(reference, out), **judge.judged(out)}
 
-    def measure(causes: list[str], corrected: bool) -> tuple[float, float, int, int]:
+    def measure(causes: list[str], corrected: bool) -> dict[str, Any]:
         model = Forward(network, program, die, built, causes, seed)
         if corrected:
             model.correct(samples)
-        return judged(model.logits(images))
+        return judged(model.logits(x))
 
     rows = []
     for name, covers, causes in [
         *((c, covers, [c]) for c, covers in CAUSES.items()),
         (ALL, "in floating point, tables and converters included", list(CAUSES)),
     ]:
-        rows.append(Row(name, covers, *measure(causes, False), *measure(causes, True)))
-    golden = Core(program).infer(images, seed=seed).astype(np.float64)
+        mended = {_corrected(field): value for field, value in measure(causes, True).items()}
+        rows.append(Row(name, covers, **measure(causes, False), **mended))
+        if progress is not None:
+            progress(len(rows), len(CAUSES) + 2)
+    golden = Core(program).infer(x, seed=seed).astype(np.float64)
     golden = golden * (program.meaning.output_step or 1.0)
-    rows.append(Row(PROGRAM, "the integers the gateware computes, as compiled", *judged(golden)))
+    rows.append(Row(PROGRAM, "the integers the gateware computes, as compiled", **judged(golden)))
+    if progress is not None:
+        progress(len(rows), len(rows))
     return Explanation(
         network=network.name,
         chip=die.chip.name,
-        images=len(images),
-        reference=float(known.mean()),
+        samples=len(x),
+        measure=judge.measure,
+        reference=judge.reference,
         rows=tuple(rows),
     )
+
+
+def _corrected(field: str) -> str:
+    return "snr_corrected_db" if field == "snr_db" else f"{field}_corrected"
 
 
 def snr_db(reference: Floats, out: Floats) -> float:
@@ -143,7 +172,3 @@ def snr_db(reference: Floats, out: Floats) -> float:
     if error <= signal * 10 ** (-SNR_MAX_DB / 10):
         return SNR_MAX_DB
     return float(10 * np.log10(max(signal, 1e-300) / error))
-
-
-def _right(out: Floats, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    return np.asarray(out.argmax(axis=1) == labels)

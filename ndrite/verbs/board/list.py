@@ -50,7 +50,7 @@ def list_boards(*, output: Output | None = None) -> Found:
     if any(row["timing_met"] is False for row in rows):
         said.append("! timing is not met")
     if any(row["earlier"] for row in rows):
-        said.append("* built before the last change of its netlist; `ndrite board build` makes it anew")
+        said.append("* of an earlier netlist; `ndrite board build` makes it anew")
     return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), tuple(said))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from emulator.backend.lay_out import lay_out
 from emulator.backend.lowering import lower
+from emulator.backend.walk import row_order, sample_order
 from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import rshift_round
@@ -44,7 +45,8 @@ class Hand:
         """The program's outputs (outputs,) for one sample's codes."""
         header = unpacked(self.memories["steps"], HEADER)
         assert header["inputs"] == len(sample) == header["calls"] * header["call_codes"]
-        self.memory[: len(sample)] = sample
+        order = sample_order(self.program)
+        self.memory[: len(sample)] = sample if order is None else sample[order]
         begins = range(1, 1 + header["begins"])
         body = range(1 + header["begins"], 1 + header["body"])
         ends = range(1 + header["body"], header["steps"])
@@ -61,24 +63,24 @@ class Hand:
         self.steps_done += 1
         places = self._places(f)
         self._seconds = iter(
-            f["second_base"] + c * f["second_plane"] + r * f["second_line"] + q for r, q, c in self._order(f)
+            f["second_base"] + c + r * f["second_line"] + q * f["second_pixel"] for r, q, c in self._order(f)
         )
         if f["kind"] == KINDS["gate"]:
             g = unpacked(words, GATE)
-            for element in range(f["grid_columns"]):
+            for element in range(g["elements"]):
                 total = sum(self._term(g, t, element) for t in range(g["terms"]))
                 y = int(rshift_round(np.int64(total), f["pool_shift"])) + g["zero"]
                 self._put(next(places), min(max(y, 0), 255))
             return None
         for position, patch in enumerate(self._patches(f, offset * f["of_sample"])):
             if f["kind"] == KINDS["product"]:
-                z = self._sums(f, np.array(patch))
+                z = self._sums(f, np.array([code for part in patch for run in part for code in run]))
                 if f["last"]:
                     return z
                 for code in self._fired(f, z):
                     self._put(next(places), int(code))
                 continue
-            for channel in patch:
+            for channel in (one for part in patch for one in zip(*part, strict=True)):
                 value = max(channel)
                 if f["kind"] == KINDS["average"]:
                     mul = int(self.memories["operand"][f["operand_base"] + position])
@@ -93,22 +95,45 @@ class Hand:
         return value
 
     def _patches(self, f: dict[str, int], offset: int) -> Any:
-        """Each patch: lists of codes, one a channel."""
+        """Each patch: of each part the runs of its kernel's places."""
         for row in range(f["grid_rows"]):
             for column in range(f["grid_columns"]):
-                start = f["start"] + offset + row * f["stride_line"] + column * f["stride_columns"]
+                start = f["start"] + offset + row * f["stride_line"] + column * f["stride_codes"]
                 y0 = f["first_row"] + row * f["stride_rows"]
                 x0 = f["first_column"] + column * f["stride_columns"]
                 yield [
                     [
-                        int(self.memory[start + c * f["plane"] + i * f["line"] + j * f["hop"]])
-                        if 0 <= y0 + i * f["row_hop"] < f["rows"] and 0 <= x0 + j * f["hop"] < f["columns"]
-                        else f["border"]
+                        [
+                            self._code(f, start + group * f["share"], y0, x0, i, j, c)
+                            for c in self._run(f, part, i * f["kernel_columns"] + j)
+                        ]
                         for i in range(f["kernel_rows"])
-                        for j in range(f["run"])
+                        for j in range(f["kernel_columns"])
                     ]
-                    for c in range(f["channels"])
+                    for group in range(f["groups"])
+                    for part in range(self._parts(f))
                 ]
+
+    @staticmethod
+    def _parts(f: dict[str, int]) -> int:
+        """How many there are in a group: as many as it takes to reach its last channel."""
+        area, parts = f["kernel_rows"] * f["kernel_columns"], 1
+        while parts * (f["part_codes"] * area + f["part_rest"]) < f["share"] * area:
+            parts += 1
+        return parts
+
+    @staticmethod
+    def _run(f: dict[str, int], part: int, place: int) -> range:
+        """The channels of a part at a place of the kernel."""
+        area = f["kernel_rows"] * f["kernel_columns"]
+        ends = [n * (f["part_codes"] * area + f["part_rest"]) for n in (part, part + 1)]
+        return range(*(min(end // area + (place < end % area), f["share"]) for end in ends))
+
+    def _code(self, f: dict[str, int], start: int, y0: int, x0: int, i: int, j: int, c: int) -> int:
+        x = x0 + (c if f["flat"] else j * f["column_hop"])
+        if not (0 <= y0 + i * f["row_hop"] < f["rows"] and 0 <= x < f["columns"]):
+            return f["border"]
+        return int(self.memory[start + i * f["line"] + j * f["pixel"] + c])
 
     def _sums(self, f: dict[str, int], patch: np.ndarray) -> np.ndarray:
         """p + bias of the record's layer, as the golden model has it."""
@@ -118,7 +143,8 @@ class Hand:
         groups = product.patches.groups
         share = product.layer.outputs // groups
         parts = []
-        for g, codes in enumerate(patch.reshape(groups, -1)):
+        order = np.argsort(row_order(product, self.program.rows))
+        for g, codes in enumerate(patch.reshape(groups, -1)[:, order]):
             mine = slice(g * share, (g + 1) * share)
             layer = dataclasses.replace(
                 product.layer,
@@ -158,14 +184,19 @@ class Hand:
             for column in range(f["grid_columns"])
             for i in range(f["block_rows"])
             for j in range(f["block_columns"])
-            for c in range(f["to_channels"])
+            for c in range(f["to_channels"] << f["turn"])
         ]
 
     def _places(self, f: dict[str, int]) -> Any:
         """(address, first of its window) of each result in turn, None beside the map."""
         for r, q, c in self._order(f):
             row, column = r // f["pool_rows"], q // f["pool_columns"]
-            place = f["to_base"] + c * f["to_plane"] + row * f["to_line"] + column
+            place = (
+                f["to_base"]
+                + c * f["to_plane"] // (1 << f["turn"])
+                + row * f["to_line"]
+                + column * f["to_pixel"]
+            )
             inside = row < f["to_rows"] and column < f["to_columns"]
             yield (place if inside else None, r % f["pool_rows"] == 0 and q % f["pool_columns"] == 0)
 

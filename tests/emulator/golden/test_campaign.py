@@ -33,7 +33,7 @@ def test_votes_are_the_argmax_of_each_inference() -> None:
     program = varied(3, layers=2, noise=True)
     rng = np.random.default_rng(1)
     x, labels = random_inputs(program, rng, 6), rng.integers(0, program.outputs, 6)
-    got = campaign(program, x, labels, Campaign(chips=3, trials=2, seed=77, first_chip=40, first_image=500))
+    got = campaign(program, x, labels, Campaign(chips=3, trials=2, seed=77, first_chip=40, first_sample=500))
     votes = np.zeros((6, program.outputs), int)
     correct = np.zeros(3, int)
     for c in range(3):
@@ -61,7 +61,9 @@ def test_pieces_add_up_to_the_whole() -> None:
     np.testing.assert_array_equal(whole.votes, sum(part.votes for part in chips))
     np.testing.assert_array_equal(whole.correct, np.concatenate([part.correct for part in chips]))
     images = [
-        campaign(program, x[i : i + 4], labels[i : i + 4], Campaign(chips=5, trials=2, seed=7, first_image=i))
+        campaign(
+            program, x[i : i + 4], labels[i : i + 4], Campaign(chips=5, trials=2, seed=7, first_sample=i)
+        )
         for i in (0, 4)
     ]
     np.testing.assert_array_equal(whole.votes, np.concatenate([part.votes for part in images]))
@@ -89,7 +91,7 @@ def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
         ({"trials": 4097}, "trials is 4097; accepted: 1..4096"),
         ({"seed": -1}, "seed is -1"),
         ({"first_chip": 2**32 - 1}, "first_chip is"),
-        ({"first_image": 2**20}, "first_image is 1048576"),
+        ({"first_sample": 2**20}, "first_sample is 1048576"),
         ({"labels": np.zeros(3, int)}, "labels is int64"),
         ({"labels": np.full(8, -1)}, "labels is -1"),
         ({"x": np.zeros((8, 3), np.uint8)}, "images is uint8"),

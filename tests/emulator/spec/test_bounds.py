@@ -107,7 +107,7 @@ def test_empty_layers_are_refused() -> None:
             {"first_chip": 2**32 - 3, "chips": 3},
             "chips is 3; accepted: 1..2",
         ),
-        ({"first_image": 2**20 - 5}, {"first_image": 2**20 - 4}, "first_image is"),
+        ({"first_sample": 2**20 - 5}, {"first_sample": 2**20 - 4}, "first_sample is"),
         ({"trials": 4096}, {"trials": 4097}, "trials is 4097"),
         ({"seed": 2**64 - 1}, {"seed": 2**64}, "seed is"),
         ({}, {"x": np.zeros((0, 3), np.uint8), "labels": np.zeros(0, int)}, "images is uint8"),
@@ -118,7 +118,7 @@ def test_campaigns_end_where_chips_images_and_draws_do(
     last_good: dict[str, Any], first_bad: dict[str, Any], words: str
 ) -> None:
     plan: dict[str, Any] = {"x": np.zeros((5, 3), np.uint8), "labels": np.zeros(5, int), "inputs": 3}
-    plan |= {"chips": 1, "trials": 1, "seed": 0, "first_chip": 0, "first_image": 0}
+    plan |= {"chips": 1, "trials": 1, "seed": 0, "first_chip": 0, "first_sample": 0}
 
     def check(x: Any, labels: Any, inputs: int, **fields: Any) -> None:
         Campaign(**fields).check(x, labels, inputs)

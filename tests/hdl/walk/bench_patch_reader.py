@@ -13,8 +13,9 @@ from cocotb.triggers import RisingEdge
 
 from emulator.backend.map_places import Place
 from emulator.backend.walk import patch_fields
+from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Pool
+from emulator.spec.steps import Pool, Product
 from hdl.walk.layouts import chunk_layout
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.patch_reader import CHUNK_LATENCY
@@ -39,7 +40,7 @@ class Reader:
         """The chunks of each patch; the memory is busy, and patches may not begin, with chance ``busy``."""
         dut, rng, edge = self.dut, self.rng, RisingEdge(self.dut.clk)
         dut.step.value = packed(fields)
-        for _ in range(4):
+        for _ in range(10):
             await edge
         dut.begin.value = 1
         await edge
@@ -70,28 +71,67 @@ class Reader:
         return found[:-1]
 
 
-async def check(reader: Reader, patches: Patches, busy: float) -> int:
-    """One step's patches; how many codes were compared."""
+def runs(patches: Patches, tile: int) -> list[list[int]]:
+    """The rows of a group in the order in which they are to come: runs, by tile and kernel place."""
+    area, share = patches.kernel[0] * patches.kernel[1], patches.shape[0] // patches.groups
+    tile = share * area if area == 1 else tile
+    found: list[list[int]] = []
+    for first in range(0, share * area, tile):
+        for place in range(area):
+            found.append([k for c in range(share) if first <= (k := c * area + place) < first + tile])
+    return found
+
+
+async def check(reader: Reader, patches: Patches, busy: float, tile: int | None = None) -> int:
+    """One step's patches, a product's in tiles of so many rows or a pool's; how many codes were compared."""
     rng = reader.rng
     base, border = int(rng.integers(0, 512)), int(rng.integers(0, 256))
     c, h, w = patches.shape
     whole = (c, h + int(rng.integers(0, 2)), w + int(rng.integers(0, 2)))
-    step = Pool(of="max", sources=(0,), patches=patches, border=border)
-    fields = patch_fields(step, {0: Place(base, whole)}) | {"kind": 1}
-    maps = np.array([reader.memory[(base + i) % CODES] for i in range(int(np.prod(whole)))])
+    pixel = c + int(rng.integers(0, 2))
+    if tile is None:
+        step: Any = Pool(of="max", sources=(0,), patches=patches, border=border)
+        order = [run[i : i + 8] for run in [[*range(c)]] for i in range(0, c, 8)]
+        area = patches.kernel[0] * patches.kernel[1]
+        expected_runs = [[ch * area + p for ch in part] for part in order for p in range(area)]
+    else:
+        step = Product(layer=layer_of(patches), sources=(0,), patches=patches, border=border)
+        each = runs(patches, tile)
+        expected_runs = [[k + g * patches.inputs for k in run] for g in range(patches.groups) for run in each]
+    fields = patch_fields(step, {0: Place(base, whole, pixel)}, tile or 8)
+    fields |= {"kind": 0 if tile else 1}
+    at = np.arange(whole[1] * whole[2]).reshape(1, *whole[1:]) * pixel + np.arange(c).reshape(-1, 1, 1)
+    if whole[1] * whole[2] == 1:
+        at = np.arange(c).reshape(whole)
+    maps = reader.memory[(base + at) % CODES]
     expected = patches.cut(maps.reshape(1, *whole), border)[0]
     found = await reader.patches(fields, busy)
     assert len(found) == patches.positions, patches
     for position, chunks in enumerate(found):
         codes = [code for chunk in chunks for code in chunk["codes"][: chunk["count"]]]
-        assert codes == expected[position].tolist(), (patches, position)
-        runs = 1 if patches.dilation[1] > 1 else 8
-        each = -(-patches.kernel[1] // runs)
-        assert len(chunks) == c * patches.kernel[0] * each, (patches, position)
+        wanted = [int(expected[position][k]) for run in expected_runs for k in run]
+        assert codes == wanted, (patches, tile, position)
         assert all(not any(chunk["codes"][chunk["count"] :]) for chunk in chunks), (patches, position)
-        assert sum(chunk["channel_end"] for chunk in chunks) == c, (patches, position)
         assert [chunk["patch_end"] for chunk in chunks] == [0] * (len(chunks) - 1) + [1]
-    return expected.size
+        assert sum(chunk["group_end"] for chunk in chunks) == patches.groups, (patches, position)
+        if tile is None:
+            assert len(chunks) == len(expected_runs), (patches, position)
+            assert sum(chunk["part_end"] for chunk in chunks) == -(-c // 8), (patches, position)
+    return int(expected.size)
+
+
+def layer_of(patches: Patches) -> Layer:
+    """Any layer of the patches' inputs."""
+    m = patches.groups
+    zero = np.zeros(m, np.uint16)
+    return Layer(
+        weights=np.zeros((patches.inputs, m), np.int16),
+        bias=zero.astype(np.int32),
+        gain=zero,
+        offset=zero.astype(np.int16),
+        scale=zero,
+        curve=zero,
+    )
 
 
 @cocotb.test()
@@ -101,7 +141,8 @@ async def small_shapes(dut: Any) -> None:
     reader, compared, shapes = Reader(dut, rng), 0, 0
     for number, patches in enumerate(small_patches()):
         if number % EVERY == 0:
-            compared += await check(reader, patches, busy=0.2 if shapes % 2 else 0.0)
+            tile = None if shapes % 3 == 0 else 8 * int(rng.integers(1, 4))
+            compared += await check(reader, patches, 0.2 if shapes % 2 else 0.0, tile)
             shapes += 1
     dut._log.info(f"{shapes} shapes, {compared} codes")
     assert shapes > 60
@@ -115,6 +156,26 @@ async def long_rows(dut: Any) -> None:
     await reset(dut)
     reader = Reader(dut, rng)
     for width, run in itertools.product((24, 25), (7, 8, 9, 16, 17, 24)):
-        await check(reader, Patches(shape=(2, 3, width), kernel=(2, run), padding=(0, 5, 1, 3)), 0.1)
+        patches = Patches(shape=(2, 3, width), kernel=(2, run), padding=(0, 5, 1, 3))
+        for tile in (None, 8, 128):
+            await check(reader, patches, 0.1, tile)
     far = Patches(shape=(1, 9, 19), kernel=(3, 3), dilation=(4, 9), padding=(3, 10, 3, 9), stride=(3, 5))
     await check(reader, far, 0.1)
+    await check(reader, far, 0.1, 8)
+
+
+@cocotb.test()
+async def many_channels(dut: Any) -> None:
+    """Tiles that end in the middle of a channel, of kernels with more places than rows too; groups."""
+    rng = np.random.default_rng(3)
+    await reset(dut)
+    reader = Reader(dut, rng)
+    for channels, groups in ((8, 1), (9, 1), (16, 2), (17, 1), (24, 3), (12, 12)):
+        for kernel in ((1, 1), (3, 3), (2, 5), (3, 4)):
+            patches = Patches(
+                shape=(channels, 3, 5), kernel=kernel, padding=(1, 1, 0, 1), groups=groups, stride=(2, 2)
+            )
+            for tile in (8, 16, 24, 128):
+                await check(reader, patches, 0.1, tile)
+            if groups == 1:
+                await check(reader, patches, 0.1)

@@ -64,10 +64,13 @@ async def small_products(dut: Any) -> None:
         order = np.arange(count).reshape(1, grid[0] * grid[1], -1)
         where = {int(n): at for at, n in np.ndenumerate(patches.place(order, block)[0])}
         base = int(rng.integers(0, 300))
+        # Channels side by side, pixels further apart where maps are joined; or plane by plane.
+        plane, pixel = ((1, channels + 2), (pooled[0] * pooled[1], 1))[compared % 2]
         fields = {
             "base": base,
-            "plane": pooled[0] * pooled[1],
-            "line": pooled[1],
+            "plane": plane,
+            "pixel": pixel,
+            "line": pooled[1] * pixel,
             "rows": pooled[0],
             "columns": pooled[1],
             "channels": channels,
@@ -87,6 +90,6 @@ async def small_products(dut: Any) -> None:
             assert first == int(row % window[0] == 0 and column % window[1] == 0), what
             assert turn == int(n % each == each - 1), what
             if inside:
-                assert address == base + c * fields["plane"] + q * fields["line"] + r, what
+                assert address == base + c * plane + q * fields["line"] + r * pixel, what
                 compared += 1
     assert compared > 1000

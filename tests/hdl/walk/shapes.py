@@ -13,7 +13,7 @@ from hdl.walk.layouts import step_layout
 PADDINGS = ((0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 2), (2, 2, 1, 1))
 
 
-def small_patches(channels: tuple[int, ...] = (1, 2), most: int = 4) -> Iterator[Patches]:
+def small_patches(channels: tuple[int, ...] = (1, 3), most: int = 4) -> Iterator[Patches]:
     """Maps up to ``most`` rows and columns, kernels up to 3 x 3, strides and dilations 1 and 2, borders."""
     sides = range(1, most + 1)
     for c, h, w, kh, kw in itertools.product(channels, sides, sides, (1, 2, 3), (1, 2, 3)):

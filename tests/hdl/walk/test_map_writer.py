@@ -10,7 +10,7 @@ import pytest
 from amaranth import Module, Signal
 from amaranth.sim import Simulator
 
-from emulator.backend.walk import POOLED_CHANNELS_MIN
+from emulator.backend.walk import POOLED_TURNS_MIN
 from emulator.spec import PRESETS
 from hdl.walk.map_memory import MAP_LATENCY, MapMemory
 from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
@@ -26,7 +26,15 @@ def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) ->
     m = Module()
     m.submodules.memory = memory = MapMemory(MAPS)
     m.submodules.writer = writer = MapWriter(MAPS)
-    field = {"base": 7, "plane": PLANE, "rows": 1, "columns": WINDOWS, "channels": channels, "grid_rows": 1}
+    field = {
+        "base": 7,
+        "plane": PLANE,
+        "pixel": 1,
+        "rows": 1,
+        "columns": WINDOWS,
+        "channels": channels,
+        "grid_rows": 1,
+    }
     field |= {"grid_columns": WINDOWS * WIDTH, "block_rows": 1, "block_columns": 1}
     field |= {"pool_rows": 1, "pool_columns": WIDTH}
     m.d.comb += [writer.field[name].eq(value) for name, value in field.items()]
@@ -54,6 +62,7 @@ def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) ->
                 await ctx.tick()
             ctx.set(writer.valid, 1)
             ctx.set(writer.y, int(code))
+            ctx.set(writer.count, 1)
             await ctx.tick()
             ctx.set(writer.valid, 0)
         await ctx.tick().repeat(WRITE_LATENCY + 2)
@@ -71,7 +80,7 @@ def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) ->
     return found
 
 
-@pytest.mark.parametrize("channels", [POOLED_CHANNELS_MIN, POOLED_CHANNELS_MIN + 1, POOLED_CHANNELS_MIN + 2])
+@pytest.mark.parametrize("channels", range(POOLED_TURNS_MIN, 9))
 @pytest.mark.parametrize("gap", [0.0, 0.1])
 def test_the_largest_of_a_window_however_soon_its_place_comes_again(channels: int, gap: float) -> None:
     rng = np.random.default_rng(channels)

@@ -17,7 +17,8 @@ from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
-from hdl.parts.layouts import group_layout
+from hdl.parts.layouts import activation_layout, group_layout
+from tests.hdl.probe import unpack
 from tests.hdl.streams import Source, reset, write_memory
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
@@ -118,8 +119,10 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
             column = logit >> 2 & ((1 << column_bits) - 1)
             got.append(("logit", column, logit >> 1 & 1, z - (z >> 31 << 32)))
         if activation & 1:
-            column = activation >> 3 & ((1 << column_bits) - 1)
-            got.append(("activation", column, activation >> 1 & 1, activation >> 3 + column_bits))
+            fired = unpack(activation_layout(GEOMETRY), activation)
+            for i, y in enumerate(fired["y"][: fired["count"]]):
+                ends = fired["last"] and i == fired["count"] - 1
+                got.append(("activation", fired["column"] + i, int(ends), y))
         for item in got:
             layer, wanted = expected[seen]
             assert item == wanted, (

@@ -1,0 +1,4 @@
+"""Bias, second operand, scale and curve: one column a cycle, or a whole step of readout.
+
+Imports Amaranth, emulator.spec and hdl.parts only.
+"""

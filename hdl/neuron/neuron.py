@@ -1,0 +1,196 @@
+"""neuron: column groups through the neurons, one column a cycle or a step of readout."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from emulator.spec.geometry import Geometry
+from hdl.neuron.neuron_pipe import NEURON_LATENCY, OUTPUT_STAGE, NeuronPipe
+from hdl.parts.bus import WindowSignature
+from hdl.parts.delay import delayed
+from hdl.parts.layouts import PACE_BITS, activation_layout, group_layout, second_layout
+
+
+def logit_layout(g: Geometry) -> StructLayout:
+    """An output in passing: ``final`` with the network's last."""
+    return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
+
+
+class Neuron(wiring.Component):
+    """Each group's columns through ``hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them in a cycle.
+
+    Output layers stop at z (``logit``, one column a cycle in their order, ``final`` with the network's last).
+    Hidden layers give y (``activation``), where there are several neurons a whole step of readout in every
+    ``pace``-th cycle. A group of another layer waits until the pipeline is empty, so the settings hold still.
+    ``second`` has a group's second operands where it says so, as many as there are neurons.
+    Latency: OUTPUT_STAGE or NEURON_LATENCY cycles. Resources: ``Geometry.neurons`` pipes.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "groups": In(stream.Signature(group_layout(geometry))),
+                "partials": In(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
+                "logit": Out(logit_layout(geometry)),
+                "activation": Out(activation_layout(geometry)),
+                "bias_window": In(WindowSignature()),
+                "neuron_window": In(WindowSignature()),
+                "base_window": In(WindowSignature()),
+                "slope_window": In(WindowSignature()),
+            }
+            | ({"second": In(stream.Signature(second_layout(geometry)))} if geometry.map_codes else {})
+            | ({"pace": In(PACE_BITS, init=1)} if geometry.neurons > 1 else {})
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        wide = g.neurons > 1
+        group = self.groups.payload
+        left = Signal.like(group.columns)
+        running = Signal()
+        layer = Signal(group_layout(g))
+        column, address = Signal.like(group.column), Signal.like(group.column)
+        lane = Signal(exact_log2(g.readouts) or 1)
+        layout = StructLayout(
+            {
+                "valid": 1,
+                "end": 1,
+                "column": column.shape(),
+                "lane": lane.shape(),
+                "count": bits_for(g.neurons),
+            }
+        )
+        stages = [Signal(layout, name=f"stage_{n}", reset_less=True) for n in range(NEURON_LATENCY + 1)]
+        busy = Signal()
+        m.d.sync += busy.eq(Cat(stage.valid for stage in stages).any())
+
+        there: Value = self.partials.valid
+        if g.map_codes:
+            there &= ~layer.second | self.second.valid
+        # Known a cycle ahead: whether what is taken is the group's last, and the step's.
+        only, lane_last = Signal(), Signal()
+        take = running & there
+        if wide:
+            # The next steps' turn comes when what takes their codes is through with this one's.
+            together, waits = Signal(), Signal(PACE_BITS)
+            free = Signal(init=1)
+            take &= ~together | free
+            with m.If(take & together):
+                m.d.sync += [waits.eq(self.pace - 1), free.eq(self.pace == 1)]
+            with m.Elif(~free):
+                m.d.sync += [waits.eq(waits - 1), free.eq(waits == 1)]
+        closing = take & only
+        same: Value = ~layer.layer_end
+        if g.map_codes:
+            # A walk goes on to other settings only when everything has run empty.
+            same |= group.walked
+        with m.If(self.groups.valid & ~running & (same | ~busy)):
+            m.d.comb += self.groups.ready.eq(1)
+            m.d.sync += [
+                running.eq(1),
+                layer.eq(group),
+                left.eq(group.columns),
+                only.eq(group.columns == 1),
+                column.eq(group.first_column),
+                address.eq(group.column),
+                lane.eq(0),
+                lane_last.eq(g.readouts == 1),
+            ]
+            if wide:
+                m.d.sync += together.eq(~group.output)
+                with m.If(~group.output):
+                    m.d.sync += [only.eq(group.columns <= g.neurons), lane_last.eq(1)]
+        count: Value = Const(1)
+        with m.If(take):
+            m.d.sync += [only.eq(left == 2), lane_last.eq((lane == g.readouts - 2) | (g.readouts == 1))]
+            m.d.sync += [left.eq(left - 1), column.eq(column + 1), address.eq(address + 1), lane.eq(lane + 1)]
+            if g.readouts == 1:
+                m.d.sync += lane.eq(0)
+            if wide:
+                with m.If(together):
+                    m.d.sync += [only.eq(left <= 2 * g.neurons), lane_last.eq(1), left.eq(left - g.neurons)]
+                    m.d.sync += [column.eq(column + g.neurons), address.eq(address + g.neurons), lane.eq(0)]
+        with m.If(closing):
+            m.d.sync += running.eq(0)
+        if wide:
+            count = Mux(together, Mux(left < g.neurons, left[: bits_for(g.neurons)], g.neurons), 1)
+        step_taken = take & (only | lane_last)
+        m.d.comb += [
+            self.partials.ready.eq(step_taken),
+            stages[0].valid.eq(take),
+            stages[0].end.eq(only & layer.layer_end),
+            stages[0].column.eq(column),
+            stages[0].lane.eq(lane),
+            stages[0].count.eq(count),
+        ]
+        if g.map_codes:
+            m.d.comb += self.second.ready.eq((step_taken if wide else take) & layer.second)
+        for early, late in itertools.pairwise(stages):
+            m.d.sync += late.eq(early)
+        pipes = self._pipes(m, layer, address, lane)
+        out = stages[OUTPUT_STAGE]
+        # The layer's settings hold still: what they decide is decided a cycle before.
+        m.d.sync += [
+            self.logit.valid.eq(stages[OUTPUT_STAGE - 1].valid & layer.output),
+            self.logit.final.eq(stages[OUTPUT_STAGE - 1].end & layer.output),
+        ]
+        m.d.comb += [
+            self.logit.column.eq(out.column),
+            self.logit.z.eq(Array(pipe.z for pipe in pipes)[out.lane] if wide else pipes[0].z),
+        ]
+        end = stages[NEURON_LATENCY]
+        m.d.sync += self.activation.valid.eq(stages[NEURON_LATENCY - 1].valid & ~layer.output)
+        m.d.comb += [
+            self.activation.last.eq(end.end),
+            self.activation.sink.eq(layer.sink),
+            self.activation.column.eq(end.column),
+            self.activation.count.eq(end.count),
+            *(self.activation.y[i].eq(pipe.y) for i, pipe in enumerate(pipes)),
+        ]
+        return m
+
+    def _pipes(self, m: Module, layer: Signal, address: Signal, lane: Signal) -> list[NeuronPipe]:
+        """One for each neuron, with the columns whose number ends in its own."""
+        g, low = self.geometry, exact_log2(self.geometry.neurons)
+        pipes = [NeuronPipe(g) for _ in range(g.neurons)]
+        for i, pipe in enumerate(pipes):
+            m.submodules[f"pipe_{i}"] = pipe
+            m.d.comb += [
+                pipe.layer.eq(layer),
+                pipe.entry.eq(address[low:]),
+                pipe.p.eq(self.partials.payload[lane if g.neurons == 1 else i]),
+            ]
+            if g.map_codes:
+                m.d.comb += pipe.second.eq(self.second.payload[i])
+            for name in ("bias_window", "neuron_window"):
+                window, mine = getattr(self, name), getattr(pipe, name)
+                m.d.comb += [
+                    mine.select.eq(window.select),
+                    mine.address.eq(window.address[low:]),
+                    mine.write.eq(window.write & (window.address[:low] == i)),
+                    mine.write_data.eq(window.write_data),
+                ]
+            for name in ("base_window", "slope_window"):
+                window, mine = getattr(self, name), getattr(pipe, name)
+                m.d.comb += [
+                    getattr(mine, field).eq(getattr(window, field))
+                    for field in ("select", "address", "write", "write_data")
+                ]
+        for name in ("bias_window", "neuron_window"):
+            window = getattr(self, name)
+            answers = Array(getattr(pipe, name).read_data for pipe in pipes)
+            chosen: Any = delayed(m, window.address[:low], 3, f"{name}_pipe") if low else 0
+            m.d.comb += window.read_data.eq(answers[chosen])
+        for name in ("base_window", "slope_window"):
+            m.d.comb += getattr(self, name).read_data.eq(getattr(pipes[0], name).read_data)
+        return pipes

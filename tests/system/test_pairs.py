@@ -1,0 +1,142 @@
+"""Random geometries against random programs of every step kind: simulated gateware equals the golden model.
+
+Two geometries, small ones, in every run; ``make test-pairs`` has forty of twenty-five programs each. What was
+covered is printed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from boards.board import Board
+from boards.sim import SimLink
+from emulator.backend.lay_out import divided, lane_groups
+from emulator.backend.lowering import lower
+from emulator.golden import Core
+from emulator.golden.random_program import random_inputs, random_program
+from emulator.spec import Geometry, GeometryError, Program
+from emulator.spec.steps import Product
+from tests.random_graphs import random_walk
+
+GEOMETRIES, PROGRAMS = (int(n) for n in os.environ.get("NDRITE_PAIRS", "2x6").split("x"))
+FIRST = int(os.environ.get("NDRITE_PAIRS_FROM", "0"))
+SAMPLES = 4
+WHOLE = GEOMETRIES > 2
+KINDS = {
+    *("product", "pool max", "pool average", "gate", "table", "chain", "walk", "calls", "states", "joined"),
+    *("skip", "block", "groups", "sums", "codes", "noise", "analog", "tiles", "slices"),
+}
+"""What forty geometries must have seen."""
+
+
+def random_geometry(rng: np.random.Generator, *, small: bool) -> Geometry:
+    """Any legal fields that leave room for a few steps; ``small`` ones compile in half a minute."""
+
+    def one_of(*values: Any) -> Any:
+        return values[int(rng.integers(0, len(values)))]
+
+    while True:
+        lanes = one_of(8, 12, 16) if small else one_of(2, 3, 5, 8, 12, 16, 16, 24, 32, 32, 40, 64)
+        skip = one_of(False, True, True)
+        max_inputs = one_of(64, 128, 256, 512)
+        groups = one_of(1, *(n for n in (2, 4, 8) if skip and lanes % (8 * n) == 0))
+        try:
+            return Geometry(
+                name="pairs",
+                rows=one_of(8, 16, 24, 40, 128),
+                lanes=lanes,
+                readouts=one_of(*(p for p in (1, 2, 4, 8) if lanes // groups % p == 0)),
+                weight_bits=one_of(8, 9),
+                weight_depth=one_of(1024, 2048, 4096),
+                max_inputs=max_inputs,
+                max_outputs=one_of(32, 64),
+                columns=one_of(512, 1024),
+                layers=one_of(16, 32),
+                curves=one_of(4, 8, 16),
+                segments=one_of(8, 32),
+                noise=one_of(False, True, True),
+                analog=one_of(False, True),
+                skip=skip,
+                lane_groups=groups,
+                redraw=0,
+                map_codes=one_of(1024, 2048, 8192),
+                overlap=True,
+                packet_bytes=max(max_inputs, 256),
+                window=one_of(1, 2, 4),
+            )
+        except GeometryError:  # fields that contradict each other
+            continue
+
+
+def seen(program: Program, geometry: Geometry) -> Counter[str]:
+    """What a program has in it, and in how many groups of lanes its products go."""
+    found: Counter[str] = Counter({"chain" if program.is_chain else "walk": 1})
+    for step in program.steps:
+        found[step.kind + (f" {step.of}" if step.kind == "pool" else "")] += 1
+        if isinstance(step, Product):
+            layer = step.layer
+            found["noise"] += bool(layer.sigma_out or layer.var_cell)
+            found["analog"] += layer.readout == "analog"
+            found["slices"] += layer.dac_bits < 8
+            found["tiles"] += layer.tiles(program.rows) > 1
+            found["skip"] += step.skip is not None
+            found["block"] += step.block != (1, 1)
+            found["groups"] += step.patches.groups > 1
+    found["calls"] += program.calls > 1
+    found["states"] += bool(program.states)
+    last = program.steps[-1]
+    found["sums" if isinstance(last, Product) and not last.fires else "codes"] += 1
+    ours, used = lower(program), divided(program, geometry)
+    found["joined"] += bool(ours.areas)
+    for product in ours.products:
+        found[f"{lane_groups(product, used)} groups of lanes"] += 1
+    return +found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(FIRST, FIRST + GEOMETRIES))
+def test_gateware_equals_golden(
+    number: int, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if WHOLE:
+        # Boards that nobody else will ask for stay out of the user's cache.
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "pairs"))
+    rng = np.random.default_rng(number)
+    geometry = random_geometry(rng, small=not WHOLE)
+    covered: Counter[str] = Counter()
+    with Board(SimLink(geometry), timeout_s=60) as board:
+        for trial in range(PROGRAMS):
+            corner, noise = trial % 4 == 3, None if trial % 5 else geometry.noise
+            if trial % 5 == 4:
+                program = random_program(geometry, rng, layers=3, corner=corner, noise=noise)
+            else:
+                program = random_walk(geometry, rng, corner=corner, noise=noise, steps=2 + trial % 5)
+            x = random_inputs(program, rng, SAMPLES)
+            plan: dict[str, Any] = {
+                "seed": int(rng.integers(1 << 63)),
+                "first_index": int(rng.integers(1 << 20)),
+            }
+            board.program(program)
+            got, expected = board.infer(x, **plan), Core(program, fast=False).infer(x, **plan)
+            np.testing.assert_array_equal(
+                got, expected, err_msg=f"{geometry}, program {trial}: {program.steps}"
+            )
+            covered += seen(program, geometry)
+    TOTAL.update(covered)
+    print(f"\ngeometry {number}: {PROGRAMS} programs, {PROGRAMS * SAMPLES} inferences equal; {geometry}")
+    print(", ".join(f"{name} {count}" for name, count in sorted(covered.items())))
+
+
+TOTAL: Counter[str] = Counter()
+
+
+@pytest.mark.slow
+def test_every_kind_of_step_was_seen() -> None:
+    print("\nin all: " + ", ".join(f"{name} {count}" for name, count in sorted(TOTAL.items())))
+    if WHOLE and GEOMETRIES >= 40:
+        assert set(TOTAL) >= KINDS
