@@ -62,7 +62,9 @@ def lay_out_learning(learning: Learning, geometry: Geometry) -> LearningLayout:
         )
         for m in range(of.outputs):
             constants = {"bias": int(learned.bias[m])}
-            columns.append(constants | {n: int(getattr(of, n)[m]) for n in ("gain", "offset", "scale", "curve")})
+            columns.append(
+                constants | {n: int(getattr(of, n)[m]) for n in ("gain", "offset", "scale", "curve")}
+            )
         for t, name in enumerate(TABLES):
             values = getattr(law, name).tolist()
             tables += [{"table": t, "address": i * LEVELS + n, "data": v} for n, v in enumerate(values)]
@@ -79,7 +81,9 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
 
     def require(ok: bool, what: str, value: object, accepted: str) -> None:
         if not ok:
-            raise GeometryError(f"{learning.program.name!r} on {g.name!r}: {what} is {value}; accepted: {accepted}")
+            raise GeometryError(
+                f"{learning.program.name!r} on {g.name!r}: {what} is {value}; accepted: {accepted}"
+            )
 
     widest = max(layer.outputs for layer in layers)
     require(widest <= g.lanes, "the widest layer", widest, f"at most {g.lanes}, the lanes")
@@ -90,7 +94,14 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     columns = sum(layer.outputs for layer in layers)
     require(columns <= g.columns, "columns", columns, f"at most {g.columns}")
     curves, segments = learning.program.curve_base.shape
-    require(curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}")
+    require(
+        curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}"
+    )
     for i, layer in enumerate(layers):
         require(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
-        require(layer.tiles(g.rows) <= TILES_MAX, f"tiles of layer {i}", layer.tiles(g.rows), f"at most {TILES_MAX}")
+        require(
+            layer.tiles(g.rows) <= TILES_MAX,
+            f"tiles of layer {i}",
+            layer.tiles(g.rows),
+            f"at most {TILES_MAX}",
+        )
