@@ -213,9 +213,15 @@ def _check(program: Program, ours: Lowered, geometry: Geometry) -> None:
 
 
 def _pooled(ours: Lowered) -> dict[int, Pool]:
-    """Product step -> the pool, the step after it, that takes its codes as they come."""
-    after = enumerate(ours.steps[1:])
-    return {i: pool for i, pool in after if isinstance(pool, Pool) and _goes_through(ours, i, pool)}
+    """Product step -> the pool, the step after it, that takes its codes as they come.
+
+    Not where a call's end lies between them and the pool is a copy into a state that the answer still reads.
+    """
+    after, end = enumerate(ours.steps[1:]), ours.begins + ours.body - 1
+    found = {i: pool for i, pool in after if isinstance(pool, Pool) and _goes_through(ours, i, pool)}
+    if end in found and ours.targets[end + 1] in ours.steps[-1].reads:
+        del found[end]
+    return found
 
 
 def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
