@@ -3,7 +3,7 @@
     python benchmarks/ethernet_size.py [VERILOG MODULE]
 
 Ours: RGMII pins, frames, ARP, ICMP, UDP with both checksums, whole datagrams, the session. The figures of
-LiteEth in docs/ethernet.md are of the file that its generator writes (``python -m liteeth.gen``, version
+LiteEth in docs/hardware.md are of the file that its generator writes (``python -m liteeth.gen``, version
 2024.12) for ``LiteEthECP5PHYRGMII``, core ``udp``, ``data_width`` 8, and one raw port of 8 bits.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,17 @@ import numpy.typing as npt
 from boards.abilities import Abilities
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
+from emulator.golden.learn import Learner, make_learner
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from host.api import Progress
+from emulator.spec.learning import Counts, Learning
+from host.api import Progress, told
 from host.errors import LinkError, NotProgrammedError
 from host.inputs import check_inputs, check_variation
 from host.scrub import Upset
+
+if TYPE_CHECKING:
+    from emulator.golden.learn.fast import FastLearner
 
 BATCH = 512
 """Inferences between two progress reports."""
@@ -33,8 +38,13 @@ class GoldenBoard:
     def __init__(self, geometry: Geometry | None = None) -> None:
         self._geometry = geometry
         self._core: Core | None = None
+        self._learner: Learner | FastLearner | None = None
         self._inferences = 0
         self._closed = False
+
+    def __repr__(self) -> str:
+        where = "any program" if self._geometry is None else f"array {self._geometry.name!r}"
+        return told(self, where, None if self._core is None else self._core.program)
 
     @property
     def geometry(self) -> Geometry | None:
@@ -60,9 +70,40 @@ class GoldenBoard:
         self._open()
         if program.is_chain:
             self.abilities.check(program)
-        self._core = Core(program)
+        self._core, self._learner = Core(program), None
         if progress is not None:
             progress(1, 1)
+
+    def program_learning(
+        self,
+        learning: Learning,
+        *,
+        seed: int = 0,
+        states: list[npt.NDArray[Any]] | None = None,
+        noise: bool = True,
+    ) -> None:
+        """Take a learning program, whose devices go on from ``states``; see ``LearningApi``."""
+        self._open()
+        if self._geometry is not None:
+            self.abilities.check(learning.program)
+        self._learner = make_learner(learning, seed=seed, states=states, noise=noise)
+        self._core = Core(self._learner.program())
+
+    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+        """An update a sample; see ``LearningApi``."""
+        found = self._learning().learn(x, labels, first_update=first_update)
+        self._core = Core(self._learning().program())
+        return found
+
+    def states(self) -> list[npt.NDArray[np.int64]]:
+        """Where the pulses have left the devices, int64 (K + 1, M) a layer."""
+        return [s.copy() for s in self._learning().states]
+
+    def _learning(self) -> Learner | FastLearner:
+        self._open()
+        if self._learner is None:
+            raise NotProgrammedError("no learning program is on this board; call program_learning() first")
+        return self._learner
 
     def infer(
         self,
@@ -131,7 +172,7 @@ class GoldenBoard:
     def close(self) -> None:
         """Forget the program."""
         self._closed = True
-        self._core = None
+        self._core = self._learner = None
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from boards.segmented import Segmented
 from emulator.golden.campaign import campaign
 from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from host.api import BoardApi, Progress
+from host.api import BoardApi, Progress, told
 from host.errors import NotProgrammedError
 from host.inputs import check_inputs, check_variation
 from host.scrub import Upset
@@ -41,6 +41,9 @@ class SteppedBoard:
         self._program: Program | None = None
         self._segmented: Segmented | None = None
         self._waiting = False
+
+    def __repr__(self) -> str:
+        return told(self, f"on {self._board!r}", self._program)
 
     @property
     def device(self) -> BoardApi:

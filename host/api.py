@@ -10,10 +10,51 @@ import numpy.typing as npt
 
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
+from emulator.spec.learning import Counts, Learning
 from host.scrub import Upset
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)`` while long work goes on."""
+
+
+@runtime_checkable
+class LearningApi(Protocol):
+    """What a board has that learns (``emulator.spec.learning``)."""
+
+    def program_learning(
+        self,
+        learning: Learning,
+        *,
+        seed: int = 0,
+        states: list[npt.NDArray[Any]] | None = None,
+        noise: bool = True,
+    ) -> None:
+        """Put a learning program on the chip, its devices at ``states`` (K + 1, M) a layer, or at its own.
+
+        ``seed`` is of read noise, trains and pulses; ``noise`` turns read noise off.
+
+        Raises
+        ------
+        GeometryError
+            The program does not fit; the chip is untouched.
+        """
+        ...
+
+    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+        """An update for each sample uint8 (n, inputs) and class (n,); the first is update ``first_update``.
+
+        Raises
+        ------
+        SpecError
+            Samples or labels do not fit; nothing has changed.
+        NotProgrammedError
+            The chip holds no learning program.
+        """
+        ...
+
+    def states(self) -> list[npt.NDArray[np.int64]]:
+        """Where the pulses have left the devices, int64 (K + 1, M) a layer."""
+        ...
 
 
 @runtime_checkable
@@ -119,3 +160,9 @@ class BoardApi(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
+
+
+def told(board: object, where: str, program: Program | None) -> str:
+    """A board's ``repr``: where it is and what it holds, without asking it."""
+    held = "nothing" if program is None else f"{program.name!r}"
+    return f"{type(board).__name__}({where}, holds {held})"

@@ -13,7 +13,7 @@ from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.memory_map import Section
 from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME, COUNTERS
-from host.api import Progress
+from host.api import Progress, told
 from host.campaign import run_campaign, stop_campaign
 from host.channel import Channel
 from host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
@@ -72,6 +72,9 @@ class Device:
         except BaseException:
             channel.close()
             raise
+
+    def __repr__(self) -> str:
+        return told(self, f"array {self.geometry.name!r}, build {self.build_id:016x}", self._program)
 
     @property
     def geometry(self) -> Geometry:

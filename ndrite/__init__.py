@@ -2,10 +2,10 @@
 
 ``compile`` puts a network or model on a chip and writes one file; ``load`` reads it. ``evaluate``,
 ``explain``, ``cost``, ``campaign`` and ``report`` say how well it does there, and why. ``fit`` brings in
-measured devices, ``train`` and ``calibrate`` make the best of them, ``sweep`` goes over grids of chips.
-``connect`` opens a board, ``infer`` and ``Classifier`` run a program on one. ``analog`` takes any PyTorch
-module and puts its products on a die. Everything else is in three modules: ``devices``, ``networks`` and
-``intervals``.
+measured devices, ``train``, ``learn`` and ``calibrate`` make the best of them, ``sweep`` goes over grids of
+chips. ``connect`` opens a board, ``infer`` and ``Classifier`` run a program on one. ``analog`` takes any
+PyTorch module and puts its products on a die. Everything else is in three modules: ``devices``, ``networks``
+and ``intervals``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ndrite.verbs.explain import explain
     from ndrite.verbs.fit import fit
     from ndrite.verbs.infer import infer
+    from ndrite.verbs.learn import learn
     from ndrite.verbs.report import report
     from ndrite.verbs.sweep import sweep
     from ndrite.verbs.train import train
@@ -55,6 +56,7 @@ _LATER = {
     "explain": "ndrite.verbs.explain",
     "fit": "ndrite.verbs.fit",
     "infer": "ndrite.verbs.infer",
+    "learn": "ndrite.verbs.learn",
     "load": "ndrite.compiled",
     "load_chip": "emulator.device.description",
     "report": "ndrite.verbs.report",
@@ -90,7 +92,6 @@ __all__ = [
     "InputError",
     "Network",
     "Program",
-    "__version__",
     "analog",
     "calibrate",
     "campaign",
@@ -105,6 +106,7 @@ __all__ = [
     "fit",
     "infer",
     "intervals",
+    "learn",
     "load",
     "load_chip",
     "networks",

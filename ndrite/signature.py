@@ -151,7 +151,7 @@ def _same(one: Any, other: Any) -> bool:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
         # One of them is not there yet; "-" is standard input or output.
-        return one != "-" and bool(os.path.realpath(one) == os.path.realpath(other))
+        return os.fspath(one) != "-" and bool(os.path.realpath(one) == os.path.realpath(other))
 
 
 def _check(name: str, value: Any, kind: Any, option: Option) -> None:

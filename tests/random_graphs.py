@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def random_graph(
         sources.append(len(shapes))
         shapes.append((c, h, w))
     if rng.random() < 0.6:
-        made.append(drawn.whole(shapes, int(rng.integers(1, 12)), (1, 1), False))
+        made.append(drawn.sums(shapes, int(rng.integers(1, 12))))
     calls = int(rng.integers(1, 4)) if kept or rng.random() < 0.2 else 1
     span = 1 << 17 if corner else 1 << 14
     table = (curves, geometry.segments)
@@ -108,6 +109,17 @@ class _Graph:
         patches = Patches.whole(joined([shapes[s] for s in sources]))
         layer = self._layer(patches.inputs, outputs)
         return Product(layer=layer, sources=sources, patches=patches, block=block, fires=fires)
+
+    def sums(self, shapes: list[Shape], outputs: int) -> Product:
+        """The result: sums of a full layer, a map of one pixel added to them or not."""
+        rng = self._rng
+        pixels = [i for i, shape in enumerate(shapes) if shape[1:] == (1, 1)]
+        if not pixels or rng.random() < 0.5:
+            return self.whole(shapes, outputs, (1, 1), False)
+        skip = pixels[int(rng.integers(len(pixels)))]
+        step = self.whole(shapes, shapes[skip][0], (1, 1), False)
+        gain = rng.integers(0, 1 << 16, shapes[skip][0]).astype(np.uint16)
+        return dataclasses.replace(step, skip=skip, skip_gain=gain, skip_shift=int(rng.integers(0, 18)))
 
     def _sources(self, shapes: list[Shape]) -> tuple[int, ...]:
         # The last map twice as likely, so that programs are deep.

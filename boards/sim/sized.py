@@ -54,6 +54,9 @@ class SizedBoard:
         """The same where packets are spoken, over links to a fresh device of a geometry."""
         return cls(lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS))
 
+    def __repr__(self) -> str:
+        return f"SizedBoard({'not powered on' if self._board is None else self._board})"
+
     @property
     def device(self) -> Board:
         """The device as it is now; powered on where it was not."""

@@ -140,7 +140,10 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
                 place = _written(places[target], pooled[i]) if i in pooled else places[target]
                 turn = _turn(step, place, geometry, window)
                 fields |= place_fields(place, block=step.block, window=window, turn=turn)
-                fields |= {"group_columns": step.layer.outputs // step.patches.groups}
+            elif step.skip is not None:  # sums go nowhere; their second operands are read for one pixel
+                place = Place.alone(0, ours.shapes[target])
+                fields |= place_fields(place, block=step.block)
+            fields |= {"group_columns": step.layer.outputs // step.patches.groups}
             if step.skip is not None:
                 second = places[step.skip]
                 fields |= {"second": 1, "second_shift": step.skip_shift, "second_base": second.base}

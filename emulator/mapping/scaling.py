@@ -11,12 +11,13 @@ from emulator.device.rram.programming import READ_LAWS
 from emulator.errors import CompileError
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.weights import MappedWeights, code_max
-from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX
+from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX, V_MAX
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 SCALE_MAX = 65535
+STEP = 2.0 * V_MAX
 
 
 def shift_for(largest: float) -> int:
@@ -25,9 +26,14 @@ def shift_for(largest: float) -> int:
 
 
 def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
-    """Integer scale (M,) and vshift with scale / 2^vshift = wanted, the largest scale near 2^16."""
-    if not wanted.max() < SCALE_MAX:
-        raise CompileError(f"neuron scale is {wanted.max():g}; accepted: below {SCALE_MAX}")
+    """Integer scale (M,) and vshift with scale / 2^vshift = wanted, the largest scale near 2^16.
+
+    A factor above ``STEP`` takes every sum but 0 to an end of the table: a neuron that is a step. Larger ones
+    compute the same and are held there.
+    """
+    if not np.isfinite(wanted).all():
+        raise CompileError(f"neuron scale is {wanted.max():g}; accepted: finite values")
+    wanted = np.minimum(wanted, STEP)
     vshift = shift_for(float(wanted.max()))
     scale = np.rint(wanted * 2.0**vshift).astype(np.int64)
     if scale.min() < 1:

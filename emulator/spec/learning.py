@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import SHIFT_MAX, clip, rshift_round
 from emulator.spec.brief import brief_repr
+from emulator.spec.errors import SpecError
 from emulator.spec.layer import check_array, require
 from emulator.spec.program import Program
 
@@ -182,6 +183,41 @@ class Learning:
         return self.program.outputs
 
 
+def pair_constant(pair: int) -> int:
+    """What a word is mixed with for pair ``pair`` of a train's slots."""
+    return pair * 0x9E37 & 0xFFFF
+
+
+def round_constant(i: int) -> int:
+    """Of round i of the mixing: bits of the golden ratio."""
+    return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
+
+
+class Counts(NamedTuple):
+    """What some updates did: ``right`` answers before the update, ``pulses`` of each layer's devices."""
+
+    updates: int
+    right: int
+    pulses: tuple[int, ...]
+
+    def __add__(self, other: tuple[Any, ...]) -> Counts:
+        updates, right, pulses = other
+        both = tuple(a + b for a, b in zip(self.pulses, pulses, strict=True))
+        return Counts(self.updates + updates, self.right + right, both)
+
+
+def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
+    """Raise SpecError unless x is uint8 (n, inputs) and labels are integer classes (n,) of the outputs."""
+    if x.ndim != 2 or x.shape[1] != learning.inputs or x.dtype != np.uint8:
+        raise SpecError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, {learning.inputs})")
+    if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
+        raise SpecError(f"labels are {labels.dtype} {labels.shape}; accepted: integers ({len(x)},)")
+    if len(labels) and not (labels.min() >= 0 and labels.max() < learning.outputs):
+        raise SpecError(
+            f"labels are {labels.min()}..{labels.max()}; accepted: classes 0..{learning.outputs - 1}"
+        )
+
+
 def weights_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
     """Codes int16 that states (any shape) are read as."""
     codes = clip(rshift_round(states.astype(np.int64), CODE_SHIFT), -WEIGHT_MAX, WEIGHT_MAX)
@@ -201,7 +237,7 @@ def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None)
 
 
 _SCALARS: dict[str, tuple[int, int]] = {
-    "bias_gain": (0, (1 << 22) - 1),
+    "bias_gain": (0, (1 << 17) - 1),
     "bias_shift": (0, SHIFT_MAX),
     "row_rate": (0, 65535),
     "row_shift": (0, 31),

@@ -6,22 +6,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 
 from emulator.spec import datagrams, memory_map, packets
 from emulator.spec.datagrams import Kind
 from emulator.spec.geometry import PRESETS
 from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
 from emulator.spec.packets import Opcode, Status
+from emulator.spec.reference_pcie import pcie_parts, table
 from emulator.spec.registers import PROTOCOL_MAJOR, PROTOCOL_MINOR, REGISTERS, register_map_hash
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    titles = list(head)
-    lines: list[Iterable[object]] = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
 
 
 def _first_paragraphs(module: object) -> str:
@@ -52,26 +44,27 @@ def reference() -> str:
         "## Packets",
         _first_paragraphs(packets),
         "### Opcodes",
-        _table(["code", "name", "meaning"], opcodes),
+        table(["code", "name", "meaning"], opcodes),
         "### Status",
-        _table(["code", "name"], statuses),
+        table(["code", "name"], statuses),
         "## Datagrams",
         _first_paragraphs(datagrams),
-        _table(["code", "kind", "from and what"], kinds),
+        table(["code", "kind", "from and what"], kinds),
         "## Registers",
         "32-bit words in region 0; `ro` driven by the gateware, `rw` held, `wo` act on a write.",
-        _table(["address", "name", "access", "meaning"], registers),
+        table(["address", "name", "access", "meaning"], registers),
         "## Memory map",
         "```text\n" + _first_paragraphs(memory_map) + "\n```",
         "### Regions",
-        _table(["region", "number", "first address"], regions),
+        table(["region", "number", "first address"], regions),
         "### Layer descriptor",
-        _table(["field", "word", "bits"], fields),
+        table(["field", "word", "bits"], fields),
         "## Geometry presets",
-        _table(
+        table(
             ["preset", "lanes", "readouts", "tile rows", "weight bits", "accumulator bits", "memory words"],
             presets,
         ),
+        *pcie_parts(),
     ]
     return "\n\n".join(parts) + "\n"
 

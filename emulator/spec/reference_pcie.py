@@ -1,7 +1,4 @@
-"""The PCIe reference as Markdown.
-
-``python -m emulator.spec.reference_pcie > docs/reference-pcie.md`` renews the page; a test compares the two.
-"""
+"""The part of ``emulator.spec.reference`` that is about PCIe."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ from collections.abc import Iterable
 from emulator.spec import PRESETS, pcie
 
 
-def reference() -> str:
-    """The whole page, Markdown text ending in a newline."""
+def pcie_parts() -> list[str]:
+    """Paragraphs of Markdown, under a heading of the second level."""
     registers = [
         (f"0x{pcie.engine_offset(r.name):04x}", f"`{r.name}`", r.access, r.text)
         for r in pcie.ENGINE_REGISTERS
@@ -27,27 +24,23 @@ def reference() -> str:
         ("record bytes", pcie.RECORD_BYTES),
         ("alignment of bus addresses", pcie.ALIGNMENT),
     ]
-    parts = [
-        "# PCIe reference",
-        (
-            "Written by `python -m emulator.spec.reference_pcie` from the tables that also make the endpoint "
-            "and its driver. Do not edit."
-        ),
+    return [
+        "## PCIe",
         "```text\n" + inspect.cleandoc(pcie.__doc__ or "") + "\n```",
-        "## Identity and layout",
-        _table(("what", "value"), identity),
-        "## Engine registers",
+        "### Identity and layout",
+        table(("what", "value"), identity),
+        "### Engine registers",
         "32-bit words in BAR0.",
-        _table(("byte", "name", "access", "meaning"), registers),
-        "## Errors that halt the engine",
-        _table(("code", "name", "meaning"), errors),
-        "## BAR0 by geometry",
-        _table(("preset", "bytes a region", "bytes in all"), sizes),
+        table(("byte", "name", "access", "meaning"), registers),
+        "### Errors that halt the engine",
+        table(("code", "name", "meaning"), errors),
+        "### BAR0 by geometry",
+        table(("preset", "bytes a region", "bytes in all"), sizes),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table of Markdown; bars in its cells are escaped."""
     titles = list(head)
     lines: list[Iterable[object]] = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in line) + " |" for line in lines)
@@ -58,7 +51,3 @@ def _member_text(name: str) -> str:
     source = inspect.getsource(pcie.EngineError)
     after = source.split(f"    {name} = ", 1)[1].split("\n", 1)[1].lstrip()
     return " ".join(after.split('"""')[1].split()) if after.startswith('"""') else ""
-
-
-if __name__ == "__main__":
-    print(reference(), end="")

@@ -33,6 +33,7 @@ COMMANDS: Names = {
         },
     ),
     "train": "ndrite.verbs.train:train",
+    "learn": "ndrite.verbs.learn:learn",
     "compile": "ndrite.verbs.compile:compile",
     "evaluate": "ndrite.verbs.evaluate:evaluate",
     "explain": "ndrite.verbs.explain:explain",
@@ -173,7 +174,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        print(" ".join(("ndrite: interrupted", *map(str, error.args))), file=sys.stderr)
+        told = error.__cause__ or error  # click makes an Abort without words of a KeyboardInterrupt
+        print(" ".join(("ndrite: interrupted", *map(str, told.args))), file=sys.stderr)
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())

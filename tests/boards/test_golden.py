@@ -9,9 +9,30 @@ import pytest
 
 from boards.golden import GoldenBoard
 from emulator.golden import Core
+from emulator.golden.learn import Learner
+from emulator.golden.learn.random_learning import random_learning
 from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, GeometryError
+from emulator.spec import PRESETS, Geometry, GeometryError
 from host import BoardApi, InputError, LinkError, NotProgrammedError
+from host.api import LearningApi
+
+
+def test_it_learns_and_then_infers_with_what_it_learned() -> None:
+    learning = random_learning(Geometry(rows=16), np.random.default_rng(3), sizes=(20, 5))
+    x, labels = np.full((6, 20), 200, np.uint8), np.arange(6) % 5
+    with GoldenBoard() as board:
+        with pytest.raises(NotProgrammedError, match="no learning program"):
+            board.learn(x, labels)
+        board.program_learning(learning, seed=4)
+        counts = board.learn(x, labels, first_update=2)
+        assert isinstance(board, LearningApi)
+        assert counts.updates == 6
+        plain = Learner(learning, seed=4)
+        assert plain.learn(x, labels, first_update=2) == counts
+        np.testing.assert_array_equal(board.states()[0], plain.states[0])
+        np.testing.assert_array_equal(board.infer(x, seed=9), Core(plain.program()).infer(x, seed=9))
+    with GoldenBoard(PRESETS["tiny"]) as small, pytest.raises(GeometryError):
+        small.program_learning(random_learning(Geometry(), np.random.default_rng(3), sizes=(900, 5)))
 
 
 def test_golden_board() -> None:

@@ -32,11 +32,10 @@ TEXT = ("", "text", "toml", "yaml")
 SIMULATED = re.compile(r"sim:|ndrite (demo|trace)|bringup --simulated")
 EXTRAS = {
     "README.md": ("torch", "onnx"),
-    "howto/network.md": ("torch", "onnx"),
-    "howto/pytorch.md": ("torch",),
-    "kan.md": ("torch",),
+    "networks.md": ("torch", "onnx"),
+    "pytorch.md": ("torch",),
     "training.md": ("torch",),
-    "howto/device.md": ("torch",),
+    "physics.md": ("torch",),
     "tutorial.md": ("onnx", "sklearn", "skl2onnx"),
     "cost.md": ("dask", "pyarrow", "plotly"),
 }
@@ -92,7 +91,7 @@ def test_no_code_hides() -> None:
     assert skipped == NOT_RUN
 
 
-LONG = ("tutorial.md", "howto/bringup.md", "training.md")
+LONG = ("tutorial.md", "hardware.md", "training.md")
 
 
 def marks(page: Path) -> list[pytest.MarkDecorator]:

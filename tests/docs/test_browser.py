@@ -28,7 +28,7 @@ from ndrite.sweeps.pareto import front
 from tests.docs.browser import View, browser
 
 ROOT = Path(__file__).parents[2]
-ONE_OF_EACH = ("index", "cost", "tutorial", "howto/looking-inside", "results/index", "api")
+ONE_OF_EACH = ("index", "cost", "tutorial", "pytorch", "results/index", "api")
 """Pages with a table, code, a picture, a wide table."""
 pytestmark = pytest.mark.slow
 

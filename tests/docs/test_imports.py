@@ -18,10 +18,7 @@ OWN = ("emulator", "hdl", "host", "boards", "ndrite")
 CONTRIBUTORS = {
     "docs/architecture.md",
     "docs/arithmetic.md",
-    "docs/change.md",
-    "docs/howto/board.md",
-    "docs/howto/device-model.md",
-    "docs/howto/link.md",
+    "docs/hardware.md",
 }
 """Pages that explain what is inside, to those who change it."""
 

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 import ndrite
-from emulator.spec.reference_pcie import reference
 from ndrite.shell.main import COMMANDS, OK, run
 
 ROOT = Path(__file__).parents[2]
@@ -24,13 +23,8 @@ def test_the_arithmetic_page() -> None:
     assert result.failed == 0
 
 
-def test_the_pcie_reference_is_current() -> None:
-    page = (DOCS / "reference-pcie.md").read_text()
-    assert page == reference(), "run: python -m emulator.spec.reference_pcie > docs/reference-pcie.md"
-
-
 def test_the_command_page_has_every_command_and_exit_code() -> None:
-    page = (DOCS / "cli.md").read_text()
+    page = (DOCS / "api.md").read_text()
     for name in COMMANDS:
         assert f"`ndrite {name}`" in page
     for code in ("0", "1", "2", "3", "130"):
@@ -68,17 +62,15 @@ def test_the_python_reference_has_every_public_name() -> None:
     assert sorted(named) == sorted(set(ndrite.__all__) - {"__version__"})
 
 
-def test_the_navigation_has_four_groups_and_every_page() -> None:
-    """Every page is in the navigation once."""
+def test_the_navigation_has_every_page() -> None:
+    """Once each, and at most eighteen."""
     site = yaml.load((ROOT / "mkdocs.yml").read_text(), yaml.SafeLoader)
-    groups = {
-        name: pages for entry in site["nav"] for name, pages in entry.items() if isinstance(pages, list)
-    }
-    assert list(groups) == ["Concepts", "How to", "Reference", "Results"]
-    told = [page for pages in groups.values() for entry in pages for page in entry.values()]
+    groups = [pages for entry in site["nav"] for pages in entry.values() if isinstance(pages, list)]
+    told = [page for pages in groups for entry in pages for page in entry.values()]
     told += [page for entry in site["nav"] for page in entry.values() if isinstance(page, str)]
     pages = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
     assert sorted(told) == sorted(pages)
+    assert len(pages) <= 18
 
 
 def test_notebooks_are_stored_without_outputs() -> None:

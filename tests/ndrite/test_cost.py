@@ -14,7 +14,8 @@ import yaml
 import ndrite
 from emulator.device.description import load_chip, parse_chip
 from emulator.mapping import Die, map_network
-from emulator.network import Dense, Ndr, Network, load_network, zoo
+from emulator.network import Dense, Named, Ndr, Network, load_network, zoo
+from emulator.network import Product as NetworkProduct
 from emulator.spec import Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
@@ -109,6 +110,44 @@ def test_an_account_by_hand() -> None:
     # Four arrays of 8 x 4 cells of 125.7 F^2.
     area = found.by_component()["array"].area_um2[1]
     assert area == pytest.approx(4 * 32 * 125.7 * 0.13**2)
+
+
+@pytest.mark.parametrize(("dac_bits", "groups"), [(8, 1), (2, 1), (8, 2), (4, 2)])
+def test_a_residual_convolution_by_hand(dac_bits: int, groups: int) -> None:
+    """4 channels of 5 x 5, 4 columns of 3 x 3 kernels, at 25 positions; a second operand on every output."""
+    rng = np.random.default_rng(3)
+    k, m, positions, steps = 4 // groups * 9, 4, 25, 8 // dac_bits
+    where = Patches(shape=(4, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1), groups=groups)
+    dense = Dense(rng.normal(size=(k, m)), np.zeros(m), Named("relu"))
+    last = Dense(rng.normal(size=(100, 2)), np.zeros(2))
+    full = Patches.whole((4, 5, 5))
+    x = rng.integers(1, 256, (32, 100)).astype(np.uint8)
+    costs = []
+    for skip in (None, 0):
+        node = NetworkProduct(dense, (0,), where, 0.0, skip, None if skip is None else np.ones(m))
+        network = Network((node, NetworkProduct(last, (1,), full)), (4, 5, 5))
+        chip = chip_of(input__dac_bits=dac_bits)
+        program, die, _ = map_network(network, chip, x)
+        costs.append(account(program, die, x[:1]))
+    constants = load_constants().on(130)
+    add, multiply = constants["shift_add_pJ"][1], constants["multiply_pJ"][1]
+    plain, residual = (energy(found, "digital", 0) for found in costs)
+    # The second operand is scaled and added, once an output.
+    assert residual - plain == pytest.approx(positions * m * (add + multiply))
+    # Every row's word line passes two cells a column, in every slice, for the columns of its group.
+    tiles = -(-k // 8)
+    outputs, sums = positions * m, positions * m * steps * tiles
+    scaled = outputs * (add + multiply)
+    assert plain == pytest.approx(sums * add + scaled + outputs * constants["table_pJ"][1])
+    drives = sum(
+        int(np.count_nonzero(part >> (j * dac_bits) & ((1 << dac_bits) - 1)))
+        for part in where.cut(x[:1].reshape(1, 4, 5, 5).astype(np.int64), 0)
+        for j in range(steps)
+    )
+    word_lines = 2 * positions * steps * k * m * constants["word_line_fJ_per_cell"][1] * 1e-3
+    across = 1 if chip.array.pairs != "interleaved" else -(-(m // groups) // 2)
+    drivers = drives * across * constants["dac_pJ"][1] * dac_bits / 8
+    assert energy(costs[0], "drivers", 0) == pytest.approx(drivers + word_lines)
 
 
 def test_no_component_is_missing() -> None:

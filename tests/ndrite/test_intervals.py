@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+import statistics
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from ndrite import intervals
-from ndrite.intervals import crossed, crossed_of, loss, over_dies_and_samples, paired
+from ndrite.campaigns import chip_yield, spread
+from ndrite.intervals import crossed, crossed_of, loss, mean_interval, over_dies_and_samples, paired
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 40])
+def test_a_mean_and_its_spread_are_scipys(n: int) -> None:
+    """The t law's interval, and the standard deviation of a sample, not of a population."""
+    values = np.random.default_rng(n).normal(3.0, 2.0, n)
+    mean, half = mean_interval(values)
+    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert half is not None
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+    found = spread("accuracy", values)
+    assert found["accuracy_mean_interval_95"] == pytest.approx([low, high])
+    assert found["accuracy_std"] == pytest.approx(statistics.stdev(values))
+    assert found["accuracy_median"] == pytest.approx(statistics.median(values))
+    one = spread("accuracy", values[:1])
+    assert (one["accuracy_std"], one["accuracy_mean_interval_95"]) == (None, None)
+    low, high = chip_yield(values > 3, 3.0)["yield_interval_95"]
+    assert (low, high) == pytest.approx(
+        stats.binomtest(int((values > 3).sum()), n).proportion_ci(0.95, method="wilson")
+    )
 
 
 def test_a_paired_interval_is_the_published_one() -> None:

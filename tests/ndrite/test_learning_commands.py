@@ -105,7 +105,7 @@ def test_calibrate_gives_the_same_program_on_gateware(
         (["train", "--hidden", "8,conv 4 2", "-o", "x.npz"], "'conv 4 2' is no layer; accepted"),
         ([*TRAIN, "--hidden", "pool 9"], "on a map of (1, 8, 8): kernel (9, 9) does not fit"),
         ([*TRAIN, "--neuron", "relu", "--height", "0.5"], "height is 0.5 with neuron 'relu'; accepted"),
-        ([*TRAIN, "--start", "d.npz"], "accepted: without hidden"),
+        ([*TRAIN, "--start", "other.npz"], "accepted: without hidden"),
         (["train", "--data", "digits", "--start", "none.npz", "-o", "x.npz"], "none.npz: no such network"),
         (
             ["train", "--data", "mnist", "--start", "d.npz", "-o", "x.npz"],

@@ -36,6 +36,8 @@ class Ecram:
     retention_s, retention_energy_eV, retention_rest:
         Time constant of a state's relaxation at ``reference_temperature_K``, its activation energy, and the
         state that is left at last; None: a state stays.
+    endurance_pulses:
+        Pulses that a device survives; None: not known.
     """
 
     model: Annotated[str, choice(("none", "linear-step", "exponential"))] = "none"
@@ -65,6 +67,7 @@ class Ecram:
     retention_energy_eV: Annotated[float, number(0, 10)] = 0.0
     retention_rest: Annotated[float, number(0, 1)] = 0.0
     reference_temperature_K: Annotated[float, number(1, 1000)] = 300.0
+    endurance_pulses: Annotated[float | None, number(1, 1e18)] = None
 
     def __post_init__(self) -> None:
         for name in ("peak_voltage", "peak_current", "shape"):

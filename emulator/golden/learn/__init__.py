@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from emulator.golden.fast import available
-from emulator.golden.learn.learner import Counts, Learner
-from emulator.spec.learning import Learning
+from emulator.golden.learn.learner import Learner
+from emulator.spec.learning import Counts, Learning
 
 if TYPE_CHECKING:
     from emulator.golden.learn.fast import FastLearner

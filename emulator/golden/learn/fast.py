@@ -11,15 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.learn import learner
-from emulator.golden.learn.learner import Counts, check_samples
 from emulator.golden.noise import SIGNED_TABLE, key_schedule
 from emulator.spec.layer import Layer
 from emulator.spec.learning import (
     DOMAIN_BACK,
     DOMAIN_CYCLE,
     DOMAIN_TRAIN,
+    Counts,
     Learning,
     LearningLayer,
+    check_samples,
     program_of,
     weights_of,
 )

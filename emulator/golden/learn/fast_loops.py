@@ -13,15 +13,14 @@ import numpy as np
 from numba import njit
 
 from emulator.golden.fast_loops import mixed as speck_round
-from emulator.golden.learn.words import pair_constants, round_constant
+from emulator.golden.learn.words import pair_constants
 from emulator.spec import learning as spec
 from emulator.spec import noise as noise_spec
 
 U16, U32 = np.uint16, np.uint32
 KEY_ROUNDS = noise_spec.KEY_ROUNDS
-PAIRS = tuple(int(v) for v in pair_constants())
 PAIR_CONSTANTS = pair_constants()
-C0, C1, C2, C3, C4, C5 = (U16(round_constant(i)) for i in range(6))
+C0, C1, C2, C3, C4, C5 = (U16(spec.round_constant(i)) for i in range(6))
 assert spec.MIX_ROUNDS == 6
 S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
 CODE_SHIFT, WEIGHT_MAX = spec.CODE_SHIFT, spec.WEIGHT_MAX

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,25 +25,14 @@ from emulator.spec.learning import (
     DOMAIN_DEVICE,
     DOMAIN_TRAIN,
     ROWS,
+    Counts,
     Learning,
+    check_samples,
     program_of,
 )
 from emulator.spec.program import Program
 
 Ints = npt.NDArray[np.int64]
-
-
-class Counts(NamedTuple):
-    """What some updates did: ``right`` answers before the update, ``pulses`` of each layer's devices."""
-
-    updates: int
-    right: int
-    pulses: tuple[int, ...]
-
-    def __add__(self, other: tuple[Any, ...]) -> Counts:
-        updates, right, pulses = other
-        both = tuple(a + b for a, b in zip(self.pulses, pulses, strict=True))
-        return Counts(self.updates + updates, self.right + right, both)
 
 
 @dataclass(eq=False)
@@ -168,15 +157,3 @@ class Learner:
         drawn = words(key_of(self.seed, DOMAIN_CYCLE, i, update), k, m)
         s[k, m] = updated(s[k, m], count[k, m], error[m] > 0, own, layer.devices, drawn)
         return int(count.sum())
-
-
-def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
-    """Raise SpecError unless x is uint8 (n, inputs) and labels are integer classes (n,) of the outputs."""
-    if x.ndim != 2 or x.shape[1] != learning.inputs or x.dtype != np.uint8:
-        raise SpecError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, {learning.inputs})")
-    if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
-        raise SpecError(f"labels are {labels.dtype} {labels.shape}; accepted: integers ({len(x)},)")
-    if len(labels) and not (labels.min() >= 0 and labels.max() < learning.outputs):
-        raise SpecError(
-            f"labels are {labels.min()}..{labels.max()}; accepted: classes 0..{learning.outputs - 1}"
-        )

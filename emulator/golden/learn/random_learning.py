@@ -82,10 +82,10 @@ def _layer(rng: np.random.Generator, layer: Layer, corner: bool, *, last: bool) 
     spread = 255 * 255 * np.sqrt(m) / 4
     # Sums that move a neuron through half of its voltages.
     span = 1000.0 * 2**layer.vshift / float(layer.scale.mean())
-    bias_shift = int(np.clip(np.floor(np.log2((1 << 22) * 255 / span)) - 1, 0, 20))
+    bias_shift = int(np.clip(np.floor(np.log2((1 << 17) * 255 / span)) - 1, 0, 20))
     return LearningLayer(
         states=np.clip(np.rint(states), STATE_MIN, STATE_MAX).astype(np.int32),
-        devices=_devices(rng, corner),
+        devices=random_devices(rng, corner=corner),
         bias=np.rint(rng.uniform(-span / 4, span / 4, m)).astype(np.int32),
         bias_gain=int(rng.uniform(0, span / 4) * 2**bias_shift / 255),
         bias_shift=bias_shift,
@@ -102,7 +102,9 @@ def _layer(rng: np.random.Generator, layer: Layer, corner: bool, *, last: bool) 
     )
 
 
-def _devices(rng: np.random.Generator, corner: bool) -> Devices:
+def random_devices(rng: np.random.Generator, *, corner: bool = False) -> Devices:
+    """A law of devices; ``corner``: the largest steps, spreads and slopes."""
+
     def table(low: int, high: int) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
         return rng.integers(low, high + 1, LEVELS).astype(np.int16)
 

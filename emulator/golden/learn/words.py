@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from emulator.golden.noise import stream_key
 from emulator.spec import noise as spec
-from emulator.spec.learning import MIX_ROUNDS, SLOTS_MAX
+from emulator.spec.learning import MIX_ROUNDS, SLOTS_MAX, pair_constant, round_constant
 
 U16 = npt.NDArray[np.uint16]
 
@@ -55,12 +55,7 @@ def slots(x: U16, y: U16) -> U16:
 
 def pair_constants() -> U16:
     """What the word is mixed with for each pair of slots, uint16 (16,)."""
-    return (np.arange((SLOTS_MAX + 1) // 2) * 0x9E37 & 0xFFFF).astype(np.uint16)
-
-
-def round_constant(i: int) -> int:
-    """Of round i of the mixing: bits of the golden ratio."""
-    return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
+    return np.array([pair_constant(i) for i in range((SLOTS_MAX + 1) // 2)], np.uint16)
 
 
 def nibbles(word: U16) -> tuple[Any, Any, Any, Any]:

@@ -273,7 +273,7 @@ def _laws(
         column_rate, column_shift = _rate(wanted / full * unit, 63)
         gain = float(np.median(layer.gain)) * INPUT_MAX
         bias_shift = layer.shift
-        while gain >= 1 << 22:
+        while gain >= 1 << 17:
             gain, bias_shift = gain / 2, bias_shift - 1
         found.append(
             LearningLayer(

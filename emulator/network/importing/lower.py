@@ -23,6 +23,7 @@ from emulator.network.importing.lowering import Lowering
 from emulator.network.importing.quantised import quantised
 from emulator.network.importing.ranges import Ranges
 from emulator.network.importing.report import BlockReport, ImportReport
+from emulator.network.importing.rounding import without_roundings
 from emulator.network.importing.simplify import simplified
 from emulator.spec.arithmetic import INPUT_MAX
 
@@ -70,7 +71,11 @@ def lower(
     NetworkError
         When a weight is not finite.
     """
-    graph = _settled(simplified(read.graph))
+    graph, notes = simplified(read.graph), list(read.notes)
+    if samples is not None:
+        graph, left_out = without_roundings(graph, _watched(graph, samples))
+        graph, notes = simplified(graph), notes + left_out
+    graph = _settled(graph)
     seen = None if samples is None else _watched(graph, samples)
     ranges = Ranges(graph, seen)
     by_call = input_range or _range_of(graph, samples, ranges)
@@ -108,7 +113,7 @@ def lower(
         samples=0 if samples is None else len(samples),
         blocks=tuple(_blocks(emitted, lost if samples is not None else None)),
         error_bound=bound,
-        notes=read.notes,
+        notes=tuple(notes),
         **measured,
     )
     return Lowered(network, input_range, report)

@@ -29,6 +29,7 @@ from emulator.spec.inputs import InputRange
 SUFFIXES = (".onnx", ".pt", ".pth")
 ON_TILES = "ndrite.analog takes the module as it is, its products on a die"
 NOT_ON_TILES = "ndrite.analog takes the PyTorch module that it was made of, not the file"
+ESTIMATOR = "ndrite.analog takes PyTorch modules, so not this estimator"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +120,9 @@ def import_model(
         return Imported(*lowered, proof, compared)
     except UnsupportedNodeError as error:
         on_tiles = NOT_ON_TILES if path is not None and path.suffix == ".onnx" else ON_TILES
-        tiles = "" if hasattr(model, "get_params") else f"; {on_tiles}"
+        on_tiles = ESTIMATOR if hasattr(model, "get_params") else on_tiles
         where = error.node if path is None else f"{path}: {error.node}"
-        raise UnsupportedNodeError(where, error.kind, f"{error.instead}{tiles}") from None
+        raise UnsupportedNodeError(where, error.kind, f"{error.instead}; {on_tiles}") from None
 
 
 def _original(model: Any, path: Path | None, shape: OwnShape | None, samples: Floats | None) -> Original:

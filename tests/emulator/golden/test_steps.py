@@ -172,6 +172,18 @@ def test_pooling(of: str, name: str) -> None:
     equal(p, inputs(p, rng))
 
 
+def test_sums_of_large_windows() -> None:
+    """A window of 20 x 20 full codes adds up to 102,000, beyond 16 bits."""
+    rng = np.random.default_rng(6)
+    patches = Patches(shape=(2, 22, 23), kernel=(20, 20), stride=(1, 2), padding=(1, 0, 0, 1))
+    mul = np.full(patches.positions, 65_000, np.uint16)
+    step = Pool(of="average", sources=(0,), patches=patches, border=255, mul=mul, pool_shift=25)
+    p = program((2, 22, 23), step)
+    x = rng.integers(230, 256, (3, 2 * 22 * 23)).astype(np.uint8)
+    y = equal(p, x)
+    assert y.min() > 150, "a sum of 16 bits would have wrapped to less"
+
+
 def test_a_table() -> None:
     rng = np.random.default_rng(4)
     e = 7

@@ -9,7 +9,9 @@ from emulator.device.description import load_chip, parse_chip
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mitigation, load_die, map_network, program_of, save_die
+from emulator.mapping.columns import program_bias
 from emulator.mapping.explain import explain
+from emulator.mapping.weights import map_weights
 from emulator.network import Dense, Ndr, Network
 from emulator.spec.arithmetic import INPUT_MAX
 
@@ -202,3 +204,41 @@ def test_a_bias_far_beyond_its_weights():
 def test_column_fields_behind_converters_are_named():
     report = map_network(network(), chip(kind="adc", column_noise_percent=1.0), X).report
     assert "readout.column_noise_percent, as adc readout has no analog columns" in report.unused[-1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_of_cells_hold_any_bias(seed):
+    """Columns of either sign, from none to many rows: together the rows have the bias's own levels."""
+    rng = np.random.default_rng(seed)
+    levels = int(rng.integers(2, 64))
+    built = chip(cell={"levels": levels}, bias="cells")
+    mapped = map_weights(rng.normal(size=(9, 30)), built, rng)
+    bias = rng.normal(size=30) * mapped.limits * rng.choice([0.02, 0.6, 5.0])
+    rows = program_bias(bias, mapped, built, rng, Mitigation()).levels
+    wanted = [round(b / limit * (levels - 1)) for b, limit in zip(bias, mapped.limits, strict=True)]
+    assert {-1, 1} <= set(np.sign(bias))
+    assert rows.sum(axis=0).tolist() == wanted
+    assert np.abs(rows).max() <= levels - 1
+
+
+def test_noise_goes_with_the_root_of_temperature():
+    """Columns' and converters' noise, on the die and in training, each from 300 K to 400 K."""
+    pytest.importorskip("torch", reason="needs ndrite[train]")
+    from emulator.learning.training.view import view_of
+
+    def at(kelvin, **readout):
+        base = chip(noise_temperature_K=300.0, **readout)
+        return dataclasses.replace(
+            base, conditions=dataclasses.replace(base.conditions, temperature_K=kelvin)
+        )
+
+    noisy = {"kind": "adc", "adc_bits": 8, "output_noise_lsb": 3.0}
+    seen = []
+    for kelvin in (300.0, 400.0):
+        column = at(kelvin, column_noise_percent=4.0, column_gain_mismatch_percent=1.0)
+        converter = at(kelvin, **noisy)
+        programs = [map_network(network(), c, X).program for c in (column, converter)]
+        sigmas = [layer.sigma_out for program in programs for layer in program.layers]
+        seen.append([*sigmas, view_of(column).columns.noise, view_of(converter).adc_noise])
+    assert min(min(values) for values in seen) > 0
+    np.testing.assert_allclose(np.divide(*reversed(seen)), (4 / 3) ** 0.5, rtol=0.01)

@@ -19,7 +19,7 @@ def mapped(chip, seed=0):
     return map_weights(weights, chip, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("size", [1e-7, 0.3, 65_534.0])
+@pytest.mark.parametrize("size", [1e-7, 0.3, 4_000.0])
 def test_scales_stand_for_what_was_wanted_with_sixteen_bits(size):
     wanted = size * np.array([1.0, 0.7, 0.01])
     scale, vshift = scale_and_shift(wanted)
@@ -33,9 +33,18 @@ def test_a_scale_that_would_be_zero_is_refused():
     assert scale_and_shift(np.array([1.0, 1 / 60_000]))[0].min() == 1
     with pytest.raises(CompileError, match=r"neuron scales of a layer are 1e-06\.\.1; accepted: a ratio bel"):
         scale_and_shift(np.array([1.0, 1e-6]))
-    for large in (65_535.0, 70_000.0, np.inf, np.nan):
-        with pytest.raises(CompileError, match=r"neuron scale is .*; accepted: below 65535"):
+    for large in (np.inf, np.nan):
+        with pytest.raises(CompileError, match=r"neuron scale is .*; accepted: finite"):
             scale_and_shift(np.array([1.0, large]))
+
+
+def test_a_steep_scale_is_a_step():
+    """Every sum but 0 saturates: at an end of the table as with any larger factor."""
+    scale, vshift = scale_and_shift(np.array([1.0, 1e9]))
+    sums = np.array([-3, -1, 0, 1, 7])
+    v = np.clip((sums * scale[1]) >> vshift, -2048, 2047)
+    assert v.tolist() == [-2048, -2048, 0, 2047, 2047]
+    assert scale[0] / 2**vshift == pytest.approx(1.0, rel=1e-3)
 
 
 def test_read_noise_of_an_effective_weight():

@@ -173,8 +173,9 @@ def test_only_the_peer_under_its_token_is_heard() -> None:
         for wrong in (token ^ 1, token ^ 1 << 63, OWN):
             (answer,) = await b.data(wrong, 2, b"12345678")
             assert refused(answer) == (wrong, 0, 0, 0)  # nobody else has it
-        (answer,) = await b.data(token, 2, b"12345678", B)
-        assert refused(answer) == (token, *A, 0)
+        for other in (B, (A[0], B[1]), (B[0], A[1]), (A[0], A[1] ^ 1), (A[0] ^ 1 << 31, A[1])):
+            (answer,) = await b.data(token, 2, b"12345678", other)
+            assert refused(answer) == (token, *A, 0), other
         assert await b.send(data(token, 2, b"x", version=VERSION + 1)) == []
         assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token), B) == []
         assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token ^ 2)) == []

@@ -190,6 +190,17 @@ FILES: dict[str, tuple[Any, tuple[int, ...], dict[str, Any], int, float]] = {
         6,
         0,
     ),
+    "alpha and beta of a Gemm": (
+        lambda: [
+            node("Gemm", ["x", "w", "b"], "g", alpha=-0.7, beta=1.9),
+            node("Tanh", ["g"], "t"),
+            node("Gemm", ["t", "w"], "y", alpha=0.3, transB=1),
+        ],
+        (6,),
+        {"w": W, "b": B},
+        6,
+        0,
+    ),
     "pads of permuted axes": (
         lambda: [
             node("Pad", ["x", "p", "", "a"], "q"),

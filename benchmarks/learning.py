@@ -1,0 +1,181 @@
+"""Learning here against aihwkit: a device under pulses, coincidences, rank-one updates, digits, speed.
+
+    python benchmarks/learning.py --peer /path/to/python/with/aihwkit
+
+Without ``--peer`` the golden model's speed alone. One thread each, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from emulator.device.description import load_chip
+from emulator.device.ecram.pulses import EcramSpread, LinearStep
+from emulator.golden import Core
+from emulator.golden.learn import make_learner
+from emulator.golden.learn.devices import Constants, constants
+from emulator.golden.learn.trains import coincidences, trains
+from emulator.golden.learn.updater import updated
+from emulator.golden.learn.words import key_of, words
+from emulator.learning.insitu import Course, Plan, devices_of, follow, prepare
+from emulator.network.datasets import digits, fashion_mnist_test
+from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, STATE_ONE, Devices
+
+PEER = Path(__file__).parent / "peers" / "learning_peer.py"
+SEEDS = 5
+ONE = 1 << 16
+
+
+def law(**changes: float) -> LinearStep:
+    fields = {"step_up": 0.002, "step_down": 0.002, "w_min": -1.0, "w_max": 1.0, **changes}
+    return LinearStep(**fields)
+
+
+class Array:
+    """Devices of one array, driven by probabilities of rows and columns instead of codes."""
+
+    def __init__(self, what: Devices, rows: int, columns: int, start: float) -> None:
+        self.what = what
+        key = key_of(1, DOMAIN_DEVICE, 0, 0)
+        self.own = constants(what, key, np.arange(rows)[:, None], np.arange(columns))
+        self.s = np.full((rows, columns), round(start * STATE_ONE), np.int64)
+        self.update = 0
+
+    def pulse(self, p: Any, d: Any, slots: int) -> Any:
+        """Trains of probabilities p (rows,) and |d| (columns,); the sign of d is the direction."""
+        keys = [key_of(2, DOMAIN_TRAIN, 0, self.update, side) for side in (0, 1)]
+        rows = trains(np.rint(np.abs(p) * ONE).astype(np.int64), keys[0], slots)
+        columns = trains(np.rint(np.abs(d) * ONE).astype(np.int64), keys[1], slots)
+        count = coincidences(rows, columns)
+        k, m = np.nonzero(count)
+        own = Constants(*(values[k, m] for values in self.own))
+        drawn = words(key_of(2, DOMAIN_CYCLE, 0, self.update), k, m)
+        up = (np.sign(p)[:, None] * np.sign(d))[k, m] > 0
+        self.s[k, m] = updated(self.s[k, m], count[k, m], up, own, self.what, drawn)
+        self.update += 1
+        return count
+
+
+def work() -> dict[str, Any]:
+    """What both do."""
+    rng = np.random.default_rng(5)
+    x, y, test_x, test_y = digits()
+    return {
+        "p": rng.uniform(0, 1, 30),
+        "q": rng.uniform(0, 1, 30) ** 2,
+        "slots": 15,
+        "repeats": 600,
+        "x": np.maximum(rng.normal(0.1, 0.2, (1000, 80)), 0.0).clip(0, 1),
+        "d": rng.normal(0.02, 0.2, (1000, 80)).clip(-1, 1),
+        "train_x": x[:600],
+        "train_y": y[:600],
+        "test_x": test_x,
+        "test_y": test_y,
+        "rate": 0.05,
+        "epochs": 20,
+    }
+
+
+def ours(w: dict[str, Any]) -> dict[str, Any]:
+    """The same by the golden model."""
+    fading = {"w_min": -0.83, "w_max": 1.17, "gamma_up": 0.4, "gamma_down": 0.73}
+    one = Array(devices_of(law(**fading), EcramSpread()), 50, 50, -0.4)
+    response = [float(one.s.mean()) / STATE_ONE]
+    for i in range(2000):
+        one.pulse(np.ones(50), np.full(50, 1.0 if i < 1000 else -1.0), 1)
+        response.append(float(one.s.mean()) / STATE_ONE)
+    counted = Array(devices_of(law(), EcramSpread()), 30, 30, 0.0)
+    counts = np.array([counted.pulse(w["p"], w["q"], w["slots"]) for _ in range(w["repeats"])])
+    noisy = devices_of(law(gamma_up=0.4, gamma_down=0.73, cycle_sigma=0.3), EcramSpread(step_sigma=0.3))
+    many = Array(noisy, 80, 80, 0.0)
+    for x, d in zip(w["x"], w["d"], strict=True):
+        many.pulse(x, d, 15)
+    return {"response": np.array(response), "coincidences": counts, "rank_one": many.s / STATE_ONE}
+
+
+def learned(w: dict[str, Any]) -> list[float]:
+    """Accuracy on digits of the same network, devices and rate; 12-bit converters."""
+    found = []
+    device = law(gamma_up=0.1, gamma_down=0.1, cycle_sigma=0.3)
+    for seed in range(SEEDS):
+        plan = Plan(widths=(64, 32, 10), rate=w["rate"], activation="sigmoid", seed=seed)
+        ready = prepare(plan, load_chip("ideal"), device, EcramSpread(step_sigma=0.1), w["train_x"][:64])
+        learner = make_learner(ready.learning, seed=seed)
+        follow(learner, Course(), w["train_x"], w["train_y"], epochs=w["epochs"], seed=seed)
+        answers = Core(learner.program()).infer(w["test_x"]).argmax(axis=1)
+        found.append(float((answers == w["test_y"]).mean()))
+    return found
+
+
+def speed(count: int = 20_000) -> dict[str, float]:
+    """Updates a second of 784-128-10 on Fashion-MNIST, and pulses a device and update."""
+    x, y = fashion_mnist_test()
+    plan = Plan(widths=(784, 128, 10), rate=0.01, seed=1)
+    ready = prepare(plan, load_chip("ideal"), law(), EcramSpread(), x[:64])
+    learner = make_learner(ready.learning, seed=1)
+    learner.learn(x[:64], y[:64])
+    start, done, pulses = time.perf_counter(), 0, 0
+    while done < count:
+        found = learner.learn(x, y, first_update=64 + done)
+        done, pulses = done + found.updates, pulses + found.pulses[0]
+    seconds = time.perf_counter() - start
+    return {"updates_per_second": done / seconds, "pulses_a_device": pulses / done / (785 * 128)}
+
+
+def compared(mine: dict[str, Any], theirs: Any) -> dict[str, float]:
+    """How far both are apart; ``*_p`` are probabilities of a difference as large by chance."""
+    a, b = mine["coincidences"].astype(float), theirs["coincidences"].astype(float)
+    mean = (a.mean(axis=0) - b.mean(axis=0)) / np.sqrt((a.var(axis=0) + b.var(axis=0)) / len(a) + 1e-12)
+    moving = (a.var(axis=0) > 0.05) & (b.var(axis=0) > 0.05)
+    ratio = a.var(axis=0)[moving] / b.var(axis=0)[moving]
+    s, t = mine["rank_one"], theirs["rank_one"]
+    return {
+        "response_largest_difference": float(np.abs(mine["response"] - theirs["response"]).max()),
+        "coincidence_mean_z_rms": float(np.sqrt(np.square(mean[moving]).mean())),
+        "coincidence_variance_ratio": float(np.exp(np.log(ratio).mean())),
+        "rank_one_mean": float(s.mean()),
+        "rank_one_mean_peer": float(t.mean()),
+        "rank_one_deviation": float(s.std()),
+        "rank_one_deviation_peer": float(t.std()),
+        "rank_one_p": float(stats.ks_2samp((s - s.mean(0)).ravel(), (t - t.mean(0)).ravel()).pvalue),
+        "rank_one_correlation": float(np.corrcoef(s.ravel(), t.ravel())[0, 1]),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer", help="a Python that has aihwkit")
+    peer = parser.parse_args().peer
+    found: dict[str, Any] = {"golden": speed()}
+    if peer:
+        w = work()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "work.npz"
+            np.savez(path, **w)
+            one = {**os.environ, "OMP_NUM_THREADS": "1"}
+            done = subprocess.run(
+                [peer, str(PEER), str(path)], capture_output=True, text=True, check=False, env=one, cwd=folder
+            )
+            if done.returncode:
+                raise SystemExit(done.stderr)
+            found["aihwkit"] = json.loads(done.stdout.splitlines()[-1])
+            with np.load(Path(folder) / "work.peer.npz") as theirs:
+                found["compared"] = compared(ours(w), theirs)
+        found["accuracy"] = learned(w)
+        rate = found["golden"]["updates_per_second"]
+        found["times_aihwkit"] = {b: rate / v for b, v in found["aihwkit"]["samples_per_second"].items()}
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

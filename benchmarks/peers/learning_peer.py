@@ -1,0 +1,173 @@
+"""aihwkit 1.2 doing what learning here does: pulses of a device, coincidences, rank-one updates, digits.
+
+    PYTHON_WITH_AIHWKIT learning_peer.py WORK.npz
+
+``WORK.npz`` is what ``benchmarks/learning.py`` writes: inputs, errors, samples, labels. Prints JSON, and
+writes the arrays that are compared to ``WORK.peer.npz``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from aihwkit.nn import AnalogLinear, AnalogSequential
+from aihwkit.optim import AnalogSGD
+from aihwkit.simulator.configs import SingleRPUConfig
+from aihwkit.simulator.configs.devices import LinearStepDevice
+from aihwkit.simulator.tiles import AnalogTile
+
+torch.set_num_threads(1)
+LEARN_SEEDS = 5
+
+
+def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: float) -> SingleRPUConfig:
+    """A LinearStep device, updated by trains of so many slots, read without error."""
+    plain = {"dw_min": 0.002, "w_max": 1.0, "w_min": -1.0, "gamma_up": 0.0, "gamma_down": 0.0} | device
+    rpu = SingleRPUConfig(
+        device=LinearStepDevice(
+            dw_min_std=cycle,
+            dw_min_dtod=spread,
+            up_down_dtod=0.0,
+            w_max_dtod=0.0,
+            w_min_dtod=0.0,
+            gamma_up_dtod=0.0,
+            gamma_down_dtod=0.0,
+            **plain,
+        )
+    )
+    rpu.update.desired_bl = slots
+    rpu.update.update_management = False
+    rpu.update.update_bl_management = False
+    rpu.forward.is_perfect = rpu.backward.is_perfect = True
+    return rpu
+
+
+def tile_of(rows: int, columns: int, rpu: SingleRPUConfig, start: float, rate: float) -> Any:
+    tile = AnalogTile(columns, rows, rpu)
+    tile.set_weights(torch.full((columns, rows), start))
+    tile.set_learning_rate(rate)
+    return tile
+
+
+def states(tile: Any) -> Any:
+    """Weights (rows, columns)."""
+    return np.asarray(tile.get_weights()[0]).T.copy()
+
+
+def response(work: Any) -> Any:
+    """Mean state of 2,500 devices at every pulse, 1,000 up and 1,000 down."""
+    tile = tile_of(
+        50, 50, config(1, dw_min=0.002, w_min=-0.83, w_max=1.17, gamma_up=0.4, gamma_down=0.73), -0.4, 0.002
+    )
+    x, found = torch.ones(1, 50), [float(states(tile).mean())]
+    for i in range(2000):
+        tile.update(x, torch.full((1, 50), -1.0 if i < 1000 else 1.0))
+        found.append(float(states(tile).mean()))
+    return np.array(found)
+
+
+def coincidences(work: Any) -> Any:
+    """Counts of pulses (updates, rows, columns) of trains with probabilities p of rows and q of columns."""
+    p, q, slots = work["p"], work["q"], int(work["slots"])
+    step = 1e-4
+    tile = tile_of(len(p), len(q), config(slots, dw_min=step), 0.0, step * slots)
+    found = []
+    before = states(tile)
+    for i in range(int(work["repeats"])):
+        sign = -1.0 if i % 2 else 1.0
+        tile.update(
+            torch.tensor(p[None], dtype=torch.float32), torch.tensor(sign * q[None], dtype=torch.float32)
+        )
+        after = states(tile)
+        found.append(np.rint(np.abs(after - before) / step))
+        before = after
+    return np.array(found, np.int8)
+
+
+def rank_one(work: Any) -> Any:
+    """States after the updates: steps spread by 30 %, pulses by 30 %, falling toward the bounds."""
+    rows, columns = work["x"].shape[1], work["d"].shape[1]
+    law = {"gamma_up": 0.4, "gamma_down": 0.73, "dw_min": 0.002}
+    tile = tile_of(rows, columns, config(15, cycle=0.3, spread=0.3, **law), 0.0, 0.002 * 15)
+    for x, d in zip(work["x"], work["d"], strict=True):
+        # aihwkit descends: it takes d away.
+        tile.update(torch.tensor(x[None], dtype=torch.float32), torch.tensor(-d[None], dtype=torch.float32))
+    return states(tile)
+
+
+def network(widths: tuple[int, ...], rpu: SingleRPUConfig, seed: int) -> Any:
+    torch.manual_seed(seed)
+    layers: list[Any] = []
+    for i in range(len(widths) - 1):
+        layer = AnalogLinear(widths[i], widths[i + 1], bias=True, rpu_config=rpu)
+        reach = 1 / np.sqrt(widths[i])
+        layer.set_weights((torch.rand(widths[i + 1], widths[i]) * 2 - 1) * reach, torch.zeros(widths[i + 1]))
+        layers += [layer] if i == len(widths) - 2 else [layer, torch.nn.Sigmoid()]
+    return AnalogSequential(*layers)
+
+
+def trained(work: Any) -> list[float]:
+    """Accuracy on digits, 64-32-10 of sigmoids, one sample at a time, five seeds."""
+    x, y = (
+        torch.tensor(work["train_x"] / 255, dtype=torch.float32),
+        torch.tensor(work["train_y"].astype(np.int64)),
+    )
+    test_x, test_y = (
+        torch.tensor(work["test_x"] / 255, dtype=torch.float32),
+        torch.tensor(work["test_y"].astype(np.int64)),
+    )
+    found = []
+    for seed in range(LEARN_SEEDS):
+        rpu = config(15, cycle=0.3, spread=0.1, dw_min=0.002, gamma_up=0.1, gamma_down=0.1)
+        model = network((64, 32, 10), rpu, seed)
+        optimiser = AnalogSGD(model.parameters(), lr=float(work["rate"]))
+        optimiser.regroup_param_groups(model)
+        target = torch.eye(10)
+        loss = torch.nn.BCEWithLogitsLoss(reduction="sum")
+        for epoch in range(int(work["epochs"])):
+            for i in np.random.default_rng([seed, epoch]).permutation(len(x)):
+                optimiser.zero_grad()
+                loss(model(x[i : i + 1]), target[y[i : i + 1]]).backward()
+                optimiser.step()
+        with torch.no_grad():
+            found.append(float((model(test_x).argmax(1) == test_y).float().mean()))
+    return found
+
+
+def speed(work: Any) -> dict[int, float]:
+    """Samples a second, 784-128-10, by batch size."""
+    found = {}
+    for batch in (1, 10, 64):
+        model = network((784, 128, 10), config(15), 0)
+        optimiser = AnalogSGD(model.parameters(), lr=0.01)
+        optimiser.regroup_param_groups(model)
+        x, y = torch.rand(batch, 784), torch.eye(10)[torch.arange(batch) % 10]
+        loss = torch.nn.BCEWithLogitsLoss(reduction="sum")
+        done, start = 0, time.perf_counter()
+        while time.perf_counter() - start < 4.0:
+            optimiser.zero_grad()
+            loss(model(x), y).backward()
+            optimiser.step()
+            done += batch
+        found[batch] = done / (time.perf_counter() - start)
+    return found
+
+
+def main(path: str) -> None:
+    torch.manual_seed(1)
+    work = np.load(path)
+    np.savez(
+        path.replace(".npz", ".peer.npz"),
+        response=response(work),
+        coincidences=coincidences(work),
+        rank_one=rank_one(work),
+    )
+    print(json.dumps({"samples_per_second": speed(work), "accuracy": trained(work)}))
+
+
+main(sys.argv[1])

@@ -1,0 +1,120 @@
+"""course: samples in their order, epoch by epoch; a course can be left and gone on with."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.learning import Counts
+from emulator.spec.state_file import load_state, save_state
+
+PORTION = 256
+"""Updates between two looks at what goes on: what an interruption loses at most is the portion in flight."""
+
+
+class Learns(Protocol):
+    """A board that learns, or the golden model."""
+
+    def learn(
+        self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0
+    ) -> Counts: ...
+
+
+@dataclass(eq=False)
+class Course:
+    """How far a learning has come: updates done, and the counts of each epoch so far."""
+
+    done: int = 0
+    counts: list[Counts] = field(default_factory=list)
+
+    def add(self, found: Counts, samples: int) -> None:
+        """Count a portion, which lies within one epoch of so many samples."""
+        if self.done % samples == 0:
+            self.counts.append(found)
+        else:
+            self.counts[-1] += found
+        self.done += found.updates
+
+
+def order(seed: int, epoch: int, samples: int) -> npt.NDArray[np.int64]:
+    """Samples of an epoch in the order in which they are shown."""
+    return np.random.default_rng([seed, epoch]).permutation(samples)
+
+
+def follow(
+    board: Learns,
+    course: Course,
+    x: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    *,
+    epochs: int,
+    seed: int,
+    seen: Callable[[Course], None] | None = None,
+) -> Course:
+    """Go on with a course to the end of so many epochs; ``course`` always says what is done.
+
+    ``seed`` orders the samples. ``seen(course)`` is called after every portion.
+    """
+    samples = len(x)
+    while course.done < epochs * samples:
+        epoch, at = divmod(course.done, samples)
+        part = order(seed, epoch, samples)[at : at + PORTION]
+        # Between a board's pulses and their count nothing may interrupt: going on needs both to agree.
+        with uninterrupted():
+            course.add(board.learn(x[part], labels[part], first_update=course.done & 0xFFFFFFFF), samples)
+        if seen is not None:
+            seen(course)
+    return course
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C takes effect after the block, where this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if caught:
+        raise KeyboardInterrupt
+
+
+def save_course(
+    path: str | os.PathLike[str], course: Course, states: list[npt.NDArray[Any]], mark: dict[str, Any]
+) -> None:
+    """Write what going on needs, in whole or not at all; ``mark``: what the learning depends on."""
+    counts = [[c.updates, c.right, *c.pulses] for c in course.counts]
+    arrays: dict[str, Any] = {f"states{i}": s.astype(np.int32) for i, s in enumerate(states)}
+    content = io.BytesIO()
+    np.savez_compressed(content, counts=np.array(counts, np.int64), **arrays)
+    save_state(Path(path), mark, content.getvalue())
+
+
+def load_course(
+    path: str | os.PathLike[str], mark: dict[str, Any]
+) -> tuple[Course, list[npt.NDArray[np.int64]]]:
+    """What ``save_course`` wrote: how far it came, and the states.
+
+    Raises
+    ------
+    StateError
+        When the file is none, was changed, or is of another learning: chip, network, seed or samples.
+    """
+    with np.load(io.BytesIO(load_state(Path(path), mark)), allow_pickle=False) as arrays:
+        counts = [Counts(u, right, tuple(pulses)) for u, right, *pulses in arrays["counts"].tolist()]
+        states = [arrays[f"states{i}"].astype(np.int64) for i in range(len(arrays.files) - 1)]
+    return Course(sum(c.updates for c in counts), counts), states

@@ -1,0 +1,74 @@
+"""learned: what pulses have made of a chip, as a program, a die and a float network like any other."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.learning.insitu.plan import Prepared
+from emulator.mapping import Die, MappedWeights, die_digest
+from emulator.mapping.cells import aged_cells
+from emulator.mapping.weights import conductance_codes
+from emulator.network import Network
+from emulator.spec import Program
+from emulator.spec.learning import WEIGHT_MAX, program_of
+
+States = list[npt.NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LearnedChip:
+    """A chip after learning: what it computes, the individual, and the float network of its weights."""
+
+    program: Program
+    die: Die
+    network: Network
+
+
+def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> LearnedChip:
+    """The chip with its devices at ``states``; ``provenance`` says how they got there."""
+    network = dataclasses.replace(ready.network(states), name=name)
+    program = program_of(ready.learning, states)
+    chip, bound = ready.die.chip, ready.plan.bound
+    arrays = tuple(
+        dataclasses.replace(array, mapped=_mapped(layer.weights, chip, bound))
+        for layer, array in zip(program.layers, ready.die.arrays, strict=True)
+    )
+    die = dataclasses.replace(ready.die, arrays=arrays, network=network.digest())
+    said = {
+        "chip": chip.as_dict(),
+        "network": {"name": name, "shape": network.widths, **network.provenance},
+        "report": {"network": name, "chip": chip.name, "seed": die.seed},
+        "seed": die.seed,
+        "versions": {"numpy": np.__version__},
+        "die": die_digest(die),
+        **provenance,
+    }
+    meaning = dataclasses.replace(network.meaning, output_step=float(die.arrays[-1].step[0]))
+    return LearnedChip(
+        dataclasses.replace(program, name=name, provenance=said, meaning=meaning), die, network
+    )
+
+
+def _mapped(codes: npt.NDArray[np.int16], chip: Chip, bound: float) -> MappedWeights:
+    """Weights whose devices' conductances, against the reference, are read as ``codes``."""
+    scale = chip.cell.g_max_uS
+    w = codes.astype(np.float64) * (scale / WEIGHT_MAX)
+    target = np.maximum(np.stack([w, -w]), 0.0)
+    cells = aged_cells(target, target, np.zeros(target.shape, np.int8), np.zeros(target.shape), chip)
+    found, saturated = conductance_codes(cells, WEIGHT_MAX, scale)
+    columns = codes.shape[1]
+    return MappedWeights(
+        levels=codes,
+        cells=cells,
+        codes=found,
+        limits=np.full(columns, bound),
+        unit=np.full(columns, bound / WEIGHT_MAX),
+        full_scale_uS=scale,
+        saturated=saturated,
+        limited=0,
+    )

@@ -1,0 +1,163 @@
+"""events: the pulses of some neighbouring lanes, a device a cycle, from rows that wait in a queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Array, Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.learning import SLOTS_MAX
+from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS
+from hdl.learn.updater import UPDATE_LATENCY, Updater, table_write_layout
+from hdl.parts.delay import delayed
+from hdl.parts.memory import READ_LATENCY
+from hdl.parts.queue import Queue
+
+DEPTH = 64
+"""Rows that wait."""
+MARGIN = 32
+"""Rows that may come after ``room`` has fallen."""
+EVENT_STAGE = READ_LATENCY + 2
+"""Cycles from a device's turn to its state's arrival at the updater."""
+EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY
+"""Cycles from a device's turn to the write of its new state."""
+
+
+def pulsed_row_layout() -> StructLayout:
+    """A row and its train, for all lanes."""
+    return StructLayout({"valid": 1, "row": INDEX_BITS, "train": TRAIN_BITS})
+
+
+def law_layout(g: Geometry) -> StructLayout:
+    """What updates of a layer share: where its states lie, keys, slopes."""
+    return StructLayout(
+        {
+            "at_state": bits_for(g.weight_depth - 1),
+            "device_key": 64,
+            "cycle_key": 64,
+            "layer": range(g.layers),
+            "slope_up": 18,
+            "slope_down": 18,
+            "step_shift": 5,
+        }
+    )
+
+
+class Events(wiring.Component):
+    """Rows come one a cycle; where a row and a lane pulse together, the lane's state is read, changed and
+    written back. Others cost nothing: few devices have pulses in an update, so lanes share an updater.
+
+    ``lanes`` neighbours from lane ``first`` on; ``trains`` and ``up`` are theirs and hold still. ``address``
+    is for all their memories, whose ``data`` comes READ_LATENCY later. ``pulses`` counts those since
+    ``clear``. Throughput: a row, and a device with pulses, a cycle. Latency: EVENT_LATENCY from a device's
+    turn to ``write``. Resources: an ``Updater``, a queue of DEPTH rows, an adder of 31 bits.
+    """
+
+    def __init__(self, geometry: Geometry, first: int, lanes: int) -> None:
+        self.geometry, self.first, self.lanes = geometry, first, lanes
+        address = bits_for(geometry.weight_depth - 1)
+        super().__init__(
+            {
+                "row": In(pulsed_row_layout()),
+                "room": Out(1),
+                "busy": Out(1),
+                "trains": In(ArrayLayout(TRAIN_BITS, lanes)),
+                "up": In(lanes),
+                "law": In(law_layout(geometry)),
+                "table": In(table_write_layout(geometry)),
+                "address": Out(address),
+                "data": In(ArrayLayout(STATE_SHAPE, lanes)),
+                "write": Out(lanes),
+                "write_address": Out(address),
+                "write_data": Out(STATE_SHAPE),
+                "clear": In(1),
+                "pulses": Out(32),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes, row, law = self.lanes, self.row, self.law
+        entry = StructLayout({"hits": lanes, "row": INDEX_BITS, "train": TRAIN_BITS})
+        m.submodules.waiting = waiting = Queue(entry, DEPTH)
+        hits = Signal(lanes)
+        m.d.comb += hits.eq(Cat((row.train & self.trains[i]).any() for i in range(lanes)))
+        came = Signal()
+        m.d.sync += [
+            waiting.i.payload.hits.eq(hits),
+            waiting.i.payload.row.eq(row.row),
+            waiting.i.payload.train.eq(row.train),
+            waiting.i.valid.eq(row.valid & hits.any()),
+            came.eq(row.valid),
+            self.room.eq(waiting.level < DEPTH - MARGIN),
+        ]
+
+        now, busy = Signal(entry), Signal()
+        rest, one = Signal(lanes), Signal(lanes)
+        lane = Signal(range(max(lanes, 2)))
+        m.d.comb += [rest.eq(now.hits & (now.hits - 1)), one.eq(now.hits & ~rest)]
+        for i in range(lanes):
+            with m.If(one[i]):
+                m.d.comb += lane.eq(i)
+        m.d.comb += waiting.o.ready.eq(~busy | ~rest.any())
+        with m.If(waiting.o.valid & waiting.o.ready):
+            m.d.sync += [now.eq(waiting.o.payload), busy.eq(1)]
+        with m.Else():
+            m.d.sync += now.hits.eq(rest)
+            with m.If(~rest.any()):
+                m.d.sync += busy.eq(0)
+
+        # A device's turn: address and common pulses, then their count; the state comes two cycles after.
+        both, number = Signal(TRAIN_BITS, reset_less=True), Signal.like(self.address)
+        trains = Array(self.trains[i] for i in range(lanes))
+        turn = Signal(StructLayout({"row": INDEX_BITS, "lane": lane.shape(), "up": 1}), reset_less=True)
+        m.d.sync += [
+            both.eq(now.train & trains[lane]),
+            number.eq(law.at_state + now.row),
+            turn.row.eq(now.row),
+            turn.lane.eq(lane),
+            turn.up.eq((self.up & one).any()),
+        ]
+        m.d.comb += self.address.eq(number)
+        count = Signal(range(SLOTS_MAX + 1), reset_less=True)
+        m.d.sync += count.eq(sum(both[i] for i in range(TRAIN_BITS)))
+        valid = Signal(EVENT_LATENCY)
+        m.d.sync += valid.eq(Cat(busy, valid))
+        with m.If(self.clear):
+            m.d.sync += self.pulses.eq(0)
+        with m.Elif(valid[1]):
+            m.d.sync += self.pulses.eq(self.pulses + count)
+
+        late = delayed(m, turn, EVENT_STAGE - 1, "turn")
+        states: Any = Array(self.data[i] for i in range(lanes))
+        state = Signal(STATE_SHAPE, reset_less=True)
+        m.d.sync += state.eq(states[delayed(m, turn.lane, READ_LATENCY, "lane_read")])
+        m.submodules.updater = updater = Updater(self.geometry)
+        m.d.comb += [
+            updater.event.row.eq(late.row),
+            updater.event.column.eq(self.first + late.lane),
+            updater.event.count.eq(delayed(m, count, EVENT_STAGE - 2, "count")),
+            updater.event.up.eq(late.up),
+            updater.event.state.eq(state),
+            updater.table.eq(self.table),
+            updater.device_key.eq(law.device_key),
+            updater.cycle_key.eq(law.cycle_key),
+            updater.layer.eq(law.layer),
+            updater.slope_up.eq(law.slope_up),
+            updater.slope_down.eq(law.slope_down),
+            updater.step_shift.eq(law.step_shift),
+        ]
+        done = delayed(m, late.lane, UPDATE_LATENCY, "lane_done")
+        m.d.comb += [
+            self.write_address.eq(delayed(m, number, EVENT_LATENCY - 1, "number")),
+            self.write_data.eq(updater.state),
+            self.busy.eq(came | waiting.i.valid | (waiting.level != 0) | busy | valid.any()),
+        ]
+        for i in range(lanes):
+            m.d.comb += self.write[i].eq(valid[EVENT_LATENCY - 1] & (done == i))
+        return m

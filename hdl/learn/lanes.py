@@ -1,0 +1,171 @@
+"""lanes: states of devices, read for products both ways, and changed by pulses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.learning import CODE_SHIFT, WEIGHT_MAX
+from hdl.learn.events import Events, law_layout, pulsed_row_layout
+from hdl.learn.layouts import CODE_SHAPE, ERROR_SHAPE, STATE_SHAPE, TRAIN_BITS
+from hdl.learn.updater import table_write_layout
+from hdl.parts.delay import delayed
+from hdl.parts.layouts import column_shape
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+
+SHARE = 8
+"""Lanes that share an updater."""
+CODE_STAGE = READ_LATENCY + 1
+PRODUCT_STAGE = CODE_STAGE + MULTIPLY_LATENCY
+"""Cycles from ``address`` to products."""
+SUM_STAGE = PRODUCT_STAGE + 1
+"""Cycles from ``address`` until the accumulators have its products."""
+PEEK_LATENCY = READ_LATENCY + 1
+
+
+def tree_levels(g: Geometry) -> int:
+    """Levels of the tree over lanes."""
+    return bits_for(g.lanes - 1) if g.lanes > 1 else 0
+
+
+class Lanes(wiring.Component):
+    """One column a lane. Row ``address`` is read from all states, as codes of 9 bits.
+
+    Forward, where ``add``: ``accumulator[i]`` += x * w[i], SUM_STAGE cycles later; ``clear`` empties them at
+    once, ``shift`` moves them down by one lane, the first being ``column``. Backward: ``total`` is the sum
+    of error[i] * w[i] over lanes, PRODUCT_STAGE and a cycle for each level of the tree later. ``pulsed`` rows
+    move the states that share their pulses (``Events``), while ``updating``. Resources: a lane has a
+    multiplier and a memory of weight_depth states of 18 bits; 8 lanes share an updater.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        g = geometry
+        address, lane = bits_for(g.weight_depth - 1), range(max(g.lanes, 2))
+        self.total_bits = 18 + tree_levels(g)
+        super().__init__(
+            {
+                "address": In(address),
+                "x": In(8),
+                "add": In(1),
+                "backward": In(1),
+                "clear": In(1),
+                "shift": In(1),
+                "column": Out(column_shape(g)),
+                "total": Out(signed(self.total_bits)),
+                "error": In(StructLayout({"write": 1, "lane": lane, "value": ERROR_SHAPE})),
+                "train": In(StructLayout({"write": 1, "lane": lane, "value": TRAIN_BITS})),
+                "forget": In(1),
+                "updating": In(1),
+                "pulsed": In(pulsed_row_layout()),
+                "room": Out(1),
+                "busy": Out(1),
+                "law": In(law_layout(g)),
+                "table": In(table_write_layout(g)),
+                "clear_pulses": In(1),
+                "pulses": Out(32),
+                "poke": In(StructLayout({"write": 1, "lane": lane, "address": address, "data": STATE_SHAPE})),
+                "peek_lane": In(lane),
+                "peeked": Out(STATE_SHAPE),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g = self.geometry
+        x = delayed(m, self.x, CODE_STAGE, "x")
+        add = delayed(m, self.add, PRODUCT_STAGE, "add")
+        sums = [Signal(column_shape(g), name=f"sum_{i}", reset_less=True) for i in range(g.lanes)]
+        products: list[Value] = []
+        data: list[Value] = []
+        rooms, busy, pulses = [], [], []
+        for first in range(0, g.lanes, SHARE):
+            count = min(SHARE, g.lanes - first)
+            m.submodules[f"events_{first}"] = events = Events(g, first, count)
+            m.d.comb += [
+                events.row.eq(self.pulsed),
+                events.law.eq(self.law),
+                events.table.eq(self.table),
+                events.clear.eq(self.clear_pulses),
+            ]
+            rooms.append(events.room)
+            busy.append(events.busy)
+            pulses.append(events.pulses)
+            for i in range(first, first + count):
+                product, state = self._lane(m, events, i - first, i, x)
+                products.append(product)
+                data.append(state)
+        for i, (total, product) in enumerate(zip(sums, products, strict=True)):
+            with m.If(self.clear):
+                m.d.sync += total.eq(0)
+            with m.Elif(self.shift):
+                m.d.sync += total.eq(sums[i + 1] if i + 1 < g.lanes else 0)
+            with m.Elif(add):
+                m.d.sync += total.eq(total + product)
+        m.d.comb += [
+            self.column.eq(sums[0]),
+            self.total.eq(_tree(m, products)),
+            self.room.eq(Cat(rooms).all()),
+            self.busy.eq(Cat(busy).any()),
+            self.pulses.eq(sum(pulses)),
+        ]
+        lane = delayed(m, self.peek_lane, READ_LATENCY, "peek_lane")
+        m.d.sync += self.peeked.eq(Array(data)[lane])
+        return m
+
+    def _lane(self, m: Module, events: Events, place: int, i: int, x: Value) -> tuple[Value, Value]:
+        """Product and state of lane ``i``, the ``place``-th of its events."""
+        m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
+        poked = self.poke.write & (self.poke.lane == i)
+        m.d.comb += [
+            memory.address.eq(Mux(self.updating, events.address, self.address)),
+            memory.write.eq(poked | events.write[place]),
+            memory.write_address.eq(Mux(events.write[place], events.write_address, self.poke.address)),
+            memory.write_data.eq(Mux(events.write[place], events.write_data, self.poke.data)),
+            events.data[place].eq(memory.data),
+        ]
+        rounded = Signal(signed(11), name=f"rounded_{i}")
+        code = Signal(CODE_SHAPE, name=f"code_{i}", reset_less=True)
+        m.d.comb += rounded.eq((memory.data + (1 << (CODE_SHIFT - 1))) >> CODE_SHIFT)
+        m.d.sync += code.eq(
+            Mux(rounded > WEIGHT_MAX, WEIGHT_MAX, Mux(rounded < -WEIGHT_MAX, -WEIGHT_MAX, rounded))
+        )
+        error, train = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
+        with m.If(self.forget):
+            m.d.sync += [error.eq(0), train.eq(0)]
+        with m.If(self.error.write & (self.error.lane == i)):
+            m.d.sync += error.eq(self.error.value)
+        with m.If(self.train.write & (self.train.lane == i)):
+            m.d.sync += train.eq(self.train.value)
+        m.d.comb += [events.trains[place].eq(train), events.up[place].eq(error > 0)]
+        m.submodules[f"multiplier_{i}"] = multiplier = Multiplier(CODE_SHAPE, ERROR_SHAPE)
+        operand: Any = Signal(ERROR_SHAPE, name=f"operand_{i}")
+        m.d.comb += [
+            operand.eq(Mux(self.backward, error, x)),
+            multiplier.a.eq(code),
+            multiplier.b.eq(operand),
+        ]
+        return multiplier.product, memory.data
+
+
+def _tree(m: Module, values: list[Value]) -> Value:
+    """Sum of all values, a cycle for each level."""
+    level = 0
+    while len(values) > 1:
+        sums: list[Value] = []
+        for i in range(0, len(values), 2):
+            pair = values[i : i + 2]
+            total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
+            held = Signal(signed(18 + level + 1), name=f"tree_{level}_{i}", reset_less=True)
+            m.d.sync += held.eq(total)
+            sums.append(held)
+        values, level = sums, level + 1
+    return values[0]

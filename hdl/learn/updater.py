@@ -1,0 +1,192 @@
+"""updater: what the pulses of one update make of one device's state, a device a cycle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.learning import (
+    BOUND_SHIFT,
+    COUNT_SHIFT,
+    FACTOR_MAX,
+    FACTOR_ONE,
+    LEVELS,
+    ROOTS,
+    SLOPE_SHIFT,
+    SLOTS_MAX,
+    STATE_MAX,
+    STATE_MIN,
+    STEP_MAX,
+)
+from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE, TABLES, table_address_bits
+from hdl.learn.words import WORDS_LATENCY, Words
+from hdl.parts.delay import delayed
+from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+
+UPDATE_LATENCY = WORDS_LATENCY + 14
+"""Cycles from an event to ``state``."""
+
+
+def event_layout() -> StructLayout:
+    """A device that has pulses: where it is, how many, which way, and its state."""
+    return StructLayout(
+        {
+            "row": INDEX_BITS,
+            "column": INDEX_BITS,
+            "count": range(SLOTS_MAX + 1),
+            "up": 1,
+            "state": STATE_SHAPE,
+        }
+    )
+
+
+def table_write_layout(g: Geometry) -> StructLayout:
+    """An entry of a device table: which table, where, and the value."""
+    return StructLayout(
+        {"table": range(len(TABLES)), "address": table_address_bits(g), "data": TABLE_SHAPE, "write": 1}
+    )
+
+
+class Updater(wiring.Component):
+    """State after ``count`` >= 1 pulses, as ``emulator.golden.learn.updater`` and ``devices``.
+
+    Constants of the device are drawn on the way, under ``device_key``; pulses' deviation and rounding under
+    ``cycle_key``. Keys, ``layer`` and its slopes hold still. Latency: UPDATE_LATENCY cycles, one a cycle.
+    Resources: two ``Words``, four multipliers, ten readers of tables of 16 * layers words of 13 bits.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "event": In(event_layout()),
+                "device_key": In(64),
+                "cycle_key": In(64),
+                "layer": In(range(geometry.layers)),
+                "slope_up": In(signed(18)),
+                "slope_down": In(signed(18)),
+                "step_shift": In(5),
+                "table": In(table_write_layout(geometry)),
+                "state": Out(STATE_SHAPE),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        event = self.event
+        m.submodules.own = own = Words()
+        m.submodules.drawn = drawn = Words()
+        for words, key in ((own, self.device_key), (drawn, self.cycle_key)):
+            m.d.comb += [words.key.eq(key), words.row.eq(event.row), words.column.eq(event.column)]
+        w = WORDS_LATENCY
+
+        def register(shape: Any, name: str) -> Signal:
+            return Signal(shape, name=name, reset_less=True)
+
+        # The factor by which a step has fallen: 256 - rshift_round(slope * s, 24), at stage w.
+        m.submodules.fall = fall = Multiplier(signed(18), STATE_SHAPE)
+        m.d.comb += [fall.a.eq(Mux(event.up, self.slope_up, self.slope_down)), fall.b.eq(event.state)]
+        fallen = register(signed(13), "fallen")
+        m.d.sync += fallen.eq((fall.product + (1 << (SLOPE_SHIFT - 1))) >> SLOPE_SHIFT)
+        left = register(signed(14), "left")
+        m.d.sync += left.eq(FACTOR_ONE - fallen)
+        factor_6 = register(unsigned(9), "factor_6")
+        m.d.sync += factor_6.eq(Mux(left < 0, 0, Mux(left > FACTOR_MAX, FACTOR_MAX, left)))
+        factor = delayed(m, factor_6, w + 2 - (MULTIPLY_LATENCY + 3), "factor")
+
+        # Constants: sums of two entries at w + 1, cut at w + 2.
+        read = self._tables(m)
+        step, asymmetry = read("step", own.y, 0), read("asymmetry", own.y, 2)
+        upper, lower = read("upper", own.x, 0), read("lower", own.x, 2)
+        deviation = read("cycle", drawn.y, 0)
+        up = delayed(m, event.up, w + 1, "up")
+        size, high, low = register(12, "size"), register(STATE_SHAPE, "high"), register(STATE_SHAPE, "low")
+        wide = register(signed(15), "wide")
+        m.d.comb += wide.eq(step + Mux(up, asymmetry, -asymmetry))
+        m.d.sync += [
+            size.eq(Mux(wide < 0, 0, Mux(wide > STEP_MAX, STEP_MAX, wide))),
+            high.eq(_cut(upper << BOUND_SHIFT, 0, STATE_MAX)),
+            low.eq(_cut(lower << BOUND_SHIFT, STATE_MIN, 0)),
+        ]
+
+        # The step at this state, at w + 6.
+        m.submodules.now = now = Multiplier(unsigned(12), unsigned(9))
+        m.d.comb += [now.a.eq(size), now.b.eq(factor)]
+        step_now = register(unsigned(13), "step_now")
+        m.d.sync += step_now.eq((now.product + 128) >> 8)
+
+        # Pulses with their deviation in 1/64, at w + 6.
+        m.submodules.scatter = scatter = Multiplier(unsigned(11), signed(14))
+        count = delayed(m, event.count, w + 1, "count")
+        roots = Array(Const(int(root), 11) for root in ROOTS)
+        m.d.comb += [scatter.a.eq(roots[count]), scatter.b.eq(deviation)]
+        scattered = register(signed(17), "scattered")
+        m.d.sync += scattered.eq((scatter.product + 128) >> 8)
+        pulses = register(signed(17), "pulses")
+        m.d.sync += pulses.eq((delayed(m, count, 4, "count_late") << COUNT_SHIFT) + scattered)
+
+        # Their product, rounded stochastically, at w + 11.
+        m.submodules.moved = moved = Multiplier(signed(17), unsigned(13))
+        m.d.comb += [moved.a.eq(pulses), moved.b.eq(step_now)]
+        fraction = register(16, "fraction")
+        m.d.sync += fraction.eq(delayed(m, drawn.x, 8, "drawn") >> (16 - self.step_shift)[:5])
+        product = register(signed(33), "product")
+        m.d.sync += product.eq(moved.product + fraction)
+        change = register(signed(27), "change")
+        m.d.sync += change.eq(product >> self.step_shift)
+
+        state = delayed(m, event.state, w + 11, "state")
+        rises = delayed(m, up, 10, "rises")
+        new = register(signed(28), "new")
+        m.d.sync += new.eq(state + Mux(rises, change, -change))
+        below, above = register(1, "below"), register(1, "above")
+        bounds = [delayed(m, bound, 10, name) for bound, name in ((low, "low_late"), (high, "high_late"))]
+        kept = register(STATE_SHAPE, "kept")
+        m.d.sync += [below.eq(new < bounds[0]), above.eq(new > bounds[1]), kept.eq(new)]
+        # Golden: the lower bound first, then the upper.
+        ends = [
+            delayed(m, bound, 1, name) for bound, name in zip(bounds, ("low_end", "high_end"), strict=True)
+        ]
+        out = register(STATE_SHAPE, "out")
+        m.d.sync += out.eq(Mux(above, ends[1], Mux(below, ends[0], kept)))
+        m.d.comb += self.state.eq(out)
+        return m
+
+    def _tables(self, m: Module) -> Any:
+        """Readers of the device tables: the sum of two entries, a cycle after the word."""
+        g, write = self.geometry, self.table
+        memories = {}
+        for i, name in enumerate(TABLES):
+            m.submodules[f"table_{name}"] = memory = Memory(
+                shape=TABLE_SHAPE, depth=g.layers * LEVELS, init=[]
+            )
+            port = memory.write_port()
+            m.d.comb += [
+                port.en.eq(write.write & (write.table == i)),
+                port.addr.eq(write.address),
+                port.data.eq(write.data),
+            ]
+            memories[name] = memory
+
+        def read(name: str, word: Value, nibble: int) -> Signal:
+            total = Signal(signed(14), name=f"sum_{name}", reset_less=True)
+            parts = []
+            for i in (nibble, nibble + 1):
+                port = memories[name].read_port(domain="comb")
+                m.d.comb += port.addr.eq(Cat(word[4 * i : 4 * i + 4], self.layer))
+                parts.append(port.data)
+            m.d.sync += total.eq(parts[0] + parts[1])
+            return total
+
+        return read
+
+
+def _cut(value: Value, low: int, high: int) -> Value:
+    return Mux(value < low, low, Mux(value > high, high, value))

@@ -1,0 +1,356 @@
+"""learn: a chip whose every weight is a device that pulses move, sample by sample."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip, load_chip
+from emulator.device.ecram.pulses import LinearStep
+from emulator.golden import Core
+from emulator.learning.insitu import (
+    Course,
+    Plan,
+    Prepared,
+    follow,
+    learned,
+    load_course,
+    prepare,
+    save_course,
+)
+from emulator.spec.brief import brief_repr
+from emulator.spec.digest import digest
+from emulator.spec.meaning import Meaning
+from host import HostError, InputError
+from host.api import LearningApi
+from ndrite.compiled import Compiled
+from ndrite.evaluations import accuracy
+from ndrite.files import array_of, name_of
+from ndrite.intervals import proportion
+from ndrite.labelled import check_classes, data_set
+from ndrite.results import Result, Table, percents, shown
+from ndrite.signature import (
+    Board,
+    ChipName,
+    Count,
+    DataSet,
+    DieSeed,
+    Folder,
+    Inputs,
+    Labels,
+    Noise,
+    Option,
+    Output,
+    Seed,
+    verb,
+)
+from ndrite.stages import Stages, silent
+from ndrite.url import connect
+
+CALIBRATION = 512
+"""First samples that come along in the result, as those that calibrated other dies."""
+OWN_HELD = 12
+"""One of so many own samples is measured on, where nothing else is said."""
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedInSitu(Result):
+    """What ``ndrite.learn`` gives: the chip that learned, ``compiled``, and ``summary``, plain values."""
+
+    __repr__ = brief_repr
+
+    compiled: Compiled
+    board: str
+    summary: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Accuracy (0..1) with its interval, right answers of each epoch, pulses of each device."""
+        return {"board": self.board, "tag": f"{self.compiled.program.tag:08x}", **self.summary}
+
+    def tables(self) -> Iterable[Table]:
+        """The same in words, then epoch by epoch."""
+        found = self.as_dict()
+        right = found.pop("right_by_epoch")
+        rows = [(name, _text(name, value)) for name, value in found.items()]
+        yield Table(f"{self.compiled.program.name} on {self.board}", ("quantity", "value"), rows)
+        epochs = [(str(i + 1), percents(value)) for i, value in enumerate(right)]
+        yield Table("answers before each update", ("epoch", "right, %"), epochs)
+
+
+class Shown(NamedTuple):
+    """Samples and classes to learn from and to measure on."""
+
+    x: npt.NDArray[np.uint8]
+    labels: npt.NDArray[Any]
+    test_x: npt.NDArray[np.uint8]
+    test_labels: npt.NDArray[Any]
+    by: str
+    meaning: Meaning
+
+
+@verb
+def learn(
+    inputs: Inputs | None = None,
+    labels: Labels | None = None,
+    *,
+    output: Output | None = None,
+    data: DataSet | None = None,
+    folder: Folder | None = None,
+    samples: Count | None = None,
+    held_out: Count | None = None,
+    hidden: Annotated[str, Option("WIDTHS")] = "128",
+    chip: ChipName = "ideal",
+    device: Annotated[Any, Option("NAME")] = "ecram-tang2018",
+    neuron: Literal["ndr", "relu", "sigmoid", "tanh"] = "ndr",
+    rate: Annotated[float, Option("STEP", least=1e-6, most=10)] = 0.02,
+    hidden_rate: Annotated[float, Option("FACTOR", least=1e-3, most=1e3)] = 1.0,
+    slots: Annotated[int, Option("N", least=1, most=31)] = 15,
+    bound: Annotated[float, Option("WEIGHT", least=1e-3, most=100)] = 1.0,
+    epochs: Count = 20,
+    board: Board = "golden:",
+    seed: DieSeed = 1,
+    learning_seed: Seed = 0,
+    noise: Noise = True,
+    resume: bool = False,
+    progress: Stages | None = None,
+) -> LearnedInSitu:
+    """Learn in situ: pulses move every weight, sample by sample.
+
+    Each sample goes forward, its error backward through the same devices, and trains of pulses on rows and
+    columns then move all devices at once, each by its own law. The result is a die like any other, whose
+    weights are where the pulses left them. The same call gives the same die on every board.
+
+    Parameters
+    ----------
+    inputs, labels:
+        Own samples, uint8 (n, inputs), and their classes from 0, (n,).
+    output:
+        File to write, which every other command takes; after Ctrl-C OUTPUT.course holds what --resume needs.
+    data:
+        A data set by name, in place of samples; default: fashion-mnist.
+    folder:
+        Folder with the data set's original files.
+    samples:
+        Learn from the first so many.
+    held_out:
+        Own samples, the last so many, that are measured on and not learned from; default: a twelfth.
+    hidden:
+        Widths of hidden layers, separated by commas; 0: none.
+    chip:
+        Chip whose converters, read noise and neurons there are.
+    device:
+        Description of the weights' devices, with an ecram of model linear-step.
+    neuron:
+        Kind of hidden neurons.
+    rate:
+        Step of gradient descent, weights and inputs of 1.
+    hidden_rate:
+        Times that, for all layers but the last.
+    slots:
+        Slots of a train of pulses.
+    bound:
+        Weight that the device's nominal bound stands for.
+    epochs:
+        Passes over all samples.
+    learning_seed:
+        Of the order of samples, trains, pulses and read noise.
+    resume:
+        Go on where Ctrl-C stopped; the result is the same.
+
+    Examples
+    --------
+    $ ndrite learn --data digits --hidden 32 --samples 600 --seed 3 -o learned
+    > ndrite learn --inputs x.npy --labels y.npy --hidden 64 --device ecram-kim2019 --epochs 5
+    >>> import ndrite
+    >>> found = ndrite.learn(data="digits", hidden="16", samples=200, epochs=2)
+    >>> found.summary["updates"]
+    400
+    """
+    given = _samples(inputs, labels, data, folder, samples, held_out)
+    classes = int(max(given.labels.max(), given.test_labels.max())) + 1
+    plan = Plan(
+        widths=(given.x.shape[1], *_widths(hidden), classes),
+        rate=rate,
+        hidden_rate=hidden_rate,
+        slots=slots,
+        bound=bound,
+        activation=neuron,
+        seed=seed,
+    )
+    if resume and output is None:
+        raise InputError("resume needs output, the file that was to be written; accepted: both")
+    law, spread, endurance = _law(device)
+    described = chip if isinstance(chip, Chip) else load_chip(chip)
+    ready = prepare(plan, described, law, spread, given.x[:CALIBRATION], given.meaning)
+    left = None if output is None else Path(f"{output}.course")
+    mark = _mark(ready, given, learning_seed, noise)
+    course, states = Course(), [layer.states.astype(np.int64) for layer in ready.learning.layers]
+    if resume and left is not None:
+        if not left.is_file():
+            raise InputError(f"{left}: no such file; accepted: what an interrupted learning left behind")
+        course, states = load_course(left, mark)
+    with connect(board) as chosen:
+        if not isinstance(chosen, LearningApi):
+            raise InputError(f"board {board} does not learn; accepted: golden:")
+        chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
+        try:
+            _epochs(chosen, course, given, epochs, learning_seed, progress or silent)
+        except (KeyboardInterrupt, HostError) as stopped:
+            _leave(chosen, left, course, mark, stopped)
+            raise
+        states = chosen.states()
+    told = {**dataclasses.asdict(plan), "device": _name(device), "updates": course.done, "board": board}
+    name = f"{given.by}-{'-'.join(map(str, plan.widths))}"
+    found = learned(ready, states, name, learning=told)
+    whole = Compiled(found.network, found.program, found.die, given.x[:CALIBRATION])
+    right = accuracy(
+        Core(found.program).infer(given.test_x, seed=learning_seed, noise=noise), given.test_labels
+    )
+    if output is not None and left is not None:
+        whole.save(output)
+        with suppress(FileNotFoundError):
+            left.unlink()
+    sizes = [layer.states.size for layer in ready.learning.layers]
+    pulses = [sum(c.pulses[i] for c in course.counts) / size for i, size in enumerate(sizes)]
+    summary: dict[str, Any] = {
+        "shape": list(plan.widths),
+        "device": _name(device),
+        "accuracy": right,
+        "accuracy_interval_95": proportion(right, len(given.test_x)),
+        "measured_on": len(given.test_x),
+        "learned_from": len(given.x),
+        "updates": course.done,
+        "right_by_epoch": [c.right / c.updates for c in course.counts],
+        "pulses_a_device": pulses,
+        "endurance_pulses": endurance,
+        "endurance_epochs": _lasts(endurance, pulses, len(course.counts)),
+    }
+    return LearnedInSitu(whole, board, summary)
+
+
+def _epochs(board: LearningApi, course: Course, given: Shown, epochs: int, seed: int, stage: Stages) -> None:
+    """Go on epoch by epoch; each says how the one before it went."""
+    size = len(given.x)
+    while course.done < epochs * size:
+        epoch = course.done // size
+        before = "" if not course.counts else f", {percents(_last_right(course))} % right"
+        with stage(f"epoch {epoch + 1} of {epochs}{before}") as report:
+            follow(
+                board,
+                course,
+                given.x,
+                given.labels,
+                epochs=epoch + 1,
+                seed=seed,
+                seen=lambda course, at=epoch, tell=report: tell(course.done - at * size, size),  # type: ignore[misc]
+            )
+
+
+def _last_right(course: Course) -> float:
+    return course.counts[-1].right / course.counts[-1].updates
+
+
+def _leave(
+    board: LearningApi, left: Path | None, course: Course, mark: dict[str, Any], stopped: BaseException
+) -> None:
+    """Keep what going on needs, where a file was asked for; the states are asked of the board once more."""
+    if left is None:
+        return
+    with suppress(HostError):
+        save_course(left, course, board.states(), mark)
+        if isinstance(stopped, KeyboardInterrupt):
+            raise KeyboardInterrupt(
+                f"after {course.done} updates; the same command with --resume goes on"
+            ) from None
+
+
+def _samples(
+    inputs: Any, labels: Any, data: str | None, folder: Any, count: int | None, held: int | None
+) -> Shown:
+    if (inputs is None) != (labels is None):
+        raise InputError("inputs and labels belong together; accepted: both or neither")
+    if inputs is None:
+        if held is not None:
+            raise InputError("held_out is of own samples; accepted without them: none")
+        found = data_set(data or "fashion-mnist", None if folder is None else str(folder))
+        meaning = Meaning(data_set=found.name, classes=found.classes)
+        x, y = found.x[:count], found.labels[:count]
+        return Shown(x, y, found.test_x, found.test_labels, found.name, meaning)
+    x, y = array_of(inputs), array_of(labels)
+    if x.ndim != 2 or x.dtype != np.uint8 or len(x) < 2:
+        raise InputError(
+            f"{name_of(inputs, 'inputs')}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 2"
+        )
+    check_classes(y, len(x), 1 << 16, name_of(labels, "labels"))
+    held = held or max(1, len(x) // OWN_HELD)
+    if held >= len(x):
+        raise InputError(f"held_out is {held}; accepted: 1..{len(x) - 1}, less than the samples")
+    name = Path(name_of(inputs, "samples")).stem
+    return Shown(x[:-held][:count], y[:-held][:count], x[-held:], y[-held:], name, Meaning())
+
+
+def _widths(hidden: str) -> tuple[int, ...]:
+    if hidden.strip() == "0":
+        return ()
+    try:
+        found = tuple(int(part) for part in hidden.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < 1:
+        raise InputError(f"hidden is {hidden!r}; accepted: widths such as 128 or 64,32; 0 for none")
+    return found
+
+
+def _law(device: Any) -> tuple[LinearStep, Any, float | None]:
+    """Law and spread of the weights' devices, and the pulses that one survives, where that is known."""
+    described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
+    ecram = described.ecram
+    law = ecram.device
+    if not isinstance(law, LinearStep):
+        raise InputError(
+            f"device {_name(device)} has an ecram of model {ecram.model!r}; accepted: linear-step"
+        )
+    return law, ecram.spread, ecram.endurance_pulses
+
+
+def _name(device: Any) -> str:
+    return device.name if isinstance(device, Chip) else str(device)
+
+
+def _mark(ready: Prepared, given: Shown, seed: int, noise: bool) -> dict[str, Any]:
+    """What a learning depends on, plain values by name."""
+    learning = ready.learning
+    arrays: dict[str, npt.NDArray[Any]] = {"x": given.x, "labels": given.labels.astype(np.int64)}
+    return {
+        "program": learning.program.checksum(),
+        "plan": {**dataclasses.asdict(ready.plan), "widths": list(ready.plan.widths)},
+        "devices": {name: str(value) for name, value in vars(learning.layers[0].devices).items()},
+        "samples": digest({}, arrays),
+        "seed": seed,
+        "noise": noise,
+    }
+
+
+def _lasts(endurance: float | None, pulses: list[float], epochs: int) -> int | None:
+    """Epochs until the devices of the busiest layer have had, on average, all the pulses they survive."""
+    if endurance is None or not epochs or not max(pulses):
+        return None
+    return math.floor(endurance * epochs / max(pulses))
+
+
+def _text(name: str, value: Any) -> str:
+    if name.startswith("accuracy"):
+        return percents(value) + " %"
+    if name == "shape":
+        return "-".join(map(str, value))
+    if name == "pulses_a_device":
+        return ", ".join(f"{v:.1f}" for v in value)
+    return "not stated" if value is None else shown(value)

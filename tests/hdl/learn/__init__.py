@@ -1,0 +1,1 @@
+"""Learning gateware against its golden twins."""

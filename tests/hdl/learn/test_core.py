@@ -1,0 +1,35 @@
+"""The learning core against the golden model, in every state, over geometries."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from emulator.spec import PRESETS, Geometry
+from emulator.spec.errors import GeometryError
+from hdl.learn.core import LearningCore
+from tests.hdl.simulate import simulate
+
+BASE = dataclasses.replace(PRESETS["tiny"], redraw=0, readouts=1)
+GEOMETRIES = {
+    "one-group": dataclasses.replace(BASE, lanes=8),
+    "two-groups": dataclasses.replace(BASE, lanes=16, rows=24),
+    "odd": dataclasses.replace(BASE, lanes=5, rows=8, segments=8, curves=2),
+}
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_learning_core_equals_golden(name: str, tmp_path: Path) -> None:
+    geometry: Geometry = GEOMETRIES[name]
+    fields = json.dumps(dataclasses.asdict(geometry))
+    work = {key: os.environ[key] for key in ("TRIALS", "UPDATES") if key in os.environ}
+    simulate(LearningCore(geometry), "learn.bench_core", tmp_path, GEOMETRY=fields, **work)
+
+
+def test_refused() -> None:
+    with pytest.raises(GeometryError, match="8 rows, 16 lanes"):
+        LearningCore(dataclasses.replace(BASE, lanes=16, rows=8))

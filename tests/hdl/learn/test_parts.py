@@ -1,0 +1,136 @@
+"""Words, trains and the updater against their golden twins, one a cycle."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from emulator.golden.learn.devices import constants
+from emulator.golden.learn.random_learning import random_devices
+from emulator.golden.learn.trains import trains
+from emulator.golden.learn.updater import updated
+from emulator.golden.learn.words import key_of, words
+from emulator.spec import PRESETS
+from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
+from hdl.learn.layouts import TABLES
+from hdl.learn.trains import TRAIN_LATENCY, Trains
+from hdl.learn.updater import UPDATE_LATENCY, Updater
+from hdl.learn.words import WORDS_LATENCY, Words
+
+TINY = dataclasses.replace(PRESETS["tiny"], redraw=0)
+COUNT = 200
+
+
+def number(key: np.ndarray[Any, Any]) -> int:
+    return sum(int(word) << 16 * i for i, word in enumerate(key))
+
+
+def ran(component: Any, setup: Any, inputs: list[Any], put: Any, out: Any, latency: int) -> list[Any]:
+    """What ``out(ctx)`` says ``latency`` cycles after each of the inputs."""
+    found: list[Any] = []
+
+    async def bench(ctx: Any) -> None:
+        await setup(ctx)
+        for i in range(len(inputs) + latency):
+            if i < len(inputs):
+                put(ctx, inputs[i])
+            if i >= latency:
+                found.append(out(ctx))
+            await ctx.tick()
+
+    simulator = Simulator(component)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return found
+
+
+def test_words() -> None:
+    rng = np.random.default_rng(1)
+    row, column = rng.integers(0, 1 << 16, (2, COUNT))
+    key = key_of(5, DOMAIN_CYCLE, 3, 77)
+    dut = Words()
+
+    async def setup(ctx: Any) -> None:
+        ctx.set(dut.key, number(key))
+
+    def put(ctx: Any, given: Any) -> None:
+        ctx.set(dut.row, int(given[0]))
+        ctx.set(dut.column, int(given[1]))
+
+    pairs = list(zip(row, column, strict=True))
+    found = ran(dut, setup, pairs, put, lambda ctx: (ctx.get(dut.x), ctx.get(dut.y)), WORDS_LATENCY)
+    x, y = words(key, row, column)
+    assert found == list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("slots", [1, 2, 15, 31])
+def test_trains(slots: int) -> None:
+    rng = np.random.default_rng(slots)
+    thresholds = rng.integers(0, 65537, COUNT)
+    thresholds[::7], thresholds[1::7] = 0, 65536
+    key = key_of(9, DOMAIN_CYCLE, 1, slots)
+    dut = Trains()
+
+    async def setup(ctx: Any) -> None:
+        ctx.set(dut.key, number(key))
+        ctx.set(dut.slots, slots)
+        await ctx.tick()
+
+    def put(ctx: Any, given: Any) -> None:
+        ctx.set(dut.number, int(given[0]))
+        ctx.set(dut.threshold, int(given[1]))
+
+    found = ran(dut, setup, list(enumerate(thresholds)), put, lambda ctx: ctx.get(dut.train), TRAIN_LATENCY)
+    assert found == trains(thresholds, key, slots).tolist()
+
+
+@pytest.mark.parametrize("corner", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_updater(seed: int, corner: bool) -> None:
+    rng = np.random.default_rng([seed, corner])
+    layer = int(rng.integers(TINY.layers))
+    law = random_devices(rng, corner=corner)
+    own_key, cycle_key = key_of(seed, DOMAIN_DEVICE, layer, 0), key_of(seed, DOMAIN_CYCLE, layer, 9)
+    k, m = rng.integers(0, 1000, COUNT), rng.integers(0, 128, COUNT)
+    n, up = rng.integers(1, 32, COUNT), rng.random(COUNT) < 0.5
+    s = rng.integers(STATE_MIN, STATE_MAX + 1, COUNT)
+    s[::9], s[1::9] = STATE_MIN, STATE_MAX
+    dut = Updater(TINY)
+
+    async def setup(ctx: Any) -> None:
+        for table, name in enumerate(TABLES):
+            for i, value in enumerate(getattr(law, name).tolist()):
+                entry = {"table": table, "address": layer * 16 + i, "data": value, "write": 1}
+                ctx.set(dut.table, entry)
+                await ctx.tick()
+        ctx.set(dut.table.write, 0)
+        for port, value in (
+            (dut.device_key, number(own_key)),
+            (dut.cycle_key, number(cycle_key)),
+            (dut.layer, layer),
+            (dut.slope_up, law.slope_up),
+            (dut.slope_down, law.slope_down),
+            (dut.step_shift, law.step_shift),
+        ):
+            ctx.set(port, value)
+        await ctx.tick()
+
+    def put(ctx: Any, i: int) -> None:
+        event = {
+            "row": int(k[i]),
+            "column": int(m[i]),
+            "count": int(n[i]),
+            "up": int(up[i]),
+            "state": int(s[i]),
+        }
+        ctx.set(dut.event, event)
+
+    found = ran(dut, setup, list(range(COUNT)), put, lambda ctx: ctx.get(dut.state), UPDATE_LATENCY)
+    wanted = updated(s, n, up, constants(law, own_key, k, m), law, words(cycle_key, k, m))
+    assert found == wanted.tolist()
+    assert not corner or len(set(found)) > 20

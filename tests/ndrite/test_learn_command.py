@@ -1,0 +1,165 @@
+"""learn: a die that other commands take, the same after Ctrl-C, and one clear line where it cannot."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ndrite
+from boards.golden import GoldenBoard
+from emulator.golden import Core
+from emulator.network.datasets import digits
+from host.errors import LinkError
+from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, OK, run
+
+WORDS = ["learn", "--data", "digits", "--hidden", "32", "--samples", "400", "--epochs", "6", "--seed", "3"]
+# Enough to tell one die from another, and a third of a second.
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_what_it_writes_is_a_die_like_any_other(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*WORDS, "-o", "learned", "--json"]) == OK
+    said = json.loads(capsys.readouterr().out)
+    assert said["updates"] == 2400
+    assert said["accuracy"] > 0.6
+    assert len(said["right_by_epoch"]) == 6
+    whole = ndrite.load("learned")
+    *_, x, labels = digits()
+    found = ndrite.evaluate(whole, x, labels, codes=True)
+    assert found.accuracy == said["accuracy"]
+    assert found.mismatches == 0
+    assert found.accuracy_float == pytest.approx(said["accuracy"], abs=0.04)
+    codes = [array.mapped.codes for array in whole.die.arrays]
+    for layer, code in zip(whole.program.layers, codes, strict=True):
+        np.testing.assert_array_equal(layer.weights, code)
+    later = whole.at(1e6)
+    np.testing.assert_array_equal(
+        Core(later.program).infer(x[:20]), Core(whole.program).infer(x[:20]), "devices do not drift"
+    )
+    for words in (["explain", "learned", "--count", "40"], ["cost", "learned"], ["evaluate", "learned"]):
+        assert run(words) == OK
+
+
+def test_same_call_same_die() -> None:
+    first, again = (ndrite.learn(data="digits", hidden="8", samples=100, epochs=1) for _ in range(2))
+    other = ndrite.learn(data="digits", hidden="8", samples=100, epochs=1, learning_seed=1)
+    assert first.compiled.program.tag == again.compiled.program.tag != other.compiled.program.tag
+
+
+@contextmanager
+def stopped_after(monkeypatch: pytest.MonkeyPatch, calls: int, how: Any) -> Iterator[None]:
+    """``how()`` in the middle of the call of ``learn`` after so many."""
+    whole, seen = GoldenBoard.learn, []
+
+    def learn(self: GoldenBoard, *given: Any, **options: Any) -> Any:
+        seen.append(1)
+        if len(seen) == calls + 1:
+            how()
+        return whole(self, *given, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GoldenBoard, "learn", learn)
+        yield
+
+
+def cut() -> None:
+    raise LinkError("the cable is out")
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [(lambda: os.kill(os.getpid(), signal.SIGINT), INTERRUPTED), (cut, DEVICE)],
+    ids=["ctrl-c", "cut"],
+)
+def test_it_goes_on_where_it_was_stopped(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], how: Any, code: int
+) -> None:
+    assert run([*WORDS, "-o", "whole"]) == OK
+    with stopped_after(monkeypatch, 5, how):
+        assert run([*WORDS, "-o", "part"]) == code
+    said = capsys.readouterr().err
+    assert "the cable is out" in said or "updates; the same command with --resume goes on" in said
+    assert not Path("part").exists()
+    assert Path("part.course").is_file()
+    assert run([*WORDS, "-o", "part", "--resume", "--rate", "0.01"]) == BAD_INPUT
+    assert "state of a run with another plan" in capsys.readouterr().err
+    assert run([*WORDS, "-o", "part", "--resume"]) == OK
+    assert not Path("part.course").exists()
+    assert ndrite.load("part").program.tag == ndrite.load("whole").program.tag
+    assert run([*WORDS, "-o", "part", "--resume"]) == BAD_INPUT
+
+
+def test_own_samples(here: Path) -> None:
+    x, labels, *_ = digits()
+    np.save("x.npy", x[:240])
+    np.save("y.npy", labels[:240])
+    words = ["learn", "--inputs", "x.npy", "--labels", "y.npy", "--hidden", "0", "--epochs", "2", "-o", "own"]
+    assert run(words) == OK
+    whole = ndrite.load("own")
+    assert whole.network.widths == (64, 10)
+    assert whole.program.provenance["learning"]["updates"] == 440
+
+
+def test_endurance_is_counted_in_epochs() -> None:
+    chip = ndrite.load_chip("ideal+ecram-linear-ysz")
+    device = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, endurance_pulses=1e6))
+    found = ndrite.learn(data="digits", hidden="8", samples=100, epochs=2, device=device).summary
+    assert found["endurance_epochs"] == int(1e6 * 2 / max(found["pulses_a_device"]))
+    assert ndrite.learn(data="digits", hidden="8", samples=50, epochs=1).summary["endurance_epochs"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--hidden", "a"], "hidden is 'a'; accepted: widths such as 128 or 64,32"),
+        (["--device", "wan2022"], "device wan2022 has an ecram of model 'none'; accepted: linear-step"),
+        (["--chip", "dendritic-analog"], "readout.kind is 'analog'; accepted to learn on: adc"),
+        (["--resume"], "resume needs output"),
+        (["--resume", "-o", "none"], "none.course: no such file"),
+        (["--held-out", "3"], "held_out is of own samples"),
+        (["--labels", "y.npy"], "inputs and labels belong together"),
+    ],
+)
+def test_refused(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
+    assert run(["learn", "--data", "digits", "--samples", "50", *words]) == BAD_INPUT
+    assert message in capsys.readouterr().err
+
+
+def test_a_board_that_does_not_learn_is_refused(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ndrite.verbs.learn.connect", lambda url: contextlib.nullcontext(object()))
+    assert run([*WORDS, "-o", "learned"]) == BAD_INPUT
+    assert "board golden: does not learn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("x", "labels", "message"),
+    [
+        (np.zeros((40, 6), np.uint8), np.full(40, -1), "classes are -1..-1"),
+        (np.zeros((40, 6), np.uint8), np.zeros(39, int), r"int64 (39,); accepted: integer classes, (40,)"),
+        (np.zeros((40, 6)), np.zeros(40, int), "float64 (40, 6); accepted: uint8 (n, inputs)"),
+    ],
+)
+def test_wrong_samples_are_refused_before_the_first_pulse(
+    monkeypatch: pytest.MonkeyPatch, x: np.ndarray, labels: np.ndarray, message: str
+) -> None:
+    monkeypatch.setattr(GoldenBoard, "program_learning", lambda *a, **k: pytest.fail("a board was touched"))
+    with pytest.raises(ndrite.InputError) as refused:
+        ndrite.learn(x, labels, hidden="4")
+    assert message in str(refused.value)

@@ -1,0 +1,58 @@
+"""Models that are easily misread, on compiled gateware: every output of those that import, bit for bit."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs ndrite[train]")
+pytest.importorskip("skl2onnx", reason="needs ndrite[sklearn]")
+
+import ndrite
+from emulator.golden import Core
+from ndrite.networks import import_model
+from tests.emulator.network.importing import test_hostile as hostile
+from tests.emulator.network.importing.cases import normal, seeded
+
+pytestmark = pytest.mark.long
+SAMPLES = 6
+CASES = [
+    *(("module", name) for name in hostile.MODULES),
+    *(("file", name) for name in hostile.FILES),
+    *(("estimator", name) for name in hostile.ESTIMATORS),
+]
+
+
+def given(kind: str, name: str, folder: Path) -> tuple[Any, np.ndarray]:
+    """The model and its samples, as the importer's own tests have them."""
+    if kind == "module":
+        return seeded(hostile.MODULES[name][0]), normal(60, 8)
+    if kind == "estimator":
+        return hostile._fitted(*hostile.ESTIMATORS[name])
+    nodes, shape, constants, outputs, _ = hostile.FILES[name]
+    return hostile.written(folder, nodes(), constants, shape, outputs), normal(60, *shape)
+
+
+@pytest.fixture(scope="module")
+def board() -> Any:
+    """One for all of them: it settles on one size."""
+    with ndrite.connect("sim:") as connected:
+        yield connected
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES, ids=[f"{kind}: {name}" for kind, name in CASES])
+def test_gateware_gives_the_golden_models_outputs(kind: str, name: str, board: Any, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model, x = given(kind, name, tmp_path)
+        imported = import_model(model, samples=x)
+        for chip in ("ideal", "wan2022"):
+            codes = imported.inputs.encode(x.reshape(len(x), -1))
+            program = ndrite.compile(imported.network, chip, samples=x).program
+            board.program(program)
+            got, wanted = (b.infer(codes[:SAMPLES], seed=3) for b in (board, Core(program)))
+            np.testing.assert_array_equal(got, wanted, err_msg=f"{kind} {name} on {chip}")
