@@ -75,6 +75,8 @@ class Hand:
         for position, patch in enumerate(self._patches(f, offset * f["of_sample"])):
             if f["kind"] == KINDS["product"]:
                 z = self._sums(f, np.array([code for part in patch for run in part for code in run]))
+                if f["second"]:
+                    self._add_second(f, z)
                 if f["last"]:
                     return z
                 for code in self._fired(f, z):
@@ -163,15 +165,16 @@ class Hand:
             parts.append(Core(piece, fast=False).infer(codes[None].astype(np.uint8), noise=False)[0])
         return np.concatenate(parts).astype(np.int64)
 
+    def _add_second(self, f: dict[str, int], z: np.ndarray) -> None:
+        for m in range(len(z)):
+            r = int(self.memory[next(self._seconds)])
+            gain = int(self.memories["operand"][f["operand_base"] + m])
+            z[m] += int(rshift_round(np.int64(r * gain), f["second_shift"]))
+
     def _fired(self, f: dict[str, int], z: np.ndarray) -> np.ndarray:
         from emulator.golden.neuron import neuron, preneuron
 
         layer = self.products[f["layer"]].layer
-        if f["second"]:
-            for m in range(len(z)):
-                r = int(self.memory[next(self._seconds)])
-                gain = int(self.memories["operand"][f["operand_base"] + m])
-                z[m] += int(rshift_round(np.int64(r * gain), f["second_shift"]))
         v = preneuron(z[None], layer)
         return neuron(v, layer, self.program.curve_base, self.program.curve_slope)[0]
 
