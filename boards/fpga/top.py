@@ -19,7 +19,7 @@ BLINK_S = 0.05
 
 PHY_RESET_S = 0.02
 """How long a PHY is held in reset: twice what the slowest data sheet asks for."""
-OUTPUTS = ("tx", "eth_tx_clk", "eth_tx_ctl", "eth_tx_data", "eth_reset", "link_led", "activity_led")
+OUTPUTS = ("tx", "eth_tx_clk", "eth_tx_ctl", "eth_tx_data", "eth_reset", "link_led", "activity_led", "high_")
 
 
 class BoardTop(wiring.Component):
@@ -42,6 +42,7 @@ class BoardTop(wiring.Component):
         if board.reset is not None:
             m.d.comb += reset.eq(self.reset ^ board.reset.active_low)
         m.submodules.clocking = clocking(board, self.clk, reset)
+        m.d.comb += [getattr(self, f"high_{name}").eq(not pin.active_low) for name, pin in board.held_high]
         events = self._uart(m) if board.ethernet is None else self._ethernet(m, board.ethernet)
         led_pins = ((self.link_led, board.link_led), (self.activity_led, board.activity_led))
         wrap: Signal | None = None

@@ -23,6 +23,8 @@ _COMMON: dict[str, Any] = {
     "baud": 3_000_000,  # the FT231X's fastest
     "link_led": Pin("B2"),
     "activity_led": Pin("C2"),
+    # The ESP32's boot pin: low, or left alone, it may take the JTAG pins and configure the part anew.
+    "held_high": (("wifi_gpio0", Pin("L2")),),
     "reset": Pin("R1", pull="down"),
     "loader": "ulx3s",
     "pins_from": "amaranth_boards.ulx3s",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from boards.sim.build import simulated_id
 from boards.sim.udp import sim_udp_link, udp_id
 from emulator.network import zoo
 from emulator.spec import Program
+from host.errors import LinkError
 from host.links import Link
 from host.links.uart import UartLink
 from host.links.udp import UdpLink
@@ -27,6 +29,10 @@ from ndrite.bringup.broken import broken_board
 
 SIMULATED_TIMEOUT_S = 4.0
 """A simulated second is a million cycles: a checksum over a small board's weights takes two of them."""
+
+
+REATTACH_S = 5.0
+"""How long a serial port may be away after its board was loaded."""
 
 
 class StageFailed(Exception):
@@ -57,6 +63,18 @@ class Way(Protocol):
     def loader(self) -> str | None:
         """The loading program and its version, as it says."""
         ...
+
+
+def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
+    """The serial port, which a board that was just loaded may take away and attach again."""
+    end = time.monotonic() + within_s
+    while True:
+        try:
+            return UartLink(port, baud)
+        except LinkError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(REATTACH_S / 50)
 
 
 @dataclass(frozen=True)
@@ -103,7 +121,7 @@ class Hardware:
     def open(self) -> Board:
         """At the board's bit rate, or its address."""
         if self.target.ethernet is None:
-            return Board(UartLink(self.port, self.target.baud))
+            return Board(attached(self.port, self.target.baud))
         socket = UdpSocket(*udp_address(self.port))
         return Board(UdpLink(socket, name=f"udp:{socket.name}"))
 

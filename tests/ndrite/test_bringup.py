@@ -14,7 +14,7 @@ from host import LinkError
 from ndrite.bringup import stages_of
 from ndrite.bringup.checks import standard_errors
 from ndrite.bringup.run import STAGES
-from ndrite.bringup.ways import Hardware, Simulated
+from ndrite.bringup.ways import Hardware, Simulated, attached
 from ndrite.shell.main import BAD_INPUT, FAILED_CHECK, OK, run
 from tests.system.serving import Server
 
@@ -168,3 +168,21 @@ def test_a_board_on_ethernet_is_reached_by_its_address(tmp_path):
             assert board.build_id == identity
     finally:
         server.stop()
+
+
+def test_a_port_that_comes_back_after_loading_is_waited_for(monkeypatch):
+    tries = []
+
+    def port(name, baud):
+        tries.append((name, baud))
+        if len(tries) < 3:
+            raise LinkError("no such port")
+        return "there"
+
+    monkeypatch.setattr("ndrite.bringup.ways.UartLink", port)
+    assert attached("/dev/ttyUSB0", 1_000_000) == "there"
+    assert tries == [("/dev/ttyUSB0", 1_000_000)] * 3
+    tries.clear()
+    with pytest.raises(LinkError, match="no such port"):
+        attached("/dev/ttyUSB0", 1_000_000, within_s=0.0)
+    assert len(tries) == 1

@@ -15,7 +15,7 @@ from boards.sim import SimLink
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.random_program import random_inputs, random_program
-from emulator.spec import Program
+from emulator.spec import PRESETS, Program
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Product, Step, Term
@@ -113,3 +113,16 @@ def test_three_segments_of_chains_on_a_device_without_maps(tiny: tuple[Board, Si
     assert len(np.unique(y, axis=0)) > 10
     assert stepped.counters()["inferences"] == 3 * 20
     assert stepped.scrub(program) == []
+
+
+def test_a_program_that_ends_in_a_map_gives_its_codes() -> None:
+    """On a board without feature maps, whose results are fewer than the map's codes."""
+    base = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=[9, 4, 2])
+    step = Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(1, 8, 8), kernel=(3, 3)))
+    program = dataclasses.replace(base, shape=(1, 8, 8), steps=(step,))
+    x = np.random.default_rng(2).integers(0, 256, (3, 64)).astype(np.uint8)
+    with SteppedBoard(Board(SimLink(PRESETS["tiny"]))) as board:
+        board.program(program)
+        codes = board.infer(x, seed=5)
+    assert codes.shape == (3, 4 * 6 * 6)
+    np.testing.assert_array_equal(codes, Core(program, fast=False).infer(x, seed=5))
