@@ -1,30 +1,28 @@
-"""A learning program for a geometry: where states, columns and lists of rows lie, and every setting by name."""
+"""A learning program for a geometry: every memory word of a device that learns."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
-from emulator.spec.learning import LEVELS, Learning
+from emulator.spec.layer import Layer
+from emulator.spec.learning import LEVELS, Learning, LearningLayer
+from emulator.spec.learning_map import LABEL_CODES, LAYER_WORDS, SETTING_WORDS, SETTINGS, TABLES
+from emulator.spec.memory_map import Section, address
 
 TILES_MAX = 16
 """Row tiles of a layer, at most."""
-TABLES = ("step", "asymmetry", "upper", "lower", "cycle")
 
 
-class LearningLayout(NamedTuple):
-    """What the gateware is given, each a list of settings by name: ``layers``, ``columns`` of all layers one
-    behind the other, ``tables`` (table, address, data) of devices, ``curves`` (address, base, slope)."""
-
-    layers: list[dict[str, int]]
-    columns: list[dict[str, int]]
-    tables: list[dict[str, int]]
-    curves: list[dict[str, int]]
-
-
-def lay_out_learning(learning: Learning, geometry: Geometry) -> LearningLayout:
-    """Places of everything.
+def lay_out_learning(
+    learning: Learning, geometry: Geometry, states: Sequence[npt.NDArray[Any]] | None = None
+) -> list[Section]:
+    """Every memory word of a device that learns; ``states`` (K + 1, M) a layer, None: at first.
 
     Raises
     ------
@@ -33,46 +31,66 @@ def lay_out_learning(learning: Learning, geometry: Geometry) -> LearningLayout:
         columns, curves, layers and tiles within the memories.
     """
     check_learning_fits(learning, geometry)
-    layers: list[dict[str, int]] = []
-    columns: list[dict[str, int]] = []
-    tables: list[dict[str, int]] = []
-    state = live = 0
-    for i, (of, learned) in enumerate(zip(learning.program.layers, learning.layers, strict=True)):
-        law = learned.devices
-        layers.append(
-            {
-                "inputs": of.inputs,
-                "outputs": of.outputs,
-                "at_state": state,
-                "at_column": len(columns),
-                "at_live": live,
-                **{name: getattr(of, name) for name in ("dac_bits", "adc_bits", "shift", "vshift")},
-                **{name: getattr(of, name) for name in ("segment_bits", "table_bits", "var_cell")},
-                "variance_out": of.sigma_out**2,
-                **{name: getattr(learned, name) for name in ("bias_gain", "bias_shift", "slope_shift")},
-                **{name: getattr(learned, name) for name in ("row_rate", "row_shift")},
-                **{name: getattr(learned, name) for name in ("column_rate", "column_shift")},
-                **{name: getattr(learned, name) for name in ("back_gain", "back_shift", "back_bits")},
-                "back_variance": learned.back_sigma**2,
-                "back_var": learned.back_var,
-                "slope_up": law.slope_up,
-                "slope_down": law.slope_down,
-                "step_shift": law.step_shift,
-            }
-        )
+    held = [layer.states for layer in learning.layers] if states is None else states
+    columns: dict[str, list[int]] = {"bias": [], "readout": [], "neuron": []}
+    sections = []
+    at = live = 0
+    for i, (of, learned, s) in enumerate(zip(learning.program.layers, learning.layers, held, strict=True)):
+        places = {"at_state": at, "at_column": len(columns["bias"]), "at_live": live}
+        sections.append(Section(f"layer {i}", address("layers", i * LAYER_WORDS), _record(of, learned, places)))
         for m in range(of.outputs):
-            constants = {"bias": int(learned.bias[m])}
-            columns.append(
-                constants | {n: int(getattr(of, n)[m]) for n in ("gain", "offset", "scale", "curve")}
-            )
+            columns["bias"].append(int(learned.bias[m]))
+            columns["readout"].append(int(of.gain[m]) | (int(of.offset[m]) & 0xFFF) << 16)
+            columns["neuron"].append(int(of.scale[m]) | int(of.curve[m]) << 16)
+        for m, lane in enumerate(s.T):
+            where = address("weights", m * geometry.weight_depth + at)
+            sections.append(Section(f"states of layer {i}, lane {m}", where, lane.astype(np.int32)))
         for t, name in enumerate(TABLES):
-            values = getattr(law, name).tolist()
-            tables += [{"table": t, "address": i * LEVELS + n, "data": v} for n, v in enumerate(values)]
-        state, live = state + of.inputs + 1, live + of.inputs
-    base, slope = learning.program.curve_base, learning.program.curve_slope
-    pairs = zip(base.reshape(-1).tolist(), slope.reshape(-1).tolist(), strict=True)
-    curves = [{"address": i, "base": b, "slope": s} for i, (b, s) in enumerate(pairs)]
-    return LearningLayout(layers, columns, tables, curves)
+            where = address("devices", (t * geometry.layers + i) * LEVELS)
+            values = getattr(learned.devices, name).astype(np.int32)
+            sections.append(Section(f"{name} of layer {i}", where, values))
+        at, live = at + of.inputs + 1, live + of.inputs
+    sections += [Section(name, address(name), _int32(words)) for name, words in columns.items()]
+    program = learning.program
+    for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
+        sections.append(Section(name, address(name), table.reshape(-1).astype(np.int32)))
+    seed = learning.die_seed
+    run = [seed & 0xFFFFFFFF, seed >> 32, learning.slots, len(learning.layers)]
+    sections.append(Section("run", address("layers", geometry.layers * LAYER_WORDS), _int32(run)))
+    return sections
+
+
+def state_places(learning: Learning, geometry: Geometry) -> list[list[tuple[int, int]]]:
+    """Where the states of every layer's lanes lie: (address, words) of each."""
+    found, at = [], 0
+    for layer in learning.layers:
+        found.append(
+            [(address("weights", m * geometry.weight_depth + at), layer.rows) for m in range(layer.columns)]
+        )
+        at += layer.rows
+    return found
+
+
+def _record(of: Layer, learned: LearningLayer, places: dict[str, int]) -> npt.NDArray[np.int32]:
+    """A layer's record, int32 (SETTING_WORDS,)."""
+    known = {
+        "inputs": of.inputs,
+        "outputs": of.outputs,
+        "variance_out": of.sigma_out**2,
+        "back_variance": learned.back_sigma**2,
+        **places,
+    }
+    value = position = 0
+    for name, (bits, _) in SETTINGS.items():
+        source = next((part for part in (of, learned, learned.devices) if hasattr(part, name)), None)
+        field = known[name] if name in known else int(getattr(source, name))
+        value |= (field & ((1 << bits) - 1)) << position
+        position += bits
+    return _int32([value >> 32 * i & 0xFFFFFFFF for i in range(SETTING_WORDS)])
+
+
+def _int32(words: Sequence[int]) -> npt.NDArray[np.int32]:
+    return np.array([w & 0xFFFFFFFF for w in words], np.uint32).view(np.int32)
 
 
 def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
@@ -81,27 +99,20 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
 
     def require(ok: bool, what: str, value: object, accepted: str) -> None:
         if not ok:
-            raise GeometryError(
-                f"{learning.program.name!r} on {g.name!r}: {what} is {value}; accepted: {accepted}"
-            )
+            raise GeometryError(f"{learning.program.name!r} on {g.name!r}: {what} is {value}; accepted: {accepted}")
 
     widest = max(layer.outputs for layer in layers)
     require(widest <= g.lanes, "the widest layer", widest, f"at most {g.lanes}, the lanes")
     require(len(layers) <= g.layers, "layers", len(layers), f"at most {g.layers}")
     require(learning.program.rows == g.rows, "rows", learning.program.rows, f"{g.rows}")
+    inputs = learning.program.inputs
+    require(inputs + LABEL_CODES <= g.max_inputs, "inputs", inputs, f"at most {g.max_inputs - LABEL_CODES}")
     states = sum(layer.inputs + 1 for layer in layers)
     require(states <= g.weight_depth, "states of a lane", states, f"at most {g.weight_depth}")
     columns = sum(layer.outputs for layer in layers)
     require(columns <= g.columns, "columns", columns, f"at most {g.columns}")
     curves, segments = learning.program.curve_base.shape
-    require(
-        curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}"
-    )
+    require(curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}")
     for i, layer in enumerate(layers):
         require(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
-        require(
-            layer.tiles(g.rows) <= TILES_MAX,
-            f"tiles of layer {i}",
-            layer.tiles(g.rows),
-            f"at most {TILES_MAX}",
-        )
+        require(layer.tiles(g.rows) <= TILES_MAX, f"tiles of layer {i}", layer.tiles(g.rows), f"at most {TILES_MAX}")

@@ -21,6 +21,7 @@ region              no.  offset -> element
 ``correct``          12  chip of the campaign -> votes for the label; read only
 ``steps``            13  step * 32 + field word -> record (``emulator.spec.walk_record``); 0 is the walk's own
 ``operand``          14  column or position -> gain of a second operand, or divisor of an average (16 bits)
+``devices``          15  of devices that learn alone (``emulator.spec.learning_map``)
 ==================  ===  =======================================================================
 
 Regions ``variation`` to ``correct`` exist where ``geometry.redraw`` is not 0. There a write to ``weights``
@@ -56,6 +57,7 @@ REGIONS: dict[str, int] = {
     "correct": 12,
     "steps": 13,
     "operand": 14,
+    "devices": 15,
 }
 CAMPAIGN_CHIPS = 256
 """Most virtual chips in one campaign command; words of region ``correct``."""

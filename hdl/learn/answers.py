@@ -6,7 +6,6 @@ from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
@@ -14,8 +13,9 @@ from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import DERIVATIVE_MAX, DERIVATIVE_MIN
 from hdl.learn.layouts import CHANGE_SHAPE, CODE_SHAPE, column_layout, layer_layout
+from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
-from hdl.parts.memory import RegisteredMemory
+from hdl.parts.memory import RegisteredMemory, share
 from hdl.parts.multiplier import Multiplier
 from hdl.parts.wide_multiplier import WideMultiplier
 
@@ -25,18 +25,6 @@ Z_STAGE = 6
 ANSWER_LATENCY = 25
 """Cycles from ``w`` to ``y`` and ``change``."""
 TABLE_SHAPE = signed(18)
-
-
-def curve_write_layout(g: Geometry) -> StructLayout:
-    """An entry of both curve tables: curve, then segment."""
-    return StructLayout(
-        {
-            "write": 1,
-            "address": bits_for(g.curves * g.segments - 1),
-            "base": TABLE_SHAPE,
-            "slope": TABLE_SHAPE,
-        }
-    )
 
 
 class Answers(wiring.Component):
@@ -55,7 +43,8 @@ class Answers(wiring.Component):
                 "w": In(CODE_SHAPE),
                 "p": In(signed(32)),
                 "column": In(column_layout()),
-                "curve": In(curve_write_layout(geometry)),
+                "curve_base": In(WindowSignature()),
+                "curve_slope": In(WindowSignature()),
                 "z": Out(signed(32)),
                 "y": Out(8),
                 "change": Out(CHANGE_SHAPE),
@@ -111,12 +100,9 @@ class Answers(wiring.Component):
         tables = []
         for name in ("base", "slope"):
             m.submodules[name] = memory = RegisteredMemory(TABLE_SHAPE, g.curves * g.segments)
-            m.d.comb += [
-                memory.address.eq(address_15),
-                memory.write.eq(self.curve.write),
-                memory.write_address.eq(self.curve.address),
-                memory.write_data.eq(self.curve[name]),
-            ]
+            window = getattr(self, f"curve_{name}")
+            share(m, memory, window, address_15)
+            m.d.sync += window.read_data.eq(memory.data)
             tables.append(memory.data)
         base_17, slope_17 = tables
         m.submodules.line = line = Multiplier(TABLE_SHAPE, unsigned(V_BITS - 1))

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import Geometry, GeometryError
-from emulator.spec.learning import ERROR_BITS, ERROR_MAX, PROBABILITY_ONE, SLOTS_MAX
-from hdl.learn.answers import ANSWER_LATENCY, SUMS_STAGE, Z_STAGE, Answers, curve_write_layout
+from emulator.spec.learning import ERROR_BITS, ERROR_MAX, LEVELS, PROBABILITY_ONE
+from emulator.spec.learning_map import LAYER_WORDS, RUN, SETTING_WORDS, TABLES
+from hdl.learn.answers import ANSWER_LATENCY, SUMS_STAGE, Z_STAGE, Answers
 from hdl.learn.converter import CONVERT_LATENCY, SETTING_STAGE, VALUE_STAGE, Converter
 from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, ROW_KEY, Keys
-from hdl.learn.lanes import PRODUCT_STAGE, SUM_STAGE, Lanes, tree_levels
+from hdl.learn.lanes import PEEK_LATENCY, PRODUCT_STAGE, SUM_STAGE, Lanes, tree_levels
 from hdl.learn.layouts import (
     CHANGE_SHAPE,
     ERROR_SHAPE,
     EXPONENT_SHAPE,
     INDEX_BITS,
-    STATE_SHAPE,
+    TABLE_SHAPE,
     column_layout,
     layer_layout,
+    live_layout,
+    table_address_bits,
 )
 from hdl.learn.live import TILES, Live
 from hdl.learn.trains import TRAIN_LATENCY, Trains
-from hdl.learn.updater import table_write_layout
+from hdl.parts.bus import STREAM_LATENCY, WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import energy_shape
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 SCALED_SHAPE = signed(31)
@@ -43,22 +45,17 @@ ROW_LEAD = VALUE_STAGE - PRODUCT_STAGE
 """Cycles by which a row is behind its noise, less one for each level of the tree."""
 
 
-def setting_write_layout(g: Geometry) -> StructLayout:
-    """The settings of a layer."""
-    return StructLayout({"write": 1, "layer": range(g.layers), "data": layer_layout()})
-
-
-def column_write_layout(g: Geometry) -> StructLayout:
-    """The constants of a column."""
-    return StructLayout({"write": 1, "address": bits_for(g.columns - 1), "data": column_layout()})
+REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", "layers", "devices")
+"""Memory regions that lie in the core (``emulator.spec.learning_map``)."""
 
 
 class LearningCore(wiring.Component):
     """Updates of a chain of full layers with converters, none wider than the lanes.
 
-    While ``ready``: ``poke`` and the tables may be written, ``peek`` read, and a sample's codes pushed, one a
-    cycle (``code``, ``last`` with the last one, after ``fresh``). ``start`` then does update ``update`` with
-    ``label``. ``right`` and ``pulses`` are of the update before, once ``ready`` is up again.
+    While ``ready`` the bus may access the windows. A sample's codes come one a cycle (``push``; ``last`` with
+    the last one), after ``fresh``, into the ``bank`` that no update reads. ``start`` then does update
+    ``update`` on bank ``from_bank`` with ``label``, while ``ready``. ``right`` and ``pulses`` are of the update
+    before, once ``ready`` is up again; ``inputs`` says how many codes a sample has.
 
     Cycles of an update, each layer: its live rows times slices, and for each tile and slice columns + about
     90; twice columns + about 130 backward; its live rows with pulses, or devices with pulses in the busiest
@@ -79,7 +76,6 @@ class LearningCore(wiring.Component):
                 "to learn: no more lanes than rows, and 9 bits"
             )
         self.geometry = g
-        address, lane = bits_for(g.weight_depth - 1), range(max(g.lanes, 2))
         super().__init__(
             {
                 "ready": Out(1),
@@ -87,24 +83,17 @@ class LearningCore(wiring.Component):
                 "update": In(32),
                 "label": In(INDEX_BITS),
                 "seed": In(64),
-                "die_seed": In(64),
                 "noise": In(1),
-                "slots": In(range(SLOTS_MAX + 1)),
-                "depth": In(range(g.layers + 1)),
+                "bank": In(1),
                 "fresh": In(1),
                 "push": In(1),
                 "code": In(8),
                 "last": In(1),
+                "from_bank": In(1),
+                "inputs": Out(INDEX_BITS),
                 "right": Out(1),
                 "pulses": Out(32),
-                "setting": In(setting_write_layout(g)),
-                "column": In(column_write_layout(g)),
-                "curve": In(curve_write_layout(g)),
-                "table": In(table_write_layout(g)),
-                "poke": In(StructLayout({"write": 1, "lane": lane, "address": address, "data": STATE_SHAPE})),
-                "peek_lane": In(lane),
-                "peek_address": In(address),
-                "peeked": Out(STATE_SHAPE),
+                **{name: In(WindowSignature()) for name in REGIONS},
             }
         )
 
@@ -112,13 +101,17 @@ class LearningCore(wiring.Component):
         m = Module()
         g = self.geometry
         m.submodules.lanes = lanes = self.lanes = Lanes(g)
-        m.submodules.live = live = self.live = Live(g)
+        m.submodules.live = live = Live(g)
+        banks = [Live(g), Live(g)]
+        m.submodules.bank_0, m.submodules.bank_1 = banks
         m.submodules.answers = answers = Answers(g)
         m.submodules.converter = converter = Converter(g)
         m.submodules.trains = trains = self.trains = Trains()
         m.submodules.keys = keys = self.keys = Keys(g)
-        m.submodules.settings = settings = RegisteredMemory(layer_layout().size, g.layers)
-        m.submodules.columns = columns = RegisteredMemory(column_layout().size, g.columns)
+        m.submodules.settings = settings = RegisteredMemory(32, g.layers, parts=SETTING_WORDS)
+        m.submodules.biases = biases = RegisteredMemory(32, g.columns)
+        m.submodules.readouts = readouts = RegisteredMemory(32, g.columns)
+        m.submodules.neurons = neurons = RegisteredMemory(32, g.columns)
         m.submodules.partials = partials = RegisteredMemory(signed(32), g.columns)
         m.submodules.changes = changes = RegisteredMemory(CHANGE_SHAPE, g.columns)
         m.submodules.errors = errors = self.errors = RegisteredMemory(ERROR_SHAPE, g.columns)
@@ -133,7 +126,6 @@ class LearningCore(wiring.Component):
         first_sum, final = Signal(), Signal()
         energy = Signal(energy_shape(g))
         backward, answering, updating = Signal(), Signal(), Signal()
-        m.d.comb += final.eq(number == self.depth - 1)
 
         # What is launched, one index a cycle: columns or rows to convert, to answer, to load, to scale.
         convert, answer, load, scale, visit, bias_visit = (
@@ -144,25 +136,11 @@ class LearningCore(wiring.Component):
             return delayed(m, value, cycles, name)
 
         m.d.comb += [
-            settings.address.eq(number),
-            settings.write.eq(self.setting.write),
-            settings.write_address.eq(self.setting.layer),
-            settings.write_data.eq(self.setting.data),
-            columns.write.eq(self.column.write),
-            columns.write_address.eq(self.column.address),
-            columns.write_data.eq(self.column.data),
             answers.layer.eq(layer),
-            answers.curve.eq(self.curve),
-            lanes.table.eq(self.table),
-            lanes.poke.eq(self.poke),
-            lanes.peek_lane.eq(self.peek_lane),
             lanes.backward.eq(backward),
             lanes.updating.eq(updating),
-            self.peeked.eq(lanes.peeked),
             self.pulses.eq(lanes.pulses),
-            trains.slots.eq(self.slots),
             keys.seed.eq(self.seed),
-            keys.die_seed.eq(self.die_seed),
             keys.update.eq(self.update),
             keys.layer.eq(number),
             keys.tile.eq(tile),
@@ -179,6 +157,33 @@ class LearningCore(wiring.Component):
             lanes.law.step_shift.eq(layer.step_shift),
         ]
 
+        depth = self._settings(m, settings, number)
+        m.d.comb += final.eq(number == depth - 1)
+        self._states(m)
+        self._devices(m)
+        wiring.connect(m, wiring.flipped(self.curve_base), answers.curve_base)
+        wiring.connect(m, wiring.flipped(self.curve_slope), answers.curve_slope)
+
+        # The first layer's live rows are those of the sample's bank.
+        entry, end_of_tile = Signal(live_layout()), Signal(INDEX_BITS)
+        self.entry = entry
+        m.d.comb += [entry.eq(live.entry), end_of_tile.eq(live.end)]
+        from_bank = Signal()
+        with m.If(self.ready):
+            m.d.sync += from_bank.eq(self.from_bank)
+        for i, bank in enumerate(banks):
+            chosen = self.bank == i
+            m.d.comb += [
+                bank.begin.eq(self.fresh & chosen),
+                bank.push.eq(self.push & chosen),
+                bank.last.eq(self.last),
+                bank.x.eq(self.code),
+                bank.address.eq(live.address),
+                bank.tile.eq(live.tile),
+            ]
+            with m.If((number == 0) & (from_bank == i)):
+                m.d.comb += [entry.eq(bank.entry), end_of_tile.eq(bank.end)]
+
         # Forward: live rows to the lanes, three cycles after their place in the list.
         row_valid = after(visit & ~updating, READ_LATENCY, "row_valid")
         x = Signal(8)
@@ -188,14 +193,14 @@ class LearningCore(wiring.Component):
         m.d.comb += low.eq(Mux(d == 8, 0, Mux(d == 4, part << 2, Mux(d == 2, part << 1, part))))
         mask = Signal(8)
         m.d.sync += mask.eq((Const(1, 9) << d) - 1)
-        m.d.comb += x.eq((live.entry.x >> low) & mask)
+        m.d.comb += x.eq((entry.x >> low) & mask)
         row_add, row_x, row_at = Signal(), Signal(8), Signal.like(lanes.address)
         square = Signal(16)
         m.d.comb += square.eq(x * x)
         m.d.sync += [
             row_add.eq(row_valid),
             row_x.eq(x),
-            row_at.eq(layer.at_state + live.entry.row),
+            row_at.eq(layer.at_state + entry.row),
         ]
         with m.If(bias_visit):
             m.d.sync += [row_add.eq(1), row_x.eq(1), row_at.eq(layer.at_state + layer.inputs)]
@@ -204,7 +209,7 @@ class LearningCore(wiring.Component):
         # Backward: rows so late that their sums meet their noise.
         back_at = after(layer.at_state + count, ROW_LEAD - tree_levels(g), "back_at")
         with m.If(self.ready):
-            m.d.comb += lanes.address.eq(self.peek_address)
+            m.d.comb += lanes.address.eq(self.weights.address)
         with m.Elif(backward):
             m.d.comb += lanes.address.eq(back_at)
         with m.Else():
@@ -222,8 +227,7 @@ class LearningCore(wiring.Component):
         converted_at = after(index, CONVERT_LATENCY, "converted_at")
         settings_of = Signal(column_layout())
         m.d.comb += [
-            settings_of.eq(columns.data),
-            columns.address.eq((layer.at_column + Mux(answering, index, column_at))[:place]),
+            settings_of.eq(Cat(biases.data, readouts.data[:28], neurons.data)),
             lanes.shift.eq(shifting),
             converter.index.eq(index),
             converter.value.eq(Mux(backward, lanes.total, lanes.column)),
@@ -244,6 +248,12 @@ class LearningCore(wiring.Component):
             changes.address.eq((before + sum_at)[:place]),
         ]
 
+        where = (layer.at_column + Mux(answering, index, column_at))[:place]
+        windows = (self.bias, self.readout, self.neuron)
+        for memory, window in zip((biases, readouts, neurons), windows, strict=True):
+            share(m, memory, window, where)
+            m.d.sync += window.read_data.eq(memory.data)
+
         # Answers: sums with biases through the curves.
         answered = after(answer, ANSWER_LATENCY, "answered")
         answered_at = after(index, ANSWER_LATENCY, "answered_at")
@@ -258,21 +268,13 @@ class LearningCore(wiring.Component):
         with m.If(summed & final & ((summed_at == 0) | (answers.z > best))):
             m.d.sync += [best.eq(answers.z), best_at.eq(summed_at)]
         last_answer = answered_at == layer.outputs - 1
-        with m.If(self.ready):
-            m.d.comb += [
-                live.begin.eq(self.fresh),
-                live.push.eq(self.push),
-                live.last.eq(self.last),
-                live.x.eq(self.code),
-            ]
-        with m.Else():
-            m.d.comb += [
-                live.push.eq(answered & ~final),
-                live.last.eq(last_answer),
-                live.x.eq(answers.y),
-                live.begin_layer.eq(number + 1),
-                live.begin_at.eq(layer.at_live + layer.inputs),
-            ]
+        m.d.comb += [
+            live.push.eq(answered & ~final),
+            live.last.eq(last_answer),
+            live.x.eq(answers.y),
+            live.begin_layer.eq(number + 1),
+            live.begin_at.eq(layer.at_live + layer.inputs),
+        ]
         m.d.comb += [
             changes.write.eq(answered & ~final),
             changes.write_address.eq((layer.at_column + answered_at)[:place]),
@@ -339,7 +341,7 @@ class LearningCore(wiring.Component):
                 m.next = "END"
             with m.State("END"):
                 m.d.comb += live.tile.eq(tile)
-                _waited(m, wait, "ROWS", [end.eq(live.end), count.eq(begin)])
+                _waited(m, wait, "ROWS", [end.eq(end_of_tile), count.eq(begin)])
             with m.State("ROWS"):
                 m.d.comb += visit.eq(count != end)
                 m.d.sync += wait.eq(READ_LATENCY + SUM_STAGE + 4)
@@ -446,7 +448,7 @@ class LearningCore(wiring.Component):
                     m.next = "ALL"
             with m.State("ALL"):
                 m.d.comb += live.tile.eq(tiles_last)
-                _waited(m, wait, "PULSES", [total.eq(live.end), count.eq(0)])
+                _waited(m, wait, "PULSES", [total.eq(end_of_tile), count.eq(0)])
             with m.State("PULSES"):
                 # One more than live: the row of biases.
                 m.d.comb += visit.eq(lanes.room)
@@ -467,6 +469,61 @@ class LearningCore(wiring.Component):
                         m.next = "BACK"
         return m
 
+    def _settings(self, m: Module, settings: RegisteredMemory, number: Signal) -> Signal:
+        """The window of the layers' records; the number of layers."""
+        g, window = self.geometry, self.layers
+        word_bits = exact_log2(LAYER_WORDS)
+        word, record = window.address[:word_bits], window.address[word_bits:]
+        run = [Signal(32, name=name) for name in RUN]
+        last = record == g.layers
+        chosen = delayed(m, word, READ_LATENCY, "word")
+        bits = len(settings.address)
+        m.d.comb += [
+            settings.address.eq(Mux(window.select, record[:bits], number)),
+            settings.write.eq(Mux(window.write & ~last, Const(1, SETTING_WORDS) << word, 0)[:SETTING_WORDS]),
+            settings.write_address.eq(record[:bits]),
+            settings.write_data.eq(window.write_data.replicate(SETTING_WORDS)),
+        ]
+        m.d.sync += window.read_data.eq(Mux(chosen < SETTING_WORDS, settings.data.word_select(chosen, 32), 0))
+        for i, held in enumerate(run):
+            with m.If(window.write & last & (word == i)):
+                m.d.sync += held.eq(window.write_data)
+            with m.If(last & (chosen == i)):
+                m.d.sync += window.read_data.eq(held)
+        with m.If(window.write & (record == 0) & (word == 0)):
+            m.d.sync += self.inputs.eq(window.write_data)
+        m.d.comb += [self.keys.die_seed.eq(Cat(run[0], run[1])), self.trains.slots.eq(run[2])]
+        return run[3]
+
+    def _states(self, m: Module) -> None:
+        """The window of the states, an access in every cycle."""
+        window, lanes = self.weights, self.lanes
+        row_bits = bits_for(self.geometry.weight_depth - 1)
+        row, lane = window.address[:row_bits], window.address[row_bits:]
+        m.d.comb += [
+            lanes.poke.write.eq(window.write),
+            lanes.poke.lane.eq(lane),
+            lanes.poke.address.eq(row),
+            lanes.poke.data.eq(window.write_data),
+            lanes.peek_lane.eq(lane),
+            window.read_data.eq(delayed(m, lanes.peeked, STREAM_LATENCY - PEEK_LATENCY, "peeked")),
+        ]
+
+    def _devices(self, m: Module) -> None:
+        """The window of the device tables; what it is read from is a copy."""
+        g, window = self.geometry, self.devices
+        bits = table_address_bits(g)
+        m.submodules.tables = copy = RegisteredMemory(TABLE_SHAPE, len(TABLES) * g.layers * LEVELS)
+        share(m, copy, window, 0)
+        table = self.lanes.table
+        m.d.sync += window.read_data.eq(copy.data)
+        m.d.comb += [
+            table.write.eq(window.write),
+            table.table.eq(window.address[bits:]),
+            table.address.eq(window.address[:bits]),
+            table.data.eq(window.write_data),
+        ]
+
     def _pulses(
         self,
         m: Module,
@@ -483,7 +540,7 @@ class LearningCore(wiring.Component):
         loaded, at = delayed(m, load, READ_LATENCY, "loaded"), delayed(m, index, READ_LATENCY, "loaded_at")
         visited = delayed(m, visit, READ_LATENCY, "visited")
         of_bias = delayed(m, bias, READ_LATENCY, "of_bias")
-        entry = self.live.entry
+        entry = self.entry
         size, square = Signal(8), Signal(16)
         m.d.comb += [size.eq(Mux(error < 0, -error, error)), square.eq(size * size)]
         m.d.comb += [lanes.error.write.eq(loaded), lanes.error.lane.eq(at), lanes.error.value.eq(error)]

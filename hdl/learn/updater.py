@@ -25,7 +25,8 @@ from emulator.spec.learning import (
     STATE_MIN,
     STEP_MAX,
 )
-from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE, TABLES, table_address_bits
+from emulator.spec.learning_map import TABLES
+from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE, table_address_bits
 from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.delay import delayed
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier

@@ -10,17 +10,15 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from emulator.backend.learning import lay_out_learning
+from emulator.backend.learning import lay_out_learning, state_places
 from emulator.golden.learn import make_learner
 from emulator.golden.learn.random_learning import random_learning
 from emulator.golden.random_program import random_inputs
 from emulator.spec import Geometry
 from emulator.spec.learning import Learning
-from hdl.learn.answers import curve_write_layout
-from hdl.learn.core import column_write_layout, setting_write_layout
-from hdl.learn.layouts import column_layout, layer_layout
-from hdl.learn.updater import table_write_layout
-from tests.hdl.streams import reset
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS
+from hdl.parts.bus import STREAM_LATENCY
+from tests.hdl.streams import reset, write_memory
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 TRIALS, UPDATES = int(os.environ.get("TRIALS", "3")), int(os.environ.get("UPDATES", "12"))
@@ -28,48 +26,17 @@ SLOTS = (15, 1, 31, 2, 7)
 LONGEST = 200_000
 
 
-def word(layout: Any, **fields: Any) -> int:
-    value: int = layout.const(fields).as_value().value
-    return value
-
-
 async def load(dut: Any, learning: Learning) -> None:
-    """Settings, tables and states, a word a cycle."""
-    g, layout = GEOMETRY, lay_out_learning(learning, GEOMETRY)
-    writes: dict[str, list[int]] = {
-        "setting": [
-            word(setting_write_layout(g), write=1, layer=i, data=layer_layout().const(fields))
-            for i, fields in enumerate(layout.layers)
-        ],
-        "column": [
-            word(column_write_layout(g), write=1, address=i, data=column_layout().const(fields))
-            for i, fields in enumerate(layout.columns)
-        ],
-        "curve": [word(curve_write_layout(g), write=1, **fields) for fields in layout.curves],
-        "table": [word(table_write_layout(g), write=1, **fields) for fields in layout.tables],
-    }
-    for port, words in writes.items():
-        for value in words:
-            getattr(dut, port).value = value
-            await RisingEdge(dut.clk)
-        getattr(dut, port).value = 0
-    poke, at = dut.poke, 0
-    lane_bits, address_bits = (max(g.lanes, 2) - 1).bit_length(), (g.weight_depth - 1).bit_length()
-    for layer in learning.layers:
-        for k, row in enumerate(layer.states.tolist()):
-            for m, s in enumerate(row):
-                data = (s & 0x3FFFF) << 1 + lane_bits + address_bits
-                poke.value = 1 | m << 1 | (at + k) << 1 + lane_bits | data
-                await RisingEdge(dut.clk)
-        at += layer.rows
-    poke.value = 0
-    dut.die_seed.value = learning.die_seed
-    dut.slots.value = learning.slots
-    dut.depth.value = len(learning.layers)
+    """Every memory word of the program."""
+    names = {number: name for name, number in REGIONS.items()}
+    for section in lay_out_learning(learning, GEOMETRY):
+        offset = section.address & ((1 << REGION_SHIFT) - 1)
+        await write_memory(dut, names[section.address >> REGION_SHIFT], offset, section.words)
 
 
 async def update(dut: Any, x: list[int], label: int, number: int) -> int:
     """One update; the cycles it took."""
+    dut.bank.value = number & 1
     dut.fresh.value = 1
     await RisingEdge(dut.clk)
     dut.fresh.value = 0
@@ -79,7 +46,7 @@ async def update(dut: Any, x: list[int], label: int, number: int) -> int:
         dut.last.value = int(i == len(x) - 1)
         await RisingEdge(dut.clk)
     dut.push.value = 0
-    dut.label.value, dut.update.value = label, number
+    dut.label.value, dut.update.value, dut.from_bank.value = label, number, number & 1
     dut.start.value = 1
     await RisingEdge(dut.clk)
     dut.start.value = 0
@@ -92,18 +59,18 @@ async def update(dut: Any, x: list[int], label: int, number: int) -> int:
 
 
 async def states(dut: Any, learning: Learning) -> list[np.ndarray[Any, Any]]:
-    """Every state, a read in four cycles."""
-    found, at = [], 0
-    for layer in learning.layers:
-        s = np.empty(layer.states.shape, np.int64)
-        for k, m in np.ndindex(*s.shape):
-            dut.peek_lane.value, dut.peek_address.value = m, at + k
-            for _ in range(5):
+    """Every state, a read a cycle."""
+    found = []
+    for layer in state_places(learning, GEOMETRY):
+        lanes = []
+        for first, count in layer:
+            values = []
+            for i in range(count + STREAM_LATENCY + 1):
+                dut.weights__address.value = (first & ((1 << REGION_SHIFT) - 1)) + min(i, count - 1)
                 await RisingEdge(dut.clk)
-            value = int(dut.peeked.value)
-            s[k, m] = value - (value >> 17 << 18)
-        found.append(s)
-        at += layer.rows
+                values.append(int(dut.weights__read_data.value))
+            lanes.append([v - (v >> 31 << 32) for v in values[STREAM_LATENCY : STREAM_LATENCY + count]])
+        found.append(np.array(lanes).T)
     return found
 
 

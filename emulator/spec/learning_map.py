@@ -1,0 +1,73 @@
+"""What a device that learns holds beside what others do: regions, and the words of a layer's record.
+
+Regions have the numbers of ``emulator.spec.memory_map``; ``weights`` holds states of devices (18 bits, signed),
+``layers`` 16 words a layer: the fields of ``SETTINGS``, one behind the other, least significant first, and
+behind the last layer the record of the ``RUN``. ``devices`` holds the device tables, ``TABLES`` one behind the
+other, 16 words for each layer. An INFER of such a device is an update: its payload is the label (u16) and the
+sample's codes, its index the update's number, its answer whether the answer before the update was right, and
+the pulses of all devices.
+"""
+
+from __future__ import annotations
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.learning import LEVELS
+
+MAGIC_LEARNING = 0x4C52444E
+"""ASCII "NDRL": what cannot drive it refuses it."""
+SETTINGS: dict[str, tuple[int, bool]] = {
+    "inputs": (16, False),
+    "outputs": (16, False),
+    "at_state": (16, False),
+    "at_column": (16, False),
+    "at_live": (16, False),
+    "dac_bits": (4, False),
+    "adc_bits": (4, False),
+    "shift": (6, False),
+    "vshift": (6, False),
+    "segment_bits": (4, False),
+    "table_bits": (4, False),
+    "variance_out": (32, False),
+    "var_cell": (16, False),
+    "bias_gain": (17, False),
+    "bias_shift": (6, False),
+    "row_rate": (16, False),
+    "row_shift": (5, False),
+    "column_rate": (16, False),
+    "column_shift": (6, False),
+    "back_gain": (16, False),
+    "back_shift": (6, False),
+    "back_bits": (4, False),
+    "back_variance": (32, False),
+    "back_var": (16, False),
+    "slope_shift": (6, False),
+    "slope_up": (18, True),
+    "slope_down": (18, True),
+    "step_shift": (5, False),
+}
+"""Name -> bits, and whether it is signed, of a layer's record."""
+SETTING_WORDS = -(-sum(bits for bits, _ in SETTINGS.values()) // 32)
+LAYER_WORDS = 16
+RUN = ("die_seed_low", "die_seed_high", "slots", "depth")
+"""Words of the last record; ``depth``: layers that there are."""
+TABLES = ("step", "asymmetry", "upper", "lower", "cycle")
+LABEL_CODES = 2
+"""Codes before a sample's own."""
+ANSWERS = 2
+"""Words of an answer: right, pulses."""
+
+
+def learning_words(geometry: Geometry) -> dict[str, int]:
+    """Words in each region of a device that learns."""
+    g = geometry
+    table = g.curves * g.segments
+    return {
+        "weights": g.lanes * g.weight_depth,
+        "readout": g.columns,
+        "bias": g.columns,
+        "neuron": g.columns,
+        "curve_base": table,
+        "curve_slope": table,
+        "layers": (g.layers + 1) * LAYER_WORDS,
+        "devices": len(TABLES) * g.layers * LEVELS,
+    }
