@@ -1,7 +1,7 @@
 """PCIe: the driver of the endpoint's DMA engine, over VFIO, sysfs or a simulated root complex.
 
 ``device`` is what the driver needs of a card, ``vfio`` and ``sysfs`` provide it, ``engine`` hands jobs over
-and waits for them, ``channel`` makes of it what ``host.Board`` needs. Imports emulator.spec and NumPy only;
+and waits for them, ``channel`` makes of it what ``host.Device`` needs. Imports emulator.spec and NumPy only;
 Linux's interfaces are used without any kernel module of ours.
 """
 

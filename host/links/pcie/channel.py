@@ -1,4 +1,4 @@
-"""channel: a card as ``host.Board`` wants it: registers by BAR0, everything else by DMA."""
+"""channel: a card as ``host.Device`` wants it: registers by BAR0, everything else by DMA."""
 
 from __future__ import annotations
 
