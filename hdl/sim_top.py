@@ -14,10 +14,13 @@ from hdl.link.uart import UartReceiver, UartTransmitter
 class SimTop(wiring.Component):
     """The same device as ``Top`` with a byte-wide way around the UART, chosen by ``direct``."""
 
-    def __init__(self, geometry: Geometry, *, build_id: int = 0, divisor: int = 4) -> None:
+    def __init__(
+        self, geometry: Geometry, *, build_id: int = 0, divisor: int = 4, learns: bool = False
+    ) -> None:
         self.geometry = geometry
         self.build_id = build_id
         self.divisor = divisor
+        self.learns = learns
         super().__init__(
             {
                 "direct": In(1),
@@ -34,7 +37,7 @@ class SimTop(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.device = device = Device(self.geometry, build_id=self.build_id)
+        m.submodules.device = device = Device(self.geometry, build_id=self.build_id, learns=self.learns)
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
         m.d.comb += [

@@ -12,7 +12,7 @@ from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.memory_map import Section
 from emulator.spec.packets import Status
-from emulator.spec.registers import BY_NAME, COUNTERS
+from emulator.spec.registers import BY_NAME, COUNTERS, MAGIC
 from host.api import Progress, told
 from host.campaign import run_campaign, stop_campaign
 from host.channel import Channel
@@ -47,6 +47,8 @@ class Device:
         What answers is no device this host can drive.
     """
 
+    magic = MAGIC
+
     def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS) -> None:
         self._open(PacketChannel(link, timeout_s=timeout_s, attempts=attempts))
 
@@ -65,7 +67,8 @@ class Device:
         self._mark = secrets.randbits(31) + 1
         try:
             self._identity = read_identity(
-                lambda first, count: [int(w) & 0xFFFFFFFF for w in self.read_words(first, count)]
+                lambda first, count: [int(w) & 0xFFFFFFFF for w in self.read_words(first, count)],
+                self.magic,
             )
             channel.fit(self.geometry, self._identity.protocol)
             self.write_register("host_mark", self._mark)

@@ -32,8 +32,8 @@ class Identity:
     geometry: Geometry
 
 
-def read_identity(read: Callable[[int, int], list[int]]) -> Identity:
-    """Identity of the device behind ``read(address, count) -> words``.
+def read_identity(read: Callable[[int, int], list[int]], expected: int = MAGIC) -> Identity:
+    """Identity of the device behind ``read(address, count) -> words``, whose magic is ``expected``.
 
     Raises
     ------
@@ -43,8 +43,10 @@ def read_identity(read: Callable[[int, int], list[int]]) -> Identity:
     assert [BY_NAME[name].address for name in FIXED] == list(range(len(FIXED)))
     magic, protocol, build_low, build_high, register_map = read(0, len(FIXED))
     major, minor = protocol >> 16, protocol & 0xFFFF
-    if magic != MAGIC:
-        raise IdentityError(f"not an ndrite device: magic is {magic:#010x}; accepted: {MAGIC:#010x}")
+    if magic != expected:
+        raise IdentityError(
+            f"not an ndrite device of this kind: magic is {magic:#010x}; accepted: {expected:#010x}"
+        )
     if major != PROTOCOL_MAJOR:
         older = "the gateware" if major < PROTOCOL_MAJOR else "the host (pip install -U ndrite)"
         raise IdentityError(

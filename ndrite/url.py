@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from boards.board import Board
 from boards.stepped import SteppedBoard
 from emulator.spec import PRESETS, Geometry, Program
@@ -50,7 +52,11 @@ def connect(url: str) -> BoardApi:
     if scheme == "sim":
         from boards.sim import SimLink, SizedBoard
 
-        return SteppedBoard(Board(SimLink(preset(rest))) if rest else SizedBoard.of_links(SimLink))
+        return SteppedBoard(
+            Board(SimLink(preset(rest)))
+            if rest
+            else SizedBoard.of_links(SimLink, partial(SimLink, learns=True))
+        )
     if scheme == "uart" and rest:
         port, baud = _port(rest)
         return SteppedBoard(Board(UartLink(port, baud)))

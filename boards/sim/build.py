@@ -36,10 +36,16 @@ KEEP_RUNTIMES = 6
 
 
 def build(
-    geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, trace: bool = False, platform: object = None
+    geometry: Geometry,
+    *,
+    divisor: int = DEFAULT_DIVISOR,
+    trace: bool = False,
+    platform: object = None,
+    learns: bool = False,
 ) -> Path:
     """Shared library of the RTL for a geometry, compiled now or earlier; ``trace``: one that writes
-    waveforms; ``platform``: of the design that it asks for (``hdl.parts.target``).
+    waveforms; ``platform``: of the design that it asks for (``hdl.parts.target``); ``learns``: of one that
+    does.
 
     Raises
     ------
@@ -48,7 +54,7 @@ def build(
     """
     of_platform = "" if platform is None else f", {platform}"
     return cached_library(
-        **_design(geometry, divisor, platform),
+        **_design(geometry, divisor, platform, learns),
         what=f"geometry {geometry.name}{of_platform}" + (", with waveforms" if trace else ""),
         harness=TRACE_HARNESS if trace else HARNESS,
         trace=trace,
@@ -60,14 +66,14 @@ def simulated_id(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, platform
     return build_id(netlist(**_design(geometry, divisor, platform)))
 
 
-def _design(geometry: Geometry, divisor: int, platform: object) -> dict[str, Any]:
+def _design(geometry: Geometry, divisor: int, platform: object, learns: bool = False) -> dict[str, Any]:
     def make(identity: int) -> object:
         from hdl.sim_top import SimTop
 
-        return SimTop(geometry, build_id=identity, divisor=divisor)
+        return SimTop(geometry, build_id=identity, divisor=divisor, learns=learns)
 
     shape = dataclasses.replace(geometry, name="")
-    return {"make": make, "key": f"sim top {shape} {divisor}", "platform": platform}
+    return {"make": make, "key": f"sim top {shape} {divisor}{' learns' * learns}", "platform": platform}
 
 
 def cached_library(

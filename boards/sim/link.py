@@ -33,6 +33,8 @@ class SimLink:
         Whether ``model.trace`` can write a VCD file.
     platform:
         What ``hdl.parts.target`` asks: a ``boards.sim.Design``, say, to have the gateware of a small part.
+    learns:
+        Whether it has a learning core, in place of one that only infers.
 
     Raises
     ------
@@ -48,8 +50,9 @@ class SimLink:
         divisor: int = DEFAULT_DIVISOR,
         waveforms: bool = False,
         platform: object = None,
+        learns: bool = False,
     ) -> None:
-        library = build(geometry, divisor=divisor, trace=waveforms, platform=platform)
+        library = build(geometry, divisor=divisor, trace=waveforms, platform=platform, learns=learns)
         # Behind the pins a byte takes one clock, and unpacking a code three.
         self.narrow = pins
         self.model = Model(library, pins=pins, divisor=divisor)

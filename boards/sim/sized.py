@@ -10,13 +10,17 @@ import numpy.typing as npt
 
 from boards.abilities import Abilities
 from boards.board import Board
+from boards.learning import LearningBoard
+from boards.sim.learning import sized_learning
 from boards.sim.sizing import USUAL, sized
 from emulator.backend.walk import check_maps
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.geometry import DEPTH_MAX
+from emulator.spec.learning import Counts, Learning
 from host.api import Progress
 from host.channel import Channel
+from host.errors import InputError, NotProgrammedError
 from host.links import Link
 from host.packet_channel import PacketChannel
 from host.scrub import Upset
@@ -37,6 +41,8 @@ class SizedBoard:
         Makes the way to a fresh device of a geometry; compiles it when it is not in the cache.
     maps:
         Whether it may have feature maps, to hold programs that are no chains.
+    learns:
+        Makes the link to a fresh device that learns, of a geometry; None: such a board does not learn.
 
     Raises
     ------
@@ -44,15 +50,27 @@ class SizedBoard:
         When it cannot be built: by whatever speaks to it first.
     """
 
-    def __init__(self, power_on: Callable[[Geometry], Channel], *, maps: bool = True) -> None:
-        self._power_on, self._maps = power_on, maps
+    def __init__(
+        self,
+        power_on: Callable[[Geometry], Channel],
+        *,
+        maps: bool = True,
+        learns: Callable[[Geometry], Link] | None = None,
+    ) -> None:
+        self._power_on, self._maps, self._learns = power_on, maps, learns
+        self._learning: tuple[Geometry, LearningBoard] | None = None
         self._built: Geometry | None = None
         self._board: Board | None = None
 
     @classmethod
-    def of_links(cls, link: Callable[[Geometry], Link]) -> Self:
+    def of_links(
+        cls, link: Callable[[Geometry], Link], learns: Callable[[Geometry], Link] | None = None
+    ) -> Self:
         """The same where packets are spoken, over links to a fresh device of a geometry."""
-        return cls(lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS))
+        return cls(
+            lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS),
+            learns=learns,
+        )
 
     def __repr__(self) -> str:
         return f"SizedBoard({'not powered on' if self._board is None else self._board})"
@@ -103,6 +121,49 @@ class SizedBoard:
     ) -> CampaignResult:
         return self.device.campaign(x, labels, plan, progress=progress)
 
+    def program_learning(
+        self,
+        learning: Learning,
+        *,
+        seed: int = 0,
+        states: list[npt.NDArray[Any]] | None = None,
+        noise: bool = True,
+    ) -> None:
+        """Power on a device with a learning core, as large as it must be; see ``LearningApi``.
+
+        Raises
+        ------
+        InputError
+            When this kind of board does not learn.
+        """
+        if self._learns is None:
+            raise InputError("this simulated board does not learn; accepted: sim:, golden:")
+        wanted = sized_learning(learning)
+        if self._learning is None or self._learning[0] != wanted:
+            board = LearningBoard(self._learns(wanted))
+            self._end_learning()
+            self._learning = wanted, board
+        self._learning[1].program_learning(learning, seed=seed, states=states, noise=noise)
+
+    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+        """See ``LearningApi``."""
+        return self._learner.learn(x, labels, first_update=first_update)
+
+    def states(self) -> list[npt.NDArray[np.int64]]:
+        """See ``LearningApi``."""
+        return self._learner.states()
+
+    @property
+    def _learner(self) -> LearningBoard:
+        if self._learning is None:
+            raise NotProgrammedError("no learning program is on this board; call program_learning() first")
+        return self._learning[1]
+
+    def _end_learning(self) -> None:
+        if self._learning is not None:
+            self._learning[1].close()
+            self._learning = None
+
     def scrub(self, program: Program) -> list[Upset]:
         return self.device.scrub(program)
 
@@ -114,6 +175,7 @@ class SizedBoard:
 
     def close(self) -> None:
         """Power off, where it was ever on."""
+        self._end_learning()
         if self._board is not None:
             self._board.close()
 

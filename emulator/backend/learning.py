@@ -37,7 +37,9 @@ def lay_out_learning(
     at = live = 0
     for i, (of, learned, s) in enumerate(zip(learning.program.layers, learning.layers, held, strict=True)):
         places = {"at_state": at, "at_column": len(columns["bias"]), "at_live": live}
-        sections.append(Section(f"layer {i}", address("layers", i * LAYER_WORDS), _record(of, learned, places)))
+        sections.append(
+            Section(f"layer {i}", address("layers", i * LAYER_WORDS), _record(of, learned, places))
+        )
         for m in range(of.outputs):
             columns["bias"].append(int(learned.bias[m]))
             columns["readout"].append(int(of.gain[m]) | (int(of.offset[m]) & 0xFFF) << 16)
@@ -55,6 +57,7 @@ def lay_out_learning(
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
         sections.append(Section(name, address(name), table.reshape(-1).astype(np.int32)))
     seed = learning.die_seed
+    # The number of the next update is no part of it: the host writes that before updates, and they count it.
     run = [seed & 0xFFFFFFFF, seed >> 32, learning.slots, len(learning.layers)]
     sections.append(Section("run", address("layers", geometry.layers * LAYER_WORDS), _int32(run)))
     return sections
@@ -99,7 +102,9 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
 
     def require(ok: bool, what: str, value: object, accepted: str) -> None:
         if not ok:
-            raise GeometryError(f"{learning.program.name!r} on {g.name!r}: {what} is {value}; accepted: {accepted}")
+            raise GeometryError(
+                f"{learning.program.name!r} on {g.name!r}: {what} is {value}; accepted: {accepted}"
+            )
 
     widest = max(layer.outputs for layer in layers)
     require(widest <= g.lanes, "the widest layer", widest, f"at most {g.lanes}, the lanes")
@@ -112,7 +117,14 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     columns = sum(layer.outputs for layer in layers)
     require(columns <= g.columns, "columns", columns, f"at most {g.columns}")
     curves, segments = learning.program.curve_base.shape
-    require(curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}")
+    require(
+        curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}"
+    )
     for i, layer in enumerate(layers):
         require(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
-        require(layer.tiles(g.rows) <= TILES_MAX, f"tiles of layer {i}", layer.tiles(g.rows), f"at most {TILES_MAX}")
+        require(
+            layer.tiles(g.rows) <= TILES_MAX,
+            f"tiles of layer {i}",
+            layer.tiles(g.rows),
+            f"at most {TILES_MAX}",
+        )

@@ -1,11 +1,11 @@
 """What a device that learns holds beside what others do: regions, and the words of a layer's record.
 
-Regions have the numbers of ``emulator.spec.memory_map``; ``weights`` holds states of devices (18 bits, signed),
-``layers`` 16 words a layer: the fields of ``SETTINGS``, one behind the other, least significant first, and
-behind the last layer the record of the ``RUN``. ``devices`` holds the device tables, ``TABLES`` one behind the
-other, 16 words for each layer. An INFER of such a device is an update: its payload is the label (u16) and the
-sample's codes, its index the update's number, its answer whether the answer before the update was right, and
-the pulses of all devices.
+Regions have the numbers of ``emulator.spec.memory_map``; ``weights`` holds states of devices (18 bits,
+signed), ``layers`` 16 words a layer: the fields of ``SETTINGS``, one behind the other, least significant
+first, and behind the last layer the record of the ``RUN``. ``devices`` holds the device tables, ``TABLES``
+one behind the other, 16 words for each layer. An INFER of such a device is an update: its payload is the
+label (u16) and the sample's codes, its index the update's number, its answer whether the answer before the
+update was right (0 or 1), then the pulses of each layer.
 """
 
 from __future__ import annotations
@@ -48,13 +48,15 @@ SETTINGS: dict[str, tuple[int, bool]] = {
 """Name -> bits, and whether it is signed, of a layer's record."""
 SETTING_WORDS = -(-sum(bits for bits, _ in SETTINGS.values()) // 32)
 LAYER_WORDS = 16
-RUN = ("die_seed_low", "die_seed_high", "slots", "depth")
-"""Words of the last record; ``depth``: layers that there are."""
+RUN = ("die_seed_low", "die_seed_high", "slots", "depth", "next")
+"""Words of the last record; ``depth``: layers that there are. ``next``: number of the next update; the device
+counts on from there."""
+REMEMBERED = 32
+"""Latest updates whose answers a device keeps, more than a window holds: asked again, it answers and does not
+repeat them. Any other number but the next one is answered with -1 in every word, and not done."""
 TABLES = ("step", "asymmetry", "upper", "lower", "cycle")
 LABEL_CODES = 2
 """Codes before a sample's own."""
-ANSWERS = 2
-"""Words of an answer: right, pulses."""
 
 
 def learning_words(geometry: Geometry) -> dict[str, int]:

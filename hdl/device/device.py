@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.device.accelerator import Accelerator
+from hdl.device.learning_machine import LearningMachine
 from hdl.link.executor import Executor
 from hdl.link.receiver import Receiver
 from hdl.link.transmitter import Transmitter
@@ -17,11 +18,12 @@ class Device(wiring.Component):
     """Receiver, executor and transmitter before the accelerator.
 
     Takes a byte in every cycle on ``rx_*``; ``line_error`` marks the frame under way as damaged. Answers
-    on ``tx``. Resources: those of its parts; the accelerator's core dominates.
+    on ``tx``. One that ``learns`` has a learning core. Resources: those of its parts; the core dominates.
     """
 
-    def __init__(self, geometry: Geometry, *, build_id: int = 0) -> None:
+    def __init__(self, geometry: Geometry, *, build_id: int = 0, learns: bool = False) -> None:
         self.geometry = geometry
+        self.learns = learns
         self.build_id = build_id
         super().__init__(
             {
@@ -38,7 +40,8 @@ class Device(wiring.Component):
         m.submodules.receiver = receiver = Receiver(g)
         m.submodules.executor = executor = Executor(g)
         m.submodules.transmitter = transmitter = Transmitter(g)
-        m.submodules.machine = accelerator = Accelerator(g, build_id=self.build_id)
+        machine = LearningMachine if self.learns else Accelerator
+        m.submodules.machine = accelerator = machine(g, build_id=self.build_id)
         wiring.connect(m, executor.master, accelerator.master)
         wiring.connect(m, transmitter.o, wiring.flipped(self.tx))
         m.d.comb += [

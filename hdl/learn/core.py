@@ -7,11 +7,13 @@ from typing import Any
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.geometry import Geometry, GeometryError
+from emulator.spec.errors import GeometryError
+from emulator.spec.geometry import Geometry
 from emulator.spec.learning import ERROR_BITS, ERROR_MAX, LEVELS, PROBABILITY_ONE
 from emulator.spec.learning_map import LAYER_WORDS, RUN, SETTING_WORDS, TABLES
 from hdl.learn.answers import ANSWER_LATENCY, SUMS_STAGE, Z_STAGE, Answers
@@ -54,8 +56,10 @@ class LearningCore(wiring.Component):
 
     While ``ready`` the bus may access the windows. A sample's codes come one a cycle (``push``; ``last`` with
     the last one), after ``fresh``, into the ``bank`` that no update reads. ``start`` then does update
-    ``update`` on bank ``from_bank`` with ``label``, while ``ready``. ``right`` and ``pulses`` are of the update
-    before, once ``ready`` is up again; ``inputs`` says how many codes a sample has.
+    ``update`` on bank ``from_bank`` with ``label``, while ``ready``; both hold still until ``ready`` is up
+    again. ``right`` and the ``pulses`` of each layer are then of that update, and ``next`` is the number of
+    the next one, as written (``next_written``) and counted. ``depth`` is the number of layers, ``inputs`` how
+    many codes a sample has.
 
     Cycles of an update, each layer: its live rows times slices, and for each tile and slice columns + about
     90; twice columns + about 130 backward; its live rows with pulses, or devices with pulses in the busiest
@@ -92,7 +96,10 @@ class LearningCore(wiring.Component):
                 "from_bank": In(1),
                 "inputs": Out(INDEX_BITS),
                 "right": Out(1),
-                "pulses": Out(32),
+                "depth": Out(bits_for(g.layers)),
+                "next": Out(32),
+                "next_written": Out(1),
+                "pulses": Out(ArrayLayout(32, g.layers)),
                 **{name: In(WindowSignature()) for name in REGIONS},
             }
         )
@@ -106,7 +113,7 @@ class LearningCore(wiring.Component):
         m.submodules.bank_0, m.submodules.bank_1 = banks
         m.submodules.answers = answers = Answers(g)
         m.submodules.converter = converter = Converter(g)
-        m.submodules.trains = trains = self.trains = Trains()
+        m.submodules.trains = self.trains = Trains()
         m.submodules.keys = keys = self.keys = Keys(g)
         m.submodules.settings = settings = RegisteredMemory(32, g.layers, parts=SETTING_WORDS)
         m.submodules.biases = biases = RegisteredMemory(32, g.columns)
@@ -135,11 +142,12 @@ class LearningCore(wiring.Component):
         def after(value: Any, cycles: int, name: str) -> Any:
             return delayed(m, value, cycles, name)
 
+        depth = self._settings(m, settings, number)
         m.d.comb += [
             answers.layer.eq(layer),
             lanes.backward.eq(backward),
             lanes.updating.eq(updating),
-            self.pulses.eq(lanes.pulses),
+            self.depth.eq(depth),
             keys.seed.eq(self.seed),
             keys.update.eq(self.update),
             keys.layer.eq(number),
@@ -157,7 +165,6 @@ class LearningCore(wiring.Component):
             lanes.law.step_shift.eq(layer.step_shift),
         ]
 
-        depth = self._settings(m, settings, number)
         m.d.comb += final.eq(number == depth - 1)
         self._states(m)
         self._devices(m)
@@ -282,9 +289,7 @@ class LearningCore(wiring.Component):
         ]
 
         # Errors: of outputs as they come, of hidden neurons when the largest is known.
-        product, product_at, product_valid = _scaled(
-            m, converter.code, changes.data, converted, converted_at
-        )
+        product, product_at, product_valid = _scaled(m, converter.code, changes.data, converted, converted_at)
         top = Signal(30)
         with m.If(product_valid & backward):
             size = Mux(product < 0, -product, product)
@@ -328,7 +333,6 @@ class LearningCore(wiring.Component):
             with m.State("IDLE"):
                 m.d.sync += [number.eq(0), exponent.eq(0), backward.eq(0), updating.eq(0), answering.eq(0)]
                 with m.If(self.start):
-                    m.d.comb += lanes.clear_pulses.eq(1)
                     m.d.sync += wait.eq(4)
                     m.next = "FETCH"
             with m.State("FETCH"):
@@ -370,7 +374,12 @@ class LearningCore(wiring.Component):
                     m.d.sync += part.eq(part + 1)
                     m.next = "TILE"
                 with m.Elif(row_tiles + g.rows < lives):
-                    m.d.sync += [part.eq(0), tile.eq(tile + 1), row_tiles.eq(row_tiles + g.rows), begin.eq(end)]
+                    m.d.sync += [
+                        part.eq(0),
+                        tile.eq(tile + 1),
+                        row_tiles.eq(row_tiles + g.rows),
+                        begin.eq(end),
+                    ]
                     m.next = "TILE"
                 with m.Else():
                     m.d.comb += lanes.clear.eq(1)
@@ -399,7 +408,7 @@ class LearningCore(wiring.Component):
                 with m.Else():
                     m.d.sync += wait.eq(wait - 1)
             with m.State("BACK"):
-                m.d.comb += [lanes.forget.eq(1), keys.start_layer.eq(wait == 0)]
+                m.d.comb += [lanes.forget.eq(1), lanes.clear_pulses.eq(1), keys.start_layer.eq(wait == 0)]
                 m.d.sync += [energy.eq(0), top.eq(0), count.eq(0)]
                 _waited(m, wait, "KEYED", [layer.eq(settings.data)])
             with m.State("KEYED"):
@@ -462,6 +471,7 @@ class LearningCore(wiring.Component):
                     m.d.sync += wait.eq(wait - 1)
                 with m.Elif(~lanes.busy):
                     m.d.sync += [updating.eq(0), exponent.eq(exponent + more), wait.eq(4)]
+                    m.d.sync += self.pulses[number].eq(lanes.pulses)
                     with m.If(number == 0):
                         m.next = "IDLE"
                     with m.Else():
@@ -490,6 +500,9 @@ class LearningCore(wiring.Component):
                 m.d.sync += held.eq(window.write_data)
             with m.If(last & (chosen == i)):
                 m.d.sync += window.read_data.eq(held)
+        m.d.comb += [self.next.eq(run[4]), self.next_written.eq(window.write & last & (word == 4))]
+        with m.If(self.start):
+            m.d.sync += run[4].eq(run[4] + 1)
         with m.If(window.write & (record == 0) & (word == 0)):
             m.d.sync += self.inputs.eq(window.write_data)
         m.d.comb += [self.keys.die_seed.eq(Cat(run[0], run[1])), self.trains.slots.eq(run[2])]
@@ -599,9 +612,7 @@ def _scaled(m: Module, code: Value, change: Value, valid: Value, index: Value) -
     )
 
 
-def _normal(
-    m: Module, value: Value, scale: Value, index: Value, power: Value
-) -> tuple[Value, Value, Value]:
+def _normal(m: Module, value: Value, scale: Value, index: Value, power: Value) -> tuple[Value, Value, Value]:
     """Errors of 8 bits and a sign, ``value`` (read READ_LATENCY after ``index``) by 2^power."""
     up, down = Signal(4), Signal(5)
     half = Signal(30)

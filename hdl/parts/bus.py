@@ -105,12 +105,13 @@ class Decoder(wiring.Component):
           {"name": "bus.read_data",     "wave": "xxxxxxxxxxxxxxxxxx==xxxx", "data": "55 66"}
         ] }
 
+    ``regions``: the words of each, where they are not the geometry's own.
     Latency: a read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4, a step STEP_LATENCY. Resources: about
     400 LUTs and 90 flip-flops a window, on a small platform two.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        sizes = {"registers": len(REGISTERS)} | region_words(geometry)
+    def __init__(self, geometry: Geometry, regions: dict[str, int] | None = None) -> None:
+        sizes = {"registers": len(REGISTERS)} | (region_words(geometry) if regions is None else regions)
         for name, words in sizes.items():
             if words > 1 << OFFSET_BITS:
                 raise ValueError(f"region {name} has {words} words; accepted: at most 2^{OFFSET_BITS}")

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from boards.learning import learner_of
 from emulator.device.description import Chip, load_chip
 from emulator.device.ecram.pulses import LinearStep
 from emulator.golden import Core
@@ -197,9 +198,10 @@ def learn(
         if not left.is_file():
             raise InputError(f"{left}: no such file; accepted: what an interrupted learning left behind")
         course, states = load_course(left, mark)
-    with connect(board) as chosen:
-        if not isinstance(chosen, LearningApi):
-            raise InputError(f"board {board} does not learn; accepted: golden:")
+    with connect(board) as opened:
+        chosen = learner_of(opened)
+        if chosen is None:
+            raise InputError(f"board {board} does not learn; accepted: golden:, sim:")
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
             _epochs(chosen, course, given, epochs, learning_seed, progress or silent)

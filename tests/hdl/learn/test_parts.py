@@ -15,8 +15,8 @@ from emulator.golden.learn.trains import trains
 from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
 from emulator.spec import PRESETS
-from emulator.spec.learning_map import TABLES
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
+from emulator.spec.learning_map import TABLES
 from hdl.learn.trains import TRAIN_LATENCY, Trains
 from hdl.learn.updater import UPDATE_LATENCY, Updater
 from hdl.learn.words import WORDS_LATENCY, Words

@@ -1,0 +1,57 @@
+"""A device that learns, and the back end that lays learning programs out for its geometry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.backend.learning import lay_out_learning, state_places
+from emulator.spec.learning import Counts, Learning, check_samples
+from host.api import BoardApi, LearningApi
+from host.errors import NotProgrammedError
+from host.learning import LearningDevice
+
+
+def learner_of(board: BoardApi) -> LearningApi | None:
+    """What of a board learns: itself, or the board that it wraps; None where nothing does."""
+    behind: Any = board
+    while behind is not None and not isinstance(behind, LearningApi):
+        behind = getattr(behind, "device", None)
+    return behind
+
+
+class LearningBoard(LearningDevice):
+    """Satisfies ``LearningApi`` on gateware."""
+
+    _learning: Learning | None = None
+
+    def program_learning(
+        self,
+        learning: Learning,
+        *,
+        seed: int = 0,
+        states: list[npt.NDArray[Any]] | None = None,
+        noise: bool = True,
+    ) -> None:
+        """See ``LearningApi``."""
+        sections = lay_out_learning(learning, self.geometry, states)
+        self._learning = None
+        self.load_learning(sections, learning.program.tag, seed=seed, noise=noise)
+        self._learning = learning
+
+    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+        """See ``LearningApi``."""
+        learning = self._held()
+        check_samples(learning, x, labels)
+        return self.update(x, labels, first_update, len(learning.layers), learning.program.tag)
+
+    def states(self) -> list[npt.NDArray[np.int64]]:
+        """See ``LearningApi``."""
+        return self.read_lanes(state_places(self._held(), self.geometry))
+
+    def _held(self) -> Learning:
+        if self._learning is None:
+            raise NotProgrammedError("no learning program is on this board; call program_learning() first")
+        return self._learning

@@ -1,0 +1,135 @@
+"""learning_machine: bus, registers and learning core behind the host's interface; an INFER is an update."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In
+from amaranth.utils import exact_log2
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.learning_map import LABEL_CODES, MAGIC_LEARNING, REMEMBERED, learning_words
+from hdl.device.registers import Registers
+from hdl.learn.core import REGIONS, LearningCore
+from hdl.link.receiver import link_event_layout
+from hdl.parts.bus import Decoder
+from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.layouts import start_layout
+from hdl.parts.queue import Queue
+
+
+class LearningMachine(wiring.Component):
+    """Stands where ``Accelerator`` does: the host loads samples, starts updates and reads what came of them.
+
+    A sample's first two codes are its label. While one update runs the next sample is loaded. The answer is
+    whether the answer before the update was right, then the pulses of every layer. An update is done once,
+    however often it is asked for: the latest REMEMBERED ones are answered again and not repeated, any other
+    number but the next one is answered with -1 and not done. There is no watchdog: an update always ends.
+    Its instance is called ``machine``. Resources: the learning core's, a decoder and the registers.
+    """
+
+    def __init__(self, geometry: Geometry, *, build_id: int = 0) -> None:
+        self.geometry = geometry
+        self.build_id = build_id
+        super().__init__(
+            {
+                "master": In(HostInterfaceSignature(geometry)),
+                "link": In(link_event_layout()),
+                "sequence_error": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g, master = self.geometry, self.master
+        m.submodules.decoder = decoder = Decoder(g, learning_words(g))
+        registers = Registers(g, self.build_id)
+        registers.constants["magic"] = MAGIC_LEARNING
+        m.submodules.registers = registers
+        m.submodules.core = core = LearningCore(g)
+        m.submodules.starts = starts = Queue(start_layout(g), 2)
+        wiring.connect(m, wiring.flipped(master.bus), decoder.bus)
+        wiring.connect(m, decoder.registers, registers.window)
+        for name in REGIONS:
+            wiring.connect(m, getattr(decoder, name), getattr(core, name))
+        wiring.connect(m, wiring.flipped(master.start), starts.i)
+
+        # Codes on their way: the label, then the sample.
+        index_bits = exact_log2(g.max_inputs)
+        index, bank = master.load_address[:index_bits], master.load_address[index_bits:]
+        label = [Signal(16, name=f"label_{i}") for i in range(g.banks)]
+        loads = master.load[0]
+        for i, held in enumerate(label):
+            with m.If(loads & (bank == i)):
+                with m.If(index == 0):
+                    m.d.sync += held[:8].eq(master.load_data)
+                with m.If(index == 1):
+                    m.d.sync += held[8:].eq(master.load_data)
+        m.d.comb += [
+            core.bank.eq(bank),
+            core.fresh.eq(loads & (index == LABEL_CODES - 1)),
+            core.push.eq(loads & (index >= LABEL_CODES)),
+            core.code.eq(master.load_data),
+            core.last.eq(index == core.inputs + (LABEL_CODES - 1)),
+        ]
+
+        # One update at a time, and what came of it into its bank; one that was done is remembered.
+        running, of_bank, fresh, known = Signal(), Signal(), Signal(), Signal()
+        taken, done = Signal(), Signal()
+        update, wanted, behind, count = Signal(32), Signal(16), Signal(32), Signal(range(REMEMBERED + 1))
+        next_one = starts.o.payload
+        answer = 32 * (1 + g.layers)
+        m.submodules.memory = memory = Memory(shape=answer, depth=REMEMBERED, init=[])
+        keep, recall = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            starts.o.ready.eq(core.ready & ~running),
+            taken.eq(starts.o.valid & starts.o.ready),
+            behind.eq(core.next - next_one.inference),
+            fresh.eq(behind == 0),
+            known.eq((behind != 0) & (behind <= count)),
+            core.start.eq(taken & fresh),
+            done.eq(running & core.ready),
+            core.from_bank.eq(next_one.bank),
+            core.update.eq(update),
+            core.label.eq(wanted),
+            keep.addr.eq(update),
+            keep.data.eq(Cat(core.right, Const(0, 31), *core.pulses)),
+            keep.en.eq(done),
+            recall.addr.eq(next_one.inference),
+        ]
+        with m.If(taken):
+            m.d.sync += [of_bank.eq(next_one.bank), update.eq(next_one.inference)]
+            m.d.sync += wanted.eq(Mux(next_one.bank, label[1], label[0]))
+            m.d.sync += running.eq(fresh)
+        with m.Elif(done):
+            m.d.sync += running.eq(0)
+            with m.If(count != REMEMBERED):
+                m.d.sync += count.eq(count + 1)
+        with m.If(core.next_written):
+            m.d.sync += count.eq(0)
+        answers = [Signal(answer, name=f"answers_{i}") for i in range(g.banks)]
+        for i, held in enumerate(answers):
+            with m.If(done & (of_bank == i)):
+                m.d.sync += held.eq(keep.data)
+            with m.If(taken & ~fresh & (next_one.bank == i)):
+                m.d.sync += held.eq(Mux(known, recall.data, Const(-1, signed(answer))))
+        answered = Signal()
+        m.d.sync += answered.eq(taken & ~fresh)
+        output_bits = exact_log2(g.max_outputs)
+        place, from_bank = master.result_address[:output_bits], master.result_address[output_bits]
+        chosen = Mux(from_bank, answers[1], answers[0])
+        m.d.comb += [
+            master.done.eq(done | answered),
+            master.inputs.eq(core.inputs + LABEL_CODES),
+            master.outputs.eq(1 + core.depth),
+            master.result_data.eq(chosen.word_select(place, 32)),
+            master.programmed.eq(registers.program_tag.any()),
+            core.noise.eq(registers.noise_enable[0]),
+            core.seed.eq(Cat(registers.seed_low, registers.seed_high)),
+            registers.link.eq(self.link),
+            registers.sequence_error.eq(self.sequence_error),
+            registers.events.started.eq(taken & fresh),
+            registers.events.done.eq(done),
+        ]
+        return m

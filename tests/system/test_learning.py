@@ -1,0 +1,126 @@
+"""A simulated board that learns, behind packets: the golden model's states, whatever the link does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import ndrite
+from boards.learning import LearningBoard
+from boards.sim.learning import sized_learning
+from boards.sim.link import SimLink
+from emulator.golden.learn import make_learner
+from emulator.golden.learn.random_learning import random_learning
+from emulator.golden.random_program import random_inputs
+from emulator.spec import Geometry
+from emulator.spec.errors import GeometryError, SpecError
+from emulator.spec.learning import Learning
+from host import Device, IdentityError, NotProgrammedError
+from host.links.faulty import FaultRates, FaultyLink
+
+pytestmark = pytest.mark.slow
+
+BASE = Geometry(rows=16, lanes=16, curves=16)
+
+
+def learning(seed: int, *, corner: bool = False) -> Learning:
+    rng = np.random.default_rng(seed)
+    return random_learning(BASE, rng, sizes=(20, 8, 5), corner=corner)
+
+
+@pytest.fixture(scope="module")
+def board() -> Iterator[LearningBoard]:
+    with LearningBoard(SimLink(sized_learning(learning(0)), learns=True)) as found:
+        yield found
+
+
+def samples(of: Learning, count: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(count)
+    return random_inputs(of.program, rng, count), rng.integers(0, of.outputs, count)
+
+
+@pytest.mark.parametrize("corner", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_board_has_the_golden_models_states(board: LearningBoard, seed: int, corner: bool) -> None:
+    what = learning(seed, corner=corner)
+    x, labels = samples(what, 40)
+    board.program_learning(what, seed=seed)
+    golden = make_learner(what, seed=seed)
+    assert board.learn(x, labels, first_update=7) == golden.learn(x, labels, first_update=7)
+    for a, b in zip(board.states(), golden.states, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_it_goes_on_from_states_written_to_it(board: LearningBoard) -> None:
+    what = learning(3)
+    x, labels = samples(what, 20)
+    golden = make_learner(what, seed=1)
+    first = golden.learn(x[:8], labels[:8])
+    board.program_learning(what, seed=1, states=[s.copy() for s in golden.states])
+    assert first.updates == 8
+    assert board.learn(x[8:], labels[8:], first_update=8) == golden.learn(x[8:], labels[8:], first_update=8)
+    np.testing.assert_array_equal(board.states()[0], golden.states[0])
+
+
+def test_what_is_sent_twice_is_done_once() -> None:
+    """A link that loses, damages and repeats frames: every update is applied once, in order."""
+    what = learning(1)
+    x, labels = samples(what, 60)
+    link = FaultyLink(SimLink(sized_learning(what), learns=True), FaultRates(), seed=5)
+    golden = make_learner(what, seed=2)
+    with LearningBoard(link, timeout_s=0.05, attempts=50) as board:
+        board.program_learning(what, seed=2)
+        link.rates = FaultRates.per_byte(1 / 500)
+        assert board.learn(x, labels) == golden.learn(x, labels)
+        link.rates = FaultRates()
+        for a, b in zip(board.states(), golden.states, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert board.session.statistics.resyncs
+
+
+def test_no_other_update_than_the_next_is_done(board: LearningBoard) -> None:
+    """And the latest ones are answered again, not repeated."""
+    what = learning(1)
+    x, labels = samples(what, 3)
+    board.program_learning(what, seed=2)
+    golden = make_learner(what, seed=2)
+    counts = golden.learn(x, labels, first_update=10)
+    assert board.learn(x, labels, first_update=10) == counts
+    payload = np.concatenate([labels.astype("<u2").view(np.uint8).reshape(3, 2), x], axis=1)
+    for first, done in ((10, True), (9, False), (14, False)):
+        y = np.zeros((3, 3), np.int32)
+        board.channel.infer(payload[:1], first, y[:1], lambda more: None)
+        assert (y[0, 0] >= 0) == done
+    assert y[0].tolist() == [-1, -1, -1]
+    for a, b in zip(board.states(), golden.states, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_refused(board: LearningBoard) -> None:
+    what = learning(2)
+    x, labels = samples(what, 4)
+    board.program_learning(what)
+    before = board.states()
+    with pytest.raises(SpecError, match=r"classes 0..4"):
+        board.learn(x, labels + 5)
+    wide = random_learning(Geometry(rows=32, lanes=32), np.random.default_rng(1), sizes=(9, 20))
+    with pytest.raises(GeometryError, match="the widest layer is 20; accepted: at most 16"):
+        board.program_learning(wide)
+    np.testing.assert_array_equal(before[0], board.states()[0])
+    board.write_register("program_tag", 0)
+    with pytest.raises(NotProgrammedError):
+        board.learn(x, labels)
+
+
+def test_other_hosts_refuse_it(board: LearningBoard) -> None:
+    with pytest.raises(IdentityError, match="not an ndrite device of this kind: magic is 0x4c52444e"):
+        Device(SimLink(board.geometry, learns=True))
+
+
+def test_the_command_gives_the_same_die_on_gateware() -> None:
+    given = {"data": "digits", "hidden": "16", "samples": 60, "epochs": 1, "chip": "wan2022"}
+    golden, gateware = (ndrite.learn(board=board, **given) for board in ("golden:", "sim:"))
+    assert gateware.compiled.program.tag == golden.compiled.program.tag
+    assert gateware.summary == golden.summary
