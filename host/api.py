@@ -117,7 +117,7 @@ class BoardApi(Protocol):
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Votes of images uint8 (n, inputs) with labels (n,) on virtual chips of the program it holds.
+        """Votes of samples uint8 (n, inputs) with labels (n,) on virtual chips of the program it holds.
 
         The same everywhere and however it is cut into pieces (``emulator.spec.campaign``).
         ``progress`` counts chips of all pieces. Afterwards the nominal chip is on the board again.

@@ -1,4 +1,4 @@
-"""campaign: uploads the images once, has the device run chips x trials x images, collects the votes."""
+"""campaign: uploads the samples once, has the device run chips x trials x samples, collects the votes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Device(Protocol):
 
 
 def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
-    """Images the device's buffers hold. At least 1 wherever the program itself fits, or ``VerifyError``."""
+    """Samples the device's buffers hold. At least 1 wherever the program itself fits, or ``VerifyError``."""
     most = min(
         geometry.campaign_samples,
         geometry.campaign_words // -(-inputs // 4),
@@ -102,7 +102,7 @@ def run_campaign(
                 if int(counted.sum()) != count * plan.trials * len(part):
                     raise VerifyError(
                         f"the device counted {int(counted.sum())} votes; "
-                        f"expected: {count} chips x {plan.trials} trials x {len(part)} images"
+                        f"expected: {count} chips x {plan.trials} trials x {len(part)} samples"
                     )
                 done += count
     except BaseException:

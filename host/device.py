@@ -187,7 +187,7 @@ class Device:
         blank = self.read_register("program_tag") == 0
         wrong = sections if blank else self._channel.differing(sections)
         if wrong or not self._holds(program):
-            # From here to the end the chip holds parts of two images: tag 0 makes it refuse inference.
+            # From here to the end the chip holds parts of two programs: tag 0 makes it refuse inference.
             self.write_register("program_tag", 0)
             self._write_until_equal(sections, wrong, progress)
             self.write_register("program_tag", program.tag)

@@ -1,4 +1,4 @@
-"""A campaign in resumable pieces, and what its votes say: accuracy distribution, yield, worst images."""
+"""A campaign in resumable pieces, and what its votes say: accuracy distribution, yield, worst samples."""
 
 from __future__ import annotations
 

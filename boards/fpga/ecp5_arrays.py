@@ -20,7 +20,7 @@ LARGE = Geometry(
     campaign_samples=128,
     campaign_votes=2048,
 )
-# Its campaigns load their images on the chip, fast enough for inferences to overlap.
+# Its campaigns load their samples on the chip, fast enough for inferences to overlap.
 CAMPAIGN = dataclasses.replace(LARGE, overlap=True)
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
 # With feature maps: whole samples of 3 x 32 x 32, networks of up to 32 layers.

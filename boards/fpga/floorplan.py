@@ -27,7 +27,7 @@ _MEMORY_OFFSETS = (0, 2, 4, 6)
 
 
 @dataclass(frozen=True)
-class Die:
+class Sites:
     """Sites of one die: ``sites`` multipliers and as many block RAMs a row, the columns widened by two from
     ``gap`` on, and the (multiplier, block RAM) rows used, from the one beside the pins."""
 
@@ -41,9 +41,9 @@ class Die:
         return _FIRST_COLUMN + _BLOCK_COLUMNS * block + (2 if site >= self.gap else 0)
 
 
-DIES = {
-    "85k": Die(sites=52, gap=28, rows=((58, 70), (34, 46), (10, 22))),
-    "45k": Die(sites=36, gap=16, rows=((46, 58), (22, 34))),
+SITES = {
+    "85k": Sites(sites=52, gap=28, rows=((58, 70), (34, 46), (10, 22))),
+    "45k": Sites(sites=36, gap=16, rows=((46, 58), (22, 34))),
 }
 
 
@@ -61,9 +61,9 @@ def places(board: Target) -> dict[str, str]:
     g = board.geometry
     if board.lane_sites_from is None:
         return {}
-    die = DIES.get(board.device)
+    die = SITES.get(board.device)
     if die is None:
-        raise ValueError(f"board {board.name!r}: no floorplan for {board.device}; known: {', '.join(DIES)}")
+        raise ValueError(f"board {board.name!r}: no floorplan for {board.device}; known: {', '.join(SITES)}")
     first, soft = board.lane_sites_from, [f"{name}.*" for name in board.soft_multipliers]
     rest = [c for c in _rest_multipliers(g) if not any(fnmatch(f"core.{c}", name) for name in soft)]
     path = []
@@ -83,12 +83,12 @@ def places(board: Target) -> dict[str, str]:
     return found
 
 
-def _multiplier(die: Die, row: tuple[int, int], site: int) -> str:
+def _multiplier(die: Sites, row: tuple[int, int], site: int) -> str:
     offset = _MULTIPLIER_OFFSETS[site % _SITES_A_BLOCK]
     return f"X{die.column(site) + offset}/Y{row[0]}/MULT18_{offset}"
 
 
-def _memory(die: Die, row: tuple[int, int], site: int) -> str:
+def _memory(die: Sites, row: tuple[int, int], site: int) -> str:
     kind = site % _SITES_A_BLOCK
     return f"X{die.column(site) + _MEMORY_OFFSETS[kind]}/Y{row[1]}/EBR{kind}"
 

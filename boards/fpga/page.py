@@ -13,9 +13,9 @@ HEAD = """\
 Written by `ndrite board list -o` from `boards/fpga/reports/*.json`; do not edit by hand.
 
 **Nothing here was run on hardware.** Fmax is nextpnr's estimate after routing, the worst of the clocks it
-reports; "met" says whether it reaches the board's clock. Images/s are estimates from these: *compute* is the
+reports; "met" says whether it reaches the board's clock. Samples/s are estimates from these: *compute* is the
 board's clock over the schedule bound `sum of K * J * ceil(M / lanes)` with nothing skipped, *link* is one
-request frame an image at the UART's bit rate, or in full datagrams on gigabit Ethernet (`-udp`). The slower
+request frame a sample at the UART's bit rate, or in full datagrams on gigabit Ethernet (`-udp`). The slower
 of the two is what a host would see: over a UART the link, by far; over Ethernet the array.
 
 \\* placed and routed before the last change of this board's netlist, so its figures are of the gateware
@@ -25,11 +25,11 @@ TAIL = """
 - Weights: codes the array's memories hold (`lanes * weight_depth`); a layer takes `K * ceil(M / lanes)` words
   a lane.
 - Gowin: nextpnr does not time the DSP arcs of these parts, so their Fmax says nothing about the multipliers
-  and is no speed; images/s at the board's clock assume that the multipliers keep up.
+  and is no speed; samples/s at the board's clock assume that the multipliers keep up.
 - The build id, a hash over the rest of the netlist, is part of the design: the same netlist is placed alike,
   whatever else changed in the sources. After any change of it Fmax wanders by some per cent.
 - iCE40 packs a LUT and a flip-flop into one logic cell and reports cells only, so its flip-flops count as 0.
-- Where a CPU is faster: over a UART, everywhere. The golden model with read noise does 222,000 images/s of
+- Where a CPU is faster: over a UART, everywhere. The golden model with read noise does 222,000 samples/s of
   784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`). Array against two cores,
   zeros skipped ([table](campaigns.md#on-a-board), `benchmarks/skip.py`): 128 lanes win on MNIST; the cores
   win on Fashion-MNIST and on small networks.
@@ -38,7 +38,7 @@ SMALL = """\
 Without registers that only serve speed; one column after the other through one multiplier and one shifter
   for readout and neurons (`hdl.small`); no noise, no counters of how busy the array is."""
 OVERLAP = """\
-The next image's first layer runs before the rest of this one's, with four banks of inputs, activations
+The next sample's first layer runs before the rest of this one's, with four banks of inputs, activations
   and results. Over a UART nothing is gained by it; campaigns and PCIe are faster (`benchmarks/skip.py`)."""
 MAPS = """\
 Convolutions, pools, gates and states are walked through on the board, their maps in a memory
@@ -47,7 +47,7 @@ Convolutions, pools, gates and states are walked through on the board, their map
 EARLIER = "\\*"
 COLUMNS = (
     "board", "device", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
-    "block RAMs", "weights", "images/s compute", "images/s link",
+    "block RAMs", "weights", "samples/s compute", "samples/s link",
 )  # fmt: skip
 
 

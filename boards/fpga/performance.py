@@ -54,7 +54,7 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
     """Rates for ``program`` at ``clock_mhz``; None where it does not fit.
 
     ``images_per_s_compute`` is the clock / schedule bound, nothing skipped; ``images_per_s_link`` is one
-    request frame an image at the UART's bit rate, or in full datagrams on gigabit Ethernet, requests and
+    request frame a sample at the UART's bit rate, or in full datagrams on gigabit Ethernet, requests and
     answers overlapping.
     """
     g = board.geometry

@@ -1,4 +1,4 @@
-"""campaign: virtual chips one after another, the votes of all images on each (``emulator.spec.campaign``)."""
+"""campaign: virtual chips one by one, the votes of all samples on each (``emulator.spec.campaign``)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def campaign(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> CampaignResult:
-    """Run images ``x`` uint8 (n, inputs) with ``labels`` integers (n,) on the virtual chips of ``plan``.
+    """Run samples ``x`` uint8 (n, inputs) with ``labels`` integers (n,) on the virtual chips of ``plan``.
 
     ``progress(done, total)`` counts chips.
 

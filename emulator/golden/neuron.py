@@ -19,7 +19,7 @@ def preneuron(z: npt.NDArray[np.int64], layer: Layer) -> npt.NDArray[np.int64]:
 def neuron(
     v: npt.NDArray[np.int64], layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]
 ) -> npt.NDArray[np.uint8]:
-    """Activation codes y, uint8 (images, columns), of voltage codes ``v`` through each column's curve."""
+    """Activation codes y, uint8 (samples, columns), of voltage codes ``v`` through each column's curve."""
     curve = layer.curve.astype(np.int64)
     return look_up(v, curve, curve_base, curve_slope, layer.segment_bits, layer.table_bits)
 

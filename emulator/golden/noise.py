@@ -27,8 +27,8 @@ def pass_key(
 ) -> npt.NDArray[np.uint16]:
     """Keys of one pass: Speck64/128 of (inference, layer | tile | slice) under the seed.
 
-    ``inference`` is an integer array (images,), taken mod 2^32; ``seed`` 64 bit; ``stream`` 0, or the
-    virtual chip + 1. Returns uint16 (images, 4), least significant word of the cipher text first.
+    ``inference`` is an integer array (samples,), taken mod 2^32; ``seed`` 64 bit; ``stream`` 0, or the
+    virtual chip + 1. Returns uint16 (samples, 4), least significant word of the cipher text first.
     """
     return stream_key(seed, spec.DOMAIN_READ, stream, spec.counter_word(layer, tile, dac_slice), inference)
 
@@ -72,7 +72,7 @@ def speck_key_rounds(x: U32, y: U32, schedule: U32) -> tuple[U32, U32]:
 
 
 def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
-    """Samples g (Q4.8) of columns ``columns`` (c,) under keys (images, 4): int16 (images, c)."""
+    """Samples g (Q4.8) of columns ``columns`` (c,) under keys (samples, 4): int16 (samples, c)."""
     x, y = sample_rounds(key, columns)
     return normal(x, y)
 
@@ -80,7 +80,7 @@ def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDAr
 def sample_rounds(
     key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
-    """Both halves x, y of every sample's cipher text, uint16 (images, c)."""
+    """Both halves x, y of every sample's cipher text, uint16 (samples, c)."""
     rx, ry, bits = spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS
     x = np.broadcast_to(columns.astype(np.uint16), (key.shape[0], columns.size))
     y = np.broadcast_to(key[:, 3:4], x.shape)

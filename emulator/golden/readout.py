@@ -10,7 +10,7 @@ from emulator.spec.layer import Layer
 
 
 def readout(a: npt.NDArray[np.int64], layer: Layer, dac_slice: int) -> npt.NDArray[np.int64]:
-    """Increment of p for noisy columns ``a`` (images, columns) of slice ``dac_slice``.
+    """Increment of p for noisy columns ``a`` (samples, columns) of slice ``dac_slice``.
 
     adc: clip(rshift_round(a' * gain, shift) + offset, -2^(B-1), 2^(B-1)-1) << (j*d); analog: a' << (j*d).
     """

@@ -174,12 +174,12 @@ class CompileReport:
 
 def golden_accuracy(
     program: Program,
-    images: npt.NDArray[np.uint8],
+    samples: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.integer],
     *,
     seed: int = 0,
     noise: bool = True,
 ) -> float:
-    """Fraction of uint8 images (n, inputs) whose largest output on the golden model is the label's (n,)."""
-    out = Core(program).infer(images, seed=seed, noise=noise)
+    """Fraction of uint8 samples (n, inputs) whose largest output on the golden model is the label's (n,)."""
+    out = Core(program).infer(samples, seed=seed, noise=noise)
     return float((out.argmax(axis=1) == labels).mean())

@@ -199,15 +199,15 @@ class Network:
         """Outputs float32 (n, outputs) of inputs ``x`` (n, inputs) in [0, 1]; errors as ``calls_of``'s."""
         return self.maps(x)[-1].reshape(len(np.asarray(x)), -1)
 
-    def accuracy(self, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> float:
+    def accuracy(self, samples: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> float:
         """Fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is the label's."""
         each = max(
             (p.patches.positions * p.patches.groups * p.dense.inputs for p in self.products), default=1
         )
         size = max(1, VALUES_MAX // each)
         answers = [
-            self.forward(images[i : i + size].astype(np.float32) / np.float32(255)).argmax(axis=1)
-            for i in range(0, len(images), size)
+            self.forward(samples[i : i + size].astype(np.float32) / np.float32(255)).argmax(axis=1)
+            for i in range(0, len(samples), size)
         ]
         return float((np.concatenate(answers) == labels).mean())
 

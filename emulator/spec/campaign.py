@@ -1,8 +1,8 @@
-"""Campaigns: many virtual chips, many images, several trials of read noise; only votes come back.
+"""Campaigns: many virtual chips, many samples, several trials of read noise; only votes come back.
 
 Chip c of a campaign under seed s is virtual chip c of s (``emulator.spec.variation``). Image i in trial t
 is the inference of index i + (t << 20) with the read noise of seed s and stream c + 1. Its vote goes to
-the class with the largest logit, the first of equals. So a vote depends on (image, s, c, i, t) alone, not
+the class with the largest logit, the first of equals. So a vote depends on (sample, s, c, i, t) alone, not
 on how a campaign is cut into pieces.
 """
 
@@ -90,7 +90,7 @@ class Campaign:
             and x.ndim == 2
             and x.shape[1] == inputs
             and len(x) > 0,
-            "images",
+            "samples",
             f"{getattr(x, 'dtype', type(x).__name__)} {getattr(x, 'shape', '')}",
             f"uint8 (n, {inputs}) with n >= 1",
         )

@@ -148,7 +148,7 @@ def _assemble(manifest: dict[str, Any], arrays: dict[str, IntArray]) -> Program:
     version = manifest.get("format_version")
     if version != FORMAT_VERSION or manifest.get("format") != FORMAT:
         raise ProgramError(
-            f"format is {manifest.get('format', 'chip image')} {version}; accepted: {FORMAT} "
+            f"format is {manifest.get('format')} {version}; accepted: {FORMAT} "
             f"{FORMAT_VERSION}; compile the network again"
         )
     provenance = manifest["provenance"]

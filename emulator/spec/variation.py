@@ -36,7 +36,7 @@ CODE_FRACTION = 8
 """Fractional bits of ``mean`` and ``sigma``."""
 ROW_MAX = 1 << 15
 TRIAL_SHIFT = 20
-"""Inference index of image i in trial t of a campaign: i + (t << TRIAL_SHIFT)."""
+"""Inference index of sample i in trial t of a campaign: i + (t << TRIAL_SHIFT)."""
 SAMPLES_MAX = 1 << TRIAL_SHIFT
 TRIALS_MAX = 1 << (32 - TRIAL_SHIFT)
 CHIPS_MAX = (1 << 32) - 1
@@ -105,6 +105,6 @@ def same_cells(code_max: int = 255) -> Variation:
     )
 
 
-def inference_index(image: int, trial: int) -> int:
-    """Index that selects the read noise of an image in a trial."""
-    return image + (trial << TRIAL_SHIFT)
+def inference_index(sample: int, trial: int) -> int:
+    """Index that selects the read noise of a sample in a trial."""
+    return sample + (trial << TRIAL_SHIFT)

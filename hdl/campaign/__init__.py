@@ -1,4 +1,4 @@
-"""Virtual chips one after the other: their cells drawn, images run through each, votes counted.
+"""Virtual chips one after the other: their cells drawn, samples run through each, votes counted.
 
 Imports Amaranth, emulator.spec, hdl.parts, hdl.array, hdl.noise and hdl.neuron only.
 """

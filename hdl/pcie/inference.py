@@ -17,12 +17,12 @@ from hdl.parts.loading import load_members
 class Inference(wiring.Component):
     """Runs ``count`` inferences of ``inputs`` codes, eight in each of ``words``, and sends their ``results``.
 
-    Images follow each other without a gap, wherever in a word they begin. As many inferences are under way as
-    there are banks; the next one is loaded as soon as the inputs of one have been read. The fields stand
+    Samples follow each other without a gap, wherever in a word they begin. As many inferences are under way
+    as there are banks; the next one is loaded as soon as the inputs of one have been read. The fields stand
     while ``run`` is up; ``finished`` when the last result has been taken. When ``run`` falls early,
     inferences loaded or under way still end, unseen; ``idle`` once there are none.
 
-    Latency: a word a cycle, beside the inferences before, two where images begin within a word; 3 cycles a
+    Latency: a word a cycle, beside the inferences before, two where samples begin within a word; 3 cycles a
     result. Resources: about 600 LUTs and 300 flip-flops.
 
     Raises ``ValueError`` for a geometry whose inferences do not overlap, and for one with feature maps:
@@ -80,7 +80,7 @@ class Inference(wiring.Component):
 
         index, loading = Signal(32), Signal()
         taken, collected = Signal(24), Signal(24)
-        # Images loaded and not read to the end, and not started yet; the bank the next one is loaded into.
+        # Samples loaded and not read to the end, and not started yet; the bank the next one is loaded into.
         ready, unread, queued = Signal(), Signal(range(g.banks + 1)), Signal(range(g.banks + 1))
         load_bank = Signal.like(bank)
         loaded = self._load(m, loading, load_bank)
@@ -162,9 +162,9 @@ class Inference(wiring.Component):
         return m
 
     def _load(self, m: Module, loading: Value, bank: Signal) -> Value:
-        """Codes into the bank while ``loading``; the value returned is up with an image's last ones.
+        """Codes into the bank while ``loading``; the value returned is up with a sample's last ones.
 
-        A word is taken apart only where it crosses a word of the bank, or two images meet in it.
+        A word is taken apart only where it crosses a word of the bank, or two samples meet in it.
         """
         g = self.geometry
         bytes_log2 = exact_log2(g.load_codes)

@@ -54,7 +54,7 @@ def _confusion(figure: Any, confusion: npt.NDArray[np.int64]) -> None:
         axes.text(j, i, str(confusion[i, j]), ha="center", va="center", fontsize=6.5, color=ink)
     axes.set_xticks(range(len(CLASSES)), CLASSES, rotation=60, ha="right", fontsize=8)
     axes.set_yticks(range(len(CLASSES)), CLASSES, fontsize=8)
-    axes.set(title=f"golden, {confusion.sum():,} test images", xlabel="answer", ylabel="label")
+    axes.set(title=f"golden, {confusion.sum():,} test samples", xlabel="answer", ylabel="label")
 
 
 def _losses(figure: Any, losses: list[tuple[str, float]]) -> None:

@@ -33,7 +33,7 @@ class Plan:
     Attributes
     ----------
     steps, batch:
-        Updates, and images of a forward pass each.
+        Updates, and samples of a forward pass each.
     rate:
         Largest change of a state in the first step, falling to a tenth by a cosine.
     pulses:

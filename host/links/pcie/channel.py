@@ -77,7 +77,7 @@ class PcieChannel:
         y: npt.NDArray[np.int32],
         counted: Callable[[int], None],
     ) -> None:
-        """Many images a descriptor, one descriptor ahead of the card."""
+        """Many samples a descriptor, one descriptor ahead of the card."""
         inputs, outputs = x.shape[1], y.shape[1]
         most = max(1, min(BATCH, STAGE_BYTES // inputs, STAGE_BYTES // (4 * outputs)))
         starts = range(0, len(x), most)

@@ -473,7 +473,7 @@ def test_earlier_formats_are_refused_with_the_way_out(tmp_path: Path, version: i
     np.savez(path, manifest=np.array(json.dumps(manifest)), **{"layer0.weights": np.ones((3, 1), np.int16)})
     with pytest.raises(ProgramError) as error:
         Program.load(path)
-    name = kind.get("format", "chip image")
+    name = kind.get("format")
     told = f"format is {name} {version}; accepted: ndrite-program 4; compile the network again"
     assert str(error.value) == f"{path}: {told}"
 
