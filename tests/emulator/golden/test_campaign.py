@@ -94,7 +94,7 @@ def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
         ({"first_sample": 2**20}, "first_sample is 1048576"),
         ({"labels": np.zeros(3, int)}, "labels is int64"),
         ({"labels": np.full(8, -1)}, "labels is -1"),
-        ({"x": np.zeros((8, 3), np.uint8)}, "images is uint8"),
+        ({"x": np.zeros((8, 3), np.uint8)}, "samples is uint8"),
     ],
 )
 def test_bad_parameters_are_named(change: dict[str, Any], match: str) -> None:

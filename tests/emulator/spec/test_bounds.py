@@ -110,7 +110,7 @@ def test_empty_layers_are_refused() -> None:
         ({"first_sample": 2**20 - 5}, {"first_sample": 2**20 - 4}, "first_sample is"),
         ({"trials": 4096}, {"trials": 4097}, "trials is 4097"),
         ({"seed": 2**64 - 1}, {"seed": 2**64}, "seed is"),
-        ({}, {"x": np.zeros((0, 3), np.uint8), "labels": np.zeros(0, int)}, "images is uint8"),
+        ({}, {"x": np.zeros((0, 3), np.uint8), "labels": np.zeros(0, int)}, "samples is uint8"),
         ({"labels": np.full(5, 65535)}, {"labels": np.full(5, 65536)}, "labels is 65536"),
     ],
 )
