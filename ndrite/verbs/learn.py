@@ -114,6 +114,7 @@ def learn(
     rate: Annotated[float, Option("STEP", least=1e-6, most=10)] = 0.02,
     hidden_rate: Annotated[float, Option("FACTOR", least=1e-3, most=1e3)] = 1.0,
     slots: Annotated[int, Option("N", least=1, most=31)] = 15,
+    rule: Literal["stochastic", "manhattan"] = "stochastic",
     bound: Annotated[float, Option("WEIGHT", least=1e-3, most=100)] = 1.0,
     epochs: Count = 20,
     board: Board = "golden:",
@@ -157,6 +158,9 @@ def learn(
         Times that, for all layers but the last.
     slots:
         Slots of a train of pulses.
+    rule:
+        stochastic, pulses as likely as input and error are large, or manhattan, one wherever both are not 0
+        (rate and slots then count for nothing).
     bound:
         Weight that the device's nominal bound stands for.
     epochs:
@@ -182,6 +186,7 @@ def learn(
         rate=rate,
         hidden_rate=hidden_rate,
         slots=slots,
+        rule=rule,
         bound=bound,
         activation=neuron,
         seed=seed,

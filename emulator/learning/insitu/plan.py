@@ -63,6 +63,9 @@ class Plan:
         Times that, for all layers but the last.
     slots:
         Slots of a pulse train.
+    rule:
+        ``stochastic``: pulses as likely as input and error are large; ``manhattan``: one pulse wherever both
+        are not 0, whatever ``rate`` and ``slots`` say.
     bound:
         Weight that a device's nominal bound stands for.
     start:
@@ -81,6 +84,7 @@ class Plan:
     rate: float = 0.05
     hidden_rate: float = 1.0
     slots: int = 15
+    rule: str = "stochastic"
     bound: float = 1.0
     start: float = 1.0
     span: float = 12.0
@@ -169,7 +173,9 @@ def prepare(
     program = mapped.program.with_layers(layers, curve_base=table.base, curve_slope=table.slope)
     steps = [array.step for array in arrays]
     units, laws = _laws(plan, program, layers, steps, states, devices, law, chip)
-    learning = Learning(program=program, layers=laws, slots=plan.slots, die_seed=plan.seed)
+    learning = Learning(
+        program=program, layers=laws, slots=1 if plan.rule == "manhattan" else plan.slots, die_seed=plan.seed
+    )
     die = dataclasses.replace(mapped.die, arrays=tuple(arrays))
     return Prepared(learning, die, plan, law, units, meaning)
 
@@ -271,6 +277,9 @@ def _laws(
         full = min(1.0, math.sqrt(wanted))
         row_rate, row_shift = _rate(full / INPUT_MAX, 31)
         column_rate, column_shift = _rate(wanted / full * unit, 63)
+        if plan.rule == "manhattan":
+            # A code of 1 gives a probability of 65535 in 65536.
+            row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX, 0
         gain = float(np.median(layer.gain)) * INPUT_MAX
         bias_shift = layer.shift
         while gain >= 1 << 17:

@@ -141,6 +141,22 @@ def test_it_learns_digits(chip: str) -> None:
     assert found > 0.9
 
 
+def test_manhattan_gives_one_pulse_wherever_input_and_error_are_not_0() -> None:
+    x, labels, *_ = digits()
+    law = dataclasses.replace(IDEAL, step_up=0.001, step_down=0.001)
+    plan = Plan(widths=(64, 10), rule="manhattan", seed=3)
+    ready = prepare(plan, load_chip("ideal"), law, EcramSpread(), x[:64])
+    learner = Learner(ready.learning, seed=1)
+    before = learner.states[0].copy()
+    counts = learner.learn(x[:1], labels[:1])
+    moved = learner.states[0] - before
+    live = np.append(x[0] != 0, True)
+    assert counts.pulses == (int(live.sum()) * 10,)
+    assert not moved[~live].any()
+    assert (np.sign(moved[live]) == np.where(np.arange(10) == labels[0], 1, -1)).all()
+    assert np.abs(moved[live]) == pytest.approx(0.001 * STATE_ONE, abs=1)
+
+
 def test_refused() -> None:
     x = digits()[0][:32]
     with pytest.raises(CompileError, match=r"readout.kind is 'analog'; accepted to learn on: adc"):
