@@ -120,6 +120,10 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     require(
         curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}"
     )
+    for i, learned in enumerate(learning.layers):
+        require(
+            learned.tuned is None, f"ECRAMs of layer {i}'s neurons", "tuned", "none that learn, in gateware"
+        )
     for i, layer in enumerate(layers):
         require(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
         require(

@@ -159,6 +159,12 @@ def individual_curves(
     return individual
 
 
+def each_of(neurons: Neurons) -> Curves:
+    """Outputs 0..1 (..., M) of every neuron at the same u (...,)."""
+    outputs = len(neurons.heights)
+    return lambda u: neurons.curves(np.repeat(np.asarray(u)[..., None], outputs, axis=-1))
+
+
 def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, npt.NDArray[np.intp]]:
     """Wanted outputs in steps at every voltage code (Q, 4096), and which of them each neuron has (M,)."""
     u = np.repeat(window.values()[:, None], outputs, axis=1)

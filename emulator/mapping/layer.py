@@ -16,7 +16,7 @@ from emulator.device.ndr.window import Window
 from emulator.golden.neuron import neuron, preneuron
 from emulator.mapping import converters
 from emulator.mapping.columns import BiasCells, Columns, build_columns, program_bias, total_noise
-from emulator.mapping.devices import Neurons, curves_of, make_neurons
+from emulator.mapping.devices import Neurons, curves_of, each_of, make_neurons
 from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.neuron import jumps_of, shape_of, trained_outputs, window_of
@@ -313,6 +313,9 @@ class Product:
         if neurons is not None and neurons.states is not None and neurons.states.shape is not None:
             return widest_window(chip, self.options.segments)
         shape = shape_of(activation, chip.neuron)
+        if neurons is not None and isinstance(activation, Ndr) and chip.neuron.source_resistance_ohm:
+            # Behind a resistance a neuron whose current is set low peaks earlier and rises for longer.
+            shape = each_of(neurons)
         return window_of(activation, shape, self.options.segments, jumps_of(activation, chip.neuron))
 
     def _measured(self, mapped: MappedWeights, read: Read, biased: Biased) -> dict[str, Any]:

@@ -21,6 +21,8 @@ HELPS = {
     READS: "a smaller read noise (cell.read_noise_percent, readout), or fewer inputs that hardly vary",
 }
 """What of the chip would help against a cause."""
+TAIL_MAX_LSB = 5.0
+"""A curve that is cut further from its end than so many output steps is warned of."""
 SNR_MIN_DB = 6.0
 """Below it half of a layer's signal, in amplitude, is noise: classes begin to be taken for each other."""
 
@@ -137,6 +139,12 @@ class CompileReport:
                 lines.append(
                     f"layer {i}: {layer.unreachable_neurons} of {layer.outputs} neurons want a curve the "
                     "ECRAM does not reach and take the nearest"
+                )
+            if layer.tail_error_lsb > TAIL_MAX_LSB:
+                lines.append(
+                    f"layer {i}: a neuron is up to {layer.tail_error_lsb:.0f} of 255 steps off where its "
+                    "table's window ends and its curve goes on. What helps: a smaller source resistance, or "
+                    "heights nearer to each other"
                 )
             if layer.noisy_snr_db < SNR_MIN_DB:
                 lines.append(

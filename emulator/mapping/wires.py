@@ -19,6 +19,8 @@ Ints = npt.NDArray[np.int64]
 
 LIMIT_RISES = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
 """Factors on the limits that are tried."""
+ROUNDS = 3
+"""Times that levels, and what wires leave of them, are worked out; a fourth moves no limit."""
 LEAST = 0.1
 """Least part of a cell's current that is made up for."""
 
@@ -39,11 +41,12 @@ def compensated(
     """
     top = chip.cell.levels - 1
     wanted = weights / limits * top
-    plain = nearest(wanted, top)
-    part = part_left(plain, chip, row_voltage_V)
-    rise = _best_rise(wanted, part, chip) if may_rise else 1.0
-    levels = nearest(wanted / rise / _part_at(part, rise), top)
-    part = part_left(levels, chip, row_voltage_V)
+    rise, part = 1.0, part_left(nearest(wanted, top), chip, row_voltage_V)
+    for _ in range(ROUNDS):
+        # Cells programmed higher load the wires more, so the limit is chosen anew for what is left then.
+        before, rise = rise, _best_rise(wanted, part, rise, chip) if may_rise else 1.0
+        levels = nearest(wanted / rise / _part_at(part, rise / before), top)
+        part = part_left(levels, chip, row_voltage_V)
     return nearest(wanted / rise / part, top), limits * rise
 
 
@@ -63,15 +66,18 @@ def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None) -> Floats:
 
 def _part_at(part: Floats, rise: float) -> Floats:
     """Conductances lower by ``rise`` lose less, in proportion."""
-    return 1.0 - (1.0 - part) / rise
+    return np.clip(1.0 - (1.0 - part) / rise, LEAST, 1.0)
 
 
-def _best_rise(wanted: Floats, part: Floats, chip: Chip) -> float:
-    """The factor with the least square error of levels, limiting and cells, in steps of ``wanted``."""
+def _best_rise(wanted: Floats, part: Floats, before: float, chip: Chip) -> float:
+    """The factor with the least square error of levels, limiting and cells, in steps of ``wanted``.
+
+    ``part`` (K, M) is left where limits are raised by ``before``.
+    """
     top, spread = chip.cell.levels - 1, _spread(chip.cell, chip.conditions.time_since_programming_s)
 
     def error(rise: float) -> float:
-        left = _part_at(part, rise)
+        left = _part_at(part, rise / before)
         levels = nearest(wanted / rise / left, top)
         missed = rise * levels * left - wanted
         return float(np.square(missed).sum() + rise**2 * spread[np.abs(levels)].sum())

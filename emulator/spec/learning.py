@@ -28,7 +28,7 @@ DOMAIN_DEVICE = 0x6E647264
 """Of what differs from device to device: keyed by the die's seed."""
 DOMAIN_CYCLE = 0x6E647263
 """Of what differs from pulse to pulse, and of stochastic rounding."""
-ROWS, COLUMNS = 0, 1
+ROWS, COLUMNS, NEURONS = 0, 1, 2
 """Tile field of a train's counter word."""
 MIX_ROUNDS = 6
 """Rounds that make 32 fresh bits for each pair of a train's slots from one word of the row or column."""
@@ -91,15 +91,46 @@ class Devices:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Tuned:
+    """The ECRAMs of one layer's neurons: row K + 1 of its states.
+
+    Attributes
+    ----------
+    devices:
+        Their law.
+    first, bits:
+        The curve of neuron m is ``first[m] + clip((s + 65536) >> (17 - bits), 0, 2^bits - 1)``: 2^bits curves
+        of its own, or shared ones, from the lowest state to the highest. ``first`` is uint16 (M,).
+    rate, shift:
+        Probability of a pulse in a slot, as a column's.
+    """
+
+    __repr__ = brief_repr
+
+    devices: Devices
+    first: npt.NDArray[np.uint16]
+    bits: int
+    rate: int
+    shift: int
+
+    def curves(self, states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Curve of each neuron at ``states`` (M,), int64 (M,)."""
+        step = (states.astype(np.int64) + STATE_ONE) >> (STATE_BITS - 1 - self.bits)
+        found: npt.NDArray[np.int64] = self.first.astype(np.int64) + clip(step, 0, (1 << self.bits) - 1)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LearningLayer:
-    """How one layer of the program learns: K rows of inputs and, last of all, the row of biases.
+    """How one layer of the program learns: K rows of inputs, the row of biases, and where neurons are tuned
+    the row of their ECRAMs.
 
     Attributes
     ----------
     states:
-        int32 (K + 1, M), 18-bit values, at the beginning.
+        int32 (K + 1, M), or (K + 2, M) with ``tuned``; 18-bit values, at the beginning.
     devices:
-        Their law.
+        The law of weights and biases.
     bias:
         int32 (M,): what ``z`` has beside the partial sums and the row of biases.
     bias_gain, bias_shift:
@@ -112,6 +143,8 @@ class LearningLayer:
         the layer before. Layer 0 has no use for them.
     slope_shift:
         ``rshift_round(slope * scale, slope_shift)`` is the derivative of this layer's neurons.
+    tuned:
+        The ECRAMs of this layer's neurons, of a hidden layer; None: curves stay.
     """
 
     __repr__ = brief_repr
@@ -131,10 +164,11 @@ class LearningLayer:
     back_sigma: int = 0
     back_var: int = 0
     slope_shift: int = 0
+    tuned: Tuned | None = None
 
     @property
     def rows(self) -> int:
-        """Rows of devices: inputs and the row of biases."""
+        """Rows of devices, all of them."""
         return int(self.states.shape[0])
 
     @property
@@ -230,9 +264,13 @@ def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None)
     found = [layer.states for layer in learning.layers] if states is None else states
     layers = []
     for program, layer, s in zip(learning.program.layers, learning.layers, found, strict=True):
-        w = weights_of(s)
-        bias = layer.bias + rshift_round(w[-1].astype(np.int64) * layer.bias_gain, layer.bias_shift)
-        layers.append(dataclasses.replace(program, weights=w[:-1].copy(), bias=bias.astype(np.int32)))
+        k = program.inputs
+        w = weights_of(s[: k + 1])
+        bias = layer.bias + rshift_round(w[k].astype(np.int64) * layer.bias_gain, layer.bias_shift)
+        changed = dataclasses.replace(program, weights=w[:k].copy(), bias=bias.astype(np.int32))
+        if layer.tuned is not None:
+            changed = dataclasses.replace(changed, curve=layer.tuned.curves(s[k + 1]).astype(np.uint16))
+        layers.append(changed)
     return learning.program.with_layers(layers)
 
 
@@ -271,9 +309,12 @@ def _check(learning: Learning) -> None:
     require(type(seed) is int and 0 <= seed < 1 << 64, "die_seed", seed, "0..2^64-1")
     for i, (layer, of) in enumerate(zip(learning.layers, program.layers, strict=True)):
         where = f"layer {i}"
-        shape = (of.inputs + 1, of.outputs)
+        shape = (of.inputs + 1 + (layer.tuned is not None), of.outputs)
         require(of.inputs < 1 << 16, f"{where}.inputs", of.inputs, "at most 65535")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))
+        if layer.tuned is not None:
+            require(i < len(program.layers) - 1, f"{where}.tuned", "given", "none of the last layer")
+            _check_tuned(f"{where}.tuned", layer.tuned, of.outputs, len(program.curve_base))
         check_array(f"{where}.bias", layer.bias, shape[1:], (np.int32, -(1 << 30), 1 << 30))
         for name, (low, high) in _SCALARS.items():
             value = getattr(layer, name)
@@ -284,6 +325,15 @@ def _check(learning: Learning) -> None:
         int(last.curve.max()) < len(program.curve_base), "the last layer's curve", last.curve.max(), "one"
     )
     require(bool(last.scale.all()), "the last layer's scale", 0, "from 1: labels are compared with its codes")
+
+
+def _check_tuned(where: str, tuned: Tuned, outputs: int, curves: int) -> None:
+    _check_devices(f"{where}.devices", tuned.devices)
+    for name, (low, high) in {"bits": (1, 8), "rate": (0, 65535), "shift": (0, 63)}.items():
+        value = getattr(tuned, name)
+        require(type(value) is int and low <= value <= high, f"{where}.{name}", value, f"{low}..{high}")
+    most = curves - (1 << tuned.bits)
+    check_array(f"{where}.first", tuned.first, (outputs,), (np.uint16, 0, most))
 
 
 def _check_devices(where: str, devices: Devices) -> None:

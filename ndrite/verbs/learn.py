@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +134,7 @@ def learn(
     inputs, labels:
         Own samples, uint8 (n, inputs), and their classes from 0, (n,).
     output:
-        File to write, which every other command takes; after Ctrl-C OUTPUT.course holds what --resume needs.
+        File to write, which every other command takes; meanwhile OUTPUT.course holds what --resume needs.
     data:
         A data set by name, in place of samples; default: fashion-mnist.
     folder:
@@ -164,7 +164,7 @@ def learn(
     learning_seed:
         Of the order of samples, trains, pulses and read noise.
     resume:
-        Go on where Ctrl-C stopped; the result is the same.
+        Go on where Ctrl-C stopped, or at the last epoch before a link was cut; the result is the same.
 
     Examples
     --------
@@ -204,7 +204,10 @@ def learn(
             raise InputError(f"board {board} does not learn; accepted: golden:, sim:")
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
-            _epochs(chosen, course, given, epochs, learning_seed, progress or silent)
+            for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress or silent):
+                # Of a link that is cut nothing more is heard: what is kept is the latest whole epoch.
+                if left is not None and epoch < epochs:
+                    save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:
             _leave(chosen, left, course, mark, stopped)
             raise
@@ -238,8 +241,10 @@ def learn(
     return LearnedInSitu(whole, board, summary)
 
 
-def _epochs(board: LearningApi, course: Course, given: Shown, epochs: int, seed: int, stage: Stages) -> None:
-    """Go on epoch by epoch; each says how the one before it went."""
+def _epochs(
+    board: LearningApi, course: Course, given: Shown, epochs: int, seed: int, stage: Stages
+) -> Iterator[int]:
+    """Go on epoch by epoch, each of which says how the one before it went; how many are done."""
     size = len(given.x)
     while course.done < epochs * size:
         epoch = course.done // size
@@ -254,6 +259,7 @@ def _epochs(board: LearningApi, course: Course, given: Shown, epochs: int, seed:
                 seed=seed,
                 seen=lambda course, at=epoch, tell=report: tell(course.done - at * size, size),  # type: ignore[misc]
             )
+        yield epoch + 1
 
 
 def _last_right(course: Course) -> float:

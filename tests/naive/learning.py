@@ -78,20 +78,27 @@ class Naive:
 
     def update(self, x: list[int], label: int, update: int) -> None:
         program, count = self.of.program, len(self.states)
-        seen, change = [list(x)], []
+        seen, change, voltages = [list(x)], [], []
         for i in range(count):
             z = self.forward(i, seen[-1], update)
+            voltages.append(z)
             y, steep = zip(*(self.neuron(i, m, v) for m, v in enumerate(z)), strict=True)
             seen.append(list(y))
             change.append(list(steep))
         error = [255 * (m == label) - y for m, y in enumerate(seen[-1])]
-        errors, exponent = [(error, 0)], 0
+        errors, exponent, of_neurons = [(error, 0)], 0, {}
         for i in range(count - 1, 0, -1):
+            if self.of.layers[i - 1].tuned is not None:
+                moved = [self.moved_curve(i - 1, m, z) for m, z in enumerate(voltages[i - 1])]
+                its, power = self.backward(i, error, moved, update)
+                of_neurons[i - 1] = its, exponent + power
             error, more = self.backward(i, error, change[i - 1], update)
             exponent += more
             errors.insert(0, (error, exponent))
         for i in range(count):
             self.pulse(i, [*seen[i], 255], *errors[i], update)
+            if i in of_neurons:
+                self.tune(i, *of_neurons[i], update)
         assert program is self.of.program
 
     def forward(self, i: int, x: list[int], update: int) -> list[int]:
@@ -120,7 +127,7 @@ class Naive:
 
     def neuron(self, i: int, m: int, z: int) -> tuple[int, int]:
         layer, program = self.of.program.layers[i], self.of.program
-        f, h, q = layer.segment_bits, layer.table_bits, int(layer.curve[m])
+        f, h, q = layer.segment_bits, layer.table_bits, self.curve(i, m)
         v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047)
         segment, r = divmod(v + 2048, 1 << f)
         slope = int(program.curve_slope[q, segment])
@@ -129,6 +136,39 @@ class Naive:
             return clip(y, 0, 255), 0
         steep = rshift_round(slope * int(layer.scale[m]), self.of.layers[i].slope_shift)
         return y, clip(steep, -(1 << 17), (1 << 17) - 1)
+
+    def curve(self, i: int, m: int) -> int:
+        tuned = self.of.layers[i].tuned
+        if tuned is None:
+            return int(self.of.program.layers[i].curve[m])
+        step = self.states[i][-1][m] + 65536 >> 17 - tuned.bits
+        return int(tuned.first[m]) + clip(step, 0, 2**tuned.bits - 1)
+
+    def moved_curve(self, i: int, m: int, z: int) -> int:
+        """What the next curve gives more than this one; at the last one, this more than the one before."""
+        layer, tuned, program = self.of.program.layers[i], self.of.layers[i].tuned, self.of.program
+        v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047)
+        segment, r = divmod(v + 2048, 1 << layer.segment_bits)
+        above = min(self.curve(i, m) + 1, int(tuned.first[m]) + 2**tuned.bits - 1)
+        y = []
+        for q in (above - 1, above):
+            line = (int(program.curve_base[q, segment]) << layer.segment_bits) + int(
+                program.curve_slope[q, segment]
+            ) * r
+            y.append(clip(rshift_round(line, layer.segment_bits + layer.table_bits), 0, 255))
+        return y[1] - y[0]
+
+    def tune(self, i: int, error: list[int], exponent: int, update: int) -> None:
+        tuned, row = self.of.layers[i].tuned, len(self.states[i]) - 1
+        key = speck64(i << 24 | 2 << 8, update, self.seed, TRAIN)
+        own, drawn = speck64(i << 24, 0, self.of.die_seed, DEVICE), speck64(i << 24, update, self.seed, CYCLE)
+        for m, e in enumerate(error):
+            q = min(65536, abs(e) * tuned.rate >> max(0, tuned.shift - exponent))
+            dw = word(key, 0, m)
+            n = sum(slot(*dw, t) < q for t in range(self.of.slots))
+            if n:
+                a, b = word(own, row, m), word(drawn, row, m)
+                self.states[i][row][m] = moved(tuned.devices, self.states[i][row][m], n, e > 0, a, b)
 
     def backward(self, i: int, error: list[int], change: list[int], update: int) -> tuple[list[int], int]:
         learned, found = self.of.layers[i], []

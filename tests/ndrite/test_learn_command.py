@@ -104,6 +104,24 @@ def test_it_goes_on_where_it_was_stopped(
     assert run([*WORDS, "-o", "part", "--resume"]) == BAD_INPUT
 
 
+def test_after_a_cut_link_the_last_whole_epoch_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board cannot be asked for its states any more."""
+    assert run([*WORDS, "-o", "whole"]) == OK
+    with monkeypatch.context() as patch:
+        seen = []
+
+        def states(self: GoldenBoard) -> Any:
+            seen.append(1)
+            if len(seen) > 2:
+                raise LinkError("the cable is out")
+            return [s.copy() for s in self._learning().states]
+
+        patch.setattr(GoldenBoard, "states", states)
+        assert run([*WORDS, "-o", "part"]) == DEVICE
+    assert run([*WORDS, "-o", "part", "--resume"]) == OK
+    assert ndrite.load("part").program.tag == ndrite.load("whole").program.tag
+
+
 def test_own_samples(here: Path) -> None:
     x, labels, *_ = digits()
     np.save("x.npy", x[:240])

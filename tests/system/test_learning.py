@@ -119,6 +119,7 @@ def test_other_hosts_refuse_it(board: LearningBoard) -> None:
         Device(SimLink(board.geometry, learns=True))
 
 
+@pytest.mark.long
 def test_the_command_gives_the_same_die_on_gateware() -> None:
     given = {"data": "digits", "hidden": "16", "samples": 60, "epochs": 1, "chip": "wan2022"}
     golden, gateware = (ndrite.learn(board=board, **given) for board in ("golden:", "sim:"))

@@ -63,10 +63,11 @@ class Window:
 def choose_window(shape: Shape, segments: int, jumps: tuple[float, ...] = ()) -> Window:
     """The window of ``LOWS`` x ``HIGHS`` with the least error, inside (fit) and outside (held ends).
 
+    ``shape`` gives a value for each u (...,), or those of several curves (..., Q): the largest error counts.
     Where the curve jumps, windows are tried as well that have a boundary of segments there: half a code
     before it, so that the codes of one segment all lie on one side.
     """
-    part = CODES // segments
+    part, shape = CODES // segments, _several(shape)
     aligned = [
         (low, low + (jump - low) * (CODES - part) / (k * part - 0.5))
         for jump in jumps
@@ -93,6 +94,11 @@ def curves(shape: Shape, window: Window, heights: Floats) -> Floats:
     return np.clip(INPUT_MAX * heights[:, None] * shape(window.values()), 0.0, INPUT_MAX)
 
 
+def _several(shape: Shape) -> Shape:
+    """The same with an axis of curves at the end."""
+    return shape if shape(np.zeros(2)).ndim == 2 else lambda u: shape(u)[..., None]
+
+
 def _tails(shape: Shape, windows: list[Window]) -> Floats:
     """Largest error of holding the curve at each window's ends, (windows,)."""
     outside = np.linspace(-FAR, FAR, 8001)
@@ -104,10 +110,12 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
     extremes = [(np.maximum, -np.inf), (np.minimum, np.inf)]
     tails = np.zeros(len(windows))
     for extreme, none in extremes:
-        before = np.concatenate([[none], extreme.accumulate(far)])[below]
-        after = np.concatenate([extreme.accumulate(far[::-1])[::-1], [none]])[above]
+        nothing = np.full((1, far.shape[1]), none)
+        before = np.concatenate([nothing, extreme.accumulate(far)])[below]
+        after = np.concatenate([extreme.accumulate(far[::-1])[::-1], nothing])[above]
         for values, held in ((before, at[:, 0]), (after, at[:, 1])):
-            tails = np.maximum(tails, np.where(np.isfinite(values), np.abs(values - held), 0.0))
+            held_off = np.where(np.isfinite(values), np.abs(values - held), 0.0)
+            tails = np.maximum(tails, held_off.max(axis=1))
     return tails
 
 
@@ -117,5 +125,5 @@ def _inside(shape: Shape, window: Window, part: float) -> float:
     u = window.values()[0] + np.arange(window.segments)[:, None] * (CODES / window.segments / window.per_unit)
     t = np.linspace(0.0, part, 17)
     y = shape(u + t * (CODES / window.segments / window.per_unit))
-    chord = y[:, :1] + (y[:, -1:] - y[:, :1]) * (t / part)
+    chord = y[:, :1] + (y[:, -1:] - y[:, :1]) * (t / part)[:, None]
     return float(np.ptp(y - chord, axis=1).max() / 2)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.golden.neuron import look_up
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
 from emulator.spec.layer import Layer
-from emulator.spec.learning import DERIVATIVE_MAX, DERIVATIVE_MIN, ERROR_BITS, ERROR_MAX
+from emulator.spec.learning import DERIVATIVE_MAX, DERIVATIVE_MIN, ERROR_BITS, ERROR_MAX, Tuned
 
 Ints = npt.NDArray[np.int64]
 
@@ -31,6 +32,18 @@ def derivative(
     outside = (v == V_MIN) | (v == V_MAX) | (line < 0) | (line > INPUT_MAX)
     change = clip(rshift_round(slope * layer.scale.astype(np.int64), shift), DERIVATIVE_MIN, DERIVATIVE_MAX)
     return np.where(outside, 0, change)
+
+
+def state_change(v: Ints, layer: Layer, tuned: Tuned, curve_base: Any, curve_slope: Any) -> Ints:
+    """Change of y with the ECRAM of its neuron at voltage codes v (M,): from its curve to the next one, or
+    from the one before where there is none."""
+    last = tuned.first.astype(np.int64) + (1 << tuned.bits) - 1
+    above = np.minimum(layer.curve.astype(np.int64) + 1, last)
+    y = [
+        look_up(v, curve, curve_base, curve_slope, layer.segment_bits, layer.table_bits).astype(np.int64)
+        for curve in (above - 1, above)
+    ]
+    return y[1] - y[0]
 
 
 def hidden_error(c: Ints, change: Ints) -> tuple[Ints, int]:

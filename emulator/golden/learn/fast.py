@@ -43,15 +43,21 @@ class FastLearner:
         self.learning, self.seed, self.noise = learning, seed, noise
         self._shapes = [s.shape for s in plain.states]
         self._states = np.concatenate([s.reshape(-1) for s in plain.states]).astype(np.int32)
-        self._weights = np.concatenate([weights_of(s[:-1]).reshape(-1) for s in plain.states])
+        self._weights = np.concatenate(
+            [
+                weights_of(s[: layer.inputs]).reshape(-1)
+                for s, layer in zip(plain.states, learning.program.layers, strict=True)
+            ]
+        )
         own = [np.concatenate([c[i].reshape(-1) for c in plain.own]) for i in range(4)]
         self._own = [own[0].astype(np.int16), own[1].astype(np.int16), *(b.astype(np.int32) for b in own[2:])]
-        self._layers = _parameters(learning)
+        self._layers, self._tuned = _parameters(learning), _parameters(learning, tuned=True)
         program = learning.program
         self._columns = np.concatenate(
             [_columns(p, x) for p, x in zip(program.layers, learning.layers, strict=True)], 1
         )
-        self._cycles = np.stack([layer.devices.cycle for layer in learning.layers]).astype(np.int64)
+        laws = [(layer.devices, (layer.tuned or layer).devices) for layer in learning.layers]
+        self._cycles = np.array([[law.cycle for law in pair] for pair in laws], np.int64)
         domains = (DOMAIN_READ, DOMAIN_BACK, DOMAIN_TRAIN, DOMAIN_CYCLE)
         self._schedules = np.stack([key_schedule(seed, domain, 0) for domain in domains])
 
@@ -78,6 +84,7 @@ class FastLearner:
             labels.astype(np.int64),
             first_update,
             self._layers,
+            self._tuned,
             self.learning.slots,
             self.noise,
             self._schedules,
@@ -95,27 +102,34 @@ class FastLearner:
 
 
 def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
-    """Parameters of the columns, int64 (5, M), in the order of ``fast_loops``."""
-    found = (learned.bias, layer.gain, layer.offset, layer.scale, layer.curve)
+    """Parameters of the columns, int64 (6, M), in the order of ``fast_loops``."""
+    first = layer.curve if learned.tuned is None else learned.tuned.first
+    found = (learned.bias, layer.gain, layer.offset, layer.scale, layer.curve, first)
     return np.stack([values.astype(np.int64) for values in found])
 
 
-def _parameters(learning: Learning) -> npt.NDArray[np.int64]:
-    """Parameters of the layers, int64 (L, PARAMETERS), in the order of ``fast_loops``."""
+def _parameters(learning: Learning, *, tuned: bool = False) -> npt.NDArray[np.int64]:
+    """Parameters of the layers, int64 (L, PARAMETERS), in the order of ``fast_loops``; ``tuned``: with the
+    rates and laws of their neurons' ECRAMs."""
     rows, state, weight, column, seen = [], 0, 0, 0, 0
     program = learning.program
     for layer, learned in zip(program.layers, learning.layers, strict=True):
         k, m, law = layer.inputs, layer.outputs, learned.devices
+        rate, down, bits = learned.column_rate, learned.column_shift, 0
+        if learned.tuned is not None:
+            bits = learned.tuned.bits
+            if tuned:
+                law, rate, down = learned.tuned.devices, learned.tuned.rate, learned.tuned.shift
         rows.append(
             (
                 *(k, m, state, weight, column, layer.readout == "analog", layer.dac_bits, layer.adc_bits),
                 *(layer.shift, layer.vshift, layer.segment_bits, layer.table_bits),
                 *(layer.sigma_out, layer.var_cell, learned.bias_gain, learned.bias_shift),
-                *(learned.row_rate, learned.row_shift, learned.column_rate, learned.column_shift),
+                *(learned.row_rate, learned.row_shift, rate, down),
                 *(learned.back_gain, learned.back_shift, learned.back_bits),
                 *(learned.back_sigma, learned.back_var, learned.slope_shift),
-                *(law.slope_up, law.slope_down, law.step_shift, layer.tile_rows(program.rows), seen),
+                *(law.slope_up, law.slope_down, law.step_shift, layer.tile_rows(program.rows), seen, bits),
             )
         )
-        state, weight, column, seen = state + (k + 1) * m, weight + k * m, column + m, seen + k + 1
+        state, weight, column, seen = state + learned.states.size, weight + k * m, column + m, seen + k + 1
     return np.array(rows, np.int64)

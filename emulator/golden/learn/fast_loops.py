@@ -33,11 +33,11 @@ DERIVATIVE_MIN, DERIVATIVE_MAX = spec.DERIVATIVE_MIN, spec.DERIVATIVE_MAX
     INPUTS, OUTPUTS, AT_STATE, AT_WEIGHT, AT_COLUMN, ANALOG, DAC_BITS, ADC_BITS, SHIFT, VSHIFT, SEGMENT_BITS,
     TABLE_BITS, SIGMA_OUT, VAR_CELL, BIAS_GAIN, BIAS_SHIFT, ROW_RATE, ROW_SHIFT, COLUMN_RATE, COLUMN_SHIFT,
     BACK_GAIN, BACK_SHIFT, BACK_BITS, BACK_SIGMA, BACK_VAR, SLOPE_OF_SHIFT, SLOPE_UP, SLOPE_DOWN, STEP_SHIFT,
-    TILE_ROWS, AT_INPUT,
-) = range(31)  # fmt: skip
-PARAMETERS = 31
+    TILE_ROWS, AT_INPUT, TUNED_BITS,
+) = range(32)  # fmt: skip
+PARAMETERS = 32
 # Rows of the columns' parameters.
-BIAS, GAIN, OFFSET, SCALE, CURVE = range(5)
+BIAS, GAIN, OFFSET, SCALE, CURVE, FIRST = range(6)
 # Schedules of keys.
 READ, BACK, TRAIN, CYCLE = range(4)
 
@@ -263,21 +263,35 @@ def forward(
 
 
 @njit(cache=True, nogil=True)
-def neurons(layer: Any, columns: Any, base: Any, slope: Any, z: Any, y: Any, change_of: Any) -> None:
-    """Codes y uint8 (M,) of z, and their change with z, int64 (M,)."""
+def code_of(base: Any, slope: Any, curve: Any, segment: Any, r: Any, f: Any, h: Any) -> Any:
+    """A curve's line, rounded."""
+    return rounded((np.int64(base[curve, segment]) << f) + np.int64(slope[curve, segment]) * r, f + h)
+
+
+@njit(cache=True, nogil=True)
+def neurons(
+    layer: Any, columns: Any, base: Any, slope: Any, z: Any, y: Any, change_of: Any, state_of: Any
+) -> None:
+    """Codes y uint8 (M,) of z, and their change with z and with the neurons' ECRAMs, int64 (M,)."""
     at, f, h = layer[AT_COLUMN], layer[SEGMENT_BITS], layer[TABLE_BITS]
     for j in range(layer[OUTPUTS]):
         v = rounded(z[j] * columns[SCALE, at + j], layer[VSHIFT])
         v = min(max(v, -2048), 2047)
         curve, segment, r = columns[CURVE, at + j], (v + 2048) >> f, (v + 2048) & ((1 << f) - 1)
         steep = np.int64(slope[curve, segment])
-        line = rounded((np.int64(base[curve, segment]) << f) + steep * r, f + h)
+        line = code_of(base, slope, curve, segment, r, f, h)
         y[j] = np.uint8(min(max(line, 0), 255))
         if v == -2048 or v == 2047 or line < 0 or line > 255:
             change_of[j] = 0
         else:
             moved = rounded(steep * columns[SCALE, at + j], layer[SLOPE_OF_SHIFT])
             change_of[j] = min(max(moved, DERIVATIVE_MIN), DERIVATIVE_MAX)
+        state_of[j] = 0
+        if layer[TUNED_BITS] != 0:
+            above = min(curve + 1, columns[FIRST, at + j] + (1 << layer[TUNED_BITS]) - 1)
+            here = min(max(code_of(base, slope, above - 1, segment, r, f, h), 0), 255)
+            there = min(max(code_of(base, slope, above, segment, r, f, h), 0), 255)
+            state_of[j] = there - here
 
 
 @njit(cache=True, nogil=True)
@@ -296,9 +310,11 @@ def backward(
     zeros: Any,
     hx: Any,
     hy: Any,
+    state_of: Any,
     t: Any,
-) -> Any:
-    """Errors int64 (K,) of the layer before, into ``t``, and their exponent."""
+    tuned: Any,
+) -> None:
+    """What errors int64 (K,) of the layer before are made of, into ``t``, and of its neurons, ``tuned``."""
     inputs, width = layer[INPUTS], layer[OUTPUTS]
     energy = np.int64(0)
     for j in range(width):
@@ -314,10 +330,17 @@ def backward(
         s = deviation_of(energy, layer[BACK_SIGMA], layer[BACK_VAR])
         noisy(t[:inputs], s, key, table, numbers, zeros, hx, hy)
     half = np.int64(1) << (layer[BACK_BITS] - 1)
-    top = np.int64(0)
     for k in range(inputs):
         c = rounded(t[k] * layer[BACK_GAIN], layer[BACK_SHIFT])
-        t[k] = min(max(c, -half), half - 1) * change_of[k]
+        c = min(max(c, -half), half - 1)
+        t[k], tuned[k] = c * change_of[k], c * state_of[k]
+
+
+@njit(cache=True, nogil=True)
+def scaled(t: Any) -> Any:
+    """t int64 (K,) to 8 bits and a sign, and the exponent of two that they are to be taken times."""
+    top = np.int64(0)
+    for k in range(t.shape[0]):
         top = max(top, abs(t[k]))
     if top == 0:
         return 0
@@ -325,10 +348,20 @@ def backward(
     while top:
         top >>= 1
         exponent += 1
-    for k in range(inputs):
-        scaled = rounded(t[k], exponent) if exponent > 0 else t[k] << -exponent
-        t[k] = min(max(scaled, -255), 255)
+    for k in range(t.shape[0]):
+        value = rounded(t[k], exponent) if exponent > 0 else t[k] << -exponent
+        t[k] = min(max(value, -255), 255)
     return exponent
+
+
+@njit(cache=True, nogil=True)
+def tune(layer: Any, columns: Any, states: Any) -> None:
+    """The curve of every neuron at its ECRAM's state."""
+    at, width, bits = layer[AT_COLUMN], layer[OUTPUTS], layer[TUNED_BITS]
+    first = layer[AT_STATE] + (layer[INPUTS] + 1) * width
+    for j in range(width):
+        step = (np.int64(states[first + j]) + 65536) >> (17 - bits)
+        columns[CURVE, at + j] = columns[FIRST, at + j] + min(max(step, 0), (1 << bits) - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -337,6 +370,7 @@ def learn(
     labels: Any,
     first: Any,
     layers: Any,
+    tuned_layers: Any,
     slots: int,
     with_noise: bool,
     schedules: Any,
@@ -359,7 +393,7 @@ def learn(
     """
     count = layers.shape[0]
     widest = max(layers[:, INPUTS].max() + 1, layers[:, OUTPUTS].max())
-    devices = ((layers[:, INPUTS] + 1) * layers[:, OUTPUTS]).max()
+    devices = ((layers[:, INPUTS] + 2) * layers[:, OUTPUTS]).max()
     numbers, zeros = np.arange(widest).astype(np.uint16), np.zeros(widest, np.uint16)
     hx, hy, key = np.empty(widest, np.uint16), np.empty(widest, np.uint16), np.empty(4, np.uint16)
     sums, a = np.empty(widest, np.int32), np.empty(widest, np.int64)
@@ -375,8 +409,12 @@ def learn(
         np.empty(outside, np.int64),
         np.empty(outside, np.int64),
     )
+    state_of, of_neurons = np.empty(outside, np.int64), np.empty(outside, np.int64)
     answer = np.empty(widest, np.uint8)
-    exponents = np.zeros(count, np.int64)
+    exponents, tuned_exponents = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for i in range(count):
+        if layers[i, TUNED_BITS] != 0:
+            tune(layers[i], columns, states)
     right = 0
     for sample in range(samples.shape[0]):
         update = U32((first + sample) & 0xFFFFFFFF)
@@ -396,7 +434,8 @@ def learn(
                 after = layers[i + 1, AT_INPUT]
                 to = codes[after : after + width]
                 codes[after + width] = np.uint8(255)
-            neurons(layer, columns, base, slope, z[at : at + width], to, change_of[at : at + width])
+            end = at + width
+            neurons(layer, columns, base, slope, z[at:end], to, change_of[at:end], state_of[at:end])
         last = layers[count - 1]
         at, width, label = last[AT_COLUMN], last[OUTPUTS], labels[sample]
         best = 0
@@ -408,12 +447,15 @@ def learn(
         exponents[count - 1] = 0
         for i in range(count - 1, 0, -1):
             at, before = layers[i, AT_COLUMN], layers[i - 1, AT_COLUMN]
-            more = backward(
+            behind = before + layers[i, INPUTS]
+            backward(
                 layers[i], i, update, weights, error[at : at + layers[i, OUTPUTS]],
                 change_of[before : before + layers[i, INPUTS]], schedules[BACK], with_noise, table, key,
-                numbers, zeros, hx, hy, error[before : before + layers[i, INPUTS]],
+                numbers, zeros, hx, hy, state_of[before:behind], error[before:behind],
+                of_neurons[before:behind],
             )  # fmt: skip
-            exponents[i - 1] = exponents[i] + more
+            tuned_exponents[i - 1] = exponents[i] + scaled(of_neurons[before:behind])
+            exponents[i - 1] = exponents[i] + scaled(error[before:behind])
         for i in range(count):
             layer = layers[i]
             at, width = layer[AT_COLUMN], layer[OUTPUTS]
@@ -439,7 +481,30 @@ def learn(
             key_of(schedules[CYCLE], i << 24, update, key)
             words(key, k[:found], m[:found], x[:found], y[:found])
             pulses[i] += change(
-                layer, found, k, m, n, x, y, error[at : at + width], cycles[i], states, up, down, low, high,
-                weights,
+                layer, found, k, m, n, x, y, error[at : at + width], cycles[i, 0], states, up, down, low,
+                high, weights,
             )  # fmt: skip
+            if layer[TUNED_BITS] == 0 or i == count - 1:
+                continue
+            law = tuned_layers[i]
+            down_by = min(max(law[COLUMN_SHIFT] - tuned_exponents[i], 0), 63)
+            for j in range(width):
+                p = (abs(of_neurons[at + j]) * law[COLUMN_RATE]) >> down_by
+                thresholds[j] = np.int32(min(p, np.int64(65536)))
+            key_of(schedules[TRAIN], (i << 24) | (2 << 8), update, key)
+            trains(
+                thresholds[:width], key, slots, numbers[:width], zeros[:width], hx[:width], hy[:width],
+                lines[:width],
+            )  # fmt: skip
+            rows[0] = U32(0xFFFFFFFF)
+            found = gather(rows[:1], lines[:width], at, width, k, m, n, used)
+            for j in range(found):
+                k[j] = U16(height)
+            key_of(schedules[CYCLE], i << 24, update, key)
+            words(key, k[:found], m[:found], x[:found], y[:found])
+            pulses[i] += change(
+                law, found, k, m, n, x, y, of_neurons[at : at + width], cycles[i, 1], states, up, down,
+                low, high, weights,
+            )  # fmt: skip
+            tune(layer, columns, states)
     return right

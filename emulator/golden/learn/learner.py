@@ -11,7 +11,7 @@ import numpy.typing as npt
 from emulator.golden.codes import Codes, Draw
 from emulator.golden.learn.backward import converted, row_sums
 from emulator.golden.learn.devices import Constants, constants
-from emulator.golden.learn.errors import derivative, hidden_error, output_error
+from emulator.golden.learn.errors import derivative, hidden_error, output_error, state_change
 from emulator.golden.learn.trains import coincidences, column_thresholds, row_thresholds, trains
 from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
@@ -24,6 +24,7 @@ from emulator.spec.learning import (
     DOMAIN_CYCLE,
     DOMAIN_DEVICE,
     DOMAIN_TRAIN,
+    NEURONS,
     ROWS,
     Counts,
     Learning,
@@ -77,7 +78,11 @@ class Learner:
         for i, layer in enumerate(learning.layers):
             key = key_of(learning.die_seed, DOMAIN_DEVICE, i, 0)
             rows, columns = np.arange(layer.rows)[:, None], np.arange(layer.columns)
-            self.own.append(constants(layer.devices, key, rows, columns))
+            own = constants(layer.devices, key, rows, columns)
+            if layer.tuned is not None:
+                of_neurons = constants(layer.tuned.devices, key, layer.rows - 1, columns)
+                own = Constants(*(np.vstack([a[:-1], b[None]]) for a, b in zip(own, of_neurons, strict=True)))
+            self.own.append(own)
 
     def program(self) -> Program:
         """What the devices compute now."""
@@ -105,8 +110,11 @@ class Learner:
     def _update(self, x: npt.NDArray[np.uint8], label: int, update: int) -> Counts:
         program = self.program()
         seen = self._forward(program, x, update)
-        errors = self._errors(program, seen, label, update)
-        pulses = tuple(self._pulse(i, seen.x[i], *errors[i], update) for i in range(len(self.states)))
+        errors, of_neurons = self._errors(program, seen, label, update)
+        pulses = tuple(
+            self._pulse(i, seen.x[i], *errors[i], update) + self._tune(i, of_neurons[i], update)
+            for i in range(len(self.states))
+        )
         return Counts(1, int(int(seen.z.argmax()) == label), pulses)
 
     def _forward(self, program: Program, x: npt.NDArray[np.uint8], update: int) -> Forward:
@@ -123,20 +131,29 @@ class Learner:
         seen.y = y
         return seen
 
-    def _errors(self, program: Program, seen: Forward, label: int, update: int) -> list[tuple[Ints, int]]:
-        """Errors and exponent of every layer's columns."""
+    def _errors(
+        self, program: Program, seen: Forward, label: int, update: int
+    ) -> tuple[list[tuple[Ints, int]], list[tuple[Ints, int] | None]]:
+        """Errors and exponent of every layer's columns, and of its neurons' ECRAMs where there are any."""
         error, exponent = output_error(seen.y, label), 0
         found = [(error, exponent)]
+        of_neurons: list[tuple[Ints, int] | None] = [None]
         for i in reversed(range(1, len(self.states))):
             layer, before = self.learning.layers[i], program.layers[i - 1]
             key = key_of(self.seed, DOMAIN_BACK, i, update) if self.noise else None
             c = converted(row_sums(program.layers[i].weights, error), error, layer, key)
             shift = self.learning.layers[i - 1].slope_shift
             change = derivative(seen.v[i - 1], before, program.curve_base, program.curve_slope, shift)
+            tuned = self.learning.layers[i - 1].tuned
+            of_neurons.append(None)
+            if tuned is not None:
+                moved = state_change(seen.v[i - 1], before, tuned, program.curve_base, program.curve_slope)
+                its_error, its_more = hidden_error(c, moved)
+                of_neurons[-1] = its_error, exponent + its_more
             error, more = hidden_error(c, change)
             exponent += more
             found.append((error, exponent))
-        return found[::-1]
+        return found[::-1], of_neurons[::-1]
 
     def _pulse(self, i: int, x: npt.NDArray[np.uint8], error: Ints, exponent: int, update: int) -> int:
         """Move the devices of layer ``i``; how many pulses there were."""
@@ -156,4 +173,22 @@ class Learner:
         own = Constants(*(values[k, m] for values in self.own[i]))
         drawn = words(key_of(self.seed, DOMAIN_CYCLE, i, update), k, m)
         s[k, m] = updated(s[k, m], count[k, m], error[m] > 0, own, layer.devices, drawn)
+        return int(count.sum())
+
+    def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:
+        """Move the ECRAMs of layer ``i``'s neurons by their own trains; how many pulses."""
+        layer, s = self.learning.layers[i], self.states[i]
+        if layer.tuned is None or found is None:
+            return 0
+        error, exponent = found
+        train = trains(
+            column_thresholds(error, exponent, layer.tuned.rate, layer.tuned.shift),
+            key_of(self.seed, DOMAIN_TRAIN, i, update, NEURONS),
+            self.learning.slots,
+        )
+        count = np.bitwise_count(train).astype(np.int64)
+        m, row = np.nonzero(count)[0], layer.rows - 1
+        own = Constants(*(values[row, m] for values in self.own[i]))
+        drawn = words(key_of(self.seed, DOMAIN_CYCLE, i, update), row, m)
+        s[row, m] = updated(s[row, m], count[m], error[m] > 0, own, layer.tuned.devices, drawn)
         return int(count.sum())

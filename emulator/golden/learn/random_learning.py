@@ -19,6 +19,7 @@ from emulator.spec.learning import (
     Devices,
     Learning,
     LearningLayer,
+    Tuned,
 )
 from emulator.spec.program import Program
 
@@ -33,10 +34,12 @@ def random_learning(
     slots: int | None = None,
     corner: bool = False,
     noise: bool | None = None,
+    tuned: bool = False,
 ) -> Learning:
     """Devices, rates and converters of a random network that ``geometry`` can hold, with converters.
 
-    ``corner``: states at their bounds, largest steps, rates and noise, so that every clip is reached.
+    ``tuned``: hidden neurons have ECRAMs that move. ``corner``: states at their bounds, largest steps, rates
+    and noise, so that every clip is reached.
     """
     program = random_program(
         geometry,
@@ -49,6 +52,8 @@ def random_learning(
     program = _with_smooth_curves(program, rng)
     depth = len(program.layers)
     layers = tuple(_layer(rng, layer, corner, last=i == depth - 1) for i, layer in enumerate(program.layers))
+    if tuned:
+        layers = (*(_with_ecrams(rng, layer, program, corner) for layer in layers[:-1]), layers[-1])
     return Learning(
         program=program,
         layers=layers,
@@ -100,6 +105,22 @@ def _layer(rng: np.random.Generator, layer: Layer, corner: bool, *, last: bool) 
         back_var=int(rng.integers(0, 65536 if corner else 500)) * noisy,
         slope_shift=int(rng.integers(10, 17)),
     )
+
+
+def _with_ecrams(
+    rng: np.random.Generator, layer: LearningLayer, program: Program, corner: bool
+) -> LearningLayer:
+    bits = int(rng.integers(1, len(program.curve_base).bit_length()))
+    first = rng.integers(0, len(program.curve_base) - (1 << bits) + 1, layer.columns)
+    states = np.rint(rng.uniform(-STATE_ONE, STATE_ONE, (1, layer.columns))).astype(np.int32)
+    of = Tuned(
+        devices=random_devices(rng, corner=corner),
+        first=first.astype(np.uint16),
+        bits=bits,
+        rate=int(rng.integers(1, 1 << 16)),
+        shift=int(rng.integers(6, 20)),
+    )
+    return dataclasses.replace(layer, states=np.vstack([layer.states, states]), tuned=of)
 
 
 def random_devices(rng: np.random.Generator, *, corner: bool = False) -> Devices:

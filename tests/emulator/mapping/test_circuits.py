@@ -9,8 +9,9 @@ from emulator.device import Esaki
 from emulator.device.description import load_chip, parse_chip
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.pwl import PwlTable
-from emulator.errors import ChipError
+from emulator.errors import ChipError, CompileWarning
 from emulator.golden import Core
+from emulator.golden.neuron import neuron
 from emulator.mapping import load_die, map_network, program_of, reachable_tables, save_die
 from emulator.mapping.explain import explain
 from emulator.network import Dense, Ndr, Network
@@ -53,6 +54,32 @@ def test_the_table_is_the_circuits_curve(ohm):
     assert np.abs(y - wanted).max() < 0.03
     assert report.layers[0].pwl_error_lsb < 8
     assert circuit.bistable == (np.abs(np.diff(y)).max() > 0.4)
+
+
+@pytest.mark.parametrize("ohm", [100, 400, 1000])
+def test_no_neuron_is_cut_where_it_still_rises(ohm):
+    """Heights from 0.25 to 1, and voltages far beyond the window: what is off is what the report says."""
+    net = network()
+    hidden = dataclasses.replace(net.layers[0].activation, height=np.linspace(0.25, 1, 12))
+    net = Network.chain((dataclasses.replace(net.layers[0], activation=hidden), net.layers[1]), "low")
+    built = chip("dendritic-analog", source_resistance_ohm=float(ohm))
+    program, die, report = map_network(net, built, X)
+    window, layer, said = die.arrays[0].window, program.layers[0], report.layers[0]
+    u = np.linspace(-5, 40, 3001)
+    v = np.clip(np.rint(u * window.per_unit + window.zero), -2048, 2047).astype(np.int64)
+    got = neuron(np.repeat(v[:, None], 12, axis=1), layer, program.curve_base, program.curve_slope)
+    off = np.abs(got - 255 * die.arrays[0].neurons.curves(np.repeat(u[:, None], 12, axis=1))).max()
+    assert off < max(said.pwl_error_lsb, said.tail_error_lsb) + 3
+
+
+def test_a_curve_that_is_cut_is_warned_of(monkeypatch):
+    from emulator.device.ndr import window
+
+    monkeypatch.setattr(window, "HIGHS", np.array([1.0]))
+    built = chip("dendritic-analog", source_resistance_ohm=400.0)
+    with pytest.warns(CompileWarning, match="steps off where its table's window ends"):
+        report = map_network(network(), built, X).report
+    assert report.layers[0].tail_error_lsb > 5
 
 
 def test_without_a_resistance_nothing_changes():

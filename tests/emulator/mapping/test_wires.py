@@ -14,7 +14,8 @@ from emulator.mapping.converters import common_gain, fitted_gain
 from emulator.mapping.mitigation import NOTHING
 from emulator.mapping.weights import column_limits, map_weights
 from emulator.mapping.wires import LIMIT_RISES, compensated, nearest, part_left
-from emulator.network import Dense, Ndr, Network
+from emulator.network import Dense, Ndr, Network, load_network
+from emulator.network.zoo.files import FOLDER
 
 IDEAL = load_chip("ideal")
 ANALOG = load_chip("dendritic-analog")
@@ -44,6 +45,15 @@ def test_columns_see_the_weights_asked_for(ohm: float, least: float) -> None:
     plain = seen(nearest(WEIGHTS / limits * top, top), limits, chip)
     levels, raised = compensated(WEIGHTS, limits, chip, None, may_rise=True)
     assert missed(seen(levels, raised, chip), WEIGHTS) < missed(plain, WEIGHTS) / least
+
+
+def test_the_search_sees_what_its_own_levels_lose() -> None:
+    """The shipped dendritic network at 10 ohm a segment, cells of a tenth of the error: 19 dB and more."""
+    weights = load_network(FOLDER / "float-fashion-mnist-784-128-10-dendritic.npz").layers[0].weights
+    chip = wired(dataclasses.replace(ANALOG, cell=dataclasses.replace(ANALOG.cell, error_scale=0.1)), 10.0)
+    limits = column_limits(weights, chip.cell.levels, uniform=True)
+    levels, raised = compensated(weights, limits, chip, None, may_rise=True)
+    assert 20 * np.log10(1 / missed(seen(levels, raised, chip), weights)) > 19.0
 
 
 def test_limits_rise_where_wires_take_much() -> None:

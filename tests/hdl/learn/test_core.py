@@ -19,10 +19,20 @@ GEOMETRIES = {
     "one-group": dataclasses.replace(BASE, lanes=8),
     "two-groups": dataclasses.replace(BASE, lanes=16, rows=24),
     "odd": dataclasses.replace(BASE, lanes=5, rows=8, segments=8, curves=2),
+    "one-lane": dataclasses.replace(BASE, lanes=1, rows=8, max_outputs=16),
+    "deep": dataclasses.replace(BASE, lanes=6, rows=16, layers=8, weight_depth=512),
+    "rest-of-a-group": dataclasses.replace(BASE, lanes=11, rows=16),
+    "many-rows": dataclasses.replace(
+        BASE, lanes=4, rows=64, weight_depth=1024, max_inputs=256, packet_bytes=256
+    ),
+    "noiseless": dataclasses.replace(BASE, lanes=8, noise=False),
 }
+LONG = [name for name in GEOMETRIES if name != "one-group"]
 
 
-@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize(
+    "name", ["one-group", *(pytest.param(name, marks=pytest.mark.long) for name in LONG)]
+)
 def test_learning_core_equals_golden(name: str, tmp_path: Path) -> None:
     geometry: Geometry = GEOMETRIES[name]
     fields = json.dumps(dataclasses.asdict(geometry))

@@ -21,11 +21,16 @@ GEOMETRY = Geometry(rows=16, lanes=8, noise=True)
 
 
 def drawn(
-    seed: int, *, sizes: tuple[int, ...] = (), slots: int | None = None, corner: bool = False
+    seed: int,
+    *,
+    sizes: tuple[int, ...] = (),
+    slots: int | None = None,
+    corner: bool = False,
+    tuned: bool = False,
 ) -> Learning:
     rng = np.random.default_rng(seed)
     chosen = sizes or tuple(int(v) for v in rng.integers(2, 40, rng.integers(2, 5)))
-    return random_learning(GEOMETRY, rng, sizes=chosen, slots=slots, corner=corner)
+    return random_learning(GEOMETRY, rng, sizes=chosen, slots=slots, corner=corner, tuned=tuned)
 
 
 def samples(learning: Learning, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,10 +38,12 @@ def samples(learning: Learning, seed: int, count: int) -> tuple[np.ndarray, np.n
     return random_inputs(learning.program, rng, count), rng.integers(0, learning.outputs, count)
 
 
+@pytest.mark.parametrize("tuned", [False, True], ids=["", "tuned"])
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_plain_is_the_naive_model(seed: int, corner: bool) -> None:
-    learning = drawn(seed, sizes=((5, 4), (20, 6, 3), (3, 2, 5, 4), (18, 3))[seed], corner=corner)
+def test_plain_is_the_naive_model(seed: int, corner: bool, tuned: bool) -> None:
+    sizes = ((5, 4), (20, 6, 3), (3, 2, 5, 4), (18, 3))[seed]
+    learning = drawn(seed, sizes=sizes, corner=corner, tuned=tuned)
     x, labels = samples(learning, seed, 6)
     plain = Learner(learning, seed=11 + seed)
     naive = Naive(learning, 11 + seed, list(gaussian_table()))
@@ -48,12 +55,13 @@ def test_plain_is_the_naive_model(seed: int, corner: bool) -> None:
     assert (plain.states[-1] != learning.layers[-1].states).any()
 
 
+@pytest.mark.parametrize("tuned", [False, True], ids=["", "tuned"])
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize("slots", [1, 2, 15, 31])
 @pytest.mark.parametrize("seed", range(3))
-def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool) -> None:
+def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, tuned: bool) -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
-    learning = drawn(100 + seed, slots=slots, corner=corner)
+    learning = drawn(100 + seed, slots=slots, corner=corner, tuned=tuned)
     x, labels = samples(learning, seed, 40)
     for noise in (True, False):
         plain, fast = (kind(learning, seed=5, noise=noise) for kind in (Learner, FastLearner))
@@ -61,6 +69,21 @@ def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool) -> None:
         assert plain.learn(x, labels, first_update=first) == fast.learn(x, labels, first_update=first)
         for a, b in zip(plain.states, fast.states, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_the_ecrams_of_neurons_move_and_choose_their_curves() -> None:
+    learning = drawn(31, sizes=(20, 8, 4), slots=31, tuned=True)
+    learner = Learner(learning, seed=2)
+    before = learner.program().layers[0].curve
+    x, labels = samples(learning, 3, 60)
+    learner.learn(x, labels)
+    row = learner.states[0][21]
+    assert (row != learning.layers[0].states[21]).any()
+    tuned = learning.layers[0].tuned
+    assert tuned is not None
+    step = np.clip((row + 65536) / 2 ** (17 - tuned.bits), 0, 2**tuned.bits - 1).astype(int)
+    np.testing.assert_array_equal(learner.program().layers[0].curve, tuned.first + step)
+    assert (learner.program().layers[0].curve != before).any()
 
 
 def test_updates_may_come_in_any_portions() -> None:

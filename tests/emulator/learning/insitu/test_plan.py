@@ -86,7 +86,7 @@ def test_errors_are_the_float_networks_gradients(activation: str) -> None:
     kept, wanted = [], []
     for sample, label in zip(x[64:84], labels[64:84], strict=True):
         seen = learner._forward(program, sample, 0)
-        errors = learner._errors(program, seen, int(label), 0)
+        errors, _ = learner._errors(program, seen, int(label), 0)
         kept.append([e * 2.0**power * unit for (e, power), unit in zip(errors, ready.units, strict=True)])
         wanted.append(gradients(network, sample / 255, int(label)))
     for i in range(3):

@@ -12,7 +12,6 @@ torch = pytest.importorskip("torch")
 
 from emulator.device import WAN_2022  # noqa: E402
 from emulator.device.description import load_chip  # noqa: E402
-from emulator.errors import EmulatorError  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
 from emulator.learning.training.build import of_layers  # noqa: E402
 from emulator.learning.training.job import Job, Samples, run_job  # noqa: E402
@@ -130,7 +129,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     other = loop.Recipe(epochs=9, batch=50)
-    with pytest.raises(EmulatorError, match="another epochs; accepted: the same training"):
+    with pytest.raises(StateError, match="another epochs; accepted: the same run"):
         loop.train(fresh(), split, other, side=8, checkpoint=lambda *a: None, state=state)
 
 
