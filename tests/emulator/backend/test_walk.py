@@ -102,6 +102,20 @@ def test_a_pool_behind_a_product_is_no_step_of_its_own() -> None:
     assert steps_done(windowed(6, again)) == 4
 
 
+def test_a_state_keeps_its_value_until_the_call_is_over() -> None:
+    """Its source is a product, whose copy is not made on the way: the answer reads the state as it was."""
+    base = random_program(MAPS, np.random.default_rng(3), sizes=[6, 6, 2], readout="adc")
+    seen = Patches(shape=(6, 1, 1), kernel=(1, 1))
+    new = Product(layer=base.layers[0], sources=(0,), patches=seen)
+    last = Product(layer=base.layers[1], sources=(1,), patches=Patches.whole((6, 1, 1)), fires=False)
+    state = State(shape=(6, 1, 1), source=2, start=9)
+    program = dataclasses.replace(base, shape=(6, 1, 1), steps=(new, last), states=(state,), calls=3)
+    x = random_inputs(program, np.random.default_rng(4), 3)
+    hand = Hand(program, MAPS)
+    for sample, sums in zip(x, Core(program, fast=False).infer(x, noise=False), strict=True):
+        np.testing.assert_array_equal(hand.walk(sample), sums)
+
+
 def test_maps_that_are_done_with_make_room() -> None:
     """Six maps of 64 codes one after the other take the room of two."""
     base = random_program(MAPS, np.random.default_rng(0), sizes=[64, 2])
