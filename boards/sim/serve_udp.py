@@ -8,6 +8,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from threading import Condition, Event, Thread
 
 from boards.sim.serve import BURST_CYCLES, IDLE_S, QUIET_CYCLES
 from boards.sim.udp import UdpModel
@@ -19,7 +20,7 @@ WAITING = 256
 """Datagrams of one host that wait for the device; what comes beyond is lost, as where a board's buffer is
 full."""
 AT_ONCE = 256
-"""Datagrams taken from the kernel before the device runs again, however many more there are."""
+"""Datagrams taken from the kernel before anything else is looked at, however many more there are."""
 STRANGERS = 16
 """Hosts whose datagrams wait besides those of the host that the device talks to."""
 
@@ -35,30 +36,39 @@ class Inbox:
     def __init__(self) -> None:
         self.peer: Address | None = None
         self._waiting: dict[Address, deque[bytes]] = {}
+        self._changed = Condition()
 
     def put(self, datagram: bytes, sender: Address) -> None:
         """Let a datagram wait; lost where its sender has too many, or there are too many senders."""
-        if sender not in self._waiting:
-            if sender != self.peer and len(self._waiting) > STRANGERS:
-                return
-            self._waiting[sender] = deque()
-        if len(self._waiting[sender]) < WAITING:
-            self._waiting[sender].append(datagram)
+        with self._changed:
+            if sender not in self._waiting:
+                if sender != self.peer and len(self._waiting) > STRANGERS:
+                    return
+                self._waiting[sender] = deque()
+            if len(self._waiting[sender]) < WAITING:
+                self._waiting[sender].append(datagram)
+                self._changed.notify()
 
     def take(self) -> tuple[bytes, Address] | None:
         """The next one, with its sender; None: no more before the device has run."""
-        sender = self.peer if self.peer in self._waiting else next(iter(self._waiting), None)
-        if sender is None:
-            return None
-        waiting = self._waiting[sender]
-        datagram = waiting.popleft()
-        del self._waiting[sender]
-        if waiting:  # strangers take turns
-            self._waiting[sender] = waiting
-        return datagram, sender
+        with self._changed:
+            sender = self.peer if self.peer in self._waiting else next(iter(self._waiting), None)
+            if sender is None:
+                return None
+            waiting = self._waiting.pop(sender)
+            datagram = waiting.popleft()
+            if waiting:  # strangers take turns
+                self._waiting[sender] = waiting
+            return datagram, sender
+
+    def wait(self, seconds: float) -> None:
+        """Until a datagram waits, or so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting, seconds)
 
     def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        with self._changed:
+            return sum(map(len, self._waiting.values()))
 
 
 def serve_udp(geometry: Geometry, *, host: str, port: int, announce: Callable[[str], None]) -> None:
@@ -86,30 +96,39 @@ def serve_udp(geometry: Geometry, *, host: str, port: int, announce: Callable[[s
         except OSError as error:
             raise LinkError(f"udp:{host}:{port}: cannot listen there ({error.strerror or error})") from None
         link.setblocking(False)
-        model = UdpModel(geometry)
+        model, inbox, over = UdpModel(geometry), Inbox(), Event()
+        # The kernel's buffer is small: it is emptied while the device runs, or a flood crowds out its peer.
+        listener = Thread(target=_listen, args=(inbox, link, over), daemon=True)
+        listener.start()
         try:
             announce("udp:{}:{}".format(*link.getsockname()))
-            _bridge(model, link)
+            _bridge(model, link, inbox)
         finally:
+            over.set()
+            listener.join()
             model.close()
 
 
-def _bridge(model: UdpModel, link: socket.socket) -> None:
+def _listen(inbox: Inbox, link: socket.socket, over: Event) -> None:
+    while not over.is_set():
+        if select.select([link], [], [], IDLE_S)[0]:
+            receive(inbox, link)
+
+
+def _bridge(model: UdpModel, link: socket.socket, inbox: Inbox) -> None:
     quiet = QUIET_CYCLES
     told = time.monotonic()
-    inbox = Inbox()
     while True:
         running = quiet < QUIET_CYCLES or len(inbox) > 0
-        readable, _, _ = select.select([link], [], [], 0 if running else IDLE_S)
-        if readable:
-            receive(inbox, link)
+        if not running:
+            inbox.wait(IDLE_S)
         if _feed(model, inbox):
             quiet = 0
         # The lease is of real time, whatever the simulated clock does.
         while time.monotonic() - told >= 1:
             told += 1
             model.second()
-        if running or readable:
+        if quiet < QUIET_CYCLES:
             before = model.cycles
             model.run(BURST_CYCLES)
             sent = _send(model, link, inbox)
@@ -149,7 +168,7 @@ def _send(model: UdpModel, link: socket.socket, inbox: Inbox) -> bool:
             return sent
         sent = True
         receiver = socket.inet_ntoa(address.to_bytes(4, "big")), port
-        if datagram[0] in (Kind.OFFER, Kind.DATA):
+        if datagram[0] == Kind.DATA:  # an offer is anybody's who asks
             inbox.peer = receiver
         with contextlib.suppress(OSError):  # lost, as on any network
             link.sendto(datagram, receiver)

@@ -15,7 +15,7 @@ from tests.boards.loopback import loopback_library
 @pytest.fixture
 def link(monkeypatch: pytest.MonkeyPatch) -> SimLink:
     library = loopback_library()
-    monkeypatch.setattr("boards.sim.link.build", lambda geometry, divisor, trace, platform: library)
+    monkeypatch.setattr("boards.sim.link.build", lambda geometry, **options: library)
     return SimLink(PRESETS["tiny"])
 
 

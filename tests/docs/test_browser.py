@@ -21,7 +21,7 @@ import yaml
 
 from emulator.device.description import load_chip
 from emulator.spec.campaign import CampaignResult
-from ndrite.campaigns import chips_page
+from ndrite.campaigns import draw, summary
 from ndrite.sweeps import load_plan, plan_of
 from ndrite.sweeps.page import sweep_page
 from ndrite.sweeps.pareto import front
@@ -136,9 +136,11 @@ def points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("points")
     plan = plan_of(PLAN)
     (folder / "sweep.html").write_text(sweep_page(plan, rows_of(plan)))
-    votes = np.zeros((20, 3), np.int64)
-    result = CampaignResult(votes, np.array([10, 14, 12, 19]), 1, 7, 0)
-    (folder / "campaign.html").write_text(chips_page(result, "four chips"))
+    votes = np.tile(np.array([2, 1, 1]), (20, 1))
+    labels = np.zeros(20, np.int64)
+    found = summary(CampaignResult(votes, np.array([10, 14, 12, 19]), 1, 7, 0), labels, threshold=0.5)
+    found |= {"samples": 20, "trials": 1, "seed": 7}
+    draw(found, 0, folder / "campaign.html", name="mine")
     return folder
 
 

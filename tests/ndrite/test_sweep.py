@@ -92,9 +92,9 @@ def test_bad_plans_are_named(folder: Path, change: tuple[str, str], match: str) 
     assert "bad.yaml" in str(refused.value)
 
 
-def test_another_version_computes_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_code_computes_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {p.key for p in load_plan(folder / "plan.yaml").points}
-    monkeypatch.setattr("ndrite.sweeps.plan.version", lambda _: "99")
+    monkeypatch.setattr("ndrite.sweeps.plan.code_digest", lambda: "99")
     assert not {p.key for p in load_plan(folder / "plan.yaml").points} & before
 
 
