@@ -70,7 +70,7 @@ def test_every_page_of_the_documentation(site: Path, view: View) -> None:
         view.check()
         pictures += view.page.evaluate("document.images.length")
     assert pictures >= 15
-    assert len(list(site.rglob("*.html"))) >= 30
+    assert len(list(site.rglob("*.html"))) >= 18
 
 
 def _follow_a_link_by_keyboard(site: Path, view: View) -> None:

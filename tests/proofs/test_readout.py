@@ -83,7 +83,7 @@ BUGS = [
     ("converter", "negative & ~rest.all()", "negative & ~rest.any()"),
     ("converter", "((11, 4), (12, 2), (13, 0))", "((11, 4), (12, 2), (13, 1))"),
     ("converter", "beyond_16[0] | (above_16 & ~beyond_16[1])", "beyond_16[0] | above_16"),
-    ("converter", "unmerged(self.half, 10,", "unmerged(self.half >> 1, 10,"),
+    ("converter", "unmerged(m, platform, self.half,", "unmerged(m, platform, self.half >> 1,"),
     (
         "converter",
         'clipped_18 << setting(17, "lshift", "lshift")',
