@@ -27,7 +27,9 @@ SIGNALS = (
     Signal("sequencer", f"{CORE}.sequencer.layer", "layer under way"),
     Signal("sequencer", f"{CORE}.sequencer.tile", "row tile under way"),
     Signal("sequencer", f"{CORE}.sequencer.column", "first column of the group under way"),
-    Signal("array", f"{CORE}.emitter_0.emit", "a row's input slice is multiplied and added in all lanes", True),
+    Signal(
+        "array", f"{CORE}.emitter_0.emit", "a row's input slice is multiplied and added in all lanes", True
+    ),
     Signal("array", f"{CORE}.array.columns", "the columns' sums that leave the array"),
     Signal("readout", f"{CORE}.readout.shift", "columns are read out: noise, gain, clip", True),
     Signal("readout", f"{CORE}.readout.increments", "what they add to the partial sums"),
