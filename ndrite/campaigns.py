@@ -18,6 +18,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip, load_chip, parse_chip
 from emulator.files import whole_file
 from emulator.golden.redraw import virtual_chip
+from emulator.mapping.explain import rms_error
 from emulator.mapping.variation import variation_of
 from emulator.spec import Program
 from emulator.spec.campaign import Campaign, CampaignResult
@@ -103,8 +104,8 @@ def run_on_targets(
         number = plan.first_chip + chip
         board.program(virtual_chip(program, seed=plan.seed, chip=number))
         seeds = [(plan.seed + number * plan.trials + t) % (1 << 64) for t in range(plan.trials)]
-        found = [board.infer(x, seed=seed, noise=plan.noise) * step - targets for seed in seeds]
-        errors.append(float(np.sqrt(np.square(found).mean())))
+        found = np.array([board.infer(x, seed=seed, noise=plan.noise) for seed in seeds])
+        errors.append(rms_error(found * step, targets))
         if state is not None and ((chip + 1) % PIECE_CHIPS == 0 or chip + 1 == plan.chips):
             save_state(state, mark, json.dumps(errors).encode())
         if progress is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
+from emulator.mapping.explain import accuracy, rms_error
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
@@ -216,16 +217,6 @@ def swaps(board: BoardApi) -> dict[str, int]:
 def steps_on_host(board: BoardApi) -> list[str]:
     """What of the programmed steps a board leaves to the host, one line each."""
     return list(getattr(board, "on_host", ()))
-
-
-def accuracy(outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
-    """Fraction of rows whose largest output (the first of equals) is the label's."""
-    return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
-
-
-def rms_error(outputs: npt.NDArray[Any], targets: npt.NDArray[np.float64]) -> float:
-    """Root mean square over all of outputs (n, outputs) less targets."""
-    return float(np.sqrt(np.square(outputs - targets).mean()))
 
 
 def describe_mismatch(y: npt.NDArray[np.int32], expected: npt.NDArray[np.int32]) -> str:

@@ -111,49 +111,45 @@ def _accuracy(report: Report) -> str:
 
 
 def _errors(report: Report) -> str:
-    n, said = report.samples, report.explanation.said
-    rows: list[tuple[str, ...]] = [
+    """Every cause's row: what it costs in accuracy or rms error, and how far outputs are off."""
+    found, n = report.explanation, report.samples
+    words = (
+        "One cause at a time, as it is and with gains and biases corrected. Error: root mean square of the "
+        "outputs' deviation from the float network's, in percent of the outputs' spread."
+    )
+    rows: list[tuple[str, ...]]
+    if not report.classes:
+        head = ("cause", "rms error", "error", "rms error, corrected", "error, corrected", "covers")
+        rows = [
+            (
+                row.cause,
+                found.said(row.score()),
+                _error(row.snr_db),
+                found.said(row.score(corrected=True)),
+                _error(row.snr_corrected_db),
+                row.covers,
+            )
+            for row in found.rows
+        ]
+        return f"<p>{text(words)}</p>{table(head, rows)}"
+    words += (
+        f" Points are lost or won against the float network on the same {n:,} samples. 'Noise' stands where "
+        "the 95 % interval over these samples includes no change."
+    )
+    rows = [
         (
             row.cause,
-            said(row.score()),
+            found.said(row.score()),
             _lost(row.lost, row.won, n),
             _error(row.snr_db),
             _lost(row.lost_corrected, row.won_corrected, n),
             _error(row.snr_corrected_db),
             row.covers,
         )
-        for row in report.explanation.rows
+        for row in found.rows
     ]
-    words = (
-        "One cause at a time, as it is and with gains and biases corrected. Error: root mean square of the "
-        "outputs' deviation from the float network's, in percent of the outputs' spread. Points are lost or "
-        f"won against the float network on the same {n:,} samples. 'Noise' stands where the 95 % interval "
-        "over these samples includes no change."
-    )
-    head: tuple[str, ...] = (
-        "cause",
-        "accuracy",
-        "points",
-        "error",
-        "points, corrected",
-        "error, corrected",
-        "covers",
-    )
-    if not report.classes:
-        words = words.partition(" Points are")[0]
-        head = ("cause", "rms error", "error", "rms error, corrected", "error, corrected", "covers")
-        rows = [
-            (
-                row.cause,
-                said(row.score()),
-                _error(row.snr_db),
-                said(row.score(corrected=True)),
-                corrected,
-                what,
-            )
-            for row, (*_, corrected, what) in zip(report.explanation.rows, rows, strict=True)
-        ]
-    return f"<p>{text(words)}</p>{table(head, rows)}"
+    columns = ("cause", "accuracy", "points", "error", "points, corrected", "error, corrected", "covers")
+    return f"<p>{text(words)}</p>{table(columns, rows)}"
 
 
 def _lost(lost: int | None, won: int | None, n: int) -> str:

@@ -67,11 +67,10 @@ def _shown(words: Callable[[], str], *columns: ProgressColumn) -> Iterator[Progr
         while not over.wait(EVERY_S):
             note(f"{words()}, {time.monotonic() - began:.0f} s so far")
 
-    teller = Thread(target=told, daemon=True)
     if not quiet and not console.is_terminal:
-        teller.start()
+        Thread(target=told, daemon=True).start()
+    hidden = quiet or not console.is_terminal
     try:
-        hidden = quiet or not console.is_terminal
         with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
             yield bar
     finally:

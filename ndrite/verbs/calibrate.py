@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.learning.tuning import Plan
+from emulator.mapping.explain import accuracy
 from emulator.spec.brief import brief_repr
 from host import InputError
 from ndrite.calibration import calibrate_board
 from ndrite.compiled import Compiled
-from ndrite.evaluations import accuracy
 from ndrite.files import array_of, name_of
 from ndrite.intervals import proportion
 from ndrite.labelled import check_classes, chosen_data_set, data_set

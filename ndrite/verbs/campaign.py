@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.files import whole_file
+from emulator.mapping.explain import rms_error
 from emulator.spec.brief import brief_repr
 from emulator.spec.campaign import Campaign, CampaignResult
 from ndrite.campaigns import (
@@ -26,7 +27,6 @@ from ndrite.campaigns import (
     warn_of_host,
     with_variation,
 )
-from ndrite.evaluations import accuracy, rms_error
 from ndrite.results import Result, Table, percents, shown
 from ndrite.samples import judged_samples
 from ndrite.signature import (
@@ -202,7 +202,6 @@ def campaign(
     if count is None and inputs is None:
         count = min(SAMPLES, len(found.x))
     x, y, by = found.first(count)
-    floats = None if whole is None else whole.network.forward(x / np.float32(255))
     plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else Path(output).with_name(f".{Path(output).name}.part.npz")
     stage = progress or silent
@@ -214,6 +213,7 @@ def campaign(
                 errors = run_on_targets(chosen, what, x, y, plan, state=state, progress=report)
             said |= spread("rms_error", errors)
             said |= {} if threshold is None else chip_yield(errors <= threshold, threshold)
+            floats = None if whole is None else whole.network.forward(x / np.float32(255))
             said |= {"rms_error_float": None if floats is None else rms_error(floats, y)}
         else:
             with stage("programming") as report:
@@ -222,7 +222,7 @@ def campaign(
             with stage("chips") as report:
                 votes = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
             said |= summary(votes, y, threshold=GOOD if threshold is None else threshold)
-            said |= {"accuracy_float": None if floats is None else accuracy(floats, y)}
+            said |= {"accuracy_float": None if whole is None else whole.network.accuracy(x, y)}
     said |= {"noise": noise, "judged_by": by}
     wafer = Wafer(what.name, board, votes, said, on_host)
     if picture is not None:

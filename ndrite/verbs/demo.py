@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
+from emulator.mapping.explain import accuracy
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
 from ndrite.compiled import load
 from ndrite.demo.curve import NeuronCurve, neuron_curve
 from ndrite.demo.losses import losses
-from ndrite.evaluations import Evaluation, accuracy, evaluate
+from ndrite.evaluations import Evaluation, evaluate
 from ndrite.intervals import percent
 from ndrite.labelled import judging_set
 from ndrite.results import Result, Table

@@ -27,13 +27,13 @@ from emulator.learning.insitu import (
     prepare,
     save_course,
 )
+from emulator.mapping.explain import accuracy
 from emulator.spec.brief import brief_repr
 from emulator.spec.digest import digest
 from emulator.spec.meaning import Meaning
 from host import HostError, InputError
 from host.api import LearningApi
 from ndrite.compiled import Compiled
-from ndrite.evaluations import accuracy
 from ndrite.files import array_of, name_of
 from ndrite.intervals import proportion
 from ndrite.labelled import check_classes, data_set

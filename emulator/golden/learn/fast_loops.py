@@ -87,6 +87,13 @@ def simon(x: Any, y: Any, c: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def likely(values: Any, rate: Any, shift: Any, thresholds: Any) -> None:
+    """Of each value the chance of a pulse in a slot, of 65,536: ``|value| * rate >> shift``, at most 1."""
+    for j in range(len(values)):
+        thresholds[j] = np.int32(min((abs(np.int64(values[j])) * rate) >> shift, np.int64(65536)))
+
+
+@njit(cache=True, nogil=True)
 def trains(thresholds: Any, key: Any, count: int, numbers: Any, zeros: Any, x: Any, y: Any, out: Any) -> None:
     """Trains uint32 (n,) of thresholds int32 (n,); the other arrays hold what goes on, (n,)."""
     n = thresholds.shape[0]
@@ -460,18 +467,14 @@ def learn(
             layer = layers[i]
             at, width = layer[AT_COLUMN], layer[OUTPUTS]
             seen, height = layer[AT_INPUT], layer[INPUTS] + 1
-            for j in range(height):
-                p = (np.int64(codes[seen + j]) * layer[ROW_RATE]) >> layer[ROW_SHIFT]
-                thresholds[j] = np.int32(min(p, np.int64(65536)))
+            likely(codes[seen : seen + height], layer[ROW_RATE], layer[ROW_SHIFT], thresholds)
             key_of(schedules[TRAIN], i << 24, update, key)
             trains(
                 thresholds[:height], key, slots, numbers[:height], zeros[:height], hx[:height], hy[:height],
                 rows[:height],
             )  # fmt: skip
             down_by = min(max(layer[COLUMN_SHIFT] - exponents[i], 0), 63)
-            for j in range(width):
-                p = (abs(error[at + j]) * layer[COLUMN_RATE]) >> down_by
-                thresholds[j] = np.int32(min(p, np.int64(65536)))
+            likely(error[at : at + width], layer[COLUMN_RATE], down_by, thresholds)
             key_of(schedules[TRAIN], (i << 24) | (1 << 8), update, key)
             trains(
                 thresholds[:width], key, slots, numbers[:width], zeros[:width], hx[:width], hy[:width],
@@ -488,9 +491,7 @@ def learn(
                 continue
             law = tuned_layers[i]
             down_by = min(max(law[COLUMN_SHIFT] - tuned_exponents[i], 0), 63)
-            for j in range(width):
-                p = (abs(of_neurons[at + j]) * law[COLUMN_RATE]) >> down_by
-                thresholds[j] = np.int32(min(p, np.int64(65536)))
+            likely(of_neurons[at : at + width], law[COLUMN_RATE], down_by, thresholds)
             key_of(schedules[TRAIN], (i << 24) | (2 << 8), update, key)
             trains(
                 thresholds[:width], key, slots, numbers[:width], zeros[:width], hx[:width], hy[:width],

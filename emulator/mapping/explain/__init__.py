@@ -6,7 +6,7 @@ Imports NumPy and emulator.{spec,errors,golden,device,network,mapping} only.
 from emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
 from emulator.mapping.explain.causes import CAUSES
 from emulator.mapping.explain.explain import PROGRAM, SNR_MAX_DB, Explanation, Row, explain, snr_db
-from emulator.mapping.explain.judging import ACCURACY, RMS_ERROR, Judge
+from emulator.mapping.explain.judging import ACCURACY, RMS_ERROR, Judge, accuracy, rms_error
 
 __all__ = [
     "ACCURACY",
@@ -18,9 +18,11 @@ __all__ = [
     "Judge",
     "Outcome",
     "Row",
+    "accuracy",
     "explain",
     "judge",
     "mitigation_benefits",
     "mitigations",
+    "rms_error",
     "snr_db",
 ]

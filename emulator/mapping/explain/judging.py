@@ -11,6 +11,16 @@ Floats = npt.NDArray[np.float64]
 ACCURACY, RMS_ERROR = "accuracy", "rms_error"
 
 
+def accuracy(outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+    """Fraction of rows whose largest output (the first of equals) is the label's; NaN without any."""
+    return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
+
+
+def rms_error(outputs: npt.NDArray[Any], targets: npt.NDArray[np.float64]) -> float:
+    """Root mean square over all of outputs (..., n, outputs) less targets (n, outputs)."""
+    return float(np.sqrt(np.square(outputs - targets).mean()))
+
+
 class Judge:
     """Outputs (n, M) in the model's unit against ``labels``: integers (n,), or targets (n, M).
 
@@ -30,9 +40,7 @@ class Judge:
 
     def score(self, out: Floats) -> float:
         """The measure of outputs."""
-        if self.classes:
-            return float(self.right(out).mean())
-        return float(np.sqrt(np.square(out - self.labels.reshape(out.shape)).mean()))
+        return accuracy(out, self.labels) if self.classes else rms_error(out, self.labels.reshape(out.shape))
 
     def judged(self, out: Floats) -> dict[str, Any]:
         """Measure, and of classes how many samples were lost and won against the reference's answers."""
