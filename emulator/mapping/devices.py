@@ -167,11 +167,11 @@ def each_of(neurons: Neurons) -> Curves:
 
 def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, npt.NDArray[np.intp]]:
     """Wanted outputs in steps at every voltage code (Q, 4096), and which of them each neuron has (M,)."""
-    u = np.repeat(window.values()[:, None], outputs, axis=1)
+    curves = each_of(neurons)(window.values()).T
     if neurons.individual:
-        return INPUT_MAX * np.ascontiguousarray(neurons.curves(u).T), np.arange(outputs)
+        return INPUT_MAX * np.ascontiguousarray(curves), np.arange(outputs)
     distinct, first, which = np.unique(neurons.heights, return_index=True, return_inverse=True)
-    wanted = np.clip(INPUT_MAX * neurons.curves(u).T[first], 0.0, INPUT_MAX)
+    wanted = np.clip(INPUT_MAX * curves[first], 0.0, INPUT_MAX)
     assert len(distinct) == len(wanted)
     return wanted, which
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,9 +47,12 @@ class Course:
         self.done += found.updates
 
 
+@lru_cache(maxsize=1)
 def order(seed: int, epoch: int, samples: int) -> npt.NDArray[np.int64]:
-    """Samples of an epoch in the order in which they are shown."""
-    return np.random.default_rng([seed, epoch]).permutation(samples)
+    """Samples of an epoch in the order in which they are shown; kept for the epoch's other portions."""
+    shown = np.random.default_rng([seed, epoch]).permutation(samples)
+    shown.flags.writeable = False
+    return shown
 
 
 def follow(
