@@ -87,17 +87,26 @@ class GoldenBoard:
         if self._geometry is not None:
             self.abilities.check(learning.program)
         self._learner = make_learner(learning, seed=seed, states=states, noise=noise)
-        self._core = Core(self._learner.program())
+        self._core = None
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """An update a sample; see ``LearningApi``."""
         found = self._learning().learn(x, labels, first_update=first_update)
-        self._core = Core(self._learning().program())
+        self._core = None
         return found
 
     def states(self) -> list[npt.NDArray[np.int64]]:
         """Where the pulses have left the devices, int64 (K + 1, M) a layer."""
         return [s.copy() for s in self._learning().states]
+
+    def _programmed(self) -> Core:
+        """What computes the program that is held: of a learning one, where its pulses have come to."""
+        self._open()
+        if self._core is None and self._learner is not None:
+            self._core = Core(self._learner.program())
+        if self._core is None:
+            raise NotProgrammedError("nothing is programmed on this board; call program() first")
+        return self._core
 
     def _learning(self) -> Learner | FastLearner:
         self._open()
@@ -115,15 +124,13 @@ class GoldenBoard:
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
-        self._open()
-        if self._core is None:
-            raise NotProgrammedError("nothing is programmed on this board; call program() first")
-        program = self._core.program
+        core = self._programmed()
+        program = core.program
         x = check_inputs(x, program.inputs, seed=seed, first_index=first_index)
         y = np.empty((len(x), program.outputs), np.int32)
         for start in range(0, len(x), BATCH):
             part = x[start : start + BATCH]
-            y[start : start + len(part)] = self._core.infer(
+            y[start : start + len(part)] = core.infer(
                 part, seed=seed, first_index=first_index + start, noise=noise
             )
             self._inferences += len(part)
@@ -140,17 +147,9 @@ class GoldenBoard:
         progress: Progress | None = None,
     ) -> CampaignResult:
         """Votes of virtual chips; see ``BoardApi.campaign``."""
-        self._open()
-        if self._core is None:
-            raise NotProgrammedError("nothing is programmed on this board; call program() first")
-        check_variation(self._core.program, self._geometry)
-        result = campaign(
-            self._core.program,
-            x,
-            labels,
-            plan,
-            progress=progress,
-        )
+        program = self._programmed().program
+        check_variation(program, self._geometry)
+        result = campaign(program, x, labels, plan, progress=progress)
         self._inferences += plan.chips * plan.trials * len(x)
         return result
 

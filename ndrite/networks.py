@@ -1,8 +1,7 @@
-"""Float networks: their parts, where they come from, data sets, and learning in situ."""
+"""Float networks: their parts, where they come from, and data sets."""
 
 from emulator.errors import CompileWarning
 from emulator.learning.tuning import Plan as TuningPlan
-from emulator.learning.tuning.insitu import random_start, train_in_situ
 from emulator.network import Dense, Named, Ndr, load_network
 from emulator.network.datasets import japanese_vowels
 from emulator.network.importing import import_model
@@ -23,8 +22,6 @@ __all__ = [
     "judging_set",
     "layers_of_functions",
     "load_network",
-    "random_start",
     "shipped_network",
     "shipped_program",
-    "train_in_situ",
 ]

@@ -111,8 +111,9 @@ def learn(
     chip: ChipName = "ideal",
     device: Annotated[Any, Option("NAME")] = "ecram-tang2018",
     neuron: Literal["ndr", "relu", "sigmoid", "tanh"] = "ndr",
-    rate: Annotated[float, Option("STEP", least=1e-6, most=10)] = 0.02,
-    hidden_rate: Annotated[float, Option("FACTOR", least=1e-3, most=1e3)] = 1.0,
+    rate: Annotated[float, Option("STEP", least=0, most=10)] = 0.02,
+    hidden_rate: Annotated[float, Option("FACTOR", least=0, most=1e3)] = 1.0,
+    neuron_rate: Annotated[float, Option("STEP", least=0, most=10)] = 0.0,
     slots: Annotated[int, Option("N", least=1, most=31)] = 15,
     rule: Literal["stochastic", "manhattan"] = "stochastic",
     bound: Annotated[float, Option("WEIGHT", least=1e-3, most=100)] = 1.0,
@@ -156,6 +157,9 @@ def learn(
         Step of gradient descent, weights and inputs of 1.
     hidden_rate:
         Times that, for all layers but the last.
+    neuron_rate:
+        The same step for ECRAMs of hidden NDR neurons, in states of -1..1; 0: they stay. Needs a chip with
+        ECRAM at its neurons, such as dendritic-ndr, and the board golden:.
     slots:
         Slots of a train of pulses.
     rule:
@@ -185,6 +189,7 @@ def learn(
         widths=(given.x.shape[1], *_widths(hidden), classes),
         rate=rate,
         hidden_rate=hidden_rate,
+        neuron_rate=neuron_rate,
         slots=slots,
         rule=rule,
         bound=bound,

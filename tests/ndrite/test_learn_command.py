@@ -18,6 +18,7 @@ import pytest
 import ndrite
 from boards.golden import GoldenBoard
 from emulator.golden import Core
+from emulator.mapping import program_of
 from emulator.network.datasets import digits
 from host.errors import LinkError
 from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, OK, run
@@ -53,6 +54,38 @@ def test_what_it_writes_is_a_die_like_any_other(here: Path, capsys: pytest.Captu
     )
     for words in (["explain", "learned", "--count", "40"], ["cost", "learned"], ["evaluate", "learned"]):
         assert run(words) == OK
+
+
+def test_neurons_that_learned_are_the_dies(tmp_path: Path) -> None:
+    """The program's curves are those of the die's ECRAMs, after a file too; gateware says what it lacks."""
+    found = ndrite.learn(
+        data="digits", hidden="12", samples=200, epochs=2, chip="dendritic-ndr", neuron_rate=0.01
+    )
+    found.compiled.save(tmp_path / "learned")
+    whole = ndrite.load(tmp_path / "learned")
+    again = program_of(whole.die, whole.program)
+    state, layer, same = whole.die.states[0], whole.program.layers[0], again.layers[0]
+    assert state is not None
+    assert len(np.unique(state.current)) > 3
+    np.testing.assert_array_equal(again.curve_base[same.curve], whole.program.curve_base[layer.curve])
+    np.testing.assert_array_equal(again.curve_slope[same.curve], whole.program.curve_slope[layer.curve])
+    assert len(whole.program.curve_base) <= 13
+    *_, x, labels = digits()
+    judged = ndrite.evaluate(whole, x, labels, codes=True)
+    assert judged.accuracy == found.summary["accuracy"]
+    assert judged.accuracy_float == pytest.approx(judged.accuracy, abs=0.06)
+    words = [
+        *WORDS[:3],
+        "--hidden",
+        "8",
+        "--chip",
+        "dendritic-ndr",
+        "--neuron-rate",
+        "0.01",
+        "--board",
+        "sim:",
+    ]
+    assert run(words) == BAD_INPUT
 
 
 def test_same_call_same_die() -> None:

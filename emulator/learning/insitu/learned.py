@@ -32,13 +32,13 @@ class LearnedChip:
 def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> LearnedChip:
     """The chip with its devices at ``states``; ``provenance`` says how they got there."""
     network = dataclasses.replace(ready.network(states), name=name)
-    program = program_of(ready.learning, states)
-    chip, bound = ready.die.chip, ready.plan.bound
+    program = _used_curves(program_of(ready.learning, states))
+    chip, bound, at = ready.die.chip, ready.plan.bound, ready.die_at(states)
     arrays = tuple(
         dataclasses.replace(array, mapped=_mapped(layer.weights, chip, bound))
-        for layer, array in zip(program.layers, ready.die.arrays, strict=True)
+        for layer, array in zip(program.layers, at.arrays, strict=True)
     )
-    die = dataclasses.replace(ready.die, arrays=arrays, network=network.digest())
+    die = dataclasses.replace(at, arrays=arrays, network=network.digest())
     said = {
         "chip": chip.as_dict(),
         "network": {"name": name, "shape": network.widths, **network.provenance},
@@ -51,6 +51,18 @@ def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> Le
     meaning = dataclasses.replace(network.meaning, output_step=float(die.arrays[-1].step[0]))
     return LearnedChip(
         dataclasses.replace(program, name=name, provenance=said, meaning=meaning), die, network
+    )
+
+
+def _used_curves(program: Program) -> Program:
+    """The program without the curves that no neuron's ECRAM chose."""
+    used = np.unique(np.concatenate([layer.curve for layer in program.layers]))
+    layers = [
+        dataclasses.replace(layer, curve=np.searchsorted(used, layer.curve).astype(np.uint16))
+        for layer in program.layers
+    ]
+    return program.with_layers(
+        layers, curve_base=program.curve_base[used], curve_slope=program.curve_slope[used]
     )
 
 

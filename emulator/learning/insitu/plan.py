@@ -20,10 +20,12 @@ from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.errors import CompileError, CompileWarning
 from emulator.learning.insitu.chip import learning_chip
 from emulator.learning.insitu.laws import devices_of
+from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams
 from emulator.mapping import Die, DieArray, MapOptions, converters, map_network
 from emulator.mapping.neuron import shape_of, window_of
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.scaling import int32, output_noise, scale_and_shift
+from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.network import Dense, Named, Ndr, Network
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, V_BITS, V_MAX, V_MIN
@@ -61,6 +63,8 @@ class Plan:
         Step of gradient descent on the cross entropy of sigmoids, a sample, in weights and inputs of 1.
     hidden_rate:
         Times that, for all layers but the last.
+    neuron_rate:
+        The same step for the ECRAMs of hidden NDR neurons, in states of -1..1; 0: they stay.
     slots:
         Slots of a pulse train.
     rule:
@@ -83,6 +87,7 @@ class Plan:
     widths: tuple[int, ...]
     rate: float = 0.05
     hidden_rate: float = 1.0
+    neuron_rate: float = 0.0
     slots: int = 15
     rule: str = "stochastic"
     bound: float = 1.0
@@ -95,6 +100,11 @@ class Plan:
     def __post_init__(self) -> None:
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise CompileError(f"widths are {self.widths}; accepted: inputs, hidden widths, outputs")
+        if self.neuron_rate and (self.activation != "ndr" or len(self.widths) < 3):
+            raise CompileError(
+                f"neuron_rate is {self.neuron_rate:g}, with {self.activation} neurons in "
+                f"{len(self.widths) - 2} hidden layers; accepted: 0, or ndr neurons in at least one"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +122,14 @@ class Prepared:
     meaning: Meaning | None = None
 
     def network(self, states: list[npt.NDArray[Any]]) -> Network:
-        """The float network of weights that ``states`` are read as."""
-        return network_of(self.plan, [weights(s, self.plan) for s in states], self.meaning)
+        """The float network of weights and neurons that ``states`` are read as."""
+        found = [weights(s[: k + 1], self.plan) for k, s in zip(self.plan.widths, states, strict=False)]
+        neurons = [s for s in self.die_at(states).states if s is not None] if self.plan.neuron_rate else None
+        return network_of(self.plan, found, self.meaning, self.die.chip, neurons)
+
+    def die_at(self, states: list[npt.NDArray[Any]]) -> Die:
+        """The die with its neurons' ECRAMs, where they learn, at ``states``."""
+        return at_states(self.die, [s[-1] for s in states[:-1]]) if self.plan.neuron_rate else self.die
 
 
 def prepare(
@@ -140,7 +156,7 @@ def prepare(
     """
     chip = learning_chip(chip)
     states = _starts(plan)
-    network = network_of(plan, [weights(s, plan) for s in states], meaning)
+    network = network_of(plan, [weights(s, plan) for s in states], meaning, chip)
     with _quiet():
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
     devices = devices_of(law, spread)
@@ -172,7 +188,10 @@ def prepare(
     layers[-1] = dataclasses.replace(layers[-1], curve=last_curve)
     program = mapped.program.with_layers(layers, curve_base=table.base, curve_slope=table.slope)
     steps = [array.step for array in arrays]
-    units, laws = _laws(plan, program, layers, steps, states, devices, law, chip)
+    units, laws, backward = _laws(plan, program, layers, steps, states, devices, law, chip)
+    if plan.neuron_rate:
+        rates = [_neuron_rate(plan, chip, unit) for unit in backward]
+        program, laws = with_ecrams(program, mapped.die, mapped.program, laws, rates)
     learning = Learning(
         program=program, layers=laws, slots=1 if plan.rule == "manhattan" else plan.slots, die_seed=plan.seed
     )
@@ -180,16 +199,26 @@ def prepare(
     return Prepared(learning, die, plan, law, units, meaning)
 
 
-def network_of(plan: Plan, found: list[Floats], meaning: Meaning | None, name: str = "learned") -> Network:
-    """The float network of weights (K + 1, M) a layer, the row of biases last."""
+def network_of(
+    plan: Plan, found: list[Floats], meaning: Meaning | None, chip: Chip, neurons: list[States] | None = None
+) -> Network:
+    """The float network of weights (K + 1, M) a layer, the row of biases last.
+
+    ``neurons``: the states of each hidden layer's ECRAMs; None: as they are at the beginning.
+    """
     layers = []
     for i, w in enumerate(found):
         activation: Ndr | Named | None = None
         if i < len(found) - 1:
             ones = np.ones(w.shape[1], np.float32)
-            activation = Ndr(ones, ones) if plan.activation == "ndr" else Named(plan.activation)
+            # Neurons begin in the middle of what their ECRAMs reach.
+            height, peak = chip.ecram.tuning.current(np.full(len(ones), 0.5)).astype(np.float32), ones
+            if neurons is not None:
+                height = heights_at(neurons[i], chip).astype(np.float32)
+                peak = stretch_at(neurons[i], chip).astype(np.float32)
+            activation = Ndr(peak, height) if plan.activation == "ndr" else Named(plan.activation)
         layers.append(Dense(w[:-1].astype(np.float32), w[-1].astype(np.float32), activation))
-    return Network.chain(layers, name, {"learned": dataclasses.asdict(plan)}, meaning)
+    return Network.chain(layers, "learned", {"learned": dataclasses.asdict(plan)}, meaning)
 
 
 def weights(states: npt.NDArray[np.int32], plan: Plan) -> Floats:
@@ -252,10 +281,14 @@ def _laws(
     devices: Devices,
     law: LinearStep,
     chip: Chip,
-) -> tuple[tuple[float, ...], tuple[LearningLayer, ...]]:
-    """Units of errors, and what each layer learns by, from the last to the first: errors come from behind."""
+) -> tuple[tuple[float, ...], tuple[LearningLayer, ...], tuple[float, ...]]:
+    """Units of errors, what each layer learns by, and units of converted sums times a code of y.
+
+    The last of these are of all layers but the last. Work goes from the last layer to the first.
+    """
     found: list[LearningLayer] = []
     units: list[float] = []
+    backward: list[float] = []
     unit = 1.0 / INPUT_MAX
     back_gain, back_shift = _gain(plan.back_span / plan.bound, chip.readout.adc_bits)
     back_lsb = 2.0**back_shift / back_gain
@@ -270,16 +303,17 @@ def _laws(
             slope_shift = max(0, largest.bit_length() - 17)
             places = layer.segment_bits + layer.table_bits + layer.vshift - slope_shift
             change = 2.0**-places / INPUT_MAX / float(steps[i].mean())
-            unit = back_lsb * (plan.bound / WEIGHT_MAX) * unit * change
+            backward.append(back_lsb * (plan.bound / WEIGHT_MAX) * unit / INPUT_MAX)
+            unit = backward[-1] * INPUT_MAX * change
         units.append(unit)
         rate = plan.rate * (1.0 if last else plan.hidden_rate)
         wanted = rate / (plan.slots * pulse)
-        full = min(1.0, math.sqrt(wanted))
+        full = min(1.0, math.sqrt(wanted)) or 1.0
         row_rate, row_shift = _rate(full / INPUT_MAX, 31)
         column_rate, column_shift = _rate(wanted / full * unit, 63)
         if plan.rule == "manhattan":
             # A code of 1 gives a probability of 65535 in 65536.
-            row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX, 0
+            row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX * (rate > 0), 0
         gain = float(np.median(layer.gain)) * INPUT_MAX
         bias_shift = layer.shift
         while gain >= 1 << 17:
@@ -303,11 +337,23 @@ def _laws(
                 slope_shift=slope_shift,
             )
         )
-    return tuple(units[::-1]), tuple(found[::-1])
+    return tuple(units[::-1]), tuple(found[::-1]), tuple(backward[::-1])
+
+
+def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
+    """Rate and shift of the ECRAMs' pulses, ``unit`` being that of a layer's sums times a code."""
+    if plan.rule == "manhattan":
+        return RATE_MAX, 0
+    law = law_of(chip)
+    pulse = (float(law.step_up) + float(law.step_down)) / 2
+    # A state of -1..1 is 2^BITS curves.
+    return _rate(plan.neuron_rate * unit * 2.0 ** (BITS - 1) / (plan.slots * pulse), 63)
 
 
 def _rate(probability: float, most: int) -> tuple[int, int]:
     """Rate and shift with ``rate / 2^shift`` 65536 times ``probability``."""
+    if not probability:
+        return 0, 0
     shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))
     if shift < 0:
         raise CompileError(f"a pulse's probability is {probability:g} a code; accepted: below 1")

@@ -111,19 +111,6 @@ class Learner:
         entropy: the largest output decides, so a step that only makes all of them larger is worth nothing,
         and would drive the output converters out of their range.
         """
-        loss, knobs, _ = self.backward(x, labels, outputs, states)
-        return loss, knobs
-
-    def backward(
-        self,
-        x: npt.NDArray[np.uint8],
-        labels: npt.NDArray[np.integer],
-        outputs: npt.NDArray[np.int32],
-        states: Sequence[States],
-        *,
-        weights: Sequence[int] = (),
-    ) -> tuple[float, list[Knobs], dict[int, Floats]]:
-        """As ``gradient``, and the gradient by the weights (K, M) of the layers listed in ``weights``."""
         signals, slopes = self._forward(x, states)
         logits = centred(outputs.astype(np.float64))
         probability = softmax(logits * best_scale(logits, labels))
@@ -133,24 +120,14 @@ class Learner:
         back[rows, labels] -= 1.0
         back /= len(labels)
         knobs: list[Knobs | None] = [None] * len(self._layers)
-        by_weight: dict[int, Floats] = {}
-        inputs = [x.astype(np.float64) / 255, *signals]
-        for i in range(len(self.network.layers) - 1, -1, -1):
-            if i in weights:
-                by_weight[i] = inputs[i].T @ back
-            if i == 0:
-                break
+        for i in range(len(self.network.layers) - 1, 0, -1):
             back = back @ self._weights[i].T  # by the outputs of layer i - 1
             u, slope = slopes[i - 1]
             place = self._layers.get(i - 1)
             if place is not None:
                 knobs[place] = self._knobs(back, signals[i - 1], u, slope, states[place])
             back = back * slope
-        return loss, [k for k in knobs if k is not None], by_weight
-
-    def set_weights(self, layer: int, weights: Floats) -> None:
-        """Weights (K, M) of a layer, where they are not the float network's any more."""
-        self._weights[layer] = weights
+        return loss, [k for k in knobs if k is not None]
 
     def _knobs(self, back: Floats, y: Floats, u: Floats, slope: Floats, states: States) -> Knobs:
         """Chain rule from outputs to states; ``slope`` (n, M) is dy/dz, u the pre-activation over the

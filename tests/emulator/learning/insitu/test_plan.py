@@ -116,6 +116,63 @@ def gradients(network: object, x: np.ndarray, label: int) -> list[np.ndarray]:
     ]
 
 
+def test_pulses_of_ecrams_follow_the_float_networks_gradients() -> None:
+    """What trains move every ECRAM by, on average, against differences of the loss by its state."""
+    rate, chip = 0.004, load_chip("dendritic-ndr")
+    plan = Plan(widths=(64, 12, 10), neuron_rate=rate, start=2.0, span=3.0, back_span=2.0, seed=2)
+    x, labels, _, _ = digits()
+    ready = prepare(plan, chip, IDEAL, EcramSpread(), x[:64])
+    learner = Learner(ready.learning)
+    tuned, program = ready.learning.layers[0].tuned, learner.program()
+    assert tuned is not None
+    network = ready.network(learner.states)
+    step = chip.ecram.step_up * (chip.ecram.peak_current_high_factor - chip.ecram.peak_current_low_factor) / 2
+    moved, wanted = [], []
+    for sample, label in zip(x[64:124], labels[64:124], strict=True):
+        _, found = learner._errors(program, learner._forward(program, sample, 0), int(label), 0)
+        error, power = found[0]
+        slots = np.abs(error) * 2.0 ** (power - tuned.shift) * tuned.rate / 65536 * ready.learning.slots
+        moved.append(np.sign(error) * slots * step)
+        by_height = by_heights(network, sample / 255, int(label))
+        # A height of 1 is 0.9 / 2 of a state.
+        wanted.append(-rate * by_height * (0.9 / 2) ** 2)
+    a, b = np.concatenate(moved), np.concatenate(wanted)
+    assert np.corrcoef(a, b)[0, 1] > 0.95
+    assert (a * b).sum() / (b * b).sum() == pytest.approx(1.0, abs=0.12)
+
+
+def by_heights(network: object, x: np.ndarray, label: int) -> np.ndarray:
+    """dLoss/dheight of every hidden neuron by central differences."""
+    hidden, last = (product.dense for product in network.products)  # type: ignore[attr-defined]
+    y = hidden.activation(x @ hidden.weights.astype(np.float64) + hidden.bias).astype(np.float64)
+
+    def loss(unit: int, by: float) -> float:
+        changed = y.copy()
+        changed[unit] *= 1 + by / hidden.activation.height[unit]
+        z = changed @ last.weights.astype(np.float64) + last.bias
+        return float((np.logaddexp(0, z) - np.eye(len(z))[label] * z).sum())
+
+    h = 1e-3
+    return np.array([(loss(m, h) - loss(m, -h)) / (2 * h) for m in range(len(y))])
+
+
+def test_neurons_learn_beside_random_weights() -> None:
+    """Output weights alone on random hidden ones; the neurons' ECRAMs too; both from the same start."""
+    x, labels, *_ = digits()
+    right = {}
+    for neuron_rate in (0.0, 0.003):
+        plan = Plan(widths=(64, 32, 10), hidden_rate=0.0, neuron_rate=neuron_rate, rate=0.005, seed=3)
+        ready = prepare(plan, load_chip("dendritic-ndr"), IDEAL, EcramSpread(), x[:64])
+        learner = make_learner(ready.learning, seed=1)
+        for epoch in range(20):
+            order = np.random.default_rng(epoch).permutation(len(x))
+            found = learner.learn(x[order], labels[order], first_update=epoch * len(x))
+        right[neuron_rate] = found.right / len(x)
+        k = ready.learning.program.layers[0].inputs
+        np.testing.assert_array_equal(learner.states[0][:k], ready.learning.layers[0].states[:k])
+    assert right[0.003] > right[0.0] + 0.01
+
+
 def test_it_learns_xor() -> None:
     """Four samples, one hidden layer: all right, read noise and spread on."""
     x = np.array([[0, 0], [0, 255], [255, 0], [255, 255]], np.uint8)
@@ -161,6 +218,10 @@ def test_refused() -> None:
     x = digits()[0][:32]
     with pytest.raises(CompileError, match=r"readout.kind is 'analog'; accepted to learn on: adc"):
         prepare(Plan(widths=(64, 8, 10)), load_chip("dendritic-analog"), IDEAL, EcramSpread(), x)
+    with pytest.raises(CompileError, match=r"accepted to learn with neuron_rate above 0: linear-step"):
+        prepare(Plan(widths=(64, 8, 10), neuron_rate=0.01), load_chip("ideal"), IDEAL, EcramSpread(), x)
+    with pytest.raises(CompileError, match=r"neuron_rate is 0\.01, with relu neurons in 1 hidden layers"):
+        Plan(widths=(64, 8, 10), neuron_rate=0.01, activation="relu")
     with pytest.raises(CompileError, match=r"moves a device by 0\.5"):
         devices_of(dataclasses.replace(IDEAL, step_up=0.5, step_down=0.5), EcramSpread())
     with pytest.raises(CompileError, match=r"bounds reach 2\.5 times"):

@@ -250,7 +250,7 @@ def test_the_model_corrects_gains_where_the_chip_does(samples, preset, gains):
     biases alone bring its means only."""
     network, x = small(), samples[0]
     learner = Learner(network, chip_form(samples))
-    learner.set_weights(0, 0.5 * network.layers[0].weights.astype(float))
+    learner._weights[0] = 0.5 * network.layers[0].weights.astype(float)
     learner.correct(x, load_chip(preset), Mitigation(gain_calibration=gains))
     pre = learner._forward(x, learner.tunable.states)[1][0][0]  # pre-activations of the hidden layer
     wanted = x / 255 @ network.layers[0].weights.astype(float) + network.layers[0].bias

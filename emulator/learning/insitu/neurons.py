@@ -1,0 +1,115 @@
+"""neurons: the ECRAMs of hidden NDR neurons, whose pulses move the neuron itself in the same update."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.device.ecram.pulses import LinearStep
+from emulator.errors import CompileError
+from emulator.learning.insitu.laws import devices_of
+from emulator.mapping import Die, program_of
+from emulator.mapping.states import States
+from emulator.spec import Program
+from emulator.spec.learning import STATE_ONE, LearningLayer, Tuned
+
+Floats = npt.NDArray[np.float64]
+BITS = 5
+"""An ECRAM chooses among 2^BITS curves. With more of them two neighbours differ by too few codes to say which
+way is up."""
+ACCEPTED = ("peak_voltage", "peak_current", "both")
+
+
+def law_of(chip: Chip) -> LinearStep:
+    """The law of the chip's ECRAMs.
+
+    Raises
+    ------
+    CompileError
+        When it has none, another model, or more than one at a neuron.
+    """
+    law = chip.ecram.device
+    if not isinstance(law, LinearStep) or chip.ecram.tunes not in ACCEPTED:
+        raise CompileError(
+            f"chip {chip.name!r} has ecram.model {chip.ecram.model!r} and ecram.tunes {chip.ecram.tunes!r}; "
+            f"accepted to learn with neuron_rate above 0: linear-step, and one of {', '.join(ACCEPTED)}, as "
+            "dendritic-ndr has them"
+        )
+    return law
+
+
+def with_ecrams(
+    program: Program,
+    die: Die,
+    mapped: Program,
+    layers: Sequence[LearningLayer],
+    rates: Sequence[tuple[int, int]],
+) -> tuple[Program, tuple[LearningLayer, ...]]:
+    """``program`` with the curves that ECRAMs choose from, and its hidden ``layers`` with ECRAMs.
+
+    ``mapped`` is the program that was mapped onto ``die``. ``rates``: rate and shift of each hidden layer's
+    pulses.
+    """
+    law = law_of(die.chip)
+    devices = devices_of(law, die.chip.ecram.spread)
+    at = [program_of(at_levels(die, level), mapped) for level in range(1 << BITS)]
+    bases, slopes = [program.curve_base], [program.curve_slope]
+    found, count = list(layers), len(program.curve_base)
+    for i, (rate, shift) in enumerate(rates):
+        of_level = [p.layers[i].curve for p in at]
+        base = np.stack(
+            [p.curve_base[c] for p, c in zip(at, of_level, strict=True)], 1
+        )  # (M, levels, segments)
+        slope = np.stack([p.curve_slope[c] for p, c in zip(at, of_level, strict=True)], 1)
+        columns = len(base)
+        if (base == base[:1]).all() and (slope == slope[:1]).all():
+            base, slope = base[:1], slope[:1]
+        first = count + (np.arange(columns) if len(base) > 1 else np.zeros(columns, np.int64)) * (1 << BITS)
+        bases.append(base.reshape(-1, base.shape[-1]))
+        slopes.append(slope.reshape(-1, slope.shape[-1]))
+        count += len(bases[-1])
+        if count > 1 << 16:
+            raise CompileError(f"neurons choose among {count} curves; accepted: at most 65536, fewer neurons")
+        tuned = Tuned(devices=devices, first=first.astype(np.uint16), bits=BITS, rate=rate, shift=shift)
+        states = np.vstack([layers[i].states, _start(die, i, law)])
+        found[i] = dataclasses.replace(layers[i], states=states.astype(np.int32), tuned=tuned)
+    curves = {"curve_base": np.concatenate(bases), "curve_slope": np.concatenate(slopes)}
+    return program.with_layers(program.layers, **curves), tuple(found)
+
+
+def at_states(die: Die, states: Sequence[npt.NDArray[Any]]) -> Die:
+    """The die whose hidden neurons' ECRAMs are at ``states``, int (M,) a hidden layer, as their curves are:
+    in the middle of a level."""
+    levels = [np.clip((s.astype(np.int64) + STATE_ONE) >> (17 - BITS), 0, (1 << BITS) - 1) for s in states]
+    return _at(die, levels)
+
+
+def at_levels(die: Die, level: int) -> Die:
+    """The die with all its neurons' ECRAMs at one level."""
+    return _at(die, [np.full(len(s.current), level) for s in die.states if s is not None])
+
+
+def _at(die: Die, levels: Sequence[npt.NDArray[np.int64]]) -> Die:
+    law, given = law_of(die.chip), iter(levels)
+    found: list[States | None] = []
+    for states in die.states:
+        if states is None:
+            found.append(None)
+            continue
+        w = (next(given) + 0.5) / (1 << (BITS - 1)) - 1.0
+        to = np.clip((w - law.w_min) / (law.w_max - law.w_min), 0.0, 1.0)
+        found.append(dataclasses.replace(states, voltage=to, current=to))
+    return die.tuned(found)
+
+
+def _start(die: Die, layer: int, law: LinearStep) -> npt.NDArray[np.int64]:
+    """Where the ECRAMs of a layer are after mapping, in states."""
+    states = die.states[layer]
+    assert states is not None
+    own = states.voltage if die.chip.ecram.tunes == "peak_voltage" else states.current
+    return np.rint((law.w_min + own * (law.w_max - law.w_min)) * STATE_ONE).astype(np.int64)
