@@ -204,6 +204,7 @@ class _Graph:
             border=int(rng.integers(0, 256)),
             mul=mul if average else None,
             pool_shift=shift if average else 0,
+            block=self._block(),
         )
 
     def _windows(self, shapes: list[Shape]) -> Step:
@@ -211,7 +212,13 @@ class _Graph:
         c, h, w = shapes[-1]
         kernel = (int(self._rng.integers(1, min(h, 3) + 1)), int(self._rng.integers(1, min(w, 4) + 1)))
         patches = Patches(shape=(c, h, w), kernel=kernel, stride=kernel)
-        return Pool(of="max", sources=(len(shapes) - 1,), patches=patches)
+        return Pool(of="max", sources=(len(shapes) - 1,), patches=patches, block=self._block())
+
+    def _block(self) -> Pair:
+        """What each result of a pool fills: itself in half of them, or up to six neighbours."""
+        if self._rng.random() < 0.5:
+            return (1, 1)
+        return (int(self._rng.integers(1, 3)), int(self._rng.integers(1, 4)))
 
     def _table(self, shapes: list[Shape]) -> Step:
         rng = self._rng

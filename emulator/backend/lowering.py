@@ -1,6 +1,7 @@
 """lowering: a program in the few kinds of steps that a device walks through.
 
-Those are products, pools, gates and fills. A table is a product whose weights pick channels. Maps that are
+Those are products, pools, gates and fills. A pool whose results fill blocks is one pool for each place of a
+block. A table is a product whose weights pick channels. Maps that are
 joined lie side by side, or copies of them do; a copy is a pool of one code. States begin as fills; at the end
 of each call but the last they become copies of their sources. A result of codes ends as a product that gives
 them as sums.
@@ -56,6 +57,8 @@ class Lowered:
     body: int
     kept: tuple[int, ...]
     """Maps that outlive a call."""
+    places: dict[int, int]
+    """Steps whose results fill blocks: which place of them, row by row; those not in it the first."""
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -92,6 +95,7 @@ def lower(program: Program) -> Lowered:
         begins,
         body,
         kept,
+        made.places,
     )
 
 
@@ -106,6 +110,7 @@ class _Lowering:
     areas: list[tuple[int, ...]] = field(default_factory=list)
     moved: dict[int, int] = field(default_factory=dict)
     shapes: dict[int, Shape] = field(default_factory=dict)
+    places: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = 1 + len(self.program.states)
@@ -168,7 +173,11 @@ class _Lowering:
             patches = Patches(shape=shape, kernel=(1, 1))
             self.moved[number] = self.add(Product(layer=layer, sources=sources, patches=patches))
             return
-        self.moved[number] = self.add(dataclasses.replace(step, sources=sources))
+        moved = dataclasses.replace(step, sources=sources)
+        self.moved[number] = to = self.add(moved)
+        for place in range(1, step.block[0] * step.block[1]):
+            self.places[len(self.steps)] = place
+            self.add(moved, to=to)
 
     def number_of(self, step: Step) -> int:
         """A product's number in the key of the read noise."""

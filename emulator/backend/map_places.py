@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from emulator.backend.lowering import SAMPLE, Lowered
 from emulator.spec.geometry import WORD_ROWS
-from emulator.spec.patches import Shape
+from emulator.spec.patches import Pair, Shape
 from emulator.spec.steps import Product
 
 
@@ -17,13 +17,14 @@ class Place:
     """Where a map (C, H, W) lies: its first code, then pixel by pixel, the channels of each side by side.
 
     Pixels begin ``pixel`` codes after each other: C, or more where maps are joined by channel. Channels lie
-    ``plane`` apart.
+    ``plane`` apart. ``spread`` rows lie between one and the next.
     """
 
     base: int
     shape: Shape
     pixel: int
     plane: int = 1
+    spread: int = 1
 
     @classmethod
     def alone(cls, base: int, shape: Shape) -> Place:
@@ -32,8 +33,15 @@ class Place:
 
     @property
     def line(self) -> int:
-        """Codes of a row."""
-        return self.shape[2] * self.pixel
+        """Codes from a row to the next."""
+        return self.shape[2] * self.pixel * self.spread
+
+    def of_block(self, block: Pair, which: int) -> Place:
+        """Where the results go that are place ``which``, row by row, of each block (g, h) of the map."""
+        (g, h), (channels, rows, columns) = block, self.shape
+        row, column = divmod(which, h)
+        base = self.base + row * self.line + column * self.pixel
+        return Place(base, (channels, rows // g, columns // h), self.pixel * h, self.plane, self.spread * g)
 
 
 def size(shape: Shape) -> int:

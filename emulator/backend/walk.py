@@ -130,7 +130,10 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
             fields["of_sample"] = 1
         if isinstance(step, Pool):
             fields |= {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
-            fields |= place_fields(_written(places[target], step))
+            to = places[target]
+            if step.block != (1, 1):
+                to = to.of_block(step.block, ours.places.get(i, 0))
+            fields |= place_fields(_written(to, step))
         else:
             window = (1, 1)
             if i in pooled:
@@ -237,6 +240,7 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
         and max(patches.kernel) <= 15
         and patches.dilation == (1, 1)
         and not any(patches.padding)
+        and pool.block == (1, 1)
         and ours.shapes[made][0] >= POOLED_TURNS_MIN
     )
 
@@ -363,7 +367,7 @@ def place_fields(
         "to_plane": place.plane * turn,
         "turn": turn.bit_length() - 1,
         "to_pixel": place.pixel,
-        "to_line": columns * place.pixel,
+        "to_line": place.line,
         "to_rows": rows,
         "to_columns": columns,
         "to_channels": channels // turn,

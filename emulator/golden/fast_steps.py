@@ -19,7 +19,7 @@ from emulator.spec.arithmetic import V_MAX, V_MIN
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Table
+from emulator.spec.steps import Gate, Pool, Product, Table, filled
 
 FIELDS = (
     "inputs",
@@ -169,7 +169,7 @@ def pooled(step: Pool, x: Codes) -> Codes:
     out = np.empty((p.shape[0], x.shape[1], *p.grid), np.uint8)
     mul = NO_FACTORS if step.mul is None else step.mul.astype(np.int64)
     pool(x, _where(p, step.border), step.of == "average", mul, step.pool_shift, out)
-    return out
+    return filled(out, step.block)
 
 
 class FastTable:

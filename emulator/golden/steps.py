@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emulator.golden.neuron import look_up
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
-from emulator.spec.steps import Gate, Pool, Product, Table
+from emulator.spec.steps import Gate, Pool, Product, Table, filled
 
 Codes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -23,16 +23,15 @@ def second_operand(step: Product, skip: Codes) -> Ints:
 
 
 def pool(step: Pool, x: Codes) -> Codes:
-    """Largest code of each window, or clip(rshift_round(sum * mul, shift), 0, 255)."""
+    """Largest code of each window, or clip(rshift_round(sum * mul, shift), 0, 255); it fills its block."""
     windows = step.patches.windows(x, step.border)
     if step.of == "max":
-        largest: Codes = windows.max(axis=(4, 5))
-        return largest
+        return filled(windows.max(axis=(4, 5)), step.block)
     assert step.mul is not None
     total = windows.sum(axis=(4, 5), dtype=np.int64)
     mul = step.mul.astype(np.int64).reshape(step.patches.grid)
     averages: Codes = clip(rshift_round(total * mul, step.pool_shift), 0, INPUT_MAX).astype(np.uint8)
-    return averages
+    return filled(averages, step.block)
 
 
 def table(step: Table, x: Codes, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]) -> Codes:

@@ -236,12 +236,20 @@ def _by_call(samples: npt.NDArray[Any], network: Network) -> npt.NDArray[Any]:
 def _pool(node: Pool) -> steps.Pool:
     border = 0 if node.of == "max" or node.inside else round(node.pad * INPUT_MAX)
     if node.of == "max":
-        return steps.Pool(of="max", sources=node.sources, patches=node.patches, border=border)
+        return steps.Pool(
+            of="max", sources=node.sources, patches=node.patches, border=border, block=node.block
+        )
     counts = node.counts / node.gain
     shift = 15 + int(np.floor(np.log2(counts.min())))
     mul = np.rint(2.0**shift / counts).astype(np.uint16)
     return steps.Pool(
-        of="average", sources=node.sources, patches=node.patches, border=border, mul=mul, pool_shift=shift
+        of="average",
+        sources=node.sources,
+        patches=node.patches,
+        border=border,
+        mul=mul,
+        pool_shift=shift,
+        block=node.block,
     )
 
 

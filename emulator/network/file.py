@@ -159,6 +159,7 @@ def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
             float(entry["pad"]),
             bool(entry["inside"]),
             float(entry["gain"]),
+            _tuple(entry["block"]),
         )
     if kind == "table":
         activation = _read_activation(where, entry["activation"], arrays)

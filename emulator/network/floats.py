@@ -10,7 +10,7 @@ import numpy.typing as npt
 from emulator.network.activation import Floats
 from emulator.network.nodes import Gate, Maps, Pool, Product, Table
 from emulator.spec.evaluate import At
-from emulator.spec.steps import join
+from emulator.spec.steps import filled, join
 
 
 class FloatArithmetic:
@@ -27,9 +27,9 @@ class FloatArithmetic:
         pad = 0.0 if node.of == "max" or node.inside else node.pad
         windows = node.patches.windows(join([maps[s] for s in node.sources]), pad)
         if node.of == "max":
-            return np.asarray(windows.max(axis=(4, 5)))
+            return filled(windows.max(axis=(4, 5)), node.block)
         mean = windows.sum(axis=(4, 5), dtype=np.float64) / node.counts.reshape(node.patches.grid)
-        return np.asarray(np.minimum(mean * node.gain, 1.0), np.float32)
+        return filled(np.asarray(np.minimum(mean * node.gain, 1.0), np.float32), node.block)
 
     def table(self, at: At, node: Table, maps: Maps) -> npt.NDArray[Any]:
         """The function of each value."""

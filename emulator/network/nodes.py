@@ -17,7 +17,7 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats, Ndr
 from emulator.network.dense import Dense
 from emulator.spec.brief import brief_repr
-from emulator.spec.patches import Patches, Shape
+from emulator.spec.patches import Pair, Patches, Shape
 from emulator.spec.steps import joined
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
@@ -92,7 +92,8 @@ class Pool:
     """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
 
     ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
-    at 1: averages span less than the values do, and codes should not go to waste.
+    at 1: averages span less than the values do, and codes should not go to waste. Each result fills ``block``,
+    g x h neighbouring positions.
     """
 
     __repr__ = brief_repr
@@ -104,12 +105,15 @@ class Pool:
     pad: float = 0.0
     inside: bool = False
     gain: float = 1.0
+    block: Pair = (1, 1)
 
     def __post_init__(self) -> None:
         if self.of not in ("max", "average"):
             raise NetworkError(f"pooling is {self.of!r}; accepted: max, average")
         if not 1 <= self.gain < float("inf") or (self.of == "max" and self.gain != 1):
             raise NetworkError(f"gain is {self.gain}; accepted: from 1, and 1 for max")
+        if len(self.block) != 2 or min(self.block) < 1:
+            raise NetworkError(f"block is {self.block}; accepted: two numbers from 1")
 
     @property
     def reads(self) -> tuple[int, ...]:
@@ -118,7 +122,8 @@ class Pool:
 
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""
-        return (self.patches.shape[0], *self.patches.grid)
+        (rows, columns), (g, h) = self.patches.grid, self.block
+        return (self.patches.shape[0], rows * g, columns * h)
 
     def check(self, maps: list[Shape]) -> None:
         """Raise NetworkError when its sources have other shapes."""

@@ -50,6 +50,13 @@ def join(maps: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return np.concatenate([x.reshape(len(x), -1, 1, 1) for x in maps], axis=1)
 
 
+def filled(maps: npt.NDArray[Any], block: Pair) -> npt.NDArray[Any]:
+    """Maps (.., rows, columns) whose every value fills ``block`` (g, h) neighbours: the nearest, enlarged."""
+    if block == (1, 1):
+        return maps
+    return maps.repeat(block[0], axis=-2).repeat(block[1], axis=-1)
+
+
 class Shaped(Protocol):
     """A step of a program, or a node of a float network."""
 
@@ -147,7 +154,8 @@ class Pool:
     """``max`` of each window, or its ``average`` as ``clip(rshift_round(sum * mul, shift), 0, 255)``.
 
     ``border`` is the code around the map and counts in the sum; ``mul`` uint16 (positions,), so a window
-    that reaches over the edge may have another divisor.
+    that reaches over the edge may have another divisor. Each result fills ``block``, g x h neighbouring
+    positions, as nearest-neighbour upsampling does.
     """
 
     __repr__ = brief_repr
@@ -159,6 +167,7 @@ class Pool:
     border: int = 0
     mul: IntArray | None = None
     pool_shift: int = 0
+    block: Pair = (1, 1)
 
     @property
     def reads(self) -> tuple[int, ...]:
@@ -167,7 +176,8 @@ class Pool:
 
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""
-        return (self.patches.shape[0], *self.patches.grid)
+        (rows, columns), (g, h) = self.patches.grid, self.block
+        return (self.patches.shape[0], rows * g, columns * h)
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
         """Raise ProgramError when the step breaks a rule."""
@@ -177,6 +187,8 @@ class Pool:
         require(self.patches.groups == 1, f"{where}.groups", self.patches.groups, "1")
         require(_is_int(self.border, 0, INPUT_MAX), f"{where}.border", self.border, "0..255")
         require(_is_int(self.pool_shift, 0, SHIFT_MAX), f"{where}.pool_shift", self.pool_shift, "0..47")
+        sizes = len(self.block) == 2 and all(_is_int(v, 1, VECTOR_MAX) for v in self.block)
+        require(sizes, f"{where}.block", self.block, "two numbers from 1")
         if self.of == "average":
             check_array(f"{where}.mul", self.mul, (self.patches.positions,), (np.uint16, 0, 65535))
         else:

@@ -146,7 +146,11 @@ class TrainedPool(TrainedNode):
 
     def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
         """(n, C, rows, columns)."""
-        x, p = self.source(maps), self.pool.patches
+        y, (g, h) = self._pooled(self.source(maps)), self.pool.block
+        return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        p = self.pool.patches
         if p.is_whole:
             return x.amax(dim=(2, 3), keepdim=True) if self.pool.of == "max" else x.mean((2, 3), keepdim=True)
         top, left, bottom, right = p.padding

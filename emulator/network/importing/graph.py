@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.network.activation import Ndr
-from emulator.spec.patches import Patches, Shape
+from emulator.spec.patches import Pair, Patches, Shape
+from emulator.spec.steps import filled
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -104,17 +105,21 @@ class Neurons(Unary):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pool(Op):
-    """``max`` or ``average`` of windows; an average counts the zeros around the map unless ``inside``."""
+    """``max`` or ``average`` of windows; an average counts ``border`` around the map unless ``inside``.
+
+    Each result fills ``block`` neighbouring positions.
+    """
 
     of: str
     patches: Patches
     inside: bool = False
+    border: float = 0.0
+    block: Pair = (1, 1)
 
     def __call__(self, *x: Floats) -> Floats:
         if self.of == "max":
-            largest: Floats = self.patches.windows(x[0], -np.inf).max(axis=(4, 5))
-            return largest
-        total: Floats = self.patches.windows(x[0]).sum(axis=(4, 5))
+            return filled(self.patches.windows(x[0], -np.inf).max(axis=(4, 5)), self.block)
+        total: Floats = self.patches.windows(x[0], self.border).sum(axis=(4, 5))
         if not self.inside:
             return np.asarray(total / (self.patches.kernel[0] * self.patches.kernel[1]), np.float64)
         counted = self.patches.windows(np.ones((1, *self.patches.shape)))

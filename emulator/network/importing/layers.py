@@ -165,12 +165,25 @@ def mean_over(value: Value, of: str, axes: list[int], node: str, *, keep: bool) 
     return flatten(pooled, node) if letters == "nc" else replace(pooled, axes=letters)
 
 
-def border(value: Value, padding: Four, node: str) -> Value:
-    """Zeros around a map."""
+def enlarged(value: Value, block: Pair, node: str) -> Value:
+    """Every row and column so many times: nearest-neighbour upsampling."""
+    value = standard(value, node, "Resize").settled()
+    patches = Patches(shape=value.op.shape, kernel=(1, 1))
+    c, h, w = value.op.shape
+    shape = (c, h * block[0], w * block[1])
+    pool = Pool(node=node, inputs=(value.op,), shape=shape, of="max", patches=patches, block=block)
+    return value.then(pool)
+
+
+def border(value: Value, padding: Four, number: float, node: str) -> Value:
+    """A number around a map."""
     value = standard(value, node, "Pad").settled()
     patches = patches_of(value, node, "Pad", (1, 1), (1, 1), padding, (1, 1))
     shape = (value.op.shape[0], *patches.grid)
-    return value.then(Pool(node=node, inputs=(value.op,), shape=shape, of="average", patches=patches))
+    inputs = (value.op,)
+    return value.then(
+        Pool(node=node, inputs=inputs, shape=shape, of="average", patches=patches, border=number)
+    )
 
 
 def same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, lower: bool = False) -> Four:

@@ -157,7 +157,9 @@ class Lowering:
 
     def _pool(self, op: ops.Pool) -> None:
         x = self.held[op.inputs[0]]
-        if (op.of == "max" and (x.scale <= 0).any()) or (counts_border(op) and x.zero is None):
+        if (op.of == "max" and (x.scale <= 0).any()) or (
+            counts_border(op) and x.affine(1.0, -op.border).zero is None
+        ):
             x = self._plainly(op.inputs[0])
         reach = self.ranges.reach(op)
         wide = None if reach is None else with_room(*reach)

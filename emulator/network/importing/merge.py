@@ -73,7 +73,7 @@ def averaged(pool: Pool, product: Linear) -> Linear | None:
     """
     patches = product.patches
     whole = pool.patches.kernel == patches.grid and not any(pool.patches.padding)
-    if not whole or patches.groups > 1 or patches.grid == (1, 1):
+    if not whole or pool.block != (1, 1) or patches.groups > 1 or patches.grid == (1, 1):
         return None
     source = product.inputs[0]
     window = dataclasses.replace(

@@ -76,14 +76,14 @@ def pool_node(
     """
     channels = joined([shapes[m] for m in x.maps])[0]
     patches = dataclasses.replace(op.patches, shape=(channels, *op.patches.shape[1:]))
-    pad = (x.zero or 0.0) if counts_border(op) else 0.0
+    pad = (x.affine(1.0, -op.border).zero or 0.0) if counts_border(op) else 0.0
     gain = 1.0 if op.of == "max" or reach is None else _gain(x, (*reach, *holds))
-    node = Pool(op.of, x.maps, patches, pad, op.inside, gain)
+    node = Pool(op.of, x.maps, patches, pad, op.inside, gain, op.block)
     return node, dataclasses.replace(x, shape=op.shape, scale=x.scale / gain)
 
 
 def counts_border(op: ops.Pool) -> bool:
-    """Whether zeros around the map are part of what it gives."""
+    """Whether what is around the map is part of what it gives."""
     return op.of == "average" and not op.inside and any(op.patches.padding)
 
 

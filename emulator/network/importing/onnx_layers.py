@@ -117,21 +117,36 @@ def _pad(call: Call) -> Value:
             raise call.refused("use two pads for each of its axes")
         both = dict(zip(places, zip(pads[: len(places)], pads[len(places) :], strict=True), strict=True))
         pads = [both.get(i, (0, 0))[end] for end in (0, 1) for i in range(rank)]
-    number = call.optional(2)
-    zero = (number is None or not number.size or float(number.reshape(-1)[0]) == 0) and not call.a.get(
-        "value"
-    )
-    if pads is None or call.a.get("mode", "constant") != "constant" or not zero or len(pads) != 2 * rank:
-        raise call.refused("use zeros around rows and columns")
+    given = call.optional(2)
+    number = float(call.a.get("value", 0.0) if given is None or not given.size else given.reshape(-1)[0])
+    if pads is None or call.a.get("mode", "constant") != "constant" or len(pads) != 2 * rank:
+        raise call.refused("use a constant around rows and columns")
     if not any(pads):
         return call.value
     value = layers.standard(call.value, call.name, "Pad")
     before = dict(zip(value.axes, pads[:rank], strict=True))
     after = dict(zip(value.axes, pads[rank:], strict=True))
     if min(pads) < 0 or any(before[a] or after[a] for a in value.axes if a not in "hw"):
-        raise call.refused("use zeros around rows and columns")
+        raise call.refused("use a constant around rows and columns")
     top, left, bottom, right = (d.get(a, 0) for d in (before, after) for a in "hw")
-    return layers.border(value, (top, left, bottom, right), call.name)
+    return layers.border(value, (top, left, bottom, right), number, call.name)
+
+
+def _resize(call: Call) -> Value:
+    """The nearest value in rows and columns that are a whole number of times as many."""
+    value = layers.standard(call.value, call.name, call.kind)
+    scales, sizes = call.optional(1 if call.kind == "Upsample" else 2), call.optional(3)
+    axes = call.a.get("axes", list(range(len(value.axes))))
+    if sizes is not None and sizes.size:
+        given = sizes.reshape(-1) / np.array([max(value.shape[a], 1) for a in axes])
+    else:
+        given = np.ones(0) if scales is None else scales.reshape(-1)
+    by = {value.axes[a]: float(f) for a, f in zip(axes, given, strict=False) if value.axes[a] != "n"}
+    whole = len(given) == len(axes) and all(f >= 1 and f == int(f) for f in by.values())
+    turned = call.a.get("coordinate_transformation_mode") == "align_corners"
+    if call.a.get("mode", "nearest") != "nearest" or not whole or turned or by.get("c", 1) != 1:
+        raise call.refused("use mode nearest, and whole numbers of times as many rows and columns")
+    return layers.enlarged(value, (int(by.get("h", 1)), int(by.get("w", 1))), call.name)
 
 
 LAYERS: dict[str, Callable[[Call], Value | None]] = {
@@ -146,4 +161,6 @@ LAYERS: dict[str, Callable[[Call], Value | None]] = {
     "ReduceMax": _reduced,
     "BatchNormalization": _batch_norm,
     "Pad": _pad,
+    "Resize": _resize,
+    "Upsample": _resize,
 }

@@ -19,7 +19,7 @@ NORMALISED = {
 NORMALISATION = (
     "it depends on the data; use BatchNormalization, which folds into the weights, or run it on the host"
 )
-LARGER = "maps only get smaller; use Conv with pads, or enlarge the map on the host between two networks"
+LARGER = "use Resize by whole numbers (torch.nn.Upsample, nearest) and a Conv behind it"
 TREES = "trees are not networks; use a multi-layer perceptron"
 ATTENTION = "attention needs products of two signals; run it on the host between two networks"
 INSTEAD = {
@@ -28,8 +28,6 @@ INSTEAD = {
     "GroupNormalization": NORMALISATION,
     "LRN": "it divides by what is around; use BatchNormalization",
     "ConvTranspose": LARGER,
-    "Resize": LARGER,
-    "Upsample": LARGER,
     "DepthToSpace": LARGER,
     "Attention": ATTENTION,
     "MultiHeadAttention": ATTENTION,

@@ -100,7 +100,7 @@ def _holds(graph: Graph) -> dict[Op, tuple[float, ...]]:
     for _ in range(2 if graph.memories else 1):  # once more brings what a memory must hold to its source
         for op in reversed(graph.order()):
             if _pads(op):
-                holds[op.inputs[0]][0.0] = None
+                holds[op.inputs[0]][op.border if isinstance(op, Pool) else 0.0] = None
             if isinstance(op, Gate):
                 for number in {n for t in op.terms if t.b is not None for n in (t.a, t.b)}:
                     holds[op.inputs[number]][0.0] = None

@@ -15,7 +15,7 @@ from emulator.network.floats import FloatArithmetic
 from emulator.network.nodes import Maps
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, unit_codes
 from emulator.spec.evaluate import At, run
-from emulator.spec.steps import join
+from emulator.spec.steps import filled, join
 
 Floats = npt.NDArray[np.float64]
 Watch = Callable[[int, Floats], None]
@@ -48,9 +48,9 @@ class _Quantised(FloatArithmetic):
         border = 0.0 if node.of == "max" or node.inside else float(unit_codes(node.pad))
         windows = node.patches.windows(join([maps[s] for s in node.sources]), border)
         if node.of == "max":
-            return np.asarray(windows.max(axis=(4, 5)), np.float64)
+            return filled(np.asarray(windows.max(axis=(4, 5)), np.float64), node.block)
         counts = node.counts.reshape(node.patches.grid)
-        return unit_codes(node.gain * windows.sum(axis=(4, 5)) / counts)
+        return filled(unit_codes(node.gain * windows.sum(axis=(4, 5)) / counts), node.block)
 
     def table(self, at: At, node: Table, maps: Maps) -> Floats:
         x = join([maps[s] for s in node.sources])

@@ -165,7 +165,8 @@ def _linear(op: Op, alone: Alone) -> Op:
 
 
 def _is_border(pool: Pool) -> bool:
-    return pool.of == "average" and pool.patches.kernel == (1, 1) and pool.patches.stride == (1, 1)
+    one = pool.patches.kernel == (1, 1) == pool.patches.stride
+    return pool.of == "average" and one and pool.border == 0
 
 
 def _gate(op: Op, alone: Alone) -> Op:
