@@ -92,8 +92,8 @@ class Pool:
     """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
 
     ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
-    at 1: averages span less than the values do, and codes should not go to waste. Each result fills ``block``,
-    g x h neighbouring positions.
+    at 1: averages span less than the values do, and codes should not go to waste. Each result fills
+    ``block``, g x h neighbouring positions.
     """
 
     __repr__ = brief_repr

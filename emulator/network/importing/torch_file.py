@@ -35,7 +35,16 @@ def load_torch(path: Path) -> Any:
         raise FileNotFoundError(f"{path}: no such model file")
     nn = torch.nn
     names = list(LAYERS)
-    kinds = ("Conv", "MaxPool", "AvgPool", "BatchNorm", "AdaptiveAvgPool", "AdaptiveMaxPool", "ZeroPad")
+    kinds = (
+        "Conv",
+        "MaxPool",
+        "AvgPool",
+        "BatchNorm",
+        "AdaptiveAvgPool",
+        "AdaptiveMaxPool",
+        "ZeroPad",
+        "ConstantPad",
+    )
     names += [f"{kind}{d}d" for kind in kinds for d in (1, 2)]
     try:
         with (

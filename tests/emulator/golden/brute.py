@@ -150,12 +150,12 @@ def pool(program: Any, step: Any, maps: list[Map]) -> Map:
     for position, at in enumerate(places(p)):
         for c in range(p.shape[0]):
             codes = window(p, x, step.border, c, at)
-            if step.of == "max":
-                out[c, *at] = max(codes)
-            else:
-                out[c, *at] = clip(
-                    rshift_round(sum(codes) * int(step.mul[position]), step.pool_shift), 0, 255
-                )
+            y = max(codes)
+            if step.of == "average":
+                y = clip(rshift_round(sum(codes) * int(step.mul[position]), step.pool_shift), 0, 255)
+            for i in range(step.block[0]):
+                for j in range(step.block[1]):
+                    out[c, at[0] * step.block[0] + i, at[1] * step.block[1] + j] = y
     return out
 
 

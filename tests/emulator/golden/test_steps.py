@@ -172,6 +172,19 @@ def test_pooling(of: str, name: str) -> None:
     equal(p, inputs(p, rng))
 
 
+@pytest.mark.parametrize(("of", "block"), [("max", (2, 2)), ("max", (1, 3)), ("average", (3, 2))])
+def test_results_that_fill_blocks(of: str, block: tuple[int, int]) -> None:
+    rng = np.random.default_rng(4)
+    patches = Patches(shape=(3, 4, 5), kernel=(2, 1))
+    mul = None if of == "max" else np.full(patches.positions, 1 << 13, np.uint16)
+    step = Pool(
+        of=of, sources=(0,), patches=patches, mul=mul, pool_shift=14 if mul is not None else 0, block=block
+    )
+    p = program((3, 4, 5), step)
+    assert p.map_shapes[-1] == (3, 3 * block[0], 5 * block[1])
+    equal(p, inputs(p, rng))
+
+
 def test_sums_of_large_windows() -> None:
     """A window of 20 x 20 full codes adds up to 102,000, beyond 16 bits."""
     rng = np.random.default_rng(6)

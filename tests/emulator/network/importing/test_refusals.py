@@ -134,9 +134,18 @@ REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
     "transposed convolution": (
         lambda: nn.Sequential(nn.ConvTranspose2d(2, 3, 2)),
         MAP,
-        r"\(ConvTranspose\).*enlarge the map on the host",
+        r"\(ConvTranspose\).*use Resize by whole numbers",
     ),
-    "upsampling": (lambda: nn.Sequential(nn.Upsample(scale_factor=2)), MAP, r"\(Resize\).*host"),
+    "interpolation": (
+        lambda: nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear")),
+        MAP,
+        r"\(Resize\).*use mode nearest, and whole numbers",
+    ),
+    "maps half as large again": (
+        lambda: nn.Sequential(nn.Upsample(scale_factor=1.5)),
+        MAP,
+        r"\(Resize\).*use mode nearest, and whole numbers",
+    ),
     "ceil mode": (
         lambda: nn.Sequential(nn.MaxPool2d(4, 4, ceil_mode=True)),
         MAP,
@@ -196,9 +205,10 @@ def test_onnx_nodes_are_named(tmp_path: Path) -> None:
     path = exported(tmp_path, normalised, normal(4, 6), dynamo=False)
     with pytest.raises(UnsupportedNodeError, match=r"model.onnx: .*' \(LayerNormalization\).*host"):
         import_model(path, samples=normal(20, 6))
-    upsampled = seeded(lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.Upsample(scale_factor=2)))
+    layers = (nn.Conv2d(2, 2, 1), nn.Upsample(scale_factor=2, mode="bilinear"))
+    upsampled = seeded(lambda: nn.Sequential(*layers))
     path = exported(tmp_path, upsampled, normal(4, 2, 6, 6), dynamo=False)
-    with pytest.raises(UnsupportedNodeError, match=r"Resize' \(Resize\).*host"):
+    with pytest.raises(UnsupportedNodeError, match=r"Resize' \(Resize\).*use mode nearest"):
         import_model(path, samples=normal(20, 2, 6, 6))
     inside = exported(
         tmp_path,

@@ -100,6 +100,29 @@ def _two_channels(folder: Path) -> Case:
     return torch_case(model, normal(60, 2, 12, 12), (2, 12, 12))
 
 
+class Skipped(nn.Module):
+    """An encoder and a decoder, joined beside its bottom: what a small U-Net is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.low = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 6, 3, padding=1)
+        self.up, self.wide = nn.Upsample(scale_factor=2), nn.Upsample(scale_factor=(1, 3))
+        self.high, self.out = nn.Conv2d(10, 3, 3, padding=1), nn.Conv2d(3, 1, 1)
+
+    def forward(self, x: Any) -> Any:
+        first = torch.relu(self.down(x))
+        low = torch.tanh(self.low(torch.max_pool2d(first, 2)))
+        return self.out(self.wide(torch.relu(self.high(torch.cat([self.up(low), first], 1))))).flatten(1)
+
+
+def _framed() -> Any:
+    """Constants other than 0 around maps, before and behind a function."""
+    return nn.Sequential(
+        *(nn.ConstantPad2d((1, 0, 2, 1), 0.7), nn.Conv2d(1, 4, 3), nn.Sigmoid(), nn.ConstantPad2d(1, 0.25)),
+        *(nn.AvgPool2d(3), nn.ConstantPad2d((0, 1, 0, 0), -1.5), nn.Flatten(), nn.Linear(100, 5)),
+    )
+
+
 def _batch_norms() -> Any:
     return nn.Sequential(
         nn.Conv2d(1, 6, 3, padding=1, bias=False),
@@ -211,6 +234,8 @@ TORCH: dict[str, Build] = {
     "torch composite": lambda folder: torch_case(seeded(Composite), normal(300, 12)),
     "torch lenet": _maps(LeNet),
     "torch convolutions, batch norms, groups": _maps(_batch_norms),
+    "torch upsampled, joined": _maps(Skipped),
+    "torch framed by constants": _maps(_framed),
     "torch normalised, padded convolution": _maps(_padded_after_normalising),
     "torch tanh, padded convolution": _maps(_padded_tanh),
     "torch convolution without activation": _maps(_no_activation),
