@@ -11,7 +11,7 @@ SHARED := -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help doctor demo quick test test-long test-trust test-release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help doctor demo quick test test-long test-trust test-release release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +26,10 @@ quick: $(DEV_STAMP) ## what needs no compiled board and no minute: emulator, hos
 	$(BIN)/python -m pytest $(SHARED) -m "not slow" -k "not exporter" $(QUICK) --ignore=tests/host/pcie
 
 test: compiler $(DEV_STAMP) ## the test suite on $(WORKERS) workers, without what compiles for minutes
-	$(BIN)/python -m pytest $(SHARED) -m "not long"
+	$(BIN)/python -m pytest $(SHARED) --durations=15 -m "not long"
 
 test-long: compiler $(DEV_STAMP) ## the rest of it: every other geometry and board, whole networks through them
-	$(BIN)/python -m pytest $(SHARED) -m long
+	$(BIN)/python -m pytest $(SHARED) --durations=15 -m long
 
 test-trust: compiler $(DEV_STAMP) ## faults on the link and fuzzing at length; prints what was counted
 	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/trust
@@ -67,6 +67,10 @@ test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, th
 	NDRITE_RELEASE=1 NDRITE_LENET5=20 $(BIN)/python -m pytest tests/release tests/system/test_lenet5.py tests/ndrite/test_trace.py
 	NDRITE_REPORT_TIMELINE=1 $(BIN)/python -m pytest tests/ndrite/test_report.py
 	$(BIN)/python examples/notebooks/run.py
+
+release: compiler $(DEV_STAMP) ## walk the release's checklist: version, lint, tests, wheel and sdist in empty environments
+	$(BIN)/pip install --quiet -e '.[release]'
+	$(BIN)/python .ci/release.py
 
 pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and its terminal cast; needs Chromium
 	$(BIN)/pip install --quiet -e '.[browser,sweep,import-check]'
