@@ -24,6 +24,8 @@ from emulator.spec import Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.state_file import load_state, save_state
 from host import BoardApi, InputError
+from ndrite import drawing
+from ndrite.drawing import ACCENT, INK
 from ndrite.html import Look, Point, Quantity, check_page, points_page
 from ndrite.intervals import mean_interval, wilson
 
@@ -237,24 +239,19 @@ def _measured(summary: dict[str, Any]) -> _Measured:
 
 def _figure(measured: _Measured, path: Path, title: str) -> None:
     """Histogram of the chips with the threshold, and yield against threshold."""
-    from matplotlib.figure import Figure
-
     each = np.sort(measured.each)
-    drawing = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = drawing.subplots(1, 2)
-    left.hist(each, bins=min(40, max(5, len(each) // 4)), color="#4477aa")
+    figure = drawing.figure(9, 3.6)
+    left, right = figure.subplots(1, 2)
+    left.hist(each, bins=min(40, max(5, len(each) // 4)), color=INK)
     left.set(xlabel=f"{measured.what} of a chip", ylabel="chips", title=title)
     share = [100 * measured.as_good(value) for value in each]
-    right.step(each, share, where="pre" if measured.higher else "post", color="#4477aa")
+    right.step(each, share, where="pre" if measured.higher else "post", color=INK)
     right.set(xlabel=f"threshold: {measured.what}", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
     if measured.threshold is not None:
         for axes in (left, right):
-            axes.axvline(
-                measured.threshold, color="#cc3311", ls="--", label=f"threshold {measured.threshold:g}"
-            )
+            axes.axvline(measured.threshold, color=ACCENT, ls="--", label=f"threshold {measured.threshold:g}")
         left.legend()
-    with whole_file(path) as file:
-        drawing.savefig(file, format=path.suffix.lstrip(".").lower(), dpi=150)
+    drawing.save(figure, path)
 
 
 def chips_page(measured: _Measured, summary: dict[str, Any], first_chip: int, title: str) -> str:

@@ -14,7 +14,7 @@ from ndrite.intervals import crossed, points
 from studies import runs, table
 from studies.data import data
 from studies.kan_dies import CAUSES, DIES, applies, energy_pj, on_dies
-from studies.kan_networks import CURVE, KINDS, RELU, TASKS, learned_curves, rate_of, trained
+from studies.kan_networks import KINDS, RELU, TASKS, learned_curves, rate_of, trained
 from studies.runs import FLOAT, Floats, Runs
 
 OVER = "95 %, bootstrap over seeds and samples; of losses over seeds, dies and samples"
@@ -99,20 +99,11 @@ def tables(found: Runs) -> list[table.Table]:
 
 
 def draw(found: Runs, figure: Any) -> None:
-    """Learned curves above, accuracies less the ReLU network's below."""
+    """Accuracies less the ReLU network's."""
     groups = runs.by(found, "task", "kind")
-    tasks = [task for task in TASKS if (task, "kan") in groups]
     panels: dict[str, dict[str, Any]] = {}
-    for task in tasks:
-        curves = runs.where(groups[task, "kan"], seed=1)[0]["curves"]
-        panels[task.replace(", ", "\n")] = {
-            f"input {i + 1}, to {k + 1}": (CURVE, c)
-            for i, of_input in enumerate(curves)
-            for k, c in enumerate(of_input)
-        }
-    for task in tasks:
+    for task in (task for task in TASKS if (task, "kan") in groups):
         relu = runs.right(groups[task, RELU])
         kinds = [kind for kind in KINDS if kind != RELU and (task, kind) in groups]
-        less = {kind.replace(", as", " as"): runs.right(groups[task, kind]) - relu for kind in kinds}
-        panels[f"{task}\nagainst ReLU, points"] = {"": less}
-    table.draw(figure, panels, ylabel="", columns=len(tasks), level=0.0)
+        panels[task] = {"": {kind: runs.right(groups[task, kind]) - relu for kind in kinds}}
+    table.draw(figure, panels, ylabel="against ReLU, points", columns=3, level=(0.0, ""))

@@ -14,6 +14,7 @@ from typing import Any
 from emulator.errors import EmulatorError
 from emulator.files import whole_file
 from emulator.spec.state_file import load_state, save_state
+from ndrite import drawing
 from ndrite.intervals import DRAWS, LEVEL
 from studies import NAMES
 from studies.published import Found, Publication, judged, page, publication
@@ -206,10 +207,6 @@ def _read(path: Path, help_: str) -> dict[str, Any]:
 
 
 def _draw(draw: Callable[[Runs, Any], None], runs: Runs, path: Path) -> None:
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    figure = drawing.figure(8, 4)
     draw(runs, figure)
-    with rc_context({"svg.hashsalt": "ndrite"}), whole_file(path) as file:
-        figure.savefig(file, format="svg", metadata={"Date": None})
+    drawing.save(figure, path)

@@ -159,7 +159,7 @@ def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
             float(entry["pad"]),
             bool(entry["inside"]),
             float(entry["gain"]),
-            _tuple(entry["block"]),
+            _tuple(entry.get("block", [1, 1])),
         )
     if kind == "table":
         activation = _read_activation(where, entry["activation"], arrays)

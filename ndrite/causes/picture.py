@@ -8,21 +8,19 @@ from typing import Any
 import numpy as np
 
 from emulator.mapping.explain import RMS_ERROR, SNR_MAX_DB, Explanation
+from ndrite import drawing
+from ndrite.drawing import ACCENT, INK
 from ndrite.intervals import paired
 
-INK, ACCENT = "#1f3a5f", "#c8553d"
+SMALL = {"ha": "right", "fontsize": 8, "color": "0.4"}
 SERIES = (("as it is", INK), ("gains and biases corrected", ACCENT))
 
 
 def drawn(explanation: Explanation) -> Any:
     """The matplotlib figure. Left: error of the outputs, percent of their spread; right: points lost, or the
     rms error of targets."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    rows = explanation.rows
-    figure = Figure(figsize=(11, 0.42 * len(rows) + 1.3), layout="constrained")
-    FigureCanvasAgg(figure)
+    rows = [row for row in explanation.rows if row.score(corrected=False) is None or _does_something(row)]
+    figure = drawing.figure(11, 0.42 * len(rows) + 1.3)
     left, right = figure.subplots(1, 2, sharey=True)
     y = np.arange(len(rows))[::-1]
     for i, (label, colour) in enumerate(SERIES):
@@ -43,6 +41,10 @@ def drawn(explanation: Explanation) -> Any:
                 low, high = paired(a, b, explanation.samples)
                 right.plot([100 * low, 100 * high], [place, place], color="0.45", lw=0.9)
     left.set_yticks(y, [row.cause for row in rows])
+    without = len(explanation.rows) - len(rows)
+    if without:
+        note = f"{without} causes without effect are left out"
+        right.text(1, 1.02, note, transform=right.transAxes, **SMALL)
     left.set(xlabel="error of the outputs, rms, % of their spread; longer is worse", xlim=(0, None))
     left.legend(frameon=False, fontsize=8, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     right.axvline(0, color="0.6", lw=0.8)
@@ -65,7 +67,13 @@ def draw(explanation: Explanation, path: Path) -> None:
     figure.suptitle(
         f"{explanation.network} on {explanation.chip}, {explanation.samples} samples", fontsize=11
     )
-    figure.savefig(path, dpi=130)
+    drawing.save(figure, path)
+
+
+def _does_something(row: Any) -> bool:
+    """Whether outputs differ from the float network's."""
+    snrs = (row.snr_db, row.snr_corrected_db)
+    return any(snr is not None and snr < SNR_MAX_DB for snr in snrs)
 
 
 def relative_error(snr_db: float) -> float:

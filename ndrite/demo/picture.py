@@ -9,27 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.network.datasets.fashion_mnist import CLASSES
+from ndrite import drawing
 from ndrite.demo.curve import NeuronCurve
-
-INK, ACCENT = "#1f3a5f", "#c8553d"
+from ndrite.drawing import ACCENT, INK
 
 
 def draw(
     confusion: npt.NDArray[np.int64], losses: list[tuple[str, float]], curve: NeuronCurve | None, path: Path
 ) -> None:
     """Write the picture (PNG, or what the file's suffix says)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(15, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = drawing.figure(15, 5)
     parts: Any = figure.subfigures(1, 3, width_ratios=(1.0, 1.15, 1.0))
     left, middle, right = parts
     if curve is not None:
         _curve(left, curve)
     _confusion(middle, confusion)
     _losses(right, losses)
-    figure.savefig(path, dpi=130)
+    drawing.save(figure, path)
 
 
 def _curve(figure: Any, curve: NeuronCurve) -> None:

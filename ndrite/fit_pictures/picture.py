@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from emulator.device.fitting import EcramFit, NdrFit, RramFit
-
-INK, ACCENT = "#1f3a5f", "#c8553d"
+from ndrite import drawing
+from ndrite.drawing import ACCENT, INK
 
 
 def draw_ndr(fit: NdrFit, path: Path) -> None:
@@ -57,11 +57,7 @@ def draw_ecram(fit: EcramFit, path: Path) -> None:
 
 
 def _figure() -> tuple[Any, Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = drawing.figure(7, 6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     return figure, upper, lower
 
@@ -69,4 +65,4 @@ def _figure() -> tuple[Any, Any, Any]:
 def _finish(figure: Any, upper: Any, lower: Any, path: Path) -> None:
     upper.legend(frameon=False)
     lower.axhline(0, color="0.6", lw=0.8)
-    figure.savefig(path, dpi=130)
+    drawing.save(figure, path)

@@ -58,4 +58,9 @@ def _figures(report: Report) -> list[tuple[str, str]]:
 def _fields(a: Chip, b: Chip) -> list[tuple[str, str, str]]:
     """Those that differ, sections in the order of a description."""
     of_a, of_b = a.fields(), b.fields()
-    return [(name, str(of_a[name]), str(of_b[name])) for name in of_a if of_a[name] != of_b[name]]
+    return [(name, _value(of_a[name]), _value(of_b[name])) for name in of_a if of_a[name] != of_b[name]]
+
+
+def _value(value: object) -> str:
+    """A field's value, short."""
+    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

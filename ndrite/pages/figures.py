@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +13,12 @@ from emulator.mapping.neuron import heights_and_peaks, shape_of, trained_shape, 
 from emulator.network import Ndr
 from emulator.spec import Layer
 from emulator.spec.arithmetic import V_MAX, V_MIN
+from ndrite import drawing
 from ndrite.causes.picture import drawn
+from ndrite.drawing import ACCENT, INK, PALE
 from ndrite.pages.run import CLASSES_MAX, Report
 from ndrite.pages.tiles import draw as draw_tiles
 
-INK, ACCENT, PALE = "#1f3a5f", "#c8553d", "#9fb3c8"
 CURVES_MAX = 6
 LAYERS_MAX = 3
 Figure = Any
@@ -40,31 +40,12 @@ def figures(report: Report) -> dict[str, Figure]:
 
 def svg(figure: Figure, name: str) -> bytes:
     """The figure as SVG; the same figure gives the same bytes."""
-    return _written(figure, "svg", name)
+    return drawing.written(figure, "svg", name)
 
 
 def pdf(figure: Figure) -> bytes:
     """The figure as PDF."""
-    return _written(figure, "pdf", "")
-
-
-def _written(figure: Figure, kind: str, salt: str) -> bytes:
-    import matplotlib
-
-    buffer = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else {"CreationDate": None}
-    with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
-        figure.savefig(buffer, format=kind, metadata=metadata, dpi=150)
-    return buffer.getvalue()
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Plain
-
-    figure = Plain(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return drawing.written(figure, "pdf")
 
 
 def answers(report: Report) -> Figure | None:
@@ -74,7 +55,7 @@ def answers(report: Report) -> Figure | None:
 
 def _scatter(report: Report) -> Figure:
     """Every output's targets and answers; on the line, they are equal."""
-    figure = _figure(5.2, 5.0)
+    figure = drawing.figure(5.2, 5.0)
     axes = figure.subplots()
     for m, (wanted, found) in enumerate(zip(report.labels.T, report.answers.T, strict=True)):
         axes.plot(wanted, found, ".", ms=3, alpha=0.5, label=f"output {m}" if m < CURVES_MAX else None)
@@ -91,7 +72,7 @@ def _confusion(report: Report) -> Figure | None:
     matrix = report.confusion
     if len(matrix) > CLASSES_MAX:
         return None
-    figure = _figure(5.2, 5.0)
+    figure = drawing.figure(5.2, 5.0)
     axes = figure.subplots()
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -124,7 +105,7 @@ def curves(report: Report) -> Figure | None:
     window = subject.die.arrays[number].window
     if window is None:
         window = window_of(activation, trained_shape(activation), subject.program.curve_base.shape[1])
-    figure = _figure(9.0, 3.6)
+    figure = drawing.figure(9.0, 3.6)
     left, right = figure.subplots(1, 2, sharex=True)
     u = window.values()
     if isinstance(activation, Ndr):
@@ -161,7 +142,7 @@ def cells(report: Report) -> Figure:
     """Differential conductance of every pair, and what programming and time did to it."""
     arrays = report.subject.die.arrays[:LAYERS_MAX]
     cell = report.subject.die.chip.cell
-    figure = _figure(9.0, 3.4 * len(arrays))
+    figure = drawing.figure(9.0, 3.4 * len(arrays))
     grid = figure.subplots(len(arrays), 3, squeeze=False, width_ratios=(1, 1, 0.8))
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     for row, (number, array) in zip(grid, enumerate(arrays), strict=True):
@@ -185,7 +166,7 @@ def cells(report: Report) -> Figure:
 
 def tiles(report: Report) -> Figure:
     """Arrays that every layer takes on the chip, and their part that holds weights."""
-    figure = _figure(9.0, 2.8)
+    figure = drawing.figure(9.0, 2.8)
     draw_tiles(report, figure.subplots())
     return figure
 
@@ -195,7 +176,7 @@ def timeline(report: Report) -> Figure | None:
     trace = report.trace
     if trace is None:
         return None
-    figure = _figure(9.0, 3.2)
+    figure = drawing.figure(9.0, 3.2)
     axes = figure.subplots()
     for n, (block, active) in enumerate(reversed(trace.activity.items())):
         edges = np.flatnonzero(np.diff(np.concatenate([[False], active, [False]]).astype(np.int8)))

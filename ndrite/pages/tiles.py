@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.spec.notebook import table, text
+from ndrite.drawing import EMPTY, INK, PALE
 from ndrite.pages.run import Report
-
-INK, PALE, EMPTY = "#1f3a5f", "#9fb3c8", "#f1f4f8"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emulator.files import whole_file
+from ndrite import drawing
+from ndrite.drawing import INK
 
 
 def axis_summary(rows: list[dict[str, Any]], axis: str) -> list[tuple[Any, float, float, float]]:
@@ -18,8 +19,6 @@ def axis_summary(rows: list[dict[str, Any]], axis: str) -> list[tuple[Any, float
 
 def draw(rows: list[dict[str, Any]], axes: tuple[str, ...], folder: Path) -> list[Path]:
     """One figure an axis, ``AXIS.svg`` in ``folder``: mean accuracy and the range over all other axes."""
-    from matplotlib.figure import Figure
-
     paths = []
     for axis in axes:
         found = axis_summary(rows, axis)
@@ -28,16 +27,15 @@ def draw(rows: list[dict[str, Any]], axes: tuple[str, ...], folder: Path) -> lis
             found.sort(key=lambda entry: entry[0])
         where = [entry[0] for entry in found] if numeric else list(range(len(found)))
         mean, low, high = ([100 * entry[i] for entry in found] for i in (1, 2, 3))
-        drawing = Figure(figsize=(5, 3.4), layout="constrained")
-        ax = drawing.subplots()
-        ax.fill_between(where, low, high, alpha=0.25, color="#4477aa", label="range over the other axes")
-        ax.plot(where, mean, "o-", color="#4477aa", label="mean")
+        figure = drawing.figure(5, 3.4)
+        ax = figure.subplots()
+        ax.fill_between(where, low, high, alpha=0.25, color=INK, label="range over the other axes")
+        ax.plot(where, mean, "o-", color=INK, label="mean")
         ax.set(xlabel=axis, ylabel="accuracy, %")
         if not numeric:
             ax.set_xticks(where, [str(entry[0]) for entry in found])
         ax.legend()
         path = folder / f"{axis}.svg"
-        with whole_file(path) as file:
-            drawing.savefig(file, format="svg")
+        drawing.save(figure, path)
         paths.append(path)
     return paths

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emulator.files import whole_file
+from ndrite import drawing
+from ndrite.drawing import ACCENT, PALE
 from ndrite.html import check_page
 from ndrite.sweeps.plan import SweepError
 
@@ -35,25 +36,22 @@ def check_picture(path: Path) -> None:
 
 def draw(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> None:
     """All points, and the front joined and named by its values of ``axes``; the format is the suffix."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     best = front(rows)
-    drawing = Figure(figsize=(6.4, 4.2), layout="constrained")
-    ax = drawing.subplots()
+    figure = drawing.figure(6.4, 4.2)
+    ax = figure.subplots()
     ax.errorbar(
         [r["energy_pJ"] * 1e-3 for r in rows],
         [100 * r["accuracy"] for r in rows],
         yerr=[100 * (r["accuracy_half_interval_95"] or 0.0) for r in rows],
         fmt="o",
-        color="#9fb3c8",
+        color=PALE,
         label="points",
     )
     ax.plot(
         [r["energy_pJ"] * 1e-3 for r in best],
         [100 * r["accuracy"] for r in best],
         "o-",
-        color="#c8553d",
+        color=ACCENT,
         drawstyle="steps-post",
         zorder=3,
         label="Pareto front",
@@ -69,7 +67,4 @@ def draw(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> None:
         )
     ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel="accuracy, %")
     ax.legend()
-    kind = path.suffix.lower().removeprefix(".")
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-    with rc_context({"svg.hashsalt": "ndrite"}), whole_file(path) as file:
-        drawing.savefig(file, format=kind, metadata=metadata, dpi=150)
+    drawing.save(figure, path)

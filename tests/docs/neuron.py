@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from emulator.device.description import load_chip
+from ndrite import drawing
+from ndrite.drawing import ACCENT, INK, PALE
 
-INK, ACCENT, PALE = "#1f3a5f", "#c8553d", "#8fa3ba"
 STATES = ((1.0, "high"), (0.55, "middle"), (0.1, "low"))
 """Factors on the peak current that the illustrative chip's ECRAM reaches, and what to call them."""
 ROWS = ("x0", "x1", "x2")
@@ -21,18 +22,11 @@ ROWS = ("x0", "x1", "x2")
 
 def draw(path: Path) -> None:
     """Write the picture of preset ``dendritic-ndr``, in the format of the file's suffix."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # Without a date and with fixed names, so that the same picture is the same file.
-    with rc_context({"svg.hashsalt": "ndrite", "font.size": 10}):
-        figure = Figure(figsize=(9, 3.2), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes: Any = figure.subplots(1, 2, width_ratios=(1, 1.15))
-        _circuit(axes[0])
-        _curves(axes[1])
-        figure.savefig(path, dpi=130, metadata={"Date": None} if path.suffix == ".svg" else None)
+    figure = drawing.figure(9, 3.2)
+    axes: Any = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    _circuit(axes[0])
+    _curves(axes[1])
+    drawing.save(figure, path)
 
 
 def _circuit(axes: Any) -> None:
@@ -72,7 +66,7 @@ def _curves(axes: Any) -> None:
     for (factor, name), color in zip(STATES, (INK, ACCENT, PALE), strict=True):
         axes.plot(volts, factor * current, color=color, lw=2, label=f"ECRAM {name}")
     axes.axvspan(device.peak_voltage_V, 0.45, color=PALE, alpha=0.15)
-    axes.text(0.19, 0.25 * current.max(), "more voltage, less current", ha="center", fontsize=9)
+    axes.text(0.3, 0.6 * current.max(), "more voltage,\nless current", va="center", fontsize=9)
     axes.set(xlabel="voltage (V)", ylabel="current (mA)", title="its curve: rise, then fall")
     axes.legend(frameon=False, loc="upper right")
     for side in ("top", "right"):
