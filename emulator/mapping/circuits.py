@@ -10,6 +10,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.curves import NdrModel, peak_of
 from emulator.device.ndr.tuning import CURRENT
+from emulator.errors import CompileError
 from emulator.mapping.states import States
 
 Floats = npt.NDArray[np.float64]
@@ -46,12 +47,18 @@ def source_units_V(chip: Chip, own_V: Floats) -> Floats:
 
 def loaded_curves(
     devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
-) -> Curves:
-    """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``.
+) -> tuple[Curves, int]:
+    """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``; and
+    how many of them are bistable.
 
     ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so
     loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those
     the input gains were set for.
+
+    Raises
+    ------
+    CompileError
+        When devices oscillate.
     """
     outputs = len(heights)
     unit = source_units_V(chip, own_units_V(chip, states, outputs))
@@ -66,10 +73,21 @@ def loaded_curves(
         circuit = chip.neuron.in_circuit(device)
         assert circuit is not None
         models.append(circuit.tuned(float(c), float(s)))
+    limits_nH = [
+        m.circuit.inductance_limit_H / m.circuit.inductance_H for m in models if m.circuit.oscillates
+    ]
+    if limits_nH:
+        neuron = chip.neuron
+        raise CompileError(
+            f"neuron.inductance_nH is {neuron.inductance_nH:g}; accepted: below "
+            f"{min(limits_nH) * neuron.inductance_nH:.3g}, the least R C Rn at "
+            f"{neuron.source_resistance_ohm:g} ohm and {neuron.capacitance_pF:g} pF: {len(limits_nH)} of "
+            f"{outputs} neurons would oscillate where their current falls"
+        )
 
     def curves(u: Floats) -> Floats:
         v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) * unit
         drawn = np.stack([model.current(v[..., m]) for m, model in enumerate(models)], axis=-1)
         return np.clip(gain * drawn / amperes, 0.0, 1.0)
 
-    return curves
+    return curves, sum(m.circuit.bistable for m in models)

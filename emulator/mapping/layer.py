@@ -300,6 +300,7 @@ class Product:
             pwl_error_lsb=error,
             tail_error_lsb=window.tail_lsb,
             unreachable_neurons=self.neurons.unreachable,
+            bistable_neurons=self.neurons.bistable,
         )
         if isinstance(dense.activation, Ndr):
             die = dataclasses.replace(die, neurons=self.neurons, window=window)
