@@ -45,15 +45,29 @@ def source_units_V(chip: Chip, own_V: Floats) -> Floats:
     return np.full(len(own_V), np.exp(np.log(own_V).mean()))
 
 
-def loaded_curves(
-    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
-) -> tuple[Curves, int]:
-    """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``; and
-    how many of them are bistable.
+def axes(
+    chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of every neuron (M,): source voltage of one unit of u, factors on its device's current and voltage axes,
+    and on its output.
 
     ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so
     loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those
     the input gains were set for.
+    """
+    unit, ones = source_units_V(chip, own_units_V(chip, states, len(heights))), np.ones(len(heights))
+    voltage = ones * stretch
+    if states is not None:
+        voltage = voltage * chip.ecram.tuning.voltage(states.reference)
+    tuned = states is not None and chip.ecram.tunes in CURRENT
+    return (unit, heights, voltage, ones) if tuned else (unit, ones, voltage, heights)
+
+
+def loaded_curves(
+    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
+) -> tuple[Curves, int]:
+    """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``; and
+    how many of them are bistable. ``heights`` and ``stretch`` as of ``axes``.
 
     Raises
     ------
@@ -61,13 +75,8 @@ def loaded_curves(
         When devices oscillate.
     """
     outputs = len(heights)
-    unit = source_units_V(chip, own_units_V(chip, states, outputs))
+    unit, current, voltage, gain = axes(chip, heights, stretch, states)
     amperes = peak_of(chip.neuron.device)[1]
-    tuned = states is not None and chip.ecram.tunes in CURRENT
-    current, gain = (heights, np.ones(outputs)) if tuned else (np.ones(outputs), heights)
-    voltage = np.ones(outputs) * stretch
-    if states is not None:
-        voltage = voltage * chip.ecram.tuning.voltage(states.reference)
     models = []
     for device, c, s in zip(devices, current, voltage, strict=True):
         circuit = chip.neuron.in_circuit(device)
