@@ -19,7 +19,7 @@ from studies.published import publication
 from studies.runs import Runs
 from studies.table import Table, over_seeds
 from tests.marks import long_where
-from tests.studies.command import BAD_INPUT, OK, run
+from tests.studies.command import BAD_INPUT, OK, OUTSIDE, run
 
 RESULTS = Path("docs/results")
 LONG = {"ecram", "kan", "recovery", "adaptation", "loss", "valley"}
