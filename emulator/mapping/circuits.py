@@ -48,8 +48,8 @@ def source_units_V(chip: Chip, own_V: Floats) -> Floats:
 def axes(
     chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of every neuron (M,): source voltage of one unit of u, factors on its device's current and voltage axes,
-    and on its output.
+    """Of every neuron (M,): source voltage of one unit of u, factors on its device's current and voltage
+    axes, and on its output.
 
     ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so
     loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those

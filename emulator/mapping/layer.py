@@ -201,6 +201,7 @@ class Product:
             mitigation=options.mitigation,
             row_voltage_V=converters.row_voltages(self.rows.one_group(), chip),
             programmed_on=without_errors(chip) if options.nominal else None,
+            movable=self.rows.movable,
         )
 
     def converters(self, mapped: MappedWeights, mismatch: Floats) -> Read:

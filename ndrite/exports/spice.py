@@ -93,8 +93,10 @@ def _units_per_uA(array: DieArray, chip: Chip) -> tuple[Floats, Floats]:
 
 def _crossbars(mapped: MappedWeights, chip: Chip, drive: str, senses: list[list[str]]) -> Iterator[str]:
     """Every array of the cells, each with its wires; columns' sources of 0 V into ``senses``."""
-    layout, cells = chip.array, mapped.cells.faulted
-    _, rows, columns = cells.shape
+    layout, place = chip.array, mapped.cells.place
+    _, rows, columns = mapped.cells.faulted.shape
+    order = np.arange(rows) if place is None else np.argsort(place)
+    cells = mapped.cells.faulted[:, order]
     for k0 in range(0, rows, layout.rows):
         for m0 in range(0, columns, layout.weights_across):
             part = cells[:, k0 : k0 + layout.rows, m0 : m0 + layout.weights_across]
@@ -103,7 +105,7 @@ def _crossbars(mapped: MappedWeights, chip: Chip, drive: str, senses: list[list[
                 sides = [part.transpose(1, 2, 0).reshape(part.shape[1], -1)]
             for side, g in enumerate(sides):
                 name = f"{drive}{k0}_{m0}_{side}"
-                yield from _crossbar(name, g, [f"{drive}{k0 + k}" for k in range(len(g))], chip)
+                yield from _crossbar(name, g, [f"{drive}{k}" for k in order[k0 : k0 + len(g)]], chip)
                 for column in range(g.shape[1]):
                     m, sign = (column // 2, column % 2) if len(sides) == 1 else (column, side)
                     senses[m0 + m].append(f"{'+-'[sign]}i(V{name}_{column})")

@@ -16,7 +16,8 @@ from emulator.device import Bell, Esaki, Exponential, LinearStep, Table, Tunnel
 from emulator.device.description import load_chip
 from emulator.device.ndr.curves import Double
 from emulator.golden import Core
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, map_network
+from emulator.mapping.mitigation import Mitigation
 from emulator.network import Dense, Ndr, Network
 from ndrite.exports.aihwkit import config, weights
 from ndrite.exports.laws import current_law
@@ -29,6 +30,9 @@ MEASURED = Table(np.array([-0.1, 0.0, 0.1, 0.3, 0.6]), np.array([-2e-3, 0.0, 1e-
 DEVICES = [Tunnel(0.1, 1e-3), Esaki(), Bell(0.3, 1e-6, 0.05), Double(0.1, 1e-3, 0.4, 0.7), MEASURED]
 
 
+PLACED = MapOptions(mitigation=Mitigation(row_placement=True))
+
+
 def small(rows: int, columns: int, chip: str, **sections: Any) -> tuple[Any, Any]:
     """A network rows - columns - 4 on a chip, and samples."""
     rng = np.random.default_rng(rows)
@@ -38,7 +42,7 @@ def small(rows: int, columns: int, chip: str, **sections: Any) -> tuple[Any, Any
     x = rng.integers(0, 256, (200, rows)).astype(np.uint8)
     described = load_chip(chip)
     changed = {s: dataclasses.replace(getattr(described, s), **fields) for s, fields in sections.items()}
-    return map_network(network, dataclasses.replace(described, **changed), x), x
+    return map_network(network, dataclasses.replace(described, **changed), x, options=PLACED), x
 
 
 def simulated(folder: Path, deck: str) -> Any:
@@ -74,6 +78,7 @@ def compare(folder: Path, mapped: Any, x: Any, count: int) -> None:
     [
         ("dendritic-analog", {}),
         ("dendritic-analog", {"array": {"rows": 8, "columns": 8, "pairs": "interleaved"}}),
+        ("dendritic-analog", {"cell": {"stuck_low_percent": 5.0, "stuck_high_percent": 5.0}}),
         ("dendritic-analog", {"array": {"access_resistance_ohm": 3000.0, "wire_resistance_ohm": 20.0}}),
         ("dendritic-analog", {"neuron": {"source_resistance_ohm": 0.0}}),
         ("dendritic-analog", {"neuron": {"model": "bell"}}),
