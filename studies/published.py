@@ -19,16 +19,17 @@ from studies.table import Table
 
 Publication = dict[str, Any]
 FOLDER = Path(__file__).parent / "publications"
-WITHIN, EXPLAINED, OUTSIDE = "within", "explained", "outside"
+WITHIN, MISSED = "within", "not reproduced"
 HEAD = """\
 # Published chips, run here
 
 `python -m studies NAME` runs one of these publications and writes this page and the study's data anew. A
-number is *within* where our 95 % interval and the accepted range have a value in common. The accepted range
-and its reason stand beside the publication's number in `studies/publications`. Outside of it a number is
-*explained* only as far as the registered reason reaches. Published numbers are quoted; ours are computed, on
-the golden model where a die is named, or modelled by the account of costs. Nothing ran on hardware. The
-machine was two cores of a shared cloud server (Intel Xeon class).
+number is *within* where our 95 % interval and the accepted range have a value in common, else it is
+*not reproduced*. Accepted ranges and their reasons are data in `studies/publications`; each section names the
+commit that fixed them before the run. A range that was set or changed after a run says *post hoc*. Numbers
+that no die has a part in (floats, single cells, the account of costs) are counted apart. Published numbers
+are quoted; ours are computed, on the golden model where a die is named, or modelled by the account. Nothing
+ran on hardware. The machine was two cores of a shared cloud server (Intel Xeon class).
 """
 
 
@@ -57,7 +58,10 @@ def publication(name: str) -> Publication | None:
     """What a study's numbers are compared with; None where nothing is published.
 
     Fields that many numbers share stand once, with the list of those numbers. A number with ``data`` is of
-    runs on these data only; ``stand_in`` names the data that stand in for the publication's own.
+    runs on these data only; ``stand_in`` names the data that stand in for the publication's own;
+    ``computed_on`` what ours is of, where that is no die; ``post_hoc`` why its range was set after a run;
+    ``missed`` what we take for the reason of a number that is not reproduced. ``registered`` is the commit
+    that first held the ranges.
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
@@ -66,6 +70,8 @@ def publication(name: str) -> Publication | None:
     numbers = []
     for entry in held["numbers"]:
         numbers += [entry["shared"] | number for number in entry["numbers"]] if "shared" in entry else [entry]
+    if "computed_on" in held:
+        numbers = [{"computed_on": held["computed_on"]} | number for number in numbers]
     return held | {"numbers": numbers}
 
 
@@ -77,14 +83,8 @@ def numbers_of(name: str) -> Publication:
 
 
 def verdict(number: dict[str, Any], found: Found) -> str:
-    """``within`` where our interval and the accepted range have a value in common; ``explained`` where our
-    value lies where the registered reason holds; else ``outside``."""
-    if found.low <= number["high"] and number["low"] <= found.high:
-        return WITHIN
-    reason = number.get("explained")
-    if reason is not None and reason["low"] <= found.value <= reason["high"]:
-        return EXPLAINED
-    return OUTSIDE
+    """Whether our interval and the accepted range have a value in common."""
+    return WITHIN if found.low <= number["high"] and number["low"] <= found.high else MISSED
 
 
 def judged(of: Publication, found: dict[str, Found], runs: Runs) -> tuple[list[dict[str, Any]], Table]:
@@ -106,12 +106,17 @@ def judged(of: Publication, found: dict[str, Found], runs: Runs) -> tuple[list[d
             (
                 number["what"] + (f" [stand-in: {stand_in}]" if stand_in else ""),
                 f"{number['value']:g} {number['unit']}, {number['how']}",
-                f"{number['low']:g} .. {number['high']:g}",
+                accepted(number),
                 _ours(plain, of["basis"]),
                 said,
             )
         )
     return numbers, Table(of["title"], ("number", "published", "accepted", "here (95 %)", "verdict"), rows)
+
+
+def accepted(number: dict[str, Any]) -> str:
+    """The range, and whether it was set after a run."""
+    return f"{number['low']:g} .. {number['high']:g}" + (", post hoc" if "post_hoc" in number else "")
 
 
 def _ours(found: dict[str, Any], basis: str) -> str:
@@ -124,11 +129,25 @@ def page(studies: dict[str, dict[str, Any]]) -> str:
     """The page of all studies that have published numbers, by their JSON files."""
     rows = []
     for name, held in studies.items():
+        registered = {n["key"]: n for n in numbers_of(name)["numbers"]}
+        of_dies = ["computed_on" not in registered[n["key"]] for n in held["numbers"]]
         verdicts = [n["verdict"] for n in held["numbers"]]
         data = sorted({n["stand_in"] for n in held["numbers"] if n["stand_in"]})
-        counts = (str(verdicts.count(kind)) for kind in (WITHIN, EXPLAINED, OUTSIDE))
-        rows.append((f"`{name}`", *counts, ", ".join(data) or "the publication's own"))
-    lines = [HEAD, *_markdown(("study", WITHIN, EXPLAINED, OUTSIDE, "data"), rows)]
+        counts = (
+            str(sum(pair == (v, on) for pair in zip(verdicts, of_dies, strict=True)))
+            for v, on in ((WITHIN, True), (WITHIN, False), (MISSED, True), (MISSED, False))
+        )
+        late = str(sum("post_hoc" in registered[n["key"]] for n in held["numbers"]))
+        rows.append((f"`{name}`", *counts, late, ", ".join(data) or "the publication's own"))
+    header = (
+        "study",
+        "within, of dies",
+        "within, no die",
+        f"{MISSED}, of dies",
+        f"{MISSED}, no die",
+        "post hoc",
+    )
+    lines = [HEAD, *_markdown((*header, "data"), rows)]
     for name, held in studies.items():
         of = publication(name)
         assert of is not None
@@ -143,33 +162,31 @@ def _section(name: str, of: Publication, held: dict[str, Any]) -> list[str]:
     ]
     if held["smoke"]:
         lines += ["**A smoke run: the numbers mean nothing.**", ""]
-    lines += [of["run"], "", f"Intervals: {of['over']}."]
+    lines += [of["run"], "", f"Intervals: {of['over']}. Ranges fixed in {of['registered']}."]
     if "not_run" in of:
         lines += ["", f"**Not run here**: {of['not_run']}"]
     registered = {n["key"]: n for n in of["numbers"]}
-    rows, reasons, explained = [], [], []
+    rows, reasons, missed = [], [], []
     for n in held["numbers"]:
         at, said = registered[n["key"]], n["verdict"]
-        accepted = f"{at['low']:g} .. {at['high']:g}"
         rows.append(
             (
                 n["what"] + (f" (stand-in: {n['stand_in']})" if n["stand_in"] else ""),
                 f"{at['value']:g} {at['unit']}",
                 f"{at['how']}; {at['where']}",
-                accepted,
-                _ours(n["ours"], of["basis"]),
-                f"**{said}**" if said == OUTSIDE else said,
+                accepted(at),
+                f"{_ours(n['ours'], of['basis'])}, {at.get('computed_on', 'dies')}",
+                f"**{said}**" if said == MISSED else said,
             )
         )
-        reasons.append(f"- {accepted} {at['unit']}: {at['why']}")
-        if said == EXPLAINED:
-            why = at["explained"]
-            reach = f"This reaches from {why['low']:g} to {why['high']:g} {at['unit']}."
-            explained.append(f"- {n['what']}: {why['why']} {reach}")
+        late = f" Post hoc: {at['post_hoc']}." if "post_hoc" in at else ""
+        reasons.append(f"- {at['low']:g} .. {at['high']:g} {at['unit']}: {at['why']}.{late}")
+        if said == MISSED and "missed" in at:
+            missed.append(f"- {n['what']}: {at['missed']}")
     header = ("number", "published", "where", "accepted", "here", "verdict")
     lines += ["", *_markdown(header, rows), "", "Why so far apart is accepted:", "", *dict.fromkeys(reasons)]
-    if explained:
-        lines += ["", "What explains the others:", "", *dict.fromkeys(explained)]
+    if missed:
+        lines += ["", "What we take for the reason of what is not reproduced:", "", *dict.fromkeys(missed)]
     for table in held["tables"]:
         lines += ["", f"{table['title']}:", "", *_markdown(table["header"], table["rows"])]
     return lines

@@ -17,7 +17,7 @@ from emulator.spec.state_file import load_state, save_state
 from ndrite import drawing
 from ndrite.intervals import DRAWS, LEVEL
 from studies import NAMES
-from studies.published import Found, Publication, judged, page, publication
+from studies.published import MISSED, Found, Publication, judged, page, publication
 from studies.runs import Runs
 from studies.table import Table
 
@@ -154,7 +154,7 @@ def _written(study: Study, output: Path, runs: Runs, command: str, smoke: bool) 
         _draw(study.draw, runs, output / f"{study.name}.svg")
     if numbers:
         _write_page(output)
-    return Result(value, tables, [n["what"] for n in numbers if n["verdict"] == "outside"])
+    return Result(value, tables, [n["what"] for n in numbers if n["verdict"] == MISSED])
 
 
 def _write_page(output: Path) -> None:

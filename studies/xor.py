@@ -24,7 +24,7 @@ OVER = "95 %, Wilson, over starts"
 INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 WANTED = np.array([0.0, 1.0, 1.0, 0.0])
 STEPS, RATE, SLOPE_STEP = 3000, 0.1, 1e-4
-STARTS = 1000
+STARTS = 10_000
 ESAKI = Esaki()
 
 

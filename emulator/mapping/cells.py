@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from emulator.mapping.mitigation import Mitigation
 
 Floats = npt.NDArray[np.float64]
 Stuck = npt.NDArray[np.int8]
+Ints = npt.NDArray[np.int64]
 
 
 def level_targets(cell: Cell) -> Floats:
@@ -45,6 +47,8 @@ class Cells:
         The standard normal draw that decides where each cell drifts.
     row_voltage_V:
         (K,), where cells with a cubic I-V curve are linearised; None: at the read voltage.
+    place:
+        Physical row (K,) of every row; None: the same.
     """
 
     target: Floats
@@ -55,6 +59,7 @@ class Cells:
     stuck: Stuck
     ageing: Floats
     row_voltage_V: Floats | None = None
+    place: Ints | None = None
 
 
 def make_cells(
@@ -63,6 +68,7 @@ def make_cells(
     rng: np.random.Generator,
     mitigation: Mitigation,
     row_voltage_V: Floats | None = None,
+    place: Ints | None = None,
 ) -> Cells:
     """Program pairs of cells and age them.
 
@@ -75,6 +81,8 @@ def make_cells(
         chips differing in one value are comparable.
     row_voltage_V:
         (K,), where cells with a cubic I-V curve are linearised; the read voltage by default.
+    place:
+        Physical row (K,) of every row; the same by default.
 
     Raises
     ------
@@ -85,12 +93,22 @@ def make_cells(
     shape = target_uS.shape
     noise = rng.standard_normal(shape)  # G+ of the whole layer, then G-
     stuck = cell.faults.draw(shape, rng)
+    if place is not None:
+        stuck = stuck[:, place]
     if mitigation.fault_aware:
         target_uS = compensate(target_uS, stuck, chip)
     programmed = cell.error_model.programmed(target_uS, noise)
     ageing = rng.standard_normal(shape)
     programmed = _verified(programmed, target_uS, chip, mitigation, rng)
-    return aged_cells(target_uS, programmed, stuck, ageing, chip, row_voltage_V)
+    return aged_cells(target_uS, programmed, stuck, ageing, chip, row_voltage_V, place)
+
+
+def stuck_cells(shape: tuple[int, ...], chip: Chip, rng: np.random.Generator) -> Stuck:
+    """The stuck cells (2, K, M) that ``make_cells`` will draw from ``rng``, which stays where it is: what a
+    test read before programming finds."""
+    ahead = copy.deepcopy(rng)
+    ahead.standard_normal(shape)
+    return chip.cell.faults.draw(shape, ahead)
 
 
 def aged_cells(
@@ -100,6 +118,7 @@ def aged_cells(
     ageing: Floats,
     chip: Chip,
     row_voltage_V: Floats | None = None,
+    place: Ints | None = None,
 ) -> Cells:
     """Programmed cells at the chip's time, with its stuck cells and through its wires; shapes as ``Cells``.
 
@@ -113,10 +132,11 @@ def aged_cells(
         programmed=programmed,
         aged=aged,
         faulted=faulted,
-        effective=through_wires(faulted, chip, row_voltage_V),
+        effective=through_wires(faulted, chip, row_voltage_V, place),
         stuck=stuck,
         ageing=ageing,
         row_voltage_V=row_voltage_V if cell.iv_cubic_per_V2 else None,
+        place=place,
     )
 
 
@@ -149,8 +169,12 @@ def _verified(
     return g
 
 
-def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None) -> Floats:
-    """Effective conductances (2, K, M), array by array."""
+def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
+    """Effective conductances (2, K, M), array by array; ``place`` (K,) is every row's physical row."""
+    if place is not None:
+        order = np.argsort(place)
+        volts = None if row_voltage_V is None else row_voltage_V[order]
+        return through_wires(g[:, order], chip, volts)[:, place]
     layout, cubic = chip.array, chip.cell.iv_cubic_per_V2
     wire, access = layout.wire_resistance_ohm, layout.access_resistance_ohm
     if not (wire or access or cubic):

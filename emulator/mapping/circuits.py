@@ -10,6 +10,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.curves import NdrModel, peak_of
 from emulator.device.ndr.tuning import CURRENT
+from emulator.errors import CompileError
 from emulator.mapping.states import States
 
 Floats = npt.NDArray[np.float64]
@@ -44,32 +45,58 @@ def source_units_V(chip: Chip, own_V: Floats) -> Floats:
     return np.full(len(own_V), np.exp(np.log(own_V).mean()))
 
 
-def loaded_curves(
-    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
-) -> Curves:
-    """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``.
+def axes(
+    chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of every neuron (M,): source voltage of one unit of u, factors on its device's current and voltage
+    axes, and on its output.
 
     ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so
     loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those
     the input gains were set for.
     """
-    outputs = len(heights)
-    unit = source_units_V(chip, own_units_V(chip, states, outputs))
-    amperes = peak_of(chip.neuron.device)[1]
-    tuned = states is not None and chip.ecram.tunes in CURRENT
-    current, gain = (heights, np.ones(outputs)) if tuned else (np.ones(outputs), heights)
-    voltage = np.ones(outputs) * stretch
+    unit, ones = source_units_V(chip, own_units_V(chip, states, len(heights))), np.ones(len(heights))
+    voltage = ones * stretch
     if states is not None:
         voltage = voltage * chip.ecram.tuning.voltage(states.reference)
+    tuned = states is not None and chip.ecram.tunes in CURRENT
+    return (unit, heights, voltage, ones) if tuned else (unit, ones, voltage, heights)
+
+
+def loaded_curves(
+    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
+) -> tuple[Curves, int]:
+    """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``; and
+    how many of them are bistable. ``heights`` and ``stretch`` as of ``axes``.
+
+    Raises
+    ------
+    CompileError
+        When devices oscillate.
+    """
+    outputs = len(heights)
+    unit, current, voltage, gain = axes(chip, heights, stretch, states)
+    amperes = peak_of(chip.neuron.device)[1]
     models = []
     for device, c, s in zip(devices, current, voltage, strict=True):
         circuit = chip.neuron.in_circuit(device)
         assert circuit is not None
         models.append(circuit.tuned(float(c), float(s)))
+    limits_nH = [
+        m.circuit.inductance_limit_H / m.circuit.inductance_H for m in models if m.circuit.oscillates
+    ]
+    if limits_nH:
+        neuron = chip.neuron
+        raise CompileError(
+            f"neuron.inductance_nH is {neuron.inductance_nH:g}; accepted: below "
+            f"{min(limits_nH) * neuron.inductance_nH:.3g}, the least R C Rn at "
+            f"{neuron.source_resistance_ohm:g} ohm and {neuron.capacitance_pF:g} pF: {len(limits_nH)} of "
+            f"{outputs} neurons would oscillate where their current falls"
+        )
 
     def curves(u: Floats) -> Floats:
         v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) * unit
         drawn = np.stack([model.current(v[..., m]) for m, model in enumerate(models)], axis=-1)
         return np.clip(gain * drawn / amperes, 0.0, 1.0)
 
-    return curves
+    return curves, sum(m.circuit.bistable for m in models)

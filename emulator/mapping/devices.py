@@ -45,6 +45,8 @@ class Neurons:
         What the ECRAMs are set to; None without any.
     devices:
         The individual NDR devices; None where they do not vary.
+    bistable:
+        How many have two stable voltages for some sources.
     """
 
     heights: Floats
@@ -54,6 +56,7 @@ class Neurons:
     unreachable: int
     states: States | None = None
     devices: tuple[NdrModel, ...] | None = None
+    bistable: int = 0
 
 
 def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.random.Generator) -> Neurons:
@@ -98,9 +101,9 @@ def ndr_neurons(
     if states is not None and states.shape is not None:
         of, individual = shaped_devices(chip, of, states), True
     if chip.neuron.source_resistance_ohm:
-        loaded = loaded_curves(of, chip, heights, stretch, states)
+        loaded, bistable = loaded_curves(of, chip, heights, stretch, states)
         differ = individual or states is not None
-        return Neurons(heights, peaks, loaded, differ, unreachable, states, drawn)
+        return Neurons(heights, peaks, loaded, differ, unreachable, states, drawn, bistable)
     if chip.readout.kind == "analog":
         own = own_units_V(chip, states, len(heights))
         stretch = stretch * (own / source_units_V(chip, own))
@@ -120,7 +123,7 @@ def without_load(neurons: Neurons, chip: Chip) -> Neurons:
     ideal = dataclasses.replace(
         chip,
         neuron=dataclasses.replace(
-            chip.neuron, source_resistance_ohm=0.0, capacitance_pF=0.0, read_time_ns=0.0
+            chip.neuron, source_resistance_ohm=0.0, capacitance_pF=0.0, inductance_nH=0.0, read_time_ns=0.0
         ),
     )
     outputs, states = len(neurons.heights), neurons.states

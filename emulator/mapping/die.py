@@ -202,7 +202,7 @@ def _older_table(table: DieTable, chip: Chip, passed_s: float) -> DieTable:
 
 def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
     old = mapped.cells
-    cells = aged_cells(old.target, old.programmed, old.stuck, old.ageing, chip, old.row_voltage_V)
+    cells = aged_cells(old.target, old.programmed, old.stuck, old.ageing, chip, old.row_voltage_V, old.place)
     codes, saturated = conductance_codes(cells, code_max(chip.cell), mapped.full_scale_uS)
     return dataclasses.replace(mapped, cells=cells, codes=codes, saturated=saturated)
 

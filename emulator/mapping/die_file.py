@@ -168,6 +168,7 @@ def _held(mapped: MappedWeights) -> dict[str, Any]:
         "stuck": cells.stuck,
         "ageing": cells.ageing,
         "row_voltage": cells.row_voltage_V,
+        "place": cells.place,
     }
 
 
@@ -226,6 +227,7 @@ def _mapped(held: Arrays, full_scale_uS: float, limited: int, die: Die) -> Mappe
         held["ageing"],
         die.cells_of,
         held.get("row_voltage"),
+        held.get("place"),
     )
     codes, saturated = conductance_codes(cells, code_max(die.chip.cell), full_scale_uS)
     return MappedWeights(

@@ -201,6 +201,7 @@ class Product:
             mitigation=options.mitigation,
             row_voltage_V=converters.row_voltages(self.rows.one_group(), chip),
             programmed_on=without_errors(chip) if options.nominal else None,
+            movable=self.rows.movable,
         )
 
     def converters(self, mapped: MappedWeights, mismatch: Floats) -> Read:
@@ -300,6 +301,7 @@ class Product:
             pwl_error_lsb=error,
             tail_error_lsb=window.tail_lsb,
             unreachable_neurons=self.neurons.unreachable,
+            bistable_neurons=self.neurons.bistable,
         )
         if isinstance(dense.activation, Ndr):
             die = dataclasses.replace(die, neurons=self.neurons, window=window)

@@ -25,6 +25,9 @@ class Mitigation:
         column's gain in a way that is known to be systematic.
     fault_aware:
         The pair of a stuck cell is programmed to make up for it (stuck cells are found by a test read).
+    row_placement:
+        Rows of weights take those physical rows whose stuck cells hurt them least
+        (``emulator.mapping.placement``). Not rows that a column of an analog layer is wired to.
     wire_compensation:
         Cells are programmed higher where wires take from their current (``emulator.mapping.wires``). None: on
         where columns share one transimpedance, whose gains nothing behind them can correct.
@@ -38,6 +41,7 @@ class Mitigation:
     bias_correction: bool = True
     gain_calibration: bool | None = None
     fault_aware: bool = True
+    row_placement: bool = False
     wire_compensation: bool | None = None
     write_verify_attempts: int = 0
     write_verify_tolerance_percent: float = 2.0

@@ -195,7 +195,10 @@ class Mapper:
                 for maps in (self._codes, self._exact)
             ]
             second = Second(parts[0], parts[1], node.skip_weight.astype(np.float64))
-        return Rows(codes, exact, patches.groups, second), every
+        first = 1 + len(self._network.states)
+        made = [self._steps[s - first] for s in node.sources if s >= first]
+        wired = self._chip.readout.kind == "analog" and any(isinstance(s, steps.Product) for s in made)
+        return Rows(codes, exact, patches.groups, second, not wired), every
 
     def _functions(self, node: Table) -> steps.Table:
         """A table's curves, each over the whole range of input codes."""

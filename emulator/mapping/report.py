@@ -61,6 +61,8 @@ class LayerReport:
         Largest relative correction of a column's gain.
     unreachable_neurons:
         Neurons whose peak or height is outside what the chip's ECRAM reaches.
+    bistable_neurons:
+        Neurons with two stable voltages for some sources: R is above their negative resistance.
     snr_db, noisy_snr_db:
         Pre-activation power (about its mean) over squared deviation from the float network's, on samples, in
         decibels; without read noise, and with it.
@@ -86,6 +88,7 @@ class LayerReport:
     stuck_cells: int = 0
     gain_correction: float = 0.0
     unreachable_neurons: int = 0
+    bistable_neurons: int = 0
     noisy_snr_db: float = 0.0
     largest_cause: str = ""
 
@@ -139,6 +142,12 @@ class CompileReport:
                 lines.append(
                     f"layer {i}: {layer.unreachable_neurons} of {layer.outputs} neurons want a curve the "
                     "ECRAM does not reach and take the nearest"
+                )
+            if layer.bistable_neurons:
+                lines.append(
+                    f"layer {i}: {layer.bistable_neurons} of {layer.outputs} neurons are bistable; their "
+                    "tables hold only if every read starts from 0 V. What helps: a "
+                    "neuron.source_resistance_ohm below their negative resistance (ndrite chip check)"
                 )
             if layer.tail_error_lsb > TAIL_MAX_LSB:
                 lines.append(

@@ -32,7 +32,11 @@ class Second:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Patches of a product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K)."""
+    """Patches of a product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K).
+
+    ``movable``: whether its rows are addressed, so that any may drive any physical row; not where an analog
+    layer's columns are wired to them.
+    """
 
     __repr__ = brief_repr
 
@@ -40,6 +44,7 @@ class Rows:
     exact: Floats
     groups: int = 1
     second: Second | None = None
+    movable: bool = True
 
     def product(self, x: npt.NDArray[Any], weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """``x`` (n, groups * K) times ``weights`` (K, M), each group of columns on its own inputs: (n, M)."""

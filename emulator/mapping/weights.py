@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from emulator.device.description import Cell, Chip
 from emulator.errors import CompileError
-from emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets
+from emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets, stuck_cells
 from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.placement import places
 from emulator.mapping.wires import compensated, nearest
 
 Floats = npt.NDArray[np.float64]
@@ -134,6 +135,7 @@ def map_weights(
     mitigation: Mitigation | None = None,
     row_voltage_V: Floats | None = None,
     programmed_on: Chip | None = None,
+    movable: bool = False,
 ) -> MappedWeights:
     """Map and program float weights (K, M) onto differential pairs.
 
@@ -155,6 +157,8 @@ def map_weights(
         (K,), where cells with a cubic I-V curve are linearised.
     programmed_on:
         The chip whose cells are programmed, where it is not ``chip``, whose codes are used in any case.
+    movable:
+        Whether rows may change places (``Mitigation.row_placement``).
 
     Raises
     ------
@@ -169,11 +173,17 @@ def map_weights(
         limits = column_limits(weights / even, cell.levels, uniform=ratio is not None) * even
     measures = mitigation or Mitigation()
     floats = weights.astype(np.float64)
+    levels, on, place = (
+        nearest(floats / limits * (cell.levels - 1), cell.levels - 1),
+        programmed_on or chip,
+        None,
+    )
+    if movable and measures.row_placement and row_voltage_V is not None:
+        target = pair_targets(levels, cell)
+        place = places(target, stuck_cells(target.shape, on, rng), on, row_voltage_V)
     if measures.compensates_wires(chip):
-        levels, limits = compensated(floats, limits, chip, row_voltage_V, may_rise=not limits_known)
-    else:
-        levels = nearest(floats / limits * (cell.levels - 1), cell.levels - 1)
-    cells = make_cells(pair_targets(levels, cell), programmed_on or chip, rng, measures, row_voltage_V)
+        levels, limits = compensated(floats, limits, chip, row_voltage_V, place, may_rise=not limits_known)
+    cells = make_cells(pair_targets(levels, cell), on, rng, measures, row_voltage_V, place)
     top, scale = code_max(cell), full_scale(chip)
     codes, saturated = conductance_codes(cells, top, scale)
     return MappedWeights(
@@ -206,7 +216,7 @@ def transposed(mapped: MappedWeights) -> MappedWeights:
     turned = {
         field.name: getattr(cells, field.name).swapaxes(1, 2)
         for field in dataclasses.fields(cells)
-        if field.name != "row_voltage_V"
+        if field.name not in ("row_voltage_V", "place")
     }
     return dataclasses.replace(
         mapped,

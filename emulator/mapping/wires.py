@@ -26,7 +26,13 @@ LEAST = 0.1
 
 
 def compensated(
-    weights: Floats, limits: Floats, chip: Chip, row_voltage_V: Floats | None, *, may_rise: bool
+    weights: Floats,
+    limits: Floats,
+    chip: Chip,
+    row_voltage_V: Floats | None,
+    place: Ints | None = None,
+    *,
+    may_rise: bool,
 ) -> tuple[Ints, Floats]:
     """Levels -(L-1)..L-1 (K, M) to program, and limits (M,).
 
@@ -36,17 +42,19 @@ def compensated(
         Float weights (K, M), and the weight of the largest level in each column.
     row_voltage_V:
         (K,), where cells with a cubic I-V curve are linearised.
+    place:
+        Physical row (K,) of every row.
     may_rise:
         Whether all limits may be raised, by one of ``LIMIT_RISES``.
     """
     top = chip.cell.levels - 1
     wanted = weights / limits * top
-    rise, part = 1.0, part_left(nearest(wanted, top), chip, row_voltage_V)
+    rise, part = 1.0, part_left(nearest(wanted, top), chip, row_voltage_V, place)
     for _ in range(ROUNDS):
         # Cells programmed higher load the wires more, so the limit is chosen anew for what is left then.
         before, rise = rise, _best_rise(wanted, part, rise, chip) if may_rise else 1.0
         levels = nearest(wanted / rise / _part_at(part, rise / before), top)
-        part = part_left(levels, chip, row_voltage_V)
+        part = part_left(levels, chip, row_voltage_V, place)
     return nearest(wanted / rise / part, top), limits * rise
 
 
@@ -55,11 +63,11 @@ def nearest(wanted: Floats, top: int) -> Ints:
     return np.rint(np.clip(wanted, -top, top)).astype(np.int64)
 
 
-def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None) -> Floats:
+def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
     """What wires and access transistors leave of every pair's difference, (K, M); 1 where that is 0."""
     cell = chip.cell
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
-    plus, minus = through_wires(pair_targets(levels, cell), chip, row_voltage_V)
+    plus, minus = through_wires(pair_targets(levels, cell), chip, row_voltage_V, place)
     part = np.divide((plus - minus) / step, levels, out=np.ones(levels.shape), where=levels != 0)
     return np.asarray(np.clip(part, LEAST, 1.0), np.float64)
 

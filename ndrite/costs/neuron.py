@@ -1,113 +1,159 @@
-"""Latency x area x energy of one activation, from the account's parts, against digital and analog CMOS."""
+"""Latency x area x energy of one activation, from the account's parts, against digital and analog CMOS.
+
+An activation leads from a column's current to the voltage of a row of the next array. Every way to it has the
+same time, ``activation_ns``: a static current flows so long, and the product goes with the square of it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from ndrite.costs.account import MODELLED
+from ndrite.costs.account import MODELLED, ranged
 from ndrite.costs.constants import ACCOUNTINGS, REFERENCES, Constants, Triple
-from ndrite.costs.parts import NEURON_BITS, Cost, adc, buffer, dac, device
+from ndrite.costs.parts import NEURON_BITS, NONE, NOTHING, Cost, adc, buffer, dac, device
 from ndrite.results import Table
 
+GROUP = 128
+"""Columns of an array, the most that one digital table serves."""
 NAMES = {
-    "digital": "digital CMOS: column ADC, table",
-    "table": "digital CMOS: table alone",
-    "analog": "analog CMOS circuit",
-    "ndr": "NDR + ECRAM alone",
-    "ndr, analog readout": "NDR + ECRAM, buffer before it",
-    "ndr, adc readout": "NDR + ECRAM, column ADC and DAC before it, ADC behind it",
+    "digital": "digital CMOS: column ADC, shared table, row DAC",
+    "analog": "analog CMOS: column buffer, circuit, row driver",
+    "ndr": "NDR + ECRAM: column buffer, device, buffer behind it, row driver",
+    "ndr with converters": "NDR + ECRAM between converters: in place of the table alone",
 }
-NDR = ("ndr", "ndr, analog readout", "ndr, adc readout")
+NDR = ("ndr", "ndr with converters")
 
 
-def paths(constants: Constants) -> dict[str, Cost]:
-    """Ways to compute one activation; parts follow one another, so latencies, energies and areas add."""
-    k, zero = constants, np.zeros(3)
-    converter = adc(NEURON_BITS, k)
-    table = Cost(k["table_pJ"], k["cycle_ns"], k["table_um2"])
-    neuron = device(k, k["ndr_peak_V"], k["ndr_peak_mA"])
+def shared_by(constants: Constants) -> Triple:
+    """Columns that one table serves: an array's, one a cycle, as far as it gets within an activation."""
+    done = np.floor(constants["activation_ns"] / constants["cycle_ns"])
+    return np.asarray(np.clip(done, 1, GROUP), np.float64)
+
+
+def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
+    """Ways to compute one activation and their parts; times are the activation's, energies and areas add."""
+    k = constants
+    converter, row, driver = adc(NEURON_BITS, k), dac(k), buffer(k)
+    table = Cost(k["table_pJ"], NONE, k["table_um2"] / shared_by(k))
+    # uW ns is a femtojoule.
+    circuit = Cost(k["circuit_uW"] * k["activation_ns"] * 1e-3, NONE, k["circuit_um2"])
+    neuron = device(k, k["ndr_peak_mA"])
+    before = {"column ADC": converter}
     return {
-        "digital": converter + table,
-        "table": table + Cost(zero, zero, zero),
-        "analog": Cost(k["circuit_pJ"], k["circuit_ns"], k["circuit_um2"]),
-        "ndr": neuron,
-        "ndr, analog readout": buffer(k) + neuron,
-        "ndr, adc readout": converter + dac(k) + neuron + converter,
+        "digital": before | {"table": table, "row DAC": row},
+        "analog": {"column buffer": driver, "circuit": circuit, "row driver": driver},
+        "ndr": {"column buffer": driver, "device": neuron, "second buffer": driver, "row driver": driver},
+        "ndr with converters": before | {"DAC": row, "device": neuron, "ADC": converter, "row DAC": row},
     }
 
 
-def lae(cost: Cost) -> Triple:
-    """Latency x area x energy, ns um2 pJ."""
-    return np.asarray(cost.latency_ns * cost.area_um2 * cost.energy_pJ, np.float64)
-
-
 def report(constants: Constants) -> dict[str, Any]:
-    """Paths, and how much larger a reference's LAE is than the NDR neuron's, each way.
+    """Paths with their parts, and how much larger a reference's LAE is than the NDR neuron's.
 
-    Both are taken under the same accounting; ``least`` and ``greatest`` pair one's low with the other's high.
-    ``quoted`` is the paper's ratio: its circuits and its definition of LAE are not public.
+    ``typical`` is of the typical accounting; ``least`` and ``greatest`` pair one's low with the other's high,
+    but for parts that both have, which are the same in both; ``verdict`` follows from them alone. ``quoted``
+    is the paper's ratio: its circuits and its definition of LAE are not public.
     """
+    ns = constants["activation_ns"]
     found = paths(constants)
-    products = {name: lae(cost) for name, cost in found.items()}
-    ratios = [
-        {
+    areas = {name: sum((c.area_um2 for c in parts.values()), NONE) for name, parts in found.items()}
+    energies = {name: sum((c.energy_pJ for c in parts.values()), NONE) for name, parts in found.items()}
+
+    def ratio(neuron: str, reference: str) -> dict[str, Any]:
+        both = reduce(
+            Cost.__add__, (found[neuron][p] for p in found[neuron].keys() & found[reference]), NOTHING
+        )
+        pairs = [(areas, both.area_um2), (energies, both.energy_pJ)]
+
+        def over(common: int, a: int, b: int) -> list[float]:
+            """Area and energy: shared parts at accounting ``common``, the reference's own at a, ours at b."""
+            own = [(sums[reference][a] - c[a], sums[neuron][b] - c[b], c[common]) for sums, c in pairs]
+            return [float((c + theirs) / (c + ours)) for theirs, ours, c in own]
+
+        typical = over(1, 1, 1)
+        least = min(math.prod(over(common, 0, 2)) for common in range(3))
+        greatest = max(math.prod(over(common, 2, 0)) for common in range(3))
+        return {
             "basis": MODELLED,
             "neuron": neuron,
             "against": reference,
             "quoted": constants.quoted[reference],
-            **{a: _over(products[reference][i], products[neuron][i]) for i, a in enumerate(ACCOUNTINGS)},
-            "least": _over(products[reference][0], products[neuron][2]),
-            "greatest": _over(products[reference][2], products[neuron][0]),
+            "typical": math.prod(typical),
+            "least": least,
+            "greatest": greatest,
+            "verdict": "better" if least > 1 else "worse" if greatest < 1 else "cannot be told",
+            "typical_by": {"latency": 1.0, "area": typical[0], "energy": typical[1]},
         }
-        for neuron in NDR
-        for reference in REFERENCES
-    ]
+
     return {
         "basis": MODELLED,
         "node_nm": constants.node_nm,
+        "supply_V": float(constants["supply_V"][1]),
+        "speed_ns": float(ns[1]),
+        "table_shared_by": ranged(shared_by(constants)),
         "paths": [
             {
                 "basis": MODELLED,
                 "path": name,
-                "accounting": a,
-                "latency_ns": float(cost.latency_ns[i]),
-                "area_um2": float(cost.area_um2[i]),
-                "energy_pJ": float(cost.energy_pJ[i]),
-                "lae": float(products[name][i]),
+                "latency_ns": ranged(ns),
+                "area_um2": ranged(areas[name]),
+                "energy_pJ": ranged(energies[name]),
+                "lae": ranged(np.asarray(ns * areas[name] * energies[name], np.float64)),
+                "parts": [
+                    {
+                        "basis": MODELLED,
+                        "part": part,
+                        "area_um2": ranged(cost.area_um2),
+                        "energy_pJ": ranged(cost.energy_pJ),
+                    }
+                    for part, cost in parts.items()
+                ],
             }
-            for name, cost in found.items()
-            for i, a in enumerate(ACCOUNTINGS)
+            for name, parts in found.items()
         ],
-        "ratios": ratios,
+        "ratios": [ratio(neuron, reference) for neuron in NDR for reference in REFERENCES],
     }
 
 
 def tables(found: dict[str, Any]) -> Iterable[Table]:
     """A report in words."""
-    quantities = ("latency_ns", "area_um2", "energy_pJ", "lae")
     rows = [
-        (NAMES[p["path"]], p["accounting"], *(f"{p[q]:.4g}" for q in quantities), p["basis"])
+        (NAMES[p["path"]] if line is p else f"  {line['part']}", *map(_words, quantities), line["basis"])
         for p in found["paths"]
+        for line in (p, *p["parts"])
+        for quantities in [(line["area_um2"], line["energy_pJ"])]
     ]
-    header: tuple[str, ...] = ("path", "accounting", "latency, ns", "area, um2", "energy, pJ", "LAE", "basis")
-    yield Table(f"one activation, {found['node_nm']:g} nm", header, rows)
+    at = f"{found['node_nm']:g} nm, currents from {found['supply_V']:g} V, {found['speed_ns']:g} ns each way"
+    header: tuple[str, ...] = ("path and parts", "area, um2", "energy, pJ", "basis")
+    yield Table(f"one activation, {at}; typical (low .. high)", header, rows)
     ratios = [
         (
             NAMES[r["neuron"]],
             r["against"],
-            *(f"{r[a]:.3g}" for a in ACCOUNTINGS),
             f"{r['least']:.2g} .. {r['greatest']:.2g}",
+            r["verdict"],
+            f"{r['typical']:.2g} = {r['typical_by']['area']:.2g} x {r['typical_by']['energy']:.2g}",
             f"{r['quoted']:.3g}",
             r["basis"],
         )
         for r in found["ratios"]
     ]
-    header = ("neuron", "against CMOS", *ACCOUNTINGS, "widest", "paper quotes", "basis")
-    yield Table("how many times the CMOS circuit's LAE is the NDR neuron's", header, ratios)
+    header = (
+        "neuron",
+        "against CMOS",
+        "range",
+        "the NDR neuron is",
+        "typical = area x energy",
+        "paper quotes",
+    )
+    yield Table("how many times the CMOS way's LAE is the NDR neuron's", (*header, "basis"), ratios)
 
 
-def _over(a: float, b: float) -> float | None:
-    return float(a / b) if b > 0 else None
+def _words(value: dict[str, float]) -> str:
+    low, typical, high = (f"{value[a]:.3g}" for a in ACCOUNTINGS)
+    return f"{typical} ({low} .. {high})"

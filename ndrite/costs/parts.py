@@ -49,6 +49,7 @@ def costs(work: Work, constants: Constants) -> dict[str, Cost]:
     """A step's cost by component, all of ``COMPONENTS``."""
     k = constants
     dac = k["dac_pJ"] * (work.dac_bits / FULL_DAC_BITS)
+    row, analog = buffer(k), work.analog_drives
     gates = work.gated_cells * k["word_line_fJ_per_cell"] * FEMTO_IN_PICO
     # uS V^2 ns is a femtojoule.
     array = work.array_uS_V2 * k["read_ns"] * FEMTO_IN_PICO
@@ -67,7 +68,11 @@ def costs(work: Work, constants: Constants) -> dict[str, Cost]:
         + work.comparators * k["compare_um2"],
     )
     return {
-        "drivers": Cost(work.drives * dac + gates, NONE, work.drivers * k["dac_um2"]),
+        "drivers": Cost(
+            work.drives * dac + analog * row.energy_pJ + gates,
+            NONE,
+            work.drivers * k["dac_um2"] + work.analog_drivers * row.area_um2,
+        ),
         "array": Cost(array, work.reads * k["read_ns"], work.cells * cell_um2),
         "converters": Cost(
             work.conversions * column.energy_pJ,
@@ -100,19 +105,22 @@ def dac(constants: Constants) -> Cost:
     return Cost(constants["dac_pJ"], NONE, constants["dac_um2"])
 
 
-def device(constants: Constants, peak_V: Triple | float, peak_mA: Triple | float, level: float = 1.0) -> Cost:
-    """One NDR device read once at ``level`` of its peak current, and its ECRAM, which holds its state."""
-    ns = constants["ndr_ns"]
+def device(constants: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
+    """One NDR device read once at ``level`` of its peak current, and its ECRAM, which holds its state.
+
+    Its current comes from the chip's supply: whatever stands between supply and device burns the rest.
+    """
+    ns = constants["activation_ns"]
     # V mA ns is a picojoule.
     return Cost(
-        np.asarray(peak_V * peak_mA * level * ns, np.float64),
+        np.asarray(constants["supply_V"] * peak_mA * level * ns, np.float64),
         ns,
         constants["ndr_um2"] + constants["ecram_um2"],
     )
 
 
 def buffer(constants: Constants) -> Cost:
-    """What turns a column's current into the voltage a device is read at."""
+    """What turns a current into a voltage that drives a device or a row of cells."""
     return Cost(constants["buffer_pJ"], constants["buffer_ns"], constants["buffer_um2"])
 
 
@@ -120,8 +128,9 @@ def neurons(work: Work, constants: Constants) -> tuple[Cost, Cost]:
     """The devices of a step, and what surrounds them."""
     if work.device is None:
         return NOTHING, NOTHING
-    one = device(constants, work.device.peak_V, work.device.peak_mA, work.device.level)
-    around = buffer(constants) if work.buffered else dac(constants) + adc(NEURON_BITS, constants)
+    one = device(constants, work.device.peak_mA, work.device.level)
+    one_side = buffer(constants)
+    around = one_side + one_side if work.buffered else dac(constants) + adc(NEURON_BITS, constants)
     return _times(one, work), _times(around, work)
 
 

@@ -106,6 +106,9 @@ def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDA
         code = dac_slice(rows, j, layer.dac_bits)
         power += float((np.square(code.astype(np.float64)).sum(axis=0) * row_uS).sum()) * lsb_V**2
         nonzero += int(np.count_nonzero(code))
+    if array.bias is not None:  # rows whose input is always full
+        held_uS = float(array.bias.mapped.cells.effective.sum())
+        power += held_uS * chip.input.read_voltage_V**2 * len(rows)
     level = float(result.mean(axis=(1, 2, 3)).sum()) / INPUT_MAX if step.fires else 0.0
     return np.array([power, nonzero, level])
 
@@ -126,7 +129,8 @@ def _product(
     leaves = not adc and result in digital
     calls, positions = program.calls, program.calls * patches.positions
     width = chip.array.weights_across
-    tiles, blocks = chip.array.tiles(k, m)
+    held_rows = k + (0 if array.bias is None else len(array.bias.mapped.codes))
+    tiles, blocks = chip.array.tiles(held_rows, m)
     arrays = tiles * blocks * chip.array.arrays_a_tile
     steps = slices(layer.dac_bits)
     reads = positions * steps * groups
@@ -139,15 +143,16 @@ def _product(
     serial = positions * min(m, width)
     device = None
     if array.neurons is not None:
-        volts, amperes = peak_of(chip.neuron.device)
-        device = Device(peak_V=volts, peak_mA=1e3 * amperes, level=float(mean[2]) / calls)
+        peak_mA = 1e3 * peak_of(chip.neuron.device)[1]
+        device = Device(peak_mA=peak_mA, level=float(mean[2]) / calls)
     return Work(
         name=f"step {i}: {k} - {m}" + (f", {patches.positions} positions" if not patches.is_whole else ""),
         macs=positions * k * m,
         reads=reads,
         drives=float(mean[1]) * math.ceil(m / groups / width) if from_codes else 0.0,
         dac_bits=layer.dac_bits,
-        gated_cells=2.0 * positions * steps * k * m,
+        analog_drives=0.0 if from_codes else float(positions * k * blocks),
+        gated_cells=2.0 * positions * steps * held_rows * m,
         array_uS_V2=float(mean[0]),
         conversions=sums if adc else outputs if leaves else 0,
         converts_serially=reads if adc else positions if leaves else 0,
@@ -164,6 +169,7 @@ def _product(
         arrays=arrays,
         cells=arrays * chip.array.rows * chip.array.columns,
         drivers=tiles * blocks * chip.array.rows if from_codes else 0,
+        analog_drivers=0 if from_codes else k * blocks,
         converters=tiles * blocks * width if adc else m if leaves else 0,
         adders=tiles * blocks * width if adc else 0,
         multipliers=blocks if adc or step.skip is not None else 0,

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """An NDR neuron's device: peak voltage and current, and the mean output 0..1 it was read at."""
+    """An NDR neuron's device: peak current, and the mean output 0..1 it was read at."""
 
-    peak_V: float
     peak_mA: float
     level: float
 
@@ -27,6 +26,8 @@ class Work:
         Times the arrays are read one after the other (positions, slices, groups).
     drives, dac_bits:
         Conversions of row voltages that are not zero, and their bits.
+    analog_drives:
+        Rows set by an analog map, without conversion.
     gated_cells:
         Cells whose word line is switched, summed over reads.
     array_uS_V2:
@@ -37,13 +38,14 @@ class Work:
         Digital operations.
     fires, device:
         Neurons read, how many one after the other (``fires_serially``), and what device they have; None:
-        no device. ``buffered``: a buffer drives the device (analog readout), else a DAC, and a converter
-        reads it.
+        no device. ``buffered``: a buffer drives the device and another one reads its current (analog
+        readout), else a DAC and a converter.
     cycles:
         Digital clock cycles one after the other that nothing hides.
     moved_bits:
         Read from and written to the memory of maps; wires carry the same.
-    arrays, cells, drivers, converters, adders, multipliers, table_units, comparators, neurons, held_bits:
+    arrays, cells, drivers, analog_drivers, converters, adders, multipliers, table_units, comparators,
+    neurons, held_bits:
         Hardware: whole arrays, converters of their columns, and so on.
     """
 
@@ -52,6 +54,7 @@ class Work:
     reads: float = 0.0
     drives: float = 0.0
     dac_bits: int = 8
+    analog_drives: float = 0.0
     gated_cells: float = 0.0
     array_uS_V2: float = 0.0
     conversions: float = 0.0
@@ -70,6 +73,7 @@ class Work:
     arrays: int = 0
     cells: int = 0
     drivers: int = 0
+    analog_drivers: int = 0
     converters: int = 0
     adders: int = 0
     multipliers: int = 0
@@ -86,7 +90,8 @@ class Work:
 
 
 HARDWARE = frozenset(
-    "arrays cells drivers converters adders multipliers table_units comparators neurons held_bits".split()
+    "arrays cells drivers analog_drivers converters adders multipliers table_units comparators neurons "
+    "held_bits".split()
 )
 """What is there, however often it is used."""
 QUALITIES = frozenset("name dac_bits adc_bits device buffered".split())

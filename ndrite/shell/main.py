@@ -39,6 +39,7 @@ COMMANDS: Names = {
     "explain": "ndrite.verbs.explain:explain",
     "cost": "ndrite.verbs.cost:cost",
     "report": "ndrite.verbs.report:report",
+    "export": "ndrite.verbs.export:export",
     "campaign": "ndrite.verbs.campaign:campaign",
     "sweep": "ndrite.verbs.sweep:sweep",
     "calibrate": "ndrite.verbs.calibrate:calibrate",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Annotated, Any
 
+from emulator.device.description import Neuron, list_devices, load_chip
 from emulator.device.description import list_chips as chips
-from emulator.device.description import list_devices, load_chip
 from emulator.device.description.loader import load_content
 from emulator.device.description.schema import SECTIONS
 from emulator.errors import CompileWarning
@@ -59,7 +59,7 @@ def show(name: Name, /) -> Found:
 
 @verb
 def check(name: Name, /) -> Found:
-    """Validate a description; list values without a source or an effect.
+    """Validate a description; list values without a source or an effect, and what keeps its neuron stable.
 
     Exit code 2 when it is wrong.
 
@@ -86,7 +86,9 @@ def check(name: Name, /) -> Found:
         *(f"  {field}: no source" for field in unsourced),
         *(f"  {field}: no effect ({why})" for field, why in idle.items()),
     )
-    return Found({"name": name, "ok": True, "values": len(given), **lists}, said=said)
+    bounds, words = _stability(chip.neuron)
+    content = {"name": name, "ok": True, "values": len(given), **lists, "stability": bounds}
+    return Found(content, said=(*said, *words))
 
 
 @verb
@@ -194,3 +196,31 @@ def _summary(content: dict[str, Any]) -> str:
 def _text(value: Any) -> str:
     text = ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
     return text if len(text) <= 60 else f"{text[:50]}... ({len(value)} values)"
+
+
+def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Bounds of the nominal neuron's circuit, and the same in words; nothing behind an ideal source."""
+    circuit = neuron.in_circuit(neuron.device)
+    if circuit is None:
+        return {}, ()
+    found = {
+        "source_resistance_ohm": circuit.source_resistance_ohm,
+        "negative_resistance_ohm": circuit.negative_resistance_ohm,
+        "bistable": circuit.bistable,
+        "inductance_nH": neuron.inductance_nH,
+        "inductance_limit_nH": 1e9 * circuit.inductance_limit_H,
+        "oscillates": circuit.oscillates,
+    }
+    states = "bistable" if circuit.bistable else "one stable voltage for every source"
+    side = "above" if circuit.bistable else "below"
+    word = "oscillates" if circuit.oscillates else "does not oscillate"
+    limit = f"any less than R C Rn = {found['inductance_limit_nH']:.3g} nH does not"
+    rule = f"and {neuron.capacitance_pF:g} pF; {limit}"
+    if not neuron.capacitance_pF:
+        rule = "and no capacitance given, without which any inductance would make it"
+    ohm = f"{circuit.source_resistance_ohm:g} ohm is {side}"
+    of_device = f"the device's negative resistance of {circuit.negative_resistance_ohm:.4g} ohm"
+    return found, (
+        f"  neuron: {states}, as its source resistance of {ohm} {of_device}",
+        f"  neuron: {word} with {neuron.inductance_nH:g} nH {rule}",
+    )

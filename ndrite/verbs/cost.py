@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from host import InputError
-from ndrite.costs import CONSTANTS, Account, Constants, account_of, load_constants, neuron
+from ndrite.costs import CONSTANTS, Account, Constants, account_of, load_constants
+from ndrite.costs import neuron as activation
 from ndrite.results import Found
 from ndrite.samples import seen_samples
 from ndrite.signature import Codes, Count, DataSet, Inputs, Option, Source, verb
@@ -26,7 +27,7 @@ def cost(
     count: Count = 100,
     constants: Annotated[Any, Option("FILE.yaml")] | None = None,
     node_nm: Annotated[float, Option("NM", least=5, most=500)] | None = None,
-    neuron_only: bool = False,
+    neuron: bool = False,
     show: bool = False,
     progress: Stages | None = None,
 ) -> Account | Found:
@@ -47,8 +48,8 @@ def cost(
         Constants or their YAML file, in place of the built-in ones.
     node_nm:
         Technology node, nanometres; default: the constants'.
-    neuron_only:
-        Instead, latency x area x energy of one activation, with and without what surrounds the device.
+    neuron:
+        Instead, latency x area x energy of one activation against CMOS, both sides part by part.
     show:
         Instead, the constants with their sources, to be edited.
 
@@ -69,11 +70,11 @@ def cost(
         text = Path(constants or CONSTANTS).read_text(encoding="utf-8")
         return Found({"constants": text}, said=(text.rstrip("\n"),))
     known = _constants(constants, node_nm)
-    if neuron_only and program is not None:
-        raise InputError("program and neuron_only exclude each other; accepted: one of them")
-    if neuron_only:
-        found = neuron.report(known)
-        return Found(found, tuple(neuron.tables(found)))
+    if neuron and program is not None:
+        raise InputError("program and neuron exclude each other; accepted: one of them")
+    if neuron:
+        found = activation.report(known)
+        return Found(found, tuple(activation.tables(found)))
     whole = compiled_of(program)
     x = seen_samples(whole.program, whole, inputs, data=data, codes=codes)
     with (progress or silent)("samples") as report:

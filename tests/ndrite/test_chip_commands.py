@@ -70,10 +70,23 @@ def test_check(here: Path, capsys: pytest.CaptureFixture[str], fails: Callable[.
         "values": 7,
         "without_source": [],
         "without_effect": {},
+        "stability": {},
     }
     Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: 4000}\n")
     fails(["chip", "check", "mine.yaml"], "mine.yaml: cell.levels is 4000; accepted: 2..256")
     fails(["chip", "check", "nothing"], "chip is 'nothing'; accepted: a YAML file, or a preset")
+
+
+def test_check_says_what_keeps_a_neuron_stable(here, capsys):
+    circuit = "source_resistance_ohm: 20, capacitance_pF: 0.05, inductance_nH: %s"
+    text = f"name: n\nneuron: {{model: esaki, {circuit}}}\n"
+    # R C Rn by hand: 20 ohm, 50 fF and the 271.86 ohm of the steepest fall make 0.272 nH.
+    for henry, word in ((1, "oscillates"), (0.05, "does not oscillate")):
+        Path("n.yaml").write_text(text % henry)
+        assert run(["chip", "check", "n.yaml"]) == OK
+        said = capsys.readouterr().out
+        assert f"neuron: {word} with {henry} nH and 0.05 pF; any less than R C Rn = 0.272 nH does not" in said
+        assert "20 ohm is below the device's negative resistance of 271.9 ohm" in said
 
 
 def test_fields_of_another_model_are_said(here, capsys):

@@ -3,11 +3,15 @@
 A source (the column's buffer) at Vs volts drives the device at V volts through a series resistance R, with a
 capacitance C beside the device::
 
-    Vs --- R ---+---+          C dV/dt = (Vs - V) / R - I(V)
-                |   |
-             device C          at rest Vs = V + R I(V), the load line
-                |   |
-               gnd gnd
+    buffer |>-- Vs --- R --- L ---+---+     C dV/dt = (Vs - V) / R - I(V), without L
+                                  |   |
+                               device C     at rest Vs = V + R I(V), the load line
+                                  |   |
+                                 gnd gnd
+
+The buffer rectifies: it drives from a single supply and stays at 0 V where its column's current asks for
+less. Tunnel diodes conduct below 0 V, so that without it a negative sum would give a current of the wrong
+sign; the models of ``curves`` that are 0 below 0 V are of a device behind such a buffer.
 
 A read takes the source from 0 V upward. The device then stays on the lowest voltage that the load line
 allows. This is because dV/dt has the sign of Vs - (V + R I(V)): V climbs to the first point where that is 0
@@ -15,6 +19,11 @@ and never beyond it, whether the source steps or is swept slowly. Where R exceed
 device's negative differential resistance, some sources have two stable voltages. On the way up the device
 jumps past its valley at the upper end of that stretch; on the way down it jumps back at the lower end
 (hysteresis).
+
+With an inductance L in series, a point where the device's differential resistance is -Rn is stable if R < Rn
+and L < R C Rn: trace and determinant of the two linearised equations, L di/dt = Vs - R i - V and
+C dV/dt = i - I(V). Beyond the second bound the neuron oscillates and has no settled current. What is computed
+here is of a circuit that settles; how a read ends early is followed without L.
 
 All of it follows from Kirchhoff's laws for the circuit above. Checked against ngspice in
 tests/emulator/device/test_circuit.py.
@@ -59,6 +68,8 @@ class Circuit:
         Beside the device, 0 or more.
     read_time_s:
         When the current is looked at after the source stepped from 0 V; 0: once it has settled.
+    inductance_H:
+        In series with the device, 0 or more; bounds stability and nothing else.
 
     Raises
     ------
@@ -70,9 +81,10 @@ class Circuit:
     source_resistance_ohm: float
     capacitance_F: float = 0.0
     read_time_s: float = 0.0
+    inductance_H: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("source_resistance_ohm", "capacitance_F", "read_time_s"):
+        for name in ("source_resistance_ohm", "capacitance_F", "read_time_s", "inductance_H"):
             value = getattr(self, name)
             if not 0 <= value < np.inf:
                 raise PhysicsError(f"{name} is {value}; accepted: 0 or more, finite")
@@ -112,6 +124,25 @@ class Circuit:
     def bistable(self) -> bool:
         """Whether some source voltage leaves the device two stable voltages."""
         return bool(self.jumps_up_V)
+
+    @cached_property
+    def negative_resistance_ohm(self) -> float:
+        """Magnitude of the device's differential resistance where its current falls most steeply; inf: it
+        does not fall."""
+        v, current, _ = self._load_line
+        steepest = float((np.diff(current) / np.diff(v)).min())
+        return -1.0 / steepest if steepest < 0 else np.inf
+
+    @property
+    def inductance_limit_H(self) -> float:
+        """R C Rn: with more some source makes the device oscillate. The way up passes no point whose Rn is
+        below R."""
+        return self.time_constant_s * max(self.negative_resistance_ohm, self.source_resistance_ohm)
+
+    @property
+    def oscillates(self) -> bool:
+        """Whether some source leaves the device no stable voltage."""
+        return self.inductance_H > 0 and not self.inductance_H < self.inductance_limit_H
 
     def current(self, v: npt.ArrayLike) -> Curve:
         """Amperes at source voltages ``v`` (any shape), each reached from 0 V at the read's end."""
@@ -156,9 +187,8 @@ class Circuit:
         """The circuit of a device whose current and voltage axes are ``current`` and ``voltage`` times as
         large: I(V) becomes current * I(V / voltage), behind the same resistance."""
         part = current / voltage
-        scaled = Circuit(
-            self.device, self.source_resistance_ohm * part, self.capacitance_F / part, self.read_time_s
-        )
+        ohm, henry = self.source_resistance_ohm * part, self.inductance_H * part
+        scaled = Circuit(self.device, ohm, self.capacitance_F / part, self.read_time_s, henry)
         return Tuned(scaled, current, voltage)
 
     def tuned_unit_V(self, current: float, voltage: float) -> float:

@@ -41,7 +41,9 @@ class Neuron:
         What the device is driven through: column, access transistor, buffer's output. 0: an ideal source, so
         that the neuron's curve is the device's alone.
     capacitance_pF:
-        Beside the device, charged through ``source_resistance_ohm``.
+        Beside the device, its own included, charged through ``source_resistance_ohm``.
+    inductance_nH:
+        In series with the device: with more than R C Rn it oscillates, and a network is not compiled.
     read_time_ns:
         When the neuron's current is taken after the source stepped from 0 V; 0: once it has settled.
     *_variation_percent:
@@ -69,6 +71,7 @@ class Neuron:
     table_current_A: Annotated[tuple[float, ...], numbers(-100, 100, POINTS_MAX)] = ()
     source_resistance_ohm: Annotated[float, number(0, 1e9)] = 0.0
     capacitance_pF: Annotated[float, number(0, 1e6)] = 0.0
+    inductance_nH: Annotated[float, number(0, 1e6)] = 0.0
     read_time_ns: Annotated[float, number(0, 1e9)] = 0.0
     peak_voltage_variation_percent: Annotated[float, number(0, 100)] = 0.0
     peak_current_variation_percent: Annotated[float, number(0, 100)] = 0.0
@@ -87,6 +90,7 @@ class Neuron:
         for name, needs in (
             ("capacitance_pF", "source_resistance_ohm"),
             ("read_time_ns", "capacitance_pF"),
+            ("inductance_nH", "capacitance_pF"),
         ):
             if getattr(self, name) and not getattr(self, needs):
                 raise ChipError(
@@ -157,7 +161,11 @@ class Neuron:
         if not self.source_resistance_ohm:
             return None
         return Circuit(
-            device, self.source_resistance_ohm, self.capacitance_pF * 1e-12, self.read_time_ns * 1e-9
+            device,
+            self.source_resistance_ohm,
+            self.capacitance_pF * 1e-12,
+            self.read_time_ns * 1e-9,
+            self.inductance_nH * 1e-9,
         )
 
     @property

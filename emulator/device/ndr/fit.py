@@ -88,7 +88,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
         When the data show no negative differential resistance or are no function of voltage; says which.
     """
     notes: list[str] = []
-    cleaned = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
+    whole = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
+    cleaned = [_forward(v, i) for v, i in whole]
     # One reference for all devices: each its own would put one spread into two parameters.
     valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
     results = {}
@@ -108,8 +109,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
         )
     if model == "table" or misses:
         best = "table"
-        fits = [_table(v, i) for v, i in cleaned]
-        results[best] = (fits, _rms(cleaned, fits))
+        fits = [_table(v, i) for v, i in whole]
+        results[best] = (fits, _rms(whole, fits))
     fits, rms = results[best]
     for name, (v, i) in zip(data.devices, cleaned, strict=True):
         if best == "esaki" and _bottom(i) >= len(v) - 2:
@@ -118,7 +119,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
                 "is an extrapolation"
             )
     curves = tuple(
-        DeviceCurve(name, v, i, fit) for name, (v, i), fit in zip(data.devices, cleaned, fits, strict=True)
+        DeviceCurve(name, v, i, fit) for name, (v, i), fit in zip(data.devices, whole, fits, strict=True)
     )
     values, device = neuron_values(best, fits)
     ratio = peak_to_valley(device, max(float(v[-1]) for v, _ in cleaned))
@@ -132,16 +133,20 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
 
 
 def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
-    """Rising distinct voltages above 0 with the mean current at each."""
+    """Rising distinct voltages with the mean current at each; those from 0 V up must show a device."""
     where = f"device {name!r}"
     if np.median(voltage) < 0 and np.median(current) <= 0:
         voltage, current = -voltage, -current
         notes.append(f"{where}: measured at negative bias, signs turned")
     _refuse_s_type(where, voltage, current)
     voltage, current = _rising_sweeps(where, voltage, current, notes)
+    whole = _means(voltage, current)
     below = voltage < 0
     if below.any():
-        notes.append(f"{where}: {int(below.sum())} points below 0 V left out; the neuron is off there")
+        notes.append(
+            f"{where}: {int(below.sum())} points below 0 V, down to {current[below].min():.3g} A; a table "
+            "keeps them, and the driver in front of a neuron does not go there"
+        )
         voltage, current = voltage[~below], current[~below]
     v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
     if len(v) < POINTS_MIN:
@@ -182,7 +187,18 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
         notes.append(
             f"{where}: behind its valley ({v[bottom]:g} V) the current passes the peak at {v[top]:g} V"
         )
-    return v, i
+    return whole
+
+
+def _means(voltage: Floats, current: Floats) -> tuple[Floats, Floats]:
+    """Distinct voltages, rising, and the mean current at each."""
+    v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
+    return v, np.asarray(np.bincount(inverse, current) / counts, np.float64)
+
+
+def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
+    """The part from 0 V up."""
+    return v[v >= 0], i[v >= 0]
 
 
 def _refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
@@ -332,7 +348,9 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
 
 
 def _table(v: Floats, i: Floats) -> Table:
-    """The data, smoothed and thinned; current 0 at 0 V where the data begin above it."""
+    """The data, smoothed and thinned; current 0 at 0 V where the data begin above it; as they are below."""
+    below = (v[v < 0], i[v < 0])
+    v, i = _forward(v, i)
     above = np.flatnonzero(_smooth(i)[_bottom(i) :] > _smooth(i)[_top(i)])
     if len(above):  # a neuron's output ends at its peak; the table holds the last value below it
         stop = _bottom(i) + int(above[0])
@@ -340,7 +358,8 @@ def _table(v: Floats, i: Floats) -> Table:
     if v[0] > 0:
         v, i = np.concatenate([[0.0], v]), np.concatenate([[0.0], i])
     grid = np.linspace(v[0], v[-1], min(TABLE_POINTS, 4 * len(v)))
-    return Table(grid, np.interp(grid, v, _smooth(i)))
+    parts = zip(below, (grid, np.interp(grid, v, _smooth(i))), strict=True)
+    return Table(*(np.concatenate(part) for part in parts))
 
 
 def _rms(data: list[tuple[Floats, Floats]], fits: list[NdrModel]) -> float:

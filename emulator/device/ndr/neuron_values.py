@@ -55,7 +55,10 @@ def _median_table(tables: list[NdrModel]) -> Table:
     assert all(isinstance(t, Table) for t in tables)
     vp, ip = (float(np.median([getattr(t, p) for t in tables])) for p in ("peak_voltage_V", "peak_current_A"))
     end = min(float(t.voltage_V[-1]) / t.peak_voltage_V for t in tables if isinstance(t, Table))
+    start = max(float(t.voltage_V[0]) / t.peak_voltage_V for t in tables if isinstance(t, Table))
     u = np.linspace(0.0, end, TABLE_POINTS)
+    if start < 0:
+        u = np.concatenate([np.linspace(start, 0.0, TABLE_POINTS // 4)[:-1], u])
     return Table(u * vp, np.median([t.shape(u) for t in tables], axis=0) * ip)
 
 

@@ -54,6 +54,7 @@ def mitigations(chip: Chip) -> dict[str, Mitigation]:
         "bias_correction",
         "gain_calibration",
         "fault_aware",
+        "row_placement",
         "wire_compensation",
     ):
         name = field.replace("_", " ")

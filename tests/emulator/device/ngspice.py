@@ -23,16 +23,30 @@ ESAKI = (
 """fREEDA's diodetun with its defaults, amperes of the device's node d."""
 
 
-def transient(folder, ohm: float, farad: float, source: str, seconds: float, points: int = 4000):
-    """Times (n,), source and device voltages (n,) of a transient analysis from rest; ``source`` is SPICE."""
+def transient(
+    folder,
+    ohm: float,
+    farad: float,
+    source: str,
+    seconds: float,
+    points: int = 4000,
+    henry: float = 0.0,
+    start: tuple[float, float] = (0.0, 0.0),
+):
+    """Times (n,), source and device voltages (n,) of a transient analysis; ``source`` is SPICE.
+
+    From ``start``, the device's voltage and the inductance's current. Gear's method damps oscillations: with
+    an inductance the trapezoidal rule is used.
+    """
     step = seconds / points
+    series = f"R1 s a {ohm}\nL1 a d {henry} IC={start[1]}" if henry else f"R1 s d {ohm}"
     (folder / "neuron.cir").write_text(
         f"""* one device behind a resistance
 Vs s 0 {source}
-R1 s d {ohm}
-C1 d 0 {farad} IC=0
+{series}
+C1 d 0 {farad} IC={start[0]}
 B1 d 0 I={ESAKI}
-.options reltol=1e-5 abstol=1e-12 method=gear
+.options reltol=1e-5 abstol=1e-12 method={"trap" if henry else "gear"}
 .control
 tran {step} {seconds} 0 {step} uic
 wrdata out.txt v(s) v(d)

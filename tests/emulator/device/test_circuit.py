@@ -65,6 +65,33 @@ def test_settling_and_reads_that_end_early_are_ngspices(tmp_path, ohm, volts):
         assert abs(early.current(volts) - current) < 0.01 * circuit.peak_current_A
 
 
+@needs_ngspice
+@pytest.mark.parametrize("seed", range(30))
+def test_the_rule_of_stability_is_ngspices(tmp_path, seed):
+    """Random R, C and L, R above Rn and L within a factor of 20 of R C Rn included: a device that is put 1 mV
+    beside the point where its current falls most steeply comes back to it or leaves it."""
+    rng = np.random.default_rng(seed)
+    ohm, farad = np.exp(rng.uniform(np.log([5, 1e-14]), np.log([600, 1e-11])))
+    part = np.exp(rng.choice([-1, 1]) * rng.uniform(0.1, 3.0))
+    v = np.linspace(0, 0.45, 450_001)
+    slope = np.gradient(Esaki().current(v), v)
+    at, rn = v[slope.argmin()], -1 / slope.min()
+    henry = part * ohm * farad * rn
+    circuit = Circuit(Esaki(), ohm, farad, inductance_H=henry)
+    assert circuit.negative_resistance_ohm == pytest.approx(rn, rel=1e-4)
+    drawn = float(Esaki().current(at))
+    # Rates are 1 / C Rn - R / L and, above Rn, about (1 / R - 1 / Rn) / C.
+    slowest = min(abs(1 - 1 / part), abs(1 - ohm / rn) / max(1.0, ohm / rn, part))
+    seconds = 20 * farad * rn / slowest
+    points = int(min(max(4000, 40 * seconds / np.sqrt(henry * farad)), 400_000))
+    source = f"DC {at + ohm * drawn:.12g}"
+    _, _, device = transient(tmp_path, ohm, farad, source, seconds, points, henry, (at + 1e-3, drawn))
+    left = np.abs(device[-len(device) // 10 :] - at).max()
+    stable = not (circuit.bistable or circuit.oscillates)
+    assert stable == (ohm < rn and part < 1)
+    assert left < 2e-4 if stable else left > 5e-3, (ohm, rn, part, left)
+
+
 @pytest.mark.parametrize("device", [Esaki(), Tunnel(0.1, 1e-3), Bell(0.5, 1e-6, 0.1)])
 def test_without_a_resistance_it_is_the_device(device):
     circuit = Circuit(device, 0.0)

@@ -9,7 +9,7 @@ from emulator.device import Esaki
 from emulator.device.description import load_chip, parse_chip
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.pwl import PwlTable
-from emulator.errors import ChipError, CompileWarning
+from emulator.errors import ChipError, CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.golden.neuron import neuron
 from emulator.mapping import load_die, map_network, program_of, reachable_tables, save_die
@@ -175,9 +175,40 @@ def test_explain_names_the_load_line():
             {"source_resistance_ohm": 10, "read_time_ns": 1},
             "neuron.read_time_ns is 1.0; accepted: 0, as neuron.capacitance_pF is 0",
         ),
+        (
+            {"source_resistance_ohm": 10, "inductance_nH": 1},
+            "neuron.inductance_nH is 1.0; accepted: 0, as neuron.capacitance_pF is 0",
+        ),
         ({"source_resistance_ohm": -1}, "neuron.source_resistance_ohm is -1.0; accepted: 0..1e"),
     ],
 )
 def test_circuits_that_cannot_be(fields, message):
     with pytest.raises(ChipError, match=message):
         parse_chip({"name": "x", "cell": {"g_max_uS": 40, "levels": 16}, "neuron": fields})
+
+
+STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}
+
+
+def test_bistable_neurons_are_counted():
+    """By hand: a device at part h of its current has 1 / h times the 271.86 ohm of its steepest fall."""
+    with pytest.warns(CompileWarning, match=r"layer 0: \d+ of 12 neurons are bistable"):
+        _, die, report = map_network(
+            network(), chip("dendritic-analog", source_resistance_ohm=500, **STILL), X
+        )
+    count = int((die.arrays[0].neurons.heights > 271.86 / 500).sum())
+    assert 0 < count < 12
+    assert [layer.bistable_neurons for layer in report.layers] == [count, 0]
+
+
+def test_neurons_that_oscillate_are_not_compiled():
+    """R C Rn by hand: 20 ohm, 50 fF, 271.86 ohm at full height; ngspice has them 70 codes off at 1 nH."""
+    network_of_full_height = network(heights=1.0)
+    still = {"source_resistance_ohm": 20, "capacitance_pF": 0.05, **STILL}
+    with pytest.raises(
+        CompileError, match=r"inductance_nH is 1; accepted: below 0\.27\d?, .*12 of 12 neurons"
+    ):
+        map_network(network_of_full_height, chip("dendritic-analog", inductance_nH=1, **still), X)
+    stable = map_network(network_of_full_height, chip("dendritic-analog", inductance_nH=0.05, **still), X)
+    without = map_network(network_of_full_height, chip("dendritic-analog", **still), X)
+    np.testing.assert_array_equal(stable.program.curve_base, without.program.curve_base)

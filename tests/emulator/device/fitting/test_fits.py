@@ -88,6 +88,24 @@ def test_odd_curves_become_a_table_that_a_chip_takes(tmp_path):
     assert chip.sources["neuron.table_voltage_V"] == "iv.csv"
 
 
+@pytest.mark.parametrize("model", ["auto", "table"])
+def test_points_below_0_are_kept(tmp_path, model):
+    """A tunnel diode's reverse branch: in the data of the fit, and in a table's fields."""
+    v = np.linspace(-0.1, 0.4, 101)
+    i = 1e-3 * (v / 0.1) * np.exp(1 - v / 0.1)
+    path = write(tmp_path / "iv.csv", "voltage_V,current_A", v, i)
+    fit = fit_ndr(read_measurements(path, ["voltage", "current"]), model)
+    assert any("20 points below 0 V, down to -0.00739 A" in note for note in fit.notes)
+    np.testing.assert_allclose(fit.curves[0].voltage_V, v, atol=1e-12)
+    if model == "auto":
+        assert fit.model == "tunnel"
+        assert fit.values["peak_voltage_V"] == pytest.approx(0.1, rel=1e-3)
+    else:
+        kept = np.array(fit.values["table_voltage_V"]) < 0
+        assert kept.sum() == 20
+        np.testing.assert_allclose(np.array(fit.values["table_current_A"])[kept], i[:20], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("v", "i", "reason"),
     [

@@ -1,0 +1,175 @@
+"""An ngspice deck of one product of a die: cells, wires, access devices, columns, load lines, NDR neurons.
+
+Wires are drawn as in ``emulator.device.array.crossbar``. A column's amplifier is a source of the voltage that
+its differential current asks for, with its gain and offset; it rectifies where the device's law is of such a
+driver (``emulator.device.ndr.circuit``). Read noise, and what converts codes, are not in a deck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.array.crossbar import MICRO
+from emulator.device.description import Chip
+from emulator.device.ndr.curves import Bell, Table, peak_of
+from emulator.mapping.circuits import axes
+from emulator.mapping.die import Die, DieArray
+from emulator.mapping.states import stretch_at
+from emulator.mapping.weights import MappedWeights, code_max
+from emulator.spec.arithmetic import INPUT_MAX
+from host import InputError
+from ndrite.exports.laws import current_law, text
+
+Floats = npt.NDArray[np.float64]
+OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A deck, and what the emulator has for it: ``columns_uA`` (n, M), differential currents, and ``outputs``
+    0..1 (n, M) of the neurons; None where the product has no NDR neuron at its columns."""
+
+    deck: str
+    columns_uA: Floats
+    outputs: Floats | None
+
+
+def drawn(die: Die, product: int, codes: npt.NDArray[np.integer], results: str) -> Drawn:
+    """The deck of a product at row codes 0..255 (n, K); a run writes one line a sample to ``results``:
+    pairs of an index and a value, first the columns' microamperes, then the neurons' outputs.
+
+    Raises
+    ------
+    InputError
+        When a product is not there, or rows or its neurons' devices are not what can be drawn.
+    """
+    if not 0 <= product < len(die.arrays):
+        raise InputError(f"product is {product}; accepted: 0..{len(die.arrays) - 1}")
+    array, chip = die.arrays[product], die.chip
+    rows = len(array.mapped.codes)
+    if codes.ndim != 2 or codes.shape[1] != rows:
+        raise InputError(f"rows have shape {codes.shape}; accepted: (n, {rows})")
+    volts: Floats = codes.astype(np.float64) * (chip.input.read_voltage_V / INPUT_MAX)
+    held = [] if array.bias is None else [(array.bias.mapped, "f")]
+    lines = [f"* product {product} of die {die.seed} of {chip.name}", OPTIONS]
+    lines += [f"Vr{k} r{k} 0 {text(v)}" for k, v in enumerate(volts[0].tolist())]
+    senses: list[list[str]] = [[] for _ in range(array.mapped.codes.shape[1])]
+    for mapped, name in [(array.mapped, "r"), *held]:
+        if name == "f":
+            lines += [f"Vf{k} f{k} 0 {text(chip.input.read_voltage_V)}" for k in range(len(mapped.codes))]
+        lines += _crossbars(mapped, chip, name, senses)
+    lines += [f"Bi{m} i{m} 0 V=1e6*({''.join(terms)})" for m, terms in enumerate(senses)]
+    columns = volts @ _difference(array.mapped)
+    if array.bias is not None:
+        columns = columns + chip.input.read_voltage_V * _difference(array.bias.mapped).sum(axis=0)
+    wanted = [f"v(i{m})" for m in range(len(senses))]
+    outputs = None
+    if array.neurons is not None and array.columns is not None:
+        lines += _neurons(array, chip)
+        wanted += [f"v(y{m})" for m in range(len(senses))]
+        gain, offset = _units_per_uA(array, chip)
+        outputs = array.neurons.curves(columns * gain + offset)
+    return Drawn("\n".join([*lines, *_control(volts, wanted, results)]) + "\n", columns, outputs)
+
+
+def _difference(mapped: MappedWeights) -> Floats:
+    """What a column's pair of wires makes of a row's voltage, microsiemens (K, M)."""
+    return np.asarray(mapped.cells.effective[0] - mapped.cells.effective[1], np.float64)
+
+
+def _units_per_uA(array: DieArray, chip: Chip) -> tuple[Floats, Floats]:
+    """u of the neurons' curves per microampere, and at none, (M,) each."""
+    assert array.columns is not None
+    assert array.neurons is not None
+    # p of the arithmetic: 255 at the read voltage times the code of a conductance.
+    per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
+    of_p = array.step / array.neurons.peaks
+    return of_p * array.columns.gain * per_uA, of_p * array.columns.offset
+
+
+def _crossbars(mapped: MappedWeights, chip: Chip, drive: str, senses: list[list[str]]) -> Iterator[str]:
+    """Every array of the cells, each with its wires; columns' sources of 0 V into ``senses``."""
+    layout, place = chip.array, mapped.cells.place
+    _, rows, columns = mapped.cells.faulted.shape
+    order = np.arange(rows) if place is None else np.argsort(place)
+    cells = mapped.cells.faulted[:, order]
+    for k0 in range(0, rows, layout.rows):
+        for m0 in range(0, columns, layout.weights_across):
+            part = cells[:, k0 : k0 + layout.rows, m0 : m0 + layout.weights_across]
+            sides = list(part)
+            if layout.pairs == "interleaved":
+                sides = [part.transpose(1, 2, 0).reshape(part.shape[1], -1)]
+            for side, g in enumerate(sides):
+                name = f"{drive}{k0}_{m0}_{side}"
+                yield from _crossbar(name, g, [f"{drive}{k}" for k in order[k0 : k0 + len(g)]], chip)
+                for column in range(g.shape[1]):
+                    m, sign = (column // 2, column % 2) if len(sides) == 1 else (column, side)
+                    senses[m0 + m].append(f"{'+-'[sign]}i(V{name}_{column})")
+
+
+def _crossbar(name: str, g: Floats, drives: list[str], chip: Chip) -> Iterator[str]:
+    wire, access = chip.array.wire_resistance_ohm, chip.array.access_resistance_ohm
+    cubic, read_V = chip.cell.iv_cubic_per_V2, chip.input.read_voltage_V
+    rows, columns = g.shape
+    for m in range(columns):
+        yield f"V{name}_{m} {name}s{m} 0 0"
+    for k in range(rows):
+        left = drives[k]
+        for m in range(columns):
+            row, column = left, f"{name}s{m}"
+            if wire:
+                row, column = f"{name}w{k}_{m}", f"{name}b{k}_{m}"
+                below = f"{name}b{k + 1}_{m}" if k + 1 < rows else f"{name}s{m}"
+                yield f"R{name}w{k}_{m} {left} {row} {text(wire)}"
+                yield f"R{name}b{k}_{m} {column} {below} {text(wire)}"
+                left = row
+            if not g[k, m]:
+                continue
+            cell = f"{name}c{k}_{m}"
+            if access:
+                yield f"R{cell}a {row} {cell} {text(access)}"
+                row = cell
+            siemens = float(g[k, m]) * MICRO
+            if cubic:
+                v, at_read = f"v({row},{column})", siemens / (1 + cubic * read_V**2)
+                yield f"B{cell} {row} {column} I={text(at_read)}*{v}*(1+{text(cubic)}*{v}*{v})"
+            else:
+                yield f"R{cell} {row} {column} {text(1 / siemens)}"
+
+
+def _neurons(array: DieArray, chip: Chip) -> Iterator[str]:
+    """Amplifier, resistance, device and reader of every column."""
+    neurons = array.neurons
+    assert neurons is not None
+    outputs = len(neurons.heights)
+    gain, offset = _units_per_uA(array, chip)
+    states = neurons.states
+    scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
+    devices = neurons.devices or (chip.neuron.device,) * outputs
+    ohm, amperes = chip.neuron.source_resistance_ohm, peak_of(chip.neuron.device)[1]
+    for m, device in enumerate(devices):
+        if states is not None and states.shape is not None:
+            device = chip.ecram.tuning.shaped(device, float(states.shape[m]))
+        unit, current, voltage, factor = (float(a[m]) for a in scales)
+        asked = f"{text(unit * gain[m])}*v(i{m})+({text(unit * offset[m])})"
+        rectified = asked if isinstance(device, Bell | Table) else f"max({asked},0.0)"
+        yield f"Bs{m} s{m} 0 V={rectified}"
+        node = f"d{m}" if ohm else f"s{m}"
+        drawn_A = f"{text(current)}*({current_law(device, f'(v({node})/{text(voltage)})')})"
+        if ohm:
+            yield f"Rs{m} s{m} d{m} {text(ohm)}"
+            yield f"Bd{m} d{m} 0 I={drawn_A}"
+        yield f"By{m} y{m} 0 V=min(max({text(factor / amperes)}*({drawn_A}),0.0),1.0)"
+
+
+def _control(volts: Floats, wanted: list[str], results: str) -> Iterator[str]:
+    yield from (".control", "set numdgt=15", "set appendwrite", "set wr_singlescale")
+    for i, row in enumerate(volts.tolist()):
+        if i:
+            yield from (f"alter Vr{k} {text(v)}" for k, v in enumerate(row) if v != volts[i - 1, k])
+        yield from ("op", f"wrdata {results} {' '.join(wanted)}")
+    yield from (".endc", ".end")

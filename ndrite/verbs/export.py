@@ -1,0 +1,124 @@
+"""export: a compiled network's die, or a chip's devices, in the forms of other tools."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from emulator.device.description import load_chip
+from emulator.device.preset import save_preset
+from emulator.files import whole_file
+from emulator.golden import Core
+from emulator.spec.steps import join
+from host import InputError
+from ndrite.exports import aihwkit as aihwkit_file
+from ndrite.exports.spice import drawn
+from ndrite.exports.verilog_a import verilog_a as modules
+from ndrite.results import Found
+from ndrite.samples import seen_samples
+from ndrite.signature import ChipName, Inputs, Option, Output, Source, verb
+from ndrite.sources import compiled_of
+
+File = Annotated[Any, Option("FILE")]
+
+
+@verb
+def export(
+    program: Source | None = None,
+    /,
+    inputs: Inputs | None = None,
+    *,
+    spice: File | None = None,
+    product: Annotated[int, Option("N", least=0)] = 0,
+    count: Annotated[int, Option("N", least=1)] = 1,
+    verilog_a: File | None = None,
+    aihwkit: File | None = None,
+    chip: ChipName | None = None,
+    preset: Annotated[str, Option("CLASS")] | None = None,
+    output: Output | None = None,
+) -> Found:
+    """A die as an ngspice deck, a chip's devices as Verilog-A, or for aihwkit.
+
+    What stands in a deck is what the emulator computes with before codes: cells with their errors, wires,
+    access devices, amplifiers with gain and offset, load lines and devices. Read noise is not in it.
+
+    Parameters
+    ----------
+    program:
+        What `compile` wrote or gave. Default: what ships.
+    inputs:
+        Samples (n, inputs); default: test samples of the data set that the network names, else those that
+        calibrated the die.
+    spice:
+        Deck of one product to write, a full one, driven by the samples one after the other.
+    product:
+        Which one, from 0.
+    count:
+        Samples of the deck.
+    verilog_a:
+        File for the modules of NDR device, ECRAM and RRAM cell.
+    aihwkit:
+        Python file for an RPUConfig with the ECRAM's steps, bounds and spread; the die's weights, with their
+        programming error, go into a file beside it that ends in .npz. With `preset` the file of aihwkit's
+        presets that is read.
+    chip:
+        For Verilog-A and aihwkit: this chip in place of the die's.
+    preset:
+        Class of aihwkit's simulator/presets/devices.py to be made a device of `output`; a LinearStepDevice.
+    output:
+        Device to write, such as mine.yaml.
+
+    Examples
+    --------
+    $ ndrite export mine --inputs x.npy --spice deck.cir --count 2
+    $ ndrite export --chip dendritic-analog --verilog-a devices.va --aihwkit config.py
+    """
+    if preset is not None:
+        return _imported(aihwkit, preset, output)
+    if not (spice or verilog_a or aihwkit):
+        raise InputError("there is nothing to write; accepted: --spice, --verilog-a or --aihwkit")
+    content: dict[str, Any] = {}
+    whole = None if chip is not None and spice is None else compiled_of(program)
+    described = load_chip(chip) if chip is not None else compiled_of(program).die.chip
+    if spice is not None:
+        assert whole is not None
+        x = seen_samples(whole.program, whole, inputs, data=None, codes=False)[:count]
+        step = whole.program.products[product : product + 1]
+        if not (step and step[0].is_full):
+            raise InputError(f"product is {product}; accepted: a full one of {len(whole.program.products)}")
+        maps = Core(whole.program).maps(x, noise=False)
+        rows = join([maps[s] for s in step[0].sources]).reshape(len(x), -1)
+        found = drawn(whole.die, product, rows.astype(np.int64), f"{Path(spice).stem}.out")
+        content["spice"] = str(_written(spice, found.deck.encode()))
+        content["columns_uA"] = found.columns_uA.tolist()
+        content["outputs"] = None if found.outputs is None else found.outputs.tolist()
+    if verilog_a is not None:
+        content["verilog_a"] = str(_written(verilog_a, modules(described).encode()))
+    if aihwkit is not None:
+        content["aihwkit"] = str(_written(aihwkit, aihwkit_file.config(described).encode()))
+        if whole is not None:
+            buffer = io.BytesIO()
+            np.savez(buffer, **aihwkit_file.weights(whole.die))  # type: ignore[arg-type]
+            content["weights"] = str(_written(Path(aihwkit).with_suffix(".npz"), buffer.getvalue()))
+    names = ("spice", "verilog_a", "aihwkit", "weights")
+    return Found(content, said=tuple(f"{n}: {content[n]}" for n in names if n in content))
+
+
+def _imported(presets: Any, name: str, output: Any) -> Found:
+    if presets is None or output is None:
+        raise InputError("preset needs aihwkit, its file of presets, and output; accepted: all three")
+    values = aihwkit_file.preset_values(Path(presets), name)
+    save_preset(
+        Path(output), "ecram", values, source=f"aihwkit {name}", description=f"ECRAM of aihwkit's {name}"
+    )
+    return Found({"preset": name, "output": str(output), "values": values}, said=(f"output: {output}",))
+
+
+def _written(path: str | os.PathLike[str], content: bytes) -> Path:
+    with whole_file(Path(path)) as file:
+        file.write(content)
+    return Path(path)

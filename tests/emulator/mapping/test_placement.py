@@ -1,0 +1,97 @@
+"""Rows placed where stuck cells hurt least: against every permutation, through wires, and in a file."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from emulator.device.array.crossbar import effective_matrix
+from emulator.device.description import load_chip
+from emulator.device.rram.faults import STUCK_HIGH, STUCK_LOW
+from emulator.golden import Core
+from emulator.mapping import MapOptions, load_die, map_network, save_die
+from emulator.mapping.cells import compensate
+from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.placement import places
+from emulator.network import Dense, Ndr, Network
+
+PLACED = MapOptions(mitigation=Mitigation(row_placement=True))
+
+
+def chip(name="dendritic-analog", *, percent=8.0, **array):
+    base = load_chip(name)
+    cell = dataclasses.replace(base.cell, stuck_low_percent=percent, stuck_high_percent=percent)
+    return dataclasses.replace(base, cell=cell, array=dataclasses.replace(base.array, **array))
+
+
+def network(rows=40):
+    rng = np.random.default_rng(4)
+    hidden = Ndr(rng.uniform(0.5, 2, 12), rng.uniform(0.3, 1, 12))
+    first = Dense(rng.normal(size=(rows, 12)) * 0.3, rng.normal(size=12) * 0.3 + 0.5, hidden)
+    return Network.chain((first, Dense(rng.normal(size=(12, 4)), rng.normal(size=4) * 0.3)), "random")
+
+
+def samples(rows=40):
+    """Half of the inputs are dark."""
+    x = np.random.default_rng(0).integers(0, 256, (300, rows))
+    return np.where(np.arange(rows) % 2, x, x // 20).astype(np.uint8)
+
+
+def test_no_permutation_is_better():
+    rng = np.random.default_rng(2)
+    described = chip()
+    target = rng.uniform(0, 40, (2, 6, 3))
+    stuck = rng.choice([0, 0, STUCK_LOW, STUCK_HIGH], (2, 6, 3)).astype(np.int8)
+    volts = rng.uniform(0, 0.2, 6)
+
+    def lost(place):
+        here = stuck[:, list(place)]
+        got = described.cell.faults.apply(compensate(target, here, described), here)
+        return (np.square((got[0] - got[1]) - (target[0] - target[1])) * volts[:, None] ** 2).sum()
+
+    found = places(target, stuck, described, volts)
+    assert sorted(found) == list(range(6))
+    assert lost(found) == pytest.approx(min(map(lost, itertools.permutations(range(6)))))
+
+
+def test_rows_stay_in_their_converters_tile():
+    described = chip("wan2022", rows=8)
+    mapped = map_network(network(), described, samples(), options=PLACED)
+    for array in mapped.die.arrays:
+        place = array.mapped.cells.place
+        np.testing.assert_array_equal(place // 8, np.arange(len(place)) // 8)
+
+
+def test_cells_lie_where_their_rows_are_placed():
+    """The wires' part, by the crossbar of the physical rows; rows that are wired keep their places."""
+    mapped = map_network(network(), chip(wire_resistance_ohm=20.0), samples(), options=PLACED)
+    first, second = (array.mapped.cells for array in mapped.die.arrays)
+    assert second.place is None
+    assert (first.place != np.arange(40)).any()
+    for side, g in enumerate(first.faulted):
+        physical = np.empty_like(g)
+        physical[first.place] = g
+        np.testing.assert_allclose(first.effective[side], effective_matrix(physical, 20.0)[first.place])
+
+
+def test_it_is_worth_something_and_is_kept(tmp_path):
+    """Half of what stuck cells cost at least; the die is the same when it is read again, and when older."""
+    net, x = network(), samples()
+    errors = {}
+    for name, described, options in (
+        ("none", chip("wan2022", percent=0.0), MapOptions()),
+        ("stuck", chip("wan2022"), MapOptions()),
+        ("placed", chip("wan2022"), PLACED),
+    ):
+        mapped = map_network(net, described, x, seed=3, options=options)
+        got = Core(mapped.program).infer(x, noise=False) * mapped.program.meaning.output_step
+        wanted = net.forward(x / np.float32(255))
+        errors[name] = float(np.square((got - wanted) - (got - wanted).mean(axis=0)).mean())
+    assert errors["placed"] - errors["none"] < 0.5 * (errors["stuck"] - errors["none"])
+    save_die(mapped.die, tmp_path / "die.npz")
+    held = load_die(tmp_path / "die.npz")
+    np.testing.assert_array_equal(held.arrays[0].mapped.codes, mapped.die.arrays[0].mapped.codes)
+    np.testing.assert_array_equal(
+        held.at(172800.0).arrays[0].mapped.codes, mapped.die.at(172800.0).arrays[0].mapped.codes
+    )

@@ -1,0 +1,248 @@
+"""export: decks that ngspice runs, Verilog-A that OpenVAF compiles, configurations that aihwkit takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emulator.device import Bell, Esaki, Exponential, LinearStep, Table, Tunnel
+from emulator.device.description import load_chip
+from emulator.device.ndr.curves import Double
+from emulator.golden import Core
+from emulator.mapping import MapOptions, map_network
+from emulator.mapping.mitigation import Mitigation
+from emulator.network import Dense, Ndr, Network
+from ndrite.exports.aihwkit import config, weights
+from ndrite.exports.laws import current_law
+from ndrite.exports.spice import drawn
+from ndrite.exports.verilog_a import PULSE_S, pulse_rates, verilog_a
+from ndrite.shell.main import BAD_INPUT, OK, run
+from tests.emulator.device.ngspice import needs_ngspice
+
+MEASURED = Table(np.array([-0.1, 0.0, 0.1, 0.3, 0.6]), np.array([-2e-3, 0.0, 1e-3, 1e-4, 5e-4]))
+DEVICES = [Tunnel(0.1, 1e-3), Esaki(), Bell(0.3, 1e-6, 0.05), Double(0.1, 1e-3, 0.4, 0.7), MEASURED]
+
+
+PLACED = MapOptions(mitigation=Mitigation(row_placement=True))
+
+
+def small(rows: int, columns: int, chip: str, **sections: Any) -> tuple[Any, Any]:
+    """A network rows - columns - 4 on a chip, and samples."""
+    rng = np.random.default_rng(rows)
+    ndr = Ndr(rng.uniform(0.8, 1.2, columns), rng.uniform(0.3, 1, columns))
+    hidden = Dense(rng.normal(size=(rows, columns)) * 0.15, rng.normal(size=columns) * 0.3 + 0.5, ndr)
+    network = Network.chain((hidden, Dense(rng.normal(size=(columns, 4)), np.zeros(4))), "random")
+    x = rng.integers(0, 256, (200, rows)).astype(np.uint8)
+    described = load_chip(chip)
+    changed = {s: dataclasses.replace(getattr(described, s), **fields) for s, fields in sections.items()}
+    return map_network(network, dataclasses.replace(described, **changed), x, options=PLACED), x
+
+
+def simulated(folder: Path, deck: str) -> Any:
+    (folder / "deck.cir").write_text(deck)
+    done = subprocess.run(
+        ["ngspice", "-b", "deck.cir"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert (folder / "deck.out").is_file(), done.stdout[-2000:] + done.stderr[-2000:]
+    return np.atleast_2d(np.loadtxt(folder / "deck.out"))[:, 1:]
+
+
+def compare(folder: Path, mapped: Any, x: Any, count: int) -> None:
+    """Within 1e-6 of full scale before codes, 1 step of 255 after."""
+    found = drawn(mapped.die, 0, x[:count].astype(np.int64), "deck.out")
+    seen = simulated(folder, found.deck)
+    columns = found.columns_uA.shape[1]
+    full = np.abs(found.columns_uA).max()
+    assert np.abs(seen[:, :columns] - found.columns_uA).max() < 1e-6 * full
+    if found.outputs is None:
+        return
+    outputs = seen[:, columns:]
+    assert np.ptp(outputs) > 0.3
+    assert np.abs(outputs - found.outputs).max() < 1e-6
+    assert np.abs(np.rint(255 * outputs) - np.rint(255 * found.outputs)).max() <= 1
+    # The golden model beside it: conductance codes and straight pieces of the curves are not in a deck.
+    codes = np.asarray(Core(mapped.program).maps(x[:count], noise=False)[1]).reshape(count, -1)
+    assert np.abs(np.rint(255 * outputs) - codes).mean() < 1.5
+
+
+@needs_ngspice
+@pytest.mark.parametrize(
+    ("chip", "sections"),
+    [
+        ("dendritic-analog", {}),
+        ("dendritic-analog", {"array": {"rows": 8, "columns": 8, "pairs": "interleaved"}}),
+        ("dendritic-analog", {"cell": {"stuck_low_percent": 5.0, "stuck_high_percent": 5.0}}),
+        ("dendritic-analog", {"array": {"access_resistance_ohm": 3000.0, "wire_resistance_ohm": 20.0}}),
+        ("dendritic-analog", {"neuron": {"source_resistance_ohm": 0.0}}),
+        ("dendritic-analog", {"neuron": {"model": "bell"}}),
+        ("wan2022", {}),
+    ],
+)
+def test_a_product_is_ngspices(tmp_path: Path, chip: str, sections: dict[str, Any]) -> None:
+    mapped, x = small(20, 6, chip, **sections)
+    compare(tmp_path, mapped, x, 3)
+
+
+@needs_ngspice
+@pytest.mark.long
+def test_a_whole_array_is_ngspices(tmp_path: Path) -> None:
+    """128 x 128 with wires, bias rows and neurons, twenty samples."""
+    mapped, x = small(128, 128, "dendritic-analog")
+    compare(tmp_path, mapped, x, 20)
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=lambda d: type(d).__name__)
+def test_a_law_is_the_devices(device: Any) -> None:
+    """The expression, evaluated by Python, which reads it as well."""
+    law = current_law(device, "v")
+    volts = np.linspace(-0.3, 0.8, 200)
+    names = {"exp": np.exp, "max": max, "min": min}
+    found = [eval(law, names, {"v": v}) for v in volts]
+    np.testing.assert_allclose(found, device.current(volts), rtol=1e-12, atol=1e-18)
+
+
+ECRAMS = [
+    LinearStep(step_up=0.02, step_down=0.01, w_min=-0.8, w_max=1.2, gamma_up=0.1, gamma_down=0.5),
+    LinearStep(step_up=0.02, step_down=0.03, w_min=-0.8, w_max=1.2),
+    Exponential(pulses=60, a_up=30.0, a_down=12.0),
+]
+
+
+@needs_ngspice
+@pytest.mark.parametrize("way", ["up", "down"])
+@pytest.mark.parametrize("model", ECRAMS, ids=["step", "linear", "exponential"])
+def test_a_pulse_moves_an_ecram_as_its_model(tmp_path: Path, model: Any, way: str) -> None:
+    """ngspice integrates the rate of the Verilog-A module through ten pulses."""
+    rate = pulse_rates(model, "v(w)")[way == "down"]
+    start = w = 0.4 * model.low + 0.6 * model.high
+    wanted = [w := float(model.pulse(w, way == "up")) for _ in range(10)]
+    deck = f"""* an ECRAM's state on a capacitor of 1 F
+C1 w 0 1 IC={start}
+B1 0 w I={rate}
+.options reltol=1e-8 abstol=1e-12 vntol=1e-12 chgtol=1e-30
+.control
+set numdgt=15
+tran {PULSE_S / 50} {10 * PULSE_S} 0 {PULSE_S / 50} uic
+wrdata deck.out v(w)
+.endc
+.end
+"""
+    seen = simulated(tmp_path, deck)[:, -1]
+    t = np.loadtxt(tmp_path / "deck.out")[:, 0]
+    np.testing.assert_allclose(np.interp(PULSE_S * np.arange(1, 11), t, seen), wanted, atol=1e-6)
+
+
+def test_openvaf_compiles_the_modules(tmp_path: Path) -> None:
+    """And evaluates them: the device's current is ours."""
+    openvaf = pytest.importorskip("openvaf_py", reason="needs the package openvaf-py")
+    chip = load_chip("dendritic-analog")
+    path = tmp_path / "devices.va"
+    path.write_text(verilog_a(chip))
+    found = {module.name: module for module in openvaf.compile_va(str(path))}
+    assert set(found) == {"ndr", "rram", "ecram"}
+    ndr = found["ndr"]
+    for volts, state in ((0.05, 1.0), (0.2, 0.4), (0.45, 0.0)):
+        values = dict.fromkeys(ndr.param_names, 0.0) | {"V(p,n)": volts, "V(s,n)": state, "mfactor": 1.0}
+        ndr.run_init_eval(values)
+        residuals, _ = ndr.evaluate_full(values)
+        wanted = float(chip.ecram.tuning.curve(chip.neuron.device, state, volts))
+        assert max(resist for resist, _ in residuals) == pytest.approx(wanted, rel=1e-9)
+
+
+PRESETS = '''
+@dataclass
+class Leaky(LinearStepDevice):
+    """Up steps are 20 % smaller."""
+    dw_min: float = 0.002
+    up_down: float = -0.2
+    w_max: float = 1.1724
+    w_min: float = -0.8276
+    mult_noise: bool = True
+    gamma_up: float = 0.1153
+    gamma_down: float = 0.5085
+    dw_min_dtod: float = 0.1
+    up_down_dtod: float = 0.01
+    w_max_dtod: float = 0.05
+    w_min_dtod: float = 0.05
+    gamma_up_dtod: float = 0.05
+    gamma_down_dtod: float = 0.05
+    dw_min_std: float = 0.3
+    write_noise_std: float = 0.0
+
+
+@dataclass
+class Soft(SoftBoundsDevice):
+    dw_min: float = 0.002
+'''
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: mine, 12-6-4, and aihwkit's presets as it writes them."""
+    monkeypatch.chdir(tmp_path)
+    Path("presets.py").write_text(PRESETS)
+    return tmp_path
+
+
+def test_an_aihwkit_preset_in_and_out(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its pulses, by aihwkit's update written out (rpu_linearstep_device.cpp); then its own values again."""
+    assert run(["export", "--aihwkit", "presets.py", "--preset", "Leaky", "-o", "leaky.yaml"]) == OK
+    chip = load_chip("ideal+leaky.yaml")
+    device: Any = chip.ecram.device
+    w = ours = 0.1
+    up, down = 0.002 * 0.8, 0.002
+    for i in range(200):
+        w += up - 0.1153 * up / 1.1724 * w if i < 100 else -(down - 0.5085 * down / -0.8276 * w)
+        ours = float(device.pulse(ours, i < 100))
+        assert ours == pytest.approx(w, abs=1e-12)
+    assert run(["export", "--chip", "ideal+leaky.yaml", "--aihwkit", "config.py"]) == OK
+    text = Path("config.py").read_text()
+    assert "dw_min=0.002," in text
+    assert "up_down=-0.2," in text or "up_down=-0.19999999999999" in text
+    assert "dw_min_std=0.3," in text
+    assert run(["export", "--aihwkit", "presets.py", "--preset", "Soft", "-o", "x.yaml"]) == BAD_INPUT
+    assert "preset is 'Soft'; accepted: Leaky" in capsys.readouterr().err
+
+
+def test_aihwkit_takes_the_configuration_and_the_weights(work: Path) -> None:
+    """Pulse responses of a tile that aihwkit makes of it, and its product with the die's weights."""
+    pytest.importorskip("aihwkit", reason="needs the package aihwkit")
+    mapped, _ = small(12, 6, "dendritic-ndr")
+    Path("config.py").write_text(config(load_chip("dendritic-analog+ecram-tang2018")))
+    np.savez("config.npz", **weights(mapped.die))  # type: ignore[arg-type]
+    script = """
+import json, numpy as np, torch, dataclasses
+from config import rpu_config
+from aihwkit.simulator.configs import IOParameters
+from aihwkit.simulator.tiles import AnalogTile
+for name in [f.name for f in dataclasses.fields(rpu_config.device) if f.name.endswith(('_dtod', '_std'))]:
+    setattr(rpu_config.device, name, 0.0)
+rpu_config.forward = IOParameters(is_perfect=True)
+rpu_config.update.desired_bl = 1
+rpu_config.update.update_bl_management = rpu_config.update.update_management = False
+tile = AnalogTile(1, 1, rpu_config)
+tile.set_learning_rate(1.0)
+one, seen = torch.ones(1, 1), [float(tile.get_weights()[0][0, 0])]
+for i in range(40):
+    tile.update(one, -one if i < 25 else one)
+    seen.append(float(tile.get_weights()[0][0, 0]))
+print(json.dumps([seen, np.load("config.npz")["weights_0"].tolist()]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    seen, held = json.loads(done.stdout.splitlines()[-1])
+    # The codes of the program are these weights, rounded.
+    mapped_weights = mapped.die.arrays[0].mapped
+    np.testing.assert_allclose(np.array(held).T / mapped_weights.unit, mapped_weights.codes, atol=1.01)
+    device: Any = load_chip("dendritic-analog+ecram-tang2018").ecram.device
+    w = seen[0]
+    wanted = [w := float(device.pulse(w, i < 25)) for i in range(40)]
+    np.testing.assert_allclose(seen[1:], wanted, atol=1e-6)
+    assert max(wanted) - min(wanted) > 0.03
