@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Array, Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import SLOTS_MAX
-from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS
+from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS, address_bits
 from hdl.learn.updater import UPDATE_LATENCY, Updater, table_write_layout
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.queue import Queue
 
-DEPTH = 64
+DEPTH = 32
 """Rows that wait."""
-MARGIN = 32
+MARGIN = 12
 """Rows that may come after ``room`` has fallen."""
 EVENT_STAGE = READ_LATENCY + 2
 """Cycles from a device's turn to its state's arrival at the updater."""
@@ -37,12 +36,12 @@ def law_layout(g: Geometry) -> StructLayout:
     """What updates of a layer share: where its states lie, keys, slopes."""
     return StructLayout(
         {
-            "at_state": bits_for(g.weight_depth - 1),
+            "at_state": address_bits(g),
             "device_key": 64,
             "cycle_key": 64,
             "layer": range(g.layers),
-            "slope_up": 18,
-            "slope_down": 18,
+            "slope_up": signed(18),
+            "slope_down": signed(18),
             "step_shift": 5,
         }
     )
@@ -60,7 +59,7 @@ class Events(wiring.Component):
 
     def __init__(self, geometry: Geometry, first: int, lanes: int) -> None:
         self.geometry, self.first, self.lanes = geometry, first, lanes
-        address = bits_for(geometry.weight_depth - 1)
+        address = address_bits(geometry)
         super().__init__(
             {
                 "row": In(pulsed_row_layout()),

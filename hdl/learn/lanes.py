@@ -7,21 +7,21 @@ from typing import Any
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
+from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import CODE_SHIFT, WEIGHT_MAX
 from hdl.learn.events import Events, law_layout, pulsed_row_layout
-from hdl.learn.layouts import CODE_SHAPE, ERROR_SHAPE, STATE_SHAPE, TRAIN_BITS
+from hdl.learn.layouts import CODE_SHAPE, ERROR_SHAPE, STATE_SHAPE, TRAIN_BITS, address_bits, error_layout, row_layout
 from hdl.learn.updater import table_write_layout
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
-SHARE = 8
+SHARE = 16
 """Lanes that share an updater."""
 CODE_STAGE = READ_LATENCY + 1
 PRODUCT_STAGE = CODE_STAGE + MULTIPLY_LATENCY
@@ -37,40 +37,39 @@ def tree_levels(g: Geometry) -> int:
 
 
 class Lanes(wiring.Component):
-    """One column a lane. Row ``address`` is read from all states, as codes of 9 bits.
+    """One column a lane. Row ``row.address`` is read from all states, as codes of 9 bits.
 
-    Forward, where ``add``: ``accumulator[i]`` += x * w[i], SUM_STAGE cycles later; ``clear`` empties them at
-    once, ``shift`` moves them down by one lane, the first being ``column``. Backward: ``total`` is the sum
-    of error[i] * w[i] over lanes, PRODUCT_STAGE and a cycle for each level of the tree later. ``pulsed`` rows
-    move the states that share their pulses (``Events``), while ``updating``. Resources: a lane has a
-    multiplier and a memory of weight_depth states of 18 bits; 8 lanes share an updater.
+    Forward: where ``row.add``, sum[i] += x * w[i]; where ``row.end``, the sums so far go into ``columns`` and
+    begin anew, both SUM_STAGE cycles later. ``shift`` moves the columns down by as many lanes as ``columns``
+    shows, the first ones. Backward: ``total`` is the sum of error[i] * w[i] over lanes, PRODUCT_STAGE and a
+    cycle for each level of the tree later. ``error`` and ``train`` are taken for the next update of a layer,
+    from ``forget`` on, which empties them; ``take`` begins it with them. While it is ``busy``, ``pulsed`` rows
+    move the states that share their pulses (``Events``), and no row is read. Resources: a lane has a
+    multiplier and a memory of weight_depth states of 18 bits; SHARE lanes share an updater.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
         g = geometry
-        address, lane = bits_for(g.weight_depth - 1), range(max(g.lanes, 2))
+        address, lane = address_bits(g), range(max(g.lanes, 2))
         self.total_bits = 18 + tree_levels(g)
         super().__init__(
             {
-                "address": In(address),
-                "x": In(8),
-                "add": In(1),
+                "row": In(row_layout(g)),
                 "backward": In(1),
-                "clear": In(1),
                 "shift": In(1),
-                "column": Out(column_shape(g)),
+                "columns": Out(ArrayLayout(column_shape(g), g.readouts)),
                 "total": Out(signed(self.total_bits)),
-                "error": In(StructLayout({"write": 1, "lane": lane, "value": ERROR_SHAPE})),
-                "train": In(StructLayout({"write": 1, "lane": lane, "value": TRAIN_BITS})),
+                "error": In(error_layout(g)),
+                "train": In(StructLayout({"valid": 1, "lane": lane, "value": TRAIN_BITS})),
                 "forget": In(1),
+                "take": In(1),
                 "updating": In(1),
                 "pulsed": In(pulsed_row_layout()),
                 "room": Out(1),
                 "busy": Out(1),
                 "law": In(law_layout(g)),
                 "table": In(table_write_layout(g)),
-                "clear_pulses": In(1),
                 "pulses": Out(32),
                 "poke": In(StructLayout({"write": 1, "lane": lane, "address": address, "data": STATE_SHAPE})),
                 "peek_lane": In(lane),
@@ -81,9 +80,8 @@ class Lanes(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        x = delayed(m, self.x, CODE_STAGE, "x")
-        add = delayed(m, self.add, PRODUCT_STAGE, "add")
-        sums = [Signal(column_shape(g), name=f"sum_{i}", reset_less=True) for i in range(g.lanes)]
+        x = delayed(m, self.row.x, CODE_STAGE, "x")
+        add, end = (delayed(m, bit, PRODUCT_STAGE, n) for bit, n in ((self.row.add, "add"), (self.row.end, "end")))
         products: list[Value] = []
         data: list[Value] = []
         rooms, busy, pulses = [], [], []
@@ -94,7 +92,7 @@ class Lanes(wiring.Component):
                 events.row.eq(self.pulsed),
                 events.law.eq(self.law),
                 events.table.eq(self.table),
-                events.clear.eq(self.clear_pulses),
+                events.clear.eq(self.take),
             ]
             rooms.append(events.room)
             busy.append(events.busy)
@@ -103,19 +101,21 @@ class Lanes(wiring.Component):
                 product, state = self._lane(m, events, i - first, i, x)
                 products.append(product)
                 data.append(state)
-        for i, (total, product) in enumerate(zip(sums, products, strict=True)):
-            with m.If(self.clear):
-                m.d.sync += total.eq(0)
-            with m.Elif(self.shift):
-                m.d.sync += total.eq(sums[i + 1] if i + 1 < g.lanes else 0)
-            with m.Elif(add):
-                m.d.sync += total.eq(total + product)
+        columns = [Signal(column_shape(g), name=f"column_{i}", reset_less=True) for i in range(g.lanes)]
+        for i, (column, product) in enumerate(zip(columns, products, strict=True)):
+            total = Signal(column_shape(g), name=f"sum_{i}", reset_less=True)
+            with m.If(end):
+                m.d.sync += [column.eq(total), total.eq(0)]
+            with m.Else():
+                m.d.sync += total.eq(total + Mux(add, product, 0))
+                with m.If(self.shift):
+                    m.d.sync += column.eq(columns[i + g.readouts] if i + g.readouts < g.lanes else 0)
+        m.d.sync += self.pulses.eq(sum(pulses))
         m.d.comb += [
-            self.column.eq(sums[0]),
+            Cat(*self.columns).eq(Cat(columns[: g.readouts])),
             self.total.eq(_tree(m, products)),
             self.room.eq(Cat(rooms).all()),
             self.busy.eq(Cat(busy).any()),
-            self.pulses.eq(sum(pulses)),
         ]
         lane = delayed(m, self.peek_lane, READ_LATENCY, "peek_lane")
         m.d.sync += self.peeked.eq(Array(data)[lane])
@@ -126,7 +126,7 @@ class Lanes(wiring.Component):
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
         poked = self.poke.write & (self.poke.lane == i)
         m.d.comb += [
-            memory.address.eq(Mux(self.updating, events.address, self.address)),
+            memory.address.eq(Mux(self.updating, events.address, self.row.address)),
             memory.write.eq(poked | events.write[place]),
             memory.write_address.eq(Mux(events.write[place], events.write_address, self.poke.address)),
             memory.write_data.eq(Mux(events.write[place], events.write_data, self.poke.data)),
@@ -138,14 +138,17 @@ class Lanes(wiring.Component):
         m.d.sync += code.eq(
             Mux(rounded > WEIGHT_MAX, WEIGHT_MAX, Mux(rounded < -WEIGHT_MAX, -WEIGHT_MAX, rounded))
         )
-        error, train = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
+        error, up = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(name=f"up_{i}")
+        loaded, train = Signal(TRAIN_BITS, name=f"loaded_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
         with m.If(self.forget):
-            m.d.sync += [error.eq(0), train.eq(0)]
-        with m.If(self.error.write & (self.error.lane == i)):
+            m.d.sync += [error.eq(0), loaded.eq(0)]
+        with m.If(self.error.valid & (self.error.lane == i)):
             m.d.sync += error.eq(self.error.value)
-        with m.If(self.train.write & (self.train.lane == i)):
-            m.d.sync += train.eq(self.train.value)
-        m.d.comb += [events.trains[place].eq(train), events.up[place].eq(error > 0)]
+        with m.If(self.train.valid & (self.train.lane == i)):
+            m.d.sync += loaded.eq(self.train.value)
+        with m.If(self.take):
+            m.d.sync += [train.eq(loaded), up.eq(error > 0)]
+        m.d.comb += [events.trains[place].eq(train), events.up[place].eq(up)]
         m.submodules[f"multiplier_{i}"] = multiplier = Multiplier(CODE_SHAPE, ERROR_SHAPE)
         operand: Any = Signal(ERROR_SHAPE, name=f"operand_{i}")
         m.d.comb += [
