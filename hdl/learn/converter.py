@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
@@ -28,8 +28,8 @@ class Converter(wiring.Component):
     """code = clip(rshift_round((value + noise) * gain, shift) + offset, B bits) << lshift.
 
     Values ``index``, ``index`` + 1 ... of a layer, as many as the geometry has readouts. Their noise is drawn
-    under ``key``, its scale worked out after ``start`` from ``variance`` and ``var_cell`` with ``energy``, and
-    0 unless ``noisy``; it must be there when values are taken. ``key`` and ``lshift`` go with ``index``; what
+    under ``key``, its scale worked out after ``start`` from ``variance`` and ``var_cell`` with ``energy``,
+    and 0 unless ``noisy``; it must be there when values are taken. ``key`` and ``lshift`` go with ``index``; what
     is not named here holds still. Latency: CONVERT_LATENCY, a cycle for each ``index``. Resources: a
     ``Sigma``, and a ``Gaussian`` and a ``ReadoutPipe`` for each readout.
     """

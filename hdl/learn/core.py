@@ -8,8 +8,8 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import Geometry
 from emulator.spec.errors import GeometryError
+from emulator.spec.geometry import Geometry
 from emulator.spec.learning import LEVELS
 from emulator.spec.learning_map import TABLES
 from emulator.spec.noise import DOMAIN_READ
@@ -91,7 +91,7 @@ class LearningCore(wiring.Component):
         m = Module()
         g = self.geometry
         m.submodules.settings = self.settings = settings = Settings(g)
-        m.submodules.lanes = self.lanes = lanes = Lanes(g)
+        m.submodules.lanes = self.lanes = Lanes(g)
         m.submodules.forward = self.forward = forward = Forward(g)
         m.submodules.columns = self.columns = columns = Columns(g)
         m.submodules.errors = self.errors = errors = Errors(g)
@@ -180,7 +180,11 @@ class LearningCore(wiring.Component):
             with m.State("READ"):
                 # All rows are read; trains of columns have been made meanwhile.
                 m.d.comb += pulse.start.eq(wait == 0)
-                waited("CONVERT", number.eq(number - 1), wait.eq(CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY))
+                waited(
+                    "CONVERT",
+                    number.eq(number - 1),
+                    wait.eq(CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY),
+                )
             with m.State("CONVERT"):
                 m.d.comb += errors.normalise.eq(wait == 0)
                 waited("NORMAL", layer.eq(settings.record))
@@ -253,7 +257,9 @@ class LearningCore(wiring.Component):
             settings.bias.eq(biases.data),
             Cat(settings.scale, settings.curve).eq(neurons.data),
             answers.layer.eq(layer),
-            answers.w.eq(Array(lanes.columns[i] for i in range(g.readouts))[at[:place]] if place else lanes.columns[0]),
+            answers.w.eq(
+                Array(lanes.columns[i] for i in range(g.readouts))[at[:place]] if place else lanes.columns[0]
+            ),
             answers.p.eq(columns.partial),
             answers.column.eq(settings),
             columns.address.eq(at),
@@ -261,7 +267,8 @@ class LearningCore(wiring.Component):
             lanes.forget.eq(begin | errors.normalise),
         ]
         answered, column = (
-            delayed(m, value, ANSWER_LATENCY, n) for value, n in ((answering, "answered"), (at, "answered_at"))
+            delayed(m, value, ANSWER_LATENCY, n)
+            for value, n in ((answering, "answered"), (at, "answered_at"))
         )
         m.d.comb += [
             hidden.begin.eq(begin),
@@ -285,7 +292,13 @@ class LearningCore(wiring.Component):
 
     def _columns(self, m: Module, visit: Signal, back_row: Signal) -> None:
         """Converters, forward of the passes and backward of the layer's rows, with their keys."""
-        g, lanes, columns, forward, errors = self.geometry, self.lanes, self.columns, self.forward, self.errors
+        g, lanes, columns, forward, errors = (
+            self.geometry,
+            self.lanes,
+            self.columns,
+            self.forward,
+            self.errors,
+        )
         m.submodules.read_key = cipher = PassKey()
         read_key = Signal(64)
         with m.If(forward.turn):
@@ -296,7 +309,9 @@ class LearningCore(wiring.Component):
             cipher.seed.eq(self.seed),
             cipher.domain.eq(DOMAIN_READ),
             cipher.inference.eq(self.update),
-            cipher.counter.eq(Cat(forward.part, Const(0, 5), Cat(forward.tile, Const(0, 8))[:8], Const(0, 8), self.number)),
+            cipher.counter.eq(
+                Cat(forward.part, Const(0, 5), Cat(forward.tile, Const(0, 8))[:8], Const(0, 8), self.number)
+            ),
             cipher.start.eq(forward.renew),
             columns.layer.eq(self.record),
             columns.noisy.eq(self.noise),

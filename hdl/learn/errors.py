@@ -10,7 +10,14 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import ERROR_BITS, ERROR_MAX
-from hdl.learn.layouts import CHANGE_SHAPE, ERROR_SHAPE, EXPONENT_SHAPE, INDEX_BITS, address_bits, error_layout
+from hdl.learn.layouts import (
+    CHANGE_SHAPE,
+    ERROR_SHAPE,
+    EXPONENT_SHAPE,
+    INDEX_BITS,
+    address_bits,
+    error_layout,
+)
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import energy_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory

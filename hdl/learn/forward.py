@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.learn.columns import VALUE_STAGE
+from hdl.learn.converter import VALUE_STAGE
 from hdl.learn.lanes import SUM_STAGE
 from hdl.learn.layouts import INDEX_BITS, layer_layout, live_layout, row_layout, trained_row_layout
 from hdl.learn.live import TILES

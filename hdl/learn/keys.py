@@ -58,7 +58,9 @@ class Keys(wiring.Component):
             cipher.seed.eq(self.seed),
             cipher.inference.eq(self.update),
             read.addr.eq(self.layer),
-            self.ready.eq(known & ((of > self.layer) | ((of == self.layer) & (which != ROW_KEY)) | self.whole)),
+            self.ready.eq(
+                known & ((of > self.layer) | ((of == self.layer) & (which != ROW_KEY)) | self.whole)
+            ),
             write.addr.eq(of),
             write.data.eq(cipher.key.replicate(5)),
         ]

@@ -14,7 +14,15 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import CODE_SHIFT, WEIGHT_MAX
 from hdl.learn.events import Events, law_layout, pulsed_row_layout
-from hdl.learn.layouts import CODE_SHAPE, ERROR_SHAPE, STATE_SHAPE, TRAIN_BITS, address_bits, error_layout, row_layout
+from hdl.learn.layouts import (
+    CODE_SHAPE,
+    ERROR_SHAPE,
+    STATE_SHAPE,
+    TRAIN_BITS,
+    address_bits,
+    error_layout,
+    row_layout,
+)
 from hdl.learn.updater import table_write_layout
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
@@ -43,7 +51,7 @@ class Lanes(wiring.Component):
     begin anew, both SUM_STAGE cycles later. ``shift`` moves the columns down by as many lanes as ``columns``
     shows, the first ones. Backward: ``total`` is the sum of error[i] * w[i] over lanes, PRODUCT_STAGE and a
     cycle for each level of the tree later. ``error`` and ``train`` are taken for the next update of a layer,
-    from ``forget`` on, which empties them; ``take`` begins it with them. While it is ``busy``, ``pulsed`` rows
+    from ``forget`` on, which empties them; ``take`` begins it with them. While ``updating``, ``pulsed`` rows
     move the states that share their pulses (``Events``), and no row is read. Resources: a lane has a
     multiplier and a memory of weight_depth states of 18 bits; SHARE lanes share an updater.
     """
@@ -81,7 +89,9 @@ class Lanes(wiring.Component):
         m = Module()
         g = self.geometry
         x = delayed(m, self.row.x, CODE_STAGE, "x")
-        add, end = (delayed(m, bit, PRODUCT_STAGE, n) for bit, n in ((self.row.add, "add"), (self.row.end, "end")))
+        add, end = (
+            delayed(m, bit, PRODUCT_STAGE, n) for bit, n in ((self.row.add, "add"), (self.row.end, "end"))
+        )
         products: list[Value] = []
         data: list[Value] = []
         rooms, busy, pulses = [], [], []

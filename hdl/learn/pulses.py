@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -34,8 +34,8 @@ MADE_LATENCY = THRESHOLD_LATENCY + TRAIN_LATENCY
 
 
 class Pulses(wiring.Component):
-    """Trains of rows (``row``, from ``begin`` of the layer on, the row of biases last) are kept, those without
-    a pulse left out; trains of columns (``error``) go to the lanes, ``train``. A row or an error a cycle, not
+    """Trains of rows (``row``, from ``begin`` of the layer on, the row of biases last) are kept, those
+    without a pulse left out; trains of columns (``error``) go to the lanes, ``train``. A row or an error a cycle, not
     both; MADE_LATENCY cycles.
 
     ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
@@ -156,10 +156,16 @@ class Pulses(wiring.Component):
             threshold.eq(Mux(shifted > PROBABILITY_ONE, PROBABILITY_ONE, shifted)),
         ]
         late = delayed(m, number, THRESHOLD_LATENCY - 1, "number")
-        row_late, column_late = delayed(m, of_row, 2, "row_late"), delayed(m, error.valid, THRESHOLD_LATENCY, "column_late")
+        row_late, column_late = (
+            delayed(m, of_row, 2, "row_late"),
+            delayed(m, error.valid, THRESHOLD_LATENCY, "column_late"),
+        )
         # Words on their way need their key: it changes with the first of the others.
         rows = Signal()
-        m.d.sync += rows.eq(delayed(m, of_row, 1, "of_row_late") | (rows & ~delayed(m, error.valid, THRESHOLD_LATENCY - 1, "of_error")))
+        m.d.sync += rows.eq(
+            delayed(m, of_row, 1, "of_row_late")
+            | (rows & ~delayed(m, error.valid, THRESHOLD_LATENCY - 1, "of_error"))
+        )
         m.d.comb += [
             product.a.eq(value),
             product.b.eq(rate),
