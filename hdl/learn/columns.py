@@ -22,8 +22,8 @@ GAIN_BITS = 28
 
 class Columns(wiring.Component):
     """Forward: a cycle after ``turn`` the conversion of all columns of a layer begins, as many a cycle as the
-    geometry has readouts. ``values`` are taken VALUE_STAGE cycles after each, and ``shift`` then asks for the
-    next ones. Codes add up in ``partial``, from 0 in a ``first`` pass, shifted left by ``low``; that of
+    geometry has readouts. ``values`` are taken VALUE_STAGE cycles after each, and ``shift`` asks for the next
+    ones a cycle before. Codes add up in ``partial``, from 0 in a ``first`` pass, shifted left by ``low``; that of
     column ``address`` comes READ_LATENCY later. One ``turn`` may follow the other as soon as all columns have begun.
 
     ``backward``: the sum of row ``index`` (``valid``), taken VALUE_STAGE later as ``total``, is ``code``
@@ -77,7 +77,7 @@ class Columns(wiring.Component):
         with m.If(back):
             m.d.comb += totals[0].eq(self.total)
         m.d.comb += [
-            self.shift.eq(delayed(m, running, VALUE_STAGE, "shift")),
+            self.shift.eq(delayed(m, running, VALUE_STAGE - 1, "shift")),
             converter.noisy.eq(self.noisy),
             converter.start.eq(self.start),
             converter.energy.eq(self.energy),

@@ -250,8 +250,10 @@ class LearningCore(wiring.Component):
         for memory, window in ((biases, self.bias), (neurons, self.neuron)):
             share(m, memory, window, (layer.at_column + at)[: len(memory.address)])
             m.d.sync += window.read_data.eq(memory.data)
-        settings = Signal(column_layout())
         place = exact_log2(g.readouts)
+        # A cycle before the last of the columns at hand is answered.
+        turns = answering & (at[:place] == g.readouts - 2) if place else begin | answering
+        settings = Signal(column_layout())
         assert SUMS_STAGE == READ_LATENCY
         m.d.comb += [
             settings.bias.eq(biases.data),
@@ -263,7 +265,7 @@ class LearningCore(wiring.Component):
             answers.p.eq(columns.partial),
             answers.column.eq(settings),
             columns.address.eq(at),
-            lanes.shift.eq(columns.shift | (answering & at[:place].all())),
+            lanes.shift.eq(columns.shift | turns),
             lanes.forget.eq(begin | errors.normalise),
         ]
         answered, column = (

@@ -25,8 +25,8 @@ from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 SCALED_SHAPE = signed(31)
 """An error times a derivative."""
-LARGEST_LATENCY = READ_LATENCY + MULTIPLY_LATENCY + 2
-"""Cycles from a row's converted sum until the largest product has seen it."""
+LARGEST_LATENCY = READ_LATENCY + MULTIPLY_LATENCY + 3
+"""Cycles from a row's converted sum until the power of the largest product knows of it."""
 NORMAL_LATENCY = READ_LATENCY + 3
 """Cycles from a neuron's turn to its error."""
 ENERGY_LATENCY = MULTIPLY_LATENCY + 1
@@ -98,9 +98,10 @@ class Errors(wiring.Component):
             products.write_address.eq(at[:lanes]),
             products.write_data.eq(slope.product),
         ]
+        m.d.sync += power.eq(0)
         for i in range(len(top)):
             with m.If(top[i]):
-                m.d.comb += power.eq(i + 1 - ERROR_BITS)
+                m.d.sync += power.eq(i + 1 - ERROR_BITS)
 
         running, index, left = Signal(), Signal(INDEX_BITS), Signal(INDEX_BITS)
         more, up, down, half = Signal(EXPONENT_SHAPE), Signal(4), Signal(5), Signal(30)

@@ -28,15 +28,33 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.unmerged import unmerged
 
 SHARE = 16
 """Lanes that share an updater."""
-CODE_STAGE = READ_LATENCY + 1
+NEAR = 1
+"""Cycles from a port to the registers of a group of SHARE lanes, which lie all over the chip."""
+CODE_STAGE = NEAR + READ_LATENCY + 1
 PRODUCT_STAGE = CODE_STAGE + MULTIPLY_LATENCY
-"""Cycles from ``address`` to products."""
+"""Cycles from ``row`` to products."""
 SUM_STAGE = PRODUCT_STAGE + 1
-"""Cycles from ``address`` until the accumulators have its products."""
-PEEK_LATENCY = READ_LATENCY + 1
+"""Cycles from ``row`` until the accumulators have its products."""
+PEEK_LATENCY = NEAR + READ_LATENCY + 2
+"""Cycles from ``row`` and ``peek_lane`` to ``peeked``."""
+PORTS = (
+    "row",
+    "shift",
+    "error",
+    "train",
+    "forget",
+    "take",
+    "updating",
+    "backward",
+    "pulsed",
+    "table",
+    "poke",
+)
+"""What every group has registers of its own for."""
 
 
 def tree_levels(g: Geometry) -> int:
@@ -49,7 +67,7 @@ class Lanes(wiring.Component):
 
     Forward: where ``row.add``, sum[i] += x * w[i]; where ``row.end``, the sums so far go into ``columns`` and
     begin anew, both SUM_STAGE cycles later. ``shift`` moves the columns down by as many lanes as ``columns``
-    shows, the first ones. Backward: ``total`` is the sum of error[i] * w[i] over lanes, PRODUCT_STAGE and a
+    shows, the first ones, a cycle later. Backward: ``total`` is the sum of error[i] * w[i] over lanes, PRODUCT_STAGE and a
     cycle for each level of the tree later. ``error`` and ``train`` are taken for the next update of a layer,
     from ``forget`` on, which empties them; ``take`` begins it with them. While ``updating``, ``pulsed`` rows
     move the states that share their pulses (``Events``), and no row is read. Resources: a lane has a
@@ -88,58 +106,57 @@ class Lanes(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        x = delayed(m, self.row.x, CODE_STAGE, "x")
-        add, end = (
-            delayed(m, bit, PRODUCT_STAGE, n) for bit, n in ((self.row.add, "add"), (self.row.end, "end"))
-        )
-        products: list[Value] = []
-        data: list[Value] = []
-        rooms, busy, pulses = [], [], []
-        for first in range(0, g.lanes, SHARE):
-            count = min(SHARE, g.lanes - first)
-            m.submodules[f"events_{first}"] = events = Events(g, first, count)
-            m.d.comb += [
-                events.row.eq(self.pulsed),
-                events.law.eq(self.law),
-                events.table.eq(self.table),
-                events.clear.eq(self.take),
-            ]
-            rooms.append(events.room)
-            busy.append(events.busy)
-            pulses.append(events.pulses)
-            for i in range(first, first + count):
-                product, state = self._lane(m, events, i - first, i, x)
-                products.append(product)
-                data.append(state)
         columns = [Signal(column_shape(g), name=f"column_{i}", reset_less=True) for i in range(g.lanes)]
-        for i, (column, product) in enumerate(zip(columns, products, strict=True)):
-            total = Signal(column_shape(g), name=f"sum_{i}", reset_less=True)
-            with m.If(end):
-                m.d.sync += [column.eq(total), total.eq(0)]
-            with m.Else():
-                m.d.sync += total.eq(total + Mux(add, product, 0))
-                with m.If(self.shift):
-                    m.d.sync += column.eq(columns[i + g.readouts] if i + g.readouts < g.lanes else 0)
-        m.d.sync += self.pulses.eq(sum(pulses))
+        products: list[Value] = []
+        parts: list[Events] = []
+        peek = delayed(m, self.peek_lane, NEAR + READ_LATENCY, "peek_lane")
+        for first in range(0, g.lanes, SHARE):
+            lanes = range(first, min(first + SHARE, g.lanes))
+            m.submodules[f"events_{first}"] = events = Events(g, first, len(lanes))
+            near = {name: unmerged(m, platform, getattr(self, name), f"{name}_{first}") for name in PORTS}
+            parts.append(events)
+            m.d.comb += [
+                events.row.eq(near["pulsed"]),
+                events.law.eq(self.law),
+                events.table.eq(near["table"]),
+                events.clear.eq(near["take"]),
+                events.updating.eq(near["updating"]),
+                events.peek_lane.eq(peek),
+            ]
+            x = delayed(m, near["row"].x, CODE_STAGE - NEAR, f"x_{first}")
+            end = delayed(m, near["row"].end, PRODUCT_STAGE - NEAR, f"end_{first}")
+            add = delayed(m, near["row"].add, PRODUCT_STAGE - NEAR, f"add_{first}")
+            for i in lanes:
+                products.append(self._lane(m, events, near, i, x))
+                total = Signal(column_shape(g), name=f"sum_{i}", reset_less=True)
+                with m.If(end):
+                    m.d.sync += [columns[i].eq(total), total.eq(0)]
+                with m.Else():
+                    m.d.sync += total.eq(total + Mux(add, products[i], 0))
+                    with m.If(near["shift"]):
+                        m.d.sync += columns[i].eq(columns[i + g.readouts] if i + g.readouts < g.lanes else 0)
+        group = delayed(m, peek // SHARE, 1, "peek_group")
+        m.d.sync += [
+            self.room.eq(Cat(part.room for part in parts).all()),
+            self.busy.eq(Cat(part.busy for part in parts).any()),
+            self.peeked.eq(Array(part.peeked for part in parts)[group]),
+        ]
         m.d.comb += [
             Cat(*self.columns).eq(Cat(columns[: g.readouts])),
-            self.total.eq(_tree(m, products)),
-            self.room.eq(Cat(rooms).all()),
-            self.busy.eq(Cat(busy).any()),
+            self.total.eq(_tree(m, products, "product")),
+            self.pulses.eq(_tree(m, [part.pulses for part in parts], "pulses")),
         ]
-        lane = delayed(m, self.peek_lane, READ_LATENCY, "peek_lane")
-        m.d.sync += self.peeked.eq(Array(data)[lane])
         return m
 
-    def _lane(self, m: Module, events: Events, place: int, i: int, x: Value) -> tuple[Value, Value]:
-        """Product and state of lane ``i``, the ``place``-th of its events."""
+    def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
+        """Product of lane ``i``, whose states ``events`` moves."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
-        poked = self.poke.write & (self.poke.lane == i)
+        place, poke = i - events.first, near["poke"]
         m.d.comb += [
-            memory.address.eq(Mux(self.updating, events.address, self.row.address)),
-            memory.write.eq(poked | events.write[place]),
-            memory.write_address.eq(Mux(events.write[place], events.write_address, self.poke.address)),
-            memory.write_data.eq(Mux(events.write[place], events.write_data, self.poke.data)),
+            memory.address.eq(Mux(near["updating"], events.address, near["row"].address)),
+            memory.write.eq((poke.write & (poke.lane == i)) | events.write[place]),
+            memory.write_address.eq(Mux(events.write[place], events.write_address, poke.address)),
+            memory.write_data.eq(Mux(events.write[place], events.write_data, poke.data)),
             events.data[place].eq(memory.data),
         ]
         rounded = Signal(signed(11), name=f"rounded_{i}")
@@ -150,26 +167,25 @@ class Lanes(wiring.Component):
         )
         error, up = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(name=f"up_{i}")
         loaded, train = Signal(TRAIN_BITS, name=f"loaded_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
-        with m.If(self.forget):
-            m.d.sync += [error.eq(0), loaded.eq(0)]
-        with m.If(self.error.valid & (self.error.lane == i)):
-            m.d.sync += error.eq(self.error.value)
-        with m.If(self.train.valid & (self.train.lane == i)):
-            m.d.sync += loaded.eq(self.train.value)
-        with m.If(self.take):
+        for held, given in ((error, near["error"]), (loaded, near["train"])):
+            with m.If(given.valid & (given.lane == i)):
+                m.d.sync += held.eq(given.value)
+            with m.Elif(near["forget"]):
+                m.d.sync += held.eq(0)
+        with m.If(near["take"]):
             m.d.sync += [train.eq(loaded), up.eq(error > 0)]
         m.d.comb += [events.trains[place].eq(train), events.up[place].eq(up)]
         m.submodules[f"multiplier_{i}"] = multiplier = Multiplier(CODE_SHAPE, ERROR_SHAPE)
         operand: Any = Signal(ERROR_SHAPE, name=f"operand_{i}")
         m.d.comb += [
-            operand.eq(Mux(self.backward, error, x)),
+            operand.eq(Mux(near["backward"], error, x)),
             multiplier.a.eq(code),
             multiplier.b.eq(operand),
         ]
-        return multiplier.product, memory.data
+        return multiplier.product
 
 
-def _tree(m: Module, values: list[Value]) -> Value:
+def _tree(m: Module, values: list[Value], name: str) -> Value:
     """Sum of all values, a cycle for each level."""
     level = 0
     while len(values) > 1:
@@ -177,7 +193,7 @@ def _tree(m: Module, values: list[Value]) -> Value:
         for i in range(0, len(values), 2):
             pair = values[i : i + 2]
             total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
-            held = Signal(signed(18 + level + 1), name=f"tree_{level}_{i}", reset_less=True)
+            held = Signal(total.shape(), name=f"{name}_{level}_{i}", reset_less=True)
             m.d.sync += held.eq(total)
             sums.append(held)
         values, level = sums, level + 1

@@ -119,7 +119,7 @@ class Pulses(wiring.Component):
                     m.next = "ROWS"
             with m.State("ROWS"):
                 m.d.comb += visit.eq(self.room & (left != 0))
-                m.d.sync += [at.eq(at + visit), left.eq(left - visit), wait.eq(READ_LATENCY + 2)]
+                m.d.sync += [at.eq(at + visit), left.eq(left - visit), wait.eq(READ_LATENCY + 5)]
                 with m.If(left == 0):
                     m.next = "LAST"
             with m.State("LAST"):

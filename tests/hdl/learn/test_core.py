@@ -17,7 +17,9 @@ from tests.hdl.simulate import simulate
 BASE = dataclasses.replace(PRESETS["tiny"], redraw=0, readouts=1)
 GEOMETRIES = {
     "one-group": dataclasses.replace(BASE, lanes=8, readouts=2),
-    "two-groups": dataclasses.replace(BASE, lanes=32, rows=32, readouts=4),
+    "two-groups": dataclasses.replace(
+        BASE, lanes=32, rows=32, readouts=4, columns=256, max_inputs=128, max_outputs=32, packet_bytes=128
+    ),
     "odd": dataclasses.replace(BASE, lanes=5, rows=8, segments=8, curves=2),
     "one-lane": dataclasses.replace(BASE, lanes=1, rows=8, max_outputs=16),
     "deep": dataclasses.replace(BASE, lanes=6, rows=16, layers=8, weight_depth=512, readouts=2),
