@@ -131,10 +131,10 @@ class Lanes(wiring.Component):
                 total = Signal(column_shape(g), name=f"sum_{i}", reset_less=True)
                 with m.If(end):
                     m.d.sync += [columns[i].eq(total), total.eq(0)]
-                with m.Else():
-                    m.d.sync += total.eq(total + Mux(add, products[i], 0))
-                    with m.If(near["shift"]):
-                        m.d.sync += columns[i].eq(columns[i + g.readouts] if i + g.readouts < g.lanes else 0)
+                with m.Elif(near["shift"]):
+                    m.d.sync += columns[i].eq(columns[i + g.readouts] if i + g.readouts < g.lanes else 0)
+                with m.If(add):
+                    m.d.sync += total.eq(total + products[i])
         group = delayed(m, peek // SHARE, 1, "peek_group")
         m.d.sync += [
             self.room.eq(Cat(part.room for part in parts).all()),
@@ -151,20 +151,23 @@ class Lanes(wiring.Component):
     def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
         """Product of lane ``i``, whose states ``events`` moves."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
-        place, poke = i - events.first, near["poke"]
+        place, poke, updating = i - events.first, near["poke"], near["updating"]
         m.d.comb += [
-            memory.address.eq(Mux(near["updating"], events.address, near["row"].address)),
+            memory.address.eq(Mux(updating, events.address, near["row"].address)),
             memory.write.eq((poke.write & (poke.lane == i)) | events.write[place]),
-            memory.write_address.eq(Mux(events.write[place], events.write_address, poke.address)),
-            memory.write_data.eq(Mux(events.write[place], events.write_data, poke.data)),
+            memory.write_address.eq(Mux(updating, events.write_address, poke.address)),
+            memory.write_data.eq(Mux(updating, events.write_data, poke.data)),
             events.data[place].eq(memory.data),
         ]
         rounded = Signal(signed(11), name=f"rounded_{i}")
         code = Signal(CODE_SHAPE, name=f"code_{i}", reset_less=True)
-        m.d.comb += rounded.eq((memory.data + (1 << (CODE_SHIFT - 1))) >> CODE_SHIFT)
-        m.d.sync += code.eq(
-            Mux(rounded > WEIGHT_MAX, WEIGHT_MAX, Mux(rounded < -WEIGHT_MAX, -WEIGHT_MAX, rounded))
-        )
+        # As clip(rshift_round(state, 8), -255, 255), without comparing: a third of a lane otherwise.
+        high = rounded[CODE_SHIFT:]
+        lowest = high.all() & ~rounded[:CODE_SHIFT].any()
+        m.d.comb += rounded.eq((memory.data >> CODE_SHIFT) + memory.data[CODE_SHIFT - 1])
+        m.d.sync += code.eq(rounded | lowest)
+        with m.If(high.any() & ~high.all()):
+            m.d.sync += code.eq(Mux(rounded < 0, -WEIGHT_MAX, WEIGHT_MAX))
         error, up = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(name=f"up_{i}")
         loaded, train = Signal(TRAIN_BITS, name=f"loaded_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
         for held, given in ((error, near["error"]), (loaded, near["train"])):
@@ -173,7 +176,7 @@ class Lanes(wiring.Component):
             with m.Elif(near["forget"]):
                 m.d.sync += held.eq(0)
         with m.If(near["take"]):
-            m.d.sync += [train.eq(loaded), up.eq(error > 0)]
+            m.d.sync += [train.eq(loaded), up.eq(error >= 0)]
         m.d.comb += [events.trains[place].eq(train), events.up[place].eq(up)]
         m.submodules[f"multiplier_{i}"] = multiplier = Multiplier(CODE_SHAPE, ERROR_SHAPE)
         operand: Any = Signal(ERROR_SHAPE, name=f"operand_{i}")
