@@ -115,8 +115,8 @@ class Events(wiring.Component):
             with m.If(~rest.any()):
                 m.d.sync += busy.eq(0)
 
-        # A device's turn: which one, then its address and common pulses, then their count; its state comes two
-        # cycles after its address.
+        # A device's turn: which one, then its address and common pulses, then their count; its state comes
+        # two cycles after its address.
         place = StructLayout({"row": INDEX_BITS, "lane": lane.shape(), "up": 1})
         first, turn = Signal(place, reset_less=True), Signal(place, reset_less=True)
         train, both = (Signal(TRAIN_BITS, name=n, reset_less=True) for n in ("train", "both"))

@@ -67,11 +67,12 @@ class Lanes(wiring.Component):
 
     Forward: where ``row.add``, sum[i] += x * w[i]; where ``row.end``, the sums so far go into ``columns`` and
     begin anew, both SUM_STAGE cycles later. ``shift`` moves the columns down by as many lanes as ``columns``
-    shows, the first ones, a cycle later. Backward: ``total`` is the sum of error[i] * w[i] over lanes, PRODUCT_STAGE and a
-    cycle for each level of the tree later. ``error`` and ``train`` are taken for the next update of a layer,
-    from ``forget`` on, which empties them; ``take`` begins it with them. While ``updating``, ``pulsed`` rows
-    move the states that share their pulses (``Events``), and no row is read. Resources: a lane has a
-    multiplier and a memory of weight_depth states of 18 bits; SHARE lanes share an updater.
+    shows, the first ones, a cycle later. Backward: ``total`` is the sum of error[i] * w[i] over lanes,
+    PRODUCT_STAGE and a cycle for each level of the tree later. ``error`` and ``train`` are taken for the next
+    update of a layer, from ``forget`` on, which empties them; ``take`` begins it with them. While
+    ``updating``, ``pulsed`` rows move the states that share their pulses (``Events``), and no row is read.
+    Resources: a lane has a multiplier and a memory of weight_depth states of 18 bits; SHARE lanes share an
+    updater.
     """
 
     def __init__(self, geometry: Geometry) -> None:

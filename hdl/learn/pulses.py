@@ -35,8 +35,8 @@ MADE_LATENCY = THRESHOLD_LATENCY + TRAIN_LATENCY
 
 class Pulses(wiring.Component):
     """Trains of rows (``row``, from ``begin`` of the layer on, the row of biases last) are kept, those
-    without a pulse left out; trains of columns (``error``) go to the lanes, ``train``. A row or an error a cycle, not
-    both; MADE_LATENCY cycles.
+    without a pulse left out; trains of columns (``error``) go to the lanes, ``train``. A row or an error a
+    cycle, not both; MADE_LATENCY cycles.
 
     ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
     tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``, until ``done``.

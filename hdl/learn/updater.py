@@ -60,7 +60,8 @@ class Updater(wiring.Component):
 
     Constants of the device are drawn on the way, under ``device_key``; pulses' deviation and rounding under
     ``cycle_key``. Keys, ``layer`` and its slopes hold still. Latency: UPDATE_LATENCY cycles, one a cycle.
-    Resources: two ``Words``, a multiplier and three soft ones, ten readers of tables of 16 * layers words of 13 bits.
+    Resources: two ``Words``, a multiplier and three soft ones, ten readers of tables of 16 * layers
+    words of 13 bits.
     """
 
     def __init__(self, geometry: Geometry) -> None:
