@@ -16,6 +16,7 @@ from hdl.learn.layouts import (
     EXPONENT_SHAPE,
     INDEX_BITS,
     address_bits,
+    answer_layout,
     error_layout,
 )
 from hdl.parts.delay import delayed
@@ -50,18 +51,7 @@ class Errors(wiring.Component):
             {
                 "begin": In(1),
                 "label": In(INDEX_BITS),
-                "answer": In(
-                    StructLayout(
-                        {
-                            "valid": 1,
-                            "final": 1,
-                            "column": INDEX_BITS,
-                            "place": address_bits(g),
-                            "y": 8,
-                            "change": CHANGE_SHAPE,
-                        }
-                    )
-                ),
+                "answer": In(answer_layout(g)),
                 "at_state": In(INDEX_BITS),
                 "code": In(StructLayout({"valid": 1, "index": INDEX_BITS, "value": signed(13)})),
                 "normalise": In(1),

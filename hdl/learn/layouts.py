@@ -53,6 +53,12 @@ def trained_row_layout(g: Geometry) -> StructLayout:
     return StructLayout({"valid": 1, "x": 8, "row": address_bits(g)})
 
 
+def answer_layout(g: Geometry) -> StructLayout:
+    """A column's code ``y`` and how fast it changes, of the ``final`` layer or kept at ``place``."""
+    index = {"column": INDEX_BITS, "place": address_bits(g)}
+    return StructLayout({"valid": 1, "final": 1, **index, "y": 8, "change": CHANGE_SHAPE})
+
+
 def error_layout(g: Geometry) -> StructLayout:
     """The error of a layer's column, in passing."""
     return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": ERROR_SHAPE})
