@@ -53,10 +53,10 @@ SMALL_MAPS = dataclasses.replace(
     SMALL, name="ecp5-25f-maps", lanes=16, overlap=True, map_codes=4096, layers=16, curves=32
 )
 
-# The states of 784-128-10 in 128 block RAMs; what only inference has is left out.
+# 784-64-10 and the like. 128 lanes, with the states of 784-128-10, take 102 % of its LUTs (nextpnr).
 LEARNING = Geometry(
     name="ecp5-85f-learning",
-    lanes=128,
+    lanes=64,
     readouts=2,
     weight_depth=1024,
     columns=256,

@@ -17,8 +17,8 @@ from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.queue import Queue
 
-DEPTH = 32
-"""Rows that wait."""
+DEPTH = 64
+"""Rows that wait, in block RAM: fewer would go into LUTs."""
 MARGIN = 12
 """Rows that may come after ``room`` has fallen."""
 EVENT_STAGE = READ_LATENCY + 3
