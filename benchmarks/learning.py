@@ -2,7 +2,8 @@
 
     python benchmarks/learning.py --peer /path/to/python/with/aihwkit
 
-Without ``--peer`` the golden model's speed alone. One thread each, one after the other.
+Without ``--peer`` the golden model's speed and the gateware's cycles alone. One thread each, one after the
+other. The gateware is simulated: the first run compiles it, minutes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from boards.fpga import TARGETS
+from boards.fpga.reports import load
+from boards.learning import LearningBoard
+from boards.sim.link import SimLink
 from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
 from emulator.golden import Core
@@ -29,9 +34,10 @@ from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
 from emulator.learning.insitu import Course, Plan, devices_of, follow, prepare
 from emulator.network.datasets import digits, fashion_mnist_test
-from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, STATE_ONE, Devices
+from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, STATE_ONE, Devices, Learning
 
 PEER = Path(__file__).parent / "peers" / "learning_peer.py"
+BOARD = "ecpix5-85f-udp"
 SEEDS = 5
 ONE = 1 << 16
 
@@ -117,12 +123,16 @@ def learned(w: dict[str, Any]) -> list[float]:
     return found
 
 
+def network(x: Any) -> Learning:
+    """784-128-10."""
+    plan = Plan(widths=(784, 128, 10), rate=0.01, seed=1)
+    return prepare(plan, load_chip("ideal"), law(), EcramSpread(), x[:64]).learning
+
+
 def speed(count: int = 20_000) -> dict[str, float]:
     """Updates a second of 784-128-10 on Fashion-MNIST, and pulses a device and update."""
     x, y = fashion_mnist_test()
-    plan = Plan(widths=(784, 128, 10), rate=0.01, seed=1)
-    ready = prepare(plan, load_chip("ideal"), law(), EcramSpread(), x[:64])
-    learner = make_learner(ready.learning, seed=1)
+    learner = make_learner(network(x), seed=1)
     learner.learn(x[:64], y[:64])
     start, done, pulses = time.perf_counter(), 0, 0
     while done < count:
@@ -130,6 +140,37 @@ def speed(count: int = 20_000) -> dict[str, float]:
         done, pulses = done + found.updates, pulses + found.pulses[0]
     seconds = time.perf_counter() - start
     return {"updates_per_second": done / seconds, "pulses_a_device": pulses / done / (785 * 128)}
+
+
+def gateware(golden: float, count: int) -> dict[str, float]:
+    """Cycles an update of the same on the simulated gateware of a board, by its own counters; what follows at
+    the clock that it was placed and routed for; ``golden``: updates a second to compare with."""
+    board, report = TARGETS[BOARD], load(BOARD)
+    x, y = fashion_mnist_test()
+    learning = network(x)
+    learner = make_learner(learning, seed=1)
+    with LearningBoard(SimLink(board.geometry, learns=True)) as device:
+        device.program_learning(learning, seed=1)
+        device.clear_counters()
+        for first in range(0, count, len(x)):
+            part = slice(0, min(len(x), count - first))
+            same = device.learn(x[part], y[part], first_update=first) == learner.learn(
+                x[part], y[part], first_update=first
+            )
+            assert same, f"counts differ from the golden model's by update {first + part.stop}"
+        cycles = device.counters()["inference_cycles"] / count
+        states = list(zip(device.states(), learner.states, strict=True))
+    different = sum(int((a != b).sum()) for a, b in states)
+    assert not different, f"{different} states differ from the golden model's"
+    found = {"cycles_an_update": cycles, "updates": count, "states_equal": sum(a.size for a, _ in states)}
+    if report is not None and report["timing_met"]:
+        rate = board.clock_mhz * 1e6 / cycles
+        found |= {
+            "clock_mhz": board.clock_mhz,
+            "updates_per_second_estimated": rate,
+            "times_golden": rate / golden,
+        }
+    return found
 
 
 def compared(mine: dict[str, Any], theirs: Any) -> dict[str, float]:
@@ -155,8 +196,12 @@ def compared(mine: dict[str, Any], theirs: Any) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", help="a Python that has aihwkit")
-    peer = parser.parse_args().peer
+    parser.add_argument("--updates", type=int, default=2_000, help="of the simulated gateware; 0: none")
+    options = parser.parse_args()
+    peer = options.peer
     found: dict[str, Any] = {"golden": speed()}
+    if options.updates:
+        found["gateware"] = gateware(found["golden"]["updates_per_second"], options.updates)
     if peer:
         w = work()
         with tempfile.TemporaryDirectory() as folder:

@@ -15,11 +15,20 @@ from hdl.ethernet.ethernet import Ethernet
 class UdpTop(wiring.Component):
     """The device behind ``Ethernet``: ``second_cycles`` of ``sync`` a second, ``gmii_*`` in ``eth``."""
 
-    def __init__(self, geometry: Geometry, own: Addresses, *, build_id: int = 0, second_cycles: int) -> None:
+    def __init__(
+        self,
+        geometry: Geometry,
+        own: Addresses,
+        *,
+        build_id: int = 0,
+        second_cycles: int,
+        learns: bool = False,
+    ) -> None:
         self.geometry = geometry
         self.own = own
         self.build_id = build_id
         self.second_cycles = second_cycles
+        self.learns = learns
         super().__init__(
             {
                 "gmii_rx_valid": In(1),
@@ -32,7 +41,7 @@ class UdpTop(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.device = device = Device(self.geometry, build_id=self.build_id)
+        m.submodules.device = device = Device(self.geometry, build_id=self.build_id, learns=self.learns)
         m.submodules.ethernet = ethernet = Ethernet(self.own, second_cycles=self.second_cycles)
         wiring.connect(m, device.tx, ethernet.answers)
         m.d.comb += [

@@ -70,7 +70,11 @@ def connect(url: str) -> BoardApi:
         from boards.sim import SizedBoard
         from boards.sim.udp import sim_udp_link
 
-        return SteppedBoard(Board(sim_udp_link(preset(rest))) if rest else SizedBoard.of_links(sim_udp_link))
+        return SteppedBoard(
+            Board(sim_udp_link(preset(rest)))
+            if rest
+            else SizedBoard.of_links(sim_udp_link, partial(sim_udp_link, learns=True))
+        )
     if scheme == "pcie" and rest:
         from host.links.pcie import PcieChannel, open_card
 

@@ -53,6 +53,19 @@ SMALL_MAPS = dataclasses.replace(
     SMALL, name="ecp5-25f-maps", lanes=16, overlap=True, map_codes=4096, layers=16, curves=32
 )
 
+# 784-64-10 and the like. 128 lanes, with the states of 784-128-10, take 102 % of its LUTs (nextpnr).
+LEARNING = Geometry(
+    name="ecp5-85f-learning",
+    lanes=64,
+    readouts=2,
+    weight_depth=1024,
+    columns=256,
+    layers=4,
+    curves=64,
+    analog=False,
+    window=16,
+)
+
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
 ECP5_85F_LEAN: dict[str, Any] = ECP5_85F | {"geometry": LEAN}
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
@@ -71,6 +84,13 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
             for name in ("line", "scaler.high", "scaler.low")
         ),
     ),
+    "dsp_inference": False,
+}
+ECP5_85F_LEARNING: dict[str, Any] = {
+    "family": "ecp5",
+    "device": "um5g-85k",
+    "geometry": LEARNING,
+    "learns": True,
     "dsp_inference": False,
 }
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs

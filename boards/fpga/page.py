@@ -44,6 +44,9 @@ MAPS = """\
 Convolutions, pools, gates and states are walked through on the board, their maps in a memory
   of its own ([how](architecture.md#a-walk)). Other boards do such a network's products, patch by patch; the
   host does the rest."""
+LEARNING = """\
+Weights are states of devices, moved by pulses on the board ([how](learning.md#on-gateware)). It learns
+  and does nothing else."""
 EARLIER = "\\*"
 COLUMNS = (
     "board", "device", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
@@ -80,12 +83,14 @@ def _designs() -> list[str]:
     small = [f"`{board.name}`" for board in TARGETS.values() if board.small]
     overlap = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.overlap]
     maps = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.map_codes]
+    learning = [f"`{board.name}`" for board in TARGETS.values() if board.learns]
     return [
         "Same arithmetic, memory map and link everywhere; these trade speed for size:\n",
         f"- Small: {', '.join(small)}. {SMALL}",
         f"\nThis trades size for speed:\n\n- Overlap: {', '.join(overlap)}. {OVERLAP}",
         "\nAnd this for programs that are no chains of full layers:\n",
         f"- Feature maps: {', '.join(maps)}. {MAPS}",
+        f"\nIn place of all that:\n\n- Learning: {', '.join(learning)}. {LEARNING}",
     ]
 
 

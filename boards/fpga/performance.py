@@ -58,7 +58,7 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
     answers overlapping.
     """
     g = board.geometry
-    problem = fits(program, g)
+    problem = "it learns, and runs no programs" if board.learns else fits(program, g)
     compute = link = None
     cycles = bound_cycles(program, g.lanes)
     if problem is None:

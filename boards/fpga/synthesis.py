@@ -21,6 +21,9 @@ SYNTH: dict[Family, str] = {
 COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
 """For the small core: nothing reads a word in the cycle it is written in, or minds what comes of it."""
 
+ELEMENTS = "rename -hide */w:*[[]*"
+"""ABC9 takes element i of an array, which Amaranth calls NAME[i], for bit i of the array, and gives up."""
+
 
 def board_top(board: Target, build_id: int) -> object:
     """The whole design."""
@@ -39,6 +42,8 @@ def script(board: Target) -> str:
     lines = ["read_rtlil top.il"]
     if board.small:
         lines.append(COLLISIONS)
+    if board.learns:
+        lines.append(ELEMENTS)
     for style, pattern in board.memory_styles:
         attribute = "rom_style" if style == "logic" else "ram_style"
         lines.append(f'setattr -set {attribute} "{style}" {MACHINE}.{pattern}')

@@ -104,6 +104,8 @@ class Target:
         Whether Yosys may put other products into DSPs than those the RTL asks for.
     small:
         Whether the core is ``hdl.small``'s, without registers that only serve speed.
+    learns:
+        Whether it has a learning core in place of one that infers; on Ethernet only.
     aim:
         What place and route is asked for, in multiples of ``clock_mhz`` and, on Ethernet, of the receive
         clock; none: ``AIM`` of the family.
@@ -148,6 +150,7 @@ class Target:
     soft_multipliers: tuple[str, ...] = ()
     dsp_inference: bool = True
     small: bool = False
+    learns: bool = False
     aim: float | None = None
     lane_sites_from: int | None = None
     pins_from: str
@@ -156,6 +159,8 @@ class Target:
     def __post_init__(self) -> None:
         if self.ethernet is not None and self.family != "ecp5":
             raise ValueError(f"board {self.name!r}: ethernet on {self.family}; accepted: on ecp5")
+        if self.learns and self.ethernet is None:
+            raise ValueError(f"board {self.name!r}: learns without ethernet; accepted: on ethernet")
         if self.asked != 1 and self.family != "ecp5":
             raise ValueError(f"board {self.name!r}: aim is {self.asked:g}; accepted on {self.family}: 1")
         error = abs(self.clock_mhz * 1e6 / self.divisor / self.baud - 1)

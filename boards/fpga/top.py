@@ -63,7 +63,11 @@ class BoardTop(wiring.Component):
         board = self.board
         cycles = round(board.clock_mhz * 1e6)
         m.submodules.top = top = UdpTop(
-            board.geometry, board.addresses, build_id=self.build_id, second_cycles=cycles
+            board.geometry,
+            board.addresses,
+            build_id=self.build_id,
+            second_cycles=cycles,
+            learns=board.learns,
         )
         eth_domain(m, self.eth_rx_clk)
         m.submodules.rgmii = rgmii = Rgmii(

@@ -12,6 +12,8 @@ from emulator.spec.learning_map import LABEL_CODES
 
 LANES = 16
 """At least so many, that small programs share a compiled board."""
+READOUTS = 2
+"""As boards that learn have."""
 
 
 def sized_learning(learning: Learning) -> Geometry:
@@ -32,15 +34,16 @@ def sized_learning(learning: Learning) -> Geometry:
             name=f"{lanes}-lane-learning",
             rows=program.rows,
             lanes=min(lanes, program.rows),
-            readouts=1,
+            readouts=READOUTS,
             weight_depth=max(256, _power_of_two(sum(layer.inputs + 1 for layer in program.layers))),
             max_inputs=inputs,
             max_outputs=outputs,
-            columns=max(64, _power_of_two(sum(layer.outputs for layer in program.layers))),
+            columns=max(64, _power_of_two(sum(layer.outputs + READOUTS - 1 for layer in program.layers))),
             layers=max(4, _power_of_two(len(program.layers))),
             curves=max(16, _power_of_two(len(program.curve_base))),
             segments=program.curve_base.shape[1],
             redraw=0,
+            analog=False,
             packet_bytes=max(64, inputs, 4 * outputs),
         )
     except GeometryError as error:

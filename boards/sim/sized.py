@@ -137,7 +137,7 @@ class SizedBoard:
             When this kind of board does not learn.
         """
         if self._learns is None:
-            raise InputError("this simulated board does not learn; accepted: sim:, golden:")
+            raise InputError("this simulated board does not learn; accepted: sim:, sim-udp:, golden:")
         wanted = sized_learning(learning)
         if self._learning is None or self._learning[0] != wanted:
             board = LearningBoard(self._learns(wanted))

@@ -25,7 +25,7 @@ Address = tuple[int, int]
 
 
 class UdpModel:
-    """The compiled board, powered on; compiles it when it is not in the cache.
+    """The compiled board, powered on; compiles it when it is not in the cache. ``learns``: one that does.
 
     Raises
     ------
@@ -33,8 +33,10 @@ class UdpModel:
         When it cannot be built.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self._c = _load(cached_library(**_design(geometry), what=f"UDP, {geometry.name}", harness=HARNESS))
+    def __init__(self, geometry: Geometry, *, learns: bool = False) -> None:
+        self._c = _load(
+            cached_library(**_design(geometry, learns), what=f"UDP, {geometry.name}", harness=HARNESS)
+        )
         self._handle: int | None = self._c.ndrite_udp_new()
         self._buffer = ctypes.create_string_buffer(MTU)
 
@@ -121,9 +123,9 @@ class SimDatagrams:
         self.model.close()
 
 
-def sim_udp_link(geometry: Geometry) -> UdpLink:
+def sim_udp_link(geometry: Geometry, *, learns: bool = False) -> UdpLink:
     """A link to a freshly powered-on board. Raises as ``UdpModel``."""
-    return UdpLink(SimDatagrams(UdpModel(geometry)), name="sim-udp")
+    return UdpLink(SimDatagrams(UdpModel(geometry, learns=learns)), name="sim-udp")
 
 
 def udp_id(geometry: Geometry) -> int:
@@ -131,14 +133,14 @@ def udp_id(geometry: Geometry) -> int:
     return build_id(netlist(**_design(geometry)))
 
 
-def _design(geometry: Geometry) -> dict[str, Any]:
+def _design(geometry: Geometry, learns: bool = False) -> dict[str, Any]:
     def make(identity: int) -> object:
         from hdl.sim_udp import SimUdp
 
-        return SimUdp(geometry, build_id=identity)
+        return SimUdp(geometry, build_id=identity, learns=learns)
 
     shape = dataclasses.replace(geometry, name="")
-    return {"make": make, "key": f"sim udp {shape}"}
+    return {"make": make, "key": f"sim udp {shape}{' learns' * learns}"}
 
 
 def _load(library: Path) -> Any:

@@ -34,9 +34,9 @@ def lay_out_learning(
     held = [layer.states for layer in learning.layers] if states is None else states
     columns: dict[str, list[int]] = {"bias": [], "readout": [], "neuron": []}
     sections = []
-    at = live = 0
+    at = 0
     for i, (of, learned, s) in enumerate(zip(learning.program.layers, learning.layers, held, strict=True)):
-        places = {"at_state": at, "at_column": len(columns["bias"]), "at_live": live}
+        places = {"at_state": at, "at_column": len(columns["bias"])}
         sections.append(
             Section(f"layer {i}", address("layers", i * LAYER_WORDS), _record(of, learned, places))
         )
@@ -44,6 +44,8 @@ def lay_out_learning(
             columns["bias"].append(int(learned.bias[m]))
             columns["readout"].append(int(of.gain[m]) | (int(of.offset[m]) & 0xFFF) << 16)
             columns["neuron"].append(int(of.scale[m]) | int(of.curve[m]) << 16)
+        for words in columns.values():
+            words += [0] * (-len(words) % geometry.readouts)  # a layer's first columns are converted together
         for m, lane in enumerate(s.T):
             where = address("weights", m * geometry.weight_depth + at)
             sections.append(Section(f"states of layer {i}, lane {m}", where, lane.astype(np.int32)))
@@ -51,7 +53,7 @@ def lay_out_learning(
             where = address("devices", (t * geometry.layers + i) * LEVELS)
             values = getattr(learned.devices, name).astype(np.int32)
             sections.append(Section(f"{name} of layer {i}", where, values))
-        at, live = at + of.inputs + 1, live + of.inputs
+        at += of.inputs + 1
     sections += [Section(name, address(name), _int32(words)) for name, words in columns.items()]
     program = learning.program
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
@@ -114,7 +116,7 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     require(inputs + LABEL_CODES <= g.max_inputs, "inputs", inputs, f"at most {g.max_inputs - LABEL_CODES}")
     states = sum(layer.inputs + 1 for layer in layers)
     require(states <= g.weight_depth, "states of a lane", states, f"at most {g.weight_depth}")
-    columns = sum(layer.outputs for layer in layers)
+    columns = sum(-(-layer.outputs // g.readouts) * g.readouts for layer in layers)
     require(columns <= g.columns, "columns", columns, f"at most {g.columns}")
     curves, segments = learning.program.curve_base.shape
     require(

@@ -20,7 +20,6 @@ SETTINGS: dict[str, tuple[int, bool]] = {
     "outputs": (16, False),
     "at_state": (16, False),
     "at_column": (16, False),
-    "at_live": (16, False),
     "dac_bits": (4, False),
     "adc_bits": (4, False),
     "shift": (6, False),

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import SLOTS_MAX
-from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS
+from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS, address_bits
 from hdl.learn.updater import UPDATE_LATENCY, Updater, table_write_layout
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.queue import Queue
 
 DEPTH = 64
-"""Rows that wait."""
-MARGIN = 32
+"""Rows that wait, in block RAM: fewer would go into LUTs."""
+MARGIN = 12
 """Rows that may come after ``room`` has fallen."""
-EVENT_STAGE = READ_LATENCY + 2
+EVENT_STAGE = READ_LATENCY + 3
 """Cycles from a device's turn to its state's arrival at the updater."""
 EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY
 """Cycles from a device's turn to the write of its new state."""
@@ -37,12 +36,12 @@ def law_layout(g: Geometry) -> StructLayout:
     """What updates of a layer share: where its states lie, keys, slopes."""
     return StructLayout(
         {
-            "at_state": bits_for(g.weight_depth - 1),
+            "at_state": address_bits(g),
             "device_key": 64,
             "cycle_key": 64,
             "layer": range(g.layers),
-            "slope_up": 18,
-            "slope_down": 18,
+            "slope_up": signed(18),
+            "slope_down": signed(18),
             "step_shift": 5,
         }
     )
@@ -53,14 +52,15 @@ class Events(wiring.Component):
     written back. Others cost nothing: few devices have pulses in an update, so lanes share an updater.
 
     ``lanes`` neighbours from lane ``first`` on; ``trains`` and ``up`` are theirs and hold still. ``address``
-    is for all their memories, whose ``data`` comes READ_LATENCY later. ``pulses`` counts those since
+    is for all their memories, whose ``data`` comes READ_LATENCY later. Unless ``updating``, that of
+    ``peek_lane`` is ``peeked`` a cycle behind it. ``pulses`` counts those since
     ``clear``. Throughput: a row, and a device with pulses, a cycle. Latency: EVENT_LATENCY from a device's
     turn to ``write``. Resources: an ``Updater``, a queue of DEPTH rows, an adder of 31 bits.
     """
 
     def __init__(self, geometry: Geometry, first: int, lanes: int) -> None:
         self.geometry, self.first, self.lanes = geometry, first, lanes
-        address = bits_for(geometry.weight_depth - 1)
+        address = address_bits(geometry)
         super().__init__(
             {
                 "row": In(pulsed_row_layout()),
@@ -72,6 +72,9 @@ class Events(wiring.Component):
                 "table": In(table_write_layout(geometry)),
                 "address": Out(address),
                 "data": In(ArrayLayout(STATE_SHAPE, lanes)),
+                "updating": In(1),
+                "peek_lane": In(range(max(lanes, 2))),
+                "peeked": Out(STATE_SHAPE),
                 "write": Out(lanes),
                 "write_address": Out(address),
                 "write_data": Out(STATE_SHAPE),
@@ -112,36 +115,46 @@ class Events(wiring.Component):
             with m.If(~rest.any()):
                 m.d.sync += busy.eq(0)
 
-        # A device's turn: address and common pulses, then their count; the state comes two cycles after.
-        both, number = Signal(TRAIN_BITS, reset_less=True), Signal.like(self.address)
+        # A device's turn: which one, then its address and common pulses, then their count; its state comes
+        # two cycles after its address.
+        place = StructLayout({"row": INDEX_BITS, "lane": lane.shape(), "up": 1})
+        first, turn = Signal(place, reset_less=True), Signal(place, reset_less=True)
+        train, both = (Signal(TRAIN_BITS, name=n, reset_less=True) for n in ("train", "both"))
+        number = Signal.like(self.address)
         trains = Array(self.trains[i] for i in range(lanes))
-        turn = Signal(StructLayout({"row": INDEX_BITS, "lane": lane.shape(), "up": 1}), reset_less=True)
         m.d.sync += [
-            both.eq(now.train & trains[lane]),
-            number.eq(law.at_state + now.row),
-            turn.row.eq(now.row),
-            turn.lane.eq(lane),
-            turn.up.eq((self.up & one).any()),
+            first.row.eq(now.row),
+            first.lane.eq(lane),
+            first.up.eq((self.up & one).any()),
+            train.eq(now.train),
+            both.eq(train & trains[first.lane]),
+            number.eq(law.at_state + first.row),
+            turn.eq(first),
         ]
         m.d.comb += self.address.eq(number)
+        some = [Signal(4, name=f"some_{i}", reset_less=True) for i in range(0, TRAIN_BITS, 8)]
         count = Signal(range(SLOTS_MAX + 1), reset_less=True)
-        m.d.sync += count.eq(sum(both[i] for i in range(TRAIN_BITS)))
+        for i, part in enumerate(some):
+            m.d.sync += part.eq(sum(both[8 * i : 8 * i + 8]))
+        m.d.sync += count.eq(sum(some))
         valid = Signal(EVENT_LATENCY)
         m.d.sync += valid.eq(Cat(busy, valid))
         with m.If(self.clear):
             m.d.sync += self.pulses.eq(0)
-        with m.Elif(valid[1]):
+        with m.Elif(valid[3]):
             m.d.sync += self.pulses.eq(self.pulses + count)
 
-        late = delayed(m, turn, EVENT_STAGE - 1, "turn")
+        late = delayed(m, turn, EVENT_STAGE - 2, "turn")
         states: Any = Array(self.data[i] for i in range(lanes))
         state = Signal(STATE_SHAPE, reset_less=True)
-        m.d.sync += state.eq(states[delayed(m, turn.lane, READ_LATENCY, "lane_read")])
+        read = delayed(m, turn.lane, READ_LATENCY, "lane_read")
+        m.d.sync += state.eq(states[Mux(self.updating, read, self.peek_lane)])
+        m.d.comb += self.peeked.eq(state)
         m.submodules.updater = updater = Updater(self.geometry)
         m.d.comb += [
             updater.event.row.eq(late.row),
             updater.event.column.eq(self.first + late.lane),
-            updater.event.count.eq(delayed(m, count, EVENT_STAGE - 2, "count")),
+            updater.event.count.eq(delayed(m, count, EVENT_STAGE - 4, "count")),
             updater.event.up.eq(late.up),
             updater.event.state.eq(state),
             updater.table.eq(self.table),
@@ -154,7 +167,7 @@ class Events(wiring.Component):
         ]
         done = delayed(m, late.lane, UPDATE_LATENCY, "lane_done")
         m.d.comb += [
-            self.write_address.eq(delayed(m, number, EVENT_LATENCY - 1, "number")),
+            self.write_address.eq(delayed(m, number, EVENT_LATENCY - 2, "number")),
             self.write_data.eq(updater.state),
             self.busy.eq(came | waiting.i.valid | (waiting.level != 0) | busy | valid.any()),
         ]

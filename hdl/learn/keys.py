@@ -1,10 +1,11 @@
-"""keys: of a forward pass, and of everything that a layer's backward pass and update draw."""
+"""keys: of everything that the layers draw in an update, read noise of forward passes left out."""
 
 from __future__ import annotations
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
@@ -16,19 +17,18 @@ from emulator.spec.learning import (
     DOMAIN_TRAIN,
     ROWS,
 )
-from emulator.spec.noise import DOMAIN_READ
 from hdl.noise.pass_key import PassKey
 
-COLUMN_KEY, BACK_KEY, ROW_KEY, DEVICE_KEY, CYCLE_KEY = range(5)
+ROW_KEY, COLUMN_KEY, BACK_KEY, DEVICE_KEY, CYCLE_KEY = range(5)
 """In the order in which they are needed."""
-DOMAINS = (DOMAIN_TRAIN, DOMAIN_BACK, DOMAIN_TRAIN, DOMAIN_DEVICE, DOMAIN_CYCLE)
-SIDES = (COLUMNS, 0, ROWS, 0, 0)
+DOMAINS = (DOMAIN_TRAIN, DOMAIN_TRAIN, DOMAIN_BACK, DOMAIN_DEVICE, DOMAIN_CYCLE)
+SIDES = (ROWS, COLUMNS, 0, 0, 0)
 
 
 class Keys(wiring.Component):
-    """``start_read`` works out ``read_key`` of (tile, part) of a layer; ``start_layer`` the five of a layer,
-    one after the other. ``read_ready`` and ``ready`` say which are there. Not both at once.
-    Latency: 30 cycles a key. Resources: a ``PassKey``, six keys.
+    """``start`` works out five keys for each of ``depth`` layers, one after the other; ``keys`` are those of
+    ``layer``, two cycles later. ``ready``: its ROW_KEY is there; ``whole``: all keys of all layers are.
+    Latency: 30 cycles a key. Resources: a ``PassKey``, 320 bits of LUT memory a layer.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -38,43 +38,44 @@ class Keys(wiring.Component):
                 "seed": In(64),
                 "die_seed": In(64),
                 "update": In(32),
-                "layer": In(8),
-                "tile": In(8),
-                "part": In(3),
-                "start_read": In(1),
-                "start_layer": In(1),
-                "read_key": Out(64),
-                "read_ready": Out(1),
+                "depth": In(range(geometry.layers + 1)),
+                "start": In(1),
+                "layer": In(range(geometry.layers)),
+                "ready": Out(1),
+                "whole": Out(1),
                 "keys": Out(ArrayLayout(64, 5)),
-                "ready": Out(5),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        g = self.geometry
         m.submodules.cipher = cipher = PassKey()
-        reading, which, begun = Signal(), Signal(range(5)), Signal()
-        m.d.comb += [cipher.seed.eq(self.seed), cipher.inference.eq(self.update)]
-        with m.If(reading):
-            m.d.comb += [
-                cipher.domain.eq(DOMAIN_READ),
-                cipher.counter.eq(Cat(self.part, Const(0, 5), self.tile, Const(0, 8), self.layer)),
-            ]
-        with m.Else():
-            with m.Switch(which):
-                for i, (domain, side) in enumerate(zip(DOMAINS, SIDES, strict=True)):
-                    with m.Case(i):
-                        m.d.comb += cipher.domain.eq(domain)
-                        m.d.comb += cipher.counter.eq(Cat(Const(side << 8, 24), self.layer))
-                        if domain == DOMAIN_DEVICE:
-                            m.d.comb += [cipher.seed.eq(self.die_seed), cipher.inference.eq(0)]
+        m.submodules.memory = memory = Memory(shape=5 * 64, depth=g.layers, init=[])
+        write, read = memory.write_port(granularity=64), memory.read_port(domain="comb")
+        of, which, begun, known = Signal(range(g.layers)), Signal(range(5)), Signal(), Signal()
+        m.d.comb += [
+            cipher.seed.eq(self.seed),
+            cipher.inference.eq(self.update),
+            read.addr.eq(self.layer),
+            self.ready.eq(
+                known & ((of > self.layer) | ((of == self.layer) & (which != ROW_KEY)) | self.whole)
+            ),
+            write.addr.eq(of),
+            write.data.eq(cipher.key.replicate(5)),
+        ]
+        m.d.sync += Cat(*self.keys).eq(read.data)
+        with m.Switch(which):
+            for i, (domain, side) in enumerate(zip(DOMAINS, SIDES, strict=True)):
+                with m.Case(i):
+                    m.d.comb += cipher.domain.eq(domain)
+                    m.d.comb += cipher.counter.eq(Cat(Const(side << 8, 24), Cat(of, Const(0, 8))[:8]))
+                    if domain == DOMAIN_DEVICE:
+                        m.d.comb += [cipher.seed.eq(self.die_seed), cipher.inference.eq(0)]
         with m.FSM():
             with m.State("IDLE"):
-                with m.If(self.start_read):
-                    m.d.sync += [reading.eq(1), self.read_ready.eq(0)]
-                    m.next = "BEGIN"
-                with m.Elif(self.start_layer):
-                    m.d.sync += [reading.eq(0), which.eq(0), self.ready.eq(0)]
+                with m.If(self.start):
+                    m.d.sync += [of.eq(0), which.eq(0), known.eq(1), self.whole.eq(0)]
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 m.d.comb += cipher.start.eq(1)
@@ -84,14 +85,12 @@ class Keys(wiring.Component):
                 # ``done`` of the key before falls a cycle after ``start``.
                 m.d.sync += begun.eq(1)
                 with m.If(begun & cipher.done):
-                    with m.If(reading):
-                        m.d.sync += [self.read_key.eq(cipher.key), self.read_ready.eq(1)]
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.d.sync += self.keys[which].eq(cipher.key)
-                        m.d.sync += self.ready.bit_select(which, 1).eq(1)
-                        m.d.sync += which.eq(Mux(which == 4, 0, which + 1))
-                        m.next = "BEGIN"
-                        with m.If(which == 4):
+                    m.d.comb += write.en.eq(1 << which)
+                    m.d.sync += which.eq(Mux(which == CYCLE_KEY, ROW_KEY, which + 1))
+                    m.next = "BEGIN"
+                    with m.If(which == CYCLE_KEY):
+                        m.d.sync += of.eq(of + 1)
+                        with m.If(of == self.depth - 1):
+                            m.d.sync += self.whole.eq(1)
                             m.next = "IDLE"
         return m

@@ -7,28 +7,54 @@ from typing import Any
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
+from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import CODE_SHIFT, WEIGHT_MAX
 from hdl.learn.events import Events, law_layout, pulsed_row_layout
-from hdl.learn.layouts import CODE_SHAPE, ERROR_SHAPE, STATE_SHAPE, TRAIN_BITS
+from hdl.learn.layouts import (
+    CODE_SHAPE,
+    ERROR_SHAPE,
+    STATE_SHAPE,
+    TRAIN_BITS,
+    address_bits,
+    error_layout,
+    row_layout,
+)
 from hdl.learn.updater import table_write_layout
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.unmerged import unmerged
 
-SHARE = 8
+SHARE = 16
 """Lanes that share an updater."""
-CODE_STAGE = READ_LATENCY + 1
+NEAR = 1
+"""Cycles from a port to the registers of a group of SHARE lanes, which lie all over the chip."""
+CODE_STAGE = NEAR + READ_LATENCY + 1
 PRODUCT_STAGE = CODE_STAGE + MULTIPLY_LATENCY
-"""Cycles from ``address`` to products."""
+"""Cycles from ``row`` to products."""
 SUM_STAGE = PRODUCT_STAGE + 1
-"""Cycles from ``address`` until the accumulators have its products."""
-PEEK_LATENCY = READ_LATENCY + 1
+"""Cycles from ``row`` until the accumulators have its products."""
+PEEK_LATENCY = NEAR + READ_LATENCY + 2
+"""Cycles from ``row`` and ``peek_lane`` to ``peeked``."""
+PORTS = (
+    "row",
+    "shift",
+    "error",
+    "train",
+    "forget",
+    "take",
+    "updating",
+    "backward",
+    "pulsed",
+    "table",
+    "poke",
+)
+"""What every group has registers of its own for."""
 
 
 def tree_levels(g: Geometry) -> int:
@@ -37,40 +63,40 @@ def tree_levels(g: Geometry) -> int:
 
 
 class Lanes(wiring.Component):
-    """One column a lane. Row ``address`` is read from all states, as codes of 9 bits.
+    """One column a lane. Row ``row.address`` is read from all states, as codes of 9 bits.
 
-    Forward, where ``add``: ``accumulator[i]`` += x * w[i], SUM_STAGE cycles later; ``clear`` empties them at
-    once, ``shift`` moves them down by one lane, the first being ``column``. Backward: ``total`` is the sum
-    of error[i] * w[i] over lanes, PRODUCT_STAGE and a cycle for each level of the tree later. ``pulsed`` rows
-    move the states that share their pulses (``Events``), while ``updating``. Resources: a lane has a
-    multiplier and a memory of weight_depth states of 18 bits; 8 lanes share an updater.
+    Forward: where ``row.add``, sum[i] += x * w[i]; where ``row.end``, the sums so far go into ``columns`` and
+    begin anew, both SUM_STAGE cycles later. ``shift`` moves the columns down by as many lanes as ``columns``
+    shows, the first ones, a cycle later. Backward: ``total`` is the sum of error[i] * w[i] over lanes,
+    PRODUCT_STAGE and a cycle for each level of the tree later. ``error`` and ``train`` are taken for the next
+    update of a layer, from ``forget`` on, which empties them; ``take`` begins it with them. While
+    ``updating``, ``pulsed`` rows move the states that share their pulses (``Events``), and no row is read.
+    Resources: a lane has a multiplier and a memory of weight_depth states of 18 bits; SHARE lanes share an
+    updater.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
         g = geometry
-        address, lane = bits_for(g.weight_depth - 1), range(max(g.lanes, 2))
+        address, lane = address_bits(g), range(max(g.lanes, 2))
         self.total_bits = 18 + tree_levels(g)
         super().__init__(
             {
-                "address": In(address),
-                "x": In(8),
-                "add": In(1),
+                "row": In(row_layout(g)),
                 "backward": In(1),
-                "clear": In(1),
                 "shift": In(1),
-                "column": Out(column_shape(g)),
+                "columns": Out(ArrayLayout(column_shape(g), g.readouts)),
                 "total": Out(signed(self.total_bits)),
-                "error": In(StructLayout({"write": 1, "lane": lane, "value": ERROR_SHAPE})),
-                "train": In(StructLayout({"write": 1, "lane": lane, "value": TRAIN_BITS})),
+                "error": In(error_layout(g)),
+                "train": In(StructLayout({"valid": 1, "lane": lane, "value": TRAIN_BITS})),
                 "forget": In(1),
+                "take": In(1),
                 "updating": In(1),
                 "pulsed": In(pulsed_row_layout()),
                 "room": Out(1),
                 "busy": Out(1),
                 "law": In(law_layout(g)),
                 "table": In(table_write_layout(g)),
-                "clear_pulses": In(1),
                 "pulses": Out(32),
                 "poke": In(StructLayout({"write": 1, "lane": lane, "address": address, "data": STATE_SHAPE})),
                 "peek_lane": In(lane),
@@ -81,82 +107,89 @@ class Lanes(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        x = delayed(m, self.x, CODE_STAGE, "x")
-        add = delayed(m, self.add, PRODUCT_STAGE, "add")
-        sums = [Signal(column_shape(g), name=f"sum_{i}", reset_less=True) for i in range(g.lanes)]
+        columns = [Signal(column_shape(g), name=f"column_{i}", reset_less=True) for i in range(g.lanes)]
         products: list[Value] = []
-        data: list[Value] = []
-        rooms, busy, pulses = [], [], []
+        parts: list[Events] = []
+        peek = delayed(m, self.peek_lane, NEAR + READ_LATENCY, "peek_lane")
         for first in range(0, g.lanes, SHARE):
-            count = min(SHARE, g.lanes - first)
-            m.submodules[f"events_{first}"] = events = Events(g, first, count)
+            lanes = range(first, min(first + SHARE, g.lanes))
+            m.submodules[f"events_{first}"] = events = Events(g, first, len(lanes))
+            near = {name: unmerged(m, platform, getattr(self, name), f"{name}_{first}") for name in PORTS}
+            parts.append(events)
             m.d.comb += [
-                events.row.eq(self.pulsed),
+                events.row.eq(near["pulsed"]),
                 events.law.eq(self.law),
-                events.table.eq(self.table),
-                events.clear.eq(self.clear_pulses),
+                events.table.eq(near["table"]),
+                events.clear.eq(near["take"]),
+                events.updating.eq(near["updating"]),
+                events.peek_lane.eq(peek),
             ]
-            rooms.append(events.room)
-            busy.append(events.busy)
-            pulses.append(events.pulses)
-            for i in range(first, first + count):
-                product, state = self._lane(m, events, i - first, i, x)
-                products.append(product)
-                data.append(state)
-        for i, (total, product) in enumerate(zip(sums, products, strict=True)):
-            with m.If(self.clear):
-                m.d.sync += total.eq(0)
-            with m.Elif(self.shift):
-                m.d.sync += total.eq(sums[i + 1] if i + 1 < g.lanes else 0)
-            with m.Elif(add):
-                m.d.sync += total.eq(total + product)
-        m.d.comb += [
-            self.column.eq(sums[0]),
-            self.total.eq(_tree(m, products)),
-            self.room.eq(Cat(rooms).all()),
-            self.busy.eq(Cat(busy).any()),
-            self.pulses.eq(sum(pulses)),
+            x = delayed(m, near["row"].x, CODE_STAGE - NEAR, f"x_{first}")
+            end = delayed(m, near["row"].end, PRODUCT_STAGE - NEAR, f"end_{first}")
+            add = delayed(m, near["row"].add, PRODUCT_STAGE - NEAR, f"add_{first}")
+            for i in lanes:
+                products.append(self._lane(m, events, near, i, x))
+                total = Signal(column_shape(g), name=f"sum_{i}", reset_less=True)
+                with m.If(end):
+                    m.d.sync += [columns[i].eq(total), total.eq(0)]
+                with m.Elif(near["shift"]):
+                    m.d.sync += columns[i].eq(columns[i + g.readouts] if i + g.readouts < g.lanes else 0)
+                with m.If(add):
+                    m.d.sync += total.eq(total + products[i])
+        group = delayed(m, peek // SHARE, 1, "peek_group")
+        m.d.sync += [
+            self.room.eq(Cat(part.room for part in parts).all()),
+            self.busy.eq(Cat(part.busy for part in parts).any()),
+            self.peeked.eq(Array(part.peeked for part in parts)[group]),
         ]
-        lane = delayed(m, self.peek_lane, READ_LATENCY, "peek_lane")
-        m.d.sync += self.peeked.eq(Array(data)[lane])
+        m.d.comb += [
+            Cat(*self.columns).eq(Cat(columns[: g.readouts])),
+            self.total.eq(_tree(m, products, "product")),
+            self.pulses.eq(_tree(m, [part.pulses for part in parts], "pulses")),
+        ]
         return m
 
-    def _lane(self, m: Module, events: Events, place: int, i: int, x: Value) -> tuple[Value, Value]:
-        """Product and state of lane ``i``, the ``place``-th of its events."""
+    def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
+        """Product of lane ``i``, whose states ``events`` moves."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
-        poked = self.poke.write & (self.poke.lane == i)
+        place, poke, updating = i - events.first, near["poke"], near["updating"]
         m.d.comb += [
-            memory.address.eq(Mux(self.updating, events.address, self.address)),
-            memory.write.eq(poked | events.write[place]),
-            memory.write_address.eq(Mux(events.write[place], events.write_address, self.poke.address)),
-            memory.write_data.eq(Mux(events.write[place], events.write_data, self.poke.data)),
+            memory.address.eq(Mux(updating, events.address, near["row"].address)),
+            memory.write.eq((poke.write & (poke.lane == i)) | events.write[place]),
+            memory.write_address.eq(Mux(updating, events.write_address, poke.address)),
+            memory.write_data.eq(Mux(updating, events.write_data, poke.data)),
             events.data[place].eq(memory.data),
         ]
         rounded = Signal(signed(11), name=f"rounded_{i}")
         code = Signal(CODE_SHAPE, name=f"code_{i}", reset_less=True)
-        m.d.comb += rounded.eq((memory.data + (1 << (CODE_SHIFT - 1))) >> CODE_SHIFT)
-        m.d.sync += code.eq(
-            Mux(rounded > WEIGHT_MAX, WEIGHT_MAX, Mux(rounded < -WEIGHT_MAX, -WEIGHT_MAX, rounded))
-        )
-        error, train = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
-        with m.If(self.forget):
-            m.d.sync += [error.eq(0), train.eq(0)]
-        with m.If(self.error.write & (self.error.lane == i)):
-            m.d.sync += error.eq(self.error.value)
-        with m.If(self.train.write & (self.train.lane == i)):
-            m.d.sync += train.eq(self.train.value)
-        m.d.comb += [events.trains[place].eq(train), events.up[place].eq(error > 0)]
+        # As clip(rshift_round(state, 8), -255, 255), without comparing: a third of a lane otherwise.
+        high = rounded[CODE_SHIFT:]
+        lowest = high.all() & ~rounded[:CODE_SHIFT].any()
+        m.d.comb += rounded.eq((memory.data >> CODE_SHIFT) + memory.data[CODE_SHIFT - 1])
+        m.d.sync += code.eq(rounded | lowest)
+        with m.If(high.any() & ~high.all()):
+            m.d.sync += code.eq(Mux(rounded < 0, -WEIGHT_MAX, WEIGHT_MAX))
+        error, up = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(name=f"up_{i}")
+        loaded, train = Signal(TRAIN_BITS, name=f"loaded_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
+        for held, given in ((error, near["error"]), (loaded, near["train"])):
+            with m.If(given.valid & (given.lane == i)):
+                m.d.sync += held.eq(given.value)
+            with m.Elif(near["forget"]):
+                m.d.sync += held.eq(0)
+        with m.If(near["take"]):
+            m.d.sync += [train.eq(loaded), up.eq(error >= 0)]
+        m.d.comb += [events.trains[place].eq(train), events.up[place].eq(up)]
         m.submodules[f"multiplier_{i}"] = multiplier = Multiplier(CODE_SHAPE, ERROR_SHAPE)
         operand: Any = Signal(ERROR_SHAPE, name=f"operand_{i}")
         m.d.comb += [
-            operand.eq(Mux(self.backward, error, x)),
+            operand.eq(Mux(near["backward"], error, x)),
             multiplier.a.eq(code),
             multiplier.b.eq(operand),
         ]
-        return multiplier.product, memory.data
+        return multiplier.product
 
 
-def _tree(m: Module, values: list[Value]) -> Value:
+def _tree(m: Module, values: list[Value], name: str) -> Value:
     """Sum of all values, a cycle for each level."""
     level = 0
     while len(values) > 1:
@@ -164,7 +197,7 @@ def _tree(m: Module, values: list[Value]) -> Value:
         for i in range(0, len(values), 2):
             pair = values[i : i + 2]
             total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
-            held = Signal(signed(18 + level + 1), name=f"tree_{level}_{i}", reset_less=True)
+            held = Signal(total.shape(), name=f"{name}_{level}_{i}", reset_less=True)
             m.d.sync += held.eq(total)
             sums.append(held)
         values, level = sums, level + 1

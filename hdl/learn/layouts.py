@@ -38,6 +38,32 @@ def live_layout() -> StructLayout:
     return StructLayout({"row": INDEX_BITS, "x": 8})
 
 
+def address_bits(g: Geometry) -> int:
+    """Of a row of states, over all layers."""
+    return bits_for(g.weight_depth - 1)
+
+
+def row_layout(g: Geometry) -> StructLayout:
+    """What the lanes do: ``add`` x times the row at ``address``, or ``end`` the sums so far."""
+    return StructLayout({"add": 1, "end": 1, "x": 8, "address": address_bits(g)})
+
+
+def trained_row_layout(g: Geometry) -> StructLayout:
+    """A row of a layer whose train is wanted, with its input."""
+    return StructLayout({"valid": 1, "x": 8, "row": address_bits(g)})
+
+
+def answer_layout(g: Geometry) -> StructLayout:
+    """A column's code ``y`` and how fast it changes, of the ``final`` layer or kept at ``place``."""
+    index = {"column": INDEX_BITS, "place": address_bits(g)}
+    return StructLayout({"valid": 1, "final": 1, **index, "y": 8, "change": CHANGE_SHAPE})
+
+
+def error_layout(g: Geometry) -> StructLayout:
+    """The error of a layer's column, in passing."""
+    return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": ERROR_SHAPE})
+
+
 def table_address_bits(g: Geometry) -> int:
     """Place of a device table's entry: layer, then level."""
     return bits_for(g.layers * LEVELS - 1)

@@ -1,4 +1,4 @@
-"""live: the rows of every layer whose input is not 0, in order; the others are skipped, both ways."""
+"""live: the rows of a layer whose input is not 0, in order; the others are skipped, both ways."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ TILES = 16
 
 
 class Live(wiring.Component):
-    """Inputs of a layer come one by one (``push``), from ``begin`` on, which names the layer and where its
-    list lies; ``last`` with the last one. ``entry`` is the row at ``address`` two cycles later; ``end`` how
-    many of a layer's rows lie before the end of ``tile``, likewise. Resources: 24 bits a row, 16 a tile.
+    """Inputs of a layer come one by one (``push``), from ``begin`` on; ``last`` with the last one.
+
+    ``entry`` is the ``address``-th row that lives, two cycles later; ``end`` how many live before the end of
+    ``tile``, likewise. ``count`` of them have come so far, all of them once it is ``whole``. Resources: 24
+    bits for each of ``depth`` rows, 16 a tile.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, depth: int) -> None:
         self.geometry = geometry
-        self.depth = geometry.weight_depth
-        layer = range(geometry.layers)
+        self.depth = depth
         super().__init__(
             {
                 "begin": In(1),
-                "begin_layer": In(layer),
-                "begin_at": In(INDEX_BITS),
                 "push": In(1),
                 "last": In(1),
                 "x": In(8),
+                "count": Out(INDEX_BITS),
+                "whole": Out(1),
                 "address": In(INDEX_BITS),
                 "entry": Out(live_layout()),
-                "layer": In(layer),
                 "tile": In(range(TILES)),
                 "end": Out(INDEX_BITS),
             }
@@ -45,30 +45,31 @@ class Live(wiring.Component):
         m = Module()
         g = self.geometry
         m.submodules.rows = rows = RegisteredMemory(live_layout().size, self.depth)
-        m.submodules.ends = ends = RegisteredMemory(INDEX_BITS, g.layers * TILES)
-        at, row, count = (Signal(INDEX_BITS, name=n) for n in ("at", "row", "count"))
-        layer, tile, inside = Signal(range(g.layers)), Signal(range(TILES)), Signal(range(g.rows))
-        alive = Signal()
+        m.submodules.ends = ends = RegisteredMemory(INDEX_BITS, TILES)
+        row, tile, inside = Signal(INDEX_BITS), Signal(range(TILES)), Signal(range(g.rows))
+        alive, full = Signal(), Signal()
         after = Signal(INDEX_BITS)
-        m.d.comb += [alive.eq(self.x != 0), after.eq(count + alive)]
-        full = inside == g.rows - 1
+        m.d.comb += [
+            alive.eq(self.x != 0),
+            after.eq(self.count + alive),
+            full.eq(inside == g.rows - 1),
+        ]
         with m.If(self.begin):
-            m.d.sync += [at.eq(self.begin_at), row.eq(0), count.eq(0), tile.eq(0), inside.eq(0)]
-            m.d.sync += layer.eq(self.begin_layer)
+            m.d.sync += [row.eq(0), self.count.eq(0), tile.eq(0), inside.eq(0), self.whole.eq(0)]
         with m.Elif(self.push):
-            m.d.sync += [row.eq(row + 1), count.eq(after), inside.eq(Mux(full, 0, inside + 1))]
-            with m.If(full):
-                m.d.sync += tile.eq(tile + 1)
+            m.d.sync += [row.eq(row + 1), self.count.eq(after), inside.eq(Mux(full, 0, inside + 1))]
+            m.d.sync += [tile.eq(tile + full), self.whole.eq(self.last)]
+        place = bits_for(self.depth - 1)
         m.d.comb += [
             rows.write.eq(self.push & alive),
-            rows.write_address.eq((at + count)[: bits_for(self.depth - 1)]),
+            rows.write_address.eq(self.count[:place]),
             rows.write_data.eq(Cat(row, self.x)),
             ends.write.eq(self.push & (full | self.last)),
-            ends.write_address.eq(Cat(tile, layer)),
+            ends.write_address.eq(tile),
             ends.write_data.eq(after),
-            rows.address.eq(self.address[: bits_for(self.depth - 1)]),
+            rows.address.eq(self.address[:place]),
             self.entry.eq(rows.data),
-            ends.address.eq(Cat(self.tile, self.layer)),
+            ends.address.eq(self.tile),
             self.end.eq(ends.data),
         ]
         return m

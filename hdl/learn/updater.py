@@ -60,7 +60,8 @@ class Updater(wiring.Component):
 
     Constants of the device are drawn on the way, under ``device_key``; pulses' deviation and rounding under
     ``cycle_key``. Keys, ``layer`` and its slopes hold still. Latency: UPDATE_LATENCY cycles, one a cycle.
-    Resources: two ``Words``, four multipliers, ten readers of tables of 16 * layers words of 13 bits.
+    Resources: two ``Words``, a multiplier and three soft ones, ten readers of tables of 16 * layers
+    words of 13 bits.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -118,13 +119,13 @@ class Updater(wiring.Component):
         ]
 
         # The step at this state, at w + 6.
-        m.submodules.now = now = Multiplier(unsigned(12), unsigned(9))
+        m.submodules.now = now = Multiplier(unsigned(12), unsigned(9), soft=True)
         m.d.comb += [now.a.eq(size), now.b.eq(factor)]
         step_now = register(unsigned(13), "step_now")
         m.d.sync += step_now.eq((now.product + 128) >> 8)
 
         # Pulses with their deviation in 1/64, at w + 6.
-        m.submodules.scatter = scatter = Multiplier(unsigned(11), signed(14))
+        m.submodules.scatter = scatter = Multiplier(unsigned(11), signed(14), soft=True)
         count = delayed(m, event.count, w + 1, "count")
         roots = Array(Const(int(root), 11) for root in ROOTS)
         m.d.comb += [scatter.a.eq(roots[count]), scatter.b.eq(deviation)]
@@ -134,7 +135,7 @@ class Updater(wiring.Component):
         m.d.sync += pulses.eq((delayed(m, count, 4, "count_late") << COUNT_SHIFT) + scattered)
 
         # Their product, rounded stochastically, at w + 11.
-        m.submodules.moved = moved = Multiplier(signed(17), unsigned(13))
+        m.submodules.moved = moved = Multiplier(signed(17), unsigned(13), soft=True)
         m.d.comb += [moved.a.eq(pulses), moved.b.eq(step_now)]
         fraction = register(16, "fraction")
         m.d.sync += fraction.eq(delayed(m, drawn.x, 8, "drawn") >> (16 - self.step_shift)[:5])

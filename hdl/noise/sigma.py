@@ -18,6 +18,12 @@ LOW_BITS = 12
 """Energy bits multiplied in the first of two narrow products."""
 
 
+def sigma_latency(g: Geometry) -> int:
+    """Cycles from ``start`` to ``done``."""
+    largest = SIGMA_MAX**2 + ((65535 * g.energy_max) >> 8)
+    return -(-bits_for(largest) // 2) + 8
+
+
 class Sigma(wiring.Component):
     """sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one root bit a cycle.
 
@@ -28,8 +34,7 @@ class Sigma(wiring.Component):
 
     def __init__(self, geometry: Geometry) -> None:
         energy_bits = bits_for(geometry.energy_max)
-        largest = SIGMA_MAX**2 + ((65535 * geometry.energy_max) >> 8)
-        self.steps = -(-bits_for(largest) // 2)
+        self.steps = sigma_latency(geometry) - 8
         super().__init__(
             {
                 "start": In(1),

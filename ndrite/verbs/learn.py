@@ -211,7 +211,7 @@ def learn(
     with connect(board) as opened:
         chosen = learner_of(opened)
         if chosen is None:
-            raise InputError(f"board {board} does not learn; accepted: golden:, sim:")
+            raise InputError(f"board {board} does not learn; accepted: golden:, sim:, sim-udp:")
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
             for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress or silent):

@@ -71,6 +71,7 @@ def test_every_pin_is_constrained_once(board: Target) -> None:
         ("orangecrab-25f", "orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
         ("ecp5-versa-5g", "versa_ecp5_5g", "VersaECP55GPlatform"),
         ("ecp5-versa-5g-udp", "versa_ecp5_5g", "VersaECP55GPlatform"),
+        ("ecpix5-85f-udp", "ecpix5", "ECPIX585Platform"),
         ("icebreaker", "icebreaker", "ICEBreakerPlatform"),
         ("tang-nano-9k", "tang_nano_9k", "TangNano9kPlatform"),
     ],
@@ -84,17 +85,18 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
         ios = [resource.ios[0]] if not hasattr(resource.ios[0], "ios") else [s.ios[0] for s in resource.ios]
         names = [resource.name] if len(ios) == 1 else [s.name for s in resource.ios]
         for sub, io in zip(names, ios, strict=True):
-            pins = getattr(io, "names", None) or io.p.names
+            pins = getattr(io, "names", None) or getattr(getattr(io, "p", None), "names", [])
             named.setdefault(f"{resource.name}.{sub}", []).extend(pins)
     assert board.clock.site in named[f"{theirs.default_clk}.{theirs.default_clk}"]
     if "uart.rx" in named:
         assert named["uart.rx"] == [board.uart_rx.site]
         assert named["uart.tx"] == [board.uart_tx.site]
     if board.ethernet is not None:
-        # Two PHYs there, the first one ours.
+        # Two PHYs on the one board, the first one ours; the other board's file says "ctrl".
         pins = board.ethernet
         for sub in ("rx_clk", "rx_ctl", "tx_clk", "tx_ctl"):
-            assert named[f"eth_rgmii.{sub}"][0] == getattr(pins, sub).site
+            found = named.get(f"eth_rgmii.{sub}") or named[f"eth_rgmii.{sub.replace('ctl', 'ctrl')}"]
+            assert found[0] == getattr(pins, sub).site
         assert named["eth_rgmii.rst"][0] == pins.reset.site
         assert named["eth_rgmii.rx_data"][:4] == [pin.site for pin in pins.rx_data]
         assert named["eth_rgmii.tx_data"][:4] == [pin.site for pin in pins.tx_data]
@@ -106,6 +108,7 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
         ({"baud": 70_000_000}, "70000000 baud is off by"),
         ({"family": "ice40", "aim": 1.3}, "aim is 1.3; accepted on ice40: 1"),
         ({"family": "ice40", "aim": 1, "ethernet": ETHERNET}, "ethernet on ice40; accepted: on ecp5"),
+        ({"learns": True}, "learns without ethernet; accepted: on ethernet"),
     ],
 )
 def test_what_does_not_go_together_is_refused(fields: dict[str, Any], said: str) -> None:
@@ -181,8 +184,8 @@ def test_a_board_on_ethernet(board: Target, program: Program) -> None:
     # A wide window covers the round trip: 16 samples in flight at the array's own rate last 270 us and more.
     assert board.geometry.window == 16
     # Full frames of 1538 bytes' time carry 1456 of the stream.
-    rate = 125e6 / 1538 * 1456 / frame_bytes(784)
-    assert performance(board, program, board.clock_mhz)["images_per_s_link"] == round(rate)
+    rate = None if board.learns else round(125e6 / 1538 * 1456 / frame_bytes(784))
+    assert performance(board, program, board.clock_mhz)["images_per_s_link"] == rate
 
 
 def test_addresses_are_those_asked_for() -> None:

@@ -19,7 +19,7 @@ def cut(module: types.ModuleType, free: Free) -> list[Any]:
     made: list[Any] = []
 
     class Product(wiring.Component):
-        def __init__(self, a: Any, b: Any, *, registers: Any = None) -> None:
+        def __init__(self, a: Any, b: Any, **rest: Any) -> None:
             a_shape = signed(a) if isinstance(a, int) else Shape.cast(a)
             b_shape = Shape.cast(b)
             width = a_shape.width + b_shape.width + 1

@@ -120,8 +120,9 @@ def test_other_hosts_refuse_it(board: LearningBoard) -> None:
 
 
 @pytest.mark.long
-def test_the_command_gives_the_same_die_on_gateware() -> None:
+@pytest.mark.parametrize("board", ["sim:", "sim-udp:"])
+def test_the_command_gives_the_same_die_on_gateware(board: str) -> None:
     given = {"data": "digits", "hidden": "16", "samples": 60, "epochs": 1, "chip": "wan2022"}
-    golden, gateware = (ndrite.learn(board=board, **given) for board in ("golden:", "sim:"))
+    golden, gateware = (ndrite.learn(board=url, **given) for url in ("golden:", board))
     assert gateware.compiled.program.tag == golden.compiled.program.tag
     assert gateware.summary == golden.summary

@@ -16,14 +16,16 @@ from tests.hdl.simulate import simulate
 
 BASE = dataclasses.replace(PRESETS["tiny"], redraw=0, readouts=1)
 GEOMETRIES = {
-    "one-group": dataclasses.replace(BASE, lanes=8),
-    "two-groups": dataclasses.replace(BASE, lanes=16, rows=24),
+    "one-group": dataclasses.replace(BASE, lanes=8, readouts=2),
+    "two-groups": dataclasses.replace(
+        BASE, lanes=32, rows=32, readouts=4, columns=256, max_inputs=128, max_outputs=32, packet_bytes=128
+    ),
     "odd": dataclasses.replace(BASE, lanes=5, rows=8, segments=8, curves=2),
     "one-lane": dataclasses.replace(BASE, lanes=1, rows=8, max_outputs=16),
-    "deep": dataclasses.replace(BASE, lanes=6, rows=16, layers=8, weight_depth=512),
-    "rest-of-a-group": dataclasses.replace(BASE, lanes=11, rows=16),
+    "deep": dataclasses.replace(BASE, lanes=6, rows=16, layers=8, weight_depth=512, readouts=2),
+    "rest-of-a-group": dataclasses.replace(BASE, lanes=19, rows=24),
     "many-rows": dataclasses.replace(
-        BASE, lanes=4, rows=64, weight_depth=1024, max_inputs=256, packet_bytes=256
+        BASE, lanes=4, rows=64, weight_depth=1024, max_inputs=256, packet_bytes=256, readouts=4, analog=False
     ),
     "noiseless": dataclasses.replace(BASE, lanes=8, noise=False),
 }

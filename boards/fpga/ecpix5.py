@@ -1,0 +1,45 @@
+"""ECPIX-5 by LambdaConcept (ECP5 85F): a device that learns, on gigabit Ethernet."""
+
+from __future__ import annotations
+
+from boards.fpga.ecp5_arrays import ECP5_85F_LEARNING
+from boards.fpga.target import Pin, RgmiiPins, Target
+
+
+def _led(site: str) -> Pin:
+    return Pin(site, active_low=True, pull="up")
+
+
+# Its PHY, a Micrel KSZ9031RNX, delays the clock that it sends and expects the one that it gets delayed.
+_ETHERNET = RgmiiPins(
+    rx_clk=Pin("E11"),
+    rx_ctl=Pin("A11"),
+    rx_data=(Pin("B11"), Pin("A10"), Pin("B10"), Pin("A9")),
+    tx_clk=Pin("A12"),
+    tx_ctl=Pin("C9"),
+    tx_data=(Pin("D8"), Pin("C8"), Pin("B8"), Pin("A8")),
+    reset=Pin("C13", active_low=True),
+    receive_delay_ps=0,
+    transmit_delay_ps=2000,
+)
+TARGETS = (
+    Target(
+        name="ecpix5-85f-udp",
+        package="CABGA554",
+        speed="8",
+        clock_mhz=100,
+        input_mhz=100,
+        clock=Pin("K23"),
+        uart_rx=Pin("R26", pull="up"),
+        uart_tx=Pin("R24", pull="up"),
+        baud=1_000_000,
+        link_led=_led("R21"),  # green of the first two
+        activity_led=_led("W21"),
+        reset=Pin("AB1", active_low=True),
+        loader="ecpix5",
+        ethernet=_ETHERNET,
+        aim=1.1,
+        pins_from="amaranth_boards.ecpix5; litex_boards.targets.lambdaconcept_ecpix5 (delays of its PHY)",
+        **ECP5_85F_LEARNING,
+    ),
+)

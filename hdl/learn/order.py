@@ -1,0 +1,119 @@
+"""order: what an update does when, layer by layer."""
+
+from __future__ import annotations
+
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from emulator.spec.geometry import Geometry
+from hdl.learn.answers import ANSWER_LATENCY
+from hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
+from hdl.learn.errors import ENERGY_LATENCY, LARGEST_LATENCY
+from hdl.learn.forward import SHORTEST
+from hdl.learn.layouts import INDEX_BITS
+from hdl.learn.pulses import MADE_LATENCY
+from hdl.parts.memory import READ_LATENCY
+
+
+class Order(wiring.Component):
+    """Forward, from the first layer to the last: ``fetch`` the record of layer ``number``, ``forward``; when
+    its sums are there (``summed``) ``answer``, which lasts while ``answering``. The next layer begins with
+    the first answers. Backward: ``scale`` of the read noise, ``backward`` rows (``visit``, ``row``), then
+    ``pulse`` the layer while errors of the one before are made (``normalise`` until ``normal``). In the first
+    layer nothing but pulses. ``ready`` when all is done.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = g = geometry
+        ins = ("start", "known", "all_known", "summed", "answering", "normal", "pulsing", "pulsed")
+        outs = ("fetch", "forward", "answer", "scale", "backward", "visit", "pulse", "normalise")
+        super().__init__(
+            {
+                "depth": In(bits_for(g.layers)),
+                "inputs": In(INDEX_BITS),
+                "ready": Out(1),
+                "number": Out(range(g.layers)),
+                "final": Out(1),
+                "row": Out(INDEX_BITS),
+                **{name: In(1) for name in ins},
+                **{name: Out(1) for name in outs},
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        number, row = self.number, self.row
+        wait = Signal(range(64))
+        m.d.comb += self.final.eq(number == self.depth - 1)
+
+        def waited(then: str, *done: object) -> None:
+            with m.If(wait == 0):
+                m.d.sync += done
+                m.next = then
+
+        with m.If(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.FSM() as fsm:
+            m.d.comb += self.ready.eq(fsm.ongoing("IDLE"))
+            with m.State("IDLE"):
+                m.d.sync += [number.eq(0), self.backward.eq(0), wait.eq(READ_LATENCY + 1)]
+                with m.If(self.start):
+                    m.next = "FETCH"
+            with m.State("FETCH"):
+                m.d.comb += self.fetch.eq(wait == 0)
+                waited("BEGIN")
+            with m.State("BEGIN"):
+                m.d.comb += self.forward.eq(self.known)
+                with m.If(self.known):
+                    m.next = "FORWARD"
+            with m.State("FORWARD"):
+                m.d.comb += self.answer.eq(self.summed)
+                m.d.sync += wait.eq(ANSWER_LATENCY - READ_LATENCY - 2)
+                with m.If(self.summed):
+                    m.next = "ANSWER"
+            with m.State("ANSWER"):
+                # The next layer's rows are those answers that have come.
+                with m.If(~self.final & (wait == 0)):
+                    m.d.sync += [number.eq(number + 1), wait.eq(READ_LATENCY + 1)]
+                    m.next = "FETCH"
+                with m.Elif(self.final & ~self.answering & self.all_known):
+                    m.d.sync += wait.eq(ANSWER_LATENCY + ENERGY_LATENCY + 2)
+                    m.next = "ERRORS"
+            with m.State("ERRORS"):
+                m.d.comb += self.scale.eq((wait == 0) & ~self.pulsing)
+                m.d.sync += [self.backward.eq(1), row.eq(0)]
+                with m.If(self.scale):
+                    with m.If(number == 0):
+                        m.d.sync += wait.eq(MADE_LATENCY)
+                        m.next = "PULSES"
+                    with m.Else():
+                        m.d.sync += wait.eq(SHORTEST - VALUE_STAGE)
+                        m.next = "SCALE"
+            with m.State("SCALE"):
+                waited("ROWS")
+            with m.State("ROWS"):
+                m.d.comb += self.visit.eq(1)
+                m.d.sync += [row.eq(row + 1), wait.eq(MADE_LATENCY)]
+                with m.If(row == self.inputs - 1):
+                    m.next = "READ"
+            with m.State("READ"):
+                # All rows are read; trains of columns have been made meanwhile.
+                m.d.comb += self.pulse.eq(wait == 0)
+                rest = CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY
+                waited("CONVERT", number.eq(number - 1), wait.eq(rest))
+            with m.State("CONVERT"):
+                m.d.comb += [self.normalise.eq(wait == 0), self.fetch.eq(wait == 0)]
+                waited("NORMAL")
+            with m.State("NORMAL"):
+                m.d.sync += wait.eq(ENERGY_LATENCY + 1)
+                with m.If(self.normal):
+                    m.next = "ERRORS"
+            with m.State("PULSES"):
+                m.d.comb += self.pulse.eq(wait == 0)
+                waited("PULSED")
+            with m.State("PULSED"):
+                with m.If(self.pulsed):
+                    m.next = "IDLE"
+        return m

@@ -1,0 +1,92 @@
+"""outputs: the columns of a layer through their neurons, one after the other."""
+
+from __future__ import annotations
+
+from amaranth import Array, Cat, Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from emulator.spec.geometry import Geometry
+from hdl.learn.answers import ANSWER_LATENCY, SUMS_STAGE, Z_STAGE, Answers
+from hdl.learn.layouts import INDEX_BITS, answer_layout, column_layout, layer_layout
+from hdl.parts.bus import WindowSignature
+from hdl.parts.delay import delayed
+from hdl.parts.layouts import column_shape
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
+
+WINDOWS = ("bias", "neuron", "curve_base", "curve_slope")
+
+
+class Outputs(wiring.Component):
+    """From ``begin`` on, while ``answering``: column ``address`` of ``layer``, which it keeps, as the next
+    one may be under way before all answers have come. ``columns`` are the first sums of the row of biases,
+    ``shift`` asks for the next ones a cycle before the last of them is answered; ``partial`` comes
+    READ_LATENCY after ``address``. ``answer`` comes ANSWER_LATENCY after it, ``last`` with the last one;
+    ``largest`` is the first column of the largest z, after a ``final`` layer. Resources: ``Answers``, 64 bits
+    a column.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = g = geometry
+        super().__init__(
+            {
+                "begin": In(1),
+                "layer": In(layer_layout()),
+                "final": In(1),
+                "answering": Out(1),
+                "address": Out(INDEX_BITS),
+                "columns": In(ArrayLayout(column_shape(g), g.readouts)),
+                "shift": Out(1),
+                "partial": In(signed(32)),
+                "answer": Out(answer_layout(g)),
+                "last": Out(1),
+                "largest": Out(INDEX_BITS),
+                **{name: In(WindowSignature()) for name in WINDOWS},
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g, at, answering = self.geometry, self.address, self.answering
+        m.submodules.answers = answers = Answers(g)
+        m.submodules.biases = biases = RegisteredMemory(32, g.columns)
+        m.submodules.neurons = neurons = RegisteredMemory(32, g.columns)
+        wiring.connect(m, wiring.flipped(self.curve_base), answers.curve_base)
+        wiring.connect(m, wiring.flipped(self.curve_slope), answers.curve_slope)
+        layer, final = Signal(layer_layout()), Signal()
+        with m.If(self.begin):
+            m.d.sync += [layer.eq(self.layer), final.eq(self.final), answering.eq(1), at.eq(0)]
+        with m.Elif(answering):
+            m.d.sync += [at.eq(at + 1), answering.eq(at != layer.outputs - 1)]
+        for memory, window in ((biases, self.bias), (neurons, self.neuron)):
+            share(m, memory, window, (layer.at_column + at)[: len(memory.address)])
+            m.d.sync += window.read_data.eq(memory.data)
+        place = exact_log2(g.readouts)
+        turns = answering & (at[:place] == g.readouts - 2) if place else self.begin | answering
+        chosen = Array(self.columns[i] for i in range(g.readouts))[at[:place]] if place else self.columns[0]
+        settings, answer = Signal(column_layout()), self.answer
+        column = delayed(m, at, ANSWER_LATENCY, "answered_at")
+        assert SUMS_STAGE == READ_LATENCY
+        m.d.comb += [
+            settings.bias.eq(biases.data),
+            Cat(settings.scale, settings.curve).eq(neurons.data),
+            answers.layer.eq(layer),
+            answers.w.eq(chosen),
+            answers.p.eq(self.partial),
+            answers.column.eq(settings),
+            self.shift.eq(turns),
+            self.last.eq(column == layer.outputs - 1),
+            answer.valid.eq(delayed(m, answering, ANSWER_LATENCY, "answered")),
+            answer.final.eq(final),
+            answer.column.eq(column),
+            answer.place.eq(layer.at_state + layer.inputs + 1 + column),
+            answer.y.eq(answers.y),
+            answer.change.eq(answers.change),
+        ]
+        best = Signal(signed(32))
+        summed, summed_at = delayed(m, answering, Z_STAGE, "summed"), delayed(m, at, Z_STAGE, "summed_at")
+        with m.If(summed & final & ((summed_at == 0) | (answers.z > best))):
+            m.d.sync += [best.eq(answers.z), self.largest.eq(summed_at)]
+        return m

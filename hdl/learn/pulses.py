@@ -1,0 +1,182 @@
+"""pulses: trains of a layer's rows and columns, and its rows to the lanes when its devices are pulsed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.learning import PROBABILITY_ONE, SLOTS_MAX
+from hdl.learn.events import law_layout, pulsed_row_layout
+from hdl.learn.layouts import (
+    EXPONENT_SHAPE,
+    INDEX_BITS,
+    THRESHOLD_BITS,
+    TRAIN_BITS,
+    address_bits,
+    error_layout,
+    layer_layout,
+    trained_row_layout,
+)
+from hdl.learn.trains import TRAIN_LATENCY, Trains
+from hdl.parts.delay import delayed
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+
+THRESHOLD_LATENCY = MULTIPLY_LATENCY + 3
+"""Cycles from a row or an error to its train's threshold."""
+MADE_LATENCY = THRESHOLD_LATENCY + TRAIN_LATENCY
+"""Cycles from a row or an error to its train."""
+
+
+class Pulses(wiring.Component):
+    """Trains of rows (``row``, from ``begin`` of the layer on, the row of biases last) are kept, those
+    without a pulse left out; trains of columns (``error``) go to the lanes, ``train``. A row or an error a
+    cycle, not both; MADE_LATENCY cycles.
+
+    ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
+    tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``, until ``done``.
+    Layer, rates and keys may change as soon as it is ``busy``. Resources: a ``Trains``, a multiplier, and 31
+    bits a row of states.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = g = geometry
+        super().__init__(
+            {
+                "layer": In(layer_layout()),
+                "number": In(range(g.layers)),
+                "slots": In(range(SLOTS_MAX + 1)),
+                "exponent": In(EXPONENT_SHAPE),
+                "row_key": In(64),
+                "column_key": In(64),
+                "device_key": In(64),
+                "cycle_key": In(64),
+                "begin": In(1),
+                "row": In(trained_row_layout(g)),
+                "error": In(error_layout(g)),
+                "train": Out(StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": TRAIN_BITS})),
+                "start": In(1),
+                "busy": Out(1),
+                "done": Out(1),
+                "take": Out(1),
+                "law": Out(law_layout(g)),
+                "pulsed": Out(pulsed_row_layout()),
+                "room": In(1),
+                "lanes_busy": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g, layer = self.geometry, self.layer
+        rows = address_bits(g)
+        m.submodules.trains = trains = Trains()
+        m.submodules.kept = kept = RegisteredMemory(TRAIN_BITS + rows, g.weight_depth)
+        train, number, of_row, of_column = self._trains(m, trains)
+        m.d.comb += [
+            self.train.valid.eq(of_column),
+            self.train.lane.eq(number),
+            self.train.value.eq(train),
+        ]
+
+        # Rows of each layer that have pulses.
+        count = Signal(range(g.weight_depth))
+        counts = Array(Signal(range(g.weight_depth), name=f"count_{i}") for i in range(g.layers))
+        m.d.comb += [
+            kept.write.eq(of_row & train.any()),
+            kept.write_address.eq((layer.at_state + count)[:rows]),
+            kept.write_data.eq(Cat(train, number[:rows])),
+        ]
+        m.d.sync += count.eq(count + kept.write)
+        with m.If(of_row & (number == layer.inputs)):
+            m.d.sync += counts[self.number].eq(count + kept.write)
+        with m.If(self.begin):
+            m.d.sync += count.eq(0)
+
+        at, left, wait = Signal(rows), Signal(range(g.weight_depth)), Signal(3)
+        visit, law = Signal(), self.law
+        m.d.comb += [kept.address.eq(at), self.busy.eq(1)]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += [self.busy.eq(0), self.take.eq(self.start)]
+                with m.If(self.start):
+                    m.d.sync += [
+                        law.at_state.eq(layer.at_state),
+                        law.device_key.eq(self.device_key),
+                        law.cycle_key.eq(self.cycle_key),
+                        law.layer.eq(self.number),
+                        law.slope_up.eq(layer.slope_up),
+                        law.slope_down.eq(layer.slope_down),
+                        law.step_shift.eq(layer.step_shift),
+                        at.eq(layer.at_state),
+                        left.eq(counts[self.number]),
+                    ]
+                    m.next = "ROWS"
+            with m.State("ROWS"):
+                m.d.comb += visit.eq(self.room & (left != 0))
+                m.d.sync += [at.eq(at + visit), left.eq(left - visit), wait.eq(READ_LATENCY + 5)]
+                with m.If(left == 0):
+                    m.next = "LAST"
+            with m.State("LAST"):
+                m.d.sync += wait.eq(Mux(wait == 0, 0, wait - 1))
+                with m.If((wait == 0) & ~self.lanes_busy):
+                    m.d.comb += self.done.eq(1)
+                    m.next = "IDLE"
+        valid = delayed(m, visit, READ_LATENCY, "visit")
+        m.d.sync += [
+            self.pulsed.valid.eq(valid),
+            self.pulsed.train.eq(kept.data[:TRAIN_BITS]),
+            self.pulsed.row.eq(kept.data[TRAIN_BITS:]),
+        ]
+        return m
+
+    def _trains(self, m: Module, trains: Trains) -> tuple[Any, Any, Any, Any]:
+        """Trains, their rows' or columns' numbers, and which of both they are of, MADE_LATENCY later."""
+        layer, row, error = self.layer, self.row, self.error
+        m.submodules.product = product = Multiplier(8, 16)
+        down, distance = Signal(6), Signal(signed(12))
+        m.d.comb += distance.eq(layer.column_shift - self.exponent)
+        m.d.sync += down.eq(Mux(distance < 0, 0, Mux(distance > 63, 63, distance)))
+        value, rate, number = Signal(8), Signal(16), Signal(INDEX_BITS)
+        # A register each: fan-in from all over, and the multiplier far away.
+        m.d.sync += [
+            value.eq(Mux(row.valid, row.x, Mux(error.value < 0, -error.value, error.value))),
+            rate.eq(Mux(row.valid, layer.row_rate, layer.column_rate)),
+            number.eq(Mux(row.valid, row.row, error.lane)),
+        ]
+        of_row = delayed(m, row.valid, 1 + MULTIPLY_LATENCY, "of_row")
+        shifted, threshold = Signal(24, reset_less=True), Signal(THRESHOLD_BITS, reset_less=True)
+        m.d.sync += [
+            shifted.eq(product.product >> Mux(of_row, layer.row_shift, down)),
+            threshold.eq(Mux(shifted > PROBABILITY_ONE, PROBABILITY_ONE, shifted)),
+        ]
+        late = delayed(m, number, THRESHOLD_LATENCY - 1, "number")
+        row_late, column_late = (
+            delayed(m, of_row, 2, "row_late"),
+            delayed(m, error.valid, THRESHOLD_LATENCY, "column_late"),
+        )
+        # Words on their way need their key: it changes with the first of the others.
+        rows = Signal()
+        m.d.sync += rows.eq(
+            delayed(m, of_row, 1, "of_row_late")
+            | (rows & ~delayed(m, error.valid, THRESHOLD_LATENCY - 1, "of_error"))
+        )
+        m.d.comb += [
+            product.a.eq(value),
+            product.b.eq(rate),
+            trains.key.eq(Mux(rows, self.row_key, self.column_key)),
+            trains.slots.eq(self.slots),
+            trains.number.eq(late),
+            trains.threshold.eq(threshold),
+        ]
+        return (
+            trains.train,
+            delayed(m, late, TRAIN_LATENCY, "made"),
+            delayed(m, row_late, TRAIN_LATENCY, "made_of_row"),
+            delayed(m, column_late, TRAIN_LATENCY, "made_of_column"),
+        )

@@ -1,0 +1,62 @@
+"""Updater: no state leaves its device's own bounds.
+
+Products and tables are cut: the claim holds whatever they say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from typing import Any
+
+import pytest
+from amaranth import Signal, signed
+
+import hdl.learn.updater
+from emulator.spec import PRESETS
+from emulator.spec.learning import BOUND_SHIFT, STATE_MAX, STATE_MIN
+from tests.proofs.cut import cut
+from tests.proofs.prover import Claim, holds, mutated
+from tests.proofs.spec import clip
+
+GEOMETRY = dataclasses.replace(PRESETS["tiny"], redraw=0)
+
+
+def within_bounds(module: types.ModuleType) -> Claim:
+    """The state after any pulses, up or down, from any state, beyond its bounds too."""
+    c = Claim()
+    cut(module, c.free)
+    updater, sums = module.Updater(GEOMETRY), dict[str, Signal]()
+
+    def read(name: str, word: Any, nibble: int) -> Signal:
+        return sums.setdefault(name, c.free(signed(14), name))
+
+    updater._tables = lambda m: read
+    c.module.submodules.updater = updater.elaborate(None)
+    event = updater.event
+    for name in ("row", "column", "count", "up", "state"):
+        field = getattr(event, name)
+        c.module.d.comb += field.eq(c.free(field.shape(), f"event_{name}"))
+    for name in ("cycle_key", "step_shift"):
+        port = getattr(updater, name)
+        c.module.d.comb += port.eq(c.free(port.shape(), name))
+    low = clip(sums["lower"] << BOUND_SHIFT, STATE_MIN, 0)
+    high = clip(sums["upper"] << BOUND_SHIFT, 0, STATE_MAX)
+    c.always((updater.state >= low) & (updater.state <= high))
+    return c
+
+
+def test_no_state_leaves_its_bounds() -> None:
+    assert holds(within_bounds(hdl.learn.updater))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("above.eq(new > bounds[1])", "above.eq(new > bounds[1] + 1)"),
+        ("Mux(above, ends[1], Mux(below, ends[0], kept))", "Mux(above, ends[1], kept)"),
+        ("_cut(upper << BOUND_SHIFT, 0,", "_cut(upper << BOUND_SHIFT, -64,"),
+    ],
+)
+def test_injected_bug_is_found(old: str, new: str) -> None:
+    assert not holds(within_bounds(mutated("hdl.learn.updater", old, new)))
