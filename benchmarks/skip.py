@@ -43,7 +43,7 @@ from emulator.spec.errors import GeometryError
 from host.links.pcie import PcieChannel
 from ndrite.shipped import shipped_network
 
-TARGETS = ("ulx3s-85f-lean", "ulx3s-85f-128", "ulx3s-25f")
+TARGETS = ("ulx3s-85f", "ulx3s-85f-128", "ulx3s-25f")
 GOLDEN_SECONDS = 3.0
 SAMPLES = 256
 

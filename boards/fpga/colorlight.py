@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from boards.fpga.ecp5_arrays import ECP5_45F
+from boards.fpga.ecp5_arrays import ECP5_45F_UDP
 from boards.fpga.target import Pin, RgmiiPins, Target
 
-COLORLIGHT_I9 = Target(
-    name="colorlight-i9",
-    package="CABGA381",
-    speed="6",
-    clock_mhz=100,
-    input_mhz=25,
-    clock=Pin("P3"),
-    uart_rx=Pin("H18"),
-    uart_tx=Pin("J17"),
-    baud=1_000_000,
-    link_led=Pin("L2", active_low=True),
-    activity_led=Pin("D1"),  # PMOD-F, first pin: the module has a single LED
-    loader="colorlight-i9",
-    pins_from="litex_boards.platforms.colorlight_i5 (clock, UART) and the i9's published pinout (LED)",
-    **ECP5_45F,
-)
 # PHY 0 of the wuxx documents, U29, of the i9 7.2's two; both are Broadcom B50612D and share their reset.
 _ETHERNET = RgmiiPins(
     rx_clk=Pin("L19"),
@@ -35,12 +17,23 @@ _ETHERNET = RgmiiPins(
     receive_delay_ps=2000,
     transmit_delay_ps=0,  # the PHY adds its own
 )
-COLORLIGHT_I9_UDP = dataclasses.replace(
-    COLORLIGHT_I9,
+COLORLIGHT_I9_UDP = Target(
     name="colorlight-i9-udp",
-    geometry=dataclasses.replace(COLORLIGHT_I9.geometry, name="ecp5-45f-udp", window=16),
-    aim=1.1,  # of both clocks: the receive clock would not reach more
+    package="CABGA381",
+    speed="6",
+    clock_mhz=100,
+    input_mhz=25,
+    clock=Pin("P3"),
+    uart_rx=Pin("H18"),
+    uart_tx=Pin("J17"),
+    baud=1_000_000,
+    link_led=Pin("L2", active_low=True),
+    activity_led=Pin("D1"),  # PMOD-F, first pin: the module has a single LED
+    loader="colorlight-i9",
     ethernet=_ETHERNET,
-    pins_from=COLORLIGHT_I9.pins_from + "; wuxx/Colorlight-FPGA-Projects, i9 v7.2 (Ethernet)",
+    aim=1.1,  # of both clocks: the receive clock would not reach more
+    pins_from="litex_boards.platforms.colorlight_i5 (clock, UART); the i9's published pinout (LED); "
+    "wuxx/Colorlight-FPGA-Projects, i9 v7.2 (Ethernet)",
+    **ECP5_45F_UDP,
 )
-TARGETS = (COLORLIGHT_I9, COLORLIGHT_I9_UDP)
+TARGETS = (COLORLIGHT_I9_UDP,)

@@ -35,7 +35,8 @@ WIDE = dataclasses.replace(
     columns=2048,
     packet_bytes=4096,
 )
-MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f", readouts=2, redraw=0)
+# On Ethernet, whose windows are larger.
+MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f-udp", readouts=2, redraw=0, window=16)
 SMALL = Geometry(
     name="ecp5-25f",
     lanes=26,
@@ -67,7 +68,6 @@ LEARNING = Geometry(
 )
 
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
-ECP5_85F_LEAN: dict[str, Any] = ECP5_85F | {"geometry": LEAN}
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     # Deep enough for a block RAM, whose outputs would come too late for the neuron.
@@ -95,7 +95,7 @@ ECP5_85F_LEARNING: dict[str, Any] = {
 }
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
 # are multiplied in LUTs.
-ECP5_45F: dict[str, Any] = {
+ECP5_45F_UDP: dict[str, Any] = {
     "family": "ecp5",
     "device": "45k",
     "geometry": MEDIUM,

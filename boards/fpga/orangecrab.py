@@ -5,13 +5,11 @@ It has no USB serial bridge: connect a 3.3 V adapter to the Feather's pins 0 (RX
 
 from __future__ import annotations
 
-import dataclasses
-
-from boards.fpga.ecp5_arrays import ECP5_25F, ECP5_25F_MAPS
+from boards.fpga.ecp5_arrays import ECP5_25F_MAPS
 from boards.fpga.target import Pin, Target
 
-ORANGECRAB_25F = Target(
-    name="orangecrab-25f",
+ORANGECRAB_25F_MAPS = Target(
+    name="orangecrab-25f-maps",
     package="CSFBGA285",
     speed="8",
     clock_mhz=108,
@@ -26,7 +24,6 @@ ORANGECRAB_25F = Target(
     reset=Pin("J17", standard="SSTL135_I", active_low=True),
     loader="orangeCrab",  # as openFPGALoader spells it
     pins_from="amaranth_boards.orangecrab_r0_2",
-    **ECP5_25F,
+    **ECP5_25F_MAPS,
 )
-ORANGECRAB_25F_MAPS = dataclasses.replace(ORANGECRAB_25F, name="orangecrab-25f-maps", **ECP5_25F_MAPS)
-TARGETS = (ORANGECRAB_25F, ORANGECRAB_25F_MAPS)
+TARGETS = (ORANGECRAB_25F_MAPS,)

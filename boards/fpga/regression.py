@@ -20,7 +20,7 @@ from boards.fpga.reports import is_current, load
 from emulator.network import zoo
 from emulator.spec import Program
 
-SMALL, LARGE = "orangecrab-25f", "ulx3s-85f-lean"
+SMALL, LARGE = "ulx3s-25f", "ulx3s-85f"
 FMAX_LOSS = 0.05
 AREA_GROWTH = 0.03
 AREA = ("luts", "ffs", "dsps", "brams")

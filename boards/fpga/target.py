@@ -72,6 +72,8 @@ class Target:
         What ``ndrite board build`` calls it.
     device, package, speed:
         Part, as the place-and-route tool spells them; ``speed`` is the grade.
+    same_die:
+        Other ids of the same die, which a bitstream can be made for.
     geometry:
         Shape of the array.
     clock_mhz:
@@ -129,6 +131,7 @@ class Target:
     name: str
     family: Family
     device: str
+    same_die: tuple[str, ...] = ()
     package: str
     speed: str
     geometry: Geometry

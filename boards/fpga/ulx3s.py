@@ -1,16 +1,10 @@
-"""ULX3S by Radiona (ECP5 12F, 25F, 45F, 85F); USB serial is an FT231X."""
+"""ULX3S by Radiona (ECP5 12F, 25F, 85F); USB serial is an FT231X."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from boards.fpga.ecp5_arrays import (
-    ECP5_25F,
-    ECP5_45F,
-    ECP5_85F,
-    ECP5_85F_LEAN,
-    ECP5_85F_WIDE,
-)
+from boards.fpga.ecp5_arrays import ECP5_25F, ECP5_85F, ECP5_85F_WIDE
 from boards.fpga.target import Pin, Target
 
 _COMMON: dict[str, Any] = {
@@ -30,13 +24,10 @@ _COMMON: dict[str, Any] = {
     "pins_from": "amaranth_boards.ulx3s",
 }
 TARGETS = (
-    # The 12F is a 25F die under another name.
-    Target(name="ulx3s-12f", clock_mhz=110, **_COMMON, **ECP5_25F | {"device": "12k"}),
-    Target(name="ulx3s-25f", clock_mhz=110, **_COMMON, **ECP5_25F),
-    Target(name="ulx3s-45f", clock_mhz=100, **_COMMON, **ECP5_45F),
+    # The 12F is a 25F die under another id.
+    Target(name="ulx3s-25f", clock_mhz=110, same_die=("12k",), **_COMMON, **ECP5_25F),
     # With virtual chips and campaigns, which take half of its block RAMs.
     Target(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
-    # Without them: smaller and faster.
-    Target(name="ulx3s-85f-lean", clock_mhz=140, **_COMMON, **ECP5_85F_LEAN),
+    # Without them, with feature maps.
     Target(name="ulx3s-85f-128", clock_mhz=120, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
 )

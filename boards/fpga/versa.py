@@ -2,29 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from boards.fpga.ecp5_arrays import ECP5_45F
+from boards.fpga.ecp5_arrays import ECP5_45F_UDP
 from boards.fpga.target import Pin, RgmiiPins, Target
-
-_5G = ECP5_45F | {"device": "um5g-45k"}
-ECP5_VERSA_5G = Target(
-    name="ecp5-versa-5g",
-    package="CABGA381",
-    speed="8",
-    clock_mhz=144,
-    input_mhz=100,
-    clock=Pin("P3", standard="LVDS", differential=True),
-    uart_rx=Pin("C11", pull="up"),
-    uart_tx=Pin("A11"),
-    baud=12_000_000,  # the FT2232H's fastest: a twelfth of the clock
-    link_led=Pin("E16", standard="LVCMOS25", active_low=True),
-    activity_led=Pin("D17", standard="LVCMOS25", active_low=True),
-    reset=Pin("T1", active_low=True, pull="up"),
-    loader="ecp5_evn",
-    pins_from="amaranth_boards.versa_ecp5_5g",
-    **_5G,
-)
 
 
 def _pin(site: str) -> Pin:
@@ -43,11 +22,23 @@ _ETHERNET = RgmiiPins(
     receive_delay_ps=2000,
     transmit_delay_ps=2000,
 )
-ECP5_VERSA_UDP = dataclasses.replace(
-    ECP5_VERSA_5G,
+ECP5_VERSA_UDP = Target(
     name="ecp5-versa-5g-udp",
-    geometry=dataclasses.replace(ECP5_VERSA_5G.geometry, name="ecp5-45f-udp", window=16),
-    aim=1.1,  # of both clocks: the receive clock would not reach more
+    package="CABGA381",
+    speed="8",
+    clock_mhz=144,
+    input_mhz=100,
+    clock=Pin("P3", standard="LVDS", differential=True),
+    uart_rx=Pin("C11", pull="up"),
+    uart_tx=Pin("A11"),
+    baud=12_000_000,  # the FT2232H's fastest: a twelfth of the clock
+    link_led=Pin("E16", standard="LVCMOS25", active_low=True),
+    activity_led=Pin("D17", standard="LVCMOS25", active_low=True),
+    reset=Pin("T1", active_low=True, pull="up"),
+    loader="ecp5_evn",
+    pins_from="amaranth_boards.versa_ecp5_5g",
     ethernet=_ETHERNET,
+    aim=1.1,  # of both clocks: the receive clock would not reach more
+    **ECP5_45F_UDP | {"device": "um5g-45k"},
 )
-TARGETS = (ECP5_VERSA_5G, ECP5_VERSA_UDP)
+TARGETS = (ECP5_VERSA_UDP,)

@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from boards.fpga import route, synthesis, timing, tools
+from boards.fpga.ecp5_arrays import LEAN
 from boards.fpga.registry import find_target
 from boards.netlist import build_id, netlist, rtlil
 from emulator.spec import Geometry
 
-BOARD = "ulx3s-85f-lean"
-"""Whose chip, and whose geometry with fewer lanes, is taken."""
+BOARD = "ulx3s-85f"
+"""Whose chip is taken."""
 LANES = 32
 CLOCK_MHZ = 62.5
 REPORT = Path(__file__).with_name("ecp5.json")
 
 
 def geometry() -> Geometry:
-    """Half the lanes of the board's array, and twice the depth, so that it holds 784-128-10 all the same."""
-    whole = find_target(BOARD).geometry
-    return dataclasses.replace(whole, name="ecp5-pcie", lanes=LANES, weight_depth=2 * whole.weight_depth)
+    """Half the lanes of the usual array of that chip, and twice the depth: it holds 784-128-10 all the same."""
+    return dataclasses.replace(LEAN, name="ecp5-pcie", lanes=LANES, weight_depth=2 * LEAN.weight_depth)
 
 
 def route_endpoint(folder: Path) -> dict[str, Any]:

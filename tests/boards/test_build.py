@@ -22,7 +22,7 @@ from boards.fpga.progress import under_way
 from emulator.network import zoo
 from emulator.spec import Program
 
-BOARD = dataclasses.replace(TARGETS["orangecrab-25f"], memory_styles=(), soft_multipliers=())
+BOARD = dataclasses.replace(TARGETS["orangecrab-25f-maps"], memory_styles=(), soft_multipliers=())
 TOO_FAST = dataclasses.replace(BOARD, clock_mhz=400)
 
 
@@ -88,7 +88,7 @@ def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
     assert stages == ["rtl", "synthesis", "place and route", "bitstream"]
     assert len(said) == len(stages) + len(seeds)
     assert any("seed 4" in step and "seed 5" in step for step in steps)
-    assert (folder / "orangecrab-25f.bit").stat().st_size > 10_000
+    assert (folder / "orangecrab-25f-maps.bit").stat().st_size > 10_000
     assert {f"nextpnr-{seed}.log" for seed in tried} < {p.name for p in folder.iterdir()}
 
     log = (folder / "nextpnr-4.log").read_text().splitlines()

@@ -47,7 +47,7 @@ def test_names_are_the_loaders(built: Path) -> None:
     loader(built, f'echo "$@" > {built}/said')
     flash.flash(BOARD, built)
     assert (built / "said").read_text().split()[:2] == ["--board", "ulx3s"]
-    assert find_target("orangecrab-25f").loader == "orangeCrab"
+    assert find_target("orangecrab-25f-maps").loader == "orangeCrab"
 
 
 def test_pins_that_must_not_float_are_driven() -> None:

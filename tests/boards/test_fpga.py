@@ -32,7 +32,7 @@ from hdl.ethernet.addresses import USUAL, Addresses
 from host.errors import InputError
 
 HOLDS_784_128_10 = (
-    *("ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f", "ulx3s-85f-128", "ecp5-versa-5g"),
+    *("ulx3s-25f", "ulx3s-85f", "ulx3s-85f-128", "ecp5-versa-5g-udp", "colorlight-i9-udp"),
     "icebreaker",
 )
 
@@ -68,8 +68,7 @@ def test_every_pin_is_constrained_once(board: Target) -> None:
     ("name", "module", "platform"),
     [
         ("ulx3s-85f", "ulx3s", "ULX3S_85F_Platform"),
-        ("orangecrab-25f", "orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
-        ("ecp5-versa-5g", "versa_ecp5_5g", "VersaECP55GPlatform"),
+        ("orangecrab-25f-maps", "orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
         ("ecp5-versa-5g-udp", "versa_ecp5_5g", "VersaECP55GPlatform"),
         ("ecpix5-85f-udp", "ecpix5", "ECPIX585Platform"),
         ("icebreaker", "icebreaker", "ICEBreakerPlatform"),

@@ -47,7 +47,8 @@ def test_the_table_is_readable_at_80_columns(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["board", "build", "none"], BAD_INPUT, "accepted: ulx3s-12f"),
+        (["board", "build", "none"], BAD_INPUT, "accepted: ulx3s-25f"),
+        (["board", "build", "ulx3s-25f", "--part", "45k"], BAD_INPUT, "accepted for ulx3s-25f: 12k"),
         (["board", "build", "ulx3s-85f", "--address", "10.0.0.2"], BAD_INPUT, "ulx3s-85f is not"),
         (
             ["board", "build", "colorlight-i9-udp", "--address", "10.0.0"],
@@ -65,7 +66,7 @@ def test_the_table_is_readable_at_80_columns(capsys: pytest.CaptureFixture[str])
             BAD_INPUT,
             "its first byte even",
         ),
-        (["board", "flash", "none"], BAD_INPUT, "accepted: ulx3s-12f"),
+        (["board", "flash", "none"], BAD_INPUT, "accepted: ulx3s-25f"),
         (["board", "flash", "ulx3s-85f", "--folder", "nowhere"], DEVICE, "ndrite board build ulx3s-85f"),
     ],
 )

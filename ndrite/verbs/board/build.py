@@ -43,6 +43,7 @@ def build(
     first_seed: Whole | None = None,
     jobs: Count | None = None,
     output: Annotated[Folder, Option("DIR", "-o")] | None = None,
+    part: Annotated[str, Option("ID")] | None = None,
     address: Annotated[str, Option("IPV4")] | None = None,
     mac: Annotated[str, Option("MAC")] | None = None,
     announce: Callable[[str], None] | None = None,
@@ -66,6 +67,8 @@ def build(
         Seeds to try at once, a core and up to 1.1 GB each; default: as many as there are cores.
     output:
         Folder to write (replaced in whole); default: build/BOARD.
+    part:
+        Another id of the same die: 12k for a ULX3S-12F, which is ulx3s-25f.
     address:
         Of a board on Ethernet; default: 192.168.1.77.
     mac:
@@ -76,6 +79,11 @@ def build(
     $ ndrite board build ulx3s-85f --seeds 4
     """
     chosen = find_target(board)
+    if part is not None:
+        if part not in chosen.same_die:
+            others = ", ".join(chosen.same_die) or "none"
+            raise InputError(f"part is {part!r}; accepted for {board}: {others}")
+        chosen = dataclasses.replace(chosen, device=part)
     if address is not None or mac is not None:
         if chosen.ethernet is None:
             raise InputError(f"address and mac are for boards on Ethernet; {board} is not")
