@@ -27,7 +27,7 @@ REPORT = Path(__file__).with_name("ecp5.json")
 
 
 def geometry() -> Geometry:
-    """Half the lanes of the usual array of that chip, and twice the depth: it holds 784-128-10 all the same."""
+    """Half the lanes of the usual array there, and twice the depth: it holds 784-128-10 all the same."""
     return dataclasses.replace(LEAN, name="ecp5-pcie", lanes=LANES, weight_depth=2 * LEAN.weight_depth)
 
 
