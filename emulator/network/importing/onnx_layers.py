@@ -119,8 +119,9 @@ def _pad(call: Call) -> Value:
         pads = [both.get(i, (0, 0))[end] for end in (0, 1) for i in range(rank)]
     given = call.optional(2)
     number = float(call.a.get("value", 0.0) if given is None or not given.size else given.reshape(-1)[0])
-    if pads is None or call.a.get("mode", "constant") != "constant" or len(pads) != 2 * rank:
-        raise call.refused("use a constant around rows and columns")
+    constant = call.a.get("mode", "constant") == "constant" and np.isfinite(number)
+    if pads is None or not constant or len(pads) != 2 * rank:
+        raise call.refused("use a finite constant around rows and columns")
     if not any(pads):
         return call.value
     value = layers.standard(call.value, call.name, "Pad")

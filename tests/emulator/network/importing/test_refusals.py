@@ -141,6 +141,11 @@ REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
         MAP,
         r"\(Resize\).*use mode nearest, and whole numbers",
     ),
+    "infinity around a map": (
+        lambda: nn.Sequential(nn.ConstantPad2d(1, float("-inf")), nn.Conv2d(2, 2, 1)),
+        MAP,
+        r"\(Pad\).*use a finite constant",
+    ),
     "maps half as large again": (
         lambda: nn.Sequential(nn.Upsample(scale_factor=1.5)),
         MAP,
