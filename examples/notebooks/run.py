@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -18,7 +19,7 @@ def main() -> int:
         print("notebooks need: pip install 'ndrite[notebooks]'", file=sys.stderr)
         return 2
     for path in sorted(Path(__file__).parent.glob("*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
+        notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": folder}})
             try:
@@ -26,7 +27,8 @@ def main() -> int:
             except CellExecutionError as error:
                 print(f"{path.name}: {error}", file=sys.stderr)
                 return 1
-        print(f"{path.name}: {sum(cell.cell_type == 'code' for cell in notebook.cells)} cells ran")
+        cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+        print(f"{path.name}: {cells} cells ran in {time.perf_counter() - start:.0f} s")
     return 0
 
 
