@@ -85,15 +85,16 @@ def over_dies_and_samples(values: npt.NDArray[np.float64]) -> tuple[float, float
     return crossed(values[None])
 
 
-def crossed(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+def crossed(values: npt.NDArray[np.float64], *, same_dies: bool = False) -> tuple[float, float]:
     """95 % interval of the mean of ``values`` (networks, dies, n): a bootstrap that draws networks, each
-    network's dies and, for all of them, samples again; seed 0."""
-    return crossed_of(lambda mean: mean, values)
+    network's dies (``same_dies``: all networks are on the same ones, drawn once for all) and, for all of
+    them, samples again; seed 0."""
+    return crossed_of(lambda mean: mean, values, same_dies=same_dies)
 
 
-def points(values: Floats) -> str:
+def points(values: Floats, *, same_dies: bool = False) -> str:
     """Mean of (networks, dies, n) and its interval by ``crossed``, in percent."""
-    return in_points(float(values.mean()), *crossed(values))
+    return in_points(float(values.mean()), *crossed(values, same_dies=same_dies))
 
 
 def bars(*values: Floats) -> tuple[Floats, Floats]:
@@ -117,7 +118,10 @@ def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
 
 
 def crossed_of(
-    statistic: Callable[..., float], *values: Floats, beside: Floats | None = None
+    statistic: Callable[..., float],
+    *values: Floats,
+    beside: Floats | None = None,
+    same_dies: bool = False,
 ) -> tuple[float, float]:
     """95 % interval of ``statistic(mean, mean, ...)`` of several quantities of the same networks, dies and
     samples, drawn together as ``crossed`` draws them; seed 0.
@@ -135,7 +139,7 @@ def crossed_of(
 
     def drawn(rng: np.random.Generator) -> float:
         some = rng.integers(0, networks, (networks, 1))
-        own = rng.integers(0, dies, (networks, dies))
+        own = rng.integers(0, dies, (1 if same_dies else networks, dies))
         rows = np.bincount((some * dies + own).ravel(), minlength=networks * dies) / (networks * dies)
         of_samples = np.bincount(rng.integers(0, n, n), minlength=n) / n
         means = [float(rows @ (v @ of_samples)) for v in flat]

@@ -17,7 +17,9 @@ from studies.kan_dies import CAUSES, DIES, applies, energy_pj, on_dies
 from studies.kan_networks import KINDS, RELU, TASKS, learned_curves, rate_of, trained
 from studies.runs import FLOAT, Floats, Runs
 
-OVER = "95 %, bootstrap over seeds and samples; of losses over seeds, dies and samples"
+OVER = (
+    "95 %, bootstrap over seeds and samples; of losses over seeds, dies that all networks share, and samples"
+)
 SEEDS = 5
 
 
@@ -89,7 +91,9 @@ def tables(found: Runs) -> list[table.Table]:
         "accuracy against it": lambda g: verdict(g[0]["task"], runs.right(g)),
     }
     losses = {
-        cause: lambda g, cause=cause: points(lost(g, cause)) if applies(g[0]["kind"], cause) else "-"
+        cause: lambda g, cause=cause: (
+            points(lost(g, cause), same_dies=True) if applies(g[0]["kind"], cause) else "-"
+        )
         for cause in CAUSES
     }
     seeds, keys = len({r["seed"] for r in found}), ("task", "network")

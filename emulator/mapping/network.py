@@ -18,6 +18,7 @@ from emulator.mapping.die_file import die_digest
 from emulator.mapping.layer import MapOptions
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.nodes import Mapper
+from emulator.mapping.program_of import program_of
 from emulator.mapping.report import CompileReport
 from emulator.mapping.unused import unused_parts
 from emulator.mapping.variation import variation_of
@@ -92,6 +93,14 @@ def map_network(
         raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
     if options.programmed is not None:
         _check_programmed(network, chip, options.programmed)
+    early = chip.conditions.corrected_at_s
+    if early is not None and early != chip.conditions.time_since_programming_s:
+        conditions = dataclasses.replace(chip.conditions, time_since_programming_s=early, corrected_at_s=None)
+        then = dataclasses.replace(chip, conditions=conditions)
+        corrected = map_network(
+            network, then, samples, seed=seed, name=name, options=options, exact=exact, progress=progress
+        )
+        return _later(corrected, chip)
     mapper = Mapper(network, chip, samples, seed, options, exact)
     for i, node in enumerate(network.nodes):
         mapper.take(node)
@@ -130,6 +139,18 @@ def map_network(
     for line in report.warnings:
         warnings.warn(f"{report.network} on {report.chip}: {line}", CompileWarning, stacklevel=2)
     return Mapped(program, die, report)
+
+
+def _later(corrected: Mapped, chip: Chip) -> Mapped:
+    """The same chip at ``chip``'s time, with the ranges, gains and biases it was corrected to before."""
+    aged = corrected.die.at(chip.conditions.time_since_programming_s)
+    die = dataclasses.replace(aged, chip=chip)
+    program = program_of(die, corrected.program)
+    known = program.provenance | {"chip": chip.as_dict(), "die": die_digest(die)}
+    variation = None if program.variation is None else variation_of(chip)
+    return corrected._replace(
+        program=dataclasses.replace(program, provenance=known, variation=variation), die=die
+    )
 
 
 def _check_programmed(network: Network, chip: Chip, programmed: MappedWeights) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any
 
+from emulator.device.description import Chip, load_chip
 from emulator.mapping import MapOptions, Mitigation, map_network
+from emulator.mapping.order import in_order
 from emulator.network import Network
 from host import InputError
 from ndrite.compiled import Compiled
@@ -45,6 +47,7 @@ def compile(
     lanes: Count | None = None,
     depth: Count | None = None,
     mitigation: Mitigation | None = None,
+    place_rows: bool = False,
     input_range: Annotated[tuple[float, float], Option("LOW HIGH")] | None = None,
     input_shape: Shape | None = None,
     node: str | None = None,
@@ -89,6 +92,9 @@ def compile(
         With lanes: weight words of each lane, which those copies must not exceed.
     mitigation:
         The measures against the chip's errors; default: gain and bias correction.
+    place_rows:
+        With `mitigation`'s other measures: rows of weights take the physical rows whose stuck cells hurt them
+        least, and units of analog layers the columns that are wired to such rows. Takes seconds a layer.
     input_range:
         Of a model: values of input codes 0 and 255; default: what the samples span, 0 and 1 without.
     input_shape:
@@ -129,6 +135,11 @@ def compile(
         floats, imported = network_of(network, samples, report, **options)
     floats = _said(floats, classes=classes, input_unit=input_unit, output_unit=output_unit)
     typical = typical_samples(floats, whole_of(network), samples, data=data, codes=codes)
+    measures = mitigation or Mitigation()
+    if place_rows or measures.row_placement:
+        measures = dataclasses.replace(measures, row_placement=True)
+        chip = chip if isinstance(chip, Chip) else load_chip(chip)
+        floats = in_order(floats, chip, typical, seed)
     with stage("layers") as report:
         mapped = map_network(
             floats,
@@ -137,9 +148,7 @@ def compile(
             seed=seed,
             name=name,
             progress=report,
-            options=MapOptions(
-                nominal=nominal, lanes=lanes, depth=depth, mitigation=mitigation or Mitigation()
-            ),
+            options=MapOptions(nominal=nominal, lanes=lanes, depth=depth, mitigation=measures),
         )
     found = Compiled(
         floats,

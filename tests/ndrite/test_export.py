@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import subprocess
 import sys
@@ -211,38 +212,60 @@ def test_an_aihwkit_preset_in_and_out(work: Path, capsys: pytest.CaptureFixture[
     assert "preset is 'Soft'; accepted: Leaky" in capsys.readouterr().err
 
 
-def test_aihwkit_takes_the_configuration_and_the_weights(work: Path) -> None:
-    """Pulse responses of a tile that aihwkit makes of it, and its product with the die's weights."""
-    pytest.importorskip("aihwkit", reason="needs the package aihwkit")
-    mapped, _ = small(12, 6, "dendritic-ndr")
-    Path("config.py").write_text(config(load_chip("dendritic-analog+ecram-tang2018")))
-    np.savez("config.npz", **weights(mapped.die))  # type: ignore[arg-type]
-    script = """
-import json, numpy as np, torch, dataclasses
+@pytest.mark.parametrize("preset", ["EcRamPresetDevice", "EcRamMOPresetDevice", "CapacitorPresetDevice"])
+def test_aihwkit_pulses_its_preset_and_ours_of_it_alike(
+    preset: str, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tile of aihwkit's own preset, one of the configuration that came of it, and our model of it."""
+    found = importlib.util.find_spec("aihwkit")
+    if found is None or found.origin is None:
+        pytest.skip("needs the package aihwkit")
+    presets = str(Path(found.origin).parent / "simulator/presets/devices.py")
+    line = ["export", "--aihwkit", presets, "--preset", preset, "-o", "mine.yaml"]
+    if preset == "CapacitorPresetDevice":  # additive noise
+        assert run(line) == BAD_INPUT
+        assert "accepted: mult_noise" in capsys.readouterr().err
+        return
+    assert run(line) == OK
+    chip = load_chip("dendritic-ndr+mine.yaml")
+    Path("config.py").write_text(config(chip))
+    script = f"""
+import dataclasses, json, torch
 from config import rpu_config
-from aihwkit.simulator.configs import IOParameters
+from aihwkit.simulator.configs import IOParameters, SingleRPUConfig
+from aihwkit.simulator.presets.devices import {preset}
 from aihwkit.simulator.tiles import AnalogTile
-for name in [f.name for f in dataclasses.fields(rpu_config.device) if f.name.endswith(('_dtod', '_std'))]:
-    setattr(rpu_config.device, name, 0.0)
-rpu_config.forward = IOParameters(is_perfect=True)
-rpu_config.update.desired_bl = 1
-rpu_config.update.update_bl_management = rpu_config.update.update_management = False
-tile = AnalogTile(1, 1, rpu_config)
-tile.set_learning_rate(1.0)
-one, seen = torch.ones(1, 1), [float(tile.get_weights()[0][0, 0])]
-for i in range(40):
-    tile.update(one, -one if i < 25 else one)
-    seen.append(float(tile.get_weights()[0][0, 0]))
-print(json.dumps([seen, np.load("config.npz")["weights_0"].tolist()]))
+seen = []
+for given in (rpu_config, SingleRPUConfig(device={preset}())):
+    for name in [f.name for f in dataclasses.fields(given.device) if f.name.endswith(('_dtod', '_std'))]:
+        setattr(given.device, name, 0.0)
+    given.forward = IOParameters(is_perfect=True)
+    given.update.desired_bl = 1
+    given.update.update_bl_management = given.update.update_management = False
+    tile = AnalogTile(1, 1, given)
+    tile.set_learning_rate(1.0)
+    tile.set_weights(torch.full((1, 1), 0.05))
+    one = torch.ones(1, 1)
+    seen.append([0.05])
+    for i in range(300):
+        tile.update(one, -one if i < 200 else one)
+        seen[-1].append(float(tile.get_weights()[0][0, 0]))
+print(json.dumps(seen))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    seen, held = json.loads(done.stdout.splitlines()[-1])
-    # The codes of the program are these weights, rounded.
-    mapped_weights = mapped.die.arrays[0].mapped
-    np.testing.assert_allclose(np.array(held).T / mapped_weights.unit, mapped_weights.codes, atol=1.01)
-    device: Any = load_chip("dendritic-analog+ecram-tang2018").ecram.device
-    w = seen[0]
-    wanted = [w := float(device.pulse(w, i < 25)) for i in range(40)]
-    np.testing.assert_allclose(seen[1:], wanted, atol=1e-6)
+    ours, theirs = json.loads(done.stdout.splitlines()[-1])
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    device: Any = chip.ecram.device
+    w = 0.05
+    wanted = [w, *(w := float(device.pulse(w, i < 200)) for i in range(300))]
+    np.testing.assert_allclose(theirs, wanted, atol=1e-6)
     assert max(wanted) - min(wanted) > 0.03
+
+
+def test_weights_for_aihwkit_are_the_dies() -> None:
+    """The program's codes are these weights, rounded."""
+    mapped, _ = small(12, 6, "dendritic-ndr")
+    array = mapped.die.arrays[0].mapped
+    held = weights(mapped.die)["weights_0"]
+    np.testing.assert_allclose(held.T / array.unit, array.codes, atol=1.01)

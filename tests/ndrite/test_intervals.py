@@ -103,6 +103,15 @@ def test_quantities_of_the_same_dies_are_drawn_together() -> None:
     assert high - low == pytest.approx(4 * 0.5 / 30**0.5, rel=0.35)
 
 
+def test_dies_that_networks_share_are_drawn_once_for_all() -> None:
+    """Normal dies, the same for ten networks: the mean's variance is that of 12 dies, not of 120."""
+    of_dies = np.random.default_rng(4).normal(size=(1, 12, 1)) + np.zeros((10, 1, 30))
+    low, high = crossed(of_dies, same_dies=True)
+    assert high - low == pytest.approx(2 * 1.96 * of_dies[0, :, 0].std() / 12**0.5, rel=0.1)
+    own_low, own_high = crossed(of_dies)
+    assert own_high - own_low < 0.5 * (high - low)
+
+
 def test_what_stays_in_software_is_drawn_on_its_own() -> None:
     rng = np.random.default_rng(3)
     of_samples = rng.normal(size=(1, 1, 400))

@@ -13,7 +13,7 @@ import pytest
 
 import ndrite
 from emulator.golden import Core
-from emulator.network import Dense, Network, load_network, zoo
+from emulator.network import Dense, Ndr, Network, load_network, zoo
 from ndrite.compiled import CONTENTS, MEMBERS
 from ndrite.shell.main import BAD_INPUT, OK, run
 
@@ -277,3 +277,37 @@ def test_what_ships_is_its_float_network(tmp_path: Path) -> None:
     whole = ndrite.load()
     assert whole.network.digest() == load_network(zoo.float_network()).digest()
     assert len(whole.samples) == 2000
+
+
+def test_rows_and_units_are_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file's float network has its units in the order of the die, and answers as before."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    ndr = Ndr(np.ones(10), np.linspace(0.3, 1, 10))
+    layers = (
+        Dense(rng.normal(size=(24, 10)) / 3, np.zeros(10), ndr),
+        Dense(rng.normal(size=(10, 3)), np.zeros(3)),
+    )
+    network = Network.chain(layers, "two")
+    network.save("float.npz")
+    x = rng.integers(0, 256, (64, 24), np.uint8)
+    np.save("x.npy", x)
+    Path("tenth.yaml").write_text("name: tenth\ncell: {stuck_low_percent: 5, stuck_high_percent: 5}\n")
+    line = [
+        "compile",
+        "float.npz",
+        "--chip",
+        "dendritic-analog+tenth.yaml",
+        "--samples",
+        "x.npy",
+        "-o",
+        "mine",
+    ]
+    assert run([*line, "--place-rows"]) == OK
+    held = ndrite.load("mine")
+    first, second = (array.mapped.cells.place for array in held.die.arrays)
+    assert (first != np.arange(24)).any()
+    assert second is None, "its rows are wired to the first layer's columns"
+    ordered = held.network
+    assert not np.array_equal(ordered.products[0].dense.weights, network.products[0].dense.weights)
+    np.testing.assert_allclose(ordered.forward(x / 255), network.forward(x / 255), atol=1e-5)

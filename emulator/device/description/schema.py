@@ -106,10 +106,12 @@ class Readout:
 class Conditions:
     """When and where the chip is used. ``temperature_K`` acts on all of which the description has a law: the
     neuron, the ECRAM's retention, noise of columns and converters; no cited cell model has one. None leaves
-    ``neuron.temperature_K`` as it is."""
+    ``neuron.temperature_K`` as it is. ``corrected_at_s``: when ranges, gains and biases were measured, in
+    seconds after programming; None: when the chip is used, as if it were calibrated anew each time."""
 
     temperature_K: Annotated[float | None, number(1, 1000)] = None
     time_since_programming_s: Annotated[float, number(1e-6, 1e9)] = 1.0
+    corrected_at_s: Annotated[float | None, number(1e-6, 1e9)] = None
 
 
 SECTIONS: dict[str, type[Any]] = {
@@ -158,6 +160,12 @@ class Chip:
             raise ChipError(
                 f"conditions.time_since_programming_s is {time}; accepted: {low:g}..{high:g}, the times "
                 f"cell.drift {self.cell.drift!r} covers"
+            )
+        corrected = self.conditions.corrected_at_s
+        if corrected is not None and not low <= corrected <= time:
+            raise ChipError(
+                f"conditions.corrected_at_s is {corrected}; accepted: {low:g}..{time:g}, up to "
+                "conditions.time_since_programming_s"
             )
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
+from emulator.device.rram.drift import age
 from emulator.device.rram.programming import readable
 from emulator.mapping import DieArray
 from emulator.mapping.wires import nearest
@@ -13,10 +14,12 @@ from emulator.network import Dense
 
 Floats = npt.NDArray[np.float64]
 
+LATER = "drift since correction"
 CAUSES: dict[str, str] = {
     "quantised weights": "levels, the column's limit, conductance codes",
     "programming error": "programmed minus target conductance",
-    "drift": "relaxation and drift to the chip's time",
+    "drift": "relaxation and drift to the chip's time, or to when it was corrected",
+    LATER: "what drift went on to after gains and biases were measured (conditions.corrected_at_s)",
     "faults": "stuck cells, with what compensation does to their pairs",
     "IR drop": "wires, access transistors, I-V curve, with what compensation does to levels",
     "DAC": "hidden outputs rounded to the 8-bit input code",
@@ -50,10 +53,14 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
     wanted = nearest(dense.weights / mapped.limits * top, top) * (mapped.limits / top)
     target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
+    early, corrected = aged, chip.conditions.corrected_at_s
+    if corrected is not None:
+        early = weights(age(cells.programmed, cells.target, cell.drift_model, corrected, cells.ageing))
     return {
         "quantised weights": (wanted - dense.weights) + (mapped.effective - effective),
         "programming error": programmed - target,
-        "drift": aged - programmed,
+        "drift": early - programmed,
+        LATER: aged - early,
         "faults": (faulted - aged) + (target - programmed_for),
         "IR drop": (effective - faulted) + (programmed_for - wanted),
     }

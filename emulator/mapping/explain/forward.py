@@ -12,7 +12,7 @@ import numpy.typing as npt
 from emulator.mapping import Die, DieArray
 from emulator.mapping.block import blocked
 from emulator.mapping.converters import fitted_gain
-from emulator.mapping.explain.causes import weight_changes
+from emulator.mapping.explain.causes import LATER, weight_changes
 from emulator.mapping.explain.devices import functions_with, neurons_with, shape_with, table_of_neurons
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.neuron import window_of
@@ -91,8 +91,10 @@ class Forward:
         most = max((s.node.patches.positions for s in self.built), default=1)
         few = samples if most == 1 else samples[: max(16, CORRECTED_ROWS // most)]
         exact = self.network.calls_of(few / INPUT_MAX)
-        self.corrections = []
+        self.corrections, causes = [], self.causes
+        self.causes = [cause for cause in causes if cause != LATER]  # the corrections are older
         self._run(few, [[m.astype(np.float64) for m in maps] for maps in exact])
+        self.causes = causes
 
     def logits(self, x: npt.NDArray[np.uint8]) -> Floats:
         """Outputs (n, outputs) of input codes uint8 (n, inputs)."""

@@ -14,6 +14,7 @@ from emulator.device.rram.drift import WanRelaxation
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mapped, die_digest, load_die, map_network, program_of, save_die
+from emulator.mapping.explain import explain
 from emulator.network import Dense, Ndr, Network
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
@@ -167,3 +168,27 @@ def test_what_is_no_die_is_refused(tmp_path: Path) -> None:
     made()[0].save(tmp_path / "p.npz")
     with pytest.raises(CompileError, match=r"format is ndrite-program 4; accepted: ndrite-die 1"):
         load_die(tmp_path / "p.npz")
+
+
+def test_corrections_are_as_old_as_the_chip_says() -> None:
+    """A chip corrected a second after programming and used a day later: the cells of that day, and every
+    range, gain and bias of the first second; what is lost shows as a cause of its own."""
+    day = dataclasses.replace(load_chip("dendritic-ndr").conditions, time_since_programming_s=86400.0)
+    fresh = dataclasses.replace(load_chip("dendritic-ndr"), conditions=day)
+    old = dataclasses.replace(fresh, conditions=dataclasses.replace(day, corrected_at_s=1.0))
+    at_once = dataclasses.replace(fresh, conditions=dataclasses.replace(day, time_since_programming_s=1.0))
+    now, then, first = (map_network(NET, chip, X, seed=3) for chip in (fresh, old, at_once))
+    for a, b, c in zip(now.die.arrays, then.die.arrays, first.die.arrays, strict=True):
+        np.testing.assert_array_equal(a.mapped.cells.effective, b.mapped.cells.effective)
+        np.testing.assert_array_equal(b.built.gain, c.built.gain)
+    for a, b in zip(then.program.products, first.program.products, strict=True):
+        np.testing.assert_array_equal(a.layer.scale, b.layer.scale)
+        np.testing.assert_array_equal(a.layer.bias, b.layer.bias)
+    labels = np.zeros(len(X), int)
+    held = explain(NET, then.program, then.die, X, X, labels).row("drift since correction")
+    none = explain(NET, now.program, now.die, X, X, labels).row("drift since correction")
+    assert held.snr_db < 30
+    assert held.snr_corrected_db == pytest.approx(held.snr_db, abs=0.1), "no correction has seen it"
+    assert none.snr_db == 100
+    with pytest.raises(ChipError, match=r"corrected_at_s is 100000\.0; accepted: 1\.\.86400"):
+        dataclasses.replace(fresh, conditions=dataclasses.replace(day, corrected_at_s=100000.0))

@@ -11,8 +11,9 @@ from emulator.device.description import load_chip
 from emulator.device.rram.faults import STUCK_HIGH, STUCK_LOW
 from emulator.golden import Core
 from emulator.mapping import MapOptions, load_die, map_network, save_die
-from emulator.mapping.cells import compensate
+from emulator.mapping.cells import compensate, pair_targets
 from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.order import in_order
 from emulator.mapping.placement import places
 from emulator.network import Dense, Ndr, Network
 
@@ -95,3 +96,22 @@ def test_it_is_worth_something_and_is_kept(tmp_path):
     np.testing.assert_array_equal(
         held.at(172800.0).arrays[0].mapped.codes, mapped.die.at(172800.0).arrays[0].mapped.codes
     )
+
+
+def test_units_in_another_order_compute_the_same_and_lose_less():
+    """The second layer's rows are wired: the order of the first layer's units decides what is on them."""
+    net, x, described = network(), samples(), chip()
+    ordered = in_order(net, described, x, 3)
+    np.testing.assert_allclose(ordered.forward(x / 255), net.forward(x / 255), atol=1e-4)
+    assert not np.array_equal(ordered.products[0].dense.bias, net.products[0].dense.bias)
+
+    def lost(of):
+        mapped = map_network(of, described, x, seed=3, options=PLACED)
+        cells, hidden = mapped.die.arrays[1].mapped.cells, of.activations(x / np.float32(255))[0]
+        plus, minus = pair_targets(mapped.die.arrays[1].mapped.levels.astype(int), described.cell)
+        off = (cells.faulted[0] - cells.faulted[1]) - (plus - minus)
+        return float((np.square(off).sum(axis=1) * np.square(hidden).mean(axis=0)).sum())
+
+    assert lost(ordered) < 0.5 * lost(net)
+    other = in_order(net, load_chip("wan2022"), x, 3)
+    np.testing.assert_array_equal(other.products[0].dense.bias, net.products[0].dense.bias)

@@ -1,0 +1,69 @@
+"""Which column of an analog layer computes which unit, where the next array's rows are wired to them.
+
+Units may be computed in any order. A row of the next array takes whatever unit its column has, so the order
+that hurts least there (``emulator.mapping.placement``) is the order of the units.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.description import Chip
+from emulator.mapping.cells import pair_targets, stuck_cells
+from emulator.mapping.generators import layer_generators
+from emulator.mapping.placement import places
+from emulator.mapping.weights import column_limits
+from emulator.mapping.wires import nearest
+from emulator.network import Dense, Ndr, Network
+from emulator.network.nodes import Product
+
+Ints = npt.NDArray[np.int64]
+
+
+def in_order(network: Network, chip: Chip, samples: npt.NDArray[np.uint8], seed: int) -> Network:
+    """``network`` with the units of its wired layers in the order for chip ``seed``; it computes the same.
+
+    Wired are full analog layers that only the next full layer reads. ``samples`` uint8 (n, inputs).
+    """
+    nodes, first = list(network.nodes), 1 + len(network.states)
+    products = [i for i, node in enumerate(nodes) if isinstance(node, Product)]
+    maps = network.maps(samples / np.float32(255))
+    for number in range(len(products) - 1, 0, -1):
+        i, j = products[number - 1], products[number]
+        before, after = nodes[i], nodes[j]
+        assert isinstance(before, Product)
+        assert isinstance(after, Product)
+        read = [k for k, node in enumerate(nodes) if first + i in node.reads]
+        whole = before.patches.is_whole and after.patches.is_whole and after.sources == (first + i,)
+        if (
+            chip.readout.kind != "analog"
+            or not whole
+            or read != [j]
+            or not isinstance(before.dense.activation, Ndr)
+        ):
+            continue
+        weights = after.dense.weights.astype(np.float64)
+        top = chip.cell.levels - 1
+        levels = nearest(weights / column_limits(weights, top + 1, uniform=True) * top, top)
+        target = pair_targets(levels, chip.cell)
+        stuck = stuck_cells(target.shape, chip, layer_generators(seed, number)[0])
+        outputs = maps[first + i].reshape(len(samples), -1).astype(np.float64)
+        order = np.argsort(places(target, stuck, chip, np.sqrt(np.square(outputs).mean(axis=0))))
+        nodes[i] = dataclasses.replace(before, dense=_outputs(before.dense, order))
+        rows = dataclasses.replace(after.dense, weights=after.dense.weights[order])
+        nodes[j] = dataclasses.replace(after, dense=rows)
+    return dataclasses.replace(network, nodes=tuple(nodes))
+
+
+def _outputs(dense: Dense, order: Ints) -> Dense:
+    """``dense`` with its outputs in another order."""
+    activation = dense.activation
+    assert isinstance(activation, Ndr)
+    curve = activation.curve
+    if curve is not None and len(curve) > 2:
+        curve = np.concatenate([curve[:1], curve[1:][order]])
+    turned = Ndr(activation.peak[order], activation.height[order], curve)
+    return Dense(dense.weights[:, order], dense.bias[order], turned)
