@@ -144,8 +144,11 @@ def speed(hidden: int, count: int = 20_000) -> dict[str, float]:
 
 
 def gateware(hidden: int, count: int) -> dict[str, float]:
-    """Cycles an update of the same on gateware of as many lanes, simulated, by its own counters; where a board
-    of so many was placed and routed, updates a second at its clock. Every state must be the golden model's."""
+    """Cycles an update of the same on gateware of as many lanes, simulated, by its own counters; and where a
+    board of so many was placed and routed, updates a second at its clock.
+
+    Every state must be the golden model's.
+    """
     board, report = TARGETS[BOARD], load(BOARD)
     x, y = fashion_mnist_test()
     learning = network(x, hidden)
