@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from emulator.backend.learning import lay_out_learning, state_places
 from emulator.spec.learning import Counts, Learning, check_samples
-from host.api import BoardApi, LearningApi
+from host.api import LearningApi
 from host.errors import NotProgrammedError
 from host.learning import LearningDevice
 
 
-def learner_of(board: BoardApi) -> LearningApi | None:
+def learner_of(board: object) -> LearningApi | None:
     """What of a board learns: itself, or the board that it wraps; None where nothing does."""
     behind: Any = board
     while behind is not None and not isinstance(behind, LearningApi):

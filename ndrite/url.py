@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from boards.board import Board
+from boards.learning import LearningBoard
 from boards.stepped import SteppedBoard
 from emulator.spec import PRESETS, Geometry, Program
 from host import BoardApi, InputError
+from host.links import Link
 from host.links.uart import DEFAULT_BAUD, UartLink
 
 FORMS = (
@@ -61,11 +63,7 @@ def connect(url: str) -> BoardApi:
         port, baud = _port(rest)
         return SteppedBoard(Board(UartLink(port, baud)))
     if scheme == "udp" and rest:
-        from host.links.udp import UdpLink
-        from host.links.udp_socket import UdpSocket, udp_address
-
-        socket = UdpSocket(*udp_address(rest))
-        return SteppedBoard(Board(UdpLink(socket, name=f"udp:{socket.name}")))
+        return SteppedBoard(Board(_udp_link(rest)))
     if scheme == "sim-udp":
         from boards.sim import SizedBoard
         from boards.sim.udp import sim_udp_link
@@ -88,6 +86,20 @@ def connect(url: str) -> BoardApi:
             return SteppedBoard(Board.over(PcieChannel(SimCard(preset(rest)))))
         return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)), maps=False))
     raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
+
+
+def connect_learner(url: str) -> BoardApi | LearningBoard:
+    """The same of a board that is to learn: gateware on Ethernet (``udp:``) either learns or infers."""
+    scheme, _, rest = url.partition(":")
+    return LearningBoard(_udp_link(rest)) if scheme == "udp" and rest else connect(url)
+
+
+def _udp_link(address: str) -> Link:
+    from host.links.udp import UdpLink
+    from host.links.udp_socket import UdpSocket, udp_address
+
+    socket = UdpSocket(*udp_address(address))
+    return UdpLink(socket, name=f"udp:{socket.name}")
 
 
 def preset(name: str) -> Geometry:

@@ -71,7 +71,9 @@ class Inbox:
             return sum(map(len, self._waiting.values()))
 
 
-def serve_udp(geometry: Geometry, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+def serve_udp(
+    geometry: Geometry, *, host: str, port: int, announce: Callable[[str], None], learns: bool = False
+) -> None:
     """Put a fresh simulated board on a UDP socket until interrupted.
 
     Parameters
@@ -82,6 +84,8 @@ def serve_udp(geometry: Geometry, *, host: str, port: int, announce: Callable[[s
         Where to listen; port 0: any that is free.
     announce:
         Called once with the URL a client opens.
+    learns:
+        Whether the device learns, in place of one that infers.
 
     Raises
     ------
@@ -96,7 +100,7 @@ def serve_udp(geometry: Geometry, *, host: str, port: int, announce: Callable[[s
         except OSError as error:
             raise LinkError(f"udp:{host}:{port}: cannot listen there ({error.strerror or error})") from None
         link.setblocking(False)
-        model, inbox, over = UdpModel(geometry), Inbox(), Event()
+        model, inbox, over = UdpModel(geometry, learns=learns), Inbox(), Event()
         # The kernel's buffer is small: it is emptied while the device runs, or a flood crowds out its peer.
         listener = Thread(target=_listen, args=(inbox, link, over), daemon=True)
         listener.start()

@@ -54,7 +54,7 @@ from ndrite.signature import (
     verb,
 )
 from ndrite.stages import Stages, silent
-from ndrite.url import connect
+from ndrite.url import connect_learner
 
 CALIBRATION = 512
 """First samples that come along in the result, as those that calibrated other dies."""
@@ -208,10 +208,10 @@ def learn(
         if not left.is_file():
             raise InputError(f"{left}: no such file; accepted: what an interrupted learning left behind")
         course, states = load_course(left, mark)
-    with connect(board) as opened:
+    with connect_learner(board) as opened:
         chosen = learner_of(opened)
         if chosen is None:
-            raise InputError(f"board {board} does not learn; accepted: golden:, sim:, sim-udp:")
+            raise InputError(f"board {board} does not learn; accepted: golden:, sim:, sim-udp:, udp:HOST")
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
             for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress or silent):

@@ -194,7 +194,7 @@ def test_refused(here: Path, capsys: pytest.CaptureFixture[str], words: list[str
 def test_a_board_that_does_not_learn_is_refused(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ndrite.verbs.learn.connect", lambda url: contextlib.nullcontext(object()))
+    monkeypatch.setattr("ndrite.verbs.learn.connect_learner", lambda url: contextlib.nullcontext(object()))
     assert run([*WORDS, "-o", "learned"]) == BAD_INPUT
     assert "board golden: does not learn" in capsys.readouterr().err
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,9 +23,17 @@ from emulator.spec.errors import GeometryError, SpecError
 from emulator.spec.learning import Learning
 from host import Device, IdentityError, NotProgrammedError
 from host.links.faulty import FaultRates, FaultyLink
+from ndrite.url import connect_learner
 
 pytestmark = pytest.mark.slow
 
+SERVE = """
+import json, sys
+from boards.sim.serve_udp import serve_udp
+from emulator.spec import Geometry
+shape = Geometry(**json.loads(sys.argv[1]))
+serve_udp(shape, host="127.0.0.1", port=0, announce=lambda url: print(url, flush=True), learns=True)
+"""
 BASE = Geometry(rows=16, lanes=16, curves=16)
 
 
@@ -78,6 +90,22 @@ def test_what_is_sent_twice_is_done_once() -> None:
         for a, b in zip(board.states(), golden.states, strict=True):
             np.testing.assert_array_equal(a, b)
         assert board.session.statistics.resyncs
+
+
+def test_through_the_kernels_sockets() -> None:
+    """As a board on Ethernet is opened to learn."""
+    what = learning(4)
+    x, labels = samples(what, 30)
+    shape = json.dumps(dataclasses.asdict(sized_learning(what)))
+    with subprocess.Popen([sys.executable, "-c", SERVE, shape], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        golden = make_learner(what, seed=2)
+        with connect_learner(server.stdout.readline().strip()) as board:
+            assert isinstance(board, LearningBoard)
+            board.program_learning(what, seed=2)
+            assert board.learn(x, labels) == golden.learn(x, labels)
+            np.testing.assert_array_equal(board.states()[0], golden.states[0])
+        server.terminate()
 
 
 def test_no_other_update_than_the_next_is_done(board: LearningBoard) -> None:
