@@ -1,6 +1,6 @@
-"""Learning here against aihwkit: a device under pulses, coincidences, rank-one updates, digits, speed.
+"""Learning here against aihwkit: a device under pulses, coincidences, rank-one updates, networks, speed.
 
-    python benchmarks/learning.py --peer /path/to/python/with/aihwkit
+    python benchmarks/learning.py --peer /path/to/python/with/aihwkit --figure docs/images/learning.svg
 
 Without ``--peer`` the golden model's speed and the gateware's cycles alone. One thread each, one after the
 other. The gateware is simulated: the first run compiles it, minutes.
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+import ndrite
 from boards.fpga import TARGETS
 from boards.fpga.reports import load
 from boards.learning import LearningBoard
@@ -36,7 +37,11 @@ from emulator.golden.learn.words import key_of, words
 from emulator.learning.insitu import Course, Plan, devices_of, follow, prepare
 from emulator.network.datasets import digits, fashion_mnist_test
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, STATE_ONE, Devices, Learning
+from ndrite import drawing
+from ndrite.intervals import mean_interval
 
+SAMPLES, EPOCHS = 10_000, 6
+"""Of Fashion-MNIST: the first of the set."""
 PEER = Path(__file__).parent / "peers" / "learning_peer.py"
 BOARD = "ecpix5-85f-udp"
 SEEDS = 5
@@ -77,6 +82,7 @@ def work() -> dict[str, Any]:
     """What both do."""
     rng = np.random.default_rng(5)
     x, y, test_x, test_y = digits()
+    pictures = ndrite.data_set("fashion-mnist")
     return {
         "p": rng.uniform(0, 1, 30),
         "q": rng.uniform(0, 1, 30) ** 2,
@@ -84,12 +90,16 @@ def work() -> dict[str, Any]:
         "repeats": 600,
         "x": np.maximum(rng.normal(0.1, 0.2, (1000, 80)), 0.0).clip(0, 1),
         "d": rng.normal(0.02, 0.2, (1000, 80)).clip(-1, 1),
-        "train_x": x[:600],
-        "train_y": y[:600],
-        "test_x": test_x,
-        "test_y": test_y,
-        "rate": 0.05,
-        "epochs": 20,
+        "digits_x": x[:600],
+        "digits_y": y[:600],
+        "digits_test_x": test_x,
+        "digits_test_y": test_y,
+        "digits_how": (32, 20, 0.05),
+        "fashion_x": pictures.x[:SAMPLES],
+        "fashion_y": pictures.labels[:SAMPLES],
+        "fashion_test_x": pictures.test_x,
+        "fashion_test_y": pictures.test_labels,
+        "fashion_how": (64, EPOCHS, 0.005),
     }
 
 
@@ -110,18 +120,52 @@ def ours(w: dict[str, Any]) -> dict[str, Any]:
     return {"response": np.array(response), "coincidences": counts, "rank_one": many.s / STATE_ONE}
 
 
-def learned(w: dict[str, Any]) -> list[float]:
-    """Accuracy on digits of the same network, devices and rate; 12-bit converters."""
+def learned(w: dict[str, Any], name: str) -> list[list[float]]:
+    """Accuracy after each epoch, seed by seed, of the same network, devices and rate; 12-bit converters."""
     found = []
     device = law(gamma_up=0.1, gamma_down=0.1, cycle_sigma=0.3)
+    x, y, test_x, test_y = (w[f"{name}_{part}"] for part in ("x", "y", "test_x", "test_y"))
+    hidden, epochs, rate = w[f"{name}_how"]
     for seed in range(SEEDS):
-        plan = Plan(widths=(64, 32, 10), rate=w["rate"], activation="sigmoid", seed=seed)
-        ready = prepare(plan, load_chip("ideal"), device, EcramSpread(step_sigma=0.1), w["train_x"][:64])
-        learner = make_learner(ready.learning, seed=seed)
-        follow(learner, Course(), w["train_x"], w["train_y"], epochs=w["epochs"], seed=seed)
-        answers = Core(learner.program()).infer(w["test_x"]).argmax(axis=1)
-        found.append(float((answers == w["test_y"]).mean()))
+        widths = (x.shape[1], int(hidden), 10)
+        plan = Plan(widths=widths, rate=rate, activation="sigmoid", seed=seed)
+        ready = prepare(plan, load_chip("ideal"), device, EcramSpread(step_sigma=0.1), x[:64])
+        learner, course, right = make_learner(ready.learning, seed=seed), Course(), []
+        for epoch in range(int(epochs)):
+            follow(learner, course, x, y, epochs=epoch + 1, seed=seed)
+            answers = Core(learner.program()).infer(test_x).argmax(axis=1)
+            right.append(float((answers == test_y).mean()))
+        found.append(right)
     return found
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """Accuracy over seconds of 784-64-10: the board, this golden model, aihwkit; means and extremes of seeds."""
+    figure = drawing.figure(8, 3.6)
+    axes = figure.subplots()
+    board = found["gateware_64"].get("updates_per_second_estimated")
+    lines = {
+        "aihwkit, one core, batch 1 (measured)": (
+            "aihwkit",
+            found["aihwkit"]["samples_per_second"]["64 hidden"],
+        ),
+        "ndrite's golden model, one core (measured)": ("here", found["golden_64"]["updates_per_second"]),
+        f"ndrite on {BOARD} (estimated from simulated cycles)": ("here", board),
+    }
+    for (label, (whose, rate)), colour in zip(lines.items(), drawing.SERIES, strict=False):
+        if rate is None:
+            continue
+        right = 100 * np.array(found["accuracy"]["fashion"][whose])
+        seconds = SAMPLES * np.arange(1, right.shape[1] + 1) / rate
+        axes.plot(seconds, right.mean(axis=0), "o-", color=colour, ms=3, label=label)
+        axes.fill_between(seconds, right.min(axis=0), right.max(axis=0), color=colour, alpha=0.2, lw=0)
+    axes.set(xscale="log", xlabel="seconds of learning", ylabel="right of 10,000 test samples, %")
+    axes.set_title(
+        f"784-64-10 learns Fashion-MNIST in situ, {SAMPLES:,} samples an epoch, one pulse train each"
+    )
+    axes.legend(frameon=False, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
+    drawing.save(figure, path)
 
 
 def network(x: Any, hidden: int) -> Learning:
@@ -198,8 +242,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", help="a Python that has aihwkit")
     parser.add_argument("--updates", type=int, default=2_000, help="of the simulated gateware; 0: none")
+    parser.add_argument("--figure", type=Path, help="accuracy over seconds; needs --peer and --updates")
     options = parser.parse_args()
     peer = options.peer
+    if options.figure and not (peer and options.updates):
+        parser.error("--figure compares with a peer and the gateware: give --peer, and --updates above 0")
     found: dict[str, Any] = {"golden": speed(128)}
     if options.updates:
         found["gateware"] = gateware(128, options.updates)
@@ -218,9 +265,16 @@ def main() -> None:
             found["aihwkit"] = json.loads(done.stdout.splitlines()[-1])
             with np.load(Path(folder) / "work.peer.npz") as theirs:
                 found["compared"] = compared(ours(w), theirs)
-        found["accuracy"] = learned(w)
+        theirs = found["aihwkit"].pop("accuracy")
+        found["accuracy"] = {name: {"here": learned(w, name), "aihwkit": theirs[name]} for name in theirs}
+        for name, both in found["accuracy"].items():
+            ends = {whose: np.array(right)[:, -1] for whose, right in both.items()}
+            mean, half = mean_interval(ends["here"] - ends["aihwkit"])
+            found[f"{name}_points_ahead"] = [100 * mean, None if half is None else 100 * half]
         rate = found["golden"]["updates_per_second"]
         found["times_aihwkit"] = {b: rate / v for b, v in found["aihwkit"]["samples_per_second"].items()}
+        if options.figure:
+            draw(found, options.figure)
     print(json.dumps(found, indent=2))
 
 
