@@ -140,7 +140,7 @@ def learned(w: dict[str, Any], name: str) -> list[list[float]]:
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
-    """Accuracy over seconds of 784-64-10: the board, this golden model, aihwkit; means and extremes of seeds."""
+    """Accuracy over seconds of 784-64-10: board, golden model, aihwkit; means and extremes of the seeds."""
     figure = drawing.figure(8, 3.6)
     axes = figure.subplots()
     board = found["gateware_64"].get("updates_per_second_estimated")
