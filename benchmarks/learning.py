@@ -99,7 +99,7 @@ def work() -> dict[str, Any]:
         "fashion_y": pictures.labels[:SAMPLES],
         "fashion_test_x": pictures.test_x,
         "fashion_test_y": pictures.test_labels,
-        "fashion_how": (64, EPOCHS, 0.005),
+        "fashion_how": (64, EPOCHS, 0.01),
     }
 
 
