@@ -123,6 +123,7 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
         curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}"
     )
     for i, learned in enumerate(learning.layers):
+        require(learned.transfer is None, f"fast devices of layer {i}", "given", "none, in gateware")
         require(
             learned.tuned is None, f"ECRAMs of layer {i}'s neurons", "tuned", "none that learn, in gateware"
         )

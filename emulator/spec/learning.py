@@ -121,14 +121,39 @@ class Tuned:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Transfer:
+    """Tiki-Taka 2 (Gokmen, Front. Artif. Intell. 4, 699148, 2021): pulses go to fast devices, one for each
+    device of the layer, and what is read of them is carried over to the layer's own devices.
+
+    After every ``every`` updates one row of fast devices is read, the rows in turn, against a reference of
+    each, as a weight is; a digital sum of the readings gives the layer's own device a pulse for every whole
+    ``threshold`` that it holds, and keeps the rest. Rows behind the others of a layer's states: the fast
+    devices (K + 1), the sums (K + 1), the references (K + 1).
+
+    Attributes
+    ----------
+    devices:
+        The law of the fast devices.
+    every, threshold:
+        1..65535; the threshold in codes of a weight.
+    """
+
+    __repr__ = brief_repr
+
+    devices: Devices
+    every: int = 1
+    threshold: int = 255
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LearningLayer:
-    """How one layer of the program learns: K rows of inputs, the row of biases, and where neurons are tuned
-    the row of their ECRAMs.
+    """How one layer of the program learns: K rows of inputs, the row of biases, where neurons are tuned the
+    row of their ECRAMs, and the rows that ``transfer`` adds.
 
     Attributes
     ----------
     states:
-        int32 (K + 1, M), or (K + 2, M) with ``tuned``; 18-bit values, at the beginning.
+        int32 (rows, M); 18-bit values, at the beginning.
     devices:
         The law of weights and biases.
     bias:
@@ -145,6 +170,8 @@ class LearningLayer:
         ``rshift_round(slope * scale, slope_shift)`` is the derivative of this layer's neurons.
     tuned:
         The ECRAMs of this layer's neurons, of a hidden layer; None: curves stay.
+    transfer:
+        Where pulses go instead, and how they come back; None: they move the layer's devices themselves.
     """
 
     __repr__ = brief_repr
@@ -165,6 +192,11 @@ class LearningLayer:
     back_var: int = 0
     slope_shift: int = 0
     tuned: Tuned | None = None
+    transfer: Transfer | None = None
+
+    def fast_row(self, inputs: int) -> int:
+        """The first row of fast devices, of a layer of so many inputs."""
+        return inputs + 1 + (self.tuned is not None)
 
     @property
     def rows(self) -> int:
@@ -309,12 +341,19 @@ def _check(learning: Learning) -> None:
     require(type(seed) is int and 0 <= seed < 1 << 64, "die_seed", seed, "0..2^64-1")
     for i, (layer, of) in enumerate(zip(learning.layers, program.layers, strict=True)):
         where = f"layer {i}"
-        shape = (of.inputs + 1 + (layer.tuned is not None), of.outputs)
+        rows = layer.fast_row(of.inputs)
+        shape = (rows if layer.transfer is None else rows + 3 * (of.inputs + 1), of.outputs)
         require(of.inputs < 1 << 16, f"{where}.inputs", of.inputs, "at most 65535")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))
         if layer.tuned is not None:
             require(i < len(program.layers) - 1, f"{where}.tuned", "given", "none of the last layer")
             _check_tuned(f"{where}.tuned", layer.tuned, of.outputs, len(program.curve_base))
+        if layer.transfer is not None:
+            _check_devices(f"{where}.transfer.devices", layer.transfer.devices)
+            for name in ("every", "threshold"):
+                value = getattr(layer.transfer, name)
+                fits = type(value) is int and 1 <= value <= 65535
+                require(fits, f"{where}.transfer.{name}", value, "1..65535")
         check_array(f"{where}.bias", layer.bias, shape[1:], (np.int32, -(1 << 30), 1 << 30))
         for name, (low, high) in _SCALARS.items():
             value = getattr(layer, name)

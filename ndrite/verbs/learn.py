@@ -115,7 +115,8 @@ def learn(
     hidden_rate: Annotated[float, Option("FACTOR", least=0, most=1e3)] = 1.0,
     neuron_rate: Annotated[float, Option("STEP", least=0, most=10)] = 0.0,
     slots: Annotated[int, Option("N", least=1, most=31)] = 15,
-    rule: Literal["stochastic", "manhattan"] = "stochastic",
+    rule: Literal["stochastic", "manhattan", "tiki-taka"] = "stochastic",
+    threshold: Annotated[float, Option("PULSES", least=0.1, most=100_000)] = 25.0,
     bound: Annotated[float, Option("WEIGHT", least=1e-3, most=100)] = 1.0,
     epochs: Count = 20,
     board: Board = "golden:",
@@ -164,7 +165,10 @@ def learn(
         Slots of a train of pulses.
     rule:
         stochastic, pulses as likely as input and error are large, or manhattan, one wherever both are not 0
-        (rate and slots then count for nothing).
+        (rate and slots then count for nothing), or tiki-taka: trains move fast devices, which are read row by
+        row and pulse the weights' own. On golden: only.
+    threshold:
+        Of tiki-taka: what is read of a fast device gives a pulse for as much as so many pulses had moved it.
     bound:
         Weight that the device's nominal bound stands for.
     epochs:
@@ -192,6 +196,7 @@ def learn(
         neuron_rate=neuron_rate,
         slots=slots,
         rule=rule,
+        threshold=threshold,
         bound=bound,
         activation=neuron,
         seed=seed,

@@ -141,7 +141,7 @@ class Naive:
         tuned = self.of.layers[i].tuned
         if tuned is None:
             return int(self.of.program.layers[i].curve[m])
-        step = self.states[i][-1][m] + 65536 >> 17 - tuned.bits
+        step = self.states[i][self.of.program.layers[i].inputs + 1][m] + 65536 >> 17 - tuned.bits
         return int(tuned.first[m]) + clip(step, 0, 2**tuned.bits - 1)
 
     def moved_curve(self, i: int, m: int, z: int) -> int:
@@ -159,7 +159,7 @@ class Naive:
         return y[1] - y[0]
 
     def tune(self, i: int, error: list[int], exponent: int, update: int) -> None:
-        tuned, row = self.of.layers[i].tuned, len(self.states[i]) - 1
+        tuned, row = self.of.layers[i].tuned, self.of.program.layers[i].inputs + 1
         key = speck64(i << 24 | 2 << 8, update, self.seed, TRAIN)
         own, drawn = speck64(i << 24, 0, self.of.die_seed, DEVICE), speck64(i << 24, update, self.seed, CYCLE)
         for m, e in enumerate(error):
@@ -193,7 +193,9 @@ class Naive:
         return [clip(t, -255, 255) for t in found], exponent
 
     def pulse(self, i: int, x: list[int], error: list[int], exponent: int, update: int) -> None:
-        learned, law = self.of.layers[i], self.of.layers[i].devices
+        learned, law, beyond = self.of.layers[i], self.of.layers[i].devices, 0
+        if learned.transfer is not None:
+            law, beyond = learned.transfer.devices, len(x) + (learned.tuned is not None)
         keys = [speck64(i << 24 | side << 8, update, self.seed, TRAIN) for side in (0, 1)]
         own, drawn = speck64(i << 24, 0, self.of.die_seed, DEVICE), speck64(i << 24, update, self.seed, CYCLE)
         down = max(0, learned.column_shift - exponent)
@@ -205,8 +207,24 @@ class Naive:
                 dw = word(keys[1], 0, m)
                 n = sum(slot(*xw, t) < p and slot(*dw, t) < q for t in range(self.of.slots))
                 if n:
-                    a, b = word(own, k, m), word(drawn, k, m)
-                    self.states[i][k][m] = moved(law, self.states[i][k][m], n, e > 0, a, b)
+                    r = k + beyond
+                    a, b = word(own, r, m), word(drawn, r, m)
+                    self.states[i][r][m] = moved(law, self.states[i][r][m], n, e > 0, a, b)
+        if learned.transfer is not None and (update + 1) % learned.transfer.every == 0:
+            self.carry(i, len(x), beyond, update, own, drawn)
+
+    def carry(self, i: int, rows: int, at: int, update: int, own: list[int], drawn: list[int]) -> None:
+        """One row of fast devices is read; its sums pulse the layer's own devices."""
+        learned, s = self.of.layers[i], self.states[i]
+        row, limit = update // learned.transfer.every % rows, learned.transfer.threshold
+        for m in range(len(s[0])):
+            read = clip(rshift_round(s[at + row][m] - s[at + 2 * rows + row][m], 8), -255, 255)
+            total = s[at + rows + row][m] + read
+            n = min(abs(total) // limit, 31)
+            s[at + rows + row][m] = clip(total - n * limit * (1 if total > 0 else -1), -131072, 131071)
+            if n:
+                a, b = word(own, row, m), word(drawn, row, m)
+                s[row][m] = moved(learned.devices, s[row][m], n, total > 0, a, b)
 
 
 def moved(law: Any, s: int, n: int, up: bool, own: tuple[int, int], drawn: tuple[int, int]) -> int:

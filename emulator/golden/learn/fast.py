@@ -51,13 +51,17 @@ class FastLearner:
         )
         own = [np.concatenate([c[i].reshape(-1) for c in plain.own]) for i in range(4)]
         self._own = [own[0].astype(np.int16), own[1].astype(np.int16), *(b.astype(np.int32) for b in own[2:])]
-        self._layers, self._tuned = _parameters(learning), _parameters(learning, tuned=True)
+        self._layers, self._tuned, self._fast = (
+            _parameters(learning, of) for of in ("", "tuned", "transfer")
+        )
         program = learning.program
         self._columns = np.concatenate(
             [_columns(p, x) for p, x in zip(program.layers, learning.layers, strict=True)], 1
         )
-        laws = [(layer.devices, (layer.tuned or layer).devices) for layer in learning.layers]
-        self._cycles = np.array([[law.cycle for law in pair] for pair in laws], np.int64)
+        laws = [
+            [(of or layer).devices for of in (None, layer.tuned, layer.transfer)] for layer in learning.layers
+        ]
+        self._cycles = np.array([[law.cycle for law in three] for three in laws], np.int64)
         domains = (DOMAIN_READ, DOMAIN_BACK, DOMAIN_TRAIN, DOMAIN_CYCLE)
         self._schedules = np.stack([key_schedule(seed, domain, 0) for domain in domains])
 
@@ -85,6 +89,7 @@ class FastLearner:
             first_update,
             self._layers,
             self._tuned,
+            self._fast,
             self.learning.slots,
             self.noise,
             self._schedules,
@@ -108,9 +113,9 @@ def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
     return np.stack([values.astype(np.int64) for values in found])
 
 
-def _parameters(learning: Learning, *, tuned: bool = False) -> npt.NDArray[np.int64]:
-    """Parameters of the layers, int64 (L, PARAMETERS), in the order of ``fast_loops``; ``tuned``: with the
-    rates and laws of their neurons' ECRAMs."""
+def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
+    """Parameters of the layers, int64 (L, PARAMETERS), in the order of ``fast_loops``; ``of``: with the law,
+    and the rates, of what is tuned or transferred."""
     rows, state, weight, column, seen = [], 0, 0, 0, 0
     program = learning.program
     for layer, learned in zip(program.layers, learning.layers, strict=True):
@@ -118,8 +123,12 @@ def _parameters(learning: Learning, *, tuned: bool = False) -> npt.NDArray[np.in
         rate, down, bits = learned.column_rate, learned.column_shift, 0
         if learned.tuned is not None:
             bits = learned.tuned.bits
-            if tuned:
+            if of == "tuned":
                 law, rate, down = learned.tuned.devices, learned.tuned.rate, learned.tuned.shift
+        every = threshold = 0
+        if learned.transfer is not None:
+            every, threshold = learned.transfer.every, learned.transfer.threshold
+            law = learned.transfer.devices if of == "transfer" else law
         rows.append(
             (
                 *(k, m, state, weight, column, layer.readout == "analog", layer.dac_bits, layer.adc_bits),
@@ -129,6 +138,7 @@ def _parameters(learning: Learning, *, tuned: bool = False) -> npt.NDArray[np.in
                 *(learned.back_gain, learned.back_shift, learned.back_bits),
                 *(learned.back_sigma, learned.back_var, learned.slope_shift),
                 *(law.slope_up, law.slope_down, law.step_shift, layer.tile_rows(program.rows), seen, bits),
+                *(every, threshold, learned.fast_row(k)),
             )
         )
         state, weight, column, seen = state + learned.states.size, weight + k * m, column + m, seen + k + 1

@@ -26,6 +26,7 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
 CODE_SHIFT, WEIGHT_MAX = spec.CODE_SHIFT, spec.WEIGHT_MAX
 FACTOR_ONE, FACTOR_MAX, SLOPE_SHIFT = spec.FACTOR_ONE, spec.FACTOR_MAX, spec.SLOPE_SHIFT
 COUNT_SHIFT, ROOTS = spec.COUNT_SHIFT, spec.ROOTS
+SLOTS_MAX, STATE_MIN, STATE_MAX = spec.SLOTS_MAX, spec.STATE_MIN, spec.STATE_MAX
 DERIVATIVE_MIN, DERIVATIVE_MAX = spec.DERIVATIVE_MIN, spec.DERIVATIVE_MAX
 
 # Places in a layer's row of parameters.
@@ -33,9 +34,9 @@ DERIVATIVE_MIN, DERIVATIVE_MAX = spec.DERIVATIVE_MIN, spec.DERIVATIVE_MAX
     INPUTS, OUTPUTS, AT_STATE, AT_WEIGHT, AT_COLUMN, ANALOG, DAC_BITS, ADC_BITS, SHIFT, VSHIFT, SEGMENT_BITS,
     TABLE_BITS, SIGMA_OUT, VAR_CELL, BIAS_GAIN, BIAS_SHIFT, ROW_RATE, ROW_SHIFT, COLUMN_RATE, COLUMN_SHIFT,
     BACK_GAIN, BACK_SHIFT, BACK_BITS, BACK_SIGMA, BACK_VAR, SLOPE_OF_SHIFT, SLOPE_UP, SLOPE_DOWN, STEP_SHIFT,
-    TILE_ROWS, AT_INPUT, TUNED_BITS,
-) = range(32)  # fmt: skip
-PARAMETERS = 32
+    TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, FAST_ROW,
+) = range(35)  # fmt: skip
+PARAMETERS = 35
 # Rows of the columns' parameters.
 BIAS, GAIN, OFFSET, SCALE, CURVE, FIRST = range(6)
 # Schedules of keys.
@@ -372,12 +373,35 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
+def carry(layer: Any, update: Any, states: Any, k: Any, m: Any, n: Any, up: Any) -> Any:
+    """Read the row of fast devices whose turn it is into its sums: pulses that the layer's own devices get,
+    by row, column, count and direction; how many devices."""
+    width, height, found = layer[OUTPUTS], layer[INPUTS] + 1, 0
+    row = (np.int64(update) // layer[EVERY]) % height
+    fast = layer[AT_STATE] + (layer[FAST_ROW] + row) * width
+    held, reference = fast + height * width, fast + 2 * height * width
+    for j in range(width):
+        total = np.int64(states[held + j]) + read_as(
+            np.int64(states[fast + j]) - np.int64(states[reference + j])
+        )
+        whole = min(abs(total) // layer[THRESHOLD], SLOTS_MAX)
+        rest = total - whole * layer[THRESHOLD] if total > 0 else total + whole * layer[THRESHOLD]
+        states[held + j] = np.int32(min(max(rest, STATE_MIN), STATE_MAX))
+        up[j] = total
+        if whole:
+            k[found], m[found], n[found] = U16(row), U16(j), whole
+            found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
 def learn(
     samples: Any,
     labels: Any,
     first: Any,
     layers: Any,
     tuned_layers: Any,
+    fast_layers: Any,
     slots: int,
     with_noise: bool,
     schedules: Any,
@@ -481,12 +505,24 @@ def learn(
                 lines[:width],
             )  # fmt: skip
             found = gather(rows[:height], lines[:width], at, width, k, m, n, used)
+            law, cycle = layer, cycles[i, 0]
+            if layer[EVERY] != 0:
+                law, cycle = fast_layers[i], cycles[i, 2]
+                for j in range(found):
+                    k[j] = U16(k[j] + U16(layer[FAST_ROW]))
             key_of(schedules[CYCLE], i << 24, update, key)
             words(key, k[:found], m[:found], x[:found], y[:found])
             pulses[i] += change(
-                layer, found, k, m, n, x, y, error[at : at + width], cycles[i, 0], states, up, down, low,
-                high, weights,
+                law, found, k, m, n, x, y, error[at : at + width], cycle, states, up, down, low, high,
+                weights,
             )  # fmt: skip
+            if layer[EVERY] != 0 and (np.int64(update) + 1) % layer[EVERY] == 0:
+                found = carry(layer, update, states, k, m, n, a[:width])
+                words(key, k[:found], m[:found], x[:found], y[:found])
+                pulses[i] += change(
+                    layer, found, k, m, n, x, y, a[:width], cycles[i, 0], states, up, down, low, high,
+                    weights,
+                )  # fmt: skip
             if layer[TUNED_BITS] == 0 or i == count - 1:
                 continue
             law = tuned_layers[i]

@@ -16,7 +16,7 @@ from emulator.golden.learn.trains import coincidences, column_thresholds, row_th
 from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
 from emulator.golden.neuron import neuron, preneuron
-from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arithmetic import INPUT_MAX, clip
 from emulator.spec.errors import SpecError
 from emulator.spec.learning import (
     COLUMNS,
@@ -26,10 +26,15 @@ from emulator.spec.learning import (
     DOMAIN_TRAIN,
     NEURONS,
     ROWS,
+    SLOTS_MAX,
+    STATE_MAX,
+    STATE_MIN,
     Counts,
+    Devices,
     Learning,
     check_samples,
     program_of,
+    weights_of,
 )
 from emulator.spec.program import Program
 
@@ -78,11 +83,17 @@ class Learner:
         for i, layer in enumerate(learning.layers):
             key = key_of(learning.die_seed, DOMAIN_DEVICE, i, 0)
             rows, columns = np.arange(layer.rows)[:, None], np.arange(layer.columns)
-            own = constants(layer.devices, key, rows, columns)
-            if layer.tuned is not None:
-                of_neurons = constants(layer.tuned.devices, key, layer.rows - 1, columns)
-                own = Constants(*(np.vstack([a[:-1], b[None]]) for a, b in zip(own, of_neurons, strict=True)))
-            self.own.append(own)
+            inputs = learning.program.layers[i].inputs
+            # Each law from its first row on.
+            laws = [(layer.devices, 0)]
+            laws += [] if layer.tuned is None else [(layer.tuned.devices, inputs + 1)]
+            laws += [] if layer.transfer is None else [(layer.transfer.devices, layer.fast_row(inputs))]
+            ends = [*(first for _, first in laws[1:]), layer.rows]
+            parts = [
+                constants(law, key, rows[first:end], columns)
+                for (law, first), end in zip(laws, ends, strict=True)
+            ]
+            self.own.append(Constants(*(np.vstack(same) for same in zip(*parts, strict=True))))
 
     def program(self) -> Program:
         """What the devices compute now."""
@@ -170,14 +181,34 @@ class Learner:
         )
         count = coincidences(rows, columns)
         k, m = np.nonzero(count)
-        own = Constants(*(values[k, m] for values in self.own[i]))
-        drawn = words(key_of(self.seed, DOMAIN_CYCLE, i, update), k, m)
-        s[k, m] = updated(s[k, m], count[k, m], error[m] > 0, own, layer.devices, drawn)
+        pulses, up, transfer = count[k, m], error[m] > 0, layer.transfer
+        if transfer is None:
+            return self._move(i, layer.devices, k, m, pulses, up, update)
+        fast = layer.fast_row(len(x) - 1)
+        moved = self._move(i, transfer.devices, k + fast, m, pulses, up, update)
+        if (update + 1) % transfer.every:
+            return moved
+        row, height = update // transfer.every % len(x), len(x)
+        total = s[fast + height + row] + weights_of(s[fast + row] - s[fast + 2 * height + row])
+        whole = np.minimum(np.abs(total) // transfer.threshold, SLOTS_MAX)
+        s[fast + height + row] = clip(
+            total - np.sign(total) * whole * transfer.threshold, STATE_MIN, STATE_MAX
+        )
+        (m,) = np.nonzero(whole)
+        return moved + self._move(i, layer.devices, np.full(len(m), row), m, whole[m], total[m] > 0, update)
+
+    def _move(
+        self, i: int, law: Devices, row: Ints, m: Ints, count: Ints, up: npt.NDArray[np.bool_], update: int
+    ) -> int:
+        """Devices (``row``, ``m``) of layer ``i`` get ``count`` pulses each; how many in all."""
+        s, own = self.states[i], Constants(*(values[row, m] for values in self.own[i]))
+        drawn = words(key_of(self.seed, DOMAIN_CYCLE, i, update), row, m)
+        s[row, m] = updated(s[row, m], count, up, own, law, drawn)
         return int(count.sum())
 
     def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:
         """Move the ECRAMs of layer ``i``'s neurons by their own trains; how many pulses."""
-        layer, s = self.learning.layers[i], self.states[i]
+        layer = self.learning.layers[i]
         if layer.tuned is None or found is None:
             return 0
         error, exponent = found
@@ -187,8 +218,6 @@ class Learner:
             self.learning.slots,
         )
         count = np.bitwise_count(train).astype(np.int64)
-        m, row = np.nonzero(count)[0], layer.rows - 1
-        own = Constants(*(values[row, m] for values in self.own[i]))
-        drawn = words(key_of(self.seed, DOMAIN_CYCLE, i, update), row, m)
-        s[row, m] = updated(s[row, m], count[m], error[m] > 0, own, layer.tuned.devices, drawn)
-        return int(count.sum())
+        (m,) = np.nonzero(count)
+        row = np.full(len(m), self.learning.program.layers[i].inputs + 1)
+        return self._move(i, layer.tuned.devices, row, m, count[m], error[m] > 0, update)

@@ -19,6 +19,7 @@ from emulator.spec.learning import (
     Devices,
     Learning,
     LearningLayer,
+    Transfer,
     Tuned,
 )
 from emulator.spec.program import Program
@@ -35,11 +36,12 @@ def random_learning(
     corner: bool = False,
     noise: bool | None = None,
     tuned: bool = False,
+    transfer: bool = False,
 ) -> Learning:
     """Devices, rates and converters of a random network that ``geometry`` can hold, with converters.
 
-    ``tuned``: hidden neurons have ECRAMs that move. ``corner``: states at their bounds, largest steps, rates
-    and noise, so that every clip is reached.
+    ``tuned``: hidden neurons have ECRAMs that move. ``transfer``: pulses go to fast devices. ``corner``:
+    states at their bounds, largest steps, rates and noise, so that every clip is reached.
     """
     program = random_program(
         geometry,
@@ -54,6 +56,8 @@ def random_learning(
     layers = tuple(_layer(rng, layer, corner, last=i == depth - 1) for i, layer in enumerate(program.layers))
     if tuned:
         layers = (*(_with_ecrams(rng, layer, program, corner) for layer in layers[:-1]), layers[-1])
+    if transfer:
+        layers = tuple(_with_transfer(rng, layer, corner) for layer in layers)
     return Learning(
         program=program,
         layers=layers,
@@ -121,6 +125,18 @@ def _with_ecrams(
         shift=int(rng.integers(6, 20)),
     )
     return dataclasses.replace(layer, states=np.vstack([layer.states, states]), tuned=of)
+
+
+def _with_transfer(rng: np.random.Generator, layer: LearningLayer, corner: bool) -> LearningLayer:
+    rows = layer.rows - (layer.tuned is not None)
+    added = np.rint(rng.uniform(-STATE_ONE, STATE_ONE, (3 * rows, layer.columns)))
+    added[rows : 2 * rows] = 0
+    of = Transfer(
+        devices=random_devices(rng, corner=corner),
+        every=int(rng.integers(1, 3)),
+        threshold=int(rng.integers(1, 400)),
+    )
+    return dataclasses.replace(layer, states=np.vstack([layer.states, added]).astype(np.int32), transfer=of)
 
 
 def random_devices(rng: np.random.Generator, *, corner: bool = False) -> Devices:

@@ -21,6 +21,7 @@ from emulator.errors import CompileError, CompileWarning
 from emulator.learning.insitu.chip import learning_chip
 from emulator.learning.insitu.laws import devices_of
 from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams
+from emulator.learning.insitu.transfer import with_transfer
 from emulator.mapping import Die, DieArray, MapOptions, converters, map_network
 from emulator.mapping.neuron import shape_of, window_of
 from emulator.mapping.ranges import AdcRange
@@ -69,7 +70,10 @@ class Plan:
         Slots of a pulse train.
     rule:
         ``stochastic``: pulses as likely as input and error are large; ``manhattan``: one pulse wherever both
-        are not 0, whatever ``rate`` and ``slots`` say.
+        are not 0, whatever ``rate`` and ``slots`` say; ``tiki-taka``: the first of them moves fast devices of
+        the same kind, which pulse the weights' (``emulator.spec.learning.Transfer``).
+    threshold:
+        Of Tiki-Taka: what is read of a fast device gives a pulse for as much as so many pulses had moved it.
     bound:
         Weight that a device's nominal bound stands for.
     start:
@@ -90,6 +94,7 @@ class Plan:
     neuron_rate: float = 0.0
     slots: int = 15
     rule: str = "stochastic"
+    threshold: float = 25.0
     bound: float = 1.0
     start: float = 1.0
     span: float = 12.0
@@ -129,7 +134,11 @@ class Prepared:
 
     def die_at(self, states: list[npt.NDArray[Any]]) -> Die:
         """The die with its neurons' ECRAMs, where they learn, at ``states``."""
-        return at_states(self.die, [s[-1] for s in states[:-1]]) if self.plan.neuron_rate else self.die
+        if not self.plan.neuron_rate:
+            return self.die
+        return at_states(
+            self.die, [s[k + 1] for k, s in zip(self.plan.widths[:-2], states[:-1], strict=True)]
+        )
 
 
 def prepare(
@@ -192,6 +201,8 @@ def prepare(
     if plan.neuron_rate:
         rates = [_neuron_rate(plan, chip, unit) for unit in backward]
         program, laws = with_ecrams(program, mapped.die, mapped.program, laws, rates)
+    if plan.rule == "tiki-taka":
+        laws = with_transfer(laws, plan.seed, plan.threshold * pulse_of(law))
     learning = Learning(
         program=program, layers=laws, slots=1 if plan.rule == "manhattan" else plan.slots, die_seed=plan.seed
     )
@@ -293,7 +304,7 @@ def _laws(
     back_gain, back_shift = _gain(plan.back_span / plan.bound, chip.readout.adc_bits)
     back_lsb = 2.0**back_shift / back_gain
     back_sigma = round(chip.readout.output_noise_lsb * chip.noise_factor * back_lsb)
-    pulse = (float(law.step_up) + float(law.step_down)) / 2 * plan.bound
+    pulse = pulse_of(law) * plan.bound
     for i in reversed(range(len(layers))):
         layer, last = layers[i], i == len(layers) - 1
         slope_shift = 0
@@ -340,12 +351,16 @@ def _laws(
     return tuple(units[::-1]), tuple(found[::-1]), tuple(backward[::-1])
 
 
+def pulse_of(law: LinearStep) -> float:
+    """What a pulse moves a device in the middle by, of the nominal bound: the mean of up and down."""
+    return (float(law.step_up) + float(law.step_down)) / 2
+
+
 def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
     """Rate and shift of the ECRAMs' pulses, ``unit`` being that of a layer's sums times a code."""
     if plan.rule == "manhattan":
         return RATE_MAX, 0
-    law = law_of(chip)
-    pulse = (float(law.step_up) + float(law.step_down)) / 2
+    pulse = pulse_of(law_of(chip))
     # A state of -1..1 is 2^BITS curves.
     return _rate(plan.neuron_rate * unit * 2.0 ** (BITS - 1) / (plan.slots * pulse), 63)
 

@@ -27,10 +27,13 @@ def drawn(
     slots: int | None = None,
     corner: bool = False,
     tuned: bool = False,
+    transfer: bool = False,
 ) -> Learning:
     rng = np.random.default_rng(seed)
     chosen = sizes or tuple(int(v) for v in rng.integers(2, 40, rng.integers(2, 5)))
-    return random_learning(GEOMETRY, rng, sizes=chosen, slots=slots, corner=corner, tuned=tuned)
+    return random_learning(
+        GEOMETRY, rng, sizes=chosen, slots=slots, corner=corner, tuned=tuned, transfer=transfer
+    )
 
 
 def samples(learning: Learning, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,12 +41,21 @@ def samples(learning: Learning, seed: int, count: int) -> tuple[np.ndarray, np.n
     return random_inputs(learning.program, rng, count), rng.integers(0, learning.outputs, count)
 
 
-@pytest.mark.parametrize("tuned", [False, True], ids=["", "tuned"])
+BESIDE = {
+    "": {},
+    "tuned": {"tuned": True},
+    "transfer": {"transfer": True},
+    "both": {"tuned": True, "transfer": True},
+}
+"""What layers have besides weights."""
+
+
+@pytest.mark.parametrize("beside", BESIDE)
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_plain_is_the_naive_model(seed: int, corner: bool, tuned: bool) -> None:
+def test_plain_is_the_naive_model(seed: int, corner: bool, beside: str) -> None:
     sizes = ((5, 4), (20, 6, 3), (3, 2, 5, 4), (18, 3))[seed]
-    learning = drawn(seed, sizes=sizes, corner=corner, tuned=tuned)
+    learning = drawn(seed, sizes=sizes, corner=corner, **BESIDE[beside])
     x, labels = samples(learning, seed, 6)
     plain = Learner(learning, seed=11 + seed)
     naive = Naive(learning, 11 + seed, list(gaussian_table()))
@@ -55,13 +67,13 @@ def test_plain_is_the_naive_model(seed: int, corner: bool, tuned: bool) -> None:
     assert (plain.states[-1] != learning.layers[-1].states).any()
 
 
-@pytest.mark.parametrize("tuned", [False, True], ids=["", "tuned"])
+@pytest.mark.parametrize("beside", BESIDE)
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize("slots", [1, 2, 15, 31])
 @pytest.mark.parametrize("seed", range(3))
-def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, tuned: bool) -> None:
+def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: str) -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
-    learning = drawn(100 + seed, slots=slots, corner=corner, tuned=tuned)
+    learning = drawn(100 + seed, slots=slots, corner=corner, **BESIDE[beside])
     x, labels = samples(learning, seed, 40)
     for noise in (True, False):
         plain, fast = (kind(learning, seed=5, noise=noise) for kind in (Learner, FastLearner))
@@ -84,6 +96,23 @@ def test_the_ecrams_of_neurons_move_and_choose_their_curves() -> None:
     step = np.clip((row + 65536) / 2 ** (17 - tuned.bits), 0, 2**tuned.bits - 1).astype(int)
     np.testing.assert_array_equal(learner.program().layers[0].curve, tuned.first + step)
     assert (learner.program().layers[0].curve != before).any()
+
+
+def test_only_what_fast_devices_gather_moves_the_weights() -> None:
+    """A threshold that no sum reaches: fast devices move, weights do not; the sums are what was read."""
+    learning = drawn(33, sizes=(6, 4), slots=31, transfer=True)
+    given = learning.layers[0]
+    assert given.transfer is not None
+    slow = dataclasses.replace(given, transfer=dataclasses.replace(given.transfer, every=1, threshold=65535))
+    learner = Learner(dataclasses.replace(learning, layers=(slow,)), seed=2)
+    x, labels = samples(learning, 3, 7)
+    learner.learn(x, labels)
+    weights, fast, sums, references = np.split(learner.states[0], 4)
+    np.testing.assert_array_equal(weights, given.states[:7])
+    assert (fast != given.states[7:14]).any()
+    np.testing.assert_array_equal(references, given.states[21:])
+    assert (np.abs(sums) <= 255).all()
+    assert (sums != 0).any(axis=1).all(), "each of the seven rows was read once"
 
 
 def test_updates_may_come_in_any_portions() -> None:
