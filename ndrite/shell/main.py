@@ -23,7 +23,7 @@ COMMANDS: Names = {
     "demo": "ndrite.verbs.demo:demo",
     "fit": "ndrite.verbs.fit:fit",
     "chip": (
-        "Chip descriptions: list, show, check, diff; a table of losses.",
+        "Chip descriptions: list, show, check, diff, table of losses.",
         {
             "list": "ndrite.verbs.chip:list_chips",
             "show": "ndrite.verbs.chip:show",

@@ -41,7 +41,7 @@ def export(
     preset: Annotated[str, Option("CLASS")] | None = None,
     output: Output | None = None,
 ) -> Found:
-    """A die for ngspice, devices as Verilog-A or for aihwkit.
+    """A die for ngspice, its devices as Verilog-A or for aihwkit.
 
     What stands in a deck is what the emulator computes with before codes: cells with their errors, wires,
     access devices, amplifiers with gain and offset, load lines and devices. Read noise is not in it.
