@@ -151,6 +151,9 @@ def _neurons(array: DieArray, chip: Chip) -> Iterator[str]:
     scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
     devices = neurons.devices or (chip.neuron.device,) * outputs
     ohm, amperes = chip.neuron.source_resistance_ohm, peak_of(chip.neuron.device)[1]
+    farad, henry = chip.neuron.capacitance_pF * 1e-12, chip.neuron.inductance_nH * 1e-9
+    if neurons.bistable:
+        yield f"* {neurons.bistable} neurons are bistable: an operating point may lie on either branch"
     for m, device in enumerate(devices):
         if states is not None and states.shape is not None:
             device = chip.ecram.tuning.shaped(device, float(states.shape[m]))
@@ -161,8 +164,12 @@ def _neurons(array: DieArray, chip: Chip) -> Iterator[str]:
         node = f"d{m}" if ohm else f"s{m}"
         drawn_A = f"{text(current)}*({current_law(device, f'(v({node})/{text(voltage)})')})"
         if ohm:
-            yield f"Rs{m} s{m} d{m} {text(ohm)}"
-            yield f"Bd{m} d{m} 0 I={drawn_A}"
+            yield f"Rs{m} s{m} {f'a{m}' if henry else node} {text(ohm)}"
+            if henry:
+                yield f"Ls{m} a{m} {node} {text(henry)}"
+            if farad:
+                yield f"Cd{m} {node} 0 {text(farad)}"
+            yield f"Bd{m} {node} 0 I={drawn_A}"
         yield f"By{m} y{m} 0 V=min(max({text(factor / amperes)}*({drawn_A}),0.0),1.0)"
 
 

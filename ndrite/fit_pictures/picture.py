@@ -18,9 +18,11 @@ def draw_ndr(fit: NdrFit, path: Path) -> None:
     for i, curve in enumerate(fit.curves):
         label = f"data ({len(fit.curves)} device{'s' if len(fit.curves) > 1 else ''})" if i == 0 else None
         upper.plot(curve.voltage_V, 1e3 * curve.current_A, ".", color=INK, ms=3, alpha=0.4, label=label)
-        residual = (curve.current_A - curve.model.current(curve.voltage_V)) / curve.peak_A
-        lower.plot(curve.voltage_V, 100 * residual, ".", color=ACCENT, ms=3, alpha=0.5)
-    v = np.linspace(0.0, max(float(c.voltage_V[-1]) for c in fit.curves), 1000)
+        on = curve.voltage_V >= (-np.inf if fit.model == "table" else 0.0)  # laws are of a driven neuron
+        residual = (curve.current_A - curve.model.current(curve.voltage_V))[on] / curve.peak_A
+        lower.plot(curve.voltage_V[on], 100 * residual, ".", color=ACCENT, ms=3, alpha=0.5)
+    first = min(float(c.voltage_V[0]) for c in fit.curves) if fit.model == "table" else 0.0
+    v = np.linspace(first, max(float(c.voltage_V[-1]) for c in fit.curves), 1000)
     upper.plot(v, 1e3 * fit.device.current(v), color=ACCENT, lw=1.5, label=f"{fit.model}, median device")
     upper.set(ylabel="current (mA)", title=f"{fit.model}: rms residual {100 * fit.rms:.2g} % of the peak")
     lower.set(xlabel="voltage (V)", ylabel="residual\n(% of peak)")

@@ -82,6 +82,7 @@ def compare(folder: Path, mapped: Any, x: Any, count: int) -> None:
         ("dendritic-analog", {"cell": {"stuck_low_percent": 5.0, "stuck_high_percent": 5.0}}),
         ("dendritic-analog", {"array": {"access_resistance_ohm": 3000.0, "wire_resistance_ohm": 20.0}}),
         ("dendritic-analog", {"neuron": {"source_resistance_ohm": 0.0}}),
+        ("dendritic-analog", {"neuron": {"capacitance_pF": 1.0, "inductance_nH": 1.0}}),
         ("dendritic-analog", {"neuron": {"model": "bell"}}),
         ("wan2022", {}),
     ],
