@@ -47,8 +47,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "digits, soft bounds": {"hidden": "32", "rate": 0.005, "hidden_rate": 1.0},
     "fashion-mnist": {"hidden": "128", "rate": 0.002, "hidden_rate": 1.0},
 }
-"""Rates: the best of 0.001 to 0.008, and 1, 2 and 4 times that for hidden weights, on seeds 98 and 99; of soft
-bounds the best of 0.002 to 0.02 on these seeds, of Tiki-Taka of 0.02 to 0.1, post hoc."""
+"""Rates: the best of 0.001 to 0.008, and 1, 2 and 4 times that for hidden weights, on seeds 98 and 99; with
+soft bounds the best of 0.002 to 0.02 on these seeds, and Tiki-Taka's of 0.02 to 0.1, post hoc."""
 SOFT_CASES = (FIXED, TIKI)
 SEEDS, EPOCHS, SAMPLES = 5, {"digits": 40, "digits, soft bounds": 40, "fashion-mnist": 10}, 10_000
 """``SAMPLES``: training samples, the first of the set."""
@@ -70,7 +70,7 @@ def grid(smoke: bool) -> Runs:
 def soft() -> Any:
     """Devices of 500 steps that fall to 0 at the bounds, and differ up and down: illustrative."""
     chip = ndrite.load_chip("ideal+ecram-tang2018")
-    law = {
+    law: dict[str, Any] = {
         "step_up": 0.004,
         "step_down": 0.004,
         "w_min": -1.0,
@@ -78,7 +78,11 @@ def soft() -> Any:
         "gamma_up": 1.0,
         "gamma_down": 1.0,
     }
-    spread = {"step_variation_percent": 30.0, "asymmetry_variation_percent": 20.0, "cycle_percent": 30.0}
+    spread: dict[str, Any] = {
+        "step_variation_percent": 30.0,
+        "asymmetry_variation_percent": 20.0,
+        "cycle_percent": 30.0,
+    }
     return dataclasses.replace(chip, name="soft", ecram=dataclasses.replace(chip.ecram, **law, **spread))
 
 
