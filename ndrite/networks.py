@@ -1,7 +1,6 @@
 """Float networks: their parts, where they come from, and data sets."""
 
 from emulator.errors import CompileWarning
-from emulator.learning.tuning import Plan as TuningPlan
 from emulator.network import Dense, Named, Ndr, load_network
 from emulator.network.datasets import japanese_vowels
 from emulator.network.importing import import_model
@@ -15,7 +14,6 @@ __all__ = [
     "Labelled",
     "Named",
     "Ndr",
-    "TuningPlan",
     "edge_functions",
     "import_model",
     "japanese_vowels",
