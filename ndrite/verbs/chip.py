@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Annotated, Any
 
-from emulator.device.description import Neuron, list_devices, load_chip
+from emulator.device.description import Chip, Neuron, list_devices, load_chip
 from emulator.device.description import list_chips as chips
 from emulator.device.description.loader import load_content
 from emulator.device.description.schema import SECTIONS
@@ -39,7 +39,8 @@ def list_chips() -> Found:
 
 @verb
 def show(name: Name, /) -> Found:
-    """Every value of a chip with its source; units are in the names.
+    """Every value of a chip or a device with its source; units are in the names. Of measured devices the
+    card: what the data are, their conditions and licence, the fit's error, what is extrapolated.
 
     Parameters
     ----------
@@ -49,12 +50,25 @@ def show(name: Name, /) -> Found:
     Examples
     --------
     $ ndrite chip show dendritic-ndr
+    $ ndrite chip show ndr-ai301a
     """
-    chip = load_chip(name)
-    sources = chip.sources
-    rows = [(field, _text(value), sources.get(field, "default")) for field, value in chip.fields().items()]
-    table = Table(f"{chip.name}: {chip.description}", ("field", "value", "source"), rows)
-    return Found(chip.as_dict(), (table,))
+    chip, single = _read(name)
+    content = chip.as_dict()
+    if single is not None and "cell" not in single:
+        given = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
+        content = {key: content[key] for key in ("name", "description", "sources", "cards")} | given
+    rows = [
+        (f"{section}.{field}", _text(value), chip.sources.get(f"{section}.{field}", "default"))
+        for section in SECTIONS
+        for field, value in content.get(section, {}).items()
+    ]
+    title = f"{content['name']}: {content['description']}"
+    tables = [Table(title, ("field", "value", "source"), rows)]
+    tables += [
+        Table(f"device card of {of}", ("", "what is known"), list(card.items()))
+        for of, card in chip.cards.items()
+    ]
+    return Found(content, tuple(tables))
 
 
 @verb
@@ -72,9 +86,7 @@ def check(name: Name, /) -> Found:
     --------
     $ ndrite chip check mine.yaml
     """
-    single = load_content(name) if "+" not in name else None
-    # A single device has no cell: it is checked on top of the ideal chip.
-    chip = load_chip(f"ideal+{name}" if single is not None and "cell" not in single else name)
+    chip, single = _read(name)
     given = [
         f"{section}.{field}" for section in SECTIONS for field in (single or {}).get(section, {})
     ] or list(chip.sources)
@@ -191,6 +203,13 @@ def table(
 def _summary(content: dict[str, Any]) -> str:
     text = " ".join(str(content.get("description", "")).split())
     return text if len(text) <= SUMMARY else f"{text[: SUMMARY - 3].rsplit(' ', 1)[0]}..."
+
+
+def _read(name: str) -> tuple[Chip, dict[str, Any] | None]:
+    """The chip, and what its file says where it is a single one. A device has no cell: it is laid over
+    ``ideal``."""
+    single = load_content(name) if "+" not in name else None
+    return load_chip(f"ideal+{name}" if single is not None and "cell" not in single else name), single
 
 
 def _text(value: Any) -> str:
