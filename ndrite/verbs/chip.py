@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from textwrap import wrap
 from typing import Annotated, Any
 
 from emulator.device.description import Chip, Neuron, list_devices, load_chip
@@ -56,19 +57,16 @@ def show(name: Name, /) -> Found:
     content = chip.as_dict()
     if single is not None and "cell" not in single:
         given = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
-        content = {key: content[key] for key in ("name", "description", "sources", "cards")} | given
+        named = {"name": single.get("name", name), "description": _summary(single, None)}
+        content = named | given | {key: content[key] for key in ("sources", "cards")}
     rows = [
         (f"{section}.{field}", _text(value), chip.sources.get(f"{section}.{field}", "default"))
         for section in SECTIONS
         for field, value in content.get(section, {}).items()
     ]
     title = f"{content['name']}: {content['description']}"
-    tables = [Table(title, ("field", "value", "source"), rows)]
-    tables += [
-        Table(f"device card of {of}", ("", "what is known"), list(card.items()))
-        for of, card in chip.cards.items()
-    ]
-    return Found(content, tuple(tables))
+    said = [line for of, card in chip.cards.items() for line in ("", f"Device card of {of}", *_card(card))]
+    return Found(content, (Table(title, ("field", "value", "source"), rows),), said=tuple(said))
 
 
 @verb
@@ -200,9 +198,15 @@ def table(
     return Found(content, (Table(title, header, lines),))
 
 
-def _summary(content: dict[str, Any]) -> str:
+def _summary(content: dict[str, Any], most: int | None = SUMMARY) -> str:
     text = " ".join(str(content.get("description", "")).split())
-    return text if len(text) <= SUMMARY else f"{text[: SUMMARY - 3].rsplit(' ', 1)[0]}..."
+    return text if most is None or len(text) <= most else f"{text[: SUMMARY - 3].rsplit(' ', 1)[0]}..."
+
+
+def _card(card: dict[str, str]) -> list[str]:
+    return [
+        line for key, text in card.items() for line in wrap(f"  {key}: {text}", 110, subsequent_indent="    ")
+    ]
 
 
 def _read(name: str) -> tuple[Chip, dict[str, Any] | None]:
