@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,7 +202,7 @@ def _walk(n: Floats, beside: Floats) -> float:
     lag = max(4, len(n) // 20)
     one, more = (float(np.square(beside[k:] - beside[:-k]).mean()) for k in (1, lag))
     pulses = float((n[lag:] - n[:-lag]).mean() - np.diff(n).mean())
-    return (max(more - one, 0.0) / pulses) ** 0.5
+    return math.sqrt(max(more - one, 0.0) / pulses)
 
 
 def _smooth(g: Floats) -> Floats:

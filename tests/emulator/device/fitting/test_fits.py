@@ -295,7 +295,7 @@ def test_every_cycle_of_pulses_is_fitted(tmp_path, count):
     assert fit.values["cycle_percent"] < 25, "read noise, a tenth of a step, is all that varies"
 
 
-@pytest.mark.parametrize(("model", "more"), [("tunnel", 1.0), ("table", 1.2)])
+@pytest.mark.parametrize(("model", "more"), [("tunnel", 0.9), ("table", 1.1)])
 def test_held_out_points_of_a_curve_miss_by_their_noise(tmp_path, model, more):
     """A law by the noise; a table, which goes through its points, by more than on those it saw."""
     rng = np.random.default_rng(3)
@@ -305,7 +305,7 @@ def test_held_out_points_of_a_curve_miss_by_their_noise(tmp_path, model, more):
     fit = fit_ndr(data, model)
     error = held_out_error(data, fit)
     assert 0.008 < error < 0.016
-    assert error > more * fit.rms * 0.9
+    assert error > more * fit.rms
 
 
 def test_held_out_pulses_and_cells(tmp_path):
