@@ -6,26 +6,33 @@ is compared with the load line that a neuron's table holds, in steps of 255. Tak
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import ndrite
 from ndrite import devices
-from ndrite.exports.laws import current_law
 
 
-def mean_currents(device: Any, volts: np.ndarray, ohm: float, farad: float, henry: float) -> np.ndarray:
+def law(device: devices.Esaki, volt: str) -> str:
+    """Amperes of the diode for ngspice: tunnel, excess and thermal current."""
+    x, v, a2 = f"(max({volt},0)/{device.peak_voltage_V})", f"max({volt},0)", device.excess_slope_per_V
+    excess = f"(exp({a2}*({v}-{device.valley_voltage_V}))-exp({-a2 * device.valley_voltage_V}))"
+    thermal = f"{device.saturation_current_A}*(exp({v}/{8.617333e-5 * device.temperature_K})-1)"
+    return f"{device.peak_current_A}*{x}*exp(1-{x})+{device.excess_current_A}*{excess}+{thermal}"
+
+
+def mean_currents(
+    device: devices.Esaki, volts: np.ndarray, ohm: float, farad: float, henry: float
+) -> np.ndarray:
     """Amperes (n,), means over time."""
     seconds = 400 * (ohm * farad + henry / ohm + (henry * farad) ** 0.5)
     step = min((henry * farad) ** 0.5, ohm * farad + henry / ohm) / 40
     cells = [
         f"Vs{k} s{k} 0 PWL(0 0 {step} {v})\nR{k} s{k} a{k} {ohm}\nL{k} a{k} d{k} {henry} IC=0\n"
-        f"C{k} d{k} 0 {farad} IC=0\nB{k} d{k} 0 I={current_law(device, f'v(d{k})')}"
+        f"C{k} d{k} 0 {farad} IC=0\nB{k} d{k} 0 I={law(device, f'v(d{k})')}"
         for k, v in enumerate(volts)
     ]
     wanted = " ".join(f"i(L{k})" for k in range(len(volts)))
@@ -39,18 +46,16 @@ def mean_currents(device: Any, volts: np.ndarray, ohm: float, farad: float, henr
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chip", default="ideal+ndr-esaki")
-    parser.add_argument("--ohm", type=float, default=20.0)
-    options = parser.parse_args()
-    device = ndrite.load_chip(options.chip).neuron.device
+    ohm = 20.0
+    device = ndrite.load_chip("ideal+ndr-esaki").neuron.device
+    assert isinstance(device, devices.Esaki)
     volts = np.linspace(0.01, 0.5, 50)
     for pF, nH in ((0.05, 1.0), (0.05, 0.05), (1.0, 1.0)):
-        circuit = devices.Circuit(device, options.ohm, pF * 1e-12, inductance_H=nH * 1e-9)
-        mean = mean_currents(device, volts, options.ohm, pF * 1e-12, nH * 1e-9)
+        circuit = devices.Circuit(device, ohm, pF * 1e-12, inductance_H=nH * 1e-9)
+        mean = mean_currents(device, volts, ohm, pF * 1e-12, nH * 1e-9)
         off = 255 * np.abs(mean - circuit.current(volts)).max() / circuit.peak_current_A
         bound = f"bound {1e9 * circuit.inductance_limit_H:.2g} nH"
-        print(f"{options.ohm:g} ohm, {1e3 * pF:g} fF, {nH:g} nH ({bound}): {off:.2g} of 255 steps off")
+        print(f"{ohm:g} ohm, {1e3 * pF:g} fF, {nH:g} nH ({bound}): {off:.2g} of 255 steps off")
 
 
 if __name__ == "__main__":
