@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-import ndrite
 from ndrite import devices
 
 
@@ -47,8 +46,7 @@ def mean_currents(
 
 def main() -> None:
     ohm = 20.0
-    device = ndrite.load_chip("ideal+ndr-esaki").neuron.device
-    assert isinstance(device, devices.Esaki)
+    device = devices.Esaki()  # the preset ndr-esaki
     volts = np.linspace(0.01, 0.5, 50)
     for pF, nH in ((0.05, 1.0), (0.05, 0.05), (1.0, 1.0)):
         circuit = devices.Circuit(device, ohm, pF * 1e-12, inductance_H=nH * 1e-9)
