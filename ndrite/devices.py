@@ -4,7 +4,7 @@ from emulator.device import Bell, Esaki, Tunnel
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import Double
 from emulator.device.ndr.window import choose_window
-from emulator.device.rram.pulsing import Driver, write_verify
+from emulator.device.pulsing import Driver, write_verify
 from emulator.mapping import Die, Mitigation, fit_pwl, program_of
 from emulator.spec import PRESETS, Geometry
 

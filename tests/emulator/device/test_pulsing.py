@@ -5,8 +5,8 @@ import pytest
 
 from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import LinearStep
+from emulator.device.pulsing import Driver, write_verify
 from emulator.device.rram.programming import MODELS
-from emulator.device.rram.pulsing import Driver, write_verify
 from emulator.errors import PhysicsError
 
 DRIVER = Driver(

@@ -1,6 +1,6 @@
 """Programming as pulses: forming, then set, reset and verify, by a device's own pulse response.
 
-The laws of ``programming`` say where cells land, this loop what it takes to land there.
+The laws of ``emulator.device.rram.programming`` say where cells land, this loop what it takes to land there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Driver:
-    """Volts and seconds of set, reset, read and the forming pulse; ``pause_s`` follows every set and reset."""
+    """Volts and seconds of set, reset, read and forming pulse; ``pause_s`` follows every set and reset."""
 
     set_V: float
     reset_V: float
