@@ -4,6 +4,7 @@ from emulator.device import Bell, Esaki, Tunnel
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import Double
 from emulator.device.ndr.window import choose_window
+from emulator.device.pulsing import Driver, write_verify
 from emulator.mapping import Die, Mitigation, fit_pwl, program_of
 from emulator.spec import PRESETS, Geometry
 
@@ -13,6 +14,7 @@ __all__ = [
     "Circuit",
     "Die",
     "Double",
+    "Driver",
     "Esaki",
     "Geometry",
     "Mitigation",
@@ -20,4 +22,5 @@ __all__ = [
     "choose_window",
     "fit_pwl",
     "program_of",
+    "write_verify",
 ]

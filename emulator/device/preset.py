@@ -19,8 +19,9 @@ def save_preset(
     *,
     source: str,
     description: str,
+    card: dict[str, str] | None = None,
 ) -> None:
-    """Write one section, each value with ``source``, in whole or not at all.
+    """Write one section, each value with ``source``, and its device card, in whole or not at all.
 
     Raises
     ------
@@ -34,7 +35,8 @@ def save_preset(
         }
         for name, value in values.items()
     }
-    content = {"name": path.stem, "description": description, section: fields}
+    carded = {} if card is None else {"card": card}
+    content = {"name": path.stem, "description": description, **carded, section: fields}
     check_values(section, values)
     with whole_file(path) as file:
         yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, width=110, encoding="utf-8")

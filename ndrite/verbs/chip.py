@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from textwrap import wrap
 from typing import Annotated, Any
 
-from emulator.device.description import Neuron, list_devices, load_chip
+from emulator.device.description import Chip, Neuron, list_devices, load_chip
 from emulator.device.description import list_chips as chips
 from emulator.device.description.loader import load_content
 from emulator.device.description.schema import SECTIONS
@@ -39,7 +40,8 @@ def list_chips() -> Found:
 
 @verb
 def show(name: Name, /) -> Found:
-    """Every value of a chip with its source; units are in the names.
+    """Every value of a chip or a device with its source; units are in the names. Of measured devices the
+    card: what the data are, their conditions and licence, the fit's error, what is extrapolated.
 
     Parameters
     ----------
@@ -49,12 +51,22 @@ def show(name: Name, /) -> Found:
     Examples
     --------
     $ ndrite chip show dendritic-ndr
+    $ ndrite chip show ndr-ai301a
     """
-    chip = load_chip(name)
-    sources = chip.sources
-    rows = [(field, _text(value), sources.get(field, "default")) for field, value in chip.fields().items()]
-    table = Table(f"{chip.name}: {chip.description}", ("field", "value", "source"), rows)
-    return Found(chip.as_dict(), (table,))
+    chip, single = _read(name)
+    content = chip.as_dict()
+    if single is not None and "cell" not in single:
+        given = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
+        named = {"name": single.get("name", name), "description": _summary(single, None)}
+        content = named | given | {key: content[key] for key in ("sources", "cards")}
+    rows = [
+        (f"{section}.{field}", _text(value), chip.sources.get(f"{section}.{field}", "default"))
+        for section in SECTIONS
+        for field, value in content.get(section, {}).items()
+    ]
+    title = f"{content['name']}: {content['description']}"
+    said = [line for of, card in chip.cards.items() for line in ("", f"Device card of {of}", *_card(card))]
+    return Found(content, (Table(title, ("field", "value", "source"), rows),), said=tuple(said))
 
 
 @verb
@@ -72,9 +84,7 @@ def check(name: Name, /) -> Found:
     --------
     $ ndrite chip check mine.yaml
     """
-    single = load_content(name) if "+" not in name else None
-    # A single device has no cell: it is checked on top of the ideal chip.
-    chip = load_chip(f"ideal+{name}" if single is not None and "cell" not in single else name)
+    chip, single = _read(name)
     given = [
         f"{section}.{field}" for section in SECTIONS for field in (single or {}).get(section, {})
     ] or list(chip.sources)
@@ -188,9 +198,22 @@ def table(
     return Found(content, (Table(title, header, lines),))
 
 
-def _summary(content: dict[str, Any]) -> str:
+def _summary(content: dict[str, Any], most: int | None = SUMMARY) -> str:
     text = " ".join(str(content.get("description", "")).split())
-    return text if len(text) <= SUMMARY else f"{text[: SUMMARY - 3].rsplit(' ', 1)[0]}..."
+    return text if most is None or len(text) <= most else f"{text[: SUMMARY - 3].rsplit(' ', 1)[0]}..."
+
+
+def _card(card: dict[str, str]) -> list[str]:
+    return [
+        line for key, text in card.items() for line in wrap(f"  {key}: {text}", 110, subsequent_indent="    ")
+    ]
+
+
+def _read(name: str) -> tuple[Chip, dict[str, Any] | None]:
+    """The chip, and what its file says where it is a single one. A device has no cell: it is laid over
+    ``ideal``."""
+    single = load_content(name) if "+" not in name else None
+    return load_chip(f"ideal+{name}" if single is not None and "cell" not in single else name), single
 
 
 def _text(value: Any) -> str:

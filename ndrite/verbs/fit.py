@@ -16,6 +16,7 @@ from emulator.device.fitting import (
     fit_ecram,
     fit_ndr,
     fit_rram,
+    held_out_error,
     read_measurements,
 )
 from emulator.device.preset import check_values, save_preset
@@ -36,6 +37,12 @@ COLUMNS = {
     "rram": (("target", "conductance"), ("time",)),
     "ecram": (("pulse", "conductance"), ()),
 }
+HELD_OUT = {
+    "ndr": "rms of every fifth point, of the peak current",
+    "rram": "of the deviation of every fifth cell",
+    "ecram": "rms of every fifth pulse, of the range",
+}
+"""Kind of device -> what its error on rows that a fit did not see is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +76,32 @@ class Fit(Result):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a description that ``chip="wan2022+mine.yaml"`` takes, each value with its source.
 
+        Conditions and licence of the data are to be added to its device card by hand.
+
         Raises
         ------
         OSError
             When the file cannot be written.
         """
-        measured = self.measured
-        source = (
-            f"fitted by ndrite to {measured.name}, {len(measured.device)} rows, "
-            f"{len(measured.devices)} device(s)"
+        measured, error = self.measured, self.summary["held_out_error"]
+        data = f"{measured.name}, {len(measured.device)} rows, {len(measured.devices)} device(s)"
+        card = {
+            "data": data,
+            "conditions": "not given to the fit",
+            "licence": "not given to the fit",
+            "error": "too few rows to hold any out"
+            if error is None
+            else f"{error:.3g}, {HELD_OUT[self.kind]}",
+            "extrapolated": "; ".join(self.notes) or "nothing that the fit knows of",
+        }
+        save_preset(
+            Path(path),
+            self.section,
+            self.values,
+            source=f"fitted by ndrite to {data}",
+            description=f"Fitted to {measured.name}.",
+            card=card,
         )
-        words = f"Fitted to {measured.name}."
-        save_preset(Path(path), self.section, self.values, source=source, description=words)
         return Path(path)
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
@@ -178,6 +199,7 @@ def fit(
     measured = read_measurements(Path(data), list(needed), optional=list(optional), columns=headers)
     fitted, summary = _fitted(kind, measured, chosen)
     check_values(SECTIONS[kind], fitted.values)
+    summary |= {"held_out_error": held_out_error(measured, fitted)}
     notes = fitted.notes
     if measured.skipped:
         notes = (*notes, f"{measured.skipped} rows with gaps left out")

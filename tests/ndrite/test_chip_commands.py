@@ -57,6 +57,20 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert out(capsys)["neuron"]["model"] == "bell"  # type: ignore[index]
     assert run(["chip", "show", "wan2022"]) == OK
     assert "aihwkit" in capsys.readouterr().out
+    assert run(["chip", "show", "ndr-ai301a"]) == OK
+    shown = capsys.readouterr().out
+    assert "Device card of ndr-ai301a" in shown
+    assert "NI myDAQ" in shown
+    assert "array." not in shown, "a device has its own fields only"
+
+
+def test_a_fit_keeps_its_card(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", "ndr", "iv.csv", "-o", "mine.yaml", "--json"]) == OK
+    error = out(capsys)["held_out_error"]
+    assert run(["chip", "show", "mine.yaml", "--json"]) == OK
+    card = out(capsys)["cards"]["mine"]  # type: ignore[index]
+    assert card["data"].startswith("iv.csv, ")
+    assert card["error"].startswith(f"{error:.3g}, rms of every fifth point")
 
 
 def test_check(here: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., None]) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from emulator.device.description.schema import SECTIONS, Chip
+from emulator.device.description.schema import CARD, SECTIONS, Chip
 from emulator.device.fields import fields_of
 from emulator.errors import ChipError
 from emulator.yaml_file import read_yaml
@@ -48,6 +48,7 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
         check_part(content, str(path))
     joined: dict[str, Any] = {"name": JOIN.join(Path(part).stem for part in parts)}
     joined["description"] = " ".join(str(content.get("description", "")).strip() for content in contents)
+    joined["cards"] = {path.stem: c["card"] for path, c in zip(paths, contents, strict=True) if "card" in c}
     for content in contents:
         for section in SECTIONS:
             joined[section] = joined.get(section, {}) | content.get(section, {})
@@ -88,10 +89,12 @@ def parse_chip(content: Any) -> Chip:
     if not isinstance(sources, dict) or not all(isinstance(v, str) for v in sources.values()):
         raise ChipError("sources is not a mapping; accepted: section.field to text")
     sources = dict(sources)
+    cards = content.get("cards", {content["name"]: content["card"]} if "card" in content else {})
     return Chip(
         name=content["name"],
         description=" ".join(content.get("description", "").split()),
         sources=sources,
+        cards={name: {key: " ".join(card[key].split()) for key in CARD} for name, card in cards.items()},
         **{n: cls(**_values(n, content.get(n, {}), cls, sources)) for n, cls in SECTIONS.items()},
     )
 
@@ -107,7 +110,11 @@ def check_part(content: Any, where: str | None) -> None:
     try:
         if not isinstance(content, dict):
             raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
-        _known("", content, ["name", "description", *SECTIONS, "sources"])
+        _known("", content, ["name", "description", "card", *SECTIONS, "sources", "cards"])
+        if not isinstance(content.get("cards", {}), dict):
+            raise ChipError("cards is not a mapping; accepted: name of a part to its card")
+        for card in (*content.get("cards", {}).values(), *([content["card"]] if "card" in content else [])):
+            _check_card(card)
         for name, cls in SECTIONS.items():
             if not isinstance(content.get(name, {}), dict):
                 raise ChipError(f"{name} is {content[name]!r}; accepted: a mapping of fields")
@@ -156,6 +163,15 @@ def _values(name: str, content: dict[str, Any], cls: type[Any], sources: dict[st
             entry = entry["value"]
         values[key] = entry
     return values
+
+
+def _check_card(card: Any) -> None:
+    if not isinstance(card, dict):
+        raise ChipError(f"card is {card!r}; accepted: a mapping of {', '.join(CARD)}")
+    _known("card.", card, list(CARD))
+    for key in CARD:
+        if not isinstance(card.get(key), str) or not card[key].strip():
+            raise ChipError(f"card.{key} is {card.get(key)!r}; accepted: text")
 
 
 def _known(where: str, content: dict[Any, Any], accepted: list[str]) -> None:

@@ -125,9 +125,16 @@ SECTIONS: dict[str, type[Any]] = {
 }
 
 
+CARD = ("data", "conditions", "licence", "error", "extrapolated")
+"""Texts of a device card: what was measured and where that is published (figure or table, DOI), how (sample,
+sweep, temperature), the licence of the data, the error of the fit on points that it did not see, and what of
+the values the data do not say."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chip:
-    """A whole chip. ``sources`` maps ``section.field`` to where the value was read, or ``illustrative``."""
+    """A whole chip. ``sources`` maps ``section.field`` to where the value was read, or ``illustrative``;
+    ``cards`` a measured part's name to its device card, a text for each of ``CARD``."""
 
     name: str
     cell: Cell
@@ -139,6 +146,7 @@ class Chip:
     ecram: Ecram = dataclasses.field(default_factory=Ecram)
     conditions: Conditions = dataclasses.field(default_factory=Conditions)
     sources: dict[str, str] = dataclasses.field(default_factory=dict)
+    cards: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         kelvin = self.conditions.temperature_K

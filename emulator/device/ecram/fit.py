@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +21,19 @@ PULSES_MIN = 8
 SMOOTH = 5
 RUN = 0.25
 """A way back shorter than this part of the range belongs to the run."""
+TURN = 8.0
+"""And so does one shorter than so many deviations of the noise."""
 PLATEAU = 1e-3
 """Part of the range below the largest conductance that still counts as the device's bound."""
 
 
 @dataclass(frozen=True, eq=False)
 class Branch:
-    """One run of pulses one way: pulse number from its start and state in -1..1, measured and modelled."""
+    """One run of pulses one way: pulse number from its ``start``, and the state, measured and modelled."""
 
     device: str
     up: bool
+    start: float
     pulse: Floats
     state: Floats
     model: Floats
@@ -86,16 +90,13 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
             step, gamma, modelled = _branch(n, state[part], up)
-            increments = np.diff(state[part]) / np.maximum(np.diff(n), 1)
-            ideal = np.diff(modelled) / np.maximum(np.diff(n), 1)
-            spread = float(np.std(increments - ideal)) / max(step, 1e-12)
+            spread = _walk(n, state[part] - modelled) / max(step, 1e-12)
             found[up].append((step, gamma, spread))
-            branches.append(Branch(name, up, n, state[part], modelled))
+            branches.append(Branch(name, up, float(pulse[part][0]), n, state[part], modelled))
     rms = float(np.sqrt(np.concatenate([np.square(b.state - b.model) for b in branches]).mean())) / 2
     step_up, gamma_up, spread_up = (float(np.median(v)) for v in zip(*found[True], strict=True))
     step_down, gamma_down, spread_down = (float(np.median(v)) for v in zip(*found[False], strict=True))
     cycle = (spread_up + spread_down) / 2
-    notes.append("the cycle-to-cycle deviation includes read noise, which one trace cannot tell apart")
     if model == "linear-step":
         values: dict[str, Any] = {
             "model": model,
@@ -143,7 +144,8 @@ def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Float
         raise DatasetError(
             f"{where}: the conductance does not move beyond its noise; accepted: a pulse response"
         )
-    legs = _with_plateaus(legs_of(smooth, RUN), smooth, max(2 * noise, PLATEAU * float(np.ptp(smooth))))
+    swing = max(RUN, TURN * noise / float(np.ptp(smooth)))
+    legs = _with_plateaus(legs_of(smooth, swing), smooth, max(2 * noise, PLATEAU * float(np.ptp(smooth))))
     for up, word in ((True, "rising"), (False, "falling")):
         lengths = [leg.stop - leg.start for leg in legs if leg.up is up]
         if not lengths or min(lengths) < PULSES_MIN:
@@ -192,6 +194,15 @@ def _branch(n: Floats, state: Floats, up: bool) -> tuple[float, float, Floats]:
         f_scale=0.05,
     )
     return float(result.x[1]), float(result.x[2]), modelled(result.x)
+
+
+def _walk(n: Floats, beside: Floats) -> float:
+    """Deviation a pulse of what adds up from pulse to pulse. Read noise does not: differences over several
+    pulses have it as often as differences over one."""
+    lag = max(4, len(n) // 20)
+    one, more = (float(np.square(beside[k:] - beside[:-k]).mean()) for k in (1, lag))
+    pulses = float((n[lag:] - n[:-lag]).mean() - np.diff(n).mean())
+    return math.sqrt(max(more - one, 0.0) / pulses)
 
 
 def _smooth(g: Floats) -> Floats:

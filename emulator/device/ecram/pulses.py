@@ -174,6 +174,8 @@ def reachable(model: EcramModel, states: int) -> Floats:
         w = model.pulse(w, True)
         if float(w) <= seen[-1]:
             break
+        if model.high - float(w) < 1e-6 * (float(w) - seen[-1]):
+            w = np.array(model.high)  # rounding is no state of its own
         seen.append(float(w))
     levels = (np.array(seen) - model.low) / (model.high - model.low)
     pick = np.unique(np.rint(np.linspace(0, len(levels) - 1, min(states, len(levels)))).astype(int))

@@ -160,6 +160,10 @@ def circuit(g_uS, wire_ohm: float, access_ohm: float):
 def reachable_states(chip: Chip):
     """ECRAM states 0..1 a chip can set: of all pulses up from the lower bound ``states``, evenly spread."""
     e = chip.ecram
+    if e.model == "exponential":  # NeuroSim's curve from pulse 0 on
+        n = np.arange(e.pulses + 1)
+        curve = (1 - np.exp(-n / e.a_up)) / (1 - np.exp(-e.pulses / e.a_up))
+        return curve[np.unique(np.rint(np.linspace(0, e.pulses, min(e.states, len(n)))).astype(int))]
     w = [e.w_min]
     while w[-1] < e.w_max:
         # Where the step reaches 0 at the bound the state comes ever closer; float64 ends that.

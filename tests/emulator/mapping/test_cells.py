@@ -105,7 +105,9 @@ def test_ecrams_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, na
     first = rng.standard_normal(24)
     # Where two ECRAMs a neuron differ, the second one's draws come last.
     last = rng.standard_normal(24) if ecram.tunes == "each" else first
-    pulse = ecram.cycle_percent / 100 * ecram.step_up / (ecram.w_max - ecram.w_min)
+    # Of a step for the one law, of the range for the other.
+    step = 1 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min)
+    pulse = ecram.cycle_percent / 100 * step
     states = by_hand.reachable_states(load_chip(name))
     low = ecram.peak_current_low_factor
     current = by_hand.nearest(states, (activation.height - low) / (ecram.peak_current_high_factor - low))

@@ -8,12 +8,15 @@ import yaml
 
 from emulator.device.description import list_chips, list_devices, load_chip, parse_chip
 from emulator.device.description.loader import DEVICES, PRESETS
+from emulator.device.description.schema import CARD
+from emulator.device.fitting import fit_ndr, held_out_error, read_measurements
 from emulator.errors import ChipError
 from emulator.network.zoo import program
 from emulator.spec import Program
 
 RISING = {"model": "esaki", "excess_slope_per_V": 1}
 CELL = {"g_max_uS": 40, "levels": 16}
+ECRAMS = ("tang2018", "kim2019", "linear-ysz")
 
 
 @pytest.mark.parametrize("name", list_chips() + list_devices())
@@ -23,7 +26,7 @@ def test_every_preset_value_has_a_source(name):
     content = yaml.safe_load(((DEVICES if device else PRESETS) / f"{name}.yaml").read_text())
     assert content["name"] == name
     for section, fields in content.items():
-        if isinstance(fields, dict):
+        if section != "card" and isinstance(fields, dict):
             for field in fields:
                 assert chip.sources[f"{section}.{field}"], f"{section}.{field} has no source"
     # The paper's neuron is not public: a whole chip's neuron is illustrative, only single devices are cited.
@@ -51,7 +54,11 @@ def test_presets():
         "milo2021",
         "wan2022",
     }
-    kinds = {"ecram": {"tang2018", "kim2019", "linear-ysz", "pair"}, "ndr": {"esaki", "low-pvcr", "bell"}}
+    kinds = {
+        "ecram": {"tang2018", "kim2019", "linear-ysz", "pair"},
+        "ndr": {"esaki", "low-pvcr", "bell", "ai301a", "gi401a"},
+        "rram": {"gong2018"},
+    }
     assert set(list_devices()) == {f"{kind}-{name}" for kind, names in kinds.items() for name in names}
     wan = load_chip("wan2022")
     assert (wan.cell.g_max_uS, wan.cell.levels, wan.readout.adc_bits, wan.array.rows) == (40.0, 16, 8, 128)
@@ -185,6 +192,50 @@ def test_files(tmp_path):
         match="chip is 'nochip'; accepted: a YAML file, or a preset: dendritic-analog, dendritic-ndr, ibm",
     ):
         load_chip("nochip")
+
+
+def test_cards_of_measured_devices():
+    measured = {"ndr-ai301a", "ndr-gi401a", "rram-gong2018", *(f"ecram-{n}" for n in ECRAMS)}
+    assert {n for n in list_devices() if load_chip(f"ideal+{n}").cards} == measured
+    chip = load_chip("wan2022+ndr-ai301a+rram-gong2018")
+    assert list(chip.cards) == ["ndr-ai301a", "rram-gong2018"]
+    assert parse_chip(json.loads(json.dumps(chip.as_dict()))) == chip
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        ("measured", "card is 'measured'; accepted: a mapping of data, conditions, licence, error, extrap"),
+        (dict.fromkeys(CARD, "x") | {"colour": "x"}, "card.colour is not a field; accepted: data"),
+        (dict.fromkeys(CARD, "x") | {"licence": " "}, "card.licence is ' '; accepted: text"),
+        ({"data": "x"}, "card.conditions is None; accepted: text"),
+    ],
+)
+def test_cards_are_whole(card, message):
+    with pytest.raises(ChipError, match=message):
+        parse_chip({"name": "x", "cell": CELL, "card": card})
+
+
+def test_the_published_tunnel_diode_and_the_error_on_its_card(tmp_path):
+    """Equation 5 and the row GI401A of Table 2 of 10.1016/j.neucom.2025.129454, written out here again."""
+
+    def published(v):
+        diode = 1.16e-7 * (np.exp(v / 0.066) - np.exp(-v / 0.066))
+        tunnel = 2.17e-5 / 0.090 * v * np.exp(-(v - 0.090) / 0.090)
+        return diode + tunnel - 3.22e-6 * (np.arctan(26 * (v - 0.14)) + np.arctan(26 * (v + 0.14)))
+
+    chip = load_chip("ideal+ndr-gi401a")
+    device, card = chip.neuron.device, chip.cards["ndr-gi401a"]
+    assert np.abs(device.current_A - published(device.voltage_V)).max() < 1e-8
+    between = (device.voltage_V[1:] + device.voltage_V[:-1]) / 2
+    error = np.sqrt(np.square(device.current(between) - published(between)).mean()) / device.peak_current_A
+    assert f"half-way between its points {error:.3g} of the peak" in card["error"]
+    v = np.linspace(0, 0.4, 81)
+    np.savetxt(
+        tmp_path / "iv.csv", np.c_[v, published(v)], delimiter=",", header="voltage_V,current_A", comments=""
+    )
+    data = read_measurements(tmp_path / "iv.csv", ["voltage", "current"])
+    assert f"{held_out_error(data, fit_ndr(data, 'esaki')):.3g} (rms of the peak" in card["error"]
 
 
 @pytest.mark.parametrize("name", list_chips())

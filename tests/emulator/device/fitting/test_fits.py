@@ -6,7 +6,15 @@ import pytest
 from emulator.device import Bell, Esaki, Tunnel
 from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import Exponential, LinearStep, trace
-from emulator.device.fitting import fit_ecram, fit_ndr, fit_rram, read_measurements, save_preset
+from emulator.device.fitting import (
+    Measurements,
+    fit_ecram,
+    fit_ndr,
+    fit_rram,
+    held_out_error,
+    read_measurements,
+    save_preset,
+)
 from emulator.errors import DatasetError
 
 
@@ -285,6 +293,49 @@ def test_every_cycle_of_pulses_is_fitted(tmp_path, count):
     assert fit.values["step_down"] == pytest.approx(0.05, rel=0.1)
     assert fit.rms < 0.01
     assert fit.values["cycle_percent"] < 25, "read noise, a tenth of a step, is all that varies"
+
+
+@pytest.mark.parametrize(("model", "more"), [("tunnel", 0.9), ("table", 1.1)])
+def test_held_out_points_of_a_curve_miss_by_their_noise(tmp_path, model, more):
+    """A law by the noise; a table, which goes through its points, by more than on those it saw."""
+    rng = np.random.default_rng(3)
+    v = rng.permutation(np.linspace(0, 0.6, 241))
+    i = Tunnel(0.1, 1e-3).current(v) + 1e-5 * rng.standard_normal(241)
+    data = read_measurements(write(tmp_path / "iv.csv", "voltage_V,current_A", v, i), ["voltage", "current"])
+    fit = fit_ndr(data, model)
+    error = held_out_error(data, fit)
+    assert 0.008 < error < 0.016
+    assert error > more * fit.rms
+
+
+def test_held_out_pulses_and_cells(tmp_path):
+    pulses = cycles(tmp_path, 2, noise=0.5)  # of a range of 50
+    assert held_out_error(pulses, fit_ecram(pulses)) == pytest.approx(0.01, rel=0.3)
+    rng = np.random.default_rng(0)
+    target = np.repeat(np.linspace(5, 50, 10), 200)
+    got = target + (0.5 + 0.02 * target) * rng.standard_normal(len(target))
+    path = write(tmp_path / "g.csv", "target_uS,conductance_uS", target, got)
+    cells = read_measurements(path, ["target", "conductance"])
+    assert held_out_error(cells, fit_rram(cells)) < 0.1
+    v = np.linspace(0, 0.4, 9)  # with two points less there are too few
+    few = read_measurements(
+        write(tmp_path / "iv.csv", "voltage_V,current_A", v, Esaki().current(v)), ["voltage", "current"]
+    )
+    assert held_out_error(few, fit_ndr(few, "tunnel")) is None
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_read_noise_is_no_cycle_to_cycle_deviation(noise):
+    """A step of 0.02 that varies by twice itself, under read noise of a step; means of ten traces."""
+    model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, cycle_sigma=2.0)
+    found = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        w = trace(model, 100, 100, rng)[:, 0] + noise * rng.standard_normal(201)
+        columns = {"pulse": np.arange(201.0), "conductance": (w + 2) * 1e-5}
+        fit = fit_ecram(Measurements("x", columns, np.full(201, "a"), 0))
+        found.append(fit.values["cycle_percent"])
+    assert np.mean(found) == pytest.approx(150, rel=0.35), found
 
 
 def test_a_real_esaki_sweep_ends_above_its_peak(tmp_path):
