@@ -11,7 +11,7 @@ SHARED := -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help doctor demo quick test test-long test-trust test-release release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help doctor demo quick test test-long test-trust test-release test-spice release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,11 +62,17 @@ test-pairs: compiler $(DEV_STAMP) ## forty random geometries against twenty-five
 test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py
 
-test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, waveforms, LeNet-5 on 20 images, notebooks
+test-test-spice: $(DEV_STAMP) ## a whole 128 x 128 product of a die, twenty samples, against ngspice; a quarter of an hour
+	NDRITE_SPICE=20 $(BIN)/python -m pytest tests/ndrite/test_export.py -k whole_array
+
+release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, waveforms, LeNet-5 on 20 images, notebooks
 	$(BIN)/pip install --quiet -e '.[release,notebooks,train,onnx,import-check]'
 	NDRITE_RELEASE=1 NDRITE_LENET5=20 $(BIN)/python -m pytest tests/release tests/system/test_lenet5.py tests/ndrite/test_trace.py
 	NDRITE_REPORT_TIMELINE=1 $(BIN)/python -m pytest tests/ndrite/test_report.py
 	$(BIN)/python examples/notebooks/run.py
+
+test-spice: $(DEV_STAMP) ## a whole 128 x 128 product of a die, twenty samples, against ngspice; a quarter of an hour
+	NDRITE_SPICE=20 $(BIN)/python -m pytest tests/ndrite/test_export.py -k whole_array
 
 release: compiler $(DEV_STAMP) ## walk the release's checklist: version, lint, tests, wheel and sdist in empty environments
 	$(BIN)/pip install --quiet -e '.[release]'
