@@ -96,7 +96,7 @@ def test_a_product_is_ngspices(tmp_path: Path, chip: str, sections: dict[str, An
 @needs_ngspice
 @pytest.mark.long
 def test_a_whole_array_is_ngspices(tmp_path: Path) -> None:
-    """128 x 128 with wires, bias rows and neurons: two samples, or as many as NDRITE_SPICE says (minutes each)."""
+    """128 x 128 with wires, bias rows and neurons: two samples, or as many as NDRITE_SPICE says."""
     mapped, x = small(128, 128, "dendritic-analog")
     compare(tmp_path, mapped, x, int(os.environ.get("NDRITE_SPICE", "2")))
 
