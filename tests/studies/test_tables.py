@@ -31,10 +31,10 @@ def test_what_is_right_is_networks_by_dies_by_samples() -> None:
 def test_recovery_is_of_the_loss_as_programmed() -> None:
     states = dict(zip(recovery.STATES, (801, 851, 881, 891), strict=True))
     (shown,) = recovery.tables(dies(states, axis="programming error", value=3.0))
-    ((chip, *lost, by_pulses, by_both),) = shown.rows
+    ((chip, *lost, by_pulses, by_both, by_student),) = shown.rows
     assert chip == "programming error 3 x the preset's"
     assert [mean(cell) for cell in lost] == [10.0, 5.0, 2.0, 1.0]
-    assert (mean(by_pulses), mean(by_both)) == (50, 90)
+    assert (mean(by_pulses), mean(by_both), mean(by_student)) == (50, 90, 1.0)
     same = np.zeros((3, 1, N))
     assert table.recovered(same, same) == "-", "nothing was lost"
 
