@@ -3,6 +3,7 @@ fails."""
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -18,6 +19,8 @@ def main() -> int:
     except ModuleNotFoundError:
         print("notebooks need: pip install 'ndrite[notebooks]'", file=sys.stderr)
         return 2
+    # The command that a cell runs is the one installed beside this Python.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for path in sorted(Path(__file__).parent.glob("*.ipynb")):
         notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
