@@ -115,9 +115,7 @@ class Tuned:
 
     def curves(self, states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Curve of each neuron at ``states`` (M,), int64 (M,)."""
-        step = (states.astype(np.int64) + STATE_ONE) >> (STATE_BITS - 1 - self.bits)
-        found: npt.NDArray[np.int64] = self.first.astype(np.int64) + clip(step, 0, (1 << self.bits) - 1)
-        return found
+        return self.first.astype(np.int64) + levels_of(states, self.bits)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -257,6 +255,13 @@ def pair_constant(pair: int) -> int:
 def round_constant(i: int) -> int:
     """Of round i of the mixing: bits of the golden ratio."""
     return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
+
+
+def levels_of(states: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int64]:
+    """Which of 2^bits equal parts of -STATE_ONE..STATE_ONE each state is in; those beyond in the last."""
+    step = (states.astype(np.int64) + STATE_ONE) >> (STATE_BITS - 1 - bits)
+    found: npt.NDArray[np.int64] = clip(step, 0, (1 << bits) - 1)
+    return found
 
 
 class Counts(NamedTuple):

@@ -83,7 +83,11 @@ def export(
         raise InputError("there is nothing to write; accepted: --spice, --verilog-a or --aihwkit")
     content: dict[str, Any] = {}
     whole = None if chip is not None and spice is None else compiled_of(program)
-    described = load_chip(chip) if chip is not None else compiled_of(program).die.chip
+    if chip is not None:
+        described = load_chip(chip)
+    else:
+        assert whole is not None
+        described = whole.die.chip
     if spice is not None:
         assert whole is not None
         x = seen_samples(whole.program, whole, inputs, data=None, codes=False)[:count]

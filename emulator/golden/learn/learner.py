@@ -32,6 +32,7 @@ from emulator.spec.learning import (
     Counts,
     Devices,
     Learning,
+    Transfer,
     check_samples,
     program_of,
     weights_of,
@@ -168,7 +169,7 @@ class Learner:
 
     def _pulse(self, i: int, x: npt.NDArray[np.uint8], error: Ints, exponent: int, update: int) -> int:
         """Move the devices of layer ``i``; how many pulses there were."""
-        layer, slots, s = self.learning.layers[i], self.learning.slots, self.states[i]
+        layer, slots = self.learning.layers[i], self.learning.slots
         rows = trains(
             row_thresholds(x, layer.row_rate, layer.row_shift),
             key_of(self.seed, DOMAIN_TRAIN, i, update, ROWS),
@@ -186,16 +187,21 @@ class Learner:
             return self._move(i, layer.devices, k, m, pulses, up, update)
         fast = layer.fast_row(len(x) - 1)
         moved = self._move(i, transfer.devices, k + fast, m, pulses, up, update)
-        if (update + 1) % transfer.every:
-            return moved
-        row, height = update // transfer.every % len(x), len(x)
+        return (
+            moved if (update + 1) % transfer.every else moved + self._carry(i, transfer, fast, len(x), update)
+        )
+
+    def _carry(self, i: int, transfer: Transfer, fast: int, height: int, update: int) -> int:
+        """Read the row of fast devices whose turn it is into its sums, and give layer ``i``'s own devices the
+        pulses of those; how many. ``fast``: the first of the ``height`` rows of fast devices."""
+        layer, s, row = self.learning.layers[i], self.states[i], update // transfer.every % height
         total = s[fast + height + row] + weights_of(s[fast + row] - s[fast + 2 * height + row])
         whole = np.minimum(np.abs(total) // transfer.threshold, SLOTS_MAX)
         s[fast + height + row] = clip(
             total - np.sign(total) * whole * transfer.threshold, STATE_MIN, STATE_MAX
         )
         (m,) = np.nonzero(whole)
-        return moved + self._move(i, layer.devices, np.full(len(m), row), m, whole[m], total[m] > 0, update)
+        return self._move(i, layer.devices, np.full(len(m), row), m, whole[m], total[m] > 0, update)
 
     def _move(
         self, i: int, law: Devices, row: Ints, m: Ints, count: Ints, up: npt.NDArray[np.bool_], update: int

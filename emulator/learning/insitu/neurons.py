@@ -16,7 +16,7 @@ from emulator.learning.insitu.laws import devices_of
 from emulator.mapping import Die, program_of
 from emulator.mapping.states import States
 from emulator.spec import Program
-from emulator.spec.learning import STATE_ONE, LearningLayer, Tuned
+from emulator.spec.learning import STATE_ONE, LearningLayer, Tuned, levels_of
 
 Floats = npt.NDArray[np.float64]
 BITS = 5
@@ -85,8 +85,7 @@ def with_ecrams(
 def at_states(die: Die, states: Sequence[npt.NDArray[Any]]) -> Die:
     """The die whose hidden neurons' ECRAMs are at ``states``, int (M,) a hidden layer, as their curves are:
     in the middle of a level."""
-    levels = [np.clip((s.astype(np.int64) + STATE_ONE) >> (17 - BITS), 0, (1 << BITS) - 1) for s in states]
-    return _at(die, levels)
+    return _at(die, [levels_of(s, BITS) for s in states])
 
 
 def at_levels(die: Die, level: int) -> Die:
