@@ -58,6 +58,7 @@ class PacketChannel:
             command = commands[i]
             counted(len(command.payload) // (2 if command.opcode == Opcode.WRITE_SHORT else 4))
 
+        self.session.forget_waits()
         self.session.run(commands, answered=answered)
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
@@ -69,16 +70,19 @@ class PacketChannel:
     ) -> None:
         """One packet an inference, without its zeros where that is shorter and the link narrow."""
 
+        size = 4 * y.shape[1]
+        answers = bytearray(y.nbytes)
+
         def answered(i: int, payload: bytes) -> None:
-            y[i] = np.frombuffer(payload, "<i4")
+            answers[i * size : (i + 1) * size] = payload
             counted(1)
 
-        size = 4 * y.shape[1]
         commands = (
             Command(opcode, first_index + i, payload, answer_bytes=size)
             for i, (opcode, payload) in enumerate(self._payloads(x))
         )
         self.session.run(commands, answered=answered)
+        y[...] = np.frombuffer(answers, "<i4").reshape(y.shape)
 
     def _payloads(self, x: npt.NDArray[np.uint8]) -> Iterator[tuple[Opcode, bytes]]:
         for start in range(0, len(x), SPARSE_AT_ONCE):

@@ -6,6 +6,10 @@ matching sequence number, opcode and length and a good CRC. Anything else (damag
 sequence) leads to a resynchronisation: a ``sync`` request under a fresh random sequence number, everything
 before its answer discarded, then every unanswered request again, in order.
 
+Silence is judged by what requests of the same kind have taken so far: ``SILENCES`` times the longest wait,
+and ``SILENCE_S`` at least. Each silence in a row doubles it, up to the timeout; only those of the whole
+timeout count as failed attempts. A simulated device has no such clock, and always gets the timeout.
+
 A request may therefore be executed twice, the second time after later requests of the same batch. That is
 harmless because requests are idempotent and a batch holds requests that do not depend on one another;
 ``Session.run`` returns only when all of them are answered.
@@ -13,6 +17,7 @@ harmless because requests are idempotent and a batch holds requests that do not 
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections import deque
@@ -37,6 +42,9 @@ from host.packets import (
 SEQUENCES = 1 << 16
 TIMEOUT_S = 2.0
 ATTEMPTS = 8
+SILENCE_S = 0.03
+"""Least silence that is taken for a loss: a serial adapter may hold bytes for 16 ms."""
+SILENCES = 4
 PATIENCE = 4
 """Timeouts that the whole of an answer may take, however its bytes come."""
 WIDE = 8
@@ -72,11 +80,15 @@ class SessionStatistics:
 
 
 class _Anomaly(Exception):
-    """Internal: the stream of answers broke; ``silence`` when nothing came at all."""
+    """Internal: the stream of answers broke; ``silence`` when nothing came at all.
 
-    def __init__(self, text: str, *, silence: bool = False) -> None:
+    ``counts``: as a failed attempt.
+    """
+
+    def __init__(self, text: str, *, silence: bool = False, counts: bool = True) -> None:
         super().__init__(text)
         self.silence = silence
+        self.counts = counts
 
 
 class Session:
@@ -87,7 +99,8 @@ class Session:
     link:
         The byte stream; the session does not close it.
     timeout_s:
-        Longest silence before a resynchronisation, seconds (simulated ones on a simulated link).
+        Longest silence before a resynchronisation, seconds (simulated ones on a simulated link); that before
+        the first answer of a kind.
     attempts:
         Resynchronisations in a row without one accepted answer before giving up.
     """
@@ -99,9 +112,15 @@ class Session:
         self.window = 1
         self.statistics = SessionStatistics()
         self._next = 0
-        self._received = bytearray()
-        self._scanned = 0
+        self._frames: deque[bytes] = deque()
+        self._rest = b""
+        self._waits: dict[int, float] = {}
+        self._quick = 1
         self._synced = False
+
+    def forget_waits(self) -> None:
+        """What requests take is not known any more: the device has another program."""
+        self._waits.clear()
 
     def run(
         self, commands: Iterable[Command], *, answered: Callable[[int, bytes], None] | None = None
@@ -133,8 +152,8 @@ class Session:
                 try:
                     response = self._accept(*flight[0])
                 except _Anomaly as anomaly:
-                    failures = self._resync(failures + 1, anomaly)
-                    flight = deque(self._send(command) for _, command in flight)
+                    failures = self._resync(failures + anomaly.counts, anomaly)
+                    flight = deque(self._send([command for _, command in flight]))
                     continue
                 failures = 0
                 _, command = flight.popleft()
@@ -160,31 +179,35 @@ class Session:
         A wide window is filled again when half of it is answered: several requests then share a datagram, and
         the device has the other half to work on meanwhile.
         """
-        if self.window >= WIDE and len(flight) > self.window // 2:
+        room = self.window - len(flight)
+        if not room or (self.window >= WIDE and len(flight) > self.window // 2):
             return True
-        while len(flight) < self.window:
-            command = next(pending, None)
-            if command is None:
-                return False
-            self.statistics.requests += 1
-            flight.append(self._send(command))
-        return True
+        fresh = list(itertools.islice(pending, room))
+        self.statistics.requests += len(fresh)
+        if fresh:
+            flight.extend(self._send(fresh))
+        return len(fresh) == room
 
-    def _send(self, command: Command) -> tuple[int, Command]:
-        sequence = self._next
-        self._next = (sequence + 1) % SEQUENCES
-        self._write(Request(sequence, command.opcode, command.address, command.payload))
-        return sequence, command
+    def _send(self, commands: list[Command]) -> Iterator[tuple[int, Command]]:
+        """Write requests in one piece; each with its sequence number."""
+        sequences = [(self._next + i) % SEQUENCES for i in range(len(commands))]
+        self._next = (self._next + len(commands)) % SEQUENCES
+        self._write(
+            b"".join(
+                encode_request(Request(sequence, command.opcode, command.address, command.payload))
+                for sequence, command in zip(sequences, commands, strict=True)
+            )
+        )
+        return zip(sequences, commands, strict=True)
 
-    def _write(self, request: Request) -> None:
-        frame = encode_request(request)
-        self.statistics.bytes_sent += len(frame)
-        self.link.write(frame)
+    def _write(self, frames: bytes) -> None:
+        self.statistics.bytes_sent += len(frames)
+        self.link.write(frames)
 
     def _accept(self, sequence: int, command: Command) -> Response:
         """The answer to exactly this request, or an anomaly."""
         try:
-            response = decode_response(self._frame(self._deadline()))
+            response = decode_response(self._frame(command.opcode, time.monotonic()))
         except VersionError as error:
             raise IdentityError(f"{error}; {REBUILD}") from None
         except FrameError as error:
@@ -197,6 +220,7 @@ class Session:
         length = command.answer_bytes if response.status == Status.OK else 0
         if len(response.payload) != length:
             raise _Anomaly(f"{len(response.payload)} bytes in an answer of {length}")
+        self._quick = 1
         return response
 
     def _resync(self, failures: int, cause: _Anomaly) -> int:
@@ -207,13 +231,12 @@ class Session:
             # Random: no stale answer can match it, whatever this or an earlier process had sent.
             sequence = secrets.randbelow(SEQUENCES)
             # A leading delimiter ends whatever torn frame the device has half received.
-            self.link.write(DELIMITER)
-            self._write(Request(sequence, Opcode.SYNC, 0))
+            self._write(DELIMITER + encode_request(Request(sequence, Opcode.SYNC, 0)))
             try:
                 self._await_sync(sequence)
             except _Anomaly as anomaly:
                 cause = anomaly
-                failures += 1
+                failures += anomaly.counts
                 continue
             self._next = (sequence + 1) % SEQUENCES
             self._synced = True
@@ -225,10 +248,10 @@ class Session:
     def _await_sync(self, sequence: int) -> None:
         wanted = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
         # At most two windows of stale answers and some debris can precede the one we wait for.
-        deadline = self._deadline()
+        begun = time.monotonic()
         for _ in range(256):
             try:
-                r = decode_response(self._frame(deadline))
+                r = decode_response(self._frame(Opcode.SYNC, begun))
             except VersionError as error:
                 raise IdentityError(
                     f"{error}; rebuild the device or use the host it was built with"
@@ -240,38 +263,41 @@ class Session:
                 return
         raise _Anomaly("nothing but other answers and debris after a sync")
 
-    def _deadline(self) -> float:
-        """When an answer that is waited for from now on must be whole, on the clock of this machine.
+    def _silence(self, opcode: int) -> float:
+        """How long nothing may come before a request of a kind counts as lost, seconds."""
+        waits = self._waits
+        if not self.link.live or opcode not in waits:
+            return self.timeout_s
+        # Before a sync is answered, all is that the device has been asked for.
+        longest = max(waits.values()) if opcode == Opcode.SYNC else waits[opcode]
+        return min(self.timeout_s, self._quick * max(SILENCE_S, SILENCES * longest))
 
-        A simulated device is no exception: it answers in one piece, or was silent long before.
+    def _frame(self, opcode: int, begun: float) -> bytes:
+        """Next frame, its delimiter left out, empty ones skipped; that of ``opcode`` is due since ``begun``.
+
+        Anomaly when none comes in time. The whole of an answer has a deadline on this machine's clock; a
+        simulated device is no exception: it answers in one piece, or was silent long before.
         """
-        return time.monotonic() + PATIENCE * self.timeout_s
-
-    def _frame(self, deadline: float) -> bytes:
-        """Next frame without its delimiter; empty ones are skipped. Anomaly when none comes in time."""
-        while True:
-            end = self._received.find(0, self._scanned)
-            if end >= 0:
-                frame = bytes(self._received[:end])
-                del self._received[: end + 1]
-                self._scanned = 0
-                if frame:
-                    return frame
-                continue
-            self._scanned = len(self._received)
-            if self._scanned > FRAME_MAX:
-                self._received.clear()
-                self._scanned = 0
+        if self._frames:
+            return self._frames.popleft()
+        silence = self._silence(opcode)
+        while not self._frames:
+            if len(self._rest) > FRAME_MAX:
+                self._rest = b""
                 raise _Anomaly("bytes without a delimiter")
-            if time.monotonic() > deadline:
+            if time.monotonic() > begun + PATIENCE * self.timeout_s:
                 self.statistics.timeouts += 1
                 raise _Anomaly("bytes, and no answer in time")
-            data = self.link.read(self.timeout_s)
+            data = self.link.read(silence)
             if not data:
                 self.statistics.timeouts += 1
-                raise _Anomaly("no answer", silence=True)
+                self._quick *= 2
+                raise _Anomaly("no answer", silence=True, counts=silence >= self.timeout_s)
             self.statistics.bytes_received += len(data)
-            self._received += data
+            *whole, self._rest = (self._rest + data).split(DELIMITER)
+            self._frames.extend(filter(None, whole))
+        self._waits[opcode] = max(self._waits.get(opcode, 0.0), time.monotonic() - begun)
+        return self._frames.popleft()
 
 
 def _status(code: int) -> Status:

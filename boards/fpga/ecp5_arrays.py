@@ -35,7 +35,9 @@ WIDE = dataclasses.replace(
     columns=2048,
     packet_bytes=4096,
 )
-# On Ethernet, whose windows are larger.
+# The same behind Ethernet, whose windows are larger and take block RAMs.
+WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", map_codes=32768, window=16)
+# On Ethernet, without feature maps.
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f-udp", readouts=2, redraw=0, window=16)
 SMALL = Geometry(
     name="ecp5-25f",
@@ -86,6 +88,7 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     ),
     "dsp_inference": False,
 }
+ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {"device": "um5g-85k", "geometry": WIDE_UDP}
 ECP5_85F_LEARNING: dict[str, Any] = {
     "family": "ecp5",
     "device": "um5g-85k",

@@ -1,8 +1,10 @@
-"""ECPIX-5 by LambdaConcept (ECP5 85F): a device that learns, on gigabit Ethernet."""
+"""ECPIX-5 by LambdaConcept (ECP5 85F, the faster grade) on Ethernet: one that infers, one that learns."""
 
 from __future__ import annotations
 
-from boards.fpga.ecp5_arrays import ECP5_85F_LEARNING
+from typing import Any
+
+from boards.fpga.ecp5_arrays import ECP5_85F_LEARNING, ECP5_85F_WIDE_UDP
 from boards.fpga.target import Pin, RgmiiPins, Target
 
 
@@ -22,25 +24,31 @@ _ETHERNET = RgmiiPins(
     receive_delay_ps=0,
     transmit_delay_ps=2000,
 )
+_COMMON: dict[str, Any] = {
+    "package": "CABGA554",
+    "speed": "8",
+    "input_mhz": 100,
+    "clock": Pin("K23"),
+    "uart_rx": Pin("R26", pull="up"),
+    "uart_tx": Pin("R24", pull="up"),
+    "baud": 1_000_000,
+    "link_led": _led("R21"),  # green of the first two
+    "activity_led": _led("W21"),
+    "reset": Pin("AB1", active_low=True),
+    "loader": "ecpix5",
+    "ethernet": _ETHERNET,
+    "aim": 1.1,
+    "pins_from": "amaranth_boards.ecpix5; litex_boards.targets.lambdaconcept_ecpix5 (delays of its PHY)",
+}
 TARGETS = (
+    # 128 lanes with feature maps: what infers fastest.
+    Target(name="ecpix5-85f-maps-udp", clock_mhz=150, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE_UDP),
+    # What learns.
     Target(
         name="ecpix5-85f-udp",
-        package="CABGA554",
-        speed="8",
         clock_mhz=90,
-        input_mhz=100,
-        clock=Pin("K23"),
-        uart_rx=Pin("R26", pull="up"),
-        uart_tx=Pin("R24", pull="up"),
-        baud=1_000_000,
-        link_led=_led("R21"),  # green of the first two
-        activity_led=_led("W21"),
-        reset=Pin("AB1", active_low=True),
-        loader="ecpix5",
-        ethernet=_ETHERNET,
-        aim=1.1,
-        pins_from="amaranth_boards.ecpix5; litex_boards.targets.lambdaconcept_ecpix5 (delays of its PHY)",
         note="placed, not routed yet; nextpnr estimates 100 MHz of its clock after placement",
+        **_COMMON,
         **ECP5_85F_LEARNING,
     ),
 )

@@ -41,8 +41,10 @@ class Sites:
         return _FIRST_COLUMN + _BLOCK_COLUMNS * block + (2 if site >= self.gap else 0)
 
 
+_85K = Sites(sites=52, gap=28, rows=((58, 70), (34, 46), (10, 22)))
 SITES = {
-    "85k": Sites(sites=52, gap=28, rows=((58, 70), (34, 46), (10, 22))),
+    "85k": _85K,
+    "um5g-85k": _85K,
     "45k": Sites(sites=36, gap=16, rows=((46, 58), (22, 34))),
 }
 

@@ -42,6 +42,8 @@ class SimLink:
         When it cannot be built.
     """
 
+    live = False
+
     def __init__(
         self,
         geometry: Geometry,

@@ -93,13 +93,16 @@ class SimDatagrams:
     ``sender``: whom the device takes the host for.
     """
 
+    live = False
+
     def __init__(self, model: UdpModel, sender: Address = HOST) -> None:
         self.model = model
         self.sender = sender
 
-    def send(self, datagram: bytes) -> None:
-        """Queue one; the device takes it while the clock runs."""
-        self.model.feed(datagram, self.sender)
+    def send(self, *datagrams: bytes) -> None:
+        """Queue them; the device takes them while the clock runs."""
+        for datagram in datagrams:
+            self.model.feed(datagram, self.sender)
 
     def receive(self, timeout_s: float) -> bytes:
         """Run until a datagram comes, at most ``timeout_s * CYCLES_PER_SECOND`` cycles."""

@@ -8,8 +8,13 @@ from typing import Protocol
 class Datagrams(Protocol):
     """Datagrams to one device and back. They may be lost, doubled, damaged or overtaken."""
 
-    def send(self, datagram: bytes, /) -> None:
-        """Send one. Raises ``LinkError`` when there is no way to the device."""
+    @property
+    def live(self) -> bool:
+        """As ``host.links.link.Link.live``."""
+        ...
+
+    def send(self, *datagrams: bytes) -> None:
+        """Send them, in order. Raises ``LinkError`` when there is no way to the device."""
         ...
 
     def receive(self, timeout_s: float, /) -> bytes:

@@ -63,6 +63,11 @@ class FaultyLink:
         """As the link's."""
         return self.link.narrow
 
+    @property
+    def live(self) -> bool:
+        """As the link's."""
+        return self.link.live
+
     def write(self, data: bytes) -> None:
         """Damage and send; may keep it back. Raises LinkError on a disconnection."""
         self._disconnect()

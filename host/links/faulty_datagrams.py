@@ -57,10 +57,15 @@ class FaultyDatagrams:
         self._late_in: list[tuple[int, bytes]] = []
         self._ready: list[bytes] = []
 
-    def send(self, datagram: bytes) -> None:
-        """Send what becomes of it, and what it lets go."""
-        for each in self._become(datagram, self._late_out):
-            self.datagrams.send(each)
+    @property
+    def live(self) -> bool:
+        """As the transport under it."""
+        return self.datagrams.live
+
+    def send(self, *datagrams: bytes) -> None:
+        """Send what becomes of each, and what it lets go."""
+        for datagram in datagrams:
+            self.datagrams.send(*self._become(datagram, self._late_out))
 
     def receive(self, timeout_s: float) -> bytes:
         """What becomes of the next one; empty where it is lost."""

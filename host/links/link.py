@@ -10,11 +10,17 @@ class Link(Protocol):
     """A byte stream both ways. Bytes may be lost or damaged; the session above copes with that.
 
     ``narrow``: a byte takes longer than the device needs for it, so that fewer bytes are faster.
+    ``live``: its seconds are this machine's; those of a simulated link are clock cycles.
     """
 
     @property
     def narrow(self) -> bool:
         """Whether bytes are what a sample waits for."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether its seconds are this machine's."""
         ...
 
     def write(self, data: bytes, /) -> None:

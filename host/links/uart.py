@@ -34,6 +34,7 @@ class UartLink:
     """
 
     narrow = True
+    live = True
 
     def __init__(self, port: str, baud: int = DEFAULT_BAUD) -> None:
         self.port = port

@@ -57,6 +57,7 @@ class UdpLink:
 
     def __init__(self, datagrams: Datagrams, *, name: str = "udp", opening_s: float = OPENING_S) -> None:
         self.datagrams = datagrams
+        self.live = datagrams.live
         self.name = name
         self.lost = 0
         """Datagrams that did not come, or came late, of the sessions so far."""
@@ -74,11 +75,10 @@ class UdpLink:
             raise
 
     def write(self, data: bytes) -> None:
-        """Keep ``data``, and send what fills a datagram."""
+        """Keep ``data``, and send what fills datagrams."""
         self._check_open()
         self._out += data
-        while len(self._out) >= PIECE_MAX:
-            self._send_piece()
+        self._send(len(self._out) // PIECE_MAX)
 
     def read(self, timeout_s: float) -> bytes:
         """The next piece of the stream, or nothing in time; what was kept is sent before it waits."""
@@ -129,17 +129,22 @@ class UdpLink:
 
     def _flush(self) -> None:
         self._check_open()
-        while self._out:
-            self._send_piece()
+        self._send(-(-len(self._out) // PIECE_MAX))
 
-    def _send_piece(self) -> None:
+    def _send(self, count: int) -> None:
+        """The first ``count`` pieces of what was kept, each in a datagram."""
+        if not count:
+            return
         if self._token is None and not self._offered():
             self._out.clear()  # lost, as on any link that is cut
             return
-        self._sent = (self._sent + 1) % NUMBERS
-        header = HEADER.pack(Kind.DATA, VERSION, 0, self._sent, self._token)
-        self.datagrams.send(header + self._out[:PIECE_MAX])
-        del self._out[:PIECE_MAX]
+        pieces = []
+        for start in range(0, count * PIECE_MAX, PIECE_MAX):
+            self._sent = (self._sent + 1) % NUMBERS
+            header = HEADER.pack(Kind.DATA, VERSION, 0, self._sent, self._token)
+            pieces.append(header + self._out[start : start + PIECE_MAX])
+        del self._out[: count * PIECE_MAX]
+        self.datagrams.send(*pieces)
 
     def _piece(self, datagram: bytes) -> bytes:
         """What a datagram adds to the stream: nothing where it is not this session's next."""

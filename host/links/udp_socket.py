@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import select
 import socket
+import struct
+import sys
 import time
 
 from emulator.spec.datagrams import MTU, PORT
@@ -11,6 +15,12 @@ from host.errors import InputError, LinkError
 
 BUFFER_BYTES = 4 << 20
 """Asked of the kernel for what waits; it may give less."""
+UDP_SEGMENT = 103
+"""Linux's, unnamed in Python: the kernel cuts what it is given into datagrams of this size (udp(7))."""
+SEGMENTS = 40
+"""Datagrams of one such call, within the 64 KiB that an IPv4 packet may have."""
+NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
+"""What a kernel or a network card answers that cannot do so."""
 
 
 class UdpSocket:
@@ -29,6 +39,8 @@ class UdpSocket:
         The name is not known, or there is no way there.
     """
 
+    live = True
+
     def __init__(self, host: str, port: int = PORT) -> None:
         self.name = f"{host}:{port}"
         self._socket: socket.socket | None = None
@@ -41,21 +53,36 @@ class UdpSocket:
             link.close()
             raise LinkError(f"udp:{self.name}: no way there ({error.strerror or error})") from None
         self._socket = link
+        self._segments = SEGMENTS if sys.platform == "linux" else 1
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll is not None:
             self._poll.register(link, select.POLLIN)
 
-    def send(self, datagram: bytes) -> None:
-        """Send one; where the kernel's buffer is full, when there is room."""
+    def send(self, *datagrams: bytes) -> None:
+        """Send them; where the kernel's buffer is full, when there is room.
+
+        Up to ``SEGMENTS`` of one size go to the kernel in one call, where it can cut them apart.
+        """
+        for size, alike in itertools.groupby(datagrams, len):
+            while together := b"".join(itertools.islice(alike, self._segments)):
+                self._send(together, size)
+
+    def _send(self, together: bytes, size: int) -> None:
         link = self._open()
+        cut = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", size))] if len(together) > size else []
         while True:
             try:
-                link.send(datagram)
+                link.sendmsg([together], cut)
                 return
             except BlockingIOError:
                 select.select([], [link], [], 1.0)
             except OSError as error:
-                raise LinkError(self._lost(error)) from None
+                if not cut or error.errno not in NO_SEGMENTS:
+                    raise LinkError(self._lost(error)) from None
+                self._segments = 1
+                for start in range(0, len(together), size):
+                    self._send(together[start : start + size], size)
+                return
 
     def receive(self, timeout_s: float) -> bytes:
         """The next one, or nothing in time."""

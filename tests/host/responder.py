@@ -110,6 +110,7 @@ class ResponderLink:
     """A link to a responder; ``silent`` swallows what is sent."""
 
     narrow = True
+    live = True
 
     def __init__(self, device: Responder) -> None:
         self.device = device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -185,7 +186,9 @@ def test_interruption_leaves_a_usable_session() -> None:
     sent: list[bytes] = []
     link.write, plain = (lambda data: (sent.append(data), plain(data))[1]), link.write  # type: ignore[method-assign]
     session.call(write(1234))
-    assert decode_request(sent[1][:-1]).opcode == Opcode.SYNC, "answers of before may still be under way"
+    assert decode_request(sent[0].strip(b"\0")).opcode == Opcode.SYNC, (
+        "answers of before may still be under way"
+    )
     assert link.device.get("scratch") == 1234
     assert int.from_bytes(session.call(read()), "little") == 1234
 
@@ -203,27 +206,26 @@ def test_a_torn_request_does_not_swallow_the_next() -> None:
 class Batches:
     """A link that counts what is written between two reads, and what is unanswered."""
 
+    narrow = live = True
+
     def __init__(self, link: Link) -> None:
         self.link = link
         self.written = [0]
         self.open = self.most = 0
-
-    @property
-    def narrow(self) -> bool:
-        """As the link's."""
-        return self.link.narrow
+        self._answers: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        self.written[-1] += 1
-        self.open += 1
+        self.written[-1] += data.count(0)
+        self.open += data.count(0)
         self.most = max(self.most, self.open)
         self.link.write(data)
 
     def read(self, timeout_s: float) -> bytes:
         self.written.append(0)
-        data = self.link.read(timeout_s)
-        self.open -= data.count(0)
-        return data
+        if not self._answers:
+            self._answers = self.link.read(timeout_s).split(b"\0")[:-1]
+        self.open -= 1
+        return self._answers.pop(0) + b"\0"
 
     def wait(self, seconds: float) -> None:
         self.link.wait(seconds)
@@ -240,3 +242,48 @@ def test_a_wide_window_is_filled_again_by_halves() -> None:
     session.run([read()] * 100)
     assert batches.most == 16
     assert [n for n in batches.written if n] == [16, *[8] * 10, 4]
+
+
+def test_silence_is_judged_by_what_answers_have_taken() -> None:
+    """Of a known kind it is short, and doubles up to the timeout; of an unknown one it is the timeout."""
+    session, link = open_session()
+    session.timeout_s, session.attempts = 2.0, 1
+    silences: list[float] = []
+    plain = link.read
+
+    def listen(timeout_s: float) -> bytes:
+        silences.append(timeout_s)
+        return plain(timeout_s)
+
+    link.read = listen  # type: ignore[method-assign]
+    session.call(read())
+    assert silences == [2.0, 2.0], "neither sync nor read is known"
+    session.call(read())
+    assert silences.pop() < 0.05
+    link.silent = True
+    with pytest.raises(LinkTimeout):
+        session.call(read())
+    quick = silences[2:]
+    assert quick[-1] == quick[-2] == 2.0, "only silences of the whole timeout count as attempts"
+    assert all(b in (2 * a, 2.0) for a, b in itertools.pairwise(quick[1:]))
+    link.silent = False
+    session.call(read())
+    session.forget_waits()
+    session.call(read())
+    assert silences[-1] == 2.0
+
+
+def test_silence_of_a_simulated_link_is_always_the_timeout() -> None:
+    session, link = open_session()
+    link.live = False
+    silences: list[float] = []
+    plain = link.read
+
+    def listen(timeout_s: float) -> bytes:
+        silences.append(timeout_s)
+        return plain(timeout_s)
+
+    link.read = listen  # type: ignore[method-assign]
+    for _ in range(3):
+        session.call(read())
+    assert set(silences) == {session.timeout_s}

@@ -31,6 +31,8 @@ TOKEN = 0x1122334455667788
 class Script:
     """Datagrams that a test puts in and takes out; every ``open`` is offered another token."""
 
+    live = True
+
     def __init__(self, *, offers: bool = True) -> None:
         self.offers = offers
         self.token = TOKEN
@@ -39,7 +41,11 @@ class Script:
         self.opened = 0
         self.closed = False
 
-    def send(self, datagram: bytes) -> None:
+    def send(self, *datagrams: bytes) -> None:
+        for datagram in datagrams:
+            self._take(datagram)
+
+    def _take(self, datagram: bytes) -> None:
         kind, _, _, _, own = HEADER.unpack_from(datagram)
         if kind == Kind.OPEN:
             assert len(datagram) == OPEN_BYTES >= OFFER_BYTES
@@ -124,7 +130,8 @@ def test_who_has_the_board_is_said() -> None:
     holder = HOLDER.pack(0x0A000007, 4711, 3)
     script = Script(offers=False)
 
-    def refuse(datagram: bytes) -> None:
+    def refuse(*datagrams: bytes) -> None:
+        (datagram,) = datagrams
         own = HEADER.unpack_from(datagram)[4]
         script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, own) + holder)
 
@@ -181,6 +188,20 @@ def test_a_silent_port_is_a_timeout(listener: socket.socket) -> None:
     with pytest.raises(LinkTimeout, match=r"udp:127\.0\.0\.1: no answer within 0\.1 s"):
         UdpLink(UdpSocket(*listener.getsockname()), name=name, opening_s=0.1)
     assert len(listener.recv(100)) == OPEN_BYTES
+
+
+def test_datagrams_of_one_size_arrive_apart(listener: socket.socket) -> None:
+    """Whether the kernel cuts them apart or not."""
+    sizes = [1472] * 90 + [30, 1472, 7]
+    sent = [bytes([i % 256]) * size for i, size in enumerate(sizes)]
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    for segments in (None, 1):
+        link = UdpSocket(*listener.getsockname())
+        link._segments = segments or link._segments
+        link.send(*sent)
+        listener.settimeout(5.0)
+        assert [listener.recv(2000) for _ in sent] == sent
+        link.close()
 
 
 def test_a_port_that_nobody_has_is_a_link_error(listener: socket.socket) -> None:

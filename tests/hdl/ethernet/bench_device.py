@@ -29,11 +29,14 @@ SECOND_NS = 100_000
 class PinDatagrams:
     """Satisfies ``host.links.datagrams.Datagrams``, for a driver in a thread of its own."""
 
+    live = False
+
     def __init__(self, host: Host) -> None:
         self.host = host
 
-    def send(self, datagram: bytes) -> None:
-        self._send(datagram)
+    def send(self, *datagrams: bytes) -> None:
+        for datagram in datagrams:
+            self._send(datagram)
 
     def receive(self, timeout_s: float) -> bytes:
         received: bytes = self._receive(timeout_s)
