@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from emulator.device.description import Cell, Chip
 from emulator.device.rram.drift import DAY, age
-from emulator.device.rram.programming import cmo_read_sigma
+from emulator.device.rram.read_noise import cmo_read_sigma
 from emulator.errors import CompileWarning
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network

@@ -76,7 +76,9 @@ def places(board: Target) -> dict[str, str]:
     if not len(rest) <= first <= most:
         raise ValueError(f"board {board.name!r}: lane_sites_from is {first}; accepted: {len(rest)}..{most}")
     found = {}
-    for cells, site_of in ((rest, _multiplier), (_rest_memories(g), _memory)):
+    spread = [f"{name.partition('/')[0]}.*" for style, name in board.memory_styles if style == "distributed"]
+    memories = [c for c in _rest_memories(g) if not any(fnmatch(f"core.{c}", name) for name in spread)]
+    for cells, site_of in ((rest, _multiplier), (memories, _memory)):
         for cell, (row, site) in zip(cells, reversed(path[:first]), strict=False):
             found[f"{CORE}.{cell}"] = site_of(die, row, site)
     for lane, (row, site) in zip(range(g.lanes), path[first:], strict=False):
@@ -114,7 +116,7 @@ def _rest_memories(g: Geometry) -> list[str]:
     cells = [f"{buffer}.memory.block_0_{low}" for buffer in ("inputs*", "activations") for low in (0, 4)]
     cells += [f"readout.gains_{i}.block_0_0_0" for i in range(g.readouts)]
     cells += [f"noise.samples.gaussian_{i}.table.block" for i in range(g.readouts) if g.noise]
-    pipe = "neuron.pipe_0"
-    cells += [f"{pipe}.base.block_0_0_{low}" for low in (0, 9)]
+    pipe, parts = "neuron.pipe_0", (0, 9) if g.curves * g.segments > 1024 else (0,)
+    cells += [f"{pipe}.base.block_0_0_{low}" for low in parts]
     cells += [f"{pipe}.{table}.block_0_0_0" for table in ("bias", "settings")]
-    return [*cells, *(f"{pipe}.slope.block_0_0_{low}" for low in (0, 9)), "results.memory.block_0_0_0"]
+    return [*cells, *(f"{pipe}.slope.block_0_0_{low}" for low in parts), "results.memory.block_0_0_0"]

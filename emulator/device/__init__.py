@@ -10,7 +10,8 @@ from emulator.device.ndr.curves import Bell, Curve, Esaki, NdrModel, Table, Tunn
 from emulator.device.ndr.tuning import Tuning, vary
 from emulator.device.rram.drift import DRIFTS, Drift
 from emulator.device.rram.faults import Faults
-from emulator.device.rram.programming import IDEAL, MODELS, WAN_2022, ProgrammingError, effective_read_sigma
+from emulator.device.rram.programming import IDEAL, MODELS, WAN_2022, ProgrammingError
+from emulator.device.rram.read_noise import effective_read_sigma
 
 __all__ = [
     "DRIFTS",

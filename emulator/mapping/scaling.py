@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device import effective_read_sigma
 from emulator.device.description import Chip
-from emulator.device.rram.programming import READ_LAWS
 from emulator.errors import CompileError
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.weights import MappedWeights, code_max
@@ -44,12 +42,19 @@ def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
 
 
 def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
-    """Standard deviation of an effective weight at a read: the layer's root mean square, microsiemens."""
-    cell = chip.cell
-    if cell.read_noise_model == "constant":
-        return effective_read_sigma(cell.read_noise_percent, cell.g_max_uS)
-    sigma = READ_LAWS[cell.read_noise_model](mapped.cells.faulted, chip.conditions.time_since_programming_s)
-    return float(np.sqrt(np.square(sigma).sum(axis=0).mean()))
+    """Standard deviation of an effective weight at a read: the layer's root mean square, microsiemens.
+
+    Telegraph noise is in it: drawn for every slice of an inference, where a trap would stay for all of them.
+    """
+    pairs = mapped.cells.faulted
+    read = chip.cell.read_sigma(pairs, chip.conditions.time_since_programming_s)
+    return float(np.hypot(read, chip.cell.telegraph_sigma(pairs)))
+
+
+def telegraph_share(chip: Chip, mapped: MappedWeights) -> float:
+    """The part of ``var_cell`` that is telegraph noise, 0..1."""
+    whole = read_sigma_uS(chip, mapped)
+    return 0.0 if whole == 0 else (chip.cell.telegraph_sigma(mapped.cells.faulted) / whole) ** 2
 
 
 def cell_noise(chip: Chip, mapped: MappedWeights) -> int:

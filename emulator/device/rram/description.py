@@ -10,7 +10,8 @@ import numpy as np
 from emulator.device.fields import choice, number, numbers, section
 from emulator.device.rram.drift import DRIFTS, Conductances, Drift, Scaled
 from emulator.device.rram.faults import Faults
-from emulator.device.rram.programming import MODELS, READ_LAWS, ProgrammingError
+from emulator.device.rram.programming import MODELS, ProgrammingError
+from emulator.device.rram.read_noise import READ_LAWS, effective_read_sigma, telegraph_sigma
 from emulator.errors import ChipError
 
 FITTED = "fitted"
@@ -36,6 +37,8 @@ class Cell:
     read_noise_model, read_noise_percent:
         ``constant``: standard deviation of an effective weight at every read, in percent of g_max_uS.
         Any other: of the published law of that name, which depends on conductance and time.
+    telegraph_percent, telegraph_step_percent:
+        Cells with a trap, and the part of a cell's conductance that its full trap takes.
     drift:
         What time since programming does.
     stuck_low_percent, stuck_high_percent, stuck_low_uS, stuck_high_uS:
@@ -58,6 +61,8 @@ class Cell:
     error_scale: Annotated[float, number(0, 100)] = 1.0
     read_noise_model: Annotated[str, choice(READ_NOISES)] = "constant"
     read_noise_percent: Annotated[float, number(0, 5)] = 0.0
+    telegraph_percent: Annotated[float, number(0, 100)] = 0.0
+    telegraph_step_percent: Annotated[float, number(0, 100)] = 0.0
     drift: Annotated[str, choice(tuple(DRIFTS))] = "none"
     stuck_low_percent: Annotated[float, number(0, 100)] = 0.0
     stuck_high_percent: Annotated[float, number(0, 100)] = 0.0
@@ -128,6 +133,17 @@ class Cell:
         error = drift.fade(target_uS, time_s) * self.error_model.sigma(target_uS)
         return np.asarray(np.hypot(error, drift.sigma(target_uS, time_s)), np.float64)
 
+    def read_sigma(self, pairs_uS: Conductances, time_s: float) -> float:
+        """Deviation in microsiemens of an effective weight at a read, telegraph noise apart: the root mean
+        square over pairs (2, ...), ``time_s`` seconds after programming. Raises as the law."""
+        if self.read_noise_model == "constant":
+            return effective_read_sigma(self.read_noise_percent, self.g_max_uS)
+        return _over_pairs(READ_LAWS[self.read_noise_model](pairs_uS, time_s))
+
+    def telegraph_sigma(self, pairs_uS: Conductances) -> float:
+        """The same of telegraph noise."""
+        return _over_pairs(telegraph_sigma(pairs_uS, self.telegraph_percent, self.telegraph_step_percent))
+
     def _scaled(self, model: ProgrammingError) -> ProgrammingError:
         if self.error_scale == 1.0:
             return model
@@ -146,3 +162,8 @@ class Cell:
         """Rates and conductances of stuck cells."""
         low, high = self.stuck_at_uS
         return Faults(self.stuck_low_percent / 100, self.stuck_high_percent / 100, low, high)
+
+
+def _over_pairs(sigma_uS: Conductances) -> float:
+    """Root mean square over pairs (2, ...) of both cells' deviations together."""
+    return float(np.sqrt(np.square(sigma_uS).sum(axis=0).mean()))

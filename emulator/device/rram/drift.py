@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.rram.programming import PCM_MAX_uS, readable
+from emulator.device.rram.programming import readable
+from emulator.device.rram.read_noise import PCM_MAX_uS
 from emulator.errors import PhysicsError
 
 Conductances = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
-from emulator.device.rram.programming import READ_LAWS, WAN_2022, ProgrammingError, effective_read_sigma
+from emulator.device.rram.programming import WAN_2022, ProgrammingError
 from emulator.mapping.cells import level_targets
 from emulator.mapping.shapes import family
 
@@ -49,6 +49,9 @@ class ChipView:
         floats without levels or error.
     read_noise:
         Deviation of an effective weight at a read.
+    stuck:
+        Rate of pairs that read as 0. Where one cell is stuck the other mostly makes up for it (fault-aware
+        mapping); it cannot where the weight's own cell is stuck low, or the other one high.
     clip_rms:
         A column's largest weight, in root mean squares of the column, or of the layer where ``columns`` share
         one transimpedance; None: its own largest one.
@@ -73,6 +76,7 @@ class ChipView:
 
     sigma: npt.NDArray[np.float64] | None = None
     read_noise: float = 0.0
+    stuck: float = 0.0
     clip_rms: float | None = None
     noise_scale: float = 1.0
     columns: ColumnsView | None = None
@@ -118,20 +122,18 @@ def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.
     converters or columns, output steps, the nominal device's curve, what the ECRAM reaches, and behind analog
     columns how devices differ.
 
-    Stuck cells and wires are left to compilation and calibration, and so are differences between devices
-    behind converters.
+    Wires are left to compilation and calibration, and so are differences between devices behind converters.
     """
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets, span = level_targets(cell), cell.g_max_uS - cell.g_min_uS
     spread = cell.spread(targets, time)
-    if cell.read_noise_model == "constant":
-        read = effective_read_sigma(cell.read_noise_percent, cell.g_max_uS)
-    else:
-        read = float(np.sqrt(2.0) * READ_LAWS[cell.read_noise_model](targets.mean(), time))
+    pair = np.full((2, 1), targets.mean())
+    read = float(np.hypot(cell.read_sigma(pair, time), cell.telegraph_sigma(pair)))
     adc = chip.readout.kind == "adc"
     view = ChipView(
         sigma=np.hypot(spread, spread[0]) / span,
         read_noise=read / span,
+        stuck=cell.faults.low_rate + cell.faults.high_rate,
         clip_rms=clip_rms,
         noise_scale=noise_scale,
         adc_bits=chip.readout.adc_bits if adc else None,

@@ -28,6 +28,7 @@ CAUSES: dict[str, str] = {
     "converter mismatch": "gain and offset of every column off the design",
     "bias cells": "biases held by rows of cells: levels, errors, faults",
     "read noise": "cells, columns and converters at every read",
+    "telegraph noise": "traps of cells that fill and empty between inferences",
     "NDR device": "curves of neurons and bases, their spread, what ECRAMs reach, against the float curve",
     "load line": "the resistance that devices are driven through: a bent curve, with a jump where bistable",
     "PWL fit": "12-bit voltage code and piecewise-linear table",

@@ -17,6 +17,7 @@ from emulator.mapping.explain.devices import functions_with, neurons_with, shape
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.neuron import window_of
 from emulator.mapping.samples import Rows
+from emulator.mapping.scaling import telegraph_share
 from emulator.network import Activation, Gate, Network, Pool, Product, Table
 from emulator.network.floats import FloatArithmetic
 from emulator.spec import Layer, Program, steps
@@ -28,7 +29,8 @@ Floats = npt.NDArray[np.float64]
 Maps = list[Floats]
 
 EVERY_GAIN = Mitigation(gain_calibration=True)
-CONVERTING = {"ADC clipping", "ADC rounding", "converter mismatch", "read noise"}
+NOISE = {"read noise", "telegraph noise"}
+CONVERTING = {"ADC clipping", "ADC rounding", "converter mismatch", *NOISE}
 VALUES_MAX = 1 << 25
 """Values of patches worked on at once, where one sample does not have more."""
 CORRECTED_ROWS = 1 << 14
@@ -169,14 +171,17 @@ class Forward:
         half = float(1 << (layer.adc_bits - 1))
         built = array.built if "converter mismatch" in self.causes else array.designed
         total = np.zeros((len(rows.exact), layer.outputs))
+        telegraph = telegraph_share(self.die.chip, array.mapped)
+        shares = {"read noise": 1 - telegraph, "telegraph noise": telegraph}
         x = rows.exact.reshape(len(rows.exact), rows.groups, -1)
         for k in range(0, layer.inputs, per_tile):
             w = weights[k : k + per_tile] / array.mapped.unit
             for j, part in enumerate(_sliced(x[:, :, k : k + per_tile] * INPUT_MAX, bits)):
                 a = rows.product(part.reshape(len(part), -1), w)
-                if "read noise" in self.causes:
-                    power = np.square(part).sum(axis=2)
-                    variance = layer.sigma_out**2 + layer.var_cell / 256 * power
+                if NOISE & set(self.causes):
+                    power = layer.var_cell / 256 * np.square(part).sum(axis=2)
+                    variance = power * sum(share for cause, share in shares.items() if cause in self.causes)
+                    variance += layer.sigma_out**2 * ("read noise" in self.causes)
                     deviation = np.repeat(np.sqrt(variance), layer.outputs // rows.groups, axis=1)
                     a = a + deviation * rng.standard_normal(a.shape)
                 if adc:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from emulator.device import IDEAL, MODELS, WAN_2022, effective_read_sigma
-from emulator.device.rram.programming import cmo_read_sigma, readable
+from emulator.device.rram.programming import readable
+from emulator.device.rram.read_noise import cmo_read_sigma
 from emulator.errors import PhysicsError
 
 

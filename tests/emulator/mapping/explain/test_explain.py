@@ -97,6 +97,7 @@ def test_no_cause_is_the_float_network():
         ("ADC rounding", {"readout": {"adc_bits": 5}}),
         ("converter mismatch", {"readout": {"gain_mismatch_percent": 5.0}}),
         ("read noise", {"cell": {"read_noise_percent": 3.0}}),
+        ("telegraph noise", {"cell": {"telegraph_percent": 30.0, "telegraph_step_percent": 30.0}}),
         ("NDR device", {"neuron": {"peak_voltage_variation_percent": 20.0}}),
     ],
 )

@@ -1,0 +1,141 @@
+"""Samples a second end to end: a board behind Ethernet against one CPU core, network by network.
+
+    OMP_NUM_THREADS=1 python benchmarks/outrun.py [--board ecpix5-85f-maps-udp] [--network LeNet-5] [--json]
+
+*Board*, simulated: the whole device behind UDP, compiled; clocks from the first datagram to the last answer,
+at the clock that the board's report says is met, or that it asks for where none is committed. Every sum is
+compared with the golden model's, read noise on. UDP is simulated where datagrams leave the frames, so the
+line has a column of its own: bytes counted as sent, frames around them, of a gigabit a second. The slower of
+the two is the board's end to end; *limit* names it. *Core*, measured: the golden model's compiled loops, one
+thread, at its best of several batch sizes. The networks are those of ``benchmarks/walks.py``, and the
+package's LSTM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+from link import Counted
+from walks import FIT, NETWORKS, drawn
+
+from boards.board import Board
+from boards.fpga import find_target
+from boards.fpga.performance import GIGABIT_BYTES
+from boards.fpga.reports import load
+from boards.sim.udp import SimDatagrams, UdpModel
+from emulator.golden.fast import FastCore
+from emulator.mapping import MapOptions, map_network
+from emulator.network import Network, load_network, zoo
+from emulator.network.datasets import japanese_vowels
+from emulator.spec import Program
+from host.links.udp import UdpLink
+
+BATCHES = (1, 64, 448, 2000)
+"""Sizes that the core is tried at."""
+LSTM = "LSTM"
+CHIP = "wan2022"
+
+
+def network_and_samples(name: str, samples: int) -> tuple[Network, Any, Any]:
+    """A network, samples to map it with, samples to run."""
+    if name == LSTM:
+        network, (known, _, test, _) = load_network(zoo.lstm()), japanese_vowels()
+        assert network.meaning.inputs is not None, "the package's says what its codes stand for"
+        fitting, x = (network.meaning.inputs.encode(x) for x in (known, test))
+        return network, fitting[:FIT], x[:samples]
+    network = NETWORKS[name]()
+    fitting, x, _ = drawn(name, network, samples, None)
+    return network, fitting, x
+
+
+def on_board(program: Program, board: str, x: Any) -> dict[str, Any]:
+    """Clocks and bytes of a sample, and whether every sum is the golden model's."""
+    target = find_target(board)
+    model = UdpModel(target.geometry)
+    counted = Counted(SimDatagrams(model))
+    with Board(UdpLink(counted), timeout_s=60) as device:
+        device.program(program)
+        cycles, sent = model.cycles, counted.line_bytes
+        y = device.infer(x, seed=1)
+        cycles, sent = model.cycles - cycles, counted.line_bytes - sent
+        expected = FastCore(program).infer(x, seed=1)
+    clock, line = 1e6 * target.clock_mhz, GIGABIT_BYTES * len(x) / sent
+    compute = clock * len(x) / cycles
+    return {
+        "samples": len(x),
+        "mismatches": int((y != expected).any(axis=1).sum()),
+        "cycles": cycles / len(x),
+        "clock_mhz": target.clock_mhz,
+        "compute_per_s": compute,
+        "line_per_s": line,
+        "board_per_s": min(compute, line),
+        "limit": "array" if compute < line else "line",
+    }
+
+
+def on_core(program: Program, x: Any, seconds: float) -> dict[str, Any]:
+    """The best rate of one thread, and the batch size that it was reached with."""
+    core = FastCore(program)
+    core.infer(x[:1], seed=1, threads=1)
+    best, at = 0.0, 0
+    for batch in BATCHES:
+        codes = np.resize(x, (batch, x.shape[1]))
+        until = time.perf_counter() + seconds / len(BATCHES)
+        while True:
+            begun = time.perf_counter()
+            core.infer(codes, seed=1, threads=1)
+            rate = batch / (time.perf_counter() - begun)
+            best, at = max((best, at), (rate, batch))
+            if time.perf_counter() > until:
+                break
+    return {"core_per_s": best, "core_batch": at}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [*NETWORKS, LSTM]
+    parser.add_argument("--board", default="ecpix5-85f-maps-udp")
+    parser.add_argument("--network", action="append", choices=names, help="default: all")
+    parser.add_argument(
+        "--samples", type=int, default=20, help="simulated of each network; ten times of the MLP"
+    )
+    parser.add_argument("--seconds", type=float, default=8.0, help="measured on the core, each network")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    target, report = find_target(options.board), load(options.board)
+    rows = []
+    for name in options.network or names:
+        network, fitting, x = network_and_samples(name, options.samples * (10 if name == "MLP" else 1))
+        how = MapOptions(lanes=target.geometry.lanes, depth=target.geometry.weight_depth)
+        program = map_network(network, CHIP, fitting, options=how).program
+        row = {"network": name, **on_board(program, options.board, x), **on_core(program, x, options.seconds)}
+        rows.append(row | {"ratio": row["board_per_s"] / row["core_per_s"]})
+    placed = "no committed report" if report is None else f"{report['fmax_mhz']:g} MHz estimated"
+    if options.json:
+        print(json.dumps({"board": options.board, "placed": placed, "rows": rows}, indent=1))
+    else:
+        print(f"{options.board}, simulated, at {target.clock_mhz:g} MHz ({placed}); one core, measured\n")
+        print(
+            "| network | cycles | array /s | line /s | board /s | limit | core /s | batch | ratio | differ |"
+        )
+        print("|---|---:|---:|---:|---:|---|---:|---:|---:|---:|")
+        for r in rows:
+            rates = " | ".join(
+                f"{r[key]:,.0f}" for key in ("cycles", "compute_per_s", "line_per_s", "board_per_s")
+            )
+            print(
+                f"| {r['network']} | {rates} | {r['limit']} | {r['core_per_s']:,.0f} | {r['core_batch']} | "
+                f"{r['ratio']:.2f} | {r['mismatches']} of {r['samples']} |"
+            )
+    return 1 if any(r["mismatches"] for r in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

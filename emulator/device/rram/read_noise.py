@@ -1,0 +1,94 @@
+"""What a conductance does between two reads: white and 1/f noise, and telegraph noise. Microsiemens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import PhysicsError
+
+Conductances = npt.NDArray[np.float64]
+
+CMO_READ_uS = 0.0277316483
+CMO_READ_TIME_S = 1e-6
+"""aihwkit, ReRamCMONoiseModel.read_dict: sigma = K log10(G) sqrt(ln((t + t_read) / (2 t_read))), uS."""
+PCM_MAX_uS = 25.0
+PCM_READ_TIME_S = 250e-9
+"""aihwkit, PCMLikeNoiseModel: sigma = G min(0.0088 / x^0.65, 0.2) sqrt(ln((t + t_read) / (2 t_read))), with
+x = G / 25 uS."""
+
+
+def effective_read_sigma(read_noise_percent: float, g_max_uS: float) -> float:
+    """Standard deviation in microsiemens of one effective weight (a differential pair) at a read.
+
+    ``read_noise_percent`` is in percent of ``g_max_uS``, additive and independent of the conductance, as
+    aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``.
+
+    Raises
+    ------
+    PhysicsError
+        When a value is negative.
+    """
+    for field, value in (("read_noise_percent", read_noise_percent), ("g_max_uS", g_max_uS)):
+        if not 0 <= value < np.inf:
+            raise PhysicsError(f"{field} is {value}; accepted: 0 or more, finite")
+    return read_noise_percent / 100 * g_max_uS
+
+
+def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: float) -> Conductances:
+    """Standard deviation of a cell at conductance ``g_uS``, microsiemens, over cells and moments.
+
+    A ``share_percent`` of the cells has a trap, which is full half of the time and takes ``step_percent`` of
+    the conductance while it is: two levels, a random telegraph signal (S. Machlup, J. Appl. Phys. 25, 341,
+    1954). Between two inferences it may have switched, so its sum over many rows is drawn anew for each.
+    """
+    step = step_percent / 100 * np.asarray(g_uS, np.float64)
+    return np.asarray(step / 2 * np.sqrt(share_percent / 100), np.float64)
+
+
+def _growth(time_s: float, read_time_s: float) -> float:
+    """1/f noise at a time against that of the first read, which takes ``read_time_s``."""
+    if not read_time_s <= time_s < np.inf:
+        raise PhysicsError(f"time_s is {time_s}; accepted: {read_time_s} or more, finite")
+    return float(np.sqrt(np.log((time_s + read_time_s) / (2 * read_time_s))))
+
+
+def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
+    """Read noise of one IBM CMO/HfOx cell, microsiemens, at conductance ``g_uS`` and time in seconds.
+
+    Below 1 uS the published logarithm changes sign; it is taken as 0 there.
+
+    Raises
+    ------
+    PhysicsError
+        When the time is below the model's read time of 1 us.
+    """
+    growth = _growth(time_s, CMO_READ_TIME_S)
+    sigma = CMO_READ_uS * growth * np.log10(np.maximum(np.asarray(g_uS, np.float64), 1.0))
+    return np.asarray(sigma, np.float64)
+
+
+def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
+    """1/f noise of one phase-change cell, microsiemens, at conductance ``g_uS`` and time in seconds.
+
+    The source takes the factor in front from the conductance right after programming; here it is that of the
+    cell as it is. It draws the noise once for a time; here every read draws it, as of the CMO cells.
+
+    Raises
+    ------
+    PhysicsError
+        When the time is below the model's read time of 250 ns.
+    """
+    growth = _growth(time_s, PCM_READ_TIME_S)
+    g = np.maximum(np.asarray(g_uS, np.float64), 0.0)
+    factor = np.minimum(0.0088 / np.maximum(g / PCM_MAX_uS, 1e-7) ** 0.65, 0.2)
+    return np.asarray(g * factor * growth, np.float64)
+
+
+READ_LAWS: dict[str, Callable[[npt.ArrayLike, float], Conductances]] = {
+    "ibm-cmo-hfox": cmo_read_sigma,
+    "joshi2020": pcm_read_sigma,
+}
+"""Read noise of one cell that depends on its conductance and the time, by the name chip descriptions use."""
