@@ -100,10 +100,7 @@ class Reading(torch.nn.Module):
                 return torch.zeros_like(weight)
             level = (weight / limit.clamp(min=1e-30) * self.steps).round()
             sigma = self.sigma_by_level[level.abs().long()]
-            held = level / self.steps + sigma * torch.randn_like(weight)
-            if self.view.stuck:
-                held *= torch.rand_like(weight) >= self.view.stuck
-            return held * limit - weight
+            return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
     def read(self, x: Tensor, weight: Tensor) -> Tensor:
         """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``weight`` as drawn."""

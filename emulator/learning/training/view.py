@@ -49,9 +49,6 @@ class ChipView:
         floats without levels or error.
     read_noise:
         Deviation of an effective weight at a read.
-    stuck:
-        Rate of pairs that read as 0. Where one cell is stuck the other mostly makes up for it (fault-aware
-        mapping); it cannot where the weight's own cell is stuck low, or the other one high.
     clip_rms:
         A column's largest weight, in root mean squares of the column, or of the layer where ``columns`` share
         one transimpedance; None: its own largest one.
@@ -76,7 +73,6 @@ class ChipView:
 
     sigma: npt.NDArray[np.float64] | None = None
     read_noise: float = 0.0
-    stuck: float = 0.0
     clip_rms: float | None = None
     noise_scale: float = 1.0
     columns: ColumnsView | None = None
@@ -122,7 +118,8 @@ def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.
     converters or columns, output steps, the nominal device's curve, what the ECRAM reaches, and behind analog
     columns how devices differ.
 
-    Wires are left to compilation and calibration, and so are differences between devices behind converters.
+    Stuck cells and wires are left to compilation and calibration, and so are differences between devices
+    behind converters.
     """
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets, span = level_targets(cell), cell.g_max_uS - cell.g_min_uS
@@ -133,7 +130,6 @@ def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.
     view = ChipView(
         sigma=np.hypot(spread, spread[0]) / span,
         read_noise=read / span,
-        stuck=cell.faults.low_rate + cell.faults.high_rate,
         clip_rms=clip_rms,
         noise_scale=noise_scale,
         adc_bits=chip.readout.adc_bits if adc else None,
