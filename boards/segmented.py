@@ -18,7 +18,7 @@ from emulator.golden.codes import Codes, Draw
 from emulator.golden.core import batch_of, inputs_and_starts
 from emulator.spec import Program
 from emulator.spec.evaluate import At, evaluated
-from emulator.spec.steps import Product
+from emulator.spec.steps import Product, products_of
 
 HELD_CODES = 1 << 25
 """Codes of maps that are held here from one segment to the next: so many samples go through a segment before
@@ -68,9 +68,9 @@ class Segmented:
         said = f"step {segment.stop - 1}: "
         if segment.piece is None:
             return [said + last.kind + (f" ({segment.refused})" if segment.refused else "")]
-        if not (segment.sums and isinstance(last, Product)):
+        if not segment.sums:
             return []
-        second = last.skip is not None and _adds_none(segment.piece)
+        second = self._ended(segment).skip is not None and _adds_none(segment.piece)
         parts = ["second operand"] * second + ["neurons"] * last.fires
         return [said + ", ".join(parts)] if parts else []
 
@@ -130,16 +130,20 @@ class Segmented:
         calls = draw.index * self.program.calls + call
         values = self._on_board(segment.piece, x, dataclasses.replace(draw, index=calls))
         if segment.sums:
-            assert isinstance(last, Product)
-            left = last if _adds_none(segment.piece) else dataclasses.replace(last, skip=None)
+            left = self._ended(segment)
+            left = left if _adds_none(segment.piece) else dataclasses.replace(left, skip=None)
             return [codes.ended(number, left, values.astype(np.int64), maps)]
         ends = np.cumsum([math.prod(shapes[m]) for m in segment.makes])
         parts = np.split(values, ends[:-1], axis=1)
-        fired = [m < len(shapes) - 1 or not isinstance(last, Product) or last.fires for m in segment.makes]
+        fired = [m < len(shapes) - 1 or last.fires for m in segment.makes]
         return [
             part.reshape(n, *shapes[m]).astype(np.uint8 if fires else np.int64)
             for m, part, fires in zip(segment.makes, parts, fired, strict=True)
         ]
+
+    def _ended(self, segment: Segment) -> Product:
+        """The product whose sums are a segment's last."""
+        return products_of(self.program.steps[: segment.stop])[-1]
 
     def _sums(
         self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: Draw
@@ -176,5 +180,4 @@ class Segmented:
 
 def _adds_none(piece: Program) -> bool:
     """Whether the host still has a last product's second operand to add."""
-    last = piece.steps[-1]
-    return isinstance(last, Product) and last.skip is None
+    return products_of(piece.steps)[-1].skip is None

@@ -12,14 +12,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import ClassVar
 
 import numpy as np
 
 from emulator.spec.layer import IntArray, Layer
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined
+from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined, products_of
 
 SAMPLE = 0
 """The number of the map that a sample is loaded into."""
@@ -28,6 +29,8 @@ SAMPLE = 0
 @dataclass(frozen=True, eq=False)
 class Fill:
     """Every code of a map is ``code``: how a state begins."""
+
+    fires: ClassVar[bool] = True
 
     code: int
     shape: Shape
@@ -63,7 +66,7 @@ class Lowered:
     @property
     def products(self) -> tuple[Product, ...]:
         """What the array holds, in order."""
-        return tuple(step for step in self.steps if isinstance(step, Product))
+        return products_of(self.steps)
 
 
 @lru_cache(maxsize=16)
@@ -75,15 +78,15 @@ def lower(program: Program) -> Lowered:
         made.add(Fill(state.start, state.shape), to=number)
     begins = len(made.steps)
     last = program.steps[-1]
-    sums = isinstance(last, Product) and not last.fires
+    sums = not last.fires
     for i, step in enumerate(program.steps[:-1] if sums else program.steps):
         made.take(step, 1 + len(program.states) + i)
     # What the last product needs is copied before the states change.
-    answer = made.product(last) if isinstance(last, Product) and sums else made.codes()
+    (answer,) = products_of([made.here(last)]) if sums else (made.codes(),)
     body = len(made.steps) - begins
     if program.calls > 1:
         made.end_call()
-    made.add(answer, number=made.number_of(last) if sums else 0)
+    made.add(answer, number=made.number_of(last))
     kept = (*states, SAMPLE) if program.calls > 1 else tuple(states)
     return Lowered(
         program.calls,
@@ -146,48 +149,38 @@ class _Lowering:
 
     def take(self, step: Step, number: int) -> None:
         """Append what ``step``, which makes map ``number`` of the program, is lowered to."""
-        if isinstance(step, Gate):
-            reads = {m: self._alone(self.moved[m]) for m in step.reads}
-            terms = tuple(
-                dataclasses.replace(t, a=reads[t.a], b=None if t.b is None else reads[t.b])
-                for t in step.terms
-            )
-            self.moved[number] = self.add(dataclasses.replace(step, terms=terms))
-            return
-        if isinstance(step, Product):
-            self.moved[number] = self.add(self.product(step), number=self.number_of(step))
-            return
-        sources = self._side_by_side(tuple(self.moved[s] for s in step.sources))
-        if isinstance(step, Table):
-            shape = joined([self.shapes[s] for s in sources])
-            layer = _picking(step.channel, shape[0])
-            layer = dataclasses.replace(
-                layer,
-                bias=step.offset.astype(np.int32),
-                scale=step.scale,
-                curve=step.curve,
-                vshift=step.vshift,
-                segment_bits=step.segment_bits,
-                table_bits=step.table_bits,
-            )
-            patches = Patches(shape=shape, kernel=(1, 1))
-            self.moved[number] = self.add(Product(layer=layer, sources=sources, patches=patches))
-            return
-        moved = dataclasses.replace(step, sources=sources)
-        self.moved[number] = to = self.add(moved)
-        for place in range(1, step.block[0] * step.block[1]):
-            self.places[len(self.steps)] = place
-            self.add(moved, to=to)
+        moved = self.here(step)
+        if isinstance(moved, Table):
+            moved = self._looked_up(moved)
+        self.moved[number] = to = self.add(moved, number=self.number_of(step))
+        if isinstance(moved, Pool):
+            for place in range(1, moved.block[0] * moved.block[1]):
+                self.places[len(self.steps)] = place
+                self.add(moved, to=to)
+
+    def here(self, step: Step) -> Step:
+        """``step`` with its maps where they are now."""
+        alone = cache(lambda m: self._alone(self.moved[m]))
+        return step.moved(lambda maps: self._side_by_side(tuple(self.moved[m] for m in maps)), alone)
+
+    def _looked_up(self, step: Table) -> Product:
+        """A table as a product whose weights pick channels."""
+        shape = joined([self.shapes[s] for s in step.sources])
+        layer = dataclasses.replace(
+            _picking(step.channel, shape[0]),
+            bias=step.offset.astype(np.int32),
+            scale=step.scale,
+            curve=step.curve,
+            vshift=step.vshift,
+            segment_bits=step.segment_bits,
+            table_bits=step.table_bits,
+        )
+        return Product(layer=layer, sources=step.sources, patches=Patches(shape=shape, kernel=(1, 1)))
 
     def number_of(self, step: Step) -> int:
-        """A product's number in the key of the read noise."""
-        return self.program.first_product + [step is p for p in self.program.products].index(True)
-
-    def product(self, step: Product) -> Product:
-        """``step`` with its maps where they are now."""
-        sources = self._side_by_side(tuple(self.moved[s] for s in step.sources))
-        skip = None if step.skip is None else self._alone(self.moved[step.skip])
-        return dataclasses.replace(step, sources=sources, skip=skip)
+        """A product's number in the key of the read noise; 0 of other steps."""
+        found = (i for i, product in enumerate(self.program.products) if product is step)
+        return next((self.program.first_product + i for i in found), 0)
 
     def codes(self) -> Product:
         """What gives the program's last map as sums."""

@@ -24,7 +24,7 @@ from emulator.spec.errors import GeometryError
 from emulator.spec.layer import IntArray
 from emulator.spec.patches import Patches
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined
+from emulator.spec.steps import Pool, Product, Step, Table, joined, products_of
 
 Check = Callable[[Program], None]
 """Raises GeometryError for a program that does not fit a device."""
@@ -68,7 +68,7 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
         weights = 0
         for stop in range(first + 1, count + 1):
             step = program.steps[stop - 1]
-            weights += step.layer.weights.size if isinstance(step, Product) else 0
+            weights += sum(product.layer.weights.size for product in products_of((step,)))
             if stop > first + 1 and most_weights is not None and weights > most_weights:
                 break
             segment = _segment(program, first, stop, kept[stop], check)
@@ -122,7 +122,7 @@ def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
     """What a run may be on a device, what leaves least to the host first."""
     steps = program.steps[run.first : run.stop]
     last, before = steps[-1], 1 + len(program.states) + run.first
-    if not isinstance(last, Product) or last.fires or len(run.makes) == 1:
+    if last.fires or len(run.makes) == 1:
         yield from _piece(program, run, steps)
     if not isinstance(last, Product) or last.patches.groups > 1:
         return
@@ -181,24 +181,21 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
 
 def _alone(step: Step, reads: tuple[int, ...]) -> tuple[int, ...]:
     """Maps that a step reads, but for those that it joins as ``reads`` are."""
-    if isinstance(step, Gate) or step.sources != reads:
-        return step.reads
-    return () if not isinstance(step, Product) or step.skip is None else (step.skip,)
+    found: list[int] = []
+
+    def take(number: int) -> int:
+        found.append(number)
+        return number
+
+    step.moved(lambda maps: maps if maps == reads else tuple(take(m) for m in maps), take)
+    return tuple(found)
 
 
 def _moved(step: Step, reads: tuple[int, ...], numbers: dict[int, int]) -> Step:
     """``step`` with maps by their numbers in the piece."""
-    if isinstance(step, Gate):
-        terms = tuple(
-            dataclasses.replace(t, a=numbers[t.a], b=None if t.b is None else numbers[t.b])
-            for t in step.terms
-        )
-        return dataclasses.replace(step, terms=terms)
-    sources = (0,) if step.sources == reads else tuple(numbers[s] for s in step.sources)
-    if isinstance(step, Product):
-        skip = None if step.skip is None else numbers[step.skip]
-        return dataclasses.replace(step, sources=sources, skip=skip)
-    return dataclasses.replace(step, sources=sources)
+    return step.moved(
+        lambda maps: (0,) if maps == reads else tuple(numbers[m] for m in maps), numbers.__getitem__
+    )
 
 
 def _can_pick(base: IntArray) -> bool:

@@ -14,7 +14,7 @@ from emulator.golden.fast import FastCore, available, loaded, suits, work
 from emulator.golden.trace import Trace
 from emulator.spec.evaluate import run
 from emulator.spec.program import Program
-from emulator.spec.steps import Product, Step
+from emulator.spec.steps import Step, products_of
 
 BATCH = 1024
 """Samples computed together at most; bounds the memory of a large run."""
@@ -143,9 +143,11 @@ def batch_of(program: Program) -> int:
 
 def batch_of_steps(steps: Sequence[Step]) -> int:
     """The same of some steps."""
-    products = [step for step in steps if isinstance(step, Product)]
     each = max(
-        (p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs) for p in products),
+        (
+            p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)
+            for p in products_of(steps)
+        ),
         default=1,
     )
     return max(1, min(BATCH, BATCH_VALUES // each))

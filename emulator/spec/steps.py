@@ -7,7 +7,8 @@ what every step computes, with numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -29,6 +30,10 @@ from emulator.spec.layer import (
 )
 from emulator.spec.patches import Pair, Patches, Shape
 
+Joined = Callable[[tuple[int, ...]], tuple[int, ...]]
+"""Where maps are that a step joins."""
+Alone = Callable[[int], int]
+"""Where a map is that a step reads by itself."""
 Curves = tuple[int, ...]
 """Shape of the program's tables, (Q, segments)."""
 GATE_TERMS_MAX = 4
@@ -100,6 +105,11 @@ class Product:
         """Maps that the step needs."""
         return self.sources if self.skip is None else (*self.sources, self.skip)
 
+    def moved(self, joined: Joined, alone: Alone) -> Product:
+        """The step with its maps at other numbers: those that it joins, those that it reads alone."""
+        skip = None if self.skip is None else alone(self.skip)
+        return dataclasses.replace(self, sources=joined(self.sources), skip=skip)
+
     @property
     def is_full(self) -> bool:
         """Whether it is a plain full layer: one patch, no second operand."""
@@ -160,6 +170,7 @@ class Pool:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "pool"
+    fires: ClassVar[bool] = True
 
     of: str
     sources: tuple[int, ...]
@@ -173,6 +184,10 @@ class Pool:
     def reads(self) -> tuple[int, ...]:
         """Maps that the step needs."""
         return self.sources
+
+    def moved(self, joined: Joined, alone: Alone) -> Pool:
+        """As ``Product.moved``."""
+        return dataclasses.replace(self, sources=joined(self.sources))
 
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""
@@ -205,6 +220,7 @@ class Table:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "table"
+    fires: ClassVar[bool] = True
 
     sources: tuple[int, ...]
     channel: IntArray
@@ -219,6 +235,10 @@ class Table:
     def reads(self) -> tuple[int, ...]:
         """Maps that the step needs."""
         return self.sources
+
+    def moved(self, joined: Joined, alone: Alone) -> Table:
+        """As ``Product.moved``."""
+        return dataclasses.replace(self, sources=joined(self.sources))
 
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""
@@ -271,6 +291,7 @@ class Gate:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "gate"
+    fires: ClassVar[bool] = True
 
     terms: tuple[Term, ...]
     gate_shift: int = 0
@@ -280,6 +301,13 @@ class Gate:
     def reads(self) -> tuple[int, ...]:
         """Maps that the step needs."""
         return tuple(m for term in self.terms for m in (term.a, term.b) if m is not None)
+
+    def moved(self, joined: Joined, alone: Alone) -> Gate:
+        """As ``Product.moved``."""
+        terms = (
+            dataclasses.replace(t, a=alone(t.a), b=None if t.b is None else alone(t.b)) for t in self.terms
+        )
+        return dataclasses.replace(self, terms=tuple(terms))
 
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""
@@ -301,6 +329,11 @@ class Gate:
 
 
 Step = Product | Pool | Table | Gate
+
+
+def products_of(steps: Iterable[Any]) -> tuple[Product, ...]:
+    """The crossbar products among ``steps``, in order."""
+    return tuple(step for step in steps if isinstance(step, Product))
 
 
 @dataclass(frozen=True, kw_only=True)
