@@ -95,5 +95,5 @@ def test_too_few_sites_are_refused(first: int) -> None:
 
 
 def test_an_unknown_die_is_refused() -> None:
-    with pytest.raises(ValueError, match="no floorplan for 25k; known: 85k, 45k"):
+    with pytest.raises(ValueError, match="no floorplan for 25k; known: 85k, um5g-85k, 45k"):
         places(dataclasses.replace(find_target("ulx3s-25f"), lane_sites_from=0))

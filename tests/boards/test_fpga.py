@@ -181,7 +181,8 @@ def test_a_board_on_ethernet(board: Target, program: Program) -> None:
     assert not {"rx", "tx"} & set(board.pins)
     assert len([name for name in board.pins if name.startswith("eth_")]) == 13
     # A wide window covers the round trip: 16 samples in flight at the array's own rate last 270 us and more.
-    assert board.geometry.window == 16
+    # With maps block RAMs are left for four, and a sample of a network with maps takes as long.
+    assert board.geometry.window == (4 if board.geometry.map_codes else 16)
     # Full frames of 1538 bytes' time carry 1456 of the stream.
     rate = None if board.learns else round(125e6 / 1538 * 1456 / frame_bytes(784))
     assert performance(board, program, board.clock_mhz)["images_per_s_link"] == rate
