@@ -38,6 +38,7 @@ def export(
     verilog_a: File | None = None,
     aihwkit: File | None = None,
     chip: ChipName | None = None,
+    presets: File | None = None,
     preset: Annotated[str, Option("CLASS")] | None = None,
     output: Output | None = None,
 ) -> Found:
@@ -63,12 +64,12 @@ def export(
         File for the modules of NDR device, ECRAM and RRAM cell.
     aihwkit:
         Python file for an RPUConfig with the ECRAM's steps, bounds and spread; the die's weights, with their
-        programming error, go into a file beside it that ends in .npz. With `preset` the file of aihwkit's
-        presets that is read.
+        programming error, go into a file beside it that ends in .npz.
     chip:
         For Verilog-A and aihwkit: this chip in place of the die's.
-    preset:
-        Class of aihwkit's simulator/presets/devices.py to be made a device of `output`; a LinearStepDevice.
+    presets, preset:
+        The other way: aihwkit's simulator/presets/devices.py, which is read and not run, and the class in it,
+        a LinearStepDevice, to be made a device of `output`.
     output:
         Device to write, such as mine.yaml.
 
@@ -78,7 +79,7 @@ def export(
     $ ndrite export --chip dendritic-analog --verilog-a devices.va --aihwkit config.py
     """
     if preset is not None:
-        return _imported(aihwkit, preset, output)
+        return _imported(presets, preset, output)
     if not (spice or verilog_a or aihwkit):
         raise InputError("there is nothing to write; accepted: --spice, --verilog-a or --aihwkit")
     content: dict[str, Any] = {}
@@ -114,7 +115,7 @@ def export(
 
 def _imported(presets: Any, name: str, output: Any) -> Found:
     if presets is None or output is None:
-        raise InputError("preset needs aihwkit, its file of presets, and output; accepted: all three")
+        raise InputError("preset needs presets, the file that it is in, and output; accepted: all three")
     values = aihwkit_file.preset_values(Path(presets), name)
     save_preset(
         Path(output), "ecram", values, source=f"aihwkit {name}", description=f"ECRAM of aihwkit's {name}"

@@ -196,7 +196,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_aihwkit_preset_in_and_out(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its pulses, by aihwkit's update written out (rpu_linearstep_device.cpp); then its own values again."""
-    assert run(["export", "--aihwkit", "presets.py", "--preset", "Leaky", "-o", "leaky.yaml"]) == OK
+    assert run(["export", "--presets", "presets.py", "--preset", "Leaky", "-o", "leaky.yaml"]) == OK
     chip = load_chip("ideal+leaky.yaml")
     device: Any = chip.ecram.device
     w = ours = 0.1
@@ -210,7 +210,7 @@ def test_an_aihwkit_preset_in_and_out(work: Path, capsys: pytest.CaptureFixture[
     assert "dw_min=0.002," in text
     assert "up_down=-0.2," in text or "up_down=-0.19999999999999" in text
     assert "dw_min_std=0.3," in text
-    assert run(["export", "--aihwkit", "presets.py", "--preset", "Soft", "-o", "x.yaml"]) == BAD_INPUT
+    assert run(["export", "--presets", "presets.py", "--preset", "Soft", "-o", "x.yaml"]) == BAD_INPUT
     assert "preset is 'Soft'; accepted: Leaky" in capsys.readouterr().err
 
 
@@ -223,7 +223,7 @@ def test_aihwkit_pulses_its_preset_and_ours_of_it_alike(
     if found is None or found.origin is None:
         pytest.skip("needs the package aihwkit")
     presets = str(Path(found.origin).parent / "simulator/presets/devices.py")
-    line = ["export", "--aihwkit", presets, "--preset", preset, "-o", "mine.yaml"]
+    line = ["export", "--presets", presets, "--preset", preset, "-o", "mine.yaml"]
     if preset == "CapacitorPresetDevice":  # additive noise
         assert run(line) == BAD_INPUT
         assert "accepted: mult_noise" in capsys.readouterr().err
