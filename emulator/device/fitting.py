@@ -6,6 +6,8 @@ Imports emulator.device only.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +22,9 @@ EVERY = 5
 """One row of so many is held out."""
 
 __all__ = [
+    "KINDS",
     "EcramFit",
+    "Kind",
     "Measurements",
     "NdrFit",
     "RramFit",
@@ -33,44 +37,58 @@ __all__ = [
 ]
 
 
-def held_out_error(data: Measurements, fitted: NdrFit | RramFit | EcramFit) -> float | None:
-    """Error, on every fifth row, of a fit of the same model to the others.
+class Kind(NamedTuple):
+    """A kind of device that can be fitted: the section of a chip description that it fills, what fits it with
+    which models (the default first), the columns it needs and may have, and what ``held_out`` gives."""
 
-    Of an NDR device rms in units of its peak, where it is not below 0 V; of an ECRAM rms as a part of the
-    full range; of RRAM how far the deviation around the targets is from the fitted one, as a part of it. None
-    where what is left is too little to be fitted.
-    """
+    section: str
+    fit: Callable[[Measurements, str], NdrFit | RramFit | EcramFit]
+    models: tuple[str, ...]
+    columns: tuple[str, ...]
+    optional: tuple[str, ...]
+    held_out: str
+
+
+KINDS = {
+    "ndr": Kind(
+        "neuron",
+        fit_ndr,
+        ("auto", "esaki", "tunnel", "bell", "table"),
+        ("voltage", "current"),
+        (),
+        "rms of every fifth point, of the peak current",
+    ),
+    "rram": Kind(
+        "cell",
+        fit_rram,
+        ("polynomial",),
+        ("target", "conductance"),
+        ("time",),
+        "of the deviation of every fifth cell",
+    ),
+    "ecram": Kind(
+        "ecram",
+        fit_ecram,
+        ("linear-step", "exponential"),
+        ("pulse", "conductance"),
+        (),
+        "rms of every fifth pulse, of the range",
+    ),
+}
+
+
+def held_out_error(data: Measurements, fitted: NdrFit | RramFit | EcramFit) -> float | None:
+    """Error, on every fifth row, of a fit of the same model to the others, as the fit's ``held_out``; None
+    where what is left is too little to be fitted."""
     out = np.zeros(len(data.device), bool)
     for name in data.devices:  # in the order of the voltage, pulse or target, whatever that of the rows
         rows = np.flatnonzero(data.device == name)
         rows = rows[np.argsort(next(iter(data.columns.values()))[rows], kind="stable")]
         out[rows[EVERY // 2 :: EVERY]] = True
-    kept, left = _rows(data, ~out), _rows(data, out)
     try:
-        if isinstance(fitted, NdrFit):
-            errors = []
-            for curve in fit_ndr(kept, fitted.model).curves:
-                v, i = left.of(curve.device)["voltage"], left.of(curve.device)["current"]
-                turn = -1.0 if np.median(v) < 0 and np.median(i) <= 0 else 1.0  # measured at negative bias
-                v, i = turn * v, turn * i
-                errors.append((curve.model.current(v[v >= 0]) - i[v >= 0]) / curve.peak_A)
-        elif isinstance(fitted, EcramFit):
-            again, errors = fit_ecram(kept, fitted.model), []
-            for name in data.devices:
-                branches = [b for b in again.branches if b.device == name]
-                at = np.concatenate([b.start + b.pulse for b in branches])
-                state = np.interp(left.of(name)["pulse"], at, np.concatenate([b.model for b in branches]))
-                low, high = again.low_uS * 1e-6, again.high_uS * 1e-6
-                errors.append((state + 1) / 2 - (left.of(name)["conductance"] - low) / (high - low))
-        else:
-            again_rram = fit_rram(kept)
-            target, g = left.columns["target"] * 1e6, left.columns["conductance"] * 1e6
-            beside = np.abs(g - np.interp(target, again_rram.target, again_rram.mean))
-            # Robust, as in the fit: a stuck cell is no deviation.
-            return float(abs(1.4826 * np.median(beside / again_rram.model(target)) - 1))
+        return fitted.held_out(_rows(data, ~out), _rows(data, out))
     except DatasetError:
         return None
-    return float(np.sqrt(np.square(np.concatenate(errors)).mean()))
 
 
 def _rows(data: Measurements, which: np.ndarray) -> Measurements:

@@ -12,11 +12,11 @@ from host.links import Link
 
 FAULTS = ("build-id", "link", "memory", "arithmetic", "noise")
 EVERY = 1000
-"""One frame in so many is damaged on the way."""
+"""One write in so many is damaged on the way."""
 
 
 class NoisyLink:
-    """A link that flips a bit in one of ``EVERY`` frames it sends."""
+    """A link that flips a bit in one of ``EVERY`` writes."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -26,6 +26,11 @@ class NoisyLink:
     def narrow(self) -> bool:
         """As the link's."""
         return self._link.narrow
+
+    @property
+    def live(self) -> bool:
+        """As the link's."""
+        return self._link.live
 
     def write(self, data: bytes) -> None:
         """Send; see the class."""

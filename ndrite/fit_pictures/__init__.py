@@ -3,6 +3,6 @@
 Imports matplotlib (when drawing) and emulator.device.fitting only.
 """
 
-from ndrite.fit_pictures.picture import draw_ecram, draw_ndr, draw_rram
+from ndrite.fit_pictures.picture import DRAWN
 
-__all__ = ["draw_ecram", "draw_ndr", "draw_rram"]
+__all__ = ["DRAWN"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ def draw_ecram(fit: EcramFit, path: Path) -> None:
     upper.set(ylabel="conductance (uS)", title=f"rms residual {100 * fit.rms:.2g} % of the range")
     lower.set(xlabel="pulse", ylabel="residual (uS)")
     _finish(figure, upper, lower, path)
+
+
+DRAWN: dict[str, Callable[[Any, Path], None]] = {"ndr": draw_ndr, "rram": draw_rram, "ecram": draw_ecram}
+"""What draws a kind of fit."""
 
 
 def _figure() -> tuple[Any, Any, Any]:

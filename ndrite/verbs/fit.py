@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from emulator.device.fitting import (
+    KINDS,
     EcramFit,
     Measurements,
     NdrFit,
     RramFit,
-    fit_ecram,
-    fit_ndr,
-    fit_rram,
     held_out_error,
     read_measurements,
 )
@@ -24,25 +22,6 @@ from emulator.spec.brief import brief_repr
 from host import InputError
 from ndrite.results import Result, Table
 from ndrite.signature import File, Option, Output, Picture, verb
-
-MODELS = {
-    "ndr": ("auto", "esaki", "tunnel", "bell", "table"),
-    "rram": ("polynomial",),
-    "ecram": ("linear-step", "exponential"),
-}
-"""Kind of device -> the models that it is fitted with, the default first."""
-SECTIONS = {"ndr": "neuron", "rram": "cell", "ecram": "ecram"}
-COLUMNS = {
-    "ndr": (("voltage", "current"), ()),
-    "rram": (("target", "conductance"), ("time",)),
-    "ecram": (("pulse", "conductance"), ()),
-}
-HELD_OUT = {
-    "ndr": "rms of every fifth point, of the peak current",
-    "rram": "of the deviation of every fifth cell",
-    "ecram": "rms of every fifth pulse, of the range",
-}
-"""Kind of device -> what its error on rows that a fit did not see is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +70,7 @@ class Fit(Result):
             "licence": "not given to the fit",
             "error": "too few rows to hold any out"
             if error is None
-            else f"{error:.3g}, {HELD_OUT[self.kind]}",
+            else f"{error:.3g}, {KINDS[self.kind].held_out}",
             "extrapolated": "; ".join(self.notes) or "nothing that the fit knows of",
         }
         save_preset(
@@ -106,14 +85,9 @@ class Fit(Result):
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw data, model and residuals; the suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
-        from ndrite.fit_pictures import draw_ecram, draw_ndr, draw_rram
+        from ndrite.fit_pictures import DRAWN
 
-        if isinstance(self.model, NdrFit):
-            draw_ndr(self.model, Path(path))
-        elif isinstance(self.model, RramFit):
-            draw_rram(self.model, Path(path))
-        else:
-            draw_ecram(self.model, Path(path))
+        DRAWN[self.kind](self.model, Path(path))
         return Path(path)
 
     def as_dict(self) -> dict[str, Any]:
@@ -191,47 +165,24 @@ def fit(
     >>> mine.save("mine.yaml").name, mine.plot("iv.png").name
     ('mine.yaml', 'iv.png')
     """
-    chosen = MODELS[kind][0] if model is None else model
-    if chosen not in MODELS[kind]:
-        raise InputError(f"model is {chosen!r}; accepted: {', '.join(MODELS[kind])}")
-    needed, optional = COLUMNS[kind]
+    how = KINDS[kind]
+    chosen = how.models[0] if model is None else model
+    if chosen not in how.models:
+        raise InputError(f"model is {chosen!r}; accepted: {', '.join(how.models)}")
     headers = dict(columns or {})
-    measured = read_measurements(Path(data), list(needed), optional=list(optional), columns=headers)
-    fitted, summary = _fitted(kind, measured, chosen)
-    check_values(SECTIONS[kind], fitted.values)
-    summary |= {"held_out_error": held_out_error(measured, fitted)}
+    measured = read_measurements(Path(data), list(how.columns), optional=list(how.optional), columns=headers)
+    fitted = how.fit(measured, chosen)
+    check_values(how.section, fitted.values)
+    summary = fitted.summary | {"held_out_error": held_out_error(measured, fitted)}
     notes = fitted.notes
     if measured.skipped:
         notes = (*notes, f"{measured.skipped} rows with gaps left out")
-    found = Fit(kind, SECTIONS[kind], fitted.values, summary, notes, measured, fitted)
+    found = Fit(kind, how.section, fitted.values, summary, notes, measured, fitted)
     if output is not None:
         found.save(output)
     if picture is not None:
         found.plot(picture)
     return found
-
-
-def _fitted(
-    kind: str, measured: Measurements, model: str
-) -> tuple[NdrFit | RramFit | EcramFit, dict[str, Any]]:
-    if kind == "ndr":
-        ndr = fit_ndr(measured, model)
-        return ndr, {
-            "model": ndr.model,
-            "devices": len(ndr.curves),
-            "rms_of_peak": ndr.rms,
-            "peak_to_valley": ndr.peak_to_valley,
-        }
-    if kind == "rram":
-        rram = fit_rram(measured)
-        return rram, {
-            "cells": int(rram.cells.sum()),
-            "targets": len(rram.target),
-            "stuck_low": rram.stuck_low,
-            "stuck_high": rram.stuck_high,
-        }
-    ecram = fit_ecram(measured, model)
-    return ecram, {"low_uS": ecram.low_uS, "high_uS": ecram.high_uS, "rms_of_range": ecram.rms}
 
 
 def _text(value: Any) -> str:

@@ -55,6 +55,22 @@ class EcramFit:
     rms: float
     notes: tuple[str, ...]
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Its range, and how good it is."""
+        return {"low_uS": self.low_uS, "high_uS": self.high_uS, "rms_of_range": self.rms}
+
+    def held_out(self, kept: Measurements, left: Measurements) -> float:
+        """Error of the same model, fitted to ``kept``, on ``left``: rms, as a part of the full range."""
+        again, errors = fit_ecram(kept, self.model), []
+        low, high = again.low_uS * 1e-6, again.high_uS * 1e-6
+        for name in left.devices:
+            branches = [b for b in again.branches if b.device == name]
+            at = np.concatenate([b.start + b.pulse for b in branches])
+            state = np.interp(left.of(name)["pulse"], at, np.concatenate([b.model for b in branches]))
+            errors.append((state + 1) / 2 - (left.of(name)["conductance"] - low) / (high - low))
+        return float(np.sqrt(np.square(np.concatenate(errors)).mean()))
+
 
 def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     """Fit conductance against pulse number: any number of runs up and down, per device.

@@ -69,6 +69,26 @@ class NdrFit:
     peak_to_valley: float
     notes: tuple[str, ...]
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """How good it is, and of how many devices."""
+        return {
+            "model": self.model,
+            "devices": len(self.curves),
+            "rms_of_peak": self.rms,
+            "peak_to_valley": self.peak_to_valley,
+        }
+
+    def held_out(self, kept: Measurements, left: Measurements) -> float:
+        """Error of the same model, fitted to ``kept``, on ``left`` from 0 V up: rms in units of the peak."""
+        errors = []
+        for curve in fit_ndr(kept, self.model).curves:
+            v, i = left.of(curve.device)["voltage"], left.of(curve.device)["current"]
+            turn = -1.0 if np.median(v) < 0 and np.median(i) <= 0 else 1.0  # measured at negative bias
+            v, i = turn * v, turn * i
+            errors.append((curve.model.current(v[v >= 0]) - i[v >= 0]) / curve.peak_A)
+        return float(np.sqrt(np.square(np.concatenate(errors)).mean()))
+
 
 def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     """Fit voltage and current of one or several devices.

@@ -50,8 +50,26 @@ class RramFit:
         x = np.asarray(g, np.float64) / self.reference
         return np.asarray(np.polynomial.polynomial.polyval(x, self.coefficients), np.float64)
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """How good it is, and of how many cells."""
+        return {
+            "cells": int(self.cells.sum()),
+            "targets": len(self.target),
+            "stuck_low": self.stuck_low,
+            "stuck_high": self.stuck_high,
+        }
 
-def fit_rram(data: Measurements) -> RramFit:
+    def held_out(self, kept: Measurements, left: Measurements) -> float:
+        """How far the deviation of ``left`` around the targets is from one fitted to ``kept``, in parts."""
+        again = fit_rram(kept)
+        target, g = left.columns["target"] * 1e6, left.columns["conductance"] * 1e6
+        beside = np.abs(g - np.interp(target, again.target, again.mean))
+        # Robust, as in the fit: a stuck cell is no deviation.
+        return float(abs(1.4826 * np.median(beside / again.model(target)) - 1))
+
+
+def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
     """Fit the deviation of programmed conductances as a function of their target.
 
     Parameters
@@ -59,6 +77,8 @@ def fit_rram(data: Measurements) -> RramFit:
     data:
         Columns ``target`` and ``conductance`` (siemens), one row a cell; several cells for each target.
         A column ``time`` (seconds since programming), where there is one, must hold one time.
+    model:
+        ``polynomial``, the only one.
 
     Raises
     ------
