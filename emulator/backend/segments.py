@@ -57,8 +57,9 @@ class Segment:
 def cut(program: Program, check: Check, most_weights: int | None = None) -> tuple[Segment, ...]:
     """The fewest segments, each of which ``check`` accepts or is one step of the host's.
 
-    Of several ways the one that leaves least to the host, then the one that carries fewest maps, then fewest
-    codes. Runs of more than ``most_weights`` weights need not be tried.
+    Among cuts with equally few segments, the one that leaves the least work to the host, then the one that
+    carries the fewest maps, then the fewest codes. Runs of more than ``most_weights`` weights need not be
+    tried.
     """
     count = len(program.steps)
     kept = [_asked_after(program, stop) for stop in range(count + 1)]
