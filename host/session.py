@@ -8,7 +8,8 @@ before its answer discarded, then every unanswered request again, in order.
 
 Silence is judged by what requests of the same kind have taken so far: ``SILENCES`` times the longest wait,
 and ``SILENCE_S`` at least. Each silence in a row doubles it, up to the timeout; only those of the whole
-timeout count as failed attempts. A simulated device has no such clock, and always gets the timeout.
+timeout count as failed attempts. Where the answer then comes behind the resynchronisation, the host was hasty
+and the link is not blamed. A simulated device has no such clock, and always gets the timeout.
 
 A request may therefore be executed twice, the second time after later requests of the same batch. That is
 harmless because requests are idempotent and a batch holds requests that do not depend on one another;
@@ -74,6 +75,8 @@ class SessionStatistics:
     requests: int = 0
     resyncs: int = 0
     timeouts: int = 0
+    hasty: int = 0
+    """Silences that were none: the answer was late. They count neither as timeouts nor as resyncs."""
     damaged_frames: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
@@ -233,11 +236,16 @@ class Session:
             # A leading delimiter ends whatever torn frame the device has half received.
             self._write(DELIMITER + encode_request(Request(sequence, Opcode.SYNC, 0)))
             try:
-                self._await_sync(sequence)
+                late = self._await_sync(sequence)
             except _Anomaly as anomaly:
                 cause = anomaly
                 failures += anomaly.counts
                 continue
+            if late and cause.silence and not cause.counts:
+                self.statistics.hasty += 1
+                self.statistics.timeouts -= 1
+                self.statistics.resyncs -= 1
+                self.forget_waits()
             self._next = (sequence + 1) % SEQUENCES
             self._synced = True
             return failures
@@ -245,10 +253,11 @@ class Session:
             raise LinkTimeout(f"device does not answer ({failures} attempts of {self.timeout_s:g} s)")
         raise ProtocolError(f"gave up after {failures} attempts: {cause}")
 
-    def _await_sync(self, sequence: int) -> None:
+    def _await_sync(self, sequence: int) -> int:
+        """Discard what comes before the answer to a sync; how many whole answers were among it."""
         wanted = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
         # At most two windows of stale answers and some debris can precede the one we wait for.
-        begun = time.monotonic()
+        begun, late = time.monotonic(), 0
         for _ in range(256):
             try:
                 r = decode_response(self._frame(Opcode.SYNC, begun))
@@ -260,7 +269,8 @@ class Session:
                 self.statistics.damaged_frames += 1
                 continue
             if (r.sequence, r.opcode, r.status, r.expected, r.payload) == wanted:
-                return
+                return late
+            late += 1
         raise _Anomaly("nothing but other answers and debris after a sync")
 
     def _silence(self, opcode: int) -> float:

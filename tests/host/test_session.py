@@ -287,3 +287,24 @@ def test_silence_of_a_simulated_link_is_always_the_timeout() -> None:
     for _ in range(3):
         session.call(read())
     assert set(silences) == {session.timeout_s}
+
+
+def test_a_late_answer_is_no_fault_of_the_link() -> None:
+    """The host asks again too soon once, blames nobody, and then waits for the whole timeout."""
+    session, link = open_session()
+    session.timeout_s = 2.0
+    session.call(write(42))
+    for _ in range(2):
+        session.call(read())
+    before, plain, silences = session.statistics.requests, link.read, []
+
+    def late(timeout_s: float) -> bytes:
+        silences.append(timeout_s)
+        return b"" if len(silences) == 1 else plain(timeout_s)
+
+    link.read = late  # type: ignore[method-assign]
+    assert int.from_bytes(session.call(read()), "little") == 42
+    found = session.statistics
+    assert (found.hasty, found.timeouts, found.resyncs, found.requests - before) == (1, 0, 1, 1)
+    assert silences[0] < 0.05
+    assert silences[-1] == 2.0
