@@ -54,11 +54,11 @@ SMALL_MAPS = dataclasses.replace(
     SMALL, name="ecp5-25f-maps", lanes=16, overlap=True, map_codes=4096, layers=16, curves=32
 )
 
-# 784-64-10 and the like. 128 lanes, with the states of 784-128-10, take 102 % of its LUTs (nextpnr).
+# 784-128-10 and the like.
 LEARNING = Geometry(
     name="ecp5-85f-learning",
-    lanes=64,
-    readouts=2,
+    lanes=128,
+    readouts=4,
     weight_depth=1024,
     columns=256,
     layers=4,

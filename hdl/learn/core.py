@@ -16,19 +16,21 @@ from emulator.spec.noise import DOMAIN_READ
 from hdl.learn.columns import Columns
 from hdl.learn.converter import VALUE_STAGE
 from hdl.learn.errors import Errors
-from hdl.learn.forward import Forward
-from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, ROW_KEY, Keys
+from hdl.learn.events import EVENT_STAGE
+from hdl.learn.forward import ROW_STAGE, Forward, row_delay
+from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, KEY_LATENCY, ROW_KEY, Keys
 from hdl.learn.lanes import PEEK_LATENCY, PRODUCT_STAGE, Lanes, tree_levels
 from hdl.learn.layouts import INDEX_BITS, TABLE_SHAPE, layer_layout, table_address_bits
 from hdl.learn.live import Live
 from hdl.learn.order import Order
 from hdl.learn.outputs import WINDOWS, Outputs
-from hdl.learn.pulses import Pulses
+from hdl.learn.pulses import THRESHOLD_LATENCY, Pulses
 from hdl.learn.settings import Settings
+from hdl.learn.words import WORDS_LATENCY
 from hdl.noise.pass_key import PassKey
 from hdl.parts.bus import STREAM_LATENCY, WindowSignature
 from hdl.parts.delay import delayed
-from hdl.parts.memory import RegisteredMemory, share
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 
 REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", "layers", "devices")
 """Memory regions that lie in the core (``emulator.spec.learning_map``)."""
@@ -254,6 +256,7 @@ class LearningCore(wiring.Component):
     def _pulses(self, m: Module) -> None:
         """Trains of rows and columns, and the devices of the layer that is pulsed."""
         lanes, pulse, keys = self.lanes, self.pulse, self.keys.keys
+        assert row_delay(self.geometry) + 2 * ROW_STAGE + THRESHOLD_LATENCY >= KEY_LATENCY
         m.d.comb += [
             pulse.layer.eq(self.record),
             pulse.number.eq(self.order.number),
@@ -280,16 +283,27 @@ class LearningCore(wiring.Component):
             m.d.sync += self.pulses[pulse.law.layer].eq(lanes.pulses)
 
     def _devices(self, m: Module) -> None:
-        """The window of the device tables; what it is read from is a copy."""
-        g, window = self.geometry, self.devices
+        """The window of the device tables, and those of a layer to the lanes as its pulses begin."""
+        g, window, pulse, table = self.geometry, self.devices, self.pulse, self.lanes.table
+        m.submodules.tables = tables = RegisteredMemory(TABLE_SHAPE, g.layers * LEVELS, parts=len(TABLES))
         bits = table_address_bits(g)
-        m.submodules.tables = copy = RegisteredMemory(TABLE_SHAPE, len(TABLES) * g.layers * LEVELS)
-        share(m, copy, window, 0)
-        table = self.lanes.table
-        m.d.sync += window.read_data.eq(copy.data)
+        # All levels are there before the first device needs any.
+        assert LEVELS <= EVENT_STAGE + WORDS_LATENCY + 5
+        which = window.address[bits:][: bits_for(len(TABLES) - 1)]
+        entries = delayed(m, which, READ_LATENCY, "table")
+        level, loads = Signal(range(LEVELS)), Signal()
+        m.d.sync += level.eq(level + loads)
+        with m.If(pulse.take):
+            m.d.sync += loads.eq(1)
+        with m.Elif(level == LEVELS - 1):
+            m.d.sync += loads.eq(0)
         m.d.comb += [
-            table.write.eq(window.write),
-            table.table.eq(window.address[bits:]),
-            table.address.eq(window.address[:bits]),
-            table.data.eq(window.write_data),
+            tables.address.eq(Mux(window.select, window.address[:bits], Cat(level, pulse.law.layer))),
+            tables.write.eq(Cat(window.write & (which == i) for i in range(len(TABLES)))),
+            tables.write_address.eq(window.address[:bits]),
+            tables.write_data.eq(window.write_data[: TABLE_SHAPE.width].replicate(len(TABLES))),
+            table.write.eq(delayed(m, loads, READ_LATENCY, "loads")),
+            table.level.eq(delayed(m, level, READ_LATENCY, "level")),
+            table.entries.eq(tables.data),
         ]
+        m.d.sync += window.read_data.eq(tables.data.word_select(entries, TABLE_SHAPE.width).as_signed())
