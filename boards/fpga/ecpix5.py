@@ -27,7 +27,7 @@ TARGETS = (
         name="ecpix5-85f-udp",
         package="CABGA554",
         speed="8",
-        clock_mhz=90,
+        clock_mhz=96,
         input_mhz=100,
         clock=Pin("K23"),
         uart_rx=Pin("R26", pull="up"),

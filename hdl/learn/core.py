@@ -16,7 +16,7 @@ from emulator.spec.noise import DOMAIN_READ
 from hdl.learn.columns import Columns
 from hdl.learn.converter import VALUE_STAGE
 from hdl.learn.errors import Errors
-from hdl.learn.events import EVENT_STAGE
+from hdl.learn.events import EVENT_LATENCY, EVENT_STAGE
 from hdl.learn.forward import ROW_STAGE, Forward, row_delay
 from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, KEY_LATENCY, ROW_KEY, Keys
 from hdl.learn.lanes import PEEK_LATENCY, PRODUCT_STAGE, Lanes, tree_levels
@@ -24,7 +24,7 @@ from hdl.learn.layouts import INDEX_BITS, TABLE_SHAPE, layer_layout, table_addre
 from hdl.learn.live import Live
 from hdl.learn.order import Order
 from hdl.learn.outputs import WINDOWS, Outputs
-from hdl.learn.pulses import THRESHOLD_LATENCY, Pulses
+from hdl.learn.pulses import SETTLED, THRESHOLD_LATENCY, Pulses
 from hdl.learn.settings import Settings
 from hdl.learn.words import WORDS_LATENCY
 from hdl.noise.pass_key import PassKey
@@ -41,16 +41,16 @@ class LearningCore(wiring.Component):
 
     While ``ready`` the bus may access the windows. A sample's codes come one a cycle (``push``; ``last`` with
     the last one), after ``fresh``, into the ``bank`` that no update reads. ``start`` then does update
-    ``update`` on bank ``from_bank`` with ``label``, while ``ready``; both hold still until ``ready`` is up
-    again. ``right`` and the ``pulses`` of each layer are then of that update, and ``next`` is the number of
-    the next one, as written (``next_written``) and counted. ``depth`` is the number of layers, ``inputs`` how
-    many codes a sample has.
+    ``update`` on bank ``from_bank`` with ``label``, while ``free``; both hold still until ``free`` is up
+    again, before ``ready``: its last states are still written. ``right`` and the ``pulses`` of each layer are
+    then of that update, and ``next`` is the number of the next one, as written (``next_written``) and
+    counted. ``depth`` is the number of layers, ``inputs`` how many codes a sample has.
 
     Cycles of an update. Forward, each layer: for each tile and slice its live rows, or columns / readouts, or
-    32, whichever are most; columns / readouts and columns for the answers, and about 65; a layer's rows add
-    up while the answers before it come. Backward: a layer's rows twice, and about 90. Pulses: rows with
-    pulses, or devices with pulses in the busiest SHARE lanes, whichever are more, and about 60; of all layers
-    but the first one while the errors of the layer before are made. Resources: those of the parts.
+    32, whichever are most; columns / readouts (or 18) and columns for the answers, and about 65; a layer's
+    rows add up while the answers before it come. Backward: a layer's rows twice, and about 85. Pulses: rows
+    with pulses, or devices with pulses in the busiest group of lanes, whichever are more, and about 40; of
+    all layers but the first one while the errors of the layer before are made. Resources: those of the parts.
 
     Raises
     ------
@@ -69,6 +69,7 @@ class LearningCore(wiring.Component):
         super().__init__(
             {
                 "ready": Out(1),
+                "free": Out(1),
                 "start": In(1),
                 "update": In(32),
                 "label": In(INDEX_BITS),
@@ -110,7 +111,8 @@ class LearningCore(wiring.Component):
         with m.If(order.fetch):
             m.d.sync += layer.eq(settings.record)
         m.d.comb += [
-            self.ready.eq(order.ready),
+            self.free.eq(order.ready),
+            self.ready.eq(order.ready & ~pulse.busy),
             order.start.eq(self.start),
             order.depth.eq(settings.depth),
             order.inputs.eq(layer.inputs),
@@ -148,7 +150,7 @@ class LearningCore(wiring.Component):
         banks = [Live(g, g.max_inputs) for _ in range(2)]
         m.submodules.hidden = hidden = self.hidden = Live(g, max(g.lanes, 2))
         from_bank = Signal()
-        with m.If(self.ready):
+        with m.If(self.free):
             m.d.sync += from_bank.eq(self.from_bank)
         m.d.comb += [
             forward.start.eq(self.order.forward),
@@ -256,7 +258,9 @@ class LearningCore(wiring.Component):
     def _pulses(self, m: Module) -> None:
         """Trains of rows and columns, and the devices of the layer that is pulsed."""
         lanes, pulse, keys = self.lanes, self.pulse, self.keys.keys
+        # Rows take longer than their key, and than states of the update before that are still written.
         assert row_delay(self.geometry) + 2 * ROW_STAGE + THRESHOLD_LATENCY >= KEY_LATENCY
+        assert row_delay(self.geometry) + 2 * ROW_STAGE + SETTLED > EVENT_LATENCY
         m.d.comb += [
             pulse.layer.eq(self.record),
             pulse.number.eq(self.order.number),
@@ -271,6 +275,7 @@ class LearningCore(wiring.Component):
             pulse.row.eq(self.forward.trained),
             pulse.error.eq(self.errors.error),
             pulse.room.eq(lanes.room),
+            pulse.lanes_waiting.eq(lanes.waiting),
             pulse.lanes_busy.eq(lanes.busy),
             lanes.error.eq(self.errors.error),
             lanes.train.eq(pulse.train),

@@ -21,6 +21,8 @@ MARGIN = 12
 """Rows that may come after ``room`` has fallen."""
 EVENT_STAGE = READ_LATENCY + 4
 """Cycles from a device's turn to its state's arrival at the updater."""
+COUNT_LATENCY = 4
+"""Cycles from a device's turn until its pulses are counted, less one."""
 EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY
 """Cycles from a device's turn to the write of its new state."""
 
@@ -51,7 +53,8 @@ class Events(wiring.Component):
 
     ``trains`` and ``up`` are those of ``lanes`` and hold still. ``address`` is for all their memories, whose
     ``data`` comes READ_LATENCY later. Unless ``updating``, that of ``peek_lane`` is ``peeked`` two cycles
-    behind it. ``pulses`` counts those since ``clear``. ``factors`` and ``products`` are the updater's.
+    behind it. ``pulses`` counts those since ``clear``: all of them COUNT_LATENCY after none is ``waiting``;
+    the states are written when it is not ``busy``. ``factors`` and ``products`` are the updater's.
     Throughput: a row, and a device with pulses, a cycle. Latency: EVENT_LATENCY from a device's turn to
     ``write``. Resources: an ``Updater``, a queue of DEPTH rows, an adder of 31 bits.
     """
@@ -63,6 +66,7 @@ class Events(wiring.Component):
             {
                 "row": In(pulsed_row_layout()),
                 "room": Out(1),
+                "waiting": Out(1),
                 "busy": Out(1),
                 "trains": In(ArrayLayout(TRAIN_BITS, count)),
                 "up": In(count),
@@ -177,7 +181,8 @@ class Events(wiring.Component):
         m.d.comb += [
             self.write_address.eq(delayed(m, number, EVENT_LATENCY - 2, "number")),
             self.write_data.eq(updater.state),
-            self.busy.eq(came | waiting.i.valid | (waiting.level != 0) | busy | valid.any()),
+            self.waiting.eq(came | waiting.i.valid | (waiting.level != 0) | busy),
+            self.busy.eq(self.waiting | valid.any()),
         ]
         for i in range(lanes):
             m.d.comb += self.write[i].eq(valid[EVENT_LATENCY - 1] & (done == i))

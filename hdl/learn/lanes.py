@@ -100,6 +100,7 @@ class Lanes(wiring.Component):
                 "updating": In(1),
                 "pulsed": In(pulsed_row_layout()),
                 "room": Out(1),
+                "waiting": Out(1),
                 "busy": Out(1),
                 "law": In(law_layout(g)),
                 "table": In(table_write_layout()),
@@ -150,6 +151,7 @@ class Lanes(wiring.Component):
         group = delayed(m, peek % groups, 2, "peek_group")
         m.d.sync += [
             self.room.eq(Cat(part.room for part in parts).all()),
+            self.waiting.eq(Cat(part.waiting for part in parts).any()),
             self.busy.eq(Cat(part.busy for part in parts).any()),
             self.peeked.eq(Array(part.peeked for part in parts)[group]),
         ]
