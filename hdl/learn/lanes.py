@@ -53,6 +53,7 @@ PORTS = (
     "pulsed",
     "table",
     "poke",
+    "law",
 )
 """What every group has registers of its own for."""
 
@@ -126,7 +127,7 @@ class Lanes(wiring.Component):
             parts.append(events)
             m.d.comb += [
                 events.row.eq(near["pulsed"]),
-                events.law.eq(self.law),
+                events.law.eq(near["law"]),
                 events.table.eq(near["table"]),
                 events.clear.eq(near["take"]),
                 events.updating.eq(near["updating"]),

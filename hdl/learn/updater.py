@@ -28,10 +28,12 @@ from emulator.spec.learning_map import TABLES
 from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE
 from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.delay import delayed
-from hdl.parts.multiplier import MULTIPLY_LATENCY, WIDEST
+from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST
 
-UPDATE_LATENCY = WORDS_LATENCY + 14
+UPDATE_LATENCY = WORDS_LATENCY + 16
 """Cycles from an event to ``state``."""
+PRODUCT_LATENCY = MULTIPLY_LATENCY + FAR
+"""Cycles from operands to products: lanes that lend multipliers lie all over the chip."""
 PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)
 """What is multiplied on the way."""
 
@@ -99,7 +101,7 @@ class Updater(wiring.Component):
         for words, key in ((own, self.device_key), (drawn, self.cycle_key)):
             m.d.comb += [words.key.eq(key), words.row.eq(event.row), words.column.eq(event.column)]
         w = WORDS_LATENCY
-        products = self.products
+        products = delayed(m, self.products, FAR, "products")
 
         def multiply(which: int, a: Any, b: Any) -> None:
             m.d.comb += [self.factors[which].a.eq(a), self.factors[which].b.eq(b)]
@@ -115,7 +117,7 @@ class Updater(wiring.Component):
         m.d.sync += left.eq(FACTOR_ONE - fallen)
         factor_6 = register(unsigned(9), "factor_6")
         m.d.sync += factor_6.eq(Mux(left < 0, 0, Mux(left > FACTOR_MAX, FACTOR_MAX, left)))
-        factor = delayed(m, factor_6, w + 2 - (MULTIPLY_LATENCY + 3), "factor")
+        factor = delayed(m, factor_6, w + 2 - (PRODUCT_LATENCY + 3), "factor")
 
         # Constants: sums of two entries at w + 1, cut at w + 2.
         read = self._tables(m)
@@ -132,35 +134,37 @@ class Updater(wiring.Component):
             low.eq(_cut(lower << BOUND_SHIFT, STATE_MIN, 0)),
         ]
 
-        # The step at this state, at w + 6.
+        # The step at this state, at w + 7.
         multiply(NOW, size, factor)
         step_now = register(unsigned(13), "step_now")
         m.d.sync += step_now.eq((products[NOW] + 128) >> 8)
 
-        # Pulses with their deviation in 1/64, at w + 6.
+        # Pulses with their deviation in 1/64, at w + 7.
         count = delayed(m, event.count, w + 1, "count")
         roots = Array(Const(int(root), 11) for root in ROOTS)
         multiply(SCATTER, roots[count], deviation)
         scattered = register(signed(17), "scattered")
         m.d.sync += scattered.eq((products[SCATTER] + 128) >> 8)
         pulses = register(signed(17), "pulses")
-        m.d.sync += pulses.eq((delayed(m, count, 4, "count_late") << COUNT_SHIFT) + scattered)
+        m.d.sync += pulses.eq((delayed(m, count, 5, "count_late") << COUNT_SHIFT) + scattered)
 
-        # Their product, rounded stochastically, at w + 11.
+        # Their product, rounded stochastically, at w + 13.
         multiply(MOVED, pulses, step_now)
         fraction = register(16, "fraction")
-        m.d.sync += fraction.eq(delayed(m, drawn.x, 8, "drawn") >> (16 - self.step_shift)[:5])
+        unused = Signal(5)
+        m.d.sync += unused.eq(16 - self.step_shift)
+        m.d.sync += fraction.eq(delayed(m, drawn.x, 10, "drawn") >> unused)
         product = register(signed(33), "product")
         m.d.sync += product.eq(products[MOVED] + fraction)
         change = register(signed(27), "change")
         m.d.sync += change.eq(product >> self.step_shift)
 
-        state = delayed(m, event.state, w + 11, "state")
-        rises = delayed(m, up, 10, "rises")
+        state = delayed(m, event.state, w + 13, "state")
+        rises = delayed(m, up, 12, "rises")
         new = register(signed(28), "new")
         m.d.sync += new.eq(state + Mux(rises, change, -change))
         below, above = register(1, "below"), register(1, "above")
-        bounds = [delayed(m, bound, 10, name) for bound, name in ((low, "low_late"), (high, "high_late"))]
+        bounds = [delayed(m, bound, 12, name) for bound, name in ((low, "low_late"), (high, "high_late"))]
         kept = register(STATE_SHAPE, "kept")
         m.d.sync += [below.eq(new < bounds[0]), above.eq(new > bounds[1]), kept.eq(new)]
         # Golden: the lower bound first, then the upper.
