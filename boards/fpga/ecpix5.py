@@ -46,8 +46,7 @@ TARGETS = (
     # What learns.
     Target(
         name="ecpix5-85f-udp",
-        clock_mhz=90,
-        note="placed, not routed yet; nextpnr estimates 100 MHz of its clock after placement",
+        clock_mhz=96,
         **_COMMON,
         **ECP5_85F_LEARNING,
     ),

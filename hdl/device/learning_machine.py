@@ -83,13 +83,14 @@ class LearningMachine(wiring.Component):
         m.submodules.memory = memory = Memory(shape=answer, depth=REMEMBERED, init=[])
         keep, recall = memory.write_port(), memory.read_port(domain="comb")
         m.d.comb += [
-            starts.o.ready.eq(core.ready & ~running),
+            starts.o.ready.eq(core.free & ~running),
             taken.eq(starts.o.valid & starts.o.ready),
             behind.eq(core.next - next_one.inference),
             fresh.eq(behind == 0),
             known.eq((behind != 0) & (behind <= count)),
             core.start.eq(taken & fresh),
-            done.eq(running & core.ready),
+            # The last states are written while the next update begins; else the bus may be next.
+            done.eq(running & (core.ready | (core.free & starts.o.valid & fresh))),
             core.from_bank.eq(next_one.bank),
             core.update.eq(update),
             core.label.eq(wanted),

@@ -16,19 +16,21 @@ from emulator.spec.noise import DOMAIN_READ
 from hdl.learn.columns import Columns
 from hdl.learn.converter import VALUE_STAGE
 from hdl.learn.errors import Errors
-from hdl.learn.forward import Forward
-from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, ROW_KEY, Keys
+from hdl.learn.events import EVENT_LATENCY, EVENT_STAGE
+from hdl.learn.forward import ROW_STAGE, Forward, row_delay
+from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, KEY_LATENCY, ROW_KEY, Keys
 from hdl.learn.lanes import PEEK_LATENCY, PRODUCT_STAGE, Lanes, tree_levels
 from hdl.learn.layouts import INDEX_BITS, TABLE_SHAPE, layer_layout, table_address_bits
 from hdl.learn.live import Live
 from hdl.learn.order import Order
 from hdl.learn.outputs import WINDOWS, Outputs
-from hdl.learn.pulses import Pulses
+from hdl.learn.pulses import SETTLED, THRESHOLD_LATENCY, Pulses
 from hdl.learn.settings import Settings
+from hdl.learn.words import WORDS_LATENCY
 from hdl.noise.pass_key import PassKey
 from hdl.parts.bus import STREAM_LATENCY, WindowSignature
 from hdl.parts.delay import delayed
-from hdl.parts.memory import RegisteredMemory, share
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 
 REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", "layers", "devices")
 """Memory regions that lie in the core (``emulator.spec.learning_map``)."""
@@ -39,16 +41,16 @@ class LearningCore(wiring.Component):
 
     While ``ready`` the bus may access the windows. A sample's codes come one a cycle (``push``; ``last`` with
     the last one), after ``fresh``, into the ``bank`` that no update reads. ``start`` then does update
-    ``update`` on bank ``from_bank`` with ``label``, while ``ready``; both hold still until ``ready`` is up
-    again. ``right`` and the ``pulses`` of each layer are then of that update, and ``next`` is the number of
-    the next one, as written (``next_written``) and counted. ``depth`` is the number of layers, ``inputs`` how
-    many codes a sample has.
+    ``update`` on bank ``from_bank`` with ``label``, while ``free``; both hold still until ``free`` is up
+    again, before ``ready``: its last states are still written. ``right`` and the ``pulses`` of each layer are
+    then of that update, and ``next`` is the number of the next one, as written (``next_written``) and
+    counted. ``depth`` is the number of layers, ``inputs`` how many codes a sample has.
 
     Cycles of an update. Forward, each layer: for each tile and slice its live rows, or columns / readouts, or
-    32, whichever are most; columns / readouts and columns for the answers, and about 65; a layer's rows add
-    up while the answers before it come. Backward: a layer's rows twice, and about 90. Pulses: rows with
-    pulses, or devices with pulses in the busiest SHARE lanes, whichever are more, and about 60; of all layers
-    but the first one while the errors of the layer before are made. Resources: those of the parts.
+    32, whichever are most; columns / readouts (or 18) and columns for the answers, and about 65; a layer's
+    rows add up while the answers before it come. Backward: a layer's rows twice, and about 85. Pulses: rows
+    with pulses, or devices with pulses in the busiest group of lanes, whichever are more, and about 40; of
+    all layers but the first one while the errors of the layer before are made. Resources: those of the parts.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class LearningCore(wiring.Component):
         super().__init__(
             {
                 "ready": Out(1),
+                "free": Out(1),
                 "start": In(1),
                 "update": In(32),
                 "label": In(INDEX_BITS),
@@ -108,7 +111,8 @@ class LearningCore(wiring.Component):
         with m.If(order.fetch):
             m.d.sync += layer.eq(settings.record)
         m.d.comb += [
-            self.ready.eq(order.ready),
+            self.free.eq(order.ready),
+            self.ready.eq(order.ready & ~pulse.busy),
             order.start.eq(self.start),
             order.depth.eq(settings.depth),
             order.inputs.eq(layer.inputs),
@@ -146,7 +150,7 @@ class LearningCore(wiring.Component):
         banks = [Live(g, g.max_inputs) for _ in range(2)]
         m.submodules.hidden = hidden = self.hidden = Live(g, max(g.lanes, 2))
         from_bank = Signal()
-        with m.If(self.ready):
+        with m.If(self.free):
             m.d.sync += from_bank.eq(self.from_bank)
         m.d.comb += [
             forward.start.eq(self.order.forward),
@@ -254,6 +258,9 @@ class LearningCore(wiring.Component):
     def _pulses(self, m: Module) -> None:
         """Trains of rows and columns, and the devices of the layer that is pulsed."""
         lanes, pulse, keys = self.lanes, self.pulse, self.keys.keys
+        # Rows take longer than their key, and than states of the update before that are still written.
+        assert row_delay(self.geometry) + 2 * ROW_STAGE + THRESHOLD_LATENCY >= KEY_LATENCY
+        assert row_delay(self.geometry) + 2 * ROW_STAGE + SETTLED > EVENT_LATENCY
         m.d.comb += [
             pulse.layer.eq(self.record),
             pulse.number.eq(self.order.number),
@@ -268,6 +275,7 @@ class LearningCore(wiring.Component):
             pulse.row.eq(self.forward.trained),
             pulse.error.eq(self.errors.error),
             pulse.room.eq(lanes.room),
+            pulse.lanes_waiting.eq(lanes.waiting),
             pulse.lanes_busy.eq(lanes.busy),
             lanes.error.eq(self.errors.error),
             lanes.train.eq(pulse.train),
@@ -280,16 +288,27 @@ class LearningCore(wiring.Component):
             m.d.sync += self.pulses[pulse.law.layer].eq(lanes.pulses)
 
     def _devices(self, m: Module) -> None:
-        """The window of the device tables; what it is read from is a copy."""
-        g, window = self.geometry, self.devices
+        """The window of the device tables, and those of a layer to the lanes as its pulses begin."""
+        g, window, pulse, table = self.geometry, self.devices, self.pulse, self.lanes.table
+        m.submodules.tables = tables = RegisteredMemory(TABLE_SHAPE, g.layers * LEVELS, parts=len(TABLES))
         bits = table_address_bits(g)
-        m.submodules.tables = copy = RegisteredMemory(TABLE_SHAPE, len(TABLES) * g.layers * LEVELS)
-        share(m, copy, window, 0)
-        table = self.lanes.table
-        m.d.sync += window.read_data.eq(copy.data)
+        # All levels are there before the first device needs any.
+        assert LEVELS <= EVENT_STAGE + WORDS_LATENCY + 5
+        which = window.address[bits:][: bits_for(len(TABLES) - 1)]
+        entries = delayed(m, which, READ_LATENCY, "table")
+        level, loads = Signal(range(LEVELS)), Signal()
+        m.d.sync += level.eq(level + loads)
+        with m.If(pulse.take):
+            m.d.sync += loads.eq(1)
+        with m.Elif(level == LEVELS - 1):
+            m.d.sync += loads.eq(0)
         m.d.comb += [
-            table.write.eq(window.write),
-            table.table.eq(window.address[bits:]),
-            table.address.eq(window.address[:bits]),
-            table.data.eq(window.write_data),
+            tables.address.eq(Mux(window.select, window.address[:bits], Cat(level, pulse.law.layer))),
+            tables.write.eq(Cat(window.write & (which == i) for i in range(len(TABLES)))),
+            tables.write_address.eq(window.address[:bits]),
+            tables.write_data.eq(window.write_data[: TABLE_SHAPE.width].replicate(len(TABLES))),
+            table.write.eq(delayed(m, loads, READ_LATENCY, "loads")),
+            table.level.eq(delayed(m, level, READ_LATENCY, "level")),
+            table.entries.eq(tables.data),
         ]
+        m.d.sync += window.read_data.eq(tables.data.word_select(entries, TABLE_SHAPE.width).as_signed())

@@ -1,8 +1,6 @@
-"""events: the pulses of some neighbouring lanes, a device a cycle, from rows that wait in a queue."""
+"""events: the pulses of some lanes, a device a cycle, from rows that wait in a queue."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
@@ -12,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import SLOTS_MAX
 from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS, address_bits
-from hdl.learn.updater import UPDATE_LATENCY, Updater, table_write_layout
+from hdl.learn.updater import UPDATE_LATENCY, Updater, factors_layout, products_layout, table_write_layout
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.queue import Queue
@@ -21,8 +19,10 @@ DEPTH = 64
 """Rows that wait, in block RAM: fewer would go into LUTs."""
 MARGIN = 12
 """Rows that may come after ``room`` has fallen."""
-EVENT_STAGE = READ_LATENCY + 3
+EVENT_STAGE = READ_LATENCY + 4
 """Cycles from a device's turn to its state's arrival at the updater."""
+COUNT_LATENCY = 4
+"""Cycles from a device's turn until its pulses are counted, less one."""
 EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY
 """Cycles from a device's turn to the write of its new state."""
 
@@ -51,31 +51,35 @@ class Events(wiring.Component):
     """Rows come one a cycle; where a row and a lane pulse together, the lane's state is read, changed and
     written back. Others cost nothing: few devices have pulses in an update, so lanes share an updater.
 
-    ``lanes`` neighbours from lane ``first`` on; ``trains`` and ``up`` are theirs and hold still. ``address``
-    is for all their memories, whose ``data`` comes READ_LATENCY later. Unless ``updating``, that of
-    ``peek_lane`` is ``peeked`` a cycle behind it. ``pulses`` counts those since
-    ``clear``. Throughput: a row, and a device with pulses, a cycle. Latency: EVENT_LATENCY from a device's
-    turn to ``write``. Resources: an ``Updater``, a queue of DEPTH rows, an adder of 31 bits.
+    ``trains`` and ``up`` are those of ``lanes`` and hold still. ``address`` is for all their memories, whose
+    ``data`` comes READ_LATENCY later. Unless ``updating``, that of ``peek_lane`` is ``peeked`` two cycles
+    behind it. ``pulses`` counts those since ``clear``: all of them COUNT_LATENCY after none is ``waiting``;
+    the states are written when it is not ``busy``. ``factors`` and ``products`` are the updater's.
+    Throughput: a row, and a device with pulses, a cycle. Latency: EVENT_LATENCY from a device's turn to
+    ``write``. Resources: an ``Updater``, a queue of DEPTH rows, an adder of 31 bits.
     """
 
-    def __init__(self, geometry: Geometry, first: int, lanes: int) -> None:
-        self.geometry, self.first, self.lanes = geometry, first, lanes
-        address = address_bits(geometry)
+    def __init__(self, geometry: Geometry, lanes: range) -> None:
+        self.geometry, self.lanes = geometry, lanes
+        address, count = address_bits(geometry), len(lanes)
         super().__init__(
             {
                 "row": In(pulsed_row_layout()),
                 "room": Out(1),
+                "waiting": Out(1),
                 "busy": Out(1),
-                "trains": In(ArrayLayout(TRAIN_BITS, lanes)),
-                "up": In(lanes),
+                "trains": In(ArrayLayout(TRAIN_BITS, count)),
+                "up": In(count),
                 "law": In(law_layout(geometry)),
-                "table": In(table_write_layout(geometry)),
+                "table": In(table_write_layout()),
+                "factors": Out(factors_layout()),
+                "products": In(products_layout()),
                 "address": Out(address),
-                "data": In(ArrayLayout(STATE_SHAPE, lanes)),
+                "data": In(ArrayLayout(STATE_SHAPE, count)),
                 "updating": In(1),
-                "peek_lane": In(range(max(lanes, 2))),
+                "peek_lane": In(range(max(count, 2))),
                 "peeked": Out(STATE_SHAPE),
-                "write": Out(lanes),
+                "write": Out(count),
                 "write_address": Out(address),
                 "write_data": Out(STATE_SHAPE),
                 "clear": In(1),
@@ -85,7 +89,7 @@ class Events(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        lanes, row, law = self.lanes, self.row, self.law
+        lanes, row, law = len(self.lanes), self.row, self.law
         entry = StructLayout({"hits": lanes, "row": INDEX_BITS, "train": TRAIN_BITS})
         m.submodules.waiting = waiting = Queue(entry, DEPTH)
         hits = Signal(lanes)
@@ -145,22 +149,30 @@ class Events(wiring.Component):
             m.d.sync += self.pulses.eq(self.pulses + count)
 
         late = delayed(m, turn, EVENT_STAGE - 2, "turn")
-        states: Any = Array(self.data[i] for i in range(lanes))
+        # In two steps: block RAMs from all over, and late.
+        chosen = Signal(lane.shape())
+        m.d.comb += chosen.eq(
+            Mux(self.updating, delayed(m, turn.lane, READ_LATENCY, "lane_read"), self.peek_lane)
+        )
+        fourth = [[self.data[j] for j in range(i, min(i + 4, lanes))] for i in range(0, lanes, 4)]
+        some_states = [Signal(STATE_SHAPE, name=f"state_{i}", reset_less=True) for i in range(len(fourth))]
+        for held, four in zip(some_states, fourth, strict=True):
+            m.d.sync += held.eq(Array(four)[chosen[:2]])
         state = Signal(STATE_SHAPE, reset_less=True)
-        read = delayed(m, turn.lane, READ_LATENCY, "lane_read")
-        m.d.sync += state.eq(states[Mux(self.updating, read, self.peek_lane)])
+        m.d.sync += state.eq(Array(some_states)[delayed(m, chosen[2:], 1, "fourth")])
         m.d.comb += self.peeked.eq(state)
-        m.submodules.updater = updater = Updater(self.geometry)
+        m.submodules.updater = updater = Updater()
         m.d.comb += [
             updater.event.row.eq(late.row),
-            updater.event.column.eq(self.first + late.lane),
+            updater.event.column.eq(self.lanes.start + self.lanes.step * late.lane),
             updater.event.count.eq(delayed(m, count, EVENT_STAGE - 4, "count")),
             updater.event.up.eq(late.up),
             updater.event.state.eq(state),
             updater.table.eq(self.table),
             updater.device_key.eq(law.device_key),
             updater.cycle_key.eq(law.cycle_key),
-            updater.layer.eq(law.layer),
+            self.factors.eq(updater.factors),
+            updater.products.eq(self.products),
             updater.slope_up.eq(law.slope_up),
             updater.slope_down.eq(law.slope_down),
             updater.step_shift.eq(law.step_shift),
@@ -169,7 +181,8 @@ class Events(wiring.Component):
         m.d.comb += [
             self.write_address.eq(delayed(m, number, EVENT_LATENCY - 2, "number")),
             self.write_data.eq(updater.state),
-            self.busy.eq(came | waiting.i.valid | (waiting.level != 0) | busy | valid.any()),
+            self.waiting.eq(came | waiting.i.valid | (waiting.level != 0) | busy),
+            self.busy.eq(self.waiting | valid.any()),
         ]
         for i in range(lanes):
             m.d.comb += self.write[i].eq(valid[EVENT_LATENCY - 1] & (done == i))

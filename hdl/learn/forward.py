@@ -12,7 +12,7 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.learn.converter import VALUE_STAGE
+from hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
 from hdl.learn.lanes import SUM_STAGE
 from hdl.learn.layouts import INDEX_BITS, layer_layout, live_layout, row_layout, trained_row_layout
 from hdl.learn.live import TILES
@@ -24,6 +24,8 @@ from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 SHORTEST = 32
 """Cycles of a pass at least: a root (``Sigma``) and a key (``PassKey``) take less."""
+SHORTEST_LAST = CONVERT_LATENCY - VALUE_STAGE
+"""The same of a layer's last pass: its sums are converted before they are answered."""
 ROW_STAGE = READ_LATENCY + 1
 """Cycles from a row's turn to its input."""
 ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
@@ -93,9 +95,10 @@ class Forward(wiring.Component):
         last_tile, beyond = Signal(), Signal(INDEX_BITS + 1)
         m.d.sync += last_tile.eq(beyond >= layer.inputs)
         count, begin, end = (Signal(INDEX_BITS, name=n) for n in ("at", "begin", "end_now"))
-        shortest, hold = Signal(INDEX_BITS), Signal(INDEX_BITS)
+        shortest, ending, hold = (Signal(INDEX_BITS, name=n) for n in ("shortest", "ending", "hold"))
         steps = (layer.outputs + (g.readouts - 1))[exact_log2(g.readouts) :]
-        m.d.sync += shortest.eq(Mux(steps > SHORTEST, steps, SHORTEST) - 1)
+        for cycles, least in ((shortest, SHORTEST), (ending, SHORTEST_LAST)):
+            m.d.sync += cycles.eq(Mux(steps > least, steps, least) - 1)
         with m.If(hold != 0):
             m.d.sync += hold.eq(hold - 1)
 
@@ -123,7 +126,12 @@ class Forward(wiring.Component):
                     m.d.sync += count.eq(count + 1)
                 with m.Elif((~self.hidden | self.whole) & (hold == 0)):
                     m.d.comb += ends.eq(1)
-                    m.d.sync += [hold.eq(shortest), self.low.eq(low), self.first.eq(fresh), fresh.eq(0)]
+                    m.d.sync += [
+                        hold.eq(Mux(last_tile & last_part, ending, shortest)),
+                        self.low.eq(low),
+                        self.first.eq(fresh),
+                        fresh.eq(0),
+                    ]
                     m.d.sync += self.part.eq(Mux(last_part, 0, self.part + 1))
                     with m.If(~last_part):
                         m.d.sync += count.eq(begin)
@@ -160,8 +168,8 @@ class Forward(wiring.Component):
         m.submodules.square = square = Multiplier(8, 8)
         m.d.comb += [square.a.eq(row.x), square.b.eq(row.x)]
         squared = after(row.add, MULTIPLY_LATENCY, "squared")
-        m.d.comb += self.passed.eq(after(row.end, MULTIPLY_LATENCY, "passed"))
-        with m.If(self.passed):
+        m.d.comb += self.passed.eq(after(ends, ENERGY_STAGE, "passed"))
+        with m.If(after(row.end, MULTIPLY_LATENCY, "emptied")):
             m.d.sync += self.energy.eq(0)
         with m.Elif(squared):
             m.d.sync += self.energy.eq(self.energy + square.product)

@@ -23,6 +23,8 @@ ROW_KEY, COLUMN_KEY, BACK_KEY, DEVICE_KEY, CYCLE_KEY = range(5)
 """In the order in which they are needed."""
 DOMAINS = (DOMAIN_TRAIN, DOMAIN_TRAIN, DOMAIN_BACK, DOMAIN_DEVICE, DOMAIN_CYCLE)
 SIDES = (ROWS, COLUMNS, 0, 0, 0)
+KEY_LATENCY = 31
+"""Cycles from ``start`` to ROW_KEY of the first layer."""
 
 
 class Keys(wiring.Component):

@@ -9,7 +9,7 @@ from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, ceil_log2
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import CODE_SHIFT, WEIGHT_MAX
@@ -23,15 +23,15 @@ from hdl.learn.layouts import (
     error_layout,
     row_layout,
 )
-from hdl.learn.updater import table_write_layout
+from hdl.learn.updater import PRODUCTS, table_write_layout
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.multiplier import MULTIPLY_LATENCY, WIDEST, Multiplier
 from hdl.parts.unmerged import unmerged
 
 SHARE = 16
-"""Lanes that share an updater."""
+"""Lanes that share an updater, at most."""
 NEAR = 1
 """Cycles from a port to the registers of a group of SHARE lanes, which lie all over the chip."""
 CODE_STAGE = NEAR + READ_LATENCY + 1
@@ -39,7 +39,7 @@ PRODUCT_STAGE = CODE_STAGE + MULTIPLY_LATENCY
 """Cycles from ``row`` to products."""
 SUM_STAGE = PRODUCT_STAGE + 1
 """Cycles from ``row`` until the accumulators have its products."""
-PEEK_LATENCY = NEAR + READ_LATENCY + 2
+PEEK_LATENCY = NEAR + READ_LATENCY + 3
 """Cycles from ``row`` and ``peek_lane`` to ``peeked``."""
 PORTS = (
     "row",
@@ -53,8 +53,15 @@ PORTS = (
     "pulsed",
     "table",
     "poke",
+    "law",
 )
 """What every group has registers of its own for."""
+
+
+def group_count(g: Geometry) -> int:
+    """Groups of lanes that share an updater, a power of two; lane i is in group i mod that, so that a layer
+    of few columns pulses in all of them."""
+    return 1 << ceil_log2(-(-g.lanes // SHARE))
 
 
 def tree_levels(g: Geometry) -> int:
@@ -72,7 +79,7 @@ class Lanes(wiring.Component):
     update of a layer, from ``forget`` on, which empties them; ``take`` begins it with them. While
     ``updating``, ``pulsed`` rows move the states that share their pulses (``Events``), and no row is read.
     Resources: a lane has a multiplier and a memory of weight_depth states of 18 bits; SHARE lanes share an
-    updater.
+    updater, to which the first ones lend their multipliers while ``updating``.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -94,9 +101,10 @@ class Lanes(wiring.Component):
                 "updating": In(1),
                 "pulsed": In(pulsed_row_layout()),
                 "room": Out(1),
+                "waiting": Out(1),
                 "busy": Out(1),
                 "law": In(law_layout(g)),
-                "table": In(table_write_layout(g)),
+                "table": In(table_write_layout()),
                 "pulses": Out(32),
                 "poke": In(StructLayout({"write": 1, "lane": lane, "address": address, "data": STATE_SHAPE})),
                 "peek_lane": In(lane),
@@ -111,34 +119,40 @@ class Lanes(wiring.Component):
         products: list[Value] = []
         parts: list[Events] = []
         peek = delayed(m, self.peek_lane, NEAR + READ_LATENCY, "peek_lane")
-        for first in range(0, g.lanes, SHARE):
-            lanes = range(first, min(first + SHARE, g.lanes))
-            m.submodules[f"events_{first}"] = events = Events(g, first, len(lanes))
+        groups = group_count(g)
+        for first in range(groups):
+            lanes = range(first, g.lanes, groups)
+            m.submodules[f"events_{first}"] = events = Events(g, lanes)
             near = {name: unmerged(m, platform, getattr(self, name), f"{name}_{first}") for name in PORTS}
             parts.append(events)
             m.d.comb += [
                 events.row.eq(near["pulsed"]),
-                events.law.eq(self.law),
+                events.law.eq(near["law"]),
                 events.table.eq(near["table"]),
                 events.clear.eq(near["take"]),
                 events.updating.eq(near["updating"]),
-                events.peek_lane.eq(peek),
+                events.peek_lane.eq(peek // groups),
             ]
             x = delayed(m, near["row"].x, CODE_STAGE - NEAR, f"x_{first}")
             end = delayed(m, near["row"].end, PRODUCT_STAGE - NEAR, f"end_{first}")
             add = delayed(m, near["row"].add, PRODUCT_STAGE - NEAR, f"add_{first}")
+            for i in range(len(lanes), len(PRODUCTS)):
+                m.submodules[f"multiplier_{first}_{i}"] = multiplier = _wide()
+                self._lend(m, events, i, multiplier)
             for i in lanes:
-                products.append(self._lane(m, events, near, i, x))
+                product = self._lane(m, events, near, i, x)
+                products.append(product)
                 total = Signal(column_shape(g), name=f"sum_{i}", reset_less=True)
                 with m.If(end):
                     m.d.sync += [columns[i].eq(total), total.eq(0)]
                 with m.Elif(near["shift"]):
                     m.d.sync += columns[i].eq(columns[i + g.readouts] if i + g.readouts < g.lanes else 0)
                 with m.If(add):
-                    m.d.sync += total.eq(total + products[i])
-        group = delayed(m, peek // SHARE, 1, "peek_group")
+                    m.d.sync += total.eq(total + product)
+        group = delayed(m, peek % groups, 2, "peek_group")
         m.d.sync += [
             self.room.eq(Cat(part.room for part in parts).all()),
+            self.waiting.eq(Cat(part.waiting for part in parts).any()),
             self.busy.eq(Cat(part.busy for part in parts).any()),
             self.peeked.eq(Array(part.peeked for part in parts)[group]),
         ]
@@ -152,7 +166,7 @@ class Lanes(wiring.Component):
     def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
         """Product of lane ``i``, whose states ``events`` moves."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
-        place, poke, updating = i - events.first, near["poke"], near["updating"]
+        place, poke, updating = events.lanes.index(i), near["poke"], near["updating"]
         m.d.comb += [
             memory.address.eq(Mux(updating, events.address, near["row"].address)),
             memory.write.eq((poke.write & (poke.lane == i)) | events.write[place]),
@@ -172,21 +186,38 @@ class Lanes(wiring.Component):
         error, up = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(name=f"up_{i}")
         loaded, train = Signal(TRAIN_BITS, name=f"loaded_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
         for held, given in ((error, near["error"]), (loaded, near["train"])):
-            with m.If(given.valid & (given.lane == i)):
-                m.d.sync += held.eq(given.value)
-            with m.Elif(near["forget"]):
+            # A reset that comes first is the flip-flop's own; one that gives way is made of LUTs.
+            with m.If(near["forget"]):
                 m.d.sync += held.eq(0)
+            with m.Elif(given.valid & (given.lane == i)):
+                m.d.sync += held.eq(given.value)
         with m.If(near["take"]):
             m.d.sync += [train.eq(loaded), up.eq(error >= 0)]
         m.d.comb += [events.trains[place].eq(train), events.up[place].eq(up)]
-        m.submodules[f"multiplier_{i}"] = multiplier = Multiplier(CODE_SHAPE, ERROR_SHAPE)
+        lends = place < len(PRODUCTS)
+        multiplier = _wide() if lends else Multiplier(CODE_SHAPE, ERROR_SHAPE)
+        m.submodules[f"multiplier_{i}"] = multiplier
         operand: Any = Signal(ERROR_SHAPE, name=f"operand_{i}")
         m.d.comb += [
             operand.eq(Mux(near["backward"], error, x)),
             multiplier.a.eq(code),
             multiplier.b.eq(operand),
         ]
-        return multiplier.product
+        if lends:
+            with m.If(updating):
+                self._lend(m, events, place, multiplier)
+        product: Value = multiplier.product[: CODE_SHAPE.width + ERROR_SHAPE.width].as_signed()
+        return product
+
+    def _lend(self, m: Module, events: Events, which: int, multiplier: Multiplier) -> None:
+        """``multiplier`` makes product ``which`` of the updater of ``events``."""
+        factors = events.factors[which]
+        m.d.comb += [multiplier.a.eq(factors.a), multiplier.b.eq(factors.b)]
+        m.d.comb += events.products[which].eq(multiplier.product)
+
+
+def _wide() -> Multiplier:
+    return Multiplier(signed(WIDEST), signed(WIDEST))
 
 
 def _tree(m: Module, values: list[Value], name: str) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -11,9 +11,9 @@ from emulator.spec.geometry import Geometry
 from hdl.learn.answers import ANSWER_LATENCY
 from hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
 from hdl.learn.errors import ENERGY_LATENCY, LARGEST_LATENCY
-from hdl.learn.forward import SHORTEST
 from hdl.learn.layouts import INDEX_BITS
 from hdl.learn.pulses import MADE_LATENCY
+from hdl.noise.sigma import sigma_latency
 from hdl.parts.memory import READ_LATENCY
 
 
@@ -65,8 +65,9 @@ class Order(wiring.Component):
                 m.d.comb += self.fetch.eq(wait == 0)
                 waited("BEGIN")
             with m.State("BEGIN"):
-                m.d.comb += self.forward.eq(self.known)
-                with m.If(self.known):
+                # The first layer's rows take longer to their trains than its key takes.
+                m.d.comb += self.forward.eq(self.known | (number == 0))
+                with m.If(self.forward):
                     m.next = "FORWARD"
             with m.State("FORWARD"):
                 m.d.comb += self.answer.eq(self.summed)
@@ -89,7 +90,7 @@ class Order(wiring.Component):
                         m.d.sync += wait.eq(MADE_LATENCY)
                         m.next = "PULSES"
                     with m.Else():
-                        m.d.sync += wait.eq(SHORTEST - VALUE_STAGE)
+                        m.d.sync += wait.eq(max(0, sigma_latency(self.geometry) - VALUE_STAGE))
                         m.next = "SCALE"
             with m.State("SCALE"):
                 waited("ROWS")
@@ -107,12 +108,15 @@ class Order(wiring.Component):
                 m.d.comb += [self.normalise.eq(wait == 0), self.fetch.eq(wait == 0)]
                 waited("NORMAL")
             with m.State("NORMAL"):
-                m.d.sync += wait.eq(ENERGY_LATENCY + 1)
+                m.d.sync += wait.eq(Mux(number == 0, MADE_LATENCY + 1, ENERGY_LATENCY + 1))
                 with m.If(self.normal):
                     m.next = "ERRORS"
+                    with m.If(number == 0):
+                        m.next = "PULSES"
             with m.State("PULSES"):
-                m.d.comb += self.pulse.eq(wait == 0)
-                waited("PULSED")
+                m.d.comb += self.pulse.eq((wait == 0) & ~self.pulsing)
+                with m.If(self.pulse):
+                    m.next = "PULSED"
             with m.State("PULSED"):
                 with m.If(self.pulsed):
                     m.next = "IDLE"

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import PROBABILITY_ONE, SLOTS_MAX
-from hdl.learn.events import law_layout, pulsed_row_layout
+from hdl.learn.events import COUNT_LATENCY, law_layout, pulsed_row_layout
 from hdl.learn.layouts import (
     EXPONENT_SHAPE,
     INDEX_BITS,
@@ -29,6 +29,8 @@ from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 THRESHOLD_LATENCY = MULTIPLY_LATENCY + 3
 """Cycles from a row or an error to its train's threshold."""
+SETTLED = READ_LATENCY + COUNT_LATENCY + 2
+"""Cycles from the last row's turn until lanes have it ``waiting``, or from then until pulses are counted."""
 MADE_LATENCY = THRESHOLD_LATENCY + TRAIN_LATENCY
 """Cycles from a row or an error to its train."""
 
@@ -39,8 +41,9 @@ class Pulses(wiring.Component):
     cycle, not both; MADE_LATENCY cycles.
 
     ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
-    tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``, until ``done``.
-    Layer, rates and keys may change as soon as it is ``busy``. Resources: a ``Trains``, a multiplier, and 31
+    tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``. ``done`` when
+    all pulses are counted; the last states are written while it is ``busy`` still. Layer, rates and keys may
+    change as soon as it is. Resources: a ``Trains``, a multiplier, and 31
     bits a row of states.
     """
 
@@ -67,6 +70,7 @@ class Pulses(wiring.Component):
                 "law": Out(law_layout(g)),
                 "pulsed": Out(pulsed_row_layout()),
                 "room": In(1),
+                "lanes_waiting": In(1),
                 "lanes_busy": In(1),
             }
         )
@@ -98,7 +102,7 @@ class Pulses(wiring.Component):
         with m.If(self.begin):
             m.d.sync += count.eq(0)
 
-        at, left, wait = Signal(rows), Signal(range(g.weight_depth)), Signal(3)
+        at, left, wait = Signal(rows), Signal(range(g.weight_depth)), Signal(range(SETTLED + 1))
         visit, law = Signal(), self.law
         m.d.comb += [kept.address.eq(at), self.busy.eq(1)]
         with m.FSM():
@@ -119,13 +123,16 @@ class Pulses(wiring.Component):
                     m.next = "ROWS"
             with m.State("ROWS"):
                 m.d.comb += visit.eq(self.room & (left != 0))
-                m.d.sync += [at.eq(at + visit), left.eq(left - visit), wait.eq(READ_LATENCY + 5)]
+                m.d.sync += [at.eq(at + visit), left.eq(left - visit), wait.eq(SETTLED)]
                 with m.If(left == 0):
                     m.next = "LAST"
             with m.State("LAST"):
-                m.d.sync += wait.eq(Mux(wait == 0, 0, wait - 1))
-                with m.If((wait == 0) & ~self.lanes_busy):
+                m.d.sync += wait.eq(Mux(self.lanes_waiting, SETTLED, wait - 1))
+                with m.If((wait == 0) & ~self.lanes_waiting):
                     m.d.comb += self.done.eq(1)
+                    m.next = "WRITTEN"
+            with m.State("WRITTEN"):
+                with m.If(~self.lanes_busy):
                     m.next = "IDLE"
         valid = delayed(m, visit, READ_LATENCY, "visit")
         m.d.sync += [

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth import Array, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
+from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
 from emulator.spec.learning import (
     BOUND_SHIFT,
     COUNT_SHIFT,
@@ -26,13 +25,17 @@ from emulator.spec.learning import (
     STEP_MAX,
 )
 from emulator.spec.learning_map import TABLES
-from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE, table_address_bits
+from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE
 from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.delay import delayed
-from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST
 
-UPDATE_LATENCY = WORDS_LATENCY + 14
+UPDATE_LATENCY = WORDS_LATENCY + 16
 """Cycles from an event to ``state``."""
+PRODUCT_LATENCY = MULTIPLY_LATENCY + FAR
+"""Cycles from operands to products: lanes that lend multipliers lie all over the chip."""
+PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)
+"""What is multiplied on the way."""
 
 
 def event_layout() -> StructLayout:
@@ -48,34 +51,44 @@ def event_layout() -> StructLayout:
     )
 
 
-def table_write_layout(g: Geometry) -> StructLayout:
-    """An entry of a device table: which table, where, and the value."""
-    return StructLayout(
-        {"table": range(len(TABLES)), "address": table_address_bits(g), "data": TABLE_SHAPE, "write": 1}
-    )
+def table_write_layout() -> StructLayout:
+    """An entry of every device table of a layer."""
+    entries = ArrayLayout(TABLE_SHAPE, len(TABLES))
+    return StructLayout({"write": 1, "level": range(LEVELS), "entries": entries})
+
+
+def factors_layout() -> ArrayLayout:
+    """Operands of the PRODUCTS."""
+    return ArrayLayout(StructLayout({"a": signed(WIDEST), "b": signed(WIDEST)}), len(PRODUCTS))
+
+
+def products_layout() -> ArrayLayout:
+    """The PRODUCTS."""
+    return ArrayLayout(signed(2 * WIDEST), len(PRODUCTS))
 
 
 class Updater(wiring.Component):
     """State after ``count`` >= 1 pulses, as ``emulator.golden.learn.updater`` and ``devices``.
 
     Constants of the device are drawn on the way, under ``device_key``; pulses' deviation and rounding under
-    ``cycle_key``. Keys, ``layer`` and its slopes hold still. Latency: UPDATE_LATENCY cycles, one a cycle.
-    Resources: two ``Words``, a multiplier and three soft ones, ten readers of tables of 16 * layers
-    words of 13 bits.
+    ``cycle_key``. Keys and slopes hold still, and so do the device tables, those of one layer, which
+    ``table`` fills. ``products`` are those of ``factors``, MULTIPLY_LATENCY later: lanes lend their
+    multipliers. Latency: UPDATE_LATENCY cycles, one a cycle. Resources: two ``Words``, ten readers of tables
+    of 16 words of 13 bits.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
+    def __init__(self) -> None:
         super().__init__(
             {
                 "event": In(event_layout()),
                 "device_key": In(64),
                 "cycle_key": In(64),
-                "layer": In(range(geometry.layers)),
                 "slope_up": In(signed(18)),
                 "slope_down": In(signed(18)),
                 "step_shift": In(5),
-                "table": In(table_write_layout(geometry)),
+                "table": In(table_write_layout()),
+                "factors": Out(factors_layout()),
+                "products": In(products_layout()),
                 "state": Out(STATE_SHAPE),
             }
         )
@@ -88,20 +101,23 @@ class Updater(wiring.Component):
         for words, key in ((own, self.device_key), (drawn, self.cycle_key)):
             m.d.comb += [words.key.eq(key), words.row.eq(event.row), words.column.eq(event.column)]
         w = WORDS_LATENCY
+        products = delayed(m, self.products, FAR, "products")
+
+        def multiply(which: int, a: Any, b: Any) -> None:
+            m.d.comb += [self.factors[which].a.eq(a), self.factors[which].b.eq(b)]
 
         def register(shape: Any, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
 
         # The factor by which a step has fallen: 256 - rshift_round(slope * s, 24), at stage w.
-        m.submodules.fall = fall = Multiplier(signed(18), STATE_SHAPE)
-        m.d.comb += [fall.a.eq(Mux(event.up, self.slope_up, self.slope_down)), fall.b.eq(event.state)]
+        multiply(FALL, Mux(event.up, self.slope_up, self.slope_down), event.state)
         fallen = register(signed(13), "fallen")
-        m.d.sync += fallen.eq((fall.product + (1 << (SLOPE_SHIFT - 1))) >> SLOPE_SHIFT)
+        m.d.sync += fallen.eq((products[FALL] + (1 << (SLOPE_SHIFT - 1))) >> SLOPE_SHIFT)
         left = register(signed(14), "left")
         m.d.sync += left.eq(FACTOR_ONE - fallen)
         factor_6 = register(unsigned(9), "factor_6")
         m.d.sync += factor_6.eq(Mux(left < 0, 0, Mux(left > FACTOR_MAX, FACTOR_MAX, left)))
-        factor = delayed(m, factor_6, w + 2 - (MULTIPLY_LATENCY + 3), "factor")
+        factor = delayed(m, factor_6, w + 2 - (PRODUCT_LATENCY + 3), "factor")
 
         # Constants: sums of two entries at w + 1, cut at w + 2.
         read = self._tables(m)
@@ -118,38 +134,37 @@ class Updater(wiring.Component):
             low.eq(_cut(lower << BOUND_SHIFT, STATE_MIN, 0)),
         ]
 
-        # The step at this state, at w + 6.
-        m.submodules.now = now = Multiplier(unsigned(12), unsigned(9), soft=True)
-        m.d.comb += [now.a.eq(size), now.b.eq(factor)]
+        # The step at this state, at w + 7.
+        multiply(NOW, size, factor)
         step_now = register(unsigned(13), "step_now")
-        m.d.sync += step_now.eq((now.product + 128) >> 8)
+        m.d.sync += step_now.eq((products[NOW] + 128) >> 8)
 
-        # Pulses with their deviation in 1/64, at w + 6.
-        m.submodules.scatter = scatter = Multiplier(unsigned(11), signed(14), soft=True)
+        # Pulses with their deviation in 1/64, at w + 7.
         count = delayed(m, event.count, w + 1, "count")
         roots = Array(Const(int(root), 11) for root in ROOTS)
-        m.d.comb += [scatter.a.eq(roots[count]), scatter.b.eq(deviation)]
+        multiply(SCATTER, roots[count], deviation)
         scattered = register(signed(17), "scattered")
-        m.d.sync += scattered.eq((scatter.product + 128) >> 8)
+        m.d.sync += scattered.eq((products[SCATTER] + 128) >> 8)
         pulses = register(signed(17), "pulses")
-        m.d.sync += pulses.eq((delayed(m, count, 4, "count_late") << COUNT_SHIFT) + scattered)
+        m.d.sync += pulses.eq((delayed(m, count, 5, "count_late") << COUNT_SHIFT) + scattered)
 
-        # Their product, rounded stochastically, at w + 11.
-        m.submodules.moved = moved = Multiplier(signed(17), unsigned(13), soft=True)
-        m.d.comb += [moved.a.eq(pulses), moved.b.eq(step_now)]
+        # Their product, rounded stochastically, at w + 13.
+        multiply(MOVED, pulses, step_now)
         fraction = register(16, "fraction")
-        m.d.sync += fraction.eq(delayed(m, drawn.x, 8, "drawn") >> (16 - self.step_shift)[:5])
+        unused = Signal(5)
+        m.d.sync += unused.eq(16 - self.step_shift)
+        m.d.sync += fraction.eq(delayed(m, drawn.x, 10, "drawn") >> unused)
         product = register(signed(33), "product")
-        m.d.sync += product.eq(moved.product + fraction)
+        m.d.sync += product.eq(products[MOVED] + fraction)
         change = register(signed(27), "change")
         m.d.sync += change.eq(product >> self.step_shift)
 
-        state = delayed(m, event.state, w + 11, "state")
-        rises = delayed(m, up, 10, "rises")
+        state = delayed(m, event.state, w + 13, "state")
+        rises = delayed(m, up, 12, "rises")
         new = register(signed(28), "new")
         m.d.sync += new.eq(state + Mux(rises, change, -change))
         below, above = register(1, "below"), register(1, "above")
-        bounds = [delayed(m, bound, 10, name) for bound, name in ((low, "low_late"), (high, "high_late"))]
+        bounds = [delayed(m, bound, 12, name) for bound, name in ((low, "low_late"), (high, "high_late"))]
         kept = register(STATE_SHAPE, "kept")
         m.d.sync += [below.eq(new < bounds[0]), above.eq(new > bounds[1]), kept.eq(new)]
         # Golden: the lower bound first, then the upper.
@@ -163,18 +178,12 @@ class Updater(wiring.Component):
 
     def _tables(self, m: Module) -> Any:
         """Readers of the device tables: the sum of two entries, a cycle after the word."""
-        g, write = self.geometry, self.table
+        write = self.table
         memories = {}
         for i, name in enumerate(TABLES):
-            m.submodules[f"table_{name}"] = memory = Memory(
-                shape=TABLE_SHAPE, depth=g.layers * LEVELS, init=[]
-            )
+            m.submodules[f"table_{name}"] = memory = Memory(shape=TABLE_SHAPE, depth=LEVELS, init=[])
             port = memory.write_port()
-            m.d.comb += [
-                port.en.eq(write.write & (write.table == i)),
-                port.addr.eq(write.address),
-                port.data.eq(write.data),
-            ]
+            m.d.comb += [port.en.eq(write.write), port.addr.eq(write.level), port.data.eq(write.entries[i])]
             memories[name] = memory
 
         def read(name: str, word: Value, nibble: int) -> Signal:
@@ -182,7 +191,7 @@ class Updater(wiring.Component):
             parts = []
             for i in (nibble, nibble + 1):
                 port = memories[name].read_port(domain="comb")
-                m.d.comb += port.addr.eq(Cat(word[4 * i : 4 * i + 4], self.layer))
+                m.d.comb += port.addr.eq(word.word_select(i, 4))
                 parts.append(port.data)
             m.d.sync += total.eq(parts[0] + parts[1])
             return total

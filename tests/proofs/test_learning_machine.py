@@ -1,0 +1,133 @@
+"""Learning machine: an update that is asked for again is answered as before, and not done again.
+
+The learning core is cut: it may take any time and answer anything. So the claims are of the machine alone,
+and what they ask of the core is what ``LearningCore`` promises: it is not free in the cycle after a start,
+and counts starts in ``next``.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import pytest
+from amaranth import Module, Mux, Signal, signed
+
+from emulator.spec import Geometry
+from hdl.learn.core import LearningCore
+from tests.proofs.checker import Run, Verdict, check
+from tests.proofs.prover import mutated
+
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("solver")]
+
+GEOMETRY = Geometry(
+    name="proof", lanes=2, readouts=1, rows=8, layers=1, max_inputs=16, max_outputs=16, analog=False
+)
+NAME = "hdl.device.learning_machine"
+FLAGS = """running, of_bank, fresh, known = Signal(), Signal(), Signal(), Signal()
+        taken, done = Signal(), Signal()
+"""
+SHOWN = FLAGS, f"{FLAGS}        self.shown = taken, fresh, running, of_bank\n"
+"""Lets the proof see when a request is taken."""
+
+
+class Core(LearningCore):
+    """Of which nothing is known but how it counts."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        with m.If(self.start):
+            m.d.sync += self.next.eq(self.next + 1)
+        return m
+
+
+def asked(module: types.ModuleType) -> tuple[Run, Any, Core]:
+    """A machine whose link asks for any updates at any time."""
+    run = Run()
+    core = Core(GEOMETRY)
+    module.LearningCore = lambda geometry: core  # type: ignore[attr-defined]
+    machine = module.LearningMachine(GEOMETRY)
+    run.module.submodules.machine = machine.elaborate(None)
+    start = machine.master.start
+    run.module.d.comb += [
+        start.valid.eq(run.free(1, "asks")),
+        start.payload.bank.eq(run.free(1, "bank")),
+        start.payload.inference.eq(run.free(32, "number")),
+        core.free.eq(run.free(1, "free")),
+        core.ready.eq(run.free(1, "ready") & core.free),
+        core.right.eq(run.free(1, "right")),
+        core.pulses[0].eq(run.free(32, "pulses")),
+    ]
+    run.given(~core.free | ~run.past(core.start, "begun"))
+    return run, machine, core
+
+
+def done_once(module: types.ModuleType) -> Verdict:
+    """An update is begun once: none but the next one, nor any again before numbers have gone round."""
+    run, _, core = asked(module)
+    number, seen, since = run.constant(32, "watched"), Signal(), Signal(32)
+    begun, at = run.past(core.start, "begun_before"), core.update
+    with run.module.If(begun & (at == number)):
+        run.module.d.sync += [seen.eq(1), since.eq(0)]
+    with run.module.Elif(begun):
+        run.module.d.sync += since.eq(since + 1)
+    run.always(~begun | ((at + 1)[:32] == core.next))
+    run.always(~seen | ((number + 1 + since + begun)[:32] == core.next))
+    run.always(~(begun & seen & (at == number)) | since.all())
+    run.reachable(seen & (since == 2))
+    return check(run, depth=8, induction=True)
+
+
+def answered_once(module: types.ModuleType) -> Verdict:
+    """Every request that is taken is answered once, one after the other."""
+    run, machine, _ = asked(module)
+    taken, fresh, running, _ = machine.shown
+    waits, over = Signal(2), machine.master.done
+    run.module.d.sync += waits.eq(waits + taken - over)
+    again = run.past(taken & ~fresh, "again")
+    run.always(waits == running + again)
+    run.always(~over | (waits == 1))
+    run.reachable(over & again)
+    run.reachable(over & ~again)
+    return check(run, depth=8, induction=True)
+
+
+def answered_alike(module: types.ModuleType) -> Verdict:
+    """Asked for again, an update is answered as when it was done; one that was not done, with -1."""
+    run, machine, core = asked(module)
+    taken, fresh, running, of_bank = machine.shown
+    m, number, place = run.module, run.constant(32, "watched"), run.constant(1, "place")
+    width = len(machine.master.result_address)
+    kept, seen, ended = Signal(signed(32)), Signal(), running & machine.master.done
+    with m.If(ended & (core.update == number)):
+        m.d.sync += [seen.eq(1), kept.eq(Mux(place, core.pulses[0], core.right))]
+    m.d.comb += machine.master.result_address.eq(place | (of_bank << (width - 1)))
+    again = run.past(taken & ~fresh, "again") & (core.update == number)
+    run.always(~again | (machine.master.result_data == Mux(seen, kept, -1)))
+    run.reachable(again & seen & (core.next == 2))
+    return check(run, depth=12)
+
+
+CLAIMS = {"once": done_once, "answered": answered_once, "alike": answered_alike}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_holds(claim: str, proved: list[str]) -> None:
+    verdict = CLAIMS[claim](mutated(NAME, *SHOWN))
+    assert verdict.holds, verdict.log[-3000:]
+    proved.append(f"learning machine: {CLAIMS[claim].__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
+
+
+@pytest.mark.parametrize(
+    ("claim", "old", "new"),
+    [
+        ("once", "fresh.eq(behind == 0)", "fresh.eq(behind <= 1)"),
+        ("once", "core.start.eq(taken & fresh)", "core.start.eq(taken)"),
+        ("answered", "starts.o.ready.eq(core.free & ~running)", "starts.o.ready.eq(core.free)"),
+        ("answered", "answered.eq(taken & ~fresh)", "answered.eq(taken & known)"),
+        ("alike", "recall.addr.eq(next_one.inference)", "recall.addr.eq(update)"),
+        ("alike", "(behind <= count)", "(behind < count)"),
+    ],
+)
+def test_injected_bug_is_found(claim: str, old: str, new: str) -> None:
+    assert not CLAIMS[claim](mutated(NAME, old, new, shown=SHOWN)).holds
