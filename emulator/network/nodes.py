@@ -7,7 +7,7 @@ are joined by channel where all have the same rows and columns, else each is fla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from emulator.spec.steps import joined
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""
+Numbers = Sequence[int] | Mapping[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +133,18 @@ class Pool:
             raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
 
     @property
+    def is_spread(self) -> bool:
+        """Whether it repeats the one value of every channel: each window holds it and the border."""
+        height, width = (k - 1 for k in self.patches.kernel)
+        wide = self.of == "max" and (height or width) and self.patches.shape[1:] == (1, 1)
+        return bool(wide) and self.patches.padding == (height, width) * 2
+
+    @property
+    def counts_border(self) -> bool:
+        """Whether what is around the map is part of what it gives."""
+        return self.of == "average" and not self.inside and any(self.patches.padding)
+
+    @property
     def counts(self) -> npt.NDArray[np.int64]:
         """Values that each window's average is of, (positions,)."""
         size = self.patches.kernel[0] * self.patches.kernel[1]
@@ -201,6 +214,15 @@ class Term:
     a_zero: float = 0.0
     b_zero: float = 0.0
 
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that it needs."""
+        return (self.a,) if self.b is None else (self.a, self.b)
+
+    def on(self, numbers: Numbers) -> Term:
+        """The term of the maps ``numbers`` in place of its own."""
+        return replace(self, a=numbers[self.a], b=None if self.b is None else numbers[self.b])
+
 
 @dataclass(frozen=True, eq=False)
 class Gate:
@@ -215,7 +237,12 @@ class Gate:
     @property
     def reads(self) -> tuple[int, ...]:
         """Maps that the node needs."""
-        return tuple(m for term in self.terms for m in (term.a, term.b) if m is not None)
+        return tuple(m for term in self.terms for m in term.reads)
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it multiplies nothing."""
+        return all(term.b is None for term in self.terms)
 
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""

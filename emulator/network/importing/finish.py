@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from emulator.errors import UnsupportedNodeError
-from emulator.network.importing.graph import Floats, Graph, Input, ordered
+from emulator.network.importing.graph import BATCH, Graph, ordered
 from emulator.network.importing.recurrent import Memories
 from emulator.network.importing.values import OwnShape, Value
-
-BATCH = 64
-"""Samples that a graph is run on together."""
+from emulator.network.importing.view import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +98,7 @@ def finished(value: Any, own_shape: OwnShape, memories: Memories, notes: list[st
             break
         used += more
         ends += [op for _, op in more]
-    inputs = [op for op in ordered(ends) if isinstance(op, Input)]
+    inputs = [op for op in ordered(ends) if op.is_input]
     if not inputs:
         raise UnsupportedNodeError("output", "output", "it does not depend on the input")
     if len(inputs) > 1:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.graph import Floats, Input, Linear, Pool
+from emulator.network.importing.graph import given, pool, product
 from emulator.network.importing.values import Value
+from emulator.network.importing.view import Floats
 from emulator.network.importing.views import first_axes, flatten
 from emulator.spec.errors import ProgramError
 from emulator.spec.patches import Pair, Patches
@@ -29,11 +30,11 @@ def standard(value: Value, node: str, kind: str) -> Value:
     letters = value.axes.replace("1", "")
     if letters in ("nchw", "ncw") and len(value.axes) <= 4:
         return value
-    if isinstance(value.op, Input) and value.is_raw and value.op.axes is None and "t" not in letters:
+    if value.is_raw and value.op.axes is None and "t" not in letters:
         own, shape = first_axes(value.own)[1:], value.own
         axes = tuple(own.index(axis) for axis in value.axes[1:])
         c, h, w = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
-        return Value(Input(node="input", shape=(c, h, w), axes=axes), f"n{own}")
+        return Value(given("input", (c, h, w), axes=axes), f"n{own}")
     raise UnsupportedNodeError(
         node,
         kind,
@@ -54,9 +55,7 @@ def linear(value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None, nod
     b = np.zeros(w.shape[1]) if bias is None else np.asarray(bias, np.float64).reshape(-1)
     b = np.broadcast_to(b, w.shape[1:]).copy()
     value = value.settled()
-    patches = Patches(shape=value.op.shape, kernel=(1, 1))
-    shape = (w.shape[1], *patches.grid)
-    return value.then(Linear(node=node, inputs=(value.op,), shape=shape, weights=w, bias=b, patches=patches))
+    return value.then(product(node, value.op, w, b, Patches(shape=value.op.shape, kernel=(1, 1))))
 
 
 def convolution(
@@ -86,9 +85,7 @@ def convolution(
         value, node, "Conv", (k.shape[2], k.shape[3]), stride, padding, dilation, groups=groups
     )
     b = np.zeros(len(k)) if bias is None else np.asarray(bias, np.float64)
-    w = k.reshape(len(k), -1).T.copy()
-    shape = (len(k), *patches.grid)
-    return value.then(Linear(node=node, inputs=(value.op,), shape=shape, weights=w, bias=b, patches=patches))
+    return value.then(product(node, value.op, k.reshape(len(k), -1).T.copy(), b, patches))
 
 
 def patches_of(
@@ -145,9 +142,7 @@ def pooling(
             raise UnsupportedNodeError(
                 node, kind, "ceil_mode adds a window at the edge; use ceil_mode=False, and pad what it needs"
             )
-    shape = (value.op.shape[0], *patches.grid)
-    pool = Pool(node=node, inputs=(value.op,), shape=shape, of=of, patches=patches, inside=inside)
-    return value.then(pool)
+    return value.then(pool(node, value.op, of, patches, inside=inside))
 
 
 def mean_over(value: Value, of: str, axes: list[int], node: str, *, keep: bool) -> Value:
@@ -169,21 +164,14 @@ def enlarged(value: Value, block: Pair, node: str) -> Value:
     """Every row and column so many times: nearest-neighbour upsampling."""
     value = standard(value, node, "Resize").settled()
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
-    c, h, w = value.op.shape
-    shape = (c, h * block[0], w * block[1])
-    pool = Pool(node=node, inputs=(value.op,), shape=shape, of="max", patches=patches, block=block)
-    return value.then(pool)
+    return value.then(pool(node, value.op, "max", patches, block=block))
 
 
 def border(value: Value, padding: Four, number: float, node: str) -> Value:
     """A number around a map."""
     value = standard(value, node, "Pad").settled()
     patches = patches_of(value, node, "Pad", (1, 1), (1, 1), padding, (1, 1))
-    shape = (value.op.shape[0], *patches.grid)
-    inputs = (value.op,)
-    return value.then(
-        Pool(node=node, inputs=inputs, shape=shape, of="average", patches=patches, border=number)
-    )
+    return value.then(pool(node, value.op, "average", patches, pad=number))
 
 
 def same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, lower: bool = False) -> Four:
@@ -213,16 +201,7 @@ def mixed(value: Value, weights: Floats, node: str) -> Value:
     """Channels (or features) mixed by ``weights`` (C, M), position by position."""
     value = value.settled()
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
-    return value.then(
-        Linear(
-            node=node,
-            inputs=(value.op,),
-            shape=(weights.shape[1], *patches.grid),
-            weights=weights,
-            bias=np.zeros(weights.shape[1]),
-            patches=patches,
-        )
-    )
+    return value.then(product(node, value.op, weights, np.zeros(weights.shape[1]), patches))
 
 
 def batch_norm(

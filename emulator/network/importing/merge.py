@@ -1,90 +1,85 @@
-"""Two matrix products as one, where nothing is between them or where they are added; averages before one."""
+"""Matrix products that take in what stands beside them: factors, another product, a sum, an average."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.graph import Concat, Flatten, Gate, Linear, Pool
+from emulator.network import Gate, Pool, Product
+from emulator.network.importing.graph import Exact, Op, product, view
+from emulator.network.importing.view import Floats, View
 from emulator.spec.patches import Patches
 
 
-def one_product(first: Linear, second: Linear) -> Linear | None:
+def scaled(node: Product, by: View) -> Product:
+    """The product whose outputs are picked, scaled and moved."""
+    weights, bias = node.dense.weights, node.dense.bias
+    if by.index is not None:
+        weights, bias = weights[:, by.index], bias[by.index]
+    return replace(node, dense=Exact(weights * by.scale, bias * by.scale + by.shift))
+
+
+def one_product(first: Product, second: Product) -> Product | None:
     """``second`` of ``first`` as one product, where either sees single positions only; else None."""
     if first.patches.groups > 1 or second.patches.groups > 1:
         return None
-    node, shape = second.node, second.shape
-    if _pointwise(second):
-        return dataclasses.replace(
-            first,
-            node=node,
-            shape=shape,
-            weights=first.weights @ second.weights,
-            bias=first.bias @ second.weights + second.bias,
-        )
-    if not _pointwise(first) or (any(second.patches.padding) and first.bias.any()):
+    a, b = first.dense, second.dense
+    if _pointwise(second.patches):
+        return replace(first, dense=Exact(a.weights @ b.weights, a.bias @ b.weights + b.bias))
+    if not _pointwise(first.patches) or (any(second.patches.padding) and a.bias.any()):
         return None
-    kernels = second.weights.reshape(second.patches.shape[0], -1, len(second.bias))
-    return dataclasses.replace(
-        second,
-        inputs=first.inputs,
-        weights=np.einsum("ac,ckm->akm", first.weights, kernels).reshape(-1, len(second.bias)),
-        bias=second.bias + np.einsum("c,ckm->m", first.bias, kernels),
-        patches=dataclasses.replace(second.patches, shape=first.patches.shape),
+    kernels = b.weights.reshape(second.patches.shape[0], -1, b.outputs)
+    dense = Exact(
+        np.einsum("ac,ckm->akm", a.weights, kernels).reshape(-1, b.outputs),
+        b.bias + np.einsum("c,ckm->m", a.bias, kernels),
     )
+    return replace(second, dense=dense, patches=replace(second.patches, shape=first.patches.shape))
 
 
-def _pointwise(op: Linear) -> bool:
-    where = op.patches
+def _real(array: Any) -> Floats:
+    """An array of ``Exact``, which is in float64."""
+    return np.asarray(array, np.float64)
+
+
+def _pointwise(where: Patches) -> bool:
     return where.kernel == (1, 1) and where.stride == (1, 1) and not any(where.padding)
 
 
-def stacked(total: Gate, a: Linear, b: Linear) -> Linear | None:
+def stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
     """The sum of two products as one over both their inputs, where they cut the same patches; else None."""
-    if a.patches.groups > 1 or b.patches.groups > 1 or len(total.inputs) != 2:
+    a, b = first.node, second.node
+    assert isinstance(a, Product)
+    assert isinstance(b, Product)
+    if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches:
         return None
-    channels = a.patches.shape[0] + b.patches.shape[0]
-    if dataclasses.replace(a.patches, shape=b.patches.shape) != b.patches or a.shape != b.shape:
+    if first.shape != second.shape or a.patches.shape[1:] != b.patches.shape[1:]:
         return None
-    if a.patches.shape[1:] != b.patches.shape[1:]:
-        return None
-    fa, fb = (t.factor for t in total.terms)
-    a, b = (total.inputs[t.a] for t in total.terms)  # type: ignore[assignment]
-    bias = fa * a.bias + fb * b.bias + total.constant
-    if a.inputs[0] is b.inputs[0]:
-        return dataclasses.replace(a, node=total.node, weights=fa * a.weights + fb * b.weights, bias=bias)
-    shape = (channels, *a.patches.shape[1:])
-    both = Concat(node=total.node, inputs=(a.inputs[0], b.inputs[0]), shape=shape)
-    return Linear(
-        node=a.node,
-        inputs=(both,),
-        shape=a.shape,
-        weights=np.vstack([fa * a.weights, fb * b.weights]),
-        bias=bias,
-        patches=dataclasses.replace(a.patches, shape=shape),
-    )
+    fa, fb = (t.gain for t in total.terms)
+    wa, wb = fa * _real(a.dense.weights), fb * _real(b.dense.weights)
+    bias = fa * _real(a.dense.bias) + fb * _real(b.dense.bias) + total.zero
+    if first.inputs[0] is second.inputs[0]:
+        return product(op.name, first.inputs[0], wa + wb, bias, a.patches)
+    both = view(op.name, first.inputs[0], second.inputs[0])
+    patches = replace(a.patches, shape=(both.shape[0], *a.patches.shape[1:]))
+    return product(first.name, both, np.vstack([wa, wb]), bias, patches)
 
 
-def averaged(pool: Pool, product: Linear) -> Linear | None:
+def averaged(op: Op, pool: Pool, before: Op) -> Op | None:
     """The average of a product's whole map as one product of averages, whose codes are not noisy; else None.
 
     Every weight meets the average of the values that it met.
     """
-    patches = product.patches
+    node = before.node
+    assert isinstance(node, Product)
+    patches = node.patches
     whole = pool.patches.kernel == patches.grid and not any(pool.patches.padding)
     if not whole or pool.block != (1, 1) or patches.groups > 1 or patches.grid == (1, 1):
         return None
-    source = product.inputs[0]
-    window = dataclasses.replace(
-        patches, kernel=patches.grid, stride=patches.dilation, dilation=patches.stride, groups=1
-    )
+    window = replace(patches, kernel=patches.grid, stride=patches.dilation, dilation=patches.stride, groups=1)
     if window.grid != patches.kernel:  # rows or columns at the end that no patch reaches
         return None
-    shape = (patches.shape[0], *window.grid)
-    node, size = product.node, patches.inputs
-    means = Pool(node=pool.node, inputs=(source,), shape=shape, of="average", patches=window)
-    flat = Flatten(node=node, inputs=(means,), shape=(size, 1, 1))
-    return dataclasses.replace(
-        product, inputs=(flat,), shape=(len(product.bias), 1, 1), patches=Patches.whole((size, 1, 1))
-    )
+    means = Op(op.name, Pool("average", (0,), window), before.inputs)
+    flat = view(before.name, means, flat=True)
+    return Op(before.name, Product(node.dense, (0,), Patches.whole(flat.shape)), (flat,))

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from emulator.errors import UnsupportedNodeError
 from emulator.network.importing.folding import refusal
-from emulator.network.importing.graph import Floats
 from emulator.network.importing.recurrent import Memories
 from emulator.network.importing.values import Stack, Value
+from emulator.network.importing.view import Floats
 
 Array = npt.NDArray[Any]
 

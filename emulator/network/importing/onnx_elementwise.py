@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from emulator.network.importing import layers
-from emulator.network.importing.graph import Floats
 from emulator.network.importing.onnx_call import Array, Call
 from emulator.network.importing.onnx_names import JOINED, TRUTHS, UNARY
 from emulator.network.importing.values import Value, join, with_constant
+from emulator.network.importing.view import Floats
 
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "Add": np.add,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.finish import Read, finished
-from emulator.network.importing.graph import Memory
+from emulator.network.importing.graph import given
 from emulator.network.importing.onnx_call import Call
 from emulator.network.importing.onnx_elementwise import elementwise
 from emulator.network.importing.onnx_file import only_input
@@ -66,20 +66,20 @@ class _Reader:
         self.refused: dict[str, UnsupportedNodeError] = {}
         self.notes: list[str] = []
         self.memories: Memories = []
-        given = only_input(model)
+        source = only_input(model)
         self._fold_constants()
-        self.loop = loop_of(model, given.name, self.constants)
-        self.sequence = sequence_axes(self.graph, given.name)
+        self.loop = loop_of(model, source.name, self.constants)
+        self.sequence = sequence_axes(self.graph, source.name)
         if self.loop is not None:
             self.sequence = "ntc" if self.loop.axis == 1 else "tnc"
-        self.shape = shape or _sample_shape(given, self.sequence)
+        self.shape = shape or _sample_shape(source, self.sequence)
         if self.sequence and len(self.shape) != 2:
             raise NetworkError(f"samples have shape {self.shape}; accepted: (calls, features), of a sequence")
-        self.values[given.name] = raw_input(self.shape, sequence=self.sequence)
+        self.values[source.name] = raw_input(self.shape, sequence=self.sequence)
         if self.loop is not None:
-            for state, source in self.loop.states.items():
-                sizes, calls = self.loop.sizes[source], self.loop.calls
-                memory = Memory(node=source, shape=(sizes[-1], 1, 1))
+            for state, after in self.loop.states.items():
+                sizes, calls = self.loop.sizes[after], self.loop.calls
+                memory = given(after, (sizes[-1], 1, 1), 0.0)
                 self.values[state] = Value(memory, "1nc"[3 - len(sizes) :], calls=calls, at=calls - 1)
 
     def read(self, output: str | None) -> Read:
@@ -124,7 +124,6 @@ class _Reader:
         for state, source in self.loop.states.items():
             memory, value = self.values[state], self.values.get(source)
             assert isinstance(memory, Value)
-            assert isinstance(memory.op, Memory)
             if not isinstance(value, Value):
                 raise self.refused.get(source) or NetworkError(f"tensor {source!r} is no value of one call")
             self.memories.append((memory.op, value.settled().op))

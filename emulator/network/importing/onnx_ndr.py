@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from emulator.errors import NetworkError
 from emulator.network.activation import Ndr
-from emulator.network.importing.graph import Neurons
+from emulator.network.importing.graph import table
 from emulator.network.importing.onnx_call import Call
 from emulator.network.importing.values import Value
 
@@ -93,15 +94,7 @@ def _devices(call: Call) -> Value:
         devices = Ndr(peak.astype(np.float32), height.astype(np.float32), curve)
     except NetworkError as error:
         raise call.refused(str(error)) from None
-    op = Neurons(
-        node=call.name,
-        inputs=(value.op,),
-        shape=value.op.shape,
-        label="ndr(x)",
-        function=lambda z: devices(z.astype(np.float32)).astype(np.float64),
-        devices=devices,
-    )
-    return value.then(op)
+    return value.then(replace(table(value.op, devices), name=call.name))
 
 
 DEVICES = {NDR: _devices, NDR_CURVE: _devices}

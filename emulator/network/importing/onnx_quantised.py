@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.graph import Floats
 from emulator.network.importing.onnx_call import Call
 from emulator.network.importing.values import Value
+from emulator.network.importing.view import Floats
 
 CODES = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767)}
 

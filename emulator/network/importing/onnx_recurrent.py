@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.graph import Floats
 from emulator.network.importing.onnx_call import Call
 from emulator.network.importing.recurrent import GateWeights, gru, lstm, rnn
+from emulator.network.importing.view import Floats
 
 GATES = {"LSTM": "iofg", "GRU": "zrn", "RNN": "h"}
 USUAL = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}

@@ -8,10 +8,11 @@ import numpy as np
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.finish import Read
-from emulator.network.importing.graph import Floats, Op, Seen
+from emulator.network.importing.graph import Op
 from emulator.network.importing.original import Original
 from emulator.network.importing.runtime import Array, Runtime
 from emulator.network.importing.values import Value
+from emulator.network.importing.view import Floats
 
 DRAWN = 64
 """Inputs that are tried besides the samples: the samples' values, each input's in another order."""
@@ -106,15 +107,15 @@ class Proof:
 
     def _difference(self, x: Floats) -> NetworkError:
         """The first node, in the model's order, whose values are not the model's own."""
-        few, seen = x[:WHERE_MAX], _Kept()
+        few, seen = x[:WHERE_MAX], dict[Op, Floats]()
         names = [name for name in self.read.values if name != self.read.tensor]
-        self.read.graph.run(self.read.ordered(few), seen)
+        self.read.graph.run(self.read.ordered(few), seen.__setitem__)
         theirs = Runtime(self.original.proto, names, self._axis).run(few)
         for name in names:
             node, kind, value = self.read.values[name]
-            if value.op not in seen.results or theirs[name][0].dtype.kind not in "fiub":
+            if value.op not in seen or theirs[name][0].dtype.kind not in "fiub":
                 continue
-            y = seen.results[value.op]
+            y = seen[value.op]
             y = y if value.function is None else value.function(y)
             try:
                 wanted = placed(value, theirs[name], len(few))
@@ -127,18 +128,6 @@ class Proof:
         return UnsupportedNodeError(
             node, kind, "its values differ from the model's own on the samples; replace it by other operators"
         )
-
-
-class _Kept(Seen):
-    """Every operator's results of the last call, where they are of one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.results: dict[Op, Floats] = {}
-
-    def take(self, op: Op, y: Floats) -> None:
-        """Keep results."""
-        self.results[op] = y
 
 
 def placed(value: Value, parts: list[Array], n: int) -> Floats:

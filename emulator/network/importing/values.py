@@ -14,18 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import UnsupportedNodeError
-from emulator.network.importing.graph import (
-    Affine,
-    Floats,
-    Function,
-    Input,
-    Op,
-    Select,
-    Spread,
-    Unary,
-    product_of,
-    weighted_sum,
-)
+from emulator.network.importing.graph import Function, Op, gate, spread, table, view
+from emulator.network.importing.view import Floats
 from emulator.spec.patches import Shape
 
 OwnShape = tuple[int, ...]
@@ -62,7 +52,7 @@ class Value:
     axes: str
     label: str = "x"
     node: str = ""
-    function: Function | None = None
+    function: Callable[[Floats], Floats] | None = None
     line: tuple[float, float] | None = (1.0, 0.0)
     left_out: LeftOut | None = None
     calls: int = 1
@@ -84,7 +74,7 @@ class Value:
     @property
     def is_raw(self) -> bool:
         """Whether it is the model's input, untouched."""
-        return isinstance(self.op, Input) and self.function is None
+        return self.op.is_input and self.function is None
 
     def check_open(self) -> None:
         """Raise UnsupportedNodeError when something follows a softmax."""
@@ -100,21 +90,21 @@ class Value:
         """The function as an operator."""
         if self.function is None:
             return self
-        inputs, shape = (self.op,), self.op.shape
-        op: Op = Unary(node=self.node, inputs=inputs, shape=shape, label=self.label, function=self.function)
-        if self.line is not None:
-            scale, shift = (np.full(shape[0], v) for v in self.line)
-            op = Affine(node=self.node, inputs=inputs, shape=shape, scale=scale, shift=shift)
+        if self.line is None:
+            op = table(self.op, Function(self.node, self.label, self.function))
+        else:
+            scale, shift = (np.full(self.op.shape[0], v) for v in self.line)
+            op = view(self.node, self.op, scale=scale, shift=shift)
         return replace(self, op=op, label="x", function=None, line=(1.0, 0.0))
 
     def then(self, op: Op, axes: str | None = None) -> Value:
         """The value of an operator that reads this one's, settled."""
         self.check_open()
         if self.groups > 1:
-            raise UnsupportedNodeError(op.node, "grouped channels", "bring them back to one axis of channels")
-        return Value(op, self.axes if axes is None else axes, node=op.node, calls=self.calls, at=self.at)
+            raise UnsupportedNodeError(op.name, "grouped channels", "bring them back to one axis of channels")
+        return Value(op, self.axes if axes is None else axes, node=op.name, calls=self.calls, at=self.at)
 
-    def apply(self, node: str, label: str, function: Function) -> Value:
+    def apply(self, node: str, label: str, function: Callable[[Floats], Floats]) -> Value:
         """The value under a unary function, ``label`` with ``{}`` for its operand."""
         self.check_open()
         inner = self.function
@@ -138,8 +128,7 @@ class Value:
     def by_channel(self, node: str, scale: npt.ArrayLike, shift: npt.ArrayLike) -> Value:
         """``scale * value + shift``, (C,) each."""
         scale, shift = np.broadcast_arrays(np.asarray(scale, np.float64), np.asarray(shift, np.float64))
-        before = self.settled().op
-        return self.then(Affine(node=node, inputs=(before,), shape=before.shape, scale=scale, shift=shift))
+        return self.then(view(node, self.settled().op, scale=scale, shift=shift))
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,8 +175,8 @@ def join(a: Value, b: Value, node: str, kind: str, function: Callable[[Any, Any]
         raise UnsupportedNodeError(node, kind, "it joins two branches; use their sum, difference or product")
     left, right = _alike(a.settled(), b.settled(), node, kind)
     if function is np.multiply:
-        return left.then(product_of(node, left.op, right.op))
-    return left.then(weighted_sum(node, (1.0, left.op), (signs[function], right.op)))
+        return left.then(gate(node, (1.0, left.op, right.op)))
+    return left.then(gate(node, (1.0, left.op), (signs[function], right.op)))
 
 
 def _alike(a: Value, b: Value, node: str, kind: str) -> tuple[Value, Value]:
@@ -209,10 +198,9 @@ def _as(value: Value, shape: Shape, node: str) -> Value | None:
     if op.shape == shape:
         return value
     if op.shape[0] == 1 and shape[0] > 1:
-        picked = np.zeros(shape[0], np.intp)
-        op = Select(node=node, inputs=(op,), shape=(shape[0], *op.shape[1:]), index=picked)
+        op = view(node, op, index=np.zeros(shape[0], np.intp))
     if op.shape[1:] == (1, 1) and shape[1:] != (1, 1):
-        op = Spread(node=node, inputs=(op,), shape=shape)
+        op = spread(node, op, *shape[1:])
     return replace(value, op=op) if op.shape == shape else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from emulator.errors import UnsupportedNodeError
-from emulator.network.importing.graph import Concat, Flatten, Input, Op, Select
+from emulator.network.importing.graph import given, view
 from emulator.network.importing.values import OwnShape, Value
 
 SAMPLES = -1
@@ -25,9 +25,9 @@ def raw_input(shape: OwnShape, *, sequence: str = "") -> Value:
         raise UnsupportedNodeError("input", "input", f"samples have shape {shape}; use at most three axes")
     if sequence:
         calls, features = shape
-        return Value(Input(node="input", shape=(features, 1, 1)), sequence, calls=calls)
+        return Value(given("input", (features, 1, 1)), sequence, calls=calls)
     c, h, w = (*shape, 1, 1) if len(shape) == 1 else (shape[0], 1, shape[1]) if len(shape) == 2 else shape
-    return Value(Input(node="input", shape=(c, h, w)), first_axes(shape))
+    return Value(given("input", (c, h, w)), first_axes(shape))
 
 
 def flatten(value: Value, node: str) -> Value:
@@ -47,8 +47,7 @@ def flatten(value: Value, node: str) -> Value:
     missing = [axis for axis in "chw" if axis not in seen]
     order = numbers.transpose([("c", "h", "w").index(axis) for axis in (*seen, *missing)]).reshape(-1)
     straight = bool((order == np.arange(size)).all())
-    op = Flatten(node=node, inputs=(value.op,), shape=(size, 1, 1), order=None if straight else order)
-    return value.then(op, "nc")
+    return value.then(view(node, value.op, flat=True, index=None if straight else order), "nc")
 
 
 def reshape(value: Value, target: list[int], node: str, kind: str) -> Value:
@@ -169,9 +168,7 @@ def pick(value: Value, axis: int, index: int | list[int], node: str, kind: str) 
         return replace(value, axes=rest.replace("t", "1"), at=numbers[0])
     if letter == "c" and not isinstance(index, int):
         value = value.settled()
-        shape = (len(numbers), *value.op.shape[1:])
-        op = Select(node=node, inputs=(value.op,), shape=shape, index=np.array(numbers, np.intp))
-        return value.then(op)
+        return value.then(view(node, value.op, index=np.array(numbers, np.intp)))
     raise UnsupportedNodeError(
         node, kind, f"it takes a part of {value.own}; take channels, or the last call of a sequence"
     )
@@ -190,6 +187,4 @@ def concatenate(values: list[Value], axis: int, node: str, kind: str) -> Value:
         raise UnsupportedNodeError(
             node, kind, f"of {shapes} along axis {axis}; join maps of one height and width by channel"
         )
-    ops: tuple[Op, ...] = tuple(v.settled().op for v in values)
-    shape = (sum(op.shape[0] for op in ops), *ops[0].shape[1:])
-    return first.settled().then(Concat(node=node, inputs=ops, shape=shape))
+    return first.settled().then(view(node, *(v.settled().op for v in values)))

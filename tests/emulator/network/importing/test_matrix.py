@@ -13,7 +13,7 @@ from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.network import Product, load_network
 from emulator.network.importing import Imported, import_model
-from emulator.network.importing.quantised import quantised
+from emulator.network.importing.arithmetic import in_codes
 from tests.emulator.network.importing.cases import Case, nn, normal, seeded, torch, torch_case
 from tests.emulator.network.importing.models import CASES
 
@@ -56,13 +56,13 @@ def test_a_model_equals_its_float_reference(model: Model) -> None:
     np.testing.assert_allclose(after(floats), wanted, atol=0.01 * scale, rtol=0)
     assert report.float_error == pytest.approx(np.abs(floats - own).max(), rel=0.1, abs=1e-6 * scale)
     # Codes and tables: what the report says, and on inputs it has not seen, within its range.
-    seen = quantised(network, imported.inputs.encode(case.x)) - own
+    seen = in_codes(network, imported.inputs.encode(case.x)) - own
     assert np.sqrt(np.square(seen).mean()) == pytest.approx(report.error_rms, rel=1e-6)
     few = len(case.x) < 20
     middle = case.x.mean(axis=0)
     fresh = 0.9 * case.x + 0.1 * middle if len(case.x) < 100 else 0.9 * case.x[:50] + 0.1 * middle
     unit = imported.inputs.unit(fresh)
-    error = quantised(network, np.rint(unit * 255).astype(np.uint8)) - imported.reference(fresh)
+    error = in_codes(network, np.rint(unit * 255).astype(np.uint8)) - imported.reference(fresh)
     if report.error_bound is not None:
         assert max(np.abs(error).max(), report.error_max) <= report.error_bound
     if not few:
@@ -165,7 +165,7 @@ def test_progress_rises_to_its_total() -> None:
     seen: list[tuple[int, int]] = []
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
     import_model(model, samples=normal(20, 6), progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(i, 4) for i in range(5)]
+    assert seen == [(i, 3) for i in range(4)]  # the input and two products, one with its function
 
 
 class Bounded(nn.Module):
@@ -189,7 +189,7 @@ def test_without_samples_ranges_follow_from_what_is_read() -> None:
     wanted = case.outputs(case.x)
     network, inputs = imported.network, imported.inputs
     np.testing.assert_allclose(network.forward(inputs.unit(case.x)), wanted, atol=1e-4)
-    error = quantised(network, inputs.encode(case.x)) - wanted
+    error = in_codes(network, inputs.encode(case.x)) - wanted
     assert np.abs(error).max() < imported.report.error_bound
 
 
