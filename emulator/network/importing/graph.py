@@ -169,6 +169,10 @@ def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op], zero: float
     return Op(name, Gate(tuple(parts), zero), inputs)
 
 
+Memories = list[tuple[Op, Op]]
+"""Maps that outlive a call, each with the operator whose result it holds in the next one."""
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A model: ``calls`` inputs one after another, the last call's ``output``.

@@ -15,10 +15,10 @@ import numpy as np
 from emulator.network import InputRange, Meaning, Network
 from emulator.network.importing.arithmetic import in_codes
 from emulator.network.importing.bound import error_bound
-from emulator.network.importing.finish import Read
 from emulator.network.importing.function import stretch_of
 from emulator.network.importing.fuse import fused, holds_of, settled
 from emulator.network.importing.graph import BATCH, Graph
+from emulator.network.importing.reading import Read
 from emulator.network.importing.report import BlockReport, ImportReport
 from emulator.network.importing.rounding import without_roundings
 from emulator.network.importing.scaling import Made, Scaling

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
-from emulator.network.importing.onnx_file import load_onnx
-from emulator.network.importing.onnx_ndr import DOMAIN
-from emulator.network.importing.onnx_prepare import prepared
+from emulator.network.importing.devices import DOMAIN
+from emulator.network.importing.files import load_onnx
+from emulator.network.importing.prepared import prepared
 
 Array = npt.NDArray[Any]
 

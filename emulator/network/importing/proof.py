@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.finish import Read
 from emulator.network.importing.graph import Op
 from emulator.network.importing.original import Original
+from emulator.network.importing.reading import Read
 from emulator.network.importing.runtime import Array, Runtime
 from emulator.network.importing.values import Value
 from emulator.network.importing.view import Floats

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
-from emulator.network.importing.onnx_file import only_input
+from emulator.network.importing.files import only_input
 
 Array = npt.NDArray[Any]
 

@@ -537,9 +537,9 @@ def test_estimators_that_are_no_networks(name: str) -> None:
 
 def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever a handler gets wrong, the model's own runtime finds it, and says where."""
-    from emulator.network.importing import onnx_layers
+    from emulator.network.importing.reading import HANDLERS
 
-    right = onnx_layers.LAYERS["Gemm"]
+    right = HANDLERS["Gemm"]
     path = written(
         tmp_path,
         [node("Gemm", ["x", "w", "b"], "g"), node("Tanh", ["g"], "t"), node("Gemm", ["t", "w"], "y")],
@@ -547,11 +547,7 @@ def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         (6,),
         6,
     )
-    monkeypatch.setitem(
-        __import__("emulator.network.importing.onnx_model", fromlist=["HANDLERS"]).HANDLERS,
-        "Gemm",
-        lambda call: right(call).affine(call.name, 1.05, 0.0),
-    )
+    monkeypatch.setitem(HANDLERS, "Gemm", lambda call: right(call).affine(call.name, 1.05, 0.0))
     with pytest.raises(NetworkError, match=r"Gemm_g' \(Gemm\).*differ from the model's own"):
         import_model(path, samples=normal(40, 6))
 

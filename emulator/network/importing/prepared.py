@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from emulator.errors import UnsupportedNodeError
-from emulator.network.importing.onnx_ndr import DOMAIN, with_bodies
+from emulator.network.importing.devices import DOMAIN, with_bodies
 
 QONNX = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 

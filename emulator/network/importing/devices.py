@@ -9,8 +9,8 @@ import numpy as np
 
 from emulator.errors import NetworkError
 from emulator.network.activation import Ndr
+from emulator.network.importing.call import Call
 from emulator.network.importing.graph import table
-from emulator.network.importing.onnx_call import Call
 from emulator.network.importing.values import Value
 
 DOMAIN = "ndrite"
