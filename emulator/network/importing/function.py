@@ -25,31 +25,41 @@ FLAT = 0.1 / INPUT_MAX
 """Ends of the stretch that stay this close to their outermost value (of the range) are cut off."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Stretch:
-    """``(function - low) / width`` of ``span`` in 0..1 at ``points`` float64 (2, P).
+    """What a node's codes stand for: ``(values - low) / width`` of ``span`` in 0..1 at ``points`` (2, P).
 
-    ``error``: largest error of the fitted table in the stretch, in the same unit. ``rises``: it falls
-    nowhere.
+    ``error``: largest error of the fitted table in the stretch, in the same unit. ``function``: what was
+    sampled; ``rises``: it falls nowhere. ``devices``: what the chip has as they are.
     """
 
-    function: Function
+    label: str
     points: Floats
     span: Span
-    error: float
-    rises: bool
+    error: float = 0.0
+    rises: bool = False
+    function: Function | None = None
+    devices: Ndr | None = None
+
+    @classmethod
+    def of_devices(cls, devices: Ndr) -> Stretch:
+        """Neurons' own, up to four times the largest peak; nothing is sampled, and codes are values 0..1."""
+        points = np.array([[0.0, 4.0 * float(devices.peak.max())], [0.0, 1.0]])
+        return cls(label="ndr(x)", points=points, span=Span(0.0, 1.0), devices=devices)
 
     @property
     def activation(self) -> Activation:
         """What the network's node holds."""
-        return Sampled(self.function.label, self.points.astype(np.float32))
+        return self.devices or Sampled(self.label, self.points.astype(np.float32))
 
     @property
     def mirrored(self) -> Stretch:
         """The same of values of the other sign."""
-        of = self.function.of
         points = np.stack([-self.points[0, ::-1], self.points[1, ::-1]])
-        return replace(self, function=replace(self.function, of=lambda z: of(-z)), points=points)
+        if self.function is None:
+            return replace(self, points=points)
+        of = self.function.of
+        return replace(self, points=points, function=replace(self.function, of=lambda z: of(-z)))
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -58,29 +68,12 @@ class Stretch:
 
     def lost(self, z: Floats) -> int:
         """How many of pre-activations ``z`` lie outside, where holding the end is wrong by a code or more."""
+        if self.function is None:
+            return 0
         outside = z[(z < self.points[0, 0]) | (z > self.points[0, -1])]
         held = np.interp(outside, *self.points)
         wanted = (_values(self.function, outside) - self.span.low) / self.span.width
         return int((np.abs(wanted - held) > 1 / INPUT_MAX).sum())
-
-
-class Devices(Stretch):
-    """Neurons that the chip has as they are: nothing is sampled, and codes are values 0..1."""
-
-    @classmethod
-    def as_are(cls, node: str, devices: Ndr) -> Devices:
-        """The stretch of their layer, up to four times the largest peak."""
-        points = np.array([[0.0, 4.0 * float(devices.peak.max())], [0.0, 1.0]])
-        return cls(Function(node, "ndr(x)", devices), points, Span(0.0, 1.0), 0.0, False)  # type: ignore[arg-type]
-
-    @property
-    def activation(self) -> Activation:
-        """The devices."""
-        return self.function.of  # type: ignore[return-value]
-
-    def lost(self, z: Floats) -> int:
-        """None: no table ends before the devices do."""
-        return 0
 
 
 def stretch_of(
@@ -123,7 +116,9 @@ def stretch_of(
         candidates.append(_fitted(function, _with_border(low, high, 0.0), high, holds))
     points, span, error = min(candidates, key=lambda c: c[2])
     rises = bool((np.diff(points[1]) >= -1e-9).all())
-    return Stretch(function, points, span, error, rises)
+    return Stretch(
+        label=function.label, points=points, span=span, error=error, rises=rises, function=function
+    )
 
 
 def with_room(low: float, high: float) -> tuple[float, float]:

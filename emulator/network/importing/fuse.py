@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -41,16 +42,16 @@ def fused(graph: Graph, seen: Mapping[Op, Reach], rises: Rises) -> Fused:
         fresh = replace(op, inputs=tuple(new[i] for i in op.inputs)) if op.inputs else op
         head = fresh.inputs[0] if fresh.kind == "table" else fresh
         before[fresh] = after[head] if head is not fresh else seen.get(op)
-        if isinstance(fresh.node, Gate):
-            fresh = _with_sum(fresh, fresh.node, uses)
+        if fresh.kind == "gate":
+            fresh = _with_sum(fresh, uses)
             before[fresh] = seen.get(op)
         elif _is_open(head, uses):
             fresh = _ended(head, fresh.function)
             before[fresh] = before[head]
-        elif _is_largest(head) and isinstance(fresh.function, Function) and uses[head] == 1:
+        elif (of := fresh.sampled) is not None and _is_largest(head) and uses[head] == 1:
             inner = head.inputs[0]
-            if _is_open(inner, uses) and rises(fresh.function, before[inner]):
-                ended = _ended(inner, fresh.function)
+            if _is_open(inner, uses) and rises(of, before[inner]):
+                ended = _ended(inner, of)
                 before[ended], after[ended] = before[inner], None
                 fresh = replace(head, inputs=(ended,))
         after[fresh], uses[fresh], new[op] = seen.get(op), count, fresh
@@ -72,32 +73,45 @@ def _is_open(op: Op, uses: Mapping[Op, int]) -> bool:
 
 
 def _is_largest(op: Op) -> bool:
-    return isinstance(op.node, Pool) and op.node.of == "max"
+    pool = op.of(Pool)
+    return pool is not None and pool.of == "max"
 
 
 def _ended(op: Op, function: object) -> Op:
-    assert isinstance(op.node, Product)
-    dense = op.node.dense
-    return replace(op, node=replace(op.node, dense=Exact(dense.weights, dense.bias, function)))
+    node = op.only(Product)
+    return replace(op, node=replace(node, dense=Exact(node.dense.weights, node.dense.bias, function)))
 
 
-def _with_sum(op: Op, gate: Gate, uses: Mapping[Op, int]) -> Op:
+def _with_sum(op: Op, uses: Mapping[Op, int]) -> Op:
     """A sum of two as the product that one of them is, the other its second operand."""
+    gate = op.only(Gate)
     if not gate.is_sum or not len(gate.terms) == 2 == len(op.inputs):
         return op
     for first, second in (gate.terms, gate.terms[::-1]):
         before, other = op.inputs[first.a], op.inputs[second.a]
-        node = before.node
-        if not isinstance(node, Product) or node.skip is not None or not _is_open(before, uses):
+        node, moved = before.of(Product), other.of(View)
+        if node is None or node.skip is not None or not _is_open(before, uses):
             continue
-        falls = isinstance(other.node, View) and (other.node.scale <= 0).any()
-        if second.gain > 0 and not falls:
+        if second.gain > 0 and (moved is None or (moved.scale > 0).all()):
             dense = Exact(node.dense.weights * first.gain, node.dense.bias * first.gain + gate.zero)
             weight = np.full(dense.outputs, second.gain)
             node = replace(node, dense=dense, sources=(first.a,), skip=second.a, skip_weight=weight)
             inputs = (before.inputs[0], other)
             return Op(before.name, node, inputs if first.a == 0 else inputs[::-1])
     return op
+
+
+HELD: dict[str, Callable[[Any], Mapping[int, float]]] = {
+    "product": lambda node: dict.fromkeys(node.sources if any(node.patches.padding) else (), node.pad),
+    "pool": lambda node: dict.fromkeys(node.sources if node.counts_border else (), node.pad),
+    "gate": lambda node: {n: 0.0 for t in node.terms if t.b is not None for n in t.reads},
+}
+"""By kind: what a node's maps, by number, have to hold as codes."""
+PASSED: dict[str, Callable[[Any, float], float | None]] = {
+    "pool": lambda node, value: value,
+    "view": lambda node, value: node.before(value),
+}
+"""By kind: what a node that passes codes on reads where it gives a value; None: it differs by channel."""
 
 
 def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
@@ -108,26 +122,14 @@ def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
         holds[op][memory.start] = None
     for _ in range(2 if graph.memories else 1):  # once more brings what a memory must hold to its source
         for op in reversed(graph.order()):
-            for source, value in _held_by(op):
-                holds[source][value] = None
+            held = HELD[op.kind](op.node) if op.kind in HELD else {}
+            for number, value in held.items():
+                holds[op.inputs[number]][value] = None
             for value in holds[op]:
                 if op in nexts:
                     holds[nexts[op]][value] = None
-                inner = op.node.before(value) if isinstance(op.node, View) else value
-                if op.kind in ("pool", "view") and inner is not None:
+                inner = PASSED[op.kind](op.node, value) if op.kind in PASSED else None
+                if inner is not None:
                     for source in op.inputs:
                         holds[source][inner] = None
     return {op: tuple(values) for op, values in holds.items()}
-
-
-def _held_by(op: Op) -> list[tuple[Op, float]]:
-    """What an operator needs of its inputs: values that are codes there."""
-    node = op.node
-    if isinstance(node, Gate):
-        numbers = {n for t in node.terms if t.b is not None for n in t.reads}
-        return [(op.inputs[n], 0.0) for n in numbers]
-    if isinstance(node, Product) and any(node.patches.padding):
-        return [(op.inputs[node.sources[0]], node.pad)]
-    if isinstance(node, Pool) and node.counts_border:
-        return [(op.inputs[0], node.pad)]
-    return []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from emulator.spec.patches import Pair, Shape
 
 Reach = tuple[float, float]
 """Least and greatest value."""
+K = TypeVar("K")
 BATCH = 64
 """Samples that a graph is run on together."""
 
@@ -94,26 +95,35 @@ class Op:
         """Shape (C, H, W) of one result."""
         return self.node.shape([i.shape for i in self.inputs])
 
+    def of(self, kind: type[K]) -> K | None:
+        """The node where it is of this kind."""
+        return self.node if isinstance(self.node, kind) else None
+
+    def only(self, kind: type[K]) -> K:
+        """The node, which is of this kind."""
+        assert isinstance(self.node, kind)
+        return self.node
+
     @property
     def is_input(self) -> bool:
         """Whether it is the model's data."""
-        return isinstance(self.node, Given) and self.node.start is None
+        return self.kind == "given" and self.only(Given).start is None
 
     @property
     def start(self) -> float:
         """What a memory holds in the first call."""
-        return (self.node.start if isinstance(self.node, Given) else None) or 0.0
-
-    @property
-    def axes(self) -> tuple[int, ...] | None:
-        """Where the input's own samples are in another order: see ``Given``."""
-        return self.node.axes if isinstance(self.node, Given) else None
+        return self.only(Given).start or 0.0
 
     @property
     def function(self) -> Function | Ndr | None:
         """What it ends in: a product's or table's."""
-        found: Any = self.node.dense if isinstance(self.node, Product) else self.node
-        return getattr(found, "activation", None)
+        product = self.of(Product)
+        return getattr(self.node if product is None else product.dense, "activation", None)
+
+    @property
+    def sampled(self) -> Function | None:
+        """The function that it ends in where that is none of devices'."""
+        return self.function if isinstance(self.function, Function) else None
 
 
 def given(name: str, shape: Shape, start: float | None = None, axes: tuple[int, ...] | None = None) -> Op:

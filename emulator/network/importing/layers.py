@@ -13,7 +13,7 @@ from emulator.errors import NetworkError
 from emulator.network.importing.axes import first_axes, flatten
 from emulator.network.importing.branches import join
 from emulator.network.importing.call import Call
-from emulator.network.importing.graph import given, pool, product
+from emulator.network.importing.graph import Given, given, pool, product
 from emulator.network.importing.values import Value
 from emulator.spec.errors import ProgramError
 from emulator.spec.patches import Pair, Patches
@@ -33,7 +33,7 @@ def standard(call: Call) -> Value:
     letters = value.axes.replace("1", "")
     if letters in ("nchw", "ncw") and len(value.axes) <= 4:
         return value.settled()
-    if value.is_raw and value.op.axes is None and "t" not in letters:
+    if value.is_raw and value.op.only(Given).axes is None and "t" not in letters:
         own, shape = first_axes(value.own)[1:], value.own
         axes = tuple(own.index(axis) for axis in value.axes[1:])
         c, h, w = (shape[0], 1, shape[1]) if len(shape) == 2 else shape

@@ -19,7 +19,7 @@ from emulator.network.importing.function import stretch_of
 from emulator.network.importing.fuse import fused, holds_of, settled
 from emulator.network.importing.graph import BATCH, Graph
 from emulator.network.importing.reading import Read
-from emulator.network.importing.report import BlockReport, ImportReport
+from emulator.network.importing.report import ImportReport
 from emulator.network.importing.rounding import without_roundings
 from emulator.network.importing.scaling import Made, Scaling
 from emulator.network.importing.simplify import simplified
@@ -96,12 +96,12 @@ def lower(
         graph.calls,
         Meaning(inputs=input_range, classes=classes),
     )
-    lost: dict[int, tuple[int, int]] = {}
+    counts = np.zeros((len(made), 2))
     measured: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
     bound: float | None = error_bound(network, [m.error for m in made])
     if samples is not None and wanted is not None:
         inputs = dataclasses.replace(input_range, axes=None)
-        measured = _measured(network, inputs, samples, wanted, _watch(made, lost))
+        measured = _measured(network, inputs, samples, wanted, _watch(made, counts))
         bound = None if bound is None or bound > float(np.ptp(wanted)) else bound
     if progress is not None:
         progress(len(whole.graph.uses), len(whole.graph.uses))
@@ -112,7 +112,11 @@ def lower(
         output_shape=shape[:1] if shape[1:] == (1, 1) else shape,
         calls=graph.calls,
         samples=0 if samples is None else len(samples),
-        blocks=tuple(_blocks(made, lost if samples is not None else None)),
+        blocks=tuple(
+            m.block(beyond / seen_of if seen_of else None)
+            for m, (beyond, seen_of) in zip(made, counts.tolist(), strict=True)
+            if m.node.kind != "pool"
+        ),
         error_bound=bound,
         notes=tuple(notes),
         **measured,
@@ -135,24 +139,15 @@ def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) ->
     return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
 
-def _watch(made: list[Made], lost: dict[int, tuple[int, int]]) -> Callable[[int, Floats], None]:
-    """Counts pre-activations beyond the tables, by node: (lost, all)."""
+def _watch(made: list[Made], counts: Floats) -> Callable[[int, Floats], None]:
+    """Counts pre-activations beyond the tables, and all, by node: (nodes, 2)."""
 
     def watch(number: int, z: Floats) -> None:
         stretch = made[number].stretch
         if stretch is not None:
-            before, of = lost.get(number, (0, 0))
-            lost[number] = (before + stretch.lost(z), of + z.size)
+            counts[number] += stretch.lost(z), z.size
 
     return watch
-
-
-def _blocks(made: list[Made], lost: dict[int, tuple[int, int]] | None) -> list[BlockReport]:
-    return [
-        m.block(None if lost is None or number not in lost else lost[number][0] / max(1, lost[number][1]))
-        for number, m in enumerate(made)
-        if m.node.kind != "pool"
-    ]
 
 
 def _measured(

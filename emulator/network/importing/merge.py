@@ -49,9 +49,7 @@ def _pointwise(where: Patches) -> bool:
 
 def stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
     """The sum of two products as one over both their inputs, where they cut the same patches; else None."""
-    a, b = first.node, second.node
-    assert isinstance(a, Product)
-    assert isinstance(b, Product)
+    a, b = first.only(Product), second.only(Product)
     if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches:
         return None
     if first.shape != second.shape or a.patches.shape[1:] != b.patches.shape[1:]:
@@ -71,8 +69,7 @@ def averaged(op: Op, pool: Pool, before: Op) -> Op | None:
 
     Every weight meets the average of the values that it met.
     """
-    node = before.node
-    assert isinstance(node, Product)
+    node = before.only(Product)
     patches = node.patches
     whole = pool.patches.kernel == patches.grid and not any(pool.patches.padding)
     if not whole or pool.block != (1, 1) or patches.groups > 1 or patches.grid == (1, 1):

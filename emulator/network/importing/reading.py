@@ -15,7 +15,7 @@ from emulator.network.importing.devices import DEVICES, DOMAIN
 from emulator.network.importing.elementwise import CASTS, elementwise
 from emulator.network.importing.estimators import ESTIMATORS
 from emulator.network.importing.files import only_input
-from emulator.network.importing.graph import BATCH, Graph, Memories, given, ordered
+from emulator.network.importing.graph import BATCH, Given, Graph, Memories, given, ordered
 from emulator.network.importing.layers import LAYERS
 from emulator.network.importing.names import DOMAINS, DROPPED, INSTEAD, NORMALISED, OTHERWISE
 from emulator.network.importing.recurrent import RECURRENT, sequence_axes
@@ -56,7 +56,7 @@ class Read:
     @property
     def axes(self) -> tuple[int, ...] | None:
         """Axes of the graph's input in the model's own samples; None: the same."""
-        return self.graph.input.axes
+        return self.graph.input.only(Given).axes
 
     @property
     def shape(self) -> OwnShape:

@@ -34,8 +34,7 @@ def without_roundings(graph: Graph, seen: Mapping[Op, Reach]) -> tuple[Graph, li
         inputs = tuple(new[i] for i in op.inputs)
         new[op] = op if inputs == op.inputs else replace(op, inputs=inputs)
         at_end = op is graph.output or any(i.is_input for i in op.inputs)
-        function = op.function
-        if at_end and isinstance(function, Function) and _rounds(function, seen[op.inputs[0]]):
+        if at_end and op.sampled is not None and _rounds(op.sampled, seen[op.inputs[0]]):
             new[op] = inputs[0]
             notes.append(f"{op.name}: its rounding to steps of a code is left to the chip's codes")
     return (graph.made_of(new) if notes else graph), notes

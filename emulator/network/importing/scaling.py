@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
-from emulator.network.importing.function import Devices, Stretch, stretch_of, with_room
+from emulator.network.importing.function import Stretch, stretch_of, with_room
 from emulator.network.importing.fuse import Fused
-from emulator.network.importing.graph import Exact, Function, Op, Reach, identity
+from emulator.network.importing.graph import Exact, Op, Reach, identity
 from emulator.network.importing.report import BlockReport
 from emulator.network.importing.view import Floats, Span, View, code_span, view_of
 from emulator.spec.arithmetic import INPUT_MAX
@@ -32,34 +32,35 @@ GAIN_MAX = 64.0
 EVERYTHING = (-np.inf, np.inf)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class Made:
-    """A node of the network, and what is known of it.
+    """A node of the network, the model's node that it comes from, its sizes, and what its codes stand for.
 
-    ``name`` of the model's node and ``label`` of its function; ``channels``; ``span`` of its codes, none for
-    sums; ``error`` of its table relative to that.
+    No ``stretch`` of sums, nor where codes are passed on.
     """
 
     node: Node
     name: str
-    label: str
-    channels: int
-    span: Span | None = None
+    inputs: int
+    outputs: int
     stretch: Stretch | None = None
-    error: float = 0.0
+
+    @property
+    def error(self) -> float:
+        """Largest one of its table, relative to its codes' span."""
+        return 0.0 if self.stretch is None else self.stretch.error
 
     def block(self, beyond: float | None) -> BlockReport:
         """Its part of the report."""
-        span = self.span or Span(0.0, 0.0)
-        low, high = (span.low, span.low + span.width) if self.stretch is None else self.stretch.ends
-        node, step = self.node, span.width / INPUT_MAX
-        inputs = node.dense.inputs if isinstance(node, Product) else len(node.reads)
+        node, stretch = self.node, self.stretch
+        step = 0.0 if stretch is None else stretch.span.width / INPUT_MAX
+        low, high = (0.0, 0.0) if stretch is None else stretch.ends
         return BlockReport(
             node=self.name,
             kind=node.kind,
-            function=self.label,
-            inputs=inputs,
-            outputs=self.channels,
+            function="none: outputs" if stretch is None else stretch.label,
+            inputs=self.inputs,
+            outputs=self.outputs,
             low=low,
             high=high,
             step=step,
@@ -76,14 +77,12 @@ class Scaling:
     """
 
     def __init__(self, fused: Fused, holds: Mapping[Op, tuple[float, ...]]) -> None:
-        self._fused, self._holds, graph = fused, holds, fused.graph
-        self._graph = graph
+        self._fused, self._holds, self._graph = fused, holds, fused.graph
         self._views: dict[Op, View] = {}
         self._plain: dict[Op, View] = {}
         self._stretches: dict[Op, Stretch] = {}
-        self._spans: dict[Op, Span] = {}
         self.made: list[Made] = []
-        self.shapes: list[Shape] = [graph.input.shape, *(m.shape for m, _ in graph.memories)]
+        self.shapes: list[Shape] = [self._graph.input.shape, *(m.shape for m, _ in self._graph.memories)]
         self.states: tuple[State, ...] = ()
 
     def run(self, inputs: InputRange, still: Bools, progress: Callable[[int, int], None] | None) -> None:
@@ -92,121 +91,119 @@ class Scaling:
         ``inputs``: the range of one call's. ``still``: which of them never vary; they have no weights, as
         their value is part of the biases.
         """
-        graph, order = self._graph, self._graph.order()
-        views = self._views
-        views[graph.input] = self._input(inputs, still)
+        graph, views, output = self._graph, self._views, self._graph.output
+        c, h, w = graph.input.shape
+        if inputs.low.size > 1 and (h, w) != (1, 1):
+            raise NetworkError(f"input range has {inputs.low.size} entries; accepted: 1, for maps")
+        views[graph.input] = view_of([(c, h, w)]).affine(np.where(still, 0.0, inputs.span), inputs.low)
         for number, (memory, op) in enumerate(graph.memories):
-            views[memory] = View.of_map(1 + number, memory.shape, self._span(op))
-        for done, op in enumerate(order):
+            views[memory] = View.of_map(1 + number, memory.shape, self._stretch(op).span)
+        for done, op in enumerate(graph.uses):
             if op not in views:
-                views[op] = getattr(self, op.kind)(op)
+                views[op] = getattr(self, op.kind)(op, op.node)
             if progress is not None:
-                progress(done, len(order))
-        output = graph.output
-        if output.kind != "product" or output.function is not None or graph.uses[output] > 1:
-            self._pass_out(output)
-        self.states = tuple(self._state(memory, views[op]) for memory, op in graph.memories)
+                progress(done, len(graph.uses))
+        if not self._gives_sums(output):
+            x = views[output]  # in the model's unit, as sums
+            self._product("output", output, _passing(output, x, grouped=True), x)
+        self.states = tuple(
+            State(
+                shape=memory.shape,
+                source=views[op].sources[0],
+                start=views[op].affine(1.0, -memory.start).zero or 0.0,
+            )
+            for memory, op in graph.memories
+        )
 
-    def product(self, op: Op) -> View:
+    def _gives_sums(self, op: Op) -> bool:
+        """Whether it is the product that the network ends with."""
+        ends = op is self._graph.output and self._graph.uses[op] == 1
+        return ends and op.kind == "product" and op.function is None
+
+    def product(self, op: Op, node: Product) -> View:
         """A matrix product, with its second operand and its function."""
-        node: Product = op.node  # type: ignore[assignment]
-        x = self._views[op.inputs[node.sources[0]]]
+        source = op.inputs[node.sources[0]]
+        x, second = self._views[source], None
         whole = x.index is None or node.patches.groups == 1
         if not whole or (any(node.patches.padding) and x.zero is None):
-            x = self._plainly(op.inputs[node.sources[0]])
-        second = None
+            x = self._plainly(source)
         if node.skip is not None:
             second = self._views[op.inputs[node.skip]]
             if not second.is_map or (second.scale < 0).any():
                 second = self._plainly(op.inputs[node.skip])
-        last = op is self._graph.output and op.function is None and self._graph.uses[op] == 1
-        return self._product(op, node, x, second, None if last else self._stretch(op))
+        return self._product(
+            op.name, op, node, x, None if self._gives_sums(op) else self._stretch(op), second
+        )
 
-    def table(self, op: Op) -> View:
+    def table(self, op: Op, node: Table) -> View:
         """A function of a map's values."""
         x = self._views[op.inputs[0]]
-        turned = isinstance(op.function, Function) and (x.scale < 0).all()
+        turned = (x.scale < 0).all() and not isinstance(op.function, Ndr)
         if x.flat or not ((x.scale > 0).all() or turned):
             x = self._plainly(op.inputs[0])
         return self._table(op, x, self._stretch(op))
 
-    def pool(self, op: Op) -> View:
+    def pool(self, op: Op, node: Pool) -> View:
         """The pooling of a value, an average stretched to what it spans."""
-        node: Pool = op.node  # type: ignore[assignment]
         x = self._views[op.inputs[0]]
+        unfit = node.of == "max" and bool((x.scale <= 0).any())
         if node.is_spread:
             unfit = x.flat or x.index is not None
-        else:
-            border = node.counts_border and x.affine(1.0, -node.pad).zero is None
-            unfit = (node.of == "max" and bool((x.scale <= 0).any())) or border
-        x = self._plainly(op.inputs[0]) if unfit else x
-        shape = (joined([self.shapes[m] for m in x.sources])[0], *node.patches.shape[1:])
+        if unfit or (node.counts_border and x.affine(1.0, -node.pad).zero is None):
+            x = self._plainly(op.inputs[0])
         pad = (x.affine(1.0, -node.pad).zero or 0.0) if node.counts_border else 0.0
         gain, reach = 1.0, self._fused.after.get(op)
         if node.of == "average" and reach is not None:
-            gain = _gain(x, (*with_room(*reach), *self._holds.get(op, ())))
-        patches = replace(node.patches, shape=shape)
+            gain = _gain(x, (*with_room(*reach), *self._holds[op]))
+        channels = joined([self.shapes[m] for m in x.sources])[0]
+        patches = replace(node.patches, shape=(channels, *node.patches.shape[1:]))
         pool = replace(node, sources=x.sources, patches=patches, pad=pad, gain=gain)
-        number = self._add(Made(node=pool, name=op.name, label="pooling", channels=x.channels))
-        return replace(x, sources=(number,), scale=x.scale / gain)
+        return replace(x, sources=(self._add(Made(pool, op.name, 1, x.channels)),), scale=x.scale / gain)
 
-    def gate(self, op: Op) -> View:
+    def gate(self, op: Op, node: Gate) -> View:
         """Sums and products of maps, whose codes all mean the same."""
-        node: Gate = op.node  # type: ignore[assignment]
         about_zero = {n for t in node.terms if t.b is not None for n in t.reads}
         x = []
         for number, source in enumerate(op.inputs):
             held = self._views[source]
             fits = held.is_plain and (number not in about_zero or held.zero is not None)
             x.append(held if fits else self._plainly(source))
-        span = self._span(op)
-        made = self._scaled_gate(op, node, x, span)
-        label = " + ".join("*".join("abcdefgh"[n] for n in term.reads) for term in node.terms)
-        error = 0.5 / INPUT_MAX
-        number = self._add(
-            Made(node=made, name=op.name, label=label, channels=op.shape[0], span=span, error=error)
-        )
-        return View.of_map(number, op.shape, span)
+        stretch = self._stretch(op)
+        starts = [self._start(i) for i in op.inputs]
+        made = gate_on_codes(op.name, node, x, starts, stretch.span)
+        return self._with(op, Made(made, op.name, len(made.reads), op.shape[0], stretch))
 
-    def view(self, op: Op) -> View:
+    def view(self, op: Op, node: View) -> View:
         """Values moved: no node."""
-        assert isinstance(op.node, View)
-        return op.node.of([self._views[i] for i in op.inputs], self.shapes)
-
-    def _input(self, inputs: InputRange, still: Bools) -> View:
-        c, h, w = self._graph.input.shape
-        if inputs.low.size == 1 or h == w == 1:
-            return view_of([(c, h, w)]).affine(np.where(still, 0.0, inputs.span), inputs.low)
-        raise NetworkError(f"input range has {inputs.low.size} entries; accepted: 1, for maps")
-
-    def _state(self, memory: Op, held: View) -> State:
-        start = held.affine(1.0, -memory.start).zero
-        return State(shape=memory.shape, source=held.sources[0], start=0.0 if start is None else start)
+        return node.of([self._views[i] for i in op.inputs], self.shapes)
 
     def _stretch(self, op: Op) -> Stretch:
-        """The table that gives ``op``, a function or, where there is none, a straight line."""
-        if isinstance(op.function, Ndr):
-            return Devices.as_are(op.name, op.function)
+        """What codes of a product's, table's or gate's map stand for."""
         if op not in self._stretches:
-            head = self._views.get(op.inputs[0]) if op.kind == "table" else None
-            limits = EVERYTHING if head is None else head.limits
-            function, reach = op.function or identity(op.name), self._fused.before.get(op)
-            self._stretches[op] = stretch_of(function, reach, self._holds.get(op, ()), limits)
+            function, holds = op.function, self._holds[op]
+            if op.kind == "gate":
+                self._stretches[op] = self._stretch_of_gate(op, op.only(Gate))
+            elif isinstance(function, Ndr):
+                self._stretches[op] = Stretch.of_devices(function)
+            else:
+                head = self._views.get(op.inputs[0]) if op.kind == "table" else None
+                limits = EVERYTHING if head is None else head.limits
+                reach = self._fused.before.get(op)
+                self._stretches[op] = stretch_of(function or identity(op.name), reach, holds, limits)
         return self._stretches[op]
 
-    def _span(self, op: Op) -> Span:
-        """What the codes of a product's, table's or gate's map stand for."""
-        if not isinstance(op.node, Gate):
-            return self._stretch(op).span
-        if op not in self._spans:
-            reach = self._fused.after.get(op)
-            low, high = self._limits(op, op.node) if reach is None else with_room(*reach)
-            # The result where every operand has the value that the gate counts it from.
-            zero = op.node.zero + sum(
-                t.gain * self._start(op.inputs[t.a]) for t in op.node.terms if t.b is None
-            )
-            self._spans[op] = code_span(low, high, (*self._holds.get(op, ()), zero))
-        return self._spans[op]
+    def _stretch_of_gate(self, op: Op, gate: Gate) -> Stretch:
+        """From samples or, without, from what the codes of its operands can stand for.
+
+        A code is the result where every operand has the value that the gate counts it from.
+        """
+        reach = self._fused.after.get(op)
+        low, high = self._limits(op, gate) if reach is None else with_room(*reach)
+        zero = gate.zero + sum(t.gain * self._start(op.inputs[t.a]) for t in gate.terms if t.b is None)
+        span = code_span(low, high, (*self._holds[op], zero))
+        label = " + ".join("*".join("abcdefgh"[n] for n in term.reads) for term in gate.terms)
+        points = np.array([[span.low, span.low + span.width], [0.0, 1.0]])
+        return Stretch(label=label, points=points, span=span, error=0.5 / INPUT_MAX)
 
     def _start(self, op: Op) -> float:
         """The value that an operand of a sum is counted from: 0, or the nearest to it."""
@@ -235,23 +232,10 @@ class Scaling:
         self.shapes.append(made.node.shape(self.shapes))
         return len(self.shapes) - 1
 
-    def _with(self, op: Op, node: Node, channels: int, stretch: Stretch | None) -> View:
-        """A node with a function; without one, with the sums that come out."""
-        if stretch is None:
-            self._add(Made(node=node, name=op.name, label="none: outputs", channels=channels))
-            return view_of([op.shape])
-        number = self._add(
-            Made(
-                node=node,
-                name=op.name,
-                label=stretch.function.label,
-                channels=channels,
-                span=stretch.span,
-                stretch=stretch,
-                error=stretch.error,
-            )
-        )
-        return View.of_map(number, op.shape, stretch.span)
+    def _with(self, op: Op, made: Made) -> View:
+        """A node that makes codes; without a stretch, sums."""
+        number, stretch = self._add(made), made.stretch
+        return View.of_map(number, op.shape, Span(0.0, 1.0) if stretch is None else stretch.span)
 
     def _table(self, op: Op, x: View, stretch: Stretch) -> View:
         """A table's gains are positive: falling codes are taken by the function's mirror image."""
@@ -259,36 +243,20 @@ class Scaling:
             x, stretch = replace(x, scale=-x.scale, shift=-x.shift), stretch.mirrored
         gain, shift = x.scale.astype(np.float32), x.shift.astype(np.float32)
         node = Table(x.sources, x.places.astype(np.int32), gain, shift, stretch.activation)
-        return self._with(op, node, x.channels, stretch)
+        return self._with(op, Made(node, op.name, len(node.reads), x.channels, stretch))
 
-    def _product(self, op: Op, node: Product, x: View, second: View | None, stretch: Stretch | None) -> View:
-        """A product on the codes: what its maps stand for goes into the weights.
-
-        Raises
-        ------
-        NetworkError
-            When a weight is not finite.
-        """
-        _, height, width = node.patches.shape
-        whole = joined([self.shapes[m] for m in x.sources])
-        patches = Patches.whole(whole) if x.flat else replace(node.patches, shape=(whole[0], height, width))
-        weights, bias = _on_codes(node, x, patches)
-        pad = x.zero if any(patches.padding) else 0.0
-        if pad is None:
-            raise NetworkError(f"node {op.name!r}: its border of zeros is no code of what it pads")
-        skip = None
-        if second is not None and node.skip_weight is not None:
-            second = second.affine(node.skip_weight.astype(np.float64), 0.0)
-            bias, skip = bias + second.shift, second.sources[0]
-        if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
-            raise NetworkError(
-                f"node {op.name!r} holds a weight that is not finite; accepted: finite numbers"
-            )
-        activation = None if stretch is None else stretch.activation
-        dense = Dense(weights.astype(np.float32), bias.astype(np.float32), activation)
-        weight = None if second is None else second.scale.astype(np.float32)
-        made = Product(dense, x.sources, patches, pad, skip, weight)
-        return self._with(op, made, dense.outputs, stretch)
+    def _product(
+        self,
+        name: str,
+        op: Op,
+        node: Product,
+        x: View,
+        stretch: Stretch | None = None,
+        second: View | None = None,
+    ) -> View:
+        """A product on the codes, with the function of ``stretch``; without, the sums."""
+        made = product_on_codes(name, node, x, second, stretch, self.shapes)
+        return self._with(op, Made(made, name, made.dense.inputs, made.dense.outputs, stretch))
 
     def _plainly(self, op: Op) -> View:
         """The value in one map whose codes all mean the same, 0 among them; one more rounding."""
@@ -299,42 +267,67 @@ class Scaling:
             if not x.flat and (x.scale > 0).all():
                 self._plain[op] = self._table(op, x, stretch)
             else:
-                self._plain[op] = self._product(op, _passing(op, x), x, None, stretch)
+                self._plain[op] = self._product(op.name, op, _passing(op, x), x, stretch)
         return self._plain[op]
 
-    def _pass_out(self, op: Op) -> None:
-        """The output in the model's unit, as sums, where it is not already."""
-        x = self._views[op]
-        self._product(replace(op, name="output"), _passing(op, x, grouped=True), x, None, None)
 
-    def _scaled_gate(self, op: Op, node: Gate, x: list[View], span: Span) -> Gate:
-        """The gate of plain values ``x``.
+def product_on_codes(
+    name: str, node: Product, x: View, second: View | None, stretch: Stretch | None, maps: list[Shape]
+) -> Product:
+    """``node`` of ``x`` and ``second``, which is in one map; ``maps``: shapes by number.
 
-        Raises
-        ------
-        UnsupportedNodeError
-            When the value that it counts from is far outside of what its results span.
-        """
-        terms, total = [], node.zero
-        for term in node.terms:
-            a = x[term.a]
-            gain = term.gain * float(a.scale[0]) / span.width
-            if term.b is not None:
-                b = x[term.b]
-                gain *= float(b.scale[0])
-                zeros = {"a_zero": a.zero or 0.0, "b_zero": b.zero or 0.0}
-                terms.append(Term(a=a.sources[0], b=b.sources[0], gain=gain, **zeros))
-                continue
-            y = np.clip((self._start(op.inputs[term.a]) - a.shift[0]) / a.scale[0], 0.0, 1.0)
-            code = round(float(y) * INPUT_MAX) / INPUT_MAX
-            total += term.gain * float(a.shift[0] + a.scale[0] * code)
-            terms.append(Term(a=a.sources[0], gain=gain, a_zero=code))
-        zero = (total - span.low) / span.width
-        if not -1 / INPUT_MAX < zero < 1 + 1 / INPUT_MAX:
-            raise UnsupportedNodeError(
-                op.name, "sum", "its operands are never near 0; put a BatchNorm or a Linear layer before it"
-            )
-        return Gate(tuple(terms), float(np.clip(zero, 0.0, 1.0)))
+    Raises
+    ------
+    NetworkError
+        When a weight is not finite.
+    """
+    _, height, width = node.patches.shape
+    whole = joined([maps[m] for m in x.sources])
+    patches = Patches.whole(whole) if x.flat else replace(node.patches, shape=(whole[0], height, width))
+    weights, bias = _on_codes(node, x, patches)
+    pad = x.zero if any(patches.padding) else 0.0
+    if pad is None:
+        raise NetworkError(f"node {name!r}: its border of zeros is no code of what it pads")
+    skip, weight = None, None
+    if second is not None and node.skip_weight is not None:
+        factor = node.skip_weight.astype(np.float64)
+        bias, skip = bias + factor * second.shift, second.sources[0]
+        weight = (factor * second.scale).astype(np.float32)
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        raise NetworkError(f"node {name!r} holds a weight that is not finite; accepted: finite numbers")
+    activation = None if stretch is None else stretch.activation
+    dense = Dense(weights.astype(np.float32), bias.astype(np.float32), activation)
+    return Product(dense, x.sources, patches, pad, skip, weight)
+
+
+def gate_on_codes(name: str, node: Gate, x: list[View], starts: list[float], span: Span) -> Gate:
+    """The gate of plain values ``x``, those of sums counted from ``starts``.
+
+    Raises
+    ------
+    UnsupportedNodeError
+        When the value that it counts from is far outside of what its results span.
+    """
+    terms, total = [], node.zero
+    for term in node.terms:
+        a = x[term.a]
+        gain = term.gain * float(a.scale[0]) / span.width
+        if term.b is not None:
+            b = x[term.b]
+            gain *= float(b.scale[0])
+            zeros = {"a_zero": a.zero or 0.0, "b_zero": b.zero or 0.0}
+            terms.append(Term(a=a.sources[0], b=b.sources[0], gain=gain, **zeros))
+            continue
+        y = np.clip((starts[term.a] - a.shift[0]) / a.scale[0], 0.0, 1.0)
+        code = round(float(y) * INPUT_MAX) / INPUT_MAX
+        total += term.gain * float(a.shift[0] + a.scale[0] * code)
+        terms.append(Term(a=a.sources[0], gain=gain, a_zero=code))
+    zero = (total - span.low) / span.width
+    if not -1 / INPUT_MAX < zero < 1 + 1 / INPUT_MAX:
+        raise UnsupportedNodeError(
+            name, "sum", "its operands are never near 0; put a BatchNorm or a Linear layer before it"
+        )
+    return Gate(tuple(terms), float(np.clip(zero, 0.0, 1.0)))
 
 
 def _on_codes(node: Product, x: View, patches: Patches) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emulator.network import Gate, Pool, Product, Table
-from emulator.network.importing.graph import Function, Graph, Op, table, view
+from emulator.network.importing.graph import Graph, Op, table, view
 from emulator.network.importing.merge import averaged, one_product, scaled, stacked
 from emulator.network.importing.view import View
 from emulator.spec.steps import GATE_TERMS_MAX
@@ -51,13 +51,11 @@ def _rewritten(graph: Graph) -> Graph:
 
 def _key(op: Op) -> Any:
     """The same for two operators that compute the same of the same: a function that is read twice."""
-    node = op.node
-    if isinstance(node, View) and len(op.inputs) == 1:
-        index = None if node.index is None else node.index.tobytes()
-        return (*op.inputs, node.flat, index, node.scale.tobytes(), node.shift.tobytes())
-    if isinstance(node, Table) and isinstance(op.function, Function):
-        return (*op.inputs, op.function.of)
-    return op
+    moved = op.of(View)
+    if moved is not None and len(op.inputs) == 1:
+        index = None if moved.index is None else moved.index.tobytes()
+        return (*op.inputs, moved.flat, index, moved.scale.tobytes(), moved.shift.tobytes())
+    return (*op.inputs, op.sampled.of) if op.kind == "table" and op.sampled is not None else op
 
 
 def _view(op: Op, node: View, alone: Alone) -> Op:
@@ -71,18 +69,19 @@ def _view(op: Op, node: View, alone: Alone) -> Op:
         return op
     if node.is_still and (node.index is None or np.array_equal(node.index, np.arange(before.shape[0]))):
         return before
-    inner = before.node
-    if isinstance(inner, View) and not inner.flat and len(before.inputs) == 1:
+    inner, product = before.of(View), before.of(Product)
+    pool, gate = before.of(Pool), before.of(Gate)
+    if inner is not None and not inner.flat and len(before.inputs) == 1:
         return replace(op, node=node.of([inner], [before.inputs[0].shape]), inputs=before.inputs)
-    if isinstance(inner, Product) and (alone(before) if node.index is None else inner.patches.groups == 1):
-        return replace(before, node=scaled(inner, node))
+    if product is not None and (alone(before) if node.index is None else product.patches.groups == 1):
+        return replace(before, node=scaled(product, node))
     if node.index is not None or not alone(before):
         return op
-    if isinstance(inner, Pool) and before.inputs[0].kind == "product" and alone(before.inputs[0]):
-        whole = inner.inside or not any(inner.patches.padding)
-        if (node.scale > 0).all() if inner.of == "max" else whole:
+    if pool is not None and before.inputs[0].kind == "product" and alone(before.inputs[0]):
+        whole = pool.inside or not any(pool.patches.padding)
+        if (node.scale > 0).all() if pool.of == "max" else whole:
             return replace(before, inputs=(replace(op, inputs=before.inputs),))
-    return _scaled_gate(op, node, before, inner, alone) if isinstance(inner, Gate) else op
+    return op if gate is None else _scaled_gate(op, node, before, gate, alone)
 
 
 def _joins(op: Op) -> bool:
@@ -108,13 +107,12 @@ def _scaled_gate(op: Op, by: View, before: Op, gate: Gate, alone: Alone) -> Op:
 
 def _table(op: Op, node: Table, alone: Alone) -> Op:
     """A function of a flattened map is one of the map; one function of another is one."""
-    outer, before = op.function, op.inputs[0]
-    if not isinstance(outer, Function):
-        return op
-    if isinstance(before.node, View) and before.node.flat:
+    outer, before = op.sampled, op.inputs[0]
+    moved = before.of(View)
+    if outer is not None and moved is not None and moved.flat:
         return replace(before, inputs=(table(before.inputs[0], outer),))
-    first = before.function if before.kind == "table" and alone(before) else None
-    if not isinstance(first, Function):
+    first = before.sampled if before.kind == "table" and alone(before) else None
+    if outer is None or first is None:
         return op
     both, label = (lambda z: outer.of(first.of(z))), f"{outer.label} of {first.label}"
     return table(before.inputs[0], replace(outer, of=both, label=label))
@@ -123,14 +121,14 @@ def _table(op: Op, node: Table, alone: Alone) -> Op:
 def _product(op: Op, node: Product, alone: Alone) -> Op:
     """A matrix product right behind another one, or behind a border of zeros, is one."""
     before = op.inputs[0]
-    inner = before.node
-    if isinstance(inner, Product) and alone(before):
-        both = one_product(inner, node)
+    product, pool = before.of(Product), before.of(Pool)
+    if product is not None and alone(before):
+        both = one_product(product, node)
         return op if both is None else replace(op, node=both, inputs=before.inputs)
-    if isinstance(inner, Pool) and _is_border(inner):
-        pads = zip(inner.patches.padding, node.patches.padding, strict=True)
+    if pool is not None and _is_border(pool):
+        pads = zip(pool.patches.padding, node.patches.padding, strict=True)
         top, left, bottom, right = (a + b for a, b in pads)
-        patches = replace(node.patches, shape=inner.patches.shape, padding=(top, left, bottom, right))
+        patches = replace(node.patches, shape=pool.patches.shape, padding=(top, left, bottom, right))
         return replace(op, node=replace(node, patches=patches), inputs=before.inputs)
     return op
 
@@ -152,8 +150,8 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
             if both is not None:
                 return both
     for i, term in enumerate(node.terms):
-        inner = op.inputs[term.a].node
-        if not isinstance(inner, Gate) or term.b is not None or not alone(op.inputs[term.a]):
+        inner = op.inputs[term.a].of(Gate)
+        if inner is None or term.b is not None or not alone(op.inputs[term.a]):
             continue
         others = [op.inputs[t.a] for j, t in enumerate(node.terms) if j != i]
         if (inner.is_sum and node.is_sum) or len(others) + len(inner.terms) > GATE_TERMS_MAX:
@@ -165,7 +163,8 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
 
 
 def _flattens(op: Op) -> bool:
-    return isinstance(op.node, View) and op.node.flat and op.node.index is None
+    moved = op.of(View)
+    return moved is not None and moved.flat and moved.index is None
 
 
 def _unfolded(op: Op, node: Gate, number: int, inner: Gate) -> Op:
