@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
-from emulator.network.importing.devices import DOMAIN
+from emulator.network.importing.domains import DOMAIN, prepared
 from emulator.network.importing.files import load_onnx
-from emulator.network.importing.prepared import prepared
 
 Array = npt.NDArray[Any]
 

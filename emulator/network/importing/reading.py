@@ -11,7 +11,7 @@ import numpy.typing as npt
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.axes import AXES, raw_input
 from emulator.network.importing.call import Call
-from emulator.network.importing.devices import DEVICES, DOMAIN
+from emulator.network.importing.domains import DEVICES, DOMAIN
 from emulator.network.importing.elementwise import CASTS, elementwise
 from emulator.network.importing.estimators import ESTIMATORS
 from emulator.network.importing.files import only_input

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from emulator.network import Gate, Pool, Product, Table
-from emulator.network.importing.graph import Graph, Op, table, view
-from emulator.network.importing.merge import averaged, one_product, scaled, stacked
-from emulator.network.importing.view import View
+from emulator.network.importing.graph import Exact, Graph, Op, product, table, view
+from emulator.network.importing.view import Floats, View
+from emulator.spec.patches import Patches
 from emulator.spec.steps import GATE_TERMS_MAX
 
 Alone = Callable[[Op], bool]
@@ -69,19 +69,19 @@ def _view(op: Op, node: View, alone: Alone) -> Op:
         return op
     if node.is_still and (node.index is None or np.array_equal(node.index, np.arange(before.shape[0]))):
         return before
-    inner, product = before.of(View), before.of(Product)
-    pool, gate = before.of(Pool), before.of(Gate)
+    inner, weighted = before.of(View), before.of(Product)
+    pooled, gated = before.of(Pool), before.of(Gate)
     if inner is not None and not inner.flat and len(before.inputs) == 1:
         return replace(op, node=node.of([inner], [before.inputs[0].shape]), inputs=before.inputs)
-    if product is not None and (alone(before) if node.index is None else product.patches.groups == 1):
-        return replace(before, node=scaled(product, node))
+    if weighted is not None and (alone(before) if node.index is None else weighted.patches.groups == 1):
+        return replace(before, node=_scaled(weighted, node))
     if node.index is not None or not alone(before):
         return op
-    if pool is not None and before.inputs[0].kind == "product" and alone(before.inputs[0]):
-        whole = pool.inside or not any(pool.patches.padding)
-        if (node.scale > 0).all() if pool.of == "max" else whole:
+    if pooled is not None and before.inputs[0].kind == "product" and alone(before.inputs[0]):
+        whole = pooled.inside or not any(pooled.patches.padding)
+        if (node.scale > 0).all() if pooled.of == "max" else whole:
             return replace(before, inputs=(replace(op, inputs=before.inputs),))
-    return op if gate is None else _scaled_gate(op, node, before, gate, alone)
+    return op if gated is None else _scaled_gate(op, node, before, gated, alone)
 
 
 def _joins(op: Op) -> bool:
@@ -121,14 +121,14 @@ def _table(op: Op, node: Table, alone: Alone) -> Op:
 def _product(op: Op, node: Product, alone: Alone) -> Op:
     """A matrix product right behind another one, or behind a border of zeros, is one."""
     before = op.inputs[0]
-    product, pool = before.of(Product), before.of(Pool)
-    if product is not None and alone(before):
-        both = one_product(product, node)
+    weighted, pooled = before.of(Product), before.of(Pool)
+    if weighted is not None and alone(before):
+        both = _one_product(weighted, node)
         return op if both is None else replace(op, node=both, inputs=before.inputs)
-    if pool is not None and _is_border(pool):
-        pads = zip(pool.patches.padding, node.patches.padding, strict=True)
+    if pooled is not None and _is_border(pooled):
+        pads = zip(pooled.patches.padding, node.patches.padding, strict=True)
         top, left, bottom, right = (a + b for a, b in pads)
-        patches = replace(node.patches, shape=pool.patches.shape, padding=(top, left, bottom, right))
+        patches = replace(node.patches, shape=pooled.patches.shape, padding=(top, left, bottom, right))
         return replace(op, node=replace(node, patches=patches), inputs=before.inputs)
     return op
 
@@ -146,7 +146,7 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
     if node.is_sum and len(node.terms) == 2 == len(op.inputs):
         a, b = (op.inputs[t.a] for t in node.terms)
         if a.kind == b.kind == "product" and alone(a) and alone(b):
-            both = stacked(op, node, a, b)
+            both = _stacked(op, node, a, b)
             if both is not None:
                 return both
     for i, term in enumerate(node.terms):
@@ -187,7 +187,7 @@ def _pool(op: Op, node: Pool, alone: Alone) -> Op:
     if node.of == "max":
         return op
     if before.kind == "product" and alone(before):
-        return averaged(op, node, before) or op
+        return _averaged(op, node, before) or op
     if not _joins(before):
         return op
     parts = (
@@ -195,6 +195,75 @@ def _pool(op: Op, node: Pool, alone: Alone) -> Op:
         for x in before.inputs
     )
     return view(op.name, *parts)
+
+
+def _scaled(node: Product, by: View) -> Product:
+    """The product whose outputs are picked, scaled and moved."""
+    weights, bias = node.dense.weights, node.dense.bias
+    if by.index is not None:
+        weights, bias = weights[:, by.index], bias[by.index]
+    return replace(node, dense=Exact(weights * by.scale, bias * by.scale + by.shift))
+
+
+def _one_product(first: Product, second: Product) -> Product | None:
+    """``second`` of ``first`` as one product, where either sees single positions only; else None."""
+    if first.patches.groups > 1 or second.patches.groups > 1:
+        return None
+    a, b = first.dense, second.dense
+    if _pointwise(second.patches):
+        return replace(first, dense=Exact(a.weights @ b.weights, a.bias @ b.weights + b.bias))
+    if not _pointwise(first.patches) or (any(second.patches.padding) and a.bias.any()):
+        return None
+    kernels = b.weights.reshape(second.patches.shape[0], -1, b.outputs)
+    dense = Exact(
+        np.einsum("ac,ckm->akm", a.weights, kernels).reshape(-1, b.outputs),
+        b.bias + np.einsum("c,ckm->m", a.bias, kernels),
+    )
+    return replace(second, dense=dense, patches=replace(second.patches, shape=first.patches.shape))
+
+
+def _real(array: Any) -> Floats:
+    """An array of ``Exact``, which is in float64."""
+    return np.asarray(array, np.float64)
+
+
+def _pointwise(where: Patches) -> bool:
+    return where.kernel == (1, 1) and where.stride == (1, 1) and not any(where.padding)
+
+
+def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
+    """The sum of two products as one over both their inputs, where they cut the same patches; else None."""
+    a, b = first.only(Product), second.only(Product)
+    if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches:
+        return None
+    if first.shape != second.shape or a.patches.shape[1:] != b.patches.shape[1:]:
+        return None
+    fa, fb = (t.gain for t in total.terms)
+    wa, wb = fa * _real(a.dense.weights), fb * _real(b.dense.weights)
+    bias = fa * _real(a.dense.bias) + fb * _real(b.dense.bias) + total.zero
+    if first.inputs[0] is second.inputs[0]:
+        return product(op.name, first.inputs[0], wa + wb, bias, a.patches)
+    both = view(op.name, first.inputs[0], second.inputs[0])
+    patches = replace(a.patches, shape=(both.shape[0], *a.patches.shape[1:]))
+    return product(first.name, both, np.vstack([wa, wb]), bias, patches)
+
+
+def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
+    """The average of a product's whole map as one product of averages, whose codes are not noisy; else None.
+
+    Every weight meets the average of the values that it met.
+    """
+    node = before.only(Product)
+    patches = node.patches
+    whole = pool.patches.kernel == patches.grid and not any(pool.patches.padding)
+    if not whole or pool.block != (1, 1) or patches.groups > 1 or patches.grid == (1, 1):
+        return None
+    window = replace(patches, kernel=patches.grid, stride=patches.dilation, dilation=patches.stride, groups=1)
+    if window.grid != patches.kernel:  # rows or columns at the end that no patch reaches
+        return None
+    means = Op(op.name, Pool("average", (0,), window), before.inputs)
+    flat = view(before.name, means, flat=True)
+    return Op(before.name, Product(node.dense, (0,), Patches.whole(flat.shape)), (flat,))
 
 
 RULES: dict[str, Callable[[Op, Any, Alone], Op]] = {

@@ -9,8 +9,8 @@ import pytest
 
 onnx = pytest.importorskip("onnx", reason="needs ndrite[onnx]")
 
+from emulator.network.importing.domains import prepared  # noqa: E402
 from emulator.network.importing.graph import Op  # noqa: E402
-from emulator.network.importing.prepared import prepared  # noqa: E402
 from emulator.network.importing.reading import read_onnx  # noqa: E402
 from emulator.network.importing.simplify import simplified  # noqa: E402
 from emulator.network.importing.view import View  # noqa: E402
