@@ -25,8 +25,26 @@ Maps = Sequence[Floats] | Mapping[int, Floats]
 Numbers = Sequence[int] | Mapping[int, int]
 
 
+class _OfPatches:
+    """Of a node that cuts patches from its joined sources."""
+
+    sources: tuple[int, ...]
+    patches: Patches
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the node needs."""
+        return self.sources
+
+    def check(self, maps: list[Shape]) -> None:
+        """Raise NetworkError when its sources have other shapes."""
+        source = joined([maps[s] for s in self.sources])
+        if self.patches.shape != source:
+            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
+
+
 @dataclass(frozen=True, eq=False)
-class Product:
+class Product(_OfPatches):
     """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
 
     ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip``
@@ -69,6 +87,11 @@ class Product:
             object.__setattr__(self, "skip_weight", weight)
 
     @property
+    def activation(self) -> Activation | None:
+        """The function that it ends in."""
+        return self.dense.activation
+
+    @property
     def reads(self) -> tuple[int, ...]:
         """Maps that the node needs."""
         return self.sources if self.skip is None else (*self.sources, self.skip)
@@ -78,10 +101,8 @@ class Product:
         return (self.dense.outputs, *self.patches.grid)
 
     def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when its sources have other shapes."""
-        source = joined([maps[s] for s in self.sources])
-        if self.patches.shape != source:
-            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
+        """Raise NetworkError when its sources, or its second operand, have other shapes."""
+        super().check(maps)
         if self.skip is not None and maps[self.skip] != self.shape(maps):
             raise NetworkError(
                 f"its second operand has shape {maps[self.skip]}; accepted: {self.shape(maps)}"
@@ -89,7 +110,7 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class Pool(_OfPatches):
     """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
 
     ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
@@ -99,6 +120,7 @@ class Pool:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "pool"
+    activation: ClassVar[None] = None
 
     of: str
     sources: tuple[int, ...]
@@ -116,21 +138,10 @@ class Pool:
         if len(self.block) != 2 or min(self.block) < 1:
             raise NetworkError(f"block is {self.block}; accepted: two numbers from 1")
 
-    @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the node needs."""
-        return self.sources
-
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""
         (rows, columns), (g, h) = self.patches.grid, self.block
         return (self.patches.shape[0], rows * g, columns * h)
-
-    def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when its sources have other shapes."""
-        source = joined([maps[s] for s in self.sources])
-        if self.patches.shape != source:
-            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
 
     @property
     def is_spread(self) -> bool:
@@ -230,6 +241,7 @@ class Gate:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "gate"
+    activation: ClassVar[None] = None
 
     terms: tuple[Term, ...]
     zero: float = 0.0
