@@ -96,3 +96,40 @@ def exported(folder: Path, model: Any, x: np.ndarray, *, dynamo: bool, calls_fir
                 model, given, path, dynamo=False, input_names=["x"], dynamic_axes=axes, opset_version=17
             )
     return path
+
+
+def written(
+    folder: Path,
+    nodes: str,
+    constants: dict[str, Any],
+    shape: tuple[int, ...],
+    outputs: int,
+    *,
+    opset: int = 18,
+    functions: str = "",
+) -> Path:
+    """A file of ``nodes`` in ONNX's own text, from ``x`` (n, *shape) to ``y`` (n, outputs).
+
+    Each is named by its operator and its output, as ``Gemm_y``.
+    """
+    import onnx
+
+    opsets = [
+        ("", opset),
+        *((name, 3) for name in ("ai.onnx.ml", "mine", "qonnx.custom_op.general") if name in nodes),
+    ]
+    imports = ", ".join(f'"{name}" : {version}' for name, version in opsets)
+    sizes = ",".join(map(str, shape))
+    model = onnx.parser.parse_model(
+        f"<ir_version: 8, opset_import: [{imports}]> "
+        f"graph (float[n,{sizes}] x) => (float[n,{outputs}] y) {{ {nodes} }} {functions}"
+    )
+    for node in model.graph.node:
+        node.name = f"{node.op_type}_{next(o for o in node.output if o)}"
+    for name, value in constants.items():
+        array = np.asarray(value)
+        array = array if array.dtype.kind in "iub" else array.astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    path = folder / "written.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path

@@ -11,7 +11,7 @@ import pytest
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.network.importing import import_model
-from tests.emulator.network.importing.cases import exported, nn, normal, seeded, torch
+from tests.emulator.network.importing.cases import exported, nn, normal, seeded, torch, written
 from tests.emulator.network.importing.sklearn_models import sklearn_file
 
 
@@ -263,34 +263,12 @@ def test_samples_of_another_size() -> None:
 
 
 def test_qonnx_weights_are_quantised_as_the_file_says(tmp_path: Path) -> None:
-    from onnx import TensorProto, helper, numpy_helper, save
-
     weights = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     constants = {"w": weights, "s": np.float32(0.25), "z": np.float32(0), "b": np.float32(4)}
-    graph = helper.make_graph(
-        [
-            helper.make_node(
-                "Quant",
-                ["w", "s", "z", "b"],
-                ["q"],
-                "quant",
-                domain="qonnx.custom_op.general",
-                signed=1,
-                narrow=0,
-            ),
-            helper.make_node("MatMul", ["x", "q"], ["y"], "product"),
-        ],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("qonnx.custom_op.general", 1)]
-    save(helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "q.onnx")
-    x = normal(20, 4)
-    imported = import_model(tmp_path / "q.onnx", samples=x)
+    nodes = "q = qonnx.custom_op.general.Quant <signed = 1, narrow = 0> (w, s, z, b) y = MatMul(x, q)"
+    path, x = written(tmp_path, nodes, constants, (4,), 3), normal(20, 4)
     expected = x @ (np.clip(np.round(weights / 0.25), -8, 7) * 0.25)
-    np.testing.assert_allclose(imported.reference(x), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(import_model(path, samples=x).reference(x), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,79 +281,44 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
                 import_model(tmp_path / file)
 
 
-def _constant_graph(path: Path, nodes: list[Any], constants: dict[str, Any]) -> Path:
-    """y = x @ w, with w made by ``nodes`` of constants."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = helper.make_graph(
-        [*nodes, helper.make_node("MatMul", ["x", "w"], ["y"], "product")],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    path.write_bytes(model.SerializeToString())
-    return path
+HUGE, ONE = np.array([1 << 20, 1 << 20], np.int64), np.ones((1, 1), np.float32)
+CONSTANT_BOMBS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ConstantOfShape": ("w = ConstantOfShape(s)", {"s": HUGE}),
+    "Expand": ("w = Expand(v, s)", {"v": ONE, "s": HUGE}),
+    "Tile": ("w = Tile(v, s)", {"v": ONE, "s": HUGE}),
+    "Range": ("w = Range(a, b, c)", {"a": np.float32(0), "b": np.float32(1e12), "c": np.float32(1)}),
+    "Pad": ("w = Pad(v, s)", {"v": ONE, "s": np.array([0, 0, 1 << 20, 1 << 20], np.int64)}),
+}
 
 
-def test_constants_are_bounded_before_they_are_made(tmp_path: Path) -> None:
-    """A few bytes that ask for more than there is memory, or that loop, are refused by the node's name."""
-    from onnx import TensorProto, helper
+@pytest.mark.parametrize("kind", CONSTANT_BOMBS)
+def test_constants_are_bounded_before_they_are_made(kind: str, tmp_path: Path) -> None:
+    """A few bytes that ask for more than there is memory are refused by the node's name."""
+    nodes, constants = CONSTANT_BOMBS[kind]
+    path = written(tmp_path, f"{nodes} y = MatMul(x, w)", constants, (4,), 3)
+    with pytest.raises(UnsupportedNodeError, match=rf"{kind}_w' \({kind}\).*elements; accepted: at most"):
+        import_model(path, samples=normal(20, 4))
 
-    huge = np.array([1 << 20, 1 << 20], np.int64)
-    bool_, int_ = TensorProto.BOOL, TensorProto.INT64
-    body = helper.make_graph(
-        [helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Identity", ["v"], ["w"])],
-        "body",
-        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", int_), ("c", bool_), ("v", int_))],
-        [helper.make_tensor_value_info(n, t, []) for n, t in (("d", bool_), ("w", int_))],
-    )
-    cases = {
-        "ConstantOfShape": ([helper.make_node("ConstantOfShape", ["s"], ["w"], "big")], {"s": huge}),
-        "Expand": (
-            [helper.make_node("Expand", ["v", "s"], ["w"], "big")],
-            {"v": np.ones((1, 1), np.float32), "s": huge},
-        ),
-        "Tile": (
-            [helper.make_node("Tile", ["v", "s"], ["w"], "big")],
-            {"v": np.ones((1, 1), np.float32), "s": huge},
-        ),
-        "Range": (
-            [helper.make_node("Range", ["a", "b", "c"], ["w"], "big")],
-            {"a": np.float32(0), "b": np.float32(1e12), "c": np.float32(1)},
-        ),
-        "Pad": (
-            [helper.make_node("Pad", ["v", "s"], ["w"], "big")],
-            {"v": np.ones((1, 1), np.float32), "s": np.array([0, 0, 1 << 20, 1 << 20], np.int64)},
-        ),
-        "Loop": (
-            [
-                helper.make_node("Loop", ["m", "c", "m"], ["count"], "big", body=body),
-                helper.make_node("Identity", ["v"], ["w"]),
-            ],
-            {"m": np.int64(1 << 60), "c": np.bool_(True), "v": np.ones((4, 3), np.float32)},
-        ),
-    }
-    for kind, (nodes, constants) in cases.items():
-        path = _constant_graph(tmp_path / "big.onnx", nodes, constants)
-        if kind == "Loop":  # nothing that the output needs: never run
-            import_model(path, samples=normal(20, 4))
-            continue
-        with pytest.raises(UnsupportedNodeError, match=rf"big' \({kind}\).*elements; accepted: at most"):
-            import_model(path, samples=normal(20, 4))
+
+def test_a_loop_that_the_output_does_not_need_is_never_run(tmp_path: Path) -> None:
+    nodes = """
+        count = Loop <body = body (int64 i, bool c, int64 v) => (bool d, int64 u) {
+            d = Identity(c) u = Identity(v)
+        }> (m, c, m)
+        y = MatMul(x, w)
+    """
+    constants = {"m": np.int64(1 << 60), "c": np.bool_(True), "w": np.ones((4, 3), np.float32)}
+    import_model(written(tmp_path, nodes, constants, (4,), 3), samples=normal(20, 4))
 
 
 def test_messages_keep_node_names_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from onnx import helper
+    import onnx
 
-    name = "/features/" + "block.17/" * 30 + "ConstantOfShape"
-    path = _constant_graph(
-        tmp_path / "long.onnx",
-        [helper.make_node("ConstantOfShape", ["s"], ["w"], name)],
-        {"s": np.array([1 << 40], np.int64)},
-    )
     from ndrite.shell.main import BAD_INPUT, run
 
+    path = written(tmp_path, "w = ConstantOfShape(s) y = MatMul(x, w)", {"s": HUGE}, (4,), 3)
+    model = onnx.load(path)
+    model.graph.node[0].name = name = "/features/" + "block.17/" * 30 + "ConstantOfShape"
+    onnx.save(model, path)
     assert run(["compile", str(path), "--chip", "ideal"]) == BAD_INPUT
     assert name in capsys.readouterr().err
