@@ -6,7 +6,7 @@ And what the codes of every map have to stand for exactly, which follows from wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,43 +19,27 @@ Rises = Callable[[Function, Reach | None], bool]
 """Whether a function falls nowhere on a range."""
 
 
-@dataclass(frozen=True, eq=False)
-class Fused:
-    """A graph of the network's nodes; ranges ``before`` and ``after`` functions, where there are samples."""
-
-    graph: Graph
-    before: dict[Op, Reach | None] = field(default_factory=dict)
-    after: dict[Op, Reach | None] = field(default_factory=dict)
-
-
-def fused(graph: Graph, seen: Mapping[Op, Reach], rises: Rises) -> Fused:
+def fused(graph: Graph, rises: Rises) -> Graph:
     """The graph with every sum and function inside the product before it, where nothing else reads that.
 
-    ``seen``: ranges of its operators on samples, empty without. A function that falls nowhere may stand
-    before the largest of a window, too.
+    A function that falls nowhere may stand before the largest of a window, too.
     """
     new: dict[Op, Op] = {}
     uses: dict[Op, int] = {}
-    made = Fused(graph)
-    before, after = made.before, made.after
     for op, count in graph.uses.items():
-        fresh = replace(op, inputs=tuple(new[i] for i in op.inputs)) if op.inputs else op
+        fresh = replace(op, inputs=tuple(new[i] for i in op.inputs))
         head = fresh.inputs[0] if fresh.kind == "table" else fresh
-        before[fresh] = after[head] if head is not fresh else seen.get(op)
         if fresh.kind == "gate":
             fresh = _with_sum(fresh, uses)
-            before[fresh] = seen.get(op)
         elif _is_open(head, uses):
-            fresh = _ended(head, fresh.function)
-            before[fresh] = before[head]
-        elif (of := fresh.sampled) is not None and _is_largest(head) and uses[head] == 1:
+            fresh = _ended(head, fresh)
+        elif fresh.sampled is not None and _is_largest(head) and uses[head] == 1:
             inner = head.inputs[0]
-            if _is_open(inner, uses) and rises(of, before[inner]):
-                ended = _ended(inner, of)
-                before[ended], after[ended] = before[inner], None
-                fresh = replace(head, inputs=(ended,))
-        after[fresh], uses[fresh], new[op] = seen.get(op), count, fresh
-    return replace(made, graph=graph.made_of(new))
+            if _is_open(inner, uses) and rises(fresh.sampled, inner.before):
+                ended = replace(_ended(inner, fresh), reach=None)
+                fresh = replace(head, inputs=(ended,), reach=fresh.reach)
+        uses[fresh], new[op] = count, fresh
+    return graph.made_of(new)
 
 
 def settled(graph: Graph) -> Graph:
@@ -77,9 +61,11 @@ def _is_largest(op: Op) -> bool:
     return pool is not None and pool.of == "max"
 
 
-def _ended(op: Op, function: object) -> Op:
+def _ended(op: Op, table: Op) -> Op:
+    """A product that ends in the function of a table."""
     node = op.only(Product)
-    return replace(op, node=replace(node, dense=Exact(node.dense.weights, node.dense.bias, function)))
+    dense = Exact(node.dense.weights, node.dense.bias, table.function)
+    return replace(op, node=replace(node, dense=dense), reach=table.reach)
 
 
 def _with_sum(op: Op, uses: Mapping[Op, int]) -> Op:
@@ -97,7 +83,7 @@ def _with_sum(op: Op, uses: Mapping[Op, int]) -> Op:
             weight = np.full(dense.outputs, second.gain)
             node = replace(node, dense=dense, sources=(first.a,), skip=second.a, skip_weight=weight)
             inputs = (before.inputs[0], other)
-            return Op(before.name, node, inputs if first.a == 0 else inputs[::-1])
+            return Op(before.name, node, inputs if first.a == 0 else inputs[::-1], op.reach, op.reach)
     return op
 
 

@@ -79,11 +79,16 @@ class Given:
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """A node, the name of the model's node that it comes from, and the maps that it calls 0, 1, .."""
+    """A node, the name of the model's node that it comes from, and the maps that it calls 0, 1, ..
+
+    On samples, where there are: ``before``, what its function is taken of, and ``reach``, its results.
+    """
 
     name: str
     node: Node | View | Given
     inputs: tuple[Op, ...] = ()
+    before: Reach | None = None
+    reach: Reach | None = None
 
     @property
     def kind(self) -> str:
@@ -212,8 +217,8 @@ class Graph:
 
     def made_of(self, new: Mapping[Op, Op]) -> Graph:
         """The graph whose every operator is ``new``."""
-        memories = tuple((memory, new[op]) for memory, op in self.memories)
-        return replace(self, output=new[self.output], memories=memories)
+        memories = tuple((new[memory], new[op]) for memory, op in self.memories)
+        return Graph(new[self.input], new[self.output], memories, self.calls)
 
     def run(self, x: Floats, seen: Callable[[Op, Floats], Any] | None = None) -> Floats:
         """Outputs float64 (n, M) of inputs (n, calls * C * H * W); ``seen`` is told every result."""
@@ -238,17 +243,22 @@ class Graph:
             y = results[self.output]
         return y.reshape(n, -1)
 
-    def spans_on(self, samples: Floats) -> dict[Op, Reach]:
-        """Least and greatest value of every operator's results on samples (n, values)."""
-        found: dict[Op, Reach] = {}
 
-        def take(op: Op, y: Floats) -> None:
-            low, high = found.get(op, (np.inf, -np.inf))
-            found[op] = (min(low, float(y.min())), max(high, float(y.max())))
+def measured(graph: Graph, samples: Floats) -> Graph:
+    """The graph with what its operators reach on samples (n, values)."""
+    seen, new = dict[Op, Reach](), dict[Op, Op]()
 
-        for i in range(0, len(samples), BATCH):
-            self.run(samples[i : i + BATCH], take)
-        return found
+    def take(op: Op, y: Floats) -> None:
+        low, high = seen.get(op, (np.inf, -np.inf))
+        seen[op] = (min(low, float(y.min())), max(high, float(y.max())))
+
+    for i in range(0, len(samples), BATCH):
+        graph.run(samples[i : i + BATCH], take)
+    for op in graph.uses:
+        before = seen[op.inputs[0] if op.kind == "table" else op]
+        inputs = tuple(new[i] for i in op.inputs)
+        new[op] = replace(op, inputs=inputs, before=before, reach=seen[op])
+    return graph.made_of(new)
 
 
 def ordered(ends: Iterable[Op]) -> list[Op]:

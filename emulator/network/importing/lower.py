@@ -17,7 +17,7 @@ from emulator.network.importing.arithmetic import in_codes
 from emulator.network.importing.bound import error_bound
 from emulator.network.importing.function import stretch_of
 from emulator.network.importing.fuse import fused, holds_of, settled
-from emulator.network.importing.graph import BATCH, Graph
+from emulator.network.importing.graph import BATCH, Graph, measured
 from emulator.network.importing.reading import Read
 from emulator.network.importing.report import ImportReport
 from emulator.network.importing.rounding import without_roundings
@@ -71,17 +71,16 @@ def lower(
     """
     graph, notes = simplified(read.graph), list(read.notes)
     if samples is not None:
-        graph, left_out = without_roundings(graph, graph.spans_on(samples))
+        graph, left_out = without_roundings(measured(graph, samples))
         graph, notes = simplified(graph), notes + left_out
-    graph = settled(graph)
-    seen = {} if samples is None else graph.spans_on(samples)
-    whole = fused(graph, seen, lambda function, reach: stretch_of(function, reach).rises)
-    holds = holds_of(whole.graph)
+    graph = settled(graph) if samples is None else measured(settled(graph), samples)
+    graph = fused(graph, lambda function, reach: stretch_of(function, reach).rises)
+    holds = holds_of(graph)
     by_call = input_range or _range_of(graph, samples, holds[graph.input])
     still = np.zeros(1, np.bool_)
     if samples is not None and input_range is None and by_call.low.size > 1:
         still = np.ptp(samples.reshape(-1, by_call.low.size), axis=0) == 0
-    scaling = Scaling(whole, holds)
+    scaling = Scaling(graph, holds)
     scaling.run(by_call, still, progress)
     made = scaling.made
     repeated = graph.calls if by_call.low.size > 1 else 1
@@ -97,14 +96,14 @@ def lower(
         Meaning(inputs=input_range, classes=classes),
     )
     counts = np.zeros((len(made), 2))
-    measured: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
+    errors: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
     bound: float | None = error_bound(network, [m.error for m in made])
     if samples is not None and wanted is not None:
         inputs = dataclasses.replace(input_range, axes=None)
-        measured = _measured(network, inputs, samples, wanted, _watch(made, counts))
+        errors = _errors(network, inputs, samples, wanted, _watch(made, counts))
         bound = None if bound is None or bound > float(np.ptp(wanted)) else bound
     if progress is not None:
-        progress(len(whole.graph.uses), len(whole.graph.uses))
+        progress(len(graph.uses), len(graph.uses))
     shape = graph.output.shape
     report = ImportReport(
         name=name,
@@ -119,7 +118,7 @@ def lower(
         ),
         error_bound=bound,
         notes=tuple(notes),
-        **measured,
+        **errors,
     )
     return Lowered(network, input_range, report)
 
@@ -150,7 +149,7 @@ def _watch(made: list[Made], counts: Floats) -> Callable[[int, Floats], None]:
     return watch
 
 
-def _measured(
+def _errors(
     network: Network,
     inputs: InputRange,
     samples: Floats,

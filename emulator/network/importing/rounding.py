@@ -6,7 +6,6 @@ through a crossbar of ones, with its programming errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -22,19 +21,19 @@ Half a step at most is 0.29 in the mean; a zero point that was rounded too satur
 POINTS = 4001
 
 
-def without_roundings(graph: Graph, seen: Mapping[Op, Reach]) -> tuple[Graph, list[str]]:
-    """The graph without roundings of its input and its output, and a note for each.
+def without_roundings(graph: Graph) -> tuple[Graph, list[str]]:
+    """The measured graph without roundings of its input and its output, and a note for each.
 
-    ``seen``: ranges of its operators on the samples. Outside of them a saturation may be left out, too:
-    inputs are held at the ends of their range before.
+    Outside of what samples reach a saturation may be left out, too: inputs are held at the ends of their
+    range before.
     """
     new: dict[Op, Op] = {}
     notes = []
     for op in graph.order():
         inputs = tuple(new[i] for i in op.inputs)
-        new[op] = op if inputs == op.inputs else replace(op, inputs=inputs)
+        new[op] = replace(op, inputs=inputs)
         at_end = op is graph.output or any(i.is_input for i in op.inputs)
-        if at_end and op.sampled is not None and _rounds(op.sampled, seen[op.inputs[0]]):
+        if at_end and op.sampled is not None and op.before is not None and _rounds(op.sampled, op.before):
             new[op] = inputs[0]
             notes.append(f"{op.name}: its rounding to steps of a code is left to the chip's codes")
     return (graph.made_of(new) if notes else graph), notes

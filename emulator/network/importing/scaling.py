@@ -15,8 +15,7 @@ import numpy.typing as npt
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
 from emulator.network.importing.function import Stretch, stretch_of, with_room
-from emulator.network.importing.fuse import Fused
-from emulator.network.importing.graph import Exact, Op, Reach, identity
+from emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
 from emulator.network.importing.report import BlockReport
 from emulator.network.importing.view import Floats, Span, View, code_span, view_of
 from emulator.spec.arithmetic import INPUT_MAX
@@ -76,8 +75,8 @@ class Scaling:
     A method for each kind gives the view that an operator is of the network's maps.
     """
 
-    def __init__(self, fused: Fused, holds: Mapping[Op, tuple[float, ...]]) -> None:
-        self._fused, self._holds, self._graph = fused, holds, fused.graph
+    def __init__(self, graph: Graph, holds: Mapping[Op, tuple[float, ...]]) -> None:
+        self._graph, self._holds = graph, holds
         self._views: dict[Op, View] = {}
         self._plain: dict[Op, View] = {}
         self._stretches: dict[Op, Stretch] = {}
@@ -152,9 +151,9 @@ class Scaling:
         if unfit or (node.counts_border and x.affine(1.0, -node.pad).zero is None):
             x = self._plainly(op.inputs[0])
         pad = (x.affine(1.0, -node.pad).zero or 0.0) if node.counts_border else 0.0
-        gain, reach = 1.0, self._fused.after.get(op)
-        if node.of == "average" and reach is not None:
-            gain = _gain(x, (*with_room(*reach), *self._holds[op]))
+        gain = 1.0
+        if node.of == "average" and op.reach is not None:
+            gain = _gain(x, (*with_room(*op.reach), *self._holds[op]))
         channels = joined([self.shapes[m] for m in x.sources])[0]
         patches = replace(node.patches, shape=(channels, *node.patches.shape[1:]))
         pool = replace(node, sources=x.sources, patches=patches, pad=pad, gain=gain)
@@ -188,8 +187,8 @@ class Scaling:
             else:
                 head = self._views.get(op.inputs[0]) if op.kind == "table" else None
                 limits = EVERYTHING if head is None else head.limits
-                reach = self._fused.before.get(op)
-                self._stretches[op] = stretch_of(function or identity(op.name), reach, holds, limits)
+                function = function or identity(op.name)
+                self._stretches[op] = stretch_of(function, op.before, holds, limits)
         return self._stretches[op]
 
     def _stretch_of_gate(self, op: Op, gate: Gate) -> Stretch:
@@ -197,8 +196,7 @@ class Scaling:
 
         A code is the result where every operand has the value that the gate counts it from.
         """
-        reach = self._fused.after.get(op)
-        low, high = self._limits(op, gate) if reach is None else with_room(*reach)
+        low, high = self._limits(op, gate) if op.reach is None else with_room(*op.reach)
         zero = gate.zero + sum(t.gain * self._start(op.inputs[t.a]) for t in gate.terms if t.b is None)
         span = code_span(low, high, (*self._holds[op], zero))
         label = " + ".join("*".join("abcdefgh"[n] for n in term.reads) for term in gate.terms)
@@ -207,7 +205,7 @@ class Scaling:
 
     def _start(self, op: Op) -> float:
         """The value that an operand of a sum is counted from: 0, or the nearest to it."""
-        low, high = self._fused.after.get(op) or self._views[op].limits
+        low, high = op.reach or self._views[op].limits
         return min(max(0.0, low), high)
 
     def _limits(self, op: Op, gate: Gate) -> Reach:
@@ -262,8 +260,7 @@ class Scaling:
         """The value in one map whose codes all mean the same, 0 among them; one more rounding."""
         if op not in self._plain:
             x = self._views[op]
-            reach = self._fused.after.get(op) or x.limits
-            stretch = stretch_of(identity(op.name), reach, (0.0,), x.limits)
+            stretch = stretch_of(identity(op.name), op.reach or x.limits, (0.0,), x.limits)
             if not x.flat and (x.scale > 0).all():
                 self._plain[op] = self._table(op, x, stretch)
             else:
