@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,14 @@ LAYERS = (
 """Layers whose class has one name, of those that have one for each number of axes."""
 
 
+def extra(package: str, needs: str, of: str) -> Any:
+    """A package of the extra ``of``, or MissingExtraError that says what needs it."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError:
+        raise MissingExtraError(f"{needs}: pip install 'ndrite[{of}]'") from None
+
+
 def load_onnx(path: Path) -> Any:
     """The ``onnx.ModelProto`` of a file.
 
@@ -29,10 +38,7 @@ def load_onnx(path: Path) -> Any:
     NetworkError
         When the file is not a valid model.
     """
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtraError("reading .onnx files needs onnx: pip install 'ndrite[onnx]'") from None
+    onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     if path.stat().st_size > FILE_MAX:
@@ -75,10 +81,7 @@ def load_torch(path: Path) -> Any:
     NetworkError
         When the file holds anything else.
     """
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise MissingExtraError("reading .pt files needs PyTorch: pip install 'ndrite[train]'") from None
+    torch = extra("torch", "reading .pt files needs PyTorch", "train")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     nn = torch.nn

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -28,14 +28,6 @@ from emulator.network.importing.view import Floats, code_span
 Progress = Callable[[int, int], None]
 
 
-class Lowered(NamedTuple):
-    """The network, the range of its inputs, and the report."""
-
-    network: Network
-    inputs: InputRange
-    report: ImportReport
-
-
 def lower(
     read: Read,
     *,
@@ -45,8 +37,8 @@ def lower(
     input_range: InputRange | None = None,
     classes: tuple[str, ...] = (),
     progress: Progress | None = None,
-) -> Lowered:
-    """Lower a graph.
+) -> tuple[Network, InputRange, ImportReport]:
+    """The network, the range of its inputs, and the report.
 
     Parameters
     ----------
@@ -120,7 +112,7 @@ def lower(
         notes=tuple(notes),
         **errors,
     )
-    return Lowered(network, input_range, report)
+    return network, input_range, report
 
 
 def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) -> InputRange:

@@ -55,9 +55,9 @@ class Proof:
             own = samples.reshape(len(samples), -1)
             drawn = rng.permuted(own[rng.integers(len(own), size=DRAWN)], axis=0)
             x = np.concatenate([own, drawn]).reshape(-1, *self.read.own_shape)
-        found = Runtime(self.original.proto, self._tensors, self._axis).run(x)
+        found = self._run((self.read.name, self.read.tensor), x)
         self._check_answers(x, found[self.read.name])
-        ours, theirs = self._after(self.ours(x)), self._placed(found[self.read.tensor], len(x))
+        ours, theirs = self._after(self.ours(x)), placed(self.read.end, found[self.read.tensor], len(x))
         if not _same(ours, theirs):
             raise self._difference(x)
         return len(x)
@@ -72,19 +72,13 @@ class Proof:
         left_out = self.read.end.left_out
         if left_out is not None and left_out.after:  # no tensor of the model holds what the graph gives
             return self.ours(x)
-        found = Runtime(self.original.proto, [self.read.tensor], self._axis).run(x)
-        return self._placed(found[self.read.tensor], len(x))
+        tensor = self.read.tensor
+        return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
 
-    @property
-    def _tensors(self) -> list[str]:
-        return list(dict.fromkeys((self.read.name, self.read.tensor)))
-
-    @property
-    def _axis(self) -> int:
-        return int(self.read.calls_first)
-
-    def _placed(self, parts: list[Array], n: int) -> Floats:
-        return placed(self.read.end, parts, n)
+    def _run(self, tensors: Sequence[str], x: Floats) -> dict[str, list[Array]]:
+        """Tensors of the model, an array a batch."""
+        names = list(dict.fromkeys(tensors))
+        return Runtime(self.original.proto, names, int(self.read.calls_first)).run(x)
 
     def _after(self, y: Floats) -> Floats:
         """What the model makes of the graph's outputs before the tensor that can be compared."""
@@ -115,18 +109,16 @@ class Proof:
         few, seen = x[:WHERE_MAX], dict[Op, Floats]()
         names = [name for name in self.read.values if name != self.read.tensor]
         self.read.graph.run(self.read.ordered(few), seen.__setitem__)
-        theirs = Runtime(self.original.proto, names, self._axis).run(few)
+        theirs = self._run(names, few)
         for name in names:
             node, kind, value = self.read.values[name]
             if value.op not in seen or theirs[name][0].dtype.kind not in "fiub":
                 continue
-            y = seen[value.op]
-            y = y if value.function is None else value.function(y)
             try:
                 wanted = placed(value, theirs[name], len(few))
             except ValueError:  # a tensor that the model sees in another shape
                 continue
-            if not _same(y.reshape(len(few), -1), wanted):
+            if not _same(value.of(seen[value.op]).reshape(len(few), -1), wanted):
                 break
         else:
             node, kind = "output", self.read.name
