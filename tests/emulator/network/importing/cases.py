@@ -33,6 +33,24 @@ class Case:
 Build = Callable[[Path], Case]
 
 
+class Net(nn.Module):
+    """Layers by name, and a function of them and an input."""
+
+    def __init__(self, layers: dict[str, Any], forward: Callable[[Any, Any], Any]) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self._forward = forward
+
+    def forward(self, x: Any) -> Any:
+        return self._forward(self, x)
+
+
+def net(layers: Callable[[], dict[str, Any]]) -> Callable[[Callable[[Any, Any], Any]], Callable[[], Any]]:
+    """A builder of modules: of what ``layers`` makes, around the function ``forward(module, x)``."""
+    return lambda forward: lambda: Net(layers(), forward)
+
+
 def normal(n: int, *shape: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, *shape)).astype(np.float32)
 

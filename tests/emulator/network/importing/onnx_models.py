@@ -190,8 +190,8 @@ ONNX: dict[str, Build] = {
         )
         for name, (build, shape) in {
             "resnet-8": (lambda: kaiming(nets.ResNet(1, 8)), (3, 16, 16)),
-            "shuffled channels": (nets.Shuffle, (3, 11, 11)),
-            "temporal": (nets.Temporal, (3, 20)),
+            "shuffled channels": (nets.shuffle, (3, 11, 11)),
+            "temporal": (nets.temporal, (3, 20)),
             "lstm, two layers": (
                 lambda: nets.Recurrent("LSTM", "first axis", num_layers=2, batch_first=True),
                 (7, 5),
@@ -201,16 +201,16 @@ ONNX: dict[str, Build] = {
         for dynamo in (False, True)
     },
     "onnx torch mobilenet v2 blocks, tracing exporter": _torch_onnx(
-        lambda: kaiming(nets.InvertedResidual()), (3, 16, 16), dynamo=False, n=40
+        lambda: kaiming(nets.inverted_residual()), (3, 16, 16), dynamo=False, n=40
     ),
     "onnx torch squeeze and excite, export exporter": _torch_onnx(
-        nets.SqueezeExcite, (3, 8, 8), dynamo=True, n=40
+        nets.squeeze_excite, (3, 8, 8), dynamo=True, n=40
     ),
-    "onnx torch u-net, tracing exporter": _torch_onnx(nets.UNet, (1, 14, 14), dynamo=False, n=30),
-    "onnx torch densenet, tracing exporter": _torch_onnx(nets.DenseNet, (3, 10, 10), dynamo=False, n=30),
-    "onnx torch inception, tracing exporter": _torch_onnx(nets.Inception, (3, 10, 10), dynamo=False, n=30),
-    "onnx torch highway, export exporter": _torch_onnx(nets.Highway, (10,), dynamo=True),
-    "onnx torch sums of branches, tracing exporter": _torch_onnx(nets.Sums, (9,), dynamo=False),
+    "onnx torch u-net, tracing exporter": _torch_onnx(nets.u_net, (1, 14, 14), dynamo=False, n=30),
+    "onnx torch densenet, tracing exporter": _torch_onnx(nets.dense_net, (3, 10, 10), dynamo=False, n=30),
+    "onnx torch inception, tracing exporter": _torch_onnx(nets.inception, (3, 10, 10), dynamo=False, n=30),
+    "onnx torch highway, export exporter": _torch_onnx(nets.highway, (10,), dynamo=True),
+    "onnx torch sums of branches, tracing exporter": _torch_onnx(nets.sums, (9,), dynamo=False),
     "onnx torch gru, last state, tracing exporter": _torch_onnx(
         lambda: nets.Recurrent("GRU", "hidden", batch_first=True, num_layers=2), (7, 5), dynamo=False
     ),

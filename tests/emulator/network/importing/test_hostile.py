@@ -17,7 +17,7 @@ import pytest
 
 from emulator.errors import NetworkError
 from emulator.network.importing import import_model
-from tests.emulator.network.importing.cases import nn, normal, onnxruntime, seeded, torch, written
+from tests.emulator.network.importing.cases import net, nn, normal, onnxruntime, seeded, torch, written
 
 RIGHT = 0.02
 """Largest difference of the float network, relative to the largest output: its functions are sampled."""
@@ -39,94 +39,72 @@ def check(model: Any, x: np.ndarray, wanted: np.ndarray, far: float = 0.0, **opt
     assert imported.compared >= len(x)
 
 
-class Inplace(nn.Module):
+@net(lambda: {"a": nn.Linear(8, 8), "b": nn.Linear(8, 8), "c": nn.Linear(8, 3)})
+def in_place(m: Any, x: Any) -> Any:
     """A ReLU and a sum that overwrite what a residual reads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.c = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 3)
-
-    def forward(self, x: Any) -> Any:
-        y = self.a(x)
-        z = torch.nn.functional.relu(y, inplace=True)
-        y += self.b(z)
-        return self.c(y + z)
+    y = m.a(x)
+    z = torch.nn.functional.relu(y, inplace=True)
+    y += m.b(z)
+    return m.c(y + z)
 
 
-class Wrapped(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(8, 16), nn.Linear(16, 3)
+def two_layers() -> dict[str, Any]:
+    return {"a": nn.Linear(8, 16), "b": nn.Linear(16, 3)}
 
-    def forward(self, x: Any) -> Any:
-        return self.b(torch.tanh(self.a(x)))
+
+@net(two_layers)
+def wrapped(m: Any, x: Any) -> Any:
+    return m.b(torch.tanh(m.a(x)))
 
 
 def hooked() -> Any:
-    model = Wrapped()
+    model = wrapped()
     model.a.register_forward_hook(lambda module, given, y: 0.5 * y - 0.2)
     model.b.register_forward_pre_hook(lambda module, given: (given[0] * 2,))
     return model
 
 
 def own_forward() -> Any:
-    model = Wrapped()
-    model.forward = lambda x: model.b(torch.relu(model.a(x)) - 0.1)  # type: ignore[method-assign]
+    model = wrapped()
+    model.forward = lambda x: model.b(torch.relu(model.a(x)) - 0.1)
     return model
 
 
 def without_gradients() -> Any:
-    model = Wrapped()
+    model = wrapped()
     model.a.weight.requires_grad_(False)
     return model.double()
 
 
-class Stepped(nn.Module):
-    """Steps as hidden activations."""
-
-    def __init__(self, step: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self.a, self.b, self.step = nn.Linear(8, 16), nn.Linear(16, 3), step
-
-    def forward(self, x: Any) -> Any:
-        return self.b(self.step(self.a(x)))
+def stepped(step: Callable[[Any], Any]) -> Callable[[], Any]:
+    """A step as hidden activation."""
+    return net(two_layers)(lambda m, x: m.b(step(m.a(x))))
 
 
-class Tied(nn.Module):
+@net(lambda: {"w": nn.Parameter(torch.randn(8, 8) / 3)})
+def tied(m: Any, x: Any) -> Any:
     """One weight in two places, one of them transposed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.w = nn.Parameter(torch.randn(8, 8) / 3)
-
-    def forward(self, x: Any) -> Any:
-        return torch.tanh(x @ self.w) @ self.w.t()
+    return torch.tanh(x @ m.w) @ m.w.t()
 
 
-class Weighted(nn.Module):
+@net(lambda: {"a": nn.utils.parametrizations.weight_norm(nn.Linear(8, 12)), "b": nn.Linear(12, 3)})
+def weighted(m: Any, x: Any) -> Any:
     """Weights that are computed of parameters."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a = nn.utils.parametrizations.weight_norm(nn.Linear(8, 12))
-        self.b = nn.Linear(12, 3)
-
-    def forward(self, x: Any) -> Any:
-        return self.b(torch.relu(self.a(x)).clamp(max=0.7))
+    return m.b(torch.relu(m.a(x)).clamp(max=0.7))
 
 
 MODULES: dict[str, tuple[Callable[[], Any], float]] = {
-    "in place": (Inplace, 0),
+    "in place": (in_place, 0),
     "hooks": (hooked, 0),
     "a forward of its own": (own_forward, 0),
     "double precision": (without_gradients, 0),
-    "sign": (lambda: Stepped(torch.sign), 0.03),
-    "truth values": (lambda: Stepped(lambda z: (z > 0.1).float()), 0.03),
-    "whole numbers": (lambda: Stepped(lambda z: (2 * z).to(torch.int32).float()), 0.05),
-    "rounded": (lambda: Stepped(lambda z: torch.round(3 * z) / 3), 0.05),
-    "where": (lambda: Stepped(lambda z: torch.where(z > 0, z, -0.3 * z)), 0),
-    "tied weights": (Tied, 0),
-    "weight norm": (Weighted, 0),
+    "sign": (stepped(torch.sign), 0.03),
+    "truth values": (stepped(lambda z: (z > 0.1).float()), 0.03),
+    "whole numbers": (stepped(lambda z: (2 * z).to(torch.int32).float()), 0.05),
+    "rounded": (stepped(lambda z: torch.round(3 * z) / 3), 0.05),
+    "where": (stepped(lambda z: torch.where(z > 0, z, -0.3 * z)), 0),
+    "tied weights": (tied, 0),
+    "weight norm": (weighted, 0),
     "dropout in training mode": (
         lambda: nn.Sequential(nn.Linear(8, 12), nn.Dropout(0.9), nn.ReLU(), nn.Linear(12, 3)).train(),
         0,
@@ -135,7 +113,7 @@ MODULES: dict[str, tuple[Callable[[], Any], float]] = {
         lambda: nn.Sequential(nn.Linear(8, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 3)).train(),
         0,
     ),
-    "two functions of one layer": (lambda: Stepped(lambda z: torch.sin(z) * torch.sigmoid(z) - z.abs()), 0),
+    "two functions of one layer": (stepped(lambda z: torch.sin(z) * torch.sigmoid(z) - z.abs()), 0),
 }
 
 
@@ -160,16 +138,11 @@ def _own(model: Any, x: Any) -> np.ndarray:
 
 
 def test_a_projected_lstm_is_refused() -> None:
-    class Projected(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.r = nn.LSTM(5, 8, proj_size=3, batch_first=True)
-
-        def forward(self, x: Any) -> Any:
-            return self.r(x)[0][:, -1]
-
+    projected = net(lambda: {"r": nn.LSTM(5, 8, proj_size=3, batch_first=True)})(
+        lambda m, x: m.r(x)[0][:, -1]
+    )
     with pytest.raises(NetworkError, match=r"cannot be run"):
-        import_model(seeded(Projected), samples=normal(20, 4, 5))
+        import_model(seeded(projected), samples=normal(20, 4, 5))
 
 
 RNG = np.random.default_rng(7)
@@ -288,16 +261,12 @@ def test_a_function_of_a_foreign_domain(tmp_path: Path) -> None:
 def test_a_model_with_two_heads(tmp_path: Path) -> None:
     """Neither is dropped without a word."""
 
-    class Heads(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.b, self.c = nn.Linear(8, 16), nn.Linear(16, 3), nn.Linear(16, 5)
+    @net(lambda: {"a": nn.Linear(8, 16), "b": nn.Linear(16, 3), "c": nn.Linear(16, 5)})
+    def heads(m: Any, x: Any) -> Any:
+        h = torch.relu(m.a(x))
+        return m.b(h), m.c(h)
 
-        def forward(self, x: Any) -> Any:
-            h = torch.relu(self.a(x))
-            return self.b(h), self.c(h)
-
-    model, x = seeded(Heads), normal(100, 8)
+    model, x = seeded(heads), normal(100, 8)
     with pytest.raises(
         NetworkError, match=r"several outputs; accepted: one of '(.*)', '(.*)', given"
     ) as refusal:

@@ -14,7 +14,7 @@ from emulator.mapping import map_network
 from emulator.network import Product, load_network
 from emulator.network.importing import Imported, import_model
 from emulator.network.importing.arithmetic import in_codes
-from tests.emulator.network.importing.cases import Case, nn, normal, seeded, torch, torch_case
+from tests.emulator.network.importing.cases import Case, net, nn, normal, seeded, torch, torch_case
 from tests.emulator.network.importing.models import CASES
 
 
@@ -168,21 +168,19 @@ def test_progress_rises_to_its_total() -> None:
     assert seen == [(i, 3) for i in range(4)]  # the input and two products, one with its function
 
 
-class Bounded(nn.Module):
+SIZES = {"a": (6, 8), "b": (6, 8), "c": (8, 8), "out": (8, 3)}
+
+
+@net(lambda: {name: nn.Linear(*size) for name, size in SIZES.items()})
+def bounded(m: Any, x: Any) -> Any:
     """Sums and products of branches whose functions have bounds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.c, self.out = (nn.Linear(*size) for size in ((6, 8), (6, 8), (8, 8), (8, 3)))
-
-    def forward(self, x: Any) -> Any:
-        a, b = torch.tanh(self.a(x)), torch.sigmoid(self.b(x))
-        y = a * b + a
-        return self.out(torch.sigmoid(torch.tanh(self.c(y) + b) - y) + y)
+    a, b = torch.tanh(m.a(x)), torch.sigmoid(m.b(x))
+    y = a * b + a
+    return m.out(torch.sigmoid(torch.tanh(m.c(y) + b) - y) + y)
 
 
 def test_without_samples_ranges_follow_from_what_is_read() -> None:
-    case = torch_case(seeded(Bounded), np.random.default_rng(0).uniform(-2, 2, (500, 6)).astype(np.float32))
+    case = torch_case(seeded(bounded), np.random.default_rng(0).uniform(-2, 2, (500, 6)).astype(np.float32))
     imported = import_model(case.model, input_range=(-2, 2))
     assert imported.report.error_rms is None
     assert imported.report.error_bound is not None

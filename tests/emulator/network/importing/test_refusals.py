@@ -11,17 +11,8 @@ import pytest
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.network.importing import import_model
-from tests.emulator.network.importing.cases import exported, nn, normal, seeded, torch, written
+from tests.emulator.network.importing.cases import Net, exported, nn, normal, seeded, torch, written
 from tests.emulator.network.importing.sklearn_models import sklearn_file
-
-
-class Branching(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a = nn.Linear(6, 6)
-
-    def forward(self, x: Any) -> Any:
-        return self.a(x) if x.sum() > 0 else x
 
 
 class Two(nn.Module):
@@ -29,29 +20,9 @@ class Two(nn.Module):
         return x + y
 
 
-class Twice(nn.Module):
-    def forward(self, x: Any) -> Any:
-        return torch.cat([x, x], 2)
-
-
-class Of(nn.Module):
-    """A function of two full layers, or of one and the input."""
-
-    def __init__(self, function: Any) -> None:
-        super().__init__()
-        self.a, self.b, self.function = nn.Linear(6, 6), nn.Linear(6, 6), function
-
-    def forward(self, x: Any) -> Any:
-        return self.function(self.a(x), self.b(x))
-
-
-class Attention(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(6, 6), nn.Linear(6, 6)
-
-    def forward(self, x: Any) -> Any:
-        return torch.softmax(self.a(x), -1) * self.b(x)
+def of(function: Any) -> Any:
+    """A function of two full layers."""
+    return Net({"a": nn.Linear(6, 6), "b": nn.Linear(6, 6)}, lambda m, x: function(m.a(x), m.b(x)))
 
 
 class Loop(nn.Module):
@@ -68,34 +39,29 @@ class Loop(nn.Module):
         return h
 
 
-class Whole(nn.Module):
+def whole(take: Any, **options: Any) -> Any:
     """A recurrent layer and one call of it, or all."""
-
-    def __init__(self, take: Any, **options: Any) -> None:
-        super().__init__()
-        self.r, self.take = nn.LSTM(6, 6, batch_first=True, **options), take
-
-    def forward(self, x: Any) -> Any:
-        return self.take(self.r(x)[0])
+    layers = {"r": nn.LSTM(6, 6, batch_first=True, **options)}
+    return Net(layers, lambda m, x: take(m.r(x)[0]))
 
 
 VECTOR, MAP, SEQUENCE = (6,), (2, 6, 6), (3, 6)
 Build = Any
 REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
     "all calls of a sequence": (
-        lambda: Whole(lambda y: y),
+        lambda: whole(lambda y: y),
         SEQUENCE,
         r"'output' \(output\).*every call; take the last one",
     ),
-    "an early call": (lambda: Whole(lambda y: y[:, 0]), SEQUENCE, r"of call 0; accepted: the last one, 2"),
+    "an early call": (lambda: whole(lambda y: y[:, 0]), SEQUENCE, r"of call 0; accepted: the last one, 2"),
     "a mean over calls": (
-        lambda: Whole(lambda y: y.mean(1)),
+        lambda: whole(lambda y: y.mean(1)),
         SEQUENCE,
         r"ReduceMean' \(ReduceMean\)",
     ),
-    "two calls": (lambda: Whole(lambda y: y[:, 0] + y[:, 1]), SEQUENCE, r"different calls of a sequence"),
+    "two calls": (lambda: whole(lambda y: y[:, 0] + y[:, 1]), SEQUENCE, r"different calls of a sequence"),
     "bidirectional": (
-        lambda: Whole(lambda y: y[:, -1], bidirectional=True),
+        lambda: whole(lambda y: y[:, -1], bidirectional=True),
         SEQUENCE,
         r"LSTM' \(LSTM\).*direction forward",
     ),
@@ -106,25 +72,33 @@ REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
         VECTOR,
         r"LayerNormalization\).*BatchNorm",
     ),
-    "softmax of one branch": (Attention, VECTOR, r"\(Softmax\).*only the output.*host"),
+    "softmax of one branch": (
+        lambda: of(lambda a, b: torch.softmax(a, -1) * b),
+        VECTOR,
+        r"\(Softmax\).*only the output.*host",
+    ),
     "attention": (
-        lambda: Of(lambda a, b: nn.functional.scaled_dot_product_attention(a, b, b)),
+        lambda: of(lambda a, b: nn.functional.scaled_dot_product_attention(a, b, b)),
         VECTOR,
         r"\(MatMul\).*host",
     ),
-    "product of two signals": (lambda: Of(lambda a, b: a @ b.T), VECTOR, r"\(MatMul\).*constants"),
-    "division of branches": (lambda: Of(torch.div), VECTOR, r"\(Div\).*sum, difference or product"),
+    "product of two signals": (lambda: of(lambda a, b: a @ b.T), VECTOR, r"\(MatMul\).*constants"),
+    "division of branches": (lambda: of(torch.div), VECTOR, r"\(Div\).*sum, difference or product"),
     "branches of two shapes": (
-        lambda: Of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)),
+        lambda: of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)),
         VECTOR,
         r"\(Add\).*branches of one shape",
     ),
     "joined by row": (
-        lambda: nn.Sequential(Twice(), nn.Flatten()),
+        lambda: Net({}, lambda m, x: torch.cat([x, x], 2).flatten(1)),
         MAP,
         r"\(Concat\).*join maps of one height and width by channel",
     ),
-    "control flow": (Branching, VECTOR, r"\(.*\).*other values than the model itself.*depends on the data"),
+    "control flow": (
+        lambda: Net({"a": nn.Linear(6, 6)}, lambda m, x: m.a(x) if x.sum() > 0 else x),
+        VECTOR,
+        r"\(.*\).*other values than the model itself.*depends on the data",
+    ),
     "another layer": (
         lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.Unfold(2)),
         MAP,
@@ -166,11 +140,11 @@ REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
         r"'Sequential' \(forward\).*exporter.*greater than actual input size",
     ),
     "a constant map": (
-        lambda: Of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)),
+        lambda: of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)),
         VECTOR,
         r"\(Mul\).*a constant of shape \(2, 6\)",
     ),
-    "a part of the samples": (lambda: Of(lambda a, b: a[1]), VECTOR, r"\(Gather\)"),
+    "a part of the samples": (lambda: of(lambda a, b: a[1]), VECTOR, r"\(Gather\)"),
     "two inputs": (Two, VECTOR, r"'Two' \(forward\).*missing 1 required positional argument: 'y'"),
 }
 
@@ -184,7 +158,7 @@ def test_modules(name: str) -> None:
 
 def test_sequences_that_are_none() -> None:
     with pytest.raises(NetworkError, match=r"samples have shape \(6,\); accepted: \(calls, features\)"):
-        import_model(seeded(lambda: Whole(lambda y: y[:, -1])), samples=normal(20, 6))
+        import_model(seeded(lambda: whole(lambda y: y[:, -1])), samples=normal(20, 6))
     with pytest.raises(NetworkError, match=r"several outputs; accepted: one of"):
         import_model(seeded(lambda: nn.LSTM(6, 6)), samples=normal(20, 3, 6))
 
@@ -206,7 +180,7 @@ def test_an_unbounded_function_needs_samples() -> None:
     bounded = nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Linear(6, 2))
     assert import_model(bounded, input_range=(-1, 1)).report.error_rms is None
     with pytest.raises(UnsupportedNodeError, match=r"recurrent cell.*give samples"):
-        import_model(Whole(lambda y: y[:, -1]), input_shape=SEQUENCE)
+        import_model(whole(lambda y: y[:, -1]), input_shape=SEQUENCE)
 
 
 def test_onnx_nodes_are_named(tmp_path: Path) -> None:
@@ -249,7 +223,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_a_torch_file_with_code_of_its_own_is_not_run(tmp_path: Path) -> None:
-    torch.save(Of(torch.add), tmp_path / "own.pt")
+    torch.save(Loop([0]), tmp_path / "own.pt")
     with pytest.raises(NetworkError, match=r"own.pt: not a module of PyTorch's own layers"):
         import_model(tmp_path / "own.pt")
 
