@@ -107,7 +107,7 @@ def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
     for memory, op in graph.memories:
         holds[op][memory.start] = None
     for _ in range(2 if graph.memories else 1):  # once more brings what a memory must hold to its source
-        for op in reversed(graph.order()):
+        for op in reversed(graph.uses):
             held = HELD[op.kind](op.node) if op.kind in HELD else {}
             for number, value in held.items():
                 holds[op.inputs[number]][value] = None

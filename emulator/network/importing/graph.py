@@ -66,7 +66,6 @@ class Given:
     """
 
     kind: ClassVar[str] = "given"
-    sources: ClassVar[tuple[int, ...]] = ()
 
     of: Shape
     start: float | None = None
@@ -173,15 +172,15 @@ def view(name: str, *x: Op, **moves: Any) -> Op:
     return Op(name, view_of([i.shape for i in x], **moves), x)
 
 
-def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op], zero: float = 0.0) -> Op:
-    """The sum of factors times operators, or times two of them, plus ``zero``, element by element."""
-    inputs = tuple(op for _, *ops in terms for op in ops)
-    places = iter(range(len(inputs)))
+def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op]) -> Op:
+    """The sum of factors times operators, or times two of them, element by element."""
+    inputs: list[Op] = []
     parts = []
     for factor, *ops in terms:
-        a, b = next(places), next(places) if len(ops) > 1 else None
-        parts.append(Term(a=a, b=b, gain=factor))
-    return Op(name, Gate(tuple(parts), zero), inputs)
+        at = len(inputs)
+        inputs += ops
+        parts.append(Term(a=at, b=at + 1 if len(ops) > 1 else None, gain=factor))
+    return Op(name, Gate(tuple(parts)), tuple(inputs))
 
 
 Memories = list[tuple[Op, Op]]
@@ -200,17 +199,14 @@ class Graph:
     memories: tuple[tuple[Op, Op], ...] = ()
     calls: int = 1
 
-    def order(self) -> list[Op]:
-        """Every operator behind what it reads; what memories take comes first, so the output is last."""
-        return ordered(
-            (self.input, *(m for m, _ in self.memories), *(op for _, op in self.memories), self.output)
-        )
-
     @cached_property
     def uses(self) -> dict[Op, int]:
-        """How often each operator is read, by a memory or as the output too."""
-        uses = dict.fromkeys(self.order(), 0)
+        """How often each operator is read, by a memory or as the output too; each behind what it reads.
+
+        What memories take comes first, so the output is last.
+        """
         ends = (*(op for _, op in self.memories), self.output)
+        uses = dict.fromkeys(ordered((self.input, *(memory for memory, _ in self.memories), *ends)), 0)
         for read in (*(i for op in uses for i in op.inputs), *ends):
             uses[read] += 1
         return uses

@@ -15,7 +15,6 @@ import numpy as np
 from emulator.network import InputRange, Meaning, Network
 from emulator.network.importing.arithmetic import in_codes
 from emulator.network.importing.bound import error_bound
-from emulator.network.importing.function import stretch_of
 from emulator.network.importing.fuse import fused, holds_of, settled
 from emulator.network.importing.graph import BATCH, Graph, measured
 from emulator.network.importing.reading import Read
@@ -23,6 +22,7 @@ from emulator.network.importing.report import ImportReport
 from emulator.network.importing.rounding import without_roundings
 from emulator.network.importing.scaling import Made, Scaling
 from emulator.network.importing.simplify import simplified
+from emulator.network.importing.stretch import stretch_of
 from emulator.network.importing.view import Floats, code_span
 
 Progress = Callable[[int, int], None]

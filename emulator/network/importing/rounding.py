@@ -29,7 +29,7 @@ def without_roundings(graph: Graph) -> tuple[Graph, list[str]]:
     """
     new: dict[Op, Op] = {}
     notes = []
-    for op in graph.order():
+    for op in graph.uses:
         inputs = tuple(new[i] for i in op.inputs)
         new[op] = replace(op, inputs=inputs)
         at_end = op is graph.output or any(i.is_input for i in op.inputs)

@@ -10,11 +10,11 @@ from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.errors import UnsupportedNodeError
 from emulator.network.activation import Activation, Ndr, Sampled
+from emulator.network.importing.arithmetic import SEGMENTS
 from emulator.network.importing.graph import Function, Reach
 from emulator.network.importing.view import Floats, Span, code_span
 from emulator.spec.arithmetic import INPUT_MAX
 
-SEGMENTS = 32
 POINTS = (SEGMENTS - 1) * 64 + 1
 """Samples of a function; segment borders are among them, so a kink on a border stays sharp."""
 MARGIN = 0.1
