@@ -229,6 +229,13 @@ def residual_mlp(m: Any, x: Any) -> Any:
     return m.out(x)
 
 
+@net(lambda: {"a": nn.Linear(12, 24), "b": nn.Linear(24, 12), "out": nn.Linear(12, 4)})
+def taken_off(m: Any, x: Any) -> Any:
+    """A product taken from what goes past it; half of a sum."""
+    y = torch.tanh(x - m.b(torch.relu(m.a(x))))
+    return m.out(0.5 * (m.b(torch.tanh(m.a(y))) + y))
+
+
 @net(lambda: {"a": nn.Linear(9, 16), "b": nn.Linear(9, 16), "c": nn.Linear(16, 16), "out": nn.Linear(16, 3)})
 def sums(m: Any, x: Any) -> Any:
     """Sums and differences that no product takes in, functions of them, and three terms."""

@@ -125,8 +125,9 @@ def written(
     *,
     opset: int = 18,
     functions: str = "",
+    samples: int | str = "n",
 ) -> Path:
-    """A file of ``nodes`` in ONNX's own text, from ``x`` (n, *shape) to ``y`` (n, outputs).
+    """A file of ``nodes`` in ONNX's own text, from ``x`` (samples, *shape) to ``y`` (samples, outputs).
 
     Each is named by its operator and its output, as ``Gemm_y``.
     """
@@ -140,7 +141,7 @@ def written(
     sizes = ",".join(map(str, shape))
     model = onnx.parser.parse_model(
         f"<ir_version: 8, opset_import: [{imports}]> "
-        f"graph (float[n,{sizes}] x) => (float[n,{outputs}] y) {{ {nodes} }} {functions}"
+        f"graph (float[{samples},{sizes}] x) => (float[{samples},{outputs}] y) {{ {nodes} }} {functions}"
     )
     for node in model.graph.node:
         node.name = f"{node.op_type}_{next(o for o in node.output if o)}"

@@ -98,7 +98,7 @@ def _keras_separable(folder: Path) -> Case:
     return onnx_case(path, normal(60, 12, 12, 3))
 
 
-def _keras_recurrent(kind: str, options: str = "") -> Build:
+def _keras_recurrent(kind: str, options: str = "", start: float | None = None) -> Build:
     """As tf2onnx writes a Keras LSTM or GRU: transposed before it, its last state squeezed behind it."""
 
     def case(folder: Path) -> Case:
@@ -111,13 +111,18 @@ def _keras_recurrent(kind: str, options: str = "") -> Build:
             "o": rng.normal(size=(h, 3)),
             "zero": np.array([0], np.int64),
         }
+        states = "" if start is None else ", , s, s"
+        if start is not None:
+            constants["s"] = np.full((1, 60, h), start)
         nodes = f"""
             first = Transpose <perm = [1, 0, 2]> (x)
-            , last = {kind} <hidden_size = {h}{options}> (first, w, r, b)
+            , last = {kind} <hidden_size = {h}{options}> (first, w, r, b{states})
             f = Squeeze(last, zero)
             y = MatMul(f, o)
         """
-        return onnx_case(written(folder, nodes, constants, (8, k), 3, opset=15), normal(60, 8, k))
+        samples = "n" if start is None else 60
+        path = written(folder, nodes, constants, (8, k), 3, opset=15, samples=samples)
+        return onnx_case(path, normal(60, 8, k))
 
     return case
 
@@ -184,6 +189,7 @@ ONNX: dict[str, Build] = {
     "onnx keras lstm": _keras_recurrent("LSTM"),
     "onnx keras gru": _keras_recurrent("GRU", ", linear_before_reset = 1"),
     "onnx keras gru, reset before": _keras_recurrent("GRU"),
+    "onnx keras lstm, its states begin at a half": _keras_recurrent("LSTM", start=0.5),
     **{
         f"onnx torch {name}, {'export' if dynamo else 'tracing'} exporter": _torch_onnx(
             build, shape, dynamo=dynamo, n=40, calls_first=name.endswith("calls first")

@@ -310,6 +310,7 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     assert "Relu" not in kinds
     assert "QuantizeLinear" in kinds
     imported = import_model(quantised, samples=x)
+    assert sum("left to the chip's codes" in note for note in imported.report.notes) == 2
     wanted = outputs_of(path, x)
     got = imported.network.forward(imported.inputs.unit(x))
     assert np.sqrt(np.square(got - wanted).mean()) < 0.05 * wanted.std()

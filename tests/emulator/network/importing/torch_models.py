@@ -259,6 +259,7 @@ TORCH: dict[str, Build] = {
     "torch spatial gate": _net(nets.spatial_gate, 40, 2, 9, 9),
     "torch shuffled channels": _net(nets.shuffle, 40, 3, 11, 11),
     "torch residual mlp": _net(nets.residual_mlp, 200, 12),
+    "torch residual taken off": _net(nets.taken_off, 200, 12),
     "torch sums of branches": _net(nets.sums, 200, 9),
     "torch signs": _deep(nets.signs, 60, 2, 14, 14),
     "torch highway": _net(nets.highway, 200, 10),
